@@ -1,0 +1,42 @@
+PYTHON ?= python3
+BIN := .venv/bin
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+endif
+
+.PHONY: help install demo test lint soak bench clean
+
+help:
+	@echo "make demo   install into .venv and import sample_data into the embedded sandbox"
+	@echo "make test   install into .venv and pass the tests"
+	@echo "make lint   ruff, mypy, import-linter"
+	@echo "make soak   the long tests: kills, a million rows"
+	@echo "make bench  the benchmarks; writes the README's table of figures"
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+install: .venv/installed
+
+demo: install
+	$(BIN)/python -m importer run sample_data/customers.xlsx sample_data/customers.csv --sandbox --yes
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: install
+	$(BIN)/python -m pytest -m "not soak"
+
+soak: install
+	$(BIN)/python -m pytest -m soak
+
+bench: install
+	$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,52 @@
+"""Whole columns of text: between pandas, where chunks live, and Arrow, where the work on text is done.
+
+Columns are Arrow arrays of `large_string` inside and pandas Series of dtype string[pyarrow] outside; going
+from one to the other copies nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+TEXT = pa.large_string()
+
+
+def array(values: Sequence[str | None]) -> pa.Array:
+    """An Arrow column of the given texts. Raises UnicodeEncodeError on a lone surrogate."""
+    return pa.array(values, type=TEXT)
+
+
+def frame(columns: Mapping[str, pa.Array | pa.ChunkedArray], rows: np.ndarray) -> pd.DataFrame:
+    """A frame of string[pyarrow] columns, indexed by row numbers (int64)."""
+    index = pd.Index(rows, dtype="int64", name="row")
+    data = {name: pd.arrays.ArrowStringArray(_text(column)) for name, column in columns.items()}
+    return pd.DataFrame(data, index=index, columns=list(columns), copy=False)
+
+
+def arrow(series: pd.Series) -> pa.Array:
+    """The Arrow array (`large_string`, one piece) behind a Series of text."""
+    return _one(pa.array(series, type=TEXT) if series.dtype == object else series.array.__arrow_array__())
+
+
+def _text(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    column = _one(column)
+    return column if column.type == TEXT else column.cast(TEXT)
+
+
+def _one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return column.combine_chunks() if column.num_chunks else pa.array([], type=column.type)
+
+
+def rows_where(frame: pd.DataFrame, mask: pa.Array | pa.ChunkedArray | np.ndarray) -> np.ndarray:
+    """The row numbers at which a mask (nulls count as False) is true, int64."""
+    if not isinstance(mask, np.ndarray):
+        mask = np.asarray(_one(mask).fill_null(False).to_numpy(zero_copy_only=False), dtype=bool)
+    return frame.index.to_numpy()[mask]

@@ -1,0 +1,99 @@
+"""What can go wrong with a run as a whole, grouped by what to do next.
+
+An error is a stable code and what was found; its sentence and hint stand in `importer.messages`, in every
+language. Rows that are wrong are no exceptions: they are `importer.model.Issue`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from importer import messages
+from importer.model import ExitCode
+
+
+class ImporterError(Exception):
+    """Base of all that a user is told as one sentence with a hint.
+
+    `found` fills the places in the sentence; never a secret, never a customer's data beyond the one cell
+    that the sentence is about.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.ROWS_LEFT
+
+    def __init__(self, code: str, /, **found: object) -> None:
+        super().__init__(code)
+        self.code = code
+        self.found = found
+
+    def sentence(self, lang: str = "en") -> str:
+        """What happened, where, what was expected."""
+        return messages.sentence(self.code, self.found, lang)
+
+    def hint(self, lang: str = "en") -> str:
+        """What to do next; may be empty."""
+        return messages.hint(self.code, self.found, lang)
+
+    def __str__(self) -> str:
+        hint = self.hint()
+        return f"{self.sentence()} {hint}".rstrip()
+
+
+class UsageError(ImporterError):
+    """Options that don't fit together."""
+
+    exit_code = ExitCode.USAGE
+
+
+class InputError(ImporterError):
+    """The file cannot be read as a table."""
+
+    exit_code = ExitCode.INPUT
+
+
+class MappingError(ImporterError):
+    """The mapping cannot be read, or does not fit the file."""
+
+    exit_code = ExitCode.INPUT
+
+
+class SettingsError(ImporterError):
+    """Settings or credentials are missing or malformed."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class RefusedError(ImporterError):
+    """The server refuses what will not heal by itself."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class UnreachableError(ImporterError):
+    """The server is away."""
+
+    exit_code = ExitCode.AWAY
+
+
+class JournalError(ImporterError):
+    """The journal cannot be written or read: nothing may be sent."""
+
+    exit_code = ExitCode.AWAY
+
+
+class TripwireError(ImporterError):
+    """Stopped before the first request, since the file looks wrong."""
+
+    exit_code = ExitCode.TRIPWIRE
+
+
+class LockedError(ImporterError):
+    """Another run holds the lock."""
+
+    exit_code = ExitCode.LOCKED
+
+
+class ConservationError(ImporterError):
+    """A row without a status, or with two: a fault of this program, never a report."""
+
+    exit_code = ExitCode.ROWS_LEFT

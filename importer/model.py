@@ -1,0 +1,287 @@
+"""The types that travel between the parts of the flow.
+
+A row is known by its sheet and the number its owner sees beside it in a spreadsheet program (header and
+blank lines counted, the first line is 1). Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum, StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+
+class Mode(IntEnum):
+    """What the CRM does with a customer it already has: the API's `type` (batch_create, body parameters)."""
+
+    REPLACE = 0
+    UPDATE = 1
+    KEEP = 2
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+class Status(StrEnum):
+    """The one final status of a row."""
+
+    IMPORTED = "imported"
+    VALID = "valid"
+    INVALID = "invalid"
+    DUPLICATE = "duplicate"
+    SKIPPED = "skipped"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    NOT_SENT = "not_sent"
+
+    @property
+    def done(self) -> bool:
+        """True if nothing is left to do for a row with this status."""
+        return self in _DONE
+
+
+_DONE = frozenset({Status.IMPORTED, Status.VALID, Status.DUPLICATE, Status.SKIPPED})
+
+
+class ExitCode(IntEnum):
+    """What the program's exit says to a script."""
+
+    DONE = 0
+    ROWS_LEFT = 1
+    USAGE = 2
+    INPUT = 3
+    REFUSED = 4
+    AWAY = 5
+    TRIPWIRE = 6
+    LOCKED = 75
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class Severity(StrEnum):
+    """Errors keep a row from being sent, warnings don't."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """Something about one row, mostly about one cell of it. Its sentence stands in `importer.messages`."""
+
+    code: str
+    severity: Severity
+    row: int
+    sheet: str = ""
+    column: str | None = None
+    """The column as its owner named it."""
+    field: str | None = None
+    """The API field that the column goes to."""
+    found: str | None = None
+    """The cell as it was read."""
+    limit: int | None = None
+    length: int | None = None
+    expected: str | None = None
+    """What would have been right, where the sentence needs it: allowed words, two readings of a date."""
+    suggestion: str | None = None
+    """A corrected value, where one is likely."""
+    other_row: int | None = None
+    """The earlier row that this one is compared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some thousand consecutive rows of one sheet, as they were read.
+
+    `frame` holds text only: dtype string[pyarrow], no missing values (an empty or absent cell is ""), one
+    column for each header cell under its unique name, index = row numbers (int64, strictly increasing).
+    """
+
+    sheet: str
+    frame: pd.DataFrame
+    issues: tuple[Issue, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Rows that are not to be sent, and why: the code of a message (`filtered`, `example-row`, …)."""
+
+    rows: np.ndarray
+    """Row numbers, int64."""
+    code: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MappedChunk:
+    """The same rows as API fields.
+
+    `frame`: dtype string[pyarrow], columns are API field names in the contract's order, index = row numbers;
+    a missing value is left out of the request, "" is sent as an empty string. Only columns that some header
+    or constant feeds are there. `columns` names for each field the person's column (for issues).
+    """
+
+    sheet: str
+    frame: pd.DataFrame
+    columns: Mapping[str, str]
+    issues: tuple[Issue, ...] = ()
+    skips: tuple[Skip, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """At most a hundred customers of one sheet, in file order, each encoded once.
+
+    `rows[i]`, `customers[i]` and `contacts[i]` belong together.
+    """
+
+    ordinal: int
+    """Counts from 1 within a run; a part made by isolation keeps its parent's."""
+    sheet: str
+    rows: tuple[int, ...]
+    customers: tuple[bytes, ...]
+    """Each one JSON object, UTF-8."""
+    contacts: tuple[tuple[int, ...], ...]
+    """64-bit fingerprints of each row's phones and e-mail; empty if it has none."""
+
+    def __post_init__(self) -> None:
+        if not len(self.rows) == len(self.customers) == len(self.contacts):
+            raise ValueError("a batch needs rows, customers and contacts of one length")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def part(self, start: int, stop: int) -> Batch:
+        """The rows start:stop of this batch, for isolating a guilty one."""
+        cut = slice(start, stop)
+        return Batch(self.ordinal, self.sheet, self.rows[cut], self.customers[cut], self.contacts[cut])
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of some rows of one sheet that share one fate."""
+
+    sheet: str
+    rows: tuple[int, ...]
+    status: Status
+    batch: int | None = None
+    attempts: int = 0
+    code: str = ""
+    """The server's code as text, or ours in kebab-case; empty where there is nothing to say."""
+    message: str = ""
+    trace_id: str = ""
+
+
+class Action(Enum):
+    """What an answer, or the lack of one, makes the client do (API.md, tables under “Answers”)."""
+
+    DONE = "done"
+    RETRY = "retry"
+    """Send again after a wait; counts against the attempts."""
+    WAIT = "wait"
+    """Send again after a wait; counts against the patience, not the attempts."""
+    CORRECT_CLOCK = "correct-clock"
+    ISOLATE = "isolate"
+    RETRY_THEN_ISOLATE = "retry-then-isolate"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One attempt, judged."""
+
+    action: Action
+    reached: bool
+    """True if the server may have processed the request although it did not say so."""
+    code: str = ""
+    """The server's code as text, or ours: `http-503`, `read-timeout`, `connection-lost`, `not-json`, …"""
+    message: str = ""
+    trace_id: str = ""
+    retry_after: float | None = None
+    """Seconds, as the server asked."""
+    server_time_ms: int | None = None
+    """The answer's `Date` header as milliseconds, for the clock."""
+    http_status: int | None = None
+    seconds: float = 0.0
+    """How long the attempt took."""
+    data: str = ""
+    """The answer's `data` as JSON text, where it is a list or object: undocumented, so kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where customers go: what makes two runs the same as far as the CRM is concerned. No secret in it."""
+
+    host: str
+    """Scheme and host as sent to, `https://api-hk.nxlink.ai`; a throwaway sandbox has one of its own."""
+    tenant_id: str
+    app_key: str
+    contract: str
+    store: str = ""
+    """For the sandbox: what tells one store from another, since its port says nothing."""
+
+    @property
+    def key(self) -> str:
+        return "|".join((self.store or self.host, self.tenant_id, self.app_key, self.contract))
+
+
+@dataclass(frozen=True, slots=True)
+class TenantField:
+    """A field of the tenant's customers, as `customers/fields` answers it; own fields have preset False."""
+
+    name: str
+    """`customize_1_14`: the key inside `customize_field`."""
+    label: str
+    label_en: str
+    required: bool
+    preset: bool
+    field_type: int
+    """1 text, 2 number, 3 single choice, 4 multiple choice, 5 date, 6 date-time, 7 tags."""
+    choices: tuple[tuple[str, str], ...] = ()
+    """(id, name) of each choice."""
+    date_format: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A finished (or stopped) run, counted. `counts` adds up to `rows`."""
+
+    run_id: str
+    source: str
+    sha256: str
+    mode: Mode
+    dry_run: bool
+    destination: Destination | None
+    mapping: str
+    rows: int
+    counts: Mapping[Status, int]
+    issues: tuple[IssueGroup, ...]
+    exit_code: ExitCode
+    report_dir: str
+    seconds: float
+    requests: int = 0
+    stop: str = ""
+    """Why it ended early, as a sentence; empty if it didn't."""
+    notes: tuple[str, ...] = ()
+    """Sentences worth reading: imported before, lines skipped above the header, columns left out, …"""
+
+
+@dataclass(frozen=True, slots=True)
+class IssueGroup:
+    """All issues of one kind in one column."""
+
+    code: str
+    severity: Severity
+    column: str
+    rows: int
+    examples: tuple[Issue, ...] = field(default_factory=tuple)
+    """The first three."""
+    longest: int | None = None
+    limit: int | None = None
