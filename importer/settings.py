@@ -1,0 +1,313 @@
+"""Settings: flags, then the environment, then importer.toml; and secrets that mask themselves.
+
+importer.toml lies in the working directory or in the user's config folder and holds `[profile.NAME]` and
+`[job.NAME]` tables. A secret is never a flag: it comes from the environment, an env file, a command that
+prints it, or the profile.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+import subprocess
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from importer.errors import SettingsError
+from importer.model import Destination, Mode
+
+FILE_NAME = "importer.toml"
+VARIABLES = {
+    "access_key": "NXLINK_ACCESS_KEY",
+    "access_secret": "NXLINK_ACCESS_SECRET",
+    "tenant_id": "NXLINK_TENANT_ID",
+    "app_key": "NXLINK_APP_KEY",
+    "base_url": "NXLINK_BASE_URL",
+}
+REQUIRED = ("access_key", "access_secret", "tenant_id", "app_key")
+"""What sending needs; createApp and phoneList need only the first two."""
+
+
+class Secret:
+    """A text that shows itself only when asked for by name."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The text itself: for signing, never for printing."""
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not to be pickled")
+
+
+class Duplicates(StrEnum):
+    """What is done with a row that shares a phone or e-mail with an earlier one."""
+
+    SEND = "send"
+    SKIP = "skip"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where requests go and who signs them. `base_url` replaces scheme and host of every endpoint."""
+
+    base_url: str | None
+    access_key: Secret
+    access_secret: Secret
+    tenant_id: str = ""
+    app_key: str = ""
+    contract: str = "sea"
+    strict_binding: bool | None = None
+    store: str = ""
+    """Names the sandbox's store; empty for the real API."""
+
+    def destination(self, default_url: str) -> Destination:
+        """Where customers go. `default_url`: scheme and host that the contract names."""
+        host = (self.base_url or default_url).rstrip("/")
+        return Destination(host, self.tenant_id, self.app_key, self.contract, self.store)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How one run reads, checks and sends: the options of `run` that are not about who signs."""
+
+    mode: Mode | None = None
+    """None: the mode of the run that a re-imported report names, else update."""
+    mapping: str | None = None
+    sheet: str | None = None
+    header_row: int | str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    contract: str | None = None
+    dry_run: bool = False
+    concurrency: int = 4
+    rate: float | None = None
+    """Requests a second; None: 10, unlimited to loopback; 0: unlimited."""
+    patience: float = 300.0
+    """Seconds that an absent server is waited for."""
+    attempts: int = 8
+    duplicates: Duplicates = Duplicates.SEND
+    strict: bool = False
+    max_invalid: float | None = None
+    """Percent of the rows."""
+    limit: int | None = None
+    report_dir: Path | None = None
+    excel_report: bool = False
+    resend_unknown: bool = False
+    mask: bool = False
+    lang: str = "en"
+
+
+@dataclass(frozen=True)
+class SettingsFile:
+    """importer.toml as it stands: raw tables, checked when one is asked for."""
+
+    path: Path | None = None
+    tables: Mapping[str, Any] = field(default_factory=dict)
+
+    def names(self, group: str) -> tuple[str, ...]:
+        """The names of all `[group.NAME]` tables, in the file's order."""
+        table = self.tables.get(group, {})
+        return tuple(table) if isinstance(table, dict) else ()
+
+    def profile(self, name: str | None) -> Profile:
+        """`[profile.NAME]`; without a name `[profile.default]`, or nothing set if there is none.
+
+        Raises SettingsError `unknown-profile` or `bad-settings`.
+        """
+        wanted = name or "default"
+        if wanted not in self.names("profile"):
+            if name is None:
+                return Profile()
+            known = ", ".join(self.names("profile")) or "–"
+            raise SettingsError("unknown-profile", name=name, file=self.path or FILE_NAME, known=known)
+        return self._profiles[wanted]
+
+    @cached_property
+    def _profiles(self) -> Mapping[str, Profile]:
+        return {name: _check_profile(self, name) for name in self.names("profile")}
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One tenant and how to talk to it, as importer.toml tells."""
+
+    base_url: str | None = None
+    access_key: Secret | None = None
+    access_secret: Secret | None = None
+    tenant_id: str | None = None
+    app_key: str | None = None
+    contract: str | None = None
+    strict_binding: bool | None = None
+    mode: Mode | None = None
+    concurrency: int | None = None
+    rate: float | None = None
+    patience: float | None = None
+    env_file: Path | None = None
+    secret_command: str | None = None
+
+
+def find_file(directory: Path | None = None) -> Path | None:
+    """importer.toml in the working directory, else in the user's config folder, else None."""
+    import platformdirs
+
+    places = [directory or Path.cwd(), platformdirs.user_config_path("nxlink-importer", appauthor=False)]
+    return next((place / FILE_NAME for place in places if (place / FILE_NAME).is_file()), None)
+
+
+def load_file(path: Path | None = None) -> SettingsFile:
+    """Reads importer.toml (the one that `find_file` finds). No file is no error.
+
+    Raises SettingsError `bad-settings` with file, place and reason.
+    """
+    path = path or find_file()
+    if path is None:
+        return SettingsFile()
+    try:
+        tables = tomllib.loads(path.read_text("utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError("bad-settings", file=path, place="TOML", reason=error) from error
+    except OSError as error:
+        raise SettingsError("bad-settings", file=path, place="-", reason=error.strerror or error) from error
+    for group, table in tables.items():
+        if group not in ("profile", "job"):
+            reason = "unknown table; [profile.NAME] and [job.NAME] are allowed"
+            raise SettingsError("bad-settings", file=path, place=group, reason=reason)
+        if not isinstance(table, dict) or not all(isinstance(entry, dict) for entry in table.values()):
+            raise SettingsError("bad-settings", file=path, place=group, reason=f"write it as [{group}.NAME]")
+    return SettingsFile(path, tables)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A connection and where each of its settings came from (`environment`, `importer.toml`, …)."""
+
+    connection: Connection
+    origins: Mapping[str, str]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The required settings that nobody gave."""
+        return tuple(name for name in REQUIRED if name not in self.origins)
+
+
+def resolve(
+    profile: Profile, contract: str | None = None, environ: Mapping[str, str] | None = None
+) -> Resolved:
+    """Settles the connection: flag, then environment, then profile (its env file and command included).
+
+    Raises SettingsError for an env file that others may read, a command that fails, a tenant that is no
+    number. Missing settings are no error here: see `Resolved.missing` and `require`.
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, str] = {}
+    origins: dict[str, str] = {}
+
+    def take(name: str, value: object, origin: str) -> None:
+        text = value.reveal() if isinstance(value, Secret) else value
+        if name not in values and text not in (None, ""):
+            values[name], origins[name] = str(text).strip(), origin
+
+    for name, variable in VARIABLES.items():
+        take(name, environ.get(variable), f"environment ({variable})")
+    if profile.env_file is not None:
+        for name, value in read_env_file(profile.env_file).items():
+            take(name, value, str(profile.env_file))
+    for name in VARIABLES:
+        take(name, getattr(profile, name), FILE_NAME)
+    if profile.secret_command and "access_secret" not in values:
+        take("access_secret", _run_secret_command(profile.secret_command), "secret_command")
+    tenant = values.get("tenant_id", "")
+    if tenant and not (tenant.isascii() and tenant.isdigit()):
+        raise SettingsError("bad-tenant", found=tenant, origin=origins["tenant_id"])
+    connection = Connection(
+        base_url=values.get("base_url"),
+        access_key=Secret(values.get("access_key", "")),
+        access_secret=Secret(values.get("access_secret", "")),
+        tenant_id=tenant,
+        app_key=values.get("app_key", ""),
+        contract=contract or profile.contract or "sea",
+        strict_binding=profile.strict_binding,
+    )
+    return Resolved(connection, origins)
+
+
+def require(resolved: Resolved, names: tuple[str, ...] = REQUIRED) -> Connection:
+    """The connection, complete. Raises SettingsError `missing-credentials` that names what is missing."""
+    missing = [name for name in resolved.missing if name in names]
+    if missing:
+        wanted = ", ".join(VARIABLES[name] for name in missing)
+        raise SettingsError("missing-credentials", missing=", ".join(missing), variables=wanted)
+    return resolved.connection
+
+
+def read_env_file(path: Path) -> Mapping[str, str]:
+    """Settings from lines `NXLINK_…=value` (blank lines, `#` and `export` allowed).
+
+    Raises SettingsError if it is missing, malformed, or on POSIX readable by anybody but its owner.
+    """
+    path = path.expanduser()
+    try:
+        mode = path.stat().st_mode
+        lines = path.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            "bad-env-file", file=path, reason=getattr(error, "strerror", None) or error
+        ) from error
+    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise SettingsError("open-env-file", file=path, mode=f"{stat.S_IMODE(mode):04o}")
+    names = {variable: name for name, variable in VARIABLES.items()}
+    found: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        text = line.strip().removeprefix("export ").strip()
+        if not text or text.startswith("#"):
+            continue
+        variable, equals, value = text.partition("=")
+        if not equals:
+            raise SettingsError("bad-env-file", file=path, reason=f"line {number} is not NAME=value")
+        if variable.strip() in names:
+            found[names[variable.strip()]] = value.strip().strip("'\"")
+    return found
+
+
+def _run_secret_command(command: str) -> str:
+    """What the command prints on its first line. Its own error output goes to the terminal, not to us."""
+    try:
+        words = [command] if os.name == "nt" else shlex.split(command)
+        done = subprocess.run(words, stdout=subprocess.PIPE, timeout=60, check=True)  # noqa: S603 - the user's own
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        raise SettingsError(
+            "secret-command-failed", command=command.split()[0], reason=type(error).__name__
+        ) from None
+    return done.stdout.decode("utf-8", "replace").partition("\n")[0].strip()
+
+
+def _check_profile(file: SettingsFile, name: str) -> Profile:
+    from importer.settings_schema import ProfileTable
+
+    return ProfileTable.read(file.tables["profile"][name], str(file.path), f"profile.{name}")
