@@ -1,0 +1,140 @@
+"""The command line: `importer`, also `python -m importer`.
+
+One file for each command; a command's file is imported when it is asked for, so that `--help` and
+`--version` stay quick. Errors are printed here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import click
+
+from importer import __version__
+from importer.cli import language
+from importer.errors import ImporterError
+from importer.model import ExitCode
+
+
+class Entry(NamedTuple):
+    """Where a command lives and what `importer --help` says of it."""
+
+    module: str
+    help: str
+
+
+COMMANDS = {
+    "run": Entry("run", "Import customers from files."),
+    "validate": Entry("validate", "Check files without sending anything: the same as run --dry-run."),
+    "inspect": Entry("inspect", "Show what a file is: format, columns, and the mapping it would get."),
+    "resume": Entry("resume", "Go on with an interrupted run."),
+    "retry": Entry("retry", "Send again the rows of a run that were not imported."),
+    "runs": Entry("runs", "Show past runs."),
+    "report": Entry("report", "Draw the reports of a run again."),
+    "mapping": Entry("mapping", "List, show, suggest and check mapping files."),
+    "template": Entry("template", "Make an empty workbook to fill in."),
+    "app": Entry("app", "Create customer applications and list their phones (integrators)."),
+    "fields": Entry("fields", "Show the tenant's customer fields."),
+    "doctor": Entry("doctor", "Check settings, reachability, clock and credentials."),
+    "sandbox": Entry("sandbox", "Serve the remote API on this machine, for trying things out."),
+    "job": Entry("job", "Run and install scheduled imports."),
+}
+
+
+class Commands(click.Group):
+    """The group of all commands, each imported on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command: click.Command = importlib.import_module(f"importer.cli.{entry.module}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.command(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, prog_name="importer")
+def group() -> None:
+    """Import customers from spreadsheets into NXLink CDP, and say what became of every single row.
+
+    \b
+    importer inspect customers.xlsx          what is in the file, and where would it go
+    importer validate customers.xlsx         check everything, send nothing
+    importer run customers.xlsx --sandbox    try it against a CRM on this machine
+    importer run customers.xlsx              import
+
+    \b
+    Exit codes: 0 nothing left to do · 1 some rows not imported · 2 wrong usage ·
+    3 input or mapping cannot be read · 4 settings or credentials refused ·
+    5 server away, resume goes on · 6 stopped before sending · 75 another run holds
+    the lock · 130/143 interrupted, resume goes on.
+    """
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits with its code. Never lets a traceback out unless asked
+    (NXLINK_TRACEBACK=1)."""
+    sys.exit(run(args))
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns the exit code."""
+    if os.environ.get("NXLINK_TRACEBACK"):
+        return int(group.main(args=args, prog_name="importer", standalone_mode=False) or 0)
+    try:
+        return int(group.main(args=args, prog_name="importer", standalone_mode=False) or 0)
+    except ImporterError as error:
+        tell(error)
+        return int(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return int(ExitCode.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has gone (`importer runs | head`): not an error of this program.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.DONE)
+    except Exception as error:  # the last boundary: a fault of ours, told as one
+        click.echo(
+            f"error: the importer itself failed ({type(error).__name__}). Nothing that was sent is "
+            "forgotten: `importer runs` shows it, `importer resume` goes on. "
+            "Set NXLINK_TRACEBACK=1 to see where.",
+            err=True,
+        )
+        return int(ExitCode.ROWS_LEFT)
+
+
+def tell(error: ImporterError) -> None:
+    """Prints an error on stderr: sentence, hint, code."""
+    lang = language.current()
+    click.echo(click.style("error: ", fg="red", bold=True) + error.sentence(lang), err=True)
+    hint = error.hint(lang)
+    if hint:
+        click.echo(f"  {hint}", err=True)
+    click.echo(f"  [{error.code}]", err=True)
