@@ -1,0 +1,1 @@
+"""The remote API: signing, what each answer means, the client, the account calls."""
