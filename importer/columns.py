@@ -32,6 +32,15 @@ def arrow(series: pd.Series) -> pa.Array:
     return _one(pa.array(series, type=TEXT) if series.dtype == object else series.array.__arrow_array__())
 
 
+def text_bytes(column: pa.Array) -> np.ndarray:
+    """All UTF-8 bytes of an Arrow text column as one piece (uint8, read only)."""
+    offsets, data = column.buffers()[1:]
+    if data is None or not len(column):
+        return np.empty(0, dtype=np.uint8)
+    ends = np.frombuffer(offsets, dtype=np.int64)
+    return np.frombuffer(data, dtype=np.uint8)[ends[column.offset] : ends[column.offset + len(column)]]
+
+
 def _text(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     column = _one(column)
     return column if column.type == TEXT else column.cast(TEXT)
