@@ -1,0 +1,133 @@
+"""The SQLite file: where it lies, how it is opened, and what its errors mean to a user."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import platformdirs
+
+from importer.errors import JournalError
+from importer.journal import schema
+
+BUSY_SECONDS = 15.0
+FOLDER_VARIABLE = "NXLINK_STATE_DIR"
+FILE_NAME = "journal.db"
+
+_DAMAGED = ("not a database", "malformed", "file is encrypted")
+
+
+def state_folder() -> Path:
+    """The user's state folder; `NXLINK_STATE_DIR` names another."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    return Path(named) if named else platformdirs.user_state_path("nxlink-importer")
+
+
+class Database:
+    """One connection, one writer: every use of it goes through `transaction` or `query`.
+
+    WAL with synchronous=FULL: what a transaction wrote is on the disk when it returns. Any failure of
+    SQLite leaves as a `JournalError`: `journal-damaged`, `journal-locked`, `journal-full`,
+    `journal-unwritable` or `journal-failed`.
+    """
+
+    def __init__(self, path: Path, busy_seconds: float = BUSY_SECONDS) -> None:
+        self.path = path
+        self.moved_aside: Path | None = None
+        self._busy_seconds = busy_seconds
+        self._lock = threading.RLock()
+        try:
+            self._connection = self._open()
+        except JournalError as error:
+            if error.code != "journal-damaged":
+                raise
+            self.moved_aside = self.move_aside()
+            self._connection = self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = None
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # SQLite gives its -wal and -shm files the permissions of the database.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            self.path.chmod(0o600)
+            connection = sqlite3.connect(
+                self.path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
+            )
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
+                connection.execute(f"PRAGMA {pragma}")
+            if schema.version(connection) > len(schema.MIGRATIONS):
+                raise JournalError("journal-newer", path=self.path)
+            schema.migrate(connection)
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            if isinstance(error, (sqlite3.Error, OSError)):
+                raise self._translated(error) from error
+            raise
+        return connection
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Everything inside is written at once, durably, or not at all."""
+        with self._lock:
+            connection = self._connection
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                    connection.execute("COMMIT")
+                except BaseException:
+                    with contextlib.suppress(sqlite3.Error):
+                        connection.execute("ROLLBACK")
+                    raise
+            except (sqlite3.Error, OSError) as error:
+                raise self._translated(error) from error
+
+    def query(self, sql: str, values: tuple[object, ...] = ()) -> list[sqlite3.Row]:
+        """All rows that a SELECT finds, readable by column name."""
+        with self._lock:
+            try:
+                cursor = self._connection.cursor()
+                cursor.row_factory = sqlite3.Row
+                return cursor.execute(sql, values).fetchall()
+            except sqlite3.Error as error:
+                raise self._translated(error) from error
+
+    def vacuum(self) -> None:
+        """Gives the space of deleted runs back, WAL included, so that nothing of them is left."""
+        with self._lock:
+            try:
+                self._connection.execute("VACUUM")
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.Error as error:
+                raise self._translated(error) from error
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def move_aside(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Path:
+        """Renames a damaged journal with its WAL. Returns its new name."""
+        aside = self.path.with_name(f"{self.path.stem}.damaged-{now():%Y%m%d-%H%M%S}{self.path.suffix}")
+        for ending in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                self.path.with_name(self.path.name + ending).rename(aside.with_name(aside.name + ending))
+        return aside
+
+    def _translated(self, error: sqlite3.Error | OSError) -> JournalError:
+        says = str(error)
+        if any(sign in says for sign in _DAMAGED):
+            return JournalError("journal-damaged", path=self.path, problem=says)
+        if "locked" in says or "busy" in says:
+            return JournalError("journal-locked", path=self.path, seconds=f"{self._busy_seconds:g}")
+        if "full" in says or "No space left" in says or "Disk quota" in says:
+            return JournalError("journal-full", path=self.path)
+        if isinstance(error, OSError) or "readonly" in says or "unable to open" in says:
+            return JournalError("journal-unwritable", path=self.path, problem=says)
+        return JournalError("journal-failed", path=self.path, problem=says)

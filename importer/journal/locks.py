@@ -1,0 +1,114 @@
+"""Who is at work: one lock for each run, and one for each source on its way to one destination.
+
+The lock itself is the operating system's and goes when its process dies, however it dies; so a lock file
+that nobody holds is stale, and means nothing. Beside it lies a note that says who holds it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+import filelock
+
+from importer.errors import LockedError
+
+_PATIENCE = 0.3
+"""Seconds to wait for a lock: somebody who only looks whether it is free holds it for an instant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a lock."""
+
+    pid: int
+    host: str
+    run: str
+    since: str
+
+
+class Lock:
+    """One held lock; `release` may be called twice."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = filelock.FileLock(path, mode=0o600, thread_local=False)
+
+    def acquire(self, holder: Holder, code: str) -> None:
+        """Takes the lock and says so. Raises LockedError `code` that names who has it."""
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            self._lock.acquire(timeout=_PATIENCE, poll_interval=0.05)
+        except filelock.Timeout:
+            other = read_holder(self.path)
+            raise LockedError(
+                code,
+                pid=other.pid if other else "?",
+                host=other.host if other else "?",
+                run=other.run if other else "?",
+                since=other.since if other else "?",
+            ) from None
+        note = _note(self.path)
+        note.touch(mode=0o600)
+        note.write_text(json.dumps(asdict(holder)), "utf-8")
+
+    def release(self) -> None:
+        if self._lock.is_locked:
+            # Before the lock, or the next holder's note would go.
+            _note(self.path).unlink(missing_ok=True)
+            self._lock.release()
+
+
+class Locks:
+    """All locks beside one journal."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def run(self, run_id: str) -> Lock:
+        return Lock(self._folder / f"run-{run_id}.lock")
+
+    def source(self, sha256: str, destination_key: str) -> Lock:
+        """The lock of one file's content on its way to one destination."""
+        digest = hashlib.sha256(f"{sha256}|{destination_key}".encode()).hexdigest()
+        return Lock(self._folder / f"source-{digest[:32]}.lock")
+
+    def held(self, run_id: str) -> bool:
+        """True if a living process is at work on the run."""
+        path = self._folder / f"run-{run_id}.lock"
+        if not path.exists():
+            return False
+        probe = filelock.FileLock(path, mode=0o600, thread_local=False)
+        try:
+            probe.acquire(timeout=0)
+        except filelock.Timeout:
+            return True
+        probe.release()
+        return False
+
+    def forget(self, run_id: str) -> None:
+        """Removes the files of a run that is no more."""
+        for path in (self._folder / f"run-{run_id}.lock", _note(self._folder / f"run-{run_id}.lock")):
+            path.unlink(missing_ok=True)
+
+
+def holder(run_id: str, now: datetime) -> Holder:
+    """This process, as others will read of it."""
+    return Holder(os.getpid(), socket.gethostname(), run_id, now.isoformat(timespec="seconds"))
+
+
+def read_holder(path: Path) -> Holder | None:
+    """Who the note beside a lock names; None if it is missing or half written."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return Holder(**json.loads(_note(path).read_text("utf-8")))
+    return None
+
+
+def _note(path: Path) -> Path:
+    return path.with_suffix(".holder")

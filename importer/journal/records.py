@@ -1,0 +1,128 @@
+"""What the journal keeps of a run, and what goes into it: no secret, no customer's data, only row numbers."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from importer.model import Batch, Destination, ExitCode, Mode, Outcome, Status
+
+
+class RunState(StrEnum):
+    """Where a run stands."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    """Came to its end, whatever became of the rows."""
+    STOPPED = "stopped"
+    """Ended early and in order: refused, server away, a signal. `resume` goes on."""
+    INTERRUPTED = "interrupted"
+    """Died without a word: recorded as running, but nobody holds its lock. `resume` goes on."""
+
+    @property
+    def resumable(self) -> bool:
+        return self in (RunState.STOPPED, RunState.INTERRUPTED)
+
+
+class Kind(StrEnum):
+    """How a run came to be."""
+
+    RUN = "run"
+    RETRY = "retry"
+    """Sends what its parent left; the same source, so the same row numbers."""
+    REIMPORT = "reimport"
+    """Imports a corrected reports file of its parent."""
+
+
+class BatchState(StrEnum):
+    """What became of one request (with all its attempts)."""
+
+    BEGUN = "begun"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    """For its content: its rows are in parts of it, or it was one row."""
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    NOT_SENT = "not_sent"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run as the journal knows it. The journal itself sets the fields from `started` on."""
+
+    id: str
+    source: str
+    """The file as the user named it."""
+    path: str
+    """Where it lies, absolute; empty for standard input."""
+    sha256: str
+    size: int
+    mode: Mode
+    contract: str
+    mapping: str
+    """The mapping as TOML, so that a resumed run needs no file."""
+    mapping_name: str
+    mapping_digest: str
+    destination: Destination | None = None
+    """None for a dry run."""
+    read_options: str = "{}"
+    """JSON text: sheet, header row, encoding, delimiter."""
+    settings: str = "{}"
+    """JSON text, without secrets."""
+    dry_run: bool = False
+    report_dir: str = ""
+    kind: Kind = Kind.RUN
+    parent: str = ""
+    job: str = ""
+    started: datetime | None = None
+    finished: datetime | None = None
+    state: RunState = RunState.RUNNING
+    exit_code: ExitCode | None = None
+    stop: str = ""
+    """The message code of why it ended early."""
+    counts: Mapping[Status, int] = field(default_factory=dict)
+    resumes: int = 0
+    """How often `resume` took it up."""
+
+    @property
+    def destination_key(self) -> str:
+        return self.destination.key if self.destination else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A request that may leave from now on."""
+
+    entry: int
+    """The run's own count of events; later events have higher numbers."""
+    batch: Batch
+    part: int
+    """0 for the batch itself, 1, 2, … for the parts that isolation made of it."""
+    body_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a request, or of some of its rows."""
+
+    entry: int
+    """Of the `Begun` it ends; of no request for rows that were settled without one."""
+    outcomes: tuple[Outcome, ...] = ()
+    state: BatchState | None = None
+    """None leaves the request open: only these rows of it are settled."""
+    final: bool = True
+    """False where only the run's stop settled these rows: a resumed run takes them up again."""
+    attempts: int = 0
+    code: str = ""
+    message: str = ""
+    trace_id: str = ""
+    data: str = ""
+
+
+def new_run_id(now: datetime) -> str:
+    """A name for a run that sorts by time and can be typed: 20261120-163205-k3f9."""
+    letters = "abcdefghjkmnpqrstuvwxyz23456789"
+    return f"{now:%Y%m%d-%H%M%S}-{''.join(secrets.choice(letters) for _ in range(4))}"

@@ -1,0 +1,153 @@
+"""The journal of one run at work: what is about to leave, and what became of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from importer.journal import ranges, rows
+from importer.journal.database import Database
+from importer.journal.known import Known
+from importer.journal.locks import Lock
+from importer.journal.records import BatchState, Begun, RunRecord, RunState, Settled
+from importer.model import Batch, ExitCode, Outcome, Status
+
+_BEGIN = """INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, 'begun', 0, '', '', '', '', ?, NULL)"""
+_END = """UPDATE batches SET state = ?, attempts = ?, code = ?, message = ?, trace_id = ?, data = ?, ended = ?
+          WHERE run = ? AND entry = ?"""
+_OUTCOME = """INSERT INTO outcomes
+              (run, entry, sheet, rows, status, final, batch, attempts, code, message, trace_id)
+              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_COUNTED = """SELECT max(coalesce((SELECT max(entry) FROM batches WHERE run = ?1), 0),
+                     coalesce((SELECT max(entry) FROM outcomes WHERE run = ?1), 0)) AS entry,
+                 coalesce((SELECT max(ordinal) FROM batches WHERE run = ?1), 0) AS ordinal"""
+
+
+class RunJournal:
+    """Made by `Journal.start` and `Journal.reopen`; holds the run's locks until `close`.
+
+    Safe to use from several threads. Every method that writes is durable on return, and raises JournalError
+    if it could not write: nothing more may be sent then.
+    """
+
+    def __init__(self, database: Database, number: int, record: RunRecord, locks: Sequence[Lock]) -> None:
+        self.record = record
+        self._database = database
+        self._number = number
+        self._locks = tuple(locks)
+        counted = database.query(_COUNTED, (number,))[0]
+        self.next_ordinal: int = counted["ordinal"] + 1
+        """The number for the next batch; a resumed run goes on counting."""
+        self._last_entry: int = counted["entry"]
+        self._entry_lock = threading.Lock()
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+    def entry(self) -> int:
+        """The number of the run's next event."""
+        with self._entry_lock:
+            self._last_entry += 1
+            return self._last_entry
+
+    def begin(self, batch: Batch, body_sha256: bytes, part: int = 0) -> int:
+        """Notes that a batch is about to leave, and returns its entry number for `write`."""
+        entry = self.entry()
+        self.write([Begun(entry, batch, part, body_sha256)], ())
+        return entry
+
+    def settle(self, outcomes: Sequence[Outcome], *, final: bool = True) -> None:
+        """Notes what became of rows that no request of this run answers for (held back, skipped, …)."""
+        if outcomes:
+            self.write((), [Settled(self.entry(), tuple(outcomes), final=final)])
+
+    def write(self, begun: Sequence[Begun], settled: Sequence[Settled]) -> None:
+        """Notes many events in one transaction."""
+        now = time.time()
+        run = self._number
+        begins = [
+            (
+                run,
+                e.entry,
+                e.batch.ordinal,
+                e.part,
+                e.batch.sheet,
+                ranges.encode(e.batch.rows),
+                e.body_sha256,
+                now,
+            )
+            for e in begun
+        ]
+        ends = [
+            (e.state, e.attempts, e.code, e.message, e.trace_id, e.data, now, run, e.entry)
+            for e in settled
+            if e.state is not None
+        ]
+        outcomes = [self._outcome(event, outcome) for event in settled for outcome in event.outcomes]
+        with self._database.transaction() as connection:
+            connection.executemany(_BEGIN, begins)
+            connection.executemany(_END, ends)
+            connection.executemany(_OUTCOME, outcomes)
+
+    def _outcome(self, event: Settled, outcome: Outcome) -> tuple[object, ...]:
+        # A request that ends with one fate for all its rows need not repeat them.
+        whole = event.state not in (None, BatchState.REFUSED) and len(event.outcomes) == 1
+        return (
+            self._number,
+            event.entry,
+            None if whole else outcome.sheet,
+            None if whole else ranges.encode(outcome.rows),
+            outcome.status,
+            event.final,
+            outcome.batch,
+            outcome.attempts,
+            outcome.code,
+            outcome.message,
+            outcome.trace_id,
+        )
+
+    def reopen_rejected(self, code: str) -> None:
+        """Takes back that rows refused with this code are final: every row was refused alike."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE outcomes SET final = 0 WHERE run = ? AND status = ? AND code = ?",
+                (self._number, Status.REJECTED, code),
+            )
+
+    def known(self) -> Known:
+        """What is recorded of each row of this run so far."""
+        return rows.known(self._database, self._number)
+
+    def finish(
+        self, state: RunState, exit_code: ExitCode, counts: Mapping[Status, int], stop: str = ""
+    ) -> RunRecord:
+        """Ends the run: `FINISHED`, or `STOPPED` with the message code of why; the locks stay."""
+        now = datetime.now().astimezone()
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE runs SET state = ?, exit_code = ?, counts = ?, stop = ?, finished = ?"
+                " WHERE number = ?",
+                (state, int(exit_code), json.dumps(dict(counts)), stop, now.isoformat(), self._number),
+            )
+        self.record = replace(
+            self.record, state=state, exit_code=exit_code, counts=dict(counts), stop=stop, finished=now
+        )
+        return self.record
+
+    def close(self) -> None:
+        """Gives the locks back. A run that was not finished counts as interrupted from now on."""
+        for lock in self._locks:
+            with contextlib.suppress(OSError):
+                lock.release()
+
+    def __enter__(self) -> RunJournal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,104 @@
+"""The journal's tables, as migrations in order. `PRAGMA user_version` counts those that were applied.
+
+A migration, once released, is never changed: a change is a new one at the end.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+_FIRST = """
+CREATE TABLE runs (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    parent TEXT NOT NULL,
+    job TEXT NOT NULL,
+    source TEXT NOT NULL,
+    path TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    read_options TEXT NOT NULL,
+    mode INTEGER NOT NULL,
+    contract TEXT NOT NULL,
+    mapping TEXT NOT NULL,
+    mapping_name TEXT NOT NULL,
+    mapping_digest TEXT NOT NULL,
+    destination_key TEXT NOT NULL,
+    host TEXT NOT NULL,
+    tenant_id TEXT NOT NULL,
+    app_key TEXT NOT NULL,
+    store TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    dry_run INTEGER NOT NULL,
+    report_dir TEXT NOT NULL,
+    started TEXT NOT NULL,
+    finished TEXT,
+    state TEXT NOT NULL,
+    exit_code INTEGER,
+    stop TEXT NOT NULL,
+    counts TEXT NOT NULL,
+    resumes INTEGER NOT NULL
+);
+CREATE INDEX runs_by_source ON runs (sha256, destination_key);
+CREATE INDEX runs_by_parent ON runs (parent) WHERE parent <> '';
+
+CREATE TABLE batches (
+    run INTEGER NOT NULL REFERENCES runs (number),
+    entry INTEGER NOT NULL,
+    ordinal INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    sheet TEXT NOT NULL,
+    rows TEXT NOT NULL,
+    body_sha256 BLOB NOT NULL,
+    state TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    code TEXT NOT NULL,
+    message TEXT NOT NULL,
+    trace_id TEXT NOT NULL,
+    data TEXT NOT NULL,
+    begun REAL NOT NULL,
+    ended REAL,
+    PRIMARY KEY (run, entry)
+) WITHOUT ROWID;
+
+-- One line for rows that share a fate. rows and sheet are NULL where they are all those of the request.
+CREATE TABLE outcomes (
+    number INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL REFERENCES runs (number),
+    entry INTEGER NOT NULL,
+    sheet TEXT,
+    rows TEXT,
+    status TEXT NOT NULL,
+    final INTEGER NOT NULL,
+    batch INTEGER,
+    attempts INTEGER NOT NULL,
+    code TEXT NOT NULL,
+    message TEXT NOT NULL,
+    trace_id TEXT NOT NULL
+);
+CREATE INDEX outcomes_by_run ON outcomes (run, entry);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST,)
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """How many migrations this database has seen."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Brings an open database up to date, each step in one transaction together with its number."""
+    for number in range(version(connection) + 1, len(MIGRATIONS) + 1):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if version(connection) < number:
+                for statement in MIGRATIONS[number - 1].split(";\n"):
+                    if statement.strip():
+                        connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {number}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise

@@ -1,0 +1,255 @@
+"""The journal of all runs of a user: start, reopen, look back, forget."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from importer.errors import JournalError
+from importer.journal import rows
+from importer.journal.database import BUSY_SECONDS, FILE_NAME, Database, state_folder
+from importer.journal.known import Known
+from importer.journal.locks import Lock, Locks, holder
+from importer.journal.records import Kind, RunRecord, RunState
+from importer.journal.run import RunJournal
+from importer.model import Destination, ExitCode, Mode, Status
+
+_COLUMNS = (
+    *("id", "kind", "parent", "job", "source", "path", "sha256", "size", "read_options", "mode", "contract"),
+    *(
+        "mapping",
+        "mapping_name",
+        "mapping_digest",
+        "destination_key",
+        "host",
+        "tenant_id",
+        "app_key",
+        "store",
+    ),
+    *("settings", "dry_run", "report_dir", "started", "finished", "state", "exit_code", "stop", "counts"),
+    "resumes",
+)
+
+
+class Journal:
+    """The one record of what happened, as a SQLite file of mode 0600.
+
+    `moved_aside` names the damaged journal that had to make way, if there was one. Every method raises
+    JournalError where the file cannot be read or written.
+    """
+
+    def __init__(self, database: Database, locks: Locks) -> None:
+        self._database = database
+        self._locks = locks
+
+    @classmethod
+    def open(cls, path: Path | None = None, *, busy_seconds: float = BUSY_SECONDS) -> Journal:
+        """Opens or makes the journal: `path`, or `journal.db` in the user's state folder."""
+        path = path or state_folder() / FILE_NAME
+        return cls(Database(path, busy_seconds), Locks(path.parent / "locks"))
+
+    @property
+    def path(self) -> Path:
+        return self._database.path
+
+    @property
+    def moved_aside(self) -> Path | None:
+        return self._database.moved_aside
+
+    def close(self) -> None:
+        self._database.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self, record: RunRecord) -> RunJournal:
+        """Begins a run and takes its locks. Raises LockedError if the same source is on its way already."""
+        now = datetime.now().astimezone()
+        record = replace(record, started=now, state=RunState.RUNNING)
+        locks = self._lock(record, now)
+        try:
+            values = _values(record)
+            with self._database.transaction() as connection:
+                places = ", ".join("?" * len(values))
+                number = connection.execute(
+                    f"INSERT INTO runs ({', '.join(values)}) VALUES ({places})",  # noqa: S608 - our own column names
+                    tuple(values.values()),
+                ).lastrowid
+            assert number is not None  # noqa: S101 - an INSERT into a rowid table has one
+            return RunJournal(self._database, number, record, locks)
+        except BaseException:
+            _release(locks)
+            raise
+
+    def reopen(self, run_id: str) -> RunJournal:
+        """Takes a run up again and its locks. Raises JournalError `unknown-run`, LockedError."""
+        record = self.run(run_id)
+        now = datetime.now().astimezone()
+        locks = self._lock(record, now)
+        try:
+            with self._database.transaction() as connection:
+                connection.execute(
+                    "UPDATE runs SET state = ?, finished = NULL, exit_code = NULL, stop = '',"
+                    " resumes = resumes + 1 WHERE id = ?",
+                    (RunState.RUNNING, run_id),
+                )
+            number = self._database.query("SELECT number FROM runs WHERE id = ?", (run_id,))[0]["number"]
+            return RunJournal(self._database, number, self.run(run_id), locks)
+        except BaseException:
+            _release(locks)
+            raise
+
+    def _lock(self, record: RunRecord, now: datetime) -> Sequence[Lock]:
+        wanted = [(self._locks.run(record.id), "run-locked")]
+        if record.destination is not None and not record.dry_run:
+            wanted.append((self._locks.source(record.sha256, record.destination_key), "source-locked"))
+        held: list[Lock] = []
+        try:
+            for lock, code in wanted:
+                lock.acquire(holder(record.id, now), code)
+                held.append(lock)
+        except BaseException:
+            _release(held)
+            raise
+        return held
+
+    def run(self, run_id: str) -> RunRecord:
+        """The run of that name. Raises JournalError `unknown-run`."""
+        found = self._records("WHERE id = ?", (run_id,))
+        if not found:
+            raise JournalError("unknown-run", run=run_id)
+        return found[0]
+
+    def runs(self, limit: int | None = None) -> tuple[RunRecord, ...]:
+        """All runs, the newest first."""
+        return tuple(self._records("ORDER BY number DESC LIMIT ?", (-1 if limit is None else limit,)))
+
+    def newest_interrupted(self) -> RunRecord | None:
+        """The newest run that `resume` can take up."""
+        for record in self._records(
+            "WHERE state IN (?, ?) AND NOT dry_run ORDER BY number DESC", (RunState.RUNNING, RunState.STOPPED)
+        ):
+            if record.state.resumable:
+                return record
+        return None
+
+    def imported_before(
+        self, sha256: str, destination_key: str, mapping_digest: str, mode: Mode
+    ) -> RunRecord | None:
+        """The newest finished run that sent this very file to this destination in the same way."""
+        found = self._records(
+            "WHERE sha256 = ? AND destination_key = ? AND mapping_digest = ? AND mode = ? AND NOT dry_run"
+            " AND state = ? ORDER BY number DESC LIMIT 1",
+            (sha256, destination_key, mapping_digest, int(mode), RunState.FINISHED),
+        )
+        return found[0] if found else None
+
+    def children(self, run_id: str) -> tuple[RunRecord, ...]:
+        """The runs that name this one as their parent, the oldest first."""
+        return tuple(self._records("WHERE parent = ? AND parent <> '' ORDER BY number", (run_id,)))
+
+    def known(self, run_id: str) -> Known:
+        """What is recorded of each row of a run. Raises JournalError `unknown-run`."""
+        found = self._database.query("SELECT number FROM runs WHERE id = ?", (run_id,))
+        if not found:
+            raise JournalError("unknown-run", run=run_id)
+        return rows.known(self._database, found[0]["number"])
+
+    def imported_rows(self, run_id: str, destination_key: str) -> dict[str, np.ndarray]:
+        """Row numbers (int64, ascending) by sheet that the run, or a retry of it, got into this destination.
+
+        Empty if the journal does not know the run, or it went elsewhere.
+        """
+        found: dict[str, np.ndarray] = {}
+        waiting = self._records("WHERE id = ?", (run_id,))
+        while waiting:
+            record = waiting.pop()
+            if record.destination_key != destination_key or record.dry_run:
+                continue
+            known = self.known(record.id)
+            for sheet in known.sheets:
+                new = known.rows(sheet, Status.IMPORTED)
+                found[sheet] = np.union1d(found[sheet], new) if sheet in found else new
+            waiting += [child for child in self.children(record.id) if child.kind is Kind.RETRY]
+        return found
+
+    def prune(self, older_than: datetime) -> int:
+        """Forgets the runs that began before, except those at work. Returns how many there were."""
+        old = [
+            record
+            for record in self.runs()
+            if record.started and record.started < older_than and not self._locks.held(record.id)
+        ]
+        with self._database.transaction() as connection:
+            for record in old:
+                for table in ("outcomes", "batches"):
+                    connection.execute(
+                        f"DELETE FROM {table} WHERE run = (SELECT number FROM runs WHERE id = ?)",  # noqa: S608 - our own table names
+                        (record.id,),
+                    )
+                connection.execute("DELETE FROM runs WHERE id = ?", (record.id,))
+        for record in old:
+            self._locks.forget(record.id)
+        if old:
+            self._database.vacuum()
+        return len(old)
+
+    def _records(self, where: str, values: tuple[object, ...]) -> list[RunRecord]:
+        found = self._database.query(f"SELECT * FROM runs {where}", values)  # noqa: S608 - our own clauses
+        return [self._record(row) for row in found]
+
+    def _record(self, row: sqlite3.Row) -> RunRecord:
+        state = RunState(row["state"])
+        if state is RunState.RUNNING and not self._locks.held(row["id"]):
+            state = RunState.INTERRUPTED
+        return _record(row, state)
+
+
+def _release(locks: Iterable[Lock]) -> None:
+    for lock in locks:
+        lock.release()
+
+
+def _values(record: RunRecord) -> dict[str, Any]:
+    destination = record.destination
+    special = {
+        "destination_key": record.destination_key,
+        "host": destination.host if destination else "",
+        "tenant_id": destination.tenant_id if destination else "",
+        "app_key": destination.app_key if destination else "",
+        "store": destination.store if destination else "",
+        "mode": int(record.mode),
+        "started": record.started.isoformat() if record.started else None,
+        "finished": None,
+        "exit_code": None,
+        "counts": "{}",
+    }
+    return {name: special[name] if name in special else getattr(record, name) for name in _COLUMNS}
+
+
+def _record(row: sqlite3.Row, state: RunState) -> RunRecord:
+    destination = Destination(row["host"], row["tenant_id"], row["app_key"], row["contract"], row["store"])
+    special: dict[str, Any] = {
+        "destination": destination if row["destination_key"] else None,
+        "mode": Mode(row["mode"]),
+        "kind": Kind(row["kind"]),
+        "dry_run": bool(row["dry_run"]),
+        "started": datetime.fromisoformat(row["started"]),
+        "finished": datetime.fromisoformat(row["finished"]) if row["finished"] else None,
+        "state": state,
+        "exit_code": None if row["exit_code"] is None else ExitCode(row["exit_code"]),
+        "counts": {Status(name): count for name, count in json.loads(row["counts"]).items()},
+    }
+    return RunRecord(
+        **{f.name: special[f.name] if f.name in special else row[f.name] for f in fields(RunRecord)}
+    )
