@@ -1,0 +1,236 @@
+"""What each answer, and each way of getting none, makes the client do: one table.
+
+Source of the rules: API.md, “Answers” and the tables under it. `reached` is True where the server may have
+processed the request although nobody said so: such rows are `unknown` if it never gets better, the others
+`failed`.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from importer import messages
+from importer.model import Action, Verdict
+
+MESSAGE_LENGTH = 500
+TRACE_LENGTH = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What to do, whether the server may have processed the request, and which message tells of it."""
+
+    action: Action
+    says: str
+    reached: bool = False
+
+
+RULES: Mapping[str, Rule] = {
+    # The envelope's `code`.
+    "0": Rule(Action.DONE, "api-success"),
+    "1001": Rule(Action.STOP, "api-1001"),
+    "1002": Rule(Action.ISOLATE, "api-1002"),
+    "1003": Rule(Action.STOP, "api-1003"),
+    "1004": Rule(Action.CORRECT_CLOCK, "api-1004"),
+    "1005": Rule(Action.STOP, "api-1005"),
+    "9000": Rule(Action.ISOLATE, "api-9000"),
+    "-1": Rule(Action.RETRY, "api-failed"),
+    "9001": Rule(Action.RETRY, "api-9001"),
+    "9007": Rule(Action.STOP, "api-9007"),
+    "9008": Rule(Action.STOP, "api-9008"),
+    "9009": Rule(Action.STOP, "api-9009"),
+    "9010": Rule(Action.STOP, "api-9010"),
+    "other-code": Rule(Action.RETRY_THEN_ISOLATE, "api-other"),
+    # An answer without a usable envelope.
+    "not-json": Rule(Action.RETRY, "not-json", reached=True),
+    "no-code": Rule(Action.RETRY, "no-code", reached=True),
+    "cut-off": Rule(Action.RETRY, "cut-off", reached=True),
+    "too-large": Rule(Action.RETRY, "too-large", reached=True),
+    "http-5xx": Rule(Action.RETRY, "http-5xx", reached=True),
+    "http-408": Rule(Action.RETRY, "http-408", reached=True),
+    "http-429": Rule(Action.WAIT, "http-429"),
+    "http-3xx": Rule(Action.STOP, "http-3xx"),
+    "http-401": Rule(Action.STOP, "http-401"),
+    "http-403": Rule(Action.STOP, "http-403"),
+    "http-404": Rule(Action.STOP, "http-404"),
+    "http-407": Rule(Action.STOP, "proxy-refused"),
+    "http-413": Rule(Action.ISOLATE, "http-413"),
+    "http-stop": Rule(Action.STOP, "http-stop"),
+    "http-4xx": Rule(Action.RETRY_THEN_ISOLATE, "http-4xx"),
+    "http-other": Rule(Action.RETRY, "http-5xx", reached=True),
+    # No answer at all.
+    "read-timeout": Rule(Action.RETRY, "read-timeout", reached=True),
+    "connection-lost": Rule(Action.RETRY, "connection-lost", reached=True),
+    "lost-while-sending": Rule(Action.RETRY, "lost-while-sending"),
+    "transport-failed": Rule(Action.RETRY, "transport-failed", reached=True),
+    "connection-refused": Rule(Action.WAIT, "connection-refused"),
+    "no-route": Rule(Action.WAIT, "no-route"),
+    "name-unresolved": Rule(Action.WAIT, "name-unresolved"),
+    "connect-timeout": Rule(Action.WAIT, "connect-timeout"),
+    "proxy-unreachable": Rule(Action.WAIT, "proxy-unreachable"),
+    "proxy-refused": Rule(Action.STOP, "proxy-refused"),
+    "certificate": Rule(Action.STOP, "certificate"),
+    "tls": Rule(Action.STOP, "tls"),
+}
+
+# Not in API.md: statuses that say that address or method are wrong, which no waiting and no halving mends.
+_WRONG_ADDRESS = frozenset({405, 410, 411, 415, 421, 426})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back over HTTP, whole. `headers`: names in lower case. `now`: seconds, our clock."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    seconds: float
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer's envelope. `fault` is empty, `not-json` or `no-code`."""
+
+    code: int | None = None
+    message: str = ""
+    trace_id: str = ""
+    data: object = None
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict and the answer's `data` as it was parsed."""
+
+    verdict: Verdict
+    data: object = field(default=None, repr=False)
+
+
+def judge(answer: Answer) -> Judged:
+    """What an answer means. Never raises, whatever the bytes are."""
+    reply = read(answer.body)
+    key = _key(answer.status, reply)
+    rule = RULES[key]
+    if key in ("other-code", str(reply.code)):
+        code, message = str(reply.code), reply.message
+    else:
+        code = f"http-{answer.status}" if key.startswith("http-") else key
+        message = reply.message or messages.sentence(rule.says, {"status": answer.status})
+    verdict = Verdict(
+        action=rule.action,
+        reached=rule.reached,
+        code=code,
+        message=message,
+        trace_id=reply.trace_id,
+        retry_after=_retry_after(answer),
+        server_time_ms=date_ms(answer.headers.get("date", "")),
+        http_status=answer.status,
+        seconds=answer.seconds,
+        data=json.dumps(reply.data, ensure_ascii=False) if isinstance(reply.data, list | dict) else "",
+    )
+    return Judged(verdict, reply.data)
+
+
+def judge_fault(key: str, detail: str, seconds: float) -> Judged:
+    """What it means that no whole answer came. `key` is one of `RULES`, `detail` the operating system's
+    reason, if it gave one."""
+    rule = RULES[key]
+    message = clean(detail, MESSAGE_LENGTH) or messages.sentence(rule.says, {})
+    return Judged(Verdict(rule.action, rule.reached, key, message, seconds=seconds))
+
+
+def rule_for(code: str) -> Rule:
+    """The rule behind a `Verdict.code`."""
+    if code in RULES:
+        return RULES[code]
+    if code.startswith("http-"):
+        return RULES[_status_key(int(code.removeprefix("http-")))]
+    return RULES["other-code"]
+
+
+def explain(code: str, message: str = "", lang: str = "en") -> tuple[str, str]:
+    """Sentence and hint for a `Verdict.code`, in English or Chinese; `message` is the verdict's."""
+    found = {"code": code, "message": message, "status": code.removeprefix("http-"), "detail": message}
+    says = rule_for(code).says
+    return messages.sentence(says, found, lang), messages.hint(says, found, lang)
+
+
+def read(body: bytes) -> Reply:
+    """An answer's body as an envelope. `code` counts only if it is an integer, as documented."""
+    try:
+        envelope = json.loads(body.decode("utf-8-sig"))
+    except (ValueError, RecursionError):  # UnicodeDecodeError and endless digits are ValueErrors
+        return Reply(fault="not-json")
+    if not isinstance(envelope, dict):
+        return Reply(fault="no-code")
+    code = envelope.get("code")
+    known = type(code) is int and abs(code) < 2**63
+    return Reply(
+        code=code if known else None,
+        message=clean(envelope.get("message"), MESSAGE_LENGTH),
+        trace_id=clean(envelope.get("traceId"), TRACE_LENGTH),
+        data=envelope.get("data"),
+        fault="" if known else "no-code",
+    )
+
+
+def clean(text: object, length: int) -> str:
+    """A text of the server's, fit for terminals and reports: one line, printable, bounded."""
+    if not isinstance(text, str):
+        return ""
+    text = text[: 2 * length]
+    if not text.isprintable():
+        text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return text[:length]
+
+
+@lru_cache(maxsize=64)
+def date_ms(text: str) -> int | None:
+    """An HTTP date as milliseconds since 1970; None if it is none."""
+    try:
+        return int(email.utils.parsedate_to_datetime(text).timestamp() * 1000)
+    except (ValueError, TypeError, OverflowError, OSError):
+        return None
+
+
+def _key(status: int, reply: Reply) -> str:
+    if 200 <= status < 300:
+        return reply.fault or _code_key(reply.code)
+    # A gateway may dress the envelope's codes in a 4xx; a success it cannot mean.
+    if reply.code == 1004 and status in (401, 403):
+        return "1004"
+    key = _status_key(status)
+    return _code_key(reply.code) if key == "http-4xx" and reply.code else key
+
+
+def _code_key(code: int | None) -> str:
+    return str(code) if str(code) in RULES else "other-code"
+
+
+def _status_key(status: int) -> str:
+    if f"http-{status}" in RULES:
+        return f"http-{status}"
+    if status in _WRONG_ADDRESS:
+        return "http-stop"
+    hundreds = f"http-{status // 100}xx"
+    return hundreds if hundreds in RULES else "http-other"
+
+
+def _retry_after(answer: Answer) -> float | None:
+    text = answer.headers.get("retry-after", "").strip()
+    if not text:
+        return None
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?", text):
+        return float(text)
+    when = date_ms(text)
+    if when is None:
+        return None
+    # The server's own clock where it tells it: ours may be the one that is wrong.
+    now = date_ms(answer.headers.get("date", ""))
+    return max(0.0, (when - (now if now is not None else answer.now * 1000)) / 1000)

@@ -1,0 +1,266 @@
+"""One HTTP exchange over pooled connections, and every foreign exception turned into one of ours.
+
+What a fault says about the server is told exactly: a request that was not handed over whole to the network
+cannot have been processed, whatever else went wrong; one that was, may have been.
+"""
+
+from __future__ import annotations
+
+import errno
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    NameResolutionError,
+    NewConnectionError,
+    ReadTimeoutError,
+)
+
+MAX_ANSWER = 16 * 1024 * 1024
+"""Bytes; the largest documented answer, the fields of a tenant, has some hundred kilobytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds: for the connection, for the first byte of the answer, and once more for the rest of it."""
+
+    connect: float = 10.0
+    read: float = 60.0
+
+
+class TransportFault(Exception):  # noqa: N818 - a fault of the network, not of the program
+    """No whole answer came. `key` is one of `answers.RULES`, `detail` the reason in words."""
+
+    def __init__(self, key: str, detail: str) -> None:
+        super().__init__(key)
+        self.key = key
+        self.detail = detail
+
+
+class _UnsentError(ConnectionError):
+    """The connection broke before the whole request was handed over."""
+
+
+class _Telling:
+    """A connection that knows whether the whole request was handed over."""
+
+    handed_over = False
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self.handed_over = False
+        try:
+            super().request(*args, **kwargs)  # type: ignore[misc]
+        except OSError as error:
+            # The server may have answered before it closed; urllib3 looks for that after these two.
+            if isinstance(error, BrokenPipeError) or error.errno == errno.ECONNRESET:
+                raise
+            raise _UnsentError(str(error)) from error
+        self.handed_over = True
+
+    def getresponse(self) -> Any:
+        try:
+            return super().getresponse()  # type: ignore[misc]
+        except (OSError, urllib3.exceptions.HTTPError, ssl.SSLError) as error:
+            if not self.handed_over:
+                raise _UnsentError(str(error)) from error
+            if isinstance(error, ssl.SSLError):
+                raise ConnectionResetError(str(error)) from error
+            raise
+
+
+class _PlainConnection(_Telling, HTTPConnection):
+    pass
+
+
+class _SecureConnection(_Telling, HTTPSConnection):
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, "the TLS handshake timed out") from error
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError) as error:
+            raise NewConnectionError(self, "closed during the TLS handshake") from error
+
+
+class _Adapter(HTTPAdapter):
+    """The adapter of requests with its per-request look-ups done once for each URL, and without cookies."""
+
+    def __init__(self, pool_size: int) -> None:
+        super().__init__(pool_connections=4, pool_maxsize=pool_size, max_retries=0)
+        self._pools: dict[str, Any] = {}
+        self._paths: dict[str, str] = {}
+
+    def get_connection_with_tls_context(
+        self, request: Any, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> Any:
+        pool: Any = self._pools.get(request.url)
+        if pool is None:
+            pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            super().cert_verify(pool, request.url, verify, cert)  # type: ignore[no-untyped-call]
+            for known, ours in ((HTTPConnection, _PlainConnection), (HTTPSConnection, _SecureConnection)):
+                if pool.ConnectionCls is known:
+                    pool.ConnectionCls = ours
+            self._pools[request.url] = pool
+        return pool
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any = None) -> None:
+        """Done once for each pool, above."""
+
+    def request_url(self, request: Any, proxies: Any) -> str:
+        path = self._paths.get(request.url)
+        if path is None:
+            path = self._paths[request.url] = super().request_url(request, proxies)
+        return path
+
+    def build_response(self, req: Any, resp: Any) -> requests.Response:
+        response = requests.Response()
+        response.status_code = resp.status
+        response.raw = resp
+        response.url = req.url
+        return response
+
+    def close(self) -> None:
+        super().close()
+        self._pools.clear()
+
+
+class Transport:
+    """Sends requests and reads answers. Thread-safe; connections are kept alive and shared."""
+
+    def __init__(self, pool_size: int = 4, timeouts: Timeouts | None = None) -> None:
+        timeouts = timeouts or Timeouts()
+        self._read_seconds = timeouts.read
+        self._timeout = urllib3.Timeout(connect=timeouts.connect, read=timeouts.read)
+        self._session = requests.Session()
+        self._adapter = _Adapter(pool_size)
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, self._adapter)
+        self._settings: dict[str, tuple[Any, Any]] = {}
+
+    def exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """One request, one whole answer: status, headers (lower case), body. Raises `TransportFault`."""
+        verify, proxies = self._settings.get(url) or self._settle(url)
+        request = requests.PreparedRequest()
+        request.method, request.url, request.body = method, url, body
+        request.headers = headers  # type: ignore[assignment]  # read by name only
+        try:
+            response = self._adapter.send(
+                request,
+                stream=True,
+                timeout=self._timeout,  # type: ignore[arg-type]  # requests takes urllib3's own
+                verify=verify,
+                proxies=proxies,
+            )
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise _fault(error) from error
+        raw = response.raw
+        try:
+            content = self._read(raw)
+        finally:
+            raw.release_conn()
+        return response.status_code, {name.lower(): value for name, value in raw.headers.items()}, content
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _settle(self, url: str) -> tuple[Any, Any]:
+        """Proxies and certificates as requests takes them from the environment; loopback needs neither."""
+        settings = self._session.merge_environment_settings(url, {}, True, None, None)
+        proxies = {} if urlsplit(url).scheme == "http" else settings["proxies"]
+        verify = settings["verify"] or True  # verification is never off
+        self._settings[url] = (verify, proxies)
+        return verify, proxies
+
+    def _read(self, raw: urllib3.HTTPResponse) -> bytes:
+        """The answer's body, bounded in bytes and in time."""
+        deadline = time.monotonic() + self._read_seconds
+        pieces: list[bytes] = []
+        size = 0
+        whole = False
+        try:
+            while True:
+                piece = raw.read1(65536, decode_content=True)
+                if not piece:
+                    whole = True
+                    return b"".join(pieces)
+                pieces.append(piece)
+                size += len(piece)
+                if size > MAX_ANSWER:
+                    raise TransportFault("too-large", "")
+                if time.monotonic() > deadline:
+                    raise TransportFault("read-timeout", "")
+        except ReadTimeoutError as error:
+            raise TransportFault("read-timeout", "") from error
+        except urllib3.exceptions.DecodeError as error:
+            raise TransportFault("not-json", "") from error
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise TransportFault("cut-off", "") from error
+        finally:
+            if not whole:
+                raw.close()
+
+
+def _fault(error: BaseException) -> TransportFault:
+    chain = list(_chain(error))
+
+    def has(*kinds: type[BaseException]) -> BaseException | None:
+        return next((link for link in chain if isinstance(link, kinds)), None)
+
+    if found := has(ssl.SSLCertVerificationError):
+        return TransportFault("certificate", getattr(found, "verify_message", "") or "not verified")
+    if isinstance(error, requests.exceptions.ProxyError):
+        refused = any("407" in str(link) or "403" in str(link) for link in chain[-2:])
+        return TransportFault("proxy-refused" if refused else "proxy-unreachable", _reason(chain))
+    if has(NameResolutionError):
+        return TransportFault("name-unresolved", _reason(chain))
+    if has(NewConnectionError):
+        unrouted = any(getattr(link, "errno", None) in _NO_ROUTE for link in chain)
+        return TransportFault("no-route" if unrouted else "connection-refused", _reason(chain))
+    if has(ConnectTimeoutError):
+        return TransportFault("connect-timeout", _reason(chain))
+    if has(_UnsentError):
+        return TransportFault("lost-while-sending", _reason(chain))
+    if isinstance(error, requests.exceptions.ReadTimeout):
+        return TransportFault("read-timeout", "")
+    if isinstance(error, requests.exceptions.SSLError):
+        return TransportFault("tls", getattr(has(ssl.SSLError), "reason", None) or "TLS")
+    if isinstance(error, requests.exceptions.ConnectionError):
+        return TransportFault("connection-lost", _reason(chain))
+    if isinstance(error, OSError) and "certificate bundle" in str(error):
+        return TransportFault("certificate", "REQUESTS_CA_BUNDLE")
+    return TransportFault("transport-failed", type(error).__name__)
+
+
+_NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An exception and those inside it: requests and urllib3 wrap theirs as arguments, not only as causes."""
+    seen: set[int] = set()
+    waiting: list[object] = [error]
+    while waiting:
+        link = waiting.pop(0)
+        if not isinstance(link, BaseException) or id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        waiting += [*link.args, getattr(link, "reason", None), link.__cause__, link.__context__]
+
+
+def _reason(chain: list[BaseException]) -> str:
+    """The operating system's own words, if there are any: never a URL, never an object's address."""
+    for link in reversed(chain):
+        if isinstance(link, OSError) and link.strerror:
+            return link.strerror
+    return type(chain[-1]).__name__
