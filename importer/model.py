@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
+from importer import messages
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
@@ -107,6 +109,19 @@ class Chunk:
     sheet: str
     frame: pd.DataFrame
     issues: tuple[Issue, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something worth telling about a file or a mapping as a whole. Its sentence stands in `importer.messages`."""
+
+    code: str
+    found: tuple[tuple[str, object], ...] = ()
+    """What fills the places in the sentence."""
+
+    def sentence(self, lang: str = "en") -> str:
+        """What was found, and what was made of it."""
+        return messages.sentence(self.code, dict(self.found), lang)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,146 @@
+"""Which row is the header, and what the columns are called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from importer.errors import InputError
+from importer.model import Note
+from importer.readers.options import ReadOptions
+
+LOOK_AT = 20
+"""So many rows from the top may hold the header."""
+NAMES_NEEDED = 2
+_INVISIBLE = " \t\r\n\v\f\u00a0\u202f\u3000\u200b\u200c\u200d\u2060\ufeff"
+_TOLD_COLUMNS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the cells of a row become columns: `names[i]` is that of the i-th cell, None if it has none."""
+
+    header_row: int | None
+    names: tuple[str | None, ...]
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        return tuple(name for name in self.names if name is not None)
+
+    @property
+    def least_cells(self) -> int:
+        """A row with fewer cells misses some."""
+        return max((at + 1 for at, name in enumerate(self.names) if name is not None), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class TopRow:
+    """One of the first rows of a table: its number as a person sees it, and its cells as read."""
+
+    number: int
+    cells: tuple[str, ...]
+
+
+def clean_name(cell: str) -> str:
+    """A header cell without blanks and invisible characters around it."""
+    return cell.strip(_INVISIBLE)
+
+
+def known_names(cells: Sequence[str], known: Callable[[str], bool]) -> int:
+    """How many different cells are names that the mapping or the contract knows."""
+    return sum(1 for name in {clean_name(cell) for cell in cells} if name and known(name))
+
+
+def find_header(top: Sequence[TopRow], options: ReadOptions, name: str) -> TopRow | None:
+    """The header among the first rows; None if the user says that there is none.
+
+    Raises InputError `no-header`, `empty-file` or `header-row-missing`. `name` is the file's, for the
+    sentence.
+    """
+    if options.header_row == "none":
+        return None
+    if options.header_row is not None:
+        for row in top:
+            if row.number == options.header_row and any(map(clean_name, row.cells)):
+                return row
+        raise InputError("header-row-missing", name=name, row=options.header_row)
+    if not any(clean_name(cell) for row in top for cell in row.cells):
+        raise InputError("empty-file", name=name)
+    for row in top:
+        if row.number <= LOOK_AT and known_names(row.cells, options.known) >= NAMES_NEEDED:
+            return row
+    raise InputError("no-header", name=name, rows=LOOK_AT, found=_first_cells(top))
+
+
+def lay_out(header: TopRow | None, above: int, filled: Sequence[bool]) -> Layout:
+    """Names for the columns of a table.
+
+    `above` counts the rows that hold something above the header; `filled[i]` tells whether the i-th column
+    holds something in the rows looked at. A column without name and content is no column.
+    """
+    if header is None:
+        width = max((at + 1 for at, full in enumerate(filled) if full), default=0)
+        return Layout(None, tuple(column_letter(at) for at in range(width)))
+    notes = [Note("rows-above-header", (("rows", above), ("header_row", header.number)))] if above else []
+    names, renamed, lettered = _unique_names(header.cells, filled)
+    if renamed:
+        notes.append(Note("duplicate-header", (("names", _listed(renamed)),)))
+    if lettered:
+        notes.append(Note("empty-header", (("names", _listed(lettered)),)))
+    return Layout(header.number, names, tuple(notes))
+
+
+def column_letter(at: int) -> str:
+    """A, B, … Z, AA for 0, 1, … 25, 26."""
+    letters = ""
+    at += 1
+    while at:
+        at, rest = divmod(at - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters
+
+
+def _unique_names(
+    cells: Sequence[str], filled: Sequence[bool]
+) -> tuple[tuple[str | None, ...], list[str], list[str]]:
+    """The names, those that had to be changed, and those made up for empty header cells."""
+    plain = [clean_name(cell) for cell in cells]
+    taken = set(plain)
+    given: set[str] = set()
+    names: list[str | None] = []
+    renamed: list[str] = []
+    lettered: list[str] = []
+    for at, name in enumerate(plain):
+        if not name:
+            if at >= len(filled) or not filled[at]:
+                names.append(None)
+                continue
+            name = _free(f"column {column_letter(at)}", taken | given)
+            lettered.append(name)
+        elif name in given:
+            name = _free(name, taken | given)
+            renamed.append(name)
+        given.add(name)
+        names.append(name)
+    return tuple(names), renamed, lettered
+
+
+def _free(name: str, taken: set[str]) -> str:
+    if name not in taken:
+        return name
+    count = 2
+    while f"{name} ({count})" in taken:
+        count += 1
+    return f"{name} ({count})"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _TOLD_COLUMNS
+    return ", ".join(names[:_TOLD_COLUMNS]) + (f" (+{more})" if more > 0 else "")
+
+
+def _first_cells(top: Sequence[TopRow]) -> str:
+    row = next(row for row in top if any(map(clean_name, row.cells)))
+    cells = [clean_name(cell)[:30] for cell in row.cells if clean_name(cell)]
+    return _listed(cells)

@@ -1,0 +1,28 @@
+"""How a file is to be read, as far as its owner says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+
+def _nothing_known(name: str) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What the user, or the mapping, knows about a file; None leaves it to detection."""
+
+    sheet: str | None = None
+    """A sheet's name, or `all` for every visible sheet with data."""
+    header_row: int | Literal["none"] | None = None
+    """The row number (1-based, as a person sees it) of the header; `none` names the columns A, B, C…"""
+    encoding: str | None = None
+    delimiter: str | None = None
+    """One character, or `tab`, `comma`, `semicolon`, `pipe`."""
+    known: Callable[[str], bool] = _nothing_known
+    """Whether a header cell is a name that some mapping or the contract knows."""
+    chunk_rows: int = 8192
+    """The most rows a chunk may have."""

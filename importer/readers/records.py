@@ -1,0 +1,191 @@
+"""Delimited text cut into records with care: quotes that are never closed don't swallow the file.
+
+Works on UTF-8 bytes. A cell that begins with a quotation mark (blanks before it don't count) runs to the
+next single one; `""` inside stands for one. A quote is unclosed if no closing one follows, if the cell would
+be longer than Excel allows, or if a cell of several lines closes in the middle of a cell: then its line is a
+record of its own, with the quote as part of the text, and reading goes on with the next line. After a closing
+quote within one line, further text belongs to the cell, as in Excel and Python's csv module.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cache
+
+CELL_LIMIT = 32_767
+"""Characters in a cell: Excel specifications and limits, support.microsoft.com."""
+_QUOTE = 0x22
+_NEWLINES = (b"\r\n", b"\n", b"\r")
+
+
+@dataclass(slots=True)
+class Records:
+    """Records in order. `unclosed` holds the positions of those in which a quote is never closed."""
+
+    cells: list[list[bytes]] = field(default_factory=list)
+    unclosed: list[int] = field(default_factory=list)
+    consumed: int = 0
+    """How many bytes of the text these records take; less than given if the last one may go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Grammar:
+    opening: re.Pattern[bytes]
+    """Blanks and the quote at the start of a cell."""
+    closing: re.Pattern[bytes]
+    """What may follow the closing quote: blanks, then the delimiter (group 1), a line end or the end."""
+    plain: re.Pattern[bytes]
+    """A cell without quotes, up to its delimiter or the end of the line."""
+
+
+@cache
+def _grammar(delimiter: bytes) -> _Grammar:
+    blank = b"[" + b" \t".replace(delimiter, b"") + b"]*"
+    mark = re.escape(delimiter)
+    plain = rb"[^\r\n" + mark + rb"]*" if len(delimiter) == 1 else rb"(?:(?!" + mark + rb")[^\r\n])*"
+    return _Grammar(
+        opening=re.compile(blank + b'"'),
+        closing=re.compile(blank + b"(?:(" + mark + rb")|(\r\n|\r|\n|\Z))"),
+        plain=re.compile(plain),
+    )
+
+
+def read_records(text: bytes, delimiter: bytes, *, final: bool, limit: int | None = None) -> Records:
+    """The records of `text`, which begins at the start of one.
+
+    With `final` the text ends here; otherwise a record that may go on beyond it is left for the next call.
+    At most `limit` records are read.
+    """
+    found = Records()
+    certain = len(text) if final else _last_line_end(text)
+    at = 0
+    while at < certain and (limit is None or len(found.cells) < limit):
+        stop = _line_stop(text, at)
+        if text.find(b'"', at, stop) < 0:
+            found.cells.append(_without_end(text[at:stop]).split(delimiter))
+            at = stop
+            continue
+        record = _Record(text, at, delimiter, final)
+        if not record.read() or record.at > certain:
+            break
+        if record.unclosed:
+            found.unclosed.append(len(found.cells))
+        found.cells.append(record.cells)
+        at = record.at
+    found.consumed = at
+    return found
+
+
+def _line_stop(text: bytes, at: int) -> int:
+    """Where the line that begins at `at` ends, its line break included."""
+    feed = text.find(b"\n", at)
+    stop = feed + 1 if feed >= 0 else len(text)
+    carriage = text.find(b"\r", at, stop)
+    if carriage < 0 or carriage == feed - 1:
+        return stop
+    return carriage + 1
+
+
+def _last_line_end(text: bytes) -> int:
+    """The end of the last line that is certainly complete; a CR at the very end may become CRLF."""
+    return max(text.rfind(b"\n"), text.rfind(b"\r", 0, len(text) - 1)) + 1
+
+
+def _without_end(line: bytes) -> bytes:
+    for newline in _NEWLINES:
+        if line.endswith(newline):
+            return line[: -len(newline)]
+    return line
+
+
+class _Record:
+    """One record that holds quotes, read cell by cell."""
+
+    def __init__(self, text: bytes, at: int, delimiter: bytes, final: bool) -> None:
+        self.text = text
+        self.at = at
+        self.cells: list[bytes] = []
+        self.unclosed = False
+        self._grammar = _grammar(delimiter)
+        self._delimiter = delimiter
+        self._final = final
+
+    def read(self) -> bool:
+        """Reads the record; False if the text ends before it can be decided where a quote closes.
+
+        If the text is not final and the record reaches its end, it may go on: the caller looks at `at`.
+        """
+        while True:
+            opened = self._grammar.opening.match(self.text, self.at)
+            if opened is None:
+                self._plain_cell(self.at)
+            elif not self._quoted_cell(opened.end()):
+                return False
+            if self.unclosed:
+                return True
+            if not self.text.startswith(self._delimiter, self.at):
+                break
+            self.at += len(self._delimiter)
+        self.at += 2 if self.text.startswith(b"\r\n", self.at) else self.at < len(self.text)
+        return True
+
+    def _plain_cell(self, begin: int, before: bytes = b"") -> None:
+        match = self._grammar.plain.match(self.text, begin)
+        stop = match.end() if match else begin
+        self.cells.append(before + self.text[begin:stop])
+        self.at = stop
+
+    def _quoted_cell(self, begin: int) -> bool:
+        """Reads the cell whose content begins at `begin`; False if more text is needed to decide."""
+        text = self.text
+        close = self._closing_quote(begin)
+        if close is None:
+            return False
+        content = text[begin:close].replace(b'""', b'"') if close >= 0 else b""
+        after = self._grammar.closing.match(text, close + 1) if close >= 0 else None
+        if after is not None:
+            self.cells.append(content)
+            self.at = after.start(after.lastindex or 0)
+        elif close < 0 or b"\n" in content or b"\r" in content:
+            self._give_up(begin)
+        elif text[self.at] != _QUOTE:
+            self._plain_cell(self.at)
+        else:
+            self._plain_cell(close + 1, before=content)
+        return True
+
+    def _closing_quote(self, begin: int) -> int | None:
+        """The position of the closing quote; -1 if there is none, None if more text is needed to know."""
+        text, end = self.text, len(self.text)
+        doubled = 0
+        at = begin
+        while True:
+            at = text.find(b'"', at)
+            if at < 0:
+                room = end - begin > 4 * (CELL_LIMIT + doubled)
+                return -1 if self._final or room else None
+            if at + 1 == end and not self._final:
+                return None
+            if at + 1 == end or text[at + 1] != _QUOTE:
+                break
+            doubled += 1
+            at += 2
+            if at - begin > 4 * CELL_LIMIT + 2 * doubled:
+                return -1
+        if at - begin - doubled > CELL_LIMIT and _characters(text[begin:at]) - doubled > CELL_LIMIT:
+            return -1
+        return at
+
+    def _give_up(self, begin: int) -> None:
+        """The quote before `begin` is never closed: the rest of its line is text."""
+        self.unclosed = True
+        stop = _line_stop(self.text, begin)
+        rest = _without_end(self.text[self.at : stop])
+        self.cells.extend(rest.split(self._delimiter))
+        self.at = stop
+
+
+def _characters(text: bytes) -> int:
+    """How many characters these UTF-8 bytes are."""
+    return sum(1 for byte in text if byte & 0xC0 != 0x80)

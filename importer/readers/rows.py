@@ -1,0 +1,144 @@
+"""From parsed columns to a chunk: row numbers, blank rows left out, what is wrong with single cells told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from importer import columns as text_columns
+from importer.model import Chunk, Issue, Severity
+from importer.readers.header import Layout
+
+_CONTROL = "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f\\x{80}-\\x{9f}]"
+_ALLOWED = (0x09, 0x0A, 0x0D)
+_SHOWN = 80
+
+
+@dataclass(slots=True)
+class Block:
+    """Parsed rows before anything was judged: `columns[i]` holds the i-th cell of every row."""
+
+    columns: list[pa.Array]
+    rows: np.ndarray
+    """Row numbers, int64, strictly increasing."""
+    issues: list[Issue] = field(default_factory=list)
+
+
+def to_chunks(block: Block, layout: Layout, sheet: str, most: int) -> list[Chunk]:
+    """The block's rows that hold something, as chunks of at most `most` rows."""
+    issues = list(block.issues)
+    issues.extend(_beyond_header(block, layout, sheet))
+    named = [(at, name) for at, name in enumerate(layout.names) if name is not None]
+    for at, name in named:
+        issues.extend(_control_characters(block, at, name, sheet))
+    keep = ~_blank_rows([block.columns[at] for at, _ in named], len(block.rows))
+    if issues:
+        keep |= np.isin(block.rows, [issue.row for issue in issues])
+    rows, columns = block.rows, {name: block.columns[at] for at, name in named}
+    if not keep.all():
+        rows = rows[keep]
+        columns = {name: column.filter(pa.array(keep)) for name, column in columns.items()}
+    return _cut(sheet, rows, columns, sorted(issues, key=lambda issue: issue.row), most)
+
+
+def _cut(
+    sheet: str, rows: np.ndarray, columns: dict[str, pa.Array], issues: Sequence[Issue], most: int
+) -> list[Chunk]:
+    chunks = []
+    for begin in range(0, len(rows), most):
+        part = rows[begin : begin + most]
+        frame = text_columns.frame(
+            {name: column.slice(begin, most) for name, column in columns.items()}, part
+        )
+        own = tuple(issue for issue in issues if part[0] <= issue.row <= part[-1]) if issues else ()
+        chunks.append(Chunk(sheet, frame, own))
+    return chunks
+
+
+def shown(cell: str) -> str:
+    """A cell, shortened for a sentence."""
+    return cell if len(cell) <= _SHOWN else cell[: _SHOWN - 1] + "…"
+
+
+def _blank_rows(columns: Sequence[pa.Array], count: int) -> np.ndarray:
+    """Which rows hold nothing but blanks; looks at further columns only where the earlier ones are blank."""
+    blank = np.arange(count)
+    for column in columns:
+        if not len(blank):
+            break
+        looked_at = column if len(blank) == count else column.take(pa.array(blank))
+        empty = pc.equal(pc.binary_length(pc.utf8_ltrim_whitespace(looked_at)), 0)
+        blank = blank[np.asarray(empty.to_numpy(zero_copy_only=False), dtype=bool)]
+    mask = np.zeros(count, dtype=bool)
+    mask[blank] = True
+    return mask
+
+
+def _beyond_header(block: Block, layout: Layout, sheet: str) -> list[Issue]:
+    """`extra-cells` where a column without a name holds something."""
+    issues = []
+    limit = layout.least_cells
+    for at, name in enumerate(layout.names):
+        if name is not None:
+            continue
+        column = block.columns[at]
+        if not pc.max(pc.binary_length(column)).as_py():
+            continue
+        full = ~_blank_rows([column], len(block.rows))
+        for place in np.flatnonzero(full):
+            cell = column[int(place)].as_py()
+            issues.append(extra_cells(int(block.rows[place]), sheet, cell, at + 1, limit))
+    return issues
+
+
+def extra_cells(row: int, sheet: str, cell: str, length: int, limit: int) -> Issue:
+    """The issue of a row that holds something beyond its header."""
+    return Issue("extra-cells", Severity.ERROR, row, sheet, found=shown(cell), length=length, limit=limit)
+
+
+def _control_characters(block: Block, at: int, name: str, sheet: str) -> list[Issue]:
+    column = block.columns[at]
+    if not _may_hold_control(column):
+        return []
+    issues = []
+    guilty = pc.match_substring_regex(column, _CONTROL)
+    for place in np.flatnonzero(np.asarray(guilty.to_numpy(zero_copy_only=False), dtype=bool)):
+        cell = column[int(place)].as_py()
+        character = next(mark for mark in cell if _is_control(mark))
+        issues.append(
+            Issue(
+                "control-character",
+                Severity.ERROR,
+                int(block.rows[place]),
+                sheet,
+                column=name,
+                found=shown(cell),
+                expected=f"U+{ord(character):04X}",
+            )
+        )
+    return issues
+
+
+def _is_control(character: str) -> bool:
+    code = ord(character)
+    return (code < 0x20 and code not in _ALLOWED) or 0x7F <= code <= 0x9F
+
+
+def _may_hold_control(column: pa.Array) -> bool:
+    """A look at the bytes behind a column, much cheaper than at its texts; never misses one."""
+    data = column.buffers()[2]
+    if data is None or not len(column):
+        return False
+    offsets = np.frombuffer(column.buffers()[1], dtype=np.int64)
+    raw = np.frombuffer(data, dtype=np.uint8)[offsets[column.offset] : offsets[column.offset + len(column)]]
+    low = raw[raw < 0x20]
+    if len(low) and not np.isin(low, _ALLOWED).all():
+        return True
+    if (raw == 0x7F).any():
+        return True
+    lead = np.flatnonzero(raw[:-1] == 0xC2) + 1
+    return bool(len(lead)) and bool((raw[lead] < 0xA0).any())

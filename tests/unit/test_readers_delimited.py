@@ -1,0 +1,179 @@
+"""Delimited text: what a row is, which number it has, and what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from importer.errors import InputError
+from importer.model import Issue
+from importer.readers import ReadOptions, open_source
+
+KNOWN = frozenset({"first_name", "last_name", "sms_phone", "remark"})
+OPTIONS = ReadOptions(known=KNOWN.__contains__)
+HEADER = "first_name,last_name,remark\n"
+
+
+def read(path: Path, options: ReadOptions = OPTIONS) -> tuple[dict[int, list[str]], list[Issue]]:
+    rows: dict[int, list[str]] = {}
+    issues: list[Issue] = []
+    with open_source(path, options) as source:
+        for chunk in source.chunks():
+            for number, cells in zip(chunk.frame.index, chunk.frame.to_numpy().tolist(), strict=True):
+                rows[int(number)] = cells
+            issues.extend(chunk.issues)
+    return rows, issues
+
+
+def write(folder: Path, text: str | bytes, name: str = "customers.csv") -> Path:
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_rows_have_the_numbers_their_owner_sees(tmp_path: Path) -> None:
+    text = HEADER + 'Ann,Bo,"two\nlines"\n\n,,\nCy,Do,x\n'
+    rows, issues = read(write(tmp_path, text))
+    assert rows == {2: ["Ann", "Bo", "two\nlines"], 5: ["Cy", "Do", "x"]}
+    assert not issues
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_delimiters_and_line_ends_are_found(tmp_path: Path, end: str, delimiter: str) -> None:
+    lines = ["first_name,last_name,remark", "Ann,Bo,x", "Cy,Do,y"]
+    text = end.join(lines).replace(",", delimiter)
+    rows, issues = read(write(tmp_path, text))
+    assert rows == {2: ["Ann", "Bo", "x"], 3: ["Cy", "Do", "y"]}
+    assert not issues
+
+
+def test_mixed_line_ends_are_all_line_ends(tmp_path: Path) -> None:
+    rows, _ = read(write(tmp_path, HEADER + "Ann,Bo,1\r\nCy,Do,2\rEv,Fy,3\nGi,Ha,4"))
+    assert list(rows) == [2, 3, 4, 5]
+
+
+def test_excels_sep_line_is_no_row(tmp_path: Path) -> None:
+    with open_source(write(tmp_path, "sep=;\r\nfirst_name;last_name\r\nAnn;Bo\r\n"), OPTIONS) as source:
+        assert source.header_row == 1
+        assert source.delimiter == ";"
+        (chunk,) = source.chunks()
+    assert list(chunk.frame.index) == [2]
+
+
+def test_a_byte_order_mark_is_not_part_of_the_first_name(tmp_path: Path) -> None:
+    with open_source(write(tmp_path, b"\xef\xbb\xbf" + HEADER.encode()), OPTIONS) as source:
+        assert source.header == ("first_name", "last_name", "remark")
+        assert list(source.chunks()) == []
+
+
+def test_blanks_around_quotes_are_not_part_of_the_cell(tmp_path: Path) -> None:
+    rows, issues = read(write(tmp_path, HEADER + 'Ann, "Bo, jr" ,x\n'))
+    assert rows[2] == ["Ann", "Bo, jr", "x"]
+    assert not issues
+
+
+def test_an_unclosed_quote_costs_its_own_row_only(tmp_path: Path) -> None:
+    rows, issues = read(write(tmp_path, HEADER + 'Ann,"Bo,x\nCy,"Do",y\nEv,Fy,z\n'))
+    assert list(rows) == [2, 3, 4]
+    assert rows[3] == ["Cy", "Do", "y"]
+    assert [(issue.row, issue.code) for issue in issues] == [(2, "unclosed-quote")]
+
+
+def test_a_quote_open_to_the_end_does_not_swallow_the_file(tmp_path: Path) -> None:
+    rows, issues = read(write(tmp_path, HEADER + 'Ann,Bo,"x\n' + "Cy,Do,y\n" * 9000))
+    assert len(rows) == 9001
+    assert [(issue.row, issue.code) for issue in issues] == [(2, "unclosed-quote")]
+
+
+def test_cells_longer_than_excels_limit_mean_an_unclosed_quote(tmp_path: Path) -> None:
+    at_limit = f'Ann,Bo,"{"x" * 16383}\n{"y" * 16383}"\n'
+    over = f'Cy,Do,"{"x" * 16384}\n{"y" * 16383}"\n'
+    rows, issues = read(write(tmp_path, HEADER + at_limit + over))
+    assert len(rows[2][2]) == 32767
+    assert [(issue.row, issue.code) for issue in issues] == [(3, "unclosed-quote"), (4, "missing-cells")]
+
+
+def test_rows_of_another_width_keep_their_place(tmp_path: Path) -> None:
+    lines = ["Ann,Bo,x"] * 20
+    lines[3] = "Cy,Do"
+    lines[5] = "Ev,Fy,z,beyond"
+    lines[7] = "Gi,Ha,z,, "
+    rows, issues = read(write(tmp_path, HEADER + "\n".join(lines)))
+    assert list(rows) == list(range(2, 22))
+    assert rows[5] == ["Cy", "Do", ""]
+    assert rows[7] == ["Ev", "Fy", "z"]
+    assert [(issue.row, issue.code, issue.found) for issue in issues] == [
+        (5, "missing-cells", None),
+        (7, "extra-cells", "beyond"),
+    ]
+
+
+def test_control_characters_are_told(tmp_path: Path) -> None:
+    rows, issues = read(write(tmp_path, HEADER + "Ann,B\0o,x\nCy,Do,y\x7f\n"))
+    assert list(rows) == [2, 3]
+    assert [(issue.row, issue.column, issue.expected) for issue in issues] == [
+        (2, "last_name", "U+0000"),
+        (3, "remark", "U+007F"),
+    ]
+
+
+def test_lines_above_the_header_are_skipped_and_told(tmp_path: Path) -> None:
+    with open_source(write(tmp_path, "Customers of May\n\n" + HEADER + "Ann,Bo,x\n"), OPTIONS) as source:
+        assert source.header_row == 3
+        assert [note.code for note in source.notes] == ["rows-above-header"]
+        (chunk,) = source.chunks()
+    assert list(chunk.frame.index) == [4]
+
+
+def test_without_a_recognised_header_nothing_is_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--header-row"):
+        open_source(write(tmp_path, "Ann,Bo\nCy,Do\n"), OPTIONS)
+
+
+def test_a_table_without_header_has_lettered_columns(tmp_path: Path) -> None:
+    options = ReadOptions(known=KNOWN.__contains__, header_row="none")
+    with open_source(write(tmp_path, "Ann,Bo\nCy,Do\n"), options) as source:
+        assert source.header == ("A", "B")
+        (chunk,) = source.chunks()
+    assert list(chunk.frame.index) == [1, 2]
+
+
+def test_doubled_and_empty_names_are_made_unique_and_told(tmp_path: Path) -> None:
+    text = "first_name,last_name,Phone,,Phone,\nAnn,Bo,1,2,3,\n"
+    with open_source(write(tmp_path, text), OPTIONS) as source:
+        assert source.header == ("first_name", "last_name", "Phone", "column D", "Phone (2)")
+        assert [note.code for note in source.notes] == ["duplicate-header", "empty-header"]
+
+
+def test_chunks_can_be_read_again(tmp_path: Path) -> None:
+    options = ReadOptions(known=KNOWN.__contains__, chunk_rows=7)
+    with open_source(write(tmp_path, HEADER + "Ann,Bo,x\n" * 20), options) as source:
+        first, second = list(source.chunks()), list(source.chunks())
+    assert [len(chunk.frame) for chunk in first] == [7, 7, 6]
+    assert all(one.frame.equals(other.frame) for one, other in zip(first, second, strict=True))
+
+
+def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path, HEADER + "Ann,Bo,x\n")
+    with open_source(path, OPTIONS) as source:
+        with path.open("a") as file:
+            file.write("Cy,Do,y\n")
+        with pytest.raises(InputError) as caught:
+            list(source.chunks())
+    assert caught.value.code == "file-changed"
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [(None, "no-file"), (b"", "empty-file"), (b"\n\n , \n", "empty-file")],
+)
+def test_what_is_no_table_is_told_in_a_sentence(tmp_path: Path, content: bytes | None, code: str) -> None:
+    path = tmp_path / "customers.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        open_source(path, OPTIONS)
+    assert caught.value.code == code
+    assert str(path) in caught.value.sentence()

@@ -1,0 +1,84 @@
+"""Workbooks: cells as a person sees them, rows under their numbers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from importer.errors import InputError
+from importer.readers import ReadOptions, open_source
+
+KNOWN = frozenset({"first_name", "last_name", "sms_phone", "birthday", "remark"})
+OPTIONS = ReadOptions(known=KNOWN.__contains__)
+
+
+def workbook(path: Path, rows: list[list[object]], first_row: int = 1) -> Path:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for at, cells in enumerate(rows):
+        for column, value in enumerate(cells):
+            sheet.cell(first_row + at, column + 1, value)
+    book.save(path)
+    return path
+
+
+def cells_of(path: Path, options: ReadOptions = OPTIONS) -> dict[int, list[str]]:
+    with open_source(path, options) as source:
+        return {
+            int(number): cells
+            for chunk in source.chunks()
+            for number, cells in zip(chunk.frame.index, chunk.frame.to_numpy().tolist(), strict=True)
+        }
+
+
+def test_cells_come_as_a_person_sees_them(tmp_path: Path) -> None:
+    path = workbook(
+        tmp_path / "customers.xlsx",
+        [
+            ["first_name", "sms_phone", "birthday", "remark"],
+            ["Ann", 8613812345678, dt.date(1990, 5, 7), True],
+            ["Bo", "007", dt.datetime(1990, 5, 7, 13, 4, 5), 1.5],
+            ["Cy", 186123456789012345, "1990-05-07", 0.1 + 0.2],
+        ],
+    )
+    assert cells_of(path) == {
+        2: ["Ann", "8613812345678", "1990-05-07", "TRUE"],
+        3: ["Bo", "007", "1990-05-07 13:04:05", "1.5"],
+        4: ["Cy", "1.86123456789012E+17", "1990-05-07", "0.3"],
+    }
+
+
+def test_rows_have_the_numbers_their_owner_sees(tmp_path: Path) -> None:
+    rows: list[list[object]] = [["first_name", "last_name"], ["Ann", "Bo"], [], ["Cy", "Do"]]
+    path = workbook(tmp_path / "customers.xlsx", rows, first_row=3)
+    assert cells_of(path) == {4: ["Ann", "Bo"], 6: ["Cy", "Do"]}
+
+
+def test_the_first_visible_sheet_with_data_is_read_and_the_others_named(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    hidden, more = book.create_sheet("Secret"), book.create_sheet("More")
+    hidden.sheet_state = "hidden"
+    for sheet in (hidden, more):
+        sheet.append(["first_name", "last_name", sheet.title])
+        sheet.append(["Ann", "Bo", sheet.title])
+    extra = book.create_sheet("Extra")
+    extra.append(["last_name", "first_name", "remark"])
+    extra.append(["Cy", "Do", "x"])
+    path = tmp_path / "customers.xlsx"
+    book.save(path)
+    with open_source(path, OPTIONS) as source:
+        assert source.sheet == "More"
+        assert source.sheets[1].visible is False
+        assert [note.code for note in source.notes] == ["other-sheets"]
+    with open_source(path, ReadOptions(known=KNOWN.__contains__, sheet="secret")) as source:
+        assert source.header == ("first_name", "last_name", "Secret")
+    with open_source(path, ReadOptions(known=KNOWN.__contains__, sheet="all")) as source:
+        assert source.sheet is None
+        assert source.header == ("first_name", "last_name", "More", "remark")
+        assert [chunk.sheet for chunk in source.chunks()] == ["More", "Extra"]
+    with pytest.raises(InputError, match="Extra"):
+        open_source(path, ReadOptions(known=KNOWN.__contains__, sheet="Nowhere"))
