@@ -81,6 +81,12 @@ class JournalError(ImporterError):
     exit_code = ExitCode.AWAY
 
 
+class ReportError(ImporterError):
+    """A report cannot be written. What was sent is safe in the journal."""
+
+    exit_code = ExitCode.USAGE
+
+
 class TripwireError(ImporterError):
     """Stopped before the first request, since the file looks wrong."""
 

@@ -1,0 +1,80 @@
+"""Reading one of our own reports again: the importer's columns off, the cells as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from importer import columns
+from importer.model import Chunk
+from importer.reports import cells
+from importer.reports.plan import OWN_COLUMNS
+
+_OWN = frozenset(OWN_COLUMNS)
+NO_ROW = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What the report says about each row of a chunk, in the chunk's order. All arrays have one entry a row.
+
+    `runs`, `sheets` and `statuses` are large_string arrays (empty where the cell is), `rows` is int64 with
+    NO_ROW where the cell holds no row number.
+    """
+
+    runs: pa.Array
+    sheets: pa.Array
+    rows: np.ndarray
+    statuses: pa.Array
+
+
+def is_own(header: Sequence[str]) -> bool:
+    """True for a file that the importer wrote: it has a column `_run`."""
+    return "_run" in header
+
+
+def original_header(header: Sequence[str], *, escaped: bool) -> tuple[str, ...]:
+    """The columns of the file that the report was made from; `escaped` is True for delimited text."""
+    return tuple(_name(name, escaped) for name in header if name not in _OWN)
+
+
+def restore(chunk: Chunk, *, escaped: bool) -> tuple[Chunk, Prior]:
+    """The chunk without the importer's columns and, for delimited text, without the one ' of each cell."""
+    frame = chunk.frame
+    prior = Prior(
+        runs=_own(chunk, "_run", escaped),
+        sheets=_own(chunk, "_sheet", escaped),
+        rows=_row_numbers(_own(chunk, "_row", escaped)),
+        statuses=_own(chunk, "_status", escaped),
+    )
+    kept = {}
+    for place, name in enumerate(frame.columns):
+        if name not in _OWN:
+            column = columns.arrow(frame.iloc[:, place])
+            kept[_name(name, escaped)] = cells.unescaped(column) if escaped else column
+    restored = columns.frame(kept, frame.index.to_numpy())
+    return Chunk(chunk.sheet, restored, chunk.issues), prior
+
+
+def _name(name: str, escaped: bool) -> str:
+    return name[1:] if escaped and name.startswith("'") else name
+
+
+def _own(chunk: Chunk, name: str, escaped: bool) -> pa.Array:
+    if name not in chunk.frame.columns:
+        return pa.array([""] * len(chunk.frame), type=columns.TEXT)
+    column = columns.arrow(chunk.frame[name])
+    return cells.unescaped(column) if escaped else column
+
+
+def _row_numbers(texts: pa.Array) -> np.ndarray:
+    """Row numbers as int64; a spreadsheet program may have made “17” into “17.0”."""
+    plain = pc.replace_substring_regex(pc.utf8_trim_whitespace(texts), r"\.0+$", "")
+    good = pc.match_substring_regex(plain, "^[0-9]{1,15}$")
+    rows = pc.if_else(good, plain, str(NO_ROW)).cast(pa.int64())
+    numbers: np.ndarray = rows.to_numpy(zero_copy_only=False)
+    return numbers

@@ -1,0 +1,48 @@
+"""Lines as CSV: UTF-8 with BOM, quoted where needed, formulas made harmless, a line feed after each line."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from importer.columns import TEXT
+from importer.reports import cells
+from importer.reports.files import ReportFile
+from importer.reports.lines import Lines
+from importer.reports.plan import OWN_COLUMNS, Plan
+
+BOM = b"\xef\xbb\xbf"
+_COMMA = pa.scalar(",", TEXT)
+
+
+class CsvReport:
+    """`results.csv` or `rejects.csv` while it is being written. All methods raise OSError."""
+
+    def __init__(self, plan: Plan, name: str) -> None:
+        self._file = ReportFile(plan.directory, name)
+        names = (*OWN_COLUMNS, *plan.origin.header)
+        head = ",".join(cells.quote(cells.escape(name)) for name in names)
+        self._file.stream.write(BOM + head.encode())
+
+    def write(self, lines: Lines) -> None:
+        """Append these rows; only their bytes are made, no object a row."""
+        if not len(lines):
+            return
+        own = pa.array([_own(texts) for texts in lines.own], type=TEXT)
+        # Each line begins with the line feed of the one before, which saves a pass over all of it.
+        rows = cells.joined(cells.text("\n"), pa.array(lines.rows).cast(TEXT))
+        body = (cells.quoted(cells.escaped(column)) for column in lines.cells)
+        text = pc.binary_join_element_wise(rows, own.take(pa.array(lines.number)), *body, _COMMA)
+        self._file.stream.write(cells.content(text))
+
+    def finish(self) -> ReportFile:
+        """The last line feed; the file is whole and has its name only after `ReportFile.finish`."""
+        self._file.stream.write(b"\n")
+        return self._file
+
+    def drop(self) -> None:
+        self._file.drop()
+
+
+def _own(texts: tuple[str, ...]) -> str:
+    return ",".join(cells.quote(cells.escape(text)) for text in texts)

@@ -1,0 +1,68 @@
+"""Report files on disk: private, whole or not there, under a second name where a program blocks the first."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from importer.errors import ReportError
+from importer.model import Note
+
+SECOND_NAMES = 9
+
+
+def make_directory(directory: Path) -> None:
+    """The folder for one run's reports, mode 0700 if it is new. Raises ReportError if it is refused."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        probe = directory / f".importer-{os.getpid()}"
+        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        probe.unlink()
+    except OSError as error:
+        raise ReportError("report-directory", directory=directory, reason=reason(error)) from error
+
+
+def reason(error: OSError) -> str:
+    """What the system says, without path and number."""
+    return error.strerror or type(error).__name__
+
+
+class ReportFile:
+    """A file that gets its name only when it is whole: until then it is `NAME.part`, mode 0600."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self.name = name
+        self.path = directory / name
+        self._part = directory / f"{name}.part"
+        self._part.unlink(missing_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(self._part, flags, 0o600)
+        self.stream: BinaryIO = os.fdopen(descriptor, "w+b", buffering=1 << 20)
+
+    def finish(self) -> Note | None:
+        """Close it and give it its name; a note if that had to be a second name.
+
+        Raises OSError if the last bytes cannot be written or every name is blocked.
+        """
+        self.stream.close()
+        for number in range(1, SECOND_NAMES + 1):
+            path = self.path if number == 1 else self.path.with_stem(f"{self.path.stem}-{number}")
+            try:
+                self._part.replace(path)
+            except PermissionError:
+                if number == SECOND_NAMES:
+                    raise
+                continue
+            self.path = path
+            if number > 1:
+                return Note("report-second-name", (("file", self.name), ("name", path.name)))
+            break
+        return None
+
+    def drop(self) -> None:
+        """Close it and leave nothing behind."""
+        with contextlib.suppress(OSError):
+            self.stream.close()
+        self._part.unlink(missing_ok=True)

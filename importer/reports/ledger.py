@@ -1,0 +1,131 @@
+"""The account of rows: which wait for their status, and in which order they leave.
+
+Rows come in chunk by chunk and in order; their outcomes come in any order. A chunk leaves when all its rows
+are final and every chunk before it has left, so that memory holds the open chunks only. Conservation is kept
+here: a row has one status, once.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterator
+
+import numpy as np
+
+from importer.errors import ConservationError
+from importer.model import Chunk, Outcome
+from importer.reports.fates import UNSETTLED, Fate, RowIssues, SettledChunk
+
+
+class _Open:
+    """A chunk with rows that wait."""
+
+    __slots__ = ("chunk", "fate", "fates", "issues", "known", "left", "rows")
+
+    def __init__(self, chunk: Chunk, issues: RowIssues) -> None:
+        self.chunk = chunk
+        self.rows: np.ndarray = chunk.frame.index.to_numpy()
+        self.issues = issues
+        self.fate = np.full(len(self.rows), UNSETTLED, dtype=np.int32)
+        self.fates: list[Fate] = []
+        self.known: dict[Fate, int] = {}
+        self.left = len(self.rows)
+
+    def settle(self, rows: np.ndarray, fate: Fate) -> int | None:
+        """Give these rows (int64, strictly increasing) their fate; the first that is unknown or has one."""
+        places = np.searchsorted(self.rows, rows)
+        unknown = self.rows[np.minimum(places, len(self.rows) - 1)] != rows
+        if unknown.any():
+            return int(rows[unknown][0])
+        taken = self.fate[places] != UNSETTLED
+        if taken.any():
+            return int(rows[taken][0])
+        number = self.known.get(fate)
+        if number is None:
+            number = self.known[fate] = len(self.fates)
+            self.fates.append(fate)
+        self.fate[places] = number
+        self.left -= len(rows)
+        return None
+
+    def settled(self) -> SettledChunk:
+        return SettledChunk(self.chunk.sheet, self.chunk.frame, self.fate, tuple(self.fates), self.issues)
+
+
+class _Lane:
+    """The open chunks of one sheet, by row number."""
+
+    __slots__ = ("lasts", "open", "top")
+
+    def __init__(self) -> None:
+        self.open: list[_Open] = []
+        self.lasts: list[int] = []
+        self.top = 0
+
+
+class Ledger:
+    """Holds chunks until their rows are settled. See the module."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[str, _Lane] = {}
+        self._order: deque[_Open] = deque()
+
+    def add(self, chunk: Chunk, issues: RowIssues) -> None:
+        """Rows that now wait for their status.
+
+        Raises ConservationError if a row number is not above all earlier ones of its sheet.
+        """
+        lane = self._lanes.setdefault(chunk.sheet, _Lane())
+        entry = _Open(chunk, issues)
+        rows = entry.rows
+        if not len(rows):
+            return
+        if rows[0] <= lane.top or (np.diff(rows) <= 0).any():
+            raise ConservationError("row-out-of-order", row=int(rows[0]), sheet=chunk.sheet)
+        lane.top = int(rows[-1])
+        lane.open.append(entry)
+        lane.lasts.append(lane.top)
+        self._order.append(entry)
+
+    def settle(self, outcome: Outcome) -> None:
+        """Rows that have their final status. Raises ConservationError for a row unknown or settled before."""
+        rows = np.fromiter(outcome.rows, dtype=np.int64, count=len(outcome.rows))
+        steps = np.diff(rows)
+        if (steps <= 0).any():
+            rows = np.sort(rows)
+            twice = rows[1:][np.diff(rows) == 0]
+            if len(twice):
+                raise _twice(int(twice[0]), outcome)
+        lane = self._lanes.get(outcome.sheet)
+        fate = Fate.of(outcome)
+        while len(rows):
+            place = bisect_left(lane.lasts, int(rows[0])) if lane is not None else 0
+            if lane is None or place == len(lane.open):
+                raise _twice(int(rows[0]), outcome)
+            entry = lane.open[place]
+            cut = int(np.searchsorted(rows, lane.lasts[place], side="right"))
+            refused = entry.settle(rows[:cut], fate)
+            if refused is not None:
+                raise _twice(refused, outcome)
+            rows = rows[cut:]
+
+    def take(self) -> Iterator[SettledChunk]:
+        """The chunks that are final, in input order; each is forgotten as it leaves."""
+        while self._order and not self._order[0].left:
+            entry = self._order.popleft()
+            lane = self._lanes[entry.chunk.sheet]
+            del lane.open[0], lane.lasts[0]
+            yield entry.settled()
+
+    def finish(self) -> None:
+        """Raises ConservationError if a row is still without a status."""
+        left = sum(entry.left for entry in self._order)
+        if left:
+            first = next(entry for entry in self._order if entry.left)
+            row = int(first.rows[first.fate == UNSETTLED][0])
+            raise ConservationError("rows-without-status", rows=left, row=row, sheet=first.chunk.sheet)
+
+
+def _twice(row: int, outcome: Outcome) -> ConservationError:
+    return ConservationError("row-settled-twice", row=row, sheet=outcome.sheet, status=outcome.status.value)

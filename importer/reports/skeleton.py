@@ -1,0 +1,96 @@
+"""The workbook around the rows of rejects.xlsx: styles, widths, header notes, frozen header, filter."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass
+
+from openpyxl import Workbook
+from openpyxl.comments import Comment
+from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.worksheet import Worksheet
+
+from importer import messages
+from importer.reports.plan import OWN_COLUMNS, Plan
+
+SHEET_PART = "xl/worksheets/sheet1.xml"
+TEXTUAL, HEAD, BAD = 1, 2, 3
+"""The styles by number: openpyxl numbers them in the order of first use, 0 being the default."""
+
+WIDTHS = {
+    "_row": 7,
+    "_sheet": 12,
+    "_status": 11,
+    "_batch": 8,
+    "_attempts": 9,
+    "_code": 14,
+    "_message": 60,
+    "_trace_id": 16,
+    "_issues": 28,
+    "_run": 12,
+}
+_OWN_FILL = PatternFill("solid", start_color="FF334155")
+_FILL = PatternFill("solid", start_color="FFF9D9D5")
+_CJK = 0x2E80
+
+
+@dataclass(frozen=True, slots=True)
+class Skeleton:
+    """The sheet's XML before and after its rows, and all other parts of the workbook."""
+
+    before: str
+    after: str
+    parts: tuple[tuple[str, bytes], ...]
+
+
+def skeleton(plan: Plan, names: tuple[str, ...]) -> Skeleton:
+    """An empty workbook for columns of these names."""
+    book = Workbook()
+    sheet = book.worksheets[0]
+    sheet.title = "rejects"
+    sheet.freeze_panes = "B2"
+    sheet.auto_filter.ref = f"A1:{get_column_letter(len(names))}1"
+    _styles(sheet)
+    fields = dict(plan.fields)
+    for place, name in enumerate(names, start=1):
+        sheet.column_dimensions[get_column_letter(place)].width = WIDTHS.get(name) or _width(name)
+        note = _note(name, fields.get(name, ""), plan.lang)
+        if note:
+            comment = Comment(note, "importer")
+            comment.width, comment.height = 320, 90
+            sheet.cell(1, place).comment = comment
+    stored = io.BytesIO()
+    book.save(stored)
+    with zipfile.ZipFile(stored) as parts:
+        xml = parts.read(SHEET_PART).decode()
+        rest = tuple((name, parts.read(name)) for name in parts.namelist() if name != SHEET_PART)
+    before, _, tail = xml.partition("<sheetData>")
+    return Skeleton(f"{before}<sheetData>", f"</sheetData>{tail.partition('</sheetData>')[2]}", rest)
+
+
+def _styles(sheet: Worksheet) -> None:
+    for number, (fill, font) in enumerate(
+        ((None, None), (_OWN_FILL, Font(bold=True, color="FFFFFFFF")), (_FILL, None)), start=1
+    ):
+        cell = sheet.cell(1, number)
+        cell.number_format = "@"
+        cell.alignment = Alignment(vertical="top")
+        if fill is not None:
+            cell.fill = fill
+        if font is not None:
+            cell.font = font
+
+
+def _width(name: str) -> float:
+    wide = sum(2 if ord(character) >= _CJK else 1 for character in name)
+    return float(min(max(wide + 3, 14), 40))
+
+
+def _note(name: str, field: str, lang: str) -> str:
+    if name in OWN_COLUMNS:
+        return messages.sentence(f"column{name.replace('_', '-')}", {}, lang)
+    if field:
+        return messages.sentence("column-goes-to", {"field": field}, lang)
+    return ""

@@ -1,0 +1,91 @@
+"""summary.json: the run in numbers, for scripts. Its form is `summary.schema.json` beside this module."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from importlib import resources
+
+from importer.model import IssueGroup, Status
+from importer.reports.facts import Facts
+from importer.reports.plan import Plan
+from importer.reports.tally import RefusalGroup, Tally
+
+VERSION = 1
+"""Of the form. Fields may be added within a version, never changed or removed."""
+
+
+def schema() -> str:
+    """The JSON Schema (draft 2020-12) of summary.json as text."""
+    return resources.files("importer.reports").joinpath("summary.schema.json").read_text("utf-8")
+
+
+def summary_json(plan: Plan, facts: Facts, tally: Tally) -> str:
+    """The text of summary.json: indented, UTF-8, no cell of the input in it."""
+    destination = facts.destination
+    ended = facts.started + timedelta(seconds=facts.seconds)
+    origin = plan.origin
+    content = {
+        "version": VERSION,
+        "run": plan.run_id,
+        "parent": facts.parent or None,
+        "dry_run": facts.dry_run,
+        "exit_code": int(facts.exit_code),
+        "stop": facts.stop or None,
+        "started": facts.started.isoformat(timespec="seconds"),
+        "ended": ended.isoformat(timespec="seconds"),
+        "seconds": round(facts.seconds, 3),
+        "source": {
+            "name": origin.name,
+            "sha256": origin.sha256,
+            "size": origin.size,
+            "format": origin.format,
+            "encoding": origin.encoding or None,
+            "sheet": origin.sheet or None,
+            "header_row": origin.header_row,
+            "columns": list(origin.header),
+        },
+        "destination": None
+        if destination is None
+        else {
+            "host": destination.host,
+            "tenant_id": destination.tenant_id,
+            "app_key": destination.app_key,
+            "contract": destination.contract,
+        },
+        "mode": facts.mode.label,
+        "mapping": {"name": facts.mapping, "fields": dict(plan.fields)},
+        "rows": tally.rows,
+        "counts": {status.value: tally.counts[status] for status in Status},
+        "requests": facts.requests,
+        "retries": facts.retries,
+        "rows_per_second": round(tally.rows / facts.seconds, 1) if facts.seconds else None,
+        "phases": {name: round(seconds, 3) for name, seconds in facts.phases},
+        "issues": [_issue(group) for group in tally.issue_groups()],
+        "refusals": [_refusal(group) for group in tally.refusal_groups()],
+        "settings": dict(facts.settings),
+        "notes": [note.sentence(plan.lang) for note in facts.notes],
+    }
+    return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+
+
+def _issue(group: IssueGroup) -> dict[str, object]:
+    return {
+        "code": group.code,
+        "severity": group.severity.value,
+        "column": group.column or None,
+        "rows": group.rows,
+        "longest": group.longest,
+        "limit": group.limit,
+        "examples": [{"sheet": issue.sheet or None, "row": issue.row} for issue in group.examples],
+    }
+
+
+def _refusal(group: RefusalGroup) -> dict[str, object]:
+    return {
+        "status": group.status.value,
+        "code": group.code,
+        "message": group.message,
+        "rows": group.rows,
+        "examples": [{"sheet": sheet or None, "row": row} for sheet, row in group.examples],
+    }

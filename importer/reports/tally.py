@@ -1,0 +1,175 @@
+"""Counts of a run while it goes on: rows by status, issues by kind, refusals by the server's code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from importer.errors import ConservationError
+from importer.model import Chunk, Issue, IssueGroup, Outcome, Severity, Status
+from importer.reports.fates import RowIssues
+
+EXAMPLES = 3
+SAMPLES = 100
+"""So many issues of a kind are kept for the page; the CSV has them all."""
+KINDS_OF_REFUSAL = 200
+"""Beyond this many different codes the rest are counted as one."""
+
+
+class Kind(NamedTuple):
+    """What makes two issues the same kind."""
+
+    code: str
+    column: str
+
+
+@dataclass(slots=True)
+class _Group:
+    kind: Kind
+    severity: Severity
+    limit: int | None
+    rows: int = 0
+    longest: int | None = None
+    samples: list[Issue] = field(default_factory=list)
+
+    def frozen(self, most: int) -> IssueGroup:
+        examples = tuple(self.samples[:most])
+        return IssueGroup(
+            self.kind.code, self.severity, self.kind.column, self.rows, examples, self.longest, self.limit
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalGroup:
+    """Rows that were not taken for the same reason, or whose fate a code explains."""
+
+    status: Status
+    code: str
+    message: str
+    """As it came with the first of them."""
+    rows: int
+    examples: tuple[tuple[str, int], ...]
+    """(sheet, row) of the first three."""
+
+
+@dataclass(slots=True)
+class _Refusals:
+    message: str
+    rows: int = 0
+    examples: list[tuple[str, int]] = field(default_factory=list)
+
+
+class Tally:
+    """Live counts. `rows` have been read, `settled` of them are final, `counts` says as what."""
+
+    def __init__(self, header: Sequence[str]) -> None:
+        self.rows = 0
+        self.counts: dict[Status, int] = dict.fromkeys(Status, 0)
+        self._rank = {name: place for place, name in enumerate(header)}
+        self._numbers: dict[tuple[str, str | None], int] = {}
+        self._groups: list[_Group] = []
+        self._refusals: dict[tuple[Status, str], _Refusals] = {}
+
+    @property
+    def settled(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def waiting(self) -> int:
+        return self.rows - self.settled
+
+    @property
+    def done(self) -> bool:
+        """True if every row that was read has a status with which nothing is left to do."""
+        return not self.waiting and not any(n for status, n in self.counts.items() if not status.done)
+
+    def kinds(self) -> tuple[Kind, ...]:
+        """All kinds of issue seen so far, by number."""
+        return tuple(group.kind for group in self._groups)
+
+    def issue_groups(self, examples: int = EXAMPLES) -> tuple[IssueGroup, ...]:
+        """Issues by code and column, errors first, most rows first."""
+        groups = sorted(self._groups, key=lambda g: (g.severity is not Severity.ERROR, -g.rows, g.kind))
+        return tuple(group.frozen(examples) for group in groups)
+
+    def refusal_groups(self) -> tuple[RefusalGroup, ...]:
+        """Rows by status and code, where there is a code; most rows first."""
+        found = sorted(self._refusals.items(), key=lambda item: (-item[1].rows, item[0]))
+        return tuple(
+            RefusalGroup(status, code, group.message, group.rows, tuple(group.examples))
+            for (status, code), group in found
+        )
+
+    def count(self, outcome: Outcome) -> None:
+        """Rows got their final status."""
+        self.counts[outcome.status] += len(outcome.rows)
+        if not outcome.code:
+            return
+        key = (outcome.status, outcome.code)
+        if key not in self._refusals and len(self._refusals) >= KINDS_OF_REFUSAL:
+            key = (outcome.status, "…")
+        group = self._refusals.setdefault(key, _Refusals(outcome.message))
+        group.rows += len(outcome.rows)
+        if len(group.examples) < EXAMPLES:
+            rows = sorted(outcome.rows)[: EXAMPLES - len(group.examples)]
+            group.examples += [(outcome.sheet, row) for row in rows]
+
+    def add(self, chunk: Chunk, issues: Sequence[Issue]) -> RowIssues:
+        """Rows came in with these issues; the issues again as arrays, ordered by row, then column.
+
+        Raises ConservationError for an issue of a row that is not in the chunk.
+        """
+        self.rows += len(chunk.frame)
+        if not issues:
+            return NO_ISSUES
+        rows = np.fromiter((issue.row for issue in issues), dtype=np.int64, count=len(issues))
+        _check_rows(rows, chunk)
+        kinds = np.fromiter((self._number(issue) for issue in issues), dtype=np.int32, count=len(issues))
+        ranks = np.array([self._rank.get(group.kind.column, len(self._rank)) for group in self._groups])
+        order = np.lexsort((kinds, ranks[kinds], rows))
+        rows, kinds = rows[order], kinds[order]
+        first = np.ones(len(rows), dtype=bool)
+        first[1:] = (rows[1:] != rows[:-1]) | (kinds[1:] != kinds[:-1])
+        rows, kinds = rows[first], kinds[first]
+        for number, count in enumerate(np.bincount(kinds).tolist()):
+            self._groups[number].rows += count
+        return RowIssues(rows, kinds, self._errors(issues))
+
+    def _number(self, issue: Issue) -> int:
+        key = (issue.code, issue.column)
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = len(self._groups)
+            self._groups.append(_Group(Kind(issue.code, issue.column or ""), issue.severity, issue.limit))
+        group = self._groups[number]
+        if len(group.samples) < SAMPLES:
+            group.samples.append(issue)
+        if issue.length is not None and (group.longest is None or issue.length > group.longest):
+            group.longest = issue.length
+        return number
+
+    def _errors(self, issues: Sequence[Issue]) -> dict[int, list[Issue]]:
+        rank, last = self._rank, len(self._rank)
+        errors: dict[int, list[Issue]] = {}
+        for issue in issues:
+            if issue.severity is Severity.ERROR:
+                errors.setdefault(issue.row, []).append(issue)
+        for several in errors.values():
+            if len(several) > 1:
+                several.sort(key=lambda issue: rank.get(issue.column or "", last))
+        return errors
+
+
+NO_ISSUES = RowIssues(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32))
+
+
+def _check_rows(rows: np.ndarray, chunk: Chunk) -> None:
+    index = chunk.frame.index.to_numpy()
+    if not len(index):
+        raise ConservationError("issue-without-row", row=int(rows[0]), sheet=chunk.sheet)
+    strange = index[np.minimum(np.searchsorted(index, rows), len(index) - 1)] != rows
+    if strange.any():
+        raise ConservationError("issue-without-row", row=int(rows[strange][0]), sheet=chunk.sheet)
