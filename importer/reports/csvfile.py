@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from importer.columns import TEXT
 from importer.reports import cells
 from importer.reports.files import ReportFile
-from importer.reports.lines import Lines
+from importer.reports.lines import Lines, Spread
 from importer.reports.plan import OWN_COLUMNS, Plan
 
 BOM = b"\xef\xbb\xbf"
@@ -28,11 +28,10 @@ class CsvReport:
         """Append these rows; only their bytes are made, no object a row."""
         if not len(lines):
             return
-        own = pa.array([_own(texts) for texts in lines.own], type=TEXT)
         # Each line begins with the line feed of the one before, which saves a pass over all of it.
         rows = cells.joined(cells.text("\n"), pa.array(lines.rows).cast(TEXT))
         body = (cells.quoted(cells.escaped(column)) for column in lines.cells)
-        text = pc.binary_join_element_wise(rows, own.take(pa.array(lines.number)), *body, _COMMA)
+        text = pc.binary_join_element_wise(rows, *_own(lines), *body, _COMMA)
         self._file.stream.write(cells.content(text))
 
     def finish(self) -> ReportFile:
@@ -44,5 +43,23 @@ class CsvReport:
         self._file.drop()
 
 
-def _own(texts: tuple[str, ...]) -> str:
-    return ",".join(cells.quote(cells.escape(text)) for text in texts)
+def _own(lines: Lines) -> list[pa.Array | pa.Scalar]:
+    """The own columns as CSV; neighbours that are numbered alike, or not at all, become one piece."""
+    pieces: list[Spread] = []
+    for spread in lines.own:
+        dressed = Spread(cells.quoted(cells.escaped(spread.texts)), spread.numbers)
+        if pieces and _alike(pieces[-1], dressed):
+            dressed = _merged(pieces.pop(), dressed)
+        pieces.append(dressed)
+    return [piece.over(piece.texts) for piece in pieces]
+
+
+def _alike(left: Spread, right: Spread) -> bool:
+    return left.numbers is None or right.numbers is None or left.numbers is right.numbers
+
+
+def _merged(left: Spread, right: Spread) -> Spread:
+    numbers = right.numbers if left.numbers is None else left.numbers
+    texts = [spread.texts[0] if spread.numbers is None else spread.texts for spread in (left, right)]
+    joined = pc.binary_join_element_wise(*texts, _COMMA)
+    return Spread(pa.array([joined.as_py()], TEXT) if numbers is None else joined, numbers)

@@ -1,6 +1,7 @@
 """The lines of results and rejects: the importer's own columns, then every cell as it was read.
 
-The own columns of many rows are the same, so each distinct text of them is made once and spread by number.
+Many rows say the same in the importer's own columns, so these are kept as their distinct texts and a number
+for each row; a writer dresses the distinct texts and spreads them.
 """
 
 from __future__ import annotations
@@ -13,23 +14,35 @@ import pyarrow.compute as pc
 
 from importer import columns
 from importer.model import Status
-from importer.reports.fates import Fate, SettledChunk
+from importer.reports.fates import SettledChunk
 from importer.reports.plan import Plan
 from importer.reports.sentences import row_sentence
 from importer.reports.tally import Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
-    """Some rows of a settled chunk, ready to be written. All arrays have one entry a row.
+class Spread:
+    """A column as its distinct texts (large_string): row i holds `texts[numbers[i]]`, all rows the one text
+    where `numbers` is None. Columns that are numbered alike share the array."""
 
-    `own[number[i]]` are the own columns of row i after `_row`, in the order of OWN_COLUMNS; `cells` are the
-    original columns (large_string). `bad_rows` and `bad_columns` (positions) are the cells with an error.
+    texts: pa.Array
+    numbers: np.ndarray | None
+
+    def over(self, dressed: pa.Array) -> pa.Array | pa.Scalar:
+        """These texts in place of the distinct ones: one for each row, or the one for all."""
+        return dressed[0] if self.numbers is None else dressed.take(pa.array(self.numbers))
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Some rows of a settled chunk, ready to be written. Arrays have one entry a row.
+
+    `own` are OWN_COLUMNS after `_row`; `cells` the original columns (large_string). `bad_rows` and
+    `bad_columns` (positions, one entry a cell) are the cells with an error.
     """
 
     rows: np.ndarray
-    own: tuple[tuple[str, ...], ...]
-    number: np.ndarray
+    own: tuple[Spread, ...]
     cells: tuple[pa.Array, ...]
     bad_rows: np.ndarray
     bad_columns: np.ndarray
@@ -42,12 +55,17 @@ class Lines:
         if len(places) == len(self.rows):
             return self
         chosen = pa.array(places)
+        taken: dict[int, np.ndarray] = {}
+        own = []
+        for spread in self.own:
+            numbers = spread.numbers
+            if numbers is not None:
+                numbers = taken.setdefault(id(numbers), numbers[places])
+            own.append(Spread(spread.texts, numbers))
         cells = tuple(column.take(chosen) for column in self.cells)
         kept = np.isin(self.bad_rows, places)
         bad_rows = np.searchsorted(places, self.bad_rows[kept])
-        return Lines(
-            self.rows[places], self.own, self.number[places], cells, bad_rows, self.bad_columns[kept]
-        )
+        return Lines(self.rows[places], tuple(own), cells, bad_rows, self.bad_columns[kept])
 
 
 class Scribe:
@@ -60,18 +78,20 @@ class Scribe:
 
     def lines(self, chunk: SettledChunk, kinds: tuple[Kind, ...]) -> Lines:
         """All rows of the chunk; `kinds` names the chunk's issue kinds by number."""
-        issues, issue_texts = _issue_texts(chunk, kinds)
-        messages, message_texts = self._messages(chunk)
-        key = (chunk.fate.astype(np.int64) * len(issue_texts) + issues) * len(message_texts) + messages
-        distinct, number = _numbered(key)
-        own = []
-        for value in distinct.tolist():
-            rest, message = divmod(value, len(message_texts))
-            fate, issue = divmod(rest, len(issue_texts))
-            texts = _own(chunk.sheet, chunk.fates[fate], message_texts[message], issue_texts[issue])
-            own.append((*texts, self._plan.run_id))
-        bad_rows, bad_columns = self._bad_cells(chunk)
-        return Lines(chunk.rows, tuple(own), number, self._cells(chunk), bad_rows, bad_columns)
+        fates = chunk.fates
+        fate = chunk.fate if len(fates) > 1 else None
+        own = (
+            _constant(chunk.sheet),
+            _spread([fate.status.value for fate in fates], fate),
+            _spread(["" if fate.batch is None else str(fate.batch) for fate in fates], fate),
+            _spread([str(fate.attempts) for fate in fates], fate),
+            _spread([fate.code for fate in fates], fate),
+            self._messages(chunk, fate),
+            _spread([fate.trace_id for fate in fates], fate),
+            _issues(chunk, kinds),
+            _constant(self._plan.run_id),
+        )
+        return Lines(chunk.rows, own, self._cells(chunk), *self._bad_cells(chunk))
 
     def _cells(self, chunk: SettledChunk) -> tuple[pa.Array, ...]:
         frame = chunk.frame
@@ -80,67 +100,55 @@ class Scribe:
         empty = pa.repeat(pa.scalar("", columns.TEXT), len(frame))
         return tuple(columns.arrow(frame[name]) if name in frame.columns else empty for name in self._columns)
 
-    def _messages(self, chunk: SettledChunk) -> tuple[np.ndarray, list[str]]:
-        """For rows that are invalid and carry no message of their own: the sentences of their errors."""
-        texts = [""]
-        numbers = np.zeros(len(chunk.fate), dtype=np.int64)
-        if not chunk.issues.errors:
-            return numbers, texts
-        silent = np.array([fate.status is Status.INVALID and not fate.message for fate in chunk.fates])
-        rows = np.fromiter(chunk.issues.errors, dtype=np.int64, count=len(chunk.issues.errors))
+    def _messages(self, chunk: SettledChunk, fate: np.ndarray | None) -> Spread:
+        """What the outcome says; for invalid rows of which it says nothing, the sentences of their errors."""
+        texts = [fate.message for fate in chunk.fates]
+        errors = chunk.issues.errors
+        silent = [fate.status is Status.INVALID and not fate.message for fate in chunk.fates]
+        if not errors or not any(silent):
+            return _spread(texts, fate)
+        rows = np.fromiter(errors, dtype=np.int64, count=len(errors))
         places = np.searchsorted(chunk.rows, rows)
-        for place, row in zip(places.tolist(), rows.tolist(), strict=True):
-            if silent[chunk.fate[place]]:
-                numbers[place] = len(texts)
-                texts.append(row_sentence(chunk.issues.errors[row], self._plan, self._fields))
-        return numbers, texts
+        places, rows = (array[np.array(silent)[chunk.fate[places]]] for array in (places, rows))
+        numbers = chunk.fate.copy()
+        numbers[places] = np.arange(len(texts), len(texts) + len(places), dtype=np.int32)
+        texts += [row_sentence(errors[row], self._plan, self._fields) for row in rows.tolist()]
+        return _spread(texts, numbers)
 
     def _bad_cells(self, chunk: SettledChunk) -> tuple[np.ndarray, np.ndarray]:
-        found = [
-            (row, self._columns[issue.column])
+        """Positions of the rows and of the columns, one entry a cell with an error."""
+        known = self._columns
+        found = {
+            (row, known[issue.column])
             for row, issues in chunk.issues.errors.items()
             for issue in issues
-            if issue.column in self._columns
-        ]
+            if issue.column in known
+        }
         if not found:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-        rows, places = np.array(sorted(set(found)), dtype=np.int64).T
+        rows, places = np.array(sorted(found), dtype=np.int64).T
         return np.searchsorted(chunk.rows, rows), places
 
 
-def _own(sheet: str, fate: Fate, message: str, issues: str) -> tuple[str, ...]:
-    batch = "" if fate.batch is None else str(fate.batch)
-    said = fate.message or message
-    return (
-        sheet,
-        fate.status.value,
-        batch,
-        str(fate.attempts),
-        fate.code,
-        said,
-        fate.trace_id,
-        issues,
-    )
+def _constant(text: str) -> Spread:
+    return Spread(columns.array([text]), None)
 
 
-def _issue_texts(chunk: SettledChunk, kinds: tuple[Kind, ...]) -> tuple[np.ndarray, list[str]]:
-    """For each row the number of its `_issues` text, and the texts; number 0 is the empty one."""
-    numbers = np.zeros(len(chunk.fate), dtype=np.int64)
+def _spread(texts: list[str], numbers: np.ndarray | None) -> Spread:
+    if numbers is not None and len(set(texts)) == 1:
+        return _constant(texts[0])
+    return Spread(columns.array(texts), numbers)
+
+
+def _issues(chunk: SettledChunk, kinds: tuple[Kind, ...]) -> Spread:
+    """For each row its `_issues`."""
     found = chunk.issues
     if not len(found.rows):
-        return numbers, [""]
-    rows, first = np.unique(found.rows, return_index=True)
-    names = pa.array([f"{kind.code}:{kind.column}" for kind in kinds], type=columns.TEXT)
-    words = names.take(pa.array(found.kinds))
+        return _constant("")
+    first = np.flatnonzero(np.append(True, found.rows[1:] != found.rows[:-1]))
+    words = columns.array([f"{kind.code}:{kind.column}" for kind in kinds]).take(pa.array(found.kinds))
     lists = pa.LargeListArray.from_arrays(pa.array(np.append(first, len(found.rows)), pa.int64()), words)
-    encoded = pc.binary_join(lists, pa.scalar("; ", columns.TEXT)).dictionary_encode()
-    numbers[np.searchsorted(chunk.rows, rows)] = encoded.indices.to_numpy() + 1
-    return numbers, ["", *encoded.dictionary.to_pylist()]
-
-
-def _numbered(key: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct values and each row's place among them; quick where all are the same."""
-    if len(key) and (key == key[0]).all():
-        return key[:1], np.zeros(len(key), dtype=np.int64)
-    distinct, number = np.unique(key, return_inverse=True)
-    return distinct, number
+    texts = pc.binary_join(lists, pa.scalar("; ", columns.TEXT)).dictionary_encode()
+    numbers = np.zeros(len(chunk.fate), dtype=np.int32)
+    numbers[np.searchsorted(chunk.rows, found.rows[first])] = texts.indices.to_numpy() + 1
+    return Spread(pa.concat_arrays([columns.array([""]), texts.dictionary.cast(columns.TEXT)]), numbers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from importer import messages
 from importer.model import Issue
@@ -24,49 +25,57 @@ def masked(value: str) -> str:
     return value[:1] + inner + value[-1:] if len(value) > 3 else "x" * len(value)
 
 
-class _Found(dict[str, object]):
-    def __missing__(self, key: str) -> str:
-        return ""
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An issue in words, without its place."""
+
+    says: str
+    """What is wrong: “31/02/1990” is not a day of the calendar."""
+    do: str
+    """What to do about it; the likely correction first, if there is one."""
 
 
-def issue_sentence(issue: Issue, *, lang: str, mask: bool = False, field: str = "") -> str:
-    """What is wrong with the cell, without its place: “‘31/02/1990’ is not a day of the calendar”."""
-    return messages.catalogue()[issue.code].says[lang].format_map(_found(issue, mask, field))
-
-
-def issue_hint(issue: Issue, *, lang: str, mask: bool = False, field: str = "") -> str:
-    """What to do about it; the likely correction if there is one."""
-    do = messages.catalogue()[issue.code].do[lang].format_map(_found(issue, mask, field))
-    if not issue.suggestion or mask:
-        return do
-    offered = messages.sentence("offer", {"suggestion": shortened(issue.suggestion)}, lang)
-    return f"{offered} {do}" if lang == "en" else f"{offered}{do}"
+def said(issue: Issue, *, lang: str, mask: bool = False, field: str = "") -> Said:
+    """The issue's sentence and hint. `field` names the API field where the issue doesn't."""
+    message = messages.catalogue()[issue.code]
+    found = _found(issue, mask, field)
+    do = message.do[lang].format_map(found)
+    if issue.suggestion and not mask:
+        offer = messages.sentence("offer", {"suggestion": shortened(issue.suggestion)}, lang)
+        do = f"{offer} {do}" if lang == "en" else f"{offer}{do}"
+    return Said(message.says[lang].format_map(found), do)
 
 
 def row_sentence(issues: Sequence[Issue], plan: Plan, fields: Mapping[str, str]) -> str:
     """All that keeps one row from being sent, in one text: “Birthday: … Write it as … | Email: …”."""
-    parts = []
-    for issue in issues:
-        field = fields.get(issue.column or "", "")
-        says = issue_sentence(issue, lang=plan.lang, mask=plan.mask, field=field)
-        do = issue_hint(issue, lang=plan.lang, mask=plan.mask, field=field)
-        end = ". " if plan.lang == "en" else "。"
-        place = f"{issue.column}: " if issue.column else ""
-        parts.append(f"{place}{says}{end}{do}".rstrip())
-    return " | ".join(parts)
-
-
-def _found(issue: Issue, mask: bool, field: str) -> _Found:
-    found = issue.found or ""
-    return _Found(
-        found=masked(shortened(found)) if mask else shortened(found),
-        column=issue.column or "",
-        field=issue.field or field or issue.column or "",
-        limit=issue.limit,
-        length=issue.length,
-        expected=issue.expected or "",
-        suggestion=issue.suggestion or "",
-        other_row=issue.other_row,
-        row=issue.row,
-        sheet=issue.sheet,
+    return " | ".join(
+        with_column(
+            issue,
+            said(issue, lang=plan.lang, mask=plan.mask, field=fields.get(issue.column or "", "")),
+            plan.lang,
+        )
+        for issue in issues
     )
+
+
+def with_column(issue: Issue, words: Said, lang: str = "en") -> str:
+    """The column, what is wrong in it, and what to do."""
+    end = ". " if lang == "en" else "。"
+    place = f"{issue.column}: " if issue.column else ""
+    return f"{place}{words.says}{end}{words.do}".rstrip()
+
+
+def _found(issue: Issue, mask: bool, field: str) -> dict[str, object]:
+    found = shortened(issue.found or "")
+    return {
+        "found": masked(found) if mask else found,
+        "column": issue.column or "",
+        "field": issue.field or field or issue.column or "",
+        "limit": issue.limit,
+        "length": issue.length,
+        "expected": issue.expected or "",
+        "suggestion": issue.suggestion or "",
+        "other_row": issue.other_row,
+        "row": issue.row,
+        "sheet": issue.sheet,
+    }

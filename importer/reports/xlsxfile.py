@@ -69,11 +69,8 @@ class XlsxReport:
 
     def _tails(self, lines: Lines) -> list[pa.Array]:
         """Each column's XML from behind the style to the end of the cell."""
-        spread = pa.array(lines.number)
         tails = [_filled(pa.array(lines.rows).cast(TEXT))]
-        for texts in zip(*lines.own, strict=True):
-            column = pa.array([_tail(text, self._lang) for text in texts], type=TEXT)
-            tails.append(column.take(spread))
+        tails += [spread.over(_filled(_xml(spread.texts, self._lang))) for spread in lines.own]
         tails += [_filled(_xml(column, self._lang)) for column in lines.cells]
         return tails
 
