@@ -1,0 +1,313 @@
+"""The sandbox as an ASGI application: reads requests, lets scripted faults happen, answers."""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import json
+import logging
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from starlette.requests import ClientDisconnect
+from starlette.responses import HTMLResponse, Response
+from starlette.types import Message, Receive, Scope, Send
+
+from importer.sandbox.calls import Call, Desk, calls
+from importer.sandbox.faults import Fault, FaultKind, Script
+from importer.sandbox.page import draw
+from importer.sandbox.rules import (
+    MAX_BODY,
+    Credentials,
+    Customer,
+    RefusalError,
+    check_signature,
+    parse_object,
+)
+from importer.sandbox.server import Wire
+from importer.sandbox.store import Store
+
+BODY_SECONDS = 30.0
+"""How long a body may take to arrive."""
+REQUESTS_KEPT = 100_000
+_ENDLESS = 3600.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """One request that the sandbox got. `code` is None where no envelope was sent."""
+
+    number: int
+    call: str
+    code: int | None
+    customers: int
+    fault: str
+    at_ms: int
+    body: bytes = b""
+    """Kept only if the sandbox was asked to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How the sandbox serves: seconds before each answer, its clock, whether it keeps bodies."""
+
+    latency: float = 0.0
+    clock_offset_ms: int = 0
+    keep_bodies: bool = False
+    max_body: int = MAX_BODY
+
+
+class Application:
+    """Serves the API from one store, in one event loop."""
+
+    def __init__(
+        self,
+        store: Store,
+        who: Credentials,
+        script: Script,
+        manner: Manner,
+        clock: Callable[[], float],
+        integrator: bool = True,
+    ) -> None:
+        self.script = script
+        self.requests: deque[RequestRecord] = deque(maxlen=REQUESTS_KEPT)
+        self.total = 0
+        self._store = store
+        self._who = who
+        self._manner = manner
+        self._clock = clock
+        self._desk = Desk(store, who, lambda: self._now_ms(), integrator)
+        self._routes = {call.endpoint.path: call for call in calls()}
+        self._commit: asyncio.Future[None] | None = None
+        self._limited: deque[float] = deque()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        try:
+            response = await self._respond(scope, receive)
+        except (ClientDisconnect, TimeoutError):
+            await _wire(scope).cut()
+            return
+        except Exception as error:  # a fault of the sandbox itself is answered as the API would
+            log.error("the sandbox failed: %s", type(error).__name__)
+            response = self._envelope(9001, "System business error", None, traced=True)
+        if response is not None:
+            response.headers["date"] = _http_date(self._now_ms())
+            await response(scope, receive, send)
+
+    async def _respond(self, scope: Scope, receive: Receive) -> Response | None:
+        call = self._routes.get(scope["path"])
+        if call is None:
+            return self._beside(scope)
+        if scope["method"] != call.endpoint.method:
+            return Response("method not allowed", 405, {"allow": call.endpoint.method})
+        body = await self._body(receive)
+        if body is None:
+            self._record(call, 1002, 0, "", b"")
+            answer = self._envelope(
+                1002, f"body larger than {self._manner.max_body} bytes", None, call.traced
+            )
+            answer.headers["connection"] = "close"
+            return answer
+        return await self._serve(scope, receive, call, body)
+
+    async def _serve(self, scope: Scope, receive: Receive, call: Call, body: bytes) -> Response | None:
+        parsed = _parsed(body) if call.contract else None
+        customers = parsed.get("customers") if parsed else None
+        count = len(customers) if isinstance(customers, list) else 0
+        faults = self.script.next(call.name, customers if isinstance(customers, list) else ())
+        offset = sum(fault.offset_ms or 0 for fault in faults if fault.kind is FaultKind.CLOCK)
+        delay = self._manner.latency + sum(
+            fault.seconds or 0 for fault in faults if fault.kind is FaultKind.SLOW
+        )
+        if delay:
+            await asyncio.sleep(delay)
+        fault = next(
+            (fault for fault in faults if not fault.alongside and not self._within_rate(fault)), None
+        )
+        name = ", ".join(fault.kind for fault in faults)
+        if fault is not None and not fault.stores:
+            self._record(call, fault.code if fault.kind is FaultKind.CODE else None, count, name, body)
+            return await self._misbehave(scope, receive, call, fault, None)
+        code, message, data = self._carry_out(scope, call, body, parsed, offset)
+        await self._committed()
+        self._record(call, code, count, name, body)
+        answer = self._envelope(code, message, data, call.traced)
+        if fault is not None:
+            return await self._misbehave(scope, receive, call, fault, answer)
+        if offset:
+            answer.headers["date"] = _http_date(self._now_ms() + offset)
+            return _Dated(answer)
+        return answer
+
+    def _carry_out(
+        self, scope: Scope, call: Call, body: bytes, parsed: Customer | None, offset: int
+    ) -> tuple[int, str, object]:
+        try:
+            query = scope["query_string"].decode("ascii", "replace")
+            check_signature(_headers(scope), body, call.endpoint, self._who, self._now_ms() + offset)
+            data = self._desk.carry_out(call, query, body, parsed)
+        except RefusalError as refusal:
+            return refusal.code, refusal.message, "" if call.traced else None
+        return 0, "" if call.traced else "Request successful", data
+
+    async def _misbehave(
+        self, scope: Scope, receive: Receive, call: Call, fault: Fault, answer: Response | None
+    ) -> Response | None:
+        """Lets one fault happen; `answer` is what would have been said, if the request was carried out."""
+        wire = _wire(scope)
+        if fault.kind in (FaultKind.RESET, FaultKind.LOST):
+            await wire.cut()
+        elif fault.kind is FaultKind.AWAY:
+            await wire.leave(fault.seconds or 0.0)
+        elif fault.kind is FaultKind.NO_ANSWER:
+            await _until_gone(receive, fault.seconds)
+            await wire.cut()
+        elif fault.kind is FaultKind.TRUNCATED:
+            await wire.break_off(bytes((answer or self._envelope(0, "", "", True)).body))
+        else:
+            return self._odd_answer(call, fault, answer)
+        return None
+
+    def _odd_answer(self, call: Call, fault: Fault, answer: Response | None) -> Response:
+        if fault.kind is FaultKind.CODE:
+            return self._envelope(fault.code or 0, fault.message or "scripted", None, call.traced)
+        if fault.kind is FaultKind.NOT_JSON:
+            return HTMLResponse("<html><body><h1>Welcome to the proxy</h1></body></html>")
+        if fault.kind is FaultKind.NO_CODE:
+            return Response('{"message": "ok"}', media_type="application/json")
+        if fault.kind is FaultKind.WRONG_JSON:
+            whole = bytes((answer or self._envelope(0, "", "", True)).body)
+            return Response(whole[: len(whole) // 2], media_type="application/json")
+        status = 429 if fault.kind is FaultKind.RATE_LIMIT else fault.status or 500
+        headers: dict[str, str] = {}
+        if fault.retry_after.startswith("date:"):
+            ahead = int(fault.retry_after.removeprefix("date:")) * 1000
+            headers["retry-after"] = _http_date(self._now_ms() + ahead)
+        elif fault.retry_after:
+            headers["retry-after"] = fault.retry_after
+        if 300 <= status < 400:
+            headers["location"] = "https://elsewhere.invalid/"
+        return Response(None if status in (204, 304) else fault.message or "scripted", status, headers)
+
+    def _within_rate(self, fault: Fault) -> bool:
+        """True if a rate limit does not bite yet: fewer requests than allowed in the second before."""
+        if fault.kind is not FaultKind.RATE_LIMIT:
+            return False
+        now = asyncio.get_running_loop().time()
+        while self._limited and now - self._limited[0] >= 1.0:
+            self._limited.popleft()
+        if len(self._limited) >= (fault.per_second or 0):
+            return False
+        self._limited.append(now)
+        return True
+
+    async def _body(self, receive: Receive) -> bytes | None:
+        """The whole body; None if it is larger than allowed."""
+        async with asyncio.timeout(BODY_SECONDS):
+            message = await receive()
+            if message["type"] == "http.request" and not message.get("more_body"):
+                found: bytes = message.get("body", b"")
+                return found if len(found) <= self._manner.max_body else None
+            pieces: list[bytes] = []
+            size = 0
+            while True:
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                pieces.append(message.get("body", b""))
+                size += len(pieces[-1])
+                if size > self._manner.max_body:
+                    return None
+                if not message.get("more_body"):
+                    return b"".join(pieces)
+                message = await receive()
+
+    async def _committed(self) -> None:
+        """Waits for the commit that all requests of this turn of the loop share."""
+        if self._commit is None:
+            loop = asyncio.get_running_loop()
+            self._commit = loop.create_future()
+            loop.call_soon(self._do_commit)
+        await self._commit
+
+    def _do_commit(self) -> None:
+        waiting, self._commit = self._commit, None
+        self._store.commit()
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+    def _beside(self, scope: Scope) -> Response:
+        if scope["path"] == "/" and scope["method"] in ("GET", "HEAD"):
+            recent = list(self.requests)[-20:]
+            return HTMLResponse(draw(self._store, recent, self.total, self._who))
+        if scope["path"] == "/favicon.ico":
+            return Response(None, 204)
+        return Response('{"message": "not found"}', 404, media_type="application/json")
+
+    def _envelope(self, code: int, message: str, data: object, traced: bool) -> Response:
+        found: dict[str, object] = {"code": code, "message": message, "data": data}
+        if traced:
+            found["traceId"] = uuid.uuid4().hex
+        return Response(json.dumps(found, ensure_ascii=False).encode(), media_type="application/json")
+
+    def _record(self, call: Call, code: int | None, customers: int, fault: str, body: bytes) -> None:
+        self.total += 1
+        kept = body if self._manner.keep_bodies else b""
+        self.requests.append(
+            RequestRecord(self.total, call.name, code, customers, fault, self._now_ms(), kept)
+        )
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000) + self._manner.clock_offset_ms
+
+
+class _Dated(Response):
+    """An answer whose Date header is settled."""
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__(answer.body, answer.status_code, dict(answer.headers))
+        self._date = answer.headers["date"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.headers["date"] = self._date
+        await super().__call__(scope, receive, send)
+
+
+def _parsed(body: bytes) -> Customer | None:
+    try:
+        return parse_object(body)
+    except RefusalError:
+        return None
+
+
+def _headers(scope: Scope) -> Mapping[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, value in scope["headers"]:
+        found.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+    return found
+
+
+def _wire(scope: Scope) -> Wire:
+    wire: Wire = scope["state"]["wire"]
+    return wire
+
+
+def _http_date(milliseconds: int) -> str:
+    return email.utils.formatdate(milliseconds // 1000, usegmt=True)
+
+
+async def _until_gone(receive: Receive, seconds: float | None) -> None:
+    async def gone() -> None:
+        message: Message = {"type": ""}
+        while message["type"] != "http.disconnect":
+            message = await receive()
+
+    try:
+        await asyncio.wait_for(gone(), seconds or _ENDLESS)
+    except TimeoutError:
+        return

@@ -1,0 +1,178 @@
+"""A sandbox inside this process: uvicorn in a thread of its own, on a free port of 127.0.0.1."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import shutil
+import socket
+import sqlite3
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from importer.errors import SettingsError, UsageError
+from importer.sandbox.application import Application, Manner, RequestRecord
+from importer.sandbox.faults import Fault, Script
+from importer.sandbox.rules import Credentials
+from importer.sandbox.server import Server, bound
+from importer.sandbox.store import Store, StoredCustomer, read_customers
+from importer.settings import Connection, Secret
+
+HOST = "127.0.0.1"
+START_SECONDS = 10.0
+
+TEST_CREDENTIALS = Credentials(
+    access_key="sandbox-access-key",
+    access_secret="sandbox-access-secret",  # noqa: S106 - documented, and opens nothing but a sandbox
+    tenant_id=1000,
+    app_key="sandbox-app",
+)
+"""What `importer sandbox` accepts, unless told otherwise."""
+
+
+def fresh_credentials() -> Credentials:
+    """Credentials that nobody can guess, for a sandbox that lives as long as one run."""
+    return Credentials(secrets.token_hex(8), secrets.token_hex(16), 1000, "sandbox-app")
+
+
+class Sandbox:
+    """The remote API for as long as a `with` block lasts.
+
+    `store`: a file that is kept, or None for one that goes with the sandbox. `faults`: `Fault`s or lines as
+    in `importer.sandbox.faults`. `latency`: seconds before every answer. `clock_offset_ms`: how far the
+    server's clock is ahead. Raises SettingsError `bad-store`, UsageError `bad-faults` or `sandbox-port`.
+    """
+
+    def __init__(
+        self,
+        store: Path | None = None,
+        *,
+        faults: Sequence[Fault | str] = (),
+        latency: float = 0.0,
+        clock_offset_ms: int = 0,
+        credentials: Credentials | None = None,
+        integrator: bool = True,
+        keep_bodies: bool = False,
+        host: str = HOST,
+        port: int = 0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.credentials = credentials or fresh_credentials()
+        script = Script(faults)
+        self._folder = Path(tempfile.mkdtemp(prefix="nxlink-sandbox-")) if store is None else None
+        self.path = store if self._folder is None else self._folder / "store.db"
+        assert self.path is not None  # noqa: S101 - one of the two
+        try:
+            self._store = _open(self.path)
+            manner = Manner(latency, clock_offset_ms, keep_bodies)
+            self.application = Application(
+                self._store, self.credentials, script, manner, clock, integrator=integrator
+            )
+            self._listener = _listen(host, port)
+        except BaseException:
+            self._clear()
+            raise
+        self.store_id = self._store.identity
+        shown = f"[{host}]" if ":" in host else host
+        self.base_url = f"http://{shown}:{self._listener.getsockname()[1]}"
+        self._ready = threading.Event()
+        self._server = Server(self.application, self._listener, self._ready.set)
+        self._thread: threading.Thread | None = None
+
+    @property
+    def connection(self) -> Connection:
+        """How the importer reaches this sandbox, credentials included."""
+        return Connection(
+            base_url=self.base_url,
+            access_key=Secret(self.credentials.access_key),
+            access_secret=Secret(self.credentials.access_secret),
+            tenant_id=str(self.credentials.tenant_id),
+            app_key=self.credentials.app_key,
+            store=self.store_id,
+        )
+
+    @property
+    def requests(self) -> tuple[RequestRecord, ...]:
+        """The calls it got, oldest first (the last 100,000)."""
+        return tuple(self.application.requests)
+
+    def customers(self) -> list[StoredCustomer]:
+        """Every stored customer, in the order in which they were created."""
+        assert self.path is not None  # noqa: S101
+        return list(read_customers(self.path))
+
+    def misbehave(self, *faults: Fault | str) -> None:
+        """Replaces the script; its requests are counted from here on."""
+        self.application.script = Script(faults)
+
+    def start(self) -> Sandbox:
+        """Serves from a thread; returns once connections are taken."""
+        self._thread = threading.Thread(target=self._serve, name="sandbox", daemon=True)
+        self._thread.start()
+        if not self._ready.wait(START_SECONDS):
+            self.close()
+            raise UsageError("sandbox-port", host=HOST, port="", reason="it did not start")
+        return self
+
+    def serve(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Serves in the calling thread until a signal ends it."""
+
+        def tell() -> None:
+            self._ready.set()
+            ready()
+
+        self._server = Server(self.application, self._listener, tell)
+        try:
+            asyncio.run(self._server.serve())
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Stops serving; a store that is not kept goes."""
+        self._server.stop()
+        if self._thread is not None:
+            self._thread.join(START_SECONDS)
+            self._thread = None
+        self._server.release()
+        self._clear()
+
+    def _serve(self) -> None:
+        asyncio.run(self._server.serve())
+
+    def _clear(self) -> None:
+        store = getattr(self, "_store", None)
+        if store is not None:
+            with contextlib.suppress(sqlite3.Error):
+                store.close()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> Sandbox:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _open(path: Path) -> Store:
+    try:
+        return Store(path)
+    except (sqlite3.Error, OSError, TypeError) as error:
+        raise SettingsError(
+            "bad-store", file=path, reason=getattr(error, "strerror", None) or error
+        ) from error
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return bound(host, port)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError("sandbox-port", host=host, port=port, reason=reason) from error

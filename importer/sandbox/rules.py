@@ -1,0 +1,227 @@
+"""What the sandbox refuses, and with which code.
+
+The codes are the vendor's. Which of them answers which fault of the body is documented in part only; where
+it is not, this is the sandbox's own choice: 1002 for anything wrong in the body of the CDP's calls
+(batch_create, fields, query), 9000 for missing or malformed parameters of createApp and phoneList.
+A batch is refused as a whole if one of its rows breaks the contract.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hmac
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from importer.api.signing import ALGORITHMS, SIGNED, WINDOW_MS, sign
+from importer.contracts import Contract, Endpoint, Field, Kind
+
+MAX_BODY = 16 * 1024 * 1024
+MAX_INTEGER = 2**63
+
+Customer = dict[str, object]
+
+
+class RefusalError(Exception):
+    """The request is answered with this code and message."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who may call: the access key, its secret, and the tenant that they belong to."""
+
+    access_key: str
+    access_secret: str
+    tenant_id: int
+    app_key: str
+
+
+def check_signature(
+    headers: Mapping[str, list[str]], body: bytes, endpoint: Endpoint, who: Credentials, now_ms: int
+) -> None:
+    """Checks the five headers, the clock and the signature. `headers`: lower-case name → values.
+
+    Raises RefusalError 1001 (missing), 1002 (bizType, action, algorithm, a header given twice), 1005 (access
+    key), 1004 (more than 60 s from `now_ms`), 1003 (signature), in this order.
+    """
+    found: dict[str, str] = {}
+    for name in (*SIGNED, "sign"):
+        values = headers.get(name.lower(), [])
+        if not values or not values[0]:
+            raise RefusalError(1001, f"missing common parameter: {name}")
+        if len(values) > 1:
+            raise RefusalError(1002, f"header given more than once: {name}")
+        found[name] = values[0]
+    algorithm = headers.get("algorithm", ["md5"])[0].lower()
+    if found["bizType"] != endpoint.biz_type or found["action"] != endpoint.action:
+        raise RefusalError(1002, f"bizType/action must be {endpoint.biz_type}/{endpoint.action}")
+    if algorithm not in ALGORITHMS:
+        raise RefusalError(1002, f"algorithm must be one of {', '.join(ALGORITHMS)}")
+    if found["accessKey"] != who.access_key:
+        raise RefusalError(1005, "wrong accessKey or no permission")
+    ts = found["ts"]
+    if not (ts.isascii() and ts.isdigit() and len(ts) <= 18) or abs(int(ts) - now_ms) > WINDOW_MS:
+        raise RefusalError(1004, "timestamp expired")
+    expected = sign(found, body, who.access_secret, algorithm)
+    if not hmac.compare_digest(expected.encode(), found["sign"].encode("utf-8", "surrogateescape")):
+        raise RefusalError(1003, "invalid signature")
+
+
+def parse_object(body: bytes, code: int = 1002) -> Customer:
+    """The body as a JSON object. Raises RefusalError with `code` if it is none."""
+    try:
+        found = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise RefusalError(code, "body is not JSON in UTF-8") from error
+    if not isinstance(found, dict):
+        raise RefusalError(code, "body is not a JSON object")
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def text_parameter(body: Mapping[str, object], name: str, code: int) -> str:
+    """A required parameter that is a non-empty text. Raises RefusalError with `code`."""
+    value = body.get(name)
+    if not isinstance(value, str) or not value.strip() or not storable(value):
+        raise RefusalError(code, f"{name} must be a non-empty string")
+    return value
+
+
+def whole_number(body: Mapping[str, object], name: str, code: int = 1002) -> int:
+    """A required parameter that is an integer. Raises RefusalError with `code`."""
+    value = body.get(name)
+    if type(value) is not int or not -MAX_INTEGER <= value < MAX_INTEGER:
+        raise RefusalError(code, f"{name} must be an integer")
+    return value
+
+
+def storable(text: str) -> bool:
+    """False for halves of surrogate pairs, which JSON can spell and no UTF-8 can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class BatchRules:
+    """What batch_create takes under one contract."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        self._required = tuple(field.name for field in contract.fields if field.required)
+        self._plain: dict[str, int] = {}
+        self._special: dict[str, Callable[[object], str]] = {}
+        for field in contract.fields:
+            if field.kind in _SPECIAL or field.digits_only:
+                self._special[field.name] = _special(field)
+            else:
+                self._plain[field.name] = field.max_length or MAX_BODY
+        self._options = frozenset({"type", "tenant_id", "app_key", "customers", *contract.body_options})
+
+    def check(self, body: Mapping[str, object]) -> list[Customer]:
+        """The customers of a batch, every one of them within the contract.
+
+        Raises RefusalError 1002 that names the first row and field that are not.
+        """
+        mode = body.get("type")
+        if type(mode) is not int or mode not in (0, 1, 2):
+            raise RefusalError(1002, "type must be 0, 1 or 2")
+        for name in body:
+            if name not in self._options:
+                raise RefusalError(1002, f"unknown parameter: {name[:40]!r}")
+        if type(body.get("strict_binding", False)) is not bool:
+            raise RefusalError(1002, "strict_binding must be a boolean")
+        customers = body.get("customers")
+        if not isinstance(customers, list) or not customers:
+            raise RefusalError(1002, "customers must be a non-empty array")
+        if len(customers) > self.contract.max_customers:
+            raise RefusalError(1002, f"customers: at most {self.contract.max_customers} per request")
+        for index, customer in enumerate(customers):
+            problem = self._problem(customer)
+            if problem:
+                raise RefusalError(1002, f"customers[{index}]: {problem}")
+        return customers
+
+    def _problem(self, customer: object) -> str:
+        if type(customer) is not dict:
+            return "must be an object"
+        for name in self._required:
+            if not customer.get(name):
+                return f"{name} is required"
+        plain = self._plain
+        for name, value in customer.items():
+            limit = plain.get(name)
+            if limit is None:
+                check = self._special.get(name)
+                problem = check(value) if check else "unknown field"
+                if problem:
+                    return f"{name[:40]}: {problem}"
+            elif type(value) is not str:
+                return f"{name}: must be a string"
+            elif len(value) > limit:
+                return f"{name}: longer than {limit} characters"
+            elif not value.isascii() and not storable(value):
+                return f"{name}: not valid Unicode"
+        return ""
+
+
+_SPECIAL = frozenset({Kind.DATE, Kind.GENDER, Kind.JSON})
+
+
+def _special(field: Field) -> Callable[[object], str]:
+    if field.kind is Kind.DATE:
+        return _date_problem
+    if field.kind is Kind.GENDER:
+        return _gender_problem
+    if field.kind is Kind.JSON:
+        return _json_problem
+    limit = field.max_length or MAX_BODY
+
+    def digits_problem(value: object) -> str:
+        if type(value) is not str:
+            return "must be a string"
+        if value and not (value.isascii() and value.isdigit()):
+            return "digits only"
+        return f"longer than {limit} characters" if len(value) > limit else ""
+
+    return digits_problem
+
+
+def _date_problem(value: object) -> str:
+    if value == "":
+        return ""
+    if type(value) is not str or len(value) != 10 or value[4] != "-" or value[7] != "-":
+        return "must be yyyy-MM-dd"
+    try:
+        dt.date.fromisoformat(value)
+    except ValueError:
+        return "is no day of the calendar"
+    return ""
+
+
+def _gender_problem(value: object) -> str:
+    return "" if type(value) is int and value in (0, 1) else "must be 1 or 0"
+
+
+def _json_problem(value: object) -> str:
+    if type(value) is not str:
+        return "must be a string that holds a JSON object"
+    if value == "":
+        return ""
+    try:
+        found = json.loads(value, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return "must be a string that holds a JSON object"
+    if not isinstance(found, dict):
+        return "must be a string that holds a JSON object"
+    return "" if storable(value) else "not valid Unicode"

@@ -1,0 +1,193 @@
+"""The HTTP server under the sandbox: uvicorn, with connections that can be cut and a listener that can go
+away and come back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEADER_SECONDS = 15.0
+"""How long the head of a request may take to arrive, so that nobody holds connections for nothing."""
+KEEP_ALIVE_SECONDS = 75
+MAX_CONNECTIONS = 1000
+
+
+class Wire:
+    """What a fault can do to the connection that a request came over."""
+
+    def __init__(self, protocol: Any, server: Server) -> None:
+        self._protocol = protocol
+        self._server = server
+
+    async def cut(self) -> None:
+        """Resets the connection."""
+        reset(self._protocol.transport)
+        await self._settled()
+
+    async def leave(self, seconds: float) -> None:
+        """Cuts all connections and refuses new ones for a while."""
+        self._server.leave(seconds)
+        await self._settled()
+
+    async def break_off(self, body: bytes) -> None:
+        """Sends half of an answer that was announced whole, and closes."""
+        head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        self._protocol.transport.write(head.encode() + body[: len(body) // 2])
+        self._protocol.transport.close()
+        await self._settled()
+
+    async def _settled(self) -> None:
+        """Lets the loop tell uvicorn that the connection is gone, or it would answer in our place."""
+        while not self._protocol.gone:
+            await asyncio.sleep(0)
+
+
+class _Protocol(H11Protocol):
+    """uvicorn's own, beside that each request can reach its wire and a slow head is not waited for."""
+
+    def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
+        super().__init__(config, server_state, {**app_state}, _loop)
+        self.gone = False
+        self._deadline: asyncio.TimerHandle | None = None
+        self.app_state["wire"] = Wire(self, app_state["server"])
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._deadline = self.loop.call_later(HEADER_SECONDS, self._too_slow)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.gone = True
+        self._calm()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            super().data_received(data)
+        except (h11.ProtocolError, UnicodeDecodeError):
+            # What uvicorn's own answer to a malformed request stumbles over: nothing is left to say.
+            self.transport.close()
+        if self.conn.their_state is not h11.IDLE:
+            self._calm()
+        elif self._deadline is None and self.conn.trailing_data[0]:
+            self._deadline = self.loop.call_later(HEADER_SECONDS, self._too_slow)
+
+    def _too_slow(self) -> None:
+        self.transport.close()
+
+    def _calm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class Server(uvicorn.Server):
+    """Serves an application on a bound socket until `stop`; `leave` makes it refuse for a while."""
+
+    def __init__(self, application: Any, listener: socket.socket, ready: Callable[[], None]) -> None:
+        config = uvicorn.Config(
+            application,
+            http=_Protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            limit_concurrency=MAX_CONNECTIONS,
+            backlog=1024,
+        )
+        super().__init__(config)
+        self._listener = listener
+        self._ready = ready
+        self._stopped: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._return: asyncio.Task[None] | None = None
+
+    def stop(self) -> None:
+        """Ends serving; may be called from another thread."""
+        self.should_exit = True
+        if self._loop is not None and self._stopped is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended already
+                self._loop.call_soon_threadsafe(self._stopped.set)
+
+    def release(self) -> None:
+        """Gives the port back; for a server that has ended or never began."""
+        self._listener.close()
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        super().handle_exit(sig, frame)
+        self.stop()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopped = asyncio.Event()
+        self.lifespan.state["server"] = self
+        await super().startup([self._listener])
+        self._ready()
+
+    async def main_loop(self) -> None:
+        assert self._stopped is not None  # noqa: S101 - made by startup
+        if not self.should_exit:
+            await self._stopped.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._return is not None:
+            self._return.cancel()
+        for server in self.servers:
+            server.close()
+        self.release()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        for task in list(self.server_state.tasks):
+            task.cancel()
+        await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
+        await asyncio.sleep(0)
+
+    def leave(self, seconds: float) -> None:
+        """Resets all connections and refuses new ones for so long."""
+        address = self._listener.getsockname()
+        for server in self.servers:
+            server.close()
+        self._listener.close()
+        # Bound but not listening: the port stays ours, and connections to it are refused.
+        self._listener = bound(address[0], address[1])
+        for connection in list(self.server_state.connections):
+            reset(connection.transport)
+        loop = asyncio.get_running_loop()
+        self._return = loop.create_task(self._come_back(seconds))
+
+    async def _come_back(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await super().startup([self._listener])
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket bound to an address, not listening yet. Raises OSError if it is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Closes a connection with RST instead of FIN, and drops what was to be sent."""
+    found = transport.get_extra_info("socket")
+    if found is not None:
+        with contextlib.suppress(OSError):
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

@@ -1,0 +1,332 @@
+"""What the sandbox keeps: customers, their contacts and the tenant's applications, in SQLite.
+
+Who is the same customer is not documented; here it is this: a customer owns every phone (of any kind,
+digits only) and e-mail (any case) that ever came with it in the same application. A row belongs to the owner
+of the first of its contacts that has one, in the order of the contract's fields, and claims those that have
+none. So the same row always finds the same customer, and a row without contacts is a new one each time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from pathlib import Path
+
+from importer.contracts import NAMES, Contract, Kind, load
+
+VERSION = 1
+MAX_APPS = 1000
+REPLACE, UPDATE, KEEP = 0, 1, 2
+
+
+def _fields() -> Mapping[str, Kind]:
+    """All fields of all contracts, in order."""
+    return {field.name: field.kind for name in NAMES for field in load(name).fields}
+
+
+FIELDS = _fields()
+_COLUMNS = ", ".join(FIELDS)
+
+SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS app (
+    id INTEGER PRIMARY KEY, app_key TEXT NOT NULL UNIQUE, app_name TEXT NOT NULL, webhook TEXT NOT NULL,
+    tenant_id INTEGER NOT NULL, created_by_call INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS customer (
+    id INTEGER PRIMARY KEY, app INTEGER NOT NULL, created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL,
+    writes INTEGER NOT NULL DEFAULT 1, {_COLUMNS}
+);
+CREATE TABLE IF NOT EXISTS contact (value TEXT PRIMARY KEY, customer INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+_INSERT = (
+    f"INSERT INTO customer (id, app, created_ms, updated_ms, {_COLUMNS}) "  # noqa: S608 - names of our own
+    f"VALUES (?, ?, ?, ?, {', '.join('?' * len(FIELDS))}) ON CONFLICT (id) DO "
+)
+_TOUCH = "updated_ms = excluded.updated_ms, writes = writes + 1"
+_MERGED = {
+    # Own fields are updated key by key, the others field by field.
+    "customize_field": "customize_field = CASE WHEN excluded.customize_field IS NULL THEN customize_field "
+    "WHEN coalesce(customize_field, '') = '' OR excluded.customize_field = '' THEN excluded.customize_field "
+    "ELSE json_patch(customize_field, excluded.customize_field) END"
+}
+_UPSERT = {
+    REPLACE: _INSERT + f"UPDATE SET {_TOUCH}, " + ", ".join(f"{name} = excluded.{name}" for name in FIELDS),
+    UPDATE: _INSERT
+    + f"UPDATE SET {_TOUCH}, "
+    + ", ".join(_MERGED.get(name, f"{name} = coalesce(excluded.{name}, {name})") for name in FIELDS),
+    KEEP: _INSERT + "NOTHING",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """One customer application."""
+
+    id: int
+    app_key: str
+    app_name: str
+    webhook: str
+    tenant_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCustomer:
+    """One customer as it is stored: only the fields that it has, under the API's names."""
+
+    id: int
+    tenant_id: int
+    app_key: str
+    fields: Mapping[str, object]
+    created_ms: int
+    updated_ms: int
+    writes: int
+    """How many rows were written to it; `keep` does not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one batch did."""
+
+    created: int
+    existing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A question of customers/query. Phones and e-mail are compared like contacts."""
+
+    contacts: tuple[str, ...] = ()
+    name: str = ""
+    start_ms: int | None = None
+    end_ms: int | None = None
+    tags: tuple[str, ...] = ()
+    all_tags: bool = False
+    source: str = ""
+    after: int | None = None
+    before: int | None = None
+
+
+class Store:
+    """One SQLite file. Not thread-safe: the server's loop writes, others read over their own connection."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._db = connect(path)
+        self._db.executescript(SCHEMA)
+        self._db.execute("INSERT OR IGNORE INTO about VALUES ('id', ?)", (uuid.uuid4().hex,))
+        self._db.execute("INSERT OR IGNORE INTO about VALUES ('version', ?)", (str(VERSION),))
+        self._db.commit()
+        self.identity = str(self._about("id"))
+        """Tells this store from every other, whatever its file is called."""
+        self._next = 1 + self._one("SELECT coalesce(max(id), 0) FROM customer")
+        self._contacts = {name: contact_fields(load(name)) for name in NAMES}
+
+    def close(self) -> None:
+        self._db.commit()
+        self._db.close()
+
+    def commit(self) -> None:
+        self._db.commit()
+
+    def write(
+        self, contract: str, app: App, mode: int, customers: Sequence[Mapping[str, object]], now_ms: int
+    ) -> Written:
+        """Stores a batch in row order under mode 0 (replace), 1 (update) or 2 (keep); the caller commits."""
+        contacts = [list(_contacts(self._contacts[contract], app.id, customer)) for customer in customers]
+        owners = self._owners(contacts)
+        claims: dict[str, int] = {}
+        first_new = self._next
+        rows: list[tuple[object, ...]] = []
+        for customer, values in zip(customers, contacts, strict=True):
+            owner = 0
+            for value in values:
+                owner = owners.get(value, 0)
+                if owner:
+                    break
+            if not owner:
+                owner = self._next
+                self._next += 1
+            for value in values:
+                if value not in owners:
+                    owners[value] = claims[value] = owner
+            rows.append((owner, app.id, now_ms, now_ms, *map(customer.get, FIELDS)))
+        self._db.executemany("INSERT INTO contact VALUES (?, ?)", claims.items())
+        self._db.executemany(_UPSERT[mode], rows)
+        created = self._next - first_new
+        return Written(created, len(rows) - created)
+
+    def _owners(self, contacts: Sequence[Sequence[str]]) -> dict[str, int]:
+        wanted = {value for values in contacts for value in values}
+        if not wanted:
+            return {}
+        marks = ",".join("?" * len(wanted))
+        return dict(
+            self._db.execute(f"SELECT value, customer FROM contact WHERE value IN ({marks})", (*wanted,))  # noqa: S608
+        )
+
+    def search(self, app: App, search: Search, limit: int) -> list[StoredCustomer]:
+        """Customers of an application in the order of their ids; with `before` the nearest ones below it."""
+        where, values = _conditions(app, search)
+        down = search.before is not None and search.after is None
+        order = "DESC" if down else "ASC"
+        rows = self._db.execute(
+            f"SELECT customer.*, app.tenant_id, app.app_key FROM customer JOIN app ON app.id = customer.app "  # noqa: S608
+            f"WHERE {' AND '.join(where)} ORDER BY customer.id {order} LIMIT ?",
+            (*values, limit),
+        ).fetchall()
+        found = [_customer(row) for row in rows]
+        return found[::-1] if down else found
+
+    def app(self, app_key: str) -> App | None:
+        """The application with that key, if there is one."""
+        row = self._db.execute(
+            "SELECT id, app_key, app_name, webhook, tenant_id FROM app WHERE app_key = ?", (app_key,)
+        ).fetchone()
+        return App(*row) if row else None
+
+    def add_app(self, app_key: str, app_name: str, webhook: str, tenant_id: int, by_call: bool) -> App:
+        """Stores an application; the caller commits."""
+        self._db.execute(
+            "INSERT INTO app (app_key, app_name, webhook, tenant_id, created_by_call) VALUES (?, ?, ?, ?, ?)",
+            (app_key, app_name, webhook, tenant_id, by_call),
+        )
+        found = self.app(app_key)
+        assert found is not None  # noqa: S101 - stored in the line above
+        return found
+
+    def apps_created(self) -> int:
+        """How many applications were made by createApp."""
+        return self._one("SELECT count(*) FROM app WHERE created_by_call")
+
+    def apps(self) -> list[App]:
+        return [
+            App(*row) for row in self._db.execute("SELECT id, app_key, app_name, webhook, tenant_id FROM app")
+        ]
+
+    def count(self) -> int:
+        """Customers of all applications."""
+        return self._one("SELECT count(*) FROM customer")
+
+    def newest(self, limit: int) -> list[StoredCustomer]:
+        """The customers written last, newest first."""
+        rows = self._db.execute(
+            "SELECT customer.*, app.tenant_id, app.app_key FROM customer JOIN app ON app.id = customer.app "
+            "ORDER BY customer.id DESC LIMIT ?",
+            (limit,),
+        )
+        return [_customer(row) for row in rows]
+
+    def _about(self, name: str) -> object:
+        return self._db.execute("SELECT value FROM about WHERE name = ?", (name,)).fetchone()[0]
+
+    def _one(self, sql: str) -> int:
+        return int(self._db.execute(sql).fetchone()[0])
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection to a store's file. Raises sqlite3.Error if it is none."""
+    if not read_only and not path.exists():
+        path.touch(mode=0o600)
+    db = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}", uri=True, check_same_thread=False
+    )
+    db.row_factory = sqlite3.Row
+    try:
+        if not read_only:
+            # A sandbox survives its own end, not the machine's: no waiting for the disk.
+            db.executescript(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536"
+            )
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
+def read_customers(path: Path) -> Iterator[StoredCustomer]:
+    """All customers of a store in the order of their ids, over a connection of their own."""
+    db = connect(path, read_only=True)
+    try:
+        rows = db.execute(
+            "SELECT customer.*, app.tenant_id, app.app_key FROM customer JOIN app ON app.id = customer.app "
+            "ORDER BY customer.id"
+        )
+        for row in rows:
+            yield _customer(row)
+    finally:
+        db.close()
+
+
+def contact_fields(contract: Contract) -> tuple[tuple[str, bool], ...]:
+    """The fields that identify a customer, and whether each is an e-mail."""
+    return tuple((name, contract.field(name).kind is Kind.EMAIL) for name in contract.contact_fields)
+
+
+def phone_key(text: str) -> str:
+    """A phone as it is compared: its digits."""
+    return text if text.isdigit() else "".join(char for char in text if char.isdigit())
+
+
+def contact_key(app: int, text: str, email: bool) -> str:
+    """A contact as it is compared; empty if there is nothing to compare."""
+    text = text.strip().lower() if email else phone_key(text)
+    return f"{app}{'@' if email else '#'}{text}" if text else ""
+
+
+def _contacts(fields: Sequence[tuple[str, bool]], app: int, customer: Mapping[str, object]) -> Iterator[str]:
+    for name, email in fields:
+        value = customer.get(name)
+        if value:
+            key = contact_key(app, str(value), email)
+            if key:
+                yield key
+
+
+def _conditions(app: App, search: Search) -> tuple[list[str], list[object]]:
+    where: list[str] = ["customer.app = ?"]
+    values: list[object] = [app.id]
+    for key in search.contacts:
+        where.append("customer.id = (SELECT customer FROM contact WHERE value = ?)")
+        values.append(key)
+    if search.name:
+        where.append(
+            "instr(coalesce(full_name, '') || ' ' || coalesce(first_name, '') || ' ' || "
+            "coalesce(last_name, ''), ?) > 0"
+        )
+        values.append(search.name)
+    for sql, value in (
+        ("customer.created_ms >= ?", search.start_ms),
+        ("customer.created_ms <= ?", search.end_ms),
+        ("customer.id > ?", search.after),
+        ("customer.id < ?", search.before),
+        ("source = ?", search.source or None),
+    ):
+        if value is not None:
+            where.append(sql)
+            values.append(value)
+    if search.tags:
+        one = "instr(',' || replace(coalesce(tagStr, ''), ', ', ',') || ',', ',' || ? || ',') > 0"
+        where.append("(" + (" AND " if search.all_tags else " OR ").join([one] * len(search.tags)) + ")")
+        values += search.tags
+    return where, values
+
+
+_values = itemgetter(*FIELDS)
+
+
+def _customer(row: sqlite3.Row) -> StoredCustomer:
+    found = zip(FIELDS, _values(row), strict=True)
+    return StoredCustomer(
+        id=row["id"],
+        tenant_id=row["tenant_id"],
+        app_key=row["app_key"],
+        fields={name: value for name, value in found if value is not None},
+        created_ms=row["created_ms"],
+        updated_ms=row["updated_ms"],
+        writes=row["writes"],
+    )
