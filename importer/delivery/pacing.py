@@ -1,0 +1,72 @@
+"""How fast requests leave, over all workers: the user's bound, the server's wishes, and slow recovery."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+from importer.delivery.clock import Clock
+from importer.model import Verdict
+
+_SLOWEST = 1.0
+"""Seconds between requests that slowing down leads to at most; a batch's own waits come on top."""
+_UNNOTICEABLE = 0.002
+_EASE = 0.95
+_PATHFINDERS = 32
+
+
+class Pace:
+    """Gives each request its turn. With no bound and a content server, a turn costs next to nothing."""
+
+    def __init__(self, rate: float | None, clock: Clock) -> None:
+        self._bound = 1.0 / rate if rate else 0.0
+        self._interval = self._bound
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._next = float("-inf")
+        self._paused_until = float("-inf")
+        self._slowed_at = float("-inf")
+        self._left: deque[float] = deque(maxlen=_PATHFINDERS)
+
+    def turn(self, stop: threading.Event) -> float | None:
+        """Waits until a request may leave. Returns the time it does, or None if the run stops."""
+        while not stop.is_set():
+            with self._lock:
+                now = self._clock.now()
+                wait = max(self._paused_until, self._next if self._interval else now) - now
+                if wait <= 0:
+                    # One interval may be caught up, so that late wake-ups do not add up to a lower rate.
+                    self._next = max(self._next, now - self._interval) + self._interval
+                    self._left.append(now)
+                    return now
+            self._clock.sleep(wait, stop)
+        return None
+
+    def pause(self, seconds: float) -> None:
+        """Nobody sends for so long."""
+        with self._lock:
+            self._paused_until = max(self._paused_until, self._clock.now() + seconds)
+
+    def answered(self, verdict: Verdict, sent: float) -> float | None:
+        """Learns from an answer to what left at `sent`. Returns requests a second if it slows down."""
+        if verdict.http_status == 429 or (verdict.http_status or 0) >= 500:
+            return self._slow_down(sent)
+        if self._interval > self._bound:
+            with self._lock:
+                eased = self._interval * _EASE
+                self._interval = self._bound if eased < max(self._bound, _UNNOTICEABLE) else eased
+        return None
+
+    def _slow_down(self, sent: float) -> float | None:
+        with self._lock:
+            # What left before the last slow-down says nothing of the pace since.
+            if sent < self._slowed_at:
+                return None
+            self._slowed_at = self._clock.now()
+            self._interval = min(max(2 * self._observed(), self._interval), max(_SLOWEST, self._bound))
+            return 1.0 / self._interval
+
+    def _observed(self) -> float:
+        if len(self._left) < 2:
+            return max(self._interval, 0.1)
+        return max(self._interval, (self._left[-1] - self._left[0]) / (len(self._left) - 1), _UNNOTICEABLE)
