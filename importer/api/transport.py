@@ -7,6 +7,7 @@ cannot have been processed, whatever else went wrong; one that was, may have bee
 from __future__ import annotations
 
 import errno
+import logging
 import ssl
 import time
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,9 @@ from urllib3.exceptions import (
     NewConnectionError,
     ReadTimeoutError,
 )
+
+# urllib3 logs addresses with their query, and tracebacks of answers it cannot parse.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 MAX_ANSWER = 16 * 1024 * 1024
 """Bytes; the largest documented answer, the fields of a tenant, has some hundred kilobytes."""
