@@ -1,0 +1,126 @@
+"""Which mapping a file needs, told from its header alone; doubt is an error that names the candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from importer.contracts import Contract
+from importer.errors import MappingError
+from importer.mapping import aliases, files
+from importer.mapping.document import CustomRule, FieldRule, MappingFile, Match
+from importer.mapping.names import find, listed, normal, without_remarks
+from importer.model import Note
+
+CUSTOM_PREFIX = "customize"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The mapping that fits a header."""
+
+    mapping: MappingFile
+    how: Literal["ready-made", "headers"]
+    left_out: tuple[str, ...]
+    """Columns that go nowhere."""
+    notes: tuple[Note, ...] = ()
+
+
+def known_name(name: str) -> bool:
+    """Whether a text is a header that the importer knows: an API name, a label or a ready-made mapping's."""
+    found = normal(name)
+    return bool(found) and (found in _known() or normal(without_remarks(name)) in _known())
+
+
+def choose(header: Sequence[str], contract: Contract) -> Choice:
+    """The ready-made mapping that a header identifies, else one made of headers that surely name a field.
+
+    Raises MappingError: `mapping-doubtful` (several ready-made ones fit), `mapping-two-columns` (two columns
+    claim one field), `mapping-none-fits` (a required field has no column).
+    """
+    named = tuple(name for name in header if name.strip())
+    candidates = recognised(named)
+    if len(candidates) > 1:
+        raise MappingError("mapping-doubtful", candidates=", ".join(mapping.name for mapping in candidates))
+    if candidates:
+        mapping = candidates[0]
+        found = tuple(name for name in header if name not in _used(mapping, header))
+        notes = [
+            Note("mapping-recognised", (("name", mapping.name), ("title", mapping.title or mapping.name)))
+        ]
+        return Choice(mapping, "ready-made", found, (*notes, *_left_out(found)))
+    mapping = from_header(header, contract)
+    left_out = tuple(name for name in header if name not in _used(mapping, header))
+    return Choice(mapping, "headers", left_out, _left_out(left_out))
+
+
+def recognised(header: Sequence[str]) -> tuple[MappingFile, ...]:
+    """The ready-made mappings whose `match` a header fulfils."""
+    return tuple(
+        mapping for mapping in files.ready() if mapping.match and _fits(mapping, mapping.match, header)
+    )
+
+
+def from_header(header: Sequence[str], contract: Contract) -> MappingFile:
+    """A mapping made of the columns whose header surely means a field of the contract.
+
+    Raises MappingError `mapping-two-columns` or `mapping-none-fits`.
+    """
+    claims: dict[str, str] = {}
+    custom: dict[str, CustomRule] = {}
+    for column in header:
+        if is_custom(column):
+            custom[column.strip()] = CustomRule.model_validate({"from": column})
+            continue
+        field = aliases.surely(column)
+        if field is None or field not in contract.names:
+            continue
+        if field in claims:
+            raise MappingError("mapping-two-columns", field=field, one=claims[field], other=column)
+        claims[field] = column
+    lacking = _lacking(claims, contract)
+    if lacking:
+        raise MappingError("mapping-none-fits", fields=", ".join(lacking), header=listed(header))
+    rules = {
+        name: FieldRule.model_validate({"from": claims[name]}) for name in contract.names if name in claims
+    }
+    return MappingFile(name="headers", fields=rules, custom=custom)
+
+
+def is_custom(column: str) -> bool:
+    """Whether a column is called like the key of a tenant's own field: customize_1_14."""
+    prefix, _, rest = column.strip().partition("_")
+    return prefix == CUSTOM_PREFIX and bool(rest) and rest.replace("_", "").isdigit()
+
+
+def _lacking(claims: dict[str, str], contract: Contract) -> list[str]:
+    lacking = [field.name for field in contract.fields if field.required and field.name not in claims]
+    if "full_name" in lacking and claims.keys() & {"first_name", "last_name"}:
+        lacking.remove("full_name")
+    return lacking
+
+
+def _fits(mapping: MappingFile, match: Match, header: Sequence[str]) -> bool:
+    if not all(find(name, header) for name in match.all):
+        return False
+    if match.any and not any(find(name, header) for name in match.any):
+        return False
+    if any(find(name, header) for name in match.none):
+        return False
+    return match.others or len(_used(mapping, header)) == len(header)
+
+
+def _used(mapping: MappingFile, header: Sequence[str]) -> set[str]:
+    return {column for name in mapping.columns() if (column := find(name, header))}
+
+
+def _left_out(names: tuple[str, ...]) -> tuple[Note, ...]:
+    return (Note("columns-left-out", (("columns", listed(names)),)),) if names else ()
+
+
+@cache
+def _known() -> frozenset[str]:
+    ready = {normal(name) for mapping in files.ready() for name in mapping.columns() if "*" not in name}
+    return frozenset(aliases.table().keys() | ready) - {""}

@@ -1,0 +1,146 @@
+"""Ties a mapping to the header of one file, or says why it doesn't fit."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+
+from importer.contracts import Contract, Field, Kind
+from importer.errors import MappingError
+from importer.mapping.customs import TYPES, Custom
+from importer.mapping.dates import Look
+from importer.mapping.document import CustomRule, FieldRule, MappingFile
+from importer.mapping.filters import Filter
+from importer.mapping.mapper import CUSTOM_FIELD, CustomStep, Mapper, Plan
+from importer.mapping.names import find, listed, normal
+from importer.mapping.transforms import Step
+from importer.model import Note, TenantField
+
+
+def compile(  # noqa: A001
+    mapping: MappingFile,
+    header: Sequence[str],
+    contract: Contract,
+    *,
+    tenant_fields: tuple[TenantField, ...] | None = None,
+    look: Look | None = None,
+    dry_run: bool = False,
+) -> Mapper:
+    """A mapper from files with this header to the contract's fields.
+
+    `tenant_fields` are the tenant's own fields, None if unknown: then custom fields are taken as their key
+    says and not checked by type, and one given by its display name is an error unless it is a dry run.
+    `look(column)` iterates over the whole column of the file again.
+    Raises MappingError: `mapping-missing-header`, `mapping-required-field`, `custom-field-unknown`,
+    `custom-field-needs-list`, `custom-field-type`.
+    """
+    return Mapper(_Fitting(mapping, tuple(header), contract).plan(tenant_fields, dry_run), look)
+
+
+class _Fitting:
+    def __init__(self, mapping: MappingFile, header: tuple[str, ...], contract: Contract) -> None:
+        self.mapping = mapping
+        self.header = header
+        self.contract = contract
+        self.notes: list[Note] = []
+
+    def plan(self, tenant_fields: tuple[TenantField, ...] | None, dry_run: bool) -> Plan:
+        steps = tuple(self._steps())
+        own = tuple(self._customs(tenant_fields, dry_run))
+        self._required({step.field.name for step in steps})
+        return Plan(self.contract, self.header, steps, own, tuple(self._filters()), tuple(self.notes))
+
+    def _steps(self) -> Iterator[Step]:
+        for name, rule in self.mapping.fields.items():
+            if name not in self.contract.names:
+                self.notes.append(
+                    Note("field-not-in-contract", (("field", name), ("contract", self.contract.name)))
+                )
+                continue
+            step = self._step(self.contract.field(name), rule, f"fields.{name}")
+            if step:
+                yield step
+
+    def _step(self, field: Field, rule: FieldRule, place: str) -> Step | None:
+        sources = tuple(dict.fromkeys(filter(None, (self._column(name, place) for name in rule.source))))
+        if rule.source and not sources and rule.default is None:
+            return None
+        code = self._column(rule.country_code, place) if rule.country_code else None
+        return Step(field, rule, sources, code, self.mapping.name_rule)
+
+    def _column(self, name: str, place: str, optional: bool = False) -> str | None:
+        column = find(name, self.header)
+        if column is None and self.mapping.missing_headers == "error" and not optional:
+            near = difflib.get_close_matches(name, self.header, n=3, cutoff=0.5)
+            raise MappingError(
+                "mapping-missing-header",
+                mapping=self.mapping.name,
+                place=place,
+                header=name,
+                near=listed(near or self.header),
+            )
+        return column
+
+    def _filters(self) -> Iterator[Filter]:
+        for number, condition in enumerate(self.mapping.only, start=1):
+            column = self._column(condition.column, f"only {number}", condition.optional)
+            if column is not None:
+                yield Filter(column, condition)
+
+    def _required(self, fed: set[str]) -> None:
+        for field in self.contract.fields:
+            if not field.required or field.name in fed:
+                continue
+            if field.name == "full_name" and fed & {"first_name", "last_name"}:
+                continue
+            raise MappingError(
+                "mapping-required-field",
+                field=field.name,
+                mapping=self.mapping.name,
+                contract=self.contract.name,
+                header=listed(self.header),
+            )
+
+    def _customs(self, tenant_fields: tuple[TenantField, ...] | None, dry_run: bool) -> Iterator[CustomStep]:
+        for key, rule in self.mapping.custom.items():
+            tenant = self._tenant_field(key, tenant_fields, dry_run)
+            self._same_type(key, rule, tenant)
+            field = Field(CUSTOM_FIELD, Kind.TEXT, {})
+            step = self._step(field, rule, f"custom.{key}")
+            if step:
+                yield CustomStep(step, Custom(tenant.name if tenant else key, rule, tenant))
+
+    def _tenant_field(
+        self, key: str, tenant_fields: tuple[TenantField, ...] | None, dry_run: bool
+    ) -> TenantField | None:
+        if tenant_fields is None:
+            if not key.startswith("customize_") and not dry_run:
+                raise MappingError("custom-field-needs-list", key=key)
+            self.notes.append(Note("custom-field-unchecked", (("key", key),)))
+            return None
+        own = [field for field in tenant_fields if not field.preset]
+        names = _by_name(own)
+        if normal(key) not in names:
+            known = ", ".join(f"{field.name} ({field.label})" for field in own)
+            raise MappingError("custom-field-unknown", key=key, mapping=self.mapping.name, known=known or "–")
+        found = names[normal(key)]
+        if len(found) > 1:
+            known = ", ".join(f"{field.name} ({field.label})" for field in found)
+            raise MappingError("custom-field-ambiguous", key=key, mapping=self.mapping.name, known=known)
+        return found[0]
+
+    def _same_type(self, key: str, rule: CustomRule, tenant: TenantField | None) -> None:
+        actual = TYPES.get(tenant.field_type) if tenant else None
+        if rule.type and actual and rule.type != actual:
+            raise MappingError(
+                "custom-field-type", key=key, mapping=self.mapping.name, given=rule.type, actual=actual
+            )
+
+
+def _by_name(fields: Sequence[TenantField]) -> Mapping[str, list[TenantField]]:
+    """Own fields by key and display names; the key wins over another field's display name."""
+    found: dict[str, list[TenantField]] = {}
+    for field in fields:
+        for label in {normal(field.label), normal(field.label_en)} - {""}:
+            found.setdefault(label, []).append(field)
+    return found | {normal(field.name): [field] for field in fields}

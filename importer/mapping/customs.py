@@ -1,0 +1,189 @@
+"""The tenant's own fields, checked by their type and packed into `customize_field`: a JSON object in a text.
+
+How numbers and choices are to be written inside is not documented; the vendor's example shows texts only. A
+number is sent as a JSON number, a choice as its id, several choices as a list of ids.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from importer.mapping import dates
+from importer.mapping.document import CustomRule
+from importer.mapping.tags import DEFAULT
+from importer.mapping.texts import choose, concat, joined, mask, memory, nonempty, rework
+from importer.model import TenantField
+
+TYPES = {1: "text", 2: "number", 3: "choice", 4: "choices", 5: "date", 6: "date-time", 7: "tags"}
+"""`field_type` of `customers/fields` (API.md, “Endpoints”)."""
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
+_PLAIN_NUMBER = r"^-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,9})?$"
+_DATE_TIME = re.compile(r"(.+?)[ T]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?(?: ?Z| ?UTC)?")
+_SHAPES = {"number": "1234.5", "date": "yyyy-MM-dd", "date-time": "yyyy-MM-dd HH:mm:ss"}
+_FAULT = "\x00"
+
+
+@dataclass(frozen=True)
+class Custom:
+    """One own field of the tenant: its key inside the JSON object and what its values must be."""
+
+    key: str
+    rule: CustomRule
+    tenant: TenantField | None = None
+    _seen: dict[str, str] = field(default_factory=dict, compare=False)
+
+    @cached_property
+    def type(self) -> str:
+        if self.tenant is not None:
+            return TYPES.get(self.tenant.field_type, "text")
+        return self.rule.type or "text"
+
+    @property
+    def expected(self) -> str:
+        """What a right value is, for the sentence about a wrong one."""
+        if self.type in ("choice", "choices") and self.tenant and self.tenant.choices:
+            return ", ".join(name for _, name in self.tenant.choices)
+        return {"number": "1234.5", "date": "yyyy-MM-dd", "date-time": "yyyy-MM-dd HH:mm:ss"}.get(
+            self.type, self.type
+        )
+
+    def as_json(self, column: pa.Array) -> tuple[pa.Array, np.ndarray]:
+        """The values as JSON texts ("" stays ""), and a mask (bool) of those of the wrong type, now ""."""
+        if self.type == "text":
+            return quoted(column), np.zeros(len(column), dtype=bool)
+        where = nonempty(column)
+        if self.type == "number":
+            where &= ~mask(pc.match_substring_regex(column, _PLAIN_NUMBER))
+        coded = rework(column, where, self._coded)
+        _, data = memory(coded)
+        bad = mask(pc.starts_with(coded, _FAULT)) if 0 in data else np.zeros(len(column), dtype=bool)
+        return (choose(bad, "", coded) if bad.any() else coded), bad
+
+    def _coded(self, text: str) -> str:
+        found = _CODERS[self.type](text, self)
+        return _FAULT if found is None else json.dumps(found, ensure_ascii=False)
+
+
+def _number(text: str, custom: Custom) -> object:
+    bare = text.replace(" ", "")
+    if not _NUMBER.fullmatch(bare):
+        return None
+    whole, _, rest = bare.partition(".")
+    return int(whole) if not rest.strip("0") else float(bare)
+
+
+def _choice(text: str, custom: Custom) -> object:
+    if custom.tenant is None or not custom.tenant.choices:
+        return text
+    wanted = text.strip().casefold()
+    for id_, name in custom.tenant.choices:
+        if wanted in (name.strip().casefold(), id_.casefold()):
+            return id_
+    return None
+
+
+def _choices(text: str, custom: Custom) -> object:
+    found = [_choice(part, custom) for part in _parts(text, custom)]
+    return None if None in found else found
+
+
+def _parts(text: str, custom: Custom) -> list[str]:
+    marks = "|".join(re.escape(mark) for mark in custom.rule.separators or (*DEFAULT, ";", "；"))
+    return [part.strip() for part in re.split(marks, text) if part.strip()]
+
+
+def _date(text: str, custom: Custom) -> object:
+    day = dates.by_format(text, custom.rule.formats) or dates.year_first(text)
+    return day and _shown(day, "", custom)
+
+
+def _date_time(text: str, custom: Custom) -> object:
+    match = _DATE_TIME.fullmatch(text)
+    clock = (
+        f"{int(match[2]):02}:{match[3]}:{match[4] or '00'}" if match and int(match[2]) < 24 else "00:00:00"
+    )
+    day = dates.by_format(text, custom.rule.formats) or dates.year_first(match[1] if match else text)
+    return day and _shown(day, clock, custom)
+
+
+def _shown(day: str, clock: str, custom: Custom) -> str:
+    form = custom.tenant.date_format if custom.tenant else ""
+    if not form:
+        return f"{day} {clock}".strip()
+    year, month, number = day.split("-")
+    hour, minute, second = (clock or "00:00:00").split(":")
+    for token, found in (
+        ("yyyy", year),
+        ("MM", month),
+        ("dd", number),
+        ("HH", hour),
+        ("mm", minute),
+        ("ss", second),
+    ):
+        form = form.replace(token, found)
+    return form
+
+
+_CODERS: dict[str, Callable[[str, Custom], object]] = {
+    "number": _number,
+    "choice": _choice,
+    "choices": _choices,
+    "date": _date,
+    "date-time": _date_time,
+    "tags": lambda text, custom: ",".join(_parts(text, custom)),
+}
+
+
+def quoted(column: pa.Array) -> pa.Array:
+    """Texts as JSON strings; "" stays ""."""
+    _, data = memory(column)
+    raw = data.tobytes()
+    if b'"' in raw or b"\\" in raw or (len(data) and data.min() < 0x20):
+        special = mask(pc.match_substring_regex(column, r'["\\\x00-\x1f]'))
+        column = rework(column, special, lambda text: json.dumps(text, ensure_ascii=False)[1:-1])
+    return choose(nonempty(column), concat('"', column, '"'), "")
+
+
+def packed(existing: pa.Array | None, parts: Sequence[tuple[str, pa.Array]]) -> pa.Array:
+    """One column of JSON objects: a `customize_field` column, if there is one, with the parts put in.
+
+    `parts` are keys with their values as JSON texts, "" for none. A row with nothing is "". What is no JSON
+    object in `existing` stays as it is, for validation to name it.
+    """
+    members = [
+        choose(nonempty(values), concat(f"{json.dumps(key, ensure_ascii=False)}: ", values), "")
+        for key, values in parts
+    ]
+    inside = joined(members, ", ")
+    some = nonempty(inside)
+    own = choose(some, concat("{", inside, "}"), "")
+    if existing is None or not (filled := nonempty(existing)).any():
+        return own
+    both = filled & some
+    merged = choose(filled, existing, own)
+    if not both.any():
+        return merged
+    pairs = zip(
+        existing.filter(pa.array(both)).to_pylist(), own.filter(pa.array(both)).to_pylist(), strict=True
+    )
+    return pc.replace_with_mask(
+        merged, pa.array(both), pa.array([_merged(*pair) for pair in pairs], type=merged.type)
+    )
+
+
+def _merged(existing: str, own: str) -> str:
+    try:
+        found = json.loads(existing)
+    except ValueError:
+        return existing
+    if not isinstance(found, dict):
+        return existing
+    return json.dumps(found | json.loads(own), ensure_ascii=False)

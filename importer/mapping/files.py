@@ -1,0 +1,189 @@
+"""Mapping files: found by name or path, read, and checked with the exact place of a mistake."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from importer.errors import MappingError
+from importer.mapping.document import Condition, CustomRule, FieldRule, MappingFile, Match, field_names
+from importer.mapping.people import NameRule
+
+_CHECKOUT = Path(__file__).parents[2] / "mappings"
+# An own mapping may lie anywhere; one without a path and ending is one that came with the program.
+_ENDING = ".toml"
+
+
+def load(name_or_path: str) -> MappingFile:
+    """The ready-made mapping of that name, or the mapping file at that path.
+
+    Raises MappingError: `mapping-not-found`, `mapping-unreadable`, or what `load_text` raises.
+    """
+    path = Path(name_or_path)
+    if not name_or_path.endswith(_ENDING) and path.name == name_or_path:
+        for mapping in ready():
+            if mapping.name == name_or_path:
+                return mapping
+    try:
+        text = path.read_text("utf-8-sig")
+    except FileNotFoundError:
+        known = [mapping.name for mapping in ready()]
+        near = difflib.get_close_matches(name_or_path, known, n=3)
+        raise MappingError("mapping-not-found", name=name_or_path, near=", ".join(near or known)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise MappingError("mapping-unreadable", name=name_or_path, reason=_reason(error)) from error
+    return load_text(text, name_or_path)
+
+
+def load_text(text: str, file: str = "") -> MappingFile:
+    """A mapping from TOML text; `file` is named in errors and, without its ending, the mapping's name.
+
+    Raises MappingError: `mapping-not-toml`, or the code of the first mistake with its line and key.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise MappingError("mapping-not-toml", file=file, reason=str(error)) from error
+    table.setdefault("name", Path(file).stem)
+    try:
+        return MappingFile.model_validate(table)
+    except ValidationError as error:
+        raise _told(error, text, file) from error
+
+
+@cache
+def ready() -> tuple[MappingFile, ...]:
+    """The mappings that came with the program, by name."""
+    return tuple(load_text(text, name) for name, text in _ready_texts())
+
+
+def ready_text(name: str) -> str:
+    """The text of a ready-made mapping, comments included. Raises MappingError `mapping-not-found`."""
+    texts = {file.removesuffix(_ENDING): text for file, text in _ready_texts()}
+    if name not in texts:
+        raise MappingError("mapping-not-found", name=name, near=", ".join(texts))
+    return texts[name]
+
+
+@cache
+def _ready_texts() -> tuple[tuple[str, str], ...]:
+    return tuple((file.name, file.read_text("utf-8")) for file in _ready_files())
+
+
+def _ready_files() -> Sequence[Traversable]:
+    packaged = resources.files("importer.mapping").joinpath("ready")
+    folder: Traversable = packaged if packaged.is_dir() else _CHECKOUT
+    files = [file for file in folder.iterdir() if file.name.endswith(_ENDING)] if folder.is_dir() else []
+    return sorted(files, key=lambda file: file.name)
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or "not UTF-8"
+
+
+_CODES = {
+    "extra_forbidden": "mapping-unknown-key",
+    "unknown_field": "mapping-unknown-field",
+    "date_format": "mapping-bad-date-format",
+    "region": "mapping-bad-region",
+    "clash": "mapping-keys-clash",
+    "unfed": "mapping-unfed-field",
+    "join": "mapping-join-needs-two",
+    "condition": "mapping-bad-condition",
+    "name_rule": "mapping-needs-name-rule",
+    "literal_error": "mapping-bad-choice",
+    "enum": "mapping-bad-choice",
+    "string_too_short": "mapping-empty-text",
+}
+
+
+def _told(error: ValidationError, text: str, file: str) -> MappingError:
+    first = error.errors()[0]
+    context: dict[str, Any] = dict(first.get("ctx") or {})
+    place = tuple("from" if part == "source" else part for part in first["loc"])
+    if first["type"] == "unknown_field":
+        place = ("fields", context["field"])
+    code = _CODES.get(first["type"], "mapping-bad-value")
+    given = first["input"]
+    return MappingError(
+        code,
+        file=file,
+        line=_line(text, place),
+        place=".".join(str(part) for part in place),
+        key=str(place[-1]) if place else "",
+        given=given if isinstance(given, str | int | float | bool) else type(given).__name__,
+        allowed=_allowed(first["type"], place, context),
+        reason=first["msg"],
+        **{key: value for key, value in context.items() if key in ("lacks", "region", "keys", "field")},
+    )
+
+
+def _allowed(kind: str, place: tuple[str | int, ...], context: dict[str, Any]) -> str:
+    if kind == "unknown_field":
+        return ", ".join(field_names())
+    if kind == "extra_forbidden":
+        return ", ".join(_keys(place[:-1]))
+    if kind == "enum":
+        return ", ".join(rule.value for rule in NameRule)
+    return str(context.get("expected", "")).replace("'", "")
+
+
+_TABLES = {"fields": FieldRule, "custom": CustomRule, "only": Condition, "match": Match}
+
+
+def _keys(table: Sequence[str | int]) -> Iterator[str]:
+    models: dict[str, type[BaseModel]] = {
+        "fields": FieldRule,
+        "custom": CustomRule,
+        "only": Condition,
+        "match": Match,
+    }
+    model = models[str(table[0])] if table else MappingFile
+    for name, info in model.model_fields.items():
+        yield info.alias or name
+
+
+_TABLE = re.compile(r"\s*\[\[?\s*(.+?)\s*\]\]?\s*(?:#.*)?")
+_KEY = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_.-]+)\s*=""")
+
+
+def _line(text: str, place: Sequence[str | int]) -> int:
+    """The line (from 1) of the key at a place, else of its table; 1 if neither is written that way."""
+    names = [str(part) for part in place if not isinstance(part, int)]
+    indices = [part for part in place if isinstance(part, int)]
+    best, depth, here, repeats = 1, 0, "", -1
+    for number, line in enumerate(text.splitlines(), start=1):
+        table, key = _TABLE.fullmatch(line), _KEY.match(line)
+        if table:
+            repeats = repeats + 1 if here == table[1] else 0
+            here = table[1]
+        path = _parts(here) + (_parts(key[1]) if key else [])
+        if not (table or key) or (indices and here == names[0] and repeats != indices[0]):
+            continue
+        common = _common(path, names)
+        if common == len(path) and common > depth:
+            best, depth = number, common
+    return best
+
+
+def _parts(dotted: str) -> list[str]:
+    found = re.findall(r""""((?:[^"\\]|\\.)*)"|'([^']*)'|([A-Za-z0-9_-]+)""", dotted)
+    return ["".join(groups) for groups in found]
+
+
+def _common(path: Sequence[str], names: Sequence[str]) -> int:
+    count = 0
+    for mine, theirs in zip(path, names, strict=False):
+        if mine != theirs:
+            break
+        count += 1
+    return count

@@ -1,0 +1,55 @@
+"""Which rows a mapping wants at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from importer.mapping.document import Condition
+from importer.mapping.names import listed, matches
+from importer.mapping.texts import mask, nonempty
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A mapping's condition, tied to a column of the file."""
+
+    column: str
+    condition: Condition
+
+    def refused(self, cells: pa.Array) -> np.ndarray:
+        """A bool array: which rows the condition keeps out."""
+        if self.condition.filled is not None:
+            return nonempty(cells) ^ self.condition.filled
+        wanted = self.condition.is_ if self.condition.is_ is not None else self.condition.is_not or ()
+        distinct = cells.dictionary_encode()
+        texts = distinct.dictionary.to_pylist()
+        hit = pa.array([any(matches(one, text) for one in wanted) for text in texts], type=pa.bool_())
+        hits = mask(pc.take(hit, distinct.indices))
+        return ~hits if self.condition.is_ is not None else hits
+
+    def reason(self) -> str:
+        """Why a row was kept out, for the report: the mapping's own words."""
+        if self.condition.filled is not None:
+            return f"{self.column}: {'' if self.condition.filled else 'not '}filled"
+        if self.condition.is_ is not None:
+            return f"{self.column} = {listed(self.condition.is_)}"
+        return f"{self.column} ≠ {listed(self.condition.is_not or ())}"
+
+
+def refusals(
+    filters: Sequence[Filter], cell: Callable[[str], pa.Array], rows: int
+) -> list[tuple[Filter, np.ndarray]]:
+    """For each filter the rows that it, and none before it, keeps out (bool arrays)."""
+    left = np.ones(rows, dtype=bool)
+    found = []
+    for one in filters:
+        out = one.refused(cell(one.column)) & left
+        if out.any():
+            found.append((one, out))
+            left &= ~out
+    return found

@@ -1,0 +1,229 @@
+"""A mapping at work: chunks of a person's columns in, chunks of API fields out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from importer import columns
+from importer.contracts import Contract, Kind
+from importer.mapping import customs, transforms
+from importer.mapping.customs import Custom
+from importer.mapping.dates import Look, Order, proved
+from importer.mapping.filters import Filter, refusals
+from importer.mapping.texts import choose, constant, filled, mask, missing, nonempty, trimmed
+from importer.mapping.transforms import Fault, Step
+from importer.model import Chunk, Issue, MappedChunk, Note, Severity, Skip
+
+EXAMPLE_MARK = "EXAMPLE 示例"
+"""What the template writes into its example row, which is never imported."""
+CUSTOM_FIELD = "customize_field"
+
+
+@dataclass(frozen=True, slots=True)
+class CustomStep:
+    """An own field of the tenant and the step that fills it."""
+
+    step: Step
+    custom: Custom
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A mapping tied to the header of one file."""
+
+    contract: Contract
+    header: tuple[str, ...]
+    steps: tuple[Step, ...]
+    customs: tuple[CustomStep, ...] = ()
+    filters: tuple[Filter, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass
+class Mapper:
+    """Maps the chunks of one file; chunks may come in any order and more than once.
+
+    `look` reads a column of the whole file again; it is asked once for a column whose year-last dates need
+    the proof of all others.
+    """
+
+    plan: Plan
+    look: Look | None = None
+    _orders: dict[str, Order] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """For each API field the columns that feed it; () for a constant."""
+        found = {step.field.name: step.sources for step in self.plan.steps}
+        own = tuple(source for one in self.plan.customs for source in one.step.sources)
+        if own:
+            found[CUSTOM_FIELD] = tuple(dict.fromkeys((*found.get(CUSTOM_FIELD, ()), *own)))
+        return found
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The columns of the file that go nowhere."""
+        used = {source for sources in self.columns.values() for source in sources}
+        used |= {step.country_code for step in self._all_steps() if step.country_code}
+        used |= {one.column for one in self.plan.filters}
+        return tuple(name for name in self.plan.header if name not in used)
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What is worth telling about how the mapping fits the file."""
+        return self.plan.notes
+
+    def map(self, chunk: Chunk) -> MappedChunk:
+        """The chunk's rows as API fields, with issues for what the mapping could not read.
+
+        A value with an issue is missing in the frame. Rows that the mapping filters out, and the template's
+        example row, are named in `skips` and have no issues of the mapping.
+        """
+        work = _Work(self, chunk)
+        skips = work.skips()
+        fields = work.fields()
+        index = chunk.frame.index.to_numpy()
+        skipped = {int(row) for skip in skips for row in skip.rows}
+        return MappedChunk(
+            sheet=chunk.sheet,
+            frame=columns.frame(fields, index),
+            columns={name: sources[0] if sources else "" for name, sources in self.columns.items()},
+            issues=tuple(issue for issue in work.issues if issue.row not in skipped),
+            skips=tuple(skips),
+        )
+
+    def order(self, column: str) -> Order:
+        """What all the year-last dates of a column prove about their order."""
+        if column not in self._orders:
+            self._orders[column] = Order.UNPROVED if self.look is None else proved(self.look(column))
+        return self._orders[column]
+
+    def _all_steps(self) -> Iterable[Step]:
+        yield from self.plan.steps
+        yield from (one.step for one in self.plan.customs)
+
+
+class _Work:
+    """One chunk on its way through the mapping."""
+
+    def __init__(self, mapper: Mapper, chunk: Chunk) -> None:
+        self.mapper = mapper
+        self.chunk = chunk
+        self.rows = len(chunk.frame)
+        self.issues: list[Issue] = []
+        self._trimmed: dict[str, pa.Array] = {}
+
+    def raw(self, column: str) -> pa.Array:
+        if column not in self.chunk.frame.columns:
+            # A sheet of several that lacks this column.
+            return constant("", self.rows)
+        return filled(columns.arrow(self.chunk.frame[column]))
+
+    def cell(self, column: str) -> pa.Array:
+        if column not in self._trimmed:
+            self._trimmed[column] = trimmed(self.raw(column))
+        return self._trimmed[column]
+
+    def skips(self) -> list[Skip]:
+        index = self.chunk.frame.index.to_numpy()
+        found = [
+            Skip(index[out], "filtered", one.reason())
+            for one, out in refusals(self.mapper.plan.filters, self.cell, self.rows)
+        ]
+        example = self._example_rows()
+        if example.any():
+            found.append(
+                Skip(
+                    np.setdiff1d(index[example], [row for skip in found for row in skip.rows]), "example-row"
+                )
+            )
+        return [skip for skip in found if len(skip.rows)]
+
+    def fields(self) -> dict[str, pa.Array]:
+        """The contract's fields, in its order, "" as missing unless it is to be sent."""
+        found = {step.field.name: self._value(step) for step in self.mapper.plan.steps}
+        if self.mapper.plan.customs:
+            parts = [(one.custom.key, self._own_value(one)) for one in self.mapper.plan.customs]
+            found[CUSTOM_FIELD] = customs.packed(found.get(CUSTOM_FIELD), parts)
+        if "full_name" in self.mapper.plan.contract.names:
+            first, last = found.get("first_name"), found.get("last_name")
+            if first is not None or last is not None:
+                nobody = constant("", self.rows)
+                whole = found.get("full_name")
+                found["full_name"] = transforms.full_names(
+                    whole, nobody if first is None else first, nobody if last is None else last
+                )
+        sent = {step.field.name for step in self.mapper.plan.steps if step.rule.empty == "send"}
+        return {
+            name: found[name] if name in sent else missing(found[name])
+            for name in self.mapper.plan.contract.names
+            if name in found
+        }
+
+    def _value(self, step: Step) -> pa.Array:
+        cell = self.cell if step.rule.trim else self.raw
+        column = transforms.gathered(step, cell, self.rows)
+        column, faults = transforms.read(step, column, self.cell, lambda: self._order(step))
+        for fault in faults:
+            self._report(fault, step, column)
+            column = choose(fault.where, "", column)
+        return transforms.finished(step, column)
+
+    def _own_value(self, one: CustomStep) -> pa.Array:
+        column = transforms.finished(one.step, transforms.gathered(one.step, self.cell, self.rows))
+        faults: list[Fault] = []
+        if one.custom.type == "date":
+            formats = one.step.rule.formats
+            column, faults = transforms.read_dates(column, formats, lambda: self._order(one.step))
+            for fault in faults:
+                column = choose(fault.where, "", column)
+        values, bad = one.custom.as_json(column)
+        if bad.any():
+            faults.append(Fault("bad-custom-field", bad, lambda _: one.custom.expected))
+        for fault in faults:
+            self._report(fault, one.step, column)
+        return values
+
+    def _order(self, step: Step) -> Order:
+        orders = {self.mapper.order(source) for source in step.sources}
+        return orders.pop() if len(orders) == 1 else Order.UNPROVED
+
+    def _report(self, fault: Fault, step: Step, column: pa.Array) -> None:
+        rows = self.chunk.frame.index.to_numpy()
+        for place in np.flatnonzero(fault.where).tolist():
+            source = self._source(step, place)
+            text = self.raw(source)[place].as_py() if source else column[place].as_py()
+            self.issues.append(
+                Issue(
+                    code=fault.code,
+                    severity=Severity.ERROR,
+                    row=int(rows[place]),
+                    sheet=self.chunk.sheet,
+                    column=source,
+                    field=step.field.name,
+                    found=text,
+                    expected=fault.expected(text),
+                )
+            )
+
+    def _source(self, step: Step, place: int) -> str | None:
+        """The column whose cell fed the row: the first filled one."""
+        filled_ones = (name for name in step.sources if self.cell(name)[place].as_py())
+        return next(filled_ones, step.sources[0] if step.sources else None)
+
+    def _example_rows(self) -> np.ndarray:
+        names = [step for step in self.mapper.plan.steps if step.field.name.endswith("_name")] or [
+            step for step in self.mapper.plan.steps if step.field.kind is Kind.TEXT
+        ]
+        found = np.zeros(self.rows, dtype=bool)
+        for source in {source for step in names for source in step.sources}:
+            column = self.cell(source)
+            _, _, data = column.buffers()
+            if data is not None and EXAMPLE_MARK.encode() in data.to_pybytes():
+                found |= mask(pc.match_substring(column, EXAMPLE_MARK)) & nonempty(column)
+        return found

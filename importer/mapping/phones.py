@@ -1,0 +1,73 @@
+"""Phones as both contracts want them: digits."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
+
+from importer.mapping.texts import BLANKS, from_memory, memory, rework
+
+_DIGITS = b"0123456789"
+_DIGIT, _FORMATTING, _SIGN, _OTHER = range(4)
+_KIND = np.full(256, _OTHER, dtype=np.uint8)
+_KIND[list(_DIGITS)] = _DIGIT
+_KIND[list(b" \t-.()/")] = _FORMATTING
+_KIND[list(b"+'")] = _SIGN
+
+_PLAIN = str.maketrans(
+    {0xFF10 + digit: str(digit) for digit in range(10)}
+    | dict.fromkeys(map(ord, "－‐‑‒–—―−﹣"), "-")
+    | {"＋": "+", "﹢": "+", "（": "(", "）": ")", "．": ".", "／": "/", "’": "'", "‘": "'", "＇": "'"}
+    | dict.fromkeys(map(ord, BLANKS), " ")
+)
+_FLOAT = re.compile(r"\+?([0-9]+)\.0+")
+_FORMAT = re.compile(r"[ \-.()/]+")
+_NUMBER = re.compile(r"\+?([0-9]+)")
+
+
+def digits(column: pa.Array) -> pa.Array:
+    """The column with formatting characters removed wherever only digits remain; other texts stay as found.
+
+    Formatting characters are blanks - . ( ) / and one leading + or ' (DESIGN.md, “Values”), full-width ones
+    too. A text like 1.86E+10 or “ask Bob” stays, so that validation can show it.
+    """
+    offsets, data = memory(column)
+    if not len(data) or not data.tobytes().translate(None, _DIGITS):
+        return column
+    kinds = _KIND[data]
+    signs, rest = _count(kinds == _SIGN, offsets), _count(kinds == _OTHER, offsets)
+    number = kinds == _DIGIT
+    some = offsets[1:] > offsets[:-1]
+    leading = np.zeros(len(column), dtype=bool)
+    leading[some] = kinds[offsets[:-1][some]] == _SIGN
+    hard = (rest > 0) | (signs > leading) | ((_count(number, offsets) == 0) & some)
+    hard |= _ends_in_point_zero(offsets, data)
+    kept = number | np.repeat(hard, np.diff(offsets))
+    places = np.concatenate(([0], np.cumsum(kept)))[offsets]
+    return rework(from_memory(places.astype(np.int64), data[kept]), hard, plain)
+
+
+@lru_cache(maxsize=4096)
+def plain(text: str) -> str:
+    """One phone without its formatting if only digits remain, else the text itself."""
+    found = text.translate(_PLAIN).strip()
+    # A phone that was guarded against being read as a formula: '+86…
+    found = found.removeprefix("'").strip()
+    number = _FLOAT.fullmatch(found) or _NUMBER.fullmatch(_FORMAT.sub("", found))
+    return number[1] if number else text
+
+
+def _count(hits: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    total = np.concatenate(([0], np.cumsum(hits)))
+    return np.diff(total[offsets])
+
+
+def _ends_in_point_zero(offsets: np.ndarray, data: np.ndarray) -> np.ndarray:
+    """A number that some program took for a decimal one: 13812345678.0."""
+    ends = offsets[1:]
+    last, before = data[np.maximum(ends - 1, 0)], data[np.maximum(ends - 2, 0)]
+    found: np.ndarray = (ends - offsets[:-1] > 2) & (last == ord("0")) & (before == ord("."))
+    return found

@@ -1,0 +1,49 @@
+"""Tags, however separated, to the API's comma."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from importer.mapping.texts import BLANKS, memory, nonempty, rework
+
+DEFAULT = (",", "，", "、")
+"""Separators that mean nothing else in a cell of tags; `;` and `|` only by the mapping's word."""
+
+_BLANK = f"[{re.escape(BLANKS)}]"
+
+
+def joined(column: pa.Array, separators: Sequence[str] = ()) -> pa.Array:
+    """The column with tags separated by a comma and nothing else, empty ones left out.
+
+    A cell that holds a JSON list of texts is taken as one (Klaviyo), and tags in quotation marks lose them
+    (Mailchimp), if the mapping names the separators `json` or `","`.
+    """
+    separators = tuple(separators) or DEFAULT
+    _, data = memory(column)
+    raw = data.tobytes()
+    if separators == DEFAULT and raw.isascii() and b"," not in raw:
+        return column
+    as_json = "json" in separators
+    quoted = '","' in separators
+    plain = [mark for mark in separators if mark not in ("json", '","')]
+    pattern = re.compile("|".join(re.escape(mark) for mark in sorted(plain, key=len, reverse=True)) or "(?!)")
+
+    def one(text: str) -> str:
+        if as_json and text.startswith("["):
+            try:
+                return _comma(str(tag) for tag in json.loads(text))
+            except (ValueError, TypeError):
+                return text
+        if quoted and text.startswith('"'):
+            return _comma(tag.replace('""', '"') for tag in text.strip('"').split('","'))
+        return _comma(pattern.split(text))
+
+    return rework(column, nonempty(column), one)
+
+
+def _comma(tags: object) -> str:
+    return ",".join(filter(None, (tag.strip(BLANKS) for tag in tags)))  # type: ignore[attr-defined]

@@ -1,0 +1,169 @@
+"""What a mapping's rule does to one column of cells, in a fixed order, kind by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from importer.contracts import Field, Kind
+from importer.mapping import dates, genders, numbers, people, tags
+from importer.mapping.dates import Order
+from importer.mapping.document import FieldRule
+from importer.mapping.names import matches
+from importer.mapping.people import NameRule
+from importer.mapping.texts import choose, concat, constant, joined, mask, nonempty, rework
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Values that the mapping cannot read: an issue for each row of the mask."""
+
+    code: str
+    where: np.ndarray
+    """bool, one for each row."""
+    expected: Callable[[str], str | None] = lambda _: None
+    """What would have been right, from the text that was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One field's rule, tied to the columns of a file."""
+
+    field: Field
+    rule: FieldRule
+    sources: tuple[str, ...]
+    country_code: str | None = None
+    name_rule: NameRule | None = None
+
+    @property
+    def own_gender_header(self) -> bool:
+        """Only below the API's own header are 1 and 0 the API's codes (DESIGN.md, “Values”)."""
+        return len(self.sources) == 1 and self.sources[0].strip() == self.field.name
+
+
+def gathered(step: Step, cell: Callable[[str], pa.Array], rows: int) -> pa.Array:
+    """The cells of a step's columns as one (constant, first filled or joined), replaced as the rule says."""
+    rule = step.rule
+    if rule.constant is not None:
+        return constant(rule.constant, rows)
+    if not step.sources:
+        return constant("", rows)
+    parts = [_without(cell(source), rule.nothing) for source in step.sources]
+    column = _together(parts, rule.join)
+    if rule.part and step.name_rule:
+        name_rule, place = step.name_rule, ("first", "last").index(rule.part)
+        column = rework(column, nonempty(column), lambda text: people.split(text, name_rule)[place])
+    if rule.values:
+        table = {key.strip().casefold(): value for key, value in rule.values.items()}
+        column = rework(column, nonempty(column), lambda text: table.get(text.strip().casefold(), text))
+    return column
+
+
+def finished(step: Step, column: pa.Array) -> pa.Array:
+    """Case, default and length, after the value itself is read."""
+    rule = step.rule
+    if rule.case != "keep":
+        kernel = {"upper": pc.utf8_upper, "lower": pc.utf8_lower, "title": pc.utf8_title}[rule.case]
+        column = kernel(column)
+    if rule.default is not None:
+        column = choose(nonempty(column), column, rule.default)
+    if rule.shorten and step.field.max_length:
+        column = pc.utf8_slice_codeunits(column, 0, step.field.max_length)
+    return column
+
+
+def read(
+    step: Step, column: pa.Array, cell: Callable[[str], pa.Array], order: Callable[[], Order]
+) -> tuple[pa.Array, list[Fault]]:
+    """The column as the field's kind wants it, and what could not be read (left as found)."""
+    match step.field.kind:
+        case Kind.PHONE | Kind.DIGITS:
+            code = cell(step.country_code) if step.country_code else None
+            return numbers.read(column, step.rule, code), []
+        case Kind.DATE:
+            return read_dates(column, step.rule.formats, order)
+        case Kind.GENDER:
+            coded, bad = genders.codes(column, step.own_gender_header or _mapped_to_codes(step.rule))
+            return coded, [Fault("bad-gender", bad)] if bad.any() else []
+        case Kind.TAGS:
+            return tags.joined(column, step.rule.separators), []
+    return column, []
+
+
+def read_dates(
+    column: pa.Array, formats: Sequence[str], order: Callable[[], Order]
+) -> tuple[pa.Array, list[Fault]]:
+    """Dates as yyyy-MM-dd; other texts by the formats or by the order that `order` finds proved."""
+    where = dates.unread(column)
+    if not where.any():
+        return column, []
+    column = rework(
+        column, where, lambda text: dates.by_format(text, formats) or dates.year_first(text) or text
+    )
+    where = dates.unread(column)
+    if not where.any():
+        return column, []
+    if formats:
+        wanted = ", ".join(formats)
+        return column, [Fault("bad-date", where, lambda _: wanted)]
+    where &= _satisfies(column, where, lambda text: dates.readings(text) is not None)
+    if not where.any():
+        return column, []
+    proof = order()
+    if proof in (Order.DAY_FIRST, Order.MONTH_FIRST):
+        return rework(column, where, lambda text: dates.ordered(text, proof) or text), []
+    return column, [Fault("ambiguous-date", where, both_readings)]
+
+
+def both_readings(text: str) -> str | None:
+    """The days that a year-last date can mean: 1990-07-05 / 1990-05-07."""
+    both = dates.readings(text.strip())
+    return " / ".join(dict.fromkeys(filter(None, both))) if both else None
+
+
+def full_names(full: pa.Array | None, first: pa.Array, last: pa.Array) -> pa.Array:
+    """Full names, made from first and last where empty: with a blank, Chinese ones without."""
+    made = joined((first, last), " ")
+    han = mask(pc.match_substring_regex(made, f"{people.HAN} {people.HAN}"))
+    if han.any():
+        close = han & mask(pc.match_substring_regex(first, f"{people.HAN}$"))
+        made = choose(close, concat(first, last), made)
+    return made if full is None else choose(nonempty(full), full, made)
+
+
+def _together(parts: Sequence[pa.Array], join: str | None) -> pa.Array:
+    if len(parts) == 1:
+        return parts[0]
+    if join is not None:
+        return joined(parts, join)
+    column = parts[0]
+    for part in parts[1:]:
+        some = nonempty(column)
+        if some.all():
+            break
+        column = choose(some, column, part)
+    return column
+
+
+def _without(column: pa.Array, nothing: Sequence[str]) -> pa.Array:
+    if not nothing:
+        return column
+    return rework(
+        column, nonempty(column), lambda text: "" if any(matches(one, text) for one in nothing) else text
+    )
+
+
+def _mapped_to_codes(rule: FieldRule) -> bool:
+    return (bool(rule.values) and set(rule.values.values()) <= {"0", "1", ""}) or rule.constant in ("0", "1")
+
+
+def _satisfies(column: pa.Array, where: np.ndarray, test: Callable[[str], bool]) -> np.ndarray:
+    chosen = column.filter(pa.array(where)).dictionary_encode()
+    hit = pa.array([test(text) for text in chosen.dictionary.to_pylist()], type=pa.bool_())
+    found = np.zeros(len(column), dtype=bool)
+    found[where] = mask(hit.take(chosen.indices))
+    return found
