@@ -69,6 +69,8 @@ def encode(sheet: str, frame: pd.DataFrame, contract: Contract) -> Customers:
 
     The contract's first field is a required one, so every row has it. Raises ValueError if one has not.
     """
+    if frame.empty:
+        return Customers(sheet, frame.index.to_numpy(), [], np.zeros((0, 0), dtype=np.int64))
     first = contract.fields[0].name
     if first not in frame.columns or columns.arrow(frame[first]).null_count:
         raise ValueError(f"every row to be sent needs {first}")

@@ -99,6 +99,18 @@ class LockedError(ImporterError):
     exit_code = ExitCode.LOCKED
 
 
+class InterruptedRun(ImporterError):  # noqa: N818 - asked for, no error
+    """Ctrl-C."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
+class TerminatedRun(ImporterError):  # noqa: N818 - asked for, no error
+    """SIGTERM."""
+
+    exit_code = ExitCode.TERMINATED
+
+
 class ConservationError(ImporterError):
     """A row without a status, or with two: a fault of this program, never a report."""
 

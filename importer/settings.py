@@ -119,6 +119,8 @@ class RunOptions:
     report_dir: Path | None = None
     excel_report: bool = False
     resend_unknown: bool = False
+    rejected: bool = False
+    """`retry`: the rows that the server rejected, too."""
     mask: bool = False
     lang: str = "en"
 

@@ -1,0 +1,166 @@
+"""What `run`, `validate`, `resume` and `retry` have in common: connection, questions, signals, one run."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from importer.cli.language import current
+from importer.errors import ImporterError, InterruptedRun, TerminatedRun, UsageError
+from importer.model import Mode
+from importer.settings import Connection, Profile, RunOptions, load_file, require, resolve
+
+if TYPE_CHECKING:
+    from importer.model import Verdict
+    from importer.pipeline.run import Run, Sending, Stopper
+    from importer.reports import Closed
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a command speaks and asks."""
+
+    quiet: bool = False
+    verbose: bool = False
+    log_json: bool = False
+    yes: bool = False
+    mask: bool = False
+
+    @property
+    def can_ask(self) -> bool:
+        """True if somebody sits at a terminal and has not said yes to everything."""
+        return not self.yes and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def take_manner(values: dict[str, Any]) -> Manner:
+    """Takes the options that concern speaking out of what a command was given."""
+    names = [field.name for field in dataclasses.fields(Manner)]
+    return Manner(**{name: values[name] for name in names if values.get(name) is not None})
+
+
+def with_profile(options: RunOptions, values: dict[str, Any], profile: Profile) -> RunOptions:
+    """The options, with the profile's wherever no flag was given."""
+    given = {name for name, value in values.items() if value is not None}
+    kept = ("mode", "contract", "concurrency", "rate", "patience")
+    more = {name: getattr(profile, name) for name in kept if name not in given}
+    return dataclasses.replace(options, **{name: value for name, value in more.items() if value is not None})
+
+
+def profile_of(name: str | None) -> Profile:
+    """[profile.NAME] of importer.toml. Raises SettingsError."""
+    return load_file().profile(name)
+
+
+@contextlib.contextmanager
+def connected(
+    profile: Profile, options: RunOptions, *, sandbox: bool = False, store: Path | None = None
+) -> Iterator[Connection | None]:
+    """Where to send to; for a dry run None unless the settings are complete. A sandbox lives as long as the
+    block. Raises SettingsError `missing-credentials`."""
+    if sandbox or store is not None:
+        from importer.sandbox import Sandbox
+
+        with Sandbox(store) as box:
+            contract = options.contract or "sea"
+            yield dataclasses.replace(
+                box.connection, contract=contract, strict_binding=profile.strict_binding
+            )
+        return
+    resolved = resolve(profile, options.contract)
+    if options.dry_run:
+        yield None if resolved.missing else resolved.connection
+    else:
+        yield require(resolved)
+
+
+@contextlib.contextmanager
+def sending(connection: Connection, options: RunOptions) -> Iterator[Sending]:
+    """A client for batch_create, with as many connections as there are workers."""
+    from importer import contracts
+    from importer.api.client import Client
+    from importer.pipeline.run import Sending
+
+    contract = contracts.load(options.contract or connection.contract)
+    with Client(connection, pool_size=options.concurrency) as client:
+        yield Sending(connection, _BatchCreate(client.attempt, client.correct_clock, contract.endpoint))
+
+
+@dataclass(frozen=True, slots=True)
+class _BatchCreate:
+    """The delivery's view of the client: one endpoint."""
+
+    post: Callable[..., Verdict]
+    correct: Callable[[int], int]
+    endpoint: Any
+
+    def attempt(self, body: bytes) -> Verdict:
+        return self.post(self.endpoint, body)
+
+    def correct_clock(self, server_time_ms: int) -> int:
+        return self.correct(server_time_ms)
+
+
+def ask_before_sending(run: Run, manner: Manner) -> bool:
+    """Asks what a person should be asked. False: they said no. Raises UsageError `replace-needs-yes`."""
+    plan = run.plan
+    if run.sending is None:
+        return True
+    if plan.mode is Mode.REPLACE and not manner.yes:
+        if not manner.can_ask:
+            raise UsageError("replace-needs-yes")
+        if not click.confirm(_say("ask-replace"), err=True):
+            return False
+    if plan.before is not None:
+        when = plan.before.started.strftime("%Y-%m-%d %H:%M") if plan.before.started else "?"
+        sentence = _say("file-imported-before", run=plan.before.id, when=when)
+        if manner.can_ask:
+            return click.confirm(f"{sentence} {_say('ask-again')}", err=True)
+        if not manner.quiet:
+            click.echo(sentence, err=True)
+    return True
+
+
+@contextlib.contextmanager
+def signals(stopper: Stopper) -> Iterator[None]:
+    """Ctrl-C and SIGTERM stop the run in order; a second one ends it at once."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stopper.reason is not None:
+            raise KeyboardInterrupt
+        reason: ImporterError = InterruptedRun("interrupted")
+        if number == signal.SIGTERM:
+            reason = TerminatedRun("terminated")
+        stopper.stop(reason)
+
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def carry_out(run: Run, manner: Manner, go: Callable[[Run], Closed]) -> int:
+    """Runs with progress on stderr and prints the summary. Returns the exit code."""
+    from importer.cli.watching import watch
+
+    with watch(manner, current()) as watcher, signals(run.stopper):
+        run.observer = watcher.see
+        closed = go(run)
+    watcher.conclude(closed)
+    return int(closed.summary.exit_code)
+
+
+def _say(code: str, **found: object) -> str:
+    from importer import messages
+
+    return messages.sentence(code, found, current())

@@ -1,0 +1,1 @@
+"""Plan and run: the whole flow from a file to its reports."""

@@ -1,0 +1,148 @@
+"""One chunk on its way from the reader to the batches: mapped, validated, compared with earlier rows.
+
+The dry run, the real run, `resume`, `retry` and `report` all take this path.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from importer import batching
+from importer.batching import Customers
+from importer.contracts import Contract
+from importer.mapping import Mapper
+from importer.model import Chunk, Issue, MappedChunk, Outcome, Severity, Status
+from importer.pipeline.claims import Claims, Judged
+from importer.settings import Duplicates
+from importer.validation import validate
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A chunk of which everything is known but what the server says."""
+
+    chunk: Chunk
+    """The rows as they were read, without the importer's own columns."""
+    issues: tuple[Issue, ...]
+    outcomes: tuple[Outcome, ...]
+    """Rows that are final already: skipped, invalid, duplicate."""
+    customers: Customers
+    """Rows to be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How strictly rows are taken."""
+
+    duplicates: Duplicates = Duplicates.SEND
+    strict: bool = False
+
+
+class Checker:
+    """Checks chunks in file order; remembers what earlier rows claimed."""
+
+    def __init__(self, mapper: Mapper, contract: Contract, rules: Rules) -> None:
+        self._unused = frozenset(mapper.unused)
+        self._mapper = mapper
+        self._contract = contract
+        self._strict = rules.strict
+        self._duplicates = rules.duplicates
+        if rules.strict and rules.duplicates is Duplicates.SEND:
+            self._duplicates = Duplicates.ERROR  # the warning same-contact counts as an error
+        self._claims = Claims(self._duplicates)
+
+    def check(self, chunk: Chunk, imported_before: np.ndarray | None = None) -> Checked:
+        """`imported_before`: bool for each row, true where an earlier run imported it to the same place."""
+        mapped = self._mapper.map(chunk)
+        rows = chunk.frame.index.to_numpy()
+        before = np.zeros(len(rows), dtype=bool) if imported_before is None else imported_before
+        outcomes = [*_skipped_before(chunk, rows[before]), *_skipped(mapped, rows[before])]
+        skipped = np.isin(rows, [row for outcome in outcomes for row in outcome.rows])
+        issues = self._issues(chunk, mapped, frozenset(rows[skipped].tolist()))
+        invalid = ~skipped & np.isin(rows, [i.row for i in issues if i.severity is Severity.ERROR])
+        outcomes += _outcome(chunk.sheet, rows[invalid], Status.INVALID)
+        if before.any():
+            self._claim_imported(mapped, before & self._sendable(mapped))
+        customers = batching.encode(chunk.sheet, mapped.frame[~skipped & ~invalid], self._contract)
+        judged = self._claims.judge(customers)
+        return self._settled(chunk, issues, outcomes, customers, judged)
+
+    def _issues(self, chunk: Chunk, mapped: MappedChunk, skipped: frozenset[int]) -> tuple[Issue, ...]:
+        """Of the reading issues only those that concern a row to be sent and a column that is used."""
+        read = (issue for issue in chunk.issues if issue.column not in self._unused)
+        found: Iterable[Issue] = (*read, *mapped.issues, *validate(mapped, self._contract))
+        found = (issue for issue in found if issue.row not in skipped) if skipped else found
+        return self._graded(_one_a_cell(found))
+
+    def _graded(self, issues: Sequence[Issue]) -> tuple[Issue, ...]:
+        if not self._strict:
+            return tuple(issues)
+        return tuple(dataclasses.replace(issue, severity=Severity.ERROR) for issue in issues)
+
+    def _sendable(self, mapped: MappedChunk) -> np.ndarray:
+        first = mapped.frame[self._contract.fields[0].name]
+        return first.notna().to_numpy(dtype=bool)
+
+    def _claim_imported(self, mapped: MappedChunk, mask: np.ndarray) -> None:
+        self._claims.claim(batching.encode(mapped.sheet, mapped.frame[mask], self._contract))
+
+    def _settled(
+        self,
+        chunk: Chunk,
+        issues: tuple[Issue, ...],
+        outcomes: list[Outcome],
+        customers: Customers,
+        judged: Judged,
+    ) -> Checked:
+        sheet, rows = chunk.sheet, customers.rows
+        outcomes += _outcome(sheet, rows[judged.duplicate], Status.DUPLICATE, "same-row")
+        kept = ~judged.duplicate
+        if judged.same_contact.any():
+            same = rows[judged.same_contact]
+            if self._duplicates is Duplicates.ERROR:
+                outcomes += _outcome(sheet, same, Status.INVALID)
+            elif self._duplicates is Duplicates.SKIP:
+                outcomes += _outcome(sheet, same, Status.DUPLICATE, "same-contact")
+            if self._duplicates is not Duplicates.SEND:
+                kept &= ~judged.same_contact
+            severity = Severity.ERROR if self._duplicates is Duplicates.ERROR else Severity.WARNING
+            issues += tuple(Issue("same-contact", severity, row, sheet) for row in same.tolist())
+        return Checked(chunk, issues, tuple(outcomes), customers.where(kept))
+
+
+def _one_a_cell(issues: Iterable[Issue]) -> list[Issue]:
+    """Two parts may see the same fault in the same cell; the first to say so is enough."""
+    seen: set[tuple[int, str, str | None]] = set()
+    found = []
+    for issue in issues:
+        key = (issue.row, issue.code, issue.column)
+        if key not in seen:
+            seen.add(key)
+            found.append(issue)
+    return found
+
+
+def _outcome(
+    sheet: str, rows: np.ndarray, status: Status, code: str = "", message: str = ""
+) -> list[Outcome]:
+    if not rows.size:
+        return []
+    return [Outcome(sheet, tuple(rows.tolist()), status, code=code, message=message)]
+
+
+def _skipped_before(chunk: Chunk, rows: np.ndarray) -> list[Outcome]:
+    return _outcome(chunk.sheet, rows, Status.SKIPPED, "imported-before")
+
+
+def _skipped(mapped: MappedChunk, already: np.ndarray) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    taken = already
+    for skip in mapped.skips:
+        rows = np.setdiff1d(skip.rows, taken)
+        taken = np.union1d(taken, rows)
+        outcomes += _outcome(mapped.sheet, rows, Status.SKIPPED, skip.code, skip.message)
+    return outcomes

@@ -1,0 +1,72 @@
+"""A look through the whole file before anything is sent: for `--max-invalid` and the tripwires of jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pyarrow.compute as pc
+
+from importer import columns
+from importer.errors import TripwireError
+from importer.model import Chunk, IssueGroup, Status
+from importer.pipeline.flow import Flow
+from importer.reports import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What a dry look through a file found. `counts` of rows by status; `to_send` have none of them yet."""
+
+    header: tuple[str, ...]
+    rows: int
+    to_send: int
+    counts: Mapping[Status, int]
+    issues: tuple[IssueGroup, ...]
+    filled: Mapping[str, int]
+    """For each mapped column in how many rows it holds something."""
+
+    @property
+    def invalid_percent(self) -> float:
+        return 100.0 * self.counts[Status.INVALID] / self.rows if self.rows else 0.0
+
+
+Gate = Callable[[Examined], None]
+"""Raises TripwireError where a file must not be sent."""
+
+
+def examine(flow: Flow, pulse: Callable[[int], None]) -> Examined:
+    """Takes every chunk on the real path up to the batches. `pulse` gets the rows read so far."""
+    header = flow.plan.header
+    tally = Tally(header)
+    filled = dict.fromkeys(flow.plan.used, 0)
+    for _, checked in flow.checked():
+        tally.add(checked.chunk, checked.issues)
+        for outcome in checked.outcomes:
+            tally.count(outcome)
+        for name in filled:
+            filled[name] += _filled(checked.chunk, name)
+        pulse(tally.rows)
+    counts = dict(tally.counts)
+    to_send = tally.rows - sum(counts.values())
+    return Examined(header, tally.rows, to_send, counts, tally.issue_groups(), filled)
+
+
+def too_many_invalid(limit: float) -> Gate:
+    """The gate of `--max-invalid`: `limit` in percent of the rows."""
+
+    def gate(found: Examined) -> None:
+        if found.invalid_percent > limit:
+            invalid, rows = found.counts[Status.INVALID], found.rows
+            percent = f"{found.invalid_percent:.1f}"
+            raise TripwireError(
+                "max-invalid", invalid=invalid, rows=rows, percent=percent, limit=f"{limit:g}"
+            )
+
+    return gate
+
+
+def _filled(chunk: Chunk, name: str) -> int:
+    if name not in chunk.frame.columns:
+        return 0
+    return int(pc.sum(pc.not_equal(columns.arrow(chunk.frame[name]), "")).as_py() or 0)

@@ -1,0 +1,215 @@
+"""The flow of DESIGN, in one page: chunks are checked, what is left becomes batches, outcomes become reports.
+
+    source ─► chunk ─► checked chunk ─► customers ─► batches ─► outlet ─► outcomes ─► reports
+
+The outlet is the delivery in a real run, and something quieter in a dry run or when reports are drawn again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from importer.batching import Batcher, Customers
+from importer.journal import RunJournal
+from importer.model import Batch, Chunk, Outcome, Status
+from importer.pipeline.checking import Checked, Checker, Rules
+from importer.pipeline.plan import Plan
+from importer.pipeline.prior import PriorImports
+from importer.pipeline.replay import Replay
+from importer.reports import Reports, again
+
+
+class Outlet(Protocol):
+    """Takes batches and brings outcomes."""
+
+    def submit(self, batch: Batch) -> None:
+        """Takes a batch; may wait until there is room for it."""
+
+    def outcomes(self) -> Sequence[Outcome]:
+        """What became of rows since the last call; never waits."""
+
+    def finish(self) -> Iterator[Outcome]:
+        """The rest, until every row of every batch has its status."""
+
+
+class StillOutlet:
+    """Sends nothing: every row gets the same status. A dry run's rows are valid, a stopped run's not sent."""
+
+    def __init__(self, status: Status, code: str = "") -> None:
+        self._status = status
+        self._code = code
+        self._waiting: list[Outcome] = []
+
+    def submit(self, batch: Batch) -> None:
+        self._waiting.append(Outcome(batch.sheet, batch.rows, self._status, code=self._code))
+
+    def outcomes(self) -> Sequence[Outcome]:
+        found, self._waiting = self._waiting, []
+        return found
+
+    def finish(self) -> Iterator[Outcome]:
+        yield from self.outcomes()
+
+
+class Scope(Protocol):
+    """Which rows of the file a run is about, if not all."""
+
+    def mask(self, sheet: str, rows: np.ndarray) -> np.ndarray:
+        """Bool for each row number."""
+
+
+class HeldRows(Protocol):
+    """Rows that would overwrite what a later row has brought in since."""
+
+    def outcomes(self, sheet: str, rows: np.ndarray) -> list[Outcome]:
+        """What becomes of those of the given rows that are held back."""
+
+
+@dataclass(slots=True)
+class Phases:
+    """Seconds spent in the run's parts, as the thread that runs the flow sees them."""
+
+    reading: float = 0.0
+    checking: float = 0.0
+    sending: float = 0.0
+    """Handing over batches and waiting for outcomes."""
+    reporting: float = 0.0
+
+    def as_pairs(self) -> tuple[tuple[str, float], ...]:
+        return tuple((name, round(seconds, 6)) for name, seconds in dataclasses.asdict(self).items())
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What earlier runs know about the rows of this one."""
+
+    prior: PriorImports | None = None
+    """Of a reports file that is imported again."""
+    replay: Replay | None = None
+    """Of this very run, when it is resumed or its reports are drawn again."""
+    journal: RunJournal | None = None
+    """Where rows that are final without being sent are noted."""
+    scope: Scope | None = None
+    last_ordinal: int = 0
+    held: HeldRows | None = None
+    """Rows of a retry that must not be sent."""
+
+
+@dataclass
+class Flow:
+    """One pass over a plan's source. `pulse` is called after every step, for the progress display; what it
+    raises ends the pass."""
+
+    plan: Plan
+    reports: Reports
+    outlet: Outlet
+    memory: Memory
+    pulse: Callable[[], None]
+    phases: Phases = field(default_factory=Phases)
+
+    def run(self) -> None:
+        """Reads, checks, sends and reports every row. Raises InputError if the file breaks off."""
+        batcher = Batcher(self.plan.contract.max_customers, self.memory.last_ordinal)
+        for chunk, checked in self.checked():
+            self._report(chunk, checked)
+            for batch in batcher.add(self._remembered(checked)):
+                self._submit(batch)
+            self.pulse()
+        for batch in batcher.flush():
+            self._submit(batch)
+        clock = time.perf_counter()
+        for outcome in self.outlet.finish():
+            self.reports.settle(outcome)
+            self.pulse()
+        self.phases.sending += time.perf_counter() - clock
+
+    def checked(self) -> Iterator[tuple[Chunk, Checked]]:
+        """Every chunk with what is known of its rows before anything is sent."""
+        options = self.plan.options
+        checker = Checker(self.plan.mapper, self.plan.contract, Rules(options.duplicates, options.strict))
+        chunks = self._chunks()
+        while True:
+            clock = time.perf_counter()
+            found = next(chunks, None)
+            read = time.perf_counter()
+            self.phases.reading += read - clock
+            if found is None:
+                return
+            chunk, imported = found
+            checked = checker.check(chunk, imported)
+            self.phases.checking += time.perf_counter() - read
+            yield chunk, checked
+
+    def _chunks(self) -> Iterator[tuple[Chunk, np.ndarray | None]]:
+        """The rows that this run is about, with those marked that an earlier run imported."""
+        left = self.plan.options.limit
+        for chunk in self.plan.source.chunks():
+            if left is not None:
+                chunk = _only(chunk, np.arange(len(chunk.frame)) < left)
+                left -= len(chunk.frame)
+            imported = None
+            if self.memory.scope is not None:
+                mask = self.memory.scope.mask(chunk.sheet, chunk.frame.index.to_numpy())
+                chunk = _only(chunk, mask)
+            if self.plan.again:
+                chunk, said = again.restore(chunk, escaped=self.plan.escaped)
+                if self.memory.prior is not None:
+                    imported = self.memory.prior.imported(said)
+            if len(chunk.frame):
+                yield chunk, imported
+            if left == 0:
+                return
+
+    def _report(self, chunk: Chunk, checked: Checked) -> None:
+        clock = time.perf_counter()
+        replay, journal = self.memory.replay, self.memory.journal
+        outcomes = checked.outcomes
+        self.reports.add(checked.chunk, checked.issues)
+        if replay is not None:
+            for outcome in replay.final(chunk.sheet, chunk.frame.index.to_numpy()):
+                self.reports.settle(outcome)
+            outcomes = replay.without_final(outcomes)
+        for outcome in outcomes:
+            self.reports.settle(outcome)
+        if journal is not None:
+            journal.settle(outcomes)
+        self.phases.reporting += time.perf_counter() - clock
+
+    def _remembered(self, checked: Checked) -> Customers:
+        """What is still to be sent of a chunk, once the rows that the journal knows are settled."""
+        customers = checked.customers
+        outcomes: list[Outcome] = []
+        if self.memory.replay is not None:
+            outcomes, customers = self.memory.replay.open(customers)
+        if self.memory.held is not None:
+            held = self.memory.held.outcomes(customers.sheet, customers.rows)
+            rows = [row for outcome in held for row in outcome.rows]
+            customers = customers.where(~np.isin(customers.rows, rows))
+            outcomes += held
+        for outcome in outcomes:
+            self.reports.settle(outcome)
+        return customers
+
+    def _submit(self, batch: Batch) -> None:
+        clock = time.perf_counter()
+        self.outlet.submit(batch)
+        handed = time.perf_counter()
+        self.phases.sending += handed - clock
+        for outcome in self.outlet.outcomes():
+            self.reports.settle(outcome)
+        self.phases.reporting += time.perf_counter() - handed
+        self.pulse()
+
+
+def _only(chunk: Chunk, mask: np.ndarray) -> Chunk:
+    if mask.all():
+        return chunk
+    frame = chunk.frame[mask]
+    rows = frozenset(frame.index.tolist())
+    return Chunk(chunk.sheet, frame, tuple(issue for issue in chunk.issues if issue.row in rows))

@@ -1,0 +1,247 @@
+"""What one run is going to do: the open source, its mapping, where it goes. Nothing is sent here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from importer import contracts
+from importer import mapping as mappings
+from importer.contracts import Contract
+from importer.errors import InputError, JournalError
+from importer.journal import Journal, RunRecord
+from importer.mapping import Mapper, MappingFile
+from importer.mapping.names import normal
+from importer.model import Destination, Mode, Note, TenantField
+from importer.readers import ReadOptions, Source, open_source
+from importer.reports import OWN_COLUMNS, again
+from importer.settings import Connection, Duplicates, RunOptions
+
+_READING = ("sheet", "header_row", "encoding", "delimiter")
+_KEPT = (
+    *("duplicates", "strict", "limit", "excel_report", "mask", "lang", "concurrency", "rate", "patience"),
+    *("attempts", "rejected"),
+)
+"""The options that a resumed run takes over from the journal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One run, ready to go. `source` is open; whoever has the plan closes it."""
+
+    source: Source
+    header: tuple[str, ...]
+    """The owner's columns, without the importer's own."""
+    mapping: MappingFile
+    mapper: Mapper
+    contract: Contract
+    mode: Mode
+    options: RunOptions
+    destination: Destination | None
+    """None for a dry run without credentials."""
+    again: bool
+    """The file is one of our own reports."""
+    notes: tuple[Note, ...] = ()
+    reported: RunRecord | None = None
+    """The run that a reports file comes from, if the journal knows it."""
+    before: RunRecord | None = None
+    """The newest run that imported this very file to the same place in the same way."""
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The columns that the mapping reads, in the file's order."""
+        unused = frozenset(self.mapper.unused)
+        return tuple(name for name in self.header if name not in unused)
+
+    @property
+    def escaped(self) -> bool:
+        """True where cells carry one ' before what a spreadsheet program would take for a formula."""
+        return self.again and self.source.delimiter is not None
+
+    def close(self) -> None:
+        self.source.close()
+
+
+def make(
+    file: Path | str,
+    options: RunOptions,
+    connection: Connection | None,
+    journal: Journal,
+    tenant_fields: tuple[TenantField, ...] | None = None,
+) -> Plan:
+    """Opens a file and settles how it becomes customers. `connection` is None where nothing is to be sent.
+
+    Raises InputError, MappingError, UsageError.
+    """
+    chosen = mappings.load(options.mapping) if options.mapping else None
+    source = _open(file, options, chosen)
+    try:
+        prior = _prior_run(source, journal) if again.is_own(source.header) else None
+        options, chosen = _as_before(options, chosen, prior)
+        plan = _settle(source, options, chosen, connection, journal, tenant_fields)
+        return replace(plan, reported=prior)
+    except BaseException:
+        source.close()
+        raise
+
+
+def again_from(
+    record: RunRecord,
+    connection: Connection | None,
+    journal: Journal,
+    *,
+    options: RunOptions | None = None,
+    tenant_fields: tuple[TenantField, ...] | None = None,
+) -> Plan:
+    """The plan of a run that the journal knows: same file, mapping, contract and mode.
+
+    `options` overrides what the journal kept of how it was run. Raises InputError `source-gone` or
+    `source-changed` if the file is not the one that was started, JournalError `other-destination` if the
+    connection leads elsewhere.
+    """
+    kept = _options(record)
+    options = (
+        kept if options is None else replace(options, **{name: getattr(kept, name) for name in _READING})
+    )
+    path = Path(record.path)
+    if not path.is_file():
+        raise InputError("source-gone", file=record.path or record.source, run=record.id)
+    chosen = mappings.load_text(record.mapping, record.mapping_name)
+    source = _open(path, options, chosen)
+    try:
+        if source.sha256 != record.sha256:
+            raise InputError("source-changed", file=record.path, run=record.id)
+        options = replace(options, mode=record.mode, contract=record.contract)
+        plan = _settle(source, options, chosen, connection, journal, tenant_fields)
+        if connection is not None and record.destination is not None:
+            _check_destination(record, plan.destination)
+        return plan
+    except BaseException:
+        source.close()
+        raise
+
+
+def read_options_json(options: RunOptions) -> str:
+    """How the file was read, for the journal."""
+    return json.dumps({name: getattr(options, name) for name in _READING})
+
+
+def settings_json(options: RunOptions) -> str:
+    """How the run was made, for the journal and the reports: no secret is among the options."""
+    return json.dumps({name: getattr(options, name) for name in _KEPT}, ensure_ascii=False)
+
+
+def _settle(
+    source: Source,
+    options: RunOptions,
+    chosen: MappingFile | None,
+    connection: Connection | None,
+    journal: Journal,
+    tenant_fields: tuple[TenantField, ...] | None,
+) -> Plan:
+    own = again.is_own(source.header)
+    escaped = own and source.delimiter is not None
+    header = again.original_header(source.header, escaped=escaped) if own else source.header
+    contract = contracts.load(options.contract or (connection.contract if connection else "sea"))
+    notes = list(source.notes)
+    if chosen is None:
+        choice = mappings.choose(header, contract)
+        chosen = choice.mapping
+        notes += choice.notes
+
+    def look(column: str) -> Iterator[pd.Series[str]]:
+        for chunk in source.chunks():
+            restored = again.restore(chunk, escaped=escaped)[0] if own else chunk
+            yield restored.frame[column]
+
+    mapper = mappings.compile(chosen, header, contract, tenant_fields=tenant_fields, look=look)
+    mode = Mode.UPDATE if options.mode is None else options.mode
+    destination = connection.destination(contract.endpoint.base_url) if connection else None
+    if destination is not None:
+        destination = replace(destination, contract=contract.name)
+    before = None
+    if destination is not None:
+        before = journal.imported_before(source.sha256, destination.key, chosen.digest, mode)
+    return Plan(
+        source=source,
+        header=header,
+        mapping=chosen,
+        mapper=mapper,
+        contract=contract,
+        mode=mode,
+        options=options,
+        destination=destination,
+        again=own,
+        notes=(*notes, *mapper.notes),
+        before=before,
+    )
+
+
+def _open(file: Path | str, options: RunOptions, chosen: MappingFile | None) -> Source:
+    named = frozenset(normal(name) for name in chosen.columns()) if chosen else frozenset()
+
+    def known(name: str) -> bool:
+        return name in OWN_COLUMNS or mappings.known_name(name) or normal(name) in named
+
+    header_row: Any = options.header_row
+    return open_source(
+        file,
+        ReadOptions(
+            sheet=options.sheet,
+            header_row=header_row,
+            encoding=options.encoding,
+            delimiter=options.delimiter,
+            known=known,
+        ),
+    )
+
+
+def _prior_run(source: Source, journal: Journal) -> RunRecord | None:
+    """The run that the first row of a report names, if the journal knows it."""
+    for chunk in source.chunks():
+        if chunk.frame.empty:
+            continue
+        name = str(chunk.frame["_run"].iloc[0]).strip().removeprefix("'")
+        try:
+            return journal.run(name)
+        except JournalError:
+            return None
+    return None
+
+
+def _as_before(
+    options: RunOptions, chosen: MappingFile | None, prior: RunRecord | None
+) -> tuple[RunOptions, MappingFile | None]:
+    """A report that is imported again takes mapping, mode and contract from its run, unless given."""
+    if prior is None:
+        return options, chosen
+    if chosen is None:
+        chosen = mappings.load_text(prior.mapping, prior.mapping_name)
+    mode = prior.mode if options.mode is None else options.mode
+    return replace(options, mode=mode, contract=options.contract or prior.contract), chosen
+
+
+def _options(record: RunRecord) -> RunOptions:
+    kept: Mapping[str, Any] = json.loads(record.settings) | json.loads(record.read_options)
+    values = {name: value for name, value in kept.items() if name in (*_KEPT, *_READING)}
+    if "duplicates" in values:
+        values["duplicates"] = Duplicates(values["duplicates"])
+    report_dir = Path(record.report_dir) if record.report_dir else None
+    return RunOptions(**values, report_dir=report_dir, dry_run=record.dry_run)
+
+
+def _check_destination(record: RunRecord, destination: Destination | None) -> None:
+    if destination is None or destination.key != record.destination_key:
+        there = record.destination
+        raise JournalError(
+            "other-destination",
+            run=record.id,
+            host=there.host if there else "–",
+            tenant=there.tenant_id if there else "–",
+            app=there.app_key if there else "–",
+        )

@@ -1,0 +1,82 @@
+"""`retry`: which rows of an earlier run are to be sent again, and which are better held back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from importer.journal import Journal, Kind, Known, RunRecord
+from importer.model import Outcome, Status
+from importer.pipeline.flow import Flow
+
+LEFT = (Status.FAILED, Status.UNKNOWN, Status.NOT_SENT)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOver:
+    """The scope of a retry: rows of its parent that were not imported.
+
+    A row that the parent's journal says nothing about was not sent. Of a parent that is a retry itself only
+    the rows that it was about.
+    """
+
+    known: Known
+    rejected: bool
+    """Rejected rows too."""
+    within: LeftOver | None = None
+
+    def mask(self, sheet: str, rows: np.ndarray) -> np.ndarray:
+        """Bool for each row number."""
+        statuses = (*LEFT, Status.REJECTED) if self.rejected else LEFT
+        left: np.ndarray = self.known.having(sheet, rows, *statuses) | self.known.unanswered(sheet, rows)
+        left |= self.known.look(sheet, rows) < 0
+        return left if self.within is None else left & self.within.mask(sheet, rows)
+
+
+def left_over(journal: Journal, record: RunRecord, *, rejected: bool) -> LeftOver:
+    """The rows that a retry of `record` is about."""
+    within = None
+    if record.kind is Kind.RETRY and record.parent:
+        took_rejected = bool(json.loads(record.settings).get("rejected"))
+        within = left_over(journal, journal.run(record.parent), rejected=took_rejected)
+    return LeftOver(journal.known(record.id), rejected, within)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """Rows of a retry whose customer has been imported by a later row since."""
+
+    rows: frozenset[tuple[str, int]]
+
+    def outcomes(self, sheet: str, rows: np.ndarray) -> list[Outcome]:
+        """Their outcome, for those of the given rows that are held back."""
+        held = tuple(row for row in rows.tolist() if (sheet, row) in self.rows)
+        return [Outcome(sheet, held, Status.NOT_SENT, code="held-back")] if held else []
+
+
+def held_back(whole: Flow, left: LeftOver, journal: Journal, record: RunRecord) -> HeldBack:
+    """Goes once through the whole file of the run, `whole` being a flow without a scope."""
+    waiting: dict[int, list[tuple[str, int]]] = {}
+    held: set[tuple[str, int]] = set()
+    imported = journal.imported_rows(_root(journal, record).id, record.destination_key)
+    for _, checked in whole.checked():
+        customers = checked.customers
+        wanted = left.mask(customers.sheet, customers.rows)
+        done = np.isin(customers.rows, imported.get(customers.sheet, np.empty(0, np.int64)))
+        for place in np.flatnonzero(wanted | (done & bool(waiting))).tolist():
+            contacts = {key for key in customers.contacts[place].tolist() if key}
+            if wanted[place]:
+                for key in contacts:
+                    waiting.setdefault(key, []).append((customers.sheet, int(customers.rows[place])))
+            else:
+                for key in contacts & waiting.keys():
+                    held.update(waiting.pop(key))
+    return HeldBack(frozenset(held))
+
+
+def _root(journal: Journal, record: RunRecord) -> RunRecord:
+    while record.kind is Kind.RETRY and record.parent:
+        record = journal.run(record.parent)
+    return record

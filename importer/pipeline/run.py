@@ -1,0 +1,307 @@
+"""One run from start to end: locks, journal, a look ahead where one is asked for, flow, reports, verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from importer.batching import Envelope
+from importer.delivery import Delivery, Policy, Sender
+from importer.errors import ImporterError, TripwireError
+from importer.journal import Journal, Kind, RunJournal, RunRecord, RunState, new_run_id
+from importer.model import ExitCode, Note, Status
+from importer.pipeline import plan as plans
+from importer.pipeline.events import LookingAhead, Observer, Progress, RunEnded, RunStarted, unobserved
+from importer.pipeline.examine import Gate, examine
+from importer.pipeline.flow import Flow, HeldRows, Memory, Outlet, Scope, StillOutlet
+from importer.pipeline.meter import Meter
+from importer.pipeline.plan import Plan
+from importer.pipeline.prior import PriorImports
+from importer.pipeline.replay import Replay
+from importer.reports import Closed, Facts, Origin, Reports, Tally
+from importer.reports import Plan as ReportPlan
+from importer.settings import Connection, RunOptions
+
+POLITE_RATE = 10.0
+"""Requests a second to the real API, whose limits are not documented."""
+
+
+class Stopper:
+    """Carries the wish to stop from a signal handler into the run, whichever part it is in."""
+
+    def __init__(self) -> None:
+        self.reason: ImporterError | None = None
+        self._delivery: Delivery | None = None
+
+    def stop(self, reason: ImporterError) -> None:
+        """Nothing more is sent; what is in flight is waited for. May be called from a signal handler."""
+        self.reason = self.reason or reason
+        if self._delivery is not None:
+            self._delivery.stop(self.reason)
+
+    def attach(self, delivery: Delivery) -> None:
+        """From now on `stop` reaches the delivery."""
+        self._delivery = delivery
+        if self.reason is not None:
+            delivery.stop(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What a run needs to send: who signs, and who posts."""
+
+    connection: Connection
+    sender: Sender
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Where a run comes from, if it is not simply somebody's file."""
+
+    kind: Kind = Kind.RUN
+    parent: str = ""
+    job: str = ""
+    scope: Scope | None = None
+    held: HeldRows | None = None
+
+
+@dataclass
+class Run:
+    """Everything one run works with. Raises from its three ways to go: LockedError, ReportError, InputError,
+    JournalError, ConservationError. How the server behaved is no exception: it is in the summary."""
+
+    plan: Plan
+    journal: Journal
+    sending: Sending | None = None
+    """None for a dry run."""
+    lineage: Lineage = field(default_factory=Lineage)
+    gate: Gate | None = None
+    """Judges the whole file before anything is sent."""
+    observer: Observer = unobserved
+    stopper: Stopper = field(default_factory=Stopper)
+
+    def start(self) -> Closed:
+        """A new run."""
+        run_id = new_run_id(datetime.now().astimezone())
+        directory = self.plan.options.report_dir or Path("reports") / run_id
+        with self.journal.start(self._record(run_id, directory)) as run_journal:
+            memory = self._memory(journal=run_journal if self.sending else None)
+            return self._go(run_journal, directory, memory)
+
+    def resume(self, record: RunRecord) -> Closed:
+        """Goes on with a run that ended early; the reports go where they went."""
+        with self.journal.reopen(record.id) as run_journal:
+            replay = Replay(run_journal.known(), self.plan.options.resend_unknown)
+            last = run_journal.next_ordinal - 1
+            memory = self._memory(replay=replay, journal=run_journal, last_ordinal=last)
+            return self._go(run_journal, Path(record.report_dir), memory)
+
+    def redraw(self, record: RunRecord, directory: Path) -> Closed:
+        """The reports of a past run once more, from its file and the journal; nothing is sent or noted."""
+        replay = None if record.dry_run else Replay(self.journal.known(record.id), send=False)
+        memory = self._memory(replay=replay)
+        with Reports(_report_plan(self.plan, record.id, directory)) as reports:
+            outlet = StillOutlet(Status.VALID if record.dry_run else Status.NOT_SENT)
+            flow = Flow(self.plan, reports, outlet, memory, self._pulse(reports.tally))
+            flow.run()
+            started = record.started or datetime.now().astimezone()
+            ended = record.finished or started
+            facts = Facts(
+                mode=record.mode,
+                dry_run=record.dry_run,
+                destination=record.destination,
+                mapping=record.mapping_name,
+                exit_code=record.exit_code or exit_code(reports.tally, None),
+                started=started,
+                seconds=(ended - started).total_seconds(),
+                notes=self._notes(reports.tally),
+                settings=_settings(self.plan),
+                parent=record.parent,
+            )
+            return reports.close(facts)
+
+    def _record(self, run_id: str, directory: Path) -> RunRecord:
+        source, plan = self.plan.source, self.plan
+        reimport = plan.again and self.lineage.kind is Kind.RUN
+        return RunRecord(
+            id=run_id,
+            source=source.name,
+            path=str(source.path.absolute()),
+            sha256=source.sha256,
+            size=source.size,
+            mode=plan.mode,
+            contract=plan.contract.name,
+            mapping=plan.mapping.dump(),
+            mapping_name=plan.mapping.name,
+            mapping_digest=plan.mapping.digest,
+            destination=plan.destination,
+            read_options=plans.read_options_json(plan.options),
+            settings=plans.settings_json(plan.options),
+            dry_run=self.sending is None,
+            report_dir=str(directory.absolute()),
+            kind=Kind.REIMPORT if reimport else self.lineage.kind,
+            parent=self.lineage.parent,
+            job=self.lineage.job,
+        )
+
+    def _memory(
+        self, *, replay: Replay | None = None, journal: RunJournal | None = None, last_ordinal: int = 0
+    ) -> Memory:
+        lineage = self.lineage
+        return Memory(self._prior(), replay, journal, lineage.scope, last_ordinal, lineage.held)
+
+    def _prior(self) -> PriorImports | None:
+        """For a reports file: what the journal knows of its rows. Without a destination of our own that is
+        the one its run went to, so that a dry run skips what a real run would."""
+        if not self.plan.again:
+            return None
+        destination = self.plan.destination or (
+            self.plan.reported.destination if self.plan.reported else None
+        )
+        return PriorImports(self.journal, destination.key) if destination else None
+
+    def _go(self, run_journal: RunJournal, directory: Path, memory: Memory) -> Closed:
+        started, clock = datetime.now().astimezone(), time.perf_counter()
+        meter = Meter(self.observer)
+        with ExitStack() as stack:
+            reports = stack.enter_context(Reports(_report_plan(self.plan, run_journal.id, directory)))
+            held = self._look_ahead(reports, memory) if memory.replay is None else None
+            self.observer(RunStarted(run_journal.record, self.plan))
+            outlet = self._outlet(stack, run_journal, held, meter)
+            flow = Flow(self.plan, reports, outlet, memory, self._pulse(reports.tally))
+            flow.run()
+            stop = held or self.stopper.reason
+            if isinstance(outlet, Delivery):
+                stop = outlet.stopped or stop
+            code = exit_code(reports.tally, stop)
+            facts = Facts(
+                mode=self.plan.mode,
+                dry_run=self.sending is None,
+                destination=self.plan.destination,
+                mapping=self.plan.mapping.name,
+                exit_code=code,
+                started=started,
+                seconds=time.perf_counter() - clock,
+                requests=meter.requests,
+                retries=meter.retries,
+                stop=_why(stop, code, self.plan.options.lang),
+                notes=self._notes(reports.tally),
+                settings=_settings(self.plan),
+                phases=flow.phases.as_pairs(),
+                timeline=meter.steps(),
+                parent=run_journal.record.parent,
+            )
+            closed = reports.close(facts)
+        ended_early = stop is not None and not isinstance(stop, TripwireError) and code is not ExitCode.DONE
+        state = RunState.STOPPED if ended_early else RunState.FINISHED
+        record = run_journal.finish(state, code, closed.summary.counts, stop.code if stop else "")
+        self.observer(RunEnded(record, closed))
+        return closed
+
+    def _look_ahead(self, reports: Reports, memory: Memory) -> TripwireError | None:
+        if self.gate is None:
+            return None
+        flow = Flow(self.plan, reports, StillOutlet(Status.VALID), memory, lambda: None)
+        found = examine(flow, lambda rows: self.observer(LookingAhead(rows)))
+        try:
+            self.gate(found)
+        except TripwireError as error:
+            return error
+        return None
+
+    def _outlet(
+        self, stack: ExitStack, run_journal: RunJournal, held: TripwireError | None, meter: Meter
+    ) -> Outlet:
+        if held is not None:
+            return StillOutlet(Status.NOT_SENT, held.code)
+        if self.sending is None:
+            return StillOutlet(Status.VALID)
+        options, connection = self.plan.options, self.sending.connection
+        envelope = Envelope(
+            self.plan.mode, connection.tenant_id, connection.app_key, connection.strict_binding
+        )
+        how = policy(options, connection)
+        delivery = Delivery(self.sending.sender, envelope, run_journal, how, notify=meter.take)
+        stack.enter_context(delivery)
+        self.stopper.attach(delivery)
+        return delivery
+
+    def _pulse(self, tally: Tally) -> Callable[[], None]:
+        progress = Progress(tally)
+        return lambda: self.observer(progress)
+
+    def _notes(self, tally: Tally) -> tuple[Note, ...]:
+        return self.plan.notes if tally.rows else (*self.plan.notes, Note("no-rows"))
+
+
+def exit_code(tally: Tally, stop: ImporterError | None) -> ExitCode:
+    """What the run's end says to a script (DESIGN, “Exit codes”)."""
+    if isinstance(stop, TripwireError) or (stop is not None and not tally.done):
+        return stop.exit_code
+    return ExitCode.DONE if tally.done else ExitCode.ROWS_LEFT
+
+
+def policy(options: RunOptions, connection: Connection) -> Policy:
+    """How to deliver. To loopback, where nobody else is disturbed, there is no bound on the rate."""
+    rate: float | None = options.rate
+    if rate is None:
+        rate = None if is_loopback(connection.base_url) else POLITE_RATE
+    return Policy(
+        concurrency=options.concurrency,
+        rate=rate or None,
+        attempts=options.attempts,
+        patience=options.patience,
+    )
+
+
+def is_loopback(base_url: str | None) -> bool:
+    """True if requests stay on this machine."""
+    from urllib.parse import urlsplit
+
+    host = urlsplit(base_url or "").hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _why(stop: ImporterError | None, code: ExitCode, lang: str) -> str:
+    if stop is None or code is ExitCode.DONE:
+        return ""
+    return f"{stop.sentence(lang)} {stop.hint(lang)}".strip()
+
+
+def _settings(plan: Plan) -> tuple[tuple[str, str], ...]:
+    options = plan.options
+    shown = {
+        "mode": plan.mode.label,
+        "contract": plan.contract.name,
+        "mapping": plan.mapping.name,
+        "duplicates": options.duplicates.value,
+        "strict": "yes" if options.strict else "no",
+        "concurrency": str(options.concurrency),
+        "rate": "" if options.rate is None else f"{options.rate:g}",
+        "patience": f"{options.patience:g}",
+        "sheet": options.sheet or "",
+        "encoding": plan.source.encoding or "",
+        "limit": "" if options.limit is None else str(options.limit),
+    }
+    return tuple((name, value) for name, value in shown.items() if value)
+
+
+def _report_plan(plan: Plan, run_id: str, directory: Path) -> ReportPlan:
+    source, options = plan.source, plan.options
+    origin = Origin(
+        path=source.path,
+        name=source.name,
+        format=source.format,
+        header=plan.header,
+        sha256=source.sha256,
+        size=source.size,
+        encoding=source.encoding or "",
+        sheet=source.sheet or "",
+        header_row=source.header_row,
+    )
+    fields = tuple((column, name) for name, sources in plan.mapper.columns.items() for column in sources)
+    return ReportPlan(directory, run_id, origin, options.lang, options.excel_report, options.mask, fields)
