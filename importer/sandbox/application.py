@@ -31,6 +31,8 @@ from importer.sandbox.store import Store
 
 BODY_SECONDS = 30.0
 """How long a body may take to arrive."""
+COMMIT_SECONDS = 0.1
+"""How long other readers of the store's file may lag behind the answers."""
 REQUESTS_KEPT = 100_000
 _ENDLESS = 3600.0
 
@@ -82,7 +84,7 @@ class Application:
         self._clock = clock
         self._desk = Desk(store, who, lambda: self._now_ms(), integrator)
         self._routes = {call.endpoint.path: call for call in calls()}
-        self._commit: asyncio.Future[None] | None = None
+        self._commit: asyncio.TimerHandle | None = None
         self._limited: deque[float] = deque()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -135,7 +137,7 @@ class Application:
             self._record(call, fault.code if fault.kind is FaultKind.CODE else None, count, name, body)
             return await self._misbehave(scope, receive, call, fault, None)
         code, message, data = self._carry_out(scope, call, body, parsed, offset)
-        await self._committed()
+        self._commit_soon()
         self._record(call, code, count, name, body)
         answer = self._envelope(code, message, data, call.traced)
         if fault is not None:
@@ -227,19 +229,17 @@ class Application:
                     return b"".join(pieces)
                 message = await receive()
 
-    async def _committed(self) -> None:
-        """Waits for the commit that all requests of this turn of the loop share."""
-        if self._commit is None:
-            loop = asyncio.get_running_loop()
-            self._commit = loop.create_future()
-            loop.call_soon(self._do_commit)
-        await self._commit
-
-    def _do_commit(self) -> None:
-        waiting, self._commit = self._commit, None
+    def commit(self) -> None:
+        """Makes all that was answered readable for others; must run in the server's thread."""
+        if self._commit is not None:
+            self._commit.cancel()
+            self._commit = None
         self._store.commit()
-        if waiting is not None and not waiting.done():
-            waiting.set_result(None)
+
+    def _commit_soon(self) -> None:
+        """Commits once for all requests of a moment: dirty pages are what a batch costs most."""
+        if self._commit is None:
+            self._commit = asyncio.get_running_loop().call_later(COMMIT_SECONDS, self.commit)
 
     def _beside(self, scope: Scope) -> Response:
         if scope["path"] == "/" and scope["method"] in ("GET", "HEAD"):

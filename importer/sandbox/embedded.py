@@ -104,6 +104,7 @@ class Sandbox:
     def customers(self) -> list[StoredCustomer]:
         """Every stored customer, in the order in which they were created."""
         assert self.path is not None  # noqa: S101
+        self._server.do(self.application.commit)
         return list(read_customers(self.path))
 
     def misbehave(self, *faults: Fault | str) -> None:

@@ -76,7 +76,7 @@ def check_signature(
 def parse_object(body: bytes, code: int = 1002) -> Customer:
     """The body as a JSON object. Raises RefusalError with `code` if it is none."""
     try:
-        found = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+        found = _decode(body.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise RefusalError(code, "body is not JSON in UTF-8") from error
     if not isinstance(found, dict):
@@ -86,6 +86,9 @@ def parse_object(body: bytes, code: int = 1002) -> Customer:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=_no_constant).decode
 
 
 def text_parameter(body: Mapping[str, object], name: str, code: int) -> str:
@@ -219,7 +222,7 @@ def _json_problem(value: object) -> str:
     if value == "":
         return ""
     try:
-        found = json.loads(value, parse_constant=_no_constant)
+        found = _decode(value)
     except (ValueError, RecursionError):
         return "must be a string that holds a JSON object"
     if not isinstance(found, dict):
