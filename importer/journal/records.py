@@ -122,6 +122,24 @@ class Settled:
     data: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """One request as the journal keeps it, with all its attempts."""
+
+    ordinal: int
+    part: int
+    sheet: str
+    rows: tuple[int, ...]
+    body_sha256: bytes
+    state: BatchState
+    attempts: int
+    code: str
+    message: str
+    trace_id: str
+    data: str
+    """What the answer's `data` held, as JSON text; almost always empty."""
+
+
 def new_run_id(now: datetime) -> str:
     """A name for a run that sorts by time and can be typed: 20261120-163205-k3f9."""
     letters = "abcdefghjkmnpqrstuvwxyz23456789"

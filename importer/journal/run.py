@@ -14,7 +14,7 @@ from importer.journal import ranges, rows
 from importer.journal.database import Database
 from importer.journal.known import Known
 from importer.journal.locks import Lock
-from importer.journal.records import BatchState, Begun, RunRecord, RunState, Settled
+from importer.journal.records import BatchState, Begun, RequestRecord, RunRecord, RunState, Settled
 from importer.model import Batch, ExitCode, Outcome, Status
 
 _BEGIN = """INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, 'begun', 0, '', '', '', '', ?, NULL)"""
@@ -123,6 +123,10 @@ class RunJournal:
     def known(self) -> Known:
         """What is recorded of each row of this run so far."""
         return rows.known(self._database, self._number)
+
+    def requests(self) -> tuple[RequestRecord, ...]:
+        """Every request of this run, in the order in which they were begun."""
+        return rows.requests(self._database, self._number)
 
     def finish(
         self, state: RunState, exit_code: ExitCode, counts: Mapping[Status, int], stop: str = ""

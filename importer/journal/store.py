@@ -17,7 +17,7 @@ from importer.journal import rows
 from importer.journal.database import BUSY_SECONDS, FILE_NAME, Database, state_folder
 from importer.journal.known import Known
 from importer.journal.locks import Lock, Locks, holder
-from importer.journal.records import Kind, RunRecord, RunState
+from importer.journal.records import Kind, RequestRecord, RunRecord, RunState
 from importer.journal.run import RunJournal
 from importer.model import Destination, ExitCode, Mode, Status
 
@@ -103,8 +103,7 @@ class Journal:
                     " resumes = resumes + 1 WHERE id = ?",
                     (RunState.RUNNING, run_id),
                 )
-            number = self._database.query("SELECT number FROM runs WHERE id = ?", (run_id,))[0]["number"]
-            return RunJournal(self._database, number, self.run(run_id), locks)
+            return RunJournal(self._database, self._number(run_id), self.run(run_id), locks)
         except BaseException:
             _release(locks)
             raise
@@ -160,10 +159,17 @@ class Journal:
 
     def known(self, run_id: str) -> Known:
         """What is recorded of each row of a run. Raises JournalError `unknown-run`."""
+        return rows.known(self._database, self._number(run_id))
+
+    def requests(self, run_id: str) -> tuple[RequestRecord, ...]:
+        """Every request of a run, as they were begun. Raises JournalError `unknown-run`."""
+        return rows.requests(self._database, self._number(run_id))
+
+    def _number(self, run_id: str) -> int:
         found = self._database.query("SELECT number FROM runs WHERE id = ?", (run_id,))
         if not found:
             raise JournalError("unknown-run", run=run_id)
-        return rows.known(self._database, found[0]["number"])
+        return int(found[0]["number"])
 
     def imported_rows(self, run_id: str, destination_key: str) -> dict[str, np.ndarray]:
         """Row numbers (int64, ascending) by sheet that the run, or a retry of it, got into this destination.
