@@ -1,7 +1,27 @@
 """Reads whatever people have: a file becomes chunks of text, each row under the number its owner sees."""
 
-from importer.readers.opening import open_source
-from importer.readers.options import ReadOptions
-from importer.readers.source import SheetInfo, Source
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importer.readers.opening import open_source
+    from importer.readers.options import ReadOptions
+    from importer.readers.source import SheetInfo, Source
 
 __all__ = ["ReadOptions", "SheetInfo", "Source", "open_source"]
+
+_HOMES = {
+    "ReadOptions": "options",
+    "SheetInfo": "source",
+    "Source": "source",
+    "open_source": "opening",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Loads on first use: the process that reads workbooks starts without pandas."""
+    if name not in _HOMES:
+        raise AttributeError(name)
+    return getattr(import_module(f"importer.readers.{_HOMES[name]}"), name)

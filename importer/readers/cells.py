@@ -2,35 +2,25 @@
 
 Numbers as Excel shows them in its edit line: whole ones up to 15 digits in full, others with 15 significant
 digits (Excel specifications and limits: number precision). Dates as yyyy-MM-dd, with a time of day as
-yyyy-MM-dd HH:MM:SS.
+yyyy-MM-dd HH:MM:SS, as in both of Excel's date systems (support.microsoft.com, “Date systems in Excel”).
+Imports nothing but the standard library, since the process that reads workbooks needs it at once.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from importer.columns import TEXT
+import math
+from collections.abc import Callable
 
 WHOLE_LIMIT = 10.0**15
 """From here on a whole number has more digits than a spreadsheet program keeps."""
 Value = str | float | int | bool | dt.datetime | dt.date | dt.time | dt.timedelta
-
-
-def to_text(values: Sequence[Value]) -> pa.Array:
-    """A column of cell values as text (`large_string`)."""
-    kinds = set(map(type, values))
-    if kinds <= {str}:
-        return pa.array(values, type=TEXT)
-    if kinds == {float}:
-        return _numbers(np.array(values, dtype=np.float64))
-    if kinds == {str, float}:
-        return _texts_and_numbers(values)
-    return pa.array([value_text(value) for value in values], type=TEXT)
+_DAY_SECONDS = 86_400
+_LAST_SERIAL = 2_958_466
+"""The day after 9999-12-31."""
+_EPOCH_1900, _EPOCH_1904 = dt.datetime(1899, 12, 30), dt.datetime(1904, 1, 1)
+_FALSE_LEAP_DAY = 60
+"""Excel's 1900-02-29, which was no day; serial numbers before it count from one day later."""
 
 
 def value_text(value: Value) -> str:
@@ -40,48 +30,61 @@ def value_text(value: Value) -> str:
 
 def number_text(value: float) -> str:
     """A number with at most 15 significant digits, as Excel writes it."""
-    if value.is_integer() and abs(value) < WHOLE_LIMIT:
-        return str(int(value))
-    if abs(value) >= WHOLE_LIMIT:
-        mantissa, exponent = f"{value:.14E}".split("E")
-        return f"{mantissa.rstrip('0').rstrip('.')}E{exponent}"
-    return f"{value:.15g}".replace("e", "E")
+    if -WHOLE_LIMIT < value < WHOLE_LIMIT:
+        whole = int(value)
+        return str(whole) if whole == value else f"{value:.15g}".replace("e", "E")
+    if not math.isfinite(value):
+        return "#NUM!"
+    mantissa, exponent = f"{value:.14E}".split("E")
+    return f"{mantissa.rstrip('0').rstrip('.')}E{exponent}"
 
 
-def _texts_and_numbers(values: Sequence[Value]) -> pa.Array:
-    numeric = np.fromiter((type(value) is float for value in values), dtype=bool, count=len(values))
-    numbers = _numbers(np.array([value for value in values if type(value) is float], dtype=np.float64))
-    texts = pa.array(["" if type(value) is float else value for value in values], type=TEXT)
-    return pc.replace_with_mask(texts, pa.array(numeric), numbers)
+def date_text(serial: float, *, epoch_1904: bool) -> str:
+    """A serial number in a date format as a day, a day with a time, or (below 1) a time."""
+    seconds = round(serial * _DAY_SECONDS)
+    if seconds < 0 or serial >= _LAST_SERIAL:
+        return number_text(serial)
+    if seconds < _DAY_SECONDS and not epoch_1904:
+        return _clock(seconds)
+    if epoch_1904:
+        return _date_time(_EPOCH_1904 + dt.timedelta(seconds=seconds))
+    days, rest = divmod(seconds, _DAY_SECONDS)
+    if days == _FALSE_LEAP_DAY:
+        return "1900-02-29" + (f" {_clock(rest)}" if rest else "")
+    return _date_time(_EPOCH_1900 + dt.timedelta(seconds=seconds, days=1 if days < _FALSE_LEAP_DAY else 0))
 
 
-def _numbers(values: np.ndarray) -> pa.Array:
-    whole = (np.abs(values) < WHOLE_LIMIT) & (np.floor(values) == values)
-    if whole.all():
-        return pa.array(values.astype(np.int64)).cast(TEXT)
-    texts = pa.array(np.where(whole, values, 0).astype(np.int64)).cast(TEXT)
-    others = pa.array([number_text(float(value)) for value in values[~whole]], type=TEXT)
-    return pc.replace_with_mask(texts, pa.array(~whole), others)
+def duration_text(serial: float) -> str:
+    """A serial number in a format such as [h]:mm as hours, minutes and seconds."""
+    return _duration(dt.timedelta(seconds=round(serial * _DAY_SECONDS)))
+
+
+def _clock(seconds: int) -> str:
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
 def _date_time(value: dt.datetime) -> str:
     value = _whole_second(value)
-    if value.time() == dt.time():
-        return value.strftime("%Y-%m-%d") if value.year >= 1000 else value.date().isoformat()
-    return f"{value.date().isoformat()} {value.time().isoformat('seconds')}"
+    if not (value.hour or value.minute or value.second):
+        return value.date().isoformat()
+    return value.isoformat(" ", "seconds")
 
 
 def _whole_second(value: dt.datetime) -> dt.datetime:
     """Serial numbers hold times as fractions, so that 05:06:07 may come out a millisecond off."""
     if value.microsecond >= 500_000 and value < dt.datetime.max.replace(microsecond=0):
         value += dt.timedelta(seconds=1)
-    return value.replace(microsecond=0)
+    return value.replace(microsecond=0, tzinfo=None)
 
 
 def _duration(value: dt.timedelta) -> str:
     seconds = round(value.total_seconds())
     sign, seconds = ("-", -seconds) if seconds < 0 else ("", seconds)
     return f"{sign}{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+def _time(value: dt.time) -> str:
+    return _whole_second(dt.datetime.combine(dt.date(2000, 1, 1), value)).strftime("%H:%M:%S")
 
 
 _RENDERERS: dict[type, Callable[..., str]] = {
@@ -91,6 +94,6 @@ _RENDERERS: dict[type, Callable[..., str]] = {
     bool: lambda value: "TRUE" if value else "FALSE",
     dt.datetime: _date_time,
     dt.date: dt.date.isoformat,
-    dt.time: lambda value: value.isoformat("seconds"),
+    dt.time: _time,
     dt.timedelta: _duration,
 }

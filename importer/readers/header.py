@@ -73,17 +73,22 @@ def find_header(top: Sequence[TopRow], options: ReadOptions, name: str) -> TopRo
     raise InputError("no-header", name=name, rows=LOOK_AT, found=_first_cells(top))
 
 
-def lay_out(header: TopRow | None, above: int, filled: Sequence[bool]) -> Layout:
+def lay_out(
+    header: TopRow | None, above: int, filled: Sequence[bool], places: Sequence[int] | None = None
+) -> Layout:
     """Names for the columns of a table.
 
     `above` counts the rows that hold something above the header; `filled[i]` tells whether the i-th column
-    holds something in the rows looked at. A column without name and content is no column.
+    holds something in the rows looked at. A column without name and content is no column. `places` are the
+    columns' positions in their sheet (0-based), if not 0, 1, 2 …
     """
+    places = places if places is not None else range(max(len(filled), len(header.cells) if header else 0))
     if header is None:
         width = max((at + 1 for at, full in enumerate(filled) if full), default=0)
-        return Layout(None, tuple(column_letter(at) for at in range(width)))
+        letters = (column_letter(place) for place in places[:width])
+        return Layout(None, (*letters, *(None for _ in places[width:])))
     notes = [Note("rows-above-header", (("rows", above), ("header_row", header.number)))] if above else []
-    names, renamed, lettered = _unique_names(header.cells, filled)
+    names, renamed, lettered = _unique_names(header.cells, filled, places)
     if renamed:
         notes.append(Note("duplicate-header", (("names", _listed(renamed)),)))
     if lettered:
@@ -102,7 +107,7 @@ def column_letter(at: int) -> str:
 
 
 def _unique_names(
-    cells: Sequence[str], filled: Sequence[bool]
+    cells: Sequence[str], filled: Sequence[bool], places: Sequence[int]
 ) -> tuple[tuple[str | None, ...], list[str], list[str]]:
     """The names, those that had to be changed, and those made up for empty header cells."""
     plain = [clean_name(cell) for cell in cells]
@@ -116,7 +121,7 @@ def _unique_names(
             if at >= len(filled) or not filled[at]:
                 names.append(None)
                 continue
-            name = _free(f"column {column_letter(at)}", taken | given)
+            name = _free(f"column {column_letter(places[at])}", taken | given)
             lettered.append(name)
         elif name in given:
             name = _free(name, taken | given)

@@ -30,9 +30,12 @@ def open_source(path: Path | str, options: ReadOptions | None = None) -> Source:
         kind = kind_of(seen.head)
         if kind is Kind.TEXT:
             return DelimitedSource(origin, _text(file, seen, options), options)
+        from importer.readers.archive import Archive
+        from importer.readers.books import OoxmlBook
         from importer.readers.workbook import WorkbookSource
 
-        source = WorkbookSource(origin, "xlsx", options)
+        with Archive(Path(path), name) as archive:
+            source = WorkbookSource(origin, "xlsx", OoxmlBook(archive, Path(path), name), options)
         file.close()
         return source
     except BaseException:

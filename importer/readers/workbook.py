@@ -1,81 +1,62 @@
-"""Workbooks as a source of chunks, read by python-calamine."""
+"""Workbooks as a source of chunks, whatever reads their cells."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import Protocol
 
-import numpy as np
 import pandas as pd
-import python_calamine as calamine
 
 from importer.errors import InputError
 from importer.model import Chunk, Note
-from importer.readers.cells import Value, to_text, value_text
-from importer.readers.header import LOOK_AT, Layout, TopRow, find_header, lay_out
 from importer.readers.options import ReadOptions
-from importer.readers.rows import Block, to_chunks
 from importer.readers.source import Origin, SheetInfo, Source
+from importer.readers.tables import Table
 
 ALL_SHEETS = "all"
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    sheet: str
-    layout: Layout
-    rows: Sequence[Sequence[Value]]
+class Book(Protocol):
+    """A workbook whose cells can be had. Every method raises InputError."""
+
+    def sheets(self) -> tuple[SheetInfo, ...]:
+        """All sheets, in the workbook's order."""
+
+    def tables(self, names: Sequence[str]) -> list[Table]:
+        """The cells of these sheets."""
 
 
 class WorkbookSource(Source):
     """An .xlsx, .xlsm, .xlsb, .xls or .ods file."""
 
-    def __init__(self, origin: Origin, format: str, options: ReadOptions) -> None:  # noqa: A002
+    def __init__(self, origin: Origin, kind: str, book: Book, options: ReadOptions) -> None:
+        """Chooses the sheets, reads them and finds their headers. Raises InputError."""
         super().__init__(origin)
-        self.format = format
+        self.format = kind
         self._options = options
-        with calamine.CalamineWorkbook.from_path(str(origin.path)) as book:
-            sheets = {
-                meta.name: (
-                    meta.visible == calamine.SheetVisibleEnum.Visible,
-                    book.get_sheet_by_name(meta.name).to_python(skip_empty_area=False),
-                )
-                for meta in book.sheets_metadata
-                if meta.typ == calamine.SheetTypeEnum.WorkSheet
-            }
-        self.sheets = tuple(
-            SheetInfo(name, visible, len(rows), len(rows[0]) if rows else 0)
-            for name, (visible, rows) in sheets.items()
-        )
-        chosen = choose_sheets(self.sheets, options.sheet, origin.name)
-        self.sheet = chosen[0].name if len(chosen) == 1 else None
-        self._tables = [self._table(info.name, sheets[info.name][1]) for info in chosen]
-        self.header_row = self._tables[0].layout.header_row if self._tables else None
-        self.header = tuple(dict.fromkeys(name for table in self._tables for name in table.layout.header))
-        self.notes = (*_other_sheets(self.sheets, chosen), *(n for t in self._tables for n in t.layout.notes))
-
-    def _table(self, sheet: str, rows: Sequence[Sequence[Value]]) -> _Table:
-        wanted = self._options.header_row
-        count = wanted if isinstance(wanted, int) else LOOK_AT
-        top = [
-            TopRow(at + 1, tuple(value_text(cell) for cell in cells)) for at, cells in enumerate(rows[:count])
+        infos = book.sheets()
+        chosen = choose_sheets(infos, options.sheet, origin.name)
+        tables = book.tables([info.name for info in chosen])
+        self.sheets = _measured(infos, tables)
+        several = options.sheet == ALL_SHEETS
+        self._tables = [
+            (table, table.lay_out(options, self.name)) for table in tables if not several or table.extent()[0]
         ]
-        header = find_header(top, self._options, self.name)
-        skipped = header.number if header else 0
-        above = sum(1 for row in top[: max(skipped - 1, 0)] if any(row.cells))
-        filled = [any(cell != "" for cell in column) for column in zip(*rows[skipped:], strict=True)]
-        return _Table(sheet, lay_out(header, above, filled), rows[skipped:])
+        self.sheet = self._tables[0][0].sheet if len(self._tables) == 1 else None
+        self.header_row = self._tables[0][1].header_row if self._tables else None
+        self.header = tuple(dict.fromkeys(name for _, layout in self._tables for name in layout.header))
+        self.notes = (
+            *_other_sheets(infos, [info.name for info in chosen]),
+            *(note for _, layout in self._tables for note in layout.notes),
+        )
 
     def chunks(self) -> Iterator[Chunk]:
-        for table in self._tables:
-            most = self._options.chunk_rows
-            first = (table.layout.header_row or 0) + 1
-            for begin in range(0, len(table.rows), most):
-                part = table.rows[begin : begin + most]
-                columns = [to_text(column) for column in zip(*part, strict=True)]
-                rows = np.arange(first + begin, first + begin + len(part), dtype=np.int64)
-                for chunk in to_chunks(Block(columns, rows), table.layout, table.sheet, most):
-                    yield self._united(chunk)
+        for table, layout in self._tables:
+            for chunk in table.chunks(layout, self._options.chunk_rows):
+                yield self._united(chunk)
+
+    def close(self) -> None:
+        self._tables = []
 
     def _united(self, chunk: Chunk) -> Chunk:
         """The chunk with the columns of all sheets that are read."""
@@ -83,9 +64,6 @@ class WorkbookSource(Source):
             return chunk
         frame = chunk.frame.reindex(columns=list(self.header), fill_value="")
         return Chunk(chunk.sheet, frame.astype(pd.StringDtype("pyarrow")), chunk.issues)
-
-    def close(self) -> None:
-        self._tables = []
 
 
 def choose_sheets(sheets: Sequence[SheetInfo], wanted: str | None, name: str) -> list[SheetInfo]:
@@ -104,6 +82,15 @@ def choose_sheets(sheets: Sequence[SheetInfo], wanted: str | None, name: str) ->
     return visible if wanted == ALL_SHEETS else visible[:1]
 
 
-def _other_sheets(sheets: Sequence[SheetInfo], chosen: Sequence[SheetInfo]) -> list[Note]:
-    others = [info.name for info in sheets if info not in chosen and info.rows]
+def _measured(infos: Sequence[SheetInfo], tables: Sequence[Table]) -> tuple[SheetInfo, ...]:
+    """The sheets with the exact extent of those that were read."""
+    extents = {table.sheet: table.extent() for table in tables}
+    return tuple(
+        SheetInfo(info.name, info.visible, *extents.get(info.name, (info.rows, info.columns)))
+        for info in infos
+    )
+
+
+def _other_sheets(sheets: Sequence[SheetInfo], chosen: Sequence[str]) -> list[Note]:
+    others = [info.name for info in sheets if info.name not in chosen and info.rows]
     return [Note("other-sheets", (("sheets", ", ".join(others)),))] if others else []

@@ -82,3 +82,56 @@ def test_the_first_visible_sheet_with_data_is_read_and_the_others_named(tmp_path
         assert [chunk.sheet for chunk in source.chunks()] == ["More", "Extra"]
     with pytest.raises(InputError, match="Extra"):
         open_source(path, ReadOptions(known=KNOWN.__contains__, sheet="Nowhere"))
+
+
+def rows_with_issues(path: Path) -> list[tuple[int, str, str | None, str | None]]:
+    with open_source(path, OPTIONS) as source:
+        return [
+            (issue.row, issue.code, issue.column, issue.found)
+            for chunk in source.chunks()
+            for issue in chunk.issues
+        ]
+
+
+def test_error_cells_and_formulas_without_value_are_told_even_in_the_last_row(tmp_path: Path) -> None:
+    path = workbook(
+        tmp_path / "customers.xlsx",
+        [["first_name", "last_name"], ["Ann", "#N/A"], ["Bo", "=1+1"], [None, "#REF!"]],
+    )
+    assert cells_of(path) == {2: ["Ann", "#N/A"], 3: ["Bo", ""], 4: ["", "#REF!"]}
+    assert rows_with_issues(path) == [
+        (2, "cell-error", "last_name", "#N/A"),
+        (3, "formula-without-value", "last_name", None),
+        (4, "cell-error", "last_name", "#REF!"),
+    ]
+
+
+def test_leading_zeros_of_a_number_format_are_kept(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "customers.xlsx", [["first_name", "sms_phone"], ["Ann", 138], [7, 1234567]])
+    book = openpyxl.load_workbook(path)
+    sheet = book.active
+    assert sheet is not None
+    sheet["B2"].number_format = "00000"
+    sheet["B3"].number_format = "000-00-0000"
+    book.save(path)
+    assert cells_of(path) == {2: ["Ann", "00138"], 3: ["7", "001-23-4567"]}
+
+
+def test_hidden_rows_are_read_and_told(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "customers.xlsx", [["first_name", "last_name"], ["Ann", "Bo"], ["Cy", "Do"]])
+    book = openpyxl.load_workbook(path)
+    sheet = book.active
+    assert sheet is not None
+    sheet.row_dimensions[3].hidden = True
+    sheet.row_dimensions[9].hidden = True
+    book.save(path)
+    assert cells_of(path) == {2: ["Ann", "Bo"], 3: ["Cy", "Do"]}
+    assert rows_with_issues(path) == [(3, "hidden-rows", None, None)]
+
+
+def test_both_date_systems_give_the_same_days(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "customers.xlsx", [["first_name", "birthday"], ["Ann", dt.date(1990, 5, 7)]])
+    book = openpyxl.load_workbook(path)
+    book.epoch = dt.datetime(1904, 1, 1)
+    book.save(tmp_path / "mac.xlsx")
+    assert cells_of(path) == cells_of(tmp_path / "mac.xlsx") == {2: ["Ann", "1990-05-07"]}

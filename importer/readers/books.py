@@ -1,0 +1,114 @@
+"""How the cells of each workbook format are had: .xlsx after a look at its XML, the others as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from importer.columns import TEXT
+from importer.errors import InputError
+from importer.readers.archive import Archive
+from importer.readers.native_process import LEAST_MEMORY, MOST_MEMORY, NativeWorkbook, RowBlock
+from importer.readers.ooxml import SheetPart, open_package, shared_strings
+from importer.readers.sheet_look import SheetLook, look
+from importer.readers.sheet_xml import CellRules, read_cells
+from importer.readers.source import SheetInfo
+from importer.readers.tables import Table, from_sparse, with_look
+
+_BYTES_PER_CELL = 160
+
+
+class OoxmlBook:
+    """An .xlsx or .xlsm file."""
+
+    def __init__(self, archive: Archive, path: Path, name: str) -> None:
+        """Reads the workbook's parts. Raises InputError; `name` is the file's."""
+        self._archive = archive
+        self._path = path
+        self._name = name
+        self._package = open_package(archive, name)
+        self._masks = self._package.masks()
+        self._looks: dict[str, SheetLook] = {}
+
+    def sheets(self) -> tuple[SheetInfo, ...]:
+        for part in self._package.sheets:
+            self._looks[part.name] = look(self._archive.pieces(part.part), self._masks)
+        return tuple(_info(part, self._looks[part.name]) for part in self._package.sheets)
+
+    def tables(self, names: Sequence[str]) -> list[Table]:
+        native = [name for name in names if self._is_plain(self._looks[name])]
+        try:
+            read = {table.sheet: table for table in self._native(native)}
+        except InputError:
+            read = {}
+        for name in set(names) - set(read):
+            read[name] = self._careful(name)
+        return [read[name] for name in names]
+
+    def _is_plain(self, seen: SheetLook) -> bool:
+        lost = seen.shared_strings and self._package.strings_part is None
+        return seen.plain and seen.rectangular and not lost
+
+    def _native(self, names: Sequence[str]) -> Iterable[Table]:
+        if not names:
+            return []
+        cells = sum(self._looks[name].cells for name in names)
+        with NativeWorkbook(self._path, self._name, LEAST_MEMORY + cells * _BYTES_PER_CELL) as book:
+            book.sheets()
+            return [with_look(table, self._looks[table.sheet], self._masks) for table in _dense(book, names)]
+
+    def _careful(self, name: str) -> Table:
+        package = self._package
+        part = next(part.part for part in package.sheets if part.name == name)
+        strings = shared_strings(self._archive, package.strings_part, self._name)
+        rules = CellRules(strings, package.styles, package.date_1904)
+        return from_sparse(name, read_cells(self._archive.pieces(part), rules, self._name))
+
+
+class NativeBook:
+    """An .xlsb, .xls or .ods file."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self._path = path
+        self._name = name
+        self._memory = min(LEAST_MEMORY + 40 * path.stat().st_size, MOST_MEMORY)
+        self._tables: dict[str, Table] = {}
+
+    def sheets(self) -> tuple[SheetInfo, ...]:
+        with NativeWorkbook(self._path, self._name, self._memory) as book:
+            found = book.sheets()
+            self._tables = {table.sheet: table for table in _dense(book, [name for name, _ in found])}
+        return tuple(SheetInfo(name, visible, *self._tables[name].extent()) for name, visible in found)
+
+    def tables(self, names: Sequence[str]) -> list[Table]:
+        return [self._tables[name] for name in names]
+
+
+def _info(part: SheetPart, seen: SheetLook) -> SheetInfo:
+    if seen.plain and not seen.values:
+        return SheetInfo(part.name, part.visible, 0, 0)
+    return SheetInfo(part.name, part.visible, max(seen.last_row, 1), max(seen.width, 1))
+
+
+def _dense(book: NativeWorkbook, names: Sequence[str]) -> list[Table]:
+    """The sheets as tables whose rows begin at 1 and whose places begin at 0."""
+    blocks: dict[str, list[RowBlock]] = {name: [] for name in names}
+    widths = dict.fromkeys(names, 0)
+    for name, block in book.read(names):
+        if isinstance(block, int):
+            widths[name] = block
+        else:
+            blocks[name].append(block)
+    return [_joined(name, blocks[name], widths[name]) for name in names]
+
+
+def _joined(name: str, blocks: Sequence[RowBlock], width: int) -> Table:
+    columns = [
+        pa.concat_arrays([block.columns[place] for block in blocks]) if blocks else pa.array([], type=TEXT)
+        for place in range(width)
+    ]
+    count = sum(block.rows for block in blocks)
+    return Table(name, range(width), columns, np.arange(1, count + 1, dtype=np.int64))

@@ -1,0 +1,118 @@
+"""The process that runs the native workbook library, since a damaged file can make it abort.
+
+Started by `importer.readers.native_process`. Reads one JSON line with the file and the limits, answers with
+the workbook's sheets, then reads one with the sheets wanted and answers with their rows as text, a block at
+a time. Every answer is a length (8 bytes, big-endian), that many bytes of JSON, and the bytes the JSON tells
+of: for each column the ends of the cells (64-bit, native order) and their UTF-8 text.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import sys
+from array import array
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, islice
+from typing import BinaryIO
+
+from importer.readers.cells import Value, value_text
+
+BLOCK_ROWS = 4096
+MOST_PLACES = 1 << 26
+"""Cells in a block, so that a sheet of 16,384 columns comes in smaller ones."""
+
+
+def main() -> None:
+    """Serves one workbook and ends."""
+    commands, answers = sys.stdin.buffer, sys.stdout.buffer
+    job = json.loads(commands.readline())
+    limit_memory(job["memory"])
+    import python_calamine as calamine
+
+    try:
+        with calamine.CalamineWorkbook.from_path(job["path"]) as book:
+            _send(answers, {"sheets": _sheets(book)})
+            wanted = json.loads(commands.readline() or b"[]")
+            for name in wanted:
+                _send_sheet(answers, book.get_sheet_by_name(name))
+    except calamine.PasswordError:
+        _send(answers, {"error": "password"})
+    except (calamine.CalamineError, OSError, ValueError, MemoryError) as error:
+        _send(answers, {"error": "unreadable", "reason": str(error)})
+    else:
+        _send(answers, {"end": True})
+
+
+def limit_memory(most: int) -> None:
+    """Lets this process have at most so many bytes, where the system can do that."""
+    try:
+        import resource
+    except ImportError:
+        return
+    for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
+        _, hard = resource.getrlimit(kind)
+        soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        try:
+            resource.setrlimit(kind, (soft, hard))
+        except (ValueError, OSError):
+            continue
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _sheets(book: object) -> list[list[object]]:
+    import python_calamine as calamine
+
+    assert isinstance(book, calamine.CalamineWorkbook)  # noqa: S101
+    return [
+        [meta.name, meta.visible == calamine.SheetVisibleEnum.Visible]
+        for meta in book.sheets_metadata
+        if meta.typ in (calamine.SheetTypeEnum.WorkSheet, calamine.SheetTypeEnum.DialogSheet)
+    ]
+
+
+def _send_sheet(answers: BinaryIO, sheet: object) -> None:
+    import python_calamine as calamine
+
+    assert isinstance(sheet, calamine.CalamineSheet)  # noqa: S101
+    first = 1
+    width = sheet.end[1] + 1 if sheet.end else 0
+    rows = sheet.iter_rows() if sheet.end else iter(())
+    size = max(1, min(BLOCK_ROWS, MOST_PLACES // max(width, 1)))
+    while block := list(islice(rows, size)):
+        _send_block(answers, sheet.name, first, block)
+        first += len(block)
+    _send(answers, {"sheet": sheet.name, "rows": 0, "width": width})
+
+
+def _send_block(answers: BinaryIO, name: str, first: int, block: Sequence[Sequence[Value]]) -> None:
+    parts: list[bytes] = []
+    for column in zip(*block, strict=True):
+        ends, data = pack(column_texts(column))
+        parts.extend((ends, data))
+    head = {"sheet": name, "first": first, "rows": len(block), "sizes": [len(part) for part in parts]}
+    _send(answers, head, parts)
+
+
+def column_texts(values: Sequence[Value]) -> Iterable[str]:
+    """A column of cell values as text."""
+    if set(map(type, values)) <= {str}:
+        return values  # type: ignore[return-value]
+    return [value if type(value) is str else value_text(value) for value in values]
+
+
+def pack(texts: Iterable[str]) -> tuple[bytes, bytes]:
+    """Texts as the ends of each (64-bit, beginning with 0) and all their bytes."""
+    encoded = [text.encode("utf-8", "replace") for text in texts]
+    return array("q", accumulate(map(len, encoded), initial=0)).tobytes(), b"".join(encoded)
+
+
+def _send(answers: BinaryIO, head: object, parts: Iterable[bytes] = ()) -> None:
+    line = json.dumps(head).encode()
+    answers.write(struct.pack(">Q", len(line)) + line)
+    answers.writelines(parts)
+    answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Number formats of workbooks, as far as they change what a cell means.
+
+Codes as in ECMA-376 part 1, 18.8.30 and 18.8.31.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+_BUILT_IN_DATES = frozenset({*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)})
+_BUILT_IN_DURATIONS = frozenset({46})
+_QUOTED = re.compile(r'"([^"]*)"|\\(.)|_.|\*.')
+_BRACKETS = re.compile(r"\[[^\]]*\]")
+_ELAPSED = re.compile(r"\[(h+|m+|s+)\]", re.IGNORECASE)
+_PADDED = re.compile(r"[0#?\-()/ +:.\u00a0\ue000-\uf8ff]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """A format that shows leading zeros: `parts` are its characters, a digit's place being None.
+
+    `zeros` places at the right are shown even where the number has no digit for them.
+    """
+
+    parts: tuple[str | None, ...]
+    zeros: int
+
+    def render(self, digits: str) -> str:
+        """A whole number's digits as the format shows them: 138 as 00138, 123456789 as 123-45-6789."""
+        places = sum(part is None for part in self.parts)
+        digits = digits.zfill(self.zeros)
+        surplus, digits = digits[: max(len(digits) - places, 0)], digits[-places:]
+        skip = places - len(digits)
+        shown: list[str] = []
+        rest = iter(digits)
+        for part in self.parts:
+            if part is not None:
+                shown.append(part)
+            elif skip:
+                skip -= 1
+            else:
+                shown.append(surplus + next(rest))
+                surplus = ""
+        return "".join(shown).strip()
+
+
+@cache
+def is_date(format_id: int, code: str | None) -> bool:
+    """Whether numbers in this format are days or times; `code` is None for built-in formats."""
+    if code is None:
+        return format_id in _BUILT_IN_DATES
+    plain = _BRACKETS.sub("", _QUOTED.sub("", code.split(";")[0]))
+    if "general" in plain.lower():
+        return False
+    return any(letter in "dmyhseDMYHSE" for letter in plain) and not _is_scientific(plain)
+
+
+@cache
+def is_duration(format_id: int, code: str | None) -> bool:
+    """Whether numbers in this format are spans of time, like [h]:mm."""
+    if code is None:
+        return format_id in _BUILT_IN_DURATIONS
+    return _ELAPSED.search(_QUOTED.sub("", code.split(";")[0])) is not None
+
+
+@cache
+def zero_mask(code: str | None) -> Mask | None:
+    """The mask of a format such as 00000 or 000-00-0000; None if it shows no leading zeros."""
+    if code is None:
+        return None
+    kept: list[str] = []
+
+    def keep(match: re.Match[str]) -> str:
+        text = match.group(1) if match.group(1) is not None else match.group(2)
+        if not text:
+            return " " if match.group(0).startswith("_") else ""
+        kept.append(text)
+        return chr(0xE000 + len(kept) - 1)
+
+    plain = _BRACKETS.sub("", _QUOTED.sub(keep, code.split(";")[0]))
+    if not _PADDED.fullmatch(plain) or "." in plain.rstrip(". ") or "0" not in plain:
+        return None
+    first = plain.index("0")
+    zeros = sum(mark in "0#?" for mark in plain[first:])
+    if zeros < 2 or len(kept) > 0x1000:
+        return None
+    parts = (
+        None if mark in "0#?" else kept[ord(mark) - 0xE000] if "\ue000" <= mark <= "\uf8ff" else mark
+        for mark in plain
+    )
+    return Mask(tuple(parts), zeros)
+
+
+def _is_scientific(plain: str) -> bool:
+    return re.fullmatch(r"[0#?.,% ]*[eE][+-]?[0#?]+[ ]*", plain) is not None

@@ -1,0 +1,192 @@
+"""The inside of .xlsx and .xlsm files besides the cells: sheets, styles, shared strings (ECMA-376 part 1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from posixpath import dirname, join, normpath
+
+from importer.errors import InputError
+from importer.readers.archive import Archive
+from importer.readers.number_formats import Mask, is_date, is_duration, zero_mask
+from importer.readers.xml_events import Handlers, parse
+
+MOST_STRINGS = 20_000_000
+_ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
+
+
+@dataclass(frozen=True, slots=True)
+class SheetPart:
+    """A sheet's name and where its cells lie in the archive."""
+
+    name: str
+    visible: bool
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What a cell's style makes of a number."""
+
+    date: bool = False
+    duration: bool = False
+    mask: Mask | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A workbook's parts."""
+
+    sheets: tuple[SheetPart, ...]
+    date_1904: bool
+    styles: tuple[Style, ...]
+    strings_part: str | None
+    """None where the archive has no shared strings."""
+
+    def masks(self) -> dict[int, Mask]:
+        """The styles that show leading zeros, by number."""
+        return {at: style.mask for at, style in enumerate(self.styles) if style.mask is not None}
+
+
+def open_package(archive: Archive, name: str) -> Package:
+    """The parts of a workbook. Raises InputError; `name` is the file's."""
+    root = _relations(archive, "_rels/.rels", name)
+    main = next((target for kind, target in root.values() if kind == "officeDocument"), "xl/workbook.xml")
+    book = _Workbook()
+    if archive.find(main) is None:
+        raise InputError("not-a-workbook", name=name)
+    parse(archive.pieces(main), book, name)
+    folder = dirname(main)
+    related = _relations(archive, join(folder, "_rels", f"{main.rpartition('/')[2]}.rels"), name, folder)
+    sheets = []
+    for title, state, relation in book.sheets:
+        kind, part = related.get(relation, ("", ""))
+        if kind == "worksheet" and archive.find(part):
+            sheets.append(SheetPart(title, state == "visible", part))
+    styles = _part(archive, related, "styles", join(folder, "styles.xml"))
+    reader = _Styles()
+    if styles:
+        parse(archive.pieces(styles), reader, name)
+    strings = _part(archive, related, "sharedStrings", join(folder, "sharedStrings.xml"))
+    return Package(tuple(sheets), book.date_1904, tuple(map(reader.style, reader.formats)), strings)
+
+
+def shared_strings(archive: Archive, part: str | None, name: str) -> list[str]:
+    """All shared strings, without phonetic hints. Raises InputError."""
+    reader = _Strings(name)
+    if part:
+        parse(archive.pieces(part), reader, name)
+    return reader.strings
+
+
+def _part(archive: Archive, related: Mapping[str, tuple[str, str]], kind: str, usual: str) -> str | None:
+    named = next((target for found, target in related.values() if found == kind), usual)
+    return archive.find(named) or archive.find(usual)
+
+
+def _relations(archive: Archive, part: str, name: str, folder: str = "") -> dict[str, tuple[str, str]]:
+    """Relationship id → (kind, target): `rId1` → (`worksheet`, `xl/worksheets/sheet1.xml`)."""
+    reader = _Relations()
+    if archive.find(part):
+        parse(archive.pieces(part), reader, name)
+    found = {}
+    for key, kind, target in reader.found:
+        target = target.replace("\\", "/")
+        path = target.lstrip("/") if target.startswith("/") else normpath(join(folder, target))
+        if archive.find(path) is None and archive.find(target.lstrip("/")):
+            path = target.lstrip("/")
+        found[key] = (kind.rpartition("/")[2], path)
+    return found
+
+
+class _Relations(Handlers):
+    def __init__(self) -> None:
+        self.found: list[tuple[str, str, str]] = []
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        if name == "Relationship":
+            self.found.append(
+                (attributes.get("Id", ""), attributes.get("Type", ""), attributes.get("Target", ""))
+            )
+
+
+class _Workbook(Handlers):
+    def __init__(self) -> None:
+        self.sheets: list[tuple[str, str, str]] = []
+        self.date_1904 = False
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        if name == "sheet":
+            self.sheets.append(
+                (attributes.get("name", ""), attributes.get("state", "visible"), attributes.get("id", ""))
+            )
+        elif name == "workbookPr":
+            self.date_1904 = attributes.get("date1904", "0") in ("1", "true", "on")
+
+
+@dataclass(slots=True)
+class _Styles(Handlers):
+    codes: dict[int, str] = field(default_factory=dict)
+    formats: list[int] = field(default_factory=list)
+    inside: bool = False
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        if name == "numFmt":
+            self.codes[_number(attributes.get("numFmtId"))] = attributes.get("formatCode", "")
+        elif name == "cellXfs":
+            self.inside = True
+        elif name == "xf" and self.inside:
+            self.formats.append(_number(attributes.get("numFmtId")))
+
+    def end(self, name: str) -> None:
+        if name == "cellXfs":
+            self.inside = False
+
+    def style(self, format_id: int) -> Style:
+        code = self.codes.get(format_id)
+        return Style(is_date(format_id, code), is_duration(format_id, code), zero_mask(code))
+
+
+class _Strings(Handlers):
+    def __init__(self, name: str) -> None:
+        self.strings: list[str] = []
+        self._name = name
+        self._parts: list[str] = []
+        self._in_text = False
+        self._phonetic = False
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        if name == "t":
+            self._in_text = not self._phonetic
+        elif name == "rPh":
+            self._phonetic = True
+
+    def text(self, text: str) -> None:
+        if self._in_text:
+            self._parts.append(text)
+
+    def end(self, name: str) -> None:
+        if name == "t":
+            self._in_text = False
+        elif name == "rPh":
+            self._phonetic = False
+        elif name == "si":
+            self.strings.append(unescape("".join(self._parts)))
+            self._parts.clear()
+            if len(self.strings) > MOST_STRINGS:
+                raise InputError("workbook-too-large", name=self._name)
+
+
+def unescape(text: str) -> str:
+    """`_x000D_` and its like as the characters they stand for (ECMA-376 part 1, 22.9.2.19)."""
+    if "_x" not in text:
+        return text
+    return _ESCAPED.sub(lambda match: chr(int(match.group(1), 16)), text)
+
+
+def _number(text: str | None) -> int:
+    try:
+        return int(text or 0)
+    except ValueError:
+        return 0
