@@ -41,6 +41,8 @@ class Database:
         self.moved_aside: Path | None = None
         self._busy_seconds = busy_seconds
         self._lock = threading.RLock()
+        if self._mark.exists():
+            self.moved_aside = self.move_aside()
         try:
             self._connection = self._open()
         except JournalError as error:
@@ -48,6 +50,11 @@ class Database:
                 raise
             self.moved_aside = self.move_aside()
             self._connection = self._open()
+
+    @property
+    def _mark(self) -> Path:
+        """Left by whoever came upon the damage: opening alone does not always show it."""
+        return self.path.with_name(self.path.name + ".is-damaged")
 
     def _open(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = None
@@ -118,11 +125,14 @@ class Database:
         for ending in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
                 self.path.with_name(self.path.name + ending).rename(aside.with_name(aside.name + ending))
+        self._mark.unlink(missing_ok=True)
         return aside
 
     def _translated(self, error: sqlite3.Error | OSError) -> JournalError:
         says = str(error)
         if any(sign in says for sign in _DAMAGED):
+            with contextlib.suppress(OSError):
+                self._mark.touch(mode=0o600)
             return JournalError("journal-damaged", path=self.path, problem=says)
         if "locked" in says or "busy" in says:
             return JournalError("journal-locked", path=self.path, seconds=f"{self._busy_seconds:g}")
