@@ -1,3 +1,50 @@
-"""Customers from spreadsheets into NXLink CDP, with a true status for every row."""
+"""Customers from spreadsheets into NXLink CDP, with a true status for every row.
+
+The names below are loaded on first use, so that `import importer` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importer.errors import ImporterError
+    from importer.library import import_file, validate_file
+    from importer.model import ExitCode, Issue, IssueGroup, Mode, RunSummary, Severity, Status
+    from importer.settings import Connection, Duplicates, RunOptions, Secret
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Connection",
+    "Duplicates",
+    "ExitCode",
+    "ImporterError",
+    "Issue",
+    "IssueGroup",
+    "Mode",
+    "RunOptions",
+    "RunSummary",
+    "Secret",
+    "Severity",
+    "Status",
+    "__version__",
+    "import_file",
+    "validate_file",
+]
+
+_HOMES = {
+    "importer.errors": ("ImporterError",),
+    "importer.library": ("import_file", "validate_file"),
+    "importer.model": ("ExitCode", "Issue", "IssueGroup", "Mode", "RunSummary", "Severity", "Status"),
+    "importer.settings": ("Connection", "Duplicates", "RunOptions", "Secret"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(home), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from importer.cli import tell
-from importer.cli.running import Manner, ask_before_sending, carry_out, connected, sending
+from importer.cli.running import Manner, ask_before_sending, carry_out
 from importer.errors import ImporterError
 from importer.model import ExitCode
 from importer.settings import Connection, Profile, RunOptions
@@ -30,6 +30,8 @@ def import_files(
 ) -> int:
     """Runs file after file; returns the worst exit code. A file that cannot be read stops no other."""
     worst = 0
+    from importer.pipeline.sending import connected
+
     with connected(profile, options, sandbox=sandbox, store=store) as connection:
         for file, directory in zip(files, _directories(files, options.report_dir), strict=True):
             try:
@@ -48,6 +50,7 @@ def _import(file: str, options: RunOptions, connection: Connection | None, manne
     from importer.pipeline import plan as plans
     from importer.pipeline.examine import too_many_invalid
     from importer.pipeline.run import Run
+    from importer.pipeline.sending import sending
 
     with ExitStack() as stack:
         journal = stack.enter_context(Journal.open())

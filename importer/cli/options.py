@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -75,6 +76,25 @@ profile_option = click.option(
     "--profile", metavar="NAME", help="Settings from [profile.NAME] of importer.toml."
 )
 
+sandbox_options = _all(
+    click.option(
+        "--sandbox", is_flag=True, help="Import into a CRM on this machine that goes away afterwards."
+    ),
+    click.option(
+        "--sandbox-store",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="The same, but what it stores is kept in FILE.",
+    ),
+)
+
+sandbox_store_option = click.option(
+    "--sandbox-store",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The run went to the sandbox that keeps its customers in FILE.",
+)
+
 checking_options = _all(
     click.option(
         "--duplicates",
@@ -136,10 +156,10 @@ speaking_options = _all(
 )
 
 
-def run_options(values: dict[str, Any]) -> RunOptions:
-    """The options that concern the run itself, out of all that a command was given."""
+def run_options(values: dict[str, Any], kept: RunOptions | None = None) -> RunOptions:
+    """The options that concern the run itself, out of all that a command was given; the rest as `kept`."""
     known = RunOptions.__dataclass_fields__
     chosen = {name: value for name, value in values.items() if name in known and value is not None}
     if "duplicates" in chosen:
         chosen["duplicates"] = Duplicates(chosen["duplicates"])
-    return RunOptions(**chosen, lang=current())
+    return replace(kept or RunOptions(), **chosen, lang=current())

@@ -26,13 +26,7 @@ from importer.cli.running import profile_of, take_manner, with_profile
 @shared.reading_options
 @shared.checking_options
 @shared.profile_option
-@click.option("--sandbox", is_flag=True, help="Import into a CRM on this machine that goes away afterwards.")
-@click.option(
-    "--sandbox-store",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="The same, but what it stores is kept in FILE.",
-)
+@shared.sandbox_options
 @shared.sending_options
 @shared.report_options
 @click.option("--yes", "-y", is_flag=True, help="Answer every question with yes.")

@@ -1,4 +1,4 @@
-"""What `run`, `validate`, `resume` and `retry` have in common: connection, questions, signals, one run."""
+"""What `run`, `validate`, `resume` and `retry` have in common: profile, questions, signals, one run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +16,10 @@ import click
 from importer.cli.language import current
 from importer.errors import ImporterError, InterruptedRun, TerminatedRun, UsageError
 from importer.model import Mode
-from importer.settings import Connection, Profile, RunOptions, load_file, require, resolve
+from importer.settings import Profile, RunOptions, load_file
 
 if TYPE_CHECKING:
-    from importer.model import Verdict
-    from importer.pipeline.run import Run, Sending, Stopper
+    from importer.pipeline.run import Run, Stopper
     from importer.reports import Closed
 
 
@@ -58,55 +56,6 @@ def with_profile(options: RunOptions, values: dict[str, Any], profile: Profile) 
 def profile_of(name: str | None) -> Profile:
     """[profile.NAME] of importer.toml. Raises SettingsError."""
     return load_file().profile(name)
-
-
-@contextlib.contextmanager
-def connected(
-    profile: Profile, options: RunOptions, *, sandbox: bool = False, store: Path | None = None
-) -> Iterator[Connection | None]:
-    """Where to send to; for a dry run None unless the settings are complete. A sandbox lives as long as the
-    block. Raises SettingsError `missing-credentials`."""
-    if sandbox or store is not None:
-        from importer.sandbox import Sandbox
-
-        with Sandbox(store) as box:
-            contract = options.contract or "sea"
-            yield dataclasses.replace(
-                box.connection, contract=contract, strict_binding=profile.strict_binding
-            )
-        return
-    resolved = resolve(profile, options.contract)
-    if options.dry_run:
-        yield None if resolved.missing else resolved.connection
-    else:
-        yield require(resolved)
-
-
-@contextlib.contextmanager
-def sending(connection: Connection, options: RunOptions) -> Iterator[Sending]:
-    """A client for batch_create, with as many connections as there are workers."""
-    from importer import contracts
-    from importer.api.client import Client
-    from importer.pipeline.run import Sending
-
-    contract = contracts.load(options.contract or connection.contract)
-    with Client(connection, pool_size=options.concurrency) as client:
-        yield Sending(connection, _BatchCreate(client.attempt, client.correct_clock, contract.endpoint))
-
-
-@dataclass(frozen=True, slots=True)
-class _BatchCreate:
-    """The delivery's view of the client: one endpoint."""
-
-    post: Callable[..., Verdict]
-    correct: Callable[[int], int]
-    endpoint: Any
-
-    def attempt(self, body: bytes) -> Verdict:
-        return self.post(self.endpoint, body)
-
-    def correct_clock(self, server_time_ms: int) -> int:
-        return self.correct(server_time_ms)
 
 
 def ask_before_sending(run: Run, manner: Manner) -> bool:

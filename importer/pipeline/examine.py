@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 from importer import columns
 from importer.errors import TripwireError
 from importer.model import Chunk, IssueGroup, Status
-from importer.pipeline.flow import Flow
+from importer.pipeline.flow import Memory, checked_chunks
+from importer.pipeline.plan import Plan
 from importer.reports import Tally
 
 
@@ -35,12 +36,11 @@ Gate = Callable[[Examined], None]
 """Raises TripwireError where a file must not be sent."""
 
 
-def examine(flow: Flow, pulse: Callable[[int], None]) -> Examined:
+def examine(plan: Plan, memory: Memory, pulse: Callable[[int], None]) -> Examined:
     """Takes every chunk on the real path up to the batches. `pulse` gets the rows read so far."""
-    header = flow.plan.header
-    tally = Tally(header)
-    filled = dict.fromkeys(flow.plan.used, 0)
-    for _, checked in flow.checked():
+    tally = Tally(plan.header)
+    filled = dict.fromkeys(plan.used, 0)
+    for checked in checked_chunks(plan, memory):
         tally.add(checked.chunk, checked.issues)
         for outcome in checked.outcomes:
             tally.count(outcome)
@@ -49,7 +49,7 @@ def examine(flow: Flow, pulse: Callable[[int], None]) -> Examined:
         pulse(tally.rows)
     counts = dict(tally.counts)
     to_send = tally.rows - sum(counts.values())
-    return Examined(header, tally.rows, to_send, counts, tally.issue_groups(), filled)
+    return Examined(plan.header, tally.rows, to_send, counts, tally.issue_groups(), filled)
 
 
 def too_many_invalid(limit: float) -> Gate:

@@ -116,8 +116,8 @@ class Flow:
     def run(self) -> None:
         """Reads, checks, sends and reports every row. Raises InputError if the file breaks off."""
         batcher = Batcher(self.plan.contract.max_customers, self.memory.last_ordinal)
-        for chunk, checked in self.checked():
-            self._report(chunk, checked)
+        for checked in checked_chunks(self.plan, self.memory, self.phases):
+            self._report(checked)
             for batch in batcher.add(self._remembered(checked)):
                 self._submit(batch)
             self.pulse()
@@ -129,48 +129,12 @@ class Flow:
             self.pulse()
         self.phases.sending += time.perf_counter() - clock
 
-    def checked(self) -> Iterator[tuple[Chunk, Checked]]:
-        """Every chunk with what is known of its rows before anything is sent."""
-        options = self.plan.options
-        checker = Checker(self.plan.mapper, self.plan.contract, Rules(options.duplicates, options.strict))
-        chunks = self._chunks()
-        while True:
-            clock = time.perf_counter()
-            found = next(chunks, None)
-            read = time.perf_counter()
-            self.phases.reading += read - clock
-            if found is None:
-                return
-            chunk, imported = found
-            checked = checker.check(chunk, imported)
-            self.phases.checking += time.perf_counter() - read
-            yield chunk, checked
-
-    def _chunks(self) -> Iterator[tuple[Chunk, np.ndarray | None]]:
-        """The rows that this run is about, with those marked that an earlier run imported."""
-        left = self.plan.options.limit
-        for chunk in self.plan.source.chunks():
-            if left is not None:
-                chunk = _only(chunk, np.arange(len(chunk.frame)) < left)
-                left -= len(chunk.frame)
-            imported = None
-            if self.memory.scope is not None:
-                mask = self.memory.scope.mask(chunk.sheet, chunk.frame.index.to_numpy())
-                chunk = _only(chunk, mask)
-            if self.plan.again:
-                chunk, said = again.restore(chunk, escaped=self.plan.escaped)
-                if self.memory.prior is not None:
-                    imported = self.memory.prior.imported(said)
-            if len(chunk.frame):
-                yield chunk, imported
-            if left == 0:
-                return
-
-    def _report(self, chunk: Chunk, checked: Checked) -> None:
+    def _report(self, checked: Checked) -> None:
         clock = time.perf_counter()
+        chunk = checked.chunk
         replay, journal = self.memory.replay, self.memory.journal
         outcomes = checked.outcomes
-        self.reports.add(checked.chunk, checked.issues)
+        self.reports.add(chunk, checked.issues)
         if replay is not None:
             for outcome in replay.final(chunk.sheet, chunk.frame.index.to_numpy()):
                 self.reports.settle(outcome)
@@ -205,6 +169,44 @@ class Flow:
             self.reports.settle(outcome)
         self.phases.reporting += time.perf_counter() - handed
         self.pulse()
+
+
+def checked_chunks(
+    plan: Plan, memory: Memory | None = None, phases: Phases | None = None
+) -> Iterator[Checked]:
+    """Every chunk of the source with what is known of its rows before anything is sent."""
+    memory, phases = memory or Memory(), phases or Phases()
+    checker = Checker(plan.mapper, plan.contract, Rules(plan.options.duplicates, plan.options.strict))
+    chunks = _chunks(plan, memory)
+    while True:
+        clock = time.perf_counter()
+        found = next(chunks, None)
+        read = time.perf_counter()
+        phases.reading += read - clock
+        if found is None:
+            return
+        checked = checker.check(*found)
+        phases.checking += time.perf_counter() - read
+        yield checked
+
+
+def _chunks(plan: Plan, memory: Memory) -> Iterator[tuple[Chunk, np.ndarray | None]]:
+    """The rows that the run is about, with those marked that an earlier run imported."""
+    left = plan.options.limit
+    for chunk in plan.source.chunks():
+        if left is not None:
+            chunk = _only(chunk, np.arange(len(chunk.frame)) < left)
+            left -= len(chunk.frame)
+        if memory.scope is not None:
+            chunk = _only(chunk, memory.scope.mask(chunk.sheet, chunk.frame.index.to_numpy()))
+        imported = None
+        if plan.again:
+            chunk, said = again.restore(chunk, escaped=plan.escaped)
+            imported = memory.prior.imported(said) if memory.prior is not None else None
+        if len(chunk.frame):
+            yield chunk, imported
+        if left == 0:
+            return
 
 
 def _only(chunk: Chunk, mask: np.ndarray) -> Chunk:

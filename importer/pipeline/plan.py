@@ -92,22 +92,17 @@ def make(
 
 def again_from(
     record: RunRecord,
+    options: RunOptions,
     connection: Connection | None,
     journal: Journal,
-    *,
-    options: RunOptions | None = None,
     tenant_fields: tuple[TenantField, ...] | None = None,
 ) -> Plan:
     """The plan of a run that the journal knows: same file, mapping, contract and mode.
 
-    `options` overrides what the journal kept of how it was run. Raises InputError `source-gone` or
+    `options`: those of `kept_options`, as far as nothing else is wanted. Raises InputError `source-gone` or
     `source-changed` if the file is not the one that was started, JournalError `other-destination` if the
     connection leads elsewhere.
     """
-    kept = _options(record)
-    options = (
-        kept if options is None else replace(options, **{name: getattr(kept, name) for name in _READING})
-    )
     path = Path(record.path)
     if not path.is_file():
         raise InputError("source-gone", file=record.path or record.source, run=record.id)
@@ -124,6 +119,21 @@ def again_from(
     except BaseException:
         source.close()
         raise
+
+
+def kept_options(record: RunRecord) -> RunOptions:
+    """How a run was read, checked and sent, as the journal keeps it."""
+    kept: Mapping[str, Any] = json.loads(record.settings) | json.loads(record.read_options)
+    values = {name: value for name, value in kept.items() if name in (*_KEPT, *_READING)}
+    if "duplicates" in values:
+        values["duplicates"] = Duplicates(values["duplicates"])
+    return RunOptions(
+        **values,
+        mode=record.mode,
+        contract=record.contract,
+        report_dir=Path(record.report_dir) if record.report_dir else None,
+        dry_run=record.dry_run,
+    )
 
 
 def read_options_json(options: RunOptions) -> str:
@@ -224,15 +234,6 @@ def _as_before(
         chosen = mappings.load_text(prior.mapping, prior.mapping_name)
     mode = prior.mode if options.mode is None else options.mode
     return replace(options, mode=mode, contract=options.contract or prior.contract), chosen
-
-
-def _options(record: RunRecord) -> RunOptions:
-    kept: Mapping[str, Any] = json.loads(record.settings) | json.loads(record.read_options)
-    values = {name: value for name, value in kept.items() if name in (*_KEPT, *_READING)}
-    if "duplicates" in values:
-        values["duplicates"] = Duplicates(values["duplicates"])
-    report_dir = Path(record.report_dir) if record.report_dir else None
-    return RunOptions(**values, report_dir=report_dir, dry_run=record.dry_run)
 
 
 def _check_destination(record: RunRecord, destination: Destination | None) -> None:

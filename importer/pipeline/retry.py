@@ -9,7 +9,9 @@ import numpy as np
 
 from importer.journal import Journal, Kind, Known, RunRecord
 from importer.model import Outcome, Status
-from importer.pipeline.flow import Flow
+from importer.pipeline.flow import checked_chunks
+from importer.pipeline.plan import Plan
+from importer.pipeline.run import Lineage
 
 LEFT = (Status.FAILED, Status.UNKNOWN, Status.NOT_SENT)
 
@@ -37,10 +39,7 @@ class LeftOver:
 
 def left_over(journal: Journal, record: RunRecord, *, rejected: bool) -> LeftOver:
     """The rows that a retry of `record` is about."""
-    within = None
-    if record.kind is Kind.RETRY and record.parent:
-        took_rejected = bool(json.loads(record.settings).get("rejected"))
-        within = left_over(journal, journal.run(record.parent), rejected=took_rejected)
+    within = _scope(journal, record) if record.kind is Kind.RETRY else None
     return LeftOver(journal.known(record.id), rejected, within)
 
 
@@ -56,16 +55,34 @@ class HeldBack:
         return [Outcome(sheet, held, Status.NOT_SENT, code="held-back")] if held else []
 
 
-def held_back(whole: Flow, left: LeftOver, journal: Journal, record: RunRecord) -> HeldBack:
-    """Goes once through the whole file of the run, `whole` being a flow without a scope."""
+def retry(plan: Plan, journal: Journal, record: RunRecord) -> Lineage:
+    """Makes a plan of a past run into one for its left-over rows. Goes once through the whole file."""
+    left = left_over(journal, record, rejected=plan.options.rejected)
+    return Lineage(Kind.RETRY, record.id, record.job, left, _held_back(plan, left, journal, record))
+
+
+def lineage_of(journal: Journal, record: RunRecord) -> Lineage:
+    """Where a run that is taken up again comes from."""
+    if record.kind is not Kind.RETRY:
+        return Lineage(record.kind, record.parent, record.job)
+    return Lineage(record.kind, record.parent, record.job, _scope(journal, record))
+
+
+def _scope(journal: Journal, record: RunRecord) -> LeftOver:
+    """The rows that a retry took from its parent."""
+    took_rejected = bool(json.loads(record.settings).get("rejected"))
+    return left_over(journal, journal.run(record.parent), rejected=took_rejected)
+
+
+def _held_back(plan: Plan, left: LeftOver, journal: Journal, record: RunRecord) -> HeldBack:
     waiting: dict[int, list[tuple[str, int]]] = {}
     held: set[tuple[str, int]] = set()
     imported = journal.imported_rows(_root(journal, record).id, record.destination_key)
-    for _, checked in whole.checked():
+    for checked in checked_chunks(plan):
         customers = checked.customers
         wanted = left.mask(customers.sheet, customers.rows)
         done = np.isin(customers.rows, imported.get(customers.sheet, np.empty(0, np.int64)))
-        for place in np.flatnonzero(wanted | (done & bool(waiting))).tolist():
+        for place in np.flatnonzero(wanted | done).tolist():
             contacts = {key for key in customers.contacts[place].tolist() if key}
             if wanted[place]:
                 for key in contacts:

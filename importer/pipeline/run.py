@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from importer.batching import Envelope
-from importer.delivery import Delivery, Policy, Sender
+from importer.delivery import Delivery, Policy
 from importer.errors import ImporterError, TripwireError
 from importer.journal import Journal, Kind, RunJournal, RunRecord, RunState, new_run_id
 from importer.model import ExitCode, Note, Status
@@ -22,6 +22,7 @@ from importer.pipeline.meter import Meter
 from importer.pipeline.plan import Plan
 from importer.pipeline.prior import PriorImports
 from importer.pipeline.replay import Replay
+from importer.pipeline.sending import Sending
 from importer.reports import Closed, Facts, Origin, Reports, Tally
 from importer.reports import Plan as ReportPlan
 from importer.settings import Connection, RunOptions
@@ -48,14 +49,6 @@ class Stopper:
         self._delivery = delivery
         if self.reason is not None:
             delivery.stop(self.reason)
-
-
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """What a run needs to send: who signs, and who posts."""
-
-    connection: Connection
-    sender: Sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +162,7 @@ class Run:
         meter = Meter(self.observer)
         with ExitStack() as stack:
             reports = stack.enter_context(Reports(_report_plan(self.plan, run_journal.id, directory)))
-            held = self._look_ahead(reports, memory) if memory.replay is None else None
+            held = self._look_ahead(memory) if memory.replay is None else None
             self.observer(RunStarted(run_journal.record, self.plan))
             outlet = self._outlet(stack, run_journal, held, meter)
             flow = Flow(self.plan, reports, outlet, memory, self._pulse(reports.tally))
@@ -202,11 +195,10 @@ class Run:
         self.observer(RunEnded(record, closed))
         return closed
 
-    def _look_ahead(self, reports: Reports, memory: Memory) -> TripwireError | None:
+    def _look_ahead(self, memory: Memory) -> TripwireError | None:
         if self.gate is None:
             return None
-        flow = Flow(self.plan, reports, StillOutlet(Status.VALID), memory, lambda: None)
-        found = examine(flow, lambda rows: self.observer(LookingAhead(rows)))
+        found = examine(self.plan, memory, lambda rows: self.observer(LookingAhead(rows)))
         try:
             self.gate(found)
         except TripwireError as error:

@@ -1,0 +1,73 @@
+"""`importer resume`."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from importer import messages
+from importer.cli import options as shared
+from importer.cli.finding import find_run
+from importer.cli.language import current
+from importer.cli.running import carry_out, profile_of, take_manner, with_profile
+from importer.errors import UsageError
+from importer.model import ExitCode
+
+if TYPE_CHECKING:
+    from importer.journal import Journal, RunRecord
+
+
+@click.command("resume", short_help="Go on with an interrupted run.")
+@click.argument("run_id", metavar="[RUN]", required=False)
+@shared.profile_option
+@shared.sandbox_store_option
+@shared.sending_options
+@shared.speaking_options
+def command(run_id: str | None, profile: str | None, sandbox_store: Path | None, **values: Any) -> int:
+    """Go on with RUN, or with the newest interrupted run.
+
+    File, mapping and mode are those it was started with. Rows that are in stay as they are; rows whose
+    request had no known answer are sent again. The reports go where they went.
+    """
+    from importer.journal import Journal
+    from importer.pipeline import plan as plans
+    from importer.pipeline.retry import lineage_of
+    from importer.pipeline.run import Run
+    from importer.pipeline.sending import connected, sending
+
+    chosen = profile_of(profile)
+    with ExitStack() as stack:
+        journal = stack.enter_context(Journal.open())
+        record = _which(journal, run_id, sandbox=sandbox_store is not None)
+        if record is None:
+            click.echo(messages.sentence("nothing-to-resume", {}, current()))
+            return int(ExitCode.DONE)
+        options = with_profile(shared.run_options(values, plans.kept_options(record)), values, chosen)
+        connection = stack.enter_context(connected(chosen, options, store=sandbox_store))
+        plan = plans.again_from(record, options, connection, journal)
+        stack.callback(plan.close)
+        run = Run(plan, journal, lineage=lineage_of(journal, record))
+        if connection is not None:
+            run.sending = stack.enter_context(sending(connection, plan.options))
+        return carry_out(run, take_manner(values), lambda ready: ready.resume(record))
+
+
+def _which(journal: Journal, run_id: str | None, *, sandbox: bool) -> RunRecord | None:
+    """The run to go on with; None if there is nothing to do. A run that is at work is refused by its lock."""
+    from importer.journal import RunState
+
+    if run_id is None:
+        runs = (record for record in journal.runs() if record.state.resumable and not record.dry_run)
+        # What went to a sandbox that is gone cannot go on.
+        return next((record for record in runs if _went_to_sandbox(record) is sandbox), None)
+    record = find_run(journal, run_id)
+    if record.dry_run:
+        raise UsageError("resume-dry-run", run=record.id)
+    return record if record.state.resumable or record.state is RunState.RUNNING else None
+
+
+def _went_to_sandbox(record: RunRecord) -> bool:
+    return record.destination is not None and bool(record.destination.store)

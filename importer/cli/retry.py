@@ -1,0 +1,51 @@
+"""`importer retry`."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from importer.cli import options as shared
+from importer.cli.finding import find_run
+from importer.cli.running import carry_out, profile_of, take_manner, with_profile
+from importer.errors import UsageError
+
+
+@click.command("retry", short_help="Send again the rows of a run that were not imported.")
+@click.argument("run_id", metavar="RUN")
+@click.option("--rejected", is_flag=True, default=None, help="Also the rows that the server rejected.")
+@shared.profile_option
+@shared.sandbox_store_option
+@shared.sending_options
+@shared.speaking_options
+def command(run_id: str, profile: str | None, sandbox_store: Path | None, **values: Any) -> int:
+    """Send what RUN left: its failed, unknown and not_sent rows, as a new run linked to it.
+
+    A row whose customer a later row has brought in since is held back, and said so. Invalid rows are mended
+    in rejects.xlsx and imported with `importer run`.
+    """
+    from importer.journal import Journal
+    from importer.pipeline import plan as plans
+    from importer.pipeline.retry import retry
+    from importer.pipeline.run import Run
+    from importer.pipeline.sending import connected, sending
+
+    chosen = profile_of(profile)
+    with ExitStack() as stack:
+        journal = stack.enter_context(Journal.open())
+        record = find_run(journal, run_id)
+        if record.dry_run:
+            raise UsageError("retry-dry-run", run=record.id)
+        kept = replace(plans.kept_options(record), report_dir=None, rejected=False)
+        options = with_profile(shared.run_options(values, kept), values, chosen)
+        connection = stack.enter_context(connected(chosen, options, store=sandbox_store))
+        plan = plans.again_from(record, options, connection, journal)
+        stack.callback(plan.close)
+        run = Run(plan, journal, lineage=retry(plan, journal, record))
+        if connection is not None:
+            run.sending = stack.enter_context(sending(connection, plan.options))
+        return carry_out(run, take_manner(values), Run.start)

@@ -1,0 +1,70 @@
+"""From settings to somebody who posts: the connection of a run, and the client behind its delivery."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from importer import contracts
+from importer.api.client import Client
+from importer.contracts import Endpoint
+from importer.delivery import Sender
+from importer.model import Verdict
+from importer.settings import Connection, Profile, RunOptions, require, resolve
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What a run needs to send: who signs, and who posts."""
+
+    connection: Connection
+    sender: Sender
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCreate:
+    """A client that knows one call. The delivery needs no more of it."""
+
+    client: Client
+    endpoint: Endpoint
+
+    def attempt(self, body: bytes) -> Verdict:
+        """One signed attempt."""
+        return self.client.attempt(self.endpoint, body)
+
+    def correct_clock(self, server_time_ms: int) -> int:
+        """Takes the server's time; returns the offset in ms."""
+        return self.client.correct_clock(server_time_ms)
+
+
+@contextlib.contextmanager
+def connected(
+    profile: Profile, options: RunOptions, *, sandbox: bool = False, store: Path | None = None
+) -> Iterator[Connection | None]:
+    """Where to send to; for a dry run None unless the settings are complete. A sandbox (thrown away, or
+    kept in the file `store`) lives as long as the block. Raises SettingsError `missing-credentials`."""
+    if sandbox or store is not None:
+        from importer.sandbox import Sandbox
+
+        with Sandbox(store) as box:
+            contract = options.contract or profile.contract or "sea"
+            yield dataclasses.replace(
+                box.connection, contract=contract, strict_binding=profile.strict_binding
+            )
+        return
+    resolved = resolve(profile, options.contract)
+    if options.dry_run:
+        yield None if resolved.missing else resolved.connection
+    else:
+        yield require(resolved)
+
+
+@contextlib.contextmanager
+def sending(connection: Connection, options: RunOptions) -> Iterator[Sending]:
+    """A client for batch_create, with as many pooled connections as there are workers."""
+    contract = contracts.load(options.contract or connection.contract)
+    with Client(connection, pool_size=options.concurrency) as client:
+        yield Sending(connection, BatchCreate(client, contract.endpoint))
