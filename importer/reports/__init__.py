@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from importer.reports.book import Reports
-from importer.reports.facts import Closed, Facts, Written
+from importer.reports.facts import Closed, Facts
+from importer.reports.files import Written
 from importer.reports.plan import OWN_COLUMNS, Origin, Plan
-from importer.reports.tally import RefusalGroup, Tally
+from importer.reports.tally import ReasonGroup, Tally
 from importer.reports.timeline import Step, Timeline
 
 __all__ = [
@@ -14,7 +15,7 @@ __all__ = [
     "Facts",
     "Origin",
     "Plan",
-    "RefusalGroup",
+    "ReasonGroup",
     "Reports",
     "Step",
     "Tally",

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from importer.errors import ReportError
 from importer.model import Chunk, Issue, Outcome, RunSummary
-from importer.reports.facts import Closed, Facts, Written
-from importer.reports.files import ReportFile, make_directory, reason
+from importer.reports.facts import Closed, Facts
+from importer.reports.files import ReportFile, Written, make_directory, reason
 from importer.reports.ledger import Ledger
-from importer.reports.plan import SUMMARY_JSON, Plan
+from importer.reports.next_steps import next_steps
+from importer.reports.page import page
+from importer.reports.plan import REPORT_HTML, SUMMARY_JSON, Plan
 from importer.reports.press import Press
 from importer.reports.summary import summary_json
 from importer.reports.tally import Tally
@@ -74,15 +76,24 @@ class Reports:
             raise
         files = self._press.finish()
         summary = self._summary(facts)
-        content = summary_json(self.plan, facts, self.tally)
-        self._store(SUMMARY_JSON, content.encode(), files)
-        return Closed(summary, tuple(files), tuple(self._press.notes), tuple(self._press.failures))
+        self._store(SUMMARY_JSON, summary_json(self.plan, facts, self.tally), files)
+        steps = next_steps(summary, files, self.plan.lang, facts.arguments)
+        self._store(REPORT_HTML, page(self.plan, facts, self.tally, files, steps), files)
+        return Closed(
+            summary=summary,
+            files=tuple(files),
+            reasons=self.tally.reason_groups(),
+            steps=steps,
+            notes=tuple(self._press.notes),
+            failures=tuple(self._press.failures),
+        )
 
     def _pass_on(self) -> None:
         for chunk in self._ledger.take():
             self._press.put(chunk, self.tally.kinds())
 
-    def _store(self, name: str, content: bytes, files: list[Written]) -> None:
+    def _store(self, name: str, text: str, files: list[Written]) -> None:
+        content = text.encode("utf-8", "replace")
         try:
             file = ReportFile(self.plan.directory, name)
             file.stream.write(content)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 from importer.errors import ReportError
 from importer.model import Destination, ExitCode, Mode, Note, RunSummary
+from importer.reports.files import Written
+from importer.reports.next_steps import NextStep
+from importer.reports.tally import ReasonGroup
 from importer.reports.timeline import Step
 
 
@@ -33,18 +35,10 @@ class Facts:
     phases: tuple[tuple[str, float], ...] = ()
     """(name, seconds) of the run's parts: reading, mapping, validation, sending, …"""
     timeline: tuple[Step, ...] = ()
+    arguments: tuple[str, ...] = ()
+    """The words that followed `importer run FILE`, so that a command to copy means the same; no secret."""
     parent: str = ""
     """The run that this one resumes or retries."""
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A report that lies on disk."""
-
-    name: str
-    path: Path
-    size: int
-    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +47,9 @@ class Closed:
 
     summary: RunSummary
     files: tuple[Written, ...]
+    reasons: tuple[ReasonGroup, ...] = ()
+    steps: tuple[NextStep, ...] = ()
+    """What to do next; empty if nothing is left to do."""
     notes: tuple[Note, ...] = ()
     """What is worth telling about the files: cut at 100,000 rows, written under a second name."""
     failures: tuple[ReportError, ...] = field(default_factory=tuple)

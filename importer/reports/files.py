@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,6 +28,16 @@ def make_directory(directory: Path) -> None:
 def reason(error: OSError) -> str:
     """What the system says, without path and number."""
     return error.strerror or type(error).__name__
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A report that lies on disk."""
+
+    name: str
+    path: Path
+    size: int
+    rows: int | None = None
 
 
 class ReportFile:

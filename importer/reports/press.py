@@ -15,9 +15,8 @@ from contextlib import contextmanager
 from importer.errors import ReportError
 from importer.model import Note, Status
 from importer.reports.csvfile import CsvReport
-from importer.reports.facts import Written
 from importer.reports.fates import SettledChunk
-from importer.reports.files import reason
+from importer.reports.files import Written, reason
 from importer.reports.lines import Lines, Scribe
 from importer.reports.plan import OWN_COLUMNS, REJECTS_CSV, REJECTS_XLSX, RESULTS_CSV, WORKBOOK_ROWS, Plan
 from importer.reports.tally import Kind

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from importer import messages
 from importer.model import Issue
+from importer.reports.corrections import likely
 from importer.reports.plan import Plan
 
 SHOWN = 60
@@ -15,8 +16,15 @@ SHOWN = 60
 
 def shortened(value: str, most: int = SHOWN) -> str:
     """A cell as it is quoted in a sentence: one line, at most `most` characters."""
-    flat = " ".join(value[: most * 4].split()) if not value.isprintable() else value
+    flat = value[: most + 1]
+    if not flat.isprintable():
+        flat = "".join(character if character.isprintable() else _named(character) for character in flat)
     return flat if len(flat) <= most else flat[: most - 1] + "…"
+
+
+def _named(character: str) -> str:
+    """What cannot be seen, made visible: a blank for white space, else its code."""
+    return " " if character.isspace() else f"\\u{ord(character):04x}"
 
 
 def masked(value: str) -> str:
@@ -35,14 +43,15 @@ class Said:
     """What to do about it; the likely correction first, if there is one."""
 
 
-def said(issue: Issue, *, lang: str, mask: bool = False, field: str = "") -> Said:
+def said(issue: Issue, *, lang: str, mask: bool = False, field: str = "", offer: bool = True) -> Said:
     """The issue's sentence and hint. `field` names the API field where the issue doesn't."""
     message = messages.catalogue()[issue.code]
     found = _found(issue, mask, field)
     do = message.do[lang].format_map(found)
-    if issue.suggestion and not mask:
-        offer = messages.sentence("offer", {"suggestion": shortened(issue.suggestion)}, lang)
-        do = f"{offer} {do}" if lang == "en" else f"{offer}{do}"
+    correction = likely(issue) if offer and not mask else ""
+    if correction:
+        offered = messages.sentence("offer", {"suggestion": shortened(correction)}, lang)
+        do = f"{offered} {do}" if lang == "en" else f"{offered}{do}"
     return Said(message.says[lang].format_map(found), do)
 
 

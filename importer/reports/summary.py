@@ -9,7 +9,7 @@ from importlib import resources
 from importer.model import IssueGroup, Status
 from importer.reports.facts import Facts
 from importer.reports.plan import Plan
-from importer.reports.tally import RefusalGroup, Tally
+from importer.reports.tally import ReasonGroup, Tally
 
 VERSION = 1
 """Of the form. Fields may be added within a version, never changed or removed."""
@@ -62,7 +62,7 @@ def summary_json(plan: Plan, facts: Facts, tally: Tally) -> str:
         "rows_per_second": round(tally.rows / facts.seconds, 1) if facts.seconds else None,
         "phases": {name: round(seconds, 3) for name, seconds in facts.phases},
         "issues": [_issue(group) for group in tally.issue_groups()],
-        "refusals": [_refusal(group) for group in tally.refusal_groups()],
+        "reasons": [_reason(group) for group in tally.reason_groups()],
         "settings": dict(facts.settings),
         "notes": [note.sentence(plan.lang) for note in facts.notes],
     }
@@ -81,7 +81,7 @@ def _issue(group: IssueGroup) -> dict[str, object]:
     }
 
 
-def _refusal(group: RefusalGroup) -> dict[str, object]:
+def _reason(group: ReasonGroup) -> dict[str, object]:
     return {
         "status": group.status.value,
         "code": group.code,

@@ -1,4 +1,4 @@
-"""Counts of a run while it goes on: rows by status, issues by kind, refusals by the server's code."""
+"""Counts of a run while it goes on: rows by status, issues by kind, reasons by the server's code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from importer.reports.fates import RowIssues
 EXAMPLES = 3
 SAMPLES = 100
 """So many issues of a kind are kept for the page; the CSV has them all."""
-KINDS_OF_REFUSAL = 200
+KINDS_OF_REASON = 200
 """Beyond this many different codes the rest are counted as one."""
 
 
@@ -43,7 +43,7 @@ class _Group:
 
 
 @dataclass(frozen=True, slots=True)
-class RefusalGroup:
+class ReasonGroup:
     """Rows that were not taken for the same reason, or whose fate a code explains."""
 
     status: Status
@@ -56,7 +56,7 @@ class RefusalGroup:
 
 
 @dataclass(slots=True)
-class _Refusals:
+class _Reasons:
     message: str
     rows: int = 0
     examples: list[tuple[str, int]] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Tally:
         self._rank = {name: place for place, name in enumerate(header)}
         self._numbers: dict[tuple[str, str | None], int] = {}
         self._groups: list[_Group] = []
-        self._refusals: dict[tuple[Status, str], _Refusals] = {}
+        self._reasons: dict[tuple[Status, str], _Reasons] = {}
 
     @property
     def settled(self) -> int:
@@ -95,11 +95,11 @@ class Tally:
         groups = sorted(self._groups, key=lambda g: (g.severity is not Severity.ERROR, -g.rows, g.kind))
         return tuple(group.frozen(examples) for group in groups)
 
-    def refusal_groups(self) -> tuple[RefusalGroup, ...]:
+    def reason_groups(self) -> tuple[ReasonGroup, ...]:
         """Rows by status and code, where there is a code; most rows first."""
-        found = sorted(self._refusals.items(), key=lambda item: (-item[1].rows, item[0]))
+        found = sorted(self._reasons.items(), key=lambda item: (-item[1].rows, item[0]))
         return tuple(
-            RefusalGroup(status, code, group.message, group.rows, tuple(group.examples))
+            ReasonGroup(status, code, group.message, group.rows, tuple(group.examples))
             for (status, code), group in found
         )
 
@@ -109,9 +109,9 @@ class Tally:
         if not outcome.code:
             return
         key = (outcome.status, outcome.code)
-        if key not in self._refusals and len(self._refusals) >= KINDS_OF_REFUSAL:
+        if key not in self._reasons and len(self._reasons) >= KINDS_OF_REASON:
             key = (outcome.status, "…")
-        group = self._refusals.setdefault(key, _Refusals(outcome.message))
+        group = self._reasons.setdefault(key, _Reasons(outcome.message))
         group.rows += len(outcome.rows)
         if len(group.examples) < EXAMPLES:
             rows = sorted(outcome.rows)[: EXAMPLES - len(group.examples)]

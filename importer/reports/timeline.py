@@ -32,21 +32,26 @@ class Timeline:
         self._seconds = [0.0] * STEPS
         self._slowest = [0.0] * STEPS
 
-    def add(self, at: float, rows: int, seconds: float, *, attempt: int = 1) -> None:
-        """One answer: `at` seconds after the first request, for `rows` rows settled by it (0 if it will be
-        sent again), `seconds` after it was sent, on its `attempt`th time."""
-        while at >= self._width * STEPS:
-            self._halve()
-        step = int(max(at, 0.0) / self._width)
-        self._rows[step] += rows
+    def request(self, at: float, seconds: float, *, again: bool = False) -> None:
+        """One request ended `at` seconds after the first one left; it took `seconds`."""
+        step = self._step(at)
         self._requests[step] += 1
-        self._retries[step] += attempt > 1
+        self._retries[step] += again
         self._seconds[step] += seconds
         self._slowest[step] = max(self._slowest[step], seconds)
 
+    def settled(self, at: float, rows: int) -> None:
+        """So many rows got their final status `at` seconds after the first request left."""
+        self._rows[self._step(at)] += rows
+
+    def _step(self, at: float) -> int:
+        while at >= self._width * STEPS:
+            self._halve()
+        return int(max(at, 0.0) / self._width)
+
     def steps(self) -> tuple[Step, ...]:
         """From the first answer's step to the last one's, none left out."""
-        used = [number for number in range(STEPS) if self._requests[number]]
+        used = [number for number in range(STEPS) if self._requests[number] or self._rows[number]]
         if not used:
             return ()
         return tuple(

@@ -1,0 +1,111 @@
+"""What a wrong cell was probably meant to be. Offered to people, never applied."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Callable
+from difflib import get_close_matches
+
+from importer.model import Issue
+
+_MAIL_HOSTS = (
+    "gmail.com",
+    "hotmail.com",
+    "outlook.com",
+    "yahoo.com",
+    "icloud.com",
+    "live.com",
+    "qq.com",
+    "163.com",
+    "126.com",
+    "sina.com",
+    "foxmail.com",
+)
+_OFFSET = re.compile(r"(?:gmt|utc|zone)?\s*([+\-−])?\s*(\d{1,2})(?::?([03]0))?(?:\s*h(?:ours?)?)?")
+_GENDERS = ("male", "female")
+_FULL_WIDTH = {ord("＠"): "@", ord("．"): ".", ord("。"): ".", ord("，"): ",", ord("　"): " "}
+
+
+def likely(issue: Issue) -> str:
+    """A correction for the cell that the issue is about; empty if none is likely."""
+    if issue.suggestion:
+        return issue.suggestion
+    guess = _GUESSES.get(issue.code)
+    if guess is None or not issue.found or len(issue.found) > 500:
+        return ""
+    found = guess(issue.found.strip())
+    return found if found != issue.found else ""
+
+
+def _email(cell: str) -> str:
+    text = re.sub(r"\s", "", cell.translate(_FULL_WIDTH)).removeprefix("mailto:").strip("<>;,.'\"")
+    text = re.sub(r"\(at\)|\[at\]", "@", text, flags=re.IGNORECASE)
+    name, at, host = text.rpartition("@")
+    if not at or "@" in name or not name:
+        return ""
+    host = re.sub(r"\.{2,}", ".", host.replace(",", "."))
+    if "." not in host or host not in _MAIL_HOSTS:
+        near = get_close_matches(host.lower(), _MAIL_HOSTS, n=1, cutoff=0.84)
+        host = near[0] if near else host
+    return f"{name}@{host}" if re.fullmatch(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;.]+", f"{name}@{host}") else ""
+
+
+def _gender(cell: str) -> str:
+    near = get_close_matches(cell.lower(), _GENDERS, n=1, cutoff=0.7)
+    return near[0] if near else ""
+
+
+def _date(cell: str) -> str:
+    """Year, month, day in one of the orders if only one of them is a day of the calendar."""
+    parts = re.findall(r"\d+", cell)
+    if len(parts) == 1 and len(parts[0]) == 8:
+        parts = [parts[0][:4], parts[0][4:6], parts[0][6:]]
+    if len(parts) < 3:
+        return ""
+    first, second, third = (int(part) for part in parts[:3])
+    if len(parts[0]) == 4:
+        readings = [(first, second, third), (first, third, second)]
+    elif len(parts[2]) == 4:
+        readings = [(third, second, first), (third, first, second)]
+    else:
+        return ""
+    days = {day.isoformat() for day in map(_day, readings) if day is not None}
+    return days.pop() if len(days) == 1 else ""
+
+
+def _day(reading: tuple[int, int, int]) -> dt.date | None:
+    try:
+        return dt.date(*reading)
+    except ValueError:
+        return None
+
+
+def _json(cell: str) -> str:
+    text = cell.translate({ord(mark): '"' for mark in "“”„‟'‘’"}).replace("：", ":").replace("，", ",")
+    for candidate in (text, f"{{{text}}}", re.sub(r",\s*}", "}", text)):
+        try:
+            if isinstance(json.loads(candidate), dict):
+                return candidate
+        except ValueError:
+            continue
+    return ""
+
+
+def _time_zone(cell: str) -> str:
+    found = _OFFSET.fullmatch(cell.lower())
+    if found is None or int(found[2]) > 14:
+        return ""
+    sign = "-" if found[1] in ("-", "−") else "+"
+    minutes = f":{found[3]}" if found[3] and found[3] != "00" else ""
+    return f"GMT{sign}{int(found[2])}{minutes}"
+
+
+_GUESSES: dict[str, Callable[[str], str]] = {
+    "bad-email": _email,
+    "bad-gender": _gender,
+    "bad-date": _date,
+    "bad-json": _json,
+    "unknown-time-zone": _time_zone,
+}

@@ -1,0 +1,90 @@
+"""What to do after a run, as commands to copy."""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from importer.model import ExitCode, RunSummary, Status
+from importer.reports.files import Written
+from importer.reports.plan import REJECTS_CSV, REJECTS_XLSX, WORKBOOK_ROWS
+from importer.reports.wording import word
+
+GO_ON = frozenset({ExitCode.REFUSED, ExitCode.AWAY, ExitCode.INTERRUPTED, ExitCode.TERMINATED})
+"""`resume` goes on after these (DESIGN.md, exit codes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """One thing to do: why, and the command for it."""
+
+    says: str
+    command: str
+
+
+def next_steps(
+    summary: RunSummary, files: Sequence[Written], lang: str, arguments: Sequence[str] = ()
+) -> tuple[NextStep, ...]:
+    """What to do next, the most useful first; empty if nothing is left to do.
+
+    `arguments` are the words that followed `importer run FILE`, so that a repeated command means the same.
+    """
+    counts = summary.counts
+    steps: list[NextStep] = []
+    go_on = summary.exit_code in GO_ON and not summary.dry_run and bool(counts.get(Status.NOT_SENT))
+    if summary.exit_code is ExitCode.REFUSED:
+        steps.append(NextStep(word("next-doctor", lang), command("doctor")))
+    if go_on:
+        steps.append(NextStep(word("next-resume", lang), command("resume", summary.run_id)))
+    if counts.get(Status.INVALID) or counts.get(Status.REJECTED):
+        steps += _fix(files, lang, sum(n for status, n in counts.items() if not status.done))
+    if summary.exit_code is ExitCode.TRIPWIRE:
+        percent = str(math.ceil(100 * counts.get(Status.INVALID, 0) / max(summary.rows, 1)))
+        again = command(
+            "run", summary.source, *_without(arguments, "--max-invalid"), "--max-invalid", percent
+        )
+        steps.append(NextStep(word("next-percent", lang), again))
+    ended = not go_on and not summary.dry_run and summary.exit_code is not ExitCode.TRIPWIRE
+    if ended and any(counts.get(status) for status in (Status.FAILED, Status.NOT_SENT, Status.UNKNOWN)):
+        steps.append(NextStep(word("next-retry", lang), command("retry", summary.run_id)))
+    if counts.get(Status.UNKNOWN):
+        again = command("retry", summary.run_id, "--resend-unknown")
+        steps.append(NextStep(word("next-unknown", lang), again))
+    if summary.dry_run and counts.get(Status.VALID):
+        says = "next-send" if summary.exit_code is ExitCode.DONE else "next-send-rest"
+        send = command("run", summary.source, *_without(arguments, "--dry-run"))
+        steps.append(NextStep(word(says, lang), send))
+    return tuple(steps)
+
+
+def _fix(files: Sequence[Written], lang: str, left: int) -> list[NextStep]:
+    wanted = REJECTS_XLSX if left <= WORKBOOK_ROWS else REJECTS_CSV
+    for file in files:
+        if file.name == wanted:
+            says = word("next-fix", lang, file=file.path.name)
+            return [NextStep(says, command("run", str(file.path)))]
+    return []
+
+
+def command(*words: str) -> str:
+    """A command line of the importer as this system's shell takes it."""
+    line = ["importer", *words]
+    return subprocess.list2cmdline(line) if os.name == "nt" else shlex.join(line)
+
+
+def _without(arguments: Sequence[str], option: str) -> list[str]:
+    """The arguments without an option and, unless it is a flag of its own, its value."""
+    kept: list[str] = []
+    skip = False
+    for argument in arguments:
+        if skip:
+            skip = False
+        elif argument == option:
+            skip = option == "--max-invalid"
+        elif not argument.startswith(f"{option}="):
+            kept.append(argument)
+    return kept
