@@ -11,7 +11,7 @@ from importer.contracts import Contract
 from importer.errors import MappingError
 from importer.mapping import aliases, files
 from importer.mapping.document import CustomRule, FieldRule, MappingFile, Match
-from importer.mapping.names import find, listed, normal, without_remarks
+from importer.mapping.names import find, listed, matches, normal, without_remarks
 from importer.model import Note
 
 CUSTOM_PREFIX = "customize"
@@ -58,9 +58,10 @@ def choose(header: Sequence[str], contract: Contract) -> Choice:
 
 def recognised(header: Sequence[str]) -> tuple[MappingFile, ...]:
     """The ready-made mappings whose `match` a header fulfils."""
-    return tuple(
-        mapping for mapping in files.ready() if mapping.match and _fits(mapping, mapping.match, header)
-    )
+    ready = files.ready()
+    fitting = [mapping for mapping in ready if mapping.match and _fits(mapping, mapping.match, header)]
+    sharp = [mapping for mapping in fitting if mapping.match and not mapping.match.yields]
+    return tuple(sharp or fitting)
 
 
 def from_header(header: Sequence[str], contract: Contract) -> MappingFile:
@@ -103,13 +104,14 @@ def _lacking(claims: dict[str, str], contract: Contract) -> list[str]:
 
 
 def _fits(mapping: MappingFile, match: Match, header: Sequence[str]) -> bool:
-    if not all(find(name, header) for name in match.all):
+    def there(name: str) -> bool:
+        return any(matches(name, column) for column in header)
+
+    if not all(there(name) for name in match.all) or any(there(name) for name in match.none):
         return False
-    if match.any and not any(find(name, header) for name in match.any):
+    if match.any and not any(there(name) for name in match.any):
         return False
-    if any(find(name, header) for name in match.none):
-        return False
-    return match.others or len(_used(mapping, header)) == len(header)
+    return match.others or all(any(matches(name, column) for name in mapping.columns()) for column in header)
 
 
 def _used(mapping: MappingFile, header: Sequence[str]) -> set[str]:

@@ -9,7 +9,7 @@ from importer.contracts import Contract, Field, Kind
 from importer.errors import MappingError
 from importer.mapping.customs import TYPES, Custom
 from importer.mapping.dates import Look
-from importer.mapping.document import CustomRule, FieldRule, MappingFile
+from importer.mapping.document import Condition, CustomRule, FieldRule, MappingFile
 from importer.mapping.filters import Filter
 from importer.mapping.mapper import CUSTOM_FIELD, CustomStep, Mapper, Plan
 from importer.mapping.names import find, listed, normal
@@ -53,6 +53,8 @@ class _Fitting:
     def _steps(self) -> Iterator[Step]:
         for name, rule in self.mapping.fields.items():
             if name not in self.contract.names:
+                if self.mapping.missing_headers == "ignore":
+                    continue
                 self.notes.append(
                     Note("field-not-in-contract", (("field", name), ("contract", self.contract.name)))
                 )
@@ -62,11 +64,17 @@ class _Fitting:
                 yield step
 
     def _step(self, field: Field, rule: FieldRule, place: str) -> Step | None:
-        sources = tuple(dict.fromkeys(filter(None, (self._column(name, place) for name in rule.source))))
-        if rule.source and not sources and rule.default is None:
+        wanted = (self._column(name, place, optional=bool(rule.split)) for name in rule.source)
+        sources = tuple(dict.fromkeys(filter(None, wanted)))
+        name_rule = None
+        if rule.split and not sources and (whole := self._column(rule.split, place)):
+            sources, name_rule = (whole,), self.mapping.name_rule
+        if not sources and rule.constant is None and rule.default is None:
             return None
         code = self._column(rule.country_code, place) if rule.country_code else None
-        return Step(field, rule, sources, code, self.mapping.name_rule)
+        return Step(
+            field, rule, sources, code, name_rule, self._filter(rule.when, place) if rule.when else None
+        )
 
     def _column(self, name: str, place: str, optional: bool = False) -> str | None:
         column = find(name, self.header)
@@ -83,9 +91,13 @@ class _Fitting:
 
     def _filters(self) -> Iterator[Filter]:
         for number, condition in enumerate(self.mapping.only, start=1):
-            column = self._column(condition.column, f"only {number}", condition.optional)
-            if column is not None:
-                yield Filter(column, condition)
+            found = self._filter(condition, f"only {number}")
+            if found:
+                yield found
+
+    def _filter(self, condition: Condition, place: str) -> Filter | None:
+        column = self._column(condition.column, place, condition.optional)
+        return Filter(column, condition) if column is not None else None
 
     def _required(self, fed: set[str]) -> None:
         for field in self.contract.fields:

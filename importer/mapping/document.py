@@ -61,6 +61,24 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
 
 
+class Condition(Table):
+    """A condition on rows, by the cell of one column; case does not count, `*` stands for any text."""
+
+    column: Name
+    is_: Annotated[tuple[Text, ...] | None, BeforeValidator(_several)] = Field(default=None, alias="is")
+    is_not: Annotated[tuple[Text, ...] | None, BeforeValidator(_several)] = None
+    filled: bool | None = None
+    optional: bool = False
+    """A file without the column is imported whole."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Condition:
+        given = [key for key in (self.is_, self.is_not, self.filled) if key is not None]
+        if len(given) != 1:
+            raise PydanticCustomError("condition", "", {})
+        return self
+
+
 class FieldRule(Table):
     """How one field of the API is filled."""
 
@@ -68,8 +86,9 @@ class FieldRule(Table):
     """Columns: the first filled one wins, unless `join` is given."""
     join: Text | None = None
     """Joins all filled columns with this text."""
-    part: Literal["first", "last"] | None = None
-    """The part of a full name, split by the mapping's `name_rule`."""
+    split: Name | None = None
+    """Column with full names, of which first_name and last_name take their part by the mapping's `name_rule`
+    if the file has none of the columns in `from`."""
     constant: Text | None = None
     default: Text | None = None
     """Stands for an empty cell."""
@@ -97,16 +116,20 @@ class FieldRule(Table):
     """What stands for the + of a country code: 00."""
     extension: Literal["keep", "drop"] = "keep"
     """Whether x123, ext. 123 or #123 behind a phone is dropped; kept, validation names it."""
-    numbers_at: Texts = ()
-    """What stands between several phones in one cell."""
+    several_at: Texts = ()
+    """What stands between several values in one cell."""
+    behind: Text | None = None
+    """Takes only a value that begins with this text, without it: “WhatsApp-”."""
     take: Annotated[int, Field(ge=1, le=9)] = 1
-    """Which of several phones."""
+    """Which of several values."""
+    when: Condition | None = None
+    """Rows for which it does not hold leave the field empty."""
 
     @model_validator(mode="after")
     def _fed(self) -> FieldRule:
         if self.constant is not None and self.source:
             raise PydanticCustomError("clash", "from, constant", {"keys": "from, constant"})
-        if self.constant is None and not self.source and self.default is None:
+        if self.constant is None and not self.source and not self.split and self.default is None:
             raise PydanticCustomError("unfed", "", {})
         if self.join is not None and len(self.source) < 2:
             raise PydanticCustomError("join", "", {})
@@ -115,10 +138,12 @@ class FieldRule(Table):
     def columns(self) -> Iterator[str]:
         """Every column that the rule reads, by the mapping's name for it."""
         yield from self.source
-        if self.country_code:
-            yield self.country_code
+        yield from (name for name in (self.split, self.country_code) if name)
+        if self.when:
+            yield self.when.column
 
 
+_NAME_PARTS = ("first_name", "last_name")
 CustomType = Literal["text", "number", "choice", "choices", "date", "date-time", "tags"]
 
 
@@ -129,26 +154,8 @@ class CustomRule(FieldRule):
     """Only needed where the tenant's list of fields is not at hand."""
 
 
-class Condition(Table):
-    """One condition on the rows that are imported; several must all hold."""
-
-    column: Name
-    is_: Annotated[tuple[Text, ...] | None, BeforeValidator(_several)] = Field(default=None, alias="is")
-    is_not: Annotated[tuple[Text, ...] | None, BeforeValidator(_several)] = None
-    filled: bool | None = None
-    optional: bool = False
-    """A file without the column is imported whole."""
-
-    @model_validator(mode="after")
-    def _one(self) -> Condition:
-        given = [key for key in (self.is_, self.is_not, self.filled) if key is not None]
-        if len(given) != 1:
-            raise PydanticCustomError("condition", "", {})
-        return self
-
-
 class Match(Table):
-    """Which headers identify the export. `*` stands for any text."""
+    """Which headers identify the export: only case does not count, `*` stands for any text."""
 
     all: Names = ()
     any: Names = ()
@@ -156,6 +163,8 @@ class Match(Table):
     none: Names = ()
     others: bool = True
     """False: nothing but headers that the mapping names."""
+    yields: bool = False
+    """True: only if no other mapping fits."""
 
 
 class MappingFile(Table):
@@ -166,7 +175,7 @@ class MappingFile(Table):
     missing_headers: Literal["error", "ignore"] = "error"
     """Whether a file may lack headers that the mapping names (exports differ by the view that was picked)."""
     name_rule: NameRule | None = Field(default=None, strict=False)
-    """How fields with `part` split a full name."""
+    """How fields with `split` split a full name."""
     match: Match | None = None
     only: tuple[Condition, ...] = Field(default=(), strict=False)
     fields: Mapping[str, FieldRule] = Field(default_factory=dict)
@@ -185,7 +194,9 @@ class MappingFile(Table):
     @model_validator(mode="after")
     def _rule_for_parts(self) -> MappingFile:
         for name, rule in self.fields.items():
-            if rule.part and self.name_rule is None:
+            if rule.split and name not in _NAME_PARTS:
+                raise PydanticCustomError("split", "{field}", {"field": name})
+            if rule.split and self.name_rule is None:
                 raise PydanticCustomError("name_rule", "{field}", {"field": name})
         return self
 

@@ -100,6 +100,7 @@ _CODES = {
     "join": "mapping-join-needs-two",
     "condition": "mapping-bad-condition",
     "name_rule": "mapping-needs-name-rule",
+    "split": "mapping-split-elsewhere",
     "literal_error": "mapping-bad-choice",
     "enum": "mapping-bad-choice",
     "string_too_short": "mapping-empty-text",

@@ -71,6 +71,7 @@ class Mapper:
         used = {source for sources in self.columns.values() for source in sources}
         used |= {step.country_code for step in self._all_steps() if step.country_code}
         used |= {one.column for one in self.plan.filters}
+        used |= {step.when.column for step in self._all_steps() if step.when}
         return tuple(name for name in self.plan.header if name not in used)
 
     @property

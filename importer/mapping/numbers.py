@@ -1,4 +1,4 @@
-"""Phones as a mapping describes them: several in a cell, national ones, ones split over two columns."""
+"""Phones as a mapping describes them: national ones, ones with an extension, ones split over two columns."""
 
 from __future__ import annotations
 
@@ -33,9 +33,6 @@ def read(column: pa.Array, rule: FieldRule, code: pa.Array | None = None) -> pa.
 
 def _rewriting(rule: FieldRule) -> Callable[[str], str] | None:
     steps: list[Callable[[str], str]] = []
-    if rule.numbers_at:
-        marks = re.compile("|".join(map(re.escape, sorted(rule.numbers_at, key=len, reverse=True))))
-        steps.append(lambda text: _taken(marks.split(text), rule.take))
     if rule.extension == "drop":
         steps.append(lambda text: _EXTENSION.sub("", text))
     if rule.international_prefix and not rule.region:
@@ -69,11 +66,6 @@ def international(text: str, region: str) -> str:
     if number.extension or not phonenumbers.is_possible_number(number):
         return text
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)).removeprefix("+")
-
-
-def _taken(parts: list[str], take: int) -> str:
-    found = [part.strip() for part in parts if part.strip()]
-    return found[take - 1] if len(found) >= take else ""
 
 
 def _without_prefix(text: str, prefix: str) -> str:

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
+from importer.mapping.names import matches
 from importer.mapping.texts import BLANKS, memory, nonempty, rework
 
 DEFAULT = (",", "，", "、")
 """Separators that mean nothing else in a cell of tags; `;` and `|` only by the mapping's word."""
 
-_BLANK = f"[{re.escape(BLANKS)}]"
 
-
-def joined(column: pa.Array, separators: Sequence[str] = ()) -> pa.Array:
+def joined(column: pa.Array, separators: Sequence[str] = (), nothing: Sequence[str] = ()) -> pa.Array:
     """The column with tags separated by a comma and nothing else, empty ones left out.
 
     A cell that holds a JSON list of texts is taken as one (Klaviyo), and tags in quotation marks lose them
-    (Mailchimp), if the mapping names the separators `json` or `","`.
+    (Mailchimp), if the mapping names the separators `json` or `","`. Tags that `nothing` names are left out.
     """
     separators = tuple(separators) or DEFAULT
     _, data = memory(column)
     raw = data.tobytes()
-    if separators == DEFAULT and raw.isascii() and b"," not in raw:
+    if separators == DEFAULT and not nothing and raw.isascii() and b"," not in raw:
         return column
     as_json = "json" in separators
     quoted = '","' in separators
@@ -42,8 +41,8 @@ def joined(column: pa.Array, separators: Sequence[str] = ()) -> pa.Array:
             return _comma(tag.replace('""', '"') for tag in text.strip('"').split('","'))
         return _comma(pattern.split(text))
 
+    def _comma(tags: Iterable[str]) -> str:
+        bare = (tag.strip(BLANKS) for tag in tags)
+        return ",".join(tag for tag in bare if tag and not any(matches(one, tag) for one in nothing))
+
     return rework(column, nonempty(column), one)
-
-
-def _comma(tags: object) -> str:
-    return ",".join(filter(None, (tag.strip(BLANKS) for tag in tags)))  # type: ignore[attr-defined]

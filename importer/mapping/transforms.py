@@ -13,6 +13,7 @@ from importer.contracts import Field, Kind
 from importer.mapping import dates, genders, numbers, people, tags
 from importer.mapping.dates import Order
 from importer.mapping.document import FieldRule
+from importer.mapping.filters import Filter
 from importer.mapping.names import matches
 from importer.mapping.people import NameRule
 from importer.mapping.texts import choose, concat, constant, joined, mask, nonempty, rework
@@ -38,6 +39,8 @@ class Step:
     sources: tuple[str, ...]
     country_code: str | None = None
     name_rule: NameRule | None = None
+    """Given only if the one source holds full names to split."""
+    when: Filter | None = None
 
     @property
     def own_gender_header(self) -> bool:
@@ -54,8 +57,12 @@ def gathered(step: Step, cell: Callable[[str], pa.Array], rows: int) -> pa.Array
         return constant("", rows)
     parts = [_without(cell(source), rule.nothing) for source in step.sources]
     column = _together(parts, rule.join)
-    if rule.part and step.name_rule:
-        name_rule, place = step.name_rule, ("first", "last").index(rule.part)
+    if step.when is not None:
+        column = choose(step.when.refused(cell(step.when.column)), "", column)
+    if rule.several_at or rule.behind:
+        column = rework(column, nonempty(column), lambda text: _one_of(text, rule))
+    if step.name_rule:
+        name_rule, place = step.name_rule, int(step.field.name == "last_name")
         column = rework(column, nonempty(column), lambda text: people.split(text, name_rule)[place])
     if rule.values:
         table = {key.strip().casefold(): value for key, value in rule.values.items()}
@@ -90,7 +97,7 @@ def read(
             coded, bad = genders.codes(column, step.own_gender_header or _mapped_to_codes(step.rule))
             return coded, [Fault("bad-gender", bad)] if bad.any() else []
         case Kind.TAGS:
-            return tags.joined(column, step.rule.separators), []
+            return tags.joined(column, step.rule.separators, step.rule.nothing), []
     return column, []
 
 
@@ -147,6 +154,17 @@ def _together(parts: Sequence[pa.Array], join: str | None) -> pa.Array:
             break
         column = choose(some, column, part)
     return column
+
+
+def _one_of(text: str, rule: FieldRule) -> str:
+    parts = [text]
+    for mark in rule.several_at:
+        parts = [piece for part in parts for piece in part.split(mark)]
+    found = [part.strip() for part in parts if part.strip()]
+    if rule.behind is not None:
+        mark = rule.behind.casefold()
+        found = [part[len(mark) :].strip() for part in found if part.casefold().startswith(mark)]
+    return found[rule.take - 1] if len(found) >= rule.take else ""
 
 
 def _without(column: pa.Array, nothing: Sequence[str]) -> pa.Array:
