@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importer.delivery.delivery import Delivery
 from importer.delivery.events import (
+    Attempted,
     BatchFinished,
     ClockCorrected,
     Event,
@@ -18,6 +19,7 @@ from importer.delivery.policy import Policy
 from importer.delivery.sender import Envelope, Sender
 
 __all__ = [
+    "Attempted",
     "BatchFinished",
     "ClockCorrected",
     "Delivery",

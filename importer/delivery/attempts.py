@@ -17,7 +17,7 @@ import tenacity
 from importer.api.answers import rule_for
 from importer.delivery.brake import Brake
 from importer.delivery.clock import Clock
-from importer.delivery.events import ClockCorrected, Event, Paused, Retrying, SlowedDown
+from importer.delivery.events import Attempted, ClockCorrected, Event, Paused, Retrying, SlowedDown
 from importer.delivery.health import Health
 from importer.delivery.pacing import Pace
 from importer.delivery.policy import Policy
@@ -119,6 +119,7 @@ class Attempts:
         verdict = self._sender.attempt(body)
         trail.verdict = verdict
         trail.unsure |= verdict.reached
+        self._notify(Attempted(trail.ordinal, tries.counted + tries.waits > 0, verdict.seconds))
         rate = self._pace.answered(verdict, sent)
         if rate is not None:
             self._notify(SlowedDown(rate, verdict.code))

@@ -17,14 +17,12 @@ class BatchFinished:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """One attempt is over, with or without an answer."""
+class Attempted:
+    """One request is over, with or without an answer."""
 
     ordinal: int
-    attempt: int
-    """Counts from 1 for each body."""
-    rows: int
-    """How many rows it settled: 0 if they go out again."""
+    again: bool
+    """True if the same body went out before."""
     seconds: float
 
 
@@ -81,6 +79,6 @@ class Stopping:
     waiting_for: int
 
 
-Event = BatchFinished | Answered | Retrying | Isolating | SlowedDown | Paused | ClockCorrected | Stopping
+Event = Attempted | BatchFinished | Retrying | Isolating | SlowedDown | Paused | ClockCorrected | Stopping
 Notify = Callable[[Event], None]
 """Called from the delivery's threads, one event at a time; must not block."""
