@@ -31,7 +31,7 @@ from importer.sandbox.store import Store
 
 BODY_SECONDS = 30.0
 """How long a body may take to arrive."""
-COMMIT_SECONDS = 0.1
+COMMIT_SECONDS = 0.25
 """How long other readers of the store's file may lag behind the answers."""
 REQUESTS_KEPT = 100_000
 _ENDLESS = 3600.0

@@ -13,6 +13,7 @@ import hmac
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from importer.api.signing import ALGORITHMS, SIGNED, WINDOW_MS, sign
 from importer.contracts import Contract, Endpoint, Field, Kind
@@ -149,11 +150,38 @@ class BatchRules:
             raise RefusalError(1002, "customers must be a non-empty array")
         if len(customers) > self.contract.max_customers:
             raise RefusalError(1002, f"customers: at most {self.contract.max_customers} per request")
+        if not self._fits(customers):
+            self._refuse(customers)
+        return customers
+
+    def _fits(self, customers: list[Customer]) -> bool:
+        """Column by column, whether all is within the contract: quick, and without saying where it is not."""
+        if set(map(type, customers)) != {dict}:
+            return False
+        for name in self._required:
+            if not all(customer.get(name) for customer in customers):
+                return False
+        known = 0
+        for name in self.contract.names:
+            values = [customer[name] for customer in customers if name in customer]
+            if not values:
+                continue
+            known += len(values)
+            limit = self._plain.get(name)
+            if limit is None:
+                if any(map(self._special[name], values)):
+                    return False
+            elif not _texts_fit(values, limit):
+                return False
+        return known == sum(map(len, customers))
+
+    def _refuse(self, customers: list[Customer]) -> None:
+        """Raises RefusalError 1002 for the first row and field that break the contract."""
         for index, customer in enumerate(customers):
             problem = self._problem(customer)
             if problem:
                 raise RefusalError(1002, f"customers[{index}]: {problem}")
-        return customers
+        raise RefusalError(1002, "customers break the contract")
 
     def _problem(self, customer: object) -> str:
         if type(customer) is not dict:
@@ -161,21 +189,26 @@ class BatchRules:
         for name in self._required:
             if not customer.get(name):
                 return f"{name} is required"
-        plain = self._plain
         for name, value in customer.items():
-            limit = plain.get(name)
-            if limit is None:
-                check = self._special.get(name)
-                problem = check(value) if check else "unknown field"
-                if problem:
-                    return f"{name[:40]}: {problem}"
-            elif type(value) is not str:
-                return f"{name}: must be a string"
-            elif len(value) > limit:
-                return f"{name}: longer than {limit} characters"
-            elif not value.isascii() and not storable(value):
-                return f"{name}: not valid Unicode"
+            problem = self._field_problem(name, value)
+            if problem:
+                return f"{name[:40]}: {problem}"
         return ""
+
+    def _field_problem(self, name: str, value: object) -> str:
+        limit = self._plain.get(name)
+        if limit is None:
+            check = self._special.get(name)
+            return check(value) if check else "unknown field"
+        if type(value) is not str:
+            return "must be a string"
+        if len(value) > limit:
+            return f"longer than {limit} characters"
+        return "" if storable(value) else "not valid Unicode"
+
+
+def _texts_fit(values: list[Any], limit: int) -> bool:
+    return set(map(type, values)) == {str} and max(map(len, values)) <= limit and storable("".join(values))
 
 
 _SPECIAL = frozenset({Kind.DATE, Kind.GENDER, Kind.JSON})
