@@ -23,7 +23,7 @@ from importer.delivery.pacing import Pace
 from importer.delivery.policy import Policy
 from importer.delivery.sender import Sender
 from importer.errors import ImporterError, RefusedError, UnreachableError
-from importer.model import Action, Verdict
+from importer.model import Action, Batch, Verdict
 
 
 class Ending(Enum):
@@ -36,6 +36,8 @@ class Ending(Enum):
     """The attempts are used up."""
     HALTED = "halted"
     """The run stops."""
+    LEFT_BEHIND = "left-behind"
+    """An attempt may have been processed, and these rows must not go twice."""
 
 
 @dataclass(slots=True)
@@ -59,17 +61,46 @@ class Trail:
         return replace(self)
 
 
-class _HaltedError(Exception):
+class HaltedError(Exception):
     """The run stopped before the next attempt."""
 
 
 @dataclass(slots=True)
-class _Tries:
-    """What counts within the attempts for one body."""
+class Load:
+    """Rows on their way as one body. Rows that must not go twice may have to leave it after an attempt."""
 
+    batch: Batch
+    body: bytes
     trail: Trail
+    resend: bool = False
+    """True if rows without contacts may go twice."""
+
+    @property
+    def fragile(self) -> bool:
+        """True if the CRM would store some row a second time: nothing tells it that it has it already."""
+        return not self.resend and not all(self.batch.contacts)
+
+    @property
+    def all_fragile(self) -> bool:
+        return not self.resend and not any(self.batch.contacts)
+
+
+Lighten = Callable[[Load], None]
+"""Takes the rows without contacts out of a load. Raises HaltedError if the run stops."""
+
+
+@dataclass(slots=True)
+class _Tries:
+    """What counts within the attempts for one load."""
+
+    load: Load
+    lighten: Lighten
     counted: int = 0
     waits: int = 0
+
+    @property
+    def trail(self) -> Trail:
+        return self.load.trail
 
 
 class Attempts:
@@ -88,11 +119,15 @@ class Attempts:
         self._pace = Pace(policy.rate, clock)
         self._counting = threading.Lock()
 
-    def send(self, body: bytes, trail: Trail) -> Ending:
-        """Sends one body until it is answered for good, and keeps in `trail` what happened."""
+    def send(self, load: Load, lighten: Lighten) -> Ending:
+        """Sends a load until it is answered for good, and keeps in its trail what happened.
+
+        Before it goes out again after an attempt that may have been processed, rows that nothing identifies
+        are taken out of it (API.md, “Not documented”).
+        """
         if self._brake.pulled.is_set():
             return Ending.HALTED
-        tries = _Tries(trail)
+        tries = _Tries(load, lighten)
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_result(lambda verdict: self._is_passing(verdict, tries)),
             after=lambda state: self._count(_verdict(state), tries),
@@ -103,31 +138,31 @@ class Attempts:
             retry_error_callback=_verdict,
         )
         try:
-            verdict = retrying(self._attempt, body, tries)
-        except _HaltedError:
+            verdict = retrying(self._attempt, tries)
+        except HaltedError:
             return Ending.HALTED
         return self._ending(verdict, tries)
 
-    def _attempt(self, body: bytes, tries: _Tries) -> Verdict:
+    def _attempt(self, tries: _Tries) -> Verdict:
         sent = self._pace.turn(self._brake.pulled)
         if sent is None:
-            raise _HaltedError
+            raise HaltedError
         with self._counting:
             self.requests += 1
         trail = tries.trail
         trail.attempts += 1
-        verdict = self._sender.attempt(body)
+        verdict = self._sender.attempt(tries.load.body)
         trail.verdict = verdict
         trail.unsure |= verdict.reached
+        if verdict.action is Action.STOP:
+            # Before anything else, so that no other worker sends in between.
+            self._brake.pull(_refused(verdict))
+        elif verdict.action is not Action.WAIT:
+            self.health.answered()
         self._notify(Attempted(trail.ordinal, tries.counted + tries.waits > 0, verdict.seconds))
         rate = self._pace.answered(verdict, sent)
         if rate is not None:
             self._notify(SlowedDown(rate, verdict.code))
-        if verdict.action is Action.STOP:
-            # Here, and not when the worker gets to it, so that no other one sends in between.
-            self._brake.pull(_refused(verdict))
-        elif verdict.action is not Action.WAIT:
-            self.health.answered()
         return verdict
 
     def _is_passing(self, verdict: Verdict, tries: _Tries) -> bool:
@@ -145,7 +180,7 @@ class Attempts:
 
     def _is_enough(self, verdict: Verdict, tries: _Tries) -> bool:
         """True if it must not, and the last verdict is what remains."""
-        if self._brake.pulled.is_set():
+        if self._brake.pulled.is_set() or (verdict.reached and tries.load.all_fragile):
             return True
         if verdict.action is Action.WAIT:
             left = self.health.patience_left()
@@ -180,6 +215,8 @@ class Attempts:
             self._pace.pause(verdict.retry_after)
             self._notify(Paused(verdict.retry_after))
         self._notify(Retrying(trail.ordinal, trail.attempts, verdict.code, verdict.message, wait))
+        if verdict.reached and tries.load.fragile:
+            tries.lighten(tries.load)
 
     @staticmethod
     def _can_correct(verdict: Verdict, trail: Trail) -> bool:

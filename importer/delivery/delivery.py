@@ -115,7 +115,9 @@ class Delivery:
         self._clock = clock or RealClock()
         self._brake = Brake()
         self._attempts = Attempts(sender, policy, self._clock, self._brake, self._notify)
-        self._courier = Courier(envelope, self._attempts, self._brake, self._notify)
+        self._courier = Courier(
+            envelope, self._attempts, self._brake, self._notify, resend_unknown=policy.resend_unknown
+        )
         self._inbox: queue.SimpleQueue[_Message] = queue.SimpleQueue()
         self._work: queue.SimpleQueue[Parcel | None] = queue.SimpleQueue()
         self._ready: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
@@ -362,7 +364,9 @@ class Delivery:
             outcome = Outcome(
                 parcel.batch.sheet, rows, status, parcel.batch.ordinal, attempts=parcel.trail.attempts
             )
-            settled.append(Settled(parcel.trail.entry, (outcome,), BatchState(status.value), final=False))
+            whole = rows == parcel.batch.rows
+            state = BatchState(status.value)
+            settled.append(Settled(parcel.trail.entry, (outcome,), state, whole, final=False))
         begun = {parcel.trail.entry for parcel in parcels if parcel.begun}
         self._write([], [event for event in settled if event.entry in begun])
         self._give_out(settled)

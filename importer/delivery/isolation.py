@@ -23,42 +23,46 @@ class Answered:
     """False for what a stop left over: `trail` tells of the larger part that it belonged to."""
 
 
+Send = Callable[[Batch, Trail], tuple[Batch, Ending]]
+"""Sends a part with a trail of its own. Returns it, perhaps without rows that must not go twice, and how it
+ended."""
+
+
 @dataclass(slots=True)
 class _Piece:
-    start: int
-    stop: int
+    batch: Batch
     trail: Trail
+    """Of the larger part that it belongs to."""
     guilty: bool = False
     """The other half was accepted, so it is this one; no need to send it whole."""
 
 
-def isolate(batch: Batch, trail: Trail, send: Callable[[Batch, Trail], Ending]) -> Iterator[Answered]:
-    """Sends a refused batch in parts; `send` gets each with a trail of its own. Yields every part in turn.
+def isolate(batch: Batch, trail: Trail, send: Send) -> Iterator[Answered]:
+    """Sends a refused batch in parts. Yields every part in turn, with how it ended.
 
-    Rows come in file order, each exactly once in a part that is not split further.
+    Rows come in file order, each at most once in a part that is not split further.
     """
-    pieces = _halves(0, len(batch), trail)
+    pieces = _halves(batch, trail)
     while pieces:
         piece = pieces.pop()
-        part = batch.part(piece.start, piece.stop)
-        if piece.guilty and len(part) > 1:
-            pieces += _halves(piece.start, piece.stop, piece.trail)
+        if piece.guilty and len(piece.batch) > 1:
+            pieces += _halves(piece.batch, piece.trail)
             continue
         sibling = pieces[-1] if pieces and pieces[-1].trail is piece.trail else None
         own = piece.trail.part()
-        ending = send(part, own)
+        part, ending = send(piece.batch, own)
         yield Answered(part, ending, own)
         if ending is Ending.HALTED:
             for rest in reversed(pieces):
-                yield Answered(batch.part(rest.start, rest.stop), ending, rest.trail, sent=False)
+                yield Answered(rest.batch, ending, rest.trail, sent=False)
             return
         if ending is Ending.REFUSED and len(part) > 1:
-            pieces += _halves(piece.start, piece.stop, own)
-        elif ending is Ending.ACCEPTED and sibling is not None:
+            pieces += _halves(part, own)
+        elif ending is Ending.ACCEPTED and sibling is not None and len(part) == len(piece.batch):
             sibling.guilty = True
 
 
-def _halves(start: int, stop: int, trail: Trail) -> list[_Piece]:
+def _halves(batch: Batch, trail: Trail) -> list[_Piece]:
     """Both halves, the first one last: pieces are taken from the end."""
-    middle = start + (stop - start + 1) // 2
-    return [_Piece(middle, stop, trail), _Piece(start, middle, trail)]
+    middle = (len(batch) + 1) // 2
+    return [_Piece(batch.part(middle, len(batch)), trail), _Piece(batch.part(0, middle), trail)]

@@ -22,6 +22,9 @@ class Policy:
     longest_wait: float = 30.0
     retries: int = 500
     """For the whole run: retries that led nowhere. A batch that gets in at last gives its own back."""
+    resend_unknown: bool = False
+    """Rows without phone and e-mail go out again too after an attempt that may have been processed, although
+    the CRM may then have them twice."""
     drain: float = 30.0
     """How long a stopping run waits for the answers to what is in flight."""
     alike_batches: int = 2

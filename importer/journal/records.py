@@ -113,6 +113,8 @@ class Settled:
     outcomes: tuple[Outcome, ...] = ()
     state: BatchState | None = None
     """None leaves the request open: only these rows of it are settled."""
+    whole: bool = False
+    """True if the one outcome is about all rows of the request, which then need not be repeated."""
     final: bool = True
     """False where only the run's stop settled these rows: a resumed run takes them up again."""
     attempts: int = 0

@@ -14,7 +14,7 @@ from importer.journal import ranges, rows
 from importer.journal.database import Database
 from importer.journal.known import Known
 from importer.journal.locks import Lock
-from importer.journal.records import BatchState, Begun, RequestRecord, RunRecord, RunState, Settled
+from importer.journal.records import Begun, RequestRecord, RunRecord, RunState, Settled
 from importer.model import Batch, ExitCode, Outcome, Status
 
 _BEGIN = """INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, 'begun', 0, '', '', '', '', ?, NULL)"""
@@ -96,13 +96,11 @@ class RunJournal:
             connection.executemany(_OUTCOME, outcomes)
 
     def _outcome(self, event: Settled, outcome: Outcome) -> tuple[object, ...]:
-        # A request that ends with one fate for all its rows need not repeat them.
-        whole = event.state not in (None, BatchState.REFUSED) and len(event.outcomes) == 1
         return (
             self._number,
             event.entry,
-            None if whole else outcome.sheet,
-            None if whole else ranges.encode(outcome.rows),
+            None if event.whole else outcome.sheet,
+            None if event.whole else ranges.encode(outcome.rows),
             outcome.status,
             event.final,
             outcome.batch,

@@ -163,7 +163,7 @@ class JournalMachine(RuleBasedStateMachine):
             return
         state, status, final = end
         rows = self.open[request]
-        self.run.write((), [Settled(request, (outcome(rows, status),), state, final=final)])
+        self.run.write((), [Settled(request, (outcome(rows, status),), state, whole=True, final=final)])
         self.living.discard(request)
         self.expected.update(dict.fromkeys(rows, (status, final)))
         if status is Status.IMPORTED:

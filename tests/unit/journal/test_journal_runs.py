@@ -18,7 +18,7 @@ from importer.model import Destination, ExitCode, Mode, Outcome, Status
 def accept(run, batch):
     entry = run.begin(batch, b"hash")
     outcome = Outcome(batch.sheet, batch.rows, Status.IMPORTED, batch.ordinal, 1)
-    run.write((), [Settled(entry, (outcome,), BatchState.ACCEPTED, attempts=1)])
+    run.write((), [Settled(entry, (outcome,), BatchState.ACCEPTED, whole=True, attempts=1)])
 
 
 def finish(run, counts=None):
