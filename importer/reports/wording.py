@@ -8,7 +8,7 @@ from importer import messages
 from importer.model import Issue, Status
 
 
-def word(code: str, lang: str, **found: object) -> str:
+def word(code: str, lang: str, /, **found: object) -> str:
     """A word or phrase of `messages/words.toml`."""
     return messages.sentence(code, found, lang)
 

@@ -1,0 +1,209 @@
+"""A finished run on the terminal: what became of the rows, what is wrong with them, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from importer.model import Destination, IssueGroup, Mode, RunSummary, Severity, Status
+from importer.reports import Closed, ReasonGroup, wording
+from importer.reports.plan import REPORT_HTML
+from importer.reports.sentences import said
+from importer.reports.wording import word
+
+KINDS = 12
+"""So many lines of a section; the page has them all."""
+BAR = 32
+STYLES = {
+    Status.IMPORTED: "green",
+    Status.VALID: "green",
+    Status.INVALID: "red",
+    Status.DUPLICATE: "cyan",
+    Status.SKIPPED: "cyan",
+    Status.REJECTED: "magenta",
+    Status.FAILED: "yellow",
+    Status.UNKNOWN: "yellow",
+    Status.NOT_SENT: "blue",
+}
+ANSWERED = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN})
+
+
+def show(console: Console, closed: Closed, lang: str, *, mask: bool = False) -> None:
+    """Print the summary of a run: counts, issues by kind and column, answers, files, next steps."""
+    summary = closed.summary
+    _print(console, Text(headline(summary, lang), style="bold"))
+    _print(console, Text(_took(summary, lang), style="dim"))
+    if summary.stop:
+        _print(console, Text(word("summary-stopped", lang, stop=summary.stop), style="yellow"))
+    console.print()
+    _counts(console, summary, lang)
+    show_issues(console, summary.issues, lang, mask=mask)
+    _reasons(console, [reason for reason in closed.reasons if reason.status in ANSWERED], lang)
+    notes = [*summary.notes, *(note.sentence(lang) for note in closed.notes)]
+    if notes:
+        _heading(console, "heading-notes", lang)
+        for note in notes:
+            _line(console, Text(note))
+    for failure in closed.failures:
+        _line(console, Text(f"{failure.sentence(lang)} {failure.hint(lang)}", style="red"))
+    _next(console, closed, lang)
+
+
+def headline(summary: RunSummary, lang: str) -> str:
+    """What went where: customers.xlsx → api-hk.nxlink.ai, mode update."""
+    if summary.dry_run or summary.destination is None:
+        return word("summary-run-line-dry", lang, source=summary.source)
+    mode = word(f"mode-{summary.mode.label}", lang)
+    return word("summary-run-line", lang, source=summary.source, where=summary.destination.host, mode=mode)
+
+
+def destination_line(destination: Destination, mode: Mode, source: str, rows: int | None, lang: str) -> str:
+    """Said before the first request: host, tenant, application, mode, rows."""
+    if rows is None:
+        counted = word("summary-destination-unknown-rows", lang, source=source)
+    else:
+        counted = wording.rows(rows, lang)
+    return word(
+        "summary-destination-line",
+        lang,
+        rows=counted,
+        host=destination.host,
+        tenant=destination.tenant_id,
+        app=destination.app_key,
+        mode=word(f"mode-{mode.label}", lang),
+    )
+
+
+def show_issues(console: Console, groups: Sequence[IssueGroup], lang: str, *, mask: bool = False) -> None:
+    """Print issues by kind and column with how many rows and three examples; errors first."""
+    sections = (("heading-errors", Severity.ERROR, "red"), ("heading-warnings", Severity.WARNING, "yellow"))
+    for heading, severity, style in sections:
+        some = [group for group in groups if group.severity is severity]
+        if not some:
+            continue
+        _heading(console, heading, lang)
+        for group in some[:KINDS]:
+            line = Text(issue_line(group, lang))
+            line.stylize(style, 0, len(group.code) if line.plain.startswith(group.code) else 0)
+            _line(console, line)
+            if group.examples:
+                _line(console, Text(_example(console, group, lang, mask), style="dim"), 4)
+        if len(some) > KINDS:
+            _line(console, Text(word("summary-more-kinds", lang, count=len(some) - KINDS), style="dim"))
+
+
+def _example(console: Console, group: IssueGroup, lang: str, mask: bool) -> str:
+    """What to do; on a terminal after what is wrong with the first cell. A log gets no customer's data."""
+    first = said(group.examples[0], lang=lang, mask=mask)
+    if not console.is_terminal:
+        return said(group.examples[0], lang=lang, mask=mask, offer=False).do
+    return f"{first.says}{'. ' if lang == 'en' else '。'}{first.do}"
+
+
+def issue_line(group: IssueGroup, lang: str) -> str:
+    """too-long in address: 41 rows, first at rows 17, 203, 988; longest 161 of 100."""
+    counted = wording.rows(group.rows, lang)
+    if group.column:
+        text = word("summary-issue-line", lang, code=group.code, column=group.column, rows=counted)
+    else:
+        text = word("summary-issue-line-row", lang, code=group.code, rows=counted)
+    if group.examples:
+        at = "summary-issue-at-one" if group.rows == 1 else "summary-issue-at"
+        text += _comma(lang) + word(at, lang, places=wording.examples(group.examples, lang))
+    if group.longest is not None and group.limit is not None:
+        text += "; " if lang == "en" else "；"
+        text += word("summary-issue-longest", lang, longest=group.longest, limit=group.limit)
+    return text
+
+
+def _counts(console: Console, summary: RunSummary, lang: str) -> None:
+    counts = {status: rows for status, rows in summary.counts.items() if rows}
+    if not counts:
+        _line(console, Text(word("summary-no-rows", lang)))
+        return
+    names = {status: wording.status(status, lang) for status in counts}
+    wide = max(cell_len(name) for name in names.values())
+    numbers = max(len(wording.number(rows)) for rows in counts.values())
+    bars = console.width >= 60 and not console.options.ascii_only
+    for status, rows in counts.items():
+        line = Text(set_cell_size(names[status], wide), style=STYLES[status])
+        line.append(f"  {wording.number(rows):>{numbers}}", style="default")
+        if bars:
+            line.append("  " + _bar(rows / summary.rows))
+        _line(console, line)
+
+
+def _bar(share: float) -> str:
+    """A bar of blocks, to an eighth of one; the smallest is an eighth."""
+    eighths = max(round(share * BAR * 8), 1)
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
+def _reasons(console: Console, reasons: Sequence[ReasonGroup], lang: str) -> None:
+    if not reasons:
+        return
+    _heading(console, "heading-answers", lang)
+    for reason in reasons[:KINDS]:
+        status, counted = wording.status(reason.status, lang), wording.rows(reason.rows, lang)
+        text = word("summary-reason-line", lang, status=status, code=reason.code, rows=counted)
+        at = "summary-issue-at-one" if reason.rows == 1 else "summary-issue-at"
+        text += _comma(lang) + word(at, lang, places=wording.places(reason.examples, lang))
+        _line(console, Text(text))
+        if reason.message:
+            _line(console, Text(reason.message, style="dim"), 4)
+
+
+def _next(console: Console, closed: Closed, lang: str) -> None:
+    if closed.files:
+        _heading(console, "heading-files", lang)
+        _line(console, Text(closed.summary.report_dir))
+        names = Text(word("summary-and", lang).join(file.path.name for file in closed.files), style="dim")
+        _line(console, names)
+    if closed.steps:
+        _heading(console, "heading-next", lang)
+        for step in closed.steps:
+            _line(console, Text(step.says))
+            # A command is one line however narrow the terminal is, so that it can be copied.
+            console.print(Text(f"    {step.command}", style="bold"), soft_wrap=True)
+    elif closed.summary.rows:
+        console.print()
+        done = "summary-all-valid" if closed.summary.dry_run else "summary-all-done"
+        _print(console, Text(word(done, lang), style="green"))
+
+
+def page_of(closed: Closed) -> str:
+    """Where report.html lies; empty if it could not be written."""
+    return next((str(file.path) for file in closed.files if file.name == REPORT_HTML), "")
+
+
+def _took(summary: RunSummary, lang: str) -> str:
+    counted = wording.rows(summary.rows, lang)
+    text = word("summary-took", lang, rows=counted, time=wording.span(summary.seconds))
+    if summary.seconds >= 1:
+        rate = wording.number(round(summary.rows / summary.seconds))
+        text += _comma(lang) + word("summary-per-second", lang, rate=rate)
+    return text
+
+
+def _comma(lang: str) -> str:
+    return ", " if lang == "en" else "，"
+
+
+def _heading(console: Console, code: str, lang: str) -> None:
+    console.print()
+    _print(console, Text(word(code, lang), style="bold"))
+
+
+def _line(console: Console, text: Text, indent: int = 2) -> None:
+    if console.is_terminal:
+        console.print(Padding(text, (0, 0, 0, indent)))
+    else:
+        console.print(Text(" " * indent).append_text(text), soft_wrap=True)
+
+
+def _print(console: Console, text: Text) -> None:
+    console.print(text, soft_wrap=not console.is_terminal)
