@@ -5,17 +5,20 @@ from importer.mapping.compiling import compile  # noqa: A004
 from importer.mapping.document import MappingFile
 from importer.mapping.files import load, load_text, ready, ready_text
 from importer.mapping.mapper import EXAMPLE_MARK, Mapper
+from importer.mapping.proposing import Proposal, propose
 
 __all__ = [
     "EXAMPLE_MARK",
     "Choice",
     "Mapper",
     "MappingFile",
+    "Proposal",
     "choose",
     "compile",
     "known_name",
     "load",
     "load_text",
+    "propose",
     "ready",
     "ready_text",
     "recognised",

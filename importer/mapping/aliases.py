@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Any
 
 from importer import contracts
 from importer.mapping.names import normal, without_remarks
@@ -57,12 +58,50 @@ def surely(header: str) -> str | None:
     return fields.pop() if len(fields) == 1 else None
 
 
+@cache
+def sure_names() -> Mapping[str, Alias]:
+    """Sure names of one field only, by their normal form: what likeness is measured against."""
+    return {name: found[0] for name, found in table().items() if len(found) == 1 and found[0].sure}
+
+
+@cache
+def other_names() -> frozenset[str]:
+    """Normal forms of names that are near a field's but mean something else."""
+    return frozenset(normal(name) for name in _tables()["nothing"]["names"])
+
+
+def companies(header: Iterable[str]) -> bool:
+    """Whether a header belongs to a list of companies rather than persons."""
+    names = {normal(name) for name in _tables()["nothing"]["companies"]}
+    return any(normal(name) in names for name in header)
+
+
+def mobile(header: str) -> bool:
+    """Whether a header says that its phones are mobile ones."""
+    return any(normal(word) in normal(header) for word in _tables()["around"]["mobile"])
+
+
+def core(header: str) -> str | None:
+    """The header without a word before and after that does not change its meaning; None if there is none."""
+    text = header.strip()
+    around = _tables()["around"]
+    before = (word for word in around["before"] if text.casefold().startswith(word.casefold()))
+    text = text[len(max(before, key=len, default="")) :].strip()
+    after = (word for word in around["after"] if text.casefold().endswith(word.casefold()))
+    text = text[: len(text) - len(max(after, key=len, default=""))].strip()
+    return text if text and text != header.strip() else None
+
+
 def _listed() -> Iterator[Alias]:
     for name in api_names().values():
         yield Alias(name, name, "api", sure=True)
-    tables = tomllib.loads(resources.files("importer.mapping").joinpath("aliases.toml").read_text("utf-8"))
     for sure in (True, False):
-        for field, levels in tables.items():
+        for field, levels in _tables().items():
             for language, labels in levels.get("sure" if sure else "likely", {}).items():
                 for label in labels:
                     yield Alias(field, label, language, sure)
+
+
+@cache
+def _tables() -> dict[str, Any]:
+    return tomllib.loads(resources.files("importer.mapping").joinpath("aliases.toml").read_text("utf-8"))

@@ -1,0 +1,222 @@
+"""What each column of an unknown file most likely is, with how sure that is and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rapidfuzz import fuzz, process
+
+from importer.contracts import Contract, Kind
+from importer.mapping import aliases, evidence
+from importer.mapping.choosing import is_custom, recognised
+from importer.mapping.document import MappingFile
+from importer.mapping.names import find, normal, without_brackets, without_remarks
+from importer.model import Note
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TAKEN = 0.6
+"""From this confidence on a proposal is taken; below, it is only mentioned."""
+_API, _SURE, _LIKELY = 1.0, 0.95, 0.7
+_BARE, _CORE = 0.9, 0.8
+_ALIKE = 88
+_FULL, _FIRST, _LAST = "full_name", "first_name", "last_name"
+# Names that mean a full name alone and a first name beside a last-name column.
+_SHORT = {normal(name) for name in ("Name", "Nombre", "Nome", "Nama", "Tên")}
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What one column most likely is."""
+
+    column: str
+    field: str | None
+    """The API field, or the key of a tenant's own field; None if the column would be left out."""
+    confidence: float
+    """0 to 1."""
+    why: Note
+    split: bool = False
+    """True if the column holds full names, of which `field` and last_name each take a part."""
+
+    @property
+    def reason(self) -> str:
+        """Why, in English."""
+        return self.why.sentence()
+
+    @property
+    def taken(self) -> bool:
+        """Whether the proposal is sure enough to be used without a person's word."""
+        return self.field is not None and self.confidence >= TAKEN
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    column: int
+    field: str
+    confidence: float
+    rank: int
+    why: Note
+
+
+def propose(
+    header: Sequence[str], samples: pd.DataFrame | None, contract: Contract, *, ready_made: bool = True
+) -> tuple[Proposal, ...]:
+    """One proposal for each column, in order.
+
+    `samples` holds some rows of text under the same column names, or is None; cells that a field could not
+    hold make its column less likely. With `ready_made` a mapping that the header identifies decides.
+    """
+    known = recognised(header) if ready_made else ()
+    if len(known) == 1:
+        return tuple(_from_mapping(known[0], header))
+    cells = {name: _cells(samples, name) for name in header}
+    claims = [claim for place, name in enumerate(header) for claim in _claims(place, name, cells[name])]
+    claims = [claim for claim in _in_context(claims, header) if claim.field in (*contract.names, _FULL)]
+    winners = _winners(claims)
+    if _FULL not in contract.names:
+        winners = _split_names(winners)
+    return tuple(_proposal(place, name, claims, winners) for place, name in enumerate(header))
+
+
+def _proposal(
+    place: int, column: str, claims: Sequence[_Claim], winners: Mapping[str, tuple[_Claim, bool]]
+) -> Proposal:
+    if is_custom(column):
+        return Proposal(column, column.strip(), _API, Note("why-custom"))
+    for field, (claim, split) in winners.items():
+        if claim.column == place:
+            why = Note("why-split", claim.why.found) if split else claim.why
+            return Proposal(column, field, round(claim.confidence, 2), why, split)
+    mine = max(
+        (claim for claim in claims if claim.column == place), key=lambda one: one.confidence, default=None
+    )
+    if mine is None:
+        return Proposal(column, None, 0.0, Note("why-unknown"))
+    return Proposal(column, None, round(1 - mine.confidence, 2), Note("why-taken", (("field", mine.field),)))
+
+
+def _claims(place: int, column: str, cells: Sequence[str]) -> list[_Claim]:
+    if is_custom(column) or not normal(column):
+        return []
+    found = _by_name(place, column) or _by_likeness(place, column)
+    if not found and evidence.confirms(Kind.EMAIL, cells):
+        return [_Claim(place, "email", 0.65, 99, Note("why-values", (("field", "email"),)))]
+    return [_weighed(claim, cells) for claim in found]
+
+
+def _by_name(place: int, column: str) -> list[_Claim]:
+    bare = without_brackets(column)
+    variants = [(column, 1.0), (without_remarks(column), 1.0), (bare, _BARE)]
+    variants += [(core, _CORE) for text in (column, bare) if (core := aliases.core(text))]
+    for text, factor in variants:
+        if factor < 1 and normal(text) in aliases.other_names():
+            return []
+        found = aliases.table().get(normal(text), ())
+        if found:
+            return [_claim(place, alias, factor, column) for alias in found]
+    return []
+
+
+def _claim(place: int, alias: aliases.Alias, factor: float, column: str) -> _Claim:
+    base = _API if alias.language == "api" else _SURE if alias.sure else _LIKELY
+    code = "why-api-name" if alias.language == "api" else "why-alias" if alias.sure else "why-likely"
+    if factor < 1:
+        code = "why-core"
+    found = (("label", alias.label), ("field", alias.field), ("language", alias.language))
+    rank = 0 if aliases.mobile(column) else list(aliases.table()).index(normal(alias.label))
+    return _Claim(place, alias.field, base * factor, rank, Note(code, found))
+
+
+def _by_likeness(place: int, column: str) -> list[_Claim]:
+    name = normal(column)
+    if len(name) < 4 or name in aliases.other_names():
+        return []
+    known = aliases.sure_names()
+    best = process.extractOne(name, known.keys(), scorer=fuzz.ratio, score_cutoff=_ALIKE)
+    if best is None or _digits(best[0]) != _digits(name) or best[0][:1] != name[:1]:
+        return []
+    alias = known[best[0]]
+    found = (("label", alias.label), ("field", alias.field), ("percent", round(best[1])))
+    return [_Claim(place, alias.field, 0.75 * best[1] / 100, 98, Note("why-alike", found))]
+
+
+def _weighed(claim: _Claim, cells: Sequence[str]) -> _Claim:
+    kind = _kinds().get(claim.field, Kind.TEXT)
+    if evidence.contradicts(kind, cells):
+        why = Note("why-values-differ", claim.why.found)
+        return _Claim(claim.column, claim.field, claim.confidence * 0.4, claim.rank, why)
+    return claim
+
+
+def _in_context(claims: Sequence[_Claim], header: Sequence[str]) -> list[_Claim]:
+    """“Name” is a first name where a last name stands beside it and no other first name does; a company's name
+    is no person's."""
+    if aliases.companies(header):
+        claims = [claim for claim in claims if claim.field != _FULL]
+    fields = {claim.field for claim in claims}
+    if _LAST not in fields or any(
+        claim.field == _FIRST and normal(header[claim.column]) not in _SHORT for claim in claims
+    ):
+        return list(claims)
+    beside = Note("why-beside", (("field", _FIRST),))
+    return [
+        _Claim(claim.column, _FIRST, 0.85, claim.rank, beside)
+        if claim.field == _FULL and normal(header[claim.column]) in _SHORT
+        else claim
+        for claim in claims
+    ]
+
+
+def _winners(claims: Sequence[_Claim]) -> dict[str, tuple[_Claim, bool]]:
+    """For each field the claim that is surest; a column wins one field only."""
+    found: dict[str, tuple[_Claim, bool]] = {}
+    used: set[int] = set()
+    for claim in sorted(claims, key=lambda one: (-one.confidence, one.rank, one.column)):
+        if claim.field not in found and claim.column not in used:
+            found[claim.field] = (claim, False)
+            used.add(claim.column)
+    return found
+
+
+def _split_names(winners: dict[str, tuple[_Claim, bool]]) -> dict[str, tuple[_Claim, bool]]:
+    """A full name feeds first and last name, unless there is a column for either."""
+    full = winners.pop(_FULL, None)
+    if full and not winners.keys() & {_FIRST, _LAST}:
+        winners[_FIRST] = (full[0], True)
+    return winners
+
+
+def _from_mapping(mapping: MappingFile, header: Sequence[str]) -> list[Proposal]:
+    fields: dict[str, tuple[str, bool]] = {}
+    for name, rule in {**mapping.fields, **mapping.custom}.items():
+        present = [column for source in rule.source if (column := find(source, header))]
+        if rule.split and not present and (whole := find(rule.split, header)):
+            fields[whole] = (_FIRST, True)
+        for column in (*present, *(c for c in (find(rule.country_code or "", header),) if c)):
+            fields.setdefault(column, (name, False))
+    why = Note("why-ready-made", (("name", mapping.name),))
+    return [
+        Proposal(column, fields[column][0], 1.0, why, fields[column][1])
+        if column in fields
+        else Proposal(column, None, 1.0, Note("why-not-in-mapping", (("name", mapping.name),)))
+        for column in header
+    ]
+
+
+def _cells(samples: pd.DataFrame | None, column: str) -> list[str]:
+    if samples is None or column not in samples.columns:
+        return []
+    return [str(cell) for cell in samples[column].tolist()[:200]]
+
+
+def _kinds() -> Mapping[str, Kind]:
+    from importer import contracts
+
+    return {field.name: field.kind for name in contracts.NAMES for field in contracts.load(name).fields}
+
+
+def _digits(text: str) -> str:
+    return "".join(c for c in text if c.isdigit())
