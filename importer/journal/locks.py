@@ -79,6 +79,10 @@ class Locks:
         digest = hashlib.sha256(f"{sha256}|{destination_key}".encode()).hexdigest()
         return Lock(self._folder / f"source-{digest[:32]}.lock")
 
+    def job(self, name: str) -> Lock:
+        """The lock of one scheduled job."""
+        return Lock(self._folder / f"job-{name}.lock")
+
     def held(self, run_id: str) -> bool:
         """True if a living process is at work on the run."""
         path = self._folder / f"run-{run_id}.lock"

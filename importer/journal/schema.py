@@ -80,7 +80,47 @@ CREATE TABLE outcomes (
 CREATE INDEX outcomes_by_run ON outcomes (run, entry);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_JOBS = """
+CREATE TABLE job_rounds (
+    number INTEGER PRIMARY KEY,
+    job TEXT NOT NULL,
+    started TEXT NOT NULL,
+    ended TEXT,
+    result TEXT NOT NULL,
+    exit_code INTEGER,
+    reason TEXT NOT NULL
+);
+CREATE INDEX job_rounds_by_job ON job_rounds (job, number);
+
+-- One line for each file that a job took. fate and target are set before the file moves there, settled after.
+CREATE TABLE job_files (
+    number INTEGER PRIMARY KEY,
+    job TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    place TEXT NOT NULL,
+    target TEXT NOT NULL,
+    after_run INTEGER NOT NULL,
+    released INTEGER NOT NULL,
+    tries INTEGER NOT NULL,
+    fate TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    run TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    mapping_digest TEXT NOT NULL,
+    destination_key TEXT NOT NULL,
+    header TEXT NOT NULL,
+    rows INTEGER NOT NULL,
+    filled TEXT NOT NULL,
+    counts TEXT NOT NULL,
+    taken TEXT NOT NULL,
+    settled TEXT
+);
+CREATE INDEX job_files_by_job ON job_files (job, number);
+CREATE INDEX job_files_by_content ON job_files (sha256);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _JOBS)
 
 
 def version(connection: sqlite3.Connection) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 from importer.errors import JournalError
 from importer.journal import rows
 from importer.journal.database import BUSY_SECONDS, FILE_NAME, Database, state_folder
+from importer.journal.jobs import JobHistory
 from importer.journal.known import Known
 from importer.journal.locks import Lock, Locks, holder
 from importer.journal.records import Kind, RequestRecord, RunRecord, RunState
@@ -62,6 +63,15 @@ class Journal:
     @property
     def moved_aside(self) -> Path | None:
         return self._database.moved_aside
+
+    @property
+    def jobs(self) -> JobHistory:
+        """What scheduled jobs did."""
+        return JobHistory(self._database)
+
+    def job_lock(self, name: str) -> Lock:
+        """The lock of a job, not yet taken."""
+        return self._locks.job(name)
 
     def close(self) -> None:
         self._database.close()
@@ -148,8 +158,11 @@ class Journal:
         """The newest finished run that sent this very file to this destination in the same way."""
         found = self._records(
             "WHERE sha256 = ? AND destination_key = ? AND mapping_digest = ? AND mode = ? AND NOT dry_run"
-            " AND state = ? ORDER BY number DESC LIMIT 1",
-            (sha256, destination_key, mapping_digest, int(mode), RunState.FINISHED),
+            " AND state = ? AND exit_code <> ? ORDER BY number DESC LIMIT 1",
+            (
+                *(sha256, destination_key, mapping_digest, int(mode)),
+                *(RunState.FINISHED, int(ExitCode.TRIPWIRE)),
+            ),
         )
         return found[0] if found else None
 
@@ -191,21 +204,23 @@ class Journal:
 
     def prune(self, older_than: datetime) -> int:
         """Forgets the runs that began before, except those at work. Returns how many there were."""
-        old = [
-            record
-            for record in self.runs()
-            if record.started and record.started < older_than and not self._locks.held(record.id)
-        ]
+        return self.forget(
+            [record.id for record in self.runs() if record.started and record.started < older_than]
+        )
+
+    def forget(self, run_ids: Iterable[str]) -> int:
+        """Forgets these runs, except those at work. Returns how many there were."""
+        old = [run_id for run_id in run_ids if not self._locks.held(run_id)]
         with self._database.transaction() as connection:
-            for record in old:
+            for run_id in old:
                 for table in ("outcomes", "batches"):
                     connection.execute(
                         f"DELETE FROM {table} WHERE run = (SELECT number FROM runs WHERE id = ?)",  # noqa: S608 - our own table names
-                        (record.id,),
+                        (run_id,),
                     )
-                connection.execute("DELETE FROM runs WHERE id = ?", (record.id,))
-        for record in old:
-            self._locks.forget(record.id)
+                connection.execute("DELETE FROM runs WHERE id = ?", (run_id,))
+        for run_id in old:
+            self._locks.forget(run_id)
         if old:
             self._database.vacuum()
         return len(old)

@@ -162,7 +162,8 @@ class Run:
         meter = Meter(self.observer)
         with ExitStack() as stack:
             reports = stack.enter_context(Reports(_report_plan(self.plan, run_journal.id, directory)))
-            held = self._look_ahead(memory) if memory.replay is None else None
+            # A run that died before its first request is looked through when it is resumed.
+            held = None if memory.last_ordinal else self._look_ahead(memory)
             self.observer(RunStarted(run_journal.record, self.plan))
             outlet = self._outlet(stack, run_journal, held, meter)
             flow = Flow(self.plan, reports, outlet, memory, self._pulse(reports.tally))
