@@ -144,10 +144,9 @@ class Store:
         self, contract: str, app: App, mode: int, customers: Sequence[Mapping[str, object]], now_ms: int
     ) -> Written:
         """Stores a batch in row order under mode 0 (replace), 1 (update) or 2 (keep); the caller commits."""
-        fields = self._contacts[contract]
-        contacts = [list(_contacts(fields, app.id, customer)) for customer in customers]
+        contacts = _contacts(self._contacts[contract], app.id, customers)
         owners = self._claim(contacts)
-        used = frozenset(chain.from_iterable(customers))
+        used = frozenset().union(*customers)
         names = tuple(name for name in FIELDS if name in used)
         rows = [
             (owner, app.id, now_ms, now_ms, *map(customer.get, names))
@@ -298,15 +297,14 @@ def contact_fields(contract: Contract) -> tuple[tuple[str, bool], ...]:
     return tuple((name, contract.field(name).kind is Kind.EMAIL) for name in contract.contact_fields)
 
 
-def phone_key(text: str) -> str:
-    """A phone as it is compared: its digits."""
-    return text if text.isdigit() else "".join(char for char in text if char.isdigit())
-
-
 def contact_key(app: int, text: str, email: bool) -> str:
-    """A contact as it is compared; empty if there is nothing to compare."""
-    text = text.strip().lower() if email else phone_key(text)
-    return f"{app}{'@' if email else '#'}{text}" if text else ""
+    """A contact as it is compared: a phone by its digits, an e-mail in any case; empty if nothing is left."""
+    if email:
+        text = text.strip().lower()
+        return f"{app}@{text}" if text else ""
+    if not text.isdigit():
+        text = "".join(char for char in text if char.isdigit())
+    return f"{app}#{text}" if text else ""
 
 
 def _assign(
@@ -330,13 +328,16 @@ def _assign(
     return owners, claims
 
 
-def _contacts(fields: Sequence[tuple[str, bool]], app: int, customer: Mapping[str, object]) -> Iterator[str]:
+def _contacts(
+    fields: Sequence[tuple[str, bool]], app: int, customers: Sequence[Mapping[str, object]]
+) -> list[list[str]]:
+    """The contacts of each customer as they are compared, in the contract's order."""
+    columns = []
     for name, email in fields:
-        value = customer.get(name)
-        if value:
-            key = contact_key(app, str(value), email)
-            if key:
-                yield key
+        values = [customer.get(name) for customer in customers]
+        if any(values):
+            columns.append([contact_key(app, str(value), email) if value else "" for value in values])
+    return [list(filter(None, keys)) for keys in zip(*columns, strict=True)] or [[] for _ in customers]
 
 
 def _conditions(app: App, search: Search) -> tuple[list[str], list[object]]:
