@@ -20,6 +20,7 @@ from pathlib import Path
 from importer.contracts import NAMES, Contract, Kind, load
 
 VERSION = 1
+APPLICATION_ID = 0x4E584C53
 MAX_APPS = 1000
 ROWS_AT_ONCE = 50
 REPLACE, UPDATE, KEEP = 0, 1, 2
@@ -123,15 +124,32 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._db = connect(path)
-        self._db.executescript(SCHEMA)
-        self._db.execute("INSERT OR IGNORE INTO about VALUES ('id', ?)", (uuid.uuid4().hex,))
-        self._db.execute("INSERT OR IGNORE INTO about VALUES ('version', ?)", (str(VERSION),))
-        self._db.commit()
+        try:
+            self._begin()
+        except BaseException:
+            self._db.close()
+            raise
         self.identity = str(self._about("id"))
         """Tells this store from every other, whatever its file is called."""
         self._next = 1 + self._one("SELECT coalesce(max(id), 0) FROM customer")
         self._hopeful = True
         self._contacts = {name: contact_fields(load(name)) for name in NAMES}
+
+    def _begin(self) -> None:
+        """Makes a new file a store, and refuses one that is something else before changing a byte of it."""
+        if self._one("PRAGMA application_id") != APPLICATION_ID:
+            if self._one("SELECT count(*) FROM sqlite_master"):
+                raise sqlite3.DatabaseError("it is a database of something else")
+            self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        elif self._one("PRAGMA user_version") != VERSION:
+            raise sqlite3.DatabaseError("it is of another version of the sandbox")
+        # A sandbox survives its own end, not the machine's: no waiting for the disk.
+        self._db.executescript(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536; "
+            f"PRAGMA wal_autocheckpoint = 16000; PRAGMA user_version = {VERSION}; {SCHEMA}"
+        )
+        self._db.execute("INSERT OR IGNORE INTO about VALUES ('id', ?)", (uuid.uuid4().hex,))
+        self._db.commit()
 
     def close(self) -> None:
         self._db.commit()
@@ -265,16 +283,6 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}", uri=True, check_same_thread=False
     )
     db.row_factory = sqlite3.Row
-    try:
-        if not read_only:
-            # A sandbox survives its own end, not the machine's: no waiting for the disk.
-            db.executescript(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; "
-                "PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 16000"
-            )
-    except sqlite3.Error:
-        db.close()
-        raise
     return db
 
 
