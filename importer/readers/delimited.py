@@ -36,6 +36,10 @@ class Text:
     encoding: str
     valid_utf8: bool
     confidence: float | None = None
+    lines: int = 0
+    """Line feeds in it."""
+    label: str = "UTF-8"
+    """The encoding's name as people know it."""
 
     def pieces(self) -> Iterator[bytes]:
         return utf8_pieces(self.file, self.encoding, valid_utf8=self.valid_utf8)
@@ -60,6 +64,7 @@ class DelimitedSource(Source):
         self.header_row = self._layout.header_row
         self.header = self._layout.header
         self.notes = self._layout.notes
+        self.rows_about = max(text.lines - (self.header_row or 0), 0) if text.lines else None
 
     def chunks(self) -> Iterator[Chunk]:
         row = self._first_row
@@ -68,9 +73,6 @@ class DelimitedSource(Source):
             row += rows
         if _stamp(self._text.file) != self._stamp:
             raise InputError("file-changed", name=self.name)
-
-    def close(self) -> None:
-        self._text.file.close()
 
     def _blocks(self, row: int) -> Iterator[tuple[Block, int]]:
         """Parsed blocks, and how many rows each takes; `row` is the number of the first one."""
@@ -103,7 +105,7 @@ class DelimitedSource(Source):
         width = len(self._layout.names)
         decoded = self._text.valid_utf8 or UNDECODED.search(window) is None
         clean = parse_clean(window, self._delimiter, width, final=final) if decoded else None
-        reading = _Careful(self._layout, self._delimiter, self._text.encoding)
+        reading = _Careful(self._layout, self._delimiter, self._text.label)
         if clean is not None and len(clean.misfits) * 4 <= len(clean.columns[0]) + 4:
             rows = len(clean.columns[0]) + len(clean.misfits)
             return reading.complete(clean, row), rows, clean.consumed

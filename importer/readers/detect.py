@@ -1,7 +1,9 @@
-"""What a file is, by its first bytes; its name is only a hint."""
+"""What a file is, by its bytes; its name is only a hint."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from enum import Enum
 
 
@@ -12,20 +14,102 @@ class Kind(Enum):
     ZIP = "zip"
     OLE = "ole"
     GZIP = "gzip"
-    OTHER = "other"
+
+
+class ZipKind(Enum):
+    """What a zip archive holds."""
+
+    XLSX = "xlsx"
+    XLSM = "xlsm"
+    XLSB = "xlsb"
+    ODS = "ods"
+    ARCHIVE = "archive"
 
 
 _MAGIC: tuple[tuple[bytes, Kind], ...] = (
     (b"PK\x03\x04", Kind.ZIP),
     (b"PK\x05\x06", Kind.ZIP),
+    (b"PK\x07\x08", Kind.ZIP),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Kind.OLE),
     (b"\x1f\x8b", Kind.GZIP),
 )
+_FOREIGN: tuple[tuple[bytes, str], ...] = (
+    (b"%PDF", "PDF"),
+    (b"{\\rtf", "RTF"),
+    (b"\x89PNG", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"GIF8", "GIF"),
+    (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
+    (b"Rar!", "RAR"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"SQLite format 3", "SQLite"),
+    (b"PAR1", "Parquet"),
+    (b"ARROW1", "Arrow"),
+    (b"BEGIN:VCARD", "vCard"),
+    (b"ID;P", "SYLK"),
+    (b"\x09\x08\x10\x00", "Excel 5"),
+    (b"\x09\x00\x04\x00", "Excel 2"),
+    (b"\x09\x02\x06\x00", "Excel 3"),
+    (b"\x09\x04\x06\x00", "Excel 4"),
+)
+_HTML = re.compile(
+    r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*"
+    r"<(?:!doctype\s+html|html|head|body|meta|table|style)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_XML = re.compile(r"\s*<(?:\?xml|Workbook|[A-Za-z]+:?[A-Za-z]*\s+xmlns)")
+_JSON = re.compile(r'\s*(?:\{\s*"|\[\s*[{\["])')
+_CONTROLS = bytes({*range(32)} - {9, 10, 12, 13, 26, 27})
+_MOST_CONTROLS = 0.1
+_WORKBOOK_PARTS = {"xl/workbook.xml": ZipKind.XLSX, "xl/workbook.bin": ZipKind.XLSB}
+_FOREIGN_PARTS = {
+    "word/document.xml": "Word",
+    "ppt/presentation.xml": "PowerPoint",
+    "index/document.iwa": "Numbers",
+    "index.zip": "Numbers",
+}
 
 
 def kind_of(head: bytes) -> Kind:
     """The kind of a file that begins with `head`."""
-    for magic, kind in _MAGIC:
-        if head.startswith(magic):
-            return kind
-    return Kind.TEXT
+    return next((kind for magic, kind in _MAGIC if head.startswith(magic)), Kind.TEXT)
+
+
+def foreign_format(head: bytes) -> str | None:
+    """The name of a known format that holds no table this program reads."""
+    return next((name for magic, name in _FOREIGN if head.startswith(magic)), None)
+
+
+def foreign_text(head: str) -> str | None:
+    """The name of a text format that is no delimited table."""
+    start = head.lstrip("\ufeff")
+    if _HTML.match(start):
+        return "HTML"
+    if _XML.match(start):
+        return "XML"
+    return "JSON" if _JSON.match(start) else None
+
+
+def is_binary(head: bytes) -> bool:
+    """Whether bytes in a one-byte encoding hold more control characters than damaged text would."""
+    controls = len(head) - len(head.translate(None, _CONTROLS))
+    return controls > max(_MOST_CONTROLS * len(head), 2)
+
+
+def zip_kind(names: Collection[str], content_types: bytes) -> tuple[ZipKind, str | None]:
+    """What an archive with these members is, and the name of a format that is no table."""
+    folded = {name.casefold() for name in names}
+    for part, foreign in _FOREIGN_PARTS.items():
+        if part in folded:
+            return ZipKind.ARCHIVE, foreign
+    for part, kind in _WORKBOOK_PARTS.items():
+        if part in folded:
+            macros = kind is ZipKind.XLSX and b"macroEnabled" in content_types
+            return (ZipKind.XLSM if macros else kind), None
+    if "content.xml" in folded:
+        return ZipKind.ODS, None
+    if b"sheet.main+xml" in content_types:
+        return ZipKind.XLSX, None
+    return ZipKind.ARCHIVE, None

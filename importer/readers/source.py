@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -53,12 +54,15 @@ class Source(ABC):
     header_row: int | None = None
     header: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
+    rows_about: int | None = None
+    """How many rows lie below the header, at most: blank ones and line breaks in cells are counted too."""
 
     def __init__(self, origin: Origin) -> None:
         self.path = origin.path
         self.name = origin.name
         self.sha256 = origin.sha256
         self.size = origin.size
+        self._cleanup = ExitStack()
 
     @abstractmethod
     def chunks(self) -> Iterator[Chunk]:
@@ -67,9 +71,13 @@ class Source(ABC):
         Raises InputError if the file changed since it was opened, or cannot be read to its end.
         """
 
-    @abstractmethod
+    def on_close(self, cleanup: ExitStack) -> None:
+        """What else there is to let go of when the source is closed."""
+        self._cleanup = cleanup
+
     def close(self) -> None:
         """Lets go of the file and of whatever was unpacked from it."""
+        self._cleanup.close()
 
     def __enter__(self) -> Self:
         return self

@@ -4,49 +4,100 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from importer.readers.decoding import PIECE, is_utf8
+import numpy as np
 
+from importer.readers.decoding import PIECE, decoder, is_utf8
+
+HEAD = 1 << 16
 _CONTINUATION = range(0x80, 0xC0)
+_FULL_SAMPLE, _LATER_SAMPLE = 1 << 17, 1 << 11
+"""Bytes of lines beyond ASCII that are kept: at first, and then of each piece."""
+_MOST_SAMPLE = 1 << 19
+_LONGEST_LINE = 1 << 12
+_BAD = re.compile("[\udc80-\udcff]+")
+_BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Survey:
     """What a pass over the bytes tells."""
 
-    sha256: str
-    size: int
-    ascii: bool
-    valid_utf8: bool
-    head: bytes
+    sha256: str = ""
+    size: int = 0
+    lines: int = 0
+    """Line feeds."""
+    head: bytes = b""
     """The first bytes, up to 64 KiB."""
-
-
-HEAD = 1 << 16
+    ascii: bool = True
+    valid_utf8: bool = True
+    multibyte: int = 0
+    """Valid UTF-8 characters of several bytes, roughly."""
+    bad_bytes: int = 0
+    """Bytes that are not UTF-8."""
+    sample: bytes = b""
+    """Lines that are not ASCII, from all over the file; empty if the whole is UTF-8."""
+    cut_lines: int = 0
+    """How many of them were shortened, perhaps in the middle of a character."""
+    _lines: list[bytes] = field(default_factory=list)
+    _sampled: int = 0
 
 
 def survey(file: BinaryIO) -> Survey:
     """Reads `file` from its start to its end."""
     file.seek(0)
     digest = hashlib.sha256()
-    head = b""
-    size = 0
-    plain = valid = True
+    seen = Survey()
     rest = b""
     while piece := file.read(PIECE):
         digest.update(piece)
-        head = head or piece[:HEAD]
-        size += len(piece)
-        if valid and not (piece.isascii() and not rest):
-            plain = False
+        seen.head = seen.head or piece[:HEAD]
+        seen.size += len(piece)
+        seen.lines += piece.count(b"\n")
+        if rest or not piece.isascii():
+            seen.ascii = False
             whole = rest + piece
             cut = _character_start(whole)
-            valid = is_utf8(whole[:cut])
+            _take(seen, whole[:cut])
             rest = whole[cut:]
-    valid = valid and is_utf8(rest)
-    return Survey(digest.hexdigest(), size, plain, valid, head)
+    if rest:
+        _take(seen, rest)
+    seen.sha256 = digest.hexdigest()
+    seen.sample = b"" if seen.valid_utf8 else b"\n".join(seen._lines)
+    seen._lines.clear()
+    return seen
+
+
+def _take(seen: Survey, piece: bytes) -> None:
+    if is_utf8(piece):
+        if seen.multibyte < 1 << 20:
+            seen.multibyte += int(np.count_nonzero(np.frombuffer(piece, dtype=np.uint8) >= 0xC0))
+    else:
+        seen.valid_utf8 = False
+        text = decoder("utf-8").decode(piece, True)
+        bad = sum(map(len, _BAD.findall(text)))
+        seen.bad_bytes += bad
+        seen.multibyte += sum(map(len, _BEYOND_ASCII.findall(text))) - bad
+    _sample(seen, piece)
+
+
+def _sample(seen: Survey, piece: bytes) -> None:
+    """Keeps lines that are not ASCII, more of the first pieces than of the later ones."""
+    if seen._sampled > _MOST_SAMPLE:
+        return
+    room = max(_FULL_SAMPLE - seen._sampled, _LATER_SAMPLE)
+    for line in piece.splitlines():
+        if line.isascii():
+            continue
+        seen.cut_lines += len(line) > _LONGEST_LINE
+        seen._lines.append(line[:_LONGEST_LINE])
+        seen._sampled += len(seen._lines[-1])
+        room -= len(seen._lines[-1])
+        if room <= 0:
+            return
 
 
 def _character_start(text: bytes) -> int:

@@ -1,0 +1,224 @@
+"""How well a text fits an encoding: which characters people write in it, and next to which others.
+
+Each code page is judged by what its own languages look like. Levels of CJK characters are those of the
+national standards: GB 2312, Big5, JIS X 0208 and KS X 1001 put the common characters first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+
+SYMBOLS = frozenset("–—‘’“”„…€•°ºª№«»™®©\u00a0·´§£¥¿¡²³½¼¾‚‹›")
+_WORD = re.compile(r"[^\W\d_]+")
+_LATIN = {
+    "cp1252": (
+        "áéíóúüñ", "àâæçéèêëîïôœùûüÿ", "äöüß", "áâãàçéêíóôõú", "àèéìòù", "åäöéæø", "ëïéèöü", "áðéíóúýþæö",
+    ),
+    "cp1250": ("ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "ăâîşţ", "čćđšž"),
+    "cp1254": ("çğıöşüâîû",),
+}  # fmt: skip
+_PRIOR = {"cp1252": 0.05}
+"""The code page of most of the world's older spreadsheets."""
+_UNLIKELY = {
+    "cp1252": re.compile("õ(?![esa])|[ðýþÐÝÞ]", re.IGNORECASE),  # õ in Portuguese; Icelandic's own letters
+    "cp1250": re.compile("ń(?=[aeiouyó])|[ŕĺ]", re.IGNORECASE),  # Polish writes ni there; rare Slovak letters
+    "cp1254": re.compile("[ðýþ]", re.IGNORECASE),
+}
+_VIETNAMESE = frozenset("ăâđêôơưáàéèíóòúùýĂÂĐÊÔƠƯ\u0300\u0301\u0303\u0309\u0323")
+_TONES = frozenset("\u0300\u0301\u0303\u0309\u0323")
+_VOWELS = frozenset("aeiouyăâêôơưAEIOUYĂÂÊÔƠƯ")
+_CYRILLIC = frozenset("абвгдежзийклмнопрстуфхцчшщъыьэюяё")
+_CYRILLIC_MORE = frozenset("іїєґўјљњћђџ")
+
+
+@dataclass(frozen=True, slots=True)
+class CodePage:
+    """An encoding that may be meant: Python's name, what people call it, and how well a text fits."""
+
+    name: str
+    label: str
+    fit: Callable[[str], float]
+    """About 1 for text that was meant, 0 or less for text that was not."""
+
+
+def _average(total: float, count: int) -> float:
+    return total / count if count else 0.0
+
+
+def _latin(page: str) -> Callable[[str], float]:
+    languages = [frozenset(letters + letters.upper()) for letters in _LATIN[page]]
+    union = frozenset().union(*languages)
+
+    def fit(text: str) -> float:
+        marks = Counter(mark for mark in text if mark >= "\x80")
+        letters = Counter({mark: count for mark, count in marks.items() if mark.isalpha()})
+        count = marks.total()
+        symbols = sum(marks[mark] for mark in SYMBOLS if not mark.isalpha())
+        strange = count - letters.total() - symbols
+        known = sum(letters[mark] for mark in union & letters.keys())
+        best = max(sum(letters[mark] for mark in language & letters.keys()) for language in languages)
+        odd = _odd_words(text) + 0.6 * len(_UNLIKELY[page].findall(text))
+        total = 0.55 * known + 0.4 * best + 0.7 * symbols - strange - odd
+        return _average(total, count) + _PRIOR.get(page, 0.0)
+
+    return fit
+
+
+def _odd_words(text: str) -> float:
+    """Accented letters in a row, and capitals after small letters, are rare in Latin scripts."""
+    odd = 0.0
+    for word in _WORD.findall(text):
+        if word.isascii():
+            continue
+        accented = [mark >= "\x80" for mark in word]
+        odd += sum(0.7 for at in range(2, len(word)) if all(accented[at - 2 : at + 1]))
+        odd += sum(1.0 for before, mark in pairwise(word) if before.islower() and mark.isupper())
+    return odd
+
+
+def _vietnamese(text: str) -> float:
+    count, total, toned = 0, 0.0, False
+    before = ""
+    for mark in text:
+        if mark >= "\x80":
+            count += 1
+            if mark in _TONES:
+                toned = toned or before in _VOWELS
+                total += 1.0 if before in _VOWELS else -2.0
+            elif mark in _VIETNAMESE:
+                total += 0.85
+            elif mark in SYMBOLS:
+                total += 0.7
+            else:
+                total -= 0.3
+        before = mark
+    return _average(total, count) - (0.0 if toned else 0.25)
+
+
+def _cyrillic(text: str) -> float:
+    count, total = 0, 0.0
+    marks = Counter(mark for mark in text if mark >= "\x80")
+    for mark, times in marks.items():
+        count += times
+        small = mark.lower()
+        total += times * (
+            1.0
+            if small in _CYRILLIC
+            else 0.8
+            if small in _CYRILLIC_MORE
+            else 0.7
+            if mark in SYMBOLS
+            else -1.0
+        )
+    for word in _WORD.findall(text):
+        own = sum(mark >= "\x80" for mark in word)
+        if 0 < own < len(word):
+            total -= 1.5 * own
+        if own and not (word.islower() or word.istitle() or (word.isupper() and own > 2)):
+            total -= 0.7 * own
+    return _average(total, count)
+
+
+def _cjk(level: Callable[[str], float]) -> Callable[[str], float]:
+    def fit(text: str) -> float:
+        marks = Counter(mark for mark in text if mark >= "\x80")
+        total = sum(times * level(mark) for mark, times in marks.items())
+        return _average(total - _alone_in_words(text), marks.total())
+
+    return fit
+
+
+_ALONE = re.compile(
+    r"(?<=[A-Za-z])[\u3040-\uffef](?![\u3040-\uffef])|(?<![\u3040-\uffef])[\u3040-\uffef](?=[a-z])"
+)
+
+
+def _alone_in_words(text: str) -> float:
+    return 1.2 * len(_ALONE.findall(text))
+
+
+def _lead(mark: str, codec: str) -> int:
+    """The first byte of a character in a two-byte encoding; 0 if it has none there."""
+    try:
+        raw = mark.encode(codec)
+    except UnicodeEncodeError:
+        return 0
+    return raw[0] if len(raw) == 2 else 0
+
+
+@cache
+def _gb(mark: str) -> float:
+    lead = _lead(mark, "gb2312")
+    if 0xB0 <= lead <= 0xD7:
+        return 1.0
+    if 0xD8 <= lead <= 0xF7:
+        return 0.4
+    if 0xA1 <= lead <= 0xA3:
+        return 0.8
+    if lead:
+        return 0.0
+    return -0.2 if _lead(mark, "gbk") else -0.6
+
+
+@cache
+def _big5(mark: str) -> float:
+    lead = _lead(mark, "cp950")
+    if 0xA4 <= lead <= 0xC6:
+        return 1.0
+    if 0xC9 <= lead <= 0xF9:
+        return 0.3
+    return 0.8 if 0xA1 <= lead <= 0xA3 else -0.4
+
+
+@cache
+def _shift_jis(mark: str) -> float:
+    if "\u3041" <= mark <= "\u30fe":
+        return 1.0
+    if "\uff61" <= mark <= "\uff9f":
+        return 0.1
+    lead = _lead(mark, "cp932")
+    if 0x88 <= lead <= 0x98:
+        return 0.9
+    if lead == 0x81 or lead == 0x82:
+        return 0.7
+    return 0.2 if 0x99 <= lead <= 0xEA else -0.4
+
+
+@cache
+def _hangul(mark: str) -> float:
+    lead = _lead(mark, "cp949")
+    if 0xB0 <= lead <= 0xC8:
+        return 1.0 if _lead(mark, "euc_kr") else 0.1
+    if 0xCA <= lead <= 0xFD:
+        return 0.2
+    if 0xA1 <= lead <= 0xA3:
+        return 0.6
+    return 0.0 if lead else -0.6
+
+
+def _gb_fit(text: str) -> float:
+    """Chinese reaches beyond the first 25 rows of GB 2312; Korean read as Chinese never does."""
+    fit = _cjk(_gb)(text)
+    leads = [lead for lead in (_lead(mark, "gb2312") for mark in text if mark >= "\x80") if lead >= 0xB0]
+    beyond = sum(lead > 0xC8 for lead in leads)
+    if len(leads) >= 6 and beyond * 10 < len(leads):
+        fit -= 0.35
+    return fit
+
+
+CODE_PAGES = (
+    CodePage("gb18030", "GB18030 (GBK)", _gb_fit),
+    CodePage("cp950", "Big5", _cjk(_big5)),
+    CodePage("cp932", "Shift_JIS", _cjk(_shift_jis)),
+    CodePage("cp949", "EUC-KR", _cjk(_hangul)),
+    CodePage("cp1252", "Windows-1252", _latin("cp1252")),
+    CodePage("cp1250", "Windows-1250", _latin("cp1250")),
+    CodePage("cp1251", "Windows-1251", _cyrillic),
+    CodePage("cp1254", "Windows-1254", _latin("cp1254")),
+    CodePage("cp1258", "Windows-1258", _vietnamese),
+)

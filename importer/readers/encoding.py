@@ -1,0 +1,132 @@
+"""Which encoding a text is in, judged from samples of the whole file."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from importer.errors import InputError, UsageError
+from importer.readers.code_pages import CODE_PAGES, CodePage
+from importer.readers.decoding import decoder
+from importer.readers.header import known_names
+from importer.readers.options import ReadOptions
+from importer.readers.survey import Survey, byte_order_mark
+
+CLEAR = 0.06
+"""The best code page must fit better by so much, unless the runner-up reads the same text."""
+LEAST_FIT = 0.2
+_VALID_PER_BAD = 3
+"""So many valid multi-byte characters for each bad byte make a text UTF-8 with flaws."""
+_TOLERATED = 0.04
+"""The share of characters beyond ASCII that may fail to decode."""
+_TEXT_UNITS = 0.85
+_CELL = re.compile(r"[,;\t|]")
+_ALIASES = {"ansi": "cp1252", "big5": "cp950", "shift_jis": "cp932", "euc_kr": "cp949", "gbk": "gb18030",
+            "gb2312": "gb18030"}  # fmt: skip
+_LABELS = {page.name: page.label for page in CODE_PAGES}
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """The answer: Python's name of the codec, and how sure it is (0 to 1, None if the user said so)."""
+
+    codec: str
+    confidence: float | None
+    valid_utf8: bool = False
+
+    @property
+    def label(self) -> str:
+        """The name people know it by."""
+        return {"utf-8": "UTF-8", "utf-16-le": "UTF-16 LE", "utf-16-be": "UTF-16 BE"}.get(
+            self.codec, _LABELS.get(self.codec, self.codec)
+        )
+
+
+def find_encoding(seen: Survey, options: ReadOptions, name: str) -> Encoding:
+    """The encoding of a surveyed text.
+
+    Raises UsageError `bad-encoding-name`, InputError `encoding-doubt` or `encoding-unknown`; `name` is the
+    file's.
+    """
+    if options.encoding is not None:
+        codec = canonical(options.encoding)
+        return Encoding(codec, None, codec == "utf-8" and seen.valid_utf8)
+    marked = byte_order_mark(seen.head)
+    if marked and marked != "utf-8":
+        return Encoding(marked, 1.0)
+    wide = _utf16_without_mark(seen.head)
+    if wide:
+        return Encoding(wide, 0.9)
+    if seen.valid_utf8:
+        return Encoding("utf-8", 1.0 if seen.multibyte or seen.ascii or marked else 0.9, valid_utf8=True)
+    if marked or seen.bad_bytes * _VALID_PER_BAD <= seen.multibyte:
+        share = seen.bad_bytes / (seen.multibyte + seen.bad_bytes)
+        return Encoding("utf-8", round(max(0.5, 1 - 2 * share), 2))
+    return _best_code_page(seen, options, name)
+
+
+def canonical(encoding: str) -> str:
+    """Python's name for an encoding as people write it. Raises UsageError `bad-encoding-name`."""
+    try:
+        codec = codecs.lookup(encoding.strip())
+        "".encode(codec.name)
+        b"".decode(codec.name)
+    except (LookupError, ValueError, TypeError):
+        raise UsageError("bad-encoding-name", found=encoding) from None
+    plain = codec.name.removesuffix("-sig") if codec.name == "utf-8-sig" else codec.name
+    return _ALIASES.get(plain, plain)
+
+
+def _best_code_page(seen: Survey, options: ReadOptions, name: str) -> Encoding:
+    judged = sorted(
+        (
+            (page.fit(text) + _header_bonus(seen.head, page, options.known), text, page)
+            for page in CODE_PAGES
+            if (text := _decoded(seen, page)) is not None
+        ),
+        key=lambda judgement: -judgement[0],
+    )
+    if not judged or judged[0][0] < LEAST_FIT:
+        if all(byte in seen.sample for byte in (b"\x81", b"\x8d")):
+            return Encoding("latin-1", 0.3)
+        raise InputError("encoding-unknown", name=name)
+    fit, text, best = judged[0]
+    rivals = [(other, page) for other, reading, page in judged[1:] if reading != text]
+    margin = fit - rivals[0][0] if rivals else 1.0
+    if margin < CLEAR:
+        close = [best.label, *(page.label for other, page in rivals if fit - other < CLEAR)]
+        raise InputError("encoding-doubt", name=name, encodings=", ".join(close))
+    return Encoding(best.name, round(min(0.99, 0.55 + margin / 2), 2))
+
+
+def _decoded(seen: Survey, page: CodePage) -> str | None:
+    """The sample in this code page; None if too much of it does not decode."""
+    text = decoder(page.name).decode(seen.sample, True)
+    beyond = sum(mark >= "\x80" for mark in text)
+    bad = sum("\udc80" <= mark <= "\udcff" for mark in text)
+    if bad > _TOLERATED * beyond + seen.cut_lines:
+        return None
+    return re.sub("[\udc80-\udcff]", "", text) if bad else text
+
+
+def _header_bonus(head: bytes, page: CodePage, known: Callable[[str], bool]) -> float:
+    """Known names in one of the first lines that are not plain ASCII decide between rivals."""
+    lines = re.split(r"\r\n|\r|\n", decoder(page.name).decode(head, False), maxsplit=20)[:20]
+    names = [cell.strip(' "') for line in lines for cell in _CELL.split(line) if not cell.isascii()]
+    return 0.5 if known_names(names, known) else 0.0
+
+
+def _utf16_without_mark(head: bytes) -> str | None:
+    """UTF-16 whose byte order mark is missing: every second byte of mostly Western text is NUL."""
+    length = len(head) // 2
+    if length < 2 or b"\0" not in head:
+        return None
+    even, odd = head[0 : 2 * length : 2].count(0), head[1 : 2 * length : 2].count(0)
+    for share, other, codec in ((odd, even, "utf-16-le"), (even, odd, "utf-16-be")):
+        if share > 0.3 * length and other <= 0.05 * length:
+            text = head[: 2 * length].decode(codec, "replace")
+            if sum(mark.isprintable() or mark in "\t\r\n" for mark in text) > _TEXT_UNITS * len(text):
+                return codec
+    return None
