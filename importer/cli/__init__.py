@@ -98,10 +98,10 @@ def group() -> None:
 def main(args: Sequence[str] | None = None) -> None:
     """Runs the command line and exits with its code. Never lets a traceback out unless asked
     (NXLINK_TRACEBACK=1)."""
-    sys.exit(run(args))
+    sys.exit(invoke(args))
 
 
-def run(args: Sequence[str] | None = None) -> int:
+def invoke(args: Sequence[str] | None = None) -> int:
     """Runs the command line and returns the exit code."""
     if os.environ.get("NXLINK_TRACEBACK"):
         return int(group.main(args=args, prog_name="importer", standalone_mode=False) or 0)

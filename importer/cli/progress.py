@@ -200,18 +200,16 @@ class _State:
         tally, now = self.tally, self._clock()
         settled = tally.settled
         rate = self._rate(now, settled)
-        total = self._rows if self._rows is not None else tally.expected
-        yield from self._first_line(options.max_width, settled, total, rate)
+        yield from self._first_line(options.max_width, settled, rate)
         yield self._second_line(tally)
         if self.note:
             yield Text(self.note, style="dim", no_wrap=True, overflow="ellipsis")
 
-    def _first_line(self, width: int, settled: int, total: int | None, rate: float) -> RenderResult:
-        known = total if total and total >= settled else None
+    def _first_line(self, width: int, settled: int, rate: float) -> RenderResult:
+        known = self._rows if self._rows and self._rows >= settled else None
         words = [wording.rows(settled, self._lang)]
         if known is not None:
-            about = "" if self._rows is not None else "~"
-            count, all_rows = wording.number(settled), about + wording.number(known)
+            count, all_rows = wording.number(settled), wording.number(known)
             words = [word("progress-of", self._lang, count=count, rows=all_rows)]
         if rate >= 1:
             words.append(word("progress-rate", self._lang, rate=wording.number(round(rate))))

@@ -1,0 +1,218 @@
+"""`importer mapping list`, `show`, `suggest`, `check`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from importer.cli import options as shared
+from importer.cli.language import current, lang_option
+from importer.contracts import NAMES
+from importer.errors import MappingError
+from importer.messages import sentence
+from importer.model import ExitCode
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from importer.mapping import Mapper, MappingFile
+    from importer.model import Chunk
+    from importer.readers import Source
+
+_PREVIEW = 5
+_SAMPLES = 200
+
+contract_option = click.option(
+    "--contract", type=click.Choice(NAMES), default="sea", show_default=True, help="Which variant of the API."
+)
+
+
+@click.group("mapping", short_help="List, show, suggest and check mapping files.")
+def command() -> None:
+    """Mapping files say how a sheet's columns become the API's fields."""
+
+
+@command.command("list", short_help="List the ready-made mappings.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@lang_option
+def list_command(as_json: bool) -> int:
+    """List the ready-made mappings; `run` recognises them by their headers."""
+    from importer import mapping
+
+    found = [
+        {"name": one.name, "title": one.title, "fields": [*one.fields, *one.custom]}
+        for one in mapping.ready()
+    ]
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return int(ExitCode.DONE)
+    _table(("name", "title"), [(str(one["name"]), str(one["title"])) for one in found])
+    return int(ExitCode.DONE)
+
+
+@command.command("show", short_help="Print a mapping.")
+@click.argument("name", metavar="NAME|FILE")
+@lang_option
+def show_command(name: str) -> int:
+    """Print a ready-made mapping, or a mapping file, as TOML: what `-o` of suggest writes, to be adapted."""
+    from importer import mapping
+
+    found = mapping.load(name)
+    ready = any(found is one for one in mapping.ready())
+    click.echo(mapping.ready_text(name) if ready else found.dump(), nl=False)
+    return int(ExitCode.DONE)
+
+
+@command.command("suggest", short_help="Propose a mapping for a file.")
+@click.argument("file")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it there (M.toml)."
+)
+@contract_option
+@shared.reading_options
+@lang_option
+def suggest_command(file: str, output: Path | None, contract: str, **reading: Any) -> int:
+    """Propose a mapping for FILE, with the confidence and the reason of each line, as commented TOML.
+
+    An output file that already fits FILE is left as it is.
+    """
+    from importer import contracts, mapping
+    from importer.mapping import suggesting
+
+    terms = contracts.load(contract)
+    with _opened(file, None, reading) as source:
+        if output is not None and output.exists():
+            _still_fits(output, source, contract)
+            click.echo(sentence("suggest-solved", {"file": output}, current()))
+            return int(ExitCode.DONE)
+        samples = _samples(source)
+        text = suggesting.suggest(source.header, samples, terms, lang=current())
+        if output is None:
+            click.echo(text, nl=False)
+            return int(ExitCode.DONE)
+        _write(output, text)
+        taken = sum(one.taken for one in mapping.propose(source.header, samples, terms))
+        found = {"file": output, "taken": taken, "columns": len(source.header)}
+        click.echo(sentence("suggest-written", found, current()))
+    return int(ExitCode.DONE)
+
+
+@command.command("check", short_help="Check a mapping file, against a file if one is given.")
+@click.argument("mapping_file", metavar="M.toml")
+@click.argument("file", required=False)
+@contract_option
+@shared.reading_options
+@lang_option
+def check_command(mapping_file: str, file: str | None, contract: str, **reading: Any) -> int:
+    """Check that M.toml is a valid mapping; with FILE also what it leaves out, and its first rows before and
+    after."""
+    from importer import contracts, mapping
+
+    found = mapping.load(mapping_file)
+    click.echo(sentence("mapping-fine", {"file": mapping_file}, current()))
+    if file is None:
+        return int(ExitCode.DONE)
+    with _opened(file, found, reading) as source:
+        mapper = mapping.compile(
+            found, source.header, contracts.load(contract), look=_look(source), dry_run=True
+        )
+        click.echo(sentence("mapping-fits", {"file": file}, current()))
+        _tell_columns(found, mapper, source.header)
+        chunk = next(iter(source.chunks()), None)
+        if chunk is not None:
+            _preview(mapper, chunk)
+    return int(ExitCode.DONE)
+
+
+def _tell_columns(found: MappingFile, mapper: Mapper, header: Sequence[str]) -> None:
+    from importer.mapping.names import find, listed
+
+    for note in mapper.notes:
+        click.echo(note.sentence(current()))
+    if mapper.unused:
+        click.echo(sentence("columns-left-out", {"columns": listed(mapper.unused)}, current()))
+    absent = [name for name in found.columns() if find(name, header) is None]
+    if absent:
+        click.echo(sentence("mapping-absent-headers", {"columns": listed(absent)}, current()))
+
+
+def _preview(mapper: Mapper, chunk: Chunk) -> None:
+    mapped = mapper.map(chunk)
+    click.echo(f"\n{sentence('mapping-preview', {}, current())}")
+    rows = []
+    for row in chunk.frame.index[:_PREVIEW]:
+        for field in mapped.frame.columns:
+            sources = [name for name in mapper.columns[field] if name in chunk.frame.columns]
+            before = " | ".join(text for name in sources if (text := str(chunk.frame.at[row, name])))
+            after = mapped.frame.at[row, field]
+            shown = "–" if not isinstance(after, str) else after
+            if before or shown != "–":
+                rows.append((str(row), field, before, "→", shown))
+    _table(("row", "field", "before", "", "after"), rows)
+    for issue in mapped.issues:
+        if issue.row <= chunk.frame.index[:_PREVIEW][-1]:
+            found = {"found": issue.found, "expected": issue.expected, "column": issue.column}
+            click.echo(f"{issue.row}: {sentence(issue.code, found, current())}")
+
+
+def _still_fits(output: Path, source: Source, contract: str) -> None:
+    """Raises MappingError if a mapping file that is there is not valid or does not fit the source."""
+    from importer import contracts, mapping
+
+    try:
+        mapping.compile(mapping.load(str(output)), source.header, contracts.load(contract), dry_run=True)
+    except MappingError as error:
+        raise MappingError("mapping-exists", file=output, reason=error.sentence(current())) from error
+
+
+def _write(output: Path, text: str) -> None:
+    try:
+        output.write_text(text, "utf-8")
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise MappingError("mapping-cannot-write", file=output, reason=reason) from error
+
+
+@contextmanager
+def _opened(file: str, found: MappingFile | None, reading: dict[str, Any]) -> Iterator[Source]:
+    from importer import mapping
+    from importer.mapping.names import normal
+    from importer.readers import ReadOptions, open_source
+
+    named = frozenset(normal(name) for name in found.columns()) if found else frozenset()
+    known = ReadOptions(**reading, known=lambda name: mapping.known_name(name) or normal(name) in named)
+    with open_source(file, known) as source:
+        yield source
+
+
+def _samples(source: Source) -> pd.DataFrame | None:
+    chunk = next(iter(source.chunks()), None)
+    return None if chunk is None else chunk.frame.head(_SAMPLES)
+
+
+def _look(source: Source) -> Any:
+    def look(column: str) -> Iterator[pd.Series[str]]:
+        for chunk in source.chunks():
+            if column in chunk.frame.columns:
+                yield chunk.frame[column]
+
+    return look
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from importer.cli.console import console
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in header:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console().print(table)
