@@ -71,6 +71,7 @@ class DelimitedSource(Source):
         for block, rows in self._blocks(row):
             yield from to_chunks(block, self._layout, "", self._options.chunk_rows)
             row += rows
+        self.rows_passed = row - self._first_row
         if _stamp(self._text.file) != self._stamp:
             raise InputError("file-changed", name=self.name)
 

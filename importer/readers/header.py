@@ -70,6 +70,8 @@ def find_header(top: Sequence[TopRow], options: ReadOptions, name: str) -> TopRo
     for row in top:
         if row.number <= LOOK_AT and known_names(row.cells, options.known) >= NAMES_NEEDED:
             return row
+    if options.any_table:
+        return max(top[:LOOK_AT], key=lambda row: sum(map(bool, map(clean_name, row.cells))))
     raise InputError("no-header", name=name, rows=LOOK_AT, found=_first_cells(top))
 
 

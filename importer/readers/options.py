@@ -24,5 +24,7 @@ class ReadOptions:
     """One character, or `tab`, `comma`, `semicolon`, `pipe`."""
     known: Callable[[str], bool] = _nothing_known
     """Whether a header cell is a name that some mapping or the contract knows."""
+    any_table: bool = False
+    """Whether a table without known names is read too, with its fullest first row as the header."""
     chunk_rows: int = 8192
     """The most rows a chunk may have."""

@@ -57,6 +57,9 @@ class Source(ABC):
     rows_about: int | None = None
     """How many rows lie below the header, at most: blank ones and line breaks in cells are counted too."""
 
+    rows_passed: int = 0
+    """Rows below the header that the last complete reading went through, blank ones included."""
+
     def __init__(self, origin: Origin) -> None:
         self.path = origin.path
         self.name = origin.name

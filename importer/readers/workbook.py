@@ -44,7 +44,9 @@ class WorkbookSource(Source):
         ]
         self.sheet = self._tables[0][0].sheet if len(self._tables) == 1 else None
         self.header_row = self._tables[0][1].header_row if self._tables else None
-        self.rows_about = sum(table.extent()[0] - (layout.header_row or 0) for table, layout in self._tables)
+        self.rows_about = sum(
+            max(table.extent()[0] - (layout.header_row or 0), 0) for table, layout in self._tables
+        )
         self.header = tuple(dict.fromkeys(name for _, layout in self._tables for name in layout.header))
         self.notes = (
             *_other_sheets(infos, [info.name for info in chosen]),
@@ -55,6 +57,7 @@ class WorkbookSource(Source):
         for table, layout in self._tables:
             for chunk in table.chunks(layout, self._options.chunk_rows):
                 yield self._united(chunk)
+        self.rows_passed = self.rows_about or 0
 
     def _united(self, chunk: Chunk) -> Chunk:
         """The chunk with the columns of all sheets that are read."""
