@@ -29,7 +29,7 @@ class Reports:
         """Makes the folder and opens the files. Raises ReportError if that is refused."""
         make_directory(plan.directory)
         self.plan = plan
-        self.tally = Tally(plan.origin.header, plan.origin.size if plan.origin.encoding else 0)
+        self.tally = Tally(plan.origin.header)
         self._ledger = Ledger()
         self._closed = False
         try:

@@ -20,7 +20,8 @@ from importer.reports.files import Written, reason
 from importer.reports.lines import Lines, Scribe
 from importer.reports.plan import OWN_COLUMNS, REJECTS_CSV, REJECTS_XLSX, RESULTS_CSV, WORKBOOK_ROWS, Plan
 from importer.reports.tally import Kind
-from importer.reports.xlsxfile import MOST_COLUMNS, XlsxReport
+from importer.reports.textsheet import MOST_COLUMNS
+from importer.reports.xlsxfile import XlsxReport
 
 LEFT = frozenset(status for status in Status if not status.done)
 """Rows with one of these are still to be fixed or sent: they go into the rejects."""

@@ -14,10 +14,9 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from importer import messages
 from importer.reports.plan import OWN_COLUMNS, Plan
+from importer.reports.textsheet import Look
 
 SHEET_PART = "xl/worksheets/sheet1.xml"
-TEXTUAL, HEAD, BAD = 1, 2, 3
-"""The styles by number: openpyxl numbers them in the order of first use, 0 being the default."""
 
 WIDTHS = {
     "_row": 7,
@@ -31,8 +30,11 @@ WIDTHS = {
     "_issues": 28,
     "_run": 12,
 }
-_OWN_FILL = PatternFill("solid", start_color="FF334155")
-_FILL = PatternFill("solid", start_color="FFF9D9D5")
+WRONG = PatternFill("solid", start_color="FFF9D0CB")
+DOUBTFUL = PatternFill("solid", start_color="FFFBE6BF")
+HEAD = PatternFill("solid", start_color="FF334155")
+HEAD_FONT = Font(bold=True, color="FFFFFFFF")
+_LOOKS = ((PatternFill(), Font()), (HEAD, HEAD_FONT), (WRONG, Font()), (DOUBTFUL, Font()))
 _CJK = 0x2E80
 
 
@@ -52,7 +54,7 @@ def skeleton(plan: Plan, names: tuple[str, ...]) -> Skeleton:
     sheet.title = "rejects"
     sheet.freeze_panes = "B2"
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(names))}1"
-    _styles(sheet)
+    register_looks(sheet)
     fields = dict(plan.fields)
     for place, name in enumerate(names, start=1):
         sheet.column_dimensions[get_column_letter(place)].width = WIDTHS.get(name) or _width(name)
@@ -70,17 +72,14 @@ def skeleton(plan: Plan, names: tuple[str, ...]) -> Skeleton:
     return Skeleton(f"{before}<sheetData>", f"</sheetData>{tail.partition('</sheetData>')[2]}", rest)
 
 
-def _styles(sheet: Worksheet) -> None:
-    for number, (fill, font) in enumerate(
-        ((None, None), (_OWN_FILL, Font(bold=True, color="FFFFFFFF")), (_FILL, None)), start=1
-    ):
-        cell = sheet.cell(1, number)
+def register_looks(sheet: Worksheet) -> None:
+    """Make the workbook know the styles of `Look`, under their numbers: openpyxl counts them by first use."""
+    for look, (fill, font) in zip(Look, _LOOKS, strict=True):
+        cell = sheet.cell(1, look)
         cell.number_format = "@"
         cell.alignment = Alignment(vertical="top")
-        if fill is not None:
-            cell.fill = fill
-        if font is not None:
-            cell.font = font
+        cell.fill = fill
+        cell.font = font
 
 
 def _width(name: str) -> float:

@@ -7,12 +7,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from importer import columns
 from importer.errors import ConservationError
 from importer.model import Chunk, Issue, IssueGroup, Outcome, Severity, Status
-from importer.reports import cells
 from importer.reports.fates import RowIssues
 
 EXAMPLES = 3
@@ -68,11 +65,8 @@ class _Reasons:
 class Tally:
     """Live counts. `rows` have been read, `settled` of them are final, `counts` says as what."""
 
-    def __init__(self, header: Sequence[str], size: int = 0) -> None:
-        """`size`: bytes of a delimited text, for guessing how many rows it has; 0 if that says nothing."""
+    def __init__(self, header: Sequence[str]) -> None:
         self.rows = 0
-        self._size = size
-        self._bytes = 0
         self.counts: dict[Status, int] = dict.fromkeys(Status, 0)
         self._rank = {name: place for place, name in enumerate(header)}
         self._numbers: dict[tuple[str, str | None], int] = {}
@@ -86,11 +80,6 @@ class Tally:
     @property
     def waiting(self) -> int:
         return self.rows - self.settled
-
-    @property
-    def expected(self) -> int | None:
-        """How many rows a delimited text will have, judged by those read; None if nothing tells."""
-        return max(round(self.rows * self._size / self._bytes), self.rows) if self._bytes else None
 
     @property
     def done(self) -> bool:
@@ -134,8 +123,6 @@ class Tally:
         Raises ConservationError for an issue of a row that is not in the chunk.
         """
         self.rows += len(chunk.frame)
-        if self._size:
-            self._bytes += text_bytes(chunk.frame)
         if not issues:
             return NO_ISSUES
         rows = np.fromiter((issue.row for issue in issues), dtype=np.int64, count=len(issues))
@@ -177,12 +164,6 @@ class Tally:
 
 
 NO_ISSUES = RowIssues(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32))
-
-
-def text_bytes(frame: pd.DataFrame) -> int:
-    """About how many bytes of delimited text these rows were: their UTF-8 and one delimiter a cell."""
-    arrays = (columns.arrow(frame.iloc[:, place]) for place in range(frame.shape[1]))
-    return sum(len(cells.content(array)) for array in arrays) + frame.size
 
 
 def _check_rows(rows: np.ndarray, chunk: Chunk) -> None:
