@@ -23,7 +23,7 @@ from importer.model import ExitCode
     help="Where it is written.",
 )
 @click.option(
-    "--mapping", metavar="NAME|FILE", help="The columns of this mapping instead of the API's fields."
+    "--mapping", metavar="NAME|FILE", help="The columns of this mapping, not the API's fields."
 )
 @click.option(
     "--contract", type=click.Choice(NAMES), default="sea", show_default=True, help="Which variant of the API."
@@ -44,5 +44,6 @@ def command(output: Path, mapping: str | None, contract: str) -> int:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise InputError("template-cannot-write", file=output, reason=reason) from error
-    click.echo(sentence("template-written", {"file": output}, current()))
+    how = f"{output} --mapping {mapping}" if mapping else str(output)
+    click.echo(sentence("template-written", {"file": output, "how": how}, current()))
     return int(ExitCode.DONE)

@@ -36,7 +36,7 @@ def api_names() -> Mapping[str, str]:
 def table() -> Mapping[str, tuple[Alias, ...]]:
     """All known names by their normal form; a name can stand for several fields."""
     found: dict[str, list[Alias]] = {}
-    for alias in _listed():
+    for alias in listed():
         known = found.setdefault(normal(alias.label), [])
         if all(other.field != alias.field for other in known):
             known.append(alias)
@@ -92,7 +92,8 @@ def core(header: str) -> str | None:
     return text if text and text != header.strip() else None
 
 
-def _listed() -> Iterator[Alias]:
+def listed() -> Iterator[Alias]:
+    """All known names: the API's own, then the sure, then the likely ones, each in the order of the data."""
     for name in api_names().values():
         yield Alias(name, name, "api", sure=True)
     for sure in (True, False):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from importer.contracts import Kind
 from importer.mapping import dates, phones, words
@@ -17,12 +17,12 @@ _MOST = 0.8
 
 
 def share(kind: Kind, cells: Iterable[str]) -> float | None:
-    """The share of filled cells that a field of this kind could hold; None if none is filled or any text does."""
+    """The share of filled cells that such a field could hold; None if none is filled or any text would do."""
     filled = [cell.strip() for cell in cells if cell.strip()]
     test = _TESTS.get(kind)
     if not filled or test is None:
         return None
-    return sum(1 for cell in filled if test(cell)) / len(filled)
+    return sum(test(cell) for cell in filled) / len(filled)
 
 
 def contradicts(kind: Kind, cells: Iterable[str]) -> bool:
@@ -57,7 +57,7 @@ def _date(text: str) -> bool:
     )
 
 
-_TESTS = {
+_TESTS: dict[Kind, Callable[[str], bool]] = {
     Kind.PHONE: _phone,
     Kind.DIGITS: _phone,
     Kind.EMAIL: lambda text: bool(_EMAIL.search(text)),

@@ -152,8 +152,7 @@ def _weighed(claim: _Claim, cells: Sequence[str]) -> _Claim:
 
 
 def _in_context(claims: Sequence[_Claim], header: Sequence[str]) -> list[_Claim]:
-    """“Name” is a first name where a last name stands beside it and no other first name does; a company's name
-    is no person's."""
+    """“Name” beside last names and no other first names is a first name; a company's name is no person's."""
     if aliases.companies(header):
         claims = [claim for claim in claims if claim.field != _FULL]
     fields = {claim.field for claim in claims}

@@ -1,0 +1,123 @@
+"""A mapping file written from proposals: commented TOML for a person to check and keep."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from importer import messages
+from importer.contracts import Contract, Kind
+from importer.mapping import choosing, dates, evidence, files
+from importer.mapping.names import normal
+from importer.mapping.people import NameRule
+from importer.mapping.proposing import Proposal, propose
+from importer.mapping.toml import key, text, value
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FAMILY_FIRST = {normal(name) for name in ("Họ tên", "Họ và tên")}
+_NATIONAL = re.compile(r"0?[1-9]\d{7,10}")
+_TAG_MARKS = (";", "；", "|")
+
+
+def suggest(
+    header: Sequence[str], samples: pd.DataFrame | None, contract: Contract, *, lang: str = "en"
+) -> str:
+    """A mapping file for files with this header, with the reason and confidence of each line as comments.
+
+    For a header that a ready-made mapping knows it is that mapping's own text. The same header and samples
+    give the same text; what is unsure stands in it commented out.
+    """
+    known = choosing.recognised(header)
+    if len(known) == 1:
+        note = messages.sentence("suggest-recognised", {"name": known[0].name}, lang)
+        return f"# {note}\n{files.ready_text(known[0].name)}"
+    return "\n".join(_Writing(header, samples, contract, lang).lines()) + "\n"
+
+
+class _Writing:
+    def __init__(
+        self, header: Sequence[str], samples: pd.DataFrame | None, contract: Contract, lang: str
+    ) -> None:
+        self.proposals = propose(header, samples, contract)
+        self.samples = samples
+        self.contract = contract
+        self.lang = lang
+
+    def lines(self) -> Iterator[str]:
+        yield self._say("suggest-head")
+        taken = [one for one in self.proposals if one.taken]
+        whole = next((one for one in taken if one.split), None)
+        if whole:
+            yield from ("", self._say("suggest-name-rule"), f"name_rule = {text(self._name_rule(whole))}")
+        for proposal in self._in_order(taken):
+            yield from self._table(proposal)
+        unsure = [one for one in self.proposals if one.field and not one.taken]
+        if unsure:
+            yield from ("", self._say("suggest-unsure"))
+            for proposal in unsure:
+                yield from (f"# {line}".rstrip() for line in self._table(proposal))
+        yield from self._lacking({one.field for one in taken})
+        rest = [one for one in self.proposals if one.field is None]
+        if rest:
+            yield from ("", self._say("suggest-left-out"))
+            yield from (f"#   {text(one.column)}: {one.why.sentence(self.lang)}" for one in rest)
+
+    def _in_order(self, taken: Sequence[Proposal]) -> list[Proposal]:
+        names = self.contract.names
+        return sorted(taken, key=lambda one: names.index(one.field) if one.field in names else len(names))
+
+    def _table(self, proposal: Proposal) -> Iterator[str]:
+        why = f"# {proposal.confidence:.0%} – {proposal.why.sentence(self.lang)}"
+        if proposal.split:
+            for name in ("first_name", "last_name"):
+                yield from ("", f"[fields.{name}]", f"split = {text(proposal.column)}  {why}")
+            return
+        own = choosing.is_custom(proposal.field or "")
+        yield from ("", f"[{'custom' if own else 'fields'}.{key(proposal.field or '')}]")
+        yield f"from = {text(proposal.column)}  {why}"
+        if not own:
+            yield from self._manners(self.contract.field(proposal.field or "").kind, self._cells(proposal))
+
+    def _manners(self, kind: Kind, cells: Sequence[str]) -> Iterator[str]:
+        """What the cells suggest beyond the column's name; a guess is commented out."""
+        if kind is Kind.DATE and any(map(dates.readings, cells)):
+            yield self._say("suggest-date-order")
+            yield '# formats = ["dd/MM/yyyy"]'
+        elif kind is Kind.GENDER and any(cell.strip().isdigit() for cell in cells):
+            yield self._say("suggest-gender-codes")
+            codes = sorted({cell.strip() for cell in cells if cell.strip().isdigit()})
+            yield f"# values = {value(dict.fromkeys(codes, 'male or female'))}"
+        elif kind is Kind.TAGS:
+            marks = [mark for mark in _TAG_MARKS if any(mark in cell for cell in cells)]
+            if marks and not any("," in cell or "，" in cell for cell in cells):
+                yield f"separators = {value(marks)}"
+        elif kind is Kind.PHONE and any(_NATIONAL.fullmatch(cell.strip()) for cell in cells):
+            yield self._say("suggest-region")
+            yield '# region = "CN"'
+
+    def _lacking(self, fed: set[str | None]) -> Iterator[str]:
+        if "first_name" in fed and any(one.split for one in self.proposals):
+            fed = fed | {"last_name"}
+        for field in self.contract.fields:
+            if not field.required or field.name in fed:
+                continue
+            if field.name == "full_name" and fed & {"first_name", "last_name"}:
+                continue
+            yield from ("", self._say("suggest-lacking", field=field.name))
+            yield from (f"# [fields.{field.name}]", '# from = "…"')
+
+    def _name_rule(self, whole: Proposal) -> NameRule:
+        if normal(whole.column) in _FAMILY_FIRST:
+            return NameRule.FAMILY_FIRST
+        return evidence.name_rule(self._cells(whole))
+
+    def _cells(self, proposal: Proposal) -> list[str]:
+        if self.samples is None or proposal.column not in self.samples.columns:
+            return []
+        return [str(cell) for cell in self.samples[proposal.column].tolist()]
+
+    def _say(self, code: str, **found: object) -> str:
+        return f"# {messages.sentence(code, found, self.lang)}"

@@ -1,0 +1,152 @@
+"""A workbook to fill in: what the contract wants of each column, told and guarded by the sheet itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from openpyxl import Workbook
+from openpyxl.comments import Comment
+from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.datavalidation import DataValidation
+from openpyxl.worksheet.worksheet import Worksheet
+
+from importer import messages
+from importer.contracts import Contract, Field, Kind
+from importer.mapping import aliases
+from importer.mapping.document import MappingFile
+from importer.mapping.mapper import CUSTOM_FIELD, EXAMPLE_MARK
+
+_TEXT, _DATE = "@", "yyyy-mm-dd"
+_LAST_ROW = 1_048_576
+_REQUIRED = PatternFill("solid", fgColor="FFF2CC")
+_OPTIONAL = PatternFill("solid", fgColor="DDEBF7")
+_EXAMPLES = {
+    "sms_phone": "8613812345678",
+    "whats_app_phone": "8613812345678",
+    "viber_phone": "8613812345678",
+    "zalo": "84912345678",
+    "country": "China",
+    "email": "san.zhang@example.com",
+    "birthday": "1990-05-07",
+    "tagStr": "vip,newsletter",
+    "time_zone": "GMT+8",
+    CUSTOM_FIELD: '{"customize_1_14": "aa"}',
+}
+_WIDTH, _WIDE = 18, 30
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the template and the field it feeds."""
+
+    header: str
+    field: Field
+    key: str = ""
+    """The own field of the tenant, for a column that feeds one."""
+
+
+def write(path: Path, contract: Contract, *, mapping: MappingFile | None = None, lang: str = "en") -> None:
+    """Writes an .xlsx whose header the importer knows (the mapping's columns, if one is given), one example
+    row that is never imported, and no other rows. Raises OSError."""
+    book = Workbook()
+    sheet = book.active
+    if not isinstance(sheet, Worksheet):
+        raise TypeError("a new workbook has a worksheet")
+    sheet.title = messages.sentence("template-sheet", {}, lang)
+    columns = list(_of_mapping(mapping, contract) if mapping else _of_contract(contract, lang))
+    for place, column in enumerate(columns, start=1):
+        _head(sheet, place, column, lang)
+        _guard(sheet, place, column, lang)
+        _example(sheet, place, column, lang)
+    sheet.freeze_panes = "A2"
+    book.save(path)
+
+
+def label(field: Field, lang: str) -> str:
+    """What a field's column is called in a template; the importer knows it without a mapping."""
+    found = [alias for alias in aliases.listed() if alias.field == field.name and alias.sure]
+    named = next((alias.label for alias in found if alias.language == lang), None)
+    return named or next((alias.label for alias in found if alias.language == "en"), field.name)
+
+
+def _of_contract(contract: Contract, lang: str) -> Iterator[Column]:
+    for field in contract.fields:
+        if field.documented:
+            yield Column(label(field, lang) + (" *" if field.required else ""), field)
+
+
+def _of_mapping(mapping: MappingFile, contract: Contract) -> Iterator[Column]:
+    """Every column that the mapping reads, with the first field of the contract that it feeds."""
+    seen: set[str] = set()
+    rules = [(name, rule, "") for name, rule in mapping.fields.items() if name in contract.names]
+    rules += [(CUSTOM_FIELD, rule, key) for key, rule in mapping.custom.items()]
+    for name, rule, key in rules:
+        for column in rule.columns():
+            if column not in seen and "*" not in column:
+                seen.add(column)
+                yield Column(column, contract.field(name), key)
+
+
+def _head(sheet: Worksheet, place: int, column: Column, lang: str) -> None:
+    cell = sheet.cell(1, place, column.header)
+    cell.font = Font(bold=True)
+    cell.fill = _REQUIRED if column.field.required else _OPTIONAL
+    cell.alignment = Alignment(vertical="center", wrap_text=True)
+    cell.comment = Comment(_note(column, lang), "importer", width=260, height=110)
+    wide = column.field.name in ("address", "remark", "email", CUSTOM_FIELD)
+    dimension = sheet.column_dimensions[get_column_letter(place)]
+    dimension.width = _WIDE if wide else _WIDTH
+    dimension.number_format = _format(column)
+
+
+def _note(column: Column, lang: str) -> str:
+    field = column.field
+    parts = [column.key or field.help[lang]]
+    if field.required:
+        parts.append(messages.sentence("template-required", {}, lang))
+    if field.max_length:
+        parts.append(messages.sentence("template-length", {"limit": field.max_length}, lang))
+    return "\n".join(parts)
+
+
+def _guard(sheet: Worksheet, place: int, column: Column, lang: str) -> None:
+    field = column.field
+    letter = get_column_letter(place)
+    if field.kind is Kind.GENDER:
+        choices = messages.sentence("template-choices", {}, lang)
+        check = DataValidation(type="list", formula1=f'"{choices}"', allow_blank=True)
+    elif field.kind is Kind.DATE:
+        check = DataValidation(type="date", operator="greaterThan", formula1="1", allow_blank=True)
+        check.errorStyle = "warning"
+    elif field.max_length and not column.key:
+        limit = str(field.max_length)
+        check = DataValidation(
+            type="textLength", operator="lessThanOrEqual", formula1=limit, allow_blank=True
+        )
+    else:
+        return
+    check.error = _note(column, lang)[:255]
+    check.showErrorMessage = True
+    check.add(f"{letter}2:{letter}{_LAST_ROW}")
+    sheet.add_data_validation(check)
+
+
+def _example(sheet: Worksheet, place: int, column: Column, lang: str) -> None:
+    cell = sheet.cell(2, place)
+    cell.number_format = _format(column)
+    cell.font = Font(italic=True, color="808080")
+    name = column.field.name
+    if name.endswith("_name"):
+        cell.value = f"{EXAMPLE_MARK}: {messages.sentence('template-example', {}, lang)}"
+    elif name == "gender":
+        cell.value = messages.sentence("template-choices", {}, lang).split(",")[0]
+    elif not column.key:
+        cell.value = _EXAMPLES.get(name, "")
+
+
+def _format(column: Column) -> str:
+    """Text, so that Excel leaves phones, codes and 1-2 alone; dates are dates."""
+    return _DATE if column.field.kind is Kind.DATE else _TEXT
