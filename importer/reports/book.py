@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from importer.errors import ReportError
 from importer.model import Chunk, Issue, Outcome, RunSummary
+from importer.reports.annotations import Annotations
 from importer.reports.facts import Closed, Facts
 from importer.reports.files import ReportFile, Written, make_directory, reason
 from importer.reports.ledger import Ledger
 from importer.reports.next_steps import next_steps
 from importer.reports.page import page
-from importer.reports.plan import REPORT_HTML, SUMMARY_JSON, Plan
+from importer.reports.plan import ANNOTATED_XLSX, REPORT_HTML, SUMMARY_JSON, Plan
 from importer.reports.press import Press
 from importer.reports.summary import summary_json
 from importer.reports.tally import Tally
@@ -31,9 +32,10 @@ class Reports:
         self.plan = plan
         self.tally = Tally(plan.origin.header)
         self._ledger = Ledger()
+        self._annotations = Annotations() if plan.excel_report else None
         self._closed = False
         try:
-            self._press = Press(plan)
+            self._press = Press(plan, self._annotations)
         except OSError as error:
             found = {"directory": plan.directory, "reason": reason(error)}
             raise ReportError("report-directory", **found) from error
@@ -52,6 +54,8 @@ class Reports:
         Raises ConservationError for rows out of order and for issues of other rows.
         """
         self._ledger.add(chunk, self.tally.add(chunk, issues))
+        if self._annotations is not None:
+            self._annotations.add_issues(chunk.sheet, issues)
         self._pass_on()
 
     def settle(self, outcome: Outcome) -> None:
@@ -75,6 +79,7 @@ class Reports:
             self._press.drop()
             raise
         files = self._press.finish()
+        self._annotate(facts, files)
         summary = self._summary(facts)
         self._store(SUMMARY_JSON, summary_json(self.plan, facts, self.tally), files)
         steps = next_steps(summary, files, self.plan.lang, facts.arguments)
@@ -92,6 +97,25 @@ class Reports:
         for chunk in self._ledger.take():
             self._press.put(chunk, self.tally.kinds())
 
+    def _annotate(self, facts: Facts, files: list[Written]) -> None:
+        if self._annotations is None:
+            return
+        # openpyxl is slow to import, and few ask for this report.
+        from importer.reports.annotated import write_annotated
+
+        try:
+            file, notes = write_annotated(self.plan, facts, self.tally, self._annotations)
+        except OSError as error:
+            self._fail(ANNOTATED_XLSX, error)
+            return
+        self._press.notes += notes
+        if file is not None:
+            files.append(file)
+
+    def _fail(self, name: str, error: OSError) -> None:
+        found = {"file": self.plan.directory / name, "reason": reason(error), "run": self.plan.run_id}
+        self._press.failures.append(ReportError("report-not-written", **found))
+
     def _store(self, name: str, text: str, files: list[Written]) -> None:
         content = text.encode("utf-8", "replace")
         try:
@@ -99,8 +123,7 @@ class Reports:
             file.stream.write(content)
             note = file.finish()
         except OSError as error:
-            found = {"file": self.plan.directory / name, "reason": reason(error), "run": self.plan.run_id}
-            self._press.failures.append(ReportError("report-not-written", **found))
+            self._fail(name, error)
             return
         if note is not None:
             self._press.notes.append(note)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 from importer.errors import ReportError
 from importer.model import Note, Status
+from importer.reports.annotations import Annotations
 from importer.reports.csvfile import CsvReport
 from importer.reports.fates import SettledChunk
 from importer.reports.files import Written, reason
@@ -34,8 +35,9 @@ _Job = tuple[SettledChunk, tuple[Kind, ...]]
 class Press:
     """The row reports of one run. All public methods are called from one thread."""
 
-    def __init__(self, plan: Plan) -> None:
-        """Opens the files. Raises OSError."""
+    def __init__(self, plan: Plan, annotations: Annotations | None = None) -> None:
+        """Opens the files. Raises OSError. `annotations` get every line, if there are any."""
+        self._annotations = annotations
         self.failures: list[ReportError] = []
         self.notes: list[Note] = []
         self._plan = plan
@@ -98,6 +100,8 @@ class Press:
     def _print(self, chunk: SettledChunk, kinds: tuple[Kind, ...]) -> None:
         lines = self._scribe.lines(chunk, kinds)
         self._write(RESULTS_CSV, lines)
+        if self._annotations is not None:
+            self._annotations.add_lines(chunk.sheet, lines)
         places = chunk.where(LEFT)
         if len(places):
             rejects = lines.take(places)

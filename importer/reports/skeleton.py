@@ -57,7 +57,7 @@ def skeleton(plan: Plan, names: tuple[str, ...]) -> Skeleton:
     register_looks(sheet)
     fields = dict(plan.fields)
     for place, name in enumerate(names, start=1):
-        sheet.column_dimensions[get_column_letter(place)].width = WIDTHS.get(name) or _width(name)
+        sheet.column_dimensions[get_column_letter(place)].width = WIDTHS.get(name) or width(name)
         note = _note(name, fields.get(name, ""), plan.lang)
         if note:
             comment = Comment(note, "importer")
@@ -82,7 +82,7 @@ def register_looks(sheet: Worksheet) -> None:
         cell.font = font
 
 
-def _width(name: str) -> float:
+def width(name: str) -> float:
     wide = sum(2 if ord(character) >= _CJK else 1 for character in name)
     return float(min(max(wide + 3, 14), 40))
 

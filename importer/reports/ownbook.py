@@ -1,0 +1,165 @@
+"""annotated.xlsx from the person's own workbook: its sheets and looks, each bad cell coloured and explained.
+
+The one place beside the readers that opens an input file (DESIGN.md names it as the exception).
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+import zipfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from openpyxl import Workbook, load_workbook
+from openpyxl.cell import Cell, MergedCell
+from openpyxl.comments import Comment
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.worksheet import Worksheet
+
+from importer.reports.annotations import Mark, SheetNotes
+from importer.reports.plan import OWN_COLUMNS, Plan
+from importer.reports.skeleton import DOUBTFUL, HEAD, HEAD_FONT, WIDTHS, WRONG
+from importer.reports.textsheet import MOST_COLUMNS, fitting
+
+FORMATS = frozenset({"xlsx", "xlsm"})
+"""What openpyxl opens and keeps the looks of."""
+MOST_COMMENTS = 20_000
+"""Beyond it cells are coloured only: every comment is a drawing of its own, and Excel opens them slowly."""
+_AUTHOR = "importer"
+_BLANKS = " \t\r\n\v\f\u00a0\u202f\u3000\u200b\u200c\u200d\u2060\ufeff"
+_PARTS = (
+    ("pictures", re.compile(r"xl/media/")),
+    ("charts", re.compile(r"xl/charts/chart\d")),
+    ("drawings", re.compile(r"xl/drawings/drawing\d")),
+    ("pivot-tables", re.compile(r"xl/pivotTables/")),
+    ("slicers", re.compile(r"xl/slicers/")),
+    ("threaded-comments", re.compile(r"xl/threadedComments/")),
+    ("form-controls", re.compile(r"xl/ctrlProps/")),
+    ("embedded-objects", re.compile(r"xl/embeddings/")),
+    ("macros", re.compile(r"xl/vbaProject\.bin")),
+    ("links-to-other-files", re.compile(r"xl/externalLinks/externalLink\d")),
+)
+
+
+class NotAnnotatableError(Exception):
+    """The workbook cannot be written on: damaged, locked, without a header, or too wide."""
+
+
+def open_book(plan: Plan) -> Workbook:
+    """The person's workbook, formulas as their stored values. Raises NotAnnotatableError."""
+    if plan.origin.format not in FORMATS or plan.origin.header_row is None:
+        raise NotAnnotatableError
+    with warnings.catch_warnings():
+        # What openpyxl warns of is lost on saving; `lost_parts` names it.
+        warnings.simplefilter("ignore")
+        try:
+            return load_workbook(plan.origin.path, data_only=True, rich_text=True, keep_links=False)
+        except Exception as error:  # openpyxl raises whatever a damaged part makes it stumble over
+            raise NotAnnotatableError from error
+
+
+def annotate(book: Workbook, sheets: dict[str, SheetNotes], plan: Plan) -> bool:
+    """Write the importer's columns and marks into the sheets. True if some comments had to be left out.
+
+    Raises NotAnnotatableError if a sheet is not there or has no room.
+    """
+    comments = 0
+    for name, notes in sheets.items():
+        if name not in book.sheetnames or not isinstance(book[name], Worksheet):
+            raise NotAnnotatableError
+        sheet = book[name]
+        _write_own(sheet, notes, plan)
+        places = _places(sheet, plan.origin.header_row or 1)
+        for mark in notes.marks(plan):
+            place = places.get(mark.column)
+            if place is not None:
+                comments += _mark(sheet.cell(mark.row, place), mark, comments < MOST_COMMENTS)
+    return comments > MOST_COMMENTS
+
+
+def lost_parts(before: Path, after: Path) -> tuple[str, ...]:
+    """What the person's workbook had and the annotated one hasn't: codes of words (`lost-pictures`, …)."""
+    had, has = _parts(before), _parts(after)
+    return tuple(name for name, _ in _PARTS if has[name] < had[name])
+
+
+def _parts(path: Path) -> Counter[str]:
+    with zipfile.ZipFile(path) as archive:
+        return Counter(name for part in archive.namelist() for name, pattern in _PARTS if pattern.match(part))
+
+
+def _places(sheet: Worksheet, header_row: int) -> dict[str, int]:
+    """Column name to column number (from 1), named as the reader names them: doubles counted, empty ones by
+    their letter."""
+    seen: Counter[str] = Counter()
+    places: dict[str, int] = {}
+    for column, cell in enumerate(sheet[header_row], start=1):
+        name = "" if cell.value is None else str(cell.value).strip(_BLANKS)
+        seen[name] += 1
+        if not name:
+            name = f"column {get_column_letter(column)}"
+        elif seen[name] > 1:
+            name = f"{name} ({seen[name]})"
+        places.setdefault(name, column)
+    return places
+
+
+def _write_own(sheet: Worksheet, notes: SheetNotes, plan: Plan) -> None:
+    header_row = plan.origin.header_row or 1
+    places = _places(sheet, header_row)
+    used = max((cell.column for cell in _filled(sheet)), default=0)
+    for name in OWN_COLUMNS:
+        if name not in places:
+            used += 1
+            places[name] = used
+    if used > MOST_COLUMNS:
+        raise NotAnnotatableError
+    columns = [places[name] for name in OWN_COLUMNS]
+    for name, column in zip(OWN_COLUMNS, columns, strict=True):
+        head = sheet.cell(header_row, column)
+        _put(head, name, plan)
+        head.fill, head.font = HEAD, HEAD_FONT
+        sheet.column_dimensions[get_column_letter(column)].width = WIDTHS[name]
+    for row, texts in _own_texts(notes):
+        for column, text in zip(columns, (str(row), *texts), strict=True):
+            if text or sheet.cell(row, column).value is not None:
+                _put(sheet.cell(row, column), text, plan)
+
+
+def _filled(sheet: Worksheet) -> Iterator[Cell]:
+    return (cell for row in sheet.iter_rows() for cell in row if cell.value is not None)
+
+
+def _own_texts(notes: SheetNotes) -> Iterator[tuple[int, Sequence[str]]]:
+    """Row number and the own columns after `_row`, for every row."""
+    for lines in notes.lines:
+        columns = []
+        for spread in lines.own:
+            texts = spread.texts.to_pylist()
+            numbers = [0] * len(lines) if spread.numbers is None else spread.numbers.tolist()
+            columns.append([texts[number] for number in numbers])
+        yield from zip(lines.rows.tolist(), zip(*columns, strict=True), strict=True)
+
+
+def _put(cell: Cell | MergedCell, text: str, plan: Plan) -> None:
+    if isinstance(cell, MergedCell):
+        return
+    cell.value = fitting(text, plan.lang) or None
+    if text:
+        # A text that begins with = is a text all the same.
+        cell.data_type = "s"
+    cell.number_format = "@"
+
+
+def _mark(cell: Cell | MergedCell, mark: Mark, commented: bool) -> int:
+    """Colour a cell and say why. Returns 1, for counting the comments."""
+    if isinstance(cell, MergedCell):
+        return 0
+    cell.fill = WRONG if mark.wrong else DOUBTFUL
+    if commented:
+        before = [cell.comment.text] if cell.comment and cell.comment.author != _AUTHOR else []
+        text = fitting("\n\n".join([*before, *mark.reasons]), "en")
+        cell.comment = Comment(text, _AUTHOR, height=30 + 22 * (1 + len(text) // 40), width=300)
+    return 1
