@@ -253,7 +253,7 @@ class _Beside:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield from console.render(self._bar, options)
-        yield from console.render(Text("  ", end="").append_text(self._text), options)
+        yield from console.render(Text("  ").append_text(self._text), options)
 
 
 def gauge(
