@@ -228,7 +228,9 @@ class Run:
         return lambda: self.observer(progress)
 
     def _notes(self, tally: Tally) -> tuple[Note, ...]:
-        return self.plan.notes if tally.rows else (*self.plan.notes, Note("no-rows"))
+        aside = self.journal.moved_aside
+        lost = (Note("journal-moved-aside", (("path", str(aside)),)),) if aside else ()
+        return (*lost, *self.plan.notes) if tally.rows else (*lost, *self.plan.notes, Note("no-rows"))
 
 
 def exit_code(tally: Tally, stop: ImporterError | None) -> ExitCode:
@@ -248,6 +250,7 @@ def policy(options: RunOptions, connection: Connection) -> Policy:
         rate=rate or None,
         attempts=options.attempts,
         patience=options.patience,
+        resend_unknown=options.resend_unknown,
     )
 
 

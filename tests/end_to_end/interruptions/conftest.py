@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import csv
 import os
+import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from importer.journal import Journal
+from importer.journal import Journal, RunState
 from importer.sandbox import Sandbox
 
 ROWS = 1500
@@ -27,9 +31,13 @@ def write_source(path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(["first_name", "last_name", "sms_phone", "address"])
         for n in range(ROWS):
-            who = n // 2 if n % 10 == 9 else n
-            phone = "" if n % BARE_EVERY == BARE_EVERY - 1 else f"86139{who:08}"
-            writer.writerow([f"first {n}", f"last {who}", phone, f"street {n}"])
+            writer.writerow([f"first {n}", f"last {n}", phone(n), f"street {n}"])
+
+
+def phone(n: int) -> str:
+    """Of the n-th row: every tenth shares it with an earlier one, some have none."""
+    who = n // 2 if n % 10 == 9 else n
+    return "" if n % BARE_EVERY == BARE_EVERY - 1 else f"86139{who:08}"
 
 
 class Desk:
@@ -40,8 +48,12 @@ class Desk:
         self.box = box
         self.reports = folder / "out"
         write_source(folder / "customers.csv")
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self.rows = ROWS
+        self.bare = {f"first {n}" for n in range(BARE_EVERY - 1, ROWS, BARE_EVERY)}
+        """First names of those with neither phone nor e-mail."""
         who = box.credentials
-        self._environment = {
+        self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("NXLINK_")},
             "NXLINK_STATE_DIR": str(folder / "state"),
             "NXLINK_BASE_URL": box.base_url,
@@ -54,17 +66,27 @@ class Desk:
 
     def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "importer", *arguments]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             cwd=self.folder,
-            env=self._environment,
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
+        self._processes.append(process)
+        return process
 
-    def run(self) -> subprocess.Popen[bytes]:
-        return self.begin("run", "customers.csv", "--report-dir", str(self.reports), "--yes")
+    def close(self) -> None:
+        """Ends what a failed test left running."""
+        for process in self._processes:
+            process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+    def run(self, *options: str) -> subprocess.Popen[bytes]:
+        return self.begin("run", "customers.csv", "--report-dir", str(self.reports), "--yes", *options)
 
     def kill_after(self, process: subprocess.Popen[bytes], requests: int, seconds: float) -> bool:
         """Kills once the sandbox got so many more requests, and a bit later; True if it was still alive."""
@@ -78,13 +100,48 @@ class Desk:
         return alive
 
     def complete(self) -> int:
-        """Resumes what was interrupted, or begins anew if nothing had begun. Returns the exit code."""
+        """Resumes what was interrupted, or begins anew if nothing had begun. Returns the run's exit code."""
         with Journal.open(self.folder / "state" / "journal.db") as journal:
-            begun = bool(journal.runs())
-        process = self.begin("resume") if begun else self.run()
-        said, _ = process.communicate(timeout=120)
-        assert b"Traceback" not in said, said.decode()
-        return process.returncode
+            runs = journal.runs()
+        if runs and runs[0].exit_code is not None and runs[0].state is RunState.FINISHED:
+            return int(runs[0].exit_code)  # it had ended just before it was killed
+        return self.end(self.begin("resume") if runs else self.run())[0]
+
+    def end(self, process: subprocess.Popen[bytes]) -> tuple[int, str]:
+        """Waits for a process; its exit code and all that it said."""
+        said = process.communicate(timeout=120)[0].decode()
+        assert "Traceback" not in said, said
+        return process.returncode, said
+
+    def wait_for_requests(self, requests: int) -> None:
+        """Until the sandbox has got so many."""
+        until = time.monotonic() + 60
+        while self.box.application.total < requests:
+            assert time.monotonic() < until
+            time.sleep(0.002)
+
+    def wait_for_the_server(self) -> None:
+        """Until it takes connections again."""
+        address = urlsplit(self.box.base_url)
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            with suppress(OSError), socket.create_connection((address.hostname, address.port)):
+                return
+            time.sleep(0.02)
+
+    def statuses(self) -> Counter[str]:
+        return Counter(row["_status"] for row in self.results())
+
+    def check_store(self) -> None:
+        """The store is that of an undisturbed run; bare rows are in it at most once."""
+        latest = {phone(n): f"first {n}" for n in range(ROWS) if phone(n)}
+        stored = [dict(customer.fields) for customer in self.box.customers()]
+        assert {c["sms_phone"]: c["first_name"] for c in stored if "sms_phone" in c} == latest
+        bare = Counter(c["first_name"] for c in stored if "sms_phone" not in c)
+        assert set(bare) <= self.bare
+        assert set(bare.values()) <= {1}
+        told_in = {row["first_name"] for row in self.results() if row["_status"] == "imported"}
+        assert told_in & self.bare <= set(bare)
 
     def results(self) -> list[dict[str, str]]:
         with (self.reports / "results.csv").open(encoding="utf-8-sig", newline="") as file:
@@ -93,11 +150,14 @@ class Desk:
 
 @pytest.fixture
 def make_desk(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
+    """`make_desk(name, latency=…, faults=…)`: everything else as `Sandbox` takes it."""
     with ExitStack() as stack:
 
-        def make(name: str = "desk", **manner: object) -> Desk:
-            box = stack.enter_context(Sandbox(**{"latency": LATENCY, **manner}))
+        def make(name: str = "desk", latency: float = LATENCY, **manner: Any) -> Desk:
+            box = stack.enter_context(Sandbox(latency=latency, **manner))
             (tmp_path / name).mkdir()
-            return stack.enter_context(Desk(tmp_path / name, box))
+            desk = Desk(tmp_path / name, box)
+            stack.callback(desk.close)
+            return desk
 
         yield make

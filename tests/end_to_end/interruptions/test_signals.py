@@ -1,0 +1,58 @@
+"""Ctrl-C and SIGTERM: what is in flight is waited for, everything is told, and `resume` goes on."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_in_order_and_resume_goes_on(make_desk, number, code):
+    desk = make_desk(latency=0.1)
+    process = desk.run("--concurrency", "2")
+    desk.wait_for_requests(3)
+    process.send_signal(number)
+    ended, said = desk.end(process)
+    assert ended == code
+    assert "importer resume" in said
+    assert len(desk.results()) == desk.rows
+    first = desk.statuses()
+    assert set(first) == {"imported", "not_sent"}
+    assert first["imported"] == 100 * desk.box.application.total
+    assert desk.complete() == 0
+    assert desk.statuses() == {"imported": desk.rows}
+    desk.check_store()
+    assert desk.box.application.total == desk.rows / 100
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_answer(make_desk):
+    desk = make_desk(faults=["no-answer requests=2-"])
+    process = desk.run("--concurrency", "2")
+    desk.wait_for_requests(1)
+    time.sleep(0.5)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    ended, _said = desk.end(process)
+    assert ended == 130
+    assert time.monotonic() - begun < 10
+    desk.box.misbehave()
+    assert desk.complete() in (0, 1)
+    assert set(desk.statuses()) <= {"imported", "unknown"}
+    desk.check_store()
+
+
+def test_a_signal_while_the_server_is_away_is_not_kept_waiting(make_desk):
+    desk = make_desk(faults=["away seconds=60 requests=2"])
+    process = desk.run("--concurrency", "2")
+    desk.wait_for_requests(2)
+    time.sleep(0.2)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert desk.end(process)[0] == 130
+    assert time.monotonic() - begun < 10
+    assert len(desk.results()) == desk.rows
