@@ -104,6 +104,7 @@ _CODES = {
     "literal_error": "mapping-bad-choice",
     "enum": "mapping-bad-choice",
     "string_too_short": "mapping-empty-text",
+    "too_short": "mapping-empty-text",
 }
 
 
@@ -119,7 +120,7 @@ def _told(error: ValidationError, text: str, file: str) -> MappingError:
         code,
         file=file,
         line=_line(text, place),
-        place=".".join(str(part) for part in place),
+        place=".".join(part for part in place if isinstance(part, str)),
         key=str(place[-1]) if place else "",
         given=given if isinstance(given, str | int | float | bool) else type(given).__name__,
         allowed=_allowed(first["type"], place, context),

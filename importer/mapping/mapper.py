@@ -176,7 +176,8 @@ class _Work:
         return transforms.finished(step, column)
 
     def _own_value(self, one: CustomStep) -> pa.Array:
-        column = transforms.finished(one.step, transforms.gathered(one.step, self.cell, self.rows))
+        cell = self.cell if one.step.rule.trim else self.raw
+        column = transforms.finished(one.step, transforms.gathered(one.step, cell, self.rows))
         faults: list[Fault] = []
         if one.custom.type == "date":
             formats = one.step.rule.formats

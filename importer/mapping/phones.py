@@ -44,7 +44,8 @@ def digits(column: pa.Array) -> pa.Array:
     leading = np.zeros(len(column), dtype=bool)
     leading[some] = kinds[offsets[:-1][some]] == _SIGN
     hard = (rest > 0) | (signs > leading) | ((_count(number, offsets) == 0) & some)
-    hard |= _ends_in_point_zero(offsets, data)
+    # One point may be a decimal one: 13812345678.0.
+    hard |= _count(data == ord("."), offsets) == 1
     kept = number | np.repeat(hard, np.diff(offsets))
     places = np.concatenate(([0], np.cumsum(kept)))[offsets]
     return rework(from_memory(places.astype(np.int64), data[kept]), hard, plain)
@@ -63,11 +64,3 @@ def plain(text: str) -> str:
 def _count(hits: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     total = np.concatenate(([0], np.cumsum(hits)))
     return np.diff(total[offsets])
-
-
-def _ends_in_point_zero(offsets: np.ndarray, data: np.ndarray) -> np.ndarray:
-    """A number that some program took for a decimal one: 13812345678.0."""
-    ends = offsets[1:]
-    last, before = data[np.maximum(ends - 1, 0)], data[np.maximum(ends - 2, 0)]
-    found: np.ndarray = (ends - offsets[:-1] > 2) & (last == ord("0")) & (before == ord("."))
-    return found

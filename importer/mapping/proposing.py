@@ -71,7 +71,7 @@ def propose(
     """
     known = recognised(header) if ready_made else ()
     if len(known) == 1:
-        return tuple(_from_mapping(known[0], header))
+        return tuple(_from_mapping(known[0], header, contract))
     cells = {name: _cells(samples, name) for name in header}
     claims = [claim for place, name in enumerate(header) for claim in _claims(place, name, cells[name])]
     claims = [claim for claim in _in_context(claims, header) if claim.field in (*contract.names, _FULL)]
@@ -188,9 +188,10 @@ def _split_names(winners: dict[str, tuple[_Claim, bool]]) -> dict[str, tuple[_Cl
     return winners
 
 
-def _from_mapping(mapping: MappingFile, header: Sequence[str]) -> list[Proposal]:
+def _from_mapping(mapping: MappingFile, header: Sequence[str], contract: Contract) -> list[Proposal]:
     fields: dict[str, tuple[str, bool]] = {}
-    for name, rule in {**mapping.fields, **mapping.custom}.items():
+    rules = {name: rule for name, rule in mapping.fields.items() if name in contract.names}
+    for name, rule in {**rules, **mapping.custom}.items():
         present = [column for source in rule.source if (column := find(source, header))]
         if rule.split and not present and (whole := find(rule.split, header)):
             fields[whole] = (_FIRST, True)

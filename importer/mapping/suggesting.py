@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _FAMILY_FIRST = {normal(name) for name in ("Họ tên", "Họ và tên")}
 _NATIONAL = re.compile(r"0?[1-9]\d{7,10}")
+_DIALLING = {
+    normal(name) for name in ("Country Code", "Dial Code", "Calling Code", "区号", "国家区号", "国际区号")
+}
 _TAG_MARKS = (";", "；", "|")
 
 
@@ -95,6 +98,10 @@ class _Writing:
             if marks and not any("," in cell or "，" in cell for cell in cells):
                 yield f"separators = {value(marks)}"
         elif kind is Kind.PHONE and any(_NATIONAL.fullmatch(cell.strip()) for cell in cells):
+            code = self._country_code()
+            if code is not None:
+                yield f"country_code = {text(code)}"
+                return
             yield self._say("suggest-region")
             yield '# region = "CN"'
 
@@ -108,6 +115,15 @@ class _Writing:
                 continue
             yield from ("", self._say("suggest-lacking", field=field.name))
             yield from (f"# [fields.{field.name}]", '# from = "…"')
+
+    def _country_code(self) -> str | None:
+        """A column of dialling codes beside the phones; a country's two letters are none."""
+        for proposal in self.proposals:
+            if normal(proposal.column) in _DIALLING:
+                cells = [cell.strip() for cell in self._cells(proposal) if cell.strip()]
+                if cells and all(re.fullmatch(r"\+?\d{1,4}", cell) for cell in cells):
+                    return proposal.column
+        return None
 
     def _name_rule(self, whole: Proposal) -> NameRule:
         if normal(whole.column) in _FAMILY_FIRST:

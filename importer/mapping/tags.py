@@ -38,7 +38,7 @@ def joined(column: pa.Array, separators: Sequence[str] = (), nothing: Sequence[s
             except (ValueError, TypeError):
                 return text
         if quoted and text.startswith('"'):
-            return _comma(tag.replace('""', '"') for tag in text.strip('"').split('","'))
+            return _comma(tag.replace('""', '"') for tag in text[1:].removesuffix('"').split('","'))
         return _comma(pattern.split(text))
 
     def _comma(tags: Iterable[str]) -> str:

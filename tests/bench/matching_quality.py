@@ -4,7 +4,8 @@
 
 The headers are those of real exports; the right answers beside them were written down by hand. Counted once
 with the ready-made mappings, as suggest works, and once without, as if every export were unknown. A field is
-right if its column is (one of) the right one(s), wrong if another column would be taken for it, open if none is.
+right if its column is (one of) the right one(s), wrong if another column would be taken for it, open if none
+is.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ def marks(ready_made: bool) -> Iterator[Mark]:
             if one.taken:
                 field = "full_name" if one.split else str(one.field)
                 taken.setdefault(field, []).append(one.column)
-        right = {field: [found] if isinstance(found, str) else found for field, found in answers[export].items()}
+        right = {
+            field: [found] if isinstance(found, str) else found for field, found in answers[export].items()
+        }
         for field in right.keys() | taken.keys():
             columns = taken.get(field, [])
             if not columns:
