@@ -6,6 +6,7 @@ for each row; a writer dresses the distinct texts and spreads them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,6 +67,35 @@ class Lines:
         kept = np.isin(self.bad_rows, places)
         bad_rows = np.searchsorted(places, self.bad_rows[kept])
         return Lines(self.rows[places], tuple(own), cells, bad_rows, self.bad_columns[kept])
+
+
+def joined(parts: Sequence[Lines]) -> Lines:
+    """The rows of all parts, one after the other. `parts` has at least one."""
+    if len(parts) == 1:
+        return parts[0]
+    starts = np.cumsum([0, *(len(part) for part in parts[:-1])])
+    bad_rows = [part.bad_rows + start for part, start in zip(parts, starts, strict=True)]
+    return Lines(
+        rows=np.concatenate([part.rows for part in parts]),
+        own=tuple(_one(spreads, parts) for spreads in zip(*(part.own for part in parts), strict=True)),
+        cells=tuple(pa.concat_arrays(some) for some in zip(*(part.cells for part in parts), strict=True)),
+        bad_rows=np.concatenate(bad_rows),
+        bad_columns=np.concatenate([part.bad_columns for part in parts]),
+    )
+
+
+def _one(spreads: Sequence[Spread], parts: Sequence[Lines]) -> Spread:
+    if all(spread.numbers is None for spread in spreads):
+        texts = {spread.texts[0].as_py() for spread in spreads}
+        if len(texts) == 1:
+            return _constant(texts.pop())
+    numbers = []
+    start = 0
+    for spread, part in zip(spreads, parts, strict=True):
+        own = np.zeros(len(part), dtype=np.int64) if spread.numbers is None else spread.numbers
+        numbers.append(own + start)
+        start += len(spread.texts)
+    return Spread(pa.concat_arrays([spread.texts for spread in spreads]), np.concatenate(numbers))
 
 
 class Scribe:

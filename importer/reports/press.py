@@ -18,7 +18,7 @@ from importer.reports.annotations import Annotations
 from importer.reports.csvfile import CsvReport
 from importer.reports.fates import SettledChunk
 from importer.reports.files import Written, reason
-from importer.reports.lines import Lines, Scribe
+from importer.reports.lines import Lines, Scribe, joined
 from importer.reports.plan import OWN_COLUMNS, REJECTS_CSV, REJECTS_XLSX, RESULTS_CSV, WORKBOOK_ROWS, Plan
 from importer.reports.tally import Kind
 from importer.reports.textsheet import MOST_COLUMNS
@@ -26,6 +26,8 @@ from importer.reports.xlsxfile import XlsxReport
 
 LEFT = frozenset(status for status in Status if not status.done)
 """Rows with one of these are still to be fixed or sent: they go into the rejects."""
+TOGETHER = 2048
+"""So many rejects are written at once: a handful of rows costs as many calls as thousands."""
 WAITING = 3
 """Settled chunks that may wait for the writer."""
 
@@ -44,6 +46,7 @@ class Press:
         self._scribe = Scribe(plan)
         self._reports: dict[str, CsvReport | XlsxReport] = {}
         self._rows = dict.fromkeys((RESULTS_CSV, REJECTS_CSV, REJECTS_XLSX), 0)
+        self._rejects: list[Lines] = []
         self._fault: Exception | None = None
         self._queue: queue.Queue[_Job | None] = queue.Queue(WAITING)
         try:
@@ -69,6 +72,7 @@ class Press:
         if self._fault is not None:
             self._drop_files()
             raise self._fault
+        self._print_rejects()
         written = []
         for name in tuple(self._reports):
             with self._guarded(name):
@@ -104,7 +108,14 @@ class Press:
             self._annotations.add_lines(chunk.sheet, lines)
         places = chunk.where(LEFT)
         if len(places):
-            rejects = lines.take(places)
+            self._rejects.append(lines.take(places))
+            if sum(map(len, self._rejects)) >= TOGETHER:
+                self._print_rejects()
+
+    def _print_rejects(self) -> None:
+        if self._rejects:
+            rejects = joined(self._rejects)
+            self._rejects.clear()
             self._write(REJECTS_CSV, rejects)
             self._write(REJECTS_XLSX, rejects)
 
