@@ -35,10 +35,13 @@ _GRACE = 0.5
 class Parcel(Place):
     """A batch on its way."""
 
-    __slots__ = ("abandoned", "batch", "begun", "body", "digest", "told", "trail")
+    __slots__ = ("abandoned", "batch", "begun", "body", "digest", "fragile", "told", "trail")
 
-    def __init__(self, batch: Batch, body: bytes) -> None:
+    def __init__(self, batch: Batch, body: bytes, *, fragile: bool) -> None:
         super().__init__(batch.contacts)
+        self.fragile = fragile
+        """Some row must not go twice: such a batch is journaled when it leaves, not ahead, so that after a
+        crash its rows count as sent only if they were."""
         self.batch = batch
         self.body = body
         self.digest = hashlib.sha256(body).digest()
@@ -50,8 +53,9 @@ class Parcel(Place):
 
 @dataclass(frozen=True, slots=True)
 class _Begin:
-    """A worker wants to send a part."""
+    """A worker wants to send a part, or a fragile batch."""
 
+    parcel: Parcel
     event: Begun
     reply: queue.SimpleQueue[bool]
 
@@ -115,6 +119,8 @@ class Delivery:
         self._clock = clock or RealClock()
         self._brake = Brake()
         self._attempts = Attempts(sender, policy, self._clock, self._brake, self._notify)
+        if journal.has_imported:
+            self._attempts.health.accepted(retries=0)
         self._courier = Courier(
             envelope, self._attempts, self._brake, self._notify, resend_unknown=policy.resend_unknown
         )
@@ -143,7 +149,8 @@ class Delivery:
     def submit(self, batch: Batch) -> None:
         """Hands a batch in; waits while too many are on their way. After a stop its rows are `not_sent`."""
         if not self._brake.pulled.is_set():
-            parcel = Parcel(batch, self._envelope.body(batch.customers))
+            fragile = not (self._policy.resend_unknown or all(batch.contacts))
+            parcel = Parcel(batch, self._envelope.body(batch.customers), fragile=fragile)
             self._window.acquire()
             if not self._brake.pulled.is_set():
                 self._inbox.put(parcel)
@@ -208,19 +215,27 @@ class Delivery:
     def _serve(self) -> None:
         reply: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
-        def begin(part: Batch, number: int, digest: bytes) -> int | None:
-            event = Begun(self._journal.entry(), part, number, digest)
-            self._inbox.put(_Begin(event, reply))
-            return event.entry if reply.get() else None
-
         while (parcel := self._work.get()) is not None:
             try:
-                for event in self._courier.deliver(parcel.batch, parcel.body, parcel.trail, begin):
-                    self._inbox.put(_Told(parcel, event))
-                self._inbox.put(_Done(parcel))
+                self._carry(parcel, reply)
             except BaseException as error:
                 self._inbox.put(_Crash(error))
                 return
+
+    def _carry(self, parcel: Parcel, reply: queue.SimpleQueue[bool]) -> None:
+        def begin(part: Batch, number: int, digest: bytes) -> int | None:
+            event = Begun(self._journal.entry(), part, number, digest)
+            self._inbox.put(_Begin(parcel, event, reply))
+            return event.entry if reply.get() else None
+
+        if not parcel.begun:
+            entry = begin(parcel.batch, 0, parcel.digest)
+            if entry is None:
+                return
+            parcel.trail.entry = entry
+        for event in self._courier.deliver(parcel.batch, parcel.body, parcel.trail, begin):
+            self._inbox.put(_Told(parcel, event))
+        self._inbox.put(_Done(parcel))
 
     def _notify(self, event: Event) -> None:
         with self._telling:
@@ -239,11 +254,20 @@ class Delivery:
             self._crash = self._crash or error
             self._brake.pull(InterruptedRun("interrupted"))
         finally:
+            self._refuse_begins()
             for _ in self._workers:
                 self._work.put(None)
             self._ready.put(None)
             # Whoever still waits to submit finds the brake pulled.
             self._window.release(self._policy.window)
+
+    def _refuse_begins(self) -> None:
+        """Whoever still waits to begin a part is not kept waiting for ever."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                message = self._inbox.get_nowait()
+                if isinstance(message, _Begin):
+                    message.reply.put(False)
 
     def _collect(self) -> list[_Message]:
         """Waits for a message and takes all that there are: they share one transaction."""
@@ -260,7 +284,7 @@ class Delivery:
         begun: list[Begun] = []
         settled: list[Settled] = []
         entered: list[Parcel] = []
-        replies: list[queue.SimpleQueue[bool]] = []
+        begins: list[_Begin] = []
         done: list[Parcel] = []
         for message in messages:
             match message:
@@ -274,9 +298,8 @@ class Delivery:
                 case _Done(parcel):
                     if not parcel.abandoned:
                         done.append(parcel)
-                case _Begin(part, reply):
-                    begun.append(part)
-                    replies.append(reply)
+                case _Begin():
+                    begins.append(message)
                 case _Stop(reason, at_once):
                     self._brake.pull(reason)
                     if at_once:
@@ -286,16 +309,18 @@ class Delivery:
                 case _Close():
                     self._closing = True
         leaving = not self._brake.pulled.is_set()
+        ahead = [parcel for parcel in entered if not parcel.fragile]
         if leaving:
-            begun += [Begun(p.trail.entry, p.batch, 0, p.digest) for p in entered]
-        else:
-            begun = []
-        saved = self._write(begun, settled)
-        for reply in replies:
-            reply.put(leaving and saved)
-        if leaving and saved:
-            for parcel in entered:
+            begun = [Begun(p.trail.entry, p.batch, 0, p.digest) for p in ahead]
+            begun += [message.event for message in begins]
+        leaving &= self._write(begun, settled)
+        for message in begins:
+            message.parcel.begun |= leaving
+            message.reply.put(leaving)
+        if leaving:
+            for parcel in ahead:
                 parcel.begun = True
+            for parcel in entered:
                 if parcel.waiting == 0:
                     self._work.put(parcel)
         self._give_out(settled)
@@ -312,7 +337,7 @@ class Delivery:
         del self._open[parcel]
         for freed in self._order.leave(parcel):
             assert isinstance(freed, Parcel)  # noqa: S101 - only parcels enter
-            if freed.begun and not self._stopping:
+            if (freed.begun or freed.fragile) and not self._stopping:
                 self._work.put(freed)
         self._window.release()
         self._notify(BatchFinished(parcel.batch.ordinal, len(parcel.batch)))

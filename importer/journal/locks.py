@@ -85,7 +85,13 @@ class Locks:
 
     def held(self, run_id: str) -> bool:
         """True if a living process is at work on the run."""
-        path = self._folder / f"run-{run_id}.lock"
+        return self._held(self._folder / f"run-{run_id}.lock")
+
+    def job_held(self, name: str) -> bool:
+        """True if a living process is at work on a round of the job."""
+        return self._held(self._folder / f"job-{name}.lock")
+
+    def _held(self, path: Path) -> bool:
         if not path.exists():
             return False
         probe = filelock.FileLock(path, mode=0o600, thread_local=False)

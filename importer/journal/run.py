@@ -47,6 +47,12 @@ class RunJournal:
         self._entry_lock = threading.Lock()
 
     @property
+    def has_imported(self) -> bool:
+        """True if the CRM has accepted any row of this run."""
+        found = "SELECT 1 FROM outcomes WHERE run = ? AND status = ? LIMIT 1"
+        return bool(self._database.query(found, (self._number, Status.IMPORTED)))
+
+    @property
     def id(self) -> str:
         return self.record.id
 

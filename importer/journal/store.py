@@ -73,6 +73,10 @@ class Journal:
         """The lock of a job, not yet taken."""
         return self._locks.job(name)
 
+    def job_running(self, name: str) -> bool:
+        """True if a living process is at work on a round of the job."""
+        return self._locks.job_held(name)
+
     def close(self) -> None:
         self._database.close()
 
@@ -155,16 +159,18 @@ class Journal:
     def imported_before(
         self, sha256: str, destination_key: str, mapping_digest: str, mode: Mode
     ) -> RunRecord | None:
-        """The newest finished run that sent this very file to this destination in the same way."""
+        """The newest finished run that brought rows of this very file to this destination in the same way,
+        or found nothing in it to bring."""
         found = self._records(
             "WHERE sha256 = ? AND destination_key = ? AND mapping_digest = ? AND mode = ? AND NOT dry_run"
-            " AND state = ? AND exit_code <> ? ORDER BY number DESC LIMIT 1",
+            " AND state = ? AND exit_code <> ? ORDER BY number DESC",
             (
                 *(sha256, destination_key, mapping_digest, int(mode)),
                 *(RunState.FINISHED, int(ExitCode.TRIPWIRE)),
             ),
         )
-        return found[0] if found else None
+        done = (record for record in found if record.exit_code is ExitCode.DONE or _brought_in(record))
+        return next(done, None)
 
     def children(self, run_id: str) -> tuple[RunRecord, ...]:
         """The runs that name this one as their parent, the oldest first."""
@@ -234,6 +240,10 @@ class Journal:
         if state is RunState.RUNNING and not self._locks.held(row["id"]):
             state = RunState.INTERRUPTED
         return _record(row, state)
+
+
+def _brought_in(record: RunRecord) -> bool:
+    return record.counts.get(Status.IMPORTED, 0) > 0
 
 
 def _release(locks: Iterable[Lock]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -95,3 +97,31 @@ def test_an_accepted_half_without_its_bare_rows_does_not_prove_the_other_half_gu
     result = rig.deliver(batches, answer, ONE)
     assert [len(rows) for rows in result.server.requests] == [100, 50, 48, 50]
     assert result.counts() == {Status.IMPORTED: 98, Status.UNKNOWN: 2}
+
+
+def test_only_those_that_have_left_count_as_sent(rig, make_batches, accepted):
+    """What a crash leaves in the journal while two requests are in flight."""
+    arrived, go = threading.Semaphore(0), threading.Event()
+
+    def answer(rows, number):
+        arrived.release()
+        go.wait(10)
+        return accepted
+
+    with rig.delivering(answer, Policy(concurrency=2)) as (delivery, _server, run, _events):
+        for batch in make_batches(2000, contacts=lambda row: ()):
+            delivery.submit(batch)
+        arrived.acquire()
+        arrived.acquire()
+        left = run.known().unanswered("", np.arange(2, 2002)).sum()
+        go.set()
+        assert left == 200
+        assert len({row for outcome in delivery.finish() for row in outcome.rows}) == 2000
+
+
+def test_batches_that_wait_for_others_leave_too(rig, make_batches, accepted):
+    given = make_batches(1000, contacts=lambda row: () if row % 10 else (1,))
+    result = rig.deliver(given, lambda rows, number: accepted, Policy(concurrency=3))
+    assert result.counts() == {Status.IMPORTED: 1000}
+    assert result.server.overlaps == 0
+    assert len(result.run.requests()) == 10

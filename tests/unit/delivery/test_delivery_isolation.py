@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from importer.delivery import Isolating, Policy
+from importer.delivery import Delivery, Isolating, Policy
 from importer.errors import RefusedError
-from importer.model import Action, Status, Verdict
+from importer.model import Action, Outcome, Status, Verdict
 
 ONE = Policy(concurrency=1)
 REFUSED = Verdict(Action.ISOLATE, reached=False, code="9000", message="birthday is wrong", trace_id="t-9000")
@@ -135,3 +135,15 @@ def test_many_refused_rows_after_a_success_are_just_rejected(rig, make_batches, 
     )
     assert result.counts() == {Status.IMPORTED: 100, Status.REJECTED: 900}
     assert result.delivery.stopped is None
+
+
+def test_a_resumed_run_remembers_that_rows_got_in_before(rig, make_batches):
+    run = rig.start()
+    run.settle([Outcome("", (9000,), Status.IMPORTED, 1)])
+    server = rig.server(lambda rows, number: REFUSED)
+    with Delivery(server, rig.envelope, run, Policy(concurrency=2), clock=rig.clock) as delivery:
+        for batch in make_batches(60, size=20):
+            delivery.submit(batch)
+        told = {row: outcome.status for outcome in delivery.finish() for row in outcome.rows}
+    assert set(told.values()) == {Status.REJECTED}
+    assert delivery.stopped is None

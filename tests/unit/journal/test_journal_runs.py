@@ -21,8 +21,8 @@ def accept(run, batch):
     run.write((), [Settled(entry, (outcome,), BatchState.ACCEPTED, whole=True, attempts=1)])
 
 
-def finish(run, counts=None):
-    run.finish(RunState.FINISHED, ExitCode.DONE, counts or {Status.IMPORTED: 2})
+def finish(run, counts=None, code=ExitCode.DONE):
+    run.finish(RunState.FINISHED, code, counts or {Status.IMPORTED: 2})
     run.close()
 
 
@@ -121,6 +121,12 @@ def test_the_same_file_to_the_same_place_in_the_same_way_is_recognised(journal, 
     for place, other in enumerate(("other", "other", "other", Mode.KEEP)):
         changed = (*wanted[:place], other, *wanted[place + 1 :])
         assert journal.imported_before(*changed) is None
+
+
+def test_a_run_that_got_nothing_in_has_not_imported_the_file(journal, make_record):
+    record = make_record()
+    finish(journal.start(record), {Status.REJECTED: 5}, ExitCode.ROWS_LEFT)
+    assert journal.imported_before(record.sha256, record.destination_key, "digest", Mode.UPDATE) is None
 
 
 def test_an_unfinished_or_dry_run_has_not_imported_the_file_before(journal, make_record):
