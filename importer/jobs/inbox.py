@@ -1,0 +1,135 @@
+"""Which files are ready to be taken: whole, not somebody's temporary file, oldest first.
+
+A file is ready if it was last written long enough ago and keeps its size while it is looked at twice, or if
+a marker `NAME.done` lies beside it.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from importer.errors import InputError
+from importer.jobs.job import Job, SourceKind
+
+MARKER = ".done"
+TEMPORARY = (".part", ".tmp", ".partial", ".filepart", ".crdownload", MARKER)
+LOOK_SECONDS = 2.0
+"""Between the two looks at a file's size."""
+SECOND_NANOSECONDS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file as it was when it was looked at."""
+
+    path: Path
+    size: int
+    modified_ns: int
+    inode: int
+    marked: bool
+
+    def same_as(self, other: Found) -> bool:
+        """True if it has not been written to in between."""
+        return (self.size, self.modified_ns, self.inode) == (other.size, other.modified_ns, other.inode)
+
+    def age(self, now: float) -> float:
+        """Seconds since it was written; negative if the clock has gone back since."""
+        return now - self.modified_ns / SECOND_NANOSECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What lies there: `ready` oldest first, `waiting` still being written, as far as can be told."""
+
+    ready: tuple[Found, ...]
+    waiting: tuple[Found, ...]
+
+
+def look(job: Job, now: Callable[[], float], sleep: Callable[[float], None]) -> Look:
+    """Looks twice at every file. Raises InputError `job-folder-unreadable`.
+
+    A file from the future (the clock went back, or a file server's clock is ahead) is watched for the whole
+    settle time instead, since its age says nothing.
+    """
+    first = {found.path: found for found in _candidates(job)}
+    if not first:
+        return Look((), ())
+    unmarked = [found for found in first.values() if not found.marked]
+    moment = now()
+    if any(found.age(moment) < 0 for found in unmarked):
+        sleep(max(job.settle, LOOK_SECONDS))
+    elif any(found.age(moment) >= job.settle for found in unmarked):
+        sleep(LOOK_SECONDS)
+    ready: list[Found] = []
+    waiting: list[Found] = []
+    for found in first.values():
+        again = examine(found.path)
+        if again is None:
+            continue
+        whole = again.marked or (again.same_as(found) and not 0 <= found.age(moment) < job.settle)
+        (ready if whole else waiting).append(again)
+    return Look(_oldest_first(ready), _oldest_first(waiting))
+
+
+def examine(path: Path) -> Found | None:
+    """The file as it is now; None if it has gone, or is no file of its own (a folder, a link)."""
+    try:
+        seen = path.lstat()
+    except OSError:
+        return None
+    if not stat.S_ISREG(seen.st_mode):
+        return None
+    return Found(path, seen.st_size, seen.st_mtime_ns, seen.st_ino, _marked(path, seen))
+
+
+def marker_of(path: Path) -> Path:
+    return path.with_name(path.name + MARKER)
+
+
+def may_be_taken(name: str) -> bool:
+    """False for what office programs, browsers and file transfers leave beside the real files."""
+    return not name.startswith((".", "~$")) and not name.lower().endswith(TEMPORARY)
+
+
+def _candidates(job: Job) -> Iterator[Found]:
+    if job.kind is SourceKind.FILE:
+        _check_folder(job.source.parent)
+        names = [job.source.name]
+    else:
+        folder = job.source if job.kind is SourceKind.INBOX else job.source.parent
+        pattern = "*" if job.kind is SourceKind.INBOX else job.source.name
+        names = [name for name in _listed(folder) if fnmatch.fnmatch(name, pattern) and may_be_taken(name)]
+    folder = job.source if job.kind is SourceKind.INBOX else job.source.parent
+    for name in names:
+        found = examine(folder / name)
+        if found is not None:
+            yield found
+
+
+def _listed(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - names, not paths, and an error at once
+    except OSError as error:
+        raise InputError("job-folder-unreadable", folder=folder, reason=error.strerror) from error
+
+
+def _check_folder(folder: Path) -> None:
+    _listed(folder)
+
+
+def _marked(path: Path, seen: os.stat_result) -> bool:
+    """A marker that is older than the file was meant for another one of that name."""
+    try:
+        marker = marker_of(path).lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(marker.st_mode) and marker.st_mtime_ns >= seen.st_mtime_ns
+
+
+def _oldest_first(found: list[Found]) -> tuple[Found, ...]:
+    return tuple(sorted(found, key=lambda each: (each.modified_ns, each.path.name)))

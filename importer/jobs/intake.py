@@ -1,0 +1,255 @@
+"""The way of a file through a job's folder: taken into working/, and put away into done/, failed/ or held/.
+
+Each file has a folder of its own, named by the time at which it was taken, and its reports lie there beside
+it. What is about to happen is in the history before it happens, and a move is one rename: so wherever a
+crash falls, the file is in one place, and the next round knows what was to come.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from importer.errors import InputError, UsageError
+from importer.jobs import inbox, sharing
+from importer.jobs.inbox import Found
+from importer.jobs.job import Job
+from importer.journal.jobs import Ending, FileFate, FileRecord, JobHistory
+from importer.reports.plan import REPORT_FILES
+
+WORKING = "working"
+FOLDERS = {
+    FileFate.DONE: "done",
+    FileFate.REPEATED: "done",
+    FileFate.FAILED: "failed",
+    FileFate.HELD: "held",
+}
+_EVERYWHERE = (WORKING, *dict.fromkeys(FOLDERS.values()))
+_LONGEST_STEM = 60
+
+
+def _unwatched(step: str) -> None:
+    """Nobody wants to know."""
+
+
+@dataclass
+class Intake:
+    """Moves one job's files; the caller holds the job's lock. `reach` is told of every step."""
+
+    job: Job
+    history: JobHistory
+    clock: Callable[[], datetime]
+    reach: Callable[[str], None] = field(default=_unwatched)
+
+    def prepare(self) -> None:
+        """Makes the folders. Raises InputError `job-folder-unwritable` or `job-other-filesystem`."""
+        folder = self.job.folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in _EVERYWHERE:
+                (folder / name).mkdir(mode=0o700, exist_ok=True)
+                sharing.share_folder(folder / name, self.job.sharing)
+            here = folder.stat().st_dev
+            if not self.job.keep_source and self._source_folder().stat().st_dev != here:
+                raise InputError("job-other-filesystem", source=self._source_folder(), folder=folder)
+        except OSError as error:
+            raise InputError("job-folder-unwritable", folder=folder, reason=error.strerror) from error
+
+    def take(self, found: Found, round_number: int) -> FileRecord | None:
+        """Takes a file into working/; None if it was written to, or went away, in that moment.
+
+        Raises InputError `job-file-not-taken`.
+        """
+        room = self._room(found.path)
+        place = room / _kept_name(found.path.name)
+        record = self.history.take(self.job.name, round_number, found.path.name, place, self.clock())
+        self.reach("noted")
+        try:
+            room.mkdir(mode=0o700)
+            self.reach("room-made")
+            if found.marked:
+                # Before the file moves: a marker left behind would vouch for the next file of that name.
+                inbox.marker_of(found.path).unlink(missing_ok=True)
+                self.reach("marker-removed")
+            taken = _copied(found, place) if self.job.keep_source else _moved(found, place)
+        except FileNotFoundError:
+            taken = False
+        except OSError as error:
+            self._let_go(record)
+            raise InputError("job-file-not-taken", file=found.path, reason=error.strerror) from error
+        self.reach("taken")
+        if taken:
+            return record
+        self._let_go(record)
+        return None
+
+    def take_up(self, record: FileRecord) -> FileRecord | None:
+        """What an earlier round left of a file: the file in working/, or None if nothing is to be done."""
+        if record.fate is not FileFate.OPEN:
+            self._put_away(record)
+            return None
+        if record.released and record.target is not None and not record.place.exists():
+            self._move_room(record.target, record.place)
+        if record.place.exists():
+            return record
+        if self.history.run_of(record):
+            gone = Ending(FileFate.GONE, record.place, "job-file-gone", self.history.run_of(record))
+            self._put_away(self.history.decide(record, gone))
+        else:
+            self._let_go(record)
+        return None
+
+    def strays(self, round_number: int) -> Iterator[FileRecord]:
+        """Files in working/ of which the history knows nothing: the journal was lost."""
+        known = {record.place.parent for record in self.history.open_files(self.job.name)}
+        for room in sorted((self.job.folder / WORKING).iterdir()):
+            if room in known or not room.is_dir():
+                continue
+            files = [path for path in room.iterdir() if path.is_file() and path.name not in REPORT_FILES]
+            whole = [path for path in files if inbox.may_be_taken(path.name)]
+            if len(whole) == 1:
+                yield self.history.take(self.job.name, round_number, whole[0].name, whole[0], self.clock())
+            elif not whole:
+                _clear(room)
+
+    def put_away(self, record: FileRecord, fate: FileFate, **facts: object) -> FileRecord:
+        """Moves a file where its fate says, its reports with it. `facts` are fields of `Ending`."""
+        target = self._free(self.job.folder / FOLDERS[fate], record.place.parent.name) / record.place.name
+        record = self.history.decide(record, Ending(fate, target, **facts))  # type: ignore[arg-type]
+        self.reach("decided")
+        return self._put_away(record)
+
+    def drop_copy(self, record: FileRecord) -> None:
+        """Removes a copy whose original stays where it is, as if it had never been taken."""
+        shutil.rmtree(record.place.parent)
+        self.reach("copy-removed")
+        self.history.forget(record.number)
+
+    def held(self, name: str) -> FileRecord:
+        """The held file of that name: the file's own, its folder's, or a path. Raises UsageError
+        `job-no-held-file`."""
+        held = self.history.with_fate(self.job.name, FileFate.HELD)
+        there = [record for record in held if record.target is not None and record.target.exists()]
+        for record in there:
+            assert record.target is not None  # noqa: S101 - looked at above
+            names = (record.name, record.target.name, record.target.parent.name, str(record.target))
+            if name in names or Path(name).absolute() in (record.target, record.target.parent):
+                return record
+        known = ", ".join(record.target.parent.name for record in there if record.target) or "–"
+        raise UsageError("job-no-held-file", file=name, job=self.job.name, known=known)
+
+    def release(self, record: FileRecord) -> FileRecord:
+        """Takes a held file back into working/, this time past the tripwires."""
+        assert record.target is not None  # noqa: S101 - a held file lies somewhere
+        room = self._free(self.job.folder / WORKING, record.target.parent.name)
+        held, record = record.target, self.history.release(record.number, room / record.target.name)
+        self.reach("released")
+        self._move_room(held, record.place)
+        self.reach("taken")
+        return record
+
+    def _put_away(self, record: FileRecord) -> FileRecord:
+        target = record.target
+        assert target is not None  # noqa: S101 - decided
+        if record.place.exists():
+            if target.parent.exists():
+                target = self._free(target.parent.parent, target.parent.name) / target.name
+                record = self.history.retarget(record, target)
+            self._move_room(record.place, target)
+        elif not target.exists():
+            record = self.history.decide(record, Ending(FileFate.GONE, target, "job-file-gone", record.run))
+        self.reach("put-away")
+        self.history.settle(record.number, self.clock())
+        self.reach("settled")
+        return self.history.file(record.number)
+
+    def _move_room(self, place: Path, target: Path) -> None:
+        try:
+            place.parent.rename(target.parent)
+        except OSError as error:
+            raise InputError("job-file-not-taken", file=place, reason=error.strerror) from error
+        _sync(target.parent.parent)
+
+    def _let_go(self, record: FileRecord) -> None:
+        """Undoes a taking that did not come to its end; the file is where it was."""
+        _clear(record.place.parent)
+        self.history.forget(record.number)
+
+    def _source_folder(self) -> Path:
+        return self.job.source if self.job.source.is_dir() else self.job.source.parent
+
+    def _room(self, path: Path) -> Path:
+        stem = path.stem[:_LONGEST_STEM].strip(" .") or "file"
+        return self._free(self.job.folder / WORKING, f"{self.clock():%Y%m%d-%H%M%S}-{stem}")
+
+    def _free(self, parent: Path, name: str) -> Path:
+        """A folder in `parent` that is not there yet: the name, with a number if it has to be."""
+        folders = [parent] if parent.name != WORKING else [self.job.folder / each for each in _EVERYWHERE]
+        number, free = 1, name
+        while any((folder / free).exists() for folder in folders):
+            number += 1
+            free = f"{name}-{number}"
+        return parent / free
+
+
+def _kept_name(name: str) -> str:
+    """The file's name in its folder: reports lie there, too."""
+    return f"source-{name}" if name.lower() in REPORT_FILES else name
+
+
+def _moved(found: Found, place: Path) -> bool:
+    """One rename. False if the file was written to after it was looked at: it is back where it was."""
+    found.path.rename(place)
+    taken = inbox.examine(place)
+    if taken is not None and taken.same_as(found):
+        _sync(place.parent)
+        return True
+    if not found.path.exists():
+        place.rename(found.path)
+        return False
+    return True  # another one has come in its stead, so this one is whole
+
+
+def _copied(found: Found, place: Path) -> bool:
+    """A copy, whole or not there. False if the file was written to meanwhile."""
+    part = place.with_name(f".{place.name}.part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
+    with os.fdopen(descriptor, "wb") as copy, found.path.open("rb") as source:
+        shutil.copyfileobj(source, copy, 1 << 20)
+        copy.flush()
+        os.fsync(copy.fileno())
+    now = inbox.examine(found.path)
+    if now is None or not now.same_as(found):
+        part.unlink()
+        return False
+    part.rename(place)
+    _sync(place.parent)
+    return True
+
+
+def _clear(room: Path) -> None:
+    """Removes the folder with what an unfinished copy left in it; never a file of the user."""
+    with contextlib.suppress(OSError):
+        for part in room.glob(".*.part"):
+            part.unlink()
+        room.rmdir()
+
+
+def _sync(folder: Path) -> None:
+    """A rename is on the disk only when its folder is; some file systems cannot say so."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,99 @@
+"""What a round did, for whoever tells of it: the command line, the notices, the log."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from importer.journal.jobs import FileFate, RoundResult
+from importer.model import ExitCode, Status
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """One file of a round."""
+
+    name: str
+    fate: FileFate
+    """OPEN for a file that the next round goes on with."""
+    place: Path
+    run: str = ""
+    rows: int = 0
+    counts: Mapping[Status, int] | None = None
+    reports: Path | None = None
+    exit_code: ExitCode = ExitCode.DONE
+    code: str = ""
+    """The message code of what is to be told about it."""
+    says: str = ""
+    """Its sentence, with what to do; empty if all is well."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundReport:
+    """One round, over."""
+
+    job: str
+    started: datetime
+    ended: datetime
+    result: RoundResult
+    exit_code: ExitCode
+    files: tuple[FileResult, ...] = ()
+    code: str = ""
+    says: str = ""
+    """Why it is not good: a sentence with what to do."""
+    warnings: tuple[str, ...] = ()
+    """What did not work beside the import: a notice, the heartbeat, the log."""
+
+    @property
+    def good(self) -> bool:
+        return self.result is RoundResult.GOOD
+
+    def text(self) -> str:
+        """For people: a line for the round, then one for each file."""
+        lines = [f"{self.job}: {self.result}, {self.ended.isoformat(timespec='seconds')}"]
+        if self.says:
+            lines.append(self.says)
+        for file in self.files:
+            shown = ", ".join(f"{count} {status}" for status, count in _shown(file.counts).items())
+            lines.append(f"{file.name}: {file.fate or 'open'}" + (f" ({shown})" if shown else ""))
+            lines += [f"  {text}" for text in (file.says, str(file.place), str(file.reports or "")) if text]
+        return "\n".join(lines) + "\n"
+
+    def json(self) -> bytes:
+        """For machines: counts and paths, no customer's data."""
+        content = {
+            "version": 1,
+            "job": self.job,
+            "host": socket.gethostname(),
+            "result": str(self.result),
+            "exit_code": int(self.exit_code),
+            "code": self.code or None,
+            "message": self.says or None,
+            "started": self.started.isoformat(timespec="seconds"),
+            "ended": self.ended.isoformat(timespec="seconds"),
+            "files": [_file(file) for file in self.files],
+            "text": self.text(),
+        }
+        return json.dumps(content, ensure_ascii=False).encode()
+
+
+def _file(file: FileResult) -> dict[str, object]:
+    return {
+        "file": file.name,
+        "fate": str(file.fate) or "open",
+        "path": str(file.place),
+        "reports": str(file.reports) if file.reports else None,
+        "run": file.run or None,
+        "rows": file.rows,
+        "counts": _shown(file.counts),
+        "code": file.code or None,
+        "message": file.says or None,
+    }
+
+
+def _shown(counts: Mapping[Status, int] | None) -> dict[str, int]:
+    return {str(status): count for status, count in (counts or {}).items() if count}

@@ -1,0 +1,266 @@
+"""One round of a job: what an earlier round left is brought to its end, then new files are taken, oldest
+first; then whoever wants to know is told."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from importer.errors import ImporterError, LockedError, UnreachableError
+from importer.jobs import inbox, notices, prune
+from importer.jobs.importing import Importing, told
+from importer.jobs.intake import Intake
+from importer.jobs.job import Job
+from importer.jobs.log import JobLog, shown_counts
+from importer.jobs.results import FileResult, RoundReport
+from importer.journal import Journal
+from importer.journal.jobs import FileFate, FileRecord, RoundResult
+from importer.journal.locks import Lock, holder
+from importer.model import ExitCode
+from importer.pipeline.run import Stopper
+from importer.pipeline.sending import Sending, connected, sending
+from importer.settings import Profile, RunOptions
+
+LOCK_NAME = ".importer.lock"
+"""In the job's folder: two jobs, or two users, must not work through one inbox at a time."""
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()
+
+
+def _unwatched(step: str) -> None:
+    """Nobody wants to know."""
+
+
+Connect = Callable[[Profile, RunOptions], AbstractContextManager[Sending]]
+
+
+@contextlib.contextmanager
+def connect(profile: Profile, options: RunOptions) -> Iterator[Sending]:
+    """The connection of the profile's settings. Raises SettingsError."""
+    with connected(profile, options) as connection:
+        assert connection is not None  # noqa: S101 - no dry run
+        with sending(connection, options) as ready:
+            yield ready
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The world outside a round. `clock` gives the wall time with its zone, `sleep` takes seconds, `reach`
+    is told of every step."""
+
+    clock: Callable[[], datetime] = _now
+    sleep: Callable[[float], None] = time.sleep
+    connect: Connect = connect
+    reach: Callable[[str], None] = _unwatched
+    echo: Callable[[str], None] | None = None
+    """Gets the log's lines, too."""
+    lang: str = "en"
+
+
+@dataclass
+class Round:
+    """One round of one job. `release`: the name of a held file that is let through, and nothing else is
+    taken."""
+
+    job: Job
+    profile: Profile
+    journal: Journal
+    log: JobLog
+    around: Surroundings = field(default_factory=Surroundings)
+    stopper: Stopper = field(default_factory=Stopper)
+    release: str | None = None
+
+    def go(self) -> RoundReport:
+        """Does the round. What goes wrong is in the report; only a fault of the importer itself is raised,
+        after whoever wants to know was told."""
+        started = self.around.clock()
+        with ExitStack() as stack:
+            try:
+                self._lock(stack, self.journal.job_lock(self.job.name), "job-locked")
+            except LockedError as error:
+                return self._overlapped(started, error)
+            number = self.journal.jobs.begin_round(self.job.name, started)
+            before = self._before()
+            self.log.write("info", "round-started", job=self.job.name, round=number)
+            self.around.reach("round-begun")
+            try:
+                report = self._work(started, number)
+            except Exception as error:
+                fault = ImporterError("job-fault", kind=type(error).__name__, job=self.job.name)
+                self._close(number, self._stopped(started, [], fault), before)
+                raise
+            return self._close(number, report, before)
+
+    def _work(self, started: datetime, number: int) -> RoundReport:
+        files: list[FileResult] = []
+        try:
+            with ExitStack() as stack:
+                for result in self._files(stack, number):
+                    files.append(result)
+                    self._log_file(result)
+                    if result.fate is FileFate.OPEN:
+                        return self._left_open(started, files, result)
+            if self.stopper.reason is not None:
+                raise self.stopper.reason
+        except LockedError as error:
+            report = self._stopped(started, files, error)
+            return replace(report, result=RoundResult.OVERLAPPED)
+        except ImporterError as error:
+            return self._stopped(started, files, error)
+        return self._finished(started, files)
+
+    def _files(self, stack: ExitStack, number: int) -> Iterator[FileResult]:
+        intake = Intake(self.job, self.journal.jobs, self.around.clock, self.around.reach)
+        intake.prepare()
+        self._lock(stack, Lock(self.job.folder / LOCK_NAME), "job-folder-locked")
+        options = self._options()
+        ready = stack.enter_context(self.around.connect(self.profile, options))
+        stack.enter_context(_time_limit(self.job.time_limit, self.stopper))
+        importing = Importing(
+            self.job, self.journal, intake, self.log, ready, options, self.stopper, self.around.reach
+        )
+        for record in (*self.journal.jobs.open_files(self.job.name), *intake.strays(number)):
+            left = self._take_up(intake, record)
+            if left is not None:
+                yield importing.carry_through(left)
+        if self.release is not None:
+            record = intake.release(intake.held(self.release))
+            self.log.write("info", "file-released", file=record.name)
+            yield importing.carry_through(record)
+            return
+        for found in self._ready():
+            if self.stopper.reason is not None:
+                return
+            taken = intake.take(found, number)
+            if taken is not None:
+                self.log.write("info", "file-taken", file=taken.name, size=found.size)
+                yield importing.carry_through(taken)
+
+    def _take_up(self, intake: Intake, record: FileRecord) -> FileRecord | None:
+        left = intake.take_up(record)
+        if left is not None:
+            self.log.write("info", "file-taken-up", file=left.name, tries=left.tries)
+        return left
+
+    def _ready(self) -> tuple[inbox.Found, ...]:
+        found = inbox.look(self.job, lambda: self.around.clock().timestamp(), self.around.sleep)
+        for waiting in found.waiting:
+            self.log.write("info", "file-not-ready", file=waiting.path.name, size=waiting.size)
+        return found.ready
+
+    def _options(self) -> RunOptions:
+        return self.job.options_with(self.profile, self.around.lang)
+
+    def _lock(self, stack: ExitStack, lock: Lock, code: str) -> None:
+        lock.acquire(holder(self.job.name, self.around.clock()), code)
+        stack.callback(lock.release)
+
+    # How a round ends
+
+    def _finished(self, started: datetime, files: list[FileResult]) -> RoundReport:
+        result, worst = RoundResult.GOOD, None
+        for file in files:
+            if file.fate is FileFate.FAILED:
+                result, worst = RoundResult.FAILED, file
+            elif file.fate is FileFate.HELD and result is RoundResult.GOOD:
+                result, worst = RoundResult.HELD, file
+        exit_code = max((file.exit_code for file in files), default=ExitCode.DONE)
+        code, says = (worst.code, worst.says) if worst else ("", "")
+        return self._report(started, files, result, exit_code, (code, says))
+
+    def _left_open(self, started: datetime, files: list[FileResult], left: FileResult) -> RoundReport:
+        return self._report(started, files, RoundResult.STOPPED, left.exit_code, (left.code, left.says))
+
+    def _stopped(self, started: datetime, files: list[FileResult], error: ImporterError) -> RoundReport:
+        says = told(error, self._options().lang)
+        return self._report(started, files, RoundResult.STOPPED, error.exit_code, (error.code, says))
+
+    def _report(
+        self,
+        started: datetime,
+        files: list[FileResult],
+        result: RoundResult,
+        exit_code: ExitCode,
+        why: tuple[str, str],
+    ) -> RoundReport:
+        now = self.around.clock()
+        return RoundReport(self.job.name, started, now, result, exit_code, tuple(files), why[0], why[1])
+
+    def _overlapped(self, started: datetime, error: LockedError) -> RoundReport:
+        self.journal.jobs.note_overlap(self.job.name, started, error.code)
+        says = told(error, self._options().lang)
+        self.log.write("warning", "round-overlapped", job=self.job.name, says=says)
+        return self._report(started, [], RoundResult.OVERLAPPED, ExitCode.LOCKED, (error.code, says))
+
+    def _close(self, number: int, report: RoundReport, before: RoundResult | None) -> RoundReport:
+        self.around.reach("round-over")
+        ended, code = report.ended, report.exit_code
+        warnings = []
+        try:
+            self.journal.jobs.end_round(number, ended, report.result, code, report.code)
+            if report.good:
+                prune.prune(self.job, self.journal, ended, self.log)
+        except ImporterError as error:
+            warnings.append(told(error, self._options().lang))
+        level = "info" if report.good else "error"
+        self.log.write(
+            level,
+            "round-ended",
+            result=str(report.result),
+            exit_code=int(code),
+            code=report.code,
+            files=len(report.files),
+        )
+        if notices.wanted(self.job.notices, report, before):
+            warnings += notices.send(self.job.notices, report, self.around.sleep)
+        if report.good:
+            beat = notices.beat(self.job, ended.isoformat(timespec="seconds") + "\n", self.around.sleep)
+            warnings += [f"heartbeat: {beat}"] if beat else []
+        for warning in warnings:
+            self.log.write("warning", "not-told", what=warning)
+        if self.log.failure:
+            warnings.append(f"log: {self.log.path}: {self.log.failure}")
+        return replace(report, warnings=tuple(warnings))
+
+    def _before(self) -> RoundResult | None:
+        kept = (RoundResult.GOOD, RoundResult.HELD, RoundResult.FAILED, RoundResult.STOPPED)
+        last = self.journal.jobs.last_round(self.job.name, *kept, RoundResult.INTERRUPTED)
+        return last.result if last else None
+
+    def _log_file(self, result: FileResult) -> None:
+        self.log.write(
+            "error" if result.exit_code else "info",
+            "file-left-open" if result.fate is FileFate.OPEN else "file-put-away",
+            file=result.name,
+            fate=str(result.fate) or "open",
+            place=str(result.place),
+            run=result.run,
+            code=result.code,
+            counts=shown_counts(result.counts),
+        )
+
+
+class TimeLimitError(UnreachableError):
+    """The round took longer than its job allows; `resume`, or the next round, goes on."""
+
+
+@contextlib.contextmanager
+def _time_limit(seconds: float | None, stopper: Stopper) -> Iterator[None]:
+    if seconds is None:
+        yield
+        return
+    limit = TimeLimitError("job-time-limit", seconds=f"{seconds:g}")
+    timer = threading.Timer(seconds, stopper.stop, [limit])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

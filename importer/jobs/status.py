@@ -1,0 +1,178 @@
+"""How a job is doing: for people, for monitoring, and as a Nagios-style check."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import IntEnum
+
+from importer.jobs import schedule
+from importer.jobs.job import Job
+from importer.jobs.log import shown_counts
+from importer.journal import Journal
+from importer.journal.jobs import FileFate, FileRecord, RoundRecord, RoundResult
+
+
+class Health(IntEnum):
+    """Exit codes as Nagios plugins use them."""
+
+    OK = 0
+    WARNING = 1
+    CRITICAL = 2
+    UNKNOWN = 3
+
+
+_BAD = (RoundResult.FAILED, RoundResult.STOPPED, RoundResult.INTERRUPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """A job at one moment. Lags are seconds."""
+
+    job: str
+    health: Health
+    why: tuple[str, ...]
+    last: RoundRecord | None
+    """The last round; overlapped ones left out."""
+    good: RoundRecord | None
+    lag: float | None
+    """Since the end of the last good round."""
+    imported: FileRecord | None
+    """The last file that was imported."""
+    quiet: float | None
+    """Since that."""
+    held: tuple[FileRecord, ...]
+    open: tuple[FileRecord, ...]
+    next: datetime | None
+
+    def line(self) -> str:
+        """One line, as Nagios plugins print it."""
+        lag = "" if self.lag is None else f"{self.lag:.0f}"
+        rows = 0 if self.imported is None else self.imported.rows
+        perf = f"lag={lag}s quiet={'' if self.quiet is None else f'{self.quiet:.0f}'}s rows={rows}"
+        said = "; ".join(self.why) or self._all_well()
+        return f"{self.health.name} - {self.job}: {said} | {perf} held={len(self.held)}"
+
+    def _all_well(self) -> str:
+        return f"last good round {self.good.ended:%Y-%m-%d %H:%M}" if self.good and self.good.ended else ""
+
+    def json(self) -> str:
+        """One object; counts and names, no customer's data."""
+        content = {
+            "version": 1,
+            "job": self.job,
+            "health": self.health.name.lower(),
+            "why": list(self.why),
+            "last_round": _round(self.last),
+            "last_good_round": _round(self.good),
+            "lag_seconds": None if self.lag is None else round(self.lag),
+            "last_import": _file(self.imported),
+            "quiet_seconds": None if self.quiet is None else round(self.quiet),
+            "held": [_file(record) for record in self.held],
+            "open": [_file(record) for record in self.open],
+            "next_run": self.next.isoformat() if self.next else None,
+        }
+        return json.dumps(content, ensure_ascii=False, indent=2)
+
+
+def status(job: Job, journal: Journal, now: datetime, when: str = "") -> JobStatus:
+    """How the job is doing. `when`: the schedule it is installed with, if its table names none."""
+    history = journal.jobs
+    last = history.last_round(job.name, *(result for result in RoundResult if result != "overlapped"))
+    if last is not None and last.result is RoundResult.RUNNING and not journal.job_running(job.name):
+        last = replace(last, result=RoundResult.INTERRUPTED)
+    good = history.last_round(job.name, RoundResult.GOOD)
+    held = tuple(r for r in history.with_fate(job.name, FileFate.HELD) if r.target and r.target.exists())
+    newest = history.with_fate(job.name, FileFate.DONE, 1)
+    imported = newest[0] if newest else None
+    lag = _since(good.ended if good else None, now)
+    quiet = _since(imported.settled if imported else None, now)
+    times = schedule.parse(job.schedule or when) if job.schedule or when else None
+    health, why = Health.OK, []
+    if last is None:
+        health, why = Health.UNKNOWN, ["never ran"]
+    if last is not None and last.result in _BAD:
+        health = Health.CRITICAL
+        why.append(f"last round {last.result} ({last.reason or '?'})")
+    if _late(job, good or last, lag, times, now):
+        health = Health.CRITICAL
+        why.append("no good round yet" if lag is None else f"no good round for {_long(lag)}")
+    if held:
+        health = max(health, Health.WARNING)
+        why.append(f"{len(held)} held")
+    if job.max_quiet is not None and quiet is not None and quiet > job.max_quiet:
+        health = max(health, Health.WARNING)
+        why.append(f"no file for {_long(quiet)}")
+    return JobStatus(
+        job=job.name,
+        health=health,
+        why=tuple(why),
+        last=last,
+        good=good,
+        lag=lag,
+        imported=imported,
+        quiet=quiet,
+        held=held,
+        open=history.open_files(job.name),
+        next=times.next(now) if times else None,
+    )
+
+
+def _late(
+    job: Job,
+    reference: RoundRecord | None,
+    lag: float | None,
+    times: schedule.Schedule | None,
+    now: datetime,
+) -> bool:
+    """Beyond `max_lag`, or, without one, if two scheduled times passed since the last good round."""
+    if reference is None:
+        return False
+    if job.max_lag is not None:
+        return (lag if lag is not None else (now - reference.started).total_seconds()) > job.max_lag
+    if times is None:
+        return False
+    first = times.next(reference.ended or reference.started)
+    second = times.next(first) if first else None
+    return second is not None and now > second
+
+
+def _since(moment: datetime | None, now: datetime) -> float | None:
+    """Never negative: a clock that went back makes nothing younger than now."""
+    return None if moment is None else max((now - moment).total_seconds(), 0.0)
+
+
+def _long(seconds: float) -> str:
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _round(record: RoundRecord | None) -> dict[str, object] | None:
+    if record is None:
+        return None
+    return {
+        "started": record.started.isoformat(timespec="seconds"),
+        "ended": record.ended.isoformat(timespec="seconds") if record.ended else None,
+        "result": str(record.result),
+        "exit_code": None if record.exit_code is None else int(record.exit_code),
+        "code": record.reason or None,
+    }
+
+
+def _file(record: FileRecord | None) -> dict[str, object] | None:
+    if record is None:
+        return None
+    place = record.target if record.settled and record.target else record.place
+    return {
+        "file": record.name,
+        "path": str(place),
+        "fate": str(record.fate) or "open",
+        "code": record.reason or None,
+        "run": record.run or None,
+        "rows": record.rows,
+        "counts": shown_counts(record.counts),
+        "taken": record.taken.isoformat(timespec="seconds"),
+    }
