@@ -83,7 +83,7 @@ def _ready_files() -> Sequence[Traversable]:
     packaged = resources.files("importer.mapping").joinpath("ready")
     folder: Traversable = packaged if packaged.is_dir() else _CHECKOUT
     files = [file for file in folder.iterdir() if file.name.endswith(_ENDING)] if folder.is_dir() else []
-    return sorted(files, key=lambda file: file.name)
+    return sorted(files, key=lambda file: file.name.removesuffix(_ENDING))
 
 
 def _reason(error: Exception) -> str:

@@ -194,7 +194,7 @@ def _from_mapping(mapping: MappingFile, header: Sequence[str], contract: Contrac
     for name, rule in {**rules, **mapping.custom}.items():
         present = [column for source in rule.source if (column := find(source, header))]
         if rule.split and not present and (whole := find(rule.split, header)):
-            fields[whole] = (_FIRST, True)
+            fields.setdefault(whole, (_FIRST, True))
         for column in (*present, *(c for c in (find(rule.country_code or "", header),) if c)):
             fields.setdefault(column, (name, False))
     why = Note("why-ready-made", (("name", mapping.name),))

@@ -1,0 +1,120 @@
+"""`importer mapping` and `importer template` from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from importer import cli, mapping
+from importer.model import ExitCode
+
+ROWS = """Nombre,Apellidos,Móvil,Nacimiento,Empresa
+Ana,Pérez,+34 612 345 678,25/12/1990,X
+Luis,Gil,612,5/7/1990,Y
+"""
+
+
+@pytest.fixture
+def sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "clientes.csv"
+    path.write_text(ROWS, "utf-8")
+    return path
+
+
+def call(capsys: pytest.CaptureFixture[str], *words: object, code: ExitCode = ExitCode.DONE) -> str:
+    assert cli.invoke([str(word) for word in words]) == code
+    found = capsys.readouterr()
+    assert "Traceback" not in found.err
+    return found.out if code is ExitCode.DONE else found.err
+
+
+def test_list_names_every_ready_made_mapping(capsys: pytest.CaptureFixture[str]) -> None:
+    names = [found.name for found in mapping.ready()]
+    out = call(capsys, "mapping", "list")
+    assert [line.split()[0] for line in out.splitlines()[1:]] == names
+    assert [one["name"] for one in json.loads(call(capsys, "mapping", "list", "--json"))] == names
+
+
+def test_show_prints_a_mapping_with_its_comments(capsys: pytest.CaptureFixture[str]) -> None:
+    out = call(capsys, "mapping", "show", "hubspot")
+    assert out == mapping.ready_text("hubspot")
+    assert "mapping-not-found" in call(capsys, "mapping", "show", "hupspot", code=ExitCode.INPUT)
+
+
+def test_a_suggestion_is_written_once_and_then_left_alone(
+    sheet: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = call(capsys, "mapping", "suggest", sheet)
+    assert "4 of 5 columns" in call(capsys, "mapping", "suggest", sheet, "-o", "m.toml")
+    assert Path("m.toml").read_text("utf-8") == printed
+    edited = printed + "# mine\n"
+    Path("m.toml").write_text(edited, "utf-8")
+    assert "stays as it is" in call(capsys, "mapping", "suggest", sheet, "-o", "m.toml")
+    assert Path("m.toml").read_text("utf-8") == edited
+
+
+def test_a_file_that_does_not_fit_is_not_overwritten(sheet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("m.toml").write_text('[fields.first_name]\nfrom = "X"', "utf-8")
+    assert "mapping-exists" in call(capsys, "mapping", "suggest", sheet, "-o", "m.toml", code=ExitCode.INPUT)
+    assert "mapping-cannot-write" in call(
+        capsys, "mapping", "suggest", sheet, "-o", "no/m.toml", code=ExitCode.INPUT
+    )
+
+
+def test_check_shows_what_is_unused_and_the_rows_before_and_after(
+    sheet: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call(capsys, "mapping", "suggest", sheet, "-o", "m.toml")
+    assert "valid mapping" in call(capsys, "mapping", "check", "m.toml")
+    out = call(capsys, "mapping", "check", "m.toml", sheet)
+    assert "“Empresa”" in out
+    lines = [line.split() for line in out.splitlines()]
+    assert ["2", "birthday", "25/12/1990", "→", "1990-12-25"] in lines
+    assert ["3", "birthday", "5/7/1990", "→", "1990-07-05"] in lines
+    assert ["2", "sms_phone", "+34", "612", "345", "678", "→", "34612345678"] in lines
+
+
+def test_check_tells_the_place_of_a_mistake_and_a_missing_header(
+    sheet: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("m.toml").write_text('[fields.first_name]\nfrom = "Nombre"\ncolour = 1\n', "utf-8")
+    assert "m.toml, line 3" in call(capsys, "mapping", "check", "m.toml", code=ExitCode.INPUT)
+    Path("m.toml").write_text('[fields.first_name]\nfrom = "Nombres"\n', "utf-8")
+    assert "“Nombre”" in call(capsys, "mapping", "check", "m.toml", sheet, code=ExitCode.INPUT)
+
+
+def test_messages_can_be_chinese(sheet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "根据表头生成" in call(capsys, "mapping", "suggest", sheet, "--lang", "zh")
+
+
+def test_a_template_is_written_where_nothing_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "customers.xlsx" in call(capsys, "template")
+    assert openpyxl.load_workbook("customers.xlsx").active["A1"].value == "First Name *"
+    assert "template-exists" in call(capsys, "template", code=ExitCode.INPUT)
+    assert "template-cannot-write" in call(capsys, "template", "-o", "no/x.xlsx", code=ExitCode.INPUT)
+    out = call(capsys, "template", "--lang", "zh", "-o", "zh.xlsx", "--contract", "plat")
+    assert "示例行" in out
+    assert openpyxl.load_workbook("zh.xlsx").active["A1"].value == "姓名 *"
+    assert "--mapping wati" in call(capsys, "template", "--mapping", "wati", "-o", "w.xlsx")
+
+
+def test_a_filled_template_is_valid_without_a_word_about_mapping(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    call(capsys, "template", "-o", "t.xlsx")
+    book = openpyxl.load_workbook("t.xlsx")
+    book.active.append(["Ann", "Lee", "14155550000"])
+    book.save("t.xlsx")
+    assert cli.invoke(["validate", "t.xlsx", "--report-dir", "out"]) == ExitCode.DONE
+    found = capsys.readouterr()
+    assert "mapping" not in (found.out + found.err).lower()
+    counts = json.loads(Path("out/summary.json").read_text("utf-8"))["counts"]
+    assert (counts["valid"], counts["skipped"]) == (1, 1)

@@ -1,0 +1,29 @@
+"""Exports of other systems go into the CRM as they are: recognised, mapped, stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from exports import EXPORTS, Export
+
+from importer import import_file
+from importer.model import ExitCode, Status
+from importer.sandbox import Sandbox
+from importer.settings import Connection
+
+
+@pytest.mark.parametrize("export", EXPORTS, ids=lambda export: export.mapping)
+def test_an_export_arrives_as_the_right_customers(
+    export: Export, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    found = import_file(export.write(work), connection=settings)
+    assert (found.exit_code, found.mapping) == (ExitCode.DONE, export.mapping)
+    assert found.counts[Status.IMPORTED] == len(export.customers)
+    stored = [_filled(customer.fields) for customer in box.customers()]
+    assert sorted(stored, key=str) == sorted(map(_filled, export.customers), key=str)
+
+
+def _filled(fields: object) -> dict[str, str]:
+    assert isinstance(fields, dict)
+    return {name: str(value) for name, value in sorted(fields.items()) if value not in ("", None)}
