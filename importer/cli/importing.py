@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 
 from importer.cli import tell
+from importer.cli.proposing import ask_for_mapping
 from importer.cli.running import Manner, ask_before_sending, carry_out
-from importer.errors import ImporterError
+from importer.errors import ImporterError, MappingError
 from importer.model import ExitCode
 from importer.settings import Connection, Profile, RunOptions
 
@@ -54,7 +55,13 @@ def _import(file: str, options: RunOptions, connection: Connection | None, manne
 
     with ExitStack() as stack:
         journal = stack.enter_context(Journal.open())
-        plan = plans.make(file, options, connection, journal)
+        try:
+            plan = plans.make(file, options, connection, journal)
+        except MappingError as error:
+            if not manner.can_ask or file == "-":
+                raise
+            options = ask_for_mapping(file, options, error)
+            plan = plans.make(file, options, connection, journal)
         stack.callback(plan.close)
         run = Run(plan, journal)
         if connection is not None and not options.dry_run:

@@ -13,11 +13,13 @@ import pandas as pd
 from importer import contracts
 from importer import mapping as mappings
 from importer.contracts import Contract
-from importer.errors import InputError, JournalError
+from importer.errors import InputError, JournalError, MappingError
 from importer.journal import Journal, RunRecord
 from importer.mapping import Mapper, MappingFile
+from importer.mapping.dates import Look
 from importer.mapping.names import normal
 from importer.model import Destination, Mode, Note, TenantField
+from importer.pipeline import tenant
 from importer.readers import ReadOptions, Source, open_source
 from importer.reports import OWN_COLUMNS, again
 from importer.settings import Connection, Duplicates, RunOptions
@@ -72,7 +74,6 @@ def make(
     options: RunOptions,
     connection: Connection | None,
     journal: Journal,
-    tenant_fields: tuple[TenantField, ...] | None = None,
 ) -> Plan:
     """Opens a file and settles how it becomes customers. `connection` is None where nothing is to be sent.
 
@@ -83,7 +84,7 @@ def make(
     try:
         prior = _prior_run(source, journal) if again.is_own(source.header) else None
         options, chosen = _as_before(options, chosen, prior)
-        plan = _settle(source, options, chosen, connection, journal, tenant_fields)
+        plan = _settle(source, options, chosen, connection, journal)
         return replace(plan, reported=prior)
     except BaseException:
         source.close()
@@ -95,7 +96,6 @@ def again_from(
     options: RunOptions,
     connection: Connection | None,
     journal: Journal,
-    tenant_fields: tuple[TenantField, ...] | None = None,
 ) -> Plan:
     """The plan of a run that the journal knows: same file, mapping, contract and mode.
 
@@ -112,7 +112,7 @@ def again_from(
         if source.sha256 != record.sha256:
             raise InputError("source-changed", file=record.path, run=record.id)
         options = replace(options, mode=record.mode, contract=record.contract)
-        plan = _settle(source, options, chosen, connection, journal, tenant_fields)
+        plan = _settle(source, options, chosen, connection, journal)
         if connection is not None and record.destination is not None:
             _check_destination(record, plan.destination)
         return plan
@@ -152,7 +152,6 @@ def _settle(
     chosen: MappingFile | None,
     connection: Connection | None,
     journal: Journal,
-    tenant_fields: tuple[TenantField, ...] | None,
 ) -> Plan:
     own = again.is_own(source.header)
     escaped = own and source.delimiter is not None
@@ -169,7 +168,7 @@ def _settle(
             restored = again.restore(chunk, escaped=escaped)[0] if own else chunk
             yield restored.frame[column]
 
-    mapper = mappings.compile(chosen, header, contract, tenant_fields=tenant_fields, look=look)
+    mapper = _compile(chosen, header, contract, look, connection, dry_run=options.dry_run)
     mode = Mode.UPDATE if options.mode is None else options.mode
     destination = connection.destination(contract.endpoint.base_url) if connection else None
     if destination is not None:
@@ -190,6 +189,34 @@ def _settle(
         notes=(*notes, *mapper.notes),
         before=before,
     )
+
+
+def _compile(
+    chosen: MappingFile,
+    header: tuple[str, ...],
+    contract: Contract,
+    look: Look,
+    connection: Connection | None,
+    *,
+    dry_run: bool,
+) -> Mapper:
+    """Ties the mapping to the file. The tenant's own fields are asked for only if the mapping names some, and
+    never by a dry run; a list that lacks one of them is asked for again."""
+
+    def tied(fields: tuple[TenantField, ...] | None) -> Mapper:
+        return mappings.compile(chosen, header, contract, tenant_fields=fields, look=look, dry_run=dry_run)
+
+    if not chosen.custom or connection is None:
+        return tied(None)
+    known = tenant.remembered(connection)
+    if known is None and not dry_run:
+        return tied(tenant.fetch(connection))
+    try:
+        return tied(known)
+    except MappingError as error:
+        if error.code != "custom-field-unknown" or dry_run:
+            raise
+        return tied(tenant.fetch(connection))
 
 
 def _open(file: Path | str, options: RunOptions, chosen: MappingFile | None) -> Source:

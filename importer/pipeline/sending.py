@@ -44,8 +44,8 @@ class BatchCreate:
 def connected(
     profile: Profile, options: RunOptions, *, sandbox: bool = False, store: Path | None = None
 ) -> Iterator[Connection | None]:
-    """Where to send to; for a dry run None unless the settings are complete. A sandbox (thrown away, or
-    kept in the file `store`) lives as long as the block. Raises SettingsError `missing-credentials`."""
+    """Where to send to; for a dry run None unless the settings say which tenant and application. A sandbox
+    (thrown away, or kept in the file `store`) lives as long as the block. Raises SettingsError."""
     if sandbox or store is not None:
         from importer.sandbox import Sandbox
 
@@ -57,7 +57,8 @@ def connected(
         return
     resolved = resolve(profile, options.contract)
     if options.dry_run:
-        yield None if resolved.missing else resolved.connection
+        known = "tenant_id" in resolved.origins and "app_key" in resolved.origins
+        yield resolved.connection if known else None
     else:
         yield require(resolved)
 

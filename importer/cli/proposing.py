@@ -1,0 +1,65 @@
+"""A file whose columns nobody knows, and somebody at the terminal: shows the proposal and asks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from importer.cli.console import console
+from importer.cli.language import current
+from importer.messages import sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from importer.errors import MappingError
+    from importer.mapping import Proposal
+    from importer.settings import RunOptions
+
+_OPEN = ("mapping-none-fits", "mapping-two-columns")
+"""Errors to which a proposal is an answer."""
+
+
+def ask_for_mapping(file: str, options: RunOptions, error: MappingError) -> RunOptions:
+    """The options with the proposed mapping, once the person has agreed; it is kept beside the work as
+    NAME.mapping.toml. Raises the error again where there is nothing to propose, or the answer is no."""
+    if error.code not in _OPEN or options.mapping:
+        raise error
+    from importer import contracts, mapping
+    from importer.errors import MappingError as NoFit
+    from importer.mapping import known_name, suggesting
+    from importer.readers import ReadOptions, open_source
+    from importer.readers.inspection import sample_frame
+
+    contract = contracts.load(options.contract or "sea")
+    header_row: Any = options.header_row
+    reading = ReadOptions(options.sheet, header_row, options.encoding, options.delimiter, known_name)
+    with open_source(file, reading) as source:
+        samples = sample_frame(source)
+        proposals = mapping.propose(source.header, samples, contract)
+        text = suggesting.suggest(source.header, samples, contract, lang=current())
+        try:
+            mapping.compile(mapping.load_text(text), source.header, contract)
+        except NoFit:
+            raise error from None
+    _show(proposals)
+    target = Path(f"{Path(file).stem or 'stdin'}.mapping.toml")
+    if target.exists() or not click.confirm(sentence("ask-proposal", {"file": target}, current()), err=True):
+        raise error
+    target.write_text(text, "utf-8")
+    return replace(options, mapping=str(target))
+
+
+def _show(proposals: Sequence[Proposal]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("column", "goes to", "sure", "reason"):
+        table.add_column(title, overflow="fold")
+    for one in proposals:
+        goes_to = (one.field or "") if one.taken else "–"
+        table.add_row(one.column, goes_to, f"{one.confidence:.0%}", one.why.sentence(current()))
+    console(stderr=True).print(table)
