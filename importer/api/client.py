@@ -45,6 +45,7 @@ class Client:
         if not (key.isascii() and key.isprintable()):
             raise SettingsError("bad-access-key")
         self._base_url = None if connection.base_url is None else check_base_url(connection.base_url)
+        self.connection = connection
         self._key = key
         self._secret = connection.access_secret
         self._clock = clock

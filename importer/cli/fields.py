@@ -49,14 +49,12 @@ def _print_table(found: Sequence[TenantField]) -> None:
 
     table = Table("", "name", "label", "type", "required", "values")
     for field in found:
-        label = (
-            field.label if field.label == field.label_en else f"{field.label} / {field.label_en}".strip("/ ")
-        )
+        label = field.label_en if current() == "en" else field.label
         values = field.date_format or ", ".join(name or number for number, name in field.choices)
         table.add_row(
             "" if field.preset else "own",
             field.name,
-            label,
+            label or field.label or field.label_en,
             _type_name(field.field_type, current()),
             "yes" if field.required else "",
             values,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -82,12 +83,17 @@ def tenant_fields(tenant_id: int, preset: bool | None = None) -> list[Mapping[st
         if field.documented and field.kind is not Kind.JSON:
             kind = _PRESET_TYPES.get(field.kind, TEXT)
             info = [{"id": "1", "name": "male"}, {"id": "0", "name": "female"}] if kind == CHOICE else None
-            own = OwnField(field.name, field.help["zh"], field.help["en"], kind, info)
+            own = OwnField(field.name, _label(field.help["zh"]), _label(field.help["en"]), kind, info)
             rows.append(_row(own, tenant_id, len(rows) + 1, field.required, True))
     rows += [
         _row(own, tenant_id, len(rows) + number, False, False) for number, own in enumerate(OWN_FIELDS, 1)
     ]
     return [row for row in rows if preset is None or row["is_preset"] is preset]
+
+
+def _label(text: str) -> str:
+    """What a help text begins with."""
+    return re.split(r"[:;,(：；，（]", text)[0].strip()
 
 
 def _row(field: OwnField, tenant_id: int, number: int, required: bool, preset: bool) -> Mapping[str, object]:

@@ -139,7 +139,7 @@ class Server(uvicorn.Server):
         self._listener.close()
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        super().handle_exit(sig, frame)
+        """A signal is the usual end of a sandbox: nothing is raised after it."""
         self.stop()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -1,0 +1,120 @@
+"""The calls about an account: createApp, phoneList (vendor's pages of these names) and customers/fields.
+
+createApp and phoneList are for integrators; their answers carry no traceId. Note the vendor's spelling:
+phoneList takes `appkey`, everything else `app_key`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from importer.api.answers import clean
+from importer.api.client import Client
+from importer.contracts import endpoints
+from importer.errors import RefusedError
+from importer.model import TenantField
+
+TEXT_LENGTH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A customer application, as createApp answers it."""
+
+    app_id: str
+    app_name: str
+    app_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneNumber:
+    """A number of an application: the ten fields of phoneList, under the vendor's names and as text; empty
+    where the answer has none."""
+
+    display_phone_number: str
+    quality_rating: str
+    """GREEN, YELLOW, RED, UNKNOW (the vendor's spelling)."""
+    verified_name: str
+    name_status: str
+    register_status: str
+    """1 to 5."""
+    status: str
+    current_limit: str
+    code_verification_status: str
+    waba_id: str
+    waba_name: str
+
+
+def create_app(client: Client, name: str, webhook: str) -> App:
+    """Makes a customer application. Sent again only where the server cannot have got it.
+
+    Raises RefusedError, UnreachableError; `maybe-created` if no answer says what became of it.
+    """
+    body = {"app_name": name, "webhook": webhook}
+    data = client.call(endpoints()["create_app"], _encode(body), repeatable=False)
+    if not isinstance(data, dict) or not data.get("app_key"):
+        raise RefusedError("odd-answer", detail="createApp: data.app_key")
+    return App(_text(data, "app_id"), _text(data, "app_name"), _text(data, "app_key"))
+
+
+def phone_list(client: Client, appkey: str) -> tuple[PhoneNumber, ...]:
+    """The numbers of an application. Raises RefusedError, UnreachableError."""
+    data = client.call(endpoints()["phone_list"], _encode({"appkey": appkey}))
+    names = PhoneNumber.__dataclass_fields__
+    return tuple(
+        PhoneNumber(**{name: _text(entry, name) for name in names}) for entry in _objects(data, "phoneList")
+    )
+
+
+def fields(client: Client) -> tuple[TenantField, ...]:
+    """The customer fields of the connection's tenant, in the server's order, own ones included.
+
+    Raises RefusedError, UnreachableError.
+    """
+    query = (("tenant_id", client.connection.tenant_id), ("app_key", client.connection.app_key))
+    data = client.call(endpoints()["fields"], query=query)
+    return tuple(_field(entry) for entry in _objects(data, "customers/fields"))
+
+
+def _field(entry: Mapping[str, object]) -> TenantField:
+    info = entry.get("field_type_info")
+    try:
+        found = json.loads(info) if isinstance(info, str) and info else info
+    except (ValueError, RecursionError):
+        found = None
+    choices = found if isinstance(found, list) else []
+    kind = entry.get("field_type")
+    return TenantField(
+        name=_text(entry, "name"),
+        label=_text(entry, "display_name"),
+        label_en=_text(entry, "display_en_name"),
+        required=entry.get("required") in (True, 1),
+        preset=entry.get("is_preset") in (True, 1),
+        field_type=kind if type(kind) is int else 1,
+        choices=tuple(
+            (_text(choice, "id"), _text(choice, "name")) for choice in choices if isinstance(choice, dict)
+        ),
+        date_format=_text(found, "formatter") if isinstance(found, dict) else "",
+    )
+
+
+def _objects(data: object, call: str) -> list[Mapping[str, object]]:
+    """The objects of an answer's list. Raises RefusedError `odd-answer` if it is none; null is empty."""
+    if data in (None, ""):
+        return []
+    if not isinstance(data, list):
+        raise RefusedError("odd-answer", detail=f"{call}: data")
+    return [entry for entry in data if isinstance(entry, dict)]
+
+
+def _text(entry: Mapping[str, object], name: str) -> str:
+    value = entry.get(name)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return clean(value, TEXT_LENGTH)
+
+
+def _encode(body: Mapping[str, str]) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
