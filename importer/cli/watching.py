@@ -80,9 +80,9 @@ class Watcher:
             click.echo(text, err=True)
 
     def _delivery(self, event: DeliveryEvent) -> None:
-        from importer.delivery import Attempted, ClockCorrected, Stopping
+        from importer.delivery import Attempted, BatchFinished, ClockCorrected, Stopping
 
-        if isinstance(event, Attempted) and not self._manner.verbose:
+        if isinstance(event, Attempted | BatchFinished) and not self._manner.verbose:
             return
         code = "sending-" + _kebab(type(event).__name__)
         found = {name: getattr(event, name) for name in event.__dataclass_fields__}
