@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from importer.mapping import dates
 from importer.mapping.document import CustomRule
 from importer.mapping.tags import DEFAULT
-from importer.mapping.texts import choose, concat, joined, mask, memory, nonempty, rework
+from importer.mapping.texts import choose, concat, joined, mask, memory, nonempty, rework, starting_with
 from importer.model import TenantField
 
 TYPES = {1: "text", 2: "number", 3: "choice", 4: "choices", 5: "date", 6: "date-time", 7: "tags"}
@@ -63,8 +63,7 @@ class Custom:
         if self.type == "number":
             where &= ~mask(pc.match_substring_regex(column, _PLAIN_NUMBER))
         coded = rework(column, where, self._coded)
-        _, data = memory(coded)
-        bad = mask(pc.starts_with(coded, _FAULT)) if 0 in data else np.zeros(len(column), dtype=bool)
+        bad = starting_with(coded, _FAULT)
         return (choose(bad, "", coded) if bad.any() else coded), bad
 
     def _coded(self, text: str) -> str:

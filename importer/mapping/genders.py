@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from importer.mapping import words
-from importer.mapping.texts import memory, rework
+from importer.mapping.texts import memory, nonempty, rework, starting_with
 
-UNKNOWN = "?"
+UNKNOWN = "\x00"
 
 
 def codes(column: pa.Array, own_header: bool) -> tuple[pa.Array, np.ndarray]:
@@ -30,14 +30,8 @@ def codes(column: pa.Array, own_header: bool) -> tuple[pa.Array, np.ndarray]:
             return UNKNOWN + text
         return found
 
-    offsets, _ = memory(column)
-    coded = rework(column, offsets[1:] > offsets[:-1], code)
-    if not seen:
-        return coded, np.zeros(len(column), dtype=bool)
-    offsets, data = memory(coded)
-    bad = np.zeros(len(column), dtype=bool)
-    some = offsets[1:] > offsets[:-1]
-    bad[some] = data[offsets[:-1][some]] == ord(UNKNOWN)
+    coded = rework(column, nonempty(column), code)
+    bad = starting_with(coded, UNKNOWN) if seen else np.zeros(len(column), dtype=bool)
     return rework(coded, bad, lambda text: text.removeprefix(UNKNOWN)), bad
 
 

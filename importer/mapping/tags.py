@@ -14,6 +14,23 @@ from importer.mapping.texts import BLANKS, memory, nonempty, rework
 DEFAULT = (",", "，", "、")
 """Separators that mean nothing else in a cell of tags; `;` and `|` only by the mapping's word."""
 
+_UNCLEAN = (
+    *(mark.encode() for mark in ("，", "、", ",,", ", ", " ,", ",\t", "\t,", ",\n", "\n,", ",\r", "\r,")),
+    # The beginnings of blanks beyond ASCII; other characters that begin so only cost a closer look.
+    *(
+        b"\xc2\xa0",
+        b"\xc2\x85",
+        b"\xe1\x9a",
+        b"\xe1\xa0",
+        b"\xe2\x80",
+        b"\xe2\x81",
+        b"\xe3\x80\x80",
+        b"\xef\xbb",
+    ),
+    *(b"\x0b", b"\x0c"),
+)
+_COMMA = ord(",")
+
 
 def joined(column: pa.Array, separators: Sequence[str] = (), nothing: Sequence[str] = ()) -> pa.Array:
     """The column with tags separated by a comma and nothing else, empty ones left out.
@@ -22,9 +39,7 @@ def joined(column: pa.Array, separators: Sequence[str] = (), nothing: Sequence[s
     (Mailchimp), if the mapping names the separators `json` or `","`. Tags that `nothing` names are left out.
     """
     separators = tuple(separators) or DEFAULT
-    _, data = memory(column)
-    raw = data.tobytes()
-    if separators == DEFAULT and not nothing and raw.isascii() and b"," not in raw:
+    if separators == DEFAULT and not nothing and _is_clean(column):
         return column
     as_json = "json" in separators
     quoted = '","' in separators
@@ -46,3 +61,16 @@ def joined(column: pa.Array, separators: Sequence[str] = (), nothing: Sequence[s
         return ",".join(tag for tag in bare if tag and not any(matches(one, tag) for one in nothing))
 
     return rework(column, nonempty(column), one)
+
+
+def _is_clean(column: pa.Array) -> bool:
+    """Whether every cell holds tags separated by one comma and nothing else."""
+    offsets, data = memory(column)
+    raw = data.tobytes()
+    if b"," not in raw and raw.isascii():
+        return True
+    if any(mark in raw for mark in _UNCLEAN):
+        return False
+    some = offsets[1:] > offsets[:-1]
+    outer = (data[offsets[:-1][some]] == _COMMA) | (data[offsets[1:][some] - 1] == _COMMA)
+    return not outer.any()

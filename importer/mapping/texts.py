@@ -153,3 +153,11 @@ def nonempty(column: pa.Array) -> np.ndarray:
     """Which values are not "", as a bool array."""
     offsets, _ = memory(column)
     return offsets[1:] > offsets[:-1]
+
+
+def starting_with(column: pa.Array, mark: str) -> np.ndarray:
+    """Which values begin with one ASCII character, as a bool array."""
+    offsets, data = memory(column)
+    found = offsets[1:] > offsets[:-1]
+    found[found] = data[offsets[:-1][found]] == ord(mark)
+    return found

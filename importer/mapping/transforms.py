@@ -16,7 +16,10 @@ from importer.mapping.document import FieldRule
 from importer.mapping.filters import Filter
 from importer.mapping.names import matches
 from importer.mapping.people import NameRule
-from importer.mapping.texts import choose, concat, constant, joined, mask, nonempty, rework
+from importer.mapping.texts import choose, concat, constant, joined, mask, nonempty, rework, starting_with
+
+_AMBIGUOUS = "\x00"
+"""Marks dates whose order is not known; no cell begins with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +111,25 @@ def read_dates(
     where = dates.unread(column)
     if not where.any():
         return column, []
-    column = rework(
-        column, where, lambda text: dates.by_format(text, formats) or dates.year_first(text) or text
-    )
-    where = dates.unread(column)
-    if not where.any():
-        return column, []
     if formats:
-        wanted = ", ".join(formats)
-        return column, [Fault("bad-date", where, lambda _: wanted)]
-    where &= _satisfies(column, where, lambda text: dates.readings(text) is not None)
+        wanted, formats = ", ".join(formats), tuple(formats)
+        column = rework(
+            column, where, lambda text: dates.by_format(text, formats) or dates.year_first(text) or text
+        )
+        where = dates.unread(column)
+        return column, [Fault("bad-date", where, lambda _: wanted)] if where.any() else []
+
+    def day(text: str) -> str:
+        plain = dates.year_first(text)
+        if plain or dates.readings(text) is None:
+            return plain or text
+        return dates.ordered(text, order()) or _AMBIGUOUS + text
+
+    column = rework(column, where, day)
+    where = starting_with(column, _AMBIGUOUS)
     if not where.any():
         return column, []
-    proof = order()
-    if proof in (Order.DAY_FIRST, Order.MONTH_FIRST):
-        return rework(column, where, lambda text: dates.ordered(text, proof) or text), []
+    column = rework(column, where, lambda text: text.removeprefix(_AMBIGUOUS))
     return column, [Fault("ambiguous-date", where, both_readings)]
 
 
@@ -177,11 +184,3 @@ def _without(column: pa.Array, nothing: Sequence[str]) -> pa.Array:
 
 def _mapped_to_codes(rule: FieldRule) -> bool:
     return (bool(rule.values) and set(rule.values.values()) <= {"0", "1", ""}) or rule.constant in ("0", "1")
-
-
-def _satisfies(column: pa.Array, where: np.ndarray, test: Callable[[str], bool]) -> np.ndarray:
-    chosen = column.filter(pa.array(where)).dictionary_encode()
-    hit = pa.array([test(text) for text in chosen.dictionary.to_pylist()], type=pa.bool_())
-    found = np.zeros(len(column), dtype=bool)
-    found[where] = mask(hit.take(chosen.indices))
-    return found
