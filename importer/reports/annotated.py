@@ -3,7 +3,6 @@ the summary as the last sheet. From any other file than .xlsx it is a plain work
 
 from __future__ import annotations
 
-import io
 import zipfile
 from collections.abc import Mapping
 from typing import BinaryIO
@@ -22,7 +21,7 @@ from importer.reports.facts import Facts
 from importer.reports.files import ReportFile, Written
 from importer.reports.ownbook import MOST_COMMENTS, NotAnnotatableError, annotate, lost_parts, open_book
 from importer.reports.plan import ANNOTATED_XLSX, OWN_COLUMNS, REJECTS_XLSX, WORKBOOK_ROWS, Plan
-from importer.reports.skeleton import SHEET_PART, WIDTHS, register_looks, width
+from importer.reports.skeleton import SHEET_PART, WIDTHS, register_looks, stored, width
 from importer.reports.tally import Tally
 from importer.reports.textsheet import MOST_COLUMNS, Look, TextSheet, fitting
 from importer.reports.wording import word
@@ -67,7 +66,7 @@ def _fill(
     except NotAnnotatableError:
         return False, _plain(stream, plan, facts, tally, annotations)
     _add_summary(book, plan, facts, tally)
-    book.save(stream)
+    stream.write(stored(book).getbuffer())
     return True, cut
 
 
@@ -122,8 +121,7 @@ def _marks(
 
 def _splice(book: Workbook, bodies: list[list[bytes | memoryview]], stream: BinaryIO) -> None:
     """Save the workbook with these rows in place of the first sheets' own."""
-    saved = io.BytesIO()
-    book.save(saved)
+    saved = stored(book)
     packed = zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=3)
     with zipfile.ZipFile(saved) as parts, packed as out:
         targets = {SHEET_PART.replace("1.xml", f"{n}.xml"): body for n, body in enumerate(bodies, start=1)}

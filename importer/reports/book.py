@@ -118,11 +118,14 @@ class Reports:
 
     def _store(self, name: str, text: str, files: list[Written]) -> None:
         content = text.encode("utf-8", "replace")
+        file = None
         try:
             file = ReportFile(self.plan.directory, name)
             file.stream.write(content)
             note = file.finish()
         except OSError as error:
+            if file is not None:
+                file.drop()
             self._fail(name, error)
             return
         if note is not None:

@@ -62,7 +62,7 @@ class ReportFile:
             path = self.path if number == 1 else self.path.with_stem(f"{self.path.stem}-{number}")
             try:
                 self._part.replace(path)
-            except PermissionError:
+            except (PermissionError, IsADirectoryError):
                 if number == SECOND_NAMES:
                     raise
                 continue

@@ -34,6 +34,10 @@ def next_steps(
     `arguments` are the words that followed `importer run FILE`, so that a repeated command means the same.
     """
     counts = summary.counts
+    # What was tried on the sandbox is not to land in the real CRM by a copied command.
+    sandbox = bool(summary.destination and summary.destination.store)
+    if sandbox and not any(argument.startswith("--sandbox") for argument in arguments):
+        arguments = (*arguments, "--sandbox")
     steps: list[NextStep] = []
     go_on = summary.exit_code in GO_ON and not summary.dry_run and bool(counts.get(Status.NOT_SENT))
     if summary.exit_code is ExitCode.REFUSED:
@@ -41,7 +45,8 @@ def next_steps(
     if go_on:
         steps.append(NextStep(word("next-resume", lang), command("resume", summary.run_id)))
     if counts.get(Status.INVALID) or counts.get(Status.REJECTED):
-        steps += _fix(files, lang, sum(n for status, n in counts.items() if not status.done))
+        left = sum(rows for status, rows in counts.items() if not status.done)
+        steps += _fix(files, lang, left, ("--sandbox",) if sandbox else ())
     if summary.exit_code is ExitCode.TRIPWIRE:
         percent = str(math.ceil(100 * counts.get(Status.INVALID, 0) / max(summary.rows, 1)))
         again = command(
@@ -61,12 +66,12 @@ def next_steps(
     return tuple(steps)
 
 
-def _fix(files: Sequence[Written], lang: str, left: int) -> list[NextStep]:
+def _fix(files: Sequence[Written], lang: str, left: int, more: Sequence[str]) -> list[NextStep]:
     wanted = REJECTS_XLSX if left <= WORKBOOK_ROWS else REJECTS_CSV
     for file in files:
         if file.name == wanted:
             says = word("next-fix", lang, file=file.path.name)
-            return [NextStep(says, command("run", str(file.path)))]
+            return [NextStep(says, command("run", str(file.path), *more))]
     return []
 
 

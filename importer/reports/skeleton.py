@@ -11,6 +11,7 @@ from openpyxl.comments import Comment
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
+from openpyxl.writer.excel import ExcelWriter
 
 from importer import messages
 from importer.reports.plan import OWN_COLUMNS, Plan
@@ -63,13 +64,20 @@ def skeleton(plan: Plan, names: tuple[str, ...]) -> Skeleton:
             comment = Comment(note, "importer")
             comment.width, comment.height = 320, 90
             sheet.cell(1, place).comment = comment
-    stored = io.BytesIO()
-    book.save(stored)
-    with zipfile.ZipFile(stored) as parts:
+    with zipfile.ZipFile(stored(book)) as parts:
         xml = parts.read(SHEET_PART).decode()
         rest = tuple((name, parts.read(name)) for name in parts.namelist() if name != SHEET_PART)
     before, _, tail = xml.partition("<sheetData>")
     return Skeleton(f"{before}<sheetData>", f"</sheetData>{tail.partition('</sheetData>')[2]}", rest)
+
+
+def stored(book: Workbook) -> io.BytesIO:
+    """The workbook as bytes. Raises OSError: openpyxl works on temporary files."""
+    content = io.BytesIO()
+    # Not Workbook.save, which leaves its archive open when the disk is full.
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        ExcelWriter(book, archive).save()
+    return content
 
 
 def register_looks(sheet: Worksheet) -> None:

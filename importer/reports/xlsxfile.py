@@ -24,9 +24,9 @@ class XlsxReport:
     def __init__(self, plan: Plan, name: str) -> None:
         names = (*OWN_COLUMNS, *plan.origin.header)
         self._rows = TextSheet(names, plan.lang)
+        around = skeleton(plan, names)
         self._file = ReportFile(plan.directory, name)
         self._zip = zipfile.ZipFile(self._file.stream, "w", zipfile.ZIP_DEFLATED, compresslevel=3)
-        around = skeleton(plan, names)
         self._parts, self._after = around.parts, around.after
         self._sheet = self._zip.open(SHEET_PART, "w", force_zip64=True)
         self._sheet.write(around.before.encode() + self._rows.header())
