@@ -120,6 +120,15 @@ class Desk:
             assert time.monotonic() < until
             time.sleep(0.002)
 
+    def wait_for_the_journal(self) -> None:
+        """Until a run is in it."""
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            with Journal.open(self.folder / "state" / "journal.db") as journal:
+                if journal.runs():
+                    return
+            time.sleep(0.05)
+
     def wait_for_the_server(self) -> None:
         """Until it takes connections again."""
         address = urlsplit(self.box.base_url)

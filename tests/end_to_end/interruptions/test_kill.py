@@ -19,14 +19,14 @@ def check(desk, code):
 
 
 def one_kill(desk, seed):
-    """Kills a run, now and then also the resumed one, resumes to the end. True if it came to a kill."""
+    """Kills a run, now and then also the resumed one, resumes to the end. Returns how often it was killed."""
     chance = random.Random(seed)
     requests = chance.randint(0, 14)
     killed = desk.kill_after(desk.run(), requests, chance.uniform(0.0, 0.05 if requests else 1.0))
     if killed and chance.random() < 0.3:
-        desk.kill_after(desk.begin("resume"), chance.randint(0, 6), chance.uniform(0.0, 0.05))
+        killed += desk.kill_after(desk.begin("resume"), chance.randint(0, 6), chance.uniform(0.0, 0.05))
     check(desk, desk.complete())
-    return killed
+    return int(killed)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -36,5 +36,11 @@ def test_a_killed_run_is_resumed_to_the_same_end(make_desk, seed):
 
 @pytest.mark.soak
 def test_a_hundred_killed_runs_are_resumed_to_the_same_end(make_desk):
-    killed = sum(one_kill(make_desk(f"desk-{seed}"), seed) for seed in range(1000, 1100))
-    assert killed >= 80
+    kills = unknown = again = 0
+    for seed in range(1000, 1100):
+        desk = make_desk(f"desk-{seed}")
+        kills += one_kill(desk, seed)
+        unknown += desk.statuses()["unknown"]
+        again += desk.box.application.total - desk.rows // 100
+    print(f"{kills} kills in 100 runs, {again} requests sent again, {unknown} of 600 bare rows unknown")
+    assert kills >= 80

@@ -37,9 +37,9 @@ def test_a_server_that_is_not_there_ends_with_the_patience_and_says_how_to_go_on
 
 
 def test_a_second_run_of_the_same_file_is_told_who_is_at_it(make_desk):
-    desk = make_desk(latency=0.2)
+    desk = make_desk(faults=["slow seconds=4"])
     first = desk.run("--concurrency", "1")
-    desk.wait_for_requests(1)
+    desk.wait_for_the_journal()
     code, said = desk.end(desk.begin("run", "customers.csv", "--yes", "--report-dir", "other"))
     assert code == 75
     assert str(first.pid) in said
@@ -48,6 +48,7 @@ def test_a_second_run_of_the_same_file_is_told_who_is_at_it(make_desk):
     assert code == 75
     assert str(first.pid) in said
     first.kill()
+    desk.box.misbehave()
     assert desk.complete() in (0, 1)
     desk.check_store()
 
