@@ -30,16 +30,16 @@ class App:
 
 @dataclass(frozen=True, slots=True)
 class PhoneNumber:
-    """A number of an application: the ten fields of phoneList, under the vendor's names and as text; empty
-    where the answer has none."""
+    """A number of an application: the ten fields of phoneList, under the vendor's names; empty where the
+    answer has none."""
 
     display_phone_number: str
     quality_rating: str
     """GREEN, YELLOW, RED, UNKNOW (the vendor's spelling)."""
     verified_name: str
     name_status: str
-    register_status: str
-    """1 to 5."""
+    register_status: int | None
+    """1 creation failed, 2 registration failed, 3 being created, 4 created, 5 registered."""
     status: str
     current_limit: str
     code_verification_status: str
@@ -62,10 +62,7 @@ def create_app(client: Client, name: str, webhook: str) -> App:
 def phone_list(client: Client, appkey: str) -> tuple[PhoneNumber, ...]:
     """The numbers of an application. Raises RefusedError, UnreachableError."""
     data = client.call(endpoints()["phone_list"], _encode({"appkey": appkey}))
-    names = PhoneNumber.__dataclass_fields__
-    return tuple(
-        PhoneNumber(**{name: _text(entry, name) for name in names}) for entry in _objects(data, "phoneList")
-    )
+    return tuple(_phone(entry) for entry in _objects(data, "phoneList"))
 
 
 def fields(client: Client) -> tuple[TenantField, ...]:
@@ -76,6 +73,22 @@ def fields(client: Client) -> tuple[TenantField, ...]:
     query = (("tenant_id", client.connection.tenant_id), ("app_key", client.connection.app_key))
     data = client.call(endpoints()["fields"], query=query)
     return tuple(_field(entry) for entry in _objects(data, "customers/fields"))
+
+
+def _phone(entry: Mapping[str, object]) -> PhoneNumber:
+    status = _text(entry, "register_status")
+    return PhoneNumber(
+        display_phone_number=_text(entry, "display_phone_number"),
+        quality_rating=_text(entry, "quality_rating"),
+        verified_name=_text(entry, "verified_name"),
+        name_status=_text(entry, "name_status"),
+        register_status=int(status) if status.isdecimal() else None,
+        status=_text(entry, "status"),
+        current_limit=_text(entry, "current_limit"),
+        code_verification_status=_text(entry, "code_verification_status"),
+        waba_id=_text(entry, "waba_id"),
+        waba_name=_text(entry, "waba_name"),
+    )
 
 
 def _field(entry: Mapping[str, object]) -> TenantField:

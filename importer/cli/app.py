@@ -110,7 +110,7 @@ def _print_table(found: Sequence[PhoneNumber]) -> None:
 
 
 def _shown(phone: PhoneNumber) -> dict[str, str]:
-    row: dict[str, str] = asdict(phone)
+    row = {name: "" if value is None else str(value) for name, value in asdict(phone).items()}
     says = f"register-status-{phone.register_status}"
     if says in messages.catalogue():
         row["register_status"] += f" ({messages.sentence(says, {}, current())})"

@@ -216,8 +216,7 @@ def _check(
 
 def _print(settings: list[Setting], checks: list[Check]) -> None:
     for setting in settings:
-        origin = f"   ({setting.origin})" if setting.origin else ""
-        click.echo(f"  {setting.name:<14} {setting.shown}{origin}")
+        click.echo(f"  {setting.name:<14} {setting.shown:<28} {setting.origin}".rstrip())
     click.echo()
     for check in checks:
         mark, colour = MARKS[check.state]
