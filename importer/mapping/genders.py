@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pyarrow as pa
+from collections.abc import Callable, Iterator, Mapping
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from importer import columns
 from importer.mapping import words
-from importer.mapping.texts import memory, nonempty, rework, starting_with
+from importer.mapping.texts import BLANKS, memory, nonempty, rework, starting_with
 
 UNKNOWN = "\x00"
 
 
-def codes(column: pa.Array, own_header: bool) -> tuple[pa.Array, np.ndarray]:
+Letters = Callable[[], frozenset[str]]
+
+
+def codes(column: pa.Array, own_header: bool, letters: Letters | None = None) -> tuple[pa.Array, np.ndarray]:
     """The column as 1, 0 or "", and a mask (bool) of the values nobody may guess; those are left as found.
 
     `own_header` says that the column is called `gender` as in the API, whose 1 and 0 are then codes. A word
-    for “not said” is an empty cell: the API has no code for it.
+    for “not said” is an empty cell: the API has no code for it. `letters`, given for a Spanish or Portuguese
+    header, tells all single letters of the whole column: beside H (hombre), M means mujer.
     """
     _, data = memory(column)
     if own_header and not data.tobytes().translate(None, b"01") and len(data) <= len(column):
@@ -24,7 +33,8 @@ def codes(column: pa.Array, own_header: bool) -> tuple[pa.Array, np.ndarray]:
     seen: set[str] = set()
 
     def code(text: str) -> str:
-        found = table.get(text.casefold().rstrip("."))
+        word = text.casefold().rstrip(".")
+        found = table.get(word) if letters is None else _iberian(word, table, letters)
         if found is None:
             seen.add(text)
             return UNKNOWN + text
@@ -33,6 +43,25 @@ def codes(column: pa.Array, own_header: bool) -> tuple[pa.Array, np.ndarray]:
     coded = rework(column, nonempty(column), code)
     bad = starting_with(coded, UNKNOWN) if seen else np.zeros(len(column), dtype=bool)
     return rework(coded, bad, lambda text: text.removeprefix(UNKNOWN)), bad
+
+
+def letters_of(parts: Iterator[pd.Series]) -> frozenset[str]:
+    """The single letters among the values of a whole column, in small letters."""
+    found: set[str] = set()
+    for part in parts:
+        texts = (
+            text.strip(BLANKS).rstrip(".").casefold() for text in pc.unique(columns.arrow(part)).to_pylist()
+        )
+        found.update(text for text in texts if len(text) == 1)
+    return frozenset(found)
+
+
+def _iberian(word: str, table: Mapping[str, str], letters: Letters) -> str | None:
+    if word == "h":
+        return table["hombre"]
+    if word == "m" and "h" in letters():
+        return None if "f" in letters() else table["mujer"]
+    return table.get(word)
 
 
 def _longer_than_one(column: pa.Array) -> np.ndarray:

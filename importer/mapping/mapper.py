@@ -15,8 +15,9 @@ from importer.mapping import customs, transforms
 from importer.mapping.customs import Custom
 from importer.mapping.dates import Look, Order, proved
 from importer.mapping.filters import Filter, refusals
+from importer.mapping.genders import letters_of
 from importer.mapping.texts import choose, constant, filled, mask, missing, nonempty, trimmed
-from importer.mapping.transforms import Fault, Step
+from importer.mapping.transforms import Fault, Proofs, Step
 from importer.model import Chunk, Issue, MappedChunk, Note, Severity, Skip
 
 EXAMPLE_MARK = "EXAMPLE 示例"
@@ -55,6 +56,7 @@ class Mapper:
     plan: Plan
     look: Look | None = None
     _orders: dict[str, Order] = field(default_factory=dict)
+    _letters: dict[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def columns(self) -> Mapping[str, tuple[str, ...]]:
@@ -103,6 +105,12 @@ class Mapper:
         if column not in self._orders:
             self._orders[column] = Order.UNPROVED if self.look is None else proved(self.look(column))
         return self._orders[column]
+
+    def letters(self, column: str) -> frozenset[str]:
+        """All single letters that a column holds; none if it cannot be looked at."""
+        if column not in self._letters:
+            self._letters[column] = frozenset() if self.look is None else letters_of(self.look(column))
+        return self._letters[column]
 
     def _all_steps(self) -> Iterable[Step]:
         yield from self.plan.steps
@@ -169,7 +177,8 @@ class _Work:
     def _value(self, step: Step) -> pa.Array:
         cell = self.cell if step.rule.trim else self.raw
         column = transforms.gathered(step, cell, self.rows)
-        column, faults = transforms.read(step, column, self.cell, lambda: self._order(step))
+        proofs = Proofs(lambda: self._order(step), lambda: self.mapper.letters(step.sources[0]))
+        column, faults = transforms.read(step, column, self.cell, proofs)
         for fault in faults:
             self._report(fault, step, column)
             column = choose(fault.where, "", column)

@@ -14,7 +14,7 @@ from importer.mapping import dates, genders, numbers, people, tags
 from importer.mapping.dates import Order
 from importer.mapping.document import FieldRule
 from importer.mapping.filters import Filter
-from importer.mapping.names import matches
+from importer.mapping.names import matches, normal
 from importer.mapping.people import NameRule
 from importer.mapping.texts import choose, concat, constant, joined, mask, nonempty, rework, starting_with
 
@@ -49,6 +49,13 @@ class Step:
     def own_gender_header(self) -> bool:
         """Only below the API's own header are 1 and 0 the API's codes (DESIGN.md, “Values”)."""
         return len(self.sources) == 1 and self.sources[0].strip() == self.field.name
+
+    @property
+    def iberian_header(self) -> bool:
+        """Below Sexo and Género M can mean mujer."""
+        return (
+            len(self.sources) == 1 and normal(self.sources[0]) in ("sexo", "genero") and not self.rule.values
+        )
 
 
 def gathered(step: Step, cell: Callable[[str], pa.Array], rows: int) -> pa.Array:
@@ -86,8 +93,16 @@ def finished(step: Step, column: pa.Array) -> pa.Array:
     return column
 
 
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """What the whole column of a step proves, asked only where a value needs it."""
+
+    order: Callable[[], Order]
+    letters: genders.Letters
+
+
 def read(
-    step: Step, column: pa.Array, cell: Callable[[str], pa.Array], order: Callable[[], Order]
+    step: Step, column: pa.Array, cell: Callable[[str], pa.Array], proofs: Proofs
 ) -> tuple[pa.Array, list[Fault]]:
     """The column as the field's kind wants it, and what could not be read (left as found)."""
     match step.field.kind:
@@ -95,9 +110,10 @@ def read(
             code = cell(step.country_code) if step.country_code else None
             return numbers.read(column, step.rule, code), []
         case Kind.DATE:
-            return read_dates(column, step.rule.formats, order)
+            return read_dates(column, step.rule.formats, proofs.order)
         case Kind.GENDER:
-            coded, bad = genders.codes(column, step.own_gender_header or _mapped_to_codes(step.rule))
+            own = step.own_gender_header or _mapped_to_codes(step.rule)
+            coded, bad = genders.codes(column, own, proofs.letters if step.iberian_header else None)
             return coded, [Fault("bad-gender", bad)] if bad.any() else []
         case Kind.TAGS:
             return tags.joined(column, step.rule.separators, step.rule.nothing), []

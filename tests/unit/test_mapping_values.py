@@ -184,6 +184,13 @@ def test_gender_codes_count_only_below_the_api_s_own_header() -> None:
     assert genders("gender", "2", "10", "x") == ([None, None, None], ["bad-gender"] * 3)
 
 
+def test_below_a_spanish_header_m_beside_h_is_mujer() -> None:
+    assert genders("Sexo", "H", "M", "m.") == (["1", "0", "0"], [])
+    assert genders("Género", "M", "F") == (["1", "0"], [])
+    assert genders("Sexo", "H", "M", "F") == (["1", None, "0"], ["bad-gender"])
+    assert genders("Sex", "M", "H") == (["1", None], ["bad-gender"])
+
+
 def test_an_unsaid_gender_is_left_out() -> None:
     assert genders("Gender", "保密", "Unspecified", "unknown") == ([None, None, None], [])
 
