@@ -253,7 +253,9 @@ class Application:
         found: dict[str, object] = {"code": code, "message": message, "data": data}
         if traced:
             found["traceId"] = uuid.uuid4().hex
-        return Response(json.dumps(found, ensure_ascii=False).encode(), media_type="application/json")
+        # A refusal may quote a name that no UTF-8 can hold.
+        raw = json.dumps(found, ensure_ascii=False).encode("utf-8", "replace")
+        return Response(raw, media_type="application/json")
 
     def _record(self, call: Call, code: int | None, customers: int, fault: str, body: bytes) -> None:
         self.total += 1
