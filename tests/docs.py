@@ -1,4 +1,4 @@
-"""The parts of README.md that the program itself knows: `python -m tests.docs` writes them, a test checks them.
+"""The parts of README.md that the program itself knows: `python -m tests.docs` writes them, a test checks.
 
 Each part stands between `<!-- NAME:start -->` and `<!-- NAME:end -->`.
 """
@@ -45,7 +45,12 @@ def issues() -> str:
     lines = ["| code | is | says | do |", "| --- | --- | --- | --- |"]
     for message in messages.catalogue().values():
         if message.severity:
-            row = (f"`{message.code}`", message.severity, _plain(message.says["en"]), _plain(message.do["en"]))
+            row = (
+                f"`{message.code}`",
+                message.severity,
+                _plain(message.says["en"]),
+                _plain(message.do["en"]),
+            )
             lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines)
 

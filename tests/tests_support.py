@@ -26,6 +26,8 @@ class Result:
         return json.loads(self.out)
 
 
+ROOT = Path(__file__).parents[1]
+
 Command = Callable[..., Result]
 
 

@@ -80,7 +80,7 @@ class Run:
     def start(self) -> Closed:
         """A new run."""
         run_id = new_run_id(datetime.now().astimezone())
-        directory = self.plan.options.report_dir or Path("reports") / run_id
+        directory = Path(self.plan.options.report_dir or Path("reports") / run_id)
         with self.journal.start(self._record(run_id, directory)) as run_journal:
             memory = self._memory(journal=run_journal if self.sending else None)
             return self._go(run_journal, directory, memory)
