@@ -112,8 +112,7 @@ class Client:
         }
         headers["sign"] = sign(headers, body, self._secret.reveal())
         headers["User-Agent"] = USER_AGENT
-        headers["Accept"] = "application/json"
-        # Answers are some bytes; without compression a cut-off one is seen by its length.
+        # Answers are short; without compression a cut-off one is seen by its length.
         headers["Accept-Encoding"] = "identity"
         if endpoint.method != "GET":
             headers["Content-Type"] = "application/json"

@@ -125,12 +125,9 @@ class _Adapter(HTTPAdapter):
             path = self._paths[request.url] = super().request_url(request, proxies)
         return path
 
-    def build_response(self, req: Any, resp: Any) -> requests.Response:
-        response = requests.Response()
-        response.status_code = resp.status
-        response.raw = resp
-        response.url = req.url
-        return response
+    def build_response(self, req: Any, resp: Any) -> Any:
+        """urllib3's own answer, which is all that is read here: no cookies, no redirects, no history."""
+        return resp
 
     def close(self) -> None:
         super().close()
@@ -159,7 +156,7 @@ class Transport:
         request.method, request.url, request.body = method, url, body
         request.headers = headers  # type: ignore[assignment]  # read by name only
         try:
-            response = self._adapter.send(
+            raw: Any = self._adapter.send(
                 request,
                 stream=True,
                 timeout=self._timeout,  # type: ignore[arg-type]  # requests takes urllib3's own
@@ -168,12 +165,11 @@ class Transport:
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise _fault(error) from error
-        raw = response.raw
         try:
             content = self._read(raw)
         finally:
             raw.release_conn()
-        return response.status_code, {name.lower(): value for name, value in raw.headers.items()}, content
+        return raw.status, {name.lower(): value for name, value in raw.headers.items()}, content
 
     def close(self) -> None:
         self._session.close()
