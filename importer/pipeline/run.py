@@ -265,7 +265,8 @@ def is_loopback(base_url: str | None) -> bool:
 def _why(stop: ImporterError | None, code: ExitCode, lang: str) -> str:
     if stop is None or code is ExitCode.DONE:
         return ""
-    return f"{stop.sentence(lang)} {stop.hint(lang)}".strip()
+    end = "。" if lang == "zh" else ". "
+    return f"{stop.sentence(lang)}{end}{stop.hint(lang)}".strip()
 
 
 def _settings(plan: Plan) -> tuple[tuple[str, str], ...]:
