@@ -143,6 +143,7 @@ class FieldRule(Table):
             yield self.when.column
 
 
+_FEEDS = {"from", "source", "split", "constant", "default"}
 _NAME_PARTS = ("first_name", "last_name")
 CustomType = Literal["text", "number", "choice", "choices", "date", "date-time", "tags"]
 
@@ -190,6 +191,19 @@ class MappingFile(Table):
             if name not in known:
                 raise PydanticCustomError("unknown_field", "{field}", {"field": name})
         return table
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_columns(cls, table: object) -> object:
+        """An own field that says nothing of its source has a column of its own name."""
+        custom = table.get("custom") if isinstance(table, dict) else None
+        if not isinstance(table, dict) or not isinstance(custom, dict):
+            return table
+        named = {
+            key: {"from": key, **rule} if isinstance(rule, dict) and not rule.keys() & _FEEDS else rule
+            for key, rule in custom.items()
+        }
+        return {**table, "custom": named}
 
     @model_validator(mode="after")
     def _rule_for_parts(self) -> MappingFile:

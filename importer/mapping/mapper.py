@@ -16,7 +16,7 @@ from importer.mapping.customs import Custom
 from importer.mapping.dates import Look, Order, proved
 from importer.mapping.filters import Filter, refusals
 from importer.mapping.genders import letters_of
-from importer.mapping.texts import choose, constant, filled, mask, missing, nonempty, trimmed
+from importer.mapping.texts import choose, constant, filled, mask, memory, missing, nonempty, trimmed
 from importer.mapping.transforms import Fault, Proofs, Step
 from importer.model import Chunk, Issue, MappedChunk, Note, Severity, Skip
 
@@ -205,15 +205,15 @@ class _Work:
         return orders.pop() if len(orders) == 1 else Order.UNPROVED
 
     def _report(self, fault: Fault, step: Step, column: pa.Array) -> None:
-        rows = self.chunk.frame.index.to_numpy()
-        for place in np.flatnonzero(fault.where).tolist():
-            source = self._source(step, place)
-            text = self.raw(source)[place].as_py() if source else column[place].as_py()
+        places = np.flatnonzero(fault.where)
+        rows = self.chunk.frame.index.to_numpy()[places].tolist()
+        found = zip(rows, *self._found(step, column, places), strict=True)
+        for row, source, text in found:
             self.issues.append(
                 Issue(
                     code=fault.code,
                     severity=Severity.ERROR,
-                    row=int(rows[place]),
+                    row=row,
                     sheet=self.chunk.sheet,
                     column=source,
                     field=step.field.name,
@@ -222,10 +222,19 @@ class _Work:
                 )
             )
 
-    def _source(self, step: Step, place: int) -> str | None:
-        """The column whose cell fed the row: the first filled one."""
-        filled_ones = (name for name in step.sources if self.cell(name)[place].as_py())
-        return next(filled_ones, step.sources[0] if step.sources else None)
+    def _found(self, step: Step, column: pa.Array, places: np.ndarray) -> tuple[list[str | None], list[str]]:
+        """For each place the column whose cell fed it (the first filled one) and that cell as it was read."""
+        if not step.sources:
+            return [None] * len(places), column.take(pa.array(places)).to_pylist()
+        sources: list[str | None] = [step.sources[0]] * len(places)
+        texts: list[str] = [""] * len(places)
+        for source in reversed(step.sources):
+            cells = self.cell(source).take(pa.array(places)).to_pylist()
+            raw = self.raw(source).take(pa.array(places)).to_pylist()
+            for number, cell in enumerate(cells):
+                if cell:
+                    sources[number], texts[number] = source, raw[number]
+        return sources, texts
 
     def _example_rows(self) -> np.ndarray:
         names = [step for step in self.mapper.plan.steps if step.field.name.endswith("_name")] or [
@@ -234,7 +243,6 @@ class _Work:
         found = np.zeros(self.rows, dtype=bool)
         for source in {source for step in names for source in step.sources}:
             column = self.cell(source)
-            _, _, data = column.buffers()
-            if data is not None and EXAMPLE_MARK.encode() in data.to_pybytes():
+            if EXAMPLE_MARK.encode() in memory(column)[1].tobytes():
                 found |= mask(pc.match_substring(column, EXAMPLE_MARK)) & nonempty(column)
         return found

@@ -1,0 +1,120 @@
+"""Mapping files at work in whole runs: filters, own fields, the plat contract, templates."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import openpyxl
+import pytest
+from tests_support import Command, results
+
+from importer.contracts import load
+from importer.mapping import template
+from importer.model import ExitCode
+from importer.sandbox import Sandbox
+from importer.settings import Connection
+
+NAMES = '[fields.first_name]\nfrom = "F"\n[fields.last_name]\nfrom = "L"\n'
+
+
+def stored(box: Sandbox) -> list[dict[str, str]]:
+    found = (
+        {name: str(value) for name, value in one.fields.items() if value not in ("", None)}
+        for one in box.customers()
+    )
+    return sorted(found, key=str)
+
+
+def test_filtered_rows_are_skipped_and_the_report_says_why(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    (work / "m.toml").write_text(f'{NAMES}[[only]]\ncolumn = "Status"\nis = ["active"]\n', "utf-8")
+    (work / "c.csv").write_text("F,L,Status\nAnn,Lee,active\nBo,Ek,unsubscribed\n", "utf-8")
+    assert importer("run", "c.csv", "--mapping", "m.toml", "--report-dir", "out").code == ExitCode.DONE
+    first, second = results(work / "out")
+    assert (first["_status"], second["_status"]) == ("imported", "skipped")
+    assert "Status" in second["_message"]
+    assert len(stored(box)) == 1
+
+
+def test_own_fields_are_found_by_their_display_name_and_packed(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    (work / "m.toml").write_text(
+        f'{NAMES}[custom."membership no."]\nfrom = "Level"\n[custom."Points"]\n', "utf-8"
+    )
+    (work / "c.csv").write_text("F,L,Level,Points\nAnn,Lee,gold,007\nBo,Ek,,\nCy,Oh,,many\n", "utf-8")
+    done = importer("run", "c.csv", "--mapping", "m.toml", "--report-dir", "out")
+    assert done.code == ExitCode.ROWS_LEFT
+    assert ["bad-custom-field:Points" in row["_issues"] for row in results(work / "out")] == [
+        False,
+        False,
+        True,
+    ]
+    packed = [json.loads(one["customize_field"]) for one in stored(box) if "customize_field" in one]
+    assert packed == [{"customize_1_14": "gold", "customize_2_15": 7}]
+
+
+def test_plat_gets_full_names_digits_and_its_channels(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    (work / "c.csv").write_text(
+        "姓,名,手机号码,Zalo,备注\n张,三,+86 138-1234-5678,84 912 345,x\nAnn,Lee,,,\n", "utf-8"
+    )
+    assert importer("run", "c.csv", "--contract", "plat").code == ExitCode.DONE
+    assert stored(box) == [
+        {"first_name": "Ann", "last_name": "Lee", "full_name": "Ann Lee"},
+        {
+            "full_name": "张三",
+            "first_name": "张",
+            "last_name": "三",
+            "sms_phone": "8613812345678",
+            "zalo": "84912345",
+            "remark": "x",
+        },
+    ]
+
+
+@pytest.mark.parametrize("contract", ["sea", "plat"])
+def test_a_filled_template_imports_but_for_its_example_row(
+    importer: Command, settings: Connection, box: Sandbox, work: Path, contract: str
+) -> None:
+    template.write(work / "t.xlsx", load(contract), lang="zh")
+    book = openpyxl.load_workbook(work / "t.xlsx")
+    sheet = book.active
+    header = [str(cell.value) for cell in sheet[1]]
+    person = {"姓 *": "张", "姓": "张", "名 *": "三", "名": "三", "性别": "女", "手机号码": "8613812345678"}
+    sheet.append([person.get(name) for name in header])
+    book.save(work / "t.xlsx")
+    done = importer("run", "t.xlsx", "--contract", contract, "--report-dir", "out")
+    assert done.code == ExitCode.DONE
+    assert [row["_status"] for row in results(work / "out")] == ["skipped", "imported"]
+    (one,) = stored(box)
+    assert (one["first_name"], one["gender"], one["sms_phone"]) == ("张", "0", "8613812345678")
+
+
+def test_sheets_that_lack_a_column_prove_the_others_dates(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    book = openpyxl.Workbook()
+    book.active.title = "a"
+    for row in (
+        ("first_name", "last_name", "birthday"),
+        ("Ann", "Lee", "5/7/1990"),
+        ("Bo", "Ek", "25/12/1990"),
+    ):
+        book.active.append(row)
+    for row in (("first_name", "last_name"), ("Cy", "Oh")):
+        (book["b"] if "b" in book.sheetnames else book.create_sheet("b")).append(row)
+    book.save(work / "c.xlsx")
+    assert importer("run", "c.xlsx", "--sheet", "all").code == ExitCode.DONE
+    assert [one.get("birthday") for one in stored(box)] == ["1990-07-05", "1990-12-25", None]
+
+
+def test_a_suggested_mapping_runs(importer: Command, settings: Connection, box: Sandbox, work: Path) -> None:
+    (work / "c.csv").write_text("Nombre completo,Celular\nAna María Pérez,+52 55 1234 5678\n", "utf-8")
+    assert importer("run", "c.csv").code == ExitCode.INPUT
+    assert importer("mapping", "suggest", "c.csv", "-o", "m.toml").code == ExitCode.DONE
+    assert importer("run", "c.csv", "--mapping", "m.toml").code == ExitCode.DONE
+    assert stored(box) == [{"first_name": "Ana María", "last_name": "Pérez", "sms_phone": "525512345678"}]
