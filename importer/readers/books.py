@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from importer.columns import TEXT
 from importer.errors import InputError
 from importer.readers.archive import Archive
 from importer.readers.native_process import LEAST_MEMORY, MOST_MEMORY, NativeWorkbook, RowBlock
@@ -16,7 +15,8 @@ from importer.readers.ooxml import SheetPart, open_package, shared_strings
 from importer.readers.sheet_look import SheetLook, look
 from importer.readers.sheet_xml import CellRules, read_cells
 from importer.readers.source import SheetInfo
-from importer.readers.tables import Table, from_sparse, with_look
+from importer.readers.tables import Table, empty_column, from_sparse, with_look
+from importer.readers.xls_look import XlsLook
 
 _BYTES_PER_CELL = 160
 
@@ -69,22 +69,28 @@ class OoxmlBook:
 
 
 class NativeBook:
-    """An .xlsb, .xls or .ods file."""
+    """An .xlsb or .xls file; `seen` holds what a look at an .xls found."""
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Path, name: str, seen: XlsLook | None = None) -> None:
         self._path = path
         self._name = name
+        self._seen = seen or XlsLook()
         self._memory = min(LEAST_MEMORY + 40 * path.stat().st_size, MOST_MEMORY)
         self._tables: dict[str, Table] = {}
 
     def sheets(self) -> tuple[SheetInfo, ...]:
         with NativeWorkbook(self._path, self._name, self._memory) as book:
             found = book.sheets()
-            self._tables = {table.sheet: table for table in _dense(book, [name for name, _ in found])}
+            tables = _dense(book, [name for name, _ in found])
+        self._tables = {table.sheet: self._with_look(table) for table in tables}
         return tuple(SheetInfo(name, visible, *self._tables[name].extent()) for name, visible in found)
 
     def tables(self, names: Sequence[str]) -> list[Table]:
         return [self._tables[name] for name in names]
+
+    def _with_look(self, table: Table) -> Table:
+        look = self._seen.sheets.get(table.sheet)
+        return with_look(table, look, self._seen.masks) if look else table
 
 
 def _info(part: SheetPart, seen: SheetLook) -> SheetInfo:
@@ -96,19 +102,21 @@ def _info(part: SheetPart, seen: SheetLook) -> SheetInfo:
 def _dense(book: NativeWorkbook, names: Sequence[str]) -> list[Table]:
     """The sheets as tables whose rows begin at 1 and whose places begin at 0."""
     blocks: dict[str, list[RowBlock]] = {name: [] for name in names}
-    widths = dict.fromkeys(names, 0)
+    extents = dict.fromkeys(names, (0, 0))
     for name, block in book.read(names):
-        if isinstance(block, int):
-            widths[name] = block
-        else:
+        if isinstance(block, RowBlock):
             blocks[name].append(block)
-    return [_joined(name, blocks[name], widths[name]) for name in names]
+        else:
+            extents[name] = block
+    return [_joined(name, blocks[name], *extents[name]) for name in names]
 
 
-def _joined(name: str, blocks: Sequence[RowBlock], width: int) -> Table:
-    columns = [
-        pa.concat_arrays([block.columns[place] for block in blocks]) if blocks else pa.array([], type=TEXT)
-        for place in range(width)
-    ]
-    count = sum(block.rows for block in blocks)
-    return Table(name, range(width), columns, np.arange(1, count + 1, dtype=np.int64))
+def _joined(name: str, blocks: Sequence[RowBlock], last_row: int, width: int) -> Table:
+    """The blocks put together, what is missing above and left of them put back."""
+    above = last_row - sum(block.rows for block in blocks)
+    found = len(blocks[0].columns) if blocks else 0
+    columns = [empty_column(last_row) for _ in range(width - found)]
+    for place in range(found):
+        parts = [block.columns[place] for block in blocks]
+        columns.append(pa.concat_arrays([empty_column(above), *parts] if above else parts))
+    return Table(name, range(width), columns, np.arange(1, last_row + 1, dtype=np.int64))

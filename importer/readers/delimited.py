@@ -24,7 +24,7 @@ from importer.readers.source import Origin, Source
 
 _SAMPLE = 1 << 20
 _SAMPLE_ROWS = 200
-_LONGEST_RECORD = 1 << 27
+_LONGEST_RECORD = 1 << 26
 _LEAST_BLOCK, _FIRST_BLOCK, _MOST_BLOCK = 1 << 16, 1 << 20, 1 << 24
 
 

@@ -113,33 +113,41 @@ def _unique_names(
 ) -> tuple[tuple[str | None, ...], list[str], list[str]]:
     """The names, those that had to be changed, and those made up for empty header cells."""
     plain = [clean_name(cell) for cell in cells]
-    taken = set(plain)
-    given: set[str] = set()
+    namer = _Namer(plain)
     names: list[str | None] = []
     renamed: list[str] = []
     lettered: list[str] = []
     for at, name in enumerate(plain):
+        if not name and (at >= len(filled) or not filled[at]):
+            names.append(None)
+            continue
+        unique = namer.unique(name or f"column {column_letter(places[at])}")
+        names.append(unique)
         if not name:
-            if at >= len(filled) or not filled[at]:
-                names.append(None)
-                continue
-            name = _free(f"column {column_letter(places[at])}", taken | given)
-            lettered.append(name)
-        elif name in given:
-            name = _free(name, taken | given)
-            renamed.append(name)
-        given.add(name)
-        names.append(name)
+            lettered.append(unique)
+        elif unique != name:
+            renamed.append(unique)
     return tuple(names), renamed, lettered
 
 
-def _free(name: str, taken: set[str]) -> str:
-    if name not in taken:
-        return name
-    count = 2
-    while f"{name} ({count})" in taken:
-        count += 1
-    return f"{name} ({count})"
+class _Namer:
+    """Gives each name once; a made-up one never takes a name that stands in the header."""
+
+    def __init__(self, header: Sequence[str]) -> None:
+        self._header = set(header)
+        self._given: set[str] = set()
+        self._counts: dict[str, int] = {}
+
+    def unique(self, name: str) -> str:
+        free = name
+        if name in self._given:
+            count = self._counts.get(name, 1)
+            while free in self._given or free in self._header:
+                count += 1
+                free = f"{name} ({count})"
+            self._counts[name] = count
+        self._given.add(free)
+        return free
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -75,22 +75,21 @@ def _send_sheet(answers: BinaryIO, sheet: object) -> None:
     import python_calamine as calamine
 
     assert isinstance(sheet, calamine.CalamineSheet)  # noqa: S101
-    first = 1
     width = sheet.end[1] + 1 if sheet.end else 0
     rows = sheet.iter_rows() if sheet.end else iter(())
     size = max(1, min(BLOCK_ROWS, MOST_PLACES // max(width, 1)))
     while block := list(islice(rows, size)):
-        _send_block(answers, sheet.name, first, block)
-        first += len(block)
-    _send(answers, {"sheet": sheet.name, "rows": 0, "width": width})
+        _send_block(answers, sheet.name, block)
+    last = sheet.end[0] + 1 if sheet.end else 0
+    _send(answers, {"sheet": sheet.name, "rows": 0, "extent": [last, width]})
 
 
-def _send_block(answers: BinaryIO, name: str, first: int, block: Sequence[Sequence[Value]]) -> None:
+def _send_block(answers: BinaryIO, name: str, block: Sequence[Sequence[Value]]) -> None:
     parts: list[bytes] = []
     for column in zip(*block, strict=True):
         ends, data = pack(column_texts(column))
         parts.extend((ends, data))
-    head = {"sheet": name, "first": first, "rows": len(block), "sizes": [len(part) for part in parts]}
+    head = {"sheet": name, "rows": len(block), "sizes": [len(part) for part in parts]}
     _send(answers, head, parts)
 
 

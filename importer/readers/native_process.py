@@ -28,9 +28,8 @@ SECONDS_PER_MEGABYTE = 2.0
 
 @dataclass(frozen=True, slots=True)
 class RowBlock:
-    """Some rows of a sheet from row `first` (1-based) on: one column of text for each of its columns."""
+    """Consecutive rows of a sheet: one column of text for each of its columns."""
 
-    first: int
     rows: int
     columns: list[pa.Array]
 
@@ -62,12 +61,16 @@ class NativeWorkbook:
         """Names, and whether people see them. To be called once, first."""
         return [(name, visible) for name, visible in self._head()["sheets"]]
 
-    def read(self, sheets: Sequence[str]) -> Iterator[tuple[str, RowBlock | int]]:
-        """The rows of these sheets, in order; at the end of each its number of columns."""
+    def read(self, sheets: Sequence[str]) -> Iterator[tuple[str, RowBlock | tuple[int, int]]]:
+        """The rows of these sheets, in order; at the end of each its last row and its number of columns.
+
+        Blank rows above and blank columns left of all others may be missing.
+        """
         self._tell(list(sheets))
         while "end" not in (head := self._head()):
             if not head["rows"]:
-                yield head["sheet"], head["width"]
+                last_row, width = head["extent"]
+                yield head["sheet"], (last_row, width)
                 continue
             sizes = head["sizes"]
             columns = [
@@ -76,7 +79,7 @@ class NativeWorkbook:
                 ).cast(TEXT)
                 for ends, data in zip(sizes[0::2], sizes[1::2], strict=True)
             ]
-            yield head["sheet"], RowBlock(head["first"], head["rows"], columns)
+            yield head["sheet"], RowBlock(head["rows"], columns)
 
     def close(self) -> None:
         """Ends the process."""

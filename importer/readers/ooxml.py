@@ -51,14 +51,14 @@ class Package:
 
 def open_package(archive: Archive, name: str) -> Package:
     """The parts of a workbook. Raises InputError; `name` is the file's."""
-    root = _relations(archive, "_rels/.rels", name)
+    root = relations(archive, "_rels/.rels", name)
     main = next((target for kind, target in root.values() if kind == "officeDocument"), "xl/workbook.xml")
     book = _Workbook()
     if archive.find(main) is None:
         raise InputError("not-a-workbook", name=name)
     parse(archive.pieces(main), book, name)
     folder = dirname(main)
-    related = _relations(archive, join(folder, "_rels", f"{main.rpartition('/')[2]}.rels"), name, folder)
+    related = relations(archive, join(folder, "_rels", f"{main.rpartition('/')[2]}.rels"), name, folder)
     sheets = []
     for title, state, relation in book.sheets:
         kind, part = related.get(relation, ("", ""))
@@ -85,7 +85,7 @@ def _part(archive: Archive, related: Mapping[str, tuple[str, str]], kind: str, u
     return archive.find(named) or archive.find(usual)
 
 
-def _relations(archive: Archive, part: str, name: str, folder: str = "") -> dict[str, tuple[str, str]]:
+def relations(archive: Archive, part: str, name: str, folder: str = "") -> dict[str, tuple[str, str]]:
     """Relationship id → (kind, target): `rId1` → (`worksheet`, `xl/worksheets/sheet1.xml`)."""
     reader = _Relations()
     if archive.find(part):

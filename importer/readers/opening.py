@@ -94,22 +94,27 @@ def _zipped(opened: _Opened, options: ReadOptions, kept: spool.Spool, cleanup: E
 
 
 def _zipped_workbook(opened: _Opened, options: ReadOptions, archive: Archive, kind: ZipKind) -> Source:
+    from importer.readers import xlsb_look
     from importer.readers.books import NativeBook, OoxmlBook
-    from importer.readers.workbook import WorkbookSource
+    from importer.readers.ods import OdsBook
+    from importer.readers.workbook import Book, WorkbookSource
 
     manifest = archive.find("META-INF/manifest.xml") if kind is ZipKind.ODS else None
     if manifest and b"encryption-data" in archive.read(manifest):
         raise InputError("password", name=opened.name)
     if kind in (ZipKind.XLSX, ZipKind.XLSM):
-        book: OoxmlBook | NativeBook = OoxmlBook(archive, opened.path, opened.name)
+        book: Book = OoxmlBook(archive, opened.path, opened.name)
+    elif kind is ZipKind.ODS:
+        book = OdsBook(archive, opened.name)
     else:
-        book = NativeBook(opened.path, opened.name)
+        book = NativeBook(opened.path, opened.name, xlsb_look.look(archive, opened.name))
     return WorkbookSource(opened.origin, kind.value, book, options)
 
 
 def _compound(opened: _Opened, options: ReadOptions) -> Source:
     from importer.readers.books import NativeBook
     from importer.readers.workbook import WorkbookSource
+    from importer.readers.xls_look import look
 
     try:
         compound = CompoundFile.from_path(opened.path)
@@ -121,11 +126,14 @@ def _compound(opened: _Opened, options: ReadOptions) -> Source:
     foreign = next((label for stream, label in _WORD_STREAMS.items() if stream in names), None)
     if foreign:
         raise InputError("foreign-format", name=opened.name, found=foreign)
-    if "Workbook" not in names and "Book" not in names:
+    part = next((name for name in names if name.casefold() in ("workbook", "book")), None)
+    if part is None:
         raise InputError("workbook-damaged", name=opened.name)
-    if has_password(compound.stream("Workbook" if "Workbook" in names else "Book")):
+    workbook = compound.stream(part)
+    if has_password(workbook):
         raise InputError("password", name=opened.name)
-    return WorkbookSource(opened.origin, "xls", NativeBook(opened.path, opened.name), options)
+    book = NativeBook(opened.path, opened.name, look(workbook) if part.casefold() == "workbook" else None)
+    return WorkbookSource(opened.origin, "xls", book, options)
 
 
 def _delimited(opened: _Opened, options: ReadOptions) -> Source:

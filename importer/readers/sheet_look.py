@@ -12,8 +12,11 @@ from array import array
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 _CELL = b'<c r="'
 _ROW = re.compile(rb"<row\b([^>]*)>")
+_ROW_NUMBERS = re.compile(rb'<row\b[^>]*?\br="(\d{1,8})"')
 _ROW_NUMBER = re.compile(rb'\br="(\d+)"')
 _HIDDEN = re.compile(rb'\bhidden="(?:1|true|on)"')
 _FAR = re.compile(rb'<c r="([A-Z]{2,3})\d')
@@ -25,7 +28,8 @@ _FORMULA = re.compile(
     rb'<c r="([A-Z]+)(\d+)"([^>]*)>\s*<f\b(?:[^>]*/>|[^>]*>[^<]*</f>)\s*(<v\s*/>|<v>\s*</v>)?\s*</c>'
 )
 _STYLED = rb'<c r="([A-Z]+)(\d+)"[^>]*\bs="(%s)"[^>]*>'
-_FAR_COLUMN = 26
+_LAST_ROW = 1 << 20
+_LONGEST_CELL = 1 << 26
 DENSE_ENOUGH = 4
 """A sheet may span so many places for each cell it has …"""
 ALWAYS_FINE = 4_000_000
@@ -39,8 +43,6 @@ class SheetLook:
     plain: bool = True
     cells: int = 0
     last_row: int = 0
-    last_column: int = 0
-    """0-based; an upper bound for sheets of up to 26 columns."""
     width: int = 0
     """Columns, as far as the first rows and those beyond column Z tell."""
     values: bool = False
@@ -56,7 +58,7 @@ class SheetLook:
     @property
     def rectangular(self) -> bool:
         """Whether the sheet can be held as a rectangle of cells without waste."""
-        area = self.last_row * (self.last_column + 1)
+        area = self.last_row * self.width
         return area <= max(ALWAYS_FINE, DENSE_ENOUGH * self.cells)
 
 
@@ -69,12 +71,13 @@ def look(pieces: Iterable[bytes], masked_styles: Collection[int]) -> SheetLook:
     rest = b""
     for piece in pieces:
         text = rest + piece
-        cut = max(text.rfind(b"<c "), text.rfind(b"<row"), 0)
-        if len(text) - cut > 1 << 26:
-            seen.plain = False
+        seam = max(len(rest) - 5, 0)
+        cut = max(text.rfind(b"<c ", seam), text.rfind(b"<row ", seam), 0)
         rest = text[cut:]
-        _look_at(text[:cut], seen, styled)
-        if not seen.plain:
+        if cut:
+            _look_at(text[:cut], seen, styled)
+        if not seen.plain or len(rest) > _LONGEST_CELL:
+            seen.plain = False
             return seen
     _look_at(rest, seen, styled)
     if b"</worksheet>" not in rest:
@@ -92,10 +95,7 @@ def _look_at(text: bytes, seen: SheetLook, styled: re.Pattern[bytes] | None) -> 
         return
     seen.cells += cells
     _rows(text, seen)
-    if seen.last_column < _FAR_COLUMN - 1 and cells:
-        seen.last_column = _FAR_COLUMN - 1
     for letters in set(_FAR.findall(text) if seen.width else _ANY.findall(text)):
-        seen.last_column = max(seen.last_column, column_number(letters))
         seen.width = max(seen.width, column_number(letters) + 1)
     seen.values = seen.values or b"<v>" in text or b"<is>" in text or b"<f" in text
     seen.shared_strings = seen.shared_strings or b' t="s"' in text
@@ -112,15 +112,18 @@ def _look_at(text: bytes, seen: SheetLook, styled: re.Pattern[bytes] | None) -> 
 
 
 def _rows(text: bytes, seen: SheetLook) -> None:
-    last = text.rfind(b"<row")
-    if last < 0:
+    """Rows must be numbered, one after the other; anything else is not plain."""
+    numbers = _ROW_NUMBERS.findall(text)
+    if len(numbers) != text.count(b"<row ") or b"<row>" in text:
+        seen.plain = False
         return
-    numbered = _ROW_NUMBER.search(text, last, max(text.find(b">", last), last))
-    if numbered is None:
-        if text.find(b"<row>", last) == last or _ROW.match(text, last):
-            seen.plain = False
+    if not numbers:
         return
-    seen.last_row = max(seen.last_row, int(numbered.group(1)))
+    rows = np.array(numbers, dtype="S8").astype(np.int64)
+    if rows[0] <= seen.last_row or (np.diff(rows) <= 0).any() or rows[-1] > _LAST_ROW:
+        seen.plain = False
+        return
+    seen.last_row = int(rows[-1])
     if b"hidden=" not in text:
         return
     for attributes in _ROW.findall(text):

@@ -16,6 +16,7 @@ from importer.readers.ooxml import Style, unescape
 from importer.readers.sheet_look import column_number
 from importer.readers.xml_events import Handlers, parse
 
+LAST_ROW = 1 << 20
 MOST_CELLS = 30_000_000
 _REFERENCE = re.compile(r"([A-Za-z]{1,3})(\d{1,7})")
 _MIDNIGHT = re.compile(r"[T ]00:00(?::00(?:\.0+)?)?Z?$")
@@ -56,6 +57,7 @@ class _Cells(Handlers):
         self._rules = rules
         self._name = name
         self._count = 0
+        self._seen: set[int] = set()
         self._row = 0
         self._column = -1
         self._cells: dict[int, str] = {}
@@ -74,6 +76,8 @@ class _Cells(Handlers):
         elif name == "row" and self._in_data:
             number = attributes.get("r", "")
             self._row = int(number) if number.isdecimal() else self._row + 1
+            if not 0 < self._row <= LAST_ROW:
+                raise InputError("workbook-damaged", name=self._name)
             self._column = -1
             self._cells = {}
             if attributes.get("hidden") in ("1", "true", "on"):
@@ -99,8 +103,7 @@ class _Cells(Handlers):
         elif name == "c" and self._in_data:
             self._end_cell()
         elif name == "row" and self._in_data and self._cells:
-            self.sheet.rows.append(self._row)
-            self.sheet.cells.append(self._cells)
+            self._end_row()
         elif name == "rPh":
             self._phonetic = False
         elif name == "sheetData":
@@ -118,8 +121,17 @@ class _Cells(Handlers):
         self._parts = []
         self._formula = self._stored = False
 
+    def _end_row(self) -> None:
+        if self._row in self._seen:
+            raise InputError("workbook-damaged", name=self._name)
+        self._seen.add(self._row)
+        self.sheet.rows.append(self._row)
+        self.sheet.cells.append(self._cells)
+
     def _end_cell(self) -> None:
         raw = "".join(self._parts)
+        if self._column in self._cells:
+            raise InputError("workbook-damaged", name=self._name)
         place = (self._row, self._column)
         if self._formula and not raw and not (self._stored and self._type == "str"):
             self.sheet.unvalued.append(place)

@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from importer.readers.decoding import PIECE, decoder, is_utf8
+from importer.readers.detect import Kind, kind_of
 
 HEAD = 1 << 16
 _CONTINUATION = range(0x80, 0xC0)
@@ -18,6 +19,8 @@ _FULL_SAMPLE, _LATER_SAMPLE = 1 << 17, 1 << 11
 """Bytes of lines beyond ASCII that are kept: at first, and then of each piece."""
 _MOST_SAMPLE = 1 << 19
 _LONGEST_LINE = 1 << 12
+_ENOUGH_BAD = 1 << 15
+"""So many bad bytes settle that a text is not UTF-8 with flaws, or show how flawed it is."""
 _BAD = re.compile("[\udc80-\udcff]+")
 _BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
 
@@ -52,12 +55,15 @@ def survey(file: BinaryIO) -> Survey:
     digest = hashlib.sha256()
     seen = Survey()
     rest = b""
+    text = True
     while piece := file.read(PIECE):
         digest.update(piece)
-        seen.head = seen.head or piece[:HEAD]
+        if not seen.head:
+            seen.head = piece[:HEAD]
+            text = kind_of(seen.head) is Kind.TEXT
         seen.size += len(piece)
         seen.lines += piece.count(b"\n")
-        if rest or not piece.isascii():
+        if text and (rest or not piece.isascii()):
             seen.ascii = False
             whole = rest + piece
             cut = _character_start(whole)
@@ -77,10 +83,13 @@ def _take(seen: Survey, piece: bytes) -> None:
             seen.multibyte += int(np.count_nonzero(np.frombuffer(piece, dtype=np.uint8) >= 0xC0))
     else:
         seen.valid_utf8 = False
-        text = decoder("utf-8").decode(piece, True)
-        bad = sum(map(len, _BAD.findall(text)))
-        seen.bad_bytes += bad
-        seen.multibyte += sum(map(len, _BEYOND_ASCII.findall(text))) - bad
+        for begin in range(0, len(piece), HEAD):
+            if seen.bad_bytes > _ENOUGH_BAD:
+                break
+            text = decoder("utf-8").decode(piece[begin : begin + HEAD], True)
+            bad = sum(map(len, _BAD.findall(text)))
+            seen.bad_bytes += bad
+            seen.multibyte += sum(map(len, _BEYOND_ASCII.findall(text))) - bad
     _sample(seen, piece)
 
 

@@ -110,14 +110,8 @@ class Table:
 def from_sparse(name: str, sheet: SparseSheet) -> Table:
     """A table of the columns that hold something anywhere."""
     order = sorted(range(len(sheet.rows)), key=sheet.rows.__getitem__)
-    rows: list[int] = []
-    cells: list[dict[int, str]] = []
-    for at in order:
-        if rows and rows[-1] == sheet.rows[at]:
-            cells[-1] = {**cells[-1], **sheet.cells[at]}
-            continue
-        rows.append(sheet.rows[at])
-        cells.append(sheet.cells[at])
+    rows = [sheet.rows[at] for at in order]
+    cells = [sheet.cells[at] for at in order]
     places = sorted({place for row in cells for place in row})
     columns = [pa.array([row.get(place, "") for row in cells], type=TEXT) for place in places]
     numbers = np.array(rows, dtype=np.int64)
@@ -152,13 +146,14 @@ def _reaching(table: Table, last_row: int, width: int) -> Table:
     more_rows = max(last_row - len(table.rows), 0)
     columns = table.columns
     if more_rows:
-        columns = [pa.concat_arrays([column, _empty(more_rows)]) for column in columns]
+        columns = [pa.concat_arrays([column, empty_column(more_rows)]) for column in columns]
     rows = np.arange(1, len(table.rows) + more_rows + 1, dtype=np.int64)
-    columns = [*columns, *(_empty(len(rows)) for _ in range(width - len(columns)))]
+    columns = [*columns, *(empty_column(len(rows)) for _ in range(width - len(columns)))]
     return Table(table.sheet, range(len(columns)), columns, rows)
 
 
-def _empty(count: int) -> pa.Array:
+def empty_column(count: int) -> pa.Array:
+    """A column of so many empty texts."""
     return pa.array([""], type=TEXT).take(pa.array(np.zeros(count, dtype=np.int64)))
 
 
