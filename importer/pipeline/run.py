@@ -199,7 +199,7 @@ class Run:
     def _look_ahead(self, memory: Memory) -> TripwireError | None:
         if self.gate is None:
             return None
-        found = examine(self.plan, memory, lambda rows: self.observer(LookingAhead(rows)))
+        found = examine(self.plan, memory, self._looked)
         try:
             self.gate(found)
         except TripwireError as error:
@@ -225,7 +225,22 @@ class Run:
 
     def _pulse(self, tally: Tally) -> Callable[[], None]:
         progress = Progress(tally)
-        return lambda: self.observer(progress)
+
+        def pulse() -> None:
+            if self.sending is None:
+                self._break_off()
+            self.observer(progress)
+
+        return pulse
+
+    def _looked(self, rows: int) -> None:
+        self._break_off()
+        self.observer(LookingAhead(rows))
+
+    def _break_off(self) -> None:
+        """While nothing is in flight there is nothing to wait for: a wish to stop is granted at once."""
+        if self.stopper.reason is not None:
+            raise self.stopper.reason
 
     def _notes(self, tally: Tally) -> tuple[Note, ...]:
         aside = self.journal.moved_aside
@@ -266,7 +281,7 @@ def _why(stop: ImporterError | None, code: ExitCode, lang: str) -> str:
     if stop is None or code is ExitCode.DONE:
         return ""
     end = "。" if lang == "zh" else ". "
-    return f"{stop.sentence(lang)}{end}{stop.hint(lang)}".strip()
+    return end.join(part for part in (stop.sentence(lang), stop.hint(lang)) if part)
 
 
 def _settings(plan: Plan) -> tuple[tuple[str, str], ...]:
