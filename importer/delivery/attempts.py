@@ -157,7 +157,7 @@ class Attempts:
         if verdict.action is Action.STOP:
             # Before anything else, so that no other worker sends in between.
             self._brake.pull(_refused(verdict))
-        elif verdict.action is not Action.WAIT:
+        elif verdict.action is not Action.WAIT and verdict.http_status is not None:
             self.health.answered()
         self._notify(Attempted(trail.ordinal, tries.counted + tries.waits > 0, verdict.seconds))
         rate = self._pace.answered(verdict, sent)
