@@ -76,7 +76,16 @@ def annotate(book: Workbook, sheets: dict[str, SheetNotes], plan: Plan) -> bool:
             place = places.get(mark.column)
             if place is not None:
                 comments += _mark(sheet.cell(mark.row, place), mark, comments < MOST_COMMENTS)
+    _to_the_front(book, list(sheets))
     return comments > MOST_COMMENTS
+
+
+def _to_the_front(book: Workbook, names: Sequence[str]) -> None:
+    """Imported again without a flag, the first visible sheet is the one that is read."""
+    for place, name in enumerate(names):
+        book.move_sheet(name, place - book.sheetnames.index(name))
+    if names:
+        book.active = 0
 
 
 def lost_parts(before: Path, after: Path) -> tuple[str, ...]:

@@ -112,6 +112,17 @@ def test_the_importers_columns_stand_behind_the_last_filled_one(tmp_path: Path) 
     assert sheet["E5"].value is None
 
 
+def test_the_imported_sheet_is_the_first_so_that_it_is_read_again(tmp_path: Path) -> None:
+    path = a_workbook(tmp_path / "in.xlsx")
+    book = load_workbook(path)
+    book.move_sheet("Other", -1)
+    book.save(path)
+    a_report(tmp_path, path)
+    annotated = load_workbook(tmp_path / "annotated.xlsx")
+    assert annotated.sheetnames == ["People", "Other", "Import summary"]
+    assert annotated.active.title == "People"
+
+
 def test_annotating_an_annotated_workbook_uses_its_columns_again(tmp_path: Path) -> None:
     a_report(tmp_path, a_workbook(tmp_path / "in.xlsx"))
     a_report(tmp_path / "again", tmp_path / "annotated.xlsx")
