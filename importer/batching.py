@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,8 @@ from importer.contracts import Contract, Kind
 from importer.fingerprints import fingerprints
 from importer.model import Batch, Mode
 
-_MUST_ESCAPE = r'["\\\x00-\x1f]'
+_BACKSLASH = ord("\\")
+_NOTHING_FOR_NULL = {"null_handling": "replace", "null_replacement": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,32 @@ class Customers:
         return Customers(self.sheet, self.rows[mask], kept, self.contacts[mask])
 
 
+class ContactSets(Sequence[tuple[int, ...]]):
+    """The contacts of some rows, one tuple a row, made only when somebody looks."""
+
+    __slots__ = ("_table",)
+
+    def __init__(self, table: np.ndarray) -> None:
+        """`table`: as in `Customers.contacts`."""
+        self._table = table
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    @overload
+    def __getitem__(self, place: int) -> tuple[int, ...]: ...
+    @overload
+    def __getitem__(self, place: slice) -> ContactSets: ...
+    def __getitem__(self, place: int | slice) -> tuple[int, ...] | ContactSets:
+        if isinstance(place, slice):
+            return ContactSets(self._table[place])
+        return tuple({key for key in self._table[place].tolist() if key})
+
+    def __iter__(self) -> Iterator[tuple[int, ...]]:
+        for line in self._table.tolist():
+            yield tuple({key for key in line if key})
+
+
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """What stands around the customers in a body (batch_create, body parameters)."""
@@ -64,15 +92,16 @@ class Envelope:
         return b"".join((head.encode(), b',"customers":[', b",".join(customers), b"]}"))
 
 
-def encode(sheet: str, frame: pd.DataFrame, contract: Contract) -> Customers:
+def encode(sheet: str, frame: pd.DataFrame, contract: Contract, keep: np.ndarray | None = None) -> Customers:
     """Encodes valid rows (columns are API fields, index = row numbers) column by column.
 
-    The contract's first field is a required one, so every row has it. Raises ValueError if one has not.
+    `keep`, bool for each row, says which are valid; None: all. The contract's first field is a required one,
+    so every row has it. Raises ValueError if one has not.
     """
     if frame.empty:
         return Customers(sheet, frame.index.to_numpy(), [], np.zeros((0, 0), dtype=np.int64))
     first = contract.fields[0].name
-    if first not in frame.columns or columns.arrow(frame[first]).null_count:
+    if first not in frame.columns or not _all_valid(columns.arrow(frame[first]), keep):
         raise ValueError(f"every row to be sent needs {first}")
     pieces: list[pa.Array | pa.Scalar] = []
     contacts: list[np.ndarray] = []
@@ -85,9 +114,19 @@ def encode(sheet: str, frame: pd.DataFrame, contract: Contract) -> Customers:
         if field.name in contract.contact_fields:
             contacts.append(_contacts(values, lower=field.kind is Kind.EMAIL))
     rows = frame.index.to_numpy()
-    objects = pc.binary_join_element_wise(*pieces, _scalar("}"), _scalar(""))
+    objects = pc.binary_join_element_wise(*pieces, _scalar("}"), _scalar(""), **_NOTHING_FOR_NULL)
     table = np.column_stack(contacts) if contacts else np.zeros((len(rows), 0), dtype=np.int64)
+    if keep is not None and not keep.all():
+        # One column of whole objects is filtered at a twelfth of what its parts cost.
+        rows, objects, table = rows[keep], objects.filter(pa.array(keep)), table[keep]
     return Customers(sheet, rows, objects.cast(pa.large_binary()).to_pylist(), table)
+
+
+def _all_valid(values: pa.Array, keep: np.ndarray | None) -> bool:
+    if not values.null_count:
+        return True
+    valid = values.is_valid().to_numpy(zero_copy_only=False)
+    return bool((valid if keep is None else valid[keep]).all())
 
 
 class Batcher:
@@ -124,9 +163,9 @@ class Batcher:
         return Batch(self._ordinal, part.sheet, rows, tuple(part.encoded), contact_sets(part))
 
 
-def contact_sets(customers: Customers) -> tuple[tuple[int, ...], ...]:
+def contact_sets(customers: Customers) -> ContactSets:
     """For each row its different contacts; empty if it has none."""
-    return tuple(tuple({key for key in line if key}) for line in customers.contacts.tolist())
+    return ContactSets(customers.contacts)
 
 
 def _joined(first: Customers, second: Customers) -> Customers:
@@ -150,27 +189,28 @@ def _slice(customers: Customers, start: int, stop: int) -> Customers:
 
 
 def _member(head: str, values: pa.Array, *, number: bool) -> list[pa.Array | pa.Scalar]:
-    """What to join for `"name":"value"` in each row; nothing where a value is missing."""
+    """What to join for `"name":"value"` in each row; null where a value is missing."""
     quote = "" if number else '"'
     before, after = _scalar(head + quote), _scalar(quote)
     inner = values if number else _escaped(values)
     if not values.null_count:
         return [before, inner, after]
-    return [pc.fill_null(pc.binary_join_element_wise(before, inner, after, _scalar("")), "")]
+    return [pc.binary_join_element_wise(before, inner, after, _scalar(""))]
 
 
 def _escaped(values: pa.Array) -> pa.Array:
-    if not _may_need_escapes(values):
+    """The texts as they stand between JSON's quotes. Only those that need it are touched."""
+    offsets, data = columns.memory(values)
+    hits = np.flatnonzero((data < 0x20) | (data == ord('"')) | (data == _BACKSLASH))
+    if not hits.size:
         return values
-    special = pc.match_substring_regex(values, _MUST_ESCAPE).fill_null(False)
-    inner = [_quote(text)[1:-1] for text in values.filter(special).to_pylist()]
-    return pc.replace_with_mask(values, special, columns.array(inner))
-
-
-def _may_need_escapes(values: pa.Array) -> bool:
-    """A look at the column's bytes as one piece: a hundred times cheaper than asking text by text."""
-    data = columns.text_bytes(values)
-    return bool(((data == ord('"')) | (data == ord("\\")) | (data < 0x20)).any())
+    special = np.zeros(len(values), dtype=bool)
+    special[np.searchsorted(offsets, hits, side="right") - 1] = True
+    inner = values.filter(pa.array(special))
+    for character in sorted(np.unique(data[hits]).tolist(), key=_BACKSLASH.__ne__):
+        text = chr(character)
+        inner = pc.replace_substring(inner, text, _quote(text)[1:-1])
+    return pc.replace_with_mask(values, pa.array(special), inner)
 
 
 def _contacts(values: pa.Array, *, lower: bool) -> np.ndarray:

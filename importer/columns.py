@@ -32,13 +32,15 @@ def arrow(series: pd.Series) -> pa.Array:
     return _one(pa.array(series, type=TEXT) if series.dtype == object else series.array.__arrow_array__())
 
 
-def text_bytes(column: pa.Array) -> np.ndarray:
-    """All UTF-8 bytes of an Arrow text column as one piece (uint8, read only)."""
-    offsets, data = column.buffers()[1:]
-    if data is None or not len(column):
-        return np.empty(0, dtype=np.uint8)
-    ends = np.frombuffer(offsets, dtype=np.int64)
-    return np.frombuffer(data, dtype=np.uint8)[ends[column.offset] : ends[column.offset + len(column)]]
+def memory(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Where each text begins and ends (int64, one more than texts, from 0), and all bytes (uint8)."""
+    places, data = column.buffers()[1:]
+    count = len(column)
+    if not count or places is None or data is None:
+        return np.zeros(count + 1, dtype=np.int64), np.empty(0, dtype=np.uint8)
+    offsets = np.frombuffer(places, dtype=np.int64, count=count + 1, offset=8 * column.offset)
+    found = np.frombuffer(data, dtype=np.uint8)[offsets[0] : offsets[-1]]
+    return (offsets if offsets[0] == 0 else offsets - offsets[0]), found
 
 
 def _text(column: pa.Array | pa.ChunkedArray) -> pa.Array:

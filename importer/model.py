@@ -6,7 +6,7 @@ blank lines counted, the first line is 1). Nothing here does I/O.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, StrEnum
 from typing import TYPE_CHECKING
@@ -161,9 +161,9 @@ class Batch:
     """Counts from 1 within a run; a part made by isolation keeps its parent's."""
     sheet: str
     rows: tuple[int, ...]
-    customers: tuple[bytes, ...]
+    customers: Sequence[bytes]
     """Each one JSON object, UTF-8."""
-    contacts: tuple[tuple[int, ...], ...]
+    contacts: Sequence[tuple[int, ...]]
     """64-bit fingerprints of each row's phones and e-mail; empty if it has none."""
 
     def __post_init__(self) -> None:

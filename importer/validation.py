@@ -6,10 +6,11 @@ form of e-mails and phones in `sea`) is a warning.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
+import re
 import zoneinfo
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,16 +20,15 @@ import pyarrow.compute as pc
 from importer import columns
 from importer.contracts import Contract, Field, Kind
 from importer.model import Issue, MappedChunk, Severity
+from importer.shapes import Shapes, table
 
 PHONE_DIGITS = (5, 15)
 """E.164 allows 15 digits; service numbers shorter than 5 cannot receive a message from abroad."""
 
 _LOSSY = r"^[+-]?\d+([.,]\d+)?[eE][+-]?\d+$"
-_PHONE = rf"^\d{{{PHONE_DIGITS[0]},{PHONE_DIGITS[1]}}}$"
 _DIGITS = r"^\d+$"
-_EMAIL = r"^[^@\s,;]+@[^@\s,;]+\.[^@\s,;.]+$"
-_DATE = r"^(\d{3}[1-9]|\d{2}[1-9]\d|\d[1-9]\d{2}|[1-9]\d{3})-\d{2}-\d{2}$"
-_OFFSET = r"^(GMT|UTC)([+-](0?\d|1[0-4])(:?[0-5]\d)?)?$"
+_NOT_IN_EMAIL = b" \t\n\f\r,;"
+_OFFSET = re.compile(r"(GMT|UTC)([+-](0?[0-9]|1[0-4])(:?[0-5][0-9])?)?")
 
 
 def validate(mapped: MappedChunk, contract: Contract) -> tuple[Issue, ...]:
@@ -59,15 +59,8 @@ class _Column:
         self.sheet = mapped.sheet
         self.column = mapped.columns.get(field.name, field.name)
         self.values = columns.arrow(mapped.frame[field.name])
+        self.shapes = Shapes(self.values)
         self.rows: np.ndarray = mapped.frame.index.to_numpy()
-
-    def where(self, mask: pa.Array) -> np.ndarray:
-        """Positions at which the mask is true."""
-        return np.flatnonzero(mask.fill_null(False).to_numpy(zero_copy_only=False))
-
-    def filled(self, mask: pa.Array) -> pa.Array:
-        """The mask without empty cells: those are for `required` to judge."""
-        return pc.and_(mask, pc.not_equal(self.values, ""))
 
     def issues(
         self, code: str, severity: Severity, positions: Sequence[int] | np.ndarray, **more: Any
@@ -86,37 +79,36 @@ class _Column:
             for position in positions
         ]
 
-    def unlike(self, pattern: str) -> np.ndarray:
-        """Positions of filled cells that don't match the pattern."""
-        return self.where(self.filled(pc.invert(pc.match_substring_regex(self.values, pattern))))
-
     def distinct_where(self, wrong: Callable[[str], bool]) -> np.ndarray:
         """Positions of filled cells for which `wrong(text)`; asked once for each distinct text."""
         encoded = self.values.dictionary_encode()
         texts = encoded.dictionary.to_pylist()
-        verdicts = pa.array([bool(text) and wrong(text) for text in texts], type=pa.bool_())
-        return self.where(verdicts.take(encoded.indices))
+        verdicts = np.array([bool(text) and wrong(text) for text in texts], dtype=bool)
+        if not verdicts.any():
+            return np.empty(0, dtype=np.int64)
+        return np.flatnonzero(verdicts[encoded.indices.fill_null(0).to_numpy()] & self.shapes.filled)
 
     def required(self) -> list[Issue]:
-        if not self.field.required:
+        if not self.field.required or self.shapes.filled.all():
             return []
-        empty = pc.fill_null(pc.equal(self.values, ""), True)
-        return self.issues("required", Severity.ERROR, self.where(empty))
+        return self.issues("required", Severity.ERROR, np.flatnonzero(~self.shapes.filled))
 
     def too_long(self) -> list[Issue]:
         limit = self.field.max_length
-        if limit is None or (pc.max(pc.binary_length(self.values)).as_py() or 0) <= limit:
-            return []  # no text has more characters than bytes
-        lengths = pc.utf8_length(self.values)
+        if limit is None:
+            return []
+        # No text has more characters than bytes.
+        positions = self.shapes.longer_than(limit)
+        lengths = pc.utf8_length(self.values.take(pa.array(positions))).to_numpy()
         found: list[Issue] = []
-        for position in self.where(pc.greater(lengths, limit)):
-            length = lengths[int(position)].as_py()
-            found += self.issues("too-long", Severity.ERROR, [position], limit=limit, length=length)
+        for position, length in zip(positions.tolist(), lengths.tolist(), strict=True):
+            if length > limit:
+                found += self.issues("too-long", Severity.ERROR, [position], limit=limit, length=length)
         return found
 
 
 def _phone(check: _Column) -> Iterator[Issue]:
-    odd = check.unlike(_PHONE)
+    odd = check.shapes.unlike_digits(*PHONE_DIGITS)
     if not odd.size:
         return
     texts = check.values.take(pa.array(odd))
@@ -130,25 +122,16 @@ def _phone(check: _Column) -> Iterator[Issue]:
 
 
 def _email(check: _Column) -> Iterator[Issue]:
-    yield from check.issues("bad-email", Severity.WARNING, check.unlike(_EMAIL))
+    yield from check.issues("bad-email", Severity.WARNING, check.shapes.unlike_email(_NOT_IN_EMAIL))
 
 
 def _date(check: _Column) -> Iterator[Issue]:
-    odd = check.unlike(_DATE)
-    yield from check.issues("bad-date", Severity.ERROR, odd)
-    shaped = pc.if_else(pc.match_substring_regex(check.values, _DATE), check.values, None)
-    try:
-        shaped.cast(pa.date32())
-    except pa.ArrowInvalid:
-        known = set(odd.tolist())
-        wrong = check.distinct_where(lambda text: not _is_day(text))
-        yield from check.issues(
-            "bad-date", Severity.ERROR, [place for place in wrong.tolist() if place not in known]
-        )
+    yield from check.issues("bad-date", Severity.ERROR, check.shapes.unlike_days())
 
 
 def _gender(check: _Column) -> Iterator[Issue]:
-    yield from check.issues("bad-gender", Severity.ERROR, check.unlike(r"^[01]$"))
+    odd = np.union1d(check.shapes.longer_than(1), check.shapes.with_bytes(~table(b"01")))
+    yield from check.issues("bad-gender", Severity.ERROR, odd)
 
 
 def _json(check: _Column) -> Iterator[Issue]:
@@ -158,11 +141,8 @@ def _json(check: _Column) -> Iterator[Issue]:
 
 
 def _time_zone(check: _Column) -> Iterator[Issue]:
-    odd = check.unlike(_OFFSET)
-    if odd.size:
-        wrong = set(check.distinct_where(lambda text: not _is_zone(text)).tolist())
-        positions = [place for place in odd.tolist() if place in wrong]
-        yield from check.issues("unknown-time-zone", Severity.WARNING, positions)
+    wrong = check.distinct_where(lambda text: not _is_zone(text))
+    yield from check.issues("unknown-time-zone", Severity.WARNING, wrong)
 
 
 _RULES: dict[Kind, Callable[[_Column], Iterator[Issue]]] = {
@@ -186,18 +166,9 @@ def _no_contact(mapped: MappedChunk, contract: Contract) -> Iterator[Issue]:
     without = np.ones(len(mapped.frame), dtype=bool)
     for name in contract.contact_fields:
         if name in mapped.frame.columns:
-            filled = pc.fill_null(pc.not_equal(columns.arrow(mapped.frame[name]), ""), False)
-            without &= ~filled.to_numpy(zero_copy_only=False)
+            without &= ~Shapes(columns.arrow(mapped.frame[name])).filled
     for row in mapped.frame.index.to_numpy()[without].tolist():
         yield Issue("no-contact", Severity.WARNING, row, mapped.sheet)
-
-
-def _is_day(text: str) -> bool:
-    try:
-        dt.date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_json_object(text: str) -> bool:
@@ -212,7 +183,10 @@ def _no_constant(name: str) -> None:
     raise ValueError(name)
 
 
+@lru_cache(maxsize=4096)
 def _is_zone(text: str) -> bool:
+    if _OFFSET.fullmatch(text):
+        return True
     try:
         zoneinfo.ZoneInfo(text)
     except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):

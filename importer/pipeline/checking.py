@@ -67,7 +67,7 @@ class Checker:
         outcomes += _outcome(chunk.sheet, rows[invalid], Status.INVALID)
         if before.any():
             self._claim_imported(mapped, before & self._sendable(mapped))
-        customers = batching.encode(chunk.sheet, mapped.frame[~skipped & ~invalid], self._contract)
+        customers = batching.encode(chunk.sheet, mapped.frame, self._contract, ~skipped & ~invalid)
         judged = self._claims.judge(customers)
         return self._settled(chunk, issues, outcomes, customers, judged)
 
@@ -88,7 +88,7 @@ class Checker:
         return first.notna().to_numpy(dtype=bool)
 
     def _claim_imported(self, mapped: MappedChunk, mask: np.ndarray) -> None:
-        self._claims.claim(batching.encode(mapped.sheet, mapped.frame[mask], self._contract))
+        self._claims.claim(batching.encode(mapped.sheet, mapped.frame, self._contract, mask))
 
     def _settled(
         self,

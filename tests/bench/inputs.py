@@ -1,0 +1,178 @@
+"""Customers as spreadsheets hold them, made up from a seed: the same arguments always give the same bytes.
+
+    python -m tests.bench.inputs FILE ROWS [SHARE]
+
+FILE ends in .csv or .xlsx; SHARE is that of damaged rows (0.05 unless given). Some two hundred bytes a row:
+Chinese, Vietnamese, accented and plain names, commas inside quotes, quotes inside quotes, empty cells, phones
+in several spellings, dates in three.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+HEADER = (
+    *("Customer ID", "First Name", "Last Name", "Mobile", "WhatsApp", "Country", "Email", "Address"),
+    *("Birthday", "Tags", "Remark", "Time Zone", "Gender", "belong_seat_user"),
+)
+DAMAGE = 0.05
+_SEED = 20261120
+_BLOCK = 100_000
+_TEXT = pa.large_string()
+
+_FIRST = ["Ana", "José", "Nguyễn", "Budi", "Mei Ling", "伟", "芳", "娜", "秀英", "Renée", "Fatima", "Jürgen",
+          "Zoë", "Łukasz", "Søren", "さくら", "민준", "John", "Mary-Jane", "Olena"]  # fmt: skip
+_LAST = ["Souza", "Álvarez", "Thị Hà", "Santoso", "Tan", "王", "李", "张", "欧阳", "Dupont-O'Neill", "Al-Sayed",
+         "Müller", "Brontë", "Wójcik", "Ødegård", "佐藤", "김", "Smith", "Watson", "Шевченко"]  # fmt: skip
+_PLACES = [
+    ("Brazil", "GMT-3", "5511", "Rua Augusta {}, São Paulo, SP"),
+    ("Mexico", "GMT-6", "5255", "Av. Insurgentes Sur {}, Col. Nápoles, CDMX"),
+    ("Vietnam", "GMT+7", "8490", "{} Lê Lợi, Quận 1, TP. Hồ Chí Minh"),
+    ("Singapore", "GMT+8", "6591", "{} Orchard Road"),
+    ("中国", "GMT+8", "8613", "上海市浦东新区世纪大道{}号，3楼"),
+    ("France", "Europe/Paris", "3361", '{}, rue de l\'Abbé Grégoire, bâtiment "B"'),
+    ("Indonesia", "GMT+7", "6281", "Jl. Sudirman No. {}, Jakarta"),
+    ("Egypt", "Africa/Cairo", "2010", "{} Tahrir St., Cairo"),
+]
+_TAGS = ["", "vip", "newsletter", "vip,wholesale", "trial", "双十一,老客户", "fair 2026, met in person"]
+_REMARKS = ["", "", "", "asked for a catalogue", "met at the fair, wants a call back", "微信：已添加",
+            'prefers "express" delivery', "first line\nsecond line"]  # fmt: skip
+_OWNERS = ["anna@corp.example", "li.wei@corp.example", "sales-team", ""]
+
+
+def write(path: Path, rows: int, damage: float = DAMAGE) -> None:
+    """Writes a file of so many rows below the header; `damage` is the share that cannot be imported."""
+    blocks = (block(start, min(_BLOCK, rows - start), damage) for start in range(0, rows, _BLOCK))
+    if path.suffix == ".xlsx":
+        _write_workbook(path, list(blocks))
+        return
+    with path.open("wb") as file:
+        file.write(",".join(HEADER).encode() + b"\r\n")
+        for columns in blocks:
+            lines = pc.binary_join_element_wise(*map(_quoted, columns), _scalar(","))
+            lines = pc.binary_join_element_wise(lines, _scalar("\r\n"), _scalar(""))
+            file.write(_bytes(lines))
+
+
+def block(start: int, rows: int, damage: float) -> list[pa.Array]:
+    """The columns of HEADER for the rows start, start + 1, …, as texts."""
+    rng = np.random.default_rng((_SEED, start))
+    number = pa.array(np.arange(start, start + rows))
+    place = rng.integers(len(_PLACES), size=rows)
+    ids = number.cast(_TEXT)
+    digits = pc.utf8_lpad(ids, 8, "0")
+    prefix = _picked([one[2] for one in _PLACES], place)
+    phone = _join(prefix, digits)
+    plus = _join(
+        "+", pc.utf8_slice_codeunits(prefix, 0, 2), " ", pc.utf8_slice_codeunits(prefix, 2), "-", digits
+    )
+    phone = _mixed(rng, rows, (0.9, phone), (0.1, plus))
+    days = rng.integers(365 * 18, 365 * 70, size=rows)
+    born = pc.strftime(pa.array(days.astype("datetime64[D]") - np.timedelta64(365 * 20, "D")), "%Y-%m-%d")
+    born = born.cast(_TEXT)
+    street = [one[3].partition("{}") for one in _PLACES]
+    house = pa.array(rng.integers(1, 2000, size=rows)).cast(_TEXT)
+    columns = [
+        _join("C-", pc.utf8_lpad(ids, 9, "0")),
+        _any(rng, rows, _FIRST),
+        _join(_any(rng, rows, _LAST), _any(rng, rows, ["", "", " Jr.", " de la Cruz"])),
+        phone,
+        _mixed(rng, rows, (0.6, phone), (0.4, "")),
+        _picked([one[0] for one in _PLACES], place),
+        _mixed(rng, rows, (0.85, _join("customer.", ids, "@mail", house, ".example.com")), (0.15, "")),
+        _join(_picked([one[0] for one in street], place), house, _picked([one[2] for one in street], place)),
+        _mixed(rng, rows, (0.7, born), (0.1, pc.replace_substring(born, "-", "/")), (0.2, "")),
+        _any(rng, rows, _TAGS),
+        _any(rng, rows, _REMARKS),
+        _picked([one[1] for one in _PLACES], place),
+        _any(rng, rows, ["male", "female", "M", "F", "女", ""]),
+        _any(rng, rows, _OWNERS),
+    ]
+    return _damaged(rng, columns, damage)
+
+
+def _damaged(rng: np.random.Generator, columns: list[pa.Array], share: float) -> list[pa.Array]:
+    """So many rows spoilt, each in one of the ways in which real ones are."""
+    rows = len(columns[0])
+    kinds = (
+        ("Last Name", ""),
+        ("Address", "Building 7, Entrance C, " * 6),
+        ("Mobile", "8.6138E+12"),
+        ("Birthday", "1990-02-31"),
+        ("Birthday", "next spring"),
+        ("Gender", "3"),
+        ("Country", "x" * 51),
+        ("Remark", "bell \x07 here"),
+    )
+    chosen = rng.random(rows) < share
+    kind = rng.integers(len(kinds), size=rows)
+    for which, (name, text) in enumerate(kinds):
+        at = HEADER.index(name)
+        columns[at] = pc.if_else(pa.array(chosen & (kind == which)), _scalar(text), columns[at])
+    return columns
+
+
+def _any(rng: np.random.Generator, rows: int, texts: Sequence[str]) -> pa.Array:
+    return _picked(texts, rng.integers(len(texts), size=rows))
+
+
+def _picked(texts: Sequence[str], places: np.ndarray) -> pa.Array:
+    return pa.array(texts, _TEXT).take(pa.array(places))
+
+
+def _mixed(rng: np.random.Generator, rows: int, *parts: tuple[float, pa.Array | str]) -> pa.Array:
+    """In each row one of the parts, by their shares, which add up to 1."""
+    which = rng.choice(len(parts), size=rows, p=[share for share, _ in parts])
+    columns = [part if isinstance(part, pa.Array) else pa.repeat(_scalar(part), rows) for _, part in parts]
+    return pc.choose(pa.array(which), *columns)
+
+
+def _join(*parts: pa.Array | str) -> pa.Array:
+    pieces = [_scalar(part) if isinstance(part, str) else part.cast(_TEXT) for part in parts]
+    return pc.binary_join_element_wise(*pieces, _scalar(""))
+
+
+def _scalar(text: str) -> pa.Scalar:
+    return pa.scalar(text, type=_TEXT)
+
+
+def _quoted(column: pa.Array) -> pa.Array:
+    inner = pc.replace_substring(column, '"', '""')
+    return pc.if_else(pc.match_substring_regex(column, '[",\r\n]'), _join('"', inner, '"'), column)
+
+
+def _bytes(column: pa.Array) -> memoryview:
+    offsets = np.frombuffer(column.buffers()[1], dtype=np.int64)
+    return memoryview(column.buffers()[2])[offsets[column.offset] : offsets[column.offset + len(column)]]
+
+
+def _write_workbook(path: Path, blocks: Sequence[Sequence[pa.Array]]) -> None:
+    """As people save them: phones without formatting are numbers, birthdays dates."""
+    import datetime as dt
+
+    import openpyxl
+
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet("Customers")
+    sheet.append(HEADER)
+    phones, birthday = (HEADER.index("Mobile"), HEADER.index("WhatsApp")), HEADER.index("Birthday")
+    for columns in blocks:
+        for cells in zip(*(column.to_pylist() for column in columns), strict=True):
+            row: list[object] = [text.replace("\x07", "") or None for text in cells]
+            for place in phones:
+                if cells[place].isdigit():
+                    row[place] = int(cells[place])
+            if len(cells[birthday]) == 10 and cells[birthday][4] == "-" and cells[birthday] != "1990-02-31":
+                row[birthday] = dt.date.fromisoformat(cells[birthday])
+            sheet.append(row)
+    book.save(path)
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]) if len(sys.argv) > 3 else DAMAGE)
