@@ -95,7 +95,7 @@ class Mapper:
         return MappedChunk(
             sheet=chunk.sheet,
             frame=columns.frame(fields, index),
-            columns={name: sources[0] if sources else "" for name, sources in self.columns.items()},
+            columns={name: self._told_as(name) for name in fields},
             issues=tuple(issue for issue in work.issues if issue.row not in skipped),
             skips=tuple(skips),
         )
@@ -105,6 +105,12 @@ class Mapper:
         if column not in self._orders:
             self._orders[column] = Order.UNPROVED if self.look is None else proved(self.look(column))
         return self._orders[column]
+
+    def _told_as(self, field: str) -> str:
+        """The column that issues of a field name: the first that feeds it, "" for a constant. A full name that
+        was made has those of its parts."""
+        feeding = (field,) if field in self.columns else ("first_name", "last_name")
+        return next((source for name in feeding for source in self.columns.get(name, ())), "")
 
     def letters(self, column: str) -> frozenset[str]:
         """All single letters that a column holds; none if it cannot be looked at."""

@@ -102,6 +102,10 @@ def test_plat_makes_the_full_name_of_first_and_last() -> None:
         "Full Name": ["", "", "Bo X", ""],
     }
     assert values(mapper.map(chunk(cells)), "full_name") == ["Ann Lee", "张三", "Bo X", None]
+    mapper = mapping.compile(mapping.choose(header[:2], PLAT).mapping, header[:2], PLAT)
+    found = mapper.map(chunk({name: cells[name] for name in header[:2]}))
+    assert values(found, "full_name") == ["Ann Lee", "张三", "Bo", None]
+    assert found.columns["full_name"] == "First Name"
     assert mapping.choose(["First Name", "Email"], PLAT).mapping.fields.keys() == {"first_name", "email"}
 
 
