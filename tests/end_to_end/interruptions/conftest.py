@@ -105,7 +105,9 @@ class Desk:
             runs = journal.runs()
         if runs and runs[0].exit_code is not None and runs[0].state is RunState.FINISHED:
             return int(runs[0].exit_code)  # it had ended just before it was killed
-        return self.end(self.begin("resume") if runs else self.run())[0]
+        code, said = self.end(self.begin("resume") if runs else self.run())
+        assert (self.reports / "results.csv").exists(), said
+        return code
 
     def end(self, process: subprocess.Popen[bytes]) -> tuple[int, str]:
         """Waits for a process; its exit code and all that it said."""
