@@ -107,7 +107,7 @@ class Mapper:
         return self._orders[column]
 
     def _told_as(self, field: str) -> str:
-        """The column that issues of a field name: the first that feeds it, "" for a constant. A full name that
+        """The column that a field's issues name: the first that feeds it, "" for a constant. A full name that
         was made has those of its parts."""
         feeding = (field,) if field in self.columns else ("first_name", "last_name")
         return next((source for name in feeding for source in self.columns.get(name, ())), "")
