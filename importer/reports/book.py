@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from importer.errors import ReportError
 from importer.model import Chunk, Issue, Outcome, RunSummary
@@ -12,7 +13,7 @@ from importer.reports.files import ReportFile, Written, make_directory, reason
 from importer.reports.ledger import Ledger
 from importer.reports.next_steps import next_steps
 from importer.reports.page import page
-from importer.reports.plan import ANNOTATED_XLSX, REPORT_HTML, SUMMARY_JSON, Plan
+from importer.reports.plan import ANNOTATED_XLSX, OWN_COLUMNS, REPORT_HTML, SUMMARY_JSON, Plan
 from importer.reports.press import Press
 from importer.reports.summary import summary_json
 from importer.reports.tally import Tally
@@ -29,6 +30,9 @@ class Reports:
     def __init__(self, plan: Plan) -> None:
         """Makes the folder and opens the files. Raises ReportError if that is refused."""
         make_directory(plan.directory)
+        # A column called `_status` is ours even in a file without `_run`: two of them would mislead scripts.
+        header = tuple(name for name in plan.origin.header if name not in OWN_COLUMNS)
+        plan = replace(plan, origin=replace(plan.origin, header=header))
         self.plan = plan
         self.tally = Tally(plan.origin.header)
         self._ledger = Ledger()

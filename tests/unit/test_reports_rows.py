@@ -272,6 +272,16 @@ def test_the_summary_follows_its_schema_and_holds_no_cell(tmp_path: Path) -> Non
     assert json.loads(text)["counts"]["rejected"] == 1
 
 
+def test_a_users_column_with_one_of_our_names_is_not_written_twice(tmp_path: Path) -> None:
+    header = ("Name", "_status")
+    with Reports(a_plan(tmp_path, header)) as reports:
+        reports.add(a_chunk(2, [("a", "b")], header), ())
+        reports.settle(Outcome("", (2,), Status.FAILED))
+        reports.close(FACTS)
+    assert read_csv(tmp_path / "results.csv")[0] == [*OWN_COLUMNS, "Name"]
+    assert read_csv(tmp_path / "results.csv")[1][-1] == "a"
+
+
 def test_reports_are_private(tmp_path: Path) -> None:
     directory = tmp_path / "reports" / "run-1"
     closed = write(directory, [("a", "b", "c")])
