@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from importer.errors import InputError, UsageError
-from importer.jobs import inbox, sharing
+from importer.jobs import inbox, relocation, sharing
 from importer.jobs.inbox import Found
 from importer.jobs.job import Job
 from importer.journal.jobs import Ending, FileFate, FileRecord, JobHistory
@@ -161,6 +161,8 @@ class Intake:
             if target.parent.exists():
                 target = self._free(target.parent.parent, target.parent.name) / target.name
                 record = self.history.retarget(record, target)
+            relocation.name_new_place(record.place.parent, target.parent)
+            self.reach("reports-renamed")
             self._move_room(record.place, target)
         elif not target.exists():
             record = self.history.decide(record, Ending(FileFate.GONE, target, "job-file-gone", record.run))

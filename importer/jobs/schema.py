@@ -52,8 +52,9 @@ def _schedule(value: str) -> str:
 
 
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]
-Factor = Annotated[float | None, BeforeValidator(_or_off), Field(ge=0)]
-Count = Annotated[int | None, BeforeValidator(_or_off), Field(ge=0)]
+Factor = Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(_or_off)]
+Percent = Annotated[Annotated[float, Field(ge=0, le=100)] | None, BeforeValidator(_or_off)]
+Count = Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(_or_off)]
 
 
 class TripwireTable(Table):
@@ -61,7 +62,7 @@ class TripwireTable(Table):
 
     changed_columns: bool = True
     empty_columns: bool = True
-    max_invalid: Annotated[float | None, BeforeValidator(_or_off), Field(ge=0, le=100)] = 20.0
+    max_invalid: Percent = 20.0
     rows_below: Factor = 0.5
     rows_above: Factor = 2.0
     min_rows: Count = None

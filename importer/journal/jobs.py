@@ -339,7 +339,8 @@ def _move_runs(connection: sqlite3.Connection, job: str, old: Path, new: Path) -
         if Path(directory).is_relative_to(old.parent):
             directory = str(new.parent / Path(directory).relative_to(old.parent))
         connection.execute(
-            "UPDATE runs SET path = ?, report_dir = ? WHERE number = ?", (str(new), directory, number)
+            "UPDATE runs SET path = ?, source = ?, report_dir = ? WHERE number = ?",
+            (str(new), str(new), directory, number),
         )
 
 
