@@ -7,7 +7,9 @@ is three bytes which no valid text contains, so that a row that holds one can be
 from __future__ import annotations
 
 import codecs
+import itertools
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +22,7 @@ PIECE = 1 << 20
 UNDECODED = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 REPLACEMENT = "\ufffd".encode()
 _MARK = "importer-mark-undecoded"
+_TURN = threading.Lock()
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:
@@ -62,24 +65,33 @@ def utf8_pieces(file: BinaryIO, encoding: str, *, valid_utf8: bool) -> Iterator[
     `valid_utf8` says that the bytes are known to be UTF-8 and pass through as they are. A byte order mark
     at the start is left out.
     """
-    file.seek(0)
+    raw_pieces = _pieces(file)
     if valid_utf8:
-        piece = file.read(PIECE).removeprefix(codecs.BOM_UTF8)
-        while piece:
-            yield piece
-            piece = file.read(PIECE)
+        yield next(raw_pieces, b"").removeprefix(codecs.BOM_UTF8)
+        yield from raw_pieces
         return
     convert = decoder(encoding)
     first = True
-    while True:
-        raw = file.read(PIECE)
+    for raw in itertools.chain(raw_pieces, (b"",)):
         text = convert.decode(raw, not raw)
         if first and text:
             text, first = text.removeprefix("\ufeff"), False
         if text:
             yield encode(text)
-        if not raw:
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    """All bytes from the start. Each reading keeps a place of its own, so that a file can be read a second
+    time, on another thread too, while a first reading is under way."""
+    place = 0
+    while True:
+        with _TURN:
+            file.seek(place)
+            piece = file.read(PIECE)
+        if not piece:
             return
+        yield piece
+        place += len(piece)
 
 
 def open_binary(path: Path) -> BinaryIO:
