@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import email.utils
-import json
 import logging
-import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from importer.sandbox.calls import Call, Desk, calls
 from importer.sandbox.faults import Fault, FaultKind, Script
 from importer.sandbox.page import draw
+from importer.sandbox.replies import envelope, http_date, odd_answer
 from importer.sandbox.rules import (
     MAX_BODY,
     Credentials,
@@ -85,7 +83,6 @@ class Application:
         self._desk = Desk(store, who, lambda: self._now_ms(), integrator)
         self._routes = {call.endpoint.path: call for call in calls()}
         self._commit: asyncio.TimerHandle | None = None
-        self._limited: deque[float] = deque()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -97,9 +94,9 @@ class Application:
             return
         except Exception as error:  # a fault of the sandbox itself is answered as the API would
             log.error("the sandbox failed: %s", type(error).__name__)
-            response = self._envelope(9001, "System business error", None, traced=True)
+            response = envelope(9001, "System business error", None, traced=True)
         if response is not None:
-            response.headers["date"] = _http_date(self._now_ms())
+            response.headers.setdefault("date", http_date(self._now_ms()))
             await response(scope, receive, send)
 
     async def _respond(self, scope: Scope, receive: Receive) -> Response | None:
@@ -111,9 +108,7 @@ class Application:
         body = await self._body(receive)
         if body is None:
             self._record(call, 1002, 0, "", b"")
-            answer = self._envelope(
-                1002, f"body larger than {self._manner.max_body} bytes", None, call.traced
-            )
+            answer = envelope(1002, f"body larger than {self._manner.max_body} bytes", None, call.traced)
             answer.headers["connection"] = "close"
             return answer
         return await self._serve(scope, receive, call, body)
@@ -129,9 +124,7 @@ class Application:
         )
         if delay:
             await asyncio.sleep(delay)
-        fault = next(
-            (fault for fault in faults if not fault.alongside and not self._within_rate(fault)), None
-        )
+        fault = next((fault for fault in faults if not fault.alongside), None)
         name = ", ".join(fault.kind for fault in faults)
         if fault is not None and not fault.stores:
             self._record(call, fault.code if fault.kind is FaultKind.CODE else None, count, name, body)
@@ -139,12 +132,11 @@ class Application:
         code, message, data = self._carry_out(scope, call, body, parsed, offset)
         self._commit_soon()
         self._record(call, code, count, name, body)
-        answer = self._envelope(code, message, data, call.traced)
+        answer = envelope(code, message, data, call.traced)
         if fault is not None:
             return await self._misbehave(scope, receive, call, fault, answer)
         if offset:
-            answer.headers["date"] = _http_date(self._now_ms() + offset)
-            return _Dated(answer)
+            answer.headers["date"] = http_date(self._now_ms() + offset)
         return answer
 
     def _carry_out(
@@ -171,43 +163,10 @@ class Application:
             await _until_gone(receive, fault.seconds)
             await wire.cut()
         elif fault.kind is FaultKind.TRUNCATED:
-            await wire.break_off(bytes((answer or self._envelope(0, "", "", True)).body))
+            await wire.break_off(bytes((answer or envelope(0, "", "", call.traced)).body))
         else:
-            return self._odd_answer(call, fault, answer)
+            return odd_answer(fault, answer or envelope(0, "", "", call.traced), call.traced, self._now_ms())
         return None
-
-    def _odd_answer(self, call: Call, fault: Fault, answer: Response | None) -> Response:
-        if fault.kind is FaultKind.CODE:
-            return self._envelope(fault.code or 0, fault.message or "scripted", None, call.traced)
-        if fault.kind is FaultKind.NOT_JSON:
-            return HTMLResponse("<html><body><h1>Welcome to the proxy</h1></body></html>")
-        if fault.kind is FaultKind.NO_CODE:
-            return Response('{"message": "ok"}', media_type="application/json")
-        if fault.kind is FaultKind.WRONG_JSON:
-            whole = bytes((answer or self._envelope(0, "", "", True)).body)
-            return Response(whole[: len(whole) // 2], media_type="application/json")
-        status = 429 if fault.kind is FaultKind.RATE_LIMIT else fault.status or 500
-        headers: dict[str, str] = {}
-        if fault.retry_after.startswith("date:"):
-            ahead = int(fault.retry_after.removeprefix("date:")) * 1000
-            headers["retry-after"] = _http_date(self._now_ms() + ahead)
-        elif fault.retry_after:
-            headers["retry-after"] = fault.retry_after
-        if 300 <= status < 400:
-            headers["location"] = "https://elsewhere.invalid/"
-        return Response(None if status in (204, 304) else fault.message or "scripted", status, headers)
-
-    def _within_rate(self, fault: Fault) -> bool:
-        """True if a rate limit does not bite yet: fewer requests than allowed in the second before."""
-        if fault.kind is not FaultKind.RATE_LIMIT:
-            return False
-        now = asyncio.get_running_loop().time()
-        while self._limited and now - self._limited[0] >= 1.0:
-            self._limited.popleft()
-        if len(self._limited) >= (fault.per_second or 0):
-            return False
-        self._limited.append(now)
-        return True
 
     async def _body(self, receive: Receive) -> bytes | None:
         """The whole body; None if it is larger than allowed."""
@@ -249,14 +208,6 @@ class Application:
             return Response(None, 204)
         return Response('{"message": "not found"}', 404, media_type="application/json")
 
-    def _envelope(self, code: int, message: str, data: object, traced: bool) -> Response:
-        found: dict[str, object] = {"code": code, "message": message, "data": data}
-        if traced:
-            found["traceId"] = uuid.uuid4().hex
-        # A refusal may quote a name that no UTF-8 can hold.
-        raw = json.dumps(found, ensure_ascii=False).encode("utf-8", "replace")
-        return Response(raw, media_type="application/json")
-
     def _record(self, call: Call, code: int | None, customers: int, fault: str, body: bytes) -> None:
         self.total += 1
         kept = body if self._manner.keep_bodies else b""
@@ -266,18 +217,6 @@ class Application:
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000) + self._manner.clock_offset_ms
-
-
-class _Dated(Response):
-    """An answer whose Date header is settled."""
-
-    def __init__(self, answer: Response) -> None:
-        super().__init__(answer.body, answer.status_code, dict(answer.headers))
-        self._date = answer.headers["date"]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.headers["date"] = self._date
-        await super().__call__(scope, receive, send)
 
 
 def _parsed(body: bytes) -> Customer | None:
@@ -297,10 +236,6 @@ def _headers(scope: Scope) -> Mapping[str, list[str]]:
 def _wire(scope: Scope) -> Wire:
     wire: Wire = scope["state"]["wire"]
     return wire
-
-
-def _http_date(milliseconds: int) -> str:
-    return email.utils.formatdate(milliseconds // 1000, usegmt=True)
 
 
 async def _until_gone(receive: Receive, seconds: float | None) -> None:

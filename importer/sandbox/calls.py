@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 
 from importer.contracts import NAMES, Contract, Endpoint, endpoints, load
 from importer.sandbox import samples
+from importer.sandbox.lookup import Search, StoredCustomer
 from importer.sandbox.rules import (
     BatchRules,
     Credentials,
@@ -18,7 +19,8 @@ from importer.sandbox.rules import (
     text_parameter,
     whole_number,
 )
-from importer.sandbox.store import MAX_APPS, App, Search, Store, StoredCustomer, contact_key
+from importer.sandbox.schema import App, contact_key
+from importer.sandbox.store import MAX_APPS, Store
 
 FOREIGN_APP = "sandbox-app-of-another-account"
 """An app key that exists and belongs to another account: what 9010 is for."""

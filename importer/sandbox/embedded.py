@@ -18,9 +18,10 @@ from types import TracebackType
 from importer.errors import SettingsError, UsageError
 from importer.sandbox.application import Application, Manner, RequestRecord
 from importer.sandbox.faults import Fault, Script
+from importer.sandbox.lookup import StoredCustomer, read_customers
 from importer.sandbox.rules import Credentials
 from importer.sandbox.server import Server, bound
-from importer.sandbox.store import Store, StoredCustomer, read_customers
+from importer.sandbox.store import Store
 from importer.settings import Connection, Secret
 
 HOST = "127.0.0.1"

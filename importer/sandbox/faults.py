@@ -39,8 +39,10 @@ from __future__ import annotations
 
 import re
 import shlex
+import time
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -149,10 +151,14 @@ class Fault:
 class Script:
     """The faults of one sandbox, counting as they happen."""
 
-    def __init__(self, faults: Sequence[Fault | str] = ()) -> None:
+    def __init__(
+        self, faults: Sequence[Fault | str] = (), clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.faults = tuple(parse_line(fault) if isinstance(fault, str) else fault for fault in faults)
         self._happened = [0] * len(self.faults)
         self._numbers: dict[str, int] = {}
+        self._clock = clock
+        self._passed: dict[int, deque[float]] = {}
 
     def next(self, endpoint: str, customers: Sequence[object]) -> list[Fault]:
         """The faults that happen to the next request of an endpoint; at most one that is not `alongside`."""
@@ -163,10 +169,23 @@ class Script:
                 continue
             if not fault.alongside and any(not other.alongside for other in found):
                 continue
-            if fault.fits(number, endpoint, customers):
+            if fault.fits(number, endpoint, customers) and not self._within_rate(index, fault):
                 self._happened[index] += 1
                 found.append(fault)
         return found
+
+    def _within_rate(self, index: int, fault: Fault) -> bool:
+        """True for a rate limit that does not bite: fewer than allowed have passed in the last second."""
+        if fault.kind is not FaultKind.RATE_LIMIT:
+            return False
+        now = self._clock()
+        passed = self._passed.setdefault(index, deque())
+        while passed and now - passed[0] >= 1.0:
+            passed.popleft()
+        if len(passed) >= (fault.per_second or 0):
+            return False
+        passed.append(now)
+        return True
 
 
 def load(path: Path) -> tuple[Fault, ...]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from importer.sandbox.rules import Credentials
-from importer.sandbox.store import FIELDS, Store
+from importer.sandbox.schema import FIELDS
+from importer.sandbox.store import Store
 
 if TYPE_CHECKING:
     from importer.sandbox.application import RequestRecord

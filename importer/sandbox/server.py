@@ -20,6 +20,8 @@ HEADER_SECONDS = 15.0
 KEEP_ALIVE_SECONDS = 75
 MAX_CONNECTIONS = 1000
 STEP_SECONDS = 10.0
+_PAUSES = (0.0,) * 5 + (0.01,) * 200
+"""Mostly the next turn of the loop will do; two seconds for whoever does not read what is sent."""
 
 
 class Wire:
@@ -48,6 +50,11 @@ class Wire:
 
     async def _settled(self) -> None:
         """Lets the loop tell uvicorn that the connection is gone, or it would answer in our place."""
+        for pause in _PAUSES:
+            if self._protocol.gone:
+                return
+            await asyncio.sleep(pause)
+        self._protocol.transport.abort()
         while not self._protocol.gone:
             await asyncio.sleep(0)
 
@@ -168,7 +175,9 @@ class Server(uvicorn.Server):
         await asyncio.sleep(0)
 
     def leave(self, seconds: float) -> None:
-        """Resets all connections and refuses new ones for so long."""
+        """Resets all connections and refuses new ones for so long; away already, it stays so."""
+        if self._return is not None and not self._return.done():
+            return
         address = self._listener.getsockname()
         for server in self.servers:
             server.close()

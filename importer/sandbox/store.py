@@ -10,42 +10,30 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
-from operator import itemgetter
 from pathlib import Path
 
-from importer.contracts import NAMES, Contract, Kind, load
+from importer.contracts import NAMES, load
+from importer.sandbox import lookup
+from importer.sandbox.lookup import Search, StoredCustomer
+from importer.sandbox.schema import (
+    APPLICATION_ID,
+    FIELDS,
+    SCHEMA,
+    VERSION,
+    App,
+    connect,
+    contact_fields,
+    contact_keys,
+)
 
-VERSION = 1
-APPLICATION_ID = 0x4E584C53
 MAX_APPS = 1000
 ROWS_AT_ONCE = 50
 REPLACE, UPDATE, KEEP = 0, 1, 2
 
-
-def _fields() -> Mapping[str, Kind]:
-    """All fields of all contracts, in order."""
-    return {field.name: field.kind for name in NAMES for field in load(name).fields}
-
-
-FIELDS = _fields()
-_COLUMNS = ", ".join(FIELDS)
-
-SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS app (
-    id INTEGER PRIMARY KEY, app_key TEXT NOT NULL UNIQUE, app_name TEXT NOT NULL, webhook TEXT NOT NULL,
-    tenant_id INTEGER NOT NULL, created_by_call INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS customer (
-    id INTEGER PRIMARY KEY, app INTEGER NOT NULL, created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL,
-    writes INTEGER NOT NULL DEFAULT 1, {_COLUMNS}
-);
-CREATE TABLE IF NOT EXISTS contact (value TEXT PRIMARY KEY, customer INTEGER NOT NULL) WITHOUT ROWID;
-"""
 
 _TOUCH = "updated_ms = excluded.updated_ms, writes = writes + 1"
 _MERGED = {
@@ -71,51 +59,11 @@ def _upsert(mode: int, names: tuple[str, ...]) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class App:
-    """One customer application."""
-
-    id: int
-    app_key: str
-    app_name: str
-    webhook: str
-    tenant_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredCustomer:
-    """One customer as it is stored: only the fields that it has, under the API's names."""
-
-    id: int
-    tenant_id: int
-    app_key: str
-    fields: Mapping[str, object]
-    created_ms: int
-    updated_ms: int
-    writes: int
-    """How many rows were written to it; `keep` does not count."""
-
-
-@dataclass(frozen=True, slots=True)
 class Written:
     """What one batch did."""
 
     created: int
     existing: int
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """A question of customers/query. Phones and e-mail are compared like contacts."""
-
-    contacts: tuple[str, ...] = ()
-    name: str = ""
-    start_ms: int | None = None
-    end_ms: int | None = None
-    tags: tuple[str, ...] = ()
-    all_tags: bool = False
-    source: str = ""
-    after: int | None = None
-    before: int | None = None
 
 
 class Store:
@@ -162,7 +110,7 @@ class Store:
         self, contract: str, app: App, mode: int, customers: Sequence[Mapping[str, object]], now_ms: int
     ) -> Written:
         """Stores a batch in row order under mode 0 (replace), 1 (update) or 2 (keep); the caller commits."""
-        contacts = _contacts(self._contacts[contract], app.id, customers)
+        contacts = contact_keys(self._contacts[contract], app.id, customers)
         owners = self._claim(contacts)
         used = frozenset().union(*customers)
         names = tuple(name for name in FIELDS if name in used)
@@ -216,18 +164,13 @@ class Store:
             self._db.execute(f"SELECT value, customer FROM contact WHERE value IN ({marks})", (*wanted,))  # noqa: S608
         )
 
-    def search(self, app: App, search: Search, limit: int) -> list[StoredCustomer]:
-        """Customers of an application in the order of their ids; with `before` the nearest ones below it."""
-        where, values = _conditions(app, search)
-        down = search.before is not None and search.after is None
-        order = "DESC" if down else "ASC"
-        rows = self._db.execute(
-            f"SELECT customer.*, app.tenant_id, app.app_key FROM customer JOIN app ON app.id = customer.app "  # noqa: S608
-            f"WHERE {' AND '.join(where)} ORDER BY customer.id {order} LIMIT ?",
-            (*values, limit),
-        ).fetchall()
-        found = [_customer(row) for row in rows]
-        return found[::-1] if down else found
+    def search(self, app: App, wanted: Search, limit: int) -> list[StoredCustomer]:
+        """See `lookup.search`."""
+        return lookup.search(self._db, app, wanted, limit)
+
+    def newest(self, limit: int) -> list[StoredCustomer]:
+        """See `lookup.newest`."""
+        return lookup.newest(self._db, limit)
 
     def app(self, app_key: str) -> App | None:
         """The application with that key, if there is one."""
@@ -259,60 +202,11 @@ class Store:
         """Customers of all applications."""
         return self._one("SELECT count(*) FROM customer")
 
-    def newest(self, limit: int) -> list[StoredCustomer]:
-        """The customers written last, newest first."""
-        rows = self._db.execute(
-            "SELECT customer.*, app.tenant_id, app.app_key FROM customer JOIN app ON app.id = customer.app "
-            "ORDER BY customer.id DESC LIMIT ?",
-            (limit,),
-        )
-        return [_customer(row) for row in rows]
-
     def _about(self, name: str) -> object:
         return self._db.execute("SELECT value FROM about WHERE name = ?", (name,)).fetchone()[0]
 
     def _one(self, sql: str) -> int:
         return int(self._db.execute(sql).fetchone()[0])
-
-
-def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """A connection to a store's file. Raises sqlite3.Error if it is none."""
-    if not read_only and not path.exists():
-        path.touch(mode=0o600)
-    db = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}", uri=True, check_same_thread=False
-    )
-    db.row_factory = sqlite3.Row
-    return db
-
-
-def read_customers(path: Path) -> Iterator[StoredCustomer]:
-    """All customers of a store in the order of their ids, over a connection of their own."""
-    db = connect(path, read_only=True)
-    try:
-        rows = db.execute(
-            "SELECT customer.*, app.tenant_id, app.app_key FROM customer JOIN app ON app.id = customer.app "
-            "ORDER BY customer.id"
-        )
-        for row in rows:
-            yield _customer(row)
-    finally:
-        db.close()
-
-
-def contact_fields(contract: Contract) -> tuple[tuple[str, bool], ...]:
-    """The fields that identify a customer, and whether each is an e-mail."""
-    return tuple((name, contract.field(name).kind is Kind.EMAIL) for name in contract.contact_fields)
-
-
-def contact_key(app: int, text: str, email: bool) -> str:
-    """A contact as it is compared: a phone by its digits, an e-mail in any case; empty if nothing is left."""
-    if email:
-        text = text.strip().lower()
-        return f"{app}@{text}" if text else ""
-    if not text.isdigit():
-        text = "".join(char for char in text if char.isdigit())
-    return f"{app}#{text}" if text else ""
 
 
 def _assign(
@@ -334,60 +228,3 @@ def _assign(
                 claims.setdefault(value, owner)
         owners.append(owner)
     return owners, claims
-
-
-def _contacts(
-    fields: Sequence[tuple[str, bool]], app: int, customers: Sequence[Mapping[str, object]]
-) -> list[list[str]]:
-    """The contacts of each customer as they are compared, in the contract's order."""
-    columns = []
-    for name, email in fields:
-        values = [customer.get(name) for customer in customers]
-        if any(values):
-            columns.append([contact_key(app, str(value), email) if value else "" for value in values])
-    return [list(filter(None, keys)) for keys in zip(*columns, strict=True)] or [[] for _ in customers]
-
-
-def _conditions(app: App, search: Search) -> tuple[list[str], list[object]]:
-    where: list[str] = ["customer.app = ?"]
-    values: list[object] = [app.id]
-    for key in search.contacts:
-        where.append("customer.id = (SELECT customer FROM contact WHERE value = ?)")
-        values.append(key)
-    if search.name:
-        where.append(
-            "instr(coalesce(full_name, '') || ' ' || coalesce(first_name, '') || ' ' || "
-            "coalesce(last_name, ''), ?) > 0"
-        )
-        values.append(search.name)
-    for sql, value in (
-        ("customer.created_ms >= ?", search.start_ms),
-        ("customer.created_ms <= ?", search.end_ms),
-        ("customer.id > ?", search.after),
-        ("customer.id < ?", search.before),
-        ("source = ?", search.source or None),
-    ):
-        if value is not None:
-            where.append(sql)
-            values.append(value)
-    if search.tags:
-        one = "instr(',' || replace(coalesce(tagStr, ''), ', ', ',') || ',', ',' || ? || ',') > 0"
-        where.append("(" + (" AND " if search.all_tags else " OR ").join([one] * len(search.tags)) + ")")
-        values += search.tags
-    return where, values
-
-
-_values = itemgetter(*FIELDS)
-
-
-def _customer(row: sqlite3.Row) -> StoredCustomer:
-    found = zip(FIELDS, _values(row), strict=True)
-    return StoredCustomer(
-        id=row["id"],
-        tenant_id=row["tenant_id"],
-        app_key=row["app_key"],
-        fields={name: value for name, value in found if value is not None},
-        created_ms=row["created_ms"],
-        updated_ms=row["updated_ms"],
-        writes=row["writes"],
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -113,6 +114,23 @@ def test_a_rate_limit(box: Sandbox, retry_after: str, expected: float | None) ->
     assert [verdict.code for verdict in found] == ["0", "0", "0", "http-429", "http-429"]
     assert found[3].action is Action.WAIT
     assert found[3].retry_after == expected
+
+
+def test_a_rate_limit_that_does_not_bite_leaves_room_for_another_fault(box: Sandbox) -> None:
+    box.misbehave("rate-limit per_second=2", "code code=9001 requests=2-")
+    assert [verdict.code for verdict in attempts(box, 3)] == ["0", "9001", "http-429"]
+
+
+def test_two_requests_may_send_it_away_at_once(box: Sandbox) -> None:
+    box.misbehave("slow seconds=0.1 requests=1-2", "away seconds=0.1 requests=1-2")
+    threads = [threading.Thread(target=attempts, args=(box,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    deadline = time.monotonic() + 5
+    while attempts(box)[0].code != "0":
+        assert time.monotonic() < deadline
 
 
 def test_numbers_of_requests(box: Sandbox) -> None:
