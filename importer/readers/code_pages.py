@@ -117,6 +117,8 @@ def _cyrillic(text: str) -> float:
         )
     for word in _WORD.findall(text):
         own = sum(mark >= "\x80" for mark in word)
+        if word.lower() in _CYRILLIC_MORE:
+            total -= 1.0
         if 0 < own < len(word):
             total -= 1.5 * own
         if own and not (word.islower() or word.istitle() or (word.isupper() and own > 2)):
