@@ -50,6 +50,9 @@ class Claims:
             kept = ~duplicate
         else:
             same = _unclaimed_in_order(contacts, np.asarray(claimed.any(axis=1)))
+            # A row equal to one that is not sent is no better than that one.
+            copies = duplicate & np.isin(contents, contents[same])
+            duplicate, same = duplicate & ~copies, same | copies
             kept = ~duplicate & ~same
         self._rows.add(contents[kept])
         self._contacts.add(contacts[kept].ravel())

@@ -1,0 +1,52 @@
+"""Which rows are the same customer: judged chunk by chunk, the same as if judged row by row."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from importer.batching import Customers
+from importer.pipeline.claims import Claims
+from importer.settings import Duplicates
+
+row = st.tuples(st.sampled_from("ABCD"), st.tuples(*[st.integers(0, 4)] * 3))
+
+
+def judged_one_by_one(rows: list[tuple[str, tuple[int, ...]]], policy: Duplicates) -> list[tuple[bool, bool]]:
+    """The rule of DESIGN, “Duplicates”, as plainly as it can be written."""
+    contents: set[tuple[str, tuple[int, ...]]] = set()
+    contacts: set[int] = set()
+    found = []
+    for content, keys in rows:
+        own = {key for key in keys if key}
+        duplicate = (content, keys) in contents
+        same = not duplicate and bool(own & contacts)
+        found.append((duplicate, same))
+        if not duplicate and (policy is Duplicates.SEND or not same):
+            contents.add((content, keys))
+            contacts |= own
+    return found
+
+
+@pytest.mark.parametrize("policy", list(Duplicates))
+@given(st.lists(st.lists(row, max_size=12), max_size=5))
+def test_chunks_are_judged_like_rows(
+    policy: Duplicates, chunks: list[list[tuple[str, tuple[int, ...]]]]
+) -> None:
+    claims = Claims(policy)
+    found: list[tuple[bool, bool]] = []
+    for chunk in chunks:
+        contacts = np.array([keys for _, keys in chunk], dtype=np.int64).reshape(len(chunk), 3)
+        encoded = [f"{content}{keys}".encode() for content, keys in chunk]
+        judged = claims.judge(Customers("", np.arange(len(chunk)), encoded, contacts))
+        found += zip(judged.duplicate.tolist(), judged.same_contact.tolist(), strict=True)
+    assert found == judged_one_by_one([row for chunk in chunks for row in chunk], policy)
+
+
+def test_rows_imported_before_claim_their_contacts() -> None:
+    claims = Claims()
+    claims.claim(Customers("", np.array([2]), [b"{}"], np.array([[7]])))
+    judged = claims.judge(Customers("", np.array([3, 4]), [b"{}", b'{"a":1}'], np.array([[7], [7]])))
+    assert (judged.duplicate.tolist(), judged.same_contact.tolist()) == ([True, False], [False, True])

@@ -1,0 +1,136 @@
+"""Settings: who wins, what is refused, and secrets that don't show."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from importer.errors import SettingsError
+from importer.model import Mode
+from importer.settings import Connection, Profile, Secret, SettingsFile, load_file, require, resolve
+
+COMPLETE = {
+    "NXLINK_ACCESS_KEY": "key",
+    "NXLINK_ACCESS_SECRET": "s3cret",
+    "NXLINK_TENANT_ID": "144",
+    "NXLINK_APP_KEY": "app",
+}
+
+
+def written(folder: Path, text: str) -> SettingsFile:
+    (folder / "importer.toml").write_text(text, "utf-8")
+    return load_file(folder / "importer.toml")
+
+
+def test_a_secret_never_shows_itself() -> None:
+    connection = Connection(None, Secret("key-1"), Secret("s3cret"))
+    for text in (repr(connection), str(connection), f"{connection.access_secret}", repr(asdict(connection))):
+        assert "s3cret" not in text
+        assert "key-1" not in text
+    with pytest.raises(TypeError):
+        pickle.dumps(Secret("s3cret"))
+
+
+def test_the_environment_comes_before_the_profile(tmp_path: Path) -> None:
+    profile = written(tmp_path, '[profile.default]\ntenant_id = 1\napp_key = "file"\n').profile(None)
+    found = resolve(profile, environ={"NXLINK_APP_KEY": "env"})
+    assert (found.connection.tenant_id, found.connection.app_key) == ("1", "env")
+    assert found.origins == {"tenant_id": "importer.toml", "app_key": "environment (NXLINK_APP_KEY)"}
+    assert found.missing == ("access_key", "access_secret")
+
+
+def test_what_is_missing_is_named_with_its_variable() -> None:
+    with pytest.raises(SettingsError, match="NXLINK_ACCESS_SECRET") as error:
+        require(resolve(Profile(), environ=COMPLETE | {"NXLINK_ACCESS_SECRET": ""}))
+    assert "NXLINK_ACCESS_KEY" not in str(error.value)
+    assert require(resolve(Profile(), environ=COMPLETE)).tenant_id == "144"
+
+
+@pytest.mark.parametrize("tenant", ["abc", "１４４", "1.5", "-1"])
+def test_a_tenant_is_a_number(tenant: str) -> None:
+    with pytest.raises(SettingsError, match="not a whole number"):
+        resolve(Profile(), environ={"NXLINK_TENANT_ID": tenant})
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("[profile.default\n", "TOML"),
+        ("[porfile.default]\n", "porfile"),
+        ("profile = 3\n", "profile"),
+        ("[profile.default]\ntenant = 1\n", "profile.default.tenant"),
+        ('[profile.default]\nconcurrency = "4"\n', "profile.default.concurrency"),
+        ('[profile.default]\nmode = "drop"\n', "profile.default.mode"),
+    ],
+)
+def test_a_mistake_in_the_file_is_told_with_its_place(tmp_path: Path, text: str, place: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        written(tmp_path, text).profile(None)
+    assert place in error.value.sentence()
+    assert error.value.exit_code == 4
+
+
+def test_a_mistake_never_quotes_a_secret(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as error:
+        written(tmp_path, '[profile.default]\naccess_secret = ["s3cret"]\n').profile(None)
+    assert "s3cret" not in str(error.value)
+
+
+def test_an_unknown_profile_is_told_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="asia"):
+        written(tmp_path, "[profile.asia]\nrate = 5.0\n").profile("europe")
+
+
+def test_a_profile_carries_defaults(tmp_path: Path) -> None:
+    profile = written(tmp_path, '[profile.default]\nmode = "keep"\nrate = 2.5\nconcurrency = 8\n').profile(
+        None
+    )
+    assert (profile.mode, profile.rate, profile.concurrency) == (Mode.KEEP, 2.5, 8)
+
+
+def test_a_settings_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    (tmp_path / "importer.toml").write_bytes(b"\xef\xbb\xbf[profile.default]\ntenant_id = 7\n")
+    assert load_file(tmp_path / "importer.toml").profile(None).tenant_id == "7"
+
+
+def test_an_env_file_is_read_if_nobody_else_can(tmp_path: Path) -> None:
+    file = tmp_path / "secrets.env"
+    file.write_text("# mine\nexport NXLINK_ACCESS_KEY=key\nNXLINK_ACCESS_SECRET='s3cret'\nOTHER=1\n\n")
+    file.chmod(0o600)
+    found = resolve(Profile(env_file=file), environ={}).connection
+    assert (found.access_key.reveal(), found.access_secret.reveal()) == ("key", "s3cret")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
+def test_an_env_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "secrets.env"
+    file.write_text("NXLINK_ACCESS_KEY=key\n")
+    file.chmod(0o640)
+    with pytest.raises(SettingsError, match="chmod 600"):
+        resolve(Profile(env_file=file), environ={})
+
+
+@pytest.mark.skipif(os.name != "posix", reason="split by POSIX rules")
+def test_a_command_can_print_the_secret() -> None:
+    command = f"{sys.executable} -c \"print('s3cret')\""
+    assert resolve(Profile(secret_command=command), environ={}).connection.access_secret.reveal() == "s3cret"
+
+
+def test_a_secret_command_is_not_run_if_the_secret_is_known() -> None:
+    profile = Profile(secret_command="/nonexistent/program")
+    assert resolve(profile, environ=COMPLETE).connection.access_secret.reveal() == "s3cret"
+    with pytest.raises(SettingsError, match="secret_command"):
+        resolve(profile, environ={})
+
+
+def test_the_destination_tells_tenants_applications_and_sandboxes_apart() -> None:
+    here = Connection("https://h/", Secret("k"), Secret("s"), "1", "a")
+    others = [replace(here, tenant_id="2"), replace(here, app_key="b"), replace(here, store="box")]
+    keys = {connection.destination("https://default").key for connection in (here, *others)}
+    assert len(keys) == 4
+    assert here.destination("https://default").host == "https://h"
