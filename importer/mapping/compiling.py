@@ -12,7 +12,7 @@ from importer.mapping.dates import Look
 from importer.mapping.document import Condition, CustomRule, FieldRule, MappingFile
 from importer.mapping.filters import Filter
 from importer.mapping.mapper import CUSTOM_FIELD, CustomStep, Mapper, Plan
-from importer.mapping.names import find, listed, normal
+from importer.mapping.names import candidates, listed, normal
 from importer.mapping.transforms import Step
 from importer.model import Note, TenantField
 
@@ -77,7 +77,11 @@ class _Fitting:
         )
 
     def _column(self, name: str, place: str, optional: bool = False) -> str | None:
-        column = find(name, self.header)
+        found = candidates(name, self.header)
+        if len(found) > 1:
+            told = {"mapping": self.mapping.name, "place": place, "header": name}
+            raise MappingError("mapping-two-sources", **told, columns=listed(found))
+        column = next(iter(found), None)
         if column is None and self.mapping.missing_headers == "error" and not optional:
             near = difflib.get_close_matches(name, self.header, n=3, cutoff=0.5)
             raise MappingError(
@@ -114,13 +118,18 @@ class _Fitting:
             )
 
     def _customs(self, tenant_fields: tuple[TenantField, ...] | None, dry_run: bool) -> Iterator[CustomStep]:
+        seen: dict[str, str] = {}
         for key, rule in self.mapping.custom.items():
             tenant = self._tenant_field(key, tenant_fields, dry_run)
             self._same_type(key, rule, tenant)
+            name = tenant.name if tenant else key
+            if name in seen:
+                raise MappingError("custom-field-twice", name=name, one=seen[name], other=key)
+            seen[name] = key
             field = Field(CUSTOM_FIELD, Kind.TEXT, {})
             step = self._step(field, rule, f"custom.{key}")
             if step:
-                yield CustomStep(step, Custom(tenant.name if tenant else key, rule, tenant))
+                yield CustomStep(step, Custom(name, rule, tenant))
 
     def _tenant_field(
         self, key: str, tenant_fields: tuple[TenantField, ...] | None, dry_run: bool

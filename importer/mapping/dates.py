@@ -58,7 +58,7 @@ def is_iso(column: pa.Array) -> np.ndarray:
     return mask(pc.match_substring_regex(column, _ISO)) | ~some
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=32768)
 def year_first(text: str) -> str | None:
     """yyyy-MM-dd for a year-first date without a time of day (midnight counts as none), else None."""
     found = text.translate(_WIDE).strip()
@@ -71,7 +71,7 @@ def year_first(text: str) -> str | None:
     return _day(*match.groups()) if match else None
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=32768)
 def readings(text: str) -> tuple[str | None, str | None] | None:
     """A year-last date read day first and month first (None where that is no day), or None if it is none."""
     match = _YEAR_LAST.fullmatch(text.translate(_WIDE).strip())
@@ -95,7 +95,7 @@ def proved(parts: Iterator[pd.Series]) -> Order:
                 day_first = True
             if day_first and month_first:
                 return Order.CONTRADICTORY
-            if both and len(seen) < 65536:
+            if both and len(seen) < 32768:
                 seen.add(text)
     if day_first or month_first:
         return Order.DAY_FIRST if day_first else Order.MONTH_FIRST
@@ -152,7 +152,7 @@ def pattern(format_: str) -> re.Pattern[str] | None:
     return re.compile("".join(parts))
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=32768)
 def by_format(text: str, formats: Sequence[str]) -> str | None:
     """yyyy-MM-dd by the first format that reads the text as a day of the calendar, or None."""
     found = text.translate(_WIDE).strip()

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from pydantic_core import PydanticCustomError
 
 from importer import contracts
+from importer.contracts import Kind
 from importer.mapping import dates
 from importer.mapping.people import NameRule
 
@@ -143,6 +144,13 @@ class FieldRule(Table):
             yield self.when.column
 
 
+_PHONES = (Kind.PHONE, Kind.DIGITS)
+_KEYS_OF = {
+    "formats": (Kind.DATE,),
+    "separators": (Kind.TAGS,),
+    **dict.fromkeys(("region", "country_code", "trunk_prefix", "international_prefix", "extension"), _PHONES),
+}
+"""Keys that mean something for fields of some kinds only."""
 _FEEDS = {"from", "source", "split", "constant", "default"}
 _NAME_PARTS = ("first_name", "last_name")
 CustomType = Literal["text", "number", "choice", "choices", "date", "date-time", "tags"]
@@ -214,6 +222,19 @@ class MappingFile(Table):
                 raise PydanticCustomError("name_rule", "{field}", {"field": name})
         return self
 
+    @model_validator(mode="after")
+    def _keys_in_place(self) -> MappingFile:
+        kinds = field_kinds()
+        for name, rule in self.fields.items():
+            for key in sorted(rule.model_fields_set & _KEYS_OF.keys()):
+                if kinds[name] not in _KEYS_OF[key]:
+                    raise _misplaced("fields", name, key)
+        for name, custom in self.custom.items():
+            for key in sorted(custom.model_fields_set & _KEYS_OF.keys()):
+                if Kind.PHONE in _KEYS_OF[key]:
+                    raise _misplaced("custom", name, key)
+        return self
+
     @property
     def digest(self) -> str:
         """sha256 (hex) of what the mapping does: its name and title don't count."""
@@ -241,6 +262,18 @@ class MappingFile(Table):
         from importer.mapping.toml import written
 
         return written(self.table())
+
+
+def field_kinds() -> Mapping[str, Kind]:
+    """What each field of any contract holds."""
+    return {field.name: field.kind for name in contracts.NAMES for field in contracts.load(name).fields}
+
+
+def _misplaced(table: str, name: str, key: str) -> PydanticCustomError:
+    fields = ", ".join(field for field, kind in field_kinds().items() if kind in _KEYS_OF[key])
+    return PydanticCustomError(
+        "misplaced", "{key}", {"table": f"{table}.{name}", "key": key, "fields": fields}
+    )
 
 
 def field_names() -> tuple[str, ...]:

@@ -101,6 +101,8 @@ _CODES = {
     "condition": "mapping-bad-condition",
     "name_rule": "mapping-needs-name-rule",
     "split": "mapping-split-elsewhere",
+    "misplaced": "mapping-misplaced-key",
+    "missing": "mapping-missing-key",
     "literal_error": "mapping-bad-choice",
     "enum": "mapping-bad-choice",
     "string_too_short": "mapping-empty-text",
@@ -109,11 +111,15 @@ _CODES = {
 
 
 def _told(error: ValidationError, text: str, file: str) -> MappingError:
-    first = error.errors()[0]
+    found = error.errors()
+    # A key that is misspelled is missing too: the spelling is what to tell.
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
     context: dict[str, Any] = dict(first.get("ctx") or {})
     place = tuple("from" if part == "source" else part for part in first["loc"])
     if first["type"] == "unknown_field":
         place = ("fields", context["field"])
+    if first["type"] == "misplaced":
+        place = (*context["table"].split("."), context["key"])
     code = _CODES.get(first["type"], "mapping-bad-value")
     given = first["input"]
     return MappingError(
@@ -134,22 +140,24 @@ def _allowed(kind: str, place: tuple[str | int, ...], context: dict[str, Any]) -
         return ", ".join(field_names())
     if kind == "extra_forbidden":
         return ", ".join(_keys(place[:-1]))
+    if kind == "misplaced":
+        return str(context["fields"])
     if kind == "enum":
         return ", ".join(rule.value for rule in NameRule)
     return str(context.get("expected", "")).replace("'", "")
 
 
-_TABLES = {"fields": FieldRule, "custom": CustomRule, "only": Condition, "match": Match}
+_TABLES: dict[str, type[BaseModel]] = {
+    "when": Condition,
+    "fields": FieldRule,
+    "custom": CustomRule,
+    "only": Condition,
+    "match": Match,
+}
 
 
 def _keys(table: Sequence[str | int]) -> Iterator[str]:
-    models: dict[str, type[BaseModel]] = {
-        "fields": FieldRule,
-        "custom": CustomRule,
-        "only": Condition,
-        "match": Match,
-    }
-    model = models[str(table[0])] if table else MappingFile
+    model: type[BaseModel] = _TABLES.get("when" if "when" in table[2:] else str(*table[:1]), MappingFile)
     for name, info in model.model_fields.items():
         yield info.alias or name
 

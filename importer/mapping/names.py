@@ -35,19 +35,22 @@ def without_brackets(name: str) -> str:
 
 
 def find(name: str, header: Sequence[str]) -> str | None:
-    """The column that a mapping calls `name`, or None.
+    """The first column that a mapping may mean by `name`, or None."""
+    return next(iter(candidates(name, header)), None)
+
+
+def candidates(name: str, header: Sequence[str]) -> tuple[str, ...]:
+    """The columns that a mapping may mean by `name`, in the file's order.
 
     The same text wins over the same name in another spelling; a `*` stands for any text (Intercom writes the
-    time zone into its headers). If several spellings fit equally, the first in the file is meant.
+    time zone into its headers).
     """
     if name in header:
-        return name
+        return (name,)
     if "*" in name:
-        return next((column for column in header if matches(name, column)), None)
+        return tuple(column for column in header if matches(name, column))
     wanted = normal(name)
-    if not wanted:
-        return None
-    return next((column for column in header if normal(column) == wanted), None)
+    return tuple(column for column in header if wanted and normal(column) == wanted)
 
 
 def matches(pattern: str, text: str) -> bool:

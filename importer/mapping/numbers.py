@@ -52,7 +52,7 @@ def _rewriting(rule: FieldRule) -> Callable[[str], str] | None:
     return change
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def international(text: str, region: str) -> str:
     """Country code and number as digits if the text is a possible phone seen from the region, else itself."""
     import phonenumbers

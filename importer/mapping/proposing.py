@@ -11,7 +11,7 @@ from rapidfuzz import fuzz, process
 from importer.contracts import Contract, Kind
 from importer.mapping import aliases, evidence
 from importer.mapping.choosing import is_custom, recognised
-from importer.mapping.document import MappingFile
+from importer.mapping.document import MappingFile, field_kinds
 from importer.mapping.names import find, normal, without_brackets, without_remarks
 from importer.model import Note
 
@@ -144,7 +144,7 @@ def _by_likeness(place: int, column: str) -> list[_Claim]:
 
 
 def _weighed(claim: _Claim, cells: Sequence[str]) -> _Claim:
-    kind = _kinds().get(claim.field, Kind.TEXT)
+    kind = field_kinds().get(claim.field, Kind.TEXT)
     if evidence.contradicts(kind, cells):
         why = Note("why-values-differ", claim.why.found)
         return _Claim(claim.column, claim.field, claim.confidence * 0.4, claim.rank, why)
@@ -210,12 +210,6 @@ def _cells(samples: pd.DataFrame | None, column: str) -> list[str]:
     if samples is None or column not in samples.columns:
         return []
     return [str(cell) for cell in samples[column].tolist()[:200]]
-
-
-def _kinds() -> Mapping[str, Kind]:
-    from importer import contracts
-
-    return {field.name: field.kind for name in contracts.NAMES for field in contracts.load(name).fields}
 
 
 def _digits(text: str) -> str:

@@ -92,6 +92,15 @@ NAMES = '[fields.first_name]\nfrom = "A"\n\n[fields.last_name]\nfrom = "B"\n'
             11,
             ("filed", "filled"),
         ),
+        (NAMES + '[fields.email]\nfrom = "E"\nregion = "CN"\n', "mapping-misplaced-key", 8, ("sms_phone",)),
+        (NAMES + '[custom.customize_1]\nregion = "CN"\n', "mapping-misplaced-key", 7, ("region",)),
+        (
+            NAMES + '[fields.email]\nfrom = "E"\nwhen = { colum = "X" }\n',
+            "mapping-unknown-key",
+            8,
+            ("colum", "is_not"),
+        ),
+        (NAMES + '[[only]]\nis = "X"\n', "mapping-missing-key", 6, ("only.column",)),
         (NAMES + '[match]\nal = ["x"]\n', "mapping-unknown-key", 7, ("al", "all", "none")),
     ],
 )

@@ -249,6 +249,15 @@ def test_a_missing_header_is_told_with_the_nearest_ones() -> None:
     assert "“Zip”" not in str(caught.value)
 
 
+def test_a_header_that_several_columns_spell_is_an_error_unless_one_is_the_same() -> None:
+    rules = f'{NAMES}[fields.email]\nfrom = "E-Mail"'
+    with pytest.raises(MappingError) as caught:
+        mapped(rules, {"Email": ["a"], "e mail": ["b"]})
+    assert caught.value.code == "mapping-two-sources"
+    assert all(name in str(caught.value) for name in ("“Email”", "“e mail”"))
+    assert values(mapped(rules, {"Email": ["a"], "E-Mail": ["b"]}), "email") == ["b"]
+
+
 def test_headers_of_a_mapping_may_be_spelled_differently_and_hold_a_wildcard() -> None:
     cells = {"E-MAIL": ["a@b.c"], "Last seen (PST)": ["x"]}
     rules = f'{NAMES}[fields.email]\nfrom = "e mail"\n[fields.remark]\nfrom = "Last seen (*)"'
@@ -369,6 +378,7 @@ def test_packed_texts_are_what_json_reads_back(cells: list[str]) -> None:
         ('[custom.customize_9_9]\nfrom = "X"', "custom-field-unknown"),
         ('[custom.Twin]\nfrom = "X"', "custom-field-ambiguous"),
         ('[custom.Visits]\nfrom = "X"\ntype = "text"', "custom-field-type"),
+        ('[custom.Visits]\nfrom = "X"\n[custom.customize_1_2]\nfrom = "X"', "custom-field-twice"),
     ],
 )
 def test_own_fields_that_the_tenant_lacks_are_errors(rules: str, code: str) -> None:
