@@ -25,7 +25,7 @@ _DAMAGED = ("not a database", "malformed", "file is encrypted")
 def state_folder() -> Path:
     """The user's state folder; `NXLINK_STATE_DIR` names another."""
     named = os.environ.get(FOLDER_VARIABLE)
-    return Path(named) if named else platformdirs.user_state_path("nxlink-importer")
+    return Path(named).expanduser() if named else platformdirs.user_state_path("nxlink-importer")
 
 
 class Database:

@@ -213,3 +213,32 @@ def test_requests_end_in_the_journal_with_what_the_server_said(rig, make_batches
         ((3,), 2, BatchState.ACCEPTED),
     ]
     assert requests[0].data == '{"row": 1}'
+
+
+def test_a_delivery_of_nothing_ends_at_once(rig, accepted):
+    result = rig.deliver([], lambda rows, number: accepted)
+    assert result.outcomes == []
+    assert result.delivery.requests == 0
+    assert result.delivery.stopped is None
+
+
+def test_outcomes_can_be_asked_for_after_the_end(rig, make_batches, accepted):
+    result = rig.deliver(make_batches(300), lambda rows, number: accepted)
+    assert result.delivery.outcomes() == []
+    assert list(result.delivery.finish()) == []
+
+
+def test_a_listener_that_fails_ends_the_run_with_its_own_error(rig, make_batches, accepted):
+    def notify(event):
+        raise LookupError
+
+    run, server = rig.start(), rig.server(lambda rows, number: accepted)
+    with Delivery(
+        server, rig.envelope, run, Policy(concurrency=2), notify=notify, clock=rig.clock
+    ) as delivery:
+        delivery.submit(make_batches(100)[0])
+        with pytest.raises(LookupError):
+            list(delivery.finish())
+        with pytest.raises(LookupError):
+            list(delivery.finish())
+        delivery._dispatcher.crash = None
