@@ -61,23 +61,22 @@ def _plain(text: str) -> str:
 
 def commands() -> str:
     """What `--help` says, for every command."""
+    top = click.Context(cli.group, info_name="importer", terminal_width=100, **cli.group.context_settings)
     parts = []
-    for words, command in _walk((), cli.group):
-        context = click.Context(command, info_name=" ".join(("importer", *words)), max_content_width=100)
-        context.terminal_width = 100
-        text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
-        parts.append(f"#### `{' '.join(('importer', *words))}`\n\n```text\n{text}\n```")
+    for context in _walk(top):
+        text = "\n".join(line.rstrip() for line in context.command.get_help(context).splitlines())
+        parts.append(f"#### `{context.command_path}`\n\n```text\n{text}\n```")
     return "\n\n".join(parts)
 
 
-def _walk(words: tuple[str, ...], command: click.Command) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    yield words, command
+def _walk(context: click.Context) -> Iterator[click.Context]:
+    yield context
+    command = context.command
     if isinstance(command, click.Group):
-        context = click.Context(command)
         for name in command.list_commands(context):
             found = command.get_command(context, name)
             assert found is not None
-            yield from _walk((*words, name), found)
+            yield from _walk(click.Context(found, info_name=name, parent=context))
 
 
 PARTS: dict[str, Callable[[], str]] = {"fields": fields, "issues": issues, "commands": commands}
