@@ -29,8 +29,10 @@ from importer.sandbox.store import Store
 
 BODY_SECONDS = 30.0
 """How long a body may take to arrive."""
-COMMIT_SECONDS = 0.25
-"""How long other readers of the store's file may lag behind the answers."""
+IDLE_SECONDS = 0.05
+LATEST_SECONDS = 1.0
+"""How long other readers of the store's file may lag behind the answers: when nothing comes in, and at
+most."""
 REQUESTS_KEPT = 100_000
 _ENDLESS = 3600.0
 
@@ -83,6 +85,8 @@ class Application:
         self._desk = Desk(store, who, lambda: self._now_ms(), integrator)
         self._routes = {call.endpoint.path: call for call in calls()}
         self._commit: asyncio.TimerHandle | None = None
+        self._dirty = False
+        """Something was written since the timer looked last."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -197,8 +201,19 @@ class Application:
 
     def _commit_soon(self) -> None:
         """Commits once for all requests of a moment: dirty pages are what a batch costs most."""
+        self._dirty = True
         if self._commit is None:
-            self._commit = asyncio.get_running_loop().call_later(COMMIT_SECONDS, self.commit)
+            loop = asyncio.get_running_loop()
+            self._commit = loop.call_later(IDLE_SECONDS, self._commit_if_idle, loop.time() + LATEST_SECONDS)
+
+    def _commit_if_idle(self, latest: float) -> None:
+        loop = asyncio.get_running_loop()
+        if self._dirty and loop.time() < latest:
+            self._dirty = False
+            self._commit = loop.call_later(IDLE_SECONDS, self._commit_if_idle, latest)
+        else:
+            self._commit = None
+            self._store.commit()
 
     def _beside(self, scope: Scope) -> Response:
         if scope["path"] == "/" and scope["method"] in ("GET", "HEAD"):
