@@ -91,7 +91,9 @@ def joined(parts: Sequence[pa.Array], by: str) -> pa.Array:
 
 
 def filled(column: pa.Array) -> pa.Array:
-    """The column with "" for nulls."""
+    """The column as this module wants it: large_string, "" for nulls."""
+    if column.type != TEXT:
+        column = column.cast(TEXT)
     return column.fill_null("") if column.null_count else column
 
 

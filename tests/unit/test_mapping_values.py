@@ -14,6 +14,7 @@ from mapping_support import SEA, chunk, mapped, plain, values
 from importer import columns, mapping
 from importer.mapping import dates, phones, tags, texts
 from importer.mapping.texts import BLANKS
+from importer.model import Chunk
 
 anything = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 phone_like = st.text(st.sampled_from("0123456789 -+().'/E\u00a0８ー x"), max_size=16)
@@ -86,6 +87,14 @@ def test_slices_of_a_column_are_columns(cells: list[str], start: int, length: in
 def test_joined_columns_have_one_value_for_every_row(rows: list[tuple[str, str, str]]) -> None:
     parts = [columns.array([row[place] for row in rows]) for place in range(3)]
     assert texts.joined(parts, "-").to_pylist() == ["-".join(filter(None, row)) for row in rows]
+
+
+def test_a_chunk_without_rows_and_one_with_other_text_columns_are_mapped_too() -> None:
+    toml = "".join(f'[fields.{name}]\nfrom = "X"\n' for name in SEA.names)
+    assert len(mapped(toml, {"X": []}).frame) == 0
+    mapper = mapping.compile(mapping.load_text(toml), ["X"], SEA)
+    frame = pd.DataFrame({"X": pd.array([" 1", None, "2"], dtype="str")}, index=[2, 3, 4])
+    assert values(mapper.map(Chunk("", frame)), "sms_phone") == ["1", None, "2"]
 
 
 def test_line_breaks_inside_a_cell_stay() -> None:
