@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 
 from importer.cli import tell
+from importer.cli.manner import Manner
 from importer.cli.proposing import ask_for_mapping
-from importer.cli.running import Manner, ask_before_sending, carry_out
+from importer.cli.running import ask_before_sending, carry_out
 from importer.errors import ImporterError, MappingError
 from importer.model import ExitCode
 from importer.settings import Connection, Profile, RunOptions

@@ -11,7 +11,7 @@ import click
 from importer.cli import options as shared
 from importer.cli.finding import find_run
 from importer.cli.language import lang_option
-from importer.cli.running import Manner
+from importer.cli.manner import Manner
 from importer.model import ExitCode
 
 

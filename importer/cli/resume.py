@@ -12,7 +12,8 @@ from importer import messages
 from importer.cli import options as shared
 from importer.cli.finding import find_run
 from importer.cli.language import current
-from importer.cli.running import carry_out, profile_of, take_manner, with_profile
+from importer.cli.manner import take_manner
+from importer.cli.running import carry_out, profile_of, with_profile
 from importer.errors import UsageError
 from importer.model import ExitCode
 

@@ -11,7 +11,8 @@ import click
 
 from importer.cli import options as shared
 from importer.cli.finding import find_run
-from importer.cli.running import carry_out, profile_of, take_manner, with_profile
+from importer.cli.manner import take_manner
+from importer.cli.running import carry_out, profile_of, with_profile
 from importer.errors import UsageError
 
 

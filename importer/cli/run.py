@@ -9,7 +9,8 @@ import click
 
 from importer.cli import options as shared
 from importer.cli.importing import import_files
-from importer.cli.running import profile_of, take_manner, with_profile
+from importer.cli.manner import take_manner
+from importer.cli.running import profile_of, with_profile
 
 
 @click.command("run", short_help="Import customers from files.")

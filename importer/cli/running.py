@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import signal
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from importer.cli.language import current
+from importer.cli.manner import Manner
+from importer.cli.watching import watch
 from importer.errors import ImporterError, InterruptedRun, TerminatedRun, UsageError
 from importer.model import Mode
 from importer.settings import Profile, RunOptions, load_file
@@ -21,28 +21,6 @@ from importer.settings import Profile, RunOptions, load_file
 if TYPE_CHECKING:
     from importer.pipeline.run import Run, Stopper
     from importer.reports import Closed
-
-
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """How a command speaks and asks."""
-
-    quiet: bool = False
-    verbose: bool = False
-    log_json: bool = False
-    yes: bool = False
-    mask: bool = False
-
-    @property
-    def can_ask(self) -> bool:
-        """True if somebody sits at a terminal and has not said yes to everything."""
-        return not self.yes and sys.stdin.isatty() and sys.stderr.isatty()
-
-
-def take_manner(values: dict[str, Any]) -> Manner:
-    """Takes the options that concern speaking out of what a command was given."""
-    names = [field.name for field in dataclasses.fields(Manner)]
-    return Manner(**{name: values[name] for name in names if values.get(name) is not None})
 
 
 def with_profile(options: RunOptions, values: dict[str, Any], profile: Profile) -> RunOptions:
@@ -100,8 +78,6 @@ def signals(stopper: Stopper) -> Iterator[None]:
 
 def carry_out(run: Run, manner: Manner, go: Callable[[Run], Closed]) -> int:
     """Runs with progress on stderr and prints the summary. Returns the exit code."""
-    from importer.cli.watching import watch
-
     with watch(manner, current()) as watcher, signals(run.stopper):
         run.observer = watcher.see
         closed = go(run)

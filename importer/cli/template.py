@@ -22,9 +22,7 @@ from importer.model import ExitCode
     show_default=True,
     help="Where it is written.",
 )
-@click.option(
-    "--mapping", metavar="NAME|FILE", help="The columns of this mapping, not the API's fields."
-)
+@click.option("--mapping", metavar="NAME|FILE", help="The columns of this mapping, not the API's fields.")
 @click.option(
     "--contract", type=click.Choice(NAMES), default="sea", show_default=True, help="Which variant of the API."
 )

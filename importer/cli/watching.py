@@ -12,7 +12,7 @@ from importer.cli.console import console
 from importer.messages import sentence
 
 if TYPE_CHECKING:
-    from importer.cli.running import Manner
+    from importer.cli.manner import Manner
     from importer.delivery import Event as DeliveryEvent
     from importer.pipeline.events import Event, RunStarted
     from importer.reports import Closed
