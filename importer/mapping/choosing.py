@@ -15,6 +15,8 @@ from importer.mapping.names import find, listed, matches, normal, without_remark
 from importer.model import Note
 
 CUSTOM_PREFIX = "customize"
+_TOLD = 20
+"""The most columns that a sentence lists: exports of address books have seventy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,10 @@ def _used(mapping: MappingFile, header: Sequence[str]) -> set[str]:
 
 
 def _left_out(names: tuple[str, ...]) -> tuple[Note, ...]:
-    return (Note("columns-left-out", (("columns", listed(names)),)),) if names else ()
+    if not names:
+        return ()
+    more = f", … (+{len(names) - _TOLD})" if len(names) > _TOLD else ""
+    return (Note("columns-left-out", (("columns", listed(names[:_TOLD]) + more),)),)
 
 
 @cache

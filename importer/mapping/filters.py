@@ -33,12 +33,13 @@ class Filter:
         return ~hits if self.condition.is_ is not None else hits
 
     def reason(self) -> str:
-        """Why a row was kept out, for the report: the mapping's own words."""
-        if self.condition.filled is not None:
-            return f"{self.column}: {'' if self.condition.filled else 'not '}filled"
-        if self.condition.is_ is not None:
-            return f"{self.column} = {listed(self.condition.is_)}"
-        return f"{self.column} ≠ {listed(self.condition.is_not or ())}"
+        """Why a row was kept out, for the report, in signs of no language: only: Status = “active”."""
+        condition = self.condition
+        if condition.filled is not None:
+            return f"only: {self.column} {'≠' if condition.filled else '='} “”"
+        if condition.is_ is not None:
+            return f"only: {self.column} = {listed(condition.is_)}"
+        return f"only: {self.column} ≠ {listed(condition.is_not or ())}"
 
 
 def refusals(

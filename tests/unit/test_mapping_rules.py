@@ -227,7 +227,8 @@ def test_filtered_rows_are_skipped_with_the_reason_and_without_issues() -> None:
         ("filtered", [4, 5]),
         ("filtered", [3]),
     ]
-    assert found.skips[0].message == "Status = “active”, “new*”"
+    messages = [skip.message for skip in found.skips]
+    assert messages == ["only: Status = “active”, “new*”", "only: Test = “”"]
     assert found.issues == ()
     assert len(found.frame) == 4
 
