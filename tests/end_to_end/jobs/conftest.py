@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -49,9 +49,10 @@ class Clock:
 
 def lines(count: int, first: int = 1, *, spoilt: int = 0) -> list[str]:
     """Rows of a file: customers with numbers of their own; the first `spoilt` lack a first name."""
+    names = ["" if place < spoilt else f"Given{first + place}" for place in range(count)]
     return [
-        f"{'' if place < spoilt else f'Given{number}'},Family{number},8613800{number:06},c{number}@example.com,note"
-        for place, number in enumerate(range(first, first + count))
+        f"{name},Family{number},8613800{number:06},c{number}@example.com,note"
+        for number, name in enumerate(names, first)
     ]
 
 
@@ -66,6 +67,7 @@ class Bench:
     crash_at: int | None = None
     table: dict[str, object] = field(default_factory=dict)
     stopper: Stopper | None = None
+    attempts: int = 8
 
     @property
     def inbox(self) -> Path:
@@ -79,7 +81,8 @@ class Bench:
         table = {"inbox": str(self.inbox), **self.table, **more}
         if "source" in table:
             del table["inbox"]
-        return load(SettingsFile(self.root / "importer.toml", {"job": {"nightly": table}}), "nightly")
+        job = load(SettingsFile(self.root / "importer.toml", {"job": {"nightly": table}}), "nightly")
+        return replace(job, options=replace(job.options, attempts=self.attempts))
 
     def journal(self) -> Journal:
         return Journal.open(self.state / "journal.db")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -13,6 +14,10 @@ import pytest
 
 from importer.journal.jobs import FileFate, RoundResult
 from importer.model import ExitCode, Status
+from importer.pipeline import plan as plans
+from importer.pipeline.retry import retry
+from importer.pipeline.run import Run
+from importer.pipeline.sending import sending
 
 from .conftest import HEADER, Bench, lines
 
@@ -37,15 +42,23 @@ def test_reports_name_the_place_where_they_end_up(bench: Bench) -> None:
         assert "/working/" not in text
 
 
-def test_the_journal_follows_the_file_so_that_retry_finds_it(bench: Bench) -> None:
+def test_rows_that_did_not_get_through_make_the_file_fail_and_retry_finds_it(bench: Bench) -> None:
     bench.box.misbehave("code code=9001 requests=1-")
+    bench.attempts = 1
     bench.drop("customers.csv", lines(3))
-    report = bench.round(patience=0, afterwards="move")
-    assert report.result is not RoundResult.GOOD
+    report = bench.round()
+    assert (report.result, report.code) == (RoundResult.FAILED, "job-rows-not-sent")
+    assert bench.places("customers.csv") == ["failed"]
+    bench.box.misbehave()
     with bench.journal() as journal:
         (run,) = journal.runs()
         assert Path(run.path) == bench.file("customers.csv")
         assert Path(run.report_dir) == bench.file("customers.csv").parent
+        assert run.id in report.says
+        plan = plans.again_from(run, plans.kept_options(run), bench.box.connection, journal)
+        with contextlib.closing(plan), sending(bench.box.connection, plan.options) as ready:
+            closed = Run(plan, journal, ready, retry(plan, journal, run)).start()
+    assert closed.summary.counts[Status.IMPORTED] == 3
 
 
 def test_few_invalid_rows_are_a_success_and_their_rejects_lie_beside_the_file(bench: Bench) -> None:
@@ -295,5 +308,3 @@ def test_an_unreadable_folder_is_told_and_nothing_is_touched(bench: Bench, tmp_p
     )
     done = subprocess.run([sys.executable, "-c", script, str(locked)], capture_output=True, text=True)
     assert done.stdout.split() == ["job-folder-unreadable", "Permission", "denied"], done.stderr
-
-

@@ -245,7 +245,7 @@ def hearer() -> Iterator[Hearer]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        do_GET = do_POST
+        do_GET = do_POST  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             pass
@@ -257,9 +257,7 @@ def hearer() -> Iterator[Hearer]:
         server.shutdown()
 
 
-def test_a_failure_is_told_by_webhook_with_counts_and_no_customers_data(
-    bench: Bench, hearer: Hearer
-) -> None:
+def test_a_failure_is_told_by_webhook_with_counts_and_no_customers_data(bench: Bench, hearer: Hearer) -> None:
     hearer.answers = [503, 500, 200]
     bench.drop("x.csv", lines(10, spoilt=3))
     report = bench.round(notices={"webhook": hearer.url})
@@ -344,8 +342,10 @@ def test_the_log_knows_row_numbers_only_and_is_rotated(bench: Bench) -> None:
     assert [file.name for file in files] == ["nightly.log", *(f"nightly.log.{n}" for n in (1, 2, 3))]
     text = "".join(file.read_text("utf-8") for file in files)
     events = [json.loads(line) for line in text.splitlines()]
-    assert {"round-started", "file-taken", "issue", "run-ended", "round-ended"} <= {e["event"] for e in events}
-    assert [e["first_rows"] for e in events if e["event"] == "issue"][0] == [2, 3]
+    assert {"round-started", "file-taken", "issue", "run-ended", "round-ended"} <= {
+        e["event"] for e in events
+    }
+    assert next(e["first_rows"] for e in events if e["event"] == "issue") == [2, 3]
     assert not any(word in text for word in ("@example.com", "Family", "86138"))
     assert all(file.stat().st_mode & 0o777 == 0o600 for file in files)
 
