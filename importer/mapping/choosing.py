@@ -48,20 +48,21 @@ def choose(header: Sequence[str], contract: Contract) -> Choice:
         raise MappingError("mapping-doubtful", candidates=", ".join(mapping.name for mapping in candidates))
     if candidates:
         mapping = candidates[0]
-        found = tuple(name for name in header if name not in _used(mapping, header))
-        notes = [
-            Note("mapping-recognised", (("name", mapping.name), ("title", mapping.title or mapping.name)))
-        ]
-        return Choice(mapping, "ready-made", found, (*notes, *_left_out(found)))
+        left_out = _unused(mapping, header)
+        found = (("name", mapping.name), ("title", mapping.title or mapping.name))
+        return Choice(
+            mapping, "ready-made", left_out, (Note("mapping-recognised", found), *_left_out(left_out))
+        )
     mapping = from_header(header, contract)
-    left_out = tuple(name for name in header if name not in _used(mapping, header))
+    left_out = _unused(mapping, header)
     return Choice(mapping, "headers", left_out, _left_out(left_out))
 
 
 def recognised(header: Sequence[str]) -> tuple[MappingFile, ...]:
     """The ready-made mappings whose `match` a header fulfils."""
+    texts = frozenset(name.strip().casefold() for name in header)
     ready = files.ready()
-    fitting = [mapping for mapping in ready if mapping.match and _fits(mapping, mapping.match, header)]
+    fitting = [mapping for mapping in ready if mapping.match and _fits(mapping, mapping.match, texts)]
     sharp = [mapping for mapping in fitting if mapping.match and not mapping.match.yields]
     return tuple(sharp or fitting)
 
@@ -105,19 +106,22 @@ def _lacking(claims: dict[str, str], contract: Contract) -> list[str]:
     return lacking
 
 
-def _fits(mapping: MappingFile, match: Match, header: Sequence[str]) -> bool:
+def _fits(mapping: MappingFile, match: Match, header: frozenset[str]) -> bool:
     def there(name: str) -> bool:
-        return any(matches(name, column) for column in header)
+        if "*" in name:
+            return any(matches(name, column) for column in header)
+        return name.strip().casefold() in header
 
     if not all(there(name) for name in match.all) or any(there(name) for name in match.none):
         return False
     if match.any and not any(there(name) for name in match.any):
         return False
-    return match.others or all(any(matches(name, column) for name in mapping.columns()) for column in header)
+    return match.others or header <= {name.strip().casefold() for name in mapping.columns()}
 
 
-def _used(mapping: MappingFile, header: Sequence[str]) -> set[str]:
-    return {column for name in mapping.columns() if (column := find(name, header))}
+def _unused(mapping: MappingFile, header: Sequence[str]) -> tuple[str, ...]:
+    used = {find(name, header) for name in mapping.columns()}
+    return tuple(name for name in header if name not in used)
 
 
 def _left_out(names: tuple[str, ...]) -> tuple[Note, ...]:

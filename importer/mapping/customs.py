@@ -26,7 +26,7 @@ TYPES = {1: "text", 2: "number", 3: "choice", 4: "choices", 5: "date", 6: "date-
 """`field_type` of `customers/fields` (API.md, “Endpoints”)."""
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
 _PLAIN_NUMBER = r"^-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,9})?$"
-_DATE_TIME = re.compile(r"(.+?)[ T]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?(?: ?Z| ?UTC)?")
+_DATE_TIME = re.compile(r"(.+?)[ T]+([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:[.,]\d+)?)?(?: ?Z| ?UTC)?")
 _SHAPES = {"number": "1234.5", "date": "yyyy-MM-dd", "date-time": "yyyy-MM-dd HH:mm:ss"}
 _FAULT = "\x00"
 

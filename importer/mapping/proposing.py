@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -78,24 +78,24 @@ def propose(
     winners = _winners(claims)
     if _FULL not in contract.names:
         winners = _split_names(winners)
-    return tuple(_proposal(place, name, claims, winners) for place, name in enumerate(header))
+    won = {claim.column: (field, claim, split) for field, (claim, split) in winners.items()}
+    best: dict[int, _Claim] = {}
+    for claim in claims:
+        if claim.column not in best or claim.confidence > best[claim.column].confidence:
+            best[claim.column] = claim
+    return tuple(_proposal(name, won.get(place), best.get(place)) for place, name in enumerate(header))
 
 
-def _proposal(
-    place: int, column: str, claims: Sequence[_Claim], winners: Mapping[str, tuple[_Claim, bool]]
-) -> Proposal:
+def _proposal(column: str, won: tuple[str, _Claim, bool] | None, best: _Claim | None) -> Proposal:
     if is_custom(column):
         return Proposal(column, column.strip(), _API, Note("why-custom"))
-    for field, (claim, split) in winners.items():
-        if claim.column == place:
-            why = Note("why-split", claim.why.found) if split else claim.why
-            return Proposal(column, field, round(claim.confidence, 2), why, split)
-    mine = max(
-        (claim for claim in claims if claim.column == place), key=lambda one: one.confidence, default=None
-    )
-    if mine is None:
+    if won is not None:
+        field, claim, split = won
+        why = Note("why-split", claim.why.found) if split else claim.why
+        return Proposal(column, field, round(claim.confidence, 2), why, split)
+    if best is None:
         return Proposal(column, None, 0.0, Note("why-unknown"))
-    return Proposal(column, None, round(1 - mine.confidence, 2), Note("why-taken", (("field", mine.field),)))
+    return Proposal(column, None, round(1 - best.confidence, 2), Note("why-taken", (("field", best.field),)))
 
 
 def _claims(place: int, column: str, cells: Sequence[str]) -> list[_Claim]:

@@ -334,7 +334,13 @@ def test_own_fields_are_packed_by_their_type(key: str, found: str, meant: object
 
 @pytest.mark.parametrize(
     ("key", "found"),
-    [("Visits", "many"), ("Size", "XL"), ("Likes", "Tea;Rum"), ("Since", "soon"), ("Seen", "25:99")],
+    [
+        ("Visits", "many"),
+        ("Size", "XL"),
+        ("Likes", "Tea;Rum"),
+        ("Since", "soon"),
+        ("Seen", "1990-05-07 25:99"),
+    ],
 )
 def test_an_own_field_of_the_wrong_type_is_an_issue(key: str, found: str) -> None:
     assert own(key, found, "") == ([None, None], ["bad-custom-field"])
