@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from importer.errors import InputError
 
@@ -30,6 +30,7 @@ class Archive:
         self._name = name
         self._packed = path.stat().st_size
         self._unpacked = 0
+        self._open: list[IO[bytes]] = []
         try:
             self._zip = zipfile.ZipFile(path)
         except BROKEN:
@@ -57,6 +58,7 @@ class Archive:
             raise InputError("password", name=self._name)
         try:
             with self._zip.open(info) as file:
+                self._open.append(file)
                 while piece := file.read(PIECE):
                     self._count(len(piece))
                     yield piece
@@ -80,6 +82,9 @@ class Archive:
             raise InputError("zip-bomb", name=self._name)
 
     def close(self) -> None:
+        """Closes the archive, and members that were not read to their ends."""
+        for file in self._open:
+            file.close()
         self._zip.close()
 
     def __enter__(self) -> Self:

@@ -22,7 +22,7 @@ from importer.errors import InputError
 LEAST_MEMORY = 1 << 29
 """Bytes the process may always have."""
 MOST_MEMORY = 3 << 30
-LEAST_SECONDS = 45.0
+LEAST_SECONDS = 40.0
 SECONDS_PER_MEGABYTE = 2.0
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 _FREE = 0xFFFFFFFA
 """From here on a sector number is a mark, not a sector."""
 _HEADER_SECTORS = 109
-_MOST_SECTORS = 1 << 21
 _ENTRY = 128
 _MINI_CUTOFF = 4096
 _FILEPASS = 0x2F
@@ -36,7 +35,7 @@ class CompoundFile:
         return tuple(self._entries)
 
     def stream(self, name: str) -> bytes:
-        """A stream's bytes, as far as the file has them; empty if there is none."""
+        """A stream's bytes, as far as the file has them; empty if there is none. Raises ValueError."""
         begin, size = self._entries.get(name, (_FREE, 0))
         if size < _MINI_CUTOFF:
             parts = [self._mini[at * 64 : at * 64 + 64] for at in _chain(begin, self._mini_table)]
@@ -86,11 +85,14 @@ class CompoundFile:
 
 
 def _chain(begin: int, table: list[int]) -> Iterator[int]:
-    seen = 0
-    while begin < len(table) and begin < _FREE and seen < _MOST_SECTORS:
+    """The sectors of a chain; ValueError if it runs in a circle."""
+    for _ in range(len(table)):
+        if begin >= len(table) or begin >= _FREE:
+            return
         yield begin
         begin = table[begin]
-        seen += 1
+    if begin < len(table):
+        raise ValueError("damaged")
 
 
 def has_password(workbook: bytes) -> bool:

@@ -118,20 +118,18 @@ def _compound(opened: _Opened, options: ReadOptions) -> Source:
 
     try:
         compound = CompoundFile.from_path(opened.path)
+        part = next((name for name in compound.names() if name.casefold() in ("workbook", "book")), None)
+        workbook = compound.stream(part) if part else b""
     except ValueError:
         raise InputError("workbook-damaged", name=opened.name) from None
     names = compound.names()
-    if "EncryptedPackage" in names:
+    if "EncryptedPackage" in names or has_password(workbook):
         raise InputError("password", name=opened.name)
     foreign = next((label for stream, label in _WORD_STREAMS.items() if stream in names), None)
-    if foreign:
+    if foreign and not part:
         raise InputError("foreign-format", name=opened.name, found=foreign)
-    part = next((name for name in names if name.casefold() in ("workbook", "book")), None)
     if part is None:
         raise InputError("workbook-damaged", name=opened.name)
-    workbook = compound.stream(part)
-    if has_password(workbook):
-        raise InputError("password", name=opened.name)
     book = NativeBook(opened.path, opened.name, look(workbook) if part.casefold() == "workbook" else None)
     return WorkbookSource(opened.origin, "xls", book, options)
 
