@@ -20,6 +20,7 @@ HEADER_SECONDS = 15.0
 KEEP_ALIVE_SECONDS = 75
 MAX_CONNECTIONS = 1000
 STEP_SECONDS = 10.0
+_TURNS = 5
 _PAUSES = (0.0,) * 5 + (0.01,) * 200
 """Mostly the next turn of the loop will do; two seconds for whoever does not read what is sent."""
 
@@ -38,7 +39,7 @@ class Wire:
 
     async def leave(self, seconds: float) -> None:
         """Cuts all connections and refuses new ones for a while."""
-        self._server.leave(seconds)
+        await self._server.leave(seconds)
         await self._settled()
 
     async def break_off(self, body: bytes) -> None:
@@ -121,6 +122,7 @@ class Server(uvicorn.Server):
         self._stopped: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._return: asyncio.Task[None] | None = None
+        self._away = False
 
     def stop(self) -> None:
         """Ends serving; may be called from another thread."""
@@ -164,8 +166,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._return is not None:
             self._return.cancel()
-        for server in self.servers:
-            server.close()
+        await self._refuse()
         self.release()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
@@ -174,24 +175,37 @@ class Server(uvicorn.Server):
         await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
         await asyncio.sleep(0)
 
-    def leave(self, seconds: float) -> None:
+    async def leave(self, seconds: float) -> None:
         """Resets all connections and refuses new ones for so long; away already, it stays so."""
-        if self._return is not None and not self._return.done():
+        if self._away:
             return
+        self._away = True
         address = self._listener.getsockname()
-        for server in self.servers:
-            server.close()
+        await self._refuse()
         self._listener.close()
         # Bound but not listening: the port stays ours, and connections to it are refused.
         self._listener = bound(address[0], address[1])
         for connection in list(self.server_state.connections):
             reset(connection.transport)
+        self._return = asyncio.get_running_loop().create_task(self._come_back(seconds))
+
+    async def _refuse(self) -> None:
+        """Closes the listeners, once every connection that asyncio has accepted is a connection of ours: one
+        in between would stay open, and nobody would ever answer it."""
         loop = asyncio.get_running_loop()
-        self._return = loop.create_task(self._come_back(seconds))
+        for server in self.servers:
+            for listener in server.sockets:
+                with contextlib.suppress(NotImplementedError):  # the loop of Windows accepts differently
+                    loop.remove_reader(listener.fileno())
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        for server in self.servers:
+            server.close()
 
     async def _come_back(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
         await super().startup([self._listener])
+        self._away = False
 
 
 def bound(host: str, port: int) -> socket.socket:
