@@ -91,7 +91,7 @@ class Mapper:
         skips = work.skips()
         fields = work.fields()
         index = chunk.frame.index.to_numpy()
-        skipped = {int(row) for skip in skips for row in skip.rows}
+        skipped = {row for skip in skips for row in skip.rows.tolist()} if work.issues else set()
         return MappedChunk(
             sheet=chunk.sheet,
             frame=columns.frame(fields, index),

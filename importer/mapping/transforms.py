@@ -16,7 +16,17 @@ from importer.mapping.document import FieldRule
 from importer.mapping.filters import Filter
 from importer.mapping.names import matches, normal
 from importer.mapping.people import NameRule
-from importer.mapping.texts import choose, concat, constant, joined, mask, nonempty, rework, starting_with
+from importer.mapping.texts import (
+    choose,
+    concat,
+    constant,
+    joined,
+    mask,
+    memory,
+    nonempty,
+    rework,
+    starting_with,
+)
 
 _AMBIGUOUS = "\x00"
 """Marks dates whose order is not known; no cell begins with it."""
@@ -158,10 +168,10 @@ def both_readings(text: str) -> str | None:
 def full_names(full: pa.Array | None, first: pa.Array, last: pa.Array) -> pa.Array:
     """Full names, made from first and last where empty: with a blank, Chinese ones without."""
     made = joined((first, last), " ")
-    han = mask(pc.match_substring_regex(made, f"{people.HAN} {people.HAN}"))
-    if han.any():
-        close = han & mask(pc.match_substring_regex(first, f"{people.HAN}$"))
-        made = choose(close, concat(first, last), made)
+    if not memory(made)[1].tobytes().isascii():
+        han = mask(pc.match_substring_regex(first, f"{people.HAN}$"))
+        han &= mask(pc.match_substring_regex(last, f"^{people.HAN}"))
+        made = choose(han, concat(first, last), made)
     return made if full is None else choose(nonempty(full), full, made)
 
 
