@@ -9,7 +9,7 @@ import re
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from openpyxl import Workbook, load_workbook
@@ -118,7 +118,7 @@ def _places(sheet: Worksheet, header_row: int) -> dict[str, int]:
 def _write_own(sheet: Worksheet, notes: SheetNotes, plan: Plan) -> None:
     header_row = plan.origin.header_row or 1
     places = _places(sheet, header_row)
-    used = max((cell.column for cell in _filled(sheet)), default=0)
+    used = max((column for (_, column), cell in _cells(sheet).items() if cell.value is not None), default=0)
     for name in OWN_COLUMNS:
         if name not in places:
             used += 1
@@ -131,14 +131,17 @@ def _write_own(sheet: Worksheet, notes: SheetNotes, plan: Plan) -> None:
         _put(head, name, plan)
         head.fill, head.font = HEAD, HEAD_FONT
         sheet.column_dimensions[get_column_letter(column)].width = WIDTHS[name]
+    filled = _cells(sheet)
     for row, texts in _own_texts(notes):
         for column, text in zip(columns, (str(row), *texts), strict=True):
-            if text or sheet.cell(row, column).value is not None:
+            if text or (row, column) in filled:
                 _put(sheet.cell(row, column), text, plan)
 
 
-def _filled(sheet: Worksheet) -> Iterator[Cell]:
-    return (cell for row in sheet.iter_rows() for cell in row if cell.value is not None)
+def _cells(sheet: Worksheet) -> Mapping[tuple[int, int], Cell | MergedCell]:
+    """The cells there are, by row and column: openpyxl's public ways would make all others too."""
+    found: Mapping[tuple[int, int], Cell | MergedCell] = sheet._cells
+    return found
 
 
 def _own_texts(notes: SheetNotes) -> Iterator[tuple[int, Sequence[str]]]:
