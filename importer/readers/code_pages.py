@@ -22,11 +22,12 @@ _LATIN = {
     "cp1250": ("ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "ăâîşţ", "čćđšž"),
     "cp1254": ("çğıöşüâîû",),
 }  # fmt: skip
-_PRIOR = {"cp1252": 0.05}
-"""The code page of most of the world's older spreadsheets."""
 _UNLIKELY = {
     "cp1252": re.compile("õ(?![esa])|[ðýþÐÝÞ]", re.IGNORECASE),  # õ in Portuguese; Icelandic's own letters
-    "cp1250": re.compile("ń(?=[aeiouyó])|[ŕĺ]", re.IGNORECASE),  # Polish writes ni there; rare Slovak letters
+    "cp1250": re.compile(  # Polish writes ni there, Czech and Romanian never write these; no word is one letter
+        r"ń(?=[aeiouyó])|[ŕĺ]|č(?=[rdmtg])|ă(?=[aeiou])|\bNş|(?<![^\W\d_])[^\x00-\x7f\W\d_](?![^\W\d_])",
+        re.IGNORECASE,
+    ),
     "cp1254": re.compile("[ðýþ]", re.IGNORECASE),
 }
 _VIETNAMESE = frozenset("ăâđêôơưáàéèíóòúùýĂÂĐÊÔƠƯ\u0300\u0301\u0303\u0309\u0323")
@@ -44,6 +45,8 @@ class CodePage:
     label: str
     fit: Callable[[str], float]
     """About 1 for text that was meant, 0 or less for text that was not."""
+    prior: float = 0.0
+    """How much likelier it is than others before the text is looked at."""
 
 
 def _average(total: float, count: int) -> float:
@@ -64,7 +67,7 @@ def _latin(page: str) -> Callable[[str], float]:
         best = max(sum(letters[mark] for mark in language & letters.keys()) for language in languages)
         odd = _odd_words(text) + 0.6 * len(_UNLIKELY[page].findall(text))
         total = 0.55 * known + 0.4 * best + 0.7 * symbols - strange - odd
-        return _average(total, count) + _PRIOR.get(page, 0.0)
+        return _average(total, count)
 
     return fit
 
@@ -218,7 +221,7 @@ CODE_PAGES = (
     CodePage("cp950", "Big5", _cjk(_big5)),
     CodePage("cp932", "Shift_JIS", _cjk(_shift_jis)),
     CodePage("cp949", "EUC-KR", _cjk(_hangul)),
-    CodePage("cp1252", "Windows-1252", _latin("cp1252")),
+    CodePage("cp1252", "Windows-1252", _latin("cp1252"), prior=0.06),
     CodePage("cp1250", "Windows-1250", _latin("cp1250")),
     CodePage("cp1251", "Windows-1251", _cyrillic),
     CodePage("cp1254", "Windows-1254", _latin("cp1254")),

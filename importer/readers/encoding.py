@@ -14,7 +14,7 @@ from importer.readers.header import known_names
 from importer.readers.options import ReadOptions
 from importer.readers.survey import Survey, byte_order_mark
 
-CLEAR = 0.06
+CLEAR = 0.12
 """The best code page must fit better by so much, unless the runner-up reads the same text."""
 LEAST_FIT = 0.2
 _VALID_PER_BAD = 3
@@ -79,26 +79,46 @@ def canonical(encoding: str) -> str:
     return _ALIASES.get(plain, plain)
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The sample as one code page has it, and how well it fits."""
+
+    page: CodePage
+    text: str
+    fit: float
+
+    def ahead_of(self, other: _Reading) -> float:
+        """How much better it fits in the characters that the two read differently."""
+        prior = self.page.prior - other.page.prior
+        return (self.fit - other.fit) / _share_apart(self.text, other.text) + prior
+
+
 def _best_code_page(seen: Survey, options: ReadOptions, name: str) -> Encoding:
-    judged = sorted(
-        (
-            (page.fit(text) + _header_bonus(seen.head, page, options.known), text, page)
-            for page in CODE_PAGES
-            if (text := _decoded(seen, page)) is not None
-        ),
-        key=lambda judgement: -judgement[0],
-    )
-    if not judged or judged[0][0] < LEAST_FIT:
-        if all(byte in seen.sample for byte in (b"\x81", b"\x8d")):
-            return Encoding("latin-1", 0.3)
+    readings = []
+    for page in CODE_PAGES:
+        text = _decoded(seen, page)
+        if text is not None:
+            bonus = _header_bonus(seen.head, page, options.known)
+            readings.append(_Reading(page, text, page.fit(text) + bonus))
+    readings.sort(key=lambda reading: -(reading.fit + reading.page.prior))
+    if not readings or readings[0].fit < LEAST_FIT:
         raise InputError("encoding-unknown", name=name)
-    fit, text, best = judged[0]
-    rivals = [(other, page) for other, reading, page in judged[1:] if reading != text]
-    margin = fit - rivals[0][0] if rivals else 1.0
-    if margin < CLEAR:
-        close = [best.label, *(page.label for other, page in rivals if fit - other < CLEAR)]
-        raise InputError("encoding-doubt", name=name, encodings=", ".join(close))
-    return Encoding(best.name, round(min(0.99, 0.55 + margin / 2), 2))
+    best = readings[0]
+    rivals = [(best.ahead_of(other), other) for other in readings[1:] if other.text != best.text]
+    close = [other.page.label for margin, other in rivals if margin < CLEAR]
+    if close:
+        raise InputError("encoding-doubt", name=name, encodings=", ".join([best.page.label, *close]))
+    margin = min((margin for margin, _ in rivals), default=1.0)
+    return Encoding(best.page.name, round(min(0.99, 0.55 + margin / 2), 2))
+
+
+def _share_apart(one: str, other: str) -> float:
+    """The share of characters beyond ASCII in which two readings of the same bytes differ."""
+    if len(one) != len(other):
+        return 1.0
+    beyond = sum(mark >= "\x80" for mark in one)
+    apart = sum(mark != twin for mark, twin in zip(one, other, strict=True))
+    return min(max(apart / beyond, 0.05), 1.0) if beyond else 1.0
 
 
 def _decoded(seen: Survey, page: CodePage) -> str | None:
