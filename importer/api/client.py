@@ -29,7 +29,8 @@ class Client:
     """Signed requests over pooled connections. Thread-safe: one client serves all workers.
 
     `clock` gives seconds since 1970, `sleep` takes seconds. Raises SettingsError for a base URL that cannot
-    be used (`bad-base-url`, `plain-http`) and an access key that no header can carry (`bad-access-key`).
+    be used (`bad-base-url`, `plain-http`), an access key that no header can carry (`bad-access-key`), a
+    secret that is no text (`bad-access-secret`).
     """
 
     def __init__(
@@ -44,6 +45,10 @@ class Client:
         key = connection.access_key.reveal()
         if not (key.isascii() and key.isprintable()):
             raise SettingsError("bad-access-key")
+        try:
+            connection.access_secret.reveal().encode()
+        except UnicodeEncodeError as error:
+            raise SettingsError("bad-access-secret") from error
         self._base_url = None if connection.base_url is None else check_base_url(connection.base_url)
         self.connection = connection
         self._key = key
@@ -130,7 +135,7 @@ class Client:
         if url is None:
             url = (self._base_url or endpoint.base_url) + endpoint.path
             if query:
-                url += "?" + urlencode(query)
+                url += "?" + urlencode(query, errors="replace")
             self._urls[endpoint, query] = url
         return url
 

@@ -163,7 +163,7 @@ class Transport:
                 verify=verify,
                 proxies=proxies,
             )
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise _fault(error) from error
         try:
             content = self._read(raw)

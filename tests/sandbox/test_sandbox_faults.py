@@ -22,7 +22,8 @@ from importer.sandbox.faults import load as load_faults
 from importer.settings import Secret
 
 BATCH = load("sea").endpoint
-QUICK = Timeouts(connect=2.0, read=0.3)
+QUICK = Timeouts(connect=5.0, read=0.3)
+PATIENT = Timeouts(connect=10.0, read=10.0)
 
 
 def body(*names: str) -> bytes:
@@ -37,8 +38,10 @@ def box() -> Iterator[Sandbox]:
         yield box
 
 
-def attempts(box: Sandbox, count: int = 1, request: bytes = body("ann")) -> list[Verdict]:
-    with Client(box.connection, timeouts=QUICK) as client:
+def attempts(
+    box: Sandbox, count: int = 1, request: bytes = body("ann"), timeouts: Timeouts = PATIENT
+) -> list[Verdict]:
+    with Client(box.connection, timeouts=timeouts) as client:
         return [client.attempt(BATCH, request) for _ in range(count)]
 
 
@@ -72,7 +75,7 @@ def attempts(box: Sandbox, count: int = 1, request: bytes = body("ann")) -> list
 )
 def test_each_kind(box: Sandbox, fault: str, code: str, action: Action, reached: bool, stored: int) -> None:
     box.misbehave(f"{fault} requests=1")
-    verdict = attempts(box)[0]
+    verdict = attempts(box, timeouts=QUICK if code == "read-timeout" else PATIENT)[0]
     assert (verdict.code, verdict.action, verdict.reached) == (code, action, reached)
     deadline = time.monotonic() + 5
     while len(box.customers()) < stored and time.monotonic() < deadline:
@@ -131,6 +134,22 @@ def test_two_requests_may_send_it_away_at_once(box: Sandbox) -> None:
     deadline = time.monotonic() + 5
     while attempts(box)[0].code != "0":
         assert time.monotonic() < deadline
+
+
+def test_going_away_leaves_nobody_waiting_for_an_answer() -> None:
+    found: list[str] = []
+
+    def send(box: Sandbox) -> None:
+        found.extend(verdict.code for verdict in attempts(box, 4))
+
+    for _ in range(8):
+        with Sandbox(faults=["away seconds=0.02 requests='every 3'"]) as box:
+            threads = [threading.Thread(target=send, args=(box,)) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    assert set(found) <= {"0", "connection-lost", "connection-refused", "lost-while-sending"}
 
 
 def test_numbers_of_requests(box: Sandbox) -> None:

@@ -154,7 +154,7 @@ def _cut(raw: bytes) -> Talk:
     ],
 )
 def test_broken_answers(raw: bytes, code: str, reached: bool) -> None:
-    with serving(reply(raw)) as (port, _), Client(connection(port), timeouts=QUICK) as client:
+    with serving(reply(raw)) as (port, _), Client(connection(port)) as client:
         verdict = client.attempt(BATCH, b"{}")
     assert (verdict.code, verdict.reached) == (code, reached)
     assert verdict.action is not Action.DONE
@@ -271,7 +271,8 @@ def test_a_secure_connection_that_does_not_come_about(talk: Talk, code: str, act
 
     with serving(first_bytes) as (port, _):
         there = replace(connection(port), base_url=f"https://127.0.0.1:{port}")
-        with Client(there, timeouts=Timeouts(connect=0.4, read=0.4)) as client:
+        seconds = 0.4 if code == "connect-timeout" else 10.0
+        with Client(there, timeouts=Timeouts(connect=seconds, read=seconds)) as client:
             verdict = client.attempt(BATCH, b"{}")
     assert (verdict.code, verdict.action, verdict.reached) == (code, action, False)
 
@@ -345,6 +346,13 @@ def test_an_access_key_that_no_header_carries_is_refused() -> None:
     for key in ("a\nb", "钥匙"):
         with pytest.raises(SettingsError, match="access key"):
             Client(connection(1, key))
+
+
+def test_a_secret_that_is_no_text_is_refused() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Client(replace(connection(1), access_secret=Secret("geheim\udcff")))
+    assert caught.value.code == "bad-access-secret"
+    assert "geheim" not in str(caught.value)
 
 
 def test_the_clock_is_corrected_by_the_servers() -> None:
