@@ -44,7 +44,7 @@ class Custom:
     def type(self) -> str:
         if self.tenant is not None:
             return TYPES.get(self.tenant.field_type, "text")
-        return self.rule.type or "text"
+        return self.rule.type or _by_key(self.key)
 
     @property
     def expected(self) -> str:
@@ -69,6 +69,13 @@ class Custom:
     def _coded(self, text: str) -> str:
         found = _CODERS[self.type](text, self)
         return _FAULT if found is None else json.dumps(found, ensure_ascii=False)
+
+
+def _by_key(key: str) -> str:
+    """The type that a key tells: in the vendor's lists customize_2_16 is a number, customize_5_19 a date.
+    Choices are taken as text: without the tenant's list their ids are unknown."""
+    found = re.fullmatch(r"customize_([256])_\d+", key)
+    return TYPES[int(found[1])] if found else "text"
 
 
 def _number(text: str, custom: Custom) -> object:

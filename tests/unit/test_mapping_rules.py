@@ -378,6 +378,23 @@ def test_packed_texts_are_what_json_reads_back(cells: list[str]) -> None:
     assert [text and json.loads(text)["customize_1_1"] for text in texts] == [cell or None for cell in cells]
 
 
+def test_without_the_tenant_s_list_a_key_tells_numbers_and_dates() -> None:
+    rules = NAMES + "".join(f"[custom.customize_{kind}_9]\n" for kind in range(1, 8))
+    cells = {f"customize_{kind}_9": ["7"] for kind in range(1, 8)} | {
+        "customize_5_9": ["1990/5/7"],
+        "customize_6_9": [""],
+    }
+    found = mapped(rules, cells)
+    assert json.loads(values(found, "customize_field")[0] or "") == {
+        "customize_1_9": "7",
+        "customize_2_9": 7,
+        "customize_3_9": "7",
+        "customize_4_9": "7",
+        "customize_5_9": "1990-05-07",
+        "customize_7_9": "7",
+    }
+
+
 @pytest.mark.parametrize(
     ("rules", "code"),
     [
