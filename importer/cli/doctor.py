@@ -56,12 +56,13 @@ def command(contract: str | None, as_json: bool, profile: str | None) -> int:
     """Check that settings are complete, the host is reached, the clock is right and the credentials are
     accepted. Asks the server for the tenant's fields; imports nothing.
 
-    Exit codes: 0 all is well · 4 settings are missing or refused · 5 the server is not reached.
+    Exit codes: 0 all is well · 4 settings are missing or refused · 5 the server is not reached; of several
+    faults the first one in the list decides.
     """
     resolved = resolve(load_file().profile(profile), contract)
     settings = _settings(resolved)
     offset, checks = _examine(resolved)
-    code = max((check.exit_code for check in checks), default=0)
+    code = next((check.exit_code for check in checks if check.exit_code), 0)
     if as_json:
         found = {
             "ok": code == 0,
