@@ -51,8 +51,19 @@ def fields(*header: str) -> dict[str, str | None]:
             "Jenis kelamin",
         ),
         ("Tên", "Họ", "SĐT", "Thư điện tử", "Quốc gia", "Ngày sinh", "Ghi chú", "Giới tính"),
+        (
+            "Vorname",
+            "Nachname",
+            "Handynummer",
+            "E-Mail-Adresse",
+            "Land",
+            "Geburtsdatum",
+            "Notizen",
+            "Geschlecht",
+        ),
+        ("Prénom", "Nom", "Téléphone", "Courriel", "Pays", "Date de naissance", "Remarques", "Sexe"),
     ],
-    ids=("en", "zh", "es", "pt", "id", "vi"),
+    ids=("en", "zh", "es", "pt", "id", "vi", "de", "fr"),
 )
 def test_labels_are_known_in_the_languages_of_the_markets(header: tuple[str, ...]) -> None:
     wanted = ("first_name", "last_name", "sms_phone", "email", "country", "birthday", "remark", "gender")
