@@ -122,23 +122,29 @@ def check_command(mapping_file: str, file: str | None, contract: str, **reading:
             found, source.header, contracts.load(contract), look=_look(source), dry_run=True
         )
         click.echo(sentence("mapping-fits", {"file": file}, current()))
-        _tell_columns(found, mapper, source.header)
+        _tell_columns(mapper)
         chunk = next(iter(source.chunks()), None)
         if chunk is not None:
             _preview(mapper, chunk)
     return int(ExitCode.DONE)
 
 
-def _tell_columns(found: MappingFile, mapper: Mapper, header: Sequence[str]) -> None:
+def _tell_absent(found: MappingFile, header: Sequence[str]) -> None:
+    """All columns that the file lacks, before the first of them may be an error."""
     from importer.mapping.names import find, listed
+
+    absent = [name for name in found.columns() if find(name, header) is None]
+    if absent:
+        click.echo(sentence("mapping-absent-headers", {"columns": listed(absent)}, current()))
+
+
+def _tell_columns(mapper: Mapper) -> None:
+    from importer.mapping.names import listed
 
     for note in mapper.notes:
         click.echo(note.sentence(current()))
     if mapper.unused:
         click.echo(sentence("columns-left-out", {"columns": listed(mapper.unused)}, current()))
-    absent = [name for name in found.columns() if find(name, header) is None]
-    if absent:
-        click.echo(sentence("mapping-absent-headers", {"columns": listed(absent)}, current()))
 
 
 def _preview(mapper: Mapper, chunk: Chunk) -> None:

@@ -83,8 +83,11 @@ def test_check_tells_the_place_of_a_mistake_and_a_missing_header(
 ) -> None:
     Path("m.toml").write_text('[fields.first_name]\nfrom = "Nombre"\ncolour = 1\n', "utf-8")
     assert "m.toml, line 3" in call(capsys, "mapping", "check", "m.toml", code=ExitCode.INPUT)
-    Path("m.toml").write_text('[fields.first_name]\nfrom = "Nombres"\n', "utf-8")
-    assert "“Nombre”" in call(capsys, "mapping", "check", "m.toml", sheet, code=ExitCode.INPUT)
+    Path("m.toml").write_text('[fields.first_name]\nfrom = ["Nombres", "Alias"]\n', "utf-8")
+    assert cli.invoke(["mapping", "check", "m.toml", str(sheet)]) == ExitCode.INPUT
+    found = capsys.readouterr()
+    assert "“Nombres”, “Alias”" in found.out
+    assert "“Nombre”" in found.err
 
 
 def test_messages_can_be_chinese(sheet: Path, capsys: pytest.CaptureFixture[str]) -> None:
