@@ -118,6 +118,7 @@ def check_command(mapping_file: str, file: str | None, contract: str, **reading:
     if file is None:
         return int(ExitCode.DONE)
     with _opened(file, found, reading) as source:
+        _tell_absent(found, source.header)
         mapper = mapping.compile(
             found, source.header, contracts.load(contract), look=_look(source), dry_run=True
         )
