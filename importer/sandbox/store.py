@@ -88,6 +88,7 @@ class Store:
         if self._one("PRAGMA application_id") != APPLICATION_ID:
             if self._one("SELECT count(*) FROM sqlite_master"):
                 raise sqlite3.DatabaseError("it is a database of something else")
+            self._db.execute("PRAGMA page_size = 16384")  # measured: the quickest for contacts in no order
             self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         elif self._one("PRAGMA user_version") != VERSION:
             raise sqlite3.DatabaseError("it is of another version of the sandbox")
