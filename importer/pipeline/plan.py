@@ -21,6 +21,7 @@ from importer.mapping.names import normal
 from importer.model import Destination, Mode, Note, TenantField
 from importer.pipeline import tenant
 from importer.readers import ReadOptions, Source, open_source
+from importer.readers.workbook import ALL_SHEETS
 from importer.reports import OWN_COLUMNS, again
 from importer.settings import Connection, Duplicates, RunOptions
 
@@ -84,6 +85,10 @@ def make(
     try:
         prior = _prior_run(source, journal) if again.is_own(source.header) else None
         options, chosen = _as_before(options, chosen, prior)
+        if prior is not None and options.sheet is None and len(source.sheets) > 1 and _read_all(prior):
+            source.close()
+            options = replace(options, sheet=ALL_SHEETS)
+            source = _open(file, options, chosen)
         plan = _settle(source, options, chosen, connection, journal)
         return replace(plan, reported=prior)
     except BaseException:
@@ -234,6 +239,7 @@ def _open(file: Path | str, options: RunOptions, chosen: MappingFile | None) -> 
             encoding=options.encoding,
             delimiter=options.delimiter,
             known=known,
+            optional=again.is_summary,
         ),
     )
 
@@ -261,6 +267,11 @@ def _as_before(
         chosen = mappings.load_text(prior.mapping, prior.mapping_name)
     mode = prior.mode if options.mode is None else options.mode
     return replace(options, mode=mode, contract=options.contract or prior.contract), chosen
+
+
+def _read_all(record: RunRecord) -> bool:
+    """True for a run over all sheets of a workbook: the annotated one has its rows on several, too."""
+    return bool(json.loads(record.read_options).get("sheet") == ALL_SHEETS)
 
 
 def _check_destination(record: RunRecord, destination: Destination | None) -> None:

@@ -11,6 +11,10 @@ def _nothing_known(name: str) -> bool:
     return False
 
 
+def _none_optional(name: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class ReadOptions:
     """What the user, or the mapping, knows about a file; None leaves it to detection."""
@@ -26,5 +30,7 @@ class ReadOptions:
     """Whether a header cell is a name that some mapping or the contract knows."""
     any_table: bool = False
     """Whether a table without known names is read too, with its fullest first row as the header."""
+    optional: Callable[[str], bool] = _none_optional
+    """Whether a sheet of this name may hold no table: read with `all`, it is left out instead of refused."""
     chunk_rows: int = 8192
     """The most rows a chunk may have."""

@@ -9,6 +9,7 @@ import pandas as pd
 
 from importer.errors import InputError
 from importer.model import Chunk, Note
+from importer.readers.header import Layout
 from importer.readers.options import ReadOptions
 from importer.readers.source import Origin, SheetInfo, Source
 from importer.readers.tables import Table
@@ -40,7 +41,10 @@ class WorkbookSource(Source):
         self.sheets = _measured(infos, tables)
         several = options.sheet == ALL_SHEETS
         self._tables = [
-            (table, table.lay_out(options, self.name)) for table in tables if not several or table.extent()[0]
+            (table, layout)
+            for table in tables
+            if not several or table.extent()[0]
+            if (layout := self._laid_out(table, several)) is not None
         ]
         self.sheet = self._tables[0][0].sheet if len(self._tables) == 1 else None
         self.header_row = self._tables[0][1].header_row if self._tables else None
@@ -49,9 +53,18 @@ class WorkbookSource(Source):
         )
         self.header = tuple(dict.fromkeys(name for _, layout in self._tables for name in layout.header))
         self.notes = (
-            *_other_sheets(infos, [info.name for info in chosen]),
+            *_other_sheets(infos, [table.sheet for table, _ in self._tables]),
             *(note for _, layout in self._tables for note in layout.notes),
         )
+
+    def _laid_out(self, table: Table, several: bool) -> Layout | None:
+        """The sheet's columns; None for one of several that need not hold a table, and doesn't."""
+        try:
+            return table.lay_out(self._options, self.name)
+        except InputError as error:
+            if several and error.code == "no-header" and self._options.optional(table.sheet):
+                return None
+            raise
 
     def chunks(self) -> Iterator[Chunk]:
         for table, layout in self._tables:

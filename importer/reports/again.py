@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer import columns
+from importer import columns, messages
 from importer.model import Chunk
 from importer.reports import cells
 from importer.reports.plan import OWN_COLUMNS
@@ -35,6 +35,12 @@ class Prior:
 def is_own(header: Sequence[str]) -> bool:
     """True for a file that the importer wrote: it has a column `_run`."""
     return "_run" in header
+
+
+def is_summary(sheet: str) -> bool:
+    """True for the name of the sheet with the summary that annotated.xlsx ends with."""
+    titles = (messages.sentence("sheet-summary", {}, lang) for lang in messages.LANGUAGES)
+    return any(sheet == title or sheet.startswith(f"{title} ") for title in titles)
 
 
 def original_header(header: Sequence[str], *, escaped: bool) -> tuple[str, ...]:

@@ -70,8 +70,9 @@ def annotate(book: Workbook, sheets: dict[str, SheetNotes], plan: Plan) -> bool:
         if name not in book.sheetnames or not isinstance(book[name], Worksheet):
             raise NotAnnotatableError
         sheet = book[name]
-        _write_own(sheet, notes, plan)
-        places = _places(sheet, plan.origin.header_row or 1)
+        header_row = _header_row(sheet, notes, plan) if len(sheets) > 1 else plan.origin.header_row or 1
+        _write_own(sheet, header_row, notes, plan)
+        places = _places(sheet, header_row)
         for mark in notes.marks(plan):
             place = places.get(mark.column)
             if place is not None:
@@ -115,8 +116,14 @@ def _places(sheet: Worksheet, header_row: int) -> dict[str, int]:
     return places
 
 
-def _write_own(sheet: Worksheet, notes: SheetNotes, plan: Plan) -> None:
-    header_row = plan.origin.header_row or 1
+def _header_row(sheet: Worksheet, notes: SheetNotes, plan: Plan) -> int:
+    """Where this one of several sheets has its header: the row above its first with most names in it."""
+    above = int(notes.lines[0].rows[0]) if notes.lines else 2
+    names = set(plan.origin.header)
+    return max(range(1, max(above, 2)), key=lambda row: len(names & _places(sheet, row).keys()))
+
+
+def _write_own(sheet: Worksheet, header_row: int, notes: SheetNotes, plan: Plan) -> None:
     places = _places(sheet, header_row)
     used = max((column for (_, column), cell in _cells(sheet).items() if cell.value is not None), default=0)
     for name in OWN_COLUMNS:

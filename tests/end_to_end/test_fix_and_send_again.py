@@ -118,6 +118,8 @@ def test_the_loop_ends_with_every_row_in(
     assert len(box.customers()) == len(GOOD)
     assert summary(work / "again")["mode"] == "keep"
     lines = results(work / "again")
+    skipped = sum(line["_status"] == "skipped" for line in lines)
+    assert skipped == (len(GOOD) - len(SPOILT) if report == "annotated.xlsx" else 0)
     assert [line["Remark"] for line in lines if line["Remark"].startswith("''")] in ([], ["''quoted"])
 
 
@@ -168,3 +170,31 @@ def test_a_sheet_that_was_named_is_found_again_without_a_flag(
     book.save(work / "out" / "annotated.xlsx")
     assert importer("run", "out/annotated.xlsx", "--report-dir", "again").code == 0
     assert content(box) == WANTED
+
+
+def test_all_sheets_of_a_run_over_all_are_read_again_without_a_flag(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    lines = spoilt_lines()
+    write(work / "in.xlsx", lines[:2])
+    book = openpyxl.load_workbook(work / "in.xlsx")
+    more = book.create_sheet("More")
+    more.append(["all of them"])
+    more.append([])
+    for line in (HEADER, *lines[2:]):
+        more.append(line)
+    for cell in more["G"]:
+        cell.data_type = "s" if cell.value else "n"
+    book.save(work / "in.xlsx")
+    importer("run", "in.xlsx", "--sheet", "all", "--report-dir", "out", "--excel-report")
+    book = openpyxl.load_workbook(work / "out" / "annotated.xlsx")
+    assert book.sheetnames == ["People", "More", "Import summary"]
+    for sheet, head, first, count in (("People", 1, 0, 2), ("More", 3, 2, 3)):
+        names = {cell.value: cell.column for cell in book[sheet][head]}
+        for row in range(head + 1, head + 1 + count):
+            mend_row(book[sheet], row, first + row - head - 1, names)
+    book.save(work / "out" / "annotated.xlsx")
+    assert importer("run", "out/annotated.xlsx", "--report-dir", "again").code == 0
+    assert content(box) == WANTED
+    statuses = [line["_status"] for line in results(work / "again")]
+    assert statuses.count("skipped") == len(GOOD) - len(SPOILT)
