@@ -24,7 +24,7 @@ _LATIN = {
 }  # fmt: skip
 _UNLIKELY = {
     "cp1252": re.compile("õ(?![esa])|[ðýþÐÝÞ]", re.IGNORECASE),  # õ in Portuguese; Icelandic's own letters
-    "cp1250": re.compile(  # Polish writes ni there, Czech and Romanian never write these; no word is one letter
+    "cp1250": re.compile(  # Polish writes ni there, Czech and Romanian never these; no word is one letter
         r"ń(?=[aeiouyó])|[ŕĺ]|č(?=[rdmtg])|ă(?=[aeiou])|\bNş|(?<![^\W\d_])[^\x00-\x7f\W\d_](?![^\W\d_])",
         re.IGNORECASE,
     ),

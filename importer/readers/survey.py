@@ -42,7 +42,7 @@ class Survey:
     bad_bytes: int = 0
     """Bytes that are not UTF-8."""
     sample: bytes = b""
-    """Lines that are not ASCII, from all over the file; empty if the whole is UTF-8."""
+    """Lines that are not ASCII, from all parts of the file that are not UTF-8."""
     cut_lines: int = 0
     """How many of them were shortened, perhaps in the middle of a character."""
     _lines: list[bytes] = field(default_factory=list)
@@ -90,7 +90,7 @@ def _take(seen: Survey, piece: bytes) -> None:
             bad = sum(map(len, _BAD.findall(text)))
             seen.bad_bytes += bad
             seen.multibyte += sum(map(len, _BEYOND_ASCII.findall(text))) - bad
-    _sample(seen, piece)
+        _sample(seen, piece)
 
 
 def _sample(seen: Survey, piece: bytes) -> None:
