@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from importer import columns
 from importer.columns import TEXT
 
 RISKY = "=+-@\t\r'"
@@ -63,12 +64,12 @@ def unescaped(cells: pa.Array) -> pa.Array:
 
 def quoted(cells: pa.Array) -> pa.Array:
     """A column as CSV: quotation marks around the cells that need them, and only those."""
-    data, offsets = _bytes(cells)
+    offsets, data = columns.memory(cells)
     raw = data.tobytes()
     marks = b'"' in raw
     if not (marks or b"," in raw or b"\n" in raw or b"\r" in raw):
         return cells
-    places = np.flatnonzero(_QUOTED[data]) + offsets[0]
+    places = np.flatnonzero(_QUOTED[data])
     mask = np.zeros(len(cells), dtype=bool)
     mask[np.searchsorted(offsets, places, side="right") - 1] = True
     inner = pc.replace_substring(cells, '"', '""') if marks else cells
@@ -77,31 +78,18 @@ def quoted(cells: pa.Array) -> pa.Array:
 
 def content(cells: pa.Array) -> memoryview:
     """The UTF-8 of all cells of a column, one after the other, without a copy."""
-    return _bytes(cells)[0].data
+    return columns.memory(cells)[1].data
 
 
 def has_bytes(cells: pa.Array, wanted: bytes) -> bool:
     """True if the column's text holds these bytes anywhere."""
-    return wanted in _bytes(cells)[0].tobytes()
+    return wanted in columns.memory(cells)[1].tobytes()
 
 
 def _begins(cells: pa.Array, table: np.ndarray) -> pa.Array | None:
     """Which cells begin with a byte of the table, as a mask; None if none does."""
-    data, offsets = _bytes(cells)
+    offsets, data = columns.memory(cells)
     if not len(data):
         return None
-    starts = offsets[:-1] - offsets[0]
-    mask = table[data[np.minimum(starts, len(data) - 1)]] & (offsets[1:] > offsets[:-1])
+    mask = table[data[np.minimum(offsets[:-1], len(data) - 1)]] & (offsets[1:] > offsets[:-1])
     return pa.array(mask) if mask.any() else None
-
-
-def _bytes(cells: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """The UTF-8 of a large_string column without nulls (uint8) and where each cell begins (int64, n + 1).
-
-    The offsets count from the start of the buffer, the bytes from the first cell on.
-    """
-    _, places, data = cells.buffers()
-    if not len(cells) or data is None:
-        return np.empty(0, dtype=np.uint8), np.zeros(len(cells) + 1, dtype=np.int64)
-    offsets = np.frombuffer(places, dtype=np.int64, count=len(cells) + 1, offset=8 * cells.offset)
-    return np.frombuffer(data, dtype=np.uint8)[offsets[0] : offsets[-1]], offsets

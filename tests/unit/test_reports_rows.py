@@ -22,6 +22,7 @@ from importer.errors import ConservationError, ReportError
 from importer.model import Chunk, ExitCode, Issue, Mode, Outcome, Severity, Status
 from importer.reports import OWN_COLUMNS, Closed, Facts, Origin, Plan, Reports
 from importer.reports.again import is_own, original_header, restore
+from importer.reports.cells import escape, escaped, quote, quoted, unescaped
 from importer.reports.summary import schema
 
 HEADER = ("Name", "Phone", "=Sum")
@@ -299,3 +300,12 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_anything_is_sent(tmp_
 def test_only_a_run_column_makes_a_file_one_of_ours() -> None:
     assert is_own(["_row", "_run", "Name"])
     assert not is_own(["_id", "Name", "run", "_row"])
+
+
+@given(cells=st.lists(CELL, max_size=8), start=st.integers(0, 3))
+def test_a_column_is_dressed_for_csv_cell_by_cell_wherever_it_was_cut(cells: list[str], start: int) -> None:
+    column = columns.array(["'cut, off", *cells])[start:]
+    left = ["'cut, off", *cells][start:]
+    dressed = quoted(escaped(column))
+    assert dressed.to_pylist() == [quote(escape(cell)) for cell in left]
+    assert unescaped(escaped(column)).to_pylist() == left
