@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from importer.cli.language import current, lang_option
-from importer.errors import ImporterError, SettingsError, UsageError
+from importer.errors import ImporterError, JournalError, SettingsError, UsageError
 from importer.messages import sentence
 from importer.settings import Profile, SettingsFile, load_file
 
@@ -82,18 +82,23 @@ def run(name: str, release: str | None, verbose: bool, settings: Path | None, en
     """
     from importer.cli.running import signals
     from importer.jobs.log import open_log
-    from importer.jobs.round import Round, Surroundings
+    from importer.jobs.round import Round, Surroundings, unstarted
     from importer.journal import Journal
     from importer.journal.jobs import RoundResult
 
     found = _find(name, settings, env_file)
+    around = Surroundings(lang=current())
     echo = (lambda line: click.echo(line, err=True)) if verbose else None
-    around = Surroundings(echo=echo, lang=current())
-    with Journal.open() as journal:
-        log = open_log(found.job, around.clock, echo)
-        this = Round(found.job, found.profile, journal, log, around, release=release)
-        with signals(this.stopper):
-            report = this.go()
+    log = open_log(found.job, around.clock, echo)
+    try:
+        opened = Journal.open()
+    except JournalError as error:
+        report = unstarted(found.job, log, around, error)
+    else:
+        with opened as journal:
+            this = Round(found.job, found.profile, journal, log, around, release=release)
+            with signals(this.stopper):
+                report = this.go()
     if not report.good and report.result is not RoundResult.OVERLAPPED:
         click.echo(report.text(), err=True, nl=False)
     for warning in report.warnings:

@@ -111,7 +111,9 @@ def _read(job: str) -> list[str]:
 
 
 def _write(lines: list[str], job: str) -> None:
-    done = _crontab(["-"], job, "".join(f"{line}\n" for line in lines))
+    # A crontab that was made for this job alone goes with it.
+    content = "".join(f"{line}\n" for line in lines)
+    done = _crontab(["-"], job, content) if lines else _crontab(["-r"], job)
     if done.returncode:
         raise SettingsError("no-crontab", job=job, reason=done.stderr.strip() or done.returncode)
 

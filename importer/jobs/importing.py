@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from importer import messages
 from importer.delivery import Stopping
-from importer.errors import ImporterError, InputError, MappingError, TripwireError
+from importer.errors import ImporterError, InputError, MappingError, ReportError, TripwireError
 from importer.jobs import sharing, tripwires
 from importer.jobs.intake import Intake
 from importer.jobs.job import Job
@@ -133,7 +133,8 @@ class Importing:
         for failure in closed.failures:
             self.log.write("error", failure.code)
         if ended.state is RunState.FINISHED:
-            return self._judge(self.history.file(record.number), ended, gate.tripped)
+            result = self._judge(self.history.file(record.number), ended, gate.tripped)
+            return self._without_reports(result, closed.failures)
         says = self._told(watch.reason or self.stopper.reason) or closed.summary.stop
         return FileResult(
             record.name,
@@ -147,6 +148,13 @@ class Importing:
             ended.stop,
             says,
         )
+
+    def _without_reports(self, result: FileResult, failures: Sequence[ReportError]) -> FileResult:
+        """The rows are in, but who is to mend the rest has nothing to look at."""
+        if not failures or result.code:
+            return result
+        says = f"{self._told(failures[0])} {self._say('job-reports-missing', run=result.run)}"
+        return replace(result, exit_code=ExitCode.ROWS_LEFT, code="job-reports-missing", says=says)
 
     def _judge(self, record: FileRecord, run: RunRecord, tripped: TripwireError | None = None) -> FileResult:
         """A run that came to its end: where does its file belong?"""

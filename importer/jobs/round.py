@@ -59,8 +59,6 @@ class Surroundings:
     sleep: Callable[[float], None] = time.sleep
     connect: Connect = connect
     reach: Callable[[str], None] = _unwatched
-    echo: Callable[[str], None] | None = None
-    """Gets the log's lines, too."""
     lang: str = "en"
 
 
@@ -84,10 +82,12 @@ class Round:
         with ExitStack() as stack:
             try:
                 self._lock(stack, self.journal.job_lock(self.job.name), "job-locked")
+                number = self.journal.jobs.begin_round(self.job.name, started)
+                before = self._before()
             except LockedError as error:
                 return self._overlapped(started, error)
-            number = self.journal.jobs.begin_round(self.job.name, started)
-            before = self._before()
+            except ImporterError as error:
+                return self._close(None, self._stopped(started, [], error), None)
             self.log.write("info", "round-started", job=self.job.name, round=number)
             self.around.reach("round-begun")
             try:
@@ -114,6 +114,10 @@ class Round:
             return replace(report, result=RoundResult.OVERLAPPED)
         except ImporterError as error:
             return self._stopped(started, files, error)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            disk = DiskError("job-disk", path=error.filename or self.job.folder, reason=reason)
+            return self._stopped(started, files, disk)
         return self._finished(started, files)
 
     def _files(self, stack: ExitStack, number: int) -> Iterator[FileResult]:
@@ -167,7 +171,7 @@ class Round:
     def _finished(self, started: datetime, files: list[FileResult]) -> RoundReport:
         result, worst = RoundResult.GOOD, None
         for file in files:
-            if file.fate is FileFate.FAILED:
+            if file.fate is FileFate.FAILED or (file.fate is FileFate.DONE and file.exit_code):
                 result, worst = RoundResult.FAILED, file
             elif file.fate is FileFate.HELD and result is RoundResult.GOOD:
                 result, worst = RoundResult.HELD, file
@@ -199,35 +203,18 @@ class Round:
         self.log.write("warning", "round-overlapped", job=self.job.name, says=says)
         return self._report(started, [], RoundResult.OVERLAPPED, ExitCode.LOCKED, (error.code, says))
 
-    def _close(self, number: int, report: RoundReport, before: RoundResult | None) -> RoundReport:
+    def _close(self, number: int | None, report: RoundReport, before: RoundResult | None) -> RoundReport:
         self.around.reach("round-over")
-        ended, code = report.ended, report.exit_code
         warnings = []
         try:
-            self.journal.jobs.end_round(number, ended, report.result, code, report.code)
+            if number is not None:
+                history, ended = self.journal.jobs, report.ended
+                history.end_round(number, ended, report.result, report.exit_code, report.code)
             if report.good:
-                prune.prune(self.job, self.journal, ended, self.log)
+                prune.prune(self.job, self.journal, report.ended, self.log)
         except ImporterError as error:
             warnings.append(told(error, self._options().lang))
-        level = "info" if report.good else "error"
-        self.log.write(
-            level,
-            "round-ended",
-            result=str(report.result),
-            exit_code=int(code),
-            code=report.code,
-            files=len(report.files),
-        )
-        if notices.wanted(self.job.notices, report, before):
-            warnings += notices.send(self.job.notices, report, self.around.sleep)
-        if report.good:
-            beat = notices.beat(self.job, ended.isoformat(timespec="seconds") + "\n", self.around.sleep)
-            warnings += [f"heartbeat: {beat}"] if beat else []
-        for warning in warnings:
-            self.log.write("warning", "not-told", what=warning)
-        if self.log.failure:
-            warnings.append(f"log: {self.log.path}: {self.log.failure}")
-        return replace(report, warnings=tuple(warnings))
+        return tell(self.job, self.log, self.around, replace(report, warnings=tuple(warnings)), before)
 
     def _before(self) -> RoundResult | None:
         kept = (RoundResult.GOOD, RoundResult.HELD, RoundResult.FAILED, RoundResult.STOPPED)
@@ -245,6 +232,44 @@ class Round:
             code=result.code,
             counts=shown_counts(result.counts),
         )
+
+
+def unstarted(job: Job, log: JobLog, around: Surroundings, error: ImporterError) -> RoundReport:
+    """A round that could not begin, since the journal cannot be opened: told like any other."""
+    now, says = around.clock(), told(error, around.lang)
+    report = RoundReport(job.name, now, now, RoundResult.STOPPED, error.exit_code, (), error.code, says)
+    return tell(job, log, around, report, None)
+
+
+def tell(
+    job: Job, log: JobLog, around: Surroundings, report: RoundReport, before: RoundResult | None
+) -> RoundReport:
+    """Tells whoever wants to know. What did not work is added to the report's warnings."""
+    warnings = list(report.warnings)
+    log.write(
+        "info" if report.good else "error",
+        "round-ended",
+        result=str(report.result),
+        exit_code=int(report.exit_code),
+        code=report.code,
+        files=len(report.files),
+    )
+    if notices.wanted(job.notices, report, before):
+        warnings += notices.send(job.notices, report, around.sleep)
+    if report.good:
+        beat = notices.beat(job, report.ended.isoformat(timespec="seconds") + "\n", around.sleep)
+        warnings += [f"heartbeat: {beat}"] if beat else []
+    for warning in warnings:
+        log.write("warning", "not-told", what=warning)
+    if log.failure:
+        warnings.append(f"log: {log.path}: {log.failure}")
+    return replace(report, warnings=tuple(warnings))
+
+
+class DiskError(ImporterError):
+    """A file system refuses; what was sent is in the journal, and the next round goes on."""
+
+    exit_code = ExitCode.AWAY
 
 
 class TimeLimitError(UnreachableError):

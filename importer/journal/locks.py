@@ -54,14 +54,17 @@ class Lock:
                 run=other.run if other else "?",
                 since=other.since if other else "?",
             ) from None
-        note = _note(self.path)
-        note.touch(mode=0o600)
-        note.write_text(json.dumps(asdict(holder)), "utf-8")
+        # On a full disk the lock holds all the same; it only has no name on it.
+        with contextlib.suppress(OSError):
+            note = _note(self.path)
+            note.touch(mode=0o600)
+            note.write_text(json.dumps(asdict(holder)), "utf-8")
 
     def release(self) -> None:
         if self._lock.is_locked:
             # Before the lock, or the next holder's note would go.
-            _note(self.path).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                _note(self.path).unlink(missing_ok=True)
             self._lock.release()
 
 

@@ -16,6 +16,7 @@ FAKE_CRONTAB = """#!/bin/sh
 case "$1" in
 -l) [ -f "$TAB" ] || { echo "no crontab for somebody" >&2; exit 1; }; cat "$TAB";;
 -) cat > "$TAB";;
+-r) rm "$TAB";;
 esac
 """
 
@@ -173,6 +174,12 @@ def test_install_leaves_other_lines_alone_and_uninstall_takes_out_its_own(
     assert cli(["job", "uninstall", "nightly"]) == 0
     assert tab.read_text() == before
     assert cli(["job", "uninstall", "nightly"]) == 2
+
+
+def test_a_crontab_made_for_the_job_alone_goes_with_it(desk: Path, tab: Path) -> None:
+    assert cli(["job", "install", "nightly"]) == 0
+    assert cli(["job", "uninstall", "nightly"]) == 0
+    assert not tab.exists()
 
 
 def test_print_only_prints(desk: Path, tab: Path, capsys: pytest.CaptureFixture[str]) -> None:
