@@ -146,6 +146,27 @@ def read_options_json(options: RunOptions) -> str:
     return json.dumps({name: getattr(options, name) for name in _READING})
 
 
+def arguments(options: RunOptions) -> tuple[str, ...]:
+    """The words behind `importer run FILE` that make it mean the same: how the file is read and checked, and
+    the mode. Commands that the reports offer are made of them."""
+    usual = RunOptions()
+    words: list[str] = []
+    for name in ("mode", "mapping", "contract", *_READING, "duplicates", "strict", "max_invalid"):
+        value = getattr(options, name)
+        if value == getattr(usual, name) or (name == "mode" and value is Mode.UPDATE):
+            continue
+        words.append("--" + name.replace("_", "-"))
+        if value is not True:
+            words.append(
+                value.label
+                if isinstance(value, Mode)
+                else f"{value:g}"
+                if name == "max_invalid"
+                else str(value)
+            )
+    return tuple(words)
+
+
 def settings_json(options: RunOptions) -> str:
     """How the run was made, for the journal and the reports: no secret is among the options."""
     return json.dumps({name: getattr(options, name) for name in _KEPT}, ensure_ascii=False)

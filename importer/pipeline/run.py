@@ -113,6 +113,7 @@ class Run:
                 seconds=(ended - started).total_seconds(),
                 notes=self._notes(reports.tally),
                 settings=_settings(self.plan),
+                arguments=plans.arguments(self.plan.options),
                 parent=record.parent,
             )
             return reports.close(facts)
@@ -185,6 +186,7 @@ class Run:
                 stop=_why(stop, code, self.plan.options.lang),
                 notes=self._notes(reports.tally),
                 settings=_settings(self.plan),
+                arguments=plans.arguments(self.plan.options),
                 phases=flow.phases.as_pairs(),
                 timeline=meter.steps(),
                 parent=run_journal.record.parent,

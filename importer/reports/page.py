@@ -11,6 +11,7 @@ from functools import cache, partial
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from importer import messages
 from importer.model import Issue, IssueGroup, Severity, Status
 from importer.reports import plots, wording
 from importer.reports.corrections import likely
@@ -127,6 +128,7 @@ def _template(lang: str) -> Template:
         "share": _share,
         "rows": partial(wording.rows, lang=lang),
         "status": partial(wording.status, lang=lang),
+        "named": partial(_named, lang),
         "places": partial(wording.places, lang=lang),
     }
     environment.globals["word"] = partial(_word, lang)
@@ -192,6 +194,12 @@ def _share(percent: float) -> str:
     if percent in (0, 100):
         return f"{percent:.0f} %"
     return f"{min(max(percent, 0.01), 99.99):.2f} %" if not 1 <= percent <= 99 else f"{percent:.1f} %"
+
+
+def _named(lang: str, name: str, group: str) -> str:
+    """A setting or a part of the run as a word, if there is one."""
+    code = f"{group}-{name}"
+    return wording.word(code, lang) if code in messages.catalogue() else name
 
 
 def _word(lang: str, code: str, **found: object) -> str:

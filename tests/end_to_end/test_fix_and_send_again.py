@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -198,3 +199,16 @@ def test_all_sheets_of_a_run_over_all_are_read_again_without_a_flag(
     assert content(box) == WANTED
     statuses = [line["_status"] for line in results(work / "again")]
     assert statuses.count("skipped") == len(GOOD) - len(SPOILT)
+
+
+def test_the_command_to_copy_means_the_same_as_the_one_that_was_typed(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    write(work / "my list.csv", GOOD)
+    words = ("--dry-run", "--mode", "keep", "--strict", "--delimiter", ",")
+    done = importer("run", "my list.csv", *words)
+    assert done.code == 0
+    (line,) = [line.strip() for line in done.out.splitlines() if "importer run" in line]
+    assert line == "importer run 'my list.csv' --mode keep --delimiter , --strict"
+    assert importer(*shlex.split(line)[1:]).code == 0
+    assert content(box) == WANTED
