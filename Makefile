@@ -4,13 +4,14 @@ ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
 endif
 
-.PHONY: help install demo test lint soak bench clean
+.PHONY: help install demo test lint soak cron-test bench clean
 
 help:
 	@echo "make demo   install into .venv and import sample_data into the embedded sandbox"
 	@echo "make test   install into .venv and pass the tests"
 	@echo "make lint   ruff, mypy, import-linter"
 	@echo "make soak   the long tests: kills, a million rows"
+	@echo "make cron-test  a real cron runs an installed job (Debian, root)"
 	@echo "make bench  the benchmarks; writes the README's table of figures"
 
 .venv/installed: pyproject.toml constraints.txt
@@ -35,6 +36,9 @@ test: install
 
 soak: install
 	$(BIN)/python -m pytest -m soak
+
+cron-test: install
+	$(BIN)/python -m pytest -m soak -s tests/end_to_end/jobs/test_jobs_cron.py
 
 bench: install
 	$(BIN)/python -m tests.bench

@@ -30,6 +30,7 @@ pytestmark = [
         shutil.which("cron") is None or os.name != "posix" or os.geteuid() != 0,
         reason="needs Debian's cron and root",
     ),
+    pytest.mark.skipif(Path("/run/crond.pid").exists(), reason="another cron may be at work"),
 ]
 
 
