@@ -93,11 +93,13 @@ def sending(steps: Sequence[Step]) -> Sending | None:
 
 
 def ceiling(value: float) -> float:
-    """The next round number at or above: 1, 2, 2.5 or 5 times a power of ten. 1 for zero."""
+    """The next round number at or above: 1, 1.5, 2, 3, 4, 5, 6 or 8 of a power of ten. 1 for zero."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
-    return next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= value * 0.999)
+    return next(
+        factor * power for factor in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if factor * power >= value * 0.999
+    )
 
 
 def _filled(values: Sequence[float]) -> list[float]:
