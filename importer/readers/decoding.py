@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import itertools
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -97,3 +98,9 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
 def open_binary(path: Path) -> BinaryIO:
     """The file for reading bytes; the caller closes it."""
     return path.open("rb")
+
+
+def stamp(file: BinaryIO) -> tuple[int, int]:
+    """Size and time of change: what differs after a file was written to."""
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns

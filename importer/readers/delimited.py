@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -14,7 +14,7 @@ from importer.columns import TEXT
 from importer.errors import InputError
 from importer.model import Chunk, Issue, Severity
 from importer.readers.clean import CleanBlock, parse_clean
-from importer.readers.decoding import REPLACEMENT, UNDECODED, utf8_pieces
+from importer.readers.decoding import REPLACEMENT, UNDECODED, stamp, utf8_pieces
 from importer.readers.dialect import Dialect, find_dialect
 from importer.readers.header import LOOK_AT, Layout, TopRow, find_header, lay_out
 from importer.readers.options import ReadOptions
@@ -53,7 +53,7 @@ class DelimitedSource(Source):
         super().__init__(origin)
         self._text = text
         self._options = options
-        self._stamp = _stamp(text.file)
+        self._stamp = stamp(text.file)
         top = _Top(text, options, origin.name)
         self.format = "tsv" if top.dialect.delimiter == b"\t" else "csv"
         self.encoding = text.encoding
@@ -72,7 +72,7 @@ class DelimitedSource(Source):
             yield from to_chunks(block, self._layout, "", self._options.chunk_rows)
             row += rows
         self.rows_passed = row - self._first_row
-        if _stamp(self._text.file) != self._stamp:
+        if stamp(self._text.file) != self._stamp:
             raise InputError("file-changed", name=self.name)
 
     def _blocks(self, row: int) -> Iterator[tuple[Block, int]]:
@@ -106,7 +106,7 @@ class DelimitedSource(Source):
         width = len(self._layout.names)
         decoded = self._text.valid_utf8 or UNDECODED.search(window) is None
         clean = parse_clean(window, self._delimiter, width, final=final) if decoded else None
-        reading = _Careful(self._layout, self._delimiter, self._text.label)
+        reading = _Careful(self._layout, self._delimiter, self._text.label, decoded=decoded)
         if clean is not None and len(clean.misfits) * 4 <= len(clean.columns[0]) + 4:
             rows = len(clean.columns[0]) + len(clean.misfits)
             return reading.complete(clean, row), rows, clean.consumed
@@ -118,16 +118,19 @@ class DelimitedSource(Source):
 class _Careful:
     """Records of any width made into columns, with what was wrong about them."""
 
-    def __init__(self, layout: Layout, delimiter: bytes, encoding: str) -> None:
-        self._layout = layout
+    def __init__(self, layout: Layout, delimiter: bytes, encoding: str, *, decoded: bool) -> None:
+        """`decoded` says that no byte is marked as undecodable."""
+        self._names = layout.names
+        self._least = layout.least_cells
         self._delimiter = delimiter
         self._encoding = encoding
+        self._decoded = decoded
 
     def block(self, records: Records, rows: np.ndarray) -> Block:
         """`rows` are the records' numbers."""
         issues: list[Issue] = []
         unclosed = set(records.unclosed)
-        width = len(self._layout.names)
+        width = len(self._names)
         padded = []
         for at, cells in enumerate(records.cells):
             count = len(cells)
@@ -139,8 +142,8 @@ class _Careful:
                 cells = cells[:width] if count > width else cells + [b""] * (width - count)
             padded.append(cells)
         columns = [list(column) for column in zip(*padded, strict=True)] or [[] for _ in range(width)]
-        for at, column in enumerate(columns):
-            issues.extend(self._bad_encoding(column, rows, self._layout.names[at]))
+        for column, name in zip(columns, self._names, strict=True) if not self._decoded else ():
+            issues.extend(self._bad_encoding(column, rows, name))
         return Block([pa.array(column, type=TEXT) for column in columns], rows, issues)
 
     def complete(self, clean: CleanBlock, row: int) -> Block:
@@ -161,13 +164,13 @@ class _Careful:
         return Block(columns, np.arange(row, row + total, dtype=np.int64), misfits.issues)
 
     def _wrong_width(self, row: int, cells: Sequence[bytes], *, quiet: bool) -> Iterator[Issue]:
-        count, least = len(cells), self._layout.least_cells
-        if count > len(self._layout.names):
-            beyond = next((cell for cell in cells[len(self._layout.names) :] if cell.strip()), None)
+        count, width = len(cells), len(self._names)
+        if count > width:
+            beyond = next((cell for cell in cells[width:] if cell.strip()), None)
             if beyond is not None:
-                yield extra_cells(row, "", _readable(beyond), count, least)
-        elif count < least and any(cell.strip() for cell in cells) and not quiet:
-            yield Issue("missing-cells", Severity.WARNING, row, length=count, limit=least)
+                yield extra_cells(row, "", _readable(beyond), count, self._least)
+        elif count < self._least and any(cell.strip() for cell in cells) and not quiet:
+            yield Issue("missing-cells", Severity.WARNING, row, length=count, limit=self._least)
 
     def _bad_encoding(self, column: list[bytes], rows: np.ndarray, name: str | None) -> Iterator[Issue]:
         """Replaces marks of undecodable bytes in place."""
@@ -236,7 +239,8 @@ class _Top:
         above = sum(1 for row in top[: max(skipped - 1, 0)] if any(row.cells))
         filled = _filled(records[skipped:])
         begin = self._read(skipped).consumed if skipped else 0
-        return lay_out(header, above, filled), self.dialect.begin + begin, skipped + 1
+        layout = lay_out(header, above, filled)
+        return layout.widened(_usual_width(records[skipped:])), self.dialect.begin + begin, skipped + 1
 
 
 def _filled(records: Sequence[Sequence[bytes]]) -> list[bool]:
@@ -247,6 +251,12 @@ def _filled(records: Sequence[Sequence[bytes]]) -> list[bool]:
             if cell and not filled[at] and cell.strip():
                 filled[at] = True
     return filled
+
+
+def _usual_width(records: Sequence[Sequence[bytes]]) -> int:
+    """How many cells most rows have: some programs end each row with a delimiter, but not the header."""
+    widths = Counter(len(cells) for cells in records if len(cells) > 1)
+    return widths.most_common(1)[0][0] if widths else 0
 
 
 def _after(pieces: Iterator[bytes], skip: int) -> Iterator[bytes]:
@@ -261,9 +271,3 @@ def _after(pieces: Iterator[bytes], skip: int) -> Iterator[bytes]:
 
 def _too_long(name: str, row: int) -> InputError:
     return InputError("record-too-long", name=name, row=row, megabytes=_LONGEST_RECORD >> 20)
-
-
-def _stamp(file: BinaryIO) -> tuple[int, int]:
-    """What changes when a file is written to."""
-    status = os.fstat(file.fileno())
-    return status.st_size, status.st_mtime_ns

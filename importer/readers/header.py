@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from importer.errors import InputError
 from importer.model import Note
@@ -32,6 +32,10 @@ class Layout:
     def least_cells(self) -> int:
         """A row with fewer cells misses some."""
         return max((at + 1 for at, name in enumerate(self.names) if name is not None), default=0)
+
+    def widened(self, width: int) -> Layout:
+        """The same columns, followed by cells without a column so that there are at least `width`."""
+        return replace(self, names=self.names + (None,) * (width - len(self.names)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ of: for each column the ends of the cells (64-bit, native order) and their UTF-8
 from __future__ import annotations
 
 import json
+import signal
 import struct
 import sys
 from array import array
@@ -25,6 +26,7 @@ MOST_PLACES = 1 << 26
 
 def main() -> None:
     """Serves one workbook and ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's affair
     commands, answers = sys.stdin.buffer, sys.stdout.buffer
     job = json.loads(commands.readline())
     limit_memory(job["memory"])

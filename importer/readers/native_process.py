@@ -44,7 +44,7 @@ class NativeWorkbook:
     def __init__(self, path: Path, name: str, memory: int = LEAST_MEMORY) -> None:
         self._name = name
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "importer.readers.native"],
+            [sys.executable, "-P", "-m", "importer.readers.native"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from importer.errors import InputError
 from importer.readers import spool
 from importer.readers.archive import Archive
-from importer.readers.decoding import open_binary
+from importer.readers.decoding import open_binary, stamp
 from importer.readers.delimited import DelimitedSource, Text
 from importer.readers.detect import Kind, ZipKind, foreign_format, foreign_text, is_binary, kind_of, zip_kind
 from importer.readers.encoding import Encoding, find_encoding
@@ -47,7 +47,10 @@ def open_source(path: Path | str, options: ReadOptions | None = None) -> Source:
         kept = spool.Spool()
         cleanup.callback(kept.close)
         opened = _open(path, kept, cleanup)
+        before = stamp(opened.file)
         source = _table_in(opened, options or ReadOptions(), kept, cleanup)
+        if stamp(opened.file) != before:
+            raise InputError("file-changed", name=opened.name)
         source.on_close(cleanup.pop_all())
     return source
 

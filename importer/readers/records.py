@@ -107,6 +107,7 @@ class _Record:
         self.at = at
         self.cells: list[bytes] = []
         self.unclosed = False
+        self._stop = at
         self._grammar = _grammar(delimiter)
         self._delimiter = delimiter
         self._final = final
@@ -116,19 +117,31 @@ class _Record:
 
         If the text is not final and the record reaches its end, it may go on: the caller looks at `at`.
         """
+        text, mark = self.text, self._delimiter
         while True:
-            opened = self._grammar.opening.match(self.text, self.at)
+            self._cells_without_quotes()
+            opened = self._grammar.opening.match(text, self.at)
             if opened is None:
                 self._plain_cell(self.at)
             elif not self._quoted_cell(opened.end()):
                 return False
             if self.unclosed:
                 return True
-            if not self.text.startswith(self._delimiter, self.at):
+            if not text.startswith(mark, self.at):
                 break
-            self.at += len(self._delimiter)
-        self.at += 2 if self.text.startswith(b"\r\n", self.at) else self.at < len(self.text)
+            self.at += len(mark)
+        self.at += 2 if text.startswith(b"\r\n", self.at) else self.at < len(text)
         return True
+
+    def _cells_without_quotes(self) -> None:
+        """Takes all cells before the next one on this line that holds a quote, but never the line's last."""
+        if self.at >= self._stop:
+            self._stop = _line_stop(self.text, self.at)
+        quote = self.text.find(b'"', self.at, self._stop)
+        last = self.text.rfind(self._delimiter, self.at, quote if quote >= 0 else self._stop)
+        if last >= 0:
+            self.cells.extend(self.text[self.at : last].split(self._delimiter))
+            self.at = last + len(self._delimiter)
 
     def _plain_cell(self, begin: int, before: bytes = b"") -> None:
         match = self._grammar.plain.match(self.text, begin)

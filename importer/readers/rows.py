@@ -82,6 +82,7 @@ def _beyond_header(block: Block, layout: Layout, sheet: str) -> list[Issue]:
     """`extra-cells` where a column without a name holds something."""
     issues = []
     limit = layout.least_cells
+    told = {issue.row for issue in block.issues if issue.code == "extra-cells"}
     for at, name in enumerate(layout.names):
         if name is not None:
             continue
@@ -90,8 +91,10 @@ def _beyond_header(block: Block, layout: Layout, sheet: str) -> list[Issue]:
             continue
         full = ~_blank_rows([column], len(block.rows))
         for place in np.flatnonzero(full):
-            cell = column[int(place)].as_py()
-            issues.append(extra_cells(int(block.rows[place]), sheet, cell, at + 1, limit))
+            row = int(block.rows[place])
+            if row not in told:
+                told.add(row)
+                issues.append(extra_cells(row, sheet, column[int(place)].as_py(), at + 1, limit))
     return issues
 
 

@@ -62,9 +62,15 @@ class WorkbookSource(Source):
         try:
             return table.lay_out(self._options, self.name)
         except InputError as error:
-            if several and error.code == "no-header" and self._options.optional(table.sheet):
+            if error.code != "no-header":
+                raise
+            if several and self._options.optional(table.sheet):
                 return None
-            raise
+            names = [info.name for info in self.sheets if info.rows]
+            if len(names) < 2:
+                raise
+            found = {**error.found, "sheet": table.sheet, "sheets": ", ".join(names)}
+            raise InputError("no-header-in-sheet", **found) from None
 
     def chunks(self) -> Iterator[Chunk]:
         for table, layout in self._tables:

@@ -177,3 +177,10 @@ def test_what_is_no_table_is_told_in_a_sentence(tmp_path: Path, content: bytes |
         open_source(path, OPTIONS)
     assert caught.value.code == code
     assert str(path) in caught.value.sentence()
+
+
+def test_a_delimiter_at_the_end_of_each_row_is_no_cell(tmp_path: Path) -> None:
+    rows, issues = read(write(tmp_path, HEADER + "Ann,Bo,x,\n" * 5 + "Cy,Do,y\nEv,Fy,z,beyond\nGi,Ha,w,,\n"))
+    assert rows[2] == ["Ann", "Bo", "x"]
+    assert rows[7] == ["Cy", "Do", "y"]
+    assert [(issue.row, issue.code, issue.found) for issue in issues] == [(8, "extra-cells", "beyond")]

@@ -135,3 +135,35 @@ def test_both_date_systems_give_the_same_days(tmp_path: Path) -> None:
     book.epoch = dt.datetime(1904, 1, 1)
     book.save(tmp_path / "mac.xlsx")
     assert cells_of(path) == cells_of(tmp_path / "mac.xlsx") == {2: ["Ann", "1990-05-07"]}
+
+
+def test_a_sheet_without_header_is_named_beside_the_others(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    front = book.active
+    assert front is not None
+    front["A1"] = "How to fill in this workbook"
+    sheet = book.create_sheet("Customers")
+    sheet.append(["first_name", "last_name"])
+    path = tmp_path / "customers.xlsx"
+    book.save(path)
+    with pytest.raises(InputError, match="--sheet") as caught:
+        open_source(path, OPTIONS)
+    assert caught.value.code == "no-header-in-sheet"
+    assert "Sheet, Customers" in caught.value.hint()
+
+
+def test_blank_rows_and_columns_before_the_table_keep_their_numbers(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for at, cells in enumerate((["first_name", "last_name"], ["Ann", "Bo"]), 4):
+        for column, value in enumerate(cells, 3):
+            sheet.cell(at, column, value)
+    path = tmp_path / "customers.xlsx"
+    book.save(path)
+    with open_source(path, OPTIONS) as source:
+        assert (source.header_row, source.header) == (4, ("first_name", "last_name"))
+    assert cells_of(path) == {5: ["Ann", "Bo"]}
+    lettered = ReadOptions(header_row="none")
+    with open_source(path, lettered) as source:
+        assert source.header == ("A", "B", "C", "D")
