@@ -19,11 +19,17 @@ def console(*, stderr: bool = False) -> Console:
     (an old Windows console) becomes a question mark instead of an error."""
     from rich.console import Console
 
+    class Terminal(Console):
+        """Rich would end the program with code 1 where its reader has gone (`| head`)."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
     stream = sys.stderr if stderr else sys.stdout
     if isinstance(stream, io.TextIOWrapper):
         with contextlib.suppress(ValueError, OSError):
             stream.reconfigure(errors="replace")
-    terminal = Console(file=stream, highlight=False, markup=False, emoji=False)
+    terminal = Terminal(file=stream, highlight=False, markup=False, emoji=False)
     if not terminal.is_terminal and "COLUMNS" not in terminal._environ:
         terminal.width = PIPED_WIDTH
     return terminal

@@ -82,7 +82,9 @@ def run(name: str, release: str | None, verbose: bool, settings: Path | None, en
     """
     from importer.cli.running import signals
     from importer.jobs.log import open_log
-    from importer.jobs.round import Round, Surroundings, unstarted
+    from importer.jobs.round import Round
+    from importer.jobs.surroundings import Surroundings
+    from importer.jobs.telling import unstarted
     from importer.journal import Journal
     from importer.journal.jobs import RoundResult
 
@@ -179,7 +181,7 @@ def check(name: str, as_json: bool, settings: Path | None, env_file: Path | None
     Exit code 0 if a round would go well, else the one it would end with.
     """
     from importer.jobs.check import foresee
-    from importer.jobs.round import Surroundings
+    from importer.jobs.surroundings import Surroundings
     from importer.journal import Journal
     from importer.settings import REQUIRED, require, resolve
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from importer.pipeline.events import Event, RunStarted
     from importer.reports import Closed
 
+_SAME_OFFSET_MS = 2000
+
 
 class Watcher:
     """Gets the run's events, from several threads, and prints what the manner asks for: a bar on a terminal,
@@ -27,6 +29,7 @@ class Watcher:
 
         self._manner = manner
         self._lang = lang
+        self._offset_ms = 0
         wishes = {"quiet": manner.quiet, "verbose": manner.verbose, "log_json": manner.log_json}
         self._gauge = gauge(console(stderr=True), lang, **wishes)
 
@@ -84,6 +87,11 @@ class Watcher:
 
         if isinstance(event, Attempted | BatchFinished) and not self._manner.verbose:
             return
+        if isinstance(event, ClockCorrected):
+            # Every worker that was refused corrects the clock; a person is told once.
+            if abs(event.offset_ms - self._offset_ms) < _SAME_OFFSET_MS:
+                return
+            self._offset_ms = event.offset_ms
         code = "sending-" + _kebab(type(event).__name__)
         found = {name: getattr(event, name) for name in event.__dataclass_fields__}
         if isinstance(event, Stopping):

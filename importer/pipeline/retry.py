@@ -36,6 +36,12 @@ class LeftOver:
         left |= self.known.look(sheet, rows) < 0
         return left if self.within is None else left & self.within.mask(sheet, rows)
 
+    def maybe_in(self, sheet: str, rows: np.ndarray) -> np.ndarray:
+        """Bool for each row number: a request with it went out, and no answer is known."""
+        maybe: np.ndarray = self.known.unanswered(sheet, rows)
+        maybe |= self.known.having(sheet, rows, Status.UNKNOWN)
+        return maybe
+
 
 def left_over(journal: Journal, record: RunRecord, *, rejected: bool) -> LeftOver:
     """The rows that a retry of `record` is about."""
@@ -45,14 +51,22 @@ def left_over(journal: Journal, record: RunRecord, *, rejected: bool) -> LeftOve
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """Rows of a retry whose customer has been imported by a later row since."""
+    """Rows of a retry that must not be sent, as (sheet, row)."""
 
-    rows: frozenset[tuple[str, int]]
+    overtaken: frozenset[tuple[str, int]]
+    """Their customer has been imported by a later row since."""
+    unsure: frozenset[tuple[str, int]]
+    """They may be in, and have neither phone nor e-mail by which the CRM would know them again."""
 
     def outcomes(self, sheet: str, rows: np.ndarray) -> list[Outcome]:
-        """Their outcome, for those of the given rows that are held back."""
-        held = tuple(row for row in rows.tolist() if (sheet, row) in self.rows)
-        return [Outcome(sheet, held, Status.NOT_SENT, code="held-back")] if held else []
+        """What becomes of those of the given rows that are held back."""
+        overtaken = tuple(row for row in rows.tolist() if (sheet, row) in self.overtaken)
+        unsure = tuple(row for row in rows.tolist() if (sheet, row) in self.unsure)
+        held = (
+            Outcome(sheet, overtaken, Status.NOT_SENT, code="held-back"),
+            Outcome(sheet, unsure, Status.UNKNOWN, code="no-answer-known"),
+        )
+        return [outcome for outcome in held if outcome.rows]
 
 
 def retry(plan: Plan, journal: Journal, record: RunRecord) -> Lineage:
@@ -76,21 +90,26 @@ def _scope(journal: Journal, record: RunRecord) -> LeftOver:
 
 def _held_back(plan: Plan, left: LeftOver, journal: Journal, record: RunRecord) -> HeldBack:
     waiting: dict[int, list[tuple[str, int]]] = {}
-    held: set[tuple[str, int]] = set()
+    overtaken: set[tuple[str, int]] = set()
+    unsure: set[tuple[str, int]] = set()
     imported = journal.imported_rows(_root(journal, record).id, record.destination_key)
     for checked in checked_chunks(plan):
         customers = checked.customers
         wanted = left.mask(customers.sheet, customers.rows)
+        maybe = left.maybe_in(customers.sheet, customers.rows) & (not plan.options.resend_unknown)
         done = np.isin(customers.rows, imported.get(customers.sheet, np.empty(0, np.int64)))
         for place in np.flatnonzero(wanted | done).tolist():
             contacts = {key for key in customers.contacts[place].tolist() if key}
-            if wanted[place]:
+            row = (customers.sheet, int(customers.rows[place]))
+            if wanted[place] and not contacts and maybe[place]:
+                unsure.add(row)
+            elif wanted[place]:
                 for key in contacts:
-                    waiting.setdefault(key, []).append((customers.sheet, int(customers.rows[place])))
+                    waiting.setdefault(key, []).append(row)
             else:
                 for key in contacts & waiting.keys():
-                    held.update(waiting.pop(key))
-    return HeldBack(frozenset(held))
+                    overtaken.update(waiting.pop(key))
+    return HeldBack(frozenset(overtaken), frozenset(unsure))
 
 
 def _root(journal: Journal, record: RunRecord) -> RunRecord:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import socket
+from functools import partial
 from pathlib import Path
 
 import openpyxl
@@ -11,6 +12,7 @@ import pytest
 from tests_support import Command, results, summary, use
 
 from importer import ImporterError, RunOptions, Status, import_file, validate_file
+from importer.delivery import Policy
 from importer.model import Mode
 from importer.sandbox import Sandbox
 from importer.sandbox.faults import Fault, FaultKind
@@ -373,3 +375,41 @@ def test_a_malformed_settings_file_is_named_with_its_line(importer: Command, wor
     assert done.code == 4
     assert "profile.default.base_ulr" in done.err
     assert "base_url" in done.err
+
+
+def test_a_retry_holds_back_what_a_later_row_has_overtaken(
+    importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importer.pipeline.run.Policy", partial(Policy, first_wait=0.001))
+    with Sandbox(faults=[Fault(FaultKind.CODE, code=9001, rows={"first_name": "Old"})]) as box:
+        use(monkeypatch, box.connection)
+        others = [[f"Ana{n}", "Li", f"86138002{n:05}", "", ""] for n in range(99)]
+        old, new = ["Old", "Li", "8613800138000", "", ""], ["New", "Li", "8613800138000", "", ""]
+        write(work / "a.csv", old, *others, new)
+        assert importer("run", "a.csv", "--report-dir", "reports/a").code == 1
+        statuses = {row["_row"]: row["_status"] for row in results(work / "reports/a")}
+        assert (statuses["2"], statuses["102"]) == ("failed", "imported")
+        box.misbehave()
+        assert importer("retry", summary(work / "reports/a")["run"]).code == 1
+        (folder,) = [path for path in (work / "reports").iterdir() if path.name != "a"]
+        left = [row for row in results(folder) if row["_status"] != "imported"]
+        assert [(row["_row"], row["_status"], row["_code"]) for row in left] == [
+            ("2", "not_sent", "held-back")
+        ]
+        assert [c.fields["first_name"] for c in box.customers() if c.fields["sms_phone"] == old[2]] == ["New"]
+
+
+def test_a_retry_leaves_unknown_what_could_be_stored_twice(
+    importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importer.pipeline.run.Policy", partial(Policy, first_wait=0.001))
+    with Sandbox(faults=[Fault(FaultKind.LOST, requests="1")]) as box:
+        use(monkeypatch, box.connection)
+        rows = [["Ana", "Li", "8613800138000", "", ""], ["Bo", "Li", "", "", ""]]
+        assert importer("run", write(work / "a.csv", *rows), "--report-dir", "reports/a").code == 1
+        assert [row["_status"] for row in results(work / "reports/a")] == ["imported", "unknown"]
+        first = summary(work / "reports/a")["run"]
+        assert importer("retry", first).code == 1
+        assert len(box.customers()) == 2
+        assert importer("retry", first, "--resend-unknown").code == 0
+        assert len(box.customers()) == 3
