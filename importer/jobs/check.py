@@ -9,7 +9,7 @@ from importer.errors import ImporterError, InputError, MappingError
 from importer.jobs import inbox, tripwires
 from importer.jobs.importing import told
 from importer.jobs.job import Job
-from importer.jobs.round import Surroundings
+from importer.jobs.surroundings import Surroundings
 from importer.journal import Journal
 from importer.journal.jobs import Content, FileFate
 from importer.model import Status

@@ -28,7 +28,7 @@ from importer.settings import RunOptions
 
 MOST_TRIES = 3
 """A file that so many rounds died of is put away."""
-_QUOTING = {"refused-alike": "message", "no-header": "found"}
+_QUOTING = {"refused-alike": "message", "no-header": "found", "no-header-in-sheet": "found"}
 """Errors that may quote a customer: a cell of the file, or a row in the server's words."""
 _UNSENT = (Status.FAILED, Status.UNKNOWN, Status.NOT_SENT)
 _UNFIT = (Status.INVALID, Status.REJECTED)

@@ -20,6 +20,7 @@ from importer.errors import InputError, UsageError
 from importer.jobs import inbox, relocation, sharing
 from importer.jobs.inbox import Found
 from importer.jobs.job import Job
+from importer.jobs.surroundings import unwatched
 from importer.journal.jobs import Ending, FileFate, FileRecord, JobHistory
 from importer.reports.plan import REPORT_FILES
 
@@ -34,10 +35,6 @@ _EVERYWHERE = (WORKING, *dict.fromkeys(FOLDERS.values()))
 _LONGEST_STEM = 60
 
 
-def _unwatched(step: str) -> None:
-    """Nobody wants to know."""
-
-
 @dataclass
 class Intake:
     """Moves one job's files; the caller holds the job's lock. `reach` is told of every step."""
@@ -45,7 +42,7 @@ class Intake:
     job: Job
     history: JobHistory
     clock: Callable[[], datetime]
-    reach: Callable[[str], None] = field(default=_unwatched)
+    reach: Callable[[str], None] = field(default=unwatched)
 
     def prepare(self) -> None:
         """Makes the folders. Raises InputError `job-folder-unwritable` or `job-other-filesystem`."""
@@ -68,7 +65,8 @@ class Intake:
         """
         room = self._room(found.path)
         place = room / _kept_name(found.path.name)
-        record = self.history.take(self.job.name, round_number, found.path.name, place, self.clock())
+        name = legible(found.path.name)
+        record = self.history.take(self.job.name, round_number, name, place, self.clock())
         self.reach("noted")
         try:
             room.mkdir(mode=0o700)
@@ -82,7 +80,7 @@ class Intake:
             taken = False
         except OSError as error:
             self._let_go(record)
-            raise InputError("job-file-not-taken", file=found.path, reason=error.strerror) from error
+            raise InputError("job-file-not-taken", file=name, reason=error.strerror) from error
         self.reach("taken")
         if taken:
             return record
@@ -187,7 +185,7 @@ class Intake:
         return self.job.source if self.job.source.is_dir() else self.job.source.parent
 
     def _room(self, path: Path) -> Path:
-        stem = path.stem[:_LONGEST_STEM].strip(" .") or "file"
+        stem = legible(path.stem)[:_LONGEST_STEM].strip(" .") or "file"
         return self._free(self.job.folder / WORKING, f"{self.clock():%Y%m%d-%H%M%S}-{stem}")
 
     def _free(self, parent: Path, name: str) -> Path:
@@ -200,8 +198,14 @@ class Intake:
         return parent / free
 
 
+def legible(name: str) -> str:
+    """A name that is no proper text (its bytes are no UTF-8) with question marks for what is not."""
+    return name.encode("utf-8", "replace").decode()
+
+
 def _kept_name(name: str) -> str:
     """The file's name in its folder: reports lie there, too."""
+    name = legible(name)
     return f"source-{name}" if name.lower() in REPORT_FILES else name
 
 
@@ -220,7 +224,7 @@ def _moved(found: Found, place: Path) -> bool:
 
 def _copied(found: Found, place: Path) -> bool:
     """A copy, whole or not there. False if the file was written to meanwhile."""
-    part = place.with_name(f".{place.name}.part")
+    part = place.with_name(".copy.part")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
     with os.fdopen(descriptor, "wb") as copy, found.path.open("rb") as source:
         shutil.copyfileobj(source, copy, 1 << 20)

@@ -15,6 +15,8 @@ from importer.journal.jobs import RoundResult
 from importer.settings import VARIABLES
 
 COMMAND_SECONDS = 60.0
+_LONGEST_VARIABLE = 100_000
+"""Bytes; Linux takes no more than 128 KiB in one."""
 _SECRETS = frozenset(VARIABLES[name] for name in ("access_key", "access_secret"))
 
 
@@ -85,8 +87,9 @@ def _run(command: str, report: RoundReport) -> str:
 
 def _environment(report: RoundReport) -> Mapping[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+    notice = report.json()
     return kept | {
-        "NXLINK_NOTICE": report.json().decode(),
+        "NXLINK_NOTICE": notice.decode() if len(notice) < _LONGEST_VARIABLE else "",
         "NXLINK_JOB": report.job,
         "NXLINK_RESULT": str(report.result),
     }

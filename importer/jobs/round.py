@@ -5,61 +5,29 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from importer.errors import ImporterError, LockedError, UnreachableError
-from importer.jobs import inbox, notices, prune
+from importer.errors import ImporterError, InputError, LockedError, UnreachableError
+from importer.jobs import inbox, prune
 from importer.jobs.importing import Importing, told
-from importer.jobs.intake import Intake
+from importer.jobs.intake import Intake, legible
 from importer.jobs.job import Job
 from importer.jobs.log import JobLog, shown_counts
 from importer.jobs.results import FileResult, RoundReport
+from importer.jobs.surroundings import Surroundings
+from importer.jobs.telling import tell
 from importer.journal import Journal
 from importer.journal.jobs import FileFate, FileRecord, RoundResult
 from importer.journal.locks import Lock, holder
 from importer.model import ExitCode
 from importer.pipeline.run import Stopper
-from importer.pipeline.sending import Sending, connected, sending
 from importer.settings import Profile, RunOptions
 
 LOCK_NAME = ".importer.lock"
 """In the job's folder: two jobs, or two users, must not work through one inbox at a time."""
-
-
-def _now() -> datetime:
-    return datetime.now().astimezone()
-
-
-def _unwatched(step: str) -> None:
-    """Nobody wants to know."""
-
-
-Connect = Callable[[Profile, RunOptions], AbstractContextManager[Sending]]
-
-
-@contextlib.contextmanager
-def connect(profile: Profile, options: RunOptions) -> Iterator[Sending]:
-    """The connection of the profile's settings. Raises SettingsError."""
-    with connected(profile, options) as connection:
-        assert connection is not None  # noqa: S101 - no dry run
-        with sending(connection, options) as ready:
-            yield ready
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """The world outside a round. `clock` gives the wall time with its zone, `sleep` takes seconds, `reach`
-    is told of every step."""
-
-    clock: Callable[[], datetime] = _now
-    sleep: Callable[[float], None] = time.sleep
-    connect: Connect = connect
-    reach: Callable[[str], None] = _unwatched
-    lang: str = "en"
 
 
 @dataclass
@@ -142,7 +110,11 @@ class Round:
         for found in self._ready():
             if self.stopper.reason is not None:
                 return
-            taken = intake.take(found, number)
+            try:
+                taken = intake.take(found, number)
+            except InputError as error:
+                yield self._not_taken(found, error)
+                continue
             if taken is not None:
                 self.log.write("info", "file-taken", file=taken.name, size=found.size)
                 yield importing.carry_through(taken)
@@ -153,10 +125,22 @@ class Round:
             self.log.write("info", "file-taken-up", file=left.name, tries=left.tries)
         return left
 
+    def _not_taken(self, found: inbox.Found, error: InputError) -> FileResult:
+        """The file stays where it is, others are not kept waiting; the next round tries again."""
+        says = told(error, self._options().lang)
+        return FileResult(
+            legible(found.path.name),
+            FileFate.FAILED,
+            found.path,
+            exit_code=error.exit_code,
+            code=error.code,
+            says=says,
+        )
+
     def _ready(self) -> tuple[inbox.Found, ...]:
         found = inbox.look(self.job, lambda: self.around.clock().timestamp(), self.around.sleep)
         for waiting in found.waiting:
-            self.log.write("info", "file-not-ready", file=waiting.path.name, size=waiting.size)
+            self.log.write("info", "file-not-ready", file=legible(waiting.path.name), size=waiting.size)
         return found.ready
 
     def _options(self) -> RunOptions:
@@ -232,38 +216,6 @@ class Round:
             code=result.code,
             counts=shown_counts(result.counts),
         )
-
-
-def unstarted(job: Job, log: JobLog, around: Surroundings, error: ImporterError) -> RoundReport:
-    """A round that could not begin, since the journal cannot be opened: told like any other."""
-    now, says = around.clock(), told(error, around.lang)
-    report = RoundReport(job.name, now, now, RoundResult.STOPPED, error.exit_code, (), error.code, says)
-    return tell(job, log, around, report, None)
-
-
-def tell(
-    job: Job, log: JobLog, around: Surroundings, report: RoundReport, before: RoundResult | None
-) -> RoundReport:
-    """Tells whoever wants to know. What did not work is added to the report's warnings."""
-    warnings = list(report.warnings)
-    log.write(
-        "info" if report.good else "error",
-        "round-ended",
-        result=str(report.result),
-        exit_code=int(report.exit_code),
-        code=report.code,
-        files=len(report.files),
-    )
-    if notices.wanted(job.notices, report, before):
-        warnings += notices.send(job.notices, report, around.sleep)
-    if report.good:
-        beat = notices.beat(job, report.ended.isoformat(timespec="seconds") + "\n", around.sleep)
-        warnings += [f"heartbeat: {beat}"] if beat else []
-    for warning in warnings:
-        log.write("warning", "not-told", what=warning)
-    if log.failure:
-        warnings.append(f"log: {log.path}: {log.failure}")
-    return replace(report, warnings=tuple(warnings))
 
 
 class DiskError(ImporterError):

@@ -14,7 +14,8 @@ import pytest
 from importer.jobs.job import Job, load
 from importer.jobs.log import JobLog
 from importer.jobs.results import RoundReport
-from importer.jobs.round import Round, Surroundings
+from importer.jobs.round import Round
+from importer.jobs.surroundings import Surroundings
 from importer.journal import Journal
 from importer.pipeline.run import Stopper
 from importer.pipeline.sending import Sending, sending

@@ -158,7 +158,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from importer.jobs.job import load
 from importer.jobs.log import open_log
-from importer.jobs.round import Round, Surroundings
+from importer.jobs.round import Round
+from importer.jobs.surroundings import Surroundings
 from importer.journal import Journal
 from importer.settings import Profile, load_file
 left = int(sys.argv[3])

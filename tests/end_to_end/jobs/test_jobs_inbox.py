@@ -195,6 +195,37 @@ def test_a_file_that_is_no_table_goes_to_failed_and_the_next_is_imported(bench: 
     assert bench.places("good.csv") == ["done"]
 
 
+def test_a_name_that_is_no_text_is_no_obstacle(bench: Bench) -> None:
+    try:
+        bench.drop("plain.csv", lines(3)).rename(bench.inbox / os.fsdecode(b"\xffkunden.csv"))
+    except OSError:
+        pytest.skip("this file system takes proper names only")
+    (file,) = bench.round().files
+    assert (file.name, file.fate) == ("?kunden.csv", FileFate.DONE)
+    assert file.place.exists()
+
+
+def test_a_file_that_cannot_be_moved_is_told_and_keeps_no_other_waiting(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.drop("stuck.csv", lines(3), age=9000)
+    bench.drop("good.csv", lines(3, 10))
+    rename = Path.rename
+
+    def refuse(path: Path, target: Path) -> Path:
+        if path.name == "stuck.csv":
+            raise PermissionError(1, "Operation not permitted")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    report = bench.round()
+    assert (report.result, report.code) == (RoundResult.FAILED, "job-file-not-taken")
+    assert bench.places("stuck.csv") == ["inbox"]
+    assert bench.places("good.csv") == ["done"]
+    monkeypatch.setattr(Path, "rename", rename)
+    assert bench.round().good
+
+
 def test_a_rejects_file_keeps_its_place_beside_new_rejects(bench: Bench) -> None:
     bench.drop("customers.csv", lines(20, spoilt=2))
     bench.round()
