@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable
 from difflib import get_close_matches
 
-from importer.model import Issue
-
+MOST = 500
+"""A longer cell is no misspelt address or date."""
 _MAIL_HOSTS = (
     "gmail.com",
     "hotmail.com",
@@ -28,15 +28,13 @@ _GENDERS = ("male", "female")
 _FULL_WIDTH = {ord("＠"): "@", ord("．"): ".", ord("。"): ".", ord("，"): ",", ord("　"): " "}
 
 
-def likely(issue: Issue) -> str:
-    """A correction for the cell that the issue is about; empty if none is likely."""
-    if issue.suggestion:
-        return issue.suggestion
-    guess = _GUESSES.get(issue.code)
-    if guess is None or not issue.found or len(issue.found) > 500:
+def likely(code: str, cell: str) -> str:
+    """A correction for the cell in which the issue `code` was found; empty if none is likely."""
+    guess = _GUESSES.get(code)
+    if guess is None or not cell or len(cell) > MOST:
         return ""
-    found = guess(issue.found.strip())
-    return found if found != issue.found else ""
+    found = guess(cell.strip())
+    return found if found != cell else ""
 
 
 def _email(cell: str) -> str:

@@ -185,7 +185,7 @@ def _sample(issue: Issue, plan: Plan) -> Sample:
         sheet=issue.sheet,
         cell=masked(cell) if plan.mask else cell,
         detail="; ".join(details),
-        perhaps="" if plan.mask else shortened(likely(issue)),
+        perhaps="" if plan.mask else shortened(issue.suggestion or likely(issue.code, issue.found or "")),
     )
 
 

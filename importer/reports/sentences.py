@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from importer import messages
 from importer.model import Issue
-from importer.reports.corrections import likely
+from importer.reports.corrections import MOST, likely
 from importer.reports.plan import Plan
 
 SHOWN = 60
@@ -45,10 +46,37 @@ class Said:
 
 def said(issue: Issue, *, lang: str, mask: bool = False, field: str = "", offer: bool = True) -> Said:
     """The issue's sentence and hint. `field` names the API field where the issue doesn't."""
-    message = messages.catalogue()[issue.code]
-    found = _found(issue, mask, field)
+    # The whole of a long cell is neither quoted nor guessed at, and would only fill the cache.
+    cell = (issue.found or "")[: MOST + 1]
+    what = (issue.code, issue.column or "", issue.field or field or issue.column or "", cell)
+    about = (issue.limit, issue.length, issue.expected or "", issue.suggestion or "", issue.other_row)
+    return _said(what, about, lang, mask, offer)
+
+
+@lru_cache(maxsize=4096)
+def _said(
+    what: tuple[str, str, str, str],
+    about: tuple[int | None, int | None, str, str, int | None],
+    lang: str,
+    mask: bool,
+    offer: bool,
+) -> Said:
+    """What `said` says; the same cell is often wrong in many rows."""
+    code, column, field, cell = what
+    limit, length, expected, suggestion, other_row = about
+    quoted = shortened(cell)
+    found = {
+        "found": masked(quoted) if mask else quoted,
+        "column": column,
+        "field": field,
+        "limit": limit,
+        "length": length,
+        "expected": expected,
+        "other_row": other_row,
+    }
+    message = messages.catalogue()[code]
     do = message.do[lang].format_map(found)
-    correction = likely(issue) if offer and not mask else ""
+    correction = (suggestion or likely(code, cell)) if offer and not mask else ""
     if correction:
         offered = messages.sentence("offer", {"suggestion": shortened(correction)}, lang)
         do = f"{offered} {do}" if lang == "en" else f"{offered}{do}"
@@ -72,19 +100,3 @@ def with_column(issue: Issue, words: Said, lang: str = "en") -> str:
     end = ". " if lang == "en" else "。"
     place = f"{issue.column}: " if issue.column else ""
     return f"{place}{words.says}{end}{words.do}".rstrip()
-
-
-def _found(issue: Issue, mask: bool, field: str) -> dict[str, object]:
-    found = shortened(issue.found or "")
-    return {
-        "found": masked(found) if mask else found,
-        "column": issue.column or "",
-        "field": issue.field or field or issue.column or "",
-        "limit": issue.limit,
-        "length": issue.length,
-        "expected": issue.expected or "",
-        "suggestion": issue.suggestion or "",
-        "other_row": issue.other_row,
-        "row": issue.row,
-        "sheet": issue.sheet,
-    }

@@ -115,4 +115,4 @@ def test_cells_are_quoted_short_visible_and_masked() -> None:
     ],
 )
 def test_a_correction_is_offered_where_one_is_likely(code: str, found: str, wanted: str) -> None:
-    assert likely(Issue(code, Severity.ERROR, 2, found=found)) == wanted
+    assert likely(code, found) == wanted
