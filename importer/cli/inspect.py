@@ -11,11 +11,10 @@ from importer.cli import options as shared
 from importer.cli.console import console
 from importer.cli.language import current, lang_option
 from importer.contracts import NAMES
-from importer.errors import InputError
 from importer.model import ExitCode, Issue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from rich.console import Console
 
@@ -63,19 +62,7 @@ def _opened(file: str, reading: dict[str, Any]) -> Source:
     def is_known(name: str) -> bool:
         return name in OWN_COLUMNS or known_name(name)
 
-    ways: list[tuple[Callable[[str], bool], dict[str, Any]]] = [
-        (is_known, {}),
-        (lambda name: bool(name.strip()), {}),
-        (is_known, {"header_row": 1}),
-    ]
-    for known, more in ways[:-1]:
-        try:
-            return open_source(file, ReadOptions(**(reading | more), known=known))
-        except InputError as error:
-            if error.code != "no-header":
-                raise
-    known, more = ways[-1]
-    return open_source(file, ReadOptions(**(reading | more), known=known))
+    return open_source(file, ReadOptions(**reading, known=is_known, any_table=True))
 
 
 def _as_json(

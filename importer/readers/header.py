@@ -75,7 +75,9 @@ def find_header(top: Sequence[TopRow], options: ReadOptions, name: str) -> TopRo
         if row.number <= LOOK_AT and known_names(row.cells, options.known) >= NAMES_NEEDED:
             return row
     if options.any_table:
-        return max(top[:LOOK_AT], key=lambda row: sum(map(bool, map(clean_name, row.cells))))
+        named = [(row, sum(map(bool, map(clean_name, row.cells)))) for row in top[:LOOK_AT]]
+        several = (row for row, cells in named if cells >= NAMES_NEEDED)
+        return next(several, next(row for row, cells in named if cells))
     raise InputError("no-header", name=name, rows=LOOK_AT, found=_first_cells(top))
 
 

@@ -29,7 +29,7 @@ class ReadOptions:
     known: Callable[[str], bool] = _nothing_known
     """Whether a header cell is a name that some mapping or the contract knows."""
     any_table: bool = False
-    """Whether a table without known names is read too, with its fullest first row as the header."""
+    """Whether a table without known names is read too: its first row of two cells or more is the header."""
     optional: Callable[[str], bool] = _none_optional
     """Whether a sheet of this name may hold no table: read with `all`, it is left out instead of refused."""
     chunk_rows: int = 8192
