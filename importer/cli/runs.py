@@ -111,9 +111,9 @@ def prune(older_than: timedelta, yes: bool) -> int:
 
 def _delete_reports(folder: Path) -> int:
     """Deletes the importer's own files in a folder; returns 1 if there were any."""
-    from importer.reports.plan import REPORT_FILES
+    from importer.reports.files import own_files
 
-    found = [folder / name for name in REPORT_FILES if (folder / name).is_file()]
+    found = own_files(folder)
     for path in found:
         path.unlink()
     if folder.is_dir() and not any(folder.iterdir()):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from importer.errors import ReportError
 from importer.model import Note
+from importer.reports.plan import REPORT_FILES
 
 SECOND_NAMES = 9
 
@@ -23,6 +25,16 @@ def make_directory(directory: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise ReportError("report-directory", directory=directory, reason=reason(error)) from error
+
+
+def own_files(directory: Path) -> list[Path]:
+    """The reports in a folder, under second names and unfinished ones too: what `runs prune` may delete."""
+    names = "|".join(re.escape(Path(name).stem) for name in REPORT_FILES)
+    kinds = "|".join(re.escape(Path(name).suffix) for name in REPORT_FILES)
+    ours = re.compile(rf"({names})(-[2-{SECOND_NAMES}])?({kinds})(\.part)?")
+    if not directory.is_dir():
+        return []
+    return [path for path in sorted(directory.iterdir()) if ours.fullmatch(path.name) and path.is_file()]
 
 
 def reason(error: OSError) -> str:

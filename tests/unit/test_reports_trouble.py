@@ -15,6 +15,7 @@ from importer import columns
 from importer.errors import ReportError
 from importer.model import Chunk, ExitCode, Mode, Outcome, Status
 from importer.reports import Closed, Facts, Origin, Plan, Reports
+from importer.reports.files import own_files
 
 FACTS = Facts(
     mode=Mode.UPDATE,
@@ -100,6 +101,15 @@ def test_a_file_that_another_program_holds_open_gets_a_second_name(tmp_path: Pat
         "results.csv is open in another program; this run's is results-2.csv"
     ]
     assert (tmp_path / "results-2.csv").is_file()
+
+
+def test_reports_are_known_by_all_their_names_and_nothing_else_is(tmp_path: Path) -> None:
+    ours = {"results.csv", "results-2.csv", "rejects.xlsx.part", "report.html", "annotated-9.xlsx"}
+    for name in (*ours, "my results.csv", "results-10.csv", "rejects.xlsx.bak", "notes.txt"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "rejects.csv").mkdir()
+    assert {path.name for path in own_files(tmp_path)} == ours
+    assert own_files(tmp_path / "gone") == []
 
 
 def test_leaving_without_an_end_leaves_nothing(tmp_path: Path) -> None:
