@@ -95,6 +95,14 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
         place += len(piece)
 
 
+def tail(file: BinaryIO, size: int) -> tuple[bytes, bool]:
+    """The last `size` bytes or a few less, at a multiple of 4, and whether they are all there are."""
+    with _TURN:
+        begin = max(file.seek(0, os.SEEK_END) - size + 3, 0) // 4 * 4
+        file.seek(begin)
+        return file.read(size), begin == 0
+
+
 def open_binary(path: Path) -> BinaryIO:
     """The file for reading bytes; the caller closes it."""
     return path.open("rb")

@@ -14,14 +14,17 @@ from importer.columns import TEXT
 from importer.errors import InputError
 from importer.model import Chunk, Issue, Severity
 from importer.readers.clean import CleanBlock, parse_clean
-from importer.readers.decoding import REPLACEMENT, UNDECODED, stamp, utf8_pieces
+from importer.readers.decoding import REPLACEMENT, UNDECODED, stamp, tail, utf8_pieces
 from importer.readers.dialect import Dialect, find_dialect
+from importer.readers.encoding import Encoding
+from importer.readers.footer import footer_notes, last_rows
 from importer.readers.header import LOOK_AT, Layout, TopRow, find_header, lay_out
 from importer.readers.options import ReadOptions
 from importer.readers.records import Records, read_records
 from importer.readers.rows import Block, extra_cells, shown, to_chunks
 from importer.readers.source import Origin, Source
 
+_TAIL = 1 << 13
 _SAMPLE = 1 << 20
 _SAMPLE_ROWS = 200
 _LONGEST_RECORD = 1 << 26
@@ -33,16 +36,17 @@ class Text:
     """The bytes of a delimited text and how they are encoded."""
 
     file: BinaryIO
-    encoding: str
-    valid_utf8: bool
-    confidence: float | None = None
+    encoding: Encoding
     lines: int = 0
     """Line feeds in it."""
-    label: str = "UTF-8"
-    """The encoding's name as people know it."""
 
     def pieces(self) -> Iterator[bytes]:
-        return utf8_pieces(self.file, self.encoding, valid_utf8=self.valid_utf8)
+        return utf8_pieces(self.file, self.encoding.codec, valid_utf8=self.encoding.valid_utf8)
+
+    def last_rows(self, delimiter: str) -> list[list[str]]:
+        """The cells of the last lines, found without reading all that is before them."""
+        end, whole = tail(self.file, _TAIL)
+        return last_rows(end, self.encoding.codec, delimiter, whole=whole)
 
 
 class DelimitedSource(Source):
@@ -56,14 +60,14 @@ class DelimitedSource(Source):
         self._stamp = stamp(text.file)
         top = _Top(text, options, origin.name)
         self.format = "tsv" if top.dialect.delimiter == b"\t" else "csv"
-        self.encoding = text.encoding
-        self.encoding_confidence = text.confidence
+        self.encoding = text.encoding.name
+        self.encoding_confidence = text.encoding.confidence
         self.delimiter = top.dialect.delimiter.decode()
         self._delimiter = top.dialect.delimiter
         self._layout, self._begin, self._first_row = top.layout()
         self.header_row = self._layout.header_row
         self.header = self._layout.header
-        self.notes = self._layout.notes
+        self.notes = (*self._layout.notes, *footer_notes(text.last_rows(self.delimiter)))
         self.rows_about = max(text.lines - (self.header_row or 0), 0) if text.lines else None
 
     def chunks(self) -> Iterator[Chunk]:
@@ -104,9 +108,9 @@ class DelimitedSource(Source):
 
     def _parse(self, window: bytes, row: int, *, final: bool) -> tuple[Block, int, int]:
         width = len(self._layout.names)
-        decoded = self._text.valid_utf8 or UNDECODED.search(window) is None
+        decoded = self._text.encoding.valid_utf8 or UNDECODED.search(window) is None
         clean = parse_clean(window, self._delimiter, width, final=final) if decoded else None
-        reading = _Careful(self._layout, self._delimiter, self._text.label, decoded=decoded)
+        reading = _Careful(self._layout, self._delimiter, self._text.encoding.label, decoded=decoded)
         if clean is not None and len(clean.misfits) * 4 <= len(clean.columns[0]) + 4:
             rows = len(clean.columns[0]) + len(clean.misfits)
             return reading.complete(clean, row), rows, clean.consumed
@@ -234,7 +238,8 @@ class _Top:
         """The columns, where the first row below the header begins (bytes of text), and its number."""
         records = self._records.cells
         top = [TopRow(at + 1, tuple(map(_readable, cells))) for at, cells in enumerate(records[: self._rows])]
-        header = find_header(top, self._options, self._name)
+        whole = self._final and not any(any(cells) for cells in records[self._rows :])
+        header = find_header(top, self._options, self._name, whole=whole)
         skipped = header.number if header else 0
         above = sum(1 for row in top[: max(skipped - 1, 0)] if any(row.cells))
         filled = _filled(records[skipped:])

@@ -25,6 +25,7 @@ _TEXT_UNITS = 0.85
 _CELL = re.compile(r"[,;\t|]")
 _ALIASES = {"ansi": "cp1252", "big5": "cp950", "shift_jis": "cp932", "euc_kr": "cp949", "gbk": "gb18030",
             "gb2312": "gb18030"}  # fmt: skip
+_SHOWN = {"cp950": "big5", "cp932": "shift_jis", "cp949": "euc_kr"}
 _LABELS = {page.name: page.label for page in CODE_PAGES}
 
 
@@ -35,6 +36,11 @@ class Encoding:
     codec: str
     confidence: float | None
     valid_utf8: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name under which it is shown; Microsoft's codec of the same family may do the reading."""
+        return _SHOWN.get(self.codec, self.codec)
 
     @property
     def label(self) -> str:

@@ -56,8 +56,10 @@ def known_names(cells: Sequence[str], known: Callable[[str], bool]) -> int:
     return sum(1 for name in {clean_name(cell) for cell in cells} if name and known(name))
 
 
-def find_header(top: Sequence[TopRow], options: ReadOptions, name: str) -> TopRow | None:
-    """The header among the first rows; None if the user says that there is none.
+def find_header(
+    top: Sequence[TopRow], options: ReadOptions, name: str, *, whole: bool = True
+) -> TopRow | None:
+    """The header among the first rows (`whole`: there are no others); None if the user says it has none.
 
     Raises InputError `no-header`, `empty-file` or `header-row-missing`. `name` is the file's, for the
     sentence.
@@ -69,12 +71,13 @@ def find_header(top: Sequence[TopRow], options: ReadOptions, name: str) -> TopRo
             if row.number == options.header_row and any(map(clean_name, row.cells)):
                 return row
         raise InputError("header-row-missing", name=name, row=options.header_row)
-    if not any(clean_name(cell) for row in top for cell in row.cells):
+    blank = not any(clean_name(cell) for row in top for cell in row.cells)
+    if blank and whole:
         raise InputError("empty-file", name=name)
     for row in top:
         if row.number <= LOOK_AT and known_names(row.cells, options.known) >= NAMES_NEEDED:
             return row
-    if options.any_table:
+    if options.any_table and not blank:
         named = [(row, sum(map(bool, map(clean_name, row.cells)))) for row in top[:LOOK_AT]]
         several = (row for row, cells in named if cells >= NAMES_NEEDED)
         return next(several, next(row for row, cells in named if cells))
@@ -162,6 +165,6 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _first_cells(top: Sequence[TopRow]) -> str:
-    row = next(row for row in top if any(map(clean_name, row.cells)))
+    row = next((row for row in top if any(map(clean_name, row.cells))), TopRow(1, ()))
     cells = [clean_name(cell)[:30] for cell in row.cells if clean_name(cell)]
     return _listed(cells)

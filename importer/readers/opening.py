@@ -145,9 +145,7 @@ def _delimited(opened: _Opened, options: ReadOptions) -> Source:
     if foreign:
         raise InputError("foreign-format", name=name, found=foreign)
     encoding = _encoding(opened, options)
-    text = Text(
-        opened.file, encoding.codec, encoding.valid_utf8, encoding.confidence, seen.lines, encoding.label
-    )
+    text = Text(opened.file, encoding, seen.lines)
     start = seen.head.decode(encoding.codec, "replace")
     foreign = foreign_text(start)
     if foreign:

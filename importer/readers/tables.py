@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from importer.columns import TEXT
 from importer.model import Chunk, Issue, Severity
+from importer.readers.footer import LAST_ROWS, footer_notes
 from importer.readers.header import LOOK_AT, Layout, TopRow, column_letter, find_header, lay_out
 from importer.readers.number_formats import Mask
 from importer.readers.options import ReadOptions
@@ -56,10 +57,22 @@ class Table:
         """Finds the header. Raises InputError; `name` is the file's."""
         wanted = options.header_row
         top = self.top(wanted if isinstance(wanted, int) else LOOK_AT)
-        header = find_header(top, options, name)
+        header = find_header(top, options, name, whole=not self.extent()[0])
         after = header.number if header else 0
         above = sum(1 for row in top if row.number < after and any(row.cells))
-        return lay_out(header, above, self.filled(after), self.places)
+        layout = lay_out(header, above, self.filled(after), self.places)
+        return replace(layout, notes=(*layout.notes, *footer_notes(self._last_rows(after))))
+
+    def _last_rows(self, after: int) -> list[list[str]]:
+        """The cells of the last rows that hold something, below row `after`."""
+        rows: list[list[str]] = []
+        for at in range(len(self.rows) - 1, -1, -1):
+            if self.rows[at] <= after or len(rows) == LAST_ROWS:
+                break
+            cells = [str(column[at].as_py()) for column in self.columns]
+            if any(cells):
+                rows.append(cells)
+        return rows[::-1]
 
     def chunks(self, layout: Layout, most: int) -> Iterator[Chunk]:
         """The rows below the header."""
