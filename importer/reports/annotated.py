@@ -21,7 +21,7 @@ from importer.reports.facts import Facts
 from importer.reports.files import ReportFile, Written
 from importer.reports.ownbook import MOST_COMMENTS, NotAnnotatableError, annotate, lost_parts, open_book
 from importer.reports.plan import ANNOTATED_XLSX, OWN_COLUMNS, REJECTS_XLSX, WORKBOOK_ROWS, Plan
-from importer.reports.skeleton import SHEET_PART, WIDTHS, register_looks, stored, width
+from importer.reports.skeleton import SHEET_PART, WIDTHS, around_rows, register_looks, stored, width
 from importer.reports.tally import Tally
 from importer.reports.textsheet import MOST_COLUMNS, Look, TextSheet, fitting
 from importer.reports.wording import word
@@ -130,13 +130,12 @@ def _splice(book: Workbook, bodies: list[list[bytes | memoryview]], stream: Bina
             if body is None:
                 out.writestr(name, parts.read(name))
                 continue
-            xml = parts.read(name).decode()
-            before, _, rest = xml.partition("<sheetData>")
+            before, after = around_rows(parts.read(name).decode())
             with out.open(name, "w", force_zip64=True) as part:
-                part.write(f"{before}<sheetData>".encode())
+                part.write(before.encode())
                 for piece in body:
                     part.write(piece)
-                part.write(f"</sheetData>{rest.partition('</sheetData>')[2]}".encode())
+                part.write(after.encode())
 
 
 def _add_summary(book: Workbook, plan: Plan, facts: Facts, tally: Tally) -> None:

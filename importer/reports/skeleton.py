@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from openpyxl import Workbook
 from openpyxl.comments import Comment
@@ -46,6 +47,16 @@ class Skeleton:
     before: str
     after: str
     parts: tuple[tuple[str, bytes], ...]
+    last_column: str
+
+    def ended(self, rows: int) -> Skeleton:
+        """The same around so many rows: the filter reaches to the last of them."""
+        column, last = self.last_column, rows + 1
+        after = self.after.replace(f'ref="A1:{column}1"', f'ref="A1:{column}{last}"')
+        old, new = f"$A$1:${column}$1".encode(), f"$A$1:${column}${last}".encode()
+        return replace(
+            self, after=after, parts=tuple((name, xml.replace(old, new)) for name, xml in self.parts)
+        )
 
 
 def skeleton(plan: Plan, names: tuple[str, ...]) -> Skeleton:
@@ -54,7 +65,8 @@ def skeleton(plan: Plan, names: tuple[str, ...]) -> Skeleton:
     sheet = book.worksheets[0]
     sheet.title = "rejects"
     sheet.freeze_panes = "B2"
-    sheet.auto_filter.ref = f"A1:{get_column_letter(len(names))}1"
+    last_column = get_column_letter(len(names))
+    sheet.auto_filter.ref = f"A1:{last_column}1"
     register_looks(sheet)
     fields = dict(plan.fields)
     for place, name in enumerate(names, start=1):
@@ -67,8 +79,15 @@ def skeleton(plan: Plan, names: tuple[str, ...]) -> Skeleton:
     with zipfile.ZipFile(stored(book)) as parts:
         xml = parts.read(SHEET_PART).decode()
         rest = tuple((name, parts.read(name)) for name in parts.namelist() if name != SHEET_PART)
-    before, _, tail = xml.partition("<sheetData>")
-    return Skeleton(f"{before}<sheetData>", f"</sheetData>{tail.partition('</sheetData>')[2]}", rest)
+    before, after = around_rows(xml)
+    return Skeleton(before, after, rest, last_column)
+
+
+def around_rows(xml: str) -> tuple[str, str]:
+    """A sheet's XML before and after its rows; without its extent, which is that of an empty one."""
+    before, _, rest = xml.partition("<sheetData>")
+    before = re.sub(r"<dimension [^>]*/>", "", before)
+    return f"{before}<sheetData>", f"</sheetData>{rest.partition('</sheetData>')[2]}"
 
 
 def stored(book: Workbook) -> io.BytesIO:

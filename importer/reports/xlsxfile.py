@@ -27,7 +27,7 @@ class XlsxReport:
         around = skeleton(plan, names)
         self._file = ReportFile(plan.directory, name)
         self._zip = zipfile.ZipFile(self._file.stream, "w", zipfile.ZIP_DEFLATED, compresslevel=3)
-        self._parts, self._after = around.parts, around.after
+        self._around = around
         self._sheet = self._zip.open(SHEET_PART, "w", force_zip64=True)
         self._sheet.write(around.before.encode() + self._rows.header())
 
@@ -39,9 +39,10 @@ class XlsxReport:
 
     def finish(self) -> ReportFile:
         """The parts around the rows; the file has its name only after `ReportFile.finish`."""
-        self._sheet.write(self._after.encode())
+        around = self._around.ended(self._rows.rows)
+        self._sheet.write(around.after.encode())
         self._sheet.close()
-        for name, content in self._parts:
+        for name, content in around.parts:
             self._zip.writestr(name, content)
         self._zip.close()
         return self._file

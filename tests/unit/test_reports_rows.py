@@ -6,6 +6,7 @@ import csv
 import json
 import stat
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -243,6 +244,9 @@ def test_every_cell_of_the_workbook_is_text_and_the_bad_ones_are_coloured(tmp_pa
     assert sheet["L3"].fill.fill_type is None
     assert sheet.freeze_panes == "B2"
     assert sheet["J1"].comment is not None
+    assert sheet.auto_filter.ref == "A1:M3"
+    with closing(load_workbook(tmp_path / "rejects.xlsx", read_only=True)) as streamed:
+        assert len(list(streamed.worksheets[0].iter_rows(values_only=True))) == 3
 
 
 def test_a_cell_beyond_excels_limit_is_cut_visibly_in_the_workbook_and_whole_in_the_csv(
