@@ -98,7 +98,7 @@ def may_be_taken(name: str) -> bool:
 
 def _candidates(job: Job) -> Iterator[Found]:
     if job.kind is SourceKind.FILE:
-        _check_folder(job.source.parent)
+        check_folder(job.source.parent)
         names = [job.source.name]
     else:
         folder = job.source if job.kind is SourceKind.INBOX else job.source.parent
@@ -118,7 +118,8 @@ def _listed(folder: Path) -> list[str]:
         raise InputError("job-folder-unreadable", folder=folder, reason=error.strerror) from error
 
 
-def _check_folder(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
+    """Raises InputError `job-folder-unreadable`."""
     _listed(folder)
 
 

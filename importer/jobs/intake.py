@@ -19,7 +19,7 @@ from pathlib import Path
 from importer.errors import InputError, UsageError
 from importer.jobs import inbox, relocation, sharing
 from importer.jobs.inbox import Found
-from importer.jobs.job import Job
+from importer.jobs.job import Job, SourceKind
 from importer.jobs.surroundings import unwatched
 from importer.journal.jobs import Ending, FileFate, FileRecord, JobHistory
 from importer.reports.plan import REPORT_FILES
@@ -45,10 +45,14 @@ class Intake:
     reach: Callable[[str], None] = field(default=unwatched)
 
     def prepare(self) -> None:
-        """Makes the folders. Raises InputError `job-folder-unwritable` or `job-other-filesystem`."""
+        """Makes the folders, but never the one that files come into: it may be a drive that is not there.
+        Raises InputError `job-folder-unreadable`, `job-folder-emptied`, `job-folder-unwritable` or
+        `job-other-filesystem`."""
         folder = self.job.folder
+        inbox.check_folder(self._source_folder())
+        self._check_mounted()
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(exist_ok=True)
             for name in _EVERYWHERE:
                 (folder / name).mkdir(mode=0o700, exist_ok=True)
                 sharing.share_folder(folder / name, self.job.sharing)
@@ -57,6 +61,13 @@ class Intake:
                 raise InputError("job-other-filesystem", source=self._source_folder(), folder=folder)
         except OSError as error:
             raise InputError("job-folder-unwritable", folder=folder, reason=error.strerror) from error
+
+    def _check_mounted(self) -> None:
+        """Where this job has worked before there is a working/; without it, another drive is in its place."""
+        newest = self.history.files(self.job.name, 1)
+        working = self.job.folder / WORKING
+        if newest and newest[0].place.parent.parent == working and not working.is_dir():
+            raise InputError("job-folder-emptied", folder=self.job.folder, working=working)
 
     def take(self, found: Found, round_number: int) -> FileRecord | None:
         """Takes a file into working/; None if it was written to, or went away, in that moment.
@@ -182,7 +193,7 @@ class Intake:
         self.history.forget(record.number)
 
     def _source_folder(self) -> Path:
-        return self.job.source if self.job.source.is_dir() else self.job.source.parent
+        return self.job.source if self.job.kind is SourceKind.INBOX else self.job.source.parent
 
     def _room(self, path: Path) -> Path:
         stem = legible(path.stem)[:_LONGEST_STEM].strip(" .") or "file"

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from importer.delivery import events as delivery
 from importer.jobs.job import Job, LogSettings
+from importer.jobs.results import shown_counts
 from importer.journal.database import state_folder
-from importer.model import Status
 from importer.pipeline import events
 
 Value = str | int | float | bool | list[int] | dict[str, int] | None
@@ -128,13 +128,6 @@ class JobLog:
 def open_log(job: Job, clock: Callable[[], datetime], echo: Callable[[str], None] | None = None) -> JobLog:
     """The job's log where its table says, else in the state folder."""
     return JobLog(job.log.file or state_folder() / "jobs" / f"{job.name}.log", job.log, clock, echo)
-
-
-def shown_counts(counts: object) -> dict[str, int]:
-    """Counts by status, zeros left out."""
-    if not isinstance(counts, dict):
-        return {}
-    return {str(Status(name)): int(count) for name, count in counts.items() if count}
 
 
 def _numbered(path: Path, number: int) -> Path:

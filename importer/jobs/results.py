@@ -55,10 +55,10 @@ class RoundReport:
     def text(self) -> str:
         """For people: a line for the round, then one for each file."""
         lines = [f"{self.job}: {self.result}, {self.ended.isoformat(timespec='seconds')}"]
-        if self.says:
+        if self.says and not any(file.says == self.says for file in self.files):
             lines.append(self.says)
         for file in self.files:
-            shown = ", ".join(f"{count} {status}" for status, count in _shown(file.counts).items())
+            shown = ", ".join(f"{count} {status}" for status, count in shown_counts(file.counts).items())
             lines.append(f"{file.name}: {file.fate or 'open'}" + (f" ({shown})" if shown else ""))
             lines += [f"  {text}" for text in (file.says, str(file.place), str(file.reports or "")) if text]
         return "\n".join(lines) + "\n"
@@ -89,11 +89,12 @@ def _file(file: FileResult) -> dict[str, object]:
         "reports": str(file.reports) if file.reports else None,
         "run": file.run or None,
         "rows": file.rows,
-        "counts": _shown(file.counts),
+        "counts": shown_counts(file.counts),
         "code": file.code or None,
         "message": file.says or None,
     }
 
 
-def _shown(counts: Mapping[Status, int] | None) -> dict[str, int]:
+def shown_counts(counts: Mapping[Status, int] | None) -> dict[str, int]:
+    """Counts by status, zeros left out."""
     return {str(status): count for status, count in (counts or {}).items() if count}

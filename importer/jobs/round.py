@@ -15,8 +15,8 @@ from importer.jobs import inbox, prune
 from importer.jobs.importing import Importing, told
 from importer.jobs.intake import Intake, legible
 from importer.jobs.job import Job
-from importer.jobs.log import JobLog, shown_counts
-from importer.jobs.results import FileResult, RoundReport
+from importer.jobs.log import JobLog
+from importer.jobs.results import FileResult, RoundReport, shown_counts
 from importer.jobs.surroundings import Surroundings
 from importer.jobs.telling import tell
 from importer.journal import Journal

@@ -9,7 +9,7 @@ from enum import IntEnum
 
 from importer.jobs import schedule
 from importer.jobs.job import Job
-from importer.jobs.log import shown_counts
+from importer.jobs.results import shown_counts
 from importer.journal import Journal
 from importer.journal.jobs import FileFate, FileRecord, RoundRecord, RoundResult
 
@@ -48,9 +48,9 @@ class JobStatus:
 
     def line(self) -> str:
         """One line, as Nagios plugins print it."""
-        lag = "" if self.lag is None else f"{self.lag:.0f}"
-        rows = 0 if self.imported is None else self.imported.rows
-        perf = f"lag={lag}s quiet={'' if self.quiet is None else f'{self.quiet:.0f}'}s rows={rows}"
+        lag = "U" if self.lag is None else f"{self.lag:.0f}s"
+        quiet = "U" if self.quiet is None else f"{self.quiet:.0f}s"
+        perf = f"lag={lag} quiet={quiet} rows={0 if self.imported is None else self.imported.rows}"
         said = "; ".join(self.why) or self._all_well()
         return f"{self.health.name} - {self.job}: {said} | {perf} held={len(self.held)}"
 

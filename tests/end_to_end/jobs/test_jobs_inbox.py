@@ -271,10 +271,25 @@ def test_a_round_without_files_is_good(bench: Bench) -> None:
     assert bench.round().good
 
 
-def test_a_folder_that_is_not_there_is_told(bench: Bench) -> None:
-    report = bench.round(source=str(bench.root / "gone" / "*.csv"), folder=str(bench.inbox))
+@pytest.mark.parametrize("table", [{"inbox": "gone"}, {"source": "gone/*.csv"}, {"source": "gone/x.csv"}])
+def test_a_folder_that_is_not_there_is_told_and_not_made(bench: Bench, table: dict[str, str]) -> None:
+    report = bench.round(**table)
     assert (report.result, report.exit_code) == (RoundResult.STOPPED, ExitCode.INPUT)
-    assert report.code in ("job-folder-unreadable", "job-folder-unwritable")
+    assert report.code == "job-folder-unreadable"
+    assert not (bench.root / "gone").exists()
+
+
+def test_a_drive_that_is_not_mounted_is_told(bench: Bench) -> None:
+    bench.drop("a.csv", lines(3))
+    assert bench.round().good
+    bench.inbox.rename(bench.root / "unmounted")
+    bench.inbox.mkdir()  # the empty folder that a drive is mounted on
+    report = bench.round()
+    assert (report.result, report.code) == (RoundResult.STOPPED, "job-folder-emptied")
+    assert list(bench.inbox.iterdir()) == []
+    bench.inbox.rmdir()
+    (bench.root / "unmounted").rename(bench.inbox)
+    assert bench.round().good
 
 
 def test_reports_may_go_elsewhere_with_a_mode_for_others(bench: Bench) -> None:
