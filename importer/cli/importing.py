@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from importer.cli import tell
-from importer.cli.manner import Manner
+from importer.cli.manner import Manner, take_manner
+from importer.cli.options import run_options
 from importer.cli.proposing import ask_for_mapping
-from importer.cli.running import ask_before_sending, carry_out
+from importer.cli.running import ask_before_sending, carry_out, profile_of, with_profile
 from importer.errors import ImporterError, MappingError
 from importer.model import ExitCode
-from importer.settings import Connection, Profile, RunOptions
+from importer.settings import Connection, RunOptions
 
 _BAD_ENOUGH = (ExitCode.REFUSED, ExitCode.AWAY, ExitCode.INTERRUPTED, ExitCode.TERMINATED)
 """After these the files that follow would fare no better, or were not asked for any more."""
@@ -23,14 +25,19 @@ _BAD_ENOUGH = (ExitCode.REFUSED, ExitCode.AWAY, ExitCode.INTERRUPTED, ExitCode.T
 
 def import_files(
     files: Sequence[str],
-    options: RunOptions,
-    profile: Profile,
-    manner: Manner,
+    profile_name: str | None,
+    values: dict[str, Any],
     *,
     sandbox: bool = False,
     store: Path | None = None,
 ) -> int:
-    """Runs file after file; returns the worst exit code. A file that cannot be read stops no other."""
+    """Runs file after file; returns the worst exit code. A file that cannot be read stops no other.
+
+    `values`: what the command line gave for `options.import_options`.
+    """
+    profile = profile_of(profile_name)
+    options = with_profile(run_options(values), values, profile)
+    manner = take_manner(values)
     worst = 0
     from importer.pipeline.sending import connected
 

@@ -155,6 +155,26 @@ speaking_options = _all(
     lang_option,
 )
 
+import_options = _all(
+    click.option(
+        "--mode",
+        "--type",
+        "mode",
+        type=ModeType(),
+        help="For customers the CRM has already: replace (0), update (1, the default) or keep (2).",
+    ),
+    mapping_options,
+    reading_options,
+    checking_options,
+    profile_option,
+    sandbox_options,
+    sending_options,
+    report_options,
+    click.option("--yes", "-y", is_flag=True, help="Answer every question with yes."),
+    speaking_options,
+)
+"""Everything that `run` and `validate` take."""
+
 
 def run_options(values: dict[str, Any], kept: RunOptions | None = None) -> RunOptions:
     """The options that concern the run itself, out of all that a command was given; the rest as `kept`."""

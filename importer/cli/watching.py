@@ -55,6 +55,9 @@ class Watcher:
 
         if not self._manner.quiet:
             summary.show(console(), closed, self._lang, mask=self._manner.mask)
+            return
+        for failure in closed.failures:
+            click.echo(f"{failure.sentence(self._lang)} {failure.hint(self._lang)}", err=True)
 
     def close(self) -> None:
         """Leaves the terminal as it was."""
