@@ -1,0 +1,114 @@
+"""python -m tests.bench [--full] [--rounds N] [NAME…]: measures, prints the table, writes it into README.md.
+
+NAMEs select benches; README.md is written only if all ran. Every figure is a ratio of processes that ran in
+turn on the same machine; absolute times are of that machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from tests.bench.benches import BENCHES, Bench, Figure, stages, threads
+from tests.bench.processes import ROOT
+
+START, END = "<!-- bench:start -->", "<!-- bench:end -->"
+
+
+def main() -> int:
+    """Exit code 1 if a bar was missed."""
+    asked = _arguments()
+    figures: list[Figure] = []
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="nxlink-bench-") as folder:
+        bench = Bench(Path(folder), asked.rounds, asked.full)
+        for name in asked.names or BENCHES:
+            if name == "profile":
+                continue
+            print(f"… {name}", file=sys.stderr)
+            for figure in BENCHES[name](bench):
+                figures.append(figure)
+                print(_line(figure), flush=True)
+        profiled = "profile" in asked.names or not asked.names
+        profile = _profile(bench) if profiled else ""
+    print(profile)
+    if not asked.names:
+        _write(_page(figures, profile, time.monotonic() - began))
+    return 0 if all(figure.good for figure in figures) else 1
+
+
+def _arguments() -> argparse.Namespace:
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}, profile")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each pair is measured (3)")
+    parser.add_argument("--full", action="store_true", help="the slow baselines with a million rows too")
+    asked = parser.parse_args()
+    unknown = [name for name in asked.names if name not in (*BENCHES, "profile")]
+    if unknown:
+        parser.error(f"no such bench: {', '.join(unknown)}")
+    return asked
+
+
+def _line(figure: Figure) -> str:
+    return f"| {figure.what} | {figure.bar} | {figure.measured} | {'yes' if figure.good else '**no**'} |"
+
+
+def _page(figures: list[Figure], profile: str, seconds: float) -> str:
+    head = ["| what | bar | measured | met |", "| --- | --- | --- | --- |"]
+    packages = ", ".join(f"{name} {version(name)}" for name in ("pandas", "pyarrow", "requests"))
+    machine = (
+        f"Written by `make bench` in {seconds / 60:.0f} minutes on {_processor()}, Python "
+        f"{platform.python_version()}, {packages}. Files are generated (seeded): CJK and accented names, "
+        "quoted commas, empty cells, 5 % damaged rows. Ratios are medians of processes run in turn; the "
+        "seconds are this machine's and vary with what else it does."
+    )
+    return "\n".join([*head, *map(_line, figures), "", machine, "", profile])
+
+
+def _processor() -> str:
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    return f"{os.cpu_count()} processors ({name})"
+
+
+def _profile(bench: Bench) -> str:
+    """Where the time goes."""
+    parts = []
+    for title, taken in (
+        ("processor seconds of a dry run of 200,000 rows, stage by stage", stages(bench)),
+        (
+            "processor seconds by thread, 200,000 rows imported to a server that answers at once",
+            threads(bench),
+        ),
+    ):
+        total = sum(taken.values())
+        shown = sorted(taken.items(), key=lambda item: -item[1])
+        lines = [f"| {name} | {seconds:.2f} | {100 * seconds / total:.0f} % |" for name, seconds in shown]
+        parts.append("\n".join([f"| {title} | s | share |", "| --- | ---: | ---: |", *lines]))
+    return "\n\n".join(parts)
+
+
+def _write(page: str) -> None:
+    readme = ROOT / "README.md"
+    text = readme.read_text("utf-8")
+    if START not in text or END not in text:
+        print(f"README.md has no {START} … {END}: nothing written", file=sys.stderr)
+        return
+    before, _, rest = text.partition(START)
+    after = rest.partition(END)[2]
+    readme.write_text(f"{before}{START}\n\n{page}\n\n{END}{after}", "utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,287 @@
+"""The benches, one for each bar: what is measured, against what, in which turns."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench import environments
+from tests.bench.processes import IMPORTER, PYTHON, ROOT, Measured, in_turn, measure, ratio, typical
+from tests.bench.serving import Span, served
+
+HERE = Path(__file__).parent
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table."""
+
+    what: str
+    bar: str
+    measured: str
+    good: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where it works, and how much of it."""
+
+    folder: Path
+    rounds: int
+    full: bool
+
+    def file(self, rows: int, damage: float = 0.05, kind: str = "csv") -> Path:
+        """The generated file of so many rows; made by another process, so that this one stays small."""
+        path = self.folder / f"{rows}-{damage:g}.{kind}"
+        if not path.exists():
+            command = [PYTHON, "-m", "tests.bench.inputs", path, str(rows), str(damage)]
+            subprocess.run(command, cwd=ROOT, check=True)
+        return path
+
+    def dry_run(self, path: Path) -> list[str]:
+        """The command that validates a file and writes every report."""
+        reports = self.folder / "reports"
+        return [*IMPORTER, "validate", str(path), "--report-dir", str(reports), "--quiet"]
+
+    def baseline(self, name: str, *arguments: str | Path, python: str = PYTHON) -> list[str]:
+        """The command of one of the scripts in baselines/."""
+        return [python, str(HERE / "baselines" / f"{name}.py"), *map(str, arguments)]
+
+    def turns(self, *commands: list[str], rounds: int | None = None) -> list[list[Measured]]:
+        return in_turn(rounds or self.rounds, *commands, folder=self.folder)
+
+    def run(self, path: Path, settings: dict[str, str], *more: str) -> Measured:
+        """One import to a server; its reports go away again."""
+        reports = self.folder / "sent"
+        shutil.rmtree(reports, ignore_errors=True)
+        command = [*IMPORTER, "run", str(path), "--report-dir", str(reports), "--quiet", "--yes", *more]
+        return measure(command, self.folder, settings)
+
+
+Measure = Callable[[Bench], Iterator[Figure]]
+
+
+def dry_run_csv(bench: Bench) -> Iterator[Figure]:
+    """A dry run of a CSV against bare reading and writing."""
+    rows = 1_000_000
+    path, copy = bench.file(rows), bench.folder / "copy.csv"
+    pandas = bench.baseline("pandas_copy", path, copy, python=environments.pandas_alone())
+    ours, theirs = bench.turns(bench.dry_run(path), pandas)
+    copy.unlink()
+    times = ratio(ours, theirs)
+    speed = f"{typical(ours):.1f} s against {typical(theirs):.1f} s"
+    yield Figure(
+        "dry run, 1,000,000 × 14 CSV, all reports, against pandas read_csv + to_csv alone",
+        "≤ 1.5 ×",
+        f"{times:.2f} × ({speed})",
+        times <= 1.5,
+    )
+    base = measure(bench.dry_run(bench.file(rows // 10)), bench.folder)
+    peak = max(one.peak for one in ours)
+    growth = (peak - base.peak) / (rows - rows // 10)
+    yield Figure("peak memory of that dry run", "≤ 300 MB", f"{peak / 1e6:.0f} MB", peak <= 300e6)
+    yield Figure("its growth above 100,000 rows", "≤ 64 B/row", f"{growth:.0f} B/row", growth <= 64)
+
+
+def validators(bench: Bench) -> Iterator[Figure]:
+    """A dry run against other ways to validate."""
+    rows = 1_000_000 if bench.full else 200_000
+    path = bench.file(rows)
+    frictionless = environments.path_of(environments.frictionless(), "frictionless")
+    schema = HERE / "baselines" / "frictionless_schema.json"
+    # Without the limit it stops after a thousand errors.
+    unlimited = ["--limit-errors", "1000000000", "--field-missing-values", "", "--json"]
+    theirs = [str(frictionless), "validate", str(path), "--schema", str(schema), "--trusted", *unlimited]
+    ours, others = bench.turns(bench.dry_run(path), theirs, rounds=1 if bench.full else 2)
+    times = 1 / ratio(ours, others)
+    yield Figure(
+        f"the same, {rows:,} rows, against frictionless validate with the same limits",
+        "≥ 3 × faster",
+        f"{times:.1f} × faster",
+        times >= 3,
+    )
+    ours, others = bench.turns(
+        bench.dry_run(path), bench.baseline("pydantic_rows", path, bench.folder / "copy.csv"), rounds=2
+    )
+    times = 1 / ratio(ours, others)
+    yield Figure(
+        f"the same, {rows:,} rows, against a pydantic model over csv.DictReader, with csv.writer",
+        "faster",
+        f"{times:.1f} × faster",
+        times > 1,
+    )
+
+
+def dry_run_xlsx(bench: Bench) -> Iterator[Figure]:
+    """A dry run of a workbook against reading it."""
+    path = bench.file(100_000, kind="xlsx")
+    slow = bench.baseline("pandas_openpyxl", path, python=environments.pandas_with_openpyxl())
+    ours, calamine = bench.turns(bench.dry_run(path), bench.baseline("calamine_read", path))
+    times = ratio(ours, calamine)
+    yield Figure(
+        "dry run, 100,000 × 14 .xlsx, against calamine alone",
+        "≤ 2.5 ×",
+        f"{times:.2f} × ({typical(ours):.1f} s against {typical(calamine):.1f} s)",
+        times <= 2.5,
+    )
+    ours, others = bench.turns(bench.dry_run(path), slow, rounds=1)
+    times = 1 / ratio(ours, others)
+    yield Figure(
+        "the same against pandas + openpyxl reading it", "≥ 5 × faster", f"{times:.1f} × faster", times >= 5
+    )
+
+
+def delivery(bench: Bench) -> Iterator[Figure]:
+    """An import to a server that answers at once."""
+    rows = 200_000
+    path = bench.file(rows, 0)
+    speeds = []
+    with served() as server:
+        for _ in range(bench.rounds):
+            measured = bench.run(path, server.settings)
+            span = server.span()
+            assert span.requests == rows // 100
+            speeds.append((rows / measured.seconds, rows / span.seconds))
+    whole, sending = sorted(speeds)[len(speeds) // 2]
+    yield Figure(
+        "import of 200,000 rows to a server that answers at once, start to exit",
+        "≥ 40,000 rows/s",
+        f"{whole:,.0f} rows/s ({sending:,.0f} from first request to last answer)",
+        whole >= 40_000,
+    )
+
+
+def latency(bench: Bench) -> Iterator[Figure]:
+    """An import to a server that takes 100 ms for each answer."""
+    rows, few = 40_000, 4_000
+    path, short = bench.file(rows, 0), bench.file(few, 0)
+    python = environments.requests_alone()
+    with served(0.1) as server:
+        importer: list[Span] = []
+        pool: list[Span] = []
+        for _ in range(bench.rounds):
+            bench.run(path, server.settings, "--concurrency", "8", "--rate", "0")
+            importer.append(server.span())
+            url = f"{server.url}/pool"
+            measure(bench.baseline("requests_pool", path, url, "8", python=python), bench.folder)
+            pool.append(server.span())
+        measure(bench.baseline("requests_loop", short, f"{server.url}/loop", python=python), bench.folder)
+        loop = server.span()
+    ours, bare = (sorted(span.seconds for span in spans)[bench.rounds // 2] for spans in (importer, pool))
+    share, times = bare / ours, (loop.seconds / few) / (ours / rows)
+    yield Figure(
+        "import with 100 ms latency, 8 workers, against a bare pool of 8 threads with requests",
+        "≥ 95 %",
+        f"{100 * share:.1f} %",
+        share >= 0.95,
+    )
+    yield Figure(
+        "the same against a loop of pandas + requests", "≥ 7 × faster", f"{times:.1f} × faster", times >= 7
+    )
+
+
+def invalid(bench: Bench) -> Iterator[Figure]:
+    """Damaged rows against none."""
+    rows = 500_000
+    damaged, whole = bench.turns(bench.dry_run(bench.file(rows)), bench.dry_run(bench.file(rows, 0)))
+    times = ratio(damaged, whole)
+    yield Figure("5 % invalid rows instead of none, 500,000 rows", "≤ 1.5 ×", f"{times:.2f} ×", times <= 1.5)
+
+
+def linear(bench: Bench) -> Iterator[Figure]:
+    """Twice the rows, twice the time."""
+    sizes = (500_000, 1_000_000, 2_000_000)
+    measured = bench.turns(*(bench.dry_run(bench.file(rows)) for rows in sizes), rounds=2)
+    steps = [ratio(more, less) for less, more in itertools.pairwise(measured)]
+    peak = max(one.peak for one in measured[-1])
+    yield Figure(
+        "twice the rows: 500,000, 1,000,000, 2,000,000",
+        "≤ 2.1 × each",
+        " and ".join(f"{step:.2f} ×" for step in steps) + f", {peak / 1e6:.0f} MB at the end",
+        all(step <= 2.1 for step in steps),
+    )
+
+
+def start(bench: Bench) -> Iterator[Figure]:
+    """How soon something happens."""
+    for option in ("--help", "--version"):
+        (measured,) = bench.turns([*IMPORTER, option], rounds=5)
+        seconds = typical(measured)
+        yield Figure(f"importer {option}", "< 0.3 s", f"{seconds:.2f} s", seconds < 0.3)
+    path, small = bench.file(1_000_000, 0), bench.file(100, 0)
+    early: dict[Path, list[float]] = {path: [], small: []}
+    with served() as server:
+        for _ in range(bench.rounds):
+            for file, firsts in early.items():
+                # The rest of the file need not be sent to know when the first request came.
+                measured_run = bench.run(file, server.settings, "--limit", "300")
+                firsts.append(server.span().first - measured_run.started)
+    command = bench.baseline("hash_file", path)
+    hashing = min(float(subprocess.check_output(command)) for _ in range(bench.rounds))
+    first, base = (sorted(firsts)[bench.rounds // 2] for firsts in early.values())
+    times = (first - base) / hashing
+    yield Figure(
+        f"start to first request on a file of {path.stat().st_size / 1e6:.0f} MB, less start-up "
+        f"({base:.2f} s), against its sha256 ({hashing:.2f} s)",
+        "≤ 2 ×",
+        f"{times:.1f} ×",
+        times <= 2,
+    )
+
+
+def ten_runs(bench: Bench) -> Iterator[Figure]:
+    """Memory of ten runs in one process."""
+    path = bench.file(100_000)
+    command = [PYTHON, str(HERE / "drivers" / "ten_runs.py"), str(path)]
+    sizes = [int(line) for line in subprocess.check_output(command, cwd=ROOT, env=_with_root()).split()]
+    # The first runs fill caches and pools; a leak would show in all that follow.
+    growth = (sizes[-1] - min(sizes[2:5])) / MIB
+    yield Figure(
+        "ten dry runs of 100,000 rows in one process: growth from the third to the tenth",
+        "none",
+        f"{growth:+.0f} MiB of {sizes[-1] / MIB:.0f}",
+        growth < 10,
+    )
+
+
+BENCHES: dict[str, Measure] = {
+    "dry-run-csv": dry_run_csv,
+    "validators": validators,
+    "dry-run-xlsx": dry_run_xlsx,
+    "delivery": delivery,
+    "latency": latency,
+    "invalid": invalid,
+    "linear": linear,
+    "start": start,
+    "ten-runs": ten_runs,
+}
+
+
+def stages(bench: Bench) -> dict[str, float]:
+    """Processor seconds of each stage of a dry run of 200,000 rows."""
+    command = [PYTHON, str(HERE / "drivers" / "stages.py"), str(bench.file(200_000))]
+    found: dict[str, float] = json.loads(subprocess.check_output(command, cwd=ROOT, env=_with_root()))
+    return found
+
+
+def threads(bench: Bench) -> dict[str, float]:
+    """Processor seconds of each thread of an import of 200,000 rows to a server that answers at once."""
+    path = bench.file(200_000, 0)
+    with served() as server:
+        environment = _with_root() | server.settings | {"NXLINK_STATE_DIR": str(bench.folder / "state")}
+        command = [PYTHON, str(HERE / "drivers" / "threads.py"), str(path), "4"]
+        found: dict[str, float] = json.loads(
+            subprocess.check_output(command, cwd=bench.folder, env=environment)
+        )
+    return found
+
+
+def _with_root() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
