@@ -54,7 +54,7 @@ def summary_json(plan: Plan, facts: Facts, tally: Tally) -> str:
             "contract": destination.contract,
         },
         "mode": facts.mode.label,
-        "mapping": {"name": facts.mapping, "fields": dict(plan.fields)},
+        "mapping": {"name": facts.mapping, "fields": _fields(plan)},
         "rows": tally.rows,
         "counts": {status.value: tally.counts[status] for status in Status},
         "requests": facts.requests,
@@ -67,6 +67,14 @@ def summary_json(plan: Plan, facts: Facts, tally: Tally) -> str:
         "notes": [note.sentence(plan.lang) for note in facts.notes],
     }
     return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+
+
+def _fields(plan: Plan) -> dict[str, list[str]]:
+    """For each API field the columns that feed it."""
+    found: dict[str, list[str]] = {}
+    for column, field in plan.fields:
+        found.setdefault(field, []).append(column)
+    return found
 
 
 def _issue(group: IssueGroup) -> dict[str, object]:
