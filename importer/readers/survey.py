@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -14,6 +15,7 @@ from importer.readers.decoding import PIECE, decoder, is_utf8
 from importer.readers.detect import Kind, kind_of
 
 HEAD = 1 << 16
+_FEED = ord("\n")
 _CONTINUATION = range(0x80, 0xC0)
 _FULL_SAMPLE, _LATER_SAMPLE = 1 << 17, 1 << 11
 """Bytes of lines beyond ASCII that are kept: at first, and then of each piece."""
@@ -35,6 +37,8 @@ class Survey:
     """Line feeds."""
     head: bytes = b""
     """The first bytes, up to 64 KiB."""
+    text: bool = True
+    """False if the head shows that it is something else."""
     ascii: bool = True
     valid_utf8: bool = True
     multibyte: int = 0
@@ -55,26 +59,36 @@ def survey(file: BinaryIO) -> Survey:
     digest = hashlib.sha256()
     seen = Survey()
     rest = b""
-    text = True
-    while piece := file.read(PIECE):
-        digest.update(piece)
-        if not seen.head:
-            seen.head = piece[:HEAD]
-            text = kind_of(seen.head) is Kind.TEXT
-        seen.size += len(piece)
-        seen.lines += piece.count(b"\n")
-        if text and (rest or not piece.isascii()):
-            seen.ascii = False
-            whole = rest + piece
-            cut = _character_start(whole)
-            _take(seen, whole[:cut])
-            rest = whole[cut:]
+    with ThreadPoolExecutor(1, "hash") as hashing:
+        # The hash takes as long as all the rest, and lets other threads go on meanwhile.
+        hashed = None
+        while piece := file.read(PIECE):
+            if hashed is not None:
+                hashed.result()
+            hashed = hashing.submit(digest.update, piece)
+            rest = _look(seen, piece, rest)
     if rest:
         _take(seen, rest)
     seen.sha256 = digest.hexdigest()
     seen.sample = b"" if seen.valid_utf8 else b"\n".join(seen._lines)
     seen._lines.clear()
     return seen
+
+
+def _look(seen: Survey, piece: bytes, rest: bytes) -> bytes:
+    """Takes the next piece of the file; `rest` is what the one before left. What this one leaves."""
+    if not seen.head:
+        seen.head = piece[:HEAD]
+        seen.text = kind_of(seen.head) is Kind.TEXT
+    seen.size += len(piece)
+    seen.lines += int(np.count_nonzero(np.frombuffer(piece, dtype=np.uint8) == _FEED))
+    if not seen.text or (not rest and piece.isascii()):
+        return rest
+    seen.ascii = False
+    whole = rest + piece
+    cut = _character_start(whole)
+    _take(seen, whole[:cut])
+    return whole[cut:]
 
 
 def _take(seen: Survey, piece: bytes) -> None:

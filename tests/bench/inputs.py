@@ -29,7 +29,8 @@ _TEXT = pa.large_string()
 _FIRST = ["Ana", "José", "Nguyễn", "Budi", "Mei Ling", "伟", "芳", "娜", "秀英", "Renée", "Fatima", "Jürgen",
           "Zoë", "Łukasz", "Søren", "さくら", "민준", "John", "Mary-Jane", "Olena"]  # fmt: skip
 _LAST = ["Souza", "Álvarez", "Thị Hà", "Santoso", "Tan", "王", "李", "张", "欧阳", "Dupont-O'Neill",
-         "Al-Sayed", "Müller", "Brontë", "Wójcik", "Ødegård", "佐藤", "김", "Smith", "Watson", "Шевченко"]  # fmt: skip
+         "Al-Sayed",
+         "Müller", "Brontë", "Wójcik", "Ødegård", "佐藤", "김", "Smith", "Watson", "Шевченко"]  # fmt: skip
 _PLACES = [
     ("Brazil", "GMT-3", "5511", "Rua Augusta {}, São Paulo, SP"),
     ("Mexico", "GMT-6", "5255", "Av. Insurgentes Sur {}, Col. Nápoles, CDMX"),
