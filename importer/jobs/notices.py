@@ -68,7 +68,7 @@ def _run(command: str, report: RoundReport) -> str:
     it are filled in. No shell is involved."""
     words = [
         word.replace("{job}", report.job).replace("{result}", str(report.result))
-        for word in shlex.split(command)
+        for word in shlex.split(command, posix=os.name == "posix")
     ]
     try:
         done = subprocess.run(  # noqa: S603 - the user's own command

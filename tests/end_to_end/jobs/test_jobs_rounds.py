@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -369,6 +371,58 @@ def test_status_says_how_the_job_is_doing(bench: Bench) -> None:
         late = status(job, journal, bench.clock.now)
     assert late.health is Health.CRITICAL
     assert late.line().startswith("CRITICAL - nightly: no good round for")
+
+
+def test_a_log_as_text(bench: Bench) -> None:
+    log = bench.root / "nightly.log"
+    bench.drop("a file.csv", lines(5))
+    bench.round(log={"file": str(log), "format": "text"})
+    line = next(line for line in log.read_text().splitlines() if "file-put-away" in line)
+    assert line.startswith('2026-01-01T03:00:02+00:00 INFO    file-put-away file="a file.csv" fate=done')
+    assert line.endswith("counts=imported:5")
+
+
+def test_a_log_that_cannot_be_written_is_told_and_fails_nothing(bench: Bench) -> None:
+    bench.drop("a.csv", lines(5))
+    (bench.root / "folder").mkdir()
+    report = bench.round(log={"file": str(bench.root / "folder")})
+    assert report.good
+    assert "folder: Is a directory" in report.warnings[0]
+
+
+def test_status_warns_if_no_file_has_come_for_long(bench: Bench) -> None:
+    bench.drop("a.csv", lines(5))
+    for _ in range(4):
+        bench.round()
+    with bench.journal() as journal:
+        assert status(bench.job(max_quiet="5d"), journal, bench.clock.now).health is Health.OK
+        found = status(bench.job(max_quiet="50h"), journal, bench.clock.now)
+    assert (found.health, found.why) == (Health.WARNING, ("no file for 4 d",))
+
+
+def test_two_missed_nights_are_critical_without_any_setting(bench: Bench) -> None:
+    bench.round()
+    job = bench.job(schedule="0 3 * * *")
+    with bench.journal() as journal:
+        assert status(job, journal, bench.clock.now).health is Health.OK
+        late = status(job, journal, bench.clock.now + timedelta(days=1, hours=1))
+    assert late.health is Health.CRITICAL
+
+
+def test_a_group_that_is_unknown_is_told_before_any_file_is_taken(bench: Bench) -> None:
+    bench.drop("a.csv", lines(5))
+    report = bench.round(report_group="no-such-group")
+    assert (report.exit_code, report.code) == (ExitCode.REFUSED, "job-sharing-refused")
+    assert bench.places("a.csv") == ["inbox"]
+
+
+def test_reports_get_the_jobs_group(bench: Bench) -> None:
+    grp = pytest.importorskip("grp")
+    group = grp.getgrgid(os.getgid()).gr_name
+    bench.drop("a.csv", lines(5))
+    (file,) = bench.round(report_group=group, report_mode="0660").files
+    assert file.place.with_name("rejects.xlsx").stat().st_mode & 0o777 == 0o660
+    assert file.place.parent.parent.stat().st_mode & 0o777 == 0o770
 
 
 def test_status_survives_a_clock_that_goes_back(bench: Bench) -> None:

@@ -123,7 +123,7 @@ class Year:
         faults = [self.chance.choice(FAULTS)] if self.chance.random() < 0.15 else []
         self.bench.box.misbehave(*faults)
         self.tally["nights with a fault"] += bool(faults)
-        crash = self.chance.randrange(45) if luck < 0.2 else None
+        crash = self.chance.randrange(32) if luck < 0.45 else None
         if luck > 0.96:
             return self._overlap()
         self._round(crash)
@@ -158,7 +158,8 @@ class Year:
             self.bench.box.misbehave()
             self.tally["releases"] += 1
             self.tally["rounds"] += 1
-            self.bench.round(release=self.chance.choice(held), patience=0)
+            report = self.bench.round(release=self.chance.choice(held), patience=0)
+            self.tally[f"rounds {report.result}"] += 1
         if night % 20 == 0:
             self.check_places()
 
