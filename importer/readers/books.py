@@ -79,6 +79,8 @@ class NativeBook:
         self._tables: dict[str, Table] = {}
 
     def sheets(self) -> tuple[SheetInfo, ...]:
+        if not all(look.plain and look.rectangular for look in self._seen.sheets.values()):
+            raise InputError("workbook-damaged", name=self._name)
         with NativeWorkbook(self._path, self._name, self._memory) as book:
             found = book.sheets()
             tables = _dense(book, [name for name, _ in found])
@@ -89,8 +91,13 @@ class NativeBook:
         return [self._tables[name] for name in names]
 
     def _with_look(self, table: Table) -> Table:
+        """Raises InputError if the library stopped before the last row that the file has."""
         look = self._seen.sheets.get(table.sheet)
-        return with_look(table, look, self._seen.masks) if look else table
+        if look is None:
+            return table
+        if look.last_row > len(table.rows):
+            raise InputError("workbook-damaged", name=self._name)
+        return with_look(table, look, self._seen.masks)
 
 
 def _info(part: SheetPart, seen: SheetLook) -> SheetInfo:

@@ -17,7 +17,8 @@ from importer.readers.sheet_look import SheetLook
 
 _BOUNDSHEET, _FORMAT, _XF, _BOF, _EOF = 0x85, 0x41E, 0xE0, 0x809, 0x0A
 _ROW, _NUMBER, _RK, _MULRK, _BOOLERR, _FORMULA = 0x208, 0x203, 0x27E, 0xBD, 0x205, 0x06
-_CONTENT = frozenset({_ROW, _NUMBER, _RK, _MULRK, _BOOLERR, _FORMULA})
+_TEXTS = frozenset({0xFD, 0x204, 0xD6})
+_CONTENT = frozenset({_ROW, _NUMBER, _RK, _MULRK, _BOOLERR, _FORMULA}) | _TEXTS
 ERRORS: Final = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 36: "#NUM!", 42: "#N/A"}
 _HIDDEN_ROW = 0x20
 _ERROR_RESULT = 2
@@ -62,7 +63,7 @@ def _look(workbook: bytes, seen: XlsLook) -> None:
 
 
 def _sheet(workbook: bytes, place: int, masks: dict[int, Mask]) -> SheetLook:
-    found = SheetLook()
+    found = SheetLook(plain=False)
     depth = 0
     for kind, begin, end in _records(workbook, place):
         if kind == _BOF:
@@ -70,6 +71,7 @@ def _sheet(workbook: bytes, place: int, masks: dict[int, Mask]) -> SheetLook:
         elif kind == _EOF:
             depth -= 1
             if depth <= 0:
+                found.plain = True
                 break
         elif depth == 1 and kind in _CONTENT and end - begin >= 6:
             _take(kind, workbook[begin:end], found, masks)
@@ -78,6 +80,8 @@ def _sheet(workbook: bytes, place: int, masks: dict[int, Mask]) -> SheetLook:
 
 def _take(kind: int, body: bytes, found: SheetLook, masks: dict[int, Mask]) -> None:
     row, column, style = struct.unpack_from("<HHH", body)
+    if kind != _ROW:
+        found.last_row = max(found.last_row, row + 1)
     if kind == _ROW:
         if len(body) >= 14 and body[12] & _HIDDEN_ROW:
             found.hidden.append(row + 1)
@@ -91,7 +95,7 @@ def _take(kind: int, body: bytes, found: SheetLook, masks: dict[int, Mask]) -> N
         for at in range((len(body) - 6) // 6):
             (style,) = struct.unpack_from("<H", body, 4 + 6 * at)
             _mask(found, masks, row, column + at, style)
-    else:
+    elif kind not in _TEXTS:
         _mask(found, masks, row, column, style)
 
 

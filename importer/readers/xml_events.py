@@ -49,7 +49,7 @@ class Stream:
         """Takes the next bytes."""
         try:
             self._parser.Parse(piece, last)
-        except expat.ExpatError:
+        except (expat.ExpatError, LookupError, ValueError):  # the latter two: an encoding unknown to Python
             raise InputError("workbook-damaged", name=self._name) from None
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
