@@ -19,7 +19,7 @@ from importer.reports.facts import Facts
 from importer.reports.files import Written
 from importer.reports.next_steps import NextStep
 from importer.reports.plan import Plan
-from importer.reports.sentences import masked, said, shortened
+from importer.reports.sentences import expectation, masked, said, shortened
 from importer.reports.tally import SAMPLES, Tally
 
 MOST_ROWS = 2_500
@@ -29,6 +29,8 @@ ANSWERED = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN})
 """Statuses that an answer of the server, or the lack of one, made."""
 MOST_COLUMNS = 300
 """Columns listed with their field."""
+WORDED = frozenset({"mode", "duplicates", "strict"})
+"""Settings whose values are words of the catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ def _template(lang: str) -> Template:
         "rows": partial(wording.rows, lang=lang),
         "status": partial(wording.status, lang=lang),
         "named": partial(_named, lang),
+        "value": partial(_value, lang),
         "places": partial(wording.places, lang=lang),
     }
     environment.globals["word"] = partial(_word, lang)
@@ -177,7 +180,7 @@ def _sample(issue: Issue, plan: Plan) -> Sample:
     if issue.length is not None and issue.limit is not None:
         details.append(wording.word("page-length", plan.lang, length=issue.length, limit=issue.limit))
     if issue.expected:
-        details.append(shortened(issue.expected))
+        details.append(shortened(expectation(issue.code, issue.expected, mask=plan.mask)))
     if issue.other_row is not None:
         details.append(wording.word("page-same-as", plan.lang, row=issue.other_row))
     return Sample(
@@ -200,6 +203,12 @@ def _named(lang: str, name: str, group: str) -> str:
     """A setting or a part of the run as a word, if there is one."""
     code = f"{group}-{name}"
     return wording.word(code, lang) if code in messages.catalogue() else name
+
+
+def _value(lang: str, value: str, name: str) -> str:
+    """What a setting is set to: a word where the importer chose it, else as the person wrote it."""
+    ours = name in WORDED or (name, value) == ("mapping", "headers")
+    return wording.word(f"{name}-{value}", lang) if ours else value
 
 
 def _word(lang: str, code: str, **found: object) -> str:

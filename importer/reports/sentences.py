@@ -34,6 +34,13 @@ def masked(value: str) -> str:
     return value[:1] + inner + value[-1:] if len(value) > 3 else "x" * len(value)
 
 
+def expectation(code: str, expected: str, *, mask: bool) -> str:
+    """What an issue expected; the readings of an ambiguous date are the cell's own, and masked like it."""
+    if not mask or code != "ambiguous-date":
+        return expected
+    return " / ".join(masked(reading) for reading in expected.split(" / "))
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """An issue in words, without its place."""
@@ -71,7 +78,7 @@ def _said(
         "field": field,
         "limit": limit,
         "length": length,
-        "expected": expected,
+        "expected": expectation(code, expected, mask=mask),
         "other_row": other_row,
     }
     message = messages.catalogue()[code]

@@ -136,6 +136,31 @@ def test_cells_are_masked_where_that_is_wished(tmp_path: Path) -> None:
         assert "1990" not in text.replace("1990-05-07", "")
 
 
+def test_the_readings_of_a_masked_date_are_masked_too(tmp_path: Path) -> None:
+    origin = Origin(Path("in.csv"), "in.csv", "csv", HEADER)
+    cells = {name: columns.array(["x"]) for name in HEADER}
+    with Reports(Plan(tmp_path, "run-1", origin, mask=True)) as reports:
+        issue = Issue("ambiguous-date", Severity.ERROR, 2, column="Name", found="05/06/1987")
+        issue = replace(issue, expected="1987-06-05 / 1987-05-06")
+        reports.add(Chunk("", columns.frame(cells, np.array([2]))), [issue])
+        reports.settle(Outcome("", (2,), Status.INVALID))
+        reports.close(FACTS)
+    for name in ("report.html", "results.csv", "rejects.csv"):
+        text = (tmp_path / name).read_text("utf-8")
+        assert "1000-00-05 / 1000-00-06" in text
+        assert "1987" not in text
+
+
+def test_settings_are_words_of_the_language(tmp_path: Path) -> None:
+    settings = (("mode", "update"), ("duplicates", "send"), ("strict", "no"), ("sheet", "summary"))
+    origin = Origin(Path("in.csv"), "in.csv", "csv", HEADER)
+    with Reports(Plan(tmp_path, "run-1", origin, "zh")) as reports:
+        reports.close(replace(FACTS, settings=settings))
+    page = (tmp_path / "report.html").read_text("utf-8")
+    for value in ("更新", "发送", "否", "summary"):
+        assert f"<dd>{value}</dd>" in page
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 @pytest.mark.parametrize("theme", [0, 1])
 def test_a_browser_shows_it_without_a_word_on_its_console(tmp_path: Path, theme: int) -> None:
