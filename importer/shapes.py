@@ -56,8 +56,8 @@ class Shapes:
         if not hits.size:
             return hits
         rows: np.ndarray = np.unique(self._rows(hits))
-        rows = rows[self.filled[rows]]
-        return rows
+        kept: np.ndarray = rows[self.filled[rows]]
+        return kept
 
     def unlike_digits(self, least: int, most: int) -> np.ndarray:
         """Positions of filled texts that are not so many digits."""
@@ -91,7 +91,7 @@ class Shapes:
         odd = self.filled.copy()
         if shaped.size:
             cells = self._data[self._offsets[shaped][:, None] + np.arange(10)]
-            odd[shaped] = ~_days(cells)
+            odd[shaped] = ~days(cells)
         return np.flatnonzero(odd)
 
     def _rows(self, places: np.ndarray) -> np.ndarray:
@@ -100,13 +100,20 @@ class Shapes:
         return rows
 
 
-def _days(cells: np.ndarray) -> np.ndarray:
-    """For texts of ten bytes (uint8, one a line) whether each is a day."""
+def like_days(cells: np.ndarray) -> np.ndarray:
+    """For texts of ten bytes (uint8, one a line) whether each looks like yyyy-MM-dd."""
     numbers = cells[:, _DAY_DIGITS] - _ZERO
-    good = (numbers <= 9).all(axis=1) & (cells[:, 4] == ord("-")) & (cells[:, 7] == ord("-"))
+    found: np.ndarray = (numbers <= 9).all(axis=1) & (cells[:, 4] == ord("-")) & (cells[:, 7] == ord("-"))
+    return found
+
+
+def days(cells: np.ndarray) -> np.ndarray:
+    """For texts of ten bytes (uint8, one a line) whether each is a day of the calendar, yyyy-MM-dd."""
+    numbers = cells[:, _DAY_DIGITS] - _ZERO
+    good = like_days(cells)
     y1, y2, y3, y4, m1, m2, d1, d2 = numbers.T.astype(np.int64)
     year, month, day = 1000 * y1 + 100 * y2 + 10 * y3 + y4, 10 * m1 + m2, 10 * d1 + d2
     leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
     longest = _DAYS[np.where((month >= 1) & (month <= 12), month, 0)] - ((month == 2) & ~leap)
-    days: np.ndarray = good & (year >= 1) & (day >= 1) & (day <= longest)
-    return days
+    found: np.ndarray = good & (year >= 1) & (day >= 1) & (day <= longest)
+    return found

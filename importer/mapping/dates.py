@@ -19,11 +19,11 @@ import pyarrow.compute as pc
 
 from importer import columns
 from importer.mapping import words
-from importer.mapping.texts import mask, memory, nonempty
+from importer.mapping.texts import from_memory, memory, nonempty
+from importer.shapes import days, like_days
 
 Look = Callable[[str], Iterator[pd.Series]]
 
-_ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _MIDNIGHT = r"(?:[ T]+0{1,2}:00(?::00(?:[.,]0+)?)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?|[ T]+12:00(?::00)? ?AM)?"
 _WESTERN = r"([-/.]) ?(\d{1,2}) ?\2 ?(\d{1,2})"
 _CHINESE = r"年 ?(\d{1,2}) ?月 ?(\d{1,2}) ?[日号]"
@@ -44,18 +44,36 @@ class Order(Enum):
 
 def is_iso(column: pa.Array) -> np.ndarray:
     """Which values look like yyyy-MM-dd already, or are empty; a bool array."""
+    found = ~nonempty(column)
+    places, cells = _tens(column)
+    found[places] = like_days(cells)
+    return found
+
+
+def dashed(column: pa.Array) -> pa.Array:
+    """The column with 1990/05/07 and 1990.05.07 as 1990-05-07 where that is a day; all at once, since whole
+    columns are written so."""
+    places, cells = _tens(column)
+    marks = cells[:, 4]
+    other = ((marks == ord("/")) | (marks == ord("."))) & (marks == cells[:, 7])
+    if not other.any():
+        return column
+    places, cells = places[other], cells[other]
+    cells[:, [4, 7]] = ord("-")
     offsets, data = memory(column)
-    lengths = np.diff(offsets)
-    some = lengths > 0
-    if not some.any():
-        return ~some
-    if (lengths[some] == 10).all():
-        cells = data.reshape(-1, 10)
-        marks = (cells[:, 4] == ord("-")) & (cells[:, 7] == ord("-"))
-        numbers = cells[:, [0, 1, 2, 3, 5, 6, 8, 9]]
-        if marks.all() and (numbers >= ord("0")).all() and (numbers <= ord("9")).all():
-            return np.ones(len(column), dtype=bool)
-    return mask(pc.match_substring_regex(column, _ISO)) | ~some
+    begins = offsets[places[days(cells)]]
+    changed = data.copy()
+    changed[begins + 4] = changed[begins + 7] = ord("-")
+    return from_memory(offsets, changed)
+
+
+def _tens(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the texts of ten bytes, and these bytes, one text a line (a copy)."""
+    offsets, data = memory(column)
+    places = np.flatnonzero(np.diff(offsets) == 10)
+    if not places.size:
+        return places, np.empty((0, 10), dtype=np.uint8)
+    return places, data[offsets[places][:, None] + np.arange(10)]
 
 
 @lru_cache(maxsize=32768)

@@ -7,10 +7,12 @@ from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from importer.mapping.texts import BLANKS, from_memory, memory, rework
 
 _DIGITS = b"0123456789"
+_ZERO = np.uint8(ord("0"))
 _DIGIT, _FORMATTING, _SIGN, _OTHER = range(4)
 _KIND = np.full(256, _OTHER, dtype=np.uint8)
 _KIND[list(_DIGITS)] = _DIGIT
@@ -35,8 +37,18 @@ def digits(column: pa.Array) -> pa.Array:
     too. A text like 1.86E+10 or “ask Bob” stays, so that validation can show it.
     """
     offsets, data = memory(column)
-    if not len(data) or not data.tobytes().translate(None, _DIGITS):
+    others = np.flatnonzero(data - _ZERO > 9)
+    if not others.size:
         return column
+    formatted = np.zeros(len(column), dtype=bool)
+    formatted[np.searchsorted(offsets, others, side="right") - 1] = True
+    where = pa.array(formatted)
+    return pc.replace_with_mask(column, where, _bare(column.filter(where)))
+
+
+def _bare(column: pa.Array) -> pa.Array:
+    """The same for a column in which every text holds something else than digits."""
+    offsets, data = memory(column)
     kinds = _KIND[data]
     signs, rest = _count(kinds == _SIGN, offsets), _count(kinds == _OTHER, offsets)
     number = kinds == _DIGIT

@@ -144,6 +144,10 @@ def read_dates(
         )
         where = dates.unread(column)
         return column, [Fault("bad-date", where, lambda _: wanted)] if where.any() else []
+    column = dates.dashed(column)
+    where = dates.unread(column)
+    if not where.any():
+        return column, []
 
     def day(text: str) -> str:
         plain = dates.year_first(text)

@@ -7,13 +7,16 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from importer import contracts
-from importer.api.client import Client
 from importer.contracts import Endpoint
 from importer.delivery import Sender
 from importer.model import Verdict
 from importer.settings import Connection, Profile, RunOptions, require, resolve
+
+if TYPE_CHECKING:
+    from importer.api.client import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ def connected(
 @contextlib.contextmanager
 def sending(connection: Connection, options: RunOptions) -> Iterator[Sending]:
     """A client for batch_create, with as many pooled connections as there are workers."""
+    from importer.api.client import Client  # a dry run does without
+
     contract = contracts.load(options.contract or connection.contract)
     with Client(connection, pool_size=options.concurrency) as client:
         yield Sending(connection, BatchCreate(client, contract.endpoint))
