@@ -33,6 +33,7 @@ def command(output: Path, mapping: str | None, contract: str) -> int:
     from importer import contracts
     from importer import mapping as mappings
     from importer.mapping import template
+    from importer.reports import next_steps
 
     if output.exists():
         raise InputError("template-exists", file=output)
@@ -42,6 +43,8 @@ def command(output: Path, mapping: str | None, contract: str) -> int:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise InputError("template-cannot-write", file=output, reason=reason) from error
-    how = f"{output} --mapping {mapping}" if mapping else str(output)
-    click.echo(sentence("template-written", {"file": output, "how": how}, current()))
+    words = [str(output), *(["--mapping", mapping] if mapping else [])]
+    words += ["--contract", contract] if contract != "sea" else []
+    run = next_steps.command("run", *words)
+    click.echo(sentence("template-written", {"file": output, "run": run}, current()))
     return int(ExitCode.DONE)

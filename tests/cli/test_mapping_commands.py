@@ -104,6 +104,7 @@ def test_a_template_is_written_where_nothing_lies(
     assert "template-cannot-write" in call(capsys, "template", "-o", "no/x.xlsx", code=ExitCode.INPUT)
     out = call(capsys, "template", "--lang", "zh", "-o", "zh.xlsx", "--contract", "plat")
     assert "示例行" in out
+    assert "importer run zh.xlsx --contract plat" in out
     assert openpyxl.load_workbook("zh.xlsx").active["A1"].value == "姓名 *"
     assert "--mapping wati" in call(capsys, "template", "--mapping", "wati", "-o", "w.xlsx")
 
