@@ -1,4 +1,4 @@
-"""How the cells of each workbook format are had: .xlsx after a look at its XML, the others as they are."""
+"""How the native library is asked for the cells of .xlsx and .xls: after a look at what it does not tell."""
 
 from __future__ import annotations
 
@@ -68,18 +68,18 @@ class OoxmlBook:
         return from_sparse(name, read_cells(self._archive.pieces(part), rules, self._name))
 
 
-class NativeBook:
-    """An .xlsb or .xls file; `seen` holds what a look at an .xls found."""
+class XlsBook:
+    """An .xls file; `seen` is what a look at its records found."""
 
-    def __init__(self, path: Path, name: str, seen: XlsLook | None = None) -> None:
+    def __init__(self, path: Path, name: str, seen: XlsLook) -> None:
         self._path = path
         self._name = name
-        self._seen = seen or XlsLook()
+        self._seen = seen
         self._memory = min(LEAST_MEMORY + 40 * path.stat().st_size, MOST_MEMORY)
         self._tables: dict[str, Table] = {}
 
     def sheets(self) -> tuple[SheetInfo, ...]:
-        if not all(look.plain and look.rectangular for look in self._seen.sheets.values()):
+        if not all(look.plain for look in self._seen.sheets.values()):
             raise InputError("workbook-damaged", name=self._name)
         with NativeWorkbook(self._path, self._name, self._memory) as book:
             found = book.sheets()

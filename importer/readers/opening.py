@@ -97,10 +97,10 @@ def _zipped(opened: _Opened, options: ReadOptions, kept: spool.Spool, cleanup: E
 
 
 def _zipped_workbook(opened: _Opened, options: ReadOptions, archive: Archive, kind: ZipKind) -> Source:
-    from importer.readers import xlsb_look
-    from importer.readers.books import NativeBook, OoxmlBook
+    from importer.readers.books import OoxmlBook
     from importer.readers.ods import OdsBook
     from importer.readers.workbook import Book, WorkbookSource
+    from importer.readers.xlsb import XlsbBook
 
     manifest = archive.find("META-INF/manifest.xml") if kind is ZipKind.ODS else None
     if manifest and b"encryption-data" in archive.read(manifest):
@@ -110,14 +110,14 @@ def _zipped_workbook(opened: _Opened, options: ReadOptions, archive: Archive, ki
     elif kind is ZipKind.ODS:
         book = OdsBook(archive, opened.name)
     else:
-        book = NativeBook(opened.path, opened.name, xlsb_look.look(archive, opened.name))
+        book = XlsbBook(archive, opened.name)
     return WorkbookSource(opened.origin, kind.value, book, options)
 
 
 def _compound(opened: _Opened, options: ReadOptions) -> Source:
-    from importer.readers.books import NativeBook
+    from importer.readers.books import XlsBook
     from importer.readers.workbook import WorkbookSource
-    from importer.readers.xls_look import look
+    from importer.readers.xls_look import XlsLook, look
 
     try:
         compound = CompoundFile.from_path(opened.path)
@@ -133,7 +133,8 @@ def _compound(opened: _Opened, options: ReadOptions) -> Source:
         raise InputError("foreign-format", name=opened.name, found=foreign)
     if part is None:
         raise InputError("workbook-damaged", name=opened.name)
-    book = NativeBook(opened.path, opened.name, look(workbook) if part.casefold() == "workbook" else None)
+    seen = look(workbook) if part.casefold() == "workbook" else XlsLook()
+    book = XlsBook(opened.path, opened.name, seen)
     return WorkbookSource(opened.origin, "xls", book, options)
 
 
