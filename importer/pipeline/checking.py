@@ -6,12 +6,13 @@ The dry run, the real run, `resume`, `retry` and `report` all take this path.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow.compute as pc
 
-from importer import batching
+from importer import batching, columns
 from importer.batching import Customers
 from importer.contracts import Contract
 from importer.mapping import Mapper
@@ -47,6 +48,8 @@ class Checker:
 
     def __init__(self, mapper: Mapper, contract: Contract, rules: Rules) -> None:
         self._unused = frozenset(mapper.unused)
+        self._sources = {name: sources for name, sources in mapper.columns.items() if len(sources) > 1}
+        self._used = tuple(dict.fromkeys(name for sources in mapper.columns.values() for name in sources))
         self._mapper = mapper
         self._contract = contract
         self._strict = rules.strict
@@ -74,9 +77,19 @@ class Checker:
     def _issues(self, chunk: Chunk, mapped: MappedChunk, skipped: frozenset[int]) -> tuple[Issue, ...]:
         """Of the reading issues only those that concern a row to be sent and a column that is used."""
         read = (issue for issue in chunk.issues if issue.column not in self._unused)
-        found: Iterable[Issue] = (*read, *mapped.issues, *validate(mapped, self._contract))
+        written = (issue for name in self._used for issue in _written_errors(chunk, name))
+        checked = (self._at_its_column(chunk, issue) for issue in validate(mapped, self._contract))
+        found: Iterable[Issue] = (*read, *written, *mapped.issues, *checked)
         found = (issue for issue in found if issue.row not in skipped) if skipped else found
         return self._graded(_one_a_cell(found))
+
+    def _at_its_column(self, chunk: Chunk, issue: Issue) -> Issue:
+        """The issue at the column that the value came from, where several feed its field: the first filled
+        one."""
+        for name in self._sources.get(issue.field or "", ()):
+            if name in chunk.frame.columns and str(chunk.frame.at[issue.row, name]).strip():
+                return issue if name == issue.column else dataclasses.replace(issue, column=name)
+        return issue
 
     def _graded(self, issues: Sequence[Issue]) -> tuple[Issue, ...]:
         if not self._strict:
@@ -112,6 +125,22 @@ class Checker:
             severity = Severity.ERROR if self._duplicates is Duplicates.ERROR else Severity.WARNING
             issues += tuple(Issue("same-contact", severity, row, sheet) for row in same.tolist())
         return Checked(chunk, issues, tuple(outcomes), customers.where(kept))
+
+
+_ERRORS = ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!")
+"""What a spreadsheet program writes into a CSV for an error cell."""
+
+
+def _written_errors(chunk: Chunk, name: str) -> Iterator[Issue]:
+    if name not in chunk.frame.columns:
+        return
+    cells = columns.arrow(chunk.frame[name])
+    if not (columns.memory(cells)[1] == ord("#")).any():
+        return
+    written = pc.is_in(pc.utf8_trim_whitespace(cells), value_set=columns.array(_ERRORS))
+    for row in columns.rows_where(chunk.frame, written).tolist():
+        found = str(chunk.frame.at[row, name])
+        yield Issue("cell-error", Severity.ERROR, row, chunk.sheet, name, found=found)
 
 
 def _one_a_cell(issues: Iterable[Issue]) -> list[Issue]:

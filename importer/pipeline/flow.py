@@ -21,6 +21,7 @@ from importer.journal import RunJournal
 from importer.model import Batch, Chunk, Outcome, Status
 from importer.pipeline.ahead import read_ahead
 from importer.pipeline.checking import Checked, Checker, Rules
+from importer.pipeline.damage import NOT_CORRECTED, with_fingerprints
 from importer.pipeline.plan import Plan
 from importer.pipeline.prior import PriorImports
 from importer.pipeline.replay import Replay
@@ -113,6 +114,8 @@ class Memory:
     """Of this very run, when it is resumed or its reports are drawn again."""
     journal: RunJournal | None = None
     """Where rows that are final without being sent are noted."""
+    dry: bool = False
+    """Nothing is sent: only what tells rows again that come back in a report is noted."""
     scope: Scope | None = None
     last_ordinal: int = 0
     held: HeldRows | None = None
@@ -161,7 +164,8 @@ class Flow:
         for outcome in outcomes:
             self.reports.settle(outcome)
         if journal is not None:
-            journal.settle(outcomes)
+            noted = with_fingerprints(chunk, checked.issues, outcomes)
+            journal.settle([one for one in noted if one.code == NOT_CORRECTED or not self.memory.dry])
         self.phases.reporting += time.perf_counter() - clock
 
     def _remembered(self, checked: Checked) -> Customers:
@@ -230,7 +234,9 @@ def _wanted(chunks: Iterator[Chunk], plan: Plan, memory: Memory) -> Iterator[tup
         imported = None
         if plan.again:
             chunk, said = again.restore(chunk, escaped=plan.escaped)
-            imported = memory.prior.imported(said) if memory.prior is not None else None
+            if memory.prior is not None:
+                imported = memory.prior.imported(said)
+                chunk = memory.prior.with_uncorrected(chunk, said)
         if len(chunk.frame):
             yield chunk, imported
         if left == 0:

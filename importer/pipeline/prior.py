@@ -2,35 +2,72 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from importer.journal import Journal
+from importer.errors import JournalError
+from importer.journal import Journal, Known
+from importer.model import Chunk, Status
+from importer.pipeline.damage import NOT_CORRECTED, uncorrected
 from importer.reports.again import Prior
 
 
 class PriorImports:
-    """Tells which rows of a reports file an earlier run imported to the same destination.
+    """Tells which rows of a reports file an earlier run imported to the same destination, and which come
+    back as they were refused.
 
     The file's word is not enough: only what the journal has for that run and destination counts.
     """
 
-    def __init__(self, journal: Journal, destination_key: str) -> None:
+    def __init__(self, journal: Journal, destination_key: str | None) -> None:
         self._journal = journal
         self._destination_key = destination_key
-        self._runs: dict[str, dict[str, np.ndarray]] = {}
+        self._imported: dict[str, dict[str, np.ndarray]] = {}
+        self._runs: dict[str, Known | None] = {}
 
     def imported(self, said: Prior) -> np.ndarray:
         """Bool for each row of the chunk that `said` describes."""
         found = np.zeros(len(said.rows), dtype=bool)
-        runs = np.asarray(said.runs.to_pylist(), dtype=object)
-        sheets = np.asarray(said.sheets.to_pylist(), dtype=object)
+        runs, sheets = _objects(said)
         for run in set(runs.tolist()):
-            known = self._known(str(run).strip())
-            for sheet, rows in known.items():
+            for sheet, rows in self._imported_by(str(run).strip()).items():
                 found |= (runs == run) & (sheets == sheet) & np.isin(said.rows, rows)
         return found
 
-    def _known(self, run: str) -> dict[str, np.ndarray]:
+    def with_uncorrected(self, chunk: Chunk, said: Prior) -> Chunk:
+        """The chunk with issues for rows that came back as they were refused."""
+        refused: list[str | None] = [None] * len(said.rows)
+        runs, sheets = _objects(said)
+        for run, sheet in set(zip(runs.tolist(), sheets.tolist(), strict=True)):
+            known = self._known(str(run).strip())
+            if known is None:
+                continue
+            places = np.flatnonzero((runs == run) & (sheets == sheet))
+            for place, index in zip(
+                places.tolist(), known.look(sheet, said.rows[places]).tolist(), strict=True
+            ):
+                fate = known.fates[index] if index >= 0 else None
+                if fate is not None and fate.status is Status.INVALID and fate.code == NOT_CORRECTED:
+                    refused[place] = fate.message
+        issues = tuple(uncorrected(chunk, said, refused))
+        return replace(chunk, issues=(*chunk.issues, *issues)) if issues else chunk
+
+    def _imported_by(self, run: str) -> dict[str, np.ndarray]:
+        if run not in self._imported:
+            there = self._destination_key
+            self._imported[run] = self._journal.imported_rows(run, there) if run and there else {}
+        return self._imported[run]
+
+    def _known(self, run: str) -> Known | None:
         if run not in self._runs:
-            self._runs[run] = self._journal.imported_rows(run, self._destination_key) if run else {}
+            try:
+                self._runs[run] = self._journal.known(run) if run else None
+            except JournalError:
+                self._runs[run] = None
         return self._runs[run]
+
+
+def _objects(said: Prior) -> tuple[np.ndarray, np.ndarray]:
+    runs = np.asarray(said.runs.to_pylist(), dtype=object)
+    return runs, np.asarray(said.sheets.to_pylist(), dtype=object)

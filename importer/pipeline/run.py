@@ -82,8 +82,14 @@ class Run:
         run_id = new_run_id(datetime.now().astimezone())
         directory = Path(self.plan.options.report_dir or Path("reports") / run_id)
         with self.journal.start(self._record(run_id, directory)) as run_journal:
-            memory = self._memory(journal=run_journal if self.sending else None)
-            return self._go(run_journal, directory, memory)
+            memory = self._memory(journal=run_journal)
+            try:
+                return self._go(run_journal, directory, memory)
+            except ImporterError as error:
+                if not run_journal.requests():
+                    # It never got as far as sending: there is nothing to resume.
+                    run_journal.finish(RunState.FINISHED, error.exit_code, {}, error.code)
+                raise
 
     def resume(self, record: RunRecord) -> Closed:
         """Goes on with a run that ended early; the reports go where they went."""
@@ -146,17 +152,23 @@ class Run:
         self, *, replay: Replay | None = None, journal: RunJournal | None = None, last_ordinal: int = 0
     ) -> Memory:
         lineage = self.lineage
-        return Memory(self._prior(), replay, journal, lineage.scope, last_ordinal, lineage.held)
+        return Memory(
+            prior=self._prior(),
+            replay=replay,
+            journal=journal,
+            dry=self.sending is None,
+            scope=lineage.scope,
+            last_ordinal=last_ordinal,
+            held=lineage.held,
+        )
 
     def _prior(self) -> PriorImports | None:
         """For a reports file: what the journal knows of its rows. Without a destination of our own that is
         the one its run went to, so that a dry run skips what a real run would."""
         if not self.plan.again:
             return None
-        destination = self.plan.destination or (
-            self.plan.reported.destination if self.plan.reported else None
-        )
-        return PriorImports(self.journal, destination.key) if destination else None
+        there = self.plan.destination or (self.plan.reported.destination if self.plan.reported else None)
+        return PriorImports(self.journal, there.key if there else None)
 
     def _go(self, run_journal: RunJournal, directory: Path, memory: Memory) -> Closed:
         started, clock = datetime.now().astimezone(), time.perf_counter()

@@ -30,6 +30,8 @@ class Prior:
     sheets: pa.Array
     rows: np.ndarray
     statuses: pa.Array
+    issues: pa.Array
+    """`code:column` pairs separated by `; `, as the report has them."""
 
 
 def is_own(header: Sequence[str]) -> bool:
@@ -56,6 +58,7 @@ def restore(chunk: Chunk, *, escaped: bool) -> tuple[Chunk, Prior]:
         sheets=_own(chunk, "_sheet", escaped),
         rows=_row_numbers(_own(chunk, "_row", escaped)),
         statuses=_own(chunk, "_status", escaped),
+        issues=_own(chunk, "_issues", escaped),
     )
     kept = {}
     for place, name in enumerate(frame.columns):
