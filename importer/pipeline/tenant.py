@@ -9,8 +9,6 @@ import json
 import os
 from pathlib import Path
 
-from importer.api.account import fields
-from importer.api.client import Client
 from importer.contracts import endpoints
 from importer.journal.database import state_folder
 from importer.model import TenantField
@@ -32,6 +30,9 @@ def remembered(connection: Connection) -> tuple[TenantField, ...] | None:
 
 def fetch(connection: Connection) -> tuple[TenantField, ...]:
     """Asks the API and remembers the answer. Raises RefusedError, UnreachableError, SettingsError."""
+    from importer.api.account import fields  # the HTTP client: a dry run does without
+    from importer.api.client import Client
+
     with Client(connection) as client:
         found = fields(client)
     file = _file(connection)

@@ -14,15 +14,21 @@ from importer.model import Note
 from importer.reports.plan import REPORT_FILES
 
 SECOND_NAMES = 9
+_LEAST_ROOM = 1 << 16
+"""Bytes."""
 
 
 def make_directory(directory: Path) -> None:
-    """The folder for one run's reports, mode 0700 if it is new. Raises ReportError if it is refused."""
+    """The folder for one run's reports, mode 0700 if it is new. Raises ReportError if it is refused, or has
+    no room even for a small file."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = directory / f".importer-{os.getpid()}"
-        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-        probe.unlink()
+        try:
+            with os.fdopen(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(bytes(_LEAST_ROOM))
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as error:
         raise ReportError("report-directory", directory=directory, reason=reason(error)) from error
 

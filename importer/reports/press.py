@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from importer.errors import ReportError
 from importer.model import Note, Status
@@ -22,7 +23,9 @@ from importer.reports.lines import Lines, Scribe, joined
 from importer.reports.plan import OWN_COLUMNS, REJECTS_CSV, REJECTS_XLSX, RESULTS_CSV, WORKBOOK_ROWS, Plan
 from importer.reports.tally import Kind
 from importer.reports.textsheet import MOST_COLUMNS
-from importer.reports.xlsxfile import XlsxReport
+
+if TYPE_CHECKING:
+    from importer.reports.xlsxfile import XlsxReport
 
 LEFT = frozenset(status for status in Status if not status.done)
 """Rows with one of these are still to be fixed or sent: they go into the rejects."""
@@ -52,8 +55,6 @@ class Press:
         try:
             self._reports[RESULTS_CSV] = CsvReport(plan, RESULTS_CSV)
             self._reports[REJECTS_CSV] = CsvReport(plan, REJECTS_CSV)
-            if len(OWN_COLUMNS) + len(plan.origin.header) <= MOST_COLUMNS:
-                self._reports[REJECTS_XLSX] = XlsxReport(plan, REJECTS_XLSX)
         except OSError:
             self._drop_files()
             raise
@@ -94,12 +95,27 @@ class Press:
             self._thread.join()
 
     def _work(self) -> None:
+        try:
+            self._open_workbook()
+        except Exception as error:  # handed to the caller's thread by put() or finish()
+            self._fault = error
         while (job := self._queue.get()) is not None:
             if self._fault is None:
                 try:
                     self._print(*job)
                 except Exception as error:  # handed to the caller's thread by put() or finish()
                     self._fault = error
+
+    def _open_workbook(self) -> None:
+        """Here, where nobody waits for it: openpyxl takes a while to import."""
+        if len(OWN_COLUMNS) + len(self._plan.origin.header) > MOST_COLUMNS:
+            return
+        from importer.reports.xlsxfile import XlsxReport
+
+        try:
+            self._reports[REJECTS_XLSX] = XlsxReport(self._plan, REJECTS_XLSX)
+        except OSError as error:
+            self._fail(REJECTS_XLSX, error)
 
     def _print(self, chunk: SettledChunk, kinds: tuple[Kind, ...]) -> None:
         lines = self._scribe.lines(chunk, kinds)
@@ -139,9 +155,12 @@ class Press:
         try:
             yield
         except OSError as error:
-            found = {"file": self._plan.directory / name, "reason": reason(error), "run": self._plan.run_id}
-            self.failures.append(ReportError("report-not-written", **found))
+            self._fail(name, error)
             self._reports.pop(name).drop()
+
+    def _fail(self, name: str, error: OSError) -> None:
+        found = {"file": self._plan.directory / name, "reason": reason(error), "run": self._plan.run_id}
+        self.failures.append(ReportError("report-not-written", **found))
 
     def _drop_files(self) -> None:
         for report in self._reports.values():

@@ -13,7 +13,6 @@ from enum import IntEnum
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from openpyxl.utils import get_column_letter
 
 from importer import messages
 from importer.columns import TEXT
@@ -42,6 +41,8 @@ class TextSheet:
 
     def __init__(self, names: Sequence[str], lang: str, *, own_first: bool = True) -> None:
         """`names` are all columns; the importer's own stand before the original ones or after them."""
+        from openpyxl.utils import get_column_letter
+
         self._names = names
         self._lang = lang
         self._own_first = own_first
