@@ -95,17 +95,21 @@ def _send_block(answers: BinaryIO, name: str, block: Sequence[Sequence[Value]]) 
     _send(answers, head, parts)
 
 
-def column_texts(values: Sequence[Value]) -> Iterable[str]:
+def column_texts(values: Sequence[Value]) -> Sequence[str]:
     """A column of cell values as text."""
     if set(map(type, values)) <= {str}:
         return values  # type: ignore[return-value]
     return [value if type(value) is str else value_text(value) for value in values]
 
 
-def pack(texts: Iterable[str]) -> tuple[bytes, bytes]:
+def pack(texts: Sequence[str]) -> tuple[bytes, bytes]:
     """Texts as the ends of each (64-bit, beginning with 0) and all their bytes."""
-    encoded = [text.encode("utf-8", "replace") for text in texts]
-    return array("q", accumulate(map(len, encoded), initial=0)).tobytes(), b"".join(encoded)
+    joined = "".join(texts)
+    parts: Sequence[str] | list[bytes] = texts
+    if not joined.isascii():
+        parts = [text.encode("utf-8", "replace") for text in texts]
+    ends = array("q", accumulate(map(len, parts), initial=0)).tobytes()
+    return ends, joined.encode("utf-8", "replace")
 
 
 def _send(answers: BinaryIO, head: object, parts: Iterable[bytes] = ()) -> None:
