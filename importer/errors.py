@@ -81,6 +81,18 @@ class JournalError(ImporterError):
     exit_code = ExitCode.AWAY
 
 
+class UnknownRunError(JournalError):
+    """There is no run of that name."""
+
+    exit_code = ExitCode.USAGE
+
+
+class JournalPlaceError(JournalError):
+    """The journal cannot lie where the settings put it."""
+
+    exit_code = ExitCode.REFUSED
+
+
 class ReportError(ImporterError):
     """A report cannot be written. What was sent is safe in the journal."""
 

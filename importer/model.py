@@ -96,6 +96,8 @@ class Issue:
     """A corrected value, where one is likely."""
     other_row: int | None = None
     """The earlier row that this one is compared with."""
+    wording: str | None = None
+    """The code of the message that says it, where the issue code's own would not be to the point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something worth telling about a file or a mapping as a whole. Its sentence stands in `importer.messages`."""
+    """Something worth telling about a file or a mapping as a whole; its sentence is in the catalogue."""
 
     code: str
     found: tuple[tuple[str, object], ...] = ()

@@ -126,6 +126,8 @@ class RunOptions:
     """`retry`: the rows that the server rejected, too."""
     mask: bool = False
     lang: str = "en"
+    sandbox_store: str | None = None
+    """The file in which the sandbox that it goes to keeps its customers."""
 
 
 @dataclass(frozen=True)

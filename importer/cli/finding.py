@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from importer.errors import JournalError
+from importer.errors import UnknownRunError
 
 if TYPE_CHECKING:
     from importer.journal import Journal, RunRecord
 
 
 def find_run(journal: Journal, name: str) -> RunRecord:
-    """The run of that name, or the only one whose name begins so. Raises JournalError `unknown-run`."""
+    """The run of that name, or the only one whose name begins so. Raises UnknownRunError `unknown-run` or
+    `several-runs`."""
     try:
         return journal.run(name)
-    except JournalError as error:
-        if error.code != "unknown-run":
-            raise
+    except UnknownRunError:
         found = [record for record in journal.runs() if record.id.startswith(name)]
-        if len(found) != 1:
+        if len(found) > 1:
+            raise UnknownRunError("several-runs", run=name, count=len(found), newest=found[0].id) from None
+        if not found:
             raise
         return found[0]
+
+
+def store_of(record: RunRecord) -> Path | None:
+    """The file of the sandbox that the run went to, if it was to be kept and is still there."""
+    found = json.loads(record.settings).get("sandbox_store")
+    return Path(found) if found and Path(found).is_file() else None

@@ -15,7 +15,7 @@ from importer.cli.manner import Manner, take_manner
 from importer.cli.options import run_options
 from importer.cli.proposing import ask_for_mapping
 from importer.cli.running import ask_before_sending, carry_out, profile_of, with_profile
-from importer.errors import ImporterError, MappingError
+from importer.errors import ImporterError, InputError, MappingError
 from importer.model import ExitCode
 from importer.settings import Connection, RunOptions
 
@@ -37,6 +37,7 @@ def import_files(
     """
     profile = profile_of(profile_name)
     options = with_profile(run_options(values), values, profile)
+    options = replace(options, sandbox_store=str(store.absolute()) if store else None)
     manner = take_manner(values)
     worst = 0
     from importer.pipeline.sending import connected
@@ -65,7 +66,7 @@ def _import(file: str, options: RunOptions, connection: Connection | None, manne
         journal = stack.enter_context(Journal.open())
         try:
             plan = plans.make(file, options, connection, journal)
-        except MappingError as error:
+        except (InputError, MappingError) as error:
             if not manner.can_ask or file == "-":
                 raise
             options = ask_for_mapping(file, options, error)

@@ -92,7 +92,7 @@ sandbox_store_option = click.option(
     "--sandbox-store",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="The run went to the sandbox that keeps its customers in FILE.",
+    help="The run went to the sandbox that keeps its customers in FILE (default: where it went).",
 )
 
 checking_options = _all(

@@ -10,7 +10,7 @@ import click
 
 from importer import messages
 from importer.cli import options as shared
-from importer.cli.finding import find_run
+from importer.cli.finding import find_run, store_of
 from importer.cli.language import current
 from importer.cli.manner import take_manner
 from importer.cli.running import carry_out, profile_of, with_profile
@@ -47,7 +47,7 @@ def command(run_id: str | None, profile: str | None, sandbox_store: Path | None,
             click.echo(messages.sentence("nothing-to-resume", {}, current()))
             return int(ExitCode.DONE)
         options = with_profile(shared.run_options(values, plans.kept_options(record)), values, chosen)
-        connection = stack.enter_context(connected(chosen, options, store=sandbox_store))
+        connection = stack.enter_context(connected(chosen, options, store=sandbox_store or store_of(record)))
         plan = plans.again_from(record, options, connection, journal)
         stack.callback(plan.close)
         run = Run(plan, journal, lineage=lineage_of(journal, record))
@@ -63,12 +63,14 @@ def _which(journal: Journal, run_id: str | None, *, sandbox: bool) -> RunRecord 
     if run_id is None:
         runs = (record for record in journal.runs() if record.state.resumable and not record.dry_run)
         # What went to a sandbox that is gone cannot go on.
-        return next((record for record in runs if _went_to_sandbox(record) is sandbox), None)
+        return next((record for record in runs if _can_go_on(record, sandbox=sandbox)), None)
     record = find_run(journal, run_id)
     if record.dry_run:
         raise UsageError("resume-dry-run", run=record.id)
     return record if record.state.resumable or record.state is RunState.RUNNING else None
 
 
-def _went_to_sandbox(record: RunRecord) -> bool:
-    return record.destination is not None and bool(record.destination.store)
+def _can_go_on(record: RunRecord, *, sandbox: bool) -> bool:
+    if record.destination is not None and record.destination.store:
+        return sandbox or store_of(record) is not None
+    return not sandbox

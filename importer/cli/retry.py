@@ -5,15 +5,21 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from importer import messages
 from importer.cli import options as shared
-from importer.cli.finding import find_run
+from importer.cli.finding import find_run, store_of
+from importer.cli.language import current
 from importer.cli.manner import take_manner
 from importer.cli.running import carry_out, profile_of, with_profile
 from importer.errors import UsageError
+from importer.model import ExitCode, Status
+
+if TYPE_CHECKING:
+    from importer.journal import RunRecord
 
 
 @click.command("retry", short_help="Send again the rows of a run that were not imported.")
@@ -29,7 +35,7 @@ def command(run_id: str, profile: str | None, sandbox_store: Path | None, **valu
     A row whose customer a later row has brought in since is held back, and said so. Invalid rows are mended
     in rejects.xlsx and imported with `importer run`.
     """
-    from importer.journal import Journal
+    from importer.journal import Journal, RunState
     from importer.pipeline import plan as plans
     from importer.pipeline.retry import retry
     from importer.pipeline.run import Run
@@ -41,12 +47,26 @@ def command(run_id: str, profile: str | None, sandbox_store: Path | None, **valu
         record = find_run(journal, run_id)
         if record.dry_run:
             raise UsageError("retry-dry-run", run=record.id)
+        left = _left(record, rejected=bool(values.get("rejected")))
+        if record.state is RunState.FINISHED and not left:
+            click.echo(messages.sentence("nothing-to-retry", {"run": record.id}, current()))
+            return int(ExitCode.DONE if _all_done(record) else ExitCode.ROWS_LEFT)
         kept = replace(plans.kept_options(record), report_dir=None, rejected=False)
         options = with_profile(shared.run_options(values, kept), values, chosen)
-        connection = stack.enter_context(connected(chosen, options, store=sandbox_store))
+        connection = stack.enter_context(connected(chosen, options, store=sandbox_store or store_of(record)))
         plan = plans.again_from(record, options, connection, journal)
         stack.callback(plan.close)
         run = Run(plan, journal, lineage=retry(plan, journal, record))
         if connection is not None:
             run.sending = stack.enter_context(sending(connection, plan.options))
         return carry_out(run, take_manner(values), Run.start)
+
+
+def _left(record: RunRecord, *, rejected: bool) -> int:
+    """How many rows of a finished run a retry would take."""
+    statuses = [Status.FAILED, Status.UNKNOWN, Status.NOT_SENT, *([Status.REJECTED] if rejected else [])]
+    return sum(record.counts.get(status, 0) for status in statuses)
+
+
+def _all_done(record: RunRecord) -> bool:
+    return all(status.done for status, count in record.counts.items() if count)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import platformdirs
 
-from importer.errors import JournalError
+from importer.errors import JournalError, JournalPlaceError
 from importer.journal import schema
 
 BUSY_SECONDS = 15.0
@@ -69,7 +69,7 @@ class Database:
             for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
                 connection.execute(f"PRAGMA {pragma}")
             if schema.version(connection) > len(schema.MIGRATIONS):
-                raise JournalError("journal-newer", path=self.path)
+                raise JournalPlaceError("journal-newer", path=self.path)
             schema.migrate(connection)
         except BaseException as error:
             if connection is not None:
@@ -139,5 +139,5 @@ class Database:
         if "full" in says or "No space left" in says or "Disk quota" in says:
             return JournalError("journal-full", path=self.path)
         if isinstance(error, OSError) or "readonly" in says or "unable to open" in says:
-            return JournalError("journal-unwritable", path=self.path, problem=says)
+            return JournalPlaceError("journal-unwritable", path=self.path, problem=says)
         return JournalError("journal-failed", path=self.path, problem=says)

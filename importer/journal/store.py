@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from importer.errors import JournalError
+from importer.errors import UnknownRunError
 from importer.journal import rows
 from importer.journal.database import BUSY_SECONDS, FILE_NAME, Database, state_folder
 from importer.journal.jobs import JobHistory
@@ -140,7 +140,7 @@ class Journal:
         """The run of that name. Raises JournalError `unknown-run`."""
         found = self._records("WHERE id = ?", (run_id,))
         if not found:
-            raise JournalError("unknown-run", run=run_id)
+            raise UnknownRunError("unknown-run", run=run_id)
         return found[0]
 
     def runs(self, limit: int | None = None) -> tuple[RunRecord, ...]:
@@ -187,7 +187,7 @@ class Journal:
     def _number(self, run_id: str) -> int:
         found = self._database.query("SELECT number FROM runs WHERE id = ?", (run_id,))
         if not found:
-            raise JournalError("unknown-run", run=run_id)
+            raise UnknownRunError("unknown-run", run=run_id)
         return int(found[0]["number"])
 
     def imported_rows(self, run_id: str, destination_key: str) -> dict[str, np.ndarray]:

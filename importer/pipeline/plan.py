@@ -13,7 +13,7 @@ import pandas as pd
 from importer import contracts
 from importer import mapping as mappings
 from importer.contracts import Contract
-from importer.errors import InputError, JournalError, MappingError
+from importer.errors import InputError, JournalError, MappingError, SettingsError
 from importer.journal import Journal, RunRecord
 from importer.mapping import Mapper, MappingFile
 from importer.mapping.dates import Look
@@ -28,7 +28,7 @@ from importer.settings import Connection, Duplicates, RunOptions
 _READING = ("sheet", "header_row", "encoding", "delimiter")
 _KEPT = (
     *("duplicates", "strict", "limit", "excel_report", "mask", "lang", "concurrency", "rate", "patience"),
-    *("attempts", "rejected"),
+    *("attempts", "rejected", "sandbox_store"),
 )
 """The options that a resumed run takes over from the journal."""
 
@@ -90,7 +90,9 @@ def make(
             options = replace(options, sheet=ALL_SHEETS)
             source = _open(file, options, chosen)
         plan = _settle(source, options, chosen, connection, journal)
-        return replace(plan, reported=prior)
+        named = _named_run(source) if plan.again and prior is None else ""
+        notes = (*plan.notes, Note("run-unknown-here", (("run", named),))) if named else plan.notes
+        return replace(plan, reported=prior, notes=notes)
     except BaseException:
         source.close()
         raise
@@ -105,7 +107,7 @@ def again_from(
     """The plan of a run that the journal knows: same file, mapping, contract and mode.
 
     `options`: those of `kept_options`, as far as nothing else is wanted. Raises InputError `source-gone` or
-    `source-changed` if the file is not the one that was started, JournalError `other-destination` if the
+    `source-changed` if the file is not the one that was started, SettingsError `other-destination` if the
     connection leads elsewhere.
     """
     path = Path(record.path)
@@ -151,7 +153,8 @@ def arguments(options: RunOptions) -> tuple[str, ...]:
     the mode. Commands that the reports offer are made of them."""
     usual = RunOptions()
     words: list[str] = []
-    for name in ("mode", "mapping", "contract", *_READING, "duplicates", "strict", "max_invalid"):
+    checking = ("duplicates", "strict", "max_invalid")
+    for name in ("mode", "mapping", "contract", *_READING, *checking, "sandbox_store"):
         value = getattr(options, name)
         if value == getattr(usual, name) or (name == "mode" and value is Mode.UPDATE):
             continue
@@ -185,7 +188,7 @@ def _settle(
     contract = contracts.load(options.contract or (connection.contract if connection else "sea"))
     notes = list(source.notes)
     if chosen is None:
-        choice = mappings.choose(header, contract)
+        choice = mappings.choose(header, contract, source.name)
         chosen = choice.mapping
         notes += choice.notes
 
@@ -267,15 +270,19 @@ def _open(file: Path | str, options: RunOptions, chosen: MappingFile | None) -> 
 
 def _prior_run(source: Source, journal: Journal) -> RunRecord | None:
     """The run that the first row of a report names, if the journal knows it."""
+    name = _named_run(source)
+    try:
+        return journal.run(name) if name else None
+    except JournalError:
+        return None
+
+
+def _named_run(source: Source) -> str:
+    """What stands under `_run` in the first row; empty without rows."""
     for chunk in source.chunks():
-        if chunk.frame.empty:
-            continue
-        name = str(chunk.frame["_run"].iloc[0]).strip().removeprefix("'")
-        try:
-            return journal.run(name)
-        except JournalError:
-            return None
-    return None
+        if not chunk.frame.empty:
+            return str(chunk.frame["_run"].iloc[0]).strip().removeprefix("'")
+    return ""
 
 
 def _as_before(
@@ -298,7 +305,7 @@ def _read_all(record: RunRecord) -> bool:
 def _check_destination(record: RunRecord, destination: Destination | None) -> None:
     if destination is None or destination.key != record.destination_key:
         there = record.destination
-        raise JournalError(
+        raise SettingsError(
             "other-destination",
             run=record.id,
             host=there.host if there else "–",

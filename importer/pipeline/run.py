@@ -257,9 +257,12 @@ class Run:
             raise self.stopper.reason
 
     def _notes(self, tally: Tally) -> tuple[Note, ...]:
-        aside = self.journal.moved_aside
-        lost = (Note("journal-moved-aside", (("path", str(aside)),)),) if aside else ()
-        return (*lost, *self.plan.notes) if tally.rows else (*lost, *self.plan.notes, Note("no-rows"))
+        notes = list(self.plan.notes)
+        if self.journal.moved_aside:
+            notes.insert(0, Note("journal-moved-aside", (("path", str(self.journal.moved_aside)),)))
+        if any(group.code == "imported-before" for group in tally.reason_groups()):
+            notes.append(Note("skipped-as-imported"))
+        return tuple(notes) if tally.rows else (*notes, Note("no-rows"))
 
 
 def exit_code(tally: Tally, stop: ImporterError | None) -> ExitCode:

@@ -413,3 +413,43 @@ def test_a_retry_leaves_unknown_what_could_be_stored_twice(
         assert len(box.customers()) == 2
         assert importer("retry", first, "--resend-unknown").code == 0
         assert len(box.customers()) == 3
+
+
+def test_what_follows_a_run_into_a_kept_sandbox_leads_there_again(importer: Command, work: Path) -> None:
+    options = ("--sandbox-store", "crm.db", "--max-invalid", "1", "--report-dir", "out")
+    done = importer("run", SAMPLES / "customers.xlsx", *options)
+    assert done.code == 6
+    assert f"rejects.xlsx --sandbox-store {work / 'crm.db'}" in done.out
+    run = str(summary(work / "out")["run"])
+    assert importer("retry", run).code == 0
+    with Sandbox(work / "crm.db") as kept:
+        assert len(kept.customers()) == 246
+
+
+def test_a_report_whose_run_nobody_knows_says_so(
+    importer: Command, settings: Connection, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    importer("run", SAMPLES / "customers.csv", "--report-dir", "out")
+    assert "not sent again" in importer("run", "out/results.csv").out
+    monkeypatch.setenv("NXLINK_STATE_DIR", str(work / "elsewhere"))
+    assert "does not know run" in importer("run", "out/results.csv").err
+
+
+def test_nothing_to_retry_is_said(importer: Command, settings: Connection, work: Path) -> None:
+    importer("run", SAMPLES / "customers.xlsx", "--report-dir", "out")
+    done = importer("retry", summary(work / "out")["run"])
+    assert (done.code, "nothing to retry" in done.out) == (1, True)
+
+
+@pytest.mark.parametrize("command", ["report", "retry", "resume"])
+def test_an_unknown_run_is_wrong_usage(importer: Command, settings: Connection, command: str) -> None:
+    assert importer(command, "nope").code == 2
+
+
+def test_another_destination_is_a_matter_of_settings(
+    importer: Command, settings: Connection, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NXLINK_ACCESS_SECRET", "wrong")
+    importer("run", SAMPLES / "customers.csv", "--report-dir", "out")
+    monkeypatch.setenv("NXLINK_TENANT_ID", "7")
+    done = importer("resume", summary(work / "out")["run"])
