@@ -48,7 +48,8 @@ class _Fitting:
         steps = tuple(self._steps())
         own = tuple(self._customs(tenant_fields, dry_run))
         self._required({step.field.name for step in steps})
-        return Plan(self.contract, self.header, steps, own, tuple(self._filters()), tuple(self.notes))
+        filters = tuple(self._filters())
+        return Plan(self.mapping, self.contract, self.header, steps, own, filters, tuple(self.notes))
 
     def _steps(self) -> Iterator[Step]:
         for name, rule in self.mapping.fields.items():

@@ -7,7 +7,7 @@ the whole column proves: one value that only one order can read, and none that o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from functools import lru_cache
@@ -40,6 +40,18 @@ class Order(Enum):
     MONTH_FIRST = "MM/dd"
     UNPROVED = "unproved"
     CONTRADICTORY = "contradictory"
+
+
+_SEPARATORS = "/-."
+FORMATS: Mapping[Order, tuple[str, ...]] = {
+    order: tuple(
+        f"{mark.join((*order.value.split('/'), 'yyyy'))}{midnight}"
+        for midnight in ("", " 00:00:00", " 00:00")
+        for mark in _SEPARATORS
+    )
+    for order in (Order.DAY_FIRST, Order.MONTH_FIRST)
+}
+"""A proved order as the formats of a mapping."""
 
 
 def is_iso(column: pa.Array) -> np.ndarray:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -11,13 +12,14 @@ import pyarrow.compute as pc
 
 from importer import columns
 from importer.contracts import Contract, Kind
-from importer.mapping import customs, transforms
+from importer.mapping import customs, dates, transforms
 from importer.mapping.customs import Custom
 from importer.mapping.dates import Look, Order, proved
+from importer.mapping.document import FieldRule, MappingFile
 from importer.mapping.filters import Filter, refusals
 from importer.mapping.genders import letters_of
 from importer.mapping.texts import choose, constant, filled, mask, memory, missing, nonempty, trimmed
-from importer.mapping.transforms import Fault, Proofs, Step
+from importer.mapping.transforms import Fault, Step
 from importer.model import Chunk, Issue, MappedChunk, Note, Severity, Skip
 
 EXAMPLE_MARK = "EXAMPLE 示例"
@@ -37,6 +39,7 @@ class CustomStep:
 class Plan:
     """A mapping tied to the header of one file."""
 
+    mapping: MappingFile
     contract: Contract
     header: tuple[str, ...]
     steps: tuple[Step, ...]
@@ -105,6 +108,26 @@ class Mapper:
         if column not in self._orders:
             self._orders[column] = Order.UNPROVED if self.look is None else proved(self.look(column))
         return self._orders[column]
+
+    def settled(self) -> MappingFile:
+        """The mapping, with the date orders that whole columns have proved so far written in as formats: a
+        part of the file, imported by it, means what it meant in the whole."""
+        proven = [(step.rule, formats) for step in self._all_steps() if (formats := self._proven(step))]
+
+        def told(rule: FieldRule) -> FieldRule:
+            formats = next((formats for one, formats in proven if one is rule), None)
+            return rule.model_copy(update={"formats": formats}) if formats else rule
+
+        mapping = self.plan.mapping
+        tables = {
+            "fields": {name: told(rule) for name, rule in mapping.fields.items()},
+            "custom": {name: told(rule) for name, rule in mapping.custom.items()},
+        }
+        return mapping.model_copy(update=tables)
+
+    def _proven(self, step: Step) -> tuple[str, ...]:
+        orders = {self._orders[source] for source in step.sources if source in self._orders}
+        return dates.FORMATS.get(orders.pop(), ()) if len(orders) == 1 else ()
 
     def _told_as(self, field: str) -> str:
         """The column that a field's issues name: the first that feeds it, "" for a constant. A full name that
@@ -183,20 +206,34 @@ class _Work:
     def _value(self, step: Step) -> pa.Array:
         cell = self.cell if step.rule.trim else self.raw
         column = transforms.gathered(step, cell, self.rows)
-        proofs = Proofs(lambda: self._order(step), lambda: self.mapper.letters(step.sources[0]))
-        column, faults = transforms.read(step, column, self.cell, proofs)
+        if step.field.kind is Kind.DATE:
+            column, faults = self._dates(step, column)
+        else:
+            letters = partial(self.mapper.letters, *step.sources[:1])
+            column, faults = transforms.read(step, column, self.cell, letters)
         for fault in faults:
             self._report(fault, step, column)
             column = choose(fault.where, "", column)
-        return transforms.finished(step, column)
+        column = transforms.finished(step, column)
+        if step.name_rule and step.field.required:
+            self._report_unsplit(step, column)
+        return column
+
+    def _report_unsplit(self, step: Step, column: pa.Array) -> None:
+        """A full name of which nothing is left for this part of it: the cell is filled, so it is no use to
+        ask for it to be filled in."""
+        empty = ~nonempty(column)
+        if empty.any():
+            whole = transforms.gathered(replace(step, name_rule=None), self.cell, self.rows)
+            where = empty & nonempty(whole)
+            self._report(Fault("required", where, wording="name-not-split"), step, column)
 
     def _own_value(self, one: CustomStep) -> pa.Array:
         cell = self.cell if one.step.rule.trim else self.raw
         column = transforms.finished(one.step, transforms.gathered(one.step, cell, self.rows))
         faults: list[Fault] = []
         if one.custom.type == "date":
-            formats = one.step.rule.formats
-            column, faults = transforms.read_dates(column, formats, lambda: self._order(one.step))
+            column, faults = self._dates(one.step, column)
             for fault in faults:
                 column = choose(fault.where, "", column)
         values, bad = one.custom.as_json(column)
@@ -206,8 +243,30 @@ class _Work:
             self._report(fault, one.step, column)
         return values
 
-    def _order(self, step: Step) -> Order:
-        orders = {self.mapper.order(source) for source in step.sources}
+    def _dates(self, step: Step, column: pa.Array) -> tuple[pa.Array, list[Fault]]:
+        """Dates as yyyy-MM-dd, each in the order that the column it came from proves."""
+        if len(step.sources) < 2 or not dates.unread(column).any():
+            return transforms.read_dates(column, step.rule.formats, lambda: self._order(step.sources))
+        faults: list[Fault] = []
+        for own, sources in self._fed(step):
+            order = partial(self._order, sources)
+            part, found = transforms.read_dates(choose(own, column, ""), step.rule.formats, order)
+            column = choose(own, part, column)
+            faults += found
+        return column, faults
+
+    def _fed(self, step: Step) -> Iterator[tuple[np.ndarray, tuple[str, ...]]]:
+        """The rows (bool) that each of a step's columns feeds; joined columns feed all rows together."""
+        left = np.ones(self.rows, dtype=bool)
+        if step.rule.join is None:
+            for source, cells in zip(step.sources, transforms.parts(step, self.cell), strict=True):
+                own = left & nonempty(cells)
+                left &= ~own
+                yield own, (source,)
+        yield left, step.sources
+
+    def _order(self, sources: Sequence[str]) -> Order:
+        orders = {self.mapper.order(source) for source in sources}
         return orders.pop() if len(orders) == 1 else Order.UNPROVED
 
     def _report(self, fault: Fault, step: Step, column: pa.Array) -> None:
@@ -225,6 +284,7 @@ class _Work:
                     field=step.field.name,
                     found=text,
                     expected=fault.expected(text),
+                    wording=fault.wording,
                 )
             )
 

@@ -32,6 +32,7 @@ _NUMBER = re.compile(r"\+?([0-9]+)")
 
 def digits(column: pa.Array) -> pa.Array:
     """The column with formatting characters removed wherever only digits remain; other texts stay as found.
+    A text of nothing but formatting characters (“-”) is an empty cell.
 
     Formatting characters are blanks - . ( ) / and one leading + or ' (DESIGN.md, “Values”), full-width ones
     too. A text like 1.86E+10 or “ask Bob” stays, so that validation can show it.
@@ -65,12 +66,15 @@ def _bare(column: pa.Array) -> pa.Array:
 
 @lru_cache(maxsize=4096)
 def plain(text: str) -> str:
-    """One phone without its formatting if only digits remain, else the text itself."""
+    """One phone without its formatting if only digits, or nothing, remain, else the text itself."""
     found = text.translate(_PLAIN).strip()
     # A phone that was guarded against being read as a formula: '+86…
     found = found.removeprefix("'").strip()
-    number = _FLOAT.fullmatch(found) or _NUMBER.fullmatch(_FORMAT.sub("", found))
-    return number[1] if number else text
+    bare = _FORMAT.sub("", found)
+    number = _FLOAT.fullmatch(found) or _NUMBER.fullmatch(bare)
+    if number:
+        return number[1]
+    return text if bare.removeprefix("+") else ""
 
 
 def _count(hits: np.ndarray, offsets: np.ndarray) -> np.ndarray:

@@ -41,6 +41,8 @@ class Fault:
     """bool, one for each row."""
     expected: Callable[[str], str | None] = lambda _: None
     """What would have been right, from the text that was found."""
+    wording: str | None = None
+    """The message that says it better than the code's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,7 @@ def gathered(step: Step, cell: Callable[[str], pa.Array], rows: int) -> pa.Array
         return constant(rule.constant, rows)
     if not step.sources:
         return constant("", rows)
-    parts = [_without(cell(source), rule.nothing) for source in step.sources]
-    column = _together(parts, rule.join)
+    column = _together(parts(step, cell), rule.join)
     if step.when is not None:
         column = choose(step.when.refused(cell(step.when.column)), "", column)
     if rule.several_at or rule.behind:
@@ -88,6 +89,11 @@ def gathered(step: Step, cell: Callable[[str], pa.Array], rows: int) -> pa.Array
         table = {key.strip().casefold(): value for key, value in rule.values.items()}
         column = rework(column, nonempty(column), lambda text: table.get(text.strip().casefold(), text))
     return column
+
+
+def parts(step: Step, cell: Callable[[str], pa.Array]) -> list[pa.Array]:
+    """The cells of each of a step's columns, those that mean “empty” emptied."""
+    return [_without(cell(source), step.rule.nothing) for source in step.sources]
 
 
 def finished(step: Step, column: pa.Array) -> pa.Array:
@@ -103,27 +109,18 @@ def finished(step: Step, column: pa.Array) -> pa.Array:
     return column
 
 
-@dataclass(frozen=True, slots=True)
-class Proofs:
-    """What the whole column of a step proves, asked only where a value needs it."""
-
-    order: Callable[[], Order]
-    letters: genders.Letters
-
-
 def read(
-    step: Step, column: pa.Array, cell: Callable[[str], pa.Array], proofs: Proofs
+    step: Step, column: pa.Array, cell: Callable[[str], pa.Array], letters: genders.Letters
 ) -> tuple[pa.Array, list[Fault]]:
-    """The column as the field's kind wants it, and what could not be read (left as found)."""
+    """The column as the field's kind wants it, and what could not be read (left as found); dates have
+    `read_dates`. `letters` is asked only where a value needs all single letters of the whole column."""
     match step.field.kind:
         case Kind.PHONE | Kind.DIGITS:
             code = cell(step.country_code) if step.country_code else None
             return numbers.read(column, step.rule, code), []
-        case Kind.DATE:
-            return read_dates(column, step.rule.formats, proofs.order)
         case Kind.GENDER:
             own = step.own_gender_header or _mapped_to_codes(step.rule)
-            coded, bad = genders.codes(column, own, proofs.letters if step.iberian_header else None)
+            coded, bad = genders.codes(column, own, letters if step.iberian_header else None)
             return coded, [Fault("bad-gender", bad)] if bad.any() else []
         case Kind.TAGS:
             return tags.joined(column, step.rule.separators, step.rule.nothing), []
@@ -160,7 +157,8 @@ def read_dates(
     if not where.any():
         return column, []
     column = rework(column, where, lambda text: text.removeprefix(_AMBIGUOUS))
-    return column, [Fault("ambiguous-date", where, both_readings)]
+    wording = "contradictory-dates" if order() is Order.CONTRADICTORY else None
+    return column, [Fault("ambiguous-date", where, both_readings, wording)]
 
 
 def both_readings(text: str) -> str | None:

@@ -55,21 +55,22 @@ def said(issue: Issue, *, lang: str, mask: bool = False, field: str = "", offer:
     """The issue's sentence and hint. `field` names the API field where the issue doesn't."""
     # The whole of a long cell is neither quoted nor guessed at, and would only fill the cache.
     cell = (issue.found or "")[: MOST + 1]
-    what = (issue.code, issue.column or "", issue.field or field or issue.column or "", cell)
+    names = (issue.column or "", issue.field or field or issue.column or "")
+    what = (issue.code, issue.wording or issue.code, *names, cell)
     about = (issue.limit, issue.length, issue.expected or "", issue.suggestion or "", issue.other_row)
     return _said(what, about, lang, mask, offer)
 
 
 @lru_cache(maxsize=4096)
 def _said(
-    what: tuple[str, str, str, str],
+    what: tuple[str, str, str, str, str],
     about: tuple[int | None, int | None, str, str, int | None],
     lang: str,
     mask: bool,
     offer: bool,
 ) -> Said:
     """What `said` says; the same cell is often wrong in many rows."""
-    code, column, field, cell = what
+    code, wording, column, field, cell = what
     limit, length, expected, suggestion, other_row = about
     quoted = shortened(cell)
     found = {
@@ -81,7 +82,7 @@ def _said(
         "expected": expectation(code, expected, mask=mask),
         "other_row": other_row,
     }
-    message = messages.catalogue()[code]
+    message = messages.catalogue()[wording]
     do = message.do[lang].format_map(found)
     correction = (suggestion or likely(code, cell)) if offer and not mask else ""
     if correction:

@@ -14,6 +14,7 @@ from importer.errors import MappingError
 from importer.mapping import people
 from importer.mapping.numbers import international
 from importer.mapping.people import NameRule
+from importer.reports.sentences import said
 
 NAMES = '[fields.first_name]\nconstant = "A"\n[fields.last_name]\nconstant = "B"\n'
 
@@ -181,6 +182,19 @@ def test_full_names_are_split_by_the_mapping_s_one_rule(
     rules = f'name_rule = "{rule}"\n[fields.first_name]\nsplit = "N"\n[fields.last_name]\nsplit = "N"'
     found = mapped(rules, {"N": [name]})
     assert (*values(found, "first_name"), *values(found, "last_name")) == parts
+
+
+@pytest.mark.parametrize(
+    ("name", "lang", "words"), [("李", "zh", "无法拆分"), ("Ann", "en", "cannot be split")]
+)
+def test_a_name_that_cannot_be_split_is_said_to_be_so(name: str, lang: str, words: str) -> None:
+    rules = 'name_rule = "chinese"\n[fields.first_name]\nsplit = "N"\n[fields.last_name]\nsplit = "N"\n'
+    found = mapped(f"{rules}nothing = ['?']", {"N": [name, "", "?"]})
+    (issue,) = found.issues
+    assert (issue.code, issue.row, issue.column, issue.field) == ("required", 2, "N", "last_name")
+    assert words in said(issue, lang=lang).says
+    assert not mapped(f"{rules}default = 'X'", {"N": [name, ""]}).issues
+    assert not mapped(rules, {"N": [name, ""]}, PLAT).issues
 
 
 def test_a_full_name_is_split_only_where_its_parts_have_no_column() -> None:

@@ -14,7 +14,9 @@ from mapping_support import SEA, chunk, mapped, plain, values
 from importer import columns, mapping
 from importer.mapping import dates, phones, tags, texts
 from importer.mapping.texts import BLANKS
+from importer.messages import LANGUAGES, sentence
 from importer.model import Chunk
+from importer.reports.sentences import said
 
 anything = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 phone_like = st.text(st.sampled_from("0123456789 -+().'/E\u00a0８ー x"), max_size=16)
@@ -42,7 +44,11 @@ NAMES = '[fields.first_name]\nconstant = "A"\n[fields.last_name]\nconstant = "B"
         ("13812345678;13912345678", "13812345678;13912345678"),
         ("++86", "++86"),
         ("86+138", "86+138"),
-        ("-", "-"),
+        ("-", None),
+        ("()", None),
+        (". /", None),
+        ("'+", None),
+        ("（－）", None),
         ("007", "007"),
         ("", None),
         (" \u3000\ufeff", None),
@@ -54,7 +60,7 @@ def test_phones_become_digits_only_where_nothing_else_remains(found: str, meant:
 
 def test_a_phone_column_is_cleaned_row_by_row() -> None:
     cells = ("13812345678", "", "+1 (2)", "x", "１", "5.0", "+", "4")
-    assert plain("sms_phone", *cells) == ["13812345678", None, "12", "x", "1", "5", "+", "4"]
+    assert plain("sms_phone", *cells) == ["13812345678", None, "12", "x", "1", "5", None, "4"]
 
 
 @given(st.lists(phone_like, max_size=8))
@@ -147,6 +153,55 @@ def test_a_column_that_contradicts_itself_is_ambiguous_throughout() -> None:
     found, issues = birthdays("25/12/1990", "12/25/1990", "1/2/1990")
     assert found == [None, None, None]
     assert [code for code, *_ in issues] == ["ambiguous-date"] * 3
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_date_of_one_reading_among_contradictory_ones_is_not_told_as_two_readings(lang: str) -> None:
+    found = mapped(f'{NAMES}[fields.birthday]\nfrom = "Born"', {"Born": ["24.12.1979", "12.24.1979"]})
+    words = said(found.issues[0], lang=lang)
+    assert {issue.wording for issue in found.issues} == {"contradictory-dates"}
+    assert words.says == sentence("contradictory-dates", {"found": "24.12.1979"}, lang)
+    assert "1979-12-24" not in words.says
+
+
+def test_each_of_several_columns_proves_its_own_order() -> None:
+    rules = mapping.load_text(f'{NAMES}[fields.birthday]\nfrom = ["Born", "Birthday"]')
+    cells = {
+        "Born": ["03/04/1980", "", "25/12/1990", "03/04/1980"],
+        "Birthday": ["", "03/04/1980", "12/25/1990", "12/25/1990"],
+    }
+    mapper = mapping.compile(rules, list(cells), SEA, look=lambda name: iter([chunk(cells).frame[name]]))
+    found = mapper.map(chunk(cells))
+    assert values(found, "birthday") == ["1980-04-03", "1980-03-04", "1990-12-25", "1980-04-03"]
+    assert not found.issues
+
+
+def test_a_proved_order_is_kept_for_a_part_of_the_file() -> None:
+    toml = f'{NAMES}[fields.birthday]\nfrom = "Born"\n[custom.customize_1_1]\nfrom = "Since"\ntype = "date"'
+    rules = mapping.load_text(toml)
+    cells = {"Born": ["03/04/1980", "25.12.1990"], "Since": ["3-4-2020 00:00", "12-25-2020"]}
+    mapper = mapping.compile(rules, list(cells), SEA, look=lambda name: iter([chunk(cells).frame[name]]))
+    assert mapper.settled() == rules
+    whole = mapper.map(chunk(cells))
+    settled = mapping.load_text(mapper.settled().dump())
+    part = {name: texts[:1] for name, texts in cells.items()}
+    alone = mapping.compile(settled, list(cells), SEA).map(chunk(part))
+    assert not whole.issues
+    assert not alone.issues
+    assert values(alone, "birthday") == values(whole, "birthday")[:1] == ["1980-04-03"]
+    assert values(alone, "customize_field") == values(whole, "customize_field")[:1]
+
+
+def test_orders_that_nothing_proves_or_that_differ_are_not_settled() -> None:
+    rules = mapping.load_text(f'{NAMES}[fields.birthday]\nfrom = ["Born", "Birthday"]')
+    for born, birthday in (("3/4/1980", ""), ("25/12/1990", "12/25/1990")):
+        cells = {"Born": [born, ""], "Birthday": ["", birthday]}
+        read = chunk(cells)
+        mapper = mapping.compile(
+            rules, list(cells), SEA, look=lambda name, read=read: iter([read.frame[name]])
+        )
+        mapper.map(read)
+        assert mapper.settled() == rules
 
 
 def test_the_proof_may_stand_in_another_chunk_and_is_read_once() -> None:
