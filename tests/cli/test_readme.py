@@ -14,6 +14,7 @@ import pytest
 from tests_support import ROOT
 
 from importer import cli, mapping
+from importer.jobs.job import load
 from importer.settings import VARIABLES, load_file
 
 sys.path.insert(0, str(ROOT))
@@ -77,11 +78,18 @@ def test_make_targets_in_the_readme_exist() -> None:
 
 
 def test_the_settings_sample_is_valid(tmp_path: Path) -> None:
-    (sample,) = [block for block in blocks("toml") if "[profile.default]" in block]
+    (sample,) = [block for block in blocks("toml") if block.startswith("[profile.default]")]
     file = tmp_path / "importer.toml"
     file.write_text(sample, "utf-8")
     assert load_file(file).profile("indonesia").contract == "plat"
     assert load_file(file).profile(None).tenant_id == "144"
+
+
+def test_the_job_sample_is_valid(tmp_path: Path) -> None:
+    (sample,) = [block for block in blocks("toml") if block.startswith("[job.")]
+    file = tmp_path / "importer.toml"
+    file.write_text(sample + "[profile.production]\n", "utf-8")
+    assert load(load_file(file), "nightly").name == "nightly"
 
 
 def test_the_mapping_sample_is_valid() -> None:
