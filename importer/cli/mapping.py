@@ -192,7 +192,11 @@ def _opened(file: str, found: MappingFile | None, reading: dict[str, Any]) -> It
     from importer.readers import ReadOptions, open_source
 
     named = frozenset(normal(name) for name in found.columns()) if found else frozenset()
-    known = ReadOptions(**reading, known=lambda name: mapping.known_name(name) or normal(name) in named)
+    known = ReadOptions(
+        **reading,
+        known=lambda name: mapping.known_name(name) or normal(name) in named,
+        any_table=found is None,
+    )
     with open_source(file, known) as source:
         yield source
 

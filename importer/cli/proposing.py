@@ -15,15 +15,15 @@ from importer.messages import sentence
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from importer.errors import MappingError
+    from importer.errors import ImporterError
     from importer.mapping import Proposal
     from importer.settings import RunOptions
 
-_OPEN = ("mapping-none-fits", "mapping-two-columns")
+_OPEN = ("mapping-none-fits", "mapping-two-columns", "no-header", "no-header-in-sheet")
 """Errors to which a proposal is an answer."""
 
 
-def ask_for_mapping(file: str, options: RunOptions, error: MappingError) -> RunOptions:
+def ask_for_mapping(file: str, options: RunOptions, error: ImporterError) -> RunOptions:
     """The options with the proposed mapping, once the person has agreed; it is kept beside the work as
     NAME.mapping.toml. Raises the error again where there is nothing to propose, or the answer is no."""
     if error.code not in _OPEN or options.mapping:
@@ -36,7 +36,9 @@ def ask_for_mapping(file: str, options: RunOptions, error: MappingError) -> RunO
 
     contract = contracts.load(options.contract or "sea")
     header_row: Any = options.header_row
-    reading = ReadOptions(options.sheet, header_row, options.encoding, options.delimiter, known_name)
+    reading = ReadOptions(
+        options.sheet, header_row, options.encoding, options.delimiter, known_name, any_table=True
+    )
     with open_source(file, reading) as source:
         samples = sample_frame(source)
         proposals = mapping.propose(source.header, samples, contract)

@@ -36,8 +36,9 @@ def known_name(name: str) -> bool:
     return bool(found) and (found in _known() or normal(without_remarks(name)) in _known())
 
 
-def choose(header: Sequence[str], contract: Contract) -> Choice:
+def choose(header: Sequence[str], contract: Contract, file: str = "FILE") -> Choice:
     """The ready-made mapping that a header identifies, else one made of headers that surely name a field.
+    `file` is what the person called the file, for the command in an error.
 
     Raises MappingError: `mapping-doubtful` (several ready-made ones fit), `mapping-two-columns` (two columns
     claim one field), `mapping-none-fits` (a required field has no column).
@@ -53,7 +54,7 @@ def choose(header: Sequence[str], contract: Contract) -> Choice:
         return Choice(
             mapping, "ready-made", left_out, (Note("mapping-recognised", found), *_left_out(left_out))
         )
-    mapping = from_header(header, contract)
+    mapping = from_header(header, contract, file)
     left_out = _unused(mapping, header)
     return Choice(mapping, "headers", left_out, _left_out(left_out))
 
@@ -67,7 +68,7 @@ def recognised(header: Sequence[str]) -> tuple[MappingFile, ...]:
     return tuple(sharp or fitting)
 
 
-def from_header(header: Sequence[str], contract: Contract) -> MappingFile:
+def from_header(header: Sequence[str], contract: Contract, file: str = "FILE") -> MappingFile:
     """A mapping made of the columns whose header surely means a field of the contract.
 
     Raises MappingError `mapping-two-columns` or `mapping-none-fits`.
@@ -82,11 +83,13 @@ def from_header(header: Sequence[str], contract: Contract) -> MappingFile:
         if field is None or field not in contract.names:
             continue
         if field in claims:
-            raise MappingError("mapping-two-columns", field=field, one=claims[field], other=column)
+            claim = {"field": field, "one": claims[field], "other": column, "file": file}
+            raise MappingError("mapping-two-columns", **claim)
         claims[field] = column
     lacking = _lacking(claims, contract)
     if lacking:
-        raise MappingError("mapping-none-fits", fields=", ".join(lacking), header=listed(header))
+        found = {"fields": ", ".join(lacking), "header": listed(header), "file": file}
+        raise MappingError("mapping-none-fits", **found)
     rules = {
         name: FieldRule.model_validate({"from": claims[name]}) for name in contract.names if name in claims
     }

@@ -122,3 +122,15 @@ def test_a_filled_template_is_valid_without_a_word_about_mapping(
     assert "mapping" not in (found.out + found.err).lower()
     counts = json.loads(Path("out/summary.json").read_text("utf-8"))["counts"]
     assert (counts["valid"], counts["skipped"]) == (1, 1)
+
+
+def test_a_file_of_unknown_columns_gets_the_command_to_copy_and_a_proposal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("alike.csv").write_text("first nam,surename,Foo\nAnn,Lee,1\n", "utf-8")
+    Path("half.csv").write_text("Forename,Email,Phone\nAnn,a@example.com,14155550000\n", "utf-8")
+    for name in ("alike.csv", "half.csv"):
+        assert cli.invoke(["run", name, "--sandbox"]) == ExitCode.INPUT
+        assert f"importer mapping suggest {name} -o mapping.toml" in capsys.readouterr().err
+    assert 'from = "surename"' in call(capsys, "mapping", "suggest", "alike.csv")
