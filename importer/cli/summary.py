@@ -49,7 +49,8 @@ def show(console: Console, closed: Closed, lang: str, *, mask: bool = False) -> 
         for note in notes:
             _line(console, Text(note))
     for failure in closed.failures:
-        _line(console, Text(f"{failure.sentence(lang)} {failure.hint(lang)}", style="red"))
+        end = ". " if lang == "en" else "。"
+        _line(console, Text(f"{failure.sentence(lang)}{end}{failure.hint(lang)}", style="red"))
     _next(console, closed, lang)
 
 

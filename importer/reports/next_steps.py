@@ -36,17 +36,21 @@ def next_steps(
     counts = summary.counts
     # What was tried on the sandbox is not to land in the real CRM by a copied command.
     sandbox = bool(summary.destination and summary.destination.store)
-    if sandbox and not any(argument.startswith("--sandbox") for argument in arguments):
+    kept = "--sandbox-store" in arguments
+    if sandbox and not kept:
         arguments = (*arguments, "--sandbox")
+    anew = NextStep(word("next-anew", lang), command("run", summary.source, *arguments))
+    gone = sandbox and not kept
     steps: list[NextStep] = []
-    go_on = summary.exit_code in GO_ON and not summary.dry_run and bool(counts.get(Status.NOT_SENT))
+    go_on = summary.exit_code in GO_ON and not summary.dry_run
     if summary.exit_code is ExitCode.REFUSED:
         steps.append(NextStep(word("next-doctor", lang), command("doctor")))
     if go_on:
-        steps.append(NextStep(word("next-resume", lang), command("resume", summary.run_id)))
+        go_on_with = NextStep(word("next-resume", lang), command("resume", summary.run_id))
+        steps.append(anew if gone else go_on_with)
     if counts.get(Status.INVALID) or counts.get(Status.REJECTED):
         left = sum(rows for status, rows in counts.items() if not status.done)
-        steps += _fix(files, lang, left, ("--sandbox",) if sandbox else ())
+        steps += _fix(files, lang, left, _place(arguments))
     if summary.exit_code is ExitCode.TRIPWIRE:
         percent = str(math.ceil(100 * counts.get(Status.INVALID, 0) / max(summary.rows, 1)))
         again = command(
@@ -55,8 +59,8 @@ def next_steps(
         steps.append(NextStep(word("next-percent", lang), again))
     ended = not go_on and not summary.dry_run and summary.exit_code is not ExitCode.TRIPWIRE
     if ended and any(counts.get(status) for status in (Status.FAILED, Status.NOT_SENT, Status.UNKNOWN)):
-        steps.append(NextStep(word("next-retry", lang), command("retry", summary.run_id)))
-    if counts.get(Status.UNKNOWN):
+        steps.append(anew if gone else NextStep(word("next-retry", lang), command("retry", summary.run_id)))
+    if counts.get(Status.UNKNOWN) and not gone:
         again = command("retry", summary.run_id, "--resend-unknown")
         steps.append(NextStep(word("next-unknown", lang), again))
     if summary.dry_run and counts.get(Status.VALID):
@@ -73,6 +77,14 @@ def _fix(files: Sequence[Written], lang: str, left: int, more: Sequence[str]) ->
             says = word("next-fix", lang, file=file.path.name)
             return [NextStep(says, command("run", str(file.path), *more))]
     return []
+
+
+def _place(arguments: Sequence[str]) -> list[str]:
+    """Of a run's arguments those that say which sandbox it went to."""
+    if "--sandbox-store" in arguments:
+        start = list(arguments).index("--sandbox-store")
+        return list(arguments[start : start + 2])
+    return [argument for argument in arguments if argument == "--sandbox"]
 
 
 def command(*words: str) -> str:

@@ -453,3 +453,4 @@ def test_another_destination_is_a_matter_of_settings(
     importer("run", SAMPLES / "customers.csv", "--report-dir", "out")
     monkeypatch.setenv("NXLINK_TENANT_ID", "7")
     done = importer("resume", summary(work / "out")["run"])
+    assert (done.code, "other-destination" in done.err) == (4, True)

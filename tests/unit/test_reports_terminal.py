@@ -145,7 +145,7 @@ def test_a_console_of_another_code_page_is_no_error(encoding: str) -> None:
 
 def test_the_destination_is_told_with_all_that_matters() -> None:
     line = destination_line(THERE, Mode.REPLACE, "in.csv", 1200, "en")
-    assert line == "Sending 1,200 rows to https://api-hk.nxlink.ai, tenant 7, application app, mode replace"
+    assert line == "Sending to https://api-hk.nxlink.ai, tenant 7, application app, mode replace; 1,200 rows in the file"
     assert "the rows of in.csv" in destination_line(THERE, Mode.KEEP, "in.csv", None, "en")
 
 
@@ -183,6 +183,20 @@ def test_the_next_steps_fit_the_end(
     steps = next_steps(summary, files, "en", arguments)
     assert len(steps) == len(wanted)
     assert all(piece in step.command for piece, step in zip(wanted, steps, strict=True))
+
+
+@pytest.mark.parametrize("place", [["--sandbox"], ["--sandbox-store", "/d/crm.db"]])
+def test_the_next_steps_lead_to_the_same_sandbox(place: list[str]) -> None:
+    counts = {Status.NOT_SENT: 2, Status.INVALID: 1}
+    store = Destination("http://127.0.0.1:1", "1000", "sandbox-app", "sea", store="s-1")
+    summary = replace(a_summary(counts, ExitCode.INTERRUPTED), source="my list.csv", destination=store)
+    files = (Written("rejects.xlsx", Path("d/rejects.xlsx"), 1, 1),)
+    given = place if len(place) > 1 else []
+    on, fix = (step.command for step in next_steps(summary, files, "en", ("--mode", "keep", *given)))
+    assert fix == " ".join(["importer run d/rejects.xlsx", *place])
+    # What was thrown away cannot be gone on with.
+    anew = " ".join(["importer run 'my list.csv' --mode keep", *place])
+    assert on == ("importer resume run-1" if given else anew)
 
 
 def a_tally(rows: int) -> Tally:
