@@ -86,6 +86,9 @@ class RunRecord:
     counts: Mapping[Status, int] = field(default_factory=dict)
     resumes: int = 0
     """How often `resume` took it up."""
+    settled: str = ""
+    """The mapping as TOML with what the whole file proved about its dates: for parts of the file that come
+    back. Empty if the run did not get that far."""
 
     @property
     def destination_key(self) -> str:

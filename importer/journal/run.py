@@ -132,6 +132,12 @@ class RunJournal:
         """Every request of this run, in the order in which they were begun."""
         return rows.requests(self._database, self._number)
 
+    def keep_mapping(self, text: str) -> None:
+        """Notes the mapping (TOML) with what the whole file proved; `mapping` and its digest stay."""
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE runs SET settled = ? WHERE number = ?", (text, self._number))
+        self.record = replace(self.record, settled=text)
+
     def finish(
         self, state: RunState, exit_code: ExitCode, counts: Mapping[Status, int], stop: str = ""
     ) -> RunRecord:

@@ -120,7 +120,9 @@ CREATE INDEX job_files_by_job ON job_files (job, number);
 CREATE INDEX job_files_by_content ON job_files (sha256);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _JOBS)
+_SETTLED = "ALTER TABLE runs ADD COLUMN settled TEXT NOT NULL DEFAULT ''"
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _JOBS, _SETTLED)
 
 
 def version(connection: sqlite3.Connection) -> int:

@@ -35,7 +35,7 @@ _COLUMNS = (
         "store",
     ),
     *("settings", "dry_run", "report_dir", "started", "finished", "state", "exit_code", "stop", "counts"),
-    "resumes",
+    *("resumes", "settled"),
 )
 
 

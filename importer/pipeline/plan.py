@@ -153,21 +153,20 @@ def arguments(options: RunOptions) -> tuple[str, ...]:
     the mode. Commands that the reports offer are made of them."""
     usual = RunOptions()
     words: list[str] = []
-    checking = ("duplicates", "strict", "max_invalid")
+    checking = ("duplicates", "strict", "max_invalid", "limit")
     for name in ("mode", "mapping", "contract", *_READING, *checking, "sandbox_store"):
         value = getattr(options, name)
         if value == getattr(usual, name) or (name == "mode" and value is Mode.UPDATE):
             continue
         words.append("--" + name.replace("_", "-"))
-        if value is not True:
-            words.append(
-                value.label
-                if isinstance(value, Mode)
-                else f"{value:g}"
-                if name == "max_invalid"
-                else str(value)
-            )
+        words += [] if value is True else [_word(value)]
     return tuple(words)
+
+
+def _word(value: object) -> str:
+    if isinstance(value, Mode):
+        return value.label
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def settings_json(options: RunOptions) -> str:
@@ -292,7 +291,7 @@ def _as_before(
     if prior is None:
         return options, chosen
     if chosen is None:
-        chosen = mappings.load_text(prior.mapping, prior.mapping_name)
+        chosen = mappings.load_text(prior.settled or prior.mapping, prior.mapping_name)
     mode = prior.mode if options.mode is None else options.mode
     return replace(options, mode=mode, contract=options.contract or prior.contract), chosen
 

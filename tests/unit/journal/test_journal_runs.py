@@ -49,6 +49,16 @@ def test_a_run_is_read_back_as_it_was_written(journal, make_record):
     assert run.record == found
 
 
+def test_what_the_whole_file_proved_is_kept_beside_the_mapping(journal, make_record):
+    with journal.start(make_record()) as run:
+        assert journal.run("run-1").settled == ""
+        run.keep_mapping("proved")
+        finish(run)
+    found = journal.run("run-1")
+    assert found == run.record
+    assert (found.mapping, found.mapping_digest, found.settled) == ('name = "headers"\n', "digest", "proved")
+
+
 def test_a_dry_run_has_no_destination(journal, make_record):
     finish(journal.start(make_record(destination=None, dry_run=True)))
     assert journal.run("run-1").destination is None
