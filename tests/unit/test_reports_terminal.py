@@ -145,7 +145,7 @@ def test_a_console_of_another_code_page_is_no_error(encoding: str) -> None:
 
 def test_the_destination_is_told_with_all_that_matters() -> None:
     line = destination_line(THERE, Mode.REPLACE, "in.csv", 1200, "en")
-    assert line == "Sending to https://api-hk.nxlink.ai, tenant 7, application app, mode replace; 1,200 rows in the file"
+    assert line == "Sending to https://api-hk.nxlink.ai, tenant 7, application app, mode replace: 1,200 rows"
     assert "the rows of in.csv" in destination_line(THERE, Mode.KEEP, "in.csv", None, "en")
 
 
