@@ -48,6 +48,11 @@ class Archive:
         """The member's name as it is in the archive; upper and lower case don't matter."""
         return self._folded.get(_plain(member).casefold())
 
+    def size(self, member: str) -> int:
+        """The bytes that a member says it unpacks to; 0 if there is none."""
+        found = self.find(member)
+        return self._members[found].file_size if found else 0
+
     def pieces(self, member: str) -> Iterator[bytes]:
         """The member's bytes, piece by piece."""
         found = self.find(member)

@@ -19,6 +19,8 @@ from importer.readers.tables import Table, empty_column, from_sparse, with_look
 from importer.readers.xls_look import XlsLook
 
 _BYTES_PER_CELL = 160
+_MOST_STRINGS, _COPIES_OF_STRINGS = 1 << 28, 3
+"""Bytes of shared strings that are made room for, and how often the library holds them."""
 
 
 class OoxmlBook:
@@ -56,7 +58,9 @@ class OoxmlBook:
         if not names:
             return []
         cells = sum(self._looks[name].cells for name in names)
-        with NativeWorkbook(self._path, self._name, LEAST_MEMORY + cells * _BYTES_PER_CELL) as book:
+        strings = self._archive.size(self._package.strings_part or "")
+        memory = LEAST_MEMORY + cells * _BYTES_PER_CELL + min(strings, _MOST_STRINGS) * _COPIES_OF_STRINGS
+        with NativeWorkbook(self._path, self._name, memory) as book:
             book.sheets()
             return [with_look(table, self._looks[table.sheet], self._masks) for table in _dense(book, names)]
 
