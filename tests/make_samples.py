@@ -1,4 +1,7 @@
-"""Makes sample_data/customers.xlsx and customers.csv: `python tests/make_samples.py`. Seeded, so always the same rows."""
+"""Makes sample_data/customers.xlsx and customers.csv: `python tests/make_samples.py`.
+
+Seeded, so always the same rows.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,11 @@ from pathlib import Path
 import openpyxl
 
 FOLDER = Path(__file__).parent.parent / "sample_data"
+ENGLISH = (
+    *("First Name", "Last Name", "SMS Phone", "WhatsApp", "Country", "Email"),
+    *("Address", "Birthday", "Tags", "Remark", "Time Zone", "Gender"),
+)
+CHINESE = ("姓", "名", "手机号码", "WhatsApp", "国家", "邮箱", "地址", "生日", "标签", "备注", "时区", "性别")
 SPOILT = (17, 58, 131, 203)
 """Rows of customers.xlsx, as Excel counts them, that cannot be imported as they are."""
 
@@ -95,11 +103,7 @@ def write() -> None:
     sheet = book.active
     assert sheet is not None
     sheet.title = "Customers"
-    sheet.append(
-        "First Name,Last Name,SMS Phone,WhatsApp,Country,Email,Address,Birthday,Tags,Remark,Time Zone,Gender".split(
-            ","
-        )
-    )
+    sheet.append(list(ENGLISH))
     for row in english_rows():
         sheet.append(row)
     sheet.freeze_panes = "A2"
@@ -109,7 +113,7 @@ def write() -> None:
     book.save(FOLDER / "customers.xlsx")
     with (FOLDER / "customers.csv").open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow("姓,名,手机号码,WhatsApp,国家,邮箱,地址,生日,标签,备注,时区,性别".split(","))
+        writer.writerow(CHINESE)
         writer.writerows(chinese_rows())
 
 
