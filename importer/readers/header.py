@@ -77,6 +77,9 @@ def find_header(
     for row in top:
         if row.number <= LOOK_AT and known_names(row.cells, options.known) >= NAMES_NEEDED:
             return row
+    for row in top:
+        if row.number <= LOOK_AT and known_names(row.cells, options.named):
+            return row
     if options.any_table and not blank:
         named = [(row, sum(map(bool, map(clean_name, row.cells)))) for row in top[:LOOK_AT]]
         several = (row for row, cells in named if cells >= NAMES_NEEDED)

@@ -28,6 +28,9 @@ class ReadOptions:
     """One character, or `tab`, `comma`, `semicolon`, `pipe`."""
     known: Callable[[str], bool] = _nothing_known
     """Whether a header cell is a name that some mapping or the contract knows."""
+    named: Callable[[str], bool] = _nothing_known
+    """Whether a header cell is a name that the mapping in use reads: where no row holds two known names, a
+    row with one of these is the header."""
     any_table: bool = False
     """Whether a table without known names is read too: its first row of two cells or more is the header."""
     optional: Callable[[str], bool] = _none_optional

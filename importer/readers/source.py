@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +66,11 @@ class Source(ABC):
         self.sha256 = origin.sha256
         self.size = origin.size
         self._cleanup = ExitStack()
+
+    @property
+    def sheet_headers(self) -> Mapping[str, tuple[str, ...]]:
+        """The header of each sheet that is read, by the sheet's name; that of delimited text is ""."""
+        return {self.sheet or "": self.header}
 
     @abstractmethod
     def chunks(self) -> Iterator[Chunk]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import pandas as pd
@@ -15,6 +16,7 @@ from importer.readers.source import Origin, SheetInfo, Source
 from importer.readers.tables import Table
 
 ALL_SHEETS = "all"
+_NO_HEADER = ("no-header", "no-header-in-sheet")
 
 
 class Book(Protocol):
@@ -39,13 +41,7 @@ class WorkbookSource(Source):
         chosen = choose_sheets(infos, options.sheet, origin.name)
         tables = book.tables([info.name for info in chosen])
         self.sheets = _measured(infos, tables)
-        several = options.sheet == ALL_SHEETS
-        self._tables = [
-            (table, layout)
-            for table in tables
-            if not several or table.extent()[0]
-            if (layout := self._laid_out(table, several)) is not None
-        ]
+        self._tables = self._lay_out(tables)
         self.sheet = self._tables[0][0].sheet if len(self._tables) == 1 else None
         self.header_row = self._tables[0][1].header_row if self._tables else None
         self.rows_about = sum(
@@ -53,19 +49,49 @@ class WorkbookSource(Source):
         )
         self.header = tuple(dict.fromkeys(name for _, layout in self._tables for name in layout.header))
         self.notes = (
-            *_other_sheets(infos, [table.sheet for table, _ in self._tables]),
+            *_other_sheets(infos, [info.name for info in chosen]),
+            *(Note("sheet-without-header", (("sheet", name),)) for name in self._left_out(tables)),
             *(note for _, layout in self._tables for note in layout.notes),
         )
 
-    def _laid_out(self, table: Table, several: bool) -> Layout | None:
-        """The sheet's columns; None for one of several that need not hold a table, and doesn't."""
+    @property
+    def sheet_headers(self) -> Mapping[str, tuple[str, ...]]:
+        return {table.sheet: layout.header for table, layout in self._tables}
+
+    def _lay_out(self, tables: Sequence[Table]) -> list[tuple[Table, Layout]]:
+        """The sheets and their columns; of all sheets those that have a header. Only if none has one of known
+        names, any that the options allow will do. Raises InputError if there is none."""
+        if self._options.sheet != ALL_SHEETS:
+            return [(table, self._laid_out(table, self._options)) for table in tables]
+        strict = replace(self._options, named=lambda _: False, any_table=False)
+        error = None
+        for options in (strict, self._options):
+            found = []
+            for table in tables:
+                try:
+                    found += [(table, self._laid_out(table, options))] if table.extent()[0] else []
+                except InputError as raised:
+                    if raised.code not in _NO_HEADER:
+                        raise
+                    error = error or raised
+            if found:
+                return found
+        if error is not None:
+            raise error
+        return []
+
+    def _left_out(self, tables: Sequence[Table]) -> list[str]:
+        """The sheets that are not read for want of a header, but those that need not have one."""
+        read = self.sheet_headers.keys()
+        names = (table.sheet for table in tables if table.sheet not in read and table.extent()[0])
+        return [name for name in names if not self._options.optional(name)]
+
+    def _laid_out(self, table: Table, options: ReadOptions) -> Layout:
         try:
-            return table.lay_out(self._options, self.name)
+            return table.lay_out(options, self.name)
         except InputError as error:
             if error.code != "no-header":
                 raise
-            if several and self._options.optional(table.sheet):
-                return None
             names = [info.name for info in self.sheets if info.rows]
             if len(names) < 2:
                 raise

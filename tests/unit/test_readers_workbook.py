@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
 import openpyxl
@@ -150,6 +151,53 @@ def test_a_sheet_without_header_is_named_beside_the_others(tmp_path: Path) -> No
         open_source(path, OPTIONS)
     assert caught.value.code == "no-header-in-sheet"
     assert "Sheet, Customers" in caught.value.hint()
+
+
+def test_of_all_sheets_one_without_header_is_left_out_and_named(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    front = book.active
+    assert front is not None
+    front["A1"], front["B2"] = "How to fill in this workbook", "Ask Ann"
+    for name, header in (("A", ["first_name", "last_name", "Mobile"]), ("B", ["first_name", "Phone"])):
+        sheet = book.create_sheet(name)
+        sheet.append([*header, *["last_name"] * (name == "B")])
+        sheet.append(["Ann", "1", "2"])
+    path = tmp_path / "customers.xlsx"
+    book.save(path)
+    options = ReadOptions(known=KNOWN.__contains__, sheet="all")
+    for one in (options, replace(options, any_table=True), replace(options, named="Ask Ann".__eq__)):
+        with open_source(path, one) as source:
+            assert [(note.code, note.found) for note in source.notes] == [
+                ("sheet-without-header", (("sheet", "Sheet"),))
+            ]
+            assert source.sheet_headers == {
+                "A": ("first_name", "last_name", "Mobile"),
+                "B": ("first_name", "Phone", "last_name"),
+            }
+            assert [chunk.sheet for chunk in source.chunks()] == ["A", "B"]
+    with open_source(path, replace(options, optional="Sheet".__eq__)) as source:
+        assert source.notes == ()
+
+
+def test_all_sheets_without_a_header_are_an_error_unless_any_table_will_do(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "customers.xlsx", [["Planet", "Moons"], ["Mars", "2"]])
+    options = ReadOptions(known=KNOWN.__contains__, sheet="all")
+    with pytest.raises(InputError) as caught:
+        open_source(path, options)
+    assert caught.value.code == "no-header"
+    with open_source(path, replace(options, any_table=True)) as source:
+        assert list(source.sheet_headers.values()) == [("Planet", "Moons")]
+
+
+def test_one_name_of_the_mapping_makes_a_header_where_no_row_has_two_known_ones(tmp_path: Path) -> None:
+    named = ReadOptions(known=KNOWN.__contains__, named="kd".__eq__)
+    path = workbook(tmp_path / "own.xlsx", [["Customers"], ["kd", "beta"], ["1", "Ann"]])
+    with open_source(path, named) as source:
+        assert source.header_row == 2
+        assert source.header == ("kd", "beta")
+    path = workbook(tmp_path / "known.xlsx", [["kd", "beta"], ["first_name", "last_name"], ["Ann", "Bo"]])
+    with open_source(path, named) as source:
+        assert source.header == ("first_name", "last_name")
 
 
 def test_blank_rows_and_columns_before_the_table_keep_their_numbers(tmp_path: Path) -> None:
