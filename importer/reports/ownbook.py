@@ -126,6 +126,9 @@ def _header_row(sheet: Worksheet, notes: SheetNotes, plan: Plan) -> int:
 def _write_own(sheet: Worksheet, header_row: int, notes: SheetNotes, plan: Plan) -> None:
     places = _places(sheet, header_row)
     used = max((column for (_, column), cell in _cells(sheet).items() if cell.value is not None), default=0)
+    # Only the first cell of merged ones can hold anything, and a title above the header is in nobody's way.
+    merged = (found.max_col for found in sheet.merged_cells.ranges if found.max_row >= header_row)
+    used = max(used, *merged, 0)
     for name in OWN_COLUMNS:
         if name not in places:
             used += 1

@@ -112,6 +112,18 @@ def test_the_importers_columns_stand_behind_the_last_filled_one(tmp_path: Path) 
     assert sheet["E5"].value is None
 
 
+def test_merged_cells_beside_the_table_swallow_none_of_the_importers_columns(tmp_path: Path) -> None:
+    path = a_workbook(tmp_path / "in.xlsx")
+    book = load_workbook(path)
+    book["People"].merge_cells("A1:Z1")
+    book["People"].merge_cells("F3:G4")
+    book.save(path)
+    a_report(tmp_path, path)
+    sheet = load_workbook(tmp_path / "annotated.xlsx")["People"]
+    assert [sheet.cell(3, 8 + place).value for place in range(len(OWN_COLUMNS))] == list(OWN_COLUMNS)
+    assert own_values(sheet, 4, 8)["_status"] == "invalid"
+
+
 def test_the_imported_sheet_is_the_first_so_that_it_is_read_again(tmp_path: Path) -> None:
     path = a_workbook(tmp_path / "in.xlsx")
     book = load_workbook(path)
