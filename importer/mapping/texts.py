@@ -100,7 +100,7 @@ def filled(column: pa.Array) -> pa.Array:
 def trimmed(column: pa.Array) -> pa.Array:
     """Without blanks of any kind at the outside; those inside, line breaks too, stay."""
     offsets, data = memory(column)
-    if not len(data):
+    if not ((data <= ord(" ")) | (data >= 0x80)).any():
         return column
     ends = offsets[1:]
     some = ends > offsets[:-1]
