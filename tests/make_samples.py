@@ -13,11 +13,14 @@ from pathlib import Path
 import openpyxl
 
 FOLDER = Path(__file__).parent.parent / "sample_data"
-ENGLISH = (
+ENGLISH_HEADER = (
     *("First Name", "Last Name", "SMS Phone", "WhatsApp", "Country", "Email"),
     *("Address", "Birthday", "Tags", "Remark", "Time Zone", "Gender"),
 )
-CHINESE = ("姓", "名", "手机号码", "WhatsApp", "国家", "邮箱", "地址", "生日", "标签", "备注", "时区", "性别")
+CHINESE_HEADER = (
+    *("姓", "名", "手机号码", "WhatsApp", "国家", "邮箱"),
+    *("地址", "生日", "标签", "备注", "时区", "性别"),
+)
 SPOILT = (17, 58, 131, 203)
 """Rows of customers.xlsx, as Excel counts them, that cannot be imported as they are."""
 
@@ -103,7 +106,7 @@ def write() -> None:
     sheet = book.active
     assert sheet is not None
     sheet.title = "Customers"
-    sheet.append(list(ENGLISH))
+    sheet.append(list(ENGLISH_HEADER))
     for row in english_rows():
         sheet.append(row)
     sheet.freeze_panes = "A2"
@@ -113,7 +116,7 @@ def write() -> None:
     book.save(FOLDER / "customers.xlsx")
     with (FOLDER / "customers.csv").open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(CHINESE)
+        writer.writerow(CHINESE_HEADER)
         writer.writerows(chinese_rows())
 
 

@@ -10,7 +10,7 @@ import click
 
 from importer import messages
 from importer.cli import options as shared
-from importer.cli.finding import find_run, store_of
+from importer.cli.finding import find_run, place_of, store_of
 from importer.cli.language import current
 from importer.cli.manner import take_manner
 from importer.cli.running import carry_out, profile_of, with_profile
@@ -47,7 +47,7 @@ def command(run_id: str | None, profile: str | None, sandbox_store: Path | None,
             click.echo(messages.sentence("nothing-to-resume", {}, current()))
             return int(ExitCode.DONE)
         options = with_profile(shared.run_options(values, plans.kept_options(record)), values, chosen)
-        connection = stack.enter_context(connected(chosen, options, store=sandbox_store or store_of(record)))
+        connection = stack.enter_context(connected(chosen, options, store=place_of(record, sandbox_store)))
         plan = plans.again_from(record, options, connection, journal)
         stack.callback(plan.close)
         run = Run(plan, journal, lineage=lineage_of(journal, record))

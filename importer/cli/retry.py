@@ -11,7 +11,7 @@ import click
 
 from importer import messages
 from importer.cli import options as shared
-from importer.cli.finding import find_run, store_of
+from importer.cli.finding import find_run, place_of
 from importer.cli.language import current
 from importer.cli.manner import take_manner
 from importer.cli.running import carry_out, profile_of, with_profile
@@ -53,7 +53,7 @@ def command(run_id: str, profile: str | None, sandbox_store: Path | None, **valu
             return int(ExitCode.DONE if _all_done(record) else ExitCode.ROWS_LEFT)
         kept = replace(plans.kept_options(record), report_dir=None, rejected=False)
         options = with_profile(shared.run_options(values, kept), values, chosen)
-        connection = stack.enter_context(connected(chosen, options, store=sandbox_store or store_of(record)))
+        connection = stack.enter_context(connected(chosen, options, store=place_of(record, sandbox_store)))
         plan = plans.again_from(record, options, connection, journal)
         stack.callback(plan.close)
         run = Run(plan, journal, lineage=retry(plan, journal, record))

@@ -60,7 +60,7 @@ def next_steps(
     ended = not go_on and not summary.dry_run and summary.exit_code is not ExitCode.TRIPWIRE
     if ended and any(counts.get(status) for status in (Status.FAILED, Status.NOT_SENT, Status.UNKNOWN)):
         steps.append(anew if gone else NextStep(word("next-retry", lang), command("retry", summary.run_id)))
-    if counts.get(Status.UNKNOWN) and not gone:
+    if counts.get(Status.UNKNOWN) and not go_on and not gone:
         again = command("retry", summary.run_id, "--resend-unknown")
         steps.append(NextStep(word("next-unknown", lang), again))
     if summary.dry_run and counts.get(Status.VALID):

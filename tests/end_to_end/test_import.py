@@ -424,6 +424,8 @@ def test_what_follows_a_run_into_a_kept_sandbox_leads_there_again(importer: Comm
     assert importer("retry", run).code == 0
     with Sandbox(work / "crm.db") as kept:
         assert len(kept.customers()) == 246
+    (work / "crm.db").unlink()
+    assert "sandbox-gone" in importer("retry", run).err
 
 
 def test_a_report_whose_run_nobody_knows_says_so(
