@@ -63,6 +63,18 @@ class _Fitting:
             step = self._step(self.contract.field(name), rule, f"fields.{name}")
             if step:
                 yield step
+        step = self._ready_customs()
+        if step:
+            yield step
+
+    def _ready_customs(self) -> Step | None:
+        """A `customize_field` column that no rule names, beside own fields that are packed: both are sent."""
+        if not self.mapping.custom or CUSTOM_FIELD in self.mapping.fields:
+            return None
+        if CUSTOM_FIELD not in self.header or CUSTOM_FIELD in self.mapping.columns():
+            return None
+        rule = FieldRule.model_validate({"from": CUSTOM_FIELD})
+        return self._step(self.contract.field(CUSTOM_FIELD), rule, f"fields.{CUSTOM_FIELD}")
 
     def _step(self, field: Field, rule: FieldRule, place: str) -> Step | None:
         wanted = (self._column(name, place, optional=bool(rule.split)) for name in rule.source)

@@ -385,6 +385,17 @@ def test_own_fields_join_a_customize_field_column() -> None:
     ]
 
 
+def test_own_fields_join_a_customize_field_column_that_no_rule_names() -> None:
+    cells = {"customize_field": ['{"a": 1}', ""], "X": ["x", "y"]}
+    both = mapped(f'{NAMES}[custom.customize_1_1]\nfrom = "X"', cells)
+    assert values(both, "customize_field") == ['{"a": 1, "customize_1_1": "x"}', '{"customize_1_1": "y"}']
+    elsewhere = f'{NAMES}[fields.remark]\nfrom = "customize_field"\n[custom.customize_1_1]\nfrom = "X"'
+    assert values(mapped(elsewhere, cells), "customize_field") == [
+        '{"customize_1_1": "x"}',
+        '{"customize_1_1": "y"}',
+    ]
+
+
 @given(st.lists(st.text(st.characters(exclude_categories=("Cs",)), max_size=8), min_size=1, max_size=5))
 def test_packed_texts_are_what_json_reads_back(cells: list[str]) -> None:
     found = mapped(f'{NAMES}[custom.customize_1_1]\nfrom = "X"\ntrim = false', {"X": cells})
