@@ -100,11 +100,9 @@ class DelimitedSource(Source):
                 target = min(max(int(consumed / rows * self._options.chunk_rows), _LEAST_BLOCK), _MOST_BLOCK)
                 pending = pending[consumed:]
             elif pending:
-                target = max(2 * target, _LEAST_BLOCK)
-                if target > _LONGEST_RECORD:
-                    raise InputError(
-                        "record-too-long", name=self.name, row=row, megabytes=_LONGEST_RECORD >> 20
-                    )
+                if target >= _LONGEST_RECORD:
+                    raise _too_long(self.name, row)
+                target = min(max(2 * target, _LEAST_BLOCK), _LONGEST_RECORD)
 
     def _parse(self, window: bytes, row: int, *, final: bool) -> tuple[Block, int, int]:
         width = len(self._layout.names)

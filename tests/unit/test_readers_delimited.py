@@ -201,3 +201,10 @@ def test_a_table_far_below_the_top_is_not_called_empty(tmp_path: Path) -> None:
         open_source(write(tmp_path, "\n" * 30 + HEADER), OPTIONS)
     assert caught.value.code == "no-header"
     assert caught.value.sentence()
+
+
+@pytest.mark.parametrize("chunk_rows", [5000, 8192, 12288, 16384, 60000])
+def test_how_long_a_row_may_be_does_not_depend_on_the_size_of_chunks(tmp_path: Path, chunk_rows: int) -> None:
+    path = write(tmp_path, HEADER + "Ann,Bo,x\n" * 3 + "Cy,Do," + "y" * 60_000_000 + "\nEv,Fy,z\n")
+    rows, _ = read(path, ReadOptions(known=KNOWN.__contains__, chunk_rows=chunk_rows))
+    assert list(rows) == [2, 3, 4, 5, 6]
