@@ -17,6 +17,7 @@ import click
 from importer import __version__
 from importer.cli import language
 from importer.errors import ImporterError
+from importer.messages import sentence
 from importer.model import ExitCode
 
 
@@ -114,7 +115,7 @@ def invoke(args: Sequence[str] | None = None) -> int:
         error.show()
         return int(ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
+        click.echo(sentence("asked-to-end", {}, language.current()), err=True)
         return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         # Whoever read our output has gone (`importer runs | head`): not an error of this program.
@@ -133,7 +134,8 @@ def invoke(args: Sequence[str] | None = None) -> int:
 def tell(error: ImporterError) -> None:
     """Prints an error on stderr: sentence, hint, code."""
     lang = language.current()
-    click.echo(click.style("error: ", fg="red", bold=True) + error.sentence(lang), err=True)
+    label = click.style(sentence("error-label", {}, lang), fg="red", bold=True)
+    click.echo(label + error.sentence(lang), err=True)
     hint = error.hint(lang)
     if hint:
         click.echo(f"  {hint}", err=True)

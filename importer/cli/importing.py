@@ -16,6 +16,7 @@ from importer.cli.options import run_options
 from importer.cli.proposing import ask_for_mapping
 from importer.cli.running import ask_before_sending, carry_out, profile_of, with_profile
 from importer.errors import ImporterError, InputError, MappingError
+from importer.messages import sentence
 from importer.model import ExitCode
 from importer.settings import Connection, RunOptions
 
@@ -78,7 +79,7 @@ def _import(file: str, options: RunOptions, connection: Connection | None, manne
         if options.max_invalid is not None:
             run.gate = too_many_invalid(options.max_invalid)
         if not ask_before_sending(run, manner):
-            click.echo("Nothing was sent.", err=True)
+            click.echo(sentence("answered-no", {}, options.lang), err=True)
             return int(ExitCode.ROWS_LEFT)
         return carry_out(run, manner, Run.start)
 
