@@ -10,6 +10,7 @@ import click
 from importer.cli import options as shared
 from importer.cli.console import console
 from importer.cli.language import current, lang_option
+from importer.cli.opening import open_table
 from importer.contracts import NAMES
 from importer.model import ExitCode, Issue
 
@@ -40,9 +41,14 @@ def command(file: str, contract: str, full: bool, as_json: bool, **reading: Any)
     from importer import contracts, mapping
     from importer.readers.inspection import inspect, sample_frame
 
-    with _opened(file, reading) as source:
+    with open_table(file, reading) as source:
         found = inspect(source, full=full)
-        proposals = mapping.propose(source.header, sample_frame(source), contracts.load(contract))
+        proposals = mapping.propose(
+            source.header,
+            sample_frame(source),
+            contracts.load(contract),
+            sheets=tuple(source.sheet_headers.values()),
+        )
         recognised = mapping.recognised(source.header)
         name = recognised[0].name if len(recognised) == 1 else None
         if as_json:
@@ -51,18 +57,6 @@ def command(file: str, contract: str, full: bool, as_json: bool, **reading: Any)
         else:
             _print(source, found, proposals, name)
     return int(ExitCode.DONE)
-
-
-def _opened(file: str, reading: dict[str, Any]) -> Source:
-    """The source, with the header that names customers' fields, else with the first row like a header."""
-    from importer.mapping import known_name
-    from importer.readers import ReadOptions, open_source
-    from importer.reports import OWN_COLUMNS
-
-    def is_known(name: str) -> bool:
-        return name in OWN_COLUMNS or known_name(name)
-
-    return open_source(file, ReadOptions(**reading, known=is_known, any_table=True))
 
 
 def _as_json(
@@ -153,7 +147,8 @@ def _print_issues(out: Console, issues: Sequence[Issue]) -> None:
 
 
 def _line(column: ColumnFacts, proposal: Proposal) -> tuple[str, ...]:
-    goes_to = (proposal.field or "") if proposal.taken else "–"
+    field = "first_name + last_name" if proposal.split else proposal.field or ""
+    goes_to = field if proposal.taken else "–"
     sure = f"{proposal.confidence:.0%}" if proposal.taken else ""
     samples = " | ".join(sample.replace("\n", "⏎")[:24] for sample in column.samples)
     return column.name, goes_to, sure, f"{column.filled:.0%}", column.kind.value, samples

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import click
 
 from importer.cli import options as shared
 from importer.cli.language import current, lang_option
+from importer.cli.opening import open_table
 from importer.contracts import NAMES
 from importer.errors import MappingError
 from importer.messages import sentence
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from importer.readers import Source
 
 _PREVIEW = 5
-_SAMPLES = 200
 
 contract_option = click.option(
     "--contract", type=click.Choice(NAMES), default="sea", show_default=True, help="Which variant of the API."
@@ -83,20 +82,21 @@ def suggest_command(file: str, output: Path | None, contract: str, **reading: An
     """
     from importer import contracts, mapping
     from importer.mapping import suggesting
+    from importer.readers.inspection import sample_frame
 
     terms = contracts.load(contract)
-    with _opened(file, None, reading) as source:
+    with open_table(file, reading) as source:
         if output is not None and output.exists():
             _still_fits(output, source, contract)
             click.echo(sentence("suggest-solved", {"file": output}, current()))
             return int(ExitCode.DONE)
-        samples = _samples(source)
-        text = suggesting.suggest(source.header, samples, terms, lang=current())
+        samples, sheets = sample_frame(source), tuple(source.sheet_headers.values())
+        text = suggesting.suggest(source.header, samples, terms, lang=current(), sheets=sheets)
         if output is None:
             click.echo(text, nl=False)
             return int(ExitCode.DONE)
         _write(output, text)
-        taken = sum(one.taken for one in mapping.propose(source.header, samples, terms))
+        taken = sum(one.taken for one in mapping.propose(source.header, samples, terms, sheets=sheets))
         found = {"file": output, "taken": taken, "columns": len(source.header)}
         click.echo(sentence("suggest-written", found, current()))
     return int(ExitCode.DONE)
@@ -116,8 +116,9 @@ def check_command(mapping_file: str, file: str | None, contract: str, **reading:
     found = mapping.load(mapping_file)
     click.echo(sentence("mapping-fine", {"file": mapping_file}, current()))
     if file is None:
+        mapping.check_required(found, contracts.load(contract))
         return int(ExitCode.DONE)
-    with _opened(file, found, reading) as source:
+    with open_table(file, reading, found) as source:
         _tell_absent(found, source.header)
         mapper = mapping.compile(
             found, source.header, contracts.load(contract), look=_look(source), dry_run=True
@@ -149,6 +150,8 @@ def _tell_columns(mapper: Mapper) -> None:
 
 
 def _preview(mapper: Mapper, chunk: Chunk) -> None:
+    from importer.reports.sentences import said
+
     mapped = mapper.map(chunk)
     click.echo(f"\n{sentence('mapping-preview', {}, current())}")
     rows = []
@@ -163,8 +166,7 @@ def _preview(mapper: Mapper, chunk: Chunk) -> None:
     _table(("row", "field", "before", "", "after"), rows)
     for issue in mapped.issues:
         if issue.row <= chunk.frame.index[:_PREVIEW][-1]:
-            found = {"found": issue.found, "expected": issue.expected, "column": issue.column}
-            click.echo(f"{issue.row}: {sentence(issue.code, found, current())}")
+            click.echo(f"{issue.row}: {said(issue, lang=current()).says}")
 
 
 def _still_fits(output: Path, source: Source, contract: str) -> None:
@@ -183,27 +185,6 @@ def _write(output: Path, text: str) -> None:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise MappingError("mapping-cannot-write", file=output, reason=reason) from error
-
-
-@contextmanager
-def _opened(file: str, found: MappingFile | None, reading: dict[str, Any]) -> Iterator[Source]:
-    from importer import mapping
-    from importer.mapping.names import normal
-    from importer.readers import ReadOptions, open_source
-
-    named = frozenset(normal(name) for name in found.columns()) if found else frozenset()
-    known = ReadOptions(
-        **reading,
-        known=lambda name: mapping.known_name(name) or normal(name) in named,
-        any_table=found is None,
-    )
-    with open_source(file, known) as source:
-        yield source
-
-
-def _samples(source: Source) -> pd.DataFrame | None:
-    chunk = next(iter(source.chunks()), None)
-    return None if chunk is None else chunk.frame.head(_SAMPLES)
 
 
 def _look(source: Source) -> Any:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from importer.cli.console import console
 from importer.cli.language import current
+from importer.cli.opening import open_table
 from importer.messages import sentence
 
 if TYPE_CHECKING:
@@ -30,19 +31,15 @@ def ask_for_mapping(file: str, options: RunOptions, error: ImporterError) -> Run
         raise error
     from importer import contracts, mapping
     from importer.errors import MappingError as NoFit
-    from importer.mapping import known_name, suggesting
-    from importer.readers import ReadOptions, open_source
+    from importer.mapping import suggesting
     from importer.readers.inspection import sample_frame
 
     contract = contracts.load(options.contract or "sea")
-    header_row: Any = options.header_row
-    reading = ReadOptions(
-        options.sheet, header_row, options.encoding, options.delimiter, known_name, any_table=True
-    )
-    with open_source(file, reading) as source:
-        samples = sample_frame(source)
-        proposals = mapping.propose(source.header, samples, contract)
-        text = suggesting.suggest(source.header, samples, contract, lang=current())
+    reading = {name: getattr(options, name) for name in ("sheet", "header_row", "encoding", "delimiter")}
+    with open_table(file, reading) as source:
+        samples, sheets = sample_frame(source), tuple(source.sheet_headers.values())
+        proposals = mapping.propose(source.header, samples, contract, sheets=sheets)
+        text = suggesting.suggest(source.header, samples, contract, lang=current(), sheets=sheets)
         try:
             mapping.compile(mapping.load_text(text), source.header, contract)
         except NoFit:

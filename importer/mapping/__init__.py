@@ -1,7 +1,7 @@
 """From a person's columns to the API's fields: mapping files, header matching and value rules."""
 
 from importer.mapping.choosing import Choice, choose, known_name, recognised
-from importer.mapping.compiling import compile  # noqa: A004
+from importer.mapping.compiling import check_required, compile  # noqa: A004
 from importer.mapping.document import MappingFile
 from importer.mapping.files import load, load_text, ready, ready_text
 from importer.mapping.mapper import EXAMPLE_MARK, Mapper
@@ -13,6 +13,7 @@ __all__ = [
     "Mapper",
     "MappingFile",
     "Proposal",
+    "check_required",
     "choose",
     "compile",
     "known_name",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -36,12 +36,15 @@ def known_name(name: str) -> bool:
     return bool(found) and (found in _known() or normal(without_remarks(name)) in _known())
 
 
-def choose(header: Sequence[str], contract: Contract, file: str = "FILE") -> Choice:
+def choose(
+    header: Sequence[str], contract: Contract, file: str = "FILE", sheets: Sequence[Sequence[str]] = ()
+) -> Choice:
     """The ready-made mapping that a header identifies, else one made of headers that surely name a field.
-    `file` is what the person called the file, for the command in an error.
+    `file` is what the person called the file, for the command in an error; `sheets` are the headers that
+    `header` unites, if there are several.
 
     Raises MappingError: `mapping-doubtful` (several ready-made ones fit), `mapping-two-columns` (two columns
-    claim one field), `mapping-none-fits` (a required field has no column).
+    of a sheet claim one field), `mapping-none-fits` (a required field has no column).
     """
     named = tuple(name for name in header if name.strip())
     candidates = recognised(named)
@@ -54,7 +57,7 @@ def choose(header: Sequence[str], contract: Contract, file: str = "FILE") -> Cho
         return Choice(
             mapping, "ready-made", left_out, (Note("mapping-recognised", found), *_left_out(left_out))
         )
-    mapping = from_header(header, contract, file)
+    mapping = from_header(header, contract, file, sheets)
     left_out = _unused(mapping, header)
     return Choice(mapping, "headers", left_out, _left_out(left_out))
 
@@ -68,12 +71,15 @@ def recognised(header: Sequence[str]) -> tuple[MappingFile, ...]:
     return tuple(sharp or fitting)
 
 
-def from_header(header: Sequence[str], contract: Contract, file: str = "FILE") -> MappingFile:
-    """A mapping made of the columns whose header surely means a field of the contract.
+def from_header(
+    header: Sequence[str], contract: Contract, file: str = "FILE", sheets: Sequence[Sequence[str]] = ()
+) -> MappingFile:
+    """A mapping made of the columns whose header surely means a field of the contract; columns that stand in
+    no sheet together may mean the same one.
 
     Raises MappingError `mapping-two-columns` or `mapping-none-fits`.
     """
-    claims: dict[str, str] = {}
+    claims: dict[str, list[str]] = {}
     custom: dict[str, CustomRule] = {}
     for column in header:
         if is_custom(column):
@@ -82,18 +88,24 @@ def from_header(header: Sequence[str], contract: Contract, file: str = "FILE") -
         field = aliases.surely(column)
         if field is None or field not in contract.names:
             continue
-        if field in claims:
-            claim = {"field": field, "one": claims[field], "other": column, "file": file}
-            raise MappingError("mapping-two-columns", **claim)
-        claims[field] = column
-    lacking = _lacking(claims, contract)
-    if lacking:
-        found = {"fields": ", ".join(lacking), "header": listed(header), "file": file}
+        for one in claims.setdefault(field, []):
+            if together(one, column, sheets):
+                claim = {"field": field, "one": one, "other": column, "file": file}
+                raise MappingError("mapping-two-columns", **claim)
+        claims[field].append(column)
+    unfed = lacking(claims, contract)
+    if unfed:
+        found = {"fields": ", ".join(unfed), "header": listed(header), "file": file}
         raise MappingError("mapping-none-fits", **found)
     rules = {
         name: FieldRule.model_validate({"from": claims[name]}) for name in contract.names if name in claims
     }
     return MappingFile(name="headers", fields=rules, custom=custom)
+
+
+def together(one: str, other: str, sheets: Sequence[Sequence[str]]) -> bool:
+    """Whether two columns stand in one sheet; `sheets` holds the header of each, if there are several."""
+    return not sheets or any(one in sheet and other in sheet for sheet in sheets)
 
 
 def is_custom(column: str) -> bool:
@@ -102,11 +114,12 @@ def is_custom(column: str) -> bool:
     return prefix == CUSTOM_PREFIX and bool(rest) and rest.replace("_", "").isdigit()
 
 
-def _lacking(claims: dict[str, str], contract: Contract) -> list[str]:
-    lacking = [field.name for field in contract.fields if field.required and field.name not in claims]
-    if "full_name" in lacking and claims.keys() & {"first_name", "last_name"}:
-        lacking.remove("full_name")
-    return lacking
+def lacking(fed: Collection[str], contract: Contract) -> list[str]:
+    """The required fields that are not among those that something feeds; a full name is made of its parts."""
+    found = [field.name for field in contract.fields if field.required and field.name not in fed]
+    if "full_name" in found and not {"first_name", "last_name"}.isdisjoint(fed):
+        found.remove("full_name")
+    return found
 
 
 def _fits(mapping: MappingFile, match: Match, header: frozenset[str]) -> bool:

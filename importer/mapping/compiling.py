@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from importer.contracts import Contract, Field, Kind
 from importer.errors import MappingError
+from importer.mapping.choosing import lacking
 from importer.mapping.customs import TYPES, Custom
 from importer.mapping.dates import Look
 from importer.mapping.document import Condition, CustomRule, FieldRule, MappingFile
@@ -35,6 +36,21 @@ def compile(  # noqa: A001
     `custom-field-needs-list`, `custom-field-type`.
     """
     return Mapper(_Fitting(mapping, tuple(header), contract).plan(tenant_fields, dry_run), look)
+
+
+def check_required(mapping: MappingFile, contract: Contract) -> None:
+    """Raises MappingError `mapping-lacks-required` if the mapping feeds a required field from nothing,
+    whatever the file."""
+    unfed = lacking(mapping.fields, contract)
+    if unfed:
+        fields = ", ".join(unfed)
+        raise MappingError(
+            "mapping-lacks-required",
+            mapping=mapping.name,
+            fields=fields,
+            field=unfed[0],
+            contract=contract.name,
+        )
 
 
 class _Fitting:
@@ -117,14 +133,11 @@ class _Fitting:
         return Filter(column, condition) if column is not None else None
 
     def _required(self, fed: set[str]) -> None:
-        for field in self.contract.fields:
-            if not field.required or field.name in fed:
-                continue
-            if field.name == "full_name" and fed & {"first_name", "last_name"}:
-                continue
+        unfed = lacking(fed, self.contract)
+        if unfed:
             raise MappingError(
                 "mapping-required-field",
-                field=field.name,
+                field=", ".join(unfed),
                 mapping=self.mapping.name,
                 contract=self.contract.name,
                 header=listed(self.header),

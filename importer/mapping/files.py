@@ -26,7 +26,8 @@ _ENDING = ".toml"
 def load(name_or_path: str) -> MappingFile:
     """The ready-made mapping of that name, or the mapping file at that path.
 
-    Raises MappingError: `mapping-not-found`, `mapping-unreadable`, or what `load_text` raises.
+    Raises MappingError: `mapping-not-found`, `mapping-no-file`, `mapping-unreadable`, or what
+    `load_text` raises.
     """
     path = Path(name_or_path)
     if not name_or_path.endswith(_ENDING) and path.name == name_or_path:
@@ -36,6 +37,8 @@ def load(name_or_path: str) -> MappingFile:
     try:
         text = path.read_text("utf-8-sig")
     except FileNotFoundError:
+        if name_or_path.endswith(_ENDING) or path.name != name_or_path:
+            raise MappingError("mapping-no-file", file=name_or_path) from None
         known = [mapping.name for mapping in ready()]
         near = difflib.get_close_matches(name_or_path, known, n=3)
         raise MappingError("mapping-not-found", name=name_or_path, near=", ".join(near or known)) from None

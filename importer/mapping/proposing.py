@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from rapidfuzz import fuzz, process
 
 from importer.contracts import Contract, Kind
 from importer.mapping import aliases, evidence
-from importer.mapping.choosing import is_custom, recognised
+from importer.mapping.choosing import is_custom, recognised, together
 from importer.mapping.document import MappingFile, field_kinds
 from importer.mapping.names import find, normal, without_brackets, without_remarks
 from importer.model import Note
@@ -62,16 +63,25 @@ class _Claim:
 
 
 def propose(
-    header: Sequence[str], samples: pd.DataFrame | None, contract: Contract, *, ready_made: bool = True
+    header: Sequence[str],
+    samples: pd.DataFrame | None,
+    contract: Contract,
+    *,
+    ready_made: bool = True,
+    sheets: Sequence[Sequence[str]] = (),
 ) -> tuple[Proposal, ...]:
     """One proposal for each column, in order.
 
     `samples` holds some rows of text under the same column names, or is None; cells that a field could not
     hold make its column less likely. With `ready_made` a mapping that the header identifies decides.
+    `sheets` are the headers that `header` unites, if there are several: each is looked at for itself.
     """
     known = recognised(header) if ready_made else ()
     if len(known) == 1:
         return tuple(_from_mapping(known[0], header, contract))
+    if len(sheets) > 1:
+        found = [one for names in sheets for one in propose(names, samples, contract, ready_made=False)]
+        return _united(header, found, sheets)
     cells = {name: _cells(samples, name) for name in header}
     claims = [claim for place, name in enumerate(header) for claim in _claims(place, name, cells[name])]
     claims = [claim for claim in _in_context(claims, header) if claim.field in (*contract.names, _FULL)]
@@ -84,6 +94,29 @@ def propose(
         if claim.column not in best or claim.confidence > best[claim.column].confidence:
             best[claim.column] = claim
     return tuple(_proposal(name, won.get(place), best.get(place)) for place, name in enumerate(header))
+
+
+def _united(
+    header: Sequence[str], found: Sequence[Proposal], sheets: Sequence[Sequence[str]]
+) -> tuple[Proposal, ...]:
+    """For each column what the first sheet that has it says. One field may have a column in each sheet, but
+    never two in one; names to be split go with no others."""
+    first = {one.column: one for one in reversed(found)}
+    kept: list[Proposal] = []
+    for name in header:
+        one = first[name]
+        if one.taken and any(other.taken and _clash(one, other, sheets) for other in kept):
+            why = Note("why-taken", (("field", one.field),))
+            one = Proposal(name, None, round(1 - one.confidence, 2), why)
+        kept.append(one)
+    return tuple(kept)
+
+
+def _clash(one: Proposal, other: Proposal, sheets: Sequence[Sequence[str]]) -> bool:
+    fields = [{_FIRST, _LAST} if each.split else {each.field} for each in (one, other)]
+    if fields[0].isdisjoint(fields[1]):
+        return False
+    return one.split or other.split or together(one.column, other.column, sheets)
 
 
 def _proposal(column: str, won: tuple[str, _Claim, bool] | None, best: _Claim | None) -> Proposal:
@@ -209,7 +242,8 @@ def _from_mapping(mapping: MappingFile, header: Sequence[str], contract: Contrac
 def _cells(samples: pd.DataFrame | None, column: str) -> list[str]:
     if samples is None or column not in samples.columns:
         return []
-    return [str(cell) for cell in samples[column].tolist()[:200]]
+    filled = (text for cell in samples[column].tolist() if (text := str(cell)).strip())
+    return list(islice(filled, 200))
 
 
 def _digits(text: str) -> str:

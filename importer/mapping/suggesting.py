@@ -26,25 +26,31 @@ _TAG_MARKS = (";", "；", "|")
 
 
 def suggest(
-    header: Sequence[str], samples: pd.DataFrame | None, contract: Contract, *, lang: str = "en"
+    header: Sequence[str],
+    samples: pd.DataFrame | None,
+    contract: Contract,
+    *,
+    lang: str = "en",
+    sheets: Sequence[Sequence[str]] = (),
 ) -> str:
     """A mapping file for files with this header, with the reason and confidence of each line as comments.
 
     For a header that a ready-made mapping knows it is that mapping's own text. The same header and samples
-    give the same text; what is unsure stands in it commented out.
+    give the same text; what is unsure stands in it commented out. `sheets` as for `propose`.
     """
     known = choosing.recognised(header)
     if len(known) == 1:
         note = messages.sentence("suggest-recognised", {"name": known[0].name}, lang)
         return f"# {note}\n{files.ready_text(known[0].name)}"
-    return "\n".join(_Writing(header, samples, contract, lang).lines()) + "\n"
+    proposals = propose(header, samples, contract, sheets=sheets)
+    return "\n".join(_Writing(proposals, samples, contract, lang).lines()) + "\n"
 
 
 class _Writing:
     def __init__(
-        self, header: Sequence[str], samples: pd.DataFrame | None, contract: Contract, lang: str
+        self, proposals: Sequence[Proposal], samples: pd.DataFrame | None, contract: Contract, lang: str
     ) -> None:
-        self.proposals = propose(header, samples, contract)
+        self.proposals = proposals
         self.samples = samples
         self.contract = contract
         self.lang = lang
@@ -55,8 +61,8 @@ class _Writing:
         whole = next((one for one in taken if one.split), None)
         if whole:
             yield from ("", self._say("suggest-name-rule"), f"name_rule = {text(self._name_rule(whole))}")
-        for proposal in self._in_order(taken):
-            yield from self._table(proposal)
+        for proposals in self._in_order(taken):
+            yield from self._table(*proposals)
         unsure = [one for one in self.proposals if one.field and not one.taken]
         if unsure:
             yield from ("", self._say("suggest-unsure"))
@@ -68,21 +74,28 @@ class _Writing:
             yield from ("", self._say("suggest-left-out"))
             yield from (f"#   {text(one.column)}: {one.why.sentence(self.lang)}" for one in rest)
 
-    def _in_order(self, taken: Sequence[Proposal]) -> list[Proposal]:
-        names = self.contract.names
-        return sorted(taken, key=lambda one: names.index(one.field) if one.field in names else len(names))
+    def _in_order(self, taken: Sequence[Proposal]) -> list[list[Proposal]]:
+        """The proposals of each field, in the contract's order."""
+        fields: dict[str, list[Proposal]] = {name: [] for name in self.contract.names}
+        for one in taken:
+            fields.setdefault(one.field or "", []).append(one)
+        return [proposals for proposals in fields.values() if proposals]
 
-    def _table(self, proposal: Proposal) -> Iterator[str]:
-        why = f"# {proposal.confidence:.0%} – {proposal.why.sentence(self.lang)}"
+    def _table(self, proposal: Proposal, *more: Proposal) -> Iterator[str]:
+        """The lines of one field, which has a column of its own in each of several sheets."""
+        every = (proposal, *more)
+        why = "# " + "; ".join(f"{one.confidence:.0%} – {one.why.sentence(self.lang)}" for one in every)
         if proposal.split:
             for name in ("first_name", "last_name"):
                 yield from ("", f"[fields.{name}]", f"split = {text(proposal.column)}  {why}")
             return
         own = choosing.is_custom(proposal.field or "")
         yield from ("", f"[{'custom' if own else 'fields'}.{key(proposal.field or '')}]")
-        yield f"from = {text(proposal.column)}  {why}"
+        columns = [one.column for one in every]
+        yield f"from = {value(columns if more else proposal.column)}  {why}"
         if not own:
-            yield from self._manners(self.contract.field(proposal.field or "").kind, self._cells(proposal))
+            cells = [cell for one in every for cell in self._cells(one)]
+            yield from self._manners(self.contract.field(proposal.field or "").kind, cells)
 
     def _manners(self, kind: Kind, cells: Sequence[str]) -> Iterator[str]:
         """What the cells suggest beyond the column's name; a guess is commented out."""
@@ -108,13 +121,9 @@ class _Writing:
     def _lacking(self, fed: set[str | None]) -> Iterator[str]:
         if "first_name" in fed and any(one.split for one in self.proposals):
             fed = fed | {"last_name"}
-        for field in self.contract.fields:
-            if not field.required or field.name in fed:
-                continue
-            if field.name == "full_name" and fed & {"first_name", "last_name"}:
-                continue
-            yield from ("", self._say("suggest-lacking", field=field.name))
-            yield from (f"# [fields.{field.name}]", '# from = "…"')
+        for name in choosing.lacking({field for field in fed if field}, self.contract):
+            yield from ("", self._say("suggest-lacking", field=name))
+            yield from (f"# [fields.{name}]", '# from = "…"')
 
     def _country_code(self) -> str | None:
         """A column of dialling codes beside the phones; a country's two letters are none."""

@@ -21,7 +21,7 @@ from importer.mapping.names import normal
 from importer.model import Destination, Mode, Note, TenantField
 from importer.pipeline import tenant
 from importer.readers import ReadOptions, Source, open_source
-from importer.readers.workbook import ALL_SHEETS
+from importer.readers.workbook import ALL_SHEETS, NO_HEADER
 from importer.reports import OWN_COLUMNS, again
 from importer.settings import Connection, Duplicates, RunOptions
 
@@ -81,7 +81,13 @@ def make(
     Raises InputError, MappingError, UsageError.
     """
     chosen = mappings.load(options.mapping) if options.mapping else None
-    source = _open(file, options, chosen)
+    try:
+        source = _open(file, options, chosen)
+    except InputError as error:
+        if chosen is not None and error.code in NO_HEADER:
+            # No header of such a mapping can be found: what it lacks is the nearer trouble.
+            mappings.check_required(chosen, _contract(options, connection))
+        raise
     try:
         prior = _prior_run(source, journal) if again.is_own(source.header) else None
         options, chosen = _as_before(options, chosen, prior)
@@ -184,10 +190,11 @@ def _settle(
     own = again.is_own(source.header)
     escaped = own and source.delimiter is not None
     header = again.original_header(source.header, escaped=escaped) if own else source.header
-    contract = contracts.load(options.contract or (connection.contract if connection else "sea"))
+    contract = _contract(options, connection)
     notes = list(source.notes)
     if chosen is None:
-        choice = mappings.choose(header, contract, source.name)
+        sheets = tuple(source.sheet_headers.values())
+        choice = mappings.choose(header, contract, source.name, sheets)
         chosen = choice.mapping
         notes += choice.notes
 
@@ -247,11 +254,18 @@ def _compile(
         return tied(tenant.fetch(connection))
 
 
+def _contract(options: RunOptions, connection: Connection | None) -> Contract:
+    return contracts.load(options.contract or (connection.contract if connection else "sea"))
+
+
 def _open(file: Path | str, options: RunOptions, chosen: MappingFile | None) -> Source:
-    named = frozenset(normal(name) for name in chosen.columns()) if chosen else frozenset()
+    names = frozenset(normal(name) for name in chosen.columns()) if chosen else frozenset()
+
+    def named(name: str) -> bool:
+        return normal(name) in names
 
     def known(name: str) -> bool:
-        return name in OWN_COLUMNS or mappings.known_name(name) or normal(name) in named
+        return name in OWN_COLUMNS or mappings.known_name(name) or named(name)
 
     header_row: Any = options.header_row
     return open_source(
@@ -262,6 +276,7 @@ def _open(file: Path | str, options: RunOptions, chosen: MappingFile | None) -> 
             encoding=options.encoding,
             delimiter=options.delimiter,
             known=known,
+            named=named,
             optional=again.is_summary,
         ),
     )

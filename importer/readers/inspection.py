@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
@@ -13,10 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.columns import arrow
-from importer.model import Issue
+from importer.model import Chunk, Issue
 from importer.readers.source import Source
 
 SAMPLES = 3
+_SAMPLE_ROWS = 200
 _LOOKED_AT = 1000
 """Values of each chunk and column that are looked at for their kind."""
 _MOSTLY = 0.9
@@ -116,7 +118,7 @@ def inspect(source: Source, *, full: bool = False) -> Inspection:
     tallies = {name: _Tally() for name in source.header}
     issues: list[Issue] = []
     rows = 0
-    for chunk in source.chunks() if full else islice(source.chunks(), 1):
+    for chunk in source.chunks() if full else _first_chunks(source):
         rows += len(chunk.frame)
         issues.extend(chunk.issues)
         for name, tally in tallies.items():
@@ -129,6 +131,16 @@ def inspect(source: Source, *, full: bool = False) -> Inspection:
 
 
 def sample_frame(source: Source) -> pd.DataFrame | None:
-    """The first rows as read, None if there are none."""
-    chunk = next(iter(source.chunks()), None)
-    return chunk.frame if chunk is not None else None
+    """The first rows as read, of each sheet; None if there are none."""
+    frames = [chunk.frame.head(_SAMPLE_ROWS) for chunk in _first_chunks(source)]
+    return pd.concat(frames) if frames else None
+
+
+def _first_chunks(source: Source) -> Iterator[Chunk]:
+    """The first chunk of each sheet that has one."""
+    waited_for = set(source.sheet_headers)
+    chunks = source.chunks()
+    while waited_for and (chunk := next(chunks, None)) is not None:
+        if chunk.sheet in waited_for:
+            waited_for.remove(chunk.sheet)
+            yield chunk

@@ -16,7 +16,8 @@ from importer.readers.source import Origin, SheetInfo, Source
 from importer.readers.tables import Table
 
 ALL_SHEETS = "all"
-_NO_HEADER = ("no-header", "no-header-in-sheet")
+NO_HEADER = ("no-header", "no-header-in-sheet")
+"""The errors that say that no row is a header."""
 
 
 class Book(Protocol):
@@ -71,7 +72,7 @@ class WorkbookSource(Source):
                 try:
                     found += [(table, self._laid_out(table, options))] if table.extent()[0] else []
                 except InputError as raised:
-                    if raised.code not in _NO_HEADER:
+                    if raised.code not in NO_HEADER:
                         raise
                     error = error or raised
             if found:

@@ -134,3 +134,90 @@ def test_a_file_of_unknown_columns_gets_the_command_to_copy_and_a_proposal(
         assert cli.invoke(["run", name, "--sandbox"]) == ExitCode.INPUT
         assert f"importer mapping suggest {name} -o mapping.toml" in capsys.readouterr().err
     assert 'from = "surename"' in call(capsys, "mapping", "suggest", "alike.csv")
+
+
+UNKNOWN = """kd_nr,alpha,beta,kontakt1,kontakt2,xdat
+1,Ann,Lee,ann@example.com,,1990-01-02
+2,Bo,Row,bo@example.com,,1985-03-04
+"""
+
+
+def test_suggest_takes_any_table_that_inspect_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("unknown.csv").write_text(UNKNOWN, "utf-8")
+    assert "mapping suggest unknown.csv -o mapping.toml" in call(
+        capsys, "validate", "unknown.csv", code=ExitCode.INPUT
+    )
+    call(capsys, "mapping", "suggest", "unknown.csv", "-o", "m.toml")
+    assert json.loads(call(capsys, "inspect", "unknown.csv", "--json"))["header_row"] == 1
+    # As it is, the proposal lacks names: every command that takes it says so.
+    for words in (("validate", "unknown.csv", "--mapping", "m.toml"), ("mapping", "check", "m.toml")):
+        told = call(capsys, *words, code=ExitCode.INPUT)
+        assert "first_name, last_name" in told
+    told = call(capsys, "mapping", "check", "m.toml", "unknown.csv", code=ExitCode.INPUT)
+    assert "first_name, last_name" in told
+
+
+def test_one_column_that_the_mapping_names_is_enough_to_find_the_header(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("unknown.csv").write_text("Export of today\n" + UNKNOWN, "utf-8")
+    rules = '[fields.first_name]\nfrom = "alpha"\n[fields.last_name]\ndefault = "–"\n'
+    Path("m.toml").write_text(rules, "utf-8")
+    call(capsys, "validate", "unknown.csv", "--mapping", "m.toml", "--report-dir", "out")
+    counts = json.loads(Path("out/summary.json").read_text("utf-8"))["counts"]
+    assert counts["valid"] == 2
+
+
+def test_a_mapping_file_that_is_not_there_is_named_without_a_list(
+    sheet: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = call(capsys, "validate", sheet, "--mapping", "missing.toml", code=ExitCode.INPUT)
+    assert "missing.toml" in told
+    assert "mapping-no-file" in told
+    assert "hubspot" not in told
+
+
+def sheets_of(path: Path) -> Path:
+    book = openpyxl.Workbook()
+    info = book.active
+    info["A1"], info["A2"] = "About this workbook", "Made for you"
+    for title, phone in (("North", "Mobile"), ("South", "Phone")):
+        one = book.create_sheet(title)
+        one.append(["First Name", "Last Name", phone])
+        one.append(["Ann", title, "+1 415 555 0001"])
+    book.save(path)
+    return path
+
+
+def test_all_sheets_are_read_although_they_call_a_field_differently(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = sheets_of(tmp_path / "all.xlsx")
+    call(capsys, "validate", path, "--sheet", "all", "--report-dir", "out")
+    summary = json.loads(Path("out/summary.json").read_text("utf-8"))
+    assert summary["counts"]["valid"] == 2
+    assert any("“Sheet”" in note for note in summary["notes"])
+    found = json.loads(call(capsys, "inspect", path, "--sheet", "all", "--json"))
+    assert {one["name"]: one["field"] for one in found["columns"]} == {
+        "First Name": "first_name",
+        "Last Name": "last_name",
+        "Mobile": "sms_phone",
+        "Phone": "sms_phone",
+    }
+    assert found["columns"][3]["samples"] == ["+1 415 555 0001"]
+    call(capsys, "mapping", "suggest", path, "--sheet", "all", "-o", "m.toml")
+    call(capsys, "validate", path, "--sheet", "all", "--mapping", "m.toml", "--report-dir", "again")
+
+
+def test_a_column_of_full_names_is_shown_as_both_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("full.csv").write_text("Full Name,Email\nAnn Lee,ann@example.com\n", "utf-8")
+    assert "first_name + last_name" in call(capsys, "inspect", "full.csv")
+    assert json.loads(call(capsys, "inspect", "full.csv", "--json"))["columns"][0]["field"] == "first_name"

@@ -134,3 +134,17 @@ def test_doubt_is_an_error_that_names_the_candidates(monkeypatch: pytest.MonkeyP
 
 def test_nothing_is_said_of_a_header_that_is_used_whole() -> None:
     assert mapping.choose(["First Name", "Last Name"], SEA).notes == ()
+
+
+def test_columns_that_stand_in_no_sheet_together_are_one_field() -> None:
+    sheets = (("First Name", "Last Name", "Mobile"), ("First Name", "Surname", "Phone", "Shoe"))
+    header = tuple(dict.fromkeys(name for sheet in sheets for name in sheet))
+    found = mapping.choose(header, SEA, sheets=sheets)
+    rules = found.mapping.fields
+    assert rules["sms_phone"].source == ("Mobile", "Phone")
+    assert rules["last_name"].source == ("Last Name", "Surname")
+    assert found.left_out == ("Shoe",)
+    with pytest.raises(MappingError) as caught:
+        mapping.choose(header, SEA, sheets=(*sheets, ("Phone", "Mobile")))
+    assert caught.value.code == "mapping-two-columns"
+    assert (caught.value.found["one"], caught.value.found["other"]) == ("Mobile", "Phone")

@@ -205,3 +205,15 @@ def test_no_field_of_a_known_export_is_proposed_wrongly() -> None:
     found = matching_quality.count(list(matching_quality.marks(ready_made=True)))
     assert found["wrong"] == 0
     assert found["right"] >= 222
+
+
+def test_each_of_several_sheets_has_its_own_column_of_a_field() -> None:
+    sheets = (("Name", "Mobile"), ("Name", "Phone", "Cell"), ("First Name", "Surname", "Phone"))
+    header = tuple(dict.fromkeys(name for sheet in sheets for name in sheet))
+    found = {one.column: one for one in mapping.propose(header, None, SEA, sheets=sheets)}
+    taken = {name: one.field for name, one in found.items() if one.taken}
+    # Names to be split and names that are split cannot be told apart by column in one mapping.
+    assert taken == {"Name": "first_name", "Mobile": "sms_phone", "Cell": "sms_phone"}
+    text = suggesting.suggest(header, None, SEA, sheets=sheets)
+    assert mapping.load_text(text).fields["sms_phone"].source == ("Mobile", "Cell")
+    assert mapping.propose(header, None, SEA, sheets=sheets[:1]) == mapping.propose(header, None, SEA)
