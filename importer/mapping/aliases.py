@@ -10,7 +10,7 @@ from importlib import resources
 from typing import Any
 
 from importer import contracts
-from importer.mapping.names import normal, without_remarks
+from importer.mapping.names import normal, without_brackets, without_remarks
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,13 @@ def sure_names() -> Mapping[str, Alias]:
 def other_names() -> frozenset[str]:
     """Normal forms of names that are near a field's but mean something else."""
     return frozenset(normal(name) for name in _tables()["nothing"]["names"])
+
+
+def something_else(header: str) -> bool:
+    """Whether a name says that its column is no customer's own, or nothing that the API has a field for."""
+    names = {normal(text) for text in (header, without_brackets(header), core(header) or "")}
+    words = (normal(word) for word in _tables()["nothing"]["words"])
+    return not names.isdisjoint(other_names()) or any(word in normal(header) for word in words)
 
 
 def companies(header: Iterable[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 
 from importer.contracts import Kind
@@ -12,8 +13,13 @@ from importer.mapping.people import NameRule
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _HAN_NAME = re.compile(r"[\u3400-\u9fff]{2,4}")
 _COMMA_NAME = re.compile(r"[^,]+, *[^,]+")
+_AMERICAN = re.compile(r"(?:\+?1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d[ .-])\d{3}[ .-]\d{4}")
+_CHINESE_MOBILE = re.compile(r"1[3-9]\d[ -]?\d{4}[ -]?\d{4}")
+_BORN = range(1920, 2016)
+"""The years in which customers were born, most of them."""
 _FEW = 0.3
 _MOST = 0.8
+_NEARLY_ALL = 0.9
 
 
 def share(kind: Kind, cells: Iterable[str]) -> float | None:
@@ -37,6 +43,20 @@ def confirms(kind: Kind, cells: Iterable[str]) -> bool:
     return found is not None and found >= _MOST
 
 
+def phones_for_sure(cells: Iterable[str]) -> bool:
+    """Whether nearly all cells are phones that no order number or date is mistaken for: possible ones with
+    their country code, or written like (775) 555-0154."""
+    filled = [unicodedata.normalize("NFKC", cell).strip() for cell in cells if cell.strip()]
+    return bool(filled) and sum(map(_sure_phone, filled)) >= _NEARLY_ALL * len(filled)
+
+
+def birthdays(cells: Iterable[str]) -> bool:
+    """Whether most cells are days on which today's customers may have been born."""
+    filled = [cell.strip() for cell in cells if cell.strip()]
+    days = filter(None, map(_day, filled))
+    return bool(filled) and sum(int(day[:4]) in _BORN for day in days) >= _MOST * len(filled)
+
+
 def name_rule(cells: Iterable[str]) -> NameRule:
     """The rule that most of the full names seem to follow."""
     filled = [cell.strip() for cell in cells if cell.strip()]
@@ -49,6 +69,28 @@ def name_rule(cells: Iterable[str]) -> NameRule:
 def _phone(text: str) -> bool:
     number = phones.plain(re.split(r":::|[,;，；/]| x", text)[0].strip())
     return (number.isdigit() and 5 <= len(number) <= 18) or bool(re.fullmatch(r"[\d.]+E\+\d+", text))
+
+
+def _sure_phone(text: str) -> bool:
+    if _day(text):
+        return False
+    if _AMERICAN.fullmatch(text) or _CHINESE_MOBILE.fullmatch(text):
+        return True
+    number = phones.plain(text)
+    if not number.isdigit() or not 10 <= len(number) <= 15:
+        return False
+    import phonenumbers
+
+    try:
+        parsed = phonenumbers.parse(f"+{number.removeprefix('00')}")
+    except phonenumbers.NumberParseException:
+        return False
+    return bool(phonenumbers.is_valid_number(parsed))
+
+
+def _day(text: str) -> str | None:
+    """A date as yyyy-MM-dd in any order that it can be read in."""
+    return dates.year_first(text) or next(filter(None, dates.readings(text) or ()), None)
 
 
 def _date(text: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,9 @@ TAKEN = 0.6
 """From this confidence on a proposal is taken; below, it is only mentioned."""
 _API, _SURE, _LIKELY = 1.0, 0.95, 0.7
 _BARE, _CORE = 0.9, 0.8
+_CELLS, _DOUBT = 0.65, 0.5
+_BY_CONTENT = 99
+"""The rank of a claim that rests on the cells alone: behind all others."""
 _ALIKE = 88
 _FULL, _FIRST, _LAST = "full_name", "first_name", "last_name"
 # Names that mean a full name alone and a first name beside a last-name column.
@@ -85,6 +88,7 @@ def propose(
     cells = {name: _cells(samples, name) for name in header}
     claims = [claim for place, name in enumerate(header) for claim in _claims(place, name, cells[name])]
     claims = [claim for claim in _in_context(claims, header) if claim.field in (*contract.names, _FULL)]
+    claims = _doubted(claims)
     winners = _winners(claims)
     if _FULL not in contract.names:
         winners = _split_names(winners)
@@ -135,9 +139,22 @@ def _claims(place: int, column: str, cells: Sequence[str]) -> list[_Claim]:
     if is_custom(column) or not normal(column):
         return []
     found = _by_name(place, column) or _by_likeness(place, column)
-    if not found and evidence.confirms(Kind.EMAIL, cells):
-        return [_Claim(place, "email", 0.65, 99, Note("why-values", (("field", "email"),)))]
-    return [_weighed(claim, cells) for claim in found]
+    return [_weighed(claim, cells) for claim in found] or _by_content(place, column, cells)
+
+
+def _by_content(place: int, column: str, cells: Sequence[str]) -> list[_Claim]:
+    """What the cells say where the name says nothing."""
+
+    def claim(field: str, confidence: float) -> list[_Claim]:
+        return [_Claim(place, field, confidence, _BY_CONTENT, Note("why-values", (("field", field),)))]
+
+    if evidence.confirms(Kind.EMAIL, cells):
+        return claim("email", _CELLS)
+    if aliases.something_else(column):
+        return []
+    if evidence.phones_for_sure(cells):
+        return claim("sms_phone", _CELLS)
+    return claim("birthday", _DOUBT) if evidence.birthdays(cells) else []
 
 
 def _by_name(place: int, column: str) -> list[_Claim]:
@@ -200,6 +217,13 @@ def _in_context(claims: Sequence[_Claim], header: Sequence[str]) -> list[_Claim]
         else claim
         for claim in claims
     ]
+
+
+def _doubted(claims: Sequence[_Claim]) -> list[_Claim]:
+    """Of several columns that only look like phones nobody knows which is the one to write to."""
+    alike = [claim for claim in claims if claim.field == "sms_phone" and claim.rank == _BY_CONTENT]
+    doubtful = alike if len(alike) > 1 else []
+    return [replace(claim, confidence=_DOUBT) if claim in doubtful else claim for claim in claims]
 
 
 def _winners(claims: Sequence[_Claim]) -> dict[str, tuple[_Claim, bool]]:

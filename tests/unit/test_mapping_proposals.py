@@ -217,3 +217,60 @@ def test_each_of_several_sheets_has_its_own_column_of_a_field() -> None:
     text = suggesting.suggest(header, None, SEA, sheets=sheets)
     assert mapping.load_text(text).fields["sms_phone"].source == ("Mobile", "Cell")
     assert mapping.propose(header, None, SEA, sheets=sheets[:1]) == mapping.propose(header, None, SEA)
+
+
+PHONES = ("+86 138 1234 5678", "8613912345678", "", "(775) 555-0154", "1 415 555 2671")
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        PHONES,
+        ("13812345678", "139 1234 5678"),
+        ("５２５５１２３４５６７８",),
+        ("6281234567890", "+55 11 91234-5678"),
+    ],
+)
+def test_phones_below_a_name_that_says_nothing_are_proposed(cells: Sequence[str]) -> None:
+    found = proposed({"kontakt": list(cells)})["kontakt"]
+    assert (found.field, found.confidence, found.taken) == ("sms_phone", 0.65, True)
+    assert found.why.code == "why-values"
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ("1990-01-02", "2001/3/4"),
+        ("20260102", "20260103"),
+        ("1690000000", "1700000001"),
+        ("1690000000000", "1700000000001"),
+        ("4111 1111 1111 1111",),
+        ("123-45-6789", "987-65-4321"),
+        ("100001", "100002", "100003"),
+        ("2026000123", "2026000124"),
+        ("12.50", "1,200.00"),
+        ("+86 13812345678", "see notes"),
+        ("", ""),
+    ],
+)
+def test_other_numbers_are_no_phones(cells: Sequence[str]) -> None:
+    assert proposed({"feld": list(cells)})["feld"].field in (None, "birthday")
+
+
+def test_phones_by_content_yield_to_a_column_called_so_and_to_doubt() -> None:
+    found = proposed({"kontakt": list(PHONES), "Mobile": list(PHONES)})
+    assert (found["kontakt"].field, found["Mobile"].field) == (None, "sms_phone")
+    found = proposed({"kontakt": list(PHONES), "kontakt 2": list(PHONES)})
+    assert not any(one.taken for one in found.values())
+    assert found["kontakt"].field == "sms_phone"
+    for name in ("Fax no.", "公司电话2", "Emergency", "Company (HQ)"):
+        assert proposed({name: list(PHONES)})[name].field is None
+
+
+def test_dates_that_look_like_birthdays_are_only_mentioned() -> None:
+    found = proposed({"xdat": ["25/12/1990", "1985-03-04", "1.2.2001"]})["xdat"]
+    assert (found.field, found.taken) == ("birthday", False)
+    text = suggesting.suggest(["xdat"], chunk({"xdat": ["25/12/1990"]}).frame, SEA)
+    assert '# from = "xdat"' in text
+    for name, cells in (("xdat", ["2024-01-02", "2025-03-04"]), ("Created on", ["1990-01-02"])):
+        assert proposed({name: cells})[name].field is None
