@@ -56,7 +56,7 @@ def command(run_id: str, profile: str | None, sandbox_store: Path | None, **valu
         connection = stack.enter_context(connected(chosen, options, store=place_of(record, sandbox_store)))
         plan = plans.again_from(record, options, connection, journal)
         stack.callback(plan.close)
-        run = Run(plan, journal, lineage=retry(plan, journal, record))
+        run = Run(plan, journal, lineage=replace(retry(plan, journal, record), reports=_beside(record)))
         if connection is not None:
             run.sending = stack.enter_context(sending(connection, plan.options))
         return carry_out(run, take_manner(values), Run.start)
@@ -70,3 +70,9 @@ def _left(record: RunRecord, *, rejected: bool) -> int:
 
 def _all_done(record: RunRecord) -> bool:
     return all(status.done for status, count in record.counts.items() if count)
+
+
+def _beside(record: RunRecord) -> Path:
+    """Where the reports of the retried run lie; the folders of a job are the job's own."""
+    folder = Path(record.report_dir).parent
+    return folder if record.report_dir and not record.job and folder.is_dir() else Path("reports")

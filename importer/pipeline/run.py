@@ -11,7 +11,7 @@ from pathlib import Path
 
 from importer.batching import Envelope
 from importer.delivery import Delivery, Policy
-from importer.errors import ImporterError, TripwireError
+from importer.errors import ImporterError, InputError, TripwireError
 from importer.journal import Journal, Kind, RunJournal, RunRecord, RunState, new_run_id
 from importer.model import ExitCode, Note, Status
 from importer.pipeline import plan as plans
@@ -60,6 +60,8 @@ class Lineage:
     job: str = ""
     scope: Scope | None = None
     held: HeldRows | None = None
+    reports: Path = Path("reports")
+    """Where its own folder of reports goes, unless one is named."""
 
 
 @dataclass
@@ -80,7 +82,7 @@ class Run:
     def start(self) -> Closed:
         """A new run."""
         run_id = new_run_id(datetime.now().astimezone())
-        directory = Path(self.plan.options.report_dir or Path("reports") / run_id)
+        directory = Path(self.plan.options.report_dir or self.lineage.reports / run_id)
         with self.journal.start(self._record(run_id, directory)) as run_journal:
             memory = self._memory(journal=run_journal)
             try:
@@ -105,7 +107,7 @@ class Run:
         memory = self._memory(replay=replay)
         with Reports(_report_plan(self.plan, record.id, directory)) as reports:
             outlet = StillOutlet(Status.VALID if record.dry_run else Status.NOT_SENT)
-            flow = Flow(self.plan, reports, outlet, memory, self._pulse(reports.tally))
+            flow = Flow(self.plan, reports, outlet, memory, self._pulse(reports.tally), self._broken_off)
             flow.run()
             started = record.started or datetime.now().astimezone()
             ended = record.finished or started
@@ -179,7 +181,7 @@ class Run:
             held = None if memory.last_ordinal else self._look_ahead(memory)
             self.observer(RunStarted(run_journal.record, self.plan))
             outlet = self._outlet(stack, run_journal, held, meter)
-            flow = Flow(self.plan, reports, outlet, memory, self._pulse(reports.tally))
+            flow = Flow(self.plan, reports, outlet, memory, self._pulse(reports.tally), self._broken_off)
             flow.run()
             stop = held or self.stopper.reason
             if isinstance(outlet, Delivery):
@@ -247,6 +249,12 @@ class Run:
             self.observer(progress)
 
         return pulse
+
+    def _broken_off(self, error: InputError) -> None:
+        """The file changed, or ended in the middle of something, while it was read."""
+        if self.sending is None:
+            raise error
+        self.stopper.stop(error)
 
     def _looked(self, rows: int) -> None:
         self._break_off()

@@ -422,6 +422,7 @@ def test_what_follows_a_run_into_a_kept_sandbox_leads_there_again(importer: Comm
     assert f"rejects.xlsx --sandbox-store {work / 'crm.db'}" in done.out
     run = str(summary(work / "out")["run"])
     assert importer("retry", run).code == 0
+    assert len(list(work.glob("20*/results.csv"))) == 1, "beside the reports of its run"
     with Sandbox(work / "crm.db") as kept:
         assert len(kept.customers()) == 246
     (work / "crm.db").unlink()
