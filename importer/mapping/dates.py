@@ -50,8 +50,8 @@ FORMATS: Mapping[Order, tuple[str, ...]] = {
         for mark in _SEPARATORS
     )
     for order in (Order.DAY_FIRST, Order.MONTH_FIRST)
-}
-"""A proved order as the formats of a mapping."""
+} | {Order.CONTRADICTORY: ("yyyy-MM-dd",)}
+"""What a column proved as the formats of a mapping: where it contradicts itself, no year-last date counts."""
 
 
 def is_iso(column: pa.Array) -> np.ndarray:

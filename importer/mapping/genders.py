@@ -56,6 +56,14 @@ def letters_of(parts: Iterator[pd.Series]) -> frozenset[str]:
     return frozenset(found)
 
 
+def iberian_values(letters: frozenset[str]) -> dict[str, str]:
+    """What the letters of a whole Spanish or Portuguese column mean, as a mapping's value map."""
+    if "h" not in letters:
+        return {}
+    woman = "hombre / mujer" if "f" in letters else "mujer"
+    return {"h": "hombre", "h.": "hombre", "m": woman, "m.": woman}
+
+
 def _iberian(word: str, table: Mapping[str, str], letters: Letters) -> str | None:
     if word == "h":
         return table["hombre"]

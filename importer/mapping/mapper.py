@@ -17,7 +17,7 @@ from importer.mapping.customs import Custom
 from importer.mapping.dates import Look, Order, proved
 from importer.mapping.document import FieldRule, MappingFile
 from importer.mapping.filters import Filter, refusals
-from importer.mapping.genders import letters_of
+from importer.mapping.genders import iberian_values, letters_of
 from importer.mapping.texts import choose, constant, filled, mask, memory, missing, nonempty, trimmed
 from importer.mapping.transforms import Fault, Step
 from importer.model import Chunk, Issue, MappedChunk, Note, Severity, Skip
@@ -110,13 +110,14 @@ class Mapper:
         return self._orders[column]
 
     def settled(self) -> MappingFile:
-        """The mapping, with the date orders that whole columns have proved so far written in as formats: a
-        part of the file, imported by it, means what it meant in the whole."""
-        proven = [(step.rule, formats) for step in self._all_steps() if (formats := self._proven(step))]
+        """The mapping, with what whole columns have proved so far written in (the order of dates as formats,
+        Spanish letters for genders as values): a part of the file, imported by it, means what it meant in
+        the whole."""
+        proven = [(step.rule, self._proven(step)) for step in self._all_steps()]
 
         def told(rule: FieldRule) -> FieldRule:
-            formats = next((formats for one, formats in proven if one is rule), None)
-            return rule.model_copy(update={"formats": formats}) if formats else rule
+            found = next((found for one, found in proven if one is rule), {})
+            return rule.model_copy(update=found) if found else rule
 
         mapping = self.plan.mapping
         tables = {
@@ -125,9 +126,13 @@ class Mapper:
         }
         return mapping.model_copy(update=tables)
 
-    def _proven(self, step: Step) -> tuple[str, ...]:
+    def _proven(self, step: Step) -> dict[str, object]:
+        """What was proved for a step, as keys of its rule."""
+        if step.iberian_header and step.sources[0] in self._letters:
+            return {"values": iberian_values(self._letters[step.sources[0]])}
         orders = {self._orders[source] for source in step.sources if source in self._orders}
-        return dates.FORMATS.get(orders.pop(), ()) if len(orders) == 1 else ()
+        formats = dates.FORMATS.get(orders.pop()) if len(orders) == 1 else None
+        return {"formats": formats} if formats else {}
 
     def _told_as(self, field: str) -> str:
         """The column that a field's issues name: the first that feeds it, "" for a constant. A full name that

@@ -30,6 +30,8 @@ from importer.mapping.texts import (
 
 _AMBIGUOUS = "\x00"
 """Marks dates whose order is not known; no cell begins with it."""
+_TOLD = 3
+"""So many of a rule's formats are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +137,14 @@ def read_dates(
     if not where.any():
         return column, []
     if formats:
-        wanted, formats = ", ".join(formats), tuple(formats)
+        wanted = ", ".join([*formats[:_TOLD], *["…"] * (len(formats) > _TOLD)])
+        formats = tuple(formats)
         column = rework(
             column, where, lambda text: dates.by_format(text, formats) or dates.year_first(text) or text
         )
         where = dates.unread(column)
-        return column, [Fault("bad-date", where, lambda _: wanted)] if where.any() else []
+        fault = Fault("bad-date", where, lambda _: wanted, "date-in-no-format")
+        return column, [fault] if where.any() else []
     column = dates.dashed(column)
     where = dates.unread(column)
     if not where.any():

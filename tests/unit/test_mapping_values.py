@@ -192,6 +192,34 @@ def test_a_proved_order_is_kept_for_a_part_of_the_file() -> None:
     assert values(alone, "customize_field") == values(whole, "customize_field")[:1]
 
 
+def test_a_part_of_a_contradictory_column_proves_nothing() -> None:
+    rules = mapping.load_text(f'{NAMES}[fields.birthday]\nfrom = "Born"')
+    whole = chunk({"Born": ["24.12.1979", "12.24.1979", "3.4.1980", "1990-05-07"]})
+    mapper = mapping.compile(rules, ["Born"], SEA, look=lambda name: iter([whole.frame[name]]))
+    mapper.map(whole)
+    part = chunk({"Born": ["24.12.1979", "3.4.1980", "1990/5/7"]})
+    found = mapping.compile(mapper.settled(), ["Born"], SEA, look=lambda name: iter([part.frame[name]])).map(
+        part
+    )
+    assert values(found, "birthday") == [None, None, "1990-05-07"]
+    assert [(issue.code, issue.wording) for issue in found.issues] == [("bad-date", "date-in-no-format")] * 2
+
+
+@pytest.mark.parametrize(("letters", "meant"), [("HM", ["0"]), ("HMF", [None]), ("MF", ["1"])])
+def test_what_a_letter_means_in_the_whole_column_it_means_in_a_part(
+    letters: str, meant: list[str | None]
+) -> None:
+    rules = mapping.load_text(f'{NAMES}[fields.gender]\nfrom = "Sexo"')
+    whole = chunk({"Sexo": list(letters)})
+    mapper = mapping.compile(rules, ["Sexo"], SEA, look=lambda name: iter([whole.frame[name]]))
+    mapper.map(whole)
+    settled = mapping.load_text(mapper.settled().dump())
+    part = chunk({"Sexo": ["M", "m.", "Hombre", "Masculino"]})
+    found = mapping.compile(settled, ["Sexo"], SEA, look=lambda name: iter([part.frame[name]])).map(part)
+    assert values(found, "gender") == [*meant * 2, "1", "1"]
+    assert [issue.found for issue in found.issues] == ([] if meant[0] else ["M", "m."])
+
+
 def test_orders_that_nothing_proves_or_that_differ_are_not_settled() -> None:
     rules = mapping.load_text(f'{NAMES}[fields.birthday]\nfrom = ["Born", "Birthday"]')
     for born, birthday in (("3/4/1980", ""), ("25/12/1990", "12/25/1990")):
