@@ -12,7 +12,7 @@ from importer.journal import Known
 from importer.model import Outcome, Status
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Replay:
     """`resend_unknown`: rows with neither phone nor e-mail are sent again too, although the CRM may then
     have them twice. `send` False: nothing is open, for drawing reports again."""
@@ -20,6 +20,8 @@ class Replay:
     known: Known
     resend_unknown: bool = False
     send: bool = True
+    again: int = 0
+    """Rows handed out so far although a request with them went out before: nobody knows its answer."""
 
     def final(self, sheet: str, rows: np.ndarray) -> Iterator[Outcome]:
         """The outcomes of rows that need nothing more; all that are known if nothing is sent."""
@@ -46,7 +48,9 @@ class Replay:
             replace(outcome, status=Status.UNKNOWN, code=outcome.code or "no-answer-known")
             for outcome in self.known.outcomes(customers.sheet, customers.rows[stuck])
         ]
-        return outcomes, customers.where(~settled & ~stuck)
+        left = customers.where(~settled & ~stuck)
+        self.again += int(self.known.unanswered(left.sheet, left.rows).sum())
+        return outcomes, left
 
     def _settled(self, sheet: str, rows: np.ndarray) -> np.ndarray:
         if self.send:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.bench import environments
 from tests.bench.processes import IMPORTER, PYTHON, ROOT, Measured, in_turn, measure, ratio, typical
-from tests.bench.serving import Span, served
+from tests.bench.serving import Span, sandboxed, served
 
 HERE = Path(__file__).parent
 MIB = 1 << 20
@@ -187,6 +187,22 @@ def latency(bench: Bench) -> Iterator[Figure]:
     )
 
 
+def sandbox(bench: Bench) -> Iterator[Figure]:
+    """A million rows into the sandbox, against a tenth of them: time and memory."""
+    peaks, sizes = [], (100_000, 1_000_000)
+    with sandboxed(bench.folder / "crm.db") as settings:
+        for rows in sizes:
+            measured = bench.run(bench.file(rows, 0), settings)
+            peaks.append(measured.peak)
+    each = (peaks[1] - peaks[0]) / (sizes[1] - sizes[0])
+    yield Figure(
+        f"1,000,000 rows into the sandbox, {measured.seconds:.0f} s: memory for each row beyond 100,000",
+        "≤ 64 bytes",
+        f"{each:.0f} bytes, {peaks[1] / 1e6:.0f} MB at the end",
+        each <= 64,
+    )
+
+
 def invalid(bench: Bench) -> Iterator[Figure]:
     """Damaged rows against none."""
     rows = 500_000
@@ -257,6 +273,7 @@ BENCHES: dict[str, Measure] = {
     "dry-run-xlsx": dry_run_xlsx,
     "delivery": delivery,
     "latency": latency,
+    "sandbox": sandbox,
     "invalid": invalid,
     "linear": linear,
     "start": start,

@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.bench.processes import PYTHON, ROOT
 
@@ -53,5 +54,22 @@ def served(delay: float = 0.0) -> Iterator[Served]:
         try:
             assert process.stdout is not None
             yield Served(f"http://127.0.0.1:{int(process.stdout.readline())}")
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def sandboxed(store: Path) -> Iterator[dict[str, str]]:
+    """The sandbox as a process, for as long as the block lasts; the settings that lead to it."""
+    command = [PYTHON, "-m", "importer", "sandbox", "--port", "0", "--store", str(store)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            settings: dict[str, str] = {}
+            while len(settings) < 5:
+                words = process.stdout.readline().removeprefix("export ").strip().split("=", 1)
+                if words[0].startswith("NXLINK_"):
+                    settings[words[0]] = words[1]
+            yield settings
         finally:
             process.terminate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 
@@ -44,3 +45,13 @@ def test_a_hundred_killed_runs_are_resumed_to_the_same_end(make_desk):
         again += desk.box.application.total - desk.rows // 100
     print(f"{kills} kills in 100 runs, {again} requests sent again, {unknown} of 600 bare rows unknown")
     assert kills >= 80
+
+
+def test_a_resumed_run_says_so_and_counts_what_it_sent_again(make_desk):
+    desk = make_desk(latency=0.3)
+    assert desk.kill_after(desk.run("--concurrency", "2"), 2, 0.0)
+    desk.wait_for_requests(2)
+    _code, said = desk.end(desk.begin("resume", "--lang", "en"))
+    found = re.search(r"taken up again; .*: (\d+)", said)
+    assert found, said
+    assert 100 <= int(found[1]) <= desk.rows
