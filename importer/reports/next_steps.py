@@ -74,7 +74,8 @@ def _fix(files: Sequence[Written], lang: str, left: int, more: Sequence[str]) ->
     wanted = REJECTS_XLSX if left <= WORKBOOK_ROWS else REJECTS_CSV
     for file in files:
         if file.name == wanted:
-            says = word("next-fix", lang, file=file.path.name)
+            fix = "next-fix" if wanted == REJECTS_XLSX else "next-fix-csv"
+            says = word(fix, lang, file=file.path.name)
             return [NextStep(says, command("run", str(file.path), *more))]
     return []
 

@@ -185,6 +185,14 @@ def test_the_next_steps_fit_the_end(
     assert all(piece in step.command for piece, step in zip(wanted, steps, strict=True))
 
 
+def test_a_csv_is_not_said_to_have_coloured_cells() -> None:
+    summary = a_summary({Status.INVALID: 100_001}, ExitCode.ROWS_LEFT)
+    files = tuple(Written(name, Path("d") / name, 1, 1) for name in ("rejects.xlsx", "rejects.csv"))
+    (step,) = next_steps(summary, files, "en", ())
+    assert step.command == "importer run d/rejects.csv"
+    assert "coloured" not in step.says
+
+
 @pytest.mark.parametrize("place", [["--sandbox"], ["--sandbox-store", "/d/crm.db"]])
 def test_the_next_steps_lead_to_the_same_sandbox(place: list[str]) -> None:
     counts = {Status.NOT_SENT: 2, Status.INVALID: 1}
