@@ -15,7 +15,7 @@ from importer.settings import Profile, Secret
 class Table(BaseModel):
     """A table of importer.toml: unknown keys are mistakes, types are not bent."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, allow_inf_nan=False)
 
     @classmethod
     def check(cls, table: dict[str, Any], file: str, place: str) -> Self:

@@ -19,6 +19,7 @@ from importer.model import Action, Verdict
 
 MESSAGE_LENGTH = 500
 TRACE_LENGTH = 128
+DATA_LENGTH = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,14 @@ class Judged:
     data: object = field(default=None, repr=False)
 
 
+def _kept(data: object) -> str:
+    """An undocumented list or object as JSON text; half a character in it, which nothing can store, escaped."""
+    if not isinstance(data, list | dict):
+        return ""
+    text = json.dumps(data, ensure_ascii=False)[:DATA_LENGTH]
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def judge(answer: Answer) -> Judged:
     """What an answer means. Never raises, whatever the bytes are."""
     reply = read(answer.body)
@@ -132,7 +141,7 @@ def judge(answer: Answer) -> Judged:
         server_time_ms=date_ms(answer.headers.get("date", "")),
         http_status=answer.status,
         seconds=answer.seconds,
-        data=json.dumps(reply.data, ensure_ascii=False) if isinstance(reply.data, list | dict) else "",
+        data=_kept(reply.data),
     )
     return Judged(verdict, reply.data)
 

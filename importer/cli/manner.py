@@ -21,7 +21,8 @@ class Manner:
     @property
     def can_ask(self) -> bool:
         """True if somebody sits at a terminal and has not said yes to everything."""
-        return not self.yes and sys.stdin.isatty() and sys.stderr.isatty()
+        terminals = (sys.stdin, sys.stderr)
+        return not self.yes and all(stream is not None and stream.isatty() for stream in terminals)
 
 
 def take_manner(values: dict[str, Any]) -> Manner:

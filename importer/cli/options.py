@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,16 @@ class ModeType(click.ParamType[Mode]):
             if text in (mode.label, str(int(mode))):
                 return mode
         self.fail(f"{value!r} is none of replace (0), update (1), keep (2)", param, ctx)
+
+
+class Amount(click.FloatRange):
+    """A number in a range; nan, which is in every range, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
 
 
 class HeaderRowType(click.ParamType[int | str]):
@@ -106,7 +117,7 @@ checking_options = _all(
     click.option("--strict", is_flag=True, help="Warnings count as errors."),
     click.option(
         "--max-invalid",
-        type=click.FloatRange(0, 100),
+        type=Amount(0, 100),
         metavar="PERCENT",
         help="Validate the whole file first; send nothing if more is invalid (exit 6).",
     ),
@@ -131,13 +142,13 @@ sending_options = _all(
     ),
     click.option(
         "--rate",
-        type=click.FloatRange(min=0),
+        type=Amount(min=0),
         metavar="N",
         help="Requests a second (default: 10, to loopback unlimited; 0: unlimited).",
     ),
     click.option(
         "--patience",
-        type=click.FloatRange(min=0),
+        type=Amount(min=0),
         metavar="SECONDS",
         help="How long an absent server is waited for (default: 300).",
     ),

@@ -37,7 +37,7 @@ def command(run_id: str, **values: Any) -> int:
         options = shared.run_options(values, plans.kept_options(record))
         plan = plans.again_from(record, options, None, journal)
         stack.callback(plan.close)
-        run = Run(plan, journal, lineage=lineage_of(journal, record))
+        run = Run(plan, journal, lineage=lineage_of(plan, journal, record))
         closed = run.redraw(record, options.report_dir or Path("reports") / record.id)
     Watcher(Manner(), current()).conclude(closed)
     return int(ExitCode.DONE)

@@ -35,7 +35,8 @@ def command(run_id: str | None, profile: str | None, sandbox_store: Path | None,
     """
     from importer.journal import Journal
     from importer.pipeline import plan as plans
-    from importer.pipeline.retry import lineage_of
+    from importer.pipeline.examine import too_many_invalid
+    from importer.pipeline.retry import lineage_of, retried_since
     from importer.pipeline.run import Run
     from importer.pipeline.sending import connected, sending
 
@@ -46,11 +47,16 @@ def command(run_id: str | None, profile: str | None, sandbox_store: Path | None,
         if record is None:
             click.echo(messages.sentence("nothing-to-resume", {}, current()))
             return int(ExitCode.DONE)
+        later = retried_since(journal, record)
+        if later is not None:
+            raise UsageError("resume-retried", run=record.id, retry=later.id)
         options = with_profile(shared.run_options(values, plans.kept_options(record)), values, chosen)
         connection = stack.enter_context(connected(chosen, options, store=place_of(record, sandbox_store)))
         plan = plans.again_from(record, options, connection, journal)
         stack.callback(plan.close)
-        run = Run(plan, journal, lineage=lineage_of(journal, record))
+        run = Run(plan, journal, lineage=lineage_of(plan, journal, record))
+        if options.max_invalid is not None:
+            run.gate = too_many_invalid(options.max_invalid)
         if connection is not None:
             run.sending = stack.enter_context(sending(connection, plan.options))
         return carry_out(run, take_manner(values), lambda ready: ready.resume(record))
@@ -59,11 +65,13 @@ def command(run_id: str | None, profile: str | None, sandbox_store: Path | None,
 def _which(journal: Journal, run_id: str | None, *, sandbox: bool) -> RunRecord | None:
     """The run to go on with; None if there is nothing to do. A run that is at work is refused by its lock."""
     from importer.journal import RunState
+    from importer.pipeline.retry import retried_since
 
     if run_id is None:
         runs = (record for record in journal.runs() if record.state.resumable and not record.dry_run)
         # What went to a sandbox that is gone cannot go on.
-        return next((record for record in runs if _can_go_on(record, sandbox=sandbox)), None)
+        open_ones = (record for record in runs if _can_go_on(record, sandbox=sandbox))
+        return next((record for record in open_ones if retried_since(journal, record) is None), None)
     record = find_run(journal, run_id)
     if record.dry_run:
         raise UsageError("resume-dry-run", run=record.id)

@@ -84,7 +84,13 @@ def carry_out(run: Run, manner: Manner, go: Callable[[Run], Closed]) -> int:
     with watch(manner, current()) as watcher, signals(run.stopper):
         run.observer = watcher.see
         closed = go(run)
-    watcher.conclude(closed)
+    try:
+        watcher.conclude(closed)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # The run is over and its reports are written: that nobody could be told is no reason to fail.
+        click.echo(_say("summary-not-printed", reason=error.strerror or error), err=True)
     return int(closed.summary.exit_code)
 
 

@@ -89,6 +89,14 @@ class Known:
         wanted = np.array([fate.status in statuses for fate in self.fates], dtype=bool)
         return np.asarray(known[wanted[fates]], dtype=np.int64)
 
+    def coded(self, sheet: str, status: Status, code: str) -> np.ndarray:
+        """All row numbers of a sheet with this status for this reason, ascending (int64)."""
+        if sheet not in self._sheets:
+            return np.empty(0, np.int64)
+        known, fates = self._sheets[sheet]
+        wanted = np.array([fate.status is status and fate.code == code for fate in self.fates], dtype=bool)
+        return np.asarray(known[wanted[fates]], dtype=np.int64)
+
     def outcomes(self, sheet: str, rows: np.ndarray) -> Iterator[Outcome]:
         """The recorded outcomes of these rows, those of one fate together.
 

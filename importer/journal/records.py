@@ -145,6 +145,15 @@ class RequestRecord:
     """What the answer's `data` held, as JSON text; almost always empty."""
 
 
+@dataclass(frozen=True, slots=True)
+class RowsOfRun:
+    """Some rows of one sheet of a run."""
+
+    run: str
+    sheet: str
+    rows: tuple[int, ...]
+
+
 def new_run_id(now: datetime) -> str:
     """A name for a run that sorts by time and can be typed: 20261120-163205-k3f9."""
     letters = "abcdefghjkmnpqrstuvwxyz23456789"

@@ -14,7 +14,7 @@ from importer.journal import ranges, rows
 from importer.journal.database import Database
 from importer.journal.known import Known
 from importer.journal.locks import Lock
-from importer.journal.records import Begun, RequestRecord, RunRecord, RunState, Settled
+from importer.journal.records import Begun, RequestRecord, RowsOfRun, RunRecord, RunState, Settled
 from importer.model import Batch, ExitCode, Outcome, Status
 
 _BEGIN = """INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, 'begun', 0, '', '', '', '', ?, NULL)"""
@@ -122,6 +122,14 @@ class RunJournal:
             connection.execute(
                 "UPDATE outcomes SET final = 0 WHERE run = ? AND status = ? AND code = ?",
                 (self._number, Status.REJECTED, code),
+            )
+
+    def came_from(self, sheet: str, rows: Sequence[int], origin: RowsOfRun) -> None:
+        """Notes which rows of an earlier run these rows of a report are, one for one."""
+        values = (self._number, sheet, json.dumps(list(rows)), origin.run, origin.sheet)
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO origins VALUES (?, ?, ?, ?, ?, ?)", (*values, json.dumps(list(origin.rows)))
             )
 
     def known(self) -> Known:

@@ -122,7 +122,20 @@ CREATE INDEX job_files_by_content ON job_files (sha256);
 
 _SETTLED = "ALTER TABLE runs ADD COLUMN settled TEXT NOT NULL DEFAULT ''"
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _JOBS, _SETTLED)
+# Rows of a report that was imported again, and the rows of the run that the report is of.
+_ORIGINS = """
+CREATE TABLE origins (
+    run INTEGER NOT NULL REFERENCES runs (number),
+    sheet TEXT NOT NULL,
+    rows TEXT NOT NULL,
+    from_run TEXT NOT NULL,
+    from_sheet TEXT NOT NULL,
+    from_rows TEXT NOT NULL
+);
+CREATE INDEX origins_by_run ON origins (from_run);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _JOBS, _SETTLED, _ORIGINS)
 
 
 def version(connection: sqlite3.Connection) -> int:

@@ -193,7 +193,8 @@ class Journal:
     def imported_rows(self, run_id: str, destination_key: str) -> dict[str, np.ndarray]:
         """Row numbers (int64, ascending) by sheet that the run, or a retry of it, got into this destination.
 
-        Empty if the journal does not know the run, or it went elsewhere.
+        Rows of a report that were skipped, since an earlier run had imported them, count as well. Empty if
+        the journal does not know the run, or it went elsewhere.
         """
         found: dict[str, np.ndarray] = {}
         waiting = self._records("WHERE id = ?", (run_id,))
@@ -204,9 +205,29 @@ class Journal:
             known = self.known(record.id)
             for sheet in known.sheets:
                 new = known.rows(sheet, Status.IMPORTED)
+                new = np.union1d(new, known.coded(sheet, Status.SKIPPED, "imported-before"))
                 found[sheet] = np.union1d(found[sheet], new) if sheet in found else new
             waiting += [child for child in self.children(record.id) if child.kind is Kind.RETRY]
         return found
+
+    def imported_by_reports(
+        self, run_id: str, destination_key: str, before: datetime | None = None
+    ) -> dict[str, np.ndarray]:
+        """Row numbers (int64, ascending) of a run by sheet that came in with a report of it, corrected or
+        not; `before`: only by runs that began before then."""
+        found: dict[str, list[int]] = {}
+        lines = self._database.query(
+            "SELECT r.id, o.sheet, o.rows, o.from_sheet, o.from_rows FROM origins o"
+            " JOIN runs r ON r.number = o.run WHERE o.from_run = ? AND r.destination_key = ?"
+            " AND (? IS NULL OR r.started < ?)",
+            (run_id, destination_key, *(2 * (before.isoformat() if before else None,))),
+        )
+        for run, sheet, numbers, from_sheet, from_rows in lines:
+            imported = self.imported_rows(run, destination_key).get(sheet, np.empty(0, np.int64))
+            known = np.isin(np.array(json.loads(numbers), dtype=np.int64), imported)
+            origins = np.array(json.loads(from_rows), dtype=np.int64)
+            found.setdefault(from_sheet, []).extend(origins[known].tolist())
+        return {sheet: np.unique(np.array(some, dtype=np.int64)) for sheet, some in found.items()}
 
     def prune(self, older_than: datetime) -> int:
         """Forgets the runs that began before, except those at work. Returns how many there were."""
@@ -219,7 +240,7 @@ class Journal:
         old = [run_id for run_id in run_ids if not self._locks.held(run_id)]
         with self._database.transaction() as connection:
             for run_id in old:
-                for table in ("outcomes", "batches"):
+                for table in ("outcomes", "batches", "origins"):
                     connection.execute(
                         f"DELETE FROM {table} WHERE run = (SELECT number FROM runs WHERE id = ?)",  # noqa: S608 - our own table names
                         (run_id,),

@@ -36,6 +36,19 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """A chunk of which everything is known but what the rows before it and the server say."""
+
+    chunk: Chunk
+    issues: tuple[Issue, ...]
+    outcomes: tuple[Outcome, ...]
+    customers: Customers
+    """Rows to be sent, unless they are duplicates."""
+    claiming: Customers | None
+    """Rows that an earlier run imported: they are sent no more, and claim their contacts."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """How strictly rows are taken."""
 
@@ -59,7 +72,14 @@ class Checker:
         self._claims = Claims(self._duplicates)
 
     def check(self, chunk: Chunk, imported_before: np.ndarray | None = None) -> Checked:
-        """`imported_before`: bool for each row, true where an earlier run imported it to the same place."""
+        """Both steps at once."""
+        return self.judge(self.prepare(chunk, imported_before))
+
+    def prepare(self, chunk: Chunk, imported_before: np.ndarray | None = None) -> Prepared:
+        """What can be said of the rows without those before them; for several threads at once.
+
+        `imported_before`: bool for each row, true where an earlier run imported it to the same place.
+        """
         mapped = self._mapper.map(chunk)
         rows = chunk.frame.index.to_numpy()
         before = np.zeros(len(rows), dtype=bool) if imported_before is None else imported_before
@@ -68,20 +88,33 @@ class Checker:
         issues = self._issues(chunk, mapped, frozenset(rows[skipped].tolist()))
         invalid = ~skipped & np.isin(rows, [i.row for i in issues if i.severity is Severity.ERROR])
         outcomes += _outcome(chunk.sheet, rows[invalid], Status.INVALID)
+        claiming = None
         if before.any():
-            self._claim_imported(mapped, before & self._sendable(mapped))
+            mask = before & self._sendable(mapped)
+            claiming = batching.encode(chunk.sheet, mapped.frame, self._contract, mask)
         customers = batching.encode(chunk.sheet, mapped.frame, self._contract, ~skipped & ~invalid)
-        judged = self._claims.judge(customers)
-        return self._settled(chunk, issues, outcomes, customers, judged)
+        return Prepared(chunk, issues, tuple(outcomes), customers, claiming)
+
+    def judge(self, prepared: Prepared) -> Checked:
+        """Compares the rows with those of all chunks that were judged before: in file order, one by one."""
+        if prepared.claiming is not None:
+            self._claims.claim(prepared.claiming)
+        return self._settled(prepared, self._claims.judge(prepared.customers))
 
     def _issues(self, chunk: Chunk, mapped: MappedChunk, skipped: frozenset[int]) -> tuple[Issue, ...]:
         """Of the reading issues only those that concern a row to be sent and a column that is used."""
-        read = (issue for issue in chunk.issues if issue.column not in self._unused)
+        read = (
+            issue for issue in chunk.issues if issue.column is None or self._concerns(chunk, issue.column)
+        )
         written = (issue for name in self._used for issue in _written_errors(chunk, name))
         checked = (self._at_its_column(chunk, issue) for issue in validate(mapped, self._contract))
         found: Iterable[Issue] = (*read, *written, *mapped.issues, *checked)
         found = (issue for issue in found if issue.row not in skipped) if skipped else found
         return self._graded(_one_a_cell(found))
+
+    def _concerns(self, chunk: Chunk, column: str | None) -> bool:
+        """Whether an issue of this column, or of the whole row, matters to the mapping."""
+        return column is None or (column not in self._unused and column in chunk.frame.columns)
 
     def _at_its_column(self, chunk: Chunk, issue: Issue) -> Issue:
         """The issue at the column that the value came from, where several feed its field: the first filled
@@ -100,18 +133,9 @@ class Checker:
         first = mapped.frame[self._contract.fields[0].name]
         return first.notna().to_numpy(dtype=bool)
 
-    def _claim_imported(self, mapped: MappedChunk, mask: np.ndarray) -> None:
-        self._claims.claim(batching.encode(mapped.sheet, mapped.frame, self._contract, mask))
-
-    def _settled(
-        self,
-        chunk: Chunk,
-        issues: tuple[Issue, ...],
-        outcomes: list[Outcome],
-        customers: Customers,
-        judged: Judged,
-    ) -> Checked:
-        sheet, rows = chunk.sheet, customers.rows
+    def _settled(self, prepared: Prepared, judged: Judged) -> Checked:
+        issues, outcomes, customers = prepared.issues, list(prepared.outcomes), prepared.customers
+        sheet, rows = prepared.chunk.sheet, customers.rows
         outcomes += _outcome(sheet, rows[judged.duplicate], Status.DUPLICATE, "same-row")
         kept = ~judged.duplicate
         if judged.same_contact.any():
@@ -124,7 +148,7 @@ class Checker:
                 kept &= ~judged.same_contact
             severity = Severity.ERROR if self._duplicates is Duplicates.ERROR else Severity.WARNING
             issues += tuple(Issue("same-contact", severity, row, sheet) for row in same.tolist())
-        return Checked(chunk, issues, tuple(outcomes), customers.where(kept))
+        return Checked(prepared.chunk, issues, tuple(outcomes), customers.where(kept))
 
 
 _ERRORS = ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!")

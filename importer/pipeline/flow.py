@@ -17,15 +17,19 @@ from typing import Protocol
 import numpy as np
 
 from importer.batching import Batcher, Customers
+from importer.errors import InputError
 from importer.journal import RunJournal
 from importer.model import Batch, Chunk, Outcome, Status
-from importer.pipeline.ahead import read_ahead
+from importer.pipeline.ahead import prepared_ahead, read_ahead
 from importer.pipeline.checking import Checked, Checker, Rules
 from importer.pipeline.damage import NOT_CORRECTED, with_fingerprints
 from importer.pipeline.plan import Plan
 from importer.pipeline.prior import PriorImports
 from importer.pipeline.replay import Replay
 from importer.reports import Reports, again
+
+_Read = tuple[Chunk, np.ndarray | None]
+"""A chunk, and for each of its rows whether an earlier run imported it."""
 
 
 class Outlet(Protocol):
@@ -132,17 +136,23 @@ class Flow:
     outlet: Outlet
     memory: Memory
     pulse: Callable[[], None]
+    broken_off: Callable[[InputError], None]
+    """Told that the file broke off; may raise it."""
     phases: Phases = field(default_factory=Phases)
 
     def run(self) -> None:
-        """Reads, checks, sends and reports every row. Raises InputError if the file breaks off."""
+        """Reads, checks, sends and reports every row."""
         batcher = Batcher(self.plan.contract.max_customers, self.memory.last_ordinal)
         with contextlib.closing(checked_chunks(self.plan, self.memory, self.phases)) as chunks:
-            for checked in chunks:
-                self._report(checked)
-                for batch in batcher.add(self._remembered(checked)):
-                    self._submit(batch)
-                self.pulse()
+            try:
+                for checked in chunks:
+                    self._report(checked)
+                    for batch in batcher.add(self._remembered(checked)):
+                        self._submit(batch)
+                    self.pulse()
+            except InputError as error:
+                # What has been read is settled and reported; whoever runs the flow says why it is not all.
+                self.broken_off(error)
         for batch in batcher.flush():
             self._submit(batch)
         clock = time.perf_counter()
@@ -179,6 +189,8 @@ class Flow:
             rows = [row for outcome in held for row in outcome.rows]
             customers = customers.where(~np.isin(customers.rows, rows))
             outcomes += held
+            if self.memory.journal is not None:
+                self.memory.journal.settle(held, final=False)
         for outcome in outcomes:
             self.reports.settle(outcome)
         return customers
@@ -200,20 +212,31 @@ def checked_chunks(
     """Every chunk of the source with what is known of its rows before anything is sent."""
     memory, phases = memory or Memory(), phases or Phases()
     checker = Checker(plan.mapper, plan.contract, Rules(plan.options.duplicates, plan.options.strict))
-    with contextlib.closing(_chunks(plan, memory)) as chunks:
+    with (
+        contextlib.closing(_chunks(plan, memory)) as chunks,
+        contextlib.closing(prepared_ahead(checker.prepare, _timed(chunks, phases))) as prepared,
+    ):
         while True:
-            clock = time.perf_counter()
-            found = next(chunks, None)
-            read = time.perf_counter()
-            phases.reading += read - clock
+            clock, reading = time.perf_counter(), phases.reading
+            found = next(prepared, None)
             if found is None:
                 return
-            checked = checker.check(*found)
-            phases.checking += time.perf_counter() - read
+            checked = checker.judge(found)
+            phases.checking += time.perf_counter() - clock - (phases.reading - reading)
             yield checked
 
 
-def _chunks(plan: Plan, memory: Memory) -> Generator[tuple[Chunk, np.ndarray | None]]:
+def _timed(chunks: Iterator[_Read], phases: Phases) -> Iterator[_Read]:
+    while True:
+        clock = time.perf_counter()
+        found = next(chunks, None)
+        phases.reading += time.perf_counter() - clock
+        if found is None:
+            return
+        yield found
+
+
+def _chunks(plan: Plan, memory: Memory) -> Generator[_Read]:
     """The rows that the run is about, with those marked that an earlier run imported."""
     chunks = plan.source.chunks()
     if plan.options.limit is not None:
@@ -223,7 +246,7 @@ def _chunks(plan: Plan, memory: Memory) -> Generator[tuple[Chunk, np.ndarray | N
         yield from _wanted(chunks, plan, memory)
 
 
-def _wanted(chunks: Iterator[Chunk], plan: Plan, memory: Memory) -> Iterator[tuple[Chunk, np.ndarray | None]]:
+def _wanted(chunks: Iterator[Chunk], plan: Plan, memory: Memory) -> Iterator[_Read]:
     left = plan.options.limit
     for chunk in chunks:
         if left is not None:
@@ -237,6 +260,10 @@ def _wanted(chunks: Iterator[Chunk], plan: Plan, memory: Memory) -> Iterator[tup
             if memory.prior is not None:
                 imported = memory.prior.imported(said)
                 chunk = memory.prior.with_uncorrected(chunk, said)
+                if memory.journal is not None and not memory.dry:
+                    for origin in memory.prior.origins(said, ~imported):
+                        rows = chunk.frame.index.to_numpy()[origin.places]
+                        memory.journal.came_from(chunk.sheet, rows.tolist(), origin.rows)
         if len(chunk.frame):
             yield chunk, imported
         if left == 0:

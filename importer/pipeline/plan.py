@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from importer.contracts import Contract
 from importer.errors import InputError, JournalError, MappingError, SettingsError
 from importer.journal import Journal, RunRecord
 from importer.mapping import Mapper, MappingFile
-from importer.mapping.dates import Look
 from importer.mapping.names import normal
 from importer.model import Destination, Mode, Note, TenantField
 from importer.pipeline import tenant
@@ -27,7 +27,18 @@ from importer.settings import Connection, Duplicates, RunOptions
 
 _READING = ("sheet", "header_row", "encoding", "delimiter")
 _KEPT = (
-    *("duplicates", "strict", "limit", "excel_report", "mask", "lang", "concurrency", "rate", "patience"),
+    *(
+        "duplicates",
+        "strict",
+        "limit",
+        "max_invalid",
+        "excel_report",
+        "mask",
+        "lang",
+        "concurrency",
+        "rate",
+        "patience",
+    ),
     *("attempts", "rejected", "sandbox_store"),
 )
 """The options that a resumed run takes over from the journal."""
@@ -192,8 +203,8 @@ def _settle(
     header = again.original_header(source.header, escaped=escaped) if own else source.header
     contract = _contract(options, connection)
     notes = list(source.notes)
+    sheets = _sheets(source, own)
     if chosen is None:
-        sheets = tuple(source.sheet_headers.values())
         choice = mappings.choose(header, contract, source.name, sheets)
         chosen = choice.mapping
         notes += choice.notes
@@ -203,7 +214,9 @@ def _settle(
             restored = again.restore(chunk, escaped=escaped)[0] if own else chunk
             yield restored.frame[column]
 
-    mapper = _compile(chosen, header, contract, look, connection, dry_run=options.dry_run)
+    dry_run = options.dry_run
+    tied = partial(mappings.compile, chosen, header, contract, look=look, dry_run=dry_run, sheets=sheets)
+    mapper = _compile(tied, chosen, connection, dry_run=dry_run)
     mode = Mode.UPDATE if options.mode is None else options.mode
     destination = connection.destination(contract.endpoint.base_url) if connection else None
     if destination is not None:
@@ -226,20 +239,22 @@ def _settle(
     )
 
 
+def _sheets(source: Source, own: bool) -> tuple[tuple[str, ...], ...]:
+    """The header of each sheet, if there are several, without the importer's own columns."""
+    headers = source.sheet_headers.values()
+    if len(headers) < 2:
+        return ()
+    return tuple(again.original_header(header, escaped=False) if own else header for header in headers)
+
+
 def _compile(
-    chosen: MappingFile,
-    header: tuple[str, ...],
-    contract: Contract,
-    look: Look,
-    connection: Connection | None,
-    *,
-    dry_run: bool,
+    compiled: Callable[..., Mapper], chosen: MappingFile, connection: Connection | None, *, dry_run: bool
 ) -> Mapper:
     """Ties the mapping to the file. The tenant's own fields are asked for only if the mapping names some, and
     never by a dry run; a list that lacks one of them is asked for again."""
 
     def tied(fields: tuple[TenantField, ...] | None) -> Mapper:
-        return mappings.compile(chosen, header, contract, tenant_fields=fields, look=look, dry_run=dry_run)
+        return compiled(tenant_fields=fields)
 
     if not chosen.custom or connection is None:
         return tied(None)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from importer.errors import JournalError
-from importer.journal import Journal, Known
+from importer.journal import Journal, Known, RowsOfRun
 from importer.model import Chunk, Status
 from importer.pipeline.damage import NOT_CORRECTED, uncorrected
 from importer.reports.again import Prior
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Rows of a chunk, by their places, and the rows of an earlier run that they are, one for one."""
+
+    places: np.ndarray
+    rows: RowsOfRun
 
 
 class PriorImports:
@@ -52,6 +61,15 @@ class PriorImports:
                     refused[place] = fate.message
         issues = tuple(uncorrected(chunk, said, refused))
         return replace(chunk, issues=(*chunk.issues, *issues)) if issues else chunk
+
+    def origins(self, said: Prior, wanted: np.ndarray) -> Iterator[Origin]:
+        """Which rows of which runs these rows of a report are, as far as the journal knows those runs;
+        `wanted`: bool for each row."""
+        runs, sheets = _objects(said)
+        for run, sheet in sorted(set(zip(runs[wanted].tolist(), sheets[wanted].tolist(), strict=True))):
+            places = np.flatnonzero(wanted & (runs == run) & (sheets == sheet) & (said.rows > 0))
+            if places.size and self._known(str(run).strip()) is not None:
+                yield Origin(places, RowsOfRun(str(run).strip(), sheet, tuple(said.rows[places].tolist())))
 
     def _imported_by(self, run: str) -> dict[str, np.ndarray]:
         if run not in self._imported:

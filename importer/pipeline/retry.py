@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 
@@ -27,6 +29,8 @@ class LeftOver:
     known: Known
     rejected: bool
     """Rejected rows too."""
+    imported: Mapping[str, np.ndarray]
+    """Row numbers by sheet that the parent, its other retries or its corrected reports have brought in."""
     within: LeftOver | None = None
 
     def mask(self, sheet: str, rows: np.ndarray) -> np.ndarray:
@@ -34,19 +38,60 @@ class LeftOver:
         statuses = (*LEFT, Status.REJECTED) if self.rejected else LEFT
         left: np.ndarray = self.known.having(sheet, rows, *statuses) | self.known.unanswered(sheet, rows)
         left |= self.known.look(sheet, rows) < 0
+        left &= ~np.isin(rows, self.imported.get(sheet, np.empty(0, np.int64)))
         return left if self.within is None else left & self.within.mask(sheet, rows)
 
     def maybe_in(self, sheet: str, rows: np.ndarray) -> np.ndarray:
         """Bool for each row number: a request with it went out, and no answer is known."""
         maybe: np.ndarray = self.known.unanswered(sheet, rows)
         maybe |= self.known.having(sheet, rows, Status.UNKNOWN)
-        return maybe
+        return maybe if self.within is None else maybe | self.within.maybe_in(sheet, rows)
 
 
-def left_over(journal: Journal, record: RunRecord, *, rejected: bool) -> LeftOver:
-    """The rows that a retry of `record` is about."""
+def left_over(
+    journal: Journal, record: RunRecord, *, rejected: bool, before: datetime | None = None
+) -> LeftOver:
+    """The rows that a retry of `record` is about, if it begins now or, for one that has begun, `before`."""
     within = _scope(journal, record) if record.kind is Kind.RETRY else None
-    return LeftOver(journal.known(record.id), rejected, within)
+    return LeftOver(journal.known(record.id), rejected, imported_since(journal, record, before), within)
+
+
+def imported_since(journal: Journal, record: RunRecord, before: datetime | None) -> dict[str, np.ndarray]:
+    """The rows of a run's source, by sheet, that it, its retries and their corrected reports brought in."""
+    found: dict[str, np.ndarray] = {}
+    there = record.destination_key
+    for member in family(journal, record):
+        if before is not None and (member.started is None or member.started >= before):
+            continue
+        known = journal.known(member.id)
+        parts = [{sheet: known.rows(sheet, Status.IMPORTED) for sheet in known.sheets}]
+        parts.append(journal.imported_by_reports(member.id, there, before))
+        for part in parts:
+            for sheet, rows in part.items():
+                found[sheet] = np.union1d(found[sheet], rows) if sheet in found else rows
+    return found
+
+
+def family(journal: Journal, record: RunRecord) -> list[RunRecord]:
+    """The first run of a source and all retries that come from it, the oldest first."""
+    while record.kind is Kind.RETRY and record.parent:
+        record = journal.run(record.parent)
+    found, waiting = [], [record]
+    while waiting:
+        member = waiting.pop()
+        found.append(member)
+        waiting += [child for child in journal.children(member.id) if child.kind is Kind.RETRY]
+    return sorted(found, key=lambda member: member.id)
+
+
+def retried_since(journal: Journal, record: RunRecord) -> RunRecord | None:
+    """The newest retry of the same source that began after this run: then that one is to be gone on with."""
+    later = [
+        member
+        for member in family(journal, record)
+        if member.id != record.id and member.started and record.started and member.started > record.started
+    ]
+    return later[-1] if later else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +120,27 @@ def retry(plan: Plan, journal: Journal, record: RunRecord) -> Lineage:
     return Lineage(Kind.RETRY, record.id, record.job, left, _held_back(plan, left, journal, record))
 
 
-def lineage_of(journal: Journal, record: RunRecord) -> Lineage:
-    """Where a run that is taken up again comes from."""
+def lineage_of(plan: Plan, journal: Journal, record: RunRecord) -> Lineage:
+    """Where a run that is taken up again comes from, with the rows that it held back."""
     if record.kind is not Kind.RETRY:
         return Lineage(record.kind, record.parent, record.job)
-    return Lineage(record.kind, record.parent, record.job, _scope(journal, record))
+    scope = _scope(journal, record)
+    held = _held_back(plan, scope, journal, record)
+    return Lineage(record.kind, record.parent, record.job, scope, held)
 
 
 def _scope(journal: Journal, record: RunRecord) -> LeftOver:
-    """The rows that a retry took from its parent."""
+    """The rows that a retry took from its parent when it began."""
     took_rejected = bool(json.loads(record.settings).get("rejected"))
-    return left_over(journal, journal.run(record.parent), rejected=took_rejected)
+    parent = journal.run(record.parent)
+    return left_over(journal, parent, rejected=took_rejected, before=record.started)
 
 
 def _held_back(plan: Plan, left: LeftOver, journal: Journal, record: RunRecord) -> HeldBack:
     waiting: dict[int, list[tuple[str, int]]] = {}
     overtaken: set[tuple[str, int]] = set()
     unsure: set[tuple[str, int]] = set()
-    imported = journal.imported_rows(_root(journal, record).id, record.destination_key)
+    imported = imported_since(journal, record, None)
     for checked in checked_chunks(plan):
         customers = checked.customers
         wanted = left.mask(customers.sheet, customers.rows)
@@ -101,18 +149,12 @@ def _held_back(plan: Plan, left: LeftOver, journal: Journal, record: RunRecord) 
         for place in np.flatnonzero(wanted | done).tolist():
             contacts = {key for key in customers.contacts[place].tolist() if key}
             row = (customers.sheet, int(customers.rows[place]))
-            if wanted[place] and not contacts and maybe[place]:
-                unsure.add(row)
-            elif wanted[place]:
-                for key in contacts:
-                    waiting.setdefault(key, []).append(row)
-            else:
+            if done[place]:
                 for key in contacts & waiting.keys():
                     overtaken.update(waiting.pop(key))
+            elif not contacts and maybe[place]:
+                unsure.add(row)
+            else:
+                for key in contacts:
+                    waiting.setdefault(key, []).append(row)
     return HeldBack(frozenset(overtaken), frozenset(unsure))
-
-
-def _root(journal: Journal, record: RunRecord) -> RunRecord:
-    while record.kind is Kind.RETRY and record.parent:
-        record = journal.run(record.parent)
-    return record

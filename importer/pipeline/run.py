@@ -198,7 +198,7 @@ class Run:
                 requests=meter.requests,
                 retries=meter.retries,
                 stop=_why(stop, code, self.plan.options.lang),
-                notes=self._notes(reports.tally),
+                notes=(*self._notes(reports.tally), *_taken_up(memory.replay)),
                 settings=_settings(self.plan),
                 arguments=plans.arguments(self.plan.options),
                 phases=flow.phases.as_pairs(),
@@ -272,6 +272,10 @@ class Run:
         if any(group.code == "imported-before" for group in tally.reason_groups()):
             notes.append(Note("skipped-as-imported"))
         return tuple(notes) if tally.rows else (*notes, Note("no-rows"))
+
+
+def _taken_up(replay: Replay | None) -> tuple[Note, ...]:
+    return () if replay is None else (Note("taken-up-again", (("rows", replay.again),)),)
 
 
 def exit_code(tally: Tally, stop: ImporterError | None) -> ExitCode:
