@@ -121,7 +121,12 @@ def check_command(mapping_file: str, file: str | None, contract: str, **reading:
     with open_table(file, reading, found) as source:
         _tell_absent(found, source.header)
         mapper = mapping.compile(
-            found, source.header, contracts.load(contract), look=_look(source), dry_run=True
+            found,
+            source.header,
+            contracts.load(contract),
+            look=_look(source),
+            dry_run=True,
+            sheets=tuple(source.sheet_headers.values()),
         )
         click.echo(sentence("mapping-fits", {"file": file}, current()))
         _tell_columns(mapper)
@@ -174,7 +179,8 @@ def _still_fits(output: Path, source: Source, contract: str) -> None:
     from importer import contracts, mapping
 
     try:
-        mapping.compile(mapping.load(str(output)), source.header, contracts.load(contract), dry_run=True)
+        found, sheets = mapping.load(str(output)), tuple(source.sheet_headers.values())
+        mapping.compile(found, source.header, contracts.load(contract), dry_run=True, sheets=sheets)
     except MappingError as error:
         raise MappingError("mapping-exists", file=output, reason=error.sentence(current())) from error
 

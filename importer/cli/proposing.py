@@ -41,7 +41,7 @@ def ask_for_mapping(file: str, options: RunOptions, error: ImporterError) -> Run
         proposals = mapping.propose(source.header, samples, contract, sheets=sheets)
         text = suggesting.suggest(source.header, samples, contract, lang=current(), sheets=sheets)
         try:
-            mapping.compile(mapping.load_text(text), source.header, contract)
+            mapping.compile(mapping.load_text(text), source.header, contract, sheets=sheets)
         except NoFit:
             raise error from None
     _show(proposals)

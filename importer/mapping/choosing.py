@@ -52,13 +52,13 @@ def choose(
         raise MappingError("mapping-doubtful", candidates=", ".join(mapping.name for mapping in candidates))
     if candidates:
         mapping = candidates[0]
-        left_out = _unused(mapping, header)
+        left_out = _unused(mapping, header, sheets)
         found = (("name", mapping.name), ("title", mapping.title or mapping.name))
         return Choice(
             mapping, "ready-made", left_out, (Note("mapping-recognised", found), *_left_out(left_out))
         )
     mapping = from_header(header, contract, file, sheets)
-    left_out = _unused(mapping, header)
+    left_out = _unused(mapping, header, sheets)
     return Choice(mapping, "headers", left_out, _left_out(left_out))
 
 
@@ -135,8 +135,8 @@ def _fits(mapping: MappingFile, match: Match, header: frozenset[str]) -> bool:
     return match.others or header <= {name.strip().casefold() for name in mapping.columns()}
 
 
-def _unused(mapping: MappingFile, header: Sequence[str]) -> tuple[str, ...]:
-    used = {find(name, header) for name in mapping.columns()}
+def _unused(mapping: MappingFile, header: Sequence[str], sheets: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    used = {find(name, sheet) for name in mapping.columns() for sheet in sheets or (header,)}
     return tuple(name for name in header if name not in used)
 
 

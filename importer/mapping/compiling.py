@@ -26,16 +26,19 @@ def compile(  # noqa: A001
     tenant_fields: tuple[TenantField, ...] | None = None,
     look: Look | None = None,
     dry_run: bool = False,
+    sheets: Sequence[Sequence[str]] = (),
 ) -> Mapper:
     """A mapper from files with this header to the contract's fields.
 
     `tenant_fields` are the tenant's own fields, None if unknown: then custom fields are taken as their key
     says and not checked by type, and one given by its display name is an error unless it is a dry run.
-    `look(column)` iterates over the whole column of the file again.
+    `look(column)` iterates over the whole column of the file again. `sheets` are the headers that `header`
+    unites, if there are several: a name of the mapping may be spelled differently in each.
     Raises MappingError: `mapping-missing-header`, `mapping-required-field`, `custom-field-unknown`,
     `custom-field-needs-list`, `custom-field-type`.
     """
-    return Mapper(_Fitting(mapping, tuple(header), contract).plan(tenant_fields, dry_run), look)
+    fitting = _Fitting(mapping, tuple(header), contract, sheets or (header,))
+    return Mapper(fitting.plan(tenant_fields, dry_run), look)
 
 
 def check_required(mapping: MappingFile, contract: Contract) -> None:
@@ -54,9 +57,16 @@ def check_required(mapping: MappingFile, contract: Contract) -> None:
 
 
 class _Fitting:
-    def __init__(self, mapping: MappingFile, header: tuple[str, ...], contract: Contract) -> None:
+    def __init__(
+        self,
+        mapping: MappingFile,
+        header: tuple[str, ...],
+        contract: Contract,
+        sheets: Sequence[Sequence[str]],
+    ) -> None:
         self.mapping = mapping
         self.header = header
+        self.sheets = sheets
         self.contract = contract
         self.notes: list[Note] = []
 
@@ -93,8 +103,8 @@ class _Fitting:
         return self._step(self.contract.field(CUSTOM_FIELD), rule, f"fields.{CUSTOM_FIELD}")
 
     def _step(self, field: Field, rule: FieldRule, place: str) -> Step | None:
-        wanted = (self._column(name, place, optional=bool(rule.split)) for name in rule.source)
-        sources = tuple(dict.fromkeys(filter(None, wanted)))
+        wanted = (self._columns(name, place, optional=bool(rule.split)) for name in rule.source)
+        sources = tuple(dict.fromkeys(column for columns in wanted for column in columns))
         name_rule = None
         if rule.split and not sources and (whole := self._column(rule.split, place)):
             sources, name_rule = (whole,), self.mapping.name_rule
@@ -106,12 +116,18 @@ class _Fitting:
         )
 
     def _column(self, name: str, place: str, optional: bool = False) -> str | None:
-        found = candidates(name, self.header)
-        if len(found) > 1:
-            told = {"mapping": self.mapping.name, "place": place, "header": name}
-            raise MappingError("mapping-two-sources", **told, columns=listed(found))
-        column = next(iter(found), None)
-        if column is None and self.mapping.missing_headers == "error" and not optional:
+        return next(iter(self._columns(name, place, optional)), None)
+
+    def _columns(self, name: str, place: str, optional: bool = False) -> tuple[str, ...]:
+        """The column that a name of the mapping means in each sheet."""
+        found: dict[str, None] = {}
+        for sheet in self.sheets:
+            columns = candidates(name, sheet)
+            if len(columns) > 1:
+                told = {"mapping": self.mapping.name, "place": place, "header": name}
+                raise MappingError("mapping-two-sources", **told, columns=listed(columns))
+            found |= dict.fromkeys(columns)
+        if not found and self.mapping.missing_headers == "error" and not optional:
             near = difflib.get_close_matches(name, self.header, n=3, cutoff=0.5)
             raise MappingError(
                 "mapping-missing-header",
@@ -120,7 +136,7 @@ class _Fitting:
                 header=name,
                 near=listed(near or self.header),
             )
-        return column
+        return tuple(found)
 
     def _filters(self) -> Iterator[Filter]:
         for number, condition in enumerate(self.mapping.only, start=1):

@@ -148,3 +148,18 @@ def test_columns_that_stand_in_no_sheet_together_are_one_field() -> None:
         mapping.choose(header, SEA, sheets=(*sheets, ("Phone", "Mobile")))
     assert caught.value.code == "mapping-two-columns"
     assert (caught.value.found["one"], caught.value.found["other"]) == ("Mobile", "Phone")
+
+
+def test_a_name_of_the_mapping_may_be_spelled_differently_in_each_sheet() -> None:
+    rules = mapping.load_text(
+        '[fields.first_name]\nfrom = "First Name"\n[fields.last_name]\nfrom = "Last"\n'
+        '[fields.sms_phone]\nfrom = "Mobile"'
+    )
+    sheets = (("First Name", "Last", "Mobile"), ("first_name", "Last", "mobile"))
+    header = ("First Name", "Last", "Mobile", "first_name", "mobile")
+    mapper = mapping.compile(rules, header, SEA, sheets=sheets)
+    assert mapper.columns["sms_phone"] == ("Mobile", "mobile")
+    assert mapper.columns["first_name"] == ("First Name", "first_name")
+    assert mapper.unused == ()
+    with pytest.raises(MappingError, match="Mobile"):
+        mapping.compile(rules, header, SEA, sheets=(*sheets, ("mobile", "MOBILE")))
