@@ -114,7 +114,7 @@ class Judged:
 
 
 def _kept(data: object) -> str:
-    """An undocumented list or object as JSON text; half a character in it, which nothing can store, escaped."""
+    """An undocumented list or object as JSON text; half a character, which nothing can store, is escaped."""
     if not isinstance(data, list | dict):
         return ""
     text = json.dumps(data, ensure_ascii=False)[:DATA_LENGTH]
