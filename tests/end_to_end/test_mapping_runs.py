@@ -118,3 +118,28 @@ def test_a_suggested_mapping_runs(importer: Command, settings: Connection, box: 
     assert importer("mapping", "suggest", "c.csv", "-o", "m.toml").code == ExitCode.DONE
     assert importer("run", "c.csv", "--mapping", "m.toml").code == ExitCode.DONE
     assert stored(box) == [{"first_name": "Ana María", "last_name": "Pérez", "sms_phone": "525512345678"}]
+
+
+@pytest.mark.parametrize("report", ["rejects.xlsx", "annotated.xlsx"])
+def test_sheets_that_call_a_field_differently_are_one_run_and_come_back(
+    importer: Command, settings: Connection, box: Sandbox, work: Path, report: str
+) -> None:
+    book = openpyxl.Workbook()
+    book.active["A1"] = "About"
+    for title, phone, last in (("North", "Mobile", ""), ("South", "Phone", "Lee")):
+        sheet = book.create_sheet(title)
+        sheet.append(["First Name", "Last Name", phone])
+        sheet.append([title, last, "8613800000001" if title == "North" else "8613800000002"])
+    book.save(work / "in.xlsx")
+    words = ("--sheet", "all", "--report-dir", "out", "--excel-report")
+    assert importer("run", "in.xlsx", *words).code == ExitCode.ROWS_LEFT
+    book = openpyxl.load_workbook(work / "out" / report)
+    sheet = book["North"] if report == "annotated.xlsx" else book.worksheets[0]
+    names = {cell.value: cell.column for cell in sheet[1]}
+    sheet.cell(2, names["Last Name"]).value = "Ek"
+    book.save(work / "out" / report)
+    assert importer("run", f"out/{report}", "--report-dir", "again").code == ExitCode.DONE
+    assert {(one["first_name"], one["sms_phone"]) for one in stored(box)} == {
+        ("North", "8613800000001"),
+        ("South", "8613800000002"),
+    }
