@@ -39,7 +39,7 @@ def next_steps(
     kept = "--sandbox-store" in arguments
     if sandbox and not kept:
         arguments = (*arguments, "--sandbox")
-    anew = NextStep(word("next-anew", lang), command("run", summary.source, *arguments))
+    anew = NextStep(word("next-anew", lang), command("run", _file(summary.source), *arguments))
     gone = sandbox and not kept
     steps: list[NextStep] = []
     go_on = summary.exit_code in GO_ON and not summary.dry_run
@@ -54,7 +54,7 @@ def next_steps(
     if summary.exit_code is ExitCode.TRIPWIRE:
         percent = str(math.ceil(100 * counts.get(Status.INVALID, 0) / max(summary.rows, 1)))
         again = command(
-            "run", summary.source, *_without(arguments, "--max-invalid"), "--max-invalid", percent
+            "run", _file(summary.source), *_without(arguments, "--max-invalid"), "--max-invalid", percent
         )
         steps.append(NextStep(word("next-percent", lang), again))
     ended = not go_on and not summary.dry_run and summary.exit_code is not ExitCode.TRIPWIRE
@@ -65,7 +65,7 @@ def next_steps(
         steps.append(NextStep(word("next-unknown", lang), again))
     if summary.dry_run and counts.get(Status.VALID):
         says = "next-send" if summary.exit_code is ExitCode.DONE else "next-send-rest"
-        send = command("run", summary.source, *_without(arguments, "--dry-run"))
+        send = command("run", _file(summary.source), *_without(arguments, "--dry-run"))
         steps.append(NextStep(word(says, lang), send))
     return tuple(steps)
 
@@ -86,6 +86,11 @@ def _place(arguments: Sequence[str]) -> list[str]:
         start = list(arguments).index("--sandbox-store")
         return list(arguments[start : start + 2])
     return [argument for argument in arguments if argument == "--sandbox"]
+
+
+def _file(name: str) -> str:
+    """The file as a word that no command line takes for an option."""
+    return f"./{name}" if name.startswith("-") and name != "-" else name
 
 
 def command(*words: str) -> str:
