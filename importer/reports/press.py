@@ -31,7 +31,7 @@ LEFT = frozenset(status for status in Status if not status.done)
 """Rows with one of these are still to be fixed or sent: they go into the rejects."""
 TOGETHER = 2048
 """So many rejects are written at once: a handful of rows costs as many calls as thousands."""
-WAITING = 3
+WAITING = 1
 """Settled chunks that may wait for the writer."""
 
 _Job = tuple[SettledChunk, tuple[Kind, ...]]
