@@ -42,7 +42,9 @@ class Spool:
 
 
 def standard_input() -> Iterable[bytes]:
-    """All of standard input, piece by piece."""
+    """All of standard input, piece by piece. Raises InputError `no-standard-input` if it is closed."""
+    if sys.stdin is None:
+        raise InputError("no-standard-input")
     return _pieces(sys.stdin.buffer)
 
 

@@ -144,3 +144,16 @@ def test_standard_input_is_a_file_like_any_other(work: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert summary(work / "out")["counts"]["imported"] == 120
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes a descriptor by the shell")
+def test_a_closed_standard_input_is_one_sentence(work: Path) -> None:
+    done = subprocess.run(
+        f'"{sys.executable}" -m importer validate - <&-',
+        shell=True,
+        cwd=work,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert b"no-standard-input" in done.stderr
