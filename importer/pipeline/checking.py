@@ -36,19 +36,6 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """A chunk of which everything is known but what the rows before it and the server say."""
-
-    chunk: Chunk
-    issues: tuple[Issue, ...]
-    outcomes: tuple[Outcome, ...]
-    customers: Customers
-    """Rows to be sent, unless they are duplicates."""
-    claiming: Customers | None
-    """Rows that an earlier run imported: they are sent no more, and claim their contacts."""
-
-
-@dataclass(frozen=True, slots=True)
 class Rules:
     """How strictly rows are taken."""
 
@@ -72,14 +59,7 @@ class Checker:
         self._claims = Claims(self._duplicates)
 
     def check(self, chunk: Chunk, imported_before: np.ndarray | None = None) -> Checked:
-        """Both steps at once."""
-        return self.judge(self.prepare(chunk, imported_before))
-
-    def prepare(self, chunk: Chunk, imported_before: np.ndarray | None = None) -> Prepared:
-        """What can be said of the rows without those before them; for several threads at once.
-
-        `imported_before`: bool for each row, true where an earlier run imported it to the same place.
-        """
+        """`imported_before`: bool for each row, true where an earlier run imported it to the same place."""
         mapped = self._mapper.map(chunk)
         rows = chunk.frame.index.to_numpy()
         before = np.zeros(len(rows), dtype=bool) if imported_before is None else imported_before
@@ -88,18 +68,11 @@ class Checker:
         issues = self._issues(chunk, mapped, frozenset(rows[skipped].tolist()))
         invalid = ~skipped & np.isin(rows, [i.row for i in issues if i.severity is Severity.ERROR])
         outcomes += _outcome(chunk.sheet, rows[invalid], Status.INVALID)
-        claiming = None
         if before.any():
-            mask = before & self._sendable(mapped)
-            claiming = batching.encode(chunk.sheet, mapped.frame, self._contract, mask)
+            self._claim_imported(mapped, before & self._sendable(mapped))
         customers = batching.encode(chunk.sheet, mapped.frame, self._contract, ~skipped & ~invalid)
-        return Prepared(chunk, issues, tuple(outcomes), customers, claiming)
-
-    def judge(self, prepared: Prepared) -> Checked:
-        """Compares the rows with those of all chunks that were judged before: in file order, one by one."""
-        if prepared.claiming is not None:
-            self._claims.claim(prepared.claiming)
-        return self._settled(prepared, self._claims.judge(prepared.customers))
+        judged = self._claims.judge(customers)
+        return self._settled(chunk, issues, outcomes, customers, judged)
 
     def _issues(self, chunk: Chunk, mapped: MappedChunk, skipped: frozenset[int]) -> tuple[Issue, ...]:
         """Of the reading issues only those that concern a row to be sent and a column that is used."""
@@ -133,9 +106,18 @@ class Checker:
         first = mapped.frame[self._contract.fields[0].name]
         return first.notna().to_numpy(dtype=bool)
 
-    def _settled(self, prepared: Prepared, judged: Judged) -> Checked:
-        issues, outcomes, customers = prepared.issues, list(prepared.outcomes), prepared.customers
-        sheet, rows = prepared.chunk.sheet, customers.rows
+    def _claim_imported(self, mapped: MappedChunk, mask: np.ndarray) -> None:
+        self._claims.claim(batching.encode(mapped.sheet, mapped.frame, self._contract, mask))
+
+    def _settled(
+        self,
+        chunk: Chunk,
+        issues: tuple[Issue, ...],
+        outcomes: list[Outcome],
+        customers: Customers,
+        judged: Judged,
+    ) -> Checked:
+        sheet, rows = chunk.sheet, customers.rows
         outcomes += _outcome(sheet, rows[judged.duplicate], Status.DUPLICATE, "same-row")
         kept = ~judged.duplicate
         if judged.same_contact.any():
@@ -148,7 +130,7 @@ class Checker:
                 kept &= ~judged.same_contact
             severity = Severity.ERROR if self._duplicates is Duplicates.ERROR else Severity.WARNING
             issues += tuple(Issue("same-contact", severity, row, sheet) for row in same.tolist())
-        return Checked(prepared.chunk, issues, tuple(outcomes), customers.where(kept))
+        return Checked(chunk, issues, tuple(outcomes), customers.where(kept))
 
 
 _ERRORS = ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!")

@@ -20,7 +20,7 @@ from importer.batching import Batcher, Customers
 from importer.errors import InputError
 from importer.journal import RunJournal
 from importer.model import Batch, Chunk, Outcome, Status
-from importer.pipeline.ahead import prepared_ahead, read_ahead
+from importer.pipeline.ahead import read_ahead
 from importer.pipeline.checking import Checked, Checker, Rules
 from importer.pipeline.damage import NOT_CORRECTED, with_fingerprints
 from importer.pipeline.plan import Plan
@@ -212,28 +212,17 @@ def checked_chunks(
     """Every chunk of the source with what is known of its rows before anything is sent."""
     memory, phases = memory or Memory(), phases or Phases()
     checker = Checker(plan.mapper, plan.contract, Rules(plan.options.duplicates, plan.options.strict))
-    with (
-        contextlib.closing(_chunks(plan, memory)) as chunks,
-        contextlib.closing(prepared_ahead(checker.prepare, _timed(chunks, phases))) as prepared,
-    ):
+    with contextlib.closing(_chunks(plan, memory)) as chunks:
         while True:
-            clock, reading = time.perf_counter(), phases.reading
-            found = next(prepared, None)
+            clock = time.perf_counter()
+            found = next(chunks, None)
+            read = time.perf_counter()
+            phases.reading += read - clock
             if found is None:
                 return
-            checked = checker.judge(found)
-            phases.checking += time.perf_counter() - clock - (phases.reading - reading)
+            checked = checker.check(*found)
+            phases.checking += time.perf_counter() - read
             yield checked
-
-
-def _timed(chunks: Iterator[_Read], phases: Phases) -> Iterator[_Read]:
-    while True:
-        clock = time.perf_counter()
-        found = next(chunks, None)
-        phases.reading += time.perf_counter() - clock
-        if found is None:
-            return
-        yield found
 
 
 def _chunks(plan: Plan, memory: Memory) -> Generator[_Read]:
