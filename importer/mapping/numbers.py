@@ -71,7 +71,8 @@ def international(text: str, region: str) -> str:
 def _without_prefix(text: str, prefix: str) -> str:
     bare = phones.plain(text)
     if bare.isdigit() and "+" not in text and bare.startswith(prefix):
-        return bare.removeprefix(prefix)
+        # The + tells a country code column that the number has its own.
+        return "+" + bare.removeprefix(prefix)
     return text
 
 

@@ -156,6 +156,9 @@ def test_a_country_code_column_goes_before_national_numbers_only() -> None:
     rules = f'{NAMES}[fields.whats_app_phone]\nfrom = "Phone"\ncountry_code = "Code"\ntrunk_prefix = "0"'
     found = values(mapped(rules, cells), "whats_app_phone")
     assert found == ["919876543210", "447911123456", "123", "1415", "5", "ask"]
+    cells = {"Code": ["86", "86", "1"], "Phone": ["0086 138 0013 8000", "13900139000", "00"]}
+    found = values(mapped(f'{rules}\ninternational_prefix = "00"', cells), "whats_app_phone")
+    assert found[:2] == ["8613800138000", "8613900139000"]
 
 
 @pytest.mark.parametrize(
