@@ -37,7 +37,8 @@ def write_annotated(
     Raises OSError.
     """
     if annotations.too_many or len(OWN_COLUMNS) + len(plan.origin.header) > MOST_COLUMNS:
-        found = (("rows", annotations.rows), ("most", WORKBOOK_ROWS), ("other", REJECTS_XLSX))
+        numbers = (("rows", annotations.rows), ("most", WORKBOOK_ROWS))
+        found = (*((name, wording.number(number)) for name, number in numbers), ("other", REJECTS_XLSX))
         return None, [Note("annotated-too-many", found)]
     file = ReportFile(plan.directory, ANNOTATED_XLSX)
     try:

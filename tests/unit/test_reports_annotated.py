@@ -180,4 +180,5 @@ def test_too_many_rows_are_told_instead(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("importer.reports.annotations.WORKBOOK_ROWS", 1)
     closed = a_report(tmp_path, a_workbook(tmp_path / "in.xlsx"))
     assert [note.code for note in closed.notes] == ["annotated-too-many"]
+    assert "use rejects.xlsx" in closed.notes[0].sentence()
     assert not (tmp_path / "annotated.xlsx").exists()
