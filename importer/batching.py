@@ -22,6 +22,7 @@ from importer.contracts import Contract, Kind
 from importer.fingerprints import fingerprints
 from importer.model import Batch, Mode
 
+_NOBODY = frozenset({0})
 _BACKSLASH = ord("\\")
 _NOTHING_FOR_NULL = {"null_handling": "replace", "null_replacement": ""}
 
@@ -53,11 +54,12 @@ class Customers:
 class ContactSets(Sequence[tuple[int, ...]]):
     """The contacts of some rows, one tuple a row, made only when somebody looks."""
 
-    __slots__ = ("_table",)
+    __slots__ = ("_made", "_table")
 
     def __init__(self, table: np.ndarray) -> None:
         """`table`: as in `Customers.contacts`."""
         self._table = table
+        self._made: list[tuple[int, ...]] | None = None
 
     def __len__(self) -> int:
         return len(self._table)
@@ -69,11 +71,12 @@ class ContactSets(Sequence[tuple[int, ...]]):
     def __getitem__(self, place: int | slice) -> tuple[int, ...] | ContactSets:
         if isinstance(place, slice):
             return ContactSets(self._table[place])
-        return tuple({key for key in self._table[place].tolist() if key})
+        return tuple(set(self._table[place].tolist()) - _NOBODY)
 
     def __iter__(self) -> Iterator[tuple[int, ...]]:
-        for line in self._table.tolist():
-            yield tuple({key for key in line if key})
+        if self._made is None:
+            self._made = [tuple(set(line) - _NOBODY) for line in self._table.tolist()]
+        return iter(self._made)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,40 @@
+"""Asking for help costs nothing: the heavy libraries are imported by who needs them, when they need them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    *("jinja2", "numpy", "openpyxl", "pandas", "phonenumbers", "pyarrow", "pydantic", "python_calamine"),
+    *("rapidfuzz", "requests", "rich", "sqlite3", "starlette", "tenacity", "urllib3", "uvicorn"),
+}
+SENDING = {"requests", "urllib3", "starlette", "uvicorn"}
+
+
+def modules_after(code: str) -> set[str]:
+    """The top-level modules that a fresh interpreter has loaded after the code."""
+    script = (
+        f"import json, sys\n{code}\nprint(json.dumps(sorted({{m.partition('.')[0] for m in sys.modules}})))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
+def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
+    assert not HEAVY & modules_after(f"from importer.cli import invoke\nassert invoke({arguments}) == 0")
+
+
+def test_the_package_itself_and_its_names_import_nothing_heavy() -> None:
+    assert not HEAVY & modules_after(
+        "import importer\nfrom importer import RunOptions, Status, ImporterError"
+    )
+
+
+def test_a_dry_run_loads_no_http_client() -> None:
+    code = "import importer.cli.validate, importer.cli.importing, importer.pipeline.run"
+    assert not SENDING & modules_after(code)
