@@ -76,6 +76,8 @@ class Importing:
         if not run_id:
             return self._start(record)
         run = self.journal.run(run_id)
+        if _came_to_nothing(run):
+            return self._start(record)
         if run.state is RunState.FINISHED:
             return self._judge(record, run)
         with ExitStack() as stack:
@@ -286,6 +288,12 @@ class _Watch:
         if isinstance(event, LookingAhead) and self.stopper.reason is not None:
             raise self.stopper.reason
         self.reach(type(event).__name__)
+
+
+def _came_to_nothing(run: RunRecord) -> bool:
+    """Whether a run broke off before it had counted, or sent, a row: its file is still to be imported."""
+    tripped = run.exit_code is ExitCode.TRIPWIRE
+    return run.state is RunState.FINISHED and bool(run.stop) and not run.counts and not tripped
 
 
 def _content(plan: Plan) -> Content:

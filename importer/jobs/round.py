@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from importer.errors import ImporterError, InputError, LockedError, UnreachableError
+from importer.errors import ImporterError, InputError, LockedError, ReportError, UnreachableError
 from importer.jobs import inbox, prune
 from importer.jobs.importing import Importing, told
 from importer.jobs.intake import Intake, legible
@@ -168,7 +168,9 @@ class Round:
 
     def _stopped(self, started: datetime, files: list[FileResult], error: ImporterError) -> RoundReport:
         says = told(error, self._options().lang)
-        return self._report(started, files, RoundResult.STOPPED, error.exit_code, (error.code, says))
+        # Reports without a place, or without room: once that is mended, the next round goes on.
+        exit_code = ExitCode.AWAY if isinstance(error, ReportError) else error.exit_code
+        return self._report(started, files, RoundResult.STOPPED, exit_code, (error.code, says))
 
     def _report(
         self,

@@ -167,6 +167,28 @@ def test_a_signal_stops_the_round_in_order(bench: Bench) -> None:
     assert bench.places("a.csv") == ["inbox"]
 
 
+def test_a_signal_while_the_file_is_looked_through_costs_no_row(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.stopper = Stopper()
+    reach, stopper = bench.reach, bench.stopper
+
+    def signal(step: str) -> None:
+        if step == "tried":
+            stopper.stop(TerminatedRun("terminated"))
+        reach(step)
+
+    monkeypatch.setattr(bench, "reach", signal)
+    bench.drop("a.csv", lines(5))
+    report = bench.round()
+    assert (report.result, report.exit_code) == (RoundResult.STOPPED, ExitCode.TERMINATED)
+    assert bench.places("a.csv") == ["working"]
+    monkeypatch.setattr(bench, "reach", reach)
+    bench.stopper = None
+    assert bench.round().good
+    assert (bench.places("a.csv"), len(bench.emails())) == (["done"], 5)
+
+
 def test_a_time_limit_stops_the_round_and_the_next_one_goes_on(bench: Bench) -> None:
     bench.box.misbehave("slow seconds=0.3")
     bench.drop("a.csv", lines(900))
