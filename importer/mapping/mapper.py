@@ -15,9 +15,10 @@ from importer.contracts import Contract, Kind
 from importer.mapping import customs, dates, transforms
 from importer.mapping.customs import Custom
 from importer.mapping.dates import Look, Order, proved
-from importer.mapping.document import FieldRule, MappingFile
+from importer.mapping.document import MappingFile
 from importer.mapping.filters import Filter, refusals
-from importer.mapping.genders import iberian_values, letters_of
+from importer.mapping.genders import letters_of
+from importer.mapping.settling import settled
 from importer.mapping.texts import choose, constant, filled, mask, memory, missing, nonempty, trimmed
 from importer.mapping.transforms import Fault, Step
 from importer.model import Chunk, Issue, MappedChunk, Note, Severity, Skip
@@ -113,26 +114,7 @@ class Mapper:
         """The mapping, with what whole columns have proved so far written in (the order of dates as formats,
         Spanish letters for genders as values): a part of the file, imported by it, means what it meant in
         the whole."""
-        proven = [(step.rule, self._proven(step)) for step in self._all_steps()]
-
-        def told(rule: FieldRule) -> FieldRule:
-            found = next((found for one, found in proven if one is rule), {})
-            return rule.model_copy(update=found) if found else rule
-
-        mapping = self.plan.mapping
-        tables = {
-            "fields": {name: told(rule) for name, rule in mapping.fields.items()},
-            "custom": {name: told(rule) for name, rule in mapping.custom.items()},
-        }
-        return mapping.model_copy(update=tables)
-
-    def _proven(self, step: Step) -> dict[str, object]:
-        """What was proved for a step, as keys of its rule."""
-        if step.iberian_header and step.sources[0] in self._letters:
-            return {"values": iberian_values(self._letters[step.sources[0]])}
-        orders = {self._orders[source] for source in step.sources if source in self._orders}
-        formats = dates.FORMATS.get(orders.pop()) if len(orders) == 1 else None
-        return {"formats": formats} if formats else {}
+        return settled(self.plan.mapping, self._all_steps(), self._orders, self._letters)
 
     def _told_as(self, field: str) -> str:
         """The column that a field's issues name: the first that feeds it, "" for a constant. A full name that
