@@ -27,6 +27,7 @@ def command(run_id: str, **values: Any) -> int:
     from importer.cli.language import current
     from importer.cli.watching import Watcher
     from importer.journal import Journal
+    from importer.pipeline import kept
     from importer.pipeline import plan as plans
     from importer.pipeline.retry import lineage_of
     from importer.pipeline.run import Run
@@ -34,7 +35,7 @@ def command(run_id: str, **values: Any) -> int:
     with ExitStack() as stack:
         journal = stack.enter_context(Journal.open())
         record = find_run(journal, run_id)
-        options = shared.run_options(values, plans.kept_options(record))
+        options = shared.run_options(values, kept.kept_options(record))
         plan = plans.again_from(record, options, None, journal)
         stack.callback(plan.close)
         run = Run(plan, journal, lineage=lineage_of(plan, journal, record))

@@ -34,6 +34,7 @@ def command(run_id: str | None, profile: str | None, sandbox_store: Path | None,
     request had no known answer are sent again. The reports go where they went.
     """
     from importer.journal import Journal
+    from importer.pipeline import kept
     from importer.pipeline import plan as plans
     from importer.pipeline.examine import too_many_invalid
     from importer.pipeline.retry import lineage_of, retried_since
@@ -50,7 +51,7 @@ def command(run_id: str | None, profile: str | None, sandbox_store: Path | None,
         later = retried_since(journal, record)
         if later is not None:
             raise UsageError("resume-retried", run=record.id, retry=later.id)
-        options = with_profile(shared.run_options(values, plans.kept_options(record)), values, chosen)
+        options = with_profile(shared.run_options(values, kept.kept_options(record)), values, chosen)
         connection = stack.enter_context(connected(chosen, options, store=place_of(record, sandbox_store)))
         plan = plans.again_from(record, options, connection, journal)
         stack.callback(plan.close)

@@ -36,6 +36,7 @@ def command(run_id: str, profile: str | None, sandbox_store: Path | None, **valu
     in rejects.xlsx and imported with `importer run`.
     """
     from importer.journal import Journal, RunState
+    from importer.pipeline import kept
     from importer.pipeline import plan as plans
     from importer.pipeline.retry import retry
     from importer.pipeline.run import Run
@@ -51,8 +52,8 @@ def command(run_id: str, profile: str | None, sandbox_store: Path | None, **valu
         if record.state is RunState.FINISHED and not left:
             click.echo(messages.sentence("nothing-to-retry", {"run": record.id}, current()))
             return int(ExitCode.DONE if _all_done(record) else ExitCode.ROWS_LEFT)
-        kept = replace(plans.kept_options(record), report_dir=None, rejected=False)
-        options = with_profile(shared.run_options(values, kept), values, chosen)
+        options = replace(kept.kept_options(record), report_dir=None, rejected=False)
+        options = with_profile(shared.run_options(values, options), values, chosen)
         connection = stack.enter_context(connected(chosen, options, store=place_of(record, sandbox_store)))
         plan = plans.again_from(record, options, connection, journal)
         stack.callback(plan.close)

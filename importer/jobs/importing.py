@@ -18,6 +18,7 @@ from importer.jobs.results import FileResult
 from importer.journal import Journal, RunRecord, RunState
 from importer.journal.jobs import Content, FileFate, FileRecord, JobHistory
 from importer.model import ExitCode, Status
+from importer.pipeline import kept
 from importer.pipeline import plan as plans
 from importer.pipeline.events import Event, LookingAhead
 from importer.pipeline.examine import Examined
@@ -82,7 +83,7 @@ class Importing:
             return self._judge(record, run)
         with ExitStack() as stack:
             connection = self.sending.connection
-            plan = plans.again_from(run, plans.kept_options(run), connection, self.journal)
+            plan = plans.again_from(run, kept.kept_options(run), connection, self.journal)
             stack.callback(plan.close)
             return self._go(stack, record, plan, run)
 

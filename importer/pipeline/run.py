@@ -10,25 +10,21 @@ from datetime import datetime
 from pathlib import Path
 
 from importer.batching import Envelope
-from importer.delivery import Delivery, Policy
+from importer.delivery import Delivery
 from importer.errors import ImporterError, InputError, TripwireError
 from importer.journal import Journal, Kind, RunJournal, RunRecord, RunState, new_run_id
 from importer.model import ExitCode, Note, Status
-from importer.pipeline import plan as plans
+from importer.pipeline import kept
 from importer.pipeline.events import LookingAhead, Observer, Progress, RunEnded, RunStarted, unobserved
 from importer.pipeline.examine import Gate, examine
+from importer.pipeline.facts import exit_code, report_plan, settings_of, taken_up, why
 from importer.pipeline.flow import Flow, HeldRows, Memory, Outlet, Scope, StillOutlet
 from importer.pipeline.meter import Meter
 from importer.pipeline.plan import Plan
 from importer.pipeline.prior import PriorImports
 from importer.pipeline.replay import Replay
-from importer.pipeline.sending import Sending
-from importer.reports import Closed, Facts, Origin, Reports, Tally
-from importer.reports import Plan as ReportPlan
-from importer.settings import Connection, RunOptions
-
-POLITE_RATE = 10.0
-"""Requests a second to the real API, whose limits are not documented."""
+from importer.pipeline.sending import Sending, policy
+from importer.reports import Closed, Facts, Reports, Tally
 
 
 class Stopper:
@@ -105,7 +101,7 @@ class Run:
         """The reports of a past run once more, from its file and the journal; nothing is sent or noted."""
         replay = None if record.dry_run else Replay(self.journal.known(record.id), send=False)
         memory = self._memory(replay=replay)
-        with Reports(_report_plan(self.plan, record.id, directory)) as reports:
+        with Reports(report_plan(self.plan, record.id, directory)) as reports:
             outlet = StillOutlet(Status.VALID if record.dry_run else Status.NOT_SENT)
             flow = Flow(self.plan, reports, outlet, memory, self._pulse(reports.tally), self._broken_off)
             flow.run()
@@ -120,8 +116,8 @@ class Run:
                 started=started,
                 seconds=(ended - started).total_seconds(),
                 notes=self._notes(reports.tally),
-                settings=_settings(self.plan),
-                arguments=plans.arguments(self.plan.options),
+                settings=settings_of(self.plan),
+                arguments=kept.arguments(self.plan.options),
                 parent=record.parent,
             )
             return reports.close(facts)
@@ -141,8 +137,8 @@ class Run:
             mapping_name=plan.mapping.name,
             mapping_digest=plan.mapping.digest,
             destination=plan.destination,
-            read_options=plans.read_options_json(plan.options),
-            settings=plans.settings_json(plan.options),
+            read_options=kept.read_options_json(plan.options),
+            settings=kept.settings_json(plan.options),
             dry_run=self.sending is None,
             report_dir=str(directory.absolute()),
             kind=Kind.REIMPORT if reimport else self.lineage.kind,
@@ -176,7 +172,7 @@ class Run:
         started, clock = datetime.now().astimezone(), time.perf_counter()
         meter = Meter(self.observer)
         with ExitStack() as stack:
-            reports = stack.enter_context(Reports(_report_plan(self.plan, run_journal.id, directory)))
+            reports = stack.enter_context(Reports(report_plan(self.plan, run_journal.id, directory)))
             # A run that died before its first request is looked through when it is resumed.
             held = None if memory.last_ordinal else self._look_ahead(memory)
             self.observer(RunStarted(run_journal.record, self.plan))
@@ -197,10 +193,10 @@ class Run:
                 seconds=time.perf_counter() - clock,
                 requests=meter.requests,
                 retries=meter.retries,
-                stop=_why(stop, code, self.plan.options.lang),
-                notes=(*self._notes(reports.tally), *_taken_up(memory.replay)),
-                settings=_settings(self.plan),
-                arguments=plans.arguments(self.plan.options),
+                stop=why(stop, code, self.plan.options.lang),
+                notes=(*self._notes(reports.tally), *taken_up(memory.replay)),
+                settings=settings_of(self.plan),
+                arguments=kept.arguments(self.plan.options),
                 phases=flow.phases.as_pairs(),
                 timeline=meter.steps(),
                 parent=run_journal.record.parent,
@@ -272,78 +268,3 @@ class Run:
         if any(group.code == "imported-before" for group in tally.reason_groups()):
             notes.append(Note("skipped-as-imported"))
         return tuple(notes) if tally.rows else (*notes, Note("no-rows"))
-
-
-def _taken_up(replay: Replay | None) -> tuple[Note, ...]:
-    return () if replay is None else (Note("taken-up-again", (("rows", replay.again),)),)
-
-
-def exit_code(tally: Tally, stop: ImporterError | None) -> ExitCode:
-    """What the run's end says to a script (DESIGN, “Exit codes”)."""
-    if isinstance(stop, TripwireError) or (stop is not None and not tally.done):
-        return stop.exit_code
-    return ExitCode.DONE if tally.done else ExitCode.ROWS_LEFT
-
-
-def policy(options: RunOptions, connection: Connection) -> Policy:
-    """How to deliver. To loopback, where nobody else is disturbed, there is no bound on the rate."""
-    rate: float | None = options.rate
-    if rate is None:
-        rate = None if is_loopback(connection.base_url) else POLITE_RATE
-    return Policy(
-        concurrency=options.concurrency,
-        rate=rate or None,
-        attempts=options.attempts,
-        patience=options.patience,
-        resend_unknown=options.resend_unknown,
-    )
-
-
-def is_loopback(base_url: str | None) -> bool:
-    """True if requests stay on this machine."""
-    from urllib.parse import urlsplit
-
-    host = urlsplit(base_url or "").hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
-
-
-def _why(stop: ImporterError | None, code: ExitCode, lang: str) -> str:
-    if stop is None or code is ExitCode.DONE:
-        return ""
-    end = "。" if lang == "zh" else ". "
-    return end.join(part for part in (stop.sentence(lang), stop.hint(lang)) if part)
-
-
-def _settings(plan: Plan) -> tuple[tuple[str, str], ...]:
-    options = plan.options
-    shown = {
-        "mode": plan.mode.label,
-        "contract": plan.contract.name,
-        "mapping": plan.mapping.name,
-        "duplicates": options.duplicates.value,
-        "strict": "yes" if options.strict else "no",
-        "concurrency": str(options.concurrency),
-        "rate": "" if options.rate is None else f"{options.rate:g}",
-        "patience": f"{options.patience:g}",
-        "sheet": options.sheet or "",
-        "encoding": plan.source.encoding or "",
-        "limit": "" if options.limit is None else str(options.limit),
-    }
-    return tuple((name, value) for name, value in shown.items() if value)
-
-
-def _report_plan(plan: Plan, run_id: str, directory: Path) -> ReportPlan:
-    source, options = plan.source, plan.options
-    origin = Origin(
-        path=source.path,
-        name=source.name,
-        format=source.format,
-        header=plan.header,
-        sha256=source.sha256,
-        size=source.size,
-        encoding=source.encoding or "",
-        sheet=source.sheet or "",
-        header_row=source.header_row,
-    )
-    fields = tuple((column, name) for name, sources in plan.mapper.columns.items() for column in sources)
-    return ReportPlan(directory, run_id, origin, options.lang, options.excel_report, options.mask, fields)

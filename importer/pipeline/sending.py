@@ -7,16 +7,21 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 from typing import TYPE_CHECKING
 
 from importer import contracts
 from importer.contracts import Endpoint
-from importer.delivery import Sender
+from importer.delivery import Policy, Sender
 from importer.model import Verdict
 from importer.settings import Connection, Profile, RunOptions, require, resolve
 
 if TYPE_CHECKING:
-    from importer.api.client import Client
+    from importer.api.client import Client, is_loopback
+
+
+POLITE_RATE = 10.0
+"""Requests a second to the real API, whose limits are not documented."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +79,18 @@ def sending(connection: Connection, options: RunOptions) -> Iterator[Sending]:
     contract = contracts.load(options.contract or connection.contract)
     with Client(connection, pool_size=options.concurrency) as client:
         yield Sending(connection, BatchCreate(client, contract.endpoint))
+
+
+def policy(options: RunOptions, connection: Connection) -> Policy:
+    """How to deliver. To loopback, where nobody else is disturbed, there is no bound on the rate."""
+    rate: float | None = options.rate
+    if rate is None:
+        host = urlsplit(connection.base_url or "").hostname or ""
+        rate = None if is_loopback(host) else POLITE_RATE
+    return Policy(
+        concurrency=options.concurrency,
+        rate=rate or None,
+        attempts=options.attempts,
+        patience=options.patience,
+        resend_unknown=options.resend_unknown,
+    )

@@ -44,7 +44,7 @@ faults = st.lists(st.sampled_from(FAULTS), max_size=2)
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries wait as long as they would, but in no time."""
-    monkeypatch.setattr("importer.pipeline.run.Policy", partial(Policy, first_wait=0.001))
+    monkeypatch.setattr("importer.pipeline.sending.Policy", partial(Policy, first_wait=0.001))
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -18,7 +18,7 @@ HEADER = ["first_name", "last_name", "sms_phone"]
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries wait as long as they would, but in no time."""
-    monkeypatch.setattr("importer.pipeline.run.Policy", partial(Policy, first_wait=0.001))
+    monkeypatch.setattr("importer.pipeline.sending.Policy", partial(Policy, first_wait=0.001))
 
 
 def write(path: Path, *rows: list[str]) -> Path:

@@ -14,6 +14,7 @@ import pytest
 
 from importer.journal.jobs import FileFate, RoundResult
 from importer.model import ExitCode, Status
+from importer.pipeline import kept
 from importer.pipeline import plan as plans
 from importer.pipeline.retry import retry
 from importer.pipeline.run import Run
@@ -55,7 +56,7 @@ def test_rows_that_did_not_get_through_make_the_file_fail_and_retry_finds_it(ben
         assert Path(run.path) == bench.file("customers.csv")
         assert Path(run.report_dir) == bench.file("customers.csv").parent
         assert run.id in report.says
-        plan = plans.again_from(run, plans.kept_options(run), bench.box.connection, journal)
+        plan = plans.again_from(run, kept.kept_options(run), bench.box.connection, journal)
         with contextlib.closing(plan), sending(bench.box.connection, plan.options) as ready:
             closed = Run(plan, journal, ready, retry(plan, journal, run)).start()
     assert closed.summary.counts[Status.IMPORTED] == 3
