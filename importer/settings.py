@@ -248,7 +248,8 @@ def resolve(
     for name in VARIABLES:
         take(name, getattr(profile, name), FILE_NAME)
     if profile.secret_command and "access_secret" not in values:
-        take("access_secret", _run_secret_command(profile.secret_command), "secret_command")
+        for name, value in _run_secret_command(profile.secret_command).items():
+            take(name, value, "secret_command")
     tenant = values.get("tenant_id", "")
     if tenant and not (tenant.isascii() and tenant.isdigit()):
         raise SettingsError("bad-tenant", found=tenant, origin=origins["tenant_id"])
@@ -288,22 +289,27 @@ def read_env_file(path: Path) -> Mapping[str, str]:
         ) from error
     if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise SettingsError("open-env-file", file=path, mode=f"{stat.S_IMODE(mode):04o}")
-    names = {variable: name for name, variable in VARIABLES.items()}
     found: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
-        text = line.strip().removeprefix("export ").strip()
-        if not text or text.startswith("#"):
+        if not line.strip() or line.strip().startswith("#"):
             continue
-        variable, equals, value = text.partition("=")
-        if not equals:
+        if "=" not in line:
             raise SettingsError("bad-env-file", file=path, reason=f"line {number} is not NAME=value")
-        if variable.strip() in names:
-            found[names[variable.strip()]] = value.strip().strip("'\"")
+        found.update(_assignment(line))
     return found
 
 
-def _run_secret_command(command: str) -> str:
-    """What the command prints on its first line. Its own error output goes to the terminal, not to us."""
+def _assignment(line: str) -> Mapping[str, str]:
+    """The setting of a line `NXLINK_…=value`; nothing if the line is none of ours."""
+    variable, _, value = line.strip().removeprefix("export ").partition("=")
+    names = {known: name for name, known in VARIABLES.items()}
+    name = names.get(variable.strip())
+    return {name: value.strip().strip("'\"")} if name else {}
+
+
+def _run_secret_command(command: str) -> Mapping[str, str]:
+    """What the command prints: the access secret on its first line, or lines as of an env file. Its own
+    error output goes to the terminal, not to us."""
     try:
         words = [command] if os.name == "nt" else shlex.split(command)
         done = subprocess.run(words, stdout=subprocess.PIPE, timeout=60, check=True)  # noqa: S603 - the user's own
@@ -311,7 +317,10 @@ def _run_secret_command(command: str) -> str:
         raise SettingsError(
             "secret-command-failed", command=command.split()[0], reason=type(error).__name__
         ) from None
-    return done.stdout.decode("utf-8", "replace").partition("\n")[0].strip()
+    lines = done.stdout.decode("utf-8", "replace").splitlines()
+    found = {name: value for line in lines for name, value in _assignment(line).items()}
+    first = lines[0].strip() if lines and not _assignment(lines[0]) else ""
+    return {"access_secret": first} | found
 
 
 def _check_profile(file: SettingsFile, name: str) -> Profile:

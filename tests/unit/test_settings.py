@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shlex
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -119,6 +120,20 @@ def test_an_env_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
 def test_a_command_can_print_the_secret() -> None:
     command = f"{sys.executable} -c \"print('s3cret')\""
     assert resolve(Profile(secret_command=command), environ={}).connection.access_secret.reveal() == "s3cret"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="split by POSIX rules")
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "NXLINK_ACCESS_KEY=key\\nexport NXLINK_ACCESS_SECRET='s3=cret'",
+        "s3=cret\\nNXLINK_ACCESS_KEY=key\\nuser: x",
+    ],
+)
+def test_a_command_can_print_all_credentials(printed: str) -> None:
+    command = shlex.join([sys.executable, "-c", f'print("{printed}")'])
+    found = resolve(Profile(secret_command=command), environ={}).connection
+    assert (found.access_key.reveal(), found.access_secret.reveal()) == ("key", "s3=cret")
 
 
 def test_a_secret_command_is_not_run_if_the_secret_is_known() -> None:
