@@ -7,8 +7,8 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from importer import contracts
 from importer.contracts import Endpoint
@@ -17,7 +17,7 @@ from importer.model import Verdict
 from importer.settings import Connection, Profile, RunOptions, require, resolve
 
 if TYPE_CHECKING:
-    from importer.api.client import Client, is_loopback
+    from importer.api.client import Client
 
 
 POLITE_RATE = 10.0
@@ -83,6 +83,8 @@ def sending(connection: Connection, options: RunOptions) -> Iterator[Sending]:
 
 def policy(options: RunOptions, connection: Connection) -> Policy:
     """How to deliver. To loopback, where nobody else is disturbed, there is no bound on the rate."""
+    from importer.api.client import is_loopback
+
     rate: float | None = options.rate
     if rate is None:
         host = urlsplit(connection.base_url or "").hostname or ""
