@@ -24,7 +24,7 @@ def python_with(*packages: str) -> str:
     if not done.exists():
         print(f"… an environment with {', '.join(packages)}", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        quiet = ["--quiet", "--disable-pip-version-check"]
+        quiet = ["--quiet", "--quiet", "--disable-pip-version-check"]
         subprocess.run([python, "-m", "pip", "install", *quiet, *packages], check=True)
         done.touch()
     return str(python)

@@ -13,6 +13,8 @@ from statistics import median
 
 ROOT = Path(__file__).parents[2]
 PYTHON = sys.executable
+_FAILED = "the importer itself failed"
+"""Its exit code is that of rows which were not imported."""
 IMPORTER = (PYTHON, "-m", "importer")
 
 
@@ -51,8 +53,8 @@ def measure(
         _, status, usage = os.wait4(child.pid, 0)
         seconds = time.monotonic() - started
     child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode not in codes:
-        said = (folder / "output.txt").read_text("utf-8", "replace")[-2000:]
+    said = (folder / "output.txt").read_text("utf-8", "replace")[-2000:]
+    if child.returncode not in codes or _FAILED in said:
         raise RuntimeError(f"{command} ended with {child.returncode}:\n{said}")
     unit = 1 if sys.platform == "darwin" else 1024
     return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit, started)
