@@ -120,6 +120,8 @@ class Note:
     code: str
     found: tuple[tuple[str, object], ...] = ()
     """What fills the places in the sentence."""
+    quotes: bool = False
+    """Whether it quotes cells: such a note belongs in no log, and in no masked report."""
 
     def sentence(self, lang: str = "en") -> str:
         """What was found, and what was made of it."""

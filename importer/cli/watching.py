@@ -71,6 +71,8 @@ class Watcher:
         if plan.options.limit is not None:
             rows = plan.options.limit if rows is None else min(rows, plan.options.limit)
         for note in plan.notes:
+            if note.quotes and self._manner.log_json:
+                continue
             self._say(note.code, note.sentence(self._lang))
         if plan.destination is not None and not record.dry_run:
             self._say(

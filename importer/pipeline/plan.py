@@ -138,7 +138,7 @@ def _settle(
     escaped = own and source.delimiter is not None
     header = again.original_header(source.header, escaped=escaped) if own else source.header
     contract = _contract(options, connection)
-    notes = list(source.notes)
+    notes = [note for note in source.notes if not (options.mask and note.quotes)]
     sheets = _sheets(source, own)
     if chosen is None:
         choice = mappings.choose(header, contract, source.name, sheets)

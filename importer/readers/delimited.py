@@ -18,7 +18,7 @@ from importer.readers.decoding import REPLACEMENT, UNDECODED, stamp, tail, utf8_
 from importer.readers.dialect import Dialect, find_dialect
 from importer.readers.encoding import Encoding
 from importer.readers.footer import footer_notes, last_rows
-from importer.readers.header import LOOK_AT, Layout, TopRow, find_header, lay_out
+from importer.readers.header import LOOK_AT, Layout, TopRow, clean_name, find_header, lay_out
 from importer.readers.options import ReadOptions
 from importer.readers.records import Records, read_records
 from importer.readers.rows import Block, extra_cells, shown, to_chunks
@@ -239,7 +239,7 @@ class _Top:
         whole = self._final and not any(any(cells) for cells in records[self._rows :])
         header = find_header(top, self._options, self._name, whole=whole)
         skipped = header.number if header else 0
-        above = sum(1 for row in top[: max(skipped - 1, 0)] if any(row.cells))
+        above = [row for row in top[: max(skipped - 1, 0)] if any(map(clean_name, row.cells))]
         filled = _filled(records[skipped:])
         begin = self._read(skipped).consumed if skipped else 0
         layout = lay_out(header, above, filled)

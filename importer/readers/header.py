@@ -14,6 +14,7 @@ LOOK_AT = 20
 NAMES_NEEDED = 2
 _INVISIBLE = " \t\r\n\v\f\u00a0\u202f\u3000\u200b\u200c\u200d\u2060\ufeff"
 _TOLD_COLUMNS = 5
+_SHOWN_ROWS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +89,14 @@ def find_header(
 
 
 def lay_out(
-    header: TopRow | None, above: int, filled: Sequence[bool], places: Sequence[int] | None = None
+    header: TopRow | None,
+    above: Sequence[TopRow],
+    filled: Sequence[bool],
+    places: Sequence[int] | None = None,
 ) -> Layout:
     """Names for the columns of a table.
 
-    `above` counts the rows that hold something above the header; `filled[i]` tells whether the i-th column
+    `above` are the rows that hold something above the header; `filled[i]` tells whether the i-th column
     holds something in the rows looked at. A column without name and content is no column. `places` are the
     columns' positions in their sheet (0-based), if not 0, 1, 2 …
     """
@@ -101,7 +105,13 @@ def lay_out(
         width = max((at + 1 for at, full in enumerate(filled) if full), default=0)
         letters = (column_letter(place) for place in places[:width])
         return Layout(None, (*letters, *(None for _ in places[width:])))
-    notes = [Note("rows-above-header", (("rows", above), ("header_row", header.number)))] if above else []
+    notes = []
+    if above:
+        notes.append(Note("rows-above-header", (("rows", len(above)), ("header_row", header.number))))
+        found = ((row.number, _first_cells([row])) for row in above[:_SHOWN_ROWS])
+        notes += [
+            Note("row-above-header", (("row", at), ("found", cells)), quotes=True) for at, cells in found
+        ]
     names, renamed, lettered = _unique_names(header.cells, filled, places)
     if renamed:
         notes.append(Note("duplicate-header", (("names", _listed(renamed)),)))

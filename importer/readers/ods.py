@@ -187,11 +187,14 @@ class _Content(Handlers):
 
 
 def _number(value: str, shown: str) -> str:
-    """The number's digits, with leading zeros where they are shown."""
+    """The number's digits, with leading zeros where they are shown; what a truth value made by a formula
+    shows (LibreOffice stores it as a number)."""
     try:
         text = number_text(float(value))
     except ValueError:
         return shown or value
+    if text in ("0", "1") and shown.strip().upper() in ("TRUE", "FALSE"):
+        return shown.strip().upper()
     if _SHOWN.fullmatch(shown) and text.isdecimal():
         digits = re.sub(r"\D", "", shown)
         if len(digits) > 1 and digits.startswith("0") and digits.lstrip("0") == text.lstrip("0"):

@@ -12,7 +12,15 @@ import pyarrow.compute as pc
 from importer.columns import TEXT
 from importer.model import Chunk, Issue, Severity
 from importer.readers.footer import LAST_ROWS, footer_notes
-from importer.readers.header import LOOK_AT, Layout, TopRow, column_letter, find_header, lay_out
+from importer.readers.header import (
+    LOOK_AT,
+    Layout,
+    TopRow,
+    clean_name,
+    column_letter,
+    find_header,
+    lay_out,
+)
 from importer.readers.number_formats import Mask
 from importer.readers.options import ReadOptions
 from importer.readers.rows import Block, to_chunks
@@ -59,7 +67,7 @@ class Table:
         top = self.top(wanted if isinstance(wanted, int) else LOOK_AT)
         header = find_header(top, options, name, whole=not self.extent()[0])
         after = header.number if header else 0
-        above = sum(1 for row in top if row.number < after and any(row.cells))
+        above = [row for row in top if row.number < after and any(map(clean_name, row.cells))]
         layout = lay_out(header, above, self.filled(after), self.places)
         return replace(layout, notes=(*layout.notes, *footer_notes(self._last_rows(after))))
 

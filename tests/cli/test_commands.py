@@ -122,6 +122,18 @@ def test_what_holds_customers_is_readable_by_its_owner_alone(
     assert oct((work / "out").stat().st_mode & 0o777) == "0o700"
 
 
+def test_lines_above_the_header_are_shown_but_neither_masked_nor_logged(
+    importer: Command, tmp_path: Path
+) -> None:
+    file = tmp_path / "customers.csv"
+    file.write_text("Customers of May\nFirst name,Last name,E-mail\nAnn,Bo,a@example.com\n", "utf-8")
+    shown = importer("validate", file)
+    assert "above the header: Customers of May" in shown.out
+    assert "above the header: Customers of May" in importer("inspect", file).out
+    assert "of May" not in importer("validate", file, "--log-json").err
+    assert "of May" not in importer("validate", file, "--mask").out
+
+
 def test_log_json_is_one_object_a_line(importer: Command) -> None:
     done = importer("run", CSV, "--sandbox", "--log-json", "--quiet")
     events = [json.loads(line)["event"] for line in done.err.splitlines()]

@@ -122,7 +122,9 @@ def test_control_characters_are_told(tmp_path: Path) -> None:
 def test_lines_above_the_header_are_skipped_and_told(tmp_path: Path) -> None:
     with open_source(write(tmp_path, "Customers of May\n\n" + HEADER + "Ann,Bo,x\n"), OPTIONS) as source:
         assert source.header_row == 3
-        assert [note.code for note in source.notes] == ["rows-above-header"]
+        assert [note.code for note in source.notes] == ["rows-above-header", "row-above-header"]
+        assert source.notes[1].sentence() == "row 1, above the header: Customers of May"
+        assert source.notes[1].quotes
         (chunk,) = source.chunks()
     assert list(chunk.frame.index) == [4]
 

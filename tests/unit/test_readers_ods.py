@@ -69,6 +69,19 @@ def test_cells_come_as_they_are_shown(tmp_path: Path) -> None:
     ]
 
 
+def test_a_truth_value_made_by_a_formula_is_no_number(tmp_path: Path) -> None:
+    cell = '<table:table-cell table:formula="of:=TRUE()" office:value-type="float" office:value="{}">{}'
+    shown = "<text:p>{}</text:p></table:table-cell>"
+    row = "".join(cell.format(*pair) for pair in ((1, shown.format("TRUE")), (0, shown.format("False"))))
+    path = tmp_path / "customers.ods"
+    path.write_bytes(
+        ods(content(f"<table:table-row>{HEADER}</table:table-row><table:table-row>{row}</table:table-row>"))
+    )
+    with open_source(path, OPTIONS) as source:
+        (chunk,) = source.chunks()
+    assert chunk.frame.to_numpy().tolist() == [["TRUE", "FALSE", ""]]
+
+
 def test_a_hidden_sheet_is_read_by_name_only(tmp_path: Path) -> None:
     hidden = f'<table:table table:name="H" table:style-name="h">{ROWS}</table:table>'
     path = tmp_path / "customers.ods"
