@@ -133,10 +133,15 @@ def proved(parts: Iterator[pd.Series]) -> Order:
 
 
 def ordered(text: str, order: Order) -> str | None:
-    """A year-last date read in a proved order; None if it is none, or the order isn't proved."""
+    """A year-last date read in a proved order; None if it is none, or the order isn't proved.
+
+    05/05/1990 needs no proof, but is in doubt like all others where the column contradicts itself.
+    """
     both = readings(text)
     if both is None:
         return None
+    if order is Order.UNPROVED and both[0] == both[1]:
+        return both[0]
     return both[0] if order is Order.DAY_FIRST else both[1] if order is Order.MONTH_FIRST else None
 
 

@@ -147,12 +147,13 @@ def test_an_unproved_date_is_ambiguous_and_both_readings_are_told() -> None:
     found, issues = birthdays("5/7/1990", "1990-01-02")
     assert found == [None, "1990-01-02"]
     assert issues == [("ambiguous-date", 2, "1990-07-05 / 1990-05-07")]
+    assert birthdays("5/5/1990", "12.12.1990") == (["1990-05-05", "1990-12-12"], [])
 
 
 def test_a_column_that_contradicts_itself_is_ambiguous_throughout() -> None:
-    found, issues = birthdays("25/12/1990", "12/25/1990", "1/2/1990")
-    assert found == [None, None, None]
-    assert [code for code, *_ in issues] == ["ambiguous-date"] * 3
+    found, issues = birthdays("25/12/1990", "12/25/1990", "1/2/1990", "5/5/1990")
+    assert found == [None] * 4
+    assert [code for code, *_ in issues] == ["ambiguous-date"] * 4
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

@@ -118,13 +118,17 @@ def test_the_fast_way_and_the_careful_way_read_alike(text: str, block: int) -> N
         assert read(raw, delimiter=",") == whole
 
 
-def count_records(text: str, delimiter: str) -> int:
-    """How many rows a person would count: an independent, plain reading, character by character."""
-    count = at = 0
+def plain_records(text: str, delimiter: str) -> Iterator[str]:
+    """The rows a person would count: an independent, plain reading, character by character."""
+    at = 0
     while at < len(text):
-        count += 1
-        at = _record_end(text, at, delimiter)
-    return count
+        end = _record_end(text, at, delimiter)
+        yield text[at:end]
+        at = end
+
+
+def count_records(text: str, delimiter: str) -> int:
+    return sum(1 for _ in plain_records(text, delimiter))
 
 
 def _line_end(text: str, at: int) -> int:
@@ -206,6 +210,9 @@ def test_damaged_bytes_give_a_clean_reading_or_a_clean_error(raw: bytes) -> None
     text = raw.decode("utf-8", "replace").removeprefix("\ufeff")
     assert last == count_records(text, ",")
     assert set(rows) <= set(range(2, last + 1))
+    for number, record in enumerate(plain_records(text, ","), 1):
+        if number > min(rows, default=last) and number not in rows:
+            assert not record.strip(' ",\t\r\n\0'), "only blank rows are left out"
     assert {issue.row for issue in issues} <= set(rows)
     assert all(len(cells) == len(next(iter(rows.values()))) for cells in rows.values())
 
