@@ -22,7 +22,7 @@ from importer.journal import RunJournal
 from importer.model import Batch, Chunk, Outcome, Status
 from importer.pipeline.ahead import read_ahead
 from importer.pipeline.checking import Checked, Checker, Rules
-from importer.pipeline.damage import NOT_CORRECTED, with_fingerprints
+from importer.pipeline.damage import MARKED, with_marks
 from importer.pipeline.plan import Plan
 from importer.pipeline.prior import PriorImports
 from importer.pipeline.replay import Replay
@@ -174,8 +174,8 @@ class Flow:
         for outcome in outcomes:
             self.reports.settle(outcome)
         if journal is not None:
-            noted = with_fingerprints(chunk, checked.issues, outcomes)
-            journal.settle([one for one in noted if one.code == NOT_CORRECTED or not self.memory.dry])
+            noted = with_marks(chunk, checked.issues, outcomes, self.plan.identifiers)
+            journal.settle([one for one in noted if one.code == MARKED or not self.memory.dry])
         self.phases.reporting += time.perf_counter() - clock
 
     def _remembered(self, checked: Checked) -> Customers:
@@ -248,7 +248,7 @@ def _wanted(chunks: Iterator[Chunk], plan: Plan, memory: Memory) -> Iterator[_Re
             chunk, said = again.restore(chunk, escaped=plan.escaped)
             if memory.prior is not None:
                 imported = memory.prior.imported(said)
-                chunk = memory.prior.with_uncorrected(chunk, said)
+                chunk = memory.prior.with_unseen(chunk, said, plan.identifiers)
                 if memory.journal is not None and not memory.dry:
                     for origin in memory.prior.origins(said, ~imported):
                         rows = chunk.frame.index.to_numpy()[origin.places]

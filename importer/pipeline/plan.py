@@ -55,6 +55,12 @@ class Plan:
         return tuple(name for name in self.header if name not in unused)
 
     @property
+    def identifiers(self) -> tuple[str, ...]:
+        """The columns in which a digit lost is a different customer."""
+        fields = (field.name for field in self.contract.fields if field.identifier)
+        return tuple(column for name in fields for column in self.mapper.columns.get(name, ()))
+
+    @property
     def escaped(self) -> bool:
         """True where cells carry one ' before what a spreadsheet program would take for a formula."""
         return self.again and self.source.delimiter is not None

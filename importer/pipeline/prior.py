@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from importer.errors import JournalError
 from importer.journal import Journal, Known, RowsOfRun
-from importer.model import Chunk, Status
-from importer.pipeline.damage import NOT_CORRECTED, uncorrected
+from importer.model import Chunk, Issue
+from importer.pipeline.damage import MARKED, Mark, unseen_damage
 from importer.reports.again import Prior
 
 
@@ -44,22 +44,22 @@ class PriorImports:
                 found |= (runs == run) & (sheets == sheet) & np.isin(said.rows, rows)
         return found
 
-    def with_uncorrected(self, chunk: Chunk, said: Prior) -> Chunk:
-        """The chunk with issues for rows that came back as they were refused."""
-        refused: list[str | None] = [None] * len(said.rows)
+    def with_unseen(self, chunk: Chunk, said: Prior, identifiers: Sequence[str]) -> Chunk:
+        """The chunk with issues for damage that its cells don't show: see `importer.pipeline.damage`."""
+        issues: list[Issue] = []
+        numbers = chunk.frame.index.to_numpy()
         runs, sheets = _objects(said)
         for run, sheet in set(zip(runs.tolist(), sheets.tolist(), strict=True)):
             known = self._known(str(run).strip())
             if known is None:
                 continue
             places = np.flatnonzero((runs == run) & (sheets == sheet))
-            for place, index in zip(
-                places.tolist(), known.look(sheet, said.rows[places]).tolist(), strict=True
-            ):
-                fate = known.fates[index] if index >= 0 else None
-                if fate is not None and fate.status is Status.INVALID and fate.code == NOT_CORRECTED:
-                    refused[place] = fate.message
-        issues = tuple(uncorrected(chunk, said, refused))
+            fates = known.look(sheet, said.rows[places])
+            for place, index in zip(places.tolist(), fates.tolist(), strict=True):
+                if index >= 0 and known.fates[index].code == MARKED:
+                    mark = Mark.of(known.fates[index].message)
+                    text = said.issues[place].as_py()
+                    issues += unseen_damage(chunk, int(numbers[place]), text, mark, identifiers)
         return replace(chunk, issues=(*chunk.issues, *issues)) if issues else chunk
 
     def origins(self, said: Prior, wanted: np.ndarray) -> Iterator[Origin]:

@@ -100,3 +100,18 @@ def test_a_run_that_never_started_is_nothing_to_resume(
     assert importer("run", "a.csv", "--report-dir", "taken/out").code == 2
     done = importer("resume")
     assert (done.code, "nothing to resume" in done.out) == (0, True)
+
+
+def test_zeros_that_a_spreadsheet_program_took_off_a_phone_are_missed(
+    importer: Command, settings: Connection, box: Sandbox, work: Path, first: list[str]
+) -> None:
+    (work / "a.csv").write_text(HEADER + "Bob,,008613812345671,,\nAna,Li,008613812345672,,\n")
+    assert importer(*first, "a.csv", "--report-dir", "out").code == 1
+    text = (work / "out" / "rejects.csv").read_text("utf-8-sig").replace("Bob,,", "Bob,Two,")
+    (work / "damaged.csv").write_text(text.replace("008613812345671", "8613812345671"), "utf-8-sig")
+    assert importer("run", "damaged.csv", "--report-dir", "again").code == 1
+    (row,) = results(work / "again")
+    assert row["_issues"] == "lossy-number:SMS Phone"
+    assert "008613812345671" in row["_message"]
+    (work / "whole.csv").write_text(text, "utf-8-sig")
+    assert importer("run", "whole.csv").code == 0
