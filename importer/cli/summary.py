@@ -11,7 +11,6 @@ from rich.text import Text
 
 from importer.model import Destination, IssueGroup, Mode, RunSummary, Severity, Status
 from importer.reports import Closed, ReasonGroup, wording
-from importer.reports.plan import REPORT_HTML
 from importer.reports.sentences import said
 from importer.reports.wording import word
 
@@ -174,11 +173,6 @@ def _next(console: Console, closed: Closed, lang: str) -> None:
         console.print()
         done = "summary-all-valid" if closed.summary.dry_run else "summary-all-done"
         _print(console, Text(word(done, lang), style="green"))
-
-
-def page_of(closed: Closed) -> str:
-    """Where report.html lies; empty if it could not be written."""
-    return next((str(file.path) for file in closed.files if file.name == REPORT_HTML), "")
 
 
 def _took(summary: RunSummary, lang: str) -> str:
