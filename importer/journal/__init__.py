@@ -6,7 +6,7 @@ keeps row numbers, hashes and answers; never a secret, never a customer's data.
 
 from __future__ import annotations
 
-from importer.journal.known import NOTHING, Fate, Known
+from importer.journal.known import NOTHING, Fate, Known, united
 from importer.journal.records import (
     BatchState,
     Begun,
@@ -36,4 +36,5 @@ __all__ = [
     "RunState",
     "Settled",
     "new_run_id",
+    "united",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,6 +119,15 @@ class Known:
                 message=fate.message,
                 trace_id=fate.trace_id,
             )
+
+
+def united(parts: Iterable[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Row numbers by sheet (int64, ascending) that stand in any of the parts."""
+    found: dict[str, np.ndarray] = {}
+    for part in parts:
+        for sheet, rows in part.items():
+            found[sheet] = np.union1d(found[sheet], rows) if sheet in found else rows
+    return found
 
 
 @dataclass(frozen=True, slots=True)

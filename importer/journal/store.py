@@ -16,7 +16,7 @@ from importer.errors import UnknownRunError
 from importer.journal import rows
 from importer.journal.database import BUSY_SECONDS, FILE_NAME, Database, state_folder
 from importer.journal.jobs import JobHistory
-from importer.journal.known import Known
+from importer.journal.known import Known, united
 from importer.journal.locks import Lock, Locks, holder
 from importer.journal.records import Kind, RequestRecord, RunRecord, RunState
 from importer.journal.run import RunJournal
@@ -196,19 +196,19 @@ class Journal:
         Rows of a report that were skipped, since an earlier run had imported them, count as well. Empty if
         the journal does not know the run, or it went elsewhere.
         """
-        found: dict[str, np.ndarray] = {}
+        parts: list[dict[str, np.ndarray]] = []
         waiting = self._records("WHERE id = ?", (run_id,))
         while waiting:
             record = waiting.pop()
             if record.destination_key != destination_key or record.dry_run:
                 continue
             known = self.known(record.id)
-            for sheet in known.sheets:
-                new = known.rows(sheet, Status.IMPORTED)
-                new = np.union1d(new, known.coded(sheet, Status.SKIPPED, "imported-before"))
-                found[sheet] = np.union1d(found[sheet], new) if sheet in found else new
+            parts.append({sheet: known.rows(sheet, Status.IMPORTED) for sheet in known.sheets})
+            parts.append(
+                {sheet: known.coded(sheet, Status.SKIPPED, "imported-before") for sheet in known.sheets}
+            )
             waiting += [child for child in self.children(record.id) if child.kind is Kind.RETRY]
-        return found
+        return united(parts)
 
     def imported_by_reports(
         self, run_id: str, destination_key: str, before: datetime | None = None

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import numpy as np
 
-from importer.journal import Journal, Kind, Known, RunRecord
+from importer.journal import Journal, Kind, Known, RunRecord, united
 from importer.model import Outcome, Status
 from importer.pipeline.flow import checked_chunks
 from importer.pipeline.plan import Plan
@@ -58,18 +58,14 @@ def left_over(
 
 def imported_since(journal: Journal, record: RunRecord, before: datetime | None) -> dict[str, np.ndarray]:
     """The rows of a run's source, by sheet, that it, its retries and their corrected reports brought in."""
-    found: dict[str, np.ndarray] = {}
-    there = record.destination_key
+    parts: list[Mapping[str, np.ndarray]] = []
     for member in family(journal, record):
         if before is not None and (member.started is None or member.started >= before):
             continue
         known = journal.known(member.id)
-        parts = [{sheet: known.rows(sheet, Status.IMPORTED) for sheet in known.sheets}]
-        parts.append(journal.imported_by_reports(member.id, there, before))
-        for part in parts:
-            for sheet, rows in part.items():
-                found[sheet] = np.union1d(found[sheet], rows) if sheet in found else rows
-    return found
+        parts.append({sheet: known.rows(sheet, Status.IMPORTED) for sheet in known.sheets})
+        parts.append(journal.imported_by_reports(member.id, record.destination_key, before))
+    return united(parts)
 
 
 def family(journal: Journal, record: RunRecord) -> list[RunRecord]:
