@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from importer.model import Chunk, MappedChunk
+
 TEXT = pa.large_string()
 
 
@@ -31,6 +33,15 @@ def frame(columns: Mapping[str, pa.Array | pa.ChunkedArray], rows: np.ndarray) -
 def arrow(series: pd.Series) -> pa.Array:
     """The Arrow array (`large_string`, one piece) behind a Series of text."""
     return _one(pa.array(series, type=TEXT) if series.dtype == object else series.array.__arrow_array__())
+
+
+def text(part: Chunk | MappedChunk, name: str) -> pa.Array:
+    """A column of the part's frame as `arrow` gives it. pandas is asked once, since it takes as long for that
+    as a look at some thousand cells."""
+    found = part.texts.get(name)
+    if found is None:
+        found = part.texts[name] = arrow(part.frame[name])
+    return found
 
 
 def spare_memory() -> None:

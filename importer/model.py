@@ -16,6 +16,7 @@ from importer import messages
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    import pyarrow as pa
 
 
 class Mode(IntEnum):
@@ -111,6 +112,8 @@ class Chunk:
     sheet: str
     frame: pd.DataFrame
     issues: tuple[Issue, ...] = ()
+    texts: dict[str, pa.Array] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What `columns.text` has asked of the frame, or whoever made it knew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,8 @@ class MappedChunk:
     columns: Mapping[str, str]
     issues: tuple[Issue, ...] = ()
     skips: tuple[Skip, ...] = ()
+    texts: dict[str, pa.Array] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """As in `Chunk`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,25 +58,20 @@ class _Column:
         self.field = field
         self.sheet = mapped.sheet
         self.column = mapped.columns.get(field.name, field.name)
-        self.values = columns.arrow(mapped.frame[field.name])
+        self.values = columns.text(mapped, field.name)
         self.shapes = Shapes(self.values)
         self.rows: np.ndarray = mapped.frame.index.to_numpy()
 
     def issues(
         self, code: str, severity: Severity, positions: Sequence[int] | np.ndarray, **more: Any
     ) -> list[Issue]:
+        places = np.asarray(positions, dtype=np.int64)
+        if not places.size:
+            return []
+        rows, texts = self.rows[places].tolist(), self.values.take(pa.array(places)).to_pylist()
         return [
-            Issue(
-                code=code,
-                severity=severity,
-                row=int(self.rows[position]),
-                sheet=self.sheet,
-                column=self.column,
-                field=self.field.name,
-                found=self.values[int(position)].as_py(),
-                **more,
-            )
-            for position in positions
+            Issue(code, severity, row, self.sheet, self.column, self.field.name, text, **more)
+            for row, text in zip(rows, texts, strict=True)
         ]
 
     def distinct_where(self, wrong: Callable[[str], bool]) -> np.ndarray:
@@ -166,7 +161,7 @@ def _no_contact(mapped: MappedChunk, contract: Contract) -> Iterator[Issue]:
     without = np.ones(len(mapped.frame), dtype=bool)
     for name in contract.contact_fields:
         if name in mapped.frame.columns:
-            without &= ~Shapes(columns.arrow(mapped.frame[name])).filled
+            without &= ~Shapes(columns.text(mapped, name)).filled
     for row in mapped.frame.index.to_numpy()[without].tolist():
         yield Issue("no-contact", Severity.WARNING, row, mapped.sheet)
 

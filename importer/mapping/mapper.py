@@ -96,13 +96,15 @@ class Mapper:
         fields = work.fields()
         index = chunk.frame.index.to_numpy()
         skipped = {row for skip in skips for row in skip.rows.tolist()} if work.issues else set()
-        return MappedChunk(
+        mapped = MappedChunk(
             sheet=chunk.sheet,
             frame=columns.frame(fields, index),
             columns={name: self._told_as(name) for name in fields},
             issues=tuple(issue for issue in work.issues if issue.row not in skipped),
             skips=tuple(skips),
         )
+        mapped.texts.update(fields)
+        return mapped
 
     def order(self, column: str) -> Order:
         """What all the year-last dates of a column prove about their order."""
@@ -147,7 +149,7 @@ class _Work:
         if column not in self.chunk.frame.columns:
             # A sheet of several that lacks this column.
             return constant("", self.rows)
-        return filled(columns.arrow(self.chunk.frame[column]))
+        return filled(columns.text(self.chunk, column))
 
     def cell(self, column: str) -> pa.Array:
         if column not in self._trimmed:

@@ -11,8 +11,8 @@ from collections.abc import Generator, Iterator
 
 from importer.model import Chunk
 
-WAITING = 1
-"""Chunks that may wait to be checked."""
+AHEAD = 1
+"""Chunks that are parsed, or wait to be checked, beside the one that is checked."""
 
 _Item = Chunk | BaseException | None
 
@@ -22,33 +22,30 @@ def read_ahead(chunks: Iterator[Chunk]) -> Generator[Chunk]:
 
     Whoever stops early closes the generator: the reading then ends before `close` returns.
     """
-    waiting: queue.Queue[_Item] = queue.Queue(WAITING)
+    read_so_far: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+    room = threading.Semaphore(AHEAD)
     enough = threading.Event()
 
     def read() -> None:
         ending: BaseException | None = None
         try:
-            for chunk in chunks:
-                waiting.put(chunk)
-                if enough.is_set():
-                    return
+            # Room first: a chunk that is parsed takes memory, whether or not there is a place for it.
+            while room.acquire() and not enough.is_set() and (chunk := next(chunks, None)) is not None:
+                read_so_far.put(chunk)
         except BaseException as error:
             ending = error
-        waiting.put(ending)
+        read_so_far.put(ending)
 
     thread = threading.Thread(target=read, name="reading", daemon=True)
     thread.start()
     try:
-        while isinstance(item := waiting.get(), Chunk):
+        while isinstance(item := read_so_far.get(), Chunk):
+            room.release()
             yield item
+            del item
         if item is not None:
             raise item
     finally:
         enough.set()
-        while thread.is_alive():
-            # Makes room for a reader that waits to hand over what nobody wants any more.
-            try:
-                waiting.get(timeout=0.05)
-            except queue.Empty:
-                continue
+        room.release()
         thread.join()

@@ -70,7 +70,7 @@ class Checker:
         outcomes += _outcome(chunk.sheet, rows[invalid], Status.INVALID)
         if before.any():
             self._claim_imported(mapped, before & self._sendable(mapped))
-        customers = batching.encode(chunk.sheet, mapped.frame, self._contract, ~skipped & ~invalid)
+        customers = batching.encode(mapped, self._contract, ~skipped & ~invalid)
         judged = self._claims.judge(customers)
         return self._settled(chunk, issues, outcomes, customers, judged)
 
@@ -103,11 +103,11 @@ class Checker:
         return tuple(dataclasses.replace(issue, severity=Severity.ERROR) for issue in issues)
 
     def _sendable(self, mapped: MappedChunk) -> np.ndarray:
-        first = mapped.frame[self._contract.fields[0].name]
-        return first.notna().to_numpy(dtype=bool)
+        first = columns.text(mapped, self._contract.fields[0].name)
+        return np.asarray(first.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
 
     def _claim_imported(self, mapped: MappedChunk, mask: np.ndarray) -> None:
-        self._claims.claim(batching.encode(mapped.sheet, mapped.frame, self._contract, mask))
+        self._claims.claim(batching.encode(mapped, self._contract, mask))
 
     def _settled(
         self,
@@ -140,7 +140,7 @@ _ERRORS = ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!")
 def _written_errors(chunk: Chunk, name: str) -> Iterator[Issue]:
     if name not in chunk.frame.columns:
         return
-    cells = columns.arrow(chunk.frame[name])
+    cells = columns.text(chunk, name)
     if not (columns.memory(cells)[1] == ord("#")).any():
         return
     written = pc.is_in(pc.utf8_trim_whitespace(cells), value_set=columns.array(_ERRORS))

@@ -69,4 +69,4 @@ def too_many_invalid(limit: float) -> Gate:
 def _filled(chunk: Chunk, name: str) -> int:
     if name not in chunk.frame.columns:
         return 0
-    return int(pc.sum(pc.not_equal(columns.arrow(chunk.frame[name]), "")).as_py() or 0)
+    return int(pc.sum(pc.not_equal(columns.text(chunk, name), "")).as_py() or 0)

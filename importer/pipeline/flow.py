@@ -149,6 +149,7 @@ class Flow:
                     self._report(checked)
                     for batch in batcher.add(self._remembered(checked)):
                         self._submit(batch)
+                    del checked  # its customers need not wait in memory for those of the next chunk
                     self.pulse()
             except InputError as error:
                 # What has been read is settled and reported; whoever runs the flow says why it is not all.
@@ -223,6 +224,7 @@ def checked_chunks(
             checked = checker.check(*found)
             phases.checking += time.perf_counter() - read
             yield checked
+            del checked, found
 
 
 def _chunks(plan: Plan, memory: Memory) -> Generator[_Read]:

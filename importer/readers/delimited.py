@@ -28,6 +28,9 @@ _TAIL = 1 << 13
 _SAMPLE = 1 << 20
 _SAMPLE_ROWS = 200
 _LONGEST_RECORD = 1 << 26
+_SLACK = 0.97
+"""Blocks are aimed a little below a chunk's rows: one row too many makes a second, tiny chunk, which costs as
+many calls as a full one."""
 _LEAST_BLOCK, _FIRST_BLOCK, _MOST_BLOCK = 1 << 16, 1 << 18, 1 << 24
 
 
@@ -97,7 +100,8 @@ class DelimitedSource(Source):
             if rows:
                 yield block, rows
                 row += rows
-                target = min(max(int(consumed / rows * self._options.chunk_rows), _LEAST_BLOCK), _MOST_BLOCK)
+                aim = int(consumed / rows * self._options.chunk_rows * _SLACK)
+                target = min(max(aim, _LEAST_BLOCK), _MOST_BLOCK)
                 pending = pending[consumed:]
             elif pending:
                 if target >= _LONGEST_RECORD:

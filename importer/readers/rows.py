@@ -51,11 +51,11 @@ def _cut(
     chunks = []
     for begin in range(0, len(rows), most):
         part = rows[begin : begin + most]
-        frame = text_columns.frame(
-            {name: column.slice(begin, most) for name, column in columns.items()}, part
-        )
+        texts = {name: column.slice(begin, most) for name, column in columns.items()}
         own = tuple(issue for issue in issues if part[0] <= issue.row <= part[-1]) if issues else ()
-        chunks.append(Chunk(sheet, frame, own))
+        chunk = Chunk(sheet, text_columns.frame(texts, part), own)
+        chunk.texts.update(texts)
+        chunks.append(chunk)
     return chunks
 
 

@@ -76,7 +76,7 @@ def _name(name: str, escaped: bool) -> str:
 def _own(chunk: Chunk, name: str, escaped: bool) -> pa.Array:
     if name not in chunk.frame.columns:
         return pa.array([""] * len(chunk.frame), type=columns.TEXT)
-    column = columns.arrow(chunk.frame[name])
+    column = columns.text(chunk, name)
     return cells.unescaped(column) if escaped else column
 
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from importer.model import Issue, Outcome, Status
+from importer.model import Chunk, Issue, Outcome, Status
 
 UNSETTLED = -1
 
@@ -47,19 +46,21 @@ class RowIssues:
 class SettledChunk:
     """Consecutive rows of one sheet, all with their final status.
 
-    `frame` holds the cells as they were read, its index the row numbers; `fate[i]` (int32) is the place in
-    `fates` of row i.
+    `chunk` holds the cells as they were read; `fate[i]` (int32) is the place in `fates` of row i.
     """
 
-    sheet: str
-    frame: pd.DataFrame
+    chunk: Chunk
     fate: np.ndarray
     fates: tuple[Fate, ...]
     issues: RowIssues
 
     @property
+    def sheet(self) -> str:
+        return self.chunk.sheet
+
+    @property
     def rows(self) -> np.ndarray:
-        rows: np.ndarray = self.frame.index.to_numpy()
+        rows: np.ndarray = self.chunk.frame.index.to_numpy()
         return rows
 
     def where(self, wanted: set[Status] | frozenset[Status]) -> np.ndarray:

@@ -50,7 +50,7 @@ class _Open:
         return None
 
     def settled(self) -> SettledChunk:
-        return SettledChunk(self.chunk.sheet, self.chunk.frame, self.fate, tuple(self.fates), self.issues)
+        return SettledChunk(self.chunk, self.fate, tuple(self.fates), self.issues)
 
 
 class _Lane:

@@ -124,11 +124,11 @@ class Scribe:
         return Lines(chunk.rows, own, self._cells(chunk), *self._bad_cells(chunk))
 
     def _cells(self, chunk: SettledChunk) -> tuple[pa.Array, ...]:
-        frame = chunk.frame
-        if tuple(frame.columns) == self._plan.origin.header:
-            return tuple(columns.arrow(frame.iloc[:, place]) for place in range(frame.shape[1]))
-        empty = pa.repeat(pa.scalar("", columns.TEXT), len(frame))
-        return tuple(columns.arrow(frame[name]) if name in frame.columns else empty for name in self._columns)
+        read = chunk.chunk
+        known = set(read.frame.columns)
+        lacking = 0 if self._columns.keys() <= known else len(read.frame)
+        empty = pa.repeat(pa.scalar("", columns.TEXT), lacking)
+        return tuple(columns.text(read, name) if name in known else empty for name in self._columns)
 
     def _messages(self, chunk: SettledChunk, fate: np.ndarray | None) -> Spread:
         """What the outcome says; for invalid rows of which it says nothing, the sentences of their errors."""

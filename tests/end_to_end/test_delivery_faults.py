@@ -20,7 +20,7 @@ from importer.api.transport import Timeouts
 from importer.batching import Batcher, Envelope
 from importer.delivery import Delivery, Policy
 from importer.journal import Journal, RunRecord
-from importer.model import Mode, Outcome, Status
+from importer.model import MappedChunk, Mode, Outcome, Status
 from importer.pipeline.replay import Replay
 from importer.pipeline.sending import BatchCreate
 from importer.sandbox import Sandbox
@@ -90,7 +90,7 @@ def customers():
         "remark": ["bad row" if n + 2 in BAD else None for n in number],
     }
     frame = columns.frame({name: columns.array(values) for name, values in given.items()}, number + 2)
-    return batching.encode("", frame, contracts.load("sea"))
+    return batching.encode(MappedChunk("", frame, {}), contracts.load("sea"))
 
 
 class Bench:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from importer import batching, columns, contracts
 from importer.batching import Batcher, Customers, Envelope
-from importer.model import Mode
+from importer.model import MappedChunk, Mode
 
 SEA = contracts.load("sea")
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
@@ -31,7 +31,7 @@ def test_encoded_rows_are_what_json_reads_back(rows: list[dict[str, str]]) -> No
     frame = columns.frame(
         {name: columns.array([row.get(name) for row in rows]) for name in names}, np.arange(2, 2 + len(rows))
     )
-    encoded = batching.encode("", frame, SEA).encoded
+    encoded = batching.encode(MappedChunk("", frame, {}), SEA).encoded
     expected = [{k: int(v) if k == "gender" else v for k, v in row.items()} for row in rows]
     assert [json.loads(customer) for customer in encoded] == expected
 
@@ -45,7 +45,7 @@ def test_json_is_utf8_without_escapes_and_in_the_contracts_order() -> None:
         },
         np.array([2]),
     )
-    assert batching.encode("", frame, SEA).encoded == [
+    assert batching.encode(MappedChunk("", frame, {}), SEA).encoded == [
         '{"first_name":"张","last_name":"三","gender":1}'.encode()
     ]
 
@@ -53,7 +53,7 @@ def test_json_is_utf8_without_escapes_and_in_the_contracts_order() -> None:
 def test_a_row_without_the_first_field_is_refused() -> None:
     frame = columns.frame({"first_name": columns.array([None])}, np.array([2]))
     with pytest.raises(ValueError, match="first_name"):
-        batching.encode("", frame, SEA)
+        batching.encode(MappedChunk("", frame, {}), SEA)
 
 
 def test_the_same_contact_has_the_same_fingerprint_whatever_kind_of_phone_it_is() -> None:
@@ -66,7 +66,7 @@ def test_the_same_contact_has_the_same_fingerprint_whatever_kind_of_phone_it_is(
         },
         np.array([2, 3, 4]),
     )
-    first, second, third = batching.contact_sets(batching.encode("", frame, SEA))
+    first, second, third = batching.contact_sets(batching.encode(MappedChunk("", frame, {}), SEA))
     assert set(first) == set(second)
     assert third == ()
 
