@@ -16,7 +16,7 @@ from importer import columns
 
 _ZERO = np.uint8(ord("0"))
 _DAYS = np.array([0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
-_DAY_DIGITS = np.array([0, 1, 2, 3, 5, 6, 8, 9])
+_DAY_DIGITS = (0, 1, 2, 3, 5, 6, 8, 9)
 
 
 def table(characters: bytes) -> np.ndarray:
@@ -90,8 +90,7 @@ class Shapes:
         shaped = np.flatnonzero(self.lengths == 10)
         odd = self.filled.copy()
         if shaped.size:
-            cells = self._data[self._offsets[shaped][:, None] + np.arange(10)]
-            odd[shaped] = ~days(cells)
+            odd[shaped] = ~days(in_tens(self._data, self._offsets[shaped]))
         return np.flatnonzero(odd)
 
     def _rows(self, places: np.ndarray) -> np.ndarray:
@@ -100,20 +99,27 @@ class Shapes:
         return rows
 
 
+def in_tens(data: np.ndarray, begins: np.ndarray) -> np.ndarray:
+    """Texts of ten bytes that begin at these places, as ten lines: the i-th holds the i-th byte of each."""
+    cells = np.empty((10, len(begins)), dtype=np.uint8)
+    for place in range(10):
+        np.take(data[place:], begins, out=cells[place], mode="clip")
+    return cells
+
+
 def like_days(cells: np.ndarray) -> np.ndarray:
-    """For texts of ten bytes (uint8, one a line) whether each looks like yyyy-MM-dd."""
-    numbers = cells[:, _DAY_DIGITS] - _ZERO
-    found: np.ndarray = (numbers <= 9).all(axis=1) & (cells[:, 4] == ord("-")) & (cells[:, 7] == ord("-"))
+    """For texts in tens whether each looks like yyyy-MM-dd."""
+    found: np.ndarray = (cells[4] == ord("-")) & (cells[7] == ord("-"))
+    for place in _DAY_DIGITS:
+        found &= cells[place] - _ZERO <= 9
     return found
 
 
 def days(cells: np.ndarray) -> np.ndarray:
-    """For texts of ten bytes (uint8, one a line) whether each is a day of the calendar, yyyy-MM-dd."""
-    numbers = cells[:, _DAY_DIGITS] - _ZERO
-    good = like_days(cells)
-    y1, y2, y3, y4, m1, m2, d1, d2 = numbers.T.astype(np.int64)
+    """For texts in tens whether each is a day of the calendar, yyyy-MM-dd."""
+    y1, y2, y3, y4, m1, m2, d1, d2 = (cells[place].astype(np.int16) - _ZERO for place in _DAY_DIGITS)
     year, month, day = 1000 * y1 + 100 * y2 + 10 * y3 + y4, 10 * m1 + m2, 10 * d1 + d2
     leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
     longest = _DAYS[np.where((month >= 1) & (month <= 12), month, 0)] - ((month == 2) & ~leap)
-    found: np.ndarray = good & (year >= 1) & (day >= 1) & (day <= longest)
+    found: np.ndarray = like_days(cells) & (year >= 1) & (day >= 1) & (day <= longest)
     return found

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import re
 import zoneinfo
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import Any
+from itertools import repeat
 
 import numpy as np
 import pyarrow as pa
@@ -63,15 +63,20 @@ class _Column:
         self.rows: np.ndarray = mapped.frame.index.to_numpy()
 
     def issues(
-        self, code: str, severity: Severity, positions: Sequence[int] | np.ndarray, **more: Any
+        self,
+        code: str,
+        severity: Severity,
+        positions: np.ndarray,
+        limit: int | None = None,
+        lengths: Iterable[int | None] = repeat(None),
     ) -> list[Issue]:
-        places = np.asarray(positions, dtype=np.int64)
-        if not places.size:
+        """One issue for each position; `lengths` go with them."""
+        if not positions.size:
             return []
-        rows, texts = self.rows[places].tolist(), self.values.take(pa.array(places)).to_pylist()
+        rows, texts = self.rows[positions].tolist(), self.values.take(pa.array(positions)).to_pylist()
         return [
-            Issue(code, severity, row, self.sheet, self.column, self.field.name, text, **more)
-            for row, text in zip(rows, texts, strict=True)
+            Issue(code, severity, row, self.sheet, self.column, self.field.name, text, limit, length)
+            for row, text, length in zip(rows, texts, lengths, strict=False)
         ]
 
     def distinct_where(self, wrong: Callable[[str], bool]) -> np.ndarray:
@@ -95,11 +100,8 @@ class _Column:
         # No text has more characters than bytes.
         positions = self.shapes.longer_than(limit)
         lengths = pc.utf8_length(self.values.take(pa.array(positions))).to_numpy()
-        found: list[Issue] = []
-        for position, length in zip(positions.tolist(), lengths.tolist(), strict=True):
-            if length > limit:
-                found += self.issues("too-long", Severity.ERROR, [position], limit=limit, length=length)
-        return found
+        far = lengths > limit
+        return self.issues("too-long", Severity.ERROR, positions[far], limit, lengths[far].tolist())
 
 
 def _phone(check: _Column) -> Iterator[Issue]:

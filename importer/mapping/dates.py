@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from importer import columns
 from importer.mapping import words
 from importer.mapping.texts import from_memory, memory, nonempty
-from importer.shapes import days, like_days
+from importer.shapes import days, in_tens, like_days
 
 Look = Callable[[str], Iterator[pd.Series]]
 
@@ -54,11 +54,11 @@ FORMATS: Mapping[Order, tuple[str, ...]] = {
 """What a column proved as the formats of a mapping: where it contradicts itself, no year-last date counts."""
 
 
-def is_iso(column: pa.Array) -> np.ndarray:
-    """Which values look like yyyy-MM-dd already, or are empty; a bool array."""
-    found = ~nonempty(column)
+def unread(column: pa.Array) -> np.ndarray:
+    """Which values are filled and not yyyy-MM-dd yet, as a bool array."""
+    found = nonempty(column)
     places, cells = _tens(column)
-    found[places] = like_days(cells)
+    found[places] = ~like_days(cells)
     return found
 
 
@@ -66,12 +66,12 @@ def dashed(column: pa.Array) -> pa.Array:
     """The column with 1990/05/07 and 1990.05.07 as 1990-05-07 where that is a day; all at once, since whole
     columns are written so."""
     places, cells = _tens(column)
-    marks = cells[:, 4]
-    other = ((marks == ord("/")) | (marks == ord("."))) & (marks == cells[:, 7])
+    marks = cells[4]
+    other = ((marks == ord("/")) | (marks == ord("."))) & (marks == cells[7])
     if not other.any():
         return column
-    places, cells = places[other], cells[other]
-    cells[:, [4, 7]] = ord("-")
+    places, cells = places[other], cells[:, other]
+    cells[[4, 7]] = ord("-")
     offsets, data = memory(column)
     begins = offsets[places[days(cells)]]
     changed = data.copy()
@@ -80,12 +80,12 @@ def dashed(column: pa.Array) -> pa.Array:
 
 
 def _tens(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the texts of ten bytes, and these bytes, one text a line (a copy)."""
+    """Positions of the texts of ten bytes, and these bytes as `like_days` wants them (a copy)."""
     offsets, data = memory(column)
     places = np.flatnonzero(np.diff(offsets) == 10)
     if not places.size:
-        return places, np.empty((0, 10), dtype=np.uint8)
-    return places, data[offsets[places][:, None] + np.arange(10)]
+        return places, np.empty((10, 0), dtype=np.uint8)
+    return places, in_tens(data, offsets[places])
 
 
 @lru_cache(maxsize=32768)
@@ -229,9 +229,3 @@ def _day(year: str, month: str, day: str) -> str | None:
         return date(int(year), int(month), int(day)).isoformat()
     except ValueError:
         return None
-
-
-def unread(column: pa.Array) -> np.ndarray:
-    """Which values are filled and not yyyy-MM-dd yet, as a bool array."""
-    found: np.ndarray = ~is_iso(column) & nonempty(column)
-    return found

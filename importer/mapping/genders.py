@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from importer import columns
 from importer.mapping import words
-from importer.mapping.texts import BLANKS, memory, nonempty, rework, starting_with
+from importer.mapping.texts import BLANKS, memory, rework, rework_all, starting_with
 
 UNKNOWN = "\x00"
 
@@ -40,7 +40,7 @@ def codes(column: pa.Array, own_header: bool, letters: Letters | None = None) ->
             return UNKNOWN + text
         return found
 
-    coded = rework(column, nonempty(column), code)
+    coded = rework_all(column, code)
     bad = starting_with(coded, UNKNOWN) if seen else np.zeros(len(column), dtype=bool)
     return rework(coded, bad, lambda text: text.removeprefix(UNKNOWN)), bad
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from importer.mapping import phones
 from importer.mapping.document import FieldRule
-from importer.mapping.texts import choose, concat, mask, nonempty, rework
+from importer.mapping.texts import choose, concat, mask, rework, rework_all
 
 _EXTENSION = re.compile(r"\s*(?:;?\s*ext(?:ension|n)?\.?|x|#|转|分机)\s*:?\s*\d{1,6}\s*$", re.IGNORECASE)
 _INTERNATIONAL = r"^[\s'’(（]*[+＋]"
@@ -24,7 +24,7 @@ def read(column: pa.Array, rule: FieldRule, code: pa.Array | None = None) -> pa.
     """
     change = _rewriting(rule)
     if change:
-        column = rework(column, nonempty(column), change)
+        column = rework_all(column, change)
     plain = phones.digits(column)
     if code is None:
         return plain

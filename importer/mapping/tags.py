@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import pyarrow as pa
 
 from importer.mapping.names import matches
-from importer.mapping.texts import BLANKS, memory, nonempty, rework
+from importer.mapping.texts import BLANKS, memory, rework_all
 
 DEFAULT = (",", "，", "、")
 """Separators that mean nothing else in a cell of tags; `;` and `|` only by the mapping's word."""
@@ -60,7 +60,7 @@ def joined(column: pa.Array, separators: Sequence[str] = (), nothing: Sequence[s
         bare = (tag.strip(BLANKS) for tag in tags)
         return ",".join(tag for tag in bare if tag and not any(matches(one, tag) for one in nothing))
 
-    return rework(column, nonempty(column), one)
+    return rework_all(column, one)
 
 
 def _is_clean(column: pa.Array) -> bool:

@@ -144,6 +144,13 @@ def rework(column: pa.Array, where: np.ndarray, change: Callable[[str], str]) ->
     return pc.replace_with_mask(column, mask, changed.take(chosen.indices))
 
 
+def rework_all(column: pa.Array, change: Callable[[str], str]) -> pa.Array:
+    """The column with `change` applied to every filled value: once for each distinct text."""
+    chosen = column.dictionary_encode()
+    changed = [change(text) if text else text for text in chosen.dictionary.to_pylist()]
+    return pa.array(changed, type=TEXT).take(chosen.indices)
+
+
 def mask(found: pa.Array | pa.ChunkedArray) -> np.ndarray:
     """A bool array from an Arrow one; nulls are False."""
     if found.null_count:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,7 @@ from importer.mapping.texts import (
     memory,
     nonempty,
     rework,
+    rework_all,
     starting_with,
 )
 
@@ -83,13 +84,13 @@ def gathered(step: Step, cell: Callable[[str], pa.Array], rows: int) -> pa.Array
     if step.when is not None:
         column = choose(step.when.refused(cell(step.when.column)), "", column)
     if rule.several_at or rule.behind:
-        column = rework(column, nonempty(column), lambda text: _one_of(text, rule))
+        column = rework_all(column, lambda text: _one_of(text, rule))
     if step.name_rule:
         name_rule, place = step.name_rule, int(step.field.name == "last_name")
-        column = rework(column, nonempty(column), lambda text: people.split(text, name_rule)[place])
+        column = rework_all(column, lambda text: people.split(text, name_rule)[place])
     if rule.values:
         table = {key.strip().casefold(): value for key, value in rule.values.items()}
-        column = rework(column, nonempty(column), lambda text: table.get(text.strip().casefold(), text))
+        column = rework_all(column, lambda text: table.get(text.strip().casefold(), text))
     return column
 
 
@@ -136,19 +137,25 @@ def read_dates(
     where = dates.unread(column)
     if not where.any():
         return column, []
-    if formats:
-        wanted = ", ".join([*formats[:_TOLD], *["…"] * (len(formats) > _TOLD)])
-        formats = tuple(formats)
-        column = rework(
-            column, where, lambda text: dates.by_format(text, formats) or dates.year_first(text) or text
-        )
-        where = dates.unread(column)
-        fault = Fault("bad-date", where, lambda _: wanted, "date-in-no-format")
-        return column, [fault] if where.any() else []
+    unread = column.filter(pa.array(where))
+    read, faults = _by_formats(unread, tuple(formats)) if formats else _by_order(unread, order)
+    faults = [replace(fault, where=_among(where, fault.where)) for fault in faults]
+    return pc.replace_with_mask(column, pa.array(where), read), faults
+
+
+def _by_formats(column: pa.Array, formats: tuple[str, ...]) -> tuple[pa.Array, list[Fault]]:
+    """The same for texts of which none is yyyy-MM-dd yet."""
+    wanted = ", ".join([*formats[:_TOLD], *["…"] * (len(formats) > _TOLD)])
+    column = rework_all(column, lambda text: dates.by_format(text, formats) or dates.year_first(text) or text)
+    where = dates.unread(column)
+    fault = Fault("bad-date", where, lambda _: wanted, "date-in-no-format")
+    return column, [fault] if where.any() else []
+
+
+def _by_order(column: pa.Array, order: Callable[[], Order]) -> tuple[pa.Array, list[Fault]]:
+    """The same."""
     column = dates.dashed(column)
     where = dates.unread(column)
-    if not where.any():
-        return column, []
 
     def day(text: str) -> str:
         plain = dates.year_first(text)
@@ -163,6 +170,13 @@ def read_dates(
     column = rework(column, where, lambda text: text.removeprefix(_AMBIGUOUS))
     wording = "contradictory-dates" if order() is Order.CONTRADICTORY else None
     return column, [Fault("ambiguous-date", where, both_readings, wording)]
+
+
+def _among(mask: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """A mask over the rows at which another one is true, as a mask over all rows."""
+    found = np.zeros(len(mask), dtype=bool)
+    found[mask] = part
+    return found
 
 
 def both_readings(text: str) -> str | None:
@@ -209,9 +223,7 @@ def _one_of(text: str, rule: FieldRule) -> str:
 def _without(column: pa.Array, nothing: Sequence[str]) -> pa.Array:
     if not nothing:
         return column
-    return rework(
-        column, nonempty(column), lambda text: "" if any(matches(one, text) for one in nothing) else text
-    )
+    return rework_all(column, lambda text: "" if any(matches(one, text) for one in nothing) else text)
 
 
 def _mapped_to_codes(rule: FieldRule) -> bool:
