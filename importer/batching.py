@@ -1,85 +1,15 @@
-"""Valid rows become batches: columns are encoded to JSON once, a hundred customers make a body.
-
-A row's JSON holds its fields in the contract's order, UTF-8 without escapes beyond what JSON demands, and
-leaves missing values out. What is signed later is exactly what is built here.
-"""
+"""Customers become batches: a hundred make a body."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import overload
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from importer import columns
-from importer.contracts import Contract, Kind
-from importer.fingerprints import fingerprints
-from importer.model import Batch, MappedChunk, Mode
-from importer.shapes import Shapes
-
-_NOBODY = frozenset({0})
-_BACKSLASH = ord("\\")
-_MOST_DIGITS, _LENGTHS = 15, 16
-"""Digits of the longest phone (E.164), and how many lengths there are: both together fit 64 bits."""
-_NO_TEXT = pa.scalar(None, columns.TEXT)
-_NOTHING_FOR_NULL = {"null_handling": "replace", "null_replacement": ""}
-
-
-@dataclass(frozen=True, slots=True)
-class Customers:
-    """Rows of one sheet, encoded. All four have one length and belong together."""
-
-    sheet: str
-    rows: np.ndarray
-    """Row numbers, int64."""
-    encoded: list[bytes]
-    """JSON objects."""
-    contacts: np.ndarray
-    """Fingerprints of phones and e-mail, int64, one line a row, as many columns as there are contact fields,
-    0 where a row has none."""
-
-    def __len__(self) -> int:
-        return len(self.encoded)
-
-    def where(self, mask: np.ndarray) -> Customers:
-        """Only the rows at which the mask is true."""
-        if mask.all():
-            return self
-        kept = [customer for customer, keep in zip(self.encoded, mask.tolist(), strict=True) if keep]
-        return Customers(self.sheet, self.rows[mask], kept, self.contacts[mask])
-
-
-class ContactSets(Sequence[tuple[int, ...]]):
-    """The contacts of some rows, one tuple a row, made only when somebody looks."""
-
-    __slots__ = ("_made", "_table")
-
-    def __init__(self, table: np.ndarray) -> None:
-        """`table`: as in `Customers.contacts`."""
-        self._table = table
-        self._made: list[tuple[int, ...]] | None = None
-
-    def __len__(self) -> int:
-        return len(self._table)
-
-    @overload
-    def __getitem__(self, place: int) -> tuple[int, ...]: ...
-    @overload
-    def __getitem__(self, place: slice) -> ContactSets: ...
-    def __getitem__(self, place: int | slice) -> tuple[int, ...] | ContactSets:
-        if isinstance(place, slice):
-            return ContactSets(self._table[place])
-        return tuple(set(self._table[place].tolist()) - _NOBODY)
-
-    def __iter__(self) -> Iterator[tuple[int, ...]]:
-        if self._made is None:
-            self._made = [tuple(set(line) - _NOBODY) for line in self._table.tolist()]
-        return iter(self._made)
+from importer.customers import ContactSets, Customers
+from importer.model import Batch, Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,46 +23,11 @@ class Envelope:
 
     def body(self, customers: Sequence[bytes]) -> bytes:
         """The request's bytes: built once, signed for each attempt."""
-        head = f'{{"type":{int(self.mode)},"tenant_id":{int(self.tenant_id)},"app_key":{_quote(self.app_key)}'
+        key = json.dumps(self.app_key, ensure_ascii=False)
+        head = f'{{"type":{int(self.mode)},"tenant_id":{int(self.tenant_id)},"app_key":{key}'
         if self.strict_binding is not None:
             head += f',"strict_binding":{json.dumps(self.strict_binding)}'
         return b"".join((head.encode(), b',"customers":[', b",".join(customers), b"]}"))
-
-
-def encode(mapped: MappedChunk, contract: Contract, keep: np.ndarray | None = None) -> Customers:
-    """Encodes valid rows column by column.
-
-    `keep`, bool for each row, says which are valid; None: all. The contract's first field is a required one,
-    so every row has it. Raises ValueError if one has not.
-    """
-    rows = mapped.frame.index.to_numpy()
-    if not len(rows):
-        return Customers(mapped.sheet, rows, [], np.zeros((0, 0), dtype=np.int64))
-    first = contract.fields[0].name
-    if first not in mapped.frame.columns or not _all_valid(columns.text(mapped, first), keep):
-        raise ValueError(f"every row to be sent needs {first}")
-    objects = _Objects()
-    contacts: list[np.ndarray] = []
-    for field in contract.fields:
-        if field.name not in mapped.frame.columns:
-            continue
-        values = columns.text(mapped, field.name)
-        objects.add(field.name, values, number=field.kind is Kind.GENDER)
-        if field.name in contract.contact_fields:
-            contacts.append(_mailboxes(values) if field.kind is Kind.EMAIL else _phones(values))
-    encoded = objects.joined()
-    table = np.column_stack(contacts) if contacts else np.zeros((len(rows), 0), dtype=np.int64)
-    if keep is not None and not keep.all():
-        # One column of whole objects is filtered at a twelfth of what its parts cost.
-        rows, encoded, table = rows[keep], encoded.filter(pa.array(keep)), table[keep]
-    return Customers(mapped.sheet, rows, encoded.cast(pa.large_binary()).to_pylist(), table)
-
-
-def _all_valid(values: pa.Array, keep: np.ndarray | None) -> bool:
-    if not values.null_count:
-        return True
-    valid = values.is_valid().to_numpy(zero_copy_only=False)
-    return bool((valid if keep is None else valid[keep]).all())
 
 
 class Batcher:
@@ -192,85 +87,3 @@ def _widened(customers: Customers, other: Customers) -> np.ndarray:
 def _slice(customers: Customers, start: int, stop: int) -> Customers:
     cut = slice(start, stop)
     return Customers(customers.sheet, customers.rows[cut], customers.encoded[cut], customers.contacts[cut])
-
-
-class _Objects:
-    """The JSON objects of all rows, while column after column is added: what is joined in the end are as few
-    pieces as can be, since each costs its time in every row."""
-
-    def __init__(self) -> None:
-        self._pieces: list[pa.Array | pa.Scalar] = []
-        self._text = "{"
-        """What stands in every row behind the last piece."""
-
-    def add(self, name: str, values: pa.Array, *, number: bool) -> None:
-        """A member for each row that has a value; the first column has one in every row."""
-        quote = "" if number else '"'
-        comma = "," if self._pieces else ""
-        head = f"{comma}{_quote(name)}:{quote}"
-        inner = values if number else _escaped(values)
-        if values.null_count:
-            inner = pc.binary_join_element_wise(_scalar(head), inner, _scalar(quote), _scalar(""))
-            head = quote = ""
-        self._text += head
-        if self._text:
-            self._pieces.append(_scalar(self._text))
-        self._pieces.append(inner)
-        self._text = quote
-
-    def joined(self) -> pa.Array:
-        """The objects; nothing can be added any more."""
-        pieces = [*self._pieces, _scalar(self._text + "}"), _scalar("")]
-        self._pieces.clear()
-        return pc.binary_join_element_wise(*pieces, **_NOTHING_FOR_NULL)
-
-
-def _escaped(values: pa.Array) -> pa.Array:
-    """The texts as they stand between JSON's quotes. Only those that need it are touched."""
-    offsets, data = columns.memory(values)
-    hits = np.flatnonzero((data < 0x20) | (data == ord('"')) | (data == _BACKSLASH))
-    if not hits.size:
-        return values
-    special = np.zeros(len(values), dtype=bool)
-    special[np.searchsorted(offsets, hits, side="right") - 1] = True
-    inner = values.filter(pa.array(special))
-    for character in sorted(np.unique(data[hits]).tolist(), key=_BACKSLASH.__ne__):
-        text = chr(character)
-        inner = pc.replace_substring(inner, text, _quote(text)[1:-1])
-    return pc.replace_with_mask(values, pa.array(special), inner)
-
-
-def _mailboxes(values: pa.Array) -> np.ndarray:
-    """Fingerprints of e-mails: letter case tells no two mailboxes apart in practice, "" is no contact."""
-    return _fingerprints(pc.utf8_lower(values))
-
-
-def _phones(values: pa.Array) -> np.ndarray:
-    """Fingerprints of phones: of digits the number and how many they are, which no two share and which costs
-    a fifth of a hash; of anything else, which `sea` may be sent, its hash."""
-    shapes = Shapes(values)
-    odd = shapes.unlike_digits(1, _MOST_DIGITS)
-    digits = shapes.filled.copy()
-    digits[odd] = False
-    plain = values if digits.all() else pc.if_else(pa.array(digits), values, _NO_TEXT)
-    numbers = plain.cast(pa.int64()).fill_null(0).to_numpy()
-    found: np.ndarray = np.where(digits, numbers * _LENGTHS + shapes.lengths, 0)
-    if odd.size:
-        found[odd] = _fingerprints(values.take(pa.array(odd)))
-    return found
-
-
-def _fingerprints(values: pa.Array) -> np.ndarray:
-    texts = values.to_pylist()
-    if "" in texts:
-        texts = [text or None for text in texts]
-    return fingerprints(texts, len(texts))
-
-
-def _quote(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
-
-
-@lru_cache(maxsize=256)
-def _scalar(text: str) -> pa.Scalar:
-    return pa.scalar(text, type=columns.TEXT)

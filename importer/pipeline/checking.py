@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow.compute as pc
 
-from importer import batching, columns
-from importer.batching import Customers
+from importer import columns
 from importer.contracts import Contract
+from importer.customers import Customers, encode
 from importer.mapping import Mapper
 from importer.model import Chunk, Issue, MappedChunk, Outcome, Severity, Status
 from importer.pipeline.claims import Claims, Judged
@@ -70,7 +70,7 @@ class Checker:
         outcomes += _outcome(chunk.sheet, rows[invalid], Status.INVALID)
         if before.any():
             self._claim_imported(mapped, before & self._sendable(mapped))
-        customers = batching.encode(mapped, self._contract, ~skipped & ~invalid)
+        customers = encode(mapped, self._contract, ~skipped & ~invalid)
         judged = self._claims.judge(customers)
         return self._settled(chunk, issues, outcomes, customers, judged)
 
@@ -107,7 +107,7 @@ class Checker:
         return np.asarray(first.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
 
     def _claim_imported(self, mapped: MappedChunk, mask: np.ndarray) -> None:
-        self._claims.claim(batching.encode(mapped, self._contract, mask))
+        self._claims.claim(encode(mapped, self._contract, mask))
 
     def _settled(
         self,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from importer.batching import Customers
+from importer.customers import Customers
 from importer.fingerprints import FingerprintSet, fingerprints
 from importer.settings import Duplicates
 

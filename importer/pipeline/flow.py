@@ -16,7 +16,8 @@ from typing import Protocol
 
 import numpy as np
 
-from importer.batching import Batcher, Customers
+from importer.batching import Batcher
+from importer.customers import Customers
 from importer.errors import InputError
 from importer.journal import RunJournal
 from importer.model import Batch, Chunk, Outcome, Status

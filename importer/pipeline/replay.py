@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from importer.batching import Customers
+from importer.customers import Customers
 from importer.journal import Known
 from importer.model import Outcome, Status
 

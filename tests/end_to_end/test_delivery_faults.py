@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from importer import batching, columns, contracts
+from importer import columns, contracts
 from importer.api.client import Client
 from importer.api.transport import Timeouts
 from importer.batching import Batcher, Envelope
+from importer.customers import encode
 from importer.delivery import Delivery, Policy
 from importer.journal import Journal, RunRecord
 from importer.model import MappedChunk, Mode, Outcome, Status
@@ -90,7 +91,7 @@ def customers():
         "remark": ["bad row" if n + 2 in BAD else None for n in number],
     }
     frame = columns.frame({name: columns.array(values) for name, values in given.items()}, number + 2)
-    return batching.encode(MappedChunk("", frame, {}), contracts.load("sea"))
+    return encode(MappedChunk("", frame, {}), contracts.load("sea"))
 
 
 class Bench:

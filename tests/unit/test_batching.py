@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer import batching, columns, contracts
-from importer.batching import Batcher, Customers, Envelope
+from importer.batching import Batcher, Envelope
+from importer.customers import Customers, encode
 from importer.model import MappedChunk, Mode
 
 SEA = contracts.load("sea")
@@ -31,7 +32,7 @@ def test_encoded_rows_are_what_json_reads_back(rows: list[dict[str, str]]) -> No
     frame = columns.frame(
         {name: columns.array([row.get(name) for row in rows]) for name in names}, np.arange(2, 2 + len(rows))
     )
-    encoded = batching.encode(MappedChunk("", frame, {}), SEA).encoded
+    encoded = encode(MappedChunk("", frame, {}), SEA).encoded
     expected = [{k: int(v) if k == "gender" else v for k, v in row.items()} for row in rows]
     assert [json.loads(customer) for customer in encoded] == expected
 
@@ -45,7 +46,7 @@ def test_json_is_utf8_without_escapes_and_in_the_contracts_order() -> None:
         },
         np.array([2]),
     )
-    assert batching.encode(MappedChunk("", frame, {}), SEA).encoded == [
+    assert encode(MappedChunk("", frame, {}), SEA).encoded == [
         '{"first_name":"张","last_name":"三","gender":1}'.encode()
     ]
 
@@ -53,7 +54,7 @@ def test_json_is_utf8_without_escapes_and_in_the_contracts_order() -> None:
 def test_a_row_without_the_first_field_is_refused() -> None:
     frame = columns.frame({"first_name": columns.array([None])}, np.array([2]))
     with pytest.raises(ValueError, match="first_name"):
-        batching.encode(MappedChunk("", frame, {}), SEA)
+        encode(MappedChunk("", frame, {}), SEA)
 
 
 def test_the_same_contact_has_the_same_fingerprint_whatever_kind_of_phone_it_is() -> None:
@@ -66,7 +67,7 @@ def test_the_same_contact_has_the_same_fingerprint_whatever_kind_of_phone_it_is(
         },
         np.array([2, 3, 4]),
     )
-    first, second, third = batching.contact_sets(batching.encode(MappedChunk("", frame, {}), SEA))
+    first, second, third = batching.contact_sets(encode(MappedChunk("", frame, {}), SEA))
     assert set(first) == set(second)
     assert third == ()
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.batching import Customers
+from importer.customers import Customers
 from importer.pipeline.claims import Claims
 from importer.settings import Duplicates
 

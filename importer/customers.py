@@ -1,0 +1,207 @@
+"""Valid rows become customers: whole columns are encoded to JSON once.
+
+A row's JSON holds its fields in the contract's order, UTF-8 without escapes beyond what JSON demands, and
+leaves missing values out. What is signed later is exactly what is built here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import overload
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from importer import columns
+from importer.contracts import Contract, Kind
+from importer.fingerprints import fingerprints
+from importer.model import MappedChunk
+from importer.shapes import Shapes
+
+_NOBODY = frozenset({0})
+_BACKSLASH = ord("\\")
+_MOST_DIGITS, _LENGTHS = 15, 16
+"""Digits of the longest phone (E.164), and how many lengths there are: both together fit 64 bits."""
+_AT_ONCE = 4096
+_NO_TEXT = pa.scalar(None, columns.TEXT)
+_NOTHING_FOR_NULL = {"null_handling": "replace", "null_replacement": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Customers:
+    """Rows of one sheet, encoded. All four have one length and belong together."""
+
+    sheet: str
+    rows: np.ndarray
+    """Row numbers, int64."""
+    encoded: list[bytes]
+    """JSON objects."""
+    contacts: np.ndarray
+    """Fingerprints of phones and e-mail, int64, one line a row, as many columns as there are contact fields,
+    0 where a row has none."""
+
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    def where(self, mask: np.ndarray) -> Customers:
+        """Only the rows at which the mask is true."""
+        if mask.all():
+            return self
+        kept = [customer for customer, keep in zip(self.encoded, mask.tolist(), strict=True) if keep]
+        return Customers(self.sheet, self.rows[mask], kept, self.contacts[mask])
+
+
+class ContactSets(Sequence[tuple[int, ...]]):
+    """The contacts of some rows, one tuple a row, made only when somebody looks."""
+
+    __slots__ = ("_made", "_table")
+
+    def __init__(self, table: np.ndarray) -> None:
+        """`table`: as in `Customers.contacts`."""
+        self._table = table
+        self._made: list[tuple[int, ...]] | None = None
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    @overload
+    def __getitem__(self, place: int) -> tuple[int, ...]: ...
+    @overload
+    def __getitem__(self, place: slice) -> ContactSets: ...
+    def __getitem__(self, place: int | slice) -> tuple[int, ...] | ContactSets:
+        if isinstance(place, slice):
+            return ContactSets(self._table[place])
+        return tuple(set(self._table[place].tolist()) - _NOBODY)
+
+    def __iter__(self) -> Iterator[tuple[int, ...]]:
+        if self._made is None:
+            self._made = [tuple(set(line) - _NOBODY) for line in self._table.tolist()]
+        return iter(self._made)
+
+
+def encode(mapped: MappedChunk, contract: Contract, keep: np.ndarray | None = None) -> Customers:
+    """Encodes valid rows column by column.
+
+    `keep`, bool for each row, says which are valid; None: all. The contract's first field is a required one,
+    so every row has it. Raises ValueError if one has not.
+    """
+    rows = mapped.frame.index.to_numpy()
+    if not len(rows):
+        return Customers(mapped.sheet, rows, [], np.zeros((0, 0), dtype=np.int64))
+    first = contract.fields[0].name
+    if first not in mapped.frame.columns or not _all_valid(columns.text(mapped, first), keep):
+        raise ValueError(f"every row to be sent needs {first}")
+    objects = _Objects()
+    contacts: list[np.ndarray] = []
+    for field in contract.fields:
+        if field.name not in mapped.frame.columns:
+            continue
+        values = columns.text(mapped, field.name)
+        objects.add(field.name, values, number=field.kind is Kind.GENDER)
+        if field.name in contract.contact_fields:
+            contacts.append(_mailboxes(values) if field.kind is Kind.EMAIL else _phones(values))
+    table = np.column_stack(contacts) if contacts else np.zeros((len(rows), 0), dtype=np.int64)
+    everything = Customers(mapped.sheet, rows, objects.encoded(len(rows)), table)
+    # Whole objects are dropped at a twelfth of what it costs to drop their parts.
+    return everything if keep is None else everything.where(keep)
+
+
+def _all_valid(values: pa.Array, keep: np.ndarray | None) -> bool:
+    if not values.null_count:
+        return True
+    valid = values.is_valid().to_numpy(zero_copy_only=False)
+    return bool((valid if keep is None else valid[keep]).all())
+
+
+class _Objects:
+    """The JSON objects of all rows, while column after column is added."""
+
+    def __init__(self) -> None:
+        self._members: list[tuple[str, pa.Array, str]] = []
+        """What stands before a value, the values, and what stands behind each that is not missing."""
+
+    def add(self, name: str, values: pa.Array, *, number: bool) -> None:
+        """A member for each row that has a value; the first column has one in every row."""
+        quote = "" if number else '"'
+        head = f"{',' if self._members else ''}{_quote(name)}:{quote}"
+        self._members.append((head, values if number else _escaped(values), quote))
+
+    def encoded(self, rows: int) -> list[bytes]:
+        """The objects of so many rows. They are made some thousand at a time: all of them as Arrow's text
+        beside all of them as bytes would be the most memory that a run takes."""
+        found: list[bytes] = []
+        for begin in range(0, rows, _AT_ONCE):
+            pieces = [*self._pieces(begin), _scalar("")]
+            objects = pc.binary_join_element_wise(*pieces, **_NOTHING_FOR_NULL)
+            found += objects.cast(pa.large_binary()).to_pylist()
+        return found
+
+    def _pieces(self, begin: int) -> Iterator[pa.Array | pa.Scalar]:
+        """What to join. All that stands between two values is one piece: each costs its time in every row."""
+        between = "{"
+        for head, column, quote in self._members:
+            values = column.slice(begin, _AT_ONCE)
+            if values.null_count:
+                yield _scalar(between)
+                yield pc.binary_join_element_wise(_scalar(head), values, _scalar(quote), _scalar(""))
+                between = ""
+            else:
+                yield _scalar(between + head)
+                yield values
+                between = quote
+        yield _scalar(between + "}")
+
+
+def _escaped(values: pa.Array) -> pa.Array:
+    """The texts as they stand between JSON's quotes. Only those that need it are touched."""
+    offsets, data = columns.memory(values)
+    hits = np.flatnonzero((data < 0x20) | (data == ord('"')) | (data == _BACKSLASH))
+    if not hits.size:
+        return values
+    special = np.zeros(len(values), dtype=bool)
+    special[np.searchsorted(offsets, hits, side="right") - 1] = True
+    inner = values.filter(pa.array(special))
+    for character in sorted(np.unique(data[hits]).tolist(), key=_BACKSLASH.__ne__):
+        text = chr(character)
+        inner = pc.replace_substring(inner, text, _quote(text)[1:-1])
+    return pc.replace_with_mask(values, pa.array(special), inner)
+
+
+def _mailboxes(values: pa.Array) -> np.ndarray:
+    """Fingerprints of e-mails: letter case tells no two mailboxes apart in practice, "" is no contact."""
+    return _fingerprints(pc.utf8_lower(values))
+
+
+def _phones(values: pa.Array) -> np.ndarray:
+    """Fingerprints of phones: of digits the number and how many they are, which no two share and which costs
+    a fifth of a hash; of anything else, which `sea` may be sent, its hash."""
+    shapes = Shapes(values)
+    odd = shapes.unlike_digits(1, _MOST_DIGITS)
+    digits = shapes.filled.copy()
+    digits[odd] = False
+    plain = values if digits.all() else pc.if_else(pa.array(digits), values, _NO_TEXT)
+    numbers = plain.cast(pa.int64()).fill_null(0).to_numpy()
+    found: np.ndarray = np.where(digits, numbers * _LENGTHS + shapes.lengths, 0)
+    if odd.size:
+        found[odd] = _fingerprints(values.take(pa.array(odd)))
+    return found
+
+
+def _fingerprints(values: pa.Array) -> np.ndarray:
+    texts = values.to_pylist()
+    if "" in texts:
+        texts = [text or None for text in texts]
+    return fingerprints(texts, len(texts))
+
+
+def _quote(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+@lru_cache(maxsize=256)
+def _scalar(text: str) -> pa.Scalar:
+    return pa.scalar(text, type=columns.TEXT)
