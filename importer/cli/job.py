@@ -80,6 +80,7 @@ def run(name: str, release: str | None, verbose: bool, settings: Path | None, en
     as a whole before its first row is sent. Exit codes are those of `run`; 6 if a tripwire holds a file, 75
     if another round is at work.
     """
+    from importer.cli import process
     from importer.cli.running import signals
     from importer.jobs.log import open_log
     from importer.jobs.round import Round
@@ -88,6 +89,7 @@ def run(name: str, release: str | None, verbose: bool, settings: Path | None, en
     from importer.journal import Journal
     from importer.journal.jobs import RoundResult
 
+    process.under_way()
     found = _find(name, settings, env_file)
     around = Surroundings(lang=current())
     echo = (lambda line: click.echo(line, err=True)) if verbose else None
