@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
+from importer.cli import process
 from importer.cli.language import current, lang_option
 from importer.errors import ImporterError, JournalError, SettingsError, UsageError
 from importer.messages import sentence
@@ -80,7 +81,6 @@ def run(name: str, release: str | None, verbose: bool, settings: Path | None, en
     as a whole before its first row is sent. Exit codes are those of `run`; 6 if a tripwire holds a file, 75
     if another round is at work.
     """
-    from importer.cli import process
     from importer.cli.running import signals
     from importer.jobs.log import open_log
     from importer.jobs.round import Round

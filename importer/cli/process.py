@@ -23,9 +23,6 @@ def begin() -> None:
 
 def under_way() -> None:
     """To be called once nearly everything is imported, before the work that takes long."""
-    from importer.columns import spare_memory
-
-    spare_memory()
     if gc.get_threshold()[0] == _STARTING:
         # What is there now stays to the end: it is not looked through again, not even then.
         gc.freeze()

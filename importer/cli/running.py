@@ -79,6 +79,9 @@ def signals(stopper: Stopper) -> Iterator[None]:
 
 def carry_out(run: Run, manner: Manner, go: Callable[[Run], Closed]) -> int:
     """Runs with progress on stderr and prints the summary. Returns the exit code."""
+    from importer.columns import spare_memory
+
+    spare_memory()
     process.under_way()
     with watch(manner, current()) as watcher, signals(run.stopper):
         run.observer = watcher.see
