@@ -17,6 +17,8 @@ help:
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+# As pip does with what it installs for good: where Python may not write, each start would compile all of it.
+	$(BIN)/python -m compileall -q importer
 	@touch $@
 
 install: .venv/installed

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import click
 
 from importer import __version__
-from importer.cli import language
+from importer.cli import language, process
 from importer.errors import ImporterError
 from importer.messages import sentence
 from importer.model import ExitCode
@@ -99,6 +99,7 @@ def group() -> None:
 def main(args: Sequence[str] | None = None) -> None:
     """Runs the command line and exits with its code. Never lets a traceback out unless asked
     (NXLINK_TRACEBACK=1)."""
+    process.begin()
     sys.exit(invoke(args))
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
+from importer.cli import process
 from importer.cli.language import current, lang_option
 from importer.errors import ImporterError, JournalError, SettingsError, UsageError
 from importer.messages import sentence
@@ -88,6 +89,7 @@ def run(name: str, release: str | None, verbose: bool, settings: Path | None, en
     from importer.journal import Journal
     from importer.journal.jobs import RoundResult
 
+    process.under_way()
     found = _find(name, settings, env_file)
     around = Surroundings(lang=current())
     echo = (lambda line: click.echo(line, err=True)) if verbose else None

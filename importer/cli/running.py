@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from importer.cli import process
 from importer.cli.language import current
 from importer.cli.manner import Manner
 from importer.cli.watching import watch
@@ -81,6 +82,7 @@ def carry_out(run: Run, manner: Manner, go: Callable[[Run], Closed]) -> int:
     from importer.columns import spare_memory
 
     spare_memory()
+    process.under_way()
     with watch(manner, current()) as watcher, signals(run.stopper):
         run.observer = watcher.see
         closed = go(run)

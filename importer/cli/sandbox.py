@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from importer.cli import process
 from importer.cli.language import lang_option
 from importer.model import ExitCode
 
@@ -102,6 +103,7 @@ def command(
         host=host,
         port=port,
     )
+    process.under_way()
     box.serve(lambda: _announce(box.base_url, store))
     return int(ExitCode.DONE)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from importer.delivery.delivery import Delivery
+from typing import TYPE_CHECKING
+
 from importer.delivery.events import (
     Attempted,
     BatchFinished,
@@ -17,6 +18,9 @@ from importer.delivery.events import (
 )
 from importer.delivery.policy import Policy
 from importer.delivery.sender import Envelope, Sender
+
+if TYPE_CHECKING:
+    from importer.delivery.delivery import Delivery
 
 __all__ = [
     "Attempted",
@@ -34,3 +38,12 @@ __all__ = [
     "SlowedDown",
     "Stopping",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Loads on first use: a dry run does without the workers and what they retry with."""
+    if name != "Delivery":
+        raise AttributeError(name)
+    from importer.delivery.delivery import Delivery
+
+    return Delivery

@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from importer.batching import Envelope
-from importer.delivery import Delivery
 from importer.errors import ImporterError, InputError, TripwireError
 from importer.journal import Journal, Kind, RunJournal, RunRecord, RunState, new_run_id
 from importer.model import ExitCode, Note, Status
@@ -25,6 +25,9 @@ from importer.pipeline.prior import PriorImports
 from importer.pipeline.replay import Replay
 from importer.pipeline.sending import Sending, policy
 from importer.reports import Closed, Facts, Reports, Tally
+
+if TYPE_CHECKING:
+    from importer.delivery import Delivery
 
 
 class Stopper:
@@ -176,12 +179,13 @@ class Run:
             # A run that died before its first request is looked through when it is resumed.
             held = None if memory.last_ordinal else self._look_ahead(memory)
             self.observer(RunStarted(run_journal.record, self.plan))
-            outlet = self._outlet(stack, run_journal, held, meter)
+            delivery = None if held else self._delivery(stack, run_journal, meter)
+            outlet: Outlet = delivery or _still(held)
             flow = Flow(self.plan, reports, outlet, memory, self._pulse(reports.tally), self._broken_off)
             flow.run()
             stop = held or self.stopper.reason
-            if isinstance(outlet, Delivery):
-                stop = outlet.stopped or stop
+            if delivery is not None:
+                stop = delivery.stopped or stop
             code = exit_code(reports.tally, stop)
             facts = Facts(
                 mode=self.plan.mode,
@@ -220,13 +224,12 @@ class Run:
             return error
         return None
 
-    def _outlet(
-        self, stack: ExitStack, run_journal: RunJournal, held: TripwireError | None, meter: Meter
-    ) -> Outlet:
-        if held is not None:
-            return StillOutlet(Status.NOT_SENT, held.code)
+    def _delivery(self, stack: ExitStack, run_journal: RunJournal, meter: Meter) -> Delivery | None:
+        """Where customers go; None in a dry run."""
         if self.sending is None:
-            return StillOutlet(Status.VALID)
+            return None
+        from importer.delivery import Delivery  # a dry run does without
+
         options, connection = self.plan.options, self.sending.connection
         envelope = Envelope(
             self.plan.mode, connection.tenant_id, connection.app_key, connection.strict_binding
@@ -269,3 +272,7 @@ class Run:
         if any(group.code == "imported-before" for group in tally.reason_groups()):
             notes.append(Note("skipped-as-imported"))
         return tuple(notes) if tally.rows else (*notes, Note("no-rows"))
+
+
+def _still(held: TripwireError | None) -> StillOutlet:
+    return StillOutlet(Status.NOT_SENT, held.code) if held else StillOutlet(Status.VALID)

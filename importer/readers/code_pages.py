@@ -138,13 +138,12 @@ def _cjk(level: Callable[[str], float]) -> Callable[[str], float]:
     return fit
 
 
-_ALONE = re.compile(
-    r"(?<=[A-Za-z])[\u3040-\uffef](?![\u3040-\uffef])|(?<![\u3040-\uffef])[\u3040-\uffef](?=[a-z])"
-)
+# Compiled on first use: that takes a while, and most files are in no code page.
+_ALONE = r"(?<=[A-Za-z])[\u3040-\uffef](?![\u3040-\uffef])|(?<![\u3040-\uffef])[\u3040-\uffef](?=[a-z])"
 
 
 def _alone_in_words(text: str) -> float:
-    return 1.2 * len(_ALONE.findall(text))
+    return 1.2 * len(re.findall(_ALONE, text))
 
 
 def _lead(mark: str, codec: str) -> int:

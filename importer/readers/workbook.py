@@ -11,13 +11,9 @@ import pandas as pd
 from importer.errors import InputError
 from importer.model import Chunk, Note
 from importer.readers.header import Layout
-from importer.readers.options import ReadOptions
+from importer.readers.options import ALL_SHEETS, NO_HEADER, ReadOptions
 from importer.readers.source import Origin, SheetInfo, Source
 from importer.readers.tables import Table
-
-ALL_SHEETS = "all"
-NO_HEADER = ("no-header", "no-header-in-sheet")
-"""The errors that say that no row is a header."""
 
 
 class Book(Protocol):

@@ -21,7 +21,8 @@ from importer.reports.facts import Facts
 from importer.reports.files import ReportFile, Written
 from importer.reports.ownbook import MOST_COMMENTS, NotAnnotatableError, annotate, lost_parts, open_book
 from importer.reports.plan import ANNOTATED_XLSX, OWN_COLUMNS, REJECTS_XLSX, WORKBOOK_ROWS, Plan
-from importer.reports.skeleton import SHEET_PART, WIDTHS, around_rows, register_looks, stored, width
+from importer.reports.skeleton import SHEET_PART, WIDTHS, width
+from importer.reports.styling import around_rows, register_looks, stored
 from importer.reports.tally import Tally
 from importer.reports.textsheet import MOST_COLUMNS, Look, TextSheet, fitting
 from importer.reports.wording import word

@@ -20,7 +20,8 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from importer.reports.annotations import Mark, SheetNotes
 from importer.reports.plan import OWN_COLUMNS, Plan
-from importer.reports.skeleton import DOUBTFUL, HEAD, HEAD_FONT, WIDTHS, WRONG
+from importer.reports.skeleton import WIDTHS
+from importer.reports.styling import DOUBTFUL, HEAD, HEAD_FONT, WRONG
 from importer.reports.textsheet import MOST_COLUMNS, fitting
 
 FORMATS = frozenset({"xlsx", "xlsm"})

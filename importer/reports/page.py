@@ -120,6 +120,7 @@ def _template(lang: str) -> Template:
         loader=PackageLoader("importer.reports", "."),
         autoescape=True,
         undefined=StrictUndefined,
+        optimized=False,  # nothing in the page is constant: the same code comes of it, sooner
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -11,7 +11,6 @@ import queue
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from importer.errors import ReportError
 from importer.model import Note, Status
@@ -23,9 +22,7 @@ from importer.reports.lines import Lines, Scribe, joined
 from importer.reports.plan import OWN_COLUMNS, REJECTS_CSV, REJECTS_XLSX, RESULTS_CSV, WORKBOOK_ROWS, Plan
 from importer.reports.tally import Kind
 from importer.reports.textsheet import MOST_COLUMNS
-
-if TYPE_CHECKING:
-    from importer.reports.xlsxfile import XlsxReport
+from importer.reports.xlsxfile import XlsxReport
 
 LEFT = frozenset(status for status in Status if not status.done)
 """Rows with one of these are still to be fixed or sent: they go into the rejects."""
@@ -107,11 +104,9 @@ class Press:
                     self._fault = error
 
     def _open_workbook(self) -> None:
-        """Here, where nobody waits for it: openpyxl takes a while to import."""
+        """Here, where nobody waits for it."""
         if len(OWN_COLUMNS) + len(self._plan.origin.header) > MOST_COLUMNS:
             return
-        from importer.reports.xlsxfile import XlsxReport
-
         try:
             self._reports[REJECTS_XLSX] = XlsxReport(self._plan, REJECTS_XLSX)
         except OSError as error:

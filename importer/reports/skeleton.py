@@ -1,22 +1,18 @@
-"""The workbook around the rows of rejects.xlsx: styles, widths, header notes, frozen header, filter."""
+"""The workbook around the rows of rejects.xlsx: styles, widths, header notes, frozen header, filter.
+
+Every run writes it, so it is made as text: importing openpyxl takes longer than all the rest of a small file.
+Sources: ECMA-376 part 1, 18.2 (workbook), 18.3 (sheet), 18.7 (notes), 18.8 (styles); part 4, 19 (VML: the
+boxes of the notes); the order of styles is that of `Look`.
+"""
 
 from __future__ import annotations
 
-import io
-import re
-import zipfile
-from dataclasses import dataclass, replace
-
-from openpyxl import Workbook
-from openpyxl.comments import Comment
-from openpyxl.styles import Alignment, Font, PatternFill
-from openpyxl.utils import get_column_letter
-from openpyxl.worksheet.worksheet import Worksheet
-from openpyxl.writer.excel import ExcelWriter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from importer import messages
 from importer.reports.plan import OWN_COLUMNS, Plan
-from importer.reports.textsheet import Look
+from importer.reports.textsheet import DOUBTFUL_RGB, HEAD_RGB, WRONG_RGB, column_letter, xml
 
 SHEET_PART = "xl/worksheets/sheet1.xml"
 
@@ -32,84 +28,69 @@ WIDTHS = {
     "_issues": 28,
     "_run": 12,
 }
-WRONG = PatternFill("solid", start_color="FFF9D0CB")
-DOUBTFUL = PatternFill("solid", start_color="FFFBE6BF")
-HEAD = PatternFill("solid", start_color="FF334155")
-HEAD_FONT = Font(bold=True, color="FFFFFFFF")
-_LOOKS = ((PatternFill(), Font()), (HEAD, HEAD_FONT), (WRONG, Font()), (DOUBTFUL, Font()))
 _CJK = 0x2E80
+_DECLARED = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+_OOXML = "http://schemas.openxmlformats.org"
+_MAIN = f"{_OOXML}/spreadsheetml/2006/main"
+_OF_OFFICE = f"{_OOXML}/officeDocument/2006/relationships"
+_TYPES = "application/vnd.openxmlformats-officedocument"
 
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
-    """The sheet's XML before and after its rows, and all other parts of the workbook."""
+    """The sheet's XML before its rows, and what depends on how many there are."""
 
     before: str
-    after: str
-    parts: tuple[tuple[str, bytes], ...]
-    last_column: str
+    names: int
+    """How many columns there are."""
+    notes: tuple[tuple[int, str], ...]
+    """The header's notes: the column, from 0, and the text."""
 
-    def ended(self, rows: int) -> Skeleton:
-        """The same around so many rows: the filter reaches to the last of them."""
-        column, last = self.last_column, rows + 1
-        after = self.after.replace(f'ref="A1:{column}1"', f'ref="A1:{column}{last}"')
-        old, new = f"$A$1:${column}$1".encode(), f"$A$1:${column}${last}".encode()
-        return replace(
-            self, after=after, parts=tuple((name, xml.replace(old, new)) for name, xml in self.parts)
+    def after(self, rows: int) -> str:
+        """The sheet's XML after so many rows: the filter reaches to the last of them."""
+        last = column_letter(self.names - 1)
+        return (
+            f'</sheetData><autoFilter ref="A1:{last}{rows + 1}"/>'
+            '<pageMargins left="0.75" right="0.75" top="1" bottom="1" header="0.5" footer="0.5"/>'
+            f'<legacyDrawing xmlns:r="{_OF_OFFICE}" r:id="rId2"/></worksheet>'
         )
 
+    def parts(self, rows: int) -> Iterator[tuple[str, str]]:
+        """All parts of the workbook around so many rows but the sheet itself: name and XML."""
+        last = column_letter(self.names - 1)
+        yield "[Content_Types].xml", _content_types()
+        yield "_rels/.rels", _relations(("officeDocument", "xl/workbook.xml"))
+        yield "xl/workbook.xml", _workbook(f"$A$1:${last}${rows + 1}")
+        sheet, styles = ("worksheet", "worksheets/sheet1.xml"), ("styles", "styles.xml")
+        yield "xl/_rels/workbook.xml.rels", _relations(sheet, styles)
+        yield "xl/styles.xml", _styles()
+        texts, boxes = ("comments", "../comments1.xml"), ("vmlDrawing", "../drawings/notes1.vml")
+        yield "xl/worksheets/_rels/sheet1.xml.rels", _relations(texts, boxes)
+        yield "xl/comments1.xml", _comments(self.notes)
+        yield "xl/drawings/notes1.vml", _boxes(self.notes)
 
-def skeleton(plan: Plan, names: tuple[str, ...]) -> Skeleton:
-    """An empty workbook for columns of these names."""
-    book = Workbook()
-    sheet = book.worksheets[0]
-    sheet.title = "rejects"
-    sheet.freeze_panes = "B2"
-    last_column = get_column_letter(len(names))
-    sheet.auto_filter.ref = f"A1:{last_column}1"
-    register_looks(sheet)
+
+def skeleton(plan: Plan, names: Sequence[str]) -> Skeleton:
+    """An empty workbook for columns of these names, the importer's own among them."""
     fields = dict(plan.fields)
-    for place, name in enumerate(names, start=1):
-        sheet.column_dimensions[get_column_letter(place)].width = WIDTHS.get(name) or width(name)
-        note = _note(name, fields.get(name, ""), plan.lang)
-        if note:
-            comment = Comment(note, "importer")
-            comment.width, comment.height = 320, 90
-            sheet.cell(1, place).comment = comment
-    with zipfile.ZipFile(stored(book)) as parts:
-        xml = parts.read(SHEET_PART).decode()
-        rest = tuple((name, parts.read(name)) for name in parts.namelist() if name != SHEET_PART)
-    before, after = around_rows(xml)
-    return Skeleton(before, after, rest, last_column)
-
-
-def around_rows(xml: str) -> tuple[str, str]:
-    """A sheet's XML before and after its rows; without its extent, which is that of an empty one."""
-    before, _, rest = xml.partition("<sheetData>")
-    before = re.sub(r"<dimension [^>]*/>", "", before)
-    return f"{before}<sheetData>", f"</sheetData>{rest.partition('</sheetData>')[2]}"
-
-
-def stored(book: Workbook) -> io.BytesIO:
-    """The workbook as bytes. Raises OSError: openpyxl works on temporary files."""
-    content = io.BytesIO()
-    # Not Workbook.save, which leaves its archive open when the disk is full.
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        ExcelWriter(book, archive).save()
-    return content
-
-
-def register_looks(sheet: Worksheet) -> None:
-    """Make the workbook know the styles of `Look`, under their numbers: openpyxl counts them by first use."""
-    for look, (fill, font) in zip(Look, _LOOKS, strict=True):
-        cell = sheet.cell(1, look)
-        cell.number_format = "@"
-        cell.alignment = Alignment(vertical="top")
-        cell.fill = fill
-        cell.font = font
+    texts = ((place, _note(name, fields.get(name, ""), plan.lang)) for place, name in enumerate(names))
+    notes = tuple((place, xml(text, plan.lang)) for place, text in texts if text)
+    wide = "".join(
+        f'<col min="{place}" max="{place}" width="{WIDTHS.get(name) or width(name):g}" customWidth="1"/>'
+        for place, name in enumerate(names, start=1)
+    )
+    before = (
+        f'{_DECLARED}<worksheet xmlns="{_MAIN}"><sheetViews><sheetView workbookViewId="0">'
+        '<pane xSplit="1" ySplit="1" topLeftCell="B2" activePane="bottomRight" state="frozen"/>'
+        '<selection pane="topRight"/><selection pane="bottomLeft"/>'
+        '<selection pane="bottomRight" activeCell="A1" sqref="A1"/></sheetView></sheetViews>'
+        f'<sheetFormatPr baseColWidth="8" defaultRowHeight="15"/><cols>{wide}</cols><sheetData>'
+    )
+    return Skeleton(before, len(names), notes)
 
 
 def width(name: str) -> float:
+    """How wide a column of this name is, in characters."""
     wide = sum(2 if ord(character) >= _CJK else 1 for character in name)
     return float(min(max(wide + 3, 14), 40))
 
@@ -120,3 +101,102 @@ def _note(name: str, field: str, lang: str) -> str:
     if field:
         return messages.sentence("column-goes-to", {"field": field}, lang)
     return ""
+
+
+def _content_types() -> str:
+    defaults = (
+        ("rels", "application/vnd.openxmlformats-package.relationships+xml"),
+        ("xml", "application/xml"),
+        ("vml", f"{_TYPES}.vmlDrawing"),
+    )
+    parts = (
+        ("xl/workbook.xml", "sheet.main"),
+        (SHEET_PART, "worksheet"),
+        ("xl/styles.xml", "styles"),
+        ("xl/comments1.xml", "comments"),
+    )
+    known = "".join(f'<Default Extension="{ending}" ContentType="{kind}"/>' for ending, kind in defaults)
+    named = "".join(
+        f'<Override PartName="/{part}" ContentType="{_TYPES}.spreadsheetml.{kind}+xml"/>'
+        for part, kind in parts
+    )
+    return f'{_DECLARED}<Types xmlns="{_OOXML}/package/2006/content-types">{known}{named}</Types>'
+
+
+def _relations(*found: tuple[str, str]) -> str:
+    """What a part refers to, as rId1, rId2, …: kind and target."""
+    inner = "".join(
+        f'<Relationship Id="rId{number}" Type="{_OF_OFFICE}/{kind}" Target="{target}"/>'
+        for number, (kind, target) in enumerate(found, start=1)
+    )
+    space = f"{_OOXML}/package/2006/relationships"
+    return f'{_DECLARED}<Relationships xmlns="{space}">{inner}</Relationships>'
+
+
+def _workbook(filtered: str) -> str:
+    return (
+        f'{_DECLARED}<workbook xmlns="{_MAIN}" xmlns:r="{_OF_OFFICE}">'
+        "<bookViews><workbookView/></bookViews>"
+        '<sheets><sheet name="rejects" sheetId="1" r:id="rId1"/></sheets>'
+        '<definedNames><definedName name="_xlnm._FilterDatabase" localSheetId="0" hidden="1">'
+        f"'rejects'!{filtered}</definedName></definedNames></workbook>"
+    )
+
+
+def _styles() -> str:
+    """The first is what any cell has; then those of `Look`: text, at the top, on their colour."""
+    fills = "".join(
+        f'<fill><patternFill patternType="solid"><fgColor rgb="{rgb}"/></patternFill></fill>'
+        for rgb in (HEAD_RGB, WRONG_RGB, DOUBTFUL_RGB)
+    )
+    # Of font and fill their numbers below; a program takes the first two fills as none and gray125.
+    looks = "".join(
+        f'<xf numFmtId="49" fontId="{font}" fillId="{fill}" borderId="0" xfId="0" applyNumberFormat="1" '
+        'applyFont="1" applyFill="1" applyAlignment="1"><alignment vertical="top"/></xf>'
+        for font, fill in ((0, 0), (1, 2), (0, 3), (0, 4))
+    )
+    plain = '<name val="Calibri"/><family val="2"/>'
+    return (
+        f'{_DECLARED}<styleSheet xmlns="{_MAIN}"><fonts count="2"><font><sz val="11"/>{plain}</font>'
+        f'<font><b/><sz val="11"/><color rgb="FFFFFFFF"/>{plain}</font></fonts>'
+        '<fills count="5"><fill><patternFill patternType="none"/></fill>'
+        f'<fill><patternFill patternType="gray125"/></fill>{fills}</fills>'
+        '<borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'
+        '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
+        '<cellXfs count="5"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
+        f"{looks}</cellXfs>"
+        '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
+    )
+
+
+def _comments(notes: Sequence[tuple[int, str]]) -> str:
+    inner = "".join(
+        f'<comment ref="{column_letter(place)}1" authorId="0"><text><t>{text}</t></text></comment>'
+        for place, text in notes
+    )
+    return (
+        f'{_DECLARED}<comments xmlns="{_MAIN}"><authors><author>importer</author></authors>'
+        f"<commentList>{inner}</commentList></comments>"
+    )
+
+
+def _boxes(notes: Sequence[tuple[int, str]]) -> str:
+    """A hidden yellow box for each note: without one, programs show none."""
+    inner = "".join(
+        f'<v:shape id="_x0000_s{number}" type="#_x0000_t202" fillcolor="#ffffe1" o:insetmode="auto" '
+        'style="position:absolute;margin-left:59.25pt;margin-top:1.5pt;width:320px;height:90px;z-index:1;'
+        'visibility:hidden"><v:fill color2="#ffffe1"/><v:shadow color="black" obscured="t"/>'
+        '<v:path o:connecttype="none"/><v:textbox style="mso-direction-alt:auto">'
+        '<div style="text-align:left"/></v:textbox><x:ClientData ObjectType="Note"><x:MoveWithCells/>'
+        "<x:SizeWithCells/><x:AutoFill>False</x:AutoFill>"
+        f"<x:Row>0</x:Row><x:Column>{place}</x:Column></x:ClientData></v:shape>"
+        for number, (place, _) in enumerate(notes, start=1026)
+    )
+    space = "urn:schemas-microsoft-com"
+    return (
+        f'<xml xmlns:v="{space}:vml" xmlns:o="{space}:office:office" xmlns:x="{space}:office:excel">'
+        '<o:shapelayout v:ext="edit"><o:idmap v:ext="edit" data="1"/></o:shapelayout>'
+        '<v:shapetype id="_x0000_t202" coordsize="21600,21600" o:spt="202" path="m,l,21600r21600,l21600,xe">'
+        '<v:stroke joinstyle="miter"/><v:path gradientshapeok="t" o:connecttype="rect"/></v:shapetype>'
+        f"{inner}</xml>"
+    )

@@ -25,6 +25,9 @@ _UNUSUAL = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 _OPEN = '" t="inlineStr"><is><t xml:space="preserve">'
 _CLOSE = "</t></is></c>"
 _BLANK = '"/>'
+WRONG_RGB = "FFF9D0CB"
+DOUBTFUL_RGB = "FFFBE6BF"
+HEAD_RGB = "FF334155"
 
 
 class Look(IntEnum):
@@ -41,12 +44,10 @@ class TextSheet:
 
     def __init__(self, names: Sequence[str], lang: str, *, own_first: bool = True) -> None:
         """`names` are all columns; the importer's own stand before the original ones or after them."""
-        from openpyxl.utils import get_column_letter
-
         self._names = names
         self._lang = lang
         self._own_first = own_first
-        self._letters = [get_column_letter(place + 1) for place in range(len(names))]
+        self._letters = [column_letter(place) for place in range(len(names))]
         self.rows = 0
 
     def header(self) -> bytes:
@@ -108,7 +109,7 @@ def text(column: pa.Array, lang: str) -> pa.Array:
         strange = pc.or_(strange, pc.match_substring(column, "_x"))
     if not pc.any(strange).as_py():
         return plain
-    texts = pa.array([_xml(value, lang) for value in column.filter(strange).to_pylist()], type=TEXT)
+    texts = pa.array([xml(value, lang) for value in column.filter(strange).to_pylist()], type=TEXT)
     return pc.replace_with_mask(plain, strange, texts)
 
 
@@ -123,9 +124,20 @@ def fitting(value: str, lang: str) -> str:
     return _UNUSUAL.sub(lambda found: f"_x{ord(found[0]):04X}_", value)
 
 
-def _xml(value: str, lang: str) -> str:
+def xml(value: str, lang: str) -> str:
+    """The same as XML text."""
     return fitting(value, lang).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def column_letter(at: int) -> str:
+    """A, B, … Z, AA for 0, 1, … 25, 26."""
+    letters = ""
+    at += 1
+    while at:
+        at, rest = divmod(at - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters
+
+
 def _tail(value: str, lang: str) -> str:
-    return f"{_OPEN}{_xml(value, lang)}{_CLOSE}" if value else _BLANK
+    return f"{_OPEN}{xml(value, lang)}{_CLOSE}" if value else _BLANK

@@ -1,7 +1,7 @@
 """rejects.xlsx: for people, since in it no program turns a phone into 8.6E+12.
 
-openpyxl makes the workbook around the rows (styles, widths, notes, frozen header); the rows go into its sheet
-as they come.
+The rows go into its sheet as they come; what is around them (styles, widths, notes, frozen header) is the
+skeleton's.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class XlsxReport:
 
     def finish(self) -> ReportFile:
         """The parts around the rows; the file has its name only after `ReportFile.finish`."""
-        around = self._around.ended(self._rows.rows)
-        self._sheet.write(around.after.encode())
+        rows = self._rows.rows
+        self._sheet.write(self._around.after(rows).encode())
         self._sheet.close()
-        for name, content in around.parts:
+        for name, content in self._around.parts(rows):
             self._zip.writestr(name, content)
         self._zip.close()
         return self._file
