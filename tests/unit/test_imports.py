@@ -38,3 +38,7 @@ def test_the_package_itself_and_its_names_import_nothing_heavy() -> None:
 def test_a_dry_run_loads_no_http_client() -> None:
     code = "import importer.cli.validate, importer.cli.importing, importer.pipeline.run"
     assert not SENDING & modules_after(code)
+
+
+def test_what_reads_a_workbook_ahead_of_its_opening_imports_nothing_heavy() -> None:
+    assert not HEAVY & modules_after("import importer.readers.begun, importer.readers.native")
