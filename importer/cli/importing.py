@@ -43,6 +43,7 @@ def import_files(
     manner = take_manner(values)
     worst = 0
     with ExitStack() as stack:
+        # Before the heavy imports, which only the first file has to wait for.
         stack.enter_context(head_start(files[0], options.sheet))
         from importer.pipeline.sending import connected
 
