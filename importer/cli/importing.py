@@ -18,6 +18,7 @@ from importer.cli.running import ask_before_sending, carry_out, profile_of, with
 from importer.errors import ImporterError, InputError, MappingError
 from importer.messages import sentence
 from importer.model import ExitCode
+from importer.readers.head_start import head_start
 from importer.settings import Connection, RunOptions
 
 _BAD_ENOUGH = (ExitCode.REFUSED, ExitCode.AWAY, ExitCode.INTERRUPTED, ExitCode.TERMINATED)
@@ -41,9 +42,12 @@ def import_files(
     options = replace(options, sandbox_store=str(store.absolute()) if store else None)
     manner = take_manner(values)
     worst = 0
-    from importer.pipeline.sending import connected
+    with ExitStack() as stack:
+        # Before the heavy imports, which only the first file has to wait for.
+        stack.enter_context(head_start(files[0], options.sheet))
+        from importer.pipeline.sending import connected
 
-    with connected(profile, options, sandbox=sandbox, store=store) as connection:
+        connection = stack.enter_context(connected(profile, options, sandbox=sandbox, store=store))
         for file, directory in zip(files, _directories(files, options.report_dir), strict=True):
             try:
                 code = _import(file, replace(options, report_dir=directory), connection, manner)

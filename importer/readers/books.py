@@ -2,42 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
-import pyarrow as pa
+from types import TracebackType
+from typing import Self
 
 from importer.errors import InputError
 from importer.readers.archive import Archive
-from importer.readers.native_process import LEAST_MEMORY, MOST_MEMORY, NativeWorkbook, RowBlock
-from importer.readers.ooxml import SheetPart, open_package, shared_strings
+from importer.readers.begun import take_over
+from importer.readers.dense import dense_tables
+from importer.readers.native_process import LEAST_MEMORY, MOST_MEMORY, NativeWorkbook
+from importer.readers.ooxml import SheetPart, open_package, shared_strings, strings_memory
 from importer.readers.sheet_look import SheetLook, look
 from importer.readers.sheet_xml import CellRules, read_cells
 from importer.readers.source import SheetInfo
-from importer.readers.tables import Table, empty_column, from_sparse, with_look
+from importer.readers.tables import Table, from_sparse, with_look
 from importer.readers.xls_look import XlsLook
 
 _BYTES_PER_CELL = 160
-_MOST_STRINGS, _COPIES_OF_STRINGS = 1 << 28, 3
-"""Bytes of shared strings that are made room for, and how often the library holds them."""
 
 
 class OoxmlBook:
-    """An .xlsx or .xlsm file."""
+    """An .xlsx or .xlsm file, whose cells are being read while its XML is looked at. A context manager."""
 
-    def __init__(self, archive: Archive, path: Path, name: str) -> None:
-        """Reads the workbook's parts. Raises InputError; `name` is the file's."""
+    def __init__(self, archive: Archive, path: Path, name: str, sheet: str | None) -> None:
+        """Reads the workbook's parts. `name` is the file's, `sheet` the one wanted. Raises InputError."""
         self._archive = archive
         self._path = path
         self._name = name
         self._package = open_package(archive, name)
         self._masks = self._package.masks()
         self._looks: dict[str, SheetLook] = {}
+        self._begun = take_over(archive, self._package, path, sheet)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._give_up()
 
     def sheets(self) -> tuple[SheetInfo, ...]:
         for part in self._package.sheets:
-            self._looks[part.name] = look(self._archive.pieces(part.part), self._masks)
+            seen = self._looks[part.name] = look(self._archive.pieces(part.part), self._masks)
+            if self._begun is not None and part.name in self._begun.sheets and not self._is_plain(seen):
+                self._give_up()
         return tuple(_info(part, self._looks[part.name]) for part in self._package.sheets)
 
     def tables(self, names: Sequence[str]) -> list[Table]:
@@ -46,6 +59,7 @@ class OoxmlBook:
             read = {table.sheet: table for table in self._native(native)}
         except InputError:
             read = {}
+        self._give_up()
         for name in set(names) - set(read):
             read[name] = self._careful(name)
         return [read[name] for name in names]
@@ -54,15 +68,34 @@ class OoxmlBook:
         lost = seen.shared_strings and self._package.strings_part is None
         return seen.plain and seen.rectangular and not lost
 
-    def _native(self, names: Sequence[str]) -> Iterable[Table]:
+    def _native(self, names: Sequence[str]) -> list[Table]:
+        """Raises InputError."""
         if not names:
             return []
-        cells = sum(self._looks[name].cells for name in names)
-        strings = self._archive.size(self._package.strings_part or "")
-        memory = LEAST_MEMORY + cells * _BYTES_PER_CELL + min(strings, _MOST_STRINGS) * _COPIES_OF_STRINGS
+        memory = LEAST_MEMORY + sum(self._looks[name].cells for name in names) * _BYTES_PER_CELL
+        memory += strings_memory(self._archive, self._package)
+        if self._begun is not None and set(names) <= set(self._begun.sheets):
+            try:
+                return self._looked_at(self._begun.workbook, names)
+            except InputError:
+                if set(names) == set(self._begun.sheets) and memory <= self._begun.memory:
+                    raise  # it would fail in the same way again
+        self._give_up()
         with NativeWorkbook(self._path, self._name, memory) as book:
-            book.sheets()
-            return [with_look(table, self._looks[table.sheet], self._masks) for table in _dense(book, names)]
+            book.ask(names)
+            return self._looked_at(book, names)
+
+    def _looked_at(self, book: NativeWorkbook, names: Sequence[str]) -> list[Table]:
+        book.sheets()
+        return [
+            with_look(table, self._looks[table.sheet], self._masks) for table in dense_tables(book, names)
+        ]
+
+    def _give_up(self) -> None:
+        """Ends what was begun ahead, if it was not needed or is over."""
+        if self._begun is not None:
+            self._begun.workbook.close()
+            self._begun = None
 
     def _careful(self, name: str) -> Table:
         package = self._package
@@ -87,7 +120,9 @@ class XlsBook:
             raise InputError("workbook-damaged", name=self._name)
         with NativeWorkbook(self._path, self._name, self._memory) as book:
             found = book.sheets()
-            tables = _dense(book, [name for name, _ in found])
+            names = [name for name, _ in found]
+            book.ask(names)
+            tables = dense_tables(book, names)
         self._tables = {table.sheet: self._with_look(table) for table in tables}
         return tuple(SheetInfo(name, visible, *self._tables[name].extent()) for name, visible in found)
 
@@ -108,26 +143,3 @@ def _info(part: SheetPart, seen: SheetLook) -> SheetInfo:
     if seen.plain and not seen.values:
         return SheetInfo(part.name, part.visible, 0, 0)
     return SheetInfo(part.name, part.visible, max(seen.last_row, 1), max(seen.width, 1))
-
-
-def _dense(book: NativeWorkbook, names: Sequence[str]) -> list[Table]:
-    """The sheets as tables whose rows begin at 1 and whose places begin at 0."""
-    blocks: dict[str, list[RowBlock]] = {name: [] for name in names}
-    extents = dict.fromkeys(names, (0, 0))
-    for name, block in book.read(names):
-        if isinstance(block, RowBlock):
-            blocks[name].append(block)
-        else:
-            extents[name] = block
-    return [_joined(name, blocks[name], *extents[name]) for name in names]
-
-
-def _joined(name: str, blocks: Sequence[RowBlock], last_row: int, width: int) -> Table:
-    """The blocks put together, what is missing above and left of them put back."""
-    above = last_row - sum(block.rows for block in blocks)
-    found = len(blocks[0].columns) if blocks else 0
-    columns = [empty_column(last_row) for _ in range(width - found)]
-    for place in range(found):
-        parts = [block.columns[place] for block in blocks]
-        columns.append(pa.concat_arrays([empty_column(above), *parts] if above else parts))
-    return Table(name, range(width), columns, np.arange(1, last_row + 1, dtype=np.int64))

@@ -1,9 +1,14 @@
-"""The parent's side of `importer.readers.native`: a workbook read by a process that may die."""
+"""The parent's side of `importer.readers.native`: a workbook read by a process that may die.
+
+Imports nothing but the standard library, so that the process can be started before anything else is ready.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import queue
 import struct
 import subprocess
 import sys
@@ -14,9 +19,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import pyarrow as pa
-
-from importer.columns import TEXT
 from importer.errors import InputError
 
 LEAST_MEMORY = 1 << 29
@@ -24,18 +26,28 @@ LEAST_MEMORY = 1 << 29
 MOST_MEMORY = 3 << 30
 LEAST_SECONDS = 40.0
 SECONDS_PER_MEGABYTE = 2.0
+_PIPE = 1 << 20
+"""Bytes that may lie in the pipe: each time the thread that empties it needs its turn among the others."""
+_WAITING = 32
+"""Answers taken over that nobody asked for yet; then the process has to wait."""
+
+
+@dataclass(slots=True)
+class RowBlock:
+    """Consecutive rows of a sheet: for each column the lengths of its cells (32-bit), then their UTF-8."""
+
+    rows: int
+    columns: list[bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class RowBlock:
-    """Consecutive rows of a sheet: one column of text for each of its columns."""
-
-    rows: int
-    columns: list[pa.Array]
+class _Answer:
+    head: dict[str, Any]
+    parts: list[bytes]
 
 
 class NativeWorkbook:
-    """A workbook open in another process. A context manager.
+    """A workbook open in another process, whose answers are taken over by a thread. A context manager.
 
     Raises InputError: `password`, `workbook-damaged` if the file cannot be read, or if the process died of
     it or took too long.
@@ -43,6 +55,7 @@ class NativeWorkbook:
 
     def __init__(self, path: Path, name: str, memory: int = LEAST_MEMORY) -> None:
         self._name = name
+        size = path.stat().st_size
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "importer.readers.native"],
             stdin=subprocess.PIPE,
@@ -50,47 +63,50 @@ class NativeWorkbook:
             stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
-        size = path.stat().st_size
+        self._widen()
         self._timer = threading.Timer(LEAST_SECONDS + size / 1e6 * SECONDS_PER_MEGABYTE, self._process.kill)
         self._timer.daemon = True
         self._timer.start()
+        self._answers: queue.Queue[_Answer | None] = queue.Queue(_WAITING)
+        self._receiver = threading.Thread(target=self._receive, name="cells", daemon=True)
+        self._receiver.start()
         job = {"path": str(path.resolve()), "memory": min(max(memory, LEAST_MEMORY), MOST_MEMORY)}
         self._tell(job)
 
-    def sheets(self) -> list[tuple[str, bool]]:
-        """Names, and whether people see them. To be called once, first."""
-        return [(name, visible) for name, visible in self._head()["sheets"]]
+    def ask(self, sheets: Sequence[str]) -> None:
+        """Has these sheets read. To be called once."""
+        self._tell(list(sheets))
 
-    def read(self, sheets: Sequence[str]) -> Iterator[tuple[str, RowBlock | tuple[int, int]]]:
-        """The rows of these sheets, in order; at the end of each its last row and its number of columns.
+    def sheets(self) -> list[tuple[str, bool]]:
+        """Names, and whether people see them. To be called once, before `rows`."""
+        return [(name, visible) for name, visible in self._next().head["sheets"]]
+
+    def rows(self) -> Iterator[tuple[str, RowBlock | tuple[int, int]]]:
+        """The rows of the sheets asked for, in order; at the end of each its last row and number of columns.
 
         Blank rows above and blank columns left of all others may be missing.
         """
-        self._tell(list(sheets))
-        while "end" not in (head := self._head()):
-            if not head["rows"]:
+        while "end" not in (answer := self._next()).head:
+            head = answer.head
+            if head["rows"]:
+                yield head["sheet"], RowBlock(head["rows"], answer.parts)
+            else:
                 last_row, width = head["extent"]
                 yield head["sheet"], (last_row, width)
-                continue
-            sizes = head["sizes"]
-            columns = [
-                pa.LargeStringArray.from_buffers(
-                    head["rows"], pa.py_buffer(self._bytes(ends)), pa.py_buffer(self._bytes(data))
-                ).cast(TEXT)
-                for ends, data in zip(sizes[0::2], sizes[1::2], strict=True)
-            ]
-            yield head["sheet"], RowBlock(head["rows"], columns)
 
     def close(self) -> None:
         """Ends the process."""
         self._timer.cancel()
         self._process.kill()
+        while self._receiver.is_alive():
+            # Makes room for an answer that nobody wants any more.
+            with contextlib.suppress(queue.Empty):
+                self._answers.get_nowait()
+            self._receiver.join(0.01)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
-                try:
+                with contextlib.suppress(OSError):
                     pipe.close()
-                except OSError:
-                    continue
         self._process.wait()
 
     def __enter__(self) -> Self:
@@ -104,25 +120,45 @@ class NativeWorkbook:
     ) -> None:
         self.close()
 
+    def _widen(self) -> None:
+        """Makes the pipe for the answers as wide as it should be, where the system can and will do that."""
+        assert self._process.stdout  # noqa: S101
+        with contextlib.suppress(ImportError, AttributeError, OSError):
+            import fcntl
+
+            fcntl.fcntl(self._process.stdout, fcntl.F_SETPIPE_SZ, _PIPE)
+
     def _tell(self, command: object) -> None:
+        """A process that is gone already shows in its answers."""
         assert self._process.stdin  # noqa: S101
-        try:
+        with contextlib.suppress(OSError):
             self._process.stdin.write(json.dumps(command).encode() + b"\n")
             self._process.stdin.flush()
-        except OSError:
-            raise InputError("workbook-damaged", name=self._name) from None
 
-    def _head(self) -> dict[str, Any]:
-        (size,) = struct.unpack(">Q", self._bytes(8))
-        head: dict[str, Any] = json.loads(self._bytes(size))
-        if "error" in head:
-            code = "password" if head["error"] == "password" else "workbook-damaged"
+    def _next(self) -> _Answer:
+        answer = self._answers.get()
+        if answer is None:
+            self._answers.put(None)  # whoever asks again gets the same
+            raise InputError("workbook-damaged", name=self._name)
+        if "error" in answer.head:
+            code = "password" if answer.head["error"] == "password" else "workbook-damaged"
             raise InputError(code, name=self._name)
-        return head
+        return answer
+
+    def _receive(self) -> None:
+        """The thread: takes over every answer; None stands for a process that went away."""
+        with contextlib.suppress(EOFError, OSError, ValueError, OverflowError, MemoryError):
+            while True:
+                (size,) = struct.unpack(">Q", self._bytes(8))
+                head: dict[str, Any] = json.loads(self._bytes(size))
+                parts = [self._bytes(size) for size in head.get("sizes", ())]
+                self._answers.put(_Answer(head, parts))
+        self._answers.put(None)
 
     def _bytes(self, size: int) -> bytes:
+        """Raises EOFError."""
         assert self._process.stdout  # noqa: S101
         data = self._process.stdout.read(size)
         if len(data) < size:
-            raise InputError("workbook-damaged", name=self._name)
+            raise EOFError
         return data

@@ -13,6 +13,8 @@ from importer.readers.number_formats import Mask, is_date, is_duration, zero_mas
 from importer.readers.xml_events import Handlers, parse
 
 MOST_STRINGS = 20_000_000
+_MOST_ROOM, _COPIES_OF_STRINGS = 1 << 28, 3
+"""Bytes of shared strings that are made room for, and how often the native library holds them."""
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 
 
@@ -70,6 +72,11 @@ def open_package(archive: Archive, name: str) -> Package:
         parse(archive.pieces(styles), reader, name)
     strings = _part(archive, related, "sharedStrings", join(folder, "sharedStrings.xml"))
     return Package(tuple(sheets), book.date_1904, tuple(map(reader.style, reader.formats)), strings)
+
+
+def strings_memory(archive: Archive, package: Package) -> int:
+    """Bytes that the native library takes for the shared strings."""
+    return min(archive.size(package.strings_part or ""), _MOST_ROOM) * _COPIES_OF_STRINGS
 
 
 def shared_strings(archive: Archive, part: str | None, name: str) -> list[str]:

@@ -106,11 +106,10 @@ def _zipped_workbook(opened: _Opened, options: ReadOptions, archive: Archive, ki
     if manifest and b"encryption-data" in archive.read(manifest):
         raise InputError("password", name=opened.name)
     if kind in (ZipKind.XLSX, ZipKind.XLSM):
-        book: Book = OoxmlBook(archive, opened.path, opened.name)
-    elif kind is ZipKind.ODS:
-        book = OdsBook(archive, opened.name)
-    else:
-        book = XlsbBook(archive, opened.name)
+        with OoxmlBook(archive, opened.path, opened.name, options.sheet) as ooxml:
+            return WorkbookSource(opened.origin, kind.value, ooxml, options)
+    ods = kind is ZipKind.ODS
+    book: Book = OdsBook(archive, opened.name) if ods else XlsbBook(archive, opened.name)
     return WorkbookSource(opened.origin, kind.value, book, options)
 
 

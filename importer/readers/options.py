@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-ALL_SHEETS = "all"
 NO_HEADER = ("no-header", "no-header-in-sheet")
 """The errors that say that no row is a header."""
 

@@ -14,13 +14,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from importer.readers.stretch import MARGIN, Stretch
+
+_NOT_PLAIN = (b"<!", b":row", b":sheetData", b"<c>", b"<row>")
+_VALUES = (b"<v>", b"<is>", b"<f")
 _CELL = b'<c r="'
+_MOST_LETTERS = 3
 _ROW = re.compile(rb"<row\b([^>]*)>")
 _ROW_NUMBERS = re.compile(rb'<row\b[^>]*?\br="(\d{1,8})"')
 _ROW_NUMBER = re.compile(rb'\br="(\d+)"')
 _HIDDEN = re.compile(rb'\bhidden="(?:1|true|on)"')
-_FAR = re.compile(rb'<c r="([A-Z]{2,3})\d')
-_ANY = re.compile(rb'<c r="([A-Z]{1,3})\d')
 _ERROR = re.compile(
     rb'<c r="([A-Z]+)(\d+)"[^>]*\bt="e"[^>]*>(?:<f\b[^>]*/>|<f\b[^>]*>[^<]*</f>)?<v>([^<]*)</v>'
 )
@@ -44,7 +47,6 @@ class SheetLook:
     cells: int = 0
     last_row: int = 0
     width: int = 0
-    """Columns, as far as the first rows and those beyond column Z tell."""
     values: bool = False
     """Whether any cell holds something."""
     shared_strings: bool = False
@@ -70,51 +72,71 @@ def look(pieces: Iterable[bytes], masked_styles: Collection[int]) -> SheetLook:
         styled = re.compile(_STYLED % b"|".join(b"%d" % style for style in masked_styles))
     rest = b""
     for piece in pieces:
-        text = rest + piece
+        text = b"".join((rest, piece, MARGIN))
+        end = len(text) - len(MARGIN)
         seam = max(len(rest) - 5, 0)
         cut = max(text.rfind(b"<c ", seam), text.rfind(b"<row ", seam), 0)
-        rest = text[cut:]
+        rest = text[cut:end]
         if cut:
-            _look_at(text[:cut], seen, styled)
+            _look_at(Stretch(text, cut), seen, styled)
         if not seen.plain or len(rest) > _LONGEST_CELL:
             seen.plain = False
             return seen
-    _look_at(rest, seen, styled)
+    _look_at(Stretch(rest + MARGIN, len(rest)), seen, styled)
     if b"</worksheet>" not in rest:
         seen.plain = False
     return seen
 
 
-def _look_at(text: bytes, seen: SheetLook, styled: re.Pattern[bytes] | None) -> None:
-    cells = text.count(_CELL)
-    if b"<!" in text or text.startswith((b"\xff\xfe", b"\xfe\xff")) or cells != text.count(b"<c "):
+def _look_at(xml: Stretch, seen: SheetLook, styled: re.Pattern[bytes] | None) -> None:
+    if xml.text.startswith((b"\xff\xfe", b"\xfe\xff")) or any(map(xml.has, _NOT_PLAIN)):
         seen.plain = False
         return
-    if b":row" in text or b":sheetData" in text or b"<c>" in text:
-        seen.plain = False
+    _cells(xml, seen)
+    if seen.plain:
+        _rows(xml, seen)
+    if not seen.plain:
         return
-    seen.cells += cells
-    _rows(text, seen)
-    for letters in set(_FAR.findall(text) if seen.width else _ANY.findall(text)):
-        seen.width = max(seen.width, column_number(letters) + 1)
-    seen.values = seen.values or b"<v>" in text or b"<is>" in text or b"<f" in text
-    seen.shared_strings = seen.shared_strings or b' t="s"' in text
-    if b't="e"' in text:
-        for letters, row, value in _ERROR.findall(text):
+    seen.values = seen.values or any(map(xml.has, _VALUES))
+    single, text = xml.single_quoted, xml.text
+    if ord("s") in single and not seen.shared_strings:
+        seen.shared_strings = text.find(b' t="s"', 0, xml.end) >= 0
+    if ord("e") in single:
+        for letters, row, value in _ERROR.findall(text, 0, xml.end):
             seen.errors[int(row), column_number(letters)] = value.decode("utf-8", "replace")
-    if b"<f" in text:
-        for letters, row, attributes, stored in _FORMULA.findall(text):
+    if xml.has(b"<f"):
+        for letters, row, attributes, stored in _FORMULA.findall(text, 0, xml.end):
             if not (stored and b't="str"' in attributes):
                 seen.unvalued.append((int(row), column_number(letters)))
     if styled is not None:
-        for letters, row, style in styled.findall(text):
+        for letters, row, style in styled.findall(text, 0, xml.end):
             seen.masked.setdefault((column_number(letters), int(style)), array("q")).append(int(row))
 
 
-def _rows(text: bytes, seen: SheetLook) -> None:
+def _cells(xml: Stretch, seen: SheetLook) -> None:
+    """Cells must say where they are before all else; anything else is not plain."""
+    count = len(xml.places(b"<c "))
+    cells = xml.places(_CELL)
+    seen.cells += count
+    seen.plain = len(cells) == count
+    columns = np.zeros(len(cells), dtype=np.int64)
+    for ahead in range(len(_CELL), len(_CELL) + _MOST_LETTERS + 1):
+        codes = xml.codes(cells, ahead)
+        ended = (codes >= ord("0")) & (codes <= ord("9")) & (columns > 0)
+        seen.width = max(seen.width, int(columns[ended].max(initial=0)))
+        cells, columns, codes = cells[~ended], columns[~ended], codes[~ended]
+        if ((codes < ord("A")) | (codes > ord("Z"))).any():
+            break
+        columns = columns * 26 + (codes - ord("@"))
+    seen.plain = seen.plain and not len(cells)
+
+
+def _rows(xml: Stretch, seen: SheetLook) -> None:
     """Rows must be numbered, one after the other; anything else is not plain."""
+    begins = xml.places(b"<row ").tolist()
+    text = b"".join([xml.text[at : xml.text.find(b">", at, xml.end) + 1] for at in begins])
     numbers = _ROW_NUMBERS.findall(text)
-    if len(numbers) != text.count(b"<row ") or b"<row>" in text:
+    if len(numbers) != len(begins):
         seen.plain = False
         return
     if not numbers:

@@ -11,7 +11,8 @@ import pandas as pd
 from importer.errors import InputError
 from importer.model import Chunk, Note
 from importer.readers.header import Layout
-from importer.readers.options import ALL_SHEETS, NO_HEADER, ReadOptions
+from importer.readers.options import NO_HEADER, ReadOptions
+from importer.readers.sheets import ALL_SHEETS, choose_sheets
 from importer.readers.source import Origin, SheetInfo, Source
 from importer.readers.tables import Table
 
@@ -107,22 +108,6 @@ class WorkbookSource(Source):
             return chunk
         frame = chunk.frame.reindex(columns=list(self.header), fill_value="")
         return Chunk(chunk.sheet, frame.astype(pd.StringDtype("pyarrow")), chunk.issues)
-
-
-def choose_sheets(sheets: Sequence[SheetInfo], wanted: str | None, name: str) -> list[SheetInfo]:
-    """The sheets to read. Raises InputError `no-sheet` or `empty-workbook`; `name` is the file's."""
-    if wanted is not None and wanted != ALL_SHEETS:
-        for info in sheets:
-            if info.name == wanted:
-                return [info]
-        for info in sheets:
-            if info.name.strip().casefold() == wanted.strip().casefold():
-                return [info]
-        raise InputError("no-sheet", name=name, sheet=wanted, sheets=", ".join(info.name for info in sheets))
-    visible = [info for info in sheets if info.visible and info.rows]
-    if not visible:
-        raise InputError("empty-workbook", name=name)
-    return visible if wanted == ALL_SHEETS else visible[:1]
 
 
 def _measured(infos: Sequence[SheetInfo], tables: Sequence[Table]) -> tuple[SheetInfo, ...]:

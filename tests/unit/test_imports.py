@@ -46,3 +46,7 @@ def test_a_dry_run_loads_nothing_that_sends_or_guesses(tmp_path: Path) -> None:
     loaded = modules_after(f"{code}from importer.cli import invoke\nassert invoke({arguments}) == 0")
     assert "pandas" in loaded
     assert not (SENDING | GUESSING | {"openpyxl"}) & loaded
+
+
+def test_what_reads_a_workbook_ahead_of_its_opening_imports_nothing_heavy() -> None:
+    assert not HEAVY & modules_after("import importer.readers.begun, importer.readers.native")
