@@ -94,15 +94,17 @@ class DelimitedSource(Source):
                 final = piece is None
                 parts.append(piece or b"")
                 size += len(parts[-1])
-            pending = b"".join(parts)
-            window = pending[:target]
-            block, rows, consumed = self._parse(window, row, final=final and len(pending) <= target)
+            text = b"".join(parts)
+            window, pending = text[:target], text[target:]
+            del text, parts
+            block, rows, consumed = self._parse(window, row, final=final and not pending)
+            pending = window[consumed:] + pending
+            del window
             if rows:
                 yield block, rows
                 row += rows
                 aim = int(consumed / rows * self._options.chunk_rows * _SLACK)
                 target = min(max(aim, _LEAST_BLOCK), _MOST_BLOCK)
-                pending = pending[consumed:]
             elif pending:
                 if target >= _LONGEST_RECORD:
                     raise _too_long(self.name, row)

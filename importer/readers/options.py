@@ -38,5 +38,5 @@ class ReadOptions:
     """Whether a table without known names is read too: its first row of two cells or more is the header."""
     optional: Callable[[str], bool] = _none_optional
     """Whether a sheet of this name may hold no table: read with `all`, it is left out instead of refused."""
-    chunk_rows: int = 10240
+    chunk_rows: int = 14336
     """The most rows a chunk may have."""
