@@ -61,12 +61,7 @@ class Batcher:
         self._ordinal += 1
         part = _slice(customers, start, stop)
         rows = tuple(part.rows.tolist())
-        return Batch(self._ordinal, part.sheet, rows, tuple(part.encoded), contact_sets(part))
-
-
-def contact_sets(customers: Customers) -> ContactSets:
-    """For each row its different contacts; empty if it has none."""
-    return ContactSets(customers.contacts)
+        return Batch(self._ordinal, part.sheet, rows, tuple(part.encoded), ContactSets(part.contacts))
 
 
 def _joined(first: Customers, second: Customers) -> Customers:

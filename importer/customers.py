@@ -22,7 +22,6 @@ from importer.fingerprints import fingerprints
 from importer.model import MappedChunk
 from importer.shapes import Shapes
 
-_NOBODY = frozenset({0})
 _BACKSLASH = ord("\\")
 _MOST_DIGITS, _LENGTHS = 15, 16
 """Digits of the longest phone (E.164), and how many lengths there are: both together fit 64 bits."""
@@ -42,7 +41,7 @@ class Customers:
     """JSON objects."""
     contacts: np.ndarray
     """Fingerprints of phones and e-mail, int64, one line a row, as many columns as there are contact fields,
-    0 where a row has none."""
+    0 where a row has none, or has the same in an earlier column."""
 
     def __len__(self) -> int:
         return len(self.encoded)
@@ -75,11 +74,11 @@ class ContactSets(Sequence[tuple[int, ...]]):
     def __getitem__(self, place: int | slice) -> tuple[int, ...] | ContactSets:
         if isinstance(place, slice):
             return ContactSets(self._table[place])
-        return tuple(set(self._table[place].tolist()) - _NOBODY)
+        return tuple(filter(None, self._table[place].tolist()))
 
     def __iter__(self) -> Iterator[tuple[int, ...]]:
         if self._made is None:
-            self._made = [tuple(set(line) - _NOBODY) for line in self._table.tolist()]
+            self._made = [tuple(filter(None, line)) for line in self._table.tolist()]
         return iter(self._made)
 
 
@@ -104,7 +103,7 @@ def encode(mapped: MappedChunk, contract: Contract, keep: np.ndarray | None = No
         objects.add(field.name, values, number=field.kind is Kind.GENDER)
         if field.name in contract.contact_fields:
             contacts.append(_mailboxes(values) if field.kind is Kind.EMAIL else _phones(values))
-    table = np.column_stack(contacts) if contacts else np.zeros((len(rows), 0), dtype=np.int64)
+    table = _once_a_row(np.column_stack(contacts) if contacts else np.zeros((len(rows), 0), dtype=np.int64))
     everything = Customers(mapped.sheet, rows, objects.encoded(len(rows)), table)
     # Whole objects are dropped at a twelfth of what it costs to drop their parts.
     return everything if keep is None else everything.where(keep)
@@ -169,6 +168,14 @@ def _escaped(values: pa.Array) -> pa.Array:
         text = chr(character)
         inner = pc.replace_substring(inner, text, _quote(text)[1:-1])
     return pc.replace_with_mask(values, pa.array(special), inner)
+
+
+def _once_a_row(contacts: np.ndarray) -> np.ndarray:
+    """A contact that stands twice in a row (the same number for SMS and WhatsApp) is left there once."""
+    for column in range(1, contacts.shape[1]):
+        for earlier in range(column):
+            contacts[contacts[:, column] == contacts[:, earlier], column] = 0
+    return contacts
 
 
 def _mailboxes(values: pa.Array) -> np.ndarray:

@@ -7,6 +7,7 @@ unfinished batches are remembered, so the memory is bounded by the window, not b
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 
 
 class Place:
@@ -15,7 +16,7 @@ class Place:
     __slots__ = ("_contacts", "_followers", "waiting")
 
     def __init__(self, contacts: Iterable[tuple[int, ...]]) -> None:
-        self._contacts = {contact for row in contacts for contact in row}
+        self._contacts = set(chain.from_iterable(contacts))
         self._followers: list[Place] = []
         self.waiting = 0
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,8 @@ BUSY_SECONDS = 15.0
 FOLDER_VARIABLE = "NXLINK_STATE_DIR"
 FILE_NAME = "journal.db"
 
+_TURN = 0.02
+"""Seconds until another try to turn a new journal to WAL."""
 _DAMAGED = ("not a database", "malformed", "file is encrypted")
 
 
@@ -66,7 +69,8 @@ class Database:
             connection = sqlite3.connect(
                 self.path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
             )
-            for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
+            self._write_ahead(connection)
+            for pragma in ("synchronous = FULL", "secure_delete = ON"):
                 connection.execute(f"PRAGMA {pragma}")
             if schema.version(connection) > len(schema.MIGRATIONS):
                 raise JournalPlaceError("journal-newer", path=self.path)
@@ -78,6 +82,19 @@ class Database:
                 raise self._translated(error) from error
             raise
         return connection
+
+    def _write_ahead(self, connection: sqlite3.Connection) -> None:
+        """Turns a new journal to WAL. Where two want to do so at once SQLite refuses one of them without the
+        wait it was told (sqlite.org, “sqlite3_busy_handler”: where waiting could be a deadlock)."""
+        deadline = time.monotonic() + self._busy_seconds
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() >= deadline:
+                    raise
+            time.sleep(_TURN)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

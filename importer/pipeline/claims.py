@@ -36,13 +36,13 @@ class Claims:
     def claim(self, customers: Customers) -> None:
         """Rows that were imported before: whatever comes later is compared with them."""
         self._rows.add(fingerprints(customers.encoded, len(customers)))
-        self._contacts.add(_once_a_row(customers.contacts).ravel())
+        self._contacts.add(customers.contacts.ravel())
 
     def judge(self, customers: Customers) -> Judged:
         """Compares rows with all before them, in order; those that are to be sent claim their contacts."""
         contents = fingerprints(customers.encoded, len(customers))
         duplicate = self._rows.contains(contents) | pd.Series(contents).duplicated().to_numpy()
-        contacts = _once_a_row(customers.contacts)
+        contacts = customers.contacts.copy()
         contacts[duplicate] = 0
         claimed = self._contacts.contains(contacts.ravel()).reshape(contacts.shape)
         if self._policy is Duplicates.SEND:
@@ -57,16 +57,6 @@ class Claims:
         self._rows.add(contents[kept])
         self._contacts.add(contacts[kept].ravel())
         return Judged(duplicate, same)
-
-
-def _once_a_row(contacts: np.ndarray) -> np.ndarray:
-    """A copy in which a contact that stands twice in a row (the same number for SMS and WhatsApp) is there
-    once."""
-    once = contacts.copy()
-    for column in range(1, once.shape[1]):
-        for earlier in range(column):
-            once[once[:, column] == once[:, earlier], column] = 0
-    return once
 
 
 def _repeated(contacts: np.ndarray) -> np.ndarray:

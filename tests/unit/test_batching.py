@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer import batching, columns, contracts
+from importer import columns, contracts
 from importer.batching import Batcher, Envelope
-from importer.customers import Customers, encode
+from importer.customers import ContactSets, Customers, encode
 from importer.model import MappedChunk, Mode
 
 SEA = contracts.load("sea")
@@ -67,7 +67,7 @@ def test_the_same_contact_has_the_same_fingerprint_whatever_kind_of_phone_it_is(
         },
         np.array([2, 3, 4]),
     )
-    first, second, third = batching.contact_sets(encode(MappedChunk("", frame, {}), SEA))
+    first, second, third = ContactSets(encode(MappedChunk("", frame, {}), SEA).contacts)
     assert set(first) == set(second)
     assert third == ()
 
