@@ -55,20 +55,33 @@ class _UnsentError(ConnectionError):
 
 
 class _Telling:
-    """A connection that knows whether the whole request was handed over."""
+    """A connection that hands over head and body of a request together, and knows whether it did."""
 
     handed_over = False
+    _held: list[bytes] | None = None
+    """What is handed over once it is whole: one call, one packet less for each request."""
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         self.handed_over = False
+        self._held = []
         try:
             super().request(*args, **kwargs)  # type: ignore[misc]
+            whole, self._held = b"".join(self._held), None
+            self.send(whole)
         except OSError as error:
             # The server may have answered before it closed; urllib3 looks for that after these two.
             if isinstance(error, BrokenPipeError) or error.errno == errno.ECONNRESET:
                 raise
             raise _UnsentError(str(error)) from error
+        finally:
+            self._held = None
         self.handed_over = True
+
+    def send(self, data: Any) -> None:
+        if self._held is None:
+            super().send(data)  # type: ignore[misc]
+        else:
+            self._held.append(data)
 
     def getresponse(self) -> Any:
         try:
