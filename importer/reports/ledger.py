@@ -21,7 +21,7 @@ from importer.reports.fates import UNSETTLED, Fate, RowIssues, SettledChunk
 class _Open:
     """A chunk with rows that wait."""
 
-    __slots__ = ("chunk", "fate", "fates", "issues", "known", "left", "rows")
+    __slots__ = ("chunk", "fate", "fates", "issues", "known", "left", "rows", "unbroken")
 
     def __init__(self, chunk: Chunk, issues: RowIssues) -> None:
         self.chunk = chunk
@@ -31,13 +31,18 @@ class _Open:
         self.fates: list[Fate] = []
         self.known: dict[Fate, int] = {}
         self.left = len(self.rows)
+        # A search lets other threads go on, and waits until it is let on again: for each batch that is long.
+        self.unbroken = self.left > 0 and int(self.rows[-1] - self.rows[0]) + 1 == self.left
 
     def settle(self, rows: np.ndarray, fate: Fate) -> int | None:
         """Give these rows (int64, strictly increasing) their fate; the first that is unknown or has one."""
-        places = np.searchsorted(self.rows, rows)
-        unknown = self.rows[np.minimum(places, len(self.rows) - 1)] != rows
-        if unknown.any():
-            return int(rows[unknown][0])
+        if self.unbroken and self.rows[0] <= rows[0] and rows[-1] <= self.rows[-1]:
+            places = rows - self.rows[0]
+        else:
+            places = np.searchsorted(self.rows, rows)
+            unknown = self.rows[np.minimum(places, len(self.rows) - 1)] != rows
+            if unknown.any():
+                return int(rows[unknown][0])
         taken = self.fate[places] != UNSETTLED
         if taken.any():
             return int(rows[taken][0])
@@ -104,7 +109,8 @@ class Ledger:
             if lane is None or place == len(lane.open):
                 raise _twice(int(rows[0]), outcome)
             entry = lane.open[place]
-            cut = int(np.searchsorted(rows, lane.lasts[place], side="right"))
+            last = lane.lasts[place]
+            cut = len(rows) if rows[-1] <= last else int(np.searchsorted(rows, last, side="right"))
             refused = entry.settle(rows[:cut], fate)
             if refused is not None:
                 raise _twice(refused, outcome)
