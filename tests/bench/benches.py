@@ -257,9 +257,9 @@ def many_runs(bench: Bench) -> Iterator[Figure]:
     command = [PYTHON, str(HERE / "drivers" / "many_runs.py"), str(path)]
     sizes = [int(line) for line in subprocess.check_output(command, cwd=ROOT, env=_with_root()).split()]
     # Pools breathe by some MiB from run to run; a leak would lift the least of the later runs.
-    growth = (min(sizes[15:]) - min(sizes[5:10])) / MIB
+    growth = (min(sizes[30:]) - min(sizes[10:20])) / MIB
     yield Figure(
-        "twenty dry runs of 20,000 rows in one process: growth from the fifth to the twentieth",
+        "forty dry runs of 20,000 rows in one process: growth from the second ten to the fourth",
         "none",
         f"{growth:+.0f} MiB of {sizes[-1] / MIB:.0f}",
         growth < 5,

@@ -210,3 +210,13 @@ def test_how_long_a_row_may_be_does_not_depend_on_the_size_of_chunks(tmp_path: P
     path = write(tmp_path, HEADER + "Ann,Bo,x\n" * 3 + "Cy,Do," + "y" * 60_000_000 + "\nEv,Fy,z\n")
     rows, _ = read(path, ReadOptions(known=KNOWN.__contains__, chunk_rows=chunk_rows))
     assert list(rows) == [2, 3, 4, 5, 6]
+
+
+def test_a_chunk_is_about_as_long_as_it_may_be(tmp_path: Path) -> None:
+    text = HEADER + "".join(f"Ann{'n' * (number % 7)},Bo,met at the fair\n" for number in range(40_000))
+    with open_source(write(tmp_path, text), ReadOptions(known=KNOWN.__contains__, chunk_rows=5000)) as source:
+        sizes = [len(chunk.frame) for chunk in source.chunks()]
+    assert sum(sizes) == 40_000
+    assert max(sizes) <= 5000
+    # The first block (three chunks) only tells how long rows are; the last chunk is what is left.
+    assert all(size > 4500 for size in sizes[3:-1])

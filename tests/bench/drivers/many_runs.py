@@ -1,4 +1,4 @@
-"""Twenty dry runs of FILE in one process, through the Python API. Prints the resident bytes after each."""
+"""Forty dry runs of FILE in one process, through the Python API. Prints the resident bytes after each."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from importer.columns import spare_memory
 
 spare_memory()  # as the program does
 
-for _ in range(20):
+for _ in range(40):
     with tempfile.TemporaryDirectory() as folder:
         options = RunOptions(report_dir=Path(folder) / "reports")
         validate_file(sys.argv[1], options=options, journal=Path(folder) / "journal.db")
