@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import overload
 
 import numpy as np
@@ -55,14 +56,13 @@ class Customers:
 
 
 class ContactSets(Sequence[tuple[int, ...]]):
-    """The contacts of some rows, one tuple a row, made only when somebody looks."""
+    """The contacts of some rows, one tuple a row, made only where somebody looks at single rows."""
 
-    __slots__ = ("_made", "_table")
+    __slots__ = ("_table",)
 
     def __init__(self, table: np.ndarray) -> None:
         """`table`: as in `Customers.contacts`."""
         self._table = table
-        self._made: list[tuple[int, ...]] | None = None
 
     def __len__(self) -> int:
         return len(self._table)
@@ -77,9 +77,27 @@ class ContactSets(Sequence[tuple[int, ...]]):
         return tuple(filter(None, self._table[place].tolist()))
 
     def __iter__(self) -> Iterator[tuple[int, ...]]:
-        if self._made is None:
-            self._made = [tuple(filter(None, line)) for line in self._table.tolist()]
-        return iter(self._made)
+        return (tuple(filter(None, line)) for line in self._table.tolist())
+
+    def distinct(self) -> set[int]:
+        """The contacts of all rows together."""
+        found = set(self._table.ravel().tolist())
+        found.discard(0)
+        return found
+
+    def everywhere(self) -> bool:
+        """Whether every row has one."""
+        return bool(self._table.any(axis=1).all())
+
+
+def distinct(contacts: Sequence[tuple[int, ...]]) -> set[int]:
+    """The contacts of all of a batch's rows together."""
+    return contacts.distinct() if isinstance(contacts, ContactSets) else set(chain.from_iterable(contacts))
+
+
+def everywhere(contacts: Sequence[tuple[int, ...]]) -> bool:
+    """Whether every one of a batch's rows has a contact."""
+    return contacts.everywhere() if isinstance(contacts, ContactSets) else all(contacts)
 
 
 def encode(mapped: MappedChunk, contract: Contract, keep: np.ndarray | None = None) -> Customers:

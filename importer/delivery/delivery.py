@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from types import TracebackType
 
+from importer.customers import everywhere
 from importer.delivery.attempts import Attempts
 from importer.delivery.brake import Brake
 from importer.delivery.clock import Clock, RealClock
@@ -72,7 +73,7 @@ class Delivery:
     def submit(self, batch: Batch) -> None:
         """Hands a batch in; waits while too many are on their way. After a stop its rows are `not_sent`."""
         if not self._brake.pulled.is_set():
-            fragile = not (self._policy.resend_unknown or all(batch.contacts))
+            fragile = not (self._policy.resend_unknown or everywhere(batch.contacts))
             parcel = Parcel(batch, self._envelope.body(batch.customers), fragile=fragile)
             self._desk.window.acquire()
             if not self._brake.pulled.is_set():

@@ -6,8 +6,7 @@ unfinished batches are remembered, so the memory is bounded by the window, not b
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import chain
+from collections.abc import Set
 
 
 class Place:
@@ -15,8 +14,8 @@ class Place:
 
     __slots__ = ("_contacts", "_followers", "waiting")
 
-    def __init__(self, contacts: Iterable[tuple[int, ...]]) -> None:
-        self._contacts = set(chain.from_iterable(contacts))
+    def __init__(self, contacts: Set[int]) -> None:
+        self._contacts = contacts
         self._followers: list[Place] = []
         self.waiting = 0
 

@@ -6,6 +6,7 @@ import hashlib
 import queue
 from dataclasses import dataclass
 
+from importer.customers import distinct
 from importer.delivery.attempts import Trail
 from importer.delivery.ordering import Place
 from importer.errors import ImporterError
@@ -19,7 +20,7 @@ class Parcel(Place):
     __slots__ = ("abandoned", "batch", "begun", "body", "digest", "fragile", "told", "trail")
 
     def __init__(self, batch: Batch, body: bytes, *, fragile: bool) -> None:
-        super().__init__(batch.contacts)
+        super().__init__(distinct(batch.contacts))
         self.fragile = fragile
         """Some row must not go twice: such a batch is journaled when it leaves, not ahead, so that after a
         crash its rows count as sent only if they were."""

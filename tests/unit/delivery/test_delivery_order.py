@@ -48,7 +48,7 @@ def test_a_contact_is_held_through_retries_and_isolation(rig, make_batches, acce
 
 def test_rows_without_contacts_wait_for_nobody():
     order = Order()
-    places = [Place([(), ()]) for _ in range(3)]
+    places = [Place(frozenset()) for _ in range(3)]
     for place in places:
         order.enter(place)
     assert [place.waiting for place in places] == [0, 0, 0]
@@ -57,7 +57,7 @@ def test_rows_without_contacts_wait_for_nobody():
 
 def test_a_batch_waits_for_the_latest_of_each_of_its_contacts():
     order = Order()
-    first, second, both, later = Place([(1,)]), Place([(2,)]), Place([(1,), (2,)]), Place([(2,)])
+    first, second, both, later = Place({1}), Place({2}), Place({1, 2}), Place({2})
     for place in (first, second, both, later):
         order.enter(place)
     assert [place.waiting for place in (first, second, both, later)] == [0, 0, 2, 1]
