@@ -120,7 +120,7 @@ def encode(mapped: MappedChunk, contract: Contract, keep: np.ndarray | None = No
         values = columns.text(mapped, field.name)
         objects.add(field.name, values, number=field.kind is Kind.GENDER)
         if field.name in contract.contact_fields:
-            contacts.append(_mailboxes(values) if field.kind is Kind.EMAIL else _phones(values))
+            contacts.append(_keys(values, lower=field.kind is Kind.EMAIL))
     table = _once_a_row(np.column_stack(contacts) if contacts else np.zeros((len(rows), 0), dtype=np.int64))
     everything = Customers(mapped.sheet, rows, objects.encoded(len(rows)), table)
     # Whole objects are dropped at a twelfth of what it costs to drop their parts.
@@ -196,14 +196,14 @@ def _once_a_row(contacts: np.ndarray) -> np.ndarray:
     return contacts
 
 
-def _mailboxes(values: pa.Array) -> np.ndarray:
-    """Fingerprints of e-mails: letter case tells no two mailboxes apart in practice, "" is no contact."""
-    return _fingerprints(pc.utf8_lower(values))
+def _keys(values: pa.Array, *, lower: bool) -> np.ndarray:
+    """Fingerprints of contacts; letter case tells no two mailboxes apart in practice, "" is no contact.
 
-
-def _phones(values: pa.Array) -> np.ndarray:
-    """Fingerprints of phones: of digits the number and how many they are, which no two share and which costs
-    a fifth of a hash; of anything else, which `sea` may be sent, its hash."""
+    Of digits the number and how many they are, which no two texts share and which costs a fifth of a hash; of
+    anything else its hash.
+    """
+    if lower:
+        values = pc.utf8_lower(values)
     shapes = Shapes(values)
     odd = shapes.unlike_digits(1, _MOST_DIGITS)
     digits = shapes.filled.copy()
@@ -212,15 +212,8 @@ def _phones(values: pa.Array) -> np.ndarray:
     numbers = plain.cast(pa.int64()).fill_null(0).to_numpy()
     found: np.ndarray = np.where(digits, numbers * _LENGTHS + shapes.lengths, 0)
     if odd.size:
-        found[odd] = _fingerprints(values.take(pa.array(odd)))
+        found[odd] = fingerprints(values.take(pa.array(odd)).to_pylist(), odd.size)
     return found
-
-
-def _fingerprints(values: pa.Array) -> np.ndarray:
-    texts = values.to_pylist()
-    if "" in texts:
-        texts = [text or None for text in texts]
-    return fingerprints(texts, len(texts))
 
 
 def _quote(text: str) -> str:

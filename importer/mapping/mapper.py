@@ -185,7 +185,12 @@ class _Work:
                 found["full_name"] = transforms.full_names(
                     whole, nobody if first is None else first, nobody if last is None else last
                 )
-        sent = {step.field.name for step in self.mapper.plan.steps if step.rule.empty == "send"}
+        # An empty text is no gender: the API has a number there, and none for “not said”.
+        sent = {
+            step.field.name
+            for step in self.mapper.plan.steps
+            if step.rule.empty == "send" and step.field.kind is not Kind.GENDER
+        }
         return {
             name: found[name] if name in sent else missing(found[name])
             for name in self.mapper.plan.contract.names

@@ -60,8 +60,9 @@ class OoxmlBook:
         except InputError:
             read = {}
         self._give_up()
-        for name in set(names) - set(read):
-            read[name] = self._careful(name)
+        for name in names:
+            if name not in read:
+                read[name] = self._careful(name)
         return [read[name] for name in names]
 
     def _is_plain(self, seen: SheetLook) -> bool:

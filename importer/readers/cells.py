@@ -18,6 +18,8 @@ Value = str | float | int | bool | dt.datetime | dt.date | dt.time | dt.timedelt
 _DAY_SECONDS = 86_400
 _LAST_SERIAL = 2_958_466
 """The day after 9999-12-31."""
+_BETWEEN_EPOCHS = 1462
+"""Days from the one date system's first to the other's."""
 _EPOCH_1900, _EPOCH_1904 = dt.datetime(1899, 12, 30), dt.datetime(1904, 1, 1)
 _FALSE_LEAP_DAY = 60
 """Excel's 1900-02-29, which was no day; serial numbers before it count from one day later."""
@@ -41,8 +43,11 @@ def number_text(value: float) -> str:
 
 def date_text(serial: float, *, epoch_1904: bool) -> str:
     """A serial number in a date format as a day, a day with a time, or (below 1) a time."""
+    last = _LAST_SERIAL - _BETWEEN_EPOCHS if epoch_1904 else _LAST_SERIAL
+    if not 0 <= serial < last:
+        return number_text(serial)
     seconds = round(serial * _DAY_SECONDS)
-    if seconds < 0 or serial >= _LAST_SERIAL:
+    if seconds >= last * _DAY_SECONDS:
         return number_text(serial)
     if seconds < _DAY_SECONDS and not epoch_1904:
         return _clock(seconds)
@@ -55,7 +60,10 @@ def date_text(serial: float, *, epoch_1904: bool) -> str:
 
 
 def duration_text(serial: float) -> str:
-    """A serial number in a format such as [h]:mm as hours, minutes and seconds."""
+    """A serial number in a format such as [h]:mm as hours, minutes and seconds; a number that is longer than
+    all dates, a phone in such a column, as it is."""
+    if not abs(serial) < _LAST_SERIAL:
+        return number_text(serial)
     return _duration(dt.timedelta(seconds=round(serial * _DAY_SECONDS)))
 
 

@@ -186,10 +186,16 @@ class _Strings(Handlers):
 
 
 def unescape(text: str) -> str:
-    """`_x000D_` and its like as the characters they stand for (ECMA-376 part 1, 22.9.2.19)."""
+    """`_x000D_` and its like as the characters they stand for (ECMA-376 part 1, 22.9.2.19); halves of
+    characters, which no text can hold, stay as they are written."""
     if "_x" not in text:
         return text
-    return _ESCAPED.sub(lambda match: chr(int(match.group(1), 16)), text)
+    return _ESCAPED.sub(_unescaped, text)
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    character = chr(int(match[1], 16))
+    return match[0] if "\ud800" <= character <= "\udfff" else character
 
 
 def _number(text: str | None) -> int:

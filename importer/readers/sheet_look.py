@@ -16,7 +16,7 @@ import numpy as np
 
 from importer.readers.stretch import MARGIN, Stretch
 
-_NOT_PLAIN = (b"<!", b":row", b":sheetData", b"<c>", b"<row>")
+_NOT_PLAIN = (b"<!", b":row", b":sheetData", b"<c>", b"<row>", b"<row\t", b"<row\n", b"<row\r")
 _VALUES = (b"<v>", b"<is>", b"<f")
 _CELL = b'<c r="'
 _MOST_LETTERS = 3

@@ -105,3 +105,16 @@ def test_two_phones_have_the_same_fingerprint_only_if_they_are_the_same_text(
                 keys.setdefault(other or "", set()).add(second)
     assert all(len(found) == 1 for found in keys.values())
     assert len({key for found in keys.values() for key in found}) == len(keys)
+
+
+def test_a_phone_written_as_an_e_mail_is_the_same_contact() -> None:
+    frame = columns.frame(
+        {
+            "first_name": columns.array(["a", "b"]),
+            "sms_phone": columns.array(["8613800000001", None]),
+            "email": columns.array([None, "8613800000001"]),
+        },
+        np.array([2, 3]),
+    )
+    first, second = ContactSets(encode(MappedChunk("", frame, {}), SEA).contacts)
+    assert first == second

@@ -50,6 +50,8 @@ def test_constant_default_values_case_and_length() -> None:
 def test_an_empty_cell_is_left_out_or_sent_as_empty() -> None:
     assert field('from = "X"', "remark", "", "x") == [None, "x"]
     assert field('from = "X"\nempty = "send"', "remark", "", "x") == ["", "x"]
+    # A number in the API, which has none for “not said”.
+    assert field('from = "X"\nempty = "send"', "gender", "", "male") == [None, "1"]
 
 
 def test_texts_that_mean_nothing_are_empty() -> None:

@@ -79,3 +79,9 @@ def test_a_sheet_without_its_end_is_not_plain() -> None:
 def test_places_are_all_where_the_needle_begins(xml: bytes, needle: bytes, end: int) -> None:
     found = Stretch(xml + MARGIN, min(end, len(xml))).places(needle).tolist()
     assert found == [at for at in range(min(end, len(xml))) if xml.startswith(needle, at)]
+
+
+@pytest.mark.parametrize("blank", [b"\t", b"\n", b"\r\n"])
+def test_rows_written_with_other_blanks_are_read_with_care(blank: bytes) -> None:
+    row = b"<row" + blank + b'r="3" hidden="1">' + CELLS + b"</row>"
+    assert not look([sheet(b'<row r="1"></row>' + row)], ()).plain
