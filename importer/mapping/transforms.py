@@ -153,7 +153,7 @@ def _by_formats(column: pa.Array, formats: tuple[str, ...]) -> tuple[pa.Array, l
 
 
 def _by_order(column: pa.Array, order: Callable[[], Order]) -> tuple[pa.Array, list[Fault]]:
-    """The same."""
+    """The same by the order that a whole column proves."""
     column = dates.dashed(column)
     where = dates.unread(column)
 
