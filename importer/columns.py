@@ -82,3 +82,13 @@ def rows_where(frame: pd.DataFrame, mask: pa.Array | pa.ChunkedArray | np.ndarra
     if not isinstance(mask, np.ndarray):
         mask = np.asarray(_one(mask).fill_null(False).to_numpy(zero_copy_only=False), dtype=bool)
     return frame.index.to_numpy()[mask]
+
+
+def column_letter(at: int) -> str:
+    """A, B, … Z, AA for 0, 1, … 25, 26."""
+    letters = ""
+    at += 1
+    while at:
+        at, rest = divmod(at - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters

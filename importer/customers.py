@@ -123,7 +123,7 @@ def encode(mapped: MappedChunk, contract: Contract, keep: np.ndarray | None = No
             contacts.append(_keys(values, lower=field.kind is Kind.EMAIL))
     table = _once_a_row(np.column_stack(contacts) if contacts else np.zeros((len(rows), 0), dtype=np.int64))
     everything = Customers(mapped.sheet, rows, objects.encoded(len(rows)), table)
-    # Whole objects are dropped at a twelfth of what it costs to drop their parts.
+    # Whole objects are dropped, not their parts: there is one of them where there are twenty of those.
     return everything if keep is None else everything.where(keep)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from importer.columns import column_letter
 from importer.errors import InputError
 from importer.model import Note
 from importer.readers.options import ReadOptions
@@ -118,16 +119,6 @@ def lay_out(
     if lettered:
         notes.append(Note("empty-header", (("names", _listed(lettered)),)))
     return Layout(header.number, names, tuple(notes))
-
-
-def column_letter(at: int) -> str:
-    """A, B, … Z, AA for 0, 1, … 25, 26."""
-    letters = ""
-    at += 1
-    while at:
-        at, rest = divmod(at - 1, 26)
-        letters = chr(ord("A") + rest) + letters
-    return letters
 
 
 def _unique_names(

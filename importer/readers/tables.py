@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.columns import TEXT
+from importer.columns import TEXT, column_letter
 from importer.model import Chunk, Issue, Severity
 from importer.readers.footer import LAST_ROWS, footer_notes
 from importer.readers.header import (
@@ -17,7 +17,6 @@ from importer.readers.header import (
     Layout,
     TopRow,
     clean_name,
-    column_letter,
     find_header,
     lay_out,
 )

@@ -96,7 +96,7 @@ class Ledger:
     def settle(self, outcome: Outcome) -> None:
         """Rows that have their final status. Raises ConservationError for a row unknown or settled before."""
         rows = np.fromiter(outcome.rows, dtype=np.int64, count=len(outcome.rows))
-        # Called for each batch: numpy's own diff takes longer than all else here together.
+        # By slices, since this is called for each batch, and numpy's diff takes twice as long.
         if not (rows[1:] > rows[:-1]).all():
             rows = np.sort(rows)
             twice = rows[1:][rows[1:] == rows[:-1]]

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import messages
-from importer.columns import TEXT
+from importer.columns import TEXT, column_letter
 from importer.reports import cells
 from importer.reports.lines import Lines
 
@@ -127,16 +127,6 @@ def fitting(value: str, lang: str) -> str:
 def xml(value: str, lang: str) -> str:
     """The same as XML text."""
     return fitting(value, lang).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def column_letter(at: int) -> str:
-    """A, B, … Z, AA for 0, 1, … 25, 26."""
-    letters = ""
-    at += 1
-    while at:
-        at, rest = divmod(at - 1, 26)
-        letters = chr(ord("A") + rest) + letters
-    return letters
 
 
 def _tail(value: str, lang: str) -> str:
