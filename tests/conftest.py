@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests_support import Command, Result, use
 
 from importer import cli
 from importer.sandbox import Sandbox
 from importer.settings import Connection
+from tests.tests_support import Command, Result, use
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from importer.cli.running import ask_before_sending, carry_out, profile_of, with
 from importer.errors import ImporterError, InputError, MappingError
 from importer.messages import sentence
 from importer.model import ExitCode
-from importer.readers.head_start import head_start
+from importer.readers.prefetch import prefetch_workbook
 from importer.settings import Connection, RunOptions
 
 _BAD_ENOUGH = (ExitCode.REFUSED, ExitCode.AWAY, ExitCode.INTERRUPTED, ExitCode.TERMINATED)
@@ -44,7 +44,7 @@ def import_files(
     worst = 0
     with ExitStack() as stack:
         # Before the heavy imports, which only the first file has to wait for.
-        stack.enter_context(head_start(files[0], options.sheet))
+        stack.enter_context(prefetch_workbook(files[0], options.sheet))
         from importer.pipeline.sending import connected
 
         connection = stack.enter_context(connected(profile, options, sandbox=sandbox, store=store))

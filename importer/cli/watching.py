@@ -67,7 +67,7 @@ class Watcher:
         from importer.cli.summary import destination_line
 
         plan, record = event.plan, event.record
-        rows = plan.source.rows_about
+        rows = plan.source.estimated_rows
         if plan.options.limit is not None:
             rows = plan.options.limit if rows is None else min(rows, plan.options.limit)
         for note in plan.notes:

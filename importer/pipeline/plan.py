@@ -21,8 +21,7 @@ from importer.mapping.names import normal
 from importer.model import Destination, Mode, Note, TenantField
 from importer.pipeline import tenant
 from importer.readers import ReadOptions, Source, open_source
-from importer.readers.options import NO_HEADER
-from importer.readers.sheets import ALL_SHEETS
+from importer.readers.base import ALL_SHEETS, NO_HEADER
 from importer.reports import OWN_COLUMNS, again
 from importer.settings import Connection, RunOptions
 

@@ -6,17 +6,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from importer.readers.opening import open_source
-    from importer.readers.options import ReadOptions
-    from importer.readers.source import SheetInfo, Source
+    from importer.readers.base import ReadOptions, SheetInfo, Source
+    from importer.readers.open import open_source
 
 __all__ = ["ReadOptions", "SheetInfo", "Source", "open_source"]
 
 _HOMES = {
-    "ReadOptions": "options",
-    "SheetInfo": "source",
-    "Source": "source",
-    "open_source": "opening",
+    "ReadOptions": "base",
+    "SheetInfo": "base",
+    "Source": "base",
+    "open_source": "open",
 }
 
 

@@ -1,7 +1,8 @@
-"""From a file's bytes to UTF-8 text, piece by piece; bytes that don't decode are marked, never lost.
+"""Decode a file's bytes to UTF-8 text, piece by piece; bytes that cannot be decoded are marked, never
+lost.
 
-A byte that the encoding does not know becomes a lone surrogate, U+DC00 plus the byte. Written as UTF-8 that
-is three bytes which no valid text contains, so that a row that holds one can be told from all others.
+A byte that the encoding does not know becomes a lone surrogate, U+DC00 plus the byte. Encoded as UTF-8 that
+is three bytes which no valid text contains, so a row that holds one can be told from all others.
 """
 
 from __future__ import annotations

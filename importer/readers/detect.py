@@ -7,7 +7,7 @@ from collections.abc import Collection
 from enum import Enum
 
 
-class Kind(Enum):
+class FileKind(Enum):
     """What the bytes are."""
 
     TEXT = "text"
@@ -26,12 +26,12 @@ class ZipKind(Enum):
     ARCHIVE = "archive"
 
 
-_MAGIC: tuple[tuple[bytes, Kind], ...] = (
-    (b"PK\x03\x04", Kind.ZIP),
-    (b"PK\x05\x06", Kind.ZIP),
-    (b"PK\x07\x08", Kind.ZIP),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Kind.OLE),
-    (b"\x1f\x8b", Kind.GZIP),
+_MAGIC: tuple[tuple[bytes, FileKind], ...] = (
+    (b"PK\x03\x04", FileKind.ZIP),
+    (b"PK\x05\x06", FileKind.ZIP),
+    (b"PK\x07\x08", FileKind.ZIP),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", FileKind.OLE),
+    (b"\x1f\x8b", FileKind.GZIP),
 )
 _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"%PDF", "PDF"),
@@ -72,9 +72,9 @@ _FOREIGN_PARTS = {
 }
 
 
-def kind_of(head: bytes) -> Kind:
+def kind_of(head: bytes) -> FileKind:
     """The kind of a file that begins with `head`."""
-    return next((kind for magic, kind in _MAGIC if head.startswith(magic)), Kind.TEXT)
+    return next((kind for magic, kind in _MAGIC if head.startswith(magic)), FileKind.TEXT)
 
 
 def foreign_format(head: bytes) -> str | None:

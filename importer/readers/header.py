@@ -1,16 +1,19 @@
-"""Which row is the header, and what the columns are called."""
+"""Find the header row and name the columns; recognize rows at the end that are totals or footers, not
+customers.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from importer.columns import column_letter
 from importer.errors import InputError
 from importer.model import Note
-from importer.readers.options import ReadOptions
+from importer.readers.base import ReadOptions
 
-LOOK_AT = 20
+MOST_HEADER_ROWS = 20
 """So many rows from the top may hold the header."""
 NAMES_NEEDED = 2
 _INVISIBLE = " \t\r\n\v\f\u00a0\u202f\u3000\u200b\u200c\u200d\u2060\ufeff"
@@ -53,7 +56,7 @@ def clean_name(cell: str) -> str:
     return cell.strip(_INVISIBLE)
 
 
-def known_names(cells: Sequence[str], known: Callable[[str], bool]) -> int:
+def count_known_names(cells: Sequence[str], known: Callable[[str], bool]) -> int:
     """How many different cells are names that the mapping or the contract knows."""
     return sum(1 for name in {clean_name(cell) for cell in cells} if name and known(name))
 
@@ -77,16 +80,16 @@ def find_header(
     if blank and whole:
         raise InputError("empty-file", name=name)
     for row in top:
-        if row.number <= LOOK_AT and known_names(row.cells, options.known) >= NAMES_NEEDED:
+        if row.number <= MOST_HEADER_ROWS and count_known_names(row.cells, options.known) >= NAMES_NEEDED:
             return row
     for row in top:
-        if row.number <= LOOK_AT and known_names(row.cells, options.named):
+        if row.number <= MOST_HEADER_ROWS and count_known_names(row.cells, options.named):
             return row
     if options.any_table and not blank:
-        named = [(row, sum(map(bool, map(clean_name, row.cells)))) for row in top[:LOOK_AT]]
+        named = [(row, sum(map(bool, map(clean_name, row.cells)))) for row in top[:MOST_HEADER_ROWS]]
         several = (row for row, cells in named if cells >= NAMES_NEEDED)
         return next(several, next(row for row, cells in named if cells))
-    raise InputError("no-header", name=name, rows=LOOK_AT, found=_first_cells(top))
+    raise InputError("no-header", name=name, rows=MOST_HEADER_ROWS, found=_first_cells(top))
 
 
 def lay_out(
@@ -172,3 +175,38 @@ def _first_cells(top: Sequence[TopRow]) -> str:
     row = next((row for row in top if any(map(clean_name, row.cells))), TopRow(1, ()))
     cells = [clean_name(cell)[:30] for cell in row.cells if clean_name(cell)]
     return _listed(cells)
+
+
+FOOTER_ROWS = 3
+"""So many rows at the end are looked at."""
+_FOOTER_MOST_FILLED = 0.5
+"""The share of a footer's cells that hold something, at most."""
+_FOOTER = re.compile(
+    r"(?:grand |sub)?-?totals?\b|sums?\b|averages?\b|count\b|rows?:|records?:|page \d|copyright\b|©"
+    r"|end of (?:file|report|list)|(?:generated|exported|created|printed|downloaded) (?:by|on|at|from)\b"
+    r"|合计|总计|小计|共计|合計|總計|小計|總數|总数|制表|导出时间|打印时间|备注："
+    r"|итого|всего|summe\b|gesamt|tổng|합계|총계|confidential\b",
+    re.IGNORECASE,
+)
+
+
+def footer_notes(rows: Sequence[Sequence[str]]) -> tuple[Note, ...]:
+    """The note `footer-rows`, if the last rows of a table look like totals or footers."""
+    found = [start for cells in rows if (start := _footer_start(cells))]
+    return (Note("footer-rows", (("found", ", ".join(f"“{start}”" for start in found)),)),) if found else ()
+
+
+def last_rows(tail: bytes, codec: str, delimiter: str, *, whole: bool) -> list[list[str]]:
+    """The cells of the last lines of a text; its first line is cut unless `tail` is the whole."""
+    lines = tail.decode(codec, "replace").splitlines()[0 if whole else 1 :]
+    filled = [line for line in lines if line.strip(f' "{delimiter}')][-FOOTER_ROWS:]
+    return [[cell.strip(' "') for cell in line.split(delimiter)] for line in filled]
+
+
+def _footer_start(cells: Sequence[str]) -> str:
+    """The word by which a row is known as a footer; empty if it isn't one."""
+    filled = [cell.strip() for cell in cells if cell.strip()]
+    match = _FOOTER.match(filled[0]) if filled else None
+    if match is None or (len(cells) > 1 and len(filled) > max(_FOOTER_MOST_FILLED * len(cells), 1)):
+        return ""
+    return match.group().strip()

@@ -1,4 +1,4 @@
-"""What stands in a table: its columns with samples and, if all is read, what is wrong with its rows."""
+"""Describe a table: its columns with samples and, if everything is read, what is wrong with its rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from importer.columns import arrow
 from importer.model import Chunk, Issue
-from importer.readers.source import Source
+from importer.readers.base import Source
 
 SAMPLES = 3
 _SAMPLE_ROWS = 200
@@ -72,7 +72,7 @@ class Inspection:
 
 
 @dataclass(slots=True)
-class _Tally:
+class _ColumnTally:
     rows: int = 0
     filled: int = 0
     samples: dict[str, None] = field(default_factory=dict)
@@ -115,7 +115,7 @@ class _Tally:
 
 def inspect(source: Source, *, full: bool = False) -> Inspection:
     """Looks at the first rows, or at all of them. Raises InputError."""
-    tallies = {name: _Tally() for name in source.header}
+    tallies = {name: _ColumnTally() for name in source.header}
     issues: list[Issue] = []
     rows = 0
     for chunk in source.chunks() if full else _first_chunks(source):
@@ -127,7 +127,7 @@ def inspect(source: Source, *, full: bool = False) -> Inspection:
     if not full:
         return Inspection(columns)
     ragged = {(issue.sheet, issue.row) for issue in issues if issue.code in ("extra-cells", "missing-cells")}
-    return Inspection(columns, rows, source.rows_passed - rows, len(ragged), tuple(issues))
+    return Inspection(columns, rows, source.rows_read - rows, len(ragged), tuple(issues))
 
 
 def sample_frame(source: Source) -> pd.DataFrame | None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 import pytest
-from tests_support import ROOT, Command, summary
 
 from importer import __version__, cli
 from importer.journal import Journal
+from tests.tests_support import ROOT, Command, summary
 
 CSV = ROOT / "sample_data" / "customers.csv"
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import click
 import pytest
-from tests_support import ROOT
 
 from importer import cli, mapping
 from importer.jobs.job import load
 from importer.settings import VARIABLES, load_file
+from tests.tests_support import ROOT
 
 sys.path.insert(0, str(ROOT))
 from tests import docs

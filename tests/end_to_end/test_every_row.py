@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests_support import results
 
 from importer import RunOptions, Status, import_file
 from importer.delivery import Policy
 from importer.sandbox import Sandbox
 from importer.settings import Connection, Duplicates
+from tests.tests_support import results
 
 HEADER = ["first_name", "last_name", "sms_phone", "email", "address", "birthday", "gender", "customize_field"]
 CELLS = [

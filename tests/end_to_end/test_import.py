@@ -9,7 +9,6 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from tests_support import Command, results, summary, use
 
 from importer import ImporterError, RunOptions, Status, import_file, validate_file
 from importer.delivery import Policy
@@ -17,6 +16,7 @@ from importer.model import Mode
 from importer.sandbox import Sandbox
 from importer.sandbox.faults import Fault, FaultKind
 from importer.settings import Connection
+from tests.tests_support import Command, results, summary, use
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"
 SPOILT = {

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from exports import EXPORTS, Export
 
 from importer import import_file
 from importer.model import ExitCode, Status
 from importer.sandbox import Sandbox
 from importer.settings import Connection
+from tests.exports import EXPORTS, Export
 
 
 @pytest.mark.parametrize("export", EXPORTS, ids=lambda export: export.mapping)

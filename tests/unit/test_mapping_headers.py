@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from mapping_support import PLAT, SEA, chunk, values
 
 from importer import mapping
+from importer import mapping as choosing
 from importer.errors import MappingError
-from importer.mapping import choosing
+from tests.mapping_support import PLAT, SEA, chunk, values
 
 
 def fields(*header: str, contract=SEA) -> dict[str, str]:

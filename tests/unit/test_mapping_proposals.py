@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pytest
-from bench import matching_quality
 from hypothesis import given
 from hypothesis import strategies as st
-from mapping_support import PLAT, SEA, chunk
 
 from importer import mapping
 from importer.mapping import suggesting
 from importer.mapping.proposing import Proposal
 from importer.messages import LANGUAGES
+from tests.bench import matching_quality
+from tests.mapping_support import PLAT, SEA, chunk
 
 
 def proposed(cells: Mapping[str, Sequence[str]], contract=SEA) -> dict[str, Proposal]:

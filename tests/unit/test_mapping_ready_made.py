@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from exports import EXPORTS, HEADERS, Export
 from hypothesis import given
 from hypothesis import strategies as st
-from mapping_support import PLAT, SEA, chunk
 
 from importer import contracts, mapping
+from tests.exports import EXPORTS, HEADERS, Export
+from tests.mapping_support import PLAT, SEA, chunk
 
 names = pytest.mark.parametrize("export", EXPORTS, ids=lambda export: export.mapping)
 

@@ -7,7 +7,6 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mapping_support import PLAT, field, mapped, mapper, tenant_field, values
 
 from importer import mapping
 from importer.errors import MappingError
@@ -15,6 +14,7 @@ from importer.mapping import people
 from importer.mapping.numbers import international
 from importer.mapping.people import NameRule
 from importer.reports.sentences import said
+from tests.mapping_support import PLAT, field, mapped, mapper, tenant_field, values
 
 NAMES = '[fields.first_name]\nconstant = "A"\n[fields.last_name]\nconstant = "B"\n'
 

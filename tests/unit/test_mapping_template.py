@@ -6,11 +6,11 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from mapping_support import PLAT, SEA, chunk, values
 
 from importer import contracts, mapping
 from importer.mapping import template
 from importer.messages import LANGUAGES
+from tests.mapping_support import PLAT, SEA, chunk, values
 
 
 def made(

@@ -9,7 +9,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mapping_support import SEA, chunk, mapped, plain, values
 
 from importer import columns, mapping
 from importer.mapping import dates, phones, tags, texts
@@ -17,6 +16,7 @@ from importer.mapping.texts import BLANKS
 from importer.messages import LANGUAGES, sentence
 from importer.model import Chunk
 from importer.reports.sentences import said
+from tests.mapping_support import SEA, chunk, mapped, plain, values
 
 anything = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 phone_like = st.text(st.sampled_from("0123456789 -+().'/E\u00a0８ー x"), max_size=16)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from importer.readers.cells import date_text, duration_text
-from importer.readers.ooxml import unescape
+from importer.readers.excel.cell_text import date_text, duration_text
+from importer.readers.excel.ooxml import unescape
 
 
 @pytest.mark.parametrize(

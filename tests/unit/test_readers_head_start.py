@@ -17,11 +17,11 @@ import pytest
 
 from importer.errors import InputError
 from importer.readers import ReadOptions, open_source
-from importer.readers import begun as module
 from importer.readers.archive import Archive
-from importer.readers.begun import HeadStart, take_over
-from importer.readers.head_start import head_start
-from importer.readers.ooxml import open_package
+from importer.readers.excel import calamine_client as module
+from importer.readers.excel.calamine_client import PrefetchedWorkbook, take_prefetched
+from importer.readers.excel.ooxml import open_package
+from importer.readers.prefetch import prefetch_workbook
 
 OPTIONS = ReadOptions(known=frozenset({"first_name", "last_name"}).__contains__)
 SHEET = "xl/worksheets/sheet1.xml"
@@ -75,10 +75,10 @@ def cells_of(path: Path, options: ReadOptions = OPTIONS) -> dict[int, list[str]]
         }
 
 
-def ahead_of(path: Path, sheet: str | None = None) -> HeadStart:
+def ahead_of(path: Path, sheet: str | None = None) -> PrefetchedWorkbook:
     """What is read ahead of this file's opening; to be closed."""
     with Archive(path, str(path)) as archive:
-        found = take_over(archive, open_package(archive, str(path)), path, sheet)
+        found = take_prefetched(archive, open_package(archive, str(path)), path, sheet)
     assert found is not None
     return found
 
@@ -104,7 +104,7 @@ def test_the_sheets_read_ahead_are_those_that_are_chosen(
     ahead.workbook.close()
     assert ahead.sheets == read
     options = replace(OPTIONS, sheet=sheet)
-    with head_start(str(path), sheet), open_source(path, options) as source:
+    with prefetch_workbook(str(path), sheet), open_source(path, options) as source:
         assert tuple(dict.fromkeys(chunk.sheet for chunk in source.chunks())) == read
         assert list(source.sheet_headers) == list(read)
     assert cells_of(path, options) == CELLS
@@ -114,18 +114,18 @@ def test_the_sheets_read_ahead_are_those_that_are_chosen(
 def test_one_opening_takes_over_what_was_begun_for_this_file_and_sheet(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with head_start(str(path), None):
+    with prefetch_workbook(str(path), None):
         monkeypatch.setattr(module, "_begin", lambda *_: None)
         with Archive(path, str(path)) as archive:
             package = open_package(archive, str(path))
-            found = [take_over(archive, package, path, sheet) for sheet in ("B", None, None)]
+            found = [take_prefetched(archive, package, path, sheet) for sheet in ("B", None, None)]
     assert [one.sheets if one else None for one in found] == [None, ("A",), None]
     assert found[1]
     found[1].workbook.close()
 
 
 def test_a_file_written_to_since_then_is_read_anew(path: Path) -> None:
-    with head_start(str(path), None):
+    with prefetch_workbook(str(path), None):
         rewritten(path, lambda xml: xml.replace("Ann", "Eve"))
         assert cells_of(path) == {2: ["Eve", "Bo"], 3: ["Cy", "Do"]}
 
@@ -137,7 +137,7 @@ def test_where_the_guess_was_wrong_the_right_sheet_is_read(path: Path) -> None:
     guess = ahead_of(path)
     guess.workbook.close()
     assert guess.sheets == ("B",)
-    with head_start(str(path), None):
+    with prefetch_workbook(str(path), None):
         assert cells_of(path) == {2: ["Eve", "Bo"], 3: ["Cy", "Do"]}
 
 
@@ -151,7 +151,7 @@ def test_where_the_guess_was_wrong_the_right_sheet_is_read(path: Path) -> None:
     ids=["not-plain", "not-rectangular", "row-without-number"],
 )
 def test_a_sheet_to_be_read_with_care_is_given_up(path: Path, change: Callable[[str], str]) -> None:
-    with head_start(str(rewritten(path, change)), None):
+    with prefetch_workbook(str(rewritten(path, change)), None):
         assert cells_of(path) == CELLS
 
 
@@ -164,7 +164,7 @@ def test_a_process_that_dies_ahead_of_the_opening_changes_nothing(
     with ExitStack() as stack:
         with monkeypatch.context() as patch:
             patch.setattr(sys, "executable", "/bin/false")
-            stack.enter_context(head_start(str(path), sheet))
+            stack.enter_context(prefetch_workbook(str(path), sheet))
         assert cells_of(path, replace(OPTIONS, sheet=sheet)) == expected
 
 
@@ -182,8 +182,8 @@ def test_a_sheet_that_had_too_little_memory_is_read_once_more(
 def test_where_limits_do_not_hold_nothing_is_read_ahead(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_LIMITS_HOLD", False)
     with Archive(path, str(path)) as archive:
-        assert take_over(archive, open_package(archive, str(path)), path, None) is None
-    with head_start(str(path), None):
+        assert take_prefetched(archive, open_package(archive, str(path)), path, None) is None
+    with prefetch_workbook(str(path), None):
         assert cells_of(path) == CELLS
 
 
@@ -195,12 +195,12 @@ def test_a_file_that_is_no_workbook_is_left_alone(tmp_path: Path) -> None:
     if hasattr(os, "mkfifo"):
         os.mkfifo(pipe)
     for path in (text, empty, cut, pipe, tmp_path, tmp_path / "missing.xlsx", "-"):
-        with head_start(str(path), None):
+        with prefetch_workbook(str(path), None):
             assert not [thread for thread in threading.enumerate() if thread.name == "cells"]
 
 
 def test_a_head_start_that_nobody_takes_over_ends_with_its_block(path: Path) -> None:
-    with head_start(str(path), "all"):
+    with prefetch_workbook(str(path), "all"):
         pass
-    with pytest.raises(InputError), head_start(str(path), "Nowhere"):
+    with pytest.raises(InputError), prefetch_workbook(str(path), "Nowhere"):
         open_source(path, replace(OPTIONS, sheet="Nowhere"))

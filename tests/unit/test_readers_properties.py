@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from importer.errors import InputError
 from importer.model import Issue
-from importer.readers import ReadOptions, decoding, delimited, open_source
-from importer.readers.records import read_records
+from importer.readers import ReadOptions, csv_source, decoding, open_source
+from importer.readers.csv_parser import tokenize
 
 NAMES = ("first_name", "last_name", "remark")
 CALM = settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
@@ -27,7 +27,7 @@ def small_blocks(size: int) -> Iterator[None]:
     """Lets blocks end in every place a text has, at the price of speed."""
     with (
         mock.patch.object(decoding, "PIECE", size),
-        mock.patch.multiple(delimited, _FIRST_BLOCK=size, _LEAST_BLOCK=size, _MOST_BLOCK=4 * size),
+        mock.patch.multiple(csv_source, _FIRST_BLOCK=size, _LEAST_BLOCK=size, _MOST_BLOCK=4 * size),
     ):
         yield
 
@@ -46,7 +46,7 @@ def read(raw: bytes, **choices: object) -> tuple[Rows, list[Issue], int]:
                 for number, cells in zip(chunk.frame.index, chunk.frame.to_numpy().tolist(), strict=True):
                     assert int(number) not in rows
                     rows[int(number)] = cells
-            return rows, issues, (source.header_row or 0) + source.rows_passed
+            return rows, issues, (source.header_row or 0) + source.rows_read
 
 
 def written(table: list[list[str]], delimiter: str, end: str, *, quote_all: bool) -> str:
@@ -114,7 +114,7 @@ def test_the_fast_way_and_the_careful_way_read_alike(text: str, block: int) -> N
     whole = read(raw, delimiter=",")
     with small_blocks(block):
         assert read(raw, delimiter=",") == whole
-    with mock.patch.object(delimited, "parse_clean", return_value=None), small_blocks(block):
+    with mock.patch.object(csv_source, "parse_with_arrow", return_value=None), small_blocks(block):
         assert read(raw, delimiter=",") == whole
 
 
@@ -175,7 +175,7 @@ def _closing(text: str, at: int) -> int | None:
 @CALM
 @given(ROUGH)
 def test_records_are_counted_as_a_plain_reading_counts_them(text: str) -> None:
-    assert len(read_records(text.encode(), b",", final=True).cells) == count_records(text, ",")
+    assert len(tokenize(text.encode(), b",", final=True).cells) == count_records(text, ",")
 
 
 BASE = written(
@@ -228,4 +228,4 @@ def test_damaged_bytes_are_no_riddle_without_options_either(raw: bytes) -> None:
     "text", ['"', '"\n"', 'a,"b\n"c",d', '" "x', ' "a" b,c', '""', '"a"b"c",d', "a\r\r\nb"]
 )
 def test_known_hard_cases_are_counted_alike(text: str) -> None:
-    assert len(read_records(text.encode(), b",", final=True).cells) == count_records(text, ",")
+    assert len(tokenize(text.encode(), b",", final=True).cells) == count_records(text, ",")

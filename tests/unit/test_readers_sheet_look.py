@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.readers.sheet_look import SheetLook, look
-from importer.readers.stretch import MARGIN, Stretch
+from importer.readers.excel.xlsx_scan import MARGIN, ByteScan, SheetScan, scan_sheet
 
 CELLS = b'<c r="A1" t="s"><v>0</v></c><c r="AB1" s="3"><v>7</v></c>'
 
@@ -27,7 +26,7 @@ def test_it_finds_the_same_wherever_the_pieces_end(size: int) -> None:
         b'<row r="3"><c r="B3" t="e"><v>#N/A</v></c><c r="XFD3" s="3"><f>A1</f></c></row>'
         b'<row r="9" hidden="0"></row>'
     )
-    assert look(pieces(xml, size), (3,)) == SheetLook(
+    assert scan_sheet(pieces(xml, size), (3,)) == SheetScan(
         plain=True,
         cells=4,
         last_row=9,
@@ -36,10 +35,10 @@ def test_it_finds_the_same_wherever_the_pieces_end(size: int) -> None:
         shared_strings=True,
         errors={(3, 1): "#N/A"},
         unvalued=[(3, 16_383)],
-        masked=look([xml], (3,)).masked,
+        masked=scan_sheet([xml], (3,)).masked,
         hidden=[1],
     )
-    assert {place: list(rows) for place, rows in look([xml], (3,)).masked.items()} == {
+    assert {place: list(rows) for place, rows in scan_sheet([xml], (3,)).masked.items()} == {
         (27, 3): [1],
         (16_383, 3): [3],
     }
@@ -63,12 +62,12 @@ def test_it_finds_the_same_wherever_the_pieces_end(size: int) -> None:
     ],
 )
 def test_a_sheet_in_an_unusual_form_is_not_plain(rows: bytes) -> None:
-    assert not look([sheet(rows)], ()).plain
+    assert not scan_sheet([sheet(rows)], ()).plain
 
 
 def test_a_sheet_without_its_end_is_not_plain() -> None:
-    assert not look([sheet(b"").removesuffix(b"</worksheet>")], ()).plain
-    assert look([sheet(b"")], ()) == SheetLook()
+    assert not scan_sheet([sheet(b"").removesuffix(b"</worksheet>")], ()).plain
+    assert scan_sheet([sheet(b"")], ()) == SheetScan()
 
 
 @given(
@@ -77,11 +76,11 @@ def test_a_sheet_without_its_end_is_not_plain() -> None:
     st.integers(0, 60),
 )
 def test_places_are_all_where_the_needle_begins(xml: bytes, needle: bytes, end: int) -> None:
-    found = Stretch(xml + MARGIN, min(end, len(xml))).places(needle).tolist()
+    found = ByteScan(xml + MARGIN, min(end, len(xml))).places(needle).tolist()
     assert found == [at for at in range(min(end, len(xml))) if xml.startswith(needle, at)]
 
 
 @pytest.mark.parametrize("blank", [b"\t", b"\n", b"\r\n"])
 def test_rows_written_with_other_blanks_are_read_with_care(blank: bytes) -> None:
     row = b"<row" + blank + b'r="3" hidden="1">' + CELLS + b"</row>"
-    assert not look([sheet(b'<row r="1"></row>' + row)], ()).plain
+    assert not scan_sheet([sheet(b'<row r="1"></row>' + row)], ()).plain

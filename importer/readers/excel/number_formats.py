@@ -1,4 +1,4 @@
-"""Number formats of workbooks, as far as they change what a cell means.
+"""Tell what a number format makes of a cell: a date, a duration, or digits with leading zeros.
 
 Codes as in ECMA-376 part 1, 18.8.30 and 18.8.31.
 """
@@ -6,6 +6,7 @@ Codes as in ECMA-376 part 1, 18.8.30 and 18.8.31.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,7 +19,7 @@ _PADDED = re.compile(r"[0#?\-()/ +:.\u00a0\ue000-\uf8ff]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Mask:
+class DigitMask:
     """A format that shows leading zeros: `parts` are its characters, a digit's place being None.
 
     `zeros` places at the right are shown even where the number has no digit for them.
@@ -66,7 +67,7 @@ def is_duration(format_id: int, code: str | None) -> bool:
 
 
 @cache
-def zero_mask(code: str | None) -> Mask | None:
+def zero_mask(code: str | None) -> DigitMask | None:
     """The mask of a format such as 00000 or 000-00-0000; None if it shows no leading zeros."""
     if code is None:
         return None
@@ -90,8 +91,26 @@ def zero_mask(code: str | None) -> Mask | None:
         None if mark in "0#?" else kept[ord(mark) - 0xE000] if "\ue000" <= mark <= "\uf8ff" else mark
         for mark in plain
     )
-    return Mask(tuple(parts), zeros)
+    return DigitMask(tuple(parts), zeros)
 
 
 def _is_scientific(plain: str) -> bool:
     return re.fullmatch(r"[0#?.,% ]*[eE][+-]?[0#?]+[ ]*", plain) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class CellStyle:
+    """What a cell's style makes of a number."""
+
+    date: bool = False
+    duration: bool = False
+    mask: DigitMask | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CellRules:
+    """What turns a stored value into what people see."""
+
+    strings: Sequence[str]
+    styles: Sequence[CellStyle]
+    date_1904: bool

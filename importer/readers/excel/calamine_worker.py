@@ -1,9 +1,11 @@
-"""The process that runs the native workbook library, since a damaged file can make it abort.
+"""Serve one workbook's cells from calamine; the process that `importer.readers.excel.calamine_client`
+starts.
 
-Started by `importer.readers.native_process`. Reads one JSON line with the file and the limits, answers with
-the workbook's sheets, then reads one with the sheets wanted and answers with their rows as text, a block at
-a time. Every answer is a length (8 bytes, big-endian), that many bytes of JSON, and the bytes the JSON tells
-of: for each column the lengths of the cells in bytes (32-bit, native order) and their UTF-8 text.
+Reads one JSON line with the file and the limits, and answers with the workbook's sheets. Then reads one with
+the sheets wanted, and answers with their rows as text, a block at a time. Every answer is a length (8 bytes,
+big-endian), that many bytes of JSON, and the bytes the JSON announces: for each column the lengths of the
+cells in bytes (32-bit, native order) and their UTF-8 text. Imports nothing but `cell_text` before the limits
+are set.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import BinaryIO, cast
 
-from importer.readers.cells import Value, value_text
+from importer.readers.excel.cell_text import Value, value_text
 
 BLOCK_ROWS = 4096
 MOST_PLACES = 1 << 19

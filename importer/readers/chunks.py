@@ -1,4 +1,6 @@
-"""From parsed columns to a chunk: row numbers, blank rows left out, what is wrong with single cells told."""
+"""Turn parsed columns into chunks: number the rows, leave out blank ones, and report cells that cannot be
+right.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ _SHOWN = 80
 
 
 @dataclass(slots=True)
-class Block:
+class ColumnBlock:
     """Parsed rows before anything was judged: `columns[i]` holds the i-th cell of every row."""
 
     columns: list[pa.Array]
@@ -28,7 +30,7 @@ class Block:
     issues: list[Issue] = field(default_factory=list)
 
 
-def to_chunks(block: Block, layout: Layout, sheet: str, most: int) -> list[Chunk]:
+def to_chunks(block: ColumnBlock, layout: Layout, sheet: str, most: int) -> list[Chunk]:
     """The block's rows that hold something, as chunks of at most `most` rows."""
     issues = list(block.issues)
     issues.extend(_beyond_header(block, layout, sheet))
@@ -59,7 +61,7 @@ def _cut(
     return chunks
 
 
-def shown(cell: str) -> str:
+def shortened(cell: str) -> str:
     """A cell, shortened for a sentence."""
     return cell if len(cell) <= _SHOWN else cell[: _SHOWN - 1] + "…"
 
@@ -78,7 +80,7 @@ def _blank_rows(columns: Sequence[pa.Array], count: int) -> np.ndarray:
     return mask
 
 
-def _beyond_header(block: Block, layout: Layout, sheet: str) -> list[Issue]:
+def _beyond_header(block: ColumnBlock, layout: Layout, sheet: str) -> list[Issue]:
     """`extra-cells` where a column without a name holds something."""
     issues = []
     limit = layout.least_cells
@@ -94,16 +96,16 @@ def _beyond_header(block: Block, layout: Layout, sheet: str) -> list[Issue]:
             row = int(block.rows[place])
             if row not in told:
                 told.add(row)
-                issues.append(extra_cells(row, sheet, column[int(place)].as_py(), at + 1, limit))
+                issues.append(extra_cells_issue(row, sheet, column[int(place)].as_py(), at + 1, limit))
     return issues
 
 
-def extra_cells(row: int, sheet: str, cell: str, length: int, limit: int) -> Issue:
+def extra_cells_issue(row: int, sheet: str, cell: str, length: int, limit: int) -> Issue:
     """The issue of a row that holds something beyond its header."""
-    return Issue("extra-cells", Severity.ERROR, row, sheet, found=shown(cell), length=length, limit=limit)
+    return Issue("extra-cells", Severity.ERROR, row, sheet, found=shortened(cell), length=length, limit=limit)
 
 
-def _control_characters(block: Block, at: int, name: str, sheet: str) -> list[Issue]:
+def _control_characters(block: ColumnBlock, at: int, name: str, sheet: str) -> list[Issue]:
     column = block.columns[at]
     if not _may_hold_control(column):
         return []
@@ -119,7 +121,7 @@ def _control_characters(block: Block, at: int, name: str, sheet: str) -> list[Is
                 int(block.rows[place]),
                 sheet,
                 column=name,
-                found=shown(cell),
+                found=shortened(cell),
                 expected=f"U+{ord(character):04X}",
             )
         )

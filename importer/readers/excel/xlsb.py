@@ -13,13 +13,11 @@ from dataclasses import dataclass
 
 from importer.errors import InputError
 from importer.readers.archive import Archive
-from importer.readers.cells import date_text, duration_text, number_text
-from importer.readers.number_formats import is_date, is_duration, zero_mask
-from importer.readers.ooxml import Style, relations
-from importer.readers.sheet_xml import LAST_ROW, MOST_CELLS, CellRules, SparseSheet
-from importer.readers.source import SheetInfo
-from importer.readers.tables import Table, from_sparse
-from importer.readers.xls_look import ERRORS
+from importer.readers.base import SheetInfo
+from importer.readers.excel.cell_text import ERROR_TEXTS, date_text, duration_text, number_text
+from importer.readers.excel.number_formats import CellRules, CellStyle, is_date, is_duration, zero_mask
+from importer.readers.excel.ooxml import relations
+from importer.readers.excel.source import LAST_ROW, MOST_CELLS, SheetTable, SparseSheet, from_sparse
 
 _ROW, _HIDDEN_ROW, _END_OF_CELLS = 0, 0x10, 146
 _RK, _ERROR, _BOOL, _REAL, _TEXT, _SHARED = 2, 3, 4, 5, 6, 7
@@ -30,7 +28,7 @@ _HUNDREDTH, _WHOLE = 1, 2
 _FOLDER = "xl"
 
 
-class XlsbBook:
+class XlsbBackend:
     """An .xlsb file."""
 
     def __init__(self, archive: Archive, name: str) -> None:
@@ -50,7 +48,7 @@ class XlsbBook:
             SheetInfo(part.sheet, part.visible, *self._tables[part.sheet].extent()) for part in self._parts
         )
 
-    def tables(self, names: Sequence[str]) -> list[Table]:
+    def tables(self, names: Sequence[str]) -> list[SheetTable]:
         return [self._tables[name] for name in names]
 
 
@@ -80,7 +78,7 @@ def _parts(archive: Archive, name: str) -> list[_Part]:
 def _rules(archive: Archive) -> CellRules:
     """The workbook's shared strings and styles."""
     styles = [
-        Style(is_date(number, code), is_duration(number, code), zero_mask(code))
+        CellStyle(is_date(number, code), is_duration(number, code), zero_mask(code))
         for number, code in _formats_of_styles(archive)
     ]
     part = f"{_FOLDER}/sharedStrings.bin"
@@ -132,12 +130,12 @@ def _text(kind: int, value: bytes, style: int, rules: CellRules) -> str:
     if kind in (_BOOL, _FORMULA_BOOL):
         return "TRUE" if value[0] else "FALSE"
     if kind in (_ERROR, _FORMULA_ERROR):
-        return ERRORS.get(value[0], "#ERROR")
+        return ERROR_TEXTS.get(value[0], "#ERROR")
     number: float = _compressed(value) if kind == _RK else struct.unpack_from("<d", value)[0]
-    return _number(number, rules.styles[style] if style < len(rules.styles) else Style(), rules)
+    return _number(number, rules.styles[style] if style < len(rules.styles) else CellStyle(), rules)
 
 
-def _number(value: float, style: Style, rules: CellRules) -> str:
+def _number(value: float, style: CellStyle, rules: CellRules) -> str:
     if style.duration:
         return duration_text(value)
     if style.date:

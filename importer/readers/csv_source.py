@@ -1,7 +1,12 @@
-"""Delimited text as a source of chunks: a stream, cut at the ends of records."""
+"""Read delimited text as a source of chunks: a stream, cut at the ends of records.
+
+The delimiter is the one under which header names are known; without any, the one that cuts the most rows into
+the same number of cells.
+"""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,18 +16,24 @@ import numpy as np
 import pyarrow as pa
 
 from importer.columns import TEXT
-from importer.errors import InputError
+from importer.errors import InputError, UsageError
 from importer.model import Chunk, Issue, Severity
-from importer.readers.clean import CleanBlock, parse_clean
+from importer.readers.base import FileIdentity, ReadOptions, Source
+from importer.readers.chunks import ColumnBlock, extra_cells_issue, shortened, to_chunks
+from importer.readers.csv_parser import ArrowBlock, CsvRecords, parse_with_arrow, tokenize
 from importer.readers.decoding import REPLACEMENT, UNDECODED, stamp, tail, utf8_pieces
-from importer.readers.dialect import Dialect, find_dialect
 from importer.readers.encoding import Encoding
-from importer.readers.footer import footer_notes, last_rows
-from importer.readers.header import LOOK_AT, Layout, TopRow, clean_name, find_header, lay_out
-from importer.readers.options import ReadOptions
-from importer.readers.records import Records, read_records
-from importer.readers.rows import Block, extra_cells, shown, to_chunks
-from importer.readers.source import Origin, Source
+from importer.readers.header import (
+    MOST_HEADER_ROWS,
+    Layout,
+    TopRow,
+    clean_name,
+    count_known_names,
+    find_header,
+    footer_notes,
+    last_rows,
+    lay_out,
+)
 
 _TAIL = 1 << 13
 _SAMPLE = 1 << 20
@@ -35,7 +46,7 @@ _LEAST_BLOCK, _FIRST_BLOCK, _MOST_BLOCK = 1 << 16, 1 << 18, 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class EncodedText:
     """The bytes of a delimited text and how they are encoded."""
 
     file: BinaryIO
@@ -52,16 +63,16 @@ class Text:
         return last_rows(end, self.encoding.codec, delimiter, whole=whole)
 
 
-class DelimitedSource(Source):
+class CsvSource(Source):
     """A .csv, .tsv or .txt file."""
 
-    def __init__(self, origin: Origin, text: Text, options: ReadOptions) -> None:
+    def __init__(self, origin: FileIdentity, text: EncodedText, options: ReadOptions) -> None:
         """Finds dialect and header. Raises InputError; `text.file` then stays open."""
         super().__init__(origin)
         self._text = text
         self._options = options
         self._stamp = stamp(text.file)
-        top = _Top(text, options, origin.name)
+        top = _FirstRows(text, options, origin.name)
         self.format = "tsv" if top.dialect.delimiter == b"\t" else "csv"
         self.encoding = text.encoding.name
         self.encoding_confidence = text.encoding.confidence
@@ -71,18 +82,18 @@ class DelimitedSource(Source):
         self.header_row = self._layout.header_row
         self.header = self._layout.header
         self.notes = (*self._layout.notes, *footer_notes(text.last_rows(self.delimiter)))
-        self.rows_about = max(text.lines - (self.header_row or 0), 0) if text.lines else None
+        self.estimated_rows = max(text.lines - (self.header_row or 0), 0) if text.lines else None
 
     def chunks(self) -> Iterator[Chunk]:
         row = self._first_row
         for block, rows in self._blocks(row):
             yield from to_chunks(block, self._layout, "", self._options.chunk_rows)
             row += rows
-        self.rows_passed = row - self._first_row
+        self.rows_read = row - self._first_row
         if stamp(self._text.file) != self._stamp:
             raise InputError("file-changed", name=self.name)
 
-    def _blocks(self, row: int) -> Iterator[tuple[Block, int]]:
+    def _blocks(self, row: int) -> Iterator[tuple[ColumnBlock, int]]:
         """Parsed blocks, and how many rows each takes; `row` is the number of the first one."""
         target = _FIRST_BLOCK
         pieces = _after(self._text.pieces(), self._begin)
@@ -110,20 +121,20 @@ class DelimitedSource(Source):
                     raise _too_long(self.name, row)
                 target = min(max(2 * target, _LEAST_BLOCK), _LONGEST_RECORD)
 
-    def _parse(self, window: bytes, row: int, *, final: bool) -> tuple[Block, int, int]:
+    def _parse(self, window: bytes, row: int, *, final: bool) -> tuple[ColumnBlock, int, int]:
         width = len(self._layout.names)
         decoded = self._text.encoding.valid_utf8 or UNDECODED.search(window) is None
-        clean = parse_clean(window, self._delimiter, width, final=final) if decoded else None
-        reading = _Careful(self._layout, self._delimiter, self._text.encoding.label, decoded=decoded)
+        clean = parse_with_arrow(window, self._delimiter, width, final=final) if decoded else None
+        reading = _RaggedRows(self._layout, self._delimiter, self._text.encoding.label, decoded=decoded)
         if clean is not None and len(clean.misfits) * 4 <= len(clean.columns[0]) + 4:
             rows = len(clean.columns[0]) + len(clean.misfits)
             return reading.complete(clean, row), rows, clean.consumed
-        records = read_records(window, self._delimiter, final=final)
+        records = tokenize(window, self._delimiter, final=final)
         numbers = np.arange(row, row + len(records.cells), dtype=np.int64)
         return reading.block(records, numbers), len(records.cells), records.consumed
 
 
-class _Careful:
+class _RaggedRows:
     """Records of any width made into columns, with what was wrong about them."""
 
     def __init__(self, layout: Layout, delimiter: bytes, encoding: str, *, decoded: bool) -> None:
@@ -134,7 +145,7 @@ class _Careful:
         self._encoding = encoding
         self._decoded = decoded
 
-    def block(self, records: Records, rows: np.ndarray) -> Block:
+    def block(self, records: CsvRecords, rows: np.ndarray) -> ColumnBlock:
         """`rows` are the records' numbers."""
         issues: list[Issue] = []
         unclosed = set(records.unclosed)
@@ -152,31 +163,31 @@ class _Careful:
         columns = [list(column) for column in zip(*padded, strict=True)] or [[] for _ in range(width)]
         for column, name in zip(columns, self._names, strict=True) if not self._decoded else ():
             issues.extend(self._bad_encoding(column, rows, name))
-        return Block([pa.array(column, type=TEXT) for column in columns], rows, issues)
+        return ColumnBlock([pa.array(column, type=TEXT) for column in columns], rows, issues)
 
-    def complete(self, clean: CleanBlock, row: int) -> Block:
+    def complete(self, clean: ArrowBlock, row: int) -> ColumnBlock:
         """A block parsed by Arrow, its misfits read with care and put back in their places."""
         total = len(clean.columns[0]) + len(clean.misfits)
         if not clean.misfits:
-            return Block(clean.columns, np.arange(row, row + total, dtype=np.int64))
+            return ColumnBlock(clean.columns, np.arange(row, row + total, dtype=np.int64))
         places = np.array([at for at, _ in clean.misfits], dtype=np.int64)
-        texts = Records()
+        texts = CsvRecords()
         for _, line in clean.misfits:
-            texts.cells.extend(read_records(line.encode(), self._delimiter, final=True, limit=1).cells)
+            texts.cells.extend(tokenize(line.encode(), self._delimiter, final=True, limit=1).cells)
         misfits = self.block(texts, places + row)
         order = np.argsort(np.concatenate([np.delete(np.arange(total), places), places]))
         columns = [
             pa.concat_arrays([column, other]).take(pa.array(order))
             for column, other in zip(clean.columns, misfits.columns, strict=True)
         ]
-        return Block(columns, np.arange(row, row + total, dtype=np.int64), misfits.issues)
+        return ColumnBlock(columns, np.arange(row, row + total, dtype=np.int64), misfits.issues)
 
     def _wrong_width(self, row: int, cells: Sequence[bytes], *, quiet: bool) -> Iterator[Issue]:
         count, width = len(cells), len(self._names)
         if count > width:
             beyond = next((cell for cell in cells[width:] if cell.strip()), None)
             if beyond is not None:
-                yield extra_cells(row, "", _readable(beyond), count, self._least)
+                yield extra_cells_issue(row, "", _readable(beyond), count, self._least)
         elif count < self._least and any(cell.strip() for cell in cells) and not quiet:
             yield Issue("missing-cells", Severity.WARNING, row, length=count, limit=self._least)
 
@@ -190,27 +201,27 @@ class _Careful:
                     Severity.ERROR,
                     int(rows[at]),
                     column=name,
-                    found=shown(_readable(cell)),
+                    found=shortened(_readable(cell)),
                     expected=self._encoding,
                 )
 
 
 def _unclosed_quote(row: int, cells: Sequence[bytes]) -> Issue:
     cell = next((cell for cell in cells if cell.lstrip().startswith(b'"')), b'"')
-    return Issue("unclosed-quote", Severity.ERROR, row, found=shown(_readable(cell)))
+    return Issue("unclosed-quote", Severity.ERROR, row, found=shortened(_readable(cell)))
 
 
 def _readable(cell: bytes) -> str:
     return UNDECODED.sub(REPLACEMENT, cell).decode()
 
 
-class _Top:
+class _FirstRows:
     """The first rows of a delimited text: what its dialect and its header are."""
 
-    def __init__(self, text: Text, options: ReadOptions, name: str) -> None:
+    def __init__(self, text: EncodedText, options: ReadOptions, name: str) -> None:
         self._options = options
         self._name = name
-        self._rows = options.header_row if isinstance(options.header_row, int) else LOOK_AT
+        self._rows = options.header_row if isinstance(options.header_row, int) else MOST_HEADER_ROWS
         pieces = text.pieces()
         self._sample, self._final = b"", False
         while True:
@@ -234,9 +245,9 @@ class _Top:
             size += len(piece)
         self._sample = b"".join(parts)
 
-    def _read(self, limit: int) -> Records:
+    def _read(self, limit: int) -> CsvRecords:
         text = self._sample[self.dialect.begin :]
-        return read_records(text, self.dialect.delimiter, final=self._final, limit=limit)
+        return tokenize(text, self.dialect.delimiter, final=self._final, limit=limit)
 
     def layout(self) -> tuple[Layout, int, int]:
         """The columns, where the first row below the header begins (bytes of text), and its number."""
@@ -280,3 +291,70 @@ def _after(pieces: Iterator[bytes], skip: int) -> Iterator[bytes]:
 
 def _too_long(name: str, row: int) -> InputError:
     return InputError("record-too-long", name=name, row=row, megabytes=_LONGEST_RECORD >> 20)
+
+
+_CANDIDATES = (b",", b";", b"\t", b"|")
+_NAMED = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|"}
+_SEP_LINE = re.compile(rb'"?[sS][eE][pP]=([^\r\n"])"?[ \t]*(?:\r\n|\r|\n|\Z)')
+_DIALECT_ROWS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How the cells of a delimited text are told apart."""
+
+    delimiter: bytes
+    """UTF-8."""
+    begin: int
+    """Bytes of UTF-8 text before the first row: Excel's `sep=` line, which is no row."""
+
+
+def find_dialect(sample: bytes, options: ReadOptions, *, final: bool) -> Dialect:
+    """The dialect of a text from its first bytes (`final`: they are all there is).
+
+    Known header names decide; without any, the delimiter that cuts the most rows into the same number of
+    cells. Raises UsageError `bad-delimiter`.
+    """
+    begin, announced = _sep_line(sample)
+    if options.delimiter is not None:
+        return Dialect(_chosen_delimiter(options.delimiter), begin)
+    if announced:
+        return Dialect(announced, begin)
+    text = sample[begin:]
+    scores = {mark: _delimiter_score(text, mark, options, final) for mark in _CANDIDATES if mark in sample}
+    best = max(scores, key=lambda mark: scores[mark], default=b",")
+    return Dialect(best, begin)
+
+
+def _chosen_delimiter(delimiter: str) -> bytes:
+    mark = _NAMED.get(delimiter.lower(), delimiter)
+    if len(mark) != 1 or mark in '"\r\n':
+        raise UsageError("bad-delimiter", found=delimiter)
+    return mark.encode()
+
+
+def _sep_line(sample: bytes) -> tuple[int, bytes]:
+    """Where the rows begin, and the delimiter that Excel's `sep=` line names."""
+    match = _SEP_LINE.match(sample)
+    if match is None:
+        return 0, b""
+    return match.end(), match.group(1)
+
+
+def _delimiter_score(text: bytes, mark: bytes, options: ReadOptions, final: bool) -> tuple[int, float, int]:
+    records = tokenize(text, mark, final=final, limit=_DIALECT_ROWS).cells
+    if not records:
+        records = tokenize(text, mark, final=True, limit=_DIALECT_ROWS).cells
+    known = max(
+        (count_known_names(_texts(cells), options.known) for cells in records[:MOST_HEADER_ROWS]), default=0
+    )
+    widths = Counter(len(cells) for cells in records if any(cells))
+    several = {width: count for width, count in widths.items() if width > 1}
+    if not several:
+        return known, 0.0, 0
+    width, count = max(several.items(), key=lambda item: (item[1], item[0]))
+    return known, round(count / widths.total(), 2), width
+
+
+def _texts(cells: Sequence[bytes]) -> list[str]:
+    return [cell.decode("utf-8", "replace") for cell in cells]

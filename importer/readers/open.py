@@ -1,25 +1,39 @@
-"""From a path to an open source: what the file is decides, whatever its name says."""
+"""Open a file as a source: its content decides what it is, whatever its name says.
+
+Standard input, named pipes and the contents of .gz and .zip files are first copied to private temporary
+files.
+"""
 
 from __future__ import annotations
 
+import gzip
 import os
+import shutil
 import stat
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from importer.errors import InputError
-from importer.readers import spool
-from importer.readers.archive import Archive
+from importer.readers.archive import FREE_SIZE, MOST_RATIO, MOST_SIZE, PIECE, Archive
+from importer.readers.base import FileIdentity, ReadOptions, Source
+from importer.readers.csv_source import CsvSource, EncodedText
 from importer.readers.decoding import open_binary, stamp
-from importer.readers.delimited import DelimitedSource, Text
-from importer.readers.detect import Kind, ZipKind, foreign_format, foreign_text, is_binary, kind_of, zip_kind
-from importer.readers.encoding import Encoding, find_encoding
-from importer.readers.ole import CompoundFile, has_password
-from importer.readers.options import ReadOptions
-from importer.readers.source import Origin, Source
-from importer.readers.survey import Survey, survey
+from importer.readers.detect import (
+    FileKind,
+    ZipKind,
+    foreign_format,
+    foreign_text,
+    is_binary,
+    kind_of,
+    zip_kind,
+)
+from importer.readers.encoding import Encoding, FileScan, find_encoding, scan_file
 
 STANDARD_INPUT = "-"
 _NOT_TABLES = ("__macosx/", ".", "thumbs.db", "desktop.ini")
@@ -33,8 +47,8 @@ class _Opened:
     path: Path
     name: str
     file: BinaryIO
-    seen: Survey
-    origin: Origin
+    seen: FileScan
+    origin: FileIdentity
 
 
 def open_source(path: Path | str, options: ReadOptions | None = None) -> Source:
@@ -44,7 +58,7 @@ def open_source(path: Path | str, options: ReadOptions | None = None) -> Source:
     for options that don't make sense.
     """
     with ExitStack() as cleanup:
-        kept = spool.Spool()
+        kept = TemporaryFiles()
         cleanup.callback(kept.close)
         opened = _open(path, kept, cleanup)
         before = stamp(opened.file)
@@ -55,21 +69,21 @@ def open_source(path: Path | str, options: ReadOptions | None = None) -> Source:
     return source
 
 
-def _table_in(opened: _Opened, options: ReadOptions, kept: spool.Spool, cleanup: ExitStack) -> Source:
+def _table_in(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, cleanup: ExitStack) -> Source:
     kind = kind_of(opened.seen.head)
-    if kind is Kind.GZIP:
-        opened = _inside(opened, kept.keep(spool.gunzipped(opened.path, opened.name), opened.name), cleanup)
+    if kind is FileKind.GZIP:
+        opened = _inside(opened, kept.keep(gunzipped(opened.path, opened.name), opened.name), cleanup)
         kind = kind_of(opened.seen.head)
-    if kind is Kind.ZIP:
+    if kind is FileKind.ZIP:
         return _zipped(opened, options, kept, cleanup)
-    if kind is Kind.OLE:
+    if kind is FileKind.OLE:
         return _compound(opened, options)
-    if kind is Kind.GZIP:
+    if kind is FileKind.GZIP:
         raise InputError("archive-in-archive", name=opened.name)
     return _delimited(opened, options)
 
 
-def _zipped(opened: _Opened, options: ReadOptions, kept: spool.Spool, cleanup: ExitStack) -> Source:
+def _zipped(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, cleanup: ExitStack) -> Source:
     with Archive(opened.path, opened.name) as archive:
         types = archive.read("[Content_Types].xml") if archive.find("[Content_Types].xml") else b""
         kind, foreign = zip_kind(archive.names(), types)
@@ -81,11 +95,11 @@ def _zipped(opened: _Opened, options: ReadOptions, kept: spool.Spool, cleanup: E
         inner = kept.keep(archive.pieces(_only_table(archive.names(), opened.name)), opened.name)
     opened = _inside(opened, inner, cleanup)
     match kind_of(opened.seen.head):
-        case Kind.TEXT:
+        case FileKind.TEXT:
             return _delimited(opened, options)
-        case Kind.OLE:
+        case FileKind.OLE:
             return _compound(opened, options)
-        case Kind.GZIP:
+        case FileKind.GZIP:
             raise InputError("archive-in-archive", name=opened.name)
     with Archive(opened.path, opened.name) as archive:
         types = archive.read("[Content_Types].xml") if archive.find("[Content_Types].xml") else b""
@@ -97,26 +111,25 @@ def _zipped(opened: _Opened, options: ReadOptions, kept: spool.Spool, cleanup: E
 
 
 def _zipped_workbook(opened: _Opened, options: ReadOptions, archive: Archive, kind: ZipKind) -> Source:
-    from importer.readers.books import OoxmlBook
-    from importer.readers.ods import OdsBook
-    from importer.readers.workbook import Book, WorkbookSource
-    from importer.readers.xlsb import XlsbBook
+    from importer.readers.excel.ods import OdsBackend
+    from importer.readers.excel.source import WorkbookBackend, WorkbookSource
+    from importer.readers.excel.xlsb import XlsbBackend
+    from importer.readers.excel.xlsx_reader import XlsxBackend
 
     manifest = archive.find("META-INF/manifest.xml") if kind is ZipKind.ODS else None
     if manifest and b"encryption-data" in archive.read(manifest):
         raise InputError("password", name=opened.name)
     if kind in (ZipKind.XLSX, ZipKind.XLSM):
-        with OoxmlBook(archive, opened.path, opened.name, options.sheet) as ooxml:
+        with XlsxBackend(archive, opened.path, opened.name, options.sheet) as ooxml:
             return WorkbookSource(opened.origin, kind.value, ooxml, options)
     ods = kind is ZipKind.ODS
-    book: Book = OdsBook(archive, opened.name) if ods else XlsbBook(archive, opened.name)
+    book: WorkbookBackend = OdsBackend(archive, opened.name) if ods else XlsbBackend(archive, opened.name)
     return WorkbookSource(opened.origin, kind.value, book, options)
 
 
 def _compound(opened: _Opened, options: ReadOptions) -> Source:
-    from importer.readers.books import XlsBook
-    from importer.readers.workbook import WorkbookSource
-    from importer.readers.xls_look import XlsLook, look
+    from importer.readers.excel.source import WorkbookSource
+    from importer.readers.excel.xls import CompoundFile, XlsBackend, XlsScan, has_password, scan_xls
 
     try:
         compound = CompoundFile.from_path(opened.path)
@@ -132,8 +145,8 @@ def _compound(opened: _Opened, options: ReadOptions) -> Source:
         raise InputError("foreign-format", name=opened.name, found=foreign)
     if part is None:
         raise InputError("workbook-damaged", name=opened.name)
-    seen = look(workbook) if part.casefold() == "workbook" else XlsLook()
-    book = XlsBook(opened.path, opened.name, seen)
+    seen = scan_xls(workbook) if part.casefold() == "workbook" else XlsScan()
+    book = XlsBackend(opened.path, opened.name, seen)
     return WorkbookSource(opened.origin, "xls", book, options)
 
 
@@ -145,12 +158,12 @@ def _delimited(opened: _Opened, options: ReadOptions) -> Source:
     if foreign:
         raise InputError("foreign-format", name=name, found=foreign)
     encoding = _encoding(opened, options)
-    text = Text(opened.file, encoding, seen.lines)
+    text = EncodedText(opened.file, encoding, seen.lines)
     start = seen.head.decode(encoding.codec, "replace")
     foreign = foreign_text(start)
     if foreign:
         raise InputError("foreign-format", name=name, found=foreign)
-    return DelimitedSource(opened.origin, text, options)
+    return CsvSource(opened.origin, text, options)
 
 
 def _encoding(opened: _Opened, options: ReadOptions) -> Encoding:
@@ -182,32 +195,32 @@ def _only_table(names: tuple[str, ...], archive: str) -> str:
     raise InputError("archive-of-several", name=archive, count=len(tables), files=listed)
 
 
-def _open(path: Path | str, kept: spool.Spool, cleanup: ExitStack) -> _Opened:
+def _open(path: Path | str, kept: TemporaryFiles, cleanup: ExitStack) -> _Opened:
     name = str(path)
     place = Path(path)
     if name == STANDARD_INPUT:
-        place = kept.keep(spool.standard_input(), name)
+        place = kept.keep(standard_input(), name)
     else:
         mode = _mode(place, name)
         if stat.S_ISFIFO(mode):
-            place = kept.keep(spool.pipe(place), name)
+            place = kept.keep(pipe(place), name)
         elif stat.S_ISDIR(mode):
             raise InputError("is-directory", name=name)
         elif not stat.S_ISREG(mode):
             raise InputError("is-device", name=name)
     try:
         file = cleanup.enter_context(open_binary(place))
-        seen = survey(file)
+        seen = scan_file(file)
     except OSError as error:
         raise InputError("file-unreadable", name=name, reason=error.strerror or str(error)) from None
-    return _Opened(place, name, file, seen, Origin(place, name, seen.sha256, seen.size))
+    return _Opened(place, name, file, seen, FileIdentity(place, name, seen.sha256, seen.size))
 
 
 def _inside(outer: _Opened, path: Path, cleanup: ExitStack) -> _Opened:
     """What was unpacked; hash and size stay those of the file that was given."""
     file = cleanup.enter_context(open_binary(path))
-    origin = Origin(path, outer.name, outer.origin.sha256, outer.origin.size)
-    return _Opened(path, outer.name, file, survey(file), origin)
+    origin = FileIdentity(path, outer.name, outer.origin.sha256, outer.origin.size)
+    return _Opened(path, outer.name, file, scan_file(file), origin)
 
 
 def _mode(path: Path, name: str) -> int:
@@ -219,3 +232,61 @@ def _mode(path: Path, name: str) -> int:
         raise InputError(
             "file-unreadable", name=name, reason=getattr(error, "strerror", None) or str(error)
         ) from None
+
+
+class TemporaryFiles:
+    """A folder of one's own for temporary files, readable by its owner only; gone after `close`."""
+
+    def __init__(self) -> None:
+        self._folder: Path | None = None
+
+    def keep(self, pieces: Iterable[bytes], name: str) -> Path:
+        """Writes the pieces to a file. Raises InputError `no-room`; `name` is the source's."""
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="nxlink-importer-"))
+        descriptor, path = tempfile.mkstemp(dir=self._folder)
+        with os.fdopen(descriptor, "wb") as file:
+            for piece in pieces:
+                try:
+                    file.write(piece)
+                except OSError as error:
+                    raise InputError("no-room", name=name, reason=error.strerror or str(error)) from None
+        return Path(path)
+
+    def close(self) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+
+def standard_input() -> Iterable[bytes]:
+    """All of standard input, piece by piece. Raises InputError `no-standard-input` if it is closed."""
+    if sys.stdin is None:
+        raise InputError("no-standard-input")
+    return _pieces(sys.stdin.buffer)
+
+
+def pipe(path: Path) -> Iterable[bytes]:
+    """All that comes out of a named pipe."""
+    with path.open("rb") as file:
+        yield from _pieces(file)
+
+
+def gunzipped(path: Path, name: str) -> Iterable[bytes]:
+    """What a .gz file holds. Raises InputError `archive-damaged` or `zip-bomb`."""
+    packed = path.stat().st_size
+    size = 0
+    try:
+        with gzip.open(path, "rb") as file:
+            while piece := file.read(PIECE):
+                size += len(piece)
+                if size > FREE_SIZE and (size > MOST_RATIO * packed or size > MOST_SIZE):
+                    raise InputError("zip-bomb", name=name)
+                yield piece
+    except (EOFError, OSError, zlib.error):
+        raise InputError("archive-damaged", name=name) from None
+
+
+def _pieces(file: BinaryIO) -> Iterable[bytes]:
+    while piece := file.read(PIECE):
+        yield piece

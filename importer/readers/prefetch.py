@@ -1,4 +1,7 @@
-"""The cells of a workbook are being read while the program that wants them still gets ready."""
+"""Read a workbook's cells while the program that wants them is still loading.
+
+Imports only `detect`, so that a run without a workbook pays nothing for it.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,13 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from importer.readers.detect import Kind, kind_of
+from importer.readers.detect import FileKind, kind_of
 
 _HEAD = 8
 
 
 @contextlib.contextmanager
-def head_start(file: str, sheet: str | None) -> Iterator[None]:
+def prefetch_workbook(file: str, sheet: str | None) -> Iterator[None]:
     """While it lasts, a workbook's cells are being read for whoever opens this file with this `sheet`.
 
     For any other file it does nothing; what is wrong with the file is left to the opening to tell.
@@ -20,14 +23,14 @@ def head_start(file: str, sheet: str | None) -> Iterator[None]:
     if not _is_zip(Path(file)):
         yield
         return
-    from importer.readers.begun import wait_for_opening, wait_no_longer
+    from importer.readers.excel.calamine_client import cancel_prefetch, start_prefetch
 
-    begun = wait_for_opening(Path(file), sheet)
+    begun = start_prefetch(Path(file), sheet)
     try:
         yield
     finally:
         if begun is not None:
-            wait_no_longer(begun)
+            cancel_prefetch(begun)
 
 
 def _is_zip(path: Path) -> bool:
@@ -35,6 +38,6 @@ def _is_zip(path: Path) -> bool:
         if not path.is_file():
             return False
         with path.open("rb") as file:
-            return kind_of(file.read(_HEAD)) is Kind.ZIP
+            return kind_of(file.read(_HEAD)) is FileKind.ZIP
     except OSError:
         return False

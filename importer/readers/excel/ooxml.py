@@ -1,4 +1,6 @@
-"""The inside of .xlsx and .xlsm files besides the cells: sheets, styles, shared strings (ECMA-376 part 1)."""
+"""Read the parts of .xlsx and .xlsm files besides the cells: sheets, styles, shared strings (ECMA-376 part
+1).
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,8 @@ from dataclasses import dataclass, field
 from posixpath import dirname, join, normpath
 
 from importer.errors import InputError
-from importer.readers.archive import Archive
-from importer.readers.number_formats import Mask, is_date, is_duration, zero_mask
-from importer.readers.xml_events import Handlers, parse
+from importer.readers.archive import Archive, XmlHandlers, parse_xml
+from importer.readers.excel.number_formats import CellStyle, DigitMask, is_date, is_duration, zero_mask
 
 MOST_STRINGS = 20_000_000
 _MOST_ROOM, _COPIES_OF_STRINGS = 1 << 28, 3
@@ -28,37 +29,28 @@ class SheetPart:
 
 
 @dataclass(frozen=True, slots=True)
-class Style:
-    """What a cell's style makes of a number."""
-
-    date: bool = False
-    duration: bool = False
-    mask: Mask | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Package:
+class OoxmlPackage:
     """A workbook's parts."""
 
     sheets: tuple[SheetPart, ...]
     date_1904: bool
-    styles: tuple[Style, ...]
+    styles: tuple[CellStyle, ...]
     strings_part: str | None
     """None where the archive has no shared strings."""
 
-    def masks(self) -> dict[int, Mask]:
+    def masks(self) -> dict[int, DigitMask]:
         """The styles that show leading zeros, by number."""
         return {at: style.mask for at, style in enumerate(self.styles) if style.mask is not None}
 
 
-def open_package(archive: Archive, name: str) -> Package:
+def open_package(archive: Archive, name: str) -> OoxmlPackage:
     """The parts of a workbook. Raises InputError; `name` is the file's."""
     root = relations(archive, "_rels/.rels", name)
     main = next((target for kind, target in root.values() if kind == "officeDocument"), "xl/workbook.xml")
     book = _Workbook()
     if archive.find(main) is None:
         raise InputError("not-a-workbook", name=name)
-    parse(archive.pieces(main), book, name)
+    parse_xml(archive.pieces(main), book, name)
     folder = dirname(main)
     related = relations(archive, join(folder, "_rels", f"{main.rpartition('/')[2]}.rels"), name, folder)
     sheets = []
@@ -69,12 +61,12 @@ def open_package(archive: Archive, name: str) -> Package:
     styles = _part(archive, related, "styles", join(folder, "styles.xml"))
     reader = _Styles()
     if styles:
-        parse(archive.pieces(styles), reader, name)
+        parse_xml(archive.pieces(styles), reader, name)
     strings = _part(archive, related, "sharedStrings", join(folder, "sharedStrings.xml"))
-    return Package(tuple(sheets), book.date_1904, tuple(map(reader.style, reader.formats)), strings)
+    return OoxmlPackage(tuple(sheets), book.date_1904, tuple(map(reader.style, reader.formats)), strings)
 
 
-def strings_memory(archive: Archive, package: Package) -> int:
+def strings_memory(archive: Archive, package: OoxmlPackage) -> int:
     """Bytes that the native library takes for the shared strings."""
     return min(archive.size(package.strings_part or ""), _MOST_ROOM) * _COPIES_OF_STRINGS
 
@@ -83,7 +75,7 @@ def shared_strings(archive: Archive, part: str | None, name: str) -> list[str]:
     """All shared strings, without phonetic hints. Raises InputError."""
     reader = _Strings(name)
     if part:
-        parse(archive.pieces(part), reader, name)
+        parse_xml(archive.pieces(part), reader, name)
     return reader.strings
 
 
@@ -96,7 +88,7 @@ def relations(archive: Archive, part: str, name: str, folder: str = "") -> dict[
     """Relationship id → (kind, target): `rId1` → (`worksheet`, `xl/worksheets/sheet1.xml`)."""
     reader = _Relations()
     if archive.find(part):
-        parse(archive.pieces(part), reader, name)
+        parse_xml(archive.pieces(part), reader, name)
     found = {}
     for key, kind, target in reader.found:
         target = target.replace("\\", "/")
@@ -107,7 +99,7 @@ def relations(archive: Archive, part: str, name: str, folder: str = "") -> dict[
     return found
 
 
-class _Relations(Handlers):
+class _Relations(XmlHandlers):
     def __init__(self) -> None:
         self.found: list[tuple[str, str, str]] = []
 
@@ -118,7 +110,7 @@ class _Relations(Handlers):
             )
 
 
-class _Workbook(Handlers):
+class _Workbook(XmlHandlers):
     def __init__(self) -> None:
         self.sheets: list[tuple[str, str, str]] = []
         self.date_1904 = False
@@ -133,29 +125,29 @@ class _Workbook(Handlers):
 
 
 @dataclass(slots=True)
-class _Styles(Handlers):
+class _Styles(XmlHandlers):
     codes: dict[int, str] = field(default_factory=dict)
     formats: list[int] = field(default_factory=list)
     inside: bool = False
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         if name == "numFmt":
-            self.codes[_number(attributes.get("numFmtId"))] = attributes.get("formatCode", "")
+            self.codes[_integer(attributes.get("numFmtId"))] = attributes.get("formatCode", "")
         elif name == "cellXfs":
             self.inside = True
         elif name == "xf" and self.inside:
-            self.formats.append(_number(attributes.get("numFmtId")))
+            self.formats.append(_integer(attributes.get("numFmtId")))
 
     def end(self, name: str) -> None:
         if name == "cellXfs":
             self.inside = False
 
-    def style(self, format_id: int) -> Style:
+    def style(self, format_id: int) -> CellStyle:
         code = self.codes.get(format_id)
-        return Style(is_date(format_id, code), is_duration(format_id, code), zero_mask(code))
+        return CellStyle(is_date(format_id, code), is_duration(format_id, code), zero_mask(code))
 
 
-class _Strings(Handlers):
+class _Strings(XmlHandlers):
     def __init__(self, name: str) -> None:
         self.strings: list[str] = []
         self._name = name
@@ -198,7 +190,7 @@ def _unescaped(match: re.Match[str]) -> str:
     return match[0] if "\ud800" <= character <= "\udfff" else character
 
 
-def _number(text: str | None) -> int:
+def _integer(text: str | None) -> int:
     try:
         return int(text or 0)
     except ValueError:

@@ -1,6 +1,9 @@
-"""The parent's side of `importer.readers.native`: a workbook read by a process that may die.
+"""Read a workbook with calamine in a process of its own, since a damaged file can abort it.
 
-Imports nothing but the standard library, so that the process can be started before anything else is ready.
+The process can be started before the file is opened. Which sheet will be wanted, and how much memory it
+takes, is then guessed from the archive. If the guess is wrong, or a scan finds that the sheet must be read
+without calamine, the process is ended and its answers are dropped. Imports nothing heavy: the earlier the
+start, the more it saves.
 """
 
 from __future__ import annotations
@@ -20,6 +23,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from importer.errors import InputError
+from importer.readers.archive import Archive
+from importer.readers.base import SheetInfo, choose_sheets
+from importer.readers.detect import ZipKind, zip_kind
+from importer.readers.excel.ooxml import OoxmlPackage, open_package, strings_memory
 
 LEAST_MEMORY = 1 << 29
 """Bytes the process may always have."""
@@ -28,7 +35,7 @@ LEAST_SECONDS = 40.0
 SECONDS_PER_MEGABYTE = 2.0
 _PIPE = 1 << 20
 """Bytes that may lie in the pipe: each time the thread that empties it needs its turn among the others."""
-_WAITING = 32
+_MOST_QUEUED = 32
 """Answers taken over that nobody asked for yet; then the process has to wait."""
 
 
@@ -46,7 +53,7 @@ class _Answer:
     parts: list[bytes]
 
 
-class NativeWorkbook:
+class CalamineClient:
     """A workbook open in another process, whose answers are taken over by a thread. A context manager.
 
     Raises InputError: `password`, `workbook-damaged` if the file cannot be read, or if the process died of
@@ -57,7 +64,7 @@ class NativeWorkbook:
         self._name = name
         size = path.stat().st_size
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "importer.readers.native"],
+            [sys.executable, "-P", "-m", "importer.readers.excel.calamine_worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -67,13 +74,13 @@ class NativeWorkbook:
         self._timer = threading.Timer(LEAST_SECONDS + size / 1e6 * SECONDS_PER_MEGABYTE, self._process.kill)
         self._timer.daemon = True
         self._timer.start()
-        self._answers: queue.Queue[_Answer | None] = queue.Queue(_WAITING)
+        self._answers: queue.Queue[_Answer | None] = queue.Queue(_MOST_QUEUED)
         self._receiver = threading.Thread(target=self._receive, name="cells", daemon=True)
         self._receiver.start()
         job = {"path": str(path.resolve()), "memory": min(max(memory, LEAST_MEMORY), MOST_MEMORY)}
         self._tell(job)
 
-    def ask(self, sheets: Sequence[str]) -> None:
+    def request(self, sheets: Sequence[str]) -> None:
         """Has these sheets read. To be called once."""
         self._tell(list(sheets))
 
@@ -162,3 +169,103 @@ class NativeWorkbook:
         if len(data) < size:
             raise EOFError
         return data
+
+
+_MEMORY_PER_BYTE = 4
+"""Of a sheet's XML: cells take 30 to 60 bytes there, and up to 160 in the library."""
+_LIMITS_HOLD = sys.platform == "linux"
+"""Elsewhere a process has all the memory it wants, and a sheet is read only once a look found it harmless."""
+_CELL_MARKS = (b"<v>", b"<is>", b"<f")
+
+_Mark = tuple[str, str | None, int, int, int]
+"""Which file was seen, and which sheet is wanted: path, sheet, inode, size, time of change."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrefetchedWorkbook:
+    """A process that reads sheets of a workbook."""
+
+    workbook: CalamineClient
+    sheets: tuple[str, ...]
+    memory: int
+    """Bytes it may have."""
+    mark: _Mark
+
+
+_waiting: list[PrefetchedWorkbook] = []
+
+
+def start_prefetch(path: Path, sheet: str | None) -> PrefetchedWorkbook | None:
+    """Begins to read a workbook, for `take_over` to find it; None for any other file."""
+    try:
+        with Archive(path, str(path)) as archive:
+            archive.check_sizes()
+            if zip_kind(archive.names(), b"")[0] is not ZipKind.XLSX:
+                return None
+            begun = _begin(archive, open_package(archive, str(path)), path, sheet)
+    except (InputError, OSError, ValueError):
+        return None
+    if begun is not None:
+        _waiting.append(begun)
+    return begun
+
+
+def cancel_prefetch(begun: PrefetchedWorkbook) -> None:
+    """Ends it, unless it was taken over."""
+    if begun in _waiting:
+        _waiting.remove(begun)
+        begun.workbook.close()
+
+
+def take_prefetched(
+    archive: Archive, package: OoxmlPackage, path: Path, sheet: str | None
+) -> PrefetchedWorkbook | None:
+    """The head start that this file has, or else gets now; None if there is nothing to guess.
+
+    Whoever takes it over closes its workbook.
+    """
+    try:
+        mark = _mark(path, sheet)
+        for begun in _waiting:
+            if begun.mark == mark:
+                _waiting.remove(begun)
+                return begun
+        return _begin(archive, package, path, sheet)
+    except (InputError, OSError):
+        return None
+
+
+def _begin(
+    archive: Archive, package: OoxmlPackage, path: Path, sheet: str | None
+) -> PrefetchedWorkbook | None:
+    """Raises InputError, OSError."""
+    names = _likely(archive, package, sheet) if _LIMITS_HOLD else ()
+    if not names:
+        return None
+    mark = _mark(path, sheet)
+    unpacked = sum(archive.size(part.part) for part in package.sheets if part.name in names)
+    memory = LEAST_MEMORY + unpacked * _MEMORY_PER_BYTE + strings_memory(archive, package)
+    workbook = CalamineClient(path, str(path), memory)
+    workbook.request(names)
+    return PrefetchedWorkbook(workbook, names, memory, mark)
+
+
+def _likely(archive: Archive, package: OoxmlPackage, wanted: str | None) -> tuple[str, ...]:
+    """The sheets that will be chosen, as far as that can be told without a look through all of them."""
+    if wanted is not None:
+        infos = [SheetInfo(part.name, part.visible, 1, 1) for part in package.sheets]
+        return tuple(info.name for info in choose_sheets(infos, wanted, ""))
+    for part in package.sheets:
+        if part.visible and _has_cells(archive, part.part):
+            return (part.name,)
+    return ()
+
+
+def _has_cells(archive: Archive, part: str) -> bool:
+    start = next(archive.pieces(part), b"")
+    return any(mark in start for mark in _CELL_MARKS)
+
+
+def _mark(path: Path, sheet: str | None) -> _Mark:
+    status = path.stat()
+    return str(path), sheet, status.st_ino, status.st_size, status.st_mtime_ns

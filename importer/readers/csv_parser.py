@@ -1,17 +1,30 @@
-"""Delimited text cut into records with care: quotes that are never closed don't swallow the file.
+"""Parse delimited text: a tokenizer that never lets an unclosed quote swallow the file, and a fast path
+through Arrow.
 
-Works on UTF-8 bytes. A cell that begins with a quotation mark (blanks before it don't count) runs to the
-next single one; `""` inside stands for one. A quote is unclosed if no closing one follows, if the cell would
-be longer than Excel allows, or if a cell of several lines closes in the middle of a cell: then its line is a
-record of its own, with the quote as part of the text, and reading goes on with the next line. After a closing
-quote within one line, further text belongs to the cell, as in Excel and Python's csv module.
+The tokenizer works on UTF-8 bytes. A cell that begins with a quotation mark (blanks before it don't count)
+runs to the next single one; `""` inside stands for one. A quote is unclosed if no closing one follows, if
+the cell would be longer than Excel allows, or if a cell of several lines closes in the middle of a cell.
+Then its line is a record of its own, with the quote as part of the text, and reading goes on with the next
+line. After a closing quote within one line, further text belongs to the cell, as in Excel and Python's csv
+module.
+
+The fast path takes blocks about which Arrow, Excel and the tokenizer cannot disagree: each quotation mark
+opens a cell, closes one or is doubled inside one, and every byte was decoded. Lines with more or fewer cells
+than expected are handed back to the tokenizer.
 """
 
 from __future__ import annotations
 
+import codecs
 import re
 from dataclasses import dataclass, field
 from functools import cache
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import csv
+
+from importer.columns import TEXT
 
 CELL_LIMIT = 32_767
 """Characters in a cell: Excel specifications and limits, support.microsoft.com."""
@@ -20,7 +33,7 @@ _NEWLINES = (b"\r\n", b"\n", b"\r")
 
 
 @dataclass(slots=True)
-class Records:
+class CsvRecords:
     """Records in order. `unclosed` holds the positions of those in which a quote is never closed."""
 
     cells: list[list[bytes]] = field(default_factory=list)
@@ -51,13 +64,13 @@ def _grammar(delimiter: bytes) -> _Grammar:
     )
 
 
-def read_records(text: bytes, delimiter: bytes, *, final: bool, limit: int | None = None) -> Records:
+def tokenize(text: bytes, delimiter: bytes, *, final: bool, limit: int | None = None) -> CsvRecords:
     """The records of `text`, which begins at the start of one.
 
     With `final` the text ends here; otherwise a record that may go on beyond it is left for the next call.
     At most `limit` records are read.
     """
-    found = Records()
+    found = CsvRecords()
     certain = len(text) if final else _last_line_end(text)
     at = 0
     while at < certain and (limit is None or len(found.cells) < limit):
@@ -66,7 +79,7 @@ def read_records(text: bytes, delimiter: bytes, *, final: bool, limit: int | Non
             found.cells.append(_without_end(text[at:stop]).split(delimiter))
             at = stop
             continue
-        record = _Record(text, at, delimiter, final)
+        record = _RecordReader(text, at, delimiter, final)
         if not record.read() or record.at > certain:
             break
         if record.unclosed:
@@ -99,7 +112,7 @@ def _without_end(line: bytes) -> bytes:
     return line
 
 
-class _Record:
+class _RecordReader:
     """One record that holds quotes, read cell by cell."""
 
     def __init__(self, text: bytes, at: int, delimiter: bytes, final: bool) -> None:
@@ -202,3 +215,107 @@ class _Record:
 def _characters(text: bytes) -> int:
     """How many characters these UTF-8 bytes are."""
     return sum(1 for byte in text if byte & 0xC0 != 0x80)
+
+
+_QUOTE, _CARRIAGE, _FEED = 0x22, 0x0D, 0x0A
+
+
+@dataclass(frozen=True, slots=True)
+class ArrowBlock:
+    """A parsed block: `columns` of equal length, and the lines that did not fit.
+
+    Line i of the block (0-based) is row `i` unless it is in `misfits`, whose rows are not in the columns.
+    """
+
+    columns: list[pa.Array]
+    misfits: list[tuple[int, str]]
+    consumed: int
+
+
+def parse_with_arrow(text: bytes, delimiter: bytes, width: int, *, final: bool) -> ArrowBlock | None:
+    """The complete records at the beginning of `text`; None if it isn't clean, or holds none."""
+    if len(delimiter) != 1 or not width or text.startswith(codecs.BOM_UTF8) or not text:
+        return None
+    end = _clean_end(text, delimiter[0], final)
+    if not end:
+        return None
+    block = _parse(memoryview(text)[:end], delimiter.decode(), width, end)
+    if b'"' in text and any(_longest(column) > CELL_LIMIT for column in block.columns):
+        return None
+    return block
+
+
+def _clean_end(text: bytes, delimiter: int, final: bool) -> int:
+    """Where the last complete record of clean text ends; 0 if it isn't clean or complete."""
+    certain = len(text) if final else max(text.rfind(b"\n"), text.rfind(b"\r", 0, len(text) - 1)) + 1
+    if not certain or text.find(b'"', 0, certain) < 0:
+        return certain
+    raw = np.frombuffer(text, dtype=np.uint8)
+    quotes = np.flatnonzero(raw == _QUOTE)
+    if not final:
+        certain = _outside_quotes(text, quotes)
+        quotes = quotes[: np.searchsorted(quotes, certain)]
+    if len(quotes) % 2:
+        return 0
+    edge = np.zeros(256, dtype=bool)
+    edge[[delimiter, _CARRIAGE, _FEED, _QUOTE]] = True
+    opening, closing = quotes[0::2], quotes[1::2]
+    before, after = opening - 1, closing + 1
+    if len(opening) and opening[0] == 0:
+        before = before[1:]
+    if len(closing) and closing[-1] + 1 == len(text):
+        after = after[:-1]
+    return certain if edge[raw[before]].all() and edge[raw[after]].all() else 0
+
+
+def _outside_quotes(text: bytes, quotes: np.ndarray) -> int:
+    """The end of the last complete line that ends outside quotes, if all quotes are well formed."""
+    end = len(text) - 1 if text.endswith(b"\r") else len(text)
+    while end > 0:
+        end = max(text.rfind(b"\n", 0, end), text.rfind(b"\r", 0, end))
+        if end < 0:
+            return 0
+        inside = int(np.searchsorted(quotes, end))
+        if inside % 2 == 0:
+            return end + 1
+        end = int(quotes[inside - 1])
+    return 0
+
+
+def _parse(block: memoryview, delimiter: str, width: int, end: int) -> ArrowBlock:
+    misfits: list[tuple[int, str]] = []
+
+    def keep(row: csv.InvalidRow) -> str:
+        misfits.append((row.number - 1, row.text))
+        return "skip"
+
+    names = [str(at) for at in range(width)]
+    table = csv.read_csv(
+        pa.BufferReader(pa.py_buffer(block)),
+        read_options=csv.ReadOptions(use_threads=False, column_names=names, block_size=max(end + 1, 1 << 16)),
+        parse_options=csv.ParseOptions(
+            delimiter=delimiter,
+            newlines_in_values=True,
+            ignore_empty_lines=False,
+            invalid_row_handler=keep,
+        ),
+        convert_options=csv.ConvertOptions(
+            column_types=dict.fromkeys(names, TEXT), strings_can_be_null=False, check_utf8=False
+        ),
+    )
+    columns = [_one(column) for column in table.columns]
+    return ArrowBlock(columns, misfits, end)
+
+
+def _one(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _longest(column: pa.Array) -> int:
+    """Bytes in the longest text of a column."""
+    if not len(column):
+        return 0
+    offsets = np.frombuffer(column.buffers()[1], dtype=np.int64)[
+        column.offset : column.offset + len(column) + 1
+    ]
+    return int(np.diff(offsets).max(initial=0))

@@ -11,12 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from importer.errors import InputError
-from importer.readers.archive import Archive
-from importer.readers.cells import number_text
-from importer.readers.sheet_xml import LAST_ROW, SparseSheet
-from importer.readers.source import SheetInfo
-from importer.readers.tables import Table, from_sparse
-from importer.readers.xml_events import Handlers, parse
+from importer.readers.archive import Archive, XmlHandlers, parse_xml
+from importer.readers.base import SheetInfo
+from importer.readers.excel.cell_text import number_text
+from importer.readers.excel.source import LAST_ROW, SheetTable, SparseSheet, from_sparse
 
 MOST_REPEATED = 2_000_000
 """Cells that may come out of repeated ones: a few bytes can ask for billions."""
@@ -28,13 +26,13 @@ _DATE = re.compile(r"(\d{4,}-\d{2}-\d{2})(?:T(\d{2}:\d{2}:\d{2}).*)?")
 _TIME = re.compile(r"-?PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:[.,]\d+)?S)?")
 
 
-class OdsBook:
+class OdsBackend:
     """An .ods file."""
 
     def __init__(self, archive: Archive, name: str) -> None:
         """Reads all of it. Raises InputError; `name` is the file's."""
         reader = _Content(name)
-        parse(archive.pieces("content.xml"), reader, name)
+        parse_xml(archive.pieces("content.xml"), reader, name)
         self._visible = [(sheet.name, sheet.style not in reader.hidden_styles) for sheet in reader.sheets]
         self._tables = {sheet.name: from_sparse(sheet.name, sheet.cells) for sheet in reader.sheets}
 
@@ -43,7 +41,7 @@ class OdsBook:
             SheetInfo(name, visible, *self._tables[name].extent()) for name, visible in self._visible
         )
 
-    def tables(self, names: Sequence[str]) -> list[Table]:
+    def tables(self, names: Sequence[str]) -> list[SheetTable]:
         return [self._tables[name] for name in names]
 
 
@@ -54,7 +52,7 @@ class _Sheet:
     cells: SparseSheet = field(default_factory=SparseSheet)
 
 
-class _Content(Handlers):
+class _Content(XmlHandlers):
     def __init__(self, name: str) -> None:
         self.sheets: list[_Sheet] = []
         self.hidden_styles: set[str] = set()

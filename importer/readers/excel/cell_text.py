@@ -1,9 +1,9 @@
-"""Cells of a workbook as text: what a person sees in them, as far as the value tells.
+"""Render the cells of a workbook as text: what a person sees in them, as far as the value tells.
 
 Numbers as Excel shows them in its edit line: whole ones up to 15 digits in full, others with 15 significant
 digits (Excel specifications and limits: number precision). Dates as yyyy-MM-dd, with a time of day as
 yyyy-MM-dd HH:MM:SS, as in both of Excel's date systems (support.microsoft.com, “Date systems in Excel”).
-Imports nothing but the standard library, since the process that reads workbooks needs it at once.
+Imports nothing but light parts of the standard library, since the calamine worker needs it at once.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Callable
+from typing import Final
 
 WHOLE_LIMIT = 10.0**15
 """From here on a whole number has more digits than a spreadsheet program keeps."""
@@ -104,4 +105,15 @@ _RENDERERS: dict[type, Callable[..., str]] = {
     dt.date: dt.date.isoformat,
     dt.time: _time,
     dt.timedelta: _duration,
+}
+
+
+ERROR_TEXTS: Final = {
+    0: "#NULL!",
+    7: "#DIV/0!",
+    15: "#VALUE!",
+    23: "#REF!",
+    29: "#NAME?",
+    36: "#NUM!",
+    42: "#N/A",
 }

@@ -1,0 +1,1 @@
+"""Read workbooks: .xlsx, .xlsm, .xlsb, .xls and .ods."""

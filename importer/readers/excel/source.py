@@ -1,0 +1,370 @@
+"""Read a workbook as a source of chunks, whatever backend reads its cells.
+
+A `SheetTable` holds a sheet as columns of text. It is built from sparse cells or from the calamine worker's
+blocks; a scan of the file adds what calamine does not tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from importer.columns import TEXT, column_letter
+from importer.errors import InputError
+from importer.model import Chunk, Issue, Note, Severity
+from importer.readers.base import (
+    ALL_SHEETS,
+    NO_HEADER,
+    FileIdentity,
+    ReadOptions,
+    SheetInfo,
+    Source,
+    choose_sheets,
+)
+from importer.readers.chunks import ColumnBlock, to_chunks
+from importer.readers.excel.calamine_client import CalamineClient, RowBlock
+from importer.readers.excel.number_formats import DigitMask
+from importer.readers.excel.xlsx_scan import SheetScan
+from importer.readers.header import (
+    FOOTER_ROWS,
+    MOST_HEADER_ROWS,
+    Layout,
+    TopRow,
+    clean_name,
+    find_header,
+    footer_notes,
+    lay_out,
+)
+
+LAST_ROW = 1 << 20
+MOST_CELLS = 30_000_000
+
+
+@dataclass(slots=True)
+class SparseSheet:
+    """The cells that hold something, row by row."""
+
+    rows: list[int] = field(default_factory=list)
+    cells: list[dict[int, str]] = field(default_factory=list)
+    """For each row: column (0-based) → text."""
+    errors: list[tuple[int, int]] = field(default_factory=list)
+    """(row, column) of error cells; the text is the error."""
+    unvalued: list[tuple[int, int]] = field(default_factory=list)
+    hidden: list[int] = field(default_factory=list)
+
+
+class WorkbookBackend(Protocol):
+    """A workbook whose cells can be had. Every method raises InputError."""
+
+    def sheets(self) -> tuple[SheetInfo, ...]:
+        """All sheets, in the workbook's order."""
+
+    def tables(self, names: Sequence[str]) -> list[SheetTable]:
+        """The cells of these sheets."""
+
+
+class WorkbookSource(Source):
+    """An .xlsx, .xlsm, .xlsb, .xls or .ods file."""
+
+    def __init__(self, origin: FileIdentity, kind: str, book: WorkbookBackend, options: ReadOptions) -> None:
+        """Chooses the sheets, reads them and finds their headers. Raises InputError."""
+        super().__init__(origin)
+        self.format = kind
+        self._options = options
+        infos = book.sheets()
+        chosen = choose_sheets(infos, options.sheet, origin.name)
+        tables = book.tables([info.name for info in chosen])
+        self.sheets = _measured(infos, tables)
+        self._tables = self._lay_out(tables)
+        self.sheet = self._tables[0][0].sheet if len(self._tables) == 1 else None
+        self.header_row = self._tables[0][1].header_row if self._tables else None
+        self.estimated_rows = sum(
+            max(table.extent()[0] - (layout.header_row or 0), 0) for table, layout in self._tables
+        )
+        self.header = tuple(dict.fromkeys(name for _, layout in self._tables for name in layout.header))
+        self.notes = (
+            *_other_sheets(infos, [info.name for info in chosen]),
+            *(Note("sheet-without-header", (("sheet", name),)) for name in self._left_out(tables)),
+            *(note for _, layout in self._tables for note in layout.notes),
+        )
+
+    @property
+    def sheet_headers(self) -> Mapping[str, tuple[str, ...]]:
+        return {table.sheet: layout.header for table, layout in self._tables}
+
+    def _lay_out(self, tables: Sequence[SheetTable]) -> list[tuple[SheetTable, Layout]]:
+        """The sheets and their columns; of all sheets those that have a header. Only if none has one of known
+        names, any that the options allow will do. Raises InputError if there is none."""
+        if self._options.sheet != ALL_SHEETS:
+            return [(table, self._laid_out(table, self._options)) for table in tables]
+        strict = replace(self._options, named=lambda _: False, any_table=False)
+        error = None
+        for options in (strict, self._options):
+            found = []
+            for table in tables:
+                try:
+                    found += [(table, self._laid_out(table, options))] if table.extent()[0] else []
+                except InputError as raised:
+                    if raised.code not in NO_HEADER:
+                        raise
+                    error = error or raised
+            if found:
+                return found
+        if error is not None:
+            raise error
+        return []
+
+    def _left_out(self, tables: Sequence[SheetTable]) -> list[str]:
+        """The sheets that are not read for want of a header, but those that need not have one."""
+        read = self.sheet_headers.keys()
+        names = (table.sheet for table in tables if table.sheet not in read and table.extent()[0])
+        return [name for name in names if not self._options.optional(name)]
+
+    def _laid_out(self, table: SheetTable, options: ReadOptions) -> Layout:
+        try:
+            return table.lay_out(options, self.name)
+        except InputError as error:
+            if error.code != "no-header":
+                raise
+            names = [info.name for info in self.sheets if info.rows]
+            if len(names) < 2:
+                raise
+            found = {**error.found, "sheet": table.sheet, "sheets": ", ".join(names)}
+            raise InputError("no-header-in-sheet", **found) from None
+
+    def chunks(self) -> Iterator[Chunk]:
+        for table, layout in self._tables:
+            for chunk in table.chunks(layout, self._options.chunk_rows):
+                yield self._united(chunk)
+        self.rows_read = self.estimated_rows or 0
+
+    def _united(self, chunk: Chunk) -> Chunk:
+        """The chunk with the columns of all sheets that are read."""
+        if len(self._tables) == 1:
+            return chunk
+        frame = chunk.frame.reindex(columns=list(self.header), fill_value="")
+        return Chunk(chunk.sheet, frame.astype(pd.StringDtype("pyarrow")), chunk.issues)
+
+
+def _measured(infos: Sequence[SheetInfo], tables: Sequence[SheetTable]) -> tuple[SheetInfo, ...]:
+    """The sheets with the exact extent of those that were read."""
+    extents = {table.sheet: table.extent() for table in tables}
+    return tuple(
+        SheetInfo(info.name, info.visible, *extents.get(info.name, (info.rows, info.columns)))
+        for info in infos
+    )
+
+
+def _other_sheets(sheets: Sequence[SheetInfo], chosen: Sequence[str]) -> list[Note]:
+    others = [info.name for info in sheets if info.name not in chosen and info.rows]
+    return [Note("other-sheets", (("sheets", ", ".join(others)),))] if others else []
+
+
+@dataclass(slots=True)
+class SheetTable:
+    """A sheet's cells: `columns[i]` is the column at `places[i]` (0-based) for the rows in `rows`."""
+
+    sheet: str
+    places: Sequence[int]
+    columns: list[pa.Array]
+    rows: np.ndarray
+    """Row numbers, int64, strictly increasing."""
+    errors: list[tuple[int, int]] = field(default_factory=list)
+    """(row, place) of error cells."""
+    unvalued: list[tuple[int, int]] = field(default_factory=list)
+    """(row, place) of formulas whose result was not stored."""
+    hidden: Sequence[int] = ()
+    """Numbers of hidden rows."""
+
+    def extent(self) -> tuple[int, int]:
+        """The last row and the number of columns that hold something."""
+        filled = self.filled(0)
+        width = max((place + 1 for place, full in zip(self.places, filled, strict=True) if full), default=0)
+        return (int(self.rows[-1]) if len(self.rows) and width else 0), width
+
+    def filled(self, after: int) -> list[bool]:
+        """Whether each column holds something below row `after`."""
+        begin = int(np.searchsorted(self.rows, after, side="right"))
+        return [bool(pc.max(pc.binary_length(column.slice(begin))).as_py()) for column in self.columns]
+
+    def top(self, last: int) -> list[TopRow]:
+        """The rows up to number `last`."""
+        count = int(np.searchsorted(self.rows, last, side="right"))
+        cells = [column.slice(0, count).to_pylist() for column in self.columns]
+        return [TopRow(int(self.rows[at]), tuple(column[at] for column in cells)) for at in range(count)]
+
+    def lay_out(self, options: ReadOptions, name: str) -> Layout:
+        """Finds the header. Raises InputError; `name` is the file's."""
+        wanted = options.header_row
+        top = self.top(wanted if isinstance(wanted, int) else MOST_HEADER_ROWS)
+        header = find_header(top, options, name, whole=not self.extent()[0])
+        after = header.number if header else 0
+        above = [row for row in top if row.number < after and any(map(clean_name, row.cells))]
+        layout = lay_out(header, above, self.filled(after), self.places)
+        return replace(layout, notes=(*layout.notes, *footer_notes(self._last_rows(after))))
+
+    def _last_rows(self, after: int) -> list[list[str]]:
+        """The cells of the last rows that hold something, below row `after`."""
+        rows: list[list[str]] = []
+        for at in range(len(self.rows) - 1, -1, -1):
+            if self.rows[at] <= after or len(rows) == FOOTER_ROWS:
+                break
+            cells = [str(column[at].as_py()) for column in self.columns]
+            if any(cells):
+                rows.append(cells)
+        return rows[::-1]
+
+    def chunks(self, layout: Layout, most: int) -> Iterator[Chunk]:
+        """The rows below the header."""
+        header_row = layout.header_row or 0
+        begin = int(np.searchsorted(self.rows, header_row, side="right"))
+        names = dict(zip(self.places, layout.names, strict=True))
+        issues = sorted(self._issues(names, header_row), key=lambda issue: issue.row)
+        issue_rows = np.array([issue.row for issue in issues], dtype=np.int64)
+        for at in range(begin, len(self.rows), most):
+            rows = self.rows[at : at + most]
+            own = slice(
+                int(np.searchsorted(issue_rows, rows[0])), int(np.searchsorted(issue_rows, rows[-1], "right"))
+            )
+            block = ColumnBlock([column.slice(at, most) for column in self.columns], rows, issues[own])
+            yield from to_chunks(block, layout, self.sheet, most)
+
+    def _issues(self, names: Mapping[int, str | None], header_row: int) -> Iterator[Issue]:
+        for row, place in self.errors:
+            if row > header_row:
+                found = self._cell(row, place)
+                yield Issue(
+                    "cell-error", Severity.ERROR, row, self.sheet, column=names.get(place), found=found
+                )
+        for row, place in self.unvalued:
+            if row > header_row:
+                column = names.get(place) or column_letter(place)
+                yield Issue("formula-without-value", Severity.ERROR, row, self.sheet, column=column)
+        present = set(self._rows_with_content(self.hidden)) if self.hidden else set()
+        for row in self.hidden:
+            if row > header_row and row in present:
+                yield Issue("hidden-rows", Severity.WARNING, row, self.sheet)
+
+    def _rows_with_content(self, rows: Sequence[int]) -> Iterable[int]:
+        at = np.searchsorted(self.rows, rows)
+        at = at[(at < len(self.rows))]
+        take = pa.array(at[np.isin(self.rows[at], rows)])
+        full = np.zeros(len(take), dtype=bool)
+        for column in self.columns:
+            lengths = pc.binary_length(column.take(take)).to_numpy(zero_copy_only=False)
+            full |= np.asarray(lengths) > 0
+        return [int(row) for row in self.rows[take.to_numpy()][full]]
+
+    def _cell(self, row: int, place: int) -> str:
+        at = int(np.searchsorted(self.rows, row))
+        return str(self.columns[list(self.places).index(place)][at].as_py())
+
+
+def from_sparse(name: str, sheet: SparseSheet) -> SheetTable:
+    """A table of the columns that hold something anywhere."""
+    order = sorted(range(len(sheet.rows)), key=sheet.rows.__getitem__)
+    rows = [sheet.rows[at] for at in order]
+    cells = [sheet.cells[at] for at in order]
+    places = sorted({place for row in cells for place in row})
+    columns = [pa.array([row.get(place, "") for row in cells], type=TEXT) for place in places]
+    numbers = np.array(rows, dtype=np.int64)
+    return SheetTable(name, places, columns, numbers, sheet.errors, sheet.unvalued, sheet.hidden)
+
+
+def with_scan(table: SheetTable, look: SheetScan, masks: Mapping[int, DigitMask]) -> SheetTable:
+    """A dense table (rows from 1 on, places from 0 on) with what the look at the XML found."""
+    spots = [*look.errors, *look.unvalued]
+    table = _reaching(
+        table,
+        max((row for row, _ in spots), default=0),
+        max((place + 1 for _, place in spots), default=0),
+    )
+    columns = table.columns
+    for wanted in {place for _, place in look.errors}:
+        found = {row: text for (row, place), text in look.errors.items() if place == wanted}
+        at = np.fromiter(found, dtype=np.int64) - 1
+        columns[wanted] = _replaced(columns[wanted], at, list(found.values()))
+    for (place, style), rows in look.masked.items():
+        if place < len(columns):
+            at = np.array(rows, dtype=np.int64) - 1
+            columns[place] = _masked(columns[place], at[at < len(table.rows)], masks[style])
+    table.errors = list(look.errors)
+    table.unvalued = look.unvalued
+    table.hidden = look.hidden
+    return table
+
+
+def _reaching(table: SheetTable, last_row: int, width: int) -> SheetTable:
+    """The dense table, extended with empty cells where it ends before that row or column."""
+    more_rows = max(last_row - len(table.rows), 0)
+    columns = table.columns
+    if more_rows:
+        columns = [pa.concat_arrays([column, empty_column(more_rows)]) for column in columns]
+    rows = np.arange(1, len(table.rows) + more_rows + 1, dtype=np.int64)
+    columns = [*columns, *(empty_column(len(rows)) for _ in range(width - len(columns)))]
+    return SheetTable(table.sheet, range(len(columns)), columns, rows)
+
+
+def empty_column(count: int) -> pa.Array:
+    """A column of so many empty texts."""
+    return pa.array([""], type=TEXT).take(pa.array(np.zeros(count, dtype=np.int64)))
+
+
+def _masked(column: pa.Array, at: np.ndarray, mask: DigitMask) -> pa.Array:
+    texts = column.take(pa.array(at)).to_pylist()
+    return _replaced(column, at, [mask.render(text) if text.isdecimal() else text for text in texts])
+
+
+def _replaced(column: pa.Array, at: np.ndarray, texts: Sequence[str]) -> pa.Array:
+    mask = np.zeros(len(column), dtype=bool)
+    mask[at] = True
+    order = np.argsort(at, kind="stable")
+    replacements = pa.array([texts[int(place)] for place in order], type=TEXT)
+    return pc.replace_with_mask(column, pa.array(mask), replacements)
+
+
+_LENGTH_TYPE = np.dtype(np.int32)
+
+
+def tables_from_worker(book: CalamineClient, names: Sequence[str]) -> list[SheetTable]:
+    """The sheets as tables whose rows begin at 1 and whose places begin at 0.
+
+    All of `names` have been asked for; what else was is read and dropped. Raises InputError.
+    """
+    blocks: dict[str, list[RowBlock]] = {name: [] for name in names}
+    extents = dict.fromkeys(names, (0, 0))
+    for name, block in book.rows():
+        if name not in blocks:
+            continue
+        if isinstance(block, RowBlock):
+            blocks[name].append(block)
+        else:
+            extents[name] = block
+    return [_joined_blocks(name, blocks[name], *extents[name]) for name in names]
+
+
+def _joined_blocks(name: str, blocks: Sequence[RowBlock], last_row: int, width: int) -> SheetTable:
+    """The blocks put together, what is missing above and left of them put back."""
+    above = last_row - sum(block.rows for block in blocks)
+    found = len(blocks[0].columns) if blocks else 0
+    columns = [empty_column(last_row) for _ in range(width - found)]
+    columns += [_joined_column(blocks, place, above) for place in range(found)]
+    return SheetTable(name, range(width), columns, np.arange(1, last_row + 1, dtype=np.int64))
+
+
+def _joined_column(blocks: Sequence[RowBlock], place: int, above: int) -> pa.Array:
+    """One column of all blocks, below so many empty cells. Takes it out of the blocks, to hold it once."""
+    lengths, texts = [np.zeros(above, dtype=_LENGTH_TYPE)], []
+    for block in blocks:
+        packed, block.columns[place] = block.columns[place], b""
+        lengths.append(np.frombuffer(packed, dtype=_LENGTH_TYPE, count=block.rows))
+        texts.append(memoryview(packed)[block.rows * _LENGTH_TYPE.itemsize :])
+    ends = np.zeros(above + sum(block.rows for block in blocks) + 1, dtype=np.int64)
+    np.cumsum(np.concatenate(lengths), out=ends[1:])
+    return pa.LargeStringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(b"".join(texts)))

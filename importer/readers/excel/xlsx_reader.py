@@ -1,0 +1,264 @@
+"""Read .xlsx and .xlsm files: with calamine where a scan shows that it can be trusted, else cell by cell.
+
+The cell-by-cell reader is slower, but takes what calamine refuses: cells without references, a used range
+out to XFD1048576, missing shared strings, writers with forms of their own (ECMA-376 part 1, 18.3.1).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from importer.errors import InputError
+from importer.readers.archive import Archive, XmlHandlers, parse_xml
+from importer.readers.base import SheetInfo
+from importer.readers.excel.calamine_client import LEAST_MEMORY, CalamineClient, take_prefetched
+from importer.readers.excel.cell_text import date_text, duration_text, number_text
+from importer.readers.excel.number_formats import CellRules, CellStyle
+from importer.readers.excel.ooxml import SheetPart, open_package, shared_strings, strings_memory, unescape
+from importer.readers.excel.source import (
+    LAST_ROW,
+    MOST_CELLS,
+    SheetTable,
+    SparseSheet,
+    from_sparse,
+    tables_from_worker,
+    with_scan,
+)
+from importer.readers.excel.xlsx_scan import SheetScan, column_number, scan_sheet
+
+_BYTES_PER_CELL = 160
+
+
+class XlsxBackend:
+    """An .xlsx or .xlsm file, whose cells are being read while its XML is looked at. A context manager."""
+
+    def __init__(self, archive: Archive, path: Path, name: str, sheet: str | None) -> None:
+        """Reads the workbook's parts. `name` is the file's, `sheet` the one wanted. Raises InputError."""
+        self._archive = archive
+        self._path = path
+        self._name = name
+        self._package = open_package(archive, name)
+        self._masks = self._package.masks()
+        self._looks: dict[str, SheetScan] = {}
+        self._begun = take_prefetched(archive, self._package, path, sheet)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._give_up()
+
+    def sheets(self) -> tuple[SheetInfo, ...]:
+        for part in self._package.sheets:
+            seen = self._looks[part.name] = scan_sheet(self._archive.pieces(part.part), self._masks)
+            if self._begun is not None and part.name in self._begun.sheets and not self._is_plain(seen):
+                self._give_up()
+        return tuple(_info(part, self._looks[part.name]) for part in self._package.sheets)
+
+    def tables(self, names: Sequence[str]) -> list[SheetTable]:
+        native = [name for name in names if self._is_plain(self._looks[name])]
+        try:
+            read = {table.sheet: table for table in self._native(native)}
+        except InputError:
+            read = {}
+        self._give_up()
+        for name in names:
+            if name not in read:
+                read[name] = self._careful(name)
+        return [read[name] for name in names]
+
+    def _is_plain(self, seen: SheetScan) -> bool:
+        lost = seen.shared_strings and self._package.strings_part is None
+        return seen.plain and seen.rectangular and not lost
+
+    def _native(self, names: Sequence[str]) -> list[SheetTable]:
+        """Raises InputError."""
+        if not names:
+            return []
+        memory = LEAST_MEMORY + sum(self._looks[name].cells for name in names) * _BYTES_PER_CELL
+        memory += strings_memory(self._archive, self._package)
+        if self._begun is not None and set(names) <= set(self._begun.sheets):
+            try:
+                return self._looked_at(self._begun.workbook, names)
+            except InputError:
+                if set(names) == set(self._begun.sheets) and memory <= self._begun.memory:
+                    raise  # it would fail in the same way again
+        self._give_up()
+        with CalamineClient(self._path, self._name, memory) as book:
+            book.request(names)
+            return self._looked_at(book, names)
+
+    def _looked_at(self, book: CalamineClient, names: Sequence[str]) -> list[SheetTable]:
+        book.sheets()
+        return [
+            with_scan(table, self._looks[table.sheet], self._masks)
+            for table in tables_from_worker(book, names)
+        ]
+
+    def _give_up(self) -> None:
+        """Ends what was begun ahead, if it was not needed or is over."""
+        if self._begun is not None:
+            self._begun.workbook.close()
+            self._begun = None
+
+    def _careful(self, name: str) -> SheetTable:
+        package = self._package
+        part = next(part.part for part in package.sheets if part.name == name)
+        strings = shared_strings(self._archive, package.strings_part, self._name)
+        rules = CellRules(strings, package.styles, package.date_1904)
+        return from_sparse(name, read_cells(self._archive.pieces(part), rules, self._name))
+
+
+def _info(part: SheetPart, seen: SheetScan) -> SheetInfo:
+    if seen.plain and not seen.values:
+        return SheetInfo(part.name, part.visible, 0, 0)
+    return SheetInfo(part.name, part.visible, max(seen.last_row, 1), max(seen.width, 1))
+
+
+_REFERENCE = re.compile(r"([A-Za-z]{1,3})(\d{1,7})")
+_MIDNIGHT = re.compile(r"[T ]00:00(?::00(?:\.0+)?)?Z?$")
+
+
+def read_cells(pieces: Iterable[bytes], rules: CellRules, name: str) -> SparseSheet:
+    """All cells of a sheet. Raises InputError; `name` is the file's."""
+    reader = _Cells(rules, name)
+    parse_xml(pieces, reader, name)
+    return reader.sheet
+
+
+class _Cells(XmlHandlers):
+    def __init__(self, rules: CellRules, name: str) -> None:
+        self.sheet = SparseSheet()
+        self._rules = rules
+        self._name = name
+        self._count = 0
+        self._seen: set[int] = set()
+        self._row = 0
+        self._column = -1
+        self._cells: dict[int, str] = {}
+        self._type = "n"
+        self._style = 0
+        self._parts: list[str] = []
+        self._collect = False
+        self._formula = False
+        self._stored = False
+        self._in_data = False
+        self._phonetic = False
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        if name == "c" and self._in_data:
+            self._begin_cell(attributes)
+        elif name == "row" and self._in_data:
+            number = attributes.get("r", "")
+            self._row = int(number) if number.isdecimal() else self._row + 1
+            if not 0 < self._row <= LAST_ROW:
+                raise InputError("workbook-damaged", name=self._name)
+            self._column = -1
+            self._cells = {}
+            if attributes.get("hidden") in ("1", "true", "on"):
+                self.sheet.hidden.append(self._row)
+        elif name == "v":
+            self._collect, self._stored = True, True
+        elif name == "t":
+            self._collect = not self._phonetic
+        elif name == "f":
+            self._formula = True
+        elif name == "rPh":
+            self._phonetic = True
+        elif name == "sheetData":
+            self._in_data = True
+
+    def text(self, text: str) -> None:
+        if self._collect:
+            self._parts.append(text)
+
+    def end(self, name: str) -> None:
+        if name in ("v", "t"):
+            self._collect = False
+        elif name == "c" and self._in_data:
+            self._end_cell()
+        elif name == "row" and self._in_data and self._cells:
+            self._end_row()
+        elif name == "rPh":
+            self._phonetic = False
+        elif name == "sheetData":
+            self._in_data = False
+
+    def _begin_cell(self, attributes: Mapping[str, str]) -> None:
+        reference = _REFERENCE.fullmatch(attributes.get("r", ""))
+        if reference:
+            self._column = column_number(reference.group(1).upper().encode())
+        else:
+            self._column += 1
+        self._type = attributes.get("t", "n")
+        style = attributes.get("s", "0")
+        self._style = int(style) if style.isdecimal() else 0
+        self._parts = []
+        self._formula = self._stored = False
+
+    def _end_row(self) -> None:
+        if self._row in self._seen:
+            raise InputError("workbook-damaged", name=self._name)
+        self._seen.add(self._row)
+        self.sheet.rows.append(self._row)
+        self.sheet.cells.append(self._cells)
+
+    def _end_cell(self) -> None:
+        raw = "".join(self._parts)
+        if self._column in self._cells:
+            raise InputError("workbook-damaged", name=self._name)
+        place = (self._row, self._column)
+        if self._formula and not raw and not (self._stored and self._type == "str"):
+            self.sheet.unvalued.append(place)
+            self._cells.setdefault(self._column, "")
+            return
+        if not raw:
+            return
+        if self._type == "e":
+            self.sheet.errors.append(place)
+        self._cells[self._column] = self._rendered(raw)
+        self._count += 1
+        if self._count > MOST_CELLS:
+            raise InputError("workbook-too-large", name=self._name)
+
+    def _rendered(self, raw: str) -> str:
+        match self._type:
+            case "s":
+                return self._shared(raw)
+            case "str" | "inlineStr":
+                return unescape(raw)
+            case "b":
+                return "TRUE" if raw.strip() in ("1", "true") else "FALSE"
+            case "d":
+                return _MIDNIGHT.sub("", raw).replace("T", " ")
+            case "e":
+                return raw
+        try:
+            return self._number(float(raw))
+        except ValueError:
+            return raw
+
+    def _shared(self, raw: str) -> str:
+        at = int(raw) if raw.strip().isdecimal() else -1
+        if 0 <= at < len(self._rules.strings):
+            return self._rules.strings[at]
+        raise InputError("strings-missing", name=self._name)
+
+    def _number(self, value: float) -> str:
+        styles = self._rules.styles
+        style = styles[self._style] if self._style < len(styles) else CellStyle()
+        if style.duration:
+            return duration_text(value)
+        if style.date:
+            return date_text(value, epoch_1904=self._rules.date_1904)
+        text = number_text(value)
+        return style.mask.render(text) if style.mask and text.isdecimal() else text
