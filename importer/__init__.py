@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from importer.config import Connection, Secret
     from importer.errors import ImporterError
     from importer.library import import_file, validate_file
-    from importer.model import ExitCode, Issue, IssueGroup, Mode, RunSummary, Severity, Status
-    from importer.settings import Connection, Duplicates, RunOptions, Secret
+    from importer.models import ExitCode, Issue, IssueGroup, Mode, RunSummary, Severity, Status
+    from importer.options import Duplicates, RunOptions
 
 __version__ = "0.1.0"
 
@@ -36,8 +37,9 @@ __all__ = [
 _HOMES = {
     "importer.errors": ("ImporterError",),
     "importer.library": ("import_file", "validate_file"),
-    "importer.model": ("ExitCode", "Issue", "IssueGroup", "Mode", "RunSummary", "Severity", "Status"),
-    "importer.settings": ("Connection", "Duplicates", "RunOptions", "Secret"),
+    "importer.config": ("Connection", "Secret"),
+    "importer.models": ("ExitCode", "Issue", "IssueGroup", "Mode", "RunSummary", "Severity", "Status"),
+    "importer.options": ("Duplicates", "RunOptions"),
 }
 
 

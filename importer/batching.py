@@ -1,19 +1,233 @@
-"""Customers become batches: a hundred make a body."""
+"""Valid rows become customers (JSON objects), customers become batches, a batch becomes a request body.
+
+Whole columns are encoded at once. A customer's JSON holds its fields in the contract's order, in UTF-8
+without escapes beyond what JSON demands, and leaves missing values out. What is signed later is exactly
+what is built here.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
+from typing import overload
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from importer.customers import ContactSets, Customers
-from importer.model import Batch, Mode
+from importer import arrow
+from importer.arrow import TextColumn
+from importer.contracts import Contract, FieldKind
+from importer.fingerprints import fingerprints
+from importer.models import Batch, MappedChunk, Mode
+
+_BACKSLASH = ord("\\")
+_MOST_DIGITS, _LENGTHS = 15, 16
+"""Digits of the longest phone (E.164), and how many lengths there are: both together fit 64 bits."""
+_AT_ONCE = 4096
+_NO_TEXT = pa.scalar(None, arrow.TEXT)
+_NOTHING_FOR_NULL = {"null_handling": "replace", "null_replacement": ""}
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
+class Customers:
+    """Rows of one sheet, encoded. All four have one length and belong together."""
+
+    sheet: str
+    rows: np.ndarray
+    """Row numbers, int64."""
+    encoded: list[bytes]
+    """JSON objects."""
+    contacts: np.ndarray
+    """Fingerprints of phones and e-mail, int64, one line a row, as many columns as there are contact fields,
+    0 where a row has none, or has the same in an earlier column."""
+
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    def where(self, mask: np.ndarray) -> Customers:
+        """Only the rows at which the mask is true."""
+        if mask.all():
+            return self
+        kept = [customer for customer, keep in zip(self.encoded, mask.tolist(), strict=True) if keep]
+        return Customers(self.sheet, self.rows[mask], kept, self.contacts[mask])
+
+
+class ContactSets(Sequence[tuple[int, ...]]):
+    """The contacts of some rows, one tuple a row, made only where somebody looks at single rows."""
+
+    __slots__ = ("_table",)
+
+    def __init__(self, table: np.ndarray) -> None:
+        """`table`: as in `Customers.contacts`."""
+        self._table = table
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    @overload
+    def __getitem__(self, place: int) -> tuple[int, ...]: ...
+    @overload
+    def __getitem__(self, place: slice) -> ContactSets: ...
+    def __getitem__(self, place: int | slice) -> tuple[int, ...] | ContactSets:
+        if isinstance(place, slice):
+            return ContactSets(self._table[place])
+        return tuple(filter(None, self._table[place].tolist()))
+
+    def __iter__(self) -> Iterator[tuple[int, ...]]:
+        return (tuple(filter(None, line)) for line in self._table.tolist())
+
+    def distinct(self) -> set[int]:
+        """The contacts of all rows together."""
+        found = set(self._table.ravel().tolist())
+        found.discard(0)
+        return found
+
+    def everywhere(self) -> bool:
+        """Whether every row has one."""
+        return bool(self._table.any(axis=1).all())
+
+
+def distinct_contacts(contacts: Sequence[tuple[int, ...]]) -> set[int]:
+    """The contacts of all of a batch's rows together."""
+    return contacts.distinct() if isinstance(contacts, ContactSets) else set(chain.from_iterable(contacts))
+
+
+def all_have_contacts(contacts: Sequence[tuple[int, ...]]) -> bool:
+    """Whether every one of a batch's rows has a contact."""
+    return contacts.everywhere() if isinstance(contacts, ContactSets) else all(contacts)
+
+
+def encode(mapped: MappedChunk, contract: Contract, keep: np.ndarray | None = None) -> Customers:
+    """Encodes valid rows column by column.
+
+    `keep`, bool for each row, says which are valid; None: all. The contract's first field is a required one,
+    so every row has it. Raises ValueError if one has not.
+    """
+    rows = mapped.frame.index.to_numpy()
+    if not len(rows):
+        return Customers(mapped.sheet, rows, [], np.zeros((0, 0), dtype=np.int64))
+    first = contract.fields[0].name
+    if first not in mapped.frame.columns or not _all_valid(arrow.text(mapped, first), keep):
+        raise ValueError(f"every row to be sent needs {first}")
+    objects = _JsonObjects()
+    contacts: list[np.ndarray] = []
+    for field in contract.fields:
+        if field.name not in mapped.frame.columns:
+            continue
+        values = arrow.text(mapped, field.name)
+        objects.add(field.name, values, number=field.kind is FieldKind.GENDER)
+        if field.name in contract.contact_fields:
+            contacts.append(_keys(values, lower=field.kind is FieldKind.EMAIL))
+    table = _once_a_row(np.column_stack(contacts) if contacts else np.zeros((len(rows), 0), dtype=np.int64))
+    everything = Customers(mapped.sheet, rows, objects.encoded(len(rows)), table)
+    # Whole objects are dropped, not their parts: there is one of them where there are twenty of those.
+    return everything if keep is None else everything.where(keep)
+
+
+def _all_valid(values: pa.Array, keep: np.ndarray | None) -> bool:
+    if not values.null_count:
+        return True
+    valid = values.is_valid().to_numpy(zero_copy_only=False)
+    return bool((valid if keep is None else valid[keep]).all())
+
+
+class _JsonObjects:
+    """The JSON objects of all rows, while column after column is added."""
+
+    def __init__(self) -> None:
+        self._members: list[tuple[str, pa.Array, str]] = []
+        """What stands before a value, the values, and what stands behind each that is not missing."""
+
+    def add(self, name: str, values: pa.Array, *, number: bool) -> None:
+        """A member for each row that has a value; the first column has one in every row."""
+        quote = "" if number else '"'
+        head = f"{',' if self._members else ''}{_quote(name)}:{quote}"
+        self._members.append((head, values if number else _escaped(values), quote))
+
+    def encoded(self, rows: int) -> list[bytes]:
+        """The objects of so many rows. They are made some thousand at a time: all of them as Arrow's text
+        beside all of them as bytes would be the most memory that a run takes."""
+        found: list[bytes] = []
+        for begin in range(0, rows, _AT_ONCE):
+            pieces = [*self._pieces(begin), _scalar("")]
+            objects = pc.binary_join_element_wise(*pieces, **_NOTHING_FOR_NULL)
+            found += objects.cast(pa.large_binary()).to_pylist()
+        return found
+
+    def _pieces(self, begin: int) -> Iterator[pa.Array | pa.Scalar]:
+        """What to join. All that stands between two values is one piece: each costs its time in every row."""
+        between = "{"
+        for head, column, quote in self._members:
+            values = column.slice(begin, _AT_ONCE)
+            if values.null_count:
+                yield _scalar(between)
+                yield pc.binary_join_element_wise(_scalar(head), values, _scalar(quote), _scalar(""))
+                between = ""
+            else:
+                yield _scalar(between + head)
+                yield values
+                between = quote
+        yield _scalar(between + "}")
+
+
+def _escaped(values: pa.Array) -> pa.Array:
+    """The texts as they stand between JSON's quotes. Only those that need it are touched."""
+    offsets, data = arrow.memory(values)
+    hits = np.flatnonzero((data < 0x20) | (data == ord('"')) | (data == _BACKSLASH))
+    if not hits.size:
+        return values
+    special = np.zeros(len(values), dtype=bool)
+    special[np.searchsorted(offsets, hits, side="right") - 1] = True
+    inner = values.filter(pa.array(special))
+    for character in sorted(np.unique(data[hits]).tolist(), key=_BACKSLASH.__ne__):
+        text = chr(character)
+        inner = pc.replace_substring(inner, text, _quote(text)[1:-1])
+    return pc.replace_with_mask(values, pa.array(special), inner)
+
+
+def _once_a_row(contacts: np.ndarray) -> np.ndarray:
+    """A contact that stands twice in a row (the same number for SMS and WhatsApp) is left there once."""
+    for column in range(1, contacts.shape[1]):
+        for earlier in range(column):
+            contacts[contacts[:, column] == contacts[:, earlier], column] = 0
+    return contacts
+
+
+def _keys(values: pa.Array, *, lower: bool) -> np.ndarray:
+    """Fingerprints of contacts; letter case tells no two mailboxes apart in practice, "" is no contact.
+
+    Of digits the number and how many they are, which no two texts share and which costs a fifth of a hash; of
+    anything else its hash.
+    """
+    if lower:
+        values = pc.utf8_lower(values)
+    shapes = TextColumn(values)
+    odd = shapes.unlike_digits(1, _MOST_DIGITS)
+    digits = shapes.filled.copy()
+    digits[odd] = False
+    plain = values if digits.all() else pc.if_else(pa.array(digits), values, _NO_TEXT)
+    numbers = plain.cast(pa.int64()).fill_null(0).to_numpy()
+    found: np.ndarray = np.where(digits, numbers * _LENGTHS + shapes.lengths, 0)
+    if odd.size:
+        found[odd] = fingerprints(values.take(pa.array(odd)).to_pylist(), odd.size)
+    return found
+
+
+def _quote(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+@lru_cache(maxsize=256)
+def _scalar(text: str) -> pa.Scalar:
+    return pa.scalar(text, type=arrow.TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class BodyTemplate:
     """What stands around the customers in a body (batch_create, body parameters)."""
 
     mode: Mode

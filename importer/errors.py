@@ -1,7 +1,7 @@
 """What can go wrong with a run as a whole, grouped by what to do next.
 
 An error is a stable code and what was found; its sentence and hint stand in `importer.messages`, in every
-language. Rows that are wrong are no exceptions: they are `importer.model.Issue`.
+language. Rows that are wrong are no exceptions: they are `importer.models.Issue`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from importer import messages
-from importer.model import ExitCode
+from importer.models import ExitCode
 
 
 class ImporterError(Exception):

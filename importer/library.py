@@ -14,14 +14,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from importer.config import Connection, load_config
 from importer.journal import Journal
-from importer.model import RunSummary
+from importer.models import RunSummary
+from importer.options import RunOptions
 from importer.pipeline import plan as plans
 from importer.pipeline.events import Observer, unobserved
 from importer.pipeline.examine import too_many_invalid
 from importer.pipeline.run import Run, Stopper
 from importer.pipeline.sending import connected, sending
-from importer.settings import Connection, RunOptions, load_file
 
 
 def import_file(
@@ -46,7 +47,7 @@ def import_file(
     options = options or RunOptions()
     with ExitStack() as stack:
         if connection is None:
-            connection = stack.enter_context(connected(load_file().profile(None), options))
+            connection = stack.enter_context(connected(load_config().profile(None), options))
         book = stack.enter_context(Journal.open(journal))
         plan = plans.make(file, options, connection, book)
         stack.callback(plan.close)

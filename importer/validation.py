@@ -17,10 +17,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer import columns
-from importer.contracts import Contract, Field, Kind
-from importer.model import Issue, MappedChunk, Severity
-from importer.shapes import Shapes, table
+from importer import arrow
+from importer.arrow import TextColumn, byte_table
+from importer.contracts import Contract, Field, FieldKind
+from importer.models import Issue, MappedChunk, Severity
 
 PHONE_DIGITS = (5, 15)
 """E.164 allows 15 digits; service numbers shorter than 5 cannot receive a message from abroad."""
@@ -58,8 +58,8 @@ class _Column:
         self.field = field
         self.sheet = mapped.sheet
         self.column = mapped.columns.get(field.name, field.name)
-        self.values = columns.text(mapped, field.name)
-        self.shapes = Shapes(self.values)
+        self.values = arrow.text(mapped, field.name)
+        self.shapes = TextColumn(self.values)
         self.rows: np.ndarray = mapped.frame.index.to_numpy()
 
     def issues(
@@ -114,7 +114,7 @@ def _phone(check: _Column) -> Iterator[Issue]:
     yield from check.issues("lossy-number", Severity.ERROR, odd[lossy])
     refused = ~lossy & ~digits & check.field.digits_only
     yield from check.issues("bad-phone", Severity.ERROR, odd[refused])
-    if check.field.kind is Kind.PHONE:
+    if check.field.kind is FieldKind.PHONE:
         yield from check.issues("bad-phone", Severity.WARNING, odd[~lossy & ~refused])
 
 
@@ -127,7 +127,7 @@ def _date(check: _Column) -> Iterator[Issue]:
 
 
 def _gender(check: _Column) -> Iterator[Issue]:
-    odd = np.union1d(check.shapes.longer_than(1), check.shapes.with_bytes(~table(b"01")))
+    odd = np.union1d(check.shapes.longer_than(1), check.shapes.with_bytes(~byte_table(b"01")))
     yield from check.issues("bad-gender", Severity.ERROR, odd)
 
 
@@ -142,14 +142,14 @@ def _time_zone(check: _Column) -> Iterator[Issue]:
     yield from check.issues("unknown-time-zone", Severity.WARNING, wrong)
 
 
-_RULES: dict[Kind, Callable[[_Column], Iterator[Issue]]] = {
-    Kind.PHONE: _phone,
-    Kind.DIGITS: _phone,
-    Kind.EMAIL: _email,
-    Kind.DATE: _date,
-    Kind.GENDER: _gender,
-    Kind.JSON: _json,
-    Kind.TIME_ZONE: _time_zone,
+_RULES: dict[FieldKind, Callable[[_Column], Iterator[Issue]]] = {
+    FieldKind.PHONE: _phone,
+    FieldKind.DIGITS: _phone,
+    FieldKind.EMAIL: _email,
+    FieldKind.DATE: _date,
+    FieldKind.GENDER: _gender,
+    FieldKind.JSON: _json,
+    FieldKind.TIME_ZONE: _time_zone,
 }
 
 
@@ -163,7 +163,7 @@ def _no_contact(mapped: MappedChunk, contract: Contract) -> Iterator[Issue]:
     without = np.ones(len(mapped.frame), dtype=bool)
     for name in contract.contact_fields:
         if name in mapped.frame.columns:
-            without &= ~Shapes(columns.text(mapped, name)).filled
+            without &= ~TextColumn(arrow.text(mapped, name)).filled
     for row in mapped.frame.index.to_numpy()[without].tolist():
         yield Issue("no-contact", Severity.WARNING, row, mapped.sheet)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from importer import cli
+from importer.config import Connection
 from importer.sandbox import Sandbox
-from importer.settings import Connection
 from tests.tests_support import Command, Result, use
 
 

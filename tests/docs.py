@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from importer import cli, contracts, messages
-from importer.model import ExitCode, Status
+from importer.models import ExitCode, Status
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -33,7 +33,7 @@ def fields() -> str:
 def _limit(field: contracts.Field | None) -> str:
     if field is None:
         return "–"
-    parts = [field.kind.value if field.kind is not contracts.Kind.TEXT else ""]
+    parts = [field.kind.value if field.kind is not contracts.FieldKind.TEXT else ""]
     parts.append(f"at most {field.max_length} characters" if field.max_length else "")
     parts.append("digits only" if field.digits_only else "")
     parts.append("**required**" if field.required else "")

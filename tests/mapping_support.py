@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from importer import columns, contracts, mapping
+from importer import arrow, contracts, mapping
 from importer.mapping import Mapper
-from importer.model import Chunk, MappedChunk, TenantField
+from importer.models import Chunk, MappedChunk, TenantField
 
 SEA = contracts.load("sea")
 PLAT = contracts.load("plat")
@@ -20,8 +20,8 @@ NAMES = {"first_name": "A", "last_name": "B"}
 def chunk(cells: Mapping[str, Sequence[str]], first_row: int = 2) -> Chunk:
     """A chunk of these columns; rows are numbered as below a header in line 1."""
     rows = len(next(iter(cells.values())))
-    frame = columns.frame(
-        {name: columns.array(list(texts)) for name, texts in cells.items()},
+    frame = arrow.frame(
+        {name: arrow.array(list(texts)) for name, texts in cells.items()},
         np.arange(first_row, first_row + rows),
     )
     return Chunk("", frame)

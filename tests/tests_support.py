@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.settings import VARIABLES, Connection
+from importer.config import VARIABLES, Connection
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ from importer.api.answers import clean
 from importer.api.client import Client
 from importer.contracts import endpoints
 from importer.errors import RefusedError
-from importer.model import TenantField
+from importer.models import TenantField
 
 TEXT_LENGTH = 500
 
 
 @dataclass(frozen=True, slots=True)
-class App:
+class CustomerApp:
     """A customer application, as createApp answers it."""
 
     app_id: str
@@ -47,7 +47,7 @@ class PhoneNumber:
     waba_name: str
 
 
-def create_app(client: Client, name: str, webhook: str) -> App:
+def create_app(client: Client, name: str, webhook: str) -> CustomerApp:
     """Makes a customer application. Sent again only where the server cannot have got it.
 
     Raises RefusedError, UnreachableError; `maybe-created` if no answer says what became of it.
@@ -56,7 +56,7 @@ def create_app(client: Client, name: str, webhook: str) -> App:
     data = client.call(endpoints()["create_app"], _encode(body), repeatable=False)
     if not isinstance(data, dict) or not data.get("app_key"):
         raise RefusedError("odd-answer", detail="createApp: data.app_key")
-    return App(_text(data, "app_id"), _text(data, "app_name"), _text(data, "app_key"))
+    return CustomerApp(_text(data, "app_id"), _text(data, "app_name"), _text(data, "app_key"))
 
 
 def phone_list(client: Client, appkey: str) -> tuple[PhoneNumber, ...]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from importer import messages
-from importer.model import Action, Verdict
+from importer.models import Action, Verdict
 
 MESSAGE_LENGTH = 500
 TRACE_LENGTH = 128
@@ -23,7 +23,7 @@ DATA_LENGTH = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class AnswerRule:
     """What to do, whether the server may have processed the request, and which message tells of it."""
 
     action: Action
@@ -31,52 +31,52 @@ class Rule:
     reached: bool = False
 
 
-RULES: Mapping[str, Rule] = {
+RULES: Mapping[str, AnswerRule] = {
     # The envelope's `code`.
-    "0": Rule(Action.DONE, "api-success"),
-    "1001": Rule(Action.STOP, "api-1001"),
-    "1002": Rule(Action.ISOLATE, "api-1002"),
-    "1003": Rule(Action.STOP, "api-1003"),
-    "1004": Rule(Action.CORRECT_CLOCK, "api-1004"),
-    "1005": Rule(Action.STOP, "api-1005"),
-    "9000": Rule(Action.ISOLATE, "api-9000"),
-    "-1": Rule(Action.RETRY, "api-failed"),
-    "9001": Rule(Action.RETRY, "api-9001"),
-    "9007": Rule(Action.STOP, "api-9007"),
-    "9008": Rule(Action.STOP, "api-9008"),
-    "9009": Rule(Action.STOP, "api-9009"),
-    "9010": Rule(Action.STOP, "api-9010"),
-    "other-code": Rule(Action.RETRY_THEN_ISOLATE, "api-other"),
+    "0": AnswerRule(Action.DONE, "api-success"),
+    "1001": AnswerRule(Action.STOP, "api-1001"),
+    "1002": AnswerRule(Action.ISOLATE, "api-1002"),
+    "1003": AnswerRule(Action.STOP, "api-1003"),
+    "1004": AnswerRule(Action.CORRECT_CLOCK, "api-1004"),
+    "1005": AnswerRule(Action.STOP, "api-1005"),
+    "9000": AnswerRule(Action.ISOLATE, "api-9000"),
+    "-1": AnswerRule(Action.RETRY, "api-failed"),
+    "9001": AnswerRule(Action.RETRY, "api-9001"),
+    "9007": AnswerRule(Action.STOP, "api-9007"),
+    "9008": AnswerRule(Action.STOP, "api-9008"),
+    "9009": AnswerRule(Action.STOP, "api-9009"),
+    "9010": AnswerRule(Action.STOP, "api-9010"),
+    "other-code": AnswerRule(Action.RETRY_THEN_ISOLATE, "api-other"),
     # An answer without a usable envelope.
-    "not-json": Rule(Action.RETRY, "not-json", reached=True),
-    "no-code": Rule(Action.RETRY, "no-code", reached=True),
-    "cut-off": Rule(Action.RETRY, "cut-off", reached=True),
-    "too-large": Rule(Action.RETRY, "too-large", reached=True),
-    "http-5xx": Rule(Action.RETRY, "http-5xx", reached=True),
-    "http-408": Rule(Action.RETRY, "http-408", reached=True),
-    "http-429": Rule(Action.WAIT, "http-429"),
-    "http-3xx": Rule(Action.STOP, "http-3xx"),
-    "http-401": Rule(Action.STOP, "http-401"),
-    "http-403": Rule(Action.STOP, "http-403"),
-    "http-404": Rule(Action.STOP, "http-404"),
-    "http-407": Rule(Action.STOP, "proxy-refused"),
-    "http-413": Rule(Action.ISOLATE, "http-413"),
-    "http-stop": Rule(Action.STOP, "http-stop"),
-    "http-4xx": Rule(Action.RETRY_THEN_ISOLATE, "http-4xx"),
-    "http-other": Rule(Action.RETRY, "http-5xx", reached=True),
+    "not-json": AnswerRule(Action.RETRY, "not-json", reached=True),
+    "no-code": AnswerRule(Action.RETRY, "no-code", reached=True),
+    "cut-off": AnswerRule(Action.RETRY, "cut-off", reached=True),
+    "too-large": AnswerRule(Action.RETRY, "too-large", reached=True),
+    "http-5xx": AnswerRule(Action.RETRY, "http-5xx", reached=True),
+    "http-408": AnswerRule(Action.RETRY, "http-408", reached=True),
+    "http-429": AnswerRule(Action.WAIT, "http-429"),
+    "http-3xx": AnswerRule(Action.STOP, "http-3xx"),
+    "http-401": AnswerRule(Action.STOP, "http-401"),
+    "http-403": AnswerRule(Action.STOP, "http-403"),
+    "http-404": AnswerRule(Action.STOP, "http-404"),
+    "http-407": AnswerRule(Action.STOP, "proxy-refused"),
+    "http-413": AnswerRule(Action.ISOLATE, "http-413"),
+    "http-stop": AnswerRule(Action.STOP, "http-stop"),
+    "http-4xx": AnswerRule(Action.RETRY_THEN_ISOLATE, "http-4xx"),
+    "http-other": AnswerRule(Action.RETRY, "http-5xx", reached=True),
     # No answer at all.
-    "read-timeout": Rule(Action.RETRY, "read-timeout", reached=True),
-    "connection-lost": Rule(Action.RETRY, "connection-lost", reached=True),
-    "lost-while-sending": Rule(Action.RETRY, "lost-while-sending"),
-    "transport-failed": Rule(Action.RETRY, "transport-failed", reached=True),
-    "connection-refused": Rule(Action.WAIT, "connection-refused"),
-    "no-route": Rule(Action.WAIT, "no-route"),
-    "name-unresolved": Rule(Action.WAIT, "name-unresolved"),
-    "connect-timeout": Rule(Action.WAIT, "connect-timeout"),
-    "proxy-unreachable": Rule(Action.WAIT, "proxy-unreachable"),
-    "proxy-refused": Rule(Action.STOP, "proxy-refused"),
-    "certificate": Rule(Action.STOP, "certificate"),
-    "tls": Rule(Action.STOP, "tls"),
+    "read-timeout": AnswerRule(Action.RETRY, "read-timeout", reached=True),
+    "connection-lost": AnswerRule(Action.RETRY, "connection-lost", reached=True),
+    "lost-while-sending": AnswerRule(Action.RETRY, "lost-while-sending"),
+    "transport-failed": AnswerRule(Action.RETRY, "transport-failed", reached=True),
+    "connection-refused": AnswerRule(Action.WAIT, "connection-refused"),
+    "no-route": AnswerRule(Action.WAIT, "no-route"),
+    "name-unresolved": AnswerRule(Action.WAIT, "name-unresolved"),
+    "connect-timeout": AnswerRule(Action.WAIT, "connect-timeout"),
+    "proxy-unreachable": AnswerRule(Action.WAIT, "proxy-unreachable"),
+    "proxy-refused": AnswerRule(Action.STOP, "proxy-refused"),
+    "certificate": AnswerRule(Action.STOP, "certificate"),
+    "tls": AnswerRule(Action.STOP, "tls"),
 }
 
 # Not in API.md: statuses that say that address or method are wrong, which no waiting and no halving mends.
@@ -95,7 +95,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class AnswerEnvelope:
     """An answer's envelope. `fault` is empty, `not-json` or `no-code`."""
 
     code: int | None = None
@@ -106,7 +106,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedAnswer:
     """A verdict and the answer's `data` as it was parsed."""
 
     verdict: Verdict
@@ -121,7 +121,7 @@ def _kept(data: object) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def judge(answer: Answer) -> Judged:
+def judge(answer: Answer) -> JudgedAnswer:
     """What an answer means. Never raises, whatever the bytes are."""
     reply = read(answer.body)
     key = _key(answer.status, reply)
@@ -143,18 +143,18 @@ def judge(answer: Answer) -> Judged:
         seconds=answer.seconds,
         data=_kept(reply.data),
     )
-    return Judged(verdict, reply.data)
+    return JudgedAnswer(verdict, reply.data)
 
 
-def judge_fault(key: str, detail: str, seconds: float) -> Judged:
+def judge_fault(key: str, detail: str, seconds: float) -> JudgedAnswer:
     """What it means that no whole answer came. `key` is one of `RULES`, `detail` the operating system's
     reason, if it gave one."""
     rule = RULES[key]
     message = clean(detail, MESSAGE_LENGTH) or messages.sentence(rule.says, {})
-    return Judged(Verdict(rule.action, rule.reached, key, message, seconds=seconds))
+    return JudgedAnswer(Verdict(rule.action, rule.reached, key, message, seconds=seconds))
 
 
-def rule_for(code: str) -> Rule:
+def rule_for(code: str) -> AnswerRule:
     """The rule behind a `Verdict.code`."""
     if code in RULES:
         return RULES[code]
@@ -170,17 +170,17 @@ def explain(code: str, message: str = "", lang: str = "en") -> tuple[str, str]:
     return messages.sentence(says, found, lang), messages.hint(says, found, lang)
 
 
-def read(body: bytes) -> Reply:
+def read(body: bytes) -> AnswerEnvelope:
     """An answer's body as an envelope. `code` counts only if it is an integer, as documented."""
     try:
         envelope = json.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):  # UnicodeDecodeError and endless digits are ValueErrors
-        return Reply(fault="not-json")
+        return AnswerEnvelope(fault="not-json")
     if not isinstance(envelope, dict):
-        return Reply(fault="no-code")
+        return AnswerEnvelope(fault="no-code")
     code = envelope.get("code")
     known = type(code) is int and abs(code) < 2**63
-    return Reply(
+    return AnswerEnvelope(
         code=code if known else None,
         message=clean(envelope.get("message"), MESSAGE_LENGTH),
         trace_id=clean(envelope.get("traceId"), TRACE_LENGTH),
@@ -208,7 +208,7 @@ def date_ms(text: str) -> int | None:
         return None
 
 
-def _key(status: int, reply: Reply) -> str:
+def _key(status: int, reply: AnswerEnvelope) -> str:
     if 200 <= status < 300:
         return reply.fault or _code_key(reply.code)
     # A gateway may dress the envelope's codes in a 4xx; a success it cannot mean.

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from importer import __version__
 from importer.api import answers
-from importer.api.answers import Answer, Judged
+from importer.api.answers import Answer, JudgedAnswer
 from importer.api.signing import sign
 from importer.api.transport import Timeouts, Transport, TransportFault
+from importer.config import Connection, check_base_url
 from importer.contracts import Endpoint
 from importer.errors import ImporterError, RefusedError, SettingsError, UnreachableError
-from importer.model import Action, Verdict
-from importer.settings import Connection
+from importer.models import Action, Verdict
 
 USER_AGENT = f"nxlink-importer/{__version__}"
 CALL_WAITS = (1.0, 2.0, 4.0)
@@ -107,7 +106,7 @@ class Client:
     ) -> None:
         self.close()
 
-    def _exchange(self, endpoint: Endpoint, body: bytes, query: Query) -> Judged:
+    def _exchange(self, endpoint: Endpoint, body: bytes, query: Query) -> JudgedAnswer:
         url = self._url(endpoint, tuple(query))
         headers = {
             "accessKey": self._key,
@@ -147,37 +146,3 @@ def refusal(verdict: Verdict, repeatable: bool = True) -> ImporterError:
         return UnreachableError("maybe-created", **found)
     kind = UnreachableError if verdict.action in (Action.RETRY, Action.WAIT) else RefusedError
     return kind(answers.rule_for(verdict.code).says, **found, status=verdict.http_status or "")
-
-
-def check_base_url(text: str) -> str:
-    """Scheme and host of a base URL, checked. Raises SettingsError `bad-base-url` or `plain-http`."""
-
-    def refuse(reason: str) -> SettingsError:
-        return SettingsError("bad-base-url", found=text if "@" not in text else "…", reason=reason)
-
-    try:
-        parts = urlsplit(text.strip())
-        port = parts.port
-        host = (parts.hostname or "").encode("idna").decode("ascii")
-    except (ValueError, UnicodeError) as error:
-        raise refuse("not an address") from error
-    if parts.scheme not in ("http", "https") or not host or any(not char.isprintable() for char in text):
-        raise refuse("not an http or https address")
-    if parts.username is not None or parts.password is not None:
-        raise refuse("it holds a user name")
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        raise refuse("it holds a path; the API's own paths are used")
-    if parts.scheme == "http" and not is_loopback(host):
-        raise SettingsError("plain-http", found=text)
-    shown = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{shown}" + (f":{port}" if port is not None else "")
-
-
-def is_loopback(host: str) -> bool:
-    """True for localhost and the addresses of this machine itself."""
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

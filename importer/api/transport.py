@@ -54,7 +54,7 @@ class _UnsentError(ConnectionError):
     """The connection broke before the whole request was handed over."""
 
 
-class _Telling:
+class _HandoverMixin:
     """A connection that hands over head and body of a request together, and knows whether it did."""
 
     handed_over = False
@@ -94,11 +94,11 @@ class _Telling:
             raise
 
 
-class _PlainConnection(_Telling, HTTPConnection):
+class _PlainConnection(_HandoverMixin, HTTPConnection):
     pass
 
 
-class _SecureConnection(_Telling, HTTPSConnection):
+class _SecureConnection(_HandoverMixin, HTTPSConnection):
     def connect(self) -> None:
         try:
             super().connect()

@@ -18,7 +18,7 @@ from importer import __version__
 from importer.cli import language, process
 from importer.errors import ImporterError
 from importer.messages import sentence
-from importer.model import ExitCode
+from importer.models import ExitCode
 
 
 class Entry(NamedTuple):

@@ -12,9 +12,9 @@ import click
 from importer import messages
 from importer.cli.language import current, lang_option
 from importer.cli.options import profile_option
+from importer.config import load_config, require, resolve
 from importer.errors import UsageError
-from importer.model import ExitCode
-from importer.settings import load_file, require, resolve
+from importer.models import ExitCode
 
 if TYPE_CHECKING:
     from importer.api.account import PhoneNumber
@@ -49,7 +49,7 @@ def create(name: str, webhook: str, as_json: bool, profile: str | None) -> int:
 
     if not webhook.startswith(("https://", "http://")):
         raise UsageError("bad-webhook", found=webhook)
-    connection = require(resolve(load_file().profile(profile)), NEEDED)
+    connection = require(resolve(load_config().profile(profile)), NEEDED)
     with Client(connection) as client:
         app = create_app(client, name, webhook)
     if as_json:
@@ -71,7 +71,7 @@ def phones(app_key: str | None, as_json: bool, profile: str | None) -> int:
     from importer.api.account import phone_list
     from importer.api.client import Client
 
-    connection = require(resolve(load_file().profile(profile)), NEEDED)
+    connection = require(resolve(load_config().profile(profile)), NEEDED)
     wanted = app_key or connection.app_key
     if not wanted:
         raise UsageError("no-app-key")

@@ -12,9 +12,9 @@ import click
 from importer import contracts, messages
 from importer.cli.language import current, lang_option
 from importer.cli.options import profile_option
+from importer.config import VARIABLES, Connection, ResolvedConnection, load_config, resolve
 from importer.errors import ImporterError
-from importer.model import Action, ExitCode, Verdict
-from importer.settings import VARIABLES, Connection, Resolved, load_file, resolve
+from importer.models import Action, ExitCode, Verdict
 
 if TYPE_CHECKING:
     from importer.api.client import Client
@@ -59,7 +59,7 @@ def command(contract: str | None, as_json: bool, profile: str | None) -> int:
     Exit codes: 0 all is well · 4 settings are missing or refused · 5 the server is not reached; of several
     faults the first one in the list decides.
     """
-    resolved = resolve(load_file().profile(profile), contract)
+    resolved = resolve(load_config().profile(profile), contract)
     settings = _settings(resolved)
     offset, checks = _examine(resolved)
     code = next((check.exit_code for check in checks if check.exit_code), 0)
@@ -77,7 +77,7 @@ def command(contract: str | None, as_json: bool, profile: str | None) -> int:
     return code
 
 
-def _settings(resolved: Resolved) -> list[Setting]:
+def _settings(resolved: ResolvedConnection) -> list[Setting]:
     connection = resolved.connection
     contract = contracts.load(connection.contract)
     values: Mapping[str, str] = {
@@ -94,7 +94,7 @@ def _settings(resolved: Resolved) -> list[Setting]:
     ] + [Setting("contract", contract.name, "")]
 
 
-def _examine(resolved: Resolved) -> tuple[int | None, list[Check]]:
+def _examine(resolved: ResolvedConnection) -> tuple[int | None, list[Check]]:
     """All checks in order, and the clock offset in milliseconds if the server told its time."""
     from importer.api.client import Client
     from importer.api.transport import Timeouts
@@ -120,7 +120,7 @@ def _examine(resolved: Resolved) -> tuple[int | None, list[Check]]:
     return offset, checks
 
 
-def _complete(resolved: Resolved) -> Check:
+def _complete(resolved: ResolvedConnection) -> Check:
     if not resolved.missing:
         return _check("settings", OK, "doctor-settings-complete")
     found = {
@@ -184,7 +184,7 @@ def _clock(verdict: Verdict, offset: int | None) -> Check:
     return _check("clock", OK, "doctor-clock-right", found)
 
 
-def _credentials(resolved: Resolved, verdict: Verdict) -> Check:
+def _credentials(resolved: ResolvedConnection, verdict: Verdict) -> Check:
     from importer.api.answers import explain
 
     if resolved.missing:

@@ -11,8 +11,8 @@ import click
 from importer import messages
 from importer.cli.language import current, lang_option
 from importer.cli.options import profile_option
-from importer.model import ExitCode, TenantField
-from importer.settings import load_file, require, resolve
+from importer.config import load_config, require, resolve
+from importer.models import ExitCode, TenantField
 
 
 @click.command("fields", short_help="Show the tenant's customer fields.")
@@ -28,7 +28,7 @@ def command(own: bool, as_json: bool, profile: str | None) -> int:
     """
     from importer.pipeline.tenant import fetch
 
-    connection = require(resolve(load_file().profile(profile)))
+    connection = require(resolve(load_config().profile(profile)))
     found = [field for field in fetch(connection) if not (own and field.preset)]
     if as_json:
         click.echo(json.dumps([_as_json(field) for field in found], ensure_ascii=False, indent=2))

@@ -15,11 +15,12 @@ from importer.cli.manner import Manner, take_manner
 from importer.cli.options import run_options
 from importer.cli.proposing import ask_for_mapping
 from importer.cli.running import ask_before_sending, carry_out, profile_of, with_profile
+from importer.config import Connection
 from importer.errors import ImporterError, InputError, MappingError
 from importer.messages import sentence
-from importer.model import ExitCode
+from importer.models import ExitCode
+from importer.options import RunOptions
 from importer.readers.prefetch import prefetch_workbook
-from importer.settings import Connection, RunOptions
 
 _BAD_ENOUGH = (ExitCode.REFUSED, ExitCode.AWAY, ExitCode.INTERRUPTED, ExitCode.TERMINATED)
 """After these the files that follow would fare no better, or were not asked for any more."""

@@ -12,7 +12,7 @@ from importer.cli.console import console
 from importer.cli.language import current, lang_option
 from importer.cli.opening import open_table
 from importer.contracts import NAMES
-from importer.model import ExitCode, Issue
+from importer.models import ExitCode, Issue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,9 +14,9 @@ import click
 
 from importer.cli import process
 from importer.cli.language import current, lang_option
+from importer.config import ConfigFile, Profile, load_config
 from importer.errors import ImporterError, JournalError, SettingsError, UsageError
 from importer.messages import sentence
-from importer.settings import Profile, SettingsFile, load_file
 
 if TYPE_CHECKING:
     from importer.jobs.check import Foreseen
@@ -34,7 +34,7 @@ class Found(NamedTuple):
 
     job: Job
     profile: Profile
-    file: SettingsFile
+    file: ConfigFile
 
 
 @click.group("job", short_help="Run and install scheduled imports.")
@@ -182,10 +182,10 @@ def check(name: str, as_json: bool, settings: Path | None, env_file: Path | None
 
     Exit code 0 if a round would go well, else the one it would end with.
     """
+    from importer.config import REQUIRED, require, resolve
     from importer.jobs.check import foresee
     from importer.jobs.surroundings import Surroundings
     from importer.journal import Journal
-    from importer.settings import REQUIRED, require, resolve
 
     found = _find(name, settings, env_file)
     options = found.job.options_with(found.profile, current())
@@ -284,13 +284,13 @@ def _find(name: str, settings: Path | None, env_file: Path | None) -> Found:
     return Found(job, profile, file)
 
 
-def _file(settings: Path | None) -> SettingsFile:
+def _file(settings: Path | None) -> ConfigFile:
     if settings is not None and not settings.is_file():
         raise SettingsError("bad-settings", file=settings, place="-", reason="no such file")
-    return load_file(settings)
+    return load_config(settings)
 
 
-def _absolute(file: SettingsFile) -> Path:
+def _absolute(file: ConfigFile) -> Path:
     return (file.path or Path("importer.toml")).absolute()
 
 

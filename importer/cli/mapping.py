@@ -15,13 +15,13 @@ from importer.cli.opening import open_table
 from importer.contracts import NAMES
 from importer.errors import MappingError
 from importer.messages import sentence
-from importer.model import ExitCode
+from importer.models import ExitCode
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from importer.mapping import Mapper, MappingFile
-    from importer.model import Chunk
+    from importer.models import Chunk
     from importer.readers import Source
 
 _PREVIEW = 5

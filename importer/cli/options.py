@@ -12,8 +12,8 @@ import click
 
 from importer.cli.language import current, lang_option
 from importer.contracts import NAMES
-from importer.model import Mode
-from importer.settings import Duplicates, RunOptions
+from importer.models import Mode
+from importer.options import Duplicates, RunOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -20,7 +20,7 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from importer.cli.summary import STYLES, headline
-from importer.model import RunSummary, Status
+from importer.models import RunSummary, Status
 from importer.reports import Tally, wording
 from importer.reports.wording import word
 

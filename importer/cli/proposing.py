@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from importer.errors import ImporterError
     from importer.mapping import Proposal
-    from importer.settings import RunOptions
+    from importer.options import RunOptions
 
 _OPEN = ("mapping-none-fits", "mapping-two-columns", "no-header", "no-header-in-sheet")
 """Errors to which a proposal is an answer."""

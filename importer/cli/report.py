@@ -12,7 +12,7 @@ from importer.cli import options as shared
 from importer.cli.finding import find_run
 from importer.cli.language import lang_option
 from importer.cli.manner import Manner
-from importer.model import ExitCode
+from importer.models import ExitCode
 
 
 @click.command("report", short_help="Draw the reports of a run again.")

@@ -15,7 +15,7 @@ from importer.cli.language import current
 from importer.cli.manner import take_manner
 from importer.cli.running import carry_out, profile_of, with_profile
 from importer.errors import UsageError
-from importer.model import ExitCode
+from importer.models import ExitCode
 
 if TYPE_CHECKING:
     from importer.journal import Journal, RunRecord

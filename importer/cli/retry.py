@@ -16,7 +16,7 @@ from importer.cli.language import current
 from importer.cli.manner import take_manner
 from importer.cli.running import carry_out, profile_of, with_profile
 from importer.errors import UsageError
-from importer.model import ExitCode, Status
+from importer.models import ExitCode, Status
 
 if TYPE_CHECKING:
     from importer.journal import RunRecord

@@ -15,9 +15,10 @@ from importer.cli import process
 from importer.cli.language import current
 from importer.cli.manner import Manner
 from importer.cli.watching import watch
+from importer.config import Profile, load_config
 from importer.errors import ImporterError, InterruptedRun, TerminatedRun, UsageError
-from importer.model import Mode
-from importer.settings import Profile, RunOptions, load_file
+from importer.models import Mode
+from importer.options import RunOptions
 
 if TYPE_CHECKING:
     from importer.pipeline.run import Run, Stopper
@@ -34,7 +35,7 @@ def with_profile(options: RunOptions, values: dict[str, Any], profile: Profile) 
 
 def profile_of(name: str | None) -> Profile:
     """[profile.NAME] of importer.toml. Raises SettingsError."""
-    return load_file().profile(name)
+    return load_config().profile(name)
 
 
 def ask_before_sending(run: Run, manner: Manner) -> bool:
@@ -79,7 +80,7 @@ def signals(stopper: Stopper) -> Iterator[None]:
 
 def carry_out(run: Run, manner: Manner, go: Callable[[Run], Closed]) -> int:
     """Runs with progress on stderr and prints the summary. Returns the exit code."""
-    from importer.columns import spare_memory
+    from importer.arrow import spare_memory
 
     spare_memory()
     process.under_way()

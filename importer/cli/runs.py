@@ -14,7 +14,7 @@ import click
 from importer.cli.finding import find_run
 from importer.cli.language import current, lang_option
 from importer.messages import sentence
-from importer.model import ExitCode, Status
+from importer.models import ExitCode, Status
 
 if TYPE_CHECKING:
     from importer.journal import RunRecord

@@ -8,7 +8,7 @@ import click
 
 from importer.cli import process
 from importer.cli.language import lang_option
-from importer.model import ExitCode
+from importer.models import ExitCode
 
 FAULTS_HELP = """
 \b
@@ -85,7 +85,7 @@ def command(
 
     It accepts one set of credentials, which it prints; they open nothing but a sandbox.
     """
-    from importer.api.client import is_loopback
+    from importer.config import is_loopback
     from importer.errors import UsageError
     from importer.sandbox.embedded import TEST_CREDENTIALS, Sandbox
     from importer.sandbox.faults import Fault, load

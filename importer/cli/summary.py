@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from importer.model import Destination, IssueGroup, Mode, RunSummary, Severity, Status
+from importer.models import Destination, IssueGroup, Mode, RunSummary, Severity, Status
 from importer.reports import Closed, ReasonGroup, wording
 from importer.reports.sentences import said
 from importer.reports.wording import word

@@ -10,7 +10,7 @@ from importer.cli.language import current, lang_option
 from importer.contracts import NAMES
 from importer.errors import InputError
 from importer.messages import sentence
-from importer.model import ExitCode
+from importer.models import ExitCode
 
 
 @click.command("template", short_help="Make an empty workbook to fill in.")

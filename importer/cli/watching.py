@@ -13,7 +13,7 @@ from importer.messages import sentence
 
 if TYPE_CHECKING:
     from importer.cli.manner import Manner
-    from importer.delivery import Event as DeliveryEvent
+    from importer.delivery import DeliveryEvent
     from importer.pipeline.events import Event, RunStarted
     from importer.reports import Closed
 

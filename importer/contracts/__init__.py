@@ -20,7 +20,7 @@ from importer.errors import UsageError
 NAMES = ("sea", "plat")
 
 
-class Kind(StrEnum):
+class FieldKind(StrEnum):
     """What a field's text must be."""
 
     TEXT = "text"
@@ -39,7 +39,7 @@ class Field:
     """One field of a customer. `max_length` counts characters; None where the vendor names no limit."""
 
     name: str
-    kind: Kind
+    kind: FieldKind
     help: Mapping[str, str]
     required: bool = False
     max_length: int | None = None
@@ -50,7 +50,7 @@ class Field:
     @property
     def identifier(self) -> bool:
         """True where a digit lost is a different customer."""
-        return self.kind in (Kind.PHONE, Kind.DIGITS)
+        return self.kind in (FieldKind.PHONE, FieldKind.DIGITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Contract:
     @property
     def contact_fields(self) -> tuple[str, ...]:
         """The phones of any kind and the e-mail: rows that share one are taken as one customer."""
-        return tuple(field.name for field in self.fields if field.kind in (Kind.PHONE, Kind.EMAIL))
+        return tuple(field.name for field in self.fields if field.kind in (FieldKind.PHONE, FieldKind.EMAIL))
 
 
 @cache
@@ -132,7 +132,7 @@ def parse(name: str, text: str) -> Contract:
 def _field(contract: str, entry: Mapping[str, Any]) -> Field:
     where = f"contract {contract}, field {entry.get('name', '?')}"
     try:
-        return Field(**{**entry, "kind": Kind(entry["kind"])})
+        return Field(**{**entry, "kind": FieldKind(entry["kind"])})
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{where}: {error}") from error
 

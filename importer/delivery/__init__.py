@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from importer.delivery.base import BodyBuilder, Policy, Sender
 from importer.delivery.events import (
     Attempted,
     BatchFinished,
     ClockCorrected,
-    Event,
+    DeliveryEvent,
+    EventListener,
     Isolating,
-    Notify,
     Paused,
     Retrying,
     SlowedDown,
     Stopping,
 )
-from importer.delivery.policy import Policy
-from importer.delivery.sender import Envelope, Sender
 
 if TYPE_CHECKING:
     from importer.delivery.delivery import Delivery
@@ -25,12 +24,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Attempted",
     "BatchFinished",
+    "BodyBuilder",
     "ClockCorrected",
     "Delivery",
-    "Envelope",
-    "Event",
+    "DeliveryEvent",
+    "EventListener",
     "Isolating",
-    "Notify",
     "Paused",
     "Policy",
     "Retrying",

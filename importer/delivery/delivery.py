@@ -12,19 +12,25 @@ import threading
 from collections.abc import Iterator
 from types import TracebackType
 
-from importer.customers import everywhere
-from importer.delivery.attempts import Attempts
-from importer.delivery.brake import Brake
-from importer.delivery.clock import Clock, RealClock
-from importer.delivery.courier import Courier
-from importer.delivery.dispatcher import Desk, Dispatcher
-from importer.delivery.events import Event, Notify
-from importer.delivery.parcels import Begin, Close, Crash, Done, Parcel, Stop, Told
-from importer.delivery.policy import Policy
-from importer.delivery.sender import Envelope, Sender
+from importer.batching import all_have_contacts
+from importer.delivery.base import BodyBuilder, CancelToken, Clock, Policy, Sender, SystemClock
+from importer.delivery.dispatcher import (
+    BatchDone,
+    Dispatcher,
+    InFlightBatch,
+    NoMoreBatches,
+    Queues,
+    RequestSettled,
+    RequestStarting,
+    StopRequested,
+    WorkerCrashed,
+)
+from importer.delivery.events import DeliveryEvent, EventListener
+from importer.delivery.retry import RetryingSender
+from importer.delivery.worker import BatchSender
 from importer.errors import ImporterError, InterruptedRun
 from importer.journal import Begun, RunJournal
-from importer.model import Batch, Outcome, Status
+from importer.models import Batch, Outcome, Status
 
 
 class Delivery:
@@ -38,29 +44,29 @@ class Delivery:
     def __init__(
         self,
         sender: Sender,
-        envelope: Envelope,
+        envelope: BodyBuilder,
         journal: RunJournal,
         policy: Policy | None = None,
         *,
-        notify: Notify = lambda event: None,
+        notify: EventListener = lambda event: None,
         clock: Clock | None = None,
     ) -> None:
         policy = policy or Policy()
-        clock = clock or RealClock()
+        clock = clock or SystemClock()
         self._policy = policy
         self._journal = journal
         self._envelope = envelope
         self._listener = notify
         self._telling = threading.Lock()
-        self._brake = Brake()
-        self._attempts = Attempts(sender, policy, clock, self._brake, self._notify)
+        self._brake = CancelToken()
+        self._attempts = RetryingSender(sender, policy, clock, self._brake, self._notify)
         health = self._attempts.health
         if journal.has_imported:
             health.accepted(retries=0)
-        self._courier = Courier(
+        self._courier = BatchSender(
             envelope, self._attempts, self._brake, self._notify, resend_unknown=policy.resend_unknown
         )
-        self._desk = Desk(policy)
+        self._desk = Queues(policy)
         self._dispatcher = Dispatcher(
             self._desk, journal, policy, self._brake, health, clock=clock, notify=self._notify
         )
@@ -72,11 +78,11 @@ class Delivery:
 
     def submit(self, batch: Batch) -> None:
         """Hands a batch in; waits while too many are on their way. After a stop its rows are `not_sent`."""
-        if not self._brake.pulled.is_set():
-            fragile = not (self._policy.resend_unknown or everywhere(batch.contacts))
-            parcel = Parcel(batch, self._envelope.body(batch.customers), fragile=fragile)
+        if not self._brake.cancelled.is_set():
+            fragile = not (self._policy.resend_unknown or all_have_contacts(batch.contacts))
+            parcel = InFlightBatch(batch, self._envelope.body(batch.customers), non_idempotent=fragile)
             self._desk.window.acquire()
-            if not self._brake.pulled.is_set():
+            if not self._brake.cancelled.is_set():
                 self._desk.inbox.put(parcel)
                 return
             self._desk.window.release()
@@ -96,7 +102,7 @@ class Delivery:
 
         Raises what ended the delivery if that was a fault of this program.
         """
-        self._desk.inbox.put(Close())
+        self._desk.inbox.put(NoMoreBatches())
         while not self._ended:
             outcome = self._desk.ready.get()
             if outcome is None:
@@ -113,7 +119,7 @@ class Delivery:
         The first reason given counts.
         """
         # Only this, since a signal handler may run in the middle of anything.
-        self._desk.inbox.put(Stop(reason, at_once))
+        self._desk.inbox.put(StopRequested(reason, at_once))
 
     @property
     def stopped(self) -> ImporterError | None:
@@ -144,15 +150,15 @@ class Delivery:
             try:
                 self._carry(parcel, reply)
             except BaseException as error:
-                self._desk.inbox.put(Crash(error))
+                self._desk.inbox.put(WorkerCrashed(error))
                 return
 
-    def _carry(self, parcel: Parcel, reply: queue.SimpleQueue[bool]) -> None:
+    def _carry(self, parcel: InFlightBatch, reply: queue.SimpleQueue[bool]) -> None:
         inbox = self._desk.inbox
 
         def begin(part: Batch, number: int, digest: bytes) -> int | None:
             event = Begun(self._journal.entry(), part, number, digest)
-            inbox.put(Begin(parcel, event, reply))
+            inbox.put(RequestStarting(parcel, event, reply))
             return event.entry if reply.get() else None
 
         if not parcel.begun:
@@ -161,9 +167,9 @@ class Delivery:
                 return
             parcel.trail.entry = entry
         for event in self._courier.deliver(parcel.batch, parcel.body, parcel.trail, begin):
-            inbox.put(Told(parcel, event))
-        inbox.put(Done(parcel))
+            inbox.put(RequestSettled(parcel, event))
+        inbox.put(BatchDone(parcel))
 
-    def _notify(self, event: Event) -> None:
+    def _notify(self, event: DeliveryEvent) -> None:
         with self._telling:
             self._listener(event)

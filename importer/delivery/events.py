@@ -79,6 +79,8 @@ class Stopping:
     waiting_for: int
 
 
-Event = Attempted | BatchFinished | Retrying | Isolating | SlowedDown | Paused | ClockCorrected | Stopping
-Notify = Callable[[Event], None]
+DeliveryEvent = (
+    Attempted | BatchFinished | Retrying | Isolating | SlowedDown | Paused | ClockCorrected | Stopping
+)
+EventListener = Callable[[DeliveryEvent], None]
 """Called from the delivery's threads, one event at a time; must not block."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from importer.config import Connection
 from importer.errors import ImporterError, InputError, MappingError
 from importer.jobs import inbox, tripwires
 from importer.jobs.importing import told
@@ -12,11 +13,11 @@ from importer.jobs.job import Job
 from importer.jobs.surroundings import Surroundings
 from importer.journal import Journal
 from importer.journal.jobs import Content, FileFate
-from importer.model import Status
+from importer.models import Status
+from importer.options import RunOptions
 from importer.pipeline import plan as plans
 from importer.pipeline.examine import examine
 from importer.pipeline.flow import Memory
-from importer.settings import Connection, RunOptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from importer.jobs.log import JobLog
 from importer.jobs.results import FileResult
 from importer.journal import Journal, RunRecord, RunState
 from importer.journal.jobs import Content, FileFate, FileRecord, JobHistory
-from importer.model import ExitCode, Status
+from importer.models import ExitCode, Status
+from importer.options import RunOptions
 from importer.pipeline import kept
 from importer.pipeline import plan as plans
 from importer.pipeline.events import Event, LookingAhead
@@ -25,7 +26,6 @@ from importer.pipeline.examine import Examined
 from importer.pipeline.plan import Plan
 from importer.pipeline.run import Lineage, Run, Stopper
 from importer.pipeline.sending import Sending
-from importer.settings import RunOptions
 
 MOST_TRIES = 3
 """A file that so many rounds died of is put away."""

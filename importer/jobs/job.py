@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
+from importer.config import FILE_NAME, ConfigFile, Profile
 from importer.errors import SettingsError
-from importer.settings import FILE_NAME, Profile, RunOptions, SettingsFile
+from importer.options import RunOptions
 
 _PROFILE_OPTIONS = ("mode", "contract", "concurrency", "rate", "patience")
 
@@ -121,7 +122,7 @@ class Job:
         return replace(self.options, **silent)
 
 
-def load(file: SettingsFile, name: str) -> Job:
+def load(file: ConfigFile, name: str) -> Job:
     """`[job.NAME]` of importer.toml. Raises SettingsError `unknown-job` or `bad-settings`."""
     if name not in file.names("job"):
         known = ", ".join(file.names("job")) or "–"

@@ -8,11 +8,11 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from importer.config import VARIABLES
 from importer.jobs import http
 from importer.jobs.job import Job, Notices, When
 from importer.jobs.results import RoundReport
 from importer.journal.jobs import RoundResult
-from importer.settings import VARIABLES
 
 COMMAND_SECONDS = 60.0
 _LONGEST_VARIABLE = 100_000

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from importer.journal.jobs import FileFate, RoundResult
-from importer.model import ExitCode, Status
+from importer.models import ExitCode, Status
 
 
 @dataclass(frozen=True, slots=True)

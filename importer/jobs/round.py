@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from importer.config import Profile
 from importer.errors import ImporterError, InputError, LockedError, ReportError, UnreachableError
 from importer.jobs import inbox, prune
 from importer.jobs.importing import Importing, told
@@ -22,9 +23,9 @@ from importer.jobs.telling import tell
 from importer.journal import Journal
 from importer.journal.jobs import FileFate, FileRecord, RoundResult
 from importer.journal.locks import Lock, holder
-from importer.model import ExitCode
+from importer.models import ExitCode
+from importer.options import RunOptions
 from importer.pipeline.run import Stopper
-from importer.settings import Profile, RunOptions
 
 LOCK_NAME = ".importer.lock"
 """In the job's folder: two jobs, or two users, must not work through one inbox at a time."""

@@ -9,12 +9,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from importer.config import ConfigFile
+from importer.config_schema import ConfigTable
 from importer.errors import SettingsError
 from importer.jobs import schedule
 from importer.jobs.job import Job, LogSettings, Notices, Sharing, SourceKind, Tripwires, When
-from importer.model import Mode
-from importer.settings import Duplicates, RunOptions, SettingsFile
-from importer.settings_schema import Table
+from importer.models import Mode
+from importer.options import Duplicates, RunOptions
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
@@ -57,7 +58,7 @@ Percent = Annotated[Annotated[float, Field(ge=0, le=100)] | None, BeforeValidato
 Count = Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(_or_off)]
 
 
-class TripwireTable(Table):
+class TripwireTable(ConfigTable):
     """`[job.NAME.tripwires]`."""
 
     changed_columns: bool = True
@@ -69,7 +70,7 @@ class TripwireTable(Table):
     max_rows: Count = None
 
 
-class NoticeTable(Table):
+class NoticeTable(ConfigTable):
     """`[job.NAME.notices]`."""
 
     when: Literal["failure", "always", "change"] = "failure"
@@ -77,7 +78,7 @@ class NoticeTable(Table):
     command: str | None = None
 
 
-class LogTable(Table):
+class LogTable(ConfigTable):
     """`[job.NAME.log]`."""
 
     file: str | None = None
@@ -86,7 +87,7 @@ class LogTable(Table):
     files: Annotated[int, Field(ge=1, le=100)] = 5
 
 
-class JobTable(Table):
+class JobTable(ConfigTable):
     """`[job.NAME]`. Relative paths are relative to importer.toml."""
 
     source: Annotated[str, Field(min_length=1)] | None = None
@@ -126,7 +127,7 @@ class JobTable(Table):
     log: LogTable = LogTable()
 
     @classmethod
-    def read(cls, file: SettingsFile, name: str) -> Job:
+    def read(cls, file: ConfigFile, name: str) -> Job:
         """The job that the table describes. Raises SettingsError `bad-settings`."""
         place, path = f"job.{name}", str(file.path)
         if not _NAME.fullmatch(name):

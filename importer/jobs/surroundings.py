@@ -9,8 +9,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 
+from importer.config import Profile
+from importer.options import RunOptions
 from importer.pipeline.sending import Sending, connected, sending
-from importer.settings import Profile, RunOptions
 
 
 def _now() -> datetime:

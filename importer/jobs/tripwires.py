@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importer.errors import TripwireError
 from importer.jobs.job import Tripwires
 from importer.journal.jobs import FileRecord
-from importer.model import Status
+from importer.models import Status
 from importer.pipeline.examine import Examined
 
 PAST = 10

@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from importer.journal.database import Database
-from importer.model import ExitCode, Status
+from importer.models import ExitCode, Status
 
 
 class FileFate(StrEnum):

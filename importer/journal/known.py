@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from importer.journal import ranges
-from importer.model import Outcome, Status
+from importer.models import Outcome, Status
 
 NOTHING = -1
 """In place of an index: the journal has nothing about the row."""

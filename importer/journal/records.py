@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from importer.model import Batch, Destination, ExitCode, Mode, Outcome, Status
+from importer.models import Batch, Destination, ExitCode, Mode, Outcome, Status
 
 
 class RunState(StrEnum):

@@ -8,7 +8,7 @@ from importer.journal import ranges
 from importer.journal.database import Database
 from importer.journal.known import Event, Fate, Known, gather
 from importer.journal.records import BatchState, RequestRecord
-from importer.model import Status
+from importer.models import Status
 
 # Requests whose one outcome speaks for all their rows need no second look.
 _BEGUN = """SELECT entry, sheet, rows, ordinal, attempts FROM batches b WHERE run = ? AND NOT EXISTS

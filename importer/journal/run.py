@@ -15,7 +15,7 @@ from importer.journal.database import Database
 from importer.journal.known import Known
 from importer.journal.locks import Lock
 from importer.journal.records import Begun, RequestRecord, RowsOfRun, RunRecord, RunState, Settled
-from importer.model import Batch, ExitCode, Outcome, Status
+from importer.models import Batch, ExitCode, Outcome, Status
 
 _BEGIN = """INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, 'begun', 0, '', '', '', '', ?, NULL)"""
 _END = """UPDATE batches SET state = ?, attempts = ?, code = ?, message = ?, trace_id = ?, data = ?, ended = ?

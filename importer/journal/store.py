@@ -20,7 +20,7 @@ from importer.journal.known import Known, united
 from importer.journal.locks import Lock, Locks, holder
 from importer.journal.records import Kind, RequestRecord, RunRecord, RunState
 from importer.journal.run import RunJournal
-from importer.model import Destination, ExitCode, Mode, Status
+from importer.models import Destination, ExitCode, Mode, Status
 
 _COLUMNS = (
     *("id", "kind", "parent", "job", "source", "path", "sha256", "size", "read_options", "mode", "contract"),

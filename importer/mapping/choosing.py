@@ -12,7 +12,7 @@ from importer.errors import MappingError
 from importer.mapping import aliases, files
 from importer.mapping.document import CustomRule, FieldRule, MappingFile, Match
 from importer.mapping.names import find, listed, matches, normal, without_remarks
-from importer.model import Note
+from importer.models import Note
 
 CUSTOM_PREFIX = "customize"
 _TOLD = 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
-from importer.contracts import Contract, Field, Kind
+from importer.contracts import Contract, Field, FieldKind
 from importer.errors import MappingError
 from importer.mapping.choosing import lacking
 from importer.mapping.customs import TYPES, Custom
@@ -15,7 +15,7 @@ from importer.mapping.filters import Filter
 from importer.mapping.mapper import CUSTOM_FIELD, CustomStep, Mapper, Plan
 from importer.mapping.names import candidates, listed, normal
 from importer.mapping.transforms import Step
-from importer.model import Note, TenantField
+from importer.models import Note, TenantField
 
 
 def compile(  # noqa: A001
@@ -168,7 +168,7 @@ class _Fitting:
             if name in seen:
                 raise MappingError("custom-field-twice", name=name, one=seen[name], other=key)
             seen[name] = key
-            field = Field(CUSTOM_FIELD, Kind.TEXT, {})
+            field = Field(CUSTOM_FIELD, FieldKind.TEXT, {})
             step = self._step(field, rule, f"custom.{key}")
             if step:
                 yield CustomStep(step, Custom(name, rule, tenant))

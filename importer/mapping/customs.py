@@ -16,11 +16,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from importer.arrow import choose, concat, joined, mask, nonempty, offsets_and_bytes, rework, starting_with
 from importer.mapping import dates
 from importer.mapping.document import CustomRule
 from importer.mapping.tags import DEFAULT
-from importer.mapping.texts import choose, concat, joined, mask, memory, nonempty, rework, starting_with
-from importer.model import TenantField
+from importer.models import TenantField
 
 TYPES = {1: "text", 2: "number", 3: "choice", 4: "choices", 5: "date", 6: "date-time", 7: "tags"}
 """`field_type` of `customers/fields` (API.md, “Endpoints”)."""
@@ -150,7 +150,7 @@ _CODERS: dict[str, Callable[[str, Custom], object]] = {
 
 def quoted(column: pa.Array) -> pa.Array:
     """Texts as JSON strings; "" stays ""."""
-    _, data = memory(column)
+    _, data = offsets_and_bytes(column)
     raw = data.tobytes()
     if b'"' in raw or b"\\" in raw or (len(data) and data.min() < 0x20):
         special = mask(pc.match_substring_regex(column, r'["\\\x00-\x1f]'))

@@ -17,10 +17,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer import columns
+from importer import arrow
+from importer.arrow import from_memory, in_tens, like_days, nonempty, offsets_and_bytes, valid_days
 from importer.mapping import words
-from importer.mapping.texts import from_memory, memory, nonempty
-from importer.shapes import days, in_tens, like_days
 
 Look = Callable[[str], Iterator[pd.Series]]
 
@@ -72,8 +71,8 @@ def dashed(column: pa.Array) -> pa.Array:
         return column
     places, cells = places[other], cells[:, other]
     cells[[4, 7]] = ord("-")
-    offsets, data = memory(column)
-    begins = offsets[places[days(cells)]]
+    offsets, data = offsets_and_bytes(column)
+    begins = offsets[places[valid_days(cells)]]
     changed = data.copy()
     changed[begins + 4] = changed[begins + 7] = ord("-")
     return from_memory(offsets, changed)
@@ -81,7 +80,7 @@ def dashed(column: pa.Array) -> pa.Array:
 
 def _tens(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the texts of ten bytes, and these bytes as `like_days` wants them (a copy)."""
-    offsets, data = memory(column)
+    offsets, data = offsets_and_bytes(column)
     places = np.flatnonzero(np.diff(offsets) == 10)
     if not places.size:
         return places, np.empty((10, 0), dtype=np.uint8)
@@ -117,7 +116,7 @@ def proved(parts: Iterator[pd.Series]) -> Order:
     day_first = month_first = False
     seen: set[str] = set()
     for part in parts:
-        for text in pc.unique(columns.arrow(part)).to_pylist():
+        for text in pc.unique(arrow.to_arrow(part)).to_pylist():
             both = None if not text or text in seen else readings(text)
             if both and both[0] is None:
                 month_first = True

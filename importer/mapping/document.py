@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from pydantic_core import PydanticCustomError
 
 from importer import contracts
-from importer.contracts import Kind
+from importer.contracts import FieldKind
 from importer.mapping import dates
 from importer.mapping.people import NameRule
 
@@ -144,10 +144,10 @@ class FieldRule(Table):
             yield self.when.column
 
 
-_PHONES = (Kind.PHONE, Kind.DIGITS)
+_PHONES = (FieldKind.PHONE, FieldKind.DIGITS)
 _KEYS_OF = {
-    "formats": (Kind.DATE,),
-    "separators": (Kind.TAGS,),
+    "formats": (FieldKind.DATE,),
+    "separators": (FieldKind.TAGS,),
     **dict.fromkeys(("region", "country_code", "trunk_prefix", "international_prefix", "extension"), _PHONES),
 }
 """Keys that mean something for fields of some kinds only."""
@@ -231,7 +231,7 @@ class MappingFile(Table):
                     raise _misplaced("fields", name, key)
         for name, custom in self.custom.items():
             for key in sorted(custom.model_fields_set & _KEYS_OF.keys()):
-                if Kind.PHONE in _KEYS_OF[key]:
+                if FieldKind.PHONE in _KEYS_OF[key]:
                     raise _misplaced("custom", name, key)
         return self
 
@@ -264,7 +264,7 @@ class MappingFile(Table):
         return written(self.table())
 
 
-def field_kinds() -> Mapping[str, Kind]:
+def field_kinds() -> Mapping[str, FieldKind]:
     """What each field of any contract holds."""
     return {field.name: field.kind for name in contracts.NAMES for field in contracts.load(name).fields}
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 
-from importer.contracts import Kind
+from importer.contracts import FieldKind
 from importer.mapping import dates, phones, words
 from importer.mapping.people import NameRule
 
@@ -22,7 +22,7 @@ _MOST = 0.8
 _NEARLY_ALL = 0.9
 
 
-def share(kind: Kind, cells: Iterable[str]) -> float | None:
+def share(kind: FieldKind, cells: Iterable[str]) -> float | None:
     """The share of filled cells that such a field could hold; None if none is filled or any text would do."""
     filled = [cell.strip() for cell in cells if cell.strip()]
     test = _TESTS.get(kind)
@@ -31,13 +31,13 @@ def share(kind: Kind, cells: Iterable[str]) -> float | None:
     return sum(test(cell) for cell in filled) / len(filled)
 
 
-def contradicts(kind: Kind, cells: Iterable[str]) -> bool:
+def contradicts(kind: FieldKind, cells: Iterable[str]) -> bool:
     """Whether most cells are nothing that the field could hold."""
     found = share(kind, cells)
     return found is not None and found < _FEW
 
 
-def confirms(kind: Kind, cells: Iterable[str]) -> bool:
+def confirms(kind: FieldKind, cells: Iterable[str]) -> bool:
     """Whether most cells are what the field holds."""
     found = share(kind, cells)
     return found is not None and found >= _MOST
@@ -99,11 +99,11 @@ def _date(text: str) -> bool:
     )
 
 
-_TESTS: dict[Kind, Callable[[str], bool]] = {
-    Kind.PHONE: _phone,
-    Kind.DIGITS: _phone,
-    Kind.EMAIL: lambda text: bool(_EMAIL.search(text)),
-    Kind.DATE: _date,
-    Kind.GENDER: lambda text: text.casefold() in words.genders() or bool(re.fullmatch(r"[0-9]", text)),
-    Kind.JSON: lambda text: text.startswith("{"),
+_TESTS: dict[FieldKind, Callable[[str], bool]] = {
+    FieldKind.PHONE: _phone,
+    FieldKind.DIGITS: _phone,
+    FieldKind.EMAIL: lambda text: bool(_EMAIL.search(text)),
+    FieldKind.DATE: _date,
+    FieldKind.GENDER: lambda text: text.casefold() in words.genders() or bool(re.fullmatch(r"[0-9]", text)),
+    FieldKind.JSON: lambda text: text.startswith("{"),
 }

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from importer.arrow import mask, nonempty
 from importer.mapping.document import Condition
 from importer.mapping.names import listed, matches
-from importer.mapping.texts import mask, nonempty
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer import columns
+from importer import arrow
+from importer.arrow import BLANKS, offsets_and_bytes, rework, rework_all, starting_with
 from importer.mapping import words
-from importer.mapping.texts import BLANKS, memory, rework, rework_all, starting_with
 
 UNKNOWN = "\x00"
 
@@ -26,7 +26,7 @@ def codes(column: pa.Array, own_header: bool, letters: Letters | None = None) ->
     for “not said” is an empty cell: the API has no code for it. `letters`, given for a Spanish or Portuguese
     header, tells all single letters of the whole column: beside H (hombre), M means mujer.
     """
-    _, data = memory(column)
+    _, data = offsets_and_bytes(column)
     if own_header and not data.tobytes().translate(None, b"01") and len(data) <= len(column):
         return column, _longer_than_one(column)
     table = words.genders() | ({"1": "1", "0": "0", "1.0": "1", "0.0": "0"} if own_header else {})
@@ -50,7 +50,7 @@ def letters_of(parts: Iterator[pd.Series]) -> frozenset[str]:
     found: set[str] = set()
     for part in parts:
         texts = (
-            text.strip(BLANKS).rstrip(".").casefold() for text in pc.unique(columns.arrow(part)).to_pylist()
+            text.strip(BLANKS).rstrip(".").casefold() for text in pc.unique(arrow.to_arrow(part)).to_pylist()
         )
         found.update(text for text in texts if len(text) == 1)
     return frozenset(found)
@@ -73,6 +73,6 @@ def _iberian(word: str, table: Mapping[str, str], letters: Letters) -> str | Non
 
 
 def _longer_than_one(column: pa.Array) -> np.ndarray:
-    offsets, _ = memory(column)
+    offsets, _ = offsets_and_bytes(column)
     bad: np.ndarray = np.diff(offsets) > 1
     return bad

@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer import columns
-from importer.contracts import Contract, Kind
+from importer import arrow
+from importer.arrow import choose, constant, filled, mask, missing, nonempty, offsets_and_bytes, trimmed
+from importer.contracts import Contract, FieldKind
 from importer.mapping import customs, dates, transforms
 from importer.mapping.customs import Custom
 from importer.mapping.dates import Look, Order, proved
@@ -19,9 +20,8 @@ from importer.mapping.document import MappingFile
 from importer.mapping.filters import Filter, refusals
 from importer.mapping.genders import letters_of
 from importer.mapping.settling import settled
-from importer.mapping.texts import choose, constant, filled, mask, memory, missing, nonempty, trimmed
 from importer.mapping.transforms import Fault, Step
-from importer.model import Chunk, Issue, MappedChunk, Note, Severity, Skip
+from importer.models import Chunk, Issue, MappedChunk, Note, Severity, Skip
 
 EXAMPLE_MARK = "EXAMPLE 示例"
 """What the template writes into its example row, which is never imported."""
@@ -98,7 +98,7 @@ class Mapper:
         skipped = {row for skip in skips for row in skip.rows.tolist()} if work.issues else set()
         mapped = MappedChunk(
             sheet=chunk.sheet,
-            frame=columns.frame(fields, index),
+            frame=arrow.frame(fields, index),
             columns={name: self._told_as(name) for name in fields},
             issues=tuple(issue for issue in work.issues if issue.row not in skipped),
             skips=tuple(skips),
@@ -149,7 +149,7 @@ class _Work:
         if column not in self.chunk.frame.columns:
             # A sheet of several that lacks this column.
             return constant("", self.rows)
-        return filled(columns.text(self.chunk, column))
+        return filled(arrow.text(self.chunk, column))
 
     def cell(self, column: str) -> pa.Array:
         if column not in self._trimmed:
@@ -189,7 +189,7 @@ class _Work:
         sent = {
             step.field.name
             for step in self.mapper.plan.steps
-            if step.rule.empty == "send" and step.field.kind is not Kind.GENDER
+            if step.rule.empty == "send" and step.field.kind is not FieldKind.GENDER
         }
         return {
             name: found[name] if name in sent else missing(found[name])
@@ -200,7 +200,7 @@ class _Work:
     def _value(self, step: Step) -> pa.Array:
         cell = self.cell if step.rule.trim else self.raw
         column = transforms.gathered(step, cell, self.rows)
-        if step.field.kind is Kind.DATE:
+        if step.field.kind is FieldKind.DATE:
             column, faults = self._dates(step, column)
         else:
             letters = partial(self.mapper.letters, *step.sources[:1])
@@ -298,11 +298,11 @@ class _Work:
 
     def _example_rows(self) -> np.ndarray:
         names = [step for step in self.mapper.plan.steps if step.field.name.endswith("_name")] or [
-            step for step in self.mapper.plan.steps if step.field.kind is Kind.TEXT
+            step for step in self.mapper.plan.steps if step.field.kind is FieldKind.TEXT
         ]
         found = np.zeros(self.rows, dtype=bool)
         for source in {source for step in names for source in step.sources}:
             column = self.cell(source)
-            if EXAMPLE_MARK.encode() in memory(column)[1].tobytes():
+            if EXAMPLE_MARK.encode() in offsets_and_bytes(column)[1].tobytes():
                 found |= mask(pc.match_substring(column, EXAMPLE_MARK)) & nonempty(column)
         return found

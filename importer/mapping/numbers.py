@@ -9,9 +9,9 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from importer.arrow import choose, concat, mask, rework, rework_all
 from importer.mapping import phones
 from importer.mapping.document import FieldRule
-from importer.mapping.texts import choose, concat, mask, rework, rework_all
 
 _EXTENSION = re.compile(r"\s*(?:;?\s*ext(?:ension|n)?\.?|x|#|转|分机)\s*:?\s*\d{1,6}\s*$", re.IGNORECASE)
 _INTERNATIONAL = r"^[\s'’(（]*[+＋]"

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.mapping.texts import BLANKS, from_memory, memory, rework
+from importer.arrow import BLANKS, from_memory, offsets_and_bytes, rework
 
 _DIGITS = b"0123456789"
 _ZERO = np.uint8(ord("0"))
@@ -37,7 +37,7 @@ def digits(column: pa.Array) -> pa.Array:
     Formatting characters are blanks - . ( ) / and one leading + or ' (DESIGN.md, “Values”), full-width ones
     too. A text like 1.86E+10 or “ask Bob” stays, so that validation can show it.
     """
-    offsets, data = memory(column)
+    offsets, data = offsets_and_bytes(column)
     others = np.flatnonzero(data - _ZERO > 9)
     if not others.size:
         return column
@@ -49,7 +49,7 @@ def digits(column: pa.Array) -> pa.Array:
 
 def _bare(column: pa.Array) -> pa.Array:
     """The same for a column in which every text holds something else than digits."""
-    offsets, data = memory(column)
+    offsets, data = offsets_and_bytes(column)
     kinds = _KIND[data]
     signs, rest = _count(kinds == _SIGN, offsets), _count(kinds == _OTHER, offsets)
     number = kinds == _DIGIT

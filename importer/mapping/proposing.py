@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from rapidfuzz import fuzz, process
 
-from importer.contracts import Contract, Kind
+from importer.contracts import Contract, FieldKind
 from importer.mapping import aliases, evidence
 from importer.mapping.choosing import is_custom, recognised, together
 from importer.mapping.document import MappingFile, field_kinds
 from importer.mapping.names import find, normal, without_brackets, without_remarks
-from importer.model import Note
+from importer.models import Note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,7 +148,7 @@ def _by_content(place: int, column: str, cells: Sequence[str]) -> list[_Claim]:
     def claim(field: str, confidence: float) -> list[_Claim]:
         return [_Claim(place, field, confidence, _BY_CONTENT, Note("why-values", (("field", field),)))]
 
-    if evidence.confirms(Kind.EMAIL, cells):
+    if evidence.confirms(FieldKind.EMAIL, cells):
         return claim("email", _CELLS)
     if aliases.something_else(column):
         return []
@@ -194,7 +194,7 @@ def _by_likeness(place: int, column: str) -> list[_Claim]:
 
 
 def _weighed(claim: _Claim, cells: Sequence[str]) -> _Claim:
-    kind = field_kinds().get(claim.field, Kind.TEXT)
+    kind = field_kinds().get(claim.field, FieldKind.TEXT)
     if evidence.contradicts(kind, cells):
         why = Note("why-values-differ", claim.why.found)
         return _Claim(claim.column, claim.field, claim.confidence * 0.4, claim.rank, why)

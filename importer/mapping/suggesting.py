@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from importer import messages
-from importer.contracts import Contract, Kind
+from importer.contracts import Contract, FieldKind
 from importer.mapping import choosing, dates, evidence, files
 from importer.mapping.names import normal
 from importer.mapping.people import NameRule
@@ -97,20 +97,20 @@ class _Writing:
             cells = [cell for one in every for cell in self._cells(one)]
             yield from self._manners(self.contract.field(proposal.field or "").kind, cells)
 
-    def _manners(self, kind: Kind, cells: Sequence[str]) -> Iterator[str]:
+    def _manners(self, kind: FieldKind, cells: Sequence[str]) -> Iterator[str]:
         """What the cells suggest beyond the column's name; a guess is commented out."""
-        if kind is Kind.DATE and any(map(dates.readings, cells)):
+        if kind is FieldKind.DATE and any(map(dates.readings, cells)):
             yield self._say("suggest-date-order")
             yield '# formats = ["dd/MM/yyyy"]'
-        elif kind is Kind.GENDER and any(cell.strip().isdigit() for cell in cells):
+        elif kind is FieldKind.GENDER and any(cell.strip().isdigit() for cell in cells):
             yield self._say("suggest-gender-codes")
             codes = sorted({cell.strip() for cell in cells if cell.strip().isdigit()})
             yield f"# values = {value(dict.fromkeys(codes, 'male or female'))}"
-        elif kind is Kind.TAGS:
+        elif kind is FieldKind.TAGS:
             marks = [mark for mark in _TAG_MARKS if any(mark in cell for cell in cells)]
             if marks and not any("," in cell or "，" in cell for cell in cells):
                 yield f"separators = {value(marks)}"
-        elif kind is Kind.PHONE and any(_NATIONAL.fullmatch(cell.strip()) for cell in cells):
+        elif kind is FieldKind.PHONE and any(_NATIONAL.fullmatch(cell.strip()) for cell in cells):
             code = self._country_code()
             if code is not None:
                 yield f"country_code = {text(code)}"

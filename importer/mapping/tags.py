@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
+from importer.arrow import BLANKS, offsets_and_bytes, rework_all
 from importer.mapping.names import matches
-from importer.mapping.texts import BLANKS, memory, rework_all
 
 DEFAULT = (",", "，", "、")
 """Separators that mean nothing else in a cell of tags; `;` and `|` only by the mapping's word."""
@@ -65,7 +65,7 @@ def joined(column: pa.Array, separators: Sequence[str] = (), nothing: Sequence[s
 
 def _is_clean(column: pa.Array) -> bool:
     """Whether every cell holds tags separated by one comma and nothing else."""
-    offsets, data = memory(column)
+    offsets, data = offsets_and_bytes(column)
     raw = data.tobytes()
     if b"," not in raw and raw.isascii():
         return True

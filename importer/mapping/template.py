@@ -14,7 +14,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
 from importer import messages
-from importer.contracts import Contract, Field, Kind
+from importer.contracts import Contract, Field, FieldKind
 from importer.mapping import aliases
 from importer.mapping.document import MappingFile
 from importer.mapping.mapper import CUSTOM_FIELD, EXAMPLE_MARK
@@ -115,10 +115,10 @@ def _note(column: Column, lang: str) -> str:
 def _guard(sheet: Worksheet, place: int, column: Column, lang: str) -> None:
     field = column.field
     letter = get_column_letter(place)
-    if field.kind is Kind.GENDER:
+    if field.kind is FieldKind.GENDER:
         choices = messages.sentence("template-choices", {}, lang)
         check = DataValidation(type="list", formula1=f'"{choices}"', allow_blank=True)
-    elif field.kind is Kind.DATE:
+    elif field.kind is FieldKind.DATE:
         check = DataValidation(type="date", operator="greaterThan", formula1="1", allow_blank=True)
         check.errorStyle = "warning"
     elif field.max_length and not column.key:
@@ -149,4 +149,4 @@ def _example(sheet: Worksheet, place: int, column: Column, lang: str) -> None:
 
 def _format(column: Column) -> str:
     """Text, so that Excel leaves phones, codes and 1-2 alone; dates are dates."""
-    return _DATE if column.field.kind is Kind.DATE else _TEXT
+    return _DATE if column.field.kind is FieldKind.DATE else _TEXT

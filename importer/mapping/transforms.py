@@ -9,25 +9,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.contracts import Field, Kind
+from importer.arrow import (
+    choose,
+    concat,
+    constant,
+    joined,
+    mask,
+    nonempty,
+    offsets_and_bytes,
+    rework,
+    rework_all,
+    starting_with,
+)
+from importer.contracts import Field, FieldKind
 from importer.mapping import dates, genders, numbers, people, tags
 from importer.mapping.dates import Order
 from importer.mapping.document import FieldRule
 from importer.mapping.filters import Filter
 from importer.mapping.names import matches, normal
 from importer.mapping.people import NameRule
-from importer.mapping.texts import (
-    choose,
-    concat,
-    constant,
-    joined,
-    mask,
-    memory,
-    nonempty,
-    rework,
-    rework_all,
-    starting_with,
-)
 
 _AMBIGUOUS = "\x00"
 """Marks dates whose order is not known; no cell begins with it."""
@@ -118,14 +118,14 @@ def read(
     """The column as the field's kind wants it, and what could not be read (left as found); dates have
     `read_dates`. `letters` is asked only where a value needs all single letters of the whole column."""
     match step.field.kind:
-        case Kind.PHONE | Kind.DIGITS:
+        case FieldKind.PHONE | FieldKind.DIGITS:
             code = cell(step.country_code) if step.country_code else None
             return numbers.read(column, step.rule, code), []
-        case Kind.GENDER:
+        case FieldKind.GENDER:
             own = step.own_gender_header or _mapped_to_codes(step.rule)
             coded, bad = genders.codes(column, own, letters if step.iberian_header else None)
             return coded, [Fault("bad-gender", bad)] if bad.any() else []
-        case Kind.TAGS:
+        case FieldKind.TAGS:
             return tags.joined(column, step.rule.separators, step.rule.nothing), []
     return column, []
 
@@ -188,7 +188,7 @@ def both_readings(text: str) -> str | None:
 def full_names(full: pa.Array | None, first: pa.Array, last: pa.Array) -> pa.Array:
     """Full names, made from first and last where empty: with a blank, Chinese ones without."""
     made = joined((first, last), " ")
-    if not memory(made)[1].tobytes().isascii():
+    if not offsets_and_bytes(made)[1].tobytes().isascii():
         han = mask(pc.match_substring_regex(first, f"{people.HAN}$"))
         han &= mask(pc.match_substring_regex(last, f"^{people.HAN}"))
         made = choose(han, concat(first, last), made)

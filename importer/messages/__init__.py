@@ -30,7 +30,7 @@ class Message:
     do: Mapping[str, str]
 
 
-class _Found(dict[str, object]):
+class _KeepUnfilled(dict[str, object]):
     """Fills a sentence; a place nobody filled stays visible instead of raising while an error is told."""
 
     def __missing__(self, key: str) -> str:
@@ -98,4 +98,4 @@ def hint(code: str, found: Mapping[str, object], lang: str = "en") -> str:
 
 
 def _fill(template: str, found: Mapping[str, object]) -> str:
-    return string.Formatter().vformat(template, (), _Found(found))
+    return string.Formatter().vformat(template, (), _KeepUnfilled(found))

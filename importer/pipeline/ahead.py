@@ -9,7 +9,7 @@ import queue
 import threading
 from collections.abc import Generator, Iterator
 
-from importer.model import Chunk
+from importer.models import Chunk
 
 AHEAD = 1
 """Chunks that are parsed, or wait to be checked, beside the one that is checked."""

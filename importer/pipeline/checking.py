@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow.compute as pc
 
-from importer import columns
+from importer import arrow
+from importer.batching import Customers, encode
 from importer.contracts import Contract
-from importer.customers import Customers, encode
 from importer.mapping import Mapper
-from importer.model import Chunk, Issue, MappedChunk, Outcome, Severity, Status
+from importer.models import Chunk, Issue, MappedChunk, Outcome, Severity, Status
+from importer.options import Duplicates
 from importer.pipeline.claims import Claims, Judged
-from importer.settings import Duplicates
 from importer.validation import validate
 
 
@@ -103,7 +103,7 @@ class Checker:
         return tuple(dataclasses.replace(issue, severity=Severity.ERROR) for issue in issues)
 
     def _sendable(self, mapped: MappedChunk) -> np.ndarray:
-        first = columns.text(mapped, self._contract.fields[0].name)
+        first = arrow.text(mapped, self._contract.fields[0].name)
         return np.asarray(first.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
 
     def _claim_imported(self, mapped: MappedChunk, mask: np.ndarray) -> None:
@@ -140,11 +140,11 @@ _ERRORS = ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!")
 def _written_errors(chunk: Chunk, name: str) -> Iterator[Issue]:
     if name not in chunk.frame.columns:
         return
-    cells = columns.text(chunk, name)
-    if not (columns.memory(cells)[1] == ord("#")).any():
+    cells = arrow.text(chunk, name)
+    if not (arrow.memory(cells)[1] == ord("#")).any():
         return
-    written = pc.is_in(pc.utf8_trim_whitespace(cells), value_set=columns.array(_ERRORS))
-    for row in columns.rows_where(chunk.frame, written).tolist():
+    written = pc.is_in(pc.utf8_trim_whitespace(cells), value_set=arrow.array(_ERRORS))
+    for row in arrow.rows_where(chunk.frame, written).tolist():
         found = str(chunk.frame.at[row, name])
         yield Issue("cell-error", Severity.ERROR, row, chunk.sheet, name, found=found)
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from importer.customers import Customers
+from importer.batching import Customers
 from importer.fingerprints import FingerprintSet, fingerprints
-from importer.settings import Duplicates
+from importer.options import Duplicates
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import pandas as pd
 import pyarrow.compute as pc
 
-from importer import columns
-from importer.model import Chunk, Issue, Outcome, Severity, Status
+from importer import arrow
+from importer.models import Chunk, Issue, Outcome, Severity, Status
 
 NOT_CORRECTED = "not-corrected"
 UNREADABLE = frozenset(
@@ -99,9 +99,9 @@ def _zero_led(chunk: Chunk, identifiers: Sequence[str]) -> dict[int, list[str]]:
     for name in identifiers:
         if name not in chunk.frame.columns:
             continue
-        cells = pc.utf8_trim_whitespace(columns.text(chunk, name))
+        cells = pc.utf8_trim_whitespace(arrow.text(chunk, name))
         led = pc.match_substring_regex(cells, "^0[0-9]+$")
-        rows = columns.rows_where(chunk.frame, led).tolist()
+        rows = arrow.rows_where(chunk.frame, led).tolist()
         for row, text in zip(rows, cells.filter(led).to_pylist(), strict=True):
             found.setdefault(row, []).append(_of_text(text))
     return found

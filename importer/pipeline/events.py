@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from importer.delivery import Event as DeliveryEvent
+from importer.delivery import DeliveryEvent
 from importer.journal import RunRecord
 from importer.pipeline.plan import Plan
 from importer.reports import Closed, Tally

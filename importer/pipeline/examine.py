@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
-from importer import columns
+from importer import arrow
 from importer.errors import TripwireError
-from importer.model import Chunk, IssueGroup, Status
+from importer.models import Chunk, IssueGroup, Status
 from importer.pipeline.flow import Memory, checked_chunks
 from importer.pipeline.plan import Plan
 from importer.reports import Tally
@@ -69,4 +69,4 @@ def too_many_invalid(limit: float) -> Gate:
 def _filled(chunk: Chunk, name: str) -> int:
     if name not in chunk.frame.columns:
         return 0
-    return int(pc.sum(pc.not_equal(columns.text(chunk, name), "")).as_py() or 0)
+    return int(pc.sum(pc.not_equal(arrow.text(chunk, name), "")).as_py() or 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from importer.errors import ImporterError, InputError, TripwireError
-from importer.model import ExitCode, Note
+from importer.models import ExitCode, Note
 from importer.pipeline.plan import Plan
 from importer.pipeline.replay import Replay
 from importer.reports import Origin, Tally

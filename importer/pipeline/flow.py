@@ -16,11 +16,10 @@ from typing import Protocol
 
 import numpy as np
 
-from importer.batching import Batcher
-from importer.customers import Customers
+from importer.batching import Batcher, Customers
 from importer.errors import InputError
 from importer.journal import RunJournal
-from importer.model import Batch, Chunk, Outcome, Status
+from importer.models import Batch, Chunk, Outcome, Status
 from importer.pipeline.ahead import read_ahead
 from importer.pipeline.checking import Checked, Checker, Rules
 from importer.pipeline.damage import MARKED, with_marks

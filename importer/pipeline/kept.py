@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from importer.journal import RunRecord
-from importer.model import Mode
-from importer.settings import Duplicates, RunOptions
+from importer.models import Mode
+from importer.options import Duplicates, RunOptions
 
 READING = ("sheet", "header_row", "encoding", "delimiter")
 _KEPT = (

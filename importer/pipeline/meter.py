@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from importer.delivery import Attempted, BatchFinished
-from importer.delivery import Event as DeliveryEvent
+from importer.delivery import Attempted, BatchFinished, DeliveryEvent
 from importer.reports import Step, Timeline
 
 

@@ -13,17 +13,18 @@ import pandas as pd
 
 from importer import contracts
 from importer import mapping as mappings
+from importer.config import Connection
 from importer.contracts import Contract
 from importer.errors import InputError, JournalError, MappingError, SettingsError
 from importer.journal import Journal, RunRecord
 from importer.mapping import Mapper, MappingFile
 from importer.mapping.names import normal
-from importer.model import Destination, Mode, Note, TenantField
+from importer.models import Destination, Mode, Note, TenantField
+from importer.options import RunOptions
 from importer.pipeline import tenant
 from importer.readers import ReadOptions, Source, open_source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
 from importer.reports import OWN_COLUMNS, again
-from importer.settings import Connection, RunOptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from importer.errors import JournalError
 from importer.journal import Journal, Known, RowsOfRun
-from importer.model import Chunk, Issue
+from importer.models import Chunk, Issue
 from importer.pipeline.damage import MARKED, Mark, unseen_damage
 from importer.reports.again import Prior
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from importer.customers import Customers
+from importer.batching import Customers
 from importer.journal import Known
-from importer.model import Outcome, Status
+from importer.models import Outcome, Status
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from datetime import datetime
 import numpy as np
 
 from importer.journal import Journal, Kind, Known, RunRecord, united
-from importer.model import Outcome, Status
+from importer.models import Outcome, Status
 from importer.pipeline.flow import checked_chunks
 from importer.pipeline.plan import Plan
 from importer.pipeline.run import Lineage

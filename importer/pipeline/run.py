@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from importer.batching import Envelope
+from importer.batching import BodyTemplate
 from importer.errors import ImporterError, InputError, TripwireError
 from importer.journal import Journal, Kind, RunJournal, RunRecord, RunState, new_run_id
-from importer.model import ExitCode, Note, Status
+from importer.models import ExitCode, Note, Status
 from importer.pipeline import kept
 from importer.pipeline.events import LookingAhead, Observer, Progress, RunEnded, RunStarted, unobserved
 from importer.pipeline.examine import Gate, examine
@@ -231,7 +231,7 @@ class Run:
         from importer.delivery import Delivery  # a dry run does without
 
         options, connection = self.plan.options, self.sending.connection
-        envelope = Envelope(
+        envelope = BodyTemplate(
             self.plan.mode, connection.tenant_id, connection.app_key, connection.strict_binding
         )
         how = policy(options, connection)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from importer import contracts
+from importer.config import Connection, Profile, require, resolve
 from importer.contracts import Endpoint
 from importer.delivery import Policy, Sender
-from importer.model import Verdict
-from importer.settings import Connection, Profile, RunOptions, require, resolve
+from importer.models import Verdict
+from importer.options import RunOptions
 
 if TYPE_CHECKING:
     from importer.api.client import Client
@@ -83,7 +84,7 @@ def sending(connection: Connection, options: RunOptions) -> Iterator[Sending]:
 
 def policy(options: RunOptions, connection: Connection) -> Policy:
     """How to deliver. To loopback, where nobody else is disturbed, there is no bound on the rate."""
-    from importer.api.client import is_loopback
+    from importer.config import is_loopback
 
     rate: float | None = options.rate
     if rate is None:

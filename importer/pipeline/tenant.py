@@ -9,10 +9,10 @@ import json
 import os
 from pathlib import Path
 
+from importer.config import Connection
 from importer.contracts import endpoints
 from importer.journal.database import state_folder
-from importer.model import TenantField
-from importer.settings import Connection
+from importer.models import TenantField
 
 
 def remembered(connection: Connection) -> tuple[TenantField, ...] | None:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from importer.errors import InputError
-from importer.model import Chunk, Note
+from importer.models import Chunk, Note
 
 NO_HEADER = ("no-header", "no-header-in-sheet")
 """The errors that say that no row is a header."""

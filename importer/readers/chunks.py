@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer import columns as text_columns
-from importer.model import Chunk, Issue, Severity
+from importer import arrow as text_columns
+from importer.models import Chunk, Issue, Severity
 from importer.readers.header import Layout
 
 _CONTROL = "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f\\x{80}-\\x{9f}]"

@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
-from importer.columns import TEXT
+from importer.arrow import TEXT
 
 CELL_LIMIT = 32_767
 """Characters in a cell: Excel specifications and limits, support.microsoft.com."""

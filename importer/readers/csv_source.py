@@ -15,9 +15,9 @@ from typing import BinaryIO
 import numpy as np
 import pyarrow as pa
 
-from importer.columns import TEXT
+from importer.arrow import TEXT
 from importer.errors import InputError, UsageError
-from importer.model import Chunk, Issue, Severity
+from importer.models import Chunk, Issue, Severity
 from importer.readers.base import FileIdentity, ReadOptions, Source
 from importer.readers.chunks import ColumnBlock, extra_cells_issue, shortened, to_chunks
 from importer.readers.csv_parser import ArrowBlock, CsvRecords, parse_with_arrow, tokenize

@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from importer.columns import column_letter
+from importer.arrow import column_letter
 from importer.errors import InputError
-from importer.model import Note
+from importer.models import Note
 from importer.readers.base import ReadOptions
 
 MOST_HEADER_ROWS = 20

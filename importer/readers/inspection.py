@@ -13,8 +13,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.columns import arrow
-from importer.model import Chunk, Issue
+from importer.arrow import to_arrow
+from importer.models import Chunk, Issue
 from importer.readers.base import Source
 
 SAMPLES = 3
@@ -79,7 +79,7 @@ class _ColumnTally:
     kinds: Counter[ValueKind] = field(default_factory=Counter)
 
     def take(self, column: pd.Series) -> None:
-        texts = pc.utf8_trim_whitespace(arrow(column))
+        texts = pc.utf8_trim_whitespace(to_arrow(column))
         texts = texts.filter(pc.greater(pc.binary_length(texts), 0))
         self.rows += len(column)
         self.filled += len(texts)

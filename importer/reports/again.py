@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer import columns, messages
-from importer.model import Chunk
+from importer import arrow, messages
+from importer.models import Chunk
 from importer.reports import cells
 from importer.reports.plan import OWN_COLUMNS
 
@@ -63,9 +63,9 @@ def restore(chunk: Chunk, *, escaped: bool) -> tuple[Chunk, Prior]:
     kept = {}
     for place, name in enumerate(frame.columns):
         if name not in _OWN:
-            column = columns.arrow(frame.iloc[:, place])
+            column = arrow.to_arrow(frame.iloc[:, place])
             kept[_name(name, escaped)] = cells.unescaped(column) if escaped else column
-    restored = columns.frame(kept, frame.index.to_numpy())
+    restored = arrow.frame(kept, frame.index.to_numpy())
     return Chunk(chunk.sheet, restored, chunk.issues), prior
 
 
@@ -75,8 +75,8 @@ def _name(name: str, escaped: bool) -> str:
 
 def _own(chunk: Chunk, name: str, escaped: bool) -> pa.Array:
     if name not in chunk.frame.columns:
-        return pa.array([""] * len(chunk.frame), type=columns.TEXT)
-    column = columns.text(chunk, name)
+        return pa.array([""] * len(chunk.frame), type=arrow.TEXT)
+    column = arrow.text(chunk, name)
     return cells.unescaped(column) if escaped else column
 
 

@@ -14,7 +14,7 @@ from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
-from importer.model import Note
+from importer.models import Note
 from importer.reports import wording
 from importer.reports.annotations import Annotations, SheetNotes
 from importer.reports.facts import Facts

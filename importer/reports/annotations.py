@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from importer.model import Issue, Severity
+from importer.models import Issue, Severity
 from importer.reports.lines import Lines
 from importer.reports.plan import WORKBOOK_ROWS, Plan
 from importer.reports.sentences import said

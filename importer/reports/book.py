@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from importer.errors import ReportError
-from importer.model import Chunk, Issue, Outcome, RunSummary
+from importer.models import Chunk, Issue, Outcome, RunSummary
 from importer.reports.annotations import Annotations
 from importer.reports.facts import Closed, Facts
 from importer.reports.files import ReportFile, Written, make_directory, reason

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer import columns
-from importer.columns import TEXT
+from importer import arrow
+from importer.arrow import TEXT
 
 RISKY = "=+-@\t\r'"
 _RISKY = np.zeros(256, dtype=bool)
@@ -64,7 +64,7 @@ def unescaped(cells: pa.Array) -> pa.Array:
 
 def quoted(cells: pa.Array) -> pa.Array:
     """A column as CSV: quotation marks around the cells that need them, and only those."""
-    offsets, data = columns.memory(cells)
+    offsets, data = arrow.memory(cells)
     raw = data.tobytes()
     marks = b'"' in raw
     if not (marks or b"," in raw or b"\n" in raw or b"\r" in raw):
@@ -78,17 +78,17 @@ def quoted(cells: pa.Array) -> pa.Array:
 
 def content(cells: pa.Array) -> memoryview:
     """The UTF-8 of all cells of a column, one after the other, without a copy."""
-    return columns.memory(cells)[1].data
+    return arrow.memory(cells)[1].data
 
 
 def has_bytes(cells: pa.Array, wanted: bytes) -> bool:
     """True if the column's text holds these bytes anywhere."""
-    return wanted in columns.memory(cells)[1].tobytes()
+    return wanted in arrow.memory(cells)[1].tobytes()
 
 
 def _begins(cells: pa.Array, table: np.ndarray) -> pa.Array | None:
     """Which cells begin with a byte of the table, as a mask; None if none does."""
-    offsets, data = columns.memory(cells)
+    offsets, data = arrow.memory(cells)
     if not len(data):
         return None
     mask = table[data[np.minimum(offsets[:-1], len(data) - 1)]] & (offsets[1:] > offsets[:-1])

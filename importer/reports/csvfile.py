@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.columns import TEXT
+from importer.arrow import TEXT
 from importer.reports import cells
 from importer.reports.files import ReportFile
 from importer.reports.lines import Lines, Spread

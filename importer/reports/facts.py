@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from importer.errors import ReportError
-from importer.model import Destination, ExitCode, Mode, Note, RunSummary
+from importer.models import Destination, ExitCode, Mode, Note, RunSummary
 from importer.reports.files import Written
 from importer.reports.next_steps import NextStep
 from importer.reports.tally import ReasonGroup

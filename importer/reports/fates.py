@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from importer.model import Chunk, Issue, Outcome, Status
+from importer.models import Chunk, Issue, Outcome, Status
 
 UNSETTLED = -1
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from importer.errors import ReportError
-from importer.model import Note
+from importer.models import Note
 from importer.reports.plan import REPORT_FILES
 
 SECOND_NAMES = 9

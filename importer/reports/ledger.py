@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from importer.errors import ConservationError
-from importer.model import Chunk, Outcome
+from importer.models import Chunk, Outcome
 from importer.reports.fates import UNSETTLED, Fate, RowIssues, SettledChunk
 
 

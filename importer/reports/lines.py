@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer import columns
-from importer.model import Status
+from importer import arrow
+from importer.models import Status
 from importer.reports.fates import SettledChunk
 from importer.reports.plan import Plan
 from importer.reports.sentences import row_sentence
@@ -127,8 +127,8 @@ class Scribe:
         read = chunk.chunk
         known = set(read.frame.columns)
         lacking = 0 if self._columns.keys() <= known else len(read.frame)
-        empty = pa.repeat(pa.scalar("", columns.TEXT), lacking)
-        return tuple(columns.text(read, name) if name in known else empty for name in self._columns)
+        empty = pa.repeat(pa.scalar("", arrow.TEXT), lacking)
+        return tuple(arrow.text(read, name) if name in known else empty for name in self._columns)
 
     def _messages(self, chunk: SettledChunk, fate: np.ndarray | None) -> Spread:
         """What the outcome says; for invalid rows of which it says nothing, the sentences of their errors."""
@@ -161,13 +161,13 @@ class Scribe:
 
 
 def _constant(text: str) -> Spread:
-    return Spread(columns.array([text]), None)
+    return Spread(arrow.array([text]), None)
 
 
 def _spread(texts: list[str], numbers: np.ndarray | None) -> Spread:
     if numbers is not None and len(set(texts)) == 1:
         return _constant(texts[0])
-    return Spread(columns.array(texts), numbers)
+    return Spread(arrow.array(texts), numbers)
 
 
 def _issues(chunk: SettledChunk, kinds: tuple[Kind, ...]) -> Spread:
@@ -176,9 +176,9 @@ def _issues(chunk: SettledChunk, kinds: tuple[Kind, ...]) -> Spread:
     if not len(found.rows):
         return _constant("")
     first = np.flatnonzero(np.append(True, found.rows[1:] != found.rows[:-1]))
-    words = columns.array([f"{kind.code}:{kind.column}" for kind in kinds]).take(pa.array(found.kinds))
+    words = arrow.array([f"{kind.code}:{kind.column}" for kind in kinds]).take(pa.array(found.kinds))
     lists = pa.LargeListArray.from_arrays(pa.array(np.append(first, len(found.rows)), pa.int64()), words)
-    texts = pc.binary_join(lists, pa.scalar("; ", columns.TEXT)).dictionary_encode()
+    texts = pc.binary_join(lists, pa.scalar("; ", arrow.TEXT)).dictionary_encode()
     numbers = np.zeros(len(chunk.fate), dtype=np.int32)
     numbers[np.searchsorted(chunk.rows, found.rows[first])] = texts.indices.to_numpy() + 1
-    return Spread(pa.concat_arrays([columns.array([""]), texts.dictionary.cast(columns.TEXT)]), numbers)
+    return Spread(pa.concat_arrays([arrow.array([""]), texts.dictionary.cast(arrow.TEXT)]), numbers)

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from importer.model import ExitCode, RunSummary, Status
+from importer.models import ExitCode, RunSummary, Status
 from importer.reports.files import Written
 from importer.reports.plan import REJECTS_CSV, REJECTS_XLSX, WORKBOOK_ROWS
 from importer.reports.wording import word

@@ -12,7 +12,7 @@ from functools import cache, partial
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from importer import messages
-from importer.model import Issue, IssueGroup, Severity, Status
+from importer.models import Issue, IssueGroup, Severity, Status
 from importer.reports import plots, wording
 from importer.reports.corrections import likely
 from importer.reports.facts import Facts

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from importer.model import Status
+from importer.models import Status
 from importer.reports.timeline import Step
 
 SMALLEST_ARC = 0.9

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from importer.errors import ReportError
-from importer.model import Note, Status
+from importer.models import Note, Status
 from importer.reports.annotations import Annotations
 from importer.reports.csvfile import CsvReport
 from importer.reports.fates import SettledChunk

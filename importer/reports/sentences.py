@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from importer import messages
-from importer.model import Issue
+from importer.models import Issue
 from importer.reports.corrections import MOST, likely
 from importer.reports.plan import Plan
 

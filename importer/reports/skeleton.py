@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from importer import messages
-from importer.columns import column_letter
+from importer.arrow import column_letter
 from importer.reports.plan import OWN_COLUMNS, Plan
 from importer.reports.textsheet import DOUBTFUL_RGB, HEAD_RGB, WRONG_RGB, xml
 

@@ -6,7 +6,7 @@ import json
 from datetime import timedelta
 from importlib import resources
 
-from importer.model import IssueGroup, Status
+from importer.models import IssueGroup, Status
 from importer.reports.facts import Facts
 from importer.reports.plan import Plan
 from importer.reports.tally import ReasonGroup, Tally

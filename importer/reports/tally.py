@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from importer.errors import ConservationError
-from importer.model import Chunk, Issue, IssueGroup, Outcome, Severity, Status
+from importer.models import Chunk, Issue, IssueGroup, Outcome, Severity, Status
 from importer.reports.fates import RowIssues
 
 EXAMPLES = 3

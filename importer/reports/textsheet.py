@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import messages
-from importer.columns import TEXT, column_letter
+from importer.arrow import TEXT, column_letter
 from importer.reports import cells
 from importer.reports.lines import Lines
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from importer import messages
-from importer.model import Issue, Status
+from importer.models import Issue, Status
 
 
 def word(code: str, lang: str, /, **found: object) -> str:

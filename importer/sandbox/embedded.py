@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from importer.config import Connection, Secret
 from importer.errors import SettingsError, UsageError
 from importer.sandbox.application import Application, Manner, RequestRecord
 from importer.sandbox.faults import Fault, Script
@@ -22,7 +23,6 @@ from importer.sandbox.lookup import StoredCustomer, read_customers
 from importer.sandbox.rules import Credentials
 from importer.sandbox.server import Server, bound
 from importer.sandbox.store import Store
-from importer.settings import Connection, Secret
 
 HOST = "127.0.0.1"
 START_SECONDS = 10.0

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from importer.api.signing import ALGORITHMS, SIGNED, WINDOW_MS, sign
-from importer.contracts import Contract, Endpoint, Field, Kind
+from importer.contracts import Contract, Endpoint, Field, FieldKind
 
 MAX_BODY = 16 * 1024 * 1024
 MAX_INTEGER = 2**63
@@ -212,15 +212,15 @@ def _texts_fit(values: list[Any], limit: int) -> bool:
     return set(map(type, values)) == {str} and max(map(len, values)) <= limit and storable("".join(values))
 
 
-_SPECIAL = frozenset({Kind.DATE, Kind.GENDER, Kind.JSON})
+_SPECIAL = frozenset({FieldKind.DATE, FieldKind.GENDER, FieldKind.JSON})
 
 
 def _special(field: Field) -> Callable[[object], str]:
-    if field.kind is Kind.DATE:
+    if field.kind is FieldKind.DATE:
         return _date_problem
-    if field.kind is Kind.GENDER:
+    if field.kind is FieldKind.GENDER:
         return _gender_problem
-    if field.kind is Kind.JSON:
+    if field.kind is FieldKind.JSON:
         return _json_problem
     limit = field.max_length or MAX_BODY
 

@@ -7,12 +7,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from importer.contracts import Kind, load
+from importer.contracts import FieldKind, load
 
 TEXT, NUMBER, CHOICE, CHOICES, DATE, DATE_TIME, TAGS = range(1, 8)
 """`field_type` of customers/fields."""
 
-_PRESET_TYPES: Mapping[Kind, int] = {Kind.DATE: DATE, Kind.GENDER: CHOICE, Kind.TAGS: TAGS}
+_PRESET_TYPES: Mapping[FieldKind, int] = {
+    FieldKind.DATE: DATE,
+    FieldKind.GENDER: CHOICE,
+    FieldKind.TAGS: TAGS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ def tenant_fields(tenant_id: int, preset: bool | None = None) -> list[Mapping[st
     """The `data` of customers/fields: the documented preset fields, then the tenant's own; or one kind."""
     rows: list[Mapping[str, object]] = []
     for field in load("plat").fields:
-        if field.documented and field.kind is not Kind.JSON:
+        if field.documented and field.kind is not FieldKind.JSON:
             kind = _PRESET_TYPES.get(field.kind, TEXT)
             info = [{"id": "1", "name": "male"}, {"id": "0", "name": "female"}] if kind == CHOICE else None
             own = OwnField(field.name, _label(field.help["zh"]), _label(field.help["en"]), kind, info)

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from importer.contracts import NAMES, Contract, Kind, load
+from importer.contracts import NAMES, Contract, FieldKind, load
 
 VERSION = 1
 APPLICATION_ID = 0x4E584C53
 
 
-def _fields() -> Mapping[str, Kind]:
+def _fields() -> Mapping[str, FieldKind]:
     """All fields of all contracts, in order."""
     return {field.name: field.kind for name in NAMES for field in load(name).fields}
 
@@ -59,7 +59,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 def contact_fields(contract: Contract) -> tuple[tuple[str, bool], ...]:
     """The fields that identify a customer, and whether each is an e-mail."""
-    return tuple((name, contract.field(name).kind is Kind.EMAIL) for name in contract.contact_fields)
+    return tuple((name, contract.field(name).kind is FieldKind.EMAIL) for name in contract.contact_fields)
 
 
 def contact_key(app: int, text: str, email: bool) -> str:

@@ -14,12 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests_support import use
 
+from importer import contracts
 from importer.cli import invoke as run
+from importer.config import Secret
 from importer.contracts import Endpoint
 from importer.sandbox import Sandbox
-from importer.settings import Secret
+from tests.tests_support import use
 
 
 @pytest.fixture
@@ -216,14 +217,13 @@ def test_doctor_with_an_address_that_cannot_be_used(
 def test_doctor_looks_at_both_hosts_of_the_api(
     box: Sandbox, capsys: Out, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from importer.cli import doctor
 
     there = Endpoint("GET", box.base_url, "/saas/cdp/openapi/customers/fields", "2", "mt")
-    sea = doctor.contracts.load("sea")
+    sea = contracts.load("sea")
     away = replace(sea, endpoint=replace(sea.endpoint, base_url="http://127.0.0.1:1"))
     monkeypatch.delenv("NXLINK_BASE_URL")
-    monkeypatch.setattr(doctor.contracts, "endpoints", lambda: {"fields": there})
-    monkeypatch.setattr(doctor.contracts, "load", lambda name: away)
+    monkeypatch.setattr(contracts, "endpoints", lambda: {"fields": there})
+    monkeypatch.setattr(contracts, "load", lambda name: away)
     assert run(["doctor", "--json"]) == 5
     hosts = [check for check in json.loads(capsys.readouterr().out)["checks"] if check["name"] == "host"]
     assert [check["state"] for check in hosts] == ["ok", "bad"]

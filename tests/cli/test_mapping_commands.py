@@ -9,7 +9,7 @@ import openpyxl
 import pytest
 
 from importer import cli, mapping
-from importer.model import ExitCode
+from importer.models import ExitCode
 
 ROWS = """Nombre,Apellidos,Móvil,Nacimiento,Empresa
 Ana,Pérez,+34 612 345 678,25/12/1990,X

@@ -13,8 +13,8 @@ import click
 import pytest
 
 from importer import cli, mapping
+from importer.config import VARIABLES, load_config
 from importer.jobs.job import load
-from importer.settings import VARIABLES, load_file
 from tests.tests_support import ROOT
 
 sys.path.insert(0, str(ROOT))
@@ -81,15 +81,15 @@ def test_the_settings_sample_is_valid(tmp_path: Path) -> None:
     (sample,) = [block for block in blocks("toml") if block.startswith("[profile.default]")]
     file = tmp_path / "importer.toml"
     file.write_text(sample, "utf-8")
-    assert load_file(file).profile("indonesia").contract == "plat"
-    assert load_file(file).profile(None).tenant_id == "144"
+    assert load_config(file).profile("indonesia").contract == "plat"
+    assert load_config(file).profile(None).tenant_id == "144"
 
 
 def test_the_job_sample_is_valid(tmp_path: Path) -> None:
     (sample,) = [block for block in blocks("toml") if block.startswith("[job.")]
     file = tmp_path / "importer.toml"
     file.write_text(sample + "[profile.production]\n", "utf-8")
-    assert load(load_file(file), "nightly").name == "nightly"
+    assert load(load_config(file), "nightly").name == "nightly"
 
 
 def test_the_mapping_sample_is_valid() -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from tests_support import Command, results
 
+from importer.config import Connection
 from importer.sandbox import Sandbox
-from importer.settings import Connection
+from tests.tests_support import Command, results
 
 HEADER = "First Name,Last Name,SMS Phone,Address,Email\n"
 DAMAGED = {

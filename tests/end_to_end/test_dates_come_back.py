@@ -6,10 +6,10 @@ import csv
 from pathlib import Path
 
 import pytest
-from tests_support import Command, results
 
+from importer.config import Connection
 from importer.sandbox import Sandbox
-from importer.settings import Connection
+from tests.tests_support import Command, results
 
 ROWS = """First Name,Last Name,Email,Birthday
 Ann,Lee,ann@example.com,25/12/1990

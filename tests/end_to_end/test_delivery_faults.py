@@ -14,14 +14,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from importer import columns, contracts
+from importer import arrow, contracts
 from importer.api.client import Client
 from importer.api.transport import Timeouts
-from importer.batching import Batcher, Envelope
-from importer.customers import encode
+from importer.batching import Batcher, BodyTemplate, encode
 from importer.delivery import Delivery, Policy
 from importer.journal import Journal, RunRecord
-from importer.model import MappedChunk, Mode, Outcome, Status
+from importer.models import MappedChunk, Mode, Outcome, Status
 from importer.pipeline.replay import Replay
 from importer.pipeline.sending import BatchCreate
 from importer.sandbox import Sandbox
@@ -90,7 +89,7 @@ def customers():
         "address": [f"street {n}" if n % 2 else None for n in number],
         "remark": ["bad row" if n + 2 in BAD else None for n in number],
     }
-    frame = columns.frame({name: columns.array(values) for name, values in given.items()}, number + 2)
+    frame = arrow.frame({name: arrow.array(values) for name, values in given.items()}, number + 2)
     return encode(MappedChunk("", frame, {}), contracts.load("sea"))
 
 
@@ -109,7 +108,7 @@ class Bench:
         record = RunRecord("run", "a", "/a", "hash", 1, self.mode, "sea", "", "m", "d", None)
         run = self.journal.reopen("run") if self._begun else self.journal.start(record)
         self._begun = True
-        envelope = Envelope(self.mode, connection.tenant_id, connection.app_key)
+        envelope = BodyTemplate(self.mode, connection.tenant_id, connection.app_key)
         replay = Replay(run.known())
         told: list[Outcome] = list(replay.final("", np.arange(2, ROWS + 2)))
         stuck, left = replay.open(customers())

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from importer import RunOptions, Status, import_file
+from importer.config import Connection
 from importer.delivery import Policy
+from importer.options import Duplicates
 from importer.sandbox import Sandbox
-from importer.settings import Connection, Duplicates
 from tests.tests_support import results
 
 HEADER = ["first_name", "last_name", "sms_phone", "email", "address", "birthday", "gender", "customize_field"]

@@ -12,10 +12,10 @@ import openpyxl
 import pytest
 from openpyxl.styles import PatternFill
 from openpyxl.worksheet.worksheet import Worksheet
-from tests_support import Command, results, summary
 
+from importer.config import Connection
 from importer.sandbox import Sandbox
-from importer.settings import Connection
+from tests.tests_support import Command, results, summary
 
 OFFICE = shutil.which("soffice")
 HEADER = ["First Name", "Last Name", "WhatsApp", "Email", "Birthday", "Address", "Remark"]

@@ -11,11 +11,11 @@ import openpyxl
 import pytest
 
 from importer import ImporterError, RunOptions, Status, import_file, validate_file
+from importer.config import Connection
 from importer.delivery import Policy
-from importer.model import Mode
+from importer.models import Mode
 from importer.sandbox import Sandbox
 from importer.sandbox.faults import Fault, FaultKind
-from importer.settings import Connection
 from tests.tests_support import Command, results, summary, use
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from tests_support import Command, results
 
+from importer.config import Connection
 from importer.contracts import load
 from importer.mapping import template
-from importer.model import ExitCode
+from importer.models import ExitCode
 from importer.sandbox import Sandbox
-from importer.settings import Connection
+from tests.tests_support import Command, results
 
 NAMES = '[fields.first_name]\nfrom = "F"\n[fields.last_name]\nfrom = "L"\n'
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from importer import import_file
-from importer.model import ExitCode, Status
+from importer.config import Connection
+from importer.models import ExitCode, Status
 from importer.sandbox import Sandbox
-from importer.settings import Connection
 from tests.exports import EXPORTS, Export
 
 

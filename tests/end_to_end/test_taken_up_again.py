@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests_support import Command, results, summary, use
 
 from importer.delivery import Policy
 from importer.sandbox import Sandbox
+from tests.tests_support import Command, results, summary, use
 
 HEADER = ["first_name", "last_name", "sms_phone"]
 

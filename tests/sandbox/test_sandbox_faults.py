@@ -13,13 +13,13 @@ import pytest
 
 from importer.api.client import Client
 from importer.api.transport import Timeouts
+from importer.config import Secret
 from importer.contracts import load
 from importer.errors import UsageError
-from importer.model import Action, Verdict
+from importer.models import Action, Verdict
 from importer.sandbox import Sandbox
 from importer.sandbox.faults import Fault, Script, parse_line
 from importer.sandbox.faults import load as load_faults
-from importer.settings import Secret
 
 BATCH = load("sea").endpoint
 QUICK = Timeouts(connect=5.0, read=0.3)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from importer import messages
 from importer.api.answers import RULES, Answer, explain, judge, judge_fault, read, rule_for
-from importer.model import Action, Verdict
+from importer.models import Action, Verdict
 
 NOW = 1_700_000_000.0
 

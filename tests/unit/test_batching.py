@@ -8,9 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.batching import Batcher, Envelope
-from importer.customers import Customers
-from importer.model import Mode
+from importer.batching import Batcher, BodyTemplate, Customers
+from importer.models import Mode
 
 
 @given(st.lists(st.integers(0, 350), max_size=8), st.integers(1, 100))
@@ -40,11 +39,11 @@ def test_a_batch_never_spans_two_sheets() -> None:
 
 
 def test_the_body_is_the_documented_envelope() -> None:
-    body = Envelope(Mode.KEEP, "144", '46oKF="s').body([b'{"first_name":"a"}', b'{"first_name":"b"}'])
+    body = BodyTemplate(Mode.KEEP, "144", '46oKF="s').body([b'{"first_name":"a"}', b'{"first_name":"b"}'])
     assert json.loads(body) == {
         "type": 2,
         "tenant_id": 144,
         "app_key": '46oKF="s',
         "customers": [{"first_name": "a"}, {"first_name": "b"}],
     }
-    assert json.loads(Envelope(Mode.UPDATE, "1", "k", True).body([]))["strict_binding"] is True
+    assert json.loads(BodyTemplate(Mode.UPDATE, "1", "k", True).body([]))["strict_binding"] is True

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.customers import Customers
+from importer.batching import Customers
+from importer.options import Duplicates
 from importer.pipeline.claims import Claims
-from importer.settings import Duplicates
 
 
 def once(keys: tuple[int, ...]) -> tuple[int, ...]:

@@ -11,13 +11,13 @@ from dataclasses import replace
 
 import pytest
 
-from importer.api.client import USER_AGENT, Client, check_base_url
+from importer.api.client import USER_AGENT, Client
 from importer.api.signing import sign
 from importer.api.transport import Timeouts
+from importer.config import Connection, Secret, check_base_url
 from importer.contracts import Endpoint, endpoints, load
 from importer.errors import RefusedError, SettingsError, UnreachableError
-from importer.model import Action
-from importer.settings import Connection, Secret
+from importer.models import Action
 
 BATCH = load("sea").endpoint
 QUICK = Timeouts(connect=2.0, read=0.4)

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from importer.api.client import Client
+from importer.config import Connection, Secret
 from importer.contracts import load
-from importer.model import Action
-from importer.settings import Connection, Secret
+from importer.models import Action
 
 pytestmark = pytest.mark.skipif(
     shutil.which("openssl") is None, reason="no openssl to make certificates with"

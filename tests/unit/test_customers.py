@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer import columns, contracts
-from importer.customers import ContactSets, encode
-from importer.model import MappedChunk
+from importer import arrow, contracts
+from importer.batching import ContactSets, encode
+from importer.models import MappedChunk
 
 SEA = contracts.load("sea")
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
@@ -28,8 +28,8 @@ rows = st.lists(
 @given(rows)
 def test_encoded_rows_are_what_json_reads_back(rows: list[dict[str, str]]) -> None:
     names = [field for field in SEA.names if any(field in row for row in rows)]
-    frame = columns.frame(
-        {name: columns.array([row.get(name) for row in rows]) for name in names}, np.arange(2, 2 + len(rows))
+    frame = arrow.frame(
+        {name: arrow.array([row.get(name) for row in rows]) for name in names}, np.arange(2, 2 + len(rows))
     )
     encoded = encode(MappedChunk("", frame, {}), SEA).encoded
     expected = [{k: int(v) if k == "gender" else v for k, v in row.items()} for row in rows]
@@ -37,11 +37,11 @@ def test_encoded_rows_are_what_json_reads_back(rows: list[dict[str, str]]) -> No
 
 
 def test_json_is_utf8_without_escapes_and_in_the_contracts_order() -> None:
-    frame = columns.frame(
+    frame = arrow.frame(
         {
-            "last_name": columns.array(["三"]),
-            "first_name": columns.array(["张"]),
-            "gender": columns.array(["1"]),
+            "last_name": arrow.array(["三"]),
+            "first_name": arrow.array(["张"]),
+            "gender": arrow.array(["1"]),
         },
         np.array([2]),
     )
@@ -51,18 +51,18 @@ def test_json_is_utf8_without_escapes_and_in_the_contracts_order() -> None:
 
 
 def test_a_row_without_the_first_field_is_refused() -> None:
-    frame = columns.frame({"first_name": columns.array([None])}, np.array([2]))
+    frame = arrow.frame({"first_name": arrow.array([None])}, np.array([2]))
     with pytest.raises(ValueError, match="first_name"):
         encode(MappedChunk("", frame, {}), SEA)
 
 
 def test_the_same_contact_has_the_same_fingerprint_whatever_kind_of_phone_it_is() -> None:
-    frame = columns.frame(
+    frame = arrow.frame(
         {
-            "first_name": columns.array(["a", "b", "c"]),
-            "sms_phone": columns.array(["861380", None, ""]),
-            "whats_app_phone": columns.array([None, "861380", None]),
-            "email": columns.array(["A@x.org", "a@X.org", None]),
+            "first_name": arrow.array(["a", "b", "c"]),
+            "sms_phone": arrow.array(["861380", None, ""]),
+            "whats_app_phone": arrow.array([None, "861380", None]),
+            "email": arrow.array(["A@x.org", "a@X.org", None]),
         },
         np.array([2, 3, 4]),
     )
@@ -87,11 +87,11 @@ def test_two_phones_have_the_same_fingerprint_only_if_they_are_the_same_text(
     """Whatever else stands in their column, and in whichever chunk they come."""
     keys: dict[str, set[int]] = {}
     for part in (pairs[:cut], pairs[cut:]):
-        frame = columns.frame(
+        frame = arrow.frame(
             {
-                "first_name": columns.array(["a"] * len(part)),
-                "sms_phone": columns.array([sms for sms, _ in part]),
-                "whats_app_phone": columns.array([other for _, other in part]),
+                "first_name": arrow.array(["a"] * len(part)),
+                "sms_phone": arrow.array([sms for sms, _ in part]),
+                "whats_app_phone": arrow.array([other for _, other in part]),
             },
             np.arange(len(part)),
         )
@@ -108,11 +108,11 @@ def test_two_phones_have_the_same_fingerprint_only_if_they_are_the_same_text(
 
 
 def test_a_phone_written_as_an_e_mail_is_the_same_contact() -> None:
-    frame = columns.frame(
+    frame = arrow.frame(
         {
-            "first_name": columns.array(["a", "b"]),
-            "sms_phone": columns.array(["8613800000001", None]),
-            "email": columns.array([None, "8613800000001"]),
+            "first_name": arrow.array(["a", "b"]),
+            "sms_phone": arrow.array(["8613800000001", None]),
+            "email": arrow.array([None, "8613800000001"]),
         },
         np.array([2, 3]),
     )

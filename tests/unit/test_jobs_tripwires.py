@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from importer.jobs.job import Tripwires
 from importer.jobs.tripwires import judge
 from importer.journal.jobs import FileFate, FileRecord
-from importer.model import Status
+from importer.models import Status
 from importer.pipeline.examine import Examined
 
 HEADER = ("a", "b")

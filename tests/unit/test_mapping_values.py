@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer import columns, mapping
-from importer.mapping import dates, phones, tags, texts
-from importer.mapping.texts import BLANKS
+from importer import arrow, mapping
+from importer.arrow import BLANKS
+from importer.mapping import dates, phones, tags
 from importer.messages import LANGUAGES, sentence
-from importer.model import Chunk
+from importer.models import Chunk
 from importer.reports.sentences import said
 from tests.mapping_support import SEA, chunk, mapped, plain, values
 
@@ -65,34 +65,34 @@ def test_a_phone_column_is_cleaned_row_by_row() -> None:
 
 @given(st.lists(phone_like, max_size=8))
 def test_whole_columns_and_single_phones_agree(cells: list[str]) -> None:
-    column = columns.array(cells)
+    column = arrow.array(cells)
     assert phones.digits(column).to_pylist() == [phones.plain(cell) for cell in cells]
 
 
 @given(st.lists(anything, max_size=8))
 def test_cleaning_phones_twice_changes_nothing(cells: list[str]) -> None:
-    once = phones.digits(columns.array(cells))
+    once = phones.digits(arrow.array(cells))
     assert phones.digits(once).equals(once)
 
 
 @given(st.lists(st.text(st.sampled_from([*BLANKS, "a", "姓", "é", "“"]), max_size=6), max_size=8))
 def test_trimming_is_what_python_does_with_the_same_blanks(cells: list[str]) -> None:
-    assert texts.trimmed(columns.array(cells)).to_pylist() == [cell.strip(BLANKS) for cell in cells]
+    assert arrow.trimmed(arrow.array(cells)).to_pylist() == [cell.strip(BLANKS) for cell in cells]
 
 
 @given(st.lists(anything, max_size=9), st.integers(0, 5), st.integers(0, 5))
 def test_slices_of_a_column_are_columns(cells: list[str], start: int, length: int) -> None:
-    part = columns.array(cells).slice(start, length)
+    part = arrow.array(cells).slice(start, length)
     wanted = cells[start : start + length]
-    assert texts.trimmed(part).to_pylist() == [cell.strip(BLANKS) for cell in wanted]
-    assert texts.missing(part).to_pylist() == [cell or None for cell in wanted]
+    assert arrow.trimmed(part).to_pylist() == [cell.strip(BLANKS) for cell in wanted]
+    assert arrow.missing(part).to_pylist() == [cell or None for cell in wanted]
     assert phones.digits(part).to_pylist() == [phones.plain(cell) for cell in wanted]
 
 
 @given(st.lists(st.tuples(anything, anything, anything), min_size=1, max_size=6))
 def test_joined_columns_have_one_value_for_every_row(rows: list[tuple[str, str, str]]) -> None:
-    parts = [columns.array([row[place] for row in rows]) for place in range(3)]
-    assert texts.joined(parts, "-").to_pylist() == ["-".join(filter(None, row)) for row in rows]
+    parts = [arrow.array([row[place] for row in rows]) for place in range(3)]
+    assert arrow.joined(parts, "-").to_pylist() == ["-".join(filter(None, row)) for row in rows]
 
 
 def test_a_chunk_without_rows_and_one_with_other_text_columns_are_mapped_too() -> None:
@@ -307,7 +307,7 @@ def test_tags_are_separated_by_commas_of_any_script_and_by_nothing_else() -> Non
 
 @given(st.lists(anything, max_size=6))
 def test_joining_tags_twice_changes_nothing(cells: list[str]) -> None:
-    once = tags.joined(columns.array(cells))
+    once = tags.joined(arrow.array(cells))
     assert tags.joined(once).equals(once)
 
 

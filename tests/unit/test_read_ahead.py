@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from importer import columns
+from importer import arrow
 from importer.errors import InputError
-from importer.model import Chunk
+from importer.models import Chunk
 from importer.pipeline.ahead import AHEAD, read_ahead
 
 
 def chunk(number: int) -> Chunk:
-    return Chunk(str(number), columns.frame({"a": columns.array(["x"])}, np.array([2])))
+    return Chunk(str(number), arrow.frame({"a": arrow.array(["x"])}, np.array([2])))
 
 
 class Source:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from importer.errors import InputError
-from importer.model import Issue
+from importer.models import Issue
 from importer.readers import ReadOptions, open_source
 
 KNOWN = frozenset({"first_name", "last_name", "sms_phone", "remark"})

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from importer.errors import InputError
-from importer.model import Issue
+from importer.models import Issue
 from importer.readers import ReadOptions, csv_source, decoding, open_source
 from importer.readers.csv_parser import tokenize
 

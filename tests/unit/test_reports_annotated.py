@@ -15,8 +15,8 @@ from openpyxl.styles import PatternFill
 from openpyxl.worksheet.worksheet import Worksheet
 from python_calamine import CalamineWorkbook
 
-from importer import columns
-from importer.model import Chunk, ExitCode, Issue, Mode, Outcome, Severity, Status
+from importer import arrow
+from importer.models import Chunk, ExitCode, Issue, Mode, Outcome, Severity, Status
 from importer.reports import OWN_COLUMNS, Closed, Facts, Origin, Plan, Reports
 
 FACTS = Facts(
@@ -65,8 +65,8 @@ def a_report(
     directory: Path, path: Path, kind: str = "xlsx", header_row: int | None = 3, sheet: str = "People"
 ) -> Closed:
     origin = Origin(path, path.name, kind, HEADER, header_row=header_row)
-    cells = {name: columns.array([f"{place}", f"={place}"]) for place, name in enumerate(HEADER)}
-    frame = columns.frame(cells, np.array([4, 6]))
+    cells = {name: arrow.array([f"{place}", f"={place}"]) for place, name in enumerate(HEADER)}
+    frame = arrow.frame(cells, np.array([4, 6]))
     issues = [replace(issue, sheet=sheet) for issue in ISSUES]
     with Reports(Plan(directory, "run-1", origin, excel_report=True)) as reports:
         reports.add(Chunk(sheet, frame), issues)

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from python_calamine import CalamineWorkbook
 
-from importer import columns
-from importer.model import Chunk, ExitCode, Mode, Outcome, Status
+from importer import arrow
+from importer.models import Chunk, ExitCode, Mode, Outcome, Status
 from importer.reports import OWN_COLUMNS, Facts, Origin, Plan, Reports
 
 OFFICE = shutil.which("soffice")
@@ -42,9 +42,9 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """rejects.csv and rejects.xlsx, each opened and saved by LibreOffice in its own format."""
     folder = tmp_path_factory.mktemp("rejects")
     plan = Plan(folder, "run-1", Origin(Path("in.csv"), "in.csv", "csv", HEADER))
-    cells = {name: columns.array([line[place] for line in LINES]) for place, name in enumerate(HEADER)}
+    cells = {name: arrow.array([line[place] for line in LINES]) for place, name in enumerate(HEADER)}
     with Reports(plan) as reports:
-        reports.add(Chunk("", columns.frame(cells, np.arange(2, 2 + len(LINES)))), ())
+        reports.add(Chunk("", arrow.frame(cells, np.arange(2, 2 + len(LINES)))), ())
         outcome = Outcome("", tuple(range(2, 2 + len(LINES))), Status.FAILED, 1, 8, "9001", "-1 system")
         reports.settle(outcome)
         reports.close(FACTS)

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer import columns
-from importer.model import Chunk, ExitCode, Issue, Mode, Outcome, Severity, Status
+from importer import arrow
+from importer.models import Chunk, ExitCode, Issue, Mode, Outcome, Severity, Status
 from importer.reports import Facts, Origin, Plan, Reports, Timeline, plots
 from importer.reports.timeline import STEPS
 
@@ -56,9 +56,9 @@ def a_page(
     lang: str = "en",
 ) -> str:
     origin = Origin(Path("in.csv"), f"{EVIL}.csv", "csv", tuple(header))
-    cells = {name: columns.array(["x"] * rows) for name in header}
+    cells = {name: arrow.array(["x"] * rows) for name in header}
     with Reports(Plan(directory, "run-1", origin, lang)) as reports:
-        reports.add(Chunk(EVIL, columns.frame(cells, np.arange(2, 2 + rows))), issues)
+        reports.add(Chunk(EVIL, arrow.frame(cells, np.arange(2, 2 + rows))), issues)
         reports.settle(Outcome(EVIL, (2, 3), Status.REJECTED, 1, 1, EVIL, EVIL, EVIL))
         reports.settle(Outcome(EVIL, tuple(range(4, 2 + rows)), Status.IMPORTED, 1, 1))
         reports.close(FACTS)
@@ -124,10 +124,10 @@ def test_the_first_hundred_rows_of_a_kind_are_shown(tmp_path: Path) -> None:
 
 def test_cells_are_masked_where_that_is_wished(tmp_path: Path) -> None:
     origin = Origin(Path("in.csv"), "in.csv", "csv", HEADER)
-    cells = {name: columns.array(["x"]) for name in HEADER}
+    cells = {name: arrow.array(["x"]) for name in HEADER}
     with Reports(Plan(tmp_path, "run-1", origin, mask=True)) as reports:
         issue = replace(bad_date(2, "Name", "13/13/1990"), suggestion="1990-12-13")
-        reports.add(Chunk("", columns.frame(cells, np.array([2]))), [issue])
+        reports.add(Chunk("", arrow.frame(cells, np.array([2]))), [issue])
         reports.settle(Outcome("", (2,), Status.INVALID))
         reports.close(FACTS)
     for name in ("report.html", "results.csv"):
@@ -138,11 +138,11 @@ def test_cells_are_masked_where_that_is_wished(tmp_path: Path) -> None:
 
 def test_the_readings_of_a_masked_date_are_masked_too(tmp_path: Path) -> None:
     origin = Origin(Path("in.csv"), "in.csv", "csv", HEADER)
-    cells = {name: columns.array(["x"]) for name in HEADER}
+    cells = {name: arrow.array(["x"]) for name in HEADER}
     with Reports(Plan(tmp_path, "run-1", origin, mask=True)) as reports:
         issue = Issue("ambiguous-date", Severity.ERROR, 2, column="Name", found="05/06/1987")
         issue = replace(issue, expected="1987-06-05 / 1987-05-06")
-        reports.add(Chunk("", columns.frame(cells, np.array([2]))), [issue])
+        reports.add(Chunk("", arrow.frame(cells, np.array([2]))), [issue])
         reports.settle(Outcome("", (2,), Status.INVALID))
         reports.close(FACTS)
     for name in ("report.html", "results.csv", "rejects.csv"):

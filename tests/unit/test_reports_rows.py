@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from openpyxl import load_workbook
 from python_calamine import CalamineWorkbook
 
-from importer import columns
+from importer import arrow
 from importer.errors import ConservationError, ReportError
-from importer.model import Chunk, ExitCode, Issue, Mode, Outcome, Severity, Status
+from importer.models import Chunk, ExitCode, Issue, Mode, Outcome, Severity, Status
 from importer.reports import OWN_COLUMNS, Closed, Facts, Origin, Plan, Reports
 from importer.reports.again import is_own, original_header, restore
 from importer.reports.cells import escape, escaped, quote, quoted, unescaped
@@ -65,8 +65,8 @@ def a_plan(directory: Path, header: Sequence[str] = HEADER, lang: str = "en") ->
 def a_chunk(
     first: int, lines: Sequence[Sequence[str]], header: Sequence[str] = HEADER, sheet: str = ""
 ) -> Chunk:
-    cells = {name: columns.array([line[place] for line in lines]) for place, name in enumerate(header)}
-    return Chunk(sheet, columns.frame(cells, np.arange(first, first + len(lines))))
+    cells = {name: arrow.array([line[place] for line in lines]) for place, name in enumerate(header)}
+    return Chunk(sheet, arrow.frame(cells, np.arange(first, first + len(lines))))
 
 
 def too_long(row: int, column: str, field: str) -> Issue:
@@ -308,7 +308,7 @@ def test_only_a_run_column_makes_a_file_one_of_ours() -> None:
 
 @given(cells=st.lists(CELL, max_size=8), start=st.integers(0, 3))
 def test_a_column_is_dressed_for_csv_cell_by_cell_wherever_it_was_cut(cells: list[str], start: int) -> None:
-    column = columns.array(["'cut, off", *cells])[start:]
+    column = arrow.array(["'cut, off", *cells])[start:]
     left = ["'cut, off", *cells][start:]
     dressed = quoted(escaped(column))
     assert dressed.to_pylist() == [quote(escape(cell)) for cell in left]

@@ -12,7 +12,7 @@ from openpyxl import Workbook, load_workbook
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
-from importer.columns import column_letter
+from importer.arrow import column_letter
 from importer.reports.plan import OWN_COLUMNS, Origin, Plan
 from importer.reports.skeleton import SHEET_PART, skeleton
 from importer.reports.styling import register_looks, stored

@@ -14,11 +14,11 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from importer import columns
+from importer import arrow
 from importer.cli.progress import Bar, Gauge, JsonLines, Lines, gauge
 from importer.cli.summary import destination_line, issue_line, show
 from importer.errors import ReportError
-from importer.model import (
+from importer.models import (
     Chunk,
     Destination,
     ExitCode,
@@ -209,7 +209,7 @@ def test_the_next_steps_lead_to_the_same_sandbox(place: list[str]) -> None:
 
 def a_tally(rows: int) -> Tally:
     tally = Tally(("a",))
-    frame = columns.frame({"a": columns.array(["x"] * rows)}, np.arange(2, 2 + rows))
+    frame = arrow.frame({"a": arrow.array(["x"] * rows)}, np.arange(2, 2 + rows))
     tally.add(Chunk("", frame), ())
     tally.count(Outcome("", tuple(range(2, 52)), Status.IMPORTED))
     return tally

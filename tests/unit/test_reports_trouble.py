@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from importer import columns
+from importer import arrow
 from importer.errors import ReportError
-from importer.model import Chunk, ExitCode, Mode, Outcome, Status
+from importer.models import Chunk, ExitCode, Mode, Outcome, Status
 from importer.reports import Closed, Facts, Origin, Plan, Reports
 from importer.reports.files import own_files
 
@@ -46,8 +46,8 @@ def a_run(directory: Path, status: Status) -> Closed:
     plan = Plan(directory, "run-1", Origin(Path("in.csv"), "in.csv", "csv", ("Name",)), excel_report=True)
     with Reports(plan) as reports:
         for first in range(2, 2 + ROWS, 1000):
-            cells = {"Name": columns.array([f"{number:090d}" for number in range(1000)])}
-            reports.add(Chunk("", columns.frame(cells, np.arange(first, first + 1000))), ())
+            cells = {"Name": arrow.array([f"{number:090d}" for number in range(1000)])}
+            reports.add(Chunk("", arrow.frame(cells, np.arange(first, first + 1000))), ())
             reports.settle(Outcome("", tuple(range(first, first + 1000)), status))
         return reports.close(FACTS)
 
@@ -76,8 +76,8 @@ def test_a_full_disk_costs_the_report_that_does_not_fit_and_no_other(tmp_path: P
 def test_a_disk_without_any_room_still_ends_the_run_in_order(tmp_path: Path) -> None:
     plan = Plan(tmp_path, "run-1", Origin(Path("in.csv"), "in.csv", "csv", ("Name",)), excel_report=True)
     with Reports(plan) as reports, full_disk(1):
-        cells = {"Name": columns.array(["x" * 1000] * ROWS)}
-        reports.add(Chunk("", columns.frame(cells, np.arange(2, 2 + ROWS))), ())
+        cells = {"Name": arrow.array(["x" * 1000] * ROWS)}
+        reports.add(Chunk("", arrow.frame(cells, np.arange(2, 2 + ROWS))), ())
         reports.settle(Outcome("", tuple(range(2, 2 + ROWS)), Status.FAILED))
         closed = reports.close(FACTS)
     assert len(closed.failures) == 6

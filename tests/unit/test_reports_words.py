@@ -10,7 +10,7 @@ import pytest
 
 import importer
 from importer import messages
-from importer.model import Issue, Severity, Status
+from importer.models import Issue, Severity, Status
 from importer.reports import OWN_COLUMNS, Origin, Plan
 from importer.reports.corrections import likely
 from importer.reports.plan import REPORT_FILES

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from importer.config import ConfigFile, Connection, Profile, Secret, load_config, require, resolve
 from importer.errors import SettingsError
-from importer.model import Mode
-from importer.settings import Connection, Profile, Secret, SettingsFile, load_file, require, resolve
+from importer.models import Mode
 
 COMPLETE = {
     "NXLINK_ACCESS_KEY": "key",
@@ -23,9 +23,9 @@ COMPLETE = {
 }
 
 
-def written(folder: Path, text: str) -> SettingsFile:
+def written(folder: Path, text: str) -> ConfigFile:
     (folder / "importer.toml").write_text(text, "utf-8")
-    return load_file(folder / "importer.toml")
+    return load_config(folder / "importer.toml")
 
 
 def test_a_secret_never_shows_itself() -> None:
@@ -96,7 +96,7 @@ def test_a_profile_carries_defaults(tmp_path: Path) -> None:
 
 def test_a_settings_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     (tmp_path / "importer.toml").write_bytes(b"\xef\xbb\xbf[profile.default]\ntenant_id = 7\n")
-    assert load_file(tmp_path / "importer.toml").profile(None).tenant_id == "7"
+    assert load_config(tmp_path / "importer.toml").profile(None).tenant_id == "7"
 
 
 def test_an_env_file_is_read_if_nobody_else_can(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer import columns
-from importer.shapes import Shapes, table
+from importer import arrow
+from importer.arrow import TextColumn, byte_table
 
 EMAIL = re.compile(r"[^@ \t\n\f\r,;]+@[^@ \t\n\f\r,;]+\.[^@ \t\n\f\r,;.]+")
 cells = st.one_of(
@@ -24,9 +24,9 @@ cells = st.one_of(
 texts = st.lists(cells, max_size=12)
 
 
-def shapes(values: list[str | None]) -> Shapes:
+def shapes(values: list[str | None]) -> TextColumn:
     """A column that is a piece of a longer one, as those of chunks are."""
-    return Shapes(columns.array(["before", *values, "after@x.org"]).slice(1, len(values)))
+    return TextColumn(arrow.array(["before", *values, "after@x.org"]).slice(1, len(values)))
 
 
 def is_day(text: str) -> bool:
@@ -52,7 +52,7 @@ def test_filled_and_odd_texts_are_found(values: list[str | None]) -> None:
     assert found.longer_than(8).tolist() == [
         p for p, text in enumerate(values) if len((text or "").encode()) > 8
     ]
-    assert found.with_bytes(table(b"1")).tolist() == [
+    assert found.with_bytes(byte_table(b"1")).tolist() == [
         p for p, text in enumerate(values) if "1" in (text or "")
     ]
 
@@ -64,10 +64,10 @@ def test_only_days_of_the_calendar_pass(values: list[str | None]) -> None:
 
 
 def test_a_missing_value_is_never_odd_whatever_lies_beneath_it() -> None:
-    column = columns.array(["x", "12345"])
+    column = arrow.array(["x", "12345"])
     _, offsets, data = column.buffers()
-    masked = pa.Array.from_buffers(columns.TEXT, 2, [pa.py_buffer(b"\x02"), offsets, data])
-    found = Shapes(masked)
+    masked = pa.Array.from_buffers(arrow.TEXT, 2, [pa.py_buffer(b"\x02"), offsets, data])
+    found = TextColumn(masked)
     assert masked.to_pylist() == [None, "12345"]
     assert not found.unlike_digits(5, 15).size
-    assert not found.with_bytes(table(b"x")).size
+    assert not found.with_bytes(byte_table(b"x")).size

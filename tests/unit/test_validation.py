@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from importer import columns, contracts
-from importer.model import Issue, MappedChunk
+from importer import arrow, contracts
+from importer.models import Issue, MappedChunk
 from importer.validation import validate
 
 
@@ -15,7 +15,7 @@ def issues(contract: str = "sea", **cells: str | None) -> list[Issue]:
     fine = {"first_name": "Ana", "last_name": "Li", "full_name": "Ana Li", "sms_phone": "8613800138000"}
     found = contracts.load(contract)
     row = {name: value for name, value in (fine | cells).items() if name in found.names}
-    frame = columns.frame({name: columns.array([value]) for name, value in row.items()}, np.array([7]))
+    frame = arrow.frame({name: arrow.array([value]) for name, value in row.items()}, np.array([7]))
     mapped = MappedChunk("S", frame, {name: name.title() for name in row})
     return list(validate(mapped, found))
 
@@ -35,7 +35,7 @@ def test_at_the_limit_passes_and_one_over_fails(contract: str) -> None:
         if field.max_length is None:
             continue
         character = "1" if field.identifier else "張"
-        if field.kind is contracts.Kind.EMAIL:
+        if field.kind is contracts.FieldKind.EMAIL:
             continue
         at_limit = codes(contract, **{field.name: character * field.max_length})
         over = codes(contract, **{field.name: character * (field.max_length + 1)})
@@ -62,7 +62,7 @@ def test_required_fields(name: str, value: str | None) -> None:
 
 
 def test_a_required_field_that_no_column_feeds_is_missing_in_every_row() -> None:
-    frame = columns.frame({"first_name": columns.array(["a", "b"])}, np.array([2, 3]))
+    frame = arrow.frame({"first_name": arrow.array(["a", "b"])}, np.array([2, 3]))
     found = validate(MappedChunk("", frame, {}), contracts.load("sea"))
     assert [(issue.code, issue.row, issue.field) for issue in found if issue.code == "required"] == [
         ("required", 2, "last_name"),

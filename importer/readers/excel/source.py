@@ -15,9 +15,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.columns import TEXT, column_letter
+from importer.arrow import TEXT, column_letter
 from importer.errors import InputError
-from importer.model import Chunk, Issue, Note, Severity
+from importer.models import Chunk, Issue, Note, Severity
 from importer.readers.base import (
     ALL_SHEETS,
     NO_HEADER,

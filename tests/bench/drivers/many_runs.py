@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from importer import RunOptions, validate_file
-from importer.columns import spare_memory
+from importer.arrow import spare_memory
 
 spare_memory()  # as the program does
 

@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 clock = time.process_time
 taken: dict[str, float] = {"start-up: Python and imports": 0.0}
 
-from importer import batching, columns, contracts, mapping  # noqa: E402
-from importer.model import Outcome, Status  # noqa: E402
+from importer import arrow, batching, contracts, mapping  # noqa: E402
+from importer.models import Outcome, Status  # noqa: E402
 from importer.pipeline import run as _run  # noqa: E402, F401
 from importer.pipeline.checking import Checker, Rules  # noqa: E402
 from importer.readers import ReadOptions, open_source  # noqa: E402
@@ -20,7 +20,7 @@ from importer.reports import Origin, Plan, Reports  # noqa: E402
 from importer.reports.press import Press  # noqa: E402
 from importer.validation import validate  # noqa: E402
 
-columns.spare_memory()  # as the program does
+arrow.spare_memory()  # as the program does
 Press.put = Press._print  # type: ignore[method-assign]  # here and now, not on its thread
 
 taken["start-up: Python and imports"] = clock()

@@ -11,16 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from importer.config import ConfigFile, Profile
 from importer.jobs.job import Job, load
 from importer.jobs.log import JobLog
 from importer.jobs.results import RoundReport
 from importer.jobs.round import Round
 from importer.jobs.surroundings import Surroundings
 from importer.journal import Journal
+from importer.options import RunOptions
 from importer.pipeline.run import Stopper
 from importer.pipeline.sending import Sending, sending
 from importer.sandbox import Sandbox
-from importer.settings import Profile, RunOptions, SettingsFile
 
 HEADER = "First name,Last name,WhatsApp,E-mail,Remark"
 START = datetime(2026, 1, 1, 3, 0, tzinfo=UTC)
@@ -82,7 +83,7 @@ class Bench:
         table = {"inbox": str(self.inbox), **self.table, **more}
         if "source" in table:
             del table["inbox"]
-        job = load(SettingsFile(self.root / "importer.toml", {"job": {"nightly": table}}), "nightly")
+        job = load(ConfigFile(self.root / "importer.toml", {"job": {"nightly": table}}), "nightly")
         return replace(job, options=replace(job.options, attempts=self.attempts))
 
     def journal(self) -> Journal:

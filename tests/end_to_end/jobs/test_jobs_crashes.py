@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from importer.journal.jobs import FileFate, RoundResult
-from importer.model import ExitCode, Status
-
-from .conftest import Bench, Crash, lines
+from importer.models import ExitCode, Status
+from tests.end_to_end.jobs.conftest import Bench, Crash, lines
 
 ROWS = 230
 
@@ -161,7 +160,7 @@ from importer.jobs.log import open_log
 from importer.jobs.round import Round
 from importer.jobs.surroundings import Surroundings
 from importer.journal import Journal
-from importer.settings import Profile, load_file
+from importer.config import Profile, load_config
 left = int(sys.argv[3])
 def reach(step):
     global left
@@ -170,7 +169,7 @@ def reach(step):
         print(step, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
 around = Surroundings(sleep=lambda seconds: None, reach=reach)
-job = load(load_file(Path(sys.argv[2])), "nightly")
+job = load(load_config(Path(sys.argv[2])), "nightly")
 with Journal.open() as journal:
     report = Round(job, Profile(), journal, open_log(job, around.clock), around).go()
 sys.exit(int(report.exit_code))

@@ -11,9 +11,8 @@ import pytest
 
 from importer.cli import invoke as cli
 from importer.journal.jobs import RoundResult
-from importer.model import ExitCode
-
-from .conftest import Bench, lines
+from importer.models import ExitCode
+from tests.end_to_end.jobs.conftest import Bench, lines
 
 
 @pytest.fixture

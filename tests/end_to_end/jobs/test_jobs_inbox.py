@@ -13,14 +13,13 @@ from pathlib import Path
 import pytest
 
 from importer.journal.jobs import FileFate, RoundResult
-from importer.model import ExitCode, Status
+from importer.models import ExitCode, Status
 from importer.pipeline import kept
 from importer.pipeline import plan as plans
 from importer.pipeline.retry import retry
 from importer.pipeline.run import Run
 from importer.pipeline.sending import sending
-
-from .conftest import HEADER, Bench, lines
+from tests.end_to_end.jobs.conftest import HEADER, Bench, lines
 
 
 def test_a_file_is_imported_and_lies_in_done_beside_its_reports(bench: Bench) -> None:

@@ -19,10 +19,9 @@ from importer.errors import TerminatedRun
 from importer.jobs.status import Health, status
 from importer.journal.jobs import FileFate, RoundResult
 from importer.journal.locks import holder
-from importer.model import ExitCode, Status
+from importer.models import ExitCode, Status
 from importer.pipeline.run import Stopper
-
-from .conftest import HEADER, Bench, lines
+from tests.end_to_end.jobs.conftest import HEADER, Bench, lines
 
 
 def _good_nights(bench: Bench, count: int = 3, rows: int = 10) -> None:

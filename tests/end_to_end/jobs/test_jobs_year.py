@@ -14,10 +14,9 @@ import pytest
 from importer.journal import RunState
 from importer.journal.jobs import FileFate, FileRecord, RoundResult
 from importer.journal.locks import holder
-from importer.model import Status
+from importer.models import Status
 from importer.reports.plan import REPORT_FILES
-
-from .conftest import HEADER, Bench, Crash, lines
+from tests.end_to_end.jobs.conftest import HEADER, Bench, Crash, lines
 
 USUAL = 30
 FAULTS = (

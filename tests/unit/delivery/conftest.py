@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from importer.delivery import Delivery, Event, Policy
+from importer.delivery import Delivery, DeliveryEvent, Policy
 from importer.journal import Journal, RunJournal, RunRecord
-from importer.model import Action, Batch, Destination, Mode, Outcome, Status, Verdict
+from importer.models import Action, Batch, Destination, Mode, Outcome, Status, Verdict
 
 ACCEPTED = Verdict(Action.DONE, reached=False, code="0", trace_id="t-ok", http_status=200)
 
@@ -92,7 +92,7 @@ class Result:
     outcomes: list[Outcome]
     server: FakeServer
     clock: FakeClock
-    events: list[Event]
+    events: list[DeliveryEvent]
     delivery: Delivery
     run: RunJournal
     rows: dict[int, Outcome] = field(init=False)
@@ -108,7 +108,7 @@ class Result:
     def having(self, status: Status) -> list[int]:
         return sorted(row for row, outcome in self.rows.items() if outcome.status is status)
 
-    def told(self, kind: type) -> list[Event]:
+    def told(self, kind: type) -> list[DeliveryEvent]:
         return [event for event in self.events if isinstance(event, kind)]
 
 
@@ -156,10 +156,10 @@ class Rig:
     @contextmanager
     def delivering(
         self, answer: Callable[[tuple[int, ...], int], Verdict], policy: Policy | None = None
-    ) -> Iterator[tuple[Delivery, FakeServer, RunJournal, list[Event]]]:
+    ) -> Iterator[tuple[Delivery, FakeServer, RunJournal, list[DeliveryEvent]]]:
         run = self.start()
         server = FakeServer(answer, self.clock)
-        events: list[Event] = []
+        events: list[DeliveryEvent] = []
         policy = policy or Policy(concurrency=2)
         with Delivery(
             server, FakeEnvelope(), run, policy, notify=events.append, clock=self.clock

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from importer.delivery import Policy
-from importer.model import Action, Status, Verdict
+from importer.models import Action, Status, Verdict
 
 ONE = Policy(concurrency=1)
 LOST = Verdict(Action.RETRY, reached=True, code="connection-lost", message="connection lost")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from importer.delivery import Delivery, Policy
 from importer.journal import Journal
-from importer.model import Action, Batch, Status, Verdict
+from importer.models import Action, Batch, Status, Verdict
 
 REFUSED = Verdict(Action.ISOLATE, reached=False, code="9000", message="bad")
 LOST = Verdict(Action.RETRY, reached=True, code="connection-lost")

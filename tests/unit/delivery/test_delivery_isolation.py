@@ -9,7 +9,7 @@ import pytest
 
 from importer.delivery import Delivery, Isolating, Policy
 from importer.errors import RefusedError
-from importer.model import Action, Outcome, Status, Verdict
+from importer.models import Action, Outcome, Status, Verdict
 
 ONE = Policy(concurrency=1)
 REFUSED = Verdict(Action.ISOLATE, reached=False, code="9000", message="birthday is wrong", trace_id="t-9000")

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from importer.delivery import Policy
-from importer.delivery.ordering import Order, Place
-from importer.model import Action, Status, Verdict
+from importer.delivery.dispatcher import BatchOrder, OrderedBatch
+from importer.models import Action, Status, Verdict
 
 BUSY = Verdict(Action.RETRY, reached=True, code="http-503", http_status=503)
 REFUSED = Verdict(Action.ISOLATE, reached=False, code="9000")
@@ -47,8 +47,8 @@ def test_a_contact_is_held_through_retries_and_isolation(rig, make_batches, acce
 
 
 def test_rows_without_contacts_wait_for_nobody():
-    order = Order()
-    places = [Place(frozenset()) for _ in range(3)]
+    order = BatchOrder()
+    places = [OrderedBatch(frozenset()) for _ in range(3)]
     for place in places:
         order.enter(place)
     assert [place.waiting for place in places] == [0, 0, 0]
@@ -56,8 +56,8 @@ def test_rows_without_contacts_wait_for_nobody():
 
 
 def test_a_batch_waits_for_the_latest_of_each_of_its_contacts():
-    order = Order()
-    first, second, both, later = Place({1}), Place({2}), Place({1, 2}), Place({2})
+    order = BatchOrder()
+    first, second, both, later = OrderedBatch({1}), OrderedBatch({2}), OrderedBatch({1, 2}), OrderedBatch({2})
     for place in (first, second, both, later):
         order.enter(place)
     assert [place.waiting for place in (first, second, both, later)] == [0, 0, 2, 1]

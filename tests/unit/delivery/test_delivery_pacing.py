@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from importer.delivery import Paused, Policy, SlowedDown
-from importer.delivery.pacing import Pace
-from importer.model import Action, Status, Verdict
+from importer.delivery.rate_limit import RateLimiter
+from importer.models import Action, Status, Verdict
 
 BUSY = Verdict(Action.RETRY, reached=True, code="http-503", http_status=503)
 OK = Verdict(Action.DONE, reached=False, code="0", http_status=200)
@@ -32,7 +32,7 @@ def test_without_a_rate_nobody_waits(rig, make_batches, accepted):
 
 
 def test_pace_halves_on_complaints_and_recovers_slowly(rig):
-    pace, stop = Pace(100.0, rig.clock), threading.Event()
+    pace, stop = RateLimiter(100.0, rig.clock), threading.Event()
     for _ in range(20):
         sent = pace.turn(stop)
     rates = [pace.answered(BUSY, sent)]
@@ -50,7 +50,7 @@ def test_pace_halves_on_complaints_and_recovers_slowly(rig):
 
 
 def test_answers_to_what_left_before_slowing_down_do_not_slow_down_again(rig):
-    pace, stop = Pace(10.0, rig.clock), threading.Event()
+    pace, stop = RateLimiter(10.0, rig.clock), threading.Event()
     sent = [pace.turn(stop) for _ in range(4)]
     assert pace.answered(BUSY, sent[-1]) is not None
     assert [pace.answered(BUSY, when) for when in sent[:-1]] == [None] * 3
@@ -79,7 +79,7 @@ def test_all_workers_pause_when_the_server_asks_for_it(rig, make_batches, accept
 def test_a_stopped_run_gets_no_turn(rig):
     stop = threading.Event()
     stop.set()
-    assert Pace(1.0, rig.clock).turn(stop) is None
+    assert RateLimiter(1.0, rig.clock).turn(stop) is None
 
 
 def _gap(pace, stop, rig):

@@ -6,7 +6,7 @@ import pytest
 
 from importer.delivery import ClockCorrected, Policy, Retrying
 from importer.errors import RefusedError, UnreachableError
-from importer.model import Action, Status, Verdict
+from importer.models import Action, Status, Verdict
 
 BUSY = Verdict(Action.RETRY, reached=False, code="9001", message="system error", trace_id="t-9")
 LOST = Verdict(Action.RETRY, reached=True, code="connection-lost", message="connection lost")

@@ -11,7 +11,7 @@ import pytest
 from importer.delivery import Delivery, Policy, Stopping
 from importer.errors import InterruptedRun, JournalError, RefusedError
 from importer.journal import BatchState
-from importer.model import Action, Status, Verdict
+from importer.models import Action, Status, Verdict
 
 WRONG_SECRET = Verdict(Action.STOP, reached=False, code="1003", message="invalid sign", http_status=200)
 LOST = Verdict(Action.RETRY, reached=True, code="read-timeout", message="no answer")

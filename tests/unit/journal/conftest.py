@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from importer.journal import Journal, RunRecord
-from importer.model import Batch, Destination, Mode
+from importer.models import Batch, Destination, Mode
 
 DESTINATION = Destination("https://crm.example", "1", "app", "sea")
 

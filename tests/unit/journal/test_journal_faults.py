@@ -11,7 +11,7 @@ import pytest
 
 from importer.errors import JournalError
 from importer.journal import Journal, schema
-from importer.model import Outcome, Status
+from importer.models import Outcome, Status
 
 
 def test_a_file_that_is_no_database_is_moved_aside_and_named(tmp_path, make_record):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from importer.journal import NOTHING, BatchState, Begun, Journal, RunRecord, Settled
-from importer.model import Batch, Destination, Mode, Outcome, Status
+from importer.models import Batch, Destination, Mode, Outcome, Status
 
 ROWS = np.arange(1, 41)
 

@@ -11,7 +11,7 @@ import pytest
 
 from importer.errors import LockedError
 from importer.journal import Journal, RunState
-from importer.model import Destination, ExitCode
+from importer.models import Destination, ExitCode
 
 
 def test_a_second_run_of_the_same_file_to_the_same_place_is_told_who_is_at_it(journal, make_record):
@@ -61,7 +61,7 @@ def test_the_lock_of_a_killed_process_is_stale(journal, make_record):
         import os, sys
         from pathlib import Path
         from importer.journal import Journal, RunRecord
-        from importer.model import Destination, Mode
+        from importer.models import Destination, Mode
         journal = Journal.open(Path(sys.argv[1]))
         where = Destination("https://crm.example", "1", "app", "sea")
         record = RunRecord("killed", "a", "/a", "hash", 1, Mode.UPDATE, "sea", "", "m", "d", where)

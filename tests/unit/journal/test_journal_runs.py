@@ -12,7 +12,7 @@ import pytest
 
 from importer.errors import JournalError
 from importer.journal import BatchState, Journal, Kind, RunState, Settled, new_run_id
-from importer.model import Destination, ExitCode, Mode, Outcome, Status
+from importer.models import Destination, ExitCode, Mode, Outcome, Status
 
 
 def accept(run, batch):
@@ -205,7 +205,7 @@ def test_run_ids_sort_by_time_and_differ():
 
 
 def test_the_journal_keeps_no_customer(journal, make_record):
-    from importer.model import Batch
+    from importer.models import Batch
 
     run = journal.start(make_record())
     run.begin(Batch(1, "", (2,), (b'{"email":"ann@example.com"}',), ((123,),)), b"hash")

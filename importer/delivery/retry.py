@@ -1,13 +1,14 @@
-"""One body, sent until it is answered for good: retries, waits, the clock, the patience.
+"""Retries of one request body: attempts, waits, the clock, the patience, and the health of the run.
 
-What each answer makes the client do is the table in `importer.api.answers`; what follows from it for the
-run (attempts used up, server away, refused) is decided here, in one place.
+What each answer makes the client do is the table in `importer.api.answers`. What follows from it for the
+run (attempts used up, server away, refused) is decided here.
 """
 
 from __future__ import annotations
 
 import random
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -15,18 +16,75 @@ from enum import Enum
 import tenacity
 
 from importer.api.answers import rule_for
-from importer.delivery.brake import Brake
-from importer.delivery.clock import Clock
-from importer.delivery.events import Attempted, ClockCorrected, Event, Paused, Retrying, SlowedDown
-from importer.delivery.health import Health
-from importer.delivery.pacing import Pace
-from importer.delivery.policy import Policy
-from importer.delivery.sender import Sender
+from importer.delivery.base import CancelToken, Clock, Policy, Sender
+from importer.delivery.events import Attempted, ClockCorrected, DeliveryEvent, Paused, Retrying, SlowedDown
+from importer.delivery.rate_limit import RateLimiter
 from importer.errors import ImporterError, RefusedError, UnreachableError
-from importer.model import Action, Batch, Verdict
+from importer.models import Action, Batch, Verdict
 
 
-class Ending(Enum):
+class RunHealth:
+    """Facts of one run, shared by its workers."""
+
+    def __init__(self, policy: Policy, clock: Clock) -> None:
+        self._policy = policy
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._away_since: float | None = None
+        self._fruitless = 0
+        self._accepted = False
+        self._refused: set[int] = set()
+        self._alone: Counter[str] = Counter()
+
+    def answered(self) -> None:
+        """The server is there."""
+        self._away_since = None
+
+    def patience_left(self) -> float:
+        """The server is not there, or wants no more: for how many seconds it may stay so."""
+        with self._lock:
+            now = self._clock.now()
+            if self._away_since is None:
+                self._away_since = now
+            return self._away_since + self._policy.patience - now
+
+    @property
+    def patience(self) -> float:
+        return self._policy.patience
+
+    def retry(self) -> None:
+        """One more retry of the run."""
+        with self._lock:
+            self._fruitless += 1
+
+    @property
+    def retries_left(self) -> bool:
+        return self._fruitless <= self._policy.retries
+
+    def accepted(self, retries: int) -> None:
+        """A request got in; the retries that it took were not in vain."""
+        self._accepted = True
+        if retries:
+            with self._lock:
+                self._fruitless -= retries
+
+    def refused(self, ordinal: int, rows: int, code: str) -> None:
+        """A batch, or a part of one, was refused for its content."""
+        with self._lock:
+            self._refused.add(ordinal)
+            if rows == 1:
+                self._alone[code] += 1
+
+    @property
+    def refused_alike(self) -> str | None:
+        """The code if every row is refused alike (API.md, “Answers”): no success, batches, single rows."""
+        if self._accepted or len(self._refused) < self._policy.alike_batches:
+            return None
+        with self._lock:
+            return next((code for code, rows in self._alone.items() if rows >= self._policy.alike_rows), None)
+
+
+class SendResult(Enum):
     """How the attempts for one body ended."""
 
     ACCEPTED = "accepted"
@@ -41,7 +99,7 @@ class Ending(Enum):
 
 
 @dataclass(slots=True)
-class Trail:
+class AttemptState:
     """What is known of the attempts that carried some rows, as a batch and as parts of it."""
 
     ordinal: int
@@ -56,7 +114,7 @@ class Trail:
     impatient: bool = False
     """An undocumented refusal counts at once: it has been waited for already."""
 
-    def part(self) -> Trail:
+    def part(self) -> AttemptState:
         """The same past, for some of the rows."""
         return replace(self)
 
@@ -66,85 +124,90 @@ class HaltedError(Exception):
 
 
 @dataclass(slots=True)
-class Load:
+class Payload:
     """Rows on their way as one body. Rows that must not go twice may have to leave it after an attempt."""
 
     batch: Batch
     body: bytes
-    trail: Trail
+    trail: AttemptState
     resend: bool = False
     """True if rows without contacts may go twice."""
 
     @property
-    def fragile(self) -> bool:
+    def non_idempotent(self) -> bool:
         """True if the CRM would store some row a second time: nothing tells it that it has it already."""
         return not self.resend and not all(self.batch.contacts)
 
     @property
-    def all_fragile(self) -> bool:
+    def all_non_idempotent(self) -> bool:
         return not self.resend and not any(self.batch.contacts)
 
 
-Lighten = Callable[[Load], None]
+DropUnidentified = Callable[[Payload], None]
 """Takes the rows without contacts out of a load. Raises HaltedError if the run stops."""
 
 
 @dataclass(slots=True)
-class _Tries:
+class _RetryState:
     """What counts within the attempts for one load."""
 
-    load: Load
-    lighten: Lighten
+    load: Payload
+    drop_unidentified: DropUnidentified
     counted: int = 0
     waits: int = 0
 
     @property
-    def trail(self) -> Trail:
+    def trail(self) -> AttemptState:
         return self.load.trail
 
 
-class Attempts:
+class RetryingSender:
     """Sends bodies for all workers; what one learns about the server slows or stops them all."""
 
     def __init__(
-        self, sender: Sender, policy: Policy, clock: Clock, brake: Brake, notify: Callable[[Event], None]
+        self,
+        sender: Sender,
+        policy: Policy,
+        clock: Clock,
+        brake: CancelToken,
+        notify: Callable[[DeliveryEvent], None],
     ) -> None:
-        self.health = Health(policy, clock)
+        self.health = RunHealth(policy, clock)
         self.requests = 0
         self._sender = sender
         self._policy = policy
         self._clock = clock
         self._brake = brake
         self._notify = notify
-        self._pace = Pace(policy.rate, clock)
+        self._pace = RateLimiter(policy.rate, clock)
         self._counting = threading.Lock()
 
-    def send(self, load: Load, lighten: Lighten) -> Ending:
+    def send(self, load: Payload, lighten: DropUnidentified) -> SendResult:
         """Sends a load until it is answered for good, and keeps in its trail what happened.
 
         Before it goes out again after an attempt that may have been processed, rows that nothing identifies
         are taken out of it (API.md, “Not documented”).
         """
-        if self._brake.pulled.is_set():
-            return Ending.HALTED
-        tries = _Tries(load, lighten)
+        if self._brake.cancelled.is_set():
+            return SendResult.HALTED
+        tries = _RetryState(load, lighten)
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_result(lambda verdict: self._is_passing(verdict, tries)),
             after=lambda state: self._count(_verdict(state), tries),
             wait=lambda state: self._wait(_verdict(state), tries),
             stop=lambda state: self._is_enough(_verdict(state), tries),
             before_sleep=lambda state: self._tell(_verdict(state), tries, state.upcoming_sleep),
-            sleep=lambda seconds: self._clock.sleep(seconds, self._brake.pulled),
+            sleep=lambda seconds: self._clock.sleep(seconds, self._brake.cancelled),
             retry_error_callback=_verdict,
         )
         try:
             verdict = retrying(self._attempt, tries)
         except HaltedError:
-            return Ending.HALTED
+            return SendResult.HALTED
         return self._ending(verdict, tries)
 
-    def _attempt(self, tries: _Tries) -> Verdict:
-        sent = self._pace.turn(self._brake.pulled)
+    def _attempt(self, tries: _RetryState) -> Verdict:
+        sent = self._pace.turn(self._brake.cancelled)
         if sent is None:
             raise HaltedError
         with self._counting:
@@ -156,7 +219,7 @@ class Attempts:
         trail.unsure |= verdict.reached
         if verdict.action is Action.STOP:
             # Before anything else, so that no other worker sends in between.
-            self._brake.pull(_refused(verdict))
+            self._brake.cancel(_refused(verdict))
         elif verdict.action is not Action.WAIT and verdict.http_status is not None:
             self.health.answered()
         self._notify(Attempted(trail.ordinal, tries.counted + tries.waits > 0, verdict.seconds))
@@ -165,22 +228,22 @@ class Attempts:
             self._notify(SlowedDown(rate, verdict.code))
         return verdict
 
-    def _is_passing(self, verdict: Verdict, tries: _Tries) -> bool:
+    def _is_passing(self, verdict: Verdict, tries: _RetryState) -> bool:
         """True if the same body may go out again."""
         if verdict.action is Action.RETRY_THEN_ISOLATE:
             return not tries.trail.impatient
         return verdict.action in (Action.RETRY, Action.WAIT, Action.CORRECT_CLOCK)
 
-    def _count(self, verdict: Verdict, tries: _Tries) -> None:
+    def _count(self, verdict: Verdict, tries: _RetryState) -> None:
         if verdict.action is Action.WAIT:
             tries.waits += 1
         elif not self._can_correct(verdict, tries.trail):
             tries.counted += 1
             self.health.retry()
 
-    def _is_enough(self, verdict: Verdict, tries: _Tries) -> bool:
+    def _is_enough(self, verdict: Verdict, tries: _RetryState) -> bool:
         """True if it must not, and the last verdict is what remains."""
-        if self._brake.pulled.is_set() or (verdict.reached and tries.load.all_fragile):
+        if self._brake.cancelled.is_set() or (verdict.reached and tries.load.all_non_idempotent):
             return True
         if verdict.action is Action.WAIT:
             left = self.health.patience_left()
@@ -191,7 +254,7 @@ class Attempts:
             or (verdict.retry_after or 0.0) > self._policy.patience
         )
 
-    def _wait(self, verdict: Verdict, tries: _Tries) -> float:
+    def _wait(self, verdict: Verdict, tries: _RetryState) -> float:
         """Seconds until the next attempt: as the server asks, else exponential with jitter."""
         if self._can_correct(verdict, tries.trail):
             return 0.0
@@ -204,7 +267,7 @@ class Attempts:
             wait = min(wait, max(self.health.patience_left(), 0.0))
         return wait
 
-    def _tell(self, verdict: Verdict, tries: _Tries, wait: float) -> None:
+    def _tell(self, verdict: Verdict, tries: _RetryState, wait: float) -> None:
         """There will be another attempt: corrects the clock, or lets all workers wait with this one."""
         trail = tries.trail
         if self._can_correct(verdict, trail) and verdict.server_time_ms is not None:
@@ -215,31 +278,31 @@ class Attempts:
             self._pace.pause(verdict.retry_after)
             self._notify(Paused(verdict.retry_after))
         self._notify(Retrying(trail.ordinal, trail.attempts, verdict.code, verdict.message, wait))
-        if verdict.reached and tries.load.fragile:
-            tries.lighten(tries.load)
+        if verdict.reached and tries.load.non_idempotent:
+            tries.drop_unidentified(tries.load)
 
     @staticmethod
-    def _can_correct(verdict: Verdict, trail: Trail) -> bool:
+    def _can_correct(verdict: Verdict, trail: AttemptState) -> bool:
         return (
             verdict.action is Action.CORRECT_CLOCK
             and not trail.clock_corrected
             and verdict.server_time_ms is not None
         )
 
-    def _ending(self, verdict: Verdict, tries: _Tries) -> Ending:
+    def _ending(self, verdict: Verdict, tries: _RetryState) -> SendResult:
         """What the last verdict means for the body, and for the run."""
         action = verdict.action
         if action is Action.DONE:
             self.health.accepted(tries.counted)
-            return Ending.ACCEPTED
+            return SendResult.ACCEPTED
         if action is Action.ISOLATE:
-            return Ending.REFUSED
-        if not self._brake.pulled.is_set():
+            return SendResult.REFUSED
+        if not self._brake.cancelled.is_set():
             reason = self._reason_to_stop(verdict)
             if reason is None:
-                return Ending.REFUSED if action is Action.RETRY_THEN_ISOLATE else Ending.FAILED
-            self._brake.pull(reason)
-        return Ending.HALTED
+                return SendResult.REFUSED if action is Action.RETRY_THEN_ISOLATE else SendResult.FAILED
+            self._brake.cancel(reason)
+        return SendResult.HALTED
 
     def _reason_to_stop(self, verdict: Verdict) -> ImporterError | None:
         """What an unhealed verdict means for the whole run; None if nothing."""

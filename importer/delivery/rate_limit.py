@@ -1,12 +1,12 @@
-"""How fast requests leave, over all workers: the user's bound, the server's wishes, and slow recovery."""
+"""The rate at which requests leave, over all workers: the user's bound, `Retry-After`, slow recovery."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
 
-from importer.delivery.clock import Clock
-from importer.model import Verdict
+from importer.delivery.base import Clock
+from importer.models import Verdict
 
 _SLOWEST = 1.0
 """Seconds between requests that slowing down leads to at most; a batch's own waits come on top."""
@@ -15,7 +15,7 @@ _EASE = 0.95
 _PATHFINDERS = 32
 
 
-class Pace:
+class RateLimiter:
     """Gives each request its turn. With no bound and a content server, a turn costs next to nothing."""
 
     def __init__(self, rate: float | None, clock: Clock) -> None:

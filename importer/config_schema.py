@@ -1,4 +1,7 @@
-"""What importer.toml may say, checked by pydantic: kept apart since pydantic is slow to import."""
+"""The tables that importer.toml may hold, checked by pydantic.
+
+A module of its own, because pydantic is slow to import and most commands need no table checked.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,12 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from importer.config import Profile, Secret
 from importer.errors import SettingsError
-from importer.model import Mode
-from importer.settings import Profile, Secret
+from importer.models import Mode
 
 
-class Table(BaseModel):
+class ConfigTable(BaseModel):
     """A table of importer.toml: unknown keys are mistakes, types are not bent."""
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, allow_inf_nan=False)
@@ -31,7 +34,7 @@ class Table(BaseModel):
             raise SettingsError("bad-settings", file=file, place=key, reason=reason) from None
 
 
-class ProfileTable(Table):
+class ProfileTable(ConfigTable):
     """`[profile.NAME]`: one tenant."""
 
     base_url: str | None = None

@@ -1,12 +1,13 @@
-"""Settings: flags, then the environment, then importer.toml; and secrets that mask themselves.
+"""The configuration file, the environment and secrets: who signs, and where requests go.
 
 importer.toml lies in the working directory or in the user's config folder and holds `[profile.NAME]` and
-`[job.NAME]` tables. A secret is never a flag: it comes from the environment, an env file, a command that
-prints it, or the profile.
+`[job.NAME]` tables. A secret is never an option of the command line: it comes from the environment, an env
+file, a command that prints it, or the profile.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import shlex
 import stat
@@ -14,13 +15,13 @@ import subprocess
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from importer.errors import SettingsError
-from importer.model import Destination, Mode
+from importer.models import Destination, Mode
 
 FILE_NAME = "importer.toml"
 VARIABLES = {
@@ -67,14 +68,6 @@ class Secret:
         raise TypeError("a secret is not to be pickled")
 
 
-class Duplicates(StrEnum):
-    """What is done with a row that shares a phone or e-mail with an earlier one."""
-
-    SEND = "send"
-    SKIP = "skip"
-    ERROR = "error"
-
-
 @dataclass(frozen=True, slots=True)
 class Connection:
     """Where requests go and who signs them. `base_url` replaces scheme and host of every endpoint."""
@@ -95,43 +88,8 @@ class Connection:
         return Destination(host, self.tenant_id, self.app_key, self.contract, self.store)
 
 
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """How one run reads, checks and sends: the options of `run` that are not about who signs."""
-
-    mode: Mode | None = None
-    """None: the mode of the run that a re-imported report names, else update."""
-    mapping: str | None = None
-    sheet: str | None = None
-    header_row: int | str | None = None
-    encoding: str | None = None
-    delimiter: str | None = None
-    contract: str | None = None
-    dry_run: bool = False
-    concurrency: int = 4
-    rate: float | None = None
-    """Requests a second; None: 10, unlimited to loopback; 0: unlimited."""
-    patience: float = 300.0
-    """Seconds that an absent server is waited for."""
-    attempts: int = 8
-    duplicates: Duplicates = Duplicates.SEND
-    strict: bool = False
-    max_invalid: float | None = None
-    """Percent of the rows."""
-    limit: int | None = None
-    report_dir: Path | None = None
-    excel_report: bool = False
-    resend_unknown: bool = False
-    rejected: bool = False
-    """`retry`: the rows that the server rejected, too."""
-    mask: bool = False
-    lang: str = "en"
-    sandbox_store: str | None = None
-    """The file in which the sandbox that it goes to keeps its customers."""
-
-
 @dataclass(frozen=True)
-class SettingsFile:
+class ConfigFile:
     """importer.toml as it stands: raw tables, checked when one is asked for."""
 
     path: Path | None = None
@@ -179,7 +137,7 @@ class Profile:
     secret_command: str | None = None
 
 
-def find_file(directory: Path | None = None) -> Path | None:
+def find_config(directory: Path | None = None) -> Path | None:
     """importer.toml in the working directory, else in the user's config folder, else None."""
     import platformdirs
 
@@ -187,14 +145,14 @@ def find_file(directory: Path | None = None) -> Path | None:
     return next((place / FILE_NAME for place in places if (place / FILE_NAME).is_file()), None)
 
 
-def load_file(path: Path | None = None) -> SettingsFile:
+def load_config(path: Path | None = None) -> ConfigFile:
     """Reads importer.toml (the one that `find_file` finds). No file is no error.
 
     Raises SettingsError `bad-settings` with file, place and reason.
     """
-    path = path or find_file()
+    path = path or find_config()
     if path is None:
-        return SettingsFile()
+        return ConfigFile()
     try:
         tables = tomllib.loads(path.read_text("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -207,11 +165,11 @@ def load_file(path: Path | None = None) -> SettingsFile:
             raise SettingsError("bad-settings", file=path, place=group, reason=reason)
         if not isinstance(table, dict) or not all(isinstance(entry, dict) for entry in table.values()):
             raise SettingsError("bad-settings", file=path, place=group, reason=f"write it as [{group}.NAME]")
-    return SettingsFile(path, tables)
+    return ConfigFile(path, tables)
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
+class ResolvedConnection:
     """A connection and where each of its settings came from (`environment`, `importer.toml`, …)."""
 
     connection: Connection
@@ -225,7 +183,7 @@ class Resolved:
 
 def resolve(
     profile: Profile, contract: str | None = None, environ: Mapping[str, str] | None = None
-) -> Resolved:
+) -> ResolvedConnection:
     """Settles the connection: flag, then environment, then profile (its env file and command included).
 
     Raises SettingsError for an env file that others may read, a command that fails, a tenant that is no
@@ -262,10 +220,10 @@ def resolve(
         contract=contract or profile.contract or "sea",
         strict_binding=profile.strict_binding,
     )
-    return Resolved(connection, origins)
+    return ResolvedConnection(connection, origins)
 
 
-def require(resolved: Resolved, names: tuple[str, ...] = REQUIRED) -> Connection:
+def require(resolved: ResolvedConnection, names: tuple[str, ...] = REQUIRED) -> Connection:
     """The connection, complete. Raises SettingsError `missing-credentials` that names what is missing."""
     missing = [name for name in resolved.missing if name in names]
     if missing:
@@ -323,7 +281,41 @@ def _run_secret_command(command: str) -> Mapping[str, str]:
     return {"access_secret": first} | found
 
 
-def _check_profile(file: SettingsFile, name: str) -> Profile:
-    from importer.settings_schema import ProfileTable
+def _check_profile(file: ConfigFile, name: str) -> Profile:
+    from importer.config_schema import ProfileTable
 
     return ProfileTable.read(file.tables["profile"][name], str(file.path), f"profile.{name}")
+
+
+def check_base_url(text: str) -> str:
+    """Scheme and host of a base URL, checked. Raises SettingsError `bad-base-url` or `plain-http`."""
+
+    def refuse(reason: str) -> SettingsError:
+        return SettingsError("bad-base-url", found=text if "@" not in text else "…", reason=reason)
+
+    try:
+        parts = urlsplit(text.strip())
+        port = parts.port
+        host = (parts.hostname or "").encode("idna").decode("ascii")
+    except (ValueError, UnicodeError) as error:
+        raise refuse("not an address") from error
+    if parts.scheme not in ("http", "https") or not host or any(not char.isprintable() for char in text):
+        raise refuse("not an http or https address")
+    if parts.username is not None or parts.password is not None:
+        raise refuse("it holds a user name")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise refuse("it holds a path; the API's own paths are used")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise SettingsError("plain-http", found=text)
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}" + (f":{port}" if port is not None else "")
+
+
+def is_loopback(host: str) -> bool:
+    """True for localhost and the addresses of this machine itself."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,6 +1,6 @@
-"""The types that travel between the parts of the flow.
+"""The types that travel between the parts of an import.
 
-A row is known by its sheet and the number its owner sees beside it in a spreadsheet program (header and
+A row is known by its sheet and the number that its owner sees beside it in a spreadsheet program (header and
 blank lines counted, the first line is 1). Nothing here does I/O.
 """
 
