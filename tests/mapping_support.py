@@ -35,7 +35,7 @@ def mapper(
     def look(column: str) -> Iterator[pd.Series]:
         yield chunk(cells).frame[column]
 
-    return mapping.compile(mapping.load_text(toml, "own.toml"), list(cells), contract, look=look, **more)  # type: ignore[arg-type]
+    return mapping.bind(mapping.load_text(toml, "own.toml"), list(cells), contract, look=look, **more)  # type: ignore[arg-type]
 
 
 def mapped(

@@ -81,7 +81,7 @@ def suggest_command(file: str, output: Path | None, contract: str, **reading: An
     An output file that already fits FILE is left as it is.
     """
     from importer import contracts, mapping
-    from importer.mapping import suggesting
+    from importer.mapping import suggest_toml
     from importer.readers.inspection import sample_frame
 
     terms = contracts.load(contract)
@@ -91,7 +91,7 @@ def suggest_command(file: str, output: Path | None, contract: str, **reading: An
             click.echo(sentence("suggest-solved", {"file": output}, current()))
             return int(ExitCode.DONE)
         samples, sheets = sample_frame(source), tuple(source.sheet_headers.values())
-        text = suggesting.suggest(source.header, samples, terms, lang=current(), sheets=sheets)
+        text = suggest_toml.suggest(source.header, samples, terms, lang=current(), sheets=sheets)
         if output is None:
             click.echo(text, nl=False)
             return int(ExitCode.DONE)
@@ -120,7 +120,7 @@ def check_command(mapping_file: str, file: str | None, contract: str, **reading:
         return int(ExitCode.DONE)
     with open_table(file, reading, found) as source:
         _tell_absent(found, source.header)
-        mapper = mapping.compile(
+        mapper = mapping.bind(
             found,
             source.header,
             contracts.load(contract),
@@ -138,15 +138,15 @@ def check_command(mapping_file: str, file: str | None, contract: str, **reading:
 
 def _tell_absent(found: MappingFile, header: Sequence[str]) -> None:
     """All columns that the file lacks, before the first of them may be an error."""
-    from importer.mapping.names import find, listed
+    from importer.mapping.headers import find_column, listed
 
-    absent = [name for name in found.columns() if find(name, header) is None]
+    absent = [name for name in found.columns() if find_column(name, header) is None]
     if absent:
         click.echo(sentence("mapping-absent-headers", {"columns": listed(absent)}, current()))
 
 
 def _tell_columns(mapper: Mapper) -> None:
-    from importer.mapping.names import listed
+    from importer.mapping.headers import listed
 
     for note in mapper.notes:
         click.echo(note.sentence(current()))
@@ -180,7 +180,7 @@ def _still_fits(output: Path, source: Source, contract: str) -> None:
 
     try:
         found, sheets = mapping.load(str(output)), tuple(source.sheet_headers.values())
-        mapping.compile(found, source.header, contracts.load(contract), dry_run=True, sheets=sheets)
+        mapping.bind(found, source.header, contracts.load(contract), dry_run=True, sheets=sheets)
     except MappingError as error:
         raise MappingError("mapping-exists", file=output, reason=error.sentence(current())) from error
 

@@ -14,14 +14,14 @@ def open_table(file: str, reading: dict[str, Any], found: MappingFile | None = N
     row like a header. `reading`: what the command line gave for `options.reading_options`. Raises
     InputError."""
     from importer.mapping import known_name
-    from importer.mapping.names import normal
+    from importer.mapping.headers import normalize
     from importer.readers import ReadOptions, open_source
     from importer.reports import OWN_COLUMNS, again
 
-    names = frozenset(normal(name) for name in found.columns()) if found else frozenset()
+    names = frozenset(normalize(name) for name in found.columns()) if found else frozenset()
 
     def is_named(name: str) -> bool:
-        return normal(name) in names
+        return normalize(name) in names
 
     def is_known(name: str) -> bool:
         return name in OWN_COLUMNS or known_name(name) or is_named(name)

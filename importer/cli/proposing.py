@@ -31,7 +31,7 @@ def ask_for_mapping(file: str, options: RunOptions, error: ImporterError) -> Run
         raise error
     from importer import contracts, mapping
     from importer.errors import MappingError as NoFit
-    from importer.mapping import suggesting
+    from importer.mapping import suggest_toml
     from importer.readers.inspection import sample_frame
 
     contract = contracts.load(options.contract or "sea")
@@ -39,9 +39,9 @@ def ask_for_mapping(file: str, options: RunOptions, error: ImporterError) -> Run
     with open_table(file, reading) as source:
         samples, sheets = sample_frame(source), tuple(source.sheet_headers.values())
         proposals = mapping.propose(source.header, samples, contract, sheets=sheets)
-        text = suggesting.suggest(source.header, samples, contract, lang=current(), sheets=sheets)
+        text = suggest_toml.suggest(source.header, samples, contract, lang=current(), sheets=sheets)
         try:
-            mapping.compile(mapping.load_text(text), source.header, contract, sheets=sheets)
+            mapping.bind(mapping.load_text(text), source.header, contract, sheets=sheets)
         except NoFit:
             raise error from None
     _show(proposals)

@@ -1,17 +1,17 @@
-"""From a person's columns to the API's fields: mapping files, header matching and value rules."""
+"""Map the columns of a spreadsheet to the fields of the API: mapping files, header matching, value rules."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from importer.mapping.choosing import Choice, choose, known_name, recognised
-from importer.mapping.compiling import check_required, compile  # noqa: A004
-from importer.mapping.document import MappingFile
-from importer.mapping.files import load, load_text, ready, ready_text
+from importer.mapping.binding import bind, check_required
+from importer.mapping.headers import Choice, choose, known_name, recognised
+from importer.mapping.loader import load, load_text, ready, ready_text
 from importer.mapping.mapper import EXAMPLE_MARK, Mapper
+from importer.mapping.schema import MappingFile
 
 if TYPE_CHECKING:
-    from importer.mapping.proposing import Proposal, propose
+    from importer.mapping.suggest import Proposal, propose
 
 __all__ = [
     "EXAMPLE_MARK",
@@ -19,9 +19,9 @@ __all__ = [
     "Mapper",
     "MappingFile",
     "Proposal",
+    "bind",
     "check_required",
     "choose",
-    "compile",
     "known_name",
     "load",
     "load_text",
@@ -36,6 +36,6 @@ def __getattr__(name: str) -> object:
     """Loads on first use: a file whose mapping is known needs no proposals, nor the likeness of texts."""
     if name not in ("Proposal", "propose"):
         raise AttributeError(name)
-    from importer.mapping import proposing
+    from importer.mapping import suggest
 
-    return getattr(proposing, name)
+    return getattr(suggest, name)

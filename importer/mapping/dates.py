@@ -1,7 +1,7 @@
-"""Dates as the API wants them, yyyy-MM-dd; never a guess between day and month.
+"""Dates as the API wants them, yyyy-MM-dd; day and month are never guessed.
 
-A year-first date has one reading. Any other text date is read by the mapping's formats, or by an order that
-the whole column proves: one value that only one order can read, and none that only the other can.
+A year-first date has one reading. Any other text date is read by the mapping's formats, or by the order that
+the whole column proves: at least one value can be read in that order only, and none in the other only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from importer import arrow
 from importer.arrow import from_memory, in_tens, like_days, nonempty, offsets_and_bytes, valid_days
 from importer.mapping import words
 
-Look = Callable[[str], Iterator[pd.Series]]
+ReadColumn = Callable[[str], Iterator[pd.Series]]
 
 _MIDNIGHT = r"(?:[ T]+0{1,2}:00(?::00(?:[.,]0+)?)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?|[ T]+12:00(?::00)? ?AM)?"
 _WESTERN = r"([-/.]) ?(\d{1,2}) ?\2 ?(\d{1,2})"
@@ -32,7 +32,7 @@ _YEAR_LAST = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}){_MIDNIGHT}",
 _WIDE = str.maketrans("０１２３４５６７８９／－．　", "0123456789/-. ")
 
 
-class Order(Enum):
+class DateOrder(Enum):
     """What a column's dates prove about their order."""
 
     DAY_FIRST = "dd/MM"
@@ -42,14 +42,14 @@ class Order(Enum):
 
 
 _SEPARATORS = "/-."
-FORMATS: Mapping[Order, tuple[str, ...]] = {
+FORMATS: Mapping[DateOrder, tuple[str, ...]] = {
     order: tuple(
         f"{mark.join((*order.value.split('/'), 'yyyy'))}{midnight}"
         for midnight in ("", " 00:00:00", " 00:00")
         for mark in _SEPARATORS
     )
-    for order in (Order.DAY_FIRST, Order.MONTH_FIRST)
-} | {Order.CONTRADICTORY: ("yyyy-MM-dd",)}
+    for order in (DateOrder.DAY_FIRST, DateOrder.MONTH_FIRST)
+} | {DateOrder.CONTRADICTORY: ("yyyy-MM-dd",)}
 """What a column proved as the formats of a mapping: where it contradicts itself, no year-last date counts."""
 
 
@@ -111,7 +111,7 @@ def readings(text: str) -> tuple[str | None, str | None] | None:
     return both if any(both) else None
 
 
-def proved(parts: Iterator[pd.Series]) -> Order:
+def proved(parts: Iterator[pd.Series]) -> DateOrder:
     """The order that a whole column's year-last dates prove."""
     day_first = month_first = False
     seen: set[str] = set()
@@ -123,15 +123,15 @@ def proved(parts: Iterator[pd.Series]) -> Order:
             elif both and both[1] is None:
                 day_first = True
             if day_first and month_first:
-                return Order.CONTRADICTORY
+                return DateOrder.CONTRADICTORY
             if both and len(seen) < 32768:
                 seen.add(text)
     if day_first or month_first:
-        return Order.DAY_FIRST if day_first else Order.MONTH_FIRST
-    return Order.UNPROVED
+        return DateOrder.DAY_FIRST if day_first else DateOrder.MONTH_FIRST
+    return DateOrder.UNPROVED
 
 
-def ordered(text: str, order: Order) -> str | None:
+def ordered(text: str, order: DateOrder) -> str | None:
     """A year-last date read in a proved order; None if it is none, or the order isn't proved.
 
     05/05/1990 needs no proof, but is in doubt like all others where the column contradicts itself.
@@ -139,9 +139,9 @@ def ordered(text: str, order: Order) -> str | None:
     both = readings(text)
     if both is None:
         return None
-    if order is Order.UNPROVED and both[0] == both[1]:
+    if order is DateOrder.UNPROVED and both[0] == both[1]:
         return both[0]
-    return both[0] if order is Order.DAY_FIRST else both[1] if order is Order.MONTH_FIRST else None
+    return both[0] if order is DateOrder.DAY_FIRST else both[1] if order is DateOrder.MONTH_FIRST else None
 
 
 _TOKENS = {
@@ -202,7 +202,7 @@ def _matched(match: re.Match[str] | None) -> str | None:
     if not match:
         return None
     found = match.groupdict()
-    month = found.get("month") or words.months().get((found.get("name") or "").casefold())
+    month = found.get("month") or words.month_numbers().get((found.get("name") or "").casefold())
     if not month:
         return None
     year = found.get("year")

@@ -1,4 +1,4 @@
-"""What a column's cells say about what it holds."""
+"""What the cells of a column say about the field it holds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from importer.contracts import FieldKind
 from importer.mapping import dates, phones, words
-from importer.mapping.people import NameRule
+from importer.mapping.person_names import NameRule
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _HAN_NAME = re.compile(r"[\u3400-\u9fff]{2,4}")
@@ -67,7 +67,7 @@ def name_rule(cells: Iterable[str]) -> NameRule:
 
 
 def _phone(text: str) -> bool:
-    number = phones.plain(re.split(r":::|[,;，；/]| x", text)[0].strip())
+    number = phones.strip_formatting(re.split(r":::|[,;，；/]| x", text)[0].strip())
     return (number.isdigit() and 5 <= len(number) <= 18) or bool(re.fullmatch(r"[\d.]+E\+\d+", text))
 
 
@@ -76,7 +76,7 @@ def _sure_phone(text: str) -> bool:
         return False
     if _AMERICAN.fullmatch(text) or _CHINESE_MOBILE.fullmatch(text):
         return True
-    number = phones.plain(text)
+    number = phones.strip_formatting(text)
     if not number.isdigit() or not 10 <= len(number) <= 15:
         return False
     import phonenumbers
@@ -104,6 +104,8 @@ _TESTS: dict[FieldKind, Callable[[str], bool]] = {
     FieldKind.DIGITS: _phone,
     FieldKind.EMAIL: lambda text: bool(_EMAIL.search(text)),
     FieldKind.DATE: _date,
-    FieldKind.GENDER: lambda text: text.casefold() in words.genders() or bool(re.fullmatch(r"[0-9]", text)),
+    FieldKind.GENDER: lambda text: (
+        text.casefold() in words.gender_codes() or bool(re.fullmatch(r"[0-9]", text))
+    ),
     FieldKind.JSON: lambda text: text.startswith("{"),
 }

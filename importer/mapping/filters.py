@@ -1,4 +1,4 @@
-"""Which rows a mapping wants at all."""
+"""Which rows a mapping imports: its conditions, applied to whole columns."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.arrow import mask, nonempty
-from importer.mapping.document import Condition
-from importer.mapping.names import listed, matches
+from importer.mapping.headers import listed, matches_pattern
+from importer.mapping.schema import Condition
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class RowFilter:
     """A mapping's condition, tied to a column of the file."""
 
     column: str
     condition: Condition
 
-    def refused(self, cells: pa.Array) -> np.ndarray:
+    def excluded(self, cells: pa.Array) -> np.ndarray:
         """A bool array: which rows the condition keeps out."""
         if self.condition.filled is not None:
             return nonempty(cells) ^ self.condition.filled
         wanted = self.condition.is_ if self.condition.is_ is not None else self.condition.is_not or ()
         distinct = cells.dictionary_encode()
         texts = distinct.dictionary.to_pylist()
-        hit = pa.array([any(matches(one, text) for one in wanted) for text in texts], type=pa.bool_())
+        hit = pa.array([any(matches_pattern(one, text) for one in wanted) for text in texts], type=pa.bool_())
         hits = mask(pc.take(hit, distinct.indices))
         return ~hits if self.condition.is_ is not None else hits
 
@@ -42,14 +42,14 @@ class Filter:
         return f"only: {self.column} ≠ {listed(condition.is_not or ())}"
 
 
-def refusals(
-    filters: Sequence[Filter], cell: Callable[[str], pa.Array], rows: int
-) -> list[tuple[Filter, np.ndarray]]:
+def excluded_rows(
+    filters: Sequence[RowFilter], cell: Callable[[str], pa.Array], rows: int
+) -> list[tuple[RowFilter, np.ndarray]]:
     """For each filter the rows that it, and none before it, keeps out (bool arrays)."""
     left = np.ones(rows, dtype=bool)
     found = []
     for one in filters:
-        out = one.refused(cell(one.column)) & left
+        out = one.excluded(cell(one.column)) & left
         if out.any():
             found.append((one, out))
             left &= ~out

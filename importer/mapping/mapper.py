@@ -1,4 +1,8 @@
-"""A mapping at work: chunks of a person's columns in, chunks of API fields out."""
+"""Map chunks of a file's columns to chunks of API fields.
+
+What whole columns have proved (the order of dates, the letters for genders) can be written back into the
+mapping, so that a part of the file that is imported alone means the same.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +17,13 @@ import pyarrow.compute as pc
 from importer import arrow
 from importer.arrow import choose, constant, filled, mask, missing, nonempty, offsets_and_bytes, trimmed
 from importer.contracts import Contract, FieldKind
-from importer.mapping import customs, dates, transforms
-from importer.mapping.customs import Custom
-from importer.mapping.dates import Look, Order, proved
-from importer.mapping.document import MappingFile
-from importer.mapping.filters import Filter, refusals
-from importer.mapping.genders import letters_of
-from importer.mapping.settling import settled
-from importer.mapping.transforms import Fault, Step
+from importer.mapping import custom_fields, dates, transforms
+from importer.mapping.custom_fields import CustomFieldEncoder
+from importer.mapping.dates import DateOrder, ReadColumn, proved
+from importer.mapping.filters import RowFilter, excluded_rows
+from importer.mapping.gender import iberian_values, letters_of
+from importer.mapping.schema import FieldRule, MappingFile
+from importer.mapping.transforms import BoundField, UnreadableValues
 from importer.models import Chunk, Issue, MappedChunk, Note, Severity, Skip
 
 EXAMPLE_MARK = "EXAMPLE 示例"
@@ -29,23 +32,23 @@ CUSTOM_FIELD = "customize_field"
 
 
 @dataclass(frozen=True, slots=True)
-class CustomStep:
+class BoundCustomField:
     """An own field of the tenant and the step that fills it."""
 
-    step: Step
-    custom: Custom
+    step: BoundField
+    custom: CustomFieldEncoder
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BoundMapping:
     """A mapping tied to the header of one file."""
 
     mapping: MappingFile
     contract: Contract
     header: tuple[str, ...]
-    steps: tuple[Step, ...]
-    customs: tuple[CustomStep, ...] = ()
-    filters: tuple[Filter, ...] = ()
+    steps: tuple[BoundField, ...]
+    customs: tuple[BoundCustomField, ...] = ()
+    filters: tuple[RowFilter, ...] = ()
     notes: tuple[Note, ...] = ()
 
 
@@ -57,9 +60,9 @@ class Mapper:
     the proof of all others.
     """
 
-    plan: Plan
-    look: Look | None = None
-    _orders: dict[str, Order] = field(default_factory=dict)
+    plan: BoundMapping
+    look: ReadColumn | None = None
+    _orders: dict[str, DateOrder] = field(default_factory=dict)
     _letters: dict[str, frozenset[str]] = field(default_factory=dict)
 
     @property
@@ -91,7 +94,7 @@ class Mapper:
         A value with an issue is missing in the frame. Rows that the mapping filters out, and the template's
         example row, are named in `skips` and have no issues of the mapping.
         """
-        work = _Work(self, chunk)
+        work = _ChunkMapper(self, chunk)
         skips = work.skips()
         fields = work.fields()
         index = chunk.frame.index.to_numpy()
@@ -106,17 +109,17 @@ class Mapper:
         mapped.texts.update(fields)
         return mapped
 
-    def order(self, column: str) -> Order:
+    def order(self, column: str) -> DateOrder:
         """What all the year-last dates of a column prove about their order."""
         if column not in self._orders:
-            self._orders[column] = Order.UNPROVED if self.look is None else proved(self.look(column))
+            self._orders[column] = DateOrder.UNPROVED if self.look is None else proved(self.look(column))
         return self._orders[column]
 
-    def settled(self) -> MappingFile:
+    def proven_mapping(self) -> MappingFile:
         """The mapping, with what whole columns have proved so far written in (the order of dates as formats,
         Spanish letters for genders as values): a part of the file, imported by it, means what it meant in
         the whole."""
-        return settled(self.plan.mapping, self._all_steps(), self._orders, self._letters)
+        return with_proven_rules(self.plan.mapping, self._all_steps(), self._orders, self._letters)
 
     def _told_as(self, field: str) -> str:
         """The column that a field's issues name: the first that feeds it, "" for a constant. A full name that
@@ -130,12 +133,12 @@ class Mapper:
             self._letters[column] = frozenset() if self.look is None else letters_of(self.look(column))
         return self._letters[column]
 
-    def _all_steps(self) -> Iterable[Step]:
+    def _all_steps(self) -> Iterable[BoundField]:
         yield from self.plan.steps
         yield from (one.step for one in self.plan.customs)
 
 
-class _Work:
+class _ChunkMapper:
     """One chunk on its way through the mapping."""
 
     def __init__(self, mapper: Mapper, chunk: Chunk) -> None:
@@ -160,7 +163,7 @@ class _Work:
         index = self.chunk.frame.index.to_numpy()
         found = [
             Skip(index[out], "filtered", one.reason())
-            for one, out in refusals(self.mapper.plan.filters, self.cell, self.rows)
+            for one, out in excluded_rows(self.mapper.plan.filters, self.cell, self.rows)
         ]
         example = self._example_rows()
         if example.any():
@@ -176,7 +179,7 @@ class _Work:
         found = {step.field.name: self._value(step) for step in self.mapper.plan.steps}
         if self.mapper.plan.customs:
             parts = [(one.custom.key, self._own_value(one)) for one in self.mapper.plan.customs]
-            found[CUSTOM_FIELD] = customs.packed(found.get(CUSTOM_FIELD), parts)
+            found[CUSTOM_FIELD] = custom_fields.packed(found.get(CUSTOM_FIELD), parts)
         if "full_name" in self.mapper.plan.contract.names:
             first, last = found.get("first_name"), found.get("last_name")
             if first is not None or last is not None:
@@ -197,7 +200,7 @@ class _Work:
             if name in found
         }
 
-    def _value(self, step: Step) -> pa.Array:
+    def _value(self, step: BoundField) -> pa.Array:
         cell = self.cell if step.rule.trim else self.raw
         column = transforms.gathered(step, cell, self.rows)
         if step.field.kind is FieldKind.DATE:
@@ -213,35 +216,35 @@ class _Work:
             self._report_unsplit(step, column)
         return column
 
-    def _report_unsplit(self, step: Step, column: pa.Array) -> None:
+    def _report_unsplit(self, step: BoundField, column: pa.Array) -> None:
         """A full name of which nothing is left for this part of it: the cell is filled, so it is no use to
         ask for it to be filled in."""
         empty = ~nonempty(column)
         if empty.any():
             whole = transforms.gathered(replace(step, name_rule=None), self.cell, self.rows)
             where = empty & nonempty(whole)
-            self._report(Fault("required", where, wording="name-not-split"), step, column)
+            self._report(UnreadableValues("required", where, wording="name-not-split"), step, column)
 
-    def _own_value(self, one: CustomStep) -> pa.Array:
+    def _own_value(self, one: BoundCustomField) -> pa.Array:
         cell = self.cell if one.step.rule.trim else self.raw
         column = transforms.finished(one.step, transforms.gathered(one.step, cell, self.rows))
-        faults: list[Fault] = []
+        faults: list[UnreadableValues] = []
         if one.custom.type == "date":
             column, faults = self._dates(one.step, column)
             for fault in faults:
                 column = choose(fault.where, "", column)
         values, bad = one.custom.as_json(column)
         if bad.any():
-            faults.append(Fault("bad-custom-field", bad, lambda _: one.custom.expected))
+            faults.append(UnreadableValues("bad-custom-field", bad, lambda _: one.custom.expected))
         for fault in faults:
             self._report(fault, one.step, column)
         return values
 
-    def _dates(self, step: Step, column: pa.Array) -> tuple[pa.Array, list[Fault]]:
+    def _dates(self, step: BoundField, column: pa.Array) -> tuple[pa.Array, list[UnreadableValues]]:
         """Dates as yyyy-MM-dd, each in the order that the column it came from proves."""
         if len(step.sources) < 2 or not dates.unread(column).any():
             return transforms.read_dates(column, step.rule.formats, lambda: self._order(step.sources))
-        faults: list[Fault] = []
+        faults: list[UnreadableValues] = []
         for own, sources in self._fed(step):
             order = partial(self._order, sources)
             part, found = transforms.read_dates(choose(own, column, ""), step.rule.formats, order)
@@ -249,7 +252,7 @@ class _Work:
             faults += found
         return column, faults
 
-    def _fed(self, step: Step) -> Iterator[tuple[np.ndarray, tuple[str, ...]]]:
+    def _fed(self, step: BoundField) -> Iterator[tuple[np.ndarray, tuple[str, ...]]]:
         """The rows (bool) that each of a step's columns feeds; joined columns feed all rows together."""
         left = np.ones(self.rows, dtype=bool)
         if step.rule.join is None:
@@ -259,11 +262,11 @@ class _Work:
                 yield own, (source,)
         yield left, step.sources
 
-    def _order(self, sources: Sequence[str]) -> Order:
+    def _order(self, sources: Sequence[str]) -> DateOrder:
         orders = {self.mapper.order(source) for source in sources}
-        return orders.pop() if len(orders) == 1 else Order.UNPROVED
+        return orders.pop() if len(orders) == 1 else DateOrder.UNPROVED
 
-    def _report(self, fault: Fault, step: Step, column: pa.Array) -> None:
+    def _report(self, fault: UnreadableValues, step: BoundField, column: pa.Array) -> None:
         places = np.flatnonzero(fault.where)
         rows = self.chunk.frame.index.to_numpy()[places].tolist()
         found = zip(rows, *self._found(step, column, places), strict=True)
@@ -282,7 +285,9 @@ class _Work:
                 )
             )
 
-    def _found(self, step: Step, column: pa.Array, places: np.ndarray) -> tuple[list[str | None], list[str]]:
+    def _found(
+        self, step: BoundField, column: pa.Array, places: np.ndarray
+    ) -> tuple[list[str | None], list[str]]:
         """For each place the column whose cell fed it (the first filled one) and that cell as it was read."""
         if not step.sources:
             return [None] * len(places), column.take(pa.array(places)).to_pylist()
@@ -306,3 +311,35 @@ class _Work:
             if EXAMPLE_MARK.encode() in offsets_and_bytes(column)[1].tobytes():
                 found |= mask(pc.match_substring(column, EXAMPLE_MARK)) & nonempty(column)
         return found
+
+
+def with_proven_rules(
+    mapping: MappingFile,
+    steps: Iterable[BoundField],
+    orders: Mapping[str, DateOrder],
+    letters: Mapping[str, frozenset[str]],
+) -> MappingFile:
+    """The mapping with the order of dates as formats and Spanish letters for genders as values, as far as
+    `orders` and `letters` (by column) hold what whole columns proved."""
+    proven = [(step.rule, _proven(step, orders, letters)) for step in steps]
+
+    def told(rule: FieldRule) -> FieldRule:
+        found = next((found for one, found in proven if one is rule), {})
+        return rule.model_copy(update=found) if found else rule
+
+    tables = {
+        "fields": {name: told(rule) for name, rule in mapping.fields.items()},
+        "custom": {name: told(rule) for name, rule in mapping.custom.items()},
+    }
+    return mapping.model_copy(update=tables)
+
+
+def _proven(
+    step: BoundField, orders: Mapping[str, DateOrder], letters: Mapping[str, frozenset[str]]
+) -> dict[str, object]:
+    """What was proved for a step, as keys of its rule."""
+    if step.iberian_header and step.sources[0] in letters:
+        return {"values": iberian_values(letters[step.sources[0]])}
+    known = {orders[source] for source in step.sources if source in orders}
+    formats = dates.FORMATS.get(known.pop()) if len(known) == 1 else None
+    return {"formats": formats} if formats else {}

@@ -1,4 +1,4 @@
-"""Tags, however separated, to the API's comma."""
+"""Turn tags, however separated, into texts separated by commas."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import pyarrow as pa
 
 from importer.arrow import BLANKS, offsets_and_bytes, rework_all
-from importer.mapping.names import matches
+from importer.mapping.headers import matches_pattern
 
 DEFAULT = (",", "，", "、")
 """Separators that mean nothing else in a cell of tags; `;` and `|` only by the mapping's word."""
@@ -32,7 +32,9 @@ _UNCLEAN = (
 _COMMA = ord(",")
 
 
-def joined(column: pa.Array, separators: Sequence[str] = (), nothing: Sequence[str] = ()) -> pa.Array:
+def comma_separated(
+    column: pa.Array, separators: Sequence[str] = (), nothing: Sequence[str] = ()
+) -> pa.Array:
     """The column with tags separated by a comma and nothing else, empty ones left out.
 
     A cell that holds a JSON list of texts is taken as one (Klaviyo), and tags in quotation marks lose them
@@ -58,7 +60,7 @@ def joined(column: pa.Array, separators: Sequence[str] = (), nothing: Sequence[s
 
     def _comma(tags: Iterable[str]) -> str:
         bare = (tag.strip(BLANKS) for tag in tags)
-        return ",".join(tag for tag in bare if tag and not any(matches(one, tag) for one in nothing))
+        return ",".join(tag for tag in bare if tag and not any(matches_pattern(one, tag) for one in nothing))
 
     return rework_all(column, one)
 

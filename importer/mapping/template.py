@@ -1,4 +1,4 @@
-"""A workbook to fill in: what the contract wants of each column, told and guarded by the sheet itself."""
+"""Write the workbook to fill in; its comments and cell rules say what the contract wants of each column."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from importer import messages
 from importer.contracts import Contract, Field, FieldKind
-from importer.mapping import aliases
-from importer.mapping.document import MappingFile
+from importer.mapping import headers
 from importer.mapping.mapper import CUSTOM_FIELD, EXAMPLE_MARK
+from importer.mapping.schema import MappingFile
 
 _TEXT, _DATE = "@", "yyyy-mm-dd"
 _LAST_ROW = 1_048_576
@@ -39,7 +39,7 @@ _WIDTH, _WIDE = 18, 30
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TemplateColumn:
     """One column of the template and the field it feeds."""
 
     header: str
@@ -67,18 +67,18 @@ def write(path: Path, contract: Contract, *, mapping: MappingFile | None = None,
 
 def label(field: Field, lang: str) -> str:
     """What a field's column is called in a template; the importer knows it without a mapping."""
-    found = [alias for alias in aliases.listed() if alias.field == field.name and alias.sure]
+    found = [alias for alias in headers.all_aliases() if alias.field == field.name and alias.sure]
     named = next((alias.label for alias in found if alias.language == lang), None)
     return named or next((alias.label for alias in found if alias.language == "en"), field.name)
 
 
-def _of_contract(contract: Contract, lang: str) -> Iterator[Column]:
+def _of_contract(contract: Contract, lang: str) -> Iterator[TemplateColumn]:
     for field in contract.fields:
         if field.documented:
-            yield Column(label(field, lang) + (" *" if field.required else ""), field)
+            yield TemplateColumn(label(field, lang) + (" *" if field.required else ""), field)
 
 
-def _of_mapping(mapping: MappingFile, contract: Contract) -> Iterator[Column]:
+def _of_mapping(mapping: MappingFile, contract: Contract) -> Iterator[TemplateColumn]:
     """Every column that the mapping reads, with the first field of the contract that it feeds."""
     seen: set[str] = set()
     rules = [(name, rule, "") for name, rule in mapping.fields.items() if name in contract.names]
@@ -87,10 +87,10 @@ def _of_mapping(mapping: MappingFile, contract: Contract) -> Iterator[Column]:
         for column in rule.columns():
             if column not in seen and "*" not in column:
                 seen.add(column)
-                yield Column(column, contract.field(name), key)
+                yield TemplateColumn(column, contract.field(name), key)
 
 
-def _head(sheet: Worksheet, place: int, column: Column, lang: str) -> None:
+def _head(sheet: Worksheet, place: int, column: TemplateColumn, lang: str) -> None:
     cell = sheet.cell(1, place, column.header)
     cell.font = Font(bold=True)
     cell.fill = _REQUIRED if column.field.required else _OPTIONAL
@@ -102,7 +102,7 @@ def _head(sheet: Worksheet, place: int, column: Column, lang: str) -> None:
     dimension.number_format = _format(column)
 
 
-def _note(column: Column, lang: str) -> str:
+def _note(column: TemplateColumn, lang: str) -> str:
     field = column.field
     parts = [column.key or field.help[lang]]
     if field.required:
@@ -112,7 +112,7 @@ def _note(column: Column, lang: str) -> str:
     return "\n".join(parts)
 
 
-def _guard(sheet: Worksheet, place: int, column: Column, lang: str) -> None:
+def _guard(sheet: Worksheet, place: int, column: TemplateColumn, lang: str) -> None:
     field = column.field
     letter = get_column_letter(place)
     if field.kind is FieldKind.GENDER:
@@ -134,7 +134,7 @@ def _guard(sheet: Worksheet, place: int, column: Column, lang: str) -> None:
     sheet.add_data_validation(check)
 
 
-def _example(sheet: Worksheet, place: int, column: Column, lang: str) -> None:
+def _example(sheet: Worksheet, place: int, column: TemplateColumn, lang: str) -> None:
     cell = sheet.cell(2, place)
     cell.number_format = _format(column)
     cell.font = Font(italic=True, color="808080")
@@ -147,6 +147,6 @@ def _example(sheet: Worksheet, place: int, column: Column, lang: str) -> None:
         cell.value = _EXAMPLES.get(name, "")
 
 
-def _format(column: Column) -> str:
+def _format(column: TemplateColumn) -> str:
     """Text, so that Excel leaves phones, codes and 1-2 alone; dates are dates."""
     return _DATE if column.field.kind is FieldKind.DATE else _TEXT

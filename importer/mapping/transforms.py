@@ -1,4 +1,4 @@
-"""What a mapping's rule does to one column of cells, in a fixed order, kind by kind."""
+"""Apply a field's rule to its column, in a fixed order, by the kind of the field."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from importer.arrow import (
     starting_with,
 )
 from importer.contracts import Field, FieldKind
-from importer.mapping import dates, genders, numbers, people, tags
-from importer.mapping.dates import Order
-from importer.mapping.document import FieldRule
-from importer.mapping.filters import Filter
-from importer.mapping.names import matches, normal
-from importer.mapping.people import NameRule
+from importer.mapping import dates, gender, person_names, phones, tags
+from importer.mapping.dates import DateOrder
+from importer.mapping.filters import RowFilter
+from importer.mapping.headers import matches_pattern, normalize
+from importer.mapping.person_names import NameRule
+from importer.mapping.schema import FieldRule
 
 _AMBIGUOUS = "\x00"
 """Marks dates whose order is not known; no cell begins with it."""
@@ -36,7 +36,7 @@ _TOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class UnreadableValues:
     """Values that the mapping cannot read: an issue for each row of the mask."""
 
     code: str
@@ -49,7 +49,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class BoundField:
     """One field's rule, tied to the columns of a file."""
 
     field: Field
@@ -58,7 +58,7 @@ class Step:
     country_code: str | None = None
     name_rule: NameRule | None = None
     """Given only if the one source holds full names to split."""
-    when: Filter | None = None
+    when: RowFilter | None = None
 
     @property
     def own_gender_header(self) -> bool:
@@ -69,11 +69,13 @@ class Step:
     def iberian_header(self) -> bool:
         """Below Sexo and Género M can mean mujer."""
         return (
-            len(self.sources) == 1 and normal(self.sources[0]) in ("sexo", "genero") and not self.rule.values
+            len(self.sources) == 1
+            and normalize(self.sources[0]) in ("sexo", "genero")
+            and not self.rule.values
         )
 
 
-def gathered(step: Step, cell: Callable[[str], pa.Array], rows: int) -> pa.Array:
+def gathered(step: BoundField, cell: Callable[[str], pa.Array], rows: int) -> pa.Array:
     """The cells of a step's columns as one (constant, first filled or joined), replaced as the rule says."""
     rule = step.rule
     if rule.constant is not None:
@@ -82,24 +84,24 @@ def gathered(step: Step, cell: Callable[[str], pa.Array], rows: int) -> pa.Array
         return constant("", rows)
     column = _together(parts(step, cell), rule.join)
     if step.when is not None:
-        column = choose(step.when.refused(cell(step.when.column)), "", column)
+        column = choose(step.when.excluded(cell(step.when.column)), "", column)
     if rule.several_at or rule.behind:
         column = rework_all(column, lambda text: _one_of(text, rule))
     if step.name_rule:
         name_rule, place = step.name_rule, int(step.field.name == "last_name")
-        column = rework_all(column, lambda text: people.split(text, name_rule)[place])
+        column = rework_all(column, lambda text: person_names.split(text, name_rule)[place])
     if rule.values:
         table = {key.strip().casefold(): value for key, value in rule.values.items()}
         column = rework_all(column, lambda text: table.get(text.strip().casefold(), text))
     return column
 
 
-def parts(step: Step, cell: Callable[[str], pa.Array]) -> list[pa.Array]:
+def parts(step: BoundField, cell: Callable[[str], pa.Array]) -> list[pa.Array]:
     """The cells of each of a step's columns, those that mean “empty” emptied."""
     return [_without(cell(source), step.rule.nothing) for source in step.sources]
 
 
-def finished(step: Step, column: pa.Array) -> pa.Array:
+def finished(step: BoundField, column: pa.Array) -> pa.Array:
     """Case, default and length, after the value itself is read."""
     rule = step.rule
     if rule.case != "keep":
@@ -113,26 +115,26 @@ def finished(step: Step, column: pa.Array) -> pa.Array:
 
 
 def read(
-    step: Step, column: pa.Array, cell: Callable[[str], pa.Array], letters: genders.Letters
-) -> tuple[pa.Array, list[Fault]]:
+    step: BoundField, column: pa.Array, cell: Callable[[str], pa.Array], letters: gender.Letters
+) -> tuple[pa.Array, list[UnreadableValues]]:
     """The column as the field's kind wants it, and what could not be read (left as found); dates have
     `read_dates`. `letters` is asked only where a value needs all single letters of the whole column."""
     match step.field.kind:
         case FieldKind.PHONE | FieldKind.DIGITS:
             code = cell(step.country_code) if step.country_code else None
-            return numbers.read(column, step.rule, code), []
+            return phones.read(column, step.rule, code), []
         case FieldKind.GENDER:
             own = step.own_gender_header or _mapped_to_codes(step.rule)
-            coded, bad = genders.codes(column, own, letters if step.iberian_header else None)
-            return coded, [Fault("bad-gender", bad)] if bad.any() else []
+            coded, bad = gender.codes(column, own, letters if step.iberian_header else None)
+            return coded, [UnreadableValues("bad-gender", bad)] if bad.any() else []
         case FieldKind.TAGS:
-            return tags.joined(column, step.rule.separators, step.rule.nothing), []
+            return tags.comma_separated(column, step.rule.separators, step.rule.nothing), []
     return column, []
 
 
 def read_dates(
-    column: pa.Array, formats: Sequence[str], order: Callable[[], Order]
-) -> tuple[pa.Array, list[Fault]]:
+    column: pa.Array, formats: Sequence[str], order: Callable[[], DateOrder]
+) -> tuple[pa.Array, list[UnreadableValues]]:
     """Dates as yyyy-MM-dd; other texts by the formats or by the order that `order` finds proved."""
     where = dates.unread(column)
     if not where.any():
@@ -143,16 +145,16 @@ def read_dates(
     return pc.replace_with_mask(column, pa.array(where), read), faults
 
 
-def _by_formats(column: pa.Array, formats: tuple[str, ...]) -> tuple[pa.Array, list[Fault]]:
+def _by_formats(column: pa.Array, formats: tuple[str, ...]) -> tuple[pa.Array, list[UnreadableValues]]:
     """The same for texts of which none is yyyy-MM-dd yet."""
     wanted = ", ".join([*formats[:_TOLD], *["…"] * (len(formats) > _TOLD)])
     column = rework_all(column, lambda text: dates.by_format(text, formats) or dates.year_first(text) or text)
     where = dates.unread(column)
-    fault = Fault("bad-date", where, lambda _: wanted, "date-in-no-format")
+    fault = UnreadableValues("bad-date", where, lambda _: wanted, "date-in-no-format")
     return column, [fault] if where.any() else []
 
 
-def _by_order(column: pa.Array, order: Callable[[], Order]) -> tuple[pa.Array, list[Fault]]:
+def _by_order(column: pa.Array, order: Callable[[], DateOrder]) -> tuple[pa.Array, list[UnreadableValues]]:
     """The same by the order that a whole column proves."""
     column = dates.dashed(column)
     where = dates.unread(column)
@@ -168,8 +170,8 @@ def _by_order(column: pa.Array, order: Callable[[], Order]) -> tuple[pa.Array, l
     if not where.any():
         return column, []
     column = rework(column, where, lambda text: text.removeprefix(_AMBIGUOUS))
-    wording = "contradictory-dates" if order() is Order.CONTRADICTORY else None
-    return column, [Fault("ambiguous-date", where, both_readings, wording)]
+    wording = "contradictory-dates" if order() is DateOrder.CONTRADICTORY else None
+    return column, [UnreadableValues("ambiguous-date", where, both_readings, wording)]
 
 
 def _among(mask: np.ndarray, part: np.ndarray) -> np.ndarray:
@@ -189,8 +191,8 @@ def full_names(full: pa.Array | None, first: pa.Array, last: pa.Array) -> pa.Arr
     """Full names, made from first and last where empty: with a blank, Chinese ones without."""
     made = joined((first, last), " ")
     if not offsets_and_bytes(made)[1].tobytes().isascii():
-        han = mask(pc.match_substring_regex(first, f"{people.HAN}$"))
-        han &= mask(pc.match_substring_regex(last, f"^{people.HAN}"))
+        han = mask(pc.match_substring_regex(first, f"{person_names.HAN}$"))
+        han &= mask(pc.match_substring_regex(last, f"^{person_names.HAN}"))
         made = choose(han, concat(first, last), made)
     return made if full is None else choose(nonempty(full), full, made)
 
@@ -223,7 +225,7 @@ def _one_of(text: str, rule: FieldRule) -> str:
 def _without(column: pa.Array, nothing: Sequence[str]) -> pa.Array:
     if not nothing:
         return column
-    return rework_all(column, lambda text: "" if any(matches(one, text) for one in nothing) else text)
+    return rework_all(column, lambda text: "" if any(matches_pattern(one, text) for one in nothing) else text)
 
 
 def _mapped_to_codes(rule: FieldRule) -> bool:

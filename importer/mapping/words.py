@@ -13,14 +13,14 @@ _CODES = {"male": "1", "female": "0", "unsaid": ""}
 
 
 @cache
-def genders() -> dict[str, str]:
+def gender_codes() -> dict[str, str]:
     """The API's code, or "" for “not said”, by the casefolded word."""
     tables = _tables()["genders"]
     return {word.casefold(): code for name, code in _CODES.items() for word in tables[name]}
 
 
 @cache
-def months() -> Mapping[str, int]:
+def month_numbers() -> Mapping[str, int]:
     """The number of a month by its casefolded name."""
     return {name.casefold(): int(number) for number, names in _tables()["months"].items() for name in names}
 

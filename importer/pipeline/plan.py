@@ -18,7 +18,7 @@ from importer.contracts import Contract
 from importer.errors import InputError, JournalError, MappingError, SettingsError
 from importer.journal import Journal, RunRecord
 from importer.mapping import Mapper, MappingFile
-from importer.mapping.names import normal
+from importer.mapping.headers import normalize
 from importer.models import Destination, Mode, Note, TenantField
 from importer.options import RunOptions
 from importer.pipeline import tenant
@@ -158,7 +158,7 @@ def _settle(
             yield restored.frame[column]
 
     dry_run = options.dry_run
-    tied = partial(mappings.compile, chosen, header, contract, look=look, dry_run=dry_run, sheets=sheets)
+    tied = partial(mappings.bind, chosen, header, contract, look=look, dry_run=dry_run, sheets=sheets)
     mapper = _compile(tied, chosen, connection, dry_run=dry_run)
     mode = Mode.UPDATE if options.mode is None else options.mode
     destination = connection.destination(contract.endpoint.base_url) if connection else None
@@ -217,10 +217,10 @@ def _contract(options: RunOptions, connection: Connection | None) -> Contract:
 
 
 def _open(file: Path | str, options: RunOptions, chosen: MappingFile | None) -> Source:
-    names = frozenset(normal(name) for name in chosen.columns()) if chosen else frozenset()
+    names = frozenset(normalize(name) for name in chosen.columns()) if chosen else frozenset()
 
     def named(name: str) -> bool:
-        return normal(name) in names
+        return normalize(name) in names
 
     def known(name: str) -> bool:
         return name in OWN_COLUMNS or mappings.known_name(name) or named(name)

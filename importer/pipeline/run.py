@@ -208,7 +208,7 @@ class Run:
             closed = reports.close(facts)
         ended_early = stop is not None and not isinstance(stop, TripwireError) and code is not ExitCode.DONE
         state = RunState.STOPPED if ended_early else RunState.FINISHED
-        run_journal.keep_mapping(self.plan.mapper.settled().dump())
+        run_journal.keep_mapping(self.plan.mapper.proven_mapping().dump())
         record = run_journal.finish(state, code, closed.summary.counts, stop.code if stop else "")
         self.observer(RunEnded(record, closed))
         return closed

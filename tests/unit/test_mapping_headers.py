@@ -88,21 +88,21 @@ def test_a_missing_required_column_is_an_error_that_lists_the_file_s_columns() -
 
 def test_a_column_called_like_an_own_field_s_key_is_packed_into_customize_field() -> None:
     header = ["first_name", "last_name", "customize_1_14"]
-    mapper = mapping.compile(mapping.choose(header, SEA).mapping, header, SEA)
+    mapper = mapping.bind(mapping.choose(header, SEA).mapping, header, SEA)
     found = mapper.map(chunk({"first_name": ["A"], "last_name": ["B"], "customize_1_14": ["aa"]}))
     assert values(found, "customize_field") == ['{"customize_1_14": "aa"}']
 
 
 def test_plat_makes_the_full_name_of_first_and_last() -> None:
     header = ["First Name", "Last Name", "Full Name"]
-    mapper = mapping.compile(mapping.choose(header, PLAT).mapping, header, PLAT)
+    mapper = mapping.bind(mapping.choose(header, PLAT).mapping, header, PLAT)
     cells = {
         "First Name": ["Ann", "张", "Bo", ""],
         "Last Name": ["Lee", "三", "", ""],
         "Full Name": ["", "", "Bo X", ""],
     }
     assert values(mapper.map(chunk(cells)), "full_name") == ["Ann Lee", "张三", "Bo X", None]
-    mapper = mapping.compile(mapping.choose(header[:2], PLAT).mapping, header[:2], PLAT)
+    mapper = mapping.bind(mapping.choose(header[:2], PLAT).mapping, header[:2], PLAT)
     found = mapper.map(chunk({name: cells[name] for name in header[:2]}))
     assert values(found, "full_name") == ["Ann Lee", "张三", "Bo", None]
     assert found.columns["full_name"] == "First Name"
@@ -126,7 +126,7 @@ def test_doubt_is_an_error_that_names_the_candidates(monkeypatch: pytest.MonkeyP
     two = [
         mapping.load_text('[match]\nall = ["X"]\n[fields.first_name]\nfrom = "X"', f"{n}.toml") for n in "ab"
     ]
-    monkeypatch.setattr(choosing.files, "ready", lambda: tuple(two))
+    monkeypatch.setattr(choosing.loader, "ready", lambda: tuple(two))
     with pytest.raises(MappingError, match=r"a, b") as caught:
         mapping.choose(["X"], SEA)
     assert caught.value.code == "mapping-doubtful"
@@ -157,9 +157,9 @@ def test_a_name_of_the_mapping_may_be_spelled_differently_in_each_sheet() -> Non
     )
     sheets = (("First Name", "Last", "Mobile"), ("first_name", "Last", "mobile"))
     header = ("First Name", "Last", "Mobile", "first_name", "mobile")
-    mapper = mapping.compile(rules, header, SEA, sheets=sheets)
+    mapper = mapping.bind(rules, header, SEA, sheets=sheets)
     assert mapper.columns["sms_phone"] == ("Mobile", "mobile")
     assert mapper.columns["first_name"] == ("First Name", "first_name")
     assert mapper.unused == ()
     with pytest.raises(MappingError, match="Mobile"):
-        mapping.compile(rules, header, SEA, sheets=(*sheets, ("mobile", "MOBILE")))
+        mapping.bind(rules, header, SEA, sheets=(*sheets, ("mobile", "MOBILE")))

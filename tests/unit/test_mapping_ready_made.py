@@ -52,7 +52,7 @@ def test_other_exports_are_not_taken_for_one_of_these(header: str) -> None:
 def test_a_realistic_file_becomes_the_right_customers(export: Export, contract: contracts.Contract) -> None:
     cells = {name: [row.get(name, "") for row in export.rows] for name in export.columns}
     part = chunk(cells)
-    mapper = mapping.compile(
+    mapper = mapping.bind(
         mapping.choose(export.columns, contract).mapping,
         export.columns,
         contract,

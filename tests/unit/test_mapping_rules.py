@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from importer import mapping
 from importer.errors import MappingError
-from importer.mapping import people
-from importer.mapping.numbers import international
-from importer.mapping.people import NameRule
+from importer.mapping import person_names
+from importer.mapping.person_names import NameRule
+from importer.mapping.phones import international
 from importer.reports.sentences import said
 from tests.mapping_support import PLAT, field, mapped, mapper, tenant_field, values
 
@@ -214,7 +214,7 @@ def test_a_full_name_is_split_only_where_its_parts_have_no_column() -> None:
 
 @given(st.text(st.characters(exclude_categories=("Cs",)), max_size=20), st.sampled_from(NameRule))
 def test_splitting_a_name_never_raises_and_loses_no_letter(name: str, rule: NameRule) -> None:
-    parts = people.split(name, rule)
+    parts = person_names.split(name, rule)
     left = sorted(c for c in "".join(parts) if c.isalnum())
     assert left == sorted(c for c in name if c.isalnum())
 

@@ -29,7 +29,7 @@ def test_its_header_needs_no_mapping_and_no_word_about_it(
     header = [cell.value for cell in made(tmp_path, contract, lang=lang)[1]]
     choice = mapping.choose(header, contract)
     assert (choice.left_out, choice.notes) == ((), ())
-    mapper = mapping.compile(choice.mapping, header, contract)
+    mapper = mapping.bind(choice.mapping, header, contract)
     assert list(mapper.columns) == [field.name for field in contract.fields if field.documented]
     assert mapper.unused == ()
 
@@ -39,7 +39,7 @@ def test_its_example_row_is_skipped_and_a_filled_one_is_not(tmp_path: Path) -> N
     header, example = ([str(cell.value or "") for cell in sheet[row]] for row in (1, 2))
     person = dict(zip(header, example, strict=True)) | {"First Name *": "Ann", "Last Name *": "Lee"}
     cells = {name: [old, person[name]] for name, old in zip(header, example, strict=True)}
-    mapper = mapping.compile(mapping.choose(header, SEA).mapping, header, SEA)
+    mapper = mapping.bind(mapping.choose(header, SEA).mapping, header, SEA)
     found = mapper.map(chunk(cells))
     assert [(skip.code, skip.rows.tolist()) for skip in found.skips] == [("example-row", [2])]
     assert found.issues == ()
@@ -77,5 +77,5 @@ def test_a_template_of_a_mapping_has_the_mapping_s_columns(tmp_path: Path) -> No
     header, example = ([str(cell.value or "") for cell in sheet[row]] for row in (1, 2))
     assert header == ["Name", "Phone", "Code", "Level"]
     cells = {name: [text] for name, text in zip(header, example, strict=True)}
-    found = mapping.compile(own, header, SEA).map(chunk(cells))
+    found = mapping.bind(own, header, SEA).map(chunk(cells))
     assert [skip.code for skip in found.skips] == ["example-row"]

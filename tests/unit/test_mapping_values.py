@@ -66,7 +66,7 @@ def test_a_phone_column_is_cleaned_row_by_row() -> None:
 @given(st.lists(phone_like, max_size=8))
 def test_whole_columns_and_single_phones_agree(cells: list[str]) -> None:
     column = arrow.array(cells)
-    assert phones.digits(column).to_pylist() == [phones.plain(cell) for cell in cells]
+    assert phones.digits(column).to_pylist() == [phones.strip_formatting(cell) for cell in cells]
 
 
 @given(st.lists(anything, max_size=8))
@@ -86,7 +86,7 @@ def test_slices_of_a_column_are_columns(cells: list[str], start: int, length: in
     wanted = cells[start : start + length]
     assert arrow.trimmed(part).to_pylist() == [cell.strip(BLANKS) for cell in wanted]
     assert arrow.missing(part).to_pylist() == [cell or None for cell in wanted]
-    assert phones.digits(part).to_pylist() == [phones.plain(cell) for cell in wanted]
+    assert phones.digits(part).to_pylist() == [phones.strip_formatting(cell) for cell in wanted]
 
 
 @given(st.lists(st.tuples(anything, anything, anything), min_size=1, max_size=6))
@@ -98,7 +98,7 @@ def test_joined_columns_have_one_value_for_every_row(rows: list[tuple[str, str, 
 def test_a_chunk_without_rows_and_one_with_other_text_columns_are_mapped_too() -> None:
     toml = "".join(f'[fields.{name}]\nfrom = "X"\n' for name in SEA.names)
     assert len(mapped(toml, {"X": []}).frame) == 0
-    mapper = mapping.compile(mapping.load_text(toml), ["X"], SEA)
+    mapper = mapping.bind(mapping.load_text(toml), ["X"], SEA)
     frame = pd.DataFrame({"X": pd.array([" 1", None, "2"], dtype="str")}, index=[2, 3, 4])
     assert values(mapper.map(Chunk("", frame)), "sms_phone") == ["1", None, "2"]
 
@@ -171,7 +171,7 @@ def test_each_of_several_columns_proves_its_own_order() -> None:
         "Born": ["03/04/1980", "", "25/12/1990", "03/04/1980"],
         "Birthday": ["", "03/04/1980", "12/25/1990", "12/25/1990"],
     }
-    mapper = mapping.compile(rules, list(cells), SEA, look=lambda name: iter([chunk(cells).frame[name]]))
+    mapper = mapping.bind(rules, list(cells), SEA, look=lambda name: iter([chunk(cells).frame[name]]))
     found = mapper.map(chunk(cells))
     assert values(found, "birthday") == ["1980-04-03", "1980-03-04", "1990-12-25", "1980-04-03"]
     assert not found.issues
@@ -181,12 +181,12 @@ def test_a_proved_order_is_kept_for_a_part_of_the_file() -> None:
     toml = f'{NAMES}[fields.birthday]\nfrom = "Born"\n[custom.customize_1_1]\nfrom = "Since"\ntype = "date"'
     rules = mapping.load_text(toml)
     cells = {"Born": ["03/04/1980", "25.12.1990"], "Since": ["3-4-2020 00:00", "12-25-2020"]}
-    mapper = mapping.compile(rules, list(cells), SEA, look=lambda name: iter([chunk(cells).frame[name]]))
-    assert mapper.settled() == rules
+    mapper = mapping.bind(rules, list(cells), SEA, look=lambda name: iter([chunk(cells).frame[name]]))
+    assert mapper.proven_mapping() == rules
     whole = mapper.map(chunk(cells))
-    settled = mapping.load_text(mapper.settled().dump())
+    settled = mapping.load_text(mapper.proven_mapping().dump())
     part = {name: texts[:1] for name, texts in cells.items()}
-    alone = mapping.compile(settled, list(cells), SEA).map(chunk(part))
+    alone = mapping.bind(settled, list(cells), SEA).map(chunk(part))
     assert not whole.issues
     assert not alone.issues
     assert values(alone, "birthday") == values(whole, "birthday")[:1] == ["1980-04-03"]
@@ -196,12 +196,12 @@ def test_a_proved_order_is_kept_for_a_part_of_the_file() -> None:
 def test_a_part_of_a_contradictory_column_proves_nothing() -> None:
     rules = mapping.load_text(f'{NAMES}[fields.birthday]\nfrom = "Born"')
     whole = chunk({"Born": ["24.12.1979", "12.24.1979", "3.4.1980", "1990-05-07"]})
-    mapper = mapping.compile(rules, ["Born"], SEA, look=lambda name: iter([whole.frame[name]]))
+    mapper = mapping.bind(rules, ["Born"], SEA, look=lambda name: iter([whole.frame[name]]))
     mapper.map(whole)
     part = chunk({"Born": ["24.12.1979", "3.4.1980", "1990/5/7"]})
-    found = mapping.compile(mapper.settled(), ["Born"], SEA, look=lambda name: iter([part.frame[name]])).map(
-        part
-    )
+    found = mapping.bind(
+        mapper.proven_mapping(), ["Born"], SEA, look=lambda name: iter([part.frame[name]])
+    ).map(part)
     assert values(found, "birthday") == [None, None, "1990-05-07"]
     assert [(issue.code, issue.wording) for issue in found.issues] == [("bad-date", "date-in-no-format")] * 2
 
@@ -212,11 +212,11 @@ def test_what_a_letter_means_in_the_whole_column_it_means_in_a_part(
 ) -> None:
     rules = mapping.load_text(f'{NAMES}[fields.gender]\nfrom = "Sexo"')
     whole = chunk({"Sexo": list(letters)})
-    mapper = mapping.compile(rules, ["Sexo"], SEA, look=lambda name: iter([whole.frame[name]]))
+    mapper = mapping.bind(rules, ["Sexo"], SEA, look=lambda name: iter([whole.frame[name]]))
     mapper.map(whole)
-    settled = mapping.load_text(mapper.settled().dump())
+    settled = mapping.load_text(mapper.proven_mapping().dump())
     part = chunk({"Sexo": ["M", "m.", "Hombre", "Masculino"]})
-    found = mapping.compile(settled, ["Sexo"], SEA, look=lambda name: iter([part.frame[name]])).map(part)
+    found = mapping.bind(settled, ["Sexo"], SEA, look=lambda name: iter([part.frame[name]])).map(part)
     assert values(found, "gender") == [*meant * 2, "1", "1"]
     assert [issue.found for issue in found.issues] == ([] if meant[0] else ["M", "m."])
 
@@ -226,11 +226,9 @@ def test_orders_that_nothing_proves_or_that_differ_are_not_settled() -> None:
     for born, birthday in (("3/4/1980", ""), ("25/12/1990", "12/25/1990")):
         cells = {"Born": [born, ""], "Birthday": ["", birthday]}
         read = chunk(cells)
-        mapper = mapping.compile(
-            rules, list(cells), SEA, look=lambda name, read=read: iter([read.frame[name]])
-        )
+        mapper = mapping.bind(rules, list(cells), SEA, look=lambda name, read=read: iter([read.frame[name]]))
         mapper.map(read)
-        assert mapper.settled() == rules
+        assert mapper.proven_mapping() == rules
 
 
 def test_the_proof_may_stand_in_another_chunk_and_is_read_once() -> None:
@@ -242,14 +240,14 @@ def test_the_proof_may_stand_in_another_chunk_and_is_read_once() -> None:
         yield chunk({"Born": ["31/1/1990"]}).frame["Born"]
 
     rules = mapping.load_text(f'{NAMES}[fields.birthday]\nfrom = "Born"')
-    mapper = mapping.compile(rules, ["Born"], SEA, look=look)
+    mapper = mapping.bind(rules, ["Born"], SEA, look=look)
     for _ in range(2):
         assert values(mapper.map(chunk({"Born": ["1/2/1990"]})), "birthday") == ["1990-02-01"]
     assert looks == ["Born"]
 
 
 def test_without_a_second_look_nothing_is_proved() -> None:
-    mapper = mapping.compile(mapping.load_text(f'{NAMES}[fields.birthday]\nfrom = "Born"'), ["Born"], SEA)
+    mapper = mapping.bind(mapping.load_text(f'{NAMES}[fields.birthday]\nfrom = "Born"'), ["Born"], SEA)
     found = mapper.map(chunk({"Born": ["31/1/1990"]}))
     assert [issue.code for issue in found.issues] == ["ambiguous-date"]
 
@@ -307,8 +305,8 @@ def test_tags_are_separated_by_commas_of_any_script_and_by_nothing_else() -> Non
 
 @given(st.lists(anything, max_size=6))
 def test_joining_tags_twice_changes_nothing(cells: list[str]) -> None:
-    once = tags.joined(arrow.array(cells))
-    assert tags.joined(once).equals(once)
+    once = tags.comma_separated(arrow.array(cells))
+    assert tags.comma_separated(once).equals(once)
 
 
 @given(

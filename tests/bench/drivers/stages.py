@@ -37,7 +37,7 @@ def lap(stage: str) -> None:
 
 contract = contracts.load("sea")
 source = open_source(sys.argv[1], ReadOptions(known=mapping.known_name))
-mapper = mapping.compile(mapping.choose(source.header, contract).mapping, source.header, contract)
+mapper = mapping.bind(mapping.choose(source.header, contract).mapping, source.header, contract)
 lap("first pass: hash, encoding, header")
 checker = Checker(mapper, contract, Rules())
 batcher = batching.Batcher(contract.max_customers)

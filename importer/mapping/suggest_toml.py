@@ -1,4 +1,4 @@
-"""A mapping file written from proposals: commented TOML for a person to check and keep."""
+"""Write the proposals for a file as a commented mapping file for a person to check and keep."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 from importer import messages
 from importer.contracts import Contract, FieldKind
-from importer.mapping import choosing, dates, evidence, files
-from importer.mapping.names import normal
-from importer.mapping.people import NameRule
-from importer.mapping.proposing import Proposal, propose
+from importer.mapping import dates, evidence, headers, loader
+from importer.mapping.headers import normalize
+from importer.mapping.person_names import NameRule
+from importer.mapping.suggest import Proposal, propose
 from importer.mapping.toml import key, text, value
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_FAMILY_FIRST = {normal(name) for name in ("Họ tên", "Họ và tên")}
+_FAMILY_FIRST = {normalize(name) for name in ("Họ tên", "Họ và tên")}
 _NATIONAL = re.compile(r"0?[1-9]\d{7,10}")
 _DIALLING = {
-    normal(name) for name in ("Country Code", "Dial Code", "Calling Code", "区号", "国家区号", "国际区号")
+    normalize(name) for name in ("Country Code", "Dial Code", "Calling Code", "区号", "国家区号", "国际区号")
 }
 _TAG_MARKS = (";", "；", "|")
 
@@ -38,15 +38,15 @@ def suggest(
     For a header that a ready-made mapping knows it is that mapping's own text. The same header and samples
     give the same text; what is unsure stands in it commented out. `sheets` as for `propose`.
     """
-    known = choosing.recognised(header)
+    known = headers.recognised(header)
     if len(known) == 1:
         note = messages.sentence("suggest-recognised", {"name": known[0].name}, lang)
-        return f"# {note}\n{files.ready_text(known[0].name)}"
+        return f"# {note}\n{loader.ready_text(known[0].name)}"
     proposals = propose(header, samples, contract, sheets=sheets)
-    return "\n".join(_Writing(proposals, samples, contract, lang).lines()) + "\n"
+    return "\n".join(_SuggestionWriter(proposals, samples, contract, lang).lines()) + "\n"
 
 
-class _Writing:
+class _SuggestionWriter:
     def __init__(
         self, proposals: Sequence[Proposal], samples: pd.DataFrame | None, contract: Contract, lang: str
     ) -> None:
@@ -89,7 +89,7 @@ class _Writing:
             for name in ("first_name", "last_name"):
                 yield from ("", f"[fields.{name}]", f"split = {text(proposal.column)}  {why}")
             return
-        own = choosing.is_custom(proposal.field or "")
+        own = headers.is_custom(proposal.field or "")
         yield from ("", f"[{'custom' if own else 'fields'}.{key(proposal.field or '')}]")
         columns = [one.column for one in every]
         yield f"from = {value(columns if more else proposal.column)}  {why}"
@@ -121,21 +121,21 @@ class _Writing:
     def _lacking(self, fed: set[str | None]) -> Iterator[str]:
         if "first_name" in fed and any(one.split for one in self.proposals):
             fed = fed | {"last_name"}
-        for name in choosing.lacking({field for field in fed if field}, self.contract):
+        for name in headers.lacking({field for field in fed if field}, self.contract):
             yield from ("", self._say("suggest-lacking", field=name))
             yield from (f"# [fields.{name}]", '# from = "…"')
 
     def _country_code(self) -> str | None:
         """A column of dialling codes beside the phones; a country's two letters are none."""
         for proposal in self.proposals:
-            if normal(proposal.column) in _DIALLING:
+            if normalize(proposal.column) in _DIALLING:
                 cells = [cell.strip() for cell in self._cells(proposal) if cell.strip()]
                 if cells and all(re.fullmatch(r"\+?\d{1,4}", cell) for cell in cells):
                     return proposal.column
         return None
 
     def _name_rule(self, whole: Proposal) -> NameRule:
-        if normal(whole.column) in _FAMILY_FIRST:
+        if normalize(whole.column) in _FAMILY_FIRST:
             return NameRule.FAMILY_FIRST
         return evidence.name_rule(self._cells(whole))
 

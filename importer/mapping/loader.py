@@ -1,4 +1,4 @@
-"""Mapping files: found by name or path, read, and checked with the exact place of a mistake."""
+"""Find a mapping file by name or path, read it, and report a mistake with its line and key."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from importer.errors import MappingError
-from importer.mapping.document import Condition, CustomRule, FieldRule, MappingFile, Match, field_names
-from importer.mapping.people import NameRule
+from importer.mapping.person_names import NameRule
+from importer.mapping.schema import Condition, CustomRule, FieldRule, HeaderMatch, MappingFile, field_names
 
 _CHECKOUT = Path(__file__).parents[2] / "mappings"
 # An own mapping may lie anywhere; one without a path and ending is one that came with the program.
@@ -155,7 +155,7 @@ _TABLES: dict[str, type[BaseModel]] = {
     "fields": FieldRule,
     "custom": CustomRule,
     "only": Condition,
-    "match": Match,
+    "match": HeaderMatch,
 }
 
 

@@ -1,4 +1,4 @@
-"""The tenant's own fields, checked by their type and packed into `customize_field`: a JSON object in a text.
+"""Check the tenant's custom fields by type and pack them into `customize_field`, a JSON object in a text.
 
 How numbers and choices are to be written inside is not documented; the vendor's example shows texts only. A
 number is sent as a JSON number, a choice as its id, several choices as a list of ids.
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from importer.arrow import choose, concat, joined, mask, nonempty, offsets_and_bytes, rework, starting_with
 from importer.mapping import dates
-from importer.mapping.document import CustomRule
+from importer.mapping.schema import CustomRule
 from importer.mapping.tags import DEFAULT
 from importer.models import TenantField
 
@@ -32,7 +32,7 @@ _FAULT = "\x00"
 
 
 @dataclass(frozen=True)
-class Custom:
+class CustomFieldEncoder:
     """One own field of the tenant: its key inside the JSON object and what its values must be."""
 
     key: str
@@ -78,7 +78,7 @@ def _by_key(key: str) -> str:
     return TYPES[int(found[1])] if found else "text"
 
 
-def _number(text: str, custom: Custom) -> object:
+def _number(text: str, custom: CustomFieldEncoder) -> object:
     bare = text.replace(" ", "")
     if not _NUMBER.fullmatch(bare):
         return None
@@ -86,7 +86,7 @@ def _number(text: str, custom: Custom) -> object:
     return int(whole) if not rest.strip("0") else float(bare)
 
 
-def _choice(text: str, custom: Custom) -> object:
+def _choice(text: str, custom: CustomFieldEncoder) -> object:
     if custom.tenant is None or not custom.tenant.choices:
         return text
     wanted = text.strip().casefold()
@@ -96,22 +96,22 @@ def _choice(text: str, custom: Custom) -> object:
     return None
 
 
-def _choices(text: str, custom: Custom) -> object:
+def _choices(text: str, custom: CustomFieldEncoder) -> object:
     found = [_choice(part, custom) for part in _parts(text, custom)]
     return None if None in found else found
 
 
-def _parts(text: str, custom: Custom) -> list[str]:
+def _parts(text: str, custom: CustomFieldEncoder) -> list[str]:
     marks = "|".join(re.escape(mark) for mark in custom.rule.separators or (*DEFAULT, ";", "；"))
     return [part.strip() for part in re.split(marks, text) if part.strip()]
 
 
-def _date(text: str, custom: Custom) -> object:
+def _date(text: str, custom: CustomFieldEncoder) -> object:
     day = dates.by_format(text, custom.rule.formats) or dates.year_first(text)
     return day and _shown(day, "", custom)
 
 
-def _date_time(text: str, custom: Custom) -> object:
+def _date_time(text: str, custom: CustomFieldEncoder) -> object:
     match = _DATE_TIME.fullmatch(text)
     clock = (
         f"{int(match[2]):02}:{match[3]}:{match[4] or '00'}" if match and int(match[2]) < 24 else "00:00:00"
@@ -120,7 +120,7 @@ def _date_time(text: str, custom: Custom) -> object:
     return day and _shown(day, clock, custom)
 
 
-def _shown(day: str, clock: str, custom: Custom) -> str:
+def _shown(day: str, clock: str, custom: CustomFieldEncoder) -> str:
     form = custom.tenant.date_format if custom.tenant else ""
     if not form:
         return f"{day} {clock}".strip()
@@ -138,7 +138,7 @@ def _shown(day: str, clock: str, custom: Custom) -> str:
     return form
 
 
-_CODERS: dict[str, Callable[[str, Custom], object]] = {
+_CODERS: dict[str, Callable[[str, CustomFieldEncoder], object]] = {
     "number": _number,
     "choice": _choice,
     "choices": _choices,

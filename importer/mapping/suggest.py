@@ -1,4 +1,4 @@
-"""What each column of an unknown file most likely is, with how sure that is and why."""
+"""Propose the field that each column of an unknown file most likely feeds, with confidence and reason."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING
 from rapidfuzz import fuzz, process
 
 from importer.contracts import Contract, FieldKind
-from importer.mapping import aliases, evidence
-from importer.mapping.choosing import is_custom, recognised, together
-from importer.mapping.document import MappingFile, field_kinds
-from importer.mapping.names import find, normal, without_brackets, without_remarks
+from importer.mapping import evidence, headers
+from importer.mapping.headers import (
+    find_column,
+    is_custom,
+    normalize,
+    recognised,
+    together,
+    without_brackets,
+    without_remarks,
+)
+from importer.mapping.schema import MappingFile, field_kinds
 from importer.models import Note
 
 if TYPE_CHECKING:
@@ -29,7 +36,7 @@ _BY_CONTENT = 99
 _ALIKE = 88
 _FULL, _FIRST, _LAST = "full_name", "first_name", "last_name"
 # Names that mean a full name alone and a first name beside a last-name column.
-_SHORT = {normal(name) for name in ("Name", "Nombre", "Nome", "Nama", "Tên")}
+_SHORT = {normalize(name) for name in ("Name", "Nombre", "Nome", "Nama", "Tên")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +143,7 @@ def _proposal(column: str, won: tuple[str, _Claim, bool] | None, best: _Claim | 
 
 
 def _claims(place: int, column: str, cells: Sequence[str]) -> list[_Claim]:
-    if is_custom(column) or not normal(column):
+    if is_custom(column) or not normalize(column):
         return []
     found = _by_name(place, column) or _by_likeness(place, column)
     return [_weighed(claim, cells) for claim in found] or _by_content(place, column, cells)
@@ -150,7 +157,7 @@ def _by_content(place: int, column: str, cells: Sequence[str]) -> list[_Claim]:
 
     if evidence.confirms(FieldKind.EMAIL, cells):
         return claim("email", _CELLS)
-    if aliases.something_else(column):
+    if headers.means_something_else(column):
         return []
     if evidence.phones_for_sure(cells):
         return claim("sms_phone", _CELLS)
@@ -160,31 +167,31 @@ def _by_content(place: int, column: str, cells: Sequence[str]) -> list[_Claim]:
 def _by_name(place: int, column: str) -> list[_Claim]:
     bare = without_brackets(column)
     variants = [(column, 1.0), (without_remarks(column), 1.0), (bare, _BARE)]
-    variants += [(core, _CORE) for text in (column, bare) if (core := aliases.core(text))]
+    variants += [(core, _CORE) for text in (column, bare) if (core := headers.core_name(text))]
     for text, factor in variants:
-        if factor < 1 and normal(text) in aliases.other_names():
+        if factor < 1 and normalize(text) in headers.other_names():
             return []
-        found = aliases.table().get(normal(text), ())
+        found = headers.aliases_by_name().get(normalize(text), ())
         if found:
             return [_claim(place, alias, factor, column) for alias in found]
     return []
 
 
-def _claim(place: int, alias: aliases.Alias, factor: float, column: str) -> _Claim:
+def _claim(place: int, alias: headers.Alias, factor: float, column: str) -> _Claim:
     base = _API if alias.language == "api" else _SURE if alias.sure else _LIKELY
     code = "why-api-name" if alias.language == "api" else "why-alias" if alias.sure else "why-likely"
     if factor < 1:
         code = "why-core"
     found = (("label", alias.label), ("field", alias.field), ("language", alias.language))
-    rank = 0 if aliases.mobile(column) else list(aliases.table()).index(normal(alias.label))
+    rank = 0 if headers.says_mobile(column) else list(headers.aliases_by_name()).index(normalize(alias.label))
     return _Claim(place, alias.field, base * factor, rank, Note(code, found))
 
 
 def _by_likeness(place: int, column: str) -> list[_Claim]:
-    name = normal(column)
-    if len(name) < 4 or name in aliases.other_names():
+    name = normalize(column)
+    if len(name) < 4 or name in headers.other_names():
         return []
-    known = aliases.sure_names()
+    known = headers.sure_names()
     best = process.extractOne(name, known.keys(), scorer=fuzz.ratio, score_cutoff=_ALIKE)
     if best is None or _digits(best[0]) != _digits(name) or best[0][:1] != name[:1]:
         return []
@@ -203,17 +210,17 @@ def _weighed(claim: _Claim, cells: Sequence[str]) -> _Claim:
 
 def _in_context(claims: Sequence[_Claim], header: Sequence[str]) -> list[_Claim]:
     """“Name” beside last names and no other first names is a first name; a company's name is no person's."""
-    if aliases.companies(header):
+    if headers.lists_companies(header):
         claims = [claim for claim in claims if claim.field != _FULL]
     fields = {claim.field for claim in claims}
     if _LAST not in fields or any(
-        claim.field == _FIRST and normal(header[claim.column]) not in _SHORT for claim in claims
+        claim.field == _FIRST and normalize(header[claim.column]) not in _SHORT for claim in claims
     ):
         return list(claims)
     beside = Note("why-beside", (("field", _FIRST),))
     return [
         _Claim(claim.column, _FIRST, 0.85, claim.rank, beside)
-        if claim.field == _FULL and normal(header[claim.column]) in _SHORT
+        if claim.field == _FULL and normalize(header[claim.column]) in _SHORT
         else claim
         for claim in claims
     ]
@@ -249,10 +256,10 @@ def _from_mapping(mapping: MappingFile, header: Sequence[str], contract: Contrac
     fields: dict[str, tuple[str, bool]] = {}
     rules = {name: rule for name, rule in mapping.fields.items() if name in contract.names}
     for name, rule in {**rules, **mapping.custom}.items():
-        present = [column for source in rule.source if (column := find(source, header))]
-        if rule.split and not present and (whole := find(rule.split, header)):
+        present = [column for source in rule.source if (column := find_column(source, header))]
+        if rule.split and not present and (whole := find_column(rule.split, header)):
             fields.setdefault(whole, (_FIRST, True))
-        for column in (*present, *(c for c in (find(rule.country_code or "", header),) if c)):
+        for column in (*present, *(c for c in (find_column(rule.country_code or "", header),) if c)):
             fields.setdefault(column, (name, False))
     why = Note("why-ready-made", (("name", mapping.name),))
     return [

@@ -1,4 +1,4 @@
-"""Gender words to the API's codes; numbers only where they are the API's own."""
+"""Turn gender words into the API's codes; digits count only where they are the API's own."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def codes(column: pa.Array, own_header: bool, letters: Letters | None = None) ->
     _, data = offsets_and_bytes(column)
     if own_header and not data.tobytes().translate(None, b"01") and len(data) <= len(column):
         return column, _longer_than_one(column)
-    table = words.genders() | ({"1": "1", "0": "0", "1.0": "1", "0.0": "0"} if own_header else {})
+    table = words.gender_codes() | ({"1": "1", "0": "0", "1.0": "1", "0.0": "0"} if own_header else {})
     seen: set[str] = set()
 
     def code(text: str) -> str:
         word = text.casefold().rstrip(".")
-        found = table.get(word) if letters is None else _iberian(word, table, letters)
+        found = table.get(word) if letters is None else _iberian_code(word, table, letters)
         if found is None:
             seen.add(text)
             return UNKNOWN + text
@@ -64,7 +64,7 @@ def iberian_values(letters: frozenset[str]) -> dict[str, str]:
     return {"h": "hombre", "h.": "hombre", "m": woman, "m.": woman}
 
 
-def _iberian(word: str, table: Mapping[str, str], letters: Letters) -> str | None:
+def _iberian_code(word: str, table: Mapping[str, str], letters: Letters) -> str | None:
     if word == "h":
         return table["hombre"]
     if word == "m" and "h" in letters():

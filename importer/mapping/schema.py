@@ -1,4 +1,4 @@
-"""A mapping file as data: what its keys are and what each may hold."""
+"""The keys of a mapping file and what each may hold."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from importer import contracts
 from importer.contracts import FieldKind
 from importer.mapping import dates
-from importer.mapping.people import NameRule
+from importer.mapping.person_names import NameRule
 
 
 def _several(value: object) -> object:
@@ -56,13 +56,13 @@ Texts = Annotated[tuple[Text, ...], BeforeValidator(_several)]
 Formats = Annotated[tuple[Annotated[str, BeforeValidator(_date_format)], ...], BeforeValidator(_several)]
 
 
-class Table(BaseModel):
+class MappingTable(BaseModel):
     """A table of a mapping file: nothing but the keys named, each of its own type."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
 
 
-class Condition(Table):
+class Condition(MappingTable):
     """A condition on rows, by the cell of one column; case does not count, `*` stands for any text."""
 
     column: Name
@@ -80,7 +80,7 @@ class Condition(Table):
         return self
 
 
-class FieldRule(Table):
+class FieldRule(MappingTable):
     """How one field of the API is filled."""
 
     source: Names = Field(default=(), alias="from")
@@ -163,7 +163,7 @@ class CustomRule(FieldRule):
     """Only needed where the tenant's list of fields is not at hand."""
 
 
-class Match(Table):
+class HeaderMatch(MappingTable):
     """Which headers identify the export: only case does not count, `*` stands for any text."""
 
     all: Names = ()
@@ -176,7 +176,7 @@ class Match(Table):
     """True: only if no other mapping fits."""
 
 
-class MappingFile(Table):
+class MappingFile(MappingTable):
     """How one kind of sheet becomes customers."""
 
     name: str = ""
@@ -185,7 +185,7 @@ class MappingFile(Table):
     """Whether a file may lack headers that the mapping names (exports differ by the view that was picked)."""
     name_rule: NameRule | None = Field(default=None, strict=False)
     """How fields with `split` split a full name."""
-    match: Match | None = None
+    match: HeaderMatch | None = None
     only: tuple[Condition, ...] = Field(default=(), strict=False)
     fields: Mapping[str, FieldRule] = Field(default_factory=dict)
     custom: Mapping[str, CustomRule] = Field(default_factory=dict)

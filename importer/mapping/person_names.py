@@ -1,4 +1,4 @@
-"""A full name split into the API's two by one rule that a mapping names, and joined again."""
+"""Split a full name into first and last name by the rule that a mapping names."""
 
 from __future__ import annotations
 

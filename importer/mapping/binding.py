@@ -1,4 +1,4 @@
-"""Ties a mapping to the header of one file, or says why it doesn't fit."""
+"""Bind a mapping to the header of one file, or say why it does not fit."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from importer.contracts import Contract, Field, FieldKind
 from importer.errors import MappingError
-from importer.mapping.choosing import lacking
-from importer.mapping.customs import TYPES, Custom
-from importer.mapping.dates import Look
-from importer.mapping.document import Condition, CustomRule, FieldRule, MappingFile
-from importer.mapping.filters import Filter
-from importer.mapping.mapper import CUSTOM_FIELD, CustomStep, Mapper, Plan
-from importer.mapping.names import candidates, listed, normal
-from importer.mapping.transforms import Step
+from importer.mapping.custom_fields import TYPES, CustomFieldEncoder
+from importer.mapping.dates import ReadColumn
+from importer.mapping.filters import RowFilter
+from importer.mapping.headers import lacking, listed, matching_columns, normalize
+from importer.mapping.mapper import CUSTOM_FIELD, BoundCustomField, BoundMapping, Mapper
+from importer.mapping.schema import Condition, CustomRule, FieldRule, MappingFile
+from importer.mapping.transforms import BoundField
 from importer.models import Note, TenantField
 
 
-def compile(  # noqa: A001
+def bind(
     mapping: MappingFile,
     header: Sequence[str],
     contract: Contract,
     *,
     tenant_fields: tuple[TenantField, ...] | None = None,
-    look: Look | None = None,
+    look: ReadColumn | None = None,
     dry_run: bool = False,
     sheets: Sequence[Sequence[str]] = (),
 ) -> Mapper:
@@ -37,7 +36,7 @@ def compile(  # noqa: A001
     Raises MappingError: `mapping-missing-header`, `mapping-required-field`, `custom-field-unknown`,
     `custom-field-needs-list`, `custom-field-type`.
     """
-    fitting = _Fitting(mapping, tuple(header), contract, sheets or (header,))
+    fitting = _Binder(mapping, tuple(header), contract, sheets or (header,))
     return Mapper(fitting.plan(tenant_fields, dry_run), look)
 
 
@@ -56,7 +55,7 @@ def check_required(mapping: MappingFile, contract: Contract) -> None:
         )
 
 
-class _Fitting:
+class _Binder:
     def __init__(
         self,
         mapping: MappingFile,
@@ -70,14 +69,14 @@ class _Fitting:
         self.contract = contract
         self.notes: list[Note] = []
 
-    def plan(self, tenant_fields: tuple[TenantField, ...] | None, dry_run: bool) -> Plan:
+    def plan(self, tenant_fields: tuple[TenantField, ...] | None, dry_run: bool) -> BoundMapping:
         steps = tuple(self._steps())
         own = tuple(self._customs(tenant_fields, dry_run))
         self._required({step.field.name for step in steps})
         filters = tuple(self._filters())
-        return Plan(self.mapping, self.contract, self.header, steps, own, filters, tuple(self.notes))
+        return BoundMapping(self.mapping, self.contract, self.header, steps, own, filters, tuple(self.notes))
 
-    def _steps(self) -> Iterator[Step]:
+    def _steps(self) -> Iterator[BoundField]:
         for name, rule in self.mapping.fields.items():
             if name not in self.contract.names:
                 if self.mapping.missing_headers == "ignore":
@@ -93,7 +92,7 @@ class _Fitting:
         if step:
             yield step
 
-    def _ready_customs(self) -> Step | None:
+    def _ready_customs(self) -> BoundField | None:
         """A `customize_field` column that no rule names, beside own fields that are packed: both are sent."""
         if not self.mapping.custom or CUSTOM_FIELD in self.mapping.fields:
             return None
@@ -102,7 +101,7 @@ class _Fitting:
         rule = FieldRule.model_validate({"from": CUSTOM_FIELD})
         return self._step(self.contract.field(CUSTOM_FIELD), rule, f"fields.{CUSTOM_FIELD}")
 
-    def _step(self, field: Field, rule: FieldRule, place: str) -> Step | None:
+    def _step(self, field: Field, rule: FieldRule, place: str) -> BoundField | None:
         wanted = (self._columns(name, place, optional=bool(rule.split)) for name in rule.source)
         sources = tuple(dict.fromkeys(column for columns in wanted for column in columns))
         name_rule = None
@@ -111,7 +110,7 @@ class _Fitting:
         if not sources and rule.constant is None and rule.default is None:
             return None
         code = self._column(rule.country_code, place) if rule.country_code else None
-        return Step(
+        return BoundField(
             field, rule, sources, code, name_rule, self._filter(rule.when, place) if rule.when else None
         )
 
@@ -122,7 +121,7 @@ class _Fitting:
         """The column that a name of the mapping means in each sheet."""
         found: dict[str, None] = {}
         for sheet in self.sheets:
-            columns = candidates(name, sheet)
+            columns = matching_columns(name, sheet)
             if len(columns) > 1:
                 told = {"mapping": self.mapping.name, "place": place, "header": name}
                 raise MappingError("mapping-two-sources", **told, columns=listed(columns))
@@ -138,15 +137,15 @@ class _Fitting:
             )
         return tuple(found)
 
-    def _filters(self) -> Iterator[Filter]:
+    def _filters(self) -> Iterator[RowFilter]:
         for number, condition in enumerate(self.mapping.only, start=1):
             found = self._filter(condition, f"only {number}")
             if found:
                 yield found
 
-    def _filter(self, condition: Condition, place: str) -> Filter | None:
+    def _filter(self, condition: Condition, place: str) -> RowFilter | None:
         column = self._column(condition.column, place, condition.optional)
-        return Filter(column, condition) if column is not None else None
+        return RowFilter(column, condition) if column is not None else None
 
     def _required(self, fed: set[str]) -> None:
         unfed = lacking(fed, self.contract)
@@ -159,7 +158,9 @@ class _Fitting:
                 header=listed(self.header),
             )
 
-    def _customs(self, tenant_fields: tuple[TenantField, ...] | None, dry_run: bool) -> Iterator[CustomStep]:
+    def _customs(
+        self, tenant_fields: tuple[TenantField, ...] | None, dry_run: bool
+    ) -> Iterator[BoundCustomField]:
         seen: dict[str, str] = {}
         for key, rule in self.mapping.custom.items():
             tenant = self._tenant_field(key, tenant_fields, dry_run)
@@ -171,7 +172,7 @@ class _Fitting:
             field = Field(CUSTOM_FIELD, FieldKind.TEXT, {})
             step = self._step(field, rule, f"custom.{key}")
             if step:
-                yield CustomStep(step, Custom(name, rule, tenant))
+                yield BoundCustomField(step, CustomFieldEncoder(name, rule, tenant))
 
     def _tenant_field(
         self, key: str, tenant_fields: tuple[TenantField, ...] | None, dry_run: bool
@@ -183,10 +184,10 @@ class _Fitting:
             return None
         own = [field for field in tenant_fields if not field.preset]
         names = _by_name(own)
-        if normal(key) not in names:
+        if normalize(key) not in names:
             known = ", ".join(f"{field.name} ({field.label})" for field in own)
             raise MappingError("custom-field-unknown", key=key, mapping=self.mapping.name, known=known or "–")
-        found = names[normal(key)]
+        found = names[normalize(key)]
         if len(found) > 1:
             known = ", ".join(f"{field.name} ({field.label})" for field in found)
             raise MappingError("custom-field-ambiguous", key=key, mapping=self.mapping.name, known=known)
@@ -204,6 +205,6 @@ def _by_name(fields: Sequence[TenantField]) -> Mapping[str, list[TenantField]]:
     """Own fields by key and display names; the key wins over another field's display name."""
     found: dict[str, list[TenantField]] = {}
     for field in fields:
-        for label in {normal(field.label), normal(field.label_en)} - {""}:
+        for label in {normalize(field.label), normalize(field.label_en)} - {""}:
             found.setdefault(label, []).append(field)
-    return found | {normal(field.name): [field] for field in fields}
+    return found | {normalize(field.name): [field] for field in fields}
