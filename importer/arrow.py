@@ -365,3 +365,26 @@ def valid_days(cells: np.ndarray) -> np.ndarray:
     longest = _DAYS[np.where((month >= 1) & (month <= 12), month, 0)] - ((month == 2) & ~leap)
     found: np.ndarray = like_days(cells) & (year >= 1) & (day >= 1) & (day <= longest)
     return found
+
+
+_EMPTY = pa.scalar("", TEXT)
+
+
+def join_columns(*pieces: pa.Array | pa.Scalar) -> pa.Array:
+    """The texts of several columns (or constants) one after the other, row by row."""
+    return pc.binary_join_element_wise(*pieces, _EMPTY)
+
+
+def constant_text(value: str) -> pa.Scalar:
+    """A constant column."""
+    return pa.scalar(value, TEXT)
+
+
+def content(cells: pa.Array) -> memoryview:
+    """The UTF-8 of all cells of a column, one after the other, without a copy."""
+    return memory(cells)[1].data
+
+
+def has_bytes(cells: pa.Array, wanted: bytes) -> bool:
+    """True if the column's text holds these bytes anywhere."""
+    return wanted in memory(cells)[1].tobytes()

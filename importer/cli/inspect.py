@@ -98,7 +98,7 @@ def _as_json(
 
 
 def _issue_as_json(issue: Issue) -> dict[str, object]:
-    from importer.reports.sentences import said
+    from importer.reports.wording import issue_text
 
     return {
         "code": issue.code,
@@ -107,7 +107,7 @@ def _issue_as_json(issue: Issue) -> dict[str, object]:
         "row": issue.row,
         "column": issue.column,
         "found": issue.found,
-        "message": said(issue, lang=current()).says,
+        "message": issue_text(issue, lang=current()).says,
     }
 
 
@@ -136,10 +136,10 @@ def _print(source: Source, found: Inspection, proposals: Sequence[Proposal], map
 def _print_issues(out: Console, issues: Sequence[Issue]) -> None:
     from rich.text import Text
 
-    from importer.reports.sentences import said, with_column
+    from importer.reports.wording import issue_text, with_column
 
     for issue in issues[:_ISSUES_SHOWN]:
-        words = with_column(issue, said(issue, lang=current()), current())
+        words = with_column(issue, issue_text(issue, lang=current()), current())
         out.print(Text(f"  {issue.sheet} {issue.row} {issue.code}: {words}".replace("   ", "  ")))
     left = len(issues) - _ISSUES_SHOWN
     if left > 0:

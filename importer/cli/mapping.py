@@ -155,7 +155,7 @@ def _tell_columns(mapper: Mapper) -> None:
 
 
 def _preview(mapper: Mapper, chunk: Chunk) -> None:
-    from importer.reports.sentences import said
+    from importer.reports.wording import issue_text
 
     mapped = mapper.map(chunk)
     click.echo(f"\n{sentence('mapping-preview', {}, current())}")
@@ -171,7 +171,7 @@ def _preview(mapper: Mapper, chunk: Chunk) -> None:
     _table(("row", "field", "before", "", "after"), rows)
     for issue in mapped.issues:
         if issue.row <= chunk.frame.index[:_PREVIEW][-1]:
-            click.echo(f"{issue.row}: {said(issue, lang=current()).says}")
+            click.echo(f"{issue.row}: {issue_text(issue, lang=current()).says}")
 
 
 def _still_fits(output: Path, source: Source, contract: str) -> None:

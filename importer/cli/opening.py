@@ -16,7 +16,7 @@ def open_table(file: str, reading: dict[str, Any], found: MappingFile | None = N
     from importer.mapping import known_name
     from importer.mapping.headers import normalize
     from importer.readers import ReadOptions, open_source
-    from importer.reports import OWN_COLUMNS, again
+    from importer.reports import OWN_COLUMNS, reimport
 
     names = frozenset(normalize(name) for name in found.columns()) if found else frozenset()
 
@@ -27,6 +27,6 @@ def open_table(file: str, reading: dict[str, Any], found: MappingFile | None = N
         return name in OWN_COLUMNS or known_name(name) or is_named(name)
 
     options = ReadOptions(
-        **reading, known=is_known, named=is_named, any_table=True, optional=again.is_summary
+        **reading, known=is_known, named=is_named, any_table=True, optional=reimport.is_summary_sheet
     )
     return open_source(file, options)

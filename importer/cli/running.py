@@ -22,7 +22,7 @@ from importer.options import RunOptions
 
 if TYPE_CHECKING:
     from importer.pipeline.run import Run, Stopper
-    from importer.reports import Closed
+    from importer.reports import ReportResult
 
 
 def with_profile(options: RunOptions, values: dict[str, Any], profile: Profile) -> RunOptions:
@@ -78,7 +78,7 @@ def signals(stopper: Stopper) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def carry_out(run: Run, manner: Manner, go: Callable[[Run], Closed]) -> int:
+def carry_out(run: Run, manner: Manner, go: Callable[[Run], ReportResult]) -> int:
     """Runs with progress on stderr and prints the summary. Returns the exit code."""
     from importer.arrow import spare_memory
 

@@ -10,9 +10,8 @@ from rich.padding import Padding
 from rich.text import Text
 
 from importer.models import Destination, IssueGroup, Mode, RunSummary, Severity, Status
-from importer.reports import Closed, ReasonGroup, wording
-from importer.reports.sentences import said
-from importer.reports.wording import word
+from importer.reports import ReasonGroup, ReportResult, wording
+from importer.reports.wording import issue_text, word
 
 KINDS = 12
 """So many lines of a section; the page has them all."""
@@ -31,7 +30,7 @@ STYLES = {
 ANSWERED = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN})
 
 
-def show(console: Console, closed: Closed, lang: str, *, mask: bool = False) -> None:
+def show(console: Console, closed: ReportResult, lang: str, *, mask: bool = False) -> None:
     """Print the summary of a run: counts, issues by kind and column, answers, files, next steps."""
     summary = closed.summary
     _print(console, Text(headline(summary, lang), style="bold"))
@@ -98,9 +97,9 @@ def show_issues(console: Console, groups: Sequence[IssueGroup], lang: str, *, ma
 
 def _example(console: Console, group: IssueGroup, lang: str, mask: bool) -> str:
     """What to do; on a terminal after what is wrong with the first cell. A log gets no customer's data."""
-    first = said(group.examples[0], lang=lang, mask=mask)
+    first = issue_text(group.examples[0], lang=lang, mask=mask)
     if not console.is_terminal:
-        return said(group.examples[0], lang=lang, mask=mask, offer=False).do
+        return issue_text(group.examples[0], lang=lang, mask=mask, offer=False).do
     return f"{first.says}{'. ' if lang == 'en' else '。'}{first.do}"
 
 
@@ -157,7 +156,7 @@ def _reasons(console: Console, reasons: Sequence[ReasonGroup], lang: str) -> Non
             _line(console, Text(reason.message, style="dim"), 4)
 
 
-def _next(console: Console, closed: Closed, lang: str) -> None:
+def _next(console: Console, closed: ReportResult, lang: str) -> None:
     if closed.files:
         _heading(console, "heading-files", lang)
         _line(console, Text(closed.summary.report_dir))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from importer.cli.manner import Manner
     from importer.delivery import DeliveryEvent
     from importer.pipeline.events import Event, RunStarted
-    from importer.reports import Closed
+    from importer.reports import ReportResult
 
 _SAME_OFFSET_MS = 2000
 
@@ -49,7 +49,7 @@ class Watcher:
         else:
             self._delivery(event)
 
-    def conclude(self, closed: Closed) -> None:
+    def conclude(self, closed: ReportResult) -> None:
         """The summary, on stdout."""
         from importer.cli import summary
 

@@ -22,7 +22,7 @@ from importer.jobs.inbox import Found
 from importer.jobs.job import Job, SourceKind
 from importer.jobs.surroundings import unwatched
 from importer.journal.jobs import Ending, FileFate, FileRecord, JobHistory
-from importer.reports.plan import REPORT_FILES
+from importer.reports.model import REPORT_FILES
 
 WORKING = "working"
 FOLDERS = {

@@ -7,7 +7,7 @@ import json
 import os
 from pathlib import Path
 
-from importer.reports.plan import REPORT_HTML, SUMMARY_JSON
+from importer.reports.model import REPORT_HTML, SUMMARY_JSON
 
 
 def name_new_place(folder: Path, new: Path) -> None:

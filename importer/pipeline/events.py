@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importer.delivery import DeliveryEvent
 from importer.journal import RunRecord
 from importer.pipeline.plan import Plan
-from importer.reports import Closed, Tally
+from importer.reports import ReportResult, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class RunEnded:
     """The journal and the reports are closed."""
 
     record: RunRecord
-    closed: Closed
+    closed: ReportResult
 
 
 Event = LookingAhead | RunStarted | Progress | RunEnded | DeliveryEvent

@@ -8,8 +8,7 @@ from importer.errors import ImporterError, InputError, TripwireError
 from importer.models import ExitCode, Note
 from importer.pipeline.plan import Plan
 from importer.pipeline.replay import Replay
-from importer.reports import Origin, Tally
-from importer.reports import Plan as ReportPlan
+from importer.reports import ReportPlan, ReportSource, Tally
 
 
 def taken_up(replay: Replay | None) -> tuple[Note, ...]:
@@ -55,7 +54,7 @@ def settings_of(plan: Plan) -> tuple[tuple[str, str], ...]:
 def report_plan(plan: Plan, run_id: str, directory: Path) -> ReportPlan:
     """What the reports are about."""
     source, options = plan.source, plan.options
-    origin = Origin(
+    origin = ReportSource(
         path=source.path,
         name=source.name,
         format=source.format,

@@ -26,7 +26,7 @@ from importer.pipeline.damage import MARKED, with_marks
 from importer.pipeline.plan import Plan
 from importer.pipeline.prior import PriorImports
 from importer.pipeline.replay import Replay
-from importer.reports import Reports, again
+from importer.reports import ReportWriter, reimport
 
 _Read = tuple[Chunk, np.ndarray | None]
 """A chunk, and for each of its rows whether an earlier run imported it."""
@@ -132,7 +132,7 @@ class Flow:
     raises ends the pass."""
 
     plan: Plan
-    reports: Reports
+    reports: ReportWriter
     outlet: Outlet
     memory: Memory
     pulse: Callable[[], None]
@@ -247,7 +247,7 @@ def _wanted(chunks: Iterator[Chunk], plan: Plan, memory: Memory) -> Iterator[_Re
             chunk = _only(chunk, memory.scope.mask(chunk.sheet, chunk.frame.index.to_numpy()))
         imported = None
         if plan.again:
-            chunk, said = again.restore(chunk, escaped=plan.escaped)
+            chunk, said = reimport.restore(chunk, escaped=plan.escaped)
             if memory.prior is not None:
                 imported = memory.prior.imported(said)
                 chunk = memory.prior.with_unseen(chunk, said, plan.identifiers)

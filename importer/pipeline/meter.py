@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from importer.delivery import Attempted, BatchFinished, DeliveryEvent
-from importer.reports import Step, Timeline
+from importer.reports import Timeline, TimelineStep
 
 
 class Meter:
@@ -35,6 +35,6 @@ class Meter:
             self._timeline.settled(now - self._first, event.rows)
         self._onward(event)
 
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[TimelineStep, ...]:
         """Sending over time."""
         return self._timeline.steps()

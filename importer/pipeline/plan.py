@@ -24,7 +24,7 @@ from importer.options import RunOptions
 from importer.pipeline import tenant
 from importer.readers import ReadOptions, Source, open_source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
-from importer.reports import OWN_COLUMNS, again
+from importer.reports import OWN_COLUMNS, reimport
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def make(
             mappings.check_required(chosen, _contract(options, connection))
         raise
     try:
-        prior = _prior_run(source, journal) if again.is_own(source.header) else None
+        prior = _prior_run(source, journal) if reimport.is_report(source.header) else None
         options, chosen = _as_before(options, chosen, prior)
         if prior is not None and options.sheet is None and len(source.sheets) > 1 and _read_all(prior):
             source.close()
@@ -141,9 +141,9 @@ def _settle(
     connection: Connection | None,
     journal: Journal,
 ) -> Plan:
-    own = again.is_own(source.header)
+    own = reimport.is_report(source.header)
     escaped = own and source.delimiter is not None
-    header = again.original_header(source.header, escaped=escaped) if own else source.header
+    header = reimport.original_header(source.header, escaped=escaped) if own else source.header
     contract = _contract(options, connection)
     notes = [note for note in source.notes if not (options.mask and note.quotes)]
     sheets = _sheets(source, own)
@@ -154,7 +154,7 @@ def _settle(
 
     def look(column: str) -> Iterator[pd.Series[str]]:
         for chunk in source.chunks():
-            restored = again.restore(chunk, escaped=escaped)[0] if own else chunk
+            restored = reimport.restore(chunk, escaped=escaped)[0] if own else chunk
             yield restored.frame[column]
 
     dry_run = options.dry_run
@@ -187,7 +187,7 @@ def _sheets(source: Source, own: bool) -> tuple[tuple[str, ...], ...]:
     headers = source.sheet_headers.values()
     if len(headers) < 2:
         return ()
-    return tuple(again.original_header(header, escaped=False) if own else header for header in headers)
+    return tuple(reimport.original_header(header, escaped=False) if own else header for header in headers)
 
 
 def _compile(
@@ -235,7 +235,7 @@ def _open(file: Path | str, options: RunOptions, chosen: MappingFile | None) -> 
             delimiter=options.delimiter,
             known=known,
             named=named,
-            optional=again.is_summary,
+            optional=reimport.is_summary_sheet,
         ),
     )
 

@@ -11,7 +11,7 @@ from importer.errors import JournalError
 from importer.journal import Journal, Known, RowsOfRun
 from importer.models import Chunk, Issue
 from importer.pipeline.damage import MARKED, Mark, unseen_damage
-from importer.reports.again import Prior
+from importer.reports.reimport import PriorRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class PriorImports:
         self._imported: dict[str, dict[str, np.ndarray]] = {}
         self._runs: dict[str, Known | None] = {}
 
-    def imported(self, said: Prior) -> np.ndarray:
+    def imported(self, said: PriorRows) -> np.ndarray:
         """Bool for each row of the chunk that `said` describes."""
         found = np.zeros(len(said.rows), dtype=bool)
         runs, sheets = _objects(said)
@@ -44,7 +44,7 @@ class PriorImports:
                 found |= (runs == run) & (sheets == sheet) & np.isin(said.rows, rows)
         return found
 
-    def with_unseen(self, chunk: Chunk, said: Prior, identifiers: Sequence[str]) -> Chunk:
+    def with_unseen(self, chunk: Chunk, said: PriorRows, identifiers: Sequence[str]) -> Chunk:
         """The chunk with issues for damage that its cells don't show: see `importer.pipeline.damage`."""
         issues: list[Issue] = []
         numbers = chunk.frame.index.to_numpy()
@@ -62,7 +62,7 @@ class PriorImports:
                     issues += unseen_damage(chunk, int(numbers[place]), text, mark, identifiers)
         return replace(chunk, issues=(*chunk.issues, *issues)) if issues else chunk
 
-    def origins(self, said: Prior, wanted: np.ndarray) -> Iterator[Origin]:
+    def origins(self, said: PriorRows, wanted: np.ndarray) -> Iterator[Origin]:
         """Which rows of which runs these rows of a report are, as far as the journal knows those runs;
         `wanted`: bool for each row."""
         runs, sheets = _objects(said)
@@ -86,6 +86,6 @@ class PriorImports:
         return self._runs[run]
 
 
-def _objects(said: Prior) -> tuple[np.ndarray, np.ndarray]:
+def _objects(said: PriorRows) -> tuple[np.ndarray, np.ndarray]:
     runs = np.asarray(said.runs.to_pylist(), dtype=object)
     return runs, np.asarray(said.sheets.to_pylist(), dtype=object)

@@ -24,7 +24,7 @@ from importer.pipeline.plan import Plan
 from importer.pipeline.prior import PriorImports
 from importer.pipeline.replay import Replay
 from importer.pipeline.sending import Sending, policy
-from importer.reports import Closed, Facts, Reports, Tally
+from importer.reports import ReportResult, ReportWriter, RunInfo, Tally
 
 if TYPE_CHECKING:
     from importer.delivery import Delivery
@@ -78,7 +78,7 @@ class Run:
     observer: Observer = unobserved
     stopper: Stopper = field(default_factory=Stopper)
 
-    def start(self) -> Closed:
+    def start(self) -> ReportResult:
         """A new run."""
         run_id = new_run_id(datetime.now().astimezone())
         directory = Path(self.plan.options.report_dir or self.lineage.reports / run_id)
@@ -92,7 +92,7 @@ class Run:
                     run_journal.finish(RunState.FINISHED, error.exit_code, {}, error.code)
                 raise
 
-    def resume(self, record: RunRecord) -> Closed:
+    def resume(self, record: RunRecord) -> ReportResult:
         """Goes on with a run that ended early; the reports go where they went."""
         with self.journal.reopen(record.id) as run_journal:
             replay = Replay(run_journal.known(), self.plan.options.resend_unknown)
@@ -100,17 +100,17 @@ class Run:
             memory = self._memory(replay=replay, journal=run_journal, last_ordinal=last)
             return self._go(run_journal, Path(record.report_dir), memory)
 
-    def redraw(self, record: RunRecord, directory: Path) -> Closed:
+    def redraw(self, record: RunRecord, directory: Path) -> ReportResult:
         """The reports of a past run once more, from its file and the journal; nothing is sent or noted."""
         replay = None if record.dry_run else Replay(self.journal.known(record.id), send=False)
         memory = self._memory(replay=replay)
-        with Reports(report_plan(self.plan, record.id, directory)) as reports:
+        with ReportWriter(report_plan(self.plan, record.id, directory)) as reports:
             outlet = StillOutlet(Status.VALID if record.dry_run else Status.NOT_SENT)
             flow = Flow(self.plan, reports, outlet, memory, self._pulse(reports.tally), self._broken_off)
             flow.run()
             started = record.started or datetime.now().astimezone()
             ended = record.finished or started
-            facts = Facts(
+            facts = RunInfo(
                 mode=record.mode,
                 dry_run=record.dry_run,
                 destination=record.destination,
@@ -171,11 +171,11 @@ class Run:
         there = self.plan.destination or (self.plan.reported.destination if self.plan.reported else None)
         return PriorImports(self.journal, there.key if there else None)
 
-    def _go(self, run_journal: RunJournal, directory: Path, memory: Memory) -> Closed:
+    def _go(self, run_journal: RunJournal, directory: Path, memory: Memory) -> ReportResult:
         started, clock = datetime.now().astimezone(), time.perf_counter()
         meter = Meter(self.observer)
         with ExitStack() as stack:
-            reports = stack.enter_context(Reports(report_plan(self.plan, run_journal.id, directory)))
+            reports = stack.enter_context(ReportWriter(report_plan(self.plan, run_journal.id, directory)))
             # A run that died before its first request is looked through when it is resumed.
             held = None if memory.last_ordinal else self._look_ahead(memory)
             self.observer(RunStarted(run_journal.record, self.plan))
@@ -187,7 +187,7 @@ class Run:
             if delivery is not None:
                 stop = delivery.stopped or stop
             code = exit_code(reports.tally, stop)
-            facts = Facts(
+            facts = RunInfo(
                 mode=self.plan.mode,
                 dry_run=self.sending is None,
                 destination=self.plan.destination,

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from importer.reports.book import Reports
-from importer.reports.facts import Closed, Facts
-from importer.reports.files import Written
-from importer.reports.plan import OWN_COLUMNS, Origin, Plan
+from importer.reports.files import WrittenReport
+from importer.reports.model import OWN_COLUMNS, ReportPlan, ReportSource
+from importer.reports.run_info import ReportResult, RunInfo, Timeline, TimelineStep
 from importer.reports.tally import ReasonGroup, Tally
-from importer.reports.timeline import Step, Timeline
+from importer.reports.writer import ReportWriter
 
 __all__ = [
     "OWN_COLUMNS",
-    "Closed",
-    "Facts",
-    "Origin",
-    "Plan",
     "ReasonGroup",
-    "Reports",
-    "Step",
+    "ReportPlan",
+    "ReportResult",
+    "ReportSource",
+    "ReportWriter",
+    "RunInfo",
     "Tally",
     "Timeline",
-    "Written",
+    "TimelineStep",
+    "WrittenReport",
 ]

@@ -1,8 +1,14 @@
-"""annotated.xlsx: what was imported, each bad cell coloured and explained, the importer's columns at the end,
-the summary as the last sheet. From any other file than .xlsx it is a plain workbook."""
+"""Write annotated.xlsx: what was imported, each bad cell coloured and explained.
+
+The importer's columns stand at the end; the last sheet is the summary. An .xlsx source is annotated in
+place (`annotate_source`); any other becomes a plain workbook. Imports openpyxl, so only runs that ask
+for this report import this module.
+"""
 
 from __future__ import annotations
 
+import io
+import re
 import zipfile
 from collections.abc import Mapping
 from typing import BinaryIO
@@ -10,34 +16,85 @@ from typing import BinaryIO
 import numpy as np
 from openpyxl import Workbook
 from openpyxl.comments import Comment
-from openpyxl.styles import Alignment, Font
+from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
+from openpyxl.writer.excel import ExcelWriter
 
 from importer.models import Note
 from importer.reports import wording
-from importer.reports.annotations import Annotations, SheetNotes
-from importer.reports.facts import Facts
-from importer.reports.files import ReportFile, Written
-from importer.reports.ownbook import MOST_COMMENTS, NotAnnotatableError, annotate, lost_parts, open_book
-from importer.reports.plan import ANNOTATED_XLSX, OWN_COLUMNS, REJECTS_XLSX, WORKBOOK_ROWS, Plan
-from importer.reports.skeleton import SHEET_PART, WIDTHS, width
-from importer.reports.styling import around_rows, register_looks, stored
+from importer.reports.annotate_source import (
+    DOUBTFUL_FILL,
+    HEAD_FILL,
+    HEAD_FONT,
+    MOST_COMMENTS,
+    WRONG_FILL,
+    NotAnnotatableError,
+    annotate,
+    lost_parts,
+    open_workbook,
+)
+from importer.reports.annotations import Annotations, SheetAnnotations
+from importer.reports.files import ReportFile, WrittenReport
+from importer.reports.model import ANNOTATED_XLSX, OWN_COLUMNS, REJECTS_XLSX, WORKBOOK_ROWS, ReportPlan
+from importer.reports.run_info import RunInfo
 from importer.reports.tally import Tally
-from importer.reports.textsheet import MOST_COLUMNS, Look, TextSheet, fitting
 from importer.reports.wording import word
+from importer.reports.xlsx import TextSheet
+from importer.reports.xlsx_template import (
+    COLUMN_WIDTHS,
+    MAX_COLUMNS,
+    SHEET_PART,
+    ReportCellStyle,
+    column_width,
+    fit_cell,
+)
+
+_CELL_STYLES = (
+    (PatternFill(), Font()),
+    (HEAD_FILL, HEAD_FONT),
+    (WRONG_FILL, Font()),
+    (DOUBTFUL_FILL, Font()),
+)
+
+
+def around_rows(xml: str) -> tuple[str, str]:
+    """A sheet's XML before and after its rows; without its extent, which is that of an empty one."""
+    before, _, rest = xml.partition("<sheetData>")
+    before = re.sub(r"<dimension [^>]*/>", "", before)
+    return f"{before}<sheetData>", f"</sheetData>{rest.partition('</sheetData>')[2]}"
+
+
+def workbook_bytes(book: Workbook) -> io.BytesIO:
+    """The workbook as bytes. Raises OSError: openpyxl works on temporary files."""
+    content = io.BytesIO()
+    # Not Workbook.save, which leaves its archive open when the disk is full.
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        ExcelWriter(book, archive).save()
+    return content
+
+
+def register_cell_styles(sheet: Worksheet) -> None:
+    """Make the workbook know the styles of `Look`, under their numbers: openpyxl counts them by first use."""
+    for look, (fill, font) in zip(ReportCellStyle, _CELL_STYLES, strict=True):
+        cell = sheet.cell(1, look)
+        cell.number_format = "@"
+        cell.alignment = Alignment(vertical="top")
+        cell.fill = fill
+        cell.font = font
+
 
 _NOT_IN_TITLES = str.maketrans(dict.fromkeys("[]:*?/\\", " "))
 
 
 def write_annotated(
-    plan: Plan, facts: Facts, tally: Tally, annotations: Annotations
-) -> tuple[Written | None, list[Note]]:
+    plan: ReportPlan, facts: RunInfo, tally: Tally, annotations: Annotations
+) -> tuple[WrittenReport | None, list[Note]]:
     """Write the workbook; the file, or None if the rows are too many, and what is worth telling about it.
 
     Raises OSError.
     """
-    if annotations.too_many or len(OWN_COLUMNS) + len(plan.origin.header) > MOST_COLUMNS:
+    if annotations.over_limit or len(OWN_COLUMNS) + len(plan.origin.header) > MAX_COLUMNS:
         numbers = (("rows", annotations.rows), ("most", WORKBOOK_ROWS))
         found = (*((name, wording.number(number)) for name, number in numbers), ("other", REJECTS_XLSX))
         return None, [Note("annotated-too-many", found)]
@@ -55,37 +112,41 @@ def write_annotated(
     if lost:
         names = word("summary-and", plan.lang).join(word(f"lost-{name}", plan.lang) for name in lost)
         notes.append(Note("annotated-lost", (("file", ANNOTATED_XLSX), ("names", names))))
-    return Written(ANNOTATED_XLSX, file.path, file.path.stat().st_size, annotations.rows), notes
+    return WrittenReport(ANNOTATED_XLSX, file.path, file.path.stat().st_size, annotations.rows), notes
 
 
 def _fill(
-    stream: BinaryIO, plan: Plan, facts: Facts, tally: Tally, annotations: Annotations
+    stream: BinaryIO, plan: ReportPlan, facts: RunInfo, tally: Tally, annotations: Annotations
 ) -> tuple[bool, bool]:
     """Write the bytes. True, if it is the person's own workbook; true, if comments were left out."""
     try:
-        book = open_book(plan)
+        book = open_workbook(plan)
         cut = annotate(book, annotations.sheets, plan)
     except NotAnnotatableError:
         return False, _plain(stream, plan, facts, tally, annotations)
     _add_summary(book, plan, facts, tally)
-    stream.write(stored(book).getbuffer())
+    stream.write(workbook_bytes(book).getbuffer())
     return True, cut
 
 
-def _plain(stream: BinaryIO, plan: Plan, facts: Facts, tally: Tally, annotations: Annotations) -> bool:
+def _plain(
+    stream: BinaryIO, plan: ReportPlan, facts: RunInfo, tally: Tally, annotations: Annotations
+) -> bool:
     """A workbook of text: the original columns, then the importer's. True if comments were left out."""
     names = (*plan.origin.header, *OWN_COLUMNS)
     book = Workbook()
-    sheets = annotations.sheets or {"": SheetNotes()}
+    sheets = annotations.sheets or {"": SheetAnnotations()}
     comments = 0
     bodies: list[list[bytes | memoryview]] = []
     for number, (name, notes) in enumerate(sheets.items()):
         sheet = book.worksheets[0] if number == 0 else book.create_sheet()
         sheet.title = (name or "rows").translate(_NOT_IN_TITLES)[:31]
         sheet.freeze_panes = "A2"
-        register_looks(sheet)
+        register_cell_styles(sheet)
         for place, column in enumerate(names, start=1):
-            sheet.column_dimensions[get_column_letter(place)].width = WIDTHS.get(column) or width(column)
+            sheet.column_dimensions[get_column_letter(place)].width = COLUMN_WIDTHS.get(
+                column
+            ) or column_width(column)
         looks, comments = _marks(sheet, notes, plan, comments)
         rows = TextSheet(names, plan.lang, own_first=False)
         body: list[bytes | memoryview] = [rows.header()]
@@ -101,7 +162,7 @@ def _plain(stream: BinaryIO, plan: Plan, facts: Facts, tally: Tally, annotations
 
 
 def _marks(
-    sheet: Worksheet, notes: SheetNotes, plan: Plan, comments: int
+    sheet: Worksheet, notes: SheetAnnotations, plan: ReportPlan, comments: int
 ) -> tuple[Mapping[int, np.ndarray], int]:
     """The looks of the columns that have marks (int8, one entry a row); comments go into the sheet."""
     rows = np.concatenate([lines.rows for lines in notes.lines] or [np.empty(0, dtype=np.int64)])
@@ -112,18 +173,18 @@ def _marks(
         if column is None:
             continue
         row = int(np.searchsorted(rows, mark.row))
-        look = looks.setdefault(column, np.full(len(rows), Look.PLAIN, dtype=np.int8))
-        look[row] = Look.WRONG if mark.wrong else Look.DOUBTFUL
+        look = looks.setdefault(column, np.full(len(rows), ReportCellStyle.PLAIN, dtype=np.int8))
+        look[row] = ReportCellStyle.WRONG if mark.wrong else ReportCellStyle.DOUBTFUL
         comments += 1
         if comments <= MOST_COMMENTS:
-            text = fitting("\n\n".join(mark.reasons), plan.lang)
+            text = fit_cell("\n\n".join(mark.reasons), plan.lang)
             sheet.cell(row + 2, column + 1).comment = Comment(text, "importer", height=120, width=300)
     return looks, comments
 
 
 def _splice(book: Workbook, bodies: list[list[bytes | memoryview]], stream: BinaryIO) -> None:
     """Save the workbook with these rows in place of the first sheets' own."""
-    saved = stored(book)
+    saved = workbook_bytes(book)
     packed = zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=3)
     with zipfile.ZipFile(saved) as parts, packed as out:
         targets = {SHEET_PART.replace("1.xml", f"{n}.xml"): body for n, body in enumerate(bodies, start=1)}
@@ -140,7 +201,7 @@ def _splice(book: Workbook, bodies: list[list[bytes | memoryview]], stream: Bina
                 part.write(after.encode())
 
 
-def _add_summary(book: Workbook, plan: Plan, facts: Facts, tally: Tally) -> None:
+def _add_summary(book: Workbook, plan: ReportPlan, facts: RunInfo, tally: Tally) -> None:
     """The last sheet: counts by status, issues by kind and column."""
     lang = plan.lang
     sheet = book.create_sheet(_free_title(book, word("sheet-summary", lang)))
@@ -167,7 +228,7 @@ def _add_summary(book: Workbook, plan: Plan, facts: Facts, tally: Tally) -> None
     for number, row in enumerate(rows, start=1):
         for place, value in enumerate(row, start=1):
             cell = sheet.cell(number, place)
-            cell.value = fitting(value, lang) if isinstance(value, str) else value
+            cell.value = fit_cell(value, lang) if isinstance(value, str) else value
             if isinstance(value, str):
                 cell.data_type = "s"
             cell.alignment = Alignment(vertical="top")

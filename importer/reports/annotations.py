@@ -1,4 +1,7 @@
-"""What annotated.xlsx needs of every row, kept while the run goes on: on request, up to 100,000 rows."""
+"""Keep what annotated.xlsx needs of every row while the run goes on: on request, up to 100,000 rows.
+
+Apart from `annotated`, so that an ordinary run does not import openpyxl.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from importer.models import Issue, Severity
-from importer.reports.lines import Lines
-from importer.reports.plan import WORKBOOK_ROWS, Plan
-from importer.reports.sentences import said
+from importer.reports.model import WORKBOOK_ROWS, ReportPlan
+from importer.reports.rows import ReportRows
+from importer.reports.wording import issue_text
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class CellAnnotation:
     """A cell that is coloured, and why."""
 
     row: int
@@ -23,13 +26,13 @@ class Mark:
 
 
 @dataclass(slots=True)
-class SheetNotes:
+class SheetAnnotations:
     """All rows of one sheet, in order, and the issues found in them."""
 
-    lines: list[Lines] = field(default_factory=list)
+    lines: list[ReportRows] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
 
-    def marks(self, plan: Plan) -> list[Mark]:
+    def marks(self, plan: ReportPlan) -> list[CellAnnotation]:
         """The cells to colour, by row; issues of rows as a whole have no cell."""
         by_cell: dict[tuple[int, str], list[Issue]] = {}
         for issue in self.issues:
@@ -40,7 +43,7 @@ class SheetNotes:
         for (row, column), issues in by_cell.items():
             wrong = any(issue.severity is Severity.ERROR for issue in issues)
             reasons = tuple(_reason(issue, plan, fields.get(column, "")) for issue in issues)
-            marks.append(Mark(row, column, wrong, tuple(dict.fromkeys(reasons))))
+            marks.append(CellAnnotation(row, column, wrong, tuple(dict.fromkeys(reasons))))
         return marks
 
 
@@ -48,30 +51,30 @@ class Annotations:
     """Gathers rows and issues by sheet; gives up, and lets go of them, beyond the limit."""
 
     def __init__(self) -> None:
-        self.sheets: dict[str, SheetNotes] = {}
+        self.sheets: dict[str, SheetAnnotations] = {}
         self.rows = 0
 
     @property
-    def too_many(self) -> bool:
+    def over_limit(self) -> bool:
         return self.rows > WORKBOOK_ROWS
 
     def add_issues(self, sheet: str, issues: Sequence[Issue]) -> None:
         """What was found in a chunk of the sheet."""
-        if not self.too_many:
+        if not self.over_limit:
             self._of(sheet).issues += issues
 
-    def add_lines(self, sheet: str, lines: Lines) -> None:
+    def add_lines(self, sheet: str, lines: ReportRows) -> None:
         """Rows of the sheet with their final status."""
         self.rows += len(lines)
-        if self.too_many:
+        if self.over_limit:
             self.sheets.clear()
         else:
             self._of(sheet).lines.append(lines)
 
-    def _of(self, sheet: str) -> SheetNotes:
-        return self.sheets.setdefault(sheet, SheetNotes())
+    def _of(self, sheet: str) -> SheetAnnotations:
+        return self.sheets.setdefault(sheet, SheetAnnotations())
 
 
-def _reason(issue: Issue, plan: Plan, field: str) -> str:
-    words = said(issue, lang=plan.lang, mask=plan.mask, field=field)
+def _reason(issue: Issue, plan: ReportPlan, field: str) -> str:
+    words = issue_text(issue, lang=plan.lang, mask=plan.mask, field=field)
     return f"{words.says}{'. ' if plan.lang == 'en' else '。'}{words.do}".strip()

@@ -1,4 +1,4 @@
-"""What a wrong cell was probably meant to be. Offered to people, never applied."""
+"""Guess what a wrong cell was probably meant to be. A guess is offered to people, never applied."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from difflib import get_close_matches
 
-MOST = 500
+MAX_CELL = 500
 """A longer cell is no misspelt address or date."""
 _MAIL_HOSTS = (
     "gmail.com",
@@ -28,10 +28,10 @@ _GENDERS = ("male", "female")
 _FULL_WIDTH = {ord("＠"): "@", ord("．"): ".", ord("。"): ".", ord("，"): ",", ord("　"): " "}
 
 
-def likely(code: str, cell: str) -> str:
+def likely_correction(code: str, cell: str) -> str:
     """A correction for the cell in which the issue `code` was found; empty if none is likely."""
     guess = _GUESSES.get(code)
-    if guess is None or not cell or len(cell) > MOST:
+    if guess is None or not cell or len(cell) > MAX_CELL:
         return ""
     found = guess(cell.strip())
     return found if found != cell else ""

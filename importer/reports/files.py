@@ -1,4 +1,7 @@
-"""Report files on disk: private, whole or not there, under a second name where a program blocks the first."""
+"""Put report files on disk: private, and complete or absent.
+
+A file that a program blocks is written under a second name.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import BinaryIO
 
 from importer.errors import ReportError
 from importer.models import Note
-from importer.reports.plan import REPORT_FILES
+from importer.reports.model import REPORT_FILES
 
 SECOND_NAMES = 9
 _LEAST_ROOM = 1 << 16
@@ -30,7 +33,7 @@ def make_directory(directory: Path) -> None:
         finally:
             probe.unlink(missing_ok=True)
     except OSError as error:
-        raise ReportError("report-directory", directory=directory, reason=reason(error)) from error
+        raise ReportError("report-directory", directory=directory, reason=os_reason(error)) from error
 
 
 def own_files(directory: Path) -> list[Path]:
@@ -43,13 +46,13 @@ def own_files(directory: Path) -> list[Path]:
     return [path for path in sorted(directory.iterdir()) if ours.fullmatch(path.name) and path.is_file()]
 
 
-def reason(error: OSError) -> str:
+def os_reason(error: OSError) -> str:
     """What the system says, without path and number."""
     return error.strerror or type(error).__name__
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenReport:
     """A report that lies on disk."""
 
     name: str

@@ -1,8 +1,8 @@
-"""The account of rows: which wait for their status, and in which order they leave.
+"""Keep account of rows: which wait for their status, and in which order they leave.
 
-Rows come in chunk by chunk and in order; their outcomes come in any order. A chunk leaves when all its rows
-are final and every chunk before it has left, so that memory holds the open chunks only. Conservation is kept
-here: a row has one status, once.
+Rows come in chunk by chunk and in order; their outcomes come in any order. A chunk leaves when all its
+rows have their final status and every chunk before it has left, so that memory holds only the open
+chunks. A row gets one status, once.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import numpy as np
 
 from importer.errors import ConservationError
 from importer.models import Chunk, Outcome
-from importer.reports.fates import UNSETTLED, Fate, RowIssues, SettledChunk
+from importer.reports.model import RowIssues, RowOutcome, SettledChunk
+
+UNSETTLED = -1
 
 
-class _Open:
+class _OpenChunk:
     """A chunk with rows that wait."""
 
     __slots__ = ("chunk", "fate", "fates", "issues", "known", "left", "rows", "unbroken")
@@ -28,13 +30,13 @@ class _Open:
         self.rows: np.ndarray = chunk.frame.index.to_numpy()
         self.issues = issues
         self.fate = np.full(len(self.rows), UNSETTLED, dtype=np.int32)
-        self.fates: list[Fate] = []
-        self.known: dict[Fate, int] = {}
+        self.fates: list[RowOutcome] = []
+        self.known: dict[RowOutcome, int] = {}
         self.left = len(self.rows)
         # A search lets other threads go on, and waits until it is let on again: for each batch that is long.
         self.unbroken = self.left > 0 and int(self.rows[-1] - self.rows[0]) + 1 == self.left
 
-    def settle(self, rows: np.ndarray, fate: Fate) -> int | None:
+    def settle(self, rows: np.ndarray, fate: RowOutcome) -> int | None:
         """Give these rows (int64, strictly increasing) their fate; the first that is unknown or has one."""
         if self.unbroken and self.rows[0] <= rows[0] and rows[-1] <= self.rows[-1]:
             places = rows - self.rows[0]
@@ -64,7 +66,7 @@ class _Lane:
     __slots__ = ("lasts", "open", "top")
 
     def __init__(self) -> None:
-        self.open: list[_Open] = []
+        self.open: list[_OpenChunk] = []
         self.lasts: list[int] = []
         self.top = 0
 
@@ -74,7 +76,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._lanes: dict[str, _Lane] = {}
-        self._order: deque[_Open] = deque()
+        self._order: deque[_OpenChunk] = deque()
 
     def add(self, chunk: Chunk, issues: RowIssues) -> None:
         """Rows that now wait for their status.
@@ -82,7 +84,7 @@ class Ledger:
         Raises ConservationError if a row number is not above all earlier ones of its sheet.
         """
         lane = self._lanes.setdefault(chunk.sheet, _Lane())
-        entry = _Open(chunk, issues)
+        entry = _OpenChunk(chunk, issues)
         rows = entry.rows
         if not len(rows):
             return
@@ -101,19 +103,19 @@ class Ledger:
             rows = np.sort(rows)
             twice = rows[1:][rows[1:] == rows[:-1]]
             if len(twice):
-                raise _twice(int(twice[0]), outcome)
+                raise _settled_twice(int(twice[0]), outcome)
         lane = self._lanes.get(outcome.sheet)
-        fate = Fate.of(outcome)
+        fate = RowOutcome.of(outcome)
         while len(rows):
             place = bisect_left(lane.lasts, int(rows[0])) if lane is not None else 0
             if lane is None or place == len(lane.open):
-                raise _twice(int(rows[0]), outcome)
+                raise _settled_twice(int(rows[0]), outcome)
             entry = lane.open[place]
             last = lane.lasts[place]
             cut = len(rows) if rows[-1] <= last else int(np.searchsorted(rows, last, side="right"))
             refused = entry.settle(rows[:cut], fate)
             if refused is not None:
-                raise _twice(refused, outcome)
+                raise _settled_twice(refused, outcome)
             rows = rows[cut:]
 
     def take(self) -> Iterator[SettledChunk]:
@@ -133,5 +135,5 @@ class Ledger:
             raise ConservationError("rows-without-status", rows=left, row=row, sheet=first.chunk.sheet)
 
 
-def _twice(row: int, outcome: Outcome) -> ConservationError:
+def _settled_twice(row: int, outcome: Outcome) -> ConservationError:
     return ConservationError("row-settled-twice", row=row, sheet=outcome.sheet, status=outcome.status.value)

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from importer.models import ExitCode, RunSummary, Status
-from importer.reports.files import Written
-from importer.reports.plan import REJECTS_CSV, REJECTS_XLSX, WORKBOOK_ROWS
+from importer.reports.files import WrittenReport
+from importer.reports.model import REJECTS_CSV, REJECTS_XLSX, WORKBOOK_ROWS
 from importer.reports.wording import word
 
-GO_ON = frozenset({ExitCode.REFUSED, ExitCode.AWAY, ExitCode.INTERRUPTED, ExitCode.TERMINATED})
+RESUMABLE = frozenset({ExitCode.REFUSED, ExitCode.AWAY, ExitCode.INTERRUPTED, ExitCode.TERMINATED})
 """`resume` goes on after these (DESIGN.md, exit codes)."""
 
 
@@ -27,7 +27,7 @@ class NextStep:
 
 
 def next_steps(
-    summary: RunSummary, files: Sequence[Written], lang: str, arguments: Sequence[str] = ()
+    summary: RunSummary, files: Sequence[WrittenReport], lang: str, arguments: Sequence[str] = ()
 ) -> tuple[NextStep, ...]:
     """What to do next, the most useful first; empty if nothing is left to do.
 
@@ -42,7 +42,7 @@ def next_steps(
     anew = NextStep(word("next-anew", lang), command("run", _file(summary.source), *arguments))
     gone = sandbox and not kept
     steps: list[NextStep] = []
-    go_on = summary.exit_code in GO_ON and not summary.dry_run
+    go_on = summary.exit_code in RESUMABLE and not summary.dry_run
     if summary.exit_code is ExitCode.REFUSED:
         steps.append(NextStep(word("next-doctor", lang), command("doctor")))
     if go_on:
@@ -70,7 +70,7 @@ def next_steps(
     return tuple(steps)
 
 
-def _fix(files: Sequence[Written], lang: str, left: int, more: Sequence[str]) -> list[NextStep]:
+def _fix(files: Sequence[WrittenReport], lang: str, left: int, more: Sequence[str]) -> list[NextStep]:
     wanted = REJECTS_XLSX if left <= WORKBOOK_ROWS else REJECTS_CSV
     for file in files:
         if file.name == wanted:

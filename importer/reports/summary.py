@@ -7,8 +7,8 @@ from datetime import timedelta
 from importlib import resources
 
 from importer.models import IssueGroup, Status
-from importer.reports.facts import Facts
-from importer.reports.plan import Plan
+from importer.reports.model import ReportPlan
+from importer.reports.run_info import RunInfo
 from importer.reports.tally import ReasonGroup, Tally
 
 VERSION = 1
@@ -20,7 +20,7 @@ def schema() -> str:
     return resources.files("importer.reports").joinpath("summary.schema.json").read_text("utf-8")
 
 
-def summary_json(plan: Plan, facts: Facts, tally: Tally) -> str:
+def summary_json(plan: ReportPlan, facts: RunInfo, tally: Tally) -> str:
     """The text of summary.json: indented, UTF-8, no cell of the input in it."""
     destination = facts.destination
     ended = facts.started + timedelta(seconds=facts.seconds)
@@ -69,7 +69,7 @@ def summary_json(plan: Plan, facts: Facts, tally: Tally) -> str:
     return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
 
 
-def _fields(plan: Plan) -> dict[str, list[str]]:
+def _fields(plan: ReportPlan) -> dict[str, list[str]]:
     """For each API field the columns that feed it."""
     found: dict[str, list[str]] = {}
     for column, field in plan.fields:

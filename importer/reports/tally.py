@@ -1,4 +1,4 @@
-"""Counts of a run while it goes on: rows by status, issues by kind, reasons by the server's code."""
+"""Count a run while it goes on: rows by status, issues by kind, and the server's answers by code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ import numpy as np
 
 from importer.errors import ConservationError
 from importer.models import Chunk, Issue, IssueGroup, Outcome, Severity, Status
-from importer.reports.fates import RowIssues
+from importer.reports.model import RowIssues
+
+ANSWERED = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN})
+"""Statuses that an answer of the server, or the lack of one, made."""
+
 
 EXAMPLES = 3
 SAMPLES = 100
@@ -19,7 +23,7 @@ KINDS_OF_REASON = 200
 """Beyond this many different codes the rest are counted as one."""
 
 
-class Kind(NamedTuple):
+class IssueKind(NamedTuple):
     """What makes two issues the same kind."""
 
     code: str
@@ -27,8 +31,8 @@ class Kind(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Group:
-    kind: Kind
+class _IssueCount:
+    kind: IssueKind
     severity: Severity
     limit: int | None
     rows: int = 0
@@ -56,7 +60,7 @@ class ReasonGroup:
 
 
 @dataclass(slots=True)
-class _Reasons:
+class _ReasonCount:
     message: str
     rows: int = 0
     examples: list[tuple[str, int]] = field(default_factory=list)
@@ -70,8 +74,8 @@ class Tally:
         self.counts: dict[Status, int] = dict.fromkeys(Status, 0)
         self._rank = {name: place for place, name in enumerate(header)}
         self._numbers: dict[tuple[str, str | None], int] = {}
-        self._groups: list[_Group] = []
-        self._reasons: dict[tuple[Status, str], _Reasons] = {}
+        self._groups: list[_IssueCount] = []
+        self._reasons: dict[tuple[Status, str], _ReasonCount] = {}
 
     @property
     def settled(self) -> int:
@@ -86,7 +90,7 @@ class Tally:
         """True if every row that was read has a status with which nothing is left to do."""
         return not self.waiting and not any(n for status, n in self.counts.items() if not status.done)
 
-    def kinds(self) -> tuple[Kind, ...]:
+    def kinds(self) -> tuple[IssueKind, ...]:
         """All kinds of issue seen so far, by number."""
         return tuple(group.kind for group in self._groups)
 
@@ -111,7 +115,7 @@ class Tally:
         key = (outcome.status, outcome.code)
         if key not in self._reasons and len(self._reasons) >= KINDS_OF_REASON:
             key = (outcome.status, "…")
-        group = self._reasons.setdefault(key, _Reasons(outcome.message))
+        group = self._reasons.setdefault(key, _ReasonCount(outcome.message))
         group.rows += len(outcome.rows)
         if len(group.examples) < EXAMPLES:
             rows = sorted(outcome.rows)[: EXAMPLES - len(group.examples)]
@@ -143,7 +147,9 @@ class Tally:
         number = self._numbers.get(key)
         if number is None:
             number = self._numbers[key] = len(self._groups)
-            self._groups.append(_Group(Kind(issue.code, issue.column or ""), issue.severity, issue.limit))
+            self._groups.append(
+                _IssueCount(IssueKind(issue.code, issue.column or ""), issue.severity, issue.limit)
+            )
         group = self._groups[number]
         if len(group.samples) < SAMPLES:
             group.samples.append(issue)

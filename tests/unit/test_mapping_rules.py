@@ -13,7 +13,7 @@ from importer.errors import MappingError
 from importer.mapping import person_names
 from importer.mapping.person_names import NameRule
 from importer.mapping.phones import international
-from importer.reports.sentences import said
+from importer.reports.wording import issue_text
 from tests.mapping_support import PLAT, field, mapped, mapper, tenant_field, values
 
 NAMES = '[fields.first_name]\nconstant = "A"\n[fields.last_name]\nconstant = "B"\n'
@@ -197,7 +197,7 @@ def test_a_name_that_cannot_be_split_is_said_to_be_so(name: str, lang: str, word
     found = mapped(f"{rules}nothing = ['?']", {"N": [name, "", "?"]})
     (issue,) = found.issues
     assert (issue.code, issue.row, issue.column, issue.field) == ("required", 2, "N", "last_name")
-    assert words in said(issue, lang=lang).says
+    assert words in issue_text(issue, lang=lang).says
     assert not mapped(f"{rules}default = 'X'", {"N": [name, ""]}).issues
     assert not mapped(rules, {"N": [name, ""]}, PLAT).issues
 

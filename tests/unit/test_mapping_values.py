@@ -15,7 +15,7 @@ from importer.arrow import BLANKS
 from importer.mapping import dates, phones, tags
 from importer.messages import LANGUAGES, sentence
 from importer.models import Chunk
-from importer.reports.sentences import said
+from importer.reports.wording import issue_text
 from tests.mapping_support import SEA, chunk, mapped, plain, values
 
 anything = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
@@ -159,7 +159,7 @@ def test_a_column_that_contradicts_itself_is_ambiguous_throughout() -> None:
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_a_date_of_one_reading_among_contradictory_ones_is_not_told_as_two_readings(lang: str) -> None:
     found = mapped(f'{NAMES}[fields.birthday]\nfrom = "Born"', {"Born": ["24.12.1979", "12.24.1979"]})
-    words = said(found.issues[0], lang=lang)
+    words = issue_text(found.issues[0], lang=lang)
     assert {issue.wording for issue in found.issues} == {"contradictory-dates"}
     assert words.says == sentence("contradictory-dates", {"found": "24.12.1979"}, lang)
     assert "1979-12-24" not in words.says

@@ -17,9 +17,9 @@ from python_calamine import CalamineWorkbook
 
 from importer import arrow
 from importer.models import Chunk, ExitCode, Issue, Mode, Outcome, Severity, Status
-from importer.reports import OWN_COLUMNS, Closed, Facts, Origin, Plan, Reports
+from importer.reports import OWN_COLUMNS, ReportPlan, ReportResult, ReportSource, ReportWriter, RunInfo
 
-FACTS = Facts(
+FACTS = RunInfo(
     mode=Mode.UPDATE,
     dry_run=False,
     destination=None,
@@ -63,12 +63,12 @@ def a_workbook(path: Path) -> Path:
 
 def a_report(
     directory: Path, path: Path, kind: str = "xlsx", header_row: int | None = 3, sheet: str = "People"
-) -> Closed:
-    origin = Origin(path, path.name, kind, HEADER, header_row=header_row)
+) -> ReportResult:
+    origin = ReportSource(path, path.name, kind, HEADER, header_row=header_row)
     cells = {name: arrow.array([f"{place}", f"={place}"]) for place, name in enumerate(HEADER)}
     frame = arrow.frame(cells, np.array([4, 6]))
     issues = [replace(issue, sheet=sheet) for issue in ISSUES]
-    with Reports(Plan(directory, "run-1", origin, excel_report=True)) as reports:
+    with ReportWriter(ReportPlan(directory, "run-1", origin, excel_report=True)) as reports:
         reports.add(Chunk(sheet, frame), issues)
         reports.settle(Outcome(sheet, (6, 4), Status.INVALID))
         return reports.close(FACTS)

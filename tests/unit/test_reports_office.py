@@ -15,7 +15,7 @@ from python_calamine import CalamineWorkbook
 
 from importer import arrow
 from importer.models import Chunk, ExitCode, Mode, Outcome, Status
-from importer.reports import OWN_COLUMNS, Facts, Origin, Plan, Reports
+from importer.reports import OWN_COLUMNS, ReportPlan, ReportSource, ReportWriter, RunInfo
 
 OFFICE = shutil.which("soffice")
 HEADER = ("Name", "Phone", "Id", "Note")
@@ -25,7 +25,7 @@ LINES = [
     ("  C  ", "0014255550177", "1E5", "a\nb; c,d"),
     ("-", "861380000000012345", "", "@here"),
 ]
-FACTS = Facts(
+FACTS = RunInfo(
     mode=Mode.UPDATE,
     dry_run=False,
     destination=None,
@@ -41,9 +41,9 @@ pytestmark = pytest.mark.skipif(OFFICE is None, reason="LibreOffice is not insta
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """rejects.csv and rejects.xlsx, each opened and saved by LibreOffice in its own format."""
     folder = tmp_path_factory.mktemp("rejects")
-    plan = Plan(folder, "run-1", Origin(Path("in.csv"), "in.csv", "csv", HEADER))
+    plan = ReportPlan(folder, "run-1", ReportSource(Path("in.csv"), "in.csv", "csv", HEADER))
     cells = {name: arrow.array([line[place] for line in LINES]) for place, name in enumerate(HEADER)}
-    with Reports(plan) as reports:
+    with ReportWriter(plan) as reports:
         reports.add(Chunk("", arrow.frame(cells, np.arange(2, 2 + len(LINES)))), ())
         outcome = Outcome("", tuple(range(2, 2 + len(LINES))), Status.FAILED, 1, 8, "9001", "-1 system")
         reports.settle(outcome)

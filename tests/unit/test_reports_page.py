@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from importer import arrow
 from importer.models import Chunk, ExitCode, Issue, Mode, Outcome, Severity, Status
-from importer.reports import Facts, Origin, Plan, Reports, Timeline, plots
-from importer.reports.timeline import STEPS
+from importer.reports import ReportPlan, ReportSource, ReportWriter, RunInfo, Timeline, html
+from importer.reports.run_info import MAX_STEPS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 EVIL = "<script>alert('x')</script>"
@@ -34,7 +34,7 @@ def a_timeline() -> Timeline:
     return timeline
 
 
-FACTS = Facts(
+FACTS = RunInfo(
     mode=Mode.UPDATE,
     dry_run=False,
     destination=None,
@@ -55,9 +55,9 @@ def a_page(
     header: Sequence[str] = HEADER,
     lang: str = "en",
 ) -> str:
-    origin = Origin(Path("in.csv"), f"{EVIL}.csv", "csv", tuple(header))
+    origin = ReportSource(Path("in.csv"), f"{EVIL}.csv", "csv", tuple(header))
     cells = {name: arrow.array(["x"] * rows) for name in header}
-    with Reports(Plan(directory, "run-1", origin, lang)) as reports:
+    with ReportWriter(ReportPlan(directory, "run-1", origin, lang)) as reports:
         reports.add(Chunk(EVIL, arrow.frame(cells, np.arange(2, 2 + rows))), issues)
         reports.settle(Outcome(EVIL, (2, 3), Status.REJECTED, 1, 1, EVIL, EVIL, EVIL))
         reports.settle(Outcome(EVIL, tuple(range(4, 2 + rows)), Status.IMPORTED, 1, 1))
@@ -123,9 +123,9 @@ def test_the_first_hundred_rows_of_a_kind_are_shown(tmp_path: Path) -> None:
 
 
 def test_cells_are_masked_where_that_is_wished(tmp_path: Path) -> None:
-    origin = Origin(Path("in.csv"), "in.csv", "csv", HEADER)
+    origin = ReportSource(Path("in.csv"), "in.csv", "csv", HEADER)
     cells = {name: arrow.array(["x"]) for name in HEADER}
-    with Reports(Plan(tmp_path, "run-1", origin, mask=True)) as reports:
+    with ReportWriter(ReportPlan(tmp_path, "run-1", origin, mask=True)) as reports:
         issue = replace(bad_date(2, "Name", "13/13/1990"), suggestion="1990-12-13")
         reports.add(Chunk("", arrow.frame(cells, np.array([2]))), [issue])
         reports.settle(Outcome("", (2,), Status.INVALID))
@@ -137,9 +137,9 @@ def test_cells_are_masked_where_that_is_wished(tmp_path: Path) -> None:
 
 
 def test_the_readings_of_a_masked_date_are_masked_too(tmp_path: Path) -> None:
-    origin = Origin(Path("in.csv"), "in.csv", "csv", HEADER)
+    origin = ReportSource(Path("in.csv"), "in.csv", "csv", HEADER)
     cells = {name: arrow.array(["x"]) for name in HEADER}
-    with Reports(Plan(tmp_path, "run-1", origin, mask=True)) as reports:
+    with ReportWriter(ReportPlan(tmp_path, "run-1", origin, mask=True)) as reports:
         issue = Issue("ambiguous-date", Severity.ERROR, 2, column="Name", found="05/06/1987")
         issue = replace(issue, expected="1987-06-05 / 1987-05-06")
         reports.add(Chunk("", arrow.frame(cells, np.array([2]))), [issue])
@@ -153,8 +153,8 @@ def test_the_readings_of_a_masked_date_are_masked_too(tmp_path: Path) -> None:
 
 def test_settings_are_words_of_the_language(tmp_path: Path) -> None:
     settings = (("mode", "update"), ("duplicates", "send"), ("strict", "no"), ("sheet", "summary"))
-    origin = Origin(Path("in.csv"), "in.csv", "csv", HEADER)
-    with Reports(Plan(tmp_path, "run-1", origin, "zh")) as reports:
+    origin = ReportSource(Path("in.csv"), "in.csv", "csv", HEADER)
+    with ReportWriter(ReportPlan(tmp_path, "run-1", origin, "zh")) as reports:
         reports.close(replace(FACTS, settings=settings))
     page = (tmp_path / "report.html").read_text("utf-8")
     for value in ("更新", "发送", "否", "summary"):
@@ -184,7 +184,7 @@ def test_a_browser_shows_it_without_a_word_on_its_console(tmp_path: Path, theme:
 
 @given(st.dictionaries(st.sampled_from(list(Status)), st.integers(0, 10**7)))
 def test_the_ring_is_closed_and_shows_every_status(counts: dict[Status, int]) -> None:
-    arcs = plots.arcs(counts)
+    arcs = html.status_arcs(counts)
     assert {arc.status for arc in arcs} == {status for status, rows in counts.items() if rows}
     assert not arcs or sum(arc.length for arc in arcs) == pytest.approx(100, abs=0.02)
     assert all(arc.length > 0.8 for arc in arcs)
@@ -197,13 +197,13 @@ def test_a_timeline_keeps_its_sums_in_bounded_steps(answers: list[tuple[float, i
         timeline.request(at, 0.5, again=again)
         timeline.settled(at, rows)
     steps = timeline.steps()
-    assert len(steps) <= STEPS
+    assert len(steps) <= MAX_STEPS
     assert sum(step.rows for step in steps) == sum(rows for _, rows, _ in answers)
     assert sum(step.requests for step in steps) == len(answers)
     assert sum(step.retries for step in steps) == sum(again for _, _, again in answers)
-    plots.sending(steps)
+    html.sending_plots(steps)
 
 
 @given(st.floats(1e-6, 1e9))
 def test_a_scale_ends_at_a_round_number_not_far_above(value: float) -> None:
-    assert value * 0.998 <= plots.ceiling(value) <= value * 2.6
+    assert value * 0.998 <= html.ceiling(value) <= value * 2.6

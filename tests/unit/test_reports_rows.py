@@ -21,13 +21,13 @@ from python_calamine import CalamineWorkbook
 from importer import arrow
 from importer.errors import ConservationError, ReportError
 from importer.models import Chunk, ExitCode, Issue, Mode, Outcome, Severity, Status
-from importer.reports import OWN_COLUMNS, Closed, Facts, Origin, Plan, Reports
-from importer.reports.again import is_own, original_header, restore
-from importer.reports.cells import escape, escaped, quote, quoted, unescaped
+from importer.reports import OWN_COLUMNS, ReportPlan, ReportResult, ReportSource, ReportWriter, RunInfo
+from importer.reports.csv import escape, escaped, quote, quoted, unescaped
+from importer.reports.reimport import is_report, original_header, restore
 from importer.reports.summary import schema
 
 HEADER = ("Name", "Phone", "=Sum")
-FACTS = Facts(
+FACTS = RunInfo(
     mode=Mode.UPDATE,
     dry_run=False,
     destination=None,
@@ -58,8 +58,8 @@ CELL = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampl
 )
 
 
-def a_plan(directory: Path, header: Sequence[str] = HEADER, lang: str = "en") -> Plan:
-    return Plan(directory, "run-1", Origin(Path("in.csv"), "in.csv", "csv", tuple(header)), lang)
+def a_plan(directory: Path, header: Sequence[str] = HEADER, lang: str = "en") -> ReportPlan:
+    return ReportPlan(directory, "run-1", ReportSource(Path("in.csv"), "in.csv", "csv", tuple(header)), lang)
 
 
 def a_chunk(
@@ -78,8 +78,8 @@ def read_csv(path: Path) -> list[list[str]]:
         return list(csv.reader(stream))
 
 
-def write(directory: Path, lines: Sequence[Sequence[str]], status: Status = Status.IMPORTED) -> Closed:
-    with Reports(a_plan(directory)) as reports:
+def write(directory: Path, lines: Sequence[Sequence[str]], status: Status = Status.IMPORTED) -> ReportResult:
+    with ReportWriter(a_plan(directory)) as reports:
         reports.add(a_chunk(2, lines), ())
         reports.settle(Outcome("", tuple(range(2, 2 + len(lines))), status, batch=1, attempts=1))
         return reports.close(FACTS)
@@ -89,7 +89,7 @@ def test_every_row_leaves_with_its_fate_and_its_cells_in_input_order(tmp_path: P
     issue = Issue(
         "too-long", Severity.ERROR, 3, column="Name", field="first_name", found="b", limit=1, length=9
     )
-    with Reports(a_plan(tmp_path)) as reports:
+    with ReportWriter(a_plan(tmp_path)) as reports:
         reports.add(a_chunk(2, [("a", "1", "x"), ("b", "2", "y")]), [issue])
         reports.add(a_chunk(7, [("c", "3", "z")]), ())
         reports.settle(Outcome("", (7,), Status.REJECTED, 2, 3, "9000", "no, thanks", "t-1"))
@@ -128,7 +128,7 @@ def test_all_issues_of_a_row_stand_in_column_order_and_once(tmp_path: Path) -> N
         Issue("bad-phone", Severity.WARNING, 2, column="Phone", found="1"),
         Issue("bad-phone", Severity.WARNING, 3, column="Phone", found="1"),
     ]
-    with Reports(a_plan(tmp_path)) as reports:
+    with ReportWriter(a_plan(tmp_path)) as reports:
         reports.add(a_chunk(2, [("", "1", ""), ("b", "2", ""), ("c", "3", "")]), issues)
         reports.settle(Outcome("", (2, 3, 4), Status.NOT_SENT))
         closed = reports.close(FACTS)
@@ -152,7 +152,7 @@ def test_order_and_conservation_hold_for_any_order_of_outcomes(tmp_path: Path, d
     sheets = data.draw(st.lists(st.sampled_from(["A", "B"]), min_size=len(sizes), max_size=len(sizes)))
     rows: list[tuple[str, int]] = []
     tops = {"A": 1, "B": 1}
-    with Reports(a_plan(tmp_path)) as reports:
+    with ReportWriter(a_plan(tmp_path)) as reports:
         for size, sheet in zip(sizes, sheets, strict=True):
             reports.add(a_chunk(tops[sheet] + 1, [("x", "y", "z")] * size, sheet=sheet), ())
             rows += [(sheet, tops[sheet] + 1 + number) for number in range(size)]
@@ -176,14 +176,14 @@ def test_order_and_conservation_hold_for_any_order_of_outcomes(tmp_path: Path, d
 
 @pytest.mark.parametrize("rows", [(2, 2), (9,), (2, 3, 4, 5)])
 def test_a_row_settled_twice_or_never_read_is_a_fault(tmp_path: Path, rows: tuple[int, ...]) -> None:
-    with Reports(a_plan(tmp_path)) as reports:
+    with ReportWriter(a_plan(tmp_path)) as reports:
         reports.add(a_chunk(2, [("a", "", "")] * 3), ())
         with pytest.raises(ConservationError):
             reports.settle(Outcome("", rows, Status.IMPORTED))
 
 
 def test_a_row_settled_again_after_it_was_written_is_a_fault(tmp_path: Path) -> None:
-    with Reports(a_plan(tmp_path)) as reports:
+    with ReportWriter(a_plan(tmp_path)) as reports:
         reports.add(a_chunk(2, [("a", "", "")]), ())
         reports.settle(Outcome("", (2,), Status.IMPORTED))
         with pytest.raises(ConservationError):
@@ -191,7 +191,7 @@ def test_a_row_settled_again_after_it_was_written_is_a_fault(tmp_path: Path) -> 
 
 
 def test_a_row_without_status_is_a_fault_and_leaves_no_report(tmp_path: Path) -> None:
-    with Reports(a_plan(tmp_path)) as reports:
+    with ReportWriter(a_plan(tmp_path)) as reports:
         reports.add(a_chunk(2, [("a", "", "")] * 2), ())
         reports.settle(Outcome("", (2,), Status.IMPORTED))
         with pytest.raises(ConservationError) as caught:
@@ -231,7 +231,7 @@ def test_every_cell_of_the_workbook_is_text_and_the_bad_ones_are_coloured(tmp_pa
     issue = Issue(
         "too-long", Severity.ERROR, 2, column="Phone", field="sms_phone", found="8", limit=1, length=9
     )
-    with Reports(a_plan(tmp_path)) as reports:
+    with ReportWriter(a_plan(tmp_path)) as reports:
         reports.add(a_chunk(2, [("a", "8613800000000", ""), ("b", "", "=1+1")]), [issue])
         reports.settle(Outcome("", (2, 3), Status.INVALID))
         reports.close(FACTS)
@@ -265,7 +265,7 @@ def test_the_summary_follows_its_schema_and_holds_no_cell(tmp_path: Path) -> Non
     issue = Issue(
         "too-long", Severity.ERROR, 2, column="Name", field="first_name", found="Zoë", limit=1, length=3
     )
-    with Reports(a_plan(tmp_path)) as reports:
+    with ReportWriter(a_plan(tmp_path)) as reports:
         reports.add(a_chunk(2, [("Zoë", "", ""), ("b", "", "")]), [issue])
         reports.settle(Outcome("", (2,), Status.INVALID))
         reports.settle(Outcome("", (3,), Status.REJECTED, 1, 1, "9000", "parameter exception"))
@@ -279,7 +279,7 @@ def test_the_summary_follows_its_schema_and_holds_no_cell(tmp_path: Path) -> Non
 
 def test_a_users_column_with_one_of_our_names_is_not_written_twice(tmp_path: Path) -> None:
     header = ("Name", "_status")
-    with Reports(a_plan(tmp_path, header)) as reports:
+    with ReportWriter(a_plan(tmp_path, header)) as reports:
         reports.add(a_chunk(2, [("a", "b")], header), ())
         reports.settle(Outcome("", (2,), Status.FAILED))
         reports.close(FACTS)
@@ -297,13 +297,13 @@ def test_reports_are_private(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_to_is_told_before_anything_is_sent(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ReportError) as caught:
-        Reports(a_plan(tmp_path / "file" / "reports"))
+        ReportWriter(a_plan(tmp_path / "file" / "reports"))
     assert caught.value.code == "report-directory"
 
 
 def test_only_a_run_column_makes_a_file_one_of_ours() -> None:
-    assert is_own(["_row", "_run", "Name"])
-    assert not is_own(["_id", "Name", "run", "_row"])
+    assert is_report(["_row", "_run", "Name"])
+    assert not is_report(["_id", "Name", "run", "_row"])
 
 
 @given(cells=st.lists(CELL, max_size=8), start=st.integers(0, 3))

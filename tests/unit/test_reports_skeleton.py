@@ -13,18 +13,17 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
 from importer.arrow import column_letter
-from importer.reports.plan import OWN_COLUMNS, Origin, Plan
-from importer.reports.skeleton import SHEET_PART, skeleton
-from importer.reports.styling import register_looks, stored
-from importer.reports.textsheet import Look
+from importer.reports.annotated import register_cell_styles, workbook_bytes
+from importer.reports.model import OWN_COLUMNS, ReportPlan, ReportSource
+from importer.reports.xlsx_template import SHEET_PART, ReportCellStyle, build_template
 
 HEADER = ("Name", "Ünïcode 姓名 that is long, very, very long", "Phone")
 FIELDS = (("Name", "full_name"), ("Phone", "<b>&\x01"))
 
 
 def a_workbook(rows: str = "", count: int = 0) -> io.BytesIO:
-    plan = Plan(Path(), "run-1", Origin(Path("in.csv"), "in.csv", "csv", HEADER), fields=FIELDS)
-    around = skeleton(plan, (*OWN_COLUMNS, *HEADER))
+    plan = ReportPlan(Path(), "run-1", ReportSource(Path("in.csv"), "in.csv", "csv", HEADER), fields=FIELDS)
+    around = build_template(plan, (*OWN_COLUMNS, *HEADER))
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr(SHEET_PART, around.before + rows + around.after(count))
@@ -39,7 +38,7 @@ def a_sheet(rows: str = "", count: int = 0) -> Worksheet:
 
 def looks(sheet: Worksheet) -> list[tuple[object, ...]]:
     """How the cells of the first row look, by `Look`."""
-    cells = [sheet.cell(1, look) for look in Look]
+    cells = [sheet.cell(1, look) for look in ReportCellStyle]
     return [
         (cell.number_format, cell.alignment.vertical, cell.fill.fill_type, cell.fill.fgColor.rgb, cell.font.b)
         for cell in cells
@@ -64,10 +63,12 @@ def test_every_part_is_known_and_refers_to_parts_that_are_there() -> None:
 
 
 def test_cells_look_as_openpyxl_makes_them_look_in_the_annotated_workbook() -> None:
-    cells = "".join(f'<c r="{column_letter(look - 1)}1" s="{look:d}"/>' for look in Look)
+    cells = "".join(f'<c r="{column_letter(look - 1)}1" s="{look:d}"/>' for look in ReportCellStyle)
     made = Workbook()
-    register_looks(made.worksheets[0])
-    assert looks(a_sheet(f'<row r="1">{cells}</row>')) == looks(load_workbook(stored(made)).worksheets[0])
+    register_cell_styles(made.worksheets[0])
+    assert looks(a_sheet(f'<row r="1">{cells}</row>')) == looks(
+        load_workbook(workbook_bytes(made)).worksheets[0]
+    )
 
 
 def test_the_header_has_widths_and_notes_and_stays_in_sight() -> None:

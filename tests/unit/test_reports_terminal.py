@@ -31,7 +31,7 @@ from importer.models import (
     Severity,
     Status,
 )
-from importer.reports import Closed, ReasonGroup, Tally, Written
+from importer.reports import ReasonGroup, ReportResult, Tally, WrittenReport
 from importer.reports.next_steps import next_steps
 
 THERE = Destination("https://api-hk.nxlink.ai", "7", "app", "sea")
@@ -72,10 +72,10 @@ def a_summary(
     )
 
 
-def a_closed(lang: str = "en") -> Closed:
+def a_closed(lang: str = "en") -> ReportResult:
     summary = a_summary({Status.IMPORTED: 12_000, Status.INVALID: 41, Status.REJECTED: 2})
-    files = (Written("rejects.xlsx", Path("reports/run-1/rejects.xlsx"), 1, 43),)
-    return Closed(
+    files = (WrittenReport("rejects.xlsx", Path("reports/run-1/rejects.xlsx"), 1, 43),)
+    return ReportResult(
         summary=summary,
         files=files,
         reasons=(ReasonGroup(Status.REJECTED, "1002", "no, thanks", 2, (("", 3), ("", 9))),),
@@ -178,7 +178,7 @@ def test_the_next_steps_fit_the_end(
     counts: dict[Status, int], exit_code: ExitCode, dry_run: bool, wanted: Sequence[str]
 ) -> None:
     summary = replace(a_summary(counts, exit_code, dry_run=dry_run), source="my list.csv")
-    files = (Written("rejects.xlsx", Path("d/rejects.xlsx"), 1, 1),)
+    files = (WrittenReport("rejects.xlsx", Path("d/rejects.xlsx"), 1, 1),)
     arguments = ("--mode", "keep", "--max-invalid", "5", *(["--dry-run"] if dry_run else []))
     steps = next_steps(summary, files, "en", arguments)
     assert len(steps) == len(wanted)
@@ -187,7 +187,7 @@ def test_the_next_steps_fit_the_end(
 
 def test_a_csv_is_not_said_to_have_coloured_cells() -> None:
     summary = a_summary({Status.INVALID: 100_001}, ExitCode.ROWS_LEFT)
-    files = tuple(Written(name, Path("d") / name, 1, 1) for name in ("rejects.xlsx", "rejects.csv"))
+    files = tuple(WrittenReport(name, Path("d") / name, 1, 1) for name in ("rejects.xlsx", "rejects.csv"))
     (step,) = next_steps(summary, files, "en", ())
     assert step.command == "importer run d/rejects.csv"
     assert "coloured" not in step.says
@@ -198,7 +198,7 @@ def test_the_next_steps_lead_to_the_same_sandbox(place: list[str]) -> None:
     counts = {Status.NOT_SENT: 2, Status.INVALID: 1}
     store = Destination("http://127.0.0.1:1", "1000", "sandbox-app", "sea", store="s-1")
     summary = replace(a_summary(counts, ExitCode.INTERRUPTED), source="my list.csv", destination=store)
-    files = (Written("rejects.xlsx", Path("d/rejects.xlsx"), 1, 1),)
+    files = (WrittenReport("rejects.xlsx", Path("d/rejects.xlsx"), 1, 1),)
     given = place if len(place) > 1 else []
     on, fix = (step.command for step in next_steps(summary, files, "en", ("--mode", "keep", *given)))
     assert fix == " ".join(["importer run d/rejects.xlsx", *place])

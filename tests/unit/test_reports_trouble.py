@@ -14,10 +14,10 @@ import pytest
 from importer import arrow
 from importer.errors import ReportError
 from importer.models import Chunk, ExitCode, Mode, Outcome, Status
-from importer.reports import Closed, Facts, Origin, Plan, Reports
+from importer.reports import ReportPlan, ReportResult, ReportSource, ReportWriter, RunInfo
 from importer.reports.files import own_files
 
-FACTS = Facts(
+FACTS = RunInfo(
     mode=Mode.UPDATE,
     dry_run=False,
     destination=None,
@@ -42,9 +42,11 @@ def full_disk(most: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def a_run(directory: Path, status: Status) -> Closed:
-    plan = Plan(directory, "run-1", Origin(Path("in.csv"), "in.csv", "csv", ("Name",)), excel_report=True)
-    with Reports(plan) as reports:
+def a_run(directory: Path, status: Status) -> ReportResult:
+    plan = ReportPlan(
+        directory, "run-1", ReportSource(Path("in.csv"), "in.csv", "csv", ("Name",)), excel_report=True
+    )
+    with ReportWriter(plan) as reports:
         for first in range(2, 2 + ROWS, 1000):
             cells = {"Name": arrow.array([f"{number:090d}" for number in range(1000)])}
             reports.add(Chunk("", arrow.frame(cells, np.arange(first, first + 1000))), ())
@@ -74,8 +76,10 @@ def test_a_full_disk_costs_the_report_that_does_not_fit_and_no_other(tmp_path: P
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
 def test_a_disk_without_any_room_still_ends_the_run_in_order(tmp_path: Path) -> None:
-    plan = Plan(tmp_path, "run-1", Origin(Path("in.csv"), "in.csv", "csv", ("Name",)), excel_report=True)
-    with Reports(plan) as reports, full_disk(1):
+    plan = ReportPlan(
+        tmp_path, "run-1", ReportSource(Path("in.csv"), "in.csv", "csv", ("Name",)), excel_report=True
+    )
+    with ReportWriter(plan) as reports, full_disk(1):
         cells = {"Name": arrow.array(["x" * 1000] * ROWS)}
         reports.add(Chunk("", arrow.frame(cells, np.arange(2, 2 + ROWS))), ())
         reports.settle(Outcome("", tuple(range(2, 2 + ROWS)), Status.FAILED))
@@ -113,8 +117,8 @@ def test_reports_are_known_by_all_their_names_and_nothing_else_is(tmp_path: Path
 
 
 def test_leaving_without_an_end_leaves_nothing(tmp_path: Path) -> None:
-    plan = Plan(tmp_path, "run-1", Origin(Path("in.csv"), "in.csv", "csv", ("Name",)))
-    with pytest.raises(KeyboardInterrupt), Reports(plan):
+    plan = ReportPlan(tmp_path, "run-1", ReportSource(Path("in.csv"), "in.csv", "csv", ("Name",)))
+    with pytest.raises(KeyboardInterrupt), ReportWriter(plan):
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
 
@@ -122,7 +126,7 @@ def test_leaving_without_an_end_leaves_nothing(tmp_path: Path) -> None:
 def test_reports_of_an_earlier_run_stay_until_the_new_ones_are_whole(tmp_path: Path) -> None:
     a_run(tmp_path, Status.IMPORTED)
     before = (tmp_path / "results.csv").read_bytes()
-    plan = Plan(tmp_path, "run-2", Origin(Path("in.csv"), "in.csv", "csv", ("Name",)))
-    with Reports(plan):
+    plan = ReportPlan(tmp_path, "run-2", ReportSource(Path("in.csv"), "in.csv", "csv", ("Name",)))
+    with ReportWriter(plan):
         assert (tmp_path / "results.csv").read_bytes() == before
     assert (tmp_path / "results.csv").read_bytes() == before

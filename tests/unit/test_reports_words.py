@@ -11,10 +11,10 @@ import pytest
 import importer
 from importer import messages
 from importer.models import Issue, Severity, Status
-from importer.reports import OWN_COLUMNS, Origin, Plan
-from importer.reports.corrections import likely
-from importer.reports.plan import REPORT_FILES
-from importer.reports.sentences import masked, row_sentence, said, shortened
+from importer.reports import OWN_COLUMNS, ReportPlan, ReportSource
+from importer.reports.corrections import likely_correction
+from importer.reports.model import REPORT_FILES
+from importer.reports.wording import issue_text, masked, row_sentence, shortened
 
 PACKAGE = Path(importer.__file__).parent
 ISSUE_CODES = {code for code, message in messages.catalogue().items() if message.severity}
@@ -67,14 +67,14 @@ def test_every_word_that_the_code_asks_for_is_there() -> None:
 @pytest.mark.parametrize("lang", messages.LANGUAGES)
 def test_a_sentence_has_no_place_left_open(code: str, lang: str) -> None:
     issue = Issue(code, Severity.ERROR, 7, "S", "Col", "field", "found", 3, 4, "expected", None, 2)
-    words = said(issue, lang=lang)
+    words = issue_text(issue, lang=lang)
     for text in (words.says, words.do):
         assert "None" not in text
         assert not re.search(r"<[a-z_]+>|\{[a-z_]+\}", text)
 
 
 def test_all_errors_of_a_row_are_one_text_with_their_columns() -> None:
-    plan = Plan(Path(), "run-1", Origin(Path("in.csv"), "in.csv", "csv", ("Birthday", "Name")))
+    plan = ReportPlan(Path(), "run-1", ReportSource(Path("in.csv"), "in.csv", "csv", ("Birthday", "Name")))
     issues = [
         Issue("bad-date", Severity.ERROR, 42, column="Birthday", found="31/02/1990"),
         Issue("required", Severity.ERROR, 42, column="Name"),
@@ -115,4 +115,4 @@ def test_cells_are_quoted_short_visible_and_masked() -> None:
     ],
 )
 def test_a_correction_is_offered_where_one_is_likely(code: str, found: str, wanted: str) -> None:
-    assert likely(code, found) == wanted
+    assert likely_correction(code, found) == wanted

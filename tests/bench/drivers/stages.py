@@ -16,12 +16,12 @@ from importer.models import Outcome, Status  # noqa: E402
 from importer.pipeline import run as _run  # noqa: E402, F401
 from importer.pipeline.checking import Checker, Rules  # noqa: E402
 from importer.readers import ReadOptions, open_source  # noqa: E402
-from importer.reports import Origin, Plan, Reports  # noqa: E402
-from importer.reports.press import Press  # noqa: E402
+from importer.reports import ReportPlan, ReportSource, ReportWriter  # noqa: E402
+from importer.reports.writer import BackgroundWriter  # noqa: E402
 from importer.validation import validate  # noqa: E402
 
 arrow.spare_memory()  # as the program does
-Press.put = Press._print  # type: ignore[method-assign]  # here and now, not on its thread
+BackgroundWriter.put = BackgroundWriter._write_chunk  # type: ignore[method-assign]  # here and now, not on its thread
 
 taken["start-up: Python and imports"] = clock()
 before = clock()
@@ -42,8 +42,8 @@ lap("first pass: hash, encoding, header")
 checker = Checker(mapper, contract, Rules())
 batcher = batching.Batcher(contract.max_customers)
 with TemporaryDirectory() as folder, source:
-    plan = Plan(Path(folder) / "r", "run", Origin(source.path, source.name, "csv", source.header))
-    with Reports(plan) as reports:
+    plan = ReportPlan(Path(folder) / "r", "run", ReportSource(source.path, source.name, "csv", source.header))
+    with ReportWriter(plan) as reports:
         chunks = source.chunks()
         while (chunk := next(chunks, None)) is not None:
             lap("reading into columns")
@@ -62,7 +62,7 @@ with TemporaryDirectory() as folder, source:
             rows = tuple(checked.customers.rows.tolist())
             reports.settle(Outcome(chunk.sheet, rows, Status.VALID))
             lap("reports")
-        reports._press._stop()
+        reports._background._stop()
         lap("reports")
 # `check` maps and validates once more; what is left of it is encoding and comparing.
 taken["encoding to JSON, comparing with earlier rows"] = (

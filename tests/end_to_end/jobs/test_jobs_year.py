@@ -15,7 +15,7 @@ from importer.journal import RunState
 from importer.journal.jobs import FileFate, FileRecord, RoundResult
 from importer.journal.locks import holder
 from importer.models import Status
-from importer.reports.plan import REPORT_FILES
+from importer.reports.model import REPORT_FILES
 from tests.end_to_end.jobs.conftest import HEADER, Bench, Crash, lines
 
 USUAL = 30

@@ -1,18 +1,76 @@
-"""What became of rows, as arrays beside the rows they belong to."""
+"""What the parts of a report share: the plan of a run's reports, and the outcomes and issues of its rows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from importer.models import Chunk, Issue, Outcome, Status
 
-UNSETTLED = -1
+OWN_COLUMNS = (
+    "_row",
+    "_sheet",
+    "_status",
+    "_batch",
+    "_attempts",
+    "_code",
+    "_message",
+    "_trace_id",
+    "_issues",
+    "_run",
+)
+"""The importer's own columns, in the order in which every report has them. A user's `_id` is the user's."""
+
+RESULTS_CSV = "results.csv"
+REJECTS_CSV = "rejects.csv"
+REJECTS_XLSX = "rejects.xlsx"
+SUMMARY_JSON = "summary.json"
+REPORT_HTML = "report.html"
+ANNOTATED_XLSX = "annotated.xlsx"
+
+REPORT_FILES = (RESULTS_CSV, REJECTS_CSV, REJECTS_XLSX, SUMMARY_JSON, REPORT_HTML, ANNOTATED_XLSX)
+
+WORKBOOK_ROWS = 100_000
+"""So many rows go into a workbook that people open; the CSV has them all."""
 
 
-class Fate(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ReportSource:
+    """The file that the rows came from."""
+
+    path: Path
+    name: str
+    """As the user gave it."""
+    format: str
+    """`csv`, `xlsx`, …, as the reader calls it."""
+    header: tuple[str, ...]
+    """Unique column names of every chunk, in order, without the importer's own columns."""
+    sha256: str = ""
+    size: int = 0
+    encoding: str = ""
+    sheet: str = ""
+    header_row: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPlan:
+    """Where the reports of one run go and what is the same in every line of them."""
+
+    directory: Path
+    run_id: str
+    origin: ReportSource
+    lang: str = "en"
+    excel_report: bool = False
+    mask: bool = False
+    """True: cells quoted in messages are masked."""
+    fields: tuple[tuple[str, str], ...] = ()
+    """(column, API field) of every mapped column: for header notes and sentences."""
+
+
+class RowOutcome(NamedTuple):
     """An outcome without its rows: what the own columns of a report say about each of them."""
 
     status: Status
@@ -23,7 +81,7 @@ class Fate(NamedTuple):
     trace_id: str
 
     @classmethod
-    def of(cls, outcome: Outcome) -> Fate:
+    def of(cls, outcome: Outcome) -> RowOutcome:
         return cls(
             outcome.status, outcome.batch, outcome.attempts, outcome.code, outcome.message, outcome.trace_id
         )
@@ -51,7 +109,7 @@ class SettledChunk:
 
     chunk: Chunk
     fate: np.ndarray
-    fates: tuple[Fate, ...]
+    fates: tuple[RowOutcome, ...]
     issues: RowIssues
 
     @property

@@ -1,7 +1,7 @@
-"""The lines of results and rejects: the importer's own columns, then every cell as it was read.
+"""Format settled rows for the reports: the importer's own columns, then every cell as it was read.
 
-Many rows say the same in the importer's own columns, so these are kept as their distinct texts and a number
-for each row; a writer dresses the distinct texts and spreads them.
+Many rows say the same in the importer's own columns. Such a column is kept as its distinct texts and one
+number a row; a report encodes the distinct texts and expands them.
 """
 
 from __future__ import annotations
@@ -15,27 +15,26 @@ import pyarrow.compute as pc
 
 from importer import arrow
 from importer.models import Status
-from importer.reports.fates import SettledChunk
-from importer.reports.plan import Plan
-from importer.reports.sentences import row_sentence
-from importer.reports.tally import Kind
+from importer.reports.model import ReportPlan, SettledChunk
+from importer.reports.tally import IssueKind
+from importer.reports.wording import row_sentence
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class EncodedColumn:
     """A column as its distinct texts (large_string): row i holds `texts[numbers[i]]`, all rows the one text
     where `numbers` is None. Columns that are numbered alike share the array."""
 
     texts: pa.Array
     numbers: np.ndarray | None
 
-    def over(self, dressed: pa.Array) -> pa.Array | pa.Scalar:
+    def expand(self, dressed: pa.Array) -> pa.Array | pa.Scalar:
         """These texts in place of the distinct ones: one for each row, or the one for all."""
         return dressed[0] if self.numbers is None else dressed.take(pa.array(self.numbers))
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class ReportRows:
     """Some rows of a settled chunk, ready to be written. Arrays have one entry a row.
 
     `own` are OWN_COLUMNS after `_row`; `cells` the original columns (large_string). `bad_rows` and
@@ -43,7 +42,7 @@ class Lines:
     """
 
     rows: np.ndarray
-    own: tuple[Spread, ...]
+    own: tuple[EncodedColumn, ...]
     cells: tuple[pa.Array, ...]
     bad_rows: np.ndarray
     bad_columns: np.ndarray
@@ -51,7 +50,7 @@ class Lines:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def take(self, places: np.ndarray) -> Lines:
+    def take(self, places: np.ndarray) -> ReportRows:
         """The rows at these positions (int64, increasing)."""
         if len(places) == len(self.rows):
             return self
@@ -62,29 +61,31 @@ class Lines:
             numbers = spread.numbers
             if numbers is not None:
                 numbers = taken.setdefault(id(numbers), numbers[places])
-            own.append(Spread(spread.texts, numbers))
+            own.append(EncodedColumn(spread.texts, numbers))
         cells = tuple(column.take(chosen) for column in self.cells)
         kept = np.isin(self.bad_rows, places)
         bad_rows = np.searchsorted(places, self.bad_rows[kept])
-        return Lines(self.rows[places], tuple(own), cells, bad_rows, self.bad_columns[kept])
+        return ReportRows(self.rows[places], tuple(own), cells, bad_rows, self.bad_columns[kept])
 
 
-def joined(parts: Sequence[Lines]) -> Lines:
+def join_rows(parts: Sequence[ReportRows]) -> ReportRows:
     """The rows of all parts, one after the other. `parts` has at least one."""
     if len(parts) == 1:
         return parts[0]
     starts = np.cumsum([0, *(len(part) for part in parts[:-1])])
     bad_rows = [part.bad_rows + start for part, start in zip(parts, starts, strict=True)]
-    return Lines(
+    return ReportRows(
         rows=np.concatenate([part.rows for part in parts]),
-        own=tuple(_one(spreads, parts) for spreads in zip(*(part.own for part in parts), strict=True)),
+        own=tuple(
+            _join_columns(spreads, parts) for spreads in zip(*(part.own for part in parts), strict=True)
+        ),
         cells=tuple(pa.concat_arrays(some) for some in zip(*(part.cells for part in parts), strict=True)),
         bad_rows=np.concatenate(bad_rows),
         bad_columns=np.concatenate([part.bad_columns for part in parts]),
     )
 
 
-def _one(spreads: Sequence[Spread], parts: Sequence[Lines]) -> Spread:
+def _join_columns(spreads: Sequence[EncodedColumn], parts: Sequence[ReportRows]) -> EncodedColumn:
     if all(spread.numbers is None for spread in spreads):
         texts = {spread.texts[0].as_py() for spread in spreads}
         if len(texts) == 1:
@@ -95,18 +96,18 @@ def _one(spreads: Sequence[Spread], parts: Sequence[Lines]) -> Spread:
         own = np.zeros(len(part), dtype=np.int64) if spread.numbers is None else spread.numbers
         numbers.append(own + start)
         start += len(spread.texts)
-    return Spread(pa.concat_arrays([spread.texts for spread in spreads]), np.concatenate(numbers))
+    return EncodedColumn(pa.concat_arrays([spread.texts for spread in spreads]), np.concatenate(numbers))
 
 
-class Scribe:
+class RowFormatter:
     """Turns settled chunks into lines."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: ReportPlan) -> None:
         self._plan = plan
         self._columns = {name: place for place, name in enumerate(plan.origin.header)}
         self._fields = dict(plan.fields)
 
-    def lines(self, chunk: SettledChunk, kinds: tuple[Kind, ...]) -> Lines:
+    def lines(self, chunk: SettledChunk, kinds: tuple[IssueKind, ...]) -> ReportRows:
         """All rows of the chunk; `kinds` names the chunk's issue kinds by number."""
         fates = chunk.fates
         fate = chunk.fate if len(fates) > 1 else None
@@ -121,7 +122,7 @@ class Scribe:
             _issues(chunk, kinds),
             _constant(self._plan.run_id),
         )
-        return Lines(chunk.rows, own, self._cells(chunk), *self._bad_cells(chunk))
+        return ReportRows(chunk.rows, own, self._cells(chunk), *self._bad_cells(chunk))
 
     def _cells(self, chunk: SettledChunk) -> tuple[pa.Array, ...]:
         read = chunk.chunk
@@ -130,7 +131,7 @@ class Scribe:
         empty = pa.repeat(pa.scalar("", arrow.TEXT), lacking)
         return tuple(arrow.text(read, name) if name in known else empty for name in self._columns)
 
-    def _messages(self, chunk: SettledChunk, fate: np.ndarray | None) -> Spread:
+    def _messages(self, chunk: SettledChunk, fate: np.ndarray | None) -> EncodedColumn:
         """What the outcome says; for invalid rows of which it says nothing, the sentences of their errors."""
         texts = [fate.message for fate in chunk.fates]
         errors = chunk.issues.errors
@@ -160,17 +161,17 @@ class Scribe:
         return np.searchsorted(chunk.rows, rows), places
 
 
-def _constant(text: str) -> Spread:
-    return Spread(arrow.array([text]), None)
+def _constant(text: str) -> EncodedColumn:
+    return EncodedColumn(arrow.array([text]), None)
 
 
-def _spread(texts: list[str], numbers: np.ndarray | None) -> Spread:
+def _spread(texts: list[str], numbers: np.ndarray | None) -> EncodedColumn:
     if numbers is not None and len(set(texts)) == 1:
         return _constant(texts[0])
-    return Spread(arrow.array(texts), numbers)
+    return EncodedColumn(arrow.array(texts), numbers)
 
 
-def _issues(chunk: SettledChunk, kinds: tuple[Kind, ...]) -> Spread:
+def _issues(chunk: SettledChunk, kinds: tuple[IssueKind, ...]) -> EncodedColumn:
     """For each row its `_issues`."""
     found = chunk.issues
     if not len(found.rows):
@@ -181,4 +182,4 @@ def _issues(chunk: SettledChunk, kinds: tuple[Kind, ...]) -> Spread:
     texts = pc.binary_join(lists, pa.scalar("; ", arrow.TEXT)).dictionary_encode()
     numbers = np.zeros(len(chunk.fate), dtype=np.int32)
     numbers[np.searchsorted(chunk.rows, found.rows[first])] = texts.indices.to_numpy() + 1
-    return Spread(pa.concat_arrays([arrow.array([""]), texts.dictionary.cast(arrow.TEXT)]), numbers)
+    return EncodedColumn(pa.concat_arrays([arrow.array([""]), texts.dictionary.cast(arrow.TEXT)]), numbers)

@@ -1,6 +1,7 @@
-"""annotated.xlsx from the person's own workbook: its sheets and looks, each bad cell coloured and explained.
+"""Annotate a copy of the user's own workbook; its sheets and formats stay.
 
-The one place beside the readers that opens an input file (DESIGN.md names it as the exception).
+Each bad cell is coloured and explained. Apart from the readers, only this module opens an input file.
+Imports openpyxl, so only runs that ask for annotated.xlsx import it.
 """
 
 from __future__ import annotations
@@ -15,14 +16,20 @@ from pathlib import Path
 from openpyxl import Workbook, load_workbook
 from openpyxl.cell import Cell, MergedCell
 from openpyxl.comments import Comment
+from openpyxl.styles import Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
-from importer.reports.annotations import Mark, SheetNotes
-from importer.reports.plan import OWN_COLUMNS, Plan
-from importer.reports.skeleton import WIDTHS
-from importer.reports.styling import DOUBTFUL, HEAD, HEAD_FONT, WRONG
-from importer.reports.textsheet import MOST_COLUMNS, fitting
+from importer.reports.annotations import CellAnnotation, SheetAnnotations
+from importer.reports.model import OWN_COLUMNS, ReportPlan
+from importer.reports.xlsx_template import (
+    COLUMN_WIDTHS,
+    DOUBTFUL_RGB,
+    HEAD_RGB,
+    MAX_COLUMNS,
+    WRONG_RGB,
+    fit_cell,
+)
 
 FORMATS = frozenset({"xlsx", "xlsm"})
 """What openpyxl opens and keeps the looks of."""
@@ -48,7 +55,7 @@ class NotAnnotatableError(Exception):
     """The workbook cannot be written on: damaged, locked, without a header, or too wide."""
 
 
-def open_book(plan: Plan) -> Workbook:
+def open_workbook(plan: ReportPlan) -> Workbook:
     """The person's workbook, formulas as their stored values. Raises NotAnnotatableError."""
     if plan.origin.format not in FORMATS or plan.origin.header_row is None:
         raise NotAnnotatableError
@@ -61,7 +68,7 @@ def open_book(plan: Plan) -> Workbook:
             raise NotAnnotatableError from error
 
 
-def annotate(book: Workbook, sheets: dict[str, SheetNotes], plan: Plan) -> bool:
+def annotate(book: Workbook, sheets: dict[str, SheetAnnotations], plan: ReportPlan) -> bool:
     """Write the importer's columns and marks into the sheets. True if some comments had to be left out.
 
     Raises NotAnnotatableError if a sheet is not there or has no room.
@@ -117,14 +124,14 @@ def _places(sheet: Worksheet, header_row: int) -> dict[str, int]:
     return places
 
 
-def _header_row(sheet: Worksheet, notes: SheetNotes, plan: Plan) -> int:
+def _header_row(sheet: Worksheet, notes: SheetAnnotations, plan: ReportPlan) -> int:
     """Where this one of several sheets has its header: the row above its first with most names in it."""
     above = int(notes.lines[0].rows[0]) if notes.lines else 2
     names = set(plan.origin.header)
     return max(range(1, max(above, 2)), key=lambda row: len(names & _places(sheet, row).keys()))
 
 
-def _write_own(sheet: Worksheet, header_row: int, notes: SheetNotes, plan: Plan) -> None:
+def _write_own(sheet: Worksheet, header_row: int, notes: SheetAnnotations, plan: ReportPlan) -> None:
     places = _places(sheet, header_row)
     used = max((column for (_, column), cell in _cells(sheet).items() if cell.value is not None), default=0)
     # Only the first cell of merged ones can hold anything, and a title above the header is in nobody's way.
@@ -134,14 +141,14 @@ def _write_own(sheet: Worksheet, header_row: int, notes: SheetNotes, plan: Plan)
         if name not in places:
             used += 1
             places[name] = used
-    if used > MOST_COLUMNS:
+    if used > MAX_COLUMNS:
         raise NotAnnotatableError
     columns = [places[name] for name in OWN_COLUMNS]
     for name, column in zip(OWN_COLUMNS, columns, strict=True):
         head = sheet.cell(header_row, column)
         _put(head, name, plan)
-        head.fill, head.font = HEAD, HEAD_FONT
-        sheet.column_dimensions[get_column_letter(column)].width = WIDTHS[name]
+        head.fill, head.font = HEAD_FILL, HEAD_FONT
+        sheet.column_dimensions[get_column_letter(column)].width = COLUMN_WIDTHS[name]
     filled = _cells(sheet)
     for row, texts in _own_texts(notes):
         for column, text in zip(columns, (str(row), *texts), strict=True):
@@ -155,7 +162,7 @@ def _cells(sheet: Worksheet) -> Mapping[tuple[int, int], Cell | MergedCell]:
     return found
 
 
-def _own_texts(notes: SheetNotes) -> Iterator[tuple[int, Sequence[str]]]:
+def _own_texts(notes: SheetAnnotations) -> Iterator[tuple[int, Sequence[str]]]:
     """Row number and the own columns after `_row`, for every row."""
     for lines in notes.lines:
         columns = []
@@ -166,23 +173,29 @@ def _own_texts(notes: SheetNotes) -> Iterator[tuple[int, Sequence[str]]]:
         yield from zip(lines.rows.tolist(), zip(*columns, strict=True), strict=True)
 
 
-def _put(cell: Cell | MergedCell, text: str, plan: Plan) -> None:
+def _put(cell: Cell | MergedCell, text: str, plan: ReportPlan) -> None:
     if isinstance(cell, MergedCell):
         return
-    cell.value = fitting(text, plan.lang) or None
+    cell.value = fit_cell(text, plan.lang) or None
     if text:
         # A text that begins with = is a text all the same.
         cell.data_type = "s"
     cell.number_format = "@"
 
 
-def _mark(cell: Cell | MergedCell, mark: Mark, commented: bool) -> int:
+def _mark(cell: Cell | MergedCell, mark: CellAnnotation, commented: bool) -> int:
     """Colour a cell and say why. Returns 1, for counting the comments."""
     if isinstance(cell, MergedCell):
         return 0
-    cell.fill = WRONG if mark.wrong else DOUBTFUL
+    cell.fill = WRONG_FILL if mark.wrong else DOUBTFUL_FILL
     if commented:
         before = [cell.comment.text] if cell.comment and cell.comment.author != _AUTHOR else []
-        text = fitting("\n\n".join([*before, *mark.reasons]), "en")
+        text = fit_cell("\n\n".join([*before, *mark.reasons]), "en")
         cell.comment = Comment(text, _AUTHOR, height=30 + 22 * (1 + len(text) // 40), width=300)
     return 1
+
+
+WRONG_FILL = PatternFill("solid", start_color=WRONG_RGB)
+DOUBTFUL_FILL = PatternFill("solid", start_color=DOUBTFUL_RGB)
+HEAD_FILL = PatternFill("solid", start_color=HEAD_RGB)
+HEAD_FONT = Font(bold=True, color="FFFFFFFF")

@@ -1,23 +1,29 @@
-"""The workbook around the rows of rejects.xlsx: styles, widths, header notes, frozen header, filter.
+"""Make the workbook around the rows of rejects.xlsx: styles, widths, header notes, frozen header, filter.
 
-Every run writes it, so it is made as text: importing openpyxl takes longer than all the rest of a small file.
-Sources: ECMA-376 part 1, 18.2 (workbook), 18.3 (sheet), 18.7 (notes), 18.8 (styles); part 4, 19 (VML: the
-boxes of the notes); the order of styles is that of `Look`.
+Every run writes it, so it is made as text: importing openpyxl takes longer than the rest of a small
+file. Excel's limits on cells and columns stand here. Sources: ECMA-376 part 1, 18.2 (workbook), 18.3
+(sheet), 18.7 (notes), 18.8 (styles); part 4, 19 (VML, the boxes of the notes); Excel specifications and
+limits. The order of styles is that of `ReportCellStyle`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 from importer import messages
 from importer.arrow import column_letter
-from importer.reports.plan import OWN_COLUMNS, Plan
-from importer.reports.textsheet import DOUBTFUL_RGB, HEAD_RGB, WRONG_RGB, xml
+from importer.reports.model import OWN_COLUMNS, ReportPlan
+
+MAX_CELL_LENGTH = 32_767
+"""UTF-16 units in a cell of a workbook (Excel specifications and limits)."""
+
 
 SHEET_PART = "xl/worksheets/sheet1.xml"
 
-WIDTHS = {
+COLUMN_WIDTHS = {
     "_row": 7,
     "_sheet": 12,
     "_status": 11,
@@ -38,7 +44,7 @@ _TYPES = "application/vnd.openxmlformats-officedocument"
 
 
 @dataclass(frozen=True, slots=True)
-class Skeleton:
+class XlsxTemplate:
     """The sheet's XML before its rows, and what depends on how many there are."""
 
     before: str
@@ -71,14 +77,14 @@ class Skeleton:
         yield "xl/drawings/notes1.vml", _boxes(self.notes)
 
 
-def skeleton(plan: Plan, names: Sequence[str]) -> Skeleton:
+def build_template(plan: ReportPlan, names: Sequence[str]) -> XlsxTemplate:
     """An empty workbook for columns of these names, the importer's own among them."""
     fields = dict(plan.fields)
     texts = ((place, _note(name, fields.get(name, ""), plan.lang)) for place, name in enumerate(names))
-    notes = tuple((place, xml(text, plan.lang)) for place, text in texts if text)
+    notes = tuple((place, xml_text(text, plan.lang)) for place, text in texts if text)
     wide = "".join(
-        f'<col min="{place}" max="{place}" width="{WIDTHS.get(name) or width(name):g}" customWidth="1"/>'
-        for place, name in enumerate(names, start=1)
+        f'<col min="{place}" max="{place}" width="{width:g}" customWidth="1"/>'
+        for place, width in enumerate((COLUMN_WIDTHS.get(name) or column_width(name) for name in names), 1)
     )
     before = (
         f'{_DECLARED}<worksheet xmlns="{_MAIN}"><sheetViews><sheetView workbookViewId="0">'
@@ -87,10 +93,10 @@ def skeleton(plan: Plan, names: Sequence[str]) -> Skeleton:
         '<selection pane="bottomRight" activeCell="A1" sqref="A1"/></sheetView></sheetViews>'
         f'<sheetFormatPr baseColWidth="8" defaultRowHeight="15"/><cols>{wide}</cols><sheetData>'
     )
-    return Skeleton(before, len(names), notes)
+    return XlsxTemplate(before, len(names), notes)
 
 
-def width(name: str) -> float:
+def column_width(name: str) -> float:
     """How wide a column of this name is, in characters."""
     wide = sum(2 if ord(character) >= _CJK else 1 for character in name)
     return float(min(max(wide + 3, 14), 40))
@@ -201,3 +207,35 @@ def _boxes(notes: Sequence[tuple[int, str]]) -> str:
         '<v:stroke joinstyle="miter"/><v:path gradientshapeok="t" o:connecttype="rect"/></v:shapetype>'
         f"{inner}</xml>"
     )
+
+
+MAX_COLUMNS = 16_384
+_UNUSUAL = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
+WRONG_RGB = "FFF9D0CB"
+DOUBTFUL_RGB = "FFFBE6BF"
+HEAD_RGB = "FF334155"
+
+
+class ReportCellStyle(IntEnum):
+    """A cell's style, by its number in the workbook (see `skeleton`). All are formatted as text."""
+
+    PLAIN = 1
+    HEAD = 2
+    WRONG = 3
+    DOUBTFUL = 4
+
+
+def fit_cell(value: str, lang: str) -> str:
+    """A cell as a workbook holds it: `_xHHHH_` for what XML cannot, at most as long as Excel takes; a cell
+    that was cut says so at its end."""
+    units = len(value.encode("utf-16-le")) // 2
+    if units > MAX_CELL_LENGTH:
+        note = messages.sentence("cell-cut", {"length": units}, lang)
+        room = (MAX_CELL_LENGTH - len(note)) * 2
+        value = value.encode("utf-16-le")[:room].decode("utf-16-le", "ignore") + note
+    return _UNUSUAL.sub(lambda found: f"_x{ord(found[0]):04X}_", value)
+
+
+def xml_text(value: str, lang: str) -> str:
+    """The same as XML text."""
+    return fit_cell(value, lang).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

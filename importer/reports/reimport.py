@@ -1,4 +1,4 @@
-"""Reading one of our own reports again: the importer's columns off, the cells as they were."""
+"""Read one of the importer's own reports again: drop its columns and restore the cells as they were."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import pyarrow.compute as pc
 
 from importer import arrow, messages
 from importer.models import Chunk
-from importer.reports import cells
-from importer.reports.plan import OWN_COLUMNS
+from importer.reports import csv
+from importer.reports.model import OWN_COLUMNS
 
 _OWN = frozenset(OWN_COLUMNS)
 NO_ROW = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Prior:
+class PriorRows:
     """What the report says about each row of a chunk, in the chunk's order. All arrays have one entry a row.
 
     `runs`, `sheets` and `statuses` are large_string arrays (empty where the cell is), `rows` is int64 with
@@ -34,12 +34,12 @@ class Prior:
     """`code:column` pairs separated by `; `, as the report has them."""
 
 
-def is_own(header: Sequence[str]) -> bool:
+def is_report(header: Sequence[str]) -> bool:
     """True for a file that the importer wrote: it has a column `_run`."""
     return "_run" in header
 
 
-def is_summary(sheet: str) -> bool:
+def is_summary_sheet(sheet: str) -> bool:
     """True for the name of the sheet with the summary that annotated.xlsx ends with."""
     titles = (messages.sentence("sheet-summary", {}, lang) for lang in messages.LANGUAGES)
     return any(sheet == title or sheet.startswith(f"{title} ") for title in titles)
@@ -50,21 +50,21 @@ def original_header(header: Sequence[str], *, escaped: bool) -> tuple[str, ...]:
     return tuple(_name(name, escaped) for name in header if name not in _OWN)
 
 
-def restore(chunk: Chunk, *, escaped: bool) -> tuple[Chunk, Prior]:
+def restore(chunk: Chunk, *, escaped: bool) -> tuple[Chunk, PriorRows]:
     """The chunk without the importer's columns and, for delimited text, without the one ' of each cell."""
     frame = chunk.frame
-    prior = Prior(
-        runs=_own(chunk, "_run", escaped),
-        sheets=_own(chunk, "_sheet", escaped),
-        rows=_row_numbers(_own(chunk, "_row", escaped)),
-        statuses=_own(chunk, "_status", escaped),
-        issues=_own(chunk, "_issues", escaped),
+    prior = PriorRows(
+        runs=_own_column(chunk, "_run", escaped),
+        sheets=_own_column(chunk, "_sheet", escaped),
+        rows=_row_numbers(_own_column(chunk, "_row", escaped)),
+        statuses=_own_column(chunk, "_status", escaped),
+        issues=_own_column(chunk, "_issues", escaped),
     )
     kept = {}
     for place, name in enumerate(frame.columns):
         if name not in _OWN:
             column = arrow.to_arrow(frame.iloc[:, place])
-            kept[_name(name, escaped)] = cells.unescaped(column) if escaped else column
+            kept[_name(name, escaped)] = csv.unescaped(column) if escaped else column
     restored = arrow.frame(kept, frame.index.to_numpy())
     return Chunk(chunk.sheet, restored, chunk.issues), prior
 
@@ -73,11 +73,11 @@ def _name(name: str, escaped: bool) -> str:
     return name[1:] if escaped and name.startswith("'") else name
 
 
-def _own(chunk: Chunk, name: str, escaped: bool) -> pa.Array:
+def _own_column(chunk: Chunk, name: str, escaped: bool) -> pa.Array:
     if name not in chunk.frame.columns:
         return pa.array([""] * len(chunk.frame), type=arrow.TEXT)
     column = arrow.text(chunk, name)
-    return cells.unescaped(column) if escaped else column
+    return csv.unescaped(column) if escaped else column
 
 
 def _row_numbers(texts: pa.Array) -> np.ndarray:

@@ -1,0 +1,339 @@
+"""Write report.html: the run on one page that opens offline and prints.
+
+Charts are plain numbers in SVG coordinates. The template engine escapes everything that comes from the
+file, the server or the settings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from importer import messages
+from importer.models import Issue, IssueGroup, Severity, Status
+from importer.reports import wording
+from importer.reports.corrections import likely_correction
+from importer.reports.files import WrittenReport
+from importer.reports.model import ReportPlan
+from importer.reports.next_steps import NextStep
+from importer.reports.run_info import RunInfo, TimelineStep
+from importer.reports.tally import ANSWERED, SAMPLES, Tally
+from importer.reports.wording import expectation, issue_text, masked, shortened
+
+SMALLEST_ARC = 0.9
+"""Percent: what is there is to be seen, even one row in a million."""
+ARC_GAP = 0.4
+WIDTH, HEIGHT = 1000, 100
+"""Of a plot's own coordinates; the page stretches it to fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusArc:
+    """A part of the ring, in percent of its length from the top on."""
+
+    status: Status
+    rows: int
+    percent: float
+    start: float
+    length: float
+
+    @property
+    def dash(self) -> str:
+        """The arc as stroke-dasharray; a little shorter than it is, so that neighbours are told apart."""
+        drawn = self.length if self.length >= 100 else max(self.length - ARC_GAP, ARC_GAP)
+        return f"{drawn:.3f} {100 - drawn:.3f}"
+
+
+def status_arcs(counts: Mapping[Status, int]) -> tuple[StatusArc, ...]:
+    """The outcome as a ring: one arc for each status that occurs."""
+    total = sum(counts.values())
+    found = [(status, rows) for status, rows in counts.items() if rows]
+    if not total:
+        return ()
+    lengths = [max(100 * rows / total, SMALLEST_ARC) for _, rows in found]
+    over = sum(lengths)
+    made = []
+    start = 0.0
+    for (status, rows), length in zip(found, lengths, strict=True):
+        share = 100 * length / over
+        made.append(StatusArc(status, rows, 100 * rows / total, round(start, 3), round(share, 3)))
+        start += share
+    return tuple(made)
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A quantity over time: SVG path data in WIDTH × HEIGHT; `top` is the end of its scale."""
+
+    line: str
+    area: str
+    top: float
+    bars: tuple[tuple[float, float, float, float], ...] = ()
+    """x, y, width, height."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendingPlots:
+    """The three plots of sending, over `seconds`."""
+
+    throughput: Plot
+    latency: Plot
+    slowest: Plot
+    retries: Plot
+    seconds: float
+    requests: int
+    retried: int
+
+
+def sending_plots(steps: Sequence[TimelineStep]) -> SendingPlots | None:
+    """Plots of a timeline; None if there is too little of it to make a picture."""
+    if len(steps) < 2:
+        return None
+    rates = [step.rows / step.width for step in steps]
+    slowest = [step.slowest for step in steps]
+    top = ceiling(max(slowest))
+    return SendingPlots(
+        throughput=_curve(rates, ceiling(max(rates))),
+        latency=_curve(_filled([step.latency for step in steps]), top),
+        slowest=_curve(_filled(slowest), top),
+        retries=_bars([float(step.retries) for step in steps]),
+        seconds=steps[-1].start + steps[-1].width,
+        requests=sum(step.requests for step in steps),
+        retried=sum(step.retries for step in steps),
+    )
+
+
+def ceiling(value: float) -> float:
+    """The next round number at or above: 1, 1.5, 2, 3, 4, 5, 6 or 8 of a power of ten. 1 for zero."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(
+        factor * power for factor in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if factor * power >= value * 0.999
+    )
+
+
+def _filled(values: Sequence[float]) -> list[float]:
+    """Steps in which nothing was answered show the value before: silence is no quick answer."""
+    filled: list[float] = []
+    for value in values:
+        filled.append(value or (filled[-1] if filled else 0.0))
+    return filled
+
+
+def _curve(values: Sequence[float], top: float) -> Plot:
+    step = WIDTH / (len(values) - 1)
+    points = [f"{place * step:.1f} {HEIGHT - HEIGHT * value / top:.1f}" for place, value in enumerate(values)]
+    line = "M" + " L".join(points)
+    return Plot(line, f"{line} L{WIDTH} {HEIGHT} L0 {HEIGHT} Z", top)
+
+
+def _bars(values: Sequence[float]) -> Plot:
+    top = ceiling(max(values))
+    step = WIDTH / len(values)
+    bars = []
+    for place, value in enumerate(values):
+        height = round(HEIGHT * value / top, 1)
+        if height:
+            bars.append((round(place * step, 1), round(HEIGHT - height, 1), round(step * 0.8, 1), height))
+    return Plot("", "", top, tuple(bars))
+
+
+SHOWN_ROWS = 2_500
+"""Sample rows on the whole page: keeps it under 2 MB however many kinds of issue there are."""
+SHOWN_KINDS = 150
+SHOWN_COLUMNS = 300
+"""Columns listed with their field."""
+WORDED_SETTINGS = frozenset({"mode", "duplicates", "strict"})
+"""Settings whose values are words of the catalogue."""
+
+
+@dataclass(frozen=True, slots=True)
+class IssueSample:
+    """One offending cell."""
+
+    row: int
+    sheet: str
+    cell: str
+    detail: str
+    perhaps: str
+
+
+@dataclass(frozen=True, slots=True)
+class IssueBar:
+    """All issues of one kind in one column."""
+
+    code: str
+    title: str
+    error: bool
+    rows: int
+    percent: float
+    """Of the longest bar."""
+    hint: str
+    samples: tuple[IssueSample, ...]
+
+    @property
+    def sheets(self) -> bool:
+        return any(sample.sheet for sample in self.samples)
+
+    @property
+    def cells(self) -> bool:
+        return any(sample.cell for sample in self.samples)
+
+    @property
+    def details(self) -> bool:
+        return any(sample.detail for sample in self.samples)
+
+    @property
+    def perhaps(self) -> bool:
+        return any(sample.perhaps for sample in self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class IssueColumn:
+    """The bars of one column of the file; the name is empty for issues of rows as a whole."""
+
+    name: str
+    field: str
+    rows: int
+    bars: tuple[IssueBar, ...]
+
+    @property
+    def errors(self) -> int:
+        return sum(bar.rows for bar in self.bars if bar.error)
+
+
+def render_html(
+    plan: ReportPlan, facts: RunInfo, tally: Tally, files: Sequence[WrittenReport], steps: Sequence[NextStep]
+) -> str:
+    """The text of report.html."""
+    lang = plan.lang
+    columns = issue_columns(plan, tally)
+    done = sum(rows for status, rows in tally.counts.items() if status.done)
+    shown = sum(len(column.bars) for column in columns)
+    return _template(lang).render(
+        plan=plan,
+        facts=facts,
+        tally=tally,
+        lang=lang,
+        files=files,
+        steps=steps,
+        arcs=status_arcs(tally.counts),
+        columns=columns,
+        more_kinds=len(tally.kinds()) - shown,
+        sending=sending_plots(facts.timeline),
+        reasons=[group for group in tally.reason_groups() if group.status in ANSWERED],
+        done=done,
+        percent=_share(100 * done / tally.rows) if tally.rows else "",
+        notes=[note.sentence(lang) for note in facts.notes],
+        fields=[(name, dict(plan.fields).get(name, "")) for name in plan.origin.header[:SHOWN_COLUMNS]],
+        Status=Status,
+    )
+
+
+@cache
+def _template(lang: str) -> Template:
+    environment = Environment(
+        loader=PackageLoader("importer.reports", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        optimized=False,  # nothing in the page is constant: the same code comes of it, sooner
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": wording.number,
+        "size": wording.size,
+        "span": wording.span,
+        "share": _share,
+        "rows": partial(wording.rows, lang=lang),
+        "status": partial(wording.status, lang=lang),
+        "named": partial(_label, lang),
+        "value": partial(_setting_value, lang),
+        "places": partial(wording.places, lang=lang),
+    }
+    environment.globals["word"] = partial(_word, lang)
+    return environment.get_template("page.html.j2")
+
+
+def issue_columns(plan: ReportPlan, tally: Tally) -> tuple[IssueColumn, ...]:
+    """Issues by column, the column with most errors first; within it errors first."""
+    groups = tally.issue_groups(SAMPLES)[:SHOWN_KINDS]
+    if not groups:
+        return ()
+    each = max(3, min(SAMPLES, SHOWN_ROWS // len(groups)))
+    longest = max(group.rows for group in groups)
+    fields = dict(plan.fields)
+    by_column: dict[str, list[IssueGroup]] = {}
+    for group in groups:
+        by_column.setdefault(group.column, []).append(group)
+    made = [
+        IssueColumn(
+            name=name,
+            field=fields.get(name, ""),
+            rows=sum(group.rows for group in some),
+            bars=tuple(_bar(group, plan, each, longest, fields.get(name, "")) for group in some),
+        )
+        for name, some in by_column.items()
+    ]
+    return tuple(sorted(made, key=lambda column: (-column.errors, -column.rows)))
+
+
+def _bar(group: IssueGroup, plan: ReportPlan, most: int, longest: int, field: str) -> IssueBar:
+    first = group.examples[0]
+    return IssueBar(
+        code=group.code,
+        title=wording.kind(group.code, plan.lang),
+        error=group.severity is Severity.ERROR,
+        rows=group.rows,
+        percent=round(max(100 * group.rows / longest, 0.6), 2),
+        hint=issue_text(first, lang=plan.lang, field=field, offer=False).do,
+        samples=tuple(_sample(issue, plan) for issue in group.examples[:most]),
+    )
+
+
+def _sample(issue: Issue, plan: ReportPlan) -> IssueSample:
+    cell = shortened(issue.found or "")
+    details = []
+    if issue.length is not None and issue.limit is not None:
+        details.append(wording.word("page-length", plan.lang, length=issue.length, limit=issue.limit))
+    if issue.expected:
+        details.append(shortened(expectation(issue.code, issue.expected, mask=plan.mask)))
+    if issue.other_row is not None:
+        details.append(wording.word("page-same-as", plan.lang, row=issue.other_row))
+    return IssueSample(
+        row=issue.row,
+        sheet=issue.sheet,
+        cell=masked(cell) if plan.mask else cell,
+        detail="; ".join(details),
+        perhaps=""
+        if plan.mask
+        else shortened(issue.suggestion or likely_correction(issue.code, issue.found or "")),
+    )
+
+
+def _share(percent: float) -> str:
+    """Never 100 % or 0 % unless it is exactly that."""
+    if percent in (0, 100):
+        return f"{percent:.0f} %"
+    return f"{min(max(percent, 0.01), 99.99):.2f} %" if not 1 <= percent <= 99 else f"{percent:.1f} %"
+
+
+def _label(lang: str, name: str, group: str) -> str:
+    """A setting or a part of the run as a word, if there is one."""
+    code = f"{group}-{name}"
+    return wording.word(code, lang) if code in messages.catalogue() else name
+
+
+def _setting_value(lang: str, value: str, name: str) -> str:
+    """What a setting is set to: a word where the importer chose it, else as the person wrote it."""
+    ours = name in WORDED_SETTINGS or (name, value) == ("mapping", "headers")
+    return wording.word(f"{name}-{value}", lang) if ours else value
+
+
+def _word(lang: str, code: str, **found: object) -> str:
+    return wording.word(code, lang, **found)

@@ -1,0 +1,132 @@
+"""Hold what the reports say about a run as a whole.
+
+It is known when the run ends. Sending over time is kept in a bounded number of steps, however long the
+run is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from importer.errors import ReportError
+from importer.models import Destination, ExitCode, Mode, Note, RunSummary
+from importer.reports.files import WrittenReport
+from importer.reports.next_steps import NextStep
+from importer.reports.tally import ReasonGroup
+
+MAX_STEPS = 240
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineStep:
+    """What was answered during `width` seconds from `start` (seconds since the first request) on."""
+
+    start: float
+    width: float
+    rows: int
+    requests: int
+    retries: int
+    latency: float
+    """Seconds, mean of the answers; 0 without any."""
+    slowest: float
+
+
+class Timeline:
+    """Takes every answer; when it has more than STEPS steps, two become one."""
+
+    def __init__(self, width: float = 0.25) -> None:
+        self._width = width
+        self._rows = [0] * MAX_STEPS
+        self._requests = [0] * MAX_STEPS
+        self._retries = [0] * MAX_STEPS
+        self._seconds = [0.0] * MAX_STEPS
+        self._slowest = [0.0] * MAX_STEPS
+
+    def request(self, at: float, seconds: float, *, again: bool = False) -> None:
+        """One request ended `at` seconds after the first one left; it took `seconds`."""
+        step = self._step(at)
+        self._requests[step] += 1
+        self._retries[step] += again
+        self._seconds[step] += seconds
+        self._slowest[step] = max(self._slowest[step], seconds)
+
+    def settled(self, at: float, rows: int) -> None:
+        """So many rows got their final status `at` seconds after the first request left."""
+        self._rows[self._step(at)] += rows
+
+    def _step(self, at: float) -> int:
+        while at >= self._width * MAX_STEPS:
+            self._halve()
+        return int(max(at, 0.0) / self._width)
+
+    def steps(self) -> tuple[TimelineStep, ...]:
+        """From the first answer's step to the last one's, none left out."""
+        used = [number for number in range(MAX_STEPS) if self._requests[number] or self._rows[number]]
+        if not used:
+            return ()
+        return tuple(
+            TimelineStep(
+                round(number * self._width, 6),
+                self._width,
+                self._rows[number],
+                self._requests[number],
+                self._retries[number],
+                self._seconds[number] / self._requests[number] if self._requests[number] else 0.0,
+                self._slowest[number],
+            )
+            for number in range(used[-1] + 1)
+        )
+
+    def _halve(self) -> None:
+        self._width *= 2
+        for values in (self._rows, self._requests, self._retries):
+            values[:] = [values[n] + values[n + 1] for n in range(0, MAX_STEPS, 2)] + [0] * (MAX_STEPS // 2)
+        seconds, slowest = self._seconds, self._slowest
+        seconds[:] = [seconds[n] + seconds[n + 1] for n in range(0, MAX_STEPS, 2)] + [0.0] * (MAX_STEPS // 2)
+        slowest[:] = [max(slowest[n], slowest[n + 1]) for n in range(0, MAX_STEPS, 2)] + [0.0] * (
+            MAX_STEPS // 2
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """The end of a run. No secret in it."""
+
+    mode: Mode
+    dry_run: bool
+    destination: Destination | None
+    mapping: str
+    exit_code: ExitCode
+    started: datetime
+    """With its time zone."""
+    seconds: float
+    requests: int = 0
+    retries: int = 0
+    stop: str = ""
+    """Why it ended early, as a sentence; empty if it didn't."""
+    notes: tuple[Note, ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
+    """(name, value) as shown and stored: everything that made a difference, secrets left out."""
+    phases: tuple[tuple[str, float], ...] = ()
+    """(name, seconds) of the run's parts: reading, mapping, validation, sending, …"""
+    timeline: tuple[TimelineStep, ...] = ()
+    arguments: tuple[str, ...] = ()
+    """The words that followed `importer run FILE`, so that a command to copy means the same; no secret."""
+    parent: str = ""
+    """The run that this one resumes or retries."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportResult:
+    """The reports are written, as far as they could be."""
+
+    summary: RunSummary
+    files: tuple[WrittenReport, ...]
+    reasons: tuple[ReasonGroup, ...] = ()
+    steps: tuple[NextStep, ...] = ()
+    """What to do next; empty if nothing is left to do."""
+    notes: tuple[Note, ...] = ()
+    """What is worth telling about the files: cut at 100,000 rows, written under a second name."""
+    failures: tuple[ReportError, ...] = field(default_factory=tuple)
+    """Reports that could not be written; the run itself is safe in the journal."""

@@ -1,0 +1,318 @@
+"""Write all reports of one run, from the first row to the summary.
+
+`ReportWriter` takes rows and outcomes on the run's thread. `BackgroundWriter` writes the rows to results
+and rejects on a thread of its own; its queue is short, so that memory stays bounded when the disk is
+slower than the run. A report that cannot be written is given up and named; the other reports and the run
+go on.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from importer.errors import ReportError
+from importer.models import Chunk, Issue, Note, Outcome, RunSummary, Status
+from importer.reports.annotations import Annotations
+from importer.reports.csv import CsvReport
+from importer.reports.files import ReportFile, WrittenReport, make_directory, os_reason
+from importer.reports.html import render_html
+from importer.reports.ledger import Ledger
+from importer.reports.model import (
+    ANNOTATED_XLSX,
+    OWN_COLUMNS,
+    REJECTS_CSV,
+    REJECTS_XLSX,
+    REPORT_HTML,
+    RESULTS_CSV,
+    SUMMARY_JSON,
+    WORKBOOK_ROWS,
+    ReportPlan,
+    SettledChunk,
+)
+from importer.reports.next_steps import next_steps
+from importer.reports.rows import ReportRows, RowFormatter, join_rows
+from importer.reports.run_info import ReportResult, RunInfo
+from importer.reports.summary import summary_json
+from importer.reports.tally import IssueKind, Tally
+from importer.reports.xlsx import XlsxReport
+from importer.reports.xlsx_template import MAX_COLUMNS
+
+REJECT_STATUSES = frozenset(status for status in Status if not status.done)
+"""Rows with one of these are still to be fixed or sent: they go into the rejects."""
+REJECTS_PER_WRITE = 2048
+"""So many rejects are written at once: a handful of rows costs as many calls as thousands."""
+QUEUE_LENGTH = 1
+"""Settled chunks that may wait for the writer."""
+
+_WriteJob = tuple[SettledChunk, tuple[IssueKind, ...]]
+
+
+class BackgroundWriter:
+    """The row reports of one run. All public methods are called from one thread."""
+
+    def __init__(self, plan: ReportPlan, annotations: Annotations | None = None) -> None:
+        """Opens the files. Raises OSError. `annotations` get every line, if there are any."""
+        self._annotations = annotations
+        self.failures: list[ReportError] = []
+        self.notes: list[Note] = []
+        self._plan = plan
+        self._formatter = RowFormatter(plan)
+        self._reports: dict[str, CsvReport | XlsxReport] = {}
+        self._rows = dict.fromkeys((RESULTS_CSV, REJECTS_CSV, REJECTS_XLSX), 0)
+        self._rejects: list[ReportRows] = []
+        self._fault: Exception | None = None
+        self._queue: queue.Queue[_WriteJob | None] = queue.Queue(QUEUE_LENGTH)
+        try:
+            self._reports[RESULTS_CSV] = CsvReport(plan, RESULTS_CSV)
+            self._reports[REJECTS_CSV] = CsvReport(plan, REJECTS_CSV)
+        except OSError:
+            self._drop_files()
+            raise
+        self._thread = threading.Thread(target=self._work, name="reports", daemon=True)
+        self._thread.start()
+
+    def put(self, chunk: SettledChunk, kinds: tuple[IssueKind, ...]) -> None:
+        """Hand over a chunk; waits while too many are on their way. Raises what the writer died of."""
+        if self._fault is not None:
+            raise self._fault
+        self._queue.put((chunk, kinds))
+
+    def finish(self) -> list[WrittenReport]:
+        """Wait for the last row and give the files their names. Raises what the writer died of."""
+        self._stop()
+        if self._fault is not None:
+            self._drop_files()
+            raise self._fault
+        self._write_rejects()
+        written = []
+        for name in tuple(self._reports):
+            with self._guarded(name):
+                written.append(self._close(name))
+        left = self._rows[REJECTS_CSV]
+        if REJECTS_XLSX in self._reports and left > WORKBOOK_ROWS:
+            found = (("file", REJECTS_XLSX), ("most", WORKBOOK_ROWS), ("rows", left), ("other", REJECTS_CSV))
+            self.notes.append(Note("workbook-cut", found))
+        return written
+
+    def drop(self) -> None:
+        """Give up: no file is left behind."""
+        self._stop()
+        self._drop_files()
+
+    def _stop(self) -> None:
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            self._open_workbook()
+        except Exception as error:  # handed to the caller's thread by put() or finish()
+            self._fault = error
+        while (job := self._queue.get()) is not None:
+            if self._fault is None:
+                try:
+                    self._write_chunk(*job)
+                except Exception as error:  # handed to the caller's thread by put() or finish()
+                    self._fault = error
+
+    def _open_workbook(self) -> None:
+        """Here, where nobody waits for it."""
+        if len(OWN_COLUMNS) + len(self._plan.origin.header) > MAX_COLUMNS:
+            return
+        try:
+            self._reports[REJECTS_XLSX] = XlsxReport(self._plan, REJECTS_XLSX)
+        except OSError as error:
+            self._fail(REJECTS_XLSX, error)
+
+    def _write_chunk(self, chunk: SettledChunk, kinds: tuple[IssueKind, ...]) -> None:
+        lines = self._formatter.lines(chunk, kinds)
+        self._write(RESULTS_CSV, lines)
+        if self._annotations is not None:
+            self._annotations.add_lines(chunk.sheet, lines)
+        places = chunk.where(REJECT_STATUSES)
+        if len(places):
+            self._rejects.append(lines.take(places))
+            if sum(map(len, self._rejects)) >= REJECTS_PER_WRITE:
+                self._write_rejects()
+
+    def _write_rejects(self) -> None:
+        if self._rejects:
+            rejects = join_rows(self._rejects)
+            self._rejects.clear()
+            self._write(REJECTS_CSV, rejects)
+            self._write(REJECTS_XLSX, rejects)
+
+    def _write(self, name: str, lines: ReportRows) -> None:
+        self._rows[name] += len(lines)
+        if name in self._reports:
+            with self._guarded(name):
+                self._reports[name].write(lines)
+
+    def _close(self, name: str) -> WrittenReport:
+        file = self._reports[name].finish()
+        note = file.finish()
+        if note is not None:
+            self.notes.append(note)
+        rows = min(self._rows[name], WORKBOOK_ROWS) if name == REJECTS_XLSX else self._rows[name]
+        return WrittenReport(name, file.path, file.path.stat().st_size, rows)
+
+    @contextmanager
+    def _guarded(self, name: str) -> Iterator[None]:
+        """A report that the disk refuses is given up; the others go on."""
+        try:
+            yield
+        except OSError as error:
+            self._fail(name, error)
+            self._reports.pop(name).drop()
+
+    def _fail(self, name: str, error: OSError) -> None:
+        found = {"file": self._plan.directory / name, "reason": os_reason(error), "run": self._plan.run_id}
+        self.failures.append(ReportError("report-not-written", **found))
+
+    def _drop_files(self) -> None:
+        for report in self._reports.values():
+            report.drop()
+        self._reports.clear()
+
+
+class ReportWriter:
+    """Takes rows as they are read and outcomes as they come, and writes every report of the run.
+
+    Rows come in with `add`, in the order of the file; `settle` gives them their status in any order; `close`
+    writes what is about the run as a whole. A row that gets two statuses, or none, raises ConservationError:
+    that is no report but a fault. Leaving the `with` block without `close` removes what was written.
+    """
+
+    def __init__(self, plan: ReportPlan) -> None:
+        """Makes the folder and opens the files. Raises ReportError if that is refused."""
+        make_directory(plan.directory)
+        # A column called `_status` is ours even in a file without `_run`: two of them would mislead scripts.
+        header = tuple(name for name in plan.origin.header if name not in OWN_COLUMNS)
+        plan = replace(plan, origin=replace(plan.origin, header=header))
+        self.plan = plan
+        self.tally = Tally(plan.origin.header)
+        self._ledger = Ledger()
+        self._annotations = Annotations() if plan.excel_report else None
+        self._closed = False
+        try:
+            self._background = BackgroundWriter(plan, self._annotations)
+        except OSError as error:
+            found = {"directory": plan.directory, "reason": os_reason(error)}
+            raise ReportError("report-directory", **found) from error
+
+    def __enter__(self) -> ReportWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._closed:
+            self._closed = True
+            self._background.drop()
+
+    def add(self, chunk: Chunk, issues: Sequence[Issue]) -> None:
+        """Rows that now wait for their status, with all issues found in them (the reader's included).
+
+        Raises ConservationError for rows out of order and for issues of other rows.
+        """
+        self._ledger.add(chunk, self.tally.add(chunk, issues))
+        if self._annotations is not None:
+            self._annotations.add_issues(chunk.sheet, issues)
+        self._pass_on()
+
+    def settle(self, outcome: Outcome) -> None:
+        """Rows of one sheet, of one or several chunks, that have their final status.
+
+        Raises ConservationError if one of them has a status already or was never added.
+        """
+        self._ledger.settle(outcome)
+        self.tally.count(outcome)
+        self._pass_on()
+
+    def close(self, facts: RunInfo) -> ReportResult:
+        """Write the end of every report. Raises ConservationError if a row is without a status.
+
+        A file that cannot be written is no exception but a failure in the answer.
+        """
+        self._closed = True
+        try:
+            self._ledger.finish()
+        except BaseException:
+            self._background.drop()
+            raise
+        files = self._background.finish()
+        self._annotate(facts, files)
+        summary = self._summary(facts)
+        self._store(SUMMARY_JSON, summary_json(self.plan, facts, self.tally), files)
+        steps = next_steps(summary, files, self.plan.lang, facts.arguments)
+        self._store(REPORT_HTML, render_html(self.plan, facts, self.tally, files, steps), files)
+        return ReportResult(
+            summary=summary,
+            files=tuple(files),
+            reasons=self.tally.reason_groups(),
+            steps=steps,
+            notes=tuple(self._background.notes),
+            failures=tuple(self._background.failures),
+        )
+
+    def _pass_on(self) -> None:
+        for chunk in self._ledger.take():
+            self._background.put(chunk, self.tally.kinds())
+
+    def _annotate(self, facts: RunInfo, files: list[WrittenReport]) -> None:
+        if self._annotations is None:
+            return
+        # openpyxl is slow to import, and few ask for this report.
+        from importer.reports.annotated import write_annotated
+
+        try:
+            file, notes = write_annotated(self.plan, facts, self.tally, self._annotations)
+        except OSError as error:
+            self._fail(ANNOTATED_XLSX, error)
+            return
+        self._background.notes += notes
+        if file is not None:
+            files.append(file)
+
+    def _fail(self, name: str, error: OSError) -> None:
+        found = {"file": self.plan.directory / name, "reason": os_reason(error), "run": self.plan.run_id}
+        self._background.failures.append(ReportError("report-not-written", **found))
+
+    def _store(self, name: str, text: str, files: list[WrittenReport]) -> None:
+        content = text.encode("utf-8", "replace")
+        file = None
+        try:
+            file = ReportFile(self.plan.directory, name)
+            file.stream.write(content)
+            note = file.finish()
+        except OSError as error:
+            if file is not None:
+                file.drop()
+            self._fail(name, error)
+            return
+        if note is not None:
+            self._background.notes.append(note)
+        files.append(WrittenReport(name, file.path, len(content)))
+
+    def _summary(self, facts: RunInfo) -> RunSummary:
+        return RunSummary(
+            run_id=self.plan.run_id,
+            source=self.plan.origin.name,
+            sha256=self.plan.origin.sha256,
+            mode=facts.mode,
+            dry_run=facts.dry_run,
+            destination=facts.destination,
+            mapping=facts.mapping,
+            rows=self.tally.rows,
+            counts=dict(self.tally.counts),
+            issues=self.tally.issue_groups(),
+            exit_code=facts.exit_code,
+            report_dir=str(self.plan.directory),
+            seconds=facts.seconds,
+            requests=facts.requests,
+            stop=facts.stop,
+            notes=tuple(note.sentence(self.plan.lang) for note in facts.notes),
+        )

@@ -1,0 +1,156 @@
+"""Write rejects.xlsx, in which every cell is text, so that no program turns a phone number into 8.6E+12.
+
+The XML of the rows is made column by column, since a million cell objects would take minutes;
+`xlsx_template` makes what is around them. Sources: ECMA-376 part 1, 18.3.1.4 (cells), 22.9.2.19
+(`_xHHHH_` for what XML cannot hold).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import zipfile
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from importer import arrow
+from importer.arrow import TEXT, column_letter
+from importer.reports import xlsx_template
+from importer.reports.files import ReportFile
+from importer.reports.model import OWN_COLUMNS, WORKBOOK_ROWS, ReportPlan
+from importer.reports.rows import ReportRows
+from importer.reports.xlsx_template import SHEET_PART, ReportCellStyle, build_template, xml_text
+
+_NOT_XML = "[\\x00-\\x08\\x0b-\\x1f\\x{fffe}\\x{ffff}]"
+_OPEN = '" t="inlineStr"><is><t xml:space="preserve">'
+_CLOSE = "</t></is></c>"
+_BLANK = '"/>'
+
+
+class TextSheet:
+    """A sheet of the given columns as XML, from its header to its last row."""
+
+    def __init__(self, names: Sequence[str], lang: str, *, own_first: bool = True) -> None:
+        """`names` are all columns; the importer's own stand before the original ones or after them."""
+        self._names = names
+        self._lang = lang
+        self._own_first = own_first
+        self._letters = [column_letter(place) for place in range(len(names))]
+        self.rows = 0
+
+    def header(self) -> bytes:
+        """The first row."""
+        heads = (
+            f'<c r="{letter}1" s="{ReportCellStyle.HEAD:d}{_cell_xml(name, self._lang)}'
+            for letter, name in zip(self._letters, self._names, strict=True)
+        )
+        return f'<row r="1">{"".join(heads)}</row>'.encode()
+
+    def body(self, lines: ReportRows, looks: Mapping[int, np.ndarray]) -> memoryview:
+        """The next rows. `looks[i]` (int8, one entry a row) are the Looks of the i-th original column, where
+        they are not all plain."""
+        first = self.rows + 2
+        numbers = pa.array(np.arange(first, first + len(lines))).cast(TEXT)
+        own = [_cell(tail, None) for tail in self._own(lines)]
+        original = [
+            _cell(_filled(xml_column(column, self._lang)), looks.get(place))
+            for place, column in enumerate(lines.cells)
+        ]
+        pieces = [arrow.constant_text('<row r="'), numbers, arrow.constant_text('">')]
+        ordered = own + original if self._own_first else original + own
+        for letter, (look, tail) in zip(self._letters, ordered, strict=True):
+            pieces += [arrow.constant_text(f'<c r="{letter}'), numbers, look, tail]
+        self.rows += len(lines)
+        return arrow.content(arrow.join_columns(*pieces, arrow.constant_text("</row>")))
+
+    def _own(self, lines: ReportRows) -> list[pa.Array | pa.Scalar]:
+        """The own columns' XML from behind the style to the end of the cell."""
+        tails: list[pa.Array | pa.Scalar] = [_filled(pa.array(lines.rows).cast(TEXT))]
+        tails += [spread.expand(_filled(xml_column(spread.texts, self._lang))) for spread in lines.own]
+        return tails
+
+
+def _cell(tail: pa.Array | pa.Scalar, looks: np.ndarray | None) -> tuple[pa.Array | pa.Scalar, pa.Array]:
+    """A column's styles, and what stands behind them."""
+    if looks is None:
+        return arrow.constant_text(f'" s="{ReportCellStyle.PLAIN:d}'), tail
+    styles = pa.array(
+        [f'" s="{max(number, ReportCellStyle.PLAIN):d}' for number in range(max(ReportCellStyle) + 1)],
+        type=TEXT,
+    )
+    return styles.take(pa.array(looks)), tail
+
+
+def _filled(column: pa.Array) -> pa.Array:
+    """XML texts as cells; an empty one keeps its style, so that what is typed there stays text."""
+    whole = arrow.join_columns(arrow.constant_text(_OPEN), column, arrow.constant_text(_CLOSE))
+    empty = pc.equal(column, "")
+    return pc.if_else(empty, _BLANK, whole) if pc.any(empty).as_py() else whole
+
+
+def xml_column(column: pa.Array, lang: str) -> pa.Array:
+    """Cells as XML text; the rare cell that XML or Excel cannot hold is done one by one."""
+    plain = column
+    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        if arrow.has_bytes(plain, character.encode()):
+            plain = pc.replace_substring(plain, character, entity)
+    long = pc.greater(pc.binary_length(column), xlsx_template.MAX_CELL_LENGTH)
+    strange = pc.or_(long, pc.match_substring_regex(column, _NOT_XML))
+    if arrow.has_bytes(column, b"_x"):
+        strange = pc.or_(strange, pc.match_substring(column, "_x"))
+    if not pc.any(strange).as_py():
+        return plain
+    texts = pa.array([xml_text(value, lang) for value in column.filter(strange).to_pylist()], type=TEXT)
+    return pc.replace_with_mask(plain, strange, texts)
+
+
+def _cell_xml(value: str, lang: str) -> str:
+    return f"{_OPEN}{xml_text(value, lang)}{_CLOSE}" if value else _BLANK
+
+
+class XlsxReport:
+    """`rejects.xlsx` while it is being written. All methods raise OSError."""
+
+    def __init__(self, plan: ReportPlan, name: str) -> None:
+        names = (*OWN_COLUMNS, *plan.origin.header)
+        self._rows = TextSheet(names, plan.lang)
+        around = build_template(plan, names)
+        self._file = ReportFile(plan.directory, name)
+        self._zip = zipfile.ZipFile(self._file.stream, "w", zipfile.ZIP_DEFLATED, compresslevel=3)
+        self._around = around
+        self._sheet = self._zip.open(SHEET_PART, "w", force_zip64=True)
+        self._sheet.write(around.before.encode() + self._rows.header())
+
+    def write(self, lines: ReportRows) -> None:
+        """Append these rows, as far as the workbook takes them."""
+        lines = lines.take(np.arange(min(len(lines), WORKBOOK_ROWS - self._rows.rows)))
+        if len(lines):
+            self._sheet.write(self._rows.body(lines, _cell_styles(lines)))
+
+    def finish(self) -> ReportFile:
+        """The parts around the rows; the file has its name only after `ReportFile.finish`."""
+        rows = self._rows.rows
+        self._sheet.write(self._around.after(rows).encode())
+        self._sheet.close()
+        for name, content in self._around.parts(rows):
+            self._zip.writestr(name, content)
+        self._zip.close()
+        return self._file
+
+    def drop(self) -> None:
+        for part in (self._sheet, self._zip):
+            with contextlib.suppress(OSError, ValueError):
+                part.close()
+        self._file.drop()
+
+
+def _cell_styles(lines: ReportRows) -> dict[int, np.ndarray]:
+    """The columns with errors, coloured there."""
+    looks: dict[int, np.ndarray] = {}
+    for column in np.unique(lines.bad_columns).tolist():
+        look = np.full(len(lines), ReportCellStyle.PLAIN, dtype=np.int8)
+        look[lines.bad_rows[lines.bad_columns == column]] = ReportCellStyle.WRONG
+        looks[column] = look
+    return looks
