@@ -87,7 +87,7 @@ def run(name: str, release: str | None, verbose: bool, settings: Path | None, en
     from importer.jobs.surroundings import Surroundings
     from importer.jobs.telling import unstarted
     from importer.journal import Journal
-    from importer.journal.jobs import RoundResult
+    from importer.journal.job_history import RoundResult
 
     process.under_way()
     found = _find(name, settings, env_file)

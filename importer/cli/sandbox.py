@@ -88,11 +88,11 @@ def command(
     from importer.config import is_loopback
     from importer.errors import UsageError
     from importer.sandbox.embedded import TEST_CREDENTIALS, Sandbox
-    from importer.sandbox.faults import Fault, load
+    from importer.sandbox.faults import Fault, load_faults
 
     if not is_loopback(host):
         raise UsageError("sandbox-host", host=host)
-    script: tuple[Fault | str, ...] = (*(load(faults) if faults else ()), *lines)
+    script: tuple[Fault | str, ...] = (*(load_faults(faults) if faults else ()), *lines)
     box = Sandbox(
         store,
         faults=script,

@@ -29,7 +29,7 @@ from importer.delivery.events import DeliveryEvent, EventListener
 from importer.delivery.retry import RetryingSender
 from importer.delivery.worker import BatchSender
 from importer.errors import ImporterError, InterruptedRun
-from importer.journal import Begun, RunJournal
+from importer.journal import BegunEntry, RunJournal
 from importer.models import Batch, Outcome, Status
 
 
@@ -157,7 +157,7 @@ class Delivery:
         inbox = self._desk.inbox
 
         def begin(part: Batch, number: int, digest: bytes) -> int | None:
-            event = Begun(self._journal.entry(), part, number, digest)
+            event = BegunEntry(self._journal.entry(), part, number, digest)
             inbox.put(RequestStarting(parcel, event, reply))
             return event.entry if reply.get() else None
 

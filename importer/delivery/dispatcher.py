@@ -23,7 +23,7 @@ from importer.delivery.base import CancelToken, Clock, Policy
 from importer.delivery.events import BatchFinished, DeliveryEvent, Stopping
 from importer.delivery.retry import AttemptState, RunHealth
 from importer.errors import ImporterError, InterruptedRun, JournalError
-from importer.journal import BatchState, Begun, RunJournal, Settled
+from importer.journal import BatchState, BegunEntry, RunJournal, SettledEntry
 from importer.models import Batch, Outcome, Status
 
 
@@ -100,7 +100,7 @@ class RequestStarting:
     """A worker wants to send a part, or a fragile batch, and waits for leave."""
 
     parcel: InFlightBatch
-    event: Begun
+    event: BegunEntry
     reply: queue.SimpleQueue[bool]
 
 
@@ -109,7 +109,7 @@ class RequestSettled:
     """A worker knows what became of a request."""
 
     parcel: InFlightBatch
-    event: Settled
+    event: SettledEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ class _SortedMessages:
 
     entered: list[InFlightBatch] = field(default_factory=list)
     begins: list[RequestStarting] = field(default_factory=list)
-    settled: list[Settled] = field(default_factory=list)
+    settled: list[SettledEntry] = field(default_factory=list)
     done: list[InFlightBatch] = field(default_factory=list)
 
 
@@ -202,7 +202,7 @@ class Dispatcher:
         self._notify = notify
         self._order = BatchOrder()
         self._open: dict[InFlightBatch, None] = {}
-        self._unsaved: list[Settled] = []
+        self._unsaved: list[SettledEntry] = []
         self._closing = False
         self._stopping = False
         self._deadline: float | None = None
@@ -236,9 +236,9 @@ class Dispatcher:
         mail = self._sort(messages)
         ahead = [parcel for parcel in mail.entered if not parcel.non_idempotent]
         leaving = not self._brake.cancelled.is_set()
-        begun: list[Begun] = []
+        begun: list[BegunEntry] = []
         if leaving:
-            begun = [Begun(p.trail.entry, p.batch, 0, p.digest) for p in ahead]
+            begun = [BegunEntry(p.trail.entry, p.batch, 0, p.digest) for p in ahead]
             begun += [message.event for message in mail.begins]
         leaving &= self._write(begun, mail.settled)
         for message in mail.begins:
@@ -293,12 +293,12 @@ class Dispatcher:
         self._desk.window.release()
         self._notify(BatchFinished(parcel.batch.ordinal, len(parcel.batch)))
 
-    def _give_out(self, settled: list[Settled]) -> None:
+    def _give_out(self, settled: list[SettledEntry]) -> None:
         for event in settled:
             for outcome in event.outcomes:
                 self._desk.ready.put(outcome)
 
-    def _write(self, begun: list[Begun], settled: list[Settled]) -> bool:
+    def _write(self, begun: list[BegunEntry], settled: list[SettledEntry]) -> bool:
         """Journals. If that fails the run stops: what is known is kept for another try at the end."""
         if not begun and not settled:
             return True
@@ -339,7 +339,7 @@ class Dispatcher:
             if rows:
                 outcome = Outcome(batch.sheet, rows, status, batch.ordinal, trail.attempts)
                 state, whole = BatchState(status.value), rows == batch.rows
-                settled.append(Settled(trail.entry, (outcome,), state, whole, final=False))
+                settled.append(SettledEntry(trail.entry, (outcome,), state, whole, final=False))
         begun = {parcel.trail.entry for parcel in parcels if parcel.begun}
         self._write([], [event for event in settled if event.entry in begun])
         self._give_out(settled)

@@ -17,7 +17,7 @@ from importer.delivery.base import BodyBuilder, CancelToken
 from importer.delivery.events import DeliveryEvent, Isolating
 from importer.delivery.retry import AttemptState, HaltedError, Payload, RetryingSender, SendResult
 from importer.errors import RefusedError
-from importer.journal import BatchState, Settled
+from importer.journal import BatchState, SettledEntry
 from importer.models import Action, Batch, Outcome, Status
 
 
@@ -130,7 +130,7 @@ class BatchSender:
 
     def deliver(
         self, batch: Batch, body: bytes, trail: AttemptState, begin: StartRequest
-    ) -> Iterator[Settled]:
+    ) -> Iterator[SettledEntry]:
         """Sends a begun batch (`trail.entry` is its number). Yields each request's end as it comes."""
         yield from BatchDelivery(self, begin).run(batch, body, trail)
 
@@ -153,9 +153,9 @@ class BatchDelivery:
         self._courier = courier
         self._begin = begin
         self._parts = 0
-        self._aside: list[Settled] = []
+        self._aside: list[SettledEntry] = []
 
-    def run(self, batch: Batch, body: bytes, trail: AttemptState) -> Iterator[Settled]:
+    def run(self, batch: Batch, body: bytes, trail: AttemptState) -> Iterator[SettledEntry]:
         load = Payload(batch, body, trail, self._courier.resend_unknown)
         ending = self._send(load)
         yield from self._take_aside()
@@ -167,7 +167,7 @@ class BatchDelivery:
         else:
             yield from self._isolate(load)
 
-    def _isolate_in_turn(self, load: Payload) -> Iterator[Settled]:
+    def _isolate_in_turn(self, load: Payload) -> Iterator[SettledEntry]:
         self._courier.note_refusal(load.batch, load.trail)
         with self._courier.isolation_lock.turn() as waited:
             load.trail.impatient = True
@@ -179,7 +179,7 @@ class BatchDelivery:
             else:
                 yield settle(PartResult(load.batch, ending, load.trail))
 
-    def _isolate(self, load: Payload) -> Iterator[Settled]:
+    def _isolate(self, load: Payload) -> Iterator[SettledEntry]:
         batch, trail = load.batch, load.trail
         self._courier.note_refusal(batch, trail)
         yield settle(PartResult(batch, SendResult.REFUSED, trail))
@@ -224,7 +224,7 @@ class BatchDelivery:
         load.batch = _where(batch, [bool(contacts) for contacts in batch.contacts])
         self._begin_part(load)
 
-    def _take_aside(self) -> Iterator[Settled]:
+    def _take_aside(self) -> Iterator[SettledEntry]:
         yield from self._aside
         self._aside = []
 
@@ -240,7 +240,7 @@ def _where(batch: Batch, mask: list[bool]) -> Batch:
     )
 
 
-def settle(answered: PartResult) -> Settled:
+def settle(answered: PartResult) -> SettledEntry:
     """What a request's end means for its rows."""
     batch, trail, verdict = answered.batch, answered.trail, answered.trail.verdict
     state, status, final = _meaning(answered)
@@ -259,7 +259,7 @@ def settle(answered: PartResult) -> Settled:
                 trace_id=verdict.trace_id if verdict else "",
             ),
         )
-    return Settled(
+    return SettledEntry(
         entry=trail.entry,
         outcomes=outcomes,
         state=state if answered.sent else None,

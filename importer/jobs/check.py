@@ -12,7 +12,7 @@ from importer.jobs.importing import told
 from importer.jobs.job import Job
 from importer.jobs.surroundings import Surroundings
 from importer.journal import Journal
-from importer.journal.jobs import Content, FileFate
+from importer.journal.job_history import FileContent, FileFate
 from importer.models import Status
 from importer.options import RunOptions
 from importer.pipeline import plan as plans
@@ -61,7 +61,7 @@ def _foresee(
         return Foreseen(path, "fail", says=told(error, lang))
     try:
         key = plan.destination.key if plan.destination else ""
-        content = Content(plan.source.sha256, plan.mapping.digest, key)
+        content = FileContent(plan.source.sha256, plan.mapping.digest, key)
         if journal.jobs.known(job.name, content, FileFate.DONE):
             return Foreseen(path, "repeated")
         found = examine(plan, Memory(), lambda rows: None)

@@ -16,7 +16,7 @@ from importer.jobs.job import Job
 from importer.jobs.log import JobLog
 from importer.jobs.results import FileResult
 from importer.journal import Journal, RunRecord, RunState
-from importer.journal.jobs import Content, FileFate, FileRecord, JobHistory
+from importer.journal.job_history import FileContent, FileFate, FileRecord, JobHistory
 from importer.models import ExitCode, Status
 from importer.options import RunOptions
 from importer.pipeline import kept
@@ -59,17 +59,17 @@ class Importing:
         """
         if record.tries >= MOST_TRIES:
             return self._failed(record, InputError("job-file-kills", file=record.name, tries=record.tries))
-        self.history.try_again(record.number)
+        self.history.count_try(record.number)
         self.reach("tried")
         try:
             result = self._import(record)
         except (InputError, MappingError) as error:
             return self._failed(record, error)
         except ImporterError:
-            self.history.orderly(record.number)
+            self.history.clear_tries(record.number)
             raise
         if result.fate is FileFate.OPEN:
-            self.history.orderly(record.number)
+            self.history.clear_tries(record.number)
         return result
 
     def _import(self, record: FileRecord) -> FileResult:
@@ -297,5 +297,7 @@ def _came_to_nothing(run: RunRecord) -> bool:
     return run.state is RunState.FINISHED and bool(run.stop) and not run.counts and not tripped
 
 
-def _content(plan: Plan) -> Content:
-    return Content(plan.source.sha256, plan.mapping.digest, plan.destination.key if plan.destination else "")
+def _content(plan: Plan) -> FileContent:
+    return FileContent(
+        plan.source.sha256, plan.mapping.digest, plan.destination.key if plan.destination else ""
+    )

@@ -21,7 +21,7 @@ from importer.jobs import inbox, relocation, sharing
 from importer.jobs.inbox import Found
 from importer.jobs.job import Job, SourceKind
 from importer.jobs.surroundings import unwatched
-from importer.journal.jobs import Ending, FileFate, FileRecord, JobHistory
+from importer.journal.job_history import FileEnding, FileFate, FileRecord, JobHistory
 from importer.reports.model import REPORT_FILES
 
 WORKING = "working"
@@ -108,7 +108,7 @@ class Intake:
         if record.place.exists():
             return record
         if self.history.run_of(record):
-            gone = Ending(FileFate.GONE, record.place, "job-file-gone", self.history.run_of(record))
+            gone = FileEnding(FileFate.GONE, record.place, "job-file-gone", self.history.run_of(record))
             self._put_away(self.history.decide(record, gone))
         else:
             self._let_go(record)
@@ -130,7 +130,7 @@ class Intake:
     def put_away(self, record: FileRecord, fate: FileFate, **facts: object) -> FileRecord:
         """Moves a file where its fate says, its reports with it. `facts` are fields of `Ending`."""
         target = self._free(self.job.folder / FOLDERS[fate], record.place.parent.name) / record.place.name
-        record = self.history.decide(record, Ending(fate, target, **facts))  # type: ignore[arg-type]
+        record = self.history.decide(record, FileEnding(fate, target, **facts))  # type: ignore[arg-type]
         self.reach("decided")
         return self._put_away(record)
 
@@ -174,7 +174,9 @@ class Intake:
             self.reach("reports-renamed")
             self._move_room(record.place, target)
         elif not target.exists():
-            record = self.history.decide(record, Ending(FileFate.GONE, target, "job-file-gone", record.run))
+            record = self.history.decide(
+                record, FileEnding(FileFate.GONE, target, "job-file-gone", record.run)
+            )
         self.reach("put-away")
         self.history.settle(record.number, self.clock())
         self.reach("settled")

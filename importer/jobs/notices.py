@@ -12,7 +12,7 @@ from importer.config import VARIABLES
 from importer.jobs import http
 from importer.jobs.job import Job, Notices, When
 from importer.jobs.results import RoundReport
-from importer.journal.jobs import RoundResult
+from importer.journal.job_history import RoundResult
 
 COMMAND_SECONDS = 60.0
 _LONGEST_VARIABLE = 100_000

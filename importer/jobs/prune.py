@@ -10,7 +10,7 @@ from importer.jobs.intake import FOLDERS
 from importer.jobs.job import Job
 from importer.jobs.log import JobLog
 from importer.journal import Journal
-from importer.journal.jobs import FileFate, FileRecord
+from importer.journal.job_history import FileFate, FileRecord
 
 _PRUNED = (FileFate.DONE, FileFate.REPEATED, FileFate.FAILED)
 """Never what is held or at work. What was imported is remembered for ever, without its files."""

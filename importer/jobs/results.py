@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from importer.journal.jobs import FileFate, RoundResult
+from importer.journal.job_history import FileFate, RoundResult
 from importer.models import ExitCode, Status
 
 

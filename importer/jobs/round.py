@@ -21,7 +21,7 @@ from importer.jobs.results import FileResult, RoundReport, shown_counts
 from importer.jobs.surroundings import Surroundings
 from importer.jobs.telling import tell
 from importer.journal import Journal
-from importer.journal.jobs import FileFate, FileRecord, RoundResult
+from importer.journal.job_history import FileFate, FileRecord, RoundResult
 from importer.journal.locks import Lock, holder
 from importer.models import ExitCode
 from importer.options import RunOptions

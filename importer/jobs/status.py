@@ -11,7 +11,7 @@ from importer.jobs import schedule
 from importer.jobs.job import Job
 from importer.jobs.results import shown_counts
 from importer.journal import Journal
-from importer.journal.jobs import FileFate, FileRecord, RoundRecord, RoundResult
+from importer.journal.job_history import FileFate, FileRecord, RoundRecord, RoundResult
 
 
 class Health(IntEnum):

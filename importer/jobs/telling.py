@@ -11,7 +11,7 @@ from importer.jobs.job import Job
 from importer.jobs.log import JobLog
 from importer.jobs.results import RoundReport
 from importer.jobs.surroundings import Surroundings
-from importer.journal.jobs import RoundResult
+from importer.journal.job_history import RoundResult
 
 
 def unstarted(job: Job, log: JobLog, around: Surroundings, error: ImporterError) -> RoundReport:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from importer.errors import TripwireError
 from importer.jobs.job import Tripwires
-from importer.journal.jobs import FileRecord
+from importer.journal.job_history import FileRecord
 from importer.models import Status
 from importer.pipeline.examine import Examined
 

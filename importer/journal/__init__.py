@@ -1,40 +1,41 @@
-"""The journal: the one record of what happened, from which every report is drawn and every run resumed.
+"""The journal: the one record of what happened.
 
-A batch is in it, durably, before its first byte leaves, and its outcome before anything relies on it. It
-keeps row numbers, hashes and answers; never a secret, never a customer's data.
+Every report is drawn from it, and every run is resumed from it. A batch is in it, durably, before its first
+byte leaves; its outcome is in it before anything relies on it. It keeps row numbers, hashes and answers;
+never a secret, never a customer's data.
 """
 
 from __future__ import annotations
 
-from importer.journal.known import NOTHING, Fate, Known, united
+from importer.journal.journal import Journal
 from importer.journal.records import (
     BatchState,
-    Begun,
-    Kind,
+    BegunEntry,
     RequestRecord,
     RowsOfRun,
+    RunKind,
     RunRecord,
     RunState,
-    Settled,
+    SettledEntry,
     new_run_id,
 )
-from importer.journal.run import RunJournal
-from importer.journal.store import Journal
+from importer.journal.row_states import NOT_RECORDED, RowState, RowStates, union_rows
+from importer.journal.run_journal import RunJournal
 
 __all__ = [
-    "NOTHING",
+    "NOT_RECORDED",
     "BatchState",
-    "Begun",
-    "Fate",
+    "BegunEntry",
     "Journal",
-    "Kind",
-    "Known",
     "RequestRecord",
+    "RowState",
+    "RowStates",
     "RowsOfRun",
     "RunJournal",
+    "RunKind",
     "RunRecord",
     "RunState",
-    "Settled",
+    "SettledEntry",
     "new_run_id",
-    "united",
+    "union_rows",
 ]

@@ -1,4 +1,4 @@
-"""The SQLite file: where it lies, how it is opened, and what its errors mean to a user."""
+"""The SQLite database of the journal: where it is, how it is opened, and what its errors mean to a user."""
 
 from __future__ import annotations
 

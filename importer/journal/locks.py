@@ -1,7 +1,7 @@
-"""Who is at work: one lock for each run, and one for each source on its way to one destination.
+"""Locks between processes: one for each run, each scheduled job, and each source and destination.
 
-The lock itself is the operating system's and goes when its process dies, however it dies; so a lock file
-that nobody holds is stale, and means nothing. Beside it lies a note that says who holds it.
+The operating system holds the lock and releases it when the process ends, however it ends. A lock file that
+nobody holds is stale and means nothing. A note beside the lock file says who holds it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PATIENCE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class LockHolder:
     """Who holds a lock."""
 
     pid: int
@@ -40,7 +40,7 @@ class Lock:
         self.path = path
         self._lock = filelock.FileLock(path, mode=0o600, thread_local=False)
 
-    def acquire(self, holder: Holder, code: str) -> None:
+    def acquire(self, holder: LockHolder, code: str) -> None:
         """Takes the lock and says so. Raises LockedError `code` that names who has it."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
@@ -111,15 +111,15 @@ class Locks:
             path.unlink(missing_ok=True)
 
 
-def holder(run_id: str, now: datetime) -> Holder:
+def holder(run_id: str, now: datetime) -> LockHolder:
     """This process, as others will read of it."""
-    return Holder(os.getpid(), socket.gethostname(), run_id, now.isoformat(timespec="seconds"))
+    return LockHolder(os.getpid(), socket.gethostname(), run_id, now.isoformat(timespec="seconds"))
 
 
-def read_holder(path: Path) -> Holder | None:
+def read_holder(path: Path) -> LockHolder | None:
     """Who the note beside a lock names; None if it is missing or half written."""
     with contextlib.suppress(OSError, ValueError, TypeError):
-        return Holder(**json.loads(_note(path).read_text("utf-8")))
+        return LockHolder(**json.loads(_note(path).read_text("utf-8")))
     return None
 
 

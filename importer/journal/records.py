@@ -1,4 +1,7 @@
-"""What the journal keeps of a run, and what goes into it: no secret, no customer's data, only row numbers."""
+"""The records that the journal keeps of a run: its settings, requests and outcomes.
+
+They hold no secret and no customer's data, only row numbers, hashes and answers.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ class RunState(StrEnum):
         return self in (RunState.STOPPED, RunState.INTERRUPTED)
 
 
-class Kind(StrEnum):
+class RunKind(StrEnum):
     """How a run came to be."""
 
     RUN = "run"
@@ -74,7 +77,7 @@ class RunRecord:
     """JSON text, without secrets."""
     dry_run: bool = False
     report_dir: str = ""
-    kind: Kind = Kind.RUN
+    kind: RunKind = RunKind.RUN
     parent: str = ""
     job: str = ""
     started: datetime | None = None
@@ -96,7 +99,7 @@ class RunRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class BegunEntry:
     """A request that may leave from now on."""
 
     entry: int
@@ -108,7 +111,7 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class SettledEntry:
     """What became of a request, or of some of its rows."""
 
     entry: int

@@ -1,6 +1,6 @@
 """The journal's tables, as migrations in order. `PRAGMA user_version` counts those that were applied.
 
-A migration, once released, is never changed: a change is a new one at the end.
+A released migration is never changed. A change is a new migration at the end.
 """
 
 from __future__ import annotations

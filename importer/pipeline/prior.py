@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from importer.errors import JournalError
-from importer.journal import Journal, Known, RowsOfRun
+from importer.journal import Journal, RowsOfRun, RowStates
 from importer.models import Chunk, Issue
 from importer.pipeline.damage import MARKED, Mark, unseen_damage
 from importer.reports.reimport import PriorRows
@@ -33,7 +33,7 @@ class PriorImports:
         self._journal = journal
         self._destination_key = destination_key
         self._imported: dict[str, dict[str, np.ndarray]] = {}
-        self._runs: dict[str, Known | None] = {}
+        self._runs: dict[str, RowStates | None] = {}
 
     def imported(self, said: PriorRows) -> np.ndarray:
         """Bool for each row of the chunk that `said` describes."""
@@ -54,10 +54,10 @@ class PriorImports:
             if known is None:
                 continue
             places = np.flatnonzero((runs == run) & (sheets == sheet))
-            fates = known.look(sheet, said.rows[places])
+            fates = known.state_indexes(sheet, said.rows[places])
             for place, index in zip(places.tolist(), fates.tolist(), strict=True):
-                if index >= 0 and known.fates[index].code == MARKED:
-                    mark = Mark.of(known.fates[index].message)
+                if index >= 0 and known.states[index].code == MARKED:
+                    mark = Mark.of(known.states[index].message)
                     text = said.issues[place].as_py()
                     issues += unseen_damage(chunk, int(numbers[place]), text, mark, identifiers)
         return replace(chunk, issues=(*chunk.issues, *issues)) if issues else chunk
@@ -77,7 +77,7 @@ class PriorImports:
             self._imported[run] = self._journal.imported_rows(run, there) if run and there else {}
         return self._imported[run]
 
-    def _known(self, run: str) -> Known | None:
+    def _known(self, run: str) -> RowStates | None:
         if run not in self._runs:
             try:
                 self._runs[run] = self._journal.known(run) if run else None

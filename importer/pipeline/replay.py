@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from importer.batching import Customers
-from importer.journal import Known
+from importer.journal import RowStates
 from importer.models import Outcome, Status
 
 
@@ -17,7 +17,7 @@ class Replay:
     """`resend_unknown`: rows with neither phone nor e-mail are sent again too, although the CRM may then
     have them twice. `send` False: nothing is open, for drawing reports again."""
 
-    known: Known
+    known: RowStates
     resend_unknown: bool = False
     send: bool = True
     again: int = 0
@@ -55,4 +55,4 @@ class Replay:
     def _settled(self, sheet: str, rows: np.ndarray) -> np.ndarray:
         if self.send:
             return self.known.final(sheet, rows)
-        return self.known.look(sheet, rows) >= 0
+        return self.known.state_indexes(sheet, rows) >= 0

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import numpy as np
 
-from importer.journal import Journal, Kind, Known, RunRecord, united
+from importer.journal import Journal, RowStates, RunKind, RunRecord, union_rows
 from importer.models import Outcome, Status
 from importer.pipeline.flow import checked_chunks
 from importer.pipeline.plan import Plan
@@ -26,7 +26,7 @@ class LeftOver:
     the rows that it was about.
     """
 
-    known: Known
+    known: RowStates
     rejected: bool
     """Rejected rows too."""
     imported: Mapping[str, np.ndarray]
@@ -37,7 +37,7 @@ class LeftOver:
         """Bool for each row number."""
         statuses = (*LEFT, Status.REJECTED) if self.rejected else LEFT
         left: np.ndarray = self.known.having(sheet, rows, *statuses) | self.known.unanswered(sheet, rows)
-        left |= self.known.look(sheet, rows) < 0
+        left |= self.known.state_indexes(sheet, rows) < 0
         left &= ~np.isin(rows, self.imported.get(sheet, np.empty(0, np.int64)))
         return left if self.within is None else left & self.within.mask(sheet, rows)
 
@@ -52,7 +52,7 @@ def left_over(
     journal: Journal, record: RunRecord, *, rejected: bool, before: datetime | None = None
 ) -> LeftOver:
     """The rows that a retry of `record` is about, if it begins now or, for one that has begun, `before`."""
-    within = _scope(journal, record) if record.kind is Kind.RETRY else None
+    within = _scope(journal, record) if record.kind is RunKind.RETRY else None
     return LeftOver(journal.known(record.id), rejected, imported_since(journal, record, before), within)
 
 
@@ -65,18 +65,18 @@ def imported_since(journal: Journal, record: RunRecord, before: datetime | None)
         known = journal.known(member.id)
         parts.append({sheet: known.rows(sheet, Status.IMPORTED) for sheet in known.sheets})
         parts.append(journal.imported_by_reports(member.id, record.destination_key, before))
-    return united(parts)
+    return union_rows(parts)
 
 
 def family(journal: Journal, record: RunRecord) -> list[RunRecord]:
     """The first run of a source and all retries that come from it, the oldest first."""
-    while record.kind is Kind.RETRY and record.parent:
+    while record.kind is RunKind.RETRY and record.parent:
         record = journal.run(record.parent)
     found, waiting = [], [record]
     while waiting:
         member = waiting.pop()
         found.append(member)
-        waiting += [child for child in journal.children(member.id) if child.kind is Kind.RETRY]
+        waiting += [child for child in journal.children(member.id) if child.kind is RunKind.RETRY]
     return sorted(found, key=lambda member: member.id)
 
 
@@ -113,12 +113,12 @@ class HeldBack:
 def retry(plan: Plan, journal: Journal, record: RunRecord) -> Lineage:
     """Makes a plan of a past run into one for its left-over rows. Goes once through the whole file."""
     left = left_over(journal, record, rejected=plan.options.rejected)
-    return Lineage(Kind.RETRY, record.id, record.job, left, _held_back(plan, left, journal, record))
+    return Lineage(RunKind.RETRY, record.id, record.job, left, _held_back(plan, left, journal, record))
 
 
 def lineage_of(plan: Plan, journal: Journal, record: RunRecord) -> Lineage:
     """Where a run that is taken up again comes from, with the rows that it held back."""
-    if record.kind is not Kind.RETRY:
+    if record.kind is not RunKind.RETRY:
         return Lineage(record.kind, record.parent, record.job)
     scope = _scope(journal, record)
     held = _held_back(plan, scope, journal, record)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from importer.batching import BodyTemplate
 from importer.errors import ImporterError, InputError, TripwireError
-from importer.journal import Journal, Kind, RunJournal, RunRecord, RunState, new_run_id
+from importer.journal import Journal, RunJournal, RunKind, RunRecord, RunState, new_run_id
 from importer.models import ExitCode, Note, Status
 from importer.pipeline import kept
 from importer.pipeline.events import LookingAhead, Observer, Progress, RunEnded, RunStarted, unobserved
@@ -54,7 +54,7 @@ class Stopper:
 class Lineage:
     """Where a run comes from, if it is not simply somebody's file."""
 
-    kind: Kind = Kind.RUN
+    kind: RunKind = RunKind.RUN
     parent: str = ""
     job: str = ""
     scope: Scope | None = None
@@ -127,7 +127,7 @@ class Run:
 
     def _record(self, run_id: str, directory: Path) -> RunRecord:
         source, plan = self.plan.source, self.plan
-        reimport = plan.again and self.lineage.kind is Kind.RUN
+        reimport = plan.again and self.lineage.kind is RunKind.RUN
         return RunRecord(
             id=run_id,
             source=source.name,
@@ -144,7 +144,7 @@ class Run:
             settings=kept.settings_json(plan.options),
             dry_run=self.sending is None,
             report_dir=str(directory.absolute()),
-            kind=Kind.REIMPORT if reimport else self.lineage.kind,
+            kind=RunKind.REIMPORT if reimport else self.lineage.kind,
             parent=self.lineage.parent,
             job=self.lineage.job,
         )

@@ -1,31 +1,36 @@
-"""The sandbox as an ASGI application: reads requests, lets scripted faults happen, answers."""
+"""The sandbox as an ASGI application: requests, scripted faults, answers, and the page at `/`."""
 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+import email.utils
+import json
 import logging
+import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 
+import jinja2
 from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from importer.sandbox.calls import Call, Desk, calls
-from importer.sandbox.faults import Fault, FaultKind, Script
-from importer.sandbox.page import draw
-from importer.sandbox.replies import envelope, http_date, odd_answer
+from importer.sandbox.calls import Call, CallHandler, calls
+from importer.sandbox.faults import Fault, FaultKind, FaultScript
 from importer.sandbox.rules import (
     MAX_BODY,
+    ApiRefusalError,
     Credentials,
     Customer,
-    RefusalError,
     check_signature,
     parse_object,
 )
-from importer.sandbox.server import Wire
-from importer.sandbox.store import Store
+from importer.sandbox.server import ConnectionControl
+from importer.sandbox.store import FIELDS, Store
 
 BODY_SECONDS = 30.0
 """How long a body may take to arrive."""
@@ -40,7 +45,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class RequestRecord:
+class ReceivedRequest:
     """One request that the sandbox got. `code` is None where no envelope was sent."""
 
     number: int
@@ -54,7 +59,7 @@ class RequestRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class SandboxOptions:
     """How the sandbox serves: seconds before each answer, its clock, whether it keeps bodies."""
 
     latency: float = 0.0
@@ -70,19 +75,19 @@ class Application:
         self,
         store: Store,
         who: Credentials,
-        script: Script,
-        manner: Manner,
+        script: FaultScript,
+        manner: SandboxOptions,
         clock: Callable[[], float],
         integrator: bool = True,
     ) -> None:
         self.script = script
-        self.requests: deque[RequestRecord] = deque(maxlen=REQUESTS_KEPT)
+        self.requests: deque[ReceivedRequest] = deque(maxlen=REQUESTS_KEPT)
         self.total = 0
         self._store = store
         self._who = who
-        self._manner = manner
+        self._options = manner
         self._clock = clock
-        self._desk = Desk(store, who, lambda: self._now_ms(), integrator)
+        self._handler = CallHandler(store, who, lambda: self._now_ms(), integrator)
         self._routes = {call.endpoint.path: call for call in calls()}
         self._commit: asyncio.TimerHandle | None = None
         self._dirty = False
@@ -94,7 +99,7 @@ class Application:
         try:
             response = await self._respond(scope, receive)
         except (ClientDisconnect, TimeoutError):
-            await _wire(scope).cut()
+            await _connection_control(scope).cut()
             return
         except Exception as error:  # a fault of the sandbox itself is answered as the API would
             log.error("the sandbox failed: %s", type(error).__name__)
@@ -112,7 +117,7 @@ class Application:
         body = await self._body(receive)
         if body is None:
             self._record(call, 1002, 0, "", b"")
-            answer = envelope(1002, f"body larger than {self._manner.max_body} bytes", None, call.traced)
+            answer = envelope(1002, f"body larger than {self._options.max_body} bytes", None, call.traced)
             answer.headers["connection"] = "close"
             return answer
         return await self._serve(scope, receive, call, body)
@@ -123,7 +128,7 @@ class Application:
         count = len(customers) if isinstance(customers, list) else 0
         faults = self.script.next(call.name, customers if isinstance(customers, list) else ())
         offset = sum(fault.offset_ms or 0 for fault in faults if fault.kind is FaultKind.CLOCK)
-        delay = self._manner.latency + sum(
+        delay = self._options.latency + sum(
             fault.seconds or 0 for fault in faults if fault.kind is FaultKind.SLOW
         )
         if delay:
@@ -149,8 +154,8 @@ class Application:
         try:
             query = scope["query_string"].decode("ascii", "replace")
             check_signature(_headers(scope), body, call.endpoint, self._who, self._now_ms() + offset)
-            data = self._desk.carry_out(call, query, body, parsed)
-        except RefusalError as refusal:
+            data = self._handler.handle(call, query, body, parsed)
+        except ApiRefusalError as refusal:
             return refusal.code, refusal.message, "" if call.traced else None
         return 0, "" if call.traced else "Request successful", data
 
@@ -158,7 +163,7 @@ class Application:
         self, scope: Scope, receive: Receive, call: Call, fault: Fault, answer: Response | None
     ) -> Response | None:
         """Lets one fault happen; `answer` is what would have been said, if the request was carried out."""
-        wire = _wire(scope)
+        wire = _connection_control(scope)
         if fault.kind in (FaultKind.RESET, FaultKind.LOST):
             await wire.cut()
         elif fault.kind is FaultKind.AWAY:
@@ -167,9 +172,11 @@ class Application:
             await _until_gone(receive, fault.seconds)
             await wire.cut()
         elif fault.kind is FaultKind.TRUNCATED:
-            await wire.break_off(bytes((answer or envelope(0, "", "", call.traced)).body))
+            await wire.send_truncated(bytes((answer or envelope(0, "", "", call.traced)).body))
         else:
-            return odd_answer(fault, answer or envelope(0, "", "", call.traced), call.traced, self._now_ms())
+            return faulty_answer(
+                fault, answer or envelope(0, "", "", call.traced), call.traced, self._now_ms()
+            )
         return None
 
     async def _body(self, receive: Receive) -> bytes | None:
@@ -178,7 +185,7 @@ class Application:
             message = await receive()
             if message["type"] == "http.request" and not message.get("more_body"):
                 found: bytes = message.get("body", b"")
-                return found if len(found) <= self._manner.max_body else None
+                return found if len(found) <= self._options.max_body else None
             pieces: list[bytes] = []
             size = 0
             while True:
@@ -186,7 +193,7 @@ class Application:
                     raise ClientDisconnect
                 pieces.append(message.get("body", b""))
                 size += len(pieces[-1])
-                if size > self._manner.max_body:
+                if size > self._options.max_body:
                     return None
                 if not message.get("more_body"):
                     return b"".join(pieces)
@@ -218,26 +225,26 @@ class Application:
     def _beside(self, scope: Scope) -> Response:
         if scope["path"] == "/" and scope["method"] in ("GET", "HEAD"):
             recent = list(self.requests)[-20:]
-            return HTMLResponse(draw(self._store, recent, self.total, self._who))
+            return HTMLResponse(render_page(self._store, recent, self.total, self._who))
         if scope["path"] == "/favicon.ico":
             return Response(None, 204)
         return Response('{"message": "not found"}', 404, media_type="application/json")
 
     def _record(self, call: Call, code: int | None, customers: int, fault: str, body: bytes) -> None:
         self.total += 1
-        kept = body if self._manner.keep_bodies else b""
+        kept = body if self._options.keep_bodies else b""
         self.requests.append(
-            RequestRecord(self.total, call.name, code, customers, fault, self._now_ms(), kept)
+            ReceivedRequest(self.total, call.name, code, customers, fault, self._now_ms(), kept)
         )
 
     def _now_ms(self) -> int:
-        return int(self._clock() * 1000) + self._manner.clock_offset_ms
+        return int(self._clock() * 1000) + self._options.clock_offset_ms
 
 
 def _parsed(body: bytes) -> Customer | None:
     try:
         return parse_object(body)
-    except RefusalError:
+    except ApiRefusalError:
         return None
 
 
@@ -248,8 +255,8 @@ def _headers(scope: Scope) -> Mapping[str, list[str]]:
     return found
 
 
-def _wire(scope: Scope) -> Wire:
-    wire: Wire = scope["state"]["wire"]
+def _connection_control(scope: Scope) -> ConnectionControl:
+    wire: ConnectionControl = scope["state"]["wire"]
     return wire
 
 
@@ -263,3 +270,70 @@ async def _until_gone(receive: Receive, seconds: float | None) -> None:
         await asyncio.wait_for(gone(), seconds or _ENDLESS)
     except TimeoutError:
         return
+
+
+JSON = "application/json"
+
+
+def envelope(code: int, message: str, data: object, traced: bool) -> Response:
+    """An answer as documented; `traced`: with a traceId, which createApp and phoneList don't have."""
+    found: dict[str, object] = {"code": code, "message": message, "data": data}
+    if traced:
+        found["traceId"] = uuid.uuid4().hex
+    # A refusal may quote a name that no UTF-8 can hold.
+    return Response(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"), media_type=JSON)
+
+
+def faulty_answer(fault: Fault, whole: Response, traced: bool, now_ms: int) -> Response:
+    """What a fault says in place of `whole`, the answer that would have been given."""
+    if fault.kind is FaultKind.CODE:
+        return envelope(fault.code or 0, fault.message or "scripted", None, traced)
+    if fault.kind is FaultKind.NOT_JSON:
+        return HTMLResponse("<html><body><h1>Welcome to the proxy</h1></body></html>")
+    if fault.kind is FaultKind.NO_CODE:
+        return Response(b'{"message": "ok"}', media_type=JSON)
+    if fault.kind is FaultKind.WRONG_JSON:
+        return Response(bytes(whole.body)[: len(whole.body) // 2], media_type=JSON)
+    status = 429 if fault.kind is FaultKind.RATE_LIMIT else fault.status or 500
+    headers: dict[str, str] = {}
+    if fault.retry_after:
+        date, _, seconds = fault.retry_after.rpartition(":")
+        headers["retry-after"] = http_date(now_ms + int(seconds) * 1000) if date else seconds
+    if 300 <= status < 400:
+        headers["location"] = "https://elsewhere.invalid/"
+    return Response(None if status in (204, 304) else fault.message or "scripted", status, headers)
+
+
+def http_date(milliseconds: int) -> str:
+    """A moment as HTTP headers tell it, in whole seconds."""
+    return email.utils.formatdate(milliseconds // 1000, usegmt=True)
+
+
+CUSTOMERS_SHOWN = 200
+"""Customers on the page; all of them are counted."""
+
+
+def render_page(store: Store, recent: Sequence[ReceivedRequest], total: int, who: Credentials) -> str:
+    """The page as HTML; every value escaped, the secret not on it."""
+    customers = store.newest(CUSTOMERS_SHOWN)
+    used = {name for customer in customers for name in customer.fields}
+    return _page_template().render(
+        customers=customers,
+        columns=[name for name in FIELDS if name in used],
+        count=store.count(),
+        apps=store.apps(),
+        recent=list(reversed(recent)),
+        total=total,
+        tenant=who.tenant_id,
+        when=_time_text,
+    )
+
+
+def _time_text(milliseconds: int) -> str:
+    return f"{dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC):%Y-%m-%d %H:%M:%S}"
+
+
+@cache
+def _page_template() -> jinja2.Template:
+    text = resources.files(__package__).joinpath("page.html.j2").read_text("utf-8")
+    return jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(text)

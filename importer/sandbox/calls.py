@@ -1,4 +1,7 @@
-"""What each call of the API does, once headers and signature are right. Answers are `data` or a refusal."""
+"""The API's calls as the sandbox carries them out, once headers and signature are right.
+
+Each call returns the answer's `data`, or raises a refusal.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,16 @@ from urllib.parse import parse_qs
 
 from importer.contracts import NAMES, Contract, Endpoint, endpoints, load
 from importer.sandbox import samples
-from importer.sandbox.lookup import Search, StoredCustomer
 from importer.sandbox.rules import (
+    ApiRefusalError,
     BatchRules,
     Credentials,
     Customer,
-    RefusalError,
     parse_object,
     text_parameter,
     whole_number,
 )
-from importer.sandbox.schema import App, contact_key
-from importer.sandbox.store import MAX_APPS, Store
+from importer.sandbox.store import MAX_APPS, CustomerSearch, Store, StoredApp, StoredCustomer, contact_key
 
 FOREIGN_APP = "sandbox-app-of-another-account"
 """An app key that exists and belongs to another account: what 9010 is for."""
@@ -43,7 +44,7 @@ def calls() -> tuple[Call, ...]:
     return (*batches, *(Call(name, endpoint) for name, endpoint in endpoints().items()))
 
 
-class Desk:
+class CallHandler:
     """Carries out calls against a store."""
 
     def __init__(
@@ -59,7 +60,7 @@ class Desk:
                 store.add_app(app_key, "Sandbox", "https://sandbox.invalid/webhook", tenant, by_call=False)
         store.commit()
 
-    def carry_out(self, call: Call, query: str, body: bytes, parsed: Customer | None) -> object:
+    def handle(self, call: Call, query: str, body: bytes, parsed: Customer | None) -> object:
         """The answer's `data`. `parsed`: the body as JSON, if it was read before. Raises RefusalError."""
         if call.name == "fields":
             return self._fields(query)
@@ -70,7 +71,7 @@ class Desk:
         if call.name == "query":
             return self._query(found)
         if not self._integrator:
-            raise RefusalError(9007, "Non-integrator request")
+            raise ApiRefusalError(9007, "Non-integrator request")
         return self._create_app(found) if call.name == "create_app" else self._phone_list(found)
 
     def _batch_create(self, contract: Contract, body: Mapping[str, object]) -> str:
@@ -81,17 +82,17 @@ class Desk:
         self._store.write(contract.name, app, mode, customers, self._clock_ms())
         return ""
 
-    def _tenant_app(self, body: Mapping[str, object]) -> App:
+    def _tenant_app(self, body: Mapping[str, object]) -> StoredApp:
         if whole_number(body, "tenant_id") != self._who.tenant_id:
-            raise RefusalError(1002, "tenant_id is not this account's")
+            raise ApiRefusalError(1002, "tenant_id is not this account's")
         return self._app(text_parameter(body, "app_key", 1002))
 
-    def _app(self, app_key: str) -> App:
+    def _app(self, app_key: str) -> StoredApp:
         app = self._store.app(app_key)
         if app is None:
-            raise RefusalError(9008, "APPKEY does not exist")
+            raise ApiRefusalError(9008, "APPKEY does not exist")
         if app.tenant_id != self._who.tenant_id:
-            raise RefusalError(
+            raise ApiRefusalError(
                 9010,
                 "Inconsistent authentication mechanism customer information and APPKEY customer information",
             )
@@ -101,9 +102,9 @@ class Desk:
         name = text_parameter(body, "app_name", 9000)
         webhook = text_parameter(body, "webhook", 9000)
         if not webhook.startswith(("https://", "http://")):
-            raise RefusalError(9000, "webhook must be an http or https address")
+            raise ApiRefusalError(9000, "webhook must be an http or https address")
         if self._store.apps_created() >= MAX_APPS:
-            raise RefusalError(9009, "Maximum of 1000 customer applications reached")
+            raise ApiRefusalError(9009, "Maximum of 1000 customer applications reached")
         app = self._store.add_app(secrets.token_hex(4), name, webhook, self._who.tenant_id, by_call=True)
         return {"app_id": 1000 + app.id, "app_name": app.app_name, "app_key": app.app_key}
 
@@ -115,14 +116,14 @@ class Desk:
         try:
             found = parse_qs(query, keep_blank_values=True, strict_parsing=bool(query), errors="strict")
         except ValueError as error:
-            raise RefusalError(1002, "the query cannot be read") from error
+            raise ApiRefusalError(1002, "the query cannot be read") from error
         values = {name: entries[0] for name, entries in found.items() if len(entries) == 1}
         tenant = values.get("tenant_id", "")
         if not (tenant.isascii() and tenant.isdigit() and len(tenant) < 19):
-            raise RefusalError(1002, "tenant_id must be an integer")
+            raise ApiRefusalError(1002, "tenant_id must be an integer")
         preset = values.get("is_preset")
         if preset not in (None, "true", "false"):
-            raise RefusalError(1002, "is_preset must be true or false")
+            raise ApiRefusalError(1002, "is_preset must be true or false")
         self._tenant_app({"tenant_id": int(tenant), "app_key": values.get("app_key")})
         return samples.tenant_fields(int(tenant), None if preset is None else preset == "true")
 
@@ -130,7 +131,7 @@ class Desk:
         app = self._tenant_app(body)
         limit = whole_number(body, "limit")
         if not 1 <= limit <= MAX_QUERY:
-            raise RefusalError(1002, f"limit must be 1 to {MAX_QUERY}")
+            raise ApiRefusalError(1002, f"limit must be 1 to {MAX_QUERY}")
         found = self._store.search(app, _search(app, body), limit)
         return {
             "list": [_shown(customer) for customer in found],
@@ -142,17 +143,17 @@ class Desk:
 _TEXTS = ("sms_phone", "whatsApp_phone", "email", "name", "start_time", "end_time", "tags", "source_type")
 
 
-def _search(app: App, body: Mapping[str, object]) -> Search:
+def _search(app: StoredApp, body: Mapping[str, object]) -> CustomerSearch:
     texts = {name: _optional_text(body, name) for name in _TEXTS}
     logic = body.get("tags_logic_type", 0)
     if logic not in (0, 1, "or", "and", "OR", "AND"):
-        raise RefusalError(1002, "tags_logic_type must be 0 (any) or 1 (all)")
+        raise ApiRefusalError(1002, "tags_logic_type must be 0 (any) or 1 (all)")
     contacts = [
         contact_key(app.id, texts[name], name == "email") or "-"
         for name in ("sms_phone", "whatsApp_phone", "email")
         if texts[name]
     ]
-    return Search(
+    return CustomerSearch(
         contacts=tuple(contacts),
         name=texts["name"],
         start_ms=_time_ms(texts["start_time"], "start_time"),
@@ -182,7 +183,7 @@ def _time_ms(text: str, name: str) -> int | None:
     try:
         moment = dt.datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=dt.UTC)
     except ValueError as error:
-        raise RefusalError(1002, f"{name} must be yyyy-MM-dd HH:mm:ss") from error
+        raise ApiRefusalError(1002, f"{name} must be yyyy-MM-dd HH:mm:ss") from error
     return int(moment.timestamp() * 1000)
 
 

@@ -1,4 +1,4 @@
-"""A sandbox inside this process: uvicorn in a thread of its own, on a free port of 127.0.0.1."""
+"""The sandbox inside this process: the server in a thread of its own, on a free port of 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from types import TracebackType
 
 from importer.config import Connection, Secret
 from importer.errors import SettingsError, UsageError
-from importer.sandbox.application import Application, Manner, RequestRecord
-from importer.sandbox.faults import Fault, Script
-from importer.sandbox.lookup import StoredCustomer, read_customers
+from importer.sandbox.application import Application, ReceivedRequest, SandboxOptions
+from importer.sandbox.faults import Fault, FaultScript
 from importer.sandbox.rules import Credentials
-from importer.sandbox.server import Server, bound
-from importer.sandbox.store import Store
+from importer.sandbox.server import Server, bind_socket
+from importer.sandbox.store import Store, StoredCustomer, read_customers
 
 HOST = "127.0.0.1"
 START_SECONDS = 10.0
@@ -64,13 +63,13 @@ class Sandbox:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.credentials = credentials or fresh_credentials()
-        script = Script(faults)
+        script = FaultScript(faults)
         self._folder = Path(tempfile.mkdtemp(prefix="nxlink-sandbox-")) if store is None else None
         self.path = store if self._folder is None else self._folder / "store.db"
         assert self.path is not None  # noqa: S101 - one of the two
         try:
             self._store = _open(self.path)
-            manner = Manner(latency, clock_offset_ms, keep_bodies)
+            manner = SandboxOptions(latency, clock_offset_ms, keep_bodies)
             self.application = Application(
                 self._store, self.credentials, script, manner, clock, integrator=integrator
             )
@@ -98,7 +97,7 @@ class Sandbox:
         )
 
     @property
-    def requests(self) -> tuple[RequestRecord, ...]:
+    def requests(self) -> tuple[ReceivedRequest, ...]:
         """The calls it got, oldest first (the last 100,000)."""
         return tuple(self.application.requests)
 
@@ -110,7 +109,7 @@ class Sandbox:
 
     def misbehave(self, *faults: Fault | str) -> None:
         """Replaces the script; its requests are counted from here on."""
-        self.application.script = Script(faults)
+        self.application.script = FaultScript(faults)
 
     def start(self) -> Sandbox:
         """Serves from a thread; returns once connections are taken."""
@@ -174,7 +173,7 @@ def _open(path: Path) -> Store:
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
-        return bound(host, port)
+        return bind_socket(host, port)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError("sandbox-port", host=host, port=port, reason=reason) from error

@@ -148,13 +148,13 @@ class Fault:
         )
 
 
-class Script:
+class FaultScript:
     """The faults of one sandbox, counting as they happen."""
 
     def __init__(
         self, faults: Sequence[Fault | str] = (), clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.faults = tuple(parse_line(fault) if isinstance(fault, str) else fault for fault in faults)
+        self.faults = tuple(parse_fault(fault) if isinstance(fault, str) else fault for fault in faults)
         self._happened = [0] * len(self.faults)
         self._numbers: dict[str, int] = {}
         self._clock = clock
@@ -188,7 +188,7 @@ class Script:
         return True
 
 
-def load(path: Path) -> tuple[Fault, ...]:
+def load_faults(path: Path) -> tuple[Fault, ...]:
     """The faults of a TOML file. Raises UsageError `bad-faults` with file, entry and reason."""
     try:
         tables = tomllib.loads(path.read_text("utf-8-sig"))
@@ -201,7 +201,7 @@ def load(path: Path) -> tuple[Fault, ...]:
     return tuple(_fault(entry, f"{path}, fault {number}") for number, entry in enumerate(entries, 1))
 
 
-def parse_line(line: str) -> Fault:
+def parse_fault(line: str) -> Fault:
     """A fault from one line, `code code=9001 requests=2-4 rows.email=*@x`. Raises UsageError `bad-faults`."""
     place = f"fault {line!r}"
     try:

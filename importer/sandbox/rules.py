@@ -25,7 +25,7 @@ MAX_INTEGER = 2**63
 Customer = dict[str, object]
 
 
-class RefusalError(Exception):
+class ApiRefusalError(Exception):
     """The request is answered with this code and message."""
 
     def __init__(self, code: int, message: str) -> None:
@@ -56,23 +56,23 @@ def check_signature(
     for name in (*SIGNED, "sign"):
         values = headers.get(name.lower(), [])
         if not values or not values[0]:
-            raise RefusalError(1001, f"missing common parameter: {name}")
+            raise ApiRefusalError(1001, f"missing common parameter: {name}")
         if len(values) > 1:
-            raise RefusalError(1002, f"header given more than once: {name}")
+            raise ApiRefusalError(1002, f"header given more than once: {name}")
         found[name] = values[0]
     algorithm = headers.get("algorithm", ["md5"])[0].lower()
     if found["bizType"] != endpoint.biz_type or found["action"] != endpoint.action:
-        raise RefusalError(1002, f"bizType/action must be {endpoint.biz_type}/{endpoint.action}")
+        raise ApiRefusalError(1002, f"bizType/action must be {endpoint.biz_type}/{endpoint.action}")
     if algorithm not in ALGORITHMS:
-        raise RefusalError(1002, f"algorithm must be one of {', '.join(ALGORITHMS)}")
+        raise ApiRefusalError(1002, f"algorithm must be one of {', '.join(ALGORITHMS)}")
     if found["accessKey"] != who.access_key:
-        raise RefusalError(1005, "wrong accessKey or no permission")
+        raise ApiRefusalError(1005, "wrong accessKey or no permission")
     ts = found["ts"]
     if not (ts.isascii() and ts.isdigit() and len(ts) <= 18) or abs(int(ts) - now_ms) > WINDOW_MS:
-        raise RefusalError(1004, "timestamp expired")
+        raise ApiRefusalError(1004, "timestamp expired")
     expected = sign(found, body, who.access_secret, algorithm)
     if not hmac.compare_digest(expected.encode(), found["sign"].encode("utf-8", "surrogateescape")):
-        raise RefusalError(1003, "invalid signature")
+        raise ApiRefusalError(1003, "invalid signature")
 
 
 def parse_object(body: bytes, code: int = 1002) -> Customer:
@@ -80,9 +80,9 @@ def parse_object(body: bytes, code: int = 1002) -> Customer:
     try:
         found = _decode(body.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise RefusalError(code, "body is not JSON in UTF-8") from error
+        raise ApiRefusalError(code, "body is not JSON in UTF-8") from error
     if not isinstance(found, dict):
-        raise RefusalError(code, "body is not a JSON object")
+        raise ApiRefusalError(code, "body is not a JSON object")
     return found
 
 
@@ -97,7 +97,7 @@ def text_parameter(body: Mapping[str, object], name: str, code: int) -> str:
     """A required parameter that is a non-empty text. Raises RefusalError with `code`."""
     value = body.get(name)
     if not isinstance(value, str) or not value.strip() or not storable(value):
-        raise RefusalError(code, f"{name} must be a non-empty string")
+        raise ApiRefusalError(code, f"{name} must be a non-empty string")
     return value
 
 
@@ -105,7 +105,7 @@ def whole_number(body: Mapping[str, object], name: str, code: int = 1002) -> int
     """A required parameter that is an integer. Raises RefusalError with `code`."""
     value = body.get(name)
     if type(value) is not int or not -MAX_INTEGER <= value < MAX_INTEGER:
-        raise RefusalError(code, f"{name} must be an integer")
+        raise ApiRefusalError(code, f"{name} must be an integer")
     return value
 
 
@@ -140,17 +140,17 @@ class BatchRules:
         """
         mode = body.get("type")
         if type(mode) is not int or mode not in (0, 1, 2):
-            raise RefusalError(1002, "type must be 0, 1 or 2")
+            raise ApiRefusalError(1002, "type must be 0, 1 or 2")
         for name in body:
             if name not in self._options:
-                raise RefusalError(1002, f"unknown parameter: {name[:40]!r}")
+                raise ApiRefusalError(1002, f"unknown parameter: {name[:40]!r}")
         if type(body.get("strict_binding", False)) is not bool:
-            raise RefusalError(1002, "strict_binding must be a boolean")
+            raise ApiRefusalError(1002, "strict_binding must be a boolean")
         customers = body.get("customers")
         if not isinstance(customers, list) or not customers:
-            raise RefusalError(1002, "customers must be a non-empty array")
+            raise ApiRefusalError(1002, "customers must be a non-empty array")
         if len(customers) > self.contract.max_customers:
-            raise RefusalError(1002, f"customers: at most {self.contract.max_customers} per request")
+            raise ApiRefusalError(1002, f"customers: at most {self.contract.max_customers} per request")
         if not self._fits(customers):
             self._refuse(customers)
         return customers
@@ -181,8 +181,8 @@ class BatchRules:
         for index, customer in enumerate(customers):
             problem = self._problem(customer)
             if problem:
-                raise RefusalError(1002, f"customers[{index}]: {problem}")
-        raise RefusalError(1002, "customers break the contract")
+                raise ApiRefusalError(1002, f"customers[{index}]: {problem}")
+        raise ApiRefusalError(1002, "customers break the contract")
 
     def _problem(self, customer: object) -> str:
         if type(customer) is not dict:

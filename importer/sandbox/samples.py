@@ -1,4 +1,4 @@
-"""What a tenant of the sandbox has from the start: own fields and registered numbers. All made up."""
+"""The sandbox tenant's sample data: custom fields and registered phone numbers. All of it is made up."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PRESET_TYPES: Mapping[FieldKind, int] = {
 
 
 @dataclass(frozen=True, slots=True)
-class OwnField:
+class SampleField:
     """A field that the tenant added; its name is the key inside `customize_field`."""
 
     name: str
@@ -30,26 +30,28 @@ class OwnField:
     info: object = None
 
 
-OWN_FIELDS = (
-    OwnField("customize_1_14", "会员编号", "Membership no.", TEXT),
-    OwnField("customize_2_15", "积分", "Points", NUMBER),
-    OwnField(
+CUSTOM_FIELDS = (
+    SampleField("customize_1_14", "会员编号", "Membership no.", TEXT),
+    SampleField("customize_2_15", "积分", "Points", NUMBER),
+    SampleField(
         "customize_3_16",
         "会员等级",
         "Membership level",
         CHOICE,
         [{"id": "1", "name": "Gold"}, {"id": "2", "name": "Silver"}, {"id": "3", "name": "Bronze"}],
     ),
-    OwnField(
+    SampleField(
         "customize_4_17",
         "兴趣",
         "Interests",
         CHOICES,
         [{"id": "1", "name": "Sports"}, {"id": "2", "name": "Music"}, {"id": "3", "name": "Travel"}],
     ),
-    OwnField("customize_5_18", "入会日期", "Member since", DATE, {"formatter": "yyyy-MM-dd"}),
-    OwnField("customize_6_19", "最近联系", "Last contact", DATE_TIME, {"formatter": "yyyy-MM-dd HH:mm:ss"}),
-    OwnField("customize_7_20", "标记", "Labels", TAGS),
+    SampleField("customize_5_18", "入会日期", "Member since", DATE, {"formatter": "yyyy-MM-dd"}),
+    SampleField(
+        "customize_6_19", "最近联系", "Last contact", DATE_TIME, {"formatter": "yyyy-MM-dd HH:mm:ss"}
+    ),
+    SampleField("customize_7_20", "标记", "Labels", TAGS),
 )
 
 PHONES = (
@@ -87,10 +89,10 @@ def tenant_fields(tenant_id: int, preset: bool | None = None) -> list[Mapping[st
         if field.documented and field.kind is not FieldKind.JSON:
             kind = _PRESET_TYPES.get(field.kind, TEXT)
             info = [{"id": "1", "name": "male"}, {"id": "0", "name": "female"}] if kind == CHOICE else None
-            own = OwnField(field.name, _label(field.help["zh"]), _label(field.help["en"]), kind, info)
+            own = SampleField(field.name, _label(field.help["zh"]), _label(field.help["en"]), kind, info)
             rows.append(_row(own, tenant_id, len(rows) + 1, field.required, True))
     rows += [
-        _row(own, tenant_id, len(rows) + number, False, False) for number, own in enumerate(OWN_FIELDS, 1)
+        _row(own, tenant_id, len(rows) + number, False, False) for number, own in enumerate(CUSTOM_FIELDS, 1)
     ]
     return [row for row in rows if preset is None or row["is_preset"] is preset]
 
@@ -100,7 +102,9 @@ def _label(text: str) -> str:
     return re.split(r"[:;,(：；，（]", text)[0].strip()
 
 
-def _row(field: OwnField, tenant_id: int, number: int, required: bool, preset: bool) -> Mapping[str, object]:
+def _row(
+    field: SampleField, tenant_id: int, number: int, required: bool, preset: bool
+) -> Mapping[str, object]:
     info: object = field.info
     if field.field_type == DATE and info is None:
         info = {"formatter": "yyyy-MM-dd"}

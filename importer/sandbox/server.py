@@ -1,5 +1,7 @@
-"""The HTTP server under the sandbox: uvicorn, with connections that can be cut and a listener that can go
-away and come back."""
+"""The HTTP server of the sandbox, built on uvicorn.
+
+Its connections can be cut, and its listener can go away and come back.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ _PAUSES = (0.0,) * 5 + (0.01,) * 200
 """Mostly the next turn of the loop will do; two seconds for whoever does not read what is sent."""
 
 
-class Wire:
+class ConnectionControl:
     """What a fault can do to the connection that a request came over."""
 
     def __init__(self, protocol: Any, server: Server) -> None:
@@ -34,7 +36,7 @@ class Wire:
 
     async def cut(self) -> None:
         """Resets the connection."""
-        reset(self._protocol.transport)
+        reset_connection(self._protocol.transport)
         await self._settled()
 
     async def leave(self, seconds: float) -> None:
@@ -42,7 +44,7 @@ class Wire:
         await self._server.leave(seconds)
         await self._settled()
 
-    async def break_off(self, body: bytes) -> None:
+    async def send_truncated(self, body: bytes) -> None:
         """Sends half of an answer that was announced whole, and closes."""
         head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         self._protocol.transport.write(head.encode() + body[: len(body) // 2])
@@ -67,7 +69,7 @@ class _Protocol(H11Protocol):
         super().__init__(config, server_state, {**app_state}, _loop)
         self.gone = False
         self._deadline: asyncio.TimerHandle | None = None
-        self.app_state["wire"] = Wire(self, app_state["server"])
+        self.app_state["wire"] = ConnectionControl(self, app_state["server"])
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -75,7 +77,7 @@ class _Protocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.gone = True
-        self._calm()
+        self._cancel_deadline()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -85,14 +87,14 @@ class _Protocol(H11Protocol):
             # What uvicorn's own answer to a malformed request stumbles over: nothing is left to say.
             self.transport.close()
         if self.conn.their_state is not h11.IDLE:
-            self._calm()
+            self._cancel_deadline()
         elif self._deadline is None and self.conn.trailing_data[0]:
             self._deadline = self.loop.call_later(HEADER_SECONDS, self._too_slow)
 
     def _too_slow(self) -> None:
         self.transport.close()
 
-    def _calm(self) -> None:
+    def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -184,9 +186,9 @@ class Server(uvicorn.Server):
         await self._refuse()
         self._listener.close()
         # Bound but not listening: the port stays ours, and connections to it are refused.
-        self._listener = bound(address[0], address[1])
+        self._listener = bind_socket(address[0], address[1])
         for connection in list(self.server_state.connections):
-            reset(connection.transport)
+            reset_connection(connection.transport)
         self._return = asyncio.get_running_loop().create_task(self._come_back(seconds))
 
     async def _refuse(self) -> None:
@@ -208,7 +210,7 @@ class Server(uvicorn.Server):
         self._away = False
 
 
-def bound(host: str, port: int) -> socket.socket:
+def bind_socket(host: str, port: int) -> socket.socket:
     """A socket bound to an address, not listening yet. Raises OSError if it is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol named, asyncio switches off Nagle's algorithm: 40 ms for each answer otherwise.
@@ -222,7 +224,7 @@ def bound(host: str, port: int) -> socket.socket:
     return listener
 
 
-def reset(transport: asyncio.Transport) -> None:
+def reset_connection(transport: asyncio.Transport) -> None:
     """Closes a connection with RST instead of FIN, and drops what was to be sent."""
     found = transport.get_extra_info("socket")
     if found is not None:

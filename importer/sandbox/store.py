@@ -1,34 +1,207 @@
-"""What the sandbox keeps: customers, their contacts and the tenant's applications, in SQLite.
+"""The sandbox's store in SQLite: customers, their contacts and the tenant's applications.
 
-Who is the same customer is not documented; here it is this: a customer owns every phone (of any kind,
-digits only) and e-mail (any case) that ever came with it in the same application. A row belongs to the owner
-of the first of its contacts that has one, in the order of the contract's fields, and claims those that have
-none. So the same row always finds the same customer, and a row without contacts is a new one each time.
+The vendor does not document which rows are the same customer. The sandbox decides it as follows. A customer
+owns every phone (of any kind, digits only) and e-mail (in any case) that ever came with it in the same
+application. A row belongs to the owner of the first of its contacts that has one, in the order of the
+contract's fields, and claims those that have none. So the same row always finds the same customer. A row
+without contacts is a new customer each time.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 
-from importer.contracts import NAMES, load
-from importer.sandbox import lookup
-from importer.sandbox.lookup import Search, StoredCustomer
-from importer.sandbox.schema import (
-    APPLICATION_ID,
-    FIELDS,
-    SCHEMA,
-    VERSION,
-    App,
-    connect,
-    contact_fields,
-    contact_keys,
-)
+from importer.contracts import NAMES, Contract, FieldKind, load
+
+VERSION = 1
+APPLICATION_ID = 0x4E584C53
+
+
+def _fields() -> Mapping[str, FieldKind]:
+    """All fields of all contracts, in order."""
+    return {field.name: field.kind for name in NAMES for field in load(name).fields}
+
+
+FIELDS = _fields()
+_COLUMNS = ", ".join(FIELDS)
+
+SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS app (
+    id INTEGER PRIMARY KEY, app_key TEXT NOT NULL UNIQUE, app_name TEXT NOT NULL, webhook TEXT NOT NULL,
+    tenant_id INTEGER NOT NULL, created_by_call INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS customer (
+    id INTEGER PRIMARY KEY, app INTEGER NOT NULL, created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL,
+    writes INTEGER NOT NULL DEFAULT 1, {_COLUMNS}
+);
+CREATE TABLE IF NOT EXISTS contact (value TEXT PRIMARY KEY, customer INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredApp:
+    """One customer application."""
+
+    id: int
+    app_key: str
+    app_name: str
+    webhook: str
+    tenant_id: int
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection to a store's file. Raises sqlite3.Error if it is none."""
+    if not read_only and not path.exists():
+        path.touch(mode=0o600)
+    db = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}", uri=True, check_same_thread=False
+    )
+    db.row_factory = sqlite3.Row
+    return db
+
+
+def contact_fields(contract: Contract) -> tuple[tuple[str, bool], ...]:
+    """The fields that identify a customer, and whether each is an e-mail."""
+    return tuple((name, contract.field(name).kind is FieldKind.EMAIL) for name in contract.contact_fields)
+
+
+def contact_key(app: int, text: str, email: bool) -> str:
+    """A contact as it is compared: a phone by its digits, an e-mail in any case; empty if nothing is left."""
+    if email:
+        text = text.strip().lower()
+        return f"{app}@{text}" if text else ""
+    if not text.isdigit():
+        text = "".join(char for char in text if char.isdigit())
+    return f"{app}#{text}" if text else ""
+
+
+def contact_keys(
+    fields: Sequence[tuple[str, bool]], app: int, customers: Sequence[Mapping[str, object]]
+) -> list[list[str]]:
+    """The contacts of each customer as they are compared, in the contract's order."""
+    columns = []
+    for name, email in fields:
+        values = [customer.get(name) for customer in customers]
+        if any(values):
+            columns.append([contact_key(app, str(value), email) if value else "" for value in values])
+    return [list(filter(None, keys)) for keys in zip(*columns, strict=True)] or [[] for _ in customers]
+
+
+_SELECT = "SELECT customer.*, app.tenant_id, app.app_key FROM customer JOIN app ON app.id = customer.app "
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCustomer:
+    """One customer as it is stored: only the fields that it has, under the API's names."""
+
+    id: int
+    tenant_id: int
+    app_key: str
+    fields: Mapping[str, object]
+    created_ms: int
+    updated_ms: int
+    writes: int
+    """How many rows were written to it; `keep` does not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerSearch:
+    """A question of customers/query. Phones and e-mail are compared like contacts."""
+
+    contacts: tuple[str, ...] = ()
+    name: str = ""
+    start_ms: int | None = None
+    end_ms: int | None = None
+    tags: tuple[str, ...] = ()
+    all_tags: bool = False
+    source: str = ""
+    after: int | None = None
+    before: int | None = None
+
+
+def search(
+    db: sqlite3.Connection, app: StoredApp, wanted: CustomerSearch, limit: int
+) -> list[StoredCustomer]:
+    """Customers of an application in the order of their ids; with `before` the nearest ones below it."""
+    where, values = _conditions(app, wanted)
+    down = wanted.before is not None and wanted.after is None
+    order = "DESC" if down else "ASC"
+    rows = db.execute(
+        f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY customer.id {order} LIMIT ?", (*values, limit)
+    ).fetchall()
+    found = [_customer(row) for row in rows]
+    return found[::-1] if down else found
+
+
+def newest(db: sqlite3.Connection, limit: int) -> list[StoredCustomer]:
+    """The customers created last, newest first."""
+    rows = db.execute(f"{_SELECT} ORDER BY customer.id DESC LIMIT ?", (limit,))
+    return [_customer(row) for row in rows]
+
+
+def read_customers(path: Path) -> Iterator[StoredCustomer]:
+    """All customers of a store in the order of their ids, over a connection of their own."""
+    db = connect(path, read_only=True)
+    try:
+        rows = db.execute(f"{_SELECT} ORDER BY customer.id")
+        for row in rows:
+            yield _customer(row)
+    finally:
+        db.close()
+
+
+def _conditions(app: StoredApp, search: CustomerSearch) -> tuple[list[str], list[object]]:
+    where: list[str] = ["customer.app = ?"]
+    values: list[object] = [app.id]
+    for key in search.contacts:
+        where.append("customer.id = (SELECT customer FROM contact WHERE value = ?)")
+        values.append(key)
+    if search.name:
+        where.append(
+            "instr(coalesce(full_name, '') || ' ' || coalesce(first_name, '') || ' ' || "
+            "coalesce(last_name, ''), ?) > 0"
+        )
+        values.append(search.name)
+    for sql, value in (
+        ("customer.created_ms >= ?", search.start_ms),
+        ("customer.created_ms <= ?", search.end_ms),
+        ("customer.id > ?", search.after),
+        ("customer.id < ?", search.before),
+        ("source = ?", search.source or None),
+    ):
+        if value is not None:
+            where.append(sql)
+            values.append(value)
+    if search.tags:
+        one = "instr(',' || replace(coalesce(tagStr, ''), ', ', ',') || ',', ',' || ? || ',') > 0"
+        where.append("(" + (" AND " if search.all_tags else " OR ").join([one] * len(search.tags)) + ")")
+        values += search.tags
+    return where, values
+
+
+_values = itemgetter(*FIELDS)
+
+
+def _customer(row: sqlite3.Row) -> StoredCustomer:
+    found = zip(FIELDS, _values(row), strict=True)
+    return StoredCustomer(
+        id=row["id"],
+        tenant_id=row["tenant_id"],
+        app_key=row["app_key"],
+        fields={name: value for name, value in found if value is not None},
+        created_ms=row["created_ms"],
+        updated_ms=row["updated_ms"],
+        writes=row["writes"],
+    )
+
 
 MAX_APPS = 1000
 ROWS_AT_ONCE = 50
@@ -45,7 +218,7 @@ _MERGED = {
 
 
 @lru_cache(maxsize=256)
-def _upsert(mode: int, names: tuple[str, ...]) -> tuple[str, str]:
+def _upsert_parts(mode: int, names: tuple[str, ...]) -> tuple[str, str]:
     """What stands before and after the values (id, app, created, updated, *names) that a mode stores; every
     name is one of `FIELDS`."""
     head = f"INSERT INTO customer ({', '.join(('id', 'app', 'created_ms', 'updated_ms', *names))}) VALUES"
@@ -59,7 +232,7 @@ def _upsert(mode: int, names: tuple[str, ...]) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WriteCounts:
     """What one batch did."""
 
     created: int
@@ -108,8 +281,8 @@ class Store:
         self._db.commit()
 
     def write(
-        self, contract: str, app: App, mode: int, customers: Sequence[Mapping[str, object]], now_ms: int
-    ) -> Written:
+        self, contract: str, app: StoredApp, mode: int, customers: Sequence[Mapping[str, object]], now_ms: int
+    ) -> WriteCounts:
         """Stores a batch in row order under mode 0 (replace), 1 (update) or 2 (keep); the caller commits."""
         contacts = contact_keys(self._contacts[contract], app.id, customers)
         owners = self._claim(contacts)
@@ -119,11 +292,11 @@ class Store:
             (owner, app.id, now_ms, now_ms, *map(customer.get, names))
             for owner, customer in zip(owners, customers, strict=True)
         ]
-        head, tail = _upsert(mode, names)
+        head, tail = _upsert_parts(mode, names)
         self._insert(head, rows, tail)
         created = max(0, max(owners) + 1 - self._next)
         self._next += created
-        return Written(created, len(rows) - created)
+        return WriteCounts(created, len(rows) - created)
 
     def _claim(self, contacts: Sequence[Sequence[str]]) -> list[int]:
         """The owner of each row, its unowned contacts claimed for it.
@@ -134,12 +307,12 @@ class Store:
         known: dict[str, int] = {}
         if not self._hopeful:
             known = self._known(contacts)
-        owners, claims = _assign(contacts, known, self._next)
+        owners, claims = _assign_owners(contacts, known, self._next)
         before = self._db.total_changes
         self._insert("INSERT OR IGNORE INTO contact VALUES", list(claims.items()))
         if self._db.total_changes - before < len(claims):
             known = {value: owner for value, owner in self._known(contacts).items() if owner < self._next}
-            owners, claims = _assign(contacts, known, self._next)
+            owners, claims = _assign_owners(contacts, known, self._next)
             self._insert("INSERT OR REPLACE INTO contact VALUES", list(claims.items()))
         self._hopeful = not known
         return owners
@@ -165,22 +338,22 @@ class Store:
             self._db.execute(f"SELECT value, customer FROM contact WHERE value IN ({marks})", (*wanted,))  # noqa: S608
         )
 
-    def search(self, app: App, wanted: Search, limit: int) -> list[StoredCustomer]:
+    def search(self, app: StoredApp, wanted: CustomerSearch, limit: int) -> list[StoredCustomer]:
         """See `lookup.search`."""
-        return lookup.search(self._db, app, wanted, limit)
+        return search(self._db, app, wanted, limit)
 
     def newest(self, limit: int) -> list[StoredCustomer]:
         """See `lookup.newest`."""
-        return lookup.newest(self._db, limit)
+        return newest(self._db, limit)
 
-    def app(self, app_key: str) -> App | None:
+    def app(self, app_key: str) -> StoredApp | None:
         """The application with that key, if there is one."""
         row = self._db.execute(
             "SELECT id, app_key, app_name, webhook, tenant_id FROM app WHERE app_key = ?", (app_key,)
         ).fetchone()
-        return App(*row) if row else None
+        return StoredApp(*row) if row else None
 
-    def add_app(self, app_key: str, app_name: str, webhook: str, tenant_id: int, by_call: bool) -> App:
+    def add_app(self, app_key: str, app_name: str, webhook: str, tenant_id: int, by_call: bool) -> StoredApp:
         """Stores an application; the caller commits."""
         self._db.execute(
             "INSERT INTO app (app_key, app_name, webhook, tenant_id, created_by_call) VALUES (?, ?, ?, ?, ?)",
@@ -194,9 +367,10 @@ class Store:
         """How many applications were made by createApp."""
         return self._one("SELECT count(*) FROM app WHERE created_by_call")
 
-    def apps(self) -> list[App]:
+    def apps(self) -> list[StoredApp]:
         return [
-            App(*row) for row in self._db.execute("SELECT id, app_key, app_name, webhook, tenant_id FROM app")
+            StoredApp(*row)
+            for row in self._db.execute("SELECT id, app_key, app_name, webhook, tenant_id FROM app")
         ]
 
     def count(self) -> int:
@@ -210,7 +384,7 @@ class Store:
         return int(self._db.execute(sql).fetchone()[0])
 
 
-def _assign(
+def _assign_owners(
     contacts: Sequence[Sequence[str]], known: Mapping[str, int], first_new: int
 ) -> tuple[list[int], dict[str, int]]:
     """The owner of each row in turn, and the contacts newly claimed with their owners."""

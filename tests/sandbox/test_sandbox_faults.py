@@ -18,8 +18,7 @@ from importer.contracts import load
 from importer.errors import UsageError
 from importer.models import Action, Verdict
 from importer.sandbox import Sandbox
-from importer.sandbox.faults import Fault, Script, parse_line
-from importer.sandbox.faults import load as load_faults
+from importer.sandbox.faults import Fault, FaultScript, load_faults, parse_fault
 
 BATCH = load("sea").endpoint
 QUICK = Timeouts(connect=5.0, read=0.3)
@@ -207,7 +206,7 @@ def test_a_fault_file_is_the_same_as_flags(tmp_path: Path) -> None:
         "utf-8",
     )
     lines = ["code code=9001 requests=2-4 rows.email=*@x", "status status=429 retry_after=date:3 requests=7"]
-    assert load_faults(file) == tuple(parse_line(line) for line in lines)
+    assert load_faults(file) == tuple(parse_fault(line) for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +242,7 @@ def test_a_fault_file_that_makes_no_sense_is_told_with_its_place(
 @pytest.mark.parametrize("line", ["", "code", "code code", "nonsense", "code code=1 x=2", "code 'code=1"])
 def test_a_fault_flag_that_makes_no_sense_is_told(line: str) -> None:
     with pytest.raises(UsageError, match="fault"):
-        Script([line])
+        FaultScript([line])
 
 
 def test_a_missing_fault_file_is_told(tmp_path: Path) -> None:

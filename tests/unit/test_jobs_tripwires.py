@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from importer.jobs.job import Tripwires
 from importer.jobs.tripwires import judge
-from importer.journal.jobs import FileFate, FileRecord
+from importer.journal.job_history import FileFate, FileRecord
 from importer.models import Status
 from importer.pipeline.examine import Examined
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from importer.cli import invoke as cli
-
-from .conftest import HEADER, lines
+from tests.end_to_end.jobs.conftest import HEADER, lines
 
 FAKE_CRONTAB = """#!/bin/sh
 case "$1" in

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.journal.jobs import FileFate, RoundResult
+from importer.journal.job_history import FileFate, RoundResult
 from importer.models import ExitCode, Status
 from tests.end_to_end.jobs.conftest import Bench, Crash, lines
 

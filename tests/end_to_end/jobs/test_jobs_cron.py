@@ -17,9 +17,8 @@ from pathlib import Path
 import pytest
 
 from importer.journal import Journal
-from importer.journal.jobs import RoundResult
-
-from .conftest import HEADER, Bench, lines
+from importer.journal.job_history import RoundResult
+from tests.end_to_end.jobs.conftest import HEADER, Bench, lines
 
 PATIENCE = 150.0
 """Seconds: cron looks at its tables once a minute."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from importer.cli import invoke as cli
-from importer.journal.jobs import RoundResult
+from importer.journal.job_history import RoundResult
 from importer.models import ExitCode
 from tests.end_to_end.jobs.conftest import Bench, lines
 

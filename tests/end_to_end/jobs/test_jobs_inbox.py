@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.journal.jobs import FileFate, RoundResult
+from importer.journal.job_history import FileFate, RoundResult
 from importer.models import ExitCode, Status
 from importer.pipeline import kept
 from importer.pipeline import plan as plans

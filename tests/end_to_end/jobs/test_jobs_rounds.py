@@ -17,7 +17,7 @@ import pytest
 
 from importer.errors import TerminatedRun
 from importer.jobs.status import Health, status
-from importer.journal.jobs import FileFate, RoundResult
+from importer.journal.job_history import FileFate, RoundResult
 from importer.journal.locks import holder
 from importer.models import ExitCode, Status
 from importer.pipeline.run import Stopper

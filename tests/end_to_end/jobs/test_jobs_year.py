@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from importer.journal import RunState
-from importer.journal.jobs import FileFate, FileRecord, RoundResult
+from importer.journal.job_history import FileFate, FileRecord, RoundResult
 from importer.journal.locks import holder
 from importer.models import Status
 from importer.reports.model import REPORT_FILES

@@ -48,7 +48,7 @@ def test_used_up_attempts_end_in_failed_or_unknown(rig, make_batches, verdicts, 
     assert result.counts() == {status: 3}
     assert result.rows[2].attempts == 4
     assert result.rows[2].code == verdicts[-1].code
-    assert result.run.known().fates[0].final
+    assert result.run.known().states[0].final
 
 
 def test_failed_batches_do_not_keep_others_from_getting_in(rig, make_batches, accepted):

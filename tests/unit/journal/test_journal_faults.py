@@ -106,10 +106,10 @@ def test_a_folder_that_is_a_file_is_told(tmp_path):
 
 def test_a_failed_write_leaves_nothing_behind(journal, make_record, make_batch):
     with journal.start(make_record()) as run:
-        from importer.journal import Begun
+        from importer.journal import BegunEntry
 
         entry = run.entry()
-        twice = [Begun(entry, make_batch(1, 2), 0, b""), Begun(entry, make_batch(2, 3), 0, b"")]
+        twice = [BegunEntry(entry, make_batch(1, 2), 0, b""), BegunEntry(entry, make_batch(2, 3), 0, b"")]
         with pytest.raises(JournalError):
             run.write(twice, ())
         assert len(run.known()) == 0

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
-from importer.journal import NOTHING, BatchState, Begun, Journal, RunRecord, Settled
+from importer.journal import NOT_RECORDED, BatchState, BegunEntry, Journal, RunRecord, SettledEntry
 from importer.models import Batch, Destination, Mode, Outcome, Status
 
 ROWS = np.arange(1, 41)
@@ -24,7 +24,7 @@ def test_rows_of_a_request_without_an_answer_are_unanswered(journal, make_record
         rows = np.array([1, 2, 3, 4])
         assert known.unanswered("", rows).tolist() == [False, True, True, False]
         assert known.final("", rows).tolist() == [False] * 4
-        assert known.look("", rows)[0] == NOTHING
+        assert known.state_indexes("", rows)[0] == NOT_RECORDED
         assert [(found.rows, found.status, found.batch) for found in known.outcomes("", rows)] == [
             ((2, 3), Status.UNKNOWN, 7)
         ]
@@ -33,9 +33,9 @@ def test_rows_of_a_request_without_an_answer_are_unanswered(journal, make_record
 def test_parts_of_a_refused_request_speak_for_their_rows(journal, make_record, make_batch):
     with journal.start(make_record()) as run:
         whole = run.begin(make_batch(1, 2, 3, 4, 5), b"")
-        run.write((), [Settled(whole, (), BatchState.REFUSED)])
+        run.write((), [SettledEntry(whole, (), BatchState.REFUSED)])
         first = run.begin(make_batch(1, 2, 3), b"", part=1)
-        run.write((), [Settled(first, (outcome((2, 3), Status.IMPORTED),), BatchState.ACCEPTED)])
+        run.write((), [SettledEntry(first, (outcome((2, 3), Status.IMPORTED),), BatchState.ACCEPTED)])
         run.begin(make_batch(1, 4), b"", part=2)
         known = run.known()
         assert known.rows("", Status.IMPORTED).tolist() == [2, 3]
@@ -45,10 +45,12 @@ def test_parts_of_a_refused_request_speak_for_their_rows(journal, make_record, m
 def test_a_row_that_is_sent_again_is_unanswered_again(journal, make_record, make_batch):
     with journal.start(make_record()) as run:
         first = run.begin(make_batch(1, 2, 3), b"")
-        run.write((), [Settled(first, (outcome((2, 3), Status.FAILED),), BatchState.FAILED, final=False)])
+        run.write(
+            (), [SettledEntry(first, (outcome((2, 3), Status.FAILED),), BatchState.FAILED, final=False)]
+        )
         again = run.begin(make_batch(2, 3), b"")
         assert run.known().unanswered("", np.array([2, 3])).tolist() == [False, True]
-        run.write((), [Settled(again, (outcome((3,), Status.IMPORTED),), BatchState.ACCEPTED)])
+        run.write((), [SettledEntry(again, (outcome((3,), Status.IMPORTED),), BatchState.ACCEPTED)])
         known = run.known()
         assert known.having("", np.array([2, 3]), Status.IMPORTED).tolist() == [False, True]
         assert known.final("", np.array([2, 3])).tolist() == [False, True]
@@ -61,7 +63,7 @@ def test_sheets_are_kept_apart(journal, make_record, make_batch):
         assert set(known.sheets) == {"A", "B"}
         assert known.rows("B", Status.REJECTED).tolist() == [3]
         assert known.rows("C", Status.REJECTED).size == 0
-        assert known.look("C", ROWS).tolist() == [NOTHING] * len(ROWS)
+        assert known.state_indexes("C", ROWS).tolist() == [NOT_RECORDED] * len(ROWS)
 
 
 def test_rows_refused_alike_can_be_opened_again(journal, make_record):
@@ -79,9 +81,9 @@ def test_a_million_rows_take_eight_bytes_each(journal, make_record, make_batch):
             Batch(n, "", tuple(range(100 * n, 100 * n + 100)), (b"",) * 100, ((),) * 100)
             for n in range(1, 10_001)
         ]
-        run.write([Begun(batch.ordinal, batch, 0, b"") for batch in batches], ())
+        run.write([BegunEntry(batch.ordinal, batch, 0, b"") for batch in batches], ())
         ends = [
-            Settled(b.ordinal, (Outcome("", b.rows, Status.IMPORTED, b.ordinal),), BatchState.ACCEPTED)
+            SettledEntry(b.ordinal, (Outcome("", b.rows, Status.IMPORTED, b.ordinal),), BatchState.ACCEPTED)
             for b in batches
         ]
         run.write((), ends)
@@ -163,7 +165,7 @@ class JournalMachine(RuleBasedStateMachine):
             return
         state, status, final = end
         rows = self.open[request]
-        self.run.write((), [Settled(request, (outcome(rows, status),), state, whole=True, final=final)])
+        self.run.write((), [SettledEntry(request, (outcome(rows, status),), state, whole=True, final=final)])
         self.living.discard(request)
         self.expected.update(dict.fromkeys(rows, (status, final)))
         if status is Status.IMPORTED:
@@ -174,7 +176,7 @@ class JournalMachine(RuleBasedStateMachine):
         if request not in self.living or len(self.open[request]) < 2:
             return
         rows = self.open[request]
-        self.run.write((), [Settled(request, (), BatchState.REFUSED)])
+        self.run.write((), [SettledEntry(request, (), BatchState.REFUSED)])
         self.living.discard(request)
         part = self._begin(rows[:1], 1)
         if crash:
@@ -182,13 +184,13 @@ class JournalMachine(RuleBasedStateMachine):
             return
         status = Status.IMPORTED if first_is_accepted else Status.REJECTED
         state = BatchState.ACCEPTED if first_is_accepted else BatchState.REFUSED
-        self.run.write((), [Settled(part, (outcome(rows[:1], status),), state)])
+        self.run.write((), [SettledEntry(part, (outcome(rows[:1], status),), state)])
         self.living.discard(part)
         self.expected[rows[0]] = (status, True)
         self.accepted += rows[:1] if first_is_accepted else []
         # The other half was not begun: stopped.
         rest = outcome(rows[1:], Status.FAILED)
-        self.run.write((), [Settled(request, (rest,), None, final=False)])
+        self.run.write((), [SettledEntry(request, (rest,), None, final=False)])
         self.expected.update(dict.fromkeys(rows[1:], (Status.FAILED, False)))
 
     @rule()
@@ -205,11 +207,11 @@ class JournalMachine(RuleBasedStateMachine):
         if not hasattr(self, "run"):
             return
         known = self.run.known()
-        for row, index in zip(ROWS.tolist(), known.look("", ROWS), strict=True):
+        for row, index in zip(ROWS.tolist(), known.state_indexes("", ROWS), strict=True):
             if row not in self.expected:
-                assert index == NOTHING
+                assert index == NOT_RECORDED
             else:
-                fate = known.fates[index]
+                fate = known.states[index]
                 assert (fate.status, fate.final) == self.expected[row]
 
     @invariant()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.journal import ranges
+from importer.journal import row_states
 
 
 @pytest.mark.parametrize(
@@ -20,18 +20,18 @@ from importer.journal import ranges
     ],
 )
 def test_rows_are_written_as_people_write_them(rows, text):
-    assert ranges.encode(rows) == text
-    assert ranges.decode(text) == rows
+    assert row_states.encode_ranges(rows) == text
+    assert row_states.decode_ranges(text) == rows
 
 
 @given(st.lists(st.integers(1, 2**40)))
 def test_any_rows_come_back_in_their_order(rows):
-    assert ranges.decode(ranges.encode(rows)) == tuple(rows)
+    assert row_states.decode_ranges(row_states.encode_ranges(rows)) == tuple(rows)
 
 
 @given(st.lists(st.lists(st.integers(1, 500))))
 def test_many_texts_expand_to_rows_with_their_text(lists):
-    rows, owners = ranges.expand([ranges.encode(rows) for rows in lists])
+    rows, owners = row_states.expand_ranges([row_states.encode_ranges(rows) for rows in lists])
     assert rows.tolist() == [row for rows in lists for row in rows]
     assert owners.tolist() == [place for place, rows in enumerate(lists) for _ in rows]
     assert rows.dtype == np.int64
@@ -40,4 +40,4 @@ def test_many_texts_expand_to_rows_with_their_text(lists):
 @pytest.mark.parametrize("text", ["x", "1-", "-", "1,,2", "9-3"])
 def test_anything_else_is_refused(text):
     with pytest.raises(ValueError):  # noqa: PT011
-        ranges.decode(text)
+        row_states.decode_ranges(text)

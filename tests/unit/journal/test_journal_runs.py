@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from importer.errors import JournalError
-from importer.journal import BatchState, Journal, Kind, RunState, Settled, new_run_id
+from importer.journal import BatchState, Journal, RunKind, RunState, SettledEntry, new_run_id
 from importer.models import Destination, ExitCode, Mode, Outcome, Status
 
 
 def accept(run, batch):
     entry = run.begin(batch, b"hash")
     outcome = Outcome(batch.sheet, batch.rows, Status.IMPORTED, batch.ordinal, 1)
-    run.write((), [Settled(entry, (outcome,), BatchState.ACCEPTED, whole=True, attempts=1)])
+    run.write((), [SettledEntry(entry, (outcome,), BatchState.ACCEPTED, whole=True, attempts=1)])
 
 
 def finish(run, counts=None, code=ExitCode.DONE):
@@ -33,7 +33,7 @@ def test_a_run_is_read_back_as_it_was_written(journal, make_record):
         "report_dir": "/r",
         "job": "nightly",
     }
-    record = make_record(kind=Kind.RETRY, parent="run-0", mode=Mode.REPLACE, **texts)
+    record = make_record(kind=RunKind.RETRY, parent="run-0", mode=Mode.REPLACE, **texts)
     with journal.start(record) as run:
         found = journal.run("run-1")
         assert replace(found, started=None) == record
@@ -154,10 +154,10 @@ def test_imported_rows_are_those_of_the_run_and_its_retries_at_that_destination(
     accept(run, make_batch(1, 2, 3, 4))
     run.settle([Outcome("", (5, 6), Status.FAILED, 2)])
     finish(run)
-    retry = journal.start(make_record("run-2", parent="run-1", kind=Kind.RETRY))
+    retry = journal.start(make_record("run-2", parent="run-1", kind=RunKind.RETRY))
     accept(retry, make_batch(1, 6))
     finish(retry)
-    reimport = journal.start(make_record("run-3", parent="run-1", kind=Kind.REIMPORT))
+    reimport = journal.start(make_record("run-3", parent="run-1", kind=RunKind.REIMPORT))
     accept(reimport, make_batch(1, 5))
     finish(reimport)
     assert journal.imported_rows("run-1", first.destination_key)[""].tolist() == [2, 3, 4, 6]

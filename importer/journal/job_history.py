@@ -1,7 +1,7 @@
-"""What scheduled jobs did: their rounds, and every file that they took.
+"""The history of scheduled jobs: their rounds, and every file that they took.
 
-A file's line is written before each step that moves the file, so that a round that finds an open line knows
-what its predecessor was about to do.
+Each step that moves a file is recorded before the file moves. A round that finds an unfinished record
+therefore knows what the round before it was about to do.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class FileRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class FileContent:
     """What makes two files of a job the same."""
 
     sha256: str
@@ -107,7 +107,7 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class FileEnding:
     """The end of a file, before it moves."""
 
     fate: FileFate
@@ -211,16 +211,16 @@ class JobHistory:
             )
         return self.file(number)
 
-    def try_again(self, number: int) -> None:
+    def count_try(self, number: int) -> None:
         """A round begins with a file; `orderly` takes it back."""
         self._set(number, "tries = tries + 1", ())
 
-    def orderly(self, number: int) -> None:
+    def clear_tries(self, number: int) -> None:
         """The round ended in order, with the file where it is."""
         self._set(number, "tries = 0", ())
 
     def profile(
-        self, number: int, content: Content, header: Sequence[str], rows: int, filled: Mapping[str, int]
+        self, number: int, content: FileContent, header: Sequence[str], rows: int, filled: Mapping[str, int]
     ) -> None:
         """What the look through the whole file found."""
         values = (content.sha256, content.mapping_digest, content.destination_key)
@@ -231,7 +231,7 @@ class JobHistory:
             (*values, *texts),
         )
 
-    def decide(self, record: FileRecord, ending: Ending) -> FileRecord:
+    def decide(self, record: FileRecord, ending: FileEnding) -> FileRecord:
         """The file's fate, before it moves; the journal's runs of it follow it to its new place."""
         with self._database.transaction() as connection:
             _move_runs(connection, record.job, record.place, ending.target)
@@ -275,7 +275,7 @@ class JobHistory:
             (job, fate, -1 if limit is None else limit),
         )
 
-    def known(self, job: str, content: Content, fate: FileFate) -> FileRecord | None:
+    def known(self, job: str, content: FileContent, fate: FileFate) -> FileRecord | None:
         """The newest file of the job with this content and fate."""
         found = self._files(
             "job = ? AND sha256 = ? AND mapping_digest = ? AND destination_key = ? AND fate = ?"

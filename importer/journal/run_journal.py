@@ -1,4 +1,4 @@
-"""The journal of one run at work: what is about to leave, and what became of it."""
+"""The journal of one run at work: requests are noted before they leave, outcomes when they are known."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from importer.journal import ranges, rows
+from importer.journal import row_states
 from importer.journal.database import Database
-from importer.journal.known import Known
 from importer.journal.locks import Lock
-from importer.journal.records import Begun, RequestRecord, RowsOfRun, RunRecord, RunState, Settled
+from importer.journal.records import BegunEntry, RequestRecord, RowsOfRun, RunRecord, RunState, SettledEntry
+from importer.journal.row_states import RowStates
 from importer.models import Batch, ExitCode, Outcome, Status
 
 _BEGIN = """INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, 'begun', 0, '', '', '', '', ?, NULL)"""
@@ -23,7 +23,7 @@ _END = """UPDATE batches SET state = ?, attempts = ?, code = ?, message = ?, tra
 _OUTCOME = """INSERT INTO outcomes
               (run, entry, sheet, rows, status, final, batch, attempts, code, message, trace_id)
               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-_COUNTED = """SELECT max(coalesce((SELECT max(entry) FROM batches WHERE run = ?1), 0),
+_LAST_NUMBERS = """SELECT max(coalesce((SELECT max(entry) FROM batches WHERE run = ?1), 0),
                      coalesce((SELECT max(entry) FROM outcomes WHERE run = ?1), 0)) AS entry,
                  coalesce((SELECT max(ordinal) FROM batches WHERE run = ?1), 0) AS ordinal"""
 
@@ -40,7 +40,7 @@ class RunJournal:
         self._database = database
         self._number = number
         self._locks = tuple(locks)
-        counted = database.query(_COUNTED, (number,))[0]
+        counted = database.query(_LAST_NUMBERS, (number,))[0]
         self.next_ordinal: int = counted["ordinal"] + 1
         """The number for the next batch; a resumed run goes on counting."""
         self._last_entry: int = counted["entry"]
@@ -65,15 +65,15 @@ class RunJournal:
     def begin(self, batch: Batch, body_sha256: bytes, part: int = 0) -> int:
         """Notes that a batch is about to leave, and returns its entry number for `write`."""
         entry = self.entry()
-        self.write([Begun(entry, batch, part, body_sha256)], ())
+        self.write([BegunEntry(entry, batch, part, body_sha256)], ())
         return entry
 
     def settle(self, outcomes: Sequence[Outcome], *, final: bool = True) -> None:
         """Notes what became of rows that no request of this run answers for (held back, skipped, …)."""
         if outcomes:
-            self.write((), [Settled(self.entry(), tuple(outcomes), final=final)])
+            self.write((), [SettledEntry(self.entry(), tuple(outcomes), final=final)])
 
-    def write(self, begun: Sequence[Begun], settled: Sequence[Settled]) -> None:
+    def write(self, begun: Sequence[BegunEntry], settled: Sequence[SettledEntry]) -> None:
         """Notes many events in one transaction."""
         now = time.time()
         run = self._number
@@ -84,7 +84,7 @@ class RunJournal:
                 e.batch.ordinal,
                 e.part,
                 e.batch.sheet,
-                ranges.encode(e.batch.rows),
+                row_states.encode_ranges(e.batch.rows),
                 e.body_sha256,
                 now,
             )
@@ -101,12 +101,12 @@ class RunJournal:
             connection.executemany(_END, ends)
             connection.executemany(_OUTCOME, outcomes)
 
-    def _outcome(self, event: Settled, outcome: Outcome) -> tuple[object, ...]:
+    def _outcome(self, event: SettledEntry, outcome: Outcome) -> tuple[object, ...]:
         return (
             self._number,
             event.entry,
             None if event.whole else outcome.sheet,
-            None if event.whole else ranges.encode(outcome.rows),
+            None if event.whole else row_states.encode_ranges(outcome.rows),
             outcome.status,
             event.final,
             outcome.batch,
@@ -132,13 +132,13 @@ class RunJournal:
                 "INSERT INTO origins VALUES (?, ?, ?, ?, ?, ?)", (*values, json.dumps(list(origin.rows)))
             )
 
-    def known(self) -> Known:
+    def known(self) -> RowStates:
         """What is recorded of each row of this run so far."""
-        return rows.known(self._database, self._number)
+        return row_states.read_row_states(self._database, self._number)
 
     def requests(self) -> tuple[RequestRecord, ...]:
         """Every request of this run, in the order in which they were begun."""
-        return rows.requests(self._database, self._number)
+        return row_states.read_requests(self._database, self._number)
 
     def keep_mapping(self, text: str) -> None:
         """Notes the mapping (TOML) with what the whole file proved; `mapping` and its digest stay."""

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from importer.errors import UnknownRunError
-from importer.journal import rows
+from importer.journal import row_states
 from importer.journal.database import BUSY_SECONDS, FILE_NAME, Database, state_folder
-from importer.journal.jobs import JobHistory
-from importer.journal.known import Known, united
+from importer.journal.job_history import JobHistory
 from importer.journal.locks import Lock, Locks, holder
-from importer.journal.records import Kind, RequestRecord, RunRecord, RunState
-from importer.journal.run import RunJournal
+from importer.journal.records import RequestRecord, RunKind, RunRecord, RunState
+from importer.journal.row_states import RowStates, union_rows
+from importer.journal.run_journal import RunJournal
 from importer.models import Destination, ExitCode, Mode, Status
 
 _COLUMNS = (
@@ -176,13 +176,13 @@ class Journal:
         """The runs that name this one as their parent, the oldest first."""
         return tuple(self._records("WHERE parent = ? AND parent <> '' ORDER BY number", (run_id,)))
 
-    def known(self, run_id: str) -> Known:
+    def known(self, run_id: str) -> RowStates:
         """What is recorded of each row of a run. Raises JournalError `unknown-run`."""
-        return rows.known(self._database, self._number(run_id))
+        return row_states.read_row_states(self._database, self._number(run_id))
 
     def requests(self, run_id: str) -> tuple[RequestRecord, ...]:
         """Every request of a run, as they were begun. Raises JournalError `unknown-run`."""
-        return rows.requests(self._database, self._number(run_id))
+        return row_states.read_requests(self._database, self._number(run_id))
 
     def _number(self, run_id: str) -> int:
         found = self._database.query("SELECT number FROM runs WHERE id = ?", (run_id,))
@@ -205,10 +205,10 @@ class Journal:
             known = self.known(record.id)
             parts.append({sheet: known.rows(sheet, Status.IMPORTED) for sheet in known.sheets})
             parts.append(
-                {sheet: known.coded(sheet, Status.SKIPPED, "imported-before") for sheet in known.sheets}
+                {sheet: known.with_code(sheet, Status.SKIPPED, "imported-before") for sheet in known.sheets}
             )
-            waiting += [child for child in self.children(record.id) if child.kind is Kind.RETRY]
-        return united(parts)
+            waiting += [child for child in self.children(record.id) if child.kind is RunKind.RETRY]
+        return union_rows(parts)
 
     def imported_by_reports(
         self, run_id: str, destination_key: str, before: datetime | None = None
@@ -294,7 +294,7 @@ def _record(row: sqlite3.Row, state: RunState) -> RunRecord:
     special: dict[str, Any] = {
         "destination": destination if row["destination_key"] else None,
         "mode": Mode(row["mode"]),
-        "kind": Kind(row["kind"]),
+        "kind": RunKind(row["kind"]),
         "dry_run": bool(row["dry_run"]),
         "started": datetime.fromisoformat(row["started"]),
         "finished": datetime.fromisoformat(row["finished"]) if row["finished"] else None,
