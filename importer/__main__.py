@@ -1,6 +1,6 @@
 """`python -m importer`."""
 
-from importer.cli import main
+from importer.cli.app import main
 
 if __name__ == "__main__":
     main()

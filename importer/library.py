@@ -19,10 +19,10 @@ from importer.journal import Journal
 from importer.models import RunSummary
 from importer.options import RunOptions
 from importer.pipeline import plan as plans
-from importer.pipeline.events import Observer, unobserved
-from importer.pipeline.examine import too_many_invalid
-from importer.pipeline.run import Run, Stopper
-from importer.pipeline.sending import connected, sending
+from importer.pipeline.events import Observer, ignore_event
+from importer.pipeline.precheck import max_invalid_gate
+from importer.pipeline.run import Run, StopToken
+from importer.pipeline.session import open_connection, open_target
 
 
 def import_file(
@@ -31,8 +31,8 @@ def import_file(
     options: RunOptions | None = None,
     connection: Connection | None = None,
     journal: Path | None = None,
-    observer: Observer = unobserved,
-    stopper: Stopper | None = None,
+    observer: Observer = ignore_event,
+    stopper: StopToken | None = None,
 ) -> RunSummary:
     """Imports one file and returns what became of its rows, counted; each row stands in results.csv.
 
@@ -47,15 +47,15 @@ def import_file(
     options = options or RunOptions()
     with ExitStack() as stack:
         if connection is None:
-            connection = stack.enter_context(connected(load_config().profile(None), options))
+            connection = stack.enter_context(open_connection(load_config().profile(None), options))
         book = stack.enter_context(Journal.open(journal))
-        plan = plans.make(file, options, connection, book)
+        plan = plans.make_plan(file, options, connection, book)
         stack.callback(plan.close)
-        run = Run(plan, book, observer=observer, stopper=stopper or Stopper())
+        run = Run(plan, book, observer=observer, stopper=stopper or StopToken())
         if connection is not None and not options.dry_run:
-            run.sending = stack.enter_context(sending(connection, plan.options))
+            run.sending = stack.enter_context(open_target(connection, plan.options))
         if options.max_invalid is not None:
-            run.gate = too_many_invalid(options.max_invalid)
+            run.gate = max_invalid_gate(options.max_invalid)
         return run.start().summary
 
 
@@ -64,7 +64,7 @@ def validate_file(
     *,
     options: RunOptions | None = None,
     journal: Path | None = None,
-    observer: Observer = unobserved,
+    observer: Observer = ignore_event,
 ) -> RunSummary:
     """The same without the socket: needs no credentials. A row it counts as valid is sent unchanged by
     `import_file` with the same options. Raises as `import_file` does."""

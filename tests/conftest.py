@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from importer import cli
+from importer.cli import app
 from importer.config import Connection
 from importer.sandbox import Sandbox
 from tests.tests_support import Command, Result, use
@@ -42,7 +42,7 @@ def importer(work: Path, capfd: pytest.CaptureFixture[str]) -> Command:
 
     def call(*words: object) -> Result:
         capfd.readouterr()
-        code = cli.invoke([str(word) for word in words])
+        code = app.invoke([str(word) for word in words])
         out, err = capfd.readouterr()
         assert "Traceback" not in err
         return Result(code, out, err)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import click
 
-from importer import cli, contracts, messages
+from importer import contracts, messages
+from importer.cli import app
 from importer.models import ExitCode, Status
 
 README = Path(__file__).parent.parent / "README.md"
@@ -61,7 +62,7 @@ def _plain(text: str) -> str:
 
 def commands() -> str:
     """What `--help` says, for every command."""
-    top = click.Context(cli.group, info_name="importer", terminal_width=100, **cli.group.context_settings)
+    top = click.Context(app.group, info_name="importer", terminal_width=100, **app.group.context_settings)
     parts = []
     for context in _walk(top):
         text = "\n".join(line.rstrip() for line in context.command.get_help(context).splitlines())

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from importer.cli.language import current, lang_option
+from importer.cli.output import lang_option, language
 from importer.contracts import NAMES
 from importer.models import Mode
 from importer.options import Duplicates, RunOptions
@@ -193,4 +193,4 @@ def run_options(values: dict[str, Any], kept: RunOptions | None = None) -> RunOp
     chosen = {name: value for name, value in values.items() if name in known and value is not None}
     if "duplicates" in chosen:
         chosen["duplicates"] = Duplicates(chosen["duplicates"])
-    return replace(kept or RunOptions(), **chosen, lang=current())
+    return replace(kept or RunOptions(), **chosen, lang=language())

@@ -1,17 +1,18 @@
-"""How far a run is: a live bar on a terminal, two lines in a log, JSON lines where a program listens.
+"""Show how far a run is: a live bar on a terminal, two lines in a log, JSON lines where a program listens.
 
 All of it goes to stderr. Rows are counted, never shown.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 import click
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -19,10 +20,19 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from importer.cli.summary import STYLES, headline
+from importer.cli.output import console
+from importer.cli.summary import STATUS_STYLES, headline
+from importer.messages import sentence
 from importer.models import RunSummary, Status
 from importer.reports import Tally, wording
 from importer.reports.wording import word
+
+if TYPE_CHECKING:
+    from importer.cli.output import OutputOptions
+    from importer.delivery import DeliveryEvent
+    from importer.pipeline.events import Event, RunStarted
+    from importer.reports import ReportResult
+
 
 WINDOW = 10.0
 """Seconds over which the rate is taken."""
@@ -30,7 +40,7 @@ EVERY = 10.0
 """Seconds between two JSON lines of progress."""
 
 
-class Gauge(Protocol):
+class ProgressView(Protocol):
     """What shows a run's progress. `moved` is cheap and may be called from any thread at any rate."""
 
     def started(self, source: str, run_id: str, rows: int | None, *, dry_run: bool) -> None:
@@ -52,7 +62,7 @@ class Gauge(Protocol):
         """Leave the terminal as it was; also when there was no end."""
 
 
-class Silence:
+class NullView:
     """Shows nothing."""
 
     def started(self, source: str, run_id: str, rows: int | None, *, dry_run: bool) -> None:
@@ -74,7 +84,7 @@ class Silence:
         pass
 
 
-class Lines(Silence):
+class LineView(NullView):
     """For logs and cron: one line at the start, one at the end, and what is worth a line between them."""
 
     def __init__(self, lang: str, *, verbose: bool = False) -> None:
@@ -93,7 +103,7 @@ class Lines(Silence):
         click.echo(end_line(summary, self._lang), err=True)
 
 
-class JsonLines(Silence):
+class JsonView(NullView):
     """One JSON object a line: `started`, `progress` every ten seconds, `ended`, and what happens between."""
 
     def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -143,11 +153,11 @@ class JsonLines(Silence):
             click.echo(line, file=self._stream, err=self._stream is None)
 
 
-class Bar(Silence):
+class BarView(NullView):
     """For a terminal: two lines that follow the run and vanish when it ends."""
 
     def __init__(self, console: Console, lang: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._state = _State(lang, clock)
+        self._state = _BarState(lang, clock)
         self._live = Live(self._state, console=console, transient=True, refresh_per_second=8)
         self._shown = False
 
@@ -176,7 +186,7 @@ class Bar(Silence):
             self._shown = True
 
 
-class _State:
+class _BarState:
     """What the bar draws, eight times a second, from the live tally."""
 
     def __init__(self, lang: str, clock: Callable[[], float]) -> None:
@@ -230,7 +240,7 @@ class _State:
             count = tally.counts[status]
             if count:
                 name = wording.status(status, self._lang)
-                line.append(f"{name} {wording.number(count)}", style=STYLES[status])
+                line.append(f"{name} {wording.number(count)}", style=STATUS_STYLES[status])
                 line.append(" · ", style="dim")
         waiting = word("progress-waiting", self._lang)
         line.append(f"{waiting} {wording.number(tally.waiting)}", style="dim")
@@ -256,15 +266,15 @@ class _Beside:
         yield from console.render(Text("  ").append_text(self._text), options)
 
 
-def gauge(
+def progress_view(
     console: Console, lang: str, *, quiet: bool = False, verbose: bool = False, log_json: bool = False
-) -> Gauge:
+) -> ProgressView:
     """The gauge for this console (of stderr) and these wishes."""
     if log_json:
-        return JsonLines()
+        return JsonView()
     if quiet:
-        return Silence()
-    return Bar(console, lang) if console.is_terminal else Lines(lang, verbose=verbose)
+        return NullView()
+    return BarView(console, lang) if console.is_terminal else LineView(lang, verbose=verbose)
 
 
 def end_line(summary: RunSummary, lang: str) -> str:
@@ -281,3 +291,109 @@ def end_line(summary: RunSummary, lang: str) -> str:
 
 def _counts(counts: Mapping[Status, int]) -> dict[str, int]:
     return {status.value: rows for status, rows in counts.items() if rows}
+
+
+_SAME_OFFSET_MS = 2000
+
+
+class ProgressReporter:
+    """Gets the run's events, from several threads, and prints what the manner asks for: a bar on a terminal,
+    lines in a log, everything with `--verbose`. Of customers it knows row numbers only."""
+
+    def __init__(self, manner: OutputOptions, lang: str) -> None:
+
+        self._manner = manner
+        self._lang = lang
+        self._offset_ms = 0
+        wishes = {"quiet": manner.quiet, "verbose": manner.verbose, "log_json": manner.log_json}
+        self._gauge = progress_view(console(stderr=True), lang, **wishes)
+
+    def see(self, event: Event) -> None:
+        """One event."""
+        from importer.pipeline import events
+
+        if isinstance(event, events.Progress):
+            self._gauge.moved(event.tally)
+        elif isinstance(event, events.Prechecking):
+            self._gauge.looked(event.rows)
+        elif isinstance(event, events.RunStarted):
+            self._started(event)
+        elif isinstance(event, events.RunEnded):
+            self._gauge.close()
+            self._gauge.ended(event.closed.summary)
+        else:
+            self._delivery(event)
+
+    def show_summary(self, closed: ReportResult) -> None:
+        """The summary, on stdout."""
+        from importer.cli import summary
+
+        if not self._manner.quiet:
+            summary.show(console(), closed, self._lang, mask=self._manner.mask)
+            return
+        for failure in closed.failures:
+            click.echo(f"{failure.sentence(self._lang)} {failure.hint(self._lang)}", err=True)
+
+    def close(self) -> None:
+        """Leaves the terminal as it was."""
+        self._gauge.close()
+
+    def _started(self, event: RunStarted) -> None:
+        from importer.cli.summary import destination_line
+
+        plan, record = event.plan, event.record
+        rows = plan.source.estimated_rows
+        if plan.options.limit is not None:
+            rows = plan.options.limit if rows is None else min(rows, plan.options.limit)
+        for note in plan.notes:
+            if note.quotes and self._manner.log_json:
+                continue
+            self._say(note.code, note.sentence(self._lang))
+        if plan.destination is not None and not record.dry_run:
+            self._say(
+                "destination",
+                destination_line(plan.destination, plan.mode, plan.source.name, rows, self._lang),
+            )
+        self._gauge.started(plan.source.name, record.id, rows, dry_run=record.dry_run)
+
+    def _say(self, code: str, text: str) -> None:
+        if self._manner.log_json:
+            self._gauge.said(code, text)
+        elif not self._manner.quiet:
+            click.echo(text, err=True)
+
+    def _delivery(self, event: DeliveryEvent) -> None:
+        from importer.delivery import Attempted, BatchFinished, ClockCorrected, Stopping
+
+        if isinstance(event, Attempted | BatchFinished) and not self._manner.verbose:
+            return
+        if isinstance(event, ClockCorrected):
+            # Every worker that was refused corrects the clock; a person is told once.
+            if abs(event.offset_ms - self._offset_ms) < _SAME_OFFSET_MS:
+                return
+            self._offset_ms = event.offset_ms
+        code = "sending-" + _kebab(type(event).__name__)
+        found = {name: getattr(event, name) for name in event.__dataclass_fields__}
+        if isinstance(event, Stopping):
+            found["reason"] = event.reason.sentence(self._lang)
+        found = {name: f"{value:.1f}" if isinstance(value, float) else value for name, value in found.items()}
+        text = sentence(code, found, self._lang)
+        if isinstance(event, ClockCorrected | Stopping):
+            self._say(code, text)
+        else:
+            self._gauge.said(code, text)
+
+
+@contextlib.contextmanager
+def reporting_progress(manner: OutputOptions, lang: str) -> Iterator[ProgressReporter]:
+    """A watcher for one run; its bar is gone afterwards, whatever happened."""
+    watcher = ProgressReporter(manner, lang)
+    try:
+        yield watcher
+    finally:
+        watcher.close()
+
+
+def _kebab(name: str) -> str:
+    """`ClockCorrected` as `clock-corrected`."""
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("-")

@@ -16,7 +16,7 @@ from importer.reports.wording import issue_text, word
 KINDS = 12
 """So many lines of a section; the page has them all."""
 BAR = 32
-STYLES = {
+STATUS_STYLES = {
     Status.IMPORTED: "green",
     Status.VALID: "green",
     Status.INVALID: "red",
@@ -129,7 +129,7 @@ def _counts(console: Console, summary: RunSummary, lang: str) -> None:
     numbers = max(len(wording.number(rows)) for rows in counts.values())
     bars = console.width >= 60 and not console.options.ascii_only
     for status, rows in counts.items():
-        line = Text(set_cell_size(names[status], wide), style=STYLES[status])
+        line = Text(set_cell_size(names[status], wide), style=STATUS_STYLES[status])
         line.append(f"  {wording.number(rows):>{numbers}}", style="default")
         if bars:
             line.append("  " + _bar(rows / summary.rows))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from importer.errors import InputError
-from importer.jobs.job import Job, SourceKind
+from importer.jobs.config import Job, SourceKind
 
 MARKER = ".done"
 TEMPORARY = (".part", ".tmp", ".partial", ".filepart", ".crdownload", MARKER)
@@ -24,7 +24,7 @@ SECOND_NANOSECONDS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class InboxFile:
     """A file as it was when it was looked at."""
 
     path: Path
@@ -33,7 +33,7 @@ class Found:
     inode: int
     marked: bool
 
-    def same_as(self, other: Found) -> bool:
+    def same_as(self, other: InboxFile) -> bool:
         """True if it has not been written to in between."""
         return (self.size, self.modified_ns, self.inode) == (other.size, other.modified_ns, other.inode)
 
@@ -43,14 +43,14 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class InboxListing:
     """What lies there: `ready` oldest first, `waiting` still being written, as far as can be told."""
 
-    ready: tuple[Found, ...]
-    waiting: tuple[Found, ...]
+    ready: tuple[InboxFile, ...]
+    waiting: tuple[InboxFile, ...]
 
 
-def look(job: Job, now: Callable[[], float], sleep: Callable[[float], None]) -> Look:
+def list_inbox(job: Job, now: Callable[[], float], sleep: Callable[[float], None]) -> InboxListing:
     """Looks twice at every file. Raises InputError `job-folder-unreadable`.
 
     A file from the future (the clock went back, or a file server's clock is ahead) is watched for the whole
@@ -58,25 +58,25 @@ def look(job: Job, now: Callable[[], float], sleep: Callable[[float], None]) -> 
     """
     first = {found.path: found for found in _candidates(job)}
     if not first:
-        return Look((), ())
+        return InboxListing((), ())
     unmarked = [found for found in first.values() if not found.marked]
     moment = now()
     if any(found.age(moment) < 0 for found in unmarked):
         sleep(max(job.settle, LOOK_SECONDS))
     elif any(found.age(moment) >= job.settle for found in unmarked):
         sleep(LOOK_SECONDS)
-    ready: list[Found] = []
-    waiting: list[Found] = []
+    ready: list[InboxFile] = []
+    waiting: list[InboxFile] = []
     for found in first.values():
-        again = examine(found.path)
+        again = look_at(found.path)
         if again is None:
             continue
         whole = again.marked or (again.same_as(found) and not 0 <= found.age(moment) < job.settle)
         (ready if whole else waiting).append(again)
-    return Look(_oldest_first(ready), _oldest_first(waiting))
+    return InboxListing(_oldest_first(ready), _oldest_first(waiting))
 
 
-def examine(path: Path) -> Found | None:
+def look_at(path: Path) -> InboxFile | None:
     """The file as it is now; None if it has gone, or is no file of its own (a folder, a link)."""
     try:
         seen = path.lstat()
@@ -84,7 +84,7 @@ def examine(path: Path) -> Found | None:
         return None
     if not stat.S_ISREG(seen.st_mode):
         return None
-    return Found(path, seen.st_size, seen.st_mtime_ns, seen.st_ino, _marked(path, seen))
+    return InboxFile(path, seen.st_size, seen.st_mtime_ns, seen.st_ino, _marked(path, seen))
 
 
 def marker_of(path: Path) -> Path:
@@ -96,7 +96,7 @@ def may_be_taken(name: str) -> bool:
     return not name.startswith((".", "~$")) and not name.lower().endswith(TEMPORARY)
 
 
-def _candidates(job: Job) -> Iterator[Found]:
+def _candidates(job: Job) -> Iterator[InboxFile]:
     if job.kind is SourceKind.FILE:
         check_folder(job.source.parent)
         names = [job.source.name]
@@ -106,7 +106,7 @@ def _candidates(job: Job) -> Iterator[Found]:
         names = [name for name in _listed(folder) if fnmatch.fnmatch(name, pattern) and may_be_taken(name)]
     folder = job.source if job.kind is SourceKind.INBOX else job.source.parent
     for name in names:
-        found = examine(folder / name)
+        found = look_at(folder / name)
         if found is not None:
             yield found
 
@@ -132,5 +132,5 @@ def _marked(path: Path, seen: os.stat_result) -> bool:
     return stat.S_ISREG(marker.st_mode) and marker.st_mtime_ns >= seen.st_mtime_ns
 
 
-def _oldest_first(found: list[Found]) -> tuple[Found, ...]:
+def _oldest_first(found: list[InboxFile]) -> tuple[InboxFile, ...]:
     return tuple(sorted(found, key=lambda each: (each.modified_ns, each.path.name)))

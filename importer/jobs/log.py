@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from importer.delivery import events as delivery
-from importer.jobs.job import Job, LogSettings
+from importer.jobs.config import Job, LogSettings
 from importer.jobs.results import shown_counts
 from importer.journal.database import state_folder
 from importer.pipeline import events

@@ -1,4 +1,6 @@
-"""What a round did, for whoever tells of it: the command line, the notices, the log."""
+"""What a round did, for the command line, the notices and the log; and errors as text without customers'
+data.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from importer import messages
+from importer.errors import ImporterError
 from importer.journal.job_history import FileFate, RoundResult
 from importer.models import ExitCode, Status
+
+_QUOTING = {"refused-alike": "message", "no-header": "found", "no-header-in-sheet": "found"}
+"""Errors that may quote a customer: a cell of the file, or a row in the server's words."""
+
+
+def format_error(error: ImporterError, lang: str) -> str:
+    """What happened and what to do, for logs, mails and notices: without what a file or an answer quotes."""
+    found = dict(error.found)
+    if error.code in _QUOTING:
+        found[_QUOTING[error.code]] = "…"
+    return format_message(error.code, found, lang)
+
+
+def format_message(code: str, found: dict[str, object], lang: str) -> str:
+    says, do = messages.sentence(code, found, lang), messages.hint(code, found, lang)
+    end = "。" if lang == "zh" else ". "
+    return f"{says}{end}{do}".strip()
 
 
 @dataclass(frozen=True, slots=True)

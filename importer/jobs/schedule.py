@@ -1,15 +1,23 @@
-"""When a job runs: the five fields of a crontab line, as cron reads them.
+"""When a job runs: crontab schedules, and the job's own block in the user's crontab.
 
-Times are those of the machine's own zone, as cron takes them.
+Times are those of the machine's own zone, as cron takes them. On Windows the line for the task scheduler is
+printed instead. Neither carries a secret.
 """
 
 from __future__ import annotations
 
 import os
+import re
+import shlex
+import subprocess
+import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+
+from importer.errors import SettingsError, UsageError
 
 _RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 _FIELDS = ("minute", "hour", "day", "month", "weekday")
@@ -63,7 +71,7 @@ class Schedule:
         return day in self.days or weekday in self.weekdays
 
 
-def parse(text: str) -> Schedule:
+def parse_schedule(text: str) -> Schedule:
     """A crontab schedule, `0 3 * * *` or `@daily`. Raises ValueError that says what is wrong with it."""
     line = _NICKNAMES.get(text.strip().lower(), text.strip())
     fields = line.split()
@@ -117,3 +125,146 @@ def _number(number: int, text: str) -> int:
     if not text.isdigit() or not low <= int(text) <= high:
         raise ValueError(f"{_FIELDS[number]} cannot be {text!r}: it goes from {low} to {high}")
     return int(text)
+
+
+_BEGIN = "# nxlink-importer job {name}: begin"
+_END = "# nxlink-importer job {name}: end"
+_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class CrontabEntry:
+    """What is to be run, and when."""
+
+    job: str
+    schedule: Schedule
+    zone: str
+    settings: Path
+    env_file: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """No secret: where the state folder lies."""
+    program: str = sys.executable
+
+    def words(self) -> list[str]:
+        words = [self.program, "-m", "importer", "job", "run", self.job, "--settings", str(self.settings)]
+        return [*words, "--env-file", str(self.env_file)] if self.env_file else words
+
+    def line(self) -> str:
+        """The line of a crontab. A % would begin the command's standard input there."""
+        command = " ".join(shlex.quote(word) for word in self.words())
+        settings = "".join(f"{name}={shlex.quote(value)} " for name, value in self.environment.items())
+        return f"{self.schedule.text} {settings}{command}".replace("%", "\\%")
+
+    def block(self) -> list[str]:
+        return [
+            f"{_BEGIN.format(name=self.job)} (times are those of {self.zone})",
+            self.line(),
+            _END.format(name=self.job),
+        ]
+
+    def windows_line(self) -> str:
+        """The command that makes the task. Raises UsageError `schedule-not-for-windows`."""
+        command = subprocess.list2cmdline(self.words()).replace('"', '\\"')
+        when = _windows_schedule(self.schedule)
+        return f'schtasks /Create /F /TN "nxlink-importer {self.job}" /TR "{command}" {when}'
+
+
+def windows_removal(job: str) -> str:
+    """The command that takes the task out again."""
+    return f'schtasks /Delete /F /TN "nxlink-importer {job}"'
+
+
+def install_crontab(entry: CrontabEntry) -> None:
+    """Writes the job's block into the user's crontab, in place of an earlier one. Raises SettingsError."""
+    lines, _ = without_job(_read(entry.job), entry.job)
+    _write([*lines, *entry.block()], entry.job)
+
+
+def uninstall_crontab(job: str) -> None:
+    """Takes the job's block out. Raises SettingsError `no-crontab`, UsageError `job-not-installed`."""
+    lines, found = without_job(_read(job), job)
+    if not found:
+        raise UsageError("job-not-installed", job=job)
+    _write(lines, job)
+
+
+def installed_schedule(job: str) -> str:
+    """The schedule with which the job is installed, empty if it is not, or there is no crontab."""
+    try:
+        lines = _read(job)
+    except SettingsError:
+        return ""
+    for number, line in enumerate(lines[:-1]):
+        if line.startswith(_BEGIN.format(name=job)):
+            return _schedule_of(lines[number + 1])
+    return ""
+
+
+def without_job(lines: list[str], job: str) -> tuple[list[str], list[str]]:
+    """The lines without the job's block, and the block. A begin without its end is taken alone with the
+    line below it."""
+    begin, end = _BEGIN.format(name=job), _END.format(name=job)
+    start = next((number for number, line in enumerate(lines) if line.startswith(begin)), None)
+    if start is None:
+        return lines, []
+    stop = next((number for number in range(start, len(lines)) if lines[number] == end), start + 1)
+    return lines[:start] + lines[stop + 1 :], lines[start : stop + 1]
+
+
+def _read(job: str) -> list[str]:
+    done = _crontab(["-l"], job)
+    if done.returncode:
+        if "no crontab" in done.stderr.lower():
+            return []
+        raise SettingsError("no-crontab", job=job, reason=done.stderr.strip() or done.returncode)
+    return done.stdout.splitlines()
+
+
+def _write(lines: list[str], job: str) -> None:
+    # A crontab that was made for this job alone goes with it.
+    content = "".join(f"{line}\n" for line in lines)
+    done = _crontab(["-"], job, content) if lines else _crontab(["-r"], job)
+    if done.returncode:
+        raise SettingsError("no-crontab", job=job, reason=done.stderr.strip() or done.returncode)
+
+
+def _crontab(arguments: list[str], job: str, content: str | None = None) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(  # noqa: S603 - crontab is where the system has it
+            ["crontab", *arguments],  # noqa: S607
+            input=content,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            env={**os.environ, "LC_ALL": "C"},
+            timeout=_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise SettingsError("no-crontab", job=job, reason=type(error).__name__) from error
+
+
+def _schedule_of(line: str) -> str:
+    found = re.match(r"(@\w+|(?:\S+\s+){4}\S+)\s", line)
+    return found[1] if found else ""
+
+
+def _windows_schedule(schedule: Schedule) -> str:
+    """The shapes that schtasks knows; crontab has more."""
+    minute, hour, day, month, weekday = schedule.text.split()
+    every = re.fullmatch(r"\*/([0-9]+)", minute)
+    if month == "*" and day == weekday == hour == "*" and (every or minute == "*"):
+        return f"/SC MINUTE /MO {every[1] if every else 1}"
+    hourly = re.fullmatch(r"\*(?:/([0-9]+))?", hour)
+    if month == "*" and day == weekday == "*" and hourly and minute.isdigit():
+        return f"/SC HOURLY /MO {hourly[1] or 1} /ST 00:{int(minute):02}"
+    if month == "*" and minute.isdigit() and hour.isdigit():
+        at = f"/ST {int(hour):02}:{int(minute):02}"
+        if day == weekday == "*":
+            return f"/SC DAILY {at}"
+        if day == "*":
+            names = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+            return f"/SC WEEKLY /D {','.join(names[each] for each in sorted(schedule.weekdays))} {at}"
+        if weekday == "*" and day.isdigit():
+            return f"/SC MONTHLY /D {int(day)} {at}"
+    raise UsageError("schedule-not-for-windows", schedule=schedule.text)

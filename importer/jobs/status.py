@@ -8,13 +8,13 @@ from datetime import datetime
 from enum import IntEnum
 
 from importer.jobs import schedule
-from importer.jobs.job import Job
+from importer.jobs.config import Job
 from importer.jobs.results import shown_counts
 from importer.journal import Journal
 from importer.journal.job_history import FileFate, FileRecord, RoundRecord, RoundResult
 
 
-class Health(IntEnum):
+class CheckStatus(IntEnum):
     """Exit codes as Nagios plugins use them."""
 
     OK = 0
@@ -31,7 +31,7 @@ class JobStatus:
     """A job at one moment. Lags are seconds."""
 
     job: str
-    health: Health
+    health: CheckStatus
     why: tuple[str, ...]
     last: RoundRecord | None
     """The last round; overlapped ones left out."""
@@ -76,7 +76,7 @@ class JobStatus:
         return json.dumps(content, ensure_ascii=False, indent=2)
 
 
-def status(job: Job, journal: Journal, now: datetime, when: str = "") -> JobStatus:
+def job_status(job: Job, journal: Journal, now: datetime, when: str = "") -> JobStatus:
     """How the job is doing. `when`: the schedule it is installed with, if its table names none."""
     history = journal.jobs
     last = history.last_round(job.name, *(result for result in RoundResult if result != "overlapped"))
@@ -88,21 +88,21 @@ def status(job: Job, journal: Journal, now: datetime, when: str = "") -> JobStat
     imported = newest[0] if newest else None
     lag = _since(good.ended if good else None, now)
     quiet = _since(imported.settled if imported else None, now)
-    times = schedule.parse(job.schedule or when) if job.schedule or when else None
-    health, why = Health.OK, []
+    times = schedule.parse_schedule(job.schedule or when) if job.schedule or when else None
+    health, why = CheckStatus.OK, []
     if last is None:
-        health, why = Health.UNKNOWN, ["never ran"]
+        health, why = CheckStatus.UNKNOWN, ["never ran"]
     if last is not None and last.result in _BAD:
-        health = Health.CRITICAL
+        health = CheckStatus.CRITICAL
         why.append(f"last round {last.result} ({last.reason or '?'})")
     if _late(job, good or last, lag, times, now):
-        health = Health.CRITICAL
+        health = CheckStatus.CRITICAL
         why.append("no good round yet" if lag is None else f"no good round for {_long(lag)}")
     if held:
-        health = max(health, Health.WARNING)
+        health = max(health, CheckStatus.WARNING)
         why.append(f"{len(held)} held")
     if job.max_quiet is not None and quiet is not None and quiet > job.max_quiet:
-        health = max(health, Health.WARNING)
+        health = max(health, CheckStatus.WARNING)
         why.append(f"no file for {_long(quiet)}")
     return JobStatus(
         job=job.name,

@@ -1,18 +1,19 @@
-"""What a run tells while it goes on, for whoever shows progress. The engine prints nothing."""
+"""What a run tells while it goes on, and the meter that counts requests from it. Nothing is printed here."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from importer.delivery import DeliveryEvent
+from importer.delivery import Attempted, BatchFinished, DeliveryEvent
 from importer.journal import RunRecord
-from importer.pipeline.plan import Plan
-from importer.reports import ReportResult, Tally
+from importer.pipeline.plan import RunPlan
+from importer.reports import ReportResult, Tally, Timeline, TimelineStep
 
 
 @dataclass(frozen=True, slots=True)
-class LookingAhead:
+class Prechecking:
     """The whole file is validated before anything is sent; so many rows were read."""
 
     rows: int
@@ -23,7 +24,7 @@ class RunStarted:
     """The first row is about to be read."""
 
     record: RunRecord
-    plan: Plan
+    plan: RunPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,41 @@ class RunEnded:
     closed: ReportResult
 
 
-Event = LookingAhead | RunStarted | Progress | RunEnded | DeliveryEvent
+Event = Prechecking | RunStarted | Progress | RunEnded | DeliveryEvent
 Observer = Callable[[Event], None]
 """Called from the run's own thread, but for the delivery's events, which come from its threads."""
 
 
-def unobserved(event: Event) -> None:
+def ignore_event(event: Event) -> None:
     """Nobody watches."""
+
+
+class RequestMeter:
+    """Gets every event of the delivery, one at a time, and hands it on."""
+
+    def __init__(
+        self, onward: Callable[[DeliveryEvent], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._onward = onward
+        self._clock = clock
+        self._first: float | None = None
+        self._timeline = Timeline()
+        self.requests = 0
+        self.retries = 0
+
+    def take(self, event: DeliveryEvent) -> None:
+        """One event."""
+        now = self._clock()
+        if isinstance(event, Attempted):
+            if self._first is None:
+                self._first = now - event.seconds
+            self.requests += 1
+            self.retries += event.again
+            self._timeline.request(now - self._first, event.seconds, again=event.again)
+        elif isinstance(event, BatchFinished) and self._first is not None:
+            self._timeline.settled(now - self._first, event.rows)
+        self._onward(event)
+
+    def steps(self) -> tuple[TimelineStep, ...]:
+        """Sending over time."""
+        return self._timeline.steps()

@@ -20,19 +20,17 @@ from importer.batching import Batcher, Customers
 from importer.errors import InputError
 from importer.journal import RunJournal
 from importer.models import Batch, Chunk, Outcome, Status
-from importer.pipeline.ahead import read_ahead
-from importer.pipeline.checking import Checked, Checker, Rules
-from importer.pipeline.damage import MARKED, with_marks
-from importer.pipeline.plan import Plan
-from importer.pipeline.prior import PriorImports
-from importer.pipeline.replay import Replay
+from importer.pipeline.check import CheckedChunk, Checker, CheckRules
+from importer.pipeline.plan import RunPlan
+from importer.pipeline.prefetch import prefetch
+from importer.pipeline.row_history import MARKED, PriorImports, ResumeState, with_marks
 from importer.reports import ReportWriter, reimport
 
 _Read = tuple[Chunk, np.ndarray | None]
 """A chunk, and for each of its rows whether an earlier run imported it."""
 
 
-class Outlet(Protocol):
+class BatchSink(Protocol):
     """Takes batches and brings outcomes."""
 
     def submit(self, batch: Batch) -> None:
@@ -45,7 +43,7 @@ class Outlet(Protocol):
         """The rest, until every row of every batch has its status."""
 
 
-class StillOutlet:
+class NullSink:
     """Sends nothing: every row gets the same status. A dry run's rows are valid, a stopped run's not sent."""
 
     _AT_ONCE = 4096
@@ -80,7 +78,7 @@ class StillOutlet:
             self._rows = []
 
 
-class Scope(Protocol):
+class RowScope(Protocol):
     """Which rows of the file a run is about, if not all."""
 
     def mask(self, sheet: str, rows: np.ndarray) -> np.ndarray:
@@ -95,7 +93,7 @@ class HeldRows(Protocol):
 
 
 @dataclass(slots=True)
-class Phases:
+class PhaseTimes:
     """Seconds spent in the run's parts, as the thread that runs the flow sees them."""
 
     reading: float = 0.0
@@ -109,18 +107,18 @@ class Phases:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class RunContext:
     """What earlier runs know about the rows of this one."""
 
     prior: PriorImports | None = None
     """Of a reports file that is imported again."""
-    replay: Replay | None = None
+    replay: ResumeState | None = None
     """Of this very run, when it is resumed or its reports are drawn again."""
     journal: RunJournal | None = None
     """Where rows that are final without being sent are noted."""
     dry: bool = False
     """Nothing is sent: only what tells rows again that come back in a report is noted."""
-    scope: Scope | None = None
+    scope: RowScope | None = None
     last_ordinal: int = 0
     held: HeldRows | None = None
     """Rows of a retry that must not be sent."""
@@ -131,14 +129,14 @@ class Flow:
     """One pass over a plan's source. `pulse` is called after every step, for the progress display; what it
     raises ends the pass."""
 
-    plan: Plan
+    plan: RunPlan
     reports: ReportWriter
-    outlet: Outlet
-    memory: Memory
+    outlet: BatchSink
+    memory: RunContext
     pulse: Callable[[], None]
     broken_off: Callable[[InputError], None]
     """Told that the file broke off; may raise it."""
-    phases: Phases = field(default_factory=Phases)
+    phases: PhaseTimes = field(default_factory=PhaseTimes)
 
     def run(self) -> None:
         """Reads, checks, sends and reports every row."""
@@ -162,7 +160,7 @@ class Flow:
             self.pulse()
         self.phases.sending += time.perf_counter() - clock
 
-    def _report(self, checked: Checked) -> None:
+    def _report(self, checked: CheckedChunk) -> None:
         clock = time.perf_counter()
         chunk = checked.chunk
         replay, journal = self.memory.replay, self.memory.journal
@@ -179,7 +177,7 @@ class Flow:
             journal.settle([one for one in noted if one.code == MARKED or not self.memory.dry])
         self.phases.reporting += time.perf_counter() - clock
 
-    def _remembered(self, checked: Checked) -> Customers:
+    def _remembered(self, checked: CheckedChunk) -> Customers:
         """What is still to be sent of a chunk, once the rows that the journal knows are settled."""
         customers = checked.customers
         outcomes: list[Outcome] = []
@@ -208,11 +206,11 @@ class Flow:
 
 
 def checked_chunks(
-    plan: Plan, memory: Memory | None = None, phases: Phases | None = None
-) -> Generator[Checked]:
+    plan: RunPlan, memory: RunContext | None = None, phases: PhaseTimes | None = None
+) -> Generator[CheckedChunk]:
     """Every chunk of the source with what is known of its rows before anything is sent."""
-    memory, phases = memory or Memory(), phases or Phases()
-    checker = Checker(plan.mapper, plan.contract, Rules(plan.options.duplicates, plan.options.strict))
+    memory, phases = memory or RunContext(), phases or PhaseTimes()
+    checker = Checker(plan.mapper, plan.contract, CheckRules(plan.options.duplicates, plan.options.strict))
     with contextlib.closing(_chunks(plan, memory)) as chunks:
         while True:
             clock = time.perf_counter()
@@ -227,17 +225,17 @@ def checked_chunks(
             del checked, found
 
 
-def _chunks(plan: Plan, memory: Memory) -> Generator[_Read]:
+def _chunks(plan: RunPlan, memory: RunContext) -> Generator[_Read]:
     """The rows that the run is about, with those marked that an earlier run imported."""
     chunks = plan.source.chunks()
     if plan.options.limit is not None:
         yield from _wanted(chunks, plan, memory)  # no chunk more than needed
         return
-    with contextlib.closing(read_ahead(chunks)) as chunks:
+    with contextlib.closing(prefetch(chunks)) as chunks:
         yield from _wanted(chunks, plan, memory)
 
 
-def _wanted(chunks: Iterator[Chunk], plan: Plan, memory: Memory) -> Iterator[_Read]:
+def _wanted(chunks: Iterator[Chunk], plan: RunPlan, memory: RunContext) -> Iterator[_Read]:
     left = plan.options.limit
     for chunk in chunks:
         if left is not None:

@@ -1,9 +1,17 @@
-"""What one run is going to do: the open source, its mapping, where it goes. Nothing is sent here."""
+"""Decide what one run is going to do: the open source, its mapping, its options, where it goes. Nothing is
+sent.
+
+The tenant's custom fields, which a mapping may name, are asked for once and then remembered.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import hashlib
 import json
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,21 +22,21 @@ import pandas as pd
 from importer import contracts
 from importer import mapping as mappings
 from importer.config import Connection
-from importer.contracts import Contract
+from importer.contracts import Contract, endpoints
 from importer.errors import InputError, JournalError, MappingError, SettingsError
 from importer.journal import Journal, RunRecord
+from importer.journal.database import state_folder
 from importer.mapping import Mapper, MappingFile
 from importer.mapping.headers import normalize
 from importer.models import Destination, Mode, Note, TenantField
-from importer.options import RunOptions
-from importer.pipeline import tenant
+from importer.options import Duplicates, RunOptions
 from importer.readers import ReadOptions, Source, open_source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
 from importer.reports import OWN_COLUMNS, reimport
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RunPlan:
     """One run, ready to go. `source` is open; whoever has the plan closes it."""
 
     source: Source
@@ -70,19 +78,19 @@ class Plan:
         self.source.close()
 
 
-def make(
+def make_plan(
     file: Path | str,
     options: RunOptions,
     connection: Connection | None,
     journal: Journal,
-) -> Plan:
+) -> RunPlan:
     """Opens a file and settles how it becomes customers. `connection` is None where nothing is to be sent.
 
     Raises InputError, MappingError, UsageError.
     """
     chosen = mappings.load(options.mapping) if options.mapping else None
     try:
-        source = _open(file, options, chosen)
+        source = _open_planned(file, options, chosen)
     except InputError as error:
         if chosen is not None and error.code in NO_HEADER:
             # No header of such a mapping can be found: what it lacks is the nearer trouble.
@@ -94,7 +102,7 @@ def make(
         if prior is not None and options.sheet is None and len(source.sheets) > 1 and _read_all(prior):
             source.close()
             options = replace(options, sheet=ALL_SHEETS)
-            source = _open(file, options, chosen)
+            source = _open_planned(file, options, chosen)
         plan = _settle(source, options, chosen, connection, journal)
         named = _named_run(source) if plan.again and prior is None else ""
         notes = (*plan.notes, Note("run-unknown-here", (("run", named),))) if named else plan.notes
@@ -104,12 +112,12 @@ def make(
         raise
 
 
-def again_from(
+def plan_from_record(
     record: RunRecord,
     options: RunOptions,
     connection: Connection | None,
     journal: Journal,
-) -> Plan:
+) -> RunPlan:
     """The plan of a run that the journal knows: same file, mapping, contract and mode.
 
     `options`: those of `kept_options`, as far as nothing else is wanted. Raises InputError `source-gone` or
@@ -120,7 +128,7 @@ def again_from(
     if not path.is_file():
         raise InputError("source-gone", file=record.path or record.source, run=record.id)
     chosen = mappings.load_text(record.mapping, record.mapping_name)
-    source = _open(path, options, chosen)
+    source = _open_planned(path, options, chosen)
     try:
         if source.sha256 != record.sha256:
             raise InputError("source-changed", file=record.path, run=record.id)
@@ -140,7 +148,7 @@ def _settle(
     chosen: MappingFile | None,
     connection: Connection | None,
     journal: Journal,
-) -> Plan:
+) -> RunPlan:
     own = reimport.is_report(source.header)
     escaped = own and source.delimiter is not None
     header = reimport.original_header(source.header, escaped=escaped) if own else source.header
@@ -167,7 +175,7 @@ def _settle(
     before = None
     if destination is not None:
         before = journal.imported_before(source.sha256, destination.key, chosen.digest, mode)
-    return Plan(
+    return RunPlan(
         source=source,
         header=header,
         mapping=chosen,
@@ -201,22 +209,22 @@ def _compile(
 
     if not chosen.custom or connection is None:
         return tied(None)
-    known = tenant.remembered(connection)
+    known = remembered_fields(connection)
     if known is None and not dry_run:
-        return tied(tenant.fetch(connection))
+        return tied(fetch_fields(connection))
     try:
         return tied(known)
     except MappingError as error:
         if error.code != "custom-field-unknown" or dry_run:
             raise
-        return tied(tenant.fetch(connection))
+        return tied(fetch_fields(connection))
 
 
 def _contract(options: RunOptions, connection: Connection | None) -> Contract:
     return contracts.load(options.contract or (connection.contract if connection else "sea"))
 
 
-def _open(file: Path | str, options: RunOptions, chosen: MappingFile | None) -> Source:
+def _open_planned(file: Path | str, options: RunOptions, chosen: MappingFile | None) -> Source:
     names = frozenset(normalize(name) for name in chosen.columns()) if chosen else frozenset()
 
     def named(name: str) -> bool:
@@ -284,3 +292,106 @@ def _check_destination(record: RunRecord, destination: Destination | None) -> No
             tenant=there.tenant_id if there else "–",
             app=there.app_key if there else "–",
         )
+
+
+def remembered_fields(connection: Connection) -> tuple[TenantField, ...] | None:
+    """The fields as they were when somebody last asked for them; None if nobody did."""
+    try:
+        entries = json.loads(_fields_file(connection).read_text("utf-8"))
+        return tuple(
+            TenantField(**(entry | {"choices": tuple((str(i), str(name)) for i, name in entry["choices"])}))
+            for entry in entries
+        )
+    except (OSError, ValueError, TypeError, KeyError):
+        # What cannot be read is as good as not there: it can be asked for again.
+        return None
+
+
+def fetch_fields(connection: Connection) -> tuple[TenantField, ...]:
+    """Asks the API and remembers the answer. Raises RefusedError, UnreachableError, SettingsError."""
+    from importer.api.account import fields  # the HTTP client: a dry run does without
+    from importer.api.client import Client
+
+    with Client(connection) as client:
+        found = fields(client)
+    file = _fields_file(connection)
+    with contextlib.suppress(OSError):
+        # A list that cannot be kept costs the next run one request, no more.
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        new = file.with_suffix(".new")
+        with os.fdopen(
+            os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+        ) as out:
+            json.dump([dataclasses.asdict(field) for field in found], out, ensure_ascii=False)
+        new.replace(file)
+    return found
+
+
+def _fields_file(connection: Connection) -> Path:
+    there = connection.destination(endpoints()["fields"].base_url).key
+    return state_folder() / "fields" / f"{hashlib.sha256(there.encode()).hexdigest()[:32]}.json"
+
+
+READ_SETTINGS = ("sheet", "header_row", "encoding", "delimiter")
+_KEPT_SETTINGS = (
+    *(
+        "duplicates",
+        "strict",
+        "limit",
+        "max_invalid",
+        "excel_report",
+        "mask",
+        "lang",
+        "concurrency",
+        "rate",
+        "patience",
+    ),
+    *("attempts", "rejected", "sandbox_store"),
+)
+"""The options that a resumed run takes over from the journal."""
+
+
+def kept_options(record: RunRecord) -> RunOptions:
+    """How a run was read, checked and sent, as the journal keeps it."""
+    kept: Mapping[str, Any] = json.loads(record.settings) | json.loads(record.read_options)
+    values = {name: value for name, value in kept.items() if name in (*_KEPT_SETTINGS, *READ_SETTINGS)}
+    if "duplicates" in values:
+        values["duplicates"] = Duplicates(values["duplicates"])
+    return RunOptions(
+        **values,
+        mode=record.mode,
+        contract=record.contract,
+        report_dir=Path(record.report_dir) if record.report_dir else None,
+        dry_run=record.dry_run,
+    )
+
+
+def read_options_json(options: RunOptions) -> str:
+    """How the file was read, for the journal."""
+    return json.dumps({name: getattr(options, name) for name in READ_SETTINGS})
+
+
+def run_arguments(options: RunOptions) -> tuple[str, ...]:
+    """The words behind `importer run FILE` that make it mean the same: how the file is read and checked, and
+    the mode. Commands that the reports offer are made of them."""
+    usual = RunOptions()
+    words: list[str] = []
+    checking = ("duplicates", "strict", "max_invalid", "limit")
+    for name in ("mode", "mapping", "contract", *READ_SETTINGS, *checking, "sandbox_store"):
+        value = getattr(options, name)
+        if value == getattr(usual, name) or (name == "mode" and value is Mode.UPDATE):
+            continue
+        words.append("--" + name.replace("_", "-"))
+        words += [] if value is True else [_argument(value)]
+    return tuple(words)
+
+
+def _argument(value: object) -> str:
+    if isinstance(value, Mode):
+        return value.label
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def settings_json(options: RunOptions) -> str:
+    """How the run was made, for the journal and the reports: no secret is among the options."""
+    return json.dumps({name: getattr(options, name) for name in _KEPT_SETTINGS}, ensure_ascii=False)

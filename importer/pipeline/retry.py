@@ -12,14 +12,14 @@ import numpy as np
 from importer.journal import Journal, RowStates, RunKind, RunRecord, union_rows
 from importer.models import Outcome, Status
 from importer.pipeline.flow import checked_chunks
-from importer.pipeline.plan import Plan
+from importer.pipeline.plan import RunPlan
 from importer.pipeline.run import Lineage
 
 LEFT = (Status.FAILED, Status.UNKNOWN, Status.NOT_SENT)
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOver:
+class RetryScope:
     """The scope of a retry: rows of its parent that were not imported.
 
     A row that the parent's journal says nothing about was not sent. Of a parent that is a retry itself only
@@ -31,7 +31,7 @@ class LeftOver:
     """Rejected rows too."""
     imported: Mapping[str, np.ndarray]
     """Row numbers by sheet that the parent, its other retries or its corrected reports have brought in."""
-    within: LeftOver | None = None
+    within: RetryScope | None = None
 
     def mask(self, sheet: str, rows: np.ndarray) -> np.ndarray:
         """Bool for each row number."""
@@ -48,12 +48,12 @@ class LeftOver:
         return maybe if self.within is None else maybe | self.within.maybe_in(sheet, rows)
 
 
-def left_over(
+def retry_scope(
     journal: Journal, record: RunRecord, *, rejected: bool, before: datetime | None = None
-) -> LeftOver:
+) -> RetryScope:
     """The rows that a retry of `record` is about, if it begins now or, for one that has begun, `before`."""
     within = _scope(journal, record) if record.kind is RunKind.RETRY else None
-    return LeftOver(journal.known(record.id), rejected, imported_since(journal, record, before), within)
+    return RetryScope(journal.known(record.id), rejected, imported_since(journal, record, before), within)
 
 
 def imported_since(journal: Journal, record: RunRecord, before: datetime | None) -> dict[str, np.ndarray]:
@@ -110,13 +110,13 @@ class HeldBack:
         return [outcome for outcome in held if outcome.rows]
 
 
-def retry(plan: Plan, journal: Journal, record: RunRecord) -> Lineage:
+def retry_lineage(plan: RunPlan, journal: Journal, record: RunRecord) -> Lineage:
     """Makes a plan of a past run into one for its left-over rows. Goes once through the whole file."""
-    left = left_over(journal, record, rejected=plan.options.rejected)
+    left = retry_scope(journal, record, rejected=plan.options.rejected)
     return Lineage(RunKind.RETRY, record.id, record.job, left, _held_back(plan, left, journal, record))
 
 
-def lineage_of(plan: Plan, journal: Journal, record: RunRecord) -> Lineage:
+def lineage_of(plan: RunPlan, journal: Journal, record: RunRecord) -> Lineage:
     """Where a run that is taken up again comes from, with the rows that it held back."""
     if record.kind is not RunKind.RETRY:
         return Lineage(record.kind, record.parent, record.job)
@@ -125,14 +125,14 @@ def lineage_of(plan: Plan, journal: Journal, record: RunRecord) -> Lineage:
     return Lineage(record.kind, record.parent, record.job, scope, held)
 
 
-def _scope(journal: Journal, record: RunRecord) -> LeftOver:
+def _scope(journal: Journal, record: RunRecord) -> RetryScope:
     """The rows that a retry took from its parent when it began."""
     took_rejected = bool(json.loads(record.settings).get("rejected"))
     parent = journal.run(record.parent)
-    return left_over(journal, parent, rejected=took_rejected, before=record.started)
+    return retry_scope(journal, parent, rejected=took_rejected, before=record.started)
 
 
-def _held_back(plan: Plan, left: LeftOver, journal: Journal, record: RunRecord) -> HeldBack:
+def _held_back(plan: RunPlan, left: RetryScope, journal: Journal, record: RunRecord) -> HeldBack:
     waiting: dict[int, list[tuple[str, int]]] = {}
     overtaken: set[tuple[str, int]] = set()
     unsure: set[tuple[str, int]] = set()

@@ -1,4 +1,4 @@
-"""One run from start to end: locks, journal, a look ahead where one is asked for, flow, reports, verdict."""
+"""Carry out one run: locks, journal, precheck where one is asked for, flow, reports, exit code."""
 
 from __future__ import annotations
 
@@ -9,28 +9,123 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from importer.batching import BodyTemplate
+from importer.config import Connection
+from importer.delivery import Policy, Sender
 from importer.errors import ImporterError, InputError, TripwireError
 from importer.journal import Journal, RunJournal, RunKind, RunRecord, RunState, new_run_id
 from importer.models import ExitCode, Note, Status
-from importer.pipeline import kept
-from importer.pipeline.events import LookingAhead, Observer, Progress, RunEnded, RunStarted, unobserved
-from importer.pipeline.examine import Gate, examine
-from importer.pipeline.facts import exit_code, report_plan, settings_of, taken_up, why
-from importer.pipeline.flow import Flow, HeldRows, Memory, Outlet, Scope, StillOutlet
-from importer.pipeline.meter import Meter
-from importer.pipeline.plan import Plan
-from importer.pipeline.prior import PriorImports
-from importer.pipeline.replay import Replay
-from importer.pipeline.sending import Sending, policy
-from importer.reports import ReportResult, ReportWriter, RunInfo, Tally
+from importer.options import RunOptions
+from importer.pipeline import plan as kept
+from importer.pipeline.events import (
+    Observer,
+    Prechecking,
+    Progress,
+    RequestMeter,
+    RunEnded,
+    RunStarted,
+    ignore_event,
+)
+from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope, RunContext
+from importer.pipeline.plan import RunPlan
+from importer.pipeline.precheck import PrecheckGate, precheck
+from importer.pipeline.row_history import PriorImports, ResumeState
+from importer.reports import ReportPlan, ReportResult, ReportSource, ReportWriter, RunInfo, Tally
 
 if TYPE_CHECKING:
     from importer.delivery import Delivery
 
 
-class Stopper:
+POLITE_RATE = 10.0
+"""Requests a second to the real API, whose limits are not documented."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendTarget:
+    """What a run needs to send: who signs, and who posts."""
+
+    connection: Connection
+    sender: Sender
+
+
+def delivery_policy(options: RunOptions, connection: Connection) -> Policy:
+    """How to deliver. To loopback, where nobody else is disturbed, there is no bound on the rate."""
+    from importer.config import is_loopback
+
+    rate: float | None = options.rate
+    if rate is None:
+        host = urlsplit(connection.base_url or "").hostname or ""
+        rate = None if is_loopback(host) else POLITE_RATE
+    return Policy(
+        concurrency=options.concurrency,
+        rate=rate or None,
+        attempts=options.attempts,
+        patience=options.patience,
+        resend_unknown=options.resend_unknown,
+    )
+
+
+def resume_notes(replay: ResumeState | None) -> tuple[Note, ...]:
+    """That the run was gone on with, and how many rows were sent again."""
+    return () if replay is None else (Note("taken-up-again", (("rows", replay.again),)),)
+
+
+def exit_code(tally: Tally, stop: ImporterError | None) -> ExitCode:
+    """What the run's end says to a script (DESIGN, “Exit codes”)."""
+    # A file that broke off may have had more rows, however well those went that could be read.
+    if isinstance(stop, TripwireError | InputError) or (stop is not None and not tally.done):
+        return stop.exit_code
+    return ExitCode.DONE if tally.done else ExitCode.ROWS_LEFT
+
+
+def stop_reason(stop: ImporterError | None, code: ExitCode, lang: str) -> str:
+    """Why the run ended early, in sentences; empty if it didn't."""
+    if stop is None or code is ExitCode.DONE:
+        return ""
+    end = "。" if lang == "zh" else ". "
+    return end.join(part for part in (stop.sentence(lang), stop.hint(lang)) if part)
+
+
+def report_settings(plan: RunPlan) -> tuple[tuple[str, str], ...]:
+    """(name, value) of what made a difference; no secret is among it."""
+    options = plan.options
+    shown = {
+        "mode": plan.mode.label,
+        "contract": plan.contract.name,
+        "mapping": plan.mapping.name,
+        "duplicates": options.duplicates.value,
+        "strict": "yes" if options.strict else "no",
+        "concurrency": str(options.concurrency),
+        "rate": "" if options.rate is None else f"{options.rate:g}",
+        "patience": f"{options.patience:g}",
+        "sheet": options.sheet or "",
+        "encoding": plan.source.encoding or "",
+        "limit": "" if options.limit is None else str(options.limit),
+    }
+    return tuple((name, value) for name, value in shown.items() if value)
+
+
+def report_plan(plan: RunPlan, run_id: str, directory: Path) -> ReportPlan:
+    """What the reports are about."""
+    source, options = plan.source, plan.options
+    origin = ReportSource(
+        path=source.path,
+        name=source.name,
+        format=source.format,
+        header=plan.header,
+        sha256=source.sha256,
+        size=source.size,
+        encoding=source.encoding or "",
+        sheet=source.sheet or "",
+        header_row=source.header_row,
+    )
+    fields = tuple((column, name) for name, sources in plan.mapper.columns.items() for column in sources)
+    return ReportPlan(directory, run_id, origin, options.lang, options.excel_report, options.mask, fields)
+
+
+class StopToken:
     """Carries the wish to stop from a signal handler into the run, whichever part it is in."""
 
     def __init__(self) -> None:
@@ -57,7 +152,7 @@ class Lineage:
     kind: RunKind = RunKind.RUN
     parent: str = ""
     job: str = ""
-    scope: Scope | None = None
+    scope: RowScope | None = None
     held: HeldRows | None = None
     reports: Path = Path("reports")
     """Where its own folder of reports goes, unless one is named."""
@@ -68,15 +163,15 @@ class Run:
     """Everything one run works with. Raises from its three ways to go: LockedError, ReportError, InputError,
     JournalError, ConservationError. How the server behaved is no exception: it is in the summary."""
 
-    plan: Plan
+    plan: RunPlan
     journal: Journal
-    sending: Sending | None = None
+    sending: SendTarget | None = None
     """None for a dry run."""
     lineage: Lineage = field(default_factory=Lineage)
-    gate: Gate | None = None
+    gate: PrecheckGate | None = None
     """Judges the whole file before anything is sent."""
-    observer: Observer = unobserved
-    stopper: Stopper = field(default_factory=Stopper)
+    observer: Observer = ignore_event
+    stopper: StopToken = field(default_factory=StopToken)
 
     def start(self) -> ReportResult:
         """A new run."""
@@ -95,17 +190,17 @@ class Run:
     def resume(self, record: RunRecord) -> ReportResult:
         """Goes on with a run that ended early; the reports go where they went."""
         with self.journal.reopen(record.id) as run_journal:
-            replay = Replay(run_journal.known(), self.plan.options.resend_unknown)
+            replay = ResumeState(run_journal.known(), self.plan.options.resend_unknown)
             last = run_journal.next_ordinal - 1
             memory = self._memory(replay=replay, journal=run_journal, last_ordinal=last)
             return self._go(run_journal, Path(record.report_dir), memory)
 
     def redraw(self, record: RunRecord, directory: Path) -> ReportResult:
         """The reports of a past run once more, from its file and the journal; nothing is sent or noted."""
-        replay = None if record.dry_run else Replay(self.journal.known(record.id), send=False)
+        replay = None if record.dry_run else ResumeState(self.journal.known(record.id), send=False)
         memory = self._memory(replay=replay)
         with ReportWriter(report_plan(self.plan, record.id, directory)) as reports:
-            outlet = StillOutlet(Status.VALID if record.dry_run else Status.NOT_SENT)
+            outlet = NullSink(Status.VALID if record.dry_run else Status.NOT_SENT)
             flow = Flow(self.plan, reports, outlet, memory, self._pulse(reports.tally), self._broken_off)
             flow.run()
             started = record.started or datetime.now().astimezone()
@@ -119,8 +214,8 @@ class Run:
                 started=started,
                 seconds=(ended - started).total_seconds(),
                 notes=self._notes(reports.tally),
-                settings=settings_of(self.plan),
-                arguments=kept.arguments(self.plan.options),
+                settings=report_settings(self.plan),
+                arguments=kept.run_arguments(self.plan.options),
                 parent=record.parent,
             )
             return reports.close(facts)
@@ -150,10 +245,10 @@ class Run:
         )
 
     def _memory(
-        self, *, replay: Replay | None = None, journal: RunJournal | None = None, last_ordinal: int = 0
-    ) -> Memory:
+        self, *, replay: ResumeState | None = None, journal: RunJournal | None = None, last_ordinal: int = 0
+    ) -> RunContext:
         lineage = self.lineage
-        return Memory(
+        return RunContext(
             prior=self._prior(),
             replay=replay,
             journal=journal,
@@ -171,16 +266,16 @@ class Run:
         there = self.plan.destination or (self.plan.reported.destination if self.plan.reported else None)
         return PriorImports(self.journal, there.key if there else None)
 
-    def _go(self, run_journal: RunJournal, directory: Path, memory: Memory) -> ReportResult:
+    def _go(self, run_journal: RunJournal, directory: Path, memory: RunContext) -> ReportResult:
         started, clock = datetime.now().astimezone(), time.perf_counter()
-        meter = Meter(self.observer)
+        meter = RequestMeter(self.observer)
         with ExitStack() as stack:
             reports = stack.enter_context(ReportWriter(report_plan(self.plan, run_journal.id, directory)))
             # A run that died before its first request is looked through when it is resumed.
             held = None if memory.last_ordinal else self._look_ahead(memory)
             self.observer(RunStarted(run_journal.record, self.plan))
             delivery = None if held else self._delivery(stack, run_journal, meter)
-            outlet: Outlet = delivery or _still(held)
+            outlet: BatchSink = delivery or _still(held)
             flow = Flow(self.plan, reports, outlet, memory, self._pulse(reports.tally), self._broken_off)
             flow.run()
             stop = held or self.stopper.reason
@@ -197,10 +292,10 @@ class Run:
                 seconds=time.perf_counter() - clock,
                 requests=meter.requests,
                 retries=meter.retries,
-                stop=why(stop, code, self.plan.options.lang),
-                notes=(*self._notes(reports.tally), *taken_up(memory.replay)),
-                settings=settings_of(self.plan),
-                arguments=kept.arguments(self.plan.options),
+                stop=stop_reason(stop, code, self.plan.options.lang),
+                notes=(*self._notes(reports.tally), *resume_notes(memory.replay)),
+                settings=report_settings(self.plan),
+                arguments=kept.run_arguments(self.plan.options),
                 phases=flow.phases.as_pairs(),
                 timeline=meter.steps(),
                 parent=run_journal.record.parent,
@@ -213,18 +308,18 @@ class Run:
         self.observer(RunEnded(record, closed))
         return closed
 
-    def _look_ahead(self, memory: Memory) -> TripwireError | None:
+    def _look_ahead(self, memory: RunContext) -> TripwireError | None:
         if self.gate is None:
             return None
         # Looking notes nothing: the flow comes by the same rows again.
-        found = examine(self.plan, replace(memory, journal=None), self._looked)
+        found = precheck(self.plan, replace(memory, journal=None), self._looked)
         try:
             self.gate(found)
         except TripwireError as error:
             return error
         return None
 
-    def _delivery(self, stack: ExitStack, run_journal: RunJournal, meter: Meter) -> Delivery | None:
+    def _delivery(self, stack: ExitStack, run_journal: RunJournal, meter: RequestMeter) -> Delivery | None:
         """Where customers go; None in a dry run."""
         if self.sending is None:
             return None
@@ -234,7 +329,7 @@ class Run:
         envelope = BodyTemplate(
             self.plan.mode, connection.tenant_id, connection.app_key, connection.strict_binding
         )
-        how = policy(options, connection)
+        how = delivery_policy(options, connection)
         delivery = Delivery(self.sending.sender, envelope, run_journal, how, notify=meter.take)
         stack.enter_context(delivery)
         self.stopper.attach(delivery)
@@ -258,7 +353,7 @@ class Run:
 
     def _looked(self, rows: int) -> None:
         self._break_off()
-        self.observer(LookingAhead(rows))
+        self.observer(Prechecking(rows))
 
     def _break_off(self) -> None:
         """While nothing is in flight there is nothing to wait for: a wish to stop is granted at once."""
@@ -274,5 +369,5 @@ class Run:
         return tuple(notes) if tally.rows else (*notes, Note("no-rows"))
 
 
-def _still(held: TripwireError | None) -> StillOutlet:
-    return StillOutlet(Status.NOT_SENT, held.code) if held else StillOutlet(Status.VALID)
+def _still(held: TripwireError | None) -> NullSink:
+    return NullSink(Status.NOT_SENT, held.code) if held else NullSink(Status.VALID)

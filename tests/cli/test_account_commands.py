@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from importer import contracts
-from importer.cli import invoke as run
+from importer.cli.app import invoke as run
 from importer.config import Secret
 from importer.contracts import Endpoint
 from importer.sandbox import Sandbox

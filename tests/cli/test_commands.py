@@ -11,25 +11,26 @@ from pathlib import Path
 import click
 import pytest
 
-from importer import __version__, cli
+from importer import __version__
+from importer.cli import app
 from importer.journal import Journal
 from tests.tests_support import ROOT, Command, summary
 
 CSV = ROOT / "sample_data" / "customers.csv"
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", app.COMMANDS)
 def test_every_command_explains_itself(importer: Command, name: str) -> None:
     done = importer(name, "--help")
     assert (done.code, done.err) == (0, "")
     assert "Usage: importer" in done.out
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", app.COMMANDS)
 def test_the_short_help_is_the_commands_own(name: str) -> None:
-    command = cli.group.get_command(click.Context(cli.group), name)
+    command = app.group.get_command(click.Context(app.group), name)
     assert command is not None
-    assert command.get_short_help_str(200) == cli.COMMANDS[name].help
+    assert command.get_short_help_str(200) == app.COMMANDS[name].help
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_a_fault_of_the_program_shows_no_traceback_unless_asked(
     assert "NXLINK_TRACEBACK" in done.err
     monkeypatch.setenv("NXLINK_TRACEBACK", "1")
     with pytest.raises(RuntimeError):
-        cli.invoke(["runs"])
+        app.invoke(["runs"])
 
 
 def test_the_locale_and_the_option_choose_the_language(

@@ -8,7 +8,8 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from importer import cli, mapping
+from importer import mapping
+from importer.cli import app
 from importer.models import ExitCode
 
 ROWS = """Nombre,Apellidos,Móvil,Nacimiento,Empresa
@@ -26,7 +27,7 @@ def sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def call(capsys: pytest.CaptureFixture[str], *words: object, code: ExitCode = ExitCode.DONE) -> str:
-    assert cli.invoke([str(word) for word in words]) == code
+    assert app.invoke([str(word) for word in words]) == code
     found = capsys.readouterr()
     assert "Traceback" not in found.err
     return found.out if code is ExitCode.DONE else found.err
@@ -84,7 +85,7 @@ def test_check_tells_the_place_of_a_mistake_and_a_missing_header(
     Path("m.toml").write_text('[fields.first_name]\nfrom = "Nombre"\ncolour = 1\n', "utf-8")
     assert "m.toml, line 3" in call(capsys, "mapping", "check", "m.toml", code=ExitCode.INPUT)
     Path("m.toml").write_text('[fields.first_name]\nfrom = ["Nombres", "Alias"]\n', "utf-8")
-    assert cli.invoke(["mapping", "check", "m.toml", str(sheet)]) == ExitCode.INPUT
+    assert app.invoke(["mapping", "check", "m.toml", str(sheet)]) == ExitCode.INPUT
     found = capsys.readouterr()
     assert "“Nombres”, “Alias”" in found.out
     assert "“Nombre”" in found.err
@@ -117,7 +118,7 @@ def test_a_filled_template_is_valid_without_a_word_about_mapping(
     book = openpyxl.load_workbook("t.xlsx")
     book.active.append(["Ann", "Lee", "14155550000"])
     book.save("t.xlsx")
-    assert cli.invoke(["validate", "t.xlsx", "--report-dir", "out"]) == ExitCode.DONE
+    assert app.invoke(["validate", "t.xlsx", "--report-dir", "out"]) == ExitCode.DONE
     found = capsys.readouterr()
     assert "mapping" not in (found.out + found.err).lower()
     counts = json.loads(Path("out/summary.json").read_text("utf-8"))["counts"]
@@ -131,7 +132,7 @@ def test_a_file_of_unknown_columns_gets_the_command_to_copy_and_a_proposal(
     Path("alike.csv").write_text("first nam,surename,Foo\nAnn,Lee,1\n", "utf-8")
     Path("half.csv").write_text("Forename,Email,Phone\nAnn,a@example.com,14155550000\n", "utf-8")
     for name in ("alike.csv", "half.csv"):
-        assert cli.invoke(["run", name, "--sandbox"]) == ExitCode.INPUT
+        assert app.invoke(["run", name, "--sandbox"]) == ExitCode.INPUT
         assert f"importer mapping suggest {name} -o mapping.toml" in capsys.readouterr().err
     assert 'from = "surename"' in call(capsys, "mapping", "suggest", "alike.csv")
 

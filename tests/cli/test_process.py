@@ -19,16 +19,16 @@ PRINT = "\nprint(gc.get_threshold() == usual, gc.get_freeze_count() > 0)"
 
 
 def test_once_a_run_is_under_way_the_collector_works_as_usual_and_leaves_the_modules_alone() -> None:
-    code = "from importer.cli import process\nprocess.begin()\nprocess.under_way()"
+    code = "from importer.cli import app\napp.prepare_process()\napp.startup_done()"
     assert says(COLLECTOR + code + PRINT) == "True True"
 
 
 @pytest.mark.parametrize(
     "code",
     [
-        "import importer.pipeline.run, importer.cli.run",
-        "from importer.cli import invoke\ninvoke(['--version'])",
-        "from importer.cli import process\nprocess.under_way()",
+        "import importer.pipeline.run, importer.cli.commands.run",
+        "from importer.cli.app import invoke\ninvoke(['--version'])",
+        "from importer.cli import app\napp.startup_done()",
     ],
 )
 def test_whoever_uses_the_library_keeps_their_own_collector(code: str) -> None:
@@ -38,6 +38,6 @@ def test_whoever_uses_the_library_keeps_their_own_collector(code: str) -> None:
 def test_whoever_wants_threads_in_linear_algebra_keeps_them() -> None:
     code = (
         "import os\nos.environ['OPENBLAS_NUM_THREADS'] = '7'\n"
-        "from importer.cli import process\nprocess.begin()\nprint(os.environ['OPENBLAS_NUM_THREADS'])"
+        "from importer.cli import app\napp.prepare_process()\nprint(os.environ['OPENBLAS_NUM_THREADS'])"
     )
     assert says(code) == "7"

@@ -12,9 +12,10 @@ from pathlib import Path
 import click
 import pytest
 
-from importer import cli, mapping
+from importer import mapping
+from importer.cli import app
 from importer.config import VARIABLES, load_config
-from importer.jobs.job import load
+from importer.jobs.config import load_job
 from tests.tests_support import ROOT
 
 sys.path.insert(0, str(ROOT))
@@ -48,13 +49,13 @@ def test_the_tables_are_what_the_program_has() -> None:
 @pytest.mark.parametrize("line", sorted(set(commands())))
 def test_commands_in_the_readme_exist_with_their_options(line: str) -> None:
     words = shlex.split(line)[1:]
-    command: click.Command = cli.group
+    command: click.Command = app.group
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         found = command.get_command(click.Context(command), words[0])
         if found is None:
             break
         command, words = found, words[1:]
-    assert command is not cli.group
+    assert command is not app.group
     known = {option for parameter in command.params for option in parameter.opts}
     assert {word for word in words if word.startswith("-") and word != "-"} <= known
 
@@ -89,7 +90,7 @@ def test_the_job_sample_is_valid(tmp_path: Path) -> None:
     (sample,) = [block for block in blocks("toml") if block.startswith("[job.")]
     file = tmp_path / "importer.toml"
     file.write_text(sample + "[profile.production]\n", "utf-8")
-    assert load(load_config(file), "nightly").name == "nightly"
+    assert load_job(load_config(file), "nightly").name == "nightly"
 
 
 def test_the_mapping_sample_is_valid() -> None:

@@ -21,8 +21,8 @@ from importer.batching import Batcher, BodyTemplate, encode
 from importer.delivery import Delivery, Policy
 from importer.journal import Journal, RunRecord
 from importer.models import MappedChunk, Mode, Outcome, Status
-from importer.pipeline.replay import Replay
-from importer.pipeline.sending import BatchCreate
+from importer.pipeline.row_history import ResumeState
+from importer.pipeline.session import BatchCreateSender
 from importer.sandbox import Sandbox
 
 ROWS = 240
@@ -109,13 +109,13 @@ class Bench:
         run = self.journal.reopen("run") if self._begun else self.journal.start(record)
         self._begun = True
         envelope = BodyTemplate(self.mode, connection.tenant_id, connection.app_key)
-        replay = Replay(run.known())
+        replay = ResumeState(run.known())
         told: list[Outcome] = list(replay.final("", np.arange(2, ROWS + 2)))
         stuck, left = replay.open(customers())
         told += stuck
         batcher = Batcher(SIZE, run.next_ordinal - 1)
         with run, Client(connection, pool_size=policy.concurrency, timeouts=IMPATIENT) as client:
-            sender = BatchCreate(client, contracts.load("sea").endpoint)
+            sender = BatchCreateSender(client, contracts.load("sea").endpoint)
             with Delivery(sender, envelope, run, policy) as delivery:
                 for batch in (*batcher.add(left), *batcher.flush()):
                     delivery.submit(batch)

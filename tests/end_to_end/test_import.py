@@ -380,7 +380,7 @@ def test_a_malformed_settings_file_is_named_with_its_line(importer: Command, wor
 def test_a_retry_holds_back_what_a_later_row_has_overtaken(
     importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("importer.pipeline.sending.Policy", partial(Policy, first_wait=0.001))
+    monkeypatch.setattr("importer.pipeline.run.Policy", partial(Policy, first_wait=0.001))
     with Sandbox(faults=[Fault(FaultKind.CODE, code=9001, rows={"first_name": "Old"})]) as box:
         use(monkeypatch, box.connection)
         others = [[f"Ana{n}", "Li", f"86138002{n:05}", "", ""] for n in range(99)]
@@ -402,7 +402,7 @@ def test_a_retry_holds_back_what_a_later_row_has_overtaken(
 def test_a_retry_leaves_unknown_what_could_be_stored_twice(
     importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("importer.pipeline.sending.Policy", partial(Policy, first_wait=0.001))
+    monkeypatch.setattr("importer.pipeline.run.Policy", partial(Policy, first_wait=0.001))
     with Sandbox(faults=[Fault(FaultKind.LOST, requests="1")]) as box:
         use(monkeypatch, box.connection)
         rows = [["Ana", "Li", "8613800138000", "", ""], ["Bo", "Li", "", "", ""]]

@@ -18,7 +18,7 @@ HEADER = ["first_name", "last_name", "sms_phone"]
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries wait as long as they would, but in no time."""
-    monkeypatch.setattr("importer.pipeline.sending.Policy", partial(Policy, first_wait=0.001))
+    monkeypatch.setattr("importer.pipeline.run.Policy", partial(Policy, first_wait=0.001))
 
 
 def write(path: Path, *rows: list[str]) -> Path:
@@ -165,7 +165,7 @@ def test_max_invalid_outlives_a_crash(importer: Command, work: Path, monkeypatch
             raise MemoryError
 
         with monkeypatch.context() as patch:
-            patch.setattr("importer.pipeline.run.examine", die)
+            patch.setattr("importer.pipeline.run.precheck", die)
             importer("run", "a.csv", "--max-invalid", "10", "--report-dir", "out")
         assert importer("resume").code == 6
         assert not box.requests

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from importer.batching import Customers
 from importer.options import Duplicates
-from importer.pipeline.claims import Claims
+from importer.pipeline.check import DuplicateDetector
 
 
 def once(keys: tuple[int, ...]) -> tuple[int, ...]:
@@ -41,7 +41,7 @@ def judged_one_by_one(rows: list[tuple[str, tuple[int, ...]]], policy: Duplicate
 def test_chunks_are_judged_like_rows(
     policy: Duplicates, chunks: list[list[tuple[str, tuple[int, ...]]]]
 ) -> None:
-    claims = Claims(policy)
+    claims = DuplicateDetector(policy)
     found: list[tuple[bool, bool]] = []
     for chunk in chunks:
         contacts = np.array([keys for _, keys in chunk], dtype=np.int64).reshape(len(chunk), 3)
@@ -52,7 +52,7 @@ def test_chunks_are_judged_like_rows(
 
 
 def test_rows_imported_before_claim_their_contacts() -> None:
-    claims = Claims()
+    claims = DuplicateDetector()
     claims.claim(Customers("", np.array([2]), [b"{}"], np.array([[7]])))
     judged = claims.judge(Customers("", np.array([3, 4]), [b"{}", b'{"a":1}'], np.array([[7], [7]])))
     assert (judged.duplicate.tolist(), judged.same_contact.tolist()) == ([True, False], [False, True])

@@ -29,7 +29,7 @@ def modules_after(code: str) -> set[str]:
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
 def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
-    assert not HEAVY & modules_after(f"from importer.cli import invoke\nassert invoke({arguments}) == 0")
+    assert not HEAVY & modules_after(f"from importer.cli.app import invoke\nassert invoke({arguments}) == 0")
 
 
 def test_the_package_itself_and_its_names_import_nothing_heavy() -> None:
@@ -43,7 +43,7 @@ def test_a_dry_run_loads_nothing_that_sends_or_guesses(tmp_path: Path) -> None:
     file.write_text("First Name,Last Name,Mobile\nAna,Li,33610000001\n", "utf-8")
     arguments = ["validate", str(file), "--report-dir", str(tmp_path / "reports")]
     code = f"import os\nos.environ['NXLINK_STATE_DIR'] = {str(tmp_path)!r}\n"
-    loaded = modules_after(f"{code}from importer.cli import invoke\nassert invoke({arguments}) == 0")
+    loaded = modules_after(f"{code}from importer.cli.app import invoke\nassert invoke({arguments}) == 0")
     assert "pandas" in loaded
     assert not (SENDING | GUESSING | {"openpyxl"}) & loaded
 

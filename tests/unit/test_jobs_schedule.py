@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.errors import UsageError
-from importer.jobs import crontab, schedule
+from importer.jobs import schedule
+from importer.jobs import schedule as crontab
 
 
 def _next(text: str, after: str) -> str:
-    found = schedule.parse(text).next(datetime.fromisoformat(after).astimezone())
+    found = schedule.parse_schedule(text).next(datetime.fromisoformat(after).astimezone())
     return f"{found:%Y-%m-%d %H:%M}" if found else ""
 
 
@@ -44,20 +45,20 @@ def test_the_next_time(text: str, after: str, due: str) -> None:
 )
 def test_what_cron_would_not_take_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"cannot be|five fields"):
-        schedule.parse(text)
+        schedule.parse_schedule(text)
 
 
 @given(st.integers(0, 59), st.integers(0, 23), st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1)))
 def test_a_daily_job_is_due_within_a_day_at_its_time(minute: int, hour: int, after: datetime) -> None:
-    due = schedule.parse(f"{minute} {hour} * * *").next(after.astimezone())
+    due = schedule.parse_schedule(f"{minute} {hour} * * *").next(after.astimezone())
     assert due is not None
     assert (due.hour, due.minute) == (hour, minute)
     assert timedelta() < due - after.astimezone() <= timedelta(days=1)
 
 
-def _entry(text: str = "0 3 * * *", **more: object) -> crontab.Entry:
+def _entry(text: str = "0 3 * * *", **more: object) -> crontab.CrontabEntry:
     settings = Path("/srv/my crm/importer.toml")
-    return crontab.Entry("nightly", schedule.parse(text), "Asia/Shanghai", settings, **more)  # type: ignore[arg-type]
+    return crontab.CrontabEntry("nightly", schedule.parse_schedule(text), "Asia/Shanghai", settings, **more)  # type: ignore[arg-type]
 
 
 def test_the_line_is_quoted_for_the_shell_and_for_cron() -> None:
@@ -75,9 +76,9 @@ def test_the_line_is_quoted_for_the_shell_and_for_cron() -> None:
 def test_other_lines_stay_whatever_they_are(lines: list[str], data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(lines)))
     block = _entry().block()
-    left, taken = crontab.without([*lines[:place], *block, *lines[place:]], "nightly")
+    left, taken = crontab.without_job([*lines[:place], *block, *lines[place:]], "nightly")
     assert (left, taken) == (lines, block)
-    assert crontab.without(lines, "nightly") == (lines, [])
+    assert crontab.without_job(lines, "nightly") == (lines, [])
 
 
 @pytest.mark.parametrize(

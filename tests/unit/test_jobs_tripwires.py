@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.jobs.job import Tripwires
-from importer.jobs.tripwires import judge
+from importer.jobs.config import TripwireSettings
+from importer.jobs.gates import check_tripwires
 from importer.journal.job_history import FileFate, FileRecord
 from importer.models import Status
-from importer.pipeline.examine import Examined
+from importer.pipeline.precheck import PrecheckResult
 
 HEADER = ("a", "b")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -53,14 +53,14 @@ def _found(
     header: tuple[str, ...] = HEADER,
     filled: dict[str, int] | None = None,
     to_send: int | None = None,
-) -> Examined:
+) -> PrecheckResult:
     counts = dict.fromkeys(Status, 0) | {Status.INVALID: invalid}
     filled = {"a": rows, "b": rows} if filled is None else filled
-    return Examined(header, rows, rows - invalid if to_send is None else to_send, counts, (), filled)
+    return PrecheckResult(header, rows, rows - invalid if to_send is None else to_send, counts, (), filled)
 
 
-def _code(found: Examined, past: list[FileRecord], wires: Tripwires | None = None) -> str:
-    error = judge(found, past, wires or Tripwires())
+def _code(found: PrecheckResult, past: list[FileRecord], wires: TripwireSettings | None = None) -> str:
+    error = check_tripwires(found, past, wires or TripwireSettings())
     return error.code if error else ""
 
 
@@ -86,14 +86,14 @@ def test_half_or_double_the_median_of_three(rows: int, code: str) -> None:
     past = [_past(90), _past(100), _past(1000)]
     assert _code(_found(rows), past) == code
     assert _code(_found(rows), past[:2]) == ""
-    assert _code(_found(rows), past, Tripwires(rows_below=None, rows_above=None)) == ""
+    assert _code(_found(rows), past, TripwireSettings(rows_below=None, rows_above=None)) == ""
 
 
 def test_columns_are_compared_without_their_order() -> None:
     assert _code(_found(header=("b", "a")), [_past()]) == ""
     assert _code(_found(header=("a", "c")), [_past()]) == "tripwire-columns"
-    assert _code(_found(header=("a", "c")), [_past()], Tripwires(changed_columns=False)) == ""
-    told = judge(_found(header=("a", "c")), [_past()], Tripwires())
+    assert _code(_found(header=("a", "c")), [_past()], TripwireSettings(changed_columns=False)) == ""
+    told = check_tripwires(_found(header=("a", "c")), [_past()], TripwireSettings())
     assert told is not None
     assert "gone are “b”; new are “c”" in told.sentence()
 
@@ -103,13 +103,13 @@ def test_a_column_that_is_sometimes_empty_may_be_empty() -> None:
     assert _code(empty, [_past()]) == "tripwire-empty-column"
     assert _code(empty, [_past(), _past(filled={"a": 100, "b": 0})]) == ""
     assert _code(empty, [_past(filled={"a": 100, "b": 0})]) == ""
-    assert _code(empty, [_past()], Tripwires(empty_columns=False)) == ""
+    assert _code(empty, [_past()], TripwireSettings(empty_columns=False)) == ""
 
 
 def test_fixed_bounds_are_about_rows_to_be_sent() -> None:
-    assert _code(_found(100, to_send=10), [], Tripwires(max_rows=10)) == ""
-    assert _code(_found(100, to_send=11), [], Tripwires(max_rows=10)) == "tripwire-max-rows"
-    assert _code(_found(9), [], Tripwires(min_rows=10)) == "tripwire-min-rows"
+    assert _code(_found(100, to_send=10), [], TripwireSettings(max_rows=10)) == ""
+    assert _code(_found(100, to_send=11), [], TripwireSettings(max_rows=10)) == "tripwire-max-rows"
+    assert _code(_found(9), [], TripwireSettings(min_rows=10)) == "tripwire-min-rows"
 
 
 @given(st.integers(1, 10_000), st.integers(0, 8))

@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from importer import arrow
-from importer.cli.progress import Bar, Gauge, JsonLines, Lines, gauge
+from importer.cli.progress import BarView, JsonView, LineView, ProgressView, progress_view
 from importer.cli.summary import destination_line, issue_line, show
 from importer.errors import ReportError
 from importer.models import (
@@ -215,7 +215,7 @@ def a_tally(rows: int) -> Tally:
     return tally
 
 
-def drive(shown: Gauge) -> None:
+def drive(shown: ProgressView) -> None:
     shown.looked(10)
     shown.started("in.csv", "run-1", 200, dry_run=False)
     shown.moved(a_tally(100))
@@ -226,7 +226,7 @@ def drive(shown: Gauge) -> None:
 
 
 def test_a_log_gets_one_line_at_the_start_and_one_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
-    drive(Lines("en"))
+    drive(LineView("en"))
     told = capsys.readouterr()
     assert told.out == ""
     first, last = told.err.splitlines()
@@ -236,7 +236,7 @@ def test_a_log_gets_one_line_at_the_start_and_one_at_the_end(capsys: pytest.Capt
 
 def test_a_program_gets_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
     now = iter((0.0, 0.0, 11.0, 12.0, 30.0))
-    drive(JsonLines(clock=lambda: next(now)))
+    drive(JsonView(clock=lambda: next(now)))
     events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [event["event"] for event in events] == ["started", "progress", "paused", "ended"]
     assert events[1]["counts"] == {"imported": 50}
@@ -249,7 +249,7 @@ def test_a_program_gets_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_terminal_gets_a_bar_that_goes_away(width: int, lang: str) -> None:
     stream = io.StringIO()
     console = Console(file=stream, width=width, height=20, force_terminal=True)
-    drive(Bar(console, lang))
+    drive(BarView(console, lang))
     text = stream.getvalue()
     assert ("imported 50" if lang == "en" else "已导入 50") in text
     assert text.endswith("\x1b[?25h") or "\x1b[2K" in text
@@ -258,7 +258,7 @@ def test_a_terminal_gets_a_bar_that_goes_away(width: int, lang: str) -> None:
 def test_the_console_decides_what_is_shown() -> None:
     terminal = Console(file=io.StringIO(), force_terminal=True)
     pipe = Console(file=io.StringIO())
-    assert isinstance(gauge(terminal, "en"), Bar)
-    assert isinstance(gauge(pipe, "en"), Lines)
-    assert isinstance(gauge(terminal, "en", log_json=True), JsonLines)
-    assert not isinstance(gauge(terminal, "en", quiet=True), Bar | Lines)
+    assert isinstance(progress_view(terminal, "en"), BarView)
+    assert isinstance(progress_view(pipe, "en"), LineView)
+    assert isinstance(progress_view(terminal, "en", log_json=True), JsonView)
+    assert not isinstance(progress_view(terminal, "en", quiet=True), BarView | LineView)

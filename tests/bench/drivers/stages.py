@@ -14,7 +14,7 @@ taken: dict[str, float] = {"start-up: Python and imports": 0.0}
 from importer import arrow, batching, contracts, mapping  # noqa: E402
 from importer.models import Outcome, Status  # noqa: E402
 from importer.pipeline import run as _run  # noqa: E402, F401
-from importer.pipeline.checking import Checker, Rules  # noqa: E402
+from importer.pipeline.check import Checker, CheckRules  # noqa: E402
 from importer.readers import ReadOptions, open_source  # noqa: E402
 from importer.reports import ReportPlan, ReportSource, ReportWriter  # noqa: E402
 from importer.reports.writer import BackgroundWriter  # noqa: E402
@@ -39,7 +39,7 @@ contract = contracts.load("sea")
 source = open_source(sys.argv[1], ReadOptions(known=mapping.known_name))
 mapper = mapping.bind(mapping.choose(source.header, contract).mapping, source.header, contract)
 lap("first pass: hash, encoding, header")
-checker = Checker(mapper, contract, Rules())
+checker = Checker(mapper, contract, CheckRules())
 batcher = batching.Batcher(contract.max_customers)
 with TemporaryDirectory() as folder, source:
     plan = ReportPlan(Path(folder) / "r", "run", ReportSource(source.path, source.name, "csv", source.header))

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from importer.config import ConfigFile, Profile
-from importer.jobs.job import Job, load
+from importer.jobs.config import Job, load_job
+from importer.jobs.environment import JobEnvironment
 from importer.jobs.log import JobLog
 from importer.jobs.results import RoundReport
-from importer.jobs.round import Round
-from importer.jobs.surroundings import Surroundings
+from importer.jobs.runner import Round
 from importer.journal import Journal
 from importer.options import RunOptions
-from importer.pipeline.run import Stopper
-from importer.pipeline.sending import Sending, sending
+from importer.pipeline.run import SendTarget, StopToken
+from importer.pipeline.session import open_target
 from importer.sandbox import Sandbox
 
 HEADER = "First name,Last name,WhatsApp,E-mail,Remark"
@@ -68,7 +68,7 @@ class Bench:
     steps: list[str] = field(default_factory=list)
     crash_at: int | None = None
     table: dict[str, object] = field(default_factory=dict)
-    stopper: Stopper | None = None
+    stopper: StopToken | None = None
     attempts: int = 8
 
     @property
@@ -83,7 +83,7 @@ class Bench:
         table = {"inbox": str(self.inbox), **self.table, **more}
         if "source" in table:
             del table["inbox"]
-        job = load(ConfigFile(self.root / "importer.toml", {"job": {"nightly": table}}), "nightly")
+        job = load_job(ConfigFile(self.root / "importer.toml", {"job": {"nightly": table}}), "nightly")
         return replace(job, options=replace(job.options, attempts=self.attempts))
 
     def journal(self) -> Journal:
@@ -100,23 +100,23 @@ class Bench:
         moment = self.clock.now.timestamp() - age
         os.utime(path, (moment, moment))
 
-    def reach(self, step: str) -> None:
+    def checkpoint(self, step: str) -> None:
         self.steps.append(step)
         if self.crash_at is not None and len(self.steps) > self.crash_at:
             raise Crash(step)
 
     @contextlib.contextmanager
-    def connect(self, profile: Profile, options: RunOptions) -> Iterator[Sending]:
-        with sending(self.box.connection, options) as ready:
+    def connect(self, profile: Profile, options: RunOptions) -> Iterator[SendTarget]:
+        with open_target(self.box.connection, options) as ready:
             yield ready
 
     def round(self, release: str | None = None, **more: object) -> RoundReport:
         job = self.job(**more)
         self.steps = []
-        around = Surroundings(self.clock.read, self.clock.sleep, self.connect, self.reach)
+        around = JobEnvironment(self.clock.read, self.clock.sleep, self.connect, self.checkpoint)
         log = JobLog(job.log.file or self.state / "jobs" / "nightly.log", job.log, self.clock.read)
         with self.journal() as journal:
-            this = Round(job, Profile(), journal, log, around, self.stopper or Stopper(), release)
+            this = Round(job, Profile(), journal, log, around, self.stopper or StopToken(), release)
             report = this.go()
         self.clock.now += timedelta(days=1)
         return report

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.cli import invoke as cli
+from importer.cli.app import invoke as cli
 from tests.end_to_end.jobs.conftest import HEADER, lines
 
 FAKE_CRONTAB = """#!/bin/sh

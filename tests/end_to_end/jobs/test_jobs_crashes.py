@@ -155,21 +155,21 @@ _DRIVER = """
 import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from importer.jobs.job import load
+from importer.jobs.config import load_job
 from importer.jobs.log import open_log
-from importer.jobs.round import Round
-from importer.jobs.surroundings import Surroundings
+from importer.jobs.runner import Round
+from importer.jobs.environment import JobEnvironment
 from importer.journal import Journal
 from importer.config import Profile, load_config
 left = int(sys.argv[3])
-def reach(step):
+def checkpoint(step):
     global left
     left -= 1
     if left < 0:
         print(step, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
-around = Surroundings(sleep=lambda seconds: None, reach=reach)
-job = load(load_config(Path(sys.argv[2])), "nightly")
+around = JobEnvironment(sleep=lambda seconds: None, checkpoint=checkpoint)
+job = load_job(load_config(Path(sys.argv[2])), "nightly")
 with Journal.open() as journal:
     report = Round(job, Profile(), journal, open_log(job, around.clock), around).go()
 sys.exit(int(report.exit_code))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.cli import invoke as cli
+from importer.cli.app import invoke as cli
 from importer.journal.job_history import RoundResult
 from importer.models import ExitCode
 from tests.end_to_end.jobs.conftest import Bench, lines
@@ -77,19 +77,19 @@ def test_a_disk_that_fills_up_while_a_run_is_at_work(
     bench.drop("a.csv", lines(2500))
     bench.state.symlink_to(small_disk)
     fillers: list[Path] = []
-    reach = bench.reach
+    reach = bench.checkpoint
 
     def fill(step: str) -> None:
         if step == "BatchFinished" and not fillers:
             fillers.append(_fill(small_disk))
         reach(step)
 
-    monkeypatch.setattr(bench, "reach", fill)
+    monkeypatch.setattr(bench, "checkpoint", fill)
     report = bench.round()
     assert (report.result, report.exit_code) == (RoundResult.STOPPED, ExitCode.AWAY)
     assert bench.places("a.csv") == ["working"]
     fillers[0].unlink()
-    monkeypatch.setattr(bench, "reach", reach)
+    monkeypatch.setattr(bench, "checkpoint", reach)
     assert bench.round().good
     assert bench.places("a.csv") == ["done"]
     assert len(bench.emails()) == 2500

@@ -14,11 +14,11 @@ import pytest
 
 from importer.journal.job_history import FileFate, RoundResult
 from importer.models import ExitCode, Status
-from importer.pipeline import kept
+from importer.pipeline import plan as kept
 from importer.pipeline import plan as plans
-from importer.pipeline.retry import retry
+from importer.pipeline.retry import retry_lineage
 from importer.pipeline.run import Run
-from importer.pipeline.sending import sending
+from importer.pipeline.session import open_target
 from tests.end_to_end.jobs.conftest import HEADER, Bench, lines
 
 
@@ -55,9 +55,9 @@ def test_rows_that_did_not_get_through_make_the_file_fail_and_retry_finds_it(ben
         assert Path(run.path) == bench.file("customers.csv")
         assert Path(run.report_dir) == bench.file("customers.csv").parent
         assert run.id in report.says
-        plan = plans.again_from(run, kept.kept_options(run), bench.box.connection, journal)
-        with contextlib.closing(plan), sending(bench.box.connection, plan.options) as ready:
-            closed = Run(plan, journal, ready, retry(plan, journal, run)).start()
+        plan = plans.plan_from_record(run, kept.kept_options(run), bench.box.connection, journal)
+        with contextlib.closing(plan), open_target(bench.box.connection, plan.options) as ready:
+            closed = Run(plan, journal, ready, retry_lineage(plan, journal, run)).start()
     assert closed.summary.counts[Status.IMPORTED] == 3
 
 
@@ -345,11 +345,12 @@ def test_an_unreadable_folder_is_told_and_nothing_is_touched(bench: Bench, tmp_p
     script = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from importer.jobs import inbox\nfrom importer.jobs.job import Job, SourceKind\n"
+        "from importer.jobs import inbox\nfrom importer.jobs.config import Job, SourceKind\n"
         "from importer.errors import InputError\n"
         "folder = Path(sys.argv[1])\n"
         "os.setgid(65534); os.setuid(65534)\n"
-        "try: inbox.look(Job('n', folder, SourceKind.INBOX, folder, False), lambda: 0.0, lambda s: None)\n"
+        "job = Job('n', folder, SourceKind.INBOX, folder, False)\n"
+        "try: inbox.list_inbox(job, lambda: 0.0, lambda s: None)\n"
         "except InputError as error: print(error.code, error.found['reason'])\n"
     )
     done = subprocess.run([sys.executable, "-c", script, str(locked)], capture_output=True, text=True)

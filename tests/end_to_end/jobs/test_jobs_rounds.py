@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from importer.errors import TerminatedRun
-from importer.jobs.status import Health, status
+from importer.jobs.status import CheckStatus, job_status
 from importer.journal.job_history import FileFate, RoundResult
 from importer.journal.locks import holder
 from importer.models import ExitCode, Status
-from importer.pipeline.run import Stopper
+from importer.pipeline.run import StopToken
 from tests.end_to_end.jobs.conftest import HEADER, Bench, lines
 
 
@@ -158,7 +158,7 @@ def test_rows_that_never_got_through_make_the_file_fail(bench: Bench) -> None:
 
 
 def test_a_signal_stops_the_round_in_order(bench: Bench) -> None:
-    bench.stopper = Stopper()
+    bench.stopper = StopToken()
     bench.stopper.stop(TerminatedRun("terminated"))
     bench.drop("a.csv", lines(5))
     report = bench.round()
@@ -169,20 +169,20 @@ def test_a_signal_stops_the_round_in_order(bench: Bench) -> None:
 def test_a_signal_while_the_file_is_looked_through_costs_no_row(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench.stopper = Stopper()
-    reach, stopper = bench.reach, bench.stopper
+    bench.stopper = StopToken()
+    reach, stopper = bench.checkpoint, bench.stopper
 
     def signal(step: str) -> None:
         if step == "tried":
             stopper.stop(TerminatedRun("terminated"))
         reach(step)
 
-    monkeypatch.setattr(bench, "reach", signal)
+    monkeypatch.setattr(bench, "checkpoint", signal)
     bench.drop("a.csv", lines(5))
     report = bench.round()
     assert (report.result, report.exit_code) == (RoundResult.STOPPED, ExitCode.TERMINATED)
     assert bench.places("a.csv") == ["working"]
-    monkeypatch.setattr(bench, "reach", reach)
+    monkeypatch.setattr(bench, "checkpoint", reach)
     bench.stopper = None
     assert bench.round().good
     assert (bench.places("a.csv"), len(bench.emails())) == (["done"], 5)
@@ -376,21 +376,21 @@ def test_the_log_knows_row_numbers_only_and_is_rotated(bench: Bench) -> None:
 def test_status_says_how_the_job_is_doing(bench: Bench) -> None:
     job = bench.job(max_lag="50h")
     with bench.journal() as journal:
-        assert status(job, journal, bench.clock.now).health is Health.UNKNOWN
+        assert job_status(job, journal, bench.clock.now).health is CheckStatus.UNKNOWN
     bench.drop("a.csv", lines(5))
     bench.round()
     with bench.journal() as journal:
-        found = status(job, journal, bench.clock.now)
-        assert (found.health, found.imported.rows if found.imported else 0) == (Health.OK, 5)
+        found = job_status(job, journal, bench.clock.now)
+        assert (found.health, found.imported.rows if found.imported else 0) == (CheckStatus.OK, 5)
         assert found.lag == 86400
         assert json.loads(found.json())["last_import"]["counts"] == {"imported": 5}
     bench.drop("b.csv", lines(10, 50, spoilt=5))
     bench.round()
     with bench.journal() as journal:
-        assert status(job, journal, bench.clock.now).health is Health.WARNING
+        assert job_status(job, journal, bench.clock.now).health is CheckStatus.WARNING
         bench.clock.now += bench.clock.now - bench.clock.now.replace(month=1, day=1, year=2025)
-        late = status(job, journal, bench.clock.now)
-    assert late.health is Health.CRITICAL
+        late = job_status(job, journal, bench.clock.now)
+    assert late.health is CheckStatus.CRITICAL
     assert late.line().startswith("CRITICAL - nightly: no good round for")
 
 
@@ -416,18 +416,18 @@ def test_status_warns_if_no_file_has_come_for_long(bench: Bench) -> None:
     for _ in range(4):
         bench.round()
     with bench.journal() as journal:
-        assert status(bench.job(max_quiet="5d"), journal, bench.clock.now).health is Health.OK
-        found = status(bench.job(max_quiet="50h"), journal, bench.clock.now)
-    assert (found.health, found.why) == (Health.WARNING, ("no file for 4 d",))
+        assert job_status(bench.job(max_quiet="5d"), journal, bench.clock.now).health is CheckStatus.OK
+        found = job_status(bench.job(max_quiet="50h"), journal, bench.clock.now)
+    assert (found.health, found.why) == (CheckStatus.WARNING, ("no file for 4 d",))
 
 
 def test_two_missed_nights_are_critical_without_any_setting(bench: Bench) -> None:
     bench.round()
     job = bench.job(schedule="0 3 * * *")
     with bench.journal() as journal:
-        assert status(job, journal, bench.clock.now).health is Health.OK
-        late = status(job, journal, bench.clock.now + timedelta(days=1, hours=1))
-    assert late.health is Health.CRITICAL
+        assert job_status(job, journal, bench.clock.now).health is CheckStatus.OK
+        late = job_status(job, journal, bench.clock.now + timedelta(days=1, hours=1))
+    assert late.health is CheckStatus.CRITICAL
 
 
 def test_a_group_that_is_unknown_is_told_before_any_file_is_taken(bench: Bench) -> None:
@@ -451,7 +451,7 @@ def test_status_survives_a_clock_that_goes_back(bench: Bench) -> None:
     bench.round()
     bench.clock.now = bench.clock.now.replace(year=2025)
     with bench.journal() as journal:
-        assert status(bench.job(max_lag=3600), journal, bench.clock.now).lag == 0
+        assert job_status(bench.job(max_lag=3600), journal, bench.clock.now).lag == 0
     bench.drop("b.csv", lines(5, 50))
     assert bench.round().good
 

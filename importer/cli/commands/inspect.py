@@ -1,0 +1,175 @@
+"""`importer inspect`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from importer.cli import options as shared
+from importer.cli.helpers import open_table
+from importer.cli.output import console, lang_option, language
+from importer.contracts import NAMES
+from importer.models import ExitCode, Issue
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from importer.mapping import Proposal
+    from importer.readers import Source
+    from importer.readers.inspection import ColumnFacts, Inspection
+
+_ISSUES_SHOWN = 20
+
+
+@click.command("inspect", short_help="Show what a file is: format, columns, and the mapping it would get.")
+@click.argument("file")
+@shared.reading_options
+@click.option(
+    "--contract", type=click.Choice(NAMES), default="sea", show_default=True, help="Which variant of the API."
+)
+@click.option("--full", is_flag=True, help="Read all rows: counts them and names every reading issue.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@lang_option
+def command(file: str, contract: str, full: bool, as_json: bool, **reading: Any) -> int:
+    """Show what FILE is: format, encoding, delimiter, sheets, header row, columns with samples, and the field
+    that each column would go to. Works for any table, customers or not."""
+    from importer import contracts, mapping
+    from importer.readers.inspection import inspect, sample_frame
+
+    with open_table(file, reading) as source:
+        found = inspect(source, full=full)
+        proposals = mapping.propose(
+            source.header,
+            sample_frame(source),
+            contracts.load(contract),
+            sheets=tuple(source.sheet_headers.values()),
+        )
+        recognised = mapping.recognised(source.header)
+        name = recognised[0].name if len(recognised) == 1 else None
+        if as_json:
+            facts = _as_json(source, found, proposals, name)
+            click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        else:
+            _print(source, found, proposals, name)
+    return int(ExitCode.DONE)
+
+
+def _as_json(
+    source: Source, found: Inspection, proposals: Sequence[Proposal], mapping: str | None
+) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "format": source.format,
+        "encoding": source.encoding,
+        "encoding_confidence": source.encoding_confidence,
+        "delimiter": source.delimiter,
+        "sheet": source.sheet,
+        "sheets": [
+            {"name": sheet.name, "visible": sheet.visible, "rows": sheet.rows, "columns": sheet.columns}
+            for sheet in source.sheets
+        ],
+        "header_row": source.header_row,
+        "columns": [
+            {
+                "name": column.name,
+                "field": proposal.field if proposal.taken else None,
+                "confidence": proposal.confidence,
+                "reason": proposal.why.sentence(language()),
+                "samples": list(column.samples),
+                "filled": column.filled,
+                "kind": column.kind.value,
+            }
+            for column, proposal in zip(found.columns, proposals, strict=True)
+        ],
+        "mapping": mapping,
+    }
+    if found.rows is not None:
+        facts |= {
+            "rows": found.rows,
+            "blank_rows": found.blank_rows,
+            "ragged_rows": found.ragged_rows,
+            "issues": [_issue_as_json(issue) for issue in found.issues],
+        }
+    return facts
+
+
+def _issue_as_json(issue: Issue) -> dict[str, object]:
+    from importer.reports.wording import issue_text
+
+    return {
+        "code": issue.code,
+        "severity": issue.severity.value,
+        "sheet": issue.sheet,
+        "row": issue.row,
+        "column": issue.column,
+        "found": issue.found,
+        "message": issue_text(issue, lang=language()).says,
+    }
+
+
+def _print(source: Source, found: Inspection, proposals: Sequence[Proposal], mapping: str | None) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    out = console()
+    out.print(Text(source.name, style="bold"))
+    for name, value in _facts(source, found, mapping):
+        out.print(Text(f"  {name:<12} {value}"))
+    for note in source.notes:
+        out.print(Text(f"  {note.sentence(language())}", style="dim"))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("column", "goes to", "sure", "filled", "kind", "samples"):
+        table.add_column(title, overflow="fold", justify="right" if title in ("sure", "filled") else "left")
+    for column, proposal in zip(found.columns, proposals, strict=True):
+        table.add_row(*_line(column, proposal))
+    out.print()
+    out.print(table)
+    if found.issues:
+        out.print()
+        _print_issues(out, found.issues)
+
+
+def _print_issues(out: Console, issues: Sequence[Issue]) -> None:
+    from rich.text import Text
+
+    from importer.reports.wording import issue_text, with_column
+
+    for issue in issues[:_ISSUES_SHOWN]:
+        words = with_column(issue, issue_text(issue, lang=language()), language())
+        out.print(Text(f"  {issue.sheet} {issue.row} {issue.code}: {words}".replace("   ", "  ")))
+    left = len(issues) - _ISSUES_SHOWN
+    if left > 0:
+        out.print(Text(f"  … {left:,} more; --json has them all", style="dim"))
+
+
+def _line(column: ColumnFacts, proposal: Proposal) -> tuple[str, ...]:
+    field = "first_name + last_name" if proposal.split else proposal.field or ""
+    goes_to = field if proposal.taken else "–"
+    sure = f"{proposal.confidence:.0%}" if proposal.taken else ""
+    samples = " | ".join(sample.replace("\n", "⏎")[:24] for sample in column.samples)
+    return column.name, goes_to, sure, f"{column.filled:.0%}", column.kind.value, samples
+
+
+def _facts(source: Source, found: Inspection, mapping: str | None) -> list[tuple[str, str]]:
+    facts = [("format", source.format)]
+    if source.encoding:
+        sure = source.encoding_confidence
+        facts.append(("encoding", source.encoding + ("" if sure is None else f" ({sure:.0%} sure)")))
+    if source.delimiter:
+        facts.append(("delimiter", {"\t": "tab"}.get(source.delimiter, source.delimiter)))
+    if source.sheets:
+        sheets = (
+            f"{sheet.name} ({sheet.rows:,} × {sheet.columns}{'' if sheet.visible else ', hidden'})"
+            for sheet in source.sheets
+        )
+        facts.append(("sheets", ", ".join(sheets)))
+        facts.append(("sheet", source.sheet or "–"))
+    facts.append(("header row", str(source.header_row or "none")))
+    if found.rows is not None:
+        counted = f"{found.rows:,} (blank {found.blank_rows:,}, ragged {found.ragged_rows:,})"
+        facts.append(("rows", counted))
+    facts.append(("mapping", mapping or "–"))
+    return facts

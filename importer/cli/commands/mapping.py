@@ -1,0 +1,216 @@
+"""`importer mapping list`, `show`, `suggest`, `check`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from importer.cli import options as shared
+from importer.cli.helpers import open_table
+from importer.cli.output import lang_option, language
+from importer.contracts import NAMES
+from importer.errors import MappingError
+from importer.messages import sentence
+from importer.models import ExitCode
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from importer.mapping import Mapper, MappingFile
+    from importer.models import Chunk
+    from importer.readers import Source
+
+_PREVIEW = 5
+
+contract_option = click.option(
+    "--contract", type=click.Choice(NAMES), default="sea", show_default=True, help="Which variant of the API."
+)
+
+
+@click.group("mapping", short_help="List, show, suggest and check mapping files.")
+def command() -> None:
+    """Mapping files say how a sheet's columns become the API's fields."""
+
+
+@command.command("list", short_help="List the ready-made mappings.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@lang_option
+def list_command(as_json: bool) -> int:
+    """List the ready-made mappings; `run` recognises them by their headers."""
+    from importer import mapping
+
+    found = [
+        {"name": one.name, "title": one.title, "fields": [*one.fields, *one.custom]}
+        for one in mapping.ready()
+    ]
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return int(ExitCode.DONE)
+    _table(("name", "title"), [(str(one["name"]), str(one["title"])) for one in found])
+    return int(ExitCode.DONE)
+
+
+@command.command("show", short_help="Print a mapping.")
+@click.argument("name", metavar="NAME|FILE")
+@lang_option
+def show_command(name: str) -> int:
+    """Print a ready-made mapping, or a mapping file, as TOML: what `-o` of suggest writes, to be adapted."""
+    from importer import mapping
+
+    found = mapping.load(name)
+    ready = any(found is one for one in mapping.ready())
+    click.echo(mapping.ready_text(name) if ready else found.dump(), nl=False)
+    return int(ExitCode.DONE)
+
+
+@command.command("suggest", short_help="Propose a mapping for a file.")
+@click.argument("file")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it there (M.toml)."
+)
+@contract_option
+@shared.reading_options
+@lang_option
+def suggest_command(file: str, output: Path | None, contract: str, **reading: Any) -> int:
+    """Propose a mapping for FILE, with the confidence and the reason of each line, as commented TOML.
+
+    An output file that already fits FILE is left as it is.
+    """
+    from importer import contracts, mapping
+    from importer.mapping import suggest_toml
+    from importer.readers.inspection import sample_frame
+
+    terms = contracts.load(contract)
+    with open_table(file, reading) as source:
+        if output is not None and output.exists():
+            _still_fits(output, source, contract)
+            click.echo(sentence("suggest-solved", {"file": output}, language()))
+            return int(ExitCode.DONE)
+        samples, sheets = sample_frame(source), tuple(source.sheet_headers.values())
+        text = suggest_toml.suggest(source.header, samples, terms, lang=language(), sheets=sheets)
+        if output is None:
+            click.echo(text, nl=False)
+            return int(ExitCode.DONE)
+        _write(output, text)
+        taken = sum(one.taken for one in mapping.propose(source.header, samples, terms, sheets=sheets))
+        found = {"file": output, "taken": taken, "columns": len(source.header)}
+        click.echo(sentence("suggest-written", found, language()))
+    return int(ExitCode.DONE)
+
+
+@command.command("check", short_help="Check a mapping file, against a file if one is given.")
+@click.argument("mapping_file", metavar="M.toml")
+@click.argument("file", required=False)
+@contract_option
+@shared.reading_options
+@lang_option
+def check_command(mapping_file: str, file: str | None, contract: str, **reading: Any) -> int:
+    """Check that M.toml is a valid mapping; with FILE also what it leaves out, and its first rows before and
+    after."""
+    from importer import contracts, mapping
+
+    found = mapping.load(mapping_file)
+    click.echo(sentence("mapping-fine", {"file": mapping_file}, language()))
+    if file is None:
+        mapping.check_required(found, contracts.load(contract))
+        return int(ExitCode.DONE)
+    with open_table(file, reading, found) as source:
+        _tell_absent(found, source.header)
+        mapper = mapping.bind(
+            found,
+            source.header,
+            contracts.load(contract),
+            look=_look(source),
+            dry_run=True,
+            sheets=tuple(source.sheet_headers.values()),
+        )
+        click.echo(sentence("mapping-fits", {"file": file}, language()))
+        _tell_columns(mapper)
+        chunk = next(iter(source.chunks()), None)
+        if chunk is not None:
+            _preview(mapper, chunk)
+    return int(ExitCode.DONE)
+
+
+def _tell_absent(found: MappingFile, header: Sequence[str]) -> None:
+    """All columns that the file lacks, before the first of them may be an error."""
+    from importer.mapping.headers import find_column, listed
+
+    absent = [name for name in found.columns() if find_column(name, header) is None]
+    if absent:
+        click.echo(sentence("mapping-absent-headers", {"columns": listed(absent)}, language()))
+
+
+def _tell_columns(mapper: Mapper) -> None:
+    from importer.mapping.headers import listed
+
+    for note in mapper.notes:
+        click.echo(note.sentence(language()))
+    if mapper.unused:
+        click.echo(sentence("columns-left-out", {"columns": listed(mapper.unused)}, language()))
+
+
+def _preview(mapper: Mapper, chunk: Chunk) -> None:
+    from importer.reports.wording import issue_text
+
+    mapped = mapper.map(chunk)
+    click.echo(f"\n{sentence('mapping-preview', {}, language())}")
+    rows = []
+    for row in chunk.frame.index[:_PREVIEW]:
+        for field in mapped.frame.columns:
+            sources = [name for name in mapper.columns[field] if name in chunk.frame.columns]
+            before = " | ".join(text for name in sources if (text := str(chunk.frame.at[row, name])))
+            after = mapped.frame.at[row, field]
+            shown = "–" if not isinstance(after, str) else after
+            if before or shown != "–":
+                rows.append((str(row), field, before, "→", shown))
+    _table(("row", "field", "before", "", "after"), rows)
+    for issue in mapped.issues:
+        if issue.row <= chunk.frame.index[:_PREVIEW][-1]:
+            click.echo(f"{issue.row}: {issue_text(issue, lang=language()).says}")
+
+
+def _still_fits(output: Path, source: Source, contract: str) -> None:
+    """Raises MappingError if a mapping file that is there is not valid or does not fit the source."""
+    from importer import contracts, mapping
+
+    try:
+        found, sheets = mapping.load(str(output)), tuple(source.sheet_headers.values())
+        mapping.bind(found, source.header, contracts.load(contract), dry_run=True, sheets=sheets)
+    except MappingError as error:
+        raise MappingError("mapping-exists", file=output, reason=error.sentence(language())) from error
+
+
+def _write(output: Path, text: str) -> None:
+    try:
+        output.write_text(text, "utf-8")
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise MappingError("mapping-cannot-write", file=output, reason=reason) from error
+
+
+def _look(source: Source) -> Any:
+    def look(column: str) -> Iterator[pd.Series[str]]:
+        for chunk in source.chunks():
+            if column in chunk.frame.columns:
+                yield chunk.frame[column]
+
+    return look
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from importer.cli.output import console
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in header:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console().print(table)

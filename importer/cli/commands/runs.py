@@ -1,0 +1,198 @@
+"""`importer runs`, `runs show`, `runs prune`."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from importer.cli.helpers import find_run
+from importer.cli.output import lang_option, language
+from importer.messages import sentence
+from importer.models import ExitCode, Status
+
+if TYPE_CHECKING:
+    from importer.journal import RunRecord
+
+
+class AgeType(click.ParamType[timedelta]):
+    """90d, 12h, 8w."""
+
+    name = "AGE"
+    _units = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}  # noqa: RUF012
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        found = re.fullmatch(r"(\d{1,5})([hdw])", str(value).strip().lower())
+        if found is None:
+            self.fail(f"{value!r} is no age like 90d, 12h or 8w", param, ctx)
+        return int(found[1]) * self._units[found[2]]
+
+
+@click.group("runs", short_help="Show past runs.", invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The newest N.")
+@lang_option
+@click.pass_context
+def command(ctx: click.Context, as_json: bool, limit: int) -> int:
+    """List past imports: when, which file, mode, counts, how long, how it ended."""
+    if ctx.invoked_subcommand is not None:
+        return int(ExitCode.DONE)
+    from importer.journal import Journal
+
+    with Journal.open() as journal:
+        records = journal.runs(limit)
+    if as_json:
+        click.echo(json.dumps([_as_json(record) for record in records], indent=2, ensure_ascii=False))
+    else:
+        _print_table(records)
+    return int(ExitCode.DONE)
+
+
+@command.command("show", short_help="Show one run.")
+@click.argument("run_id", metavar="RUN")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@lang_option
+def show(run_id: str, as_json: bool) -> int:
+    """Show everything the journal has of RUN; the beginning of its name is enough."""
+    from importer.journal import Journal
+
+    with Journal.open() as journal:
+        record = find_run(journal, run_id)
+        found = _as_json(record)
+        children = [child.id for child in journal.children(record.id)]
+    if as_json:
+        click.echo(json.dumps(found | {"children": children}, indent=2, ensure_ascii=False))
+        return int(ExitCode.DONE)
+    if children:
+        found["children"] = ", ".join(children)
+    for name, value in found.items():
+        if value in (None, "", {}):
+            continue
+        shown = (
+            ", ".join(f"{key} {count:,}" for key, count in value.items())
+            if isinstance(value, dict)
+            else value
+        )
+        click.echo(f"{name:<16} {shown}")
+    return int(ExitCode.DONE)
+
+
+@command.command("prune", short_help="Forget old runs and delete their reports.")
+@click.option("--older-than", type=AgeType(), required=True, help="How old, e.g. 90d.")
+@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+@lang_option
+def prune(older_than: timedelta, yes: bool) -> int:
+    """Delete the journal's entries and the reports of runs older than AGE: both may hold customers' data.
+
+    Only files that the importer itself wrote are deleted; a folder goes when nothing else is left in it.
+    """
+    from importer.journal import Journal
+
+    before = datetime.now().astimezone() - older_than
+    with Journal.open() as journal:
+        old = [record for record in journal.runs() if record.started and record.started < before]
+        if not old:
+            click.echo(sentence("nothing-to-prune", {}, language()))
+            return int(ExitCode.DONE)
+        if not yes:
+            click.confirm(sentence("ask-prune", {"runs": len(old)}, language()), abort=True, err=True)
+        reports = sum(_delete_reports(Path(record.report_dir)) for record in old if record.report_dir)
+        count = journal.prune(before)
+    click.echo(sentence("pruned", {"runs": count, "reports": reports}, language()))
+    return int(ExitCode.DONE)
+
+
+def _delete_reports(folder: Path) -> int:
+    """Deletes the importer's own files in a folder; returns 1 if there were any."""
+    from importer.reports.files import own_files
+
+    found = own_files(folder)
+    for path in found:
+        path.unlink()
+    if folder.is_dir() and not any(folder.iterdir()):
+        shutil.rmtree(folder)
+    return int(bool(found))
+
+
+def _as_json(record: RunRecord) -> dict[str, Any]:
+    there = record.destination
+    return {
+        "id": record.id,
+        "kind": record.kind.value,
+        "state": record.state.value,
+        "exit_code": None if record.exit_code is None else int(record.exit_code),
+        "stop": record.stop,
+        "source": record.source,
+        "path": record.path,
+        "sha256": record.sha256,
+        "size": record.size,
+        "mode": record.mode.label,
+        "dry_run": record.dry_run,
+        "contract": record.contract,
+        "mapping": record.mapping_name,
+        "host": there.host if there else None,
+        "tenant_id": there.tenant_id if there else None,
+        "app_key": there.app_key if there else None,
+        "started": record.started.isoformat(timespec="seconds") if record.started else None,
+        "finished": record.finished.isoformat(timespec="seconds") if record.finished else None,
+        "seconds": _seconds(record),
+        "rows": sum(record.counts.values()),
+        "counts": {status.value: count for status, count in record.counts.items() if count},
+        "resumes": record.resumes,
+        "parent": record.parent,
+        "job": record.job,
+        "report_dir": record.report_dir,
+    }
+
+
+def _seconds(record: RunRecord) -> float | None:
+    if record.started is None or record.finished is None:
+        return None
+    return round((record.finished - record.started).total_seconds(), 3)
+
+
+def _print_table(records: tuple[RunRecord, ...]) -> None:
+    if not records:
+        click.echo(sentence("no-runs", {}, language()))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("run", "started", "file", "mode"):
+        table.add_column(name, overflow="ellipsis", no_wrap=True)
+    for name in ("rows", "left", "seconds"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("ended", overflow="ellipsis", no_wrap=True)
+    for record in records:
+        done = sum(count for status, count in record.counts.items() if status.done)
+        rows = sum(record.counts.values())
+        seconds = _seconds(record)
+        table.add_row(
+            record.id,
+            record.started.strftime("%Y-%m-%d %H:%M") if record.started else "",
+            Path(record.source).name,
+            "dry run" if record.dry_run else record.mode.label,
+            f"{rows:,}",
+            f"{rows - done:,}",
+            "" if seconds is None else f"{seconds:,.1f}",
+            _ended(record),
+        )
+    console = Console()
+    if not console.is_terminal:
+        console.width = 200  # nobody's window: don't cut what another program reads
+    console.print(table)
+
+
+def _ended(record: RunRecord) -> str:
+    text = record.state.value
+    if record.counts.get(Status.NOT_SENT) and not record.stop:
+        text += ", rows not sent"
+    return f"{text} ({record.stop})" if record.stop else text

@@ -1,0 +1,50 @@
+"""`importer template`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from importer.cli.output import lang_option, language
+from importer.contracts import NAMES
+from importer.errors import InputError
+from importer.messages import sentence
+from importer.models import ExitCode
+
+
+@click.command("template", short_help="Make an empty workbook to fill in.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("customers.xlsx"),
+    show_default=True,
+    help="Where it is written.",
+)
+@click.option("--mapping", metavar="NAME|FILE", help="The columns of this mapping, not the API's fields.")
+@click.option(
+    "--contract", type=click.Choice(NAMES), default="sea", show_default=True, help="Which variant of the API."
+)
+@lang_option
+def command(output: Path, mapping: str | None, contract: str) -> int:
+    """Write a workbook to fill in: columns with notes from the contract, required ones marked, phones kept as
+    text, choices and lengths checked. Its example row is never imported."""
+    from importer import contracts
+    from importer import mapping as mappings
+    from importer.mapping import template
+    from importer.reports import next_steps
+
+    if output.exists():
+        raise InputError("template-exists", file=output)
+    found = mappings.load(mapping) if mapping else None
+    try:
+        template.write(output, contracts.load(contract), mapping=found, lang=language())
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InputError("template-cannot-write", file=output, reason=reason) from error
+    words = [str(output), *(["--mapping", mapping] if mapping else [])]
+    words += ["--contract", contract] if contract != "sea" else []
+    run = next_steps.command("run", *words)
+    click.echo(sentence("template-written", {"file": output, "run": run}, language()))
+    return int(ExitCode.DONE)

@@ -1,0 +1,115 @@
+"""How the program speaks: language, console, errors, and the options about that."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from importer.errors import ImporterError
+from importer.messages import LANGUAGES, sentence
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def print_error(error: ImporterError) -> None:
+    """Prints an error on stderr: sentence, hint, code."""
+    lang = language()
+    label = click.style(sentence("error-label", {}, lang), fg="red", bold=True)
+    click.echo(label + error.sentence(lang), err=True)
+    hint = error.hint(lang)
+    if hint:
+        click.echo(f"  {hint}", err=True)
+    click.echo(f"  [{error.code}]", err=True)
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_chosen: str | None = None
+
+
+def language() -> str:
+    """`en` or `zh`."""
+    return _chosen or _of_locale()
+
+
+def lang_option(function: F) -> F:
+    """Adds `--lang`; the command reads it with `current()`."""
+    return click.option(
+        "--lang",
+        type=click.Choice(LANGUAGES),
+        callback=_choose,
+        expose_value=False,
+        is_eager=True,
+        help="Language of messages and reports (default: the locale's).",
+    )(function)
+
+
+def _choose(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    global _chosen
+    _chosen = value
+    return value
+
+
+def _of_locale() -> str:
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        value = os.environ.get(name)
+        if value:
+            return "zh" if value.lower().startswith("zh") else "en"
+    return "en"
+
+
+PIPED_WIDTH = 100
+"""Columns where nobody says how many there are: a log, a pipe."""
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console on stdout or stderr. NO_COLOR and COLUMNS are obeyed; what the terminal's code page lacks
+    (an old Windows console) becomes a question mark instead of an error."""
+    from rich.console import Console
+
+    class Terminal(Console):
+        """Rich would end the program with code 1 where its reader has gone (`| head`)."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    stream = sys.stderr if stderr else sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        with contextlib.suppress(ValueError, OSError):
+            stream.reconfigure(errors="replace")
+    terminal = Terminal(file=stream, highlight=False, markup=False, emoji=False)
+    if not terminal.is_terminal and "COLUMNS" not in terminal._environ:
+        terminal.width = PIPED_WIDTH
+    return terminal
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """How a command speaks and asks."""
+
+    quiet: bool = False
+    verbose: bool = False
+    log_json: bool = False
+    yes: bool = False
+    mask: bool = False
+
+    @property
+    def can_ask(self) -> bool:
+        """True if somebody sits at a terminal and has not said yes to everything."""
+        terminals = (sys.stdin, sys.stderr)
+        return not self.yes and all(stream is not None and stream.isatty() for stream in terminals)
+
+
+def output_options(values: dict[str, Any]) -> OutputOptions:
+    """Takes the options that concern speaking out of what a command was given."""
+    names = [field.name for field in dataclasses.fields(OutputOptions)]
+    return OutputOptions(**{name: values[name] for name in names if values.get(name) is not None})

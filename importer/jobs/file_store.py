@@ -1,0 +1,341 @@
+"""Move a file through a job's folders: taken into working/, put away into done/, failed/ or held/.
+
+Each file has a directory of its own, named by the time at which it was taken; its reports lie beside it.
+What is about to happen is in the history before it happens, and a move is one rename. Wherever a crash
+falls, the file is in one place and the next round knows what was to come.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import html
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from importer.errors import InputError, SettingsError, UsageError
+from importer.jobs import inbox
+from importer.jobs.config import Job, SharingSettings, SourceKind
+from importer.jobs.environment import no_checkpoint
+from importer.jobs.inbox import InboxFile
+from importer.journal.job_history import FileEnding, FileFate, FileRecord, JobHistory
+from importer.reports.model import REPORT_FILES, REPORT_HTML, SUMMARY_JSON
+
+_READ = 0o444
+
+
+def share_reports(directory: Path, how: SharingSettings) -> None:
+    """Gives the files of a folder the job's mode and group. Raises SettingsError `job-sharing-refused`."""
+    if how.mode is None and not how.group:
+        return
+    share_folder(directory, how)
+    for path in directory.iterdir():
+        if path.is_dir():
+            share_reports(path, how)
+        else:
+            _share(path, how.mode, how.group)
+
+
+def share_folder(directory: Path, how: SharingSettings) -> None:
+    """Whoever may read the files may look into the folder. Raises SettingsError `job-sharing-refused`."""
+    if how.mode is None and not how.group:
+        return
+    mode = None
+    if how.mode is not None:
+        mode = how.mode | ((how.mode & _READ) >> 2)
+    _share(directory, mode, how.group)
+
+
+def _share(path: Path, mode: int | None, group: str) -> None:
+    if os.name != "posix":
+        return
+    try:
+        if group:
+            shutil.chown(path, group=group)
+        if mode is not None:
+            path.chmod(mode)
+    except (OSError, LookupError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError("job-sharing-refused", path=path, group=group or "–", reason=reason) from error
+
+
+def rewrite_report_paths(folder: Path, new: Path) -> None:
+    """Puts the path `new` wherever the summary and the page in `folder` name that folder. Doing it twice
+    does no harm; a report that cannot be written keeps the old path."""
+    for name, written in ((SUMMARY_JSON, _in_json), (REPORT_HTML, html.escape)):
+        path = folder / name
+        try:
+            text = path.read_text("utf-8")
+            changed = text.replace(written(str(folder)), written(str(new)))
+            if changed != text:
+                _replace_file(path, changed)
+        except (OSError, UnicodeDecodeError):
+            continue
+
+
+def _in_json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+def _replace_file(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+    part.chmod(path.stat().st_mode & 0o777)
+    part.replace(path)
+
+
+WORKING = "working"
+FOLDERS = {
+    FileFate.DONE: "done",
+    FileFate.REPEATED: "done",
+    FileFate.FAILED: "failed",
+    FileFate.HELD: "held",
+}
+_EVERYWHERE = (WORKING, *dict.fromkeys(FOLDERS.values()))
+_LONGEST_STEM = 60
+
+
+@dataclass
+class FileStore:
+    """Moves one job's files; the caller holds the job's lock. `reach` is told of every step."""
+
+    job: Job
+    history: JobHistory
+    clock: Callable[[], datetime]
+    checkpoint: Callable[[str], None] = field(default=no_checkpoint)
+
+    def prepare(self) -> None:
+        """Makes the folders, but never the one that files come into: it may be a drive that is not there.
+        Raises InputError `job-folder-unreadable`, `job-folder-emptied`, `job-folder-unwritable` or
+        `job-other-filesystem`."""
+        folder = self.job.folder
+        inbox.check_folder(self._source_folder())
+        self._check_mounted()
+        try:
+            folder.mkdir(exist_ok=True)
+            for name in _EVERYWHERE:
+                (folder / name).mkdir(mode=0o700, exist_ok=True)
+                share_folder(folder / name, self.job.sharing)
+            here = folder.stat().st_dev
+            if not self.job.keep_source and self._source_folder().stat().st_dev != here:
+                raise InputError("job-other-filesystem", source=self._source_folder(), folder=folder)
+        except OSError as error:
+            raise InputError("job-folder-unwritable", folder=folder, reason=error.strerror) from error
+
+    def _check_mounted(self) -> None:
+        """Where this job has worked before there is a working/; without it, another drive is in its place."""
+        newest = self.history.files(self.job.name, 1)
+        working = self.job.folder / WORKING
+        if newest and newest[0].place.parent.parent == working and not working.is_dir():
+            raise InputError("job-folder-emptied", folder=self.job.folder, working=working)
+
+    def take(self, found: InboxFile, round_number: int) -> FileRecord | None:
+        """Takes a file into working/; None if it was written to, or went away, in that moment.
+
+        Raises InputError `job-file-not-taken`.
+        """
+        room = self._room(found.path)
+        place = room / _kept_name(found.path.name)
+        name = legible(found.path.name)
+        record = self.history.take(self.job.name, round_number, name, place, self.clock())
+        self.checkpoint("noted")
+        try:
+            room.mkdir(mode=0o700)
+            self.checkpoint("room-made")
+            if found.marked:
+                # Before the file moves: a marker left behind would vouch for the next file of that name.
+                inbox.marker_of(found.path).unlink(missing_ok=True)
+                self.checkpoint("marker-removed")
+            taken = _copied(found, place) if self.job.keep_source else _moved(found, place)
+        except FileNotFoundError:
+            taken = False
+        except OSError as error:
+            self._let_go(record)
+            raise InputError("job-file-not-taken", file=name, reason=error.strerror) from error
+        self.checkpoint("taken")
+        if taken:
+            return record
+        self._let_go(record)
+        return None
+
+    def take_up(self, record: FileRecord) -> FileRecord | None:
+        """What an earlier round left of a file: the file in working/, or None if nothing is to be done."""
+        if record.fate is not FileFate.OPEN:
+            self._put_away(record)
+            return None
+        if record.released and record.target is not None and not record.place.exists():
+            self._move_directory(record.target, record.place)
+        if record.place.exists():
+            return record
+        if self.history.run_of(record):
+            gone = FileEnding(FileFate.GONE, record.place, "job-file-gone", self.history.run_of(record))
+            self._put_away(self.history.decide(record, gone))
+        else:
+            self._let_go(record)
+        return None
+
+    def unknown_files(self, round_number: int) -> Iterator[FileRecord]:
+        """Files in working/ of which the history knows nothing: the journal was lost."""
+        known = {record.place.parent for record in self.history.open_files(self.job.name)}
+        for room in sorted((self.job.folder / WORKING).iterdir()):
+            if room in known or not room.is_dir():
+                continue
+            files = [path for path in room.iterdir() if path.is_file() and path.name not in REPORT_FILES]
+            whole = [path for path in files if inbox.may_be_taken(path.name)]
+            if len(whole) == 1:
+                yield self.history.take(self.job.name, round_number, whole[0].name, whole[0], self.clock())
+            elif not whole:
+                _clear(room)
+
+    def put_away(self, record: FileRecord, fate: FileFate, **facts: object) -> FileRecord:
+        """Moves a file where its fate says, its reports with it. `facts` are fields of `Ending`."""
+        target = self._free(self.job.folder / FOLDERS[fate], record.place.parent.name) / record.place.name
+        record = self.history.decide(record, FileEnding(fate, target, **facts))  # type: ignore[arg-type]
+        self.checkpoint("decided")
+        return self._put_away(record)
+
+    def drop_copy(self, record: FileRecord) -> None:
+        """Removes a copy whose original stays where it is, as if it had never been taken."""
+        shutil.rmtree(record.place.parent)
+        self.checkpoint("copy-removed")
+        self.history.forget(record.number)
+
+    def held(self, name: str) -> FileRecord:
+        """The held file of that name: the file's own, its folder's, or a path. Raises UsageError
+        `job-no-held-file`."""
+        held = self.history.with_fate(self.job.name, FileFate.HELD)
+        there = [record for record in held if record.target is not None and record.target.exists()]
+        for record in there:
+            assert record.target is not None  # noqa: S101 - looked at above
+            names = (record.name, record.target.name, record.target.parent.name, str(record.target))
+            if name in names or Path(name).absolute() in (record.target, record.target.parent):
+                return record
+        known = ", ".join(record.target.parent.name for record in there if record.target) or "–"
+        raise UsageError("job-no-held-file", file=name, job=self.job.name, known=known)
+
+    def release(self, record: FileRecord) -> FileRecord:
+        """Takes a held file back into working/, this time past the tripwires."""
+        assert record.target is not None  # noqa: S101 - a held file lies somewhere
+        room = self._free(self.job.folder / WORKING, record.target.parent.name)
+        held, record = record.target, self.history.release(record.number, room / record.target.name)
+        self.checkpoint("released")
+        self._move_directory(held, record.place)
+        self.checkpoint("taken")
+        return record
+
+    def _put_away(self, record: FileRecord) -> FileRecord:
+        target = record.target
+        assert target is not None  # noqa: S101 - decided
+        if record.place.exists():
+            if target.parent.exists():
+                target = self._free(target.parent.parent, target.parent.name) / target.name
+                record = self.history.retarget(record, target)
+            rewrite_report_paths(record.place.parent, target.parent)
+            self.checkpoint("reports-renamed")
+            self._move_directory(record.place, target)
+        elif not target.exists():
+            record = self.history.decide(
+                record, FileEnding(FileFate.GONE, target, "job-file-gone", record.run)
+            )
+        self.checkpoint("put-away")
+        self.history.settle(record.number, self.clock())
+        self.checkpoint("settled")
+        return self.history.file(record.number)
+
+    def _move_directory(self, place: Path, target: Path) -> None:
+        try:
+            place.parent.rename(target.parent)
+        except OSError as error:
+            raise InputError("job-file-not-taken", file=place, reason=error.strerror) from error
+        _sync(target.parent.parent)
+
+    def _let_go(self, record: FileRecord) -> None:
+        """Undoes a taking that did not come to its end; the file is where it was."""
+        _clear(record.place.parent)
+        self.history.forget(record.number)
+
+    def _source_folder(self) -> Path:
+        return self.job.source if self.job.kind is SourceKind.INBOX else self.job.source.parent
+
+    def _room(self, path: Path) -> Path:
+        stem = legible(path.stem)[:_LONGEST_STEM].strip(" .") or "file"
+        return self._free(self.job.folder / WORKING, f"{self.clock():%Y%m%d-%H%M%S}-{stem}")
+
+    def _free(self, parent: Path, name: str) -> Path:
+        """A folder in `parent` that is not there yet: the name, with a number if it has to be."""
+        folders = [parent] if parent.name != WORKING else [self.job.folder / each for each in _EVERYWHERE]
+        number, free = 1, name
+        while any((folder / free).exists() for folder in folders):
+            number += 1
+            free = f"{name}-{number}"
+        return parent / free
+
+
+def legible(name: str) -> str:
+    """A name that is no proper text (its bytes are no UTF-8) with question marks for what is not."""
+    return name.encode("utf-8", "replace").decode()
+
+
+def _kept_name(name: str) -> str:
+    """The file's name in its folder: reports lie there, too."""
+    name = legible(name)
+    return f"source-{name}" if name.lower() in REPORT_FILES else name
+
+
+def _moved(found: InboxFile, place: Path) -> bool:
+    """One rename. False if the file was written to after it was looked at: it is back where it was."""
+    found.path.rename(place)
+    taken = inbox.look_at(place)
+    if taken is not None and taken.same_as(found):
+        _sync(place.parent)
+        return True
+    if not found.path.exists():
+        place.rename(found.path)
+        return False
+    return True  # another one has come in its stead, so this one is whole
+
+
+def _copied(found: InboxFile, place: Path) -> bool:
+    """A copy, whole or not there. False if the file was written to meanwhile."""
+    part = place.with_name(".copy.part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
+    with os.fdopen(descriptor, "wb") as copy, found.path.open("rb") as source:
+        shutil.copyfileobj(source, copy, 1 << 20)
+        copy.flush()
+        os.fsync(copy.fileno())
+    now = inbox.look_at(found.path)
+    if now is None or not now.same_as(found):
+        part.unlink()
+        return False
+    part.rename(place)
+    _sync(place.parent)
+    return True
+
+
+def _clear(room: Path) -> None:
+    """Removes the folder with what an unfinished copy left in it; never a file of the user."""
+    with contextlib.suppress(OSError):
+        for part in room.glob(".*.part"):
+            part.unlink()
+        room.rmdir()
+
+
+def _sync(folder: Path) -> None:
+    """A rename is on the disk only when its folder is; some file systems cannot say so."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)

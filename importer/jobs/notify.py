@@ -1,0 +1,187 @@
+"""Tell people how a round ended: webhook, command, heartbeat, log.
+
+What fails here never fails the import. Messages name no path and no query of a URL, since those hold tokens.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+
+from importer import __version__
+from importer.config import VARIABLES
+from importer.errors import ImporterError
+from importer.jobs.config import Job, NoticeSettings, NoticeWhen
+from importer.jobs.environment import JobEnvironment
+from importer.jobs.log import JobLog
+from importer.jobs.results import RoundReport, format_error
+from importer.journal.job_history import RoundResult
+
+POST_ATTEMPTS = 4
+FIRST_POST_WAIT = 2.0
+"""Seconds; it doubles from attempt to attempt."""
+POST_TIMEOUT = 15.0
+_BUSY = (408, 425, 429)
+
+
+class NotDelivered(Exception):  # noqa: N818 - the caller makes a sentence of it
+    """Why nobody took it. The text names no path and no query, since those hold people's tokens."""
+
+
+def post_json(url: str, body: bytes, sleep: Callable[[float], None]) -> None:
+    """Posts JSON until somebody takes it, four times at most. Raises NotDelivered."""
+    _deliver("POST", url, body, sleep)
+
+
+def touch_url(url: str, sleep: Callable[[float], None]) -> None:
+    """Asks for an address, as dead-man switches want it. Raises NotDelivered."""
+    _deliver("GET", url, None, sleep)
+
+
+def _deliver(method: str, url: str, body: bytes | None, sleep: Callable[[float], None]) -> None:
+    wait = FIRST_POST_WAIT
+    for attempt in range(1, POST_ATTEMPTS + 1):
+        fault, final = _attempt(method, url, body)
+        if not fault:
+            return
+        if final or attempt == POST_ATTEMPTS:
+            raise NotDelivered(f"{urlsplit(url).hostname}: {fault}")
+        sleep(wait)
+        wait *= 2
+
+
+def _attempt(method: str, url: str, body: bytes | None) -> tuple[str, bool]:
+    """What went wrong, empty if nothing did; and whether trying again is useless."""
+    headers = {"User-Agent": f"nxlink-importer/{__version__}"}
+    if body is not None:
+        headers["Content-Type"] = "application/json; charset=utf-8"
+    try:
+        with requests.request(
+            method, url, data=body, headers=headers, timeout=POST_TIMEOUT, allow_redirects=False
+        ) as answer:
+            status = answer.status_code
+    except requests.RequestException as error:
+        return type(error).__name__, isinstance(error, (requests.exceptions.SSLError, ValueError))
+    if 200 <= status < 300:
+        return "", True
+    return f"HTTP {status}", status < 500 and status not in _BUSY
+
+
+COMMAND_SECONDS = 60.0
+_LONGEST_VARIABLE = 100_000
+"""Bytes; Linux takes no more than 128 KiB in one."""
+_SECRETS = frozenset(VARIABLES[name] for name in ("access_key", "access_secret"))
+
+
+def notice_wanted(notices: NoticeSettings, report: RoundReport, before: RoundResult | None) -> bool:
+    """Whether somebody is to hear of this round. `before`: how the last one ended, overlaps left out."""
+    if not notices.wanted or report.result is RoundResult.OVERLAPPED:
+        return False
+    if notices.when is NoticeWhen.ALWAYS:
+        return True
+    if notices.when is NoticeWhen.CHANGE:
+        return report.result is not (before or RoundResult.GOOD)
+    return not report.good
+
+
+def send_notice(notices: NoticeSettings, report: RoundReport, sleep: Callable[[float], None]) -> list[str]:
+    """Sends the notice every way that is set; what went wrong, as texts without secrets."""
+    failures = []
+    if notices.webhook:
+        try:
+            post_json(notices.webhook, report.json(), sleep)
+        except NotDelivered as error:
+            failures.append(f"webhook: {error}")
+    if notices.command:
+        fault = _run(notices.command, report)
+        if fault:
+            failures.append(f"command: {fault}")
+    return failures
+
+
+def heartbeat(job: Job, text: str, sleep: Callable[[float], None]) -> str:
+    """Touches the heartbeat after a good round; what went wrong, else nothing."""
+    if not job.heartbeat:
+        return ""
+    if job.heartbeat.startswith(("https://", "http://")):
+        try:
+            touch_url(job.heartbeat, sleep)
+        except NotDelivered as error:
+            return str(error)
+        return ""
+    try:
+        Path(job.heartbeat).write_text(text, "utf-8")
+    except OSError as error:
+        return f"{job.heartbeat}: {error.strerror}"
+    return ""
+
+
+def _run(command: str, report: RoundReport) -> str:
+    """The command gets the text on its standard input and the JSON in NXLINK_NOTICE; {job} and {result} in
+    it are filled in. No shell is involved."""
+    words = [
+        word.replace("{job}", report.job).replace("{result}", str(report.result))
+        for word in shlex.split(command, posix=os.name == "posix")
+    ]
+    try:
+        done = subprocess.run(  # noqa: S603 - the user's own command
+            words,
+            input=report.text().encode(),
+            env=_environment(report),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        return f"{words[0] if words else '–'}: {getattr(error, 'strerror', None) or type(error).__name__}"
+    return f"{words[0]}: exit {done.returncode}" if done.returncode else ""
+
+
+def _environment(report: RoundReport) -> Mapping[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+    notice = report.json()
+    return kept | {
+        "NXLINK_NOTICE": notice.decode() if len(notice) < _LONGEST_VARIABLE else "",
+        "NXLINK_JOB": report.job,
+        "NXLINK_RESULT": str(report.result),
+    }
+
+
+def announce_unstarted(job: Job, log: JobLog, around: JobEnvironment, error: ImporterError) -> RoundReport:
+    """A round that could not begin, since the journal cannot be opened: told like any other."""
+    now, says = around.clock(), format_error(error, around.lang)
+    report = RoundReport(job.name, now, now, RoundResult.STOPPED, error.exit_code, (), error.code, says)
+    return announce_round(job, log, around, report, None)
+
+
+def announce_round(
+    job: Job, log: JobLog, around: JobEnvironment, report: RoundReport, before: RoundResult | None
+) -> RoundReport:
+    """Tells whoever wants to know. What did not work is added to the report's warnings."""
+    warnings = list(report.warnings)
+    log.write(
+        "info" if report.good else "error",
+        "round-ended",
+        result=str(report.result),
+        exit_code=int(report.exit_code),
+        code=report.code,
+        files=len(report.files),
+    )
+    if notice_wanted(job.notices, report, before):
+        warnings += send_notice(job.notices, report, around.sleep)
+    if report.good:
+        beat = heartbeat(job, report.ended.isoformat(timespec="seconds") + "\n", around.sleep)
+        warnings += [f"heartbeat: {beat}"] if beat else []
+    for warning in warnings:
+        log.write("warning", "not-told", what=warning)
+    if log.failure:
+        warnings.append(f"log: {log.path}: {log.failure}")
+    return replace(report, warnings=tuple(warnings))

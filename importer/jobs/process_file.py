@@ -1,0 +1,285 @@
+"""Take one file of a job through the pipeline, started or resumed, and decide by its end where it belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from importer.delivery import Stopping
+from importer.errors import ImporterError, InputError, MappingError, ReportError, TripwireError
+from importer.jobs import file_store, gates
+from importer.jobs.config import Job
+from importer.jobs.file_store import FileStore
+from importer.jobs.log import JobLog
+from importer.jobs.results import FileResult, format_error, format_message
+from importer.journal import Journal, RunRecord, RunState
+from importer.journal.job_history import FileContent, FileFate, FileRecord, JobHistory
+from importer.models import ExitCode, Status
+from importer.options import RunOptions
+from importer.pipeline import plan as kept
+from importer.pipeline import plan as plans
+from importer.pipeline.events import Event, Prechecking
+from importer.pipeline.plan import RunPlan
+from importer.pipeline.precheck import PrecheckResult
+from importer.pipeline.run import Lineage, Run, SendTarget, StopToken
+
+MOST_TRIES = 3
+"""A file that so many rounds died of is put away."""
+_UNSENT = (Status.FAILED, Status.UNKNOWN, Status.NOT_SENT)
+_UNFIT = (Status.INVALID, Status.REJECTED)
+
+
+@dataclass
+class FileProcessor:
+    """What every file of a round needs."""
+
+    job: Job
+    journal: Journal
+    intake: FileStore
+    log: JobLog
+    sending: SendTarget
+    options: RunOptions
+    stopper: StopToken
+    checkpoint: Callable[[str], None]
+
+    @property
+    def history(self) -> JobHistory:
+        return self.journal.jobs
+
+    def process(self, record: FileRecord) -> FileResult:
+        """A file in working/, as far as it gets. Its result is OPEN if the next round has to go on with it.
+
+        Raises whatever is not the file's own fault: JournalError, ReportError, LockedError, SettingsError.
+        """
+        if record.tries >= MOST_TRIES:
+            return self._failed(record, InputError("job-file-kills", file=record.name, tries=record.tries))
+        self.history.count_try(record.number)
+        self.checkpoint("tried")
+        try:
+            result = self._import(record)
+        except (InputError, MappingError) as error:
+            return self._failed(record, error)
+        except ImporterError:
+            self.history.clear_tries(record.number)
+            raise
+        if result.fate is FileFate.OPEN:
+            self.history.clear_tries(record.number)
+        return result
+
+    def _import(self, record: FileRecord) -> FileResult:
+        run_id = self.history.run_of(record)
+        if not run_id:
+            return self._start(record)
+        run = self.journal.run(run_id)
+        if _came_to_nothing(run):
+            return self._start(record)
+        if run.state is RunState.FINISHED:
+            return self._judge(record, run)
+        with ExitStack() as stack:
+            connection = self.sending.connection
+            plan = plans.plan_from_record(run, kept.kept_options(run), connection, self.journal)
+            stack.callback(plan.close)
+            return self._go(stack, record, plan, run)
+
+    def _start(self, record: FileRecord) -> FileResult:
+        with ExitStack() as stack:
+            options = replace(self.options, report_dir=self._reports(record))
+            plan = plans.make_plan(record.place, options, self.sending.connection, self.journal)
+            stack.callback(plan.close)
+            done = self.history.known(self.job.name, _content(plan), FileFate.DONE)
+            held = self._held_already(record, plan)
+            if done is None and held is None:
+                return self._go(stack, record, plan)
+        if done is not None:
+            return self._repeated(record, done)
+        assert held is not None and held.target is not None  # noqa: S101, PT018 - looked at above
+        self.intake.drop_copy(record)
+        says = self._say("job-file-held", file=held.name)
+        return FileResult(
+            held.name,
+            FileFate.HELD,
+            held.target,
+            held.run,
+            held.rows,
+            held.counts,
+            self._reports(held),
+            ExitCode.TRIPWIRE,
+            "job-file-held",
+            says,
+        )
+
+    def _go(
+        self, stack: ExitStack, record: FileRecord, plan: RunPlan, earlier: RunRecord | None = None
+    ) -> FileResult:
+        """Runs, and puts the file away once the run is over; the plan's file is closed by then."""
+        watch = _JobObserver(self.log, self.stopper, self.checkpoint)
+        gate = _FileGate(self, record, plan)
+        run = Run(
+            plan,
+            self.journal,
+            self.sending,
+            Lineage(job=self.job.name),
+            gate,
+            watch.see,
+            self.stopper,
+        )
+        closed = run.resume(earlier) if earlier else run.start()
+        stack.close()
+        self.checkpoint("run-over")
+        ended = self.journal.run(closed.summary.run_id)
+        for failure in closed.failures:
+            self.log.write("error", failure.code)
+        if ended.state is RunState.FINISHED:
+            result = self._judge(self.history.file(record.number), ended, gate.tripped)
+            return self._without_reports(result, closed.failures)
+        says = self._format(watch.reason or self.stopper.reason) or closed.summary.stop
+        return FileResult(
+            record.name,
+            FileFate.OPEN,
+            record.place,
+            ended.id,
+            closed.summary.rows,
+            ended.counts,
+            Path(ended.report_dir),
+            ended.exit_code or ExitCode.AWAY,
+            ended.stop,
+            says,
+        )
+
+    def _without_reports(self, result: FileResult, failures: Sequence[ReportError]) -> FileResult:
+        """The rows are in, but who is to mend the rest has nothing to look at."""
+        if not failures or result.code:
+            return result
+        says = f"{self._format(failures[0])} {self._say('job-reports-missing', run=result.run)}"
+        return replace(result, exit_code=ExitCode.ROWS_LEFT, code="job-reports-missing", says=says)
+
+    def _judge(self, record: FileRecord, run: RunRecord, tripped: TripwireError | None = None) -> FileResult:
+        """A run that came to its end: where does its file belong?"""
+        file_store.share_reports(Path(run.report_dir), self.job.sharing)
+        rows = sum(run.counts.values())
+        code, found = self._complaint(record, run, rows)
+        fate, exit_code = (FileFate.FAILED, ExitCode.ROWS_LEFT) if code else (FileFate.DONE, ExitCode.DONE)
+        if run.exit_code is ExitCode.TRIPWIRE:
+            fate, exit_code, code = FileFate.HELD, ExitCode.TRIPWIRE, run.stop
+        put = self.intake.put_away(record, fate, reason=code, run=run.id, counts=run.counts)
+        says = ""
+        if fate is FileFate.HELD:
+            says = f"{self._format(tripped)} {self._say('job-file-held', file=record.name)}".strip()
+        elif code:
+            says = self._say(code, **found)
+        reports = self._reports(put)
+        return self._result(put, run.id, rows, reports, exit_code, code, says)
+
+    def _complaint(self, record: FileRecord, run: RunRecord, rows: int) -> tuple[str, dict[str, object]]:
+        """Why a finished run was no success; empty if it was one."""
+        unsent = sum(run.counts.get(status, 0) for status in _UNSENT)
+        unfit = sum(run.counts.get(status, 0) for status in _UNFIT)
+        limit = self.job.tripwires.max_invalid
+        if unsent:
+            return "job-rows-not-sent", {"rows": unsent, "all": rows, "run": run.id}
+        rejected = run.counts.get(Status.REJECTED, 0)
+        if rejected and limit is not None and not record.released and 100 * unfit > limit * rows:
+            return "job-rows-refused", {"rows": rejected, "all": rows, "limit": f"{limit:g}"}
+        return "", {}
+
+    def _repeated(self, record: FileRecord, done: FileRecord) -> FileResult:
+        if self.job.keep_source:
+            self.intake.drop_copy(record)
+            self.log.write("info", "file-unchanged", file=record.name, run=done.run)
+            return FileResult(record.name, FileFate.REPEATED, done.target or done.place, done.run)
+        found = {"file": record.name, "run": done.run, "when": f"{done.taken:%Y-%m-%d %H:%M}"}
+        put = self.intake.put_away(record, FileFate.REPEATED, reason="job-file-repeated", run=done.run)
+        says = self._say("job-file-repeated", **found)
+        return self._result(put, done.run, 0, None, ExitCode.DONE, "job-file-repeated", says)
+
+    def _failed(self, record: FileRecord, error: ImporterError) -> FileResult:
+        run = self.history.run_of(record)
+        put = self.intake.put_away(record, FileFate.FAILED, reason=error.code, run=run)
+        return self._result(put, run, 0, None, error.exit_code, error.code, self._format(error))
+
+    def _held_already(self, record: FileRecord, plan: RunPlan) -> FileRecord | None:
+        """A file that stays where it is comes again every night: one held copy of it is enough."""
+        if not self.job.keep_source or record.released:
+            return None
+        held = self.history.known(self.job.name, _content(plan), FileFate.HELD)
+        there = held is not None and held.target is not None and held.target.exists()
+        return held if there else None
+
+    def _result(
+        self,
+        put: FileRecord,
+        run: str,
+        rows: int,
+        reports: Path | None,
+        exit_code: ExitCode,
+        code: str,
+        says: str,
+    ) -> FileResult:
+        place = put.target or put.place
+        return FileResult(put.name, put.fate, place, run, rows, put.counts, reports, exit_code, code, says)
+
+    def _reports(self, record: FileRecord) -> Path:
+        """Beside the file, or in the folder that the job names for reports."""
+        room = (record.target if record.fate is not FileFate.OPEN and record.target else record.place).parent
+        return room if self.job.reports is None else self.job.reports / record.place.parent.name
+
+    def _format(self, error: ImporterError | None) -> str:
+        if error is None:
+            return ""
+        return format_error(error, self.options.lang)
+
+    def _say(self, code: str, **found: object) -> str:
+        return format_message(code, {"job": self.job.name, **found}, self.options.lang)
+
+
+@dataclass
+class _FileGate:
+    """Judges the whole file before its first row is sent, and keeps what it was like for later comparison."""
+
+    importing: FileProcessor
+    record: FileRecord
+    plan: RunPlan
+    tripped: TripwireError | None = None
+
+    def __call__(self, found: PrecheckResult) -> None:
+        history, job = self.importing.history, self.importing.job
+        history.profile(self.record.number, _content(self.plan), found.header, found.rows, found.filled)
+        self.importing.checkpoint("looked-ahead")
+        if self.record.released:
+            return
+        past = history.with_fate(job.name, FileFate.DONE, gates.COMPARED_FILES)
+        self.tripped = gates.check_tripwires(found, past, job.tripwires)
+        if self.tripped is not None:
+            raise self.tripped
+
+
+@dataclass
+class _JobObserver:
+    """Takes the run's events into the log, and ends a look ahead that nobody wants any more."""
+
+    log: JobLog
+    stopper: StopToken
+    checkpoint: Callable[[str], None]
+    reason: ImporterError | None = None
+
+    def see(self, event: Event) -> None:
+        self.log.see(event)
+        if isinstance(event, Stopping):
+            self.reason = event.reason
+        if isinstance(event, Prechecking) and self.stopper.reason is not None:
+            raise self.stopper.reason
+        self.checkpoint(type(event).__name__)
+
+
+def _came_to_nothing(run: RunRecord) -> bool:
+    """Whether a run broke off before it had counted, or sent, a row: its file is still to be imported."""
+    tripped = run.exit_code is ExitCode.TRIPWIRE
+    return run.state is RunState.FINISHED and bool(run.stop) and not run.counts and not tripped
+
+
+def _content(plan: RunPlan) -> FileContent:
+    return FileContent(
+        plan.source.sha256, plan.mapping.digest, plan.destination.key if plan.destination else ""
+    )

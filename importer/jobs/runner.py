@@ -1,0 +1,284 @@
+"""Run one round of a job: finish what an earlier round left, take new files, tell who wants to know,
+prune.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from importer.config import Profile
+from importer.errors import ImporterError, InputError, LockedError, ReportError, UnreachableError
+from importer.jobs import inbox
+from importer.jobs.config import Job
+from importer.jobs.environment import JobEnvironment
+from importer.jobs.file_store import FOLDERS, FileStore, legible
+from importer.jobs.log import JobLog
+from importer.jobs.notify import announce_round
+from importer.jobs.process_file import FileProcessor
+from importer.jobs.results import FileResult, RoundReport, format_error, shown_counts
+from importer.journal import Journal
+from importer.journal.job_history import FileFate, FileRecord, RoundResult
+from importer.journal.locks import Lock, holder
+from importer.models import ExitCode
+from importer.options import RunOptions
+from importer.pipeline.run import StopToken
+
+_PRUNABLE = (FileFate.DONE, FileFate.REPEATED, FileFate.FAILED)
+"""Never what is held or at work. What was imported is remembered for ever, without its files."""
+
+
+def prune_job(job: Job, journal: Journal, now: datetime, log: JobLog) -> None:
+    """Forgets what ended longer ago than `job.keep` seconds; without such a rule nothing."""
+    if job.keep is None:
+        return
+    before = now - timedelta(seconds=job.keep)
+    files = 0
+    for fate in _PRUNABLE:
+        for record in journal.jobs.with_fate(job.name, fate):
+            if record.settled is not None and record.settled < before:
+                files += _remove_directory(job, record)
+    runs = journal.forget(journal.jobs.old_runs(job.name, before))
+    rounds = journal.jobs.forget_rounds(job.name, before)
+    if files or runs or rounds:
+        log.write("info", "pruned", files=files, runs=runs, rounds=rounds)
+
+
+def _remove_directory(job: Job, record: FileRecord) -> bool:
+    """Removes a file's folder, and its reports where they lie elsewhere; only what this job has put there."""
+    assert record.target is not None  # noqa: S101 - settled
+    room = record.target.parent
+    if room.parent != job.folder / FOLDERS[record.fate]:
+        return False
+    with contextlib.suppress(OSError):
+        if job.reports is not None:
+            shutil.rmtree(job.reports / record.place.parent.name, ignore_errors=True)
+        shutil.rmtree(room)
+        return True
+    return False
+
+
+LOCK_NAME = ".importer.lock"
+"""In the job's folder: two jobs, or two users, must not work through one inbox at a time."""
+
+
+@dataclass
+class Round:
+    """One round of one job. `release`: the name of a held file that is let through, and nothing else is
+    taken."""
+
+    job: Job
+    profile: Profile
+    journal: Journal
+    log: JobLog
+    around: JobEnvironment = field(default_factory=JobEnvironment)
+    stopper: StopToken = field(default_factory=StopToken)
+    release: str | None = None
+
+    def go(self) -> RoundReport:
+        """Does the round. What goes wrong is in the report; only a fault of the importer itself is raised,
+        after whoever wants to know was told."""
+        started = self.around.clock()
+        with ExitStack() as stack:
+            try:
+                self._lock(stack, self.journal.job_lock(self.job.name), "job-locked")
+                number = self.journal.jobs.begin_round(self.job.name, started)
+                before = self._before()
+            except LockedError as error:
+                return self._overlapped(started, error)
+            except ImporterError as error:
+                return self._close(None, self._stopped(started, [], error), None)
+            self.log.write("info", "round-started", job=self.job.name, round=number)
+            self.around.checkpoint("round-begun")
+            try:
+                report = self._work(started, number)
+            except Exception as error:
+                fault = ImporterError("job-fault", kind=type(error).__name__, job=self.job.name)
+                self._close(number, self._stopped(started, [], fault), before)
+                raise
+            return self._close(number, report, before)
+
+    def _work(self, started: datetime, number: int) -> RoundReport:
+        files: list[FileResult] = []
+        try:
+            with ExitStack() as stack:
+                for result in self._files(stack, number):
+                    files.append(result)
+                    self._log_file(result)
+                    if result.fate is FileFate.OPEN:
+                        return self._left_open(started, files, result)
+            if self.stopper.reason is not None:
+                raise self.stopper.reason
+        except LockedError as error:
+            report = self._stopped(started, files, error)
+            return replace(report, result=RoundResult.OVERLAPPED)
+        except ImporterError as error:
+            return self._stopped(started, files, error)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            disk = DiskError("job-disk", path=error.filename or self.job.folder, reason=reason)
+            return self._stopped(started, files, disk)
+        return self._finished(started, files)
+
+    def _files(self, stack: ExitStack, number: int) -> Iterator[FileResult]:
+        intake = FileStore(self.job, self.journal.jobs, self.around.clock, self.around.checkpoint)
+        intake.prepare()
+        self._lock(stack, Lock(self.job.folder / LOCK_NAME), "job-folder-locked")
+        options = self._options()
+        ready = stack.enter_context(self.around.connect(self.profile, options))
+        stack.enter_context(_time_limit(self.job.time_limit, self.stopper))
+        importing = FileProcessor(
+            self.job, self.journal, intake, self.log, ready, options, self.stopper, self.around.checkpoint
+        )
+        for record in (*self.journal.jobs.open_files(self.job.name), *intake.unknown_files(number)):
+            left = self._take_up(intake, record)
+            if left is not None:
+                yield importing.process(left)
+        if self.release is not None:
+            record = intake.release(intake.held(self.release))
+            self.log.write("info", "file-released", file=record.name)
+            yield importing.process(record)
+            return
+        for found in self._ready():
+            if self.stopper.reason is not None:
+                return
+            try:
+                taken = intake.take(found, number)
+            except InputError as error:
+                yield self._not_taken(found, error)
+                continue
+            if taken is not None:
+                self.log.write("info", "file-taken", file=taken.name, size=found.size)
+                yield importing.process(taken)
+
+    def _take_up(self, intake: FileStore, record: FileRecord) -> FileRecord | None:
+        left = intake.take_up(record)
+        if left is not None:
+            self.log.write("info", "file-taken-up", file=left.name, tries=left.tries)
+        return left
+
+    def _not_taken(self, found: inbox.InboxFile, error: InputError) -> FileResult:
+        """The file stays where it is, others are not kept waiting; the next round tries again."""
+        says = format_error(error, self._options().lang)
+        return FileResult(
+            legible(found.path.name),
+            FileFate.FAILED,
+            found.path,
+            exit_code=error.exit_code,
+            code=error.code,
+            says=says,
+        )
+
+    def _ready(self) -> tuple[inbox.InboxFile, ...]:
+        found = inbox.list_inbox(self.job, lambda: self.around.clock().timestamp(), self.around.sleep)
+        for waiting in found.waiting:
+            self.log.write("info", "file-not-ready", file=legible(waiting.path.name), size=waiting.size)
+        return found.ready
+
+    def _options(self) -> RunOptions:
+        return self.job.options_with(self.profile, self.around.lang)
+
+    def _lock(self, stack: ExitStack, lock: Lock, code: str) -> None:
+        lock.acquire(holder(self.job.name, self.around.clock()), code)
+        stack.callback(lock.release)
+
+    # How a round ends
+
+    def _finished(self, started: datetime, files: list[FileResult]) -> RoundReport:
+        result, worst = RoundResult.GOOD, None
+        for file in files:
+            if file.fate is FileFate.FAILED or (file.fate is FileFate.DONE and file.exit_code):
+                result, worst = RoundResult.FAILED, file
+            elif file.fate is FileFate.HELD and result is RoundResult.GOOD:
+                result, worst = RoundResult.HELD, file
+        exit_code = max((file.exit_code for file in files), default=ExitCode.DONE)
+        code, says = (worst.code, worst.says) if worst else ("", "")
+        return self._report(started, files, result, exit_code, (code, says))
+
+    def _left_open(self, started: datetime, files: list[FileResult], left: FileResult) -> RoundReport:
+        return self._report(started, files, RoundResult.STOPPED, left.exit_code, (left.code, left.says))
+
+    def _stopped(self, started: datetime, files: list[FileResult], error: ImporterError) -> RoundReport:
+        says = format_error(error, self._options().lang)
+        # Reports without a place, or without room: once that is mended, the next round goes on.
+        exit_code = ExitCode.AWAY if isinstance(error, ReportError) else error.exit_code
+        return self._report(started, files, RoundResult.STOPPED, exit_code, (error.code, says))
+
+    def _report(
+        self,
+        started: datetime,
+        files: list[FileResult],
+        result: RoundResult,
+        exit_code: ExitCode,
+        why: tuple[str, str],
+    ) -> RoundReport:
+        now = self.around.clock()
+        return RoundReport(self.job.name, started, now, result, exit_code, tuple(files), why[0], why[1])
+
+    def _overlapped(self, started: datetime, error: LockedError) -> RoundReport:
+        self.journal.jobs.note_overlap(self.job.name, started, error.code)
+        says = format_error(error, self._options().lang)
+        self.log.write("warning", "round-overlapped", job=self.job.name, says=says)
+        return self._report(started, [], RoundResult.OVERLAPPED, ExitCode.LOCKED, (error.code, says))
+
+    def _close(self, number: int | None, report: RoundReport, before: RoundResult | None) -> RoundReport:
+        self.around.checkpoint("round-over")
+        warnings = []
+        try:
+            if number is not None:
+                history, ended = self.journal.jobs, report.ended
+                history.end_round(number, ended, report.result, report.exit_code, report.code)
+            if report.good:
+                prune_job(self.job, self.journal, report.ended, self.log)
+        except ImporterError as error:
+            warnings.append(format_error(error, self._options().lang))
+        return announce_round(
+            self.job, self.log, self.around, replace(report, warnings=tuple(warnings)), before
+        )
+
+    def _before(self) -> RoundResult | None:
+        kept = (RoundResult.GOOD, RoundResult.HELD, RoundResult.FAILED, RoundResult.STOPPED)
+        last = self.journal.jobs.last_round(self.job.name, *kept, RoundResult.INTERRUPTED)
+        return last.result if last else None
+
+    def _log_file(self, result: FileResult) -> None:
+        self.log.write(
+            "error" if result.exit_code else "info",
+            "file-left-open" if result.fate is FileFate.OPEN else "file-put-away",
+            file=result.name,
+            fate=str(result.fate) or "open",
+            place=str(result.place),
+            run=result.run,
+            code=result.code,
+            counts=shown_counts(result.counts),
+        )
+
+
+class DiskError(ImporterError):
+    """A file system refuses; what was sent is in the journal, and the next round goes on."""
+
+    exit_code = ExitCode.AWAY
+
+
+class TimeLimitError(UnreachableError):
+    """The round took longer than its job allows; `resume`, or the next round, goes on."""
+
+
+@contextlib.contextmanager
+def _time_limit(seconds: float | None, stopper: StopToken) -> Iterator[None]:
+    if seconds is None:
+        yield
+        return
+    limit = TimeLimitError("job-time-limit", seconds=f"{seconds:g}")
+    timer = threading.Timer(seconds, stopper.stop, [limit])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

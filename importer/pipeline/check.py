@@ -1,0 +1,255 @@
+"""Check one chunk on its way from the reader to the batches: map, validate, find duplicates.
+
+The dry run, the real run, `resume`, `retry` and `report` all take this path. A row equal to an earlier one in
+every mapped field is a duplicate. A row that only shares a phone or e-mail is sent, in order, unless the user
+wants otherwise. Only rows that are sent, or were imported before, claim their contacts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+
+from importer import arrow
+from importer.batching import Customers, encode
+from importer.contracts import Contract
+from importer.fingerprints import FingerprintSet, fingerprints
+from importer.mapping import Mapper
+from importer.models import Chunk, Issue, MappedChunk, Outcome, Severity, Status
+from importer.options import Duplicates
+from importer.validation import validate
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateVerdict:
+    """For each row of the customers asked about, bool: no row is both."""
+
+    duplicate: np.ndarray
+    same_contact: np.ndarray
+
+
+class DuplicateDetector:
+    """What earlier rows have claimed, in some twenty bytes a row."""
+
+    def __init__(self, policy: Duplicates = Duplicates.SEND) -> None:
+        self._policy = policy
+        self._rows = FingerprintSet()
+        self._contacts = FingerprintSet()
+
+    def claim(self, customers: Customers) -> None:
+        """Rows that were imported before: whatever comes later is compared with them."""
+        self._rows.add(fingerprints(customers.encoded, len(customers)))
+        self._contacts.add(customers.contacts.ravel())
+
+    def judge(self, customers: Customers) -> DuplicateVerdict:
+        """Compares rows with all before them, in order; those that are to be sent claim their contacts."""
+        contents = fingerprints(customers.encoded, len(customers))
+        duplicate = self._rows.contains(contents) | pd.Series(contents).duplicated().to_numpy()
+        contacts = customers.contacts.copy()
+        contacts[duplicate] = 0
+        claimed = self._contacts.contains(contacts.ravel()).reshape(contacts.shape)
+        if self._policy is Duplicates.SEND:
+            same = (claimed | _repeated(contacts)).any(axis=1)
+            kept = ~duplicate
+        else:
+            same = _unclaimed_in_order(contacts, np.asarray(claimed.any(axis=1)))
+            # A row equal to one that is not sent is no better than that one.
+            copies = duplicate & np.isin(contents, contents[same])
+            duplicate, same = duplicate & ~copies, same | copies
+            kept = ~duplicate & ~same
+        self._rows.add(contents[kept])
+        self._contacts.add(contacts[kept].ravel())
+        return DuplicateVerdict(duplicate, same)
+
+
+def _repeated(contacts: np.ndarray) -> np.ndarray:
+    """True where the same contact stands in an earlier row of the table."""
+    flat = contacts.ravel()
+    repeated: np.ndarray = pd.Series(flat).duplicated().to_numpy() & (flat != 0)
+    return repeated.reshape(contacts.shape)
+
+
+def _unclaimed_in_order(contacts: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """True for rows that may not claim: one of their contacts belongs to an earlier row that did.
+
+    Row by row, since whether a row claims depends on the rows before it.
+    """
+    if not known.any() and not _repeated(contacts).any():
+        return known
+    same = known.copy()
+    claimed: set[int] = set()
+    for row, keys in enumerate(contacts.tolist()):
+        if same[row]:
+            continue
+        own = {key for key in keys if key}
+        if own & claimed:
+            same[row] = True
+        else:
+            claimed |= own
+    return same
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedChunk:
+    """A chunk of which everything is known but what the server says."""
+
+    chunk: Chunk
+    """The rows as they were read, without the importer's own columns."""
+    issues: tuple[Issue, ...]
+    outcomes: tuple[Outcome, ...]
+    """Rows that are final already: skipped, invalid, duplicate."""
+    customers: Customers
+    """Rows to be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRules:
+    """How strictly rows are taken."""
+
+    duplicates: Duplicates = Duplicates.SEND
+    strict: bool = False
+
+
+class Checker:
+    """Checks chunks in file order; remembers what earlier rows claimed."""
+
+    def __init__(self, mapper: Mapper, contract: Contract, rules: CheckRules) -> None:
+        self._unused = frozenset(mapper.unused)
+        self._sources = {name: sources for name, sources in mapper.columns.items() if len(sources) > 1}
+        self._used = tuple(dict.fromkeys(name for sources in mapper.columns.values() for name in sources))
+        self._mapper = mapper
+        self._contract = contract
+        self._strict = rules.strict
+        self._duplicates = rules.duplicates
+        if rules.strict and rules.duplicates is Duplicates.SEND:
+            self._duplicates = Duplicates.ERROR  # the warning same-contact counts as an error
+        self._claims = DuplicateDetector(self._duplicates)
+
+    def check(self, chunk: Chunk, imported_before: np.ndarray | None = None) -> CheckedChunk:
+        """`imported_before`: bool for each row, true where an earlier run imported it to the same place."""
+        mapped = self._mapper.map(chunk)
+        rows = chunk.frame.index.to_numpy()
+        before = np.zeros(len(rows), dtype=bool) if imported_before is None else imported_before
+        outcomes = [*_skipped_before(chunk, rows[before]), *_skipped(mapped, rows[before])]
+        skipped = np.isin(rows, [row for outcome in outcomes for row in outcome.rows])
+        issues = self._issues(chunk, mapped, frozenset(rows[skipped].tolist()))
+        invalid = ~skipped & np.isin(rows, [i.row for i in issues if i.severity is Severity.ERROR])
+        outcomes += _outcome(chunk.sheet, rows[invalid], Status.INVALID)
+        if before.any():
+            self._claim_imported(mapped, before & self._sendable(mapped))
+        customers = encode(mapped, self._contract, ~skipped & ~invalid)
+        judged = self._claims.judge(customers)
+        return self._settled(chunk, issues, outcomes, customers, judged)
+
+    def _issues(self, chunk: Chunk, mapped: MappedChunk, skipped: frozenset[int]) -> tuple[Issue, ...]:
+        """Of the reading issues only those that concern a row to be sent and a column that is used."""
+        read = (
+            issue for issue in chunk.issues if issue.column is None or self._concerns(chunk, issue.column)
+        )
+        written = (issue for name in self._used for issue in _written_errors(chunk, name))
+        checked = (self._at_its_column(chunk, issue) for issue in validate(mapped, self._contract))
+        found: Iterable[Issue] = (*read, *written, *mapped.issues, *checked)
+        found = (issue for issue in found if issue.row not in skipped) if skipped else found
+        return self._graded(_one_a_cell(found))
+
+    def _concerns(self, chunk: Chunk, column: str | None) -> bool:
+        """Whether an issue of this column, or of the whole row, matters to the mapping."""
+        return column is None or (column not in self._unused and column in chunk.frame.columns)
+
+    def _at_its_column(self, chunk: Chunk, issue: Issue) -> Issue:
+        """The issue at the column that the value came from, where several feed its field: the first filled
+        one."""
+        for name in self._sources.get(issue.field or "", ()):
+            if name in chunk.frame.columns and str(chunk.frame.at[issue.row, name]).strip():
+                return issue if name == issue.column else dataclasses.replace(issue, column=name)
+        return issue
+
+    def _graded(self, issues: Sequence[Issue]) -> tuple[Issue, ...]:
+        if not self._strict:
+            return tuple(issues)
+        return tuple(dataclasses.replace(issue, severity=Severity.ERROR) for issue in issues)
+
+    def _sendable(self, mapped: MappedChunk) -> np.ndarray:
+        first = arrow.text(mapped, self._contract.fields[0].name)
+        return np.asarray(first.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
+
+    def _claim_imported(self, mapped: MappedChunk, mask: np.ndarray) -> None:
+        self._claims.claim(encode(mapped, self._contract, mask))
+
+    def _settled(
+        self,
+        chunk: Chunk,
+        issues: tuple[Issue, ...],
+        outcomes: list[Outcome],
+        customers: Customers,
+        judged: DuplicateVerdict,
+    ) -> CheckedChunk:
+        sheet, rows = chunk.sheet, customers.rows
+        outcomes += _outcome(sheet, rows[judged.duplicate], Status.DUPLICATE, "same-row")
+        kept = ~judged.duplicate
+        if judged.same_contact.any():
+            same = rows[judged.same_contact]
+            if self._duplicates is Duplicates.ERROR:
+                outcomes += _outcome(sheet, same, Status.INVALID)
+            elif self._duplicates is Duplicates.SKIP:
+                outcomes += _outcome(sheet, same, Status.DUPLICATE, "same-contact")
+            if self._duplicates is not Duplicates.SEND:
+                kept &= ~judged.same_contact
+            severity = Severity.ERROR if self._duplicates is Duplicates.ERROR else Severity.WARNING
+            issues += tuple(Issue("same-contact", severity, row, sheet) for row in same.tolist())
+        return CheckedChunk(chunk, issues, tuple(outcomes), customers.where(kept))
+
+
+_ERRORS = ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!")
+"""What a spreadsheet program writes into a CSV for an error cell."""
+
+
+def _written_errors(chunk: Chunk, name: str) -> Iterator[Issue]:
+    if name not in chunk.frame.columns:
+        return
+    cells = arrow.text(chunk, name)
+    if not (arrow.memory(cells)[1] == ord("#")).any():
+        return
+    written = pc.is_in(pc.utf8_trim_whitespace(cells), value_set=arrow.array(_ERRORS))
+    for row in arrow.rows_where(chunk.frame, written).tolist():
+        found = str(chunk.frame.at[row, name])
+        yield Issue("cell-error", Severity.ERROR, row, chunk.sheet, name, found=found)
+
+
+def _one_a_cell(issues: Iterable[Issue]) -> list[Issue]:
+    """Two parts may see the same fault in the same cell; the first to say so is enough."""
+    seen: set[tuple[int, str, str | None]] = set()
+    found = []
+    for issue in issues:
+        key = (issue.row, issue.code, issue.column)
+        if key not in seen:
+            seen.add(key)
+            found.append(issue)
+    return found
+
+
+def _outcome(
+    sheet: str, rows: np.ndarray, status: Status, code: str = "", message: str = ""
+) -> list[Outcome]:
+    if not rows.size:
+        return []
+    return [Outcome(sheet, tuple(rows.tolist()), status, code=code, message=message)]
+
+
+def _skipped_before(chunk: Chunk, rows: np.ndarray) -> list[Outcome]:
+    return _outcome(chunk.sheet, rows, Status.SKIPPED, "imported-before")
+
+
+def _skipped(mapped: MappedChunk, already: np.ndarray) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    taken = already
+    for skip in mapped.skips:
+        rows = np.setdiff1d(skip.rows, taken)
+        taken = np.union1d(taken, rows)
+        outcomes += _outcome(mapped.sheet, rows, Status.SKIPPED, skip.code, skip.message)
+    return outcomes

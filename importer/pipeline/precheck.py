@@ -1,0 +1,72 @@
+"""Look through the whole file before anything is sent: for `--max-invalid` and the tripwires of jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pyarrow.compute as pc
+
+from importer import arrow
+from importer.errors import TripwireError
+from importer.models import Chunk, IssueGroup, Status
+from importer.pipeline.flow import RunContext, checked_chunks
+from importer.pipeline.plan import RunPlan
+from importer.reports import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class PrecheckResult:
+    """What a dry look through a file found. `counts` of rows by status; `to_send` have none of them yet."""
+
+    header: tuple[str, ...]
+    rows: int
+    to_send: int
+    counts: Mapping[Status, int]
+    issues: tuple[IssueGroup, ...]
+    filled: Mapping[str, int]
+    """For each mapped column in how many rows it holds something."""
+
+    @property
+    def invalid_percent(self) -> float:
+        return 100.0 * self.counts[Status.INVALID] / self.rows if self.rows else 0.0
+
+
+PrecheckGate = Callable[[PrecheckResult], None]
+"""Raises TripwireError where a file must not be sent."""
+
+
+def precheck(plan: RunPlan, memory: RunContext, pulse: Callable[[int], None]) -> PrecheckResult:
+    """Takes every chunk on the real path up to the batches. `pulse` gets the rows read so far."""
+    tally = Tally(plan.header)
+    filled = dict.fromkeys(plan.used, 0)
+    for checked in checked_chunks(plan, memory):
+        tally.add(checked.chunk, checked.issues)
+        for outcome in checked.outcomes:
+            tally.count(outcome)
+        for name in filled:
+            filled[name] += _filled(checked.chunk, name)
+        pulse(tally.rows)
+    counts = dict(tally.counts)
+    to_send = tally.rows - sum(counts.values())
+    return PrecheckResult(plan.header, tally.rows, to_send, counts, tally.issue_groups(), filled)
+
+
+def max_invalid_gate(limit: float) -> PrecheckGate:
+    """The gate of `--max-invalid`: `limit` in percent of the rows."""
+
+    def gate(found: PrecheckResult) -> None:
+        if found.invalid_percent > limit:
+            invalid, rows = found.counts[Status.INVALID], found.rows
+            percent = f"{found.invalid_percent:.1f}"
+            raise TripwireError(
+                "max-invalid", invalid=invalid, rows=rows, percent=percent, limit=f"{limit:g}"
+            )
+
+    return gate
+
+
+def _filled(chunk: Chunk, name: str) -> int:
+    if name not in chunk.frame.columns:
+        return 0
+    return int(pc.sum(pc.not_equal(arrow.text(chunk, name), "")).as_py() or 0)

@@ -1,0 +1,249 @@
+"""What the journal knows about the rows of a file: imported before, damaged before, settled before.
+
+`PriorImports` looks up the rows of a report that is imported again. `DamageMark` remembers, as fingerprints,
+damage that the cells of a report do not show. `ResumeState` tells which rows of an interrupted run are
+settled and which are still to be sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+
+from importer import arrow
+from importer.batching import Customers
+from importer.errors import JournalError
+from importer.journal import Journal, RowsOfRun, RowStates
+from importer.models import Chunk, Issue, Outcome, Severity, Status
+from importer.reports.reimport import PriorRows
+
+NOT_CORRECTED = "not-corrected"
+UNREADABLE = frozenset(
+    {"extra-cells", "unclosed-quote", "bad-encoding", "cell-error", "formula-without-value", NOT_CORRECTED}
+)
+"""Issues of the reader that the cells in a report don't show."""
+MARKED = "marked"
+"""The journal's code for an invalid row with a mark."""
+_MOST_ZEROS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class DamageMark:
+    """Fingerprints of one row: of all its cells if it could not be read properly, and of each identifier
+    that begins with a zero."""
+
+    cells: str = ""
+    zeros: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """For the journal."""
+        return ",".join((self.cells, *self.zeros))
+
+    @classmethod
+    def of(cls, text: str) -> DamageMark:
+        """From the journal."""
+        cells, *zeros = text.split(",")
+        return cls(cells, tuple(zeros))
+
+
+def with_marks(
+    chunk: Chunk, issues: Sequence[Issue], outcomes: Sequence[Outcome], identifiers: Sequence[str]
+) -> list[Outcome]:
+    """The outcomes for the journal: an invalid row that needs a mark by itself, with the mark as message.
+
+    `identifiers`: the columns in which a digit lost is a different customer.
+    """
+    if not any(outcome.status is Status.INVALID for outcome in outcomes):
+        return list(outcomes)
+    damaged = {issue.row for issue in issues if issue.code in UNREADABLE}
+    zeros = _zero_led(chunk, identifiers)
+    found: list[Outcome] = []
+    for outcome in outcomes:
+        if outcome.status is not Status.INVALID:
+            found.append(outcome)
+            continue
+        rest = tuple(row for row in outcome.rows if row not in damaged and row not in zeros)
+        found += [replace(outcome, rows=rest)] if rest else []
+        for row in sorted((damaged | zeros.keys()).intersection(outcome.rows)):
+            mark = DamageMark(_of_row(chunk.frame, row) if row in damaged else "", tuple(zeros.get(row, ())))
+            found.append(replace(outcome, rows=(row,), code=MARKED, message=mark.text()))
+    return found
+
+
+def unseen_damage(
+    chunk: Chunk, row: int, said: str, mark: DamageMark, identifiers: Sequence[str]
+) -> Iterator[Issue]:
+    """The issues of a row that came back. `said`: its `_issues`, as the report has them."""
+    pairs = [pair.strip().partition(":") for pair in said.split(";") if pair.strip()]
+    if mark.cells and mark.cells == _of_row(chunk.frame, row):
+        why = ", ".join(dict.fromkeys(code for code, _, _ in pairs if code in UNREADABLE))
+        yield Issue(NOT_CORRECTED, Severity.ERROR, row, chunk.sheet, expected=why or NOT_CORRECTED)
+        return
+    for code, _, column in pairs:
+        if code == "formula-without-value" and _cell(chunk, row, column) == "":
+            yield Issue(code, Severity.ERROR, row, chunk.sheet, column, found="")
+    for column in identifiers if mark.zeros else ():
+        found = _cell(chunk, row, column)
+        for count in range(1, _MOST_ZEROS + 1):
+            whole = "0" * count + (found or "")
+            if found and _of_text(whole) in mark.zeros:
+                yield Issue(
+                    "lossy-number", Severity.ERROR, row, chunk.sheet, column, found=found, suggestion=whole
+                )
+
+
+def _zero_led(chunk: Chunk, identifiers: Sequence[str]) -> dict[int, list[str]]:
+    """For each row with an identifier that begins with a zero the fingerprints of those."""
+    found: dict[int, list[str]] = {}
+    for name in identifiers:
+        if name not in chunk.frame.columns:
+            continue
+        cells = pc.utf8_trim_whitespace(arrow.text(chunk, name))
+        led = pc.match_substring_regex(cells, "^0[0-9]+$")
+        rows = arrow.rows_where(chunk.frame, led).tolist()
+        for row, text in zip(rows, cells.filter(led).to_pylist(), strict=True):
+            found.setdefault(row, []).append(_of_text(text))
+    return found
+
+
+def _cell(chunk: Chunk, row: int, column: str) -> str | None:
+    """What stands there; None if the file has no such column."""
+    return str(chunk.frame.at[row, column]).strip() if column in chunk.frame.columns else None
+
+
+def _of_row(frame: pd.DataFrame, row: int) -> str:
+    return _of_text("\x1f".join(str(cell) for cell in frame.loc[row]))
+
+
+def _of_text(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierRows:
+    """Rows of a chunk, by their places, and the rows of an earlier run that they are, one for one."""
+
+    places: np.ndarray
+    rows: RowsOfRun
+
+
+class PriorImports:
+    """Tells which rows of a reports file an earlier run imported to the same destination, and which come
+    back as they were refused.
+
+    The file's word is not enough: only what the journal has for that run and destination counts.
+    """
+
+    def __init__(self, journal: Journal, destination_key: str | None) -> None:
+        self._journal = journal
+        self._destination_key = destination_key
+        self._imported: dict[str, dict[str, np.ndarray]] = {}
+        self._runs: dict[str, RowStates | None] = {}
+
+    def imported(self, said: PriorRows) -> np.ndarray:
+        """Bool for each row of the chunk that `said` describes."""
+        found = np.zeros(len(said.rows), dtype=bool)
+        runs, sheets = _objects(said)
+        for run in set(runs.tolist()):
+            for sheet, rows in self._imported_by(str(run).strip()).items():
+                found |= (runs == run) & (sheets == sheet) & np.isin(said.rows, rows)
+        return found
+
+    def with_unseen(self, chunk: Chunk, said: PriorRows, identifiers: Sequence[str]) -> Chunk:
+        """The chunk with issues for damage that its cells don't show: see `importer.pipeline.damage`."""
+        issues: list[Issue] = []
+        numbers = chunk.frame.index.to_numpy()
+        runs, sheets = _objects(said)
+        for run, sheet in set(zip(runs.tolist(), sheets.tolist(), strict=True)):
+            known = self._known(str(run).strip())
+            if known is None:
+                continue
+            places = np.flatnonzero((runs == run) & (sheets == sheet))
+            fates = known.state_indexes(sheet, said.rows[places])
+            for place, index in zip(places.tolist(), fates.tolist(), strict=True):
+                if index >= 0 and known.states[index].code == MARKED:
+                    mark = DamageMark.of(known.states[index].message)
+                    text = said.issues[place].as_py()
+                    issues += unseen_damage(chunk, int(numbers[place]), text, mark, identifiers)
+        return replace(chunk, issues=(*chunk.issues, *issues)) if issues else chunk
+
+    def origins(self, said: PriorRows, wanted: np.ndarray) -> Iterator[EarlierRows]:
+        """Which rows of which runs these rows of a report are, as far as the journal knows those runs;
+        `wanted`: bool for each row."""
+        runs, sheets = _objects(said)
+        for run, sheet in sorted(set(zip(runs[wanted].tolist(), sheets[wanted].tolist(), strict=True))):
+            places = np.flatnonzero(wanted & (runs == run) & (sheets == sheet) & (said.rows > 0))
+            if places.size and self._known(str(run).strip()) is not None:
+                yield EarlierRows(
+                    places, RowsOfRun(str(run).strip(), sheet, tuple(said.rows[places].tolist()))
+                )
+
+    def _imported_by(self, run: str) -> dict[str, np.ndarray]:
+        if run not in self._imported:
+            there = self._destination_key
+            self._imported[run] = self._journal.imported_rows(run, there) if run and there else {}
+        return self._imported[run]
+
+    def _known(self, run: str) -> RowStates | None:
+        if run not in self._runs:
+            try:
+                self._runs[run] = self._journal.known(run) if run else None
+            except JournalError:
+                self._runs[run] = None
+        return self._runs[run]
+
+
+def _objects(said: PriorRows) -> tuple[np.ndarray, np.ndarray]:
+    runs = np.asarray(said.runs.to_pylist(), dtype=object)
+    return runs, np.asarray(said.sheets.to_pylist(), dtype=object)
+
+
+@dataclass(slots=True)
+class ResumeState:
+    """`resend_unknown`: rows with neither phone nor e-mail are sent again too, although the CRM may then
+    have them twice. `send` False: nothing is open, for drawing reports again."""
+
+    known: RowStates
+    resend_unknown: bool = False
+    send: bool = True
+    again: int = 0
+    """Rows handed out so far although a request with them went out before: nobody knows its answer."""
+
+    def final(self, sheet: str, rows: np.ndarray) -> Iterator[Outcome]:
+        """The outcomes of rows that need nothing more; all that are known if nothing is sent."""
+        return self.known.outcomes(sheet, rows[self._settled(sheet, rows)])
+
+    def without_final(self, outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+        """The same outcomes without the rows for which the journal's word stands."""
+        left = []
+        for outcome in outcomes:
+            rows = np.asarray(outcome.rows, dtype=np.int64)
+            rows = rows[~self._settled(outcome.sheet, rows)]
+            if rows.size:
+                left.append(replace(outcome, rows=tuple(rows.tolist())))
+        return tuple(left)
+
+    def open(self, customers: Customers) -> tuple[list[Outcome], Customers]:
+        """Rows that stay unknown, and the customers that are to be sent now."""
+        settled = self._settled(customers.sheet, customers.rows)
+        stuck = np.zeros(len(customers), dtype=bool)
+        if self.send and not self.resend_unknown:
+            unreachable = ~customers.contacts.any(axis=1)
+            stuck = self.known.unanswered(customers.sheet, customers.rows) & unreachable & ~settled
+        outcomes = [
+            replace(outcome, status=Status.UNKNOWN, code=outcome.code or "no-answer-known")
+            for outcome in self.known.outcomes(customers.sheet, customers.rows[stuck])
+        ]
+        left = customers.where(~settled & ~stuck)
+        self.again += int(self.known.unanswered(left.sheet, left.rows).sum())
+        return outcomes, left
+
+    def _settled(self, sheet: str, rows: np.ndarray) -> np.ndarray:
+        if self.send:
+            return self.known.final(sheet, rows)
+        return self.known.state_indexes(sheet, rows) >= 0
