@@ -4,11 +4,12 @@ ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
 endif
 
-.PHONY: help install demo test lint soak cron-test bench clean
+.PHONY: help install demo test coverage lint soak cron-test bench clean
 
 help:
 	@echo "make demo   install into .venv and import sample_data into the embedded sandbox"
 	@echo "make test   install into .venv and pass the tests"
+	@echo "make coverage  the same tests, and how much of the importer they reach"
 	@echo "make lint   ruff, mypy, import-linter"
 	@echo "make soak   the long tests: kills, a million rows"
 	@echo "make cron-test  a real cron runs an installed job (Debian, root)"
@@ -36,14 +37,18 @@ lint: install
 test: install
 	$(BIN)/python -m pytest
 
+coverage: install
+	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage report
+
 soak: install
 	$(BIN)/python -m pytest -m soak
 
 cron-test: install
-	$(BIN)/python -m pytest -m soak -s tests/end_to_end/jobs/test_jobs_cron.py
+	$(BIN)/python -m pytest -m soak -s tests/end_to_end/jobs/test_cron.py
 
 bench: install
 	$(BIN)/python -m tests.bench
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .coverage build dist .pytest_cache .mypy_cache .ruff_cache

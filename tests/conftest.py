@@ -11,7 +11,7 @@ import pytest
 from importer.cli import app
 from importer.config import Connection
 from importer.sandbox import Sandbox
-from tests.tests_support import Command, Result, use
+from tests.support.commands import Command, Result, use
 
 
 @pytest.fixture(autouse=True)

@@ -40,7 +40,7 @@ class Bench:
         """The generated file of so many rows; made by another process, so that this one stays small."""
         path = self.folder / f"{rows}-{damage:g}.{kind}"
         if not path.exists():
-            command = [PYTHON, "-m", "tests.bench.inputs", path, str(rows), str(damage)]
+            command = [str(PYTHON), "-m", "tests.bench.inputs", str(path), str(rows), str(damage)]
             subprocess.run(command, cwd=ROOT, check=True)
         return path
 

@@ -1,6 +1,6 @@
 """How many fields `importer mapping suggest` gets right, wrong and leaves open, from headers alone.
 
-    python tests/bench/matching_quality.py [--list]
+    python -m tests.bench.matching_quality [--list]
 
 The headers are those of real exports; the right answers beside them were written down by hand. Counted once
 with the ready-made mappings, as suggest works, and once without, as if every export were unknown. A field is

@@ -16,10 +16,8 @@ from importer import mapping
 from importer.cli import app
 from importer.config import VARIABLES, load_config
 from importer.jobs.config import load_job
-from tests.tests_support import ROOT
-
-sys.path.insert(0, str(ROOT))
-from tests import docs
+from tests.support import docs
+from tests.support.commands import ROOT
 
 README = docs.README.read_text("utf-8")
 
@@ -43,7 +41,7 @@ def commands() -> Iterator[str]:
 
 
 def test_the_tables_are_what_the_program_has() -> None:
-    assert docs.drawn(README) == README, "python -m tests.docs writes them"
+    assert docs.drawn(README) == README, "python -m tests.support.docs writes them"
 
 
 @pytest.mark.parametrize("line", sorted(set(commands())))

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,8 +19,9 @@ import pytest
 from importer import arrow, contracts
 from importer.api.client import Client
 from importer.api.transport import Timeouts
-from importer.batching import Batcher, BodyTemplate, encode
+from importer.batching import Batcher, BodyTemplate, Customers, encode
 from importer.delivery import Delivery, Policy
+from importer.errors import ImporterError
 from importer.journal import Journal, RunRecord
 from importer.models import MappedChunk, Mode, Outcome, Status
 from importer.pipeline.row_history import ResumeState
@@ -74,12 +77,12 @@ STOPPING = {
 }
 
 
-def customers():
+def customers() -> Customers:
     """Row i: every 40th has no contact, every fifth shares its phone with an earlier row and changes it."""
     number = np.arange(ROWS)
     who = np.where(number % 5 == 4, number // 2, number)
     bare = number % 40 == 39
-    given = {
+    given: dict[str, list[str | None]] = {
         "first_name": [f"first {n}" for n in number],
         "last_name": [f"last {n}" for n in who],
         "sms_phone": [None if b else f"86138{w:08}" for w, b in zip(who, bare, strict=True)],
@@ -96,14 +99,14 @@ def customers():
 class Bench:
     """One run against one sandbox, stopped and resumed as often as it takes."""
 
-    def __init__(self, folder, mode):
+    def __init__(self, folder: Path, mode: Mode) -> None:
         self.mode = mode
         self.journal = Journal.open(folder / "journal.db")
-        self.told = {}
-        self.stops = []
+        self.told: dict[int, Outcome] = {}
+        self.stops: list[ImporterError | None] = []
         self._begun = False
 
-    def go(self, box, policy=POLICY):
+    def go(self, box: Sandbox, policy: Policy = POLICY) -> ImporterError | None:
         connection = box.connection
         record = RunRecord("run", "a", "/a", "hash", 1, self.mode, "sea", "", "m", "d", None)
         run = self.journal.reopen("run") if self._begun else self.journal.start(record)
@@ -127,18 +130,21 @@ class Bench:
         self.told = {row: outcome for outcome in told for row in outcome.rows}
         return delivery.stopped
 
-    def having(self, status):
+    def having(self, status: Status) -> list[int]:
         return sorted(row for row, outcome in self.told.items() if outcome.status is status)
 
-    def close(self):
+    def close(self) -> None:
         self.journal.close()
 
 
+MakeBench = Callable[[Mode], Bench]
+
+
 @pytest.fixture
-def make_bench(tmp_path):
+def make_bench(tmp_path: Path) -> Iterator[MakeBench]:
     benches = []
 
-    def make(mode):
+    def make(mode: Mode) -> Bench:
         benches.append(Bench(tmp_path, mode))
         return benches[-1]
 
@@ -147,9 +153,10 @@ def make_bench(tmp_path):
         bench.close()
 
 
-def stored(box):
+def stored(box: Sandbox) -> tuple[list[str], Counter[str]]:
     """Customers that can be recognised, by what they hold; and how often each bare row was stored."""
-    known, bare = [], Counter()
+    known: list[str] = []
+    bare: Counter[str] = Counter()
     for customer in box.customers():
         fields = dict(customer.fields)
         if "sms_phone" in fields or "email" in fields:
@@ -160,7 +167,7 @@ def stored(box):
 
 
 @cache
-def undisturbed(mode):
+def undisturbed(mode: Mode) -> tuple[list[str], Counter[str]]:
     import tempfile
     from pathlib import Path
 
@@ -172,7 +179,7 @@ def undisturbed(mode):
         return stored(box)
 
 
-def check(box, bench, mode):
+def check(box: Sandbox, bench: Bench, mode: Mode) -> None:
     """The store is that of an undisturbed run; whoever is told to be imported is in, and only once."""
     known, bare = stored(box)
     wanted, wanted_bare = undisturbed(mode)
@@ -190,7 +197,7 @@ def check(box, bench, mode):
 
 @pytest.mark.parametrize("mode", list(Mode), ids=lambda mode: mode.label)
 @pytest.mark.parametrize("faults", PASSING.values(), ids=PASSING.keys())
-def test_a_fault_that_passes_leaves_no_trace(make_bench, faults, mode):
+def test_a_fault_that_passes_leaves_no_trace(make_bench: MakeBench, faults: list[str], mode: Mode) -> None:
     with Sandbox(faults=faults) as box:
         bench = make_bench(mode)
         assert bench.go(box) is None
@@ -199,7 +206,9 @@ def test_a_fault_that_passes_leaves_no_trace(make_bench, faults, mode):
 
 @pytest.mark.parametrize("mode", list(Mode), ids=lambda mode: mode.label)
 @pytest.mark.parametrize("faults", STOPPING.values(), ids=STOPPING.keys())
-def test_a_fault_that_stays_stops_the_run_and_a_resumed_one_ends_the_same(make_bench, faults, mode, tmp_path):
+def test_a_fault_that_stays_stops_the_run_and_a_resumed_one_ends_the_same(
+    make_bench: MakeBench, faults: list[str], mode: Mode, tmp_path: Path
+) -> None:
     impatient = Policy(concurrency=3, first_wait=0.002, longest_wait=0.02, patience=0.2)
     with Sandbox(tmp_path / "store.db", faults=faults) as box:
         bench = make_bench(mode)
@@ -221,7 +230,7 @@ def test_a_fault_that_stays_stops_the_run_and_a_resumed_one_ends_the_same(make_b
 
 @pytest.mark.parametrize("mode", list(Mode), ids=lambda mode: mode.label)
 @pytest.mark.parametrize("code", [9000, 1002, 9555])
-def test_guilty_rows_are_rejected_and_nobody_else(make_bench, code, mode):
+def test_guilty_rows_are_rejected_and_nobody_else(make_bench: MakeBench, code: int, mode: Mode) -> None:
     fault = f"code code={code} message='bad row' rows.remark='bad*'"
     with Sandbox(faults=[fault]) as box:
         bench = make_bench(mode)
@@ -233,7 +242,7 @@ def test_guilty_rows_are_rejected_and_nobody_else(make_bench, code, mode):
         assert not any("bad row" in str(customer.fields.get("remark")) for customer in box.customers())
 
 
-def test_rows_that_nothing_identifies_are_not_stored_twice(make_bench):
+def test_rows_that_nothing_identifies_are_not_stored_twice(make_bench: MakeBench) -> None:
     with Sandbox(faults=["lost requests='every 2'"]) as box:
         bench = make_bench(Mode.UPDATE)
         bench.go(box)
@@ -242,6 +251,6 @@ def test_rows_that_nothing_identifies_are_not_stored_twice(make_bench):
         assert len(bare) == ROWS // 40
 
 
-def test_frames_of_the_test_share_contacts():
+def test_frames_of_the_test_share_contacts() -> None:
     found = customers()
     assert pd.Series(found.contacts[:, 0]).duplicated().sum() > 25

@@ -17,7 +17,7 @@ from importer.config import Connection
 from importer.delivery import Policy
 from importer.options import Duplicates
 from importer.sandbox import Sandbox
-from tests.tests_support import results
+from tests.support.commands import results
 
 HEADER = ["first_name", "last_name", "sms_phone", "email", "address", "birthday", "gender", "customize_field"]
 CELLS = [

@@ -16,7 +16,8 @@ from importer.delivery import Policy
 from importer.models import Mode
 from importer.sandbox import Sandbox
 from importer.sandbox.faults import Fault, FaultKind
-from tests.tests_support import Command, results, summary, use
+from tests.support.commands import Command, results, summary, use
+from tests.support.workbooks import header
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"
 SPOILT = {
@@ -272,7 +273,7 @@ def test_a_corrected_rejects_file_brings_in_the_rest(
     importer("run", SAMPLES / "customers.xlsx", "--mode", "keep", "--report-dir", "out")
     book = openpyxl.load_workbook(work / "out" / "rejects.xlsx")
     sheet = book.active
-    names = {cell.value: cell.column for cell in sheet[1]}
+    names = header(sheet)
     mended = {
         "17": ("Last Name", "Mended"),
         "58": ("Address", "Building 7"),
@@ -280,7 +281,7 @@ def test_a_corrected_rejects_file_brings_in_the_rest(
         "203": ("SMS Phone", "18600000000"),
     }
     for row in range(2, sheet.max_row + 1):
-        column, value = mended[sheet.cell(row, names["_row"]).value]
+        column, value = mended[str(sheet.cell(row, names["_row"]).value)]
         sheet.cell(row, names[column]).value = value
     book.save(work / "mended.xlsx")
     done = importer("run", "mended.xlsx", "--report-dir", "again")

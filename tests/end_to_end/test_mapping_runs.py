@@ -13,7 +13,8 @@ from importer.contracts import load
 from importer.mapping import template
 from importer.models import ExitCode
 from importer.sandbox import Sandbox
-from tests.tests_support import Command, results
+from tests.support.commands import Command, results
+from tests.support.workbooks import header
 
 NAMES = '[fields.first_name]\nfrom = "F"\n[fields.last_name]\nfrom = "L"\n'
 
@@ -105,8 +106,9 @@ def test_sheets_that_lack_a_column_prove_the_others_dates(
         ("Bo", "Ek", "25/12/1990"),
     ):
         book.active.append(row)
-    for row in (("first_name", "last_name"), ("Cy", "Oh")):
-        (book["b"] if "b" in book.sheetnames else book.create_sheet("b")).append(row)
+    other = book.create_sheet("b")
+    other.append(("first_name", "last_name"))
+    other.append(("Cy", "Oh"))
     book.save(work / "c.xlsx")
     assert importer("run", "c.xlsx", "--sheet", "all").code == ExitCode.DONE
     assert [one.get("birthday") for one in stored(box)] == ["1990-07-05", "1990-12-25", None]
@@ -135,7 +137,7 @@ def test_sheets_that_call_a_field_differently_are_one_run_and_come_back(
     assert importer("run", "in.xlsx", *words).code == ExitCode.ROWS_LEFT
     book = openpyxl.load_workbook(work / "out" / report)
     sheet = book["North"] if report == "annotated.xlsx" else book.worksheets[0]
-    names = {cell.value: cell.column for cell in sheet[1]}
+    names = header(sheet)
     sheet.cell(2, names["Last Name"]).value = "Ek"
     book.save(work / "out" / report)
     assert importer("run", f"out/{report}", "--report-dir", "again").code == ExitCode.DONE

@@ -10,14 +10,14 @@ from importer import import_file
 from importer.config import Connection
 from importer.models import ExitCode, Status
 from importer.sandbox import Sandbox
-from tests.exports import EXPORTS, Export
+from tests.support.exports import EXPORTS, Export
 
 
 @pytest.mark.parametrize("export", EXPORTS, ids=lambda export: export.mapping)
 def test_an_export_arrives_as_the_right_customers(
     export: Export, settings: Connection, box: Sandbox, work: Path
 ) -> None:
-    found = import_file(export.write(work), connection=settings)
+    found = import_file(export.copy_to(work), connection=settings)
     assert (found.exit_code, found.mapping) == (ExitCode.DONE, export.mapping)
     assert found.counts[Status.IMPORTED] == len(export.customers)
     stored = [_filled(customer.fields) for customer in box.customers()]

@@ -31,7 +31,7 @@ def python_of(folder: Path) -> Path:
 
 def run(python: Path, work: Path, *words: object) -> str:
     state = {"NXLINK_STATE_DIR": str(work / "state"), "PYTHONPATH": ""}
-    command = [python, "-m", "importer", *map(str, words)]
+    command = [str(python), "-m", "importer", *map(str, words)]
     done = subprocess.run(
         command,
         cwd=work,

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.batching import Batcher, BodyTemplate, Customers
-from importer.models import Mode
+from importer.models import Batch, Mode
 
 
 @given(st.lists(st.integers(0, 350), max_size=8), st.integers(1, 100))
 def test_batches_partition_rows_exactly_and_in_order(sizes: list[int], size: int) -> None:
     batcher = Batcher(size)
-    batches = []
+    batches: list[Batch] = []
     number = 2
     for count in sizes:
         chunk = np.arange(number, number + count)

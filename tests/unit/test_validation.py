@@ -58,7 +58,7 @@ def test_length_is_told_in_characters_with_the_limit() -> None:
 @pytest.mark.parametrize("name", ["first_name", "last_name"])
 @pytest.mark.parametrize("value", [None, ""])
 def test_required_fields(name: str, value: str | None) -> None:
-    assert codes(**{name: value}) == [("required", name)]
+    assert codes("sea", **{name: value}) == [("required", name)]
 
 
 def test_a_required_field_that_no_column_feeds_is_missing_in_every_row() -> None:

@@ -7,8 +7,10 @@ import re
 
 import pytest
 
+from tests.support.interruptions import Desk, MakeDesk
 
-def check(desk, code):
+
+def check(desk: Desk, code: int) -> None:
     """Store and results are those of an undisturbed run; only bare rows may be unknown."""
     results = desk.results()
     assert [int(row["_row"]) for row in results] == list(range(2, desk.rows + 2))
@@ -19,24 +21,24 @@ def check(desk, code):
     desk.check_store()
 
 
-def one_kill(desk, seed):
+def one_kill(desk: Desk, seed: int) -> int:
     """Kills a run, now and then also the resumed one, resumes to the end. Returns how often it was killed."""
     chance = random.Random(seed)
     requests = chance.randint(0, 14)
-    killed = desk.kill_after(desk.run(), requests, chance.uniform(0.0, 0.05 if requests else 1.0))
+    killed = int(desk.kill_after(desk.run(), requests, chance.uniform(0.0, 0.05 if requests else 1.0)))
     if killed and chance.random() < 0.3:
         killed += desk.kill_after(desk.begin("resume"), chance.randint(0, 6), chance.uniform(0.0, 0.05))
     check(desk, desk.complete())
-    return int(killed)
+    return killed
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_a_killed_run_is_resumed_to_the_same_end(make_desk, seed):
+def test_a_killed_run_is_resumed_to_the_same_end(make_desk: MakeDesk, seed: int) -> None:
     one_kill(make_desk(), seed)
 
 
 @pytest.mark.soak
-def test_a_hundred_killed_runs_are_resumed_to_the_same_end(make_desk):
+def test_a_hundred_killed_runs_are_resumed_to_the_same_end(make_desk: MakeDesk) -> None:
     kills = unknown = again = 0
     for seed in range(1000, 1100):
         desk = make_desk(f"desk-{seed}")
@@ -47,7 +49,7 @@ def test_a_hundred_killed_runs_are_resumed_to_the_same_end(make_desk):
     assert kills >= 80
 
 
-def test_a_resumed_run_says_so_and_counts_what_it_sent_again(make_desk):
+def test_a_resumed_run_says_so_and_counts_what_it_sent_again(make_desk: MakeDesk) -> None:
     desk = make_desk(latency=0.3)
     assert desk.kill_after(desk.run("--concurrency", "2"), 2, 0.0)
     desk.wait_for_requests(2)

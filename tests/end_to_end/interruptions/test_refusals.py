@@ -8,9 +8,10 @@ import time
 import pytest
 
 from importer.journal import Journal
+from tests.support.interruptions import Desk, MakeDesk
 
 
-def test_a_wrong_secret_costs_no_more_requests_than_workers(make_desk):
+def test_a_wrong_secret_costs_no_more_requests_than_workers(make_desk: MakeDesk) -> None:
     desk = make_desk()
     desk.environment["NXLINK_ACCESS_SECRET"] = "not the secret"
     code, said = desk.end(desk.run("--concurrency", "3"))
@@ -24,7 +25,7 @@ def test_a_wrong_secret_costs_no_more_requests_than_workers(make_desk):
     desk.check_store()
 
 
-def test_a_server_that_is_not_there_ends_with_the_patience_and_says_how_to_go_on(make_desk):
+def test_a_server_that_is_not_there_ends_with_the_patience_and_says_how_to_go_on(make_desk: MakeDesk) -> None:
     desk = make_desk()
     desk.box.misbehave("away seconds=2.5 requests=1")
     code, said = desk.end(desk.run("--patience", "1"))
@@ -36,7 +37,7 @@ def test_a_server_that_is_not_there_ends_with_the_patience_and_says_how_to_go_on
     desk.check_store()
 
 
-def test_a_second_run_of_the_same_file_is_told_who_is_at_it(make_desk):
+def test_a_second_run_of_the_same_file_is_told_who_is_at_it(make_desk: MakeDesk) -> None:
     desk = make_desk(faults=["slow seconds=4"])
     first = desk.run("--concurrency", "1")
     desk.wait_for_the_journal()
@@ -53,7 +54,7 @@ def test_a_second_run_of_the_same_file_is_told_who_is_at_it(make_desk):
     desk.check_store()
 
 
-def test_a_changed_file_is_not_resumed(make_desk):
+def test_a_changed_file_is_not_resumed(make_desk: MakeDesk) -> None:
     desk = make_desk()
     desk.kill_after(desk.run(), 3, 0.0)
     with (desk.folder / "customers.csv").open("a", encoding="utf-8") as file:
@@ -66,7 +67,7 @@ def test_a_changed_file_is_not_resumed(make_desk):
     assert desk.box.application.total == before
 
 
-def test_a_journal_that_may_not_grow_stops_the_run_and_what_was_sent_is_known(make_desk):
+def test_a_journal_that_may_not_grow_stops_the_run_and_what_was_sent_is_known(make_desk: MakeDesk) -> None:
     desk = make_desk(latency=0.05)
     assert desk.end(desk.begin("validate", "customers.csv"))[0] in (0, 1)
     process = desk.run("--concurrency", "1")
@@ -81,7 +82,9 @@ def test_a_journal_that_may_not_grow_stops_the_run_and_what_was_sent_is_known(ma
 
 
 @pytest.mark.parametrize("damage", [b"", b"no database at all " * 500])
-def test_a_lost_or_damaged_journal_does_not_keep_anybody_from_importing(make_desk, damage):
+def test_a_lost_or_damaged_journal_does_not_keep_anybody_from_importing(
+    make_desk: MakeDesk, damage: bytes
+) -> None:
     desk = make_desk()
     assert desk.end(desk.run())[0] == 0
     state = desk.folder / "state"
@@ -96,6 +99,6 @@ def test_a_lost_or_damaged_journal_does_not_keep_anybody_from_importing(make_des
     assert {customer.fields["first_name"] for customer in desk.box.customers()} >= desk.bare
 
 
-def _run_id(desk):
+def _run_id(desk: Desk) -> str:
     with Journal.open(desk.folder / "state" / "journal.db") as journal:
         return journal.runs()[0].id

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from importer.sandbox import Sandbox
 from importer.sandbox.rules import Credentials
+from tests.support.interruptions import MakeDesk
 
 SECRET = "hush-4f8a2c91d7-do-not-tell"
 
 
-def test_the_secret_is_in_no_file_and_in_nothing_that_is_said(make_desk, tmp_path):
+def test_the_secret_is_in_no_file_and_in_nothing_that_is_said(make_desk: MakeDesk, tmp_path: Path) -> None:
     who = Credentials("an-access-key", SECRET, 1000, "an-app")
     faults = [
         "status status=500 requests=2",
@@ -38,13 +41,13 @@ def test_the_secret_is_in_no_file_and_in_nothing_that_is_said(make_desk, tmp_pat
         assert SECRET.encode() not in path.read_bytes(), path
 
 
-def test_secrets_mask_themselves():
+def test_secrets_mask_themselves() -> None:
     with Sandbox(credentials=Credentials("an-access-key", SECRET, 1000, "an-app")) as box:
         assert SECRET not in repr(box.connection)
         assert SECRET not in str(box.connection)
 
 
-def _arguments(pid):
+def _arguments(pid: int) -> str:
     from pathlib import Path
 
     return Path(f"/proc/{pid}/cmdline").read_bytes().decode()

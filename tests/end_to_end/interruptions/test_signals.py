@@ -7,9 +7,11 @@ import time
 
 import pytest
 
+from tests.support.interruptions import MakeDesk
+
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_stops_in_order_and_resume_goes_on(make_desk, number, code):
+def test_a_signal_stops_in_order_and_resume_goes_on(make_desk: MakeDesk, number: int, code: int) -> None:
     desk = make_desk(latency=0.1)
     process = desk.run("--concurrency", "2")
     desk.wait_for_requests(3)
@@ -27,7 +29,7 @@ def test_a_signal_stops_in_order_and_resume_goes_on(make_desk, number, code):
     assert desk.box.application.total == desk.rows / 100
 
 
-def test_a_second_ctrl_c_does_not_wait_for_the_answer(make_desk):
+def test_a_second_ctrl_c_does_not_wait_for_the_answer(make_desk: MakeDesk) -> None:
     desk = make_desk(faults=["no-answer requests=2-"])
     process = desk.run("--concurrency", "2")
     desk.wait_for_requests(1)
@@ -46,7 +48,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_answer(make_desk):
     desk.check_store()
 
 
-def test_a_signal_while_the_server_is_away_is_not_kept_waiting(make_desk):
+def test_a_signal_while_the_server_is_away_is_not_kept_waiting(make_desk: MakeDesk) -> None:
     desk = make_desk(faults=["away seconds=60 requests=2"])
     process = desk.run("--concurrency", "2")
     desk.wait_for_requests(2)

@@ -1,0 +1,1 @@
+"""The tests of the importer. What several of them share is in `tests.support`."""

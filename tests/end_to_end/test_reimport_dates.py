@@ -1,0 +1,52 @@
+"""What a whole column proved about its dates holds for the few rows that come back corrected."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from importer.config import Connection
+from importer.sandbox import Sandbox
+from tests.support.commands import Command, results
+
+ROWS = """First Name,Last Name,Email,Birthday
+Ann,Lee,ann@example.com,25/12/1990
+Bo,,bo@example.com,03/04/1980
+Cy,Bern,cy@example.com,01/02/1985
+"""
+
+
+def mend(path: Path) -> None:
+    """The missing last name is filled in, the dates stay as they are."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [line["Birthday"] for line in lines] == ["03/04/1980"]
+    lines[0]["Last Name"] = "Row"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(lines[0]))
+        writer.writeheader()
+        writer.writerows(lines)
+
+
+@pytest.mark.parametrize("first", ["run", "validate"])
+def test_a_corrected_row_keeps_the_date_order_of_its_file(
+    importer: Command, settings: Connection, box: Sandbox, work: Path, first: str
+) -> None:
+    (work / "in.csv").write_text(ROWS, "utf-8")
+    assert importer(first, "in.csv", "--report-dir", "out").code == 1
+    mend(work / "out" / "rejects.csv")
+    assert importer("run", "out/rejects.csv", "--report-dir", "again").code == 0
+    found = {str(one.fields["email"]): one.fields["birthday"] for one in box.customers()}
+    assert found["bo@example.com"] == "1980-04-03"
+
+
+def test_a_file_imported_twice_is_still_recognised(
+    importer: Command, settings: Connection, work: Path
+) -> None:
+    (work / "in.csv").write_text(ROWS.replace("Bo,,", "Bo,Row,"), "utf-8")
+    assert importer("run", "in.csv", "--report-dir", "out").code == 0
+    again = importer("run", "in.csv", "--report-dir", "again")
+    assert "imported before" in again.err.lower() or "already" in again.err.lower()
+    assert {line["_status"] for line in results(work / "again")} == {"imported"}

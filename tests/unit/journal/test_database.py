@@ -1,0 +1,151 @@
+"""A journal that is damaged, locked, full, newer, or not ours to write."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from importer.errors import JournalError
+from importer.journal import Journal, schema
+from importer.models import Outcome, Status
+from tests.support.journal import MakeBatch, MakeRecord
+
+
+def test_a_file_that_is_no_database_is_moved_aside_and_named(tmp_path: Path, make_record: MakeRecord) -> None:
+    path = tmp_path / "journal.db"
+    path.write_bytes(b"this is no database, and never was one" * 100)
+    with Journal.open(path) as journal:
+        assert journal.moved_aside is not None
+        assert journal.moved_aside.read_bytes().startswith(b"this is no database")
+        assert journal.runs() == ()
+        journal.start(make_record()).close()
+    with Journal.open(path) as journal:
+        assert journal.moved_aside is None
+        assert len(journal.runs()) == 1
+
+
+def test_an_empty_file_becomes_a_journal(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    path.touch()
+    with Journal.open(path) as journal:
+        assert journal.moved_aside is None
+
+
+def test_damage_in_the_middle_is_told_and_the_next_opening_begins_anew(
+    tmp_path: Path, make_record: MakeRecord, make_batch: MakeBatch
+) -> None:
+    path = tmp_path / "journal.db"
+    with Journal.open(path) as journal, journal.start(make_record()) as run:
+        for ordinal in range(300):
+            run.begin(make_batch(ordinal, *range(2, 200, 2)), b"h" * 32)
+    damaged = bytearray(path.read_bytes())
+    damaged[4096:] = os.urandom(len(damaged) - 4096)
+    path.write_bytes(damaged)
+    with Journal.open(path) as journal:
+        assert journal.moved_aside is None
+        with pytest.raises(JournalError, match="damaged"):
+            journal.known("run-1")
+    with Journal.open(path) as journal:
+        assert journal.moved_aside.read_bytes() == damaged
+        assert journal.runs() == ()
+
+
+def test_a_journal_of_a_newer_importer_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    Journal.open(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS) + 1}")
+    connection.close()
+    with pytest.raises(JournalError, match="newer"):
+        Journal.open(path)
+
+
+def test_a_locked_journal_is_waited_for_and_then_told(journal: Journal, make_record: MakeRecord) -> None:
+    with Journal.open(journal.path, busy_seconds=0.05) as hurried, hurried.start(make_record()) as run:
+        other = sqlite3.connect(journal.path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(JournalError, match="in use"):
+            run.settle([Outcome("", (2,), Status.FAILED)])
+        other.execute("ROLLBACK")
+        other.close()
+        run.settle([Outcome("", (2,), Status.FAILED)])
+        assert len(run.known()) == 1
+
+
+def test_a_full_disk_is_told_and_what_was_written_before_is_kept(
+    journal: Journal, make_record: MakeRecord, make_batch: MakeBatch
+) -> None:
+    with journal.start(make_record()) as run:
+        run.settle([Outcome("", (2,), Status.IMPORTED)])
+        pages = journal._database.query("PRAGMA page_count")[0][0]
+        journal._database.query(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(JournalError) as raised:  # noqa: PT012 - some write fails, not the first
+            for ordinal in range(1000):
+                run.begin(make_batch(ordinal, *range(2, 202, 2)), b"h" * 32)
+        assert raised.value.code == "journal-full"
+        assert "resume" in raised.value.hint()
+        known = run.known()
+        assert (
+            known.having("", np.array([2]), Status.IMPORTED).all()
+            or known.unanswered("", np.array([2])).all()
+        )
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0o500)
+    with pytest.raises(JournalError, match="NXLINK_STATE_DIR"):
+        Journal.open(folder / "journal.db")
+
+
+def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file")
+    with pytest.raises(JournalError, match="NXLINK_STATE_DIR"):
+        Journal.open(tmp_path / "state" / "journal.db")
+
+
+def test_a_failed_write_leaves_nothing_behind(
+    journal: Journal, make_record: MakeRecord, make_batch: MakeBatch
+) -> None:
+    with journal.start(make_record()) as run:
+        from importer.journal import BegunEntry
+
+        entry = run.entry()
+        twice = [BegunEntry(entry, make_batch(1, 2), 0, b""), BegunEntry(entry, make_batch(2, 3), 0, b"")]
+        with pytest.raises(JournalError):
+            run.write(twice, ())
+        assert len(run.known()) == 0
+
+
+def test_several_openers_of_a_new_journal_do_not_get_in_each_others_way(tmp_path: Path) -> None:
+    problems = []
+
+    def work() -> None:
+        try:
+            Journal.open(tmp_path / "journal.db").close()
+        except BaseException as error:
+            problems.append(error)
+
+    for _ in range(5):
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for file in tmp_path.iterdir():
+            file.unlink()
+    assert problems == []
+
+
+def test_every_code_has_its_sentence_and_names_no_empty_place() -> None:
+    for code in ("damaged", "moved-aside", "locked", "full", "unwritable", "failed", "newer"):
+        error = JournalError(f"journal-{code}", path="/p", problem="x", seconds=1)
+        for lang in ("en", "zh"):
+            assert "<" not in error.sentence(lang) + error.hint(lang)
+            assert "/p" in error.sentence(lang)

@@ -1,0 +1,173 @@
+"""Mapping files: what they may hold, and where a mistake is said to be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from importer import mapping
+from importer.errors import MappingError
+from importer.mapping import toml
+from importer.messages import LANGUAGES
+
+
+def fault(text: str) -> MappingError:
+    with pytest.raises(MappingError) as caught:
+        mapping.load_text(text, "own.toml")
+    for lang in LANGUAGES:
+        told = caught.value.sentence(lang) + caught.value.hint(lang)
+        assert "<" not in told, told
+    return caught.value
+
+
+NAMES = '[fields.first_name]\nfrom = "A"\n\n[fields.last_name]\nfrom = "B"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "line", "words"),
+    [
+        ("nmae = 1\n", "mapping-unknown-key", 1, ("nmae", "name_rule", "fields")),
+        (
+            NAMES + '\n[fields.email]\nform = "E"\n',
+            "mapping-unknown-key",
+            8,
+            ("fields.email.form", "from", "join"),
+        ),
+        (
+            NAMES + '[fields.mail]\nfrom = "E"\n',
+            "mapping-unknown-field",
+            6,
+            ("mail", "email", "whats_app_phone"),
+        ),
+        (NAMES + '[fields]\nmail = { from = "E" }\n', "mapping-unknown-field", 7, ("mail",)),
+        (
+            NAMES + '[fields.birthday]\nfrom = "D"\nformats = ["dd/MM/yyyy", "dd/QQ/yyyy"]\n',
+            "mapping-bad-date-format",
+            8,
+            ("dd/QQ/yyyy", "MM"),
+        ),
+        (
+            NAMES + '[fields.birthday]\nfrom = "D"\nformats = "dd/MM"\n',
+            "mapping-bad-date-format",
+            8,
+            ("dd/MM", "yyyy"),
+        ),
+        (
+            NAMES + '[fields.sms_phone]\nfrom = "P"\nregion = "China"\n',
+            "mapping-bad-region",
+            8,
+            ("China", "CN"),
+        ),
+        (
+            NAMES + '[fields.country]\nfrom = "C"\nconstant = "X"\n',
+            "mapping-keys-clash",
+            6,
+            ("from, constant",),
+        ),
+        (NAMES + '[fields.country]\ncase = "upper"\n', "mapping-unfed-field", 6, ("fields.country",)),
+        (NAMES + '[fields.address]\nfrom = "S"\njoin = ", "\n', "mapping-join-needs-two", 6, ("join",)),
+        (
+            NAMES + '[fields.country]\nfrom = "C"\ncase = "UPPER"\n',
+            "mapping-bad-choice",
+            8,
+            ("UPPER", "upper"),
+        ),
+        ('name_rule = "magic"\n' + NAMES, "mapping-bad-choice", 1, ("magic", "last-word", "chinese")),
+        ('[fields.first_name]\nsplit = "N"\n', "mapping-needs-name-rule", 1, ("first_name", "last-word")),
+        (
+            'name_rule = "comma"\n[fields.email]\nsplit = "N"\n',
+            "mapping-split-elsewhere",
+            1,
+            ("email", "last_name"),
+        ),
+        (NAMES + '[fields.email]\nfrom = "E"\ntake = "x"\n', "mapping-bad-value", 8, ("take",)),
+        (NAMES + '[fields.email]\nfrom = ""\n', "mapping-empty-text", 7, ("fields.email.from",)),
+        (NAMES + '[[only]]\ncolumn = "S"\n', "mapping-bad-condition", 6, ("is_not",)),
+        (
+            NAMES + '[[only]]\ncolumn = "S"\nis = "x"\n[[only]]\ncolumn = "T"\nfiled = true\n',
+            "mapping-unknown-key",
+            11,
+            ("filed", "filled"),
+        ),
+        (NAMES + '[fields.email]\nfrom = "E"\nregion = "CN"\n', "mapping-misplaced-key", 8, ("sms_phone",)),
+        (NAMES + '[custom.customize_1]\nregion = "CN"\n', "mapping-misplaced-key", 7, ("region",)),
+        (
+            NAMES + '[fields.email]\nfrom = "E"\nwhen = { colum = "X" }\n',
+            "mapping-unknown-key",
+            8,
+            ("colum", "is_not"),
+        ),
+        (NAMES + '[[only]]\nis = "X"\n', "mapping-missing-key", 6, ("only.column",)),
+        (NAMES + '[match]\nal = ["x"]\n', "mapping-unknown-key", 7, ("al", "all", "none")),
+    ],
+)
+def test_a_mistake_is_told_with_its_place_and_what_is_allowed(
+    text: str, code: str, line: int, words: tuple[str, ...]
+) -> None:
+    error = fault(text)
+    assert (error.code, error.found["line"], error.found["file"]) == (code, line, "own.toml")
+    assert all(word in str(error) for word in words), str(error)
+
+
+def test_broken_toml_is_told_with_its_line() -> None:
+    error = fault('[fields.first_name\nfrom = "A"')
+    assert error.code == "mapping-not-toml"
+    assert "line 1" in str(error)
+
+
+def test_a_mapping_is_found_by_name_or_path(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text("\ufeff" + NAMES, "utf-8")
+    assert mapping.load(str(own)).name == "own"
+    assert mapping.load("hubspot").title == "HubSpot contacts"
+    with pytest.raises(MappingError, match="hubspot") as caught:
+        mapping.load("hubspott")
+    assert caught.value.code == "mapping-not-found"
+    with pytest.raises(MappingError):
+        mapping.load(str(tmp_path / "none.toml"))
+    own.write_bytes(b"\xff\xfe")
+    with pytest.raises(MappingError) as caught:
+        mapping.load(str(own))
+    assert caught.value.code == "mapping-unreadable"
+    with pytest.raises(MappingError) as caught:
+        mapping.load(f"{tmp_path}/")
+    assert caught.value.code == "mapping-unreadable"
+
+
+@pytest.mark.parametrize("name", [found.name for found in mapping.ready()])
+def test_a_dumped_mapping_reads_back_equal(name: str) -> None:
+    found = mapping.load(name)
+    again = mapping.load_text(found.dump(), f"{name}.toml")
+    assert again == found
+    assert again.digest == found.digest
+
+
+def test_the_digest_follows_what_a_mapping_does_and_not_what_it_is_called() -> None:
+    one = mapping.load_text(NAMES, "one.toml")
+    assert mapping.load_text(f'title = "x"\n# y\n{NAMES}', "two.toml").digest == one.digest
+    assert mapping.load_text(NAMES.replace('"B"', '"C"'), "one.toml").digest != one.digest
+
+
+plain = st.text(st.characters(codec="utf-8"), max_size=12)
+leaf = st.one_of(plain, st.booleans(), st.integers(-9, 9), st.lists(plain, max_size=3))
+
+
+@given(
+    st.dictionaries(
+        plain, st.one_of(leaf, st.dictionaries(plain, st.one_of(leaf, st.dictionaries(plain, leaf))))
+    )
+)
+def test_written_toml_reads_back(table: dict[str, object]) -> None:
+    import tomllib
+
+    found = tomllib.loads(toml.written(table))
+    assert _without_empty(found) == _without_empty(table)
+
+
+def _without_empty(table: object) -> object:
+    if not isinstance(table, dict):
+        return table
+    return {key: kept for key, value in table.items() if (kept := _without_empty(value)) != {}}

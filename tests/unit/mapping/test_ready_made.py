@@ -1,0 +1,86 @@
+"""Every ready-made mapping is known by its header, taken for no other, and reads its export right."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from importer import contracts, mapping
+from tests.support.exports import EXPORTS, HEADERS, Export
+from tests.support.mapping import PLAT, SEA, chunk
+
+names = pytest.mark.parametrize("export", EXPORTS, ids=lambda export: export.mapping)
+
+
+def test_every_mapping_has_a_file_and_every_file_a_mapping() -> None:
+    assert sorted(export.mapping for export in EXPORTS) == [found.name for found in mapping.ready()]
+
+
+@pytest.mark.parametrize("export", [one for one in EXPORTS if one.header], ids=lambda export: export.mapping)
+def test_a_file_has_the_header_of_the_real_export(export: Export) -> None:
+    assert export.header
+    assert list(export.columns) == HEADERS[export.header]
+
+
+@names
+def test_a_header_leads_to_its_own_mapping_and_to_no_other(export: Export) -> None:
+    assert [found.name for found in mapping.recognised(export.columns)] == [export.mapping]
+    assert [found.name for found in mapping.recognised(sorted(export.columns))] == [export.mapping]
+    choice = mapping.choose(export.columns, SEA)
+    assert (choice.mapping.name, choice.how) == (export.mapping, "ready-made")
+    assert export.mapping in choice.notes[0].sentence()
+
+
+@given(st.data())
+def test_a_part_of_a_header_is_never_taken_for_another_export(data: st.DataObject) -> None:
+    export = data.draw(st.sampled_from(EXPORTS))
+    part = data.draw(st.lists(st.sampled_from(export.columns), unique=True))
+    found = {one.name for one in mapping.recognised(part) if one.match and not one.match.yields}
+    assert found <= {export.mapping, *_SMALL}
+
+
+_SMALL = {"mixdesk", "cn-shop-customers"}
+"""Exports of three to five common labels: a part of another export that is exactly those is one of theirs."""
+
+
+@pytest.mark.parametrize("header", [name for name in HEADERS if name not in {one.header for one in EXPORTS}])
+def test_other_exports_are_not_taken_for_one_of_these(header: str) -> None:
+    known = {
+        "shopify_customers_export_legacy": ["shopify"],
+        "salesforce_dataloader_export": ["salesforce-dataloader"],
+    }
+    assert [found.name for found in mapping.recognised(HEADERS[header])] == known.get(header, [])
+
+
+@names
+@pytest.mark.parametrize("contract", [SEA, PLAT], ids=lambda contract: contract.name)
+def test_a_realistic_file_becomes_the_right_customers(export: Export, contract: contracts.Contract) -> None:
+    cells = {name: [row[name] for row in export.rows] for name in export.columns}
+    part = chunk(cells)
+    mapper = mapping.bind(
+        mapping.choose(export.columns, contract).mapping,
+        export.columns,
+        contract,
+        look=lambda column: iter([part.frame[column]]),
+    )
+    found = mapper.map(part)
+    assert found.issues == ()
+    skipped = {int(row) for skip in found.skips for row in skip.rows}
+    rows = found.frame.drop(index=list(skipped)).to_dict("records")
+    wanted = [{field: str(value) for field, value in one.items()} for one in export.customers]
+    kept = [{field: value for field, value in row.items() if isinstance(value, str)} for row in rows]
+    if contract is PLAT:
+        full = [row.pop("full_name") for row in kept]
+        assert all(
+            one["first_name"] in name and one["last_name"] in name
+            for one, name in zip(wanted, full, strict=True)
+        )
+    assert kept == wanted
+
+
+@names
+def test_a_mapping_explains_itself(export: Export) -> None:
+    text = mapping.ready_text(export.mapping)
+    assert text.startswith("# ")
+    assert mapping.load(export.mapping).title

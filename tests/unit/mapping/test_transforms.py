@@ -1,0 +1,334 @@
+"""What the mapping makes of cells when no rule says otherwise: trims, phones, dates, genders, tags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from importer import arrow, mapping
+from importer.arrow import BLANKS
+from importer.mapping import dates, phones, tags
+from importer.messages import LANGUAGES, sentence
+from importer.models import Chunk
+from importer.reports.wording import issue_text
+from tests.support.mapping import SEA, chunk, mapped, plain, values
+
+anything = st.text(st.characters(codec="utf-8"), max_size=20)
+phone_like = st.text(st.sampled_from("0123456789 -+().'/E\u00a0８ー x"), max_size=16)
+NAMES = '[fields.first_name]\nconstant = "A"\n[fields.last_name]\nconstant = "B"\n'
+
+
+@pytest.mark.parametrize(
+    ("found", "meant"),
+    [
+        ("+86 138-1234-5678", "8613812345678"),
+        ("(775) 555.0154", "7755550154"),
+        ("'+8613812345678", "8613812345678"),
+        ("’13812345678", "13812345678"),
+        ("(+86) 138 1234 5678", "8613812345678"),
+        ("１３８１２３４５６７８", "13812345678"),
+        ("（０２１）１２３４－５６７８", "02112345678"),
+        ("\u202a+86 138\u00a01234 5678\u202c", "8613812345678"),
+        ("13812345678.0", "13812345678"),
+        ("+13812345678.00", "13812345678"),
+        ("138.1234.5670", "13812345670"),
+        ("1.86E+10", "1.86E+10"),
+        ("1.86123456789012E+17", "1.86123456789012E+17"),
+        ("ask Bob", "ask Bob"),
+        ("13812345678 ext. 5", "13812345678 ext. 5"),
+        ("13812345678;13912345678", "13812345678;13912345678"),
+        ("++86", "++86"),
+        ("86+138", "86+138"),
+        ("-", None),
+        ("()", None),
+        (". /", None),
+        ("'+", None),
+        ("（－）", None),
+        ("007", "007"),
+        ("", None),
+        (" \u3000\ufeff", None),
+    ],
+)
+def test_phones_become_digits_only_where_nothing_else_remains(found: str, meant: str | None) -> None:
+    assert plain("sms_phone", found) == [meant]
+
+
+def test_a_phone_column_is_cleaned_row_by_row() -> None:
+    cells = ("13812345678", "", "+1 (2)", "x", "１", "5.0", "+", "4")
+    assert plain("sms_phone", *cells) == ["13812345678", None, "12", "x", "1", "5", None, "4"]
+
+
+@given(st.lists(phone_like, max_size=8))
+def test_whole_columns_and_single_phones_agree(cells: list[str]) -> None:
+    column = arrow.array(cells)
+    assert phones.digits(column).to_pylist() == [phones.strip_formatting(cell) for cell in cells]
+
+
+@given(st.lists(anything, max_size=8))
+def test_cleaning_phones_twice_changes_nothing(cells: list[str]) -> None:
+    once = phones.digits(arrow.array(cells))
+    assert phones.digits(once).equals(once)
+
+
+@given(st.lists(st.text(st.sampled_from([*BLANKS, "a", "姓", "é", "“"]), max_size=6), max_size=8))
+def test_trimming_is_what_python_does_with_the_same_blanks(cells: list[str]) -> None:
+    assert arrow.trimmed(arrow.array(cells)).to_pylist() == [cell.strip(BLANKS) for cell in cells]
+
+
+@given(st.lists(anything, max_size=9), st.integers(0, 5), st.integers(0, 5))
+def test_slices_of_a_column_are_columns(cells: list[str], start: int, length: int) -> None:
+    part = arrow.array(cells).slice(start, length)
+    wanted = cells[start : start + length]
+    assert arrow.trimmed(part).to_pylist() == [cell.strip(BLANKS) for cell in wanted]
+    assert arrow.missing(part).to_pylist() == [cell or None for cell in wanted]
+    assert phones.digits(part).to_pylist() == [phones.strip_formatting(cell) for cell in wanted]
+
+
+@given(st.lists(st.tuples(anything, anything, anything), min_size=1, max_size=6))
+def test_joined_columns_have_one_value_for_every_row(rows: list[tuple[str, str, str]]) -> None:
+    parts = [arrow.array([row[place] for row in rows]) for place in range(3)]
+    assert arrow.joined(parts, "-").to_pylist() == ["-".join(filter(None, row)) for row in rows]
+
+
+def test_a_chunk_without_rows_and_one_with_other_text_columns_are_mapped_too() -> None:
+    toml = "".join(f'[fields.{name}]\nfrom = "X"\n' for name in SEA.names)
+    assert len(mapped(toml, {"X": []}).frame) == 0
+    mapper = mapping.bind(mapping.load_text(toml), ["X"], SEA)
+    frame = pd.DataFrame({"X": pd.array([" 1", None, "2"], dtype="str")}, index=[2, 3, 4])
+    assert values(mapper.map(Chunk("", frame)), "sms_phone") == ["1", None, "2"]
+
+
+def test_line_breaks_inside_a_cell_stay() -> None:
+    assert plain("address", " 1 Road\r\nTown \n") == ["1 Road\r\nTown"]
+
+
+@pytest.mark.parametrize(
+    ("found", "meant"),
+    [
+        ("1990-05-07", "1990-05-07"),
+        ("1990/5/7", "1990-05-07"),
+        ("1990.5.7", "1990-05-07"),
+        ("1990年5月7日", "1990-05-07"),
+        ("1990年05月07号", "1990-05-07"),
+        ("１９９０／５／７", "1990-05-07"),
+        ("19900507", "1990-05-07"),
+        ("1990-05-07 00:00:00", "1990-05-07"),
+        ("1990-05-07T00:00:00.000Z", "1990-05-07"),
+        ("1990-05-07 13:45:00", "1990-05-07 13:45:00"),
+        ("1990-02-30", "1990-02-30"),
+        ("1990/2/30", "1990/2/30"),
+        ("5/7/90", "5/7/90"),
+        ("--05-07", "--05-07"),
+        ("33000", "33000"),
+        ("", None),
+    ],
+)
+def test_year_first_dates_have_one_reading_and_others_stay(found: str, meant: str | None) -> None:
+    assert plain("birthday", found) == [meant]
+
+
+def birthdays(*cells: str) -> tuple[list[str | None], list[tuple[str, int, str | None]]]:
+    found = mapped(f'{NAMES}[fields.birthday]\nfrom = "Born"', {"Born": cells})
+    return values(found, "birthday"), [(issue.code, issue.row, issue.expected) for issue in found.issues]
+
+
+def test_one_date_proves_the_order_of_a_whole_column() -> None:
+    assert birthdays("5/7/1990", "25/12/1990") == (["1990-07-05", "1990-12-25"], [])
+    assert birthdays("5/7/1990", "12/25/1990") == (["1990-05-07", "1990-12-25"], [])
+    assert birthdays("05.07.1990", "25.12.1990 00:00")[0] == ["1990-07-05", "1990-12-25"]
+
+
+def test_an_unproved_date_is_ambiguous_and_both_readings_are_told() -> None:
+    found, issues = birthdays("5/7/1990", "1990-01-02")
+    assert found == [None, "1990-01-02"]
+    assert issues == [("ambiguous-date", 2, "1990-07-05 / 1990-05-07")]
+    assert birthdays("5/5/1990", "12.12.1990") == (["1990-05-05", "1990-12-12"], [])
+
+
+def test_a_column_that_contradicts_itself_is_ambiguous_throughout() -> None:
+    found, issues = birthdays("25/12/1990", "12/25/1990", "1/2/1990", "5/5/1990")
+    assert found == [None] * 4
+    assert [code for code, *_ in issues] == ["ambiguous-date"] * 4
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_date_of_one_reading_among_contradictory_ones_is_not_told_as_two_readings(lang: str) -> None:
+    found = mapped(f'{NAMES}[fields.birthday]\nfrom = "Born"', {"Born": ["24.12.1979", "12.24.1979"]})
+    words = issue_text(found.issues[0], lang=lang)
+    assert {issue.wording for issue in found.issues} == {"contradictory-dates"}
+    assert words.says == sentence("contradictory-dates", {"found": "24.12.1979"}, lang)
+    assert "1979-12-24" not in words.says
+
+
+def test_each_of_several_columns_proves_its_own_order() -> None:
+    rules = mapping.load_text(f'{NAMES}[fields.birthday]\nfrom = ["Born", "Birthday"]')
+    cells = {
+        "Born": ["03/04/1980", "", "25/12/1990", "03/04/1980"],
+        "Birthday": ["", "03/04/1980", "12/25/1990", "12/25/1990"],
+    }
+    mapper = mapping.bind(rules, list(cells), SEA, look=lambda name: iter([chunk(cells).frame[name]]))
+    found = mapper.map(chunk(cells))
+    assert values(found, "birthday") == ["1980-04-03", "1980-03-04", "1990-12-25", "1980-04-03"]
+    assert not found.issues
+
+
+def test_a_proved_order_is_kept_for_a_part_of_the_file() -> None:
+    toml = f'{NAMES}[fields.birthday]\nfrom = "Born"\n[custom.customize_1_1]\nfrom = "Since"\ntype = "date"'
+    rules = mapping.load_text(toml)
+    cells = {"Born": ["03/04/1980", "25.12.1990"], "Since": ["3-4-2020 00:00", "12-25-2020"]}
+    mapper = mapping.bind(rules, list(cells), SEA, look=lambda name: iter([chunk(cells).frame[name]]))
+    assert mapper.proven_mapping() == rules
+    whole = mapper.map(chunk(cells))
+    settled = mapping.load_text(mapper.proven_mapping().dump())
+    part = {name: texts[:1] for name, texts in cells.items()}
+    alone = mapping.bind(settled, list(cells), SEA).map(chunk(part))
+    assert not whole.issues
+    assert not alone.issues
+    assert values(alone, "birthday") == values(whole, "birthday")[:1] == ["1980-04-03"]
+    assert values(alone, "customize_field") == values(whole, "customize_field")[:1]
+
+
+def test_a_part_of_a_contradictory_column_proves_nothing() -> None:
+    rules = mapping.load_text(f'{NAMES}[fields.birthday]\nfrom = "Born"')
+    whole = chunk({"Born": ["24.12.1979", "12.24.1979", "3.4.1980", "1990-05-07"]})
+    mapper = mapping.bind(rules, ["Born"], SEA, look=lambda name: iter([whole.frame[name]]))
+    mapper.map(whole)
+    part = chunk({"Born": ["24.12.1979", "3.4.1980", "1990/5/7"]})
+    found = mapping.bind(
+        mapper.proven_mapping(), ["Born"], SEA, look=lambda name: iter([part.frame[name]])
+    ).map(part)
+    assert values(found, "birthday") == [None, None, "1990-05-07"]
+    assert [(issue.code, issue.wording) for issue in found.issues] == [("bad-date", "date-in-no-format")] * 2
+
+
+@pytest.mark.parametrize(("letters", "meant"), [("HM", ["0"]), ("HMF", [None]), ("MF", ["1"])])
+def test_what_a_letter_means_in_the_whole_column_it_means_in_a_part(
+    letters: str, meant: list[str | None]
+) -> None:
+    rules = mapping.load_text(f'{NAMES}[fields.gender]\nfrom = "Sexo"')
+    whole = chunk({"Sexo": list(letters)})
+    mapper = mapping.bind(rules, ["Sexo"], SEA, look=lambda name: iter([whole.frame[name]]))
+    mapper.map(whole)
+    settled = mapping.load_text(mapper.proven_mapping().dump())
+    part = chunk({"Sexo": ["M", "m.", "Hombre", "Masculino"]})
+    found = mapping.bind(settled, ["Sexo"], SEA, look=lambda name: iter([part.frame[name]])).map(part)
+    assert values(found, "gender") == [*meant * 2, "1", "1"]
+    assert [issue.found for issue in found.issues] == ([] if meant[0] else ["M", "m."])
+
+
+def test_orders_that_nothing_proves_or_that_differ_are_not_settled() -> None:
+    rules = mapping.load_text(f'{NAMES}[fields.birthday]\nfrom = ["Born", "Birthday"]')
+    for born, birthday in (("3/4/1980", ""), ("25/12/1990", "12/25/1990")):
+        cells = {"Born": [born, ""], "Birthday": ["", birthday]}
+        read = chunk(cells)
+        mapper = mapping.bind(rules, list(cells), SEA, look=partial(_look, read))
+        mapper.map(read)
+        assert mapper.proven_mapping() == rules
+
+
+def test_the_proof_may_stand_in_another_chunk_and_is_read_once() -> None:
+    looks: list[str] = []
+
+    def look(column: str) -> Iterator[pd.Series]:
+        looks.append(column)
+        yield chunk({"Born": ["1/2/1990"]}).frame["Born"]
+        yield chunk({"Born": ["31/1/1990"]}).frame["Born"]
+
+    rules = mapping.load_text(f'{NAMES}[fields.birthday]\nfrom = "Born"')
+    mapper = mapping.bind(rules, ["Born"], SEA, look=look)
+    for _ in range(2):
+        assert values(mapper.map(chunk({"Born": ["1/2/1990"]})), "birthday") == ["1990-02-01"]
+    assert looks == ["Born"]
+
+
+def _look(read: Chunk, name: str) -> Iterator[pd.Series]:
+    yield read.frame[name]
+
+
+def test_without_a_second_look_nothing_is_proved() -> None:
+    mapper = mapping.bind(mapping.load_text(f'{NAMES}[fields.birthday]\nfrom = "Born"'), ["Born"], SEA)
+    found = mapper.map(chunk({"Born": ["31/1/1990"]}))
+    assert [issue.code for issue in found.issues] == ["ambiguous-date"]
+
+
+@given(anything)
+def test_reading_dates_never_raises_and_is_stable(text: str) -> None:
+    day = dates.year_first(text)
+    assert day is None or dates.year_first(day) == day
+    dates.readings(text)
+
+
+def genders(header: str, *cells: str) -> tuple[list[str | None], list[str]]:
+    found = mapped(f'{NAMES}[fields.gender]\nfrom = "{header}"', {header: cells})
+    return values(found, "gender"), [issue.code for issue in found.issues]
+
+
+def test_gender_words_are_known_under_any_header() -> None:
+    cells = ("male", "Female", "M", "f", "男", "女", "先生", "女士", "Mujer", "masculino", "laki-laki", "nữ")
+    assert genders("性别", *cells) == (["1", "0", "1", "0", "1", "0", "1", "0", "0", "1", "1", "0"], [])
+
+
+def test_gender_codes_count_only_below_the_api_s_own_header() -> None:
+    assert genders("gender", "1", "0", "", "1.0") == (["1", "0", None, "1"], [])
+    assert genders("Gender", "1", "0") == ([None, None], ["bad-gender"] * 2)
+    assert genders("gender", "2", "10", "x") == ([None, None, None], ["bad-gender"] * 3)
+
+
+def test_below_a_spanish_header_m_beside_h_is_mujer() -> None:
+    assert genders("Sexo", "H", "M", "m.") == (["1", "0", "0"], [])
+    assert genders("Género", "M", "F") == (["1", "0"], [])
+    assert genders("Sexo", "H", "M", "F") == (["1", None, "0"], ["bad-gender"])
+    assert genders("Sex", "M", "H") == (["1", None], ["bad-gender"])
+
+
+def test_an_unsaid_gender_is_left_out() -> None:
+    assert genders("Gender", "保密", "Unspecified", "unknown") == ([None, None, None], [])
+
+
+def test_a_value_with_an_issue_shows_what_was_read() -> None:
+    found = mapped(f'{NAMES}[fields.gender]\nfrom = "Sex"', {"Sex": ["F", " 9 "]})
+    (issue,) = found.issues
+    assert (issue.row, issue.column, issue.field, issue.found) == (3, "Sex", "gender", " 9 ")
+
+
+def test_tags_are_separated_by_commas_of_any_script_and_by_nothing_else() -> None:
+    assert plain("tagStr", "a，b、c, d", " x ,, y ,", "a;b", "a|b", ",", "") == [
+        "a,b,c,d",
+        "x,y",
+        "a;b",
+        "a|b",
+        None,
+        None,
+    ]
+
+
+@given(st.lists(anything, max_size=6))
+def test_joining_tags_twice_changes_nothing(cells: list[str]) -> None:
+    once = tags.comma_separated(arrow.array(cells))
+    assert tags.comma_separated(once).equals(once)
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(dict.fromkeys(("n", "p", "d", "g", "t", "e"), anything)), min_size=1, max_size=6
+    )
+)
+def test_mapping_never_raises_and_keeps_every_row(rows: list[dict[str, str]]) -> None:
+    names = {
+        "first_name": "n",
+        "last_name": "n",
+        "sms_phone": "p",
+        "birthday": "d",
+        "gender": "g",
+        "tagStr": "t",
+    }
+    toml = "".join(f'[fields.{field}]\nfrom = "{column}"\n' for field, column in names.items())
+    found = mapped(toml, {name: [row[name] for row in rows] for name in rows[0]})
+    assert found.frame.index.tolist() == list(range(2, len(rows) + 2))
+    assert all(found.frame[name].array.__arrow_array__().type == pa.large_string() for name in found.frame)
