@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from importer.model import ExitCode, Issue, IssueGroup, Mode, RunSummary, Severity, Status
     from importer.settings import Connection, Duplicates, RunOptions, Secret
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Connection",
