@@ -4,15 +4,16 @@ ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
 endif
 
-.PHONY: help install demo test lint soak cron-test bench clean
+.PHONY: help install demo test lint docs soak cron-test bench clean
 
 help:
 	@echo "make demo   install into .venv and import sample_data into the embedded sandbox"
 	@echo "make test   install into .venv and pass the tests"
 	@echo "make lint   ruff, mypy, import-linter"
+	@echo "make docs   writes the generated parts of docs/"
 	@echo "make soak   the long tests: kills, a million rows"
 	@echo "make cron-test  a real cron runs an installed job (Debian, root)"
-	@echo "make bench  the benchmarks; writes the README's table of figures"
+	@echo "make bench  the benchmarks; writes docs/performance.md"
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -35,6 +36,9 @@ lint: install
 
 test: install
 	$(BIN)/python -m pytest
+
+docs: install
+	$(BIN)/python -m tests.support.docs
 
 soak: install
 	$(BIN)/python -m pytest -m soak

@@ -1,0 +1,185 @@
+"""The parts of the documentation that the program itself knows.
+
+`make docs` writes them; a test says when they are stale. Each part stands in one page, between
+`<!-- NAME:start -->` and `<!-- NAME:end -->`. The part `bench` is written by the benchmarks.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import click
+
+from importer import RunOptions, cli, contracts, messages
+from importer.jobs.schema import JobTable
+from importer.settings_schema import ProfileTable
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+PACKAGE = ROOT / "importer"
+
+
+def contract_fields() -> str:
+    """Return the fields of both contracts as a table."""
+    sea, plat = contracts.load("sea"), contracts.load("plat")
+    rows = []
+    for name in dict.fromkeys((*sea.names, *plat.names)):
+        both = [contract.field(name) if name in contract.names else None for contract in (sea, plat)]
+        what = next(field.help["en"] for field in both if field)
+        rows.append((f"`{name}`", what, *(_limits(field) for field in both)))
+    return _table(("field", "what", "`sea`", "`plat`"), rows)
+
+
+def _limits(field: contracts.Field | None) -> str:
+    if field is None:
+        return "–"
+    limits = (
+        field.kind.value if field.kind is not contracts.Kind.TEXT else "",
+        f"at most {field.max_length} characters" if field.max_length else "",
+        "digits only" if field.digits_only else "",
+        "**required**" if field.required else "",
+    )
+    return ", ".join(limit for limit in limits if limit) or "text"
+
+
+def issue_codes() -> str:
+    """Return every code that a row can get, with its message and its hint."""
+    return _table(
+        ("code", "level", "message", "what to do"),
+        [
+            (
+                f"`{message.code}`",
+                message.severity,
+                _placeholders(message.says["en"]),
+                _placeholders(message.do["en"]),
+            )
+            for message in messages.catalogue().values()
+            if message.severity
+        ],
+    )
+
+
+def _placeholders(text: str) -> str:
+    """Show `{name}` of a message as ‹name›, and `{{` as the brace it stands for."""
+    return re.sub(r"\{(\w+)\}", r"‹\1›", text).replace("{{", "{").replace("}}", "}")
+
+
+def options() -> str:
+    """Return the options of a run that a profile or a job can set, with their flags."""
+    profile, job = set(ProfileTable.model_fields), set(JobTable.model_fields)
+    helps = {parameter.name: parameter for parameter in _command("run").params}
+    rows = []
+    for name in (field.name for field in fields(RunOptions)):
+        parameter = helps.get(name)
+        flags = ", ".join(f"`{flag}`" for flag in parameter.opts) if parameter else "–"
+        if name in profile or name in job:
+            what = getattr(parameter, "help", None) or ""
+            rows.append((f"`{name}`", flags, _yes(name in profile), _yes(name in job), what))
+    return _table(("option", "`importer run`", "`[profile.NAME]`", "`[job.NAME]`", "what"), rows)
+
+
+def _yes(answer: bool) -> str:
+    return "yes" if answer else "–"
+
+
+def _command(name: str) -> click.Command:
+    command = cli.group.get_command(click.Context(cli.group), name)
+    assert command is not None
+    return command
+
+
+def commands() -> str:
+    """Return what `--help` prints, for every command."""
+    top = click.Context(cli.group, info_name="importer", terminal_width=100, **cli.group.context_settings)
+    parts = []
+    for context in _walk(top):
+        text = "\n".join(line.rstrip() for line in context.command.get_help(context).splitlines())
+        parts.append(f"## `{context.command_path}`\n\n```text\n{text}\n```")
+    return "\n\n".join(parts)
+
+
+def _walk(context: click.Context) -> Iterator[click.Context]:
+    yield context
+    command = context.command
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from _walk(click.Context(found, info_name=name, parent=context))
+
+
+def modules() -> str:
+    """Return every module of the package with the first paragraph of its docstring, folder by folder."""
+    parts = []
+    for folder in sorted({file.parent for file in PACKAGE.rglob("*.py")}):
+        files = sorted(file for file in folder.glob("*.py") if file.name != "__init__.py")
+        rows = [(_link(file), _summary(file)) for file in files]
+        init = folder / "__init__.py"
+        intro = _summary(init) if init.exists() else ""
+        title = f"## `{folder.relative_to(ROOT).as_posix()}/`"
+        parts += [part for part in (title, intro, _table(("module", "what"), rows) if rows else "") if part]
+    return "\n\n".join(parts)
+
+
+def _link(file: Path) -> str:
+    return f"[`{file.name}`](../{file.relative_to(ROOT).as_posix()})"
+
+
+def _summary(file: Path) -> str:
+    docstring = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
+    return " ".join(docstring.partition("\n\n")[0].split())
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A generated part: the page it stands in, and what writes it."""
+
+    page: str
+    write: Callable[[], str]
+
+
+PARTS: Mapping[str, Part] = {
+    "fields": Part("mapping.md", contract_fields),
+    "issues": Part("reports-and-codes.md", issue_codes),
+    "options": Part("settings.md", options),
+    "commands": Part("commands.md", commands),
+    "modules": Part("modules.md", modules),
+}
+
+
+def replace_part(text: str, name: str, content: str) -> str:
+    """Return the page with another content between the marks of a part. Raises ValueError without marks."""
+    start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
+    before, found, rest = text.partition(start)
+    _, ended, after = rest.partition(end)
+    if not (found and ended):
+        raise ValueError(f"the page has no {start} … {end}")
+    return f"{before}{start}\n\n{content}\n\n{end}{after}"
+
+
+def read_part(text: str, name: str) -> str:
+    """Return what stands between the marks of a part."""
+    return text.partition(f"<!-- {name}:start -->")[2].partition(f"<!-- {name}:end -->")[0].strip()
+
+
+def main() -> None:
+    """Write every generated part into its page."""
+    for name, part in PARTS.items():
+        page = DOCS / part.page
+        page.write_text(replace_part(page.read_text("utf-8"), name, part.write()), "utf-8")
+        sys.stdout.write(f"docs/{part.page}: {name} is up to date\n")
+
+
+if __name__ == "__main__":
+    main()
