@@ -4,16 +4,17 @@ ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
 endif
 
-.PHONY: help install demo test coverage lint soak cron-test bench clean
+.PHONY: help install demo test coverage lint docs soak cron-test bench clean
 
 help:
 	@echo "make demo   install into .venv and import sample_data into the embedded sandbox"
 	@echo "make test   install into .venv and pass the tests"
 	@echo "make coverage  the same tests, and how much of the importer they reach"
 	@echo "make lint   ruff, mypy, import-linter"
+	@echo "make docs   writes the generated parts of docs/"
 	@echo "make soak   the long tests: kills, a million rows"
 	@echo "make cron-test  a real cron runs an installed job (Debian, root)"
-	@echo "make bench  the benchmarks; writes the README's table of figures"
+	@echo "make bench  the benchmarks; writes docs/performance.md"
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -40,6 +41,9 @@ test: install
 coverage: install
 	$(BIN)/python -m coverage run -m pytest
 	$(BIN)/python -m coverage report
+
+docs: install
+	$(BIN)/python -m tests.support.docs
 
 soak: install
 	$(BIN)/python -m pytest -m soak

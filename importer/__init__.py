@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from importer.models import ExitCode, Issue, IssueGroup, Mode, RunSummary, Severity, Status
     from importer.options import Duplicates, RunOptions
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Connection",

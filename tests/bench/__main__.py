@@ -1,6 +1,6 @@
-"""python -m tests.bench [--rounds N] [NAME…]: measures, prints the table, writes it into README.md.
+"""python -m tests.bench [--rounds N] [NAME…]: measures, prints the table, writes it into docs/performance.md.
 
-NAMEs select benches; README.md is written only if all ran. Every figure is a ratio of processes that ran in
+NAMEs select benches; the page is written only if all ran. Every figure is a ratio of processes that ran in
 turn on the same machine; absolute times are of that machine.
 """
 
@@ -18,9 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tests.bench.benches import BENCHES, Bench, Figure, stages, threads
-from tests.bench.processes import ROOT
-
-START, END = "<!-- bench:start -->", "<!-- bench:end -->"
+from tests.support.docs import DOCS, replace_part
 
 
 def main() -> int:
@@ -109,15 +107,9 @@ def _profile(bench: Bench) -> str:
     return "\n\n".join(parts)
 
 
-def _write(page: str) -> None:
-    readme = ROOT / "README.md"
-    text = readme.read_text("utf-8")
-    if START not in text or END not in text:
-        print(f"README.md has no {START} … {END}: nothing written", file=sys.stderr)
-        return
-    before, _, rest = text.partition(START)
-    after = rest.partition(END)[2]
-    readme.write_text(f"{before}{START}\n\n{page}\n\n{END}{after}", "utf-8")
+def _write(table: str) -> None:
+    page = DOCS / "performance.md"
+    page.write_text(replace_part(page.read_text("utf-8"), "bench", table), "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,72 +1,107 @@
-"""The parts of README.md that the program itself knows. `python -m tests.support.docs` writes, a test checks.
+"""The parts of the documentation that the program itself knows.
 
-Each part stands between `<!-- NAME:start -->` and `<!-- NAME:end -->`.
+`make docs` writes them; a test says when they are stale. Each part stands in one page, between
+`<!-- NAME:start -->` and `<!-- NAME:end -->`. The part `bench` is written by the benchmarks.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import click
 
-from importer import contracts, messages
+from importer import RunOptions, contracts, messages
 from importer.cli import app
-from importer.models import ExitCode, Status
+from importer.config_schema import ProfileTable
+from importer.jobs.config import JobTable
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+PACKAGE = ROOT / "importer"
 
 
-def fields() -> str:
-    """The contracts' fields as a table."""
+def contract_fields() -> str:
+    """Return the fields of both contracts as a table."""
     sea, plat = contracts.load("sea"), contracts.load("plat")
-    lines = ["| field | what | `sea` | `plat` |", "| --- | --- | --- | --- |"]
-    names = dict.fromkeys((*sea.names, *plat.names))
-    for name in names:
-        found = [contract.field(name) if name in contract.names else None for contract in (sea, plat)]
-        helps = next(field.help["en"] for field in found if field)
-        lines.append(f"| `{name}` | {helps} | {_limit(found[0])} | {_limit(found[1])} |")
-    return "\n".join(lines)
+    rows = []
+    for name in dict.fromkeys((*sea.names, *plat.names)):
+        both = [contract.field(name) if name in contract.names else None for contract in (sea, plat)]
+        what = next(field.help["en"] for field in both if field)
+        rows.append((f"`{name}`", what, *(_limits(field) for field in both)))
+    return _table(("field", "what", "`sea`", "`plat`"), rows)
 
 
-def _limit(field: contracts.Field | None) -> str:
+def _limits(field: contracts.Field | None) -> str:
     if field is None:
         return "–"
-    parts = [field.kind.value if field.kind is not contracts.FieldKind.TEXT else ""]
-    parts.append(f"at most {field.max_length} characters" if field.max_length else "")
-    parts.append("digits only" if field.digits_only else "")
-    parts.append("**required**" if field.required else "")
-    return ", ".join(part for part in parts if part) or "text"
+    limits = (
+        field.kind.value if field.kind is not contracts.FieldKind.TEXT else "",
+        f"at most {field.max_length} characters" if field.max_length else "",
+        "digits only" if field.digits_only else "",
+        "**required**" if field.required else "",
+    )
+    return ", ".join(limit for limit in limits if limit) or "text"
 
 
-def issues() -> str:
-    """Every issue code, with its sentence and hint."""
-    lines = ["| code | is | says | do |", "| --- | --- | --- | --- |"]
-    for message in messages.catalogue().values():
-        if message.severity:
-            row = (
+def issue_codes() -> str:
+    """Return every code that a row can get, with its message and its hint."""
+    return _table(
+        ("code", "level", "message", "what to do"),
+        [
+            (
                 f"`{message.code}`",
                 message.severity,
-                _plain(message.says["en"]),
-                _plain(message.do["en"]),
+                _placeholders(message.says["en"]),
+                _placeholders(message.do["en"]),
             )
-            lines.append(f"| {' | '.join(row)} |")
-    return "\n".join(lines)
+            for message in messages.catalogue().values()
+            if message.severity
+        ],
+    )
 
 
-def _plain(text: str) -> str:
-    return re.sub(r"\{(\w+)\}", r"‹\1›", text).replace("{{", "{").replace("}}", "}").replace("|", "\\|")
+def _placeholders(text: str) -> str:
+    """Show `{name}` of a message as ‹name›, and `{{` as the brace it stands for."""
+    return re.sub(r"\{(\w+)\}", r"‹\1›", text).replace("{{", "{").replace("}}", "}")
+
+
+def options() -> str:
+    """Return the options of a run that a profile or a job can set, with their flags."""
+    profile, job = set(ProfileTable.model_fields), set(JobTable.model_fields)
+    helps = {parameter.name: parameter for parameter in _command("run").params}
+    rows = []
+    for name in (field.name for field in fields(RunOptions)):
+        parameter = helps.get(name)
+        flags = ", ".join(f"`{flag}`" for flag in parameter.opts) if parameter else "–"
+        if name in profile or name in job:
+            what = getattr(parameter, "help", None) or ""
+            rows.append((f"`{name}`", flags, _yes(name in profile), _yes(name in job), what))
+    return _table(("option", "`importer run`", "`[profile.NAME]`", "`[job.NAME]`", "what"), rows)
+
+
+def _yes(answer: bool) -> str:
+    return "yes" if answer else "–"
+
+
+def _command(name: str) -> click.Command:
+    command = app.group.get_command(click.Context(app.group), name)
+    assert command is not None
+    return command
 
 
 def commands() -> str:
-    """What `--help` says, for every command."""
+    """Return what `--help` prints, for every command."""
     top = click.Context(app.group, info_name="importer", terminal_width=100, **app.group.context_settings)
     parts = []
     for context in _walk(top):
         text = "\n".join(line.rstrip() for line in context.command.get_help(context).splitlines())
-        parts.append(f"#### `{context.command_path}`\n\n```text\n{text}\n```")
+        parts.append(f"## `{context.command_path}`\n\n```text\n{text}\n```")
     return "\n\n".join(parts)
 
 
@@ -80,21 +115,72 @@ def _walk(context: click.Context) -> Iterator[click.Context]:
             yield from _walk(click.Context(found, info_name=name, parent=context))
 
 
-PARTS: dict[str, Callable[[], str]] = {"fields": fields, "issues": issues, "commands": commands}
-EXIT_CODES = frozenset(int(code) for code in ExitCode)
-STATUSES = frozenset(status.value for status in Status)
+def modules() -> str:
+    """Return every module of the package with the first paragraph of its docstring, folder by folder."""
+    parts = []
+    for folder in sorted({file.parent for file in PACKAGE.rglob("*.py")}):
+        files = sorted(file for file in folder.glob("*.py") if file.name != "__init__.py")
+        rows = [(_link(file), _summary(file)) for file in files]
+        init = folder / "__init__.py"
+        intro = _summary(init) if init.exists() else ""
+        title = f"## `{folder.relative_to(ROOT).as_posix()}/`"
+        parts += [part for part in (title, intro, _table(("module", "what"), rows) if rows else "") if part]
+    return "\n\n".join(parts)
 
 
-def drawn(readme: str) -> str:
-    """The README with every part as the program has it now."""
+def _link(file: Path) -> str:
+    return f"[`{file.name}`](../{file.relative_to(ROOT).as_posix()})"
+
+
+def _summary(file: Path) -> str:
+    docstring = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
+    return " ".join(docstring.partition("\n\n")[0].split())
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A generated part: the page it stands in, and what writes it."""
+
+    page: str
+    write: Callable[[], str]
+
+
+PARTS: Mapping[str, Part] = {
+    "fields": Part("mapping.md", contract_fields),
+    "issues": Part("reports-and-codes.md", issue_codes),
+    "options": Part("settings.md", options),
+    "commands": Part("commands.md", commands),
+    "modules": Part("modules.md", modules),
+}
+
+
+def replace_part(text: str, name: str, content: str) -> str:
+    """Return the page with another content between the marks of a part. Raises ValueError without marks."""
+    start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
+    before, found, rest = text.partition(start)
+    _, ended, after = rest.partition(end)
+    if not (found and ended):
+        raise ValueError(f"the page has no {start} … {end}")
+    return f"{before}{start}\n\n{content}\n\n{end}{after}"
+
+
+def read_part(text: str, name: str) -> str:
+    """Return what stands between the marks of a part."""
+    return text.partition(f"<!-- {name}:start -->")[2].partition(f"<!-- {name}:end -->")[0].strip()
+
+
+def main() -> None:
+    """Write every generated part into its page."""
     for name, part in PARTS.items():
-        start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
-        head, _, rest = readme.partition(start)
-        _, _, tail = rest.partition(end)
-        readme = f"{head}{start}\n\n{part()}\n\n{end}{tail}"
-    return readme
+        page = DOCS / part.page
+        page.write_text(replace_part(page.read_text("utf-8"), name, part.write()), "utf-8")
+        sys.stdout.write(f"docs/{part.page}: {name} is up to date\n")
 
 
 if __name__ == "__main__":
-    README.write_text(drawn(README.read_text("utf-8")), "utf-8")
-    sys.stdout.write(f"{README.name} is up to date\n")
+    main()
