@@ -1,0 +1,75 @@
+"""What a spreadsheet program does to the rejects: the CSV's phones break and that is noticed, the workbook's
+survive."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from python_calamine import CalamineWorkbook
+
+from importer import arrow
+from importer.models import Chunk, ExitCode, Mode, Outcome, Status
+from importer.reports import OWN_COLUMNS, ReportPlan, ReportSource, ReportWriter, RunInfo
+
+OFFICE = shutil.which("soffice")
+HEADER = ("Name", "Phone", "Id", "Note")
+LINES = [
+    ("Ann", "8613800000000", "000123", "=1+1"),
+    ("Bö 张", "+5511987654321", "3-4", "'quoted"),
+    ("  C  ", "0014255550177", "1E5", "a\nb; c,d"),
+    ("-", "861380000000012345", "", "@here"),
+]
+FACTS = RunInfo(
+    mode=Mode.UPDATE,
+    dry_run=False,
+    destination=None,
+    mapping="headers",
+    exit_code=ExitCode.ROWS_LEFT,
+    started=datetime(2026, 11, 20, 9, 30, tzinfo=UTC),
+    seconds=1.0,
+)
+pytestmark = pytest.mark.skipif(OFFICE is None, reason="LibreOffice is not installed")
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """rejects.csv and rejects.xlsx, each opened and saved by LibreOffice in its own format."""
+    folder = tmp_path_factory.mktemp("rejects")
+    plan = ReportPlan(folder, "run-1", ReportSource(Path("in.csv"), "in.csv", "csv", HEADER))
+    cells = {name: arrow.array([line[place] for line in LINES]) for place, name in enumerate(HEADER)}
+    with ReportWriter(plan) as reports:
+        reports.add(Chunk("", arrow.frame(cells, np.arange(2, 2 + len(LINES)))), ())
+        outcome = Outcome("", tuple(range(2, 2 + len(LINES))), Status.FAILED, 1, 8, "9001", "-1 system")
+        reports.settle(outcome)
+        reports.close(FACTS)
+    out = tmp_path_factory.mktemp("saved")
+    utf8_csv = "csv:Text - txt - csv (StarCalc):44,34,76,1"
+    for name, target in (("rejects.csv", utf8_csv), ("rejects.xlsx", "xlsx:Calc MS Excel 2007 XML")):
+        command = [str(OFFICE), "--headless", f"-env:UserInstallation={out.as_uri()}/profile"]
+        command += ["--infilter=CSV:44,34,76,1"] if name.endswith("csv") else []
+        command += ["--convert-to", target, "--outdir", str(out), str(folder / name)]
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+    return out
+
+
+def test_the_workbook_survives_whole(saved: Path) -> None:
+    with CalamineWorkbook.from_path(saved / "rejects.xlsx") as book:
+        header, *lines = book.get_sheet_by_index(0).to_python()
+    assert header == [*OWN_COLUMNS, *HEADER]
+    assert [tuple(line[len(OWN_COLUMNS) :]) for line in lines] == LINES
+    assert [line[0] for line in lines] == ["2", "3", "4", "5"]
+
+
+def test_the_csv_loses_digits_in_a_way_that_can_be_seen(saved: Path) -> None:
+    with (saved / "rejects.csv").open(encoding="utf-8-sig", newline="") as stream:
+        header, *lines = csv.reader(stream)
+    phones = [line[header.index("Phone")] for line in lines]
+    assert phones[3] != LINES[3][1]
+    assert "E+" in phones[3]
+    assert [line[header.index("_run")] for line in lines] == ["run-1"] * 4

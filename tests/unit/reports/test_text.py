@@ -1,0 +1,118 @@
+"""Every word in both languages, and sentences that say what, where and what to do."""
+
+from __future__ import annotations
+
+import re
+import string
+from pathlib import Path
+
+import pytest
+
+import importer
+from importer import messages
+from importer.models import Issue, Severity, Status
+from importer.reports import OWN_COLUMNS, ReportPlan, ReportSource
+from importer.reports.corrections import likely_correction
+from importer.reports.model import REPORT_FILES
+from importer.reports.wording import issue_text, masked, row_sentence, shortened
+
+PACKAGE = Path(importer.__file__).parent
+ISSUE_CODES = {code for code, message in messages.catalogue().items() if message.severity}
+DESIGN_CODES = {
+    *("required", "too-long", "bad-date", "ambiguous-date", "bad-gender", "bad-json", "lossy-number"),
+    *("cell-error", "formula-without-value", "extra-cells", "bad-encoding", "unclosed-quote"),
+    *("control-character", "missing-cells", "same-contact", "no-contact", "bad-email", "bad-phone"),
+    *("hidden-rows", "unknown-time-zone"),
+}
+
+
+def places(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("code", messages.catalogue())
+def test_no_message_lacks_a_language_or_a_place_in_one(code: str) -> None:
+    message = messages.catalogue()[code]
+    english, chinese = (message.says[lang] for lang in messages.LANGUAGES)
+    assert english.strip()
+    assert chinese.strip()
+    assert bool(message.do["en"]) == bool(message.do["zh"])
+    assert places(english) == places(chinese)
+
+
+def test_every_issue_has_a_sentence_a_hint_and_a_heading() -> None:
+    assert DESIGN_CODES <= ISSUE_CODES
+    for code in ISSUE_CODES:
+        assert messages.catalogue()[code].do["en"]
+        assert f"kind-{code}" in messages.catalogue()
+
+
+def test_every_status_file_and_own_column_is_explained() -> None:
+    wanted = {f"status-{status.value.replace('_', '-')}" for status in Status}
+    wanted |= {f"means-{status.value.replace('_', '-')}" for status in Status}
+    wanted |= {f"file-{name.replace('.', '-')}" for name in REPORT_FILES}
+    wanted |= {f"column{name.replace('_', '-')}" for name in OWN_COLUMNS}
+    assert wanted <= set(messages.catalogue())
+
+
+def test_every_word_that_the_code_asks_for_is_there() -> None:
+    sources = [*PACKAGE.glob("reports/*"), *PACKAGE.glob("cli/summary.py"), *PACKAGE.glob("cli/progress.py")]
+    texts = [path.read_text("utf-8") for path in sources if path.suffix in (".py", ".j2")]
+    asked = {code for text in texts for code in re.findall(r"""\bword\(['"]([a-z-]+)['"][,)]""", text)}
+    assert len(asked) > 50
+    assert asked <= set(messages.catalogue())
+
+
+@pytest.mark.parametrize("code", sorted(DESIGN_CODES))
+@pytest.mark.parametrize("lang", messages.LANGUAGES)
+def test_a_sentence_has_no_place_left_open(code: str, lang: str) -> None:
+    issue = Issue(code, Severity.ERROR, 7, "S", "Col", "field", "found", 3, 4, "expected", None, 2)
+    words = issue_text(issue, lang=lang)
+    for text in (words.says, words.do):
+        assert "None" not in text
+        assert not re.search(r"<[a-z_]+>|\{[a-z_]+\}", text)
+
+
+def test_all_errors_of_a_row_are_one_text_with_their_columns() -> None:
+    plan = ReportPlan(Path(), "run-1", ReportSource(Path("in.csv"), "in.csv", "csv", ("Birthday", "Name")))
+    issues = [
+        Issue("bad-date", Severity.ERROR, 42, column="Birthday", found="31/02/1990"),
+        Issue("required", Severity.ERROR, 42, column="Name"),
+    ]
+    assert row_sentence(issues, plan, {"Name": "first_name"}) == (
+        "Birthday: “31/02/1990” is not a day of the calendar. Write it as yyyy-MM-dd, e.g. 1990-05-07. | "
+        "Name: first_name is required, and this row has none. Fill in the column Name."
+    )
+
+
+def test_cells_are_quoted_short_visible_and_masked() -> None:
+    assert shortened("a" * 100) == "a" * 59 + "…"
+    assert shortened("a\nb\x00\u202e") == "a b\\u0000\\u202e"
+    assert masked("Zoë 12-34") == "Zxx 00-04"
+    assert masked("Li") == "xx"
+
+
+@pytest.mark.parametrize(
+    ("code", "found", "wanted"),
+    [
+        ("bad-email", "anna@gmial.com", "anna@gmail.com"),
+        ("bad-email", "bob@example,com", "bob@example.com"),
+        ("bad-email", "a＠b.com", "a@b.com"),
+        ("bad-email", "x@@y.com", ""),
+        ("bad-email", "nobody", ""),
+        ("bad-gender", "femal", "female"),
+        ("bad-gender", "2", ""),
+        ("bad-date", "1990-13-05", "1990-05-13"),
+        ("bad-date", "31/02/1990", ""),
+        ("bad-date", "0000-00-00", ""),
+        ("bad-date", "25/12/1988", "1988-12-25"),
+        ("bad-json", "{'a': 'b'}", '{"a": "b"}'),
+        ("bad-json", "a", ""),
+        ("unknown-time-zone", "+8", "GMT+8"),
+        ("unknown-time-zone", "utc−3", "GMT-3"),
+        ("unknown-time-zone", "Mars", ""),
+        ("too-long", "abc", ""),
+    ],
+)
+def test_a_correction_is_offered_where_one_is_likely(code: str, found: str, wanted: str) -> None:
+    assert likely_correction(code, found) == wanted

@@ -1,0 +1,132 @@
+"""A disk that refuses, a file that is open elsewhere: told, and nothing else is lost."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from importer import arrow
+from importer.errors import ReportError
+from importer.models import Chunk, ExitCode, Mode, Outcome, Status
+from importer.reports import ReportPlan, ReportResult, ReportSource, ReportWriter, RunInfo
+from importer.reports.files import own_files
+
+FACTS = RunInfo(
+    mode=Mode.UPDATE,
+    dry_run=False,
+    destination=None,
+    mapping="headers",
+    exit_code=ExitCode.ROWS_LEFT,
+    started=datetime(2026, 11, 20, 9, 30, tzinfo=UTC),
+    seconds=2.5,
+)
+ROWS = 3_000
+
+
+@contextmanager
+def full_disk(most: int) -> Iterator[None]:
+    """No file grows beyond so many bytes."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def a_run(directory: Path, status: Status) -> ReportResult:
+    plan = ReportPlan(
+        directory, "run-1", ReportSource(Path("in.csv"), "in.csv", "csv", ("Name",)), excel_report=True
+    )
+    with ReportWriter(plan) as reports:
+        for first in range(2, 2 + ROWS, 1000):
+            cells = {"Name": arrow.array([f"{number:090d}" for number in range(1000)])}
+            reports.add(Chunk("", arrow.frame(cells, np.arange(first, first + 1000))), ())
+            reports.settle(Outcome("", tuple(range(first, first + 1000)), status))
+        return reports.close(FACTS)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
+def test_a_full_disk_costs_the_report_that_does_not_fit_and_no_other(tmp_path: Path) -> None:
+    with full_disk(250_000):
+        closed = a_run(tmp_path, Status.IMPORTED)
+    assert [failure.code for failure in closed.failures] == ["report-not-written"]
+    sentence = closed.failures[0].sentence()
+    assert "results.csv" in sentence
+    assert "too large" in sentence
+    assert "importer report run-1" in closed.failures[0].hint()
+    assert closed.summary.counts[Status.IMPORTED] == ROWS
+    assert {file.name for file in closed.files} > {
+        "rejects.csv",
+        "rejects.xlsx",
+        "summary.json",
+        "report.html",
+    }
+    assert not list(tmp_path.glob("*.part"))
+    assert not (tmp_path / "results.csv").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
+def test_a_disk_without_any_room_still_ends_the_run_in_order(tmp_path: Path) -> None:
+    plan = ReportPlan(
+        tmp_path, "run-1", ReportSource(Path("in.csv"), "in.csv", "csv", ("Name",)), excel_report=True
+    )
+    with ReportWriter(plan) as reports, full_disk(1):
+        cells = {"Name": arrow.array(["x" * 1000] * ROWS)}
+        reports.add(Chunk("", arrow.frame(cells, np.arange(2, 2 + ROWS))), ())
+        reports.settle(Outcome("", tuple(range(2, 2 + ROWS)), Status.FAILED))
+        closed = reports.close(FACTS)
+    assert len(closed.failures) == 6
+    assert closed.summary.rows == ROWS
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
+def test_a_disk_that_is_full_from_the_start_is_told_before_anything_is_sent(tmp_path: Path) -> None:
+    with pytest.raises(ReportError) as caught, full_disk(1):
+        a_run(tmp_path, Status.FAILED)
+    assert "Nothing was sent" in caught.value.hint()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_another_program_holds_open_gets_a_second_name(tmp_path: Path) -> None:
+    (tmp_path / "results.csv").mkdir()
+    closed = a_run(tmp_path, Status.IMPORTED)
+    assert not closed.failures
+    assert [note.sentence() for note in closed.notes] == [
+        "results.csv is open in another program; this run's is results-2.csv"
+    ]
+    assert (tmp_path / "results-2.csv").is_file()
+
+
+def test_reports_are_known_by_all_their_names_and_nothing_else_is(tmp_path: Path) -> None:
+    ours = {"results.csv", "results-2.csv", "rejects.xlsx.part", "report.html", "annotated-9.xlsx"}
+    for name in (*ours, "my results.csv", "results-10.csv", "rejects.xlsx.bak", "notes.txt"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "rejects.csv").mkdir()
+    assert {path.name for path in own_files(tmp_path)} == ours
+    assert own_files(tmp_path / "gone") == []
+
+
+def test_leaving_without_an_end_leaves_nothing(tmp_path: Path) -> None:
+    plan = ReportPlan(tmp_path, "run-1", ReportSource(Path("in.csv"), "in.csv", "csv", ("Name",)))
+    with pytest.raises(KeyboardInterrupt), ReportWriter(plan):
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reports_of_an_earlier_run_stay_until_the_new_ones_are_whole(tmp_path: Path) -> None:
+    a_run(tmp_path, Status.IMPORTED)
+    before = (tmp_path / "results.csv").read_bytes()
+    plan = ReportPlan(tmp_path, "run-2", ReportSource(Path("in.csv"), "in.csv", "csv", ("Name",)))
+    with ReportWriter(plan):
+        assert (tmp_path / "results.csv").read_bytes() == before
+    assert (tmp_path / "results.csv").read_bytes() == before
