@@ -321,7 +321,7 @@ class ProgressReporter:
         elif isinstance(event, events.RunEnded):
             self._gauge.close()
             self._gauge.ended(event.closed.summary)
-        else:
+        elif not isinstance(event, events.PlanReady):
             self._delivery(event)
 
     def show_summary(self, closed: ReportResult) -> None:

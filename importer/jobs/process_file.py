@@ -20,7 +20,7 @@ from importer.models import ExitCode, Status
 from importer.options import RunOptions
 from importer.pipeline import plan as kept
 from importer.pipeline import plan as plans
-from importer.pipeline.events import Event, Prechecking
+from importer.pipeline.events import Event, Prechecking, as_observer
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.precheck import PrecheckResult
 from importer.pipeline.run import Lineage, Run, SendTarget, StopToken
@@ -122,7 +122,7 @@ class FileProcessor:
             self.sending,
             Lineage(job=self.job.name),
             gate,
-            watch.see,
+            as_observer(watch.see),
             self.stopper,
         )
         closed = run.resume(earlier) if earlier else run.start()
@@ -243,7 +243,7 @@ class _FileGate:
     plan: RunPlan
     tripped: TripwireError | None = None
 
-    def __call__(self, found: PrecheckResult) -> None:
+    def __call__(self, plan: RunPlan, found: PrecheckResult) -> None:
         history, job = self.importing.history, self.importing.job
         history.profile(self.record.number, _content(self.plan), found.header, found.rows, found.filled)
         self.importing.checkpoint("looked-ahead")
