@@ -332,7 +332,7 @@ class ProgressReporter:
             summary.show(console(), closed, self._lang, mask=self._manner.mask)
             return
         for failure in closed.failures:
-            click.echo(f"{failure.sentence(self._lang)} {failure.hint(self._lang)}", err=True)
+            click.echo(failure.full_text(self._lang), err=True)
 
     def close(self) -> None:
         """Leaves the terminal as it was."""

@@ -69,4 +69,4 @@ def max_invalid_gate(limit: float) -> PrecheckGate:
 def _filled(chunk: Chunk, name: str) -> int:
     if name not in chunk.frame.columns:
         return 0
-    return int(pc.sum(pc.not_equal(arrow.text(chunk, name), "")).as_py() or 0)
+    return int(pc.sum(pc.not_equal(arrow.text_column(chunk, name), "")).as_py() or 0)

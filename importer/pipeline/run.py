@@ -77,8 +77,7 @@ def stop_reason(stop: ImporterError | None, code: ExitCode, lang: str) -> str:
     """Why the run ended early, in sentences; empty if it didn't."""
     if stop is None or code is ExitCode.DONE:
         return ""
-    end = "。" if lang == "zh" else ". "
-    return end.join(part for part in (stop.sentence(lang), stop.hint(lang)) if part)
+    return stop.full_text(lang)
 
 
 def report_settings(plan: RunPlan) -> tuple[tuple[str, str], ...]:
