@@ -27,12 +27,12 @@ from importer.errors import InputError, JournalError, MappingError, SettingsErro
 from importer.journal import Journal, RunRecord
 from importer.journal.database import state_folder
 from importer.mapping import Mapper, MappingFile
-from importer.mapping.headers import normalize
 from importer.models import Destination, Mode, Note, TenantField
 from importer.options import Duplicates, RunOptions
-from importer.readers import ReadOptions, Source, open_source
+from importer.pipeline.table import open_table
+from importer.readers import Source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
-from importer.reports import OWN_COLUMNS, reimport
+from importer.reports import reimport
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,26 +228,13 @@ def _contract(options: RunOptions, connection: Connection | None) -> Contract:
 
 
 def _open_planned(file: Path | str, options: RunOptions, chosen: MappingFile | None) -> Source:
-    names = frozenset(normalize(name) for name in chosen.columns()) if chosen else frozenset()
-
-    def named(name: str) -> bool:
-        return normalize(name) in names
-
-    def known(name: str) -> bool:
-        return name in OWN_COLUMNS or mappings.known_name(name) or named(name)
-
-    header_row: Any = options.header_row
-    return open_source(
+    return open_table(
         file,
-        ReadOptions(
-            sheet=options.sheet,
-            header_row=header_row,
-            encoding=options.encoding,
-            delimiter=options.delimiter,
-            known=known,
-            named=named,
-            optional=reimport.is_summary_sheet,
-        ),
+        chosen,
+        sheet=options.sheet,
+        header_row=options.header_row,
+        encoding=options.encoding,
+        delimiter=options.delimiter,
     )
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from importer.cli import options as shared
-from importer.cli.helpers import open_table
 from importer.cli.output import console, lang_option, language
 from importer.contracts import NAMES
 from importer.models import ExitCode, Issue
@@ -38,9 +37,10 @@ def command(file: str, contract: str, full: bool, as_json: bool, **reading: Any)
     """Show what FILE is: format, encoding, delimiter, sheets, header row, columns with samples, and the field
     that each column would go to. Works for any table, customers or not."""
     from importer import contracts, mapping
+    from importer.pipeline.table import open_table
     from importer.readers.inspection import inspect, sample_frame
 
-    with open_table(file, reading) as source:
+    with open_table(file, any_table=True, **reading) as source:
         found = inspect(source, full=full)
         proposals = mapping.propose(
             source.header,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from importer.cli import options as shared
-from importer.cli.helpers import open_table
 from importer.cli.output import lang_option, language
 from importer.contracts import NAMES
 from importer.errors import MappingError
@@ -82,10 +81,11 @@ def suggest_command(file: str, output: Path | None, contract: str, **reading: An
     """
     from importer import contracts, mapping
     from importer.mapping import suggest_toml
+    from importer.pipeline.table import open_table
     from importer.readers.inspection import sample_frame
 
     terms = contracts.load(contract)
-    with open_table(file, reading) as source:
+    with open_table(file, any_table=True, **reading) as source:
         if output is not None and output.exists():
             _still_fits(output, source, contract)
             click.echo(sentence("suggest-solved", {"file": output}, language()))
@@ -112,13 +112,14 @@ def check_command(mapping_file: str, file: str | None, contract: str, **reading:
     """Check that M.toml is a valid mapping; with FILE also what it leaves out, and its first rows before and
     after."""
     from importer import contracts, mapping
+    from importer.pipeline.table import open_table
 
     found = mapping.load(mapping_file)
     click.echo(sentence("mapping-fine", {"file": mapping_file}, language()))
     if file is None:
         mapping.check_required(found, contracts.load(contract))
         return int(ExitCode.DONE)
-    with open_table(file, reading, found) as source:
+    with open_table(file, found, any_table=True, **reading) as source:
         _tell_absent(found, source.header)
         mapper = mapping.bind(
             found,

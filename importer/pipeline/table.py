@@ -1,0 +1,40 @@
+"""Open a file with what mappings and our own reports say about its header."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from importer.mapping import known_name
+from importer.mapping.headers import normalize
+from importer.readers import ReadOptions, Source, open_source
+from importer.reports import OWN_COLUMNS, reimport
+
+if TYPE_CHECKING:
+    from importer.mapping import MappingFile
+
+
+def open_table(
+    file: Path | str, mapping: MappingFile | None = None, *, any_table: bool = False, **reading: Any
+) -> Source:
+    """Open a file. Its header is the row that names fields, or columns of the mapping.
+
+    `any_table`: without such a row, take the first one that looks like a header. `reading`: sheet,
+    header_row, encoding and delimiter, as in `ReadOptions`. Raises InputError.
+    """
+    columns = frozenset(normalize(name) for name in mapping.columns()) if mapping else frozenset()
+
+    def is_named(name: str) -> bool:
+        return normalize(name) in columns
+
+    def is_known(name: str) -> bool:
+        return name in OWN_COLUMNS or known_name(name) or is_named(name)
+
+    options = ReadOptions(
+        **reading,
+        known=is_known,
+        named=is_named,
+        any_table=any_table,
+        optional=reimport.is_summary_sheet,
+    )
+    return open_source(file, options)
