@@ -17,7 +17,6 @@ import click
 
 from importer.cli import app
 from importer.cli.output import OutputOptions, console, language, print_error
-from importer.cli.progress import reporting_progress
 from importer.config import Connection, Profile, load_config
 from importer.errors import (
     ImporterError,
@@ -89,12 +88,14 @@ def signals(stopper: StopToken) -> Iterator[None]:
 
 def carry_out(run: Run, manner: OutputOptions, go: Callable[[Run], ReportResult]) -> int:
     """Runs with progress on stderr and prints the summary. Returns the exit code."""
-    from importer.arrow import spare_memory
+    from importer.arrow import release_unused_memory
+    from importer.cli.progress import reporting_progress  # rich
+    from importer.pipeline.events import as_observer
 
-    spare_memory()
+    release_unused_memory()
     app.startup_done()
     with reporting_progress(manner, language()) as watcher, signals(run.stopper):
-        run.observer = watcher.see
+        run.observer = as_observer(watcher.see)
         closed = go(run)
     try:
         watcher.show_summary(closed)
