@@ -40,6 +40,14 @@ OLD_SETTINGS = (
 OLD_READING = '{"sheet": "all", "header_row": "none", "encoding": "gb18030", "delimiter": "tab"}'
 
 
+def run_command() -> tuple[click.Command, click.Context]:
+    """Return `importer run` and the context of `importer`, which knows `-h`."""
+    parent = click.Context(app.group, **app.group.context_settings)
+    command = app.group.get_command(parent, "run")
+    assert command is not None
+    return command, parent
+
+
 @pytest.mark.parametrize("option", declared_options().values(), ids=lambda option: option.name)
 def test_an_option_explains_itself_in_both_languages(option: Option) -> None:
     assert set(option.help) == set(LANGUAGES)
@@ -122,9 +130,8 @@ def test_the_repeated_arguments_mean_the_same_again() -> None:
     )
     words = run_arguments(options)
     assert run_arguments(replace(RunOptions(), mode=Mode.UPDATE)) == ()
-    command = app.group.get_command(click.Context(app.group), "run")
-    assert command is not None
-    context = command.make_context("run", ["customers.csv", *words])
+    command, parent = run_command()
+    context = command.make_context("run", ["customers.csv", *words], parent=parent)
     known = declared_options()
     again = GivenOptions.read({name: context.params[name] for name in known if name in context.params})
     assert again.options == replace(options, rate=None)
@@ -144,9 +151,8 @@ def test_reports_show_what_the_plan_made_of_an_option() -> None:
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_help_speaks_the_language_of_the_program(monkeypatch: pytest.MonkeyPatch, lang: str) -> None:
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8" if lang == "zh" else "C.UTF-8")
-    command = app.group.get_command(click.Context(app.group), "run")
-    assert command is not None
-    text = " ".join(command.get_help(click.Context(command, terminal_width=400)).split())
+    command, parent = run_command()
+    text = " ".join(command.get_help(click.Context(command, parent=parent, terminal_width=400)).split())
     for option in declared_options().values():
         if option.group is not None and option.name != "rejected":
             assert " ".join(option.help[lang].split()) in text
