@@ -15,6 +15,7 @@ import platformdirs
 
 from importer.errors import JournalError, JournalPlaceError
 from importer.journal import schema
+from importer.private_files import ensure_private_file, make_private_folder
 
 BUSY_SECONDS = 15.0
 FOLDER_VARIABLE = "NXLINK_STATE_DIR"
@@ -62,10 +63,9 @@ class Database:
     def _open(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = None
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private_folder(self.path.parent)
             # SQLite gives its -wal and -shm files the permissions of the database.
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-            self.path.chmod(0o600)
+            ensure_private_file(self.path)
             connection = sqlite3.connect(
                 self.path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
             )
@@ -149,7 +149,7 @@ class Database:
         says = str(error)
         if any(sign in says for sign in _DAMAGED):
             with contextlib.suppress(OSError):
-                self._mark.touch(mode=0o600)
+                ensure_private_file(self._mark)
             return JournalError("journal-damaged", path=self.path, problem=says)
         if "locked" in says or "busy" in says:
             return JournalError("journal-locked", path=self.path, seconds=f"{self._busy_seconds:g}")

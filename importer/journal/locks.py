@@ -18,6 +18,7 @@ from pathlib import Path
 import filelock
 
 from importer.errors import LockedError
+from importer.private_files import FILE_MODE, make_private_folder, replace_private_file
 
 _PATIENCE = 0.3
 """Seconds to wait for a lock: somebody who only looks whether it is free holds it for an instant."""
@@ -38,11 +39,11 @@ class Lock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = filelock.FileLock(path, mode=0o600, thread_local=False)
+        self._lock = _file_lock(path)
 
     def acquire(self, holder: LockHolder, code: str) -> None:
         """Takes the lock and says so. Raises LockedError `code` that names who has it."""
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(self.path.parent)
         try:
             self._lock.acquire(timeout=_PATIENCE, poll_interval=0.05)
         except filelock.Timeout:
@@ -56,9 +57,7 @@ class Lock:
             ) from None
         # On a full disk the lock holds all the same; it only has no name on it.
         with contextlib.suppress(OSError):
-            note = _note(self.path)
-            note.touch(mode=0o600)
-            note.write_text(json.dumps(asdict(holder)), "utf-8")
+            replace_private_file(_note(self.path), json.dumps(asdict(holder)).encode())
 
     def release(self) -> None:
         if self._lock.is_locked:
@@ -97,7 +96,7 @@ class Locks:
     def _held(self, path: Path) -> bool:
         if not path.exists():
             return False
-        probe = filelock.FileLock(path, mode=0o600, thread_local=False)
+        probe = _file_lock(path)
         try:
             probe.acquire(timeout=0)
         except filelock.Timeout:
@@ -121,6 +120,11 @@ def read_holder(path: Path) -> LockHolder | None:
     with contextlib.suppress(OSError, ValueError, TypeError):
         return LockHolder(**json.loads(_note(path).read_text("utf-8")))
     return None
+
+
+def _file_lock(path: Path) -> filelock.BaseFileLock:
+    """The system's lock on a file; like `private_files` it makes the file private and follows no link."""
+    return filelock.FileLock(path, mode=FILE_MODE, thread_local=False)
 
 
 def _note(path: Path) -> Path:
