@@ -21,7 +21,7 @@ from importer.errors import LockedError
 from importer.private_files import FILE_MODE, make_private_folder, replace_private_file
 
 _PATIENCE = 0.3
-"""Seconds to wait for a lock: somebody who only looks whether it is free holds it for an instant."""
+"""Seconds to wait for a lock: a process that checks whether the lock is free holds it for a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +31,24 @@ class LockHolder:
     pid: int
     host: str
     run: str
+    """The run's id, or the job's name."""
     since: str
+
+    @classmethod
+    def current(cls, run_id: str, now: datetime) -> LockHolder:
+        """This process as the holder of a lock for a run, or a job."""
+        return cls(os.getpid(), socket.gethostname(), run_id, now.isoformat(timespec="seconds"))
 
 
 class Lock:
-    """One held lock; `release` may be called twice."""
+    """One lock between processes, at first not taken; `release` may be called twice."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = _file_lock(path)
 
     def acquire(self, holder: LockHolder, code: str) -> None:
-        """Takes the lock and says so. Raises LockedError `code` that names who has it."""
+        """Take the lock and write the note. Raises LockedError `code` that names the holder."""
         make_private_folder(self.path.parent)
         try:
             self._lock.acquire(timeout=_PATIENCE, poll_interval=0.05)
@@ -55,13 +61,13 @@ class Lock:
                 run=other.run if other else "?",
                 since=other.since if other else "?",
             ) from None
-        # On a full disk the lock holds all the same; it only has no name on it.
+        # On a full disk the lock holds all the same; only the note is missing.
         with contextlib.suppress(OSError):
             replace_private_file(_note(self.path), json.dumps(asdict(holder)).encode())
 
     def release(self) -> None:
         if self._lock.is_locked:
-            # Before the lock, or the next holder's note would go.
+            # Before the lock is free, or the note of the next holder would be removed.
             with contextlib.suppress(OSError):
                 _note(self.path).unlink(missing_ok=True)
             self._lock.release()
@@ -85,7 +91,7 @@ class Locks:
         """The lock of one scheduled job."""
         return Lock(self._folder / f"job-{name}.lock")
 
-    def held(self, run_id: str) -> bool:
+    def run_held(self, run_id: str) -> bool:
         """True if a living process is at work on the run."""
         return self._held(self._folder / f"run-{run_id}.lock")
 
@@ -105,18 +111,13 @@ class Locks:
         return False
 
     def forget(self, run_id: str) -> None:
-        """Removes the files of a run that is no more."""
+        """Remove the lock files of a run that the journal has forgotten."""
         for path in (self._folder / f"run-{run_id}.lock", _note(self._folder / f"run-{run_id}.lock")):
             path.unlink(missing_ok=True)
 
 
-def holder(run_id: str, now: datetime) -> LockHolder:
-    """This process, as others will read of it."""
-    return LockHolder(os.getpid(), socket.gethostname(), run_id, now.isoformat(timespec="seconds"))
-
-
 def read_holder(path: Path) -> LockHolder | None:
-    """Who the note beside a lock names; None if it is missing or half written."""
+    """Read the note beside a lock; None if it is missing or damaged."""
     with contextlib.suppress(OSError, ValueError, TypeError):
         return LockHolder(**json.loads(_note(path).read_text("utf-8")))
     return None

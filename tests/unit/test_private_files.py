@@ -15,7 +15,7 @@ import pytest
 
 from importer.errors import JournalError
 from importer.journal.database import Database
-from importer.journal.locks import Locks, holder
+from importer.journal.locks import LockHolder, Locks
 from importer.private_files import (
     create_private_file,
     ensure_private_file,
@@ -140,6 +140,6 @@ def test_a_linked_note_of_a_lock_is_replaced_not_followed(tmp_path: Path) -> Non
     (tmp_path / "locks").mkdir()
     (tmp_path / "locks" / "job-nightly.holder").symlink_to(victim)
     lock = locks.job("nightly")
-    lock.acquire(holder("nightly", datetime.now()), "job-locked")
+    lock.acquire(LockHolder.current("nightly", datetime.now()), "job-locked")
     lock.release()
     assert victim.read_text() == "somebody's file"
