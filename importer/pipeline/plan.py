@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,6 +29,7 @@ from importer.mapping import Mapper, MappingFile
 from importer.mapping.headers import normalize
 from importer.models import Destination, Mode, Note, TenantField
 from importer.options import RunOptions, options_from_json
+from importer.private_files import make_private_folder, replace_private_file
 from importer.readers import ReadOptions, Source, open_source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
 from importer.reports import OWN_COLUMNS, reimport
@@ -320,13 +320,9 @@ def fetch_fields(connection: Connection) -> tuple[TenantField, ...]:
     file = _fields_file(connection)
     with contextlib.suppress(OSError):
         # A list that cannot be kept costs the next run one request, no more.
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        new = file.with_suffix(".new")
-        with os.fdopen(
-            os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-        ) as out:
-            json.dump([dataclasses.asdict(field) for field in found], out, ensure_ascii=False)
-        new.replace(file)
+        make_private_folder(file.parent)
+        content = json.dumps([dataclasses.asdict(field) for field in found], ensure_ascii=False)
+        replace_private_file(file, content.encode())
     return found
 
 

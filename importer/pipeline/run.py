@@ -182,7 +182,7 @@ class Run:
             try:
                 return self._go(run_journal, directory, memory)
             except ImporterError as error:
-                if not run_journal.requests():
+                if not run_journal.has_requests:
                     # It never got as far as sending: there is nothing to resume.
                     run_journal.finish(RunState.FINISHED, error.exit_code, {}, error.code)
                 raise
@@ -190,14 +190,14 @@ class Run:
     def resume(self, record: RunRecord) -> ReportResult:
         """Goes on with a run that ended early; the reports go where they went."""
         with self.journal.reopen(record.id) as run_journal:
-            replay = ResumeState(run_journal.known(), self.plan.options.resend_unknown)
+            replay = ResumeState(run_journal.row_states(), self.plan.options.resend_unknown)
             last = run_journal.next_ordinal - 1
             memory = self._memory(replay=replay, journal=run_journal, last_ordinal=last)
             return self._go(run_journal, Path(record.report_dir), memory)
 
     def redraw(self, record: RunRecord, directory: Path) -> ReportResult:
         """The reports of a past run once more, from its file and the journal; nothing is sent or noted."""
-        replay = None if record.dry_run else ResumeState(self.journal.known(record.id), send=False)
+        replay = None if record.dry_run else ResumeState(self.journal.row_states(record.id), send=False)
         memory = self._memory(replay=replay)
         with ReportWriter(report_plan(self.plan, record.id, directory)) as reports:
             outlet = NullSink(Status.VALID if record.dry_run else Status.NOT_SENT)
