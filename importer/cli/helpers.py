@@ -3,37 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from importer.cli.options import run_options
-from importer.cli.output import OutputOptions, console, language, output_options, print_error
-from importer.config import Profile, load_config
+from importer.cli.output import OutputOptions, console, language, print_error
+from importer.config import load_config
 from importer.errors import ImporterError, InterruptedRun, TerminatedRun
 from importer.messages import sentence
 from importer.models import ExitCode
-from importer.options import RunOptions
+from importer.options import GivenOptions, RunOptions, layered
 from importer.readers.prefetch import prefetch_workbook
 
 if TYPE_CHECKING:
     from importer.pipeline.run import StopToken
     from importer.pipeline.session import Session, SessionSettings
     from importer.reports import ReportResult
-
-
-def with_profile(options: RunOptions, values: dict[str, Any], profile: Profile) -> RunOptions:
-    """The options, with the profile's wherever no flag was given."""
-    given = {name for name, value in values.items() if value is not None}
-    kept = ("mode", "contract", "concurrency", "rate", "patience")
-    more = {name: getattr(profile, name) for name in kept if name not in given}
-    return dataclasses.replace(options, **{name: value for name, value in more.items() if value is not None})
 
 
 @contextlib.contextmanager
@@ -101,17 +91,15 @@ _STOP_AFTER = (ExitCode.REFUSED, ExitCode.AWAY, ExitCode.INTERRUPTED, ExitCode.T
 def import_files(
     files: Sequence[str],
     profile_name: str | None,
-    values: dict[str, Any],
+    given: GivenOptions,
+    output: OutputOptions,
     *,
     sandbox: bool = False,
     store: Path | None = None,
 ) -> int:
-    """Run file after file; returns the worst exit code. A file that cannot be read stops no other.
-
-    `values`: what the command line gave for `options.import_options`.
-    """
+    """Run file after file; returns the worst exit code. A file that cannot be read stops no other."""
     profile = load_config().profile(profile_name)
-    options, output = with_profile(run_options(values), values, profile), output_options(values)
+    options = layered(RunOptions(), profile.given, given)
     worst = 0
     # Before the heavy imports, which only the first file has to wait for.
     with prefetch_workbook(files[0], options.sheet):

@@ -195,14 +195,7 @@ def _propose(question: MappingQuestion, lang: str) -> ProposedMapping | None:
 
     options = question.options
     contract = contracts.load(options.contract or "sea")
-    with open_table(
-        question.file,
-        any_table=True,
-        sheet=options.sheet,
-        header_row=options.header_row,
-        encoding=options.encoding,
-        delimiter=options.delimiter,
-    ) as source:
+    with open_table(question.file, options, any_table=True) as source:
         samples, sheets = sample_frame(source), tuple(source.sheet_headers.values())
         proposals = mapping.propose(source.header, samples, contract, sheets=sheets)
         text = suggest_toml.suggest(source.header, samples, contract, lang=lang, sheets=sheets)

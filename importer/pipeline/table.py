@@ -12,15 +12,15 @@ from importer.reports import OWN_COLUMNS, reimport
 
 if TYPE_CHECKING:
     from importer.mapping import MappingFile
+    from importer.options import RunOptions
 
 
 def open_table(
-    file: Path | str, mapping: MappingFile | None = None, *, any_table: bool = False, **reading: Any
+    file: Path | str, options: RunOptions, mapping: MappingFile | None = None, *, any_table: bool = False
 ) -> Source:
-    """Open a file. Its header is the row that names fields, or columns of the mapping.
+    """Open a file as the options say. Its header is the row that names fields, or columns of the mapping.
 
-    `any_table`: without such a row, take the first one that looks like a header. `reading`: sheet,
-    header_row, encoding and delimiter, as in `ReadOptions`. Raises InputError.
+    `any_table`: without such a row, take the first one that looks like a header. Raises InputError.
     """
     columns = frozenset(normalize(name) for name in mapping.columns()) if mapping else frozenset()
 
@@ -30,11 +30,15 @@ def open_table(
     def is_known(name: str) -> bool:
         return name in OWN_COLUMNS or known_name(name) or is_named(name)
 
-    options = ReadOptions(
-        **reading,
+    header_row: Any = options.header_row
+    reading = ReadOptions(
+        sheet=options.sheet,
+        header_row=header_row,
+        encoding=options.encoding,
+        delimiter=options.delimiter,
         known=is_known,
         named=is_named,
         any_table=any_table,
         optional=reimport.is_summary_sheet,
     )
-    return open_source(file, options)
+    return open_source(file, reading)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from importer import messages
 from importer.cli import options as shared
-from importer.cli.helpers import open_session, show_result, with_profile
-from importer.cli.output import language, output_options
+from importer.cli.helpers import open_session, show_result
+from importer.cli.output import OutputOptions, language
 from importer.config import load_config
 from importer.models import ExitCode
+from importer.options import GivenOptions, layered
 
 
 @click.command("resume", short_help="Go on with an interrupted run.")
@@ -21,7 +21,13 @@ from importer.models import ExitCode
 @shared.sandbox_store_option
 @shared.sending_options
 @shared.speaking_options
-def command(run_id: str | None, profile: str | None, sandbox_store: Path | None, **values: Any) -> int:
+def command(
+    run_id: str | None,
+    profile: str | None,
+    sandbox_store: Path | None,
+    given: GivenOptions,
+    output: OutputOptions,
+) -> int:
     """Go on with RUN, or with the newest interrupted run.
 
     File, mapping and mode are those it was started with. Rows that are in stay as they are; rows whose
@@ -30,11 +36,11 @@ def command(run_id: str | None, profile: str | None, sandbox_store: Path | None,
     from importer.pipeline.plan import kept_options
     from importer.pipeline.session import SessionSettings
 
-    chosen, output = load_config().profile(profile), output_options(values)
+    chosen = load_config().profile(profile)
     with open_session(SessionSettings(chosen, sandbox_store=sandbox_store), output) as session:
         record = session.find_resumable(run_id)
         if record is None:
             click.echo(messages.sentence("nothing-to-resume", {}, language()))
             return int(ExitCode.DONE)
-        options = with_profile(shared.run_options(values, kept_options(record)), values, chosen)
+        options = layered(kept_options(record), chosen.given, given)
         return show_result(session.resume(record, options), output, mask=options.mask)
