@@ -258,7 +258,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class TenantField:
-    """A field of the tenant's customers, as `customers/fields` answers it; own fields have preset False."""
+    """A field of the tenant's customers, as `customers/fields` answers it; `preset` is False for custom fields."""
 
     name: str
     """`customize_1_14`: the key inside `customize_field`."""

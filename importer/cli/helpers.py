@@ -156,7 +156,7 @@ def open_table(file: str, reading: dict[str, Any], found: MappingFile | None = N
     """The source, with the header that names customers' fields or columns of the mapping, else with the first
     row like a header. `reading`: what the command line gave for `options.reading_options`. Raises
     InputError."""
-    from importer.mapping import known_name
+    from importer.mapping import is_known_name
     from importer.mapping.headers import normalize
     from importer.readers import ReadOptions, open_source
     from importer.reports import OWN_COLUMNS, reimport
@@ -167,7 +167,7 @@ def open_table(file: str, reading: dict[str, Any], found: MappingFile | None = N
         return normalize(name) in names
 
     def is_known(name: str) -> bool:
-        return name in OWN_COLUMNS or known_name(name) or is_named(name)
+        return name in OWN_COLUMNS or is_known_name(name) or is_named(name)
 
     options = ReadOptions(
         **reading, known=is_known, named=is_named, any_table=True, optional=reimport.is_summary_sheet
@@ -194,7 +194,7 @@ def ask_for_mapping(file: str, options: RunOptions, error: ImporterError) -> Run
     with open_table(file, reading) as source:
         samples, sheets = sample_frame(source), tuple(source.sheet_headers.values())
         proposals = mapping.propose(source.header, samples, contract, sheets=sheets)
-        text = suggest_toml.suggest(source.header, samples, contract, lang=language(), sheets=sheets)
+        text = suggest_toml.mapping_text(source.header, samples, contract, lang=language(), sheets=sheets)
         try:
             mapping.bind(mapping.load_text(text), source.header, contract, sheets=sheets)
         except NoFit:
