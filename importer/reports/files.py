@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from importer.errors import ReportError
 from importer.models import Note
+from importer.private_files import create_private_file, make_private_folder
 from importer.reports.model import REPORT_FILES
 
 SECOND_NAMES = 9
@@ -25,10 +26,10 @@ def make_directory(directory: Path) -> None:
     """The folder for one run's reports, mode 0700 if it is new. Raises ReportError if it is refused, or has
     no room even for a small file."""
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(directory)
         probe = directory / f".importer-{os.getpid()}"
         try:
-            with os.fdopen(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            with create_private_file(probe) as file:
                 file.write(bytes(_LEAST_ROOM))
         finally:
             probe.unlink(missing_ok=True)
@@ -68,10 +69,7 @@ class ReportFile:
         self.name = name
         self.path = directory / name
         self._part = directory / f"{name}.part"
-        self._part.unlink(missing_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(self._part, flags, 0o600)
-        self.stream: BinaryIO = os.fdopen(descriptor, "w+b", buffering=1 << 20)
+        self.stream: BinaryIO = create_private_file(self._part)
 
     def finish(self) -> Note | None:
         """Close it and give it its name; a note if that had to be a second name.

@@ -162,8 +162,8 @@ def test_a_date_of_one_reading_among_contradictory_ones_is_not_told_as_two_readi
     found = mapped(f'{NAMES}[fields.birthday]\nfrom = "Born"', {"Born": ["24.12.1979", "12.24.1979"]})
     words = issue_text(found.issues[0], lang=lang)
     assert {issue.wording for issue in found.issues} == {"contradictory-dates"}
-    assert words.says == sentence("contradictory-dates", {"found": "24.12.1979"}, lang)
-    assert "1979-12-24" not in words.says
+    assert words.message == sentence("contradictory-dates", {"found": "24.12.1979"}, lang)
+    assert "1979-12-24" not in words.message
 
 
 def test_each_of_several_columns_proves_its_own_order() -> None:
