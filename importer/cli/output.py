@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import io
 import os
 import sys
@@ -107,9 +106,3 @@ class OutputOptions:
         """True if somebody sits at a terminal and has not said yes to everything."""
         terminals = (sys.stdin, sys.stderr)
         return not self.yes and all(stream is not None and stream.isatty() for stream in terminals)
-
-
-def output_options(values: dict[str, Any]) -> OutputOptions:
-    """Takes the options that concern speaking out of what a command was given."""
-    names = [field.name for field in dataclasses.fields(OutputOptions)]
-    return OutputOptions(**{name: values[name] for name in names if values.get(name) is not None})

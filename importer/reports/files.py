@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from importer.errors import ReportError
 from importer.models import Note
+from importer.private_files import create_private_file, make_private_folder
 
 RESULTS_CSV = "results.csv"
 REJECTS_CSV = "rejects.csv"
@@ -35,10 +36,10 @@ def make_directory(directory: Path) -> None:
     Raises ReportError if that is refused or the disk has no room even for a small file.
     """
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(directory)
         probe = directory / f".importer-{os.getpid()}"
         try:
-            with os.fdopen(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            with create_private_file(probe) as file:
                 file.write(bytes(_LEAST_ROOM))
         finally:
             probe.unlink(missing_ok=True)
@@ -83,10 +84,7 @@ class ReportFile:
         self.name = name
         self.path = directory / name
         self._part = directory / f"{name}.part"
-        self._part.unlink(missing_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(self._part, flags, 0o600)
-        self.stream: BinaryIO = os.fdopen(descriptor, "w+b", buffering=1 << 20)
+        self.stream: BinaryIO = create_private_file(self._part)
 
     def finish(self) -> Note | None:
         """Close the file and give it its name. Returns a note if that had to be a second name.

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from importer import messages
 from importer.models import Issue, Status
 from importer.reports.corrections import MAX_CELL, likely_correction
-from importer.reports.model import ReportPlan
+
+if TYPE_CHECKING:
+    from importer.reports.model import ReportPlan
 
 
 def word(code: str, lang: str, /, **found: object) -> str:
