@@ -41,14 +41,16 @@ def language() -> str:
 
 
 def lang_option(function: F) -> F:
-    """Adds `--lang`; the command reads it with `current()`."""
+    """Add `--lang`; the command reads it with `language()`."""
+    from importer.options import declared_options
+
     return click.option(
         "--lang",
         type=click.Choice(LANGUAGES),
         callback=_choose,
         expose_value=False,
         is_eager=True,
-        help="Language of messages and reports (default: the locale's).",
+        help=declared_options()["lang"].help["en"],
     )(function)
 
 
