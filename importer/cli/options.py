@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from importer.cli.output import OutputOptions, lang_option, language
+from importer.cli.output import LocalizedOption, OutputOptions, lang_option, language
 from importer.models import Mode
 from importer.option_types import (
     ChoiceValue,
@@ -72,18 +72,6 @@ class HeaderRowType(click.ParamType[int | str]):
         if text.isdigit() and int(text) >= 1:
             return int(text)
         self.fail(f"{value!r} is neither a row number from 1 nor `none`", param, ctx)
-
-
-class LocalizedOption(click.Option):
-    """An option that explains itself in the language that the program speaks."""
-
-    def __init__(self, names: Sequence[str], *, texts: Mapping[str, str], **more: Any) -> None:
-        super().__init__(names, help=texts["en"], **more)
-        self._texts = texts
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        self.help = self._texts[language()]
-        return super().get_help_record(ctx)
 
 
 def _click_type(kind: ValueKind) -> dict[str, Any]:
