@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from importer.cli.output import OutputOptions, lang_option, language
+from importer.cli.output import LocalizedOption, OutputOptions, lang_option, language
 from importer.models import Mode
 from importer.option_types import (
     ChoiceValue,
@@ -74,18 +74,6 @@ class HeaderRowType(click.ParamType[int | str]):
         self.fail(f"{value!r} is neither a row number from 1 nor `none`", param, ctx)
 
 
-class LocalizedOption(click.Option):
-    """An option that explains itself in the language that the program speaks."""
-
-    def __init__(self, names: Sequence[str], *, texts: Mapping[str, str], **more: Any) -> None:
-        super().__init__(names, help=texts["en"], **more)
-        self._texts = texts
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        self.help = self._texts[language()]
-        return super().get_help_record(ctx)
-
-
 def _click_type(kind: ValueKind) -> dict[str, Any]:
     match kind:
         case FlagValue():
@@ -108,15 +96,12 @@ def _click_type(kind: ValueKind) -> dict[str, Any]:
 
 def _click_option(option: Option) -> Callable[[F], F]:
     shown = {"default": option_text(option.default), "show_default": True} if option.show_default else {}
-    return click.option(
-        *option.flags,
-        option.name,
-        cls=LocalizedOption,
-        texts=option.help,
-        metavar=option.metavar,
-        **_click_type(option.kind),
-        **shown,
-    )
+    more = {"metavar": option.metavar, **_click_type(option.kind), **shown}
+    return _localized(*option.flags, option.name, **option.help, **more)
+
+
+def _localized(*names: str, en: str, zh: str, **more: Any) -> Callable[[F], F]:
+    return click.option(*names, cls=LocalizedOption, texts={"en": en, "zh": zh}, **more)
 
 
 def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -151,27 +136,35 @@ def run_options(*wanted: OptionGroup | str) -> Callable[[F], F]:
     return decorate
 
 
-profile_option = click.option(
-    "--profile", metavar="NAME", help="Settings from [profile.NAME] of importer.toml."
+profile_option = _localized(
+    "--profile",
+    metavar="NAME",
+    en="Settings from [profile.NAME] of importer.toml.",
+    zh="使用 importer.toml 中 [profile.NAME] 的设置。",
 )
 
 sandbox_options = _all(
-    click.option(
-        "--sandbox", is_flag=True, help="Import into a CRM on this machine that goes away afterwards."
+    _localized(
+        "--sandbox",
+        is_flag=True,
+        en="Import into a CRM on this machine that goes away afterwards.",
+        zh="导入到本机的模拟 CRM，用后即弃。",
     ),
-    click.option(
+    _localized(
         "--sandbox-store",
         type=click.Path(dir_okay=False, path_type=Path),
         metavar="FILE",
-        help="The same, but what it stores is kept in FILE.",
+        en="The same, but what it stores is kept in FILE.",
+        zh="同上，但数据保存在 FILE 中。",
     ),
 )
 
-sandbox_store_option = click.option(
+sandbox_store_option = _localized(
     "--sandbox-store",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="The run went to the sandbox that keeps its customers in FILE (default: where it went).",
+    en="The run went to the sandbox that keeps its customers in FILE (default: where it went).",
+    zh="该次运行所用沙箱保存客户的文件（默认：当时的文件）。",
 )
 
 sending_options = run_options(OptionGroup.SENDING)
@@ -195,10 +188,20 @@ def _output_options(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-_quiet = click.option("--quiet", "-q", is_flag=True, help="Print only errors.")
-_verbose = click.option("--verbose", "-v", is_flag=True, help="Tell every retry, wait and batch on stderr.")
-_log_json = click.option("--log-json", is_flag=True, help="Log as JSON lines on stderr.")
-_yes = click.option("--yes", "-y", is_flag=True, help="Answer every question with yes.")
+_quiet = _localized("--quiet", "-q", is_flag=True, en="Print only errors.", zh="只输出错误。")
+_verbose = _localized(
+    "--verbose",
+    "-v",
+    is_flag=True,
+    en="Tell every retry, wait and batch on stderr.",
+    zh="在 stderr 上说明每次重试、等待和批次。",
+)
+_log_json = _localized(
+    "--log-json", is_flag=True, en="Log as JSON lines on stderr.", zh="在 stderr 上以 JSON 行记录日志。"
+)
+_yes = _localized(
+    "--yes", "-y", is_flag=True, en="Answer every question with yes.", zh="所有问题都回答“是”。"
+)
 speaking_options = _output_options(_quiet, _verbose, _log_json, lang_option)
 
 import_options = _all(

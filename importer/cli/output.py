@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -40,15 +40,30 @@ def language() -> str:
     return _chosen or _of_locale()
 
 
+class LocalizedOption(click.Option):
+    """An option that explains itself in the language that the program speaks."""
+
+    def __init__(self, names: Sequence[str], *, texts: Mapping[str, str], **more: Any) -> None:
+        super().__init__(names, help=texts["en"], **more)
+        self._texts = texts
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        self.help = self._texts[language()]
+        return super().get_help_record(ctx)
+
+
 def lang_option(function: F) -> F:
-    """Adds `--lang`; the command reads it with `current()`."""
+    """Add `--lang`; the command reads it with `language()`."""
+    from importer.options import declared_options
+
     return click.option(
         "--lang",
         type=click.Choice(LANGUAGES),
         callback=_choose,
         expose_value=False,
         is_eager=True,
-        help="Language of messages and reports (default: the locale's).",
+        cls=LocalizedOption,
+        texts=declared_options()["lang"].help,
     )(function)
 
 

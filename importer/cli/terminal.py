@@ -198,7 +198,7 @@ def _propose(question: MappingQuestion, lang: str) -> ProposedMapping | None:
     with open_table(question.file, options, any_table=True) as source:
         samples, sheets = sample_frame(source), tuple(source.sheet_headers.values())
         proposals = mapping.propose(source.header, samples, contract, sheets=sheets)
-        text = suggest_toml.suggest(source.header, samples, contract, lang=lang, sheets=sheets)
+        text = suggest_toml.mapping_text(source.header, samples, contract, lang=lang, sheets=sheets)
         try:
             mapping.bind(mapping.load_text(text), source.header, contract, sheets=sheets)
         except MappingError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from importer.mapping import known_name
+from importer.mapping import is_known_name
 from importer.mapping.headers import normalize
 from importer.readers import ReadOptions, Source, open_source
 from importer.reports import OWN_COLUMNS, reimport
@@ -28,7 +28,7 @@ def open_table(
         return normalize(name) in columns
 
     def is_known(name: str) -> bool:
-        return name in OWN_COLUMNS or known_name(name) or is_named(name)
+        return name in OWN_COLUMNS or is_known_name(name) or is_named(name)
 
     header_row: Any = options.header_row
     reading = ReadOptions(

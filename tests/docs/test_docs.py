@@ -168,6 +168,9 @@ def test_every_key_of_a_job_is_explained() -> None:
     prose = re.sub(r"^```.*?^```", "", text_of("jobs.md"), flags=re.MULTILINE | re.DOTALL)
     explained = set(re.findall(r"\b[a-z_]+\b", " ".join(re.findall(r"`[^`]+`", prose))))
     explained |= set(re.findall(r"^(\w+) = ", text_of("jobs.md"), re.MULTILINE))
+    explained |= set(
+        re.findall(r"^\| `(\w+)`", docs.read_part(text_of("settings.md"), "options"), re.MULTILINE)
+    )
     explained |= set(re.findall(r"^\[job\.nightly\.(\w+)\]", text_of("jobs.md"), re.MULTILINE))
     parts = (table_model(None, part) for part in (TripwireSettings, NoticeSettings, LogSettings))
     for table in (table_model("job", JobFiles, Job), *parts):

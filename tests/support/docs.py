@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -176,7 +177,8 @@ def read_part(text: str, name: str) -> str:
 
 
 def main() -> None:
-    """Write every generated part into its page."""
+    """Write every generated part into its page, in English."""
+    os.environ["LC_ALL"] = "C.UTF-8"
     for name, part in PARTS.items():
         page = DOCS / part.page
         page.write_text(replace_part(page.read_text("utf-8"), name, part.write()), "utf-8")
