@@ -273,6 +273,8 @@ class Session:
 
     def _reachable(self, record: RunRecord) -> bool:
         """Whether the place is there that a run sent to: a sandbox that was not kept is gone."""
+        if self.settings.connection is not None:
+            return True
         given = self.settings.sandbox_store is not None
         if _went_to_sandbox(record):
             return given or _kept_store(record) is not None
