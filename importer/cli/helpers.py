@@ -163,14 +163,18 @@ def open_table(file: str, reading: dict[str, Any], found: MappingFile | None = N
 
     names = frozenset(normalize(name) for name in found.columns()) if found else frozenset()
 
-    def is_named(name: str) -> bool:
+    def is_mapped(name: str) -> bool:
         return normalize(name) in names
 
     def is_known(name: str) -> bool:
-        return name in OWN_COLUMNS or known_name(name) or is_named(name)
+        return name in OWN_COLUMNS or known_name(name) or is_mapped(name)
 
     options = ReadOptions(
-        **reading, known=is_known, named=is_named, any_table=True, optional=reimport.is_summary_sheet
+        **reading,
+        is_known=is_known,
+        is_mapped=is_mapped,
+        any_table=True,
+        may_be_skipped=reimport.is_summary_sheet,
     )
     return open_source(file, options)
 

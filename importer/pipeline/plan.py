@@ -227,11 +227,11 @@ def _contract(options: RunOptions, connection: Connection | None) -> Contract:
 def _open_planned(file: Path | str, options: RunOptions, chosen: MappingFile | None) -> Source:
     names = frozenset(normalize(name) for name in chosen.columns()) if chosen else frozenset()
 
-    def named(name: str) -> bool:
+    def is_mapped(name: str) -> bool:
         return normalize(name) in names
 
-    def known(name: str) -> bool:
-        return name in OWN_COLUMNS or mappings.known_name(name) or named(name)
+    def is_known(name: str) -> bool:
+        return name in OWN_COLUMNS or mappings.known_name(name) or is_mapped(name)
 
     header_row: Any = options.header_row
     return open_source(
@@ -241,9 +241,9 @@ def _open_planned(file: Path | str, options: RunOptions, chosen: MappingFile | N
             header_row=header_row,
             encoding=options.encoding,
             delimiter=options.delimiter,
-            known=known,
-            named=named,
-            optional=reimport.is_summary_sheet,
+            is_known=is_known,
+            is_mapped=is_mapped,
+            may_be_skipped=reimport.is_summary_sheet,
         ),
     )
 
