@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from importer import contracts, messages
-from importer.cli.options import profile_option
+from importer.cli.options import profile_option, run_options
 from importer.cli.output import lang_option, language
 from importer.config import VARIABLES, Connection, ResolvedConnection, load_config, resolve
 from importer.errors import ImporterError
 from importer.models import Action, ExitCode, Verdict
+from importer.options import GivenOptions
 
 if TYPE_CHECKING:
     from importer.api.client import Client
@@ -31,8 +32,8 @@ class DoctorCheck:
     name: str
     state: str
     code: str
-    says: str
-    do: str = ""
+    message: str
+    hint: str = ""
     exit_code: int = 0
 
 
@@ -46,20 +47,18 @@ class ShownSetting:
 
 
 @click.command("doctor", short_help="Check settings, reachability, clock and credentials.")
-@click.option(
-    "--contract", type=click.Choice(contracts.NAMES), help="Which variant of the API (default: sea)."
-)
+@run_options("contract")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @profile_option
 @lang_option
-def command(contract: str | None, as_json: bool, profile: str | None) -> int:
+def command(given: GivenOptions, as_json: bool, profile: str | None) -> int:
     """Check that settings are complete, the host is reached, the clock is right and the credentials are
     accepted. Asks the server for the tenant's fields; imports nothing.
 
     Exit codes: 0 all is well · 4 settings are missing or refused · 5 the server is not reached; of several
     faults the first one in the list decides.
     """
-    resolved = resolve(load_config().profile(profile), contract)
+    resolved = resolve(load_config().profile(profile), given.options.contract)
     settings = _settings(resolved)
     offset, checks = _examine(resolved)
     code = next((check.exit_code for check in checks if check.exit_code), 0)
@@ -69,7 +68,7 @@ def command(contract: str | None, as_json: bool, profile: str | None) -> int:
             "exit_code": code,
             "clock_offset_ms": offset,
             "settings": [asdict(setting) for setting in settings],
-            "checks": [asdict(check) for check in checks],
+            "checks": [_check_json(check) for check in checks],
         }
         click.echo(json.dumps(found, ensure_ascii=False, indent=2))
     else:
@@ -157,10 +156,10 @@ def _host(host: str, verdict: Verdict) -> Iterator[DoctorCheck]:
         secure = not host.lower().startswith("http://")
         yield _check("tls", OK, "doctor-tls-verified" if secure else "doctor-tls-loopback")
         return
-    says, do = explain(verdict.code, verdict.message, language())
-    shown = messages.sentence("doctor-not-reached", {"host": host, "why": says}, language())
+    message, hint = explain(verdict.code, verdict.message, language())
+    shown = messages.sentence("doctor-not-reached", {"host": host, "why": message}, language())
     name = "tls" if verdict.code in ("certificate", "tls") else "host"
-    yield DoctorCheck(name, BAD, verdict.code, shown, do, _exit_code(verdict))
+    yield DoctorCheck(name, BAD, verdict.code, shown, hint, _exit_code(verdict))
 
 
 def _offset(verdict: Verdict) -> int | None:
@@ -196,8 +195,8 @@ def _credentials(resolved: ResolvedConnection, verdict: Verdict) -> DoctorCheck:
         own = [field for field in fields if isinstance(field, dict) and not field.get("is_preset", True)]
         found = {"tenant": resolved.connection.tenant_id, "fields": len(fields), "own": len(own)}
         return _check("credentials", OK, "doctor-credentials-accepted", found)
-    says, do = explain(verdict.code, verdict.message, language())
-    return DoctorCheck("credentials", BAD, verdict.code, says, do, _exit_code(verdict))
+    message, hint = explain(verdict.code, verdict.message, language())
+    return DoctorCheck("credentials", BAD, verdict.code, message, hint, _exit_code(verdict))
 
 
 def _exit_code(verdict: Verdict) -> int:
@@ -215,12 +214,18 @@ def _check(
     )
 
 
+def _check_json(check: DoctorCheck) -> dict[str, object]:
+    """The check as `--json` prints it: scripts know message and hint as `says` and `do`."""
+    keys = {"message": "says", "hint": "do"}
+    return {keys.get(name, name): value for name, value in asdict(check).items()}
+
+
 def _print(settings: list[ShownSetting], checks: list[DoctorCheck]) -> None:
     for setting in settings:
         click.echo(f"  {setting.name:<14} {setting.shown:<28} {setting.origin}".rstrip())
     click.echo()
     for check in checks:
         mark, colour = MARKS[check.state]
-        click.echo(f"{click.style(mark, fg=colour)} {check.name:<12} {check.says}")
-        if check.do:
-            click.echo(f"  {'':<12} {check.do}")
+        click.echo(f"{click.style(mark, fg=colour)} {check.name:<12} {check.message}")
+        if check.hint:
+            click.echo(f"  {'':<12} {check.hint}")
