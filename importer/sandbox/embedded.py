@@ -20,7 +20,7 @@ from importer.errors import SettingsError, UsageError
 from importer.sandbox.application import Application, ReceivedRequest, SandboxOptions
 from importer.sandbox.faults import Fault, FaultScript
 from importer.sandbox.rules import Credentials
-from importer.sandbox.server import Server, bind_socket
+from importer.sandbox.server import SandboxServer, bind_socket
 from importer.sandbox.store import Store, StoredCustomer, read_customers
 
 HOST = "127.0.0.1"
@@ -69,9 +69,9 @@ class Sandbox:
         assert self.path is not None  # noqa: S101 - one of the two
         try:
             self._store = _open(self.path)
-            manner = SandboxOptions(latency, clock_offset_ms, keep_bodies)
+            options = SandboxOptions(latency, clock_offset_ms, keep_bodies)
             self.application = Application(
-                self._store, self.credentials, script, manner, clock, integrator=integrator
+                self._store, self.credentials, script, options, clock, integrator=integrator
             )
             self._listener = _listen(host, port)
         except BaseException:
@@ -81,7 +81,7 @@ class Sandbox:
         shown = f"[{host}]" if ":" in host else host
         self.base_url = f"http://{shown}:{self._listener.getsockname()[1]}"
         self._ready = threading.Event()
-        self._server = Server(self.application, self._listener, self._ready.set)
+        self._server = SandboxServer(self.application, self._listener, self._ready.set)
         self._thread: threading.Thread | None = None
 
     @property
@@ -127,7 +127,7 @@ class Sandbox:
             self._ready.set()
             ready()
 
-        self._server = Server(self.application, self._listener, tell)
+        self._server = SandboxServer(self.application, self._listener, tell)
         try:
             asyncio.run(self._server.serve())
         finally:
@@ -166,14 +166,16 @@ def _open(path: Path) -> Store:
     try:
         return Store(path)
     except (sqlite3.Error, OSError, TypeError) as error:
-        raise SettingsError(
-            "bad-store", file=path, reason=getattr(error, "strerror", None) or error
-        ) from error
+        raise SettingsError("bad-store", file=path, reason=_reason(error)) from error
 
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
         return bind_socket(host, port)
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError("sandbox-port", host=host, port=port, reason=reason) from error
+        raise UsageError("sandbox-port", host=host, port=port, reason=_reason(error)) from error
+
+
+def _reason(error: Exception) -> object:
+    """What the system says, without path and number."""
+    return getattr(error, "strerror", None) or error
