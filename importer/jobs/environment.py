@@ -1,4 +1,4 @@
-"""What a round needs from outside: the clock, sleep, the connection to the CRM, a hook for tests."""
+"""The world outside a round: the clock, sleep, the connection to the CRM, a hook for tests."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from importer.jobs.environment import no_checkpoint
 from importer.jobs.inbox import InboxFile
 from importer.journal.job_history import FileEnding, FileFate, FileRecord, JobHistory
 from importer.private_files import FOLDER_MODE, create_private_file, make_private_folder, replace_private_file
-from importer.reports.model import REPORT_FILES, REPORT_HTML, SUMMARY_JSON
+from importer.reports.files import REPORT_FILES, REPORT_HTML, SUMMARY_JSON
 
 _READ = 0o444
 

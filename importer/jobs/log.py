@@ -84,7 +84,7 @@ class JobLog:
     ) -> None:
         self.path = path
         self._file = _LogFile(path, settings)
-        self._file.setFormatter(JsonFormatter() if settings.json else TextFormatter())
+        self._file.setFormatter(JsonFormatter() if settings.format == "json" else TextFormatter())
         self._clock = clock
         self._echo = echo
 

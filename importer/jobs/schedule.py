@@ -101,7 +101,7 @@ _SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class CrontabEntry:
-    """What is to be run, and when."""
+    """One job in a crontab: its command and its schedule."""
 
     job: str
     schedule: Schedule
@@ -109,7 +109,7 @@ class CrontabEntry:
     settings: Path
     env_file: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
-    """No secret: where the state folder lies."""
+    """Variables before the command, such as the state folder; never a secret."""
     program: str = sys.executable
 
     def words(self) -> list[str]:
@@ -130,25 +130,25 @@ class CrontabEntry:
         ]
 
     def windows_line(self) -> str:
-        """The command that makes the task. Raises UsageError `schedule-not-for-windows`."""
+        """The command that creates the task. Raises UsageError `schedule-not-for-windows`."""
         command = subprocess.list2cmdline(self.words()).replace('"', '\\"')
         when = _windows_schedule(self.schedule)
         return f'schtasks /Create /F /TN "nxlink-importer {self.job}" /TR "{command}" {when}'
 
 
 def windows_removal(job: str) -> str:
-    """The command that takes the task out again."""
+    """The command that removes the task."""
     return f'schtasks /Delete /F /TN "nxlink-importer {job}"'
 
 
 def install_crontab(entry: CrontabEntry) -> None:
-    """Writes the job's block into the user's crontab, in place of an earlier one. Raises SettingsError."""
+    """Write the job's block into the user's crontab, in place of an earlier one. Raises SettingsError."""
     lines, _ = without_job(_read(entry.job), entry.job)
     _write([*lines, *entry.block()], entry.job)
 
 
 def uninstall_crontab(job: str) -> None:
-    """Takes the job's block out. Raises SettingsError `no-crontab`, UsageError `job-not-installed`."""
+    """Remove the job's block. Raises SettingsError `no-crontab`, UsageError `job-not-installed`."""
     lines, found = without_job(_read(job), job)
     if not found:
         raise UsageError("job-not-installed", job=job)
@@ -156,7 +156,7 @@ def uninstall_crontab(job: str) -> None:
 
 
 def installed_schedule(job: str) -> str:
-    """The schedule with which the job is installed, empty if it is not, or there is no crontab."""
+    """Read the schedule of an installed job from the crontab; empty if there is none."""
     try:
         lines = _read(job)
     except SettingsError:
@@ -217,7 +217,7 @@ def _schedule_of(line: str) -> str:
 
 
 def _windows_schedule(schedule: Schedule) -> str:
-    """The shapes that schtasks knows; crontab has more."""
+    """The options of schtasks for a schedule. It knows fewer forms than a crontab."""
     minute, hour, day, month, weekday = schedule.text.split()
     every = re.fullmatch(r"\*/([0-9]+)", minute)
     if month == "*" and day == weekday == hour == "*" and (every or minute == "*"):

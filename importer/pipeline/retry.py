@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import takewhile
@@ -11,6 +10,7 @@ import numpy as np
 
 from importer.journal import Journal, RowStates, RunKind, RunRecord, union_rows
 from importer.models import Outcome, Status
+from importer.options import options_from_json
 from importer.pipeline.flow import checked_chunks
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.run import Lineage
@@ -114,7 +114,7 @@ def lineage_of(plan: RunPlan, journal: Journal, record: RunRecord) -> Lineage:
 
 def _scope(journal: Journal, record: RunRecord) -> RetryScope:
     """The rows that a retry took from its parent when it began."""
-    took_rejected = bool(json.loads(record.settings).get("rejected"))
+    took_rejected = options_from_json(record.settings).rejected
     parent = journal.run(record.parent)
     return retry_scope(journal, parent, rejected=took_rejected, before=record)
 

@@ -284,7 +284,7 @@ def envelope(code: int, message: str, data: object, traced: bool) -> Response:
 
 
 def faulty_answer(fault: Fault, whole: Response, traced: bool, now_ms: int) -> Response:
-    """What a fault says in place of `whole`, the answer that would have been given."""
+    """Make the answer of a fault, in place of `whole`, the right one."""
     if fault.kind is FaultKind.CODE:
         return envelope(fault.code or 0, fault.message or "scripted", None, traced)
     if fault.kind is FaultKind.NOT_JSON:

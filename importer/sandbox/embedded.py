@@ -32,7 +32,7 @@ TEST_CREDENTIALS = Credentials(
     tenant_id=1000,
     app_key="sandbox-app",
 )
-"""What `importer sandbox` accepts, unless told otherwise."""
+"""The credentials of `importer sandbox`, unless others are given."""
 
 
 def fresh_credentials() -> Credentials:
@@ -98,7 +98,7 @@ class Sandbox:
 
     @property
     def requests(self) -> tuple[ReceivedRequest, ...]:
-        """The calls it got, oldest first (the last 100,000)."""
+        """The last 100,000 calls, oldest first."""
         return tuple(self.application.requests)
 
     def customers(self) -> list[StoredCustomer]:
@@ -108,11 +108,11 @@ class Sandbox:
         return list(read_customers(self.path))
 
     def misbehave(self, *faults: Fault | str) -> None:
-        """Replaces the script; its requests are counted from here on."""
+        """Replace the fault script. Requests are counted anew."""
         self.application.script = FaultScript(faults)
 
     def start(self) -> Sandbox:
-        """Serves from a thread; returns once connections are taken."""
+        """Serve from a thread. Returns when connections are accepted."""
         self._thread = threading.Thread(target=self._serve, name="sandbox", daemon=True)
         self._thread.start()
         if not self._ready.wait(START_SECONDS):
@@ -121,7 +121,7 @@ class Sandbox:
         return self
 
     def serve(self, ready: Callable[[], None] = lambda: None) -> None:
-        """Serves in the calling thread until a signal ends it."""
+        """Serve in the calling thread until a signal ends it."""
 
         def tell() -> None:
             self._ready.set()
@@ -134,7 +134,7 @@ class Sandbox:
             self.close()
 
     def close(self) -> None:
-        """Stops serving; a store that is not kept goes."""
+        """Stop serving, and remove a store that is not kept."""
         self._server.stop()
         if self._thread is not None:
             self._thread.join(START_SECONDS)

@@ -55,7 +55,7 @@ ENDPOINTS = ("batch_create", "create_app", "phone_list", "fields", "query", "any
 
 
 class FaultKind(StrEnum):
-    """What goes wrong."""
+    """The kinds of fault."""
 
     STATUS = "status"
     CODE = "code"

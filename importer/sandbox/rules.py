@@ -138,7 +138,7 @@ def storable(text: str) -> bool:
 
 
 class BatchRules:
-    """What batch_create takes under one contract."""
+    """The rules of batch_create under one contract."""
 
     def __init__(self, contract: Contract) -> None:
         self.contract = contract

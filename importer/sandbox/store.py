@@ -224,13 +224,13 @@ class Store:
             self._db.close()
             raise
         self.identity = str(self._about("id"))
-        """Tells this store from every other, whatever its file is called."""
+        """The store's own id, whatever its file is called."""
         self._next = 1 + self._one("SELECT coalesce(max(id), 0) FROM customer")
         self._expect_new_contacts = True
         self._contacts = {name: contact_fields(load(name)) for name in NAMES}
 
     def _begin(self) -> None:
-        """Makes a new file a store, and refuses one that is something else before changing a byte of it."""
+        """Make a new file a store. Refuses a database of something else before it changes a byte of it."""
         if self._one("PRAGMA application_id") != APPLICATION_ID:
             if self._one("SELECT count(*) FROM sqlite_master"):
                 raise sqlite3.DatabaseError("it is a database of something else")
@@ -256,7 +256,7 @@ class Store:
     def write(
         self, contract: str, app: StoredApp, mode: int, customers: Sequence[Mapping[str, object]], now_ms: int
     ) -> None:
-        """Stores a batch in row order under mode 0 (replace), 1 (update) or 2 (keep); the caller commits."""
+        """Store a batch in row order under mode 0 (replace), 1 (update) or 2 (keep); the caller commits."""
         contacts = contact_keys(self._contacts[contract], app.id, customers)
         owners = self._claim(contacts)
         used = frozenset().union(*customers)
@@ -289,7 +289,7 @@ class Store:
         return owners
 
     def _insert(self, head: str, rows: Sequence[tuple[object, ...]], tail: str = "") -> None:
-        """Inserts rows in their order, many with one statement: a quarter quicker than one by one."""
+        """Insert rows in their order, many with one statement: a quarter quicker than one by one."""
         if not rows:
             return
         one = f"({', '.join('?' * len(rows[0]))})"

@@ -15,7 +15,7 @@ from importer.journal import RunState
 from importer.journal.job_history import FileFate, FileRecord, RoundResult
 from importer.journal.locks import LockHolder
 from importer.models import Status
-from importer.reports.model import REPORT_FILES
+from importer.reports.files import REPORT_FILES
 from tests.support.jobs import HEADER, Bench, Crash, lines
 
 USUAL = 30

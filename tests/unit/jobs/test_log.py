@@ -45,7 +45,7 @@ def test_a_line_is_one_json_object(tmp_path: Path) -> None:
 
 def test_text_and_echo_are_one_line_for_people(tmp_path: Path) -> None:
     heard: list[str] = []
-    log = JobLog(tmp_path / "log", LogSettings(json=False), lambda: NOW, heard.append)
+    log = JobLog(tmp_path / "log", LogSettings(format="text"), lambda: NOW, heard.append)
     log.write("info", "round-ended", files=2, what="two words", rows=[2, 3])
     log.write("error", "stopping", code="a\nb")
     wanted = [
