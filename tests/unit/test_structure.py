@@ -15,7 +15,7 @@ import pytest
 from tests.support import docs
 
 MOST_LINES = 420
-MOST_MODULES = 150
+MOST_MODULES = 159
 
 MODULES = {
     ".".join(path.relative_to(docs.ROOT).with_suffix("").parts).removesuffix(".__init__"): path

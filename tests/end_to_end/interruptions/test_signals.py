@@ -54,7 +54,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_answer(make_desk: MakeDesk) -> No
     desk = make_desk()
     script = desk.box.application.script = CountingScript(["no-answer requests=2-"])
     process = desk.run("--concurrency", "2")
-    script.wait(3)
+    script.wait(2)
     begun = time.monotonic()
     process.send_signal(signal.SIGINT)
     desk.wait_for_words(process, "stopping")
