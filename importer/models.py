@@ -67,6 +67,11 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
     TERMINATED = 143
 
+    @property
+    def resumable(self) -> bool:
+        """True if the run stopped before its end, so that `importer resume` can go on with it."""
+        return self in (ExitCode.REFUSED, ExitCode.AWAY, ExitCode.INTERRUPTED, ExitCode.TERMINATED)
+
 
 class Severity(StrEnum):
     """Errors keep a row from being sent, warnings don't."""
