@@ -147,7 +147,7 @@ def open_table(file: str, options: RunOptions, found: MappingFile | None = None)
 
     The header is the row that names customers' fields or columns of the mapping, else the first row like one.
     """
-    from importer.mapping import known_name
+    from importer.mapping import is_known_name
     from importer.mapping.headers import normalize
     from importer.readers import ReadOptions, open_source
     from importer.reports import OWN_COLUMNS, reimport
@@ -158,7 +158,7 @@ def open_table(file: str, options: RunOptions, found: MappingFile | None = None)
         return normalize(name) in names
 
     def is_known(name: str) -> bool:
-        return name in OWN_COLUMNS or known_name(name) or is_named(name)
+        return name in OWN_COLUMNS or is_known_name(name) or is_named(name)
 
     header_row: Any = options.header_row
     reading = ReadOptions(
@@ -192,7 +192,7 @@ def ask_for_mapping(file: str, options: RunOptions, error: ImporterError) -> Run
     with open_table(file, options) as source:
         samples, sheets = sample_frame(source), tuple(source.sheet_headers.values())
         proposals = mapping.propose(source.header, samples, contract, sheets=sheets)
-        text = suggest_toml.suggest(source.header, samples, contract, lang=language(), sheets=sheets)
+        text = suggest_toml.mapping_text(source.header, samples, contract, lang=language(), sheets=sheets)
         try:
             mapping.bind(mapping.load_text(text), source.header, contract, sheets=sheets)
         except NoFit:

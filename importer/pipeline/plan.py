@@ -168,7 +168,7 @@ def _settle(
             yield restored.frame[column]
 
     dry_run = options.dry_run
-    tied = partial(mappings.bind, chosen, header, contract, look=look, dry_run=dry_run, sheets=sheets)
+    tied = partial(mappings.bind, chosen, header, contract, read_column=look, dry_run=dry_run, sheets=sheets)
     mapper = _compile(tied, chosen, connection, dry_run=dry_run)
     mode = Mode.UPDATE if options.mode is None else options.mode
     destination = connection.destination(contract.endpoint.base_url) if connection else None
@@ -204,8 +204,8 @@ def _sheets(source: Source, own: bool) -> tuple[tuple[str, ...], ...]:
 def _compile(
     compiled: Callable[..., Mapper], chosen: MappingFile, connection: Connection | None, *, dry_run: bool
 ) -> Mapper:
-    """Ties the mapping to the file. The tenant's own fields are asked for only if the mapping names some, and
-    never by a dry run; a list that lacks one of them is asked for again."""
+    """Ties the mapping to the file. The tenant's list of fields is fetched only if the mapping names custom
+    fields, and never by a dry run; a list that lacks one of them is asked for again."""
 
     def tied(fields: tuple[TenantField, ...] | None) -> Mapper:
         return compiled(tenant_fields=fields)
@@ -234,7 +234,7 @@ def _open_planned(file: Path | str, options: RunOptions, chosen: MappingFile | N
         return normalize(name) in names
 
     def known(name: str) -> bool:
-        return name in OWN_COLUMNS or mappings.known_name(name) or named(name)
+        return name in OWN_COLUMNS or mappings.is_known_name(name) or named(name)
 
     header_row: Any = options.header_row
     return open_source(

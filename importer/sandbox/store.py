@@ -211,7 +211,7 @@ REPLACE, UPDATE, KEEP = 0, 1, 2
 
 _TOUCH = "updated_ms = excluded.updated_ms, writes = writes + 1"
 _MERGED = {
-    # Own fields are updated key by key, the others field by field.
+    # Custom fields are updated key by key, the others field by field.
     "customize_field": "customize_field = CASE WHEN excluded.customize_field IS NULL THEN customize_field "
     "WHEN coalesce(customize_field, '') = '' OR excluded.customize_field = '' THEN excluded.customize_field "
     "ELSE json_patch(customize_field, excluded.customize_field) END"

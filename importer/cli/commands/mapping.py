@@ -88,7 +88,7 @@ def suggest_command(file: str, output: Path | None, given: GivenOptions) -> int:
             click.echo(sentence("suggest-solved", {"file": output}, language()))
             return int(ExitCode.DONE)
         samples, sheets = sample_frame(source), tuple(source.sheet_headers.values())
-        text = suggest_toml.suggest(source.header, samples, terms, lang=language(), sheets=sheets)
+        text = suggest_toml.mapping_text(source.header, samples, terms, lang=language(), sheets=sheets)
         if output is None:
             click.echo(text, nl=False)
             return int(ExitCode.DONE)
@@ -121,7 +121,7 @@ def check_command(mapping_file: str, file: str | None, given: GivenOptions) -> i
             found,
             source.header,
             terms,
-            look=_look(source),
+            read_column=_column_reader(source),
             dry_run=True,
             sheets=tuple(source.sheet_headers.values()),
         )
@@ -135,20 +135,21 @@ def check_command(mapping_file: str, file: str | None, given: GivenOptions) -> i
 
 def _tell_absent(found: MappingFile, header: Sequence[str]) -> None:
     """All columns that the file lacks, before the first of them may be an error."""
-    from importer.mapping.headers import find_column, listed
+    from importer.mapping.base import quote_names
+    from importer.mapping.headers import find_column
 
     absent = [name for name in found.columns() if find_column(name, header) is None]
     if absent:
-        click.echo(sentence("mapping-absent-headers", {"columns": listed(absent)}, language()))
+        click.echo(sentence("mapping-absent-headers", {"columns": quote_names(absent)}, language()))
 
 
 def _tell_columns(mapper: Mapper) -> None:
-    from importer.mapping.headers import listed
+    from importer.mapping.base import quote_names
 
     for note in mapper.notes:
         click.echo(note.sentence(language()))
     if mapper.unused:
-        click.echo(sentence("columns-left-out", {"columns": listed(mapper.unused)}, language()))
+        click.echo(sentence("columns-left-out", {"columns": quote_names(mapper.unused)}, language()))
 
 
 def _preview(mapper: Mapper, chunk: Chunk) -> None:
@@ -190,7 +191,7 @@ def _write(output: Path, text: str) -> None:
         raise MappingError("mapping-cannot-write", file=output, reason=reason) from error
 
 
-def _look(source: Source) -> Any:
+def _column_reader(source: Source) -> Any:
     def look(column: str) -> Iterator[pd.Series[str]]:
         for chunk in source.chunks():
             if column in chunk.frame.columns:
