@@ -17,7 +17,7 @@ from tests.support import docs
 MOST_LINES = 420
 MOST_MODULES = 165
 DEFERRED = {("importer.config", "importer.config_schema")}
-"""Imports inside functions that lead back: pydantic is loaded only where a table of the settings is checked."""
+"""Imports inside functions that lead back: pydantic is loaded only where settings are checked."""
 
 MODULES = {
     ".".join(path.relative_to(docs.ROOT).with_suffix("").parts).removesuffix(".__init__"): path
