@@ -211,6 +211,14 @@ def test_a_full_name_is_split_only_where_its_parts_have_no_column() -> None:
     assert values(mapped(rules, {"N": ["Ann Lee"]}), "last_name") == ["Lee"]
 
 
+def test_rare_chinese_characters_are_chinese_in_every_rule_for_names() -> None:
+    rare = "\U00020bb7"
+    assert person_names.split(f"{rare}田", NameRule.CHINESE) == (rare, "田")
+    assert person_names.likely_rule([f"{rare}田", "张三"]) is NameRule.CHINESE
+    found = person_names.full_names(None, arrow.array([rare, "Ann"]), arrow.array(["田", rare]))
+    assert found.to_pylist() == [f"{rare}田", f"Ann {rare}"]
+
+
 @given(st.text(st.characters(codec="utf-8"), max_size=20), st.sampled_from(NameRule))
 def test_splitting_a_name_never_raises_and_loses_no_letter(name: str, rule: NameRule) -> None:
     parts = person_names.split(name, rule)
