@@ -35,8 +35,8 @@ _OFFSET = re.compile(r"(GMT|UTC)([+-](0?[0-9]|1[0-4])(:?[0-5][0-9])?)?")
 def validate(mapped: MappedChunk, contract: Contract) -> tuple[Issue, ...]:
     """Return all issues that the contract's rules find in a chunk.
 
-    A row gets an issue for each of its problems, not only for the first. Issues are sorted by field in the contract's order; each rule's issues are sorted by row. Rows without any
-    contact come last.
+    A row gets an issue for each of its problems, not only for the first. Issues are sorted by field in the
+    contract's order, the issues of each rule by row. Rows without any contact come last.
     """
     issues: list[Issue] = []
     for field in contract.fields:
@@ -72,7 +72,7 @@ class _Column:
         limit: int | None = None,
         lengths: Iterable[int | None] = repeat(None),
     ) -> list[Issue]:
-        """Return one issue for each position; `lengths` are the characters of the texts, where they matter."""
+        """Return one issue for each position; `lengths` are those of the texts in characters."""
         if not positions.size:
             return []
         rows, texts = self.rows[positions].tolist(), self.values.take(pa.array(positions)).to_pylist()
