@@ -152,7 +152,7 @@ def test_doctor_finds_all_well_and_imports_nothing(box: Sandbox, capsys: Out) ->
     assert run(["doctor"]) == 0
     out = capsys.readouterr().out
     assert "NXLINK_TENANT_ID" in out
-    assert "7 of them own" in out
+    assert "7 of them custom" in out
     assert box.credentials.access_secret not in out
     assert box.credentials.access_key not in out
     assert run(["doctor", "--json"]) == 0

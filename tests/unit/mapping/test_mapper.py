@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from importer import arrow
 from importer.errors import MappingError
 from importer.mapping import person_names
 from importer.mapping.person_names import NameRule
