@@ -114,7 +114,7 @@ def test_the_fast_way_and_the_careful_way_read_alike(text: str, block: int) -> N
     whole = read(raw, delimiter=",")
     with small_blocks(block):
         assert read(raw, delimiter=",") == whole
-    with mock.patch.object(csv_source, "parse_clean", return_value=None), small_blocks(block):
+    with mock.patch.object(csv_source, "parse_with_arrow", return_value=None), small_blocks(block):
         assert read(raw, delimiter=",") == whole
 
 
