@@ -151,7 +151,7 @@ class RequestRecord:
     message: str
     trace_id: str
     data: str
-    """What the answer's `data` held, as JSON text; almost always empty."""
+    """The answer's `data` as JSON text; almost always empty."""
 
 
 @dataclass(frozen=True, slots=True)
