@@ -241,10 +241,10 @@ def test_a_sandbox_of_its_own_process(tmp_path: Path, end: signal.Signals) -> No
             said += process.stdout.readline()
         url = re.search(r"export NXLINK_BASE_URL=(\S+)", said)
         assert url is not None
-        with urllib.request.urlopen(url[1], timeout=10) as page:
+        with urllib.request.urlopen(url[1], timeout=60) as page:
             assert b"sandbox" in page.read()
         process.send_signal(end)
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["crm.db"]
 
