@@ -5,35 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from importer import contracts
 from importer.config import Connection, Profile, require, resolve
-from importer.contracts import Endpoint
-from importer.models import Verdict
 from importer.options import RunOptions
 from importer.pipeline.run import SendTarget
-
-if TYPE_CHECKING:
-    from importer.api.client import Client
-
-
-@dataclass(frozen=True, slots=True)
-class BatchCreateSender:
-    """A client that knows one call. The delivery needs no more of it."""
-
-    client: Client
-    endpoint: Endpoint
-
-    def attempt(self, body: bytes) -> Verdict:
-        """One signed attempt."""
-        return self.client.attempt(self.endpoint, body)
-
-    def correct_clock(self, server_time_ms: int) -> int:
-        """Takes the server's time; returns the offset in ms."""
-        return self.client.correct_clock(server_time_ms)
 
 
 @contextlib.contextmanager
@@ -66,4 +43,4 @@ def open_target(connection: Connection, options: RunOptions) -> Iterator[SendTar
 
     contract = contracts.load(options.contract or connection.contract)
     with Client(connection, pool_size=options.concurrency) as client:
-        yield SendTarget(connection, BatchCreateSender(client, contract.endpoint))
+        yield SendTarget(connection, client.sender(contract.endpoint))
