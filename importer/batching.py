@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain
 from typing import overload
 
@@ -111,14 +110,14 @@ def encode(mapped: MappedChunk, contract: Contract, keep: np.ndarray | None = No
     if not len(rows):
         return Customers(mapped.sheet, rows, [], np.zeros((0, 0), dtype=np.int64))
     first = contract.fields[0].name
-    if first not in mapped.frame.columns or not _all_valid(arrow.text(mapped, first), keep):
+    if first not in mapped.frame.columns or not _all_valid(arrow.text_column(mapped, first), keep):
         raise ValueError(f"every row to be sent needs {first}")
     objects = _JsonObjects()
     contacts: list[np.ndarray] = []
     for field in contract.fields:
         if field.name not in mapped.frame.columns:
             continue
-        values = arrow.text(mapped, field.name)
+        values = arrow.text_column(mapped, field.name)
         objects.add(field.name, values, number=field.kind is FieldKind.GENDER)
         if field.name in contract.contact_fields:
             contacts.append(_keys(values, lower=field.kind is FieldKind.EMAIL))
@@ -153,7 +152,7 @@ class _JsonObjects:
         beside all of them as bytes would be the most memory that a run takes."""
         found: list[bytes] = []
         for begin in range(0, rows, _AT_ONCE):
-            pieces = [*self._pieces(begin), _scalar("")]
+            pieces = [*self._pieces(begin), arrow.scalar("")]
             objects = pc.binary_join_element_wise(*pieces, **_NOTHING_FOR_NULL)
             found += objects.cast(pa.large_binary()).to_pylist()
         return found
@@ -164,19 +163,21 @@ class _JsonObjects:
         for head, column, quote in self._members:
             values = column.slice(begin, _AT_ONCE)
             if values.null_count:
-                yield _scalar(between)
-                yield pc.binary_join_element_wise(_scalar(head), values, _scalar(quote), _scalar(""))
+                yield arrow.scalar(between)
+                yield pc.binary_join_element_wise(
+                    arrow.scalar(head), values, arrow.scalar(quote), arrow.scalar("")
+                )
                 between = ""
             else:
-                yield _scalar(between + head)
+                yield arrow.scalar(between + head)
                 yield values
                 between = quote
-        yield _scalar(between + "}")
+        yield arrow.scalar(between + "}")
 
 
 def _escaped(values: pa.Array) -> pa.Array:
     """The texts as they stand between JSON's quotes. Only those that need it are touched."""
-    offsets, data = arrow.memory(values)
+    offsets, data = arrow.offsets_and_bytes(values)
     hits = np.flatnonzero((data < 0x20) | (data == ord('"')) | (data == _BACKSLASH))
     if not hits.size:
         return values
@@ -219,11 +220,6 @@ def _keys(values: pa.Array, *, lower: bool) -> np.ndarray:
 
 def _quote(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
-
-
-@lru_cache(maxsize=256)
-def _scalar(text: str) -> pa.Scalar:
-    return pa.scalar(text, type=arrow.TEXT)
 
 
 @dataclass(frozen=True, slots=True)

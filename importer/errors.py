@@ -34,9 +34,12 @@ class ImporterError(Exception):
         """What to do next; may be empty."""
         return messages.hint(self.code, self.found, lang)
 
+    def full_text(self, lang: str = "en") -> str:
+        """Sentence and hint as one text."""
+        return messages.full_text(self.code, self.found, lang)
+
     def __str__(self) -> str:
-        hint = self.hint()
-        return f"{self.sentence()} {hint}".rstrip()
+        return self.full_text()
 
 
 class UsageError(ImporterError):

@@ -10,19 +10,16 @@ print(summary.rows, summary.counts, summary.report_dir)
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from importer.config import Connection, load_config
-from importer.journal import Journal
+from importer.config import Connection, Profile, load_config
+from importer.errors import UsageError
 from importer.models import RunSummary
 from importer.options import RunOptions
-from importer.pipeline import plan as plans
-from importer.pipeline.events import Observer, ignore_event
-from importer.pipeline.precheck import max_invalid_gate
-from importer.pipeline.run import Run, StopToken
-from importer.pipeline.session import open_connection, open_target
+from importer.pipeline.events import EventCallback, RunObserver, as_observer
+from importer.pipeline.run import StopToken
+from importer.pipeline.session import Session, SessionSettings
 
 
 def import_file(
@@ -31,7 +28,7 @@ def import_file(
     options: RunOptions | None = None,
     connection: Connection | None = None,
     journal: Path | None = None,
-    observer: Observer = ignore_event,
+    observer: RunObserver | EventCallback | None = None,
     stopper: StopToken | None = None,
 ) -> RunSummary:
     """Imports one file and returns what became of its rows, counted; each row stands in results.csv.
@@ -44,19 +41,13 @@ def import_file(
     cannot be read, settings are missing, another run holds the lock. How the server behaved is no exception:
     see `counts`, `exit_code` and `stop` of the summary.
     """
-    options = options or RunOptions()
-    with ExitStack() as stack:
-        if connection is None:
-            connection = stack.enter_context(open_connection(load_config().profile(None), options))
-        book = stack.enter_context(Journal.open(journal))
-        plan = plans.make_plan(file, options, connection, book)
-        stack.callback(plan.close)
-        run = Run(plan, book, observer=observer, stopper=stopper or StopToken())
-        if connection is not None and not options.dry_run:
-            run.sending = stack.enter_context(open_target(connection, plan.options))
-        if options.max_invalid is not None:
-            run.gate = max_invalid_gate(options.max_invalid)
-        return run.start().summary
+    profile = Profile() if connection is not None else load_config().profile(None)
+    settings = SessionSettings(profile, connection, journal=journal)
+    with Session.open(settings, observer=as_observer(observer), stopper=stopper) as session:
+        closed = session.start(file, options or RunOptions())
+        if closed is None:
+            raise UsageError("not-confirmed")
+        return closed.summary
 
 
 def validate_file(
@@ -64,7 +55,7 @@ def validate_file(
     *,
     options: RunOptions | None = None,
     journal: Path | None = None,
-    observer: Observer = ignore_event,
+    observer: RunObserver | EventCallback | None = None,
 ) -> RunSummary:
     """The same without the socket: needs no credentials. A row it counts as valid is sent unchanged by
     `import_file` with the same options. Raises as `import_file` does."""

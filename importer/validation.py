@@ -58,8 +58,8 @@ class _Column:
         self.field = field
         self.sheet = mapped.sheet
         self.column = mapped.columns.get(field.name, field.name)
-        self.values = arrow.text(mapped, field.name)
-        self.shapes = TextColumn(self.values)
+        self.values = arrow.text_column(mapped, field.name)
+        self.texts = TextColumn(self.values)
         self.rows: np.ndarray = mapped.frame.index.to_numpy()
 
     def issues(
@@ -86,26 +86,26 @@ class _Column:
         verdicts = np.array([bool(text) and wrong(text) for text in texts], dtype=bool)
         if not verdicts.any():
             return np.empty(0, dtype=np.int64)
-        return np.flatnonzero(verdicts[encoded.indices.fill_null(0).to_numpy()] & self.shapes.filled)
+        return np.flatnonzero(verdicts[encoded.indices.fill_null(0).to_numpy()] & self.texts.filled)
 
     def required(self) -> list[Issue]:
-        if not self.field.required or self.shapes.filled.all():
+        if not self.field.required or self.texts.filled.all():
             return []
-        return self.issues("required", Severity.ERROR, np.flatnonzero(~self.shapes.filled))
+        return self.issues("required", Severity.ERROR, np.flatnonzero(~self.texts.filled))
 
     def too_long(self) -> list[Issue]:
         limit = self.field.max_length
         if limit is None:
             return []
         # No text has more characters than bytes.
-        positions = self.shapes.longer_than(limit)
+        positions = self.texts.longer_than(limit)
         lengths = pc.utf8_length(self.values.take(pa.array(positions))).to_numpy()
         far = lengths > limit
         return self.issues("too-long", Severity.ERROR, positions[far], limit, lengths[far].tolist())
 
 
 def _phone(check: _Column) -> Iterator[Issue]:
-    odd = check.shapes.unlike_digits(*PHONE_DIGITS)
+    odd = check.texts.unlike_digits(*PHONE_DIGITS)
     if not odd.size:
         return
     texts = check.values.take(pa.array(odd))
@@ -119,15 +119,15 @@ def _phone(check: _Column) -> Iterator[Issue]:
 
 
 def _email(check: _Column) -> Iterator[Issue]:
-    yield from check.issues("bad-email", Severity.WARNING, check.shapes.unlike_email(_NOT_IN_EMAIL))
+    yield from check.issues("bad-email", Severity.WARNING, check.texts.unlike_email(_NOT_IN_EMAIL))
 
 
 def _date(check: _Column) -> Iterator[Issue]:
-    yield from check.issues("bad-date", Severity.ERROR, check.shapes.unlike_days())
+    yield from check.issues("bad-date", Severity.ERROR, check.texts.unlike_days())
 
 
 def _gender(check: _Column) -> Iterator[Issue]:
-    odd = np.union1d(check.shapes.longer_than(1), check.shapes.with_bytes(~byte_table(b"01")))
+    odd = np.union1d(check.texts.longer_than(1), check.texts.with_bytes(~byte_table(b"01")))
     yield from check.issues("bad-gender", Severity.ERROR, odd)
 
 
@@ -163,7 +163,7 @@ def _no_contact(mapped: MappedChunk, contract: Contract) -> Iterator[Issue]:
     without = np.ones(len(mapped.frame), dtype=bool)
     for name in contract.contact_fields:
         if name in mapped.frame.columns:
-            without &= ~TextColumn(arrow.text(mapped, name)).filled
+            without &= ~TextColumn(arrow.text_column(mapped, name)).filled
     for row in mapped.frame.index.to_numpy()[without].tolist():
         yield Issue("no-contact", Severity.WARNING, row, mapped.sheet)
 

@@ -100,12 +100,13 @@ def signals(stopper: StopToken) -> Iterator[None]:
 
 def carry_out(run: Run, manner: OutputOptions, go: Callable[[Run], ReportResult]) -> int:
     """Runs with progress on stderr and prints the summary. Returns the exit code."""
-    from importer.arrow import spare_memory
+    from importer.arrow import release_unused_memory
+    from importer.pipeline.events import as_observer
 
-    spare_memory()
+    release_unused_memory()
     app.startup_done()
     with reporting_progress(manner, language()) as watcher, signals(run.stopper):
-        run.observer = watcher.see
+        run.observer = as_observer(watcher.see)
         closed = go(run)
     try:
         watcher.show_summary(closed)

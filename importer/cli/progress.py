@@ -321,7 +321,7 @@ class ProgressReporter:
         elif isinstance(event, events.RunEnded):
             self._gauge.close()
             self._gauge.ended(event.closed.summary)
-        else:
+        elif not isinstance(event, events.PlanReady):
             self._delivery(event)
 
     def show_summary(self, closed: ReportResult) -> None:
@@ -332,7 +332,7 @@ class ProgressReporter:
             summary.show(console(), closed, self._lang, mask=self._manner.mask)
             return
         for failure in closed.failures:
-            click.echo(f"{failure.sentence(self._lang)} {failure.hint(self._lang)}", err=True)
+            click.echo(failure.full_text(self._lang), err=True)
 
     def close(self) -> None:
         """Leaves the terminal as it was."""

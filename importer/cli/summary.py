@@ -47,8 +47,7 @@ def show(console: Console, closed: ReportResult, lang: str, *, mask: bool = Fals
         for note in notes:
             _line(console, Text(note))
     for failure in closed.failures:
-        end = ". " if lang == "en" else "。"
-        _line(console, Text(f"{failure.sentence(lang)}{end}{failure.hint(lang)}", style="red"))
+        _line(console, Text(failure.full_text(lang), style="red"))
     _next(console, closed, lang)
 
 
@@ -97,10 +96,9 @@ def show_issues(console: Console, groups: Sequence[IssueGroup], lang: str, *, ma
 
 def _example(console: Console, group: IssueGroup, lang: str, mask: bool) -> str:
     """What to do; on a terminal after what is wrong with the first cell. A log gets no customer's data."""
-    first = issue_text(group.examples[0], lang=lang, mask=mask)
     if not console.is_terminal:
-        return issue_text(group.examples[0], lang=lang, mask=mask, offer=False).do
-    return f"{first.says}{'. ' if lang == 'en' else '。'}{first.do}"
+        return issue_text(group.examples[0], lang=lang, mask=mask, offer=False).hint
+    return issue_text(group.examples[0], lang=lang, mask=mask).sentence(lang)
 
 
 def issue_line(group: IssueGroup, lang: str) -> str:
@@ -165,7 +163,7 @@ def _next(console: Console, closed: ReportResult, lang: str) -> None:
     if closed.steps:
         _heading(console, "heading-next", lang)
         for step in closed.steps:
-            _line(console, Text(step.says))
+            _line(console, Text(step.message))
             # A command is one line however narrow the terminal is, so that it can be copied.
             console.print(Text(f"    {step.command}", style="bold"), soft_wrap=True)
     elif closed.summary.rows:

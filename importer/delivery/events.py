@@ -15,6 +15,9 @@ class BatchFinished:
     ordinal: int
     rows: int
 
+    def notify(self, observer: DeliveryObserver) -> None:
+        observer.on_batch_finished(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
@@ -24,6 +27,9 @@ class Attempted:
     again: bool
     """True if the same body went out before."""
     seconds: float
+
+    def notify(self, observer: DeliveryObserver) -> None:
+        observer.on_attempted(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,9 @@ class Retrying:
     wait: float
     """Seconds."""
 
+    def notify(self, observer: DeliveryObserver) -> None:
+        observer.on_retrying(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Isolating:
@@ -48,6 +57,9 @@ class Isolating:
     code: str
     message: str
 
+    def notify(self, observer: DeliveryObserver) -> None:
+        observer.on_isolating(self)
+
 
 @dataclass(frozen=True, slots=True)
 class SlowedDown:
@@ -56,12 +68,18 @@ class SlowedDown:
     rate: float
     code: str
 
+    def notify(self, observer: DeliveryObserver) -> None:
+        observer.on_slowed_down(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Paused:
     """The server asked all workers to wait (`Retry-After`)."""
 
     seconds: float
+
+    def notify(self, observer: DeliveryObserver) -> None:
+        observer.on_paused(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +88,9 @@ class ClockCorrected:
 
     offset_ms: int
 
+    def notify(self, observer: DeliveryObserver) -> None:
+        observer.on_clock_corrected(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
@@ -77,6 +98,40 @@ class Stopping:
 
     reason: ImporterError
     waiting_for: int
+
+    def notify(self, observer: DeliveryObserver) -> None:
+        observer.on_stopping(self)
+
+
+class DeliveryObserver:
+    """Sees what happens on the way to the server. A method that is not overridden calls `on_event`."""
+
+    def on_event(self, event: object) -> None:
+        """Take an event whose own method is not overridden; does nothing here."""
+
+    def on_batch_finished(self, event: BatchFinished) -> None:
+        self.on_event(event)
+
+    def on_attempted(self, event: Attempted) -> None:
+        self.on_event(event)
+
+    def on_retrying(self, event: Retrying) -> None:
+        self.on_event(event)
+
+    def on_isolating(self, event: Isolating) -> None:
+        self.on_event(event)
+
+    def on_slowed_down(self, event: SlowedDown) -> None:
+        self.on_event(event)
+
+    def on_paused(self, event: Paused) -> None:
+        self.on_event(event)
+
+    def on_clock_corrected(self, event: ClockCorrected) -> None:
+        self.on_event(event)
+
+    def on_stopping(self, event: Stopping) -> None:
+        self.on_event(event)
 
 
 DeliveryEvent = (

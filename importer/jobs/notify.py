@@ -157,8 +157,8 @@ def _environment(report: RoundReport) -> Mapping[str, str]:
 
 def announce_unstarted(job: Job, log: JobLog, around: JobEnvironment, error: ImporterError) -> RoundReport:
     """A round that could not begin, since the journal cannot be opened: told like any other."""
-    now, says = around.clock(), format_error(error, around.lang)
-    report = RoundReport(job.name, now, now, RoundResult.STOPPED, error.exit_code, (), error.code, says)
+    now, message = around.clock(), format_error(error, around.lang)
+    report = RoundReport(job.name, now, now, RoundResult.STOPPED, error.exit_code, (), error.code, message)
     return announce_round(job, log, around, report, None)
 
 

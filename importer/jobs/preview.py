@@ -30,7 +30,7 @@ class FilePreview:
     rows: int = 0
     to_send: int = 0
     invalid: int = 0
-    says: str = ""
+    message: str = ""
 
 
 def preview(
@@ -58,7 +58,7 @@ def _preview_file(
     try:
         plan = plans.make_plan(path, replace(options, dry_run=connection is None), connection, journal)
     except (InputError, MappingError) as error:
-        return FilePreview(path, "fail", says=format_error(error, lang))
+        return FilePreview(path, "fail", message=format_error(error, lang))
     try:
         key = plan.destination.key if plan.destination else ""
         content = FileContent(plan.source.sha256, plan.mapping.digest, key)
@@ -67,9 +67,9 @@ def _preview_file(
         found = precheck(plan, RunContext(), lambda rows: None)
         past = journal.jobs.with_fate(job.name, FileFate.DONE, gates.COMPARED_FILES)
         tripped: ImporterError | None = gates.check_tripwires(found, past, job.tripwires)
-        fate, says = ("hold", format_error(tripped, lang)) if tripped else ("import", "")
-        return FilePreview(path, fate, found.rows, found.to_send, found.counts[Status.INVALID], says)
+        fate, message = ("hold", format_error(tripped, lang)) if tripped else ("import", "")
+        return FilePreview(path, fate, found.rows, found.to_send, found.counts[Status.INVALID], message)
     except InputError as error:
-        return FilePreview(path, "fail", says=format_error(error, lang))
+        return FilePreview(path, "fail", message=format_error(error, lang))
     finally:
         plan.close()

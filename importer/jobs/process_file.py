@@ -7,20 +7,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from importer import messages
 from importer.delivery import Stopping
 from importer.errors import ImporterError, InputError, MappingError, ReportError, TripwireError
 from importer.jobs import file_store, gates
 from importer.jobs.config import Job
 from importer.jobs.file_store import FileStore
 from importer.jobs.log import JobLog
-from importer.jobs.results import FileResult, format_error, format_message
+from importer.jobs.results import FileResult, format_error
 from importer.journal import Journal, RunRecord, RunState
 from importer.journal.job_history import FileContent, FileFate, FileRecord, JobHistory
 from importer.models import ExitCode, Status
 from importer.options import RunOptions
 from importer.pipeline import plan as kept
 from importer.pipeline import plan as plans
-from importer.pipeline.events import Event, Prechecking
+from importer.pipeline.events import Event, Prechecking, as_observer
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.precheck import PrecheckResult
 from importer.pipeline.run import Lineage, Run, SendTarget, StopToken
@@ -96,7 +97,7 @@ class FileProcessor:
             return self._repeated(record, done)
         assert held is not None and held.target is not None  # noqa: S101, PT018 - looked at above
         self.intake.drop_copy(record)
-        says = self._say("job-file-held", file=held.name)
+        message = self._say("job-file-held", file=held.name)
         return FileResult(
             held.name,
             FileFate.HELD,
@@ -107,7 +108,7 @@ class FileProcessor:
             self._reports(held),
             ExitCode.TRIPWIRE,
             "job-file-held",
-            says,
+            message,
         )
 
     def _go(
@@ -122,7 +123,7 @@ class FileProcessor:
             self.sending,
             Lineage(job=self.job.name),
             gate,
-            watch.see,
+            as_observer(watch.see),
             self.stopper,
         )
         closed = run.resume(earlier) if earlier else run.start()
@@ -134,7 +135,7 @@ class FileProcessor:
         if ended.state is RunState.FINISHED:
             result = self._judge(self.history.file(record.number), ended, gate.tripped)
             return self._without_reports(result, closed.failures)
-        says = self._format(watch.reason or self.stopper.reason) or closed.summary.stop
+        message = self._format(watch.reason or self.stopper.reason) or closed.summary.stop
         return FileResult(
             record.name,
             FileFate.OPEN,
@@ -145,15 +146,16 @@ class FileProcessor:
             Path(ended.report_dir),
             ended.exit_code or ExitCode.AWAY,
             ended.stop,
-            says,
+            message,
         )
 
     def _without_reports(self, result: FileResult, failures: Sequence[ReportError]) -> FileResult:
         """The rows are in, but who is to mend the rest has nothing to look at."""
         if not failures or result.code:
             return result
-        says = f"{self._format(failures[0])} {self._say('job-reports-missing', run=result.run)}"
-        return replace(result, exit_code=ExitCode.ROWS_LEFT, code="job-reports-missing", says=says)
+        missing = self._say("job-reports-missing", run=result.run)
+        message = messages.join_sentences(self.options.lang, self._format(failures[0]), missing)
+        return replace(result, exit_code=ExitCode.ROWS_LEFT, code="job-reports-missing", message=message)
 
     def _judge(self, record: FileRecord, run: RunRecord, tripped: TripwireError | None = None) -> FileResult:
         """A run that came to its end: where does its file belong?"""
@@ -164,13 +166,14 @@ class FileProcessor:
         if run.exit_code is ExitCode.TRIPWIRE:
             fate, exit_code, code = FileFate.HELD, ExitCode.TRIPWIRE, run.stop
         put = self.intake.put_away(record, fate, reason=code, run=run.id, counts=run.counts)
-        says = ""
+        message = ""
         if fate is FileFate.HELD:
-            says = f"{self._format(tripped)} {self._say('job-file-held', file=record.name)}".strip()
+            held = self._say("job-file-held", file=record.name)
+            message = messages.join_sentences(self.options.lang, self._format(tripped), held)
         elif code:
-            says = self._say(code, **found)
+            message = self._say(code, **found)
         reports = self._reports(put)
-        return self._result(put, run.id, rows, reports, exit_code, code, says)
+        return self._result(put, run.id, rows, reports, exit_code, code, message)
 
     def _complaint(self, record: FileRecord, run: RunRecord, rows: int) -> tuple[str, dict[str, object]]:
         """Why a finished run was no success; empty if it was one."""
@@ -191,8 +194,8 @@ class FileProcessor:
             return FileResult(record.name, FileFate.REPEATED, done.target or done.place, done.run)
         found = {"file": record.name, "run": done.run, "when": f"{done.taken:%Y-%m-%d %H:%M}"}
         put = self.intake.put_away(record, FileFate.REPEATED, reason="job-file-repeated", run=done.run)
-        says = self._say("job-file-repeated", **found)
-        return self._result(put, done.run, 0, None, ExitCode.DONE, "job-file-repeated", says)
+        message = self._say("job-file-repeated", **found)
+        return self._result(put, done.run, 0, None, ExitCode.DONE, "job-file-repeated", message)
 
     def _failed(self, record: FileRecord, error: ImporterError) -> FileResult:
         run = self.history.run_of(record)
@@ -215,10 +218,10 @@ class FileProcessor:
         reports: Path | None,
         exit_code: ExitCode,
         code: str,
-        says: str,
+        message: str,
     ) -> FileResult:
         place = put.target or put.place
-        return FileResult(put.name, put.fate, place, run, rows, put.counts, reports, exit_code, code, says)
+        return FileResult(put.name, put.fate, place, run, rows, put.counts, reports, exit_code, code, message)
 
     def _reports(self, record: FileRecord) -> Path:
         """Beside the file, or in the folder that the job names for reports."""
@@ -231,7 +234,7 @@ class FileProcessor:
         return format_error(error, self.options.lang)
 
     def _say(self, code: str, **found: object) -> str:
-        return format_message(code, {"job": self.job.name, **found}, self.options.lang)
+        return messages.full_text(code, {"job": self.job.name, **found}, self.options.lang)
 
 
 @dataclass
@@ -243,7 +246,7 @@ class _FileGate:
     plan: RunPlan
     tripped: TripwireError | None = None
 
-    def __call__(self, found: PrecheckResult) -> None:
+    def __call__(self, plan: RunPlan, found: PrecheckResult) -> None:
         history, job = self.importing.history, self.importing.job
         history.profile(self.record.number, _content(self.plan), found.header, found.rows, found.filled)
         self.importing.checkpoint("looked-ahead")

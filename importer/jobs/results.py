@@ -25,13 +25,7 @@ def format_error(error: ImporterError, lang: str) -> str:
     found = dict(error.found)
     if error.code in _QUOTING:
         found[_QUOTING[error.code]] = "…"
-    return format_message(error.code, found, lang)
-
-
-def format_message(code: str, found: dict[str, object], lang: str) -> str:
-    says, do = messages.sentence(code, found, lang), messages.hint(code, found, lang)
-    end = "。" if lang == "zh" else ". "
-    return f"{says}{end}{do}".strip()
+    return messages.full_text(error.code, found, lang)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +43,7 @@ class FileResult:
     exit_code: ExitCode = ExitCode.DONE
     code: str = ""
     """The message code of what is to be told about it."""
-    says: str = ""
+    message: str = ""
     """Its sentence, with what to do; empty if all is well."""
 
 
@@ -64,7 +58,7 @@ class RoundReport:
     exit_code: ExitCode
     files: tuple[FileResult, ...] = ()
     code: str = ""
-    says: str = ""
+    message: str = ""
     """Why it is not good: a sentence with what to do."""
     warnings: tuple[str, ...] = ()
     """What did not work beside the import: a notice, the heartbeat, the log."""
@@ -76,12 +70,13 @@ class RoundReport:
     def text(self) -> str:
         """For people: a line for the round, then one for each file."""
         lines = [f"{self.job}: {self.result}, {self.ended.isoformat(timespec='seconds')}"]
-        if self.says and not any(file.says == self.says for file in self.files):
-            lines.append(self.says)
+        if self.message and not any(file.message == self.message for file in self.files):
+            lines.append(self.message)
         for file in self.files:
             shown = ", ".join(f"{count} {status}" for status, count in shown_counts(file.counts).items())
             lines.append(f"{file.name}: {file.fate or 'open'}" + (f" ({shown})" if shown else ""))
-            lines += [f"  {text}" for text in (file.says, str(file.place), str(file.reports or "")) if text]
+            details = (file.message, str(file.place), str(file.reports or ""))
+            lines += [f"  {text}" for text in details if text]
         return "\n".join(lines) + "\n"
 
     def json(self) -> bytes:
@@ -93,7 +88,7 @@ class RoundReport:
             "result": str(self.result),
             "exit_code": int(self.exit_code),
             "code": self.code or None,
-            "message": self.says or None,
+            "message": self.message or None,
             "started": self.started.isoformat(timespec="seconds"),
             "ended": self.ended.isoformat(timespec="seconds"),
             "files": [_file(file) for file in self.files],
@@ -112,7 +107,7 @@ def _file(file: FileResult) -> dict[str, object]:
         "rows": file.rows,
         "counts": shown_counts(file.counts),
         "code": file.code or None,
-        "message": file.says or None,
+        "message": file.message or None,
     }
 
 

@@ -164,14 +164,14 @@ class Round:
 
     def _not_taken(self, found: inbox.InboxFile, error: InputError) -> FileResult:
         """The file stays where it is, others are not kept waiting; the next round tries again."""
-        says = format_error(error, self._options().lang)
+        message = format_error(error, self._options().lang)
         return FileResult(
             legible(found.path.name),
             FileFate.FAILED,
             found.path,
             exit_code=error.exit_code,
             code=error.code,
-            says=says,
+            message=message,
         )
 
     def _ready(self) -> tuple[inbox.InboxFile, ...]:
@@ -197,17 +197,17 @@ class Round:
             elif file.fate is FileFate.HELD and result is RoundResult.GOOD:
                 result, worst = RoundResult.HELD, file
         exit_code = max((file.exit_code for file in files), default=ExitCode.DONE)
-        code, says = (worst.code, worst.says) if worst else ("", "")
-        return self._report(started, files, result, exit_code, (code, says))
+        code, message = (worst.code, worst.message) if worst else ("", "")
+        return self._report(started, files, result, exit_code, (code, message))
 
     def _left_open(self, started: datetime, files: list[FileResult], left: FileResult) -> RoundReport:
-        return self._report(started, files, RoundResult.STOPPED, left.exit_code, (left.code, left.says))
+        return self._report(started, files, RoundResult.STOPPED, left.exit_code, (left.code, left.message))
 
     def _stopped(self, started: datetime, files: list[FileResult], error: ImporterError) -> RoundReport:
-        says = format_error(error, self._options().lang)
+        message = format_error(error, self._options().lang)
         # Reports without a place, or without room: once that is mended, the next round goes on.
         exit_code = ExitCode.AWAY if isinstance(error, ReportError) else error.exit_code
-        return self._report(started, files, RoundResult.STOPPED, exit_code, (error.code, says))
+        return self._report(started, files, RoundResult.STOPPED, exit_code, (error.code, message))
 
     def _report(
         self,
@@ -222,9 +222,9 @@ class Round:
 
     def _overlapped(self, started: datetime, error: LockedError) -> RoundReport:
         self.journal.jobs.note_overlap(self.job.name, started, error.code)
-        says = format_error(error, self._options().lang)
-        self.log.write("warning", "round-overlapped", job=self.job.name, says=says)
-        return self._report(started, [], RoundResult.OVERLAPPED, ExitCode.LOCKED, (error.code, says))
+        message = format_error(error, self._options().lang)
+        self.log.write("warning", "round-overlapped", job=self.job.name, says=message)
+        return self._report(started, [], RoundResult.OVERLAPPED, ExitCode.LOCKED, (error.code, message))
 
     def _close(self, number: int | None, report: RoundReport, before: RoundResult | None) -> RoundReport:
         self.around.checkpoint("round-over")

@@ -137,11 +137,24 @@ class Journal:
         return held
 
     def run(self, run_id: str) -> RunRecord:
-        """The run of that name. Raises JournalError `unknown-run`."""
+        """The run of that name. Raises UnknownRunError `unknown-run`."""
         found = self._records("WHERE id = ?", (run_id,))
         if not found:
             raise UnknownRunError("unknown-run", run=run_id)
         return found[0]
+
+    def find(self, name: str) -> RunRecord:
+        """The run of that name, or the only one whose name begins so.
+
+        Raises UnknownRunError `unknown-run` or `several-runs`.
+        """
+        found = [record for record in self.runs() if record.id.startswith(name)]
+        exact = next((record for record in found if record.id == name), None)
+        if exact is None and len(found) > 1:
+            raise UnknownRunError("several-runs", run=name, count=len(found), newest=found[0].id)
+        if not found:
+            raise UnknownRunError("unknown-run", run=name)
+        return exact or found[0]
 
     def runs(self, limit: int | None = None) -> tuple[RunRecord, ...]:
         """All runs, the newest first."""

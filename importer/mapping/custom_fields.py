@@ -16,7 +16,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.arrow import choose, concat, joined, mask, nonempty, offsets_and_bytes, rework, starting_with
+from importer.arrow import (
+    if_else,
+    join_columns,
+    join_nonempty,
+    nonempty,
+    offsets_and_bytes,
+    rework,
+    starting_with,
+    to_mask,
+)
 from importer.mapping import dates
 from importer.mapping.schema import CustomRule
 from importer.mapping.tags import DEFAULT
@@ -61,10 +70,10 @@ class CustomFieldEncoder:
             return quoted(column), np.zeros(len(column), dtype=bool)
         where = nonempty(column)
         if self.type == "number":
-            where &= ~mask(pc.match_substring_regex(column, _PLAIN_NUMBER))
+            where &= ~to_mask(pc.match_substring_regex(column, _PLAIN_NUMBER))
         coded = rework(column, where, self._coded)
         bad = starting_with(coded, _FAULT)
-        return (choose(bad, "", coded) if bad.any() else coded), bad
+        return (if_else(bad, "", coded) if bad.any() else coded), bad
 
     def _coded(self, text: str) -> str:
         found = _CODERS[self.type](text, self)
@@ -153,9 +162,9 @@ def quoted(column: pa.Array) -> pa.Array:
     _, data = offsets_and_bytes(column)
     raw = data.tobytes()
     if b'"' in raw or b"\\" in raw or (len(data) and data.min() < 0x20):
-        special = mask(pc.match_substring_regex(column, r'["\\\x00-\x1f]'))
+        special = to_mask(pc.match_substring_regex(column, r'["\\\x00-\x1f]'))
         column = rework(column, special, lambda text: json.dumps(text, ensure_ascii=False)[1:-1])
-    return choose(nonempty(column), concat('"', column, '"'), "")
+    return if_else(nonempty(column), join_columns('"', column, '"'), "")
 
 
 def packed(existing: pa.Array | None, parts: Sequence[tuple[str, pa.Array]]) -> pa.Array:
@@ -165,16 +174,16 @@ def packed(existing: pa.Array | None, parts: Sequence[tuple[str, pa.Array]]) -> 
     object in `existing` stays as it is, for validation to name it.
     """
     members = [
-        choose(nonempty(values), concat(f"{json.dumps(key, ensure_ascii=False)}: ", values), "")
+        if_else(nonempty(values), join_columns(f"{json.dumps(key, ensure_ascii=False)}: ", values), "")
         for key, values in parts
     ]
-    inside = joined(members, ", ")
+    inside = join_nonempty(members, ", ")
     some = nonempty(inside)
-    own = choose(some, concat("{", inside, "}"), "")
+    own = if_else(some, join_columns("{", inside, "}"), "")
     if existing is None or not (filled := nonempty(existing)).any():
         return own
     both = filled & some
-    merged = choose(filled, existing, own)
+    merged = if_else(filled, existing, own)
     if not both.any():
         return merged
     pairs = zip(

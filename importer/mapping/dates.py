@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow
-from importer.arrow import from_memory, in_tens, like_days, nonempty, offsets_and_bytes, valid_days
+from importer.arrow import from_offsets, in_tens, like_days, nonempty, offsets_and_bytes, valid_days
 from importer.mapping import words
 
 ReadColumn = Callable[[str], Iterator[pd.Series]]
@@ -75,7 +75,7 @@ def dashed(column: pa.Array) -> pa.Array:
     begins = offsets[places[valid_days(cells)]]
     changed = data.copy()
     changed[begins + 4] = changed[begins + 7] = ord("-")
-    return from_memory(offsets, changed)
+    return from_offsets(offsets, changed)
 
 
 def _tens(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.arrow import mask, nonempty
+from importer.arrow import nonempty, to_mask
 from importer.mapping.headers import listed, matches_pattern
 from importer.mapping.schema import Condition
 
@@ -29,7 +29,7 @@ class RowFilter:
         distinct = cells.dictionary_encode()
         texts = distinct.dictionary.to_pylist()
         hit = pa.array([any(matches_pattern(one, text) for one in wanted) for text in texts], type=pa.bool_())
-        hits = mask(pc.take(hit, distinct.indices))
+        hits = to_mask(pc.take(hit, distinct.indices))
         return ~hits if self.condition.is_ is not None else hits
 
     def reason(self) -> str:

@@ -15,7 +15,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow
-from importer.arrow import choose, constant, filled, mask, missing, nonempty, offsets_and_bytes, trimmed
+from importer.arrow import (
+    constant,
+    empty_as_null,
+    if_else,
+    nonempty,
+    offsets_and_bytes,
+    to_mask,
+    trimmed,
+    without_nulls,
+)
 from importer.contracts import Contract, FieldKind
 from importer.mapping import custom_fields, dates, transforms
 from importer.mapping.custom_fields import CustomFieldEncoder
@@ -152,7 +161,7 @@ class _ChunkMapper:
         if column not in self.chunk.frame.columns:
             # A sheet of several that lacks this column.
             return constant("", self.rows)
-        return filled(arrow.text(self.chunk, column))
+        return without_nulls(arrow.text_column(self.chunk, column))
 
     def cell(self, column: str) -> pa.Array:
         if column not in self._trimmed:
@@ -195,7 +204,7 @@ class _ChunkMapper:
             if step.rule.empty == "send" and step.field.kind is not FieldKind.GENDER
         }
         return {
-            name: found[name] if name in sent else missing(found[name])
+            name: found[name] if name in sent else empty_as_null(found[name])
             for name in self.mapper.plan.contract.names
             if name in found
         }
@@ -210,7 +219,7 @@ class _ChunkMapper:
             column, faults = transforms.read(step, column, self.cell, letters)
         for fault in faults:
             self._report(fault, step, column)
-            column = choose(fault.where, "", column)
+            column = if_else(fault.where, "", column)
         column = transforms.finished(step, column)
         if step.name_rule and step.field.required:
             self._report_unsplit(step, column)
@@ -232,7 +241,7 @@ class _ChunkMapper:
         if one.custom.type == "date":
             column, faults = self._dates(one.step, column)
             for fault in faults:
-                column = choose(fault.where, "", column)
+                column = if_else(fault.where, "", column)
         values, bad = one.custom.as_json(column)
         if bad.any():
             faults.append(UnreadableValues("bad-custom-field", bad, lambda _: one.custom.expected))
@@ -247,8 +256,8 @@ class _ChunkMapper:
         faults: list[UnreadableValues] = []
         for own, sources in self._fed(step):
             order = partial(self._order, sources)
-            part, found = transforms.read_dates(choose(own, column, ""), step.rule.formats, order)
-            column = choose(own, part, column)
+            part, found = transforms.read_dates(if_else(own, column, ""), step.rule.formats, order)
+            column = if_else(own, part, column)
             faults += found
         return column, faults
 
@@ -309,7 +318,7 @@ class _ChunkMapper:
         for source in {source for step in names for source in step.sources}:
             column = self.cell(source)
             if EXAMPLE_MARK.encode() in offsets_and_bytes(column)[1].tobytes():
-                found |= mask(pc.match_substring(column, EXAMPLE_MARK)) & nonempty(column)
+                found |= to_mask(pc.match_substring(column, EXAMPLE_MARK)) & nonempty(column)
         return found
 
 

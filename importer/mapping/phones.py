@@ -13,7 +13,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.arrow import BLANKS, choose, concat, from_memory, mask, offsets_and_bytes, rework, rework_all
+from importer.arrow import (
+    BLANKS,
+    from_offsets,
+    if_else,
+    join_columns,
+    offsets_and_bytes,
+    rework,
+    rework_all,
+    to_mask,
+)
 from importer.mapping.schema import FieldRule
 
 _DIGITS = b"0123456789"
@@ -66,7 +75,7 @@ def _bare(column: pa.Array) -> pa.Array:
     hard |= _count(data == ord("."), offsets) == 1
     kept = number | np.repeat(hard, np.diff(offsets))
     places = np.concatenate(([0], np.cumsum(kept)))[offsets]
-    return rework(from_memory(places.astype(np.int64), data[kept]), hard, strip_formatting)
+    return rework(from_offsets(places.astype(np.int64), data[kept]), hard, strip_formatting)
 
 
 @lru_cache(maxsize=4096)
@@ -151,10 +160,10 @@ def _without_prefix(text: str, prefix: str) -> str:
 
 
 def _with_code(column: pa.Array, plain: pa.Array, code: pa.Array, rule: FieldRule) -> pa.Array:
-    known = mask(pc.match_substring_regex(code, r"^[0-9]{1,4}$"))
-    national = ~mask(pc.match_substring_regex(column, _INTERNATIONAL))
-    national &= mask(pc.match_substring_regex(plain, r"^[0-9]+$"))
+    known = to_mask(pc.match_substring_regex(code, r"^[0-9]{1,4}$"))
+    national = ~to_mask(pc.match_substring_regex(column, _INTERNATIONAL))
+    national &= to_mask(pc.match_substring_regex(plain, r"^[0-9]+$"))
     if rule.trunk_prefix:
         trunk = rule.trunk_prefix
         plain = rework(plain, national & known, lambda text: text.removeprefix(trunk))
-    return choose(national & known, concat(code, plain), plain)
+    return if_else(national & known, join_columns(code, plain), plain)

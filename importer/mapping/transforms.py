@@ -10,16 +10,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.arrow import (
-    choose,
-    concat,
     constant,
-    joined,
-    mask,
+    if_else,
+    join_columns,
+    join_nonempty,
     nonempty,
     offsets_and_bytes,
     rework,
     rework_all,
     starting_with,
+    to_mask,
 )
 from importer.contracts import Field, FieldKind
 from importer.mapping import dates, gender, person_names, phones, tags
@@ -84,7 +84,7 @@ def gathered(step: BoundField, cell: Callable[[str], pa.Array], rows: int) -> pa
         return constant("", rows)
     column = _together(parts(step, cell), rule.join)
     if step.when is not None:
-        column = choose(step.when.excluded(cell(step.when.column)), "", column)
+        column = if_else(step.when.excluded(cell(step.when.column)), "", column)
     if rule.several_at or rule.behind:
         column = rework_all(column, lambda text: _one_of(text, rule))
     if step.name_rule:
@@ -108,7 +108,7 @@ def finished(step: BoundField, column: pa.Array) -> pa.Array:
         kernel = {"upper": pc.utf8_upper, "lower": pc.utf8_lower, "title": pc.utf8_title}[rule.case]
         column = kernel(column)
     if rule.default is not None:
-        column = choose(nonempty(column), column, rule.default)
+        column = if_else(nonempty(column), column, rule.default)
     if rule.shorten and step.field.max_length:
         column = pc.utf8_slice_codeunits(column, 0, step.field.max_length)
     return column
@@ -189,25 +189,25 @@ def both_readings(text: str) -> str | None:
 
 def full_names(full: pa.Array | None, first: pa.Array, last: pa.Array) -> pa.Array:
     """Full names, made from first and last where empty: with a blank, Chinese ones without."""
-    made = joined((first, last), " ")
+    made = join_nonempty((first, last), " ")
     if not offsets_and_bytes(made)[1].tobytes().isascii():
-        han = mask(pc.match_substring_regex(first, f"{person_names.HAN}$"))
-        han &= mask(pc.match_substring_regex(last, f"^{person_names.HAN}"))
-        made = choose(han, concat(first, last), made)
-    return made if full is None else choose(nonempty(full), full, made)
+        han = to_mask(pc.match_substring_regex(first, f"{person_names.HAN}$"))
+        han &= to_mask(pc.match_substring_regex(last, f"^{person_names.HAN}"))
+        made = if_else(han, join_columns(first, last), made)
+    return made if full is None else if_else(nonempty(full), full, made)
 
 
 def _together(parts: Sequence[pa.Array], join: str | None) -> pa.Array:
     if len(parts) == 1:
         return parts[0]
     if join is not None:
-        return joined(parts, join)
+        return join_nonempty(parts, join)
     column = parts[0]
     for part in parts[1:]:
         some = nonempty(column)
         if some.all():
             break
-        column = choose(some, column, part)
+        column = if_else(some, column, part)
     return column
 
 

@@ -1,8 +1,8 @@
-"""Every sentence the importer says about an issue, an error or a status, in one place a language.
+"""Hold every sentence that the importer says, by code and language: issues, errors, notes, words of reports.
 
-The TOML files beside this one hold a table for each code: `en` and `zh`, each with `says` (what was found,
-what was expected) and `do` (what to do next), filled in by name; issues also carry their `severity`. The
-README's table of codes, the reports and the command line all read from here.
+The TOML files beside this one hold a table for each code. It has `en` and `zh`, each with a `message` (what
+was found, what was expected) and a `hint` (what to do next). Values are filled in by name. Codes of issues
+also have a `severity`. Sentences are joined here, too, because the punctuation belongs to the language.
 """
 
 from __future__ import annotations
@@ -17,84 +17,104 @@ from typing import Any
 
 LANGUAGES = ("en", "zh")
 _ENDING = ".toml"
+_PUNCTUATION = {"en": (".", " "), "zh": ("。", "")}
+"""The full stop, and what stands between two sentences."""
+_END_MARKS = (".", "!", "?", "…", "。", "！", "？")
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One code's texts: `says[lang]`, `do[lang]`. `severity` is empty unless the code is a row's issue."""
+class CatalogueEntry:
+    """The texts of one code by language. `severity` is empty unless the code is an issue of a row."""
 
     code: str
     area: str
     severity: str
-    says: Mapping[str, str]
-    do: Mapping[str, str]
+    message: Mapping[str, str]
+    hint: Mapping[str, str]
 
 
 class _KeepUnfilled(dict[str, object]):
-    """Fills a sentence; a place nobody filled stays visible instead of raising while an error is told."""
+    """Values for a sentence. A missing one is shown as <name>: reporting an error must not raise another."""
 
     def __missing__(self, key: str) -> str:
         return f"<{key}>"
 
 
-class Catalogue(Mapping[str, Message]):
-    """All messages by code. A message is read when it is asked for: a run says few of them."""
+class Catalogue(Mapping[str, CatalogueEntry]):
+    """All entries by code. An entry is parsed when it is asked for, because a run needs few of them."""
 
     def __init__(self, areas: Mapping[str, str]) -> None:
-        """`areas`: the text of each file by its name. Raises ValueError for a code that stands in two."""
-        self._places: dict[str, tuple[str, str]] = {}
-        self._read: dict[str, Message] = {}
+        """`areas` is the text of each file by its name. Raises ValueError for a code that is in two files."""
+        self._tables: dict[str, tuple[str, str]] = {}
+        self._parsed: dict[str, CatalogueEntry] = {}
         for area, text in areas.items():
             # A table is all that stands below its [code]; above the first are comments.
             for table in f"\n{text}".split("\n[")[1:]:
                 code, _, content = table.partition("]")
-                if code in self._places:
-                    other = self._places[code][0]
+                if code in self._tables:
+                    other = self._tables[code][0]
                     raise ValueError(f"the message {code} stands in {other}.toml and in {area}.toml")
-                self._places[code] = area, content
+                self._tables[code] = area, content
 
-    def __getitem__(self, code: str) -> Message:
-        if code not in self._read:
-            area, table = self._places[code]
-            self._read[code] = _message(code, area, tomllib.loads(table))
-        return self._read[code]
+    def __getitem__(self, code: str) -> CatalogueEntry:
+        if code not in self._parsed:
+            area, table = self._tables[code]
+            self._parsed[code] = _entry(code, area, tomllib.loads(table))
+        return self._parsed[code]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
+        return iter(self._tables)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._tables)
 
     def __contains__(self, code: object) -> bool:
-        return code in self._places
+        return code in self._tables
 
 
-def _message(code: str, area: str, table: Mapping[str, Any]) -> Message:
-    return Message(
+def _entry(code: str, area: str, table: Mapping[str, Any]) -> CatalogueEntry:
+    return CatalogueEntry(
         code=code,
         area=area,
         severity=table.get("severity", ""),
-        says={lang: table[lang]["says"] for lang in LANGUAGES},
-        do={lang: table[lang].get("do", "") for lang in LANGUAGES},
+        message={lang: table[lang]["message"] for lang in LANGUAGES},
+        hint={lang: table[lang].get("hint", "") for lang in LANGUAGES},
     )
 
 
 @cache
 def catalogue() -> Catalogue:
-    """All messages by code. A code stands in one file only."""
+    """The entries of all TOML files, read once. Each code is defined in one file."""
     entries = sorted(resources.files(__name__).iterdir(), key=lambda entry: entry.name)
     files = (entry for entry in entries if entry.name.endswith(_ENDING))
     return Catalogue({file.name.removesuffix(_ENDING): file.read_text("utf-8") for file in files})
 
 
 def sentence(code: str, found: Mapping[str, object], lang: str = "en") -> str:
-    """What the code says, with what was found filled in."""
-    return _fill(catalogue()[code].says[lang], found)
+    """The message of the code, with what was found filled in."""
+    return _fill(catalogue()[code].message[lang], found)
 
 
 def hint(code: str, found: Mapping[str, object], lang: str = "en") -> str:
-    """What to do about it, with what was found filled in; may be empty."""
-    return _fill(catalogue()[code].do[lang], found)
+    """What to do about it, with what was found filled in. May be empty."""
+    return _fill(catalogue()[code].hint[lang], found)
+
+
+def full_text(code: str, found: Mapping[str, object], lang: str = "en") -> str:
+    """The message and, if there is one, the hint, as one text."""
+    return join_sentences(lang, sentence(code, found, lang), hint(code, found, lang))
+
+
+def join_sentences(lang: str, *sentences: str) -> str:
+    """One text of several sentences, empty ones left out.
+
+    A sentence that another one follows gets a full stop where it has no end mark. The last one stays as it
+    is: a hint may end with a command to copy.
+    """
+    parts = [sentence for sentence in sentences if sentence]
+    stop, space = _PUNCTUATION[lang]
+    ended = [part if part.endswith(_END_MARKS) else f"{part}{stop}" for part in parts[:-1]]
+    return space.join([*ended, *parts[-1:]])
 
 
 def _fill(template: str, found: Mapping[str, object]) -> str:

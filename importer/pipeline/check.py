@@ -175,7 +175,7 @@ class Checker:
         return tuple(dataclasses.replace(issue, severity=Severity.ERROR) for issue in issues)
 
     def _sendable(self, mapped: MappedChunk) -> np.ndarray:
-        first = arrow.text(mapped, self._contract.fields[0].name)
+        first = arrow.text_column(mapped, self._contract.fields[0].name)
         return np.asarray(first.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
 
     def _claim_imported(self, mapped: MappedChunk, mask: np.ndarray) -> None:
@@ -212,8 +212,8 @@ _ERRORS = ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!")
 def _written_errors(chunk: Chunk, name: str) -> Iterator[Issue]:
     if name not in chunk.frame.columns:
         return
-    cells = arrow.text(chunk, name)
-    if not (arrow.memory(cells)[1] == ord("#")).any():
+    cells = arrow.text_column(chunk, name)
+    if not (arrow.offsets_and_bytes(cells)[1] == ord("#")).any():
         return
     written = pc.is_in(pc.utf8_trim_whitespace(cells), value_set=arrow.array(_ERRORS))
     for row in arrow.rows_where(chunk.frame, written).tolist():

@@ -1,15 +1,33 @@
-"""What a run tells while it goes on, and the meter that counts requests from it. Nothing is printed here."""
+"""What a run tells while it goes on, who may listen, and what is asked. Nothing is printed here."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 from importer.delivery import Attempted, BatchFinished, DeliveryEvent
-from importer.journal import RunRecord
-from importer.pipeline.plan import RunPlan
+from importer.delivery.events import DeliveryObserver
 from importer.reports import ReportResult, Tally, Timeline, TimelineStep
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from importer.errors import ImporterError
+    from importer.journal import RunRecord
+    from importer.options import RunOptions
+    from importer.pipeline.plan import RunPlan
+
+
+@dataclass(frozen=True, slots=True)
+class PlanReady:
+    """The file is open and its mapping settled; nothing has been noted or sent."""
+
+    plan: RunPlan
+
+    def notify(self, observer: RunObserver) -> None:
+        observer.on_plan_ready(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +35,9 @@ class Prechecking:
     """The whole file is validated before anything is sent; so many rows were read."""
 
     rows: int
+
+    def notify(self, observer: RunObserver) -> None:
+        observer.on_prechecking(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +47,18 @@ class RunStarted:
     record: RunRecord
     plan: RunPlan
 
+    def notify(self, observer: RunObserver) -> None:
+        observer.on_run_started(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Something moved. `tally` is the live one: look, don't keep."""
 
     tally: Tally
+
+    def notify(self, observer: RunObserver) -> None:
+        observer.on_progress(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,42 +68,117 @@ class RunEnded:
     record: RunRecord
     closed: ReportResult
 
-
-Event = Prechecking | RunStarted | Progress | RunEnded | DeliveryEvent
-Observer = Callable[[Event], None]
-"""Called from the run's own thread, but for the delivery's events, which come from its threads."""
+    def notify(self, observer: RunObserver) -> None:
+        observer.on_run_ended(self)
 
 
-def ignore_event(event: Event) -> None:
-    """Nobody watches."""
+Event = PlanReady | Prechecking | RunStarted | Progress | RunEnded | DeliveryEvent
+EventCallback = Callable[[Event], None]
+"""Called from the run's own thread; with events of the delivery from the delivery's threads."""
 
 
-class RequestMeter:
-    """Gets every event of the delivery, one at a time, and hands it on."""
+@dataclass(frozen=True, slots=True)
+class MappingQuestion:
+    """No mapping fits the file: which one is to be used?"""
 
-    def __init__(
-        self, onward: Callable[[DeliveryEvent], None], clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._onward = onward
+    file: Path | str
+    options: RunOptions
+    error: ImporterError
+    """Why none fits. It is raised if nobody answers."""
+
+
+class RunObserver(DeliveryObserver):
+    """Sees what a run does and answers its questions. Subclasses override what they care about.
+
+    A method that is not overridden hands its event to `on_event`, which does nothing. Methods are called from
+    the run's own thread, those of `DeliveryObserver` from the delivery's threads, one at a time. Only the two
+    that ask may block.
+    """
+
+    def on_plan_ready(self, event: PlanReady) -> None:
+        self.on_event(event)
+
+    def on_prechecking(self, event: Prechecking) -> None:
+        self.on_event(event)
+
+    def on_run_started(self, event: RunStarted) -> None:
+        self.on_event(event)
+
+    def on_progress(self, event: Progress) -> None:
+        self.on_event(event)
+
+    def on_run_ended(self, event: RunEnded) -> None:
+        self.on_event(event)
+
+    def choose_mapping(self, question: MappingQuestion) -> str | None:
+        """The name or file of the mapping to use. None: raise the question's error."""
+        return None
+
+    def confirm_start(self, plan: RunPlan, *, sends: bool) -> bool:
+        """Whether to start a new run. `sends` is False for a dry run. May raise ImporterError."""
+        return True
+
+
+class CallableObserver(RunObserver):
+    """Hands the events of a run to a function: the `observer=` of the Python API."""
+
+    def __init__(self, callback: EventCallback) -> None:
+        self._callback = callback
+
+    def on_plan_ready(self, event: PlanReady) -> None:
+        """Leave it out: a function hears of the run from `RunStarted` on."""
+
+    def on_event(self, event: object) -> None:
+        self._callback(cast("Event", event))
+
+
+class ObserverGroup(RunObserver):
+    """Several observers as one, told in order. The first answer counts; each must confirm the start."""
+
+    def __init__(self, *observers: RunObserver) -> None:
+        self._observers = observers
+
+    def on_event(self, event: object) -> None:
+        for observer in self._observers:
+            cast("Event", event).notify(observer)
+
+    def choose_mapping(self, question: MappingQuestion) -> str | None:
+        answers = (observer.choose_mapping(question) for observer in self._observers)
+        return next((answer for answer in answers if answer is not None), None)
+
+    def confirm_start(self, plan: RunPlan, *, sends: bool) -> bool:
+        return all(observer.confirm_start(plan, sends=sends) for observer in self._observers)
+
+
+def as_observer(observer: RunObserver | EventCallback | None) -> RunObserver:
+    """The observer itself, one that calls the given function, or for None one that does nothing."""
+    if isinstance(observer, RunObserver):
+        return observer
+    return RunObserver() if observer is None else CallableObserver(observer)
+
+
+class RequestMeter(RunObserver):
+    """Counts and times the requests of a run."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._first: float | None = None
         self._timeline = Timeline()
         self.requests = 0
         self.retries = 0
 
-    def take(self, event: DeliveryEvent) -> None:
-        """One event."""
+    def on_attempted(self, event: Attempted) -> None:
         now = self._clock()
-        if isinstance(event, Attempted):
-            if self._first is None:
-                self._first = now - event.seconds
-            self.requests += 1
-            self.retries += event.again
-            self._timeline.request(now - self._first, event.seconds, again=event.again)
-        elif isinstance(event, BatchFinished) and self._first is not None:
-            self._timeline.settled(now - self._first, event.rows)
-        self._onward(event)
+        if self._first is None:
+            self._first = now - event.seconds
+        self.requests += 1
+        self.retries += event.again
+        self._timeline.request(now - self._first, event.seconds, again=event.again)
+
+    def on_batch_finished(self, event: BatchFinished) -> None:
+        if self._first is not None:
+            self._timeline.settled(self._clock() - self._first, event.rows)
 
     def steps(self) -> tuple[TimelineStep, ...]:
-        """Sending over time."""
+        """The steps of the timeline."""
         return self._timeline.steps()

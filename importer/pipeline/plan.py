@@ -54,6 +54,8 @@ class RunPlan:
     notes: tuple[Note, ...] = ()
     reported: RunRecord | None = None
     """The run that a reports file comes from, if the journal knows it."""
+    connection: Connection | None = None
+    """Who signs; None where nothing can be sent."""
     before: RunRecord | None = None
     """The newest run that imported this very file to the same place in the same way."""
 
@@ -187,6 +189,7 @@ def _settle(
         again=own,
         notes=(*notes, *mapper.notes),
         before=before,
+        connection=connection,
     )
 
 

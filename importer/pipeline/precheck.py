@@ -32,7 +32,7 @@ class PrecheckResult:
         return 100.0 * self.counts[Status.INVALID] / self.rows if self.rows else 0.0
 
 
-PrecheckGate = Callable[[PrecheckResult], None]
+PrecheckGate = Callable[[RunPlan, PrecheckResult], None]
 """Raises TripwireError where a file must not be sent."""
 
 
@@ -55,7 +55,7 @@ def precheck(plan: RunPlan, memory: RunContext, pulse: Callable[[int], None]) ->
 def max_invalid_gate(limit: float) -> PrecheckGate:
     """The gate of `--max-invalid`: `limit` in percent of the rows."""
 
-    def gate(found: PrecheckResult) -> None:
+    def gate(plan: RunPlan, found: PrecheckResult) -> None:
         if found.invalid_percent > limit:
             invalid, rows = found.counts[Status.INVALID], found.rows
             percent = f"{found.invalid_percent:.1f}"
@@ -69,4 +69,4 @@ def max_invalid_gate(limit: float) -> PrecheckGate:
 def _filled(chunk: Chunk, name: str) -> int:
     if name not in chunk.frame.columns:
         return 0
-    return int(pc.sum(pc.not_equal(arrow.text(chunk, name), "")).as_py() or 0)
+    return int(pc.sum(pc.not_equal(arrow.text_column(chunk, name), "")).as_py() or 0)

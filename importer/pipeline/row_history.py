@@ -103,7 +103,7 @@ def _zero_led(chunk: Chunk, identifiers: Sequence[str]) -> dict[int, list[str]]:
     for name in identifiers:
         if name not in chunk.frame.columns:
             continue
-        cells = pc.utf8_trim_whitespace(arrow.text(chunk, name))
+        cells = pc.utf8_trim_whitespace(arrow.text_column(chunk, name))
         led = pc.match_substring_regex(cells, "^0[0-9]+$")
         rows = arrow.rows_where(chunk.frame, led).tolist()
         for row, text in zip(rows, cells.filter(led).to_pylist(), strict=True):

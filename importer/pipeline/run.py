@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,15 +20,7 @@ from importer.journal import Journal, RunJournal, RunKind, RunRecord, RunState, 
 from importer.models import ExitCode, Note, Status
 from importer.options import RunOptions
 from importer.pipeline import plan as kept
-from importer.pipeline.events import (
-    Observer,
-    Prechecking,
-    Progress,
-    RequestMeter,
-    RunEnded,
-    RunStarted,
-    ignore_event,
-)
+from importer.pipeline.events import Prechecking, Progress, RequestMeter, RunEnded, RunObserver, RunStarted
 from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope, RunContext
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.precheck import PrecheckGate, precheck
@@ -35,7 +28,7 @@ from importer.pipeline.row_history import PriorImports, ResumeState
 from importer.reports import ReportPlan, ReportResult, ReportSource, ReportWriter, RunInfo, Tally
 
 if TYPE_CHECKING:
-    from importer.delivery import Delivery
+    from importer.delivery import Delivery, DeliveryEvent
 
 
 POLITE_RATE = 10.0
@@ -84,8 +77,7 @@ def stop_reason(stop: ImporterError | None, code: ExitCode, lang: str) -> str:
     """Why the run ended early, in sentences; empty if it didn't."""
     if stop is None or code is ExitCode.DONE:
         return ""
-    end = "。" if lang == "zh" else ". "
-    return end.join(part for part in (stop.sentence(lang), stop.hint(lang)) if part)
+    return stop.full_text(lang)
 
 
 def report_settings(plan: RunPlan) -> tuple[tuple[str, str], ...]:
@@ -126,23 +118,39 @@ def report_plan(plan: RunPlan, run_id: str, directory: Path) -> ReportPlan:
 
 
 class StopToken:
-    """Carries the wish to stop from a signal handler into the run, whichever part it is in."""
+    """Carries the wish to stop into a run, whichever part the run is in."""
 
-    def __init__(self) -> None:
-        self.reason: ImporterError | None = None
-        self._delivery: Delivery | None = None
+    def __init__(self, parent: StopToken | None = None) -> None:
+        self._parent = parent
+        self._own: ImporterError | None = None
+        self._listener: Callable[[ImporterError], None] | None = None
+
+    @property
+    def reason(self) -> ImporterError | None:
+        """Why to stop, here or at the parent; None: go on."""
+        return self._own or (self._parent.reason if self._parent else None)
 
     def stop(self, reason: ImporterError) -> None:
-        """Nothing more is sent; what is in flight is waited for. May be called from a signal handler."""
-        self.reason = self.reason or reason
-        if self._delivery is not None:
-            self._delivery.stop(self.reason)
+        """Let nothing more be sent; what is in flight is waited for. Safe in threads and signal handlers."""
+        self._own = self._own or reason
+        if self._listener is not None:
+            self._listener(self._own)
 
-    def attach(self, delivery: Delivery) -> None:
-        """From now on `stop` reaches the delivery."""
-        self._delivery = delivery
+    @contextlib.contextmanager
+    def child(self) -> Iterator[StopToken]:
+        """A token for one run. It is stopped when this one is; stopping it does not stop this one."""
+        token = StopToken(self)
+        self.listen(token.stop)
+        try:
+            yield token
+        finally:
+            self._listener = None
+
+    def listen(self, listener: Callable[[ImporterError], None]) -> None:
+        """Let `stop` call the listener, in place of an earlier one; at once if it was called before."""
+        self._listener = listener
         if self.reason is not None:
-            delivery.stop(self.reason)
+            listener(self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +178,7 @@ class Run:
     lineage: Lineage = field(default_factory=Lineage)
     gate: PrecheckGate | None = None
     """Judges the whole file before anything is sent."""
-    observer: Observer = ignore_event
+    observer: RunObserver = field(default_factory=RunObserver)
     stopper: StopToken = field(default_factory=StopToken)
 
     def start(self) -> ReportResult:
@@ -268,12 +276,12 @@ class Run:
 
     def _go(self, run_journal: RunJournal, directory: Path, memory: RunContext) -> ReportResult:
         started, clock = datetime.now().astimezone(), time.perf_counter()
-        meter = RequestMeter(self.observer)
+        meter = RequestMeter()
         with ExitStack() as stack:
             reports = stack.enter_context(ReportWriter(report_plan(self.plan, run_journal.id, directory)))
             # A run that died before its first request is looked through when it is resumed.
             held = None if memory.last_ordinal else self._look_ahead(memory)
-            self.observer(RunStarted(run_journal.record, self.plan))
+            self.observer.on_run_started(RunStarted(run_journal.record, self.plan))
             delivery = None if held else self._delivery(stack, run_journal, meter)
             outlet: BatchSink = delivery or _still(held)
             flow = Flow(self.plan, reports, outlet, memory, self._pulse(reports.tally), self._broken_off)
@@ -305,7 +313,7 @@ class Run:
         state = RunState.STOPPED if ended_early else RunState.FINISHED
         run_journal.keep_mapping(self.plan.mapper.proven_mapping().dump())
         record = run_journal.finish(state, code, closed.summary.counts, stop.code if stop else "")
-        self.observer(RunEnded(record, closed))
+        self.observer.on_run_ended(RunEnded(record, closed))
         return closed
 
     def _look_ahead(self, memory: RunContext) -> TripwireError | None:
@@ -314,7 +322,7 @@ class Run:
         # Looking notes nothing: the flow comes by the same rows again.
         found = precheck(self.plan, replace(memory, journal=None), self._looked)
         try:
-            self.gate(found)
+            self.gate(self.plan, found)
         except TripwireError as error:
             return error
         return None
@@ -330,9 +338,15 @@ class Run:
             self.plan.mode, connection.tenant_id, connection.app_key, connection.strict_binding
         )
         how = delivery_policy(options, connection)
-        delivery = Delivery(self.sending.sender, envelope, run_journal, how, notify=meter.take)
+        observer = self.observer
+
+        def notify(event: DeliveryEvent) -> None:
+            event.notify(meter)
+            event.notify(observer)
+
+        delivery = Delivery(self.sending.sender, envelope, run_journal, how, notify=notify)
         stack.enter_context(delivery)
-        self.stopper.attach(delivery)
+        self.stopper.listen(delivery.stop)
         return delivery
 
     def _pulse(self, tally: Tally) -> Callable[[], None]:
@@ -341,7 +355,7 @@ class Run:
         def pulse() -> None:
             if self.sending is None:
                 self._break_off()
-            self.observer(progress)
+            self.observer.on_progress(progress)
 
         return pulse
 
@@ -353,7 +367,7 @@ class Run:
 
     def _looked(self, rows: int) -> None:
         self._break_off()
-        self.observer(Prechecking(rows))
+        self.observer.on_prechecking(Prechecking(rows))
 
     def _break_off(self) -> None:
         """While nothing is in flight there is nothing to wait for: a wish to stop is granted at once."""

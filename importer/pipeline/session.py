@@ -1,16 +1,313 @@
-"""From settings to a run: the connection, the client behind the delivery, and what opens and closes them."""
+"""Own the set-up of runs: journal, connection, client, plan, gate, stop token, reports folder.
+
+    with Session.open(SessionSettings(profile), observer=observer) as session:
+        result = session.start("customers.xlsx", options)
+
+The command line, jobs and the Python API call it. It knows nothing of terminals: what happens, and what has
+to be asked, goes to a `RunObserver`.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from importer import contracts
 from importer.config import Connection, Profile, require, resolve
+from importer.errors import InputError, MappingError, SettingsError, UsageError
+from importer.journal import Journal, RunRecord, RunState
+from importer.models import Status
 from importer.options import RunOptions
-from importer.pipeline.run import SendTarget
+from importer.pipeline import plan as plans
+from importer.pipeline.events import MappingQuestion, PlanReady, RunObserver
+from importer.pipeline.plan import RunPlan
+from importer.pipeline.precheck import PrecheckGate, max_invalid_gate
+from importer.pipeline.retry import LEFT, lineage_of, retried_since, retry_lineage
+from importer.pipeline.run import Lineage, Run, SendTarget, StopToken
+from importer.reports import ReportResult
+
+if TYPE_CHECKING:
+    from importer.sandbox import Sandbox
+
+
+Guard = Callable[[StopToken], AbstractContextManager[None]]
+"""Is entered around each run with the session's stop token: a program lets it catch signals."""
+
+
+def no_guard(stopper: StopToken) -> AbstractContextManager[None]:
+    """Leave signals to the caller."""
+    return contextlib.nullcontext()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """What is settled before a file is opened."""
+
+    profile: Profile = field(default_factory=Profile)
+    connection: Connection | None = None
+    """Where to send to and who signs; None: the environment and the profile decide."""
+    sandbox: bool = False
+    """Send to a sandbox that lives as long as the session."""
+    sandbox_store: Path | None = None
+    """Send to a sandbox that keeps its customers in this file."""
+    journal: Path | None = None
+    """None: the user's own journal."""
+    job: str = ""
+    """The job that the runs belong to."""
+
+
+@dataclass
+class Session:
+    """Runs, one after the other, with one journal and one client. Not for several threads at a time.
+
+    `start`, `resume`, `retry` and `redraw` raise ImporterError if there can be no run: InputError,
+    MappingError, SettingsError, LockedError, ReportError, JournalError. What the server did raises nothing:
+    it is in the result.
+    """
+
+    settings: SessionSettings
+    journal: Journal
+    observer: RunObserver
+    stopper: StopToken
+    guard: Guard
+    _stack: ExitStack
+    _sandboxes: dict[Path | None, Sandbox] = field(default_factory=dict)
+    _connections: dict[tuple[str | None, bool], Connection | None] = field(default_factory=dict)
+    _targets: dict[tuple[Connection, str, int], SendTarget] = field(default_factory=dict)
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(
+        cls,
+        settings: SessionSettings,
+        *,
+        observer: RunObserver | None = None,
+        stopper: StopToken | None = None,
+        journal: Journal | None = None,
+        guard: Guard = no_guard,
+    ) -> Iterator[Session]:
+        """A session. `journal` is an open one, which the caller closes. Raises JournalError."""
+        with ExitStack() as stack:
+            book = journal or stack.enter_context(Journal.open(settings.journal))
+            yield cls(settings, book, observer or RunObserver(), stopper or StopToken(), guard, stack)
+
+    def start(
+        self,
+        file: Path | str,
+        options: RunOptions,
+        *,
+        gate: PrecheckGate | None = None,
+        observer: RunObserver | None = None,
+    ) -> ReportResult | None:
+        """Import a file, or only check it (`options.dry_run`). None: the observer did not confirm.
+
+        `gate` judges the whole file before the first row is sent; without one `options.max_invalid` does.
+        `observer` takes the place of the session's for this file.
+        """
+        observer = observer or self.observer
+        store = self.settings.sandbox_store
+        if store is not None:
+            options = replace(options, sandbox_store=str(store.absolute()))
+        with self.planned(file, options, observer=observer) as plan:
+            run = self._run(plan, Lineage(job=self.settings.job), gate or _gate_of(plan), observer)
+            if not observer.confirm_start(plan, sends=run.sending is not None):
+                return None
+            with self._stoppable(run):
+                return run.start()
+
+    def resume(
+        self,
+        record: RunRecord,
+        options: RunOptions | None = None,
+        *,
+        gate: PrecheckGate | None = None,
+        observer: RunObserver | None = None,
+    ) -> ReportResult:
+        """Go on with a run. `options`: those that the journal keeps, with what else is wanted."""
+        options = options or plans.kept_options(record)
+        observer = observer or self.observer
+        with self._planned_again(record, options, observer) as plan:
+            lineage = lineage_of(plan, self.journal, record)
+            run = self._run(plan, lineage, gate or _gate_of(plan), observer)
+            with self._stoppable(run):
+                return run.resume(record)
+
+    def retry(
+        self, record: RunRecord, options: RunOptions | None = None, *, observer: RunObserver | None = None
+    ) -> ReportResult | None:
+        """Send the rows that a run left, as a new run linked to it. None: it left nothing.
+
+        `options.rejected`: the rows that the server rejected, too. Raises UsageError `retry-dry-run`.
+        """
+        if record.dry_run:
+            raise UsageError("retry-dry-run", run=record.id)
+        options = options or retry_options(record)
+        observer = observer or self.observer
+        if record.state is RunState.FINISHED and not _rows_left(record, rejected=options.rejected):
+            return None
+        with self._planned_again(record, options, observer) as plan:
+            lineage = replace(retry_lineage(plan, self.journal, record), reports=_beside(record))
+            run = self._run(plan, lineage, None, observer)
+            with self._stoppable(run):
+                return run.start()
+
+    def redraw(self, record: RunRecord, options: RunOptions | None = None) -> ReportResult:
+        """Draw the reports of a run again, into `options.report_dir`; nothing is sent or noted."""
+        options = options or plans.kept_options(record)
+        with contextlib.closing(plans.plan_from_record(record, options, None, self.journal)) as plan:
+            lineage = lineage_of(plan, self.journal, record)
+            run = Run(plan, self.journal, lineage=lineage, observer=self.observer)
+            return run.redraw(record, options.report_dir or Path("reports") / record.id)
+
+    def find_resumable(self, name: str | None) -> RunRecord | None:
+        """The run to go on with; without a name the newest one that can be. None: there is nothing to do.
+
+        Raises UnknownRunError, UsageError `resume-dry-run` or `resume-retried`. A run that another process is
+        at work on is returned: its lock refuses it.
+        """
+        if name is None:
+            open_ones = (run for run in self.journal.runs() if run.state.resumable and not run.dry_run)
+            reachable = (run for run in open_ones if self._reachable(run))
+            return next((run for run in reachable if retried_since(self.journal, run) is None), None)
+        record = self.journal.find(name)
+        if record.dry_run:
+            raise UsageError("resume-dry-run", run=record.id)
+        if not record.state.resumable and record.state is not RunState.RUNNING:
+            return None
+        later = retried_since(self.journal, record)
+        if later is not None:
+            raise UsageError("resume-retried", run=record.id, retry=later.id)
+        return record
+
+    @contextlib.contextmanager
+    def planned(
+        self, file: Path | str, options: RunOptions, *, observer: RunObserver | None = None
+    ) -> Iterator[RunPlan]:
+        """The plan of a new run, with its file open. Asks which mapping to use if none fits."""
+        observer = observer or self.observer
+        connection = self.connect(options)
+        try:
+            plan = plans.make_plan(file, options, connection, self.journal)
+        except (InputError, MappingError) as error:
+            chosen = observer.choose_mapping(MappingQuestion(file, options, error))
+            if chosen is None:
+                raise
+            plan = plans.make_plan(file, replace(options, mapping=chosen), connection, self.journal)
+        with contextlib.closing(plan):
+            observer.on_plan_ready(PlanReady(plan))
+            yield plan
+
+    def connect(self, options: RunOptions, store: Path | None = None) -> Connection | None:
+        """Where a run with these options sends to; None for a dry run if tenant or application is unknown.
+
+        `store`: the file of the sandbox to send to. Settings are read once a session: a command that prints
+        a secret runs once. Raises SettingsError.
+        """
+        settings = self.settings
+        store = store or settings.sandbox_store
+        if settings.connection is not None:
+            return settings.connection
+        if settings.sandbox or store is not None:
+            contract = options.contract or settings.profile.contract or "sea"
+            connection = self._sandbox(store).connection
+            return replace(connection, contract=contract, strict_binding=settings.profile.strict_binding)
+        key = (options.contract, options.dry_run)
+        if key not in self._connections:
+            resolved = resolve(settings.profile, options.contract)
+            known = "tenant_id" in resolved.origins and "app_key" in resolved.origins
+            if options.dry_run:
+                self._connections[key] = resolved.connection if known else None
+            else:
+                self._connections[key] = require(resolved)
+        return self._connections[key]
+
+    @contextlib.contextmanager
+    def _planned_again(
+        self, record: RunRecord, options: RunOptions, observer: RunObserver
+    ) -> Iterator[RunPlan]:
+        connection = self.connect(options, self._store_of(record))
+        with contextlib.closing(plans.plan_from_record(record, options, connection, self.journal)) as plan:
+            observer.on_plan_ready(PlanReady(plan))
+            yield plan
+
+    def _run(self, plan: RunPlan, lineage: Lineage, gate: PrecheckGate | None, observer: RunObserver) -> Run:
+        return Run(plan, self.journal, self._target(plan), lineage, gate, observer)
+
+    @contextlib.contextmanager
+    def _stoppable(self, run: Run) -> Iterator[None]:
+        """While it lasts, the session's stop token stops the run. The run's own reason stops no later run."""
+        with self.guard(self.stopper), self.stopper.child() as run.stopper:
+            yield
+
+    def _sandbox(self, store: Path | None) -> Sandbox:
+        from importer.sandbox import Sandbox
+
+        if store not in self._sandboxes:
+            self._sandboxes[store] = self._stack.enter_context(Sandbox(store))
+        return self._sandboxes[store]
+
+    def _target(self, plan: RunPlan) -> SendTarget | None:
+        """Who posts for this plan; None for a dry run. One client serves all runs to the same place."""
+        if plan.options.dry_run or plan.connection is None:
+            return None
+        from importer.api.client import Client  # a dry run does without
+
+        key = (plan.connection, plan.contract.name, plan.options.concurrency)
+        if key not in self._targets:
+            client = self._stack.enter_context(Client(plan.connection, pool_size=plan.options.concurrency))
+            sender = client.sender(plan.contract.endpoint)
+            self._targets[key] = SendTarget(plan.connection, sender)
+        return self._targets[key]
+
+    def _store_of(self, record: RunRecord) -> Path | None:
+        """The file of the sandbox that has to serve again. Raises SettingsError `sandbox-gone`."""
+        store = self.settings.sandbox_store or _kept_store(record)
+        if store is None and self.settings.connection is None and _went_to_sandbox(record):
+            raise SettingsError("sandbox-gone", run=record.id)
+        return store
+
+    def _reachable(self, record: RunRecord) -> bool:
+        """Whether the place is there that a run sent to: a sandbox that was not kept is gone."""
+        given = self.settings.sandbox_store is not None
+        if _went_to_sandbox(record):
+            return given or _kept_store(record) is not None
+        return not given
+
+
+def retry_options(record: RunRecord) -> RunOptions:
+    """The options of a retry if nothing else is wanted: those of its run, with reports of its own."""
+    return replace(plans.kept_options(record), report_dir=None, rejected=False)
+
+
+def _gate_of(plan: RunPlan) -> PrecheckGate | None:
+    limit = plan.options.max_invalid
+    return None if limit is None else max_invalid_gate(limit)
+
+
+def _went_to_sandbox(record: RunRecord) -> bool:
+    return record.destination is not None and bool(record.destination.store)
+
+
+def _kept_store(record: RunRecord) -> Path | None:
+    """The file in which the run's sandbox keeps its customers, if it is still there."""
+    store = json.loads(record.settings).get("sandbox_store")
+    return Path(store) if store and Path(store).is_file() else None
+
+
+def _rows_left(record: RunRecord, *, rejected: bool) -> int:
+    statuses = (*LEFT, Status.REJECTED) if rejected else LEFT
+    return sum(record.counts.get(status, 0) for status in statuses)
+
+
+def _beside(record: RunRecord) -> Path:
+    """Where the reports of the retried run lie; the folders of a job are the job's own."""
+    folder = Path(record.report_dir).parent
+    return folder if record.report_dir and not record.job and folder.is_dir() else Path("reports")
 
 
 @contextlib.contextmanager
@@ -24,9 +321,7 @@ def open_connection(
 
         with Sandbox(store) as box:
             contract = options.contract or profile.contract or "sea"
-            yield dataclasses.replace(
-                box.connection, contract=contract, strict_binding=profile.strict_binding
-            )
+            yield replace(box.connection, contract=contract, strict_binding=profile.strict_binding)
         return
     resolved = resolve(profile, options.contract)
     if options.dry_run:

@@ -42,7 +42,11 @@ class SheetAnnotations:
         marks = []
         for (row, column), issues in by_cell.items():
             wrong = any(issue.severity is Severity.ERROR for issue in issues)
-            reasons = tuple(_reason(issue, plan, fields.get(column, "")) for issue in issues)
+            texts = (
+                issue_text(issue, lang=plan.lang, mask=plan.mask, field=fields.get(column, ""))
+                for issue in issues
+            )
+            reasons = tuple(text.sentence(plan.lang) for text in texts)
             marks.append(CellAnnotation(row, column, wrong, tuple(dict.fromkeys(reasons))))
         return marks
 
@@ -73,8 +77,3 @@ class Annotations:
 
     def _of(self, sheet: str) -> SheetAnnotations:
         return self.sheets.setdefault(sheet, SheetAnnotations())
-
-
-def _reason(issue: Issue, plan: ReportPlan, field: str) -> str:
-    words = issue_text(issue, lang=plan.lang, mask=plan.mask, field=field)
-    return f"{words.says}{'. ' if plan.lang == 'en' else '。'}{words.do}".strip()

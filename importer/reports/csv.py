@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow
-from importer.arrow import TEXT, constant_text, join_columns
+from importer.arrow import TEXT, join_columns
 from importer.reports.files import ReportFile
 from importer.reports.model import OWN_COLUMNS, ReportPlan
 from importer.reports.rows import EncodedColumn, ReportRows
@@ -41,7 +41,7 @@ def quote(value: str) -> str:
 def escaped(cells: pa.Array) -> pa.Array:
     """A column by the rule for formulas; the same array if no cell needs it."""
     risky = _begins(cells, _RISKY)
-    return cells if risky is None else pc.if_else(risky, join_columns(constant_text("'"), cells), cells)
+    return cells if risky is None else pc.if_else(risky, join_columns("'", cells), cells)
 
 
 def unescaped(cells: pa.Array) -> pa.Array:
@@ -52,7 +52,7 @@ def unescaped(cells: pa.Array) -> pa.Array:
 
 def quoted(cells: pa.Array) -> pa.Array:
     """A column as CSV: quotation marks around the cells that need them, and only those."""
-    offsets, data = arrow.memory(cells)
+    offsets, data = arrow.offsets_and_bytes(cells)
     raw = data.tobytes()
     marks = b'"' in raw
     if not (marks or b"," in raw or b"\n" in raw or b"\r" in raw):
@@ -66,7 +66,7 @@ def quoted(cells: pa.Array) -> pa.Array:
 
 def _begins(cells: pa.Array, table: np.ndarray) -> pa.Array | None:
     """Which cells begin with a byte of the table, as a mask; None if none does."""
-    offsets, data = arrow.memory(cells)
+    offsets, data = arrow.offsets_and_bytes(cells)
     if not len(data):
         return None
     mask = table[data[np.minimum(offsets[:-1], len(data) - 1)]] & (offsets[1:] > offsets[:-1])
@@ -91,7 +91,7 @@ class CsvReport:
         if not len(lines):
             return
         # Each line begins with the line feed of the one before, which saves a pass over all of it.
-        rows = arrow.join_columns(arrow.constant_text("\n"), pa.array(lines.rows).cast(TEXT))
+        rows = arrow.join_columns("\n", pa.array(lines.rows).cast(TEXT))
         body = (quoted(escaped(column)) for column in lines.cells)
         text = pc.binary_join_element_wise(rows, *_own(lines), *body, _COMMA)
         self._file.stream.write(arrow.content(text))

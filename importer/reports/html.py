@@ -291,7 +291,7 @@ def _bar(group: IssueGroup, plan: ReportPlan, most: int, longest: int, field: st
         error=group.severity is Severity.ERROR,
         rows=group.rows,
         percent=round(max(100 * group.rows / longest, 0.6), 2),
-        hint=issue_text(first, lang=plan.lang, field=field, offer=False).do,
+        hint=issue_text(first, lang=plan.lang, field=field, offer=False).hint,
         samples=tuple(_sample(issue, plan) for issue in group.examples[:most]),
     )
 

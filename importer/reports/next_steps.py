@@ -22,7 +22,7 @@ RESUMABLE = frozenset({ExitCode.REFUSED, ExitCode.AWAY, ExitCode.INTERRUPTED, Ex
 class NextStep:
     """One thing to do: why, and the command for it."""
 
-    says: str
+    message: str
     command: str
 
 
@@ -64,9 +64,9 @@ def next_steps(
         again = command("retry", summary.run_id, "--resend-unknown")
         steps.append(NextStep(word("next-unknown", lang), again))
     if summary.dry_run and counts.get(Status.VALID):
-        says = "next-send" if summary.exit_code is ExitCode.DONE else "next-send-rest"
+        reason = "next-send" if summary.exit_code is ExitCode.DONE else "next-send-rest"
         send = command("run", _file(summary.source), *_without(arguments, "--dry-run"))
-        steps.append(NextStep(word(says, lang), send))
+        steps.append(NextStep(word(reason, lang), send))
     return tuple(steps)
 
 
@@ -75,8 +75,8 @@ def _fix(files: Sequence[WrittenReport], lang: str, left: int, more: Sequence[st
     for file in files:
         if file.name == wanted:
             fix = "next-fix" if wanted == REJECTS_XLSX else "next-fix-csv"
-            says = word(fix, lang, file=file.path.name)
-            return [NextStep(says, command("run", str(file.path), *more))]
+            message = word(fix, lang, file=file.path.name)
+            return [NextStep(message, command("run", str(file.path), *more))]
     return []
 
 

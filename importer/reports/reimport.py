@@ -76,7 +76,7 @@ def _name(name: str, escaped: bool) -> str:
 def _own_column(chunk: Chunk, name: str, escaped: bool) -> pa.Array:
     if name not in chunk.frame.columns:
         return pa.array([""] * len(chunk.frame), type=arrow.TEXT)
-    column = arrow.text(chunk, name)
+    column = arrow.text_column(chunk, name)
     return csv.unescaped(column) if escaped else column
 
 

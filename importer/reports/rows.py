@@ -129,7 +129,7 @@ class RowFormatter:
         known = set(read.frame.columns)
         lacking = 0 if self._columns.keys() <= known else len(read.frame)
         empty = pa.repeat(pa.scalar("", arrow.TEXT), lacking)
-        return tuple(arrow.text(read, name) if name in known else empty for name in self._columns)
+        return tuple(arrow.text_column(read, name) if name in known else empty for name in self._columns)
 
     def _messages(self, chunk: SettledChunk, fate: np.ndarray | None) -> EncodedColumn:
         """What the outcome says; for invalid rows of which it says nothing, the sentences of their errors."""

@@ -112,10 +112,14 @@ def expectation(code: str, expected: str, *, mask: bool) -> str:
 class IssueText:
     """An issue in words, without its place."""
 
-    says: str
+    message: str
     """What is wrong: “31/02/1990” is not a day of the calendar."""
-    do: str
+    hint: str
     """What to do about it; the likely correction first, if there is one."""
+
+    def sentence(self, lang: str) -> str:
+        """Message and hint as one text."""
+        return messages.join_sentences(lang, self.message, self.hint)
 
 
 def issue_text(
@@ -151,13 +155,13 @@ def _issue_text(
         "expected": expectation(code, expected, mask=mask),
         "other_row": other_row,
     }
-    message = messages.catalogue()[wording]
-    do = message.do[lang].format_map(found)
+    entry = messages.catalogue()[wording]
+    hint = entry.hint[lang].format_map(found)
     correction = (suggestion or likely_correction(code, cell)) if offer and not mask else ""
     if correction:
         offered = messages.sentence("offer", {"suggestion": shortened(correction)}, lang)
-        do = f"{offered} {do}" if lang == "en" else f"{offered}{do}"
-    return IssueText(message.says[lang].format_map(found), do)
+        hint = messages.join_sentences(lang, offered, hint)
+    return IssueText(entry.message[lang].format_map(found), hint)
 
 
 def row_sentence(issues: Sequence[Issue], plan: ReportPlan, fields: Mapping[str, str]) -> str:
@@ -174,6 +178,5 @@ def row_sentence(issues: Sequence[Issue], plan: ReportPlan, fields: Mapping[str,
 
 def with_column(issue: Issue, words: IssueText, lang: str = "en") -> str:
     """The column, what is wrong in it, and what to do."""
-    end = ". " if lang == "en" else "。"
-    place = f"{issue.column}: " if issue.column else ""
-    return f"{place}{words.says}{end}{words.do}".rstrip()
+    column = f"{issue.column}: " if issue.column else ""
+    return f"{column}{words.sentence(lang)}"

@@ -58,12 +58,12 @@ class TextSheet:
             _cell(_filled(xml_column(column, self._lang)), looks.get(place))
             for place, column in enumerate(lines.cells)
         ]
-        pieces = [arrow.constant_text('<row r="'), numbers, arrow.constant_text('">')]
+        pieces = [arrow.scalar('<row r="'), numbers, arrow.scalar('">')]
         ordered = own + original if self._own_first else original + own
         for letter, (look, tail) in zip(self._letters, ordered, strict=True):
-            pieces += [arrow.constant_text(f'<c r="{letter}'), numbers, look, tail]
+            pieces += [arrow.scalar(f'<c r="{letter}'), numbers, look, tail]
         self.rows += len(lines)
-        return arrow.content(arrow.join_columns(*pieces, arrow.constant_text("</row>")))
+        return arrow.content(arrow.join_columns(*pieces, "</row>"))
 
     def _own(self, lines: ReportRows) -> list[pa.Array | pa.Scalar]:
         """The own columns' XML from behind the style to the end of the cell."""
@@ -75,7 +75,7 @@ class TextSheet:
 def _cell(tail: pa.Array | pa.Scalar, looks: np.ndarray | None) -> tuple[pa.Array | pa.Scalar, pa.Array]:
     """A column's styles, and what stands behind them."""
     if looks is None:
-        return arrow.constant_text(f'" s="{ReportCellStyle.PLAIN:d}'), tail
+        return arrow.scalar(f'" s="{ReportCellStyle.PLAIN:d}'), tail
     styles = pa.array(
         [f'" s="{max(number, ReportCellStyle.PLAIN):d}' for number in range(max(ReportCellStyle) + 1)],
         type=TEXT,
@@ -85,7 +85,7 @@ def _cell(tail: pa.Array | pa.Scalar, looks: np.ndarray | None) -> tuple[pa.Arra
 
 def _filled(column: pa.Array) -> pa.Array:
     """XML texts as cells; an empty one keeps its style, so that what is typed there stays text."""
-    whole = arrow.join_columns(arrow.constant_text(_OPEN), column, arrow.constant_text(_CLOSE))
+    whole = arrow.join_columns(_OPEN, column, _CLOSE)
     empty = pc.equal(column, "")
     return pc.if_else(empty, _BLANK, whole) if pc.any(empty).as_py() else whole
 

@@ -55,13 +55,13 @@ def issue_codes() -> str:
         ("code", "level", "message", "what to do"),
         [
             (
-                f"`{message.code}`",
-                message.severity,
-                _placeholders(message.says["en"]),
-                _placeholders(message.do["en"]),
+                f"`{entry.code}`",
+                entry.severity,
+                _placeholders(entry.message["en"]),
+                _placeholders(entry.hint["en"]),
             )
-            for message in messages.catalogue().values()
-            if message.severity
+            for entry in messages.catalogue().values()
+            if entry.severity
         ],
     )
 

@@ -24,7 +24,7 @@ cells = st.one_of(
 texts = st.lists(cells, max_size=12)
 
 
-def shapes(values: list[str | None]) -> TextColumn:
+def column_of(values: list[str | None]) -> TextColumn:
     """A column that is a piece of a longer one, as those of chunks are."""
     return TextColumn(arrow.array(["before", *values, "after@x.org"]).slice(1, len(values)))
 
@@ -41,7 +41,7 @@ def is_day(text: str) -> bool:
 
 @given(texts)
 def test_filled_and_odd_texts_are_found(values: list[str | None]) -> None:
-    found = shapes(values)
+    found = column_of(values)
     assert found.filled.tolist() == [bool(text) for text in values]
 
     def odd(good: re.Pattern[str]) -> list[int]:
@@ -60,7 +60,7 @@ def test_filled_and_odd_texts_are_found(values: list[str | None]) -> None:
 @given(texts)
 def test_only_days_of_the_calendar_pass(values: list[str | None]) -> None:
     wrong = [place for place, text in enumerate(values) if text and not is_day(text)]
-    assert shapes(values).unlike_days().tolist() == wrong
+    assert column_of(values).unlike_days().tolist() == wrong
 
 
 def test_a_missing_value_is_never_odd_whatever_lies_beneath_it() -> None:

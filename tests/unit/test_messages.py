@@ -20,17 +20,19 @@ def test_the_catalogue_holds_what_the_files_say() -> None:
         for code, table in tomllib.loads(file.read_text("utf-8")).items()
     }
     assert messages.catalogue().keys() == said.keys()
-    for code, message in messages.catalogue().items():
-        texts = {lang: {"says": message.says[lang], "do": message.do[lang]} for lang in messages.LANGUAGES}
-        wanted = {lang: {"do": "", **said[code][lang]} for lang in messages.LANGUAGES}
+    for code, entry in messages.catalogue().items():
+        texts = {
+            lang: {"message": entry.message[lang], "hint": entry.hint[lang]} for lang in messages.LANGUAGES
+        }
+        wanted = {lang: {"hint": "", **said[code][lang]} for lang in messages.LANGUAGES}
         assert texts == wanted
-        assert (message.code, message.area, message.severity) == (
+        assert (entry.code, entry.area, entry.severity) == (
             code, said[code]["area"], said[code]["severity"]
         )  # fmt: skip
 
 
 def test_a_code_stands_in_one_file_only() -> None:
-    table = '[gone]\nen = { says = "gone" }\nzh = { says = "没了" }\n'
+    table = '[gone]\nen = { message = "gone" }\nzh = { message = "没了" }\n'
     assert set(Catalogue({"one": f"# remark\n\n{table}"})) == {"gone"}
     with pytest.raises(ValueError, match=r"gone stands in one\.toml and in two\.toml"):
         Catalogue({"one": table, "two": table})
@@ -40,3 +42,20 @@ def test_an_unknown_code_is_in_no_file() -> None:
     assert "nonsense" not in messages.catalogue()
     with pytest.raises(KeyError):
         messages.sentence("nonsense", {})
+
+
+@pytest.mark.parametrize(
+    ("lang", "sentences", "wanted"),
+    [
+        ("en", ("no such file", "Name another one."), "no such file. Name another one."),
+        ("en", ("no such file.", "Run importer doctor"), "no such file. Run importer doctor"),
+        ("en", ("no such file", ""), "no such file"),
+        ("en", (), ""),
+        ("zh", ("文件不存在", "请指定其他文件。"), "文件不存在。请指定其他文件。"),
+        ("zh", ("文件不存在？", "请运行 importer doctor"), "文件不存在？请运行 importer doctor"),
+    ],
+)
+def test_sentences_are_joined_as_the_language_does(
+    lang: str, sentences: tuple[str, ...], wanted: str
+) -> None:
+    assert messages.join_sentences(lang, *sentences) == wanted

@@ -31,8 +31,8 @@ class DoctorCheck:
     name: str
     state: str
     code: str
-    says: str
-    do: str = ""
+    message: str
+    hint: str = ""
     exit_code: int = 0
 
 
@@ -69,7 +69,7 @@ def command(contract: str | None, as_json: bool, profile: str | None) -> int:
             "exit_code": code,
             "clock_offset_ms": offset,
             "settings": [asdict(setting) for setting in settings],
-            "checks": [asdict(check) for check in checks],
+            "checks": [_check_json(check) for check in checks],
         }
         click.echo(json.dumps(found, ensure_ascii=False, indent=2))
     else:
@@ -157,10 +157,10 @@ def _host(host: str, verdict: Verdict) -> Iterator[DoctorCheck]:
         secure = not host.lower().startswith("http://")
         yield _check("tls", OK, "doctor-tls-verified" if secure else "doctor-tls-loopback")
         return
-    says, do = explain(verdict.code, verdict.message, language())
-    shown = messages.sentence("doctor-not-reached", {"host": host, "why": says}, language())
+    message, hint = explain(verdict.code, verdict.message, language())
+    shown = messages.sentence("doctor-not-reached", {"host": host, "why": message}, language())
     name = "tls" if verdict.code in ("certificate", "tls") else "host"
-    yield DoctorCheck(name, BAD, verdict.code, shown, do, _exit_code(verdict))
+    yield DoctorCheck(name, BAD, verdict.code, shown, hint, _exit_code(verdict))
 
 
 def _offset(verdict: Verdict) -> int | None:
@@ -196,8 +196,8 @@ def _credentials(resolved: ResolvedConnection, verdict: Verdict) -> DoctorCheck:
         own = [field for field in fields if isinstance(field, dict) and not field.get("is_preset", True)]
         found = {"tenant": resolved.connection.tenant_id, "fields": len(fields), "own": len(own)}
         return _check("credentials", OK, "doctor-credentials-accepted", found)
-    says, do = explain(verdict.code, verdict.message, language())
-    return DoctorCheck("credentials", BAD, verdict.code, says, do, _exit_code(verdict))
+    message, hint = explain(verdict.code, verdict.message, language())
+    return DoctorCheck("credentials", BAD, verdict.code, message, hint, _exit_code(verdict))
 
 
 def _exit_code(verdict: Verdict) -> int:
@@ -215,12 +215,18 @@ def _check(
     )
 
 
+def _check_json(check: DoctorCheck) -> dict[str, object]:
+    """The check as `--json` prints it: scripts know message and hint as `says` and `do`."""
+    keys = {"message": "says", "hint": "do"}
+    return {keys.get(name, name): value for name, value in asdict(check).items()}
+
+
 def _print(settings: list[ShownSetting], checks: list[DoctorCheck]) -> None:
     for setting in settings:
         click.echo(f"  {setting.name:<14} {setting.shown:<28} {setting.origin}".rstrip())
     click.echo()
     for check in checks:
         mark, colour = MARKS[check.state]
-        click.echo(f"{click.style(mark, fg=colour)} {check.name:<12} {check.says}")
-        if check.do:
-            click.echo(f"  {'':<12} {check.do}")
+        click.echo(f"{click.style(mark, fg=colour)} {check.name:<12} {check.message}")
+        if check.hint:
+            click.echo(f"  {'':<12} {check.hint}")

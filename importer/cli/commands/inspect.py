@@ -106,7 +106,7 @@ def _issue_as_json(issue: Issue) -> dict[str, object]:
         "row": issue.row,
         "column": issue.column,
         "found": issue.found,
-        "message": issue_text(issue, lang=language()).says,
+        "message": issue_text(issue, lang=language()).message,
     }
 
 

@@ -199,8 +199,8 @@ def check(name: str, as_json: bool, settings: Path | None, env_file: Path | None
         for file in files:
             rows = f"  {file.to_send} of {file.rows} rows, {file.invalid} invalid" if file.rows else ""
             click.echo(f"{file.fate:9} {file.path}{rows}")
-            if file.says:
-                click.echo(f"          {file.says}")
+            if file.message:
+                click.echo(f"          {file.message}")
         if not files:
             click.echo(f"nothing in {found.job.describe_source()}")
     if connection is None:
@@ -311,5 +311,5 @@ def _shown(file: FilePreview) -> dict[str, object]:
         "rows": file.rows,
         "to_send": file.to_send,
         "invalid": file.invalid,
-        "message": file.says or None,
+        "message": file.message or None,
     }

@@ -171,7 +171,7 @@ def _preview(mapper: Mapper, chunk: Chunk) -> None:
     _table(("row", "field", "before", "", "after"), rows)
     for issue in mapped.issues:
         if issue.row <= chunk.frame.index[:_PREVIEW][-1]:
-            click.echo(f"{issue.row}: {issue_text(issue, lang=language()).says}")
+            click.echo(f"{issue.row}: {issue_text(issue, lang=language()).message}")
 
 
 def _still_fits(output: Path, source: Source, contract: str) -> None:

@@ -6,9 +6,9 @@ import tempfile
 from pathlib import Path
 
 from importer import RunOptions, validate_file
-from importer.arrow import spare_memory
+from importer.arrow import release_unused_memory
 
-spare_memory()  # as the program does
+release_unused_memory()  # as the program does
 
 for _ in range(40):
     with tempfile.TemporaryDirectory() as folder:

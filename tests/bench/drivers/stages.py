@@ -20,7 +20,7 @@ from importer.reports import ReportPlan, ReportSource, ReportWriter  # noqa: E40
 from importer.reports.writer import BackgroundWriter  # noqa: E402
 from importer.validation import validate  # noqa: E402
 
-arrow.spare_memory()  # as the program does
+arrow.release_unused_memory()  # as the program does
 BackgroundWriter.put = BackgroundWriter._write_chunk  # type: ignore[method-assign]  # here and now, not on its thread
 
 taken["start-up: Python and imports"] = clock()

@@ -54,7 +54,7 @@ def test_rows_that_did_not_get_through_make_the_file_fail_and_retry_finds_it(ben
         (run,) = journal.runs()
         assert Path(run.path) == bench.file("customers.csv")
         assert Path(run.report_dir) == bench.file("customers.csv").parent
-        assert run.id in report.says
+        assert run.id in report.message
         plan = plans.plan_from_record(run, kept.kept_options(run), bench.box.connection, journal)
         with contextlib.closing(plan), open_target(bench.box.connection, plan.options) as ready:
             closed = Run(plan, journal, ready, retry_lineage(plan, journal, run)).start()
@@ -162,7 +162,7 @@ def test_a_content_dropped_twice_is_not_sent_again_and_that_is_said(bench: Bench
     assert report.good
     (file,) = report.files
     assert (file.fate, file.code) == (FileFate.REPEATED, "job-file-repeated")
-    assert "before" in file.says
+    assert "before" in file.message
     assert bench.places("two.csv") == ["done"]
     assert len(bench.box.requests) == sent
 

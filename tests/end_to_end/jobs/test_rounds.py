@@ -37,7 +37,7 @@ def _held(bench: Bench, code: str, **more: object) -> None:
     assert len(bench.box.requests) == sent
     (file,) = report.files
     assert file.place.parent.parent == bench.inbox / "held"
-    assert "--release" in file.says
+    assert "--release" in file.message
     assert file.reports is not None
     assert json.loads((file.reports / "summary.json").read_text("utf-8"))["exit_code"] == 6
 

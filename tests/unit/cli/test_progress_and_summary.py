@@ -190,7 +190,7 @@ def test_a_csv_is_not_said_to_have_coloured_cells() -> None:
     files = tuple(WrittenReport(name, Path("d") / name, 1, 1) for name in ("rejects.xlsx", "rejects.csv"))
     (step,) = next_steps(summary, files, "en", ())
     assert step.command == "importer run d/rejects.csv"
-    assert "coloured" not in step.says
+    assert "coloured" not in step.message
 
 
 @pytest.mark.parametrize("place", [["--sandbox"], ["--sandbox-store", "/d/crm.db"]])

@@ -197,7 +197,7 @@ def test_a_name_that_cannot_be_split_is_said_to_be_so(name: str, lang: str, word
     found = mapped(f"{rules}nothing = ['?']", {"N": [name, "", "?"]})
     (issue,) = found.issues
     assert (issue.code, issue.row, issue.column, issue.field) == ("required", 2, "N", "last_name")
-    assert words in issue_text(issue, lang=lang).says
+    assert words in issue_text(issue, lang=lang).message
     assert not mapped(f"{rules}default = 'X'", {"N": [name, ""]}).issues
     assert not mapped(rules, {"N": [name, ""]}, PLAT).issues
 

@@ -86,14 +86,14 @@ def test_slices_of_a_column_are_columns(cells: list[str], start: int, length: in
     part = arrow.array(cells).slice(start, length)
     wanted = cells[start : start + length]
     assert arrow.trimmed(part).to_pylist() == [cell.strip(BLANKS) for cell in wanted]
-    assert arrow.missing(part).to_pylist() == [cell or None for cell in wanted]
+    assert arrow.empty_as_null(part).to_pylist() == [cell or None for cell in wanted]
     assert phones.digits(part).to_pylist() == [phones.strip_formatting(cell) for cell in wanted]
 
 
 @given(st.lists(st.tuples(anything, anything, anything), min_size=1, max_size=6))
 def test_joined_columns_have_one_value_for_every_row(rows: list[tuple[str, str, str]]) -> None:
     parts = [arrow.array([row[place] for row in rows]) for place in range(3)]
-    assert arrow.joined(parts, "-").to_pylist() == ["-".join(filter(None, row)) for row in rows]
+    assert arrow.join_nonempty(parts, "-").to_pylist() == ["-".join(filter(None, row)) for row in rows]
 
 
 def test_a_chunk_without_rows_and_one_with_other_text_columns_are_mapped_too() -> None:
@@ -162,8 +162,8 @@ def test_a_date_of_one_reading_among_contradictory_ones_is_not_told_as_two_readi
     found = mapped(f'{NAMES}[fields.birthday]\nfrom = "Born"', {"Born": ["24.12.1979", "12.24.1979"]})
     words = issue_text(found.issues[0], lang=lang)
     assert {issue.wording for issue in found.issues} == {"contradictory-dates"}
-    assert words.says == sentence("contradictory-dates", {"found": "24.12.1979"}, lang)
-    assert "1979-12-24" not in words.says
+    assert words.message == sentence("contradictory-dates", {"found": "24.12.1979"}, lang)
+    assert "1979-12-24" not in words.message
 
 
 def test_each_of_several_columns_proves_its_own_order() -> None:

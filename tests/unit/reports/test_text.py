@@ -17,7 +17,7 @@ from importer.reports.model import REPORT_FILES
 from importer.reports.wording import issue_text, masked, row_sentence, shortened
 
 PACKAGE = Path(importer.__file__).parent
-ISSUE_CODES = {code for code, message in messages.catalogue().items() if message.severity}
+ISSUE_CODES = {code for code, entry in messages.catalogue().items() if entry.severity}
 DESIGN_CODES = {
     *("required", "too-long", "bad-date", "ambiguous-date", "bad-gender", "bad-json", "lossy-number"),
     *("cell-error", "formula-without-value", "extra-cells", "bad-encoding", "unclosed-quote"),
@@ -32,18 +32,18 @@ def places(text: str) -> set[str]:
 
 @pytest.mark.parametrize("code", messages.catalogue())
 def test_no_message_lacks_a_language_or_a_place_in_one(code: str) -> None:
-    message = messages.catalogue()[code]
-    english, chinese = (message.says[lang] for lang in messages.LANGUAGES)
+    entry = messages.catalogue()[code]
+    english, chinese = (entry.message[lang] for lang in messages.LANGUAGES)
     assert english.strip()
     assert chinese.strip()
-    assert bool(message.do["en"]) == bool(message.do["zh"])
+    assert bool(entry.hint["en"]) == bool(entry.hint["zh"])
     assert places(english) == places(chinese)
 
 
 def test_every_issue_has_a_sentence_a_hint_and_a_heading() -> None:
     assert DESIGN_CODES <= ISSUE_CODES
     for code in ISSUE_CODES:
-        assert messages.catalogue()[code].do["en"]
+        assert messages.catalogue()[code].hint["en"]
         assert f"kind-{code}" in messages.catalogue()
 
 
@@ -68,7 +68,7 @@ def test_every_word_that_the_code_asks_for_is_there() -> None:
 def test_a_sentence_has_no_place_left_open(code: str, lang: str) -> None:
     issue = Issue(code, Severity.ERROR, 7, "S", "Col", "field", "found", 3, 4, "expected", None, 2)
     words = issue_text(issue, lang=lang)
-    for text in (words.says, words.do):
+    for text in (words.message, words.hint):
         assert "None" not in text
         assert not re.search(r"<[a-z_]+>|\{[a-z_]+\}", text)
 
