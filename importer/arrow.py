@@ -192,14 +192,6 @@ def nonempty(column: pa.Array) -> np.ndarray:
     return offsets[1:] > offsets[:-1]
 
 
-def starting_with(column: pa.Array, mark: str) -> np.ndarray:
-    """Return a mask of the values that begin with one ASCII character."""
-    offsets, data = offsets_and_bytes(column)
-    found = offsets[1:] > offsets[:-1]
-    found[found] = data[offsets[:-1][found]] == ord(mark)
-    return found
-
-
 def to_mask(found: pa.Array | pa.ChunkedArray) -> np.ndarray:
     """Return a mask from an Arrow array of booleans; nulls are False."""
     if found.null_count:
@@ -232,17 +224,25 @@ def rework_all(column: pa.Array, change: Callable[[str], str]) -> pa.Array:
     return array(changed).take(chosen.indices)
 
 
-def read_texts(column: pa.Array, read: Callable[[str], str | None]) -> tuple[pa.Array, np.ndarray]:
-    """Return the column with every filled value read: once for each distinct text.
+def read_texts(
+    column: pa.Array, read: Callable[[str], str | None], where: np.ndarray | None = None
+) -> tuple[pa.Array, np.ndarray]:
+    """Return the column with its filled values read, each distinct text once; with `where`, only those.
 
     Also returns a mask of the values for which `read` returns None: they stay as they are.
     """
-    chosen = column.dictionary_encode()
-    texts = chosen.dictionary.to_pylist()
+    chosen = column if where is None else column.filter(pa.array(where))
+    distinct = chosen.dictionary_encode()
+    texts = distinct.dictionary.to_pylist()
     values = [read(text) if text else text for text in texts]
-    unread = np.array([value is None for value in values], dtype=bool)
     kept = [text if value is None else value for text, value in zip(texts, values, strict=True)]
-    return array(kept).take(chosen.indices), unread[chosen.indices.to_numpy()]
+    done = array(kept).take(distinct.indices)
+    failed = np.array([value is None for value in values], dtype=bool)[distinct.indices.to_numpy()]
+    if where is None:
+        return done, failed
+    unread = np.zeros(len(column), dtype=bool)
+    unread[where] = failed
+    return pc.replace_with_mask(column, pa.array(where), done), unread
 
 
 # --- blanks ------------------------------------------------------------------------------------------------

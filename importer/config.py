@@ -13,7 +13,7 @@ import shlex
 import stat
 import subprocess
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from importer.errors import SettingsError
-from importer.models import Destination, Mode
+from importer.models import Destination
+from importer.options import GivenOptions
 
 FILE_NAME = "importer.toml"
 VARIABLES = {
@@ -119,22 +120,39 @@ class ConfigFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
-    """One tenant and how to talk to it, as importer.toml tells."""
+class ConfigKey:
+    """A field of a dataclass that is a key of a table, too."""
 
-    base_url: str | None = None
-    access_key: Secret | None = None
-    access_secret: Secret | None = None
-    tenant_id: str | None = None
-    app_key: str | None = None
-    contract: str | None = None
-    strict_binding: bool | None = None
-    mode: Mode | None = None
-    concurrency: int | None = None
-    rate: float | None = None
-    patience: float | None = None
-    env_file: Path | None = None
-    secret_command: str | None = None
+    written: Any
+    """The type that TOML may hold, as pydantic understands it, or the dataclass of a table in the table."""
+    read: Callable[[Any], Any] | None = None
+    """Makes the field's value of it. An empty text counts as not given then."""
+
+
+def key(default: Any, written: Any, read: Callable[[Any], Any] | None = None) -> Any:
+    """Return a field that is a key of a table in importer.toml; `importer.config_schema` checks it."""
+    return field(default=default, metadata={"key": ConfigKey(written, read)})
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """`[profile.NAME]`: one tenant and how to talk to it."""
+
+    base_url: str | None = key(None, str)
+    access_key: Secret | None = key(None, str, Secret)
+    access_secret: Secret | None = key(None, str, Secret)
+    tenant_id: str | None = key(None, int | str, str)
+    app_key: str | None = key(None, str)
+    strict_binding: bool | None = key(None, bool)
+    env_file: Path | None = key(None, str, Path)
+    secret_command: str | None = key(None, str)
+    given: GivenOptions = GivenOptions()
+    """The options of a run that the profile sets."""
+
+    @property
+    def contract(self) -> str | None:
+        """The variant of the API that the profile names."""
+        return self.given.options.contract
 
 
 def find_config(directory: Path | None = None) -> Path | None:
@@ -282,9 +300,10 @@ def _run_secret_command(command: str) -> Mapping[str, str]:
 
 
 def _check_profile(file: ConfigFile, name: str) -> Profile:
-    from importer.config_schema import ProfileTable
+    from importer.config_schema import check_table  # pydantic
 
-    return ProfileTable.read(file.tables["profile"][name], str(file.path), f"profile.{name}")
+    found = check_table(file.tables["profile"][name], file.path, f"profile.{name}", "profile", Profile)
+    return Profile(**found.fields_of(Profile), given=found.given)
 
 
 def check_base_url(text: str) -> str:

@@ -1,18 +1,51 @@
-"""The tables that importer.toml may hold, checked by pydantic.
+"""Check the tables of importer.toml with pydantic.
 
-A module of its own, because pydantic is slow to import and most commands need no table checked.
+The keys of a table are the `key` fields of its dataclasses, and the options of a run that such a table may
+set. A module of its own, because pydantic is slow to import and most commands need no table checked.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Literal, Self
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
-from importer.config import Profile, Secret
+from importer.config import ConfigKey
 from importer.errors import SettingsError
 from importer.models import Mode
+from importer.option_types import (
+    ChoiceValue,
+    FlagValue,
+    FolderValue,
+    HeaderRowValue,
+    IntegerValue,
+    ModeValue,
+    NumberValue,
+    TextValue,
+    ValueKind,
+)
+from importer.options import GivenOptions, declared_options
+
+TableKind = Literal["profile", "job"]
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
+
+
+def _seconds(value: object) -> object:
+    """Return `90`, `90s`, `15m`, `26h`, `30d`, `4w` as seconds."""
+    if isinstance(value, str):
+        found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([smhdw])", value.strip())
+        if not found:
+            raise ValueError('write it as a number of seconds, or like "90s", "15m", "26h", "30d", "4w"')
+        return float(found[1]) * _UNITS[found[2]]
+    return value
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]
 
 
 class ConfigTable(BaseModel):
@@ -20,53 +53,116 @@ class ConfigTable(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, allow_inf_nan=False)
 
-    @classmethod
-    def check(cls, table: dict[str, Any], file: str, place: str) -> Self:
-        """The table as a model. Raises SettingsError `bad-settings` with file, key and reason."""
-        try:
-            return cls.model_validate(table)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            key = ".".join([place, *(str(part) for part in first["loc"])])
-            reason = first["msg"]
-            if first["type"] == "extra_forbidden":
-                reason = f"unknown key; allowed are {', '.join(cls.model_fields)}"
-            raise SettingsError("bad-settings", file=file, place=key, reason=reason) from None
+
+@dataclass(frozen=True, slots=True)
+class CheckedTable:
+    """What a table says, as the values of its dataclasses."""
+
+    values: Mapping[str, Any]
+    given: GivenOptions
+    """The options of a run that it names."""
+
+    def fields_of(self, cls: type) -> dict[str, Any]:
+        """Return the values of the class's keys; what the table leaves out keeps its default."""
+        return {name: self.values[name] for name in _keys(cls) if name in self.values}
 
 
-class ProfileTable(ConfigTable):
-    """`[profile.NAME]`: one tenant."""
+def check_table(
+    table: Mapping[str, Any], file: object, place: str, kind: TableKind, *classes: type
+) -> CheckedTable:
+    """Check `[profile.NAME]` or `[job.NAME]`. Its keys are those of the classes, and options of a run.
 
-    base_url: str | None = None
-    access_key: str | None = None
-    access_secret: str | None = None
-    tenant_id: int | str | None = None
-    app_key: str | None = None
-    contract: Literal["sea", "plat"] | None = None
-    strict_binding: bool | None = None
-    mode: Literal["replace", "update", "keep"] | None = None
-    concurrency: int | None = Field(None, ge=1, le=64)
-    rate: float | None = Field(None, ge=0)
-    patience: float | None = Field(None, ge=0)
-    env_file: str | None = None
-    secret_command: str | None = None
+    Raises SettingsError `bad-settings` with file, key and reason; it quotes no value.
+    """
+    model = table_model(kind, *classes)
+    try:
+        found = model.model_validate(table)
+    except ValidationError as error:
+        raise SettingsError("bad-settings", file=file, **_first_mistake(model, error, place)) from None
+    values = {name: value for cls in classes for name, value in _read(cls, found).items()}
+    options = {name: getattr(found, name) for name in _option_keys(kind) if name in found.model_fields_set}
+    return CheckedTable(values, GivenOptions.read(options))
 
-    @classmethod
-    def read(cls, table: dict[str, Any], file: str, place: str) -> Profile:
-        """The profile that the table describes. Raises SettingsError `bad-settings`."""
-        found = cls.check(table, file, place)
-        return Profile(
-            base_url=found.base_url,
-            access_key=Secret(found.access_key) if found.access_key else None,
-            access_secret=Secret(found.access_secret) if found.access_secret else None,
-            tenant_id=None if found.tenant_id is None else str(found.tenant_id),
-            app_key=found.app_key,
-            contract=found.contract,
-            strict_binding=found.strict_binding,
-            mode=Mode[found.mode.upper()] if found.mode else None,
-            concurrency=found.concurrency,
-            rate=found.rate,
-            patience=found.patience,
-            env_file=Path(found.env_file) if found.env_file else None,
-            secret_command=found.secret_command,
-        )
+
+@cache
+def table_model(kind: TableKind | None, *classes: type) -> type[ConfigTable]:
+    """Return the model of a table. `kind`: which options of a run may stand in it; None for none."""
+    keys: dict[str, Any] = {}
+    for cls in classes:
+        for name, key in _keys(cls).items():
+            if isinstance(key.written, type) and dataclasses.is_dataclass(key.written):
+                inner = table_model(None, key.written)
+                keys[name] = inner, inner()
+            else:
+                keys[name] = key.written | None, None
+    if kind is not None:
+        known = declared_options()
+        keys |= {name: (_written(known[name].kind) | None, None) for name in _option_keys(kind)}
+    return create_model(classes[0].__name__, __base__=ConfigTable, **keys)
+
+
+def _option_keys(kind: TableKind) -> tuple[str, ...]:
+    """Return the names of the options that a table of this kind may set."""
+    return tuple(one.name for one in declared_options().values() if getattr(one, kind))
+
+
+def _written(kind: ValueKind) -> Any:
+    """Return what TOML may hold for a value of this kind."""
+    match kind:
+        case FlagValue():
+            return bool
+        case ChoiceValue(words):
+            return Literal[tuple(str(word) for word in words)]
+        case ModeValue():
+            return Literal[tuple(mode.label for mode in Mode)]
+        case IntegerValue(least, most):
+            return Annotated[int, Field(ge=least, le=most)]
+        case NumberValue(seconds=True):
+            return Seconds
+        case NumberValue(least, most):
+            return Annotated[float, Field(ge=least, le=most)]
+        case HeaderRowValue():
+            return Annotated[int, Field(ge=1)] | Literal["none"]
+        case TextValue() | FolderValue():
+            return str
+
+
+def _keys(cls: type) -> dict[str, ConfigKey]:
+    fields = dataclasses.fields(cls)
+    return {field.name: field.metadata["key"] for field in fields if "key" in field.metadata}
+
+
+def _read(cls: type, found: BaseModel) -> dict[str, Any]:
+    """Return the values of the class's keys that the table names."""
+    values = {}
+    for name, key in _keys(cls).items():
+        value = getattr(found, name)
+        if isinstance(value, BaseModel):
+            values[name] = key.written(**_read(key.written, value))
+        elif name in found.model_fields_set and not (key.read and value == ""):
+            values[name] = key.read(value) if key.read else value
+    return values
+
+
+def _first_mistake(model: type[BaseModel], error: ValidationError, place: str) -> dict[str, str]:
+    """Return the place of the first mistake and what is said of it, one reason for each type allowed."""
+    mistakes = error.errors(include_url=False, include_input=False)
+    path, table = _locate(model, mistakes[0]["loc"])
+    reasons = dict.fromkeys(one["msg"] for one in mistakes if _locate(model, one["loc"])[0] == path)
+    reason = "; ".join(reasons)
+    if mistakes[0]["type"] == "extra_forbidden":
+        reason = f"unknown key; allowed are {', '.join(table.model_fields)}"
+    return {"place": ".".join([place, *path]), "reason": reason}
+
+
+def _locate(model: type[BaseModel], place: tuple[int | str, ...]) -> tuple[list[str], type[BaseModel]]:
+    """Return the path of a key, and the table that it stands in. pydantic's place may also name a type."""
+    path: list[str] = []
+    for part in map(str, place):
+        path.append(part)
+        field = model.model_fields.get(part)
+        inner = field.annotation if field else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)) or len(path) == len(place):
+            break
+        model = inner
+    return path, model

@@ -67,6 +67,11 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
     TERMINATED = 143
 
+    @property
+    def resumable(self) -> bool:
+        """True if the run stopped before its end, so that `importer resume` can go on with it."""
+        return self in (ExitCode.REFUSED, ExitCode.AWAY, ExitCode.INTERRUPTED, ExitCode.TERMINATED)
+
 
 class Severity(StrEnum):
     """Errors keep a row from being sent, warnings don't."""
@@ -260,7 +265,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class TenantField:
-    """A field of the tenant's customers, as `customers/fields` answers it; own fields have preset False."""
+    """A field of the tenant's customers, as `customers/fields` answers it."""
 
     name: str
     """`customize_1_14`: the key inside `customize_field`."""
@@ -268,6 +273,7 @@ class TenantField:
     label_en: str
     required: bool
     preset: bool
+    """False for a custom field."""
     field_type: int
     """1 text, 2 number, 3 single choice, 4 multiple choice, 5 date, 6 date-time, 7 tags."""
     choices: tuple[tuple[str, str], ...] = ()

@@ -1,15 +1,41 @@
-"""The options of one run: how it reads, checks, sends and reports.
+"""The options of one run: how it reads, checks, sends and reports. Each is declared once, here.
 
-Who signs and where requests go is in `importer.config`.
+Everything else that knows options is derived from the fields of `RunOptions`: the options of the command line
+(`importer.cli.options`), the keys of `[profile.NAME]` and `[job.NAME]` (`importer.config`), what the journal
+keeps for `resume`, the settings that reports show, and the table in the documentation. Who signs and where
+requests go is in `importer.config`. `--help` passes through this module, so it imports nothing heavy.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
+from typing import Any, Literal
 
+from importer.contracts import NAMES
+from importer.messages import LANGUAGES
 from importer.models import Mode
+from importer.option_types import (
+    ChoiceValue,
+    FlagValue,
+    FolderValue,
+    HeaderRowValue,
+    IntegerValue,
+    Keep,
+    ModeValue,
+    NumberValue,
+    Option,
+    OptionGroup,
+    TextValue,
+    ValueKind,
+    option_text,
+    read_value,
+)
 
 
 class Duplicates(StrEnum):
@@ -20,36 +46,341 @@ class Duplicates(StrEnum):
     ERROR = "error"
 
 
+def declare(default: Any, kind: ValueKind, en: str, zh: str, **more: Any) -> Any:
+    """Return a field of RunOptions; `more` are fields of Option."""
+    return field(default=default, metadata={"option": Option(kind, {"en": en, "zh": zh}, **more)})
+
+
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How one run reads, checks and sends: the options of `run` that are not about who signs."""
+    """How one run reads, checks, sends and reports: the options of `importer run` by the same names."""
 
-    mode: Mode | None = None
+    mode: Mode | None = declare(
+        None,
+        ModeValue(),
+        "For customers the CRM has already: replace (0), update (1, the default) or keep (2).",
+        "对 CRM 中已有的客户：replace（0，覆盖）、update（1，更新，默认）或 keep（2，保留）。",
+        group=OptionGroup.MODE,
+        flags=("--mode", "--type"),
+        profile=True,
+        job=True,
+        keep=Keep.COLUMN,
+        report=True,
+        repeat=True,
+    )
     """None: the mode of the run that a re-imported report names, else update."""
-    mapping: str | None = None
-    sheet: str | None = None
-    header_row: int | str | None = None
-    encoding: str | None = None
-    delimiter: str | None = None
-    contract: str | None = None
-    dry_run: bool = False
-    concurrency: int = 4
-    rate: float | None = None
-    """Requests a second; None: 10, unlimited to loopback; 0: unlimited."""
-    patience: float = 300.0
-    """Seconds that an absent server is waited for."""
-    attempts: int = 8
-    duplicates: Duplicates = Duplicates.SEND
-    strict: bool = False
-    max_invalid: float | None = None
+    mapping: str | None = declare(
+        None,
+        TextValue(),
+        "A ready-made mapping or a mapping file.",
+        "内置映射的名称，或映射文件。",
+        group=OptionGroup.MAPPING,
+        metavar="NAME|FILE",
+        job=True,
+        report=True,
+        repeat=True,
+    )
+    sheet: str | None = declare(
+        None,
+        TextValue(),
+        "Which sheet of a workbook (default: the first with data).",
+        "读取哪个工作表（默认：第一个有数据的）。",
+        group=OptionGroup.READING,
+        metavar="NAME|all",
+        job=True,
+        keep=Keep.READING,
+        report=True,
+        repeat=True,
+    )
+    header_row: int | str | None = declare(
+        None,
+        HeaderRowValue(),
+        "Where the header stands, if it is not found.",
+        "表头所在的行，用于无法自动识别时。",
+        group=OptionGroup.READING,
+        job=True,
+        keep=Keep.READING,
+        repeat=True,
+    )
+    encoding: str | None = declare(
+        None,
+        TextValue(),
+        "Encoding of a text file, if it is not found.",
+        "文本文件的编码，用于无法自动识别时。",
+        group=OptionGroup.READING,
+        metavar="NAME",
+        job=True,
+        keep=Keep.READING,
+        report=True,
+        repeat=True,
+    )
+    delimiter: str | None = declare(
+        None,
+        TextValue(),
+        "Delimiter of a text file, if it is not found; `tab` is one.",
+        "文本文件的分隔符，用于无法自动识别时；可写 `tab`。",
+        group=OptionGroup.READING,
+        metavar="CHAR",
+        job=True,
+        keep=Keep.READING,
+        repeat=True,
+    )
+    contract: str | None = declare(
+        None,
+        ChoiceValue(NAMES),
+        "Which variant of the API (default: sea).",
+        "使用哪个版本的 API（默认：sea）。",
+        group=OptionGroup.MAPPING,
+        profile=True,
+        job=True,
+        keep=Keep.COLUMN,
+        report=True,
+        repeat=True,
+    )
+    dry_run: bool = declare(
+        False,
+        FlagValue(),
+        "Stop before the socket: everything but the sending.",
+        "除发送以外，全部照做。",
+        group=OptionGroup.DRY_RUN,
+        keep=Keep.COLUMN,
+    )
+    concurrency: int = declare(
+        4,
+        IntegerValue(1, 64),
+        "Requests in flight (default: 4).",
+        "同时发出的请求数（默认：4）。",
+        group=OptionGroup.SENDING,
+        metavar="N",
+        profile=True,
+        job=True,
+        keep=Keep.SETTINGS,
+        report=True,
+    )
+    rate: float | None = declare(
+        None,
+        NumberValue(0),
+        "Requests a second (default: 10, to loopback unlimited; 0: unlimited).",
+        "每秒请求数（默认：10，发往本机时不限；0：不限）。",
+        group=OptionGroup.SENDING,
+        metavar="N",
+        profile=True,
+        job=True,
+        keep=Keep.SETTINGS,
+        report=True,
+    )
+    patience: float = declare(
+        300.0,
+        NumberValue(0, seconds=True),
+        "How long an absent server is waited for (default: 300).",
+        "服务器无响应时最多等待多少秒（默认：300）。",
+        group=OptionGroup.SENDING,
+        metavar="SECONDS",
+        profile=True,
+        job=True,
+        keep=Keep.SETTINGS,
+        report=True,
+    )
+    attempts: int = declare(
+        8, IntegerValue(1), "Requests for one batch at most.", "每批最多请求的次数。", keep=Keep.SETTINGS
+    )
+    duplicates: Duplicates = declare(
+        Duplicates.SEND,
+        ChoiceValue(tuple(Duplicates), Duplicates),
+        "A row that shares a phone or e-mail with an earlier one.",
+        "如何处理与前面的行共用电话或邮箱的行。",
+        group=OptionGroup.CHECKING,
+        show_default=True,
+        job=True,
+        keep=Keep.SETTINGS,
+        report=True,
+        repeat=True,
+    )
+    strict: bool = declare(
+        False,
+        FlagValue(),
+        "Warnings count as errors.",
+        "警告按错误处理。",
+        group=OptionGroup.CHECKING,
+        job=True,
+        keep=Keep.SETTINGS,
+        report=True,
+        repeat=True,
+    )
+    max_invalid: float | None = declare(
+        None,
+        NumberValue(0, 100),
+        "Validate the whole file first; send nothing if more is invalid (exit 6).",
+        "先校验整个文件；无效行超过该百分比时一行也不发送（退出码 6）。",
+        group=OptionGroup.CHECKING,
+        metavar="PERCENT",
+        keep=Keep.SETTINGS,
+        repeat=True,
+    )
     """Percent of the rows."""
-    limit: int | None = None
-    report_dir: Path | None = None
-    excel_report: bool = False
-    resend_unknown: bool = False
-    rejected: bool = False
-    """`retry`: the rows that the server rejected, too."""
-    mask: bool = False
-    lang: str = "en"
-    sandbox_store: str | None = None
-    """The file in which the sandbox that it goes to keeps its customers."""
+    limit: int | None = declare(
+        None,
+        IntegerValue(1),
+        "Only the first N rows.",
+        "只处理前 N 行。",
+        group=OptionGroup.CHECKING,
+        metavar="N",
+        job=True,
+        keep=Keep.SETTINGS,
+        report=True,
+        repeat=True,
+    )
+    report_dir: Path | None = declare(
+        None,
+        FolderValue(),
+        "Where the reports go (default: reports/<run id>/).",
+        "报告放在哪里（默认：reports/<运行号>/）。",
+        group=OptionGroup.REPORTS,
+        job=True,
+        keep=Keep.COLUMN,
+    )
+    excel_report: bool = declare(
+        False,
+        FlagValue(),
+        "Also annotated.xlsx: your workbook, bad cells marked.",
+        "另写 annotated.xlsx：在您的工作簿中标出有问题的单元格。",
+        group=OptionGroup.REPORTS,
+        job=True,
+        keep=Keep.SETTINGS,
+    )
+    resend_unknown: bool = declare(
+        False,
+        FlagValue(),
+        "Send rows with neither phone nor e-mail again after an unknown outcome.",
+        "既无电话也无邮箱的行结果未知时，重新发送。",
+        group=OptionGroup.SENDING,
+        job=True,
+    )
+    rejected: bool = declare(
+        False,
+        FlagValue(),
+        "Also the rows that the server rejected.",
+        "也重发被服务器拒绝的行。",
+        group=OptionGroup.RETRY,
+        keep=Keep.SETTINGS,
+    )
+    mask: bool = declare(
+        False,
+        FlagValue(),
+        "Mask found values in messages.",
+        "在提示中遮盖单元格内容。",
+        group=OptionGroup.REPORTS,
+        job=True,
+        keep=Keep.SETTINGS,
+    )
+    lang: str = declare(
+        "en",
+        ChoiceValue(LANGUAGES),
+        "Language of messages and reports (default: the locale's).",
+        "提示和报告的语言（默认：系统语言）。",
+        flags=("--lang",),
+        job=True,
+        keep=Keep.SETTINGS,
+    )
+    """In no group: every command has `--lang`, whether it concerns a run or not."""
+    sandbox_store: str | None = declare(
+        None,
+        TextValue(),
+        "The file in which the sandbox keeps its customers.",
+        "沙箱保存客户的文件。",
+        flags=("--sandbox-store",),
+        keep=Keep.SETTINGS,
+        repeat=True,
+    )
+    """The sandbox that the run goes to. In no group: where a run goes is no matter of these options."""
+
+
+@cache
+def declared_options() -> Mapping[str, Option]:
+    """Return all options by name, in the order of their declaration."""
+    return {one.name: _named(one) for one in dataclasses.fields(RunOptions)}
+
+
+def _named(one: dataclasses.Field[Any]) -> Option:
+    option: Option = one.metadata["option"]
+    flags = option.flags or ((f"--{one.name.replace('_', '-')}",) if option.group else ())
+    return dataclasses.replace(option, name=one.name, default=one.default, flags=flags)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenOptions:
+    """Options that somebody gave (flags, a profile, a job), told apart from those left at their default."""
+
+    options: RunOptions = RunOptions()
+    names: frozenset[str] = frozenset()
+    """Which of the options were given."""
+
+    @classmethod
+    def read(cls, values: Mapping[str, object]) -> GivenOptions:
+        """Return the options among `values`, which come from click, JSON or TOML. None was not given."""
+        known = declared_options()
+        given = {
+            name: read_value(known[name].kind, value)
+            for name, value in values.items()
+            if name in known and value is not None
+        }
+        return cls(RunOptions(**given), frozenset(given))
+
+    def over(self, base: RunOptions) -> RunOptions:
+        """Return `base` with what was given in its place."""
+        return dataclasses.replace(base, **{name: getattr(self.options, name) for name in self.names})
+
+    def joined(self, later: GivenOptions) -> GivenOptions:
+        """Return both; what `later` gives replaces what this one gives."""
+        return GivenOptions(later.over(self.options), self.names | later.names)
+
+
+def layered(base: RunOptions, *layers: GivenOptions) -> RunOptions:
+    """Return `base` with the layers laid over it; a later one wins: first a profile, flags last."""
+    for layer in layers:
+        base = layer.over(base)
+    return base
+
+
+# The journal
+
+
+def options_to_json(options: RunOptions, keep: Literal[Keep.SETTINGS, Keep.READING]) -> str:
+    """Return the options that the journal keeps in this place as JSON text. No secret is among them."""
+    kept = {one.name: getattr(options, one.name) for one in declared_options().values() if one.keep is keep}
+    return json.dumps(kept, ensure_ascii=False)
+
+
+def options_from_json(*texts: str) -> RunOptions:
+    """Return the options of such texts. Names that this version does not keep there are left out."""
+    found: dict[str, object] = {}
+    for text in texts:
+        found |= json.loads(text)
+    kept = {one.name for one in declared_options().values() if one.keep in (Keep.SETTINGS, Keep.READING)}
+    return GivenOptions.read({name: value for name, value in found.items() if name in kept}).options
+
+
+# The reports
+
+
+def report_settings(options: RunOptions, effective: Mapping[str, str | None]) -> tuple[tuple[str, str], ...]:
+    """Return (name, value) of the options that reports show. `effective`: what the plan made of some."""
+    texts = {
+        one.name: (effective[one.name] or "")
+        if one.name in effective
+        else option_text(getattr(options, one.name))
+        for one in declared_options().values()
+        if one.report
+    }
+    return tuple((name, text) for name, text in texts.items() if text)
+
+
+def run_arguments(options: RunOptions) -> tuple[str, ...]:
+    """Return the words behind `importer run FILE` that make it mean the same."""
+    words: list[str] = []
+    for one in declared_options().values():
+        value = getattr(options, one.name)
+        if one.repeat and value != one.default and value is not Mode.UPDATE:
+            words.append(one.flags[0])
+            words += [] if value is True else [option_text(value)]
+    return tuple(words)

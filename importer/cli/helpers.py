@@ -5,8 +5,6 @@ files.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import json
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -18,9 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from importer.cli import app
-from importer.cli.options import run_options
-from importer.cli.output import OutputOptions, console, language, output_options, print_error
-from importer.cli.progress import reporting_progress
+from importer.cli.output import OutputOptions, console, language, print_error
 from importer.config import Connection, Profile, load_config
 from importer.errors import (
     ImporterError,
@@ -34,7 +30,7 @@ from importer.errors import (
 )
 from importer.messages import sentence
 from importer.models import ExitCode, Mode
-from importer.options import RunOptions
+from importer.options import GivenOptions, RunOptions, layered, options_from_json
 from importer.readers.prefetch import prefetch_workbook
 
 if TYPE_CHECKING:
@@ -43,14 +39,6 @@ if TYPE_CHECKING:
     from importer.pipeline.run import Run, StopToken
     from importer.readers import Source
     from importer.reports import ReportResult
-
-
-def with_profile(options: RunOptions, values: dict[str, Any], profile: Profile) -> RunOptions:
-    """The options, with the profile's wherever no flag was given."""
-    given = {name for name, value in values.items() if value is not None}
-    kept = ("mode", "contract", "concurrency", "rate", "patience")
-    more = {name: getattr(profile, name) for name in kept if name not in given}
-    return dataclasses.replace(options, **{name: value for name, value in more.items() if value is not None})
 
 
 def profile_of(name: str | None) -> Profile:
@@ -101,6 +89,7 @@ def signals(stopper: StopToken) -> Iterator[None]:
 def carry_out(run: Run, manner: OutputOptions, go: Callable[[Run], ReportResult]) -> int:
     """Runs with progress on stderr and prints the summary. Returns the exit code."""
     from importer.arrow import release_unused_memory
+    from importer.cli.progress import reporting_progress  # rich
     from importer.pipeline.events import as_observer
 
     release_unused_memory()
@@ -140,7 +129,7 @@ def find_run(journal: Journal, name: str) -> RunRecord:
 
 def sandbox_store_of(record: RunRecord) -> Path | None:
     """The file of the sandbox that the run went to, if it was to be kept and is still there."""
-    found = json.loads(record.settings).get("sandbox_store")
+    found = options_from_json(record.settings).sandbox_store
     return Path(found) if found and Path(found).is_file() else None
 
 
@@ -153,11 +142,12 @@ def sandbox_to_reopen(record: RunRecord, given: Path | None) -> Path | None:
     return store
 
 
-def open_table(file: str, reading: dict[str, Any], found: MappingFile | None = None) -> Source:
-    """The source, with the header that names customers' fields or columns of the mapping, else with the first
-    row like a header. `reading`: what the command line gave for `options.reading_options`. Raises
-    InputError."""
-    from importer.mapping import known_name
+def open_table(file: str, options: RunOptions, found: MappingFile | None = None) -> Source:
+    """Return the source, open as the options say how files are read. Raises InputError.
+
+    The header is the row that names customers' fields or columns of the mapping, else the first row like one.
+    """
+    from importer.mapping import is_known_name
     from importer.mapping.headers import normalize
     from importer.readers import ReadOptions, open_source
     from importer.reports import OWN_COLUMNS, reimport
@@ -168,12 +158,20 @@ def open_table(file: str, reading: dict[str, Any], found: MappingFile | None = N
         return normalize(name) in names
 
     def is_known(name: str) -> bool:
-        return name in OWN_COLUMNS or known_name(name) or is_named(name)
+        return name in OWN_COLUMNS or is_known_name(name) or is_named(name)
 
-    options = ReadOptions(
-        **reading, known=is_known, named=is_named, any_table=True, optional=reimport.is_summary_sheet
+    header_row: Any = options.header_row
+    reading = ReadOptions(
+        sheet=options.sheet,
+        header_row=header_row,
+        encoding=options.encoding,
+        delimiter=options.delimiter,
+        known=is_known,
+        named=is_named,
+        any_table=True,
+        optional=reimport.is_summary_sheet,
     )
-    return open_source(file, options)
+    return open_source(file, reading)
 
 
 _ANSWERED_BY_PROPOSAL = ("mapping-none-fits", "mapping-two-columns", "no-header", "no-header-in-sheet")
@@ -191,11 +189,10 @@ def ask_for_mapping(file: str, options: RunOptions, error: ImporterError) -> Run
     from importer.readers.inspection import sample_frame
 
     contract = contracts.load(options.contract or "sea")
-    reading = {name: getattr(options, name) for name in ("sheet", "header_row", "encoding", "delimiter")}
-    with open_table(file, reading) as source:
+    with open_table(file, options) as source:
         samples, sheets = sample_frame(source), tuple(source.sheet_headers.values())
         proposals = mapping.propose(source.header, samples, contract, sheets=sheets)
-        text = suggest_toml.suggest(source.header, samples, contract, lang=language(), sheets=sheets)
+        text = suggest_toml.mapping_text(source.header, samples, contract, lang=language(), sheets=sheets)
         try:
             mapping.bind(mapping.load_text(text), source.header, contract, sheets=sheets)
         except NoFit:
@@ -227,19 +224,17 @@ _STOP_AFTER = (ExitCode.REFUSED, ExitCode.AWAY, ExitCode.INTERRUPTED, ExitCode.T
 def import_files(
     files: Sequence[str],
     profile_name: str | None,
-    values: dict[str, Any],
+    given: GivenOptions,
+    output: OutputOptions,
     *,
     sandbox: bool = False,
     store: Path | None = None,
 ) -> int:
-    """Runs file after file; returns the worst exit code. A file that cannot be read stops no other.
-
-    `values`: what the command line gave for `options.import_options`.
-    """
+    """Runs file after file; returns the worst exit code. A file that cannot be read stops no other."""
     profile = profile_of(profile_name)
-    options = with_profile(run_options(values), values, profile)
+    options = layered(RunOptions(), profile.given, given)
     options = replace(options, sandbox_store=str(store.absolute()) if store else None)
-    manner = output_options(values)
+    manner = replace(output, mask=options.mask)
     worst = 0
     with ExitStack() as stack:
         # Before the heavy imports, which only the first file has to wait for.

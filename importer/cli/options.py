@@ -1,19 +1,36 @@
-"""Options that several commands share, and what becomes of them."""
+"""The options that commands share. Those of a run are made of their declarations in `importer.options`.
+
+A command gets them as one argument, `given`, and those about speaking as `output`.
+"""
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
-from importer.cli.output import lang_option, language
-from importer.contracts import NAMES
+from importer.cli.output import LocalizedOption, OutputOptions, lang_option, language
 from importer.models import Mode
-from importer.options import Duplicates, RunOptions
+from importer.option_types import (
+    ChoiceValue,
+    FlagValue,
+    FolderValue,
+    HeaderRowValue,
+    IntegerValue,
+    ModeValue,
+    NumberValue,
+    Option,
+    OptionGroup,
+    TextValue,
+    ValueKind,
+    option_text,
+)
+from importer.options import GivenOptions, declared_options
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -57,6 +74,36 @@ class HeaderRowType(click.ParamType[int | str]):
         self.fail(f"{value!r} is neither a row number from 1 nor `none`", param, ctx)
 
 
+def _click_type(kind: ValueKind) -> dict[str, Any]:
+    match kind:
+        case FlagValue():
+            return {"is_flag": True}
+        case TextValue():
+            return {}
+        case ChoiceValue(words):
+            return {"type": click.Choice([str(word) for word in words])}
+        case IntegerValue(least, most):
+            return {"type": click.IntRange(least, most)}
+        case NumberValue(least, most):
+            return {"type": Amount(least, most)}
+        case FolderValue():
+            return {"type": click.Path(file_okay=False, path_type=Path)}
+        case HeaderRowValue():
+            return {"type": HeaderRowType()}
+        case ModeValue():
+            return {"type": ModeType()}
+
+
+def _click_option(option: Option) -> Callable[[F], F]:
+    shown = {"default": option_text(option.default), "show_default": True} if option.show_default else {}
+    more = {"metavar": option.metavar, **_click_type(option.kind), **shown}
+    return _localized(*option.flags, option.name, **option.help, **more)
+
+
+def _localized(*names: str, en: str, zh: str, **more: Any) -> Callable[[F], F]:
+    return click.option(*names, cls=LocalizedOption, texts={"en": en, "zh": zh}, **more)
+
+
 def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         for option in reversed(options):
@@ -66,131 +113,102 @@ def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-reading_options = _all(
-    click.option(
-        "--sheet", metavar="NAME|all", help="Which sheet of a workbook (default: the first with data)."
-    ),
-    click.option("--header-row", type=HeaderRowType(), help="Where the header stands, if it is not found."),
-    click.option("--encoding", metavar="NAME", help="Encoding of a text file, if it is not found."),
-    click.option(
-        "--delimiter", metavar="CHAR", help="Delimiter of a text file, if it is not found; `tab` is one."
-    ),
-)
-"""How a file is read: run, validate, inspect, mapping suggest and check."""
+def run_options(*wanted: OptionGroup | str) -> Callable[[F], F]:
+    """Add the options of these groups, or of these names; the command gets what was given as `given`.
 
-mapping_options = _all(
-    click.option("--mapping", metavar="NAME|FILE", help="A ready-made mapping or a mapping file."),
-    click.option("--contract", type=click.Choice(NAMES), help="Which variant of the API (default: sea)."),
-)
+    Used twice on a command, both add to the same `given`.
+    """
+    known = declared_options().values()
+    options = [option for one in wanted for option in known if one in (option.group, option.name)]
 
-profile_option = click.option(
-    "--profile", metavar="NAME", help="Settings from [profile.NAME] of importer.toml."
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def command(*args: Any, **values: Any) -> Any:
+            source = click.get_current_context().get_parameter_source
+            taken = {option.name: values.pop(option.name) for option in options}
+            found = {n: value for n, value in taken.items() if source(n) is not ParameterSource.DEFAULT}
+            before: GivenOptions = values.pop("given", GivenOptions())
+            given = before.joined(GivenOptions.read(found | {"lang": language()}))
+            return function(*args, **values, given=given)
+
+        return _all(*(_click_option(option) for option in options))(command)  # type: ignore[return-value]
+
+    return decorate
+
+
+profile_option = _localized(
+    "--profile",
+    metavar="NAME",
+    en="Settings from [profile.NAME] of importer.toml.",
+    zh="使用 importer.toml 中 [profile.NAME] 的设置。",
 )
 
 sandbox_options = _all(
-    click.option(
-        "--sandbox", is_flag=True, help="Import into a CRM on this machine that goes away afterwards."
+    _localized(
+        "--sandbox",
+        is_flag=True,
+        en="Import into a CRM on this machine that goes away afterwards.",
+        zh="导入到本机的模拟 CRM，用后即弃。",
     ),
-    click.option(
+    _localized(
         "--sandbox-store",
         type=click.Path(dir_okay=False, path_type=Path),
         metavar="FILE",
-        help="The same, but what it stores is kept in FILE.",
+        en="The same, but what it stores is kept in FILE.",
+        zh="同上，但数据保存在 FILE 中。",
     ),
 )
 
-sandbox_store_option = click.option(
+sandbox_store_option = _localized(
     "--sandbox-store",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="The run went to the sandbox that keeps its customers in FILE (default: where it went).",
+    en="The run went to the sandbox that keeps its customers in FILE (default: where it went).",
+    zh="该次运行所用沙箱保存客户的文件（默认：当时的文件）。",
 )
 
-checking_options = _all(
-    click.option(
-        "--duplicates",
-        type=click.Choice([choice.value for choice in Duplicates]),
-        default=Duplicates.SEND.value,
-        show_default=True,
-        help="A row that shares a phone or e-mail with an earlier one.",
-    ),
-    click.option("--strict", is_flag=True, help="Warnings count as errors."),
-    click.option(
-        "--max-invalid",
-        type=Amount(0, 100),
-        metavar="PERCENT",
-        help="Validate the whole file first; send nothing if more is invalid (exit 6).",
-    ),
-    click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N rows."),
-)
+sending_options = run_options(OptionGroup.SENDING)
+report_options = run_options(OptionGroup.REPORTS)
+reading_options = run_options(OptionGroup.READING)
+"""How a file is read: run, validate, inspect, mapping suggest and check."""
 
-report_options = _all(
-    click.option(
-        "--report-dir",
-        type=click.Path(file_okay=False, path_type=Path),
-        help="Where the reports go (default: reports/<run id>/).",
-    ),
-    click.option(
-        "--excel-report", is_flag=True, help="Also annotated.xlsx: your workbook, bad cells marked."
-    ),
-    click.option("--mask", is_flag=True, help="Mask found values in messages."),
-)
 
-sending_options = _all(
-    click.option(
-        "--concurrency", type=click.IntRange(1, 64), metavar="N", help="Requests in flight (default: 4)."
-    ),
-    click.option(
-        "--rate",
-        type=Amount(min=0),
-        metavar="N",
-        help="Requests a second (default: 10, to loopback unlimited; 0: unlimited).",
-    ),
-    click.option(
-        "--patience",
-        type=Amount(min=0),
-        metavar="SECONDS",
-        help="How long an absent server is waited for (default: 300).",
-    ),
-    click.option(
-        "--resend-unknown",
-        is_flag=True,
-        help="Send rows with neither phone nor e-mail again after an unknown outcome.",
-    ),
-)
+def _output_options(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Add options about speaking; the command gets them as `output`."""
 
-speaking_options = _all(
-    click.option("--quiet", "-q", is_flag=True, help="Print only errors."),
-    click.option("--verbose", "-v", is_flag=True, help="Tell every retry, wait and batch on stderr."),
-    click.option("--log-json", is_flag=True, help="Log as JSON lines on stderr."),
-    lang_option,
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def command(*args: Any, **values: Any) -> Any:
+            names = values.keys() & OutputOptions.__dataclass_fields__.keys()
+            output = OutputOptions(**{name: values.pop(name) for name in names})
+            return function(*args, **values, output=output)
+
+        return _all(*options)(command)  # type: ignore[arg-type]
+
+    return decorate
+
+
+_quiet = _localized("--quiet", "-q", is_flag=True, en="Print only errors.", zh="只输出错误。")
+_verbose = _localized(
+    "--verbose",
+    "-v",
+    is_flag=True,
+    en="Tell every retry, wait and batch on stderr.",
+    zh="在 stderr 上说明每次重试、等待和批次。",
 )
+_log_json = _localized(
+    "--log-json", is_flag=True, en="Log as JSON lines on stderr.", zh="在 stderr 上以 JSON 行记录日志。"
+)
+_yes = _localized(
+    "--yes", "-y", is_flag=True, en="Answer every question with yes.", zh="所有问题都回答“是”。"
+)
+speaking_options = _output_options(_quiet, _verbose, _log_json, lang_option)
 
 import_options = _all(
-    click.option(
-        "--mode",
-        "--type",
-        "mode",
-        type=ModeType(),
-        help="For customers the CRM has already: replace (0), update (1, the default) or keep (2).",
-    ),
-    mapping_options,
-    reading_options,
-    checking_options,
+    run_options(OptionGroup.MODE, OptionGroup.MAPPING, OptionGroup.READING, OptionGroup.CHECKING),
     profile_option,
     sandbox_options,
-    sending_options,
-    report_options,
-    click.option("--yes", "-y", is_flag=True, help="Answer every question with yes."),
-    speaking_options,
+    run_options(OptionGroup.SENDING, OptionGroup.REPORTS),
+    _output_options(_yes, _quiet, _verbose, _log_json, lang_option),
 )
 """Everything that `run` and `validate` take."""
-
-
-def run_options(values: dict[str, Any], kept: RunOptions | None = None) -> RunOptions:
-    """The options that concern the run itself, out of all that a command was given; the rest as `kept`."""
-    known = RunOptions.__dataclass_fields__
-    chosen = {name: value for name, value in values.items() if name in known and value is not None}
-    if "duplicates" in chosen:
-        chosen["duplicates"] = Duplicates(chosen["duplicates"])
-    return replace(kept or RunOptions(), **chosen, lang=language())

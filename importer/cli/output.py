@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -41,15 +40,30 @@ def language() -> str:
     return _chosen or _of_locale()
 
 
+class LocalizedOption(click.Option):
+    """An option that explains itself in the language that the program speaks."""
+
+    def __init__(self, names: Sequence[str], *, texts: Mapping[str, str], **more: Any) -> None:
+        super().__init__(names, help=texts["en"], **more)
+        self._texts = texts
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        self.help = self._texts[language()]
+        return super().get_help_record(ctx)
+
+
 def lang_option(function: F) -> F:
-    """Adds `--lang`; the command reads it with `current()`."""
+    """Add `--lang`; the command reads it with `language()`."""
+    from importer.options import declared_options
+
     return click.option(
         "--lang",
         type=click.Choice(LANGUAGES),
         callback=_choose,
         expose_value=False,
         is_eager=True,
-        help="Language of messages and reports (default: the locale's).",
+        cls=LocalizedOption,
+        texts=declared_options()["lang"].help,
     )(function)
 
 
@@ -107,9 +121,3 @@ class OutputOptions:
         """True if somebody sits at a terminal and has not said yes to everything."""
         terminals = (sys.stdin, sys.stderr)
         return not self.yes and all(stream is not None and stream.isatty() for stream in terminals)
-
-
-def output_options(values: dict[str, Any]) -> OutputOptions:
-    """Takes the options that concern speaking out of what a command was given."""
-    names = [field.name for field in dataclasses.fields(OutputOptions)]
-    return OutputOptions(**{name: values[name] for name in names if values.get(name) is not None})

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from importer.models import Destination, IssueGroup, Mode, RunSummary, Severity, Status
 from importer.reports import ReasonGroup, ReportResult, wording
+from importer.reports.tally import ANSWERED
 from importer.reports.wording import issue_text, word
 
 KINDS = 12
@@ -27,7 +28,6 @@ STATUS_STYLES = {
     Status.UNKNOWN: "yellow",
     Status.NOT_SENT: "blue",
 }
-ANSWERED = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN})
 
 
 def show(console: Console, closed: ReportResult, lang: str, *, mask: bool = False) -> None:

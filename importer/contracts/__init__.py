@@ -1,7 +1,7 @@
 """The API's fields, limits and endpoints as data, and their loader.
 
 `sea.toml` and `plat.toml` describe the two published variants of batch_create; `endpoints.toml` the other
-calls. Validation, the sandbox, the template, `--help` and the README's field table read them from here.
+calls. Validation, the sandbox, the template, `--help` and the table in docs/mapping.md read them from here.
 """
 
 from __future__ import annotations

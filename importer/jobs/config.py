@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from importer.config import FILE_NAME, ConfigFile, Profile
-from importer.config_schema import ConfigTable
+from importer.config import FILE_NAME, ConfigFile, Profile, key
+from importer.config_schema import Seconds, check_table
 from importer.errors import SettingsError
 from importer.jobs import schedule
-from importer.models import Mode
-from importer.options import Duplicates, RunOptions
-
-_PROFILE_OPTIONS = ("mode", "contract", "concurrency", "rate", "patience")
+from importer.options import GivenOptions, RunOptions, layered
 
 
 class SourceKind(StrEnum):
@@ -37,120 +34,8 @@ class NoticeWhen(StrEnum):
     """Whenever a round ends otherwise than the one before."""
 
 
-@dataclass(frozen=True, slots=True)
-class TripwireSettings:
-    """What keeps a file from being sent; None or False switches one off."""
-
-    changed_columns: bool = True
-    empty_columns: bool = True
-    max_invalid: float | None = 20.0
-    """Percent of the rows."""
-    rows_below: float | None = 0.5
-    """So many times the usual number of rows, or fewer."""
-    rows_above: float | None = 2.0
-    min_rows: int | None = None
-    max_rows: int | None = None
-    """Of rows to be sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class NoticeSettings:
-    """Who hears of a round, and how."""
-
-    when: NoticeWhen = NoticeWhen.FAILURE
-    webhook: str = ""
-    command: str = ""
-
-    @property
-    def wanted(self) -> bool:
-        return bool(self.webhook or self.command)
-
-
-@dataclass(frozen=True, slots=True)
-class LogSettings:
-    """Where a job's log goes, and how much of it is kept. None: into the state folder."""
-
-    file: Path | None = None
-    json: bool = True
-    size: int = 5_000_000
-    """Bytes after which a new file is begun."""
-    files: int = 5
-    """How many older ones are kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class SharingSettings:
-    """Who besides the service account may read the reports."""
-
-    mode: int | None = None
-    group: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One job, its paths absolute, its times in seconds."""
-
-    name: str
-    source: Path
-    kind: SourceKind
-    folder: Path
-    """Where working/, done/, failed/ and held/ lie."""
-    keep_source: bool
-    """The file stays where it is, and a copy of it is imported."""
-    options: RunOptions = field(default_factory=RunOptions)
-    given: frozenset[str] = frozenset()
-    """Which of the options the table names; the profile's hold for the others."""
-    profile: str | None = None
-    settle: float = 60.0
-    reports: Path | None = None
-    """None: beside the imported file."""
-    sharing: SharingSettings = field(default_factory=SharingSettings)
-    tripwires: TripwireSettings = field(default_factory=TripwireSettings)
-    notices: NoticeSettings = field(default_factory=NoticeSettings)
-    log: LogSettings = field(default_factory=LogSettings)
-    heartbeat: str = ""
-    """A path, or a URL."""
-    time_limit: float | None = None
-    keep: float | None = None
-    """How long reports, files and the journal of finished runs are kept; None: for ever."""
-    max_lag: float | None = None
-    """After so long without a good round `job status` is critical."""
-    max_quiet: float | None = None
-    """After so long without a file `job status` warns."""
-    schedule: str = ""
-
-    def describe_source(self) -> str:
-        return f"{self.source}/" if self.kind is SourceKind.INBOX else str(self.source)
-
-    def options_with(self, profile: Profile, lang: str) -> RunOptions:
-        """The options of its runs: the profile's, and the program's language, where the table is silent."""
-        values = {name: getattr(profile, name) for name in _PROFILE_OPTIONS} | {"lang": lang}
-        silent = {n: value for n, value in values.items() if value is not None and n not in self.given}
-        return replace(self.options, **silent)
-
-
-def load_job(file: ConfigFile, name: str) -> Job:
-    """`[job.NAME]` of importer.toml. Raises SettingsError `unknown-job` or `bad-settings`."""
-    if name not in file.names("job"):
-        known = ", ".join(file.names("job")) or "–"
-        raise SettingsError("unknown-job", name=name, file=file.path or FILE_NAME, known=known)
-
-    return JobTable.read(file, name)
-
-
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 _WILD = re.compile(r"[*?\[]")
-
-
-def _seconds(value: object) -> object:
-    """`90`, `90s`, `15m`, `26h`, `30d`, `4w` as seconds."""
-    if isinstance(value, str):
-        found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([smhdw])", value.strip())
-        if not found:
-            raise ValueError('write it as a number of seconds, or like "90s", "15m", "26h", "30d", "4w"')
-        return float(found[1]) * _UNITS[found[2]]
-    return value
 
 
 def _or_off(value: object) -> object:
@@ -173,145 +58,156 @@ def _schedule(value: str) -> str:
     return value
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]
 Factor = Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(_or_off)]
 Percent = Annotated[Annotated[float, Field(ge=0, le=100)] | None, BeforeValidator(_or_off)]
 Count = Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(_or_off)]
 
 
-class TripwireTable(ConfigTable):
-    """`[job.NAME.tripwires]`."""
+@dataclass(frozen=True, slots=True)
+class TripwireSettings:
+    """`[job.NAME.tripwires]`: what keeps a file from being sent. None or False switches one off."""
 
-    changed_columns: bool = True
-    empty_columns: bool = True
-    max_invalid: Percent = 20.0
-    rows_below: Factor = 0.5
-    rows_above: Factor = 2.0
-    min_rows: Count = None
-    max_rows: Count = None
-
-
-class NoticeTable(ConfigTable):
-    """`[job.NAME.notices]`."""
-
-    when: Literal["failure", "always", "change"] = "failure"
-    webhook: Annotated[str, Field(pattern=r"^(https://|http://(localhost|127\.|\[::1\])).+")] | None = None
-    command: str | None = None
+    changed_columns: bool = key(True, bool)
+    empty_columns: bool = key(True, bool)
+    max_invalid: float | None = key(20.0, Percent)
+    """Percent of the rows."""
+    rows_below: float | None = key(0.5, Factor)
+    """So many times the usual number of rows, or fewer."""
+    rows_above: float | None = key(2.0, Factor)
+    min_rows: int | None = key(None, Count)
+    max_rows: int | None = key(None, Count)
+    """Of rows to be sent."""
 
 
-class LogTable(ConfigTable):
-    """`[job.NAME.log]`."""
+@dataclass(frozen=True, slots=True)
+class NoticeSettings:
+    """`[job.NAME.notices]`: who hears of a round, and how."""
 
-    file: str | None = None
-    format: Literal["json", "text"] = "json"
-    size: Annotated[int, Field(ge=1000)] = 5_000_000
-    files: Annotated[int, Field(ge=1, le=100)] = 5
+    when: NoticeWhen = key(NoticeWhen.FAILURE, Literal["failure", "always", "change"], NoticeWhen)
+    webhook: str = key("", Annotated[str, Field(pattern=r"^(https://|http://(localhost|127\.|\[::1\])).+")])
+    command: str = key("", str)
 
-
-class JobTable(ConfigTable):
-    """`[job.NAME]`. Relative paths are relative to importer.toml."""
-
-    source: Annotated[str, Field(min_length=1)] | None = None
-    inbox: Annotated[str, Field(min_length=1)] | None = None
-    folder: str | None = None
-    afterwards: Literal["move", "keep"] | None = None
-    settle: Seconds = 60.0
-    profile: str | None = None
-    mapping: str | None = None
-    sheet: str | None = None
-    header_row: Annotated[int, Field(ge=1)] | Literal["none"] | None = None
-    encoding: str | None = None
-    delimiter: str | None = None
-    contract: Literal["sea", "plat"] | None = None
-    mode: Literal["replace", "update", "keep"] | None = None
-    duplicates: Literal["send", "skip", "error"] | None = None
-    strict: bool = False
-    limit: Annotated[int, Field(ge=1)] | None = None
-    concurrency: Annotated[int, Field(ge=1, le=64)] | None = None
-    rate: Annotated[float, Field(ge=0)] | None = None
-    patience: Seconds | None = None
-    resend_unknown: bool = False
-    excel_report: bool = False
-    mask: bool = False
-    lang: Literal["en", "zh"] | None = None
-    report_dir: str | None = None
-    report_mode: Annotated[str, AfterValidator(_mode)] | None = None
-    report_group: str | None = None
-    time_limit: Seconds | None = None
-    keep: Seconds | None = None
-    max_lag: Seconds | None = None
-    max_quiet: Seconds | None = None
-    heartbeat: str | None = None
-    schedule: Annotated[str, AfterValidator(_schedule)] | None = None
-    tripwires: TripwireTable = TripwireTable()
-    notices: NoticeTable = NoticeTable()
-    log: LogTable = LogTable()
-
-    @classmethod
-    def read(cls, file: ConfigFile, name: str) -> Job:
-        """The job that the table describes. Raises SettingsError `bad-settings`."""
-        place, path = f"job.{name}", str(file.path)
-        if not _NAME.fullmatch(name):
-            reason = "a job's name has letters, digits, dots, dashes and underscores only"
-            raise SettingsError("bad-settings", file=path, place=place, reason=reason)
-        found = cls.check(file.tables["job"][name], path, place)
-        if (found.source is None) == (found.inbox is None):
-            reason = "give either inbox (a folder) or source (a file or a pattern)"
-            raise SettingsError("bad-settings", file=path, place=place, reason=reason)
-        base = file.path.absolute().parent if file.path else Path.cwd()
-        return found._job(name, base)
-
-    def _job(self, name: str, base: Path) -> Job:
-        source = _path(base, self.inbox or self.source or "")
-        kind = SourceKind.INBOX if self.inbox else _kind(self.source or "", source)
-        inside = source if kind is SourceKind.INBOX else source.parent
-        keep_source = self.afterwards == "keep" or (self.afterwards is None and kind is SourceKind.FILE)
-        return Job(
-            name=name,
-            source=source,
-            kind=kind,
-            folder=_path(base, self.folder) if self.folder else inside,
-            keep_source=keep_source,
-            options=self._options(base),
-            given=frozenset(self.model_fields_set),
-            profile=self.profile,
-            settle=self.settle,
-            reports=_path(base, self.report_dir) if self.report_dir else None,
-            sharing=SharingSettings(
-                int(self.report_mode, 8) if self.report_mode else None, self.report_group or ""
-            ),
-            tripwires=TripwireSettings(**self.tripwires.model_dump()),
-            notices=NoticeSettings(
-                NoticeWhen(self.notices.when), self.notices.webhook or "", self.notices.command or ""
-            ),
-            log=LogSettings(
-                _path(base, self.log.file) if self.log.file else None,
-                self.log.format == "json",
-                self.log.size,
-                self.log.files,
-            ),
-            heartbeat=_heartbeat(base, self.heartbeat or ""),
-            time_limit=self.time_limit,
-            keep=self.keep,
-            max_lag=self.max_lag,
-            max_quiet=self.max_quiet,
-            schedule=self.schedule or "",
-        )
-
-    def _options(self, base: Path) -> RunOptions:
-        names = {option.name for option in fields(RunOptions)}
-        given = {n: value for n, value in self.model_dump().items() if n in names and value is not None}
-        if self.mode:
-            given["mode"] = Mode[self.mode.upper()]
-        if self.duplicates:
-            given["duplicates"] = Duplicates(self.duplicates)
-        if self.mapping and (self.mapping.endswith(".toml") or "/" in self.mapping or "\\" in self.mapping):
-            given["mapping"] = str(_path(base, self.mapping))
-        values: dict[str, Any] = given
-        return RunOptions(**values)
+    @property
+    def wanted(self) -> bool:
+        return bool(self.webhook or self.command)
 
 
-def _path(base: Path, text: str) -> Path:
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """`[job.NAME.log]`: where a job's log goes, and how much of it is kept."""
+
+    file: Path | None = key(None, str, Path)
+    """None: into the state folder."""
+    format: str = key("json", Literal["json", "text"])
+    size: int = key(5_000_000, Annotated[int, Field(ge=1000)])
+    """Bytes after which a new file is begun."""
+    files: int = key(5, Annotated[int, Field(ge=1, le=100)])
+    """How many older ones are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharingSettings:
+    """Who besides the service account may read the reports."""
+
+    mode: int | None = None
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobFiles:
+    """The keys of `[job.NAME]` about where files come from and go to, as they are written."""
+
+    source: str | None = key(None, Annotated[str, Field(min_length=1)])
+    inbox: str | None = key(None, Annotated[str, Field(min_length=1)])
+    folder: str | None = key(None, str)
+    afterwards: str | None = key(None, Literal["move", "keep"])
+    report_mode: str | None = key(None, Annotated[str, AfterValidator(_mode)])
+    report_group: str = key("", str)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job, its paths absolute, its times in seconds. Its keys are those of `JobFiles`, too."""
+
+    name: str
+    source: Path
+    kind: SourceKind
+    folder: Path
+    """Where working/, done/, failed/ and held/ lie."""
+    keep_source: bool
+    """The file stays where it is, and a copy of it is imported."""
+    given: GivenOptions = GivenOptions()
+    """The options of its runs that the table names."""
+    sharing: SharingSettings = SharingSettings()
+    reports: Path | None = None
+    """None: beside the imported file."""
+    profile: str | None = key(None, str)
+    settle: float = key(60.0, Seconds)
+    tripwires: TripwireSettings = key(TripwireSettings(), TripwireSettings)
+    notices: NoticeSettings = key(NoticeSettings(), NoticeSettings)
+    log: LogSettings = key(LogSettings(), LogSettings)
+    heartbeat: str = key("", str)
+    """A path, or a URL."""
+    time_limit: float | None = key(None, Seconds)
+    keep: float | None = key(None, Seconds)
+    """How long reports, files and the journal of finished runs are kept; None: for ever."""
+    max_lag: float | None = key(None, Seconds)
+    """After so long without a good round `job status` is critical."""
+    max_quiet: float | None = key(None, Seconds)
+    """After so long without a file `job status` warns."""
+    schedule: str = key("", Annotated[str, AfterValidator(_schedule)])
+
+    def describe_source(self) -> str:
+        return f"{self.source}/" if self.kind is SourceKind.INBOX else str(self.source)
+
+    def options_with(self, profile: Profile, lang: str) -> RunOptions:
+        """Return the options of its runs. What the job leaves open the profile says, then `lang`."""
+        return layered(RunOptions(lang=lang), profile.given, self.given)
+
+
+def load_job(file: ConfigFile, name: str) -> Job:
+    """Return `[job.NAME]` of importer.toml. Raises SettingsError `unknown-job` or `bad-settings`."""
+    if name not in file.names("job"):
+        known = ", ".join(file.names("job")) or "–"
+        raise SettingsError("unknown-job", name=name, file=file.path or FILE_NAME, known=known)
+    place, path = f"job.{name}", str(file.path)
+    if not _NAME.fullmatch(name):
+        reason = "a job's name has letters, digits, dots, dashes and underscores only"
+        raise SettingsError("bad-settings", file=path, place=place, reason=reason)
+    table = check_table(file.tables["job"][name], path, place, "job", JobFiles, Job)
+    files = JobFiles(**table.fields_of(JobFiles))
+    if (files.source is None) == (files.inbox is None):
+        reason = "give either inbox (a folder) or source (a file or a pattern)"
+        raise SettingsError("bad-settings", file=path, place=place, reason=reason)
+    base = file.path.absolute().parent if file.path else Path.cwd()
+    source = _path(base, files.inbox or files.source or "")
+    kind = SourceKind.INBOX if files.inbox else _kind(files.source or "", source)
+    inside = source if kind is SourceKind.INBOX else source.parent
+    reports = table.given.options.report_dir
+    job = Job(
+        name,
+        source,
+        kind,
+        folder=_path(base, files.folder) if files.folder else inside,
+        keep_source=files.afterwards == "keep" or (files.afterwards is None and kind is SourceKind.FILE),
+        given=_given(base, table.given),
+        sharing=SharingSettings(int(files.report_mode, 8) if files.report_mode else None, files.report_group),
+        reports=_path(base, reports) if reports else None,
+        **table.fields_of(Job),
+    )
+    log = replace(job.log, file=_path(base, job.log.file) if job.log.file else None)
+    return replace(job, log=log, heartbeat=_heartbeat(base, job.heartbeat))
+
+
+def _given(base: Path, given: GivenOptions) -> GivenOptions:
+    """Return the options, with a mapping file's path made absolute."""
+    mapping = given.options.mapping or ""
+    if mapping.endswith(".toml") or "/" in mapping or "\\" in mapping:
+        return given.joined(GivenOptions.read({"mapping": str(_path(base, mapping))}))
+    return given
+
+
+def _path(base: Path, text: Path | str) -> Path:
     return base / Path(text).expanduser()
 
 

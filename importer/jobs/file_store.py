@@ -24,7 +24,8 @@ from importer.jobs.config import Job, SharingSettings, SourceKind
 from importer.jobs.environment import no_checkpoint
 from importer.jobs.inbox import InboxFile
 from importer.journal.job_history import FileEnding, FileFate, FileRecord, JobHistory
-from importer.reports.model import REPORT_FILES, REPORT_HTML, SUMMARY_JSON
+from importer.private_files import create_private_file, replace_private_file
+from importer.reports.files import REPORT_FILES, REPORT_HTML, SUMMARY_JSON
 
 _READ = 0o444
 
@@ -70,25 +71,16 @@ def rewrite_report_paths(folder: Path, new: Path) -> None:
     for name, written in ((SUMMARY_JSON, _in_json), (REPORT_HTML, html.escape)):
         path = folder / name
         try:
-            text = path.read_text("utf-8")
+            text = path.read_bytes().decode()
             changed = text.replace(written(str(folder)), written(str(new)))
             if changed != text:
-                _replace_file(path, changed)
+                replace_private_file(path, changed.encode(), path.stat().st_mode & 0o777)
         except (OSError, UnicodeDecodeError):
             continue
 
 
 def _in_json(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)[1:-1]
-
-
-def _replace_file(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
-    part.chmod(path.stat().st_mode & 0o777)
-    part.replace(path)
 
 
 WORKING = "working"
@@ -305,8 +297,7 @@ def _moved(found: InboxFile, place: Path) -> bool:
 def _copied(found: InboxFile, place: Path) -> bool:
     """A copy, whole or not there. False if the file was written to meanwhile."""
     part = place.with_name(".copy.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
-    with os.fdopen(descriptor, "wb") as copy, found.path.open("rb") as source:
+    with create_private_file(part) as copy, found.path.open("rb") as source:
         shutil.copyfileobj(source, copy, 1 << 20)
         copy.flush()
         os.fsync(copy.fileno())

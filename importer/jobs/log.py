@@ -43,7 +43,7 @@ class JobLog:
         words = "".join(f" {name}={_text(value)}" for name, value in found.items())
         plain = f"{now} {level.upper():7} {event}{words}"
         line = plain
-        if self._how.json:
+        if self._how.format == "json":
             line = json.dumps({"time": now, "level": level, "event": event, **found}, ensure_ascii=False)
         if self._echo is not None:
             self._echo(plain)

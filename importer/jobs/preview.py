@@ -62,7 +62,7 @@ def _preview_file(
     try:
         key = plan.destination.key if plan.destination else ""
         content = FileContent(plan.source.sha256, plan.mapping.digest, key)
-        if journal.jobs.known(job.name, content, FileFate.DONE):
+        if journal.jobs.find_file(job.name, content, FileFate.DONE):
             return FilePreview(path, "repeated")
         found = precheck(plan, RunContext(), lambda rows: None)
         past = journal.jobs.with_fate(job.name, FileFate.DONE, gates.COMPARED_FILES)

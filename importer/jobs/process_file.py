@@ -89,7 +89,7 @@ class FileProcessor:
             options = replace(self.options, report_dir=self._reports(record))
             plan = plans.make_plan(record.place, options, self.sending.connection, self.journal)
             stack.callback(plan.close)
-            done = self.history.known(self.job.name, _content(plan), FileFate.DONE)
+            done = self.history.find_file(self.job.name, _content(plan), FileFate.DONE)
             held = self._held_already(record, plan)
             if done is None and held is None:
                 return self._go(stack, record, plan)
@@ -206,7 +206,7 @@ class FileProcessor:
         """A file that stays where it is comes again every night: one held copy of it is enough."""
         if not self.job.keep_source or record.released:
             return None
-        held = self.history.known(self.job.name, _content(plan), FileFate.HELD)
+        held = self.history.find_file(self.job.name, _content(plan), FileFate.HELD)
         there = held is not None and held.target is not None and held.target.exists()
         return held if there else None
 

@@ -24,7 +24,7 @@ from importer.jobs.process_file import FileProcessor
 from importer.jobs.results import FileResult, RoundReport, format_error, shown_counts
 from importer.journal import Journal
 from importer.journal.job_history import FileFate, FileRecord, RoundResult
-from importer.journal.locks import Lock, holder
+from importer.journal.locks import Lock, LockHolder
 from importer.models import ExitCode
 from importer.options import RunOptions
 from importer.pipeline.run import StopToken
@@ -184,7 +184,7 @@ class Round:
         return self.job.options_with(self.profile, self.around.lang)
 
     def _lock(self, stack: ExitStack, lock: Lock, code: str) -> None:
-        lock.acquire(holder(self.job.name, self.around.clock()), code)
+        lock.acquire(LockHolder.current(self.job.name, self.around.clock()), code)
         stack.callback(lock.release)
 
     # How a round ends

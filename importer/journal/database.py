@@ -7,21 +7,26 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
 from importer.errors import JournalError, JournalPlaceError
 from importer.journal import schema
+from importer.private_files import ensure_private_file, make_private_folder
 
 BUSY_SECONDS = 15.0
 FOLDER_VARIABLE = "NXLINK_STATE_DIR"
 FILE_NAME = "journal.db"
 
-_TURN = 0.02
-"""Seconds until another try to turn a new journal to WAL."""
+_WAL_RETRY_SECONDS = 0.02
+"""Between two tries to switch a new journal to WAL."""
+Row = Mapping[str, Any]
+"""One row that a query found, by column name."""
+
 _DAMAGED = ("not a database", "malformed", "file is encrypted")
 
 
@@ -32,11 +37,11 @@ def state_folder() -> Path:
 
 
 class Database:
-    """One connection, one writer: every use of it goes through `transaction` or `query`.
+    """One connection to the journal's file; threads take turns.
 
-    WAL with synchronous=FULL: what a transaction wrote is on the disk when it returns. Any failure of
-    SQLite leaves as a `JournalError`: `journal-damaged`, `journal-locked`, `journal-full`,
-    `journal-unwritable` or `journal-failed`.
+    WAL with synchronous=FULL: what a transaction wrote is on the disk when it returns. Any failure of SQLite
+    is raised as a JournalError: `journal-damaged`, `journal-locked`, `journal-full`, `journal-unwritable` or
+    `journal-failed`.
     """
 
     def __init__(self, path: Path, busy_seconds: float = BUSY_SECONDS) -> None:
@@ -56,16 +61,15 @@ class Database:
 
     @property
     def _mark(self) -> Path:
-        """Left by whoever came upon the damage: opening alone does not always show it."""
+        """A mark left where damage was found, because opening the file does not always show it."""
         return self.path.with_name(self.path.name + ".is-damaged")
 
     def _open(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = None
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private_folder(self.path.parent)
             # SQLite gives its -wal and -shm files the permissions of the database.
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-            self.path.chmod(0o600)
+            ensure_private_file(self.path)
             connection = sqlite3.connect(
                 self.path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
             )
@@ -84,8 +88,8 @@ class Database:
         return connection
 
     def _write_ahead(self, connection: sqlite3.Connection) -> None:
-        """Turns a new journal to WAL. Where two want to do so at once SQLite refuses one of them without the
-        wait it was told (sqlite.org, “sqlite3_busy_handler”: where waiting could be a deadlock)."""
+        """Switch a new journal to WAL. If two processes do so at once, SQLite refuses one of them without
+        waiting (sqlite.org, “sqlite3_busy_handler”: where waiting could be a deadlock)."""
         deadline = time.monotonic() + self._busy_seconds
         while True:
             try:
@@ -94,11 +98,11 @@ class Database:
             except sqlite3.OperationalError as error:
                 if "locked" not in str(error) or time.monotonic() >= deadline:
                     raise
-            time.sleep(_TURN)
+            time.sleep(_WAL_RETRY_SECONDS)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Everything inside is written at once, durably, or not at all."""
+        """Write everything inside at once, or nothing. It is on the disk when the block ends."""
         with self._lock:
             connection = self._connection
             try:
@@ -113,8 +117,16 @@ class Database:
             except (sqlite3.Error, OSError) as error:
                 raise self._translated(error) from error
 
-    def query(self, sql: str, values: tuple[object, ...] = ()) -> list[sqlite3.Row]:
-        """All rows that a SELECT finds, readable by column name."""
+    def insert(self, table: str, values: Mapping[str, object]) -> int:
+        """Insert one row into a table whose key is `number`, inside a `transaction`. Returns the number."""
+        marks = ", ".join("?" * len(values))
+        sql = f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})"  # noqa: S608 - our own names
+        number = self._connection.execute(sql, tuple(values.values())).lastrowid
+        assert number is not None  # noqa: S101 - an INSERT into a table with a key has one
+        return number
+
+    def query(self, sql: str, values: tuple[object, ...] = ()) -> Sequence[Row]:
+        """All rows that a SELECT finds."""
         with self._lock:
             try:
                 cursor = self._connection.cursor()
@@ -124,7 +136,7 @@ class Database:
                 raise self._translated(error) from error
 
     def vacuum(self) -> None:
-        """Gives the space of deleted runs back, WAL included, so that nothing of them is left."""
+        """Free the space of deleted runs, in the WAL as well, so that nothing of them is left on the disk."""
         with self._lock:
             try:
                 self._connection.execute("VACUUM")
@@ -137,7 +149,7 @@ class Database:
             self._connection.close()
 
     def move_aside(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Path:
-        """Renames a damaged journal with its WAL. Returns its new name."""
+        """Rename a damaged journal and its WAL. Returns its new path."""
         aside = self.path.with_name(f"{self.path.stem}.damaged-{now():%Y%m%d-%H%M%S}{self.path.suffix}")
         for ending in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
@@ -146,15 +158,15 @@ class Database:
         return aside
 
     def _translated(self, error: sqlite3.Error | OSError) -> JournalError:
-        says = str(error)
-        if any(sign in says for sign in _DAMAGED):
+        text = str(error)
+        if any(mark in text for mark in _DAMAGED):
             with contextlib.suppress(OSError):
-                self._mark.touch(mode=0o600)
-            return JournalError("journal-damaged", path=self.path, problem=says)
-        if "locked" in says or "busy" in says:
+                ensure_private_file(self._mark)
+            return JournalError("journal-damaged", path=self.path, problem=text)
+        if "locked" in text or "busy" in text:
             return JournalError("journal-locked", path=self.path, seconds=f"{self._busy_seconds:g}")
-        if "full" in says or "No space left" in says or "Disk quota" in says:
+        if "full" in text or "No space left" in text or "Disk quota" in text:
             return JournalError("journal-full", path=self.path)
-        if isinstance(error, OSError) or "readonly" in says or "unable to open" in says:
-            return JournalPlaceError("journal-unwritable", path=self.path, problem=says)
-        return JournalError("journal-failed", path=self.path, problem=says)
+        if isinstance(error, OSError) or "readonly" in text or "unable to open" in text:
+            return JournalPlaceError("journal-unwritable", path=self.path, problem=text)
+        return JournalError("journal-failed", path=self.path, problem=text)

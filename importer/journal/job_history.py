@@ -14,15 +14,16 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from importer.journal.database import Database
+from importer.journal.database import Database, Row
+from importer.journal.records import decode_counts, decode_exit_code, decode_time
 from importer.models import ExitCode, Status
 
 
 class FileFate(StrEnum):
-    """What a job made of a file."""
+    """The outcome of a file in a job."""
 
     OPEN = ""
-    """Taken, and not through yet."""
+    """Taken, not finished."""
     DONE = "done"
     REPEATED = "repeated"
     """The same job has imported this content before."""
@@ -30,7 +31,7 @@ class FileFate(StrEnum):
     """A tripwire stopped it before anything was sent."""
     FAILED = "failed"
     GONE = "gone"
-    """Somebody took it out of the job's folder."""
+    """Somebody removed it from the job's folder."""
 
 
 class RoundResult(StrEnum):
@@ -40,13 +41,13 @@ class RoundResult(StrEnum):
     GOOD = "good"
     HELD = "held"
     FAILED = "failed"
-    """A file could not be imported, or not enough of it; the round went on to its end."""
+    """A file could not be imported, or too few of its rows. The round went on to its end."""
     STOPPED = "stopped"
     """Ended early; the next round goes on."""
     OVERLAPPED = "overlapped"
-    """Another round was at work."""
+    """Another round of the job was running."""
     INTERRUPTED = "interrupted"
-    """Died without a word; the next round goes on."""
+    """Ended without a record: still marked as running, but its lock is free. The next round goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,28 +61,28 @@ class RoundRecord:
     result: RoundResult
     exit_code: ExitCode | None
     reason: str
-    """The message code of why it is not good."""
+    """The message code of the reason; empty if the round was good."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """One file that a job took. Column names and counts; no customer's data."""
+    """One file that a job took: column names and counts, no customer's data."""
 
     number: int
     job: str
     round: int
     name: str
-    """As it was called where it was found."""
+    """The file's name where it was found."""
     place: Path
     """Where it was taken to."""
     target: Path | None
-    """Where it goes, or went, with its fate."""
+    """Where it is moved when its fate is decided."""
     after_run: int
-    """Runs with a higher number may be this file's."""
+    """The number of the last run before the file was taken: only later runs can be about it."""
     released: bool
-    """Somebody has looked at it: the tripwires are silent."""
+    """True if somebody looked at the held file and released it: the tripwires no longer stop it."""
     tries: int
-    """Rounds that began with it and did not come to an orderly end."""
+    """Rounds that began with it and did not end in order."""
     fate: FileFate
     reason: str
     run: str
@@ -91,7 +92,7 @@ class FileRecord:
     header: tuple[str, ...]
     rows: int
     filled: Mapping[str, int]
-    """For each mapped column in how many rows it held something."""
+    """For each mapped column the number of rows in which it is not empty."""
     counts: Mapping[Status, int]
     taken: datetime
     settled: datetime | None
@@ -99,7 +100,7 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """What makes two files of a job the same."""
+    """The content of a file and its way to the CRM: two files that agree in it are the same."""
 
     sha256: str
     mapping_digest: str
@@ -108,7 +109,7 @@ class FileContent:
 
 @dataclass(frozen=True, slots=True)
 class FileEnding:
-    """The end of a file, before it moves."""
+    """The decision about a file, recorded before the file moves."""
 
     fate: FileFate
     target: Path
@@ -118,8 +119,14 @@ class FileEnding:
     counts: Mapping[Status, int] = field(default_factory=dict)
 
 
+_LAST_RUN = "SELECT coalesce(max(number), 0) AS number FROM runs"
+
+
 class JobHistory:
-    """All jobs' history, in the journal. Every method is durable on return and raises JournalError."""
+    """All jobs' history, in the journal.
+
+    What a method records is on the disk when it returns. Every method raises JournalError.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -127,18 +134,17 @@ class JobHistory:
     # Rounds
 
     def begin_round(self, job: str, now: datetime) -> int:
-        """A round begins; returns its number. The caller holds the job's lock, so that a round that is
-        still recorded as running has died."""
+        """Record that a round begins. Returns its number.
+
+        The caller holds the job's lock, so a round that is still marked as running was interrupted.
+        """
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE job_rounds SET result = ? WHERE job = ? AND result = ?",
                 (RoundResult.INTERRUPTED, job, RoundResult.RUNNING),
             )
-            return _inserted(
-                connection,
-                "INSERT INTO job_rounds (job, started, result, reason) VALUES (?, ?, ?, '')",
-                (job, now.isoformat(), RoundResult.RUNNING),
-            )
+            started = {"job": job, "started": now.isoformat(), "result": RoundResult.RUNNING, "reason": ""}
+            return self._database.insert("job_rounds", started)
 
     def end_round(
         self, number: int, now: datetime, result: RoundResult, exit_code: ExitCode, reason: str = ""
@@ -150,16 +156,17 @@ class JobHistory:
             )
 
     def note_overlap(self, job: str, now: datetime, reason: str) -> None:
-        """A round found another one at work, and ended."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO job_rounds (job, started, ended, result, exit_code, reason)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    *(job, now.isoformat(), now.isoformat(), RoundResult.OVERLAPPED),
-                    *(int(ExitCode.LOCKED), reason),
-                ),
-            )
+        """Record a round that ended at once because another one was running."""
+        ended = {
+            "job": job,
+            "started": now.isoformat(),
+            "ended": now.isoformat(),
+            "result": RoundResult.OVERLAPPED,
+            "exit_code": int(ExitCode.LOCKED),
+            "reason": reason,
+        }
+        with self._database.transaction():
+            self._database.insert("job_rounds", ended)
 
     def rounds(self, job: str, limit: int | None = None) -> tuple[RoundRecord, ...]:
         """The rounds of a job, the newest first."""
@@ -181,48 +188,45 @@ class JobHistory:
     # Files
 
     def take(self, job: str, round_number: int, name: str, place: Path, now: datetime) -> FileRecord:
-        """A file is about to be moved to `place`."""
-        with self._database.transaction() as connection:
-            number = _inserted(
-                connection,
-                "INSERT INTO job_files (job, round, name, place, target, after_run, released, tries, fate,"
-                " reason, run, sha256, mapping_digest, destination_key, header, rows, filled, counts, taken)"
-                " VALUES (?, ?, ?, ?, '', (SELECT coalesce(max(number), 0) FROM runs), 0, 0, '', '', '', '',"
-                " '', '', '[]', 0, '{}', '{}', ?)",
-                (job, round_number, name, str(place), now.isoformat()),
-            )
+        """Record that a file is about to be moved to `place`."""
+        taken = {"job": job, "round": round_number, "name": name, "place": str(place)}
+        texts = ("target", "fate", "reason", "run", "sha256", "mapping_digest", "destination_key")
+        nothing = {"released": 0, "tries": 0, "rows": 0, "header": "[]", "filled": "{}", "counts": "{}"}
+        with self._database.transaction():
+            moment = {"after_run": self._database.query(_LAST_RUN)[0]["number"], "taken": now.isoformat()}
+            number = self._database.insert("job_files", taken | dict.fromkeys(texts, "") | nothing | moment)
         return self.file(number)
 
     def forget(self, number: int) -> None:
-        """A file was not taken after all."""
+        """Remove the record of a file that was not taken after all."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM job_files WHERE number = ?", (number,))
 
     def release(self, number: int, place: Path) -> FileRecord:
-        """A held file is about to be moved to `place`, to be imported whatever the tripwires say."""
+        """Record that a held file is about to be moved to `place` and imported past the tripwires."""
         with self._database.transaction() as connection:
             old = connection.execute("SELECT job, target FROM job_files WHERE number = ?", (number,))
             job, held = old.fetchone()
             _move_runs(connection, job, Path(held), place)
             connection.execute(
                 "UPDATE job_files SET place = ?, released = 1, tries = 0, fate = '', reason = '', run = '',"
-                " settled = NULL, after_run = (SELECT coalesce(max(number), 0) FROM runs) WHERE number = ?",
-                (str(place), number),
+                " settled = NULL, after_run = ? WHERE number = ?",
+                (str(place), self._database.query(_LAST_RUN)[0]["number"], number),
             )
         return self.file(number)
 
     def count_try(self, number: int) -> None:
-        """A round begins with a file; `orderly` takes it back."""
+        """Count one more round that begins with this file; `clear_tries` takes it back."""
         self._set(number, "tries = tries + 1", ())
 
     def clear_tries(self, number: int) -> None:
-        """The round ended in order, with the file where it is."""
+        """Set the count of tries to 0: the round ended in order and the file stays where it is."""
         self._set(number, "tries = 0", ())
 
     def profile(
         self, number: int, content: FileContent, header: Sequence[str], rows: int, filled: Mapping[str, int]
     ) -> None:
-        """What the look through the whole file found."""
+        """Record what reading the whole file showed."""
         values = (content.sha256, content.mapping_digest, content.destination_key)
         texts = (_json(list(header)), rows, _json(dict(filled)))
         self._set(
@@ -232,7 +236,7 @@ class JobHistory:
         )
 
     def decide(self, record: FileRecord, ending: FileEnding) -> FileRecord:
-        """The file's fate, before it moves; the journal's runs of it follow it to its new place."""
+        """Record the file's fate before it moves. The paths in its runs are changed to the new place."""
         with self._database.transaction() as connection:
             _move_runs(connection, record.job, record.place, ending.target)
             connection.execute(
@@ -245,7 +249,7 @@ class JobHistory:
         return self.file(record.number)
 
     def retarget(self, record: FileRecord, target: Path) -> FileRecord:
-        """The decided place turned out to be taken."""
+        """Record another target: something lies at the decided one."""
         with self._database.transaction() as connection:
             _move_runs(connection, record.job, record.target or record.place, target)
             connection.execute(
@@ -254,7 +258,7 @@ class JobHistory:
         return self.file(record.number)
 
     def settle(self, number: int, now: datetime) -> None:
-        """The file lies where it was to go."""
+        """Record that the file has reached its target."""
         self._set(number, "settled = ?", (now.isoformat(),))
 
     def file(self, number: int) -> FileRecord:
@@ -265,7 +269,7 @@ class JobHistory:
         return self._files("job = ? ORDER BY number DESC LIMIT ?", (job, -1 if limit is None else limit))
 
     def open_files(self, job: str) -> tuple[FileRecord, ...]:
-        """Files that were taken and do not lie where they are to go, the oldest first."""
+        """Files that were taken and have not reached their target, the oldest first."""
         return self._files("job = ? AND settled IS NULL ORDER BY number", (job,))
 
     def with_fate(self, job: str, fate: FileFate, limit: int | None = None) -> tuple[FileRecord, ...]:
@@ -275,7 +279,7 @@ class JobHistory:
             (job, fate, -1 if limit is None else limit),
         )
 
-    def known(self, job: str, content: FileContent, fate: FileFate) -> FileRecord | None:
+    def find_file(self, job: str, content: FileContent, fate: FileFate) -> FileRecord | None:
         """The newest file of the job with this content and fate."""
         found = self._files(
             "job = ? AND sha256 = ? AND mapping_digest = ? AND destination_key = ? AND fate = ?"
@@ -297,7 +301,7 @@ class JobHistory:
     # Pruning
 
     def old_runs(self, job: str, before: datetime) -> tuple[str, ...]:
-        """The ids of the job's finished runs that ended before; open files' runs are not among them."""
+        """The ids of the job's finished runs that ended before, except those of open and held files."""
         found = self._database.query(
             "SELECT id, finished FROM runs WHERE job = ? AND state = 'finished' AND path NOT IN"
             " (SELECT place FROM job_files WHERE settled IS NULL)"
@@ -307,7 +311,7 @@ class JobHistory:
         return tuple(row["id"] for row in found if datetime.fromisoformat(row["finished"]) < before)
 
     def forget_rounds(self, job: str, before: datetime) -> int:
-        """Forgets the rounds that began before, but for the newest. Returns how many there were."""
+        """Forget the rounds that began before, except the newest. Returns how many were forgotten."""
         old = [record for record in self.rounds(job)[1:] if record.started < before]
         with self._database.transaction() as connection:
             connection.executemany(
@@ -324,14 +328,8 @@ class JobHistory:
         return tuple(_file(row) for row in found)
 
 
-def _inserted(connection: sqlite3.Connection, sql: str, values: tuple[object, ...]) -> int:
-    number = connection.execute(sql, values).lastrowid
-    assert number is not None  # noqa: S101 - an INSERT into a rowid table has one
-    return number
-
-
 def _move_runs(connection: sqlite3.Connection, job: str, old: Path, new: Path) -> None:
-    """Runs name the file's new path, and the reports' folder if that moves along with the file."""
+    """Change the file's path in its runs, and the reports' folder if it moves with the file."""
     runs = connection.execute(
         "SELECT number, report_dir FROM runs WHERE job = ? AND path = ?", (job, str(old))
     ).fetchall()
@@ -348,19 +346,19 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _round(row: sqlite3.Row) -> RoundRecord:
+def _round(row: Row) -> RoundRecord:
     return RoundRecord(
         number=row["number"],
         job=row["job"],
         started=datetime.fromisoformat(row["started"]),
-        ended=datetime.fromisoformat(row["ended"]) if row["ended"] else None,
+        ended=decode_time(row["ended"]),
         result=RoundResult(row["result"]),
-        exit_code=None if row["exit_code"] is None else ExitCode(row["exit_code"]),
+        exit_code=decode_exit_code(row["exit_code"]),
         reason=row["reason"],
     )
 
 
-def _file(row: sqlite3.Row) -> FileRecord:
+def _file(row: Row) -> FileRecord:
     return FileRecord(
         number=row["number"],
         job=row["job"],
@@ -380,7 +378,7 @@ def _file(row: sqlite3.Row) -> FileRecord:
         header=tuple(json.loads(row["header"])),
         rows=row["rows"],
         filled=json.loads(row["filled"]),
-        counts={Status(name): count for name, count in json.loads(row["counts"]).items()},
+        counts=decode_counts(row["counts"]),
         taken=datetime.fromisoformat(row["taken"]),
-        settled=datetime.fromisoformat(row["settled"]) if row["settled"] else None,
+        settled=decode_time(row["settled"]),
     )

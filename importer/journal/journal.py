@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
@@ -14,36 +13,27 @@ import numpy as np
 
 from importer.errors import UnknownRunError
 from importer.journal import row_states
-from importer.journal.database import BUSY_SECONDS, FILE_NAME, Database, state_folder
+from importer.journal.database import BUSY_SECONDS, FILE_NAME, Database, Row, state_folder
 from importer.journal.job_history import JobHistory
-from importer.journal.locks import Lock, Locks, holder
-from importer.journal.records import RequestRecord, RunKind, RunRecord, RunState
+from importer.journal.locks import Lock, LockHolder, Locks
+from importer.journal.records import (
+    RunKind,
+    RunRecord,
+    RunState,
+    decode_counts,
+    decode_exit_code,
+    decode_time,
+)
 from importer.journal.row_states import RowStates, union_rows
 from importer.journal.run_journal import RunJournal
 from importer.models import Destination, ExitCode, Mode, Status
 
-_COLUMNS = (
-    *("id", "kind", "parent", "job", "source", "path", "sha256", "size", "read_options", "mode", "contract"),
-    *(
-        "mapping",
-        "mapping_name",
-        "mapping_digest",
-        "destination_key",
-        "host",
-        "tenant_id",
-        "app_key",
-        "store",
-    ),
-    *("settings", "dry_run", "report_dir", "started", "finished", "state", "exit_code", "stop", "counts"),
-    *("resumes", "settled"),
-)
-
 
 class Journal:
-    """The one record of what happened, as a SQLite file of mode 0600.
+    """The one record of what happened, in a SQLite file of mode 0600.
 
-    `moved_aside` names the damaged journal that had to make way, if there was one. Every method raises
-    JournalError where the file cannot be read or written.
+    `moved_aside` names the damaged journal that this one replaces, if there was one. Every method raises
+    JournalError if the file cannot be read or written.
     """
 
     def __init__(self, database: Database, locks: Locks) -> None:
@@ -52,7 +42,7 @@ class Journal:
 
     @classmethod
     def open(cls, path: Path | None = None, *, busy_seconds: float = BUSY_SECONDS) -> Journal:
-        """Opens or makes the journal: `path`, or `journal.db` in the user's state folder."""
+        """Open the journal, or make a new one: `path`, or `journal.db` in the user's state folder."""
         path = path or state_folder() / FILE_NAME
         return cls(Database(path, busy_seconds), Locks(path.parent / "locks"))
 
@@ -87,26 +77,20 @@ class Journal:
         self.close()
 
     def start(self, record: RunRecord) -> RunJournal:
-        """Begins a run and takes its locks. Raises LockedError if the same source is on its way already."""
+        """Begin a run and take its locks. Raises LockedError if the same source is on its way already."""
         now = datetime.now().astimezone()
         record = replace(record, started=now, state=RunState.RUNNING)
         locks = self._lock(record, now)
         try:
-            values = _values(record)
-            with self._database.transaction() as connection:
-                places = ", ".join("?" * len(values))
-                number = connection.execute(
-                    f"INSERT INTO runs ({', '.join(values)}) VALUES ({places})",  # noqa: S608 - our own column names
-                    tuple(values.values()),
-                ).lastrowid
-            assert number is not None  # noqa: S101 - an INSERT into a rowid table has one
+            with self._database.transaction():
+                number = self._database.insert("runs", _columns(record))
             return RunJournal(self._database, number, record, locks)
         except BaseException:
             _release(locks)
             raise
 
     def reopen(self, run_id: str) -> RunJournal:
-        """Takes a run up again and its locks. Raises JournalError `unknown-run`, LockedError."""
+        """Go on with a run and take its locks. Raises UnknownRunError `unknown-run`, LockedError."""
         record = self.run(run_id)
         now = datetime.now().astimezone()
         locks = self._lock(record, now)
@@ -129,7 +113,7 @@ class Journal:
         held: list[Lock] = []
         try:
             for lock, code in wanted:
-                lock.acquire(holder(record.id, now), code)
+                lock.acquire(LockHolder.current(record.id, now), code)
                 held.append(lock)
         except BaseException:
             _release(held)
@@ -160,20 +144,13 @@ class Journal:
         """All runs, the newest first."""
         return tuple(self._records("ORDER BY number DESC LIMIT ?", (-1 if limit is None else limit,)))
 
-    def newest_interrupted(self) -> RunRecord | None:
-        """The newest run that `resume` can take up."""
-        for record in self._records(
-            "WHERE state IN (?, ?) AND NOT dry_run ORDER BY number DESC", (RunState.RUNNING, RunState.STOPPED)
-        ):
-            if record.state.resumable:
-                return record
-        return None
-
     def imported_before(
         self, sha256: str, destination_key: str, mapping_digest: str, mode: Mode
     ) -> RunRecord | None:
-        """The newest finished run that brought rows of this very file to this destination in the same way,
-        or found nothing in it to bring."""
+        """The newest finished run of this content to this destination, with this mapping and mode.
+
+        It imported rows, or found none to import. A run that got nothing in does not count.
+        """
         found = self._records(
             "WHERE sha256 = ? AND destination_key = ? AND mapping_digest = ? AND mode = ? AND NOT dry_run"
             " AND state = ? AND exit_code <> ? ORDER BY number DESC",
@@ -189,13 +166,26 @@ class Journal:
         """The runs that name this one as their parent, the oldest first."""
         return tuple(self._records("WHERE parent = ? AND parent <> '' ORDER BY number", (run_id,)))
 
-    def known(self, run_id: str) -> RowStates:
-        """What is recorded of each row of a run. Raises JournalError `unknown-run`."""
-        return row_states.read_row_states(self._database, self._number(run_id))
+    def family(self, record: RunRecord) -> tuple[RunRecord, ...]:
+        """The first run of a source and all retries that come from it, the oldest first."""
+        while record.kind is RunKind.RETRY and record.parent:
+            record = self.run(record.parent)
+        return self._with_retries(record.id)
 
-    def requests(self, run_id: str) -> tuple[RequestRecord, ...]:
-        """Every request of a run, as they were begun. Raises JournalError `unknown-run`."""
-        return row_states.read_requests(self._database, self._number(run_id))
+    def _with_retries(self, run_id: str) -> tuple[RunRecord, ...]:
+        """A run, its retries, their retries and so on, the oldest first. Empty for an unknown run."""
+        return tuple(
+            self._records(
+                "WHERE id IN (WITH RECURSIVE member (id) AS (SELECT ? UNION SELECT r.id FROM runs r"
+                " JOIN member m ON r.parent = m.id WHERE r.kind = ? AND r.parent <> '')"
+                " SELECT id FROM member) ORDER BY number",
+                (run_id, RunKind.RETRY),
+            )
+        )
+
+    def row_states(self, run_id: str) -> RowStates:
+        """What is recorded last of each row of a run. Raises UnknownRunError `unknown-run`."""
+        return row_states.read_row_states(self._database, self._number(run_id))
 
     def _number(self, run_id: str) -> int:
         found = self._database.query("SELECT number FROM runs WHERE id = ?", (run_id,))
@@ -204,61 +194,64 @@ class Journal:
         return int(found[0]["number"])
 
     def imported_rows(self, run_id: str, destination_key: str) -> dict[str, np.ndarray]:
-        """Row numbers (int64, ascending) by sheet that the run, or a retry of it, got into this destination.
+        """Row numbers (int64, ascending) by sheet that a run and its retries imported into this destination.
 
-        Rows of a report that were skipped, since an earlier run had imported them, count as well. Empty if
-        the journal does not know the run, or it went elsewhere.
+        Rows of a report count as well if they were skipped because an earlier run had imported them. Empty if
+        the journal does not know the run, or it had another destination.
         """
         parts: list[dict[str, np.ndarray]] = []
-        waiting = self._records("WHERE id = ?", (run_id,))
-        while waiting:
-            record = waiting.pop()
+        for record in self._with_retries(run_id):
             if record.destination_key != destination_key or record.dry_run:
                 continue
-            known = self.known(record.id)
-            parts.append({sheet: known.rows(sheet, Status.IMPORTED) for sheet in known.sheets})
-            parts.append(
-                {sheet: known.with_code(sheet, Status.SKIPPED, "imported-before") for sheet in known.sheets}
-            )
-            waiting += [child for child in self.children(record.id) if child.kind is RunKind.RETRY]
+            states = self.row_states(record.id)
+            for sheet in states.sheets:
+                parts.append({sheet: states.rows_with_status(sheet, Status.IMPORTED)})
+                parts.append({sheet: states.rows_with_code(sheet, Status.SKIPPED, "imported-before")})
         return union_rows(parts)
 
     def imported_by_reports(
-        self, run_id: str, destination_key: str, before: datetime | None = None
+        self, run_id: str, destination_key: str, before: str | None = None
     ) -> dict[str, np.ndarray]:
         """Row numbers (int64, ascending) of a run by sheet that came in with a report of it, corrected or
-        not; `before`: only by runs that began before then."""
-        found: dict[str, list[int]] = {}
-        lines = self._database.query(
-            "SELECT r.id, o.sheet, o.rows, o.from_sheet, o.from_rows FROM origins o"
-            " JOIN runs r ON r.number = o.run WHERE o.from_run = ? AND r.destination_key = ?"
-            " AND (? IS NULL OR r.started < ?)",
-            (run_id, destination_key, *(2 * (before.isoformat() if before else None,))),
+        not. `before`: only with runs that began before the run of this id.
+
+        The runs' order is that of their numbers: clocks are set back, and zones change.
+        """
+        earlier = "AND r.number < (SELECT number FROM runs WHERE id = ?)" if before else ""
+        origins = self._database.query(
+            "SELECT r.id AS run, o.sheet, o.rows, o.from_sheet, o.from_rows FROM origins o"  # noqa: S608 - our own clause
+            f" JOIN runs r ON r.number = o.run WHERE o.from_run = ? AND r.destination_key = ? {earlier}",
+            (run_id, destination_key, *([before] if before else [])),
         )
-        for run, sheet, numbers, from_sheet, from_rows in lines:
-            imported = self.imported_rows(run, destination_key).get(sheet, np.empty(0, np.int64))
-            known = np.isin(np.array(json.loads(numbers), dtype=np.int64), imported)
-            origins = np.array(json.loads(from_rows), dtype=np.int64)
-            found.setdefault(from_sheet, []).extend(origins[known].tolist())
-        return {sheet: np.unique(np.array(some, dtype=np.int64)) for sheet, some in found.items()}
+        imported: dict[str, dict[str, np.ndarray]] = {}
+        found: list[dict[str, np.ndarray]] = []
+        for origin in origins:
+            run = origin["run"]
+            if run not in imported:
+                imported[run] = self.imported_rows(run, destination_key)
+            there = imported[run].get(origin["sheet"], np.empty(0, np.int64))
+            came_in = np.isin(np.array(json.loads(origin["rows"]), dtype=np.int64), there)
+            rows = np.array(json.loads(origin["from_rows"]), dtype=np.int64)[came_in]
+            found.append({origin["from_sheet"]: np.unique(rows)})
+        return union_rows(found)
 
     def prune(self, older_than: datetime) -> int:
-        """Forgets the runs that began before, except those at work. Returns how many there were."""
+        """Forget the runs that began before, except those at work. Returns how many were forgotten."""
         return self.forget(
             [record.id for record in self.runs() if record.started and record.started < older_than]
         )
 
     def forget(self, run_ids: Iterable[str]) -> int:
-        """Forgets these runs, except those at work. Returns how many there were."""
-        old = [run_id for run_id in run_ids if not self._locks.held(run_id)]
+        """Forget these runs, except those at work. Returns how many were forgotten."""
+        old = [run_id for run_id in run_ids if not self._locks.run_held(run_id)]
         with self._database.transaction() as connection:
-            for run_id in old:
-                for table in ("outcomes", "batches", "origins"):
-                    connection.execute(
-                        f"DELETE FROM {table} WHERE run = (SELECT number FROM runs WHERE id = ?)",  # noqa: S608 - our own table names
-                        (run_id,),
-                    )
-                connection.execute("DELETE FROM runs WHERE id = ?", (run_id,))
+            ids = [(run_id,) for run_id in old]
+            for table in ("outcomes", "batches", "origins"):
+                connection.executemany(
+                    f"DELETE FROM {table} WHERE run = (SELECT number FROM runs WHERE id = ?)",  # noqa: S608 - our own table names
+                    ids,
+                )
+            connection.executemany("DELETE FROM runs WHERE id = ?", ids)
         for run_id in old:
             self._locks.forget(run_id)
         if old:
@@ -269,9 +262,9 @@ class Journal:
         found = self._database.query(f"SELECT * FROM runs {where}", values)  # noqa: S608 - our own clauses
         return [self._record(row) for row in found]
 
-    def _record(self, row: sqlite3.Row) -> RunRecord:
+    def _record(self, row: Row) -> RunRecord:
         state = RunState(row["state"])
-        if state is RunState.RUNNING and not self._locks.held(row["id"]):
+        if state is RunState.RUNNING and not self._locks.run_held(row["id"]):
             state = RunState.INTERRUPTED
         return _record(row, state)
 
@@ -285,36 +278,37 @@ def _release(locks: Iterable[Lock]) -> None:
         lock.release()
 
 
-def _values(record: RunRecord) -> dict[str, Any]:
-    destination = record.destination
-    special = {
+def _columns(record: RunRecord) -> dict[str, object]:
+    """The row of `runs` for a run that begins."""
+    to = record.destination or Destination("", "", "", "", "")
+    plain = {field.name: getattr(record, field.name) for field in fields(record)}
+    del plain["destination"]
+    return plain | {
         "destination_key": record.destination_key,
-        "host": destination.host if destination else "",
-        "tenant_id": destination.tenant_id if destination else "",
-        "app_key": destination.app_key if destination else "",
-        "store": destination.store if destination else "",
+        "host": to.host,
+        "tenant_id": to.tenant_id,
+        "app_key": to.app_key,
+        "store": to.store,
         "mode": int(record.mode),
         "started": record.started.isoformat() if record.started else None,
         "finished": None,
         "exit_code": None,
         "counts": "{}",
     }
-    return {name: special[name] if name in special else getattr(record, name) for name in _COLUMNS}
 
 
-def _record(row: sqlite3.Row, state: RunState) -> RunRecord:
-    destination = Destination(row["host"], row["tenant_id"], row["app_key"], row["contract"], row["store"])
-    special: dict[str, Any] = {
-        "destination": destination if row["destination_key"] else None,
+def _record(row: Row, state: RunState) -> RunRecord:
+    to = Destination(row["host"], row["tenant_id"], row["app_key"], row["contract"], row["store"])
+    decoded: dict[str, Any] = {
+        "destination": to if row["destination_key"] else None,
         "mode": Mode(row["mode"]),
         "kind": RunKind(row["kind"]),
         "dry_run": bool(row["dry_run"]),
-        "started": datetime.fromisoformat(row["started"]),
-        "finished": datetime.fromisoformat(row["finished"]) if row["finished"] else None,
+        "started": decode_time(row["started"]),
+        "finished": decode_time(row["finished"]),
         "state": state,
-        "exit_code": None if row["exit_code"] is None else ExitCode(row["exit_code"]),
-        "counts": {Status(name): count for name, count in json.loads(row["counts"]).items()},
+        "exit_code": decode_exit_code(row["exit_code"]),
+        "counts": decode_counts(row["counts"]),
     }
-    return RunRecord(
-        **{f.name: special[f.name] if f.name in special else row[f.name] for f in fields(RunRecord)}
-    )
+    plain = {field.name: row[field.name] for field in fields(RunRecord) if field.name not in decoded}
+    return RunRecord(**plain, **decoded)

@@ -18,9 +18,10 @@ from pathlib import Path
 import filelock
 
 from importer.errors import LockedError
+from importer.private_files import FILE_MODE, make_private_folder, replace_private_file
 
 _PATIENCE = 0.3
-"""Seconds to wait for a lock: somebody who only looks whether it is free holds it for an instant."""
+"""Seconds to wait for a lock: a process that checks whether the lock is free holds it for a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +31,25 @@ class LockHolder:
     pid: int
     host: str
     run: str
+    """The run's id, or the job's name."""
     since: str
+
+    @classmethod
+    def current(cls, run_id: str, now: datetime) -> LockHolder:
+        """This process as the holder of a lock for a run, or a job."""
+        return cls(os.getpid(), socket.gethostname(), run_id, now.isoformat(timespec="seconds"))
 
 
 class Lock:
-    """One held lock; `release` may be called twice."""
+    """One lock between processes, at first not taken; `release` may be called twice."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = filelock.FileLock(path, mode=0o600, thread_local=False)
+        self._lock = _file_lock(path)
 
     def acquire(self, holder: LockHolder, code: str) -> None:
-        """Takes the lock and says so. Raises LockedError `code` that names who has it."""
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Take the lock and write the note. Raises LockedError `code` that names the holder."""
+        make_private_folder(self.path.parent)
         try:
             self._lock.acquire(timeout=_PATIENCE, poll_interval=0.05)
         except filelock.Timeout:
@@ -54,15 +61,13 @@ class Lock:
                 run=other.run if other else "?",
                 since=other.since if other else "?",
             ) from None
-        # On a full disk the lock holds all the same; it only has no name on it.
+        # On a full disk the lock holds all the same; only the note is missing.
         with contextlib.suppress(OSError):
-            note = _note(self.path)
-            note.touch(mode=0o600)
-            note.write_text(json.dumps(asdict(holder)), "utf-8")
+            replace_private_file(_note(self.path), json.dumps(asdict(holder)).encode())
 
     def release(self) -> None:
         if self._lock.is_locked:
-            # Before the lock, or the next holder's note would go.
+            # Before the lock is free, or the note of the next holder would be removed.
             with contextlib.suppress(OSError):
                 _note(self.path).unlink(missing_ok=True)
             self._lock.release()
@@ -86,7 +91,7 @@ class Locks:
         """The lock of one scheduled job."""
         return Lock(self._folder / f"job-{name}.lock")
 
-    def held(self, run_id: str) -> bool:
+    def run_held(self, run_id: str) -> bool:
         """True if a living process is at work on the run."""
         return self._held(self._folder / f"run-{run_id}.lock")
 
@@ -97,7 +102,7 @@ class Locks:
     def _held(self, path: Path) -> bool:
         if not path.exists():
             return False
-        probe = filelock.FileLock(path, mode=0o600, thread_local=False)
+        probe = _file_lock(path)
         try:
             probe.acquire(timeout=0)
         except filelock.Timeout:
@@ -106,21 +111,21 @@ class Locks:
         return False
 
     def forget(self, run_id: str) -> None:
-        """Removes the files of a run that is no more."""
+        """Remove the lock files of a run that the journal has forgotten."""
         for path in (self._folder / f"run-{run_id}.lock", _note(self._folder / f"run-{run_id}.lock")):
             path.unlink(missing_ok=True)
 
 
-def holder(run_id: str, now: datetime) -> LockHolder:
-    """This process, as others will read of it."""
-    return LockHolder(os.getpid(), socket.gethostname(), run_id, now.isoformat(timespec="seconds"))
-
-
 def read_holder(path: Path) -> LockHolder | None:
-    """Who the note beside a lock names; None if it is missing or half written."""
+    """Read the note beside a lock; None if it is missing or damaged."""
     with contextlib.suppress(OSError, ValueError, TypeError):
         return LockHolder(**json.loads(_note(path).read_text("utf-8")))
     return None
+
+
+def _file_lock(path: Path) -> filelock.BaseFileLock:
+    """The system's lock on a file; like `private_files` it makes the file private and follows no link."""
+    return filelock.FileLock(path, mode=FILE_MODE, thread_local=False)
 
 
 def _note(path: Path) -> Path:

@@ -5,6 +5,7 @@ They hold no secret and no customer's data, only row numbers, hashes and answers
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,11 +20,11 @@ class RunState(StrEnum):
 
     RUNNING = "running"
     FINISHED = "finished"
-    """Came to its end, whatever became of the rows."""
+    """Reached the end of its source, whatever happened to the rows."""
     STOPPED = "stopped"
     """Ended early and in order: refused, server away, a signal. `resume` goes on."""
     INTERRUPTED = "interrupted"
-    """Died without a word: recorded as running, but nobody holds its lock. `resume` goes on."""
+    """Ended without a record: still marked as running, but its lock is free. `resume` goes on."""
 
     @property
     def resumable(self) -> bool:
@@ -41,12 +42,12 @@ class RunKind(StrEnum):
 
 
 class BatchState(StrEnum):
-    """What became of one request (with all its attempts)."""
+    """How one request ended, with all its attempts."""
 
     BEGUN = "begun"
     ACCEPTED = "accepted"
     REFUSED = "refused"
-    """For its content: its rows are in parts of it, or it was one row."""
+    """Refused for its content. Its rows were sent again in smaller parts, or it held one row only."""
     FAILED = "failed"
     UNKNOWN = "unknown"
     NOT_SENT = "not_sent"
@@ -90,8 +91,8 @@ class RunRecord:
     resumes: int = 0
     """How often `resume` took it up."""
     settled: str = ""
-    """The mapping as TOML with what the whole file proved about its dates: for parts of the file that come
-    back. Empty if the run did not get that far."""
+    """The mapping as TOML with the date formats that the whole file proved. Parts of the file that are
+    imported again are read with it. Empty if the run did not read the whole file."""
 
     @property
     def destination_key(self) -> str:
@@ -100,7 +101,7 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class BegunEntry:
-    """A request that may leave from now on."""
+    """A request that is about to be sent."""
 
     entry: int
     """The run's own count of events; later events have higher numbers."""
@@ -112,17 +113,17 @@ class BegunEntry:
 
 @dataclass(frozen=True, slots=True)
 class SettledEntry:
-    """What became of a request, or of some of its rows."""
+    """The outcome of a request, or of some of its rows."""
 
     entry: int
-    """Of the `Begun` it ends; of no request for rows that were settled without one."""
+    """The number of the `BegunEntry` that it ends; a new number for rows that no request is about."""
     outcomes: tuple[Outcome, ...] = ()
     state: BatchState | None = None
-    """None leaves the request open: only these rows of it are settled."""
+    """None if the request goes on and only these rows of it are settled."""
     whole: bool = False
-    """True if the one outcome is about all rows of the request, which then need not be repeated."""
+    """True if the only outcome is about all rows of the request: then their numbers are not stored again."""
     final: bool = True
-    """False where only the run's stop settled these rows: a resumed run takes them up again."""
+    """False if the rows have their status only because the run stopped: a resumed run sends them again."""
     attempts: int = 0
     code: str = ""
     message: str = ""
@@ -155,6 +156,21 @@ class RowsOfRun:
     run: str
     sheet: str
     rows: tuple[int, ...]
+
+
+def decode_time(text: str | None) -> datetime | None:
+    """The moment that the journal holds as ISO text; None for none."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def decode_exit_code(number: int | None) -> ExitCode | None:
+    """The exit code of something that has ended; None while it has not."""
+    return None if number is None else ExitCode(number)
+
+
+def decode_counts(text: str) -> dict[Status, int]:
+    """Rows by status, from the journal's JSON text."""
+    return {Status(name): count for name, count in json.loads(text).items()}
 
 
 def new_run_id(now: datetime) -> str:

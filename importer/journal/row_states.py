@@ -6,27 +6,26 @@ text are here as well; they are fast enough for a million rows.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from importer.journal.database import Database
+from importer.journal.database import Database, Row
 from importer.journal.records import BatchState, RequestRecord
 from importer.models import Outcome, Status
 
 NOT_RECORDED = -1
-"""In place of an index: the journal has nothing about the row."""
+"""Stands for an index where nothing is recorded of a row."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowState:
-    """What is known of some rows. `status` is None where a request was begun and no answer is known."""
+    """What is recorded of some rows. `status` is None where a request was begun and no answer is known."""
 
     status: Status | None
     final: bool
-    """False where only the stop of the run settled the row: a resumed run takes it up again."""
+    """False if the row has its status only because the run stopped: a resumed run sends it again."""
     batch: int | None = None
     attempts: int = 0
     code: str = ""
@@ -35,23 +34,23 @@ class RowState:
 
     @property
     def unanswered(self) -> bool:
-        """True if the server may have the rows, and nobody knows: killed, or stopped while waiting."""
+        """True if the rows were sent or about to be, and no answer is known: the server may have them."""
         return self.status is None or (self.status is Status.UNKNOWN and not self.final)
 
 
 class RowStates:
-    """The last thing that the journal has about each row of a run.
+    """What the journal recorded last about each row of a run.
 
-    `fates` are the distinct fates; `look` gives for row numbers the index of each one's fate.
+    `states` holds each distinct state once; `state_indexes` gives its index there for row numbers of a sheet.
     """
 
     def __init__(
-        self, fates: Sequence[RowState], sheets: Mapping[str, tuple[np.ndarray, np.ndarray]]
+        self, states: Sequence[RowState], sheets: Mapping[str, tuple[np.ndarray, np.ndarray]]
     ) -> None:
-        self.states = tuple(fates)
+        self.states = tuple(states)
         self._sheets = sheets
-        self._final = np.array([fate.final for fate in fates] + [False], dtype=bool)
-        self._unanswered = np.array([fate.unanswered for fate in fates] + [False], dtype=bool)
+        self._final = np.array([state.final for state in states] + [False], dtype=bool)
+        self._unanswered = np.array([state.unanswered for state in states] + [False], dtype=bool)
 
     def __len__(self) -> int:
         """How many rows the journal knows."""
@@ -64,16 +63,16 @@ class RowStates:
     @property
     def nbytes(self) -> int:
         """The memory that the rows take."""
-        return sum(rows.nbytes + fates.nbytes for rows, fates in self._sheets.values())
+        return sum(rows.nbytes + states.nbytes for rows, states in self._sheets.values())
 
     def state_indexes(self, sheet: str, rows: np.ndarray) -> np.ndarray:
-        """For row numbers (int64) of a sheet the index of each one's fate, or `NOTHING` (int32)."""
+        """Index in `states` (int32) for each of these row numbers (int64), or `NOT_RECORDED`."""
         found = np.full(len(rows), NOT_RECORDED, dtype=np.int32)
-        known, fates = self._sheets.get(sheet, (np.empty(0, np.int32), np.empty(0, np.int32)))
+        known, states = self._sheets.get(sheet, (np.empty(0, np.int32), np.empty(0, np.int32)))
         if known.size:
             places = np.minimum(np.searchsorted(known, rows), known.size - 1)
             hit = known[places] == rows
-            found[hit] = fates[places[hit]]
+            found[hit] = states[places[hit]]
         return found
 
     def final(self, sheet: str, rows: np.ndarray) -> np.ndarray:
@@ -84,31 +83,33 @@ class RowStates:
         """Which of these rows were sent, or about to be, with no answer known (bool)."""
         return np.asarray(self._unanswered[self.state_indexes(sheet, rows)])
 
-    def having(self, sheet: str, rows: np.ndarray, *statuses: Status) -> np.ndarray:
+    def has_status(self, sheet: str, rows: np.ndarray, *statuses: Status) -> np.ndarray:
         """Which of these rows have one of the statuses (bool)."""
-        wanted = np.array([fate.status in statuses for fate in self.states] + [False], dtype=bool)
+        wanted = np.array([state.status in statuses for state in self.states] + [False], dtype=bool)
         return np.asarray(wanted[self.state_indexes(sheet, rows)])
 
-    def rows(self, sheet: str, *statuses: Status) -> np.ndarray:
+    def rows_with_status(self, sheet: str, *statuses: Status) -> np.ndarray:
         """All row numbers of a sheet with one of the statuses, ascending (int64)."""
         if sheet not in self._sheets:
             return np.empty(0, np.int64)
-        known, fates = self._sheets[sheet]
-        wanted = np.array([fate.status in statuses for fate in self.states], dtype=bool)
-        return np.asarray(known[wanted[fates]], dtype=np.int64)
+        known, states = self._sheets[sheet]
+        wanted = np.array([state.status in statuses for state in self.states], dtype=bool)
+        return np.asarray(known[wanted[states]], dtype=np.int64)
 
-    def with_code(self, sheet: str, status: Status, code: str) -> np.ndarray:
-        """All row numbers of a sheet with this status for this reason, ascending (int64)."""
+    def rows_with_code(self, sheet: str, status: Status, code: str) -> np.ndarray:
+        """All row numbers of a sheet with this status and message code, ascending (int64)."""
         if sheet not in self._sheets:
             return np.empty(0, np.int64)
-        known, fates = self._sheets[sheet]
-        wanted = np.array([fate.status is status and fate.code == code for fate in self.states], dtype=bool)
-        return np.asarray(known[wanted[fates]], dtype=np.int64)
+        known, states = self._sheets[sheet]
+        wanted = np.array(
+            [state.status is status and state.code == code for state in self.states], dtype=bool
+        )
+        return np.asarray(known[wanted[states]], dtype=np.int64)
 
     def outcomes(self, sheet: str, rows: np.ndarray) -> Iterator[Outcome]:
-        """The recorded outcomes of these rows, those of one fate together.
+        """Yield the recorded outcomes of these rows, one for all rows of a state.
 
-        Rows with no answer known come as `unknown`, rows that the journal has nothing about not at all.
+        Rows without a known answer are `unknown`. Rows of which nothing is recorded are left out.
         """
         found = self.state_indexes(sheet, rows)
         order = np.argsort(found, kind="stable")
@@ -116,21 +117,21 @@ class RowStates:
         for group in np.split(order, cuts):
             if not group.size or found[group[0]] == NOT_RECORDED:
                 continue
-            fate = self.states[found[group[0]]]
+            state = self.states[found[group[0]]]
             yield Outcome(
                 sheet=sheet,
                 rows=tuple(int(row) for row in rows[group]),
-                status=fate.status or Status.UNKNOWN,
-                batch=fate.batch,
-                attempts=fate.attempts,
-                code=fate.code,
-                message=fate.message,
-                trace_id=fate.trace_id,
+                status=state.status or Status.UNKNOWN,
+                batch=state.batch,
+                attempts=state.attempts,
+                code=state.code,
+                message=state.message,
+                trace_id=state.trace_id,
             )
 
 
 def union_rows(parts: Iterable[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Row numbers by sheet (int64, ascending) that stand in any of the parts."""
+    """Unite row numbers by sheet (int64, ascending) that stand in any of the parts."""
     found: dict[str, np.ndarray] = {}
     for part in parts:
         for sheet, rows in part.items():
@@ -145,14 +146,14 @@ class RowEvent:
     order: tuple[int, int]
     sheet: str
     rows: str
-    fate: RowState
+    state: RowState
 
 
 def latest_states(events: Sequence[RowEvent]) -> RowStates:
-    """Works out what is known last about each row."""
+    """Find the last event of each row."""
     events = sorted(events, key=lambda event: event.order)
     states: dict[RowState, int] = {}
-    numbers = np.array([states.setdefault(event.fate, len(states)) for event in events], dtype=np.int32)
+    numbers = np.array([states.setdefault(event.state, len(states)) for event in events], dtype=np.int32)
     sheets: dict[str, list[int]] = {}
     for place, event in enumerate(events):
         sheets.setdefault(event.sheet, []).append(place)
@@ -163,25 +164,23 @@ def latest_states(events: Sequence[RowEvent]) -> RowStates:
     return RowStates(tuple(states), found)
 
 
-def _last_per_row(rows: np.ndarray, fates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of the (row, fate) pairs in order of time the last one for each row, by ascending row."""
+def _last_per_row(rows: np.ndarray, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of the (row, state) pairs in order of time the last one for each row, by ascending row."""
     if rows.size > 1 and not (np.diff(rows) > 0).all():
         order = np.argsort(rows, kind="stable")
-        rows, fates = rows[order], fates[order]
+        rows, states = rows[order], states[order]
         last = np.append(rows[1:] != rows[:-1], True)
-        rows, fates = rows[last], fates[last]
+        rows, states = rows[last], states[last]
     small = rows.size == 0 or rows[-1] < np.iinfo(np.int32).max
-    return rows.astype(np.int32 if small else np.int64), fates
+    return rows.astype(np.int32 if small else np.int64), states
 
 
-# Requests whose one outcome speaks for all their rows need no second look.
+# A request whose one outcome is about all its rows need not be read: the outcome tells everything.
 _BEGUN = """SELECT entry, sheet, rows, ordinal, attempts FROM batches b WHERE run = ? AND NOT EXISTS
             (SELECT 1 FROM outcomes o WHERE o.run = b.run AND o.entry = b.entry AND o.rows IS NULL)"""
 _OUTCOMES = """SELECT o.entry, coalesce(o.sheet, b.sheet) AS sheet, coalesce(o.rows, b.rows) AS rows,
                       o.status, o.final, o.batch, o.attempts, o.code, o.message, o.trace_id
                FROM outcomes o LEFT JOIN batches b ON b.run = o.run AND b.entry = o.entry WHERE o.run = ?"""
-
-
 _REQUESTS = """SELECT ordinal, part, sheet, rows, body_sha256, state, attempts, code, message, trace_id, data
                FROM batches WHERE run = ? ORDER BY entry"""
 
@@ -191,7 +190,7 @@ def read_requests(database: Database, run: int) -> tuple[RequestRecord, ...]:
     return tuple(_request(row) for row in database.query(_REQUESTS, (run,)))
 
 
-def _request(row: sqlite3.Row) -> RequestRecord:
+def _request(row: Row) -> RequestRecord:
     special = {"rows": decode_ranges(row["rows"]), "state": BatchState(row["state"])}
     return RequestRecord(**{**dict(row), **special})
 
@@ -203,13 +202,13 @@ def read_row_states(database: Database, run: int) -> RowStates:
     return latest_states(events)
 
 
-def _begun_event(row: sqlite3.Row) -> RowEvent:
-    fate = RowState(status=None, final=False, batch=row["ordinal"], attempts=row["attempts"])
-    return RowEvent((row["entry"], 0), row["sheet"], row["rows"], fate)
+def _begun_event(row: Row) -> RowEvent:
+    state = RowState(status=None, final=False, batch=row["ordinal"], attempts=row["attempts"])
+    return RowEvent((row["entry"], 0), row["sheet"], row["rows"], state)
 
 
-def _settled_event(row: sqlite3.Row) -> RowEvent:
-    fate = RowState(
+def _settled_event(row: Row) -> RowEvent:
+    state = RowState(
         status=Status(row["status"]),
         final=bool(row["final"]),
         batch=row["batch"],
@@ -218,11 +217,11 @@ def _settled_event(row: sqlite3.Row) -> RowEvent:
         message=row["message"],
         trace_id=row["trace_id"],
     )
-    return RowEvent((row["entry"], 1), row["sheet"], row["rows"], fate)
+    return RowEvent((row["entry"], 1), row["sheet"], row["rows"], state)
 
 
 def encode_ranges(rows: Sequence[int]) -> str:
-    """The row numbers in their order, neighbours that follow each other joined: (2, 3, 4, 9) → "2-4,9"."""
+    """Write row numbers as text in their order, consecutive ones as a range: (2, 3, 4, 9) → "2-4,9"."""
     if not rows:
         return ""
     first, last = rows[0], rows[-1]
@@ -241,14 +240,14 @@ def encode_ranges(rows: Sequence[int]) -> str:
 
 
 def decode_ranges(text: str) -> tuple[int, ...]:
-    """The row numbers behind `encode`'s text, in the same order. Raises ValueError on anything else."""
+    """Row numbers of a text by `encode_ranges`, in the same order. Raises ValueError for other text."""
     return tuple(int(row) for row in expand_ranges([text])[0])
 
 
 def expand_ranges(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Many texts at once: all row numbers (int64), and for each the index of the text it came from (int32).
+    """Read many texts at once. Returns all row numbers (int64), and for each the index of its text (int32).
 
-    Both have one element a row, in the order of the texts. Raises ValueError on malformed text.
+    Both arrays have one element a row, in the order of the texts. Raises ValueError for malformed text.
     """
     spans = [text.split(",") if text else [] for text in texts]
     starts: list[int] = []

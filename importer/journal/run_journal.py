@@ -17,7 +17,9 @@ from importer.journal.records import BegunEntry, RequestRecord, RowsOfRun, RunRe
 from importer.journal.row_states import RowStates
 from importer.models import Batch, ExitCode, Outcome, Status
 
-_BEGIN = """INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, 'begun', 0, '', '', '', '', ?, NULL)"""
+_BEGIN = """INSERT INTO batches (run, entry, ordinal, part, sheet, rows, body_sha256,
+                                 state, attempts, code, message, trace_id, data, begun)
+            VALUES (?, ?, ?, ?, ?, ?, ?, 'begun', 0, '', '', '', '', ?)"""
 _END = """UPDATE batches SET state = ?, attempts = ?, code = ?, message = ?, trace_id = ?, data = ?, ended = ?
           WHERE run = ? AND entry = ?"""
 _OUTCOME = """INSERT INTO outcomes
@@ -29,10 +31,10 @@ _LAST_NUMBERS = """SELECT max(coalesce((SELECT max(entry) FROM batches WHERE run
 
 
 class RunJournal:
-    """Made by `Journal.start` and `Journal.reopen`; holds the run's locks until `close`.
+    """Records one run, and holds its locks until `close`. Made by `Journal.start` and `Journal.reopen`.
 
-    Safe to use from several threads. Every method that writes is durable on return, and raises JournalError
-    if it could not write: nothing more may be sent then.
+    Safe to use from several threads. What a method writes is on the disk when it returns. It raises
+    JournalError if it could not write: nothing more may be sent then.
     """
 
     def __init__(self, database: Database, number: int, record: RunRecord, locks: Sequence[Lock]) -> None:
@@ -53,23 +55,28 @@ class RunJournal:
         return bool(self._database.query(found, (self._number, Status.IMPORTED)))
 
     @property
+    def has_requests(self) -> bool:
+        """True if a request of this run was sent, or was about to be."""
+        return bool(self._database.query("SELECT 1 FROM batches WHERE run = ? LIMIT 1", (self._number,)))
+
+    @property
     def id(self) -> str:
         return self.record.id
 
     def entry(self) -> int:
-        """The number of the run's next event."""
+        """The number for the run's next event."""
         with self._entry_lock:
             self._last_entry += 1
             return self._last_entry
 
     def begin(self, batch: Batch, body_sha256: bytes, part: int = 0) -> int:
-        """Notes that a batch is about to leave, and returns its entry number for `write`."""
+        """Record that a batch is about to be sent. Returns its entry number for `write`."""
         entry = self.entry()
         self.write([BegunEntry(entry, batch, part, body_sha256)], ())
         return entry
 
     def settle(self, outcomes: Sequence[Outcome], *, final: bool = True) -> None:
-        """Notes what became of rows that no request of this run answers for (held back, skipped, …)."""
+        """Record the outcomes of rows that no request of this run is about: held back, skipped and so on."""
         if outcomes:
             self.write((), [SettledEntry(self.entry(), tuple(outcomes), final=final)])
 
@@ -117,7 +124,10 @@ class RunJournal:
         )
 
     def reopen_rejected(self, code: str) -> None:
-        """Takes back that rows refused with this code are final: every row was refused alike."""
+        """Mark rows refused with this code as not final: a resumed run sends them again.
+
+        For a code with which every row was refused, so that no row is at fault.
+        """
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE outcomes SET final = 0 WHERE run = ? AND status = ? AND code = ?",
@@ -125,15 +135,17 @@ class RunJournal:
             )
 
     def came_from(self, sheet: str, rows: Sequence[int], origin: RowsOfRun) -> None:
-        """Notes which rows of an earlier run these rows of a report are, one for one."""
+        """Record which rows of an earlier run these rows of a report are, one for one."""
         values = (self._number, sheet, json.dumps(list(rows)), origin.run, origin.sheet)
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT INTO origins VALUES (?, ?, ?, ?, ?, ?)", (*values, json.dumps(list(origin.rows)))
+                "INSERT INTO origins (run, sheet, rows, from_run, from_sheet, from_rows)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (*values, json.dumps(list(origin.rows))),
             )
 
-    def known(self) -> RowStates:
-        """What is recorded of each row of this run so far."""
+    def row_states(self) -> RowStates:
+        """What is recorded last of each row of this run."""
         return row_states.read_row_states(self._database, self._number)
 
     def requests(self) -> tuple[RequestRecord, ...]:
@@ -141,7 +153,7 @@ class RunJournal:
         return row_states.read_requests(self._database, self._number)
 
     def keep_mapping(self, text: str) -> None:
-        """Notes the mapping (TOML) with what the whole file proved; `mapping` and its digest stay."""
+        """Record the mapping (TOML) with what the whole file proved; `mapping` and its digest stay."""
         with self._database.transaction() as connection:
             connection.execute("UPDATE runs SET settled = ? WHERE number = ?", (text, self._number))
         self.record = replace(self.record, settled=text)
@@ -149,7 +161,7 @@ class RunJournal:
     def finish(
         self, state: RunState, exit_code: ExitCode, counts: Mapping[Status, int], stop: str = ""
     ) -> RunRecord:
-        """Ends the run: `FINISHED`, or `STOPPED` with the message code of why; the locks stay."""
+        """End the run: `FINISHED`, or `STOPPED` with the message code of the reason. The locks stay."""
         now = datetime.now().astimezone()
         with self._database.transaction() as connection:
             connection.execute(
@@ -163,7 +175,7 @@ class RunJournal:
         return self.record
 
     def close(self) -> None:
-        """Gives the locks back. A run that was not finished counts as interrupted from now on."""
+        """Release the locks. A run that was not finished counts as interrupted from now on."""
         for lock in self._locks:
             with contextlib.suppress(OSError):
                 lock.release()

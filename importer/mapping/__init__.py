@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from importer.mapping.binding import bind, check_required
-from importer.mapping.headers import Choice, choose, known_name, recognised
+from importer.mapping.headers import Choice, choose, is_known_name, recognised
 from importer.mapping.loader import load, load_text, ready, ready_text
 from importer.mapping.mapper import EXAMPLE_MARK, Mapper
 from importer.mapping.schema import MappingFile
@@ -22,7 +22,7 @@ __all__ = [
     "bind",
     "check_required",
     "choose",
-    "known_name",
+    "is_known_name",
     "load",
     "load_text",
     "propose",
@@ -33,7 +33,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Loads on first use: a file whose mapping is known needs no proposals, nor the likeness of texts."""
+    """Import proposals on first use: a run whose mapping is known needs neither them nor rapidfuzz."""
     if name not in ("Proposal", "propose"):
         raise AttributeError(name)
     from importer.mapping import suggest

@@ -1,6 +1,6 @@
-"""Check the tenant's custom fields by type and pack them into `customize_field`, a JSON object in a text.
+"""Rules for custom fields: check them by type and pack them into `customize_field`, a JSON object in a text.
 
-How numbers and choices are to be written inside is not documented; the vendor's example shows texts only. A
+The vendor does not document how numbers and choices are written inside; the example shows texts only. Here a
 number is sent as a JSON number, a choice as its id, several choices as a list of ids.
 """
 
@@ -17,32 +17,44 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.arrow import (
+    array,
     if_else,
     join_columns,
     join_nonempty,
     nonempty,
     offsets_and_bytes,
+    read_texts,
     rework,
-    starting_with,
     to_mask,
 )
 from importer.mapping import dates
 from importer.mapping.schema import CustomRule
-from importer.mapping.tags import DEFAULT
+from importer.mapping.tags import DEFAULT_SEPARATORS
 from importer.models import TenantField
 
 TYPES = {1: "text", 2: "number", 3: "choice", 4: "choices", 5: "date", 6: "date-time", 7: "tags"}
-"""`field_type` of `customers/fields` (API.md, “Endpoints”)."""
+"""The types of custom fields by `field_type` of `customers/fields` (docs/remote-api.md, “Endpoints”)."""
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
 _PLAIN_NUMBER = r"^-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,9})?$"
 _DATE_TIME = re.compile(r"(.+?)[ T]+([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:[.,]\d+)?)?(?: ?Z| ?UTC)?")
-_SHAPES = {"number": "1234.5", "date": "yyyy-MM-dd", "date-time": "yyyy-MM-dd HH:mm:ss"}
-_FAULT = "\x00"
+_EXPECTED = {"number": "1234.5", "date": "yyyy-MM-dd", "date-time": "yyyy-MM-dd HH:mm:ss"}
+_KEY_PREFIX = "customize_"
+
+
+def may_be_key(name: str) -> bool:
+    """Return whether a mapping's name for a custom field may be its key, and not its display name."""
+    return name.startswith(_KEY_PREFIX)
+
+
+def is_key(name: str) -> bool:
+    """Return whether a column is called like the key of a custom field: customize_1_14."""
+    text = name.strip()
+    return may_be_key(text) and text.removeprefix(_KEY_PREFIX).replace("_", "").isdigit()
 
 
 @dataclass(frozen=True)
 class CustomFieldEncoder:
-    """One own field of the tenant: its key inside the JSON object and what its values must be."""
+    """One custom field of the tenant: its key inside the JSON object, and how its values are checked."""
 
     key: str
     rule: CustomRule
@@ -51,39 +63,40 @@ class CustomFieldEncoder:
 
     @cached_property
     def type(self) -> str:
+        """One of `TYPES`: the tenant's own, else the mapping's, else what the key encodes."""
         if self.tenant is not None:
             return TYPES.get(self.tenant.field_type, "text")
-        return self.rule.type or _by_key(self.key)
+        return self.rule.type or _type_of_key(self.key)
 
     @property
     def expected(self) -> str:
-        """What a right value is, for the sentence about a wrong one."""
+        """What a right value looks like, for the message about a wrong one."""
         if self.type in ("choice", "choices") and self.tenant and self.tenant.choices:
             return ", ".join(name for _, name in self.tenant.choices)
-        return {"number": "1234.5", "date": "yyyy-MM-dd", "date-time": "yyyy-MM-dd HH:mm:ss"}.get(
-            self.type, self.type
-        )
+        return _EXPECTED.get(self.type, self.type)
 
     def as_json(self, column: pa.Array) -> tuple[pa.Array, np.ndarray]:
-        """The values as JSON texts ("" stays ""), and a mask (bool) of those of the wrong type, now ""."""
+        """Return the values as JSON texts ("" stays ""), and a mask of those of the wrong type, now ""."""
         if self.type == "text":
             return quoted(column), np.zeros(len(column), dtype=bool)
         where = nonempty(column)
         if self.type == "number":
             where &= ~to_mask(pc.match_substring_regex(column, _PLAIN_NUMBER))
-        coded = rework(column, where, self._coded)
-        bad = starting_with(coded, _FAULT)
+        coded, bad = read_texts(column, self._coded, where)
         return (if_else(bad, "", coded) if bad.any() else coded), bad
 
-    def _coded(self, text: str) -> str:
+    def _coded(self, text: str) -> str | None:
         found = _CODERS[self.type](text, self)
-        return _FAULT if found is None else json.dumps(found, ensure_ascii=False)
+        return None if found is None else json.dumps(found, ensure_ascii=False)
 
 
-def _by_key(key: str) -> str:
-    """The type that a key tells: in the vendor's lists customize_2_16 is a number, customize_5_19 a date.
-    Choices are taken as text: without the tenant's list their ids are unknown."""
-    found = re.fullmatch(r"customize_([256])_\d+", key)
+def _type_of_key(key: str) -> str:
+    """Return the type that a key encodes.
+
+    In the vendor's lists customize_2_16 is a number, customize_5_19 a date. Choices are taken as text:
+    without the tenant's list their ids are unknown.
+    """
+    found = re.fullmatch(rf"{_KEY_PREFIX}([256])_\d+", key)
     return TYPES[int(found[1])] if found else "text"
 
 
@@ -111,7 +124,7 @@ def _choices(text: str, custom: CustomFieldEncoder) -> object:
 
 
 def _parts(text: str, custom: CustomFieldEncoder) -> list[str]:
-    marks = "|".join(re.escape(mark) for mark in custom.rule.separators or (*DEFAULT, ";", "；"))
+    marks = "|".join(re.escape(mark) for mark in custom.rule.separators or (*DEFAULT_SEPARATORS, ";", "；"))
     return [part.strip() for part in re.split(marks, text) if part.strip()]
 
 
@@ -122,9 +135,7 @@ def _date(text: str, custom: CustomFieldEncoder) -> object:
 
 def _date_time(text: str, custom: CustomFieldEncoder) -> object:
     match = _DATE_TIME.fullmatch(text)
-    clock = (
-        f"{int(match[2]):02}:{match[3]}:{match[4] or '00'}" if match and int(match[2]) < 24 else "00:00:00"
-    )
+    clock = f"{int(match[2]):02}:{match[3]}:{match[4] or '00'}" if match else "00:00:00"
     day = dates.by_format(text, custom.rule.formats) or dates.year_first(match[1] if match else text)
     return day and _shown(day, clock, custom)
 
@@ -158,7 +169,7 @@ _CODERS: dict[str, Callable[[str, CustomFieldEncoder], object]] = {
 
 
 def quoted(column: pa.Array) -> pa.Array:
-    """Texts as JSON strings; "" stays ""."""
+    """Return texts as JSON strings; "" stays ""."""
     _, data = offsets_and_bytes(column)
     raw = data.tobytes()
     if b'"' in raw or b"\\" in raw or (len(data) and data.min() < 0x20):
@@ -168,7 +179,7 @@ def quoted(column: pa.Array) -> pa.Array:
 
 
 def packed(existing: pa.Array | None, parts: Sequence[tuple[str, pa.Array]]) -> pa.Array:
-    """One column of JSON objects: a `customize_field` column, if there is one, with the parts put in.
+    """Return one column of JSON objects: a `customize_field` column, if there is one, with the parts put in.
 
     `parts` are keys with their values as JSON texts, "" for none. A row with nothing is "". What is no JSON
     object in `existing` stays as it is, for validation to name it.
@@ -179,26 +190,23 @@ def packed(existing: pa.Array | None, parts: Sequence[tuple[str, pa.Array]]) -> 
     ]
     inside = join_nonempty(members, ", ")
     some = nonempty(inside)
-    own = if_else(some, join_columns("{", inside, "}"), "")
+    added = if_else(some, join_columns("{", inside, "}"), "")
     if existing is None or not (filled := nonempty(existing)).any():
-        return own
+        return added
+    united = if_else(filled, existing, added)
     both = filled & some
-    merged = if_else(filled, existing, own)
     if not both.any():
-        return merged
-    pairs = zip(
-        existing.filter(pa.array(both)).to_pylist(), own.filter(pa.array(both)).to_pylist(), strict=True
-    )
-    return pc.replace_with_mask(
-        merged, pa.array(both), pa.array([_merged(*pair) for pair in pairs], type=merged.type)
-    )
+        return united
+    mask = pa.array(both)
+    pairs = zip(existing.filter(mask).to_pylist(), added.filter(mask).to_pylist(), strict=True)
+    return pc.replace_with_mask(united, mask, array([_united(*pair) for pair in pairs]))
 
 
-def _merged(existing: str, own: str) -> str:
+def _united(existing: str, added: str) -> str:
     try:
         found = json.loads(existing)
     except ValueError:
         return existing
     if not isinstance(found, dict):
         return existing
-    return json.dumps(found | json.loads(own), ensure_ascii=False)
+    return json.dumps(found | json.loads(added), ensure_ascii=False)

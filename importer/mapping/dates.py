@@ -1,16 +1,17 @@
-"""Dates as the API wants them, yyyy-MM-dd; day and month are never guessed.
+"""Rules for dates: read them as the API wants them, yyyy-MM-dd; day and month are never guessed.
 
-A year-first date has one reading. Any other text date is read by the mapping's formats, or by the order that
-the whole column proves: at least one value can be read in that order only, and none in the other only.
+A date with the year first has one reading. Any other date is read by the mapping's formats, or in the order
+that the whole column proves: at least one value can only be read in that order, and none only in the other.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 import pandas as pd
@@ -18,10 +19,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow
-from importer.arrow import from_offsets, in_tens, like_days, nonempty, offsets_and_bytes, valid_days
-from importer.mapping import words
-
-ReadColumn = Callable[[str], Iterator[pd.Series]]
+from importer.arrow import (
+    from_offsets,
+    in_tens,
+    like_days,
+    nonempty,
+    offsets_and_bytes,
+    read_texts,
+    rework_all,
+    valid_days,
+)
+from importer.mapping.base import UnreadableValues, packaged_words
 
 _MIDNIGHT = r"(?:[ T]+0{1,2}:00(?::00(?:[.,]0+)?)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?|[ T]+12:00(?::00)? ?AM)?"
 _WESTERN = r"([-/.]) ?(\d{1,2}) ?\2 ?(\d{1,2})"
@@ -30,10 +38,13 @@ _YEAR_FIRST = re.compile(rf"(\d{{4}}) ?(?:{_WESTERN}|{_CHINESE}){_MIDNIGHT}")
 _COMPACT = re.compile(r"((?:19|20)\d\d)(\d\d)(\d\d)")
 _YEAR_LAST = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}){_MIDNIGHT}", re.IGNORECASE)
 _WIDE = str.maketrans("０１２３４５６７８９／－．　", "0123456789/-. ")
+_LIKE_A_DATE = re.compile(r"[\d年月日/. :TZ-]{5,30}")
+_MOST_FORMATS = 3
+"""The most of a rule's formats that a message lists."""
 
 
 class DateOrder(Enum):
-    """What a column's dates prove about their order."""
+    """The order of day and month that the dates of a column prove."""
 
     DAY_FIRST = "dd/MM"
     MONTH_FIRST = "MM/dd"
@@ -50,46 +61,108 @@ FORMATS: Mapping[DateOrder, tuple[str, ...]] = {
     )
     for order in (DateOrder.DAY_FIRST, DateOrder.MONTH_FIRST)
 } | {DateOrder.CONTRADICTORY: ("yyyy-MM-dd",)}
-"""What a column proved as the formats of a mapping: where it contradicts itself, no year-last date counts."""
+"""What a column proves, as the formats of a mapping. A column that contradicts itself proves that no date
+with the year last can be read."""
+
+
+def read(
+    column: pa.Array, formats: Sequence[str], order: Callable[[], DateOrder]
+) -> tuple[pa.Array, list[UnreadableValues]]:
+    """Return the column with dates as yyyy-MM-dd, and what could not be read (left as found).
+
+    Texts are read by the formats. If there are none, dates with the year last are read in the order that
+    `order` returns; it is called only if the column holds such a date.
+    """
+    where = unread(column)
+    if not where.any():
+        return column, []
+    rest = column.filter(pa.array(where))
+    days, faults = _read_by_formats(rest, tuple(formats)) if formats else _read_by_order(rest, order)
+    faults = [replace(fault, where=_spread(fault.where, where)) for fault in faults]
+    return pc.replace_with_mask(column, pa.array(where), days), faults
 
 
 def unread(column: pa.Array) -> np.ndarray:
-    """Which values are filled and not yyyy-MM-dd yet, as a bool array."""
+    """Return a mask of the values that are filled and not yyyy-MM-dd yet."""
     found = nonempty(column)
-    places, cells = _tens(column)
-    found[places] = ~like_days(cells)
+    indices, cells = _texts_of_ten(column)
+    found[indices] = ~like_days(cells)
     return found
 
 
-def dashed(column: pa.Array) -> pa.Array:
-    """The column with 1990/05/07 and 1990.05.07 as 1990-05-07 where that is a day; all at once, since whole
-    columns are written so."""
-    places, cells = _tens(column)
+def _read_by_formats(column: pa.Array, formats: tuple[str, ...]) -> tuple[pa.Array, list[UnreadableValues]]:
+    wanted = ", ".join([*formats[:_MOST_FORMATS], *["…"] * (len(formats) > _MOST_FORMATS)])
+    column = rework_all(column, lambda text: by_format(text, formats) or year_first(text) or text)
+    where = unread(column)
+    fault = UnreadableValues("bad-date", where, lambda _: wanted, "date-in-no-format")
+    return column, [fault] if where.any() else []
+
+
+def _read_by_order(
+    column: pa.Array, order: Callable[[], DateOrder]
+) -> tuple[pa.Array, list[UnreadableValues]]:
+    def day(text: str) -> str | None:
+        plain = year_first(text)
+        if plain or readings(text) is None:
+            # What is no date stays: validation names it.
+            return plain or text
+        return by_order(text, order())
+
+    column = _with_dashes(column)
+    column, where = read_texts(column, day, unread(column))
+    if not where.any():
+        return column, []
+    wording = "contradictory-dates" if order() is DateOrder.CONTRADICTORY else None
+    return column, [UnreadableValues("ambiguous-date", where, _both_readings, wording)]
+
+
+def _spread(part: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Return a mask over all rows from one over the rows at which `where` is true."""
+    found = np.zeros(len(where), dtype=bool)
+    found[where] = part
+    return found
+
+
+def _both_readings(text: str) -> str | None:
+    """Return the days that a date with the year last can mean: 1990-07-05 / 1990-05-07."""
+    both = readings(text.strip())
+    return " / ".join(dict.fromkeys(filter(None, both))) if both else None
+
+
+def _with_dashes(column: pa.Array) -> pa.Array:
+    """Return the column with 1990/05/07 and 1990.05.07 as 1990-05-07 where that is a day.
+
+    Whole columns are written so. This does them at once, without a look at every text.
+    """
+    indices, cells = _texts_of_ten(column)
     marks = cells[4]
     other = ((marks == ord("/")) | (marks == ord("."))) & (marks == cells[7])
     if not other.any():
         return column
-    places, cells = places[other], cells[:, other]
+    indices, cells = indices[other], cells[:, other]
     cells[[4, 7]] = ord("-")
     offsets, data = offsets_and_bytes(column)
-    begins = offsets[places[valid_days(cells)]]
+    begins = offsets[indices[valid_days(cells)]]
     changed = data.copy()
     changed[begins + 4] = changed[begins + 7] = ord("-")
     return from_offsets(offsets, changed)
 
 
-def _tens(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the texts of ten bytes, and these bytes as `like_days` wants them (a copy)."""
+def _texts_of_ten(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Return the indices of the texts of ten bytes, and these bytes as `like_days` wants them (a copy)."""
     offsets, data = offsets_and_bytes(column)
-    places = np.flatnonzero(np.diff(offsets) == 10)
-    if not places.size:
-        return places, np.empty((10, 0), dtype=np.uint8)
-    return places, in_tens(data, offsets[places])
+    indices = np.flatnonzero(np.diff(offsets) == 10)
+    if not indices.size:
+        return indices, np.empty((10, 0), dtype=np.uint8)
+    return indices, in_tens(data, offsets[indices])
 
 
 @lru_cache(maxsize=32768)
 def year_first(text: str) -> str | None:
-    """yyyy-MM-dd for a year-first date without a time of day (midnight counts as none), else None."""
+    """Return yyyy-MM-dd for a date with the year first, else None.
+
+    A time of day makes it none, unless it is midnight.
+    """
     found = text.translate(_WIDE).strip()
     match = _YEAR_FIRST.fullmatch(found)
     if match:
@@ -102,7 +175,10 @@ def year_first(text: str) -> str | None:
 
 @lru_cache(maxsize=32768)
 def readings(text: str) -> tuple[str | None, str | None] | None:
-    """A year-last date read day first and month first (None where that is no day), or None if it is none."""
+    """Return a date with the year last, read day first and month first, or None if the text is no such date.
+
+    A reading that is no day of the calendar is None.
+    """
     match = _YEAR_LAST.fullmatch(text.translate(_WIDE).strip())
     if not match:
         return None
@@ -111,8 +187,18 @@ def readings(text: str) -> tuple[str | None, str | None] | None:
     return both if any(both) else None
 
 
-def proved(parts: Iterator[pd.Series]) -> DateOrder:
-    """The order that a whole column's year-last dates prove."""
+def any_reading(text: str) -> str | None:
+    """Return a date as yyyy-MM-dd in any order that it can be read in, or None."""
+    return year_first(text) or next(filter(None, readings(text) or ()), None)
+
+
+def looks_like_date(text: str) -> bool:
+    """Return whether a text is a date, or of digits and marks as dates are."""
+    return bool(any_reading(text) or _LIKE_A_DATE.fullmatch(text))
+
+
+def proven_order(parts: Iterator[pd.Series]) -> DateOrder:
+    """Return the order that the dates of a whole column prove."""
     day_first = month_first = False
     seen: set[str] = set()
     for part in parts:
@@ -131,10 +217,10 @@ def proved(parts: Iterator[pd.Series]) -> DateOrder:
     return DateOrder.UNPROVED
 
 
-def ordered(text: str, order: DateOrder) -> str | None:
-    """A year-last date read in a proved order; None if it is none, or the order isn't proved.
+def by_order(text: str, order: DateOrder) -> str | None:
+    """Return a date with the year last, read in a proven order, or None if it is none or nothing is proven.
 
-    05/05/1990 needs no proof, but is in doubt like all others where the column contradicts itself.
+    05/05/1990 needs no proof. In a column that contradicts itself it is in doubt like all others.
     """
     both = readings(text)
     if both is None:
@@ -165,9 +251,11 @@ UNIX, UNIX_MS = "unix", "unix-ms"
 
 @lru_cache(maxsize=256)
 def pattern(format_: str) -> re.Pattern[str] | None:
-    """The regular expression of a date format: yyyy yy MMMM MMM MM M dd d, HH hh mm ss SSS a XXX z, 'text'.
+    """Return the regular expression of a date format.
 
-    None for `unix` and `unix-ms`. Raises ValueError that says what the format lacks.
+    A format is made of yyyy yy MMMM MMM MM M dd d HH hh mm ss SSS a XXX z and 'text'. None for `unix` and
+    `unix-ms`. Raises ValueError with the text of what is wrong: “x” for a letter that means nothing, or
+    yyyy MM dd if year, month and day do not occur once each.
     """
     if format_ in (UNIX, UNIX_MS):
         return None
@@ -188,7 +276,7 @@ def pattern(format_: str) -> re.Pattern[str] | None:
 
 @lru_cache(maxsize=32768)
 def by_format(text: str, formats: Sequence[str]) -> str | None:
-    """yyyy-MM-dd by the first format that reads the text as a day of the calendar, or None."""
+    """Return yyyy-MM-dd by the first format that reads the text as a day of the calendar, or None."""
     found = text.translate(_WIDE).strip()
     for format_ in formats:
         expression = pattern(format_)
@@ -202,15 +290,22 @@ def _matched(match: re.Match[str] | None) -> str | None:
     if not match:
         return None
     found = match.groupdict()
-    month = found.get("month") or words.month_numbers().get((found.get("name") or "").casefold())
+    month = found.get("month") or _month_numbers().get((found.get("name") or "").casefold())
     if not month:
         return None
     year = found.get("year")
     if year is None:
-        # A fixed pivot, so that a file means the same next year: 30 to 99 are of the last century.
+        # The pivot is fixed, so that a file means the same next year: 30 to 99 are of the last century.
         short = int(found["short"])
         year = str(2000 + short if short < 30 else 1900 + short)
     return _day(year, str(month), found["day"])
+
+
+@cache
+def _month_numbers() -> Mapping[str, int]:
+    """Return the number of a month by its casefolded name."""
+    tables = packaged_words("words.toml")["months"]
+    return {name.casefold(): int(number) for number, names in tables.items() for name in names}
 
 
 def _unix(text: str, format_: str) -> str | None:

@@ -10,19 +10,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.arrow import nonempty, to_mask
-from importer.mapping.headers import listed, matches_pattern
+from importer.mapping.base import matches_pattern, quote_names
 from importer.mapping.schema import Condition
 
 
 @dataclass(frozen=True, slots=True)
 class RowFilter:
-    """A mapping's condition, tied to a column of the file."""
+    """A mapping's condition, bound to a column of the file."""
 
     column: str
     condition: Condition
 
     def excluded(self, cells: pa.Array) -> np.ndarray:
-        """A bool array: which rows the condition keeps out."""
+        """Return a mask of the rows that the condition keeps out."""
         if self.condition.filled is not None:
             return nonempty(cells) ^ self.condition.filled
         wanted = self.condition.is_ if self.condition.is_ is not None else self.condition.is_not or ()
@@ -33,19 +33,19 @@ class RowFilter:
         return ~hits if self.condition.is_ is not None else hits
 
     def reason(self) -> str:
-        """Why a row was kept out, for the report, in signs of no language: only: Status = “active”."""
+        """Return why a row was kept out, the same in every language: only: Status = “active”."""
         condition = self.condition
         if condition.filled is not None:
             return f"only: {self.column} {'≠' if condition.filled else '='} “”"
         if condition.is_ is not None:
-            return f"only: {self.column} = {listed(condition.is_)}"
-        return f"only: {self.column} ≠ {listed(condition.is_not or ())}"
+            return f"only: {self.column} = {quote_names(condition.is_)}"
+        return f"only: {self.column} ≠ {quote_names(condition.is_not or ())}"
 
 
 def excluded_rows(
     filters: Sequence[RowFilter], cell: Callable[[str], pa.Array], rows: int
 ) -> list[tuple[RowFilter, np.ndarray]]:
-    """For each filter the rows that it, and none before it, keeps out (bool arrays)."""
+    """Return for each filter a mask of the rows that it, and none before it, keeps out."""
     left = np.ones(rows, dtype=bool)
     found = []
     for one in filters:

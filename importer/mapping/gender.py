@@ -1,8 +1,9 @@
-"""Turn gender words into the API's codes; digits count only where they are the API's own."""
+"""Rules for genders: turn words into the API's codes; digits count only where they are the API's own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -10,43 +11,45 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow
-from importer.arrow import BLANKS, offsets_and_bytes, rework, rework_all, starting_with
-from importer.mapping import words
+from importer.arrow import BLANKS, offsets_and_bytes, read_texts
+from importer.mapping.base import packaged_words
 
-UNKNOWN = "\x00"
-
+_CODES = {"male": "1", "female": "0", "unsaid": ""}
+"""The API's codes (docs/remote-api.md, batch_create); "" is no value."""
+_OWN_CODES = {"1": "1", "0": "0", "1.0": "1", "0.0": "0"}
 
 Letters = Callable[[], frozenset[str]]
+"""Returns all single letters of a whole column, as `single_letters` does."""
 
 
-def codes(column: pa.Array, own_header: bool, letters: Letters | None = None) -> tuple[pa.Array, np.ndarray]:
-    """The column as 1, 0 or "", and a mask (bool) of the values nobody may guess; those are left as found.
+@cache
+def word_codes() -> dict[str, str]:
+    """Return the API's code, or "" for “not said”, by the casefolded word."""
+    tables = packaged_words("words.toml")["genders"]
+    return {word.casefold(): code for name, code in _CODES.items() for word in tables[name]}
 
-    `own_header` says that the column is called `gender` as in the API, whose 1 and 0 are then codes. A word
-    for “not said” is an empty cell: the API has no code for it. `letters`, given for a Spanish or Portuguese
-    header, tells all single letters of the whole column: beside H (hombre), M means mujer.
+
+def read(column: pa.Array, own_header: bool, letters: Letters | None = None) -> tuple[pa.Array, np.ndarray]:
+    """Return the column as 1, 0 or "", and a mask of the values whose meaning is not certain.
+
+    Uncertain values stay as they are. `own_header` says that the column is called `gender` as in the API:
+    only then are 1 and 0 the API's codes. A word for “not said” is an empty cell, for which the API has no
+    code. `letters` is given for a Spanish or Portuguese header: beside H (hombre), M means mujer.
     """
     _, data = offsets_and_bytes(column)
     if own_header and not data.tobytes().translate(None, b"01") and len(data) <= len(column):
         return column, _longer_than_one(column)
-    table = words.gender_codes() | ({"1": "1", "0": "0", "1.0": "1", "0.0": "0"} if own_header else {})
-    seen: set[str] = set()
+    table = word_codes() | (_OWN_CODES if own_header else {})
 
-    def code(text: str) -> str:
+    def code(text: str) -> str | None:
         word = text.casefold().rstrip(".")
-        found = table.get(word) if letters is None else _iberian_code(word, table, letters)
-        if found is None:
-            seen.add(text)
-            return UNKNOWN + text
-        return found
+        return table.get(word) if letters is None else _iberian_code(word, table, letters)
 
-    coded = rework_all(column, code)
-    bad = starting_with(coded, UNKNOWN) if seen else np.zeros(len(column), dtype=bool)
-    return rework(coded, bad, lambda text: text.removeprefix(UNKNOWN)), bad
+    return read_texts(column, code)
 
 
-def letters_of(parts: Iterator[pd.Series]) -> frozenset[str]:
-    """The single letters among the values of a whole column, in small letters."""
+def single_letters(parts: Iterator[pd.Series]) -> frozenset[str]:
+    """Return the single letters among the values of a whole column, in lower case."""
     found: set[str] = set()
     for part in parts:
         texts = (
@@ -57,7 +60,7 @@ def letters_of(parts: Iterator[pd.Series]) -> frozenset[str]:
 
 
 def iberian_values(letters: frozenset[str]) -> dict[str, str]:
-    """What the letters of a whole Spanish or Portuguese column mean, as a mapping's value map."""
+    """Return what the letters of a whole Spanish or Portuguese column mean, as a mapping's `values`."""
     if "h" not in letters:
         return {}
     woman = "hombre / mujer" if "f" in letters else "mujer"
@@ -74,5 +77,4 @@ def _iberian_code(word: str, table: Mapping[str, str], letters: Letters) -> str 
 
 def _longer_than_one(column: pa.Array) -> np.ndarray:
     offsets, _ = offsets_and_bytes(column)
-    bad: np.ndarray = np.diff(offsets) > 1
-    return bad
+    return np.greater(np.diff(offsets), 1)

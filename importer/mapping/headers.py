@@ -1,24 +1,23 @@
 """What headers mean: when two are the same name, which field a name stands for, which mapping a file needs.
 
 Case, blanks, dashes, underscores, accents and character width do not count. `aliases.toml` holds the known
-names. Where several mappings fit a header, the error names them.
+names. If several mappings fit a header, the error names them.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib import resources
 from typing import Any, Literal
 
 from importer import contracts
 from importer.contracts import Contract
 from importer.errors import MappingError
-from importer.mapping import loader
+from importer.mapping import custom_fields, loader
+from importer.mapping.base import matches_pattern, packaged_words, quote_names
 from importer.mapping.schema import CustomRule, FieldRule, HeaderMatch, MappingFile
 from importer.models import Note
 
@@ -33,32 +32,32 @@ _REMARK = re.compile(
 
 @lru_cache(maxsize=8192)
 def normalize(name: str) -> str:
-    """The letters and digits of a header, in one case and width, without accents; may be empty."""
+    """Return the letters and digits of a header, in one case and width, without accents; may be empty."""
     folded = unicodedata.normalize("NFKC", name).casefold().replace("đ", "d").replace("ı", "i")
     bare = "".join(c for c in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(c))
     return _NOT_A_LETTER.sub("", unicodedata.normalize("NFC", bare))
 
 
 def without_remarks(name: str) -> str:
-    """The header without bracketed remarks on how to fill it in: “手机号（必填）” is 手机号."""
+    """Return the header without bracketed remarks on how to fill it in: “手机号（必填）” is 手机号."""
     return _BRACKETS.sub(lambda found: "" if _REMARK.search(found[0]) else found[0], name)
 
 
 def without_brackets(name: str) -> str:
-    """The header without anything in brackets: “类型(1:个人；2:公司)” is 类型."""
+    """Return the header without anything in brackets: “类型(1:个人；2:公司)” is 类型."""
     return _BRACKETS.sub("", name)
 
 
 def find_column(name: str, header: Sequence[str]) -> str | None:
-    """The first column that a mapping may mean by `name`, or None."""
+    """Return the first column that a mapping may mean by `name`, or None."""
     return next(iter(matching_columns(name, header)), None)
 
 
 def matching_columns(name: str, header: Sequence[str]) -> tuple[str, ...]:
-    """The columns that a mapping may mean by `name`, in the file's order.
+    """Return the columns that a mapping may mean by `name`, in the file's order.
 
-    The same text wins over the same name in another spelling; a `*` stands for any text (Intercom writes the
-    time zone into its headers).
+    The same text wins over the same name in another spelling. A `*` stands for any text: Intercom writes the
+    time zone into its headers.
     """
     if name in header:
         return (name,)
@@ -66,17 +65,6 @@ def matching_columns(name: str, header: Sequence[str]) -> tuple[str, ...]:
         return tuple(column for column in header if matches_pattern(name, column))
     wanted = normalize(name)
     return tuple(column for column in header if wanted and normalize(column) == wanted)
-
-
-def matches_pattern(pattern: str, text: str) -> bool:
-    """Whether a text fits a pattern in which `*` stands for any text; case does not count."""
-    parts = (re.escape(part) for part in pattern.strip().split("*"))
-    return re.fullmatch(".*".join(parts), text.strip(), re.IGNORECASE | re.DOTALL) is not None
-
-
-def listed(names: Iterable[str]) -> str:
-    """Names for a sentence: “A”, “B”."""
-    return ", ".join(f"“{name}”" for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +80,17 @@ class Alias:
 
 @cache
 def api_names() -> Mapping[str, str]:
-    """The API's names of every contract by their normal form; not the undocumented ones, which only a mapping
-    may name."""
+    """Return the API's names of every contract by their normal form.
+
+    Undocumented fields are left out: only a mapping may name them.
+    """
     fields = (field for contract in contracts.NAMES for field in contracts.load(contract).fields)
     return {normalize(field.name): field.name for field in fields if field.documented}
 
 
 @cache
 def aliases_by_name() -> Mapping[str, tuple[Alias, ...]]:
-    """All known names by their normal form; a name can stand for several fields."""
+    """Return all known names by their normal form; a name can stand for several fields."""
     found: dict[str, list[Alias]] = {}
     for alias in all_aliases():
         known = found.setdefault(normalize(alias.label), [])
@@ -110,7 +100,7 @@ def aliases_by_name() -> Mapping[str, tuple[Alias, ...]]:
 
 
 def meanings(header: str) -> tuple[Alias, ...]:
-    """What a header may mean: none, one or several fields; remarks in brackets (“必填”) don't count."""
+    """Return the fields that a header may mean; remarks in brackets (“必填”) do not count."""
     for text in (header, without_remarks(header)):
         found = aliases_by_name().get(normalize(text))
         if found:
@@ -119,43 +109,44 @@ def meanings(header: str) -> tuple[Alias, ...]:
 
 
 def sure_field(header: str) -> str | None:
-    """The one field that a header surely means, or None."""
+    """Return the one field that a header surely means, or None."""
     fields = {alias.field for alias in meanings(header) if alias.sure}
     return fields.pop() if len(fields) == 1 else None
 
 
 @cache
 def sure_names() -> Mapping[str, Alias]:
-    """Sure names of one field only, by their normal form: what likeness is measured against."""
+    """Return the sure names of one field only, by their normal form: fuzzy matching compares with these."""
     return {name: found[0] for name, found in aliases_by_name().items() if len(found) == 1 and found[0].sure}
 
 
 @cache
 def other_names() -> frozenset[str]:
-    """Normal forms of names that are near a field's but mean something else."""
+    """Return the normal forms of names that resemble a field's but mean something else."""
     return frozenset(normalize(name) for name in _tables()["nothing"]["names"])
 
 
 def means_something_else(header: str) -> bool:
-    """Whether a name says that its column is no customer's own, or nothing that the API has a field for."""
+    """Return whether a header names something other than the customer, or something the API has no field
+    for."""
     names = {normalize(text) for text in (header, without_brackets(header), core_name(header) or "")}
     words = (normalize(word) for word in _tables()["nothing"]["words"])
     return not names.isdisjoint(other_names()) or any(word in normalize(header) for word in words)
 
 
 def lists_companies(header: Iterable[str]) -> bool:
-    """Whether a header belongs to a list of companies rather than persons."""
+    """Return whether a header belongs to a list of companies rather than persons."""
     names = {normalize(name) for name in _tables()["nothing"]["companies"]}
     return any(normalize(name) in names for name in header)
 
 
 def says_mobile(header: str) -> bool:
-    """Whether a header says that its phones are mobile ones."""
+    """Return whether a header says that its phones are mobile ones."""
     return any(normalize(word) in normalize(header) for word in _tables()["around"]["mobile"])
 
 
 def core_name(header: str) -> str | None:
-    """The header without a word before and after that does not change its meaning; None if there is none."""
+    """Return the header without words at its ends that do not change its meaning; None if there are none."""
     text = header.strip()
     around = _tables()["around"]
     before = (word for word in around["before"] if text.casefold().startswith(word.casefold()))
@@ -166,7 +157,7 @@ def core_name(header: str) -> str | None:
 
 
 def all_aliases() -> Iterator[Alias]:
-    """All known names: the API's own, then the sure, then the likely ones, each in the order of the data."""
+    """Yield all known names in the order of the data: the API's own, then the sure, then the likely ones."""
     for name in api_names().values():
         yield Alias(name, name, "api", sure=True)
     for sure in (True, False):
@@ -176,14 +167,12 @@ def all_aliases() -> Iterator[Alias]:
                     yield Alias(field, label, language, sure)
 
 
-@cache
 def _tables() -> dict[str, Any]:
-    return tomllib.loads(resources.files("importer.mapping").joinpath("aliases.toml").read_text("utf-8"))
+    return packaged_words("aliases.toml")
 
 
-CUSTOM_PREFIX = "customize"
-_TOLD = 20
-"""The most columns that a sentence lists: exports of address books have seventy."""
+_MOST_LISTED = 20
+"""The most columns that a message lists: exports of address books have seventy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +186,8 @@ class Choice:
     notes: tuple[Note, ...] = ()
 
 
-def known_name(name: str) -> bool:
-    """Whether a text is a header that the importer knows: an API name, a label or a ready-made mapping's."""
+def is_known_name(name: str) -> bool:
+    """Return whether a text is a known header: an API name, a label, or a column of a ready-made mapping."""
     found = normalize(name)
     return bool(found) and (found in _known() or normalize(without_remarks(name)) in _known())
 
@@ -206,9 +195,10 @@ def known_name(name: str) -> bool:
 def choose(
     header: Sequence[str], contract: Contract, file: str = "FILE", sheets: Sequence[Sequence[str]] = ()
 ) -> Choice:
-    """The ready-made mapping that a header identifies, else one made of headers that surely name a field.
-    `file` is what the person called the file, for the command in an error; `sheets` are the headers that
-    `header` unites, if there are several.
+    """Return the ready-made mapping that a header identifies, else one made of the header itself.
+
+    The latter takes the columns whose header surely means a field. `file` is what the person called the
+    file, for the command in an error. `sheets` are the headers that `header` unites, if there are several.
 
     Raises MappingError: `mapping-doubtful` (several ready-made ones fit), `mapping-two-columns` (two columns
     of a sheet claim one field), `mapping-none-fits` (a required field has no column).
@@ -220,9 +210,9 @@ def choose(
     if candidates:
         mapping = candidates[0]
         left_out = _unused(mapping, header, sheets)
-        found = (("name", mapping.name), ("title", mapping.title or mapping.name))
+        recognised_as = (("name", mapping.name), ("title", mapping.title or mapping.name))
         return Choice(
-            mapping, "ready-made", left_out, (Note("mapping-recognised", found), *_left_out(left_out))
+            mapping, "ready-made", left_out, (Note("mapping-recognised", recognised_as), *_left_out(left_out))
         )
     mapping = from_header(header, contract, file, sheets)
     left_out = _unused(mapping, header, sheets)
@@ -230,7 +220,7 @@ def choose(
 
 
 def recognised(header: Sequence[str]) -> tuple[MappingFile, ...]:
-    """The ready-made mappings whose `match` a header fulfils."""
+    """Return the ready-made mappings whose `match` a header fulfils."""
     texts = frozenset(name.strip().casefold() for name in header)
     ready = loader.ready()
     fitting = [mapping for mapping in ready if mapping.match and _fits(mapping, mapping.match, texts)]
@@ -241,28 +231,29 @@ def recognised(header: Sequence[str]) -> tuple[MappingFile, ...]:
 def from_header(
     header: Sequence[str], contract: Contract, file: str = "FILE", sheets: Sequence[Sequence[str]] = ()
 ) -> MappingFile:
-    """A mapping made of the columns whose header surely means a field of the contract; columns that stand in
-    no sheet together may mean the same one.
+    """Return a mapping made of the columns whose header surely means a field of the contract.
+
+    Two columns may mean the same field only if no sheet has both.
 
     Raises MappingError `mapping-two-columns` or `mapping-none-fits`.
     """
     claims: dict[str, list[str]] = {}
     custom: dict[str, CustomRule] = {}
     for column in header:
-        if is_custom(column):
+        if custom_fields.is_key(column):
             custom[column.strip()] = CustomRule.model_validate({"from": column})
             continue
         field = sure_field(column)
         if field is None or field not in contract.names:
             continue
         for one in claims.setdefault(field, []):
-            if together(one, column, sheets):
+            if share_sheet(one, column, sheets):
                 claim = {"field": field, "one": one, "other": column, "file": file}
                 raise MappingError("mapping-two-columns", **claim)
         claims[field].append(column)
-    unfed = lacking(claims, contract)
+    unfed = unfed_fields(claims, contract)
     if unfed:
-        found = {"fields": ", ".join(unfed), "header": listed(header), "file": file}
+        found = {"fields": ", ".join(unfed), "header": quote_names(header), "file": file}
         raise MappingError("mapping-none-fits", **found)
     rules = {
         name: FieldRule.model_validate({"from": claims[name]}) for name in contract.names if name in claims
@@ -270,19 +261,13 @@ def from_header(
     return MappingFile(name="headers", fields=rules, custom=custom)
 
 
-def together(one: str, other: str, sheets: Sequence[Sequence[str]]) -> bool:
-    """Whether two columns stand in one sheet; `sheets` holds the header of each, if there are several."""
+def share_sheet(one: str, other: str, sheets: Sequence[Sequence[str]]) -> bool:
+    """Return whether a sheet has both columns; `sheets` holds the header of each, if there are several."""
     return not sheets or any(one in sheet and other in sheet for sheet in sheets)
 
 
-def is_custom(column: str) -> bool:
-    """Whether a column is called like the key of a tenant's own field: customize_1_14."""
-    prefix, _, rest = column.strip().partition("_")
-    return prefix == CUSTOM_PREFIX and bool(rest) and rest.replace("_", "").isdigit()
-
-
-def lacking(fed: Collection[str], contract: Contract) -> list[str]:
-    """The required fields that are not among those that something feeds; a full name is made of its parts."""
+def unfed_fields(fed: Collection[str], contract: Contract) -> list[str]:
+    """Return the required fields that are not among those fed; a full name can be made of its parts."""
     found = [field.name for field in contract.fields if field.required and field.name not in fed]
     if "full_name" in found and not {"first_name", "last_name"}.isdisjoint(fed):
         found.remove("full_name")
@@ -290,14 +275,14 @@ def lacking(fed: Collection[str], contract: Contract) -> list[str]:
 
 
 def _fits(mapping: MappingFile, match: HeaderMatch, header: frozenset[str]) -> bool:
-    def there(name: str) -> bool:
+    def has(name: str) -> bool:
         if "*" in name:
             return any(matches_pattern(name, column) for column in header)
         return name.strip().casefold() in header
 
-    if not all(there(name) for name in match.all) or any(there(name) for name in match.none):
+    if not all(has(name) for name in match.all) or any(has(name) for name in match.none):
         return False
-    if match.any and not any(there(name) for name in match.any):
+    if match.any and not any(has(name) for name in match.any):
         return False
     return match.others or header <= {name.strip().casefold() for name in mapping.columns()}
 
@@ -310,8 +295,8 @@ def _unused(mapping: MappingFile, header: Sequence[str], sheets: Sequence[Sequen
 def _left_out(names: tuple[str, ...]) -> tuple[Note, ...]:
     if not names:
         return ()
-    more = f", … (+{len(names) - _TOLD})" if len(names) > _TOLD else ""
-    return (Note("columns-left-out", (("columns", listed(names[:_TOLD]) + more),)),)
+    more = f", … (+{len(names) - _MOST_LISTED})" if len(names) > _MOST_LISTED else ""
+    return (Note("columns-left-out", (("columns", quote_names(names[:_MOST_LISTED]) + more),)),)
 
 
 @cache

@@ -19,12 +19,12 @@ from importer.mapping.person_names import NameRule
 from importer.mapping.schema import Condition, CustomRule, FieldRule, HeaderMatch, MappingFile, field_names
 
 _CHECKOUT = Path(__file__).parents[2] / "mappings"
-# An own mapping may lie anywhere; one without a path and ending is one that came with the program.
+# A name without folder and ending means a mapping that is part of the program.
 _ENDING = ".toml"
 
 
 def load(name_or_path: str) -> MappingFile:
-    """The ready-made mapping of that name, or the mapping file at that path.
+    """Return the ready-made mapping of that name, or the mapping file at that path.
 
     Raises MappingError: `mapping-not-found`, `mapping-no-file`, `mapping-unreadable`, or what
     `load_text` raises.
@@ -48,7 +48,9 @@ def load(name_or_path: str) -> MappingFile:
 
 
 def load_text(text: str, file: str = "") -> MappingFile:
-    """A mapping from TOML text; `file` is named in errors and, without its ending, the mapping's name.
+    """Return a mapping from TOML text.
+
+    Errors name `file`. Without its ending it is the mapping's name, unless the text gives one.
 
     Raises MappingError: `mapping-not-toml`, or the code of the first mistake with its line and key.
     """
@@ -60,17 +62,17 @@ def load_text(text: str, file: str = "") -> MappingFile:
     try:
         return MappingFile.model_validate(table)
     except ValidationError as error:
-        raise _told(error, text, file) from error
+        raise _mapping_error(error, text, file) from error
 
 
 @cache
 def ready() -> tuple[MappingFile, ...]:
-    """The mappings that came with the program, by name."""
+    """Return the mappings that are part of the program, sorted by name."""
     return tuple(load_text(text, name) for name, text in _ready_texts())
 
 
 def ready_text(name: str) -> str:
-    """The text of a ready-made mapping, comments included. Raises MappingError `mapping-not-found`."""
+    """Return the text of a ready-made mapping, comments included. Raises MappingError `mapping-not-found`."""
     texts = {file.removesuffix(_ENDING): text for file, text in _ready_texts()}
     if name not in texts:
         raise MappingError("mapping-not-found", name=name, near=", ".join(texts))
@@ -113,36 +115,36 @@ _CODES = {
 }
 
 
-def _told(error: ValidationError, text: str, file: str) -> MappingError:
-    found = error.errors()
-    # A key that is misspelled is missing too: the spelling is what to tell.
-    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
+def _mapping_error(error: ValidationError, text: str, file: str) -> MappingError:
+    mistakes = error.errors()
+    # A misspelled key is also a missing one; the spelling is what to report.
+    first = next((one for one in mistakes if one["type"] == "extra_forbidden"), mistakes[0])
     context: dict[str, Any] = dict(first.get("ctx") or {})
-    place = tuple("from" if part == "source" else part for part in first["loc"])
+    path = tuple("from" if part == "source" else part for part in first["loc"])
     if first["type"] == "unknown_field":
-        place = ("fields", context["field"])
+        path = ("fields", context["field"])
     if first["type"] == "misplaced":
-        place = (*context["table"].split("."), context["key"])
+        path = (*context["table"].split("."), context["key"])
     code = _CODES.get(first["type"], "mapping-bad-value")
     given = first["input"]
     return MappingError(
         code,
         file=file,
-        line=_line(text, place),
-        place=".".join(part for part in place if isinstance(part, str)),
-        key=str(place[-1]) if place else "",
+        line=_line(text, path),
+        place=".".join(part for part in path if isinstance(part, str)),
+        key=str(path[-1]) if path else "",
         given=given if isinstance(given, str | int | float | bool) else type(given).__name__,
-        allowed=_allowed(first["type"], place, context),
+        allowed=_allowed(first["type"], path, context),
         reason=first["msg"],
         **{key: value for key, value in context.items() if key in ("lacks", "region", "keys", "field")},
     )
 
 
-def _allowed(kind: str, place: tuple[str | int, ...], context: dict[str, Any]) -> str:
+def _allowed(kind: str, path: tuple[str | int, ...], context: dict[str, Any]) -> str:
     if kind == "unknown_field":
         return ", ".join(field_names())
     if kind == "extra_forbidden":
-        return ", ".join(_keys(place[:-1]))
+        return ", ".join(_keys(path[:-1]))
     if kind == "misplaced":
         return str(context["fields"])
     if kind == "enum":
@@ -169,21 +171,21 @@ _TABLE = re.compile(r"\s*\[\[?\s*(.+?)\s*\]\]?\s*(?:#.*)?")
 _KEY = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_.-]+)\s*=""")
 
 
-def _line(text: str, place: Sequence[str | int]) -> int:
-    """The line (from 1) of the key at a place, else of its table; 1 if neither is written that way."""
-    names = [str(part) for part in place if not isinstance(part, int)]
-    indices = [part for part in place if isinstance(part, int)]
+def _line(text: str, path: Sequence[str | int]) -> int:
+    """Return the line (from 1) of the key at a path, else of its table; 1 if neither is written that way."""
+    names = [str(part) for part in path if not isinstance(part, int)]
+    indices = [part for part in path if isinstance(part, int)]
     best, depth, here, repeats = 1, 0, "", -1
     for number, line in enumerate(text.splitlines(), start=1):
         table, key = _TABLE.fullmatch(line), _KEY.match(line)
         if table:
             repeats = repeats + 1 if here == table[1] else 0
             here = table[1]
-        path = _parts(here) + (_parts(key[1]) if key else [])
+        written = _parts(here) + (_parts(key[1]) if key else [])
         if not (table or key) or (indices and here == names[0] and repeats != indices[0]):
             continue
-        common = _common(path, names)
-        if common == len(path) and common > depth:
+        common = _common(written, names)
+        if common == len(written) and common > depth:
             best, depth = number, common
     return best
 

@@ -18,45 +18,44 @@ from importer import arrow
 from importer.arrow import (
     constant,
     empty_as_null,
+    has_bytes,
     if_else,
     nonempty,
-    offsets_and_bytes,
     to_mask,
     trimmed,
     without_nulls,
 )
 from importer.contracts import Contract, FieldKind
-from importer.mapping import custom_fields, dates, transforms
+from importer.mapping import custom_fields, dates, gender, person_names, transforms
+from importer.mapping.base import CUSTOM_FIELD, ReadColumn, UnreadableValues
 from importer.mapping.custom_fields import CustomFieldEncoder
-from importer.mapping.dates import DateOrder, ReadColumn, proved
+from importer.mapping.dates import DateOrder
 from importer.mapping.filters import RowFilter, excluded_rows
-from importer.mapping.gender import iberian_values, letters_of
 from importer.mapping.schema import FieldRule, MappingFile
-from importer.mapping.transforms import BoundField, UnreadableValues
+from importer.mapping.transforms import BoundField
 from importer.models import Chunk, Issue, MappedChunk, Note, Severity, Skip
 
 EXAMPLE_MARK = "EXAMPLE 示例"
 """What the template writes into its example row, which is never imported."""
-CUSTOM_FIELD = "customize_field"
 
 
 @dataclass(frozen=True, slots=True)
 class BoundCustomField:
-    """An own field of the tenant and the step that fills it."""
+    """A custom field of the tenant, bound to the columns of a file."""
 
-    step: BoundField
-    custom: CustomFieldEncoder
+    field: BoundField
+    encoder: CustomFieldEncoder
 
 
 @dataclass(frozen=True, slots=True)
 class BoundMapping:
-    """A mapping tied to the header of one file."""
+    """A mapping, bound to the header of one file."""
 
     mapping: MappingFile
     contract: Contract
     header: tuple[str, ...]
-    steps: tuple[BoundField, ...]
-    customs: tuple[BoundCustomField, ...] = ()
+    fields: tuple[BoundField, ...]
+    custom_fields: tuple[BoundCustomField, ...] = ()
     filters: tuple[RowFilter, ...] = ()
     notes: tuple[Note, ...] = ()
 
@@ -65,43 +64,43 @@ class BoundMapping:
 class Mapper:
     """Maps the chunks of one file; chunks may come in any order and more than once.
 
-    `look` reads a column of the whole file again; it is asked once for a column whose year-last dates need
-    the proof of all others.
+    `read_column` reads a column of the whole file again. It is called at most twice for a column: for dates
+    whose order, and for letters whose meaning only the whole column can prove.
     """
 
-    plan: BoundMapping
-    look: ReadColumn | None = None
+    bound: BoundMapping
+    read_column: ReadColumn | None = None
     _orders: dict[str, DateOrder] = field(default_factory=dict)
     _letters: dict[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def columns(self) -> Mapping[str, tuple[str, ...]]:
-        """For each API field the columns that feed it; () for a constant."""
-        found = {step.field.name: step.sources for step in self.plan.steps}
-        own = tuple(source for one in self.plan.customs for source in one.step.sources)
-        if own:
-            found[CUSTOM_FIELD] = tuple(dict.fromkeys((*found.get(CUSTOM_FIELD, ()), *own)))
+        """The columns that feed each API field; () for a constant."""
+        found = {bound.field.name: bound.sources for bound in self.bound.fields}
+        packed = tuple(source for one in self.bound.custom_fields for source in one.field.sources)
+        if packed:
+            found[CUSTOM_FIELD] = tuple(dict.fromkeys((*found.get(CUSTOM_FIELD, ()), *packed)))
         return found
 
     @property
     def unused(self) -> tuple[str, ...]:
         """The columns of the file that go nowhere."""
         used = {source for sources in self.columns.values() for source in sources}
-        used |= {step.country_code for step in self._all_steps() if step.country_code}
-        used |= {one.column for one in self.plan.filters}
-        used |= {step.when.column for step in self._all_steps() if step.when}
-        return tuple(name for name in self.plan.header if name not in used)
+        used |= {bound.country_code for bound in self._all_fields() if bound.country_code}
+        used |= {one.column for one in self.bound.filters}
+        used |= {bound.when.column for bound in self._all_fields() if bound.when}
+        return tuple(name for name in self.bound.header if name not in used)
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """What is worth telling about how the mapping fits the file."""
-        return self.plan.notes
+        """What a person should know about how the mapping fits the file."""
+        return self.bound.notes
 
     def map(self, chunk: Chunk) -> MappedChunk:
-        """The chunk's rows as API fields, with issues for what the mapping could not read.
+        """Return the chunk's rows as API fields, with issues for what the mapping could not read.
 
         A value with an issue is missing in the frame. Rows that the mapping filters out, and the template's
-        example row, are named in `skips` and have no issues of the mapping.
+        example row, are in `skips`; the mapping reports no issues for them.
         """
         work = _ChunkMapper(self, chunk)
         skips = work.skips()
@@ -111,7 +110,7 @@ class Mapper:
         mapped = MappedChunk(
             sheet=chunk.sheet,
             frame=arrow.frame(fields, index),
-            columns={name: self._told_as(name) for name in fields},
+            columns={name: self._issue_column(name) for name in fields},
             issues=tuple(issue for issue in work.issues if issue.row not in skipped),
             skips=tuple(skips),
         )
@@ -119,32 +118,42 @@ class Mapper:
         return mapped
 
     def order(self, column: str) -> DateOrder:
-        """What all the year-last dates of a column prove about their order."""
+        """Return the order of day and month that all dates of a column prove."""
         if column not in self._orders:
-            self._orders[column] = DateOrder.UNPROVED if self.look is None else proved(self.look(column))
+            self._orders[column] = (
+                DateOrder.UNPROVED
+                if self.read_column is None
+                else dates.proven_order(self.read_column(column))
+            )
         return self._orders[column]
 
     def proven_mapping(self) -> MappingFile:
-        """The mapping, with what whole columns have proved so far written in (the order of dates as formats,
-        Spanish letters for genders as values): a part of the file, imported by it, means what it meant in
-        the whole."""
-        return with_proven_rules(self.plan.mapping, self._all_steps(), self._orders, self._letters)
+        """Return the mapping with what whole columns have proved so far: the order of dates as `formats`,
+        Spanish letters for genders as `values`.
 
-    def _told_as(self, field: str) -> str:
-        """The column that a field's issues name: the first that feeds it, "" for a constant. A full name that
-        was made has those of its parts."""
+        A part of the file that is imported with it means what it meant in the whole file.
+        """
+        return _with_proven_rules(self.bound.mapping, self._all_fields(), self._orders, self._letters)
+
+    def _issue_column(self, field: str) -> str:
+        """Return the column that a field's issues name: the first that feeds it, "" for a constant.
+
+        A full name that was made of its parts has their columns.
+        """
         feeding = (field,) if field in self.columns else ("first_name", "last_name")
         return next((source for name in feeding for source in self.columns.get(name, ())), "")
 
     def letters(self, column: str) -> frozenset[str]:
-        """All single letters that a column holds; none if it cannot be looked at."""
+        """Return all single letters that a column holds; none if it cannot be read again."""
         if column not in self._letters:
-            self._letters[column] = frozenset() if self.look is None else letters_of(self.look(column))
+            self._letters[column] = (
+                frozenset() if self.read_column is None else gender.single_letters(self.read_column(column))
+            )
         return self._letters[column]
 
-    def _all_steps(self) -> Iterable[BoundField]:
-        yield from self.plan.steps
-        yield from (one.step for one in self.plan.customs)
+    def _all_fields(self) -> Iterable[BoundField]:
+        yield from self.bound.fields
+        yield from (one.field for one in self.bound.custom_fields)
 
 
 class _ChunkMapper:
@@ -159,7 +168,7 @@ class _ChunkMapper:
 
     def raw(self, column: str) -> pa.Array:
         if column not in self.chunk.frame.columns:
-            # A sheet of several that lacks this column.
+            # One of several sheets, which lacks this column.
             return constant("", self.rows)
         return without_nulls(arrow.text_column(self.chunk, column))
 
@@ -172,114 +181,110 @@ class _ChunkMapper:
         index = self.chunk.frame.index.to_numpy()
         found = [
             Skip(index[out], "filtered", one.reason())
-            for one, out in excluded_rows(self.mapper.plan.filters, self.cell, self.rows)
+            for one, out in excluded_rows(self.mapper.bound.filters, self.cell, self.rows)
         ]
         example = self._example_rows()
         if example.any():
-            found.append(
-                Skip(
-                    np.setdiff1d(index[example], [row for skip in found for row in skip.rows]), "example-row"
-                )
-            )
+            others = [row for skip in found for row in skip.rows]
+            found.append(Skip(np.setdiff1d(index[example], others), "example-row"))
         return [skip for skip in found if len(skip.rows)]
 
     def fields(self) -> dict[str, pa.Array]:
-        """The contract's fields, in its order, "" as missing unless it is to be sent."""
-        found = {step.field.name: self._value(step) for step in self.mapper.plan.steps}
-        if self.mapper.plan.customs:
-            parts = [(one.custom.key, self._own_value(one)) for one in self.mapper.plan.customs]
+        """Return the contract's fields, in its order, with nulls for "" unless it is to be sent."""
+        bound_mapping = self.mapper.bound
+        found = {bound.field.name: self._value(bound) for bound in bound_mapping.fields}
+        if bound_mapping.custom_fields:
+            parts = [(one.encoder.key, self._custom_value(one)) for one in bound_mapping.custom_fields]
             found[CUSTOM_FIELD] = custom_fields.packed(found.get(CUSTOM_FIELD), parts)
-        if "full_name" in self.mapper.plan.contract.names:
-            first, last = found.get("first_name"), found.get("last_name")
-            if first is not None or last is not None:
-                nobody = constant("", self.rows)
-                whole = found.get("full_name")
-                found["full_name"] = transforms.full_names(
-                    whole, nobody if first is None else first, nobody if last is None else last
-                )
-        # An empty text is no gender: the API has a number there, and none for “not said”.
+        if "full_name" in bound_mapping.contract.names and found.keys() & {"first_name", "last_name"}:
+            nobody = constant("", self.rows)
+            first, last = found.get("first_name", nobody), found.get("last_name", nobody)
+            found["full_name"] = person_names.full_names(found.get("full_name"), first, last)
+        # The API has a number for a gender, and none for “not said”: an empty text would be no gender.
         sent = {
-            step.field.name
-            for step in self.mapper.plan.steps
-            if step.rule.empty == "send" and step.field.kind is not FieldKind.GENDER
+            bound.field.name
+            for bound in bound_mapping.fields
+            if bound.rule.empty == "send" and bound.field.kind is not FieldKind.GENDER
         }
         return {
             name: found[name] if name in sent else empty_as_null(found[name])
-            for name in self.mapper.plan.contract.names
+            for name in bound_mapping.contract.names
             if name in found
         }
 
-    def _value(self, step: BoundField) -> pa.Array:
-        cell = self.cell if step.rule.trim else self.raw
-        column = transforms.gathered(step, cell, self.rows)
-        if step.field.kind is FieldKind.DATE:
-            column, faults = self._dates(step, column)
+    def _value(self, bound: BoundField) -> pa.Array:
+        column = self._gathered(bound)
+        if bound.field.kind is FieldKind.DATE:
+            column, faults = self._dates(bound, column)
         else:
-            letters = partial(self.mapper.letters, *step.sources[:1])
-            column, faults = transforms.read(step, column, self.cell, letters)
+            letters = partial(self.mapper.letters, *bound.sources[:1])
+            column, faults = transforms.read(bound, column, self.cell, letters)
         for fault in faults:
-            self._report(fault, step, column)
+            self._add_issues(fault, bound, column)
             column = if_else(fault.where, "", column)
-        column = transforms.finished(step, column)
-        if step.name_rule and step.field.required:
-            self._report_unsplit(step, column)
+        column = transforms.finish(bound, column)
+        if bound.name_rule and bound.field.required:
+            self._add_issues_for_unsplit(bound, column)
         return column
 
-    def _report_unsplit(self, step: BoundField, column: pa.Array) -> None:
-        """A full name of which nothing is left for this part of it: the cell is filled, so it is no use to
-        ask for it to be filled in."""
-        empty = ~nonempty(column)
-        if empty.any():
-            whole = transforms.gathered(replace(step, name_rule=None), self.cell, self.rows)
-            where = empty & nonempty(whole)
-            self._report(UnreadableValues("required", where, wording="name-not-split"), step, column)
-
-    def _own_value(self, one: BoundCustomField) -> pa.Array:
-        cell = self.cell if one.step.rule.trim else self.raw
-        column = transforms.finished(one.step, transforms.gathered(one.step, cell, self.rows))
+    def _custom_value(self, one: BoundCustomField) -> pa.Array:
+        column = transforms.finish(one.field, self._gathered(one.field))
         faults: list[UnreadableValues] = []
-        if one.custom.type == "date":
-            column, faults = self._dates(one.step, column)
+        if one.encoder.type == "date":
+            column, faults = self._dates(one.field, column)
             for fault in faults:
                 column = if_else(fault.where, "", column)
-        values, bad = one.custom.as_json(column)
+        values, bad = one.encoder.as_json(column)
         if bad.any():
-            faults.append(UnreadableValues("bad-custom-field", bad, lambda _: one.custom.expected))
+            faults.append(UnreadableValues("bad-custom-field", bad, lambda _: one.encoder.expected))
         for fault in faults:
-            self._report(fault, one.step, column)
+            self._add_issues(fault, one.field, column)
         return values
 
-    def _dates(self, step: BoundField, column: pa.Array) -> tuple[pa.Array, list[UnreadableValues]]:
-        """Dates as yyyy-MM-dd, each in the order that the column it came from proves."""
-        if len(step.sources) < 2 or not dates.unread(column).any():
-            return transforms.read_dates(column, step.rule.formats, lambda: self._order(step.sources))
+    def _gathered(self, bound: BoundField) -> pa.Array:
+        return transforms.gather(bound, self.cell if bound.rule.trim else self.raw, self.rows)
+
+    def _dates(self, bound: BoundField, column: pa.Array) -> tuple[pa.Array, list[UnreadableValues]]:
+        """Return dates as yyyy-MM-dd, each read in the order that the column it came from proves."""
+        if len(bound.sources) < 2 or not dates.unread(column).any():
+            return dates.read(column, bound.rule.formats, lambda: self._order(bound.sources))
         faults: list[UnreadableValues] = []
-        for own, sources in self._fed(step):
+        for where, sources in self._fed_rows(bound):
             order = partial(self._order, sources)
-            part, found = transforms.read_dates(if_else(own, column, ""), step.rule.formats, order)
-            column = if_else(own, part, column)
+            part, found = dates.read(if_else(where, column, ""), bound.rule.formats, order)
+            column = if_else(where, part, column)
             faults += found
         return column, faults
 
-    def _fed(self, step: BoundField) -> Iterator[tuple[np.ndarray, tuple[str, ...]]]:
-        """The rows (bool) that each of a step's columns feeds; joined columns feed all rows together."""
+    def _fed_rows(self, bound: BoundField) -> Iterator[tuple[np.ndarray, tuple[str, ...]]]:
+        """Yield the rows (a mask) that each of a field's columns feeds; joined columns feed them together."""
         left = np.ones(self.rows, dtype=bool)
-        if step.rule.join is None:
-            for source, cells in zip(step.sources, transforms.parts(step, self.cell), strict=True):
-                own = left & nonempty(cells)
-                left &= ~own
-                yield own, (source,)
-        yield left, step.sources
+        if bound.rule.join is None:
+            for source, cells in zip(bound.sources, transforms.source_cells(bound, self.cell), strict=True):
+                fed = left & nonempty(cells)
+                left &= ~fed
+                yield fed, (source,)
+        yield left, bound.sources
 
     def _order(self, sources: Sequence[str]) -> DateOrder:
         orders = {self.mapper.order(source) for source in sources}
         return orders.pop() if len(orders) == 1 else DateOrder.UNPROVED
 
-    def _report(self, fault: UnreadableValues, step: BoundField, column: pa.Array) -> None:
-        places = np.flatnonzero(fault.where)
-        rows = self.chunk.frame.index.to_numpy()[places].tolist()
-        found = zip(rows, *self._found(step, column, places), strict=True)
-        for row, source, text in found:
+    def _add_issues_for_unsplit(self, bound: BoundField, column: pa.Array) -> None:
+        """Add an issue for each full name of which nothing is left for this part.
+
+        The cell is filled, so a message that asks to fill it in would mislead.
+        """
+        empty = ~nonempty(column)
+        if empty.any():
+            whole = transforms.gather(replace(bound, name_rule=None), self.cell, self.rows)
+            where = empty & nonempty(whole)
+            self._add_issues(UnreadableValues("required", where, wording="name-not-split"), bound, column)
+
+    def _add_issues(self, fault: UnreadableValues, bound: BoundField, column: pa.Array) -> None:
+        indices = np.flatnonzero(fault.where)
+        rows = self.chunk.frame.index.to_numpy()[indices].tolist()
+        for row, source, text in zip(rows, *self._cells_at(bound, column, indices), strict=True):
             self.issues.append(
                 Issue(
                     code=fault.code,
@@ -287,68 +292,69 @@ class _ChunkMapper:
                     row=row,
                     sheet=self.chunk.sheet,
                     column=source,
-                    field=step.field.name,
+                    field=bound.field.name,
                     found=text,
                     expected=fault.expected(text),
                     wording=fault.wording,
                 )
             )
 
-    def _found(
-        self, step: BoundField, column: pa.Array, places: np.ndarray
+    def _cells_at(
+        self, bound: BoundField, column: pa.Array, indices: np.ndarray
     ) -> tuple[list[str | None], list[str]]:
-        """For each place the column whose cell fed it (the first filled one) and that cell as it was read."""
-        if not step.sources:
-            return [None] * len(places), column.take(pa.array(places)).to_pylist()
-        sources: list[str | None] = [step.sources[0]] * len(places)
-        texts: list[str] = [""] * len(places)
-        for source in reversed(step.sources):
-            cells = self.cell(source).take(pa.array(places)).to_pylist()
-            raw = self.raw(source).take(pa.array(places)).to_pylist()
+        """Return for each index the column whose cell fed it (the first filled one), and that cell as it was
+        read."""
+        taken = pa.array(indices)
+        if not bound.sources:
+            return [None] * len(indices), column.take(taken).to_pylist()
+        sources: list[str | None] = [bound.sources[0]] * len(indices)
+        texts: list[str] = [""] * len(indices)
+        for source in reversed(bound.sources):
+            cells = self.cell(source).take(taken).to_pylist()
+            raw = self.raw(source).take(taken).to_pylist()
             for number, cell in enumerate(cells):
                 if cell:
                     sources[number], texts[number] = source, raw[number]
         return sources, texts
 
     def _example_rows(self) -> np.ndarray:
-        names = [step for step in self.mapper.plan.steps if step.field.name.endswith("_name")] or [
-            step for step in self.mapper.plan.steps if step.field.kind is FieldKind.TEXT
+        names = [bound for bound in self.mapper.bound.fields if bound.field.name.endswith("_name")] or [
+            bound for bound in self.mapper.bound.fields if bound.field.kind is FieldKind.TEXT
         ]
         found = np.zeros(self.rows, dtype=bool)
-        for source in {source for step in names for source in step.sources}:
+        for source in {source for bound in names for source in bound.sources}:
             column = self.cell(source)
-            if EXAMPLE_MARK.encode() in offsets_and_bytes(column)[1].tobytes():
+            if has_bytes(column, EXAMPLE_MARK.encode()):
                 found |= to_mask(pc.match_substring(column, EXAMPLE_MARK)) & nonempty(column)
         return found
 
 
-def with_proven_rules(
+def _with_proven_rules(
     mapping: MappingFile,
-    steps: Iterable[BoundField],
+    fields: Iterable[BoundField],
     orders: Mapping[str, DateOrder],
     letters: Mapping[str, frozenset[str]],
 ) -> MappingFile:
-    """The mapping with the order of dates as formats and Spanish letters for genders as values, as far as
-    `orders` and `letters` (by column) hold what whole columns proved."""
-    proven = [(step.rule, _proven(step, orders, letters)) for step in steps]
+    """Return the mapping with what `orders` and `letters` hold, by column, written into its rules."""
+    proven = [(bound.rule, _proven(bound, orders, letters)) for bound in fields]
 
-    def told(rule: FieldRule) -> FieldRule:
+    def updated(rule: FieldRule) -> FieldRule:
         found = next((found for one, found in proven if one is rule), {})
         return rule.model_copy(update=found) if found else rule
 
     tables = {
-        "fields": {name: told(rule) for name, rule in mapping.fields.items()},
-        "custom": {name: told(rule) for name, rule in mapping.custom.items()},
+        "fields": {name: updated(rule) for name, rule in mapping.fields.items()},
+        "custom": {name: updated(rule) for name, rule in mapping.custom.items()},
     }
     return mapping.model_copy(update=tables)
 
 
 def _proven(
-    step: BoundField, orders: Mapping[str, DateOrder], letters: Mapping[str, frozenset[str]]
+    bound: BoundField, orders: Mapping[str, DateOrder], letters: Mapping[str, frozenset[str]]
 ) -> dict[str, object]:
-    """What was proved for a step, as keys of its rule."""
-    if step.iberian_header and step.sources[0] in letters:
-        return {"values": iberian_values(letters[step.sources[0]])}
-    known = {orders[source] for source in step.sources if source in orders}
+    """Return what was proved for a field, as keys of its rule."""
+    if bound.has_iberian_header and bound.sources[0] in letters:
+        return {"values": gender.iberian_values(letters[bound.sources[0]])}
+    known = {orders[source] for source in bound.sources if source in orders}
     formats = dates.FORMATS.get(known.pop()) if len(known) == 1 else None
     return {"formats": formats} if formats else {}

@@ -1,14 +1,23 @@
-"""Split a full name into first and last name by the rule that a mapping names."""
+"""Rules for the names of persons: split full names into first and last names, and make them of these."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 
-from importer.mapping.words import compound_surnames
+import pyarrow as pa
+import pyarrow.compute as pc
 
-_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003134f]+")
+from importer.arrow import if_else, join_columns, join_nonempty, nonempty, offsets_and_bytes, to_mask
+from importer.mapping.base import packaged_words
+
+_HAN = "[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003134f]"
+"""A regular expression for one Chinese character."""
+_HAN_NAME = re.compile(f"{_HAN}+")
+_SHORT_HAN_NAME = re.compile(f"{_HAN}{{2,4}}")
+_COMMA_NAME = re.compile(r"[^,]+, *[^,]+")
 _MIDDLE_DOT = re.compile(r"[·•・‧]")
 _LONGEST_HAN_NAME = 4
 
@@ -25,47 +34,72 @@ class NameRule(StrEnum):
     COMMA = "comma"
     """“Pérez, Ana” → Ana | Pérez."""
     CHINESE = "chinese"
-    """姓 goes to first_name and 名 to last_name (API.md, “Names”); names in other scripts as last-word."""
+    """姓 goes to first_name and 名 to last_name (docs/remote-api.md, “Names”). Names in other scripts are
+    split as by `LAST_WORD`."""
 
 
 @lru_cache(maxsize=16384)
 def split(name: str, rule: NameRule) -> tuple[str, str]:
-    """(first_name, last_name) of a full name; one of them is "" where the rule finds no second part.
+    """Return (first_name, last_name) of a full name; one is "" where the rule finds no second part.
 
     A Chinese name of more than four characters is most likely a company's and is not split.
     """
     words = name.split()
     if rule is NameRule.COMMA:
         family, comma, given = (part.strip() for part in name.partition(","))
-        return (given, family) if comma else _cut(words, len(words) - 1)
+        return (given, family) if comma else _split_at(words, len(words) - 1)
     if rule is NameRule.CHINESE:
-        return _chinese(words)
+        return _split_chinese(words)
     if rule is NameRule.FAMILY_FIRST:
-        family, given = _cut(words, 1)
+        family, given = _split_at(words, 1)
         return (given, family) if given else (family, "")
-    return _cut(words, 1 if rule is NameRule.FIRST_WORD else len(words) - 1)
+    return _split_at(words, 1 if rule is NameRule.FIRST_WORD else len(words) - 1)
 
 
-def _chinese(words: list[str]) -> tuple[str, str]:
+def likely_rule(names: Iterable[str]) -> NameRule:
+    """Return the rule that most of these full names seem to follow."""
+    filled = [name.strip() for name in names if name.strip()]
+    for rule, pattern in ((NameRule.CHINESE, _SHORT_HAN_NAME), (NameRule.COMMA, _COMMA_NAME)):
+        if filled and sum(bool(pattern.fullmatch(name)) for name in filled) > len(filled) / 2:
+            return rule
+    return NameRule.LAST_WORD
+
+
+def full_names(full: pa.Array | None, first: pa.Array, last: pa.Array) -> pa.Array:
+    """Return the column of full names; an empty one is made of first and last name.
+
+    A blank stands between them, unless both are Chinese.
+    """
+    made = join_nonempty((first, last), " ")
+    if not offsets_and_bytes(made)[1].tobytes().isascii():
+        chinese = to_mask(pc.match_substring_regex(first, f"{_HAN}$"))
+        chinese &= to_mask(pc.match_substring_regex(last, f"^{_HAN}"))
+        made = if_else(chinese, join_columns(first, last), made)
+    return made if full is None else if_else(nonempty(full), full, made)
+
+
+@cache
+def _compound_surnames() -> frozenset[str]:
+    """Return the Chinese surnames of two characters."""
+    return frozenset(packaged_words("words.toml")["surnames"]["compound"])
+
+
+def _split_chinese(words: list[str]) -> tuple[str, str]:
     text = "".join(words)
     dotted = _MIDDLE_DOT.split(text, maxsplit=1)
-    if len(dotted) == 2 and _HAN.match(text):
+    if len(dotted) == 2 and _HAN_NAME.match(text):
         return dotted[0], dotted[1]
-    if not _HAN.fullmatch(text):
-        return _cut(words, len(words) - 1)
+    if not _HAN_NAME.fullmatch(text):
+        return _split_at(words, len(words) - 1)
     if len(words) == 2:
         return words[0], words[1]
     if len(text) > _LONGEST_HAN_NAME:
         return text, ""
-    family = 2 if text[:2] in compound_surnames() and len(text) > 2 else 1
+    family = 2 if text[:2] in _compound_surnames() and len(text) > 2 else 1
     return text[:family], text[family:]
 
 
-def _cut(words: list[str], place: int) -> tuple[str, str]:
+def _split_at(words: list[str], index: int) -> tuple[str, str]:
     if len(words) < 2:
         return (words[0] if words else ""), ""
-    return " ".join(words[:place]), " ".join(words[place:])
-
-
-HAN = "[\u3400-\u9fff\uf900-\ufaff]"
-"""A regular expression for one Chinese character: names written in them are joined without a blank."""
+    return " ".join(words[:index]), " ".join(words[index:])

@@ -1,6 +1,6 @@
-"""Phones as both contracts want them: digits, made from what a mapping says about them.
+"""Rules for phones: make digits of them, as the API wants them, and recognise them among other cells.
 
-A mapping may name a region, a prefix, a column of country codes, and what to do with extensions.
+A mapping may name a region, prefixes, a column of country codes, and what to do with extensions.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ _NUMBER = re.compile(r"\+?([0-9]+)")
 
 
 def digits(column: pa.Array) -> pa.Array:
-    """The column with formatting characters removed wherever only digits remain; other texts stay as found.
-    A text of nothing but formatting characters (“-”) is an empty cell.
+    """Return the column without formatting characters wherever only digits remain; other texts stay as found.
 
-    Formatting characters are blanks - . ( ) / and one leading + or ' (DESIGN.md, “Values”), full-width ones
-    too. A text like 1.86E+10 or “ask Bob” stays, so that validation can show it.
+    Formatting characters are blanks - . ( ) / and one leading + or ', full-width ones too
+    (docs/architecture.md, “Values”). A text of nothing else (“-”) is an empty cell. A text like 1.86E+10 or
+    “ask Bob” stays, so that validation can show it.
     """
     offsets, data = offsets_and_bytes(column)
     others = np.flatnonzero(data - _ZERO > 9)
@@ -58,11 +58,11 @@ def digits(column: pa.Array) -> pa.Array:
     formatted = np.zeros(len(column), dtype=bool)
     formatted[np.searchsorted(offsets, others, side="right") - 1] = True
     where = pa.array(formatted)
-    return pc.replace_with_mask(column, where, _bare(column.filter(where)))
+    return pc.replace_with_mask(column, where, _digits_of_formatted(column.filter(where)))
 
 
-def _bare(column: pa.Array) -> pa.Array:
-    """The same for a column in which every text holds something else than digits."""
+def _digits_of_formatted(column: pa.Array) -> pa.Array:
+    """Do the same for a column in which every text holds something other than digits."""
     offsets, data = offsets_and_bytes(column)
     kinds = _KIND[data]
     signs, rest = _count(kinds == _SIGN, offsets), _count(kinds == _OTHER, offsets)
@@ -74,15 +74,15 @@ def _bare(column: pa.Array) -> pa.Array:
     # One point may be a decimal one: 13812345678.0.
     hard |= _count(data == ord("."), offsets) == 1
     kept = number | np.repeat(hard, np.diff(offsets))
-    places = np.concatenate(([0], np.cumsum(kept)))[offsets]
-    return rework(from_offsets(places.astype(np.int64), data[kept]), hard, strip_formatting)
+    shorter = np.concatenate(([0], np.cumsum(kept)))[offsets]
+    return rework(from_offsets(shorter.astype(np.int64), data[kept]), hard, strip_formatting)
 
 
 @lru_cache(maxsize=4096)
 def strip_formatting(text: str) -> str:
-    """One phone without its formatting if only digits, or nothing, remain, else the text itself."""
+    """Return one phone without its formatting if only digits, or nothing, remain, else the text itself."""
     found = text.translate(_PLAIN).strip()
-    # A phone that was guarded against being read as a formula: '+86…
+    # The ' keeps a spreadsheet from reading '+86… as a formula.
     found = found.removeprefix("'").strip()
     bare = _FORMAT.sub("", found)
     number = _FLOAT.fullmatch(found) or _NUMBER.fullmatch(bare)
@@ -92,6 +92,7 @@ def strip_formatting(text: str) -> str:
 
 
 def _count(hits: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Return how often the mask, one element a byte, is true in each text."""
     total = np.concatenate(([0], np.cumsum(hits)))
     return np.diff(total[offsets])
 
@@ -101,7 +102,7 @@ _INTERNATIONAL = r"^[\s'’(（]*[+＋]"
 
 
 def read(column: pa.Array, rule: FieldRule, code: pa.Array | None = None) -> pa.Array:
-    """Phones as digits wherever only digits remain; other texts stay as found, for validation to name them.
+    """Return phones as digits wherever only digits remain; other texts stay, for validation to name them.
 
     `code` holds the country codes of the same rows, if the mapping names their column.
     """
@@ -137,7 +138,7 @@ def _rewriting(rule: FieldRule) -> Callable[[str], str] | None:
 
 @lru_cache(maxsize=8192)
 def international(text: str, region: str) -> str:
-    """Country code and number as digits if the text is a possible phone seen from the region, else itself."""
+    """Return country code and number as digits if the text may be a phone of the region, else the text."""
     import phonenumbers
 
     try:
@@ -154,7 +155,7 @@ def international(text: str, region: str) -> str:
 def _without_prefix(text: str, prefix: str) -> str:
     bare = strip_formatting(text)
     if bare.isdigit() and "+" not in text and bare.startswith(prefix):
-        # The + tells a country code column that the number has its own.
+        # With the +, no country code is taken from a column beside it.
         return "+" + bare.removeprefix(prefix)
     return text
 
@@ -167,3 +168,44 @@ def _with_code(column: pa.Array, plain: pa.Array, code: pa.Array, rule: FieldRul
         trunk = rule.trunk_prefix
         plain = rework(plain, national & known, lambda text: text.removeprefix(trunk))
     return if_else(national & known, join_columns(code, plain), plain)
+
+
+_SEPARATORS = re.compile(r":::|[,;，；/]| x")
+_LOSSY = re.compile(r"[\d.]+E\+\d+")
+_NATIONAL = re.compile(r"0?[1-9]\d{7,10}")
+_CODE = re.compile(r"\+?\d{1,4}")
+_AMERICAN = re.compile(r"(?:\+?1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d[ .-])\d{3}[ .-]\d{4}")
+_CHINESE_MOBILE = re.compile(r"1[3-9]\d[ -]?\d{4}[ -]?\d{4}")
+
+
+def looks_like_phone(text: str) -> bool:
+    """Return whether the first of the numbers in a cell may be a phone, also one that Excel has cut."""
+    number = strip_formatting(_SEPARATORS.split(text)[0].strip())
+    return (number.isdigit() and 5 <= len(number) <= 18) or bool(_LOSSY.fullmatch(text))
+
+
+def looks_national(text: str) -> bool:
+    """Return whether a text may be a phone without its country code."""
+    return bool(_NATIONAL.fullmatch(text.strip()))
+
+
+def looks_like_country_code(text: str) -> bool:
+    """Return whether a text may be a country code: 86, +44."""
+    return bool(_CODE.fullmatch(text.strip()))
+
+
+def is_surely_phone(text: str) -> bool:
+    """Return whether a text is a phone and no other number: written like (775) 555-0154, a Chinese mobile, or
+    a valid number with its country code."""
+    if _AMERICAN.fullmatch(text) or _CHINESE_MOBILE.fullmatch(text):
+        return True
+    number = strip_formatting(text)
+    if not number.isdigit() or not 10 <= len(number) <= 15:
+        return False
+    import phonenumbers
+
+    try:
+        parsed = phonenumbers.parse(f"+{number.removeprefix('00')}")
+    except phonenumbers.NumberParseException:
+        return False
+    return bool(phonenumbers.is_valid_number(parsed))

@@ -17,7 +17,7 @@ from importer.mapping.person_names import NameRule
 
 
 def _several(value: object) -> object:
-    """One text stands for a list of one."""
+    """Take one text for a list of one."""
     return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
 
@@ -39,7 +39,7 @@ def _region(value: object) -> object:
 
 
 def _texts(value: object) -> object:
-    """Value maps may be written with numbers and booleans; cells are text."""
+    """Turn the numbers of a value map into text, because cells are text."""
     if isinstance(value, dict):
         return {str(key): _text(found) for key, found in value.items()}
     return value
@@ -57,20 +57,20 @@ Formats = Annotated[tuple[Annotated[str, BeforeValidator(_date_format)], ...], B
 
 
 class MappingTable(BaseModel):
-    """A table of a mapping file: nothing but the keys named, each of its own type."""
+    """A table of a mapping file. It takes only the keys named here, each of its own type."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
 
 
 class Condition(MappingTable):
-    """A condition on rows, by the cell of one column; case does not count, `*` stands for any text."""
+    """A condition on the rows, by the cell of one column. Case does not count; `*` stands for any text."""
 
     column: Name
     is_: Annotated[tuple[Text, ...] | None, BeforeValidator(_several)] = Field(default=None, alias="is")
     is_not: Annotated[tuple[Text, ...] | None, BeforeValidator(_several)] = None
     filled: bool | None = None
     optional: bool = False
-    """A file without the column is imported whole."""
+    """If the file lacks the column, the condition is not applied."""
 
     @model_validator(mode="after")
     def _one(self) -> Condition:
@@ -84,17 +84,17 @@ class FieldRule(MappingTable):
     """How one field of the API is filled."""
 
     source: Names = Field(default=(), alias="from")
-    """Columns: the first filled one wins, unless `join` is given."""
+    """Columns; the first that is filled wins, unless `join` is given."""
     join: Text | None = None
-    """Joins all filled columns with this text."""
+    """The text that all filled columns are joined with."""
     split: Name | None = None
-    """Column with full names, of which first_name and last_name take their part by the mapping's `name_rule`
-    if the file has none of the columns in `from`."""
+    """Column with full names. If the file has none of the columns in `from`, first_name and last_name take
+    their parts of these names, by the mapping's `name_rule`."""
     constant: Text | None = None
     default: Text | None = None
-    """Stands for an empty cell."""
+    """The value where the cell is empty."""
     values: Annotated[Mapping[str, Text], BeforeValidator(_texts)] = Field(default_factory=dict)
-    """Replaces whole cells; case doesn't count; other cells stay."""
+    """What replaces a whole cell; case does not count. Other cells stay."""
     nothing: Texts = ()
     """Cells that mean “empty”; `*` stands for any text."""
     case: Literal["keep", "upper", "lower", "title"] = "keep"
@@ -102,9 +102,9 @@ class FieldRule(MappingTable):
     empty: Literal["leave-out", "send"] = "leave-out"
     """What an empty cell means: the field is left out, or sent as an empty text."""
     shorten: bool = False
-    """Cut at the contract's limit instead of reporting the row."""
+    """True: a text that is too long is cut at the contract's limit; otherwise the row is reported."""
     formats: Formats = ()
-    """Date formats; the first that reads a text wins."""
+    """Date formats; the first that fits a text wins."""
     separators: Texts = ()
     """What stands between tags, or between the choices of a custom field."""
     region: Annotated[str | None, BeforeValidator(_region)] = None
@@ -112,19 +112,19 @@ class FieldRule(MappingTable):
     country_code: Name | None = None
     """Column with the country code of the phones."""
     trunk_prefix: Text | None = None
-    """What national numbers begin with and lose behind a country code."""
+    """What national numbers begin with. It is removed where a country code is put before the number."""
     international_prefix: Text | None = None
-    """What stands for the + of a country code: 00."""
+    """What is written instead of the + of a country code: 00."""
     extension: Literal["keep", "drop"] = "keep"
-    """Whether x123, ext. 123 or #123 behind a phone is dropped; kept, validation names it."""
+    """Whether x123, ext. 123 or #123 after a phone is dropped. If kept, validation reports it."""
     several_at: Texts = ()
     """What stands between several values in one cell."""
     behind: Text | None = None
-    """Takes only a value that begins with this text, without it: “WhatsApp-”."""
+    """Only a value that begins with this text is taken, without the text: “WhatsApp-”."""
     take: Annotated[int, Field(ge=1, le=9)] = 1
-    """Which of several values."""
+    """Which of several values is taken, from 1."""
     when: Condition | None = None
-    """Rows for which it does not hold leave the field empty."""
+    """The field stays empty in rows that do not meet the condition."""
 
     @model_validator(mode="after")
     def _fed(self) -> FieldRule:
@@ -137,7 +137,7 @@ class FieldRule(MappingTable):
         return self
 
     def columns(self) -> Iterator[str]:
-        """Every column that the rule reads, by the mapping's name for it."""
+        """Yield every column that the rule reads, by the mapping's name for it."""
         yield from self.source
         yield from (name for name in (self.split, self.country_code) if name)
         if self.when:
@@ -150,30 +150,30 @@ _KEYS_OF = {
     "separators": (FieldKind.TAGS,),
     **dict.fromkeys(("region", "country_code", "trunk_prefix", "international_prefix", "extension"), _PHONES),
 }
-"""Keys that mean something for fields of some kinds only."""
+"""Keys that only fields of some kinds may have."""
 _FEEDS = {"from", "source", "split", "constant", "default"}
 _NAME_PARTS = ("first_name", "last_name")
 CustomType = Literal["text", "number", "choice", "choices", "date", "date-time", "tags"]
 
 
 class CustomRule(FieldRule):
-    """How one of the tenant's own fields is filled; its key is the field's name or its display name."""
+    """How a custom field of the tenant is filled; its key in the mapping is its name or display name."""
 
     type: CustomType | None = None
-    """Only needed where the tenant's list of fields is not at hand."""
+    """Only needed if the tenant's list of fields is not known."""
 
 
 class HeaderMatch(MappingTable):
-    """Which headers identify the export: only case does not count, `*` stands for any text."""
+    """Which headers identify the export. Case does not count, all else does; `*` stands for any text."""
 
     all: Names = ()
     any: Names = ()
     """At least one of these."""
     none: Names = ()
     others: bool = True
-    """False: nothing but headers that the mapping names."""
+    """False: the file must have no headers but those that the mapping names."""
     yields: bool = False
-    """True: only if no other mapping fits."""
+    """True: other mappings that fit go first."""
 
 
 class MappingFile(MappingTable):
@@ -182,9 +182,9 @@ class MappingFile(MappingTable):
     name: str = ""
     title: str = ""
     missing_headers: Literal["error", "ignore"] = "error"
-    """Whether a file may lack headers that the mapping names (exports differ by the view that was picked)."""
+    """Whether a file may lack headers that the mapping names: exports differ by the view that was chosen."""
     name_rule: NameRule | None = Field(default=None, strict=False)
-    """How fields with `split` split a full name."""
+    """How the full names of `split` are split."""
     match: HeaderMatch | None = None
     only: tuple[Condition, ...] = Field(default=(), strict=False)
     fields: Mapping[str, FieldRule] = Field(default_factory=dict)
@@ -202,8 +202,8 @@ class MappingFile(MappingTable):
 
     @model_validator(mode="before")
     @classmethod
-    def _own_columns(cls, table: object) -> object:
-        """An own field that says nothing of its source has a column of its own name."""
+    def _default_columns(cls, table: object) -> object:
+        """Give a custom field without a source the column of its own name."""
         custom = table.get("custom") if isinstance(table, dict) else None
         if not isinstance(table, dict) or not isinstance(custom, dict):
             return table
@@ -237,35 +237,30 @@ class MappingFile(MappingTable):
 
     @property
     def digest(self) -> str:
-        """sha256 (hex) of what the mapping does: its name and title don't count."""
+        """The sha256 (hex) of what the mapping does. Its name, title and `match` do not count."""
         table = self.table()
         content = {key: value for key, value in table.items() if key not in ("name", "title", "match")}
         return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
-    @property
-    def needs_tenant_fields(self) -> bool:
-        """Whether a custom field is given by its display name, which only the tenant's list can look up."""
-        return any(not key.startswith("customize_") for key in self.custom)
-
     def columns(self) -> tuple[str, ...]:
-        """Every column the mapping reads, by its own names, in order, each once."""
+        """Return every column that the mapping reads, by its own names, in order, each once."""
         rules: list[FieldRule] = [*self.fields.values(), *self.custom.values()]
         found = dict.fromkeys(column for rule in rules for column in rule.columns())
         return tuple(found | dict.fromkeys(condition.column for condition in self.only))
 
     def table(self) -> dict[str, Any]:
-        """The mapping as TOML would hold it: only what differs from the defaults."""
+        """Return the mapping as TOML would hold it: only what differs from the defaults."""
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
     def dump(self) -> str:
-        """The mapping as TOML text that `load_text` reads back equal."""
-        from importer.mapping.toml import written
+        """Return the mapping as TOML text that `load_text` reads back equal."""
+        import tomli_w
 
-        return written(self.table())
+        return tomli_w.dumps(self.table())
 
 
 def field_kinds() -> Mapping[str, FieldKind]:
-    """What each field of any contract holds."""
+    """Return the kind of each field of any contract."""
     return {field.name: field.kind for name in contracts.NAMES for field in contracts.load(name).fields}
 
 
@@ -277,6 +272,6 @@ def _misplaced(table: str, name: str, key: str) -> PydanticCustomError:
 
 
 def field_names() -> tuple[str, ...]:
-    """The fields of every contract, each once, in the contracts' order."""
+    """Return the fields of every contract, each once, in the contracts' order."""
     found = (name for contract in contracts.NAMES for name in contracts.load(contract).names)
     return tuple(dict.fromkeys(found))

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+import tomli_w
 
 from importer import messages
 from importer.contracts import Contract, FieldKind
-from importer.mapping import dates, evidence, headers, loader
+from importer.mapping import custom_fields, dates, headers, loader, person_names, phones
 from importer.mapping.headers import normalize
 from importer.mapping.person_names import NameRule
 from importer.mapping.suggest import Proposal, propose
-from importer.mapping.toml import key, text, value
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _FAMILY_FIRST = {normalize(name) for name in ("Họ tên", "Họ và tên")}
-_NATIONAL = re.compile(r"0?[1-9]\d{7,10}")
-_DIALLING = {
+_COUNTRY_CODE = {
     normalize(name) for name in ("Country Code", "Dial Code", "Calling Code", "区号", "国家区号", "国际区号")
 }
 _TAG_MARKS = (";", "；", "|")
 
 
-def suggest(
+def mapping_text(
     header: Sequence[str],
     samples: pd.DataFrame | None,
     contract: Contract,
@@ -33,10 +32,11 @@ def suggest(
     lang: str = "en",
     sheets: Sequence[Sequence[str]] = (),
 ) -> str:
-    """A mapping file for files with this header, with the reason and confidence of each line as comments.
+    """Return the text of a mapping file for files with this header.
 
-    For a header that a ready-made mapping knows it is that mapping's own text. The same header and samples
-    give the same text; what is unsure stands in it commented out. `sheets` as for `propose`.
+    Comments give the reason and the confidence of each line. For a header that a ready-made mapping knows,
+    this is the text of that mapping. What is unsure is commented out. The same header and samples give the
+    same text. `samples` and `sheets` are as for `propose`.
     """
     known = headers.recognised(header)
     if len(known) == 1:
@@ -60,7 +60,7 @@ class _SuggestionWriter:
         taken = [one for one in self.proposals if one.taken]
         whole = next((one for one in taken if one.split), None)
         if whole:
-            yield from ("", self._say("suggest-name-rule"), f"name_rule = {text(self._name_rule(whole))}")
+            yield from ("", self._say("suggest-name-rule"), f"name_rule = {_text(self._name_rule(whole))}")
         for proposals in self._in_order(taken):
             yield from self._table(*proposals)
         unsure = [one for one in self.proposals if one.field and not one.taken]
@@ -68,76 +68,76 @@ class _SuggestionWriter:
             yield from ("", self._say("suggest-unsure"))
             for proposal in unsure:
                 yield from (f"# {line}".rstrip() for line in self._table(proposal))
-        yield from self._lacking({one.field for one in taken})
+        yield from self._unfed({one.field for one in taken})
         rest = [one for one in self.proposals if one.field is None]
         if rest:
             yield from ("", self._say("suggest-left-out"))
-            yield from (f"#   {text(one.column)}: {one.why.sentence(self.lang)}" for one in rest)
+            yield from (f"#   {_text(one.column)}: {one.why.sentence(self.lang)}" for one in rest)
 
     def _in_order(self, taken: Sequence[Proposal]) -> list[list[Proposal]]:
-        """The proposals of each field, in the contract's order."""
+        """Return the proposals of each field, in the contract's order."""
         fields: dict[str, list[Proposal]] = {name: [] for name in self.contract.names}
         for one in taken:
             fields.setdefault(one.field or "", []).append(one)
         return [proposals for proposals in fields.values() if proposals]
 
     def _table(self, proposal: Proposal, *more: Proposal) -> Iterator[str]:
-        """The lines of one field, which has a column of its own in each of several sheets."""
+        """Yield the lines of one field; it may have a different column in each of several sheets."""
         every = (proposal, *more)
         why = "# " + "; ".join(f"{one.confidence:.0%} – {one.why.sentence(self.lang)}" for one in every)
         if proposal.split:
             for name in ("first_name", "last_name"):
-                yield from ("", f"[fields.{name}]", f"split = {text(proposal.column)}  {why}")
+                yield from ("", f"[fields.{name}]", f"split = {_text(proposal.column)}  {why}")
             return
-        own = headers.is_custom(proposal.field or "")
-        yield from ("", f"[{'custom' if own else 'fields'}.{key(proposal.field or '')}]")
-        columns = [one.column for one in every]
-        yield f"from = {value(columns if more else proposal.column)}  {why}"
-        if not own:
+        custom = custom_fields.is_key(proposal.field or "")
+        yield from ("", f"[{'custom' if custom else 'fields'}.{_key(proposal.field or '')}]")
+        source = _list(one.column for one in every) if more else _text(proposal.column)
+        yield f"from = {source}  {why}"
+        if not custom:
             cells = [cell for one in every for cell in self._cells(one)]
-            yield from self._manners(self.contract.field(proposal.field or "").kind, cells)
+            yield from self._value_rules(self.contract.field(proposal.field or "").kind, cells)
 
-    def _manners(self, kind: FieldKind, cells: Sequence[str]) -> Iterator[str]:
-        """What the cells suggest beyond the column's name; a guess is commented out."""
+    def _value_rules(self, kind: FieldKind, cells: Sequence[str]) -> Iterator[str]:
+        """Yield the keys that the cells suggest beside `from`; a guess is commented out."""
         if kind is FieldKind.DATE and any(map(dates.readings, cells)):
             yield self._say("suggest-date-order")
             yield '# formats = ["dd/MM/yyyy"]'
         elif kind is FieldKind.GENDER and any(cell.strip().isdigit() for cell in cells):
             yield self._say("suggest-gender-codes")
             codes = sorted({cell.strip() for cell in cells if cell.strip().isdigit()})
-            yield f"# values = {value(dict.fromkeys(codes, 'male or female'))}"
+            yield f"# values = {_inline_table(dict.fromkeys(codes, 'male or female'))}"
         elif kind is FieldKind.TAGS:
             marks = [mark for mark in _TAG_MARKS if any(mark in cell for cell in cells)]
             if marks and not any("," in cell or "，" in cell for cell in cells):
-                yield f"separators = {value(marks)}"
-        elif kind is FieldKind.PHONE and any(_NATIONAL.fullmatch(cell.strip()) for cell in cells):
+                yield f"separators = {_list(marks)}"
+        elif kind is FieldKind.PHONE and any(map(phones.looks_national, cells)):
             code = self._country_code()
             if code is not None:
-                yield f"country_code = {text(code)}"
+                yield f"country_code = {_text(code)}"
                 return
             yield self._say("suggest-region")
             yield '# region = "CN"'
 
-    def _lacking(self, fed: set[str | None]) -> Iterator[str]:
+    def _unfed(self, fed: set[str | None]) -> Iterator[str]:
         if "first_name" in fed and any(one.split for one in self.proposals):
             fed = fed | {"last_name"}
-        for name in headers.lacking({field for field in fed if field}, self.contract):
+        for name in headers.unfed_fields({field for field in fed if field}, self.contract):
             yield from ("", self._say("suggest-lacking", field=name))
             yield from (f"# [fields.{name}]", '# from = "…"')
 
     def _country_code(self) -> str | None:
-        """A column of dialling codes beside the phones; a country's two letters are none."""
+        """Return a column of dialling codes beside the phones; a country's two letters are none."""
         for proposal in self.proposals:
-            if normalize(proposal.column) in _DIALLING:
-                cells = [cell.strip() for cell in self._cells(proposal) if cell.strip()]
-                if cells and all(re.fullmatch(r"\+?\d{1,4}", cell) for cell in cells):
+            if normalize(proposal.column) in _COUNTRY_CODE:
+                cells = [cell for cell in self._cells(proposal) if cell.strip()]
+                if cells and all(map(phones.looks_like_country_code, cells)):
                     return proposal.column
         return None
 
     def _name_rule(self, whole: Proposal) -> NameRule:
         if normalize(whole.column) in _FAMILY_FIRST:
             return NameRule.FAMILY_FIRST
-        return evidence.name_rule(self._cells(whole))
+        return person_names.likely_rule(self._cells(whole))
 
     def _cells(self, proposal: Proposal) -> list[str]:
         if self.samples is None or proposal.column not in self.samples.columns:
@@ -146,3 +146,23 @@ class _SuggestionWriter:
 
     def _say(self, code: str, **found: object) -> str:
         return f"# {messages.sentence(code, found, self.lang)}"
+
+
+def _key(name: str) -> str:
+    """Return a TOML key, in quotation marks where it needs them."""
+    return tomli_w.dumps({name: 0}).removesuffix(" = 0\n")
+
+
+def _text(value: str) -> str:
+    """Return a TOML text in quotation marks."""
+    return tomli_w.dumps({"_": value}).removeprefix("_ = ").removesuffix("\n")
+
+
+def _list(values: Iterable[str]) -> str:
+    """Return a TOML list on one line, as a person would write it; the library gives each text a line."""
+    return f"[{', '.join(map(_text, values))}]"
+
+
+def _inline_table(table: Mapping[str, str]) -> str:
+    """Return a TOML table on one line, which can be commented out; the library writes none."""
+    return f"{{ {', '.join(f'{_key(name)} = {_text(value)}' for name, value in table.items())} }}"

@@ -1,4 +1,4 @@
-"""Write the workbook to fill in; its comments and cell rules say what the contract wants of each column."""
+"""Write the workbook to fill in. Its comments and cell rules say what the contract wants in each column."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from openpyxl.worksheet.worksheet import Worksheet
 from importer import messages
 from importer.contracts import Contract, Field, FieldKind
 from importer.mapping import headers
-from importer.mapping.mapper import CUSTOM_FIELD, EXAMPLE_MARK
+from importer.mapping.base import CUSTOM_FIELD
+from importer.mapping.mapper import EXAMPLE_MARK
 from importer.mapping.schema import MappingFile
 
 _TEXT, _DATE = "@", "yyyy-mm-dd"
@@ -45,28 +46,30 @@ class TemplateColumn:
     header: str
     field: Field
     key: str = ""
-    """The own field of the tenant, for a column that feeds one."""
+    """The custom field that the column feeds, as the mapping names it; else ""."""
 
 
 def write(path: Path, contract: Contract, *, mapping: MappingFile | None = None, lang: str = "en") -> None:
-    """Writes an .xlsx whose header the importer knows (the mapping's columns, if one is given), one example
-    row that is never imported, and no other rows. Raises OSError."""
+    """Write an .xlsx with a header that the importer knows, and one example row that is never imported.
+
+    The header holds the mapping's columns, if a mapping is given. Raises OSError.
+    """
     book = Workbook()
     sheet = book.active
     if not isinstance(sheet, Worksheet):
         raise TypeError("a new workbook has a worksheet")
     sheet.title = messages.sentence("template-sheet", {}, lang)
     columns = list(_of_mapping(mapping, contract) if mapping else _of_contract(contract, lang))
-    for place, column in enumerate(columns, start=1):
-        _head(sheet, place, column, lang)
-        _guard(sheet, place, column, lang)
-        _example(sheet, place, column, lang)
+    for number, column in enumerate(columns, start=1):
+        _head(sheet, number, column, lang)
+        _guard(sheet, number, column, lang)
+        _example(sheet, number, column, lang)
     sheet.freeze_panes = "A2"
     book.save(path)
 
 
 def label(field: Field, lang: str) -> str:
-    """What a field's column is called in a template; the importer knows it without a mapping."""
+    """Return what a field's column is called in a template; the importer knows it without a mapping."""
     found = [alias for alias in headers.all_aliases() if alias.field == field.name and alias.sure]
     named = next((alias.label for alias in found if alias.language == lang), None)
     return named or next((alias.label for alias in found if alias.language == "en"), field.name)
@@ -79,7 +82,7 @@ def _of_contract(contract: Contract, lang: str) -> Iterator[TemplateColumn]:
 
 
 def _of_mapping(mapping: MappingFile, contract: Contract) -> Iterator[TemplateColumn]:
-    """Every column that the mapping reads, with the first field of the contract that it feeds."""
+    """Yield every column that the mapping reads, with the first field of the contract that it feeds."""
     seen: set[str] = set()
     rules = [(name, rule, "") for name, rule in mapping.fields.items() if name in contract.names]
     rules += [(CUSTOM_FIELD, rule, key) for key, rule in mapping.custom.items()]
@@ -90,14 +93,14 @@ def _of_mapping(mapping: MappingFile, contract: Contract) -> Iterator[TemplateCo
                 yield TemplateColumn(column, contract.field(name), key)
 
 
-def _head(sheet: Worksheet, place: int, column: TemplateColumn, lang: str) -> None:
-    cell = sheet.cell(1, place, column.header)
+def _head(sheet: Worksheet, number: int, column: TemplateColumn, lang: str) -> None:
+    cell = sheet.cell(1, number, column.header)
     cell.font = Font(bold=True)
     cell.fill = _REQUIRED if column.field.required else _OPTIONAL
     cell.alignment = Alignment(vertical="center", wrap_text=True)
     cell.comment = Comment(_note(column, lang), "importer", width=260, height=110)
     wide = column.field.name in ("address", "remark", "email", CUSTOM_FIELD)
-    dimension = sheet.column_dimensions[get_column_letter(place)]
+    dimension = sheet.column_dimensions[get_column_letter(number)]
     dimension.width = _WIDE if wide else _WIDTH
     dimension.number_format = _format(column)
 
@@ -112,9 +115,9 @@ def _note(column: TemplateColumn, lang: str) -> str:
     return "\n".join(parts)
 
 
-def _guard(sheet: Worksheet, place: int, column: TemplateColumn, lang: str) -> None:
+def _guard(sheet: Worksheet, number: int, column: TemplateColumn, lang: str) -> None:
     field = column.field
-    letter = get_column_letter(place)
+    letter = get_column_letter(number)
     if field.kind is FieldKind.GENDER:
         choices = messages.sentence("template-choices", {}, lang)
         check = DataValidation(type="list", formula1=f'"{choices}"', allow_blank=True)
@@ -134,8 +137,8 @@ def _guard(sheet: Worksheet, place: int, column: TemplateColumn, lang: str) -> N
     sheet.add_data_validation(check)
 
 
-def _example(sheet: Worksheet, place: int, column: TemplateColumn, lang: str) -> None:
-    cell = sheet.cell(2, place)
+def _example(sheet: Worksheet, number: int, column: TemplateColumn, lang: str) -> None:
+    cell = sheet.cell(2, number)
     cell.number_format = _format(column)
     cell.font = Font(italic=True, color="808080")
     name = column.field.name
@@ -148,5 +151,5 @@ def _example(sheet: Worksheet, place: int, column: TemplateColumn, lang: str) ->
 
 
 def _format(column: TemplateColumn) -> str:
-    """Text, so that Excel leaves phones, codes and 1-2 alone; dates are dates."""
+    """Return the number format: text, so that Excel changes no phones, codes or 1-2; dates are dates."""
     return _DATE if column.field.kind is FieldKind.DATE else _TEXT

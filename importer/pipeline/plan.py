@@ -10,8 +10,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +28,8 @@ from importer.journal.database import state_folder
 from importer.mapping import Mapper, MappingFile
 from importer.mapping.headers import normalize
 from importer.models import Destination, Mode, Note, TenantField
-from importer.options import Duplicates, RunOptions
+from importer.options import RunOptions, options_from_json
+from importer.private_files import make_private_folder, replace_private_file
 from importer.readers import ReadOptions, Source, open_source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
 from importer.reports import OWN_COLUMNS, reimport
@@ -168,7 +168,7 @@ def _settle(
             yield restored.frame[column]
 
     dry_run = options.dry_run
-    tied = partial(mappings.bind, chosen, header, contract, look=look, dry_run=dry_run, sheets=sheets)
+    tied = partial(mappings.bind, chosen, header, contract, read_column=look, dry_run=dry_run, sheets=sheets)
     mapper = _compile(tied, chosen, connection, dry_run=dry_run)
     mode = Mode.UPDATE if options.mode is None else options.mode
     destination = connection.destination(contract.endpoint.base_url) if connection else None
@@ -204,8 +204,8 @@ def _sheets(source: Source, own: bool) -> tuple[tuple[str, ...], ...]:
 def _compile(
     compiled: Callable[..., Mapper], chosen: MappingFile, connection: Connection | None, *, dry_run: bool
 ) -> Mapper:
-    """Ties the mapping to the file. The tenant's own fields are asked for only if the mapping names some, and
-    never by a dry run; a list that lacks one of them is asked for again."""
+    """Ties the mapping to the file. The tenant's list of fields is fetched only if the mapping names custom
+    fields, and never by a dry run; a list that lacks one of them is asked for again."""
 
     def tied(fields: tuple[TenantField, ...] | None) -> Mapper:
         return compiled(tenant_fields=fields)
@@ -234,7 +234,7 @@ def _open_planned(file: Path | str, options: RunOptions, chosen: MappingFile | N
         return normalize(name) in names
 
     def known(name: str) -> bool:
-        return name in OWN_COLUMNS or mappings.known_name(name) or named(name)
+        return name in OWN_COLUMNS or mappings.is_known_name(name) or named(name)
 
     header_row: Any = options.header_row
     return open_source(
@@ -282,7 +282,7 @@ def _as_before(
 
 def _read_all(record: RunRecord) -> bool:
     """True for a run over all sheets of a workbook: the annotated one has its rows on several, too."""
-    return bool(json.loads(record.read_options).get("sheet") == ALL_SHEETS)
+    return options_from_json(record.read_options).sheet == ALL_SHEETS
 
 
 def _check_destination(record: RunRecord, destination: Destination | None) -> None:
@@ -320,13 +320,9 @@ def fetch_fields(connection: Connection) -> tuple[TenantField, ...]:
     file = _fields_file(connection)
     with contextlib.suppress(OSError):
         # A list that cannot be kept costs the next run one request, no more.
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        new = file.with_suffix(".new")
-        with os.fdopen(
-            os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-        ) as out:
-            json.dump([dataclasses.asdict(field) for field in found], out, ensure_ascii=False)
-        new.replace(file)
+        make_private_folder(file.parent)
+        content = json.dumps([dataclasses.asdict(field) for field in found], ensure_ascii=False)
+        replace_private_file(file, content.encode())
     return found
 
 
@@ -335,66 +331,12 @@ def _fields_file(connection: Connection) -> Path:
     return state_folder() / "fields" / f"{hashlib.sha256(there.encode()).hexdigest()[:32]}.json"
 
 
-READ_SETTINGS = ("sheet", "header_row", "encoding", "delimiter")
-_KEPT_SETTINGS = (
-    *(
-        "duplicates",
-        "strict",
-        "limit",
-        "max_invalid",
-        "excel_report",
-        "mask",
-        "lang",
-        "concurrency",
-        "rate",
-        "patience",
-    ),
-    *("attempts", "rejected", "sandbox_store"),
-)
-"""The options that a resumed run takes over from the journal."""
-
-
 def kept_options(record: RunRecord) -> RunOptions:
-    """How a run was read, checked and sent, as the journal keeps it."""
-    kept: Mapping[str, Any] = json.loads(record.settings) | json.loads(record.read_options)
-    values = {name: value for name, value in kept.items() if name in (*_KEPT_SETTINGS, *READ_SETTINGS)}
-    if "duplicates" in values:
-        values["duplicates"] = Duplicates(values["duplicates"])
-    return RunOptions(
-        **values,
+    """Return how a run was read, checked and sent, as the journal keeps it."""
+    return replace(
+        options_from_json(record.settings, record.read_options),
         mode=record.mode,
         contract=record.contract,
         report_dir=Path(record.report_dir) if record.report_dir else None,
         dry_run=record.dry_run,
     )
-
-
-def read_options_json(options: RunOptions) -> str:
-    """How the file was read, for the journal."""
-    return json.dumps({name: getattr(options, name) for name in READ_SETTINGS})
-
-
-def run_arguments(options: RunOptions) -> tuple[str, ...]:
-    """The words behind `importer run FILE` that make it mean the same: how the file is read and checked, and
-    the mode. Commands that the reports offer are made of them."""
-    usual = RunOptions()
-    words: list[str] = []
-    checking = ("duplicates", "strict", "max_invalid", "limit")
-    for name in ("mode", "mapping", "contract", *READ_SETTINGS, *checking, "sandbox_store"):
-        value = getattr(options, name)
-        if value == getattr(usual, name) or (name == "mode" and value is Mode.UPDATE):
-            continue
-        words.append("--" + name.replace("_", "-"))
-        words += [] if value is True else [_argument(value)]
-    return tuple(words)
-
-
-def _argument(value: object) -> str:
-    if isinstance(value, Mode):
-        return value.label
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def settings_json(options: RunOptions) -> str:
-    """How the run was made, for the journal and the reports: no secret is among the options."""
-    return json.dumps({name: getattr(options, name) for name in _KEPT_SETTINGS}, ensure_ascii=False)

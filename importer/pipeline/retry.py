@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from itertools import takewhile
 
 import numpy as np
 
 from importer.journal import Journal, RowStates, RunKind, RunRecord, union_rows
 from importer.models import Outcome, Status
+from importer.options import options_from_json
 from importer.pipeline.flow import checked_chunks
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.run import Lineage
@@ -36,7 +36,7 @@ class RetryScope:
     def mask(self, sheet: str, rows: np.ndarray) -> np.ndarray:
         """Bool for each row number."""
         statuses = (*LEFT, Status.REJECTED) if self.rejected else LEFT
-        left: np.ndarray = self.known.having(sheet, rows, *statuses) | self.known.unanswered(sheet, rows)
+        left: np.ndarray = self.known.has_status(sheet, rows, *statuses) | self.known.unanswered(sheet, rows)
         left |= self.known.state_indexes(sheet, rows) < 0
         left &= ~np.isin(rows, self.imported.get(sheet, np.empty(0, np.int64)))
         return left if self.within is None else left & self.within.mask(sheet, rows)
@@ -44,50 +44,37 @@ class RetryScope:
     def maybe_in(self, sheet: str, rows: np.ndarray) -> np.ndarray:
         """Bool for each row number: a request with it went out, and no answer is known."""
         maybe: np.ndarray = self.known.unanswered(sheet, rows)
-        maybe |= self.known.having(sheet, rows, Status.UNKNOWN)
+        maybe |= self.known.has_status(sheet, rows, Status.UNKNOWN)
         return maybe if self.within is None else maybe | self.within.maybe_in(sheet, rows)
 
 
 def retry_scope(
-    journal: Journal, record: RunRecord, *, rejected: bool, before: datetime | None = None
+    journal: Journal, record: RunRecord, *, rejected: bool, before: RunRecord | None = None
 ) -> RetryScope:
     """The rows that a retry of `record` is about, if it begins now or, for one that has begun, `before`."""
     within = _scope(journal, record) if record.kind is RunKind.RETRY else None
-    return RetryScope(journal.known(record.id), rejected, imported_since(journal, record, before), within)
+    imported = imported_since(journal, record, before)
+    return RetryScope(journal.row_states(record.id), rejected, imported, within)
 
 
-def imported_since(journal: Journal, record: RunRecord, before: datetime | None) -> dict[str, np.ndarray]:
-    """The rows of a run's source, by sheet, that it, its retries and their corrected reports brought in."""
+def imported_since(journal: Journal, record: RunRecord, before: RunRecord | None) -> dict[str, np.ndarray]:
+    """The rows of a run's source, by sheet, that it, its retries and their corrected reports brought in.
+
+    `before`: only what happened before this run of the same source began.
+    """
     parts: list[Mapping[str, np.ndarray]] = []
-    for member in family(journal, record):
-        if before is not None and (member.started is None or member.started >= before):
-            continue
-        known = journal.known(member.id)
-        parts.append({sheet: known.rows(sheet, Status.IMPORTED) for sheet in known.sheets})
-        parts.append(journal.imported_by_reports(member.id, record.destination_key, before))
+    until = before.id if before else None
+    for member in takewhile(lambda member: member.id != until, journal.family(record)):
+        states = journal.row_states(member.id)
+        parts.append({sheet: states.rows_with_status(sheet, Status.IMPORTED) for sheet in states.sheets})
+        parts.append(journal.imported_by_reports(member.id, record.destination_key, until))
     return union_rows(parts)
-
-
-def family(journal: Journal, record: RunRecord) -> list[RunRecord]:
-    """The first run of a source and all retries that come from it, the oldest first."""
-    while record.kind is RunKind.RETRY and record.parent:
-        record = journal.run(record.parent)
-    found, waiting = [], [record]
-    while waiting:
-        member = waiting.pop()
-        found.append(member)
-        waiting += [child for child in journal.children(member.id) if child.kind is RunKind.RETRY]
-    return sorted(found, key=lambda member: member.id)
 
 
 def retried_since(journal: Journal, record: RunRecord) -> RunRecord | None:
     """The newest retry of the same source that began after this run: then that one is to be gone on with."""
-    later = [
-        member
-        for member in family(journal, record)
-        if member.id != record.id and member.started and record.started and member.started > record.started
-    ]
-    return later[-1] if later else None
+    newest = journal.family(record)[-1]
+    return None if newest.id == record.id else newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +114,9 @@ def lineage_of(plan: RunPlan, journal: Journal, record: RunRecord) -> Lineage:
 
 def _scope(journal: Journal, record: RunRecord) -> RetryScope:
     """The rows that a retry took from its parent when it began."""
-    took_rejected = bool(json.loads(record.settings).get("rejected"))
+    took_rejected = options_from_json(record.settings).rejected
     parent = journal.run(record.parent)
-    return retry_scope(journal, parent, rejected=took_rejected, before=record.started)
+    return retry_scope(journal, parent, rejected=took_rejected, before=record)
 
 
 def _held_back(plan: RunPlan, left: RetryScope, journal: Journal, record: RunRecord) -> HeldBack:

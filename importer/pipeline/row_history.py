@@ -192,7 +192,7 @@ class PriorImports:
     def _known(self, run: str) -> RowStates | None:
         if run not in self._runs:
             try:
-                self._runs[run] = self._journal.known(run) if run else None
+                self._runs[run] = self._journal.row_states(run) if run else None
             except JournalError:
                 self._runs[run] = None
         return self._runs[run]

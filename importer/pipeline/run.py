@@ -18,8 +18,8 @@ from importer.delivery import Policy, Sender
 from importer.errors import ImporterError, InputError, TripwireError
 from importer.journal import Journal, RunJournal, RunKind, RunRecord, RunState, new_run_id
 from importer.models import ExitCode, Note, Status
-from importer.options import RunOptions
-from importer.pipeline import plan as kept
+from importer.option_types import Keep
+from importer.options import RunOptions, options_to_json, report_settings, run_arguments
 from importer.pipeline.events import Prechecking, Progress, RequestMeter, RunEnded, RunObserver, RunStarted
 from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope, RunContext
 from importer.pipeline.plan import RunPlan
@@ -80,23 +80,15 @@ def stop_reason(stop: ImporterError | None, code: ExitCode, lang: str) -> str:
     return stop.full_text(lang)
 
 
-def report_settings(plan: RunPlan) -> tuple[tuple[str, str], ...]:
-    """(name, value) of what made a difference; no secret is among it."""
-    options = plan.options
-    shown = {
+def plan_settings(plan: RunPlan) -> tuple[tuple[str, str], ...]:
+    """Return (name, value) of the options that made a difference, as the plan settled them."""
+    effective = {
         "mode": plan.mode.label,
         "contract": plan.contract.name,
         "mapping": plan.mapping.name,
-        "duplicates": options.duplicates.value,
-        "strict": "yes" if options.strict else "no",
-        "concurrency": str(options.concurrency),
-        "rate": "" if options.rate is None else f"{options.rate:g}",
-        "patience": f"{options.patience:g}",
-        "sheet": options.sheet or "",
-        "encoding": plan.source.encoding or "",
-        "limit": "" if options.limit is None else str(options.limit),
+        "encoding": plan.source.encoding,
     }
-    return tuple((name, value) for name, value in shown.items() if value)
+    return report_settings(plan.options, effective)
 
 
 def report_plan(plan: RunPlan, run_id: str, directory: Path) -> ReportPlan:
@@ -190,7 +182,7 @@ class Run:
             try:
                 return self._go(run_journal, directory, memory)
             except ImporterError as error:
-                if not run_journal.requests():
+                if not run_journal.has_requests:
                     # It never got as far as sending: there is nothing to resume.
                     run_journal.finish(RunState.FINISHED, error.exit_code, {}, error.code)
                 raise
@@ -198,14 +190,14 @@ class Run:
     def resume(self, record: RunRecord) -> ReportResult:
         """Goes on with a run that ended early; the reports go where they went."""
         with self.journal.reopen(record.id) as run_journal:
-            replay = ResumeState(run_journal.known(), self.plan.options.resend_unknown)
+            replay = ResumeState(run_journal.row_states(), self.plan.options.resend_unknown)
             last = run_journal.next_ordinal - 1
             memory = self._memory(replay=replay, journal=run_journal, last_ordinal=last)
             return self._go(run_journal, Path(record.report_dir), memory)
 
     def redraw(self, record: RunRecord, directory: Path) -> ReportResult:
         """The reports of a past run once more, from its file and the journal; nothing is sent or noted."""
-        replay = None if record.dry_run else ResumeState(self.journal.known(record.id), send=False)
+        replay = None if record.dry_run else ResumeState(self.journal.row_states(record.id), send=False)
         memory = self._memory(replay=replay)
         with ReportWriter(report_plan(self.plan, record.id, directory)) as reports:
             outlet = NullSink(Status.VALID if record.dry_run else Status.NOT_SENT)
@@ -222,8 +214,8 @@ class Run:
                 started=started,
                 seconds=(ended - started).total_seconds(),
                 notes=self._notes(reports.tally),
-                settings=report_settings(self.plan),
-                arguments=kept.run_arguments(self.plan.options),
+                settings=plan_settings(self.plan),
+                arguments=run_arguments(self.plan.options),
                 parent=record.parent,
             )
             return reports.close(facts)
@@ -243,8 +235,8 @@ class Run:
             mapping_name=plan.mapping.name,
             mapping_digest=plan.mapping.digest,
             destination=plan.destination,
-            read_options=kept.read_options_json(plan.options),
-            settings=kept.settings_json(plan.options),
+            read_options=options_to_json(plan.options, Keep.READING),
+            settings=options_to_json(plan.options, Keep.SETTINGS),
             dry_run=self.sending is None,
             report_dir=str(directory.absolute()),
             kind=RunKind.REIMPORT if reimport else self.lineage.kind,
@@ -302,8 +294,8 @@ class Run:
                 retries=meter.retries,
                 stop=stop_reason(stop, code, self.plan.options.lang),
                 notes=(*self._notes(reports.tally), *resume_notes(memory.replay)),
-                settings=report_settings(self.plan),
-                arguments=kept.run_arguments(self.plan.options),
+                settings=plan_settings(self.plan),
+                arguments=run_arguments(self.plan.options),
                 phases=flow.phases.as_pairs(),
                 timeline=meter.steps(),
                 parent=run_journal.record.parent,

@@ -10,7 +10,6 @@ to be asked, goes to a `RunObserver`.
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
@@ -22,7 +21,7 @@ from importer.config import Connection, Profile, require, resolve
 from importer.errors import InputError, MappingError, SettingsError, UsageError
 from importer.journal import Journal, RunRecord, RunState
 from importer.models import Status
-from importer.options import RunOptions
+from importer.options import RunOptions, options_from_json
 from importer.pipeline import plan as plans
 from importer.pipeline.events import MappingQuestion, PlanReady, RunObserver
 from importer.pipeline.plan import RunPlan
@@ -295,7 +294,7 @@ def _went_to_sandbox(record: RunRecord) -> bool:
 
 def _kept_store(record: RunRecord) -> Path | None:
     """The file in which the run's sandbox keeps its customers, if it is still there."""
-    store = json.loads(record.settings).get("sandbox_store")
+    store = options_from_json(record.settings).sandbox_store
     return Path(store) if store and Path(store).is_file() else None
 
 

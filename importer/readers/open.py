@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from importer.errors import InputError
+from importer.private_files import create_private_file
 from importer.readers.archive import FREE_SIZE, MOST_RATIO, MOST_SIZE, PIECE, Archive
 from importer.readers.base import FileIdentity, ReadOptions, Source
 from importer.readers.csv_source import CsvSource, EncodedText
@@ -239,19 +240,21 @@ class TemporaryFiles:
 
     def __init__(self) -> None:
         self._folder: Path | None = None
+        self._count = 0
 
     def keep(self, pieces: Iterable[bytes], name: str) -> Path:
         """Writes the pieces to a file. Raises InputError `no-room`; `name` is the source's."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="nxlink-importer-"))
-        descriptor, path = tempfile.mkstemp(dir=self._folder)
-        with os.fdopen(descriptor, "wb") as file:
-            for piece in pieces:
-                try:
+        self._count += 1
+        path = self._folder / str(self._count)
+        try:
+            with create_private_file(path) as file:
+                for piece in pieces:
                     file.write(piece)
-                except OSError as error:
-                    raise InputError("no-room", name=name, reason=error.strerror or str(error)) from None
-        return Path(path)
+        except OSError as error:
+            raise InputError("no-room", name=name, reason=error.strerror or str(error)) from None
+        return path
 
     def close(self) -> None:
         if self._folder is not None:
@@ -263,13 +266,13 @@ def standard_input() -> Iterable[bytes]:
     """All of standard input, piece by piece. Raises InputError `no-standard-input` if it is closed."""
     if sys.stdin is None:
         raise InputError("no-standard-input")
-    return _pieces(sys.stdin.buffer)
+    return _pieces(sys.stdin.buffer, STANDARD_INPUT)
 
 
 def pipe(path: Path) -> Iterable[bytes]:
     """All that comes out of a named pipe."""
     with path.open("rb") as file:
-        yield from _pieces(file)
+        yield from _pieces(file, str(path))
 
 
 def gunzipped(path: Path, name: str) -> Iterable[bytes]:
@@ -287,6 +290,9 @@ def gunzipped(path: Path, name: str) -> Iterable[bytes]:
         raise InputError("archive-damaged", name=name) from None
 
 
-def _pieces(file: BinaryIO) -> Iterable[bytes]:
-    while piece := file.read(PIECE):
-        yield piece
+def _pieces(file: BinaryIO, name: str) -> Iterable[bytes]:
+    try:
+        while piece := file.read(PIECE):
+            yield piece
+    except OSError as error:
+        raise InputError("file-unreadable", name=name, reason=error.strerror or str(error)) from None

@@ -32,9 +32,9 @@ from importer.reports.xlsx_template import (
 )
 
 FORMATS = frozenset({"xlsx", "xlsm"})
-"""What openpyxl opens and keeps the looks of."""
+"""Formats that openpyxl opens and whose appearance it keeps."""
 MOST_COMMENTS = 20_000
-"""Beyond it cells are coloured only: every comment is a drawing of its own, and Excel opens them slowly."""
+"""Further cells are only coloured: each comment is a drawing, and Excel opens many of them slowly."""
 _AUTHOR = "importer"
 _BLANKS = " \t\r\n\v\f\u00a0\u202f\u3000\u200b\u200c\u200d\u2060\ufeff"
 _PARTS = (
@@ -52,45 +52,45 @@ _PARTS = (
 
 
 class NotAnnotatableError(Exception):
-    """The workbook cannot be written on: damaged, locked, without a header, or too wide."""
+    """The workbook cannot be annotated: damaged, locked, without a header, or too wide."""
 
 
 def open_workbook(plan: ReportPlan) -> Workbook:
-    """The person's workbook, formulas as their stored values. Raises NotAnnotatableError."""
-    if plan.origin.format not in FORMATS or plan.origin.header_row is None:
+    """Open the user's workbook, formulas as their stored values. Raises NotAnnotatableError."""
+    if plan.source.format not in FORMATS or plan.source.header_row is None:
         raise NotAnnotatableError
     with warnings.catch_warnings():
-        # What openpyxl warns of is lost on saving; `lost_parts` names it.
+        # openpyxl warns of what is lost on saving. `lost_parts` names it.
         warnings.simplefilter("ignore")
         try:
-            return load_workbook(plan.origin.path, data_only=True, rich_text=True, keep_links=False)
-        except Exception as error:  # openpyxl raises whatever a damaged part makes it stumble over
+            return load_workbook(plan.source.path, data_only=True, rich_text=True, keep_links=False)
+        except Exception as error:  # openpyxl raises errors of many kinds for a damaged part
             raise NotAnnotatableError from error
 
 
 def annotate(book: Workbook, sheets: dict[str, SheetAnnotations], plan: ReportPlan) -> bool:
-    """Write the importer's columns and marks into the sheets. True if some comments had to be left out.
+    """Write the importer's columns and comments into the sheets. Returns True if comments were left out.
 
-    Raises NotAnnotatableError if a sheet is not there or has no room.
+    Raises NotAnnotatableError if a sheet is missing or has no room for the columns.
     """
     comments = 0
     for name, notes in sheets.items():
         if name not in book.sheetnames or not isinstance(book[name], Worksheet):
             raise NotAnnotatableError
         sheet = book[name]
-        header_row = _header_row(sheet, notes, plan) if len(sheets) > 1 else plan.origin.header_row or 1
+        header_row = _header_row(sheet, notes, plan) if len(sheets) > 1 else plan.source.header_row or 1
         _write_own(sheet, header_row, notes, plan)
         places = _places(sheet, header_row)
-        for mark in notes.marks(plan):
-            place = places.get(mark.column)
+        for note in notes.cell_annotations(plan):
+            place = places.get(note.column)
             if place is not None:
-                comments += _mark(sheet.cell(mark.row, place), mark, comments < MOST_COMMENTS)
+                comments += _annotate_cell(sheet.cell(note.row, place), note, comments < MOST_COMMENTS)
     _to_the_front(book, list(sheets))
     return comments > MOST_COMMENTS
 
 
 def _to_the_front(book: Workbook, names: Sequence[str]) -> None:
-    """Imported again without a flag, the first visible sheet is the one that is read."""
+    """Move the annotated sheets to the front: a later import without --sheet reads the first visible one."""
     for place, name in enumerate(names):
         book.move_sheet(name, place - book.sheetnames.index(name))
     if names:
@@ -98,7 +98,7 @@ def _to_the_front(book: Workbook, names: Sequence[str]) -> None:
 
 
 def lost_parts(before: Path, after: Path) -> tuple[str, ...]:
-    """What the person's workbook had and the annotated one hasn't: codes of words (`lost-pictures`, …)."""
+    """The parts that only the user's workbook has: `pictures`, `charts`, … as in the codes `lost-…`."""
     had, has = _parts(before), _parts(after)
     return tuple(name for name, _ in _PARTS if has[name] < had[name])
 
@@ -109,8 +109,10 @@ def _parts(path: Path) -> Counter[str]:
 
 
 def _places(sheet: Worksheet, header_row: int) -> dict[str, int]:
-    """Column name to column number (from 1), named as the reader names them: doubles counted, empty ones by
-    their letter."""
+    """Column numbers (from 1) by name, as the reader names them.
+
+    A repeated name gets a number, an empty one its letter.
+    """
     seen: Counter[str] = Counter()
     places: dict[str, int] = {}
     for column, cell in enumerate(sheet[header_row], start=1):
@@ -125,16 +127,16 @@ def _places(sheet: Worksheet, header_row: int) -> dict[str, int]:
 
 
 def _header_row(sheet: Worksheet, notes: SheetAnnotations, plan: ReportPlan) -> int:
-    """Where this one of several sheets has its header: the row above its first with most names in it."""
-    above = int(notes.lines[0].rows[0]) if notes.lines else 2
-    names = set(plan.origin.header)
+    """The header row of one of several sheets: of the rows above the first, the one with most names."""
+    above = int(notes.rows[0].rows[0]) if notes.rows else 2
+    names = set(plan.source.header)
     return max(range(1, max(above, 2)), key=lambda row: len(names & _places(sheet, row).keys()))
 
 
 def _write_own(sheet: Worksheet, header_row: int, notes: SheetAnnotations, plan: ReportPlan) -> None:
     places = _places(sheet, header_row)
     used = max((column for (_, column), cell in _cells(sheet).items() if cell.value is not None), default=0)
-    # Only the first cell of merged ones can hold anything, and a title above the header is in nobody's way.
+    # Only the first of merged cells can hold a value. Cells above the header, such as a title, may be merged.
     merged = (found.max_col for found in sheet.merged_cells.ranges if found.max_row >= header_row)
     used = max(used, *merged, 0)
     for name in OWN_COLUMNS:
@@ -157,20 +159,20 @@ def _write_own(sheet: Worksheet, header_row: int, notes: SheetAnnotations, plan:
 
 
 def _cells(sheet: Worksheet) -> Mapping[tuple[int, int], Cell | MergedCell]:
-    """The cells there are, by row and column: openpyxl's public ways would make all others too."""
+    """The cells that exist, by row and column: openpyxl's public methods would create all others."""
     found: Mapping[tuple[int, int], Cell | MergedCell] = sheet._cells
     return found
 
 
 def _own_texts(notes: SheetAnnotations) -> Iterator[tuple[int, Sequence[str]]]:
     """Row number and the own columns after `_row`, for every row."""
-    for lines in notes.lines:
+    for part in notes.rows:
         columns = []
-        for spread in lines.own:
-            texts = spread.texts.to_pylist()
-            numbers = [0] * len(lines) if spread.numbers is None else spread.numbers.tolist()
+        for column in part.own:
+            texts = column.texts.to_pylist()
+            numbers = [0] * len(part) if column.numbers is None else column.numbers.tolist()
             columns.append([texts[number] for number in numbers])
-        yield from zip(lines.rows.tolist(), zip(*columns, strict=True), strict=True)
+        yield from zip(part.rows.tolist(), zip(*columns, strict=True), strict=True)
 
 
 def _put(cell: Cell | MergedCell, text: str, plan: ReportPlan) -> None:
@@ -178,19 +180,19 @@ def _put(cell: Cell | MergedCell, text: str, plan: ReportPlan) -> None:
         return
     cell.value = fit_cell(text, plan.lang) or None
     if text:
-        # A text that begins with = is a text all the same.
+        # A text that begins with = is no formula.
         cell.data_type = "s"
     cell.number_format = "@"
 
 
-def _mark(cell: Cell | MergedCell, mark: CellAnnotation, commented: bool) -> int:
-    """Colour a cell and say why. Returns 1, for counting the comments."""
+def _annotate_cell(cell: Cell | MergedCell, note: CellAnnotation, commented: bool) -> int:
+    """Colour a cell and comment it. Returns the number of comments: 0 for a merged cell, else 1."""
     if isinstance(cell, MergedCell):
         return 0
-    cell.fill = WRONG_FILL if mark.wrong else DOUBTFUL_FILL
+    cell.fill = WRONG_FILL if note.wrong else DOUBTFUL_FILL
     if commented:
         before = [cell.comment.text] if cell.comment and cell.comment.author != _AUTHOR else []
-        text = fit_cell("\n\n".join([*before, *mark.reasons]), "en")
+        text = fit_cell("\n\n".join([*before, *note.reasons]), "en")
         cell.comment = Comment(text, _AUTHOR, height=30 + 22 * (1 + len(text) // 40), width=300)
     return 1
 

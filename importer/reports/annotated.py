@@ -35,8 +35,8 @@ from importer.reports.annotate_source import (
     open_workbook,
 )
 from importer.reports.annotations import Annotations, SheetAnnotations
-from importer.reports.files import ReportFile, WrittenReport
-from importer.reports.model import ANNOTATED_XLSX, OWN_COLUMNS, REJECTS_XLSX, WORKBOOK_ROWS, ReportPlan
+from importer.reports.files import ANNOTATED_XLSX, REJECTS_XLSX, ReportFile, WrittenReport
+from importer.reports.model import OWN_COLUMNS, WORKBOOK_ROWS, ReportPlan
 from importer.reports.run_info import RunInfo
 from importer.reports.tally import Tally
 from importer.reports.wording import word
@@ -59,14 +59,14 @@ _CELL_STYLES = (
 
 
 def around_rows(xml: str) -> tuple[str, str]:
-    """A sheet's XML before and after its rows; without its extent, which is that of an empty one."""
+    """A sheet's XML before and after its rows, without `dimension`: the sheet was saved empty."""
     before, _, rest = xml.partition("<sheetData>")
     before = re.sub(r"<dimension [^>]*/>", "", before)
     return f"{before}<sheetData>", f"</sheetData>{rest.partition('</sheetData>')[2]}"
 
 
 def workbook_bytes(book: Workbook) -> io.BytesIO:
-    """The workbook as bytes. Raises OSError: openpyxl works on temporary files."""
+    """The workbook as bytes. Raises OSError, because openpyxl uses temporary files."""
     content = io.BytesIO()
     # Not Workbook.save, which leaves its archive open when the disk is full.
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -75,9 +75,9 @@ def workbook_bytes(book: Workbook) -> io.BytesIO:
 
 
 def register_cell_styles(sheet: Worksheet) -> None:
-    """Make the workbook know the styles of `Look`, under their numbers: openpyxl counts them by first use."""
-    for look, (fill, font) in zip(ReportCellStyle, _CELL_STYLES, strict=True):
-        cell = sheet.cell(1, look)
+    """Register the styles in the order of `ReportCellStyle`: openpyxl numbers them by first use."""
+    for style, (fill, font) in zip(ReportCellStyle, _CELL_STYLES, strict=True):
+        cell = sheet.cell(1, style)
         cell.number_format = "@"
         cell.alignment = Alignment(vertical="top")
         cell.fill = fill
@@ -88,19 +88,19 @@ _NOT_IN_TITLES = str.maketrans(dict.fromkeys("[]:*?/\\", " "))
 
 
 def write_annotated(
-    plan: ReportPlan, facts: RunInfo, tally: Tally, annotations: Annotations
+    plan: ReportPlan, run_info: RunInfo, tally: Tally, annotations: Annotations
 ) -> tuple[WrittenReport | None, list[Note]]:
-    """Write the workbook; the file, or None if the rows are too many, and what is worth telling about it.
+    """Write the workbook. Returns the file, or None if the rows are too many, and notes for the user.
 
     Raises OSError.
     """
-    if annotations.over_limit or len(OWN_COLUMNS) + len(plan.origin.header) > MAX_COLUMNS:
+    if annotations.over_limit or len(OWN_COLUMNS) + len(plan.source.header) > MAX_COLUMNS:
         numbers = (("rows", annotations.rows), ("most", WORKBOOK_ROWS))
         found = (*((name, wording.number(number)) for name, number in numbers), ("other", REJECTS_XLSX))
         return None, [Note("annotated-too-many", found)]
     file = ReportFile(plan.directory, ANNOTATED_XLSX)
     try:
-        own, cut = _fill(file.stream, plan, facts, tally, annotations)
+        own, cut = _fill(file.stream, plan, run_info, tally, annotations)
     except BaseException:
         file.drop()
         raise
@@ -108,7 +108,7 @@ def write_annotated(
     notes = [note] if note is not None else []
     if cut:
         notes.append(Note("annotated-comments", (("file", ANNOTATED_XLSX), ("most", MOST_COMMENTS))))
-    lost = lost_parts(plan.origin.path, file.path) if own else ()
+    lost = lost_parts(plan.source.path, file.path) if own else ()
     if lost:
         names = word("summary-and", plan.lang).join(word(f"lost-{name}", plan.lang) for name in lost)
         notes.append(Note("annotated-lost", (("file", ANNOTATED_XLSX), ("names", names))))
@@ -116,24 +116,24 @@ def write_annotated(
 
 
 def _fill(
-    stream: BinaryIO, plan: ReportPlan, facts: RunInfo, tally: Tally, annotations: Annotations
+    stream: BinaryIO, plan: ReportPlan, run_info: RunInfo, tally: Tally, annotations: Annotations
 ) -> tuple[bool, bool]:
-    """Write the bytes. True, if it is the person's own workbook; true, if comments were left out."""
+    """Write the bytes. Returns whether it is the user's own workbook, and whether comments were left out."""
     try:
         book = open_workbook(plan)
         cut = annotate(book, annotations.sheets, plan)
     except NotAnnotatableError:
-        return False, _plain(stream, plan, facts, tally, annotations)
-    _add_summary(book, plan, facts, tally)
+        return False, _plain(stream, plan, run_info, tally, annotations)
+    _add_summary(book, plan, run_info, tally)
     stream.write(workbook_bytes(book).getbuffer())
     return True, cut
 
 
 def _plain(
-    stream: BinaryIO, plan: ReportPlan, facts: RunInfo, tally: Tally, annotations: Annotations
+    stream: BinaryIO, plan: ReportPlan, run_info: RunInfo, tally: Tally, annotations: Annotations
 ) -> bool:
-    """A workbook of text: the original columns, then the importer's. True if comments were left out."""
-    names = (*plan.origin.header, *OWN_COLUMNS)
+    """Write a plain workbook: the original columns, then the importer's. True if comments were left out."""
+    names = (*plan.source.header, *OWN_COLUMNS)
     book = Workbook()
     sheets = annotations.sheets or {"": SheetAnnotations()}
     comments = 0
@@ -147,43 +147,43 @@ def _plain(
             sheet.column_dimensions[get_column_letter(place)].width = COLUMN_WIDTHS.get(
                 column
             ) or column_width(column)
-        looks, comments = _marks(sheet, notes, plan, comments)
+        styles, comments = _styles(sheet, notes, plan, comments)
         rows = TextSheet(names, plan.lang, own_first=False)
         body: list[bytes | memoryview] = [rows.header()]
         start = 0
-        for lines in notes.lines:
-            some = {place: look[start : start + len(lines)] for place, look in looks.items()}
-            body.append(rows.body(lines, some))
-            start += len(lines)
+        for part in notes.rows:
+            some = {place: style[start : start + len(part)] for place, style in styles.items()}
+            body.append(rows.body(part, some))
+            start += len(part)
         bodies.append(body)
-    _add_summary(book, plan, facts, tally)
+    _add_summary(book, plan, run_info, tally)
     _splice(book, bodies, stream)
     return comments > MOST_COMMENTS
 
 
-def _marks(
+def _styles(
     sheet: Worksheet, notes: SheetAnnotations, plan: ReportPlan, comments: int
 ) -> tuple[Mapping[int, np.ndarray], int]:
-    """The looks of the columns that have marks (int8, one entry a row); comments go into the sheet."""
-    rows = np.concatenate([lines.rows for lines in notes.lines] or [np.empty(0, dtype=np.int64)])
-    places = {name: place for place, name in enumerate(plan.origin.header)}
-    looks: dict[int, np.ndarray] = {}
-    for mark in notes.marks(plan):
-        column = places.get(mark.column)
+    """Comment the annotated cells. Returns their columns' styles (int8, one entry a row) and the count."""
+    rows = np.concatenate([part.rows for part in notes.rows] or [np.empty(0, dtype=np.int64)])
+    places = {name: place for place, name in enumerate(plan.source.header)}
+    styles: dict[int, np.ndarray] = {}
+    for note in notes.cell_annotations(plan):
+        column = places.get(note.column)
         if column is None:
             continue
-        row = int(np.searchsorted(rows, mark.row))
-        look = looks.setdefault(column, np.full(len(rows), ReportCellStyle.PLAIN, dtype=np.int8))
-        look[row] = ReportCellStyle.WRONG if mark.wrong else ReportCellStyle.DOUBTFUL
+        row = int(np.searchsorted(rows, note.row))
+        style = styles.setdefault(column, np.full(len(rows), ReportCellStyle.PLAIN, dtype=np.int8))
+        style[row] = ReportCellStyle.WRONG if note.wrong else ReportCellStyle.DOUBTFUL
         comments += 1
         if comments <= MOST_COMMENTS:
-            text = fit_cell("\n\n".join(mark.reasons), plan.lang)
+            text = fit_cell("\n\n".join(note.reasons), plan.lang)
             sheet.cell(row + 2, column + 1).comment = Comment(text, "importer", height=120, width=300)
-    return looks, comments
+    return styles, comments
 
 
 def _splice(book: Workbook, bodies: list[list[bytes | memoryview]], stream: BinaryIO) -> None:
-    """Save the workbook with these rows in place of the first sheets' own."""
+    """Save the workbook with these rows as the rows of its first sheets."""
     saved = workbook_bytes(book)
     packed = zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=3)
     with zipfile.ZipFile(saved) as parts, packed as out:
@@ -201,15 +201,15 @@ def _splice(book: Workbook, bodies: list[list[bytes | memoryview]], stream: Bina
                 part.write(after.encode())
 
 
-def _add_summary(book: Workbook, plan: ReportPlan, facts: RunInfo, tally: Tally) -> None:
+def _add_summary(book: Workbook, plan: ReportPlan, run_info: RunInfo, tally: Tally) -> None:
     """The last sheet: counts by status, issues by kind and column."""
     lang = plan.lang
     sheet = book.create_sheet(_free_title(book, word("sheet-summary", lang)))
     bold = Font(bold=True)
-    title = word("page-title-dry" if facts.dry_run else "page-title", lang, source=plan.origin.name)
+    title = word("page-title-dry" if run_info.dry_run else "page-title", lang, source=plan.source.name)
     rows: list[tuple[object, ...]] = [
         (title,),
-        (facts.started.strftime("%Y-%m-%d %H:%M"), plan.run_id),
+        (run_info.started.strftime("%Y-%m-%d %H:%M"), plan.run_id),
         (),
         (word("sheet-outcome", lang), word("sheet-count", lang)),
         *((wording.status(status, lang), count) for status, count in tally.counts.items() if count),

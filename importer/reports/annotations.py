@@ -16,7 +16,7 @@ from importer.reports.wording import issue_text
 
 @dataclass(frozen=True, slots=True)
 class CellAnnotation:
-    """A cell that is coloured, and why."""
+    """A cell to colour, and why."""
 
     row: int
     column: str
@@ -29,17 +29,17 @@ class CellAnnotation:
 class SheetAnnotations:
     """All rows of one sheet, in order, and the issues found in them."""
 
-    lines: list[ReportRows] = field(default_factory=list)
+    rows: list[ReportRows] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
 
-    def marks(self, plan: ReportPlan) -> list[CellAnnotation]:
+    def cell_annotations(self, plan: ReportPlan) -> list[CellAnnotation]:
         """The cells to colour, by row; issues of rows as a whole have no cell."""
         by_cell: dict[tuple[int, str], list[Issue]] = {}
         for issue in self.issues:
             if issue.column:
                 by_cell.setdefault((issue.row, issue.column), []).append(issue)
         fields = dict(plan.fields)
-        marks = []
+        found = []
         for (row, column), issues in by_cell.items():
             wrong = any(issue.severity is Severity.ERROR for issue in issues)
             texts = (
@@ -47,12 +47,12 @@ class SheetAnnotations:
                 for issue in issues
             )
             reasons = tuple(text.sentence(plan.lang) for text in texts)
-            marks.append(CellAnnotation(row, column, wrong, tuple(dict.fromkeys(reasons))))
-        return marks
+            found.append(CellAnnotation(row, column, wrong, tuple(dict.fromkeys(reasons))))
+        return found
 
 
 class Annotations:
-    """Gathers rows and issues by sheet; gives up, and lets go of them, beyond the limit."""
+    """Gathers rows and issues by sheet. Beyond the limit it forgets them."""
 
     def __init__(self) -> None:
         self.sheets: dict[str, SheetAnnotations] = {}
@@ -63,17 +63,17 @@ class Annotations:
         return self.rows > WORKBOOK_ROWS
 
     def add_issues(self, sheet: str, issues: Sequence[Issue]) -> None:
-        """What was found in a chunk of the sheet."""
+        """Add the issues found in a chunk of the sheet."""
         if not self.over_limit:
             self._of(sheet).issues += issues
 
-    def add_lines(self, sheet: str, lines: ReportRows) -> None:
-        """Rows of the sheet with their final status."""
-        self.rows += len(lines)
+    def add_rows(self, sheet: str, rows: ReportRows) -> None:
+        """Add rows of the sheet with their final status."""
+        self.rows += len(rows)
         if self.over_limit:
             self.sheets.clear()
         else:
-            self._of(sheet).lines.append(lines)
+            self._of(sheet).rows.append(rows)
 
     def _of(self, sheet: str) -> SheetAnnotations:
         return self.sheets.setdefault(sheet, SheetAnnotations())

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 
 MAX_CELL = 500
-"""A longer cell is no misspelt address or date."""
+"""Characters. A longer cell is no misspelt address or date."""
 _MAIL_HOSTS = (
     "gmail.com",
     "hotmail.com",
@@ -56,7 +56,7 @@ def _gender(cell: str) -> str:
 
 
 def _date(cell: str) -> str:
-    """Year, month, day in one of the orders if only one of them is a day of the calendar."""
+    """The date, if exactly one order of year, month and day gives a day of the calendar."""
     parts = re.findall(r"\d+", cell)
     if len(parts) == 1 and len(parts[0]) == 8:
         parts = [parts[0][:4], parts[0][4:6], parts[0][6:]]

@@ -27,7 +27,7 @@ _QUOTE = pa.scalar('"', TEXT)
 
 
 def escape(value: str) -> str:
-    """One cell by the rule for formulas."""
+    """One cell, escaped by the rule for formulas."""
     return f"'{value}" if value and value[0] in RISKY else value
 
 
@@ -39,19 +39,19 @@ def quote(value: str) -> str:
 
 
 def escaped(cells: pa.Array) -> pa.Array:
-    """A column by the rule for formulas; the same array if no cell needs it."""
+    """A column, escaped by the rule for formulas. The same array if no cell needs it."""
     risky = _begins(cells, _RISKY)
     return cells if risky is None else pc.if_else(risky, join_columns("'", cells), cells)
 
 
 def unescaped(cells: pa.Array) -> pa.Array:
-    """A column from a CSV of ours as it was before: exactly one leading ' less."""
+    """A column of one of our CSV files without the escape: exactly one leading ' less."""
     marked = _begins(cells, _APOSTROPHE)
     return cells if marked is None else pc.if_else(marked, pc.utf8_slice_codeunits(cells, 1), cells)
 
 
 def quoted(cells: pa.Array) -> pa.Array:
-    """A column as CSV: quotation marks around the cells that need them, and only those."""
+    """A column as CSV: quotation marks only around the cells that need them."""
     offsets, data = arrow.offsets_and_bytes(cells)
     raw = data.tobytes()
     marks = b'"' in raw
@@ -65,7 +65,7 @@ def quoted(cells: pa.Array) -> pa.Array:
 
 
 def _begins(cells: pa.Array, table: np.ndarray) -> pa.Array | None:
-    """Which cells begin with a byte of the table, as a mask; None if none does."""
+    """The mask of the cells that begin with a byte of the table. None if no cell does."""
     offsets, data = arrow.offsets_and_bytes(cells)
     if not len(data):
         return None
@@ -82,22 +82,22 @@ class CsvReport:
 
     def __init__(self, plan: ReportPlan, name: str) -> None:
         self._file = ReportFile(plan.directory, name)
-        names = (*OWN_COLUMNS, *plan.origin.header)
+        names = (*OWN_COLUMNS, *plan.source.header)
         head = ",".join(quote(escape(name)) for name in names)
         self._file.stream.write(BOM + head.encode())
 
-    def write(self, lines: ReportRows) -> None:
-        """Append these rows; only their bytes are made, no object a row."""
-        if not len(lines):
+    def write(self, rows: ReportRows) -> None:
+        """Append these rows column by column, without an object for each row."""
+        if not len(rows):
             return
-        # Each line begins with the line feed of the one before, which saves a pass over all of it.
-        rows = arrow.join_columns("\n", pa.array(lines.rows).cast(TEXT))
-        body = (quoted(escaped(column)) for column in lines.cells)
-        text = pc.binary_join_element_wise(rows, *_own(lines), *body, _COMMA)
+        # Each line begins with the line feed of the one before, which saves a pass over the text.
+        numbers = arrow.join_columns("\n", pa.array(rows.rows).cast(TEXT))
+        body = (quoted(escaped(column)) for column in rows.cells)
+        text = pc.binary_join_element_wise(numbers, *_own(rows), *body, _COMMA)
         self._file.stream.write(arrow.content(text))
 
     def finish(self) -> ReportFile:
-        """The last line feed; the file is whole and has its name only after `ReportFile.finish`."""
+        """Write the last line feed. The file gets its name by `ReportFile.finish`."""
         self._file.stream.write(b"\n")
         return self._file
 
@@ -105,14 +105,14 @@ class CsvReport:
         self._file.drop()
 
 
-def _own(lines: ReportRows) -> list[pa.Array | pa.Scalar]:
-    """The own columns as CSV; neighbours that are numbered alike, or not at all, become one piece."""
+def _own(rows: ReportRows) -> list[pa.Array | pa.Scalar]:
+    """The own columns as CSV. Neighbours that are numbered alike, or not at all, become one piece."""
     pieces: list[EncodedColumn] = []
-    for spread in lines.own:
-        dressed = EncodedColumn(quoted(escaped(spread.texts)), spread.numbers)
-        if pieces and _alike(pieces[-1], dressed):
-            dressed = _merged(pieces.pop(), dressed)
-        pieces.append(dressed)
+    for column in rows.own:
+        piece = EncodedColumn(quoted(escaped(column.texts)), column.numbers)
+        if pieces and _alike(pieces[-1], piece):
+            piece = _merged(pieces.pop(), piece)
+        pieces.append(piece)
     return [piece.expand(piece.texts) for piece in pieces]
 
 
@@ -122,6 +122,6 @@ def _alike(left: EncodedColumn, right: EncodedColumn) -> bool:
 
 def _merged(left: EncodedColumn, right: EncodedColumn) -> EncodedColumn:
     numbers = right.numbers if left.numbers is None else left.numbers
-    texts = [spread.texts[0] if spread.numbers is None else spread.texts for spread in (left, right)]
+    texts = [column.texts[0] if column.numbers is None else column.texts for column in (left, right)]
     joined = pc.binary_join_element_wise(*texts, _COMMA)
     return EncodedColumn(pa.array([joined.as_py()], TEXT) if numbers is None else joined, numbers)

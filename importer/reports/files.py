@@ -14,21 +14,32 @@ from typing import BinaryIO
 
 from importer.errors import ReportError
 from importer.models import Note
-from importer.reports.model import REPORT_FILES
+from importer.private_files import create_private_file, make_private_folder
 
+RESULTS_CSV = "results.csv"
+REJECTS_CSV = "rejects.csv"
+REJECTS_XLSX = "rejects.xlsx"
+SUMMARY_JSON = "summary.json"
+REPORT_HTML = "report.html"
+ANNOTATED_XLSX = "annotated.xlsx"
+
+REPORT_FILES = (RESULTS_CSV, REJECTS_CSV, REJECTS_XLSX, SUMMARY_JSON, REPORT_HTML, ANNOTATED_XLSX)
 SECOND_NAMES = 9
+"""Names that are tried for one report: `results.csv`, `results-2.csv`, … `results-9.csv`."""
 _LEAST_ROOM = 1 << 16
-"""Bytes."""
+"""Bytes that must fit on the disk before a run begins."""
 
 
 def make_directory(directory: Path) -> None:
-    """The folder for one run's reports, mode 0700 if it is new. Raises ReportError if it is refused, or has
-    no room even for a small file."""
+    """Make the folder for one run's reports, mode 0700 if it is new.
+
+    Raises ReportError if that is refused or the disk has no room even for a small file.
+    """
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(directory)
         probe = directory / f".importer-{os.getpid()}"
         try:
-            with os.fdopen(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            with create_private_file(probe) as file:
                 file.write(bytes(_LEAST_ROOM))
         finally:
             probe.unlink(missing_ok=True)
@@ -37,7 +48,7 @@ def make_directory(directory: Path) -> None:
 
 
 def own_files(directory: Path) -> list[Path]:
-    """The reports in a folder, under second names and unfinished ones too: what `runs prune` may delete."""
+    """The reports in a folder, second names and unfinished ones included: what `runs prune` may delete."""
     names = "|".join(re.escape(Path(name).stem) for name in REPORT_FILES)
     kinds = "|".join(re.escape(Path(name).suffix) for name in REPORT_FILES)
     ours = re.compile(rf"({names})(-[2-{SECOND_NAMES}])?({kinds})(\.part)?")
@@ -47,8 +58,13 @@ def own_files(directory: Path) -> list[Path]:
 
 
 def os_reason(error: OSError) -> str:
-    """What the system says, without path and number."""
+    """The reason that the operating system gives, without path and number."""
     return error.strerror or type(error).__name__
+
+
+def not_written(path: Path, run_id: str, error: OSError) -> ReportError:
+    """The error of a report that the disk refused. The run goes on without that report."""
+    return ReportError("report-not-written", file=path, reason=os_reason(error), run=run_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +78,16 @@ class WrittenReport:
 
 
 class ReportFile:
-    """A file that gets its name only when it is whole: until then it is `NAME.part`, mode 0600."""
+    """A file that gets its name only when it is complete. Until then it is `NAME.part`, mode 0600."""
 
     def __init__(self, directory: Path, name: str) -> None:
         self.name = name
         self.path = directory / name
         self._part = directory / f"{name}.part"
-        self._part.unlink(missing_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(self._part, flags, 0o600)
-        self.stream: BinaryIO = os.fdopen(descriptor, "w+b", buffering=1 << 20)
+        self.stream: BinaryIO = create_private_file(self._part)
 
     def finish(self) -> Note | None:
-        """Close it and give it its name; a note if that had to be a second name.
+        """Close the file and give it its name. Returns a note if that had to be a second name.
 
         Raises OSError if the last bytes cannot be written or every name is blocked.
         """
@@ -94,7 +107,7 @@ class ReportFile:
         return None
 
     def drop(self) -> None:
-        """Close it and leave nothing behind."""
+        """Close the file and delete it."""
         with contextlib.suppress(OSError):
             self.stream.close()
         self._part.unlink(missing_ok=True)

@@ -25,15 +25,15 @@ from importer.reports.tally import ANSWERED, SAMPLES, Tally
 from importer.reports.wording import expectation, issue_text, masked, shortened
 
 SMALLEST_ARC = 0.9
-"""Percent: what is there is to be seen, even one row in a million."""
+"""Percent. Even one row in a million stays visible."""
 ARC_GAP = 0.4
-WIDTH, HEIGHT = 1000, 100
-"""Of a plot's own coordinates; the page stretches it to fit."""
+PLOT_WIDTH, PLOT_HEIGHT = 1000, 100
+"""The size of a plot in its own coordinates. The page stretches it to fit."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatusArc:
-    """A part of the ring, in percent of its length from the top on."""
+    """A part of the ring. Start and length are percentages of the ring, from the top."""
 
     status: Status
     rows: int
@@ -43,13 +43,13 @@ class StatusArc:
 
     @property
     def dash(self) -> str:
-        """The arc as stroke-dasharray; a little shorter than it is, so that neighbours are told apart."""
+        """The arc as stroke-dasharray, a little shorter, so that a gap separates neighbours."""
         drawn = self.length if self.length >= 100 else max(self.length - ARC_GAP, ARC_GAP)
         return f"{drawn:.3f} {100 - drawn:.3f}"
 
 
 def status_arcs(counts: Mapping[Status, int]) -> tuple[StatusArc, ...]:
-    """The outcome as a ring: one arc for each status that occurs."""
+    """The ring of the outcome: one arc for each status that occurs."""
     total = sum(counts.values())
     found = [(status, rows) for status, rows in counts.items() if rows]
     if not total:
@@ -67,7 +67,7 @@ def status_arcs(counts: Mapping[Status, int]) -> tuple[StatusArc, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A quantity over time: SVG path data in WIDTH × HEIGHT; `top` is the end of its scale."""
+    """A quantity over time: SVG path data in PLOT_WIDTH × PLOT_HEIGHT. `top` is the end of the scale."""
 
     line: str
     area: str
@@ -78,7 +78,7 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class SendingPlots:
-    """The three plots of sending, over `seconds`."""
+    """The plots of sending, over `seconds`."""
 
     throughput: Plot
     latency: Plot
@@ -90,7 +90,7 @@ class SendingPlots:
 
 
 def sending_plots(steps: Sequence[TimelineStep]) -> SendingPlots | None:
-    """Plots of a timeline; None if there is too little of it to make a picture."""
+    """The plots of a timeline. None if it has less than two steps."""
     if len(steps) < 2:
         return None
     rates = [step.rows / step.width for step in steps]
@@ -118,7 +118,7 @@ def ceiling(value: float) -> float:
 
 
 def _filled(values: Sequence[float]) -> list[float]:
-    """Steps in which nothing was answered show the value before: silence is no quick answer."""
+    """Values with the gaps filled: a step without answers repeats the last latency, not zero."""
     filled: list[float] = []
     for value in values:
         filled.append(value or (filled[-1] if filled else 0.0))
@@ -126,28 +126,33 @@ def _filled(values: Sequence[float]) -> list[float]:
 
 
 def _curve(values: Sequence[float], top: float) -> Plot:
-    step = WIDTH / (len(values) - 1)
-    points = [f"{place * step:.1f} {HEIGHT - HEIGHT * value / top:.1f}" for place, value in enumerate(values)]
+    step = PLOT_WIDTH / (len(values) - 1)
+    points = [
+        f"{place * step:.1f} {PLOT_HEIGHT - PLOT_HEIGHT * value / top:.1f}"
+        for place, value in enumerate(values)
+    ]
     line = "M" + " L".join(points)
-    return Plot(line, f"{line} L{WIDTH} {HEIGHT} L0 {HEIGHT} Z", top)
+    return Plot(line, f"{line} L{PLOT_WIDTH} {PLOT_HEIGHT} L0 {PLOT_HEIGHT} Z", top)
 
 
 def _bars(values: Sequence[float]) -> Plot:
     top = ceiling(max(values))
-    step = WIDTH / len(values)
+    step = PLOT_WIDTH / len(values)
     bars = []
     for place, value in enumerate(values):
-        height = round(HEIGHT * value / top, 1)
+        height = round(PLOT_HEIGHT * value / top, 1)
         if height:
-            bars.append((round(place * step, 1), round(HEIGHT - height, 1), round(step * 0.8, 1), height))
+            bars.append(
+                (round(place * step, 1), round(PLOT_HEIGHT - height, 1), round(step * 0.8, 1), height)
+            )
     return Plot("", "", top, tuple(bars))
 
 
 SHOWN_ROWS = 2_500
-"""Sample rows on the whole page: keeps it under 2 MB however many kinds of issue there are."""
+"""Sample rows on the whole page. Keeps it under 2 MB however many kinds of issues there are."""
 SHOWN_KINDS = 150
 SHOWN_COLUMNS = 300
-"""Columns listed with their field."""
+"""Columns that are listed with their field."""
 WORDED_SETTINGS = frozenset({"mode", "duplicates", "strict"})
 """Settings whose values are words of the catalogue."""
 
@@ -195,7 +200,7 @@ class IssueBar:
 
 @dataclass(frozen=True, slots=True)
 class IssueColumn:
-    """The bars of one column of the file; the name is empty for issues of rows as a whole."""
+    """The bars of one column of the file. The name is empty for issues of whole rows."""
 
     name: str
     field: str
@@ -208,7 +213,11 @@ class IssueColumn:
 
 
 def render_html(
-    plan: ReportPlan, facts: RunInfo, tally: Tally, files: Sequence[WrittenReport], steps: Sequence[NextStep]
+    plan: ReportPlan,
+    run_info: RunInfo,
+    tally: Tally,
+    files: Sequence[WrittenReport],
+    steps: Sequence[NextStep],
 ) -> str:
     """The text of report.html."""
     lang = plan.lang
@@ -217,7 +226,7 @@ def render_html(
     shown = sum(len(column.bars) for column in columns)
     return _template(lang).render(
         plan=plan,
-        facts=facts,
+        run_info=run_info,
         tally=tally,
         lang=lang,
         files=files,
@@ -225,12 +234,12 @@ def render_html(
         arcs=status_arcs(tally.counts),
         columns=columns,
         more_kinds=len(tally.kinds()) - shown,
-        sending=sending_plots(facts.timeline),
+        sending=sending_plots(run_info.timeline),
         reasons=[group for group in tally.reason_groups() if group.status in ANSWERED],
         done=done,
         percent=_share(100 * done / tally.rows) if tally.rows else "",
-        notes=[note.sentence(lang) for note in facts.notes],
-        fields=[(name, dict(plan.fields).get(name, "")) for name in plan.origin.header[:SHOWN_COLUMNS]],
+        notes=[note.sentence(lang) for note in run_info.notes],
+        fields=[(name, dict(plan.fields).get(name, "")) for name in plan.source.header[:SHOWN_COLUMNS]],
         Status=Status,
     )
 
@@ -241,7 +250,7 @@ def _template(lang: str) -> Template:
         loader=PackageLoader("importer.reports", "."),
         autoescape=True,
         undefined=StrictUndefined,
-        optimized=False,  # nothing in the page is constant: the same code comes of it, sooner
+        optimized=False,  # nothing in the page is constant: compiles faster to the same code
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -257,11 +266,11 @@ def _template(lang: str) -> Template:
         "places": partial(wording.places, lang=lang),
     }
     environment.globals["word"] = partial(_word, lang)
-    return environment.get_template("page.html.j2")
+    return environment.get_template("report.html.j2")
 
 
 def issue_columns(plan: ReportPlan, tally: Tally) -> tuple[IssueColumn, ...]:
-    """Issues by column, the column with most errors first; within it errors first."""
+    """Issues by column: the column with most errors first, and errors before warnings."""
     groups = tally.issue_groups(SAMPLES)[:SHOWN_KINDS]
     if not groups:
         return ()
@@ -317,20 +326,20 @@ def _sample(issue: Issue, plan: ReportPlan) -> IssueSample:
 
 
 def _share(percent: float) -> str:
-    """Never 100 % or 0 % unless it is exactly that."""
+    """Format a percentage so that 0 % and 100 % appear only when exact."""
     if percent in (0, 100):
         return f"{percent:.0f} %"
     return f"{min(max(percent, 0.01), 99.99):.2f} %" if not 1 <= percent <= 99 else f"{percent:.1f} %"
 
 
 def _label(lang: str, name: str, group: str) -> str:
-    """A setting or a part of the run as a word, if there is one."""
+    """The word for a setting or a part of the run. Its name if there is none."""
     code = f"{group}-{name}"
     return wording.word(code, lang) if code in messages.catalogue() else name
 
 
 def _setting_value(lang: str, value: str, name: str) -> str:
-    """What a setting is set to: a word where the importer chose it, else as the person wrote it."""
+    """The value of a setting: a word of the catalogue, or the text that the user gave."""
     ours = name in WORDED_SETTINGS or (name, value) == ("mapping", "headers")
     return wording.word(f"{name}-{value}", lang) if ours else value
 

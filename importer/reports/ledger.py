@@ -21,23 +21,26 @@ UNSETTLED = -1
 
 
 class _OpenChunk:
-    """A chunk with rows that wait."""
+    """A chunk with rows that wait for their status."""
 
-    __slots__ = ("chunk", "fate", "fates", "issues", "known", "left", "rows", "unbroken")
+    __slots__ = ("chunk", "issues", "known", "left", "outcome_index", "outcomes", "rows", "unbroken")
 
     def __init__(self, chunk: Chunk, issues: RowIssues) -> None:
         self.chunk = chunk
         self.rows: np.ndarray = chunk.frame.index.to_numpy()
         self.issues = issues
-        self.fate = np.full(len(self.rows), UNSETTLED, dtype=np.int32)
-        self.fates: list[RowOutcome] = []
+        self.outcome_index = np.full(len(self.rows), UNSETTLED, dtype=np.int32)
+        self.outcomes: list[RowOutcome] = []
         self.known: dict[RowOutcome, int] = {}
         self.left = len(self.rows)
-        # A search lets other threads go on, and waits until it is let on again: for each batch that is long.
+        # np.searchsorted releases the GIL and must wait to get it back, which is long compared with a batch.
         self.unbroken = self.left > 0 and int(self.rows[-1] - self.rows[0]) + 1 == self.left
 
-    def settle(self, rows: np.ndarray, fate: RowOutcome) -> int | None:
-        """Give these rows (int64, strictly increasing) their fate; the first that is unknown or has one."""
+    def settle(self, rows: np.ndarray, outcome: RowOutcome) -> int | None:
+        """Set the outcome of these rows (int64, strictly increasing).
+
+        Returns the first row that is unknown or already settled, else None.
+        """
         if self.unbroken and self.rows[0] <= rows[0] and rows[-1] <= self.rows[-1]:
             places = rows - self.rows[0]
         else:
@@ -45,19 +48,19 @@ class _OpenChunk:
             unknown = self.rows[np.minimum(places, len(self.rows) - 1)] != rows
             if unknown.any():
                 return int(rows[unknown][0])
-        taken = self.fate[places] != UNSETTLED
+        taken = self.outcome_index[places] != UNSETTLED
         if taken.any():
             return int(rows[taken][0])
-        number = self.known.get(fate)
+        number = self.known.get(outcome)
         if number is None:
-            number = self.known[fate] = len(self.fates)
-            self.fates.append(fate)
-        self.fate[places] = number
+            number = self.known[outcome] = len(self.outcomes)
+            self.outcomes.append(outcome)
+        self.outcome_index[places] = number
         self.left -= len(rows)
         return None
 
     def settled(self) -> SettledChunk:
-        return SettledChunk(self.chunk, self.fate, tuple(self.fates), self.issues)
+        return SettledChunk(self.chunk, self.outcome_index, tuple(self.outcomes), self.issues)
 
 
 class _Lane:
@@ -72,14 +75,14 @@ class _Lane:
 
 
 class Ledger:
-    """Holds chunks until their rows are settled. See the module."""
+    """Holds chunks until their rows are settled."""
 
     def __init__(self) -> None:
         self._lanes: dict[str, _Lane] = {}
         self._order: deque[_OpenChunk] = deque()
 
     def add(self, chunk: Chunk, issues: RowIssues) -> None:
-        """Rows that now wait for their status.
+        """Take rows that now wait for their status.
 
         Raises ConservationError if a row number is not above all earlier ones of its sheet.
         """
@@ -96,16 +99,16 @@ class Ledger:
         self._order.append(entry)
 
     def settle(self, outcome: Outcome) -> None:
-        """Rows that have their final status. Raises ConservationError for a row unknown or settled before."""
+        """Set the final status of rows. Raises ConservationError for a row that is unknown or settled."""
         rows = np.fromiter(outcome.rows, dtype=np.int64, count=len(outcome.rows))
-        # By slices, since this is called for each batch, and numpy's diff takes twice as long.
+        # Slices and not np.diff: this runs for each batch, and np.diff takes twice as long.
         if not (rows[1:] > rows[:-1]).all():
             rows = np.sort(rows)
             twice = rows[1:][rows[1:] == rows[:-1]]
             if len(twice):
                 raise _settled_twice(int(twice[0]), outcome)
         lane = self._lanes.get(outcome.sheet)
-        fate = RowOutcome.of(outcome)
+        row_outcome = RowOutcome.of(outcome)
         while len(rows):
             place = bisect_left(lane.lasts, int(rows[0])) if lane is not None else 0
             if lane is None or place == len(lane.open):
@@ -113,13 +116,13 @@ class Ledger:
             entry = lane.open[place]
             last = lane.lasts[place]
             cut = len(rows) if rows[-1] <= last else int(np.searchsorted(rows, last, side="right"))
-            refused = entry.settle(rows[:cut], fate)
+            refused = entry.settle(rows[:cut], row_outcome)
             if refused is not None:
                 raise _settled_twice(refused, outcome)
             rows = rows[cut:]
 
     def take(self) -> Iterator[SettledChunk]:
-        """The chunks that are final, in input order; each is forgotten as it leaves."""
+        """Yield the chunks that are final, in input order, and forget each of them."""
         while self._order and not self._order[0].left:
             entry = self._order.popleft()
             lane = self._lanes[entry.chunk.sheet]
@@ -131,7 +134,7 @@ class Ledger:
         left = sum(entry.left for entry in self._order)
         if left:
             first = next(entry for entry in self._order if entry.left)
-            row = int(first.rows[first.fate == UNSETTLED][0])
+            row = int(first.rows[first.outcome_index == UNSETTLED][0])
             raise ConservationError("rows-without-status", rows=left, row=row, sheet=first.chunk.sheet)
 
 

@@ -22,19 +22,13 @@ OWN_COLUMNS = (
     "_issues",
     "_run",
 )
-"""The importer's own columns, in the order in which every report has them. A user's `_id` is the user's."""
+"""The importer's own columns, in the order in which every report has them.
 
-RESULTS_CSV = "results.csv"
-REJECTS_CSV = "rejects.csv"
-REJECTS_XLSX = "rejects.xlsx"
-SUMMARY_JSON = "summary.json"
-REPORT_HTML = "report.html"
-ANNOTATED_XLSX = "annotated.xlsx"
-
-REPORT_FILES = (RESULTS_CSV, REJECTS_CSV, REJECTS_XLSX, SUMMARY_JSON, REPORT_HTML, ANNOTATED_XLSX)
+Only these names are reserved: a column `_id` in the file belongs to the user.
+"""
 
 WORKBOOK_ROWS = 100_000
-"""So many rows go into a workbook that people open; the CSV has them all."""
+"""The most rows in a workbook that people open. The CSV has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +41,7 @@ class ReportSource:
     format: str
     """`csv`, `xlsx`, …, as the reader calls it."""
     header: tuple[str, ...]
-    """Unique column names of every chunk, in order, without the importer's own columns."""
+    """The unique column names of every chunk, in order, without the importer's own columns."""
     sha256: str = ""
     size: int = 0
     encoding: str = ""
@@ -57,21 +51,21 @@ class ReportSource:
 
 @dataclass(frozen=True, slots=True)
 class ReportPlan:
-    """Where the reports of one run go and what is the same in every line of them."""
+    """Where the reports of one run go, and what is the same for all of their rows."""
 
     directory: Path
     run_id: str
-    origin: ReportSource
+    source: ReportSource
     lang: str = "en"
     excel_report: bool = False
     mask: bool = False
-    """True: cells quoted in messages are masked."""
+    """True if cells that messages quote are masked."""
     fields: tuple[tuple[str, str], ...] = ()
-    """(column, API field) of every mapped column: for header notes and sentences."""
+    """(column, API field) of every mapped column, for the notes on headers and for sentences."""
 
 
 class RowOutcome(NamedTuple):
-    """An outcome without its rows: what the own columns of a report say about each of them."""
+    """An outcome without its rows: what a report's own columns say about each of them."""
 
     status: Status
     batch: int | None
@@ -91,8 +85,8 @@ class RowOutcome(NamedTuple):
 class RowIssues:
     """The issues of one chunk as parallel arrays, ordered by row, then column.
 
-    `rows` int64 row numbers, `kinds` int32 indices into the tally's kinds. `errors` are the issues that keep
-    a row from being sent, by row number.
+    `rows` are row numbers (int64), `kinds` indices into the tally's kinds (int32). `errors` are the issues
+    that keep a row from being sent, by row number.
     """
 
     rows: np.ndarray
@@ -100,16 +94,19 @@ class RowIssues:
     errors: dict[int, list[Issue]] = field(default_factory=dict)
 
 
+NO_ISSUES = RowIssues(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32))
+
+
 @dataclass(frozen=True, slots=True)
 class SettledChunk:
     """Consecutive rows of one sheet, all with their final status.
 
-    `chunk` holds the cells as they were read; `fate[i]` (int32) is the place in `fates` of row i.
+    `chunk` holds the cells as they were read. Row i has the outcome `outcomes[outcome_index[i]]` (int32).
     """
 
     chunk: Chunk
-    fate: np.ndarray
-    fates: tuple[RowOutcome, ...]
+    outcome_index: np.ndarray
+    outcomes: tuple[RowOutcome, ...]
     issues: RowIssues
 
     @property
@@ -123,9 +120,9 @@ class SettledChunk:
 
     def where(self, wanted: set[Status] | frozenset[Status]) -> np.ndarray:
         """Positions (int64) of the rows whose status is one of `wanted`."""
-        chosen = np.array([fate.status in wanted for fate in self.fates], dtype=bool)
+        chosen = np.array([outcome.status in wanted for outcome in self.outcomes], dtype=bool)
         if chosen.all():
-            return np.arange(len(self.fate))
+            return np.arange(len(self.outcome_index))
         if not chosen.any():
             return np.empty(0, dtype=np.int64)
-        return np.flatnonzero(chosen[self.fate])
+        return np.flatnonzero(chosen[self.outcome_index])

@@ -10,17 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from importer.models import ExitCode, RunSummary, Status
-from importer.reports.files import WrittenReport
-from importer.reports.model import REJECTS_CSV, REJECTS_XLSX, WORKBOOK_ROWS
+from importer.reports.files import REJECTS_CSV, REJECTS_XLSX, WrittenReport
+from importer.reports.model import WORKBOOK_ROWS
 from importer.reports.wording import word
-
-RESUMABLE = frozenset({ExitCode.REFUSED, ExitCode.AWAY, ExitCode.INTERRUPTED, ExitCode.TERMINATED})
-"""`resume` goes on after these (DESIGN.md, exit codes)."""
 
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """One thing to do: why, and the command for it."""
+    """One thing to do: the reason, and the command for it."""
 
     message: str
     command: str
@@ -34,7 +31,7 @@ def next_steps(
     `arguments` are the words that followed `importer run FILE`, so that a repeated command means the same.
     """
     counts = summary.counts
-    # What was tried on the sandbox is not to land in the real CRM by a copied command.
+    # A command copied from a run on the sandbox must not write to the real CRM.
     sandbox = bool(summary.destination and summary.destination.store)
     kept = "--sandbox-store" in arguments
     if sandbox and not kept:
@@ -42,7 +39,7 @@ def next_steps(
     anew = NextStep(word("next-anew", lang), command("run", _file(summary.source), *arguments))
     gone = sandbox and not kept
     steps: list[NextStep] = []
-    go_on = summary.exit_code in RESUMABLE and not summary.dry_run
+    go_on = summary.exit_code.resumable and not summary.dry_run
     if summary.exit_code is ExitCode.REFUSED:
         steps.append(NextStep(word("next-doctor", lang), command("doctor")))
     if go_on:
@@ -81,7 +78,7 @@ def _fix(files: Sequence[WrittenReport], lang: str, left: int, more: Sequence[st
 
 
 def _place(arguments: Sequence[str]) -> list[str]:
-    """Of a run's arguments those that say which sandbox it went to."""
+    """The arguments of a run that say which sandbox it went to."""
     if "--sandbox-store" in arguments:
         start = list(arguments).index("--sandbox-store")
         return list(arguments[start : start + 2])
@@ -89,18 +86,18 @@ def _place(arguments: Sequence[str]) -> list[str]:
 
 
 def _file(name: str) -> str:
-    """The file as a word that no command line takes for an option."""
+    """The file name as an argument that no command line takes for an option."""
     return f"./{name}" if name.startswith("-") and name != "-" else name
 
 
 def command(*words: str) -> str:
-    """A command line of the importer as this system's shell takes it."""
+    """A command line of the importer, quoted for the shell of this system."""
     line = ["importer", *words]
     return subprocess.list2cmdline(line) if os.name == "nt" else shlex.join(line)
 
 
 def _without(arguments: Sequence[str], option: str) -> list[str]:
-    """The arguments without an option and, unless it is a flag of its own, its value."""
+    """The arguments without an option and its value. Of the options only `--max-invalid` has one."""
     kept: list[str] = []
     skip = False
     for argument in arguments:

@@ -20,7 +20,7 @@ NO_ROW = -1
 
 @dataclass(frozen=True, slots=True)
 class PriorRows:
-    """What the report says about each row of a chunk, in the chunk's order. All arrays have one entry a row.
+    """What the report says about each row of a chunk. All arrays have one entry a row, in its order.
 
     `runs`, `sheets` and `statuses` are large_string arrays (empty where the cell is), `rows` is int64 with
     NO_ROW where the cell holds no row number.
@@ -46,12 +46,15 @@ def is_summary_sheet(sheet: str) -> bool:
 
 
 def original_header(header: Sequence[str], *, escaped: bool) -> tuple[str, ...]:
-    """The columns of the file that the report was made from; `escaped` is True for delimited text."""
+    """The columns of the file that the report was made from. `escaped` is True for delimited text."""
     return tuple(_name(name, escaped) for name in header if name not in _OWN)
 
 
 def restore(chunk: Chunk, *, escaped: bool) -> tuple[Chunk, PriorRows]:
-    """The chunk without the importer's columns and, for delimited text, without the one ' of each cell."""
+    """Return the original chunk, and what the importer's columns say of its rows.
+
+    With `escaped` (delimited text) each cell loses the ' that the report put in front of it.
+    """
     frame = chunk.frame
     prior = PriorRows(
         runs=_own_column(chunk, "_run", escaped),
@@ -81,7 +84,7 @@ def _own_column(chunk: Chunk, name: str, escaped: bool) -> pa.Array:
 
 
 def _row_numbers(texts: pa.Array) -> np.ndarray:
-    """Row numbers as int64; a spreadsheet program may have made “17” into “17.0”."""
+    """Row numbers as int64. A spreadsheet program may have turned “17” into “17.0”."""
     plain = pc.replace_substring_regex(pc.utf8_trim_whitespace(texts), r"\.0+$", "")
     good = pc.match_substring_regex(plain, "^[0-9]{1,15}$")
     rows = pc.if_else(good, plain, str(NO_ROW)).cast(pa.int64())

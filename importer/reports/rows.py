@@ -22,23 +22,26 @@ from importer.reports.wording import row_sentence
 
 @dataclass(frozen=True, slots=True)
 class EncodedColumn:
-    """A column as its distinct texts (large_string): row i holds `texts[numbers[i]]`, all rows the one text
-    where `numbers` is None. Columns that are numbered alike share the array."""
+    """A column as its distinct texts (large_string) and one number a row.
+
+    Row i holds `texts[numbers[i]]`. Without `numbers` all rows hold the one text. Columns that are numbered
+    alike share the array.
+    """
 
     texts: pa.Array
     numbers: np.ndarray | None
 
-    def expand(self, dressed: pa.Array) -> pa.Array | pa.Scalar:
-        """These texts in place of the distinct ones: one for each row, or the one for all."""
-        return dressed[0] if self.numbers is None else dressed.take(pa.array(self.numbers))
+    def expand(self, encoded: pa.Array) -> pa.Array | pa.Scalar:
+        """Return one text a row, `encoded` in place of the distinct texts, or the one text for all rows."""
+        return encoded[0] if self.numbers is None else encoded.take(pa.array(self.numbers))
 
 
 @dataclass(frozen=True, slots=True)
 class ReportRows:
     """Some rows of a settled chunk, ready to be written. Arrays have one entry a row.
 
-    `own` are OWN_COLUMNS after `_row`; `cells` the original columns (large_string). `bad_rows` and
-    `bad_columns` (positions, one entry a cell) are the cells with an error.
+    `own` are OWN_COLUMNS after `_row`. `cells` are the original columns (large_string). `bad_rows` and
+    `bad_columns` are the positions of the cells with an error, one entry a cell.
     """
 
     rows: np.ndarray
@@ -57,11 +60,11 @@ class ReportRows:
         chosen = pa.array(places)
         taken: dict[int, np.ndarray] = {}
         own = []
-        for spread in self.own:
-            numbers = spread.numbers
+        for column in self.own:
+            numbers = column.numbers
             if numbers is not None:
                 numbers = taken.setdefault(id(numbers), numbers[places])
-            own.append(EncodedColumn(spread.texts, numbers))
+            own.append(EncodedColumn(column.texts, numbers))
         cells = tuple(column.take(chosen) for column in self.cells)
         kept = np.isin(self.bad_rows, places)
         bad_rows = np.searchsorted(places, self.bad_rows[kept])
@@ -77,7 +80,7 @@ def join_rows(parts: Sequence[ReportRows]) -> ReportRows:
     return ReportRows(
         rows=np.concatenate([part.rows for part in parts]),
         own=tuple(
-            _join_columns(spreads, parts) for spreads in zip(*(part.own for part in parts), strict=True)
+            _join_columns(columns, parts) for columns in zip(*(part.own for part in parts), strict=True)
         ),
         cells=tuple(pa.concat_arrays(some) for some in zip(*(part.cells for part in parts), strict=True)),
         bad_rows=np.concatenate(bad_rows),
@@ -85,40 +88,40 @@ def join_rows(parts: Sequence[ReportRows]) -> ReportRows:
     )
 
 
-def _join_columns(spreads: Sequence[EncodedColumn], parts: Sequence[ReportRows]) -> EncodedColumn:
-    if all(spread.numbers is None for spread in spreads):
-        texts = {spread.texts[0].as_py() for spread in spreads}
+def _join_columns(columns: Sequence[EncodedColumn], parts: Sequence[ReportRows]) -> EncodedColumn:
+    if all(column.numbers is None for column in columns):
+        texts = {column.texts[0].as_py() for column in columns}
         if len(texts) == 1:
             return _constant(texts.pop())
     numbers = []
     start = 0
-    for spread, part in zip(spreads, parts, strict=True):
-        own = np.zeros(len(part), dtype=np.int64) if spread.numbers is None else spread.numbers
+    for column, part in zip(columns, parts, strict=True):
+        own = np.zeros(len(part), dtype=np.int64) if column.numbers is None else column.numbers
         numbers.append(own + start)
-        start += len(spread.texts)
-    return EncodedColumn(pa.concat_arrays([spread.texts for spread in spreads]), np.concatenate(numbers))
+        start += len(column.texts)
+    return EncodedColumn(pa.concat_arrays([column.texts for column in columns]), np.concatenate(numbers))
 
 
 class RowFormatter:
-    """Turns settled chunks into lines."""
+    """Formats settled chunks as rows of a report."""
 
     def __init__(self, plan: ReportPlan) -> None:
         self._plan = plan
-        self._columns = {name: place for place, name in enumerate(plan.origin.header)}
+        self._columns = {name: place for place, name in enumerate(plan.source.header)}
         self._fields = dict(plan.fields)
 
-    def lines(self, chunk: SettledChunk, kinds: tuple[IssueKind, ...]) -> ReportRows:
-        """All rows of the chunk; `kinds` names the chunk's issue kinds by number."""
-        fates = chunk.fates
-        fate = chunk.fate if len(fates) > 1 else None
+    def format(self, chunk: SettledChunk, kinds: tuple[IssueKind, ...]) -> ReportRows:
+        """Return all rows of the chunk. `kinds` names its kinds of issues by number."""
+        outcomes = chunk.outcomes
+        numbers = chunk.outcome_index if len(outcomes) > 1 else None
         own = (
             _constant(chunk.sheet),
-            _spread([fate.status.value for fate in fates], fate),
-            _spread(["" if fate.batch is None else str(fate.batch) for fate in fates], fate),
-            _spread([str(fate.attempts) for fate in fates], fate),
-            _spread([fate.code for fate in fates], fate),
-            self._messages(chunk, fate),
-            _spread([fate.trace_id for fate in fates], fate),
+            _encoded([outcome.status.value for outcome in outcomes], numbers),
+            _encoded(["" if outcome.batch is None else str(outcome.batch) for outcome in outcomes], numbers),
+            _encoded([str(outcome.attempts) for outcome in outcomes], numbers),
+            _encoded([outcome.code for outcome in outcomes], numbers),
+            self._messages(chunk, numbers),
+            _encoded([outcome.trace_id for outcome in outcomes], numbers),
             _issues(chunk, kinds),
             _constant(self._plan.run_id),
         )
@@ -131,23 +134,23 @@ class RowFormatter:
         empty = pa.repeat(pa.scalar("", arrow.TEXT), lacking)
         return tuple(arrow.text_column(read, name) if name in known else empty for name in self._columns)
 
-    def _messages(self, chunk: SettledChunk, fate: np.ndarray | None) -> EncodedColumn:
-        """What the outcome says; for invalid rows of which it says nothing, the sentences of their errors."""
-        texts = [fate.message for fate in chunk.fates]
+    def _messages(self, chunk: SettledChunk, numbers: np.ndarray | None) -> EncodedColumn:
+        """The outcomes' messages. An invalid row without one gets the sentences of its errors."""
+        texts = [outcome.message for outcome in chunk.outcomes]
         errors = chunk.issues.errors
-        silent = [fate.status is Status.INVALID and not fate.message for fate in chunk.fates]
+        silent = [outcome.status is Status.INVALID and not outcome.message for outcome in chunk.outcomes]
         if not errors or not any(silent):
-            return _spread(texts, fate)
+            return _encoded(texts, numbers)
         rows = np.fromiter(errors, dtype=np.int64, count=len(errors))
         places = np.searchsorted(chunk.rows, rows)
-        places, rows = (array[np.array(silent)[chunk.fate[places]]] for array in (places, rows))
-        numbers = chunk.fate.copy()
+        places, rows = (array[np.array(silent)[chunk.outcome_index[places]]] for array in (places, rows))
+        numbers = chunk.outcome_index.copy()
         numbers[places] = np.arange(len(texts), len(texts) + len(places), dtype=np.int32)
         texts += [row_sentence(errors[row], self._plan, self._fields) for row in rows.tolist()]
-        return _spread(texts, numbers)
+        return _encoded(texts, numbers)
 
     def _bad_cells(self, chunk: SettledChunk) -> tuple[np.ndarray, np.ndarray]:
-        """Positions of the rows and of the columns, one entry a cell with an error."""
+        """The positions of the rows and of the columns, one entry a cell with an error."""
         known = self._columns
         found = {
             (row, known[issue.column])
@@ -165,14 +168,14 @@ def _constant(text: str) -> EncodedColumn:
     return EncodedColumn(arrow.array([text]), None)
 
 
-def _spread(texts: list[str], numbers: np.ndarray | None) -> EncodedColumn:
+def _encoded(texts: list[str], numbers: np.ndarray | None) -> EncodedColumn:
     if numbers is not None and len(set(texts)) == 1:
         return _constant(texts[0])
     return EncodedColumn(arrow.array(texts), numbers)
 
 
 def _issues(chunk: SettledChunk, kinds: tuple[IssueKind, ...]) -> EncodedColumn:
-    """For each row its `_issues`."""
+    """The column `_issues`: `code:column`, separated by `; `."""
     found = chunk.issues
     if not len(found.rows):
         return _constant("")
@@ -180,6 +183,6 @@ def _issues(chunk: SettledChunk, kinds: tuple[IssueKind, ...]) -> EncodedColumn:
     words = arrow.array([f"{kind.code}:{kind.column}" for kind in kinds]).take(pa.array(found.kinds))
     lists = pa.LargeListArray.from_arrays(pa.array(np.append(first, len(found.rows)), pa.int64()), words)
     texts = pc.binary_join(lists, pa.scalar("; ", arrow.TEXT)).dictionary_encode()
-    numbers = np.zeros(len(chunk.fate), dtype=np.int32)
+    numbers = np.zeros(len(chunk.outcome_index), dtype=np.int32)
     numbers[np.searchsorted(chunk.rows, found.rows[first])] = texts.indices.to_numpy() + 1
     return EncodedColumn(pa.concat_arrays([arrow.array([""]), texts.dictionary.cast(arrow.TEXT)]), numbers)

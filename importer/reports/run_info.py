@@ -20,7 +20,7 @@ MAX_STEPS = 240
 
 @dataclass(frozen=True, slots=True)
 class TimelineStep:
-    """What was answered during `width` seconds from `start` (seconds since the first request) on."""
+    """The answers within `width` seconds from `start`, in seconds since the first request."""
 
     start: float
     width: float
@@ -33,7 +33,7 @@ class TimelineStep:
 
 
 class Timeline:
-    """Takes every answer; when it has more than STEPS steps, two become one."""
+    """Collects the answers by time. Beyond MAX_STEPS steps, two neighbours become one."""
 
     def __init__(self, width: float = 0.25) -> None:
         self._width = width
@@ -44,7 +44,7 @@ class Timeline:
         self._slowest = [0.0] * MAX_STEPS
 
     def request(self, at: float, seconds: float, *, again: bool = False) -> None:
-        """One request ended `at` seconds after the first one left; it took `seconds`."""
+        """Count a request that ended `at` seconds after the first one left and took `seconds`."""
         step = self._step(at)
         self._requests[step] += 1
         self._retries[step] += again
@@ -52,7 +52,7 @@ class Timeline:
         self._slowest[step] = max(self._slowest[step], seconds)
 
     def settled(self, at: float, rows: int) -> None:
-        """So many rows got their final status `at` seconds after the first request left."""
+        """Count rows that got their final status `at` seconds after the first request left."""
         self._rows[self._step(at)] += rows
 
     def _step(self, at: float) -> int:
@@ -61,7 +61,7 @@ class Timeline:
         return int(max(at, 0.0) / self._width)
 
     def steps(self) -> tuple[TimelineStep, ...]:
-        """From the first answer's step to the last one's, none left out."""
+        """The steps up to the last answer, without gaps. Empty if there was no answer."""
         used = [number for number in range(MAX_STEPS) if self._requests[number] or self._rows[number]]
         if not used:
             return ()
@@ -91,7 +91,7 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """The end of a run. No secret in it."""
+    """What is known of a run at its end. It holds no secret."""
 
     mode: Mode
     dry_run: bool
@@ -104,29 +104,29 @@ class RunInfo:
     requests: int = 0
     retries: int = 0
     stop: str = ""
-    """Why it ended early, as a sentence; empty if it didn't."""
+    """Why it ended early, as a sentence. Empty if it did not."""
     notes: tuple[Note, ...] = ()
     settings: tuple[tuple[str, str], ...] = ()
-    """(name, value) as shown and stored: everything that made a difference, secrets left out."""
+    """(name, value) of every setting that made a difference, without secrets."""
     phases: tuple[tuple[str, float], ...] = ()
     """(name, seconds) of the run's parts: reading, mapping, validation, sending, …"""
     timeline: tuple[TimelineStep, ...] = ()
     arguments: tuple[str, ...] = ()
-    """The words that followed `importer run FILE`, so that a command to copy means the same; no secret."""
+    """The arguments after `importer run FILE`, for commands to copy. No secret is among them."""
     parent: str = ""
     """The run that this one resumes or retries."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportResult:
-    """The reports are written, as far as they could be."""
+    """The reports that were written, and those that could not be."""
 
     summary: RunSummary
     files: tuple[WrittenReport, ...]
     reasons: tuple[ReasonGroup, ...] = ()
     steps: tuple[NextStep, ...] = ()
-    """What to do next; empty if nothing is left to do."""
+    """What to do next. Empty if nothing is left to do."""
     notes: tuple[Note, ...] = ()
-    """What is worth telling about the files: cut at 100,000 rows, written under a second name."""
+    """Notes on the files: cut at 100,000 rows, written under a second name."""
     failures: tuple[ReportError, ...] = field(default_factory=tuple)
-    """Reports that could not be written; the run itself is safe in the journal."""
+    """Reports that could not be written. The run itself is safe in the journal."""

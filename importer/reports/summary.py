@@ -20,30 +20,30 @@ def schema() -> str:
     return resources.files("importer.reports").joinpath("summary.schema.json").read_text("utf-8")
 
 
-def summary_json(plan: ReportPlan, facts: RunInfo, tally: Tally) -> str:
+def summary_json(plan: ReportPlan, run_info: RunInfo, tally: Tally) -> str:
     """The text of summary.json: indented, UTF-8, no cell of the input in it."""
-    destination = facts.destination
-    ended = facts.started + timedelta(seconds=facts.seconds)
-    origin = plan.origin
+    destination = run_info.destination
+    ended = run_info.started + timedelta(seconds=run_info.seconds)
+    source = plan.source
     content = {
         "version": VERSION,
         "run": plan.run_id,
-        "parent": facts.parent or None,
-        "dry_run": facts.dry_run,
-        "exit_code": int(facts.exit_code),
-        "stop": facts.stop or None,
-        "started": facts.started.isoformat(timespec="seconds"),
+        "parent": run_info.parent or None,
+        "dry_run": run_info.dry_run,
+        "exit_code": int(run_info.exit_code),
+        "stop": run_info.stop or None,
+        "started": run_info.started.isoformat(timespec="seconds"),
         "ended": ended.isoformat(timespec="seconds"),
-        "seconds": round(facts.seconds, 3),
+        "seconds": round(run_info.seconds, 3),
         "source": {
-            "name": origin.name,
-            "sha256": origin.sha256,
-            "size": origin.size,
-            "format": origin.format,
-            "encoding": origin.encoding or None,
-            "sheet": origin.sheet or None,
-            "header_row": origin.header_row,
-            "columns": list(origin.header),
+            "name": source.name,
+            "sha256": source.sha256,
+            "size": source.size,
+            "format": source.format,
+            "encoding": source.encoding or None,
+            "sheet": source.sheet or None,
+            "header_row": source.header_row,
+            "columns": list(source.header),
         },
         "destination": None
         if destination is None
@@ -53,18 +53,18 @@ def summary_json(plan: ReportPlan, facts: RunInfo, tally: Tally) -> str:
             "app_key": destination.app_key,
             "contract": destination.contract,
         },
-        "mode": facts.mode.label,
-        "mapping": {"name": facts.mapping, "fields": _fields(plan)},
+        "mode": run_info.mode.label,
+        "mapping": {"name": run_info.mapping, "fields": _fields(plan)},
         "rows": tally.rows,
         "counts": {status.value: tally.counts[status] for status in Status},
-        "requests": facts.requests,
-        "retries": facts.retries,
-        "rows_per_second": round(tally.rows / facts.seconds, 1) if facts.seconds else None,
-        "phases": {name: round(seconds, 3) for name, seconds in facts.phases},
+        "requests": run_info.requests,
+        "retries": run_info.retries,
+        "rows_per_second": round(tally.rows / run_info.seconds, 1) if run_info.seconds else None,
+        "phases": {name: round(seconds, 3) for name, seconds in run_info.phases},
         "issues": [_issue(group) for group in tally.issue_groups()],
         "reasons": [_reason(group) for group in tally.reason_groups()],
-        "settings": dict(facts.settings),
-        "notes": [note.sentence(plan.lang) for note in facts.notes],
+        "settings": dict(run_info.settings),
+        "notes": [note.sentence(plan.lang) for note in run_info.notes],
     }
     return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
 

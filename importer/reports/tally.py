@@ -10,17 +10,16 @@ import numpy as np
 
 from importer.errors import ConservationError
 from importer.models import Chunk, Issue, IssueGroup, Outcome, Severity, Status
-from importer.reports.model import RowIssues
+from importer.reports.model import NO_ISSUES, RowIssues
 
 ANSWERED = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN})
-"""Statuses that an answer of the server, or the lack of one, made."""
-
+"""The statuses that come from an answer of the server, or from the lack of one."""
 
 EXAMPLES = 3
 SAMPLES = 100
-"""So many issues of a kind are kept for the page; the CSV has them all."""
+"""Issues of a kind that are kept for the page. The CSV has all of them."""
 KINDS_OF_REASON = 200
-"""Beyond this many different codes the rest are counted as one."""
+"""Different codes that are counted apart. All others are counted together."""
 
 
 class IssueKind(NamedTuple):
@@ -48,7 +47,7 @@ class _IssueCount:
 
 @dataclass(frozen=True, slots=True)
 class ReasonGroup:
-    """Rows that were not taken for the same reason, or whose fate a code explains."""
+    """Rows with the same status and the same code: why the server did not take them."""
 
     status: Status
     code: str
@@ -67,7 +66,7 @@ class _ReasonCount:
 
 
 class Tally:
-    """Live counts. `rows` have been read, `settled` of them are final, `counts` says as what."""
+    """Live counts: `rows` were read, `settled` of them have a final status, `counts` are those by status."""
 
     def __init__(self, header: Sequence[str]) -> None:
         self.rows = 0
@@ -87,11 +86,11 @@ class Tally:
 
     @property
     def done(self) -> bool:
-        """True if every row that was read has a status with which nothing is left to do."""
+        """True if every row that was read has a status that leaves nothing to do."""
         return not self.waiting and not any(n for status, n in self.counts.items() if not status.done)
 
     def kinds(self) -> tuple[IssueKind, ...]:
-        """All kinds of issue seen so far, by number."""
+        """All kinds of issues seen so far, by number."""
         return tuple(group.kind for group in self._groups)
 
     def issue_groups(self, examples: int = EXAMPLES) -> tuple[IssueGroup, ...]:
@@ -108,7 +107,7 @@ class Tally:
         )
 
     def count(self, outcome: Outcome) -> None:
-        """Rows got their final status."""
+        """Count rows that have their final status."""
         self.counts[outcome.status] += len(outcome.rows)
         if not outcome.code:
             return
@@ -122,7 +121,7 @@ class Tally:
             group.examples += [(outcome.sheet, row) for row in rows]
 
     def add(self, chunk: Chunk, issues: Sequence[Issue]) -> RowIssues:
-        """Rows came in with these issues; the issues again as arrays, ordered by row, then column.
+        """Count the rows of a chunk and their issues. Returns the issues as arrays, by row, then column.
 
         Raises ConservationError for an issue of a row that is not in the chunk.
         """
@@ -167,9 +166,6 @@ class Tally:
             if len(several) > 1:
                 several.sort(key=lambda issue: rank.get(issue.column or "", last))
         return errors
-
-
-NO_ISSUES = RowIssues(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32))
 
 
 def _check_rows(rows: np.ndarray, chunk: Chunk) -> None:

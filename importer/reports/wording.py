@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from importer import messages
 from importer.models import Issue, Status
 from importer.reports.corrections import MAX_CELL, likely_correction
-from importer.reports.model import ReportPlan
+
+if TYPE_CHECKING:
+    from importer.reports.model import ReportPlan
 
 
 def word(code: str, lang: str, /, **found: object) -> str:
@@ -18,7 +21,7 @@ def word(code: str, lang: str, /, **found: object) -> str:
 
 
 def number(value: float) -> str:
-    """12,345; up to three digits behind the point where it is small and not whole."""
+    """A number with thousands separators: 12,345. A small fraction has three significant digits."""
     if isinstance(value, int) or value == int(value):
         return f"{int(value):,}"
     return f"{value:,.1f}" if value >= 100 else f"{value:.3g}"
@@ -41,7 +44,7 @@ def kind(code: str, lang: str) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes, in the unit that leaves one to three digits."""
+    """A number of bytes, in the unit that leaves one to three digits."""
     value = float(count)
     for unit in ("B", "KB", "MB", "GB"):
         if value < 1000 or unit == "GB":
@@ -51,7 +54,7 @@ def size(count: int) -> str:
 
 
 def span(seconds: float) -> str:
-    """A time that something took: 0.4 s, 38 s, 2:05 min, 1:02:03 h."""
+    """A duration: 0.4 s, 38 s, 2:05 min, 1:02:03 h."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -64,7 +67,7 @@ def span(seconds: float) -> str:
 
 
 def places(found: Iterable[tuple[str, int]], lang: str) -> str:
-    """Rows by number; with their sheet where they don't all have the same."""
+    """Row numbers, each with its sheet if the sheets differ."""
     pairs = list(found)
     several = len({sheet for sheet, _ in pairs}) > 1
     named = [f"{sheet}!{row}" if several else str(row) for sheet, row in pairs]
@@ -74,12 +77,12 @@ def places(found: Iterable[tuple[str, int]], lang: str) -> str:
 
 
 def examples(issues: Sequence[Issue], lang: str) -> str:
-    """Where the issues are."""
+    """The rows of these issues."""
     return places(((issue.sheet, issue.row) for issue in issues), lang)
 
 
 QUOTED_LENGTH = 60
-"""So many characters of a cell are quoted."""
+"""Characters of a cell that are quoted."""
 
 
 def shortened(value: str, most: int = QUOTED_LENGTH) -> str:
@@ -91,18 +94,18 @@ def shortened(value: str, most: int = QUOTED_LENGTH) -> str:
 
 
 def _visible(character: str) -> str:
-    """What cannot be seen, made visible: a blank for white space, else its code."""
+    """An invisible character made visible: a space for white space, else its code."""
     return " " if character.isspace() else f"\\u{ord(character):04x}"
 
 
 def masked(value: str) -> str:
-    """A cell of which only the form is left: letters as x, digits as 0, but the first and last character."""
+    """A cell of which only the form is left: x for letters, 0 for digits, except at both ends."""
     inner = "".join("0" if c.isdigit() else "x" if c.isalpha() else c for c in value[1:-1])
     return value[:1] + inner + value[-1:] if len(value) > 3 else "x" * len(value)
 
 
 def expectation(code: str, expected: str, *, mask: bool) -> str:
-    """What an issue expected; the readings of an ambiguous date are the cell's own, and masked like it."""
+    """What an issue expected. The readings of an ambiguous date come from the cell and are masked, too."""
     if not mask or code != "ambiguous-date":
         return expected
     return " / ".join(masked(reading) for reading in expected.split(" / "))
@@ -125,8 +128,11 @@ class IssueText:
 def issue_text(
     issue: Issue, *, lang: str, mask: bool = False, field: str = "", offer: bool = True
 ) -> IssueText:
-    """The issue's sentence and hint. `field` names the API field where the issue doesn't."""
-    # The whole of a long cell is neither quoted nor guessed at, and would only fill the cache.
+    """The issue's message and hint. `field` is the API field if the issue names none.
+
+    With `mask` the cell is masked. Without `offer` no correction is suggested.
+    """
+    # A long cell is not quoted in full and not corrected. It would only fill the cache.
     cell = (issue.found or "")[: MAX_CELL + 1]
     names = (issue.column or "", issue.field or field or issue.column or "")
     what = (issue.code, issue.wording or issue.code, *names, cell)
@@ -142,7 +148,7 @@ def _issue_text(
     mask: bool,
     offer: bool,
 ) -> IssueText:
-    """What `said` says; the same cell is often wrong in many rows."""
+    """As `issue_text`, cached: the same cell is often wrong in many rows."""
     code, wording, column, field, cell = what
     limit, length, expected, suggestion, other_row = about
     quoted = shortened(cell)
@@ -165,7 +171,7 @@ def _issue_text(
 
 
 def row_sentence(issues: Sequence[Issue], plan: ReportPlan, fields: Mapping[str, str]) -> str:
-    """All that keeps one row from being sent, in one text: “Birthday: … Write it as … | Email: …”."""
+    """All issues of one row as one text: “Birthday: … Write it as … | Email: …”."""
     return " | ".join(
         with_column(
             issue,
@@ -177,6 +183,6 @@ def row_sentence(issues: Sequence[Issue], plan: ReportPlan, fields: Mapping[str,
 
 
 def with_column(issue: Issue, words: IssueText, lang: str = "en") -> str:
-    """The column, what is wrong in it, and what to do."""
+    """Column, message and hint of an issue as one text."""
     column = f"{issue.column}: " if issue.column else ""
     return f"{column}{words.sentence(lang)}"

@@ -18,21 +18,22 @@ from importer.errors import ReportError
 from importer.models import Chunk, Issue, Note, Outcome, RunSummary, Status
 from importer.reports.annotations import Annotations
 from importer.reports.csv import CsvReport
-from importer.reports.files import ReportFile, WrittenReport, make_directory, os_reason
-from importer.reports.html import render_html
-from importer.reports.ledger import Ledger
-from importer.reports.model import (
+from importer.reports.files import (
     ANNOTATED_XLSX,
-    OWN_COLUMNS,
     REJECTS_CSV,
     REJECTS_XLSX,
     REPORT_HTML,
     RESULTS_CSV,
     SUMMARY_JSON,
-    WORKBOOK_ROWS,
-    ReportPlan,
-    SettledChunk,
+    ReportFile,
+    WrittenReport,
+    make_directory,
+    not_written,
+    os_reason,
 )
+from importer.reports.html import render_html
+from importer.reports.ledger import Ledger
+from importer.reports.model import OWN_COLUMNS, WORKBOOK_ROWS, ReportPlan, SettledChunk
 from importer.reports.next_steps import next_steps
 from importer.reports.rows import ReportRows, RowFormatter, join_rows
 from importer.reports.run_info import ReportResult, RunInfo
@@ -42,9 +43,9 @@ from importer.reports.xlsx import XlsxReport
 from importer.reports.xlsx_template import MAX_COLUMNS
 
 REJECT_STATUSES = frozenset(status for status in Status if not status.done)
-"""Rows with one of these are still to be fixed or sent: they go into the rejects."""
+"""Rows with one of these statuses are still to be corrected or sent: they go into the rejects."""
 REJECTS_PER_WRITE = 2048
-"""So many rejects are written at once: a handful of rows costs as many calls as thousands."""
+"""Rejects that are written at once: a few rows cost as many calls as thousands."""
 QUEUE_LENGTH = 1
 """Settled chunks that may wait for the writer."""
 
@@ -52,10 +53,10 @@ _WriteJob = tuple[SettledChunk, tuple[IssueKind, ...]]
 
 
 class BackgroundWriter:
-    """The row reports of one run. All public methods are called from one thread."""
+    """Writes results and rejects of one run. All public methods are called from one thread."""
 
     def __init__(self, plan: ReportPlan, annotations: Annotations | None = None) -> None:
-        """Opens the files. Raises OSError. `annotations` get every line, if there are any."""
+        """Open the files. `annotations`, if given, get every row. Raises OSError."""
         self._annotations = annotations
         self.failures: list[ReportError] = []
         self.notes: list[Note] = []
@@ -76,13 +77,19 @@ class BackgroundWriter:
         self._thread.start()
 
     def put(self, chunk: SettledChunk, kinds: tuple[IssueKind, ...]) -> None:
-        """Hand over a chunk; waits while too many are on their way. Raises what the writer died of."""
+        """Queue a chunk; blocks while the queue is full.
+
+        Raises the exception that ended the writer thread.
+        """
         if self._fault is not None:
             raise self._fault
         self._queue.put((chunk, kinds))
 
     def finish(self) -> list[WrittenReport]:
-        """Wait for the last row and give the files their names. Raises what the writer died of."""
+        """Wait for the last row and give the files their names.
+
+        Raises the exception that ended the writer thread.
+        """
         self._stop()
         if self._fault is not None:
             self._drop_files()
@@ -99,7 +106,7 @@ class BackgroundWriter:
         return written
 
     def drop(self) -> None:
-        """Give up: no file is left behind."""
+        """Stop and delete the files."""
         self._stop()
         self._drop_files()
 
@@ -121,22 +128,22 @@ class BackgroundWriter:
                     self._fault = error
 
     def _open_workbook(self) -> None:
-        """Here, where nobody waits for it."""
-        if len(OWN_COLUMNS) + len(self._plan.origin.header) > MAX_COLUMNS:
+        """On the writer thread, so that the run does not wait for it."""
+        if len(OWN_COLUMNS) + len(self._plan.source.header) > MAX_COLUMNS:
             return
         try:
             self._reports[REJECTS_XLSX] = XlsxReport(self._plan, REJECTS_XLSX)
         except OSError as error:
-            self._fail(REJECTS_XLSX, error)
+            self.fail(REJECTS_XLSX, error)
 
     def _write_chunk(self, chunk: SettledChunk, kinds: tuple[IssueKind, ...]) -> None:
-        lines = self._formatter.lines(chunk, kinds)
-        self._write(RESULTS_CSV, lines)
+        rows = self._formatter.format(chunk, kinds)
+        self._write(RESULTS_CSV, rows)
         if self._annotations is not None:
-            self._annotations.add_lines(chunk.sheet, lines)
+            self._annotations.add_rows(chunk.sheet, rows)
         places = chunk.where(REJECT_STATUSES)
         if len(places):
-            self._rejects.append(lines.take(places))
+            self._rejects.append(rows.take(places))
             if sum(map(len, self._rejects)) >= REJECTS_PER_WRITE:
                 self._write_rejects()
 
@@ -147,11 +154,11 @@ class BackgroundWriter:
             self._write(REJECTS_CSV, rejects)
             self._write(REJECTS_XLSX, rejects)
 
-    def _write(self, name: str, lines: ReportRows) -> None:
-        self._rows[name] += len(lines)
+    def _write(self, name: str, rows: ReportRows) -> None:
+        self._rows[name] += len(rows)
         if name in self._reports:
             with self._guarded(name):
-                self._reports[name].write(lines)
+                self._reports[name].write(rows)
 
     def _close(self, name: str) -> WrittenReport:
         file = self._reports[name].finish()
@@ -163,16 +170,16 @@ class BackgroundWriter:
 
     @contextmanager
     def _guarded(self, name: str) -> Iterator[None]:
-        """A report that the disk refuses is given up; the others go on."""
+        """Give up a report that the disk refuses; the others go on."""
         try:
             yield
         except OSError as error:
-            self._fail(name, error)
+            self.fail(name, error)
             self._reports.pop(name).drop()
 
-    def _fail(self, name: str, error: OSError) -> None:
-        found = {"file": self._plan.directory / name, "reason": os_reason(error), "run": self._plan.run_id}
-        self.failures.append(ReportError("report-not-written", **found))
+    def fail(self, name: str, error: OSError) -> None:
+        """Note that this report could not be written."""
+        self.failures.append(not_written(self._plan.directory / name, self._plan.run_id, error))
 
     def _drop_files(self) -> None:
         for report in self._reports.values():
@@ -181,21 +188,21 @@ class BackgroundWriter:
 
 
 class ReportWriter:
-    """Takes rows as they are read and outcomes as they come, and writes every report of the run.
+    """Writes every report of a run from its rows as they are read and their outcomes as they come.
 
-    Rows come in with `add`, in the order of the file; `settle` gives them their status in any order; `close`
-    writes what is about the run as a whole. A row that gets two statuses, or none, raises ConservationError:
-    that is no report but a fault. Leaving the `with` block without `close` removes what was written.
+    `add` takes rows in the order of the file. `settle` sets their status, in any order. `close` writes what
+    is about the run as a whole. A row with two statuses, or none, is a fault of the program and raises
+    ConservationError. Leaving the `with` block without `close` removes what was written.
     """
 
     def __init__(self, plan: ReportPlan) -> None:
-        """Makes the folder and opens the files. Raises ReportError if that is refused."""
+        """Make the folder and open the files. Raises ReportError if that is refused."""
         make_directory(plan.directory)
-        # A column called `_status` is ours even in a file without `_run`: two of them would mislead scripts.
-        header = tuple(name for name in plan.origin.header if name not in OWN_COLUMNS)
-        plan = replace(plan, origin=replace(plan.origin, header=header))
+        # A column `_status` of the file is left out even without a column `_run`: two would mislead scripts.
+        header = tuple(name for name in plan.source.header if name not in OWN_COLUMNS)
+        plan = replace(plan, source=replace(plan.source, header=header))
         self.plan = plan
-        self.tally = Tally(plan.origin.header)
+        self.tally = Tally(plan.source.header)
         self._ledger = Ledger()
         self._annotations = Annotations() if plan.excel_report else None
         self._closed = False
@@ -214,7 +221,7 @@ class ReportWriter:
             self._background.drop()
 
     def add(self, chunk: Chunk, issues: Sequence[Issue]) -> None:
-        """Rows that now wait for their status, with all issues found in them (the reader's included).
+        """Take rows that now wait for their status, with all issues found in them (the reader's included).
 
         Raises ConservationError for rows out of order and for issues of other rows.
         """
@@ -224,18 +231,18 @@ class ReportWriter:
         self._pass_on()
 
     def settle(self, outcome: Outcome) -> None:
-        """Rows of one sheet, of one or several chunks, that have their final status.
+        """Set the final status of rows of one sheet, in one or several chunks.
 
-        Raises ConservationError if one of them has a status already or was never added.
+        Raises ConservationError if one of them already has a status or was never added.
         """
         self._ledger.settle(outcome)
         self.tally.count(outcome)
         self._pass_on()
 
-    def close(self, facts: RunInfo) -> ReportResult:
+    def close(self, run_info: RunInfo) -> ReportResult:
         """Write the end of every report. Raises ConservationError if a row is without a status.
 
-        A file that cannot be written is no exception but a failure in the answer.
+        A file that cannot be written does not raise; it is a failure in the result.
         """
         self._closed = True
         try:
@@ -244,11 +251,11 @@ class ReportWriter:
             self._background.drop()
             raise
         files = self._background.finish()
-        self._annotate(facts, files)
-        summary = self._summary(facts)
-        self._store(SUMMARY_JSON, summary_json(self.plan, facts, self.tally), files)
-        steps = next_steps(summary, files, self.plan.lang, facts.arguments)
-        self._store(REPORT_HTML, render_html(self.plan, facts, self.tally, files, steps), files)
+        self._annotate(run_info, files)
+        summary = self._summary(run_info)
+        self._store(SUMMARY_JSON, summary_json(self.plan, run_info, self.tally), files)
+        steps = next_steps(summary, files, self.plan.lang, run_info.arguments)
+        self._store(REPORT_HTML, render_html(self.plan, run_info, self.tally, files, steps), files)
         return ReportResult(
             summary=summary,
             files=tuple(files),
@@ -262,24 +269,20 @@ class ReportWriter:
         for chunk in self._ledger.take():
             self._background.put(chunk, self.tally.kinds())
 
-    def _annotate(self, facts: RunInfo, files: list[WrittenReport]) -> None:
+    def _annotate(self, run_info: RunInfo, files: list[WrittenReport]) -> None:
         if self._annotations is None:
             return
-        # openpyxl is slow to import, and few ask for this report.
+        # openpyxl is slow to import, and few runs ask for this report.
         from importer.reports.annotated import write_annotated
 
         try:
-            file, notes = write_annotated(self.plan, facts, self.tally, self._annotations)
+            file, notes = write_annotated(self.plan, run_info, self.tally, self._annotations)
         except OSError as error:
-            self._fail(ANNOTATED_XLSX, error)
+            self._background.fail(ANNOTATED_XLSX, error)
             return
         self._background.notes += notes
         if file is not None:
             files.append(file)
-
-    def _fail(self, name: str, error: OSError) -> None:
-        found = {"file": self.plan.directory / name, "reason": os_reason(error), "run": self.plan.run_id}
-        self._background.failures.append(ReportError("report-not-written", **found))
 
     def _store(self, name: str, text: str, files: list[WrittenReport]) -> None:
         content = text.encode("utf-8", "replace")
@@ -291,28 +294,28 @@ class ReportWriter:
         except OSError as error:
             if file is not None:
                 file.drop()
-            self._fail(name, error)
+            self._background.fail(name, error)
             return
         if note is not None:
             self._background.notes.append(note)
         files.append(WrittenReport(name, file.path, len(content)))
 
-    def _summary(self, facts: RunInfo) -> RunSummary:
+    def _summary(self, run_info: RunInfo) -> RunSummary:
         return RunSummary(
             run_id=self.plan.run_id,
-            source=self.plan.origin.name,
-            sha256=self.plan.origin.sha256,
-            mode=facts.mode,
-            dry_run=facts.dry_run,
-            destination=facts.destination,
-            mapping=facts.mapping,
+            source=self.plan.source.name,
+            sha256=self.plan.source.sha256,
+            mode=run_info.mode,
+            dry_run=run_info.dry_run,
+            destination=run_info.destination,
+            mapping=run_info.mapping,
             rows=self.tally.rows,
             counts=dict(self.tally.counts),
             issues=self.tally.issue_groups(),
-            exit_code=facts.exit_code,
+            exit_code=run_info.exit_code,
             report_dir=str(self.plan.directory),
-            seconds=facts.seconds,
-            requests=facts.requests,
-            stop=facts.stop,
-            notes=tuple(note.sentence(self.plan.lang) for note in facts.notes),
+            seconds=run_info.seconds,
+            requests=run_info.requests,
+            stop=run_info.stop,
+            notes=tuple(note.sentence(self.plan.lang) for note in run_info.notes),
         )

@@ -1,6 +1,6 @@
 """Write rejects.xlsx, in which every cell is text, so that no program turns a phone number into 8.6E+12.
 
-The XML of the rows is made column by column, since a million cell objects would take minutes;
+The XML of the rows is made column by column (docs/decisions/0006-rejects-workbook.md has the figures);
 `xlsx_template` makes what is around them. Sources: ECMA-376 part 1, 18.3.1.4 (cells), 22.9.2.19
 (`_xHHHH_` for what XML cannot hold).
 """
@@ -48,50 +48,53 @@ class TextSheet:
         )
         return f'<row r="1">{"".join(heads)}</row>'.encode()
 
-    def body(self, lines: ReportRows, looks: Mapping[int, np.ndarray]) -> memoryview:
-        """The next rows. `looks[i]` (int8, one entry a row) are the Looks of the i-th original column, where
-        they are not all plain."""
+    def body(self, rows: ReportRows, styles: Mapping[int, np.ndarray]) -> memoryview:
+        """The XML of the next rows.
+
+        `styles[i]` (int8, one entry a row) has the ReportCellStyle of each cell of the i-th original column.
+        A column that is not in `styles` is plain.
+        """
         first = self.rows + 2
-        numbers = pa.array(np.arange(first, first + len(lines))).cast(TEXT)
-        own = [_cell(tail, None) for tail in self._own(lines)]
+        numbers = pa.array(np.arange(first, first + len(rows))).cast(TEXT)
+        own = [_cell(tail, None) for tail in self._own(rows)]
         original = [
-            _cell(_filled(xml_column(column, self._lang)), looks.get(place))
-            for place, column in enumerate(lines.cells)
+            _cell(_filled(xml_column(column, self._lang)), styles.get(place))
+            for place, column in enumerate(rows.cells)
         ]
         pieces = [arrow.scalar('<row r="'), numbers, arrow.scalar('">')]
         ordered = own + original if self._own_first else original + own
-        for letter, (look, tail) in zip(self._letters, ordered, strict=True):
-            pieces += [arrow.scalar(f'<c r="{letter}'), numbers, look, tail]
-        self.rows += len(lines)
+        for letter, (style, tail) in zip(self._letters, ordered, strict=True):
+            pieces += [arrow.scalar(f'<c r="{letter}'), numbers, style, tail]
+        self.rows += len(rows)
         return arrow.content(arrow.join_columns(*pieces, "</row>"))
 
-    def _own(self, lines: ReportRows) -> list[pa.Array | pa.Scalar]:
-        """The own columns' XML from behind the style to the end of the cell."""
-        tails: list[pa.Array | pa.Scalar] = [_filled(pa.array(lines.rows).cast(TEXT))]
-        tails += [spread.expand(_filled(xml_column(spread.texts, self._lang))) for spread in lines.own]
+    def _own(self, rows: ReportRows) -> list[pa.Array | pa.Scalar]:
+        """The XML of the own columns, from after the style to the end of the cell."""
+        tails: list[pa.Array | pa.Scalar] = [_filled(pa.array(rows.rows).cast(TEXT))]
+        tails += [column.expand(_filled(xml_column(column.texts, self._lang))) for column in rows.own]
         return tails
 
 
-def _cell(tail: pa.Array | pa.Scalar, looks: np.ndarray | None) -> tuple[pa.Array | pa.Scalar, pa.Array]:
-    """A column's styles, and what stands behind them."""
-    if looks is None:
+def _cell(tail: pa.Array | pa.Scalar, styles: np.ndarray | None) -> tuple[pa.Array | pa.Scalar, pa.Array]:
+    """The XML of a column's styles, and of what follows them."""
+    if styles is None:
         return arrow.scalar(f'" s="{ReportCellStyle.PLAIN:d}'), tail
-    styles = pa.array(
+    texts = pa.array(
         [f'" s="{max(number, ReportCellStyle.PLAIN):d}' for number in range(max(ReportCellStyle) + 1)],
         type=TEXT,
     )
-    return styles.take(pa.array(looks)), tail
+    return texts.take(pa.array(styles)), tail
 
 
 def _filled(column: pa.Array) -> pa.Array:
-    """XML texts as cells; an empty one keeps its style, so that what is typed there stays text."""
+    """XML texts as cells. An empty cell keeps its style, so that what a user types there stays text."""
     whole = arrow.join_columns(_OPEN, column, _CLOSE)
     empty = pc.equal(column, "")
     return pc.if_else(empty, _BLANK, whole) if pc.any(empty).as_py() else whole
 
 
 def xml_column(column: pa.Array, lang: str) -> pa.Array:
-    """Cells as XML text; the rare cell that XML or Excel cannot hold is done one by one."""
+    """Cells as XML text. The rare cells that XML or Excel cannot hold are converted one by one."""
     plain = column
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         if arrow.has_bytes(plain, character.encode()):
@@ -114,7 +117,7 @@ class XlsxReport:
     """`rejects.xlsx` while it is being written. All methods raise OSError."""
 
     def __init__(self, plan: ReportPlan, name: str) -> None:
-        names = (*OWN_COLUMNS, *plan.origin.header)
+        names = (*OWN_COLUMNS, *plan.source.header)
         self._rows = TextSheet(names, plan.lang)
         around = build_template(plan, names)
         self._file = ReportFile(plan.directory, name)
@@ -123,14 +126,14 @@ class XlsxReport:
         self._sheet = self._zip.open(SHEET_PART, "w", force_zip64=True)
         self._sheet.write(around.before.encode() + self._rows.header())
 
-    def write(self, lines: ReportRows) -> None:
-        """Append these rows, as far as the workbook takes them."""
-        lines = lines.take(np.arange(min(len(lines), WORKBOOK_ROWS - self._rows.rows)))
-        if len(lines):
-            self._sheet.write(self._rows.body(lines, _cell_styles(lines)))
+    def write(self, rows: ReportRows) -> None:
+        """Append these rows, up to WORKBOOK_ROWS in all."""
+        rows = rows.take(np.arange(min(len(rows), WORKBOOK_ROWS - self._rows.rows)))
+        if len(rows):
+            self._sheet.write(self._rows.body(rows, _cell_styles(rows)))
 
     def finish(self) -> ReportFile:
-        """The parts around the rows; the file has its name only after `ReportFile.finish`."""
+        """Write the parts around the rows. The file gets its name by `ReportFile.finish`."""
         rows = self._rows.rows
         self._sheet.write(self._around.after(rows).encode())
         self._sheet.close()
@@ -146,11 +149,11 @@ class XlsxReport:
         self._file.drop()
 
 
-def _cell_styles(lines: ReportRows) -> dict[int, np.ndarray]:
-    """The columns with errors, coloured there."""
-    looks: dict[int, np.ndarray] = {}
-    for column in np.unique(lines.bad_columns).tolist():
-        look = np.full(len(lines), ReportCellStyle.PLAIN, dtype=np.int8)
-        look[lines.bad_rows[lines.bad_columns == column]] = ReportCellStyle.WRONG
-        looks[column] = look
-    return looks
+def _cell_styles(rows: ReportRows) -> dict[int, np.ndarray]:
+    """The styles of the columns that have errors."""
+    styles: dict[int, np.ndarray] = {}
+    for column in np.unique(rows.bad_columns).tolist():
+        style = np.full(len(rows), ReportCellStyle.PLAIN, dtype=np.int8)
+        style[rows.bad_rows[rows.bad_columns == column]] = ReportCellStyle.WRONG
+        styles[column] = style
+    return styles

@@ -45,16 +45,16 @@ _TYPES = "application/vnd.openxmlformats-officedocument"
 
 @dataclass(frozen=True, slots=True)
 class XlsxTemplate:
-    """The sheet's XML before its rows, and what depends on how many there are."""
+    """A workbook without its rows: the parts that depend on their number are made when it is known."""
 
     before: str
     names: int
     """How many columns there are."""
     notes: tuple[tuple[int, str], ...]
-    """The header's notes: the column, from 0, and the text."""
+    """The comments on the header: (column from 0, text)."""
 
     def after(self, rows: int) -> str:
-        """The sheet's XML after so many rows: the filter reaches to the last of them."""
+        """The sheet's XML after `rows` rows. The filter reaches to the last of them."""
         last = column_letter(self.names - 1)
         return (
             f'</sheetData><autoFilter ref="A1:{last}{rows + 1}"/>'
@@ -63,7 +63,7 @@ class XlsxTemplate:
         )
 
     def parts(self, rows: int) -> Iterator[tuple[str, str]]:
-        """All parts of the workbook around so many rows but the sheet itself: name and XML."""
+        """Yield name and XML of all parts but the sheet, for a workbook of `rows` rows."""
         last = column_letter(self.names - 1)
         yield "[Content_Types].xml", _content_types()
         yield "_rels/.rels", _relations(("officeDocument", "xl/workbook.xml"))
@@ -78,7 +78,7 @@ class XlsxTemplate:
 
 
 def build_template(plan: ReportPlan, names: Sequence[str]) -> XlsxTemplate:
-    """An empty workbook for columns of these names, the importer's own among them."""
+    """Make an empty workbook with columns of these names, the importer's own included."""
     fields = dict(plan.fields)
     texts = ((place, _note(name, fields.get(name, ""), plan.lang)) for place, name in enumerate(names))
     notes = tuple((place, xml_text(text, plan.lang)) for place, text in texts if text)
@@ -97,7 +97,7 @@ def build_template(plan: ReportPlan, names: Sequence[str]) -> XlsxTemplate:
 
 
 def column_width(name: str) -> float:
-    """How wide a column of this name is, in characters."""
+    """The width of a column of this name, in characters."""
     wide = sum(2 if ord(character) >= _CJK else 1 for character in name)
     return float(min(max(wide + 3, 14), 40))
 
@@ -131,7 +131,7 @@ def _content_types() -> str:
 
 
 def _relations(*found: tuple[str, str]) -> str:
-    """What a part refers to, as rId1, rId2, …: kind and target."""
+    """The relations of a part as rId1, rId2, …: (kind, target)."""
     inner = "".join(
         f'<Relationship Id="rId{number}" Type="{_OF_OFFICE}/{kind}" Target="{target}"/>'
         for number, (kind, target) in enumerate(found, start=1)
@@ -151,13 +151,13 @@ def _workbook(filtered: str) -> str:
 
 
 def _styles() -> str:
-    """The first is what any cell has; then those of `Look`: text, at the top, on their colour."""
+    """The styles: the default, then those of `ReportCellStyle`: text, aligned to the top, on a colour."""
     fills = "".join(
         f'<fill><patternFill patternType="solid"><fgColor rgb="{rgb}"/></patternFill></fill>'
         for rgb in (HEAD_RGB, WRONG_RGB, DOUBTFUL_RGB)
     )
-    # Of font and fill their numbers below; a program takes the first two fills as none and gray125.
-    looks = "".join(
+    # The numbers of fonts and fills below. The first two fills are always none and gray125.
+    styles = "".join(
         f'<xf numFmtId="49" fontId="{font}" fillId="{fill}" borderId="0" xfId="0" applyNumberFormat="1" '
         'applyFont="1" applyFill="1" applyAlignment="1"><alignment vertical="top"/></xf>'
         for font, fill in ((0, 0), (1, 2), (0, 3), (0, 4))
@@ -171,7 +171,7 @@ def _styles() -> str:
         '<borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'
         '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
         '<cellXfs count="5"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
-        f"{looks}</cellXfs>"
+        f"{styles}</cellXfs>"
         '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
     )
 
@@ -188,7 +188,7 @@ def _comments(notes: Sequence[tuple[int, str]]) -> str:
 
 
 def _boxes(notes: Sequence[tuple[int, str]]) -> str:
-    """A hidden yellow box for each note: without one, programs show none."""
+    """A hidden yellow box for each comment: without it, programs show no comment."""
     inner = "".join(
         f'<v:shape id="_x0000_s{number}" type="#_x0000_t202" fillcolor="#ffffe1" o:insetmode="auto" '
         'style="position:absolute;margin-left:59.25pt;margin-top:1.5pt;width:320px;height:90px;z-index:1;'
@@ -217,7 +217,7 @@ HEAD_RGB = "FF334155"
 
 
 class ReportCellStyle(IntEnum):
-    """A cell's style, by its number in the workbook (see `skeleton`). All are formatted as text."""
+    """The style of a cell by its number in the workbook (see `_styles`). All have the number format Text."""
 
     PLAIN = 1
     HEAD = 2
@@ -226,8 +226,11 @@ class ReportCellStyle(IntEnum):
 
 
 def fit_cell(value: str, lang: str) -> str:
-    """A cell as a workbook holds it: `_xHHHH_` for what XML cannot, at most as long as Excel takes; a cell
-    that was cut says so at its end."""
+    """A cell as a workbook can hold it.
+
+    Characters that XML cannot hold become `_xHHHH_`. A cell longer than Excel takes is cut and says so at
+    its end.
+    """
     units = len(value.encode("utf-16-le")) // 2
     if units > MAX_CELL_LENGTH:
         note = messages.sentence("cell-cut", {"length": units}, lang)
@@ -237,5 +240,5 @@ def fit_cell(value: str, lang: str) -> str:
 
 
 def xml_text(value: str, lang: str) -> str:
-    """The same as XML text."""
+    """A cell as a workbook can hold it, as XML text."""
     return fit_cell(value, lang).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -250,7 +250,7 @@ def _gender_problem(value: object) -> str:
     return "" if type(value) is int and value in (0, 1) else "must be 1 or 0"
 
 
-# The usual own fields, known to be JSON at a glance: a flat object of texts without escapes.
+# The usual custom fields, known to be JSON at a glance: a flat object of texts without escapes.
 _TEXT = r'"[^"\\\x00-\x1f\ud800-\udfff]*"'
 _FLAT = re.compile(rf"\{{{_TEXT}: ?{_TEXT}(?:, ?{_TEXT}: ?{_TEXT})*\}}")
 

@@ -83,7 +83,7 @@ PHONES = (
 
 
 def tenant_fields(tenant_id: int, preset: bool | None = None) -> list[Mapping[str, object]]:
-    """The `data` of customers/fields: the documented preset fields, then the tenant's own; or one kind."""
+    """The `data` of customers/fields: the documented preset fields, then the custom ones; or one kind."""
     rows: list[Mapping[str, object]] = []
     for field in load("plat").fields:
         if field.documented and field.kind is not FieldKind.JSON:

@@ -19,6 +19,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from importer.contracts import NAMES, Contract, FieldKind, load
+from importer.private_files import ensure_private_file
 
 VERSION = 1
 APPLICATION_ID = 0x4E584C53
@@ -60,7 +61,7 @@ class StoredApp:
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """A connection to a store's file. Raises sqlite3.Error if it is none."""
     if not read_only and not path.exists():
-        path.touch(mode=0o600)
+        ensure_private_file(path)
     db = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}", uri=True, check_same_thread=False
     )
@@ -210,7 +211,7 @@ REPLACE, UPDATE, KEEP = 0, 1, 2
 
 _TOUCH = "updated_ms = excluded.updated_ms, writes = writes + 1"
 _MERGED = {
-    # Own fields are updated key by key, the others field by field.
+    # Custom fields are updated key by key, the others field by field.
     "customize_field": "customize_field = CASE WHEN excluded.customize_field IS NULL THEN customize_field "
     "WHEN coalesce(customize_field, '') = '' OR excluded.customize_field = '' THEN excluded.customize_field "
     "ELSE json_patch(customize_field, excluded.customize_field) END"

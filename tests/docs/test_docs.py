@@ -14,9 +14,9 @@ import pytest
 
 from importer import __version__, mapping
 from importer.cli import app
-from importer.config import VARIABLES, load_config
-from importer.config_schema import ProfileTable
-from importer.jobs.config import JobTable, LogTable, NoticeTable, TripwireTable, load_job
+from importer.config import VARIABLES, Profile, load_config
+from importer.config_schema import table_model
+from importer.jobs.config import Job, JobFiles, LogSettings, NoticeSettings, TripwireSettings, load_job
 from importer.mapping.schema import Condition, CustomRule, HeaderMatch, MappingFile
 from importer.models import ExitCode, Status
 from importer.sandbox import faults
@@ -161,15 +161,19 @@ def test_every_environment_variable_of_the_source_is_in_the_docs() -> None:
 
 def test_every_key_of_a_profile_is_explained() -> None:
     explained = set(re.findall(r"`([a-z_]+)`", text_of("settings.md")))
-    assert set(ProfileTable.model_fields) <= explained
+    assert set(table_model("profile", Profile).model_fields) <= explained
 
 
 def test_every_key_of_a_job_is_explained() -> None:
     prose = re.sub(r"^```.*?^```", "", text_of("jobs.md"), flags=re.MULTILINE | re.DOTALL)
     explained = set(re.findall(r"\b[a-z_]+\b", " ".join(re.findall(r"`[^`]+`", prose))))
     explained |= set(re.findall(r"^(\w+) = ", text_of("jobs.md"), re.MULTILINE))
+    explained |= set(
+        re.findall(r"^\| `(\w+)`", docs.read_part(text_of("settings.md"), "options"), re.MULTILINE)
+    )
     explained |= set(re.findall(r"^\[job\.nightly\.(\w+)\]", text_of("jobs.md"), re.MULTILINE))
-    for table in (JobTable, TripwireTable, NoticeTable, LogTable):
+    parts = (table_model(None, part) for part in (TripwireSettings, NoticeSettings, LogSettings))
+    for table in (table_model("job", JobFiles, Job), *parts):
         assert set(table.model_fields) <= explained, table
 
 

@@ -111,7 +111,7 @@ class Bench:
         run = self.journal.reopen("run") if self._begun else self.journal.start(record)
         self._begun = True
         envelope = BodyTemplate(self.mode, connection.tenant_id, connection.app_key)
-        replay = ResumeState(run.known())
+        replay = ResumeState(run.row_states())
         told: list[Outcome] = list(replay.final("", np.arange(2, ROWS + 2)))
         stuck, left = replay.open(customers())
         told += stuck

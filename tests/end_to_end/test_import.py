@@ -319,6 +319,16 @@ def test_reports_can_be_drawn_again(importer: Command, settings: Connection, wor
     assert (work / "out" / "results.csv").read_bytes() == before
 
 
+def test_reports_drawn_again_stay_as_they_were_asked_for(importer: Command, work: Path) -> None:
+    file = work / "a.csv"
+    file.write_text("First Name,Last Name,Mobile\nAna,Li,SECRET-77\n", "utf-8")
+    importer("validate", file, "--mask", "--excel-report", "--report-dir", "out")
+    assert importer("report", summary(work / "out")["run"], "--report-dir", "again").code == 0
+    assert (work / "again" / "annotated.xlsx").exists()
+    for folder in ("out", "again"):
+        assert "SECRET-77" not in (work / folder / "report.html").read_text("utf-8")
+
+
 def test_retry_sends_what_was_left(
     importer: Command, box: Sandbox, monkeypatch: pytest.MonkeyPatch, work: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""Mapping files at work in whole runs: filters, own fields, the plat contract, templates."""
+"""Mapping files at work in whole runs: filters, custom fields, the plat contract, templates."""
 
 from __future__ import annotations
 

@@ -7,18 +7,18 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from importer import RunOptions, contracts, messages
+from importer import contracts, messages
 from importer.cli import app
-from importer.config_schema import ProfileTable
-from importer.jobs.config import JobTable
+from importer.options import declared_options
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -73,15 +73,17 @@ def _placeholders(text: str) -> str:
 
 def options() -> str:
     """Return the options of a run that a profile or a job can set, with their flags."""
-    profile, job = set(ProfileTable.model_fields), set(JobTable.model_fields)
-    helps = {parameter.name: parameter for parameter in _command("run").params}
-    rows = []
-    for name in (field.name for field in fields(RunOptions)):
-        parameter = helps.get(name)
-        flags = ", ".join(f"`{flag}`" for flag in parameter.opts) if parameter else "–"
-        if name in profile or name in job:
-            what = getattr(parameter, "help", None) or ""
-            rows.append((f"`{name}`", flags, _yes(name in profile), _yes(name in job), what))
+    rows = [
+        (
+            f"`{one.name}`",
+            ", ".join(f"`{flag}`" for flag in one.flags),
+            _yes(one.profile),
+            _yes(one.job),
+            one.help["en"],
+        )
+        for one in declared_options().values()
+        if one.profile or one.job
+    ]
     return _table(("option", "`importer run`", "`[profile.NAME]`", "`[job.NAME]`", "what"), rows)
 
 
@@ -175,7 +177,8 @@ def read_part(text: str, name: str) -> str:
 
 
 def main() -> None:
-    """Write every generated part into its page."""
+    """Write every generated part into its page, in English."""
+    os.environ["LC_ALL"] = "C.UTF-8"
     for name, part in PARTS.items():
         page = DOCS / part.page
         page.write_text(replace_part(page.read_text("utf-8"), name, part.write()), "utf-8")

@@ -16,7 +16,7 @@ from importer.jobs.log import JobLog
 from importer.jobs.results import RoundReport
 from importer.jobs.runner import Round
 from importer.journal import Journal
-from importer.options import RunOptions
+from importer.options import GivenOptions, RunOptions
 from importer.pipeline.run import SendTarget, StopToken
 from importer.pipeline.session import open_target
 from importer.sandbox import Sandbox
@@ -82,7 +82,7 @@ class Bench:
         if "source" in table:
             del table["inbox"]
         job = load_job(ConfigFile(self.root / "importer.toml", {"job": {"nightly": table}}), "nightly")
-        return replace(job, options=replace(job.options, attempts=self.attempts))
+        return replace(job, given=job.given.joined(GivenOptions.read({"attempts": self.attempts})))
 
     def journal(self) -> Journal:
         return Journal.open(self.state / "journal.db")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from importer.journal import RunRecord
+from importer.journal import Journal, RunRecord
 from importer.models import Batch, Destination, Mode
 
 MakeRecord = Callable[..., RunRecord]
@@ -31,6 +31,12 @@ def record(run_id: str = "run-1", **changes: object) -> RunRecord:
         "destination": DESTINATION,
     }
     return RunRecord(run_id, **{**given, **changes})
+
+
+def newest_interrupted(journal: Journal) -> RunRecord | None:
+    """The newest run that `resume` can take up."""
+    open_runs = (run for run in journal.runs() if run.state.resumable and not run.dry_run)
+    return next(open_runs, None)
 
 
 def batch(ordinal: int, *rows: int, sheet: str = "") -> Batch:

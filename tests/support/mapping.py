@@ -35,7 +35,7 @@ def mapper(
     def look(column: str) -> Iterator[pd.Series]:
         yield chunk(cells).frame[column]
 
-    return mapping.bind(mapping.load_text(toml, "own.toml"), list(cells), contract, look=look, **more)  # type: ignore[arg-type]
+    return mapping.bind(mapping.load_text(toml, "own.toml"), list(cells), contract, read_column=look, **more)  # type: ignore[arg-type]
 
 
 def mapped(
@@ -63,5 +63,5 @@ def plain(name: str, *cells: str, header: str = "X") -> list[str | None]:
 
 
 def tenant_field(name: str, label: str, kind: int, **more: object) -> TenantField:
-    """An own field of a tenant."""
+    """A custom field of a tenant."""
     return TenantField(name, label, label, False, False, kind, **more)  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ import pytest
 from importer.config import ConfigFile, Connection, Profile, Secret, load_config, require, resolve
 from importer.errors import SettingsError
 from importer.models import Mode
+from importer.options import RunOptions
 
 COMPLETE = {
     "NXLINK_ACCESS_KEY": "key",
@@ -91,7 +92,9 @@ def test_a_profile_carries_defaults(tmp_path: Path) -> None:
     profile = written(tmp_path, '[profile.default]\nmode = "keep"\nrate = 2.5\nconcurrency = 8\n').profile(
         None
     )
-    assert (profile.mode, profile.rate, profile.concurrency) == (Mode.KEEP, 2.5, 8)
+    assert profile.given.names == {"mode", "rate", "concurrency"}
+    options = profile.given.over(RunOptions(patience=1))
+    assert (options.mode, options.rate, options.concurrency, options.patience) == (Mode.KEEP, 2.5, 8, 1)
 
 
 def test_a_settings_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:

@@ -27,7 +27,17 @@ def modules_after(code: str) -> set[str]:
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["run", "--help"],
+        ["resume", "--help"],
+        ["job", "--help"],
+        ["doctor", "--help"],
+    ],
+)
 def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
     assert not HEAVY & modules_after(f"from importer.cli.app import invoke\nassert invoke({arguments}) == 0")
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from importer import contracts, messages
-from importer.cli.options import profile_option
+from importer.cli.options import profile_option, run_options
 from importer.cli.output import lang_option, language
 from importer.config import VARIABLES, Connection, ResolvedConnection, load_config, resolve
 from importer.errors import ImporterError
 from importer.models import Action, ExitCode, Verdict
+from importer.options import GivenOptions
 
 if TYPE_CHECKING:
     from importer.api.client import Client
@@ -46,20 +47,18 @@ class ShownSetting:
 
 
 @click.command("doctor", short_help="Check settings, reachability, clock and credentials.")
-@click.option(
-    "--contract", type=click.Choice(contracts.NAMES), help="Which variant of the API (default: sea)."
-)
+@run_options("contract")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @profile_option
 @lang_option
-def command(contract: str | None, as_json: bool, profile: str | None) -> int:
+def command(given: GivenOptions, as_json: bool, profile: str | None) -> int:
     """Check that settings are complete, the host is reached, the clock is right and the credentials are
     accepted. Asks the server for the tenant's fields; imports nothing.
 
     Exit codes: 0 all is well · 4 settings are missing or refused · 5 the server is not reached; of several
     faults the first one in the list decides.
     """
-    resolved = resolve(load_config().profile(profile), contract)
+    resolved = resolve(load_config().profile(profile), given.options.contract)
     settings = _settings(resolved)
     offset, checks = _examine(resolved)
     code = next((check.exit_code for check in checks if check.exit_code), 0)

@@ -16,15 +16,15 @@ from importer.models import ExitCode, TenantField
 
 
 @click.command("fields", short_help="Show the tenant's customer fields.")
-@click.option("--own", is_flag=True, help="Only the tenant's own fields.")
+@click.option("--own", is_flag=True, help="Only the tenant's custom fields.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @profile_option
 @lang_option
 def command(own: bool, as_json: bool, profile: str | None) -> int:
-    """Show the tenant's customer fields; own ones are marked.
+    """Show the tenant's customer fields; custom ones are marked.
 
-    The name of an own field (customize_1_14) is what a mapping file sends it under. The list is remembered:
-    runs and dry runs check own fields against it.
+    The name of a custom field (customize_1_14) is what a mapping file sends it under. The list is remembered:
+    runs and dry runs check custom fields against it.
     """
     from importer.pipeline.plan import fetch_fields
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from importer.cli import options as shared
 from importer.cli.helpers import open_table
 from importer.cli.output import console, lang_option, language
-from importer.contracts import NAMES
 from importer.models import ExitCode, Issue
+from importer.option_types import OptionGroup
+from importer.options import GivenOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,25 +28,22 @@ _ISSUES_SHOWN = 20
 
 @click.command("inspect", short_help="Show what a file is: format, columns, and the mapping it would get.")
 @click.argument("file")
-@shared.reading_options
-@click.option(
-    "--contract", type=click.Choice(NAMES), default="sea", show_default=True, help="Which variant of the API."
-)
+@shared.run_options(OptionGroup.READING, "contract")
 @click.option("--full", is_flag=True, help="Read all rows: counts them and names every reading issue.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @lang_option
-def command(file: str, contract: str, full: bool, as_json: bool, **reading: Any) -> int:
+def command(file: str, full: bool, as_json: bool, given: GivenOptions) -> int:
     """Show what FILE is: format, encoding, delimiter, sheets, header row, columns with samples, and the field
     that each column would go to. Works for any table, customers or not."""
     from importer import contracts, mapping
     from importer.readers.inspection import inspect, sample_frame
 
-    with open_table(file, reading) as source:
+    with open_table(file, given.options) as source:
         found = inspect(source, full=full)
         proposals = mapping.propose(
             source.header,
             sample_frame(source),
-            contracts.load(contract),
+            contracts.load(given.options.contract or "sea"),
             sheets=tuple(source.sheet_headers.values()),
         )
         recognised = mapping.recognised(source.header)

@@ -12,23 +12,21 @@ import click
 from importer.cli import options as shared
 from importer.cli.helpers import open_table
 from importer.cli.output import lang_option, language
-from importer.contracts import NAMES
 from importer.errors import MappingError
 from importer.messages import sentence
 from importer.models import ExitCode
+from importer.option_types import OptionGroup
+from importer.options import GivenOptions
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from importer.contracts import Contract
     from importer.mapping import Mapper, MappingFile
     from importer.models import Chunk
     from importer.readers import Source
 
 _PREVIEW = 5
-
-contract_option = click.option(
-    "--contract", type=click.Choice(NAMES), default="sea", show_default=True, help="Which variant of the API."
-)
 
 
 @click.group("mapping", short_help="List, show, suggest and check mapping files.")
@@ -72,10 +70,9 @@ def show_command(name: str) -> int:
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it there (M.toml)."
 )
-@contract_option
-@shared.reading_options
+@shared.run_options("contract", OptionGroup.READING)
 @lang_option
-def suggest_command(file: str, output: Path | None, contract: str, **reading: Any) -> int:
+def suggest_command(file: str, output: Path | None, given: GivenOptions) -> int:
     """Propose a mapping for FILE, with the confidence and the reason of each line, as commented TOML.
 
     An output file that already fits FILE is left as it is.
@@ -84,14 +81,14 @@ def suggest_command(file: str, output: Path | None, contract: str, **reading: An
     from importer.mapping import suggest_toml
     from importer.readers.inspection import sample_frame
 
-    terms = contracts.load(contract)
-    with open_table(file, reading) as source:
+    terms = contracts.load(given.options.contract or "sea")
+    with open_table(file, given.options) as source:
         if output is not None and output.exists():
-            _still_fits(output, source, contract)
+            _still_fits(output, source, terms)
             click.echo(sentence("suggest-solved", {"file": output}, language()))
             return int(ExitCode.DONE)
         samples, sheets = sample_frame(source), tuple(source.sheet_headers.values())
-        text = suggest_toml.suggest(source.header, samples, terms, lang=language(), sheets=sheets)
+        text = suggest_toml.mapping_text(source.header, samples, terms, lang=language(), sheets=sheets)
         if output is None:
             click.echo(text, nl=False)
             return int(ExitCode.DONE)
@@ -105,26 +102,26 @@ def suggest_command(file: str, output: Path | None, contract: str, **reading: An
 @command.command("check", short_help="Check a mapping file, against a file if one is given.")
 @click.argument("mapping_file", metavar="M.toml")
 @click.argument("file", required=False)
-@contract_option
-@shared.reading_options
+@shared.run_options("contract", OptionGroup.READING)
 @lang_option
-def check_command(mapping_file: str, file: str | None, contract: str, **reading: Any) -> int:
+def check_command(mapping_file: str, file: str | None, given: GivenOptions) -> int:
     """Check that M.toml is a valid mapping; with FILE also what it leaves out, and its first rows before and
     after."""
     from importer import contracts, mapping
 
     found = mapping.load(mapping_file)
+    terms = contracts.load(given.options.contract or "sea")
     click.echo(sentence("mapping-fine", {"file": mapping_file}, language()))
     if file is None:
-        mapping.check_required(found, contracts.load(contract))
+        mapping.check_required(found, terms)
         return int(ExitCode.DONE)
-    with open_table(file, reading, found) as source:
+    with open_table(file, given.options, found) as source:
         _tell_absent(found, source.header)
         mapper = mapping.bind(
             found,
             source.header,
-            contracts.load(contract),
-            look=_look(source),
+            terms,
+            read_column=_column_reader(source),
             dry_run=True,
             sheets=tuple(source.sheet_headers.values()),
         )
@@ -138,20 +135,21 @@ def check_command(mapping_file: str, file: str | None, contract: str, **reading:
 
 def _tell_absent(found: MappingFile, header: Sequence[str]) -> None:
     """All columns that the file lacks, before the first of them may be an error."""
-    from importer.mapping.headers import find_column, listed
+    from importer.mapping.base import quote_names
+    from importer.mapping.headers import find_column
 
     absent = [name for name in found.columns() if find_column(name, header) is None]
     if absent:
-        click.echo(sentence("mapping-absent-headers", {"columns": listed(absent)}, language()))
+        click.echo(sentence("mapping-absent-headers", {"columns": quote_names(absent)}, language()))
 
 
 def _tell_columns(mapper: Mapper) -> None:
-    from importer.mapping.headers import listed
+    from importer.mapping.base import quote_names
 
     for note in mapper.notes:
         click.echo(note.sentence(language()))
     if mapper.unused:
-        click.echo(sentence("columns-left-out", {"columns": listed(mapper.unused)}, language()))
+        click.echo(sentence("columns-left-out", {"columns": quote_names(mapper.unused)}, language()))
 
 
 def _preview(mapper: Mapper, chunk: Chunk) -> None:
@@ -174,13 +172,13 @@ def _preview(mapper: Mapper, chunk: Chunk) -> None:
             click.echo(f"{issue.row}: {issue_text(issue, lang=language()).message}")
 
 
-def _still_fits(output: Path, source: Source, contract: str) -> None:
+def _still_fits(output: Path, source: Source, terms: Contract) -> None:
     """Raises MappingError if a mapping file that is there is not valid or does not fit the source."""
-    from importer import contracts, mapping
+    from importer import mapping
 
     try:
         found, sheets = mapping.load(str(output)), tuple(source.sheet_headers.values())
-        mapping.bind(found, source.header, contracts.load(contract), dry_run=True, sheets=sheets)
+        mapping.bind(found, source.header, terms, dry_run=True, sheets=sheets)
     except MappingError as error:
         raise MappingError("mapping-exists", file=output, reason=error.sentence(language())) from error
 
@@ -193,7 +191,7 @@ def _write(output: Path, text: str) -> None:
         raise MappingError("mapping-cannot-write", file=output, reason=reason) from error
 
 
-def _look(source: Source) -> Any:
+def _column_reader(source: Source) -> Any:
     def look(column: str) -> Iterator[pd.Series[str]]:
         for chunk in source.chunks():
             if column in chunk.frame.columns:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,11 +16,11 @@ from importer.cli.helpers import (
     profile_of,
     sandbox_store_of,
     sandbox_to_reopen,
-    with_profile,
 )
-from importer.cli.output import language, output_options
+from importer.cli.output import OutputOptions, language
 from importer.errors import UsageError
 from importer.models import ExitCode
+from importer.options import GivenOptions, layered
 
 if TYPE_CHECKING:
     from importer.journal import Journal, RunRecord
@@ -32,14 +32,19 @@ if TYPE_CHECKING:
 @shared.sandbox_store_option
 @shared.sending_options
 @shared.speaking_options
-def command(run_id: str | None, profile: str | None, sandbox_store: Path | None, **values: Any) -> int:
+def command(
+    run_id: str | None,
+    profile: str | None,
+    sandbox_store: Path | None,
+    given: GivenOptions,
+    output: OutputOptions,
+) -> int:
     """Go on with RUN, or with the newest interrupted run.
 
     File, mapping and mode are those it was started with. Rows that are in stay as they are; rows whose
     request had no known answer are sent again. The reports go where they went.
     """
     from importer.journal import Journal
-    from importer.pipeline import plan as kept
     from importer.pipeline import plan as plans
     from importer.pipeline.precheck import max_invalid_gate
     from importer.pipeline.retry import lineage_of, retried_since
@@ -56,7 +61,7 @@ def command(run_id: str | None, profile: str | None, sandbox_store: Path | None,
         later = retried_since(journal, record)
         if later is not None:
             raise UsageError("resume-retried", run=record.id, retry=later.id)
-        options = with_profile(shared.run_options(values, kept.kept_options(record)), values, chosen)
+        options = layered(plans.kept_options(record), chosen.given, given)
         connection = stack.enter_context(
             open_connection(chosen, options, store=sandbox_to_reopen(record, sandbox_store))
         )
@@ -67,7 +72,7 @@ def command(run_id: str | None, profile: str | None, sandbox_store: Path | None,
             run.gate = max_invalid_gate(options.max_invalid)
         if connection is not None:
             run.sending = stack.enter_context(open_target(connection, plan.options))
-        return carry_out(run, output_options(values), lambda ready: ready.resume(record))
+        return carry_out(run, output, lambda ready: ready.resume(record))
 
 
 def _which(journal: Journal, run_id: str | None, *, sandbox: bool) -> RunRecord | None:

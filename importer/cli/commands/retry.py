@@ -5,16 +5,18 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from importer import messages
 from importer.cli import options as shared
-from importer.cli.helpers import carry_out, find_run, profile_of, sandbox_to_reopen, with_profile
-from importer.cli.output import language, output_options
+from importer.cli.helpers import carry_out, find_run, profile_of, sandbox_to_reopen
+from importer.cli.output import OutputOptions, language
 from importer.errors import UsageError
 from importer.models import ExitCode, Status
+from importer.option_types import OptionGroup
+from importer.options import GivenOptions, layered
 
 if TYPE_CHECKING:
     from importer.journal import RunRecord
@@ -22,19 +24,20 @@ if TYPE_CHECKING:
 
 @click.command("retry", short_help="Send again the rows of a run that were not imported.")
 @click.argument("run_id", metavar="RUN")
-@click.option("--rejected", is_flag=True, default=None, help="Also the rows that the server rejected.")
+@shared.run_options(OptionGroup.RETRY)
 @shared.profile_option
 @shared.sandbox_store_option
 @shared.sending_options
 @shared.speaking_options
-def command(run_id: str, profile: str | None, sandbox_store: Path | None, **values: Any) -> int:
+def command(
+    run_id: str, profile: str | None, sandbox_store: Path | None, given: GivenOptions, output: OutputOptions
+) -> int:
     """Send what RUN left: its failed, unknown and not_sent rows, as a new run linked to it.
 
     A row whose customer a later row has brought in since is held back, and said so. Invalid rows are mended
     in rejects.xlsx and imported with `importer run`.
     """
     from importer.journal import Journal, RunState
-    from importer.pipeline import plan as kept
     from importer.pipeline import plan as plans
     from importer.pipeline.retry import retry_lineage
     from importer.pipeline.run import Run
@@ -46,12 +49,12 @@ def command(run_id: str, profile: str | None, sandbox_store: Path | None, **valu
         record = find_run(journal, run_id)
         if record.dry_run:
             raise UsageError("retry-dry-run", run=record.id)
-        left = _left(record, rejected=bool(values.get("rejected")))
+        left = _left(record, rejected=given.options.rejected)
         if record.state is RunState.FINISHED and not left:
             click.echo(messages.sentence("nothing-to-retry", {"run": record.id}, language()))
             return int(ExitCode.DONE if _all_done(record) else ExitCode.ROWS_LEFT)
-        options = replace(kept.kept_options(record), report_dir=None, rejected=False)
-        options = with_profile(shared.run_options(values, options), values, chosen)
+        options = replace(plans.kept_options(record), report_dir=None, rejected=False)
+        options = layered(options, chosen.given, given)
         connection = stack.enter_context(
             open_connection(chosen, options, store=sandbox_to_reopen(record, sandbox_store))
         )
@@ -62,7 +65,7 @@ def command(run_id: str, profile: str | None, sandbox_store: Path | None, **valu
         )
         if connection is not None:
             run.sending = stack.enter_context(open_target(connection, plan.options))
-        return carry_out(run, output_options(values), Run.start)
+        return carry_out(run, output, Run.start)
 
 
 def _left(record: RunRecord, *, rejected: bool) -> int:

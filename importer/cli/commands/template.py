@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from importer.cli.options import run_options
 from importer.cli.output import lang_option, language
-from importer.contracts import NAMES
 from importer.errors import InputError
 from importer.messages import sentence
 from importer.models import ExitCode
+from importer.options import GivenOptions
 
 
 @click.command("template", short_help="Make an empty workbook to fill in.")
@@ -23,11 +24,9 @@ from importer.models import ExitCode
     help="Where it is written.",
 )
 @click.option("--mapping", metavar="NAME|FILE", help="The columns of this mapping, not the API's fields.")
-@click.option(
-    "--contract", type=click.Choice(NAMES), default="sea", show_default=True, help="Which variant of the API."
-)
+@run_options("contract")
 @lang_option
-def command(output: Path, mapping: str | None, contract: str) -> int:
+def command(output: Path, mapping: str | None, given: GivenOptions) -> int:
     """Write a workbook to fill in: columns with notes from the contract, required ones marked, phones kept as
     text, choices and lengths checked. Its example row is never imported."""
     from importer import contracts
@@ -35,6 +34,7 @@ def command(output: Path, mapping: str | None, contract: str) -> int:
     from importer.mapping import template
     from importer.reports import next_steps
 
+    contract = given.options.contract or "sea"
     if output.exists():
         raise InputError("template-exists", file=output)
     found = mappings.load(mapping) if mapping else None

@@ -18,7 +18,7 @@ import pytest
 from importer.errors import TerminatedRun
 from importer.jobs.status import CheckStatus, job_status
 from importer.journal.job_history import FileFate, RoundResult
-from importer.journal.locks import holder
+from importer.journal.locks import LockHolder
 from importer.models import ExitCode, Status
 from importer.pipeline.run import StopToken
 from tests.support.jobs import HEADER, Bench, lines
@@ -203,7 +203,7 @@ def test_an_overlapping_round_ends_quietly_and_is_noted(bench: Bench) -> None:
     bench.drop("a.csv", lines(5))
     with bench.journal() as journal:
         lock = journal.job_lock("nightly")
-        lock.acquire(holder("nightly", bench.clock.now), "job-locked")
+        lock.acquire(LockHolder.current("nightly", bench.clock.now), "job-locked")
         try:
             report = bench.round()
         finally:
@@ -232,9 +232,9 @@ def test_two_rounds_at_once_import_every_file_once(bench: Bench) -> None:
 def test_the_lock_of_a_killed_round_is_stale(bench: Bench) -> None:
     script = (
         "import os, sys\nfrom datetime import datetime\nfrom pathlib import Path\n"
-        "from importer.journal import Journal\nfrom importer.journal.locks import holder\n"
+        "from importer.journal import Journal\nfrom importer.journal.locks import LockHolder\n"
         "lock = Journal.open(Path(sys.argv[1])).job_lock('nightly')\n"
-        "lock.acquire(holder('nightly', datetime.now()), 'job-locked'); os._exit(9)\n"
+        "lock.acquire(LockHolder.current('nightly', datetime.now()), 'job-locked'); os._exit(9)\n"
     )
     subprocess.run([sys.executable, "-c", script, str(bench.state / "journal.db")], check=False)
     bench.drop("a.csv", lines(5))

@@ -13,9 +13,9 @@ import pytest
 
 from importer.journal import RunState
 from importer.journal.job_history import FileFate, FileRecord, RoundResult
-from importer.journal.locks import holder
+from importer.journal.locks import LockHolder
 from importer.models import Status
-from importer.reports.model import REPORT_FILES
+from importer.reports.files import REPORT_FILES
 from tests.support.jobs import HEADER, Bench, Crash, lines
 
 USUAL = 30
@@ -143,7 +143,7 @@ class Year:
     def _overlap(self) -> None:
         with self.bench.journal() as journal:
             lock = journal.job_lock("nightly")
-            lock.acquire(holder("nightly", self.bench.clock.now), "job-locked")
+            lock.acquire(LockHolder.current("nightly", self.bench.clock.now), "job-locked")
             try:
                 self._round(None)
             finally:

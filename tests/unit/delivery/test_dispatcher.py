@@ -125,7 +125,7 @@ def test_whatever_the_server_does_every_row_has_one_status_and_no_order_is_broke
 def _journal_agrees(result: Result) -> None:
     import numpy as np
 
-    known = result.run.known()
+    known = result.run.row_states()
     told = {
         row: outcome for outcome in known.outcomes("", np.array(sorted(result.rows))) for row in outcome.rows
     }

@@ -139,7 +139,7 @@ def test_rows_refused_alike_are_open_for_a_resumed_run(rig: Rig, make_batches: M
     import numpy as np
 
     result = rig.deliver(make_batches(1000), lambda rows, number: REFUSED, Policy(concurrency=2))
-    assert not result.run.known().final("", np.arange(2, 1002)).any()
+    assert not result.run.row_states().final("", np.arange(2, 1002)).any()
 
 
 def test_an_undocumented_code_for_everything_stops_the_run_before_long(

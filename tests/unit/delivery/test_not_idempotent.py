@@ -37,10 +37,10 @@ def test_an_attempt_that_may_have_been_processed_leaves_them_unknown_and_repeats
 
 def test_a_resumed_run_knows_that_nobody_knows(rig: Rig, batches: list[Batch], accepted: Verdict) -> None:
     result = rig.deliver(batches, lambda rows, number: LOST if number == 1 else accepted, ONE)
-    known = result.run.known()
+    known = result.run.row_states()
     rows = np.arange(2, 102)
     assert rows[known.unanswered("", rows)].tolist() == BARE
-    assert known.having("", rows, Status.IMPORTED).sum() == 97
+    assert known.has_status("", rows, Status.IMPORTED).sum() == 97
 
 
 def test_an_attempt_that_was_answered_with_an_error_is_repeated_whole(
@@ -120,7 +120,7 @@ def test_only_those_that_have_left_count_as_sent(
             delivery.submit(batch)
         arrived.acquire()
         arrived.acquire()
-        left = run.known().unanswered("", np.arange(2, 2002)).sum()
+        left = run.row_states().unanswered("", np.arange(2, 2002)).sum()
         go.set()
         assert left == 200
         assert len({row for outcome in delivery.finish() for row in outcome.rows}) == 2000

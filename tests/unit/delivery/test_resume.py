@@ -29,7 +29,7 @@ def test_every_row_of_a_request_is_in_the_journal_before_it_leaves(
     with Journal.open(rig.journal.path) as other:
 
         def answer(rows: Rows, number: int) -> Verdict:
-            missing.extend(np.array(rows)[~other.known("run-1").unanswered("", np.array(rows))].tolist())
+            missing.extend(np.array(rows)[~other.row_states("run-1").unanswered("", np.array(rows))].tolist())
             return REFUSED if 50 in rows else LOST if number == 3 else accepted
 
         rig.deliver(make_batches(600), answer, Policy(concurrency=1))
@@ -46,7 +46,7 @@ def test_an_outcome_is_in_the_journal_before_it_is_told(
         for batch in make_batches(1500):
             d.submit(batch)
         for outcome in d.finish():
-            assert other.known("run-1").final("", np.array(outcome.rows)).all()
+            assert other.row_states("run-1").final("", np.array(outcome.rows)).all()
 
 
 def test_a_later_row_of_a_customer_leaves_after_the_earlier_outcome_is_in_the_journal(
@@ -57,7 +57,7 @@ def test_a_later_row_of_a_customer_leaves_after_the_earlier_outcome_is_in_the_jo
 
         def answer(rows: Rows, number: int) -> Verdict:
             before = np.arange(2, rows[0])
-            if not other.known("run-1").final("", before).all():
+            if not other.row_states("run-1").final("", before).all():
                 early.append(rows[0])
             return accepted
 
@@ -104,7 +104,7 @@ def resume(
     server.accepted, server.order = left.accepted, left.order
     told = {}
     with Journal.open(left.path) as journal, journal.reopen(run_id) as run:
-        known = run.known()
+        known = run.row_states()
         ordinal = run.next_ordinal
         with Delivery(server, rig.envelope, run, Policy(concurrency=workers), clock=rig.clock) as delivery:
             for batch in given_batches:
@@ -219,7 +219,7 @@ def test_the_model_of_a_crash_is_not_empty(
 
         def answer(rows: Rows, number: int) -> Verdict:
             if number == 3:
-                while run.known().rows("", Status.IMPORTED).size < 200:
+                while run.row_states().rows_with_status("", Status.IMPORTED).size < 200:
                     time.sleep(0.001)
                 left.append(crash(tmp_path, rig, server, rows, True, run.id))
             return accepted
@@ -228,6 +228,6 @@ def test_the_model_of_a_crash_is_not_empty(
             d.submit(batch)
         list(d.finish())
     with Journal.open(left[0].path) as journal:
-        known = journal.known("run-1")
-    assert known.rows("", Status.IMPORTED).tolist() == list(range(2, 202))
+        known = journal.row_states("run-1")
+    assert known.rows_with_status("", Status.IMPORTED).tolist() == list(range(2, 202))
     assert known.unanswered("", np.arange(202, 302)).all()

@@ -52,7 +52,7 @@ def test_used_up_attempts_end_in_failed_or_unknown(
     assert result.counts() == {status: 3}
     assert result.rows[2].attempts == 4
     assert result.rows[2].code == verdicts[-1].code
-    assert result.run.known().states[0].final
+    assert result.run.row_states().states[0].final
 
 
 def test_failed_batches_do_not_keep_others_from_getting_in(
@@ -80,7 +80,7 @@ def test_a_server_that_stays_away_stops_the_run_when_the_patience_ends(
     assert "300" in result.delivery.stopped.sentence()
     assert len(result.rows) == 1000
     assert set(result.counts()) == {Status.FAILED, Status.NOT_SENT}
-    assert not result.run.known().final("", _rows(result)).any()
+    assert not result.run.row_states().final("", _rows(result)).any()
 
 
 def test_the_patience_begins_anew_with_every_answer(

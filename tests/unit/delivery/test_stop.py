@@ -40,7 +40,7 @@ def test_rows_after_a_stop_are_not_journaled_and_cost_next_to_nothing(
     rig: Rig, make_batches: MakeBatches
 ) -> None:
     result = rig.deliver(make_batches(10_000), lambda rows, number: WRONG_SECRET, Policy(concurrency=2))
-    known = result.run.known()
+    known = result.run.row_states()
     assert len(known) <= 100 * (Policy(concurrency=2).window + 1)
     assert not known.final("", np.arange(2, 10_002)).any()
 
@@ -69,8 +69,8 @@ def test_what_is_in_flight_is_waited_for(rig: Rig, make_batches: MakeBatches, ac
     assert sum(status is Status.NOT_SENT for status in statuses.values()) == 600
     assert delivery.stopped is INTERRUPTED
     assert len(server.requests) == 2
-    known = run.known()
-    assert known.having("", np.arange(2, 802), Status.IMPORTED).sum() == 200
+    known = run.row_states()
+    assert known.has_status("", np.arange(2, 802), Status.IMPORTED).sum() == 200
 
 
 @pytest.mark.parametrize("at_once", [True, False])
@@ -96,7 +96,7 @@ def test_who_does_not_answer_is_waited_for_only_so_long(
     statuses = {row: outcome.status for outcome in outcomes for row in outcome.rows}
     assert [row for row, status in statuses.items() if status is Status.UNKNOWN] == list(range(2, 102))
     assert sum(status is Status.NOT_SENT for status in statuses.values()) == 200
-    known = run.known()
+    known = run.row_states()
     assert known.unanswered("", np.arange(2, 302)).tolist() == [True] * 100 + [False] * 200
 
 
@@ -115,7 +115,7 @@ def test_a_batch_between_two_attempts_does_not_wait_for_the_next(
         outcomes = list(delivery.finish())
     assert [outcome.status for outcome in outcomes] == [Status.UNKNOWN]
     assert len(server.requests) == 1
-    assert run.known().unanswered("", np.arange(2, 102)).all()
+    assert run.row_states().unanswered("", np.arange(2, 102)).all()
 
 
 def test_a_stop_in_the_middle_of_isolation_leaves_the_rest_open(
@@ -138,7 +138,7 @@ def test_a_stop_in_the_middle_of_isolation_leaves_the_rest_open(
     statuses = {row: outcome.status for outcome in outcomes for row in outcome.rows}
     assert len(statuses) == 100
     assert set(statuses.values()) == {Status.FAILED}
-    known = run.known()
+    known = run.row_states()
     assert not known.final("", np.arange(2, 102)).any()
     assert not known.unanswered("", np.arange(2, 102)).any()
 
@@ -188,7 +188,7 @@ def test_a_full_disk_stops_the_run_before_anything_more_is_sent(
     assert len(told) == 10_000
     sent = {row for rows in server.requests for row in rows}
     assert {row for row, status in told.items() if status is Status.IMPORTED} == sent
-    known = run.known()
+    known = run.row_states()
     everything = np.arange(2, 10_002)
     begun = set(everything[known.state_indexes("", everything) >= 0].tolist())
     assert sent <= begun

@@ -49,7 +49,7 @@ def test_damage_in_the_middle_is_told_and_the_next_opening_begins_anew(
     with Journal.open(path) as journal:
         assert journal.moved_aside is None
         with pytest.raises(JournalError, match="damaged"):
-            journal.known("run-1")
+            journal.row_states("run-1")
     with Journal.open(path) as journal:
         assert journal.moved_aside.read_bytes() == damaged
         assert journal.runs() == ()
@@ -74,7 +74,7 @@ def test_a_locked_journal_is_waited_for_and_then_told(journal: Journal, make_rec
         other.execute("ROLLBACK")
         other.close()
         run.settle([Outcome("", (2,), Status.FAILED)])
-        assert len(run.known()) == 1
+        assert len(run.row_states()) == 1
 
 
 def test_a_full_disk_is_told_and_what_was_written_before_is_kept(
@@ -89,9 +89,9 @@ def test_a_full_disk_is_told_and_what_was_written_before_is_kept(
                 run.begin(make_batch(ordinal, *range(2, 202, 2)), b"h" * 32)
         assert raised.value.code == "journal-full"
         assert "resume" in raised.value.hint()
-        known = run.known()
+        known = run.row_states()
         assert (
-            known.having("", np.array([2]), Status.IMPORTED).all()
+            known.has_status("", np.array([2]), Status.IMPORTED).all()
             or known.unanswered("", np.array([2])).all()
         )
 
@@ -120,7 +120,7 @@ def test_a_failed_write_leaves_nothing_behind(
         twice = [BegunEntry(entry, make_batch(1, 2), 0, b""), BegunEntry(entry, make_batch(2, 3), 0, b"")]
         with pytest.raises(JournalError):
             run.write(twice, ())
-        assert len(run.known()) == 0
+        assert len(run.row_states()) == 0
 
 
 def test_several_openers_of_a_new_journal_do_not_get_in_each_others_way(tmp_path: Path) -> None:

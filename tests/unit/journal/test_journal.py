@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import stat
-from collections.abc import Mapping
+import sys
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,9 +16,18 @@ import numpy as np
 import pytest
 
 from importer.errors import JournalError
-from importer.journal import BatchState, Journal, RunJournal, RunKind, RunState, SettledEntry, new_run_id
+from importer.journal import (
+    BatchState,
+    Journal,
+    RowsOfRun,
+    RunJournal,
+    RunKind,
+    RunState,
+    SettledEntry,
+    new_run_id,
+)
 from importer.models import Batch, Destination, ExitCode, Mode, Outcome, Status
-from tests.support.journal import MakeBatch, MakeRecord
+from tests.support.journal import MakeBatch, MakeRecord, newest_interrupted
 
 
 def accept(run: RunJournal, batch: Batch) -> None:
@@ -70,7 +81,7 @@ def test_what_the_whole_file_proved_is_kept_beside_the_mapping(
 def test_a_dry_run_has_no_destination(journal: Journal, make_record: MakeRecord) -> None:
     finish(journal.start(make_record(destination=None, dry_run=True)))
     assert journal.run("run-1").destination is None
-    assert journal.newest_interrupted() is None
+    assert newest_interrupted(journal) is None
 
 
 def test_runs_are_listed_newest_first(journal: Journal, make_record: MakeRecord) -> None:
@@ -81,7 +92,7 @@ def test_runs_are_listed_newest_first(journal: Journal, make_record: MakeRecord)
 
 
 def test_an_unknown_run_is_named(journal: Journal) -> None:
-    for look in (journal.run, journal.reopen, journal.known, journal.requests):
+    for look in (journal.run, journal.reopen, journal.row_states):
         with pytest.raises(JournalError, match="run-9"):
             look("run-9")
 
@@ -92,7 +103,7 @@ def test_what_is_written_is_there_for_the_next_process(
     run = journal.start(make_record())
     accept(run, make_batch(1, 2, 3))
     with Journal.open(journal.path) as other:
-        assert other.known("run-1").having("", np.array([2, 3, 4]), Status.IMPORTED).tolist() == [
+        assert other.row_states("run-1").has_status("", np.array([2, 3, 4]), Status.IMPORTED).tolist() == [
             True,
             True,
             False,
@@ -105,22 +116,22 @@ def test_a_run_at_work_is_running_and_one_that_nobody_works_on_interrupted(
 ) -> None:
     run = journal.start(make_record())
     assert journal.run("run-1").state is RunState.RUNNING
-    assert journal.newest_interrupted() is None
+    assert newest_interrupted(journal) is None
     run.close()
     assert journal.run("run-1").state is RunState.INTERRUPTED
-    assert journal.newest_interrupted().id == "run-1"
+    assert newest_interrupted(journal).id == "run-1"
 
 
 def test_a_stopped_run_is_resumable_until_it_is_finished(journal: Journal, make_record: MakeRecord) -> None:
     run = journal.start(make_record())
     run.finish(RunState.STOPPED, ExitCode.AWAY, {}, "server-away")
     run.close()
-    found = journal.newest_interrupted()
+    found = newest_interrupted(journal)
     assert (found.id, found.stop, found.exit_code) == ("run-1", "server-away", ExitCode.AWAY)
     with journal.reopen("run-1") as run:
         assert (run.record.state, run.record.stop, run.record.resumes) == (RunState.RUNNING, "", 1)
         finish(run)
-    assert journal.newest_interrupted() is None
+    assert newest_interrupted(journal) is None
 
 
 def test_a_resumed_run_goes_on_counting_batches(
@@ -249,3 +260,46 @@ def test_destinations_differ_by_store() -> None:
     first = Destination("http://127.0.0.1:1", "1", "app", "sea", store="a")
     assert first.key == Destination("http://127.0.0.1:2", "1", "app", "sea", store="a").key
     assert first.key != Destination("http://127.0.0.1:1", "1", "app", "sea", store="b").key
+
+
+def _tokyo_then_new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The machine's zone before and after it was changed: as text, the later time comes first."""
+    for zone in ("Asia/Tokyo", "America/New_York"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="time.tzset is there for POSIX only")
+def test_the_order_of_runs_does_not_depend_on_the_clock_or_its_zone(
+    journal: Journal, make_record: MakeRecord, make_batch: MakeBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zones = _tokyo_then_new_york(monkeypatch)
+    next(zones)
+    record = make_record()
+    finish(journal.start(record))
+    report = journal.start(make_record("run-2", parent="run-1", kind=RunKind.REIMPORT))
+    report.came_from("", (2, 3), RowsOfRun("run-1", "", (7, 5)))
+    accept(report, make_batch(1, 2, 3))
+    finish(report)
+    next(zones)
+    retry = journal.start(make_record("a-name-that-sorts-first", parent="run-1", kind=RunKind.RETRY))
+    finish(retry)
+    next(zones, None)
+    by_reports = journal.imported_by_reports("run-1", record.destination_key)
+    assert by_reports[""].tolist() == [5, 7]
+    assert journal.imported_by_reports("run-1", record.destination_key, retry.id)[""].tolist() == [5, 7]
+    assert journal.imported_by_reports("run-1", record.destination_key, "run-1") == {}
+    assert journal.imported_by_reports("run-1", record.destination_key, "run-2") == {}
+    assert [run.id for run in journal.family(journal.run(retry.id))] == ["run-1", retry.id]
+
+
+def test_a_run_knows_whether_it_came_to_send_anything(
+    journal: Journal, make_record: MakeRecord, make_batch: MakeBatch
+) -> None:
+    with journal.start(make_record()) as run:
+        assert not run.has_requests
+        run.begin(make_batch(1, 2), b"hash")
+        assert run.has_requests

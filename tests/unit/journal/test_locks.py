@@ -12,7 +12,7 @@ import pytest
 from importer.errors import LockedError
 from importer.journal import Journal, RunState
 from importer.models import Destination, ExitCode
-from tests.support.journal import MakeRecord
+from tests.support.journal import MakeRecord, newest_interrupted
 
 
 def test_a_second_run_of_the_same_file_to_the_same_place_is_told_who_is_at_it(
@@ -81,7 +81,7 @@ def test_the_lock_of_a_killed_process_is_stale(journal: Journal, make_record: Ma
             journal.reopen("killed")
         process.kill()
         process.wait()
-    assert journal.newest_interrupted().id == "killed"
+    assert newest_interrupted(journal).id == "killed"
     with journal.start(make_record("run-2", sha256="hash")):
         pass
     with journal.reopen("killed") as run:

@@ -11,7 +11,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from importer.journal import NOT_RECORDED, BatchState, BegunEntry, Journal, RunRecord, SettledEntry
 from importer.models import Batch, Destination, Mode, Outcome, Status
-from tests.support.journal import MakeBatch, MakeRecord
+from tests.support.journal import MakeBatch, MakeRecord, newest_interrupted
 
 ROWS = np.arange(1, 41)
 
@@ -25,7 +25,7 @@ def test_rows_of_a_request_without_an_answer_are_unanswered(
 ) -> None:
     with journal.start(make_record()) as run:
         run.begin(make_batch(7, 2, 3), b"")
-        known = run.known()
+        known = run.row_states()
         rows = np.array([1, 2, 3, 4])
         assert known.unanswered("", rows).tolist() == [False, True, True, False]
         assert known.final("", rows).tolist() == [False] * 4
@@ -44,8 +44,8 @@ def test_parts_of_a_refused_request_speak_for_their_rows(
         first = run.begin(make_batch(1, 2, 3), b"", part=1)
         run.write((), [SettledEntry(first, (outcome((2, 3), Status.IMPORTED),), BatchState.ACCEPTED)])
         run.begin(make_batch(1, 4), b"", part=2)
-        known = run.known()
-        assert known.rows("", Status.IMPORTED).tolist() == [2, 3]
+        known = run.row_states()
+        assert known.rows_with_status("", Status.IMPORTED).tolist() == [2, 3]
         assert known.unanswered("", np.array([2, 3, 4, 5])).tolist() == [False, False, True, True]
 
 
@@ -58,20 +58,20 @@ def test_a_row_that_is_sent_again_is_unanswered_again(
             (), [SettledEntry(first, (outcome((2, 3), Status.FAILED),), BatchState.FAILED, final=False)]
         )
         again = run.begin(make_batch(2, 3), b"")
-        assert run.known().unanswered("", np.array([2, 3])).tolist() == [False, True]
+        assert run.row_states().unanswered("", np.array([2, 3])).tolist() == [False, True]
         run.write((), [SettledEntry(again, (outcome((3,), Status.IMPORTED),), BatchState.ACCEPTED)])
-        known = run.known()
-        assert known.having("", np.array([2, 3]), Status.IMPORTED).tolist() == [False, True]
+        known = run.row_states()
+        assert known.has_status("", np.array([2, 3]), Status.IMPORTED).tolist() == [False, True]
         assert known.final("", np.array([2, 3])).tolist() == [False, True]
 
 
 def test_sheets_are_kept_apart(journal: Journal, make_record: MakeRecord, make_batch: MakeBatch) -> None:
     with journal.start(make_record()) as run:
         run.settle([outcome((2, 3), Status.IMPORTED, "A"), outcome((3,), Status.REJECTED, "B")])
-        known = run.known()
+        known = run.row_states()
         assert set(known.sheets) == {"A", "B"}
-        assert known.rows("B", Status.REJECTED).tolist() == [3]
-        assert known.rows("C", Status.REJECTED).size == 0
+        assert known.rows_with_status("B", Status.REJECTED).tolist() == [3]
+        assert known.rows_with_status("C", Status.REJECTED).size == 0
         assert known.state_indexes("C", ROWS).tolist() == [NOT_RECORDED] * len(ROWS)
 
 
@@ -81,7 +81,7 @@ def test_rows_refused_alike_can_be_opened_again(journal: Journal, make_record: M
             [Outcome("", (2,), Status.REJECTED, code="9000"), Outcome("", (3,), Status.REJECTED, code="1002")]
         )
         run.reopen_rejected("9000")
-        assert run.known().final("", np.array([2, 3])).tolist() == [False, True]
+        assert run.row_states().final("", np.array([2, 3])).tolist() == [False, True]
 
 
 def test_a_million_rows_take_eight_bytes_each(
@@ -98,10 +98,10 @@ def test_a_million_rows_take_eight_bytes_each(
             for b in batches
         ]
         run.write((), ends)
-        known = run.known()
+        known = run.row_states()
         assert len(known) == 1_000_000
         assert known.nbytes == 8_000_000
-        assert known.having("", np.array([99, 100, 1_000_099, 1_000_100]), Status.IMPORTED).tolist() == [
+        assert known.has_status("", np.array([99, 100, 1_000_099, 1_000_100]), Status.IMPORTED).tolist() == [
             False,
             True,
             True,
@@ -205,14 +205,14 @@ class JournalMachine(RuleBasedStateMachine):
         self.journal.close()
         self.living.clear()
         self.journal = Journal.open(self.path)
-        assert self.journal.newest_interrupted().id == "run-1"
+        assert newest_interrupted(self.journal).id == "run-1"
         self.run = self.journal.reopen("run-1")
 
     @invariant()
     def nothing_is_lost_and_nothing_invented(self) -> None:
         if not hasattr(self, "run"):
             return
-        known = self.run.known()
+        known = self.run.row_states()
         for row, index in zip(ROWS.tolist(), known.state_indexes("", ROWS), strict=True):
             if row not in self.expected:
                 assert index == NOT_RECORDED
@@ -224,7 +224,9 @@ class JournalMachine(RuleBasedStateMachine):
     def no_row_is_accepted_twice(self) -> None:
         if hasattr(self, "run"):
             assert len(self.accepted) == len(set(self.accepted))
-            assert self.run.known().rows("", Status.IMPORTED).tolist() == sorted(self.accepted)
+            assert self.run.row_states().rows_with_status("", Status.IMPORTED).tolist() == sorted(
+                self.accepted
+            )
 
     def teardown(self) -> None:
         if hasattr(self, "run"):

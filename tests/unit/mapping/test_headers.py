@@ -118,9 +118,9 @@ def test_plat_takes_the_channels_that_sea_has_not() -> None:
 
 def test_known_names_are_api_names_labels_and_ready_made_headers() -> None:
     for name in ("sms_phone", "手机号（必填）", "Default Address Phone", "MEMBER_RATING", "E-mail 1 - Value"):
-        assert mapping.known_name(name) is (name != "MEMBER_RATING")
-    assert not mapping.known_name("")
-    assert not mapping.known_name("Zhang San")
+        assert mapping.is_known_name(name) is (name != "MEMBER_RATING")
+    assert not mapping.is_known_name("")
+    assert not mapping.is_known_name("Zhang San")
 
 
 def test_doubt_is_an_error_that_names_the_candidates(monkeypatch: pytest.MonkeyPatch) -> None:

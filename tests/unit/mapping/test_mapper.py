@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer import mapping
 from importer.errors import MappingError
 from importer.mapping import person_names
 from importer.mapping.person_names import NameRule
@@ -306,7 +305,7 @@ def test_the_source_field_goes_out_only_if_a_mapping_names_it() -> None:
     assert values(found, "source") == ["fair"]
 
 
-# --- own fields of the tenant -------------------------------------------------------------------------------
+# --- custom fields of the tenant ----------------------------------------------------------------------------
 
 OWN = (
     tenant_field("customize_1_1", "Loyalty level", 1),
@@ -449,5 +448,3 @@ def test_a_display_name_needs_the_tenant_s_list_except_in_a_dry_run() -> None:
     assert caught.value.code == "custom-field-needs-list"
     found = mapper(rules, {"X": ["1"]}, dry_run=True)
     assert [note.code for note in found.notes] == ["custom-field-unchecked"]
-    assert mapping.load_text(rules).needs_tenant_fields
-    assert not mapping.load_text(f'{NAMES}[custom.customize_1_1]\nfrom = "X"').needs_tenant_fields

@@ -62,7 +62,7 @@ def test_a_realistic_file_becomes_the_right_customers(export: Export, contract: 
         mapping.choose(export.columns, contract).mapping,
         export.columns,
         contract,
-        look=lambda column: iter([part.frame[column]]),
+        read_column=lambda column: iter([part.frame[column]]),
     )
     found = mapper.map(part)
     assert found.issues == ()

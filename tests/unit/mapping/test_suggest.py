@@ -149,7 +149,7 @@ CELLS = {
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_a_suggestion_is_a_mapping_with_reasons_and_open_questions_as_comments(lang: str) -> None:
-    text = suggest_toml.suggest(list(CELLS), chunk(CELLS).frame, SEA, lang=lang)
+    text = suggest_toml.mapping_text(list(CELLS), chunk(CELLS).frame, SEA, lang=lang)
     found = mapping.load_text(text)
     assert found.name_rule == "chinese"
     assert found.fields["first_name"].split == "姓名"
@@ -162,26 +162,26 @@ def test_a_suggestion_is_a_mapping_with_reasons_and_open_questions_as_comments(l
     ):
         assert commented in text
     assert "95%" in text
-    assert suggest_toml.suggest(list(CELLS), chunk(CELLS).frame, SEA, lang=lang) == text
+    assert suggest_toml.mapping_text(list(CELLS), chunk(CELLS).frame, SEA, lang=lang) == text
     mapping.bind(found, list(CELLS), SEA)
 
 
 def test_a_suggestion_names_the_required_fields_that_nothing_feeds() -> None:
-    text = suggest_toml.suggest(["Mobile"], None, SEA)
+    text = suggest_toml.mapping_text(["Mobile"], None, SEA)
     assert "# [fields.first_name]" in text
     assert "# [fields.last_name]" in text
 
 
 def test_dialling_codes_beside_phones_are_joined_to_them() -> None:
     cells = {"Name": ["A B"], "Country Code": ["91"], "Phone": ["9876543210"]}
-    assert 'country_code = "Country Code"' in suggest_toml.suggest(list(cells), chunk(cells).frame, SEA)
+    assert 'country_code = "Country Code"' in suggest_toml.mapping_text(list(cells), chunk(cells).frame, SEA)
     cells["Country Code"] = ["US"]
-    assert "\ncountry_code" not in suggest_toml.suggest(list(cells), chunk(cells).frame, SEA)
+    assert "\ncountry_code" not in suggest_toml.mapping_text(list(cells), chunk(cells).frame, SEA)
 
 
 def test_a_suggestion_for_a_recognised_export_is_its_ready_made_mapping() -> None:
     header = ["Name", "CountryCode", "Phone", "AllowBroadcast"]
-    found = mapping.load_text(suggest_toml.suggest(header, None, SEA))
+    found = mapping.load_text(suggest_toml.mapping_text(header, None, SEA))
     assert found.fields == mapping.load("wati").fields
 
 
@@ -199,7 +199,7 @@ def test_any_header_gets_a_proposal_for_each_column_and_a_readable_suggestion(he
     taken = [one.field for one in found if one.taken]
     assert len(taken) == len(set(taken))
     assert all(0 <= one.confidence <= 1 and one.reason for one in found)
-    mapping.load_text(suggest_toml.suggest(header, None, SEA))
+    mapping.load_text(suggest_toml.mapping_text(header, None, SEA))
 
 
 def test_no_field_of_a_known_export_is_proposed_wrongly() -> None:
@@ -215,7 +215,7 @@ def test_each_of_several_sheets_has_its_own_column_of_a_field() -> None:
     taken = {name: one.field for name, one in found.items() if one.taken}
     # Names to be split and names that are split cannot be told apart by column in one mapping.
     assert taken == {"Name": "first_name", "Mobile": "sms_phone", "Cell": "sms_phone"}
-    text = suggest_toml.suggest(header, None, SEA, sheets=sheets)
+    text = suggest_toml.mapping_text(header, None, SEA, sheets=sheets)
     assert mapping.load_text(text).fields["sms_phone"].source == ("Mobile", "Cell")
     assert mapping.propose(header, None, SEA, sheets=sheets[:1]) == mapping.propose(header, None, SEA)
 
@@ -271,7 +271,7 @@ def test_phones_by_content_yield_to_a_column_called_so_and_to_doubt() -> None:
 def test_dates_that_look_like_birthdays_are_only_mentioned() -> None:
     found = proposed({"xdat": ["25/12/1990", "1985-03-04", "1.2.2001"]})["xdat"]
     assert (found.field, found.taken) == ("birthday", False)
-    text = suggest_toml.suggest(["xdat"], chunk({"xdat": ["25/12/1990"]}).frame, SEA)
+    text = suggest_toml.mapping_text(["xdat"], chunk({"xdat": ["25/12/1990"]}).frame, SEA)
     assert '# from = "xdat"' in text
     for name, cells in (("xdat", ["2024-01-02", "2025-03-04"]), ("Created on", ["1990-01-02"])):
         assert proposed({name: cells})[name].field is None

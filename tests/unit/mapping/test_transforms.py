@@ -172,7 +172,7 @@ def test_each_of_several_columns_proves_its_own_order() -> None:
         "Born": ["03/04/1980", "", "25/12/1990", "03/04/1980"],
         "Birthday": ["", "03/04/1980", "12/25/1990", "12/25/1990"],
     }
-    mapper = mapping.bind(rules, list(cells), SEA, look=lambda name: iter([chunk(cells).frame[name]]))
+    mapper = mapping.bind(rules, list(cells), SEA, read_column=lambda name: iter([chunk(cells).frame[name]]))
     found = mapper.map(chunk(cells))
     assert values(found, "birthday") == ["1980-04-03", "1980-03-04", "1990-12-25", "1980-04-03"]
     assert not found.issues
@@ -182,7 +182,7 @@ def test_a_proved_order_is_kept_for_a_part_of_the_file() -> None:
     toml = f'{NAMES}[fields.birthday]\nfrom = "Born"\n[custom.customize_1_1]\nfrom = "Since"\ntype = "date"'
     rules = mapping.load_text(toml)
     cells = {"Born": ["03/04/1980", "25.12.1990"], "Since": ["3-4-2020 00:00", "12-25-2020"]}
-    mapper = mapping.bind(rules, list(cells), SEA, look=lambda name: iter([chunk(cells).frame[name]]))
+    mapper = mapping.bind(rules, list(cells), SEA, read_column=lambda name: iter([chunk(cells).frame[name]]))
     assert mapper.proven_mapping() == rules
     whole = mapper.map(chunk(cells))
     settled = mapping.load_text(mapper.proven_mapping().dump())
@@ -197,11 +197,11 @@ def test_a_proved_order_is_kept_for_a_part_of_the_file() -> None:
 def test_a_part_of_a_contradictory_column_proves_nothing() -> None:
     rules = mapping.load_text(f'{NAMES}[fields.birthday]\nfrom = "Born"')
     whole = chunk({"Born": ["24.12.1979", "12.24.1979", "3.4.1980", "1990-05-07"]})
-    mapper = mapping.bind(rules, ["Born"], SEA, look=lambda name: iter([whole.frame[name]]))
+    mapper = mapping.bind(rules, ["Born"], SEA, read_column=lambda name: iter([whole.frame[name]]))
     mapper.map(whole)
     part = chunk({"Born": ["24.12.1979", "3.4.1980", "1990/5/7"]})
     found = mapping.bind(
-        mapper.proven_mapping(), ["Born"], SEA, look=lambda name: iter([part.frame[name]])
+        mapper.proven_mapping(), ["Born"], SEA, read_column=lambda name: iter([part.frame[name]])
     ).map(part)
     assert values(found, "birthday") == [None, None, "1990-05-07"]
     assert [(issue.code, issue.wording) for issue in found.issues] == [("bad-date", "date-in-no-format")] * 2
@@ -213,11 +213,11 @@ def test_what_a_letter_means_in_the_whole_column_it_means_in_a_part(
 ) -> None:
     rules = mapping.load_text(f'{NAMES}[fields.gender]\nfrom = "Sexo"')
     whole = chunk({"Sexo": list(letters)})
-    mapper = mapping.bind(rules, ["Sexo"], SEA, look=lambda name: iter([whole.frame[name]]))
+    mapper = mapping.bind(rules, ["Sexo"], SEA, read_column=lambda name: iter([whole.frame[name]]))
     mapper.map(whole)
     settled = mapping.load_text(mapper.proven_mapping().dump())
     part = chunk({"Sexo": ["M", "m.", "Hombre", "Masculino"]})
-    found = mapping.bind(settled, ["Sexo"], SEA, look=lambda name: iter([part.frame[name]])).map(part)
+    found = mapping.bind(settled, ["Sexo"], SEA, read_column=lambda name: iter([part.frame[name]])).map(part)
     assert values(found, "gender") == [*meant * 2, "1", "1"]
     assert [issue.found for issue in found.issues] == ([] if meant[0] else ["M", "m."])
 
@@ -227,7 +227,7 @@ def test_orders_that_nothing_proves_or_that_differ_are_not_settled() -> None:
     for born, birthday in (("3/4/1980", ""), ("25/12/1990", "12/25/1990")):
         cells = {"Born": [born, ""], "Birthday": ["", birthday]}
         read = chunk(cells)
-        mapper = mapping.bind(rules, list(cells), SEA, look=partial(_look, read))
+        mapper = mapping.bind(rules, list(cells), SEA, read_column=partial(_look, read))
         mapper.map(read)
         assert mapper.proven_mapping() == rules
 
@@ -241,7 +241,7 @@ def test_the_proof_may_stand_in_another_chunk_and_is_read_once() -> None:
         yield chunk({"Born": ["31/1/1990"]}).frame["Born"]
 
     rules = mapping.load_text(f'{NAMES}[fields.birthday]\nfrom = "Born"')
-    mapper = mapping.bind(rules, ["Born"], SEA, look=look)
+    mapper = mapping.bind(rules, ["Born"], SEA, read_column=look)
     for _ in range(2):
         assert values(mapper.map(chunk({"Born": ["1/2/1990"]})), "birthday") == ["1990-02-01"]
     assert looks == ["Born"]

@@ -1,0 +1,50 @@
+"""What several modules of the mapping share: packaged words, patterns with `*`, unreadable values."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+CUSTOM_FIELD = "customize_field"
+"""The API's field that holds all custom fields of the tenant, as a JSON object."""
+
+ReadColumn = Callable[[str], Iterator[pd.Series]]
+"""Reads a column of the whole file again, in pieces."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableValues:
+    """Values that the mapping cannot read: an issue for each row of the mask."""
+
+    code: str
+    where: np.ndarray
+    """bool, one for each row."""
+    expected: Callable[[str], str | None] = lambda _: None
+    """Returns what would have been right, from the text that was found."""
+    wording: str | None = None
+    """The code of a message that fits better than the issue's own."""
+
+
+@cache
+def packaged_words(name: str) -> dict[str, Any]:
+    """Return the tables of a TOML file that is part of this package: `aliases.toml` or `words.toml`."""
+    return tomllib.loads(resources.files(__package__).joinpath(name).read_text("utf-8"))
+
+
+def matches_pattern(pattern: str, text: str) -> bool:
+    """Return whether a text fits a pattern in which `*` stands for any text; case does not count."""
+    parts = (re.escape(part) for part in pattern.strip().split("*"))
+    return re.fullmatch(".*".join(parts), text.strip(), re.IGNORECASE | re.DOTALL) is not None
+
+
+def quote_names(names: Iterable[str]) -> str:
+    """Return names for a sentence: “A”, “B”."""
+    return ", ".join(f"“{name}”" for name in names)

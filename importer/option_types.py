@@ -1,0 +1,157 @@
+"""What is told of an option of a run: its kind of value, its help, who may set it, who keeps and shows it.
+
+`importer.options` declares the options themselves with these types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from pathlib import Path
+from typing import Any
+
+from importer.models import Mode
+
+
+class OptionGroup(Enum):
+    """Options that a command takes together."""
+
+    MODE = "mode"
+    MAPPING = "mapping"
+    READING = "reading"
+    CHECKING = "checking"
+    SENDING = "sending"
+    REPORTS = "reports"
+    RETRY = "retry"
+    DRY_RUN = "dry-run"
+
+
+class Keep(Enum):
+    """Where the journal keeps an option for `resume`, `retry` and `report`."""
+
+    NO = "no"
+    SETTINGS = "settings"
+    """In the JSON text `settings` of the run's record."""
+    READING = "read_options"
+    """In the JSON text `read_options` of the run's record."""
+    COLUMN = "column"
+    """In a column of its own."""
+
+
+# What a value may be. `importer.cli.options` makes a type of click of it, `importer.config` one of pydantic.
+
+
+@dataclass(frozen=True, slots=True)
+class FlagValue:
+    """True or False."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextValue:
+    """Any text."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceValue:
+    """One of several words."""
+
+    words: tuple[str, ...]
+    enum: type[StrEnum] | None = None
+    """What the words stand for; None for themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntegerValue:
+    """A whole number between two bounds, both included."""
+
+    least: int
+    most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NumberValue:
+    """A finite number between two bounds, both included."""
+
+    least: float
+    most: float | None = None
+    seconds: bool = False
+    """Whether importer.toml may also write "90s", "15m" and the like."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderValue:
+    """The path of a folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderRowValue:
+    """The number of a row, counted from 1, or `none`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModeValue:
+    """replace, update or keep; on the command line also the API's 0, 1, 2."""
+
+
+ValueKind = (
+    FlagValue
+    | TextValue
+    | ChoiceValue
+    | IntegerValue
+    | NumberValue
+    | FolderValue
+    | HeaderRowValue
+    | ModeValue
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What is to be known about one option."""
+
+    kind: ValueKind
+    help: Mapping[str, str]
+    """What it does, by language."""
+    group: OptionGroup | None = None
+    """None: no command takes it from here."""
+    flags: tuple[str, ...] = ()
+    """Its names on the command line."""
+    metavar: str | None = None
+    show_default: bool = False
+    """Whether `--help` adds the default; False where there is none, or the help says it."""
+    profile: bool = False
+    """Whether `[profile.NAME]` may set it."""
+    job: bool = False
+    """Whether `[job.NAME]` may set it."""
+    keep: Keep = Keep.NO
+    report: bool = False
+    """Whether the reports show it among the settings."""
+    repeat: bool = False
+    """Whether the commands that reports offer repeat it: it decides what `importer run FILE` means."""
+    name: str = ""
+    default: Any = None
+
+
+def read_value(kind: ValueKind, value: Any) -> Any:
+    """Return the value of RunOptions for what click, JSON or TOML holds. A folder named "" is no folder."""
+    match kind:
+        case ChoiceValue(enum=enum) if enum is not None:
+            return enum(value)
+        case ModeValue() if isinstance(value, str):
+            return Mode[value.upper()]
+        case FolderValue():
+            return Path(value) if str(value) else None
+        case _:
+            return value
+
+
+def option_text(value: object) -> str:
+    """Return a value as people write it; empty for None."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mode):
+        return value.label
+    if value is None:
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,66 @@
+"""Open the program's own files: readable by their owner only, and never through a link.
+
+Journal, locks, logs, reports, spools and stores all lie in folders that other programs may reach. A link
+planted under one of their names must not make us overwrite, or publish, what it points to. So a new file is
+made with O_EXCL, an existing one is opened with O_NOFOLLOW, and both have mode 0600. Windows has neither
+modes nor O_NOFOLLOW; there the user's profile folder protects them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+FILE_MODE = 0o600
+FOLDER_MODE = 0o700
+
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
+
+
+def private_opener(path: str, flags: int) -> int:
+    """The `opener` of `open`: mode 0600 for a new file, OSError (ELOOP) for a link."""
+    return os.open(path, flags | _NO_LINKS, FILE_MODE)
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder of mode 0700 with its parents; one that is there stays as it is. Raises OSError."""
+    folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+
+
+def create_private_file(path: Path) -> BinaryIO:
+    """Make a new file and open it for reading and writing.
+
+    What lies under the name is removed first: a part that a crash left, or a link (never what it points to).
+    Raises OSError, also where somebody puts something there at the same moment.
+    """
+    path.unlink(missing_ok=True)
+    return open(path, "x+b", buffering=1 << 20, opener=private_opener)
+
+
+def ensure_private_file(path: Path) -> None:
+    """Make an empty file unless it is there, and give it mode 0600. Raises OSError, also for a link."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY | _NO_LINKS, FILE_MODE)
+    try:
+        if os.name == "posix":
+            os.fchmod(descriptor, FILE_MODE)
+    finally:
+        os.close(descriptor)
+
+
+def replace_private_file(path: Path, content: bytes, mode: int = FILE_MODE) -> None:
+    """Write a file whole, under another name first: a reader sees the old content or the new. Raises OSError.
+
+    `mode` is for a file that its owner shares with others.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with create_private_file(part) as file:
+            file.write(content)
+        if mode != FILE_MODE:
+            part.chmod(mode)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
