@@ -4,17 +4,24 @@ ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
 endif
 
-.PHONY: help install demo test coverage lint docs soak cron-test bench clean
+# Tests are independent of each other: every core takes some.
+PARALLEL := -n auto --dist worksteal
+
+.PHONY: help install demo test coverage test-extras test-wheel lint docs soak cron-test bench clean
 
 help:
-	@echo "make demo   install into .venv and import sample_data into the embedded sandbox"
-	@echo "make test   install into .venv and pass the tests"
-	@echo "make coverage  the same tests, and how much of the importer they reach"
-	@echo "make lint   ruff, mypy, import-linter"
-	@echo "make docs   writes the generated parts of docs/"
-	@echo "make soak   the long tests: kills, a million rows"
-	@echo "make cron-test  a real cron runs an installed job (Debian, root)"
-	@echo "make bench  the benchmarks; writes docs/performance.md"
+	@echo "make install      the package and the development tools, into .venv"
+	@echo "make demo         imports sample_data into the embedded sandbox"
+	@echo "make test         the tests that need Python alone"
+	@echo "make coverage     the same tests, and how much of the importer they reach"
+	@echo "make test-extras  the tests with a browser and a spreadsheet program"
+	@echo "make test-wheel   the end-to-end tests from the built wheel, on two Pythons"
+	@echo "make lint         ruff, mypy, import-linter"
+	@echo "make docs         writes the generated parts of docs/"
+	@echo "make soak         the long tests: kills, a million rows"
+	@echo "make cron-test    a real cron runs an installed job (Debian, root)"
+	@echo "make bench        the benchmarks; writes docs/performance.md. ONLY='start delivery' measures only these"
+	@echo "make clean        removes .venv and all that was built"
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -36,11 +43,16 @@ lint: install
 	$(BIN)/lint-imports
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 coverage: install
-	$(BIN)/python -m coverage run -m pytest
-	$(BIN)/python -m coverage report
+	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
+
+test-extras: install
+	$(BIN)/python -m pytest -m extras
+
+test-wheel: install
+	bash .ci/test-wheel $(BIN)/python
 
 docs: install
 	$(BIN)/python -m tests.support.docs
@@ -52,7 +64,7 @@ cron-test: install
 	$(BIN)/python -m pytest -m soak -s tests/end_to_end/jobs/test_cron.py
 
 bench: install
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(ONLY)
 
 clean:
 	rm -rf .venv .coverage build dist .pytest_cache .mypy_cache .ruff_cache

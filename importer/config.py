@@ -11,7 +11,6 @@ import ipaddress
 import os
 import shlex
 import stat
-import subprocess
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -286,6 +285,8 @@ def _assignment(line: str) -> Mapping[str, str]:
 def _run_secret_command(command: str) -> Mapping[str, str]:
     """What the command prints: the access secret on its first line, or lines as of an env file. Its own
     error output goes to the terminal, not to us."""
+    import subprocess  # `--help` has no time for it
+
     try:
         words = [command] if os.name == "nt" else shlex.split(command)
         done = subprocess.run(words, stdout=subprocess.PIPE, timeout=60, check=True)  # noqa: S603 - the user's own

@@ -9,7 +9,6 @@ requests go is in `importer.config`. `--help` passes through this module, so it 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -347,12 +346,16 @@ def layered(base: RunOptions, *layers: GivenOptions) -> RunOptions:
 
 def options_to_json(options: RunOptions, keep: Literal[Keep.SETTINGS, Keep.READING]) -> str:
     """Return the options that the journal keeps in this place as JSON text. No secret is among them."""
+    import json  # `--help` has no time for it
+
     kept = {one.name: getattr(options, one.name) for one in declared_options().values() if one.keep is keep}
     return json.dumps(kept, ensure_ascii=False)
 
 
 def options_from_json(*texts: str) -> RunOptions:
     """Return the options of such texts. Names that this version does not keep there are left out."""
+    import json
+
     found: dict[str, object] = {}
     for text in texts:
         found |= json.loads(text)

@@ -114,7 +114,6 @@ class OutputOptions:
     verbose: bool = False
     log_json: bool = False
     yes: bool = False
-    mask: bool = False
 
     @property
     def can_ask(self) -> bool:

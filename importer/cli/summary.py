@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from importer.messages import join_clauses
 from importer.models import Destination, IssueGroup, Mode, RunSummary, Severity, Status
 from importer.reports import ReasonGroup, ReportResult, wording
 from importer.reports.tally import ANSWERED
@@ -110,10 +111,9 @@ def issue_line(group: IssueGroup, lang: str) -> str:
         text = word("summary-issue-line-row", lang, code=group.code, rows=counted)
     if group.examples:
         at = "summary-issue-at-one" if group.rows == 1 else "summary-issue-at"
-        text += _comma(lang) + word(at, lang, places=wording.examples(group.examples, lang))
+        text = join_clauses(lang, text, word(at, lang, places=wording.examples(group.examples, lang)))
     if group.longest is not None and group.limit is not None:
-        text += "; " if lang == "en" else "；"
-        text += word("summary-issue-longest", lang, longest=group.longest, limit=group.limit)
+        text = word("summary-issue-longest", lang, line=text, longest=group.longest, limit=group.limit)
     return text
 
 
@@ -148,7 +148,7 @@ def _reasons(console: Console, reasons: Sequence[ReasonGroup], lang: str) -> Non
         status, counted = wording.status(reason.status, lang), wording.rows(reason.rows, lang)
         text = word("summary-reason-line", lang, status=status, code=reason.code, rows=counted)
         at = "summary-issue-at-one" if reason.rows == 1 else "summary-issue-at"
-        text += _comma(lang) + word(at, lang, places=wording.places(reason.examples, lang))
+        text = join_clauses(lang, text, word(at, lang, places=wording.places(reason.examples, lang)))
         _line(console, Text(text))
         if reason.message:
             _line(console, Text(reason.message, style="dim"), 4)
@@ -177,12 +177,8 @@ def _took(summary: RunSummary, lang: str) -> str:
     text = word("summary-took", lang, rows=counted, time=wording.span(summary.seconds))
     if summary.seconds >= 1:
         rate = wording.number(round(summary.rows / summary.seconds))
-        text += _comma(lang) + word("summary-per-second", lang, rate=rate)
+        text = join_clauses(lang, text, word("summary-per-second", lang, rate=rate))
     return text
-
-
-def _comma(lang: str) -> str:
-    return ", " if lang == "en" else "，"
 
 
 def _heading(console: Console, code: str, lang: str) -> None:

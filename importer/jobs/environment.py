@@ -1,4 +1,4 @@
-"""What a round needs from outside: the clock, sleep, the connection to the CRM, a hook for tests."""
+"""The world outside a round: the clock, sleep, the connection to the CRM, a hook for tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _now() -> datetime:
 
 
 def no_checkpoint(step: str) -> None:
-    """Nobody wants to know."""
+    """Do nothing: the hook where no test listens."""
 
 
 Connect = Callable[[Profile, RunOptions], AbstractContextManager[SendTarget]]
@@ -37,8 +37,8 @@ def connect(profile: Profile, options: RunOptions) -> Iterator[SendTarget]:
 
 @dataclass(frozen=True, slots=True)
 class JobEnvironment:
-    """The world outside a round. `clock` gives the wall time with its zone, `sleep` takes seconds, `reach`
-    is told of every step."""
+    """The world outside a round. `clock` gives the wall time with its zone, `sleep` takes seconds,
+    `checkpoint` is called with the name of every step."""
 
     clock: Callable[[], datetime] = _now
     sleep: Callable[[float], None] = time.sleep

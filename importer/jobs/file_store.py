@@ -24,14 +24,14 @@ from importer.jobs.config import Job, SharingSettings, SourceKind
 from importer.jobs.environment import no_checkpoint
 from importer.jobs.inbox import InboxFile
 from importer.journal.job_history import FileEnding, FileFate, FileRecord, JobHistory
-from importer.private_files import create_private_file, replace_private_file
+from importer.private_files import FOLDER_MODE, create_private_file, make_private_folder, replace_private_file
 from importer.reports.files import REPORT_FILES, REPORT_HTML, SUMMARY_JSON
 
 _READ = 0o444
 
 
 def share_reports(directory: Path, how: SharingSettings) -> None:
-    """Gives the files of a folder the job's mode and group. Raises SettingsError `job-sharing-refused`."""
+    """Give the files of a folder the job's mode and group. Raises SettingsError `job-sharing-refused`."""
     if how.mode is None and not how.group:
         return
     share_folder(directory, how)
@@ -43,7 +43,7 @@ def share_reports(directory: Path, how: SharingSettings) -> None:
 
 
 def share_folder(directory: Path, how: SharingSettings) -> None:
-    """Whoever may read the files may look into the folder. Raises SettingsError `job-sharing-refused`."""
+    """Let those who may read the files list the folder. Raises SettingsError `job-sharing-refused`."""
     if how.mode is None and not how.group:
         return
     mode = None
@@ -66,8 +66,10 @@ def _share(path: Path, mode: int | None, group: str) -> None:
 
 
 def rewrite_report_paths(folder: Path, new: Path) -> None:
-    """Puts the path `new` wherever the summary and the page in `folder` name that folder. Doing it twice
-    does no harm; a report that cannot be written keeps the old path."""
+    """Replace the path of `folder` by `new` in its summary and page.
+
+    Doing it twice does no harm. A report that cannot be written keeps the old path.
+    """
     for name, written in ((SUMMARY_JSON, _in_json), (REPORT_HTML, html.escape)):
         path = folder / name
         try:
@@ -96,7 +98,7 @@ _LONGEST_STEM = 60
 
 @dataclass
 class FileStore:
-    """Moves one job's files; the caller holds the job's lock. `reach` is told of every step."""
+    """Moves one job's files; the caller holds the job's lock. `checkpoint` is called with every step."""
 
     job: Job
     history: JobHistory
@@ -104,7 +106,8 @@ class FileStore:
     checkpoint: Callable[[str], None] = field(default=no_checkpoint)
 
     def prepare(self) -> None:
-        """Makes the folders, but never the one that files come into: it may be a drive that is not there.
+        """Make the job's folders, but not the one that files come into: its drive may not be mounted.
+
         Raises InputError `job-folder-unreadable`, `job-folder-emptied`, `job-folder-unwritable` or
         `job-other-filesystem`."""
         folder = self.job.folder
@@ -113,7 +116,7 @@ class FileStore:
         try:
             folder.mkdir(exist_ok=True)
             for name in _EVERYWHERE:
-                (folder / name).mkdir(mode=0o700, exist_ok=True)
+                make_private_folder(folder / name)
                 share_folder(folder / name, self.job.sharing)
             here = folder.stat().st_dev
             if not self.job.keep_source and self._source_folder().stat().st_dev != here:
@@ -122,24 +125,24 @@ class FileStore:
             raise InputError("job-folder-unwritable", folder=folder, reason=error.strerror) from error
 
     def _check_mounted(self) -> None:
-        """Where this job has worked before there is a working/; without it, another drive is in its place."""
+        """Refuse a folder without the working/ of earlier rounds: another drive is mounted in its place."""
         newest = self.history.files(self.job.name, 1)
         working = self.job.folder / WORKING
         if newest and newest[0].place.parent.parent == working and not working.is_dir():
             raise InputError("job-folder-emptied", folder=self.job.folder, working=working)
 
     def take(self, found: InboxFile, round_number: int) -> FileRecord | None:
-        """Takes a file into working/; None if it was written to, or went away, in that moment.
+        """Take a file into working/. None if it was written to, or vanished, in that moment.
 
         Raises InputError `job-file-not-taken`.
         """
-        room = self._room(found.path)
-        place = room / _kept_name(found.path.name)
+        directory = self._directory(found.path)
+        place = directory / _kept_name(found.path.name)
         name = legible(found.path.name)
         record = self.history.take(self.job.name, round_number, name, place, self.clock())
         self.checkpoint("noted")
         try:
-            room.mkdir(mode=0o700)
+            directory.mkdir(mode=FOLDER_MODE)
             self.checkpoint("room-made")
             if found.marked:
                 # Before the file moves: a marker left behind would vouch for the next file of that name.
@@ -158,7 +161,7 @@ class FileStore:
         return None
 
     def take_up(self, record: FileRecord) -> FileRecord | None:
-        """What an earlier round left of a file: the file in working/, or None if nothing is to be done."""
+        """Finish what an earlier round left undone. Returns the file if it lies in working/, else None."""
         if record.fate is not FileFate.OPEN:
             self._put_away(record)
             return None
@@ -174,27 +177,27 @@ class FileStore:
         return None
 
     def unknown_files(self, round_number: int) -> Iterator[FileRecord]:
-        """Files in working/ of which the history knows nothing: the journal was lost."""
+        """Take up files in working/ that the history does not know, because the journal was lost."""
         known = {record.place.parent for record in self.history.open_files(self.job.name)}
-        for room in sorted((self.job.folder / WORKING).iterdir()):
-            if room in known or not room.is_dir():
+        for directory in sorted((self.job.folder / WORKING).iterdir()):
+            if directory in known or not directory.is_dir():
                 continue
-            files = [path for path in room.iterdir() if path.is_file() and path.name not in REPORT_FILES]
+            files = [path for path in directory.iterdir() if path.is_file() and path.name not in REPORT_FILES]
             whole = [path for path in files if inbox.may_be_taken(path.name)]
             if len(whole) == 1:
                 yield self.history.take(self.job.name, round_number, whole[0].name, whole[0], self.clock())
             elif not whole:
-                _clear(room)
+                _clear(directory)
 
     def put_away(self, record: FileRecord, fate: FileFate, **facts: object) -> FileRecord:
-        """Moves a file where its fate says, its reports with it. `facts` are fields of `Ending`."""
+        """Move a file and its reports to the folder of its fate. `facts` are fields of `FileEnding`."""
         target = self._free(self.job.folder / FOLDERS[fate], record.place.parent.name) / record.place.name
         record = self.history.decide(record, FileEnding(fate, target, **facts))  # type: ignore[arg-type]
         self.checkpoint("decided")
         return self._put_away(record)
 
     def drop_copy(self, record: FileRecord) -> None:
-        """Removes a copy whose original stays where it is, as if it had never been taken."""
+        """Remove a copy whose original stays where it is, as if it had never been taken."""
         shutil.rmtree(record.place.parent)
         self.checkpoint("copy-removed")
         self.history.forget(record.number)
@@ -213,10 +216,10 @@ class FileStore:
         raise UsageError("job-no-held-file", file=name, job=self.job.name, known=known)
 
     def release(self, record: FileRecord) -> FileRecord:
-        """Takes a held file back into working/, this time past the tripwires."""
+        """Move a held file back into working/, to be imported past the tripwires."""
         assert record.target is not None  # noqa: S101 - a held file lies somewhere
-        room = self._free(self.job.folder / WORKING, record.target.parent.name)
-        held, record = record.target, self.history.release(record.number, room / record.target.name)
+        directory = self._free(self.job.folder / WORKING, record.target.parent.name)
+        held, record = record.target, self.history.release(record.number, directory / record.target.name)
         self.checkpoint("released")
         self._move_directory(held, record.place)
         self.checkpoint("taken")
@@ -249,19 +252,19 @@ class FileStore:
         _sync(target.parent.parent)
 
     def _let_go(self, record: FileRecord) -> None:
-        """Undoes a taking that did not come to its end; the file is where it was."""
+        """Undo a `take` that did not succeed; the file is where it was."""
         _clear(record.place.parent)
         self.history.forget(record.number)
 
     def _source_folder(self) -> Path:
         return self.job.source if self.job.kind is SourceKind.INBOX else self.job.source.parent
 
-    def _room(self, path: Path) -> Path:
+    def _directory(self, path: Path) -> Path:
         stem = legible(path.stem)[:_LONGEST_STEM].strip(" .") or "file"
         return self._free(self.job.folder / WORKING, f"{self.clock():%Y%m%d-%H%M%S}-{stem}")
 
     def _free(self, parent: Path, name: str) -> Path:
-        """A folder in `parent` that is not there yet: the name, with a number if it has to be."""
+        """A path in `parent` that is free: the name, with a number if it is taken."""
         folders = [parent] if parent.name != WORKING else [self.job.folder / each for each in _EVERYWHERE]
         number, free = 1, name
         while any((folder / free).exists() for folder in folders):
@@ -271,18 +274,18 @@ class FileStore:
 
 
 def legible(name: str) -> str:
-    """A name that is no proper text (its bytes are no UTF-8) with question marks for what is not."""
+    """The name with question marks for bytes that are not UTF-8."""
     return name.encode("utf-8", "replace").decode()
 
 
 def _kept_name(name: str) -> str:
-    """The file's name in its folder: reports lie there, too."""
+    """The file's name in its folder, changed if a report has that name."""
     name = legible(name)
     return f"source-{name}" if name.lower() in REPORT_FILES else name
 
 
 def _moved(found: InboxFile, place: Path) -> bool:
-    """One rename. False if the file was written to after it was looked at: it is back where it was."""
+    """Move the file with one rename. False, and the file moved back, if it was written to meanwhile."""
     found.path.rename(place)
     taken = inbox.look_at(place)
     if taken is not None and taken.same_as(found):
@@ -295,7 +298,7 @@ def _moved(found: InboxFile, place: Path) -> bool:
 
 
 def _copied(found: InboxFile, place: Path) -> bool:
-    """A copy, whole or not there. False if the file was written to meanwhile."""
+    """Copy the file, whole or not at all. False if it was written to meanwhile."""
     part = place.with_name(".copy.part")
     with create_private_file(part) as copy, found.path.open("rb") as source:
         shutil.copyfileobj(source, copy, 1 << 20)
@@ -310,16 +313,16 @@ def _copied(found: InboxFile, place: Path) -> bool:
     return True
 
 
-def _clear(room: Path) -> None:
-    """Removes the folder with what an unfinished copy left in it; never a file of the user."""
+def _clear(directory: Path) -> None:
+    """Remove the folder and the parts of an unfinished copy in it; never a file of the user."""
     with contextlib.suppress(OSError):
-        for part in room.glob(".*.part"):
+        for part in directory.glob(".*.part"):
             part.unlink()
-        room.rmdir()
+        directory.rmdir()
 
 
 def _sync(folder: Path) -> None:
-    """A rename is on the disk only when its folder is; some file systems cannot say so."""
+    """Write a folder to the disk, and a rename in it; some file systems cannot do so."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)

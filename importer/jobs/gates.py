@@ -14,9 +14,9 @@ from importer.models import Status
 from importer.pipeline.precheck import PrecheckResult
 
 COMPARED_FILES = 10
-"""So many past good files are compared with."""
+"""How many of the last good files a file is compared with."""
 FILES_FOR_USUAL = 3
-"""Good files that make a usual number of rows."""
+"""How many good files it takes to know the usual number of rows."""
 FILES_FOR_EMPTIED = 5
 """A column is suddenly empty if it was filled in each of so many last good files (or in all, if fewer)."""
 _SHOWN = 5
@@ -25,7 +25,7 @@ _SHOWN = 5
 def check_tripwires(
     found: PrecheckResult, past: Sequence[FileRecord], wires: TripwireSettings
 ) -> TripwireError | None:
-    """Why the file must not be sent, or None. `past`: good files, the newest first."""
+    """Return the reason why the file must not be sent, or None. `past`: good files, the newest first."""
     past = past[:COMPARED_FILES]
     return (
         (_columns(found, past) if wires.changed_columns else None)

@@ -44,17 +44,17 @@ class InboxFile:
 
 @dataclass(frozen=True, slots=True)
 class InboxListing:
-    """What lies there: `ready` oldest first, `waiting` still being written, as far as can be told."""
+    """The files of an inbox: `ready` ones oldest first; `waiting` ones may still be written."""
 
     ready: tuple[InboxFile, ...]
     waiting: tuple[InboxFile, ...]
 
 
 def list_inbox(job: Job, now: Callable[[], float], sleep: Callable[[float], None]) -> InboxListing:
-    """Looks twice at every file. Raises InputError `job-folder-unreadable`.
+    """Look twice at every file. Raises InputError `job-folder-unreadable`.
 
-    A file from the future (the clock went back, or a file server's clock is ahead) is watched for the whole
-    settle time instead, since its age says nothing.
+    The age of a file whose time stamp lies in the future says nothing (the clock was set back, or a file
+    server's clock is ahead): such a file is watched for the whole settle time.
     """
     first = {found.path: found for found in _candidates(job)}
     if not first:
@@ -77,7 +77,7 @@ def list_inbox(job: Job, now: Callable[[], float], sleep: Callable[[float], None
 
 
 def look_at(path: Path) -> InboxFile | None:
-    """The file as it is now; None if it has gone, or is no file of its own (a folder, a link)."""
+    """The file as it is now; None if it is gone, or not a regular file (a folder, a link)."""
     try:
         seen = path.lstat()
     except OSError:
@@ -92,7 +92,7 @@ def marker_of(path: Path) -> Path:
 
 
 def may_be_taken(name: str) -> bool:
-    """False for what office programs, browsers and file transfers leave beside the real files."""
+    """False for the temporary files of office programs, browsers and file transfers."""
     return not name.startswith((".", "~$")) and not name.lower().endswith(TEMPORARY)
 
 
@@ -124,7 +124,7 @@ def check_folder(folder: Path) -> None:
 
 
 def _marked(path: Path, seen: os.stat_result) -> bool:
-    """A marker that is older than the file was meant for another one of that name."""
+    """True if a marker lies beside the file. One that is older than the file was for an earlier file."""
     try:
         marker = marker_of(path).lstat()
     except OSError:

@@ -5,11 +5,13 @@ Of customers it knows row numbers only: what the server said about a row stays i
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
+import logging
+import logging.handlers
+import sys
 from collections.abc import Callable
 from datetime import datetime
+from io import TextIOWrapper
 from pathlib import Path
 
 from importer.delivery import events as delivery
@@ -17,58 +19,89 @@ from importer.jobs.config import Job, LogSettings
 from importer.jobs.results import shown_counts
 from importer.journal.database import state_folder
 from importer.pipeline import events
+from importer.private_files import make_private_folder, private_opener
 
 Value = str | int | float | bool | list[int] | dict[str, int] | None
 
 
+class _LogFile(logging.handlers.RotatingFileHandler):
+    """A private file, rotated by size. What fails is kept in `failure`.
+
+    It is open only while a line is written, so that rounds of two processes can write to one log.
+    """
+
+    def __init__(self, path: Path, settings: LogSettings) -> None:
+        self.failure = ""
+        super().__init__(path, maxBytes=settings.size, backupCount=settings.files, delay=True)
+
+    def _open(self) -> TextIOWrapper:
+        make_private_folder(Path(self.baseFilename).parent)
+        return open(
+            self.baseFilename, "a", encoding="utf-8", errors="replace", newline="", opener=private_opener
+        )
+
+    def emit(self, record: logging.LogRecord) -> None:
+        super().emit(record)
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            try:
+                stream.close()
+            except OSError:  # what a full disk did not take is tried once more
+                self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        error = sys.exception()
+        self.failure = getattr(error, "strerror", None) or type(error).__name__
+
+
+class TextFormatter(logging.Formatter):
+    """`TIME LEVEL event name=value …`, for people."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        found: dict[str, Value] = record.__dict__["found"]
+        words = "".join(f" {name}={_text(value)}" for name, value in found.items())
+        line = f"{record.__dict__['time']} {record.levelname:7} {record.msg}{words}"
+        return line.replace("\n", " ")
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, event, and what was found."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        head = {"time": record.__dict__["time"], "level": record.levelname.lower(), "event": record.msg}
+        return json.dumps(head | record.__dict__["found"], ensure_ascii=False)
+
+
 class JobLog:
-    """Appends to the log; a log that cannot be written is no reason to stop, so it says so in `failure`."""
+    """Appends to the log. A log that cannot be written stops nothing: `failure` says why."""
 
     def __init__(
         self,
         path: Path,
-        how: LogSettings,
+        settings: LogSettings,
         clock: Callable[[], datetime],
         echo: Callable[[str], None] | None = None,
     ) -> None:
         self.path = path
-        self.failure = ""
-        self._how = how
+        self._file = _LogFile(path, settings)
+        self._file.setFormatter(JsonFormatter() if settings.format == "json" else TextFormatter())
         self._clock = clock
         self._echo = echo
 
+    @property
+    def failure(self) -> str:
+        """Why a line could not be written, in the system's words; empty if all were."""
+        return self._file.failure
+
     def write(self, level: str, event: str, **found: Value) -> None:
-        """One line: `level` is info, warning or error, `event` in kebab-case."""
-        now = self._clock().isoformat(timespec="seconds")
-        words = "".join(f" {name}={_text(value)}" for name, value in found.items())
-        plain = f"{now} {level.upper():7} {event}{words}"
-        line = plain
-        if self._how.format == "json":
-            line = json.dumps({"time": now, "level": level, "event": event, **found}, ensure_ascii=False)
+        """Write one line: `level` is info, warning or error, `event` in kebab-case."""
+        time = self._clock().isoformat(timespec="seconds")
+        record = logging.makeLogRecord(
+            {"levelname": level.upper(), "msg": event, "time": time, "found": found}
+        )
         if self._echo is not None:
-            self._echo(plain)
-        try:
-            self._append(line.replace("\n", " ") + "\n")
-        except OSError as error:
-            self.failure = error.strerror or type(error).__name__
-
-    def _append(self, line: str) -> None:
-        content = line.encode("utf-8", "replace")
-        with contextlib.suppress(FileNotFoundError):
-            if self.path.stat().st_size + len(content) > self._how.size:
-                self._rotate()
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            os.write(descriptor, content)
-        finally:
-            os.close(descriptor)
-
-    def _rotate(self) -> None:
-        for number in range(self._how.files - 1, 0, -1):
-            with contextlib.suppress(FileNotFoundError):
-                _numbered(self.path, number).replace(_numbered(self.path, number + 1))
-        self.path.replace(_numbered(self.path, 1))
+            self._echo(TextFormatter().format(record))
+        self._file.handle(record)
 
     def see(self, event: events.Event) -> None:
         """An event of a run."""
@@ -128,10 +161,6 @@ class JobLog:
 def open_log(job: Job, clock: Callable[[], datetime], echo: Callable[[str], None] | None = None) -> JobLog:
     """The job's log where its table says, else in the state folder."""
     return JobLog(job.log.file or state_folder() / "jobs" / f"{job.name}.log", job.log, clock, echo)
-
-
-def _numbered(path: Path, number: int) -> Path:
-    return path.with_name(f"{path.name}.{number}")
 
 
 def _text(value: Value) -> str:

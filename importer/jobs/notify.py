@@ -9,11 +9,12 @@ import os
 import shlex
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
+import tenacity
 
 from importer import __version__
 from importer.config import VARIABLES
@@ -32,33 +33,42 @@ _BUSY = (408, 425, 429)
 
 
 class NotDelivered(Exception):  # noqa: N818 - the caller makes a sentence of it
-    """Why nobody took it. The text names no path and no query, since those hold people's tokens."""
+    """Why a message could not be delivered. The text names no path and no query: they may hold tokens."""
 
 
 def post_json(url: str, body: bytes, sleep: Callable[[float], None]) -> None:
-    """Posts JSON until somebody takes it, four times at most. Raises NotDelivered."""
+    """Post JSON, with four attempts at most. Raises NotDelivered."""
     _deliver("POST", url, body, sleep)
 
 
 def touch_url(url: str, sleep: Callable[[float], None]) -> None:
-    """Asks for an address, as dead-man switches want it. Raises NotDelivered."""
+    """GET an address, as a dead man's switch expects it, with four attempts at most. Raises NotDelivered."""
     _deliver("GET", url, None, sleep)
 
 
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """Why one attempt failed, and whether another may succeed."""
+
+    text: str
+    passing: bool
+
+
 def _deliver(method: str, url: str, body: bytes | None, sleep: Callable[[float], None]) -> None:
-    wait = FIRST_POST_WAIT
-    for attempt in range(1, POST_ATTEMPTS + 1):
-        fault, final = _attempt(method, url, body)
-        if not fault:
-            return
-        if final or attempt == POST_ATTEMPTS:
-            raise NotDelivered(f"{urlsplit(url).hostname}: {fault}")
-        sleep(wait)
-        wait *= 2
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_result(lambda fault: fault is not None and fault.passing),
+        stop=tenacity.stop_after_attempt(POST_ATTEMPTS),
+        wait=tenacity.wait_exponential(FIRST_POST_WAIT),
+        sleep=sleep,
+        retry_error_callback=lambda state: state.outcome and state.outcome.result(),
+    )
+    fault = attempts(_attempt, method, url, body)
+    if fault is not None:
+        raise NotDelivered(f"{urlsplit(url).hostname}: {fault.text}")
 
 
-def _attempt(method: str, url: str, body: bytes | None) -> tuple[str, bool]:
-    """What went wrong, empty if nothing did; and whether trying again is useless."""
+def _attempt(method: str, url: str, body: bytes | None) -> _Fault | None:
+    """Send one request. Returns what went wrong, None if nothing did."""
     headers = {"User-Agent": f"nxlink-importer/{__version__}"}
     if body is not None:
         headers["Content-Type"] = "application/json; charset=utf-8"
@@ -68,10 +78,11 @@ def _attempt(method: str, url: str, body: bytes | None) -> tuple[str, bool]:
         ) as answer:
             status = answer.status_code
     except requests.RequestException as error:
-        return type(error).__name__, isinstance(error, (requests.exceptions.SSLError, ValueError))
+        lasting = isinstance(error, (requests.exceptions.SSLError, ValueError))
+        return _Fault(type(error).__name__, passing=not lasting)
     if 200 <= status < 300:
-        return "", True
-    return f"HTTP {status}", status < 500 and status not in _BUSY
+        return None
+    return _Fault(f"HTTP {status}", passing=status >= 500 or status in _BUSY)
 
 
 COMMAND_SECONDS = 60.0
@@ -81,7 +92,7 @@ _SECRETS = frozenset(VARIABLES[name] for name in ("access_key", "access_secret")
 
 
 def notice_wanted(notices: NoticeSettings, report: RoundReport, before: RoundResult | None) -> bool:
-    """Whether somebody is to hear of this round. `before`: how the last one ended, overlaps left out."""
+    """Return whether this round is to be told. `before`: how the last one ended; overlaps do not count."""
     if not notices.wanted or report.result is RoundResult.OVERLAPPED:
         return False
     if notices.when is NoticeWhen.ALWAYS:
@@ -92,7 +103,7 @@ def notice_wanted(notices: NoticeSettings, report: RoundReport, before: RoundRes
 
 
 def send_notice(notices: NoticeSettings, report: RoundReport, sleep: Callable[[float], None]) -> list[str]:
-    """Sends the notice every way that is set; what went wrong, as texts without secrets."""
+    """Send the notice to webhook and command, if they are set. Returns what failed, without secrets."""
     failures = []
     if notices.webhook:
         try:
@@ -107,7 +118,7 @@ def send_notice(notices: NoticeSettings, report: RoundReport, sleep: Callable[[f
 
 
 def heartbeat(job: Job, text: str, sleep: Callable[[float], None]) -> str:
-    """Touches the heartbeat after a good round; what went wrong, else nothing."""
+    """Touch the heartbeat after a good round. Returns what failed, empty if nothing did."""
     if not job.heartbeat:
         return ""
     if job.heartbeat.startswith(("https://", "http://")):
@@ -124,8 +135,10 @@ def heartbeat(job: Job, text: str, sleep: Callable[[float], None]) -> str:
 
 
 def _run(command: str, report: RoundReport) -> str:
-    """The command gets the text on its standard input and the JSON in NXLINK_NOTICE; {job} and {result} in
-    it are filled in. No shell is involved."""
+    """Run the notice command, without a shell. Returns what failed, empty if nothing did.
+
+    It gets the text on standard input and the JSON in NXLINK_NOTICE; {job} and {result} in it are filled in.
+    """
     words = [
         word.replace("{job}", report.job).replace("{result}", str(report.result))
         for word in shlex.split(command, posix=os.name == "posix")
@@ -156,7 +169,7 @@ def _environment(report: RoundReport) -> Mapping[str, str]:
 
 
 def announce_unstarted(job: Job, log: JobLog, around: JobEnvironment, error: ImporterError) -> RoundReport:
-    """A round that could not begin, since the journal cannot be opened: told like any other."""
+    """Tell that a round could not begin because the journal cannot be opened."""
     now, message = around.clock(), format_error(error, around.lang)
     report = RoundReport(job.name, now, now, RoundResult.STOPPED, error.exit_code, (), error.code, message)
     return announce_round(job, log, around, report, None)
@@ -165,7 +178,8 @@ def announce_unstarted(job: Job, log: JobLog, around: JobEnvironment, error: Imp
 def announce_round(
     job: Job, log: JobLog, around: JobEnvironment, report: RoundReport, before: RoundResult | None
 ) -> RoundReport:
-    """Tells whoever wants to know. What did not work is added to the report's warnings."""
+    """Tell how a round ended, in the log and to those who want to know. What fails becomes a warning of the
+    report."""
     warnings = list(report.warnings)
     log.write(
         "info" if report.good else "error",

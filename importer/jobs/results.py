@@ -1,4 +1,4 @@
-"""What a round did, for the command line, the notices and the log; and errors as text without customers'
+"""The result of a round, for the command line, the notices and the log; and errors as text without customers'
 data.
 """
 
@@ -21,7 +21,7 @@ _QUOTING = {"refused-alike": "message", "no-header": "found", "no-header-in-shee
 
 
 def format_error(error: ImporterError, lang: str) -> str:
-    """What happened and what to do, for logs, mails and notices: without what a file or an answer quotes."""
+    """Say what happened and what to do, for logs, mails and notices: nothing quoted from file or answer."""
     found = dict(error.found)
     if error.code in _QUOTING:
         found[_QUOTING[error.code]] = "…"
@@ -34,7 +34,7 @@ class FileResult:
 
     name: str
     fate: FileFate
-    """OPEN for a file that the next round goes on with."""
+    """OPEN if the next round goes on with the file."""
     place: Path
     run: str = ""
     rows: int = 0
@@ -61,7 +61,7 @@ class RoundReport:
     message: str = ""
     """Why it is not good: a sentence with what to do."""
     warnings: tuple[str, ...] = ()
-    """What did not work beside the import: a notice, the heartbeat, the log."""
+    """Failures beside the import: a notice, the heartbeat, the log."""
 
     @property
     def good(self) -> bool:

@@ -1,7 +1,7 @@
 """When a job runs: crontab schedules, and the job's own block in the user's crontab.
 
-Times are those of the machine's own zone, as cron takes them. On Windows the line for the task scheduler is
-printed instead. Neither carries a secret.
+Times are in the machine's own zone, as cron reads them. On Windows the command for the task scheduler is
+printed instead. Neither holds a secret.
 """
 
 from __future__ import annotations
@@ -12,17 +12,25 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
+from typing import NoReturn
+
+from cronsim import CronSim, CronSimError
 
 from importer.errors import SettingsError, UsageError
 
-_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-_FIELDS = ("minute", "hour", "day", "month", "weekday")
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_FIELDS = {
+    "minute": (0, 59),
+    "hour": (0, 23),
+    "day-of-month": (1, 31),
+    "month": (1, 12),
+    "day-of-week": (0, 7),
+}
+"""Fields of a crontab line, under cronsim's names, with their ranges."""
+_DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _NICKNAMES = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",
@@ -32,63 +40,47 @@ _NICKNAMES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
-_FAR = 366 * 28
-"""Days within which every real date comes round."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """The times that a crontab line means."""
+    """The times that a crontab line means, made by `parse_schedule`."""
 
     text: str
-    minutes: frozenset[int]
-    hours: frozenset[int]
-    days: frozenset[int]
-    months: frozenset[int]
+    """Five fields."""
     weekdays: frozenset[int]
     """0 is Sunday."""
-    any_day: bool
-    any_weekday: bool
 
     def next(self, after: datetime) -> datetime | None:
         """The first time after the given one, in the machine's zone; None for a date that never comes."""
-        local = after.astimezone().replace(second=0, microsecond=0, tzinfo=None) + timedelta(minutes=1)
-        day = local.date()
-        for _ in range(_FAR):
-            if day.month in self.months and self._fits(day.day, (day.weekday() + 1) % 7):
-                for hour in sorted(self.hours):
-                    for minute in sorted(self.minutes):
-                        moment = datetime(day.year, day.month, day.day, hour, minute)
-                        if moment >= local:
-                            return moment.astimezone()
-            day += timedelta(days=1)
-        return None
-
-    def _fits(self, day: int, weekday: int) -> bool:
-        """crontab(5): with both day fields restricted, either is enough."""
-        if self.any_day or self.any_weekday:
-            return day in self.days and weekday in self.weekdays
-        return day in self.days or weekday in self.weekdays
+        local = after.astimezone().replace(tzinfo=None)
+        moment = next(CronSim(self.text, local), None)
+        return moment.astimezone() if moment else None
 
 
 def parse_schedule(text: str) -> Schedule:
-    """A crontab schedule, `0 3 * * *` or `@daily`. Raises ValueError that says what is wrong with it."""
+    """Read a crontab schedule, `0 3 * * *` or `@daily`. Raises ValueError that says what is wrong with it."""
     line = _NICKNAMES.get(text.strip().lower(), text.strip())
-    fields = line.split()
-    if len(fields) != len(_FIELDS):
+    values = line.split()
+    if len(values) != len(_FIELDS):
         raise ValueError(f'a schedule has five fields (minute hour day month weekday, "0 3 * * *"): {text!r}')
-    sets = [_field(number, field) for number, field in enumerate(fields)]
-    weekdays = frozenset(day % 7 for day in sets[4])
-    return Schedule(
-        text=line,
-        minutes=sets[0],
-        hours=sets[1],
-        days=sets[2],
-        months=sets[3],
-        weekdays=weekdays,
-        any_day=fields[2].startswith("*"),
-        any_weekday=fields[4].startswith("*"),
-    )
+    try:
+        found = CronSim(line, datetime(2000, 1, 1))
+    except CronSimError as error:
+        _refuse(str(error).removeprefix("Bad "), values)
+    # What cronsim knows beyond crontab(5): L, LW, 5L and MON#1. No cron would run such a line.
+    if any(day < 0 for day in found.days):
+        _refuse("day-of-month", values)
+    weekdays = [day for day in found.weekdays if isinstance(day, int)]
+    if len(weekdays) < len(found.weekdays):
+        _refuse("day-of-week", values)
+    return Schedule(line, frozenset(day % 7 for day in weekdays))
+
+
+def _refuse(name: str, values: Sequence[str]) -> NoReturn:
+    value = values[list(_FIELDS).index(name)]
+    low, high = _FIELDS[name]
+    raise ValueError(f"{name} cannot be {value!r}: it goes from {low} to {high}")
 
 
 def zone_name() -> str:
@@ -102,31 +94,6 @@ def zone_name() -> str:
     return time.tzname[0]
 
 
-def _field(number: int, text: str) -> frozenset[int]:
-    found: set[int] = set()
-    for part in text.split(","):
-        span, slash, step = part.partition("/")
-        low, high = _RANGES[number]
-        if span != "*":
-            first, dash, last = span.partition("-")
-            low = _number(number, first)
-            high = _number(number, last) if dash else (high if slash else low)
-        if low > high or (slash and (not step.isdigit() or int(step) < 1)):
-            raise ValueError(f"{_FIELDS[number]} cannot be {text!r}")
-        found.update(range(low, high + 1, int(step) if slash else 1))
-    return frozenset(found)
-
-
-def _number(number: int, text: str) -> int:
-    names = {3: _MONTHS, 4: _DAYS}.get(number, ())
-    low, high = _RANGES[number]
-    if text.lower()[:3] in names and text.isalpha():
-        return names.index(text.lower()[:3]) + low
-    if not text.isdigit() or not low <= int(text) <= high:
-        raise ValueError(f"{_FIELDS[number]} cannot be {text!r}: it goes from {low} to {high}")
-    return int(text)
-
-
 _BEGIN = "# nxlink-importer job {name}: begin"
 _END = "# nxlink-importer job {name}: end"
 _SECONDS = 20.0
@@ -134,7 +101,7 @@ _SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class CrontabEntry:
-    """What is to be run, and when."""
+    """One job in a crontab: its command and its schedule."""
 
     job: str
     schedule: Schedule
@@ -142,7 +109,7 @@ class CrontabEntry:
     settings: Path
     env_file: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
-    """No secret: where the state folder lies."""
+    """Variables before the command, such as the state folder; never a secret."""
     program: str = sys.executable
 
     def words(self) -> list[str]:
@@ -163,25 +130,25 @@ class CrontabEntry:
         ]
 
     def windows_line(self) -> str:
-        """The command that makes the task. Raises UsageError `schedule-not-for-windows`."""
+        """The command that creates the task. Raises UsageError `schedule-not-for-windows`."""
         command = subprocess.list2cmdline(self.words()).replace('"', '\\"')
         when = _windows_schedule(self.schedule)
         return f'schtasks /Create /F /TN "nxlink-importer {self.job}" /TR "{command}" {when}'
 
 
 def windows_removal(job: str) -> str:
-    """The command that takes the task out again."""
+    """The command that removes the task."""
     return f'schtasks /Delete /F /TN "nxlink-importer {job}"'
 
 
 def install_crontab(entry: CrontabEntry) -> None:
-    """Writes the job's block into the user's crontab, in place of an earlier one. Raises SettingsError."""
+    """Write the job's block into the user's crontab, in place of an earlier one. Raises SettingsError."""
     lines, _ = without_job(_read(entry.job), entry.job)
     _write([*lines, *entry.block()], entry.job)
 
 
 def uninstall_crontab(job: str) -> None:
-    """Takes the job's block out. Raises SettingsError `no-crontab`, UsageError `job-not-installed`."""
+    """Remove the job's block. Raises SettingsError `no-crontab`, UsageError `job-not-installed`."""
     lines, found = without_job(_read(job), job)
     if not found:
         raise UsageError("job-not-installed", job=job)
@@ -189,7 +156,7 @@ def uninstall_crontab(job: str) -> None:
 
 
 def installed_schedule(job: str) -> str:
-    """The schedule with which the job is installed, empty if it is not, or there is no crontab."""
+    """Read the schedule of an installed job from the crontab; empty if there is none."""
     try:
         lines = _read(job)
     except SettingsError:
@@ -250,7 +217,7 @@ def _schedule_of(line: str) -> str:
 
 
 def _windows_schedule(schedule: Schedule) -> str:
-    """The shapes that schtasks knows; crontab has more."""
+    """The options of schtasks for a schedule. It knows fewer forms than a crontab."""
     minute, hour, day, month, weekday = schedule.text.split()
     every = re.fullmatch(r"\*/([0-9]+)", minute)
     if month == "*" and day == weekday == hour == "*" and (every or minute == "*"):
@@ -263,8 +230,8 @@ def _windows_schedule(schedule: Schedule) -> str:
         if day == weekday == "*":
             return f"/SC DAILY {at}"
         if day == "*":
-            names = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-            return f"/SC WEEKLY /D {','.join(names[each] for each in sorted(schedule.weekdays))} {at}"
+            days = ",".join(_DAYS[each] for each in sorted(schedule.weekdays))
+            return f"/SC WEEKLY /D {days} {at}"
         if weekday == "*" and day.isdigit():
             return f"/SC MONTHLY /D {int(day)} {at}"
     raise UsageError("schedule-not-for-windows", schedule=schedule.text)

@@ -77,7 +77,7 @@ class JobStatus:
 
 
 def job_status(job: Job, journal: Journal, now: datetime, when: str = "") -> JobStatus:
-    """How the job is doing. `when`: the schedule it is installed with, if its table names none."""
+    """Find out how the job is doing. `when`: the schedule it is installed with, if its table names none."""
     history = journal.jobs
     last = history.last_round(job.name, *(result for result in RoundResult if result != "overlapped"))
     if last is not None and last.result is RoundResult.RUNNING and not journal.job_running(job.name):
@@ -139,7 +139,7 @@ def _late(
 
 
 def _since(moment: datetime | None, now: datetime) -> float | None:
-    """Never negative: a clock that went back makes nothing younger than now."""
+    """Seconds since a moment; 0 if the clock was set back since."""
     return None if moment is None else max((now - moment).total_seconds(), 0.0)
 
 

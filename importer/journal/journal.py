@@ -56,7 +56,7 @@ class Journal:
 
     @property
     def jobs(self) -> JobHistory:
-        """What scheduled jobs did."""
+        """The history of scheduled jobs."""
         return JobHistory(self._database)
 
     def job_lock(self, name: str) -> Lock:

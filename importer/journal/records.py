@@ -98,6 +98,11 @@ class RunRecord:
     def destination_key(self) -> str:
         return self.destination.key if self.destination else ""
 
+    @property
+    def all_done(self) -> bool:
+        """True if no row that was counted needs anybody any more."""
+        return all(status.done for status, count in self.counts.items() if count)
+
 
 @dataclass(frozen=True, slots=True)
 class BegunEntry:
@@ -146,7 +151,7 @@ class RequestRecord:
     message: str
     trace_id: str
     data: str
-    """What the answer's `data` held, as JSON text; almost always empty."""
+    """The answer's `data` as JSON text; almost always empty."""
 
 
 @dataclass(frozen=True, slots=True)

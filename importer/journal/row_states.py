@@ -21,7 +21,7 @@ NOT_RECORDED = -1
 
 @dataclass(frozen=True, slots=True)
 class RowState:
-    """What is recorded of some rows. `status` is None where a request was begun and no answer is known."""
+    """The recorded state of some rows. `status` is None if a request was begun and no answer is known."""
 
     status: Status | None
     final: bool
@@ -196,7 +196,7 @@ def _request(row: Row) -> RequestRecord:
 
 
 def read_row_states(database: Database, run: int) -> RowStates:
-    """What is recorded last about each row; rows of a begun request without an outcome are unanswered."""
+    """Read the last state of each row of a run. Rows of a request without an outcome are unanswered."""
     events = [_begun_event(row) for row in database.query(_BEGUN, (run,))]
     events += [_settled_event(row) for row in database.query(_OUTCOMES, (run,))]
     return latest_states(events)

@@ -81,7 +81,7 @@ class RunJournal:
             self.write((), [SettledEntry(self.entry(), tuple(outcomes), final=final)])
 
     def write(self, begun: Sequence[BegunEntry], settled: Sequence[SettledEntry]) -> None:
-        """Notes many events in one transaction."""
+        """Record many events in one transaction."""
         now = time.time()
         run = self._number
         begins = [

@@ -17,8 +17,8 @@ from typing import Any
 
 LANGUAGES = ("en", "zh")
 _ENDING = ".toml"
-_PUNCTUATION = {"en": (".", " "), "zh": ("。", "")}
-"""The full stop, and what stands between two sentences."""
+_PUNCTUATION = {"en": (".", " ", ", "), "zh": ("。", "", "，")}
+"""The full stop, what stands between two sentences, and what stands between two clauses."""
 _END_MARKS = (".", "!", "?", "…", "。", "！", "？")
 
 
@@ -112,9 +112,14 @@ def join_sentences(lang: str, *sentences: str) -> str:
     is: a hint may end with a command to copy.
     """
     parts = [sentence for sentence in sentences if sentence]
-    stop, space = _PUNCTUATION[lang]
+    stop, space, _ = _PUNCTUATION[lang]
     ended = [part if part.endswith(_END_MARKS) else f"{part}{stop}" for part in parts[:-1]]
     return space.join([*ended, *parts[-1:]])
+
+
+def join_clauses(lang: str, *clauses: str) -> str:
+    """One text of several clauses with commas between them, empty ones left out."""
+    return _PUNCTUATION[lang][2].join(clause for clause in clauses if clause)
 
 
 def _fill(template: str, found: Mapping[str, object]) -> str:

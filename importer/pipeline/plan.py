@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -26,13 +25,13 @@ from importer.errors import InputError, JournalError, MappingError, SettingsErro
 from importer.journal import Journal, RunRecord
 from importer.journal.database import state_folder
 from importer.mapping import Mapper, MappingFile
-from importer.mapping.headers import normalize
 from importer.models import Destination, Mode, Note, TenantField
 from importer.options import RunOptions, options_from_json
+from importer.pipeline.table import open_table
 from importer.private_files import make_private_folder, replace_private_file
-from importer.readers import ReadOptions, Source, open_source
+from importer.readers import Source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
-from importer.reports import OWN_COLUMNS, reimport
+from importer.reports import reimport
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ def make_plan(
     """
     chosen = mappings.load(options.mapping) if options.mapping else None
     try:
-        source = _open_planned(file, options, chosen)
+        source = open_table(file, options, chosen)
     except InputError as error:
         if chosen is not None and error.code in NO_HEADER:
             # No header of such a mapping can be found: what it lacks is the nearer trouble.
@@ -104,7 +103,7 @@ def make_plan(
         if prior is not None and options.sheet is None and len(source.sheets) > 1 and _read_all(prior):
             source.close()
             options = replace(options, sheet=ALL_SHEETS)
-            source = _open_planned(file, options, chosen)
+            source = open_table(file, options, chosen)
         plan = _settle(source, options, chosen, connection, journal)
         named = _named_run(source) if plan.again and prior is None else ""
         notes = (*plan.notes, Note("run-unknown-here", (("run", named),))) if named else plan.notes
@@ -130,7 +129,7 @@ def plan_from_record(
     if not path.is_file():
         raise InputError("source-gone", file=record.path or record.source, run=record.id)
     chosen = mappings.load_text(record.mapping, record.mapping_name)
-    source = _open_planned(path, options, chosen)
+    source = open_table(path, options, chosen)
     try:
         if source.sha256 != record.sha256:
             raise InputError("source-changed", file=record.path, run=record.id)
@@ -225,30 +224,6 @@ def _compile(
 
 def _contract(options: RunOptions, connection: Connection | None) -> Contract:
     return contracts.load(options.contract or (connection.contract if connection else "sea"))
-
-
-def _open_planned(file: Path | str, options: RunOptions, chosen: MappingFile | None) -> Source:
-    names = frozenset(normalize(name) for name in chosen.columns()) if chosen else frozenset()
-
-    def named(name: str) -> bool:
-        return normalize(name) in names
-
-    def known(name: str) -> bool:
-        return name in OWN_COLUMNS or mappings.is_known_name(name) or named(name)
-
-    header_row: Any = options.header_row
-    return open_source(
-        file,
-        ReadOptions(
-            sheet=options.sheet,
-            header_row=header_row,
-            encoding=options.encoding,
-            delimiter=options.delimiter,
-            known=known,
-            named=named,
-            optional=reimport.is_summary_sheet,
-        ),
-    )
 
 
 def _prior_run(source: Source, journal: Journal) -> RunRecord | None:

@@ -155,7 +155,7 @@ class PriorImports:
         return found
 
     def with_unseen(self, chunk: Chunk, said: PriorRows, identifiers: Sequence[str]) -> Chunk:
-        """The chunk with issues for damage that its cells don't show: see `importer.pipeline.damage`."""
+        """The chunk with issues for damage that its cells don't show: see `DamageMark`."""
         issues: list[Issue] = []
         numbers = chunk.frame.index.to_numpy()
         runs, sheets = _objects(said)

@@ -20,6 +20,7 @@ from openpyxl.styles import Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
+from importer.models import Severity
 from importer.reports.annotations import CellAnnotation, SheetAnnotations
 from importer.reports.model import OWN_COLUMNS, ReportPlan
 from importer.reports.xlsx_template import (
@@ -189,7 +190,7 @@ def _annotate_cell(cell: Cell | MergedCell, note: CellAnnotation, commented: boo
     """Colour a cell and comment it. Returns the number of comments: 0 for a merged cell, else 1."""
     if isinstance(cell, MergedCell):
         return 0
-    cell.fill = WRONG_FILL if note.wrong else DOUBTFUL_FILL
+    cell.fill = WRONG_FILL if note.severity is Severity.ERROR else DOUBTFUL_FILL
     if commented:
         before = [cell.comment.text] if cell.comment and cell.comment.author != _AUTHOR else []
         text = fit_cell("\n\n".join([*before, *note.reasons]), "en")

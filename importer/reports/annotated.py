@@ -21,7 +21,7 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 from openpyxl.writer.excel import ExcelWriter
 
-from importer.models import Note
+from importer.models import Note, Severity
 from importer.reports import wording
 from importer.reports.annotate_source import (
     DOUBTFUL_FILL,
@@ -174,7 +174,7 @@ def _styles(
             continue
         row = int(np.searchsorted(rows, note.row))
         style = styles.setdefault(column, np.full(len(rows), ReportCellStyle.PLAIN, dtype=np.int8))
-        style[row] = ReportCellStyle.WRONG if note.wrong else ReportCellStyle.DOUBTFUL
+        style[row] = ReportCellStyle.WRONG if note.severity is Severity.ERROR else ReportCellStyle.DOUBTFUL
         comments += 1
         if comments <= MOST_COMMENTS:
             text = fit_cell("\n\n".join(note.reasons), plan.lang)

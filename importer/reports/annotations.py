@@ -20,8 +20,8 @@ class CellAnnotation:
 
     row: int
     column: str
-    wrong: bool
-    """False for a warning."""
+    severity: Severity
+    """The highest among its issues."""
     reasons: tuple[str, ...]
 
 
@@ -42,12 +42,13 @@ class SheetAnnotations:
         found = []
         for (row, column), issues in by_cell.items():
             wrong = any(issue.severity is Severity.ERROR for issue in issues)
+            severity = Severity.ERROR if wrong else Severity.WARNING
             texts = (
                 issue_text(issue, lang=plan.lang, mask=plan.mask, field=fields.get(column, ""))
                 for issue in issues
             )
             reasons = tuple(text.sentence(plan.lang) for text in texts)
-            found.append(CellAnnotation(row, column, wrong, tuple(dict.fromkeys(reasons))))
+            found.append(CellAnnotation(row, column, severity, tuple(dict.fromkeys(reasons))))
         return found
 
 

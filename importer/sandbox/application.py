@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import email.utils
 import json
 import logging
@@ -19,13 +18,13 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from importer.sandbox.calls import Call, CallHandler, calls
+from importer.sandbox.calls import Call, CallHandler, calls, time_text
 from importer.sandbox.faults import Fault, FaultKind, FaultScript
 from importer.sandbox.rules import (
     MAX_BODY,
     ApiRefusalError,
     Credentials,
-    Customer,
+    CustomerObject,
     check_signature,
     parse_object,
 )
@@ -36,8 +35,8 @@ BODY_SECONDS = 30.0
 """How long a body may take to arrive."""
 IDLE_SECONDS = 0.05
 LATEST_SECONDS = 1.0
-"""How long other readers of the store's file may lag behind the answers: when nothing comes in, and at
-most."""
+"""Seconds until other readers of the store's file see what was answered: after the last request, and at
+most while requests come in."""
 REQUESTS_KEPT = 100_000
 _ENDLESS = 3600.0
 
@@ -76,7 +75,7 @@ class Application:
         store: Store,
         who: Credentials,
         script: FaultScript,
-        manner: SandboxOptions,
+        options: SandboxOptions,
         clock: Callable[[], float],
         integrator: bool = True,
     ) -> None:
@@ -85,7 +84,7 @@ class Application:
         self.total = 0
         self._store = store
         self._who = who
-        self._options = manner
+        self._options = options
         self._clock = clock
         self._handler = CallHandler(store, who, lambda: self._now_ms(), integrator)
         self._routes = {call.endpoint.path: call for call in calls()}
@@ -99,7 +98,7 @@ class Application:
         try:
             response = await self._respond(scope, receive)
         except (ClientDisconnect, TimeoutError):
-            await _connection_control(scope).cut()
+            await _connection_control(scope).reset()
             return
         except Exception as error:  # a fault of the sandbox itself is answered as the API would
             log.error("the sandbox failed: %s", type(error).__name__)
@@ -111,7 +110,7 @@ class Application:
     async def _respond(self, scope: Scope, receive: Receive) -> Response | None:
         call = self._routes.get(scope["path"])
         if call is None:
-            return self._beside(scope)
+            return self._other_path(scope)
         if scope["method"] != call.endpoint.method:
             return Response("method not allowed", 405, {"allow": call.endpoint.method})
         body = await self._body(receive)
@@ -133,7 +132,7 @@ class Application:
         )
         if delay:
             await asyncio.sleep(delay)
-        fault = next((fault for fault in faults if not fault.alongside), None)
+        fault = next((fault for fault in faults if not fault.combinable), None)
         name = ", ".join(fault.kind for fault in faults)
         if fault is not None and not fault.stores:
             self._record(call, fault.code if fault.kind is FaultKind.CODE else None, count, name, body)
@@ -149,7 +148,7 @@ class Application:
         return answer
 
     def _carry_out(
-        self, scope: Scope, call: Call, body: bytes, parsed: Customer | None, offset: int
+        self, scope: Scope, call: Call, body: bytes, parsed: CustomerObject | None, offset: int
     ) -> tuple[int, str, object]:
         try:
             query = scope["query_string"].decode("ascii", "replace")
@@ -162,17 +161,17 @@ class Application:
     async def _misbehave(
         self, scope: Scope, receive: Receive, call: Call, fault: Fault, answer: Response | None
     ) -> Response | None:
-        """Lets one fault happen; `answer` is what would have been said, if the request was carried out."""
-        wire = _connection_control(scope)
+        """Carry out one fault; `answer` is the answer to the request, None if it was not carried out."""
+        control = _connection_control(scope)
         if fault.kind in (FaultKind.RESET, FaultKind.LOST):
-            await wire.cut()
+            await control.reset()
         elif fault.kind is FaultKind.AWAY:
-            await wire.leave(fault.seconds or 0.0)
+            await control.go_away(fault.seconds or 0.0)
         elif fault.kind is FaultKind.NO_ANSWER:
             await _until_gone(receive, fault.seconds)
-            await wire.cut()
+            await control.reset()
         elif fault.kind is FaultKind.TRUNCATED:
-            await wire.send_truncated(bytes((answer or envelope(0, "", "", call.traced)).body))
+            await control.send_truncated(bytes((answer or envelope(0, "", "", call.traced)).body))
         else:
             return faulty_answer(
                 fault, answer or envelope(0, "", "", call.traced), call.traced, self._now_ms()
@@ -200,14 +199,14 @@ class Application:
                 message = await receive()
 
     def commit(self) -> None:
-        """Makes all that was answered readable for others; must run in the server's thread."""
+        """Make everything that was answered visible to other readers; must run in the server's thread."""
         if self._commit is not None:
             self._commit.cancel()
             self._commit = None
         self._store.commit()
 
     def _commit_soon(self) -> None:
-        """Commits once for all requests of a moment: dirty pages are what a batch costs most."""
+        """Commit once for all requests of a moment: writing pages is what a batch costs most."""
         self._dirty = True
         if self._commit is None:
             loop = asyncio.get_running_loop()
@@ -222,7 +221,7 @@ class Application:
             self._commit = None
             self._store.commit()
 
-    def _beside(self, scope: Scope) -> Response:
+    def _other_path(self, scope: Scope) -> Response:
         if scope["path"] == "/" and scope["method"] in ("GET", "HEAD"):
             recent = list(self.requests)[-20:]
             return HTMLResponse(render_page(self._store, recent, self.total, self._who))
@@ -241,7 +240,7 @@ class Application:
         return int(self._clock() * 1000) + self._options.clock_offset_ms
 
 
-def _parsed(body: bytes) -> Customer | None:
+def _parsed(body: bytes) -> CustomerObject | None:
     try:
         return parse_object(body)
     except ApiRefusalError:
@@ -256,8 +255,8 @@ def _headers(scope: Scope) -> Mapping[str, list[str]]:
 
 
 def _connection_control(scope: Scope) -> ConnectionControl:
-    wire: ConnectionControl = scope["state"]["wire"]
-    return wire
+    control: ConnectionControl = scope["state"]["control"]
+    return control
 
 
 async def _until_gone(receive: Receive, seconds: float | None) -> None:
@@ -285,7 +284,7 @@ def envelope(code: int, message: str, data: object, traced: bool) -> Response:
 
 
 def faulty_answer(fault: Fault, whole: Response, traced: bool, now_ms: int) -> Response:
-    """What a fault says in place of `whole`, the answer that would have been given."""
+    """Make the answer of a fault, in place of `whole`, the right one."""
     if fault.kind is FaultKind.CODE:
         return envelope(fault.code or 0, fault.message or "scripted", None, traced)
     if fault.kind is FaultKind.NOT_JSON:
@@ -325,12 +324,8 @@ def render_page(store: Store, recent: Sequence[ReceivedRequest], total: int, who
         recent=list(reversed(recent)),
         total=total,
         tenant=who.tenant_id,
-        when=_time_text,
+        when=time_text,
     )
-
-
-def _time_text(milliseconds: int) -> str:
-    return f"{dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC):%Y-%m-%d %H:%M:%S}"
 
 
 @cache

@@ -16,7 +16,7 @@ from importer.sandbox.rules import (
     ApiRefusalError,
     BatchRules,
     Credentials,
-    Customer,
+    CustomerObject,
     parse_object,
     text_parameter,
     whole_number,
@@ -60,8 +60,8 @@ class CallHandler:
                 store.add_app(app_key, "Sandbox", "https://sandbox.invalid/webhook", tenant, by_call=False)
         store.commit()
 
-    def handle(self, call: Call, query: str, body: bytes, parsed: Customer | None) -> object:
-        """The answer's `data`. `parsed`: the body as JSON, if it was read before. Raises RefusalError."""
+    def handle(self, call: Call, query: str, body: bytes, parsed: CustomerObject | None) -> object:
+        """The answer's `data`. `parsed`: the body as JSON, if it was read before. Raises ApiRefusalError."""
         if call.name == "fields":
             return self._fields(query)
         code = 9000 if call.name in ("create_app", "phone_list") else 1002
@@ -192,11 +192,11 @@ def _shown(customer: StoredCustomer) -> Mapping[str, object]:
         "id": customer.id,
         "tenant_id": customer.tenant_id,
         **customer.fields,
-        "create_time": _time(customer.created_ms),
-        "update_time": _time(customer.updated_ms),
+        "create_time": time_text(customer.created_ms),
+        "update_time": time_text(customer.updated_ms),
     }
 
 
-def _time(milliseconds: int) -> str:
-    moment = dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
-    return f"{moment:%Y-%m-%d %H:%M:%S}"
+def time_text(milliseconds: int) -> str:
+    """A moment as customers/query tells it, in UTC: yyyy-MM-dd HH:mm:ss."""
+    return f"{dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC):%Y-%m-%d %H:%M:%S}"

@@ -20,7 +20,7 @@ from importer.errors import SettingsError, UsageError
 from importer.sandbox.application import Application, ReceivedRequest, SandboxOptions
 from importer.sandbox.faults import Fault, FaultScript
 from importer.sandbox.rules import Credentials
-from importer.sandbox.server import Server, bind_socket
+from importer.sandbox.server import SandboxServer, bind_socket
 from importer.sandbox.store import Store, StoredCustomer, read_customers
 
 HOST = "127.0.0.1"
@@ -32,7 +32,7 @@ TEST_CREDENTIALS = Credentials(
     tenant_id=1000,
     app_key="sandbox-app",
 )
-"""What `importer sandbox` accepts, unless told otherwise."""
+"""The credentials of `importer sandbox`, unless others are given."""
 
 
 def fresh_credentials() -> Credentials:
@@ -69,9 +69,9 @@ class Sandbox:
         assert self.path is not None  # noqa: S101 - one of the two
         try:
             self._store = _open(self.path)
-            manner = SandboxOptions(latency, clock_offset_ms, keep_bodies)
+            options = SandboxOptions(latency, clock_offset_ms, keep_bodies)
             self.application = Application(
-                self._store, self.credentials, script, manner, clock, integrator=integrator
+                self._store, self.credentials, script, options, clock, integrator=integrator
             )
             self._listener = _listen(host, port)
         except BaseException:
@@ -81,7 +81,7 @@ class Sandbox:
         shown = f"[{host}]" if ":" in host else host
         self.base_url = f"http://{shown}:{self._listener.getsockname()[1]}"
         self._ready = threading.Event()
-        self._server = Server(self.application, self._listener, self._ready.set)
+        self._server = SandboxServer(self.application, self._listener, self._ready.set)
         self._thread: threading.Thread | None = None
 
     @property
@@ -98,7 +98,7 @@ class Sandbox:
 
     @property
     def requests(self) -> tuple[ReceivedRequest, ...]:
-        """The calls it got, oldest first (the last 100,000)."""
+        """The last 100,000 calls, oldest first."""
         return tuple(self.application.requests)
 
     def customers(self) -> list[StoredCustomer]:
@@ -108,11 +108,11 @@ class Sandbox:
         return list(read_customers(self.path))
 
     def misbehave(self, *faults: Fault | str) -> None:
-        """Replaces the script; its requests are counted from here on."""
+        """Replace the fault script. Requests are counted anew."""
         self.application.script = FaultScript(faults)
 
     def start(self) -> Sandbox:
-        """Serves from a thread; returns once connections are taken."""
+        """Serve from a thread. Returns when connections are accepted."""
         self._thread = threading.Thread(target=self._serve, name="sandbox", daemon=True)
         self._thread.start()
         if not self._ready.wait(START_SECONDS):
@@ -121,20 +121,20 @@ class Sandbox:
         return self
 
     def serve(self, ready: Callable[[], None] = lambda: None) -> None:
-        """Serves in the calling thread until a signal ends it."""
+        """Serve in the calling thread until a signal ends it."""
 
         def tell() -> None:
             self._ready.set()
             ready()
 
-        self._server = Server(self.application, self._listener, tell)
+        self._server = SandboxServer(self.application, self._listener, tell)
         try:
             asyncio.run(self._server.serve())
         finally:
             self.close()
 
     def close(self) -> None:
-        """Stops serving; a store that is not kept goes."""
+        """Stop serving, and remove a store that is not kept."""
         self._server.stop()
         if self._thread is not None:
             self._thread.join(START_SECONDS)
@@ -166,14 +166,16 @@ def _open(path: Path) -> Store:
     try:
         return Store(path)
     except (sqlite3.Error, OSError, TypeError) as error:
-        raise SettingsError(
-            "bad-store", file=path, reason=getattr(error, "strerror", None) or error
-        ) from error
+        raise SettingsError("bad-store", file=path, reason=_reason(error)) from error
 
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
         return bind_socket(host, port)
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError("sandbox-port", host=host, port=port, reason=reason) from error
+        raise UsageError("sandbox-port", host=host, port=port, reason=_reason(error)) from error
+
+
+def _reason(error: Exception) -> object:
+    """What the system says, without path and number."""
+    return getattr(error, "strerror", None) or error

@@ -55,7 +55,7 @@ ENDPOINTS = ("batch_create", "create_app", "phone_list", "fields", "query", "any
 
 
 class FaultKind(StrEnum):
-    """What goes wrong."""
+    """The kinds of fault."""
 
     STATUS = "status"
     CODE = "code"
@@ -75,7 +75,7 @@ class FaultKind(StrEnum):
 _STORED = frozenset(
     {FaultKind.LOST, FaultKind.TRUNCATED, FaultKind.NOT_JSON, FaultKind.WRONG_JSON, FaultKind.NO_CODE}
 )
-_ALONGSIDE = frozenset({FaultKind.SLOW, FaultKind.CLOCK})
+_COMBINABLE = frozenset({FaultKind.SLOW, FaultKind.CLOCK})
 _NEEDS = {
     FaultKind.STATUS: "status",
     FaultKind.CODE: "code",
@@ -130,12 +130,12 @@ class Fault:
         return self.kind in _STORED if self.stored is None else self.stored
 
     @property
-    def alongside(self) -> bool:
+    def combinable(self) -> bool:
         """True if another fault may happen to the same request."""
-        return self.kind in _ALONGSIDE
+        return self.kind in _COMBINABLE
 
-    def fits(self, number: int, endpoint: str, customers: Sequence[object]) -> bool:
-        """True if it happens to this request, the `number`-th to its endpoint."""
+    def applies_to(self, number: int, endpoint: str, customers: Sequence[object]) -> bool:
+        """True if the fault is meant for this request, the `number`-th to its endpoint."""
         if self.endpoint not in (endpoint, "any"):
             return False
         if not any(number in part for part in _ranges(self.requests)):
@@ -161,21 +161,21 @@ class FaultScript:
         self._passed: dict[int, deque[float]] = {}
 
     def next(self, endpoint: str, customers: Sequence[object]) -> list[Fault]:
-        """The faults that happen to the next request of an endpoint; at most one that is not `alongside`."""
+        """The faults that happen to the next request of an endpoint; at most one that is not `combinable`."""
         number = self._numbers[endpoint] = self._numbers.get(endpoint, 0) + 1
         found: list[Fault] = []
         for index, fault in enumerate(self.faults):
             if fault.times is not None and self._happened[index] >= fault.times:
                 continue
-            if not fault.alongside and any(not other.alongside for other in found):
+            if not fault.combinable and any(not other.combinable for other in found):
                 continue
-            if fault.fits(number, endpoint, customers) and not self._within_rate(index, fault):
+            if fault.applies_to(number, endpoint, customers) and not self._within_rate(index, fault):
                 self._happened[index] += 1
                 found.append(fault)
         return found
 
     def _within_rate(self, index: int, fault: Fault) -> bool:
-        """True for a rate limit that does not bite: fewer than allowed have passed in the last second."""
+        """True for a rate limit that lets the request pass: fewer than allowed passed in the last second."""
         if fault.kind is not FaultKind.RATE_LIMIT:
             return False
         now = self._clock()

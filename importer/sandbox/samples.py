@@ -98,7 +98,7 @@ def tenant_fields(tenant_id: int, preset: bool | None = None) -> list[Mapping[st
 
 
 def _label(text: str) -> str:
-    """What a help text begins with."""
+    """The words of a help text before the first punctuation mark."""
     return re.split(r"[:;,(：；，（]", text)[0].strip()
 
 

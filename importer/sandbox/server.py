@@ -24,24 +24,24 @@ MAX_CONNECTIONS = 1000
 STEP_SECONDS = 10.0
 _TURNS = 5
 _PAUSES = (0.0,) * 5 + (0.01,) * 200
-"""Mostly the next turn of the loop will do; two seconds for whoever does not read what is sent."""
+"""Usually one turn of the loop is enough. A client that does not read gets two seconds."""
 
 
 class ConnectionControl:
-    """What a fault can do to the connection that a request came over."""
+    """Controls the connection of one request: faults reset it, cut the answer, or take the server away."""
 
-    def __init__(self, protocol: Any, server: Server) -> None:
+    def __init__(self, protocol: Any, server: SandboxServer) -> None:
         self._protocol = protocol
         self._server = server
 
-    async def cut(self) -> None:
+    async def reset(self) -> None:
         """Resets the connection."""
         reset_connection(self._protocol.transport)
         await self._settled()
 
-    async def leave(self, seconds: float) -> None:
+    async def go_away(self, seconds: float) -> None:
         """Cuts all connections and refuses new ones for a while."""
-        await self._server.leave(seconds)
+        await self._server.go_away(seconds)
         await self._settled()
 
     async def send_truncated(self, body: bytes) -> None:
@@ -52,7 +52,7 @@ class ConnectionControl:
         await self._settled()
 
     async def _settled(self) -> None:
-        """Lets the loop tell uvicorn that the connection is gone, or it would answer in our place."""
+        """Wait until uvicorn knows that the connection is gone: otherwise it would answer in our place."""
         for pause in _PAUSES:
             if self._protocol.gone:
                 return
@@ -63,13 +63,14 @@ class ConnectionControl:
 
 
 class _Protocol(H11Protocol):
-    """uvicorn's own, beside that each request can reach its wire and a slow head is not waited for."""
+    """uvicorn's HTTP protocol, extended: a request can reach its own connection, and a slow request head
+    ends it."""
 
     def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
         super().__init__(config, server_state, {**app_state}, _loop)
         self.gone = False
         self._deadline: asyncio.TimerHandle | None = None
-        self.app_state["wire"] = ConnectionControl(self, app_state["server"])
+        self.app_state["control"] = ConnectionControl(self, app_state["server"])
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -84,7 +85,7 @@ class _Protocol(H11Protocol):
         try:
             super().data_received(data)
         except (h11.ProtocolError, UnicodeDecodeError):
-            # What uvicorn's own answer to a malformed request stumbles over: nothing is left to say.
+            # uvicorn fails while it answers a malformed request: there is nothing left to say.
             self.transport.close()
         if self.conn.their_state is not h11.IDLE:
             self._cancel_deadline()
@@ -100,8 +101,8 @@ class _Protocol(H11Protocol):
             self._deadline = None
 
 
-class Server(uvicorn.Server):
-    """Serves an application on a bound socket until `stop`; `leave` makes it refuse for a while."""
+class SandboxServer(uvicorn.Server):
+    """Serves an application on a bound socket until `stop`; `go_away` makes it refuse for a while."""
 
     def __init__(self, application: Any, listener: socket.socket, ready: Callable[[], None]) -> None:
         config = uvicorn.Config(
@@ -146,7 +147,7 @@ class Server(uvicorn.Server):
             done.wait(STEP_SECONDS)
 
     def release(self) -> None:
-        """Gives the port back; for a server that has ended or never began."""
+        """Free the port of a server that has ended or never began."""
         self._listener.close()
 
     def handle_exit(self, sig: int, frame: Any) -> None:
@@ -177,8 +178,8 @@ class Server(uvicorn.Server):
         await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
         await asyncio.sleep(0)
 
-    async def leave(self, seconds: float) -> None:
-        """Resets all connections and refuses new ones for so long; away already, it stays so."""
+    async def go_away(self, seconds: float) -> None:
+        """Reset all connections and refuse new ones for so many seconds. Does nothing while already away."""
         if self._away:
             return
         self._away = True
@@ -192,8 +193,10 @@ class Server(uvicorn.Server):
         self._return = asyncio.get_running_loop().create_task(self._come_back(seconds))
 
     async def _refuse(self) -> None:
-        """Closes the listeners, once every connection that asyncio has accepted is a connection of ours: one
-        in between would stay open, and nobody would ever answer it."""
+        """Close the listeners as soon as uvicorn has every connection that asyncio has accepted.
+
+        One in between would stay open, and nobody would ever answer it.
+        """
         loop = asyncio.get_running_loop()
         for server in self.servers:
             for listener in server.sockets:

@@ -128,26 +128,6 @@ class CustomerSearch:
     before: int | None = None
 
 
-def search(
-    db: sqlite3.Connection, app: StoredApp, wanted: CustomerSearch, limit: int
-) -> list[StoredCustomer]:
-    """Customers of an application in the order of their ids; with `before` the nearest ones below it."""
-    where, values = _conditions(app, wanted)
-    down = wanted.before is not None and wanted.after is None
-    order = "DESC" if down else "ASC"
-    rows = db.execute(
-        f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY customer.id {order} LIMIT ?", (*values, limit)
-    ).fetchall()
-    found = [_customer(row) for row in rows]
-    return found[::-1] if down else found
-
-
-def newest(db: sqlite3.Connection, limit: int) -> list[StoredCustomer]:
-    """The customers created last, newest first."""
-    rows = db.execute(f"{_SELECT} ORDER BY customer.id DESC LIMIT ?", (limit,))
-    return [_customer(row) for row in rows]
-
-
 def read_customers(path: Path) -> Iterator[StoredCustomer]:
     """All customers of a store in the order of their ids, over a connection of their own."""
     db = connect(path, read_only=True)
@@ -159,32 +139,32 @@ def read_customers(path: Path) -> Iterator[StoredCustomer]:
         db.close()
 
 
-def _conditions(app: StoredApp, search: CustomerSearch) -> tuple[list[str], list[object]]:
+def _conditions(app: StoredApp, wanted: CustomerSearch) -> tuple[list[str], list[object]]:
     where: list[str] = ["customer.app = ?"]
     values: list[object] = [app.id]
-    for key in search.contacts:
+    for key in wanted.contacts:
         where.append("customer.id = (SELECT customer FROM contact WHERE value = ?)")
         values.append(key)
-    if search.name:
+    if wanted.name:
         where.append(
             "instr(coalesce(full_name, '') || ' ' || coalesce(first_name, '') || ' ' || "
             "coalesce(last_name, ''), ?) > 0"
         )
-        values.append(search.name)
+        values.append(wanted.name)
     for sql, value in (
-        ("customer.created_ms >= ?", search.start_ms),
-        ("customer.created_ms <= ?", search.end_ms),
-        ("customer.id > ?", search.after),
-        ("customer.id < ?", search.before),
-        ("source = ?", search.source or None),
+        ("customer.created_ms >= ?", wanted.start_ms),
+        ("customer.created_ms <= ?", wanted.end_ms),
+        ("customer.id > ?", wanted.after),
+        ("customer.id < ?", wanted.before),
+        ("source = ?", wanted.source or None),
     ):
         if value is not None:
             where.append(sql)
             values.append(value)
-    if search.tags:
+    if wanted.tags:
         one = "instr(',' || replace(coalesce(tagStr, ''), ', ', ',') || ',', ',' || ? || ',') > 0"
-        where.append("(" + (" AND " if search.all_tags else " OR ").join([one] * len(search.tags)) + ")")
-        values += search.tags
+        where.append("(" + (" AND " if wanted.all_tags else " OR ").join([one] * len(wanted.tags)) + ")")
+        values += wanted.tags
     return where, values
 
 
@@ -232,14 +212,6 @@ def _upsert_parts(mode: int, names: tuple[str, ...]) -> tuple[str, str]:
     return head, f"ON CONFLICT (id) DO UPDATE SET {', '.join([_TOUCH, *changes])}"
 
 
-@dataclass(frozen=True, slots=True)
-class WriteCounts:
-    """What one batch did."""
-
-    created: int
-    existing: int
-
-
 class Store:
     """One SQLite file. Not thread-safe: the server's loop writes, others read over their own connection."""
 
@@ -252,13 +224,13 @@ class Store:
             self._db.close()
             raise
         self.identity = str(self._about("id"))
-        """Tells this store from every other, whatever its file is called."""
+        """The store's own id, whatever its file is called."""
         self._next = 1 + self._one("SELECT coalesce(max(id), 0) FROM customer")
-        self._hopeful = True
+        self._expect_new_contacts = True
         self._contacts = {name: contact_fields(load(name)) for name in NAMES}
 
     def _begin(self) -> None:
-        """Makes a new file a store, and refuses one that is something else before changing a byte of it."""
+        """Make a new file a store. Refuses a database of something else before it changes a byte of it."""
         if self._one("PRAGMA application_id") != APPLICATION_ID:
             if self._one("SELECT count(*) FROM sqlite_master"):
                 raise sqlite3.DatabaseError("it is a database of something else")
@@ -266,7 +238,7 @@ class Store:
             self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         elif self._one("PRAGMA user_version") != VERSION:
             raise sqlite3.DatabaseError("it is of another version of the sandbox")
-        # A sandbox survives its own end, not the machine's: no waiting for the disk.
+        # Data must survive the end of this process, not a crash of the machine: nothing waits for the disk.
         self._db.executescript(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536; "
             f"PRAGMA wal_autocheckpoint = 16000; PRAGMA user_version = {VERSION}; {SCHEMA}"
@@ -283,8 +255,8 @@ class Store:
 
     def write(
         self, contract: str, app: StoredApp, mode: int, customers: Sequence[Mapping[str, object]], now_ms: int
-    ) -> WriteCounts:
-        """Stores a batch in row order under mode 0 (replace), 1 (update) or 2 (keep); the caller commits."""
+    ) -> None:
+        """Store a batch in row order under mode 0 (replace), 1 (update) or 2 (keep); the caller commits."""
         contacts = contact_keys(self._contacts[contract], app.id, customers)
         owners = self._claim(contacts)
         used = frozenset().union(*customers)
@@ -295,18 +267,16 @@ class Store:
         ]
         head, tail = _upsert_parts(mode, names)
         self._insert(head, rows, tail)
-        created = max(0, max(owners) + 1 - self._next)
-        self._next += created
-        return WriteCounts(created, len(rows) - created)
+        self._next = max(self._next, max(owners) + 1)
 
     def _claim(self, contacts: Sequence[Sequence[str]]) -> list[int]:
-        """The owner of each row, its unowned contacts claimed for it.
+        """Find the owner of each row, and claim its contacts that have none.
 
-        Most batches hold new contacts only, or known ones only, as the one before them did; for new ones the
-        look-up is saved by claiming first and seeing whether somebody was there.
+        Most batches hold only new contacts or only known ones, like the batch before them. New ones are
+        claimed without looking them up first; if a claim meets an owner, they are looked up after all.
         """
         known: dict[str, int] = {}
-        if not self._hopeful:
+        if not self._expect_new_contacts:
             known = self._known(contacts)
         owners, claims = _assign_owners(contacts, known, self._next)
         before = self._db.total_changes
@@ -315,11 +285,11 @@ class Store:
             known = {value: owner for value, owner in self._known(contacts).items() if owner < self._next}
             owners, claims = _assign_owners(contacts, known, self._next)
             self._insert("INSERT OR REPLACE INTO contact VALUES", list(claims.items()))
-        self._hopeful = not known
+        self._expect_new_contacts = not known
         return owners
 
     def _insert(self, head: str, rows: Sequence[tuple[object, ...]], tail: str = "") -> None:
-        """Inserts rows in their order, many with one statement: a quarter quicker than one by one."""
+        """Insert rows in their order, many with one statement: a quarter quicker than one by one."""
         if not rows:
             return
         one = f"({', '.join('?' * len(rows[0]))})"
@@ -340,12 +310,20 @@ class Store:
         )
 
     def search(self, app: StoredApp, wanted: CustomerSearch, limit: int) -> list[StoredCustomer]:
-        """See `lookup.search`."""
-        return search(self._db, app, wanted, limit)
+        """Customers of an application by ascending id; with `before` the nearest ones below it."""
+        where, values = _conditions(app, wanted)
+        down = wanted.before is not None and wanted.after is None
+        order = "DESC" if down else "ASC"
+        rows = self._db.execute(
+            f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY customer.id {order} LIMIT ?", (*values, limit)
+        )
+        found = [_customer(row) for row in rows]
+        return found[::-1] if down else found
 
     def newest(self, limit: int) -> list[StoredCustomer]:
-        """See `lookup.newest`."""
-        return newest(self._db, limit)
+        """The customers created last, newest first."""
+        rows = self._db.execute(f"{_SELECT} ORDER BY customer.id DESC LIMIT ?", (limit,))
+        return [_customer(row) for row in rows]
 
     def app(self, app_key: str) -> StoredApp | None:
         """The application with that key, if there is one."""

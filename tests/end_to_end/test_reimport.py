@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import shlex
-import shutil
-import subprocess
 from pathlib import Path
 
 import openpyxl
@@ -16,9 +14,9 @@ from openpyxl.worksheet.worksheet import Worksheet
 from importer.config import Connection
 from importer.sandbox import Sandbox
 from tests.support.commands import Command, results, summary
+from tests.support.programs import save_with_libreoffice
 from tests.support.workbooks import header
 
-OFFICE = shutil.which("soffice")
 HEADER = ["First Name", "Last Name", "WhatsApp", "Email", "Birthday", "Address", "Remark"]
 GOOD = [
     ["Ann", "García", "8613800000001", "ann@example.com", "1990-05-07", "1 Road, Town", "'quoted"],
@@ -57,16 +55,6 @@ def write(path: Path, lines: list[list[str]]) -> Path:
     notes["A1"].fill = PatternFill("solid", start_color="FF00AA00")
     book.save(path)
     return path
-
-
-def through_office(path: Path, folder: Path) -> Path:
-    """The file opened and saved by LibreOffice, in its own format."""
-    kinds = {".csv": "csv:Text - txt - csv (StarCalc):44,34,76,1", ".xlsx": "xlsx:Calc MS Excel 2007 XML"}
-    command = [str(OFFICE), "--headless", f"-env:UserInstallation={folder.as_uri()}/profile"]
-    command += ["--infilter=CSV:44,34,76,1"] if path.suffix == ".csv" else []
-    command += ["--convert-to", kinds[path.suffix], "--outdir", str(folder), str(path)]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
-    return folder / path.name
 
 
 def mend_workbook(path: Path) -> None:
@@ -125,29 +113,29 @@ def test_the_loop_ends_with_every_row_in(
     assert [line["Remark"] for line in lines if line["Remark"].startswith("''")] in ([], ["''quoted"])
 
 
-@pytest.mark.skipif(OFFICE is None, reason="LibreOffice is not installed")
+@pytest.mark.extras
 @pytest.mark.parametrize(("source", "report"), [("in.csv", "rejects.xlsx"), ("in.xlsx", "annotated.xlsx")])
 def test_the_loop_survives_libreoffice_before_and_after_the_correction(
     importer: Command, settings: Connection, box: Sandbox, work: Path, source: str, report: str
 ) -> None:
     write(work / source, spoilt_lines())
     importer("run", source, "--report-dir", "out", "--excel-report")
-    saved = through_office(work / "out" / report, work)
+    saved = save_with_libreoffice(work / "out" / report, work)
     mend_workbook(saved)
-    twice = through_office(saved, work / "out")
+    twice = save_with_libreoffice(saved, work / "out")
     assert importer("run", twice, "--report-dir", "again").code == 0
     assert content(box) == WANTED
     assert len(box.customers()) == len(GOOD)
 
 
-@pytest.mark.skipif(OFFICE is None, reason="LibreOffice is not installed")
+@pytest.mark.extras
 def test_phones_that_a_spreadsheet_program_broke_in_the_csv_are_noticed(
     importer: Command, settings: Connection, work: Path
 ) -> None:
     lines = [["A", "", f"861380000000{number:06d}", "", "", "", ""] for number in range(5)]
     write(work / "in.csv", lines)
     importer("run", "in.csv", "--report-dir", "out")
-    saved = through_office(work / "out" / "rejects.csv", work)
+    saved = save_with_libreoffice(work / "out" / "rejects.csv", work)
     importer("validate", saved, "--report-dir", "again")
     again = results(work / "again")
     damaged = [line for line, cells in zip(again, lines, strict=True) if line["WhatsApp"] != cells[2]]

@@ -112,6 +112,15 @@ class Desk:
         assert "Traceback" not in said, said
         return process.returncode, said
 
+    def wait_for_words(self, process: subprocess.Popen[bytes], words: str) -> None:
+        """Until a process has said them. What it said up to there is gone."""
+        assert process.stdout is not None
+        said = b""
+        while words.encode() not in said:
+            piece = process.stdout.readline()
+            assert piece, said.decode()
+            said += piece
+
     def wait_for_requests(self, requests: int) -> None:
         """Until the sandbox has got so many."""
         until = time.monotonic() + 60

@@ -59,3 +59,8 @@ def test_sentences_are_joined_as_the_language_does(
     lang: str, sentences: tuple[str, ...], wanted: str
 ) -> None:
     assert messages.join_sentences(lang, *sentences) == wanted
+
+
+def test_clauses_are_joined_as_the_language_does() -> None:
+    assert messages.join_clauses("en", "41 rows", "", "first at row 17") == "41 rows, first at row 17"
+    assert messages.join_clauses("zh", "41 行", "首见于第 17 行") == "41 行，首见于第 17 行"

@@ -62,3 +62,8 @@ def test_what_reads_a_workbook_ahead_of_its_opening_imports_nothing_heavy() -> N
     excel = "importer.readers.excel"
     code = f"import importer.readers.prefetch, {excel}.calamine_client, {excel}.calamine_worker"
     assert not HEAVY & modules_after(code)
+
+
+def test_the_words_of_the_reports_import_nothing_heavy() -> None:
+    code = "from importer.reports.wording import word\nfrom importer.reports.files import own_files"
+    assert not HEAVY & modules_after(code)

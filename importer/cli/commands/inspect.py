@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from importer.cli import options as shared
-from importer.cli.helpers import open_table
 from importer.cli.output import console, lang_option, language
 from importer.models import ExitCode, Issue
 from importer.option_types import OptionGroup
@@ -36,9 +35,10 @@ def command(file: str, full: bool, as_json: bool, given: GivenOptions) -> int:
     """Show what FILE is: format, encoding, delimiter, sheets, header row, columns with samples, and the field
     that each column would go to. Works for any table, customers or not."""
     from importer import contracts, mapping
+    from importer.pipeline.table import open_table
     from importer.readers.inspection import inspect, sample_frame
 
-    with open_table(file, given.options) as source:
+    with open_table(file, given.options, any_table=True) as source:
         found = inspect(source, full=full)
         proposals = mapping.propose(
             source.header,

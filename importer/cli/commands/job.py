@@ -81,7 +81,7 @@ def run(name: str, release: str | None, verbose: bool, settings: Path | None, en
     as a whole before its first row is sent. Exit codes are those of `run`; 6 if a tripwire holds a file, 75
     if another round is at work.
     """
-    from importer.cli.helpers import signals
+    from importer.cli.helpers import stop_on_signals
     from importer.jobs.environment import JobEnvironment
     from importer.jobs.log import open_log
     from importer.jobs.notify import announce_unstarted
@@ -101,7 +101,7 @@ def run(name: str, release: str | None, verbose: bool, settings: Path | None, en
     else:
         with opened as journal:
             this = Round(found.job, found.profile, journal, log, around, release=release)
-            with signals(this.stopper):
+            with stop_on_signals(this.stopper):
                 report = this.go()
     if not report.good and report.result is not RoundResult.OVERLAPPED:
         click.echo(report.text(), err=True, nl=False)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from importer.cli import options as shared
-from importer.cli.helpers import open_table
 from importer.cli.output import lang_option, language
 from importer.errors import MappingError
 from importer.messages import sentence
@@ -79,10 +78,11 @@ def suggest_command(file: str, output: Path | None, given: GivenOptions) -> int:
     """
     from importer import contracts, mapping
     from importer.mapping import suggest_toml
+    from importer.pipeline.table import open_table
     from importer.readers.inspection import sample_frame
 
     terms = contracts.load(given.options.contract or "sea")
-    with open_table(file, given.options) as source:
+    with open_table(file, given.options, any_table=True) as source:
         if output is not None and output.exists():
             _still_fits(output, source, terms)
             click.echo(sentence("suggest-solved", {"file": output}, language()))
@@ -108,6 +108,7 @@ def check_command(mapping_file: str, file: str | None, given: GivenOptions) -> i
     """Check that M.toml is a valid mapping; with FILE also what it leaves out, and its first rows before and
     after."""
     from importer import contracts, mapping
+    from importer.pipeline.table import open_table
 
     found = mapping.load(mapping_file)
     terms = contracts.load(given.options.contract or "sea")
@@ -115,7 +116,7 @@ def check_command(mapping_file: str, file: str | None, given: GivenOptions) -> i
     if file is None:
         mapping.check_required(found, terms)
         return int(ExitCode.DONE)
-    with open_table(file, given.options, found) as source:
+    with open_table(file, given.options, found, any_table=True) as source:
         _tell_absent(found, source.header)
         mapper = mapping.bind(
             found,

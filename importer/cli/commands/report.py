@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from pathlib import Path
-
 import click
 
 from importer.cli import options as shared
-from importer.cli.helpers import find_run
+from importer.cli.helpers import open_session, show_result
 from importer.cli.output import OutputOptions, lang_option
 from importer.models import ExitCode
 from importer.options import GivenOptions
@@ -23,20 +20,12 @@ def command(run_id: str, given: GivenOptions) -> int:
 
     They go where they went, or into --report-dir.
     """
-    from importer.cli.output import language
-    from importer.cli.progress import ProgressReporter
-    from importer.journal import Journal
-    from importer.pipeline import plan as plans
-    from importer.pipeline.retry import lineage_of
-    from importer.pipeline.run import Run
+    from importer.pipeline.plan import kept_options
+    from importer.pipeline.session import SessionSettings
 
-    with ExitStack() as stack:
-        journal = stack.enter_context(Journal.open())
-        record = find_run(journal, run_id)
-        options = given.over(plans.kept_options(record))
-        plan = plans.plan_from_record(record, options, None, journal)
-        stack.callback(plan.close)
-        run = Run(plan, journal, lineage=lineage_of(plan, journal, record))
-        closed = run.redraw(record, options.report_dir or Path("reports") / record.id)
-    ProgressReporter(OutputOptions(), language()).show_summary(closed)
+    with open_session(SessionSettings(), OutputOptions()) as session:
+        record = session.journal.find(run_id)
+        options = given.over(kept_options(record))
+        result = session.redraw(record, options)
+    show_result(result, OutputOptions(), mask=options.mask)
     return int(ExitCode.DONE)

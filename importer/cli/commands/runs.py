@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from importer.cli.helpers import find_run
 from importer.cli.output import lang_option, language
 from importer.messages import sentence
 from importer.models import ExitCode, Status
@@ -64,7 +63,7 @@ def show(run_id: str, as_json: bool) -> int:
     from importer.journal import Journal
 
     with Journal.open() as journal:
-        record = find_run(journal, run_id)
+        record = journal.find(run_id)
         found = _as_json(record)
         children = [child.id for child in journal.children(record.id)]
     if as_json:

@@ -32,7 +32,8 @@ def _next(text: str, after: str) -> str:
         ("0 0 13 * 5", "2026-11-14 12:00", "2026-11-20 00:00"),  # either day field is enough
         ("0 0 29 2 *", "2026-11-20 00:00", "2028-02-29 00:00"),
         ("@daily", "2026-11-20 12:00", "2026-11-21 00:00"),
-        ("0 0 31 feb *", "2026-11-20 12:00", ""),
+        ("5/20 * * * *", "2026-11-20 12:06", "2026-11-20 12:25"),
+        ("0 9 * JAN,Jul Mon", "2026-11-20 12:00", "2027-01-04 09:00"),
     ],
 )
 def test_the_next_time(text: str, after: str, due: str) -> None:
@@ -41,7 +42,19 @@ def test_the_next_time(text: str, after: str, due: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "3", "* * * *", "60 * * * *", "* 24 * * *", "a * * * *", "5-1 * * * *", "*/0 * * * *", "@often"],
+    [
+        *("", "3", "* * * *", "60 * * * *", "* 24 * * *", "a * * * *", "5-1 * * * *", "*/0 * * * *"),
+        *(
+            "@often",
+            "0 0 3 * * *",
+            "0 0 L * *",
+            "0 0 LW * *",
+            "0 0 * * 5L",
+            "0 0 * * MON#1",
+            "0 0 * * monday",
+        ),
+        "0 0 31 feb *",  # a day that never comes
+    ],
 )
 def test_what_cron_would_not_take_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"cannot be|five fields"):

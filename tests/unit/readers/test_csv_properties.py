@@ -36,7 +36,7 @@ def read(raw: bytes, **choices: object) -> tuple[Rows, list[Issue], int]:
     """Rows by number, issues, and the number of the last row, blank ones counted."""
     rows: Rows = {}
     issues: list[Issue] = []
-    options = ReadOptions(known=frozenset(NAMES).__contains__, **choices)  # type: ignore[arg-type]
+    options = ReadOptions(is_known=frozenset(NAMES).__contains__, **choices)  # type: ignore[arg-type]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "customers.csv")
         path.write_bytes(raw)
@@ -114,7 +114,7 @@ def test_the_fast_way_and_the_careful_way_read_alike(text: str, block: int) -> N
     whole = read(raw, delimiter=",")
     with small_blocks(block):
         assert read(raw, delimiter=",") == whole
-    with mock.patch.object(csv_source, "parse_clean", return_value=None), small_blocks(block):
+    with mock.patch.object(csv_source, "parse_with_arrow", return_value=None), small_blocks(block):
         assert read(raw, delimiter=",") == whole
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,8 +19,8 @@ from importer import arrow
 from importer.models import Chunk, ExitCode, Issue, Mode, Outcome, Severity, Status
 from importer.reports import ReportPlan, ReportSource, ReportWriter, RunInfo, Timeline, html
 from importer.reports.run_info import MAX_STEPS
+from tests.support.programs import program
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 EVIL = "<script>alert('x')</script>"
 HEADER = ("Name", EVIL)
 
@@ -161,12 +160,12 @@ def test_settings_are_words_of_the_language(tmp_path: Path) -> None:
         assert f"<dd>{value}</dd>" in page
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@pytest.mark.extras
 @pytest.mark.parametrize("theme", [0, 1])
 def test_a_browser_shows_it_without_a_word_on_its_console(tmp_path: Path, theme: int) -> None:
     a_page(tmp_path, [bad_date(2)])
     command = [
-        str(CHROMIUM),
+        program("chromium", "chromium-browser", "google-chrome"),
         "--headless",
         "--no-sandbox",
         "--disable-gpu",

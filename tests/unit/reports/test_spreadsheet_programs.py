@@ -4,8 +4,6 @@ survive."""
 from __future__ import annotations
 
 import csv
-import shutil
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,8 +14,8 @@ from python_calamine import CalamineWorkbook
 from importer import arrow
 from importer.models import Chunk, ExitCode, Mode, Outcome, Status
 from importer.reports import OWN_COLUMNS, ReportPlan, ReportSource, ReportWriter, RunInfo
+from tests.support.programs import save_with_libreoffice
 
-OFFICE = shutil.which("soffice")
 HEADER = ("Name", "Phone", "Id", "Note")
 LINES = [
     ("Ann", "8613800000000", "000123", "=1+1"),
@@ -34,7 +32,7 @@ FACTS = RunInfo(
     started=datetime(2026, 11, 20, 9, 30, tzinfo=UTC),
     seconds=1.0,
 )
-pytestmark = pytest.mark.skipif(OFFICE is None, reason="LibreOffice is not installed")
+pytestmark = pytest.mark.extras
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +47,8 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
         reports.settle(outcome)
         reports.close(FACTS)
     out = tmp_path_factory.mktemp("saved")
-    utf8_csv = "csv:Text - txt - csv (StarCalc):44,34,76,1"
-    for name, target in (("rejects.csv", utf8_csv), ("rejects.xlsx", "xlsx:Calc MS Excel 2007 XML")):
-        command = [str(OFFICE), "--headless", f"-env:UserInstallation={out.as_uri()}/profile"]
-        command += ["--infilter=CSV:44,34,76,1"] if name.endswith("csv") else []
-        command += ["--convert-to", target, "--outdir", str(out), str(folder / name)]
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
+    for name in ("rejects.csv", "rejects.xlsx"):
+        save_with_libreoffice(folder / name, out)
     return out
 
 

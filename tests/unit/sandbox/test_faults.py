@@ -78,7 +78,7 @@ def test_each_kind(
     box.misbehave(f"{fault} requests=1")
     verdict = attempts(box, timeouts=QUICK if code == "read-timeout" else PATIENT)[0]
     assert (verdict.code, verdict.action, verdict.maybe_processed) == (code, action, maybe_processed)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while len(box.customers()) < stored and time.monotonic() < deadline:
         time.sleep(0.01)
     assert len(box.customers()) == stored
@@ -113,7 +113,8 @@ def test_a_sandbox_whose_clock_is_wrong_from_the_start() -> None:
     ("retry_after", "expected"), [("", None), ("7", 7.0), ("date:7", 7.0)], ids=["without", "seconds", "date"]
 )
 def test_a_rate_limit(box: Sandbox, retry_after: str, expected: float | None) -> None:
-    box.misbehave(Fault("rate-limit", per_second=3, retry_after=retry_after))  # type: ignore[arg-type]
+    fault = Fault("rate-limit", per_second=3, retry_after=retry_after)  # type: ignore[arg-type]
+    box.application.script = FaultScript([fault], clock=lambda: 0.0)  # all within one second
     found = attempts(box, 5)
     assert [verdict.code for verdict in found] == ["0", "0", "0", "http-429", "http-429"]
     assert found[3].action is Action.WAIT
@@ -121,7 +122,8 @@ def test_a_rate_limit(box: Sandbox, retry_after: str, expected: float | None) ->
 
 
 def test_a_rate_limit_that_does_not_bite_leaves_room_for_another_fault(box: Sandbox) -> None:
-    box.misbehave("rate-limit per_second=2", "code code=9001 requests=2-")
+    faults = ["rate-limit per_second=2", "code code=9001 requests=2-"]
+    box.application.script = FaultScript(faults, clock=lambda: 0.0)  # all within one second
     assert [verdict.code for verdict in attempts(box, 3)] == ["0", "9001", "http-429"]
 
 
@@ -132,7 +134,7 @@ def test_two_requests_may_send_it_away_at_once(box: Sandbox) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while attempts(box)[0].code != "0":
         assert time.monotonic() < deadline
 

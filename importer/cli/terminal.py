@@ -1,0 +1,218 @@
+"""Show runs on stderr and ask the person at the terminal: the command line's `RunObserver`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from importer.cli import app
+from importer.cli.output import console
+from importer.cli.progress import NullView, ProgressView, progress_view
+from importer.cli.summary import destination_line
+from importer.errors import MappingError, UsageError
+from importer.messages import sentence
+from importer.models import Mode
+from importer.pipeline.events import RunObserver
+
+if TYPE_CHECKING:
+    from importer.cli.output import OutputOptions
+    from importer.delivery import events as delivery
+    from importer.mapping import Proposal
+    from importer.pipeline.events import (
+        MappingQuestion,
+        PlanReady,
+        Prechecking,
+        Progress,
+        RunEnded,
+        RunStarted,
+    )
+    from importer.pipeline.plan import RunPlan
+
+ANSWERED_BY_PROPOSAL = ("mapping-none-fits", "mapping-two-columns", "no-header", "no-header-in-sheet")
+"""Errors to which a proposed mapping is an answer."""
+SAME_OFFSET_MS = 2000
+"""Every worker that was refused corrects the clock. A person is told once, and again if it moves further."""
+
+
+class TerminalObserver(RunObserver):
+    """Shows runs on stderr, one after the other, and asks the person at the terminal.
+
+    A bar on a terminal, lines in a log, everything with `--verbose`. It shows no value of any row.
+    """
+
+    def __init__(self, output: OutputOptions, lang: str) -> None:
+        self._output = output
+        self._lang = lang
+        self._offset_ms = 0
+        self._view: ProgressView = NullView()
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        self._view.close()
+
+    def on_plan_ready(self, event: PlanReady) -> None:
+        from importer.arrow import release_unused_memory
+
+        self._view.close()
+        output = self._output
+        self._view = progress_view(
+            console(stderr=True),
+            self._lang,
+            quiet=output.quiet,
+            verbose=output.verbose,
+            log_json=output.log_json,
+        )
+        release_unused_memory()
+        app.startup_done()
+
+    def on_prechecking(self, event: Prechecking) -> None:
+        self._view.looked(event.rows)
+
+    def on_run_started(self, event: RunStarted) -> None:
+        plan, record = event.plan, event.record
+        rows = plan.source.estimated_rows
+        if plan.options.limit is not None:
+            rows = plan.options.limit if rows is None else min(rows, plan.options.limit)
+        for note in plan.notes:
+            if note.quotes and self._output.log_json:
+                continue
+            self._say(note.code, note.sentence(self._lang))
+        if plan.destination is not None and not record.dry_run:
+            line = destination_line(plan.destination, plan.mode, plan.source.name, rows, self._lang)
+            self._say("destination", line)
+        self._view.started(plan.source.name, record.id, rows, dry_run=record.dry_run)
+
+    def on_progress(self, event: Progress) -> None:
+        self._view.moved(event.tally)
+
+    def on_run_ended(self, event: RunEnded) -> None:
+        self._view.close()
+        self._view.ended(event.closed.summary)
+
+    def on_attempted(self, event: delivery.Attempted) -> None:
+        if self._output.verbose:
+            self._tell("sending-attempted", event)
+
+    def on_batch_finished(self, event: delivery.BatchFinished) -> None:
+        if self._output.verbose:
+            self._tell("sending-batch-finished", event)
+
+    def on_retrying(self, event: delivery.Retrying) -> None:
+        self._tell("sending-retrying", event)
+
+    def on_isolating(self, event: delivery.Isolating) -> None:
+        self._tell("sending-isolating", event)
+
+    def on_slowed_down(self, event: delivery.SlowedDown) -> None:
+        self._tell("sending-slowed-down", event)
+
+    def on_paused(self, event: delivery.Paused) -> None:
+        self._tell("sending-paused", event)
+
+    def on_clock_corrected(self, event: delivery.ClockCorrected) -> None:
+        if abs(event.offset_ms - self._offset_ms) < SAME_OFFSET_MS:
+            return
+        self._offset_ms = event.offset_ms
+        code = "sending-clock-corrected"
+        self._say(code, sentence(code, {"offset_ms": event.offset_ms}, self._lang))
+
+    def on_stopping(self, event: delivery.Stopping) -> None:
+        code = "sending-stopping"
+        found = {"reason": event.reason.sentence(self._lang), "waiting_for": event.waiting_for}
+        self._say(code, sentence(code, found, self._lang))
+
+    def choose_mapping(self, question: MappingQuestion) -> str | None:
+        """The proposed mapping, once the person has agreed: kept as NAME.mapping.toml beside the work."""
+        asked = self._output.can_ask and question.file != "-" and not question.options.mapping
+        if not asked or question.error.code not in ANSWERED_BY_PROPOSAL:
+            return None
+        proposed = _propose(question, self._lang)
+        target = Path(f"{Path(question.file).stem or 'stdin'}.mapping.toml")
+        if proposed is None:
+            return None
+        _print_proposals(proposed.columns, self._lang)
+        if target.exists() or not self._confirm("ask-proposal", file=target):
+            return None
+        target.write_text(proposed.toml, "utf-8")
+        return str(target)
+
+    def confirm_start(self, plan: RunPlan, *, sends: bool) -> bool:
+        """Ask before mode replace and before the same file once more.
+
+        Raises UsageError `replace-needs-yes` if nobody can be asked.
+        """
+        if not sends:
+            return True
+        if plan.mode is Mode.REPLACE and not self._output.yes:
+            if not self._output.can_ask:
+                raise UsageError("replace-needs-yes")
+            if not self._confirm("ask-replace"):
+                return False
+        if plan.before is None:
+            return True
+        when = plan.before.started.strftime("%Y-%m-%d %H:%M") if plan.before.started else "?"
+        text = sentence("file-imported-before", {"run": plan.before.id, "when": when}, self._lang)
+        if self._output.can_ask:
+            return click.confirm(f"{text} {sentence('ask-again', {}, self._lang)}", err=True)
+        if not self._output.quiet:
+            click.echo(text, err=True)
+        return True
+
+    def _confirm(self, code: str, **found: object) -> bool:
+        return click.confirm(sentence(code, found, self._lang), err=True)
+
+    def _tell(self, code: str, event: delivery.DeliveryEvent) -> None:
+        """Give the event's sentence to the view, which shows it or not."""
+        values = ((field.name, getattr(event, field.name)) for field in dataclasses.fields(event))
+        found = {name: f"{value:.1f}" if isinstance(value, float) else value for name, value in values}
+        self._view.said(code, sentence(code, found, self._lang))
+
+    def _say(self, code: str, text: str) -> None:
+        """Tell what everybody should know who has not asked for quiet."""
+        if self._output.log_json:
+            self._view.said(code, text)
+        elif not self._output.quiet:
+            click.echo(text, err=True)
+
+
+class ProposedMapping(NamedTuple):
+    """A mapping that fits the file: what becomes of each column, and the mapping file's text."""
+
+    columns: Sequence[Proposal]
+    toml: str
+
+
+def _propose(question: MappingQuestion, lang: str) -> ProposedMapping | None:
+    """A mapping for the file; None if none can be proposed that fits it."""
+    from importer import contracts, mapping
+    from importer.mapping import suggest_toml
+    from importer.pipeline.table import open_table
+    from importer.readers.inspection import sample_frame
+
+    options = question.options
+    contract = contracts.load(options.contract or "sea")
+    with open_table(question.file, options, any_table=True) as source:
+        samples, sheets = sample_frame(source), tuple(source.sheet_headers.values())
+        proposals = mapping.propose(source.header, samples, contract, sheets=sheets)
+        text = suggest_toml.mapping_text(source.header, samples, contract, lang=lang, sheets=sheets)
+        try:
+            mapping.bind(mapping.load_text(text), source.header, contract, sheets=sheets)
+        except MappingError:
+            return None
+    return ProposedMapping(proposals, text)
+
+
+def _print_proposals(proposals: Sequence[Proposal], lang: str) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("column", "goes to", "sure", "reason"):
+        table.add_column(title, overflow="fold")
+    for one in proposals:
+        goes_to = (one.field or "") if one.taken else "–"
+        table.add_row(one.column, goes_to, f"{one.confidence:.0%}", one.why.sentence(lang))
+    console(stderr=True).print(table)

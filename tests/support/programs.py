@@ -1,0 +1,29 @@
+"""Programs that pip does not bring, for tests marked `extras`; `.ci/install-programs` installs them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+FORMATS = {".csv": "csv:Text - txt - csv (StarCalc):44,34,76,1", ".xlsx": "xlsx:Calc MS Excel 2007 XML"}
+"""LibreOffice's filter for each suffix: separated by commas, quoted, UTF-8, from the first row."""
+
+
+def program(*names: str) -> str:
+    """Return the path of the first program of these names that is installed. Fails the test if none is."""
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    pytest.fail(f"{' or '.join(names)} is not installed")
+
+
+def save_with_libreoffice(path: Path, folder: Path) -> Path:
+    """Open a file in LibreOffice and save it into the folder in its own format. Returns the saved file."""
+    command = [program("soffice"), "--headless", f"-env:UserInstallation={folder.as_uri()}/profile"]
+    command += ["--infilter=CSV:44,34,76,1"] if path.suffix == ".csv" else []
+    command += ["--convert-to", FORMATS[path.suffix], "--outdir", str(folder), str(path)]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    return folder / path.name
