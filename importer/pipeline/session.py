@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from importer import contracts
 from importer.config import Connection, Profile, require, resolve
 from importer.errors import InputError, MappingError, SettingsError, UsageError
 from importer.journal import Journal, RunRecord, RunState
@@ -272,6 +271,8 @@ class Session:
 
     def _reachable(self, record: RunRecord) -> bool:
         """Whether the place is there that a run sent to: a sandbox that was not kept is gone."""
+        if self.settings.connection is not None:
+            return True
         given = self.settings.sandbox_store is not None
         if _went_to_sandbox(record):
             return given or _kept_store(record) is not None
@@ -307,34 +308,3 @@ def _beside(record: RunRecord) -> Path:
     """Where the reports of the retried run lie; the folders of a job are the job's own."""
     folder = Path(record.report_dir).parent
     return folder if record.report_dir and not record.job and folder.is_dir() else Path("reports")
-
-
-@contextlib.contextmanager
-def open_connection(
-    profile: Profile, options: RunOptions, *, sandbox: bool = False, store: Path | None = None
-) -> Iterator[Connection | None]:
-    """Where to send to; for a dry run None unless the settings say which tenant and application. A sandbox
-    (thrown away, or kept in the file `store`) lives as long as the block. Raises SettingsError."""
-    if sandbox or store is not None:
-        from importer.sandbox import Sandbox
-
-        with Sandbox(store) as box:
-            contract = options.contract or profile.contract or "sea"
-            yield replace(box.connection, contract=contract, strict_binding=profile.strict_binding)
-        return
-    resolved = resolve(profile, options.contract)
-    if options.dry_run:
-        known = "tenant_id" in resolved.origins and "app_key" in resolved.origins
-        yield resolved.connection if known else None
-    else:
-        yield require(resolved)
-
-
-@contextlib.contextmanager
-def open_target(connection: Connection, options: RunOptions) -> Iterator[SendTarget]:
-    """A client for batch_create, with as many pooled connections as there are workers."""
-    from importer.api.client import Client  # a dry run does without
-
-    contract = contracts.load(options.contract or connection.contract)
-    with Client(connection, pool_size=options.concurrency) as client:
-        yield SendTarget(connection, client.sender(contract.endpoint))
