@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from importer.config import Connection, Profile, require, resolve
-from importer.contracts import Endpoint
 from importer.errors import InputError, MappingError, SettingsError, UsageError
 from importer.journal import Journal, RunRecord, RunState
-from importer.models import Status, Verdict
+from importer.models import Status
 from importer.options import RunOptions, options_from_json
 from importer.pipeline import plan as plans
 from importer.pipeline.events import MappingQuestion, PlanReady, RunObserver
@@ -31,7 +30,6 @@ from importer.pipeline.run import Lineage, Run, SendTarget, StopToken
 from importer.reports import ReportResult
 
 if TYPE_CHECKING:
-    from importer.api.client import Client
     from importer.sandbox import Sandbox
 
 
@@ -260,7 +258,7 @@ class Session:
         key = (plan.connection, plan.contract.name, plan.options.concurrency)
         if key not in self._targets:
             client = self._stack.enter_context(Client(plan.connection, pool_size=plan.options.concurrency))
-            sender = BatchCreateSender(client, plan.contract.endpoint)
+            sender = client.sender(plan.contract.endpoint)
             self._targets[key] = SendTarget(plan.connection, sender)
         return self._targets[key]
 
@@ -284,22 +282,6 @@ class Session:
 def retry_options(record: RunRecord) -> RunOptions:
     """The options of a retry if nothing else is wanted: those of its run, with reports of its own."""
     return replace(plans.kept_options(record), report_dir=None, rejected=False)
-
-
-@dataclass(frozen=True, slots=True)
-class BatchCreateSender:
-    """A client that knows one call. The delivery needs no more of it."""
-
-    client: Client
-    endpoint: Endpoint
-
-    def attempt(self, body: bytes) -> Verdict:
-        """Make one signed attempt."""
-        return self.client.attempt(self.endpoint, body)
-
-    def correct_clock(self, server_time_ms: int) -> int:
-        """Take over the server's time; returns the offset in ms."""
-        return self.client.correct_clock(server_time_ms)
 
 
 def _gate_of(plan: RunPlan) -> PrecheckGate | None:
