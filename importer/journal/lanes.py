@@ -35,6 +35,11 @@ class LaneUser:
     """The rows of its file, or an estimate; None if nobody knows."""
     sends: bool
 
+    def found(self) -> dict[str, object]:
+        """What sentences say of it, by the names of their places."""
+        since = f"{self.since:%Y-%m-%d %H:%M:%S}" if self.since else "?"
+        return {"run": self.run or "?", "file": self.source or "?", "pid": self.pid or "?", "since": since}
+
 
 class Ticket:
     """One place in the order of a lane. Made by `Lanes.draw`; not for several threads at a time.
