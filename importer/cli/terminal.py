@@ -136,7 +136,8 @@ class TerminalObserver(RunObserver):
             self._say(code, join_sentences(lang, *parts, hint(code, found, lang)))
 
     def on_turn_taken(self, event: delivery.TurnTaken) -> None:
-        self._tell("sending-turn-taken", event)
+        code = "sending-turn-taken"
+        self._say(code, sentence(code, {"time": wording.span(event.seconds)}, self._lang))
 
     @property
     def interactive(self) -> bool:

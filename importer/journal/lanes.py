@@ -37,8 +37,8 @@ class LaneUser:
 
     def found(self) -> dict[str, object]:
         """What sentences say of it, by the names of their places."""
-        since = f"{self.since:%Y-%m-%d %H:%M:%S}" if self.since else "?"
-        return {"run": self.run or "?", "file": self.source or "?", "pid": self.pid or "?", "since": since}
+        since = f"{self.since:%Y-%m-%d %H:%M:%S}" if self.since else "–"
+        return {"run": self.run or "–", "file": self.source or "–", "pid": self.pid or "–", "since": since}
 
 
 class Ticket:
