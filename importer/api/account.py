@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from importer.api.answers import clean
+from importer.api.answers import one_line
 from importer.api.client import Client
 from importer.contracts import endpoints
 from importer.errors import RefusedError
@@ -48,7 +48,7 @@ class PhoneNumber:
 
 
 def create_app(client: Client, name: str, webhook: str) -> CustomerApp:
-    """Makes a customer application. Sent again only where the server cannot have got it.
+    """Create a customer application. The request is sent again only where the server cannot have got it.
 
     Raises RefusedError, UnreachableError; `maybe-created` if no answer says what became of it.
     """
@@ -60,13 +60,13 @@ def create_app(client: Client, name: str, webhook: str) -> CustomerApp:
 
 
 def phone_list(client: Client, appkey: str) -> tuple[PhoneNumber, ...]:
-    """The numbers of an application. Raises RefusedError, UnreachableError."""
+    """Return the numbers of an application. Raises RefusedError, UnreachableError."""
     data = client.call(endpoints()["phone_list"], _encode({"appkey": appkey}))
     return tuple(_phone(entry) for entry in _objects(data, "phoneList"))
 
 
 def fields(client: Client) -> tuple[TenantField, ...]:
-    """The customer fields of the connection's tenant, in the server's order, own ones included.
+    """Return the customer fields of the connection's tenant, in the server's order, custom ones included.
 
     Raises RefusedError, UnreachableError.
     """
@@ -114,7 +114,7 @@ def _field(entry: Mapping[str, object]) -> TenantField:
 
 
 def _objects(data: object, call: str) -> list[Mapping[str, object]]:
-    """The objects of an answer's list. Raises RefusedError `odd-answer` if it is none; null is empty."""
+    """Return the objects of an answer's list. null is an empty one. Raises RefusedError `odd-answer`."""
     if data in (None, ""):
         return []
     if not isinstance(data, list):
@@ -126,7 +126,7 @@ def _text(entry: Mapping[str, object], name: str) -> str:
     value = entry.get(name)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    return clean(value, TEXT_LENGTH)
+    return one_line(value, TEXT_LENGTH)
 
 
 def _encode(body: Mapping[str, str]) -> bytes:

@@ -84,10 +84,6 @@ def show_result(result: ReportResult | None, output: OutputOptions, *, mask: boo
     return int(result.summary.exit_code)
 
 
-_STOP_AFTER = (ExitCode.REFUSED, ExitCode.AWAY, ExitCode.INTERRUPTED, ExitCode.TERMINATED)
-"""After one of these exit codes the remaining files are not started."""
-
-
 def import_files(
     files: Sequence[str],
     profile_name: str | None,
@@ -115,7 +111,8 @@ def import_files(
                     print_error(error)
                     code = int(error.exit_code)
                 worst = max(worst, code)
-                if code in _STOP_AFTER:
+                # What stopped this file would stop the next one too, or the user ended the run.
+                if ExitCode(code).resumable:
                     break
     return worst
 

@@ -24,11 +24,11 @@ def open_table(
     """
     columns = frozenset(normalize(name) for name in mapping.columns()) if mapping else frozenset()
 
-    def is_named(name: str) -> bool:
+    def is_mapped(name: str) -> bool:
         return normalize(name) in columns
 
     def is_known(name: str) -> bool:
-        return name in OWN_COLUMNS or is_known_name(name) or is_named(name)
+        return name in OWN_COLUMNS or is_known_name(name) or is_mapped(name)
 
     header_row: Any = options.header_row
     reading = ReadOptions(
@@ -36,9 +36,9 @@ def open_table(
         header_row=header_row,
         encoding=options.encoding,
         delimiter=options.delimiter,
-        known=is_known,
-        named=is_named,
+        is_known=is_known,
+        is_mapped=is_mapped,
         any_table=any_table,
-        optional=reimport.is_summary_sheet,
+        may_be_skipped=reimport.is_summary_sheet,
     )
     return open_source(file, reading)

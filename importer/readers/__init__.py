@@ -1,4 +1,4 @@
-"""Reads whatever people have: a file becomes chunks of text, each row under the number its owner sees."""
+"""Read the files that people have as chunks of text, each row under the number that its owner sees."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Loads on first use: the process that reads workbooks starts without pandas."""
+    """Import a public name on first use, so that the process that reads workbooks starts without pandas."""
     if name not in _HOMES:
         raise AttributeError(name)
     return getattr(import_module(f"importer.readers.{_HOMES[name]}"), name)

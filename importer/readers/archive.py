@@ -6,11 +6,11 @@ entities and namespace prefixes, so that transitional and strict OOXML look alik
 
 from __future__ import annotations
 
+import gzip
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from types import TracebackType
 from typing import IO, Self
 from xml.parsers import expat
 
@@ -29,7 +29,7 @@ BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError
 
 
 class Archive:
-    """A zip archive open for reading. A context manager. Every method raises InputError."""
+    """A zip archive open for reading; a context manager. Every method raises InputError."""
 
     def __init__(self, path: Path, name: str) -> None:
         self._name = name
@@ -46,20 +46,20 @@ class Archive:
         self._folded = {member.casefold(): member for member in self._members}
 
     def names(self) -> tuple[str, ...]:
-        """The members' names, with forward slashes and no leading one."""
+        """Return the members' names, with forward slashes and no leading one."""
         return tuple(self._members)
 
     def find(self, member: str) -> str | None:
-        """The member's name as it is in the archive; upper and lower case don't matter."""
+        """Return the member's name as the archive writes it, whatever the case; None if there is none."""
         return self._folded.get(_plain(member).casefold())
 
     def size(self, member: str) -> int:
-        """The bytes that a member says it unpacks to; 0 if there is none."""
+        """Return the bytes that a member claims to unpack to; 0 if there is none."""
         found = self.find(member)
         return self._members[found].file_size if found else 0
 
     def pieces(self, member: str) -> Iterator[bytes]:
-        """The member's bytes, piece by piece."""
+        """Yield the member's bytes, piece by piece."""
         found = self.find(member)
         if found is None:
             raise InputError("archive-damaged", name=self._name)
@@ -76,11 +76,11 @@ class Archive:
             raise InputError("archive-damaged", name=self._name) from None
 
     def read(self, member: str) -> bytes:
-        """A whole member."""
+        """Return a whole member."""
         return b"".join(self.pieces(member))
 
     def check_sizes(self) -> None:
-        """Refuses an archive that says of itself that it is a bomb, before anything else unpacks it."""
+        """Refuse an archive whose own directory shows that it is a zip bomb, before anything unpacks it."""
         self._refuse(sum(info.file_size for info in self._members.values()))
 
     def _count(self, size: int) -> None:
@@ -88,11 +88,10 @@ class Archive:
         self._refuse(self._unpacked // 4)
 
     def _refuse(self, size: int) -> None:
-        if size > FREE_SIZE and (size > MOST_RATIO * self._packed or size > MOST_SIZE):
-            raise InputError("zip-bomb", name=self._name)
+        refuse_bomb(self._packed, size, self._name)
 
     def close(self) -> None:
-        """Closes the archive, and members that were not read to their ends."""
+        """Close the archive, and members that were not read to their ends."""
         for file in self._open:
             file.close()
         self._zip.close()
@@ -100,18 +99,33 @@ class Archive:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
 
 def _plain(member: str) -> str:
-    """Some writers use backslashes, or begin with a slash (ECMA-376 part 2 wants neither)."""
+    """Return a name as ECMA-376 part 2 wants it: some writers use backslashes, or begin with a slash."""
     return str(PurePosixPath(member.replace("\\", "/"))).lstrip("/")
+
+
+def gunzipped(path: Path, name: str) -> Iterator[bytes]:
+    """Yield what a .gz file holds. Raises InputError; `name` is the file's."""
+    packed = path.stat().st_size
+    unpacked = 0
+    try:
+        with gzip.open(path, "rb") as file:
+            while piece := file.read(PIECE):
+                unpacked += len(piece)
+                refuse_bomb(packed, unpacked, name)
+                yield piece
+    except (EOFError, OSError, zlib.error):
+        raise InputError("archive-damaged", name=name) from None
+
+
+def refuse_bomb(packed: int, unpacked: int, name: str) -> None:
+    """Raise InputError `zip-bomb` if so many bytes cannot honestly come out of so few."""
+    if unpacked > FREE_SIZE and (unpacked > MOST_RATIO * packed or unpacked > MOST_SIZE):
+        raise InputError("zip-bomb", name=name)
 
 
 MOST_NESTED = 100
@@ -119,16 +133,16 @@ MOST_NESTED = 100
 
 
 class XmlHandlers:
-    """What to do at elements; subclasses override."""
+    """What to do at elements. Does nothing; subclasses override."""
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
-        """An element begins; attribute names come without prefix too."""
+        """Take the beginning of an element; its name and those of attributes have no prefix."""
 
     def end(self, name: str) -> None:
-        """An element ends."""
+        """Take the end of an element."""
 
     def text(self, text: str) -> None:
-        """Characters between two tags, in one piece."""
+        """Take the characters between two tags, in one piece."""
 
 
 class XmlStream:
@@ -149,7 +163,7 @@ class XmlStream:
         self._parser = parser
 
     def feed(self, piece: bytes, *, last: bool = False) -> None:
-        """Takes the next bytes."""
+        """Parse the next bytes."""
         try:
             self._parser.Parse(piece, last)
         except (expat.ExpatError, LookupError, ValueError):  # the latter two: an encoding unknown to Python
@@ -177,7 +191,7 @@ class XmlStream:
 
 
 def parse_xml(pieces: Iterable[bytes], handlers: XmlHandlers, name: str) -> None:
-    """Feeds a whole document through `handlers`. Raises InputError; `name` is the file's."""
+    """Feed a whole document through `handlers`. Raises InputError; `name` is the file's."""
     stream = XmlStream(handlers, name)
     for piece in pieces:
         stream.feed(piece)

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer import arrow as text_columns
+from importer import arrow
 from importer.models import Chunk, Issue, Severity
 from importer.readers.header import Layout
 
@@ -22,7 +22,7 @@ _SHOWN = 80
 
 @dataclass(slots=True)
 class ColumnBlock:
-    """Parsed rows before anything was judged: `columns[i]` holds the i-th cell of every row."""
+    """Parsed rows, not judged yet: `columns[i]` holds the i-th cell of every row."""
 
     columns: list[pa.Array]
     rows: np.ndarray
@@ -31,7 +31,7 @@ class ColumnBlock:
 
 
 def to_chunks(block: ColumnBlock, layout: Layout, sheet: str, most: int) -> list[Chunk]:
-    """The block's rows that hold something, as chunks of at most `most` rows."""
+    """Return the block's rows that hold something, as chunks of at most `most` rows."""
     issues = list(block.issues)
     issues.extend(_beyond_header(block, layout, sheet))
     named = [(at, name) for at, name in enumerate(layout.names) if name is not None]
@@ -55,19 +55,22 @@ def _cut(
         part = rows[begin : begin + most]
         texts = {name: column.slice(begin, most) for name, column in columns.items()}
         own = tuple(issue for issue in issues if part[0] <= issue.row <= part[-1]) if issues else ()
-        chunk = Chunk(sheet, text_columns.frame(texts, part), own)
+        chunk = Chunk(sheet, arrow.frame(texts, part), own)
         chunk.texts.update(texts)
         chunks.append(chunk)
     return chunks
 
 
 def shortened(cell: str) -> str:
-    """A cell, shortened for a sentence."""
+    """Return a cell, shortened for a sentence."""
     return cell if len(cell) <= _SHOWN else cell[: _SHOWN - 1] + "…"
 
 
 def _blank_rows(columns: Sequence[pa.Array], count: int) -> np.ndarray:
-    """Which rows hold nothing but blanks; looks at further columns only where the earlier ones are blank."""
+    """Return a mask of the rows that hold nothing but blanks.
+
+    A further column is looked at only in rows that are blank in all earlier ones.
+    """
     blank = np.arange(count)
     for column in columns:
         if not len(blank):
@@ -81,7 +84,7 @@ def _blank_rows(columns: Sequence[pa.Array], count: int) -> np.ndarray:
 
 
 def _beyond_header(block: ColumnBlock, layout: Layout, sheet: str) -> list[Issue]:
-    """`extra-cells` where a column without a name holds something."""
+    """Return an issue `extra-cells` for each row that holds something in a column without a name."""
     issues = []
     limit = layout.least_cells
     told = {issue.row for issue in block.issues if issue.code == "extra-cells"}
@@ -92,16 +95,16 @@ def _beyond_header(block: ColumnBlock, layout: Layout, sheet: str) -> list[Issue
         if not pc.max(pc.binary_length(column)).as_py():
             continue
         full = ~_blank_rows([column], len(block.rows))
-        for place in np.flatnonzero(full):
-            row = int(block.rows[place])
+        for index in np.flatnonzero(full):
+            row = int(block.rows[index])
             if row not in told:
                 told.add(row)
-                issues.append(extra_cells_issue(row, sheet, column[int(place)].as_py(), at + 1, limit))
+                issues.append(extra_cells_issue(row, sheet, column[int(index)].as_py(), at + 1, limit))
     return issues
 
 
 def extra_cells_issue(row: int, sheet: str, cell: str, length: int, limit: int) -> Issue:
-    """The issue of a row that holds something beyond its header."""
+    """Return the issue of a row that holds something beyond its header."""
     return Issue("extra-cells", Severity.ERROR, row, sheet, found=shortened(cell), length=length, limit=limit)
 
 
@@ -111,14 +114,14 @@ def _control_characters(block: ColumnBlock, at: int, name: str, sheet: str) -> l
         return []
     issues = []
     guilty = pc.match_substring_regex(column, _CONTROL)
-    for place in np.flatnonzero(np.asarray(guilty.to_numpy(zero_copy_only=False), dtype=bool)):
-        cell = column[int(place)].as_py()
+    for index in np.flatnonzero(np.asarray(guilty.to_numpy(zero_copy_only=False), dtype=bool)):
+        cell = column[int(index)].as_py()
         character = next(mark for mark in cell if _is_control(mark))
         issues.append(
             Issue(
                 "control-character",
                 Severity.ERROR,
-                int(block.rows[place]),
+                int(block.rows[index]),
                 sheet,
                 column=name,
                 found=shortened(cell),
@@ -134,7 +137,10 @@ def _is_control(character: str) -> bool:
 
 
 def _may_hold_control(column: pa.Array) -> bool:
-    """A look at the bytes behind a column, much cheaper than at its texts; never misses one."""
+    """Return whether a column may hold control characters.
+
+    Checks raw bytes, which is far cheaper than texts. False positives are possible, misses are not.
+    """
     data = column.buffers()[2]
     if data is None or not len(column):
         return False

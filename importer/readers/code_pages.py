@@ -1,4 +1,4 @@
-"""How well a text fits an encoding: which characters people write in it, and next to which others.
+"""Judge how well a text fits an encoding, by which characters stand in it and next to which others.
 
 Each code page is judged by what its own languages look like. Levels of CJK characters are those of the
 national standards: GB 2312, Big5, JIS X 0208 and KS X 1001 put the common characters first.
@@ -39,14 +39,14 @@ _CYRILLIC_MORE = frozenset("іїєґўјљњћђџ")
 
 @dataclass(frozen=True, slots=True)
 class CodePage:
-    """An encoding that may be meant: Python's name, what people call it, and how well a text fits."""
+    """An encoding that may be meant: Python's name, the name that people know, and the judge of a text."""
 
     name: str
     label: str
     fit: Callable[[str], float]
-    """About 1 for text that was meant, 0 or less for text that was not."""
+    """Returns about 1 for text that is in this encoding, 0 or less for text that is not."""
     prior: float = 0.0
-    """How much likelier it is than others before the text is looked at."""
+    """How much more common it is than others, added to the fit."""
 
 
 def _average(total: float, count: int) -> float:
@@ -73,7 +73,7 @@ def _latin(page: str) -> Callable[[str], float]:
 
 
 def _odd_words(text: str) -> float:
-    """Accented letters in a row, and capitals after small letters, are rare in Latin scripts."""
+    """Count what is rare in Latin scripts: accented letters in a row, and capitals after small letters."""
     odd = 0.0
     for word in _WORD.findall(text):
         if word.isascii():
@@ -147,7 +147,7 @@ def _alone_in_words(text: str) -> float:
 
 
 def _lead(mark: str, codec: str) -> int:
-    """The first byte of a character in a two-byte encoding; 0 if it has none there."""
+    """Return the first byte of a character in a two-byte encoding; 0 if it is not in it."""
     try:
         raw = mark.encode(codec)
     except UnicodeEncodeError:
@@ -206,7 +206,7 @@ def _hangul(mark: str) -> float:
 
 
 def _gb_fit(text: str) -> float:
-    """Chinese reaches beyond the first 25 rows of GB 2312; Korean read as Chinese never does."""
+    """Judge Chinese, which uses all common rows of GB 2312; Korean read as Chinese uses the first 25 only."""
     fit = _cjk(_gb)(text)
     leads = [lead for lead in (_lead(mark, "gb2312") for mark in text if mark >= "\x80") if lead >= 0xB0]
     beyond = sum(lead > 0xC8 for lead in leads)

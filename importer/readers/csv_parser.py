@@ -28,7 +28,7 @@ from importer.arrow import TEXT
 
 CELL_LIMIT = 32_767
 """Characters in a cell: Excel specifications and limits, support.microsoft.com."""
-_QUOTE = 0x22
+_QUOTE, _CARRIAGE, _FEED = 0x22, 0x0D, 0x0A
 _NEWLINES = (b"\r\n", b"\n", b"\r")
 
 
@@ -65,10 +65,10 @@ def _grammar(delimiter: bytes) -> _Grammar:
 
 
 def tokenize(text: bytes, delimiter: bytes, *, final: bool, limit: int | None = None) -> CsvRecords:
-    """The records of `text`, which begins at the start of one.
+    """Return the records of `text`, which begins at the start of one.
 
-    With `final` the text ends here; otherwise a record that may go on beyond it is left for the next call.
-    At most `limit` records are read.
+    `final` says that nothing follows. Otherwise a record that may go on beyond the text is left for the next
+    call. At most `limit` records are read.
     """
     found = CsvRecords()
     certain = len(text) if final else _last_line_end(text)
@@ -91,7 +91,7 @@ def tokenize(text: bytes, delimiter: bytes, *, final: bool, limit: int | None = 
 
 
 def _line_stop(text: bytes, at: int) -> int:
-    """Where the line that begins at `at` ends, its line break included."""
+    """Return where the line that begins at `at` ends, its line break included."""
     feed = text.find(b"\n", at)
     stop = feed + 1 if feed >= 0 else len(text)
     carriage = text.find(b"\r", at, stop)
@@ -101,7 +101,7 @@ def _line_stop(text: bytes, at: int) -> int:
 
 
 def _last_line_end(text: bytes) -> int:
-    """The end of the last line that is certainly complete; a CR at the very end may become CRLF."""
+    """Return the end of the last line that is certainly complete; a CR at the very end may become CRLF."""
     return max(text.rfind(b"\n"), text.rfind(b"\r", 0, len(text) - 1)) + 1
 
 
@@ -113,7 +113,7 @@ def _without_end(line: bytes) -> bytes:
 
 
 class _RecordReader:
-    """One record that holds quotes, read cell by cell."""
+    """Reads one record that holds quotes, cell by cell."""
 
     def __init__(self, text: bytes, at: int, delimiter: bytes, final: bool) -> None:
         self.text = text
@@ -126,9 +126,9 @@ class _RecordReader:
         self._final = final
 
     def read(self) -> bool:
-        """Reads the record; False if the text ends before it can be decided where a quote closes.
+        """Read the record. Returns False if the text ends before it is certain where a quote closes.
 
-        If the text is not final and the record reaches its end, it may go on: the caller looks at `at`.
+        A record that reaches the end of a text that is not final may go on: the caller looks at `at`.
         """
         text, mark = self.text, self._delimiter
         while True:
@@ -147,7 +147,7 @@ class _RecordReader:
         return True
 
     def _cells_without_quotes(self) -> None:
-        """Takes all cells before the next one on this line that holds a quote, but never the line's last."""
+        """Take all cells before the next one on this line that holds a quote, but never the line's last."""
         if self.at >= self._stop:
             self._stop = _line_stop(self.text, self.at)
         quote = self.text.find(b'"', self.at, self._stop)
@@ -163,7 +163,7 @@ class _RecordReader:
         self.at = stop
 
     def _quoted_cell(self, begin: int) -> bool:
-        """Reads the cell whose content begins at `begin`; False if more text is needed to decide."""
+        """Read the cell whose content begins at `begin`. Returns False if more text is needed to decide."""
         text = self.text
         close = self._closing_quote(begin)
         if close is None:
@@ -182,15 +182,15 @@ class _RecordReader:
         return True
 
     def _closing_quote(self, begin: int) -> int | None:
-        """The position of the closing quote; -1 if there is none, None if more text is needed to know."""
+        """Return the position of the closing quote; -1 if there is none, None if more text is needed."""
         text, end = self.text, len(self.text)
         doubled = 0
         at = begin
         while True:
             at = text.find(b'"', at)
             if at < 0:
-                room = end - begin > 4 * (CELL_LIMIT + doubled)
-                return -1 if self._final or room else None
+                too_long = end - begin > 4 * (CELL_LIMIT + doubled)
+                return -1 if self._final or too_long else None
             if at + 1 == end and not self._final:
                 return None
             if at + 1 == end or text[at + 1] != _QUOTE:
@@ -204,7 +204,7 @@ class _RecordReader:
         return at
 
     def _give_up(self, begin: int) -> None:
-        """The quote before `begin` is never closed: the rest of its line is text."""
+        """Take the rest of the line as text, since the quote before `begin` is never closed."""
         self.unclosed = True
         stop = _line_stop(self.text, begin)
         rest = _without_end(self.text[self.at : stop])
@@ -213,18 +213,15 @@ class _RecordReader:
 
 
 def _characters(text: bytes) -> int:
-    """How many characters these UTF-8 bytes are."""
+    """Return how many characters these UTF-8 bytes are."""
     return sum(1 for byte in text if byte & 0xC0 != 0x80)
-
-
-_QUOTE, _CARRIAGE, _FEED = 0x22, 0x0D, 0x0A
 
 
 @dataclass(frozen=True, slots=True)
 class ArrowBlock:
-    """A parsed block: `columns` of equal length, and the lines that did not fit.
+    """A parsed block: columns of equal length, and the lines that have more or fewer cells.
 
-    Line i of the block (0-based) is row `i` unless it is in `misfits`, whose rows are not in the columns.
+    `misfits` holds (line, text); lines count from 0 and include the misfits, which the columns leave out.
     """
 
     columns: list[pa.Array]
@@ -233,7 +230,7 @@ class ArrowBlock:
 
 
 def parse_with_arrow(text: bytes, delimiter: bytes, width: int, *, final: bool) -> ArrowBlock | None:
-    """The complete records at the beginning of `text`; None if it isn't clean, or holds none."""
+    """Parse the complete records at the beginning of `text`; None if it isn't clean, or holds none."""
     if len(delimiter) != 1 or not width or text.startswith(codecs.BOM_UTF8) or not text:
         return None
     end = _clean_end(text, delimiter[0], final)
@@ -246,7 +243,7 @@ def parse_with_arrow(text: bytes, delimiter: bytes, width: int, *, final: bool) 
 
 
 def _clean_end(text: bytes, delimiter: int, final: bool) -> int:
-    """Where the last complete record of clean text ends; 0 if it isn't clean or complete."""
+    """Return where the last complete record of clean text ends; 0 if it isn't clean or complete."""
     certain = len(text) if final else max(text.rfind(b"\n"), text.rfind(b"\r", 0, len(text) - 1)) + 1
     if not certain or text.find(b'"', 0, certain) < 0:
         return certain
@@ -269,7 +266,7 @@ def _clean_end(text: bytes, delimiter: int, final: bool) -> int:
 
 
 def _outside_quotes(text: bytes, quotes: np.ndarray) -> int:
-    """The end of the last complete line that ends outside quotes, if all quotes are well formed."""
+    """Return the end of the last line that ends outside quotes, if all quotes are well formed."""
     end = len(text) - 1 if text.endswith(b"\r") else len(text)
     while end > 0:
         end = max(text.rfind(b"\n", 0, end), text.rfind(b"\r", 0, end))
@@ -312,7 +309,7 @@ def _one(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _longest(column: pa.Array) -> int:
-    """Bytes in the longest text of a column."""
+    """Return the bytes in the longest text of a column."""
     if not len(column):
         return 0
     offsets = np.frombuffer(column.buffers()[1], dtype=np.int64)[

@@ -40,25 +40,26 @@ _SAMPLE = 1 << 20
 _SAMPLE_ROWS = 200
 _LONGEST_RECORD = 1 << 26
 _SLACK = 0.97
-"""Blocks are aimed a little below a chunk's rows: one row too many makes a second, tiny chunk, which costs as
-many calls as a full one."""
+"""Blocks aim a little below a chunk's rows. One row too many makes a second, tiny chunk, which costs as many
+calls as a full one."""
 _LEAST_BLOCK, _FIRST_BLOCK, _MOST_BLOCK = 1 << 16, 1 << 18, 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedText:
-    """The bytes of a delimited text and how they are encoded."""
+    """The bytes of a delimited text, and how they are encoded."""
 
     file: BinaryIO
     encoding: Encoding
     lines: int = 0
-    """Line feeds in it."""
+    """How many line feeds it has."""
 
     def pieces(self) -> Iterator[bytes]:
+        """Yield the text as UTF-8, in pieces that may end anywhere."""
         return utf8_pieces(self.file, self.encoding.codec, valid_utf8=self.encoding.valid_utf8)
 
     def last_rows(self, delimiter: str) -> list[list[str]]:
-        """The cells of the last lines, found without reading all that is before them."""
+        """Return the cells of the last lines, found without reading all that is before them."""
         end, whole = tail(self.file, _TAIL)
         return last_rows(end, self.encoding.codec, delimiter, whole=whole)
 
@@ -67,7 +68,7 @@ class CsvSource(Source):
     """A .csv, .tsv or .txt file."""
 
     def __init__(self, origin: FileIdentity, text: EncodedText, options: ReadOptions) -> None:
-        """Finds dialect and header. Raises InputError; `text.file` then stays open."""
+        """Find dialect and header. Raises InputError; `text.file` then stays open."""
         super().__init__(origin)
         self._text = text
         self._options = options
@@ -94,32 +95,16 @@ class CsvSource(Source):
             raise InputError("file-changed", name=self.name)
 
     def _blocks(self, row: int) -> Iterator[tuple[ColumnBlock, int]]:
-        """Parsed blocks, and how many rows each takes; `row` is the number of the first one."""
-        target = _FIRST_BLOCK
-        pieces = _after(self._text.pieces(), self._begin)
-        pending, final = b"", False
-        while not final or pending:
-            parts, size = [pending], len(pending)
-            while size < target and not final:
-                piece = next(pieces, None)
-                final = piece is None
-                parts.append(piece or b"")
-                size += len(parts[-1])
-            text = b"".join(parts)
-            window, pending = text[:target], text[target:]
-            del text, parts
-            block, rows, consumed = self._parse(window, row, final=final and not pending)
-            pending = window[consumed:] + pending
-            del window
+        """Yield parsed blocks, and how many rows each takes; `row` is the number of the first one."""
+        window = _Window(_after(self._text.pieces(), self._begin), self._options.chunk_rows)
+        while text := window.text():
+            block, rows, consumed = self._parse(text, row, final=window.final)
+            if not window.advance(text, consumed, rows):
+                raise _too_long(self.name, row)
+            del text
             if rows:
                 yield block, rows
                 row += rows
-                aim = int(consumed / rows * self._options.chunk_rows * _SLACK)
-                target = min(max(aim, _LEAST_BLOCK), _MOST_BLOCK)
-            elif pending:
-                if target >= _LONGEST_RECORD:
-                    raise _too_long(self.name, row)
-                target = min(max(2 * target, _LEAST_BLOCK), _LONGEST_RECORD)
 
     def _parse(self, window: bytes, row: int, *, final: bool) -> tuple[ColumnBlock, int, int]:
         width = len(self._layout.names)
@@ -134,8 +119,46 @@ class CsvSource(Source):
         return reading.block(records, numbers), len(records.cells), records.consumed
 
 
+class _Window:
+    """The stretch of a text that is parsed next: about as long as the rows of a chunk."""
+
+    def __init__(self, pieces: Iterator[bytes], chunk_rows: int) -> None:
+        self.final = False
+        """Whether the stretch ends where the text ends."""
+        self._pieces = pieces
+        self._chunk_rows = chunk_rows
+        self._pending = b""
+        self._ended = False
+        self._size = _FIRST_BLOCK
+
+    def text(self) -> bytes:
+        """Return the bytes that were not parsed yet, as many as the window is long."""
+        parts, size = [self._pending], len(self._pending)
+        while size < self._size and not self._ended:
+            piece = next(self._pieces, None)
+            self._ended = piece is None
+            parts.append(piece or b"")
+            size += len(parts[-1])
+        joined = b"".join(parts)
+        self._pending = joined[self._size :]
+        self.final = self._ended and not self._pending
+        return joined[: self._size]
+
+    def advance(self, text: bytes, consumed: int, rows: int) -> bool:
+        """Go on behind the bytes that were parsed. Returns False if one record is longer than allowed."""
+        self._pending = text[consumed:] + self._pending
+        if rows:
+            wanted = int(consumed / rows * self._chunk_rows * _SLACK)
+            self._size = min(max(wanted, _LEAST_BLOCK), _MOST_BLOCK)
+        elif self._pending:
+            if self._size >= _LONGEST_RECORD:
+                return False
+            self._size = min(max(2 * self._size, _LEAST_BLOCK), _LONGEST_RECORD)
+        return True
+
+
 class _RaggedRows:
-    """Records of any width made into columns, with what was wrong about them."""
+    """Turns records of any width into columns, and reports what is wrong with them."""
 
     def __init__(self, layout: Layout, delimiter: bytes, encoding: str, *, decoded: bool) -> None:
         """`decoded` says that no byte is marked as undecodable."""
@@ -146,7 +169,7 @@ class _RaggedRows:
         self._decoded = decoded
 
     def block(self, records: CsvRecords, rows: np.ndarray) -> ColumnBlock:
-        """`rows` are the records' numbers."""
+        """Return the records as a block; `rows` are their numbers."""
         issues: list[Issue] = []
         unclosed = set(records.unclosed)
         width = len(self._names)
@@ -166,16 +189,16 @@ class _RaggedRows:
         return ColumnBlock([pa.array(column, type=TEXT) for column in columns], rows, issues)
 
     def complete(self, clean: ArrowBlock, row: int) -> ColumnBlock:
-        """A block parsed by Arrow, its misfits read with care and put back in their places."""
+        """Return a block parsed by Arrow with its misfits, which the tokenizer reads, back in their order."""
         total = len(clean.columns[0]) + len(clean.misfits)
         if not clean.misfits:
             return ColumnBlock(clean.columns, np.arange(row, row + total, dtype=np.int64))
-        places = np.array([at for at, _ in clean.misfits], dtype=np.int64)
+        lines = np.array([at for at, _ in clean.misfits], dtype=np.int64)
         texts = CsvRecords()
         for _, line in clean.misfits:
             texts.cells.extend(tokenize(line.encode(), self._delimiter, final=True, limit=1).cells)
-        misfits = self.block(texts, places + row)
-        order = np.argsort(np.concatenate([np.delete(np.arange(total), places), places]))
+        misfits = self.block(texts, lines + row)
+        order = np.argsort(np.concatenate([np.delete(np.arange(total), lines), lines]))
         columns = [
             pa.concat_arrays([column, other]).take(pa.array(order))
             for column, other in zip(clean.columns, misfits.columns, strict=True)
@@ -192,7 +215,7 @@ class _RaggedRows:
             yield Issue("missing-cells", Severity.WARNING, row, length=count, limit=self._least)
 
     def _bad_encoding(self, column: list[bytes], rows: np.ndarray, name: str | None) -> Iterator[Issue]:
-        """Replaces marks of undecodable bytes in place."""
+        """Replace marks of undecodable bytes in place, and yield an issue for each cell that has some."""
         for at, cell in enumerate(column):
             if b"\xed" in cell and UNDECODED.search(cell):
                 column[at] = UNDECODED.sub(REPLACEMENT, cell)
@@ -216,7 +239,7 @@ def _readable(cell: bytes) -> str:
 
 
 class _FirstRows:
-    """The first rows of a delimited text: what its dialect and its header are."""
+    """Reads the first rows of a delimited text until its dialect and header are known."""
 
     def __init__(self, text: EncodedText, options: ReadOptions, name: str) -> None:
         self._options = options
@@ -250,7 +273,7 @@ class _FirstRows:
         return tokenize(text, self.dialect.delimiter, final=self._final, limit=limit)
 
     def layout(self) -> tuple[Layout, int, int]:
-        """The columns, where the first row below the header begins (bytes of text), and its number."""
+        """Return the columns, where the first row below the header begins (in bytes), and its number."""
         records = self._records.cells
         top = [TopRow(at + 1, tuple(map(_readable, cells))) for at, cells in enumerate(records[: self._rows])]
         whole = self._final and not any(any(cells) for cells in records[self._rows :])
@@ -274,13 +297,13 @@ def _filled(records: Sequence[Sequence[bytes]]) -> list[bool]:
 
 
 def _usual_width(records: Sequence[Sequence[bytes]]) -> int:
-    """How many cells most rows have: some programs end each row with a delimiter, but not the header."""
+    """Return how many cells most rows have: some programs end all rows but the header with a delimiter."""
     widths = Counter(len(cells) for cells in records if len(cells) > 1)
     return widths.most_common(1)[0][0] if widths else 0
 
 
 def _after(pieces: Iterator[bytes], skip: int) -> Iterator[bytes]:
-    """The pieces without their first `skip` bytes."""
+    """Yield the pieces without their first `skip` bytes."""
     for piece in pieces:
         if skip >= len(piece):
             skip -= len(piece)
@@ -301,7 +324,7 @@ _DIALECT_ROWS = 200
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How the cells of a delimited text are told apart."""
+    """How the cells of a delimited text are separated."""
 
     delimiter: bytes
     """UTF-8."""
@@ -310,10 +333,10 @@ class Dialect:
 
 
 def find_dialect(sample: bytes, options: ReadOptions, *, final: bool) -> Dialect:
-    """The dialect of a text from its first bytes (`final`: they are all there is).
+    """Find the dialect of a text from its first bytes; `final` says that they are the whole text.
 
-    Known header names decide; without any, the delimiter that cuts the most rows into the same number of
-    cells. Raises UsageError `bad-delimiter`.
+    Known header names decide. Without any, it is the delimiter that cuts the most rows into the same number
+    of cells. Raises UsageError `bad-delimiter`.
     """
     begin, announced = _sep_line(sample)
     if options.delimiter is not None:
@@ -334,7 +357,7 @@ def _chosen_delimiter(delimiter: str) -> bytes:
 
 
 def _sep_line(sample: bytes) -> tuple[int, bytes]:
-    """Where the rows begin, and the delimiter that Excel's `sep=` line names."""
+    """Return where the rows begin, and the delimiter that Excel's `sep=` line names (empty without one)."""
     match = _SEP_LINE.match(sample)
     if match is None:
         return 0, b""
@@ -346,7 +369,8 @@ def _delimiter_score(text: bytes, mark: bytes, options: ReadOptions, final: bool
     if not records:
         records = tokenize(text, mark, final=True, limit=_DIALECT_ROWS).cells
     known = max(
-        (count_known_names(_texts(cells), options.known) for cells in records[:MOST_HEADER_ROWS]), default=0
+        (count_known_names(_texts(cells), options.is_known) for cells in records[:MOST_HEADER_ROWS]),
+        default=0,
     )
     widths = Counter(len(cells) for cells in records if any(cells))
     several = {width: count for width, count in widths.items() if width > 1}

@@ -37,12 +37,12 @@ codecs.register_error(_MARK, _mark)
 
 
 def decoder(encoding: str) -> codecs.IncrementalDecoder:
-    """Decodes piece by piece; undecodable bytes become lone surrogates."""
+    """Return a decoder that works piece by piece and turns undecodable bytes into lone surrogates."""
     return codecs.getincrementaldecoder(encoding)(_MARK)
 
 
 def encode(text: str) -> bytes:
-    """UTF-8, marks included."""
+    """Return the text as UTF-8, marks of undecodable bytes included."""
     try:
         return text.encode()
     except UnicodeEncodeError:
@@ -50,7 +50,7 @@ def encode(text: str) -> bytes:
 
 
 def is_utf8(text: bytes) -> bool:
-    """Whether the bytes are valid UTF-8, at a tenth of the cost of decoding them."""
+    """Return whether the bytes are valid UTF-8, at a tenth of the cost of decoding them."""
     if text.isascii():
         return True
     ends = pa.py_buffer(np.array([0, len(text)], dtype=np.int64))
@@ -62,10 +62,10 @@ def is_utf8(text: bytes) -> bool:
 
 
 def utf8_pieces(file: BinaryIO, encoding: str, *, valid_utf8: bool) -> Iterator[bytes]:
-    """The text of `file` from its start as UTF-8, in pieces that may end anywhere.
+    """Yield the text of `file` from its start as UTF-8, in pieces that may end anywhere.
 
-    `valid_utf8` says that the bytes are known to be UTF-8 and pass through as they are. A byte order mark
-    at the start is left out.
+    `valid_utf8` says that the bytes are known to be UTF-8, which pass unchanged. A byte order mark at the
+    start is left out.
     """
     raw_pieces = _pieces(file)
     if valid_utf8:
@@ -83,21 +83,27 @@ def utf8_pieces(file: BinaryIO, encoding: str, *, valid_utf8: bool) -> Iterator[
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:
-    """All bytes from the start. Each reading keeps a place of its own, so that a file can be read a second
-    time, on another thread too, while a first reading is under way."""
-    place = 0
+    """Yield all bytes from the start.
+
+    Each reading keeps its own position. So a file can be read a second time, on another thread too, while a
+    first reading is under way.
+    """
+    position = 0
     while True:
         with _TURN:
-            file.seek(place)
+            file.seek(position)
             piece = file.read(PIECE)
         if not piece:
             return
         yield piece
-        place += len(piece)
+        position += len(piece)
 
 
 def tail(file: BinaryIO, size: int) -> tuple[bytes, bool]:
-    """The last `size` bytes or a few less, at a multiple of 4, and whether they are all there are."""
+    """Return the last `size` bytes or up to 3 less, and whether they are the whole file.
+
+    They begin at a multiple of 4, so that no UTF-16 or UTF-32 character is cut.
+    """
     with _TURN:
         begin = max(file.seek(0, os.SEEK_END) - size + 3, 0) // 4 * 4
         file.seek(begin)
@@ -105,11 +111,11 @@ def tail(file: BinaryIO, size: int) -> tuple[bytes, bool]:
 
 
 def open_binary(path: Path) -> BinaryIO:
-    """The file for reading bytes; the caller closes it."""
+    """Open a file for reading bytes; the caller closes it."""
     return path.open("rb")
 
 
 def stamp(file: BinaryIO) -> tuple[int, int]:
-    """Size and time of change: what differs after a file was written to."""
+    """Return size and time of change, which differ after a file was written to."""
     status = os.fstat(file.fileno())
     return status.st_size, status.st_mtime_ns

@@ -1,4 +1,4 @@
-"""What a file is, by its bytes; its name is only a hint."""
+"""Tell what a file is from its bytes; its name is only a hint."""
 
 from __future__ import annotations
 
@@ -73,17 +73,17 @@ _FOREIGN_PARTS = {
 
 
 def kind_of(head: bytes) -> FileKind:
-    """The kind of a file that begins with `head`."""
+    """Return the kind of a file that begins with `head`."""
     return next((kind for magic, kind in _MAGIC if head.startswith(magic)), FileKind.TEXT)
 
 
 def foreign_format(head: bytes) -> str | None:
-    """The name of a known format that holds no table this program reads."""
+    """Return the name of a known binary format that is not read; None if it is none of these."""
     return next((name for magic, name in _FOREIGN if head.startswith(magic)), None)
 
 
 def foreign_text(head: str) -> str | None:
-    """The name of a text format that is no delimited table."""
+    """Return the name of a text format that is no delimited table; None if it is none of these."""
     start = head.lstrip("\ufeff")
     if _HTML.match(start):
         return "HTML"
@@ -93,13 +93,13 @@ def foreign_text(head: str) -> str | None:
 
 
 def is_binary(head: bytes) -> bool:
-    """Whether bytes in a one-byte encoding hold more control characters than damaged text would."""
+    """Return whether these bytes hold more control characters than damaged text would."""
     controls = len(head) - len(head.translate(None, _CONTROLS))
     return controls > max(_MOST_CONTROLS * len(head), 2)
 
 
 def zip_kind(names: Collection[str], content_types: bytes) -> tuple[ZipKind, str | None]:
-    """What an archive with these members is, and the name of a format that is no table."""
+    """Return what an archive with these members is, and its format's name if it holds no table."""
     folded = {name.casefold() for name in names}
     for part, foreign in _FOREIGN_PARTS.items():
         if part in folded:

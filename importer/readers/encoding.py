@@ -31,14 +31,14 @@ _FULL_SAMPLE, _LATER_SAMPLE = 1 << 17, 1 << 11
 _MOST_SAMPLE = 1 << 19
 _LONGEST_LINE = 1 << 12
 _ENOUGH_BAD = 1 << 15
-"""So many bad bytes settle that a text is not UTF-8 with flaws, or show how flawed it is."""
+"""So many bad bytes are enough to judge whether a text is UTF-8 with flaws."""
 _BAD = re.compile("[\udc80-\udcff]+")
 _BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
 
 
 @dataclass(slots=True)
 class FileScan:
-    """What a pass over the bytes tells."""
+    """What one pass over a file's bytes tells."""
 
     sha256: str = ""
     size: int = 0
@@ -46,9 +46,9 @@ class FileScan:
     """Line feeds."""
     head: bytes = b""
     """The first bytes, up to 64 KiB."""
-    text: bool = True
-    """False if the head shows that it is something else."""
-    ascii: bool = True
+    is_text: bool = True
+    """False if the head shows that the file is a workbook or an archive."""
+    is_ascii: bool = True
     valid_utf8: bool = True
     multibyte: int = 0
     """Valid UTF-8 characters of several bytes, roughly."""
@@ -63,10 +63,10 @@ class FileScan:
 
 
 def scan_file(file: BinaryIO) -> FileScan:
-    """Reads `file` from its start to its end."""
+    """Read `file` from its start to its end."""
     file.seek(0)
     digest = hashlib.sha256()
-    seen = FileScan()
+    scan = FileScan()
     rest = b""
     with ThreadPoolExecutor(1, "hash") as hashing:
         # The hash takes as long as all the rest, and lets other threads go on meanwhile.
@@ -75,65 +75,65 @@ def scan_file(file: BinaryIO) -> FileScan:
             if hashed is not None:
                 hashed.result()
             hashed = hashing.submit(digest.update, piece)
-            rest = _look(seen, piece, rest)
+            rest = _scan_piece(scan, piece, rest)
     if rest:
-        _take(seen, rest)
-    seen.sha256 = digest.hexdigest()
-    seen.sample = b"" if seen.valid_utf8 else b"\n".join(seen._lines)
-    seen._lines.clear()
-    return seen
+        _judge(scan, rest)
+    scan.sha256 = digest.hexdigest()
+    scan.sample = b"" if scan.valid_utf8 else b"\n".join(scan._lines)
+    scan._lines.clear()
+    return scan
 
 
-def _look(seen: FileScan, piece: bytes, rest: bytes) -> bytes:
-    """Takes the next piece of the file; `rest` is what the one before left. What this one leaves."""
-    if not seen.head:
-        seen.head = piece[:HEAD]
-        seen.text = kind_of(seen.head) is FileKind.TEXT
-    seen.size += len(piece)
-    seen.lines += int(np.count_nonzero(np.frombuffer(piece, dtype=np.uint8) == _FEED))
-    if not seen.text or (not rest and piece.isascii()):
+def _scan_piece(scan: FileScan, piece: bytes, rest: bytes) -> bytes:
+    """Scan the next piece. `rest` is what the one before left; returns what this one leaves."""
+    if not scan.head:
+        scan.head = piece[:HEAD]
+        scan.is_text = kind_of(scan.head) is FileKind.TEXT
+    scan.size += len(piece)
+    scan.lines += int(np.count_nonzero(np.frombuffer(piece, dtype=np.uint8) == _FEED))
+    if not scan.is_text or (not rest and piece.isascii()):
         return rest
-    seen.ascii = False
+    scan.is_ascii = False
     whole = rest + piece
     cut = _character_start(whole)
-    _take(seen, whole[:cut])
+    _judge(scan, whole[:cut])
     return whole[cut:]
 
 
-def _take(seen: FileScan, piece: bytes) -> None:
+def _judge(scan: FileScan, piece: bytes) -> None:
     if is_utf8(piece):
-        if seen.multibyte < 1 << 20:
-            seen.multibyte += int(np.count_nonzero(np.frombuffer(piece, dtype=np.uint8) >= 0xC0))
+        if scan.multibyte < 1 << 20:
+            scan.multibyte += int(np.count_nonzero(np.frombuffer(piece, dtype=np.uint8) >= 0xC0))
     else:
-        seen.valid_utf8 = False
+        scan.valid_utf8 = False
         for begin in range(0, len(piece), HEAD):
-            if seen.bad_bytes > _ENOUGH_BAD:
+            if scan.bad_bytes > _ENOUGH_BAD:
                 break
             text = decoder("utf-8").decode(piece[begin : begin + HEAD], True)
             bad = sum(map(len, _BAD.findall(text)))
-            seen.bad_bytes += bad
-            seen.multibyte += sum(map(len, _BEYOND_ASCII.findall(text))) - bad
-        _sample(seen, piece)
+            scan.bad_bytes += bad
+            scan.multibyte += sum(map(len, _BEYOND_ASCII.findall(text))) - bad
+        _sample(scan, piece)
 
 
-def _sample(seen: FileScan, piece: bytes) -> None:
-    """Keeps lines that are not ASCII, more of the first pieces than of the later ones."""
-    if seen._sampled > _MOST_SAMPLE:
+def _sample(scan: FileScan, piece: bytes) -> None:
+    """Keep lines that are not ASCII, more of the first pieces than of the later ones."""
+    if scan._sampled > _MOST_SAMPLE:
         return
-    room = max(_FULL_SAMPLE - seen._sampled, _LATER_SAMPLE)
+    room = max(_FULL_SAMPLE - scan._sampled, _LATER_SAMPLE)
     for line in piece.splitlines():
         if line.isascii():
             continue
-        seen.cut_lines += len(line) > _LONGEST_LINE
-        seen._lines.append(line[:_LONGEST_LINE])
-        seen._sampled += len(seen._lines[-1])
-        room -= len(seen._lines[-1])
+        scan.cut_lines += len(line) > _LONGEST_LINE
+        scan._lines.append(line[:_LONGEST_LINE])
+        scan._sampled += len(scan._lines[-1])
+        room -= len(scan._lines[-1])
         if room <= 0:
             return
 
 
 def _character_start(text: bytes) -> int:
-    """The place near the end of `text` at which a UTF-8 character can begin, so that none is cut in two."""
+    """Return where near the end of `text` a UTF-8 character can begin, so that none is cut in two."""
     for back in range(1, min(4, len(text)) + 1):
         byte = text[-back]
         if byte < 0x80:
@@ -144,7 +144,7 @@ def _character_start(text: bytes) -> int:
 
 
 def byte_order_mark(head: bytes) -> str | None:
-    """The encoding that a byte order mark names."""
+    """Return the encoding that a byte order mark names; None without one."""
     if head.startswith(codecs.BOM_UTF8):
         return "utf-8"
     if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)) and len(head) % 4 == 0:
@@ -173,7 +173,7 @@ _LABELS = {page.name: page.label for page in CODE_PAGES}
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """The answer: Python's name of the codec, and how sure it is (0 to 1, None if the user said so)."""
+    """An encoding by Python's name, and how sure it is: 0 to 1, None if the user gave it."""
 
     codec: str
     confidence: float | None
@@ -181,7 +181,7 @@ class Encoding:
 
     @property
     def name(self) -> str:
-        """The name under which it is shown; Microsoft's codec of the same family may do the reading."""
+        """The name under which it is shown. Microsoft's codec of the same family may do the reading."""
         return _SHOWN.get(self.codec, self.codec)
 
     @property
@@ -192,31 +192,31 @@ class Encoding:
         )
 
 
-def find_encoding(seen: FileScan, options: ReadOptions, name: str) -> Encoding:
-    """The encoding of a surveyed text.
+def find_encoding(scan: FileScan, options: ReadOptions, name: str) -> Encoding:
+    """Return the encoding of a text that was scanned.
 
     Raises UsageError `bad-encoding-name`, InputError `encoding-doubt` or `encoding-unknown`; `name` is the
     file's.
     """
     if options.encoding is not None:
         codec = canonical_encoding(options.encoding)
-        return Encoding(codec, None, codec == "utf-8" and seen.valid_utf8)
-    marked = byte_order_mark(seen.head)
+        return Encoding(codec, None, codec == "utf-8" and scan.valid_utf8)
+    marked = byte_order_mark(scan.head)
     if marked and marked != "utf-8":
         return Encoding(marked, 1.0)
-    wide = _utf16_without_mark(seen.head)
+    wide = _utf16_without_mark(scan.head)
     if wide:
         return Encoding(wide, 0.9)
-    if seen.valid_utf8:
-        return Encoding("utf-8", 1.0 if seen.multibyte or seen.ascii or marked else 0.9, valid_utf8=True)
-    if marked or seen.bad_bytes * _VALID_PER_BAD <= seen.multibyte:
-        share = seen.bad_bytes / (seen.multibyte + seen.bad_bytes)
+    if scan.valid_utf8:
+        return Encoding("utf-8", 1.0 if scan.multibyte or scan.is_ascii or marked else 0.9, valid_utf8=True)
+    if marked or scan.bad_bytes * _VALID_PER_BAD <= scan.multibyte:
+        share = scan.bad_bytes / (scan.multibyte + scan.bad_bytes)
         return Encoding("utf-8", round(max(0.5, 1 - 2 * share), 2))
-    return _best_code_page(seen, options, name)
+    return _best_code_page(scan, options, name)
 
 
 def canonical_encoding(encoding: str) -> str:
-    """Python's name for an encoding as people write it. Raises UsageError `bad-encoding-name`."""
+    """Return Python's name for an encoding as people write it. Raises UsageError `bad-encoding-name`."""
     try:
         codec = codecs.lookup(encoding.strip())
         "".encode(codec.name)
@@ -236,17 +236,17 @@ class _Reading:
     fit: float
 
     def ahead_of(self, other: _Reading) -> float:
-        """How much better it fits in the characters that the two read differently."""
+        """Return how much better this one fits in the characters that the two read differently."""
         prior = self.page.prior - other.page.prior
         return (self.fit - other.fit) / _share_apart(self.text, other.text) + prior
 
 
-def _best_code_page(seen: FileScan, options: ReadOptions, name: str) -> Encoding:
+def _best_code_page(scan: FileScan, options: ReadOptions, name: str) -> Encoding:
     readings = []
     for page in CODE_PAGES:
-        text = _decoded(seen, page)
+        text = _decoded(scan, page)
         if text is not None:
-            bonus = _header_bonus(seen.head, page, options.known)
+            bonus = _header_bonus(scan.head, page, options.is_known)
             readings.append(_Reading(page, text, page.fit(text) + bonus))
     readings.sort(key=lambda reading: -(reading.fit + reading.page.prior))
     if not readings or readings[0].fit < LEAST_FIT:
@@ -261,7 +261,7 @@ def _best_code_page(seen: FileScan, options: ReadOptions, name: str) -> Encoding
 
 
 def _share_apart(one: str, other: str) -> float:
-    """The share of characters beyond ASCII in which two readings of the same bytes differ."""
+    """Return the share of characters beyond ASCII in which two readings of the same bytes differ."""
     if len(one) != len(other):
         return 1.0
     beyond = sum(mark >= "\x80" for mark in one)
@@ -269,25 +269,28 @@ def _share_apart(one: str, other: str) -> float:
     return min(max(apart / beyond, 0.05), 1.0) if beyond else 1.0
 
 
-def _decoded(seen: FileScan, page: CodePage) -> str | None:
-    """The sample in this code page; None if too much of it does not decode."""
-    text = decoder(page.name).decode(seen.sample, True)
+def _decoded(scan: FileScan, page: CodePage) -> str | None:
+    """Return the sample read in this code page; None if too much of it does not decode."""
+    text = decoder(page.name).decode(scan.sample, True)
     beyond = sum(mark >= "\x80" for mark in text)
     bad = sum("\udc80" <= mark <= "\udcff" for mark in text)
-    if bad > _TOLERATED * beyond + seen.cut_lines:
+    if bad > _TOLERATED * beyond + scan.cut_lines:
         return None
     return re.sub("[\udc80-\udcff]", "", text) if bad else text
 
 
 def _header_bonus(head: bytes, page: CodePage, known: Callable[[str], bool]) -> float:
-    """Known names in one of the first lines that are not plain ASCII decide between rivals."""
+    """Return a bonus, which decides between rivals, if the first lines hold known names beyond ASCII."""
     lines = re.split(r"\r\n|\r|\n", decoder(page.name).decode(head, False), maxsplit=20)[:20]
     names = [cell.strip(' "') for line in lines for cell in _CELL.split(line) if not cell.isascii()]
     return 0.5 if count_known_names(names, known) else 0.0
 
 
 def _utf16_without_mark(head: bytes) -> str | None:
-    """UTF-16 whose byte order mark is missing: every second byte of mostly Western text is NUL."""
+    """Return the kind of UTF-16 whose byte order mark is missing; None if it is something else.
+
+    Every second byte of mostly Western text is then NUL.
+    """
     length = len(head) // 2
     if length < 2 or b"\0" not in head:
         return None

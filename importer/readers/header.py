@@ -23,7 +23,7 @@ _SHOWN_ROWS = 3
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the cells of a row become columns: `names[i]` is that of the i-th cell, None if it has none."""
+    """How the cells of a row become columns: the i-th cell belongs to `names[i]`, to no column if None."""
 
     header_row: int | None
     names: tuple[str | None, ...]
@@ -35,11 +35,11 @@ class Layout:
 
     @property
     def least_cells(self) -> int:
-        """A row with fewer cells misses some."""
+        """How many cells a row needs to reach the last named column."""
         return max((at + 1 for at, name in enumerate(self.names) if name is not None), default=0)
 
     def widened(self, width: int) -> Layout:
-        """The same columns, followed by cells without a column so that there are at least `width`."""
+        """Return the same columns, extended to at least `width` cells by cells that belong to no column."""
         return replace(self, names=self.names + (None,) * (width - len(self.names)))
 
 
@@ -52,22 +52,22 @@ class TopRow:
 
 
 def clean_name(cell: str) -> str:
-    """A header cell without blanks and invisible characters around it."""
+    """Return a header cell without blanks and invisible characters around it."""
     return cell.strip(_INVISIBLE)
 
 
-def count_known_names(cells: Sequence[str], known: Callable[[str], bool]) -> int:
-    """How many different cells are names that the mapping or the contract knows."""
-    return sum(1 for name in {clean_name(cell) for cell in cells} if name and known(name))
+def count_known_names(cells: Sequence[str], is_known: Callable[[str], bool]) -> int:
+    """Return how many different cells are names that some mapping or the contract knows."""
+    return sum(1 for name in {clean_name(cell) for cell in cells} if name and is_known(name))
 
 
 def find_header(
     top: Sequence[TopRow], options: ReadOptions, name: str, *, whole: bool = True
 ) -> TopRow | None:
-    """The header among the first rows (`whole`: there are no others); None if the user says it has none.
+    """Find the header among the first rows; None if the user says that there is none.
 
-    Raises InputError `no-header`, `empty-file` or `header-row-missing`. `name` is the file's, for the
-    sentence.
+    `whole` says that the table has no other rows; `name` is the file's. Raises InputError `no-header`,
+    `empty-file` or `header-row-missing`.
     """
     if options.header_row == "none":
         return None
@@ -80,10 +80,10 @@ def find_header(
     if blank and whole:
         raise InputError("empty-file", name=name)
     for row in top:
-        if row.number <= MOST_HEADER_ROWS and count_known_names(row.cells, options.known) >= NAMES_NEEDED:
+        if row.number <= MOST_HEADER_ROWS and count_known_names(row.cells, options.is_known) >= NAMES_NEEDED:
             return row
     for row in top:
-        if row.number <= MOST_HEADER_ROWS and count_known_names(row.cells, options.named):
+        if row.number <= MOST_HEADER_ROWS and count_known_names(row.cells, options.is_mapped):
             return row
     if options.any_table and not blank:
         named = [(row, sum(map(bool, map(clean_name, row.cells)))) for row in top[:MOST_HEADER_ROWS]]
@@ -96,19 +96,20 @@ def lay_out(
     header: TopRow | None,
     above: Sequence[TopRow],
     filled: Sequence[bool],
-    places: Sequence[int] | None = None,
+    column_indexes: Sequence[int] | None = None,
 ) -> Layout:
-    """Names for the columns of a table.
+    """Name the columns of a table.
 
-    `above` are the rows that hold something above the header; `filled[i]` tells whether the i-th column
-    holds something in the rows looked at. A column without name and content is no column. `places` are the
+    `above` are the rows above the header that hold something. `filled[i]` tells whether the i-th column holds
+    something in the rows looked at. A column without name and content is no column. `column_indexes` are the
     columns' positions in their sheet (0-based), if not 0, 1, 2 …
     """
-    places = places if places is not None else range(max(len(filled), len(header.cells) if header else 0))
+    if column_indexes is None:
+        column_indexes = range(max(len(filled), len(header.cells) if header else 0))
     if header is None:
         width = max((at + 1 for at, full in enumerate(filled) if full), default=0)
-        letters = (column_letter(place) for place in places[:width])
-        return Layout(None, (*letters, *(None for _ in places[width:])))
+        letters = (column_letter(index) for index in column_indexes[:width])
+        return Layout(None, (*letters, *(None for _ in column_indexes[width:])))
     notes = []
     if above:
         notes.append(Note("rows-above-header", (("rows", len(above)), ("header_row", header.number))))
@@ -116,7 +117,7 @@ def lay_out(
         notes += [
             Note("row-above-header", (("row", at), ("found", cells)), quotes=True) for at, cells in found
         ]
-    names, renamed, lettered = _unique_names(header.cells, filled, places)
+    names, renamed, lettered = _unique_names(header.cells, filled, column_indexes)
     if renamed:
         notes.append(Note("duplicate-header", (("names", _listed(renamed)),)))
     if lettered:
@@ -125,9 +126,9 @@ def lay_out(
 
 
 def _unique_names(
-    cells: Sequence[str], filled: Sequence[bool], places: Sequence[int]
+    cells: Sequence[str], filled: Sequence[bool], column_indexes: Sequence[int]
 ) -> tuple[tuple[str | None, ...], list[str], list[str]]:
-    """The names, those that had to be changed, and those made up for empty header cells."""
+    """Return the names, those that were changed to be unique, and those made up for empty header cells."""
     plain = [clean_name(cell) for cell in cells]
     namer = _Namer(plain)
     names: list[str | None] = []
@@ -137,7 +138,7 @@ def _unique_names(
         if not name and (at >= len(filled) or not filled[at]):
             names.append(None)
             continue
-        unique = namer.unique(name or f"column {column_letter(places[at])}")
+        unique = namer.unique(name or f"column {column_letter(column_indexes[at])}")
         names.append(unique)
         if not name:
             lettered.append(unique)
@@ -147,7 +148,7 @@ def _unique_names(
 
 
 class _Namer:
-    """Gives each name once; a made-up one never takes a name that stands in the header."""
+    """Gives each name once. A made-up name never takes one that stands in the header."""
 
     def __init__(self, header: Sequence[str]) -> None:
         self._header = set(header)
@@ -178,9 +179,9 @@ def _first_cells(top: Sequence[TopRow]) -> str:
 
 
 FOOTER_ROWS = 3
-"""So many rows at the end are looked at."""
+"""How many rows at the end may be footers."""
 _FOOTER_MOST_FILLED = 0.5
-"""The share of a footer's cells that hold something, at most."""
+"""The largest share of a footer's cells that may hold something."""
 _FOOTER = re.compile(
     r"(?:grand |sub)?-?totals?\b|sums?\b|averages?\b|count\b|rows?:|records?:|page \d|copyright\b|©"
     r"|end of (?:file|report|list)|(?:generated|exported|created|printed|downloaded) (?:by|on|at|from)\b"
@@ -191,20 +192,20 @@ _FOOTER = re.compile(
 
 
 def footer_notes(rows: Sequence[Sequence[str]]) -> tuple[Note, ...]:
-    """The note `footer-rows`, if the last rows of a table look like totals or footers."""
+    """Return the note `footer-rows` if the last rows of a table look like totals or footers."""
     found = [start for cells in rows if (start := _footer_start(cells))]
     return (Note("footer-rows", (("found", ", ".join(f"“{start}”" for start in found)),)),) if found else ()
 
 
 def last_rows(tail: bytes, codec: str, delimiter: str, *, whole: bool) -> list[list[str]]:
-    """The cells of the last lines of a text; its first line is cut unless `tail` is the whole."""
+    """Return the cells of a text's last lines. Unless `tail` is the whole text, its first line is cut."""
     lines = tail.decode(codec, "replace").splitlines()[0 if whole else 1 :]
     filled = [line for line in lines if line.strip(f' "{delimiter}')][-FOOTER_ROWS:]
     return [[cell.strip(' "') for cell in line.split(delimiter)] for line in filled]
 
 
 def _footer_start(cells: Sequence[str]) -> str:
-    """The word by which a row is known as a footer; empty if it isn't one."""
+    """Return the words that show that a row is a footer; empty if it isn't one."""
     filled = [cell.strip() for cell in cells if cell.strip()]
     match = _FOOTER.match(filled[0]) if filled else None
     if match is None or (len(cells) > 1 and len(filled) > max(_FOOTER_MOST_FILLED * len(cells), 1)):

@@ -20,12 +20,12 @@ from importer.readers.base import Source
 SAMPLES = 3
 _SAMPLE_ROWS = 200
 _LOOKED_AT = 1000
-"""Values of each chunk and column that are looked at for their kind."""
+"""How many values of each chunk and column are looked at for their kind."""
 _MOSTLY = 0.9
 
 
 class ValueKind(StrEnum):
-    """What the values of a column are, most of them."""
+    """What most values of a column are."""
 
     EMPTY = "empty"
     BOOLEAN = "boolean"
@@ -52,7 +52,7 @@ _PATTERNS = (
 
 @dataclass(frozen=True, slots=True)
 class ColumnFacts:
-    """One column: the first different values, the share of rows that hold something (0 to 1), the kind."""
+    """One column: its first different values, the share of rows that hold something (0 to 1), its kind."""
 
     name: str
     samples: tuple[str, ...]
@@ -62,7 +62,7 @@ class ColumnFacts:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What was found. The counts are None unless everything was read; `rows` leaves blank ones out."""
+    """What was found. Counts are None unless everything was read; `rows` does not count blank ones."""
 
     columns: tuple[ColumnFacts, ...]
     rows: int | None = None
@@ -86,9 +86,9 @@ class _ColumnTally:
         if len(self.samples) < SAMPLES:
             for text in islice(texts.unique().to_pylist(), SAMPLES):
                 self.samples[text] = None
-        self._look(texts.slice(0, _LOOKED_AT))
+        self._count_kinds(texts.slice(0, _LOOKED_AT))
 
-    def _look(self, texts: pa.Array) -> None:
+    def _count_kinds(self, texts: pa.Array) -> None:
         open_ = np.ones(len(texts), dtype=bool)
         for kind, pattern in _PATTERNS:
             fits = np.asarray(pc.match_substring_regex(texts, pattern), dtype=bool) & open_
@@ -114,7 +114,7 @@ class _ColumnTally:
 
 
 def inspect(source: Source, *, full: bool = False) -> Inspection:
-    """Looks at the first rows, or at all of them. Raises InputError."""
+    """Describe a table by its first rows, or with `full` by all of them. Raises InputError."""
     tallies = {name: _ColumnTally() for name in source.header}
     issues: list[Issue] = []
     rows = 0
@@ -131,13 +131,13 @@ def inspect(source: Source, *, full: bool = False) -> Inspection:
 
 
 def sample_frame(source: Source) -> pd.DataFrame | None:
-    """The first rows as read, of each sheet; None if there are none."""
+    """Return the first rows of each sheet as read; None if there are none."""
     frames = [chunk.frame.head(_SAMPLE_ROWS) for chunk in _first_chunks(source)]
     return pd.concat(frames) if frames else None
 
 
 def _first_chunks(source: Source) -> Iterator[Chunk]:
-    """The first chunk of each sheet that has one."""
+    """Yield the first chunk of each sheet that has one."""
     waited_for = set(source.sheet_headers)
     chunks = source.chunks()
     while waited_for and (chunk := next(chunks, None)) is not None:

@@ -6,13 +6,11 @@ files.
 
 from __future__ import annotations
 
-import gzip
 import os
 import shutil
 import stat
 import sys
 import tempfile
-import zlib
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,7 +19,7 @@ from typing import BinaryIO
 
 from importer.errors import InputError
 from importer.private_files import create_private_file
-from importer.readers.archive import FREE_SIZE, MOST_RATIO, MOST_SIZE, PIECE, Archive
+from importer.readers.archive import PIECE, Archive, gunzipped
 from importer.readers.base import FileIdentity, ReadOptions, Source
 from importer.readers.csv_source import CsvSource, EncodedText
 from importer.readers.decoding import open_binary, stamp
@@ -43,20 +41,20 @@ _WORD_STREAMS = {"WordDocument": "Word", "PowerPoint Document": "PowerPoint"}
 
 @dataclass(slots=True)
 class _Opened:
-    """The bytes to read a table from, and what they came out of."""
+    """The bytes to read a table from, and the file that they came from."""
 
     path: Path
     name: str
     file: BinaryIO
-    seen: FileScan
+    scan: FileScan
     origin: FileIdentity
 
 
 def open_source(path: Path | str, options: ReadOptions | None = None) -> Source:
-    """The table in a file; `-` is standard input.
+    """Open the table in a file; `-` is standard input.
 
-    Raises InputError with what the file is and what to do, if it cannot be read as a table, and UsageError
-    for options that don't make sense.
+    Raises InputError, which says what the file is and what to do, if it cannot be read as a table. Raises
+    UsageError for options that make no sense.
     """
     with ExitStack() as cleanup:
         kept = TemporaryFiles()
@@ -71,10 +69,10 @@ def open_source(path: Path | str, options: ReadOptions | None = None) -> Source:
 
 
 def _table_in(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, cleanup: ExitStack) -> Source:
-    kind = kind_of(opened.seen.head)
+    kind = kind_of(opened.scan.head)
     if kind is FileKind.GZIP:
         opened = _inside(opened, kept.keep(gunzipped(opened.path, opened.name), opened.name), cleanup)
-        kind = kind_of(opened.seen.head)
+        kind = kind_of(opened.scan.head)
     if kind is FileKind.ZIP:
         return _zipped(opened, options, kept, cleanup)
     if kind is FileKind.OLE:
@@ -86,16 +84,12 @@ def _table_in(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, clean
 
 def _zipped(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, cleanup: ExitStack) -> Source:
     with Archive(opened.path, opened.name) as archive:
-        types = archive.read("[Content_Types].xml") if archive.find("[Content_Types].xml") else b""
-        kind, foreign = zip_kind(archive.names(), types)
-        if foreign:
-            raise InputError("foreign-format", name=opened.name, found=foreign)
-        archive.check_sizes()
+        kind = _zip_kind(archive, opened.name)
         if kind is not ZipKind.ARCHIVE:
             return _zipped_workbook(opened, options, archive, kind)
         inner = kept.keep(archive.pieces(_only_table(archive.names(), opened.name)), opened.name)
     opened = _inside(opened, inner, cleanup)
-    match kind_of(opened.seen.head):
+    match kind_of(opened.scan.head):
         case FileKind.TEXT:
             return _delimited(opened, options)
         case FileKind.OLE:
@@ -103,12 +97,20 @@ def _zipped(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, cleanup
         case FileKind.GZIP:
             raise InputError("archive-in-archive", name=opened.name)
     with Archive(opened.path, opened.name) as archive:
-        types = archive.read("[Content_Types].xml") if archive.find("[Content_Types].xml") else b""
-        kind, _ = zip_kind(archive.names(), types)
+        kind = _zip_kind(archive, opened.name)
         if kind is ZipKind.ARCHIVE:
             raise InputError("archive-in-archive", name=opened.name)
-        archive.check_sizes()
         return _zipped_workbook(opened, options, archive, kind)
+
+
+def _zip_kind(archive: Archive, name: str) -> ZipKind:
+    """Return what the archive holds. Raises InputError for a zip bomb or a format that is no table."""
+    types = archive.read("[Content_Types].xml") if archive.find("[Content_Types].xml") else b""
+    kind, foreign = zip_kind(archive.names(), types)
+    if foreign:
+        raise InputError("foreign-format", name=name, found=foreign)
+    archive.check_sizes()
+    return kind
 
 
 def _zipped_workbook(opened: _Opened, options: ReadOptions, archive: Archive, kind: ZipKind) -> Source:
@@ -130,37 +132,33 @@ def _zipped_workbook(opened: _Opened, options: ReadOptions, archive: Archive, ki
 
 def _compound(opened: _Opened, options: ReadOptions) -> Source:
     from importer.readers.excel.source import WorkbookSource
-    from importer.readers.excel.xls import CompoundFile, XlsBackend, XlsScan, has_password, scan_xls
+    from importer.readers.excel.xls import CompoundFile, XlsBackend, has_password
 
     try:
         compound = CompoundFile.from_path(opened.path)
-        part = next((name for name in compound.names() if name.casefold() in ("workbook", "book")), None)
-        workbook = compound.stream(part) if part else b""
     except ValueError:
         raise InputError("workbook-damaged", name=opened.name) from None
-    names = compound.names()
-    if "EncryptedPackage" in names or has_password(workbook):
+    if "EncryptedPackage" in compound.names or has_password(compound.records):
         raise InputError("password", name=opened.name)
-    foreign = next((label for stream, label in _WORD_STREAMS.items() if stream in names), None)
-    if foreign and not part:
-        raise InputError("foreign-format", name=opened.name, found=foreign)
-    if part is None:
+    if not compound.records:
+        foreign = next((label for part, label in _WORD_STREAMS.items() if part in compound.names), None)
+        if foreign:
+            raise InputError("foreign-format", name=opened.name, found=foreign)
         raise InputError("workbook-damaged", name=opened.name)
-    seen = scan_xls(workbook) if part.casefold() == "workbook" else XlsScan()
-    book = XlsBackend(opened.path, opened.name, seen)
+    book = XlsBackend(opened.path, opened.name, compound.scan())
     return WorkbookSource(opened.origin, "xls", book, options)
 
 
 def _delimited(opened: _Opened, options: ReadOptions) -> Source:
-    seen, name = opened.seen, opened.name
-    if not seen.size:
+    scan, name = opened.scan, opened.name
+    if not scan.size:
         raise InputError("empty-file", name=name)
-    foreign = foreign_format(seen.head)
+    foreign = foreign_format(scan.head)
     if foreign:
         raise InputError("foreign-format", name=name, found=foreign)
     encoding = _encoding(opened, options)
-    text = EncodedText(opened.file, encoding, seen.lines)
-    start = seen.head.decode(encoding.codec, "replace")
+    text = EncodedText(opened.file, encoding, scan.lines)
+    start = scan.head.decode(encoding.codec, "replace")
     foreign = foreign_text(start)
     if foreign:
         raise InputError("foreign-format", name=name, found=foreign)
@@ -168,20 +166,20 @@ def _delimited(opened: _Opened, options: ReadOptions) -> Source:
 
 
 def _encoding(opened: _Opened, options: ReadOptions) -> Encoding:
-    """The encoding; a file full of control characters in every one-byte reading is no text."""
+    """Return the text's encoding. Raises InputError `not-a-table` for binary data."""
     try:
-        encoding = find_encoding(opened.seen, options, opened.name)
+        encoding = find_encoding(opened.scan, options, opened.name)
     except InputError:
-        if is_binary(opened.seen.head):
+        if is_binary(opened.scan.head):
             raise InputError("not-a-table", name=opened.name) from None
         raise
-    if not encoding.codec.startswith(("utf-16", "utf-32")) and is_binary(opened.seen.head):
+    if not encoding.codec.startswith(("utf-16", "utf-32")) and is_binary(opened.scan.head):
         raise InputError("not-a-table", name=opened.name)
     return encoding
 
 
 def _only_table(names: tuple[str, ...], archive: str) -> str:
-    """The one member of an archive that can be a table."""
+    """Return the one member of an archive that can be a table. Raises InputError if there is not just one."""
     tables = [
         name
         for name in names
@@ -198,27 +196,27 @@ def _only_table(names: tuple[str, ...], archive: str) -> str:
 
 def _open(path: Path | str, kept: TemporaryFiles, cleanup: ExitStack) -> _Opened:
     name = str(path)
-    place = Path(path)
+    location = Path(path)
     if name == STANDARD_INPUT:
-        place = kept.keep(standard_input(), name)
+        location = kept.keep(standard_input(), name)
     else:
-        mode = _mode(place, name)
+        mode = _mode(location, name)
         if stat.S_ISFIFO(mode):
-            place = kept.keep(pipe(place), name)
+            location = kept.keep(pipe(location), name)
         elif stat.S_ISDIR(mode):
             raise InputError("is-directory", name=name)
         elif not stat.S_ISREG(mode):
             raise InputError("is-device", name=name)
     try:
-        file = cleanup.enter_context(open_binary(place))
-        seen = scan_file(file)
+        file = cleanup.enter_context(open_binary(location))
+        scan = scan_file(file)
     except OSError as error:
         raise InputError("file-unreadable", name=name, reason=error.strerror or str(error)) from None
-    return _Opened(place, name, file, seen, FileIdentity(place, name, seen.sha256, seen.size))
+    return _Opened(location, name, file, scan, FileIdentity(location, name, scan.sha256, scan.size))
 
 
 def _inside(outer: _Opened, path: Path, cleanup: ExitStack) -> _Opened:
-    """What was unpacked; hash and size stay those of the file that was given."""
+    """Open what was unpacked; hash and size stay those of the file that was given."""
     file = cleanup.enter_context(open_binary(path))
     origin = FileIdentity(path, outer.name, outer.origin.sha256, outer.origin.size)
     return _Opened(path, outer.name, file, scan_file(file), origin)
@@ -236,14 +234,14 @@ def _mode(path: Path, name: str) -> int:
 
 
 class TemporaryFiles:
-    """A folder of one's own for temporary files, readable by its owner only; gone after `close`."""
+    """A private folder for temporary files, which only its owner can read. `close` deletes it."""
 
     def __init__(self) -> None:
         self._folder: Path | None = None
         self._count = 0
 
     def keep(self, pieces: Iterable[bytes], name: str) -> Path:
-        """Writes the pieces to a file. Raises InputError `no-room`; `name` is the source's."""
+        """Return a new file with these pieces. Raises InputError `no-room`; `name` is the source's."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="nxlink-importer-"))
         self._count += 1
@@ -263,31 +261,16 @@ class TemporaryFiles:
 
 
 def standard_input() -> Iterable[bytes]:
-    """All of standard input, piece by piece. Raises InputError `no-standard-input` if it is closed."""
+    """Return all of standard input, piece by piece. Raises InputError `no-standard-input` if it is closed."""
     if sys.stdin is None:
         raise InputError("no-standard-input")
     return _pieces(sys.stdin.buffer, STANDARD_INPUT)
 
 
 def pipe(path: Path) -> Iterable[bytes]:
-    """All that comes out of a named pipe."""
+    """Yield all that comes out of a named pipe."""
     with path.open("rb") as file:
         yield from _pieces(file, str(path))
-
-
-def gunzipped(path: Path, name: str) -> Iterable[bytes]:
-    """What a .gz file holds. Raises InputError `archive-damaged` or `zip-bomb`."""
-    packed = path.stat().st_size
-    size = 0
-    try:
-        with gzip.open(path, "rb") as file:
-            while piece := file.read(PIECE):
-                size += len(piece)
-                if size > FREE_SIZE and (size > MOST_RATIO * packed or size > MOST_SIZE):
-                    raise InputError("zip-bomb", name=name)
-                yield piece
-    except (EOFError, OSError, zlib.error):
-        raise InputError("archive-damaged", name=name) from None
 
 
 def _pieces(file: BinaryIO, name: str) -> Iterable[bytes]:

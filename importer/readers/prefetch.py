@@ -16,21 +16,22 @@ _HEAD = 8
 
 @contextlib.contextmanager
 def prefetch_workbook(file: str, sheet: str | None) -> Iterator[None]:
-    """While it lasts, a workbook's cells are being read for whoever opens this file with this `sheet`.
+    """Read a workbook's cells in the background until the block ends or `open_source` takes them over.
 
-    For any other file it does nothing; what is wrong with the file is left to the opening to tell.
+    `file` and `sheet` are what will be opened. Does nothing for a file that is no .xlsx workbook, and raises
+    nothing: what is wrong with a file is told when it is opened.
     """
     if not _is_zip(Path(file)):
         yield
         return
     from importer.readers.excel.calamine_client import cancel_prefetch, start_prefetch
 
-    begun = start_prefetch(Path(file), sheet)
+    prefetched = start_prefetch(Path(file), sheet)
     try:
         yield
     finally:
-        if begun is not None:
-            cancel_prefetch(begun)
+        if prefetched is not None:
+            cancel_prefetch(prefetched)
 
 
 def _is_zip(path: Path) -> bool:

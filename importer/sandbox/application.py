@@ -166,16 +166,17 @@ class Application:
         if delay:
             await asyncio.sleep(delay)
         fault = next((fault for fault in faults if not fault.combinable), None)
-        if fault is not None and not fault.stores:
-            record.code = fault.code if fault.kind is FaultKind.CODE else None
-            return await self._misbehave(exchange, fault, None)
         if fault is not None and fault.kind is FaultKind.LATE:
             await _until_gone(exchange.receive, fault.hang_up)
             await _connection_control(exchange.scope).reset()
             record.ended_ms = self._now_ms()
             await asyncio.sleep(fault.seconds or 0.0)
-            self._carry_out(exchange, offset)
+            if fault.stores:
+                self._carry_out(exchange, offset)
             return None
+        if fault is not None and not fault.stores:
+            record.code = fault.code if fault.kind is FaultKind.CODE else None
+            return await self._misbehave(exchange, fault, None)
         code, message, data = self._carry_out(exchange, offset)
         record.code = code
         answer = envelope(code, message, data, call.traced)

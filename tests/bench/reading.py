@@ -23,7 +23,7 @@ import python_calamine as calamine
 from importer.readers import ReadOptions, open_source
 from tests.bench import inputs
 
-OPTIONS = ReadOptions(known=frozenset(inputs.HEADER).__contains__)
+OPTIONS = ReadOptions(is_known=frozenset(inputs.HEADER).__contains__)
 OPENPYXL_SHARE = 10
 """openpyxl reads a tenth of the rows, so that the benchmark ends; its time is multiplied."""
 

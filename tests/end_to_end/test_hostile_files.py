@@ -20,7 +20,7 @@ from importer.errors import InputError
 from importer.readers import ReadOptions, open_source
 
 INDEX = tomllib.loads((Path(__file__).parents[1] / "data" / "hostile.toml").read_text("utf-8"))
-OPTIONS = ReadOptions(known=frozenset({"first_name", "last_name"}).__contains__)
+OPTIONS = ReadOptions(is_known=frozenset({"first_name", "last_name"}).__contains__)
 SHEET = "xl/worksheets/sheet1.xml"
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"

@@ -52,7 +52,7 @@ def _print_table(found: Sequence[TenantField]) -> None:
         label = field.label_en if language() == "en" else field.label
         values = field.date_format or ", ".join(name or number for number, name in field.choices)
         table.add_row(
-            "" if field.preset else "own",
+            "" if field.preset else "custom",
             field.name,
             label or field.label or field.label_en,
             _type_name(field.field_type, language()),

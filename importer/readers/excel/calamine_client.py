@@ -19,7 +19,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from importer.errors import InputError
@@ -29,19 +28,19 @@ from importer.readers.detect import ZipKind, zip_kind
 from importer.readers.excel.ooxml import OoxmlPackage, open_package, strings_memory
 
 LEAST_MEMORY = 1 << 29
-"""Bytes the process may always have."""
+"""The memory, in bytes, that the process may always have."""
 MOST_MEMORY = 3 << 30
 LEAST_SECONDS = 40.0
 SECONDS_PER_MEGABYTE = 2.0
-_PIPE = 1 << 20
-"""Bytes that may lie in the pipe: each time the thread that empties it needs its turn among the others."""
+_PIPE_SIZE = 1 << 20
+"""Buffer of the answer pipe, in bytes. A larger one wakes the receiving thread less often."""
 _MOST_QUEUED = 32
-"""Answers taken over that nobody asked for yet; then the process has to wait."""
+"""Answers received and not yet asked for; with more, the process has to wait."""
 
 
 @dataclass(slots=True)
 class RowBlock:
-    """Consecutive rows of a sheet: for each column the lengths of its cells (32-bit), then their UTF-8."""
+    """Consecutive rows of a sheet. A column is the lengths of its cells (32-bit), then their UTF-8 text."""
 
     rows: int
     columns: list[bytes]
@@ -54,10 +53,10 @@ class _Answer:
 
 
 class CalamineClient:
-    """A workbook open in another process, whose answers are taken over by a thread. A context manager.
+    """A workbook open in another process, whose answers a thread receives. A context manager.
 
-    Raises InputError: `password`, `workbook-damaged` if the file cannot be read, or if the process died of
-    it or took too long.
+    Raises InputError `password`, or `workbook-damaged` if the file cannot be read, the process died of it, or
+    it took too long.
     """
 
     def __init__(self, path: Path, name: str, memory: int = LEAST_MEMORY) -> None:
@@ -70,7 +69,7 @@ class CalamineClient:
             stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
-        self._widen()
+        self._enlarge_pipe()
         self._timer = threading.Timer(LEAST_SECONDS + size / 1e6 * SECONDS_PER_MEGABYTE, self._process.kill)
         self._timer.daemon = True
         self._timer.start()
@@ -78,20 +77,20 @@ class CalamineClient:
         self._receiver = threading.Thread(target=self._receive, name="cells", daemon=True)
         self._receiver.start()
         job = {"path": str(path.resolve()), "memory": min(max(memory, LEAST_MEMORY), MOST_MEMORY)}
-        self._tell(job)
+        self._send(job)
 
     def request(self, sheets: Sequence[str]) -> None:
-        """Has these sheets read. To be called once."""
-        self._tell(list(sheets))
+        """Tell the process which sheets to read. To be called once."""
+        self._send(list(sheets))
 
     def sheets(self) -> list[tuple[str, bool]]:
-        """Names, and whether people see them. To be called once, before `rows`."""
+        """Return the sheets' names, and whether people see them. To be called once, before `rows`."""
         return [(name, visible) for name, visible in self._next().head["sheets"]]
 
     def rows(self) -> Iterator[tuple[str, RowBlock | tuple[int, int]]]:
-        """The rows of the sheets asked for, in order; at the end of each its last row and number of columns.
+        """Yield the rows of the requested sheets in order, and after each sheet its last row and width.
 
-        Blank rows above and blank columns left of all others may be missing.
+        Blank rows above all others, and blank columns left of them, may be missing.
         """
         while "end" not in (answer := self._next()).head:
             head = answer.head
@@ -102,11 +101,11 @@ class CalamineClient:
                 yield head["sheet"], (last_row, width)
 
     def close(self) -> None:
-        """Ends the process."""
+        """End the process."""
         self._timer.cancel()
         self._process.kill()
         while self._receiver.is_alive():
-            # Makes room for an answer that nobody wants any more.
+            # The thread may be waiting to hand over an answer.
             with contextlib.suppress(queue.Empty):
                 self._answers.get_nowait()
             self._receiver.join(0.01)
@@ -119,24 +118,19 @@ class CalamineClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
-    def _widen(self) -> None:
-        """Makes the pipe for the answers as wide as it should be, where the system can and will do that."""
+    def _enlarge_pipe(self) -> None:
+        """Enlarge the answer pipe's buffer where the system allows it."""
         assert self._process.stdout  # noqa: S101
         with contextlib.suppress(ImportError, AttributeError, OSError):
             import fcntl
 
-            fcntl.fcntl(self._process.stdout, fcntl.F_SETPIPE_SZ, _PIPE)
+            fcntl.fcntl(self._process.stdout, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
 
-    def _tell(self, command: object) -> None:
-        """A process that is gone already shows in its answers."""
+    def _send(self, command: object) -> None:
+        """Send a line. If the process is gone, `_next` finds out."""
         assert self._process.stdin  # noqa: S101
         with contextlib.suppress(OSError):
             self._process.stdin.write(json.dumps(command).encode() + b"\n")
@@ -145,7 +139,7 @@ class CalamineClient:
     def _next(self) -> _Answer:
         answer = self._answers.get()
         if answer is None:
-            self._answers.put(None)  # whoever asks again gets the same
+            self._answers.put(None)  # the next call gets the same answer
             raise InputError("workbook-damaged", name=self._name)
         if "error" in answer.head:
             code = "password" if answer.head["error"] == "password" else "workbook-damaged"
@@ -153,7 +147,7 @@ class CalamineClient:
         return answer
 
     def _receive(self) -> None:
-        """The thread: takes over every answer; None stands for a process that went away."""
+        """Receive every answer, on a thread; at the end of the process put None."""
         with contextlib.suppress(EOFError, OSError, ValueError, OverflowError, MemoryError):
             while True:
                 (size,) = struct.unpack(">Q", self._bytes(8))
@@ -163,7 +157,7 @@ class CalamineClient:
         self._answers.put(None)
 
     def _bytes(self, size: int) -> bytes:
-        """Raises EOFError."""
+        """Return so many bytes of the answers. Raises EOFError."""
         assert self._process.stdout  # noqa: S101
         data = self._process.stdout.read(size)
         if len(data) < size:
@@ -172,64 +166,64 @@ class CalamineClient:
 
 
 _MEMORY_PER_BYTE = 4
-"""Of a sheet's XML: cells take 30 to 60 bytes there, and up to 160 in the library."""
+"""Memory for each byte of a sheet's XML: a cell takes 30 to 60 bytes there, and up to 160 in calamine."""
 _LIMITS_HOLD = sys.platform == "linux"
-"""Elsewhere a process has all the memory it wants, and a sheet is read only once a look found it harmless."""
+"""Whether memory limits work. Elsewhere a sheet is read only after a scan found it harmless."""
 _CELL_MARKS = (b"<v>", b"<is>", b"<f")
 
-_Mark = tuple[str, str | None, int, int, int]
-"""Which file was seen, and which sheet is wanted: path, sheet, inode, size, time of change."""
+_Key = tuple[str, str | None, int, int, int]
+"""A file's state and the sheet that is wanted: path, sheet, inode, size, time of change."""
 
 
 @dataclass(frozen=True, slots=True)
 class PrefetchedWorkbook:
-    """A process that reads sheets of a workbook."""
+    """A process that is already reading sheets of a workbook."""
 
-    workbook: CalamineClient
+    client: CalamineClient
     sheets: tuple[str, ...]
     memory: int
-    """Bytes it may have."""
-    mark: _Mark
+    """Bytes that it may use."""
+    key: _Key
 
 
 _waiting: list[PrefetchedWorkbook] = []
 
 
 def start_prefetch(path: Path, sheet: str | None) -> PrefetchedWorkbook | None:
-    """Begins to read a workbook, for `take_over` to find it; None for any other file."""
+    """Start to read an .xlsx workbook, which `take_prefetched` then finds; None for any other file."""
     try:
         with Archive(path, str(path)) as archive:
             archive.check_sizes()
             if zip_kind(archive.names(), b"")[0] is not ZipKind.XLSX:
                 return None
-            begun = _begin(archive, open_package(archive, str(path)), path, sheet)
+            prefetched = _begin(archive, open_package(archive, str(path)), path, sheet)
     except (InputError, OSError, ValueError):
         return None
-    if begun is not None:
-        _waiting.append(begun)
-    return begun
+    if prefetched is not None:
+        _waiting.append(prefetched)
+    return prefetched
 
 
-def cancel_prefetch(begun: PrefetchedWorkbook) -> None:
-    """Ends it, unless it was taken over."""
-    if begun in _waiting:
-        _waiting.remove(begun)
-        begun.workbook.close()
+def cancel_prefetch(prefetched: PrefetchedWorkbook) -> None:
+    """Cancel a prefetch unless it was taken over."""
+    if prefetched in _waiting:
+        _waiting.remove(prefetched)
+        prefetched.client.close()
 
 
 def take_prefetched(
     archive: Archive, package: OoxmlPackage, path: Path, sheet: str | None
 ) -> PrefetchedWorkbook | None:
-    """The head start that this file has, or else gets now; None if there is nothing to guess.
+    """Return the prefetch of this file, started now if need be; None if the sheet cannot be guessed.
 
-    Whoever takes it over closes its workbook.
+    The caller closes its client.
     """
     try:
-        mark = _mark(path, sheet)
-        for begun in _waiting:
-            if begun.mark == mark:
-                _waiting.remove(begun)
-                return begun
+        key = _key(path, sheet)
+        for prefetched in _waiting:
+            if prefetched.key == key:
+                _waiting.remove(prefetched)
+                return prefetched
         return _begin(archive, package, path, sheet)
     except (InputError, OSError):
         return None
@@ -238,20 +232,20 @@ def take_prefetched(
 def _begin(
     archive: Archive, package: OoxmlPackage, path: Path, sheet: str | None
 ) -> PrefetchedWorkbook | None:
-    """Raises InputError, OSError."""
+    """Start a prefetch; None if the sheet cannot be guessed. Raises InputError and OSError."""
     names = _likely(archive, package, sheet) if _LIMITS_HOLD else ()
     if not names:
         return None
-    mark = _mark(path, sheet)
+    key = _key(path, sheet)
     unpacked = sum(archive.size(part.part) for part in package.sheets if part.name in names)
     memory = LEAST_MEMORY + unpacked * _MEMORY_PER_BYTE + strings_memory(archive, package)
-    workbook = CalamineClient(path, str(path), memory)
-    workbook.request(names)
-    return PrefetchedWorkbook(workbook, names, memory, mark)
+    client = CalamineClient(path, str(path), memory)
+    client.request(names)
+    return PrefetchedWorkbook(client, names, memory, key)
 
 
 def _likely(archive: Archive, package: OoxmlPackage, wanted: str | None) -> tuple[str, ...]:
-    """The sheets that will be chosen, as far as that can be told without a look through all of them."""
+    """Return the sheets that will be chosen, as far as can be told without a scan of all of them."""
     if wanted is not None:
         infos = [SheetInfo(part.name, part.visible, 1, 1) for part in package.sheets]
         return tuple(info.name for info in choose_sheets(infos, wanted, ""))
@@ -266,6 +260,6 @@ def _has_cells(archive: Archive, part: str) -> bool:
     return any(mark in start for mark in _CELL_MARKS)
 
 
-def _mark(path: Path, sheet: str | None) -> _Mark:
+def _key(path: Path, sheet: str | None) -> _Key:
     status = path.stat()
     return str(path), sheet, status.st_ino, status.st_size, status.st_mtime_ns

@@ -23,14 +23,14 @@ from typing import BinaryIO, cast
 from importer.readers.excel.cell_text import Value, value_text
 
 BLOCK_ROWS = 4096
-MOST_PLACES = 1 << 19
-"""Cells in a block, so that a sheet of 16,384 columns comes in smaller ones."""
+MOST_BLOCK_CELLS = 1 << 19
+"""The most cells in a block, so that a sheet of 16,384 columns comes in blocks of fewer rows."""
 
 
 def main() -> None:
-    """Serves one workbook and ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's affair
-    gc.disable()  # millions of cells, and no circle among them
+    """Serve one workbook, then end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
+    gc.disable()  # millions of cells, none in a circle
     commands, answers = sys.stdin.buffer, sys.stdout.buffer
     job = json.loads(commands.readline())
     limit_memory(job["memory"])
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def limit_memory(most: int) -> None:
-    """Lets this process have at most so many bytes, where the system can do that."""
+    """Limit this process to so many bytes of memory, where the system can do that."""
     try:
         import resource
     except ImportError:
@@ -83,7 +83,7 @@ def _send_sheet(answers: BinaryIO, sheet: object) -> None:
     assert isinstance(sheet, calamine.CalamineSheet)  # noqa: S101
     width = sheet.end[1] + 1 if sheet.end else 0
     rows = sheet.iter_rows() if sheet.end else iter(())
-    size = max(1, min(BLOCK_ROWS, MOST_PLACES // max(width, 1)))
+    size = max(1, min(BLOCK_ROWS, MOST_BLOCK_CELLS // max(width, 1)))
     while block := list(islice(rows, size)):
         _send_block(answers, sheet.name, block)
     last = sheet.end[0] + 1 if sheet.end else 0
@@ -97,7 +97,7 @@ def _send_block(answers: BinaryIO, name: str, block: Sequence[Sequence[Value]]) 
 
 
 def pack(values: Sequence[Value]) -> bytes:
-    """A column of cells as text: the length of each in bytes (32-bit), then all their bytes."""
+    """Return a column of cells as text: the length of each in bytes (32-bit), then all their bytes."""
     texts, joined = _texts(values)
     if joined.isascii():
         return array("i", map(len, texts)).tobytes() + joined.encode()
@@ -106,7 +106,7 @@ def pack(values: Sequence[Value]) -> bytes:
 
 
 def _texts(values: Sequence[Value]) -> tuple[Sequence[str], str]:
-    """The values as texts, and these put together; to find that all are text already costs nothing extra."""
+    """Return the values as texts, and these joined; the attempt to join tells whether all are text."""
     try:
         return cast("Sequence[str]", values), "".join(cast("Sequence[str]", values))
     except TypeError:

@@ -13,26 +13,28 @@ import math
 from collections.abc import Callable
 from typing import Final
 
+LAST_ROW = 1 << 20
+"""Rows that a sheet can have (Excel specifications and limits)."""
 WHOLE_LIMIT = 10.0**15
-"""From here on a whole number has more digits than a spreadsheet program keeps."""
+"""The least whole number with more digits than a spreadsheet program keeps."""
 Value = str | float | int | bool | dt.datetime | dt.date | dt.time | dt.timedelta
 _DAY_SECONDS = 86_400
 _LAST_SERIAL = 2_958_466
 """The day after 9999-12-31."""
 _BETWEEN_EPOCHS = 1462
-"""Days from the one date system's first to the other's."""
+"""Days between the first days of the two date systems."""
 _EPOCH_1900, _EPOCH_1904 = dt.datetime(1899, 12, 30), dt.datetime(1904, 1, 1)
 _FALSE_LEAP_DAY = 60
-"""Excel's 1900-02-29, which was no day; serial numbers before it count from one day later."""
+"""Excel's 1900-02-29, which never was. Serial numbers before it count from one day later."""
 
 
 def value_text(value: Value) -> str:
-    """One cell value as text."""
+    """Return a cell value as text."""
     return _RENDERERS[type(value)](value)
 
 
 def number_text(value: float) -> str:
-    """A number with at most 15 significant digits, as Excel writes it."""
+    """Return a number with at most 15 significant digits, as Excel writes it."""
     if -WHOLE_LIMIT < value < WHOLE_LIMIT:
         whole = int(value)
         return str(whole) if whole == value else f"{value:.15g}".replace("e", "E")
@@ -43,7 +45,7 @@ def number_text(value: float) -> str:
 
 
 def date_text(serial: float, *, epoch_1904: bool) -> str:
-    """A serial number in a date format as a day, a day with a time, or (below 1) a time."""
+    """Return a serial number in a date format as a day, a day with a time, or (below 1) a time."""
     last = _LAST_SERIAL - _BETWEEN_EPOCHS if epoch_1904 else _LAST_SERIAL
     if not 0 <= serial < last:
         return number_text(serial)
@@ -61,8 +63,10 @@ def date_text(serial: float, *, epoch_1904: bool) -> str:
 
 
 def duration_text(serial: float) -> str:
-    """A serial number in a format such as [h]:mm as hours, minutes and seconds; a number that is longer than
-    all dates, a phone in such a column, as it is."""
+    """Return a serial number in a format such as [h]:mm as hours, minutes and seconds.
+
+    A number beyond all dates, such as a phone in that column, stays as it is.
+    """
     if not abs(serial) < _LAST_SERIAL:
         return number_text(serial)
     return _duration(dt.timedelta(seconds=round(serial * _DAY_SECONDS)))
@@ -80,7 +84,7 @@ def _date_time(value: dt.datetime) -> str:
 
 
 def _whole_second(value: dt.datetime) -> dt.datetime:
-    """Serial numbers hold times as fractions, so that 05:06:07 may come out a millisecond off."""
+    """Round to a second: a serial number is a fraction of a day, and 05:06:07 may be a millisecond off."""
     if value.microsecond >= 500_000 and value < dt.datetime.max.replace(microsecond=0):
         value += dt.timedelta(seconds=1)
     return value.replace(microsecond=0, tzinfo=None)

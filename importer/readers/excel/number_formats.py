@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from importer.readers.excel.cell_text import date_text, duration_text, number_text
+
 _BUILT_IN_DATES = frozenset({*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)})
 _BUILT_IN_DURATIONS = frozenset({46})
 _QUOTED = re.compile(r'"([^"]*)"|\\(.)|_.|\*.')
@@ -20,20 +22,20 @@ _PADDED = re.compile(r"[0#?\-()/ +:.\u00a0\ue000-\uf8ff]*")
 
 @dataclass(frozen=True, slots=True)
 class DigitMask:
-    """A format that shows leading zeros: `parts` are its characters, a digit's place being None.
+    """A format that shows leading zeros. `parts` are its characters, with None for a digit.
 
-    `zeros` places at the right are shown even where the number has no digit for them.
+    The last `zeros` digits are shown even where the number is shorter.
     """
 
     parts: tuple[str | None, ...]
     zeros: int
 
     def render(self, digits: str) -> str:
-        """A whole number's digits as the format shows them: 138 as 00138, 123456789 as 123-45-6789."""
-        places = sum(part is None for part in self.parts)
+        """Return a whole number's digits as the format shows them: 138 as 00138, 123456789 as 123-45-6789."""
+        room = sum(part is None for part in self.parts)
         digits = digits.zfill(self.zeros)
-        surplus, digits = digits[: max(len(digits) - places, 0)], digits[-places:]
-        skip = places - len(digits)
+        surplus, digits = digits[: max(len(digits) - room, 0)], digits[-room:]
+        skip = room - len(digits)
         shown: list[str] = []
         rest = iter(digits)
         for part in self.parts:
@@ -49,7 +51,7 @@ class DigitMask:
 
 @cache
 def is_date(format_id: int, code: str | None) -> bool:
-    """Whether numbers in this format are days or times; `code` is None for built-in formats."""
+    """Return whether numbers in this format are days or times; `code` is None for built-in formats."""
     if code is None:
         return format_id in _BUILT_IN_DATES
     plain = _BRACKETS.sub("", _QUOTED.sub("", code.split(";")[0]))
@@ -60,7 +62,7 @@ def is_date(format_id: int, code: str | None) -> bool:
 
 @cache
 def is_duration(format_id: int, code: str | None) -> bool:
-    """Whether numbers in this format are spans of time, like [h]:mm."""
+    """Return whether numbers in this format are spans of time, like [h]:mm."""
     if code is None:
         return format_id in _BUILT_IN_DURATIONS
     return _ELAPSED.search(_QUOTED.sub("", code.split(";")[0])) is not None
@@ -68,7 +70,7 @@ def is_duration(format_id: int, code: str | None) -> bool:
 
 @cache
 def zero_mask(code: str | None) -> DigitMask | None:
-    """The mask of a format such as 00000 or 000-00-0000; None if it shows no leading zeros."""
+    """Return the mask of a format such as 00000 or 000-00-0000; None if it shows no leading zeros."""
     if code is None:
         return None
     kept: list[str] = []
@@ -100,7 +102,7 @@ def _is_scientific(plain: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class CellStyle:
-    """What a cell's style makes of a number."""
+    """How a cell's style shows a number."""
 
     date: bool = False
     duration: bool = False
@@ -109,8 +111,23 @@ class CellStyle:
 
 @dataclass(frozen=True, slots=True)
 class CellRules:
-    """What turns a stored value into what people see."""
+    """What a workbook needs to turn stored values into the texts that people see."""
 
     strings: Sequence[str]
     styles: Sequence[CellStyle]
     date_1904: bool
+
+    def number_text(self, value: float, style: int) -> str:
+        """Return a number as the style of this index shows it; an index out of range is the plain style."""
+        shown = self.styles[style] if style < len(self.styles) else CellStyle()
+        if shown.duration:
+            return duration_text(value)
+        if shown.date:
+            return date_text(value, epoch_1904=self.date_1904)
+        text = number_text(value)
+        return shown.mask.render(text) if shown.mask and text.isdecimal() else text
+
+
+def cell_style(format_id: int, code: str | None) -> CellStyle:
+    """Return how a number format shows numbers; `code` is None for built-in formats."""
+    return CellStyle(is_date(format_id, code), is_duration(format_id, code), zero_mask(code))

@@ -1,7 +1,7 @@
-"""OpenDocument spreadsheets (.ods), read cell by cell from their XML (ODF 1.3 part 3, 9.1 and 19.385).
+"""Read .ods files, OpenDocument spreadsheets, cell by cell from their XML (ODF 1.3 part 3, 9.1 and 19.385).
 
-The file says of each cell both its value and what is shown, so that leading zeros, errors and booleans need
-no guessing.
+The file has both a cell's value and the text that is shown, so leading zeros, errors and booleans need no
+guess.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from importer.errors import InputError
 from importer.readers.archive import Archive, XmlHandlers, parse_xml
 from importer.readers.base import SheetInfo
-from importer.readers.excel.cell_text import number_text
-from importer.readers.excel.source import LAST_ROW, SheetTable, SparseSheet, from_sparse
+from importer.readers.excel.cell_text import LAST_ROW, number_text
+from importer.readers.excel.source import SheetTable, SparseSheet, from_sparse
 
 MOST_REPEATED = 2_000_000
-"""Cells that may come out of repeated ones: a few bytes can ask for billions."""
+"""The most cells that may come from repeated ones, since a few bytes can ask for billions."""
 _CELLS = ("table-cell", "covered-table-cell")
 _ASIDE = ("annotation", "tracked-changes", "shapes", "forms", "dde-links")
 _SHOWN = re.compile(r"[0-9 ()+\-/.\u00a0]+")
-_ERROR = re.compile(r"#\S+|Err:\d+")
+_ERROR = re.compile(r"#.*|Err:\d+", re.DOTALL)
 _DATE = re.compile(r"(\d{4,}-\d{2}-\d{2})(?:T(\d{2}:\d{2}:\d{2}).*)?")
 _TIME = re.compile(r"-?PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:[.,]\d+)?S)?")
 
@@ -30,7 +30,7 @@ class OdsBackend:
     """An .ods file."""
 
     def __init__(self, archive: Archive, name: str) -> None:
-        """Reads all of it. Raises InputError; `name` is the file's."""
+        """Read all sheets. Raises InputError; `name` is the file's."""
         reader = _Content(name)
         parse_xml(archive.pieces("content.xml"), reader, name)
         self._visible = [(sheet.name, sheet.style not in reader.hidden_styles) for sheet in reader.sheets]
@@ -159,14 +159,13 @@ class _Content(XmlHandlers):
         self._row += self._row_repeat
 
     def _spend(self, cells: int) -> None:
+        """Count cells that come from repeated ones. Raises InputError if they are too many."""
         self._repeated += cells
         if self._repeated > MOST_REPEATED:
             raise InputError("workbook-too-large", name=self._name)
 
     def _is_error(self, text: str) -> bool:
-        return "formula" in self._cell and (
-            text.startswith("#") or re.fullmatch(r"Err:\d+", text) is not None
-        )
+        return "formula" in self._cell and _ERROR.fullmatch(text) is not None
 
     def _rendered(self) -> str:
         cell, shown = self._cell, "".join(self._parts)
@@ -185,8 +184,10 @@ class _Content(XmlHandlers):
 
 
 def _number(value: str, shown: str) -> str:
-    """The number's digits, with leading zeros where they are shown; what a truth value made by a formula
-    shows (LibreOffice stores it as a number)."""
+    """Return a number's digits, with leading zeros where they are shown.
+
+    A truth value made by a formula, which LibreOffice stores as a number, comes as it is shown.
+    """
     try:
         text = number_text(float(value))
     except ValueError:

@@ -11,11 +11,11 @@ from posixpath import dirname, join, normpath
 
 from importer.errors import InputError
 from importer.readers.archive import Archive, XmlHandlers, parse_xml
-from importer.readers.excel.number_formats import CellStyle, DigitMask, is_date, is_duration, zero_mask
+from importer.readers.excel.number_formats import CellStyle, DigitMask, cell_style
 
 MOST_STRINGS = 20_000_000
-_MOST_ROOM, _COPIES_OF_STRINGS = 1 << 28, 3
-"""Bytes of shared strings that are made room for, and how often the native library holds them."""
+_MOST_STRING_BYTES, _COPIES_OF_STRINGS = 1 << 28, 3
+"""The most bytes of shared strings that get memory, and how often calamine holds each."""
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 
 
@@ -36,15 +36,15 @@ class OoxmlPackage:
     date_1904: bool
     styles: tuple[CellStyle, ...]
     strings_part: str | None
-    """None where the archive has no shared strings."""
+    """None if the archive has no shared strings."""
 
     def masks(self) -> dict[int, DigitMask]:
-        """The styles that show leading zeros, by number."""
+        """Return the styles that show leading zeros, by index."""
         return {at: style.mask for at, style in enumerate(self.styles) if style.mask is not None}
 
 
 def open_package(archive: Archive, name: str) -> OoxmlPackage:
-    """The parts of a workbook. Raises InputError; `name` is the file's."""
+    """Return the parts of a workbook. Raises InputError; `name` is the file's."""
     root = relations(archive, "_rels/.rels", name)
     main = next((target for kind, target in root.values() if kind == "officeDocument"), "xl/workbook.xml")
     book = _Workbook()
@@ -67,12 +67,12 @@ def open_package(archive: Archive, name: str) -> OoxmlPackage:
 
 
 def strings_memory(archive: Archive, package: OoxmlPackage) -> int:
-    """Bytes that the native library takes for the shared strings."""
-    return min(archive.size(package.strings_part or ""), _MOST_ROOM) * _COPIES_OF_STRINGS
+    """Return how many bytes calamine needs for the shared strings."""
+    return min(archive.size(package.strings_part or ""), _MOST_STRING_BYTES) * _COPIES_OF_STRINGS
 
 
 def shared_strings(archive: Archive, part: str | None, name: str) -> list[str]:
-    """All shared strings, without phonetic hints. Raises InputError."""
+    """Return all shared strings, without phonetic hints. Raises InputError; `name` is the file's."""
     reader = _Strings(name)
     if part:
         parse_xml(archive.pieces(part), reader, name)
@@ -85,7 +85,7 @@ def _part(archive: Archive, related: Mapping[str, tuple[str, str]], kind: str, u
 
 
 def relations(archive: Archive, part: str, name: str, folder: str = "") -> dict[str, tuple[str, str]]:
-    """Relationship id → (kind, target): `rId1` → (`worksheet`, `xl/worksheets/sheet1.xml`)."""
+    """Return relationship id → (kind, target): `rId1` → (`worksheet`, `xl/worksheets/sheet1.xml`)."""
     reader = _Relations()
     if archive.find(part):
         parse_xml(archive.pieces(part), reader, name)
@@ -144,7 +144,7 @@ class _Styles(XmlHandlers):
 
     def style(self, format_id: int) -> CellStyle:
         code = self.codes.get(format_id)
-        return CellStyle(is_date(format_id, code), is_duration(format_id, code), zero_mask(code))
+        return cell_style(format_id, code)
 
 
 class _Strings(XmlHandlers):
@@ -178,8 +178,10 @@ class _Strings(XmlHandlers):
 
 
 def unescape(text: str) -> str:
-    """`_x000D_` and its like as the characters they stand for (ECMA-376 part 1, 22.9.2.19); halves of
-    characters, which no text can hold, stay as they are written."""
+    """Return the text with `_x000D_` and its like replaced (ECMA-376 part 1, 22.9.2.19).
+
+    Halves of characters, which no text can hold, stay as they are written.
+    """
     if "_x" not in text:
         return text
     return _ESCAPED.sub(_unescaped, text)

@@ -42,7 +42,6 @@ from importer.readers.header import (
     lay_out,
 )
 
-LAST_ROW = 1 << 20
 MOST_CELLS = 30_000_000
 
 
@@ -60,20 +59,20 @@ class SparseSheet:
 
 
 class WorkbookBackend(Protocol):
-    """A workbook whose cells can be had. Every method raises InputError."""
+    """Reads the cells of one format of workbooks. Every method raises InputError."""
 
     def sheets(self) -> tuple[SheetInfo, ...]:
-        """All sheets, in the workbook's order."""
+        """Return all sheets, in the workbook's order."""
 
     def tables(self, names: Sequence[str]) -> list[SheetTable]:
-        """The cells of these sheets."""
+        """Return the cells of these sheets."""
 
 
 class WorkbookSource(Source):
     """An .xlsx, .xlsm, .xlsb, .xls or .ods file."""
 
     def __init__(self, origin: FileIdentity, kind: str, book: WorkbookBackend, options: ReadOptions) -> None:
-        """Chooses the sheets, reads them and finds their headers. Raises InputError."""
+        """Choose the sheets, read them and find their headers. Raises InputError."""
         super().__init__(origin)
         self.format = kind
         self._options = options
@@ -99,11 +98,14 @@ class WorkbookSource(Source):
         return {table.sheet: layout.header for table, layout in self._tables}
 
     def _lay_out(self, tables: Sequence[SheetTable]) -> list[tuple[SheetTable, Layout]]:
-        """The sheets and their columns; of all sheets those that have a header. Only if none has one of known
-        names, any that the options allow will do. Raises InputError if there is none."""
+        """Return the sheets to read with their columns. Raises InputError if no sheet has a header.
+
+        With `all`, sheets without a header are left out. A header of unknown names counts only if no sheet
+        has one of known names.
+        """
         if self._options.sheet != ALL_SHEETS:
             return [(table, self._laid_out(table, self._options)) for table in tables]
-        strict = replace(self._options, named=lambda _: False, any_table=False)
+        strict = replace(self._options, is_mapped=lambda _: False, any_table=False)
         error = None
         for options in (strict, self._options):
             found = []
@@ -121,10 +123,10 @@ class WorkbookSource(Source):
         return []
 
     def _left_out(self, tables: Sequence[SheetTable]) -> list[str]:
-        """The sheets that are not read for want of a header, but those that need not have one."""
+        """Return the sheets that were left out for having no header, except those that may be skipped."""
         read = self.sheet_headers.keys()
         names = (table.sheet for table in tables if table.sheet not in read and table.extent()[0])
-        return [name for name in names if not self._options.optional(name)]
+        return [name for name in names if not self._options.may_be_skipped(name)]
 
     def _laid_out(self, table: SheetTable, options: ReadOptions) -> Layout:
         try:
@@ -145,7 +147,7 @@ class WorkbookSource(Source):
         self.rows_read = self.estimated_rows or 0
 
     def _united(self, chunk: Chunk) -> Chunk:
-        """The chunk with the columns of all sheets that are read."""
+        """Return the chunk with the columns of all sheets that are read."""
         if len(self._tables) == 1:
             return chunk
         frame = chunk.frame.reindex(columns=list(self.header), fill_value="")
@@ -153,7 +155,7 @@ class WorkbookSource(Source):
 
 
 def _measured(infos: Sequence[SheetInfo], tables: Sequence[SheetTable]) -> tuple[SheetInfo, ...]:
-    """The sheets with the exact extent of those that were read."""
+    """Return the sheets, with the exact extent of those that were read."""
     extents = {table.sheet: table.extent() for table in tables}
     return tuple(
         SheetInfo(info.name, info.visible, *extents.get(info.name, (info.rows, info.columns)))
@@ -168,49 +170,50 @@ def _other_sheets(sheets: Sequence[SheetInfo], chosen: Sequence[str]) -> list[No
 
 @dataclass(slots=True)
 class SheetTable:
-    """A sheet's cells: `columns[i]` is the column at `places[i]` (0-based) for the rows in `rows`."""
+    """A sheet's cells: `columns[i]` is column number `column_indexes[i]` (0-based) of the rows in `rows`."""
 
     sheet: str
-    places: Sequence[int]
+    column_indexes: Sequence[int]
     columns: list[pa.Array]
     rows: np.ndarray
     """Row numbers, int64, strictly increasing."""
     errors: list[tuple[int, int]] = field(default_factory=list)
-    """(row, place) of error cells."""
+    """(row, column) of error cells."""
     unvalued: list[tuple[int, int]] = field(default_factory=list)
-    """(row, place) of formulas whose result was not stored."""
+    """(row, column) of formulas whose result was not stored."""
     hidden: Sequence[int] = ()
     """Numbers of hidden rows."""
 
     def extent(self) -> tuple[int, int]:
-        """The last row and the number of columns that hold something."""
+        """Return the last row and the number of columns that hold something."""
         filled = self.filled(0)
-        width = max((place + 1 for place, full in zip(self.places, filled, strict=True) if full), default=0)
+        columns = zip(self.column_indexes, filled, strict=True)
+        width = max((index + 1 for index, full in columns if full), default=0)
         return (int(self.rows[-1]) if len(self.rows) and width else 0), width
 
     def filled(self, after: int) -> list[bool]:
-        """Whether each column holds something below row `after`."""
+        """Return for each column whether it holds something below row `after`."""
         begin = int(np.searchsorted(self.rows, after, side="right"))
         return [bool(pc.max(pc.binary_length(column.slice(begin))).as_py()) for column in self.columns]
 
     def top(self, last: int) -> list[TopRow]:
-        """The rows up to number `last`."""
+        """Return the rows up to number `last`."""
         count = int(np.searchsorted(self.rows, last, side="right"))
         cells = [column.slice(0, count).to_pylist() for column in self.columns]
         return [TopRow(int(self.rows[at]), tuple(column[at] for column in cells)) for at in range(count)]
 
     def lay_out(self, options: ReadOptions, name: str) -> Layout:
-        """Finds the header. Raises InputError; `name` is the file's."""
+        """Find the header and name the columns. Raises InputError; `name` is the file's."""
         wanted = options.header_row
         top = self.top(wanted if isinstance(wanted, int) else MOST_HEADER_ROWS)
         header = find_header(top, options, name, whole=not self.extent()[0])
         after = header.number if header else 0
         above = [row for row in top if row.number < after and any(map(clean_name, row.cells))]
-        layout = lay_out(header, above, self.filled(after), self.places)
+        layout = lay_out(header, above, self.filled(after), self.column_indexes)
         return replace(layout, notes=(*layout.notes, *footer_notes(self._last_rows(after))))
 
     def _last_rows(self, after: int) -> list[list[str]]:
-        """The cells of the last rows that hold something, below row `after`."""
+        """Return the cells of the last rows that hold something, below row `after`."""
         rows: list[list[str]] = []
         for at in range(len(self.rows) - 1, -1, -1):
             if self.rows[at] <= after or len(rows) == FOOTER_ROWS:
@@ -221,10 +224,10 @@ class SheetTable:
         return rows[::-1]
 
     def chunks(self, layout: Layout, most: int) -> Iterator[Chunk]:
-        """The rows below the header."""
+        """Yield the rows below the header, at most `most` in a chunk."""
         header_row = layout.header_row or 0
         begin = int(np.searchsorted(self.rows, header_row, side="right"))
-        names = dict(zip(self.places, layout.names, strict=True))
+        names = dict(zip(self.column_indexes, layout.names, strict=True))
         issues = sorted(self._issues(names, header_row), key=lambda issue: issue.row)
         issue_rows = np.array([issue.row for issue in issues], dtype=np.int64)
         for at in range(begin, len(self.rows), most):
@@ -236,15 +239,15 @@ class SheetTable:
             yield from to_chunks(block, layout, self.sheet, most)
 
     def _issues(self, names: Mapping[int, str | None], header_row: int) -> Iterator[Issue]:
-        for row, place in self.errors:
+        for row, index in self.errors:
             if row > header_row:
-                found = self._cell(row, place)
+                found = self._cell(row, index)
                 yield Issue(
-                    "cell-error", Severity.ERROR, row, self.sheet, column=names.get(place), found=found
+                    "cell-error", Severity.ERROR, row, self.sheet, column=names.get(index), found=found
                 )
-        for row, place in self.unvalued:
+        for row, index in self.unvalued:
             if row > header_row:
-                column = names.get(place) or column_letter(place)
+                column = names.get(index) or column_letter(index)
                 yield Issue("formula-without-value", Severity.ERROR, row, self.sheet, column=column)
         present = set(self._rows_with_content(self.hidden)) if self.hidden else set()
         for row in self.hidden:
@@ -261,47 +264,47 @@ class SheetTable:
             full |= np.asarray(lengths) > 0
         return [int(row) for row in self.rows[take.to_numpy()][full]]
 
-    def _cell(self, row: int, place: int) -> str:
+    def _cell(self, row: int, index: int) -> str:
         at = int(np.searchsorted(self.rows, row))
-        return str(self.columns[list(self.places).index(place)][at].as_py())
+        return str(self.columns[list(self.column_indexes).index(index)][at].as_py())
 
 
 def from_sparse(name: str, sheet: SparseSheet) -> SheetTable:
-    """A table of the columns that hold something anywhere."""
+    """Return a table of the columns that hold something in any row."""
     order = sorted(range(len(sheet.rows)), key=sheet.rows.__getitem__)
     rows = [sheet.rows[at] for at in order]
     cells = [sheet.cells[at] for at in order]
-    places = sorted({place for row in cells for place in row})
-    columns = [pa.array([row.get(place, "") for row in cells], type=TEXT) for place in places]
+    indexes = sorted({index for row in cells for index in row})
+    columns = [pa.array([row.get(index, "") for row in cells], type=TEXT) for index in indexes]
     numbers = np.array(rows, dtype=np.int64)
-    return SheetTable(name, places, columns, numbers, sheet.errors, sheet.unvalued, sheet.hidden)
+    return SheetTable(name, indexes, columns, numbers, sheet.errors, sheet.unvalued, sheet.hidden)
 
 
-def with_scan(table: SheetTable, look: SheetScan, masks: Mapping[int, DigitMask]) -> SheetTable:
-    """A dense table (rows from 1 on, places from 0 on) with what the look at the XML found."""
-    spots = [*look.errors, *look.unvalued]
+def with_scan(table: SheetTable, scan: SheetScan, masks: Mapping[int, DigitMask]) -> SheetTable:
+    """Return a dense table (rows from 1 on, columns from 0 on) with what a scan of its file found."""
+    spots = [*scan.errors, *scan.unvalued]
     table = _reaching(
         table,
         max((row for row, _ in spots), default=0),
-        max((place + 1 for _, place in spots), default=0),
+        max((index + 1 for _, index in spots), default=0),
     )
     columns = table.columns
-    for wanted in {place for _, place in look.errors}:
-        found = {row: text for (row, place), text in look.errors.items() if place == wanted}
+    for wanted in {index for _, index in scan.errors}:
+        found = {row: text for (row, index), text in scan.errors.items() if index == wanted}
         at = np.fromiter(found, dtype=np.int64) - 1
         columns[wanted] = _replaced(columns[wanted], at, list(found.values()))
-    for (place, style), rows in look.masked.items():
-        if place < len(columns):
+    for (index, style), rows in scan.masked.items():
+        if index < len(columns):
             at = np.array(rows, dtype=np.int64) - 1
-            columns[place] = _masked(columns[place], at[at < len(table.rows)], masks[style])
-    table.errors = list(look.errors)
-    table.unvalued = look.unvalued
-    table.hidden = look.hidden
+            columns[index] = _masked(columns[index], at[at < len(table.rows)], masks[style])
+    table.errors = list(scan.errors)
+    table.unvalued = scan.unvalued
+    table.hidden = scan.hidden
     return table
 
 
 def _reaching(table: SheetTable, last_row: int, width: int) -> SheetTable:
-    """The dense table, extended with empty cells where it ends before that row or column."""
+    """Return the dense table, extended by empty cells up to that row and that width."""
     more_rows = max(last_row - len(table.rows), 0)
     columns = table.columns
     if more_rows:
@@ -312,7 +315,7 @@ def _reaching(table: SheetTable, last_row: int, width: int) -> SheetTable:
 
 
 def empty_column(count: int) -> pa.Array:
-    """A column of so many empty texts."""
+    """Return a column of so many empty texts."""
     return pa.array([""], type=TEXT).take(pa.array(np.zeros(count, dtype=np.int64)))
 
 
@@ -325,7 +328,7 @@ def _replaced(column: pa.Array, at: np.ndarray, texts: Sequence[str]) -> pa.Arra
     mask = np.zeros(len(column), dtype=bool)
     mask[at] = True
     order = np.argsort(at, kind="stable")
-    replacements = pa.array([texts[int(place)] for place in order], type=TEXT)
+    replacements = pa.array([texts[int(index)] for index in order], type=TEXT)
     return pc.replace_with_mask(column, pa.array(mask), replacements)
 
 
@@ -333,9 +336,9 @@ _LENGTH_TYPE = np.dtype(np.int32)
 
 
 def tables_from_worker(book: CalamineClient, names: Sequence[str]) -> list[SheetTable]:
-    """The sheets as tables whose rows begin at 1 and whose places begin at 0.
+    """Return the sheets as tables whose rows begin at 1 and whose columns begin at 0.
 
-    All of `names` have been asked for; what else was is read and dropped. Raises InputError.
+    All of `names` must have been requested; other sheets' blocks are read and dropped. Raises InputError.
     """
     blocks: dict[str, list[RowBlock]] = {name: [] for name in names}
     extents = dict.fromkeys(names, (0, 0))
@@ -350,19 +353,19 @@ def tables_from_worker(book: CalamineClient, names: Sequence[str]) -> list[Sheet
 
 
 def _joined_blocks(name: str, blocks: Sequence[RowBlock], last_row: int, width: int) -> SheetTable:
-    """The blocks put together, what is missing above and left of them put back."""
+    """Join the blocks, and put back the blank rows above and the blank columns left of them."""
     above = last_row - sum(block.rows for block in blocks)
     found = len(blocks[0].columns) if blocks else 0
     columns = [empty_column(last_row) for _ in range(width - found)]
-    columns += [_joined_column(blocks, place, above) for place in range(found)]
+    columns += [_joined_column(blocks, index, above) for index in range(found)]
     return SheetTable(name, range(width), columns, np.arange(1, last_row + 1, dtype=np.int64))
 
 
-def _joined_column(blocks: Sequence[RowBlock], place: int, above: int) -> pa.Array:
-    """One column of all blocks, below so many empty cells. Takes it out of the blocks, to hold it once."""
+def _joined_column(blocks: Sequence[RowBlock], index: int, above: int) -> pa.Array:
+    """Join one column of all blocks, below so many empty cells. Takes it out of the blocks to save memory."""
     lengths, texts = [np.zeros(above, dtype=_LENGTH_TYPE)], []
     for block in blocks:
-        packed, block.columns[place] = block.columns[place], b""
+        packed, block.columns[index] = block.columns[index], b""
         lengths.append(np.frombuffer(packed, dtype=_LENGTH_TYPE, count=block.rows))
         texts.append(memoryview(packed)[block.rows * _LENGTH_TYPE.itemsize :])
     ends = np.zeros(above + sum(block.rows for block in blocks) + 1, dtype=np.int64)

@@ -1,8 +1,7 @@
 """Read .xls files: open the compound file, scan its records, and take the cells from calamine.
 
 The scan finds what calamine does not tell: error cells, numbers shown with leading zeros, and hidden rows,
-sheet by sheet (BIFF8, [MS-XLS] 2.4). Compound files as in [MS-CFB] 2.2, 2.3 and 2.6; a damaged one yields
-what can be read of it.
+sheet by sheet (BIFF8, [MS-XLS] 2.4). A file that is cut off yields what can be read of it.
 """
 
 from __future__ import annotations
@@ -14,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import olefile
+
 from importer.errors import InputError
 from importer.readers.base import SheetInfo
 from importer.readers.excel.calamine_client import LEAST_MEMORY, MOST_MEMORY, CalamineClient
@@ -24,127 +25,95 @@ from importer.readers.excel.xlsx_scan import SheetScan
 
 
 class XlsBackend:
-    """An .xls file; `seen` is what a look at its records found."""
+    """An .xls file; `scan` is what a scan of its records found."""
 
-    def __init__(self, path: Path, name: str, seen: XlsScan) -> None:
+    def __init__(self, path: Path, name: str, scan: XlsScan) -> None:
         self._path = path
         self._name = name
-        self._seen = seen
+        self._scan = scan
         self._memory = min(LEAST_MEMORY + 40 * path.stat().st_size, MOST_MEMORY)
         self._tables: dict[str, SheetTable] = {}
 
     def sheets(self) -> tuple[SheetInfo, ...]:
-        if not all(look.plain for look in self._seen.sheets.values()):
+        if not all(scan.plain for scan in self._scan.sheets.values()):
             raise InputError("workbook-damaged", name=self._name)
         with CalamineClient(self._path, self._name, self._memory) as book:
             found = book.sheets()
             names = [name for name, _ in found]
             book.request(names)
             tables = tables_from_worker(book, names)
-        self._tables = {table.sheet: self._with_look(table) for table in tables}
+        self._tables = {table.sheet: self._with_scan(table) for table in tables}
         return tuple(SheetInfo(name, visible, *self._tables[name].extent()) for name, visible in found)
 
     def tables(self, names: Sequence[str]) -> list[SheetTable]:
         return [self._tables[name] for name in names]
 
-    def _with_look(self, table: SheetTable) -> SheetTable:
-        """Raises InputError if the library stopped before the last row that the file has."""
-        look = self._seen.sheets.get(table.sheet)
-        if look is None:
+    def _with_scan(self, table: SheetTable) -> SheetTable:
+        """Add what the scan found. Raises InputError if calamine stopped before the file's last row."""
+        scan = self._scan.sheets.get(table.sheet)
+        if scan is None:
             return table
-        if look.last_row > len(table.rows):
+        if scan.last_row > len(table.rows):
             raise InputError("workbook-damaged", name=self._name)
-        return with_scan(table, look, self._seen.masks)
+        return with_scan(table, scan, self._scan.masks)
 
 
-_FREE = 0xFFFFFFFA
-"""From here on a sector number is a mark, not a sector."""
-_HEADER_SECTORS = 109
-_ENTRY = 128
-_MINI_CUTOFF = 4096
 _FILEPASS = 0x2F
+_WORKBOOK, _EXCEL_5 = "Workbook", "Book"
+_HEADER = struct.Struct("<30x2H10xI16xI")
+"""Sizes of sectors and of small ones, as powers of 2; sectors with tables of either kind ([MS-CFB] 2.2)."""
+_SECTOR_SHIFTS = ((9, 6), (12, 6))
+_SECTORS_IN_HEADER = 109
+_DAMAGE = (OSError, ValueError, ArithmeticError, LookupError, RecursionError, struct.error)
+"""What olefile raises for files whose skeleton is damaged."""
 
 
+@dataclass(frozen=True, slots=True)
 class CompoundFile:
-    """A compound file in memory. Raises ValueError if its skeleton is damaged."""
+    """What lies at the top of a compound file: the names of its parts, and the records of its workbook."""
 
-    def __init__(self, data: bytes) -> None:
-        try:
-            self._read(data)
-        except struct.error:
-            raise ValueError("damaged") from None
+    names: frozenset[str]
+    records: bytes
+    """The stream of the workbook, as far as the file has it; empty if there is none."""
 
     @classmethod
     def from_path(cls, path: Path) -> CompoundFile:
-        return cls(path.read_bytes())
+        """Read a file. Raises ValueError if its skeleton is damaged."""
+        size = path.stat().st_size
+        try:
+            _check_header(path, size)
+            with olefile.OleFileIO(str(path)) as file:
+                names = frozenset(part[0] for part in file.listdir(streams=True, storages=True))
+                stream = next((name for name in (_WORKBOOK, _EXCEL_5) if file.exists(name)), None)
+                if stream and max(file.root.size, file.get_size(stream)) > size:
+                    raise ValueError("damaged")
+                return cls(names, file.openstream(stream).read() if stream else b"")
+        except _DAMAGE:
+            raise ValueError("damaged") from None
 
-    def names(self) -> tuple[str, ...]:
-        """The streams' and folders' names."""
-        return tuple(self._entries)
-
-    def stream(self, name: str) -> bytes:
-        """A stream's bytes, as far as the file has them; empty if there is none. Raises ValueError."""
-        begin, size = self._entries.get(name, (_FREE, 0))
-        if size < _MINI_CUTOFF:
-            parts = [self._mini[at * 64 : at * 64 + 64] for at in _chain(begin, self._mini_table)]
-        else:
-            parts = [self._sector(at) for at in _chain(begin, self._table)]
-        return b"".join(parts)[:size]
-
-    def _read(self, data: bytes) -> None:
-        self._data = data
-        self._shift = struct.unpack_from("<H", data, 30)[0]
-        if self._shift not in (9, 12):
-            raise ValueError("damaged")
-        directory, mini_table = struct.unpack_from("<I", data, 48)[0], struct.unpack_from("<I", data, 60)[0]
-        sectors = [at for at in struct.unpack_from(f"<{_HEADER_SECTORS}I", data, 76) if at < _FREE]
-        more = struct.unpack_from("<I", data, 68)[0]
-        seen: set[int] = set()
-        while more < _FREE and more not in seen:
-            seen.add(more)
-            numbers = self._numbers(self._sector(more))
-            sectors.extend(at for at in numbers[:-1] if at < _FREE)
-            more = numbers[-1] if numbers else _FREE
-        self._table = [number for at in sectors for number in self._numbers(self._sector(at))]
-        self._mini_table = [
-            number for at in _chain(mini_table, self._table) for number in self._numbers(self._sector(at))
-        ]
-        self._entries: dict[str, tuple[int, int]] = {}
-        raw = b"".join(self._sector(at) for at in _chain(directory, self._table))
-        root = (_FREE, 0)
-        for at in range(0, len(raw) - _ENTRY + 1, _ENTRY):
-            length, kind = struct.unpack_from("<HB", raw, at + 64)
-            if kind not in (1, 2, 5) or length < 2:
-                continue
-            name = raw[at : at + min(length, 64) - 2].decode("utf-16-le", "replace")
-            place = struct.unpack_from("<II", raw, at + 116)
-            if kind == 5:
-                root = place
-            else:
-                self._entries.setdefault(name, place)
-        self._mini = b"".join(self._sector(at) for at in _chain(root[0], self._table))
-
-    def _sector(self, at: int) -> bytes:
-        size = 1 << self._shift
-        return self._data[(at + 1) * size : (at + 2) * size]
-
-    def _numbers(self, sector: bytes) -> tuple[int, ...]:
-        return struct.unpack(f"<{len(sector) // 4}I", sector[: len(sector) // 4 * 4])
+    def scan(self) -> XlsScan:
+        """Return what the records tell; nothing for Excel 5, whose records are of other forms."""
+        newer = any(name.casefold() == _WORKBOOK.casefold() for name in self.names)
+        return scan_xls(self.records) if newer else XlsScan()
 
 
-def _chain(begin: int, table: list[int]) -> Iterator[int]:
-    """The sectors of a chain; ValueError if it runs in a circle."""
-    for _ in range(len(table)):
-        if begin >= len(table) or begin >= _FREE:
-            return
-        yield begin
-        begin = table[begin]
-    if begin < len(table):
+def _check_header(path: Path, size: int) -> None:
+    """Refuse a header that claims more than a file of this size can hold, since olefile believes it.
+
+    A chain of sectors that runs in a circle would else fill the memory. Raises ValueError and struct.error.
+    """
+    with path.open("rb") as file:
+        header = file.read(_HEADER.size)
+    shift, mini_shift, tables, mini_tables = _HEADER.unpack(header)
+    if (shift, mini_shift) not in _SECTOR_SHIFTS:
+        raise ValueError("damaged")
+    sectors = size >> shift
+    if tables > _SECTORS_IN_HEADER + (sectors >> (shift - 3)) or mini_tables > sectors:
         raise ValueError("damaged")
 
 
 def has_password(workbook: bytes) -> bool:
-    """Whether a Workbook stream is encrypted, be it with the old XOR kind: FILEPASS follows its BOF."""
+    """Return whether a Workbook stream is encrypted in any way: a FILEPASS record then follows its BOF."""
     at = 0
     for _ in range(64):
         if at + 4 > len(workbook):
@@ -166,24 +135,25 @@ _ERROR_RESULT = 2
 
 @dataclass(slots=True)
 class XlsScan:
-    """What was seen: `masks[style]` and for each sheet's name its findings."""
+    """What a scan found: the mask of each style that has one, and each sheet's findings by its name."""
 
     masks: dict[int, DigitMask] = field(default_factory=dict)
     sheets: dict[str, SheetScan] = field(default_factory=dict)
 
 
 def scan_xls(workbook: bytes) -> XlsScan:
-    """Looks through a Workbook stream; damage ends the look where it begins."""
-    seen = XlsScan()
+    """Scan a Workbook stream, up to the first damage."""
+    scan = XlsScan()
     with suppress(struct.error, IndexError):
-        _look(workbook, seen)
-    return seen
+        _scan_globals(workbook, scan)
+    return scan
 
 
-def _look(workbook: bytes, seen: XlsScan) -> None:
+def _scan_globals(workbook: bytes, scan: XlsScan) -> None:
+    """Scan formats, styles and the list of sheets, then each sheet."""
     formats: dict[int, str] = {}
     styles: list[int] = []
-    places: dict[int, str] = {}
+    offsets: dict[int, str] = {}
     for kind, begin, end in _records(workbook, 0):
         body = workbook[begin:end]
         if kind == _EOF:
@@ -193,19 +163,19 @@ def _look(workbook: bytes, seen: XlsScan) -> None:
         elif kind == _XF and len(body) >= 4:
             styles.append(struct.unpack_from("<H", body, 2)[0])
         elif kind == _BOUNDSHEET and len(body) > 8:
-            places[struct.unpack_from("<I", body)[0]] = _text(body[6:], wide_count=False)
+            offsets[struct.unpack_from("<I", body)[0]] = _text(body[6:], wide_count=False)
     for style, number in enumerate(styles):
         mask = zero_mask(formats.get(number))
         if mask is not None:
-            seen.masks[style] = mask
-    for place, name in places.items():
-        seen.sheets[name] = _sheet(workbook, place, seen.masks)
+            scan.masks[style] = mask
+    for offset, name in offsets.items():
+        scan.sheets[name] = _sheet(workbook, offset, scan.masks)
 
 
-def _sheet(workbook: bytes, place: int, masks: dict[int, DigitMask]) -> SheetScan:
+def _sheet(workbook: bytes, offset: int, masks: dict[int, DigitMask]) -> SheetScan:
     found = SheetScan(plain=False)
     depth = 0
-    for kind, begin, end in _records(workbook, place):
+    for kind, begin, end in _records(workbook, offset):
         if kind == _BOF:
             depth += 1
         elif kind == _EOF:
@@ -245,7 +215,7 @@ def _mask(found: SheetScan, masks: dict[int, DigitMask], row: int, column: int, 
 
 
 def _records(workbook: bytes, at: int) -> Iterator[tuple[int, int, int]]:
-    """(kind, begin, end) of the records from `at` on."""
+    """Yield (kind, begin, end) of the records from `at` on."""
     size = len(workbook)
     while at + 4 <= size:
         kind, length = struct.unpack_from("<HH", workbook, at)
@@ -256,7 +226,7 @@ def _records(workbook: bytes, at: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _text(body: bytes, *, wide_count: bool) -> str:
-    """A counted string; a flag tells one byte a character from two."""
+    """Return a counted string, whose flag tells whether a character takes one byte or two."""
     count = struct.unpack_from("<H", body)[0] if wide_count else body[0]
     skip = 2 if wide_count else 1
     if body[skip] & 1:

@@ -1,7 +1,7 @@
-"""Workbooks in Excel's binary format (.xlsb), read record by record.
+"""Read .xlsb files, Excel's binary format, record by record ([MS-XLSB] 2.1.4 for records, 2.4 for each kind).
 
-The native library loses rows with formulas it does not know and takes dates that formulas give for numbers,
-so it is not asked ([MS-XLSB] 2.1.4 for records, 2.4 for each kind).
+Calamine is not used: it loses rows with formulas that it does not know, and takes dates that formulas give
+for numbers.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from importer.errors import InputError
 from importer.readers.archive import Archive
 from importer.readers.base import SheetInfo
-from importer.readers.excel.cell_text import ERROR_TEXTS, date_text, duration_text, number_text
-from importer.readers.excel.number_formats import CellRules, CellStyle, is_date, is_duration, zero_mask
+from importer.readers.excel.cell_text import ERROR_TEXTS, LAST_ROW
+from importer.readers.excel.number_formats import CellRules, cell_style
 from importer.readers.excel.ooxml import relations
-from importer.readers.excel.source import LAST_ROW, MOST_CELLS, SheetTable, SparseSheet, from_sparse
+from importer.readers.excel.source import MOST_CELLS, SheetTable, SparseSheet, from_sparse
 
 _ROW, _HIDDEN_ROW, _END_OF_CELLS = 0, 0x10, 146
 _RK, _ERROR, _BOOL, _REAL, _TEXT, _SHARED = 2, 3, 4, 5, 6, 7
@@ -32,7 +32,7 @@ class XlsbBackend:
     """An .xlsb file."""
 
     def __init__(self, archive: Archive, name: str) -> None:
-        """Reads all of it. Raises InputError; `name` is the file's."""
+        """Read all sheets. Raises InputError; `name` is the file's."""
         self._parts = _parts(archive, name)
         try:
             rules = _rules(archive)
@@ -76,11 +76,8 @@ def _parts(archive: Archive, name: str) -> list[_Part]:
 
 
 def _rules(archive: Archive) -> CellRules:
-    """The workbook's shared strings and styles."""
-    styles = [
-        CellStyle(is_date(number, code), is_duration(number, code), zero_mask(code))
-        for number, code in _formats_of_styles(archive)
-    ]
+    """Return the workbook's shared strings, styles and date system."""
+    styles = [cell_style(number, code) for number, code in _formats_of_styles(archive)]
     part = f"{_FOLDER}/sharedStrings.bin"
     strings = [
         _counted_text(body[1:])[0]
@@ -91,7 +88,7 @@ def _rules(archive: Archive) -> CellRules:
 
 
 def _read_cells(archive: Archive, part: str, rules: CellRules, name: str) -> SparseSheet:
-    """All cells of a sheet. Raises InputError; `name` is the file's."""
+    """Return all cells of a sheet. Raises InputError; `name` is the file's."""
     sheet = SparseSheet()
     cells: dict[int, str] = {}
     last, ended, count = 0, False, 0
@@ -132,20 +129,11 @@ def _text(kind: int, value: bytes, style: int, rules: CellRules) -> str:
     if kind in (_ERROR, _FORMULA_ERROR):
         return ERROR_TEXTS.get(value[0], "#ERROR")
     number: float = _compressed(value) if kind == _RK else struct.unpack_from("<d", value)[0]
-    return _number(number, rules.styles[style] if style < len(rules.styles) else CellStyle(), rules)
-
-
-def _number(value: float, style: CellStyle, rules: CellRules) -> str:
-    if style.duration:
-        return duration_text(value)
-    if style.date:
-        return date_text(value, epoch_1904=rules.date_1904)
-    text = number_text(value)
-    return style.mask.render(text) if style.mask and text.isdecimal() else text
+    return rules.number_text(number, style)
 
 
 def _compressed(value: bytes) -> float:
-    """An RkNumber: 30 bits of an integer or of a float's upper half ([MS-XLSB] 2.5.122)."""
+    """Return an RkNumber: 30 bits of an integer or of a float's upper half ([MS-XLSB] 2.5.122)."""
     raw: int = struct.unpack_from("<i", value)[0]
     if raw & _WHOLE:
         number = float(raw >> 2)
@@ -155,7 +143,7 @@ def _compressed(value: bytes) -> float:
 
 
 def _formats_of_styles(archive: Archive) -> list[tuple[int, str | None]]:
-    """For each style the number of its format and, if it is no built-in one, its code."""
+    """Return for each style the number of its format and, if it is no built-in one, its code."""
     part = f"{_FOLDER}/styles.bin"
     formats: dict[int, str] = {}
     styles: list[int] = []
@@ -172,13 +160,13 @@ def _formats_of_styles(archive: Archive) -> list[tuple[int, str | None]]:
 
 
 def _from_1904(archive: Archive) -> bool:
-    """Whether the workbook counts its days from 1904."""
+    """Return whether the workbook counts its days from 1904."""
     bodies = (body for kind, body in _records(archive, f"{_FOLDER}/workbook.bin") if kind == _PROPERTIES)
     return bool(next(bodies, b"\0")[0] & 1)
 
 
 def _records(archive: Archive, part: str) -> Iterator[tuple[int, bytes]]:
-    """The kind and the body of each record of a part; a cut one at the end is left out."""
+    """Yield the kind and the body of each record of a part; one that is cut off at the end is left out."""
     data = archive.read(part)
     at, size = 0, len(data)
     while at < size:
@@ -191,7 +179,7 @@ def _records(archive: Archive, part: str) -> Iterator[tuple[int, bytes]]:
 
 
 def _varint(data: bytes, at: int, most: int) -> tuple[int, int]:
-    """A number of at most `most` bytes, seven bits each, and where it ends."""
+    """Return a number of at most `most` bytes, seven bits each, and where it ends."""
     value = 0
     for place, byte in enumerate(data[at : at + most]):
         value |= (byte & 0x7F) << (7 * place)
@@ -202,7 +190,7 @@ def _varint(data: bytes, at: int, most: int) -> tuple[int, int]:
 
 
 def _counted_text(body: bytes) -> tuple[str, bytes]:
-    """A counted UTF-16 string, and what follows it."""
+    """Return a counted UTF-16 string, and what follows it."""
     (count,) = struct.unpack_from("<I", body)
     end = 4 + 2 * count
     return body[4:end].decode("utf-16-le", "replace"), body[end:]

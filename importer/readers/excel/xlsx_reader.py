@@ -9,18 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from importer.errors import InputError
 from importer.readers.archive import Archive, XmlHandlers, parse_xml
 from importer.readers.base import SheetInfo
 from importer.readers.excel.calamine_client import LEAST_MEMORY, CalamineClient, take_prefetched
-from importer.readers.excel.cell_text import date_text, duration_text, number_text
-from importer.readers.excel.number_formats import CellRules, CellStyle
+from importer.readers.excel.cell_text import LAST_ROW
+from importer.readers.excel.number_formats import CellRules
 from importer.readers.excel.ooxml import SheetPart, open_package, shared_strings, strings_memory, unescape
 from importer.readers.excel.source import (
-    LAST_ROW,
     MOST_CELLS,
     SheetTable,
     SparseSheet,
@@ -34,83 +32,83 @@ _BYTES_PER_CELL = 160
 
 
 class XlsxBackend:
-    """An .xlsx or .xlsm file, whose cells are being read while its XML is looked at. A context manager."""
+    """An .xlsx or .xlsm file, whose cells are read while its XML is scanned. A context manager."""
 
     def __init__(self, archive: Archive, path: Path, name: str, sheet: str | None) -> None:
-        """Reads the workbook's parts. `name` is the file's, `sheet` the one wanted. Raises InputError."""
+        """Read the workbook's parts. `name` is the file's, `sheet` the one wanted. Raises InputError."""
         self._archive = archive
         self._path = path
         self._name = name
         self._package = open_package(archive, name)
         self._masks = self._package.masks()
-        self._looks: dict[str, SheetScan] = {}
-        self._begun = take_prefetched(archive, self._package, path, sheet)
+        self._scans: dict[str, SheetScan] = {}
+        self._prefetched = take_prefetched(archive, self._package, path, sheet)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._give_up()
+    def __exit__(self, *raised: object) -> None:
+        self._end_prefetch()
 
     def sheets(self) -> tuple[SheetInfo, ...]:
         for part in self._package.sheets:
-            seen = self._looks[part.name] = scan_sheet(self._archive.pieces(part.part), self._masks)
-            if self._begun is not None and part.name in self._begun.sheets and not self._is_plain(seen):
-                self._give_up()
-        return tuple(_info(part, self._looks[part.name]) for part in self._package.sheets)
+            scan = self._scans[part.name] = scan_sheet(self._archive.pieces(part.part), self._masks)
+            if (
+                self._prefetched is not None
+                and part.name in self._prefetched.sheets
+                and not self._can_be_trusted(scan)
+            ):
+                self._end_prefetch()
+        return tuple(_info(part, self._scans[part.name]) for part in self._package.sheets)
 
     def tables(self, names: Sequence[str]) -> list[SheetTable]:
-        native = [name for name in names if self._is_plain(self._looks[name])]
+        trusted = [name for name in names if self._can_be_trusted(self._scans[name])]
         try:
-            read = {table.sheet: table for table in self._native(native)}
+            read = {table.sheet: table for table in self._by_calamine(trusted)}
         except InputError:
             read = {}
-        self._give_up()
+        self._end_prefetch()
         for name in names:
             if name not in read:
-                read[name] = self._careful(name)
+                read[name] = self._cell_by_cell(name)
         return [read[name] for name in names]
 
-    def _is_plain(self, seen: SheetScan) -> bool:
-        lost = seen.shared_strings and self._package.strings_part is None
-        return seen.plain and seen.rectangular and not lost
+    def _can_be_trusted(self, scan: SheetScan) -> bool:
+        """Return whether calamine reads this sheet right, and within the memory it gets."""
+        lost = scan.shared_strings and self._package.strings_part is None
+        return scan.plain and scan.rectangular and not lost
 
-    def _native(self, names: Sequence[str]) -> list[SheetTable]:
-        """Raises InputError."""
+    def _by_calamine(self, names: Sequence[str]) -> list[SheetTable]:
+        """Return these sheets as calamine reads them. Raises InputError."""
         if not names:
             return []
-        memory = LEAST_MEMORY + sum(self._looks[name].cells for name in names) * _BYTES_PER_CELL
+        memory = LEAST_MEMORY + sum(self._scans[name].cells for name in names) * _BYTES_PER_CELL
         memory += strings_memory(self._archive, self._package)
-        if self._begun is not None and set(names) <= set(self._begun.sheets):
+        if self._prefetched is not None and set(names) <= set(self._prefetched.sheets):
             try:
-                return self._looked_at(self._begun.workbook, names)
+                return self._with_scans(self._prefetched.client, names)
             except InputError:
-                if set(names) == set(self._begun.sheets) and memory <= self._begun.memory:
-                    raise  # it would fail in the same way again
-        self._give_up()
+                if set(names) == set(self._prefetched.sheets) and memory <= self._prefetched.memory:
+                    raise  # a second try would fail in the same way
+        self._end_prefetch()
         with CalamineClient(self._path, self._name, memory) as book:
             book.request(names)
-            return self._looked_at(book, names)
+            return self._with_scans(book, names)
 
-    def _looked_at(self, book: CalamineClient, names: Sequence[str]) -> list[SheetTable]:
+    def _with_scans(self, book: CalamineClient, names: Sequence[str]) -> list[SheetTable]:
         book.sheets()
         return [
-            with_scan(table, self._looks[table.sheet], self._masks)
+            with_scan(table, self._scans[table.sheet], self._masks)
             for table in tables_from_worker(book, names)
         ]
 
-    def _give_up(self) -> None:
-        """Ends what was begun ahead, if it was not needed or is over."""
-        if self._begun is not None:
-            self._begun.workbook.close()
-            self._begun = None
+    def _end_prefetch(self) -> None:
+        """End the prefetch, if there is one."""
+        if self._prefetched is not None:
+            self._prefetched.client.close()
+            self._prefetched = None
 
-    def _careful(self, name: str) -> SheetTable:
+    def _cell_by_cell(self, name: str) -> SheetTable:
         package = self._package
         part = next(part.part for part in package.sheets if part.name == name)
         strings = shared_strings(self._archive, package.strings_part, self._name)
@@ -118,10 +116,10 @@ class XlsxBackend:
         return from_sparse(name, read_cells(self._archive.pieces(part), rules, self._name))
 
 
-def _info(part: SheetPart, seen: SheetScan) -> SheetInfo:
-    if seen.plain and not seen.values:
+def _info(part: SheetPart, scan: SheetScan) -> SheetInfo:
+    if scan.plain and not scan.values:
         return SheetInfo(part.name, part.visible, 0, 0)
-    return SheetInfo(part.name, part.visible, max(seen.last_row, 1), max(seen.width, 1))
+    return SheetInfo(part.name, part.visible, max(scan.last_row, 1), max(scan.width, 1))
 
 
 _REFERENCE = re.compile(r"([A-Za-z]{1,3})(\d{1,7})")
@@ -129,7 +127,7 @@ _MIDNIGHT = re.compile(r"[T ]00:00(?::00(?:\.0+)?)?Z?$")
 
 
 def read_cells(pieces: Iterable[bytes], rules: CellRules, name: str) -> SparseSheet:
-    """All cells of a sheet. Raises InputError; `name` is the file's."""
+    """Return all cells of a sheet. Raises InputError; `name` is the file's."""
     reader = _Cells(rules, name)
     parse_xml(pieces, reader, name)
     return reader.sheet
@@ -216,15 +214,14 @@ class _Cells(XmlHandlers):
         raw = "".join(self._parts)
         if self._column in self._cells:
             raise InputError("workbook-damaged", name=self._name)
-        place = (self._row, self._column)
         if self._formula and not raw and not (self._stored and self._type == "str"):
-            self.sheet.unvalued.append(place)
+            self.sheet.unvalued.append((self._row, self._column))
             self._cells.setdefault(self._column, "")
             return
         if not raw:
             return
         if self._type == "e":
-            self.sheet.errors.append(place)
+            self.sheet.errors.append((self._row, self._column))
         self._cells[self._column] = self._rendered(raw)
         self._count += 1
         if self._count > MOST_CELLS:
@@ -243,7 +240,7 @@ class _Cells(XmlHandlers):
             case "e":
                 return raw
         try:
-            return self._number(float(raw))
+            return self._rules.number_text(float(raw), self._style)
         except ValueError:
             return raw
 
@@ -252,13 +249,3 @@ class _Cells(XmlHandlers):
         if 0 <= at < len(self._rules.strings):
             return self._rules.strings[at]
         raise InputError("strings-missing", name=self._name)
-
-    def _number(self, value: float) -> str:
-        styles = self._rules.styles
-        style = styles[self._style] if self._style < len(styles) else CellStyle()
-        if style.duration:
-            return duration_text(value)
-        if style.date:
-            return date_text(value, epoch_1904=self._rules.date_1904)
-        text = number_text(value)
-        return style.mask.render(text) if style.mask and text.isdecimal() else text

@@ -15,24 +15,26 @@ from functools import cached_property
 
 import numpy as np
 
+from importer.readers.excel.cell_text import LAST_ROW
+
 MARGIN = bytes(16)
-"""What must follow the stretch, so that the bytes after any place in it can be looked at."""
+"""What must follow the text that is scanned, so that the bytes after any position in it can be read."""
 
 
 class ByteScan:
-    """The first `end` bytes of `text`, of which more than `MARGIN` holds follow."""
+    """Finds bytes in the first `end` bytes of `text`, after which `MARGIN` follows."""
 
     def __init__(self, text: bytes, end: int) -> None:
         self.text = text
         self.end = end
         self._codes = np.frombuffer(text, dtype=np.uint8)
 
-    def places(self, needle: bytes) -> np.ndarray:
-        """Where the needle (of 2 bytes at least) begins, int64 ascending."""
+    def positions(self, needle: bytes) -> np.ndarray:
+        """Return where the needle (of 2 bytes at least) begins, int64 ascending."""
         if needle[:1] == b"<":
             at: np.ndarray = self._tags[self._after_tags == needle[1]]
         else:
-            at = self._places_of(needle[:1])
+            at = self._positions_of(needle[:1])
             at = at[self.codes(at, 1) == needle[1]]
         for ahead, code in enumerate(needle[2:], 2):
             if not len(at):
@@ -41,12 +43,12 @@ class ByteScan:
         return at
 
     def has(self, needle: bytes) -> bool:
-        """Whether the needle begins anywhere in the stretch."""
-        return bool(len(self.places(needle)))
+        """Return whether the needle occurs."""
+        return bool(len(self.positions(needle)))
 
-    def codes(self, places: np.ndarray, ahead: int) -> np.ndarray:
-        """The bytes (uint8) so far ahead of the places."""
-        found: np.ndarray = self._codes[places + ahead]
+    def codes(self, positions: np.ndarray, ahead: int) -> np.ndarray:
+        """Return the bytes (uint8) that stand so far ahead of the positions."""
+        found: np.ndarray = self._codes[positions + ahead]
         return found
 
     @cached_property
@@ -58,13 +60,13 @@ class ByteScan:
 
     @cached_property
     def _tags(self) -> np.ndarray:
-        return self._places_of(b"<")
+        return self._positions_of(b"<")
 
     @cached_property
     def _after_tags(self) -> np.ndarray:
         return self.codes(self._tags, 1)
 
-    def _places_of(self, byte: bytes) -> np.ndarray:
+    def _positions_of(self, byte: bytes) -> np.ndarray:
         return np.flatnonzero(self._codes[: self.end] == byte[0])
 
 
@@ -83,17 +85,16 @@ _FORMULA = re.compile(
     rb'<c r="([A-Z]+)(\d+)"([^>]*)>\s*<f\b(?:[^>]*/>|[^>]*>[^<]*</f>)\s*(<v\s*/>|<v>\s*</v>)?\s*</c>'
 )
 _STYLED = rb'<c r="([A-Z]+)(\d+)"[^>]*\bs="(%s)"[^>]*>'
-_LAST_ROW = 1 << 20
 _LONGEST_CELL = 1 << 26
 DENSE_ENOUGH = 4
-"""A sheet may span so many places for each cell it has …"""
+"""A sheet is read as a rectangle if it spans at most so many places for each cell that it has, …"""
 ALWAYS_FINE = 4_000_000
-"""… or this many, before reading it as a rectangle is refused."""
+"""… or at most so many in all."""
 
 
 @dataclass(slots=True)
 class SheetScan:
-    """What was seen. Places are (row, column), the row 1-based as people see it, the column 0-based."""
+    """What a scan found. Cells are (row, column): the row 1-based as people see it, the column 0-based."""
 
     plain: bool = True
     cells: int = 0
@@ -117,8 +118,8 @@ class SheetScan:
 
 
 def scan_sheet(pieces: Iterable[bytes], masked_styles: Collection[int]) -> SheetScan:
-    """Looks through a sheet's XML; `masked_styles` are the numbers of styles that show leading zeros."""
-    seen = SheetScan()
+    """Scan a sheet's XML; `masked_styles` are the indexes of styles that show leading zeros."""
+    scan = SheetScan()
     styled = None
     if masked_styles:
         styled = re.compile(_STYLED % b"|".join(b"%d" % style for style in masked_styles))
@@ -130,85 +131,85 @@ def scan_sheet(pieces: Iterable[bytes], masked_styles: Collection[int]) -> Sheet
         cut = max(text.rfind(b"<c ", seam), text.rfind(b"<row ", seam), 0)
         rest = text[cut:end]
         if cut:
-            _look_at(ByteScan(text, cut), seen, styled)
-        if not seen.plain or len(rest) > _LONGEST_CELL:
-            seen.plain = False
-            return seen
-    _look_at(ByteScan(rest + MARGIN, len(rest)), seen, styled)
+            _scan_text(ByteScan(text, cut), scan, styled)
+        if not scan.plain or len(rest) > _LONGEST_CELL:
+            scan.plain = False
+            return scan
+    _scan_text(ByteScan(rest + MARGIN, len(rest)), scan, styled)
     if b"</worksheet>" not in rest:
-        seen.plain = False
-    return seen
+        scan.plain = False
+    return scan
 
 
-def _look_at(xml: ByteScan, seen: SheetScan, styled: re.Pattern[bytes] | None) -> None:
+def _scan_text(xml: ByteScan, scan: SheetScan, styled: re.Pattern[bytes] | None) -> None:
     if xml.text.startswith((b"\xff\xfe", b"\xfe\xff")) or any(map(xml.has, _NOT_PLAIN)):
-        seen.plain = False
+        scan.plain = False
         return
-    _cells(xml, seen)
-    if seen.plain:
-        _rows(xml, seen)
-    if not seen.plain:
+    _cells(xml, scan)
+    if scan.plain:
+        _rows(xml, scan)
+    if not scan.plain:
         return
-    seen.values = seen.values or any(map(xml.has, _VALUES))
+    scan.values = scan.values or any(map(xml.has, _VALUES))
     single, text = xml.single_quoted, xml.text
-    if ord("s") in single and not seen.shared_strings:
-        seen.shared_strings = text.find(b' t="s"', 0, xml.end) >= 0
+    if ord("s") in single and not scan.shared_strings:
+        scan.shared_strings = text.find(b' t="s"', 0, xml.end) >= 0
     if ord("e") in single:
         for letters, row, value in _ERROR.findall(text, 0, xml.end):
-            seen.errors[int(row), column_number(letters)] = value.decode("utf-8", "replace")
+            scan.errors[int(row), column_number(letters)] = value.decode("utf-8", "replace")
     if xml.has(b"<f"):
         for letters, row, attributes, stored in _FORMULA.findall(text, 0, xml.end):
             if not (stored and b't="str"' in attributes):
-                seen.unvalued.append((int(row), column_number(letters)))
+                scan.unvalued.append((int(row), column_number(letters)))
     if styled is not None:
         for letters, row, style in styled.findall(text, 0, xml.end):
-            seen.masked.setdefault((column_number(letters), int(style)), array("q")).append(int(row))
+            scan.masked.setdefault((column_number(letters), int(style)), array("q")).append(int(row))
 
 
-def _cells(xml: ByteScan, seen: SheetScan) -> None:
-    """Cells must say where they are before all else; anything else is not plain."""
-    count = len(xml.places(b"<c "))
-    cells = xml.places(_CELL)
-    seen.cells += count
-    seen.plain = len(cells) == count
+def _cells(xml: ByteScan, scan: SheetScan) -> None:
+    """Count the cells. Each must begin with its reference, or the sheet is not plain."""
+    count = len(xml.positions(b"<c "))
+    cells = xml.positions(_CELL)
+    scan.cells += count
+    scan.plain = len(cells) == count
     columns = np.zeros(len(cells), dtype=np.int64)
     for ahead in range(len(_CELL), len(_CELL) + _MOST_LETTERS + 1):
         codes = xml.codes(cells, ahead)
         ended = (codes >= ord("0")) & (codes <= ord("9")) & (columns > 0)
-        seen.width = max(seen.width, int(columns[ended].max(initial=0)))
+        scan.width = max(scan.width, int(columns[ended].max(initial=0)))
         cells, columns, codes = cells[~ended], columns[~ended], codes[~ended]
         if ((codes < ord("A")) | (codes > ord("Z"))).any():
             break
         columns = columns * 26 + (codes - ord("@"))
-    seen.plain = seen.plain and not len(cells)
+    scan.plain = scan.plain and not len(cells)
 
 
-def _rows(xml: ByteScan, seen: SheetScan) -> None:
-    """Rows must be numbered, one after the other; anything else is not plain."""
-    begins = xml.places(b"<row ").tolist()
+def _rows(xml: ByteScan, scan: SheetScan) -> None:
+    """Find the last row and the hidden ones. Rows must be numbered in order, or the sheet is not plain."""
+    begins = xml.positions(b"<row ").tolist()
     text = b"".join([xml.text[at : xml.text.find(b">", at, xml.end) + 1] for at in begins])
     numbers = _ROW_NUMBERS.findall(text)
     if len(numbers) != len(begins):
-        seen.plain = False
+        scan.plain = False
         return
     if not numbers:
         return
     rows = np.array(numbers, dtype="S8").astype(np.int64)
-    if rows[0] <= seen.last_row or (np.diff(rows) <= 0).any() or rows[-1] > _LAST_ROW:
-        seen.plain = False
+    if rows[0] <= scan.last_row or (np.diff(rows) <= 0).any() or rows[-1] > LAST_ROW:
+        scan.plain = False
         return
-    seen.last_row = int(rows[-1])
+    scan.last_row = int(rows[-1])
     if b"hidden=" not in text:
         return
     for attributes in _ROW.findall(text):
         if _HIDDEN.search(attributes):
             number = _ROW_NUMBER.search(attributes)
             if number:
-                seen.hidden.append(int(number.group(1)))
+                scan.hidden.append(int(number.group(1)))
 
 
 def column_number(letters: bytes) -> int:
-    """0 for A, 25 for Z, 26 for AA."""
+    """Return a column's index: 0 for A, 25 for Z, 26 for AA."""
     number = 0
     for letter in letters:
         number = number * 26 + letter - 64

@@ -36,7 +36,7 @@ def lap(stage: str) -> None:
 
 
 contract = contracts.load("sea")
-source = open_source(sys.argv[1], ReadOptions(known=mapping.is_known_name))
+source = open_source(sys.argv[1], ReadOptions(is_known=mapping.is_known_name))
 mapper = mapping.bind(mapping.choose(source.header, contract).mapping, source.header, contract)
 lap("first pass: hash, encoding, header")
 checker = Checker(mapper, contract, CheckRules())

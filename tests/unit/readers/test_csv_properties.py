@@ -36,7 +36,7 @@ def read(raw: bytes, **choices: object) -> tuple[Rows, list[Issue], int]:
     """Rows by number, issues, and the number of the last row, blank ones counted."""
     rows: Rows = {}
     issues: list[Issue] = []
-    options = ReadOptions(known=frozenset(NAMES).__contains__, **choices)  # type: ignore[arg-type]
+    options = ReadOptions(is_known=frozenset(NAMES).__contains__, **choices)  # type: ignore[arg-type]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "customers.csv")
         path.write_bytes(raw)

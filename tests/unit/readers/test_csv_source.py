@@ -11,7 +11,7 @@ from importer.models import Issue
 from importer.readers import ReadOptions, open_source
 
 KNOWN = frozenset({"first_name", "last_name", "sms_phone", "remark"})
-OPTIONS = ReadOptions(known=KNOWN.__contains__)
+OPTIONS = ReadOptions(is_known=KNOWN.__contains__)
 HEADER = "first_name,last_name,remark\n"
 
 
@@ -135,7 +135,7 @@ def test_without_a_recognised_header_nothing_is_read(tmp_path: Path) -> None:
 
 
 def test_a_table_without_header_has_lettered_columns(tmp_path: Path) -> None:
-    options = ReadOptions(known=KNOWN.__contains__, header_row="none")
+    options = ReadOptions(is_known=KNOWN.__contains__, header_row="none")
     with open_source(write(tmp_path, "Ann,Bo\nCy,Do\n"), options) as source:
         assert source.header == ("A", "B")
         (chunk,) = source.chunks()
@@ -150,7 +150,7 @@ def test_doubled_and_empty_names_are_made_unique_and_told(tmp_path: Path) -> Non
 
 
 def test_chunks_can_be_read_again(tmp_path: Path) -> None:
-    options = ReadOptions(known=KNOWN.__contains__, chunk_rows=7)
+    options = ReadOptions(is_known=KNOWN.__contains__, chunk_rows=7)
     with open_source(write(tmp_path, HEADER + "Ann,Bo,x\n" * 20), options) as source:
         first, second = list(source.chunks()), list(source.chunks())
     assert [len(chunk.frame) for chunk in first] == [7, 7, 6]
@@ -208,13 +208,15 @@ def test_a_table_far_below_the_top_is_not_called_empty(tmp_path: Path) -> None:
 @pytest.mark.parametrize("chunk_rows", [5000, 8192, 12288, 16384, 60000])
 def test_how_long_a_row_may_be_does_not_depend_on_the_size_of_chunks(tmp_path: Path, chunk_rows: int) -> None:
     path = write(tmp_path, HEADER + "Ann,Bo,x\n" * 3 + "Cy,Do," + "y" * 60_000_000 + "\nEv,Fy,z\n")
-    rows, _ = read(path, ReadOptions(known=KNOWN.__contains__, chunk_rows=chunk_rows))
+    rows, _ = read(path, ReadOptions(is_known=KNOWN.__contains__, chunk_rows=chunk_rows))
     assert list(rows) == [2, 3, 4, 5, 6]
 
 
 def test_a_chunk_is_about_as_long_as_it_may_be(tmp_path: Path) -> None:
     text = HEADER + "".join(f"Ann{'n' * (number % 7)},Bo,met at the fair\n" for number in range(40_000))
-    with open_source(write(tmp_path, text), ReadOptions(known=KNOWN.__contains__, chunk_rows=5000)) as source:
+    with open_source(
+        write(tmp_path, text), ReadOptions(is_known=KNOWN.__contains__, chunk_rows=5000)
+    ) as source:
         sizes = [len(chunk.frame) for chunk in source.chunks()]
     assert sum(sizes) == 40_000
     assert max(sizes) <= 5000

@@ -10,7 +10,7 @@ from importer.errors import InputError, UsageError
 from importer.readers import ReadOptions, open_source
 
 KNOWN = frozenset({"first_name", "last_name", "姓", "名"})
-OPTIONS = ReadOptions(known=KNOWN.__contains__)
+OPTIONS = ReadOptions(is_known=KNOWN.__contains__)
 TEXTS = {
     "gb18030": "姓,名,手机号码\n张,伟,138\n王,芳,139\n李,小明,137\n欧阳,娜娜,136\n",
     "big5": "姓,名,電話\n陳,小明,0912\n林,美玲,0922\n王,大同,0933\n",
@@ -47,7 +47,7 @@ def test_the_encoding_is_found(tmp_path: Path, encoding: str) -> None:
 def test_the_encoding_is_taken_as_given(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "customers.csv"
     path.write_bytes(TEXTS[encoding].encode(encoding))
-    options = ReadOptions(known=KNOWN.__contains__, encoding=encoding)
+    options = ReadOptions(is_known=KNOWN.__contains__, encoding=encoding)
     assert texts_of(path, options) == [line.split(",") for line in TEXTS[encoding].splitlines()]
 
 
@@ -87,4 +87,4 @@ def test_an_unknown_encoding_name_is_a_wrong_option(tmp_path: Path) -> None:
     path = tmp_path / "customers.csv"
     path.write_text("first_name,last_name\n")
     with pytest.raises(UsageError, match="klingon"):
-        open_source(path, ReadOptions(known=KNOWN.__contains__, encoding="klingon"))
+        open_source(path, ReadOptions(is_known=KNOWN.__contains__, encoding="klingon"))

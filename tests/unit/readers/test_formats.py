@@ -117,7 +117,7 @@ MADE = {
 def test_the_same_table_reads_alike_from_every_format(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(MADE[name]())
-    with open_source(path, ReadOptions(known=frozenset(HEADER).__contains__)) as source:
+    with open_source(path, ReadOptions(is_known=frozenset(HEADER).__contains__)) as source:
         assert list(source.header) == HEADER
         rows = {
             int(number): cells

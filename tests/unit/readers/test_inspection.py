@@ -7,7 +7,7 @@ from pathlib import Path
 from importer.readers import ReadOptions, open_source
 from importer.readers.inspection import ValueKind, inspect
 
-OPTIONS = ReadOptions(known=frozenset({"first_name", "sms_phone"}).__contains__, chunk_rows=4)
+OPTIONS = ReadOptions(is_known=frozenset({"first_name", "sms_phone"}).__contains__, chunk_rows=4)
 TEXT = """first_name,sms_phone,email,birthday,vip,points,remark,nothing
 Ann,8613812345678,ann@example.com,1990-05-07,TRUE,12,hello,
 Bo,+44 20 7946 0000,bo@example.com,7/5/1990,no,7.5,,

@@ -17,7 +17,7 @@ from importer.errors import InputError
 from importer.readers import ReadOptions, open_source
 
 KNOWN = frozenset({"first_name", "last_name"})
-OPTIONS = ReadOptions(known=KNOWN.__contains__)
+OPTIONS = ReadOptions(is_known=KNOWN.__contains__)
 CSV = b"first_name,last_name\nAnn,Bo\n"
 
 

@@ -46,7 +46,7 @@ def attempts(
 
 
 @pytest.mark.parametrize(
-    ("fault", "code", "action", "reached", "stored"),
+    ("fault", "code", "action", "maybe_processed", "stored"),
     [
         ("status status=503", "http-503", Action.RETRY, True, 0),
         ("status status=503 stored=true", "http-503", Action.RETRY, True, 1),
@@ -75,17 +75,19 @@ def attempts(
         ("rate-limit per_second=0.5", "0", Action.DONE, False, 1),
     ],
 )
-def test_each_kind(box: Sandbox, fault: str, code: str, action: Action, reached: bool, stored: int) -> None:
+def test_each_kind(
+    box: Sandbox, fault: str, code: str, action: Action, maybe_processed: bool, stored: int
+) -> None:
     box.misbehave(f"{fault} requests=1")
     verdict = attempts(box, timeouts=QUICK if code == "read-timeout" else PATIENT)[0]
-    assert (verdict.code, verdict.action, verdict.reached) == (code, action, reached)
+    assert (verdict.code, verdict.action, verdict.maybe_processed) == (code, action, maybe_processed)
     deadline = time.monotonic() + 60
     while len(box.customers()) < stored and time.monotonic() < deadline:
         time.sleep(0.01)
     assert len(box.customers()) == stored
     if fault.startswith("away"):
         while (verdict := attempts(box)[0]).code == "connection-refused":
-            assert (verdict.action, verdict.reached) == (Action.WAIT, False)
+            assert (verdict.action, verdict.maybe_processed) == (Action.WAIT, False)
             assert time.monotonic() < deadline
         assert verdict.code == "0"
     else:

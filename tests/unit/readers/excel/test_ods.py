@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from importer.errors import InputError
 from importer.readers import ReadOptions, open_source
 
-OPTIONS = ReadOptions(known=frozenset({"first_name", "last_name"}).__contains__)
+OPTIONS = ReadOptions(is_known=frozenset({"first_name", "last_name"}).__contains__)
 NAMES = (
     'xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" '
     'xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0" '
@@ -89,7 +89,7 @@ def test_a_hidden_sheet_is_read_by_name_only(tmp_path: Path) -> None:
     with open_source(path, OPTIONS) as source:
         assert source.sheet == "S"
         assert [(sheet.name, sheet.visible) for sheet in source.sheets] == [("H", False), ("S", True)]
-    with open_source(path, ReadOptions(known=OPTIONS.known, sheet="H")) as source:
+    with open_source(path, ReadOptions(is_known=OPTIONS.is_known, sheet="H")) as source:
         assert source.sheet == "H"
 
 

@@ -23,7 +23,7 @@ from importer.readers.excel.calamine_client import PrefetchedWorkbook, take_pref
 from importer.readers.excel.ooxml import open_package
 from importer.readers.prefetch import prefetch_workbook
 
-OPTIONS = ReadOptions(known=frozenset({"first_name", "last_name"}).__contains__)
+OPTIONS = ReadOptions(is_known=frozenset({"first_name", "last_name"}).__contains__)
 SHEET = "xl/worksheets/sheet1.xml"
 CELLS = {2: ["Ann", "Bo"], 3: ["Cy", "Do"]}
 
@@ -101,7 +101,7 @@ def test_the_sheets_read_ahead_are_those_that_are_chosen(
 ) -> None:
     path = workbook(tmp_path / "customers.xlsx", empty=empty, hidden=hidden)
     ahead = ahead_of(path, sheet)
-    ahead.workbook.close()
+    ahead.client.close()
     assert ahead.sheets == read
     options = replace(OPTIONS, sheet=sheet)
     with prefetch_workbook(str(path), sheet), open_source(path, options) as source:
@@ -121,7 +121,7 @@ def test_one_opening_takes_over_what_was_begun_for_this_file_and_sheet(
             found = [take_prefetched(archive, package, path, sheet) for sheet in ("B", None, None)]
     assert [one.sheets if one else None for one in found] == [None, ("A",), None]
     assert found[1]
-    found[1].workbook.close()
+    found[1].client.close()
 
 
 def test_a_file_written_to_since_then_is_read_anew(path: Path) -> None:
@@ -135,7 +135,7 @@ def test_where_the_guess_was_wrong_the_right_sheet_is_read(path: Path) -> None:
     late = " " * (1 << 20) + "<sheetData>"
     rewritten(path, lambda xml: xml.replace("Ann", "Eve").replace("<sheetData>", late))
     guess = ahead_of(path)
-    guess.workbook.close()
+    guess.client.close()
     assert guess.sheets == ("B",)
     with prefetch_workbook(str(path), None):
         assert cells_of(path) == {2: ["Eve", "Bo"], 3: ["Cy", "Do"]}

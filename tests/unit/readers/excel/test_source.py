@@ -14,7 +14,7 @@ from importer.errors import InputError
 from importer.readers import ReadOptions, open_source
 
 KNOWN = frozenset({"first_name", "last_name", "sms_phone", "birthday", "remark"})
-OPTIONS = ReadOptions(known=KNOWN.__contains__)
+OPTIONS = ReadOptions(is_known=KNOWN.__contains__)
 
 
 def workbook(path: Path, rows: list[list[Any]], first_row: int = 1) -> Path:
@@ -76,14 +76,14 @@ def test_the_first_visible_sheet_with_data_is_read_and_the_others_named(tmp_path
         assert source.sheet == "More"
         assert source.sheets[1].visible is False
         assert [note.code for note in source.notes] == ["other-sheets"]
-    with open_source(path, ReadOptions(known=KNOWN.__contains__, sheet="secret")) as source:
+    with open_source(path, ReadOptions(is_known=KNOWN.__contains__, sheet="secret")) as source:
         assert source.header == ("first_name", "last_name", "Secret")
-    with open_source(path, ReadOptions(known=KNOWN.__contains__, sheet="all")) as source:
+    with open_source(path, ReadOptions(is_known=KNOWN.__contains__, sheet="all")) as source:
         assert source.sheet is None
         assert source.header == ("first_name", "last_name", "More", "remark")
         assert [chunk.sheet for chunk in source.chunks()] == ["More", "Extra"]
     with pytest.raises(InputError, match="Extra"):
-        open_source(path, ReadOptions(known=KNOWN.__contains__, sheet="Nowhere"))
+        open_source(path, ReadOptions(is_known=KNOWN.__contains__, sheet="Nowhere"))
 
 
 def rows_with_issues(path: Path) -> list[tuple[int, str, str | None, str | None]]:
@@ -165,8 +165,8 @@ def test_of_all_sheets_one_without_header_is_left_out_and_named(tmp_path: Path) 
         sheet.append(["Ann", "1", "2"])
     path = tmp_path / "customers.xlsx"
     book.save(path)
-    options = ReadOptions(known=KNOWN.__contains__, sheet="all")
-    for one in (options, replace(options, any_table=True), replace(options, named="Ask Ann".__eq__)):
+    options = ReadOptions(is_known=KNOWN.__contains__, sheet="all")
+    for one in (options, replace(options, any_table=True), replace(options, is_mapped="Ask Ann".__eq__)):
         with open_source(path, one) as source:
             assert [(note.code, note.found) for note in source.notes] == [
                 ("sheet-without-header", (("sheet", "Sheet"),))
@@ -176,13 +176,13 @@ def test_of_all_sheets_one_without_header_is_left_out_and_named(tmp_path: Path) 
                 "B": ("first_name", "Phone", "last_name"),
             }
             assert [chunk.sheet for chunk in source.chunks()] == ["A", "B"]
-    with open_source(path, replace(options, optional="Sheet".__eq__)) as source:
+    with open_source(path, replace(options, may_be_skipped="Sheet".__eq__)) as source:
         assert source.notes == ()
 
 
 def test_all_sheets_without_a_header_are_an_error_unless_any_table_will_do(tmp_path: Path) -> None:
     path = workbook(tmp_path / "customers.xlsx", [["Planet", "Moons"], ["Mars", "2"]])
-    options = ReadOptions(known=KNOWN.__contains__, sheet="all")
+    options = ReadOptions(is_known=KNOWN.__contains__, sheet="all")
     with pytest.raises(InputError) as caught:
         open_source(path, options)
     assert caught.value.code == "no-header"
@@ -191,7 +191,7 @@ def test_all_sheets_without_a_header_are_an_error_unless_any_table_will_do(tmp_p
 
 
 def test_one_name_of_the_mapping_makes_a_header_where_no_row_has_two_known_ones(tmp_path: Path) -> None:
-    named = ReadOptions(known=KNOWN.__contains__, named="kd".__eq__)
+    named = ReadOptions(is_known=KNOWN.__contains__, is_mapped="kd".__eq__)
     path = workbook(tmp_path / "own.xlsx", [["Customers"], ["kd", "beta"], ["1", "Ann"]])
     with open_source(path, named) as source:
         assert source.header_row == 2

@@ -76,7 +76,7 @@ def test_a_sheet_without_its_end_is_not_plain() -> None:
     st.integers(0, 60),
 )
 def test_places_are_all_where_the_needle_begins(xml: bytes, needle: bytes, end: int) -> None:
-    found = ByteScan(xml + MARGIN, min(end, len(xml))).places(needle).tolist()
+    found = ByteScan(xml + MARGIN, min(end, len(xml))).positions(needle).tolist()
     assert found == [at for at in range(min(end, len(xml))) if xml.startswith(needle, at)]
 
 
