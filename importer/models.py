@@ -74,10 +74,14 @@ class ExitCode(IntEnum):
 
 
 class Severity(StrEnum):
-    """Errors keep a row from being sent, warnings don't."""
+    """Errors keep a row from being sent, warnings don't, unless the run is strict.
+
+    A note tells what was made of a cell. It never keeps a row back. The order is that of their weight.
+    """
 
     ERROR = "error"
     WARNING = "warning"
+    NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,8 +78,12 @@ def destination_line(destination: Destination, mode: Mode, source: str, rows: in
 
 
 def show_issues(console: Console, groups: Sequence[IssueGroup], lang: str, *, mask: bool = False) -> None:
-    """Print issues by kind and column with how many rows and three examples; errors first."""
-    sections = (("heading-errors", Severity.ERROR, "red"), ("heading-warnings", Severity.WARNING, "yellow"))
+    """Print issues by kind and column with how many rows and three examples: errors, warnings, notes."""
+    sections = (
+        ("heading-errors", Severity.ERROR, "red"),
+        ("heading-warnings", Severity.WARNING, "yellow"),
+        ("heading-notes", Severity.NOTE, "cyan"),
+    )
     for heading, severity, style in sections:
         some = [group for group in groups if group.severity is severity]
         if not some:

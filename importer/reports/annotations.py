@@ -41,8 +41,8 @@ class SheetAnnotations:
         fields = dict(plan.fields)
         found = []
         for (row, column), issues in by_cell.items():
-            wrong = any(issue.severity is Severity.ERROR for issue in issues)
-            severity = Severity.ERROR if wrong else Severity.WARNING
+            found_here = {issue.severity for issue in issues}
+            severity = next(one for one in Severity if one in found_here)
             texts = (
                 issue_text(issue, lang=plan.lang, mask=plan.mask, field=fields.get(column, ""))
                 for issue in issues

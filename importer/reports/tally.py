@@ -94,8 +94,9 @@ class Tally:
         return tuple(group.kind for group in self._groups)
 
     def issue_groups(self, examples: int = EXAMPLES) -> tuple[IssueGroup, ...]:
-        """Issues by code and column, errors first, most rows first."""
-        groups = sorted(self._groups, key=lambda g: (g.severity is not Severity.ERROR, -g.rows, g.kind))
+        """Issues by code and column: errors, warnings, notes, and of each the most rows first."""
+        weights = {severity: weight for weight, severity in enumerate(Severity)}
+        groups = sorted(self._groups, key=lambda g: (weights[g.severity], -g.rows, g.kind))
         return tuple(group.frozen(examples) for group in groups)
 
     def reason_groups(self) -> tuple[ReasonGroup, ...]:
