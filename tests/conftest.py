@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
-from hypothesis import settings
 
 from importer.cli import app
 from importer.config import Connection
@@ -15,8 +15,8 @@ from importer.sandbox import Sandbox
 from tests.support.commands import Command, Result, use
 
 # A busy machine is slow, which is no fault of the program.
-settings.register_profile("no-deadline", deadline=None)
-settings.load_profile("no-deadline")
+hypothesis.settings.register_profile("no-deadline", deadline=None)
+hypothesis.settings.load_profile("no-deadline")
 
 
 @pytest.fixture(autouse=True)

@@ -82,7 +82,7 @@ def show_issues(console: Console, groups: Sequence[IssueGroup], lang: str, *, ma
     sections = (
         ("heading-errors", Severity.ERROR, "red"),
         ("heading-warnings", Severity.WARNING, "yellow"),
-        ("heading-notes", Severity.NOTE, "cyan"),
+        ("heading-issue-notes", Severity.NOTE, "cyan"),
     )
     for heading, severity, style in sections:
         some = [group for group in groups if group.severity is severity]
