@@ -173,7 +173,9 @@ class Checker:
         if not self._strict:
             return tuple(issues)
         return tuple(
-            issue if issue.severity is Severity.NOTE else dataclasses.replace(issue, severity=Severity.ERROR)
+            dataclasses.replace(issue, severity=Severity.ERROR)
+            if issue.severity is Severity.WARNING
+            else issue
             for issue in issues
         )
 

@@ -270,7 +270,7 @@ def _template(lang: str) -> Template:
 
 
 def issue_columns(plan: ReportPlan, tally: Tally) -> tuple[IssueColumn, ...]:
-    """Issues by column: the column with most errors first, and errors before warnings before notes."""
+    """Issues by column: the column with most errors first, and the gravest first in each."""
     groups = tally.issue_groups(SAMPLES)[:SHOWN_KINDS]
     if not groups:
         return ()
