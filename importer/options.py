@@ -198,8 +198,8 @@ class RunOptions:
     strict: bool = declare(
         False,
         FlagValue(),
-        "Warnings count as errors.",
-        "警告按错误处理。",
+        "Warnings count as errors; notes do not.",
+        "警告按错误处理；说明不算。",
         group=OptionGroup.CHECKING,
         job=True,
         keep=Keep.SETTINGS,

@@ -17,6 +17,7 @@ from pathlib import Path
 from importer.delivery import events as delivery
 from importer.jobs.config import Job, LogSettings
 from importer.jobs.results import shown_counts
+from importer.models import Severity
 from importer.pipeline.events import RunEnded, RunObserver, RunStarted
 from importer.private_files import make_private_folder, private_opener, state_folder
 
@@ -115,7 +116,7 @@ class JobLogObserver(RunObserver):
     def on_run_ended(self, event: RunEnded) -> None:
         for group in event.closed.summary.issues:
             rows = [issue.row for issue in group.examples]
-            level = str(group.severity)
+            level = "info" if group.severity is Severity.NOTE else str(group.severity)
             self._log.write(
                 level, "issue", code=group.code, column=group.column, rows=group.rows, first_rows=rows
             )
