@@ -72,7 +72,7 @@ happens; slow and clock happen along with another one. Nothing is random.
 )
 @click.option("--no-integrator", is_flag=True, help="createApp and phoneList answer 9007.")
 @lang_option
-def command(
+def sandbox_command(
     host: str,
     port: int,
     store: Path | None,
