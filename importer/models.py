@@ -272,6 +272,11 @@ class Destination:
     def key(self) -> str:
         return "|".join((self.store or self.host, self.tenant_id, self.app_key, self.contract))
 
+    @property
+    def lane(self) -> str:
+        """The place where customers go, whichever contract describes them: one run at a time sends to it."""
+        return "|".join((self.store or self.host.lower(), self.tenant_id, self.app_key))
+
 
 @dataclass(frozen=True, slots=True)
 class TenantField:

@@ -162,7 +162,8 @@ class Job:
 
     def options_with(self, profile: Profile, lang: str) -> RunOptions:
         """Return the options of its runs. What the job leaves open the profile says, then `lang`."""
-        return layered(RunOptions(lang=lang), profile.given, self.given)
+        options = layered(RunOptions(lang=lang), profile.given, self.given)
+        return options if options.wait is not None else replace(options, wait=self.time_limit)
 
 
 def load_job(file: ConfigFile, name: str) -> Job:

@@ -165,6 +165,25 @@ class JobLogObserver(RunObserver):
     def on_clock_corrected(self, event: delivery.ClockCorrected) -> None:
         self._log.write("warning", "clock-corrected", offset_ms=event.offset_ms)
 
+    def on_waiting_for_turn(self, event: delivery.WaitingForTurn) -> None:
+        if event.again:
+            return
+        user = event.user
+        self._log.write(
+            "warning",
+            "waiting-for-turn",
+            run=user.run,
+            file=user.source,
+            pid=user.pid,
+            since=user.since.isoformat(timespec="seconds") if user.since else "",
+            rows_left=event.rows_left,
+            others=event.others,
+            limit=round(event.limit, 1),
+        )
+
+    def on_turn_taken(self, event: delivery.TurnTaken) -> None:
+        self._log.write("info", "turn-taken", seconds=round(event.seconds, 1))
+
     def on_stopping(self, event: delivery.Stopping) -> None:
         self._log.write("error", "stopping", code=event.reason.code, waiting_for=event.waiting_for)
 
