@@ -213,7 +213,7 @@ def _propose(question: MappingQuestion, lang: str) -> ProposedMapping | None:
     """A mapping for the file; None if none can be proposed that fits it."""
     from importer import contracts, mapping
     from importer.mapping import suggest_toml
-    from importer.pipeline.table import open_table
+    from importer.pipeline.plan import open_table
     from importer.readers.inspection import sample_frame
 
     options = question.options

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -17,13 +18,13 @@ from importer.config import Connection
 from importer.contracts import Contract
 from importer.errors import InputError, JournalError, MappingError, SettingsError
 from importer.journal import Journal, RunRecord
-from importer.mapping import Mapper, MappingFile
+from importer.mapping import Mapper, MappingFile, is_known_name
+from importer.mapping.headers import normalize
 from importer.models import Destination, Mode, Note, TenantField
 from importer.options import RunOptions, options_from_json
-from importer.pipeline.table import open_table
-from importer.readers import Source
+from importer.readers import ReadOptions, Source, open_source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
-from importer.reports import reimport
+from importer.reports import OWN_COLUMNS, reimport
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,3 +276,32 @@ def kept_options(record: RunRecord) -> RunOptions:
         report_dir=Path(record.report_dir) if record.report_dir else None,
         dry_run=record.dry_run,
     )
+
+
+def open_table(
+    file: Path | str, options: RunOptions, mapping: MappingFile | None = None, *, any_table: bool = False
+) -> Source:
+    """Open a file as the options say. Its header is the row that names fields, or columns of the mapping.
+
+    `any_table`: without such a row, take the first one that looks like a header. Raises InputError.
+    """
+    columns = frozenset(normalize(name) for name in mapping.columns()) if mapping else frozenset()
+
+    def is_mapped(name: str) -> bool:
+        return normalize(name) in columns
+
+    def is_known(name: str) -> bool:
+        return name in OWN_COLUMNS or is_known_name(name) or is_mapped(name)
+
+    header_row: Any = options.header_row
+    reading = ReadOptions(
+        sheet=options.sheet,
+        header_row=header_row,
+        encoding=options.encoding,
+        delimiter=options.delimiter,
+        is_known=is_known,
+        is_mapped=is_mapped,
+        any_table=any_table,
+        may_be_skipped=reimport.is_summary_sheet,
+    )
+    return open_source(file, reading)

@@ -76,7 +76,7 @@ Nothing is random.
 )
 @click.option("--no-integrator", is_flag=True, help="createApp and phoneList answer 9007.")
 @lang_option
-def command(
+def sandbox_command(
     host: str,
     port: int,
     store: Path | None,
