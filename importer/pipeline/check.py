@@ -210,8 +210,8 @@ class Checker:
         return CheckedChunk(chunk, issues, tuple(outcomes), customers.where(kept))
 
 
-_ERRORS = ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!")
-"""What a spreadsheet program writes into a CSV for an error cell."""
+_ERRORS = ("#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!")
+"""What a spreadsheet program writes into a CSV for an error cell; #N/A also means “nothing”."""
 
 
 def _written_errors(chunk: Chunk, name: str) -> Iterator[Issue]:
