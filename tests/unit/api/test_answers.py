@@ -247,7 +247,7 @@ def test_undocumented_data_is_kept() -> None:
     assert answer({"code": 0, "data": ""}).data == ""
 
 
-# Read off docs/remote-api.md, the table below the envelope: what happens → action, may it have been processed.
+# From docs/remote-api.md, the table below the envelope: what happens → action, may it have been processed.
 @pytest.mark.parametrize(
     ("key", "action", "maybe_processed"),
     [
