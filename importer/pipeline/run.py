@@ -321,7 +321,8 @@ class Run:
         ended_early = stop is not None and not isinstance(stop, TripwireError) and code is not ExitCode.DONE
         state = RunState.STOPPED if ended_early else RunState.FINISHED
         run_journal.keep_mapping(self.plan.mapper.proven_mapping().dump())
-        record = run_journal.finish(state, code, closed.summary.counts, stop.code if stop else "")
+        stopped = stop.code if stop else ""
+        record = run_journal.finish(state, closed.summary.exit_code, closed.summary.counts, stopped)
         self.observer.on_run_ended(RunEnded(record, closed))
         return closed
 
