@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -124,7 +125,7 @@ def test_a_schedule_is_one_line(text: str) -> None:
 @pytest.mark.parametrize("where", ["job", "zone", "settings", "env_file", "program", "environment"])
 def test_nothing_begins_another_line_of_the_crontab(where: str, character: str) -> None:
     spoilt = f"a{character}* * * * * evil"
-    values: dict[str, object] = {"job": "nightly", "zone": "UTC", "settings": Path("/s/importer.toml")}
+    values: dict[str, Any] = {"job": "nightly", "zone": "UTC", "settings": Path("/s/importer.toml")}
     values[where] = {
         "settings": Path(spoilt),
         "env_file": Path(spoilt),
