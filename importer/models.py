@@ -118,7 +118,7 @@ class Chunk:
     frame: pd.DataFrame
     issues: tuple[Issue, ...] = ()
     texts: dict[str, pa.Array] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """What `columns.text` has asked of the frame, or whoever made it knew."""
+    """What `arrow.text` has asked of the frame, or whoever made it knew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ class Batch:
         return len(self.rows)
 
     def part(self, start: int, stop: int) -> Batch:
-        """The rows start:stop of this batch, for isolating a guilty one."""
+        """The rows start:stop of this batch, for isolating a refused one."""
         cut = slice(start, stop)
         return Batch(self.ordinal, self.sheet, self.rows[cut], self.customers[cut], self.contacts[cut])
 
@@ -209,7 +209,7 @@ class Outcome:
 
 
 class Action(Enum):
-    """What an answer, or the lack of one, makes the client do (API.md, tables under “Answers”)."""
+    """What an answer, or the lack of one, makes the client do (docs/remote-api.md, “Answers”)."""
 
     DONE = "done"
     RETRY = "retry"
@@ -224,10 +224,10 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One attempt, judged."""
+    """What the answer to one attempt means."""
 
     action: Action
-    reached: bool
+    maybe_processed: bool
     """True if the server may have processed the request although it did not say so."""
     code: str = ""
     """The server's code as text, or ours: `http-503`, `read-timeout`, `connection-lost`, `not-json`, …"""
@@ -242,6 +242,8 @@ class Verdict:
     """How long the attempt took."""
     data: str = ""
     """The answer's `data` as JSON text, where it is a list or object: undocumented, so kept."""
+    payload: object = field(default=None, repr=False, compare=False)
+    """The answer's `data` as it was parsed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""The documented limits, checked on whole columns: mapped chunks in, issues out.
+"""Check mapped chunks against the documented limits, whole columns at once, and return the issues.
 
-Every rule comes from the contract (API.md, “Contracts of batch_create”); what the API does not check (the
-form of e-mails and phones in `sea`) is a warning.
+Every rule comes from the contract (docs/remote-api.md, “Contracts of batch_create”). What the API does not
+check, the form of e-mails and of phones in `sea`, is a warning.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from importer.contracts import Contract, Field, FieldKind
 from importer.models import Issue, MappedChunk, Severity
 
 PHONE_DIGITS = (5, 15)
-"""E.164 allows 15 digits; service numbers shorter than 5 cannot receive a message from abroad."""
+"""The fewest and the most digits of a phone. E.164 allows 15; service numbers of less than 5 cannot receive a
+message from abroad."""
 
 _LOSSY = r"^[+-]?\d+([.,]\d+)?[eE][+-]?\d+$"
 _DIGITS = r"^\d+$"
@@ -32,9 +33,10 @@ _OFFSET = re.compile(r"(GMT|UTC)([+-](0?[0-9]|1[0-4])(:?[0-5][0-9])?)?")
 
 
 def validate(mapped: MappedChunk, contract: Contract) -> tuple[Issue, ...]:
-    """All issues that the contract's rules find in a chunk: every problem of a row, not only its first.
+    """Return all issues that the contract's rules find in a chunk.
 
-    Sorted by field in the contract's order, then by row.
+    A row gets an issue for each of its problems, not only for the first. Issues are sorted by field in the
+    contract's order, the issues of each rule by row. Rows without any contact come last.
     """
     issues: list[Issue] = []
     for field in contract.fields:
@@ -52,7 +54,7 @@ def validate(mapped: MappedChunk, contract: Contract) -> tuple[Issue, ...]:
 
 
 class _Column:
-    """One field's column, with what its rules share."""
+    """One field's column, and what all rules need of it."""
 
     def __init__(self, mapped: MappedChunk, field: Field) -> None:
         self.field = field
@@ -70,7 +72,7 @@ class _Column:
         limit: int | None = None,
         lengths: Iterable[int | None] = repeat(None),
     ) -> list[Issue]:
-        """One issue for each position; `lengths` go with them."""
+        """Return one issue for each position; `lengths` are those of the texts in characters."""
         if not positions.size:
             return []
         rows, texts = self.rows[positions].tolist(), self.values.take(pa.array(positions)).to_pylist()
@@ -80,7 +82,7 @@ class _Column:
         ]
 
     def distinct_where(self, wrong: Callable[[str], bool]) -> np.ndarray:
-        """Positions of filled cells for which `wrong(text)`; asked once for each distinct text."""
+        """Return the positions of filled cells that are wrong; each distinct text is checked once."""
         encoded = self.values.dictionary_encode()
         texts = encoded.dictionary.to_pylist()
         verdicts = np.array([bool(text) and wrong(text) for text in texts], dtype=bool)
@@ -89,11 +91,13 @@ class _Column:
         return np.flatnonzero(verdicts[encoded.indices.fill_null(0).to_numpy()] & self.texts.filled)
 
     def required(self) -> list[Issue]:
+        """Return the issues of empty cells, if the field is required."""
         if not self.field.required or self.texts.filled.all():
             return []
         return self.issues("required", Severity.ERROR, np.flatnonzero(~self.texts.filled))
 
     def too_long(self) -> list[Issue]:
+        """Return the issues of texts with more characters than the contract allows."""
         limit = self.field.max_length
         if limit is None:
             return []
@@ -154,7 +158,7 @@ _RULES: dict[FieldKind, Callable[[_Column], Iterator[Issue]]] = {
 
 
 def _absent(mapped: MappedChunk, field: Field) -> Iterator[Issue]:
-    """A required field that no column feeds: no row has it."""
+    """Yield an issue for every row: no column feeds this required field."""
     for row in mapped.frame.index.tolist():
         yield Issue("required", Severity.ERROR, row, mapped.sheet, field.name, field.name, "")
 
@@ -176,7 +180,7 @@ def _is_json_object(text: str) -> bool:
 
 
 def _no_constant(name: str) -> None:
-    """NaN and Infinity are Python's, not JSON's."""
+    """Refuse NaN and Infinity, which Python reads but JSON does not have."""
     raise ValueError(name)
 
 

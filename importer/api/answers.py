@@ -1,8 +1,8 @@
 """What each answer, and each way of getting none, makes the client do: one table.
 
-Source of the rules: API.md, “Answers” and the tables under it. `reached` is True where the server may have
-processed the request although nobody said so: such rows are `unknown` if it never gets better, the others
-`failed`.
+Source of the rules: docs/remote-api.md, “Answers” and the tables under it. `maybe_processed` is
+True where the server may have processed the request although nobody said so: such rows are `unknown` if it
+never gets better, the others `failed`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import email.utils
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
 from importer import messages
+from importer.errors import ImporterError, RefusedError, UnreachableError
 from importer.models import Action, Verdict
 
 MESSAGE_LENGTH = 500
@@ -27,8 +28,8 @@ class AnswerRule:
     """What to do, whether the server may have processed the request, and which message tells of it."""
 
     action: Action
-    says: str
-    reached: bool = False
+    message_code: str
+    maybe_processed: bool = False
 
 
 RULES: Mapping[str, AnswerRule] = {
@@ -48,12 +49,12 @@ RULES: Mapping[str, AnswerRule] = {
     "9010": AnswerRule(Action.STOP, "api-9010"),
     "other-code": AnswerRule(Action.RETRY_THEN_ISOLATE, "api-other"),
     # An answer without a usable envelope.
-    "not-json": AnswerRule(Action.RETRY, "not-json", reached=True),
-    "no-code": AnswerRule(Action.RETRY, "no-code", reached=True),
-    "cut-off": AnswerRule(Action.RETRY, "cut-off", reached=True),
-    "too-large": AnswerRule(Action.RETRY, "too-large", reached=True),
-    "http-5xx": AnswerRule(Action.RETRY, "http-5xx", reached=True),
-    "http-408": AnswerRule(Action.RETRY, "http-408", reached=True),
+    "not-json": AnswerRule(Action.RETRY, "not-json", maybe_processed=True),
+    "no-code": AnswerRule(Action.RETRY, "no-code", maybe_processed=True),
+    "cut-off": AnswerRule(Action.RETRY, "cut-off", maybe_processed=True),
+    "too-large": AnswerRule(Action.RETRY, "too-large", maybe_processed=True),
+    "http-5xx": AnswerRule(Action.RETRY, "http-5xx", maybe_processed=True),
+    "http-408": AnswerRule(Action.RETRY, "http-408", maybe_processed=True),
     "http-429": AnswerRule(Action.WAIT, "http-429"),
     "http-3xx": AnswerRule(Action.STOP, "http-3xx"),
     "http-401": AnswerRule(Action.STOP, "http-401"),
@@ -63,12 +64,12 @@ RULES: Mapping[str, AnswerRule] = {
     "http-413": AnswerRule(Action.ISOLATE, "http-413"),
     "http-stop": AnswerRule(Action.STOP, "http-stop"),
     "http-4xx": AnswerRule(Action.RETRY_THEN_ISOLATE, "http-4xx"),
-    "http-other": AnswerRule(Action.RETRY, "http-5xx", reached=True),
+    "http-other": AnswerRule(Action.RETRY, "http-5xx", maybe_processed=True),
     # No answer at all.
-    "read-timeout": AnswerRule(Action.RETRY, "read-timeout", reached=True),
-    "connection-lost": AnswerRule(Action.RETRY, "connection-lost", reached=True),
+    "read-timeout": AnswerRule(Action.RETRY, "read-timeout", maybe_processed=True),
+    "connection-lost": AnswerRule(Action.RETRY, "connection-lost", maybe_processed=True),
     "lost-while-sending": AnswerRule(Action.RETRY, "lost-while-sending"),
-    "transport-failed": AnswerRule(Action.RETRY, "transport-failed", reached=True),
+    "transport-failed": AnswerRule(Action.RETRY, "transport-failed", maybe_processed=True),
     "connection-refused": AnswerRule(Action.WAIT, "connection-refused"),
     "no-route": AnswerRule(Action.WAIT, "no-route"),
     "name-unresolved": AnswerRule(Action.WAIT, "name-unresolved"),
@@ -79,7 +80,7 @@ RULES: Mapping[str, AnswerRule] = {
     "tls": AnswerRule(Action.STOP, "tls"),
 }
 
-# Not in API.md: statuses that say that address or method are wrong, which no waiting and no halving mends.
+# Not documented: statuses that say that address or method are wrong, which no waiting and no halving mends.
 _WRONG_ADDRESS = frozenset({405, 410, 411, 415, 421, 426})
 
 
@@ -105,15 +106,7 @@ class AnswerEnvelope:
     fault: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class JudgedAnswer:
-    """A verdict and the answer's `data` as it was parsed."""
-
-    verdict: Verdict
-    data: object = field(default=None, repr=False)
-
-
-def _kept(data: object) -> str:
+def _json_text(data: object) -> str:
     """An undocumented list or object as JSON text; half a character, which nothing can store, is escaped."""
     if not isinstance(data, list | dict):
         return ""
@@ -121,8 +114,8 @@ def _kept(data: object) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def judge(answer: Answer) -> JudgedAnswer:
-    """What an answer means. Never raises, whatever the bytes are."""
+def judge(answer: Answer) -> Verdict:
+    """Return what an answer means. Never raises, whatever the bytes are."""
     reply = read(answer.body)
     key = _key(answer.status, reply)
     rule = RULES[key]
@@ -130,10 +123,10 @@ def judge(answer: Answer) -> JudgedAnswer:
         code, message = str(reply.code), reply.message
     else:
         code = f"http-{answer.status}" if key.startswith("http-") else key
-        message = reply.message or messages.sentence(rule.says, {"status": answer.status})
-    verdict = Verdict(
+        message = reply.message or messages.sentence(rule.message_code, {"status": answer.status})
+    return Verdict(
         action=rule.action,
-        reached=rule.reached,
+        maybe_processed=rule.maybe_processed,
         code=code,
         message=message,
         trace_id=reply.trace_id,
@@ -141,21 +134,23 @@ def judge(answer: Answer) -> JudgedAnswer:
         server_time_ms=date_ms(answer.headers.get("date", "")),
         http_status=answer.status,
         seconds=answer.seconds,
-        data=_kept(reply.data),
+        data=_json_text(reply.data),
+        payload=reply.data,
     )
-    return JudgedAnswer(verdict, reply.data)
 
 
-def judge_fault(key: str, detail: str, seconds: float) -> JudgedAnswer:
-    """What it means that no whole answer came. `key` is one of `RULES`, `detail` the operating system's
-    reason, if it gave one."""
+def judge_fault(key: str, detail: str, seconds: float) -> Verdict:
+    """Return what it means that no whole answer came.
+
+    `key` is one of `RULES`, `detail` the operating system's reason, if it gave one.
+    """
     rule = RULES[key]
-    message = clean(detail, MESSAGE_LENGTH) or messages.sentence(rule.says, {})
-    return JudgedAnswer(Verdict(rule.action, rule.reached, key, message, seconds=seconds))
+    message = one_line(detail, MESSAGE_LENGTH) or messages.sentence(rule.message_code, {})
+    return Verdict(rule.action, rule.maybe_processed, key, message, seconds=seconds)
 
 
 def rule_for(code: str) -> AnswerRule:
-    """The rule behind a `Verdict.code`."""
+    """Return the rule behind a `Verdict.code`."""
     if code in RULES:
         return RULES[code]
     if code.startswith("http-"):
@@ -163,15 +158,27 @@ def rule_for(code: str) -> AnswerRule:
     return RULES["other-code"]
 
 
+def error_for(verdict: Verdict) -> ImporterError:
+    """Return the error that tells a person what a verdict other than success means."""
+    kind = UnreachableError if verdict.action in (Action.RETRY, Action.WAIT) else RefusedError
+    return kind(
+        rule_for(verdict.code).message_code,
+        code=verdict.code,
+        message=verdict.message,
+        detail=verdict.message,
+        status=verdict.http_status or "",
+    )
+
+
 def explain(code: str, message: str = "", lang: str = "en") -> tuple[str, str]:
-    """Sentence and hint for a `Verdict.code`, in English or Chinese; `message` is the verdict's."""
+    """Return sentence and hint for a `Verdict.code`, in English or Chinese. `message` is the verdict's."""
     found = {"code": code, "message": message, "status": code.removeprefix("http-"), "detail": message}
-    says = rule_for(code).says
-    return messages.sentence(says, found, lang), messages.hint(says, found, lang)
+    message_code = rule_for(code).message_code
+    return messages.sentence(message_code, found, lang), messages.hint(message_code, found, lang)
 
 
 def read(body: bytes) -> AnswerEnvelope:
-    """An answer's body as an envelope. `code` counts only if it is an integer, as documented."""
+    """Return an answer's body as an envelope. `code` counts only if it is an integer, as documented."""
     try:
         envelope = json.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):  # UnicodeDecodeError and endless digits are ValueErrors
@@ -182,15 +189,15 @@ def read(body: bytes) -> AnswerEnvelope:
     known = type(code) is int and abs(code) < 2**63
     return AnswerEnvelope(
         code=code if known else None,
-        message=clean(envelope.get("message"), MESSAGE_LENGTH),
-        trace_id=clean(envelope.get("traceId"), TRACE_LENGTH),
+        message=one_line(envelope.get("message"), MESSAGE_LENGTH),
+        trace_id=one_line(envelope.get("traceId"), TRACE_LENGTH),
         data=envelope.get("data"),
         fault="" if known else "no-code",
     )
 
 
-def clean(text: object, length: int) -> str:
-    """A text of the server's, fit for terminals and reports: one line, printable, bounded."""
+def one_line(text: object, length: int) -> str:
+    """Return a text of the server's fit for terminals and reports: one line, printable, bounded."""
     if not isinstance(text, str):
         return ""
     text = text[: 2 * length]
@@ -201,7 +208,7 @@ def clean(text: object, length: int) -> str:
 
 @lru_cache(maxsize=64)
 def date_ms(text: str) -> int | None:
-    """An HTTP date as milliseconds since 1970; None if it is none."""
+    """Return an HTTP date as milliseconds since 1970; None if it is none."""
     try:
         return int(email.utils.parsedate_to_datetime(text).timestamp() * 1000)
     except (ValueError, TypeError, OverflowError, OSError):

@@ -100,7 +100,7 @@ def group() -> None:
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Runs the command line and exits with its code. Never lets a traceback out unless asked
+    """Run the command line and exit with its code. Never lets a traceback out unless asked
     (NXLINK_TRACEBACK=1)."""
     prepare_process()
     sys.exit(invoke(args))
@@ -143,11 +143,11 @@ _USUAL_THRESHOLD = gc.get_threshold()
 def prepare_process() -> None:
     """To be called before anything heavy is imported."""
     # Modules stay: looking through them again and again while they are imported finds no garbage, and takes
-    # a fifth of the time that a small file takes. A command that never calls `under_way` collects still,
+    # a fifth of the time that a small file takes. A command that never calls `startup_done` still collects,
     # only more rarely.
     gc.set_threshold(_STARTUP_OBJECTS, *_USUAL_THRESHOLD[1:])
-    # numpy's linear algebra, which nobody here uses, otherwise starts a thread a processor, and each waits
-    # for work by turning round and round.
+    # numpy's linear algebra, which nobody here uses, otherwise starts a thread a processor, and each of them
+    # busy-waits for work.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 

@@ -40,7 +40,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Loads on first use: a dry run does without the workers and what they retry with."""
+    """Load `Delivery` on first use: a dry run does without the workers and what they retry with."""
     if name != "Delivery":
         raise AttributeError(name)
     from importer.delivery.delivery import Delivery

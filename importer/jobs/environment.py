@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from importer.config import Profile
-from importer.options import RunOptions
-from importer.pipeline.run import SendTarget
-from importer.pipeline.session import open_connection, open_target
+from importer.config import Connection
 
 
 def _now() -> datetime:
@@ -23,18 +18,6 @@ def no_checkpoint(step: str) -> None:
     """Do nothing: the hook where no test listens."""
 
 
-Connect = Callable[[Profile, RunOptions], AbstractContextManager[SendTarget]]
-
-
-@contextlib.contextmanager
-def connect(profile: Profile, options: RunOptions) -> Iterator[SendTarget]:
-    """The connection of the profile's settings. Raises SettingsError."""
-    with open_connection(profile, options) as connection:
-        assert connection is not None  # noqa: S101 - no dry run
-        with open_target(connection, options) as ready:
-            yield ready
-
-
 @dataclass(frozen=True, slots=True)
 class JobEnvironment:
     """The world outside a round. `clock` gives the wall time with its zone, `sleep` takes seconds,
@@ -42,6 +25,7 @@ class JobEnvironment:
 
     clock: Callable[[], datetime] = _now
     sleep: Callable[[float], None] = time.sleep
-    connect: Connect = connect
+    connection: Connection | None = None
+    """Where to send to; None: the profile and the environment decide."""
     checkpoint: Callable[[str], None] = no_checkpoint
     lang: str = "en"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 from importer import messages
 from importer.delivery import Stopping
@@ -13,18 +13,16 @@ from importer.errors import ImporterError, InputError, MappingError, ReportError
 from importer.jobs import file_store, gates
 from importer.jobs.config import Job
 from importer.jobs.file_store import FileStore
-from importer.jobs.log import JobLog
+from importer.jobs.log import JobLog, JobLogObserver
 from importer.jobs.results import FileResult, format_error
 from importer.journal import Journal, RunRecord, RunState
 from importer.journal.job_history import FileContent, FileFate, FileRecord, JobHistory
 from importer.models import ExitCode, Status
 from importer.options import RunOptions
-from importer.pipeline import plan as kept
-from importer.pipeline import plan as plans
-from importer.pipeline.events import Event, Prechecking, as_observer
+from importer.pipeline.events import Event, PlanReady, RunObserver
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.precheck import PrecheckResult
-from importer.pipeline.run import Lineage, Run, SendTarget, StopToken
+from importer.pipeline.session import Session
 
 MOST_TRIES = 3
 """A file that so many rounds died of is put away."""
@@ -37,13 +35,15 @@ class FileProcessor:
     """What every file of a round needs."""
 
     job: Job
-    journal: Journal
+    session: Session
     intake: FileStore
     log: JobLog
-    sending: SendTarget
     options: RunOptions
-    stopper: StopToken
     checkpoint: Callable[[str], None]
+
+    @property
+    def journal(self) -> Journal:
+        return self.session.journal
 
     @property
     def history(self) -> JobHistory:
@@ -70,64 +70,21 @@ class FileProcessor:
         return result
 
     def _import(self, record: FileRecord) -> FileResult:
+        """Resume the file's run or start one; put the file away once the run is over and the file closed."""
         run_id = self.history.run_of(record)
-        if not run_id:
-            return self._start(record)
-        run = self.journal.run(run_id)
-        if _came_to_nothing(run):
-            return self._start(record)
-        if run.state is RunState.FINISHED:
+        run = self.journal.run(run_id) if run_id else None
+        if run is not None and _came_to_nothing(run):
+            run = None
+        if run is not None and run.state is RunState.FINISHED:
             return self._judge(record, run)
-        with ExitStack() as stack:
-            connection = self.sending.connection
-            plan = plans.plan_from_record(run, kept.kept_options(run), connection, self.journal)
-            stack.callback(plan.close)
-            return self._go(stack, record, plan, run)
-
-    def _start(self, record: FileRecord) -> FileResult:
-        with ExitStack() as stack:
+        observer, gate = _FileObserver(self, record), _FileGate(self, record)
+        if run is None:
             options = replace(self.options, report_dir=self._reports(record))
-            plan = plans.make_plan(record.place, options, self.sending.connection, self.journal)
-            stack.callback(plan.close)
-            done = self.history.find_file(self.job.name, _content(plan), FileFate.DONE)
-            held = self._held_already(record, plan)
-            if done is None and held is None:
-                return self._go(stack, record, plan)
-        if done is not None:
-            return self._repeated(record, done)
-        assert held is not None and held.target is not None  # noqa: S101, PT018 - looked at above
-        self.intake.drop_copy(record)
-        message = self._say("job-file-held", file=held.name)
-        return FileResult(
-            held.name,
-            FileFate.HELD,
-            held.target,
-            held.run,
-            held.rows,
-            held.counts,
-            self._reports(held),
-            ExitCode.TRIPWIRE,
-            "job-file-held",
-            message,
-        )
-
-    def _go(
-        self, stack: ExitStack, record: FileRecord, plan: RunPlan, earlier: RunRecord | None = None
-    ) -> FileResult:
-        """Runs, and puts the file away once the run is over; the plan's file is closed by then."""
-        watch = _JobObserver(self.log, self.stopper, self.checkpoint)
-        gate = _FileGate(self, record, plan)
-        run = Run(
-            plan,
-            self.journal,
-            self.sending,
-            Lineage(job=self.job.name),
-            gate,
-            as_observer(watch.see),
-            self.stopper,
-        )
-        closed = run.resume(earlier) if earlier else run.start()
-        stack.close()
+            closed = self.session.start(record.place, options, gate=gate, observer=observer)
+        else:
+            closed = self.session.resume(run, gate=gate, observer=observer)
+        if closed is None:
+            return self._not_started(record, observer)
         self.checkpoint("run-over")
         ended = self.journal.run(closed.summary.run_id)
         for failure in closed.failures:
@@ -135,7 +92,7 @@ class FileProcessor:
         if ended.state is RunState.FINISHED:
             result = self._judge(self.history.file(record.number), ended, gate.tripped)
             return self._without_reports(result, closed.failures)
-        message = self._format(watch.reason or self.stopper.reason) or closed.summary.stop
+        message = self._format(observer.reason or self.session.stopper.reason) or closed.summary.stop
         return FileResult(
             record.name,
             FileFate.OPEN,
@@ -147,6 +104,26 @@ class FileProcessor:
             ended.exit_code or ExitCode.AWAY,
             ended.stop,
             message,
+        )
+
+    def _not_started(self, record: FileRecord, observer: _FileObserver) -> FileResult:
+        """The result of a file that was imported before, or that is held already."""
+        if observer.done is not None:
+            return self._repeated(record, observer.done)
+        held = observer.held
+        assert held is not None and held.target is not None  # noqa: S101, PT018 - one of the two refused
+        self.intake.drop_copy(record)
+        return FileResult(
+            held.name,
+            FileFate.HELD,
+            held.target,
+            held.run,
+            held.rows,
+            held.counts,
+            self._reports(held),
+            ExitCode.TRIPWIRE,
+            "job-file-held",
+            self._say("job-file-held", file=held.name),
         )
 
     def _without_reports(self, result: FileResult, failures: Sequence[ReportError]) -> FileResult:
@@ -202,7 +179,7 @@ class FileProcessor:
         put = self.intake.put_away(record, FileFate.FAILED, reason=error.code, run=run)
         return self._result(put, run, 0, None, error.exit_code, error.code, self._format(error))
 
-    def _held_already(self, record: FileRecord, plan: RunPlan) -> FileRecord | None:
+    def held_already(self, record: FileRecord, plan: RunPlan) -> FileRecord | None:
         """A file that stays where it is comes again every night: one held copy of it is enough."""
         if not self.job.keep_source or record.released:
             return None
@@ -241,15 +218,14 @@ class FileProcessor:
 class _FileGate:
     """Judges the whole file before its first row is sent, and keeps what it was like for later comparison."""
 
-    importing: FileProcessor
+    processor: FileProcessor
     record: FileRecord
-    plan: RunPlan
     tripped: TripwireError | None = None
 
     def __call__(self, plan: RunPlan, found: PrecheckResult) -> None:
-        history, job = self.importing.history, self.importing.job
-        history.profile(self.record.number, _content(self.plan), found.header, found.rows, found.filled)
-        self.importing.checkpoint("looked-ahead")
+        history, job = self.processor.history, self.processor.job
+        history.profile(self.record.number, _content(plan), found.header, found.rows, found.filled)
+        self.processor.checkpoint("looked-ahead")
         if self.record.released:
             return
         past = history.with_fate(job.name, FileFate.DONE, gates.COMPARED_FILES)
@@ -259,21 +235,34 @@ class _FileGate:
 
 
 @dataclass
-class _JobObserver:
-    """Takes the run's events into the log, and ends a look ahead that nobody wants any more."""
+class _FileObserver(RunObserver):
+    """Logs a file's run, tells each step, and starts none for a file that is done or held already."""
 
-    log: JobLog
-    stopper: StopToken
-    checkpoint: Callable[[str], None]
+    processor: FileProcessor
+    record: FileRecord
+    done: FileRecord | None = None
+    """The same file, imported before."""
+    held: FileRecord | None = None
+    """The same file, held already."""
     reason: ImporterError | None = None
+    """Why the run stopped."""
 
-    def see(self, event: Event) -> None:
-        self.log.see(event)
-        if isinstance(event, Stopping):
-            self.reason = event.reason
-        if isinstance(event, Prechecking) and self.stopper.reason is not None:
-            raise self.stopper.reason
-        self.checkpoint(type(event).__name__)
+    def on_event(self, event: object) -> None:
+        cast("Event", event).notify(JobLogObserver(self.processor.log))
+        self.processor.checkpoint(type(event).__name__)
+
+    def on_stopping(self, event: Stopping) -> None:
+        self.reason = event.reason
+        self.on_event(event)
+
+    def on_plan_ready(self, event: PlanReady) -> None:
+        """Nothing to log: a file that is not started says why in its result."""
+
+    def confirm_start(self, plan: RunPlan, *, sends: bool) -> bool:
+        processor = self.processor
+        self.done = processor.history.find_file(processor.job.name, _content(plan), FileFate.DONE)
+        self.held = processor.held_already(self.record, plan)
+        return self.done is None and self.held is None
 
 
 def _came_to_nothing(run: RunRecord) -> bool:

@@ -28,6 +28,7 @@ from importer.journal.locks import Lock, LockHolder
 from importer.models import ExitCode
 from importer.options import RunOptions
 from importer.pipeline.run import StopToken
+from importer.pipeline.session import Session, SessionSettings
 
 _PRUNABLE = (FileFate.DONE, FileFate.REPEATED, FileFate.FAILED)
 """Never what is held or at work. What was imported is remembered for ever, without its files."""
@@ -130,11 +131,11 @@ class Round:
         intake.prepare()
         self._lock(stack, Lock(self.job.folder / LOCK_NAME), "job-folder-locked")
         options = self._options()
-        ready = stack.enter_context(self.around.connect(self.profile, options))
+        settings = SessionSettings(self.profile, self.around.connection, job=self.job.name)
+        session = stack.enter_context(Session.open(settings, journal=self.journal, stopper=self.stopper))
+        session.connect(options)  # missing credentials stop the round before a file is taken
         stack.enter_context(_time_limit(self.job.time_limit, self.stopper))
-        importing = FileProcessor(
-            self.job, self.journal, intake, self.log, ready, options, self.stopper, self.around.checkpoint
-        )
+        importing = FileProcessor(self.job, session, intake, self.log, options, self.around.checkpoint)
         for record in (*self.journal.jobs.open_files(self.job.name), *intake.unknown_files(number)):
             left = self._take_up(intake, record)
             if left is not None:

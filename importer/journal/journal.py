@@ -13,7 +13,7 @@ import numpy as np
 
 from importer.errors import UnknownRunError
 from importer.journal import row_states
-from importer.journal.database import BUSY_SECONDS, FILE_NAME, Database, Row, state_folder
+from importer.journal.database import BUSY_SECONDS, FILE_NAME, Database, Row
 from importer.journal.job_history import JobHistory
 from importer.journal.locks import Lock, LockHolder, Locks
 from importer.journal.records import (
@@ -27,6 +27,7 @@ from importer.journal.records import (
 from importer.journal.row_states import RowStates, union_rows
 from importer.journal.run_journal import RunJournal
 from importer.models import Destination, ExitCode, Mode, Status
+from importer.private_files import state_folder
 
 
 class Journal:

@@ -1,4 +1,4 @@
-"""What headers mean: when two are the same name, which field a name stands for, which mapping a file needs.
+"""Match headers: when two are the same name, which field a name stands for, which mapping a file needs.
 
 Case, blanks, dashes, underscores, accents and character width do not count. `aliases.toml` holds the known
 names. If several mappings fit a header, the error names them.

@@ -1,4 +1,8 @@
-"""Propose the field that each column of an unknown file most likely feeds, with confidence and reason."""
+"""Propose the field that each column of an unknown file most likely feeds, with confidence and reason.
+
+A column claims fields by its name (`headers`), by a similar name, and by its cells (`evidence`). Then the
+neighbours are looked at, and the surest claim on each field wins.
+"""
 
 from __future__ import annotations
 

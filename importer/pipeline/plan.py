@@ -1,15 +1,9 @@
 """Decide what one run is going to do: the open source, its mapping, its options, where it goes. Nothing is
 sent.
-
-The tenant's custom fields, which a mapping may name, are asked for once and then remembered.
 """
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import hashlib
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,15 +14,13 @@ import pandas as pd
 from importer import contracts
 from importer import mapping as mappings
 from importer.config import Connection
-from importer.contracts import Contract, endpoints
+from importer.contracts import Contract
 from importer.errors import InputError, JournalError, MappingError, SettingsError
 from importer.journal import Journal, RunRecord
-from importer.journal.database import state_folder
 from importer.mapping import Mapper, MappingFile
 from importer.models import Destination, Mode, Note, TenantField
 from importer.options import RunOptions, options_from_json
 from importer.pipeline.table import open_table
-from importer.private_files import make_private_folder, replace_private_file
 from importer.readers import Source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
 from importer.reports import reimport
@@ -211,6 +203,8 @@ def _compile(
 
     if not chosen.custom or connection is None:
         return tied(None)
+    from importer.api.account import fetch_fields, remembered_fields
+
     known = remembered_fields(connection)
     if known is None and not dry_run:
         return tied(fetch_fields(connection))
@@ -270,40 +264,6 @@ def _check_destination(record: RunRecord, destination: Destination | None) -> No
             tenant=there.tenant_id if there else "–",
             app=there.app_key if there else "–",
         )
-
-
-def remembered_fields(connection: Connection) -> tuple[TenantField, ...] | None:
-    """The fields as they were when somebody last asked for them; None if nobody did."""
-    try:
-        entries = json.loads(_fields_file(connection).read_text("utf-8"))
-        return tuple(
-            TenantField(**(entry | {"choices": tuple((str(i), str(name)) for i, name in entry["choices"])}))
-            for entry in entries
-        )
-    except (OSError, ValueError, TypeError, KeyError):
-        # What cannot be read is as good as not there: it can be asked for again.
-        return None
-
-
-def fetch_fields(connection: Connection) -> tuple[TenantField, ...]:
-    """Asks the API and remembers the answer. Raises RefusedError, UnreachableError, SettingsError."""
-    from importer.api.account import fields  # the HTTP client: a dry run does without
-    from importer.api.client import Client
-
-    with Client(connection) as client:
-        found = fields(client)
-    file = _fields_file(connection)
-    with contextlib.suppress(OSError):
-        # A list that cannot be kept costs the next run one request, no more.
-        make_private_folder(file.parent)
-        content = json.dumps([dataclasses.asdict(field) for field in found], ensure_ascii=False)
-        replace_private_file(file, content.encode())
-    return found
-
-
-def _fields_file(connection: Connection) -> Path:
-    there = connection.destination(endpoints()["fields"].base_url).key
-    return state_folder() / "fields" / f"{hashlib.sha256(there.encode()).hexdigest()[:32]}.json"
 
 
 def kept_options(record: RunRecord) -> RunOptions:

@@ -160,8 +160,11 @@ class Lineage:
 
 @dataclass
 class Run:
-    """Everything one run works with. Raises from its three ways to go: LockedError, ReportError, InputError,
-    JournalError, ConservationError. How the server behaved is no exception: it is in the summary."""
+    """One run with everything it works with.
+
+    `start`, `resume` and `redraw` raise LockedError, ReportError, InputError, JournalError and
+    ConservationError. What the server did raises nothing: it is in the summary.
+    """
 
     plan: RunPlan
     journal: Journal

@@ -16,12 +16,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from importer import contracts
 from importer.config import Connection, Profile, require, resolve
-from importer.contracts import Endpoint
 from importer.errors import InputError, MappingError, SettingsError, UsageError
 from importer.journal import Journal, RunRecord, RunState
-from importer.models import Status, Verdict
+from importer.models import Status
 from importer.options import RunOptions, options_from_json
 from importer.pipeline import plan as plans
 from importer.pipeline.events import MappingQuestion, PlanReady, RunObserver
@@ -32,7 +30,6 @@ from importer.pipeline.run import Lineage, Run, SendTarget, StopToken
 from importer.reports import ReportResult
 
 if TYPE_CHECKING:
-    from importer.api.client import Client
     from importer.sandbox import Sandbox
 
 
@@ -261,7 +258,7 @@ class Session:
         key = (plan.connection, plan.contract.name, plan.options.concurrency)
         if key not in self._targets:
             client = self._stack.enter_context(Client(plan.connection, pool_size=plan.options.concurrency))
-            sender = BatchCreateSender(client, plan.contract.endpoint)
+            sender = client.sender(plan.contract.endpoint)
             self._targets[key] = SendTarget(plan.connection, sender)
         return self._targets[key]
 
@@ -274,6 +271,8 @@ class Session:
 
     def _reachable(self, record: RunRecord) -> bool:
         """Whether the place is there that a run sent to: a sandbox that was not kept is gone."""
+        if self.settings.connection is not None:
+            return True
         given = self.settings.sandbox_store is not None
         if _went_to_sandbox(record):
             return given or _kept_store(record) is not None
@@ -283,22 +282,6 @@ class Session:
 def retry_options(record: RunRecord) -> RunOptions:
     """The options of a retry if nothing else is wanted: those of its run, with reports of its own."""
     return replace(plans.kept_options(record), report_dir=None, rejected=False)
-
-
-@dataclass(frozen=True, slots=True)
-class BatchCreateSender:
-    """A client that knows one call. The delivery needs no more of it."""
-
-    client: Client
-    endpoint: Endpoint
-
-    def attempt(self, body: bytes) -> Verdict:
-        """Make one signed attempt."""
-        return self.client.attempt(self.endpoint, body)
-
-    def correct_clock(self, server_time_ms: int) -> int:
-        """Take over the server's time; returns the offset in ms."""
-        return self.client.correct_clock(server_time_ms)
 
 
 def _gate_of(plan: RunPlan) -> PrecheckGate | None:
@@ -325,34 +308,3 @@ def _beside(record: RunRecord) -> Path:
     """Where the reports of the retried run lie; the folders of a job are the job's own."""
     folder = Path(record.report_dir).parent
     return folder if record.report_dir and not record.job and folder.is_dir() else Path("reports")
-
-
-@contextlib.contextmanager
-def open_connection(
-    profile: Profile, options: RunOptions, *, sandbox: bool = False, store: Path | None = None
-) -> Iterator[Connection | None]:
-    """Where to send to; for a dry run None unless the settings say which tenant and application. A sandbox
-    (thrown away, or kept in the file `store`) lives as long as the block. Raises SettingsError."""
-    if sandbox or store is not None:
-        from importer.sandbox import Sandbox
-
-        with Sandbox(store) as box:
-            contract = options.contract or profile.contract or "sea"
-            yield replace(box.connection, contract=contract, strict_binding=profile.strict_binding)
-        return
-    resolved = resolve(profile, options.contract)
-    if options.dry_run:
-        known = "tenant_id" in resolved.origins and "app_key" in resolved.origins
-        yield resolved.connection if known else None
-    else:
-        yield require(resolved)
-
-
-@contextlib.contextmanager
-def open_target(connection: Connection, options: RunOptions) -> Iterator[SendTarget]:
-    """A client for batch_create, with as many pooled connections as there are workers."""
-    from importer.api.client import Client  # a dry run does without
-
-    contract = contracts.load(options.contract or connection.contract)
-    with Client(connection, pool_size=options.concurrency) as client:
-        yield SendTarget(connection, BatchCreateSender(client, contract.endpoint))

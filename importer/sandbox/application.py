@@ -43,18 +43,37 @@ _ENDLESS = 3600.0
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ReceivedRequest:
-    """One request that the sandbox got. `code` is None where no envelope was sent."""
+    """One request that the sandbox got, from its arrival on. Times are the sandbox's, in milliseconds."""
 
     number: int
     call: str
-    code: int | None
     customers: int
     fault: str
-    at_ms: int
+    began_ms: int
     body: bytes = b""
     """Kept only if the sandbox was asked to."""
+    code: int | None = None
+    """None where no envelope was sent, or not yet."""
+    carried_out_ms: int | None = None
+    """When it was carried out; None if it was refused, or never was."""
+    ended_ms: int | None = None
+    """When its answer was ready, or its connection gone."""
+    over_ms: int | None = None
+    """When it was over: nothing comes of it afterwards. Later than `ended_ms` if it was carried out late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request on its way through the sandbox: its connection, its body, and its line in the log."""
+
+    scope: Scope
+    receive: Receive
+    call: Call
+    body: bytes
+    parsed: CustomerObject | None
+    record: ReceivedRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +127,7 @@ class Application:
             await response(scope, receive, send)
 
     async def _respond(self, scope: Scope, receive: Receive) -> Response | None:
+        began_ms = self._now_ms()
         call = self._routes.get(scope["path"])
         if call is None:
             return self._other_path(scope)
@@ -115,17 +135,30 @@ class Application:
             return Response("method not allowed", 405, {"allow": call.endpoint.method})
         body = await self._body(receive)
         if body is None:
-            self._record(call, 1002, 0, "", b"")
+            refused = self._record(call, 0, "", b"", began_ms)
+            refused.code, refused.ended_ms, refused.over_ms = 1002, self._now_ms(), self._now_ms()
             answer = envelope(1002, f"body larger than {self._options.max_body} bytes", None, call.traced)
             answer.headers["connection"] = "close"
             return answer
-        return await self._serve(scope, receive, call, body)
+        return await self._serve(scope, receive, call, body, began_ms)
 
-    async def _serve(self, scope: Scope, receive: Receive, call: Call, body: bytes) -> Response | None:
+    async def _serve(
+        self, scope: Scope, receive: Receive, call: Call, body: bytes, began_ms: int
+    ) -> Response | None:
         parsed = _parsed(body) if call.contract else None
         customers = parsed.get("customers") if parsed else None
         count = len(customers) if isinstance(customers, list) else 0
         faults = self.script.next(call.name, customers if isinstance(customers, list) else ())
+        record = self._record(call, count, ", ".join(fault.kind for fault in faults), body, began_ms)
+        try:
+            return await self._answer(Exchange(scope, receive, call, body, parsed, record), faults)
+        finally:
+            record.over_ms = self._now_ms()
+            record.ended_ms = record.ended_ms or record.over_ms
+
+    async def _answer(self, exchange: Exchange, faults: Sequence[Fault]) -> Response | None:
+        """Let happen to one request what the script says; None if nothing is left to be sent."""
+        call, record = exchange.call, exchange.record
         offset = sum(fault.offset_ms or 0 for fault in faults if fault.kind is FaultKind.CLOCK)
         delay = self._options.latency + sum(
             fault.seconds or 0 for fault in faults if fault.kind is FaultKind.SLOW
@@ -133,42 +166,49 @@ class Application:
         if delay:
             await asyncio.sleep(delay)
         fault = next((fault for fault in faults if not fault.combinable), None)
-        name = ", ".join(fault.kind for fault in faults)
+        if fault is not None and fault.kind is FaultKind.LATE:
+            await _until_gone(exchange.receive, fault.hang_up)
+            await _connection_control(exchange.scope).reset()
+            record.ended_ms = self._now_ms()
+            await asyncio.sleep(fault.seconds or 0.0)
+            if fault.stores:
+                self._carry_out(exchange, offset)
+            return None
         if fault is not None and not fault.stores:
-            self._record(call, fault.code if fault.kind is FaultKind.CODE else None, count, name, body)
-            return await self._misbehave(scope, receive, call, fault, None)
-        code, message, data = self._carry_out(scope, call, body, parsed, offset)
-        self._commit_soon()
-        self._record(call, code, count, name, body)
+            record.code = fault.code if fault.kind is FaultKind.CODE else None
+            return await self._misbehave(exchange, fault, None)
+        code, message, data = self._carry_out(exchange, offset)
+        record.code = code
         answer = envelope(code, message, data, call.traced)
         if fault is not None:
-            return await self._misbehave(scope, receive, call, fault, answer)
+            return await self._misbehave(exchange, fault, answer)
         if offset:
             answer.headers["date"] = http_date(self._now_ms() + offset)
         return answer
 
-    def _carry_out(
-        self, scope: Scope, call: Call, body: bytes, parsed: CustomerObject | None, offset: int
-    ) -> tuple[int, str, object]:
+    def _carry_out(self, exchange: Exchange, offset: int) -> tuple[int, str, object]:
+        scope, call, record = exchange.scope, exchange.call, exchange.record
         try:
             query = scope["query_string"].decode("ascii", "replace")
-            check_signature(_headers(scope), body, call.endpoint, self._who, self._now_ms() + offset)
-            data = self._handler.handle(call, query, body, parsed)
+            # A request is as old as it was when it came, however late it is carried out.
+            now_ms = record.began_ms + offset
+            check_signature(_headers(scope), exchange.body, call.endpoint, self._who, now_ms)
+            data = self._handler.handle(call, query, exchange.body, exchange.parsed)
         except ApiRefusalError as refusal:
             return refusal.code, refusal.message, "" if call.traced else None
+        record.carried_out_ms = self._now_ms()
+        self._commit_soon()
         return 0, "" if call.traced else "Request successful", data
 
-    async def _misbehave(
-        self, scope: Scope, receive: Receive, call: Call, fault: Fault, answer: Response | None
-    ) -> Response | None:
+    async def _misbehave(self, exchange: Exchange, fault: Fault, answer: Response | None) -> Response | None:
         """Carry out one fault; `answer` is the answer to the request, None if it was not carried out."""
-        control = _connection_control(scope)
+        call, control = exchange.call, _connection_control(exchange.scope)
         if fault.kind in (FaultKind.RESET, FaultKind.LOST):
             await control.reset()
         elif fault.kind is FaultKind.AWAY:
             await control.go_away(fault.seconds or 0.0)
         elif fault.kind is FaultKind.NO_ANSWER:
-            await _until_gone(receive, fault.seconds)
+            await _until_gone(exchange.receive, fault.seconds)
             await control.reset()
         elif fault.kind is FaultKind.TRUNCATED:
             await control.send_truncated(bytes((answer or envelope(0, "", "", call.traced)).body))
@@ -229,12 +269,12 @@ class Application:
             return Response(None, 204)
         return Response('{"message": "not found"}', 404, media_type="application/json")
 
-    def _record(self, call: Call, code: int | None, customers: int, fault: str, body: bytes) -> None:
+    def _record(self, call: Call, customers: int, fault: str, body: bytes, began_ms: int) -> ReceivedRequest:
         self.total += 1
         kept = body if self._options.keep_bodies else b""
-        self.requests.append(
-            ReceivedRequest(self.total, call.name, code, customers, fault, self._now_ms(), kept)
-        )
+        record = ReceivedRequest(self.total, call.name, customers, fault, began_ms, kept)
+        self.requests.append(record)
+        return record
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000) + self._options.clock_offset_ms
@@ -266,7 +306,7 @@ async def _until_gone(receive: Receive, seconds: float | None) -> None:
             message = await receive()
 
     try:
-        await asyncio.wait_for(gone(), seconds or _ENDLESS)
+        await asyncio.wait_for(gone(), _ENDLESS if seconds is None else seconds)
     except TimeoutError:
         return
 

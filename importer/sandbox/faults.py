@@ -20,6 +20,8 @@ kinds and what belongs to them:
     no-answer     never answer, keep the connection open (for seconds = …, default until the client gives up)
     reset         reset the connection before anything is stored
     lost          store it, then reset the connection: the answer is lost
+    late          never answer, and store it seconds = 2.0 after the connection is gone; the client ends it,
+                  or the sandbox after hang_up = 1.0
     away          go away for seconds = 3.0: this request and all connections are cut, new ones refused
     truncated     the answer breaks off: fewer bytes than announced
     not-json      an HTML page with status 200
@@ -64,6 +66,7 @@ class FaultKind(StrEnum):
     NO_ANSWER = "no-answer"
     RESET = "reset"
     LOST = "lost"
+    LATE = "late"
     AWAY = "away"
     TRUNCATED = "truncated"
     NOT_JSON = "not-json"
@@ -73,7 +76,14 @@ class FaultKind(StrEnum):
 
 
 _STORED = frozenset(
-    {FaultKind.LOST, FaultKind.TRUNCATED, FaultKind.NOT_JSON, FaultKind.WRONG_JSON, FaultKind.NO_CODE}
+    {
+        FaultKind.LOST,
+        FaultKind.LATE,
+        FaultKind.TRUNCATED,
+        FaultKind.NOT_JSON,
+        FaultKind.WRONG_JSON,
+        FaultKind.NO_CODE,
+    }
 )
 _COMBINABLE = frozenset({FaultKind.SLOW, FaultKind.CLOCK})
 _NEEDS = {
@@ -81,6 +91,7 @@ _NEEDS = {
     FaultKind.CODE: "code",
     FaultKind.RATE_LIMIT: "per_second",
     FaultKind.SLOW: "seconds",
+    FaultKind.LATE: "seconds",
     FaultKind.AWAY: "seconds",
     FaultKind.CLOCK: "offset_ms",
 }
@@ -101,6 +112,7 @@ class Fault:
     retry_after: str = ""
     per_second: float | None = None
     seconds: float | None = None
+    hang_up: float | None = None
     offset_ms: int | None = None
     stored: bool | None = None
 
@@ -118,10 +130,10 @@ class Fault:
             raise ValueError("status must be 200 to 599")
         if self.retry_after and not re.fullmatch(r"(date:)?[0-9]+", self.retry_after):
             raise ValueError('retry_after must be seconds ("3") or a date so many seconds ahead ("date:3")')
-        if (self.seconds is not None and self.seconds < 0) or (
+        if min(self.seconds or 0, self.hang_up or 0) < 0 or (
             self.per_second is not None and self.per_second <= 0
         ):
-            raise ValueError("seconds and per_second must be positive")
+            raise ValueError("seconds, hang_up and per_second must be positive")
         _ranges(self.requests)
 
     @property
@@ -258,6 +270,7 @@ def _check_types(fault: Fault) -> None:
         ("offset_ms", (int,)),
         ("per_second", (int, float)),
         ("seconds", (int, float)),
+        ("hang_up", (int, float)),
         ("stored", (bool,)),
         ("message", (str,)),
         ("rows", (dict,)),

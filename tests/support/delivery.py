@@ -18,7 +18,7 @@ Rows = tuple[int, ...]
 MakeBatches = Callable[..., list[Batch]]
 """`make_batches(rows, size=100, contacts=None)`: see `batches`."""
 
-ACCEPTED = Verdict(Action.DONE, reached=False, code="0", trace_id="t-ok", http_status=200)
+ACCEPTED = Verdict(Action.DONE, maybe_processed=False, code="0", trace_id="t-ok", http_status=200)
 
 
 class FakeClock:

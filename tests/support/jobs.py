@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,9 +15,8 @@ from importer.jobs.log import JobLog
 from importer.jobs.results import RoundReport
 from importer.jobs.runner import Round
 from importer.journal import Journal
-from importer.options import GivenOptions, RunOptions
-from importer.pipeline.run import SendTarget, StopToken
-from importer.pipeline.session import open_target
+from importer.options import GivenOptions
+from importer.pipeline.run import StopToken
 from importer.sandbox import Sandbox
 
 HEADER = "First name,Last name,WhatsApp,E-mail,Remark"
@@ -103,15 +101,10 @@ class Bench:
         if self.crash_at is not None and len(self.steps) > self.crash_at:
             raise Crash(step)
 
-    @contextlib.contextmanager
-    def connect(self, profile: Profile, options: RunOptions) -> Iterator[SendTarget]:
-        with open_target(self.box.connection, options) as ready:
-            yield ready
-
     def round(self, release: str | None = None, **more: object) -> RoundReport:
         job = self.job(**more)
         self.steps = []
-        around = JobEnvironment(self.clock.read, self.clock.sleep, self.connect, self.checkpoint)
+        around = JobEnvironment(self.clock.read, self.clock.sleep, self.box.connection, self.checkpoint)
         log = JobLog(job.log.file or self.state / "jobs" / "nightly.log", job.log, self.clock.read)
         with self.journal() as journal:
             this = Round(job, Profile(), journal, log, around, self.stopper or StopToken(), release)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 
+import numpy as np
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,3 +72,26 @@ def test_a_missing_value_is_never_odd_whatever_lies_beneath_it() -> None:
     assert masked.to_pylist() == [None, "12345"]
     assert not found.unlike_digits(5, 15).size
     assert not found.with_bytes(byte_table(b"x")).size
+
+
+@given(st.lists(st.sampled_from(["", "1", "2", "x", "y"]), max_size=9), st.data())
+def test_texts_are_read_where_wanted_and_kept_where_that_fails(
+    values: list[str], data: st.DataObject
+) -> None:
+    wanted = data.draw(st.lists(st.booleans(), min_size=len(values), max_size=len(values)))
+
+    def read(text: str) -> str | None:
+        return f"{int(text) + 1}" if text.isdigit() else None
+
+    where = np.array(wanted, dtype=bool)
+    found, unread = arrow.read_texts(arrow.array(values), read, where)
+    chosen = [bool(value) and want for value, want in zip(values, wanted, strict=True)]
+    assert unread.tolist() == [one and not v.isdigit() for v, one in zip(values, chosen, strict=True)]
+    assert found.to_pylist() == [
+        str(read(value)) if one and value.isdigit() else value
+        for value, one in zip(values, chosen, strict=True)
+    ]
+    everywhere = arrow.read_texts(arrow.array(values), read, np.ones(len(values), dtype=bool))
+    plain = arrow.read_texts(arrow.array(values), read)
+    assert plain[0].to_pylist() == everywhere[0].to_pylist()
+    assert plain[1].tolist() == everywhere[1].tolist()

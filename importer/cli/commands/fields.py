@@ -26,7 +26,7 @@ def command(own: bool, as_json: bool, profile: str | None) -> int:
     The name of a custom field (customize_1_14) is what a mapping file sends it under. The list is remembered:
     runs and dry runs check custom fields against it.
     """
-    from importer.pipeline.plan import fetch_fields
+    from importer.api.account import fetch_fields
 
     connection = require(resolve(load_config().profile(profile)))
     found = [field for field in fetch_fields(connection) if not (own and field.preset)]
@@ -52,7 +52,7 @@ def _print_table(found: Sequence[TenantField]) -> None:
         label = field.label_en if language() == "en" else field.label
         values = field.date_format or ", ".join(name or number for number, name in field.choices)
         table.add_row(
-            "" if field.preset else "own",
+            "" if field.preset else "custom",
             field.name,
             label or field.label or field.label_en,
             _type_name(field.field_type, language()),

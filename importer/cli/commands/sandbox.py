@@ -33,6 +33,8 @@ Kinds, and what belongs to them:
   no-answer   never answers (or hangs up after seconds = …)
   reset       resets the connection, nothing stored
   lost        stores, then resets the connection: the answer is lost
+  late        never answers, and stores seconds = 2.0 after the connection is
+              gone; the client ends it, or the sandbox after hang_up = 1.0
   away        cuts all connections and refuses new ones for seconds = 3.0
   truncated   the answer breaks off
   not-json    an HTML page with status 200

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import json
 import os
@@ -14,11 +13,7 @@ import pytest
 
 from importer.journal.job_history import FileFate, RoundResult
 from importer.models import ExitCode, Status
-from importer.pipeline import plan as kept
-from importer.pipeline import plan as plans
-from importer.pipeline.retry import retry_lineage
-from importer.pipeline.run import Run
-from importer.pipeline.session import open_target
+from importer.pipeline.session import Session, SessionSettings
 from tests.support.jobs import HEADER, Bench, lines
 
 
@@ -55,9 +50,10 @@ def test_rows_that_did_not_get_through_make_the_file_fail_and_retry_finds_it(ben
         assert Path(run.path) == bench.file("customers.csv")
         assert Path(run.report_dir) == bench.file("customers.csv").parent
         assert run.id in report.message
-        plan = plans.plan_from_record(run, kept.kept_options(run), bench.box.connection, journal)
-        with contextlib.closing(plan), open_target(bench.box.connection, plan.options) as ready:
-            closed = Run(plan, journal, ready, retry_lineage(plan, journal, run)).start()
+        settings = SessionSettings(connection=bench.box.connection)
+        with Session.open(settings, journal=journal) as session:
+            closed = session.retry(run)
+    assert closed is not None
     assert closed.summary.counts[Status.IMPORTED] == 3
 
 

@@ -19,7 +19,7 @@ NOW = 1_700_000_000.0
 def answer(body: object, status: int = 200, **headers: str) -> Verdict:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     found = {name.replace("_", "-"): value for name, value in headers.items()}
-    return judge(Answer(status, found, raw, 0.1, NOW)).verdict
+    return judge(Answer(status, found, raw, 0.1, NOW))
 
 
 # Read off API.md, “Answers”: code → what the client does.
@@ -52,11 +52,11 @@ def test_every_documented_code(code: int, action: Action) -> None:
         "t1",
     )
     # An answer with a code is never “unknown”.
-    assert not verdict.reached
+    assert not verdict.maybe_processed
 
 
 @pytest.mark.parametrize(
-    ("status", "action", "reached"),
+    ("status", "action", "maybe_processed"),
     [
         (301, Action.STOP, False),
         (307, Action.STOP, False),
@@ -75,9 +75,13 @@ def test_every_documented_code(code: int, action: Action) -> None:
         (599, Action.RETRY, True),
     ],
 )
-def test_http_statuses(status: int, action: Action, reached: bool) -> None:
+def test_http_statuses(status: int, action: Action, maybe_processed: bool) -> None:
     verdict = answer(b"<html>", status)
-    assert (verdict.action, verdict.reached, verdict.code) == (action, reached, f"http-{status}")
+    assert (verdict.action, verdict.maybe_processed, verdict.code) == (
+        action,
+        maybe_processed,
+        f"http-{status}",
+    )
     assert verdict.message
 
 
@@ -100,7 +104,7 @@ def test_no_status_but_200_makes_a_success(status: int) -> None:
 )
 def test_what_is_not_json_is_never_success(body: bytes) -> None:
     verdict = answer(body)
-    assert (verdict.action, verdict.reached, verdict.code) == (Action.RETRY, True, "not-json")
+    assert (verdict.action, verdict.maybe_processed, verdict.code) == (Action.RETRY, True, "not-json")
 
 
 @pytest.mark.parametrize(
@@ -121,12 +125,12 @@ def test_what_is_not_json_is_never_success(body: bytes) -> None:
 )
 def test_without_a_code_it_is_never_success(body: object) -> None:
     verdict = answer(body)
-    assert (verdict.action, verdict.reached, verdict.code) == (Action.RETRY, True, "no-code")
+    assert (verdict.action, verdict.maybe_processed, verdict.code) == (Action.RETRY, True, "no-code")
 
 
 @given(st.binary(max_size=200), st.integers(200, 599))
 def test_any_bytes_are_judged(body: bytes, status: int) -> None:
-    assert judge(Answer(status, {}, body, 0.0, NOW)).verdict.action is not Action.DONE
+    assert judge(Answer(status, {}, body, 0.0, NOW)).action is not Action.DONE
 
 
 def test_a_code_in_a_4xx_counts_where_the_status_says_nothing() -> None:
@@ -181,7 +185,7 @@ def test_undocumented_data_is_kept() -> None:
 
 # Read off API.md, the table below the envelope: what happens → action, may it have been processed.
 @pytest.mark.parametrize(
-    ("key", "action", "reached"),
+    ("key", "action", "maybe_processed"),
     [
         ("read-timeout", Action.RETRY, True),
         ("connection-lost", Action.RETRY, True),
@@ -194,9 +198,9 @@ def test_undocumented_data_is_kept() -> None:
         ("certificate", Action.STOP, False),
     ],
 )
-def test_faults_of_the_network(key: str, action: Action, reached: bool) -> None:
-    verdict = judge_fault(key, "", 1.0).verdict
-    assert (verdict.action, verdict.reached, verdict.code) == (action, reached, key)
+def test_faults_of_the_network(key: str, action: Action, maybe_processed: bool) -> None:
+    verdict = judge_fault(key, "", 1.0)
+    assert (verdict.action, verdict.maybe_processed, verdict.code) == (action, maybe_processed, key)
     assert verdict.message
 
 

@@ -123,8 +123,8 @@ def test_every_documented_code_says_what_to_do(
 def test_fields_mark_own_ones(box: Sandbox, capsys: Out) -> None:
     assert run(["fields"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert any("own" in line and "customize_1_14" in line for line in lines)
-    assert not any("own" in line and "first_name" in line for line in lines)
+    assert any("custom" in line and "customize_1_14" in line for line in lines)
+    assert not any("custom" in line and "first_name" in line for line in lines)
     assert run(["fields", "--own", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {field["field_type"] for field in found} == set(range(1, 8))
@@ -152,7 +152,7 @@ def test_doctor_finds_all_well_and_imports_nothing(box: Sandbox, capsys: Out) ->
     assert run(["doctor"]) == 0
     out = capsys.readouterr().out
     assert "NXLINK_TENANT_ID" in out
-    assert "7 of them own" in out
+    assert "7 of them custom" in out
     assert box.credentials.access_secret not in out
     assert box.credentials.access_key not in out
     assert run(["doctor", "--json"]) == 0

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from importer import arrow
 from importer.errors import MappingError
 from importer.mapping import person_names
 from importer.mapping.person_names import NameRule
@@ -209,6 +210,14 @@ def test_a_full_name_is_split_only_where_its_parts_have_no_column() -> None:
     found = mapped(rules, {"N": ["Ann Marie"], "F": ["Ann Marie"], "L": [""]})
     assert values(found, "last_name") == [None]
     assert values(mapped(rules, {"N": ["Ann Lee"]}), "last_name") == ["Lee"]
+
+
+def test_rare_chinese_characters_are_chinese_in_every_rule_for_names() -> None:
+    rare = "\U00020bb7"
+    assert person_names.split(f"{rare}田", NameRule.CHINESE) == (rare, "田")
+    assert person_names.likely_rule([f"{rare}田", "张三"]) is NameRule.CHINESE
+    found = person_names.full_names(None, arrow.array([rare, "Ann"]), arrow.array(["田", rare]))
+    assert found.to_pylist() == [f"{rare}田", f"Ann {rare}"]
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=20), st.sampled_from(NameRule))
