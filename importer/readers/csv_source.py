@@ -21,7 +21,7 @@ from importer.models import Chunk, Issue, Severity
 from importer.readers.base import FileIdentity, ReadOptions, Source
 from importer.readers.chunks import ColumnBlock, extra_cells_issue, shortened, to_chunks
 from importer.readers.csv_parser import ArrowBlock, CsvRecords, parse_with_arrow, tokenize
-from importer.readers.decoding import REPLACEMENT, UNDECODED, stamp, tail, utf8_pieces
+from importer.readers.decoding import REPLACEMENT, UNDECODED, stamp, utf8_pieces
 from importer.readers.encoding import Encoding
 from importer.readers.header import (
     MOST_HEADER_ROWS,
@@ -30,12 +30,9 @@ from importer.readers.header import (
     clean_name,
     count_known_names,
     find_header,
-    footer_notes,
-    last_rows,
     lay_out,
 )
 
-_TAIL = 1 << 13
 _SAMPLE = 1 << 20
 _SAMPLE_ROWS = 200
 _LONGEST_RECORD = 1 << 26
@@ -58,11 +55,6 @@ class EncodedText:
         """Yield the text as UTF-8, in pieces that may end anywhere."""
         return utf8_pieces(self.file, self.encoding.codec, valid_utf8=self.encoding.valid_utf8)
 
-    def last_rows(self, delimiter: str) -> list[list[str]]:
-        """Return the cells of the last lines, found without reading all that is before them."""
-        end, whole = tail(self.file, _TAIL)
-        return last_rows(end, self.encoding.codec, delimiter, whole=whole)
-
 
 class CsvSource(Source):
     """A .csv, .tsv or .txt file."""
@@ -82,7 +74,7 @@ class CsvSource(Source):
         self._layout, self._begin, self._first_row = top.layout()
         self.header_row = self._layout.header_row
         self.header = self._layout.header
-        self.notes = (*self._layout.notes, *footer_notes(text.last_rows(self.delimiter)))
+        self.notes = self._layout.notes
         self.estimated_rows = max(text.lines - (self.header_row or 0), 0) if text.lines else None
 
     def chunks(self) -> Iterator[Chunk]:

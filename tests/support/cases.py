@@ -69,7 +69,9 @@ def run_case(case: Case) -> Ran:
         with _surroundings(box, folder), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             code = app.invoke(["run", str(case.file), "--report-dir", str(reports), *options])
         rows = results(reports) if (reports / "results.csv").is_file() else []
-        return Ran(code, rows, [_flat(customer.fields) for customer in box.customers()], said.getvalue())
+        return Ran(
+            code, rows, [_flat(dict(customer.fields)) for customer in box.customers()], said.getvalue()
+        )
 
 
 def faults(case: Case, ran: Ran) -> list[str]:
@@ -102,7 +104,7 @@ def _row_faults(key: str, wanted: Any, ran: Ran) -> list[str]:
     stored = _stored(ran, key)
     differing = [[name for name in fields if one.get(name) != fields[name]] for one in stored]
     if not stored or all(differing):
-        shown = [{name: one.get(name) for name in fields} for one in stored] or [rows[0]["_status"]]
+        shown = str([{name: one.get(name) for name in fields} for one in stored] or rows[0]["_status"])
         found.append(f"{key}: {shown} instead of {fields}; {rows[0]['_issues']}")
     return found
 

@@ -32,13 +32,11 @@ from importer.readers.excel.calamine_client import CalamineClient, RowBlock
 from importer.readers.excel.number_formats import DigitMask
 from importer.readers.excel.xlsx_scan import SheetScan
 from importer.readers.header import (
-    FOOTER_ROWS,
     MOST_HEADER_ROWS,
     Layout,
     TopRow,
     clean_name,
     find_header,
-    footer_notes,
     lay_out,
 )
 
@@ -151,7 +149,7 @@ class WorkbookSource(Source):
         if len(self._tables) == 1:
             return chunk
         frame = chunk.frame.reindex(columns=list(self.header), fill_value="")
-        return Chunk(chunk.sheet, frame.astype(pd.StringDtype("pyarrow")), chunk.issues)
+        return Chunk(chunk.sheet, frame.astype(pd.StringDtype("pyarrow")), chunk.issues, chunk.skips)
 
 
 def _measured(infos: Sequence[SheetInfo], tables: Sequence[SheetTable]) -> tuple[SheetInfo, ...]:
@@ -209,19 +207,7 @@ class SheetTable:
         header = find_header(top, options, name, whole=not self.extent()[0])
         after = header.number if header else 0
         above = [row for row in top if row.number < after and any(map(clean_name, row.cells))]
-        layout = lay_out(header, above, self.filled(after), self.column_indexes)
-        return replace(layout, notes=(*layout.notes, *footer_notes(self._last_rows(after))))
-
-    def _last_rows(self, after: int) -> list[list[str]]:
-        """Return the cells of the last rows that hold something, below row `after`."""
-        rows: list[list[str]] = []
-        for at in range(len(self.rows) - 1, -1, -1):
-            if self.rows[at] <= after or len(rows) == FOOTER_ROWS:
-                break
-            cells = [str(column[at].as_py()) for column in self.columns]
-            if any(cells):
-                rows.append(cells)
-        return rows[::-1]
+        return lay_out(header, above, self.filled(after), self.column_indexes)
 
     def chunks(self, layout: Layout, most: int) -> Iterator[Chunk]:
         """Yield the rows below the header, at most `most` in a chunk."""
