@@ -237,6 +237,10 @@ class _ChunkMapper:
         values, bad = one.encoder.as_json(column)
         if bad.any():
             faults.append(UnreadableValues("bad-custom-field", bad, lambda _: one.encoder.expected))
+        lossy = custom_fields.lossy(column)
+        if lossy.any():
+            faults.append(UnreadableValues("lossy-number", lossy, lambda _: ""))
+            values = if_else(lossy, "", values)
         for fault in faults:
             self._add_issues(fault, one.field, column)
         return values

@@ -17,6 +17,7 @@ from importer.readers.header import Layout
 from importer.readers.row_roles import asides
 
 _CONTROL = "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f\\x{80}-\\x{9f}]"
+_ONLY_TEXT = r'^\s*="([^"]*)"\s*$'
 _ALLOWED = (0x09, 0x0A, 0x0D)
 _SHOWN = 80
 
@@ -33,6 +34,7 @@ class ColumnBlock:
 
 def to_chunks(block: ColumnBlock, layout: Layout, sheet: str, most: int) -> list[Chunk]:
     """Return the block's rows that hold something, as chunks of at most `most` rows."""
+    block.columns = [_without_formula(column) for column in block.columns]
     issues = list(block.issues)
     issues.extend(_beyond_header(block, layout, sheet))
     named = [(at, name) for at, name in enumerate(layout.names) if name is not None]
@@ -79,6 +81,13 @@ def only_rows(skips: Iterable[Skip], rows: np.ndarray) -> Iterator[Skip]:
 def shortened(cell: str) -> str:
     """Return a cell, shortened for a sentence."""
     return cell if len(cell) <= _SHOWN else cell[: _SHOWN - 1] + "…"
+
+
+def _without_formula(column: pa.Array) -> pa.Array:
+    """Return the column with the text in place of a formula of nothing else, which keeps zeros: ="007"."""
+    if not (arrow.offsets_and_bytes(column)[1] == ord("=")).any():
+        return column
+    return pc.replace_substring_regex(column, _ONLY_TEXT, r"\1")
 
 
 def _blank_rows(columns: Sequence[pa.Array], count: int) -> np.ndarray:
