@@ -17,6 +17,7 @@ from importer.delivery.base import BodyBuilder, CancelToken, Clock, Policy, Send
 from importer.delivery.dispatcher import Dispatcher, InFlightBatch
 from importer.delivery.events import DeliveryEvent, EventListener
 from importer.delivery.rate_limit import RateLimiter
+from importer.delivery.turn import wait_for_turn
 from importer.delivery.worker import BatchSender, Worker
 from importer.errors import ImporterError, InterruptedRun
 from importer.journal import RunJournal
@@ -61,6 +62,14 @@ class Delivery:
             health.accepted(retries=0)
         self._dispatcher = Dispatcher(journal, policy, self._cancel, health, clock=clock, notify=self._notify)
         self._ended = False
+        self._clock = clock
+        self._ticket = journal.ticket
+        self._waiting: threading.Thread | None = None
+        if self._ticket is None or self._ticket.take_turn():
+            self._dispatcher.take_turn()
+        else:
+            self._waiting = threading.Thread(target=self._wait_for_turn, name="lane", daemon=True)
+            self._waiting.start()
         self._thread = threading.Thread(target=self._dispatcher.run, name="dispatcher", daemon=True)
         self._thread.start()
         worker = Worker(self._dispatcher, self._batch_sender)
@@ -101,6 +110,8 @@ class Delivery:
             else:
                 yield outcome
         self._thread.join()
+        if self._waiting is not None:
+            self._waiting.join()
         if self._dispatcher.crash is not None:
             raise self._dispatcher.crash
 
@@ -132,6 +143,22 @@ class Delivery:
         with contextlib.suppress(BaseException) if kind is not None else contextlib.nullcontext():
             for _ in self.finish():
                 pass
+
+    def _wait_for_turn(self) -> None:
+        assert self._ticket is not None  # noqa: S101 - without one there is nothing to wait for
+        try:
+            if wait_for_turn(
+                self._ticket,
+                self._policy.turn_wait,
+                clock=self._clock,
+                cancelled=self._cancel.cancelled,
+                notify=self._notify,
+            ):
+                self._dispatcher.take_turn()
+        except ImporterError as error:
+            self.stop(error)
+        except BaseException as error:
+            self._dispatcher.worker_crashed(error)
 
     def _notify(self, event: DeliveryEvent) -> None:
         with self._notifying:

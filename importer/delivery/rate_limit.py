@@ -6,7 +6,7 @@ import threading
 from collections import deque
 
 from importer.delivery.base import Clock
-from importer.models import Verdict
+from importer.models import Action, Verdict
 
 _SLOWEST = 1.0
 """Seconds between requests that slowing down leads to at most; a batch's own waits come on top."""
@@ -49,7 +49,9 @@ class RateLimiter:
 
     def learn(self, verdict: Verdict, sent: float) -> float | None:
         """Learn from the answer to what left at `sent`. Return the new rate if it slows down, else None."""
-        if verdict.http_status == 429 or (verdict.http_status or 0) >= 500:
+        answered = verdict.http_status or 0
+        # An answer that makes a request wait is a rate limit, by status 429 or in words.
+        if answered >= 500 or (answered and verdict.action is Action.WAIT):
             return self._slow_down(sent)
         if self._interval > self._bound:
             with self._lock:
