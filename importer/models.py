@@ -74,10 +74,20 @@ class ExitCode(IntEnum):
 
 
 class Severity(StrEnum):
-    """Errors keep a row from being sent, warnings don't."""
+    """How grave an issue is, the gravest first.
+
+    An error keeps the row from being sent. A warning is doubtful, and counts as an error under `--strict`. A
+    note tells what was made of a cell, and never keeps a row back.
+    """
 
     ERROR = "error"
     WARNING = "warning"
+    NOTE = "note"
+
+    @property
+    def rank(self) -> int:
+        """0 for the gravest: what to sort by."""
+        return list(Severity).index(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +273,11 @@ class Destination:
     @property
     def key(self) -> str:
         return "|".join((self.store or self.host, self.tenant_id, self.app_key, self.contract))
+
+    @property
+    def lane(self) -> str:
+        """The place where customers go, whichever contract describes them: one run at a time sends to it."""
+        return "|".join((self.store or self.host.lower(), self.tenant_id, self.app_key))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from importer.contracts import NAMES
+from importer.contracts import DEFAULT_CONTRACT, NAMES
 from importer.messages import LANGUAGES
 from importer.models import Mode
 from importer.option_types import (
@@ -127,8 +127,8 @@ class RunOptions:
     contract: str | None = declare(
         None,
         ChoiceValue(NAMES),
-        "Which variant of the API (default: sea).",
-        "使用哪个版本的 API（默认：sea）。",
+        f"Which variant of the API (default: {DEFAULT_CONTRACT}).",
+        f"使用哪个版本的 API（默认：{DEFAULT_CONTRACT}）。",
         group=OptionGroup.MAPPING,
         profile=True,
         job=True,
@@ -159,8 +159,8 @@ class RunOptions:
     rate: float | None = declare(
         None,
         NumberValue(0),
-        "Requests a second (default: 10, to loopback unlimited; 0: unlimited).",
-        "每秒请求数（默认：10，发往本机时不限；0：不限）。",
+        "Requests a second over all runs of an access key (default: 10, to loopback no limit; 0: no limit).",
+        "每秒请求数，同一访问密钥的各次运行合计（默认：10，发往本机时不限；0：不限）。",
         group=OptionGroup.SENDING,
         metavar="N",
         profile=True,
@@ -180,6 +180,17 @@ class RunOptions:
         keep=Keep.SETTINGS,
         report=True,
     )
+    wait: float | None = declare(
+        None,
+        NumberValue(0, seconds=True),
+        "How long to wait while another run sends to the same place (default: 3600; 0: exit 75 at once).",
+        "另一次运行正发往同一目标时，最多等待多少秒（默认：3600；0：立即以 75 退出）。",
+        group=OptionGroup.SENDING,
+        metavar="SECONDS",
+        profile=True,
+        job=True,
+    )
+    """None: an hour, in a job its time limit."""
     attempts: int = declare(
         8, IntegerValue(1), "Requests for one batch at most.", "每批最多请求的次数。", keep=Keep.SETTINGS
     )
@@ -198,8 +209,8 @@ class RunOptions:
     strict: bool = declare(
         False,
         FlagValue(),
-        "Warnings count as errors.",
-        "警告按错误处理。",
+        "Warnings count as errors; notes do not.",
+        "警告按错误处理；说明不算。",
         group=OptionGroup.CHECKING,
         job=True,
         keep=Keep.SETTINGS,

@@ -16,6 +16,8 @@ from importer.delivery.events import (
     Retrying,
     SlowedDown,
     Stopping,
+    TurnTaken,
+    WaitingForTurn,
 )
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ __all__ = [
     "Sender",
     "SlowedDown",
     "Stopping",
+    "TurnTaken",
+    "WaitingForTurn",
 ]
 
 

@@ -32,6 +32,8 @@ class Policy:
     resend_unknown: bool = False
     """Rows without phone and e-mail go out again too after an attempt that may have been processed, although
     the CRM may then have them twice."""
+    turn_wait: float = 3600.0
+    """How long another run that sends to the same lane is waited for."""
     drain: float = 30.0
     """How long a stopping run waits for the answers to what is in flight."""
     alike_batches: int = 2

@@ -15,11 +15,13 @@ from types import TracebackType
 from importer.batching import all_have_contacts
 from importer.delivery.base import BodyBuilder, CancelToken, Clock, Policy, Sender, SystemClock
 from importer.delivery.dispatcher import Dispatcher, InFlightBatch
-from importer.delivery.events import DeliveryEvent, EventListener
+from importer.delivery.events import DeliveryEvent, EventListener, Paused
 from importer.delivery.rate_limit import RateLimiter
+from importer.delivery.turn import wait_for_turn
 from importer.delivery.worker import BatchSender, Worker
 from importer.errors import ImporterError, InterruptedRun
 from importer.journal import RunJournal
+from importer.journal.rate import OwnRate
 from importer.models import Batch, Outcome, Status
 
 
@@ -28,7 +30,7 @@ class Delivery:
 
     Use as a context manager, or call `finish` to its end. `submit`, `outcomes` and `finish` belong to one
     thread; `stop` may be called from anywhere, signal handlers included. `notify` gets every event, from the
-    delivery's threads, one at a time.
+    delivery's threads, one at a time. `rate` is shared with other runs; without it the run has its own.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Delivery:
         *,
         notify: EventListener = lambda event: None,
         clock: Clock | None = None,
+        rate: OwnRate | None = None,
     ) -> None:
         self._policy = policy = policy or Policy()
         clock = clock or SystemClock()
@@ -52,7 +55,7 @@ class Delivery:
             body_builder,
             policy,
             self._cancel,
-            RateLimiter(policy.rate, clock),
+            RateLimiter(policy.rate, clock, rate, lambda seconds: self._notify(Paused(seconds))),
             clock=clock,
             notify=self._notify,
         )
@@ -61,6 +64,14 @@ class Delivery:
             health.accepted(retries=0)
         self._dispatcher = Dispatcher(journal, policy, self._cancel, health, clock=clock, notify=self._notify)
         self._ended = False
+        self._clock = clock
+        self._ticket = journal.ticket
+        self._waiting: threading.Thread | None = None
+        if self._ticket is None or self._ticket.take_turn():
+            self._dispatcher.take_turn()
+        else:
+            self._waiting = threading.Thread(target=self._wait_for_turn, name="lane", daemon=True)
+            self._waiting.start()
         self._thread = threading.Thread(target=self._dispatcher.run, name="dispatcher", daemon=True)
         self._thread.start()
         worker = Worker(self._dispatcher, self._batch_sender)
@@ -101,6 +112,8 @@ class Delivery:
             else:
                 yield outcome
         self._thread.join()
+        if self._waiting is not None:
+            self._waiting.join()
         if self._dispatcher.crash is not None:
             raise self._dispatcher.crash
 
@@ -132,6 +145,22 @@ class Delivery:
         with contextlib.suppress(BaseException) if kind is not None else contextlib.nullcontext():
             for _ in self.finish():
                 pass
+
+    def _wait_for_turn(self) -> None:
+        assert self._ticket is not None  # noqa: S101 - without one there is nothing to wait for
+        try:
+            if wait_for_turn(
+                self._ticket,
+                self._policy.turn_wait,
+                clock=self._clock,
+                cancelled=self._cancel.cancelled,
+                notify=self._notify,
+            ):
+                self._dispatcher.take_turn()
+        except ImporterError as error:
+            self.stop(error)
+        except BaseException as error:
+            self._dispatcher.worker_crashed(error)
 
     def _notify(self, event: DeliveryEvent) -> None:
         with self._notifying:

@@ -156,6 +156,9 @@ class Dispatcher:
         self._open: dict[InFlightBatch, None] = {}
         self._unsaved: list[SettledEntry] = []
         self._transaction = _Transaction()
+        self._gathered: list[InFlightBatch] = []
+        """Batches that came before it was our turn to send. Nothing is journaled of them."""
+        self._has_turn = False
         self._closing = False
         self._stopping = False
         self._over = False
@@ -179,6 +182,10 @@ class Dispatcher:
     def stop(self, reason: ImporterError, *, at_once: bool) -> None:
         """Ask for the end of the run. Safe in a signal handler."""
         self._inbox.put(lambda: self._stop_requested(reason, at_once))
+
+    def take_turn(self) -> None:
+        """Say that it is our turn to send. Until then batches gather and none leaves."""
+        self._inbox.put(self._turn_taken)
 
     # Called by the workers.
 
@@ -238,7 +245,12 @@ class Dispatcher:
         batch.state.journal_entry = self._journal.entry()
         self._order.enter(batch)
         self._open[batch] = None
-        self._transaction.submitted.append(batch)
+        (self._transaction.submitted if self._has_turn else self._gathered).append(batch)
+
+    def _turn_taken(self) -> None:
+        self._has_turn = True
+        self._transaction.submitted += self._gathered
+        self._gathered.clear()
 
     def _request_starting(
         self, batch: InFlightBatch, part: Batch, number: int, digest: bytes, reply: _Reply

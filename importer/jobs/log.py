@@ -17,6 +17,7 @@ from pathlib import Path
 from importer.delivery import events as delivery
 from importer.jobs.config import Job, LogSettings
 from importer.jobs.results import shown_counts
+from importer.models import Severity
 from importer.pipeline.events import RunEnded, RunObserver, RunStarted
 from importer.private_files import make_private_folder, private_opener, state_folder
 
@@ -113,13 +114,13 @@ class JobLogObserver(RunObserver):
         self._log.write("info", "run-started", run=event.record.id, resumes=event.record.resumes)
 
     def on_run_ended(self, event: RunEnded) -> None:
-        for group in event.closed.summary.issues:
+        for group in event.result.summary.issues:
             rows = [issue.row for issue in group.examples]
-            level = str(group.severity)
+            level = "info" if group.severity is Severity.NOTE else str(group.severity)
             self._log.write(
                 level, "issue", code=group.code, column=group.column, rows=group.rows, first_rows=rows
             )
-        for reason in event.closed.reasons:
+        for reason in event.result.reasons:
             if not reason.status.done:
                 first = [row for _, row in reason.examples]
                 self._log.write(
@@ -163,6 +164,25 @@ class JobLogObserver(RunObserver):
 
     def on_clock_corrected(self, event: delivery.ClockCorrected) -> None:
         self._log.write("warning", "clock-corrected", offset_ms=event.offset_ms)
+
+    def on_waiting_for_turn(self, event: delivery.WaitingForTurn) -> None:
+        if event.again:
+            return
+        user = event.user
+        self._log.write(
+            "warning",
+            "waiting-for-turn",
+            run=user.run,
+            file=user.source,
+            pid=user.pid,
+            since=user.since.isoformat(timespec="seconds") if user.since else "",
+            rows_left=event.rows_left,
+            others=event.others,
+            limit=round(event.limit, 1),
+        )
+
+    def on_turn_taken(self, event: delivery.TurnTaken) -> None:
+        self._log.write("info", "turn-taken", seconds=round(event.seconds, 1))
 
     def on_stopping(self, event: delivery.Stopping) -> None:
         self._log.write("error", "stopping", code=event.reason.code, waiting_for=event.waiting_for)

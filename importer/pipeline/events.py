@@ -1,4 +1,7 @@
-"""What a run tells while it goes on, who may listen, and what is asked. Nothing is printed here."""
+"""Define the events of a run, the observer that gets them, and the questions it is asked.
+
+Nothing is printed here.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from importer.delivery import Attempted, BatchFinished, DeliveryEvent
+from importer.delivery import Attempted, BatchFinished, DeliveryEvent, TurnTaken
 from importer.delivery.events import DeliveryObserver
 from importer.reports import ReportResult, Tally, Timeline, TimelineStep
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PlanReady:
-    """The file is open and its mapping settled; nothing has been noted or sent."""
+    """The file is open and its mapping is known. Nothing is in the journal yet, nothing was sent."""
 
     plan: RunPlan
 
@@ -32,7 +35,7 @@ class PlanReady:
 
 @dataclass(frozen=True, slots=True)
 class Prechecking:
-    """The whole file is validated before anything is sent; so many rows were read."""
+    """The whole file is validated before anything is sent. `rows` were read so far."""
 
     rows: int
 
@@ -53,7 +56,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Something moved. `tally` is the live one: look, don't keep."""
+    """Rows were read or got their status. `tally` goes on counting: read it, keep no reference."""
 
     tally: Tally
 
@@ -66,7 +69,7 @@ class RunEnded:
     """The journal and the reports are closed."""
 
     record: RunRecord
-    closed: ReportResult
+    result: ReportResult
 
     def notify(self, observer: RunObserver) -> None:
         observer.on_run_ended(self)
@@ -74,7 +77,7 @@ class RunEnded:
 
 Event = PlanReady | Prechecking | RunStarted | Progress | RunEnded | DeliveryEvent
 EventCallback = Callable[[Event], None]
-"""Called from the run's own thread; with events of the delivery from the delivery's threads."""
+"""Called from the run's own thread, for events of the delivery from the delivery's threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ class MappingQuestion:
 
 
 class RunObserver(DeliveryObserver):
-    """Sees what a run does and answers its questions. Subclasses override what they care about.
+    """Gets the events of a run and answers its questions. Subclasses override what they need.
 
     A method that is not overridden hands its event to `on_event`, which does nothing. Methods are called from
     the run's own thread, those of `DeliveryObserver` from the delivery's threads, one at a time. Only the two
@@ -110,6 +113,12 @@ class RunObserver(DeliveryObserver):
     def on_run_ended(self, event: RunEnded) -> None:
         self.on_event(event)
 
+    @property
+    def interactive(self) -> bool:
+        """Whether a person may be asked. Such a run takes its place in the lane once it has the answers, so
+        that nobody waits for a person who is away."""
+        return False
+
     def choose_mapping(self, question: MappingQuestion) -> str | None:
         """The name or file of the mapping to use. None: raise the question's error."""
         return None
@@ -126,7 +135,7 @@ class CallableObserver(RunObserver):
         self._callback = callback
 
     def on_plan_ready(self, event: PlanReady) -> None:
-        """Leave it out: a function hears of the run from `RunStarted` on."""
+        """Do nothing: the function gets the events from `RunStarted` on."""
 
     def on_event(self, event: object) -> None:
         self._callback(cast("Event", event))
@@ -141,6 +150,10 @@ class ObserverGroup(RunObserver):
     def on_event(self, event: object) -> None:
         for observer in self._observers:
             cast("Event", event).notify(observer)
+
+    @property
+    def interactive(self) -> bool:
+        return any(observer.interactive for observer in self._observers)
 
     def choose_mapping(self, question: MappingQuestion) -> str | None:
         answers = (observer.choose_mapping(question) for observer in self._observers)
@@ -166,6 +179,8 @@ class RequestMeter(RunObserver):
         self._timeline = Timeline()
         self.requests = 0
         self.retries = 0
+        self.waited = 0.0
+        """Seconds that another run was waited for."""
 
     def on_attempted(self, event: Attempted) -> None:
         now = self._clock()
@@ -178,6 +193,9 @@ class RequestMeter(RunObserver):
     def on_batch_finished(self, event: BatchFinished) -> None:
         if self._first is not None:
             self._timeline.settled(self._clock() - self._first, event.rows)
+
+    def on_turn_taken(self, event: TurnTaken) -> None:
+        self.waited = event.seconds
 
     def steps(self) -> tuple[TimelineStep, ...]:
         """The steps of the timeline."""

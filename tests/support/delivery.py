@@ -146,7 +146,8 @@ class Rig:
 
     def start(self) -> RunJournal:
         self._runs += 1
-        destination = Destination("https://crm.example", "1", "app", "sea")
+        # A lane of its own for each run: those before it are closed at the end only.
+        destination = Destination("https://crm.example", str(self._runs), "app", "sea")
         name = f"run-{self._runs}"
         record = RunRecord(
             name, "a.csv", "/a.csv", name, 1, Mode.UPDATE, "sea", "", "headers", "digest", destination

@@ -11,8 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from importer.api.client import USER_AGENT, Client
-from importer.api.signing import sign
+from importer.api.client import USER_AGENT, Client, sign
 from importer.api.transport import Timeouts
 from importer.config import Connection, Secret, check_base_url
 from importer.contracts import Endpoint, endpoints, load
