@@ -123,6 +123,16 @@ class Issue:
 
 
 @dataclass(frozen=True, slots=True)
+class Skip:
+    """Rows that are not to be sent, and why: the code of a message (`filtered`, `footer-row`, …)."""
+
+    rows: np.ndarray
+    """Row numbers, int64."""
+    code: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """Some thousand consecutive rows of one sheet, as they were read.
 
@@ -133,6 +143,8 @@ class Chunk:
     sheet: str
     frame: pd.DataFrame
     issues: tuple[Issue, ...] = ()
+    skips: tuple[Skip, ...] = ()
+    """Rows that hold no customer: a repeated header, a hint, a total."""
     texts: dict[str, pa.Array] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What `arrow.text` has asked of the frame, or whoever made it knew."""
 
@@ -150,16 +162,6 @@ class Note:
     def sentence(self, lang: str = "en") -> str:
         """What was found, and what was made of it."""
         return messages.sentence(self.code, dict(self.found), lang)
-
-
-@dataclass(frozen=True, slots=True)
-class Skip:
-    """Rows that are not to be sent, and why: the code of a message (`filtered`, `example-row`, …)."""
-
-    rows: np.ndarray
-    """Row numbers, int64."""
-    code: str
-    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)

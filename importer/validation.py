@@ -26,7 +26,8 @@ PHONE_DIGITS = (5, 15)
 """The fewest and the most digits of a phone. E.164 allows 15; service numbers of less than 5 cannot receive a
 message from abroad."""
 
-_LOSSY = r"^[+-]?\d+([.,]\d+)?[eE][+-]?\d+$"
+LOSSY = r"^[+-]?\d+([.,]\d+)?[eE][+-]?\d+$"
+"""A number in scientific notation, which lacks digits."""
 _DIGITS = r"^\d+$"
 _TWO_UNITS = r"[\x{10000}-\x{10ffff}]"
 """What counts once in code points and twice in UTF-16, as a server in Java may count: emoji, rare Han."""
@@ -125,7 +126,7 @@ def _phone(check: _Column) -> Iterator[Issue]:
     if not odd.size:
         return
     texts = check.values.take(pa.array(odd))
-    lossy = pc.match_substring_regex(texts, _LOSSY).to_numpy(zero_copy_only=False)
+    lossy = pc.match_substring_regex(texts, LOSSY).to_numpy(zero_copy_only=False)
     digits = pc.match_substring_regex(texts, _DIGITS).to_numpy(zero_copy_only=False)
     yield from check.issues("lossy-number", Severity.ERROR, odd[lossy])
     refused = ~lossy & ~digits & check.field.digits_only
@@ -134,6 +135,14 @@ def _phone(check: _Column) -> Iterator[Issue]:
     else:
         yield from check.issues("bad-phone", Severity.ERROR, odd[refused])
         yield from check.issues("bad-phone", Severity.WARNING, odd[~lossy & ~refused])
+
+
+def _text(check: _Column) -> Iterator[Issue]:
+    """Warn of numbers that have lost digits."""
+    some = check.texts.with_bytes(byte_table(b"+"))
+    if some.size:
+        lossy = pc.match_substring_regex(check.values.take(pa.array(some)), LOSSY)
+        yield from check.issues("lossy-number", Severity.WARNING, some[lossy.to_numpy(zero_copy_only=False)])
 
 
 def _email(check: _Column) -> Iterator[Issue]:
@@ -161,6 +170,7 @@ def _time_zone(check: _Column) -> Iterator[Issue]:
 
 
 _RULES: dict[FieldKind, Callable[[_Column], Iterator[Issue]]] = {
+    FieldKind.TEXT: _text,
     FieldKind.PHONE: _phone,
     FieldKind.DIGITS: _phone,
     FieldKind.EMAIL: _email,

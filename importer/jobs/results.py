@@ -14,7 +14,12 @@ from importer.errors import ImporterError
 from importer.journal.job_history import FileFate, RoundResult
 from importer.models import ExitCode, Status
 
-_QUOTING = {"refused-alike": "message", "no-header": "found", "no-header-in-sheet": "found"}
+_QUOTING = {
+    "refused-alike": "message",
+    "no-header": "found",
+    "no-header-in-sheet": "found",
+    "encoding-doubt": "readings",
+}
 """Errors that may quote a customer: a cell of the file, or a row in the server's words."""
 
 

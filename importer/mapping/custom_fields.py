@@ -35,6 +35,7 @@ from importer.models import TenantField
 TYPES = {1: "text", 2: "number", 3: "choice", 4: "choices", 5: "date", 6: "date-time", 7: "tags"}
 """The types of custom fields by `field_type` of `customers/fields` (docs/remote-api.md, “Endpoints”)."""
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
+_LOSSY = r"^\s*(?:[+-]?\d+(?:[.,]\d+)?[eE]\+\d+|[1-9]\d{14}0{2,})\s*$"
 _PLAIN_NUMBER = r"^-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,9})?$"
 _DATE_TIME = re.compile(r"(.+?)[ T]+([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:[.,]\d+)?)?(?: ?Z| ?UTC)?")
 _EXPECTED = {"number": "1234.5", "date": "yyyy-MM-dd", "date-time": "yyyy-MM-dd HH:mm:ss"}
@@ -50,6 +51,12 @@ def is_key(name: str) -> bool:
     """Return whether a column is called like the key of a custom field: customize_1_14."""
     text = name.strip()
     return may_be_key(text) and text.removeprefix(_KEY_PREFIX).replace("_", "").isdigit()
+
+
+def lossy(column: pa.Array) -> np.ndarray:
+    """Return a mask of the numbers from which digits are lost: 1.10101E+17, or 110101199005170000, since a
+    spreadsheet program keeps 15 digits and fills up with zeros."""
+    return to_mask(pc.match_substring_regex(column, _LOSSY))
 
 
 @dataclass(frozen=True)

@@ -245,6 +245,9 @@ def from_header(
             continue
         field = sure_field(column)
         if field is None or field not in contract.names:
+            twin = next((name for name, columns in claims.items() if _repeats(column, columns)), None)
+            if twin:
+                claims[twin].append(column)
             continue
         for one in claims.setdefault(field, []):
             if share_sheet(one, column, sheets):
@@ -259,6 +262,14 @@ def from_header(
         name: FieldRule.model_validate({"from": claims[name]}) for name in contract.names if name in claims
     }
     return MappingFile(name="headers", fields=rules, custom=custom)
+
+
+def _repeats(column: str, others: Sequence[str]) -> bool:
+    """Return whether a column has the name of another one, numbered by the reader: “Phone (2)”.
+
+    It is read where the first one is empty.
+    """
+    return any(re.fullmatch(re.escape(one) + r" \(\d+\)", column) for one in others)
 
 
 def share_sheet(one: str, other: str, sheets: Sequence[Sequence[str]]) -> bool:

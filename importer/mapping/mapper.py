@@ -184,15 +184,15 @@ class _ChunkMapper:
 
     def skips(self) -> list[Skip]:
         index = self.chunk.frame.index.to_numpy()
-        found = [
+        found = list(self.chunk.skips)
+        found += [
             Skip(index[out], "filtered", one.reason())
             for one, out in excluded_rows(self.mapper.bound.filters, self.cell, self.rows)
         ]
         example = self._example_rows()
         if example.any():
-            others = [row for skip in found for row in skip.rows]
-            found.append(Skip(np.setdiff1d(index[example], others), "example-row"))
-        return [skip for skip in found if len(skip.rows)]
+            found.append(Skip(index[example], "example-row"))
+        return found
 
     def fields(self) -> dict[str, pa.Array]:
         """Return the contract's fields, in its order, with nulls for "" unless it is to be sent."""
@@ -267,6 +267,10 @@ class _ChunkMapper:
         values, bad = one.encoder.as_json(column)
         if bad.any():
             faults.append(ColumnIssue("bad-custom-field", bad, lambda _: one.encoder.expected))
+        lossy = custom_fields.lossy(column)
+        if lossy.any():
+            faults.append(ColumnIssue("lossy-number", lossy))
+            values = if_else(lossy, "", values)
         for fault in faults:
             self._add_issues(fault, one.field, column)
         return values

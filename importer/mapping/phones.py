@@ -40,6 +40,7 @@ _PLAIN = str.maketrans(
     | dict.fromkeys(map(ord, BLANKS), " ")
 )
 _FLOAT = re.compile(r"\+?([0-9]+)\.0+")
+_NO_PHONE = r"^\s*(?:-\d{5,}(?:\.\d+)?|\d{7,}\.(?:\d?[1-9]|[1-9]\d?))\s*$"
 _FORMAT = re.compile(r"[ \-.()/]+")
 _NUMBER = re.compile(r"\+?([0-9]+)")
 
@@ -57,6 +58,12 @@ def digits(column: pa.Array) -> pa.Array:
         return column
     formatted = np.zeros(len(column), dtype=bool)
     formatted[np.searchsorted(offsets, others, side="right") - 1] = True
+    if formatted.any():
+        # A negative number, or one with a fraction, is no phone.
+        odd = pc.match_substring_regex(column.filter(pa.array(formatted)), _NO_PHONE)
+        formatted[np.flatnonzero(formatted)[np.asarray(odd.to_numpy(zero_copy_only=False), dtype=bool)]] = (
+            False
+        )
     where = pa.array(formatted)
     return pc.replace_with_mask(column, where, _digits_of_formatted(column.filter(where)))
 

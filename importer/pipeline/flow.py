@@ -23,7 +23,7 @@ from importer.models import Batch, Chunk, Outcome, Status
 from importer.pipeline.check import CheckedChunk, Checker, CheckRules
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.row_history import MARKED, PriorImports, ResumeState, with_marks
-from importer.readers.chunks import prefetch_chunks
+from importer.readers.chunks import only_rows, prefetch_chunks
 from importer.reports import ReportWriter, reimport
 
 _Read = tuple[Chunk, np.ndarray | None]
@@ -270,4 +270,5 @@ def _only(chunk: Chunk, mask: np.ndarray) -> Chunk:
         return chunk
     frame = chunk.frame[mask]
     rows = frozenset(frame.index.tolist())
-    return Chunk(chunk.sheet, frame, tuple(issue for issue in chunk.issues if issue.row in rows))
+    issues = tuple(issue for issue in chunk.issues if issue.row in rows)
+    return Chunk(chunk.sheet, frame, issues, tuple(only_rows(chunk.skips, frame.index.to_numpy())))

@@ -6,18 +6,20 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow
-from importer.models import Chunk, Issue, Severity
+from importer.models import Chunk, Issue, Severity, Skip
 from importer.readers.header import Layout
+from importer.readers.row_roles import asides
 
 _CONTROL = "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f\\x{80}-\\x{9f}]"
+_ONLY_TEXT = r'^\s*="([^"]*)"\s*$'
 _ALLOWED = (0x09, 0x0A, 0x0D)
 _SHOWN = 80
 
@@ -34,6 +36,7 @@ class ColumnBlock:
 
 def to_chunks(block: ColumnBlock, layout: Layout, sheet: str, most: int) -> list[Chunk]:
     """Return the block's rows that hold something, as chunks of at most `most` rows."""
+    block.columns = [_without_formula(column) for column in block.columns]
     issues = list(block.issues)
     issues.extend(_beyond_header(block, layout, sheet))
     named = [(at, name) for at, name in enumerate(layout.names) if name is not None]
@@ -46,26 +49,47 @@ def to_chunks(block: ColumnBlock, layout: Layout, sheet: str, most: int) -> list
     if not keep.all():
         rows = rows[keep]
         columns = {name: column.filter(pa.array(keep)) for name, column in columns.items()}
-    return _cut(sheet, rows, columns, sorted(issues, key=lambda issue: issue.row), most)
+    skips = asides(list(columns.values()), rows, layout)
+    return _cut(sheet, rows, columns, sorted(issues, key=lambda issue: issue.row), skips, most)
 
 
 def _cut(
-    sheet: str, rows: np.ndarray, columns: dict[str, pa.Array], issues: Sequence[Issue], most: int
+    sheet: str,
+    rows: np.ndarray,
+    columns: dict[str, pa.Array],
+    issues: Sequence[Issue],
+    skips: Sequence[Skip],
+    most: int,
 ) -> list[Chunk]:
     chunks = []
     for begin in range(0, len(rows), most):
         part = rows[begin : begin + most]
         texts = {name: column.slice(begin, most) for name, column in columns.items()}
         own = tuple(issue for issue in issues if part[0] <= issue.row <= part[-1]) if issues else ()
-        chunk = Chunk(sheet, arrow.frame(texts, part), own)
+        chunk = Chunk(sheet, arrow.frame(texts, part), own, tuple(only_rows(skips, part)))
         chunk.texts.update(texts)
         chunks.append(chunk)
     return chunks
 
 
+def only_rows(skips: Iterable[Skip], rows: np.ndarray) -> Iterator[Skip]:
+    """Yield what of these is to be skipped among the rows with these numbers."""
+    for skip in skips:
+        own = np.intersect1d(skip.rows, rows)
+        if len(own):
+            yield replace(skip, rows=own)
+
+
 def shortened(cell: str) -> str:
     """Return a cell, shortened for a sentence."""
     return cell if len(cell) <= _SHOWN else cell[: _SHOWN - 1] + "…"
+
+
+def _without_formula(column: pa.Array) -> pa.Array:
+    """Return the column with the text in place of a formula of nothing else, which keeps zeros: ="007"."""
+    if not (arrow.offsets_and_bytes(column)[1] == ord("=")).any():
+        return column
+    return pc.replace_substring_regex(column, _ONLY_TEXT, r"\1")
 
 
 def _blank_rows(columns: Sequence[pa.Array], count: int) -> np.ndarray:

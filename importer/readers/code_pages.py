@@ -21,6 +21,7 @@ _LATIN = {
     ),
     "cp1250": ("ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "ăâîşţ", "čćđšž"),
     "cp1254": ("çğıöşüâîû",),
+    "cp1257": ("ąčęėįšųūž", "āčēģīķļņšūž", "äöõüšž"),
 }  # fmt: skip
 _UNLIKELY = {
     "cp1252": re.compile("õ(?![esa])|[ðýþÐÝÞ]", re.IGNORECASE),  # õ in Portuguese; Icelandic's own letters
@@ -30,8 +31,24 @@ _UNLIKELY = {
     ),
     "cp1254": re.compile("[ðýþ]", re.IGNORECASE),
 }
+_LATIN |= dict.fromkeys(("cp850", "mac_roman"), _LATIN["cp1252"])
+_UNLIKELY |= dict.fromkeys(("cp850", "mac_roman"), _UNLIKELY["cp1252"])
+_UNLIKELY["cp1257"] = re.compile(r"[ŗłśźńóżćé](?=[a-z])", re.IGNORECASE)
+_TORN = re.compile(
+    r"(?<=[^\W\d_])[‚„“¤¢£¥ƒ‡†ˆ‰¡¿•](?=[^\W\d_]|$|[,;\t])|[”¤¢ƒ‡†ˆ‰](?=[^\W\d_])"
+    r"|(?<=[a-z])[–—…](?=[a-z])"
+)
+"""Signs inside words, as letters of DOS and of old Macs look in Windows code pages: “Jos‚”."""
 _VIETNAMESE = frozenset("ăâđêôơưáàéèíóòúùýĂÂĐÊÔƠƯ\u0300\u0301\u0303\u0309\u0323")
 _TONES = frozenset("\u0300\u0301\u0303\u0309\u0323")
+_THAI_NEVER = (
+    "(?<![\u0e01-\u0e4e])[\u0e01-\u0e4e]{1,2}(?![\u0e01-\u0e4e])|"
+    "(?<![\u0e01-\u0e2e\u0e31-\u0e4e])[\u0e30-\u0e3a\u0e45\u0e47-\u0e4e]"
+    "|[\u0e40-\u0e44][\u0e30-\u0e4e]|[\u0e47-\u0e4e]{2}|[\u0e31\u0e34-\u0e3a]{2}|[\u0e3f\u0e4f\u0e5a\u0e5b]"
+)
+_GREEK_NEVER = (
+    "[ΐΰΪΫ]|ς(?=[α-ώ])|σ(?![α-ώ])|(?<=[α-ώ])[Α-Ω]|[άέήίόύώ][α-ω]*[άέήίόύώ]|(?<![Α-Ωά-ώ])[α-ω]{4,}(?![ά-ώ])"
+)
 _VOWELS = frozenset("aeiouyăâêôơưAEIOUYĂÂÊÔƠƯ")
 _CYRILLIC = frozenset("абвгдежзийклмнопрстуфхцчшщъыьэюяё")
 _CYRILLIC_MORE = frozenset("іїєґўјљњћђџ")
@@ -65,7 +82,7 @@ def _latin(page: str) -> Callable[[str], float]:
         strange = count - letters.total() - symbols
         known = sum(letters[mark] for mark in union & letters.keys())
         best = max(sum(letters[mark] for mark in language & letters.keys()) for language in languages)
-        odd = _odd_words(text) + 0.6 * len(_UNLIKELY[page].findall(text))
+        odd = _odd_words(text) + 1.7 * len(_TORN.findall(text)) + 0.6 * len(_UNLIKELY[page].findall(text))
         total = 0.55 * known + 0.4 * best + 0.7 * symbols - strange - odd
         return _average(total, count)
 
@@ -126,7 +143,33 @@ def _cyrillic(text: str) -> float:
             total -= 1.5 * own
         if own and not (word.islower() or word.istitle() or (word.isupper() and own > 2)):
             total -= 0.7 * own
-    return _average(total, count)
+    # Lists of names have capitals; Hebrew read as Cyrillic has none.
+    return _average(total, count) - (0.3 if text == text.lower() else 0.0)
+
+
+def _koi8(text: str) -> float:
+    """Judge KOI8-R, in which small and capital letters stand where Windows-1251 has them the other way."""
+    return _cyrillic(text) - (0.3 if text == text.upper() else 0.0)
+
+
+def _script(first: str, last: str, odd: str) -> Callable[[str], float]:
+    """Return the judge of an alphabet that lies between two characters; `odd` finds what it never has."""
+    never = re.compile(odd)
+
+    def fit(text: str) -> float:
+        marks = Counter(mark for mark in text if mark >= "\x80")
+        total = sum(
+            times * (1.0 if first <= mark <= last else 0.7 if mark in SYMBOLS else -1.0)
+            for mark, times in marks.items()
+        )
+        for word in _WORD.findall(text):
+            own = sum(mark >= "\x80" for mark in word)
+            if 0 < own < len(word):
+                total -= 1.5 * own
+        flat = 0.3 if "\u0384" <= first <= "\u03ff" and text == text.lower() else 0.0
+        return _average(total - 1.2 * len(never.findall(text)), marks.total()) - flat
+
+    return fit
 
 
 def _cjk(level: Callable[[str], float]) -> Callable[[str], float]:
@@ -225,4 +268,14 @@ CODE_PAGES = (
     CodePage("cp1251", "Windows-1251", _cyrillic),
     CodePage("cp1254", "Windows-1254", _latin("cp1254")),
     CodePage("cp1258", "Windows-1258", _vietnamese),
+    CodePage("cp1257", "Windows-1257", _latin("cp1257"), prior=-0.05),
+    CodePage("cp874", "Windows-874 (TIS-620)", _script("\u0e01", "\u0e5b", _THAI_NEVER)),
+    CodePage("cp1253", "Windows-1253", _script("\u0384", "\u03ce", _GREEK_NEVER)),
+    CodePage("cp1255", "Windows-1255", _script("\u05d0", "\u05ea", "(?<![א-ת])[ךםןףץ](?=[א-ת])")),
+    CodePage("cp1256", "Windows-1256", _script("\u060c", "\u06d2", "[a-zà-ÿ](?=[\u0621-\u06d2])")),
+    CodePage("koi8_r", "KOI8-R", _koi8),
+    CodePage("cp866", "DOS 866", _cyrillic),
+    CodePage("mac_cyrillic", "Mac Cyrillic", _cyrillic, prior=-0.05),
+    CodePage("cp850", "DOS 850", _latin("cp850"), prior=-0.05),
+    CodePage("mac_roman", "Mac Roman", _latin("mac_roman"), prior=-0.05),
 )

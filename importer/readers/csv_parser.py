@@ -1,12 +1,13 @@
 """Parse delimited text: a tokenizer that never lets an unclosed quote swallow the file, and a fast path
 through Arrow.
 
-The tokenizer works on UTF-8 bytes. A cell that begins with a quotation mark (blanks before it don't count)
-runs to the next single one; `""` inside stands for one. A quote is unclosed if no closing one follows, if
-the cell would be longer than Excel allows, or if a cell of several lines closes in the middle of a cell.
-Then its line is a record of its own, with the quote as part of the text, and reading goes on with the next
-line. After a closing quote within one line, further text belongs to the cell, as in Excel and Python's csv
-module.
+The tokenizer works on UTF-8 bytes. A cell that begins with a quotation mark (blanks before it don't count,
+nor does the = by which some programs keep zeros) runs to the next single one; `""` inside stands for one. A
+quote is unclosed if no closing one follows, if the cell would be longer than Excel allows, or if a cell of
+several lines closes in the middle of a cell. Then its line is a record of its own, with the quote as part of
+the text, and reading goes on with the next line. After a closing quote within one line, further text belongs
+to the cell, as in Excel and Python's csv module; the record is then `loose`, since nobody can tell where the
+cell was meant to end.
 
 The fast path takes blocks about which Arrow, Excel and the tokenizer cannot disagree: each quotation mark
 opens a cell, closes one or is doubled inside one, and every byte was decoded. Lines with more or fewer cells
@@ -38,6 +39,8 @@ class CsvRecords:
 
     cells: list[list[bytes]] = field(default_factory=list)
     unclosed: list[int] = field(default_factory=list)
+    loose: list[int] = field(default_factory=list)
+    """The positions of those in which text follows a closing quote within its cell."""
     consumed: int = 0
     """How many bytes of the text these records take; less than given if the last one may go on."""
 
@@ -58,7 +61,7 @@ def _grammar(delimiter: bytes) -> _Grammar:
     mark = re.escape(delimiter)
     plain = rb"[^\r\n" + mark + rb"]*" if len(delimiter) == 1 else rb"(?:(?!" + mark + rb")[^\r\n])*"
     return _Grammar(
-        opening=re.compile(blank + b'"'),
+        opening=re.compile(blank + b'=?"'),
         closing=re.compile(blank + b"(?:(" + mark + rb")|(\r\n|\r|\n|\Z))"),
         plain=re.compile(plain),
     )
@@ -84,6 +87,8 @@ def tokenize(text: bytes, delimiter: bytes, *, final: bool, limit: int | None = 
             break
         if record.unclosed:
             found.unclosed.append(len(found.cells))
+        elif record.loose:
+            found.loose.append(len(found.cells))
         found.cells.append(record.cells)
         at = record.at
     found.consumed = at
@@ -120,6 +125,7 @@ class _RecordReader:
         self.at = at
         self.cells: list[bytes] = []
         self.unclosed = False
+        self.loose = False
         self._stop = at
         self._grammar = _grammar(delimiter)
         self._delimiter = delimiter
@@ -176,8 +182,10 @@ class _RecordReader:
         elif close < 0 or b"\n" in content or b"\r" in content:
             self._give_up(begin)
         elif text[self.at] != _QUOTE:
+            self.loose = text.startswith(b'="', self.at)
             self._plain_cell(self.at)
         else:
+            self.loose = True
             self._plain_cell(close + 1, before=content)
         return True
 

@@ -21,7 +21,7 @@ from importer.models import Chunk, Issue, Severity
 from importer.readers.base import FileIdentity, ReadOptions, Source
 from importer.readers.chunks import ColumnBlock, extra_cells_issue, shortened, to_chunks
 from importer.readers.csv_parser import ArrowBlock, CsvRecords, parse_with_arrow, tokenize
-from importer.readers.decoding import REPLACEMENT, UNDECODED, stamp, tail, utf8_pieces
+from importer.readers.decoding import REPLACEMENT, UNDECODED, stamp, utf8_pieces
 from importer.readers.encoding import Encoding
 from importer.readers.header import (
     MOST_HEADER_ROWS,
@@ -30,12 +30,10 @@ from importer.readers.header import (
     clean_name,
     count_known_names,
     find_header,
-    footer_notes,
-    last_rows,
     lay_out,
 )
+from importer.readers.quoting import Quoting, find_quoting, plain_pieces, restored, restored_cells
 
-_TAIL = 1 << 13
 _SAMPLE = 1 << 20
 _SAMPLE_ROWS = 200
 _LONGEST_RECORD = 1 << 26
@@ -54,14 +52,10 @@ class EncodedText:
     lines: int = 0
     """How many line feeds it has."""
 
-    def pieces(self) -> Iterator[bytes]:
-        """Yield the text as UTF-8, in pieces that may end anywhere."""
-        return utf8_pieces(self.file, self.encoding.codec, valid_utf8=self.encoding.valid_utf8)
-
-    def last_rows(self, delimiter: str) -> list[list[str]]:
-        """Return the cells of the last lines, found without reading all that is before them."""
-        end, whole = tail(self.file, _TAIL)
-        return last_rows(end, self.encoding.codec, delimiter, whole=whole)
+    def pieces(self, quoting: Quoting = Quoting.PLAIN) -> Iterator[bytes]:
+        """Yield the text as UTF-8 with plain quoting, in pieces that may end anywhere."""
+        pieces = utf8_pieces(self.file, self.encoding.codec, valid_utf8=self.encoding.valid_utf8)
+        return plain_pieces(pieces, quoting)
 
 
 class CsvSource(Source):
@@ -79,10 +73,11 @@ class CsvSource(Source):
         self.encoding_confidence = text.encoding.confidence
         self.delimiter = top.dialect.delimiter.decode()
         self._delimiter = top.dialect.delimiter
+        self._quoting = top.quoting
         self._layout, self._begin, self._first_row = top.layout()
         self.header_row = self._layout.header_row
         self.header = self._layout.header
-        self.notes = (*self._layout.notes, *footer_notes(text.last_rows(self.delimiter)))
+        self.notes = self._layout.notes
         self.estimated_rows = max(text.lines - (self.header_row or 0), 0) if text.lines else None
 
     def chunks(self) -> Iterator[Chunk]:
@@ -96,13 +91,14 @@ class CsvSource(Source):
 
     def _blocks(self, row: int) -> Iterator[tuple[ColumnBlock, int]]:
         """Yield parsed blocks, and how many rows each takes; `row` is the number of the first one."""
-        window = _Window(_after(self._text.pieces(), self._begin), self._options.chunk_rows)
+        window = _Window(_after(self._text.pieces(self._quoting), self._begin), self._options.chunk_rows)
         while text := window.text():
             block, rows, consumed = self._parse(text, row, final=window.final)
             if not window.advance(text, consumed, rows):
                 raise _too_long(self.name, row)
             del text
             if rows:
+                block.columns = [restored(column, self._quoting) for column in block.columns]
                 yield block, rows
                 row += rows
 
@@ -171,7 +167,7 @@ class _RaggedRows:
     def block(self, records: CsvRecords, rows: np.ndarray) -> ColumnBlock:
         """Return the records as a block; `rows` are their numbers."""
         issues: list[Issue] = []
-        unclosed = set(records.unclosed)
+        unclosed, loose = set(records.unclosed), set(records.loose)
         width = len(self._names)
         padded = []
         for at, cells in enumerate(records.cells):
@@ -179,6 +175,8 @@ class _RaggedRows:
             row = int(rows[at])
             if at in unclosed:
                 issues.append(_unclosed_quote(row, cells))
+            if at in loose:
+                issues.append(Issue("text-after-quote", Severity.ERROR, row))
             if count != width:
                 issues.extend(self._wrong_width(row, cells, quiet=at in unclosed))
                 cells = cells[:width] if count > width else cells + [b""] * (width - count)
@@ -196,7 +194,9 @@ class _RaggedRows:
         lines = np.array([at for at, _ in clean.misfits], dtype=np.int64)
         texts = CsvRecords()
         for _, line in clean.misfits:
-            texts.cells.extend(tokenize(line.encode(), self._delimiter, final=True, limit=1).cells)
+            record = tokenize(line.encode(), self._delimiter, final=True, limit=1)
+            texts.loose += [len(texts.cells) for _ in record.loose]
+            texts.cells.extend(record.cells)
         misfits = self.block(texts, lines + row)
         order = np.argsort(np.concatenate([np.delete(np.arange(total), lines), lines]))
         columns = [
@@ -247,14 +247,20 @@ class _FirstRows:
         self._rows = options.header_row if isinstance(options.header_row, int) else MOST_HEADER_ROWS
         pieces = text.pieces()
         self._sample, self._final = b"", False
-        while True:
+        self._grow(pieces)
+        self.quoting = find_quoting(self._sample, final=self._final)
+        if self.quoting is not Quoting.PLAIN:
+            pieces = text.pieces(self.quoting)
+            self._sample, self._final = b"", False
             self._grow(pieces)
+        while True:
             self.dialect: Dialect = find_dialect(self._sample, options, final=self._final)
             self._records = self._read(self._rows + _SAMPLE_ROWS)
             if self._final or len(self._records.cells) >= self._rows:
                 break
             if len(self._sample) > _LONGEST_RECORD:
                 raise _too_long(name, len(self._records.cells) + 1)
+            self._grow(pieces)
 
     def _grow(self, pieces: Iterator[bytes]) -> None:
         parts, size = [self._sample], len(self._sample)
@@ -270,7 +276,9 @@ class _FirstRows:
 
     def _read(self, limit: int) -> CsvRecords:
         text = self._sample[self.dialect.begin :]
-        return tokenize(text, self.dialect.delimiter, final=self._final, limit=limit)
+        found = tokenize(text, self.dialect.delimiter, final=self._final, limit=limit)
+        found.cells = [restored_cells(cells, self.quoting) for cells in found.cells]
+        return found
 
     def layout(self) -> tuple[Layout, int, int]:
         """Return the columns, where the first row below the header begins (in bytes), and its number."""

@@ -99,17 +99,6 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
         position += len(piece)
 
 
-def tail(file: BinaryIO, size: int) -> tuple[bytes, bool]:
-    """Return the last `size` bytes or up to 3 less, and whether they are the whole file.
-
-    They begin at a multiple of 4, so that no UTF-16 or UTF-32 character is cut.
-    """
-    with _TURN:
-        begin = max(file.seek(0, os.SEEK_END) - size + 3, 0) // 4 * 4
-        file.seek(begin)
-        return file.read(size), begin == 0
-
-
 def open_binary(path: Path) -> BinaryIO:
     """Open a file for reading bytes; the caller closes it."""
     return path.open("rb")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -54,6 +54,8 @@ class FileScan:
     """Valid UTF-8 characters of several bytes, roughly."""
     bad_bytes: int = 0
     """Bytes that are not UTF-8."""
+    good_lines: int = 0
+    """Lines that are UTF-8 and not ASCII, in the parts of the file that are not UTF-8 as a whole."""
     sample: bytes = b""
     """Lines that are not ASCII, from all parts of the file that are not UTF-8."""
     cut_lines: int = 0
@@ -113,6 +115,9 @@ def _judge(scan: FileScan, piece: bytes) -> None:
             bad = sum(map(len, _BAD.findall(text)))
             scan.bad_bytes += bad
             scan.multibyte += sum(map(len, _BEYOND_ASCII.findall(text))) - bad
+        scan.good_lines += sum(
+            is_utf8(line) for line in piece[:_FULL_SAMPLE].splitlines() if not line.isascii()
+        )
         _sample(scan, piece)
 
 
@@ -159,12 +164,15 @@ def byte_order_mark(head: bytes) -> str | None:
 CLEAR = 0.12
 """The best code page must fit better by so much, unless the runner-up reads the same text."""
 LEAST_FIT = 0.2
+_PAIRS_OF_BYTES = ("gb18030", "cp950", "cp932", "cp949")
+_FITS_IN_PAIRS = 0.4
 _VALID_PER_BAD = 3
 """So many valid multi-byte characters for each bad byte make a text UTF-8 with flaws."""
 _TOLERATED = 0.04
 """The share of characters beyond ASCII that may fail to decode."""
 _TEXT_UNITS = 0.85
 _CELL = re.compile(r"[,;\t|]")
+_LONGEST_SHOWN = 80
 _ALIASES = {"ansi": "cp1252", "big5": "cp950", "shift_jis": "cp932", "euc_kr": "cp949", "gbk": "gb18030",
             "gb2312": "gb18030"}  # fmt: skip
 _SHOWN = {"cp950": "big5", "cp932": "shift_jis", "cp949": "euc_kr"}
@@ -209,10 +217,19 @@ def find_encoding(scan: FileScan, options: ReadOptions, name: str) -> Encoding:
         return Encoding(wide, 0.9)
     if scan.valid_utf8:
         return Encoding("utf-8", 1.0 if scan.multibyte or scan.is_ascii or marked else 0.9, valid_utf8=True)
-    if marked or scan.bad_bytes * _VALID_PER_BAD <= scan.multibyte:
+    if marked or scan.bad_bytes * _VALID_PER_BAD <= scan.multibyte or _has_utf8_lines(scan):
         share = scan.bad_bytes / (scan.multibyte + scan.bad_bytes)
         return Encoding("utf-8", round(max(0.5, 1 - 2 * share), 2))
     return _best_code_page(scan, options, name)
+
+
+def _has_utf8_lines(scan: FileScan) -> bool:
+    """Return whether some lines are UTF-8 beyond chance: in pairs of bytes of East Asia some are, too."""
+    if not scan.good_lines or scan.good_lines * 20 < len(scan.sample.splitlines()):
+        return False
+    asian = (page for page in CODE_PAGES if page.name in _PAIRS_OF_BYTES)
+    texts = ((page, _decoded(scan, page)) for page in asian)
+    return not any(text is not None and page.fit(text) > _FITS_IN_PAIRS for page, text in texts)
 
 
 def canonical_encoding(encoding: str) -> str:
@@ -253,11 +270,24 @@ def _best_code_page(scan: FileScan, options: ReadOptions, name: str) -> Encoding
         raise InputError("encoding-unknown", name=name)
     best = readings[0]
     rivals = [(best.ahead_of(other), other) for other in readings[1:] if other.text != best.text]
-    close = [other.page.label for margin, other in rivals if margin < CLEAR]
-    if close:
-        raise InputError("encoding-doubt", name=name, encodings=", ".join([best.page.label, *close]))
+    close = [best, *(other for margin, other in rivals if margin < CLEAR)]
+    if len(close) > 1:
+        labels = ", ".join(one.page.label for one in close)
+        raise InputError("encoding-doubt", name=name, encodings=labels, readings=_lines_in(close))
     margin = min((margin for margin, _ in rivals), default=1.0)
     return Encoding(best.page.name, round(min(0.99, 0.55 + margin / 2), 2))
+
+
+def _lines_in(readings: Sequence[_Reading]) -> str:
+    """Return a line of the sample as each encoding reads it, with the name that --encoding takes."""
+    lines = [one.text.splitlines() for one in readings]
+    at = next((at for at, line in enumerate(lines[0]) if len(line) < _LONGEST_SHOWN), 0)
+    shown = (
+        (one, lines_[at] if at < len(lines_) else "") for one, lines_ in zip(readings, lines, strict=True)
+    )
+    return "; ".join(
+        f"{_SHOWN.get(one.page.name, one.page.name)}: {line[:_LONGEST_SHOWN]}" for one, line in shown
+    )
 
 
 def _share_apart(one: str, other: str) -> float:

@@ -1,5 +1,8 @@
-"""Find the header row and name the columns; recognize rows at the end that are totals or footers, not
-customers.
+"""Find the header among the first rows of a table, and name the columns.
+
+Of all rows that hold names of fields the best wins. A header of two rows has a row of group titles above the
+row of names: “Contact” over “Mobile” and “E-mail”. The lower row then gives the names, and the upper one
+helps where these are not enough.
 """
 
 from __future__ import annotations
@@ -17,6 +20,9 @@ MOST_HEADER_ROWS = 20
 """So many rows from the top may hold the header."""
 NAMES_NEEDED = 2
 _INVISIBLE = " \t\r\n\v\f\u00a0\u202f\u3000\u200b\u200c\u200d\u2060\ufeff"
+_VALUE = re.compile(r"@|\d{5}|\d[-/.]\d+[-/.]\d|^[\d.,+-]+$")
+"""What no name of a column holds: an e-mail, a phone, a date, a number."""
+_LONGEST_NAME = 100
 _TOLD_COLUMNS = 5
 _SHOWN_ROWS = 3
 
@@ -28,6 +34,8 @@ class Layout:
     header_row: int | None
     names: tuple[str | None, ...]
     notes: tuple[Note, ...] = ()
+    top_cells: tuple[tuple[str, ...], ...] = ()
+    """The cells of the header and of the filled rows above it, which a file may repeat further down."""
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -61,9 +69,24 @@ def count_known_names(cells: Sequence[str], is_known: Callable[[str], bool]) -> 
     return sum(1 for name in {clean_name(cell) for cell in cells} if name and is_known(name))
 
 
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The row with the names, and the row of group titles above it, if the two are read together."""
+
+    row: TopRow
+    group: TopRow | None = None
+    cells: tuple[str, ...] = ()
+    """The names that the two rows give."""
+
+    @property
+    def number(self) -> int:
+        """The number of the row with the names; the first customer stands below it."""
+        return self.row.number
+
+
 def find_header(
     top: Sequence[TopRow], options: ReadOptions, name: str, *, whole: bool = True
-) -> TopRow | None:
+) -> Header | None:
     """Find the header among the first rows; None if the user says that there is none.
 
     `whole` says that the table has no other rows; `name` is the file's. Raises InputError `no-header`,
@@ -72,28 +95,113 @@ def find_header(
     if options.header_row == "none":
         return None
     if options.header_row is not None:
-        for row in top:
+        for at, row in enumerate(top):
             if row.number == options.header_row and any(map(clean_name, row.cells)):
-                return row
+                return _with_group(top, at, options)
         raise InputError("header-row-missing", name=name, row=options.header_row)
     blank = not any(clean_name(cell) for row in top for cell in row.cells)
     if blank and whole:
         raise InputError("empty-file", name=name)
-    for row in top:
-        if row.number <= MOST_HEADER_ROWS and count_known_names(row.cells, options.is_known) >= NAMES_NEEDED:
-            return row
-    for row in top:
-        if row.number <= MOST_HEADER_ROWS and count_known_names(row.cells, options.is_mapped):
-            return row
+    top = [row for row in top if row.number <= MOST_HEADER_ROWS]
+    found = _best_header(top, options)
+    if found is not None:
+        return found
     if options.any_table and not blank:
-        named = [(row, sum(map(bool, map(clean_name, row.cells)))) for row in top[:MOST_HEADER_ROWS]]
-        several = (row for row, cells in named if cells >= NAMES_NEEDED)
-        return next(several, next(row for row, cells in named if cells))
+        named = [sum(map(bool, map(clean_name, row.cells))) for row in top]
+        several = (at for at, cells in enumerate(named) if cells >= NAMES_NEEDED)
+        at = next(several, next(at for at, cells in enumerate(named) if cells))
+        if _is_group_of(top, at + 1) and _filled(top[at + 1]) >= _filled(top[at]):
+            at += 1
+        return _with_group(top, at, options)
     raise InputError("no-header", name=name, rows=MOST_HEADER_ROWS, found=_first_cells(top))
 
 
+def _best_header(top: Sequence[TopRow], options: ReadOptions) -> Header | None:
+    """Return the row, or pair of rows, with the most names that the mapping in use or any other knows.
+
+    The first of equals wins, unless it holds the group titles of the next.
+    """
+    best, most = None, (False, 0, 0)
+    for at, row in enumerate(top):
+        for header in {_with_group(top, at, options), Header(row, cells=row.cells)}:
+            rated = _rated(header.cells, options)
+            below = best is not None and best.number == row.number and header.group is not None
+            group = best is not None and header.group == best.row and _filled(row) >= _filled(best.row)
+            if rated > most or (rated == most and (below or group)):
+                best, most = header, rated
+    return best if most[0] or most[1] else None
+
+
+def _filled(row: TopRow) -> int:
+    """Return how many different names a row holds."""
+    return len({clean_name(cell) for cell in row.cells} - {""})
+
+
+def _rated(cells: Sequence[str], options: ReadOptions) -> tuple[bool, int, int]:
+    """Return whether two names are known, how many the mapping in use reads, and how many are known."""
+    known = count_known_names(cells, options.is_known)
+    return known >= NAMES_NEEDED, count_known_names(cells, options.is_mapped), known
+
+
+def _with_group(top: Sequence[TopRow], at: int, options: ReadOptions) -> Header:
+    """Return the header in row `at`, together with the group titles above it, if there are some."""
+    row = top[at]
+    if not _is_group_of(top, at):
+        return Header(row, cells=row.cells)
+    group = top[at - 1]
+    return Header(row, group, _names_of_both(group.cells, row.cells, options.is_known))
+
+
+def _is_group_of(top: Sequence[TopRow], at: int) -> bool:
+    """Return whether the row directly above row `at` holds titles for groups of its cells.
+
+    It then leaves cells empty, or repeats its titles, where the lower row has names. Both hold labels only.
+    """
+    if not 0 < at < len(top) or top[at - 1].number != top[at].number - 1:
+        return False
+    upper, lower = (list(map(clean_name, row.cells)) for row in (top[at - 1], top[at]))
+    if not (_are_labels(upper) and _are_labels(lower)):
+        return False
+    spans = [
+        place
+        for place in range(1, min(len(upper), len(lower)))
+        if lower[place] and upper[place] in ("", upper[place - 1])
+    ]
+    return bool(spans)
+
+
+def _are_labels(cells: Sequence[str]) -> bool:
+    """Return whether these cells can be names of columns: two different ones at least, none like a value."""
+    filled = {cell for cell in cells if cell}
+    short = all(len(cell) <= _LONGEST_NAME for cell in filled)
+    return short and len(filled) >= NAMES_NEEDED and not any(map(_VALUE.search, filled))
+
+
+def _names_of_both(
+    upper: Sequence[str], lower: Sequence[str], is_known: Callable[[str], bool]
+) -> tuple[str, ...]:
+    """Return the name of each column of a header of two rows.
+
+    The lower row's name, if it is known and not given twice; else both together. A title above an empty cell
+    is a name by itself.
+    """
+    width = max(len(upper), len(lower))
+    titles, names = ([*map(clean_name, cells), *[""] * (width - len(cells))] for cells in (upper, lower))
+    found: list[str] = []
+    group = ""
+    for title, name in zip(titles, names, strict=True):
+        group = title or (group if name else "")
+        pairs = [f"{name} {group}", f"{group} {name}"] if name and group else []
+        if name and not is_known(name):
+            name = next((pair for pair in pairs if is_known(pair)), name)
+        if name in found and group and group != name:
+            name = f"{group} / {name}"
+        found.append(name or title)
+    return tuple(found)
+
+
 def lay_out(
-    header: TopRow | None,
+    header: Header | None,
     above: Sequence[TopRow],
     filled: Sequence[bool],
     column_indexes: Sequence[int] | None = None,
@@ -111,6 +219,10 @@ def lay_out(
         letters = (column_letter(index) for index in column_indexes[:width])
         return Layout(None, (*letters, *(None for _ in column_indexes[width:])))
     notes = []
+    if header.group is not None:
+        rows = (("upper", header.group.number), ("lower", header.number))
+        notes.append(Note("two-header-rows", rows))
+        above = [row for row in above if row.number != header.group.number]
     if above:
         notes.append(Note("rows-above-header", (("rows", len(above)), ("header_row", header.number))))
         found = ((row.number, _first_cells([row])) for row in above[:_SHOWN_ROWS])
@@ -122,7 +234,9 @@ def lay_out(
         notes.append(Note("duplicate-header", (("names", _listed(renamed)),)))
     if lettered:
         notes.append(Note("empty-header", (("names", _listed(lettered)),)))
-    return Layout(header.number, names, tuple(notes))
+    top = (header.row, *filter(None, [header.group]), *above[-_SHOWN_ROWS:])
+    top_cells = tuple(tuple(map(clean_name, row.cells)) for row in top)
+    return Layout(header.number, names, tuple(notes), top_cells)
 
 
 def _unique_names(
@@ -176,38 +290,3 @@ def _first_cells(top: Sequence[TopRow]) -> str:
     row = next((row for row in top if any(map(clean_name, row.cells))), TopRow(1, ()))
     cells = [clean_name(cell)[:30] for cell in row.cells if clean_name(cell)]
     return _listed(cells)
-
-
-FOOTER_ROWS = 3
-"""How many rows at the end may be footers."""
-_FOOTER_MOST_FILLED = 0.5
-"""The largest share of a footer's cells that may hold something."""
-_FOOTER = re.compile(
-    r"(?:grand |sub)?-?totals?\b|sums?\b|averages?\b|count\b|rows?:|records?:|page \d|copyright\b|©"
-    r"|end of (?:file|report|list)|(?:generated|exported|created|printed|downloaded) (?:by|on|at|from)\b"
-    r"|合计|总计|小计|共计|合計|總計|小計|總數|总数|制表|导出时间|打印时间|备注："
-    r"|итого|всего|summe\b|gesamt|tổng|합계|총계|confidential\b",
-    re.IGNORECASE,
-)
-
-
-def footer_notes(rows: Sequence[Sequence[str]]) -> tuple[Note, ...]:
-    """Return the note `footer-rows` if the last rows of a table look like totals or footers."""
-    found = [start for cells in rows if (start := _footer_start(cells))]
-    return (Note("footer-rows", (("found", ", ".join(f"“{start}”" for start in found)),)),) if found else ()
-
-
-def last_rows(tail: bytes, codec: str, delimiter: str, *, whole: bool) -> list[list[str]]:
-    """Return the cells of a text's last lines. Unless `tail` is the whole text, its first line is cut."""
-    lines = tail.decode(codec, "replace").splitlines()[0 if whole else 1 :]
-    filled = [line for line in lines if line.strip(f' "{delimiter}')][-FOOTER_ROWS:]
-    return [[cell.strip(' "') for cell in line.split(delimiter)] for line in filled]
-
-
-def _footer_start(cells: Sequence[str]) -> str:
-    """Return the words that show that a row is a footer; empty if it isn't one."""
-    filled = [cell.strip() for cell in cells if cell.strip()]
-    match = _FOOTER.match(filled[0]) if filled else None
-    if match is None or (len(cells) > 1 and len(filled) > max(_FOOTER_MOST_FILLED * len(cells), 1)):
-        return ""
-    return match.group().strip()

@@ -69,7 +69,7 @@ def restore(chunk: Chunk, *, escaped: bool) -> tuple[Chunk, PriorRows]:
             column = arrow.to_arrow(frame.iloc[:, place])
             kept[_name(name, escaped)] = csv.unescaped(column) if escaped else column
     restored = arrow.frame(kept, frame.index.to_numpy())
-    return Chunk(chunk.sheet, restored, chunk.issues), prior
+    return Chunk(chunk.sheet, restored, chunk.issues, chunk.skips), prior
 
 
 def _name(name: str, escaped: bool) -> str:

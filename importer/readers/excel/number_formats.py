@@ -17,6 +17,8 @@ _BUILT_IN_DURATIONS = frozenset({46})
 _QUOTED = re.compile(r'"([^"]*)"|\\(.)|_.|\*.')
 _BRACKETS = re.compile(r"\[[^\]]*\]")
 _ELAPSED = re.compile(r"\[(h+|m+|s+)\]", re.IGNORECASE)
+_DIGITS_SHOWN = re.compile(r"[ ()+/-]*\d[\d ()+/-]*")
+"""Digits that stand in the format itself: the zero of “0”0, a country code."""
 _PADDED = re.compile(r"[0#?\-()/ +:.\u00a0\ue000-\uf8ff]*")
 
 
@@ -83,11 +85,12 @@ def zero_mask(code: str | None) -> DigitMask | None:
         return chr(0xE000 + len(kept) - 1)
 
     plain = _BRACKETS.sub("", _QUOTED.sub(keep, code.split(";")[0]))
-    if not _PADDED.fullmatch(plain) or "." in plain.rstrip(". ") or "0" not in plain:
+    if not _PADDED.fullmatch(plain) or "." in plain.rstrip(". ") or len(kept) > 0x1000:
         return None
-    first = plain.index("0")
-    zeros = sum(mark in "0#?" for mark in plain[first:])
-    if zeros < 2 or len(kept) > 0x1000:
+    places = "".join(mark for mark in plain if mark in "0#?")
+    zeros = len(places) - places.index("0") if "0" in places else 0
+    shows_digits = any(map(_DIGITS_SHOWN.fullmatch, kept)) and bool(places)
+    if zeros < 2 and not shows_digits:
         return None
     parts = (
         None if mark in "0#?" else kept[ord(mark) - 0xE000] if "\ue000" <= mark <= "\uf8ff" else mark
@@ -116,6 +119,10 @@ class CellRules:
     strings: Sequence[str]
     styles: Sequence[CellStyle]
     date_1904: bool
+
+    def is_date(self, style: int) -> bool:
+        """Return whether numbers in the style of this index are days or times."""
+        return style < len(self.styles) and self.styles[style].date
 
     def number_text(self, value: float, style: int) -> str:
         """Return a number as the style of this index shows it; an index out of range is the plain style."""

@@ -16,6 +16,9 @@ from importer.readers.excel.number_formats import CellStyle, DigitMask, cell_sty
 MOST_STRINGS = 20_000_000
 _MOST_STRING_BYTES, _COPIES_OF_STRINGS = 1 << 28, 3
 """The most bytes of shared strings that get memory, and how often calamine holds each."""
+_HIDDEN_STATES = ("hidden", "veryHidden")
+"""The states in which a sheet is not shown (ECMA-376 part 1, 18.18.68); any other text is no state."""
+_BLANK_EDGE = re.compile(rb"<(?:\w+:)?t>\s|\s</(?:\w+:)?t>")
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 
 
@@ -57,7 +60,7 @@ def open_package(archive: Archive, name: str) -> OoxmlPackage:
     for title, state, relation in book.sheets:
         kind, part = related.get(relation, ("", ""))
         if kind == "worksheet" and archive.find(part):
-            sheets.append(SheetPart(title, state == "visible", part))
+            sheets.append(SheetPart(title, state not in _HIDDEN_STATES, part))
     styles = _part(archive, related, "styles", join(folder, "styles.xml"))
     reader = _Styles()
     if styles:
@@ -69,6 +72,22 @@ def open_package(archive: Archive, name: str) -> OoxmlPackage:
 def strings_memory(archive: Archive, package: OoxmlPackage) -> int:
     """Return how many bytes calamine needs for the shared strings."""
     return min(archive.size(package.strings_part or ""), _MOST_STRING_BYTES) * _COPIES_OF_STRINGS
+
+
+def has_blank_edges(archive: Archive, package: OoxmlPackage) -> bool:
+    """Return whether parts of rich texts begin or end with undeclared blanks, which calamine loses."""
+    if package.strings_part is None:
+        return False
+    rest = b""
+    rich = blank = False
+    for piece in archive.pieces(package.strings_part):
+        text = rest + piece
+        rich = rich or b"<r>" in text or b":r>" in text
+        blank = blank or _BLANK_EDGE.search(text) is not None
+        if rich and blank:
+            return True
+        rest = text[-16:]
+    return False
 
 
 def shared_strings(archive: Archive, part: str | None, name: str) -> list[str]:

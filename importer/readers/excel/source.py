@@ -7,6 +7,7 @@ blocks; a scan of the file adds what calamine does not tell.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -32,13 +33,13 @@ from importer.readers.excel.calamine_client import CalamineClient, RowBlock
 from importer.readers.excel.number_formats import DigitMask
 from importer.readers.excel.xlsx_scan import SheetScan
 from importer.readers.header import (
-    FOOTER_ROWS,
     MOST_HEADER_ROWS,
+    NAMES_NEEDED,
     Layout,
     TopRow,
     clean_name,
+    count_known_names,
     find_header,
-    footer_notes,
     lay_out,
 )
 
@@ -80,7 +81,19 @@ class WorkbookSource(Source):
         chosen = choose_sheets(infos, options.sheet, origin.name)
         tables = book.tables([info.name for info in chosen])
         self.sheets = _measured(infos, tables)
-        self._tables = self._lay_out(tables)
+        passed_over: list[Note] = []
+        try:
+            self._tables = self._lay_out(tables)
+        except InputError as error:
+            if options.sheet is not None or error.code not in (*NO_HEADER, "empty-file"):
+                raise
+            found = self._next_sheet(book, infos, chosen)
+            if found is None:
+                raise
+            passed_over.append(
+                Note("sheet-passed-over", (("sheet", tables[0].sheet), ("read", found[0].sheet)))
+            )
+            tables, self._tables = [found[0]], [found]
         self.sheet = self._tables[0][0].sheet if len(self._tables) == 1 else None
         self.header_row = self._tables[0][1].header_row if self._tables else None
         self.estimated_rows = sum(
@@ -88,7 +101,8 @@ class WorkbookSource(Source):
         )
         self.header = tuple(dict.fromkeys(name for _, layout in self._tables for name in layout.header))
         self.notes = (
-            *_other_sheets(infos, [info.name for info in chosen]),
+            *passed_over,
+            *_other_sheets(infos, [table.sheet for table in tables]),
             *(Note("sheet-without-header", (("sheet", name),)) for name in self._left_out(tables)),
             *(note for _, layout in self._tables for note in layout.notes),
         )
@@ -111,9 +125,9 @@ class WorkbookSource(Source):
             found = []
             for table in tables:
                 try:
-                    found += [(table, self._laid_out(table, options))] if table.extent()[0] else []
+                    found += [(table, self._fitting(table, options))] if table.extent()[0] else []
                 except InputError as raised:
-                    if raised.code not in NO_HEADER:
+                    if raised.code not in (*NO_HEADER, "header-row-missing"):
                         raise
                     error = error or raised
             if found:
@@ -121,6 +135,33 @@ class WorkbookSource(Source):
         if error is not None:
             raise error
         return []
+
+    def _fitting(self, table: SheetTable, options: ReadOptions) -> Layout:
+        """Return the columns of one of several sheets. A given header row is for the sheets that it fits."""
+        if isinstance(options.header_row, int):
+            row = next(
+                (row for row in table.top(options.header_row) if row.number == options.header_row), None
+            )
+            if row is None or count_known_names(row.cells, options.is_known) < NAMES_NEEDED:
+                with suppress(InputError):
+                    return self._laid_out(table, replace(options, header_row=None))
+        return self._laid_out(table, options)
+
+    def _next_sheet(
+        self, book: WorkbookBackend, infos: Sequence[SheetInfo], chosen: Sequence[SheetInfo]
+    ) -> tuple[SheetTable, Layout] | None:
+        """Return the first other sheet that has a header of known names: the first one may be a cover."""
+        options = replace(self._options, any_table=False)
+        for info in infos:
+            if not info.visible or not info.rows or info in chosen:
+                continue
+            table = book.tables([info.name])[0]
+            try:
+                return table, table.lay_out(options, self.name)
+            except InputError as error:
+                if error.code not in (*NO_HEADER, "empty-file", "header-row-missing"):
+                    raise
+        return None
 
     def _left_out(self, tables: Sequence[SheetTable]) -> list[str]:
         """Return the sheets that were left out for having no header, except those that may be skipped."""
@@ -151,7 +192,7 @@ class WorkbookSource(Source):
         if len(self._tables) == 1:
             return chunk
         frame = chunk.frame.reindex(columns=list(self.header), fill_value="")
-        return Chunk(chunk.sheet, frame.astype(pd.StringDtype("pyarrow")), chunk.issues)
+        return Chunk(chunk.sheet, frame.astype(pd.StringDtype("pyarrow")), chunk.issues, chunk.skips)
 
 
 def _measured(infos: Sequence[SheetInfo], tables: Sequence[SheetTable]) -> tuple[SheetInfo, ...]:
@@ -209,19 +250,7 @@ class SheetTable:
         header = find_header(top, options, name, whole=not self.extent()[0])
         after = header.number if header else 0
         above = [row for row in top if row.number < after and any(map(clean_name, row.cells))]
-        layout = lay_out(header, above, self.filled(after), self.column_indexes)
-        return replace(layout, notes=(*layout.notes, *footer_notes(self._last_rows(after))))
-
-    def _last_rows(self, after: int) -> list[list[str]]:
-        """Return the cells of the last rows that hold something, below row `after`."""
-        rows: list[list[str]] = []
-        for at in range(len(self.rows) - 1, -1, -1):
-            if self.rows[at] <= after or len(rows) == FOOTER_ROWS:
-                break
-            cells = [str(column[at].as_py()) for column in self.columns]
-            if any(cells):
-                rows.append(cells)
-        return rows[::-1]
+        return lay_out(header, above, self.filled(after), self.column_indexes)
 
     def chunks(self, layout: Layout, most: int) -> Iterator[Chunk]:
         """Yield the rows below the header, at most `most` in a chunk."""
@@ -282,15 +311,16 @@ def from_sparse(name: str, sheet: SparseSheet) -> SheetTable:
 
 def with_scan(table: SheetTable, scan: SheetScan, masks: Mapping[int, DigitMask]) -> SheetTable:
     """Return a dense table (rows from 1 on, columns from 0 on) with what a scan of its file found."""
-    spots = [*scan.errors, *scan.unvalued]
+    spots = [*scan.errors, *scan.unvalued, *scan.texts]
     table = _reaching(
         table,
         max((row for row, _ in spots), default=0),
         max((index + 1 for _, index in spots), default=0),
     )
     columns = table.columns
-    for wanted in {index for _, index in scan.errors}:
-        found = {row: text for (row, index), text in scan.errors.items() if index == wanted}
+    texts = {**scan.texts, **scan.errors}
+    for wanted in {index for _, index in texts}:
+        found = {row: text for (row, index), text in texts.items() if index == wanted}
         at = np.fromiter(found, dtype=np.int64) - 1
         columns[wanted] = _replaced(columns[wanted], at, list(found.values()))
     for (index, style), rows in scan.masked.items():

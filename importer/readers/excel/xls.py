@@ -1,13 +1,14 @@
 """Read .xls files: open the compound file, scan its records, and take the cells from calamine.
 
-The scan finds what calamine does not tell: error cells, numbers shown with leading zeros, and hidden rows,
-sheet by sheet (BIFF8, [MS-XLS] 2.4). A file that is cut off yields what can be read of it.
+The scan finds what calamine does not tell: error cells and hidden rows, sheet by sheet (BIFF8, [MS-XLS] 2.4).
+Numbers come as the file's own formats show them, since calamine goes by the built-in ones. Texts of Excel 5
+and 95 are in the code page of the file. A file that is cut off yields what can be read of it.
 """
 
 from __future__ import annotations
 
+import codecs
 import struct
-from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from importer.errors import InputError
 from importer.readers.base import SheetInfo
 from importer.readers.excel.calamine_client import LEAST_MEMORY, MOST_MEMORY, CalamineClient
 from importer.readers.excel.cell_text import ERROR_TEXTS
-from importer.readers.excel.number_formats import DigitMask, zero_mask
+from importer.readers.excel.number_formats import CellRules, CellStyle, cell_style
 from importer.readers.excel.source import SheetTable, tables_from_worker, with_scan
 from importer.readers.excel.xlsx_scan import SheetScan
 
@@ -55,7 +56,7 @@ class XlsBackend:
             return table
         if scan.last_row > len(table.rows):
             raise InputError("workbook-damaged", name=self._name)
-        return with_scan(table, scan, self._scan.masks)
+        return with_scan(table, scan, {})
 
 
 _FILEPASS = 0x2F
@@ -92,9 +93,8 @@ class CompoundFile:
             raise ValueError("damaged") from None
 
     def scan(self) -> XlsScan:
-        """Return what the records tell; nothing for Excel 5, whose records are of other forms."""
-        newer = any(name.casefold() == _WORKBOOK.casefold() for name in self.names)
-        return scan_xls(self.records) if newer else XlsScan()
+        """Return what the records tell."""
+        return scan_xls(self.records)
 
 
 def _check_header(path: Path, size: int) -> None:
@@ -127,6 +127,8 @@ def has_password(workbook: bytes) -> bool:
 
 _BOUNDSHEET, _FORMAT, _XF, _BOF, _EOF = 0x85, 0x41E, 0xE0, 0x809, 0x0A
 _ROW, _NUMBER, _RK, _MULRK, _BOOLERR, _FORMULA = 0x208, 0x203, 0x27E, 0xBD, 0x205, 0x06
+_CODE_PAGE, _DATE_MODE = 0x42, 0x22
+_EXCEL_5_VERSION = b"\x00\x05"
 _TEXTS = frozenset({0xFD, 0x204, 0xD6})
 _CONTENT = frozenset({_ROW, _NUMBER, _RK, _MULRK, _BOOLERR, _FORMULA}) | _TEXTS
 _HIDDEN_ROW = 0x20
@@ -135,9 +137,11 @@ _ERROR_RESULT = 2
 
 @dataclass(slots=True)
 class XlsScan:
-    """What a scan found: the mask of each style that has one, and each sheet's findings by its name."""
+    """What a scan found: how styles show numbers, and each sheet's findings by its name."""
 
-    masks: dict[int, DigitMask] = field(default_factory=dict)
+    rules: CellRules = field(default_factory=lambda: CellRules((), (), False))
+    shown: frozenset[int] = frozenset()
+    """Styles that show numbers otherwise than plainly."""
     sheets: dict[str, SheetScan] = field(default_factory=dict)
 
 
@@ -145,34 +149,58 @@ def scan_xls(workbook: bytes) -> XlsScan:
     """Scan a Workbook stream, up to the first damage."""
     scan = XlsScan()
     with suppress(struct.error, IndexError):
-        _scan_globals(workbook, scan)
+        _scan_globals(workbook, scan, newer=workbook[4:6] != _EXCEL_5_VERSION)
     return scan
 
 
-def _scan_globals(workbook: bytes, scan: XlsScan) -> None:
+def _scan_globals(workbook: bytes, scan: XlsScan, *, newer: bool) -> None:
     """Scan formats, styles and the list of sheets, then each sheet."""
     formats: dict[int, str] = {}
     styles: list[int] = []
     offsets: dict[int, str] = {}
+    code_page, date_1904 = "cp1252", False
+
+    def text(body: bytes, *, wide_count: bool) -> str:
+        return (
+            _text(body, wide_count=wide_count)
+            if newer
+            else body[1 : 1 + body[0]].decode(code_page, "replace")
+        )
+
     for kind, begin, end in _records(workbook, 0):
         body = workbook[begin:end]
         if kind == _EOF:
             break
-        if kind == _FORMAT and len(body) > 5:
-            formats[struct.unpack_from("<H", body)[0]] = _text(body[2:], wide_count=True)
+        if kind == _CODE_PAGE and len(body) >= 2:
+            code_page = _code_page(struct.unpack_from("<H", body)[0])
+        elif kind == _DATE_MODE and len(body) >= 2:
+            date_1904 = body[0] == 1
+        elif kind == _FORMAT and len(body) > 3:
+            formats[struct.unpack_from("<H", body)[0]] = text(body[2:], wide_count=True)
         elif kind == _XF and len(body) >= 4:
             styles.append(struct.unpack_from("<H", body, 2)[0])
         elif kind == _BOUNDSHEET and len(body) > 8:
-            offsets[struct.unpack_from("<I", body)[0]] = _text(body[6:], wide_count=False)
-    for style, number in enumerate(styles):
-        mask = zero_mask(formats.get(number))
-        if mask is not None:
-            scan.masks[style] = mask
+            offsets[struct.unpack_from("<I", body)[0]] = text(body[6:], wide_count=False)
+    shown = tuple(cell_style(number, formats.get(number)) for number in styles)
+    scan.rules = CellRules((), shown, date_1904)
+    scan.shown = frozenset(
+        at for at, style in enumerate(shown) if style != CellStyle() or styles[at] in formats
+    )
     for offset, name in offsets.items():
-        scan.sheets[name] = _sheet(workbook, offset, scan.masks)
+        scan.sheets[name] = _sheet(workbook, offset, scan)
 
 
-def _sheet(workbook: bytes, offset: int, masks: dict[int, DigitMask]) -> SheetScan:
+def _code_page(number: int) -> str:
+    """Return Python's name of a CODEPAGE record's number ([MS-XLS] 2.4.52)."""
+    name = {0x8000: "mac_roman", 0x8001: "cp1252", 1200: "utf-16-le"}.get(number, f"cp{number}")
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        return "cp1252"
+    return name
+
+
+def _sheet(workbook: bytes, offset: int, scan: XlsScan) -> SheetScan:
     found = SheetScan(plain=False)
     depth = 0
     for kind, begin, end in _records(workbook, offset):
@@ -184,11 +212,11 @@ def _sheet(workbook: bytes, offset: int, masks: dict[int, DigitMask]) -> SheetSc
                 found.plain = True
                 break
         elif depth == 1 and kind in _CONTENT and end - begin >= 6:
-            _take(kind, workbook[begin:end], found, masks)
+            _take(kind, workbook[begin:end], found, scan)
     return found
 
 
-def _take(kind: int, body: bytes, found: SheetScan, masks: dict[int, DigitMask]) -> None:
+def _take(kind: int, body: bytes, found: SheetScan, scan: XlsScan) -> None:
     row, column, style = struct.unpack_from("<HHH", body)
     if kind != _ROW:
         found.last_row = max(found.last_row, row + 1)
@@ -201,17 +229,27 @@ def _take(kind: int, body: bytes, found: SheetScan, masks: dict[int, DigitMask])
     elif kind == _FORMULA:
         if body[12:14] == b"\xff\xff" and body[6] == _ERROR_RESULT:
             found.errors[row + 1, column] = ERROR_TEXTS.get(body[8], "#ERROR")
+        elif body[12:14] != b"\xff\xff" and style in scan.shown:
+            (value,) = struct.unpack_from("<d", body, 6)
+            found.texts[row + 1, column] = scan.rules.number_text(value, style)
     elif kind == _MULRK:
         for at in range((len(body) - 6) // 6):
             (style,) = struct.unpack_from("<H", body, 4 + 6 * at)
-            _mask(found, masks, row, column + at, style)
-    elif kind not in _TEXTS:
-        _mask(found, masks, row, column, style)
+            if style in scan.shown:
+                found.texts[row + 1, column + at] = scan.rules.number_text(_rk(body, 6 + 6 * at), style)
+    elif kind not in _TEXTS and style in scan.shown:
+        value = _rk(body, 6) if kind == _RK else struct.unpack_from("<d", body, 6)[0]
+        found.texts[row + 1, column] = scan.rules.number_text(value, style)
 
 
-def _mask(found: SheetScan, masks: dict[int, DigitMask], row: int, column: int, style: int) -> None:
-    if style in masks:
-        found.masked.setdefault((column, style), array("q")).append(row + 1)
+def _rk(body: bytes, at: int) -> float:
+    """Return a number that is packed into 30 bits and two flags ([MS-XLS] 2.5.217)."""
+    (packed,) = struct.unpack_from("<i", body, at)
+    if packed & 2:
+        value = float(packed >> 2)
+    else:
+        (value,) = struct.unpack("<d", struct.pack("<Q", (packed & 0xFFFFFFFC) << 32))
+    return value / 100 if packed & 1 else float(value)
 
 
 def _records(workbook: bytes, at: int) -> Iterator[tuple[int, int, int]]:

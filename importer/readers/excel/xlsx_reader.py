@@ -17,7 +17,14 @@ from importer.readers.base import SheetInfo
 from importer.readers.excel.calamine_client import LEAST_MEMORY, CalamineClient, take_prefetched
 from importer.readers.excel.cell_text import LAST_ROW
 from importer.readers.excel.number_formats import CellRules
-from importer.readers.excel.ooxml import SheetPart, open_package, shared_strings, strings_memory, unescape
+from importer.readers.excel.ooxml import (
+    SheetPart,
+    has_blank_edges,
+    open_package,
+    shared_strings,
+    strings_memory,
+    unescape,
+)
 from importer.readers.excel.source import (
     MOST_CELLS,
     SheetTable,
@@ -41,6 +48,7 @@ class XlsxBackend:
         self._name = name
         self._package = open_package(archive, name)
         self._masks = self._package.masks()
+        self._loses_blanks = has_blank_edges(archive, self._package)
         self._scans: dict[str, SheetScan] = {}
         self._prefetched = take_prefetched(archive, self._package, path, sheet)
 
@@ -75,7 +83,7 @@ class XlsxBackend:
 
     def _can_be_trusted(self, scan: SheetScan) -> bool:
         """Return whether calamine reads this sheet right, and within the memory it gets."""
-        lost = scan.shared_strings and self._package.strings_part is None
+        lost = scan.shared_strings and (self._package.strings_part is None or self._loses_blanks)
         return scan.plain and scan.rectangular and not lost
 
     def _by_calamine(self, names: Sequence[str]) -> list[SheetTable]:
@@ -98,9 +106,17 @@ class XlsxBackend:
     def _with_scans(self, book: CalamineClient, names: Sequence[str]) -> list[SheetTable]:
         book.sheets()
         return [
-            with_scan(table, self._scans[table.sheet], self._masks)
+            with_scan(table, self._with_false_days(self._scans[table.sheet]), self._masks)
             for table in tables_from_worker(book, names)
         ]
+
+    def _with_false_days(self, scan: SheetScan) -> SheetScan:
+        """Render the serial numbers of the day that never was, which calamine takes for the one before."""
+        rules = CellRules((), self._package.styles, self._package.date_1904)
+        for place, (style, value) in scan.false_days.items():
+            if rules.is_date(style):
+                scan.texts[place] = rules.number_text(value, style)
+        return scan
 
     def _end_prefetch(self) -> None:
         """End the prefetch, if there is one."""
@@ -139,7 +155,7 @@ class _Cells(XmlHandlers):
         self._rules = rules
         self._name = name
         self._count = 0
-        self._seen: set[int] = set()
+        self._seen: dict[int, dict[int, str]] = {}
         self._row = 0
         self._column = -1
         self._cells: dict[int, str] = {}
@@ -205,14 +221,15 @@ class _Cells(XmlHandlers):
 
     def _end_row(self) -> None:
         if self._row in self._seen:
-            raise InputError("workbook-damaged", name=self._name)
-        self._seen.add(self._row)
+            self._seen[self._row].update(self._cells)
+            return
+        self._seen[self._row] = self._cells
         self.sheet.rows.append(self._row)
         self.sheet.cells.append(self._cells)
 
     def _end_cell(self) -> None:
         raw = "".join(self._parts)
-        if self._column in self._cells:
+        if self._column in self._cells or self._column in self._seen.get(self._row, ()):
             raise InputError("workbook-damaged", name=self._name)
         if self._formula and not raw and not (self._stored and self._type == "str"):
             self.sheet.unvalued.append((self._row, self._column))

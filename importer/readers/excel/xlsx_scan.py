@@ -70,7 +70,7 @@ class ByteScan:
         return np.flatnonzero(self._codes[: self.end] == byte[0])
 
 
-_NOT_PLAIN = (b"<!", b":row", b":sheetData", b"<c>", b"<row>", b"<row\t", b"<row\n", b"<row\r")
+_NOT_PLAIN = (b"<!", b":row", b":sheetData", b"<c>", b"<row>", b"<row\t", b"<row\n", b"<row\r", b"<t> ")
 _VALUES = (b"<v>", b"<is>", b"<f")
 _CELL = b'<c r="'
 _MOST_LETTERS = 3
@@ -84,6 +84,7 @@ _ERROR = re.compile(
 _FORMULA = re.compile(
     rb'<c r="([A-Z]+)(\d+)"([^>]*)>\s*<f\b(?:[^>]*/>|[^>]*>[^<]*</f>)\s*(<v\s*/>|<v>\s*</v>)?\s*</c>'
 )
+_FALSE_DAY = re.compile(rb'<c r="([A-Z]+)(\d+)"[^>]*\bs="(\d+)"[^>]*><v>(60(?:\.\d+)?)</v>')
 _STYLED = rb'<c r="([A-Z]+)(\d+)"[^>]*\bs="(%s)"[^>]*>'
 _LONGEST_CELL = 1 << 26
 DENSE_ENOUGH = 4
@@ -109,6 +110,10 @@ class SheetScan:
     masked: dict[tuple[int, int], array[int]] = field(default_factory=dict)
     """(column, style) → the rows of cells whose style shows leading zeros."""
     hidden: list[int] = field(default_factory=list)
+    texts: dict[tuple[int, int], str] = field(default_factory=dict)
+    """Cells that calamine reads wrong, with what stands in them."""
+    false_days: dict[tuple[int, int], tuple[int, float]] = field(default_factory=dict)
+    """Cells with the number of 1900-02-29 (60 and its fractions): their style and value."""
 
     @property
     def rectangular(self) -> bool:
@@ -161,6 +166,9 @@ def _scan_text(xml: ByteScan, scan: SheetScan, styled: re.Pattern[bytes] | None)
         for letters, row, attributes, stored in _FORMULA.findall(text, 0, xml.end):
             if not (stored and b't="str"' in attributes):
                 scan.unvalued.append((int(row), column_number(letters)))
+    if text.find(b"<v>60<", 0, xml.end) >= 0 or text.find(b"<v>60.", 0, xml.end) >= 0:
+        for letters, row, style, value in _FALSE_DAY.findall(text, 0, xml.end):
+            scan.false_days[int(row), column_number(letters)] = (int(style), float(value))
     if styled is not None:
         for letters, row, style in styled.findall(text, 0, xml.end):
             scan.masked.setdefault((column_number(letters), int(style)), array("q")).append(int(row))

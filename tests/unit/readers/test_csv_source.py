@@ -188,16 +188,6 @@ def test_a_delimiter_at_the_end_of_each_row_is_no_cell(tmp_path: Path) -> None:
     assert [(issue.row, issue.code, issue.found) for issue in issues] == [(8, "extra-cells", "beyond")]
 
 
-def test_a_total_below_the_data_is_named_and_read_like_any_row(tmp_path: Path) -> None:
-    path = write(tmp_path, HEADER + "Ann,Bo,x\nTotal,,\n\n")
-    with open_source(path, OPTIONS) as source:
-        assert [note.sentence() for note in source.notes if note.code == "footer-rows"] == [
-            "the last rows look like totals or a footer, not like customers (“Total”); "
-            "they are checked like any other row"
-        ]
-    assert list(read(path)[0]) == [2, 3]
-
-
 def test_a_table_far_below_the_top_is_not_called_empty(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         open_source(write(tmp_path, "\n" * 30 + HEADER), OPTIONS)

@@ -145,13 +145,29 @@ def test_a_sheet_without_header_is_named_beside_the_others(tmp_path: Path) -> No
     assert front is not None
     front["A1"] = "How to fill in this workbook"
     sheet = book.create_sheet("Customers")
-    sheet.append(["first_name", "last_name"])
+    sheet.append(["own", "names"])
     path = tmp_path / "customers.xlsx"
     book.save(path)
     with pytest.raises(InputError, match="--sheet") as caught:
         open_source(path, OPTIONS)
     assert caught.value.code == "no-header-in-sheet"
     assert "Sheet, Customers" in caught.value.hint()
+
+
+def test_a_cover_sheet_is_passed_over(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    front = book.active
+    assert front is not None
+    front["A1"] = "How to fill in this workbook"
+    sheet = book.create_sheet("Customers")
+    sheet.append(["first_name", "last_name"])
+    sheet.append(["Ann", "Bo"])
+    path = tmp_path / "customers.xlsx"
+    book.save(path)
+    with open_source(path, OPTIONS) as source:
+        assert source.sheet == "Customers"
+        assert source.notes[0].code == "sheet-passed-over"
+        assert [len(chunk.frame) for chunk in source.chunks()] == [1]
 
 
 def test_of_all_sheets_one_without_header_is_left_out_and_named(tmp_path: Path) -> None:

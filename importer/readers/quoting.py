@@ -1,0 +1,200 @@
+"""Undo unusual quoting before a text is cut into rows: backslashes, lines in quotes, other quotation marks.
+
+What would be taken for the text's structure becomes a mark that no text holds, and is put back into the cells
+after the rows are cut. So every form takes the same path as plain text.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator, Sequence
+from enum import Enum
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from importer.readers.csv_parser import tokenize
+
+_SAMPLE_ROWS = 200
+_MARKS = {
+    mark: chr(0xFDD0 + at).encode() for at, mark in enumerate(('"', ",", ";", "\t", "|", "\n", "\r", "'"))
+}
+"""A noncharacter for each character that can be structure (Unicode 23.7: for use inside a program)."""
+_BACKSLASH = re.compile(rb"\\(.)", re.DOTALL)
+_CONTROLS = {b"n": _MARKS["\n"], b"r": _MARKS["\r"], b"t": _MARKS["\t"]}
+_DELIMITERS = (b",", b";", b"\t", b"|")
+_WHOLE_LINE = re.compile(rb'[ \t]*"((?:[^"]|"")*)"[,;\t ]*')
+_PAIRS = (("“", "”"), ("„", "“"), ("«", "»"), ("‘", "’"))
+_CTRL_Z = re.compile(rb"\x1a[\x1a\r\n]*\Z")
+
+
+class Quoting(Enum):
+    """How a text's cells are quoted."""
+
+    PLAIN = "plain"
+    BACKSLASH = "backslash"
+    """A backslash keeps the next character from being structure, as MySQL writes it."""
+    LINES = "lines"
+    """Each line stands in quotes as if it were one cell."""
+    SINGLE = "single"
+    CURLY = "curly"
+    DOUBLED = "doubled"
+    """Each quote is written twice."""
+
+
+def find_quoting(sample: bytes, *, final: bool) -> Quoting:
+    """Return how the cells of a text are quoted, as far as its first bytes show; plain in case of doubt."""
+    lines = [line.strip() for line in re.split(rb"\r\n|\r|\n", sample) if line.strip()]
+    lines = (lines if final else lines[:-1])[:_SAMPLE_ROWS]
+    if not lines:
+        return Quoting.PLAIN
+    if all(map(_is_single, lines)):
+        return Quoting.SINGLE
+    if any(all(_stands_in(line, pair) for line in lines) for pair in _PAIRS):
+        return Quoting.CURLY
+    if all(map(_is_doubled, lines)):
+        return Quoting.DOUBLED
+    if all(map(_is_one_cell, lines)):
+        return Quoting.LINES
+    return Quoting.BACKSLASH if _needs_backslash(sample, final) else Quoting.PLAIN
+
+
+def _is_single(line: bytes) -> bool:
+    return (
+        b'"' not in line
+        and line[:1] == line[-1:] == b"'"
+        and any(b"'" + mark + b"'" in line for mark in _DELIMITERS)
+    )
+
+
+def _stands_in(line: bytes, pair: tuple[str, str]) -> bool:
+    opening, closing = (mark.encode() for mark in pair)
+    between = any(closing + mark + opening in line for mark in _DELIMITERS)
+    return between and line.startswith(opening) and line.endswith(closing)
+
+
+def _is_doubled(line: bytes) -> bool:
+    inside = line[2:-2]
+    cut = any(b'""' + mark + b'""' in inside for mark in _DELIMITERS)
+    return cut and line.startswith(b'""') and line.endswith(b'""') and line[2:3] not in (b'"', *_DELIMITERS)
+
+
+def _is_one_cell(line: bytes) -> bool:
+    match = _WHOLE_LINE.fullmatch(line)
+    return match is not None and any(mark in match.group(1) for mark in _DELIMITERS)
+
+
+def _needs_backslash(sample: bytes, final: bool) -> bool:
+    """Return whether the text is cut better if a backslash keeps the next character from being structure."""
+    if not re.search(rb'\\["\r\n,;\t|]', sample):
+        return False
+    plain, escaped = (_faults(text, final) for text in (sample, _with_marks(sample)))
+    return escaped < plain
+
+
+def _faults(text: bytes, final: bool) -> int:
+    """Return how many of the first rows are cut badly, with the delimiter that cuts them best."""
+    least = len(text)
+    for mark in _DELIMITERS:
+        if mark not in text:
+            continue
+        found = tokenize(text, mark, final=final, limit=_SAMPLE_ROWS)
+        widths = [len(cells) for cells in found.cells if any(cells)]
+        usual = max(set(widths), key=widths.count, default=1)
+        if usual > 1:
+            faults = sum(width != usual for width in widths) + len(found.unclosed) + len(found.loose)
+            least = min(least, faults)
+    return least
+
+
+def plain_pieces(pieces: Iterator[bytes], quoting: Quoting) -> Iterator[bytes]:
+    """Yield the text with plain quoting, without the end mark of DOS and byte order marks at line starts."""
+    rest = b""
+    for piece in pieces:
+        text = (rest + piece).replace(b"\n" + codecs.BOM_UTF8, b"\n")
+        cut = _safe_end(text, quoting)
+        rest = text[cut:]
+        if cut:
+            yield to_plain(text[:cut], quoting)
+    rest = _CTRL_Z.sub(b"", rest)
+    if rest:
+        yield to_plain(rest, quoting)
+
+
+def _safe_end(text: bytes, quoting: Quoting) -> int:
+    """Return how much of the text can be changed before what follows is known."""
+    if quoting is Quoting.LINES:
+        return max(text.rfind(b"\n"), text.rfind(b"\r", 0, len(text) - 1)) + 1
+    end = _CTRL_Z.search(text, max(len(text) - 64, 0))
+    cut = end.start() if end else len(text)
+    for tail in (b"\n\xef\xbb", b"\n\xef", b"\n", b"\r"):
+        if text.endswith(tail, 0, cut):
+            cut -= len(tail)
+            break
+    if quoting is Quoting.BACKSLASH:
+        while cut and text[cut - 1] == ord("\\"):
+            cut -= 1
+    elif quoting in (Quoting.CURLY, Quoting.DOUBLED):
+        while cut and (text[cut - 1] >= 0x80 or text[cut - 1] == ord('"')) and len(text) - cut < 64:
+            cut -= 1
+    return cut
+
+
+def to_plain(text: bytes, quoting: Quoting) -> bytes:
+    """Return text of this quoting as plain text with marks."""
+    match quoting:
+        case Quoting.BACKSLASH:
+            return _with_marks(text)
+        case Quoting.SINGLE:
+            return text.replace(b'"', _MARKS['"']).replace(b"'", b'"')
+        case Quoting.CURLY:
+            text = text.replace(b'"', _MARKS['"'])
+            for mark in {mark for pair in _PAIRS for mark in pair}:
+                text = text.replace(mark.encode(), b'"')
+            return text
+        case Quoting.DOUBLED:
+            return text.replace(b'""', b'"')
+        case Quoting.LINES:
+            return b"".join(map(_without_quotes, text.splitlines(keepends=True)))
+    return text
+
+
+def _without_quotes(line: bytes) -> bytes:
+    bare = line.rstrip(b"\r\n")
+    match = _WHOLE_LINE.fullmatch(bare)
+    return match.group(1).replace(b'""', b'"') + line[len(bare) :] if match else line
+
+
+def _with_marks(text: bytes) -> bytes:
+    return _BACKSLASH.sub(_mark, text)
+
+
+def _mark(match: re.Match[bytes]) -> bytes:
+    character = match.group(1)
+    if character in _CONTROLS:
+        return _CONTROLS[character]
+    if character.isalnum():
+        return match.group(0)  # \N is a word for nothing, C:\Users a path
+    return _MARKS.get(character.decode("latin-1"), character)
+
+
+def restored(column: pa.Array, quoting: Quoting) -> pa.Array:
+    """Return a column of cells with the characters that the marks stand for."""
+    if quoting in (Quoting.PLAIN, Quoting.LINES, Quoting.DOUBLED):
+        return column
+    for mark, stand_in in _MARKS.items():
+        column = pc.replace_substring(column, stand_in.decode(), mark)
+    return column
+
+
+def restored_cells(cells: Sequence[bytes], quoting: Quoting) -> list[bytes]:
+    """Return a row's cells with the characters that the marks stand for."""
+    if quoting in (Quoting.PLAIN, Quoting.LINES, Quoting.DOUBLED):
+        return list(cells)
+    found = []
+    for cell in cells:
+        for mark, stand_in in _MARKS.items():
+            cell = cell.replace(stand_in, mark.encode())
+        found.append(cell)
+    return found

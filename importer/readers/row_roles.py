@@ -1,0 +1,187 @@
+"""Recognize rows that hold no customer: a header that is repeated, hints below the header, totals, comments,
+and the lines of pages and prints.
+
+A row with a contact of its own (an e-mail, or as many digits as a phone has) is never taken for one of these.
+What is recognized is skipped with its reason, not left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from importer.arrow import offsets_and_bytes
+from importer.models import Skip
+
+if TYPE_CHECKING:
+    from importer.readers.header import Layout
+
+HINT_ROWS = 5
+"""So many rows below the header may be hints."""
+_MOST_FILLED = 0.75
+"""The largest share of the cells of a total or a page's line that may hold something."""
+_MOST_WORDS = 0.5
+"""The largest share that may hold something else than a number."""
+_COMPARED = 2
+"""So many cells of a header are looked for in whole columns; rows that have one are compared in full."""
+_LOOKED_AT = 200
+"""So many characters of a cell are looked at."""
+_CONTACT = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+|(?:\d[ ()/-]{0,2}){9,}\d")
+_NUMBER = re.compile(r"[\d\s.,%$€£¥+-]*")
+_EXAMPLE = re.compile(
+    r"(?:e\.?\s?g\.?|example|ex\.|p\. ?ex\.|z\. ?b\.|ej\.|例如?|示例|样例|如)\s*[:：,]?", re.IGNORECASE
+)
+_DATE_MASK = r"(?:[ymdhsjatgдмгчс]{1,4}|年|月|日)(?:[-/. :_]?(?:[ymdhsjatgдмгчс]{1,4}|年|月|日))+"
+_HINT = re.compile(
+    r"""[(（\[【<].*[)）\]】>]
+    |.*\b(?:required|optional|mandatory|max(?:imum)?\.?\s+\d+|characters?|format|obligatori[oa]|opcional
+      |pflichtfeld|optionnel|obligatoire|facultatif|facoltativo|obbligatorio|wajib|opsional)\b.*
+    |(?:please\s+)?(?:enter|choose|select|fill|type)\s.*|do\s+not\s.*|must\s.*|only\s.*
+    |(?:free\s+)?text|string|(?:var|n|nvar)?char(?:\s*\(\d+\))?|varchar2?(?:\s*\(\d+\))?|numbers?|numeric|integer|int
+    |bigint|decimal|float|boolean|bool|date|datetime|timestamp|digits(?:\s+only)?|texto|zahl|datum|fecha|nombre
+    |n[uú]mero|строка|число|дата|текст
+    |.*(?:必填|选填|必須|任意|可选|可選|字以内|字符|格式|请输入|請輸入|请填|請填|обязательно|bắt\ buộc).*
+    |文本|文字|数字|數字|日期|整数|数值|字符串|文本型|数字型|日期型
+    |(?:male|female|m|f|男|女|yes|no|y|n|是|否|true|false|0|1)(?:\s*[/|,、]\s*|\s+or\s+)
+      (?:male|female|m|f|男|女|yes|no|y|n|是|否|true|false|0|1)
+    |[-=_*~.—─+|\ ]{3,}""",
+    re.IGNORECASE | re.VERBOSE,
+)  # fmt: skip
+_MASK = re.compile(_DATE_MASK, re.IGNORECASE)
+_RULE = r"[-=_*~—─+|]{3,}"
+_FOOTER = (
+    r"(?is)^\s*[*【\[(]{0,3}\s*(?:"
+    r"(?:grand[ -]?|sub[ -]?)?total(?:e|es|s|en|t|summe|sumt)?(?:[ :：=(].{0,60})?"
+    r"|(?:sum|average|count|mean|rows?|records?|suma|somma|soma|razem|celkem|toplam|summa|jumlah)"
+    r"\s*[:：=]?\s*[\d., ]*"
+    r"|(?:gesamt(?:summe|betrag)?|summe|zwischensumme|totaal|subtotaal|összesen|ukupno"
+    r"|yhteensä|i alt|tổng(?: cộng)?"
+    r"|итого|всего|разом|合计|总计|小计|共计|合計|總計|小計|總數|总数|総計|합계|총계|소계"
+    r"|المجموع|الإجمالي|جمع کل|سה\"כ|סה\"כ|סך הכל|รวม|ยอดรวม|कुल)(?:[ :：=(0-9].{0,60})?"
+    r"|\(?\d[\d.,]* (?:rows?|records?|entries|customers?|contacts?)\b.{0,40}"
+    r"|(?:page|seite|p[aá]gina|pagina|страница|стр\.|trang|strona) ?:? ?\d+.{0,20}"
+    r"|第 ?\d+ ?[页頁].{0,20}|共 ?\d+ ?[页頁条條人行].{0,20}"
+    r"|(?:generated|exported|created|printed|downloaded|report date|run date|as of)"
+    r"\s?(?:by |on |at |from |[:：]|\d).{0,80}"
+    r"|(?:gedruckt|erstellt|exportiert|stand|imprim[eé]|export[eé]|impreso|impresso|stampato|gerado|generado"
+    r"|распечатано|создано|выгружено)(?: am| le| el| em| il)?[ :：].{0,80}"
+    r"|(?:制表|打印|导出|打印时间|打印日期|导出时间|导出日期|制表人|制表时间|审核|审核人|列印日期|備註|备注|出力日)\s?[:：].{0,80}"
+    r"|end of (?:file|report|list|data).{0,20}|-+ ?end ?-+|以下空白|copyright .*|©.*|confidential.{0,60}"
+    r"|" + _RULE + r")\s*[*】\])]{0,3}\s*$"
+)
+_PERHAPS_A_NAME = re.compile(r"[^\W\d]+", re.IGNORECASE)
+"""A single word, such as Count: it is a total only where no other word stands in its row."""
+_COMMENT = r"(?s)^\s*(?:#|//|--)\s*[^\s#].*"
+
+
+def asides(columns: Sequence[pa.Array], rows: np.ndarray, layout: Layout) -> list[Skip]:
+    """Return the rows among these that hold no customer, by the reason for which they are skipped.
+
+    `columns` are those that have a name; `rows` are the numbers of the rows, ascending.
+    """
+    places = [at for at, name in enumerate(layout.names) if name is not None]
+    named = list(zip(places, columns, strict=True))
+    if not named or not len(rows):
+        return []
+    taken = np.zeros(len(rows), dtype=bool)
+    found = []
+    for code, where in (
+        ("repeated-header", _repeated_headers(named, layout)),
+        ("hint-row", _hints(named, rows, layout)),
+        ("footer-row", _lines_aside(named, _FOOTER)),
+        ("comment-row", _lines_aside(named, _COMMENT)),
+    ):
+        new = np.array([at for at in where if not taken[at]], dtype=np.int64)
+        if len(new):
+            taken[new] = True
+            found.append(Skip(rows[new], code))
+    return found
+
+
+def _repeated_headers(named: Sequence[tuple[int, pa.Array]], layout: Layout) -> list[int]:
+    """Return the positions of rows that read as the header, or as a line above it, reads."""
+    found: set[int] = set()
+    for cells in layout.top_cells:
+        wanted = {at: cells[at] if at < len(cells) else "" for at, _ in named}
+        looked_for = [at for at, cell in wanted.items() if cell][:_COMPARED]
+        for at in looked_for:
+            column = next(column for index, column in named if index == at)
+            for row in _places(column, cells[at]):
+                if _reads_as(_cells(named, row), list(wanted.values())):
+                    found.add(row)
+    return sorted(found)
+
+
+def _places(column: pa.Array, name: str) -> list[int]:
+    """Return where a cell is this name, as it is or as a spreadsheet's functions change its case."""
+    forms = pa.array(sorted({name, name.strip(), name.upper(), name.lower(), name.title()}), type=column.type)
+    hits = pc.is_in(column, value_set=forms)
+    return [int(at) for at in np.flatnonzero(np.asarray(hits.to_numpy(zero_copy_only=False), dtype=bool))]
+
+
+def _reads_as(cells: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Return whether a row is the other one, perhaps with some cells left empty, but with two at least."""
+    pairs = [
+        (cell.strip().casefold(), name.strip().casefold()) for cell, name in zip(cells, wanted, strict=True)
+    ]
+    same = sum(bool(cell) and cell == name for cell, name in pairs)
+    other = sum(bool(cell) and cell != name for cell, name in pairs)
+    return not other and same >= min(2, sum(bool(name) for _, name in pairs))
+
+
+def _hints(named: Sequence[tuple[int, pa.Array]], rows: np.ndarray, layout: Layout) -> list[int]:
+    """Return the positions of the rows right below the header that say how to fill in the table."""
+    if layout.header_row is None:
+        return []
+    found = []
+    for at in range(int(np.searchsorted(rows, layout.header_row + HINT_ROWS, side="right"))):
+        filled = [cell.strip() for cell in _cells(named, at) if cell.strip()]
+        if not filled:
+            continue
+        hints = sum(map(_is_hint, filled))
+        others = [cell for cell in filled if not _is_hint(cell)]
+        if 2 * hints < len(filled) or any(map(_CONTACT.search, others)):
+            break
+        found.append(at)
+    return found
+
+
+def _is_hint(cell: str) -> bool:
+    if _EXAMPLE.match(cell):
+        return True
+    return bool(_MASK.fullmatch(cell) or _HINT.fullmatch(cell)) and not _CONTACT.search(cell)
+
+
+def _lines_aside(named: Sequence[tuple[int, pa.Array]], pattern: str) -> list[int]:
+    """Return the positions of rows of few cells whose first filled one has this form, wherever they stand."""
+    filled = np.zeros(len(named[0][1]), dtype=np.int32)
+    lengths = [np.diff(offsets_and_bytes(column)[0]) for _, column in named]
+    for length in lengths:
+        filled += length > 0
+    left = np.flatnonzero((filled > 0) & (filled <= max(_MOST_FILLED * len(named), 1)))
+    found: list[int] = []
+    for (_, column), length in zip(named, lengths, strict=True):
+        if not len(left):
+            break
+        here = left[length[left] > 0]
+        left = left[length[left] == 0]
+        if len(here):
+            hits = pc.match_substring_regex(column.take(pa.array(here)), pattern)
+            found += here[np.asarray(hits.to_numpy(zero_copy_only=False), dtype=bool)].tolist()
+    return [at for at in sorted(found) if _holds_no_customer(_cells(named, at))]
+
+
+def _holds_no_customer(cells: Sequence[str]) -> bool:
+    words = [cell.strip() for cell in cells if _NUMBER.fullmatch(cell) is None]
+    most = 1 if words and _PERHAPS_A_NAME.fullmatch(words[0]) else max(_MOST_WORDS * len(cells), 1)
+    return len(words) <= most and not any(map(_CONTACT.search, cells))
+
+
+def _cells(named: Sequence[tuple[int, pa.Array]], at: int) -> list[str]:
+    """Return a row's cells, of which the beginning is enough."""
+    return [str(column[at].as_py())[:_LOOKED_AT] for _, column in named]

@@ -1,0 +1,110 @@
+"""Which row is the header, and which rows below it hold no customer."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from importer.mapping import is_known_name
+from importer.readers import ReadOptions, open_source
+
+OPTIONS = ReadOptions(is_known=is_known_name)
+ANN, BO = ["Ann", "Lee", "8613800007701", "ann@x.example"], ["Bo", "Wu", "8613800007702", "bo@x.example"]
+NAMES = ["First Name", "Last Name", "Mobile", "Email"]
+Lines = list[list[str]]
+
+
+def saved(folder: Path, suffix: str, lines: Lines) -> Path:
+    path = folder / f"customers.{suffix}"
+    if suffix == "csv":
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(lines)
+        return path
+    book = openpyxl.Workbook()
+    for line in lines:
+        book.active.append([cell or None for cell in line])
+    book.save(path)
+    return path
+
+
+def looked_at(path: Path) -> tuple[int | None, tuple[str, ...], dict[int, str]]:
+    """The header's row, its names, and the rows that are skipped."""
+    with open_source(path, OPTIONS) as source:
+        skips = [skip for chunk in source.chunks() for skip in chunk.skips]
+        found = {row: skip.code for skip in skips for row in skip.rows.tolist()}
+        return source.header_row, source.header, found
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+@pytest.mark.parametrize(
+    ("top", "row", "names"),
+    [
+        ([["Customer", "", "Contact", ""], NAMES], 2, tuple(NAMES)),
+        ([["Name", "Name", "Contact", "Contact"], NAMES], 2, tuple(NAMES)),
+        ([["Kunde", "", "Kontakt", ""], ["Vorname", "Nachname", "Handy", "E-Mail"]], 2,
+         ("Vorname", "Nachname", "Handy", "E-Mail")),
+        ([["Customer list"], [], ["Customer", "", "Contact", ""], NAMES], 4, tuple(NAMES)),
+        ([["Name", "", "Phone", "Email"], ["First", "Last", "", ""]], 2, ("First", "Last", "Phone", "Email")),
+        ([["Home", "", "Work", ""], ["First Name", "Phone", "Phone", "Email"]], 2,
+         ("First Name", "Phone", "Work / Phone", "Email")),
+        ([NAMES], 1, tuple(NAMES)),
+    ],
+)  # fmt: skip
+def test_the_best_row_is_the_header(
+    tmp_path: Path, suffix: str, top: Lines, row: int, names: tuple[str, ...]
+) -> None:
+    assert looked_at(saved(tmp_path, suffix, [*top, ANN, BO])) == (row, names, {})
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (NAMES, "repeated-header"),
+        ([name.upper() for name in NAMES], "repeated-header"),
+        (["Total", "", "2", ""], "footer-row"),
+        (["", "Grand total:", "", "1,234.50"], "footer-row"),
+        (["合计：2 人", "", "", ""], "footer-row"),
+        (["Gesamtsumme", "", "", "12"], "footer-row"),
+        (["Page 1 of 3", "", "", ""], "footer-row"),
+        (["打印时间：2026-11-01", "", "", ""], "footer-row"),
+        (["(2 rows)", "", "", ""], "footer-row"),
+        (["--------", "--------", "", ""], "footer-row"),
+        (["# checked by Eve", "", "", ""], "comment-row"),
+        (["Total", "Recall", "8613800007709", ""], None),
+        (["Page", "Jones", "8613800007708", "page@x.example"], None),
+        (["Count", "Dracula", "", ""], None),
+        (["Summer", "", "", ""], None),
+    ],
+)  # fmt: skip
+def test_rows_that_hold_no_customer_are_skipped(
+    tmp_path: Path, suffix: str, line: list[str], code: str | None
+) -> None:
+    _, _, skipped = looked_at(saved(tmp_path, suffix, [NAMES, ANN, line, BO]))
+    assert skipped == ({3: code} if code else {})
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        (["(required)", "(required)", "(digits)", "(optional)"], True),
+        (["text", "text", "number", "text"], True),
+        (["必填", "必填", "选填", ""], True),
+        (["e.g. Ann", "e.g. Lee", "e.g. 8613800000000", "e.g. ann@x.example"], True),
+        (["max 50 characters", "max 50 characters", "yyyy-MM-dd", ""], True),
+        (["Text", "Date", "8613800007707", ""], False),
+        (["Ann", "Lee", "", ""], False),
+    ],
+)
+def test_hints_below_the_header_are_skipped(tmp_path: Path, line: list[str], hint: bool) -> None:
+    _, _, skipped = looked_at(saved(tmp_path, "csv", [NAMES, line, ANN]))
+    assert skipped == ({2: "hint-row"} if hint else {})
+
+
+def test_a_repeated_page_head_is_skipped_as_a_whole(tmp_path: Path) -> None:
+    head = [["Customers of the shop", "", "", ""], ["Customer", "", "Contact", ""], NAMES]
+    _, _, skipped = looked_at(saved(tmp_path, "csv", [*head, ANN, *head, BO]))
+    assert skipped == dict.fromkeys((5, 6, 7), "repeated-header")
