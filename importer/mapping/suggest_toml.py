@@ -10,6 +10,7 @@ import tomli_w
 from importer import messages
 from importer.contracts import Contract, FieldKind
 from importer.mapping import custom_fields, dates, headers, loader, person_names, phones
+from importer.mapping.base import quote_names
 from importer.mapping.headers import normalize
 from importer.mapping.person_names import NameRule
 from importer.mapping.suggest import Proposal, propose
@@ -21,6 +22,8 @@ _FAMILY_FIRST = {normalize(name) for name in ("Họ tên", "Họ và tên")}
 _COUNTRY_CODE = {
     normalize(name) for name in ("Country Code", "Dial Code", "Calling Code", "区号", "国家区号", "国际区号")
 }
+_RIVALS = 3
+"""The most columns that a reason names beside the chosen one."""
 _TAG_MARKS = (";", "；", "|")
 
 
@@ -84,7 +87,7 @@ class _SuggestionWriter:
     def _table(self, proposal: Proposal, *more: Proposal) -> Iterator[str]:
         """Yield the lines of one field; it may have a different column in each of several sheets."""
         every = (proposal, *more)
-        why = "# " + "; ".join(f"{one.confidence:.0%} – {one.why.sentence(self.lang)}" for one in every)
+        why = "# " + "; ".join(map(self._reason, every))
         if proposal.split:
             for name in ("first_name", "last_name"):
                 yield from ("", f"[fields.{name}]", f"split = {_text(proposal.column)}  {why}")
@@ -96,6 +99,13 @@ class _SuggestionWriter:
         if not custom:
             cells = [cell for one in every for cell in self._cells(one)]
             yield from self._value_rules(self.contract.field(proposal.field or "").kind, cells)
+
+    def _reason(self, one: Proposal) -> str:
+        said = f"{one.confidence:.0%} – {one.why.sentence(self.lang)}"
+        if not one.rivals:
+            return said
+        rivals = quote_names(one.rivals[:_RIVALS]) + ("…" if len(one.rivals) > _RIVALS else "")
+        return f"{said}; {messages.sentence('suggest-rivals', {'rivals': rivals}, self.lang)}"
 
     def _value_rules(self, kind: FieldKind, cells: Sequence[str]) -> Iterator[str]:
         """Yield the keys that the cells suggest beside `from`; a guess is commented out."""
