@@ -12,7 +12,7 @@ import os
 import shlex
 import stat
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from importer.errors import SettingsError
 from importer.models import Destination
+from importer.option_types import key
 from importer.options import GivenOptions
 
 FILE_NAME = "importer.toml"
@@ -116,21 +117,6 @@ class ConfigFile:
     @cached_property
     def _profiles(self) -> Mapping[str, Profile]:
         return {name: _check_profile(self, name) for name in self.names("profile")}
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigKey:
-    """A field of a dataclass that is a key of a table, too."""
-
-    written: Any
-    """The type that TOML may hold, as pydantic understands it, or the dataclass of a table in the table."""
-    read: Callable[[Any], Any] | None = None
-    """Makes the field's value of it. An empty text counts as not given then."""
-
-
-def key(default: Any, written: Any, read: Callable[[Any], Any] | None = None) -> Any:
-    """Return a field that is a key of a table in importer.toml; `importer.config_schema` checks it."""
-    return field(default=default, metadata={"key": ConfigKey(written, read)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,10 +74,20 @@ class ExitCode(IntEnum):
 
 
 class Severity(StrEnum):
-    """Errors keep a row from being sent, warnings don't."""
+    """How grave an issue is, the gravest first.
+
+    An error keeps the row from being sent. A warning is doubtful, and counts as an error under `--strict`. A
+    note tells what was made of a cell, and never keeps a row back.
+    """
 
     ERROR = "error"
     WARNING = "warning"
+    NOTE = "note"
+
+    @property
+    def rank(self) -> int:
+        """0 for the gravest: what to sort by."""
+        return list(Severity).index(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +128,7 @@ class Chunk:
     frame: pd.DataFrame
     issues: tuple[Issue, ...] = ()
     texts: dict[str, pa.Array] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """What `columns.text` has asked of the frame, or whoever made it knew."""
+    """What `arrow.text` has asked of the frame, or whoever made it knew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +198,7 @@ class Batch:
         return len(self.rows)
 
     def part(self, start: int, stop: int) -> Batch:
-        """The rows start:stop of this batch, for isolating a guilty one."""
+        """The rows start:stop of this batch, for isolating a refused one."""
         cut = slice(start, stop)
         return Batch(self.ordinal, self.sheet, self.rows[cut], self.customers[cut], self.contacts[cut])
 
@@ -209,7 +219,7 @@ class Outcome:
 
 
 class Action(Enum):
-    """What an answer, or the lack of one, makes the client do (API.md, tables under “Answers”)."""
+    """What an answer, or the lack of one, makes the client do (docs/remote-api.md, “Answers”)."""
 
     DONE = "done"
     RETRY = "retry"
@@ -224,10 +234,10 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One attempt, judged."""
+    """What the answer to one attempt means."""
 
     action: Action
-    reached: bool
+    maybe_processed: bool
     """True if the server may have processed the request although it did not say so."""
     code: str = ""
     """The server's code as text, or ours: `http-503`, `read-timeout`, `connection-lost`, `not-json`, …"""
@@ -242,6 +252,8 @@ class Verdict:
     """How long the attempt took."""
     data: str = ""
     """The answer's `data` as JSON text, where it is a list or object: undocumented, so kept."""
+    payload: object = field(default=None, repr=False, compare=False)
+    """The answer's `data` as it was parsed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +271,11 @@ class Destination:
     @property
     def key(self) -> str:
         return "|".join((self.store or self.host, self.tenant_id, self.app_key, self.contract))
+
+    @property
+    def lane(self) -> str:
+        """The place where customers go, whichever contract describes them: one run at a time sends to it."""
+        return "|".join((self.store or self.host.lower(), self.tenant_id, self.app_key))
 
 
 @dataclass(frozen=True, slots=True)

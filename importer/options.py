@@ -180,6 +180,17 @@ class RunOptions:
         keep=Keep.SETTINGS,
         report=True,
     )
+    wait: float | None = declare(
+        None,
+        NumberValue(0, seconds=True),
+        "How long to wait while another run sends to the same place (default: 3600; 0: exit 75 at once).",
+        "另一次运行正发往同一目标时，最多等待多少秒（默认：3600；0：立即以 75 退出）。",
+        group=OptionGroup.SENDING,
+        metavar="SECONDS",
+        profile=True,
+        job=True,
+    )
+    """None: an hour, in a job its time limit."""
     attempts: int = declare(
         8, IntegerValue(1), "Requests for one batch at most.", "每批最多请求的次数。", keep=Keep.SETTINGS
     )
@@ -198,8 +209,8 @@ class RunOptions:
     strict: bool = declare(
         False,
         FlagValue(),
-        "Warnings count as errors.",
-        "警告按错误处理。",
+        "Warnings count as errors; notes do not.",
+        "警告按错误处理；说明不算。",
         group=OptionGroup.CHECKING,
         job=True,
         keep=Keep.SETTINGS,

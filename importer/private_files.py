@@ -19,6 +19,18 @@ _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 
 
+STATE_VARIABLE = "NXLINK_STATE_DIR"
+"""The environment variable that names another state folder."""
+
+
+def state_folder() -> Path:
+    """The user's state folder: journal, locks, logs, remembered fields."""
+    import platformdirs
+
+    named = os.environ.get(STATE_VARIABLE)
+    return Path(named).expanduser() if named else platformdirs.user_state_path("nxlink-importer")
+
+
 def private_opener(path: str, flags: int) -> int:
     """The `opener` of `open`: mode 0600 for a new file, OSError (ELOOP) for a link."""
     return os.open(path, flags | _NO_LINKS, FILE_MODE)

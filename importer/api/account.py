@@ -1,20 +1,29 @@
 """The calls about an account: createApp, phoneList (vendor's pages of these names) and customers/fields.
 
 createApp and phoneList are for integrators; their answers carry no traceId. Note the vendor's spelling:
-phoneList takes `appkey`, everything else `app_key`.
+phoneList takes `appkey`, everything else `app_key`. The tenant's fields are asked for once and then kept.
 """
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from importer.api.answers import clean
-from importer.api.client import Client
+from importer.api.answers import one_line
 from importer.contracts import endpoints
 from importer.errors import RefusedError
 from importer.models import TenantField
+from importer.private_files import make_private_folder, replace_private_file, state_folder
+
+if TYPE_CHECKING:
+    from importer.api.client import Client
+    from importer.config import Connection
 
 TEXT_LENGTH = 500
 
@@ -48,7 +57,7 @@ class PhoneNumber:
 
 
 def create_app(client: Client, name: str, webhook: str) -> CustomerApp:
-    """Makes a customer application. Sent again only where the server cannot have got it.
+    """Create a customer application. The request is sent again only where the server cannot have got it.
 
     Raises RefusedError, UnreachableError; `maybe-created` if no answer says what became of it.
     """
@@ -60,19 +69,52 @@ def create_app(client: Client, name: str, webhook: str) -> CustomerApp:
 
 
 def phone_list(client: Client, appkey: str) -> tuple[PhoneNumber, ...]:
-    """The numbers of an application. Raises RefusedError, UnreachableError."""
+    """Return the numbers of an application. Raises RefusedError, UnreachableError."""
     data = client.call(endpoints()["phone_list"], _encode({"appkey": appkey}))
     return tuple(_phone(entry) for entry in _objects(data, "phoneList"))
 
 
 def fields(client: Client) -> tuple[TenantField, ...]:
-    """The customer fields of the connection's tenant, in the server's order, own ones included.
+    """Return the customer fields of the connection's tenant, in the server's order, custom ones included.
 
     Raises RefusedError, UnreachableError.
     """
     query = (("tenant_id", client.connection.tenant_id), ("app_key", client.connection.app_key))
     data = client.call(endpoints()["fields"], query=query)
     return tuple(_field(entry) for entry in _objects(data, "customers/fields"))
+
+
+def remembered_fields(connection: Connection) -> tuple[TenantField, ...] | None:
+    """The fields as they were when somebody last asked for them; None if nobody did."""
+    try:
+        entries = json.loads(_fields_file(connection).read_text("utf-8"))
+        return tuple(
+            TenantField(**(entry | {"choices": tuple((str(i), str(name)) for i, name in entry["choices"])}))
+            for entry in entries
+        )
+    except (OSError, ValueError, TypeError, KeyError):
+        # What cannot be read is as good as not there: it can be asked for again.
+        return None
+
+
+def fetch_fields(connection: Connection) -> tuple[TenantField, ...]:
+    """Ask the API and remember the answer. Raises RefusedError, UnreachableError, SettingsError."""
+    from importer.api.client import Client  # a dry run does without
+
+    with Client(connection) as client:
+        found = fields(client)
+    file = _fields_file(connection)
+    with contextlib.suppress(OSError):
+        # A list that cannot be kept costs the next run one request, no more.
+        make_private_folder(file.parent)
+        content = json.dumps([dataclasses.asdict(field) for field in found], ensure_ascii=False)
+        replace_private_file(file, content.encode())
+    return found
+
+
+def _fields_file(connection: Connection) -> Path:
+    there = connection.destination(endpoints()["fields"].base_url).key
+    return state_folder() / "fields" / f"{hashlib.sha256(there.encode()).hexdigest()[:32]}.json"
 
 
 def _phone(entry: Mapping[str, object]) -> PhoneNumber:
@@ -114,7 +156,7 @@ def _field(entry: Mapping[str, object]) -> TenantField:
 
 
 def _objects(data: object, call: str) -> list[Mapping[str, object]]:
-    """The objects of an answer's list. Raises RefusedError `odd-answer` if it is none; null is empty."""
+    """Return the objects of an answer's list. null is an empty one. Raises RefusedError `odd-answer`."""
     if data in (None, ""):
         return []
     if not isinstance(data, list):
@@ -126,7 +168,7 @@ def _text(entry: Mapping[str, object], name: str) -> str:
     value = entry.get(name)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    return clean(value, TEXT_LENGTH)
+    return one_line(value, TEXT_LENGTH)
 
 
 def _encode(body: Mapping[str, str]) -> bytes:

@@ -1,8 +1,8 @@
 """What each answer, and each way of getting none, makes the client do: one table.
 
-Source of the rules: API.md, “Answers” and the tables under it. `reached` is True where the server may have
-processed the request although nobody said so: such rows are `unknown` if it never gets better, the others
-`failed`.
+Source of the rules: docs/remote-api.md, “Answers” and the tables under it. `maybe_processed` is
+True where the server may have processed the request although nobody said so: such rows are `unknown` if it
+never gets better, the others `failed`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import email.utils
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
 from importer import messages
+from importer.errors import ImporterError, RefusedError, UnreachableError
 from importer.models import Action, Verdict
 
 MESSAGE_LENGTH = 500
@@ -27,8 +28,8 @@ class AnswerRule:
     """What to do, whether the server may have processed the request, and which message tells of it."""
 
     action: Action
-    says: str
-    reached: bool = False
+    message_code: str
+    maybe_processed: bool = False
 
 
 RULES: Mapping[str, AnswerRule] = {
@@ -47,13 +48,14 @@ RULES: Mapping[str, AnswerRule] = {
     "9009": AnswerRule(Action.STOP, "api-9009"),
     "9010": AnswerRule(Action.STOP, "api-9010"),
     "other-code": AnswerRule(Action.RETRY_THEN_ISOLATE, "api-other"),
+    "spoken-limit": AnswerRule(Action.WAIT, "api-spoken-limit"),
     # An answer without a usable envelope.
-    "not-json": AnswerRule(Action.RETRY, "not-json", reached=True),
-    "no-code": AnswerRule(Action.RETRY, "no-code", reached=True),
-    "cut-off": AnswerRule(Action.RETRY, "cut-off", reached=True),
-    "too-large": AnswerRule(Action.RETRY, "too-large", reached=True),
-    "http-5xx": AnswerRule(Action.RETRY, "http-5xx", reached=True),
-    "http-408": AnswerRule(Action.RETRY, "http-408", reached=True),
+    "not-json": AnswerRule(Action.RETRY, "not-json", maybe_processed=True),
+    "no-code": AnswerRule(Action.RETRY, "no-code", maybe_processed=True),
+    "cut-off": AnswerRule(Action.RETRY, "cut-off", maybe_processed=True),
+    "too-large": AnswerRule(Action.RETRY, "too-large", maybe_processed=True),
+    "http-5xx": AnswerRule(Action.RETRY, "http-5xx", maybe_processed=True),
+    "http-408": AnswerRule(Action.RETRY, "http-408", maybe_processed=True),
     "http-429": AnswerRule(Action.WAIT, "http-429"),
     "http-3xx": AnswerRule(Action.STOP, "http-3xx"),
     "http-401": AnswerRule(Action.STOP, "http-401"),
@@ -63,12 +65,12 @@ RULES: Mapping[str, AnswerRule] = {
     "http-413": AnswerRule(Action.ISOLATE, "http-413"),
     "http-stop": AnswerRule(Action.STOP, "http-stop"),
     "http-4xx": AnswerRule(Action.RETRY_THEN_ISOLATE, "http-4xx"),
-    "http-other": AnswerRule(Action.RETRY, "http-5xx", reached=True),
+    "http-other": AnswerRule(Action.RETRY, "http-5xx", maybe_processed=True),
     # No answer at all.
-    "read-timeout": AnswerRule(Action.RETRY, "read-timeout", reached=True),
-    "connection-lost": AnswerRule(Action.RETRY, "connection-lost", reached=True),
+    "read-timeout": AnswerRule(Action.RETRY, "read-timeout", maybe_processed=True),
+    "connection-lost": AnswerRule(Action.RETRY, "connection-lost", maybe_processed=True),
     "lost-while-sending": AnswerRule(Action.RETRY, "lost-while-sending"),
-    "transport-failed": AnswerRule(Action.RETRY, "transport-failed", reached=True),
+    "transport-failed": AnswerRule(Action.RETRY, "transport-failed", maybe_processed=True),
     "connection-refused": AnswerRule(Action.WAIT, "connection-refused"),
     "no-route": AnswerRule(Action.WAIT, "no-route"),
     "name-unresolved": AnswerRule(Action.WAIT, "name-unresolved"),
@@ -79,7 +81,19 @@ RULES: Mapping[str, AnswerRule] = {
     "tls": AnswerRule(Action.STOP, "tls"),
 }
 
-# Not in API.md: statuses that say that address or method are wrong, which no waiting and no halving mends.
+# No code is documented for a rate limit; the vendor's other calls answer with a sentence (docs/remote-api.md,
+# “Answers”). It has to speak of a rate as such: a field called “frequency” or “exchange rate” is no limit.
+_LIMIT = re.compile(
+    r"(?<![a-z])rate[ _-]?limit|(?<![a-z0-9])[tq]ps(?![a-z0-9])|throttl"
+    r"|too (?:many (?:\w+ ){0,2}(?:requests|calls)|frequent|fast)"
+    r"|(?:requests|calls) (?:are )?too (?:often|many)"
+    r"|frequency (?:limit|control|is too|too)|(?:rate|frequency) (?:is |was |has been )?exceed"
+    r"|exceed\w* (?:\w+ ){0,4}(?:rate|frequency)(?![a-z])"
+    r"|频繁|频率|限流|限频|流控|(?:请求|调用|访问|操作)(?:速度|次数)?(?:过|太)(?:快|多)",
+    re.IGNORECASE | re.ASCII,
+)
+
+# Not documented: statuses that say that address or method are wrong, which no waiting and no halving mends.
 _WRONG_ADDRESS = frozenset({405, 410, 411, 415, 421, 426})
 
 
@@ -105,15 +119,7 @@ class AnswerEnvelope:
     fault: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class JudgedAnswer:
-    """A verdict and the answer's `data` as it was parsed."""
-
-    verdict: Verdict
-    data: object = field(default=None, repr=False)
-
-
-def _kept(data: object) -> str:
+def _json_text(data: object) -> str:
     """An undocumented list or object as JSON text; half a character, which nothing can store, is escaped."""
     if not isinstance(data, list | dict):
         return ""
@@ -121,19 +127,19 @@ def _kept(data: object) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def judge(answer: Answer) -> JudgedAnswer:
-    """What an answer means. Never raises, whatever the bytes are."""
+def judge(answer: Answer) -> Verdict:
+    """Return what an answer means. Never raises, whatever the bytes are."""
     reply = read(answer.body)
     key = _key(answer.status, reply)
     rule = RULES[key]
-    if key in ("other-code", str(reply.code)):
+    if key in ("other-code", "spoken-limit", str(reply.code)):
         code, message = str(reply.code), reply.message
     else:
         code = f"http-{answer.status}" if key.startswith("http-") else key
-        message = reply.message or messages.sentence(rule.says, {"status": answer.status})
-    verdict = Verdict(
+        message = reply.message or messages.sentence(rule.message_code, {"status": answer.status})
+    return Verdict(
         action=rule.action,
-        reached=rule.reached,
+        maybe_processed=rule.maybe_processed,
         code=code,
         message=message,
         trace_id=reply.trace_id,
@@ -141,37 +147,55 @@ def judge(answer: Answer) -> JudgedAnswer:
         server_time_ms=date_ms(answer.headers.get("date", "")),
         http_status=answer.status,
         seconds=answer.seconds,
-        data=_kept(reply.data),
+        data=_json_text(reply.data),
+        payload=reply.data,
     )
-    return JudgedAnswer(verdict, reply.data)
 
 
-def judge_fault(key: str, detail: str, seconds: float) -> JudgedAnswer:
-    """What it means that no whole answer came. `key` is one of `RULES`, `detail` the operating system's
-    reason, if it gave one."""
+def judge_fault(key: str, detail: str, seconds: float) -> Verdict:
+    """Return what it means that no whole answer came.
+
+    `key` is one of `RULES`, `detail` the operating system's reason, if it gave one.
+    """
     rule = RULES[key]
-    message = clean(detail, MESSAGE_LENGTH) or messages.sentence(rule.says, {})
-    return JudgedAnswer(Verdict(rule.action, rule.reached, key, message, seconds=seconds))
+    message = one_line(detail, MESSAGE_LENGTH) or messages.sentence(rule.message_code, {})
+    return Verdict(rule.action, rule.maybe_processed, key, message, seconds=seconds)
 
 
-def rule_for(code: str) -> AnswerRule:
-    """The rule behind a `Verdict.code`."""
+def rule_for(code: str, message: str = "") -> AnswerRule:
+    """Return the rule behind a `Verdict.code`; `message` is the verdict's."""
     if code in RULES:
         return RULES[code]
     if code.startswith("http-"):
         return RULES[_status_key(int(code.removeprefix("http-")))]
-    return RULES["other-code"]
+    return RULES[_code_key(code, message)]
+
+
+def error_for(verdict: Verdict) -> ImporterError:
+    """Return the error that tells a person what a verdict other than success means."""
+    kind = UnreachableError if verdict.action in (Action.RETRY, Action.WAIT) else RefusedError
+    return kind(
+        rule_for(verdict.code, verdict.message).message_code,
+        code=verdict.code,
+        message=verdict.message,
+        detail=verdict.message,
+        status=verdict.http_status or "",
+    )
 
 
 def explain(code: str, message: str = "", lang: str = "en") -> tuple[str, str]:
-    """Sentence and hint for a `Verdict.code`, in English or Chinese; `message` is the verdict's."""
+    """Return sentence and hint for a `Verdict.code`, in English or Chinese. `message` is the verdict's."""
     found = {"code": code, "message": message, "status": code.removeprefix("http-"), "detail": message}
-    says = rule_for(code).says
-    return messages.sentence(says, found, lang), messages.hint(says, found, lang)
+    message_code = rule_for(code, message).message_code
+    return messages.sentence(message_code, found, lang), messages.hint(message_code, found, lang)
 
 
 def read(body: bytes) -> AnswerEnvelope:
-    """An answer's body as an envelope. `code` counts only if it is an integer, as documented."""
+    """Return an answer's body as an envelope.
+
+    `code` counts if it is an integer, as documented, or the same digits as a text (docs/remote-api.md,
+    “Answers”).
+    """
     try:
         envelope = json.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):  # UnicodeDecodeError and endless digits are ValueErrors
@@ -179,18 +203,23 @@ def read(body: bytes) -> AnswerEnvelope:
     if not isinstance(envelope, dict):
         return AnswerEnvelope(fault="no-code")
     code = envelope.get("code")
+    if isinstance(code, str) and _DIGITS.fullmatch(code):
+        code = int(code)
     known = type(code) is int and abs(code) < 2**63
     return AnswerEnvelope(
         code=code if known else None,
-        message=clean(envelope.get("message"), MESSAGE_LENGTH),
-        trace_id=clean(envelope.get("traceId"), TRACE_LENGTH),
+        message=one_line(envelope.get("message"), MESSAGE_LENGTH),
+        trace_id=one_line(envelope.get("traceId"), TRACE_LENGTH),
         data=envelope.get("data"),
         fault="" if known else "no-code",
     )
 
 
-def clean(text: object, length: int) -> str:
-    """A text of the server's, fit for terminals and reports: one line, printable, bounded."""
+_DIGITS = re.compile(r"0|-?[1-9][0-9]{0,18}")
+
+
+def one_line(text: object, length: int) -> str:
+    """Return a text of the server's fit for terminals and reports: one line, printable, bounded."""
     if not isinstance(text, str):
         return ""
     text = text[: 2 * length]
@@ -201,7 +230,7 @@ def clean(text: object, length: int) -> str:
 
 @lru_cache(maxsize=64)
 def date_ms(text: str) -> int | None:
-    """An HTTP date as milliseconds since 1970; None if it is none."""
+    """Return an HTTP date as milliseconds since 1970; None if it is none."""
     try:
         return int(email.utils.parsedate_to_datetime(text).timestamp() * 1000)
     except (ValueError, TypeError, OverflowError, OSError):
@@ -210,16 +239,18 @@ def date_ms(text: str) -> int | None:
 
 def _key(status: int, reply: AnswerEnvelope) -> str:
     if 200 <= status < 300:
-        return reply.fault or _code_key(reply.code)
+        return reply.fault or _code_key(str(reply.code), reply.message)
     # A gateway may dress the envelope's codes in a 4xx; a success it cannot mean.
     if reply.code == 1004 and status in (401, 403):
         return "1004"
     key = _status_key(status)
-    return _code_key(reply.code) if key == "http-4xx" and reply.code else key
+    return _code_key(str(reply.code), reply.message) if key == "http-4xx" and reply.code else key
 
 
-def _code_key(code: int | None) -> str:
-    return str(code) if str(code) in RULES else "other-code"
+def _code_key(code: str, message: str) -> str:
+    if code in RULES:
+        return code
+    return "spoken-limit" if _LIMIT.search(message) else "other-code"
 
 
 def _status_key(status: int) -> str:

@@ -1,8 +1,7 @@
 """The command line: `importer`, also `python -m importer`.
 
-One file for each command; it is imported when the command is asked for, so that `--help` and `--version`
-stay quick. What is settled for the whole process (garbage collector, threads of numpy) is settled here,
-never in the library.
+A command's module is imported when the command is asked for, so that `--help` and `--version` stay quick.
+Settings of the whole process (garbage collector, threads of numpy) are made here, never in the library.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from importer.models import ExitCode
 
 
 class CommandEntry(NamedTuple):
-    """Where a command lives and what `importer --help` says of it."""
+    """The module of a command and its line in `importer --help`. The module holds it as `NAME_command`."""
 
     module: str
     help: str
@@ -33,16 +32,16 @@ class CommandEntry(NamedTuple):
 
 COMMANDS = {
     "run": CommandEntry("run", "Import customers from files."),
-    "validate": CommandEntry("validate", "Check files without sending anything: the same as run --dry-run."),
+    "validate": CommandEntry("run", "Check files without sending anything: the same as run --dry-run."),
     "inspect": CommandEntry("inspect", "Show what a file is: format, columns, and the mapping it would get."),
     "resume": CommandEntry("resume", "Go on with an interrupted run."),
-    "retry": CommandEntry("retry", "Send again the rows of a run that were not imported."),
+    "retry": CommandEntry("resume", "Send again the rows of a run that were not imported."),
     "runs": CommandEntry("runs", "Show past runs."),
-    "report": CommandEntry("report", "Draw the reports of a run again."),
+    "report": CommandEntry("resume", "Draw the reports of a run again."),
     "mapping": CommandEntry("mapping", "List, show, suggest and check mapping files."),
     "template": CommandEntry("template", "Make an empty workbook to fill in."),
-    "app": CommandEntry("app", "Create customer applications and list their phones (integrators)."),
-    "fields": CommandEntry("fields", "Show the tenant's customer fields."),
+    "app": CommandEntry("account", "Create customer applications and list their phones (integrators)."),
+    "fields": CommandEntry("account", "Show the tenant's customer fields."),
     "doctor": CommandEntry("doctor", "Check settings, reachability, clock and credentials."),
     "sandbox": CommandEntry("sandbox", "Serve the remote API on this machine, for trying things out."),
     "job": CommandEntry("job", "Run and install scheduled imports."),
@@ -59,7 +58,8 @@ class CommandGroup(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        command: click.Command = importlib.import_module(f"importer.cli.commands.{entry.module}").command
+        module = importlib.import_module(f"importer.cli.commands.{entry.module}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -100,7 +100,7 @@ def group() -> None:
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Runs the command line and exits with its code. Never lets a traceback out unless asked
+    """Run the command line and exit with its code. Never lets a traceback out unless asked
     (NXLINK_TRACEBACK=1)."""
     prepare_process()
     sys.exit(invoke(args))
@@ -143,11 +143,11 @@ _USUAL_THRESHOLD = gc.get_threshold()
 def prepare_process() -> None:
     """To be called before anything heavy is imported."""
     # Modules stay: looking through them again and again while they are imported finds no garbage, and takes
-    # a fifth of the time that a small file takes. A command that never calls `under_way` collects still,
+    # a fifth of the time that a small file takes. A command that never calls `startup_done` still collects,
     # only more rarely.
     gc.set_threshold(_STARTUP_OBJECTS, *_USUAL_THRESHOLD[1:])
-    # numpy's linear algebra, which nobody here uses, otherwise starts a thread a processor, and each waits
-    # for work by turning round and round.
+    # numpy's linear algebra, which nobody here uses, otherwise starts a thread a processor, and each of them
+    # busy-waits for work.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 

@@ -31,6 +31,13 @@ STATUS_STYLES = {
 }
 
 
+ISSUE_SECTIONS = (
+    (Severity.ERROR, "heading-errors", "red"),
+    (Severity.WARNING, "heading-warnings", "yellow"),
+    (Severity.NOTE, "heading-issue-notes", "cyan"),
+)
+
+
 def show(console: Console, closed: ReportResult, lang: str, *, mask: bool = False) -> None:
     """Print the summary of a run: counts, issues by kind and column, answers, files, next steps."""
     summary = closed.summary
@@ -78,9 +85,8 @@ def destination_line(destination: Destination, mode: Mode, source: str, rows: in
 
 
 def show_issues(console: Console, groups: Sequence[IssueGroup], lang: str, *, mask: bool = False) -> None:
-    """Print issues by kind and column with how many rows and three examples; errors first."""
-    sections = (("heading-errors", Severity.ERROR, "red"), ("heading-warnings", Severity.WARNING, "yellow"))
-    for heading, severity, style in sections:
+    """Print issues by kind and column with how many rows and three examples; the gravest first."""
+    for severity, heading, style in ISSUE_SECTIONS:
         some = [group for group in groups if group.severity is severity]
         if not some:
             continue

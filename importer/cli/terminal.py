@@ -14,9 +14,10 @@ from importer.cli.output import console
 from importer.cli.progress import NullView, ProgressView, progress_view
 from importer.cli.summary import destination_line
 from importer.errors import MappingError, UsageError
-from importer.messages import sentence
+from importer.messages import hint, join_sentences, sentence
 from importer.models import Mode
 from importer.pipeline.events import RunObserver
+from importer.reports import wording
 
 if TYPE_CHECKING:
     from importer.cli.output import OutputOptions
@@ -120,6 +121,28 @@ class TerminalObserver(RunObserver):
         code = "sending-clock-corrected"
         self._say(code, sentence(code, {"offset_ms": event.offset_ms}, self._lang))
 
+    def on_waiting_for_turn(self, event: delivery.WaitingForTurn) -> None:
+        code, lang = "sending-waiting-for-turn", self._lang
+        found = event.user.found() | {"limit": wording.span(event.limit)}
+        parts = [sentence(code, found, lang)]
+        if event.rows_left is not None:
+            rows = wording.rows(event.rows_left, lang)
+            parts.append(sentence("sending-turn-rows-left", {"rows": rows}, lang))
+        if event.others:
+            parts.append(sentence("sending-turn-others", {"others": event.others}, lang))
+        if event.again:
+            self._view.said(code, join_sentences(lang, *parts))
+        else:
+            self._say(code, join_sentences(lang, *parts, hint(code, found, lang)))
+
+    def on_turn_taken(self, event: delivery.TurnTaken) -> None:
+        code = "sending-turn-taken"
+        self._say(code, sentence(code, {"time": wording.span(event.seconds)}, self._lang))
+
+    @property
+    def interactive(self) -> bool:
+        return self._output.can_ask
+
     def on_stopping(self, event: delivery.Stopping) -> None:
         code = "sending-stopping"
         found = {"reason": event.reason.sentence(self._lang), "waiting_for": event.waiting_for}
@@ -190,7 +213,7 @@ def _propose(question: MappingQuestion, lang: str) -> ProposedMapping | None:
     """A mapping for the file; None if none can be proposed that fits it."""
     from importer import contracts, mapping
     from importer.mapping import suggest_toml
-    from importer.pipeline.table import open_table
+    from importer.pipeline.plan import open_table
     from importer.readers.inspection import sample_frame
 
     options = question.options

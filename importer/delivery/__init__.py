@@ -16,6 +16,8 @@ from importer.delivery.events import (
     Retrying,
     SlowedDown,
     Stopping,
+    TurnTaken,
+    WaitingForTurn,
 )
 
 if TYPE_CHECKING:
@@ -36,11 +38,13 @@ __all__ = [
     "Sender",
     "SlowedDown",
     "Stopping",
+    "TurnTaken",
+    "WaitingForTurn",
 ]
 
 
 def __getattr__(name: str) -> object:
-    """Loads on first use: a dry run does without the workers and what they retry with."""
+    """Load `Delivery` on first use: a dry run does without the workers and what they retry with."""
     if name != "Delivery":
         raise AttributeError(name)
     from importer.delivery.delivery import Delivery

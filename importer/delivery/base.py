@@ -14,7 +14,7 @@ from importer.models import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Times are seconds. The defaults are the design's."""
+    """Times are seconds. The defaults are those of docs/architecture.md."""
 
     concurrency: int = 4
     """Requests in flight at once, at most."""
@@ -32,11 +32,16 @@ class Policy:
     resend_unknown: bool = False
     """Rows without phone and e-mail go out again too after an attempt that may have been processed, although
     the CRM may then have them twice."""
+    turn_wait: float = 3600.0
+    """How long another run that sends to the same lane is waited for."""
     drain: float = 30.0
     """How long a stopping run waits for the answers to what is in flight."""
     alike_batches: int = 2
     alike_rows: int = 20
-    """Every row refused alike: so many batches and single rows, and no success (API.md, “Answers”)."""
+    """Every row refused alike: so many batches and single rows, and no success.
+
+    The rule is docs/remote-api.md, “Answers”.
+    """
 
     @property
     def window(self) -> int:
@@ -48,26 +53,32 @@ class Sender(Protocol):
     """Posts bodies. Called by all workers at once."""
 
     def attempt(self, body: bytes) -> Verdict:
-        """One signed attempt, judged; never raises for what the network or the server does."""
+        """Send a body once, signed. Return what came of it, whatever network and server do."""
         ...
 
     def correct_clock(self, server_time_ms: int) -> int:
-        """Takes the server's time (ms since 1970) for signing from now on; returns the offset in ms."""
+        """Sign with the server's time (ms since 1970) from now on. Return its offset to ours in ms."""
         ...
 
 
 class BodyBuilder(Protocol):
-    """Makes bodies of customers."""
+    """Builds request bodies."""
 
-    def body(self, customers: Sequence[bytes]) -> bytes: ...
+    def body(self, customers: Sequence[bytes]) -> bytes:
+        """Return the body that carries these customers, each a JSON object in UTF-8."""
+        ...
 
 
 class Clock(Protocol):
-    """`now` in seconds from any start, never going back; `sleep` ends early when the event is set."""
+    """Time for waits and rates."""
 
-    def now(self) -> float: ...
+    def now(self) -> float:
+        """Return seconds from any start. Never goes back."""
+        ...
 
-    def sleep(self, seconds: float, until: threading.Event) -> None: ...
+    def sleep(self, seconds: float, until: threading.Event) -> None:
+        """Sleep. Ends early when the event is set."""
+        ...
 
 
 class SystemClock:
@@ -81,7 +92,7 @@ class SystemClock:
 
 
 class CancelToken:
-    """Pulled once; the first reason counts. `pulled` wakes every wait of the delivery."""
+    """Ends the delivery, once and for all. `cancelled` wakes every wait of its threads."""
 
     def __init__(self) -> None:
         self.cancelled = threading.Event()
@@ -90,10 +101,11 @@ class CancelToken:
         self._wakes: list[Callable[[], None]] = []
 
     def on_cancel(self, wake: Callable[[], None]) -> None:
-        """Also wakes those who wait for something else than the event."""
+        """Have `wake` called as well, for threads that wait for something else than the event."""
         self._wakes.append(wake)
 
     def cancel(self, reason: ImporterError) -> None:
+        """Send nothing more. The first reason counts."""
         with self._lock:
             if self.reason is None:
                 self.reason = reason

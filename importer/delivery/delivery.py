@@ -14,27 +14,18 @@ from types import TracebackType
 
 from importer.batching import all_have_contacts
 from importer.delivery.base import BodyBuilder, CancelToken, Clock, Policy, Sender, SystemClock
-from importer.delivery.dispatcher import (
-    BatchDone,
-    Dispatcher,
-    InFlightBatch,
-    NoMoreBatches,
-    Queues,
-    RequestSettled,
-    RequestStarting,
-    StopRequested,
-    WorkerCrashed,
-)
+from importer.delivery.dispatcher import Dispatcher, InFlightBatch
 from importer.delivery.events import DeliveryEvent, EventListener
-from importer.delivery.retry import RetryingSender
-from importer.delivery.worker import BatchSender
+from importer.delivery.rate_limit import RateLimiter
+from importer.delivery.turn import wait_for_turn
+from importer.delivery.worker import BatchSender, Worker
 from importer.errors import ImporterError, InterruptedRun
-from importer.journal import BegunEntry, RunJournal
+from importer.journal import RunJournal
 from importer.models import Batch, Outcome, Status
 
 
 class Delivery:
-    """Delivers the batches of one run.
+    """The delivery of one run's batches.
 
     Use as a context manager, or call `finish` to its end. `submit`, `outcomes` and `finish` belong to one
     thread; `stop` may be called from anywhere, signal handlers included. `notify` gets every event, from the
@@ -44,92 +35,102 @@ class Delivery:
     def __init__(
         self,
         sender: Sender,
-        envelope: BodyBuilder,
+        body_builder: BodyBuilder,
         journal: RunJournal,
         policy: Policy | None = None,
         *,
         notify: EventListener = lambda event: None,
         clock: Clock | None = None,
     ) -> None:
-        policy = policy or Policy()
+        self._policy = policy = policy or Policy()
         clock = clock or SystemClock()
-        self._policy = policy
-        self._journal = journal
-        self._envelope = envelope
+        self._body_builder = body_builder
         self._listener = notify
-        self._telling = threading.Lock()
-        self._brake = CancelToken()
-        self._attempts = RetryingSender(sender, policy, clock, self._brake, self._notify)
-        health = self._attempts.health
+        self._notifying = threading.Lock()
+        self._cancel = CancelToken()
+        self._batch_sender = BatchSender(
+            sender,
+            body_builder,
+            policy,
+            self._cancel,
+            RateLimiter(policy.rate, clock),
+            clock=clock,
+            notify=self._notify,
+        )
+        health = self._batch_sender.health
         if journal.has_imported:
             health.accepted(retries=0)
-        self._courier = BatchSender(
-            envelope, self._attempts, self._brake, self._notify, resend_unknown=policy.resend_unknown
-        )
-        self._desk = Queues(policy)
-        self._dispatcher = Dispatcher(
-            self._desk, journal, policy, self._brake, health, clock=clock, notify=self._notify
-        )
+        self._dispatcher = Dispatcher(journal, policy, self._cancel, health, clock=clock, notify=self._notify)
         self._ended = False
+        self._clock = clock
+        self._ticket = journal.ticket
+        self._waiting: threading.Thread | None = None
+        if self._ticket is None or self._ticket.take_turn():
+            self._dispatcher.take_turn()
+        else:
+            self._waiting = threading.Thread(target=self._wait_for_turn, name="lane", daemon=True)
+            self._waiting.start()
         self._thread = threading.Thread(target=self._dispatcher.run, name="dispatcher", daemon=True)
         self._thread.start()
+        worker = Worker(self._dispatcher, self._batch_sender)
         for number in range(1, policy.concurrency + 1):
-            threading.Thread(target=self._serve, name=f"worker-{number}", daemon=True).start()
+            threading.Thread(target=worker.run, name=f"worker-{number}", daemon=True).start()
 
     def submit(self, batch: Batch) -> None:
-        """Hands a batch in; waits while too many are on their way. After a stop its rows are `not_sent`."""
-        if not self._brake.cancelled.is_set():
-            fragile = not (self._policy.resend_unknown or all_have_contacts(batch.contacts))
-            parcel = InFlightBatch(batch, self._envelope.body(batch.customers), non_idempotent=fragile)
-            self._desk.window.acquire()
-            if not self._brake.cancelled.is_set():
-                self._desk.inbox.put(parcel)
+        """Hand a batch in; wait while too many are on their way. After a stop its rows are `not_sent`."""
+        if not self._cancel.cancelled.is_set():
+            in_flight = InFlightBatch(
+                batch,
+                self._body_builder.body(batch.customers),
+                non_idempotent=not (self._policy.resend_unknown or all_have_contacts(batch.contacts)),
+            )
+            if self._dispatcher.submit(in_flight):
                 return
-            self._desk.window.release()
-        self._desk.ready.put(Outcome(batch.sheet, batch.rows, Status.NOT_SENT, batch.ordinal))
+        self._dispatcher.ready.put(Outcome(batch.sheet, batch.rows, Status.NOT_SENT, batch.ordinal))
 
     def outcomes(self) -> list[Outcome]:
-        """What has become known since the last call; does not wait."""
+        """Return what has become known since the last call. Does not wait."""
         found: list[Outcome] = []
         with contextlib.suppress(queue.Empty):
-            while (outcome := self._desk.ready.get_nowait()) is not None:
+            while (outcome := self._dispatcher.ready.get_nowait()) is not None:
                 found.append(outcome)
             self._ended = True
         return found
 
     def finish(self) -> Iterator[Outcome]:
-        """All outcomes that are still to come, as they come. The delivery is over at its end.
+        """Yield all outcomes that are still to come, as they come. The delivery is over at its end.
 
         Raises what ended the delivery if that was a fault of this program.
         """
-        self._desk.inbox.put(NoMoreBatches())
+        self._dispatcher.close()
         while not self._ended:
-            outcome = self._desk.ready.get()
+            outcome = self._dispatcher.ready.get()
             if outcome is None:
                 self._ended = True
             else:
                 yield outcome
         self._thread.join()
+        if self._waiting is not None:
+            self._waiting.join()
         if self._dispatcher.crash is not None:
             raise self._dispatcher.crash
 
     def stop(self, reason: ImporterError, *, at_once: bool = False) -> None:
-        """No more requests: what is in flight is waited for (bounded; hardly, if `at_once`).
+        """Send no more requests. Requests in flight may take `drain` seconds, or half a second if `at_once`.
 
-        The first reason given counts.
+        The first reason given counts. Does not wait.
         """
-        # Only this, since a signal handler may run in the middle of anything.
-        self._desk.inbox.put(StopRequested(reason, at_once))
+        self._dispatcher.stop(reason, at_once=at_once)
 
     @property
     def stopped(self) -> ImporterError | None:
         """Why the delivery stopped early; None if it did not."""
-        return self._brake.reason
+        return self._cancel.reason
 
     @property
     def requests(self) -> int:
         """How many were sent, retries and parts included."""
-        return self._attempts.requests
+        return self._batch_sender.requests
 
     def __enter__(self) -> Delivery:
         return self
@@ -143,33 +144,22 @@ class Delivery:
             for _ in self.finish():
                 pass
 
-    def _serve(self) -> None:
-        """What a worker does all day."""
-        reply: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        while (parcel := self._desk.work.get()) is not None:
-            try:
-                self._carry(parcel, reply)
-            except BaseException as error:
-                self._desk.inbox.put(WorkerCrashed(error))
-                return
-
-    def _carry(self, parcel: InFlightBatch, reply: queue.SimpleQueue[bool]) -> None:
-        inbox = self._desk.inbox
-
-        def begin(part: Batch, number: int, digest: bytes) -> int | None:
-            event = BegunEntry(self._journal.entry(), part, number, digest)
-            inbox.put(RequestStarting(parcel, event, reply))
-            return event.entry if reply.get() else None
-
-        if not parcel.begun:
-            entry = begin(parcel.batch, 0, parcel.digest)
-            if entry is None:
-                return
-            parcel.trail.entry = entry
-        for event in self._courier.deliver(parcel.batch, parcel.body, parcel.trail, begin):
-            inbox.put(RequestSettled(parcel, event))
-        inbox.put(BatchDone(parcel))
+    def _wait_for_turn(self) -> None:
+        assert self._ticket is not None  # noqa: S101 - without one there is nothing to wait for
+        try:
+            if wait_for_turn(
+                self._ticket,
+                self._policy.turn_wait,
+                clock=self._clock,
+                cancelled=self._cancel.cancelled,
+                notify=self._notify,
+            ):
+                self._dispatcher.take_turn()
+        except ImporterError as error:
+            self.stop(error)
+        except BaseException as error:
+            self._dispatcher.worker_crashed(error)
 
     def _notify(self, event: DeliveryEvent) -> None:
-        with self._telling:
+        with self._notifying:
             self._listener(event)

@@ -1,8 +1,8 @@
 """The thread that keeps batches in order and writes the journal.
 
-It takes messages from one queue, journals everything that has come in as one transaction, and only then lets
-batches leave, gives outcomes out and frees the batches that waited. So no worker waits for the disk while
-there is anything to send, and the state needs no lock.
+It takes messages from one queue, journals all that has come in as one transaction, and only then lets batches
+leave, publishes outcomes and frees the batches that waited. So no worker waits for the disk while there is
+anything to send, and the state needs no lock.
 
 Rows that share a contact are never in two requests at once: a batch waits for the latest unfinished earlier
 batch that has any of its contacts. Only unfinished batches are remembered, so memory is bounded by the
@@ -15,7 +15,7 @@ import contextlib
 import hashlib
 import queue
 import threading
-from collections.abc import Callable, Set
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from importer.batching import distinct_contacts
@@ -27,327 +27,347 @@ from importer.journal import BatchState, BegunEntry, RunJournal, SettledEntry
 from importer.models import Batch, Outcome, Status
 
 
-class OrderedBatch:
-    """One unfinished batch in the order. `waiting`: how many earlier ones it still waits for."""
+class InFlightBatch:
+    """A batch between its submission and its end.
 
-    __slots__ = ("_contacts", "_followers", "waiting")
+    `state` belongs to the worker that has the batch, everything else to the dispatcher.
+    """
 
-    def __init__(self, contacts: Set[int]) -> None:
-        self._contacts = contacts
-        self._followers: list[OrderedBatch] = []
-        self.waiting = 0
+    __slots__ = (
+        "abandoned",
+        "batch",
+        "body",
+        "contacts",
+        "digest",
+        "followers",
+        "journaled",
+        "non_idempotent",
+        "settled_rows",
+        "state",
+        "waiting",
+    )
 
-
-class BatchOrder:
-    """The unfinished batches. Not for several threads at once."""
-
-    def __init__(self) -> None:
-        self._owners: dict[int, OrderedBatch] = {}
-
-    def __len__(self) -> int:
-        """How many contacts are held."""
-        return len(self._owners)
-
-    def enter(self, place: OrderedBatch) -> None:
-        """The batch is the latest of all its contacts from now on, and waits for those that were."""
-        owners = self._owners
-        earlier = {id(owner): owner for contact in place._contacts if (owner := owners.get(contact))}
-        for owner in earlier.values():
-            owner._followers.append(place)
-        place.waiting = len(earlier)
-        owners.update(dict.fromkeys(place._contacts, place))
-
-    def leave(self, place: OrderedBatch) -> list[OrderedBatch]:
-        """The batch is final. Returns those that wait for nothing any more, in the order they entered."""
-        owners = self._owners
-        for contact in place._contacts:
-            if owners.get(contact) is place:
-                del owners[contact]
-        for follower in place._followers:
-            follower.waiting -= 1
-        return [follower for follower in place._followers if follower.waiting == 0]
-
-
-class InFlightBatch(OrderedBatch):
-    """A batch on its way. Its state belongs to the dispatcher, its trail to the worker that has it."""
-
-    __slots__ = ("abandoned", "batch", "begun", "body", "digest", "non_idempotent", "settled_rows", "trail")
-
-    def __init__(self, batch: Batch, body: bytes, *, non_idempotent: bool) -> None:
-        super().__init__(distinct_contacts(batch.contacts))
-        self.non_idempotent = non_idempotent
-        """Some row must not go twice: such a batch is journaled when it leaves, not ahead, so that after a
-        crash its rows count as sent only if they were."""
+    def __init__(self, batch: Batch, body: bytes, *, non_idempotent: bool = False) -> None:
         self.batch = batch
         self.body = body
         self.digest = hashlib.sha256(body).digest()
-        self.trail = AttemptState(batch.ordinal)
-        self.begun = False
-        """Journaled, so that it may leave."""
+        self.non_idempotent = non_idempotent
+        """Some row must not go twice. Such a batch is journaled when it leaves, not ahead, so that after a
+        crash its rows count as sent only if they were."""
+        self.state = AttemptState(batch.ordinal)
+        self.journaled = False
+        """The journal has it, so it may leave."""
         self.abandoned = False
-        """Settled without its worker, who is not listened to any more."""
+        """Settled without its worker. What the worker still says of it does not count."""
         self.settled_rows: list[tuple[int, ...]] = []
         """The rows that are settled already."""
+        self.contacts = distinct_contacts(batch.contacts)
+        self.followers: list[InFlightBatch] = []
+        """Later batches that wait for this one."""
+        self.waiting = 0
+        """How many earlier batches it still waits for."""
 
     def rows_left(self) -> tuple[int, ...]:
-        """The rows of which nothing was told yet."""
-        told = {row for rows in self.settled_rows for row in rows}
-        return tuple(row for row in self.batch.rows if row not in told)
+        """Return the rows that are not settled yet."""
+        settled = {row for rows in self.settled_rows for row in rows}
+        return tuple(row for row in self.batch.rows if row not in settled)
 
 
-@dataclass(frozen=True, slots=True)
-class RequestStarting:
-    """A worker wants to send a part, or a fragile batch, and waits for leave."""
+class BatchOrder:
+    """The order of the unfinished batches, by their contacts. Not for several threads at once."""
 
-    parcel: InFlightBatch
-    event: BegunEntry
-    reply: queue.SimpleQueue[bool]
+    def __init__(self) -> None:
+        self._latest: dict[int, InFlightBatch] = {}
 
+    def __len__(self) -> int:
+        """Return how many contacts are held."""
+        return len(self._latest)
 
-@dataclass(frozen=True, slots=True)
-class RequestSettled:
-    """A worker knows what became of a request."""
+    def enter(self, batch: InFlightBatch) -> None:
+        """Make the batch the latest of all its contacts; it waits for those that were."""
+        latest = self._latest
+        earlier = {id(other): other for contact in batch.contacts if (other := latest.get(contact))}
+        for other in earlier.values():
+            other.followers.append(batch)
+        batch.waiting = len(earlier)
+        latest.update(dict.fromkeys(batch.contacts, batch))
 
-    parcel: InFlightBatch
-    event: SettledEntry
-
-
-@dataclass(frozen=True, slots=True)
-class BatchDone:
-    """A worker has nothing more to do for a batch."""
-
-    parcel: InFlightBatch
-
-
-@dataclass(frozen=True, slots=True)
-class StopRequested:
-    """Somebody wants the run to end."""
-
-    reason: ImporterError
-    at_once: bool
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerCrashed:
-    """A worker came upon a fault of this program."""
-
-    error: BaseException
-
-
-class NoMoreBatches:
-    """No more batches will come."""
-
-
-DispatcherMessage = (
-    InFlightBatch
-    | RequestStarting
-    | RequestSettled
-    | BatchDone
-    | StopRequested
-    | WorkerCrashed
-    | NoMoreBatches
-)
+    def leave(self, batch: InFlightBatch) -> list[InFlightBatch]:
+        """Take out a final batch. Return those that wait for nothing more, in the order they entered."""
+        latest = self._latest
+        for contact in batch.contacts:
+            if latest.get(contact) is batch:
+                del latest[contact]
+        for follower in batch.followers:
+            follower.waiting -= 1
+        return [follower for follower in batch.followers if follower.waiting == 0]
 
 
 _GRACE = 0.5
-"""Seconds that a run which stops at once gives its workers to say what they were at."""
+"""Seconds that a run which stops at once gives its workers to say what became of their requests."""
 
-
-class Queues:
-    """The queues between the threads of one delivery."""
-
-    def __init__(self, policy: Policy) -> None:
-        self.inbox: queue.SimpleQueue[DispatcherMessage] = queue.SimpleQueue()
-        """To the dispatcher."""
-        self.work: queue.SimpleQueue[InFlightBatch | None] = queue.SimpleQueue()
-        """To the workers; None sends one of them home."""
-        self.ready: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
-        """To the main thread; None is the end."""
-        self.window = threading.Semaphore(policy.window)
-        """Room for batches that are not final."""
+_Reply = queue.SimpleQueue[int | None]
 
 
 @dataclass(slots=True)
-class _SortedMessages:
-    """Messages by what is to be done about them."""
+class _Transaction:
+    """What the messages of one turn ask for. It is journaled first and acted on afterwards."""
 
-    entered: list[InFlightBatch] = field(default_factory=list)
-    begins: list[RequestStarting] = field(default_factory=list)
+    submitted: list[InFlightBatch] = field(default_factory=list)
+    starting: list[tuple[InFlightBatch, BegunEntry, _Reply]] = field(default_factory=list)
     settled: list[SettledEntry] = field(default_factory=list)
     done: list[InFlightBatch] = field(default_factory=list)
+    crash: BaseException | None = None
 
 
 class Dispatcher:
-    """Owns the state of a delivery; `run` is its thread."""
+    """The owner of a delivery's state. `run` is its thread.
+
+    The public methods may be called from any thread. They put a message on the queue; the private method of
+    like name then notes it in the transaction of the turn.
+    """
 
     def __init__(
         self,
-        desk: Queues,
         journal: RunJournal,
         policy: Policy,
-        brake: CancelToken,
+        cancel: CancelToken,
         health: RunHealth,
         *,
         clock: Clock,
         notify: Callable[[DeliveryEvent], None],
     ) -> None:
         self.crash: BaseException | None = None
-        """The fault of this program that ended it, if there was one."""
-        self._desk = desk
+        """The fault of this program that ended the delivery, if there was one."""
+        self.ready: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
+        """Outcomes for the main thread; None is the end."""
+        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[InFlightBatch | None] = queue.SimpleQueue()
+        """Batches for the workers; None ends one worker."""
+        self._window = threading.Semaphore(policy.window)
+        """Room for batches that are not final."""
         self._journal = journal
         self._policy = policy
-        self._brake = brake
+        self._cancel = cancel
         self._health = health
         self._clock = clock
         self._notify = notify
         self._order = BatchOrder()
         self._open: dict[InFlightBatch, None] = {}
         self._unsaved: list[SettledEntry] = []
+        self._transaction = _Transaction()
+        self._gathered: list[InFlightBatch] = []
+        """Batches that came before it was our turn to send. Nothing is journaled of them."""
+        self._has_turn = False
         self._closing = False
         self._stopping = False
+        self._over = False
         self._deadline: float | None = None
 
+    # Called by the main thread.
+
+    def submit(self, batch: InFlightBatch) -> bool:
+        """Hand a batch in; wait while too many are on their way. Return False if the run stops."""
+        self._window.acquire()
+        if self._cancel.cancelled.is_set():
+            self._window.release()
+            return False
+        self._inbox.put(lambda: self._batch_submitted(batch))
+        return True
+
+    def close(self) -> None:
+        """Say that no more batches will come."""
+        self._inbox.put(self._no_more_batches)
+
+    def stop(self, reason: ImporterError, *, at_once: bool) -> None:
+        """Ask for the end of the run. Safe in a signal handler."""
+        self._inbox.put(lambda: self._stop_requested(reason, at_once))
+
+    def take_turn(self) -> None:
+        """Say that it is our turn to send. Until then batches gather and none leaves."""
+        self._inbox.put(self._turn_taken)
+
+    # Called by the workers.
+
+    def next_batch(self) -> InFlightBatch | None:
+        """Wait for a batch that may be sent. Return None if there will be no more."""
+        return self._work.get()
+
+    def start_request(self, batch: InFlightBatch, part: Batch, number: int, digest: bytes) -> int | None:
+        """Have a request journaled before it is sent, and wait until it is.
+
+        `number` counts the parts of the batch, 0 is the whole; `digest` is the body's SHA-256. Return the
+        request's number in the journal, or None if the run stops.
+        """
+        reply: _Reply = queue.SimpleQueue()
+        self._inbox.put(lambda: self._request_starting(batch, part, number, digest, reply))
+        return None if self._over else reply.get()
+
+    def request_settled(self, batch: InFlightBatch, settled: SettledEntry) -> None:
+        """Report what became of a request."""
+        self._inbox.put(lambda: self._request_settled(batch, settled))
+
+    def batch_done(self, batch: InFlightBatch) -> None:
+        """Report that all rows of a batch are settled."""
+        self._inbox.put(lambda: self._batch_done(batch))
+
+    def worker_crashed(self, error: BaseException) -> None:
+        """Report a fault of this program."""
+        self._inbox.put(lambda: self._worker_crashed(error))
+
+    # The dispatcher's own thread.
+
     def run(self) -> None:
-        """Until all batches are final and no more will come."""
+        """Work until all batches are final and no more will come."""
         try:
             while not (self._closing and not self._open):
                 self._step(self._collect())
-                if self._brake.cancelled.is_set():
-                    self._wind_up()
+                if self._cancel.cancelled.is_set():
+                    self._stop_deliveries()
             self._save_the_rest()
         except BaseException as error:
             self.crash = error
-            self._brake.cancel(InterruptedRun("interrupted"))
+            self._cancel.cancel(InterruptedRun("interrupted"))
         finally:
-            self._send_all_home()
+            self._release_everybody()
 
-    def _collect(self) -> list[DispatcherMessage]:
-        """Waits for a message and takes all that there are: they share one transaction."""
-        messages: list[DispatcherMessage] = []
+    def _collect(self) -> _Transaction:
+        """Wait for a message and take all that there are: they share one transaction."""
+        self._transaction = _Transaction()
         timeout = None if self._deadline is None else max(self._deadline - self._clock.now(), 0.0)
         with contextlib.suppress(queue.Empty):
-            messages.append(self._desk.inbox.get(timeout=timeout))
+            self._inbox.get(timeout=timeout)()
             while True:
-                messages.append(self._desk.inbox.get_nowait())
-        return messages
+                self._inbox.get_nowait()()
+        return self._transaction
 
-    def _step(self, messages: list[DispatcherMessage]) -> None:
-        """Journals what the messages say, then acts on it."""
-        mail = self._sort(messages)
-        ahead = [parcel for parcel in mail.entered if not parcel.non_idempotent]
-        leaving = not self._brake.cancelled.is_set()
+    def _batch_submitted(self, batch: InFlightBatch) -> None:
+        batch.state.journal_entry = self._journal.entry()
+        self._order.enter(batch)
+        self._open[batch] = None
+        (self._transaction.submitted if self._has_turn else self._gathered).append(batch)
+
+    def _turn_taken(self) -> None:
+        self._has_turn = True
+        self._transaction.submitted += self._gathered
+        self._gathered.clear()
+
+    def _request_starting(
+        self, batch: InFlightBatch, part: Batch, number: int, digest: bytes, reply: _Reply
+    ) -> None:
+        begun = BegunEntry(self._journal.entry(), part, number, digest)
+        self._transaction.starting.append((batch, begun, reply))
+
+    def _request_settled(self, batch: InFlightBatch, settled: SettledEntry) -> None:
+        if not batch.abandoned:
+            batch.settled_rows += [outcome.rows for outcome in settled.outcomes]
+            self._transaction.settled.append(settled)
+
+    def _batch_done(self, batch: InFlightBatch) -> None:
+        if not batch.abandoned:
+            self._transaction.done.append(batch)
+
+    def _stop_requested(self, reason: ImporterError, at_once: bool) -> None:
+        self._cancel.cancel(reason)
+        if at_once:
+            self._deadline = self._clock.now() + _GRACE
+
+    def _worker_crashed(self, error: BaseException) -> None:
+        self._transaction.crash = error
+
+    def _no_more_batches(self) -> None:
+        self._closing = True
+
+    def _step(self, turn: _Transaction) -> None:
+        """Journal what the messages of a turn ask for, then act on it."""
+        if turn.crash is not None:
+            raise turn.crash
+        ahead = [batch for batch in turn.submitted if not batch.non_idempotent]
+        leaving = not self._cancel.cancelled.is_set()
         begun: list[BegunEntry] = []
         if leaving:
-            begun = [BegunEntry(p.trail.entry, p.batch, 0, p.digest) for p in ahead]
-            begun += [message.event for message in mail.begins]
-        leaving &= self._write(begun, mail.settled)
-        for message in mail.begins:
-            message.parcel.begun |= leaving
-            message.reply.put(leaving)
+            begun = [BegunEntry(batch.state.journal_entry, batch.batch, 0, batch.digest) for batch in ahead]
+            begun += [entry for _, entry, _ in turn.starting]
+        leaving &= self._write(begun, turn.settled)
+        for batch, entry, reply in turn.starting:
+            batch.journaled |= leaving
+            reply.put(entry.entry if leaving else None)
         if leaving:
-            for parcel in ahead:
-                parcel.begun = True
-            for parcel in mail.entered:
-                if parcel.waiting == 0:
-                    self._desk.work.put(parcel)
-        self._give_out(mail.settled)
-        for parcel in mail.done:
-            self._leave(parcel)
-
-    def _sort(self, messages: list[DispatcherMessage]) -> _SortedMessages:
-        mail = _SortedMessages()
-        for message in messages:
-            match message:
-                case InFlightBatch():
-                    self._enter(message)
-                    mail.entered.append(message)
-                case RequestSettled(parcel, event) if not parcel.abandoned:
-                    parcel.settled_rows += [outcome.rows for outcome in event.outcomes]
-                    mail.settled.append(event)
-                case BatchDone(parcel) if not parcel.abandoned:
-                    mail.done.append(parcel)
-                case RequestStarting():
-                    mail.begins.append(message)
-                case StopRequested(reason, at_once):
-                    self._brake.cancel(reason)
-                    if at_once:
-                        self._deadline = self._clock.now() + _GRACE
-                case WorkerCrashed(error):
-                    raise error
-                case NoMoreBatches():
-                    self._closing = True
-        return mail
-
-    def _enter(self, parcel: InFlightBatch) -> None:
-        parcel.trail.entry = self._journal.entry()
-        self._order.enter(parcel)
-        self._open[parcel] = None
-
-    def _leave(self, parcel: InFlightBatch) -> None:
-        """A batch is final: what waited for it may go."""
-        del self._open[parcel]
-        for freed in self._order.leave(parcel):
-            assert isinstance(freed, InFlightBatch)  # noqa: S101 - only parcels enter
-            if (freed.begun or freed.non_idempotent) and not self._stopping:
-                self._desk.work.put(freed)
-        self._desk.window.release()
-        self._notify(BatchFinished(parcel.batch.ordinal, len(parcel.batch)))
-
-    def _give_out(self, settled: list[SettledEntry]) -> None:
-        for event in settled:
-            for outcome in event.outcomes:
-                self._desk.ready.put(outcome)
+            for batch in ahead:
+                batch.journaled = True
+            for batch in turn.submitted:
+                if batch.waiting == 0:
+                    self._work.put(batch)
+        self._publish(turn.settled)
+        for batch in turn.done:
+            self._finish(batch)
 
     def _write(self, begun: list[BegunEntry], settled: list[SettledEntry]) -> bool:
-        """Journals. If that fails the run stops: what is known is kept for another try at the end."""
+        """Journal. If that fails the run stops, and what is known is kept for another try at the end."""
         if not begun and not settled:
             return True
         try:
             self._journal.write(begun, settled)
         except JournalError as error:
-            self._brake.cancel(error)
+            self._cancel.cancel(error)
             self._unsaved += settled
             return False
         return True
 
-    def _wind_up(self) -> None:
-        """The run stops: settles what has not left, and after the deadline also what has."""
+    def _publish(self, settled: list[SettledEntry]) -> None:
+        for entry in settled:
+            for outcome in entry.outcomes:
+                self.ready.put(outcome)
+
+    def _finish(self, batch: InFlightBatch) -> None:
+        """Close a batch that is final, and let go what waited for it."""
+        del self._open[batch]
+        for freed in self._order.leave(batch):
+            if (freed.journaled or freed.non_idempotent) and not self._stopping:
+                self._work.put(freed)
+        self._window.release()
+        self._notify(BatchFinished(batch.batch.ordinal, len(batch.batch)))
+
+    def _stop_deliveries(self) -> None:
+        """Settle what has not left, and after the deadline also what has."""
         if not self._stopping:
             self._stopping = True
-            at_hand: set[InFlightBatch] = {
-                parcel for parcel in self._open if not parcel.begun or parcel.waiting
-            }
+            unsent = {batch for batch in self._open if not batch.journaled or batch.waiting}
             with contextlib.suppress(queue.Empty):
-                while (parcel := self._desk.work.get_nowait()) is not None:
-                    at_hand.add(parcel)
-            self._settle_open([parcel for parcel in self._open if parcel in at_hand], Status.NOT_SENT)
+                while (taken := self._work.get_nowait()) is not None:
+                    unsent.add(taken)
+            self._abandon([batch for batch in self._open if batch in unsent], Status.NOT_SENT)
             if self._deadline is None:
                 self._deadline = self._clock.now() + self._policy.drain
-            assert self._brake.reason is not None  # noqa: S101 - it was pulled with one
-            self._notify(Stopping(self._brake.reason, len(self._open)))
+            assert self._cancel.reason is not None  # noqa: S101 - it was cancelled with one
+            self._notify(Stopping(self._cancel.reason, len(self._open)))
         else:
-            self._settle_open([parcel for parcel in self._open if not parcel.begun], Status.NOT_SENT)
+            self._abandon([batch for batch in self._open if not batch.journaled], Status.NOT_SENT)
         if self._deadline is not None and self._clock.now() >= self._deadline:
-            self._settle_open(list(self._open), Status.UNKNOWN)
+            self._abandon(list(self._open), Status.UNKNOWN)
 
-    def _settle_open(self, parcels: list[InFlightBatch], status: Status) -> None:
-        """Settles batches without their worker; whatever it still says is not heard."""
+    def _abandon(self, batches: list[InFlightBatch], status: Status) -> None:
+        """Settle batches without their worker; whatever it still says of them does not count."""
         settled = []
-        for parcel in parcels:
-            parcel.abandoned = True
-            batch, trail, rows = parcel.batch, parcel.trail, parcel.rows_left()
+        for batch in batches:
+            batch.abandoned = True
+            state, rows = batch.state, batch.rows_left()
             if rows:
-                outcome = Outcome(batch.sheet, rows, status, batch.ordinal, trail.attempts)
-                state, whole = BatchState(status.value), rows == batch.rows
-                settled.append(SettledEntry(trail.entry, (outcome,), state, whole, final=False))
-        begun = {parcel.trail.entry for parcel in parcels if parcel.begun}
-        self._write([], [event for event in settled if event.entry in begun])
-        self._give_out(settled)
-        for parcel in parcels:
-            self._leave(parcel)
+                outcome = Outcome(batch.batch.sheet, rows, status, batch.batch.ordinal, state.attempts)
+                whole = rows == batch.batch.rows
+                settled.append(
+                    SettledEntry(
+                        state.journal_entry, (outcome,), BatchState(status.value), whole, final=False
+                    )
+                )
+        journaled = {batch.state.journal_entry for batch in batches if batch.journaled}
+        self._write([], [entry for entry in settled if entry.entry in journaled])
+        self._publish(settled)
+        for batch in batches:
+            self._finish(batch)
 
     def _save_the_rest(self) -> None:
-        """What could not be journaled when it became known: perhaps there is room now."""
+        """Journal what could not be journaled when it became known: perhaps there is room now."""
         with contextlib.suppress(JournalError):
             if self._unsaved:
                 self._journal.write([], self._unsaved)
@@ -355,14 +375,15 @@ class Dispatcher:
             if code is not None and self._stopping:
                 self._journal.reopen_rejected(code)
 
-    def _send_all_home(self) -> None:
-        """Nobody is kept waiting for ever: not for leave to begin, not for work, room or outcomes."""
+    def _release_everybody(self) -> None:
+        """Wake every thread that waits: for leave to start a request, for a batch, room or outcomes."""
+        self._over = True
         with contextlib.suppress(queue.Empty):
             while True:
-                message = self._desk.inbox.get_nowait()
-                if isinstance(message, RequestStarting):
-                    message.reply.put(False)
+                self._inbox.get_nowait()()
+        for _, _, reply in self._transaction.starting:
+            reply.put(None)
         for _ in range(self._policy.concurrency):
-            self._desk.work.put(None)
-        self._desk.ready.put(None)
-        self._desk.window.release(self._policy.window)
+            self._work.put(None)
+        self.ready.put(None)
+        self._window.release(self._policy.window)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from importer.errors import ImporterError
+from importer.journal import LaneUser
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,35 @@ class ClockCorrected:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingForTurn:
+    """Another run sends to the same lane. Batches gather, and none leaves until it is our turn."""
+
+    user: LaneUser
+    """Who goes first."""
+    rows_left: int | None
+    """About how many rows that run still has to settle; None if nobody knows."""
+    others: int
+    """How many more runs come before this one."""
+    limit: float
+    """Seconds after which the wait ends."""
+    again: bool
+    """The same run was told of before."""
+
+    def notify(self, observer: DeliveryObserver) -> None:
+        observer.on_waiting_for_turn(self)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTaken:
+    """The lane is ours, after a wait."""
+
+    seconds: float
+
+    def notify(self, observer: DeliveryObserver) -> None:
+        observer.on_turn_taken(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Stopping:
     """No more batches leave. `waiting_for` batches are in flight."""
 
@@ -130,12 +160,27 @@ class DeliveryObserver:
     def on_clock_corrected(self, event: ClockCorrected) -> None:
         self.on_event(event)
 
+    def on_waiting_for_turn(self, event: WaitingForTurn) -> None:
+        self.on_event(event)
+
+    def on_turn_taken(self, event: TurnTaken) -> None:
+        self.on_event(event)
+
     def on_stopping(self, event: Stopping) -> None:
         self.on_event(event)
 
 
 DeliveryEvent = (
-    Attempted | BatchFinished | Retrying | Isolating | SlowedDown | Paused | ClockCorrected | Stopping
+    Attempted
+    | BatchFinished
+    | Retrying
+    | Isolating
+    | SlowedDown
+    | Paused
+    | ClockCorrected
+    | WaitingForTurn
+    | TurnTaken
+    | Stopping
 )
 EventListener = Callable[[DeliveryEvent], None]
 """Called from the delivery's threads, one event at a time; must not block."""

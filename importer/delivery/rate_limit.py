@@ -6,7 +6,7 @@ import threading
 from collections import deque
 
 from importer.delivery.base import Clock
-from importer.models import Verdict
+from importer.models import Action, Verdict
 
 _SLOWEST = 1.0
 """Seconds between requests that slowing down leads to at most; a batch's own waits come on top."""
@@ -16,7 +16,7 @@ _PATHFINDERS = 32
 
 
 class RateLimiter:
-    """Gives each request its turn. With no bound and a content server, a turn costs next to nothing."""
+    """Limits the rate of requests. Without a bound and without complaints of the server there is no wait."""
 
     def __init__(self, rate: float | None, clock: Clock) -> None:
         self._bound = 1.0 / rate if rate else 0.0
@@ -28,8 +28,8 @@ class RateLimiter:
         self._slowed_at = float("-inf")
         self._left: deque[float] = deque(maxlen=_PATHFINDERS)
 
-    def turn(self, stop: threading.Event) -> float | None:
-        """Waits until a request may leave. Returns the time it does, or None if the run stops."""
+    def acquire(self, stop: threading.Event) -> float | None:
+        """Wait until a request may leave. Return the time it does, or None if the run stops."""
         while not stop.is_set():
             with self._lock:
                 now = self._clock.now()
@@ -43,13 +43,15 @@ class RateLimiter:
         return None
 
     def pause(self, seconds: float) -> None:
-        """Nobody sends for so long."""
+        """Let nothing leave for so many seconds."""
         with self._lock:
             self._paused_until = max(self._paused_until, self._clock.now() + seconds)
 
-    def answered(self, verdict: Verdict, sent: float) -> float | None:
-        """Learns from an answer to what left at `sent`. Returns requests a second if it slows down."""
-        if verdict.http_status == 429 or (verdict.http_status or 0) >= 500:
+    def learn(self, verdict: Verdict, sent: float) -> float | None:
+        """Learn from the answer to what left at `sent`. Return the new rate if it slows down, else None."""
+        answered = verdict.http_status or 0
+        # An answer that makes a request wait is a rate limit, by status 429 or in words.
+        if answered >= 500 or (answered and verdict.action is Action.WAIT):
             return self._slow_down(sent)
         if self._interval > self._bound:
             with self._lock:
@@ -59,7 +61,7 @@ class RateLimiter:
 
     def _slow_down(self, sent: float) -> float | None:
         with self._lock:
-            # What left before the last slow-down says nothing of the pace since.
+            # What left before the last slow-down says nothing of the rate since.
             if sent < self._slowed_at:
                 return None
             self._slowed_at = self._clock.now()

@@ -1,7 +1,7 @@
 """Deliver one batch: send it, isolate the rows that make the server refuse it, settle every row.
 
-A refused batch is halved, in file order, until the guilty rows stand alone. One guilty row in a hundred
-costs at most 14 requests: two for each of seven halvings.
+A refused batch is halved, in file order, until the refused rows stand alone. One such row in a hundred costs
+at most 14 requests: two for each of seven halvings.
 """
 
 from __future__ import annotations
@@ -13,89 +13,57 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from importer.delivery.base import BodyBuilder, CancelToken
-from importer.delivery.events import DeliveryEvent, Isolating
-from importer.delivery.retry import AttemptState, HaltedError, Payload, RetryingSender, SendResult
+from importer.api.retrying import retry_loop
+from importer.delivery.base import BodyBuilder, CancelToken, Clock, Policy, Sender
+from importer.delivery.dispatcher import Dispatcher, InFlightBatch
+from importer.delivery.events import (
+    Attempted,
+    ClockCorrected,
+    DeliveryEvent,
+    Isolating,
+    Paused,
+    Retrying,
+    SlowedDown,
+)
+from importer.delivery.rate_limit import RateLimiter
+from importer.delivery.retry import STOPPED, AttemptState, Decision, Payload, RunHealth, SendResult, decide
 from importer.errors import RefusedError
 from importer.journal import BatchState, SettledEntry
-from importer.models import Action, Batch, Outcome, Status
+from importer.models import Action, Batch, Outcome, Status, Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class PartResult:
-    """A batch or part, and how its attempts ended; a refused one of many rows is followed by its parts."""
+class Worker:
+    """Delivers batches until there are no more. All workers' threads share it; `run` is what each does."""
 
-    batch: Batch
-    ending: SendResult
-    trail: AttemptState
-    sent: bool = True
-    """False for what a stop left over: `trail` tells of the larger part that it belonged to."""
+    def __init__(self, dispatcher: Dispatcher, sender: BatchSender) -> None:
+        self._dispatcher = dispatcher
+        self._sender = sender
 
-
-SendPart = Callable[[Batch, AttemptState], tuple[Batch, SendResult]]
-"""Sends a part with a trail of its own. Returns it, perhaps without rows that must not go twice, and how it
-ended."""
-
-
-@dataclass(slots=True)
-class _PendingPart:
-    batch: Batch
-    trail: AttemptState
-    """Of the larger part that it belongs to."""
-    guilty: bool = False
-    """The other half was accepted, so it is this one; no need to send it whole."""
-
-
-def isolate(batch: Batch, trail: AttemptState, send: SendPart) -> Iterator[PartResult]:
-    """Sends a refused batch in parts. Yields every part in turn, with how it ended.
-
-    Rows come in file order, each at most once in a part that is not split further.
-    """
-    pieces = _halves(batch, trail)
-    while pieces:
-        piece = pieces.pop()
-        if piece.guilty and len(piece.batch) > 1:
-            pieces += _halves(piece.batch, piece.trail)
-            continue
-        sibling = pieces[-1] if pieces and pieces[-1].trail is piece.trail else None
-        own = piece.trail.part()
-        part, ending = send(piece.batch, own)
-        yield PartResult(part, ending, own)
-        if ending is SendResult.HALTED:
-            for rest in reversed(pieces):
-                yield PartResult(rest.batch, ending, rest.trail, sent=False)
-            return
-        if ending is SendResult.REFUSED and len(part) > 1:
-            pieces += _halves(part, own)
-        elif ending is SendResult.ACCEPTED and sibling is not None and len(part) == len(piece.batch):
-            sibling.guilty = True
-
-
-def _halves(batch: Batch, trail: AttemptState) -> list[_PendingPart]:
-    """Both halves, the first one last: pieces are taken from the end."""
-    middle = (len(batch) + 1) // 2
-    return [_PendingPart(batch.part(middle, len(batch)), trail), _PendingPart(batch.part(0, middle), trail)]
-
-
-StartRequest = Callable[[Batch, int, bytes], int | None]
-"""Journals a part (batch, part number, body's sha256) and returns its entry; None if the run stops."""
+    def run(self) -> None:
+        """Run one worker until there is no more work."""
+        while (batch := self._dispatcher.next_batch()) is not None:
+            try:
+                BatchDelivery(batch, self._dispatcher, self._sender).run()
+            except BaseException as error:
+                self._dispatcher.worker_crashed(error)
+                return
 
 
 class IsolationLock:
-    """Lets one batch through at a time; who waits gives up when the run stops."""
+    """Lets one batch through at a time. Nobody waits for it any more once the run stops."""
 
-    def __init__(self, brake: CancelToken) -> None:
-        self._brake = brake
+    def __init__(self, cancel: CancelToken) -> None:
+        self._cancel = cancel
         self._taken = False
         self._changed = threading.Condition()
-        brake.on_cancel(self._wake)
+        cancel.on_cancel(self._wake)
 
     @contextlib.contextmanager
-    def turn(self) -> Iterator[bool]:
-        """Waits for the turn. Gives True if it had to wait."""
+    def hold(self) -> Iterator[bool]:
+        """Wait until the lock is free, and hold it. Gives True if it had to wait."""
         with self._changed:
             waited = self._taken
-            self._changed.wait_for(lambda: not self._taken or self._brake.cancelled.is_set())
+            self._changed.wait_for(lambda: not self._taken or self._cancel.cancelled.is_set())
             self._taken = True
         try:
             yield waited
@@ -110,127 +78,226 @@ class IsolationLock:
 
 
 class BatchSender:
-    """Makes errands; what all of them share."""
+    """Sends bodies for all workers; what one of them learns of the server slows or stops them all."""
 
     def __init__(
         self,
-        envelope: BodyBuilder,
-        attempts: RetryingSender,
-        brake: CancelToken,
-        notify: Callable[[DeliveryEvent], None],
+        sender: Sender,
+        body_builder: BodyBuilder,
+        policy: Policy,
+        cancel: CancelToken,
+        rate_limiter: RateLimiter,
         *,
-        resend_unknown: bool,
+        clock: Clock,
+        notify: Callable[[DeliveryEvent], None],
     ) -> None:
-        self.envelope = envelope
-        self.attempts = attempts
-        self.brake = brake
+        self.body_builder = body_builder
+        self.policy = policy
+        self.cancel = cancel
         self.notify = notify
-        self.resend_unknown = resend_unknown
-        self.isolation_lock = IsolationLock(brake)
+        self.health = RunHealth(policy, clock)
+        self.isolation_lock = IsolationLock(cancel)
+        self.requests = 0
+        self.loop = retry_loop(lambda seconds: clock.sleep(seconds, cancel.cancelled))
+        self._sender = sender
+        self._rate_limiter = rate_limiter
+        self._counting = threading.Lock()
 
-    def deliver(
-        self, batch: Batch, body: bytes, trail: AttemptState, begin: StartRequest
-    ) -> Iterator[SettledEntry]:
-        """Sends a begun batch (`trail.entry` is its number). Yields each request's end as it comes."""
-        yield from BatchDelivery(self, begin).run(batch, body, trail)
+    def attempt(self, payload: Payload) -> Decision:
+        """Send a body once. Note in its state what came of it, and return what follows."""
+        sent = self._rate_limiter.acquire(self.cancel.cancelled)
+        if sent is None:
+            return STOPPED
+        with self._counting:
+            self.requests += 1
+        state = payload.state
+        state.attempts += 1
+        again = state.counted + state.waits > 0
+        verdict = self._sender.attempt(payload.body)
+        decision = self._learn(verdict, payload)
+        if decision.stop is not None:
+            # Before anything else, so that no other worker sends in between.
+            self.cancel.cancel(decision.stop)
+        self.notify(Attempted(state.ordinal, again, verdict.seconds))
+        rate = self._rate_limiter.learn(verdict, sent)
+        if rate is not None:
+            self.notify(SlowedDown(rate, verdict.code))
+        if decision.wait is not None:
+            self._prepare_retry(verdict, state, decision.wait)
+        return decision
 
-    def note_refusal(self, batch: Batch, trail: AttemptState) -> None:
-        """Stops the run if by now every row was refused alike."""
-        verdict = trail.verdict
-        if verdict is None:
-            return
-        health = self.attempts.health
-        health.refused(batch.ordinal, len(batch), verdict.code)
-        code = health.refused_alike
+    def may_go_twice(self, payload: Payload) -> bool:
+        """Return whether the CRM would know every row of a body again."""
+        return self.policy.resend_unknown or all(payload.batch.contacts)
+
+    def note_refusal(self, batch: Batch, verdict: Verdict) -> None:
+        """Stop the run if by now every row was refused alike."""
+        self.health.refused(batch.ordinal, len(batch), verdict.code)
+        code = self.health.refused_alike
         if code is not None:
-            self.brake.cancel(RefusedError("refused-alike", code=code, message=verdict.message))
+            self.cancel.cancel(RefusedError("refused-alike", code=code, message=verdict.message))
+
+    def _learn(self, verdict: Verdict, payload: Payload) -> Decision:
+        state, counted = payload.state, payload.state.counted
+        self.health.learn(verdict)
+        state.learn(verdict)
+        if state.counted > counted:
+            self.health.retried()
+        decision = decide(
+            verdict,
+            state,
+            self.policy,
+            self.health,
+            resendable=not verdict.maybe_processed
+            or self.policy.resend_unknown
+            or any(payload.batch.contacts),
+            stopping=self.cancel.cancelled.is_set(),
+        )
+        if decision.result is SendResult.ACCEPTED:
+            self.health.accepted(state.counted)
+        return decision
+
+    def _prepare_retry(self, verdict: Verdict, state: AttemptState, wait: float) -> None:
+        """Correct the clock, or let all workers wait with this one."""
+        if state.can_correct_clock and verdict.server_time_ms is not None:
+            state.clock_corrected = True
+            self.notify(ClockCorrected(self._sender.correct_clock(verdict.server_time_ms)))
+            return
+        if verdict.retry_after is not None:
+            self._rate_limiter.pause(verdict.retry_after)
+            self.notify(Paused(verdict.retry_after))
+        self.notify(Retrying(state.ordinal, state.attempts, verdict.code, verdict.message, wait))
+
+
+@dataclass(slots=True)
+class _PendingPart:
+    batch: Batch
+    state: AttemptState
+    """Of the larger part that it belongs to."""
+    refused: bool = False
+    """The other half was accepted, so it is this one; no need to send it whole."""
+
+
+def _halves(batch: Batch, state: AttemptState) -> list[_PendingPart]:
+    """Return both halves, the first one last: parts are taken from the end."""
+    middle = (len(batch) + 1) // 2
+    return [_PendingPart(batch.part(middle, len(batch)), state), _PendingPart(batch.part(0, middle), state)]
 
 
 class BatchDelivery:
-    """One batch on its way to its end."""
+    """One batch with its worker: sent, and if it is refused sent in parts, until every row is settled."""
 
-    def __init__(self, courier: BatchSender, begin: StartRequest) -> None:
-        self._courier = courier
-        self._begin = begin
+    def __init__(self, in_flight: InFlightBatch, dispatcher: Dispatcher, sender: BatchSender) -> None:
+        self._in_flight = in_flight
+        self._dispatcher = dispatcher
+        self._sender = sender
         self._parts = 0
-        self._aside: list[SettledEntry] = []
 
-    def run(self, batch: Batch, body: bytes, trail: AttemptState) -> Iterator[SettledEntry]:
-        load = Payload(batch, body, trail, self._courier.resend_unknown)
-        ending = self._send(load)
-        yield from self._take_aside()
-        verdict = trail.verdict
-        if ending is not SendResult.REFUSED:
-            yield settle(PartResult(load.batch, ending, trail))
-        elif verdict is not None and verdict.action is Action.RETRY_THEN_ISOLATE:
-            yield from self._isolate_in_turn(load)
-        else:
-            yield from self._isolate(load)
-
-    def _isolate_in_turn(self, load: Payload) -> Iterator[SettledEntry]:
-        self._courier.note_refusal(load.batch, load.trail)
-        with self._courier.isolation_lock.turn() as waited:
-            load.trail.impatient = True
-            # What nobody documented may be over by the time it is this batch's turn.
-            ending = self._send(load) if waited else SendResult.REFUSED
-            yield from self._take_aside()
-            if ending is SendResult.REFUSED:
-                yield from self._isolate(load)
-            else:
-                yield settle(PartResult(load.batch, ending, load.trail))
-
-    def _isolate(self, load: Payload) -> Iterator[SettledEntry]:
-        batch, trail = load.batch, load.trail
-        self._courier.note_refusal(batch, trail)
-        yield settle(PartResult(batch, SendResult.REFUSED, trail))
-        if len(batch) == 1:
+    def run(self) -> None:
+        """Deliver the batch. The dispatcher gets the end of each request as it comes."""
+        in_flight = self._in_flight
+        payload = Payload(in_flight.batch, in_flight.body, in_flight.state)
+        if not in_flight.journaled and not self._start(payload, in_flight.digest):
             return
-        code, message = (trail.verdict.code, trail.verdict.message) if trail.verdict else ("", "")
-        self._courier.notify(Isolating(batch.ordinal, len(batch), code, message))
-        for answered in isolate(batch, trail, self._send_part):
-            yield from self._take_aside()
-            yield settle(answered)
+        self._deliver(payload)
+        self._dispatcher.batch_done(in_flight)
 
-    def _send_part(self, part: Batch, trail: AttemptState) -> tuple[Batch, SendResult]:
-        load = Payload(part, b"", trail, self._courier.resend_unknown)
-        try:
-            self._begin_part(load)
-        except HaltedError:
-            return part, SendResult.HALTED
-        ending = self._send(load)
-        if ending is SendResult.REFUSED:
-            self._courier.note_refusal(load.batch, trail)
-        return load.batch, ending
+    def _deliver(self, payload: Payload) -> None:
+        result = self._send(payload)
+        verdict = payload.state.verdict
+        if result is not SendResult.REFUSED or verdict is None:
+            self._settle(payload, result)
+            return
+        self._sender.note_refusal(payload.batch, verdict)
+        if verdict.action is Action.RETRY_THEN_ISOLATE:
+            with self._sender.isolation_lock.hold() as waited:
+                payload.state.refusal_is_final = True
+                # What nobody documented may be over by the time it is this batch's turn.
+                result = self._send(payload) if waited else result
+                if result is SendResult.REFUSED:
+                    self._isolate(payload)
+                else:
+                    self._settle(payload, result)
+        else:
+            self._isolate(payload)
 
-    def _send(self, load: Payload) -> SendResult:
-        return self._courier.attempts.send(load, self._drop_unidentified)
+    def _isolate(self, whole: Payload) -> None:
+        """Send a refused batch in parts: in file order, each row at most once in a part that is not split."""
+        self._settle(whole, SendResult.REFUSED)
+        if len(whole.batch) == 1:
+            return
+        if verdict := whole.state.verdict:
+            rows = len(whole.batch)
+            self._sender.notify(Isolating(whole.batch.ordinal, rows, verdict.code, verdict.message))
+        pending = _halves(whole.batch, whole.state)
+        while pending:
+            part = pending.pop()
+            if part.refused and len(part.batch) > 1:
+                pending += _halves(part.batch, part.state)
+                continue
+            other_half = pending[-1] if pending and pending[-1].state is part.state else None
+            payload = Payload(part.batch, b"", part.state.part())
+            if not self._start_part(payload):
+                for rest in (part, *reversed(pending)):
+                    self._settle(Payload(rest.batch, b"", rest.state), SendResult.STOPPED, sent=False)
+                return
+            result = self._send(payload)
+            if result is SendResult.REFUSED and payload.state.verdict is not None:
+                self._sender.note_refusal(payload.batch, payload.state.verdict)
+            self._settle(payload, result)
+            if result is SendResult.REFUSED and len(payload.batch) > 1:
+                pending += _halves(payload.batch, payload.state)
+            elif result is SendResult.ACCEPTED and other_half and len(payload.batch) == len(part.batch):
+                other_half.refused = True
 
-    def _begin_part(self, load: Payload) -> None:
-        """Builds the body of a part and journals it. Raises HaltedError if the run stops."""
+    def _send(self, payload: Payload) -> SendResult:
+        """Send a body until it is answered for good."""
+        payload.state.begin_body()
+        decision: Decision = self._sender.loop(self._attempt, payload)
+        assert decision.result is not None  # noqa: S101 - without one there is another attempt
+        return decision.result
+
+    def _attempt(self, payload: Payload) -> Decision:
+        decision = self._sender.attempt(payload)
+        verdict = payload.state.verdict
+        again_in_doubt = decision.wait is not None and verdict is not None and verdict.maybe_processed
+        if again_in_doubt and not self._sender.may_go_twice(payload):
+            self._leave_behind(payload)
+        return decision
+
+    def _leave_behind(self, payload: Payload) -> None:
+        """Take rows without contacts out of a body; they are `unknown`, for the CRM might store them twice.
+
+        The rule is docs/remote-api.md, “Not documented”.
+        """
+        batch = payload.batch
+        unidentified = _where(batch, [not contacts for contacts in batch.contacts])
+        left_behind = settlement(Payload(unidentified, b"", payload.state), SendResult.LEFT_BEHIND)
+        payload.batch = _where(batch, [bool(contacts) for contacts in batch.contacts])
+        self._start_part(payload)
+        self._dispatcher.request_settled(self._in_flight, left_behind)
+
+    def _start_part(self, payload: Payload) -> bool:
+        """Build the body of a part and have it journaled. Return False if the run stops."""
         self._parts += 1
-        load.body = self._courier.envelope.body(load.batch.customers)
-        entry = None
-        if not self._courier.brake.cancelled.is_set():
-            entry = self._begin(load.batch, self._parts, hashlib.sha256(load.body).digest())
+        payload.body = self._sender.body_builder.body(payload.batch.customers)
+        if self._sender.cancel.cancelled.is_set():
+            return False
+        return self._start(payload, hashlib.sha256(payload.body).digest())
+
+    def _start(self, payload: Payload, digest: bytes) -> bool:
+        entry = self._dispatcher.start_request(self._in_flight, payload.batch, self._parts, digest)
         if entry is None:
-            raise HaltedError
-        load.trail.entry = entry
+            return False
+        payload.state.journal_entry = entry
+        return True
 
-    def _drop_unidentified(self, load: Payload) -> None:
-        """Leaves rows without contacts behind as `unknown`: sent once more they might be stored twice."""
-        batch = load.batch
-        left_behind = _where(batch, [not contacts for contacts in batch.contacts])
-        self._aside.append(settle(PartResult(left_behind, SendResult.LEFT_BEHIND, load.trail)))
-        load.batch = _where(batch, [bool(contacts) for contacts in batch.contacts])
-        self._begin_part(load)
-
-    def _take_aside(self) -> Iterator[SettledEntry]:
-        yield from self._aside
-        self._aside = []
+    def _settle(self, payload: Payload, result: SendResult, *, sent: bool = True) -> None:
+        self._dispatcher.request_settled(self._in_flight, settlement(payload, result, sent=sent))
 
 
 def _where(batch: Batch, mask: list[bool]) -> Batch:
-    """The rows at which the mask is true."""
+    """Return the rows at which the mask is true."""
     return Batch(
         batch.ordinal,
         batch.sheet,
@@ -240,10 +307,13 @@ def _where(batch: Batch, mask: list[bool]) -> Batch:
     )
 
 
-def settle(answered: PartResult) -> SettledEntry:
-    """What a request's end means for its rows."""
-    batch, trail, verdict = answered.batch, answered.trail, answered.trail.verdict
-    state, status, final = _meaning(answered)
+def settlement(payload: Payload, result: SendResult, *, sent: bool = True) -> SettledEntry:
+    """Return what a request's end means for its rows.
+
+    `sent` is False for rows that a stop left over: their state is that of the larger part they belonged to.
+    """
+    batch, state, verdict = payload.batch, payload.state, payload.state.verdict
+    request, status, final = _meaning(payload, result)
     outcomes: tuple[Outcome, ...] = ()
     if status is not None:
         said = verdict if verdict is not None and status is not Status.IMPORTED else None
@@ -253,19 +323,19 @@ def settle(answered: PartResult) -> SettledEntry:
                 rows=batch.rows,
                 status=status,
                 batch=batch.ordinal,
-                attempts=trail.attempts,
+                attempts=state.attempts,
                 code=said.code if said else "",
                 message=said.message if said else "",
                 trace_id=verdict.trace_id if verdict else "",
             ),
         )
     return SettledEntry(
-        entry=trail.entry,
+        entry=state.journal_entry,
         outcomes=outcomes,
-        state=state if answered.sent else None,
-        whole=answered.sent and answered.ending not in (SendResult.REFUSED, SendResult.LEFT_BEHIND),
+        state=request if sent else None,
+        whole=sent and result not in (SendResult.REFUSED, SendResult.LEFT_BEHIND),
         final=final,
-        attempts=trail.attempts,
+        attempts=state.attempts,
         code=verdict.code if verdict else "",
         message=verdict.message if verdict else "",
         trace_id=verdict.trace_id if verdict else "",
@@ -273,22 +343,22 @@ def settle(answered: PartResult) -> SettledEntry:
     )
 
 
-def _meaning(answered: PartResult) -> tuple[BatchState, Status | None, bool]:
-    """State of the request, status of its rows (None: its parts will tell), and whether that is final."""
-    trail = answered.trail
-    match answered.ending:
+def _meaning(payload: Payload, result: SendResult) -> tuple[BatchState, Status | None, bool]:
+    """Return the request's state, its rows' status (None: its parts will tell), and whether that is final."""
+    state = payload.state
+    match result:
         case SendResult.ACCEPTED:
             return BatchState.ACCEPTED, Status.IMPORTED, True
         case SendResult.REFUSED:
-            return BatchState.REFUSED, Status.REJECTED if len(answered.batch) == 1 else None, True
+            return BatchState.REFUSED, Status.REJECTED if len(payload.batch) == 1 else None, True
         case SendResult.LEFT_BEHIND:
             return BatchState.UNKNOWN, Status.UNKNOWN, False
         case SendResult.FAILED:
-            final = not (trail.unsure and not any(answered.batch.contacts))
-        case SendResult.HALTED:
+            final = not (state.maybe_processed and not any(payload.batch.contacts))
+        case SendResult.STOPPED:
             final = False
-    if trail.unsure:
+    if state.maybe_processed:
         return BatchState.UNKNOWN, Status.UNKNOWN, final
-    if trail.attempts:
+    if state.attempts:
         return BatchState.FAILED, Status.FAILED, final
     return BatchState.NOT_SENT, Status.NOT_SENT, final

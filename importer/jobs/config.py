@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from importer.config import FILE_NAME, ConfigFile, Profile, key
+from importer.config import FILE_NAME, ConfigFile, Connection, Profile
 from importer.config_schema import Seconds, check_table
 from importer.errors import SettingsError
 from importer.jobs import schedule
+from importer.option_types import key
 from importer.options import GivenOptions, RunOptions, layered
 
 
@@ -162,7 +166,8 @@ class Job:
 
     def options_with(self, profile: Profile, lang: str) -> RunOptions:
         """Return the options of its runs. What the job leaves open the profile says, then `lang`."""
-        return layered(RunOptions(lang=lang), profile.given, self.given)
+        options = layered(RunOptions(lang=lang), profile.given, self.given)
+        return options if options.wait is not None else replace(options, wait=self.time_limit)
 
 
 def load_job(file: ConfigFile, name: str) -> Job:
@@ -221,3 +226,24 @@ def _heartbeat(base: Path, text: str) -> str:
     if not text or text.startswith(("https://", "http://")):
         return text
     return str(_path(base, text))
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()
+
+
+def no_checkpoint(step: str) -> None:
+    """Do nothing: the hook where no test listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnvironment:
+    """The world outside a round. `clock` gives the wall time with its zone, `sleep` takes seconds,
+    `checkpoint` is called with the name of every step."""
+
+    clock: Callable[[], datetime] = _now
+    sleep: Callable[[float], None] = time.sleep
+    connection: Connection | None = None
+    """Where to send to; None: the profile and the environment decide."""
+    checkpoint: Callable[[str], None] = no_checkpoint
+    lang: str = "en"

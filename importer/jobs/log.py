@@ -17,9 +17,9 @@ from pathlib import Path
 from importer.delivery import events as delivery
 from importer.jobs.config import Job, LogSettings
 from importer.jobs.results import shown_counts
-from importer.journal.database import state_folder
-from importer.pipeline import events
-from importer.private_files import make_private_folder, private_opener
+from importer.models import Severity
+from importer.pipeline.events import RunEnded, RunObserver, RunStarted
+from importer.private_files import make_private_folder, private_opener, state_folder
 
 Value = str | int | float | bool | list[int] | dict[str, int] | None
 
@@ -103,41 +103,27 @@ class JobLog:
             self._echo(TextFormatter().format(record))
         self._file.handle(record)
 
-    def see(self, event: events.Event) -> None:
-        """An event of a run."""
-        if isinstance(event, events.RunStarted):
-            self.write("info", "run-started", run=event.record.id, resumes=event.record.resumes)
-        elif isinstance(event, events.RunEnded):
-            self._ended(event)
-        elif isinstance(event, delivery.Retrying):
-            self.write(
-                "warning",
-                "retrying",
-                batch=event.ordinal,
-                attempt=event.attempt,
-                code=event.code,
-                wait=round(event.wait, 1),
-            )
-        elif isinstance(event, delivery.Isolating):
-            self.write("warning", "isolating", batch=event.ordinal, rows=event.rows, code=event.code)
-        elif isinstance(event, delivery.SlowedDown):
-            self.write("warning", "slowed-down", rate=round(event.rate, 2), code=event.code)
-        elif isinstance(event, delivery.Paused):
-            self.write("warning", "paused", seconds=round(event.seconds, 1))
-        elif isinstance(event, delivery.ClockCorrected):
-            self.write("warning", "clock-corrected", offset_ms=event.offset_ms)
-        elif isinstance(event, delivery.Stopping):
-            self.write("error", "stopping", code=event.reason.code, waiting_for=event.waiting_for)
 
-    def _ended(self, event: events.RunEnded) -> None:
+class JobLogObserver(RunObserver):
+    """Writes what happens in a run to a job's log."""
+
+    def __init__(self, log: JobLog) -> None:
+        self._log = log
+
+    def on_run_started(self, event: RunStarted) -> None:
+        self._log.write("info", "run-started", run=event.record.id, resumes=event.record.resumes)
+
+    def on_run_ended(self, event: RunEnded) -> None:
         for group in event.closed.summary.issues:
             rows = [issue.row for issue in group.examples]
-            level = str(group.severity)
-            self.write(level, "issue", code=group.code, column=group.column, rows=group.rows, first_rows=rows)
+            level = "info" if group.severity is Severity.NOTE else str(group.severity)
+            self._log.write(
+                level, "issue", code=group.code, column=group.column, rows=group.rows, first_rows=rows
+            )
         for reason in event.closed.reasons:
             if not reason.status.done:
                 first = [row for _, row in reason.examples]
-                self.write(
+                self._log.write(
                     "error",
                     "rows-left",
                     status=str(reason.status),
@@ -147,7 +133,7 @@ class JobLog:
                 )
         record = event.record
         code = None if record.exit_code is None else int(record.exit_code)
-        self.write(
+        self._log.write(
             "info",
             "run-ended",
             run=record.id,
@@ -156,6 +142,50 @@ class JobLog:
             stop=record.stop,
             counts=shown_counts(record.counts),
         )
+
+    def on_retrying(self, event: delivery.Retrying) -> None:
+        self._log.write(
+            "warning",
+            "retrying",
+            batch=event.ordinal,
+            attempt=event.attempt,
+            code=event.code,
+            wait=round(event.wait, 1),
+        )
+
+    def on_isolating(self, event: delivery.Isolating) -> None:
+        self._log.write("warning", "isolating", batch=event.ordinal, rows=event.rows, code=event.code)
+
+    def on_slowed_down(self, event: delivery.SlowedDown) -> None:
+        self._log.write("warning", "slowed-down", rate=round(event.rate, 2), code=event.code)
+
+    def on_paused(self, event: delivery.Paused) -> None:
+        self._log.write("warning", "paused", seconds=round(event.seconds, 1))
+
+    def on_clock_corrected(self, event: delivery.ClockCorrected) -> None:
+        self._log.write("warning", "clock-corrected", offset_ms=event.offset_ms)
+
+    def on_waiting_for_turn(self, event: delivery.WaitingForTurn) -> None:
+        if event.again:
+            return
+        user = event.user
+        self._log.write(
+            "warning",
+            "waiting-for-turn",
+            run=user.run,
+            file=user.source,
+            pid=user.pid,
+            since=user.since.isoformat(timespec="seconds") if user.since else "",
+            rows_left=event.rows_left,
+            others=event.others,
+            limit=round(event.limit, 1),
+        )
+
+    def on_turn_taken(self, event: delivery.TurnTaken) -> None:
+        self._log.write("info", "turn-taken", seconds=round(event.seconds, 1))
+
+    def on_stopping(self, event: delivery.Stopping) -> None:
+        self._log.write("error", "stopping", code=event.reason.code, waiting_for=event.waiting_for)
 
 
 def open_log(job: Job, clock: Callable[[], datetime], echo: Callable[[str], None] | None = None) -> JobLog:

@@ -19,8 +19,7 @@ import tenacity
 from importer import __version__
 from importer.config import VARIABLES
 from importer.errors import ImporterError
-from importer.jobs.config import Job, NoticeSettings, NoticeWhen
-from importer.jobs.environment import JobEnvironment
+from importer.jobs.config import Job, JobEnvironment, NoticeSettings, NoticeWhen
 from importer.jobs.log import JobLog
 from importer.jobs.results import RoundReport, format_error
 from importer.journal.job_history import RoundResult

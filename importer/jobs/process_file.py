@@ -13,7 +13,7 @@ from importer.errors import ImporterError, InputError, MappingError, ReportError
 from importer.jobs import file_store, gates
 from importer.jobs.config import Job
 from importer.jobs.file_store import FileStore
-from importer.jobs.log import JobLog
+from importer.jobs.log import JobLog, JobLogObserver
 from importer.jobs.results import FileResult, format_error
 from importer.journal import Journal, RunRecord, RunState
 from importer.journal.job_history import FileContent, FileFate, FileRecord, JobHistory
@@ -248,7 +248,7 @@ class _FileObserver(RunObserver):
     """Why the run stopped."""
 
     def on_event(self, event: object) -> None:
-        self.processor.log.see(cast("Event", event))
+        cast("Event", event).notify(JobLogObserver(self.processor.log))
         self.processor.checkpoint(type(event).__name__)
 
     def on_stopping(self, event: Stopping) -> None:

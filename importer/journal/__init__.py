@@ -8,6 +8,7 @@ never a secret, never a customer's data.
 from __future__ import annotations
 
 from importer.journal.journal import Journal
+from importer.journal.lanes import Lanes, LaneUser, Ticket
 from importer.journal.records import (
     BatchState,
     BegunEntry,
@@ -27,6 +28,8 @@ __all__ = [
     "BatchState",
     "BegunEntry",
     "Journal",
+    "LaneUser",
+    "Lanes",
     "RequestRecord",
     "RowState",
     "RowStates",
@@ -36,6 +39,7 @@ __all__ = [
     "RunRecord",
     "RunState",
     "SettledEntry",
+    "Ticket",
     "new_run_id",
     "union_rows",
 ]

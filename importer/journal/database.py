@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import threading
 import time
@@ -12,14 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from importer.errors import JournalError, JournalPlaceError
 from importer.journal import schema
 from importer.private_files import ensure_private_file, make_private_folder
 
 BUSY_SECONDS = 15.0
-FOLDER_VARIABLE = "NXLINK_STATE_DIR"
 FILE_NAME = "journal.db"
 
 _WAL_RETRY_SECONDS = 0.02
@@ -28,12 +24,6 @@ Row = Mapping[str, Any]
 """One row that a query found, by column name."""
 
 _DAMAGED = ("not a database", "malformed", "file is encrypted")
-
-
-def state_folder() -> Path:
-    """The user's state folder; `NXLINK_STATE_DIR` names another."""
-    named = os.environ.get(FOLDER_VARIABLE)
-    return Path(named).expanduser() if named else platformdirs.user_state_path("nxlink-importer")
 
 
 class Database:

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from importer.errors import UnknownRunError
-from importer.journal import row_states
-from importer.journal.database import BUSY_SECONDS, FILE_NAME, Database, Row, state_folder
+from importer.journal import row_states, schema
+from importer.journal.database import BUSY_SECONDS, FILE_NAME, Database, Row
 from importer.journal.job_history import JobHistory
+from importer.journal.lanes import Lanes, Ticket
 from importer.journal.locks import Lock, LockHolder, Locks
 from importer.journal.records import (
     RunKind,
@@ -27,6 +28,7 @@ from importer.journal.records import (
 from importer.journal.row_states import RowStates, union_rows
 from importer.journal.run_journal import RunJournal
 from importer.models import Destination, ExitCode, Mode, Status
+from importer.private_files import state_folder
 
 
 class Journal:
@@ -76,40 +78,71 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def start(self, record: RunRecord) -> RunJournal:
-        """Begin a run and take its locks. Raises LockedError if the same source is on its way already."""
+    @property
+    def lanes(self) -> Lanes:
+        """Who sends where, and who waits for it."""
+        return Lanes(self._database, self._locks)
+
+    def start(self, record: RunRecord, ticket: Ticket | None = None) -> RunJournal:
+        """Begin a run and take its locks. Raises LockedError if the same source is on its way already.
+
+        `ticket`: the run's place in its lane, drawn before; without one, a run that sends draws it now.
+        """
         now = datetime.now().astimezone()
         record = replace(record, started=now, state=RunState.RUNNING)
         locks = self._lock(record, now)
         try:
-            with self._database.transaction():
-                number = self._database.insert("runs", _columns(record))
-            return RunJournal(self._database, number, record, locks)
+            ticket = self._ticket(record, ticket)
+            with self._database.transaction() as connection:
+                number = ticket.number if ticket else schema.next_number(connection)
+                self._database.insert("runs", {"number": number} | _columns(record))
+            return RunJournal(self._database, number, record, locks, ticket)
         except BaseException:
             _release(locks)
+            if ticket is not None:
+                ticket.release()
             raise
 
-    def reopen(self, run_id: str) -> RunJournal:
-        """Go on with a run and take its locks. Raises UnknownRunError `unknown-run`, LockedError."""
+    def reopen(self, run_id: str, ticket: Ticket | None = None) -> RunJournal:
+        """Go on with a run and take its locks. Raises UnknownRunError `unknown-run`, LockedError.
+
+        `ticket` as in `start`. The run keeps its number.
+        """
         record = self.run(run_id)
         now = datetime.now().astimezone()
         locks = self._lock(record, now)
         try:
+            ticket = self._ticket(record, ticket)
             with self._database.transaction() as connection:
                 connection.execute(
                     "UPDATE runs SET state = ?, finished = NULL, exit_code = NULL, stop = '',"
                     " resumes = resumes + 1 WHERE id = ?",
                     (RunState.RUNNING, run_id),
                 )
-            return RunJournal(self._database, self._number(run_id), self.run(run_id), locks)
+            return RunJournal(self._database, self._number(run_id), self.run(run_id), locks, ticket)
         except BaseException:
             _release(locks)
+            if ticket is not None:
+                ticket.release()
             raise
+
+    def _ticket(self, record: RunRecord, drawn: Ticket | None) -> Ticket | None:
+        """The run's own ticket; None for a run that sends nothing. One for another lane is given back."""
+        lane = record.destination.lane if record.destination and not record.dry_run else None
+        if drawn is not None and drawn.lane != lane:
+            drawn.release()
+            drawn = None
+        if lane is None:
+            return None
+        if drawn is None:
+            return self.lanes.draw(lane, record.source, record.id)
+        drawn.describe(record.id, record.source)
+        return drawn
 
     def _lock(self, record: RunRecord, now: datetime) -> Sequence[Lock]:
         wanted = [(self._locks.run(record.id), "run-locked")]
         if record.destination is not None and not record.dry_run:
-            wanted.append((self._locks.source(record.sha256, record.destination_key), "source-locked"))
+            wanted.append((self._locks.source(record.sha256, record.destination.lane), "source-locked"))
         held: list[Lock] = []
         try:
             for lock, code in wanted:

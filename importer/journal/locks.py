@@ -1,4 +1,4 @@
-"""Locks between processes: one for each run, each scheduled job, and each source and destination.
+"""Locks between processes: one for each run, scheduled job, lane, ticket, and source on its way to a lane.
 
 The operating system holds the lock and releases it when the process ends, however it ends. A lock file that
 nobody holds is stale and means nothing. A note beside the lock file says who holds it.
@@ -65,6 +65,16 @@ class Lock:
         with contextlib.suppress(OSError):
             replace_private_file(_note(self.path), json.dumps(asdict(holder)).encode())
 
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the lock."""
+        return bool(self._lock.is_locked)
+
+    def remove(self) -> None:
+        """Delete the file of a lock that nobody will take again."""
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
+
     def release(self) -> None:
         if self._lock.is_locked:
             # Before the lock is free, or the note of the next holder would be removed.
@@ -82,10 +92,17 @@ class Locks:
     def run(self, run_id: str) -> Lock:
         return Lock(self._folder / f"run-{run_id}.lock")
 
-    def source(self, sha256: str, destination_key: str) -> Lock:
-        """The lock of one file's content on its way to one destination."""
-        digest = hashlib.sha256(f"{sha256}|{destination_key}".encode()).hexdigest()
-        return Lock(self._folder / f"source-{digest[:32]}.lock")
+    def source(self, sha256: str, lane: str) -> Lock:
+        """The lock of one file's content on its way to one lane."""
+        return Lock(self._folder / f"source-{_digest(f'{sha256}|{lane}')}.lock")
+
+    def lane(self, lane: str) -> Lock:
+        """The lock of who sends on a lane."""
+        return Lock(self._folder / f"lane-{_digest(lane)}.lock")
+
+    def ticket(self, name: str) -> Lock:
+        """The lock that shows that the process of a ticket is alive."""
+        return Lock(self._folder / f"ticket-{name}.lock")
 
     def job(self, name: str) -> Lock:
         """The lock of one scheduled job."""
@@ -93,13 +110,15 @@ class Locks:
 
     def run_held(self, run_id: str) -> bool:
         """True if a living process is at work on the run."""
-        return self._held(self._folder / f"run-{run_id}.lock")
+        return self.held(f"run-{run_id}.lock")
 
     def job_held(self, name: str) -> bool:
         """True if a living process is at work on a round of the job."""
-        return self._held(self._folder / f"job-{name}.lock")
+        return self.held(f"job-{name}.lock")
 
-    def _held(self, path: Path) -> bool:
+    def held(self, name: str) -> bool:
+        """True if a living process holds the lock whose file has this name."""
+        path = self._folder / name
         if not path.exists():
             return False
         probe = _file_lock(path)
@@ -110,10 +129,15 @@ class Locks:
         probe.release()
         return False
 
+    def remove(self, name: str) -> None:
+        """Delete the lock file of this name, and the note beside it."""
+        for path in (self._folder / name, _note(self._folder / name)):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
     def forget(self, run_id: str) -> None:
         """Remove the lock files of a run that the journal has forgotten."""
-        for path in (self._folder / f"run-{run_id}.lock", _note(self._folder / f"run-{run_id}.lock")):
-            path.unlink(missing_ok=True)
+        self.remove(f"run-{run_id}.lock")
 
 
 def read_holder(path: Path) -> LockHolder | None:
@@ -126,6 +150,10 @@ def read_holder(path: Path) -> LockHolder | None:
 def _file_lock(path: Path) -> filelock.BaseFileLock:
     """The system's lock on a file; like `private_files` it makes the file private and follows no link."""
     return filelock.FileLock(path, mode=FILE_MODE, thread_local=False)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _note(path: Path) -> Path:

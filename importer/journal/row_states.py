@@ -57,6 +57,11 @@ class RowStates:
         return sum(len(rows) for rows, _ in self._sheets.values())
 
     @property
+    def settled_rows(self) -> int:
+        """How many rows have their final status."""
+        return sum(int(np.count_nonzero(self._final[states])) for _, states in self._sheets.values())
+
+    @property
     def sheets(self) -> tuple[str, ...]:
         return tuple(self._sheets)
 

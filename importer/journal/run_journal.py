@@ -12,6 +12,7 @@ from datetime import datetime
 
 from importer.journal import row_states
 from importer.journal.database import Database
+from importer.journal.lanes import Ticket
 from importer.journal.locks import Lock
 from importer.journal.records import BegunEntry, RequestRecord, RowsOfRun, RunRecord, RunState, SettledEntry
 from importer.journal.row_states import RowStates
@@ -37,8 +38,17 @@ class RunJournal:
     JournalError if it could not write: nothing more may be sent then.
     """
 
-    def __init__(self, database: Database, number: int, record: RunRecord, locks: Sequence[Lock]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        number: int,
+        record: RunRecord,
+        locks: Sequence[Lock],
+        ticket: Ticket | None = None,
+    ) -> None:
         self.record = record
+        self.ticket = ticket
+        """The run's place in its lane; None for a run that sends nothing."""
         self._database = database
         self._number = number
         self._locks = tuple(locks)
@@ -175,7 +185,9 @@ class RunJournal:
         return self.record
 
     def close(self) -> None:
-        """Release the locks. A run that was not finished counts as interrupted from now on."""
+        """Release the lane and the locks. A run that was not finished counts as interrupted from now on."""
+        if self.ticket is not None:
+            self.ticket.release()
         for lock in self._locks:
             with contextlib.suppress(OSError):
                 lock.release()

@@ -135,12 +135,38 @@ CREATE TABLE origins (
 CREATE INDEX origins_by_run ON origins (from_run);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _JOBS, _SETTLED, _ORIGINS)
+# One line for each run that sends, or waits for its turn to. `lock` names the file that its process keeps
+# locked: where the lock is free the process is gone. `turn` is when it got its turn.
+_TICKETS = """
+CREATE TABLE tickets (
+    number INTEGER PRIMARY KEY,
+    lane TEXT NOT NULL,
+    lock TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    run TEXT NOT NULL,
+    source TEXT NOT NULL,
+    rows INTEGER,
+    drawn TEXT NOT NULL,
+    turn TEXT
+);
+CREATE INDEX tickets_by_lane ON tickets (lane, number);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _JOBS, _SETTLED, _ORIGINS, _TICKETS)
 
 
 def version(connection: sqlite3.Connection) -> int:
     """How many migrations this database has seen."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def next_number(connection: sqlite3.Connection) -> int:
+    """The next number for a run or a ticket, which share one count; inside the transaction that uses it."""
+    latest = (
+        "SELECT max(number) FROM"
+        " (SELECT max(number) AS number FROM runs UNION ALL SELECT max(number) FROM tickets)"
+    )
+    return int(connection.execute(latest).fetchone()[0] or 0) + 1
 
 
 def migrate(connection: sqlite3.Connection) -> None:

@@ -172,7 +172,12 @@ class Checker:
     def _graded(self, issues: Sequence[Issue]) -> tuple[Issue, ...]:
         if not self._strict:
             return tuple(issues)
-        return tuple(dataclasses.replace(issue, severity=Severity.ERROR) for issue in issues)
+        return tuple(
+            dataclasses.replace(issue, severity=Severity.ERROR)
+            if issue.severity is Severity.WARNING
+            else issue
+            for issue in issues
+        )
 
     def _sendable(self, mapped: MappedChunk) -> np.ndarray:
         first = arrow.text_column(mapped, self._contract.fields[0].name)
@@ -205,8 +210,8 @@ class Checker:
         return CheckedChunk(chunk, issues, tuple(outcomes), customers.where(kept))
 
 
-_ERRORS = ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!")
-"""What a spreadsheet program writes into a CSV for an error cell."""
+_ERRORS = ("#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!")
+"""What a spreadsheet program writes into a CSV for an error cell; #N/A also means “nothing”."""
 
 
 def _written_errors(chunk: Chunk, name: str) -> Iterator[Issue]:

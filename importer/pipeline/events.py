@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from importer.delivery import Attempted, BatchFinished, DeliveryEvent
+from importer.delivery import Attempted, BatchFinished, DeliveryEvent, TurnTaken
 from importer.delivery.events import DeliveryObserver
 from importer.reports import ReportResult, Tally, Timeline, TimelineStep
 
@@ -110,6 +110,12 @@ class RunObserver(DeliveryObserver):
     def on_run_ended(self, event: RunEnded) -> None:
         self.on_event(event)
 
+    @property
+    def interactive(self) -> bool:
+        """Whether a person may be asked. Such a run takes its place in the lane once it has the answers, so
+        that nobody waits for a person who is away."""
+        return False
+
     def choose_mapping(self, question: MappingQuestion) -> str | None:
         """The name or file of the mapping to use. None: raise the question's error."""
         return None
@@ -142,6 +148,10 @@ class ObserverGroup(RunObserver):
         for observer in self._observers:
             cast("Event", event).notify(observer)
 
+    @property
+    def interactive(self) -> bool:
+        return any(observer.interactive for observer in self._observers)
+
     def choose_mapping(self, question: MappingQuestion) -> str | None:
         answers = (observer.choose_mapping(question) for observer in self._observers)
         return next((answer for answer in answers if answer is not None), None)
@@ -166,6 +176,8 @@ class RequestMeter(RunObserver):
         self._timeline = Timeline()
         self.requests = 0
         self.retries = 0
+        self.waited = 0.0
+        """Seconds that another run was waited for."""
 
     def on_attempted(self, event: Attempted) -> None:
         now = self._clock()
@@ -178,6 +190,9 @@ class RequestMeter(RunObserver):
     def on_batch_finished(self, event: BatchFinished) -> None:
         if self._first is not None:
             self._timeline.settled(self._clock() - self._first, event.rows)
+
+    def on_turn_taken(self, event: TurnTaken) -> None:
+        self.waited = event.seconds
 
     def steps(self) -> tuple[TimelineStep, ...]:
         """The steps of the timeline."""

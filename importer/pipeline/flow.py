@@ -22,8 +22,8 @@ from importer.journal import RunJournal
 from importer.models import Batch, Chunk, Outcome, Status
 from importer.pipeline.check import CheckedChunk, Checker, CheckRules
 from importer.pipeline.plan import RunPlan
-from importer.pipeline.prefetch import prefetch
 from importer.pipeline.row_history import MARKED, PriorImports, ResumeState, with_marks
+from importer.readers.chunks import prefetch_chunks
 from importer.reports import ReportWriter, reimport
 
 _Read = tuple[Chunk, np.ndarray | None]
@@ -231,7 +231,7 @@ def _chunks(plan: RunPlan, memory: RunContext) -> Generator[_Read]:
     if plan.options.limit is not None:
         yield from _wanted(chunks, plan, memory)  # no chunk more than needed
         return
-    with contextlib.closing(prefetch(chunks)) as chunks:
+    with contextlib.closing(prefetch_chunks(chunks)) as chunks:
         yield from _wanted(chunks, plan, memory)
 
 

@@ -1,37 +1,30 @@
 """Decide what one run is going to do: the open source, its mapping, its options, where it goes. Nothing is
 sent.
-
-The tenant's custom fields, which a mapping may name, are asked for once and then remembered.
 """
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import hashlib
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from importer import contracts
 from importer import mapping as mappings
 from importer.config import Connection
-from importer.contracts import Contract, endpoints
+from importer.contracts import Contract
 from importer.errors import InputError, JournalError, MappingError, SettingsError
 from importer.journal import Journal, RunRecord
-from importer.journal.database import state_folder
-from importer.mapping import Mapper, MappingFile
+from importer.mapping import Mapper, MappingFile, is_known_name
+from importer.mapping.headers import normalize
 from importer.models import Destination, Mode, Note, TenantField
 from importer.options import RunOptions, options_from_json
-from importer.pipeline.table import open_table
-from importer.private_files import make_private_folder, replace_private_file
-from importer.readers import Source
+from importer.readers import ReadOptions, Source, open_source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
-from importer.reports import reimport
+from importer.reports import OWN_COLUMNS, reimport
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +204,8 @@ def _compile(
 
     if not chosen.custom or connection is None:
         return tied(None)
+    from importer.api.account import fetch_fields, remembered_fields
+
     known = remembered_fields(connection)
     if known is None and not dry_run:
         return tied(fetch_fields(connection))
@@ -272,40 +267,6 @@ def _check_destination(record: RunRecord, destination: Destination | None) -> No
         )
 
 
-def remembered_fields(connection: Connection) -> tuple[TenantField, ...] | None:
-    """The fields as they were when somebody last asked for them; None if nobody did."""
-    try:
-        entries = json.loads(_fields_file(connection).read_text("utf-8"))
-        return tuple(
-            TenantField(**(entry | {"choices": tuple((str(i), str(name)) for i, name in entry["choices"])}))
-            for entry in entries
-        )
-    except (OSError, ValueError, TypeError, KeyError):
-        # What cannot be read is as good as not there: it can be asked for again.
-        return None
-
-
-def fetch_fields(connection: Connection) -> tuple[TenantField, ...]:
-    """Asks the API and remembers the answer. Raises RefusedError, UnreachableError, SettingsError."""
-    from importer.api.account import fields  # the HTTP client: a dry run does without
-    from importer.api.client import Client
-
-    with Client(connection) as client:
-        found = fields(client)
-    file = _fields_file(connection)
-    with contextlib.suppress(OSError):
-        # A list that cannot be kept costs the next run one request, no more.
-        make_private_folder(file.parent)
-        content = json.dumps([dataclasses.asdict(field) for field in found], ensure_ascii=False)
-        replace_private_file(file, content.encode())
-    return found
-
-
-def _fields_file(connection: Connection) -> Path:
-    there = connection.destination(endpoints()["fields"].base_url).key
-    return state_folder() / "fields" / f"{hashlib.sha256(there.encode()).hexdigest()[:32]}.json"
-
-
 def kept_options(record: RunRecord) -> RunOptions:
     """Return how a run was read, checked and sent, as the journal keeps it."""
     return replace(
@@ -315,3 +276,32 @@ def kept_options(record: RunRecord) -> RunOptions:
         report_dir=Path(record.report_dir) if record.report_dir else None,
         dry_run=record.dry_run,
     )
+
+
+def open_table(
+    file: Path | str, options: RunOptions, mapping: MappingFile | None = None, *, any_table: bool = False
+) -> Source:
+    """Open a file as the options say. Its header is the row that names fields, or columns of the mapping.
+
+    `any_table`: without such a row, take the first one that looks like a header. Raises InputError.
+    """
+    columns = frozenset(normalize(name) for name in mapping.columns()) if mapping else frozenset()
+
+    def is_mapped(name: str) -> bool:
+        return normalize(name) in columns
+
+    def is_known(name: str) -> bool:
+        return name in OWN_COLUMNS or is_known_name(name) or is_mapped(name)
+
+    header_row: Any = options.header_row
+    reading = ReadOptions(
+        sheet=options.sheet,
+        header_row=header_row,
+        encoding=options.encoding,
+        delimiter=options.delimiter,
+        is_known=is_known,
+        is_mapped=is_mapped,
+        any_table=any_table,
+        may_be_skipped=reimport.is_summary_sheet,
+    )
+    return open_source(file, reading)

@@ -100,7 +100,9 @@ class HeldBack:
 def retry_lineage(plan: RunPlan, journal: Journal, record: RunRecord) -> Lineage:
     """Makes a plan of a past run into one for its left-over rows. Goes once through the whole file."""
     left = retry_scope(journal, record, rejected=plan.options.rejected)
-    return Lineage(RunKind.RETRY, record.id, record.job, left, _held_back(plan, left, journal, record))
+    held = _held_back(plan, left, journal, record)
+    rows = rows_left(record, rejected=plan.options.rejected)
+    return Lineage(RunKind.RETRY, record.id, record.job, left, held, rows or None)
 
 
 def lineage_of(plan: RunPlan, journal: Journal, record: RunRecord) -> Lineage:
@@ -110,6 +112,12 @@ def lineage_of(plan: RunPlan, journal: Journal, record: RunRecord) -> Lineage:
     scope = _scope(journal, record)
     held = _held_back(plan, scope, journal, record)
     return Lineage(record.kind, record.parent, record.job, scope, held)
+
+
+def rows_left(record: RunRecord, *, rejected: bool) -> int:
+    """How many rows a retry of a finished run is about."""
+    statuses = (*LEFT, Status.REJECTED) if rejected else LEFT
+    return sum(record.counts.get(status, 0) for status in statuses)
 
 
 def _scope(journal: Journal, record: RunRecord) -> RetryScope:

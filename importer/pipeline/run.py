@@ -16,7 +16,7 @@ from importer.batching import BodyTemplate
 from importer.config import Connection
 from importer.delivery import Policy, Sender
 from importer.errors import ImporterError, InputError, TripwireError
-from importer.journal import Journal, RunJournal, RunKind, RunRecord, RunState, new_run_id
+from importer.journal import Journal, RunJournal, RunKind, RunRecord, RunState, Ticket, new_run_id
 from importer.models import ExitCode, Note, Status
 from importer.option_types import Keep
 from importer.options import RunOptions, options_to_json, report_settings, run_arguments
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 POLITE_RATE = 10.0
 """Requests a second to the real API, whose limits are not documented."""
+TURN_WAIT = 3600.0
+"""Seconds for which a run waits while another one sends to the same lane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ def delivery_policy(options: RunOptions, connection: Connection) -> Policy:
         rate=rate or None,
         attempts=options.attempts,
         patience=options.patience,
+        turn_wait=TURN_WAIT if options.wait is None else options.wait,
         resend_unknown=options.resend_unknown,
     )
 
@@ -63,6 +66,11 @@ def delivery_policy(options: RunOptions, connection: Connection) -> Policy:
 def resume_notes(replay: ResumeState | None) -> tuple[Note, ...]:
     """That the run was gone on with, and how many rows were sent again."""
     return () if replay is None else (Note("taken-up-again", (("rows", replay.again),)),)
+
+
+def turn_notes(seconds: float) -> tuple[Note, ...]:
+    """That another run was waited for, and how long."""
+    return (Note("waited-for-turn", (("seconds", round(seconds)),)),) if seconds >= 1 else ()
 
 
 def exit_code(tally: Tally, stop: ImporterError | None) -> ExitCode:
@@ -154,14 +162,19 @@ class Lineage:
     job: str = ""
     scope: RowScope | None = None
     held: HeldRows | None = None
+    rows: int | None = None
+    """How many rows it is about, if they are not all of the file and somebody knows."""
     reports: Path = Path("reports")
     """Where its own folder of reports goes, unless one is named."""
 
 
 @dataclass
 class Run:
-    """Everything one run works with. Raises from its three ways to go: LockedError, ReportError, InputError,
-    JournalError, ConservationError. How the server behaved is no exception: it is in the summary."""
+    """One run with everything it works with.
+
+    `start`, `resume` and `redraw` raise LockedError, ReportError, InputError, JournalError and
+    ConservationError. What the server did raises nothing: it is in the summary.
+    """
 
     plan: RunPlan
     journal: Journal
@@ -172,12 +185,14 @@ class Run:
     """Judges the whole file before anything is sent."""
     observer: RunObserver = field(default_factory=RunObserver)
     stopper: StopToken = field(default_factory=StopToken)
+    ticket: Ticket | None = None
+    """Its place in the lane, if it was drawn before."""
 
     def start(self) -> ReportResult:
         """A new run."""
         run_id = new_run_id(datetime.now().astimezone())
         directory = Path(self.plan.options.report_dir or self.lineage.reports / run_id)
-        with self.journal.start(self._record(run_id, directory)) as run_journal:
+        with self.journal.start(self._record(run_id, directory), self.ticket) as run_journal:
             memory = self._memory(journal=run_journal)
             try:
                 return self._go(run_journal, directory, memory)
@@ -189,7 +204,7 @@ class Run:
 
     def resume(self, record: RunRecord) -> ReportResult:
         """Goes on with a run that ended early; the reports go where they went."""
-        with self.journal.reopen(record.id) as run_journal:
+        with self.journal.reopen(record.id, self.ticket) as run_journal:
             replay = ResumeState(run_journal.row_states(), self.plan.options.resend_unknown)
             last = run_journal.next_ordinal - 1
             memory = self._memory(replay=replay, journal=run_journal, last_ordinal=last)
@@ -273,6 +288,8 @@ class Run:
             reports = stack.enter_context(ReportWriter(report_plan(self.plan, run_journal.id, directory)))
             # A run that died before its first request is looked through when it is resumed.
             held = None if memory.last_ordinal else self._look_ahead(memory)
+            if run_journal.ticket is not None:
+                run_journal.ticket.expect(self._expected_rows())
             self.observer.on_run_started(RunStarted(run_journal.record, self.plan))
             delivery = None if held else self._delivery(stack, run_journal, meter)
             outlet: BatchSink = delivery or _still(held)
@@ -293,7 +310,7 @@ class Run:
                 requests=meter.requests,
                 retries=meter.retries,
                 stop=stop_reason(stop, code, self.plan.options.lang),
-                notes=(*self._notes(reports.tally), *resume_notes(memory.replay)),
+                notes=(*self._notes(reports.tally), *resume_notes(memory.replay), *turn_notes(meter.waited)),
                 settings=plan_settings(self.plan),
                 arguments=run_arguments(self.plan.options),
                 phases=flow.phases.as_pairs(),
@@ -307,6 +324,13 @@ class Run:
         record = run_journal.finish(state, code, closed.summary.counts, stop.code if stop else "")
         self.observer.on_run_ended(RunEnded(record, closed))
         return closed
+
+    def _expected_rows(self) -> int | None:
+        """About how many rows the run has; None if nobody knows."""
+        if self.lineage.scope is not None:
+            return self.lineage.rows
+        rows, limit = self.plan.source.estimated_rows, self.plan.options.limit
+        return rows if limit is None else min(rows or limit, limit)
 
     def _look_ahead(self, memory: RunContext) -> TripwireError | None:
         if self.gate is None:

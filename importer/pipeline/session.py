@@ -16,22 +16,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from importer import contracts
 from importer.config import Connection, Profile, require, resolve
-from importer.contracts import Endpoint
-from importer.errors import InputError, MappingError, SettingsError, UsageError
-from importer.journal import Journal, RunRecord, RunState
-from importer.models import Status, Verdict
+from importer.errors import InputError, LockedError, MappingError, SettingsError, UsageError
+from importer.journal import Journal, RunRecord, RunState, Ticket
+from importer.models import Destination
 from importer.options import RunOptions, options_from_json
 from importer.pipeline import plan as plans
 from importer.pipeline.events import MappingQuestion, PlanReady, RunObserver
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.precheck import PrecheckGate, max_invalid_gate
-from importer.pipeline.retry import LEFT, lineage_of, retried_since, retry_lineage
+from importer.pipeline.retry import lineage_of, retried_since, retry_lineage, rows_left
 from importer.pipeline.run import Lineage, Run, SendTarget, StopToken
 from importer.reports import ReportResult
 
 if TYPE_CHECKING:
-    from importer.api.client import Client
     from importer.sandbox import Sandbox
 
 
@@ -113,10 +112,17 @@ class Session:
         store = self.settings.sandbox_store
         if store is not None:
             options = replace(options, sandbox_store=str(store.absolute()))
-        with self.planned(file, options, observer=observer) as plan:
+        with ExitStack() as stack:
+            ticket = None
+            if not observer.interactive:
+                ticket = stack.enter_context(self._ticket(self._destination(options), str(file), options))
+            plan = stack.enter_context(self.planned(file, options, observer=observer))
             run = self._run(plan, Lineage(job=self.settings.job), gate or _gate_of(plan), observer)
             if not observer.confirm_start(plan, sends=run.sending is not None):
                 return None
+            if observer.interactive:
+                ticket = stack.enter_context(self._ticket(plan.destination, str(file), options))
+            run.ticket = ticket
             with self._stoppable(run):
                 return run.start()
 
@@ -131,9 +137,13 @@ class Session:
         """Go on with a run. `options`: those that the journal keeps, with what else is wanted."""
         options = options or plans.kept_options(record)
         observer = observer or self.observer
-        with self._planned_again(record, options, observer) as plan:
+        with (
+            self._ticket(record.destination, record.source, options) as ticket,
+            self._planned_again(record, options, observer) as plan,
+        ):
             lineage = lineage_of(plan, self.journal, record)
             run = self._run(plan, lineage, gate or _gate_of(plan), observer)
+            run.ticket = ticket
             with self._stoppable(run):
                 return run.resume(record)
 
@@ -148,11 +158,15 @@ class Session:
             raise UsageError("retry-dry-run", run=record.id)
         options = options or retry_options(record)
         observer = observer or self.observer
-        if record.state is RunState.FINISHED and not _rows_left(record, rejected=options.rejected):
+        if record.state is RunState.FINISHED and not rows_left(record, rejected=options.rejected):
             return None
-        with self._planned_again(record, options, observer) as plan:
+        with (
+            self._ticket(record.destination, record.source, options) as ticket,
+            self._planned_again(record, options, observer) as plan,
+        ):
             lineage = replace(retry_lineage(plan, self.journal, record), reports=_beside(record))
             run = self._run(plan, lineage, None, observer)
+            run.ticket = ticket
             with self._stoppable(run):
                 return run.start()
 
@@ -226,6 +240,34 @@ class Session:
                 self._connections[key] = require(resolved)
         return self._connections[key]
 
+    def _destination(self, options: RunOptions) -> Destination | None:
+        """Where a new run with these options goes, as far as can be told before its file is opened."""
+        connection = self.connect(options)
+        if connection is None:
+            return None
+        contract = contracts.load(options.contract or connection.contract)
+        return connection.destination(contract.endpoint.base_url)
+
+    @contextlib.contextmanager
+    def _ticket(
+        self, destination: Destination | None, source: str, options: RunOptions
+    ) -> Iterator[Ticket | None]:
+        """A place in the lane, drawn before the file is read; None for a run that sends nothing.
+
+        Raises LockedError `lane-busy` if the lane is not free and the run is not to wait.
+        """
+        if destination is None or options.dry_run:
+            yield None
+            return
+        ticket = self.journal.lanes.draw(destination.lane, source)
+        try:
+            ahead = ticket.ahead() if options.wait == 0 else ()
+            if ahead:
+                raise LockedError("lane-busy", **ahead[0].found())
+            yield ticket
+        finally:
+            ticket.release()
+
     @contextlib.contextmanager
     def _planned_again(
         self, record: RunRecord, options: RunOptions, observer: RunObserver
@@ -260,7 +302,7 @@ class Session:
         key = (plan.connection, plan.contract.name, plan.options.concurrency)
         if key not in self._targets:
             client = self._stack.enter_context(Client(plan.connection, pool_size=plan.options.concurrency))
-            sender = BatchCreateSender(client, plan.contract.endpoint)
+            sender = client.sender(plan.contract.endpoint)
             self._targets[key] = SendTarget(plan.connection, sender)
         return self._targets[key]
 
@@ -286,22 +328,6 @@ def retry_options(record: RunRecord) -> RunOptions:
     return replace(plans.kept_options(record), report_dir=None, rejected=False)
 
 
-@dataclass(frozen=True, slots=True)
-class BatchCreateSender:
-    """A client that knows one call. The delivery needs no more of it."""
-
-    client: Client
-    endpoint: Endpoint
-
-    def attempt(self, body: bytes) -> Verdict:
-        """Make one signed attempt."""
-        return self.client.attempt(self.endpoint, body)
-
-    def correct_clock(self, server_time_ms: int) -> int:
-        """Take over the server's time; returns the offset in ms."""
-        return self.client.correct_clock(server_time_ms)
-
-
 def _gate_of(plan: RunPlan) -> PrecheckGate | None:
     limit = plan.options.max_invalid
     return None if limit is None else max_invalid_gate(limit)
@@ -315,11 +341,6 @@ def _kept_store(record: RunRecord) -> Path | None:
     """The file in which the run's sandbox keeps its customers, if it is still there."""
     store = options_from_json(record.settings).sandbox_store
     return Path(store) if store and Path(store).is_file() else None
-
-
-def _rows_left(record: RunRecord, *, rejected: bool) -> int:
-    statuses = (*LEFT, Status.REJECTED) if rejected else LEFT
-    return sum(record.counts.get(status, 0) for status in statuses)
 
 
 def _beside(record: RunRecord) -> Path:

@@ -28,6 +28,7 @@ from importer.reports.xlsx_template import (
     DOUBTFUL_RGB,
     HEAD_RGB,
     MAX_COLUMNS,
+    NOTED_RGB,
     WRONG_RGB,
     fit_cell,
 )
@@ -190,7 +191,7 @@ def _annotate_cell(cell: Cell | MergedCell, note: CellAnnotation, commented: boo
     """Colour a cell and comment it. Returns the number of comments: 0 for a merged cell, else 1."""
     if isinstance(cell, MergedCell):
         return 0
-    cell.fill = WRONG_FILL if note.severity is Severity.ERROR else DOUBTFUL_FILL
+    cell.fill = SEVERITY_FILLS[note.severity]
     if commented:
         before = [cell.comment.text] if cell.comment and cell.comment.author != _AUTHOR else []
         text = fit_cell("\n\n".join([*before, *note.reasons]), "en")
@@ -200,5 +201,7 @@ def _annotate_cell(cell: Cell | MergedCell, note: CellAnnotation, commented: boo
 
 WRONG_FILL = PatternFill("solid", start_color=WRONG_RGB)
 DOUBTFUL_FILL = PatternFill("solid", start_color=DOUBTFUL_RGB)
+NOTED_FILL = PatternFill("solid", start_color=NOTED_RGB)
+SEVERITY_FILLS = {Severity.ERROR: WRONG_FILL, Severity.WARNING: DOUBTFUL_FILL, Severity.NOTE: NOTED_FILL}
 HEAD_FILL = PatternFill("solid", start_color=HEAD_RGB)
 HEAD_FONT = Font(bold=True, color="FFFFFFFF")

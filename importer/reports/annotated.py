@@ -28,6 +28,7 @@ from importer.reports.annotate_source import (
     HEAD_FILL,
     HEAD_FONT,
     MOST_COMMENTS,
+    NOTED_FILL,
     WRONG_FILL,
     NotAnnotatableError,
     annotate,
@@ -55,7 +56,13 @@ _CELL_STYLES = (
     (HEAD_FILL, HEAD_FONT),
     (WRONG_FILL, Font()),
     (DOUBTFUL_FILL, Font()),
+    (NOTED_FILL, Font()),
 )
+_SEVERITY_STYLES = {
+    Severity.ERROR: ReportCellStyle.WRONG,
+    Severity.WARNING: ReportCellStyle.DOUBTFUL,
+    Severity.NOTE: ReportCellStyle.NOTED,
+}
 
 
 def around_rows(xml: str) -> tuple[str, str]:
@@ -174,7 +181,7 @@ def _styles(
             continue
         row = int(np.searchsorted(rows, note.row))
         style = styles.setdefault(column, np.full(len(rows), ReportCellStyle.PLAIN, dtype=np.int8))
-        style[row] = ReportCellStyle.WRONG if note.severity is Severity.ERROR else ReportCellStyle.DOUBTFUL
+        style[row] = _SEVERITY_STYLES[note.severity]
         comments += 1
         if comments <= MOST_COMMENTS:
             text = fit_cell("\n\n".join(note.reasons), plan.lang)

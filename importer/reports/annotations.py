@@ -21,7 +21,7 @@ class CellAnnotation:
     row: int
     column: str
     severity: Severity
-    """The highest among its issues."""
+    """The gravest among its issues."""
     reasons: tuple[str, ...]
 
 
@@ -41,8 +41,7 @@ class SheetAnnotations:
         fields = dict(plan.fields)
         found = []
         for (row, column), issues in by_cell.items():
-            wrong = any(issue.severity is Severity.ERROR for issue in issues)
-            severity = Severity.ERROR if wrong else Severity.WARNING
+            severity = min((issue.severity for issue in issues), key=lambda severity: severity.rank)
             texts = (
                 issue_text(issue, lang=plan.lang, mask=plan.mask, field=fields.get(column, ""))
                 for issue in issues

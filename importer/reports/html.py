@@ -174,7 +174,7 @@ class IssueBar:
 
     code: str
     title: str
-    error: bool
+    severity: Severity
     rows: int
     percent: float
     """Of the longest bar."""
@@ -209,7 +209,7 @@ class IssueColumn:
 
     @property
     def errors(self) -> int:
-        return sum(bar.rows for bar in self.bars if bar.error)
+        return sum(bar.rows for bar in self.bars if bar.severity is Severity.ERROR)
 
 
 def render_html(
@@ -270,7 +270,7 @@ def _template(lang: str) -> Template:
 
 
 def issue_columns(plan: ReportPlan, tally: Tally) -> tuple[IssueColumn, ...]:
-    """Issues by column: the column with most errors first, and errors before warnings."""
+    """Issues by column: the column with most errors first, and the gravest first in each."""
     groups = tally.issue_groups(SAMPLES)[:SHOWN_KINDS]
     if not groups:
         return ()
@@ -297,7 +297,7 @@ def _bar(group: IssueGroup, plan: ReportPlan, most: int, longest: int, field: st
     return IssueBar(
         code=group.code,
         title=wording.kind(group.code, plan.lang),
-        error=group.severity is Severity.ERROR,
+        severity=group.severity,
         rows=group.rows,
         percent=round(max(100 * group.rows / longest, 0.6), 2),
         hint=issue_text(first, lang=plan.lang, field=field, offer=False).hint,

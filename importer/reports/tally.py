@@ -72,7 +72,7 @@ class Tally:
         self.rows = 0
         self.counts: dict[Status, int] = dict.fromkeys(Status, 0)
         self._rank = {name: place for place, name in enumerate(header)}
-        self._numbers: dict[tuple[str, str | None], int] = {}
+        self._numbers: dict[tuple[str, str | None, Severity], int] = {}
         self._groups: list[_IssueCount] = []
         self._reasons: dict[tuple[Status, str], _ReasonCount] = {}
 
@@ -94,8 +94,8 @@ class Tally:
         return tuple(group.kind for group in self._groups)
 
     def issue_groups(self, examples: int = EXAMPLES) -> tuple[IssueGroup, ...]:
-        """Issues by code and column, errors first, most rows first."""
-        groups = sorted(self._groups, key=lambda g: (g.severity is not Severity.ERROR, -g.rows, g.kind))
+        """Issues by code, column and severity, the gravest first, most rows first."""
+        groups = sorted(self._groups, key=lambda group: (group.severity.rank, -group.rows, group.kind))
         return tuple(group.frozen(examples) for group in groups)
 
     def reason_groups(self) -> tuple[ReasonGroup, ...]:
@@ -142,7 +142,7 @@ class Tally:
         return RowIssues(rows, kinds, self._errors(issues))
 
     def _number(self, issue: Issue) -> int:
-        key = (issue.code, issue.column)
+        key = (issue.code, issue.column, issue.severity)
         number = self._numbers.get(key)
         if number is None:
             number = self._numbers[key] = len(self._groups)

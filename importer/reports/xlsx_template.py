@@ -154,23 +154,23 @@ def _styles() -> str:
     """The styles: the default, then those of `ReportCellStyle`: text, aligned to the top, on a colour."""
     fills = "".join(
         f'<fill><patternFill patternType="solid"><fgColor rgb="{rgb}"/></patternFill></fill>'
-        for rgb in (HEAD_RGB, WRONG_RGB, DOUBTFUL_RGB)
+        for rgb in (HEAD_RGB, WRONG_RGB, DOUBTFUL_RGB, NOTED_RGB)
     )
     # The numbers of fonts and fills below. The first two fills are always none and gray125.
     styles = "".join(
         f'<xf numFmtId="49" fontId="{font}" fillId="{fill}" borderId="0" xfId="0" applyNumberFormat="1" '
         'applyFont="1" applyFill="1" applyAlignment="1"><alignment vertical="top"/></xf>'
-        for font, fill in ((0, 0), (1, 2), (0, 3), (0, 4))
+        for font, fill in ((0, 0), (1, 2), (0, 3), (0, 4), (0, 5))
     )
     plain = '<name val="Calibri"/><family val="2"/>'
     return (
         f'{_DECLARED}<styleSheet xmlns="{_MAIN}"><fonts count="2"><font><sz val="11"/>{plain}</font>'
         f'<font><b/><sz val="11"/><color rgb="FFFFFFFF"/>{plain}</font></fonts>'
-        '<fills count="5"><fill><patternFill patternType="none"/></fill>'
+        '<fills count="6"><fill><patternFill patternType="none"/></fill>'
         f'<fill><patternFill patternType="gray125"/></fill>{fills}</fills>'
         '<borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'
         '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
-        '<cellXfs count="5"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
+        '<cellXfs count="6"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
         f"{styles}</cellXfs>"
         '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
     )
@@ -213,6 +213,7 @@ MAX_COLUMNS = 16_384
 _UNUSUAL = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 WRONG_RGB = "FFF9D0CB"
 DOUBTFUL_RGB = "FFFBE6BF"
+NOTED_RGB = "FFDCE9FA"
 HEAD_RGB = "FF334155"
 
 
@@ -223,6 +224,7 @@ class ReportCellStyle(IntEnum):
     HEAD = 2
     WRONG = 3
     DOUBTFUL = 4
+    NOTED = 5
 
 
 def fit_cell(value: str, lang: str) -> str:

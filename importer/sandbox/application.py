@@ -43,18 +43,52 @@ _ENDLESS = 3600.0
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ReceivedRequest:
-    """One request that the sandbox got. `code` is None where no envelope was sent."""
+    """One request that the sandbox got, from its arrival on. Times are the sandbox's, in milliseconds."""
 
     number: int
     call: str
-    code: int | None
     customers: int
     fault: str
-    at_ms: int
+    began_ms: int
     body: bytes = b""
     """Kept only if the sandbox was asked to."""
+    code: int | None = None
+    """None where no envelope was sent, or not yet."""
+    carried_out_ms: int | None = None
+    """When it was carried out; None if it was refused, or never was."""
+    ended_ms: int | None = None
+    """When its answer was ready, or its connection gone."""
+    over_ms: int | None = None
+    """When it was over: nothing comes of it afterwards. Later than `ended_ms` if it was carried out late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request on its way through the sandbox: its connection, body, line in the log, and faults."""
+
+    scope: Scope
+    receive: Receive
+    call: Call
+    body: bytes
+    parsed: CustomerObject | None
+    record: ReceivedRequest
+    faults: Sequence[Fault]
+
+    def has(self, kind: FaultKind) -> bool:
+        """True if a fault of this kind happens to it."""
+        return any(fault.kind is kind for fault in self.faults)
+
+    @property
+    def offset_ms(self) -> int:
+        """How far the server's clock is ahead for it."""
+        return sum(fault.offset_ms or 0 for fault in self.faults if fault.kind is FaultKind.CLOCK)
+
+    def answer(self, code: int, message: str, data: object) -> Response:
+        """Its answer, as documented but for the type of the code."""
+        said = str(code) if self.has(FaultKind.TEXT_CODE) else code
+        return envelope(said, message, data, self.call.traced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +142,7 @@ class Application:
             await response(scope, receive, send)
 
     async def _respond(self, scope: Scope, receive: Receive) -> Response | None:
+        began_ms = self._now_ms()
         call = self._routes.get(scope["path"])
         if call is None:
             return self._other_path(scope)
@@ -115,67 +150,85 @@ class Application:
             return Response("method not allowed", 405, {"allow": call.endpoint.method})
         body = await self._body(receive)
         if body is None:
-            self._record(call, 1002, 0, "", b"")
+            refused = self._record(call, 0, "", b"", began_ms)
+            refused.code, refused.ended_ms, refused.over_ms = 1002, self._now_ms(), self._now_ms()
             answer = envelope(1002, f"body larger than {self._options.max_body} bytes", None, call.traced)
             answer.headers["connection"] = "close"
             return answer
-        return await self._serve(scope, receive, call, body)
+        return await self._serve(scope, receive, call, body, began_ms)
 
-    async def _serve(self, scope: Scope, receive: Receive, call: Call, body: bytes) -> Response | None:
+    async def _serve(
+        self, scope: Scope, receive: Receive, call: Call, body: bytes, began_ms: int
+    ) -> Response | None:
         parsed = _parsed(body) if call.contract else None
         customers = parsed.get("customers") if parsed else None
         count = len(customers) if isinstance(customers, list) else 0
         faults = self.script.next(call.name, customers if isinstance(customers, list) else ())
-        offset = sum(fault.offset_ms or 0 for fault in faults if fault.kind is FaultKind.CLOCK)
+        record = self._record(call, count, ", ".join(fault.kind for fault in faults), body, began_ms)
+        try:
+            return await self._answer(Exchange(scope, receive, call, body, parsed, record, faults))
+        finally:
+            record.over_ms = self._now_ms()
+            record.ended_ms = record.ended_ms or record.over_ms
+
+    async def _answer(self, exchange: Exchange) -> Response | None:
+        """Let happen to one request what the script says; None if nothing is left to be sent."""
+        faults, record = exchange.faults, exchange.record
         delay = self._options.latency + sum(
             fault.seconds or 0 for fault in faults if fault.kind is FaultKind.SLOW
         )
         if delay:
             await asyncio.sleep(delay)
         fault = next((fault for fault in faults if not fault.combinable), None)
-        name = ", ".join(fault.kind for fault in faults)
+        if fault is not None and fault.kind is FaultKind.LATE:
+            await _until_gone(exchange.receive, fault.hang_up)
+            await _connection_control(exchange.scope).reset()
+            record.ended_ms = self._now_ms()
+            await asyncio.sleep(fault.seconds or 0.0)
+            if fault.stores:
+                self._carry_out(exchange)
+            return None
         if fault is not None and not fault.stores:
-            self._record(call, fault.code if fault.kind is FaultKind.CODE else None, count, name, body)
-            return await self._misbehave(scope, receive, call, fault, None)
-        code, message, data = self._carry_out(scope, call, body, parsed, offset)
-        self._commit_soon()
-        self._record(call, code, count, name, body)
-        answer = envelope(code, message, data, call.traced)
+            record.code = fault.code
+            return await self._misbehave(exchange, fault, exchange.answer(0, "", ""))
+        code, message, data = self._carry_out(exchange)
+        record.code = code
+        answer = exchange.answer(code, message, data)
         if fault is not None:
-            return await self._misbehave(scope, receive, call, fault, answer)
-        if offset:
-            answer.headers["date"] = http_date(self._now_ms() + offset)
+            return await self._misbehave(exchange, fault, answer)
+        if exchange.offset_ms:
+            answer.headers["date"] = http_date(self._now_ms() + exchange.offset_ms)
         return answer
 
-    def _carry_out(
-        self, scope: Scope, call: Call, body: bytes, parsed: CustomerObject | None, offset: int
-    ) -> tuple[int, str, object]:
+    def _carry_out(self, exchange: Exchange) -> tuple[int, str, object]:
+        scope, call, record = exchange.scope, exchange.call, exchange.record
         try:
             query = scope["query_string"].decode("ascii", "replace")
-            check_signature(_headers(scope), body, call.endpoint, self._who, self._now_ms() + offset)
-            data = self._handler.handle(call, query, body, parsed)
+            # A request is as old as it was when it came, however late it is carried out.
+            now_ms = record.began_ms + exchange.offset_ms
+            check_signature(_headers(scope), exchange.body, call.endpoint, self._who, now_ms)
+            utf_16 = exchange.has(FaultKind.UTF_16)
+            data = self._handler.handle(call, query, exchange.body, exchange.parsed, utf_16=utf_16)
         except ApiRefusalError as refusal:
             return refusal.code, refusal.message, "" if call.traced else None
+        record.carried_out_ms = self._now_ms()
+        self._commit_soon()
         return 0, "" if call.traced else "Request successful", data
 
-    async def _misbehave(
-        self, scope: Scope, receive: Receive, call: Call, fault: Fault, answer: Response | None
-    ) -> Response | None:
-        """Carry out one fault; `answer` is the answer to the request, None if it was not carried out."""
-        control = _connection_control(scope)
+    async def _misbehave(self, exchange: Exchange, fault: Fault, answer: Response) -> Response | None:
+        """Carry out one fault; `answer` is the answer that the request would get."""
+        control = _connection_control(exchange.scope)
         if fault.kind in (FaultKind.RESET, FaultKind.LOST):
             await control.reset()
         elif fault.kind is FaultKind.AWAY:
             await control.go_away(fault.seconds or 0.0)
         elif fault.kind is FaultKind.NO_ANSWER:
-            await _until_gone(receive, fault.seconds)
+            await _until_gone(exchange.receive, fault.seconds)
             await control.reset()
         elif fault.kind is FaultKind.TRUNCATED:
-            await control.send_truncated(bytes((answer or envelope(0, "", "", call.traced)).body))
+            await control.send_truncated(bytes(answer.body))
         else:
-            return faulty_answer(
-                fault, answer or envelope(0, "", "", call.traced), call.traced, self._now_ms()
-            )
+            return faulty_answer(fault, exchange, answer, self._now_ms())
         return None
 
     async def _body(self, receive: Receive) -> bytes | None:
@@ -229,12 +282,12 @@ class Application:
             return Response(None, 204)
         return Response('{"message": "not found"}', 404, media_type="application/json")
 
-    def _record(self, call: Call, code: int | None, customers: int, fault: str, body: bytes) -> None:
+    def _record(self, call: Call, customers: int, fault: str, body: bytes, began_ms: int) -> ReceivedRequest:
         self.total += 1
         kept = body if self._options.keep_bodies else b""
-        self.requests.append(
-            ReceivedRequest(self.total, call.name, code, customers, fault, self._now_ms(), kept)
-        )
+        record = ReceivedRequest(self.total, call.name, customers, fault, began_ms, kept)
+        self.requests.append(record)
+        return record
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000) + self._options.clock_offset_ms
@@ -266,7 +319,7 @@ async def _until_gone(receive: Receive, seconds: float | None) -> None:
             message = await receive()
 
     try:
-        await asyncio.wait_for(gone(), seconds or _ENDLESS)
+        await asyncio.wait_for(gone(), _ENDLESS if seconds is None else seconds)
     except TimeoutError:
         return
 
@@ -274,7 +327,7 @@ async def _until_gone(receive: Receive, seconds: float | None) -> None:
 JSON = "application/json"
 
 
-def envelope(code: int, message: str, data: object, traced: bool) -> Response:
+def envelope(code: int | str, message: str, data: object, traced: bool) -> Response:
     """An answer as documented; `traced`: with a traceId, which createApp and phoneList don't have."""
     found: dict[str, object] = {"code": code, "message": message, "data": data}
     if traced:
@@ -283,10 +336,16 @@ def envelope(code: int, message: str, data: object, traced: bool) -> Response:
     return Response(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"), media_type=JSON)
 
 
-def faulty_answer(fault: Fault, whole: Response, traced: bool, now_ms: int) -> Response:
+def faulty_answer(fault: Fault, exchange: Exchange, whole: Response, now_ms: int) -> Response:
     """Make the answer of a fault, in place of `whole`, the right one."""
-    if fault.kind is FaultKind.CODE:
-        return envelope(fault.code or 0, fault.message or "scripted", None, traced)
+    headers: dict[str, str] = {}
+    if fault.retry_after:
+        date, _, seconds = fault.retry_after.rpartition(":")
+        headers["retry-after"] = http_date(now_ms + int(seconds) * 1000) if date else seconds
+    if fault.code is not None:
+        answer = exchange.answer(fault.code, fault.message or "scripted", None)
+        answer.headers.update(headers)
+        return answer
     if fault.kind is FaultKind.NOT_JSON:
         return HTMLResponse("<html><body><h1>Welcome to the proxy</h1></body></html>")
     if fault.kind is FaultKind.NO_CODE:
@@ -294,10 +353,6 @@ def faulty_answer(fault: Fault, whole: Response, traced: bool, now_ms: int) -> R
     if fault.kind is FaultKind.WRONG_JSON:
         return Response(bytes(whole.body)[: len(whole.body) // 2], media_type=JSON)
     status = 429 if fault.kind is FaultKind.RATE_LIMIT else fault.status or 500
-    headers: dict[str, str] = {}
-    if fault.retry_after:
-        date, _, seconds = fault.retry_after.rpartition(":")
-        headers["retry-after"] = http_date(now_ms + int(seconds) * 1000) if date else seconds
     if 300 <= status < 400:
         headers["location"] = "https://elsewhere.invalid/"
     return Response(None if status in (204, 304) else fault.message or "scripted", status, headers)

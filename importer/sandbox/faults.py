@@ -15,24 +15,29 @@ A fault file is TOML, one table for each fault:
 kinds and what belongs to them:
     status        answer with an HTTP status: status = 503; retry_after = "3" or "date:3"
     code          answer with a code of the API: code = 9001, message = "…"
-    rate-limit    429 beyond so many requests a second: per_second = 5; retry_after as above
+    rate-limit    429 beyond so many requests a second: per_second = 5; retry_after as above; with a code and
+                  a message the answer has status 200 and says so: code = 28, message = "TPS limit"
     slow          answer after seconds = 2.0
     no-answer     never answer, keep the connection open (for seconds = …, default until the client gives up)
     reset         reset the connection before anything is stored
     lost          store it, then reset the connection: the answer is lost
+    late          never answer, and store it seconds = 2.0 after the connection is gone; the client ends it,
+                  or the sandbox after hang_up = 1.0
     away          go away for seconds = 3.0: this request and all connections are cut, new ones refused
     truncated     the answer breaks off: fewer bytes than announced
     not-json      an HTML page with status 200
     wrong-json    JSON that breaks off, whole as far as HTTP can tell
     no-code       {"message": "ok"}
     clock         answer as a server whose clock is ahead by offset_ms = 120000
+    text-code     the answer's code is a text: "0"
+    utf-16        lengths are counted in UTF-16 units, not in code points
 \b
 stored = true stores the request before it goes wrong (for status, code, no-answer, reset, away, and the
 broken answers, for which it is the default).
 
 As a flag a fault is one line: --fault 'code code=9001 requests=2-4'. Requests are counted from 1 for each
-endpoint; the first fault in the file that fits a request happens, except that slow and clock happen along
-with another one. No chance is involved.
+endpoint; the first fault in the file that fits a request happens, except that slow, clock, text-code and
+utf-16 happen along with another one. No chance is involved.
 """
 
 from __future__ import annotations
@@ -64,23 +69,34 @@ class FaultKind(StrEnum):
     NO_ANSWER = "no-answer"
     RESET = "reset"
     LOST = "lost"
+    LATE = "late"
     AWAY = "away"
     TRUNCATED = "truncated"
     NOT_JSON = "not-json"
     WRONG_JSON = "wrong-json"
     NO_CODE = "no-code"
     CLOCK = "clock"
+    TEXT_CODE = "text-code"
+    UTF_16 = "utf-16"
 
 
 _STORED = frozenset(
-    {FaultKind.LOST, FaultKind.TRUNCATED, FaultKind.NOT_JSON, FaultKind.WRONG_JSON, FaultKind.NO_CODE}
+    {
+        FaultKind.LOST,
+        FaultKind.LATE,
+        FaultKind.TRUNCATED,
+        FaultKind.NOT_JSON,
+        FaultKind.WRONG_JSON,
+        FaultKind.NO_CODE,
+    }
 )
-_COMBINABLE = frozenset({FaultKind.SLOW, FaultKind.CLOCK})
+_COMBINABLE = frozenset({FaultKind.SLOW, FaultKind.CLOCK, FaultKind.TEXT_CODE, FaultKind.UTF_16})
 _NEEDS = {
     FaultKind.STATUS: "status",
     FaultKind.CODE: "code",
     FaultKind.RATE_LIMIT: "per_second",
     FaultKind.SLOW: "seconds",
+    FaultKind.LATE: "seconds",
     FaultKind.AWAY: "seconds",
     FaultKind.CLOCK: "offset_ms",
 }
@@ -101,6 +117,7 @@ class Fault:
     retry_after: str = ""
     per_second: float | None = None
     seconds: float | None = None
+    hang_up: float | None = None
     offset_ms: int | None = None
     stored: bool | None = None
 
@@ -109,6 +126,8 @@ class Fault:
         object.__setattr__(self, "requests", str(self.requests))
         object.__setattr__(self, "retry_after", str(self.retry_after))
         _check_types(self)
+        if self.code is not None and self.kind not in (FaultKind.CODE, FaultKind.RATE_LIMIT):
+            raise ValueError(f"{self.kind} has no code")
         needed = _NEEDS.get(self.kind)
         if needed and getattr(self, needed) is None:
             raise ValueError(f"{self.kind} needs {needed}")
@@ -118,10 +137,10 @@ class Fault:
             raise ValueError("status must be 200 to 599")
         if self.retry_after and not re.fullmatch(r"(date:)?[0-9]+", self.retry_after):
             raise ValueError('retry_after must be seconds ("3") or a date so many seconds ahead ("date:3")')
-        if (self.seconds is not None and self.seconds < 0) or (
+        if min(self.seconds or 0, self.hang_up or 0) < 0 or (
             self.per_second is not None and self.per_second <= 0
         ):
-            raise ValueError("seconds and per_second must be positive")
+            raise ValueError("seconds, hang_up and per_second must be positive")
         _ranges(self.requests)
 
     @property
@@ -258,6 +277,7 @@ def _check_types(fault: Fault) -> None:
         ("offset_ms", (int,)),
         ("per_second", (int, float)),
         ("seconds", (int, float)),
+        ("hang_up", (int, float)),
         ("stored", (bool,)),
         ("message", (str,)),
         ("rows", (dict,)),

@@ -138,10 +138,14 @@ def storable(text: str) -> bool:
 
 
 class BatchRules:
-    """The rules of batch_create under one contract."""
+    """The rules of batch_create under one contract.
 
-    def __init__(self, contract: Contract) -> None:
+    The vendor does not say what a character is: lengths are counted in code points or in UTF-16 units.
+    """
+
+    def __init__(self, contract: Contract, *, utf_16: bool = False) -> None:
         self.contract = contract
+        self._length = utf_16_length if utf_16 else len
         self._required = tuple(field.name for field in contract.fields if field.required)
         self._plain: dict[str, int] = {}
         self._special: dict[str, Callable[[object], str]] = {}
@@ -194,7 +198,7 @@ class BatchRules:
             if limit is None:
                 if any(map(self._special[name], values)):
                     return False
-            elif not _texts_fit(values, limit):
+            elif not self._texts_fit(values, limit):
                 return False
         return known == sum(map(len, customers))
 
@@ -225,13 +229,21 @@ class BatchRules:
             return check(value) if check else "unknown field"
         if type(value) is not str:
             return "must be a string"
-        if len(value) > limit:
+        if self._length(value) > limit:
             return f"longer than {limit} characters"
         return "" if storable(value) else "not valid Unicode"
 
+    def _texts_fit(self, values: list[Any], limit: int) -> bool:
+        return (
+            set(map(type, values)) == {str}
+            and max(map(self._length, values)) <= limit
+            and storable("".join(values))
+        )
 
-def _texts_fit(values: list[Any], limit: int) -> bool:
-    return set(map(type, values)) == {str} and max(map(len, values)) <= limit and storable("".join(values))
+
+def utf_16_length(text: str) -> int:
+    """The length as Java counts it: characters beyond U+FFFF count twice."""
+    return len(text) + sum(char > "\uffff" for char in text)
 
 
 _SPECIAL = frozenset({FieldKind.DATE, FieldKind.GENDER, FieldKind.JSON})

@@ -25,7 +25,6 @@ from importer.errors import ImporterError
 from importer.journal import Journal, RunRecord
 from importer.models import MappedChunk, Mode, Outcome, Status
 from importer.pipeline.row_history import ResumeState
-from importer.pipeline.session import BatchCreateSender
 from importer.sandbox import Sandbox
 
 ROWS = 240
@@ -118,7 +117,7 @@ class Bench:
         told += stuck
         batcher = Batcher(SIZE, run.next_ordinal - 1)
         with run, Client(connection, pool_size=policy.concurrency, timeouts=IMPATIENT) as client:
-            sender = BatchCreateSender(client, contracts.load("sea").endpoint)
+            sender = client.sender(contracts.load("sea").endpoint)
             with Delivery(sender, envelope, run, policy) as delivery:
                 for batch in (*batcher.add(left), *batcher.flush()):
                     delivery.submit(batch)

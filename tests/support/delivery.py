@@ -18,7 +18,7 @@ Rows = tuple[int, ...]
 MakeBatches = Callable[..., list[Batch]]
 """`make_batches(rows, size=100, contacts=None)`: see `batches`."""
 
-ACCEPTED = Verdict(Action.DONE, reached=False, code="0", trace_id="t-ok", http_status=200)
+ACCEPTED = Verdict(Action.DONE, maybe_processed=False, code="0", trace_id="t-ok", http_status=200)
 
 
 class FakeClock:
@@ -146,7 +146,8 @@ class Rig:
 
     def start(self) -> RunJournal:
         self._runs += 1
-        destination = Destination("https://crm.example", "1", "app", "sea")
+        # A lane of its own for each run: those before it are closed at the end only.
+        destination = Destination("https://crm.example", str(self._runs), "app", "sea")
         name = f"run-{self._runs}"
         record = RunRecord(
             name, "a.csv", "/a.csv", name, 1, Mode.UPDATE, "sea", "", "headers", "digest", destination

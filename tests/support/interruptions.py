@@ -5,17 +5,20 @@ from __future__ import annotations
 import csv
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from importer.journal import Journal, RunState
 from importer.sandbox import Sandbox
+from importer.sandbox.faults import Fault, FaultScript
 
 ROWS = 1500
 LATENCY = 0.01
@@ -35,6 +38,24 @@ def phone(n: int) -> str:
     """Of the n-th row: every tenth shares it with an earlier one, some have none."""
     who = n // 2 if n % 10 == 9 else n
     return "" if n % BARE_EVERY == BARE_EVERY - 1 else f"86139{who:08}"
+
+
+class GatedScript(FaultScript):
+    """Lets requests come, but answers none before the gate is open."""
+
+    def __init__(self) -> None:
+        super().__init__(())
+        self.opened = threading.Event()
+        self._arrived = threading.Event()
+
+    def next(self, endpoint: str, customers: Sequence[object]) -> list[Fault]:
+        self._arrived.set()
+        assert self.opened.wait(60)
+        return super().next(endpoint, customers)
+
+    def wait(self) -> None:
+        """Until a request has come."""
+        assert self._arrived.wait(60)
 
 
 class Desk:
@@ -136,6 +157,15 @@ class Desk:
                 if journal.runs():
                     return
             time.sleep(0.05)
+
+    def wait_for_waiting(self, runs: int = 1) -> None:
+        """Until so many runs wait for their turn."""
+        wanted = "SELECT count(*) FROM tickets WHERE turn IS NULL AND run <> ''"
+        until = time.monotonic() + 60
+        with closing(sqlite3.connect(self.folder / "state" / "journal.db")) as journal:
+            while journal.execute(wanted).fetchone()[0] < runs:
+                assert time.monotonic() < until
+                time.sleep(0.05)
 
     def wait_for_the_server(self) -> None:
         """Until it takes connections again."""

@@ -9,6 +9,7 @@ import pytest
 
 from importer import messages
 from importer.messages import Catalogue
+from importer.models import Severity
 
 FILES = sorted(Path(messages.__file__).parent.glob("*.toml"))
 
@@ -29,6 +30,11 @@ def test_the_catalogue_holds_what_the_files_say() -> None:
         assert (entry.code, entry.area, entry.severity) == (
             code, said[code]["area"], said[code]["severity"]
         )  # fmt: skip
+
+
+def test_an_issue_has_one_of_the_three_levels() -> None:
+    levels = {entry.severity for entry in messages.catalogue().values()}
+    assert levels <= {"", *Severity}
 
 
 def test_a_code_stands_in_one_file_only() -> None:

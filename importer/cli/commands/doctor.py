@@ -51,7 +51,7 @@ class ShownSetting:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @profile_option
 @lang_option
-def command(given: GivenOptions, as_json: bool, profile: str | None) -> int:
+def doctor_command(given: GivenOptions, as_json: bool, profile: str | None) -> int:
     """Check that settings are complete, the host is reached, the clock is right and the credentials are
     accepted. Asks the server for the tenant's fields; imports nothing.
 

@@ -39,7 +39,7 @@ class AgeType(click.ParamType[timedelta]):
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The newest N.")
 @lang_option
 @click.pass_context
-def command(ctx: click.Context, as_json: bool, limit: int) -> int:
+def runs_command(ctx: click.Context, as_json: bool, limit: int) -> int:
     """List past imports: when, which file, mode, counts, how long, how it ended."""
     if ctx.invoked_subcommand is not None:
         return int(ExitCode.DONE)
@@ -54,7 +54,7 @@ def command(ctx: click.Context, as_json: bool, limit: int) -> int:
     return int(ExitCode.DONE)
 
 
-@command.command("show", short_help="Show one run.")
+@runs_command.command("show", short_help="Show one run.")
 @click.argument("run_id", metavar="RUN")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @lang_option
@@ -83,7 +83,7 @@ def show(run_id: str, as_json: bool) -> int:
     return int(ExitCode.DONE)
 
 
-@command.command("prune", short_help="Forget old runs and delete their reports.")
+@runs_command.command("prune", short_help="Forget old runs and delete their reports.")
 @click.option("--older-than", type=AgeType(), required=True, help="How old, e.g. 90d.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @lang_option

@@ -26,7 +26,7 @@ from importer.options import GivenOptions
 @click.option("--mapping", metavar="NAME|FILE", help="The columns of this mapping, not the API's fields.")
 @run_options("contract")
 @lang_option
-def command(output: Path, mapping: str | None, given: GivenOptions) -> int:
+def template_command(output: Path, mapping: str | None, given: GivenOptions) -> int:
     """Write a workbook to fill in: columns with notes from the contract, required ones marked, phones kept as
     text, choices and lengths checked. Its example row is never imported."""
     from importer import contracts

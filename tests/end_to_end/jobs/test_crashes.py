@@ -158,7 +158,7 @@ sys.path.insert(0, sys.argv[1])
 from importer.jobs.config import load_job
 from importer.jobs.log import open_log
 from importer.jobs.runner import Round
-from importer.jobs.environment import JobEnvironment
+from importer.jobs.config import JobEnvironment
 from importer.journal import Journal
 from importer.config import Profile, load_config
 left = int(sys.argv[3])

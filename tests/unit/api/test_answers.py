@@ -19,7 +19,7 @@ NOW = 1_700_000_000.0
 def answer(body: object, status: int = 200, **headers: str) -> Verdict:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     found = {name.replace("_", "-"): value for name, value in headers.items()}
-    return judge(Answer(status, found, raw, 0.1, NOW)).verdict
+    return judge(Answer(status, found, raw, 0.1, NOW))
 
 
 # Read off API.md, “Answers”: code → what the client does.
@@ -52,11 +52,11 @@ def test_every_documented_code(code: int, action: Action) -> None:
         "t1",
     )
     # An answer with a code is never “unknown”.
-    assert not verdict.reached
+    assert not verdict.maybe_processed
 
 
 @pytest.mark.parametrize(
-    ("status", "action", "reached"),
+    ("status", "action", "maybe_processed"),
     [
         (301, Action.STOP, False),
         (307, Action.STOP, False),
@@ -75,9 +75,13 @@ def test_every_documented_code(code: int, action: Action) -> None:
         (599, Action.RETRY, True),
     ],
 )
-def test_http_statuses(status: int, action: Action, reached: bool) -> None:
+def test_http_statuses(status: int, action: Action, maybe_processed: bool) -> None:
     verdict = answer(b"<html>", status)
-    assert (verdict.action, verdict.reached, verdict.code) == (action, reached, f"http-{status}")
+    assert (verdict.action, verdict.maybe_processed, verdict.code) == (
+        action,
+        maybe_processed,
+        f"http-{status}",
+    )
     assert verdict.message
 
 
@@ -100,7 +104,7 @@ def test_no_status_but_200_makes_a_success(status: int) -> None:
 )
 def test_what_is_not_json_is_never_success(body: bytes) -> None:
     verdict = answer(body)
-    assert (verdict.action, verdict.reached, verdict.code) == (Action.RETRY, True, "not-json")
+    assert (verdict.action, verdict.maybe_processed, verdict.code) == (Action.RETRY, True, "not-json")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +116,14 @@ def test_what_is_not_json_is_never_success(body: bytes) -> None:
         "0",
         None,
         {"code": None},
-        {"code": "0"},
+        {"code": ""},
+        {"code": " 0"},
+        {"code": "00"},
+        {"code": "-0"},
+        {"code": "0x0"},
+        {"code": "０"},
+        {"code": "1e3"},
+        {"code": "OK"},
         {"code": True},
         {"code": False},
         {"code": 0.0},
@@ -121,12 +132,69 @@ def test_what_is_not_json_is_never_success(body: bytes) -> None:
 )
 def test_without_a_code_it_is_never_success(body: object) -> None:
     verdict = answer(body)
-    assert (verdict.action, verdict.reached, verdict.code) == (Action.RETRY, True, "no-code")
+    assert (verdict.action, verdict.maybe_processed, verdict.code) == (Action.RETRY, True, "no-code")
+
+
+@pytest.mark.parametrize("code", DOCUMENTED)
+def test_the_digits_of_a_code_as_text_count_as_the_code(code: int) -> None:
+    reply = {"message": "why", "traceId": "t", "data": ""}
+    assert answer({"code": str(code), **reply}) == answer({"code": code, **reply})
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "appkey access rate limit",
+        "TPS",
+        "超过TPS限制",
+        "Over QPS quota",
+        "API_RATE_LIMIT_EXCEEDED",
+        "RateLimited",
+        "Request is too frequent, try later",
+        "Too many requests",
+        "too many API calls",
+        "Requests are too often",
+        "calling frequency exceeded",
+        "You exceed the allowed call frequency",
+        "Request was throttled",
+        "请求过于频繁",
+        "接口限流",
+        "调用频率超限",
+        "请求过快，请稍后再试",
+    ],
+)
+def test_a_limit_in_words_is_waited_for(message: str) -> None:
+    verdict = answer({"code": 28, "message": message})
+    assert (verdict.action, verdict.maybe_processed) == (Action.WAIT, False)
+    assert (verdict.code, verdict.message) == ("28", message)
+    assert "slow down" in explain(verdict.code, message)[0]
+    # What a documented code means is not up to the sentence beside it.
+    assert answer({"code": 1002, "message": message}).action is Action.ISOLATE
+    assert answer({"code": 0, "message": message}).action is Action.DONE
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "quota used up",
+        "separate limits apply",
+        "exchange rate is not a number",
+        "field frequency is unknown",
+        "frequent_flyer: longer than 30 characters",
+        "https required",
+        "system under maintenance",
+        "too many customers",
+        "手机号码重复",
+    ],
+)
+def test_other_sentences_are_no_limit(message: str) -> None:
+    assert answer({"code": 28, "message": message}).action is Action.RETRY_THEN_ISOLATE
 
 
 @given(st.binary(max_size=200), st.integers(200, 599))
 def test_any_bytes_are_judged(body: bytes, status: int) -> None:
-    assert judge(Answer(status, {}, body, 0.0, NOW)).verdict.action is not Action.DONE
+    assert judge(Answer(status, {}, body, 0.0, NOW)).action is not Action.DONE
 
 
 def test_a_code_in_a_4xx_counts_where_the_status_says_nothing() -> None:
@@ -181,7 +249,7 @@ def test_undocumented_data_is_kept() -> None:
 
 # Read off API.md, the table below the envelope: what happens → action, may it have been processed.
 @pytest.mark.parametrize(
-    ("key", "action", "reached"),
+    ("key", "action", "maybe_processed"),
     [
         ("read-timeout", Action.RETRY, True),
         ("connection-lost", Action.RETRY, True),
@@ -194,9 +262,9 @@ def test_undocumented_data_is_kept() -> None:
         ("certificate", Action.STOP, False),
     ],
 )
-def test_faults_of_the_network(key: str, action: Action, reached: bool) -> None:
-    verdict = judge_fault(key, "", 1.0).verdict
-    assert (verdict.action, verdict.reached, verdict.code) == (action, reached, key)
+def test_faults_of_the_network(key: str, action: Action, maybe_processed: bool) -> None:
+    verdict = judge_fault(key, "", 1.0)
+    assert (verdict.action, verdict.maybe_processed, verdict.code) == (action, maybe_processed, key)
     assert verdict.message
 
 

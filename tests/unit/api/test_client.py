@@ -11,8 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from importer.api.client import USER_AGENT, Client
-from importer.api.signing import sign
+from importer.api.client import USER_AGENT, Client, sign
 from importer.api.transport import Timeouts
 from importer.config import Connection, Secret, check_base_url
 from importer.contracts import Endpoint, endpoints, load
@@ -146,7 +145,7 @@ def _cut(raw: bytes) -> Talk:
 
 
 @pytest.mark.parametrize(
-    ("raw", "code", "reached"),
+    ("raw", "code", "maybe_processed"),
     [
         (b"", "connection-lost", True),
         (b"HTTP/1.1 200 OK\r\nContent-Len", "not-json", True),
@@ -159,10 +158,10 @@ def _cut(raw: bytes) -> Talk:
         (b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", "http-429", False),
     ],
 )
-def test_broken_answers(raw: bytes, code: str, reached: bool) -> None:
+def test_broken_answers(raw: bytes, code: str, maybe_processed: bool) -> None:
     with serving(reply(raw)) as (port, _), Client(connection(port)) as client:
         verdict = client.attempt(BATCH, b"{}")
-    assert (verdict.code, verdict.reached) == (code, reached)
+    assert (verdict.code, verdict.maybe_processed) == (code, maybe_processed)
     assert verdict.action is not Action.DONE
 
 
@@ -173,7 +172,7 @@ def test_no_answer_in_time_may_have_been_processed() -> None:
 
     with serving(silent) as (port, _), Client(connection(port), timeouts=QUICK) as client:
         verdict = client.attempt(BATCH, b"{}")
-    assert (verdict.code, verdict.action, verdict.reached) == ("read-timeout", Action.RETRY, True)
+    assert (verdict.code, verdict.action, verdict.maybe_processed) == ("read-timeout", Action.RETRY, True)
 
 
 def test_an_answer_that_only_trickles_is_given_up() -> None:
@@ -187,7 +186,7 @@ def test_an_answer_that_only_trickles_is_given_up() -> None:
 
     with serving(trickle) as (port, _), Client(connection(port), timeouts=QUICK) as client:
         verdict = client.attempt(BATCH, b"{}")
-    assert (verdict.code, verdict.reached) == ("read-timeout", True)
+    assert (verdict.code, verdict.maybe_processed) == ("read-timeout", True)
 
 
 def test_an_endless_answer_is_given_up() -> None:
@@ -210,7 +209,11 @@ def test_a_connection_lost_before_the_whole_request_was_sent_cannot_have_done_an
 
     with serving(hang_up) as (port, _), Client(connection(port)) as client:
         verdict = client.attempt(BATCH, b"x" * 50_000_000)
-    assert (verdict.code, verdict.action, verdict.reached) == ("lost-while-sending", Action.RETRY, False)
+    assert (verdict.code, verdict.action, verdict.maybe_processed) == (
+        "lost-while-sending",
+        Action.RETRY,
+        False,
+    )
 
 
 def test_an_answer_given_before_the_whole_request_was_taken_is_heard() -> None:
@@ -249,14 +252,18 @@ def test_a_refused_connection_never_reached_the_server() -> None:
         port = listener.getsockname()[1]
     with Client(connection(port)) as client:
         verdict = client.attempt(BATCH, b"{}")
-    assert (verdict.code, verdict.action, verdict.reached) == ("connection-refused", Action.WAIT, False)
+    assert (verdict.code, verdict.action, verdict.maybe_processed) == (
+        "connection-refused",
+        Action.WAIT,
+        False,
+    )
 
 
 def test_an_unknown_name_never_reached_the_server() -> None:
     there = replace(connection(1), base_url="https://no-such-host.invalid")
     with Client(there) as client:
         verdict = client.attempt(BATCH, b"{}")
-    assert (verdict.code, verdict.action, verdict.reached) == ("name-unresolved", Action.WAIT, False)
+    assert (verdict.code, verdict.action, verdict.maybe_processed) == ("name-unresolved", Action.WAIT, False)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +287,7 @@ def test_a_secure_connection_that_does_not_come_about(talk: Talk, code: str, act
         seconds = 0.4 if code == "connect-timeout" else 10.0
         with Client(there, timeouts=Timeouts(connect=seconds, read=seconds)) as client:
             verdict = client.attempt(BATCH, b"{}")
-    assert (verdict.code, verdict.action, verdict.reached) == (code, action, False)
+    assert (verdict.code, verdict.action, verdict.maybe_processed) == (code, action, False)
 
 
 def test_loopback_is_reached_without_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,7 +302,11 @@ def test_an_absent_proxy_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     there = replace(connection(1), base_url="https://api.example.invalid")
     with Client(there) as client:
         verdict = client.attempt(BATCH, b"{}")
-    assert (verdict.code, verdict.action, verdict.reached) == ("proxy-unreachable", Action.WAIT, False)
+    assert (verdict.code, verdict.action, verdict.maybe_processed) == (
+        "proxy-unreachable",
+        Action.WAIT,
+        False,
+    )
 
 
 def test_a_proxy_that_wants_a_password_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,7 +316,7 @@ def test_a_proxy_that_wants_a_password_stops_the_run(monkeypatch: pytest.MonkeyP
         there = replace(connection(1), base_url="https://api.example.invalid")
         with Client(there) as client:
             verdict = client.attempt(BATCH, b"{}")
-    assert (verdict.code, verdict.action, verdict.reached) == ("proxy-refused", Action.STOP, False)
+    assert (verdict.code, verdict.action, verdict.maybe_processed) == ("proxy-refused", Action.STOP, False)
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def attempt(host: str, port: int) -> tuple[str, Action, bool]:
     there = Connection(f"https://{host}:{port}", Secret("k"), Secret("s"), "1", "a")
     with Client(there) as client:
         verdict = client.attempt(load("sea").endpoint, b"")
-    return verdict.code, verdict.action, verdict.reached
+    return verdict.code, verdict.action, verdict.maybe_processed
 
 
 def test_a_certificate_nobody_vouches_for_stops_the_run(port: int) -> None:

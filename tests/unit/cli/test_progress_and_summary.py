@@ -16,7 +16,7 @@ from rich.console import Console
 
 from importer import arrow
 from importer.cli.progress import BarView, JsonView, LineView, ProgressView, progress_view
-from importer.cli.summary import destination_line, issue_line, show
+from importer.cli.summary import destination_line, issue_line, show, show_issues
 from importer.errors import ReportError
 from importer.models import (
     Chunk,
@@ -131,6 +131,19 @@ def test_counts_are_aligned_whatever_the_script() -> None:
     ends = {cell_len(re.match(r"  \S+ +[\d,]+", line)[0]) for line in lines}
     assert len(lines) == 3
     assert len(ends) == 1
+
+
+@pytest.mark.parametrize(
+    ("lang", "headings"),
+    [("en", ["To be fixed", "Worth a look", "Good to know"]), ("zh", ["需要修改", "建议检查", "供参考"])],
+)
+def test_issues_stand_under_their_level_the_gravest_first(lang: str, headings: Sequence[str]) -> None:
+    stream = io.StringIO()
+    groups = [replace(GROUP, severity=severity) for severity in Severity]
+    show_issues(Console(file=stream, width=200), groups, lang)
+    text = stream.getvalue()
+    assert [line for line in text.splitlines() if line and not line.startswith(" ")] == list(headings)
+    assert text.count("too-long") == 3
 
 
 def test_no_color_leaves_no_colour(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,12 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from importer.delivery import Policy
-from importer.delivery.dispatcher import BatchOrder, OrderedBatch
-from importer.models import Action, Status, Verdict
+from importer.delivery.dispatcher import BatchOrder, InFlightBatch
+from importer.models import Action, Batch, Status, Verdict
 from tests.support.delivery import MakeBatches, Result, Rig, Rows
 
-BUSY = Verdict(Action.RETRY, reached=True, code="http-503", http_status=503)
-REFUSED = Verdict(Action.ISOLATE, reached=False, code="9000")
+BUSY = Verdict(Action.RETRY, maybe_processed=True, code="http-503", http_status=503)
+REFUSED = Verdict(Action.ISOLATE, maybe_processed=False, code="9000")
 
 
 def test_batches_without_common_contacts_go_out_at_once(
@@ -55,24 +55,28 @@ def test_a_contact_is_held_through_retries_and_isolation(
 
 def test_rows_without_contacts_wait_for_nobody() -> None:
     order = BatchOrder()
-    places = [OrderedBatch(frozenset()) for _ in range(3)]
-    for place in places:
-        order.enter(place)
-    assert [place.waiting for place in places] == [0, 0, 0]
+    in_flight = [_in_flight() for _ in range(3)]
+    for batch in in_flight:
+        order.enter(batch)
+    assert [batch.waiting for batch in in_flight] == [0, 0, 0]
     assert len(order) == 0
 
 
 def test_a_batch_waits_for_the_latest_of_each_of_its_contacts() -> None:
     order = BatchOrder()
-    first, second, both, later = OrderedBatch({1}), OrderedBatch({2}), OrderedBatch({1, 2}), OrderedBatch({2})
-    for place in (first, second, both, later):
-        order.enter(place)
-    assert [place.waiting for place in (first, second, both, later)] == [0, 0, 2, 1]
+    first, second, both, later = _in_flight(1), _in_flight(2), _in_flight(1, 2), _in_flight(2)
+    for batch in (first, second, both, later):
+        order.enter(batch)
+    assert [batch.waiting for batch in (first, second, both, later)] == [0, 0, 2, 1]
     assert order.leave(first) == []
     assert order.leave(second) == [both]
     assert order.leave(both) == [later]
     assert order.leave(later) == []
     assert len(order) == 0
+
+
+def _in_flight(*contacts: int) -> InFlightBatch:
+    return InFlightBatch(Batch(1, "", (2,), (b"{}",), (contacts,)), b"")
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -97,11 +101,11 @@ def test_whatever_the_server_does_every_row_has_one_status_and_no_order_is_broke
 ) -> None:
     verdicts = {
         "ok": accepted,
-        "busy": Verdict(Action.RETRY, reached=False, code="9001"),
-        "lost": Verdict(Action.RETRY, reached=True, code="connection-lost"),
+        "busy": Verdict(Action.RETRY, maybe_processed=False, code="9001"),
+        "lost": Verdict(Action.RETRY, maybe_processed=True, code="connection-lost"),
         "refused": REFUSED,
-        "odd": Verdict(Action.RETRY_THEN_ISOLATE, reached=False, code="9100"),
-        "away": Verdict(Action.WAIT, reached=False, code="connection-refused"),
+        "odd": Verdict(Action.RETRY_THEN_ISOLATE, maybe_processed=False, code="9100"),
+        "away": Verdict(Action.WAIT, maybe_processed=False, code="connection-refused"),
     }
 
     def answer(rows: Rows, number: int) -> Verdict:

@@ -14,9 +14,13 @@ from importer.models import Action, Outcome, Status, Verdict
 from tests.support.delivery import MakeBatches, Rig, Rows
 
 ONE = Policy(concurrency=1)
-REFUSED = Verdict(Action.ISOLATE, reached=False, code="9000", message="birthday is wrong", trace_id="t-9000")
-ODD = Verdict(Action.RETRY_THEN_ISOLATE, reached=False, code="9100", message="no idea", trace_id="t-9100")
-BUSY = Verdict(Action.RETRY, reached=False, code="9001", message="system error")
+REFUSED = Verdict(
+    Action.ISOLATE, maybe_processed=False, code="9000", message="birthday is wrong", trace_id="t-9000"
+)
+ODD = Verdict(
+    Action.RETRY_THEN_ISOLATE, maybe_processed=False, code="9100", message="no idea", trace_id="t-9100"
+)
+BUSY = Verdict(Action.RETRY, maybe_processed=False, code="9001", message="system error")
 
 
 def refusing(

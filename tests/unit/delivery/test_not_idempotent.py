@@ -12,9 +12,9 @@ from importer.models import Action, Batch, Status, Verdict
 from tests.support.delivery import MakeBatches, Rig, Rows
 
 ONE = Policy(concurrency=1)
-LOST = Verdict(Action.RETRY, reached=True, code="connection-lost", message="connection lost")
-BUSY = Verdict(Action.RETRY, reached=False, code="9001", message="system error")
-REFUSED = Verdict(Action.ISOLATE, reached=False, code="9000", message="bad")
+LOST = Verdict(Action.RETRY, maybe_processed=True, code="connection-lost", message="connection lost")
+BUSY = Verdict(Action.RETRY, maybe_processed=False, code="9001", message="system error")
+REFUSED = Verdict(Action.ISOLATE, maybe_processed=False, code="9000", message="bad")
 BARE = [3, 50, 101]
 
 

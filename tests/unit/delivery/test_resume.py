@@ -17,9 +17,9 @@ from importer.journal import Journal
 from importer.models import Action, Batch, Status, Verdict
 from tests.support.delivery import FakeServer, MakeBatches, Rig, Rows
 
-REFUSED = Verdict(Action.ISOLATE, reached=False, code="9000", message="bad")
-LOST = Verdict(Action.RETRY, reached=True, code="connection-lost")
-BUSY = Verdict(Action.RETRY, reached=False, code="9001")
+REFUSED = Verdict(Action.ISOLATE, maybe_processed=False, code="9000", message="bad")
+LOST = Verdict(Action.RETRY, maybe_processed=True, code="connection-lost")
+BUSY = Verdict(Action.RETRY, maybe_processed=False, code="9001")
 
 
 def test_every_row_of_a_request_is_in_the_journal_before_it_leaves(

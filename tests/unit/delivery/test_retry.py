@@ -10,11 +10,11 @@ from importer.errors import RefusedError, UnreachableError
 from importer.models import Action, Status, Verdict
 from tests.support.delivery import MakeBatches, Result, Rig
 
-BUSY = Verdict(Action.RETRY, reached=False, code="9001", message="system error", trace_id="t-9")
-LOST = Verdict(Action.RETRY, reached=True, code="connection-lost", message="connection lost")
-AWAY = Verdict(Action.WAIT, reached=False, code="connection-refused", message="connection refused")
-EXPIRED = Verdict(Action.CORRECT_CLOCK, reached=False, code="1004", server_time_ms=5_000)
-LIMITED = Verdict(Action.WAIT, reached=False, code="http-429", http_status=429)
+BUSY = Verdict(Action.RETRY, maybe_processed=False, code="9001", message="system error", trace_id="t-9")
+LOST = Verdict(Action.RETRY, maybe_processed=True, code="connection-lost", message="connection lost")
+AWAY = Verdict(Action.WAIT, maybe_processed=False, code="connection-refused", message="connection refused")
+EXPIRED = Verdict(Action.CORRECT_CLOCK, maybe_processed=False, code="1004", server_time_ms=5_000)
+LIMITED = Verdict(Action.WAIT, maybe_processed=False, code="http-429", http_status=429)
 ONE = Policy(concurrency=1)
 
 
@@ -98,7 +98,7 @@ def test_the_patience_begins_anew_with_every_answer(
 def test_retry_after_is_obeyed_to_the_second_by_all_workers(
     rig: Rig, make_batches: MakeBatches, accepted: Verdict
 ) -> None:
-    asked = Verdict(Action.WAIT, reached=False, code="http-429", http_status=429, retry_after=17.0)
+    asked = Verdict(Action.WAIT, maybe_processed=False, code="http-429", http_status=429, retry_after=17.0)
     result = rig.deliver(make_batches(300), lambda rows, number: asked if number == 1 else accepted, ONE)
     assert result.counts() == {Status.IMPORTED: 300}
     assert result.server.times[1] - result.server.times[0] >= 17.0
@@ -107,7 +107,7 @@ def test_retry_after_is_obeyed_to_the_second_by_all_workers(
 def test_a_server_that_asks_for_more_patience_than_there_is_stops_the_run_at_once(
     rig: Rig, make_batches: MakeBatches
 ) -> None:
-    asked = Verdict(Action.WAIT, reached=False, code="http-429", http_status=429, retry_after=3600.0)
+    asked = Verdict(Action.WAIT, maybe_processed=False, code="http-429", http_status=429, retry_after=3600.0)
     result = rig.deliver(make_batches(300), lambda rows, number: asked, ONE)
     assert result.delivery.stopped.code == "server-asks-to-wait"
     assert len(result.server.requests) == 1
@@ -139,7 +139,7 @@ def test_a_clock_that_stays_wrong_after_the_correction_stops_the_run(
 
 
 def test_a_clock_fault_without_a_date_cannot_be_corrected(rig: Rig, make_batches: MakeBatches) -> None:
-    no_date = Verdict(Action.CORRECT_CLOCK, reached=False, code="1004")
+    no_date = Verdict(Action.CORRECT_CLOCK, maybe_processed=False, code="1004")
     result = rig.deliver(make_batches(2), lambda rows, number: no_date, ONE)
     assert result.delivery.stopped.code == "clock-refused"
     assert not result.told(ClockCorrected)

@@ -15,8 +15,10 @@ from importer.journal import BatchState, BegunEntry, SettledEntry
 from importer.models import Action, Status, Verdict
 from tests.support.delivery import MakeBatches, Rig, Rows
 
-WRONG_SECRET = Verdict(Action.STOP, reached=False, code="1003", message="invalid sign", http_status=200)
-LOST = Verdict(Action.RETRY, reached=True, code="read-timeout", message="no answer")
+WRONG_SECRET = Verdict(
+    Action.STOP, maybe_processed=False, code="1003", message="invalid sign", http_status=200
+)
+LOST = Verdict(Action.RETRY, maybe_processed=True, code="read-timeout", message="no answer")
 INTERRUPTED = InterruptedRun("interrupted")
 
 
@@ -119,7 +121,7 @@ def test_a_batch_between_two_attempts_does_not_wait_for_the_next(
 def test_a_stop_in_the_middle_of_isolation_leaves_the_rest_open(
     rig: Rig, make_batches: MakeBatches, accepted: Verdict
 ) -> None:
-    refused = Verdict(Action.ISOLATE, reached=False, code="9000", message="bad")
+    refused = Verdict(Action.ISOLATE, maybe_processed=False, code="9000", message="bad")
 
     def answer(rows: Rows, number: int) -> Verdict:
         if number == 5:
@@ -221,7 +223,9 @@ def test_the_first_reason_counts(rig: Rig, make_batches: MakeBatches, accepted: 
 def test_requests_end_in_the_journal_with_what_the_server_said(
     rig: Rig, make_batches: MakeBatches, accepted: Verdict
 ) -> None:
-    said = Verdict(Action.ISOLATE, reached=False, code="9000", message="bad", trace_id="t", data='{"row": 1}')
+    said = Verdict(
+        Action.ISOLATE, maybe_processed=False, code="9000", message="bad", trace_id="t", data='{"row": 1}'
+    )
     result = rig.deliver(
         make_batches(2), lambda rows, number: said if 2 in rows else accepted, Policy(concurrency=1)
     )

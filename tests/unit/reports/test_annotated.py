@@ -34,6 +34,7 @@ ISSUES = (
     Issue("too-long", Severity.ERROR, 6, "People", column="Name (2)", field="last_name", limit=3, length=4),
     Issue("bad-email", Severity.WARNING, 6, "People", column="column D", field="email", found="x"),
     Issue("no-contact", Severity.WARNING, 6, "People"),
+    Issue("bad-email", Severity.NOTE, 4, "People", column="column D", field="email", found="a@x.com"),
 )
 
 
@@ -93,7 +94,8 @@ def test_bad_cells_are_coloured_and_explained_and_keep_their_own_comment(tmp_pat
     a_report(tmp_path, a_workbook(tmp_path / "in.xlsx"))
     sheet = load_workbook(tmp_path / "annotated.xlsx")["People"]
     assert sheet["B4"].fill.fill_type == sheet["C6"].fill.fill_type == sheet["D6"].fill.fill_type == "solid"
-    assert sheet["B4"].fill.start_color.rgb != sheet["D6"].fill.start_color.rgb
+    assert sheet["D4"].fill.fill_type == "solid"
+    assert len({sheet[cell].fill.start_color.rgb for cell in ("B4", "D6", "D4")}) == 3
     text = sheet["B4"].comment.text
     assert text.startswith("from the boss")
     assert "not a day of the calendar" in text

@@ -106,6 +106,18 @@ def test_everything_from_outside_is_escaped_and_the_page_asks_for_nothing(tmp_pa
     assert "None" not in re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
 
 
+def test_the_three_levels_are_told_apart_and_the_gravest_comes_first(tmp_path: Path) -> None:
+    issues = [
+        Issue("bad-email", severity, row, EVIL, column="Name", found="x")
+        for row, severity in enumerate((Severity.NOTE, Severity.WARNING, Severity.ERROR), start=2)
+    ]
+    page = a_page(tmp_path, issues)
+    assert re.findall(r'<details class="(\w+)">', page) == ["error", "warning", "note"]
+    assert re.findall(r'<span class="tag (\w+)">(\w+)</span>', page) == [
+        (level, level) for level in ("error", "warning", "note")
+    ]
+
+
 def test_the_page_stays_small_however_much_is_wrong(tmp_path: Path) -> None:
     header = [f"Column {number}" for number in range(200)]
     cell = "界" * 400

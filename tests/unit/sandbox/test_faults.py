@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from importer.api.account import create_app, fields
 from importer.api.client import Client
 from importer.api.transport import Timeouts
 from importer.config import Secret
@@ -18,6 +19,7 @@ from importer.contracts import load
 from importer.errors import UsageError
 from importer.models import Action, Verdict
 from importer.sandbox import Sandbox
+from importer.sandbox.application import ReceivedRequest
 from importer.sandbox.faults import Fault, FaultScript, load_faults, parse_fault
 
 BATCH = load("sea").endpoint
@@ -45,7 +47,7 @@ def attempts(
 
 
 @pytest.mark.parametrize(
-    ("fault", "code", "action", "reached", "stored"),
+    ("fault", "code", "action", "maybe_processed", "stored"),
     [
         ("status status=503", "http-503", Action.RETRY, True, 0),
         ("status status=503 stored=true", "http-503", Action.RETRY, True, 1),
@@ -58,6 +60,8 @@ def attempts(
         ("code code=-1 stored=true", "-1", Action.RETRY, False, 1),
         ("reset", "connection-lost", Action.RETRY, True, 0),
         ("lost", "connection-lost", Action.RETRY, True, 1),
+        ("late seconds=0.1 hang_up=0", "connection-lost", Action.RETRY, True, 1),
+        ("late seconds=0.1 hang_up=0 stored=false", "connection-lost", Action.RETRY, True, 0),
         ("no-answer", "read-timeout", Action.RETRY, True, 0),
         ("no-answer stored=true", "read-timeout", Action.RETRY, True, 1),
         ("slow seconds=0.6", "read-timeout", Action.RETRY, True, 1),
@@ -70,19 +74,23 @@ def attempts(
         ("away seconds=0.1 stored=true", "connection-lost", Action.RETRY, True, 1),
         ("clock offset_ms=120000", "1004", Action.CORRECT_CLOCK, False, 0),
         ("rate-limit per_second=0.5", "0", Action.DONE, False, 1),
+        ("text-code", "0", Action.DONE, False, 1),
+        ("utf-16", "0", Action.DONE, False, 1),
     ],
 )
-def test_each_kind(box: Sandbox, fault: str, code: str, action: Action, reached: bool, stored: int) -> None:
+def test_each_kind(
+    box: Sandbox, fault: str, code: str, action: Action, maybe_processed: bool, stored: int
+) -> None:
     box.misbehave(f"{fault} requests=1")
     verdict = attempts(box, timeouts=QUICK if code == "read-timeout" else PATIENT)[0]
-    assert (verdict.code, verdict.action, verdict.reached) == (code, action, reached)
+    assert (verdict.code, verdict.action, verdict.maybe_processed) == (code, action, maybe_processed)
     deadline = time.monotonic() + 60
     while len(box.customers()) < stored and time.monotonic() < deadline:
         time.sleep(0.01)
     assert len(box.customers()) == stored
     if fault.startswith("away"):
         while (verdict := attempts(box)[0]).code == "connection-refused":
-            assert (verdict.action, verdict.reached) == (Action.WAIT, False)
+            assert (verdict.action, verdict.maybe_processed) == (Action.WAIT, False)
             assert time.monotonic() < deadline
         assert verdict.code == "0"
     else:
@@ -123,6 +131,39 @@ def test_a_rate_limit_that_does_not_bite_leaves_room_for_another_fault(box: Sand
     faults = ["rate-limit per_second=2", "code code=9001 requests=2-"]
     box.application.script = FaultScript(faults, clock=lambda: 0.0)  # all within one second
     assert [verdict.code for verdict in attempts(box, 3)] == ["0", "9001", "http-429"]
+
+
+@pytest.mark.parametrize(
+    ("code", "message"), [(28, "TPS"), (1000, "appkey access rate limit"), (5003, "请求过于频繁，请稍后再试")]
+)
+def test_a_rate_limit_may_be_spoken(box: Sandbox, code: int, message: str) -> None:
+    fault = Fault("rate-limit", per_second=1, retry_after="7", code=code, message=message)  # type: ignore[arg-type]
+    box.application.script = FaultScript([fault], clock=lambda: 0.0)  # all within one second
+    found = attempts(box, 2)
+    assert [verdict.code for verdict in found] == ["0", str(code)]
+    assert (found[1].action, found[1].http_status, found[1].retry_after) == (Action.WAIT, 200, 7.0)
+    assert found[1].message == message
+    assert [record.code for record in box.requests] == [0, code]
+
+
+def test_every_code_may_come_as_a_text(box: Sandbox) -> None:
+    box.misbehave("text-code", "code code=1002 requests=2", "code code=-1 requests=3")
+    assert [verdict.code for verdict in attempts(box, 4)] == ["0", "1002", "-1", "0"]
+    with Client(box.connection) as client:
+        box.misbehave("text-code endpoint=any")
+        assert create_app(client, "Shop", "https://shop.example/hook").app_name == "Shop"
+        assert fields(client)
+
+
+@pytest.mark.parametrize(("fault", "most"), [("", 128), ("utf-16", 64)])
+def test_lengths_are_counted_in_code_points_or_in_utf_16_units(box: Sandbox, fault: str, most: int) -> None:
+    box.misbehave(*([fault] if fault else []))
+    requests = [
+        body("ann").replace(b'"-"', f'"{name}"'.encode()) for name in ("😀" * most, "😀" * (most + 1))
+    ]
+    codes = [attempts(box, request=request)[0].code for request in requests]
+    assert codes == ["0", "1002"]
+    assert attempts(box, request=body("ann").replace(b'"-"', f'"{"界" * 128}"'.encode()))[0].code == "0"
 
 
 def test_two_requests_may_send_it_away_at_once(box: Sandbox) -> None:
@@ -200,6 +241,58 @@ def test_what_was_asked_is_kept() -> None:
         assert box.requests[0].body == body("ann", "bob")
 
 
+def wait_until_over(box: Sandbox, number: int = 1) -> ReceivedRequest:
+    deadline = time.monotonic() + 60
+    while box.requests[number - 1].over_ms is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return box.requests[number - 1]
+
+
+def test_a_late_request_overwrites_what_came_in_meanwhile(box: Sandbox) -> None:
+    box.misbehave("late seconds=0.5 hang_up=0 requests=1")
+    old, new = body("ann"), body("ann").replace(b'"-"', b'"new"')
+    assert attempts(box, request=old)[0].code == "connection-lost"
+    assert attempts(box, request=new)[0].code == "0"
+    late, between = wait_until_over(box), wait_until_over(box, 2)
+    assert (late.code, late.fault, between.code) == (None, "late", 0)
+    times = (late.began_ms, late.ended_ms, late.carried_out_ms, late.over_ms)
+    assert list(times) == sorted(times)  # type: ignore[type-var]
+    assert (late.carried_out_ms or 0) - (late.ended_ms or 0) >= 490
+    assert late.ended_ms <= between.began_ms <= between.carried_out_ms <= between.over_ms  # type: ignore[operator]
+    # On a busy machine the later request may come too late to be overwritten.
+    overwritten = between.carried_out_ms < late.carried_out_ms  # type: ignore[operator]
+    assert [customer.fields["last_name"] for customer in box.customers()] == ["-" if overwritten else "new"]
+
+
+def test_a_late_request_waits_for_the_client_to_give_up(box: Sandbox) -> None:
+    box.misbehave("late seconds=0.1 requests=1")
+    assert attempts(box, timeouts=QUICK)[0].code == "read-timeout"
+    late = wait_until_over(box)
+    assert (late.ended_ms or 0) - late.began_ms >= 250
+    assert (late.carried_out_ms or 0) - (late.ended_ms or 0) >= 90
+    assert len(box.customers()) == 1
+
+
+def test_a_late_request_that_is_refused_stores_nothing(box: Sandbox) -> None:
+    box.misbehave("late seconds=0 hang_up=0")
+    attempts(box, request=body("a" * 129))
+    late = wait_until_over(box)
+    assert (late.code, late.carried_out_ms, box.customers()) == (None, None, [])
+
+
+def test_a_request_is_in_the_log_from_its_arrival_on(box: Sandbox) -> None:
+    box.misbehave("no-answer seconds=0.5")
+    sender = threading.Thread(target=attempts, args=(box,))
+    sender.start()
+    deadline = time.monotonic() + 60
+    while not box.requests:
+        assert time.monotonic() < deadline
+    over = wait_until_over(box)
+    sender.join()
+    assert (over.ended_ms, over.carried_out_ms) == (over.over_ms, None)
+
+
 def test_a_fault_file_is_the_same_as_flags(tmp_path: Path) -> None:
     file = tmp_path / "faults.toml"
     file.write_text(
@@ -217,6 +310,7 @@ def test_a_fault_file_is_the_same_as_flags(tmp_path: Path) -> None:
         ("[[fault]]\n", "kind is missing"),
         ('[[fault]]\nkind = "x"\n', "unknown kind"),
         ('[[fault]]\nkind = "code"\n', "needs code"),
+        ('[[fault]]\nkind = "reset"\ncode = 5\n', "has no code"),
         ('[[fault]]\nkind = "code"\ncode = "x"\n', "code must be"),
         ('[[fault]]\nkind = "code"\ncode = true\n', "code must be"),
         ('[[fault]]\nkind = "reset"\nwhen = 1\n', "unknown key 'when'"),
@@ -225,6 +319,8 @@ def test_a_fault_file_is_the_same_as_flags(tmp_path: Path) -> None:
         ('[[fault]]\nkind = "status"\nstatus = 503\nretry_after = "soon"\n', "retry_after"),
         ('[[fault]]\nkind = "reset"\nendpoint = "x"\n', "endpoint"),
         ('[[fault]]\nkind = "slow"\nseconds = -1\n', "positive"),
+        ('[[fault]]\nkind = "late"\n', "needs seconds"),
+        ('[[fault]]\nkind = "late"\nseconds = 1\nhang_up = -1\n', "positive"),
         ("[[fault]]\nkind = ", "Invalid value"),
         ("fault = 5\n", "[[fault]]"),
         ("[other]\n", "[[fault]]"),

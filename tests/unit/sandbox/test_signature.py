@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.api.signing import sign
+from importer.api.client import sign
 from importer.sandbox.rules import expected_signature
 
 HEADERS = {"accessKey": "fme2na3kdi3ki", "ts": "1655710885431", "bizType": "1", "action": "send"}

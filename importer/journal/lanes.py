@@ -1,0 +1,183 @@
+"""Lanes: one sender at a time to a host, tenant and application, in the order of their tickets.
+
+A run draws its ticket when it begins, before it reads. A ticket is a row of the journal and a file that its
+process keeps locked: where the lock is free, the process is gone and the ticket is passed over. Whoever has
+the first ticket takes the lock of the lane itself, which alone decides that nobody else sends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from importer.errors import JournalError, LockedError
+from importer.journal import row_states, schema
+from importer.journal.database import Database, Row
+from importer.journal.locks import Lock, LockHolder, Locks, read_holder
+from importer.journal.records import decode_time
+
+
+@dataclass(frozen=True, slots=True)
+class LaneUser:
+    """A run that sends on a lane, or waits for its turn there."""
+
+    pid: int
+    run: str
+    """Its id; empty while its file is being opened."""
+    source: str
+    since: datetime | None
+    """When it began to send, or drew its ticket if it still waits."""
+    rows: int | None
+    """The rows of its file, or an estimate; None if nobody knows."""
+    sends: bool
+
+    def found(self) -> dict[str, object]:
+        """What sentences say of it, by the names of their places."""
+        since = f"{self.since:%Y-%m-%d %H:%M:%S}" if self.since else "–"
+        return {"run": self.run or "–", "file": self.source or "–", "pid": self.pid or "–", "since": since}
+
+
+class Ticket:
+    """One place in the order of a lane. Made by `Lanes.draw`; not for several threads at a time.
+
+    `number` comes from the same count as the numbers of runs. A new run's number is that of its ticket, so
+    runs are numbered in the order of their turns.
+    """
+
+    def __init__(self, database: Database, locks: Locks, lane: str, number: int, alive: Lock) -> None:
+        self.lane = lane
+        self.number = number
+        self._database = database
+        self._locks = locks
+        self._alive = alive
+        self._lane_lock = locks.lane(lane)
+        self._run = ""
+        self._has_turn = False
+
+    def describe(self, run_id: str, source: str) -> None:
+        """Say which run it is for, to those who wait behind it."""
+        self._run = run_id
+        self._set("run = ?, source = ?", run_id, source)
+
+    def expect(self, rows: int | None) -> None:
+        """Say how many rows the run's file is thought to have."""
+        self._set("rows = ?", rows)
+
+    def ahead(self) -> tuple[LaneUser, ...]:
+        """Those who come before, in order: the first one sends or is about to. Empty if it is our turn."""
+        if self._has_turn:
+            return ()
+        users = _users(self._database, self._locks, self.lane, self.number)
+        if not users and not self._take():
+            return (_holder(self._lane_lock),)
+        return tuple(users)
+
+    def take_turn(self) -> bool:
+        """Take the lane if it is our turn. Return whether we have it; it stays ours until `release`."""
+        return not self.ahead()
+
+    def rows_left(self, user: LaneUser) -> int | None:
+        """About how many rows of another run still wait for their final status; None if nobody knows."""
+        if not user.run or user.rows is None:
+            return None
+        found = self._database.query("SELECT number FROM runs WHERE id = ?", (user.run,))
+        if not found:
+            return None
+        settled = row_states.read_row_states(self._database, found[0]["number"]).settled_rows
+        return max(user.rows - settled, 0)
+
+    def release(self) -> None:
+        """Give the place back, and the lane. May be called twice."""
+        if not self._alive.held:
+            return
+        # The ticket first: who finds none, but the lane still locked, looks again a moment later.
+        with contextlib.suppress(JournalError), self._database.transaction() as connection:
+            connection.execute("DELETE FROM tickets WHERE number = ?", (self.number,))
+        self._lane_lock.release()
+        self._has_turn = False
+        self._alive.release()
+        self._alive.remove()
+
+    def _take(self) -> bool:
+        now = datetime.now().astimezone()
+        try:
+            self._lane_lock.acquire(LockHolder.current(self._run, now), "lane-busy")
+        except LockedError:
+            return False
+        self._has_turn = True
+        self._set("turn = ?", now.isoformat())
+        return True
+
+    def _set(self, change: str, *values: object) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(
+                f"UPDATE tickets SET {change} WHERE number = ?",  # noqa: S608 - our own columns
+                (*values, self.number),
+            )
+
+
+class Lanes:
+    """All lanes of one journal."""
+
+    def __init__(self, database: Database, locks: Locks) -> None:
+        self._database = database
+        self._locks = locks
+
+    def draw(self, lane: str, source: str, run_id: str = "") -> Ticket:
+        """Draw the next ticket of a lane (`Destination.lane`). Source and run are told to those who wait."""
+        # Locked before anybody can see it, so that a ticket with a free lock is always a dead one.
+        alive = self._locks.ticket(secrets.token_hex(8))
+        now = datetime.now().astimezone()
+        alive.acquire(LockHolder.current("", now), "lane-busy")
+        try:
+            with self._database.transaction() as connection:
+                number = schema.next_number(connection)
+                self._database.insert(
+                    "tickets",
+                    {
+                        "number": number,
+                        "lane": lane,
+                        "lock": alive.path.name,
+                        "pid": os.getpid(),
+                        "run": run_id,
+                        "source": source,
+                        "drawn": now.isoformat(),
+                    },
+                )
+        except BaseException:
+            alive.release()
+            alive.remove()
+            raise
+        return Ticket(self._database, self._locks, lane, number, alive)
+
+
+def _users(database: Database, locks: Locks, lane: str, before: int) -> Sequence[LaneUser]:
+    """The living tickets of a lane before a number; dead ones are removed."""
+    found = database.query(
+        "SELECT * FROM tickets WHERE lane = ? AND number < ? ORDER BY turn IS NULL, number", (lane, before)
+    )
+    dead = [row for row in found if not locks.held(row["lock"])]
+    if dead:
+        with database.transaction() as connection:
+            numbers = [(row["number"], row["lock"]) for row in dead]
+            connection.executemany("DELETE FROM tickets WHERE number = ? AND lock = ?", numbers)
+        for row in dead:
+            locks.remove(row["lock"])
+    return [_user(row) for row in found if row not in dead]
+
+
+def _user(row: Row) -> LaneUser:
+    since = decode_time(row["turn"] or row["drawn"])
+    return LaneUser(row["pid"], row["run"], row["source"], since, row["rows"], bool(row["turn"]))
+
+
+def _holder(lock: Lock) -> LaneUser:
+    """Who holds a lane without a ticket in this journal: it was moved aside meanwhile."""
+    holder = read_holder(lock.path)
+    if holder is None:
+        return LaneUser(0, "", "", None, None, sends=True)
+    return LaneUser(holder.pid, holder.run, "", decode_time(holder.since), None, sends=True)
