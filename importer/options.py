@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from importer.contracts import NAMES
+from importer.contracts import DEFAULT_CONTRACT, NAMES
 from importer.messages import LANGUAGES
 from importer.models import Mode
 from importer.option_types import (
@@ -127,8 +127,8 @@ class RunOptions:
     contract: str | None = declare(
         None,
         ChoiceValue(NAMES),
-        "Which variant of the API (default: sea).",
-        "使用哪个版本的 API（默认：sea）。",
+        f"Which variant of the API (default: {DEFAULT_CONTRACT}).",
+        f"使用哪个版本的 API（默认：{DEFAULT_CONTRACT}）。",
         group=OptionGroup.MAPPING,
         profile=True,
         job=True,

@@ -114,13 +114,13 @@ class JobLogObserver(RunObserver):
         self._log.write("info", "run-started", run=event.record.id, resumes=event.record.resumes)
 
     def on_run_ended(self, event: RunEnded) -> None:
-        for group in event.closed.summary.issues:
+        for group in event.result.summary.issues:
             rows = [issue.row for issue in group.examples]
             level = "info" if group.severity is Severity.NOTE else str(group.severity)
             self._log.write(
                 level, "issue", code=group.code, column=group.column, rows=group.rows, first_rows=rows
             )
-        for reason in event.closed.reasons:
+        for reason in event.result.reasons:
             if not reason.status.done:
                 first = [row for _, row in reason.examples]
                 self._log.write(

@@ -1,4 +1,7 @@
-"""What a run tells while it goes on, who may listen, and what is asked. Nothing is printed here."""
+"""Define the events of a run, the observer that gets them, and the questions it is asked.
+
+Nothing is printed here.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PlanReady:
-    """The file is open and its mapping settled; nothing has been noted or sent."""
+    """The file is open and its mapping is known. Nothing is in the journal yet, nothing was sent."""
 
     plan: RunPlan
 
@@ -32,7 +35,7 @@ class PlanReady:
 
 @dataclass(frozen=True, slots=True)
 class Prechecking:
-    """The whole file is validated before anything is sent; so many rows were read."""
+    """The whole file is validated before anything is sent. `rows` were read so far."""
 
     rows: int
 
@@ -53,7 +56,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Something moved. `tally` is the live one: look, don't keep."""
+    """Rows were read or got their status. `tally` goes on counting: read it, keep no reference."""
 
     tally: Tally
 
@@ -66,7 +69,7 @@ class RunEnded:
     """The journal and the reports are closed."""
 
     record: RunRecord
-    closed: ReportResult
+    result: ReportResult
 
     def notify(self, observer: RunObserver) -> None:
         observer.on_run_ended(self)
@@ -74,7 +77,7 @@ class RunEnded:
 
 Event = PlanReady | Prechecking | RunStarted | Progress | RunEnded | DeliveryEvent
 EventCallback = Callable[[Event], None]
-"""Called from the run's own thread; with events of the delivery from the delivery's threads."""
+"""Called from the run's own thread, for events of the delivery from the delivery's threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ class MappingQuestion:
 
 
 class RunObserver(DeliveryObserver):
-    """Sees what a run does and answers its questions. Subclasses override what they care about.
+    """Gets the events of a run and answers its questions. Subclasses override what they need.
 
     A method that is not overridden hands its event to `on_event`, which does nothing. Methods are called from
     the run's own thread, those of `DeliveryObserver` from the delivery's threads, one at a time. Only the two
@@ -132,7 +135,7 @@ class CallableObserver(RunObserver):
         self._callback = callback
 
     def on_plan_ready(self, event: PlanReady) -> None:
-        """Leave it out: a function hears of the run from `RunStarted` on."""
+        """Do nothing: the function gets the events from `RunStarted` on."""
 
     def on_event(self, event: object) -> None:
         self._callback(cast("Event", event))

@@ -66,7 +66,7 @@ def expected_signature(found: Mapping[str, str], body: bytes, secret: str, algor
 def check_signature(
     headers: Mapping[str, list[str]], body: bytes, endpoint: Endpoint, who: Credentials, now_ms: int
 ) -> None:
-    """Checks the five headers, the clock and the signature. `headers`: lower-case name → values.
+    """Check the five headers, the clock and the signature. `headers`: lower-case name → values.
 
     Raises ApiRefusalError 1001 (missing), 1002 (bizType, action, algorithm, a header given twice), 1005
     (access key), 1004 (more than 60 s from `now_ms`), 1003 (signature), in this order.
@@ -203,7 +203,7 @@ class BatchRules:
         return known == sum(map(len, customers))
 
     def _refuse(self, customers: list[CustomerObject]) -> None:
-        """Raises ApiRefusalError 1002 for the first row and field that break the contract."""
+        """Raise ApiRefusalError 1002 for the first row and field that break the contract."""
         for index, customer in enumerate(customers):
             problem = self._problem(customer)
             if problem:
