@@ -179,6 +179,9 @@ def _label(reading: Reading) -> tuple[tuple[Phrase, ...], tuple[Alias, ...], boo
     if shared:
         return tuple(alone), tuple(shared), False
     fields = [frozenset(alias.field for alias in phrase.labels) for phrase in alone]
+    if fields[0] == {"address"} and reading.phrases[-2:] == (alone[0], alone[1]) and not reading.listing:
+        # “Billing address phone”
+        return (alone[1],), alone[1].labels, False
     united = _TOGETHER.get(frozenset(field for found in fields for field in found))
     if united is None and len(alone) == 2:
         pairs = {_TOGETHER.get(frozenset({one, other})) for one in fields[0] for other in fields[1]}

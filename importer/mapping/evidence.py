@@ -23,6 +23,8 @@ _DIGIT = re.compile(r"\d")
 _COUNTRY_CODE = re.compile(r"[A-Z]{2,3}")
 _NO_NAME = re.compile(r"\d{2}|@|://|www\.")
 _NO_ADDRESS = re.compile(r"@|://|^\W*[\d.,]*\W*$|^\w$")
+# The reader of dates may not know the month's language.
+_WORDY_DATE = re.compile(r"\d{1,4}[\s./-]*[^\W\d_]{3,}[\s.,/-]*\d{1,4}|[^\W\d_]{3,}[\s.]*\d{1,2}[\s.,/-]*\d{2,4}")
 _WRITTEN = re.compile(r"\+|\(|\d[ .-]\d")
 _LEAD_ADS = re.compile(r"^p:(?=\+)")
 """What Meta writes before a phone, so that no spreadsheet makes a number of it."""
@@ -139,7 +141,7 @@ _TESTS: dict[FieldKind, Callable[[str], bool]] = {
     FieldKind.PHONE: lambda text: phones.looks_like_phone(_LEAD_ADS.sub("", text)),
     FieldKind.DIGITS: lambda text: phones.looks_like_phone(_LEAD_ADS.sub("", text)),
     FieldKind.EMAIL: lambda text: bool(_EMAIL.search(text)),
-    FieldKind.DATE: dates.looks_like_date,
+    FieldKind.DATE: lambda text: dates.looks_like_date(text) or bool(_WORDY_DATE.fullmatch(text)),
     FieldKind.GENDER: lambda text: (
         text.casefold() in gender.word_codes() or bool(re.fullmatch(r"[0-9]", text))
     ),

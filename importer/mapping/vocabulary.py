@@ -23,6 +23,7 @@ _ANY = "any"
 _HAN = frozenset({"zh", "ja"})
 _LONGEST = 120
 _CAMEL = re.compile(r"(?<=[a-zà-ÿ])(?=[A-ZÀ-Þ])|(?<=[A-ZÀ-Þ])(?=[A-ZÀ-Þ][a-zà-ÿ])")
+_LISTING = re.compile(r"[/&+,;|、，；／＆＋]")
 # Vowel signs of Hindi, Thai and Arabic, and accents, belong to the word.
 _SIGNS = "\\u0300-\\u036f\\u064b-\\u065f\\u0900-\\u0dff\\u0e31\\u0e34-\\u0e3a\\u0e47-\\u0e4e"
 _TOKENS = re.compile(rf"\d+|(?:[^\W\d_]|[{_SIGNS}])+")
@@ -56,6 +57,8 @@ class Reading:
     """The number that the header ends or begins with, else 1."""
     unknown: tuple[str, ...] = ()
     """The letters that no phrase covers."""
+    listing: bool = False
+    """Whether the header names several things: “Address / phone”."""
 
     def roles(self, but: Phrase | None = None) -> frozenset[str]:
         """Return what the phrases other than `but` say about the label."""
@@ -83,7 +86,8 @@ def read(header: str) -> Reading:
     unknown = tuple(part for part in found if isinstance(part, str) and not part.isdigit())
     known = tuple(part for part in found if isinstance(part, Phrase))
     many = tuple(part for part in found if isinstance(part, str) and part.isdigit() and len(part) > 2)
-    return Reading(known, max(numbers, default=1) or 1, unknown + many)
+    listing = bool(_LISTING.search(header))
+    return Reading(known, max(numbers, default=1) or 1, unknown + many, listing)
 
 
 @cache
