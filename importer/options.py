@@ -159,8 +159,8 @@ class RunOptions:
     rate: float | None = declare(
         None,
         NumberValue(0),
-        "Requests a second (default: 10, to loopback unlimited; 0: unlimited).",
-        "每秒请求数（默认：10，发往本机时不限；0：不限）。",
+        "Requests a second over all runs of an access key (default: 10, to loopback no limit; 0: no limit).",
+        "每秒请求数，同一访问密钥的各次运行合计（默认：10，发往本机时不限；0：不限）。",
         group=OptionGroup.SENDING,
         metavar="N",
         profile=True,

@@ -17,6 +17,7 @@ from importer.journal.database import BUSY_SECONDS, FILE_NAME, Database, Row
 from importer.journal.job_history import JobHistory
 from importer.journal.lanes import Lanes, Ticket
 from importer.journal.locks import Lock, LockHolder, Locks
+from importer.journal.rate import SharedRate
 from importer.journal.records import (
     RunKind,
     RunRecord,
@@ -82,6 +83,11 @@ class Journal:
     def lanes(self) -> Lanes:
         """Who sends where, and who waits for it."""
         return Lanes(self._database, self._locks)
+
+    def rate(self, access_key: str, run_id: str) -> SharedRate:
+        """The rate of an access key, which this run shares with all others that sign with it."""
+        lock = self._locks.rate(access_key)
+        return SharedRate(lock.path.with_suffix(".json"), lock, run_id, self._locks.run_held)
 
     def start(self, record: RunRecord, ticket: Ticket | None = None) -> RunJournal:
         """Begin a run and take its locks. Raises LockedError if the same source is on its way already.

@@ -363,7 +363,9 @@ class Run:
             event.notify(meter)
             event.notify(observer)
 
-        delivery = Delivery(self.sending.sender, body_builder, run_journal, policy, notify=notify)
+        # A sandbox has one key for all its stores; each of them is a server of its own.
+        rate = self.journal.rate(f"{connection.store}|{connection.access_key.reveal()}", run_journal.id)
+        delivery = Delivery(self.sending.sender, body_builder, run_journal, policy, notify=notify, rate=rate)
         stack.enter_context(delivery)
         self.stopper.listen(delivery.stop)
         return delivery

@@ -98,7 +98,7 @@ def _examine(resolved: ResolvedConnection) -> tuple[int | None, list[DoctorCheck
     from importer.api.client import Client
     from importer.api.transport import Timeouts
 
-    checks = [_complete(resolved)]
+    checks = [_complete(resolved), _journal()]
     try:
         client = Client(resolved.connection, timeouts=Timeouts(connect=10.0, read=20.0))
     except ImporterError as error:
@@ -127,6 +127,14 @@ def _complete(resolved: ResolvedConnection) -> DoctorCheck:
         "variables": ", ".join(VARIABLES[name] for name in resolved.missing),
     }
     return _check("settings", BAD, "doctor-settings-missing", found, int(ExitCode.REFUSED))
+
+
+def _journal() -> DoctorCheck:
+    """Which journal the runs share, and with it turns and rate. It is not opened: nothing is written here."""
+    from importer.journal.database import FILE_NAME
+    from importer.private_files import state_folder
+
+    return _check("journal", OK, "doctor-journal", {"path": state_folder() / FILE_NAME})
 
 
 def _ask(client: Client) -> Verdict:

@@ -169,7 +169,7 @@ def test_doctor_without_settings(capsys: Out, monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("NXLINK_BASE_URL", "http://127.0.0.1:1")
     assert run(["doctor", "--json"]) == 4
     assert checks(capsys.readouterr().out) == {
-        "settings": "bad", "host": "bad", "clock": "open", "credentials": "open",
+        "settings": "bad", "journal": "ok", "host": "bad", "clock": "open", "credentials": "open",
     }  # fmt: skip
 
 
@@ -179,7 +179,7 @@ def test_doctor_with_a_server_that_is_away(
     monkeypatch.setenv("NXLINK_BASE_URL", "http://127.0.0.1:1")
     assert run(["doctor", "--json"]) == 5
     found = checks(capsys.readouterr().out)
-    assert found == {"settings": "ok", "host": "bad", "clock": "open", "credentials": "open"}
+    assert found == {"settings": "ok", "journal": "ok", "host": "bad", "clock": "open", "credentials": "open"}
 
 
 def test_doctor_reaches_a_server_that_refuses(
@@ -188,7 +188,14 @@ def test_doctor_reaches_a_server_that_refuses(
     use(monkeypatch, replace(box.connection, access_secret=Secret("wrong")))
     assert run(["doctor", "--json"]) == 4
     found = checks(capsys.readouterr().out)
-    assert found == {"settings": "ok", "host": "ok", "tls": "ok", "clock": "ok", "credentials": "bad"}
+    assert found == {
+        "settings": "ok",
+        "journal": "ok",
+        "host": "ok",
+        "tls": "ok",
+        "clock": "ok",
+        "credentials": "bad",
+    }
     assert run(["doctor"]) == 4
     assert "NXLINK_ACCESS_SECRET" in capsys.readouterr().out
 
