@@ -21,6 +21,8 @@ _UNKNOWN_WORDS = 0.55
 _OTHER_LANGUAGE = 0.6
 _FOREIGN = 0.75
 _DENIED = 0.4
+_WHOSE = frozenset({"customer", "filler"})
+"""All that may stand beside a label of one letter: 名 is a name part, 家庭名 is none."""
 _BEHIND = frozenset({"es", "pt", "fr", "it", "ru", "pl", "ar", "vi", "id", "ms", "th", "fil"})
 """Languages that put what a thing belongs to behind it."""
 _SHORT = 5
@@ -129,6 +131,8 @@ def _by_name(column: Column) -> Iterator[Claim]:
     roles = frozenset(
         role for phrase in column.reading.phrases if phrase not in phrases for role in phrase.roles
     )
+    if len(phrases) == 1 and len(phrases[0].text) == 1 and roles - _WHOSE:
+        return
     if roles & {*vocabulary.VETO} or _names_a_company(column.reading):
         return
     spoken = [

@@ -24,7 +24,9 @@ _COUNTRY_CODE = re.compile(r"[A-Z]{2,3}")
 _NO_NAME = re.compile(r"\d{2}|@|://|www\.")
 _NO_ADDRESS = re.compile(r"@|://|^\W*[\d.,]*\W*$|^\w$")
 # The reader of dates may not know the month's language.
-_WORDY_DATE = re.compile(r"\d{1,4}[\s./-]*[^\W\d_]{3,}[\s.,/-]*\d{1,4}|[^\W\d_]{3,}[\s.]*\d{1,2}[\s.,/-]*\d{2,4}")
+_WORDY_DATE = re.compile(
+    r"\d{1,4}[\s./-]*[^\W\d_]{3,}[\s.,/-]*\d{1,4}|[^\W\d_]{3,}[\s.]*\d{1,2}[\s.,/-]*\d{2,4}"
+)
 _WRITTEN = re.compile(r"\+|\(|\d[ .-]\d")
 _LEAD_ADS = re.compile(r"^p:(?=\+)")
 """What Meta writes before a phone, so that no spreadsheet makes a number of it."""

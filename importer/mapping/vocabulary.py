@@ -7,6 +7,7 @@ into the fewest known phrases. A rest that no phrase covers may change the meani
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -174,7 +175,7 @@ def _lengths() -> Mapping[str, tuple[int, ...]]:
 
 def words(text: str) -> list[str]:
     """Return the words and numbers of a header, in one case and width, without accents."""
-    spaced = _CAMEL.sub(" ", text)
+    spaced = _CAMEL.sub(" ", unicodedata.normalize("NFKC", text))
     return [token for word in _TOKENS.findall(spaced) if (token := normalize(word))]
 
 

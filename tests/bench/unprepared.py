@@ -25,7 +25,7 @@ from importer import contracts, mapping
 from importer.mapping.suggest import TAKEN, Proposal
 
 _HERE = Path(__file__).parent
-FILES = ("unprepared_headers.json",)
+FILES = ("unprepared_headers.json", "own_headers.json", "found_headers.json")
 _THRESHOLDS = [step / 100 for step in range(40, 96)]
 _VERDICTS = ("right", "wrong", "open")
 
