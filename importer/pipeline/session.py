@@ -345,6 +345,6 @@ def _kept_store(record: RunRecord) -> Path | None:
 
 
 def _beside(record: RunRecord) -> Path:
-    """Return the folder for the reports of a retry: that of its run, unless a job owns it."""
+    """Return where a retry makes its reports folder: beside that of its run, unless a job owns it."""
     folder = Path(record.report_dir).parent
     return folder if record.report_dir and not record.job and folder.is_dir() else Path("reports")

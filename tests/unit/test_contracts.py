@@ -1,4 +1,4 @@
-"""The contracts are what API.md says; a mistake in one is told with its place."""
+"""The contracts are what docs/remote-api.md says; a mistake in one is told with its place."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def _preview(mapper: Mapper, chunk: Chunk) -> None:
 
 
 def _still_fits(output: Path, source: Source, terms: Contract) -> None:
-    """Whether a mapping file exists. Raises MappingError if it exists and does not fit the source."""
+    """Check a mapping file that exists. Raises MappingError if it does not fit the source."""
     from importer import mapping
 
     try:

@@ -1,4 +1,4 @@
-"""The one table of what each answer means, against API.md."""
+"""The one table of what each answer means, against docs/remote-api.md."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def answer(body: object, status: int = 200, **headers: str) -> Verdict:
     return judge(Answer(status, found, raw, 0.1, NOW))
 
 
-# Read off API.md, “Answers”: code → what the client does.
+# Read off docs/remote-api.md, “Answers”: code → what the client does.
 DOCUMENTED = {
     0: Action.DONE,
     1001: Action.STOP,
@@ -247,7 +247,7 @@ def test_undocumented_data_is_kept() -> None:
     assert answer({"code": 0, "data": ""}).data == ""
 
 
-# Read off API.md, the table below the envelope: what happens → action, may it have been processed.
+# From docs/remote-api.md, the table below the envelope: what happens → action, may it have been processed.
 @pytest.mark.parametrize(
     ("key", "action", "maybe_processed"),
     [

@@ -104,7 +104,7 @@ def test_a_device_is_refused() -> None:
     assert caught.value.code == "is-device"
 
 
-def test_standard_input_is_spooled_and_cleaned_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_standard_input_is_copied_and_cleaned_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(CSV)))
     with open_source("-", OPTIONS) as source:
