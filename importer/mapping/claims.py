@@ -21,8 +21,8 @@ _UNKNOWN_WORDS = 0.55
 _OTHER_LANGUAGE = 0.6
 _FOREIGN = 0.75
 _DENIED = 0.4
-_WHOSE = frozenset({"customer", "filler"})
-"""All that may stand beside a label of one letter: 名 is a name part, 家庭名 is none."""
+_BESIDE = {"名": frozenset({"filler"}), "姓": frozenset({"filler", "customer"})}
+"""All that may stand beside a label of one letter: 名 is a part of a name, 家庭名 is none."""
 _BEHIND = frozenset({"es", "pt", "fr", "it", "ru", "pl", "ar", "vi", "id", "ms", "th", "fil"})
 """Languages that put what a thing belongs to behind it."""
 _SHORT = 5
@@ -131,7 +131,7 @@ def _by_name(column: Column) -> Iterator[Claim]:
     roles = frozenset(
         role for phrase in column.reading.phrases if phrase not in phrases for role in phrase.roles
     )
-    if len(phrases) == 1 and len(phrases[0].text) == 1 and roles - _WHOSE:
+    if len(phrases) == 1 and roles - _BESIDE.get(phrases[0].text, roles):
         return
     if roles & {*vocabulary.VETO} or _names_a_company(column.reading):
         return
@@ -183,7 +183,12 @@ def _label(reading: Reading) -> tuple[tuple[Phrase, ...], tuple[Alias, ...], boo
     if shared:
         return tuple(alone), tuple(shared), False
     fields = [frozenset(alias.field for alias in phrase.labels) for phrase in alone]
-    if fields[0] == {"address"} and reading.phrases[-2:] == (alone[0], alone[1]) and not reading.listing:
+    if (
+        fields[0] == {"address"}
+        and fields[1] <= {*_REACH, "country"}
+        and reading.phrases[-2:] == (alone[0], alone[1])
+        and not reading.listing
+    ):
         # “Billing address phone”
         return (alone[1],), alone[1].labels, False
     united = _TOGETHER.get(frozenset(field for found in fields for field in found))

@@ -184,7 +184,14 @@ def _in_context(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim
 
 def _short_names(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]:
     """Decide what “Name”, “Nom” or “Имя” means here: a whole name, or the part that no other column has."""
-    short = {column.index for column in columns if normalize(column.name) in vocabulary.short_names()}
+    names = {column.name for column in columns}
+    short = {
+        column.index
+        for column in columns
+        if normalize(column.name) in vocabulary.short_names()
+        # 注文者名 is a whole name, beside 注文者姓 a part of it.
+        or (column.name.endswith("名") and f"{column.name[:-1]}姓" in names)
+    }
     named = {claim.column for claim in found if claim.field in (FULL, FIRST, LAST)}
     short &= named
     parts = {

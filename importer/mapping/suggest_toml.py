@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tomli_w
@@ -18,6 +19,8 @@ from importer.mapping.suggest import Proposal, propose
 if TYPE_CHECKING:
     import pandas as pd
 
+SCHEMA = Path(__file__).parents[1] / "schemas" / "mapping.json"
+"""The JSON Schema of mapping files, with which TOML editors complete and check them."""
 _FAMILY_FIRST = {normalize(name) for name in ("Họ tên", "Họ và tên")}
 _COUNTRY_CODE = {
     normalize(name) for name in ("Country Code", "Dial Code", "Calling Code", "区号", "国家区号", "国际区号")
@@ -44,9 +47,14 @@ def mapping_text(
     known = headers.recognised(header)
     if len(known) == 1:
         note = messages.sentence("suggest-recognised", {"name": known[0].name}, lang)
-        return f"# {note}\n{loader.ready_text(known[0].name)}"
+        return f"{_schema_line()}# {note}\n{loader.ready_text(known[0].name)}"
     proposals = propose(header, samples, contract, sheets=sheets)
-    return "\n".join(_SuggestionWriter(proposals, samples, contract, lang).lines()) + "\n"
+    return _schema_line() + "\n".join(_SuggestionWriter(proposals, samples, contract, lang).lines()) + "\n"
+
+
+def _schema_line() -> str:
+    """Return the line by which an editor finds the schema."""
+    return f"#:schema {SCHEMA.as_uri()}\n"
 
 
 class _SuggestionWriter:

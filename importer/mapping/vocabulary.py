@@ -175,7 +175,7 @@ def _lengths() -> Mapping[str, tuple[int, ...]]:
 
 def words(text: str) -> list[str]:
     """Return the words and numbers of a header, in one case and width, without accents."""
-    spaced = _CAMEL.sub(" ", unicodedata.normalize("NFKC", text))
+    spaced = _CAMEL.sub(" ", unicodedata.normalize("NFKC", text).replace("#", " number "))
     return [token for word in _TOKENS.findall(spaced) if (token := normalize(word))]
 
 
