@@ -191,6 +191,18 @@ class RunOptions:
         job=True,
     )
     """None: an hour, in a job its time limit."""
+    canary: bool | None = declare(
+        None,
+        FlagValue(),
+        "Send one row first and look at its answer (default: to a tenant never reached, except on loopback).",
+        "先发送一行并检查应答（默认：从未到达过的租户才如此，本机地址除外）。",
+        group=OptionGroup.SENDING,
+        flags=("--canary/--no-canary",),
+        profile=True,
+        job=True,
+        keep=Keep.SETTINGS,
+    )
+    """None: the journal and the address decide."""
     attempts: int = declare(
         8, IntegerValue(1), "Requests for one batch at most.", "每批最多请求的次数。", keep=Keep.SETTINGS
     )

@@ -149,6 +149,7 @@ def judge(answer: Answer) -> Verdict:
         seconds=answer.seconds,
         data=_json_text(reply.data),
         payload=reply.data,
+        body=answer.body,
     )
 
 
@@ -213,6 +214,69 @@ def read(body: bytes) -> AnswerEnvelope:
         data=envelope.get("data"),
         fault="" if known else "no-code",
     )
+
+
+ENVELOPE: Mapping[str, tuple[type, ...]] = {
+    "code": (int,),
+    "message": (str,),
+    "data": (str, type(None)),
+    "traceId": (str,),
+}
+"""The keys of an answer of batch_create and the types of their values, as documented."""
+_OUTLINE_KEYS = 12
+_OUTLINE_LENGTH = 120
+
+
+def is_documented(body: bytes) -> bool:
+    """Return whether an answer of batch_create has the documented form."""
+    found = _parsed(body)
+    return (
+        isinstance(found, dict)
+        and found.keys() == ENVELOPE.keys()
+        and all(type(found[name]) in kinds for name, kinds in ENVELOPE.items())
+        and not found["data"]
+    )
+
+
+def outline(body: bytes) -> str:
+    """Return the form of an answer on one line: {"code": 0, "message": "", "data": "", "traceId": "a1b2"}.
+
+    The texts of code, message and traceId are shown. Of all others only the kind is, since an answer may
+    repeat what a customer said.
+    """
+    found = _parsed(body)
+    if isinstance(found, dict):
+        shown = [
+            f'"{one_line(name, 40)}": {_shown(value, said=name in ENVELOPE and name != "data")}'
+            for name, value in list(found.items())[:_OUTLINE_KEYS]
+        ]
+        return "{" + ", ".join(shown + ["…"] * (len(found) > _OUTLINE_KEYS)) + "}"
+    if found is not None:
+        return _shown(found, said=False)
+    kind = "HTML" if body.lstrip()[:1] == b"<" else "no JSON"
+    return f"{kind}, {len(body)} bytes"
+
+
+def _shown(value: object, *, said: bool) -> str:
+    match value:
+        case dict() if value:
+            return "{…}"
+        case list() if value:
+            return f"[… {len(value)}]"
+        case str() if value and not said:
+            return '"…"'
+        case str():
+            return json.dumps(one_line(value, _OUTLINE_LENGTH), ensure_ascii=False)
+        case _:
+            return json.dumps(value)[:40]
+
+
+def _parsed(body: bytes) -> object:
+    """Return the answer as JSON, None if it is none."""
+    try:
+        return json.loads(body.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return None
 
 
 _DIGITS = re.compile(r"0|-?[1-9][0-9]{0,18}")

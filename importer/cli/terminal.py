@@ -16,7 +16,7 @@ from importer.cli.summary import destination_line
 from importer.errors import MappingError, UsageError
 from importer.messages import hint, join_sentences, sentence
 from importer.models import Mode
-from importer.pipeline.events import RunObserver
+from importer.pipeline.events import RunObserver, canary_note
 from importer.reports import wording
 
 if TYPE_CHECKING:
@@ -134,6 +134,10 @@ class TerminalObserver(RunObserver):
             self._view.said(code, join_sentences(lang, *parts))
         else:
             self._say(code, join_sentences(lang, *parts, hint(code, found, lang)))
+
+    def on_canary_answered(self, event: delivery.CanaryAnswered) -> None:
+        note = canary_note(event)
+        self._say(note.code, note.sentence(self._lang))
 
     def on_turn_taken(self, event: delivery.TurnTaken) -> None:
         code = "sending-turn-taken"

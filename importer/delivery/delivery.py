@@ -80,6 +80,7 @@ class Delivery:
 
     def submit(self, batch: Batch) -> None:
         """Hand a batch in; wait while too many are on their way. After a stop its rows are `not_sent`."""
+        self._batch_sender.canary.enter(batch.ordinal)
         if not self._cancel.cancelled.is_set():
             in_flight = InFlightBatch(
                 batch,

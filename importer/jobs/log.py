@@ -181,6 +181,16 @@ class JobLogObserver(RunObserver):
             limit=round(event.limit, 1),
         )
 
+    def on_canary_answered(self, event: delivery.CanaryAnswered) -> None:
+        level = "info" if event.as_documented else "warning"
+        self._log.write(
+            level,
+            "canary-answered",
+            code=event.code,
+            trace_id=event.trace_id,
+            as_documented=event.as_documented,
+        )
+
     def on_turn_taken(self, event: delivery.TurnTaken) -> None:
         self._log.write("info", "turn-taken", seconds=round(event.seconds, 1))
 

@@ -19,6 +19,7 @@ from importer.journal.lanes import Lanes, Ticket
 from importer.journal.locks import Lock, LockHolder, Locks
 from importer.journal.rate import SharedRate
 from importer.journal.records import (
+    BatchState,
     RunKind,
     RunRecord,
     RunState,
@@ -200,6 +201,15 @@ class Journal:
         )
         done = (record for record in found if record.exit_code is ExitCode.DONE or _brought_in(record))
         return next(done, None)
+
+    def has_reached(self, there: Destination) -> bool:
+        """Return whether the tenant there, by the same variant of the API, has accepted a request before."""
+        found = (
+            "SELECT 1 FROM runs r WHERE r.host = ? AND r.store = ? AND r.tenant_id = ? AND r.contract = ?"
+            " AND EXISTS (SELECT 1 FROM batches b WHERE b.run = r.number AND b.state = ?) LIMIT 1"
+        )
+        place = (there.host, there.store, there.tenant_id, there.contract)
+        return bool(self._database.query(found, (*place, BatchState.ACCEPTED)))
 
     def children(self, run_id: str) -> tuple[RunRecord, ...]:
         """The runs that name this one as their parent, the oldest first."""

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from importer.delivery import Attempted, BatchFinished, DeliveryEvent, TurnTaken
+from importer.delivery import Attempted, BatchFinished, CanaryAnswered, DeliveryEvent, TurnTaken
 from importer.delivery.events import DeliveryObserver
+from importer.models import Note
 from importer.reports import ReportResult, Tally, Timeline, TimelineStep
 
 if TYPE_CHECKING:
@@ -170,6 +171,12 @@ def as_observer(observer: RunObserver | EventCallback | None) -> RunObserver:
     return RunObserver() if observer is None else CallableObserver(observer)
 
 
+def canary_note(event: CanaryAnswered) -> Note:
+    """How the first row of a run was answered, as a sentence."""
+    code = "canary-answered" if event.as_documented else "canary-answered-otherwise"
+    return Note(code, (("found", event.found),))
+
+
 class RequestMeter(RunObserver):
     """Counts and times the requests of a run."""
 
@@ -181,6 +188,7 @@ class RequestMeter(RunObserver):
         self.retries = 0
         self.waited = 0.0
         """Seconds that another run was waited for."""
+        self._canary: CanaryAnswered | None = None
 
     def on_attempted(self, event: Attempted) -> None:
         now = self._clock()
@@ -196,6 +204,18 @@ class RequestMeter(RunObserver):
 
     def on_turn_taken(self, event: TurnTaken) -> None:
         self.waited = event.seconds
+
+    def on_canary_answered(self, event: CanaryAnswered) -> None:
+        self._canary = event
+
+    def notes(self) -> tuple[Note, ...]:
+        """Notes about sending: how long another run was waited for, how the canary was answered."""
+        found: list[Note] = []
+        if self.waited >= 1:
+            found.append(Note("waited-for-turn", (("seconds", round(self.waited)),)))
+        if self._canary is not None:
+            found.append(canary_note(self._canary))
+        return tuple(found)
 
     def steps(self) -> tuple[TimelineStep, ...]:
         """The steps of the timeline."""

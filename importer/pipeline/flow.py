@@ -122,6 +122,8 @@ class RunContext:
     last_ordinal: int = 0
     held: HeldRows | None = None
     """Rows of a retry that must not be sent."""
+    canary: bool = False
+    """The first batch carries one row."""
 
 
 @dataclass
@@ -142,7 +144,9 @@ class Flow:
 
     def run(self) -> None:
         """Read, check, send and report every row."""
-        batcher = Batcher(self.plan.contract.max_customers, self.memory.last_ordinal)
+        batcher = Batcher(
+            self.plan.contract.max_customers, self.memory.last_ordinal, first_alone=self.memory.canary
+        )
         with contextlib.closing(checked_chunks(self.plan, self.memory, self.phases)) as chunks:
             try:
                 for checked in chunks:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pandas as pd
 
 from importer import contracts
 from importer import mapping as mappings
-from importer.config import Connection
+from importer.config import Connection, is_loopback
 from importer.contracts import Contract
 from importer.errors import InputError, JournalError, MappingError, SettingsError
 from importer.journal import Journal, RunRecord
@@ -268,6 +269,14 @@ def _check_destination(record: RunRecord, destination: Destination | None) -> No
             tenant=there.tenant_id if there else "–",
             app=there.app_key if there else "–",
         )
+
+
+def needs_canary(plan: RunPlan, journal: Journal) -> bool:
+    """Return whether one row goes ahead of the others: to a tenant that this journal has never reached."""
+    there, wanted = plan.destination, plan.options.canary
+    if wanted is not None or there is None:
+        return bool(wanted)
+    return not (is_loopback(urlsplit(there.host).hostname or "") or journal.has_reached(there))
 
 
 def kept_options(record: RunRecord) -> RunOptions:

@@ -22,7 +22,7 @@ from importer.option_types import Keep
 from importer.options import RunOptions, options_to_json, report_settings, run_arguments
 from importer.pipeline.events import Prechecking, Progress, RequestMeter, RunEnded, RunObserver, RunStarted
 from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope, RunContext
-from importer.pipeline.plan import RunPlan
+from importer.pipeline.plan import RunPlan, needs_canary
 from importer.pipeline.precheck import PrecheckGate, precheck
 from importer.pipeline.row_history import PriorImports, ResumeState
 from importer.reports import ReportPlan, ReportResult, ReportSource, ReportWriter, RunInfo, Tally
@@ -66,11 +66,6 @@ def delivery_policy(options: RunOptions, connection: Connection) -> Policy:
 def resume_notes(replay: ResumeState | None) -> tuple[Note, ...]:
     """Return the note that a run was resumed, with the number of rows sent again; none for a new run."""
     return () if replay is None else (Note("taken-up-again", (("rows", replay.again),)),)
-
-
-def turn_notes(seconds: float) -> tuple[Note, ...]:
-    """Return the note that the run waited for another one, if that took a second or more."""
-    return (Note("waited-for-turn", (("seconds", round(seconds)),)),) if seconds >= 1 else ()
 
 
 def exit_code(tally: Tally, stop: ImporterError | None) -> ExitCode:
@@ -271,6 +266,7 @@ class Run:
             scope=lineage.scope,
             last_ordinal=last_ordinal,
             held=lineage.held,
+            canary=self.sending is not None and needs_canary(self.plan, self.journal),
         )
 
     def _prior(self) -> PriorImports | None:
@@ -294,7 +290,7 @@ class Run:
             if run_journal.ticket is not None:
                 run_journal.ticket.expect(self._expected_rows())
             self.observer.on_run_started(RunStarted(run_journal.record, self.plan))
-            delivery = None if held else self._delivery(stack, run_journal, meter)
+            delivery = None if held else self._delivery(stack, run_journal, meter, canary=memory.canary)
             sink: BatchSink = delivery or _null_sink(held)
             flow = Flow(self.plan, reports, sink, memory, self._pulse(reports.tally), self._broken_off)
             flow.run()
@@ -313,7 +309,7 @@ class Run:
                 requests=meter.requests,
                 retries=meter.retries,
                 stop=stop_reason(stop, code, self.plan.options.lang),
-                notes=(*self._notes(reports.tally), *resume_notes(memory.replay), *turn_notes(meter.waited)),
+                notes=(*self._notes(reports.tally), *resume_notes(memory.replay), *meter.notes()),
                 settings=plan_settings(self.plan),
                 arguments=run_arguments(self.plan.options),
                 phases=flow.phases.as_pairs(),
@@ -346,7 +342,9 @@ class Run:
             return error
         return None
 
-    def _delivery(self, stack: ExitStack, run_journal: RunJournal, meter: RequestMeter) -> Delivery | None:
+    def _delivery(
+        self, stack: ExitStack, run_journal: RunJournal, meter: RequestMeter, *, canary: bool
+    ) -> Delivery | None:
         """Open the delivery; None for a dry run."""
         if self.sending is None:
             return None
@@ -356,7 +354,7 @@ class Run:
         body_builder = BodyTemplate(
             self.plan.mode, connection.tenant_id, connection.app_key, connection.strict_binding
         )
-        policy = delivery_policy(options, connection)
+        policy = replace(delivery_policy(options, connection), canary=canary)
         observer = self.observer
 
         def notify(event: DeliveryEvent) -> None:
