@@ -63,7 +63,8 @@ def test_a_header_is_a_label_and_what_stands_around_it(header: str, field: str) 
         "Customer_Address_ID", "Customer Field", "负责人邮箱", "备注名", "Owner Email",
         "Emergency Contact Phone",
         "Company Name", "Email Opt Out", "Phone Type", "Birth City", "Spouse Birthday", "Attendee #",
-        "性別コード", "氏名カナ", "Geburtsort", "Nom de jeune fille", "家庭名", "Address 2", "Phone 2", "tagline",
+        "性別コード", "氏名カナ", "Geburtsort", "Nom de jeune fille", "家庭名", "Address 2", "Phone 2",
+        "tagline",
     ],
 )  # fmt: skip
 def test_a_word_that_changes_the_meaning_is_never_dropped(header: str) -> None:
