@@ -12,11 +12,13 @@ from importer.delivery.events import (
     DeliveryEvent,
     EventListener,
     Isolating,
+    LateOver,
     Paused,
     Retrying,
     SlowedDown,
     Stopping,
     TurnTaken,
+    WaitingForLate,
     WaitingForTurn,
 )
 
@@ -32,6 +34,7 @@ __all__ = [
     "DeliveryEvent",
     "EventListener",
     "Isolating",
+    "LateOver",
     "Paused",
     "Policy",
     "Retrying",
@@ -39,6 +42,7 @@ __all__ = [
     "SlowedDown",
     "Stopping",
     "TurnTaken",
+    "WaitingForLate",
     "WaitingForTurn",
 ]
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from importer.api import READ_TIMEOUT
 from importer.errors import ImporterError
 from importer.models import Verdict
 
@@ -32,6 +33,9 @@ class Policy:
     resend_unknown: bool = False
     """Rows without phone and e-mail go out again too after an attempt that may have been processed, although
     the CRM may then have them twice."""
+    settle: float = READ_TIMEOUT
+    """For how long after its end a request without an answer may still be carried out. Later rows of its
+    customers wait till then."""
     turn_wait: float = 3600.0
     """How long another run that sends to the same lane is waited for."""
     drain: float = 30.0

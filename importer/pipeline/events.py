@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from importer.delivery import Attempted, BatchFinished, DeliveryEvent, TurnTaken
+from importer.delivery import Attempted, BatchFinished, DeliveryEvent, LateOver, TurnTaken
 from importer.delivery.events import DeliveryObserver
 from importer.reports import ReportResult, Tally, Timeline, TimelineStep
 
@@ -178,6 +178,8 @@ class RequestMeter(RunObserver):
         self.retries = 0
         self.waited = 0.0
         """Seconds that another run was waited for."""
+        self.waited_for_late = 0.0
+        """Seconds in which rows waited for requests without an answer."""
 
     def on_attempted(self, event: Attempted) -> None:
         now = self._clock()
@@ -193,6 +195,9 @@ class RequestMeter(RunObserver):
 
     def on_turn_taken(self, event: TurnTaken) -> None:
         self.waited = event.seconds
+
+    def on_late_over(self, event: LateOver) -> None:
+        self.waited_for_late += event.seconds
 
     def steps(self) -> tuple[TimelineStep, ...]:
         """The steps of the timeline."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from importer.api import READ_TIMEOUT
 from importer.batching import BodyTemplate
 from importer.config import Connection
 from importer.delivery import Policy, Sender
@@ -22,6 +23,7 @@ from importer.option_types import Keep
 from importer.options import RunOptions, options_to_json, report_settings, run_arguments
 from importer.pipeline.events import Prechecking, Progress, RequestMeter, RunEnded, RunObserver, RunStarted
 from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope, RunContext
+from importer.pipeline.newer_rows import NewerRows
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.precheck import PrecheckGate, precheck
 from importer.pipeline.row_history import PriorImports, ResumeState
@@ -58,6 +60,7 @@ def delivery_policy(options: RunOptions, connection: Connection) -> Policy:
         rate=rate or None,
         attempts=options.attempts,
         patience=options.patience,
+        settle=READ_TIMEOUT if options.settle is None else options.settle,
         turn_wait=TURN_WAIT if options.wait is None else options.wait,
         resend_unknown=options.resend_unknown,
     )
@@ -71,6 +74,16 @@ def resume_notes(replay: ResumeState | None) -> tuple[Note, ...]:
 def turn_notes(seconds: float) -> tuple[Note, ...]:
     """That another run was waited for, and how long."""
     return (Note("waited-for-turn", (("seconds", round(seconds)),)),) if seconds >= 1 else ()
+
+
+def waits(meter: RequestMeter) -> tuple[Note, ...]:
+    """What the run waited for, and how long."""
+    return (*turn_notes(meter.waited), *late_notes(meter.waited_for_late))
+
+
+def late_notes(seconds: float) -> tuple[Note, ...]:
+    """That rows waited for requests without an answer, and how long."""
+    return (Note("waited-for-late", (("seconds", f"{seconds:.1f}"),)),) if seconds > 0 else ()
 
 
 def exit_code(tally: Tally, stop: ImporterError | None) -> ExitCode:
@@ -194,6 +207,8 @@ class Run:
         directory = Path(self.plan.options.report_dir or self.lineage.reports / run_id)
         with self.journal.start(self._record(run_id, directory), self.ticket) as run_journal:
             memory = self._memory(journal=run_journal)
+            if self.plan.again or self.lineage.kind is RunKind.RETRY:
+                memory = replace(memory, newer=self._newer(run_journal))
             try:
                 return self._go(run_journal, directory, memory)
             except ImporterError as error:
@@ -208,6 +223,7 @@ class Run:
             replay = ResumeState(run_journal.row_states(), self.plan.options.resend_unknown)
             last = run_journal.next_ordinal - 1
             memory = self._memory(replay=replay, journal=run_journal, last_ordinal=last)
+            memory = replace(memory, newer=self._newer(run_journal))
             return self._go(run_journal, Path(record.report_dir), memory)
 
     def redraw(self, record: RunRecord, directory: Path) -> ReportResult:
@@ -273,6 +289,13 @@ class Run:
             held=lineage.held,
         )
 
+    def _newer(self, run_journal: RunJournal) -> NewerRows | None:
+        """What holds back rows that are older than what the lane has; None: they are wanted all the same."""
+        if run_journal.contacts is None or self.plan.options.overwrite_newer:
+            return None
+        plan = self.plan
+        return NewerRows(run_journal.contacts, plan.contract, plan.mode, plan.options.lang)
+
     def _prior(self) -> PriorImports | None:
         """For a reports file: what the journal knows of its rows. Without a destination of our own that is
         the one its run went to, so that a dry run skips what a real run would."""
@@ -292,6 +315,8 @@ class Run:
                 run_journal.ticket.expect(self._expected_rows())
             self.observer.on_run_started(RunStarted(run_journal.record, self.plan))
             delivery = None if held else self._delivery(stack, run_journal, meter)
+            if memory.newer is not None and delivery is not None:
+                memory.newer.wait_for_turn = delivery.wait_for_turn
             outlet: BatchSink = delivery or _still(held)
             flow = Flow(self.plan, reports, outlet, memory, self._pulse(reports.tally), self._broken_off)
             flow.run()
@@ -310,7 +335,12 @@ class Run:
                 requests=meter.requests,
                 retries=meter.retries,
                 stop=stop_reason(stop, code, self.plan.options.lang),
-                notes=(*self._notes(reports.tally), *resume_notes(memory.replay), *turn_notes(meter.waited)),
+                notes=(
+                    *self._notes(reports.tally),
+                    *resume_notes(memory.replay),
+                    *turn_notes(meter.waited),
+                    *late_notes(meter.waited_for_late),
+                ),
                 settings=plan_settings(self.plan),
                 arguments=run_arguments(self.plan.options),
                 phases=flow.phases.as_pairs(),
