@@ -12,15 +12,17 @@ import os
 import shlex
 import stat
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from importer.contracts import DEFAULT_CONTRACT
 from importer.errors import SettingsError
 from importer.models import Destination
+from importer.option_types import key
 from importer.options import GivenOptions
 
 FILE_NAME = "importer.toml"
@@ -77,7 +79,7 @@ class Connection:
     access_secret: Secret
     tenant_id: str = ""
     app_key: str = ""
-    contract: str = "sea"
+    contract: str = DEFAULT_CONTRACT
     strict_binding: bool | None = None
     store: str = ""
     """Names the sandbox's store; empty for the real API."""
@@ -116,21 +118,6 @@ class ConfigFile:
     @cached_property
     def _profiles(self) -> Mapping[str, Profile]:
         return {name: _check_profile(self, name) for name in self.names("profile")}
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigKey:
-    """A field of a dataclass that is a key of a table, too."""
-
-    written: Any
-    """The type that TOML may hold, as pydantic understands it, or the dataclass of a table in the table."""
-    read: Callable[[Any], Any] | None = None
-    """Makes the field's value of it. An empty text counts as not given then."""
-
-
-def key(default: Any, written: Any, read: Callable[[Any], Any] | None = None) -> Any:
-    """Return a field that is a key of a table in importer.toml; `importer.config_schema` checks it."""
-    return field(default=default, metadata={"key": ConfigKey(written, read)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +221,7 @@ def resolve(
         access_secret=Secret(values.get("access_secret", "")),
         tenant_id=tenant,
         app_key=values.get("app_key", ""),
-        contract=contract or profile.contract or "sea",
+        contract=contract or profile.contract or DEFAULT_CONTRACT,
         strict_binding=profile.strict_binding,
     )
     return ResolvedConnection(connection, origins)

@@ -15,11 +15,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
-from importer.config import ConfigKey
 from importer.errors import SettingsError
 from importer.models import Mode
 from importer.option_types import (
     ChoiceValue,
+    ConfigKey,
     FlagValue,
     FolderValue,
     HeaderRowValue,

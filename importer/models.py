@@ -256,6 +256,8 @@ class Verdict:
     """True if nobody answered: the server may still be at work on the request, and carry it out later."""
     payload: object = field(default=None, repr=False, compare=False)
     """The answer's `data` as it was parsed."""
+    body: bytes = field(default=b"", repr=False, compare=False)
+    """The whole answer as it came; empty if none did."""
 
 
 @dataclass(frozen=True, slots=True)

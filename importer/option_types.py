@@ -1,12 +1,13 @@
-"""What is told of an option of a run: its kind of value, its help, who may set it, who keeps and shows it.
+"""Describe what a user can set: the options of a run, and the keys of tables in importer.toml.
 
-`importer.options` declares the options themselves with these types.
+`importer.options` declares the options with these types; `importer.config` and `importer.jobs.config` declare
+the keys.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,21 @@ class Option:
     """Whether the commands that reports offer repeat it: it decides what `importer run FILE` means."""
     name: str = ""
     default: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigKey:
+    """A field of a dataclass that is a key of a table, too."""
+
+    written: Any
+    """The type that TOML may hold, as pydantic understands it, or the dataclass of a table in the table."""
+    read: Callable[[Any], Any] | None = None
+    """Makes the field's value of it. An empty text counts as not given then."""
+
+
+def key(default: Any, written: Any, read: Callable[[Any], Any] | None = None) -> Any:
+    """Return a field that is a key of a table in importer.toml; `importer.config_schema` checks it."""
+    return field(default=default, metadata={"key": ConfigKey(written, read)})
 
 
 def read_value(kind: ValueKind, value: Any) -> Any:

@@ -6,12 +6,17 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from importer.cli import app
 from importer.config import Connection
 from importer.sandbox import Sandbox
 from tests.support.commands import Command, Result, use
+
+# A busy machine is slow, which is no fault of the program.
+hypothesis.settings.register_profile("no-deadline", deadline=None)
+hypothesis.settings.load_profile("no-deadline")
 
 
 @pytest.fixture(autouse=True)

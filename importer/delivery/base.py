@@ -36,6 +36,8 @@ class Policy:
     settle: float = READ_TIMEOUT
     """For how long after its end a request without an answer may still be carried out. Later rows of its
     customers wait till then."""
+    canary: bool = False
+    """The first batch goes alone, and the others only once its answer is understood."""
     turn_wait: float = 3600.0
     """How long another run that sends to the same lane is waited for."""
     drain: float = 30.0

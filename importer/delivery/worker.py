@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from importer.api.retrying import retry_loop
 from importer.batching import rows_where
 from importer.delivery.base import BodyBuilder, CancelToken, Clock, Policy, Sender
+from importer.delivery.canary import Canary
 from importer.delivery.dispatcher import Dispatcher
 from importer.delivery.events import (
     Attempted,
@@ -94,6 +95,7 @@ class BatchSender:
         before_attempt: Callable[[], None] | None = None,
     ) -> None:
         """`before_attempt` is called before each one leaves; a JournalError from it stops the run."""
+        self.canary = Canary(cancel, notify, wanted=policy.canary)
         self.body_builder = body_builder
         self.policy = policy
         self.cancel = cancel
@@ -110,6 +112,7 @@ class BatchSender:
 
     def attempt(self, payload: Payload) -> Decision:
         """Send a body once. Note in its state what came of it, and return what follows."""
+        self.canary.admit(payload.state.ordinal)
         sent = self._rate_limiter.acquire(self.cancel.cancelled)
         if sent is None:
             return STOPPED
@@ -166,6 +169,7 @@ class BatchSender:
             or any(payload.batch.contacts),
             stopping=self.cancel.cancelled.is_set(),
         )
+        decision = self.canary.judge(verdict, state, decision)
         if decision.result is SendResult.ACCEPTED:
             self.health.accepted(state.counted)
         return decision

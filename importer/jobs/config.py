@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from importer.config import FILE_NAME, ConfigFile, Profile, key
+from importer.config import FILE_NAME, ConfigFile, Connection, Profile
 from importer.config_schema import Seconds, check_table
 from importer.errors import SettingsError
 from importer.jobs import schedule
+from importer.option_types import key
 from importer.options import GivenOptions, RunOptions, layered
 
 
@@ -76,7 +80,7 @@ class TripwireSettings:
     rows_above: float | None = key(2.0, Factor)
     min_rows: int | None = key(None, Count)
     max_rows: int | None = key(None, Count)
-    """Of rows to be sent."""
+    """The most rows to be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ class LogSettings:
     """`[job.NAME.log]`: where a job's log goes, and how much of it is kept."""
 
     file: Path | None = key(None, str, Path)
-    """None: into the state folder."""
+    """None: in the state folder."""
     format: str = key("json", Literal["json", "text"])
     size: int = key(5_000_000, Annotated[int, Field(ge=1000)])
     """Bytes after which a new file is begun."""
@@ -222,3 +226,27 @@ def _heartbeat(base: Path, text: str) -> str:
     if not text or text.startswith(("https://", "http://")):
         return text
     return str(_path(base, text))
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()
+
+
+def no_checkpoint(step: str) -> None:
+    """Do nothing: the hook outside of tests."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnvironment:
+    """What a round needs from outside: clock, sleep, connection, a hook for tests.
+
+    `clock` returns the wall time with its zone, `sleep` takes seconds, `checkpoint` gets the name of each
+    step.
+    """
+
+    clock: Callable[[], datetime] = _now
+    sleep: Callable[[float], None] = time.sleep
+    connection: Connection | None = None
+    """Where to send to; None: the profile and the environment decide."""
+    checkpoint: Callable[[str], None] = no_checkpoint
+    lang: str = "en"

@@ -20,8 +20,7 @@ from pathlib import Path
 
 from importer.errors import InputError, SettingsError, UsageError
 from importer.jobs import inbox
-from importer.jobs.config import Job, SharingSettings, SourceKind
-from importer.jobs.environment import no_checkpoint
+from importer.jobs.config import Job, SharingSettings, SourceKind, no_checkpoint
 from importer.jobs.inbox import InboxFile
 from importer.journal.job_history import FileEnding, FileFate, FileRecord, JobHistory
 from importer.private_files import FOLDER_MODE, create_private_file, make_private_folder, replace_private_file
@@ -143,7 +142,7 @@ class FileStore:
         self.checkpoint("noted")
         try:
             directory.mkdir(mode=FOLDER_MODE)
-            self.checkpoint("room-made")
+            self.checkpoint("directory-made")
             if found.marked:
                 # Before the file moves: a marker left behind would vouch for the next file of that name.
                 inbox.marker_of(found.path).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What several modules of the mapping share: packaged words, patterns with `*`, unreadable values."""
+"""What several modules of the mapping share: packaged words, patterns with `*`, issues of columns."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from importer.models import Severity
+
 CUSTOM_FIELD = "customize_field"
 """The API's field that holds all custom fields of the tenant, as a JSON object."""
 
@@ -21,16 +23,25 @@ ReadColumn = Callable[[str], Iterator[pd.Series]]
 
 
 @dataclass(frozen=True, slots=True)
-class UnreadableValues:
-    """Values that the mapping cannot read: an issue for each row of the mask."""
+class ColumnIssue:
+    """One issue of several values of a column, one for each row of the mask."""
 
     code: str
     where: np.ndarray
     """bool, one for each row."""
     expected: Callable[[str], str | None] = lambda _: None
-    """Returns what would have been right, from the text that was found."""
+    """Returns what would have been right or what is sent, from the text that was found."""
     wording: str | None = None
     """The code of a message that fits better than the issue's own."""
+    severity: Severity = Severity.ERROR
+    left_out: bool = True
+    """Whether the values are left out of what is sent. A note tells of values that are sent as they were
+    read."""
+
+
+def note(code: str, where: np.ndarray, expected: Callable[[str], str | None] = lambda _: None) -> ColumnIssue:
+    """Return a note on values of a column that were read other than they stand there."""
+    return ColumnIssue(code, where, expected, severity=Severity.NOTE, left_out=False)
 
 
 @cache

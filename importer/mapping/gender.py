@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow
-from importer.arrow import BLANKS, offsets_and_bytes, read_texts
-from importer.mapping.base import packaged_words
+from importer.arrow import BLANKS, nonempty, offsets_and_bytes, read_texts
+from importer.mapping.base import ColumnIssue, note, packaged_words
 
-_CODES = {"male": "1", "female": "0", "unsaid": ""}
+_CODES = {"male": "1", "female": "0", "unsaid": "", "neither": ""}
 """The API's codes (docs/remote-api.md, batch_create); "" is no value."""
 _OWN_CODES = {"1": "1", "0": "0", "1.0": "1", "0.0": "0"}
 
@@ -24,28 +24,61 @@ Letters = Callable[[], frozenset[str]]
 
 @cache
 def word_codes() -> dict[str, str]:
-    """Return the API's code, or "" for “not said”, by the casefolded word."""
+    """Return the API's code, or "" for “not said” and “neither”, by the casefolded word."""
     tables = packaged_words("words.toml")["genders"]
     return {word.casefold(): code for name, code in _CODES.items() for word in tables[name]}
 
 
-def read(column: pa.Array, own_header: bool, letters: Letters | None = None) -> tuple[pa.Array, np.ndarray]:
-    """Return the column as 1, 0 or "", and a mask of the values whose meaning is not certain.
+def read(
+    column: pa.Array, own_header: bool, letters: Letters, iberian: bool = False
+) -> tuple[pa.Array, list[ColumnIssue]]:
+    """Return the column as 1, 0 or "", and what is to be said: of values whose meaning is not certain (they
+    stay as they are), and of words for which the API has no code (they count as empty).
 
-    Uncertain values stay as they are. `own_header` says that the column is called `gender` as in the API:
-    only then are 1 and 0 the API's codes. A word for “not said” is an empty cell, for which the API has no
-    code. `letters` is given for a Spanish or Portuguese header: beside H (hombre), M means mujer.
+    `own_header` says that the column is called `gender` as in the API: only then are 1 and 0 the API's codes.
+    `letters` is called for a letter that only the others of the column explain. `iberian` says that the
+    header is Spanish or Portuguese: beside H (hombre), M means mujer.
     """
     _, data = offsets_and_bytes(column)
     if own_header and not data.tobytes().translate(None, b"01") and len(data) <= len(column):
-        return column, _longer_than_one(column)
+        long = _longer_than_one(column)
+        return column, [ColumnIssue("bad-gender", long)] if long.any() else []
     table = word_codes() | (_OWN_CODES if own_header else {})
 
     def code(text: str) -> str | None:
-        word = text.casefold().rstrip(".")
-        return table.get(word) if letters is None else _iberian_code(word, table, letters)
+        word = text.casefold().strip(" .:()[]/")
+        if iberian and (word == "h" or (word == "m" and "h" in letters())):
+            return _iberian_code(word, table, letters)
+        if word in _odd_letters() or (word == "f" and "n" in letters()):
+            return _by_pair(word, letters())
+        return table.get(word)
 
-    return read_texts(column, code)
+    coded, bad = read_texts(column, code)
+    left_out = ~nonempty(coded) & nonempty(column)
+    issues = [ColumnIssue("bad-gender", bad)] if bad.any() else []
+    return coded, [*issues, note("gender-left-out", left_out)] if left_out.any() else issues
+
+
+@cache
+def _pairs() -> tuple[tuple[str, str], ...]:
+    """Return letters for male and female that explain each other."""
+    return tuple((man, woman) for man, woman in packaged_words("words.toml")["gender_letters"]["pairs"])
+
+
+@cache
+def _odd_letters() -> frozenset[str]:
+    """Return the letters that mean nothing alone."""
+    return frozenset(letter for pair in _pairs() for letter in pair) - {"m", "f"}
+
+
+def _by_pair(word: str, letters: frozenset[str]) -> str | None:
+    """Return what a letter means beside the others of its column; None if they make no pair, or several."""
+    known = letters - {"x", "d", "u"}
+    fitting = {pair for pair in _pairs() if known == set(pair)}
+    if len(fitting) != 1:
+        return None
+    man, _ = fitting.pop()
+    return "1" if word == man else "0"
 
 
 def single_letters(parts: Iterator[pd.Series]) -> frozenset[str]:
@@ -70,9 +103,7 @@ def iberian_values(letters: frozenset[str]) -> dict[str, str]:
 def _iberian_code(word: str, table: Mapping[str, str], letters: Letters) -> str | None:
     if word == "h":
         return table["hombre"]
-    if word == "m" and "h" in letters():
-        return None if "f" in letters() else table["mujer"]
-    return table.get(word)
+    return None if "f" in letters() else table["mujer"]
 
 
 def _longer_than_one(column: pa.Array) -> np.ndarray:

@@ -6,8 +6,9 @@ mapping, so that a part of the file that is imported alone means the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from functools import partial
 
 import numpy as np
@@ -26,14 +27,16 @@ from importer.arrow import (
     without_nulls,
 )
 from importer.contracts import Contract, FieldKind
-from importer.mapping import custom_fields, dates, gender, person_names, transforms
-from importer.mapping.base import CUSTOM_FIELD, ReadColumn, UnreadableValues
+from importer.mapping import custom_fields, gender, person_names, transforms
+from importer.mapping.base import CUSTOM_FIELD, ColumnIssue, ReadColumn, note
+from importer.mapping.calendars import Calendar
 from importer.mapping.custom_fields import CustomFieldEncoder
-from importer.mapping.dates import DateOrder
+from importer.mapping.date_columns import FORMATS, DateProof, DateReader, prove
 from importer.mapping.filters import RowFilter, excluded_rows
+from importer.mapping.nothing import where_nothing
 from importer.mapping.schema import FieldRule, MappingFile
 from importer.mapping.transforms import BoundField
-from importer.models import Chunk, Issue, MappedChunk, Note, Severity, Skip
+from importer.models import Chunk, Issue, MappedChunk, Note, Skip
 
 EXAMPLE_MARK = "EXAMPLE 示例"
 """What the template writes into its example row, which is never imported."""
@@ -70,7 +73,9 @@ class Mapper:
 
     bound: BoundMapping
     read_column: ReadColumn | None = None
-    _orders: dict[str, DateOrder] = field(default_factory=dict)
+    today: date = field(default_factory=lambda: date.today() + timedelta(days=1))
+    """The last day that has come somewhere on earth. Birthdays after it are in the future."""
+    _proofs: dict[str, DateProof] = field(default_factory=dict)
     _letters: dict[str, frozenset[str]] = field(default_factory=dict)
 
     @property
@@ -117,23 +122,21 @@ class Mapper:
         mapped.texts.update(fields)
         return mapped
 
-    def order(self, column: str) -> DateOrder:
-        """Return the order of day and month that all dates of a column prove."""
-        if column not in self._orders:
-            self._orders[column] = (
-                DateOrder.UNPROVED
-                if self.read_column is None
-                else dates.proven_order(self.read_column(column))
+    def date_proof(self, column: str) -> DateProof:
+        """Return what all dates of a column prove: the order of day and month, the calendar."""
+        if column not in self._proofs:
+            self._proofs[column] = (
+                DateProof() if self.read_column is None else prove(self.read_column(column), self.today)
             )
-        return self._orders[column]
+        return self._proofs[column]
 
     def proven_mapping(self) -> MappingFile:
         """Return the mapping with what whole columns have proved so far: the order of dates as `formats`,
-        Spanish letters for genders as `values`.
+        their calendar, Spanish letters for genders as `values`.
 
         A part of the file that is imported with it means what it meant in the whole file.
         """
-        return _with_proven_rules(self.bound.mapping, self._all_fields(), self._orders, self._letters)
+        return _with_proven_rules(self.bound.mapping, self._all_fields(), self._proofs, self._letters)
 
     def _issue_column(self, field: str) -> str:
         """Return the column that a field's issues name: the first that feeds it, "" for a constant.
@@ -165,6 +168,8 @@ class _ChunkMapper:
         self.rows = len(chunk.frame)
         self.issues: list[Issue] = []
         self._trimmed: dict[str, pa.Array] = {}
+        self._emptied: dict[tuple[str, str], pa.Array] = {}
+        """Cells by field and column, where words for nothing were emptied."""
 
     def raw(self, column: str) -> pa.Array:
         if column not in self.chunk.frame.columns:
@@ -212,6 +217,29 @@ class _ChunkMapper:
             if name in found
         }
 
+    def _field_cells(self, bound: BoundField) -> Callable[[str], pa.Array]:
+        """Return what gives a column's cells for a field: words for nothing are empty, and noted."""
+        cell = self.cell if bound.rule.trim else self.raw
+        if bound.rule.nothing == ():
+            return cell
+
+        def without_nothing(column: str) -> pa.Array:
+            cells = cell(column)
+            where = where_nothing(bound.field, cells)
+            if not where.any():
+                return cells
+            if column in bound.sources:
+                self._add_issues(note("word-for-nothing", where), replace(bound, sources=(column,)), cells)
+            emptied = if_else(where, "", cells)
+            self._emptied[bound.field.name, column] = emptied
+            return emptied
+
+        return without_nothing
+
+    def _filled_cells(self, bound: BoundField, column: str) -> pa.Array:
+        """Return the cells of a column, those that mean nothing to a field as ""."""
+        return self._emptied.get((bound.field.name, column), self.cell(column))
+
     def _value(self, bound: BoundField) -> pa.Array:
         column = self._gathered(bound)
         if bound.field.kind is FieldKind.DATE:
@@ -221,7 +249,8 @@ class _ChunkMapper:
             column, faults = transforms.read(bound, column, self.cell, letters)
         for fault in faults:
             self._add_issues(fault, bound, column)
-            column = if_else(fault.where, "", column)
+            if fault.left_out:
+                column = if_else(fault.where, "", column)
         column = transforms.finish(bound, column)
         if bound.name_rule and bound.field.required:
             self._add_issues_for_unsplit(bound, column)
@@ -229,29 +258,31 @@ class _ChunkMapper:
 
     def _custom_value(self, one: BoundCustomField) -> pa.Array:
         column = transforms.finish(one.field, self._gathered(one.field))
-        faults: list[UnreadableValues] = []
+        faults: list[ColumnIssue] = []
         if one.encoder.type == "date":
             column, faults = self._dates(one.field, column)
             for fault in faults:
-                column = if_else(fault.where, "", column)
+                if fault.left_out:
+                    column = if_else(fault.where, "", column)
         values, bad = one.encoder.as_json(column)
         if bad.any():
-            faults.append(UnreadableValues("bad-custom-field", bad, lambda _: one.encoder.expected))
+            faults.append(ColumnIssue("bad-custom-field", bad, lambda _: one.encoder.expected))
         for fault in faults:
             self._add_issues(fault, one.field, column)
         return values
 
     def _gathered(self, bound: BoundField) -> pa.Array:
-        return transforms.gather(bound, self.cell if bound.rule.trim else self.raw, self.rows)
+        return transforms.gather(bound, self._field_cells(bound), self.rows)
 
-    def _dates(self, bound: BoundField, column: pa.Array) -> tuple[pa.Array, list[UnreadableValues]]:
-        """Return dates as yyyy-MM-dd, each read in the order that the column it came from proves."""
-        if len(bound.sources) < 2 or not dates.unread(column).any():
-            return dates.read(column, bound.rule.formats, lambda: self._order(bound.sources))
-        faults: list[UnreadableValues] = []
+    def _dates(self, bound: BoundField, column: pa.Array) -> tuple[pa.Array, list[ColumnIssue]]:
+        """Return dates as yyyy-MM-dd, each read as the column that it came from proves."""
+        today = self.mapper.today if bound.field.kind is FieldKind.DATE else None
+        if len(bound.sources) < 2:
+            return DateReader(bound.rule, lambda: self._date_proof(bound.sources), today).read(column)
+        faults: list[ColumnIssue] = []
         for where, sources in self._fed_rows(bound):
-            order = partial(self._order, sources)
-            part, found = dates.read(if_else(where, column, ""), bound.rule.formats, order)
+            reader = DateReader(bound.rule, partial(self._date_proof, sources), today)
+            part, found = reader.read(if_else(where, column, ""))
             column = if_else(where, part, column)
             faults += found
         return column, faults
@@ -260,15 +291,17 @@ class _ChunkMapper:
         """Yield the rows (a mask) that each of a field's columns feeds; joined columns feed them together."""
         left = np.ones(self.rows, dtype=bool)
         if bound.rule.join is None:
-            for source, cells in zip(bound.sources, transforms.source_cells(bound, self.cell), strict=True):
+            for source, cells in zip(
+                bound.sources, transforms.source_cells(bound, partial(self._filled_cells, bound)), strict=True
+            ):
                 fed = left & nonempty(cells)
                 left &= ~fed
                 yield fed, (source,)
         yield left, bound.sources
 
-    def _order(self, sources: Sequence[str]) -> DateOrder:
-        orders = {self.mapper.order(source) for source in sources}
-        return orders.pop() if len(orders) == 1 else DateOrder.UNPROVED
+    def _date_proof(self, sources: Sequence[str]) -> DateProof:
+        proofs = {self.mapper.date_proof(source) for source in sources}
+        return proofs.pop() if len(proofs) == 1 else DateProof()
 
     def _add_issues_for_unsplit(self, bound: BoundField, column: pa.Array) -> None:
         """Add an issue for each full name of which nothing is left for this part.
@@ -277,18 +310,20 @@ class _ChunkMapper:
         """
         empty = ~nonempty(column)
         if empty.any():
-            whole = transforms.gather(replace(bound, name_rule=None), self.cell, self.rows)
+            whole = transforms.gather(
+                replace(bound, name_rule=None), partial(self._filled_cells, bound), self.rows
+            )
             where = empty & nonempty(whole)
-            self._add_issues(UnreadableValues("required", where, wording="name-not-split"), bound, column)
+            self._add_issues(ColumnIssue("required", where, wording="name-not-split"), bound, column)
 
-    def _add_issues(self, fault: UnreadableValues, bound: BoundField, column: pa.Array) -> None:
+    def _add_issues(self, fault: ColumnIssue, bound: BoundField, column: pa.Array) -> None:
         indices = np.flatnonzero(fault.where)
         rows = self.chunk.frame.index.to_numpy()[indices].tolist()
         for row, source, text in zip(rows, *self._cells_at(bound, column, indices), strict=True):
             self.issues.append(
                 Issue(
                     code=fault.code,
-                    severity=Severity.ERROR,
+                    severity=fault.severity,
                     row=row,
                     sheet=self.chunk.sheet,
                     column=source,
@@ -310,7 +345,7 @@ class _ChunkMapper:
         sources: list[str | None] = [bound.sources[0]] * len(indices)
         texts: list[str] = [""] * len(indices)
         for source in reversed(bound.sources):
-            cells = self.cell(source).take(taken).to_pylist()
+            cells = self._filled_cells(bound, source).take(taken).to_pylist()
             raw = self.raw(source).take(taken).to_pylist()
             for number, cell in enumerate(cells):
                 if cell:
@@ -332,11 +367,11 @@ class _ChunkMapper:
 def _with_proven_rules(
     mapping: MappingFile,
     fields: Iterable[BoundField],
-    orders: Mapping[str, DateOrder],
+    proofs: Mapping[str, DateProof],
     letters: Mapping[str, frozenset[str]],
 ) -> MappingFile:
-    """Return the mapping with what `orders` and `letters` hold, by column, written into its rules."""
-    proven = [(bound.rule, _proven(bound, orders, letters)) for bound in fields]
+    """Return the mapping with what `proofs` and `letters` hold, by column, written into its rules."""
+    proven = [(bound.rule, _proven(bound, proofs, letters)) for bound in fields]
 
     def updated(rule: FieldRule) -> FieldRule:
         found = next((found for one, found in proven if one is rule), {})
@@ -350,11 +385,15 @@ def _with_proven_rules(
 
 
 def _proven(
-    bound: BoundField, orders: Mapping[str, DateOrder], letters: Mapping[str, frozenset[str]]
+    bound: BoundField, proofs: Mapping[str, DateProof], letters: Mapping[str, frozenset[str]]
 ) -> dict[str, object]:
     """Return what was proved for a field, as keys of its rule."""
     if bound.has_iberian_header and bound.sources[0] in letters:
         return {"values": gender.iberian_values(letters[bound.sources[0]])}
-    known = {orders[source] for source in bound.sources if source in orders}
-    formats = dates.FORMATS.get(known.pop()) if len(known) == 1 else None
-    return {"formats": formats} if formats else {}
+    known = {proofs[source] for source in bound.sources if source in proofs}
+    if len(known) != 1:
+        return {}
+    proof = known.pop()
+    formats = FORMATS.get(proof.order)
+    calendar = None if proof.calendar is Calendar.GREGORIAN else str(proof.calendar)
+    return ({"formats": formats} if formats else {}) | ({"calendar": calendar} if calendar else {})

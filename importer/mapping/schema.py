@@ -95,8 +95,9 @@ class FieldRule(MappingTable):
     """The value where the cell is empty."""
     values: Annotated[Mapping[str, Text], BeforeValidator(_texts)] = Field(default_factory=dict)
     """What replaces a whole cell; case does not count. Other cells stay."""
-    nothing: Texts = ()
-    """Cells that mean “empty”; `*` stands for any text."""
+    nothing: Annotated[tuple[Text, ...] | None, BeforeValidator(_several)] = None
+    """More cells that mean “empty”; `*` stands for any text. An empty list: no word means “empty”, NULL is a
+    text."""
     case: Literal["keep", "upper", "lower", "title"] = "keep"
     trim: bool = True
     empty: Literal["leave-out", "send"] = "leave-out"
@@ -105,6 +106,11 @@ class FieldRule(MappingTable):
     """True: a text that is too long is cut at the contract's limit; otherwise the row is reported."""
     formats: Formats = ()
     """Date formats; the first that fits a text wins."""
+    calendar: Literal["gregorian", "buddhist", "persian", "roc"] | None = None
+    """What the years of dates count from. Without it, the whole column has to prove a calendar other than
+    ours."""
+    any_day: bool = False
+    """True: birthdays before 1900 and in the future are sent, too."""
     separators: Texts = ()
     """What stands between tags, or between the choices of a custom field."""
     region: Annotated[str | None, BeforeValidator(_region)] = None
@@ -146,7 +152,7 @@ class FieldRule(MappingTable):
 
 _PHONES = (FieldKind.PHONE, FieldKind.DIGITS)
 _KEYS_OF = {
-    "formats": (FieldKind.DATE,),
+    **dict.fromkeys(("formats", "calendar", "any_day"), (FieldKind.DATE,)),
     "separators": (FieldKind.TAGS,),
     **dict.fromkeys(("region", "country_code", "trunk_prefix", "international_prefix", "extension"), _PHONES),
 }

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from importer.arrow import constant, if_else, join_nonempty, nonempty, rework_all
 from importer.contracts import Field, FieldKind
 from importer.mapping import gender, person_names, phones, tags
-from importer.mapping.base import UnreadableValues, matches_pattern
+from importer.mapping.base import ColumnIssue, matches_pattern
 from importer.mapping.filters import RowFilter
 from importer.mapping.headers import normalize
 from importer.mapping.person_names import NameRule
@@ -76,12 +76,12 @@ def gather(bound: BoundField, cell: Callable[[str], pa.Array], rows: int) -> pa.
 
 def source_cells(bound: BoundField, cell: Callable[[str], pa.Array]) -> list[pa.Array]:
     """Return the cells of each of a field's columns, those that mean “empty” as ""."""
-    return [_without(cell(source), bound.rule.nothing) for source in bound.sources]
+    return [_without(cell(source), bound.rule.nothing or ()) for source in bound.sources]
 
 
 def read(
     bound: BoundField, column: pa.Array, cell: Callable[[str], pa.Array], letters: gender.Letters
-) -> tuple[pa.Array, list[UnreadableValues]]:
+) -> tuple[pa.Array, list[ColumnIssue]]:
     """Return the column as the field's kind wants it, and what could not be read (left as found).
 
     Dates are read by `dates.read`. `letters` is called only if a value needs all single letters of the whole
@@ -93,10 +93,9 @@ def read(
             return phones.read(column, bound.rule, code), []
         case FieldKind.GENDER:
             api_codes = bound.has_api_header or _gives_codes(bound.rule)
-            coded, bad = gender.read(column, api_codes, letters if bound.has_iberian_header else None)
-            return coded, [UnreadableValues("bad-gender", bad)] if bad.any() else []
+            return gender.read(column, api_codes, letters, bound.has_iberian_header)
         case FieldKind.TAGS:
-            return tags.comma_separated(column, bound.rule.separators, bound.rule.nothing), []
+            return tags.comma_separated(column, bound.rule.separators, bound.rule.nothing or ()), []
     return column, []
 
 

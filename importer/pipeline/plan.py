@@ -1,6 +1,4 @@
-"""Decide what one run is going to do: the open source, its mapping, its options, where it goes. Nothing is
-sent.
-"""
+"""Plan one run: open its source, choose its mapping, options and destination. Nothing is sent."""
 
 from __future__ import annotations
 
@@ -8,28 +6,30 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pandas as pd
 
 from importer import contracts
 from importer import mapping as mappings
-from importer.config import Connection
+from importer.config import Connection, is_loopback
 from importer.contracts import Contract
 from importer.errors import InputError, JournalError, MappingError, SettingsError
 from importer.fingerprints import NO_KEY, FingerprintKey
 from importer.journal import Journal, RunRecord
-from importer.mapping import Mapper, MappingFile
+from importer.mapping import Mapper, MappingFile, is_known_name
+from importer.mapping.headers import normalize
 from importer.models import Destination, Mode, Note, TenantField
 from importer.options import RunOptions, options_from_json
-from importer.pipeline.table import open_table
-from importer.readers import Source
+from importer.readers import ReadOptions, Source, open_source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
-from importer.reports import reimport
+from importer.reports import OWN_COLUMNS, reimport
 
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """One run, ready to go. `source` is open; whoever has the plan closes it."""
+    """One run, ready to start. `source` is open until `close`."""
 
     source: Source
     header: tuple[str, ...]
@@ -42,12 +42,12 @@ class RunPlan:
     destination: Destination | None
     """None for a dry run without credentials."""
     again: bool
-    """The file is one of our own reports."""
+    """Whether the file is one of the importer's own reports."""
     notes: tuple[Note, ...] = ()
     reported: RunRecord | None = None
-    """The run that a reports file comes from, if the journal knows it."""
+    """The run that wrote the report, if the file is one and the journal knows it."""
     connection: Connection | None = None
-    """Who signs; None where nothing can be sent."""
+    """Who signs; None if nothing can be sent."""
     before: RunRecord | None = None
     """The newest run that imported this very file to the same place in the same way."""
     fingerprint_key: FingerprintKey = NO_KEY
@@ -61,13 +61,13 @@ class RunPlan:
 
     @property
     def identifiers(self) -> tuple[str, ...]:
-        """The columns in which a digit lost is a different customer."""
+        """The columns of phones and numbers: with a digit less they name another customer."""
         fields = (field.name for field in self.contract.fields if field.identifier)
         return tuple(column for name in fields for column in self.mapper.columns.get(name, ()))
 
     @property
     def escaped(self) -> bool:
-        """True where cells carry one ' before what a spreadsheet program would take for a formula."""
+        """Whether cells may begin with a ' that the report put before what looks like a formula."""
         return self.again and self.source.delimiter is not None
 
     def close(self) -> None:
@@ -80,7 +80,7 @@ def make_plan(
     connection: Connection | None,
     journal: Journal,
 ) -> RunPlan:
-    """Opens a file and settles how it becomes customers. `connection` is None where nothing is to be sent.
+    """Open a file and plan its import. `connection` is None if nothing is to be sent.
 
     Raises InputError, MappingError, UsageError.
     """
@@ -89,7 +89,7 @@ def make_plan(
         source = open_table(file, options, chosen)
     except InputError as error:
         if chosen is not None and error.code in NO_HEADER:
-            # No header of such a mapping can be found: what it lacks is the nearer trouble.
+            # Such a mapping finds no header, and what it lacks is the better explanation.
             mappings.check_required(chosen, _contract(options, connection))
         raise
     try:
@@ -114,9 +114,9 @@ def plan_from_record(
     connection: Connection | None,
     journal: Journal,
 ) -> RunPlan:
-    """The plan of a run that the journal knows: same file, mapping, contract and mode.
+    """Plan a run of the journal again: same file, mapping, contract and mode.
 
-    `options`: those of `kept_options`, as far as nothing else is wanted. Raises InputError `source-gone` or
+    `options` are those of `kept_options`, or changed ones. Raises InputError `source-gone` or
     `source-changed` if the file is not the one that was started, SettingsError `other-destination` if the
     connection leads elsewhere.
     """
@@ -189,7 +189,7 @@ def _settle(
 
 
 def _sheets(source: Source, own: bool) -> tuple[tuple[str, ...], ...]:
-    """The header of each sheet, if there are several, without the importer's own columns."""
+    """Return the header of each sheet, if there are several, without the importer's own columns."""
     headers = source.sheet_headers.values()
     if len(headers) < 2:
         return ()
@@ -199,8 +199,11 @@ def _sheets(source: Source, own: bool) -> tuple[tuple[str, ...], ...]:
 def _compile(
     compiled: Callable[..., Mapper], chosen: MappingFile, connection: Connection | None, *, dry_run: bool
 ) -> Mapper:
-    """Ties the mapping to the file. The tenant's list of fields is fetched only if the mapping names custom
-    fields, and never by a dry run; a list that lacks one of them is asked for again."""
+    """Bind the mapping to the file's columns.
+
+    The tenant's list of fields is fetched only if the mapping names custom fields, and never by a dry run. A
+    remembered list that lacks one of them is fetched again.
+    """
 
     def tied(fields: tuple[TenantField, ...] | None) -> Mapper:
         return compiled(tenant_fields=fields)
@@ -221,11 +224,13 @@ def _compile(
 
 
 def _contract(options: RunOptions, connection: Connection | None) -> Contract:
-    return contracts.load(options.contract or (connection.contract if connection else "sea"))
+    return contracts.load(
+        options.contract or (connection.contract if connection else contracts.DEFAULT_CONTRACT)
+    )
 
 
 def _prior_run(source: Source, journal: Journal) -> RunRecord | None:
-    """The run that the first row of a report names, if the journal knows it."""
+    """Return the run that the first row of a report names; None if the journal does not know it."""
     name = _named_run(source)
     try:
         return journal.run(name) if name else None
@@ -234,7 +239,7 @@ def _prior_run(source: Source, journal: Journal) -> RunRecord | None:
 
 
 def _named_run(source: Source) -> str:
-    """What stands under `_run` in the first row; empty without rows."""
+    """Return the cell of the column `_run` in the first row; empty without rows."""
     for chunk in source.chunks():
         if not chunk.frame.empty:
             return str(chunk.frame["_run"].iloc[0]).strip().removeprefix("'")
@@ -244,7 +249,7 @@ def _named_run(source: Source) -> str:
 def _as_before(
     options: RunOptions, chosen: MappingFile | None, prior: RunRecord | None
 ) -> tuple[RunOptions, MappingFile | None]:
-    """A report that is imported again takes mapping, mode and contract from its run, unless given."""
+    """Return options and mapping for a report: those of its run, where the options leave them open."""
     if prior is None:
         return options, chosen
     if chosen is None:
@@ -254,7 +259,7 @@ def _as_before(
 
 
 def _read_all(record: RunRecord) -> bool:
-    """True for a run over all sheets of a workbook: the annotated one has its rows on several, too."""
+    """Whether a run read all sheets of a workbook; its annotated workbook then has several, too."""
     return options_from_json(record.read_options).sheet == ALL_SHEETS
 
 
@@ -270,6 +275,14 @@ def _check_destination(record: RunRecord, destination: Destination | None) -> No
         )
 
 
+def needs_canary(plan: RunPlan, journal: Journal) -> bool:
+    """Return whether one row goes ahead of the others: to a tenant that this journal has never reached."""
+    there, wanted = plan.destination, plan.options.canary
+    if wanted is not None or there is None:
+        return bool(wanted)
+    return not (is_loopback(urlsplit(there.host).hostname or "") or journal.has_reached(there))
+
+
 def kept_options(record: RunRecord) -> RunOptions:
     """Return how a run was read, checked and sent, as the journal keeps it."""
     return replace(
@@ -279,3 +292,32 @@ def kept_options(record: RunRecord) -> RunOptions:
         report_dir=Path(record.report_dir) if record.report_dir else None,
         dry_run=record.dry_run,
     )
+
+
+def open_table(
+    file: Path | str, options: RunOptions, mapping: MappingFile | None = None, *, any_table: bool = False
+) -> Source:
+    """Open a file as the options say. Its header is the row that names fields, or columns of the mapping.
+
+    `any_table`: without such a row, take the first one that looks like a header. Raises InputError.
+    """
+    columns = frozenset(normalize(name) for name in mapping.columns()) if mapping else frozenset()
+
+    def is_mapped(name: str) -> bool:
+        return normalize(name) in columns
+
+    def is_known(name: str) -> bool:
+        return name in OWN_COLUMNS or is_known_name(name) or is_mapped(name)
+
+    header_row: Any = options.header_row
+    reading = ReadOptions(
+        sheet=options.sheet,
+        header_row=header_row,
+        encoding=options.encoding,
+        delimiter=options.delimiter,
+        is_known=is_known,
+        is_mapped=is_mapped,
+        any_table=any_table,
+        may_be_skipped=reimport.is_summary_sheet,
+    )
+    return open_source(file, reading)

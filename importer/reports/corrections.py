@@ -24,6 +24,7 @@ _MAIL_HOSTS = (
     "foxmail.com",
 )
 _OFFSET = re.compile(r"(?:gmt|utc|zone)?\s*([+\-−])?\s*(\d{1,2})(?::?([03]0))?(?:\s*h(?:ours?)?)?")
+_ZONED = re.compile(r"\d:\d\d\S*\s*(?:Z|UTC|GMT|[+-]\d\d:?\d\d)$", re.IGNORECASE)
 _GENDERS = ("male", "female")
 _FULL_WIDTH = {ord("＠"): "@", ord("．"): ".", ord("。"): ".", ord("，"): ",", ord("　"): " "}
 
@@ -56,7 +57,12 @@ def _gender(cell: str) -> str:
 
 
 def _date(cell: str) -> str:
-    """The date, if exactly one order of year, month and day gives a day of the calendar."""
+    """The date, if exactly one order of year, month and day gives a day of the calendar.
+
+    A time of day before a zone may be midnight elsewhere, on another day: nothing is proposed.
+    """
+    if _ZONED.search(cell):
+        return ""
     parts = re.findall(r"\d+", cell)
     if len(parts) == 1 and len(parts[0]) == 8:
         parts = [parts[0][:4], parts[0][4:6], parts[0][6:]]

@@ -6,12 +6,14 @@ Each call returns the answer's `data`, or raises a refusal.
 from __future__ import annotations
 
 import datetime as dt
+import json
+import re
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from urllib.parse import parse_qs
 
-from importer.contracts import NAMES, Contract, Endpoint, endpoints, load
-from importer.sandbox import samples
+from importer.contracts import NAMES, Contract, Endpoint, FieldKind, endpoints, load
 from importer.sandbox.rules import (
     ApiRefusalError,
     BatchRules,
@@ -54,32 +56,39 @@ class CallHandler:
         self._who = who
         self._clock_ms = clock_ms
         self._integrator = integrator
-        self._rules = {name: BatchRules(load(name)) for name in NAMES}
+        self._rules = {
+            (name, utf_16): BatchRules(load(name), utf_16=utf_16)
+            for name in NAMES
+            for utf_16 in (False, True)
+        }
         for app_key, tenant in ((who.app_key, who.tenant_id), (FOREIGN_APP, -1)):
             if store.app(app_key) is None:
                 store.add_app(app_key, "Sandbox", "https://sandbox.invalid/webhook", tenant, by_call=False)
         store.commit()
 
-    def handle(self, call: Call, query: str, body: bytes, parsed: CustomerObject | None) -> object:
-        """The answer's `data`. `parsed`: the body as JSON, if it was read before. Raises ApiRefusalError."""
+    def handle(
+        self, call: Call, query: str, body: bytes, parsed: CustomerObject | None, *, utf_16: bool = False
+    ) -> object:
+        """The answer's `data`. `parsed`: the body as JSON, if it was read before. `utf_16`: what lengths are
+        counted in. Raises ApiRefusalError."""
         if call.name == "fields":
             return self._fields(query)
         code = 9000 if call.name in ("create_app", "phone_list") else 1002
         found = parse_object(body, code) if parsed is None else parsed
         if call.contract is not None:
-            return self._batch_create(call.contract, found)
+            return self._batch_create(self._rules[call.contract.name, utf_16], found)
         if call.name == "query":
             return self._query(found)
         if not self._integrator:
             raise ApiRefusalError(9007, "Non-integrator request")
         return self._create_app(found) if call.name == "create_app" else self._phone_list(found)
 
-    def _batch_create(self, contract: Contract, body: Mapping[str, object]) -> str:
+    def _batch_create(self, rules: BatchRules, body: Mapping[str, object]) -> str:
         app = self._tenant_app(body)
-        customers = self._rules[contract.name].check(body)
+        customers = rules.check(body)
         mode = body["type"]
         assert isinstance(mode, int)  # noqa: S101 - the rules saw to it
-        self._store.write(contract.name, app, mode, customers, self._clock_ms())
+        self._store.write(rules.contract.name, app, mode, customers, self._clock_ms())
         return ""
 
     def _tenant_app(self, body: Mapping[str, object]) -> StoredApp:
@@ -110,7 +119,7 @@ class CallHandler:
 
     def _phone_list(self, body: Mapping[str, object]) -> list[Mapping[str, object]]:
         app = self._app(text_parameter(body, "appkey", 9000))
-        return list(samples.PHONES) if app.app_key == self._who.app_key else []
+        return list(PHONES) if app.app_key == self._who.app_key else []
 
     def _fields(self, query: str) -> list[Mapping[str, object]]:
         try:
@@ -125,7 +134,7 @@ class CallHandler:
         if preset not in (None, "true", "false"):
             raise ApiRefusalError(1002, "is_preset must be true or false")
         self._tenant_app({"tenant_id": int(tenant), "app_key": values.get("app_key")})
-        return samples.tenant_fields(int(tenant), None if preset is None else preset == "true")
+        return tenant_fields(int(tenant), None if preset is None else preset == "true")
 
     def _query(self, body: Mapping[str, object]) -> Mapping[str, object]:
         app = self._tenant_app(body)
@@ -200,3 +209,120 @@ def _shown(customer: StoredCustomer) -> Mapping[str, object]:
 def time_text(milliseconds: int) -> str:
     """A moment as customers/query tells it, in UTC: yyyy-MM-dd HH:mm:ss."""
     return f"{dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC):%Y-%m-%d %H:%M:%S}"
+
+
+# The sandbox tenant's sample data: custom fields and registered phone numbers. All of it is made up.
+
+TEXT, NUMBER, CHOICE, CHOICES, DATE, DATE_TIME, TAGS = range(1, 8)
+"""`field_type` of customers/fields."""
+
+_PRESET_TYPES: Mapping[FieldKind, int] = {
+    FieldKind.DATE: DATE,
+    FieldKind.GENDER: CHOICE,
+    FieldKind.TAGS: TAGS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SampleField:
+    """A field that the tenant added; its name is the key inside `customize_field`."""
+
+    name: str
+    label: str
+    label_en: str
+    field_type: int
+    info: object = None
+
+
+CUSTOM_FIELDS = (
+    SampleField("customize_1_14", "会员编号", "Membership no.", TEXT),
+    SampleField("customize_2_15", "积分", "Points", NUMBER),
+    SampleField(
+        "customize_3_16",
+        "会员等级",
+        "Membership level",
+        CHOICE,
+        [{"id": "1", "name": "Gold"}, {"id": "2", "name": "Silver"}, {"id": "3", "name": "Bronze"}],
+    ),
+    SampleField(
+        "customize_4_17",
+        "兴趣",
+        "Interests",
+        CHOICES,
+        [{"id": "1", "name": "Sports"}, {"id": "2", "name": "Music"}, {"id": "3", "name": "Travel"}],
+    ),
+    SampleField("customize_5_18", "入会日期", "Member since", DATE, {"formatter": "yyyy-MM-dd"}),
+    SampleField(
+        "customize_6_19", "最近联系", "Last contact", DATE_TIME, {"formatter": "yyyy-MM-dd HH:mm:ss"}
+    ),
+    SampleField("customize_7_20", "标记", "Labels", TAGS),
+)
+
+PHONES = (
+    {
+        "display_phone_number": "+86 138 0000 0024",
+        "quality_rating": "GREEN",
+        "name_status": "APPROVED",
+        "verified_name": "SANDBOX SHOP",
+        "code_verification_status": "VERIFIED",
+        "current_limit": "TIER_1K",
+        "register_status": 5,
+        "status": "CONNECTED",
+        "waba_id": "116960000086404",
+        "waba_name": "SANDBOX TEST",
+    },
+    {
+        "display_phone_number": "+1 202 555 0199",
+        "quality_rating": "UNKNOW",
+        "name_status": "PENDING_REVIEW",
+        "verified_name": "沙箱商店",
+        "code_verification_status": "NOT_VERIFIED",
+        "current_limit": "",
+        "register_status": 3,
+        "status": "PENDING",
+        "waba_id": "116960000086404",
+        "waba_name": "SANDBOX TEST",
+    },
+)
+
+
+def tenant_fields(tenant_id: int, preset: bool | None = None) -> list[Mapping[str, object]]:
+    """The `data` of customers/fields: the documented preset fields, then the custom ones; or one kind."""
+    rows: list[Mapping[str, object]] = []
+    for field in load("plat").fields:
+        if field.documented and field.kind is not FieldKind.JSON:
+            kind = _PRESET_TYPES.get(field.kind, TEXT)
+            info = [{"id": "1", "name": "male"}, {"id": "0", "name": "female"}] if kind == CHOICE else None
+            own = SampleField(field.name, _label(field.help["zh"]), _label(field.help["en"]), kind, info)
+            rows.append(_row(own, tenant_id, len(rows) + 1, field.required, True))
+    rows += [
+        _row(own, tenant_id, len(rows) + number, False, False) for number, own in enumerate(CUSTOM_FIELDS, 1)
+    ]
+    return [row for row in rows if preset is None or row["is_preset"] is preset]
+
+
+def _label(text: str) -> str:
+    """The words of a help text before the first punctuation mark."""
+    return re.split(r"[:;,(：；，（]", text)[0].strip()
+
+
+def _row(
+    field: SampleField, tenant_id: int, number: int, required: bool, preset: bool
+) -> Mapping[str, object]:
+    info: object = field.info
+    if field.field_type == DATE and info is None:
+        info = {"formatter": "yyyy-MM-dd"}
+    return {
+        "id": number,
+        "tenantId": tenant_id,
+        "name": field.name,
+        "required": required,
+        "sequence": number,
+        "remark": "",
+        "display_name": field.label,
+        "display_en_name": field.label_en,
+        "is_display": True,
+        "field_type": field.field_type,
+        "field_type_info": "" if info is None else json.dumps(info, ensure_ascii=False),
+        "is_preset": preset,
+    }

@@ -107,7 +107,8 @@ def test_in_mode_keep_the_first_wins_and_nothing_is_held(
     with Sandbox(faults=["code code=1005 requests=2-"]) as box:
         use(monkeypatch, box.connection)
         assert (
-            importer("run", "old.csv", "--mode", "keep", "--concurrency", "1", "--report-dir", "old").code == 4
+            importer("run", "old.csv", "--mode", "keep", "--concurrency", "1", "--report-dir", "old").code
+            == 4
         )
         box.misbehave()
         assert importer("run", "new.csv", "--mode", "keep").code == 0

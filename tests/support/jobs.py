@@ -9,8 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from importer.config import ConfigFile, Profile
-from importer.jobs.config import Job, load_job
-from importer.jobs.environment import JobEnvironment
+from importer.jobs.config import Job, JobEnvironment, load_job
 from importer.jobs.log import JobLog
 from importer.jobs.results import RoundReport
 from importer.jobs.runner import Round

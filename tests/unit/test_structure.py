@@ -15,9 +15,8 @@ import pytest
 from tests.support import docs
 
 MOST_LINES = 420
-MOST_MODULES = 165
-DEFERRED = {("importer.config", "importer.config_schema")}
-"""Imports inside functions that lead back: pydantic is loaded only where settings are checked."""
+MOST_MODULES = 162
+"""Packages count, too. Raise it for a new capability only, not for a part of an old one."""
 
 MODULES = {
     ".".join(path.relative_to(docs.ROOT).with_suffix("").parts).removesuffix(".__init__"): path
@@ -72,8 +71,6 @@ def test_no_import_circle() -> None:
     graph = grimp.build_graph("importer", exclude_type_checking_imports=True, cache_dir=None)
     assert graph.modules == MODULES.keys()
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
-    for module, imported in DEFERRED:
-        imports[module].remove(imported)
     assert list(circles(imports)) == []
 
 

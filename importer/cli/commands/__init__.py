@@ -1,1 +1,1 @@
-"""One module a command."""
+"""The commands. Those that share nearly everything share a module; `importer.cli.app` lists them."""

@@ -31,11 +31,11 @@ _ISSUES_SHOWN = 20
 @click.option("--full", is_flag=True, help="Read all rows: counts them and names every reading issue.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @lang_option
-def command(file: str, full: bool, as_json: bool, given: GivenOptions) -> int:
+def inspect_command(file: str, full: bool, as_json: bool, given: GivenOptions) -> int:
     """Show what FILE is: format, encoding, delimiter, sheets, header row, columns with samples, and the field
     that each column would go to. Works for any table, customers or not."""
     from importer import contracts, mapping
-    from importer.pipeline.table import open_table
+    from importer.pipeline.plan import open_table
     from importer.readers.inspection import inspect, sample_frame
 
     with open_table(file, given.options, any_table=True) as source:
@@ -43,7 +43,7 @@ def command(file: str, full: bool, as_json: bool, given: GivenOptions) -> int:
         proposals = mapping.propose(
             source.header,
             sample_frame(source),
-            contracts.load(given.options.contract or "sea"),
+            contracts.load(given.options.contract or contracts.DEFAULT_CONTRACT),
             sheets=tuple(source.sheet_headers.values()),
         )
         recognised = mapping.recognised(source.header)

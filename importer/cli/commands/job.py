@@ -20,7 +20,7 @@ from importer.messages import sentence
 
 if TYPE_CHECKING:
     from importer.jobs.config import Job
-    from importer.jobs.preview import FilePreview
+    from importer.jobs.runner import FilePreview
     from importer.jobs.status import JobStatus
     from importer.journal import Journal
 
@@ -38,7 +38,7 @@ class FoundJob(NamedTuple):
 
 
 @click.group("job", short_help="Run and install scheduled imports.")
-def command() -> None:
+def job_command() -> None:
     """Imports that a scheduler starts: [job.NAME] tables of importer.toml.
 
     \b
@@ -68,7 +68,7 @@ def _settings_options(function: F) -> F:
     return function
 
 
-@command.command("run", short_help="Do one round: this is what cron calls.")
+@job_command.command("run", short_help="Do one round: this is what cron calls.")
 @click.argument("name")
 @click.option("--release", metavar="FILE", help="Let a file through that a tripwire holds, and do no more.")
 @click.option("--verbose", "-v", is_flag=True, help="Show the log on stderr, too.")
@@ -82,7 +82,7 @@ def run(name: str, release: str | None, verbose: bool, settings: Path | None, en
     if another round is at work.
     """
     from importer.cli.helpers import stop_on_signals
-    from importer.jobs.environment import JobEnvironment
+    from importer.jobs.config import JobEnvironment
     from importer.jobs.log import open_log
     from importer.jobs.notify import announce_unstarted
     from importer.jobs.runner import Round
@@ -91,18 +91,18 @@ def run(name: str, release: str | None, verbose: bool, settings: Path | None, en
 
     app.startup_done()
     found = _find(name, settings, env_file)
-    around = JobEnvironment(lang=language())
+    environment = JobEnvironment(lang=language())
     echo = (lambda line: click.echo(line, err=True)) if verbose else None
-    log = open_log(found.job, around.clock, echo)
+    log = open_log(found.job, environment.clock, echo)
     try:
         opened = Journal.open()
     except JournalError as error:
-        report = announce_unstarted(found.job, log, around, error)
+        report = announce_unstarted(found.job, log, environment, error)
     else:
         with opened as journal:
-            this = Round(found.job, found.profile, journal, log, around, release=release)
-            with stop_on_signals(this.stopper):
-                report = this.go()
+            current = Round(found.job, found.profile, journal, log, environment, release=release)
+            with stop_on_signals(current.stopper):
+                report = current.go()
     if not report.good and report.result is not RoundResult.OVERLAPPED:
         click.echo(report.text(), err=True, nl=False)
     for warning in report.warnings:
@@ -110,7 +110,7 @@ def run(name: str, release: str | None, verbose: bool, settings: Path | None, en
     return int(report.exit_code)
 
 
-@command.command("list", short_help="Show all jobs with their last and next run.")
+@job_command.command("list", short_help="Show all jobs with their last and next run.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_settings_options
 @lang_option
@@ -148,7 +148,7 @@ def list_jobs(as_json: bool, settings: Path | None, env_file: Path | None) -> in
     return 0
 
 
-@command.command("status", short_help="Say how a job is doing; the exit code suits Nagios.")
+@job_command.command("status", short_help="Say how a job is doing; the exit code suits Nagios.")
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_settings_options
@@ -172,7 +172,7 @@ def show_status(name: str, as_json: bool, settings: Path | None, env_file: Path 
     return int(status.health)
 
 
-@command.command("check", short_help="Say what a round would do now; nothing is sent or moved.")
+@job_command.command("check", short_help="Say what a round would do now; nothing is sent or moved.")
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_settings_options
@@ -183,8 +183,8 @@ def check(name: str, as_json: bool, settings: Path | None, env_file: Path | None
     Exit code 0 if a round would go well, else the one it would end with.
     """
     from importer.config import REQUIRED, require, resolve
-    from importer.jobs.environment import JobEnvironment
-    from importer.jobs.preview import preview
+    from importer.jobs.config import JobEnvironment
+    from importer.jobs.runner import preview
     from importer.journal import Journal
 
     found = _find(name, settings, env_file)
@@ -209,7 +209,7 @@ def check(name: str, as_json: bool, settings: Path | None, env_file: Path | None
     return 6 if "hold" in fates else 3 if "fail" in fates else 0
 
 
-@command.command("install", short_help="Write the job into the user's crontab.")
+@job_command.command("install", short_help="Write the job into the user's crontab.")
 @click.argument("name")
 @click.option("--schedule", "when", metavar="CRON", help='When it runs, as in a crontab: "0 3 * * *".')
 @click.option("--print", "only_print", is_flag=True, help="Print the line instead of writing it.")
@@ -255,7 +255,7 @@ def install(
     return 0
 
 
-@command.command("uninstall", short_help="Take the job out of the crontab.")
+@job_command.command("uninstall", short_help="Take the job out of the crontab.")
 @click.argument("name")
 @lang_option
 def uninstall(name: str) -> int:

@@ -29,11 +29,11 @@ _PREVIEW = 5
 
 
 @click.group("mapping", short_help="List, show, suggest and check mapping files.")
-def command() -> None:
+def mapping_command() -> None:
     """Mapping files say how a sheet's columns become the API's fields."""
 
 
-@command.command("list", short_help="List the ready-made mappings.")
+@mapping_command.command("list", short_help="List the ready-made mappings.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @lang_option
 def list_command(as_json: bool) -> int:
@@ -51,7 +51,7 @@ def list_command(as_json: bool) -> int:
     return int(ExitCode.DONE)
 
 
-@command.command("show", short_help="Print a mapping.")
+@mapping_command.command("show", short_help="Print a mapping.")
 @click.argument("name", metavar="NAME|FILE")
 @lang_option
 def show_command(name: str) -> int:
@@ -64,7 +64,7 @@ def show_command(name: str) -> int:
     return int(ExitCode.DONE)
 
 
-@command.command("suggest", short_help="Propose a mapping for a file.")
+@mapping_command.command("suggest", short_help="Propose a mapping for a file.")
 @click.argument("file")
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it there (M.toml)."
@@ -78,10 +78,10 @@ def suggest_command(file: str, output: Path | None, given: GivenOptions) -> int:
     """
     from importer import contracts, mapping
     from importer.mapping import suggest_toml
-    from importer.pipeline.table import open_table
+    from importer.pipeline.plan import open_table
     from importer.readers.inspection import sample_frame
 
-    terms = contracts.load(given.options.contract or "sea")
+    terms = contracts.load(given.options.contract or contracts.DEFAULT_CONTRACT)
     with open_table(file, given.options, any_table=True) as source:
         if output is not None and output.exists():
             _still_fits(output, source, terms)
@@ -99,7 +99,7 @@ def suggest_command(file: str, output: Path | None, given: GivenOptions) -> int:
     return int(ExitCode.DONE)
 
 
-@command.command("check", short_help="Check a mapping file, against a file if one is given.")
+@mapping_command.command("check", short_help="Check a mapping file, against a file if one is given.")
 @click.argument("mapping_file", metavar="M.toml")
 @click.argument("file", required=False)
 @shared.run_options("contract", OptionGroup.READING)
@@ -108,10 +108,10 @@ def check_command(mapping_file: str, file: str | None, given: GivenOptions) -> i
     """Check that M.toml is a valid mapping; with FILE also what it leaves out, and its first rows before and
     after."""
     from importer import contracts, mapping
-    from importer.pipeline.table import open_table
+    from importer.pipeline.plan import open_table
 
     found = mapping.load(mapping_file)
-    terms = contracts.load(given.options.contract or "sea")
+    terms = contracts.load(given.options.contract or contracts.DEFAULT_CONTRACT)
     click.echo(sentence("mapping-fine", {"file": mapping_file}, language()))
     if file is None:
         mapping.check_required(found, terms)
@@ -174,7 +174,7 @@ def _preview(mapper: Mapper, chunk: Chunk) -> None:
 
 
 def _still_fits(output: Path, source: Source, terms: Contract) -> None:
-    """Raises MappingError if a mapping file that is there is not valid or does not fit the source."""
+    """Check a mapping file that exists. Raises MappingError if it does not fit the source."""
     from importer import mapping
 
     try:

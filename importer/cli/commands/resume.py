@@ -1,4 +1,4 @@
-"""`importer resume`."""
+"""`importer resume`, `retry` and `report`: the commands that start from an earlier run."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import click
 from importer import messages
 from importer.cli import options as shared
 from importer.cli.helpers import open_session, show_result
-from importer.cli.output import OutputOptions, language
+from importer.cli.output import OutputOptions, lang_option, language
 from importer.config import load_config
 from importer.models import ExitCode
+from importer.option_types import OptionGroup
 from importer.options import GivenOptions, layered
 
 
@@ -21,7 +22,7 @@ from importer.options import GivenOptions, layered
 @shared.sandbox_store_option
 @shared.sending_options
 @shared.speaking_options
-def command(
+def resume_command(
     run_id: str | None,
     profile: str | None,
     sandbox_store: Path | None,
@@ -44,3 +45,51 @@ def command(
             return int(ExitCode.DONE)
         options = layered(kept_options(record), chosen.given, given)
         return show_result(session.resume(record, options), output, mask=options.mask)
+
+
+@click.command("retry", short_help="Send again the rows of a run that were not imported.")
+@click.argument("run_id", metavar="RUN")
+@shared.run_options(OptionGroup.RETRY)
+@shared.profile_option
+@shared.sandbox_store_option
+@shared.sending_options
+@shared.speaking_options
+def retry_command(
+    run_id: str, profile: str | None, sandbox_store: Path | None, given: GivenOptions, output: OutputOptions
+) -> int:
+    """Send what RUN left: its failed, unknown and not_sent rows, as a new run linked to it.
+
+    A row whose customer a later row has brought in since is held back, and said so. Invalid rows are mended
+    in rejects.xlsx and imported with `importer run`.
+    """
+    from importer.pipeline.session import SessionSettings, retry_options
+
+    chosen = load_config().profile(profile)
+    with open_session(SessionSettings(chosen, sandbox_store=sandbox_store), output) as session:
+        record = session.journal.find(run_id)
+        options = layered(retry_options(record), chosen.given, given)
+        result = session.retry(record, options)
+        if result is None:
+            click.echo(messages.sentence("nothing-to-retry", {"run": record.id}, language()))
+            return int(ExitCode.DONE if record.all_done else ExitCode.ROWS_LEFT)
+        return show_result(result, output, mask=options.mask)
+
+
+@click.command("report", short_help="Draw the reports of a run again.")
+@click.argument("run_id", metavar="RUN")
+@shared.report_options
+@lang_option
+def report_command(run_id: str, given: GivenOptions) -> int:
+    """Draw the reports of RUN again, from its file and the journal; nothing is sent.
+
+    They go where they went, or into --report-dir.
+    """
+    from importer.pipeline.plan import kept_options
+    from importer.pipeline.session import SessionSettings
+
+    with open_session(SessionSettings(), OutputOptions()) as session:
+        record = session.journal.find(run_id)
+        options = given.over(kept_options(record))
+        result = session.redraw(record, options)
+    show_result(result, OutputOptions(), mask=options.mask)
+    return int(ExitCode.DONE)

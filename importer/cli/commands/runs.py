@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class AgeType(click.ParamType[timedelta]):
-    """90d, 12h, 8w."""
+    """An age such as 90d, 12h or 8w."""
 
     name = "AGE"
     _units = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}  # noqa: RUF012
@@ -39,7 +39,7 @@ class AgeType(click.ParamType[timedelta]):
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The newest N.")
 @lang_option
 @click.pass_context
-def command(ctx: click.Context, as_json: bool, limit: int) -> int:
+def runs_command(ctx: click.Context, as_json: bool, limit: int) -> int:
     """List past imports: when, which file, mode, counts, how long, how it ended."""
     if ctx.invoked_subcommand is not None:
         return int(ExitCode.DONE)
@@ -54,7 +54,7 @@ def command(ctx: click.Context, as_json: bool, limit: int) -> int:
     return int(ExitCode.DONE)
 
 
-@command.command("show", short_help="Show one run.")
+@runs_command.command("show", short_help="Show one run.")
 @click.argument("run_id", metavar="RUN")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @lang_option
@@ -83,7 +83,7 @@ def show(run_id: str, as_json: bool) -> int:
     return int(ExitCode.DONE)
 
 
-@command.command("prune", short_help="Forget old runs and delete their reports.")
+@runs_command.command("prune", short_help="Forget old runs and delete their reports.")
 @click.option("--older-than", type=AgeType(), required=True, help="How old, e.g. 90d.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @lang_option
@@ -109,7 +109,7 @@ def prune(older_than: timedelta, yes: bool) -> int:
 
 
 def _delete_reports(folder: Path) -> int:
-    """Deletes the importer's own files in a folder; returns 1 if there were any."""
+    """Delete the importer's own files in a folder. Returns 1 if there were any, else 0."""
     from importer.reports.files import own_files
 
     found = own_files(folder)
@@ -186,7 +186,7 @@ def _print_table(records: tuple[RunRecord, ...]) -> None:
         )
     console = Console()
     if not console.is_terminal:
-        console.width = 200  # nobody's window: don't cut what another program reads
+        console.width = 200  # no window to fit into: another program reads it
     console.print(table)
 
 

@@ -26,7 +26,7 @@ from importer.options import GivenOptions
 @click.option("--mapping", metavar="NAME|FILE", help="The columns of this mapping, not the API's fields.")
 @run_options("contract")
 @lang_option
-def command(output: Path, mapping: str | None, given: GivenOptions) -> int:
+def template_command(output: Path, mapping: str | None, given: GivenOptions) -> int:
     """Write a workbook to fill in: columns with notes from the contract, required ones marked, phones kept as
     text, choices and lengths checked. Its example row is never imported."""
     from importer import contracts
@@ -34,7 +34,7 @@ def command(output: Path, mapping: str | None, given: GivenOptions) -> int:
     from importer.mapping import template
     from importer.reports import next_steps
 
-    contract = given.options.contract or "sea"
+    contract = given.options.contract or contracts.DEFAULT_CONTRACT
     if output.exists():
         raise InputError("template-exists", file=output)
     found = mappings.load(mapping) if mapping else None
@@ -44,7 +44,7 @@ def command(output: Path, mapping: str | None, given: GivenOptions) -> int:
         reason = error.strerror or type(error).__name__
         raise InputError("template-cannot-write", file=output, reason=reason) from error
     words = [str(output), *(["--mapping", mapping] if mapping else [])]
-    words += ["--contract", contract] if contract != "sea" else []
+    words += ["--contract", contract] if contract != contracts.DEFAULT_CONTRACT else []
     run = next_steps.command("run", *words)
     click.echo(sentence("template-written", {"file": output, "run": run}, language()))
     return int(ExitCode.DONE)

@@ -55,7 +55,16 @@ def test_a_crash_between_any_two_steps_leaves_the_file_in_one_place(bench: Bench
         assert bench.round().good, at
         assert bench.places(name) == ["done"], at
         step += 1
-    wanted = {"noted", "room-made", "taken", "tried", "looked-ahead", "RunStarted", "RunEnded", "run-over"}
+    wanted = {
+        "noted",
+        "directory-made",
+        "taken",
+        "tried",
+        "looked-ahead",
+        "RunStarted",
+        "RunEnded",
+        "run-over",
+    }
     assert wanted | {"decided", "reports-renamed", "put-away", "settled", "round-over"} <= set(died)
     assert len(bench.emails()) == 4 * (step + 1)
     with bench.journal() as journal:
@@ -158,7 +167,7 @@ sys.path.insert(0, sys.argv[1])
 from importer.jobs.config import load_job
 from importer.jobs.log import open_log
 from importer.jobs.runner import Round
-from importer.jobs.environment import JobEnvironment
+from importer.jobs.config import JobEnvironment
 from importer.journal import Journal
 from importer.config import Profile, load_config
 left = int(sys.argv[3])

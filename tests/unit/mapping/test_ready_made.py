@@ -65,7 +65,7 @@ def test_a_realistic_file_becomes_the_right_customers(export: Export, contract: 
         read_column=lambda column: iter([part.frame[column]]),
     )
     found = mapper.map(part)
-    assert found.issues == ()
+    assert [issue for issue in found.issues if issue.code != "gender-left-out"] == []
     skipped = {int(row) for skip in found.skips for row in skip.rows}
     rows = found.frame.drop(index=list(skipped)).to_dict("records")
     wanted = [{field: str(value) for field, value in one.items()} for one in export.customers]

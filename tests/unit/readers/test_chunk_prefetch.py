@@ -11,7 +11,7 @@ import pytest
 from importer import arrow
 from importer.errors import InputError
 from importer.models import Chunk
-from importer.pipeline.prefetch import CHUNKS_AHEAD, prefetch
+from importer.readers.chunks import CHUNKS_AHEAD, prefetch_chunks
 
 
 def chunk(number: int) -> Chunk:
@@ -40,7 +40,7 @@ class Source:
 
 
 def test_chunks_come_in_order_and_what_reading_raises_comes_after_them() -> None:
-    ahead = prefetch(Source(last=3).chunks())
+    ahead = prefetch_chunks(Source(last=3).chunks())
     assert [next(ahead).sheet for _ in range(3)] == ["1", "2", "3"]
     with pytest.raises(InputError) as raised:
         next(ahead)
@@ -49,7 +49,7 @@ def test_chunks_come_in_order_and_what_reading_raises_comes_after_them() -> None
 
 def test_no_chunk_is_read_before_there_is_room_for_it() -> None:
     source = Source()
-    ahead = prefetch(source.chunks())
+    ahead = prefetch_chunks(source.chunks())
     for number in range(1, 5):
         assert next(ahead).sheet == str(number)
         source.wait_for(number + CHUNKS_AHEAD)
@@ -60,7 +60,7 @@ def test_no_chunk_is_read_before_there_is_room_for_it() -> None:
 
 def test_whoever_stops_early_leaves_no_thread_behind() -> None:
     before = threading.active_count()
-    ahead = prefetch(Source().chunks())
+    ahead = prefetch_chunks(Source().chunks())
     next(ahead)
     assert threading.active_count() == before + 1
     ahead.close()

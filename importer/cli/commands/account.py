@@ -1,4 +1,4 @@
-"""`importer app create` and `app phones`: the calls for integrators."""
+"""`importer app create`, `app phones` and `fields`: what the account itself is asked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from importer.cli.options import profile_option
 from importer.cli.output import lang_option, language
 from importer.config import load_config, require, resolve
 from importer.errors import UsageError
-from importer.models import ExitCode
+from importer.models import ExitCode, TenantField
 
 if TYPE_CHECKING:
     from importer.api.account import PhoneNumber
@@ -26,14 +26,14 @@ AT_ONCE = 3
 
 
 @click.group("app", short_help="Create customer applications and list their phones (integrators).")
-def command() -> None:
+def app_command() -> None:
     """Create customer applications and list the numbers registered with them.
 
     Both are for integrators only.
     """
 
 
-@command.command("create", short_help="Create a customer application.")
+@app_command.command("create", short_help="Create a customer application.")
 @click.option("--name", required=True, metavar="TEXT", help="The application's name.")
 @click.option("--webhook", required=True, metavar="URL", help="Where NXLink sends its events.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -61,7 +61,7 @@ def create(name: str, webhook: str, as_json: bool, profile: str | None) -> int:
     return int(ExitCode.DONE)
 
 
-@command.command("phones", short_help="List the numbers of an application.")
+@app_command.command("phones", short_help="List the numbers of an application.")
 @click.option("--app-key", metavar="KEY", help="Which application (default: NXLINK_APP_KEY).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @profile_option
@@ -80,20 +80,20 @@ def phones(app_key: str | None, as_json: bool, profile: str | None) -> int:
     if as_json:
         click.echo(json.dumps([asdict(phone) for phone in found], ensure_ascii=False, indent=2))
     elif found:
-        _print_table(found)
+        _print_phones(found)
     else:
         click.echo(messages.sentence("no-phones", {"key": wanted}, language()))
     return int(ExitCode.DONE)
 
 
-def _print_table(found: Sequence[PhoneNumber]) -> None:
+def _print_phones(found: Sequence[PhoneNumber]) -> None:
     """One line a number where the terminal is wide enough, else one column a number."""
     from rich.table import Table
 
     from importer.cli.output import console
 
     terminal = console()
-    rows = [_shown(phone) for phone in found]
+    rows = [_phone_row(phone) for phone in found]
     names = list(rows[0])
     if terminal.width >= WIDE:
         table = Table(*names)
@@ -109,9 +109,62 @@ def _print_table(found: Sequence[PhoneNumber]) -> None:
         terminal.print(table)
 
 
-def _shown(phone: PhoneNumber) -> dict[str, str]:
+def _phone_row(phone: PhoneNumber) -> dict[str, str]:
     row = {name: "" if value is None else str(value) for name, value in asdict(phone).items()}
     says = f"register-status-{phone.register_status}"
     if says in messages.catalogue():
         row["register_status"] += f" ({messages.sentence(says, {}, language())})"
     return row
+
+
+@click.command("fields", short_help="Show the tenant's customer fields.")
+@click.option("--own", is_flag=True, help="Only the tenant's custom fields.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@profile_option
+@lang_option
+def fields_command(own: bool, as_json: bool, profile: str | None) -> int:
+    """Show the tenant's customer fields; custom ones are marked.
+
+    The name of a custom field (customize_1_14) is what a mapping file sends it under. The list is remembered:
+    runs and dry runs check custom fields against it.
+    """
+    from importer.api.account import fetch_fields
+
+    connection = require(resolve(load_config().profile(profile)))
+    found = [field for field in fetch_fields(connection) if not (own and field.preset)]
+    if as_json:
+        click.echo(json.dumps([_field_as_json(field) for field in found], ensure_ascii=False, indent=2))
+    else:
+        _print_fields(found)
+    return int(ExitCode.DONE)
+
+
+def _field_as_json(field: TenantField) -> dict[str, object]:
+    choices = [{"id": number, "name": name} for number, name in field.choices]
+    return asdict(field) | {"choices": choices, "type": _type_name(field.field_type, "en")}
+
+
+def _print_fields(found: Sequence[TenantField]) -> None:
+    from rich.table import Table
+
+    from importer.cli.output import console
+
+    table = Table("", "name", "label", "type", "required", "values")
+    for field in found:
+        label = field.label_en if language() == "en" else field.label
+        values = field.date_format or ", ".join(name or number for number, name in field.choices)
+        table.add_row(
+            "" if field.preset else "custom",
+            field.name,
+            label or field.label or field.label_en,
+            _type_name(field.field_type, language()),
+            "yes" if field.required else "",
+            values,
+            style="" if field.preset else "bold",
+        )
+    console().print(table)
+
+
+def _type_name(number: int, lang: str) -> str:
+    code = f"field-type-{number}"
+    return messages.sentence(code, {}, lang) if code in messages.catalogue() else str(number)

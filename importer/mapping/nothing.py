@@ -1,0 +1,84 @@
+"""Words that mean an empty cell: NULL, \\N, nan, N/A, -, 无. `words.toml` lists them.
+
+A name is only taken for such a word as programs spell it: Null and Nan are names of people.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pyarrow as pa
+
+from importer.arrow import offsets_and_bytes
+from importer.contracts import Field, FieldKind
+from importer.mapping.base import packaged_words
+
+_NAMES = ("first_name", "last_name", "full_name")
+_PLAIN_TEXT = (FieldKind.TEXT, FieldKind.TAGS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """The words of one kind of field, and what a text must look like to be one of them."""
+
+    spelled: frozenset[str]
+    """As they must be spelled."""
+    folded: frozenset[str]
+    """In any case."""
+    longest: int
+    """In bytes."""
+    begins: np.ndarray
+    """For each byte whether a word begins with it, as a mask."""
+
+    def have(self, text: str) -> bool:
+        return text in self.spelled or text.casefold() in self.folded
+
+
+def where_nothing(field: Field, column: pa.Array) -> np.ndarray:
+    """Return a mask of the cells (without blanks around them) that hold a word for nothing."""
+    words = _words(_group(field))
+    offsets, data = offsets_and_bytes(column)
+    lengths = np.diff(offsets)
+    found = (lengths > 0) & (lengths <= words.longest)
+    at = np.flatnonzero(found)
+    found[at] = words.begins[data[offsets[:-1][at]]]
+    at = np.flatnonzero(found)
+    if not at.size:
+        return found
+    distinct = column.take(pa.array(at)).dictionary_encode()
+    verdicts = np.array([_is_nothing(text, words) for text in distinct.dictionary.to_pylist()], dtype=bool)
+    found[at] = verdicts[distinct.indices.to_numpy()]
+    return found
+
+
+def _is_nothing(text: str, words: _Words) -> bool:
+    # A full name made of two empty cells: NULL NULL.
+    return words.have(text) or all(map(words.have, text.split()))
+
+
+def _group(field: Field) -> str:
+    if field.name in _NAMES:
+        return "names"
+    if field.name == "country":
+        return "anywhere"
+    return "texts" if field.kind in _PLAIN_TEXT else "data"
+
+
+@cache
+def _words(group: str) -> _Words:
+    tables = packaged_words("words.toml")["nothing"]
+    spelled = frozenset(tables["names"]) if group == "names" else frozenset()
+    folded = frozenset(
+        word.casefold()
+        for part in {"names": ["signs"], "anywhere": ["signs", "anywhere"]}.get(
+            group, ["signs", "anywhere", "texts", *(["data"] if group == "data" else [])]
+        )
+        for word in tables[part]
+    )
+    every = spelled | folded | {word.upper() for word in folded} | {word.title() for word in folded}
+    begins = np.zeros(256, dtype=bool)
+    begins[[word.encode()[0] for word in every]] = True
+    longest = max(len(word.encode()) for word in every)
+    return _Words(spelled, folded, 2 * longest + 1 if group == "names" else longest, begins)

@@ -1,0 +1,52 @@
+"""Words for nothing are empty cells, with a note; names of people stay."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.mapping import mapped, values
+
+RULES = "\n".join(
+    f'[fields.{name}]\nfrom = "{name}"' for name in ("first_name", "last_name", "country", "email", "remark")
+)
+
+
+def one(**cells: str) -> tuple[dict[str, str | None], list[str]]:
+    row = {"first_name": "Ann", "last_name": "Lee", "country": "", "email": "", "remark": ""} | cells
+    found = mapped(RULES, {name: [text] for name, text in row.items()})
+    assert {issue.severity.value for issue in found.issues} <= {"note"}
+    return {name: values(found, name)[0] for name in row}, [issue.column or "" for issue in found.issues]
+
+
+@pytest.mark.parametrize(
+    "word", ["NULL", "\\N", "nan", "None", "undefined", "N/A", "#N/A", "-", "无", "null", "——"]
+)
+def test_a_word_for_nothing_is_an_empty_cell_in_every_field(word: str) -> None:
+    row, noted = one(last_name=word, country=word, email=word, remark=word)
+    assert row == {"first_name": "Ann", "last_name": None, "country": None, "email": None, "remark": None}
+    assert noted == ["last_name", "country", "email", "remark"]
+
+
+def test_people_and_countries_keep_their_names() -> None:
+    row, noted = one(first_name="Nan", last_name="Null", country="NA", remark="nothing else")
+    assert row["first_name"] == "Nan"
+    assert row["last_name"] == "Null"
+    assert row["country"] == "NA"
+    assert noted == []
+
+
+def test_an_empty_list_keeps_the_words_and_a_filled_one_adds_to_them() -> None:
+    names = '[fields.first_name]\nconstant = "A"\n[fields.last_name]\nconstant = "B"\n'
+    cells = {"X": ["NULL", "gone", "x"]}
+    kept = mapped(f'{names}[fields.remark]\nfrom = "X"\nnothing = []', cells)
+    assert values(kept, "remark") == ["NULL", "gone", "x"]
+    more = mapped(f'{names}[fields.remark]\nfrom = "X"\nnothing = ["gone"]', cells)
+    assert values(more, "remark") == [None, None, "x"]
+
+
+def test_the_next_column_is_taken_where_the_first_holds_a_word_for_nothing() -> None:
+    rules = '[fields.first_name]\nconstant = "A"\n[fields.last_name]\nfrom = ["X", "Y"]'
+    assert values(mapped(rules, {"X": ["NULL"], "Y": ["Lee"]}), "last_name") == ["Lee"]
+    full = 'name_rule = "last-word"\n[fields.first_name]\nsplit = "N"\n[fields.last_name]\nsplit = "N"'
+    found = mapped(full, {"N": ["NULL NULL", "Ann Lee"]})
+    assert values(found, "first_name") == [None, "Ann"]
