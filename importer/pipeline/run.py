@@ -279,8 +279,7 @@ class Run:
         """What holds back rows that are older than what the lane has; None: they are wanted all the same."""
         if run_journal.contacts is None or self.plan.options.overwrite_newer:
             return None
-        plan = self.plan
-        return NewerRows(run_journal.contacts, plan.contract, plan.mode, plan.options.lang)
+        return NewerRows(run_journal.contacts, self.plan.contract, self.plan.mode, self.plan.options.lang)
 
     def _prior(self) -> PriorImports | None:
         """Return what the journal knows of the rows of a report; None for any other file.

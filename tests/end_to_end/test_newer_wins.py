@@ -1,4 +1,4 @@
-"""What a later run has brought in is never overwritten by an earlier one, nor by a request that comes late."""
+"""What a later run has brought in is overwritten neither by an earlier one nor by a late request."""
 
 from __future__ import annotations
 
