@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, compress
 from typing import overload
 
 import numpy as np
@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from importer import arrow
 from importer.arrow import TextColumn
 from importer.contracts import Contract, FieldKind
-from importer.fingerprints import fingerprints
+from importer.fingerprints import NO_KEY, FingerprintKey, keyed, stable_fingerprints
 from importer.models import Batch, MappedChunk, Mode
 
 _BACKSLASH = ord("\\")
@@ -33,7 +33,7 @@ _NOTHING_FOR_NULL = {"null_handling": "replace", "null_replacement": ""}
 
 @dataclass(frozen=True, slots=True)
 class Customers:
-    """Rows of one sheet, encoded. All four have one length and belong together."""
+    """Rows of one sheet, encoded. Everything but the sheet has one length and belongs together."""
 
     sheet: str
     rows: np.ndarray
@@ -43,6 +43,8 @@ class Customers:
     contacts: np.ndarray
     """Fingerprints of phones and e-mail, int64, one line a row, as many columns as there are contact fields,
     0 where a row has none, or has the same in an earlier column."""
+    fields: np.ndarray
+    """Which fields a row brings, uint32: bit i stands for the contract's field i."""
 
     def __len__(self) -> int:
         return len(self.encoded)
@@ -52,17 +54,18 @@ class Customers:
         if mask.all():
             return self
         kept = [customer for customer, keep in zip(self.encoded, mask.tolist(), strict=True) if keep]
-        return Customers(self.sheet, self.rows[mask], kept, self.contacts[mask])
+        return Customers(self.sheet, self.rows[mask], kept, self.contacts[mask], self.fields[mask])
 
 
 class ContactSets(Sequence[tuple[int, ...]]):
     """The contacts of some rows, one tuple a row, made only where somebody looks at single rows."""
 
-    __slots__ = ("_table",)
+    __slots__ = ("_fields", "_table")
 
-    def __init__(self, table: np.ndarray) -> None:
-        """`table`: as in `Customers.contacts`."""
+    def __init__(self, table: np.ndarray, fields: np.ndarray) -> None:
+        """`table` and `fields`: as in `Customers`."""
         self._table = table
+        self._fields = fields
 
     def __len__(self) -> int:
         return len(self._table)
@@ -73,7 +76,7 @@ class ContactSets(Sequence[tuple[int, ...]]):
     def __getitem__(self, place: slice) -> ContactSets: ...
     def __getitem__(self, place: int | slice) -> tuple[int, ...] | ContactSets:
         if isinstance(place, slice):
-            return ContactSets(self._table[place])
+            return ContactSets(self._table[place], self._fields[place])
         return tuple(filter(None, self._table[place].tolist()))
 
     def __iter__(self) -> Iterator[tuple[int, ...]]:
@@ -89,6 +92,16 @@ class ContactSets(Sequence[tuple[int, ...]]):
         """Whether every row has one."""
         return bool(self._table.any(axis=1).all())
 
+    def where(self, mask: Sequence[bool]) -> ContactSets:
+        """Only those of the rows at which the mask is true."""
+        kept = np.asarray(mask, dtype=bool)
+        return ContactSets(self._table[kept], self._fields[kept])
+
+    def flat(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Every contact (int64), the place of its row, and the fields that this row brings (uint32)."""
+        places, columns = np.nonzero(self._table)
+        return self._table[places, columns], places, self._fields[places]
+
 
 def distinct_contacts(contacts: Sequence[tuple[int, ...]]) -> set[int]:
     """The contacts of all of a batch's rows together."""
@@ -100,29 +113,61 @@ def all_have_contacts(contacts: Sequence[tuple[int, ...]]) -> bool:
     return contacts.everywhere() if isinstance(contacts, ContactSets) else all(contacts)
 
 
-def encode(mapped: MappedChunk, contract: Contract, keep: np.ndarray | None = None) -> Customers:
+def flat_contacts(contacts: Sequence[tuple[int, ...]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `ContactSets.flat`, of whatever holds a batch's contacts; nobody knows the fields of a tuple."""
+    if isinstance(contacts, ContactSets):
+        return contacts.flat()
+    places = np.repeat(np.arange(len(contacts)), [len(keys) for keys in contacts])
+    keys = np.fromiter(chain.from_iterable(contacts), dtype=np.int64, count=len(places))
+    return keys, places, np.zeros(len(places), dtype=np.uint32)
+
+
+def rows_where(batch: Batch, mask: Sequence[bool]) -> Batch:
+    """Only the rows of a batch at which the mask is true."""
+    contacts = batch.contacts
+    return Batch(
+        batch.ordinal,
+        batch.sheet,
+        rows=tuple(compress(batch.rows, mask)),
+        customers=tuple(compress(batch.customers, mask)),
+        contacts=contacts.where(mask)
+        if isinstance(contacts, ContactSets)
+        else tuple(compress(contacts, mask)),
+    )
+
+
+def encode(
+    mapped: MappedChunk,
+    contract: Contract,
+    keep: np.ndarray | None = None,
+    key: FingerprintKey = NO_KEY,
+) -> Customers:
     """Encodes valid rows column by column.
 
-    `keep`, bool for each row, says which are valid; None: all. The contract's first field is a required one,
-    so every row has it. Raises ValueError if one has not.
+    `keep`, bool for each row, says which are valid; None: all. `key` is that of the journal that keeps the
+    contacts. The contract's first field is a required one, so every row has it. Raises ValueError if one has
+    not.
     """
     rows = mapped.frame.index.to_numpy()
+    brought = np.zeros(len(rows), dtype=np.uint32)
     if not len(rows):
-        return Customers(mapped.sheet, rows, [], np.zeros((0, 0), dtype=np.int64))
+        return Customers(mapped.sheet, rows, [], np.zeros((0, 0), dtype=np.int64), brought)
     first = contract.fields[0].name
     if first not in mapped.frame.columns or not _all_valid(arrow.text_column(mapped, first), keep):
         raise ValueError(f"every row to be sent needs {first}")
     objects = _JsonObjects()
     contacts: list[np.ndarray] = []
-    for field in contract.fields:
+    for number, field in enumerate(contract.fields):
         if field.name not in mapped.frame.columns:
             continue
         values = arrow.text_column(mapped, field.name)
+        bit = np.uint32(1 << number)
+        brought |= values.is_valid().to_numpy(zero_copy_only=False) * bit if values.null_count else bit
         objects.add(field.name, values, number=field.kind is FieldKind.GENDER)
         if field.name in contract.contact_fields:
             contacts.append(_keys(values, lower=field.kind is FieldKind.EMAIL))
     table = _once_a_row(np.column_stack(contacts) if contacts else np.zeros((len(rows), 0), dtype=np.int64))
-    everything = Customers(mapped.sheet, rows, objects.encoded(len(rows)), table)
+    everything = Customers(mapped.sheet, rows, objects.encoded(len(rows)), keyed(table, key), brought)
     # Whole objects are dropped, not their parts: there is one of them where there are twenty of those.
     return everything if keep is None else everything.where(keep)
 
@@ -214,7 +259,7 @@ def _keys(values: pa.Array, *, lower: bool) -> np.ndarray:
     numbers = plain.cast(pa.int64()).fill_null(0).to_numpy()
     found: np.ndarray = np.where(digits, numbers * _LENGTHS + shapes.lengths, 0)
     if odd.size:
-        found[odd] = fingerprints(values.take(pa.array(odd)).to_pylist(), odd.size)
+        found[odd] = stable_fingerprints(*arrow.offsets_and_bytes(values.take(pa.array(odd))))
     return found
 
 
@@ -277,7 +322,8 @@ class Batcher:
         self._ordinal += 1
         part = _slice(customers, start, stop)
         rows = tuple(part.rows.tolist())
-        return Batch(self._ordinal, part.sheet, rows, tuple(part.encoded), ContactSets(part.contacts))
+        contacts = ContactSets(part.contacts, part.fields)
+        return Batch(self._ordinal, part.sheet, rows, tuple(part.encoded), contacts)
 
 
 def _joined(first: Customers, second: Customers) -> Customers:
@@ -286,6 +332,7 @@ def _joined(first: Customers, second: Customers) -> Customers:
         np.concatenate((first.rows, second.rows)),
         first.encoded + second.encoded,
         np.concatenate((_widened(first, second), _widened(second, first))),
+        np.concatenate((first.fields, second.fields)),
     )
 
 
@@ -297,4 +344,10 @@ def _widened(customers: Customers, other: Customers) -> np.ndarray:
 
 def _slice(customers: Customers, start: int, stop: int) -> Customers:
     cut = slice(start, stop)
-    return Customers(customers.sheet, customers.rows[cut], customers.encoded[cut], customers.contacts[cut])
+    return Customers(
+        customers.sheet,
+        customers.rows[cut],
+        customers.encoded[cut],
+        customers.contacts[cut],
+        customers.fields[cut],
+    )

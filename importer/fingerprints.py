@@ -1,25 +1,86 @@
-"""A set of 64-bit fingerprints for millions of rows, in about eight bytes each.
+"""64-bit fingerprints of millions of rows, and a set of them in about eight bytes each.
 
 Rows that were sent leave the fingerprint of their content and of their contacts here, so that a later row
-can be told to be the same. Fingerprints are Python's keyed 64-bit string hashes: among ten million rows two
-different ones collide with a chance of about three in a million, and only within one process.
+can be told to be the same. Among ten million rows two different ones collide with a chance of about three in
+a million. Fingerprints of contents are Python's keyed string hashes, and hold within one process. Those of
+contacts hold for a journal: its key is mixed in, so that its file shows no phone and no e-mail, and another
+journal's fingerprints mean nothing to it.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 
 import numpy as np
 
+FingerprintKey = tuple[int, int]
+"""The secret half of a journal's fingerprints, two numbers of 64 bits."""
+NO_KEY: FingerprintKey = (0, 0)
+"""For fingerprints that nobody keeps."""
+
 _NOTHING = hash(None)
 _NEWEST = 1 << 16
 _SHARE = 8
+_WIDTH = 128
+"""Bytes; no contact that is sent is longer."""
+_HALF = np.uint64(33)
+_FACTORS = (np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53))
 
 
 def fingerprints(texts: Iterable[str | bytes | None], length: int) -> np.ndarray:
     """One int64 for each text, 0 for None."""
     found = np.fromiter(map(hash, texts), dtype=np.int64, count=length)
     found[found == _NOTHING] = 0
+    return found
+
+
+def stable_fingerprints(offsets: np.ndarray, data: np.ndarray) -> np.ndarray:
+    """One int64 for each text, the same in every process; 0 for an empty one.
+
+    Text i is the bytes `data[offsets[i]:offsets[i + 1]]`. Eight bytes of all texts are hashed at once; those
+    few that are longer than any contact may be go one by one.
+    """
+    lengths = np.diff(offsets)
+    width = min(int(lengths.max(initial=0)), _WIDTH)
+    width += -width % 8
+    if not width:
+        return np.zeros(lengths.size, dtype=np.int64)
+    padded = np.concatenate((data, np.zeros(width, dtype=np.uint8)))
+    texts = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(padded, width)[offsets[:-1]])
+    texts *= np.arange(width) < lengths[:, None]
+    found = lengths.astype(np.uint64)
+    for word in texts.view(np.uint64).T:
+        found = _random(found ^ word) * _FACTORS[0]
+    for long in np.flatnonzero(lengths > _WIDTH).tolist():
+        digest = hashlib.blake2b(data[offsets[long] : offsets[long + 1]].tobytes(), digest_size=8).digest()
+        found[long] = np.frombuffer(digest, dtype=np.uint64)[0]
+    found *= lengths > 0
+    signed: np.ndarray = found.view(np.int64)
+    return signed
+
+
+def keyed(values: np.ndarray, key: FingerprintKey) -> np.ndarray:
+    """The values (int64) under a key; 0, which stands for nothing, stays 0.
+
+    The value comes on top of what the key made of it, so that this cannot be run backwards.
+    """
+    if key == NO_KEY:
+        return values
+    given: np.ndarray = values.view(np.uint64)
+    found: np.ndarray = _random(_random(given ^ np.uint64(key[0])) ^ np.uint64(key[1])) ^ given
+    found[found == 0] = 1
+    found *= given != 0
+    signed: np.ndarray = found.view(np.int64)
+    return signed
+
+
+def _random(numbers: np.ndarray) -> np.ndarray:
+    """A number (uint64) for each number, as if drawn by lot: MurmurHash3's finalizer."""
+    found: np.ndarray = numbers ^ (numbers >> _HALF)
+    for factor in _FACTORS:
+        found *= factor
+        found ^= found >> _HALF
     return found
 
 

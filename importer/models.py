@@ -260,6 +260,8 @@ class Verdict:
     """How long the attempt took."""
     data: str = ""
     """The answer's `data` as JSON text, where it is a list or object: undocumented, so kept."""
+    unanswered: bool = False
+    """True if nobody answered: the server may still be at work on the request, and carry it out later."""
     payload: object = field(default=None, repr=False, compare=False)
     """The answer's `data` as it was parsed."""
     body: bytes = field(default=b"", repr=False, compare=False)

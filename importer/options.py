@@ -191,6 +191,20 @@ class RunOptions:
         job=True,
     )
     """None: an hour, in a job its time limit."""
+    settle: float | None = declare(
+        None,
+        NumberValue(0, 86400, seconds=True),
+        "How long a request without an answer may still be carried out; later rows of its customers wait"
+        " that long (default: 60).",
+        "没有得到回复的请求可能仍会被执行；同一客户后面的行会等待多少秒（默认：60）。",
+        group=OptionGroup.SENDING,
+        metavar="SECONDS",
+        profile=True,
+        job=True,
+        keep=Keep.SETTINGS,
+        report=True,
+    )
+    """None: as long as an answer is waited for."""
     canary: bool | None = declare(
         None,
         FlagValue(),
@@ -277,6 +291,14 @@ class RunOptions:
         "既无电话也无邮箱的行结果未知时，重新发送。",
         group=OptionGroup.SENDING,
         job=True,
+    )
+    overwrite_newer: bool = declare(
+        False,
+        FlagValue(),
+        "Also send rows whose customer a later run has imported.",
+        "客户已被之后的运行导入的行也照样发送。",
+        group=OptionGroup.SENDING,
+        report=True,
     )
     rejected: bool = declare(
         False,

@@ -33,6 +33,13 @@ def own_surroundings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
     return state
 
 
+@pytest.fixture(autouse=True)
+def no_settling(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs in this process wait a minute for late requests only if they say so."""
+    if "end_to_end" in request.path.parts:
+        monkeypatch.setattr("importer.pipeline.run.READ_TIMEOUT", 0.0)
+
+
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory of commands."""

@@ -30,6 +30,8 @@ class AnswerRule:
     action: Action
     message_code: str
     maybe_processed: bool = False
+    unanswered: bool = False
+    """True where nobody answered, so that the server may carry the request out later."""
 
 
 RULES: Mapping[str, AnswerRule] = {
@@ -52,10 +54,12 @@ RULES: Mapping[str, AnswerRule] = {
     # An answer without a usable envelope.
     "not-json": AnswerRule(Action.RETRY, "not-json", maybe_processed=True),
     "no-code": AnswerRule(Action.RETRY, "no-code", maybe_processed=True),
-    "cut-off": AnswerRule(Action.RETRY, "cut-off", maybe_processed=True),
+    "cut-off": AnswerRule(Action.RETRY, "cut-off", maybe_processed=True, unanswered=True),
     "too-large": AnswerRule(Action.RETRY, "too-large", maybe_processed=True),
     "http-5xx": AnswerRule(Action.RETRY, "http-5xx", maybe_processed=True),
-    "http-408": AnswerRule(Action.RETRY, "http-408", maybe_processed=True),
+    "http-502": AnswerRule(Action.RETRY, "http-5xx", maybe_processed=True, unanswered=True),
+    "http-504": AnswerRule(Action.RETRY, "http-5xx", maybe_processed=True, unanswered=True),
+    "http-408": AnswerRule(Action.RETRY, "http-408", maybe_processed=True, unanswered=True),
     "http-429": AnswerRule(Action.WAIT, "http-429"),
     "http-3xx": AnswerRule(Action.STOP, "http-3xx"),
     "http-401": AnswerRule(Action.STOP, "http-401"),
@@ -67,10 +71,10 @@ RULES: Mapping[str, AnswerRule] = {
     "http-4xx": AnswerRule(Action.RETRY_THEN_ISOLATE, "http-4xx"),
     "http-other": AnswerRule(Action.RETRY, "http-5xx", maybe_processed=True),
     # No answer at all.
-    "read-timeout": AnswerRule(Action.RETRY, "read-timeout", maybe_processed=True),
-    "connection-lost": AnswerRule(Action.RETRY, "connection-lost", maybe_processed=True),
+    "read-timeout": AnswerRule(Action.RETRY, "read-timeout", maybe_processed=True, unanswered=True),
+    "connection-lost": AnswerRule(Action.RETRY, "connection-lost", maybe_processed=True, unanswered=True),
     "lost-while-sending": AnswerRule(Action.RETRY, "lost-while-sending"),
-    "transport-failed": AnswerRule(Action.RETRY, "transport-failed", maybe_processed=True),
+    "transport-failed": AnswerRule(Action.RETRY, "transport-failed", maybe_processed=True, unanswered=True),
     "connection-refused": AnswerRule(Action.WAIT, "connection-refused"),
     "no-route": AnswerRule(Action.WAIT, "no-route"),
     "name-unresolved": AnswerRule(Action.WAIT, "name-unresolved"),
@@ -148,6 +152,7 @@ def judge(answer: Answer) -> Verdict:
         http_status=answer.status,
         seconds=answer.seconds,
         data=_json_text(reply.data),
+        unanswered=rule.unanswered,
         payload=reply.data,
         body=answer.body,
     )
@@ -160,7 +165,9 @@ def judge_fault(key: str, detail: str, seconds: float) -> Verdict:
     """
     rule = RULES[key]
     message = one_line(detail, MESSAGE_LENGTH) or messages.sentence(rule.message_code, {})
-    return Verdict(rule.action, rule.maybe_processed, key, message, seconds=seconds)
+    return Verdict(
+        rule.action, rule.maybe_processed, key, message, seconds=seconds, unanswered=rule.unanswered
+    )
 
 
 def rule_for(code: str, message: str = "") -> AnswerRule:

@@ -28,6 +28,8 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
+from importer.api import READ_TIMEOUT
+
 # urllib3 logs addresses with their query, and tracebacks of answers it cannot parse.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 
@@ -40,7 +42,7 @@ class Timeouts:
     """Seconds: for the connection, for the first byte of the answer, and once more for the rest of it."""
 
     connect: float = 10.0
-    read: float = 60.0
+    read: float = READ_TIMEOUT
 
 
 class TransportFault(Exception):  # noqa: N818 - a fault of the network, not of the program

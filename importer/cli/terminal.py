@@ -144,6 +144,16 @@ class TerminalObserver(RunObserver):
         code = "sending-turn-taken"
         self._say(code, sentence(code, {"time": wording.span(event.seconds)}, self._lang))
 
+    def on_waiting_for_late(self, event: delivery.WaitingForLate) -> None:
+        code, lang = "sending-waiting-for-late", self._lang
+        rows = wording.rows(event.rows, lang)
+        found = {"requests": event.requests, "rows": rows, "time": wording.span(event.seconds)}
+        self._say(code, join_sentences(lang, sentence(code, found, lang), hint(code, found, lang)))
+
+    def on_late_over(self, event: delivery.LateOver) -> None:
+        code = "sending-late-over"
+        self._say(code, sentence(code, {"time": wording.span(event.seconds)}, self._lang))
+
     @property
     def interactive(self) -> bool:
         return self._output.can_ask

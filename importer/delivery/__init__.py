@@ -13,11 +13,13 @@ from importer.delivery.events import (
     DeliveryEvent,
     EventListener,
     Isolating,
+    LateOver,
     Paused,
     Retrying,
     SlowedDown,
     Stopping,
     TurnTaken,
+    WaitingForLate,
     WaitingForTurn,
 )
 
@@ -34,6 +36,7 @@ __all__ = [
     "DeliveryEvent",
     "EventListener",
     "Isolating",
+    "LateOver",
     "Paused",
     "Policy",
     "Retrying",
@@ -41,6 +44,7 @@ __all__ = [
     "SlowedDown",
     "Stopping",
     "TurnTaken",
+    "WaitingForLate",
     "WaitingForTurn",
 ]
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from importer.api import READ_TIMEOUT
 from importer.errors import ImporterError
 from importer.models import Verdict
 
@@ -32,6 +33,9 @@ class Policy:
     resend_unknown: bool = False
     """Rows without phone and e-mail go out again too after an attempt that may have been processed, although
     the CRM may then have them twice."""
+    settle: float = READ_TIMEOUT
+    """For how long after its end a request without an answer may still be carried out. Later rows of its
+    customers wait till then."""
     canary: bool = False
     """The first batch goes alone, and the others only once its answer is understood."""
     turn_wait: float = 3600.0

@@ -14,8 +14,9 @@ from types import TracebackType
 
 from importer.batching import all_have_contacts
 from importer.delivery.base import BodyBuilder, CancelToken, Clock, Policy, Sender, SystemClock
-from importer.delivery.dispatcher import Dispatcher, InFlightBatch
+from importer.delivery.dispatcher import Dispatcher
 from importer.delivery.events import DeliveryEvent, EventListener, Paused
+from importer.delivery.order import InFlightBatch
 from importer.delivery.rate_limit import RateLimiter
 from importer.delivery.turn import wait_for_turn
 from importer.delivery.worker import BatchSender, Worker
@@ -58,17 +59,22 @@ class Delivery:
             RateLimiter(policy.rate, clock, rate, lambda seconds: self._notify(Paused(seconds))),
             clock=clock,
             notify=self._notify,
+            before_attempt=journal.contacts.stamp if journal.contacts else None,
         )
         health = self._batch_sender.health
         if journal.has_imported:
             health.accepted(retries=0)
-        self._dispatcher = Dispatcher(journal, policy, self._cancel, health, clock=clock, notify=self._notify)
+        self._dispatcher = Dispatcher(
+            journal, policy, self._cancel, health, make=self._in_flight, clock=clock, notify=self._notify
+        )
         self._ended = False
         self._clock = clock
         self._ticket = journal.ticket
+        self._turn = threading.Event()
+        self._cancel.on_cancel(self._turn.set)
         self._waiting: threading.Thread | None = None
         if self._ticket is None or self._ticket.take_turn():
-            self._dispatcher.take_turn()
+            self._take_turn()
         else:
             self._waiting = threading.Thread(target=self._wait_for_turn, name="lane", daemon=True)
             self._waiting.start()
@@ -81,15 +87,20 @@ class Delivery:
     def submit(self, batch: Batch) -> None:
         """Hand a batch in; wait while too many are on their way. After a stop its rows are `not_sent`."""
         self._batch_sender.canary.enter(batch.ordinal)
-        if not self._cancel.cancelled.is_set():
-            in_flight = InFlightBatch(
-                batch,
-                self._body_builder.body(batch.customers),
-                non_idempotent=not (self._policy.resend_unknown or all_have_contacts(batch.contacts)),
-            )
-            if self._dispatcher.submit(in_flight):
-                return
+        if not self._cancel.cancelled.is_set() and self._dispatcher.submit(self._in_flight(batch)):
+            return
         self._dispatcher.ready.put(Outcome(batch.sheet, batch.rows, Status.NOT_SENT, batch.ordinal))
+
+    def _in_flight(self, batch: Batch) -> InFlightBatch:
+        return InFlightBatch(
+            batch,
+            self._body_builder.body(batch.customers),
+            non_idempotent=not (self._policy.resend_unknown or all_have_contacts(batch.contacts)),
+        )
+
+    def wait_for_turn(self) -> None:
+        """Wait until it is our turn to send, or the delivery stops."""
+        self._turn.wait()
 
     def outcomes(self) -> list[Outcome]:
         """Return what has become known since the last call. Does not wait."""
@@ -147,6 +158,10 @@ class Delivery:
             for _ in self.finish():
                 pass
 
+    def _take_turn(self) -> None:
+        self._dispatcher.take_turn()
+        self._turn.set()
+
     def _wait_for_turn(self) -> None:
         assert self._ticket is not None  # noqa: S101 - without one there is nothing to wait for
         try:
@@ -157,7 +172,7 @@ class Delivery:
                 cancelled=self._cancel.cancelled,
                 notify=self._notify,
             ):
-                self._dispatcher.take_turn()
+                self._take_turn()
         except ImporterError as error:
             self.stop(error)
         except BaseException as error:

@@ -3,105 +3,23 @@
 It takes messages from one queue, journals all that has come in as one transaction, and only then lets batches
 leave, publishes outcomes and frees the batches that waited. So no worker waits for the disk while there is
 anything to send, and the state needs no lock.
-
-Rows that share a contact are never in two requests at once: a batch waits for the latest unfinished earlier
-batch that has any of its contacts. Only unfinished batches are remembered, so memory is bounded by the
-window, not by the file.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from importer.batching import distinct_contacts
 from importer.delivery.base import CancelToken, Clock, Policy
-from importer.delivery.events import BatchFinished, DeliveryEvent, Stopping
-from importer.delivery.retry import AttemptState, RunHealth
+from importer.delivery.events import BatchFinished, DeliveryEvent, LateOver, Stopping, WaitingForLate
+from importer.delivery.order import BatchOrder, InFlightBatch
+from importer.delivery.retry import RunHealth
 from importer.errors import ImporterError, InterruptedRun, JournalError
 from importer.journal import BatchState, BegunEntry, RunJournal, SettledEntry
 from importer.models import Batch, Outcome, Status
-
-
-class InFlightBatch:
-    """A batch between its submission and its end.
-
-    `state` belongs to the worker that has the batch, everything else to the dispatcher.
-    """
-
-    __slots__ = (
-        "abandoned",
-        "batch",
-        "body",
-        "contacts",
-        "digest",
-        "followers",
-        "journaled",
-        "non_idempotent",
-        "settled_rows",
-        "state",
-        "waiting",
-    )
-
-    def __init__(self, batch: Batch, body: bytes, *, non_idempotent: bool = False) -> None:
-        self.batch = batch
-        self.body = body
-        self.digest = hashlib.sha256(body).digest()
-        self.non_idempotent = non_idempotent
-        """Some row must not go twice. Such a batch is journaled when it leaves, not ahead, so that after a
-        crash its rows count as sent only if they were."""
-        self.state = AttemptState(batch.ordinal)
-        self.journaled = False
-        """The journal has it, so it may leave."""
-        self.abandoned = False
-        """Settled without its worker. What the worker still says of it does not count."""
-        self.settled_rows: list[tuple[int, ...]] = []
-        """The rows that are settled already."""
-        self.contacts = distinct_contacts(batch.contacts)
-        self.followers: list[InFlightBatch] = []
-        """Later batches that wait for this one."""
-        self.waiting = 0
-        """How many earlier batches it still waits for."""
-
-    def rows_left(self) -> tuple[int, ...]:
-        """Return the rows that are not settled yet."""
-        settled = {row for rows in self.settled_rows for row in rows}
-        return tuple(row for row in self.batch.rows if row not in settled)
-
-
-class BatchOrder:
-    """The order of the unfinished batches, by their contacts. Not for several threads at once."""
-
-    def __init__(self) -> None:
-        self._latest: dict[int, InFlightBatch] = {}
-
-    def __len__(self) -> int:
-        """Return how many contacts are held."""
-        return len(self._latest)
-
-    def enter(self, batch: InFlightBatch) -> None:
-        """Make the batch the latest of all its contacts; it waits for those that were."""
-        latest = self._latest
-        earlier = {id(other): other for contact in batch.contacts if (other := latest.get(contact))}
-        for other in earlier.values():
-            other.followers.append(batch)
-        batch.waiting = len(earlier)
-        latest.update(dict.fromkeys(batch.contacts, batch))
-
-    def leave(self, batch: InFlightBatch) -> list[InFlightBatch]:
-        """Take out a final batch. Return those that wait for nothing more, in the order they entered."""
-        latest = self._latest
-        for contact in batch.contacts:
-            if latest.get(contact) is batch:
-                del latest[contact]
-        for follower in batch.followers:
-            follower.waiting -= 1
-        return [follower for follower in batch.followers if follower.waiting == 0]
-
 
 _GRACE = 0.5
 """Seconds that a run which stops at once gives its workers to say what became of their requests."""
@@ -134,9 +52,11 @@ class Dispatcher:
         cancel: CancelToken,
         health: RunHealth,
         *,
+        make: Callable[[Batch], InFlightBatch],
         clock: Clock,
         notify: Callable[[DeliveryEvent], None],
     ) -> None:
+        """`make` builds the parts of a batch of which some rows have to wait."""
         self.crash: BaseException | None = None
         """The fault of this program that ended the delivery, if there was one."""
         self.ready: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
@@ -152,7 +72,7 @@ class Dispatcher:
         self._health = health
         self._clock = clock
         self._notify = notify
-        self._order = BatchOrder()
+        self._order = BatchOrder(make)
         self._open: dict[InFlightBatch, None] = {}
         self._unsaved: list[SettledEntry] = []
         self._transaction = _Transaction()
@@ -163,6 +83,7 @@ class Dispatcher:
         self._stopping = False
         self._over = False
         self._deadline: float | None = None
+        self._held_up_since: float | None = None
 
     # Called by the main thread.
 
@@ -226,6 +147,8 @@ class Dispatcher:
         try:
             while not (self._closing and not self._open):
                 self._step(self._collect())
+                self._let_go(self._order.expire(self._clock.now()))
+                self._tell_who_waits()
                 if self._cancel.cancelled.is_set():
                     self._stop_deliveries()
             self._save_the_rest()
@@ -238,7 +161,8 @@ class Dispatcher:
     def _collect(self) -> _Transaction:
         """Wait for a message and take all that there are: they share one transaction."""
         self._transaction = _Transaction()
-        timeout = None if self._deadline is None else max(self._deadline - self._clock.now(), 0.0)
+        times = [time for time in (self._deadline, self._order.next_expiry) if time is not None]
+        timeout = max(min(times) - self._clock.now(), 0.0) if times else None
         with contextlib.suppress(queue.Empty):
             self._inbox.get(timeout=timeout)()
             while True:
@@ -246,15 +170,35 @@ class Dispatcher:
         return self._transaction
 
     def _batch_submitted(self, batch: InFlightBatch) -> None:
+        if self._has_turn:
+            self._enter(batch)
+        else:
+            self._open[batch] = None
+            self._gathered.append(batch)
+
+    def _enter(self, batch: InFlightBatch) -> None:
+        for part in self._order.enter(batch):
+            self._open_up(part)
+            self._transaction.submitted.append(part)
+
+    def _open_up(self, batch: InFlightBatch) -> None:
         batch.state.journal_entry = self._journal.entry()
-        self._order.enter(batch)
         self._open[batch] = None
-        (self._transaction.submitted if self._has_turn else self._gathered).append(batch)
 
     def _turn_taken(self) -> None:
         self._has_turn = True
-        self._transaction.submitted += self._gathered
-        self._gathered.clear()
+        try:
+            late = self._journal.contacts.late(self._policy.settle) if self._journal.contacts else ()
+        except JournalError as error:
+            self._cancel.cancel(error)
+            return
+        now = self._clock.now()
+        for request in late:
+            self._order.hold(request, now)
+        gathered, self._gathered = self._gathered, []
+        for batch in gathered:
+            del self._open[batch]
+            self._enter(batch)
 
     def _request_starting(
         self, batch: InFlightBatch, part: Batch, number: int, digest: bytes, reply: _Reply
@@ -286,7 +230,8 @@ class Dispatcher:
         """Journal what the messages of a turn ask for, then act on it."""
         if turn.crash is not None:
             raise turn.crash
-        ahead = [batch for batch in turn.submitted if not batch.non_idempotent]
+        # A batch that has to wait is journaled when it leaves: till then nobody need take it for sent.
+        ahead = [batch for batch in turn.submitted if batch.leaving and not batch.non_idempotent]
         leaving = not self._cancel.cancelled.is_set()
         begun: list[BegunEntry] = []
         if leaving:
@@ -300,7 +245,7 @@ class Dispatcher:
             for batch in ahead:
                 batch.journaled = True
             for batch in turn.submitted:
-                if batch.waiting == 0:
+                if batch.leaving:
                     self._work.put(batch)
         self._publish(turn.settled)
         for batch in turn.done:
@@ -325,18 +270,49 @@ class Dispatcher:
 
     def _finish(self, batch: InFlightBatch) -> None:
         """Close a batch that is final, and let go what waited for it."""
+        late_until = None if batch.silent_at is None else batch.silent_at + self._policy.settle
+        if late_until is not None and late_until <= self._clock.now():
+            late_until = None
         del self._open[batch]
-        for freed in self._order.leave(batch):
-            if (freed.journaled or freed.non_idempotent) and not self._stopping:
-                self._work.put(freed)
-        self._window.release()
+        if self._has_turn:
+            self._let_go(self._order.leave(batch, None if self._stopping else late_until))
+        if late_until is not None:
+            self._take_over_parts()
+        if batch.takes_room:
+            self._window.release()
         self._notify(BatchFinished(batch.batch.ordinal, len(batch.batch)))
+
+    def _take_over_parts(self) -> None:
+        """Batches that had to wait may have been split: from now on their parts are open."""
+        parts = dict.fromkeys(self._order.batches)
+        for batch in parts.keys() - self._open.keys():
+            self._open_up(batch)
+        for batch in self._open.keys() - parts.keys():
+            del self._open[batch]
+
+    def _let_go(self, freed: list[InFlightBatch]) -> None:
+        """Let batches leave that wait for nothing more."""
+        if not self._stopping:
+            for batch in freed:
+                self._work.put(batch)
+
+    def _tell_who_waits(self) -> None:
+        """Tell when batches begin to wait for late requests, and for how long they did."""
+        requests, rows = self._order.held_up
+        if requests and self._held_up_since is None and not self._stopping:
+            now = self._clock.now()
+            self._held_up_since = now
+            expiry = self._order.next_expiry or now
+            self._notify(WaitingForLate(requests, rows, expiry - now))
+        elif not requests and self._held_up_since is not None:
+            self._notify(LateOver(self._clock.now() - self._held_up_since))
+            self._held_up_since = None
 
     def _stop_deliveries(self) -> None:
         """Settle what has not left, and after the deadline also what has."""
         if not self._stopping:
             self._stopping = True
-            unsent = {batch for batch in self._open if not batch.journaled or batch.waiting}
+            unsent = {batch for batch in self._open if not batch.journaled}
             with contextlib.suppress(queue.Empty):
                 while (taken := self._work.get_nowait()) is not None:
                     unsent.add(taken)
@@ -361,7 +337,12 @@ class Dispatcher:
                 whole = rows == batch.batch.rows
                 settled.append(
                     SettledEntry(
-                        state.journal_entry, (outcome,), BatchState(status.value), whole, final=False
+                        state.journal_entry,
+                        (outcome,),
+                        BatchState(status.value),
+                        whole,
+                        final=False,
+                        silent_for=0.0 if status is Status.UNKNOWN else None,
                     )
                 )
         journaled = {batch.state.journal_entry for batch in batches if batch.journaled}

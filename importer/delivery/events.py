@@ -138,6 +138,30 @@ class TurnTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingForLate:
+    """Rows wait, because requests without an answer may still be carried out for their customers."""
+
+    requests: int
+    rows: int
+    seconds: float
+    """Until the first of the requests is waited for no longer."""
+
+    def notify(self, observer: DeliveryObserver) -> None:
+        observer.on_waiting_for_late(self)
+
+
+@dataclass(frozen=True, slots=True)
+class LateOver:
+    """No row waits any more for a request without an answer."""
+
+    seconds: float
+    """How long some did."""
+
+    def notify(self, observer: DeliveryObserver) -> None:
+        observer.on_late_over(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Stopping:
     """No more batches leave. `waiting_for` batches are in flight."""
 
@@ -184,6 +208,12 @@ class DeliveryObserver:
     def on_turn_taken(self, event: TurnTaken) -> None:
         self.on_event(event)
 
+    def on_waiting_for_late(self, event: WaitingForLate) -> None:
+        self.on_event(event)
+
+    def on_late_over(self, event: LateOver) -> None:
+        self.on_event(event)
+
     def on_stopping(self, event: Stopping) -> None:
         self.on_event(event)
 
@@ -199,6 +229,8 @@ DeliveryEvent = (
     | CanaryAnswered
     | WaitingForTurn
     | TurnTaken
+    | WaitingForLate
+    | LateOver
     | Stopping
 )
 EventListener = Callable[[DeliveryEvent], None]

@@ -106,6 +106,8 @@ class AttemptState:
     attempts: int = 0
     maybe_processed: bool = False
     """Some attempt may have been processed although no answer said so."""
+    silent_at: float | None = None
+    """When the last attempt ended that nobody answered, by the delivery's clock."""
     verdict: Verdict | None = None
     """The last one."""
     clock_corrected: bool = False

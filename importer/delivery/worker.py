@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import itertools
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
 from importer.api.retrying import retry_loop
+from importer.batching import rows_where
 from importer.delivery.base import BodyBuilder, CancelToken, Clock, Policy, Sender
 from importer.delivery.canary import Canary
-from importer.delivery.dispatcher import Dispatcher, InFlightBatch
+from importer.delivery.dispatcher import Dispatcher
 from importer.delivery.events import (
     Attempted,
     ClockCorrected,
@@ -27,9 +27,10 @@ from importer.delivery.events import (
     Retrying,
     SlowedDown,
 )
+from importer.delivery.order import InFlightBatch
 from importer.delivery.rate_limit import RateLimiter
 from importer.delivery.retry import STOPPED, AttemptState, Decision, Payload, RunHealth, SendResult, decide
-from importer.errors import RefusedError
+from importer.errors import JournalError, RefusedError
 from importer.journal import BatchState, SettledEntry
 from importer.models import Action, Batch, Outcome, Status, Verdict
 
@@ -95,7 +96,9 @@ class BatchSender:
         *,
         clock: Clock,
         notify: Callable[[DeliveryEvent], None],
+        before_attempt: Callable[[], None] | None = None,
     ) -> None:
+        """`before_attempt` is called before each one leaves; a JournalError from it stops the run."""
         self.canary = Canary(cancel, notify, wanted=policy.canary)
         self.body_builder = body_builder
         self.policy = policy
@@ -105,7 +108,9 @@ class BatchSender:
         self.isolation_lock = IsolationLock(cancel)
         self.requests = 0
         self.loop = retry_loop(lambda seconds: clock.sleep(seconds, cancel.cancelled))
+        self.clock = clock
         self._sender = sender
+        self._before_attempt = before_attempt
         self._rate_limiter = rate_limiter
         self._counting = threading.Lock()
 
@@ -114,12 +119,20 @@ class BatchSender:
         sent = self._rate_limiter.acquire(self.cancel.cancelled)
         if sent is None:
             return STOPPED
+        try:
+            if self._before_attempt is not None:
+                self._before_attempt()
+        except JournalError as error:
+            self.cancel.cancel(error)
+            return STOPPED
         with self._counting:
             self.requests += 1
         state = payload.state
         state.attempts += 1
         again = state.counted + state.waits > 0
         verdict = self._sender.attempt(payload.body)
+        if verdict.unanswered:
+            state.silent_at = self.clock.now()
         decision = self._learn(verdict, payload)
         if decision.stop is not None:
             # Before anything else, so that no other worker sends in between.
@@ -267,6 +280,9 @@ class BatchDelivery:
     def _attempt(self, payload: Payload) -> Decision:
         decision = self._sender.attempt(payload)
         verdict = payload.state.verdict
+        if payload.state.silent_at is not None:
+            # Before the end of the request is told: later rows of its customers have to wait.
+            self._in_flight.silent_at = max(self._in_flight.silent_at or 0.0, payload.state.silent_at)
         again_in_doubt = decision.wait is not None and verdict is not None and verdict.maybe_processed
         if again_in_doubt and not self._sender.may_go_twice(payload):
             self._leave_behind(payload)
@@ -278,9 +294,11 @@ class BatchDelivery:
         The rule is docs/remote-api.md, “Not documented”.
         """
         batch = payload.batch
-        unidentified = _where(batch, [not contacts for contacts in batch.contacts])
-        left_behind = settlement(Payload(unidentified, b"", payload.state), SendResult.LEFT_BEHIND)
-        payload.batch = _where(batch, [bool(contacts) for contacts in batch.contacts])
+        unidentified = rows_where(batch, [not contacts for contacts in batch.contacts])
+        left_behind = settlement(
+            Payload(unidentified, b"", payload.state), SendResult.LEFT_BEHIND, now=self._sender.clock.now()
+        )
+        payload.batch = rows_where(batch, [bool(contacts) for contacts in batch.contacts])
         self._start_part(payload)
         self._dispatcher.request_settled(self._in_flight, left_behind)
 
@@ -300,24 +318,16 @@ class BatchDelivery:
         return True
 
     def _settle(self, payload: Payload, result: SendResult, *, sent: bool = True) -> None:
-        self._dispatcher.request_settled(self._in_flight, settlement(payload, result, sent=sent))
+        self._dispatcher.request_settled(
+            self._in_flight, settlement(payload, result, sent=sent, now=self._sender.clock.now())
+        )
 
 
-def _where(batch: Batch, mask: list[bool]) -> Batch:
-    """Return the rows at which the mask is true."""
-    return Batch(
-        batch.ordinal,
-        batch.sheet,
-        rows=tuple(itertools.compress(batch.rows, mask)),
-        customers=tuple(itertools.compress(batch.customers, mask)),
-        contacts=tuple(itertools.compress(batch.contacts, mask)),
-    )
-
-
-def settlement(payload: Payload, result: SendResult, *, sent: bool = True) -> SettledEntry:
+def settlement(payload: Payload, result: SendResult, *, now: float, sent: bool = True) -> SettledEntry:
     """Return what a request's end means for its rows.
 
-    `sent` is False for rows that a stop left over: their state is that of the larger part they belonged to.
+    `now` is the time of the delivery's clock. `sent` is False for rows that a stop left over: their state is
+    that of the larger part they belonged to.
     """
     batch, state, verdict = payload.batch, payload.state, payload.state.verdict
     request, status, final = _meaning(payload, result)
@@ -347,6 +357,7 @@ def settlement(payload: Payload, result: SendResult, *, sent: bool = True) -> Se
         message=verdict.message if verdict else "",
         trace_id=verdict.trace_id if verdict else "",
         data=verdict.data if verdict else "",
+        silent_for=None if state.silent_at is None else max(now - state.silent_at, 0.0),
     )
 
 

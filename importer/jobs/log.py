@@ -194,6 +194,18 @@ class JobLogObserver(RunObserver):
     def on_turn_taken(self, event: delivery.TurnTaken) -> None:
         self._log.write("info", "turn-taken", seconds=round(event.seconds, 1))
 
+    def on_waiting_for_late(self, event: delivery.WaitingForLate) -> None:
+        self._log.write(
+            "info",
+            "waiting-for-late",
+            requests=event.requests,
+            rows=event.rows,
+            seconds=round(event.seconds, 1),
+        )
+
+    def on_late_over(self, event: delivery.LateOver) -> None:
+        self._log.write("info", "late-over", seconds=round(event.seconds, 1))
+
     def on_stopping(self, event: delivery.Stopping) -> None:
         self._log.write("error", "stopping", code=event.reason.code, waiting_for=event.waiting_for)
 

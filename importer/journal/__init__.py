@@ -7,8 +7,10 @@ never a secret, never a customer's data.
 
 from __future__ import annotations
 
+from importer.journal.contacts import LONGEST_SETTLE, LateRequest, RunContacts
 from importer.journal.journal import Journal
 from importer.journal.lanes import Lanes, LaneUser, Ticket
+from importer.journal.newer_imports import NewerImports, Overtaken
 from importer.journal.records import (
     BatchState,
     BegunEntry,
@@ -24,16 +26,21 @@ from importer.journal.row_states import NOT_RECORDED, RowState, RowStates, union
 from importer.journal.run_journal import RunJournal
 
 __all__ = [
+    "LONGEST_SETTLE",
     "NOT_RECORDED",
     "BatchState",
     "BegunEntry",
     "Journal",
     "LaneUser",
     "Lanes",
+    "LateRequest",
+    "NewerImports",
+    "Overtaken",
     "RequestRecord",
     "RowState",
     "RowStates",
     "RowsOfRun",
+    "RunContacts",
     "RunJournal",
     "RunKind",
     "RunRecord",

@@ -6,13 +6,23 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from importer import contracts
 from importer.errors import UnknownRunError
+from importer.fingerprints import FingerprintKey
 from importer.journal import row_states, schema
+from importer.journal.contacts import (
+    RunContacts,
+    drop_unneeded,
+    end_open_requests,
+    fingerprint_key,
+    forget_runs,
+)
 from importer.journal.database import BUSY_SECONDS, FILE_NAME, Database, Row
 from importer.journal.job_history import JobHistory
 from importer.journal.lanes import Lanes, Ticket
@@ -107,7 +117,7 @@ class Journal:
                     number = ticket.number
                     ticket.describe(connection, record.id, record.source, rows)
                 self._database.insert("runs", {"number": number} | _columns(record))
-            return RunJournal(self._database, number, record, locks, ticket)
+            return self._run_journal(number, record, locks, ticket)
         except BaseException:
             _release(locks)
             if ticket is not None:
@@ -132,12 +142,27 @@ class Journal:
                     " resumes = resumes + 1 WHERE id = ?",
                     (RunState.RUNNING, run_id),
                 )
-            return RunJournal(self._database, self._number(run_id), self.run(run_id), locks, ticket)
+            number = self._number(run_id)
+            end_open_requests(self._database, number)
+            return self._run_journal(number, self.run(run_id), locks, ticket)
         except BaseException:
             _release(locks)
             if ticket is not None:
                 ticket.release()
             raise
+
+    def _run_journal(
+        self, number: int, record: RunRecord, locks: Sequence[Lock], ticket: Ticket | None
+    ) -> RunJournal:
+        contacts = None
+        if record.destination is not None:
+            contacts = RunContacts(self._database, number, record, self._locks.run_held)
+        return RunJournal(self._database, number, record, locks, ticket, contacts)
+
+    @cached_property
+    def fingerprint_key(self) -> FingerprintKey:
+        """The key of this journal's fingerprints of contacts."""
+        return fingerprint_key(self._database)
 
     def _ticket(self, record: RunRecord, drawn: Ticket | None) -> Ticket | None:
         """The run's own ticket; None for a run that sends nothing. One for another lane is given back."""
@@ -296,6 +321,9 @@ class Journal:
     def forget(self, run_ids: Iterable[str]) -> int:
         """Forget these runs, except those at work. Returns how many were forgotten."""
         old = [run_id for run_id in run_ids if not self._locks.run_held(run_id)]
+        known = [record for record in self.runs() if record.id in old]
+        lanes = {record.destination.lane for record in known if record.destination}
+        forget_runs(self._database, [self._number(record.id) for record in known])
         with self._database.transaction() as connection:
             ids = [(run_id,) for run_id in old]
             for table in ("outcomes", "batches", "origins"):
@@ -306,6 +334,8 @@ class Journal:
             connection.executemany("DELETE FROM runs WHERE id = ?", ids)
         for run_id in old:
             self._locks.forget(run_id)
+        for lane in lanes:
+            drop_unneeded(self._database, lane)
         if old:
             self._database.vacuum()
         return len(old)
@@ -341,6 +371,8 @@ def _columns(record: RunRecord) -> dict[str, object]:
         "tenant_id": to.tenant_id,
         "app_key": to.app_key,
         "store": to.store,
+        "lane": to.lane if record.destination and not record.dry_run else "",
+        "fields": ",".join(contracts.load(record.contract).names) if record.destination else "",
         "mode": int(record.mode),
         "started": record.started.isoformat() if record.started else None,
         "finished": None,

@@ -134,6 +134,8 @@ class SettledEntry:
     message: str = ""
     trace_id: str = ""
     data: str = ""
+    silent_for: float | None = None
+    """Seconds since its last attempt ended that nobody answered; None if each was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+import numpy as np
+
 from importer.journal import row_states
+from importer.journal.contacts import DELETE_CONTACTS, INSERT_CONTACTS, RunContacts, drop_unneeded
 from importer.journal.database import Database
 from importer.journal.lanes import Ticket
 from importer.journal.locks import Lock
@@ -21,8 +24,8 @@ from importer.models import Batch, ExitCode, Outcome, Status
 _BEGIN = """INSERT INTO batches (run, entry, ordinal, part, sheet, rows, body_sha256,
                                  state, attempts, code, message, trace_id, data, begun)
             VALUES (?, ?, ?, ?, ?, ?, ?, 'begun', 0, '', '', '', '', ?)"""
-_END = """UPDATE batches SET state = ?, attempts = ?, code = ?, message = ?, trace_id = ?, data = ?, ended = ?
-          WHERE run = ? AND entry = ?"""
+_END = """UPDATE batches SET state = ?, attempts = ?, code = ?, message = ?, trace_id = ?, data = ?,
+                 ended = ?, silent = ? WHERE run = ? AND entry = ?"""
 _OUTCOME = """INSERT INTO outcomes
               (run, entry, sheet, rows, status, final, batch, attempts, code, message, trace_id)
               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -45,10 +48,13 @@ class RunJournal:
         record: RunRecord,
         locks: Sequence[Lock],
         ticket: Ticket | None = None,
+        contacts: RunContacts | None = None,
     ) -> None:
         self.record = record
         self.ticket = ticket
         """The run's place in its lane; None for a run that sends nothing."""
+        self.contacts = contacts
+        """Whose customers its requests carry, and those of the lane; None for a run that sends nothing."""
         self._database = database
         self._number = number
         self._locks = tuple(locks)
@@ -108,12 +114,16 @@ class RunJournal:
             for e in begun
         ]
         ends = [
-            (e.state, e.attempts, e.code, e.message, e.trace_id, e.data, now, run, e.entry)
+            (e.state, e.attempts, e.code, e.message, e.trace_id, e.data, now, _ago(e, now), run, e.entry)
             for e in settled
             if e.state is not None
         ]
         outcomes = [self._outcome(event, outcome) for event in settled for outcome in event.outcomes]
+        carried = self.contacts.begun(begun) if self.contacts else []
+        answered = self.contacts.ended(settled) if self.contacts else []
         with self._database.transaction() as connection:
+            connection.executemany(INSERT_CONTACTS, carried)
+            connection.executemany(DELETE_CONTACTS, answered)
             connection.executemany(_BEGIN, begins)
             connection.executemany(_END, ends)
             connection.executemany(_OUTCOME, outcomes)
@@ -144,9 +154,16 @@ class RunJournal:
                 (self._number, Status.REJECTED, code),
             )
 
-    def came_from(self, sheet: str, rows: Sequence[int], origin: RowsOfRun) -> None:
-        """Record which rows of an earlier run these rows of a report are, one for one."""
-        values = (self._number, sheet, json.dumps(list(rows)), origin.run, origin.sheet)
+    def came_from(self, sheet: str, rows: np.ndarray, origin: RowsOfRun, *, noted: bool = True) -> None:
+        """Record which rows of an earlier run these rows of a report (int64) are, one for one.
+
+        `noted` False: only for as long as this run is at work.
+        """
+        if self.contacts is not None:
+            self.contacts.note_origin(sheet, rows, origin)
+        if not noted:
+            return
+        values = (self._number, sheet, json.dumps(rows.tolist()), origin.run, origin.sheet)
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT INTO origins (run, sheet, rows, from_run, from_sheet, from_rows)"
@@ -182,6 +199,8 @@ class RunJournal:
         self.record = replace(
             self.record, state=state, exit_code=exit_code, counts=dict(counts), stop=stop, finished=now
         )
+        if self.record.destination is not None and not self.record.dry_run:
+            drop_unneeded(self._database, self.record.destination.lane)
         return self.record
 
     def close(self) -> None:
@@ -197,3 +216,8 @@ class RunJournal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _ago(settled: SettledEntry, now: float) -> float | None:
+    """When the last attempt of a request ended that nobody answered; None if each was."""
+    return None if settled.silent_for is None else now - settled.silent_for

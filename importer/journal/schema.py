@@ -151,7 +151,41 @@ CREATE TABLE tickets (
 CREATE INDEX tickets_by_lane ON tickets (lane, number);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _JOBS, _SETTLED, _ORIGINS, _TICKETS)
+# Whose customers a request carries, as keyed fingerprints (int64), for as long as somebody may have to
+# know: until it is answered, while it may still be carried out, and while a run that is older can be taken
+# up again. age: the number of the run whose file the rows come from. fields (uint32): what a row brings, one
+# for all fingerprints or one for each. silent: when the last attempt ended that nobody answered. sent: a time
+# not long before the latest attempt. forgotten: runs that were pruned, but not what they imported.
+_CONTACTS = """
+CREATE TABLE contacts (
+    number INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL,
+    entry INTEGER NOT NULL,
+    age INTEGER NOT NULL,
+    keys BLOB NOT NULL,
+    fields BLOB NOT NULL
+);
+CREATE INDEX contacts_by_request ON contacts (run, entry);
+ALTER TABLE batches ADD COLUMN silent REAL;
+CREATE INDEX batches_silent ON batches (silent) WHERE silent IS NOT NULL;
+CREATE INDEX batches_open ON batches (run) WHERE ended IS NULL;
+ALTER TABLE runs ADD COLUMN lane TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN fields TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN sent REAL;
+UPDATE runs SET lane = coalesce(nullif(store, ''), lower(host)) || '|' || tenant_id || '|' || app_key
+    WHERE destination_key <> '' AND NOT dry_run;
+CREATE INDEX runs_by_lane ON runs (lane, number) WHERE lane <> '';
+CREATE TABLE forgotten (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    fields TEXT NOT NULL
+);
+CREATE TABLE fingerprint_key (key BLOB NOT NULL);
+INSERT INTO fingerprint_key VALUES (randomblob(16));
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _JOBS, _SETTLED, _ORIGINS, _TICKETS, _CONTACTS)
 
 
 def version(connection: sqlite3.Connection) -> int:
@@ -163,7 +197,8 @@ def next_number(connection: sqlite3.Connection) -> int:
     """The next number for a run or a ticket, which share one count; inside the transaction that uses it."""
     latest = (
         "SELECT max(number) FROM"
-        " (SELECT max(number) AS number FROM runs UNION ALL SELECT max(number) FROM tickets)"
+        " (SELECT max(number) AS number FROM runs UNION ALL SELECT max(number) FROM tickets"
+        " UNION ALL SELECT max(number) FROM forgotten)"
     )
     return int(connection.execute(latest).fetchone()[0] or 0) + 1
 

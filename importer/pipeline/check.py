@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from importer import arrow
 from importer.batching import Customers, encode
 from importer.contracts import Contract
-from importer.fingerprints import FingerprintSet, fingerprints
+from importer.fingerprints import NO_KEY, FingerprintKey, FingerprintSet, fingerprints
 from importer.mapping import Mapper
 from importer.models import Chunk, Issue, MappedChunk, Outcome, Severity, Status
 from importer.options import Duplicates
@@ -118,12 +118,16 @@ class CheckRules:
 class Checker:
     """Checks chunks in file order; remembers what earlier rows claimed."""
 
-    def __init__(self, mapper: Mapper, contract: Contract, rules: CheckRules) -> None:
+    def __init__(
+        self, mapper: Mapper, contract: Contract, rules: CheckRules, key: FingerprintKey = NO_KEY
+    ) -> None:
+        """`key`: for the fingerprints of contacts that the journal keeps."""
         self._unused = frozenset(mapper.unused)
         self._sources = {name: sources for name, sources in mapper.columns.items() if len(sources) > 1}
         self._used = tuple(dict.fromkeys(name for sources in mapper.columns.values() for name in sources))
         self._mapper = mapper
         self._contract = contract
+        self._key = key
         self._strict = rules.strict
         self._duplicates = rules.duplicates
         if rules.strict and rules.duplicates is Duplicates.SEND:
@@ -142,7 +146,7 @@ class Checker:
         outcomes += _outcome(chunk.sheet, rows[invalid], Status.INVALID)
         if before.any():
             self._claim_imported(mapped, before & self._sendable(mapped))
-        customers = encode(mapped, self._contract, ~skipped & ~invalid)
+        customers = encode(mapped, self._contract, ~skipped & ~invalid, self._key)
         judged = self._claims.judge(customers)
         return self._settled(chunk, issues, outcomes, customers, judged)
 
@@ -184,7 +188,7 @@ class Checker:
         return np.asarray(first.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
 
     def _claim_imported(self, mapped: MappedChunk, mask: np.ndarray) -> None:
-        self._claims.claim(encode(mapped, self._contract, mask))
+        self._claims.claim(encode(mapped, self._contract, mask, self._key))
 
     def _settled(
         self,

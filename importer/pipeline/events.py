@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from importer.delivery import Attempted, BatchFinished, CanaryAnswered, DeliveryEvent, TurnTaken
+from importer.delivery import Attempted, BatchFinished, CanaryAnswered, DeliveryEvent, LateOver, TurnTaken
 from importer.delivery.events import DeliveryObserver
 from importer.models import Note
 from importer.reports import ReportResult, Tally, Timeline, TimelineStep
@@ -188,6 +188,8 @@ class RequestMeter(RunObserver):
         self.retries = 0
         self.waited = 0.0
         """Seconds that another run was waited for."""
+        self.waited_for_late = 0.0
+        """Seconds in which rows waited for requests without an answer."""
         self._canary: CanaryAnswered | None = None
 
     def on_attempted(self, event: Attempted) -> None:
@@ -205,14 +207,19 @@ class RequestMeter(RunObserver):
     def on_turn_taken(self, event: TurnTaken) -> None:
         self.waited = event.seconds
 
+    def on_late_over(self, event: LateOver) -> None:
+        self.waited_for_late += event.seconds
+
     def on_canary_answered(self, event: CanaryAnswered) -> None:
         self._canary = event
 
     def notes(self) -> tuple[Note, ...]:
-        """Notes about sending: how long another run was waited for, how the canary was answered."""
+        """Notes about sending: what was waited for and how long, how the canary was answered."""
         found: list[Note] = []
         if self.waited >= 1:
             found.append(Note("waited-for-turn", (("seconds", round(self.waited)),)))
+        if self.waited_for_late > 0:
+            found.append(Note("waited-for-late", (("seconds", f"{self.waited_for_late:.1f}"),)))
         if self._canary is not None:
             found.append(canary_note(self._canary))
         return tuple(found)

@@ -21,6 +21,7 @@ from importer.errors import InputError
 from importer.journal import RunJournal
 from importer.models import Batch, Chunk, Outcome, Status
 from importer.pipeline.check import CheckedChunk, Checker, CheckRules
+from importer.pipeline.newer_rows import NewerRows
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.row_history import MARKED, PriorImports, ResumeState, with_marks
 from importer.readers.chunks import only_rows, prefetch_chunks
@@ -84,6 +85,9 @@ class RowScope(Protocol):
     def mask(self, sheet: str, rows: np.ndarray) -> np.ndarray:
         """Return for each row number whether it is one of them."""
 
+    def maybe_in(self, sheet: str, rows: np.ndarray) -> np.ndarray:
+        """Bool for each row number: a request with it went out, and no answer is known."""
+
 
 class HeldRows(Protocol):
     """Rows of a retry that must not be sent: newer data, or a doubtful answer, stands against it."""
@@ -122,6 +126,8 @@ class RunContext:
     last_ordinal: int = 0
     held: HeldRows | None = None
     """Rows of a retry that must not be sent."""
+    newer: NewerRows | None = None
+    """Rows that a later run has overtaken: of a run that is taken up again, or of a report."""
     canary: bool = False
     """The first batch carries one row."""
 
@@ -196,9 +202,27 @@ class Flow:
             outcomes += held
             if self.memory.journal is not None:
                 self.memory.journal.settle(held, final=False)
+        if self.memory.newer is not None:
+            unanswered = self._unanswered(customers)
+            held, customers = self.memory.newer.hold(customers, unanswered)
+            outcomes += held
+            if self.memory.journal is not None and not self.memory.dry:
+                self.memory.journal.settle(held, final=False)
         for outcome in outcomes:
             self.reports.settle(outcome)
         return customers
+
+    def _unanswered(self, customers: Customers) -> np.ndarray:
+        """Bool for each row: a request with it went out, here or before, and nobody answered."""
+        sheet, rows = customers.sheet, customers.rows
+        found = np.zeros(len(rows), dtype=bool)
+        if self.memory.replay is not None:
+            found |= self.memory.replay.known.unanswered(sheet, rows)
+        if self.memory.scope is not None:
+            found |= self.memory.scope.maybe_in(sheet, rows)
+        if self.memory.prior is not None:
+            found |= self.memory.prior.unanswered(sheet, rows)
+        return found
 
     def _submit(self, batch: Batch) -> None:
         clock = time.perf_counter()
@@ -216,7 +240,8 @@ def checked_chunks(
 ) -> Generator[CheckedChunk]:
     """Yield each chunk of the source with all that is known of its rows before they are sent."""
     memory, phases = memory or RunContext(), phases or PhaseTimes()
-    checker = Checker(plan.mapper, plan.contract, CheckRules(plan.options.duplicates, plan.options.strict))
+    rules = CheckRules(plan.options.duplicates, plan.options.strict)
+    checker = Checker(plan.mapper, plan.contract, rules, plan.fingerprint_key)
     with contextlib.closing(_chunks(plan, memory)) as chunks:
         while True:
             clock = time.perf_counter()
@@ -255,10 +280,11 @@ def _wanted(chunks: Iterator[Chunk], plan: RunPlan, memory: RunContext) -> Itera
             if memory.prior is not None:
                 imported = memory.prior.imported(said)
                 chunk = memory.prior.with_unseen(chunk, said, plan.identifiers)
-                if memory.journal is not None and not memory.dry:
+                if memory.journal is not None:
                     for origin in memory.prior.origins(said, ~imported):
                         rows = chunk.frame.index.to_numpy()[origin.places]
-                        memory.journal.came_from(chunk.sheet, rows.tolist(), origin.rows)
+                        memory.prior.note_unanswered(chunk.sheet, rows, origin.rows)
+                        memory.journal.came_from(chunk.sheet, rows, origin.rows, noted=not memory.dry)
         if len(chunk.frame):
             yield chunk, imported
         if left == 0:

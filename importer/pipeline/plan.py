@@ -16,6 +16,7 @@ from importer import mapping as mappings
 from importer.config import Connection, is_loopback
 from importer.contracts import Contract
 from importer.errors import InputError, JournalError, MappingError, SettingsError
+from importer.fingerprints import NO_KEY, FingerprintKey
 from importer.journal import Journal, RunRecord
 from importer.mapping import Mapper, MappingFile, is_known_name
 from importer.mapping.headers import normalize
@@ -49,6 +50,8 @@ class RunPlan:
     """Who signs; None if nothing can be sent."""
     before: RunRecord | None = None
     """The newest run that imported this very file to the same place in the same way."""
+    fingerprint_key: FingerprintKey = NO_KEY
+    """For the fingerprints of contacts that the journal keeps."""
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -181,6 +184,7 @@ def _settle(
         notes=(*notes, *mapper.notes),
         before=before,
         connection=connection,
+        fingerprint_key=journal.fingerprint_key,
     )
 
 

@@ -144,6 +144,7 @@ class PriorImports:
         self._destination_key = destination_key
         self._imported: dict[str, dict[str, np.ndarray]] = {}
         self._runs: dict[str, RowStates | None] = {}
+        self._unanswered: dict[str, list[np.ndarray]] = {}
 
     def imported(self, said: PriorRows) -> np.ndarray:
         """Bool for each row of the chunk that `said` describes."""
@@ -182,6 +183,20 @@ class PriorImports:
                 yield EarlierRows(
                     places, RowsOfRun(str(run).strip(), sheet, tuple(said.rows[places].tolist()))
                 )
+
+    def note_unanswered(self, sheet: str, rows: np.ndarray, origin: RowsOfRun) -> None:
+        """Remember which of these rows of a report went out before and have no known answer."""
+        known = self._known(origin.run)
+        if known is not None:
+            there = np.array(origin.rows, dtype=np.int64)
+            maybe = known.unanswered(origin.sheet, there)
+            maybe |= known.has_status(origin.sheet, there, Status.UNKNOWN)
+            self._unanswered.setdefault(sheet, []).append(rows[maybe])
+
+    def unanswered(self, sheet: str, rows: np.ndarray) -> np.ndarray:
+        """Bool for each row of the report, of those that `note_unanswered` was told of."""
+        known = self._unanswered.get(sheet, [])
+        return np.isin(rows, np.concatenate(known)) if known else np.zeros(len(rows), dtype=bool)
 
     def _imported_by(self, run: str) -> dict[str, np.ndarray]:
         if run not in self._imported:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from importer.api import READ_TIMEOUT
 from importer.batching import BodyTemplate
 from importer.config import Connection
 from importer.delivery import Policy, Sender
@@ -22,6 +23,7 @@ from importer.option_types import Keep
 from importer.options import RunOptions, options_to_json, report_settings, run_arguments
 from importer.pipeline.events import Prechecking, Progress, RequestMeter, RunEnded, RunObserver, RunStarted
 from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope, RunContext
+from importer.pipeline.newer_rows import NewerRows
 from importer.pipeline.plan import RunPlan, needs_canary
 from importer.pipeline.precheck import PrecheckGate, precheck
 from importer.pipeline.row_history import PriorImports, ResumeState
@@ -58,6 +60,7 @@ def delivery_policy(options: RunOptions, connection: Connection) -> Policy:
         rate=rate or None,
         attempts=options.attempts,
         patience=options.patience,
+        settle=READ_TIMEOUT if options.settle is None else options.settle,
         turn_wait=TURN_WAIT if options.wait is None else options.wait,
         resend_unknown=options.resend_unknown,
     )
@@ -190,6 +193,8 @@ class Run:
         record = self._record(run_id, directory)
         with self.journal.start(record, self.ticket, self._expected_rows()) as run_journal:
             memory = self._memory(journal=run_journal)
+            if self.plan.again or self.lineage.kind is RunKind.RETRY:
+                memory = replace(memory, newer=self._newer(run_journal))
             try:
                 return self._go(run_journal, directory, memory)
             except ImporterError as error:
@@ -204,6 +209,7 @@ class Run:
             replay = ResumeState(run_journal.row_states(), self.plan.options.resend_unknown)
             last = run_journal.next_ordinal - 1
             memory = self._memory(replay=replay, journal=run_journal, last_ordinal=last)
+            memory = replace(memory, newer=self._newer(run_journal))
             return self._go(run_journal, Path(record.report_dir), memory)
 
     def redraw(self, record: RunRecord, directory: Path) -> ReportResult:
@@ -270,6 +276,12 @@ class Run:
             canary=self.sending is not None and needs_canary(self.plan, self.journal),
         )
 
+    def _newer(self, run_journal: RunJournal) -> NewerRows | None:
+        """What holds back rows that are older than what the lane has; None: they are wanted all the same."""
+        if run_journal.contacts is None or self.plan.options.overwrite_newer:
+            return None
+        return NewerRows(run_journal.contacts, self.plan.contract, self.plan.mode, self.plan.options.lang)
+
     def _prior(self) -> PriorImports | None:
         """Return what the journal knows of the rows of a report; None for any other file.
 
@@ -290,6 +302,8 @@ class Run:
             held = None if memory.last_ordinal else self._look_ahead(memory)
             self.observer.on_run_started(RunStarted(run_journal.record, self.plan))
             delivery = None if held else self._delivery(stack, run_journal, meter, canary=memory.canary)
+            if memory.newer is not None and delivery is not None:
+                memory.newer.wait_for_turn = delivery.wait_for_turn
             sink: BatchSink = delivery or _null_sink(held)
             flow = Flow(self.plan, reports, sink, memory, self._pulse(reports.tally), self._broken_off)
             flow.run()

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from importer.batching import Batcher, BodyTemplate, Customers
 from importer.models import Batch, Mode
 
+NO_FIELDS = np.zeros(400, dtype=np.uint32)
+
 
 @given(st.lists(st.integers(0, 350), max_size=8), st.integers(1, 100), st.booleans())
 def test_batches_partition_rows_exactly_and_in_order(sizes: list[int], size: int, first_alone: bool) -> None:
@@ -21,7 +23,9 @@ def test_batches_partition_rows_exactly_and_in_order(sizes: list[int], size: int
         chunk = np.arange(number, number + count)
         number += count
         contacts = np.zeros((count, 1), dtype=np.int64)
-        batches += batcher.add(Customers("", chunk, [str(row).encode() for row in chunk], contacts))
+        batches += batcher.add(
+            Customers("", chunk, [str(row).encode() for row in chunk], contacts, NO_FIELDS[:count])
+        )
     batches += batcher.flush()
     assert [row for batch in batches for row in batch.rows] == list(range(2, number))
     assert [c for batch in batches for c in batch.customers] == [str(n).encode() for n in range(2, number)]
@@ -33,8 +37,8 @@ def test_batches_partition_rows_exactly_and_in_order(sizes: list[int], size: int
 def test_a_batch_never_spans_two_sheets() -> None:
     batcher = Batcher(100)
     empty = np.zeros((2, 0), dtype=np.int64)
-    batches = list(batcher.add(Customers("A", np.array([2, 3]), [b"1", b"2"], empty)))
-    batches += batcher.add(Customers("B", np.array([2, 3]), [b"3", b"4"], empty))
+    batches = list(batcher.add(Customers("A", np.array([2, 3]), [b"1", b"2"], empty, NO_FIELDS[:2])))
+    batches += batcher.add(Customers("B", np.array([2, 3]), [b"3", b"4"], empty, NO_FIELDS[:2]))
     batches += batcher.flush()
     assert [(batch.sheet, batch.rows) for batch in batches] == [("A", (2, 3)), ("B", (2, 3))]
 

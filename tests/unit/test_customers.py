@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,13 @@ from importer.batching import ContactSets, encode
 from importer.models import MappedChunk
 
 SEA = contracts.load("sea")
+
+
+def contact_sets(frame: pd.DataFrame) -> ContactSets:
+    customers = encode(MappedChunk("", frame, {}), SEA)
+    return ContactSets(customers.contacts, customers.fields)
+
+
 texts = st.text(st.characters(codec="utf-8"), max_size=30)
 rows = st.lists(
     st.fixed_dictionaries(
@@ -66,7 +74,7 @@ def test_the_same_contact_has_the_same_fingerprint_whatever_kind_of_phone_it_is(
         },
         np.array([2, 3, 4]),
     )
-    first, second, third = ContactSets(encode(MappedChunk("", frame, {}), SEA).contacts)
+    first, second, third = contact_sets(frame)
     assert set(first) == set(second)
     assert third == ()
 
@@ -116,5 +124,5 @@ def test_a_phone_written_as_an_e_mail_is_the_same_contact() -> None:
         },
         np.array([2, 3]),
     )
-    first, second = ContactSets(encode(MappedChunk("", frame, {}), SEA).contacts)
+    first, second = contact_sets(frame)
     assert first == second

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from importer.delivery import Policy
-from importer.delivery.dispatcher import BatchOrder, InFlightBatch
+from importer.delivery.order import BatchOrder, InFlightBatch
 from importer.models import Action, Batch, Status, Verdict
 from tests.support.delivery import MakeBatches, Result, Rig, Rows
 

@@ -170,7 +170,7 @@ def test_a_resumed_run_remembers_that_rows_got_in_before(rig: Rig, make_batches:
     run = rig.start()
     run.settle([Outcome("", (9000,), Status.IMPORTED, 1)])
     server = rig.server(lambda rows, number: REFUSED)
-    with Delivery(server, rig.envelope, run, Policy(concurrency=2), clock=rig.clock) as delivery:
+    with Delivery(server, rig.envelope, run, Policy(concurrency=2, settle=0), clock=rig.clock) as delivery:
         for batch in make_batches(60, size=20):
             delivery.submit(batch)
         told = {row: outcome.status for outcome in delivery.finish() for row in outcome.rows}

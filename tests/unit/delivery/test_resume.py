@@ -106,7 +106,9 @@ def resume(
     with Journal.open(left.path) as journal, journal.reopen(run_id) as run:
         known = run.row_states()
         ordinal = run.next_ordinal
-        with Delivery(server, rig.envelope, run, Policy(concurrency=workers), clock=rig.clock) as delivery:
+        with Delivery(
+            server, rig.envelope, run, Policy(concurrency=workers, settle=0), clock=rig.clock
+        ) as delivery:
             for batch in given_batches:
                 server.contacts.update(zip(batch.rows, batch.contacts, strict=True))
                 rows = np.array(batch.rows)

@@ -179,7 +179,7 @@ def test_a_full_disk_stops_the_run_before_anything_more_is_sent(
 
     monkeypatch.setattr(run, "write", write)
     server = rig.server(lambda rows, number: accepted)
-    with Delivery(server, rig.envelope, run, Policy(concurrency=1), clock=rig.clock) as delivery:
+    with Delivery(server, rig.envelope, run, Policy(concurrency=1, settle=0), clock=rig.clock) as delivery:
         for batch in make_batches(10_000):
             delivery.submit(batch)
         told = {row: outcome.status for outcome in delivery.finish() for row in outcome.rows}
@@ -260,7 +260,9 @@ def test_a_listener_that_fails_ends_the_run_with_its_own_error(
         raise LookupError
 
     run, server = rig.start(), rig.server(lambda rows, number: accepted)
-    delivery = Delivery(server, rig.envelope, run, Policy(concurrency=2), notify=notify, clock=rig.clock)
+    delivery = Delivery(
+        server, rig.envelope, run, Policy(concurrency=2, settle=0), notify=notify, clock=rig.clock
+    )
     delivery.submit(make_batches(100)[0])
     with pytest.raises(LookupError):
         list(delivery.finish())

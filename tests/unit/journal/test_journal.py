@@ -281,7 +281,7 @@ def test_the_order_of_runs_does_not_depend_on_the_clock_or_its_zone(
     record = make_record()
     finish(journal.start(record))
     report = journal.start(make_record("run-2", parent="run-1", kind=RunKind.REIMPORT))
-    report.came_from("", (2, 3), RowsOfRun("run-1", "", (7, 5)))
+    report.came_from("", np.array([2, 3]), RowsOfRun("run-1", "", (7, 5)))
     accept(report, make_batch(1, 2, 3))
     finish(report)
     next(zones)

@@ -12,6 +12,10 @@ from importer.options import Duplicates
 from importer.pipeline.check import DuplicateDetector
 
 
+def no_fields(rows: int) -> np.ndarray:
+    return np.zeros(rows, dtype=np.uint32)
+
+
 def once(keys: tuple[int, ...]) -> tuple[int, ...]:
     """A row's contacts as `Customers` has them: none twice."""
     return tuple(0 if key in keys[:place] else key for place, key in enumerate(keys))
@@ -46,13 +50,15 @@ def test_chunks_are_judged_like_rows(
     for chunk in chunks:
         contacts = np.array([keys for _, keys in chunk], dtype=np.int64).reshape(len(chunk), 3)
         encoded = [f"{content}{keys}".encode() for content, keys in chunk]
-        judged = claims.judge(Customers("", np.arange(len(chunk)), encoded, contacts))
+        judged = claims.judge(Customers("", np.arange(len(chunk)), encoded, contacts, no_fields(len(chunk))))
         found += zip(judged.duplicate.tolist(), judged.same_contact.tolist(), strict=True)
     assert found == judged_one_by_one([row for chunk in chunks for row in chunk], policy)
 
 
 def test_rows_imported_before_claim_their_contacts() -> None:
     claims = DuplicateDetector()
-    claims.claim(Customers("", np.array([2]), [b"{}"], np.array([[7]])))
-    judged = claims.judge(Customers("", np.array([3, 4]), [b"{}", b'{"a":1}'], np.array([[7], [7]])))
+    claims.claim(Customers("", np.array([2]), [b"{}"], np.array([[7]]), no_fields(1)))
+    judged = claims.judge(
+        Customers("", np.array([3, 4]), [b"{}", b'{"a":1}'], np.array([[7], [7]]), no_fields(2))
+    )
     assert (judged.duplicate.tolist(), judged.same_contact.tolist()) == ([True, False], [False, True])
