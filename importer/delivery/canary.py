@@ -30,24 +30,30 @@ class Canary:
     def __init__(self, cancel: CancelToken, notify: Callable[[DeliveryEvent], None], *, wanted: bool) -> None:
         self._notify = notify
         self._first: int | None = None
-        self._over = threading.Event()
-        if not wanted:
-            self._over.set()
-        cancel.on_cancel(self._over.set)
+        self._over = not wanted
+        self._lock = threading.Lock()
+        self._deferred: list[Callable[[], None]] = []
+        cancel.on_cancel(self._let_go)
 
     def enter(self, ordinal: int) -> None:
         """Take the first batch that is handed in as the canary."""
         if self._first is None:
             self._first = ordinal
 
-    def admit(self, ordinal: int) -> None:
-        """Wait until a batch may be sent, or the run stops."""
-        if ordinal != self._first:
-            self._over.wait()
+    def defer(self, ordinal: int, hand_back: Callable[[], None]) -> bool:
+        """Return whether a batch has to stay behind. If so, `hand_back` is called once it may be sent.
+
+        No worker waits for the canary, which may itself still have to wait for something.
+        """
+        with self._lock:
+            if self._over or ordinal == self._first:
+                return False
+            self._deferred.append(hand_back)
+            return True
 
     def judge(self, verdict: Verdict, state: AttemptState, decision: Decision) -> Decision:
         """Return what follows from an attempt, given what would follow without a canary."""
-        if self._over.is_set():
+        if self._over:
             return decision
         if verdict.action is Action.RETRY_THEN_ISOLATE or verdict.code in _STRANGE:
             # What nobody documented may be a success by another name.
@@ -63,9 +69,16 @@ class Canary:
                     as_documented=is_documented(verdict.body),
                 )
             )
-            self._over.set()
+            self._let_go()
         elif decision.result is SendResult.FAILED and decision.stop is None:
             found = {"code": verdict.code, "message": verdict.message}
             stop = UnreachableError("canary-unanswered", attempts=state.attempts, **found)
             return replace(decision, result=SendResult.STOPPED, stop=stop)
         return decision
+
+    def _let_go(self) -> None:
+        with self._lock:
+            self._over = True
+            deferred, self._deferred = self._deferred, []
+        for hand_back in deferred:
+            hand_back()

@@ -12,6 +12,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from importer.api.retrying import retry_loop
 from importer.delivery.base import BodyBuilder, CancelToken, Clock, Policy, Sender
@@ -43,6 +44,9 @@ class Worker:
     def run(self) -> None:
         """Run one worker until there is no more work."""
         while (batch := self._dispatcher.next_batch()) is not None:
+            hand_back = partial(self._dispatcher.hand_back, batch)
+            if self._sender.canary.defer(batch.batch.ordinal, hand_back):
+                continue
             try:
                 BatchDelivery(batch, self._dispatcher, self._sender).run()
             except BaseException as error:
@@ -107,7 +111,6 @@ class BatchSender:
 
     def attempt(self, payload: Payload) -> Decision:
         """Send a body once. Note in its state what came of it, and return what follows."""
-        self.canary.admit(payload.state.ordinal)
         sent = self._rate_limiter.acquire(self.cancel.cancelled)
         if sent is None:
             return STOPPED

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
+from functools import partial
 
 import pytest
 
 from importer.api.answers import Answer, is_documented, judge, outline
 from importer.delivery import CanaryAnswered, Isolating, Policy
-from importer.errors import RefusedError, UnreachableError
+from importer.delivery.base import CancelToken
+from importer.delivery.canary import Canary
+from importer.errors import InterruptedRun, RefusedError, UnreachableError
 from importer.models import Action, Status, Verdict
 from tests.support.delivery import MakeBatches, Rig
 
@@ -46,6 +49,22 @@ def test_nothing_leaves_before_the_first_answer_is_there(rig: Rig, make_batches:
     assert isinstance(event, CanaryAnswered)
     assert (event.code, event.trace_id, event.as_documented) == ("0", "t1", True)
     assert event.found == '{"code": 0, "message": "", "data": "", "traceId": "t1"}'
+
+
+def test_batches_that_stay_behind_come_back_when_the_run_stops() -> None:
+    back: list[int] = []
+    cancel = CancelToken()
+    canary = Canary(cancel, lambda event: None, wanted=True)
+    canary.enter(7)
+    assert [canary.defer(ordinal, partial(back.append, ordinal)) for ordinal in (8, 7, 9)] == [
+        True,
+        False,
+        True,
+    ]
+    assert back == []
+    cancel.cancel(InterruptedRun("interrupted"))
+    assert back == [8, 9]
+    assert not canary.defer(10, partial(back.append, 10))
 
 
 @pytest.mark.parametrize(
