@@ -319,7 +319,8 @@ class Run:
         ended_early = stop is not None and not isinstance(stop, TripwireError) and code is not ExitCode.DONE
         state = RunState.STOPPED if ended_early else RunState.FINISHED
         run_journal.keep_mapping(self.plan.mapper.proven_mapping().dump())
-        record = run_journal.finish(state, code, result.summary.counts, stop.code if stop else "")
+        stopped = stop.code if stop else ""
+        record = run_journal.finish(state, result.summary.exit_code, result.summary.counts, stopped)
         self.observer.on_run_ended(RunEnded(record, result))
         return result
 
