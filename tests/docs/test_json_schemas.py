@@ -40,9 +40,9 @@ def test_every_ready_made_mapping_and_every_suggestion_keeps_to_the_schema() -> 
         ("mapping", "[fields.sms_fone]\nfrom = 'A'"),
         ("mapping", "[fields.email]\nform = 'A'"),
         ("mapping", "[fields.email]\ncase = 'loud'"),
-        ("importer", "[profile.a]\nacces_key = 'A'"),
-        ("importer", "[profiles.a]\nbase_url = 'A'"),
-        ("importer", "[profile.a]\nmode = 3"),
+        ("importer-toml", "[profile.a]\nacces_key = 'A'"),
+        ("importer-toml", "[profiles.a]\nbase_url = 'A'"),
+        ("importer-toml", "[profile.a]\nmode = 3"),
     ],
 )
 def test_a_mistake_is_one_in_the_schema_too(name: str, text: str) -> None:
@@ -52,4 +52,4 @@ def test_a_mistake_is_one_in_the_schema_too(name: str, text: str) -> None:
 
 def test_a_setting_as_the_documentation_shows_it_is_none() -> None:
     text = '[profile.default]\nbase_url = "https://x"\ntenant_id = 7\nmode = "update"\n'
-    jsonschema.validate(tomllib.loads(text), schema("importer"))
+    jsonschema.validate(tomllib.loads(text), schema("importer-toml"))

@@ -30,7 +30,7 @@ def schemas() -> dict[Path, str]:
     """Return the text of each schema by its file."""
     return {
         FOLDER / "mapping.json": _text(mapping_file()),
-        FOLDER / "importer.json": _text(importer_toml()),
+        FOLDER / "importer-toml.json": _text(importer_toml()),
     }
 
 
