@@ -27,13 +27,14 @@ from importer.arrow import (
     without_nulls,
 )
 from importer.contracts import Contract, FieldKind
-from importer.mapping import custom_fields, gender, person_names, transforms
+from importer.mapping import custom_fields, gender, person_names, phones, transforms
 from importer.mapping.base import CUSTOM_FIELD, ColumnIssue, ReadColumn, note
 from importer.mapping.calendars import Calendar
 from importer.mapping.custom_fields import CustomFieldEncoder
 from importer.mapping.date_columns import FORMATS, DateProof, DateReader, prove
 from importer.mapping.filters import RowFilter, excluded_rows
 from importer.mapping.nothing import where_nothing
+from importer.mapping.phones import PhoneProof
 from importer.mapping.schema import FieldRule, MappingFile
 from importer.mapping.transforms import BoundField
 from importer.models import Chunk, Issue, MappedChunk, Note, Skip
@@ -76,6 +77,7 @@ class Mapper:
     today: date = field(default_factory=lambda: date.today() + timedelta(days=1))
     """The last day that has come somewhere on earth. Birthdays after it are in the future."""
     _proofs: dict[str, DateProof] = field(default_factory=dict)
+    _carrying: dict[str, PhoneProof] = field(default_factory=dict)
     _letters: dict[str, frozenset[str]] = field(default_factory=dict)
 
     @property
@@ -91,7 +93,7 @@ class Mapper:
     def unused(self) -> tuple[str, ...]:
         """The columns of the file that go nowhere."""
         used = {source for sources in self.columns.values() for source in sources}
-        used |= {bound.country_code for bound in self._all_fields() if bound.country_code}
+        used |= {name for bound in self._all_fields() for name in (bound.country_code, bound.region) if name}
         used |= {one.column for one in self.bound.filters}
         used |= {bound.when.column for bound in self._all_fields() if bound.when}
         return tuple(name for name in self.bound.header if name not in used)
@@ -129,6 +131,14 @@ class Mapper:
                 DateProof() if self.read_column is None else prove(self.read_column(column), self.today)
             )
         return self._proofs[column]
+
+    def phone_proof(self, column: str) -> PhoneProof:
+        """Return what the bare digits at the beginning of a column prove."""
+        if column not in self._carrying:
+            self._carrying[column] = (
+                PhoneProof() if self.read_column is None else phones.prove(self.read_column(column))
+            )
+        return self._carrying[column]
 
     def proven_mapping(self) -> MappingFile:
         """Return the mapping with what whole columns have proved so far: the order of dates as `formats`,
@@ -246,7 +256,8 @@ class _ChunkMapper:
             column, faults = self._dates(bound, column)
         else:
             letters = partial(self.mapper.letters, *bound.sources[:1])
-            column, faults = transforms.read(bound, column, self.cell, letters)
+            proof = partial(self._phone_proof, bound.sources)
+            column, faults = transforms.read(bound, column, self.cell, letters, proof)
         for fault in faults:
             self._add_issues(fault, bound, column)
             if fault.left_out:
@@ -302,6 +313,10 @@ class _ChunkMapper:
     def _date_proof(self, sources: Sequence[str]) -> DateProof:
         proofs = {self.mapper.date_proof(source) for source in sources}
         return proofs.pop() if len(proofs) == 1 else DateProof()
+
+    def _phone_proof(self, sources: Sequence[str]) -> PhoneProof:
+        carrying = [self.mapper.phone_proof(source).carries_codes for source in sources]
+        return PhoneProof(bool(carrying) and all(carrying))
 
     def _add_issues_for_unsplit(self, bound: BoundField, column: pa.Array) -> None:
         """Add an issue for each full name of which nothing is left for this part.
