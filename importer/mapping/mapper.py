@@ -27,7 +27,7 @@ from importer.arrow import (
     without_nulls,
 )
 from importer.contracts import Contract, FieldKind
-from importer.mapping import custom_fields, gender, person_names, phones, transforms
+from importer.mapping import custom_fields, gender, person_names, phones, tags, transforms
 from importer.mapping.base import CUSTOM_FIELD, ColumnIssue, ReadColumn, note
 from importer.mapping.calendars import Calendar
 from importer.mapping.custom_fields import CustomFieldEncoder
@@ -78,6 +78,7 @@ class Mapper:
     """The last day that has come somewhere on earth. Birthdays after it are in the future."""
     _proofs: dict[str, DateProof] = field(default_factory=dict)
     _carrying: dict[str, PhoneProof] = field(default_factory=dict)
+    _marks: dict[str, frozenset[str]] = field(default_factory=dict)
     _letters: dict[str, frozenset[str]] = field(default_factory=dict)
 
     @property
@@ -139,6 +140,13 @@ class Mapper:
                 PhoneProof() if self.read_column is None else phones.prove(self.read_column(column))
             )
         return self._carrying[column]
+
+    def tag_marks(self, column: str = "") -> frozenset[str]:
+        """Return which of ; and | a column proves to stand between its tags."""
+        if column not in self._marks:
+            read = self.read_column if column else None
+            self._marks[column] = tags.proven_marks(read(column)) if read else frozenset()
+        return self._marks[column]
 
     def proven_mapping(self) -> MappingFile:
         """Return the mapping with what whole columns have proved so far: the order of dates as `formats`,
@@ -257,7 +265,8 @@ class _ChunkMapper:
         else:
             letters = partial(self.mapper.letters, *bound.sources[:1])
             proof = partial(self._phone_proof, bound.sources)
-            column, faults = transforms.read(bound, column, self.cell, letters, proof)
+            marks = partial(self.mapper.tag_marks, *bound.sources[:1])
+            column, faults = transforms.read(bound, column, self.cell, letters, proof, marks)
         for fault in faults:
             self._add_issues(fault, bound, column)
             if fault.left_out:

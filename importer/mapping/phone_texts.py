@@ -169,7 +169,7 @@ def without_trunk_zero(digits: str) -> str:
     if national is None or not national.startswith("0"):
         return digits
     code = digits.removesuffix(national)
-    return digits if code in _NO_TRUNK_ZERO_IN else code + national.lstrip("0")
+    return digits if code in _NO_TRUNK_ZERO_IN else code + national.removeprefix("0")
 
 
 def _count(text: str) -> int:
