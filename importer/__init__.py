@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from importer.library import import_file, validate_file
     from importer.models import ExitCode, Issue, IssueGroup, Mode, RunSummary, Severity, Status
     from importer.options import Duplicates, RunOptions
+    from importer.pipeline.events import RunObserver
 
 __version__ = "0.2.0"
 
@@ -24,6 +25,7 @@ __all__ = [
     "Issue",
     "IssueGroup",
     "Mode",
+    "RunObserver",
     "RunOptions",
     "RunSummary",
     "Secret",
@@ -40,6 +42,7 @@ _HOMES = {
     "importer.config": ("Connection", "Secret"),
     "importer.models": ("ExitCode", "Issue", "IssueGroup", "Mode", "RunSummary", "Severity", "Status"),
     "importer.options": ("Duplicates", "RunOptions"),
+    "importer.pipeline.events": ("RunObserver",),
 }
 
 

@@ -243,14 +243,20 @@ class BodyTemplate:
 class Batcher:
     """Cuts customers into batches of at most `size`, in order; a batch never spans two sheets."""
 
-    def __init__(self, size: int, last_ordinal: int = 0) -> None:
-        """`last_ordinal`: of the batches that an interrupted run made already."""
+    def __init__(self, size: int, last_ordinal: int = 0, *, first_alone: bool = False) -> None:
+        """`last_ordinal`: of the batches that an interrupted run made already. `first_alone`: the first batch
+        has one customer only."""
         self._size = size
+        self._first_alone = first_alone
         self._ordinal = last_ordinal
         self._waiting: Customers | None = None
 
     def add(self, customers: Customers) -> Iterator[Batch]:
         """The batches that are full now; the rest waits for more."""
+        if self._first_alone and len(customers):
+            self._first_alone = False
+            yield self._batch(customers, 0, 1)
+            customers = _slice(customers, 1, len(customers))
         if self._waiting is not None:
             if self._waiting.sheet != customers.sheet:
                 yield from self.flush()

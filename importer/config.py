@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from importer.contracts import DEFAULT_CONTRACT
 from importer.errors import SettingsError
 from importer.models import Destination
 from importer.option_types import key
@@ -78,7 +79,7 @@ class Connection:
     access_secret: Secret
     tenant_id: str = ""
     app_key: str = ""
-    contract: str = "sea"
+    contract: str = DEFAULT_CONTRACT
     strict_binding: bool | None = None
     store: str = ""
     """Names the sandbox's store; empty for the real API."""
@@ -220,7 +221,7 @@ def resolve(
         access_secret=Secret(values.get("access_secret", "")),
         tenant_id=tenant,
         app_key=values.get("app_key", ""),
-        contract=contract or profile.contract or "sea",
+        contract=contract or profile.contract or DEFAULT_CONTRACT,
         strict_binding=profile.strict_binding,
     )
     return ResolvedConnection(connection, origins)

@@ -31,11 +31,11 @@ def import_file(
     observer: RunObserver | EventCallback | None = None,
     stopper: StopToken | None = None,
 ) -> RunSummary:
-    """Imports one file and returns what became of its rows, counted; each row stands in results.csv.
+    """Import one file. Returns how many rows ended how; results.csv has each row.
 
     `connection`: where to send to and who signs; without it the environment and importer.toml's default
-    profile decide. `journal`: its SQLite file, else the user's. `observer` gets every event of the run.
-    `stopper.stop(reason)`, from any thread, ends it in order.
+    profile decide. `journal`: its SQLite file, else the user's. `observer`, a `RunObserver` or a function of
+    one argument, gets every event of the run. `stopper.stop(reason)`, from any thread, ends it in order.
 
     Raises ImporterError (with `code` and `exit_code`) where there can be no run: the file or its mapping
     cannot be read, settings are missing, another run holds the lock. How the server behaved is no exception:
@@ -44,10 +44,10 @@ def import_file(
     profile = Profile() if connection is not None else load_config().profile(None)
     settings = SessionSettings(profile, connection, journal=journal)
     with Session.open(settings, observer=as_observer(observer), stopper=stopper) as session:
-        closed = session.start(file, options or RunOptions())
-        if closed is None:
+        result = session.start(file, options or RunOptions())
+        if result is None:
             raise UsageError("not-confirmed")
-        return closed.summary
+        return result.summary
 
 
 def validate_file(
@@ -57,7 +57,10 @@ def validate_file(
     journal: Path | None = None,
     observer: RunObserver | EventCallback | None = None,
 ) -> RunSummary:
-    """The same without the socket: needs no credentials. A row it counts as valid is sent unchanged by
-    `import_file` with the same options. Raises as `import_file` does."""
+    """Check one file without sending anything; no credentials are needed.
+
+    A row that is counted as valid is sent unchanged by `import_file` with the same options. Raises what
+    `import_file` raises.
+    """
     options = replace(options or RunOptions(), dry_run=True)
     return import_file(file, options=options, journal=journal, observer=observer)

@@ -254,6 +254,8 @@ class Verdict:
     """The answer's `data` as JSON text, where it is a list or object: undocumented, so kept."""
     payload: object = field(default=None, repr=False, compare=False)
     """The answer's `data` as it was parsed."""
+    body: bytes = field(default=b"", repr=False, compare=False)
+    """The whole answer as it came; empty if none did."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from importer.contracts import NAMES
+from importer.contracts import DEFAULT_CONTRACT, NAMES
 from importer.messages import LANGUAGES
 from importer.models import Mode
 from importer.option_types import (
@@ -127,8 +127,8 @@ class RunOptions:
     contract: str | None = declare(
         None,
         ChoiceValue(NAMES),
-        "Which variant of the API (default: sea).",
-        "使用哪个版本的 API（默认：sea）。",
+        f"Which variant of the API (default: {DEFAULT_CONTRACT}).",
+        f"使用哪个版本的 API（默认：{DEFAULT_CONTRACT}）。",
         group=OptionGroup.MAPPING,
         profile=True,
         job=True,
@@ -159,8 +159,8 @@ class RunOptions:
     rate: float | None = declare(
         None,
         NumberValue(0),
-        "Requests a second (default: 10, to loopback unlimited; 0: unlimited).",
-        "每秒请求数（默认：10，发往本机时不限；0：不限）。",
+        "Requests a second over all runs of an access key (default: 10, to loopback no limit; 0: no limit).",
+        "每秒请求数，同一访问密钥的各次运行合计（默认：10，发往本机时不限；0：不限）。",
         group=OptionGroup.SENDING,
         metavar="N",
         profile=True,
@@ -191,6 +191,18 @@ class RunOptions:
         job=True,
     )
     """None: an hour, in a job its time limit."""
+    canary: bool | None = declare(
+        None,
+        FlagValue(),
+        "Send one row first and look at its answer (default: to a tenant never reached, except on loopback).",
+        "先发送一行并检查应答（默认：从未到达过的租户才如此，本机地址除外）。",
+        group=OptionGroup.SENDING,
+        flags=("--canary/--no-canary",),
+        profile=True,
+        job=True,
+        keep=Keep.SETTINGS,
+    )
+    """None: the journal and the address decide."""
     attempts: int = declare(
         8, IntegerValue(1), "Requests for one batch at most.", "每批最多请求的次数。", keep=Keep.SETTINGS
     )

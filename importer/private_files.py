@@ -1,6 +1,6 @@
 """Open the program's own files: readable by their owner only, and never through a link.
 
-Journal, locks, logs, reports, spools and stores all lie in folders that other programs may reach. A link
+Journal, locks, logs, reports, stores and temporary files lie in folders that other programs may reach. A link
 planted under one of their names must not make us overwrite, or publish, what it points to. So a new file is
 made with O_EXCL, an existing one is opened with O_NOFOLLOW, and both have mode 0600. Windows has neither
 modes nor O_NOFOLLOW; there the user's profile folder protects them.

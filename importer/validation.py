@@ -28,6 +28,8 @@ message from abroad."""
 
 _LOSSY = r"^[+-]?\d+([.,]\d+)?[eE][+-]?\d+$"
 _DIGITS = r"^\d+$"
+_TWO_UNITS = r"[\x{10000}-\x{10ffff}]"
+"""What counts once in code points and twice in UTF-16, as a server in Java may count: emoji, rare Han."""
 _NOT_IN_EMAIL = b" \t\n\f\r,;"
 _OFFSET = re.compile(r"(GMT|UTC)([+-](0?[0-9]|1[0-4])(:?[0-5][0-9])?)?")
 
@@ -103,9 +105,19 @@ class _Column:
             return []
         # No text has more characters than bytes.
         positions = self.texts.longer_than(limit)
-        lengths = pc.utf8_length(self.values.take(pa.array(positions))).to_numpy()
+        if not positions.size:
+            return []
+        texts = self.values.take(pa.array(positions))
+        lengths = pc.utf8_length(texts).to_numpy()
+        units = lengths + pc.count_substring_regex(texts, _TWO_UNITS).to_numpy()
         far = lengths > limit
-        return self.issues("too-long", Severity.ERROR, positions[far], limit, lengths[far].tolist())
+        doubtful = ~far & (units > limit)
+        return [
+            *self.issues("too-long", Severity.ERROR, positions[far], limit, lengths[far].tolist()),
+            *self.issues(
+                "maybe-too-long", Severity.WARNING, positions[doubtful], limit, units[doubtful].tolist()
+            ),
+        ]
 
 
 def _phone(check: _Column) -> Iterator[Issue]:
@@ -117,8 +129,10 @@ def _phone(check: _Column) -> Iterator[Issue]:
     digits = pc.match_substring_regex(texts, _DIGITS).to_numpy(zero_copy_only=False)
     yield from check.issues("lossy-number", Severity.ERROR, odd[lossy])
     refused = ~lossy & ~digits & check.field.digits_only
-    yield from check.issues("bad-phone", Severity.ERROR, odd[refused])
-    if check.field.kind is FieldKind.PHONE:
+    if check.field.kind is FieldKind.DIGITS:
+        yield from check.issues("not-digits", Severity.ERROR, odd[refused])
+    else:
+        yield from check.issues("bad-phone", Severity.ERROR, odd[refused])
         yield from check.issues("bad-phone", Severity.WARNING, odd[~lossy & ~refused])
 
 

@@ -48,6 +48,7 @@ RULES: Mapping[str, AnswerRule] = {
     "9009": AnswerRule(Action.STOP, "api-9009"),
     "9010": AnswerRule(Action.STOP, "api-9010"),
     "other-code": AnswerRule(Action.RETRY_THEN_ISOLATE, "api-other"),
+    "spoken-limit": AnswerRule(Action.WAIT, "api-spoken-limit"),
     # An answer without a usable envelope.
     "not-json": AnswerRule(Action.RETRY, "not-json", maybe_processed=True),
     "no-code": AnswerRule(Action.RETRY, "no-code", maybe_processed=True),
@@ -79,6 +80,18 @@ RULES: Mapping[str, AnswerRule] = {
     "certificate": AnswerRule(Action.STOP, "certificate"),
     "tls": AnswerRule(Action.STOP, "tls"),
 }
+
+# No code is documented for a rate limit; the vendor's other calls answer with a sentence (docs/remote-api.md,
+# “Answers”). It has to speak of a rate as such: a field called “frequency” or “exchange rate” is no limit.
+_LIMIT = re.compile(
+    r"(?<![a-z])rate[ _-]?limit|(?<![a-z0-9])[tq]ps(?![a-z0-9])|throttl"
+    r"|too (?:many (?:\w+ ){0,2}(?:requests|calls)|frequent|fast)"
+    r"|(?:requests|calls) (?:are )?too (?:often|many)"
+    r"|frequency (?:limit|control|is too|too)|(?:rate|frequency) (?:is |was |has been )?exceed"
+    r"|exceed\w* (?:\w+ ){0,4}(?:rate|frequency)(?![a-z])"
+    r"|频繁|频率|限流|限频|流控|(?:请求|调用|访问|操作)(?:速度|次数)?(?:过|太)(?:快|多)",
+    re.IGNORECASE | re.ASCII,
+)
 
 # Not documented: statuses that say that address or method are wrong, which no waiting and no halving mends.
 _WRONG_ADDRESS = frozenset({405, 410, 411, 415, 421, 426})
@@ -119,7 +132,7 @@ def judge(answer: Answer) -> Verdict:
     reply = read(answer.body)
     key = _key(answer.status, reply)
     rule = RULES[key]
-    if key in ("other-code", str(reply.code)):
+    if key in ("other-code", "spoken-limit", str(reply.code)):
         code, message = str(reply.code), reply.message
     else:
         code = f"http-{answer.status}" if key.startswith("http-") else key
@@ -136,6 +149,7 @@ def judge(answer: Answer) -> Verdict:
         seconds=answer.seconds,
         data=_json_text(reply.data),
         payload=reply.data,
+        body=answer.body,
     )
 
 
@@ -149,20 +163,20 @@ def judge_fault(key: str, detail: str, seconds: float) -> Verdict:
     return Verdict(rule.action, rule.maybe_processed, key, message, seconds=seconds)
 
 
-def rule_for(code: str) -> AnswerRule:
-    """Return the rule behind a `Verdict.code`."""
+def rule_for(code: str, message: str = "") -> AnswerRule:
+    """Return the rule behind a `Verdict.code`; `message` is the verdict's."""
     if code in RULES:
         return RULES[code]
     if code.startswith("http-"):
         return RULES[_status_key(int(code.removeprefix("http-")))]
-    return RULES["other-code"]
+    return RULES[_code_key(code, message)]
 
 
 def error_for(verdict: Verdict) -> ImporterError:
     """Return the error that tells a person what a verdict other than success means."""
     kind = UnreachableError if verdict.action in (Action.RETRY, Action.WAIT) else RefusedError
     return kind(
-        rule_for(verdict.code).message_code,
+        rule_for(verdict.code, verdict.message).message_code,
         code=verdict.code,
         message=verdict.message,
         detail=verdict.message,
@@ -173,12 +187,16 @@ def error_for(verdict: Verdict) -> ImporterError:
 def explain(code: str, message: str = "", lang: str = "en") -> tuple[str, str]:
     """Return sentence and hint for a `Verdict.code`, in English or Chinese. `message` is the verdict's."""
     found = {"code": code, "message": message, "status": code.removeprefix("http-"), "detail": message}
-    message_code = rule_for(code).message_code
+    message_code = rule_for(code, message).message_code
     return messages.sentence(message_code, found, lang), messages.hint(message_code, found, lang)
 
 
 def read(body: bytes) -> AnswerEnvelope:
-    """Return an answer's body as an envelope. `code` counts only if it is an integer, as documented."""
+    """Return an answer's body as an envelope.
+
+    `code` counts if it is an integer, as documented, or the same digits as a text (docs/remote-api.md,
+    “Answers”).
+    """
     try:
         envelope = json.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):  # UnicodeDecodeError and endless digits are ValueErrors
@@ -186,6 +204,8 @@ def read(body: bytes) -> AnswerEnvelope:
     if not isinstance(envelope, dict):
         return AnswerEnvelope(fault="no-code")
     code = envelope.get("code")
+    if isinstance(code, str) and _DIGITS.fullmatch(code):
+        code = int(code)
     known = type(code) is int and abs(code) < 2**63
     return AnswerEnvelope(
         code=code if known else None,
@@ -194,6 +214,72 @@ def read(body: bytes) -> AnswerEnvelope:
         data=envelope.get("data"),
         fault="" if known else "no-code",
     )
+
+
+ENVELOPE: Mapping[str, tuple[type, ...]] = {
+    "code": (int,),
+    "message": (str,),
+    "data": (str, type(None)),
+    "traceId": (str,),
+}
+"""The keys of an answer of batch_create and the types of their values, as documented."""
+_OUTLINE_KEYS = 12
+_OUTLINE_LENGTH = 120
+
+
+def is_documented(body: bytes) -> bool:
+    """Return whether an answer of batch_create has the documented form."""
+    found = _parsed(body)
+    return (
+        isinstance(found, dict)
+        and found.keys() == ENVELOPE.keys()
+        and all(type(found[name]) in kinds for name, kinds in ENVELOPE.items())
+        and not found["data"]
+    )
+
+
+def outline(body: bytes) -> str:
+    """Return the form of an answer on one line: {"code": 0, "message": "", "data": "", "traceId": "a1b2"}.
+
+    The texts of code, message and traceId are shown. Of all others only the kind is, since an answer may
+    repeat what a customer said.
+    """
+    found = _parsed(body)
+    if isinstance(found, dict):
+        shown = [
+            f'"{one_line(name, 40)}": {_shown(value, said=name in ENVELOPE and name != "data")}'
+            for name, value in list(found.items())[:_OUTLINE_KEYS]
+        ]
+        return "{" + ", ".join(shown + ["…"] * (len(found) > _OUTLINE_KEYS)) + "}"
+    if found is not None:
+        return _shown(found, said=False)
+    kind = "HTML" if body.lstrip()[:1] == b"<" else "no JSON"
+    return f"{kind}, {len(body)} bytes"
+
+
+def _shown(value: object, *, said: bool) -> str:
+    match value:
+        case dict() if value:
+            return "{…}"
+        case list() if value:
+            return f"[… {len(value)}]"
+        case str() if value and not said:
+            return '"…"'
+        case str():
+            return json.dumps(one_line(value, _OUTLINE_LENGTH), ensure_ascii=False)
+        case _:
+            return json.dumps(value)[:40]
+
+
+def _parsed(body: bytes) -> object:
+    """Return the answer as JSON, None if it is none."""
+    try:
+        return json.loads(body.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return None
+
+
+_DIGITS = re.compile(r"0|-?[1-9][0-9]{0,18}")
 
 
 def one_line(text: object, length: int) -> str:
@@ -217,16 +303,18 @@ def date_ms(text: str) -> int | None:
 
 def _key(status: int, reply: AnswerEnvelope) -> str:
     if 200 <= status < 300:
-        return reply.fault or _code_key(reply.code)
+        return reply.fault or _code_key(str(reply.code), reply.message)
     # A gateway may dress the envelope's codes in a 4xx; a success it cannot mean.
     if reply.code == 1004 and status in (401, 403):
         return "1004"
     key = _status_key(status)
-    return _code_key(reply.code) if key == "http-4xx" and reply.code else key
+    return _code_key(str(reply.code), reply.message) if key == "http-4xx" and reply.code else key
 
 
-def _code_key(code: int | None) -> str:
-    return str(code) if str(code) in RULES else "other-code"
+def _code_key(code: str, message: str) -> str:
+    if code in RULES:
+        return code
+    return "spoken-limit" if _LIMIT.search(message) else "other-code"
 
 
 def _status_key(status: int) -> str:

@@ -107,7 +107,7 @@ def main(args: Sequence[str] | None = None) -> None:
 
 
 def invoke(args: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns the exit code."""
+    """Run the command line. Returns the exit code."""
     if os.environ.get("NXLINK_TRACEBACK"):
         return int(group.main(args=args, prog_name="importer", standalone_mode=False) or 0)
     try:
@@ -122,7 +122,7 @@ def invoke(args: Sequence[str] | None = None) -> int:
         click.echo(sentence("asked-to-end", {}, output.language()), err=True)
         return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read our output has gone (`importer runs | head`): not an error of this program.
+        # The program that read our output has ended (`importer runs | head`), which is no error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.DONE)
     except Exception as error:  # the last boundary: a fault of ours, told as one
@@ -141,19 +141,18 @@ _USUAL_THRESHOLD = gc.get_threshold()
 
 
 def prepare_process() -> None:
-    """To be called before anything heavy is imported."""
-    # Modules stay: looking through them again and again while they are imported finds no garbage, and takes
-    # a fifth of the time that a small file takes. A command that never calls `startup_done` still collects,
-    # only more rarely.
+    """Tune the process. Call it before anything heavy is imported."""
+    # Imports leave no garbage, and looking for it takes a fifth of the time of a small file. A command that
+    # never calls `startup_done` still collects, only less often.
     gc.set_threshold(_STARTUP_OBJECTS, *_USUAL_THRESHOLD[1:])
-    # numpy's linear algebra, which nobody here uses, otherwise starts a thread a processor, and each of them
-    # busy-waits for work.
+    # The linear algebra of numpy, which is not used here, otherwise starts a thread for each processor, and
+    # each of them busy-waits.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def startup_done() -> None:
-    """To be called once nearly everything is imported, before the work that takes long."""
+    """Let the garbage collector work as usual. Call it after the imports, before the long work."""
     if gc.get_threshold()[0] == _STARTUP_OBJECTS:
-        # What is there now stays to the end: it is not looked through again, not even then.
+        # What exists now is kept to the end, so it is never looked through again.
         gc.freeze()
         gc.set_threshold(*_USUAL_THRESHOLD)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def stop_on_signals(stopper: StopToken) -> Iterator[None]:
-    """While it lasts, Ctrl-C and SIGTERM stop in order, and a second one at once. Main thread only."""
+    """Let Ctrl-C and SIGTERM stop the run in order, and a second one at once. Main thread only."""
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stopper.reason is not None:
@@ -47,7 +47,7 @@ def stop_on_signals(stopper: StopToken) -> Iterator[None]:
 
 @contextlib.contextmanager
 def open_session(settings: SessionSettings, output: OutputOptions) -> Iterator[Session]:
-    """A session that shows its progress on stderr and asks the person at the terminal."""
+    """Open a session that shows progress on stderr and asks the person at the terminal."""
     from importer.cli.terminal import TerminalObserver
     from importer.pipeline.session import Session
 
@@ -78,7 +78,7 @@ def show_result(result: ReportResult | None, output: OutputOptions, *, mask: boo
     except BrokenPipeError:
         raise
     except OSError as error:
-        # The run is over and its reports are written: that nobody could be told is no reason to fail.
+        # The run is over and its reports are written. A summary that cannot be printed is no reason to fail.
         found = {"reason": error.strerror or error}
         click.echo(sentence("summary-not-printed", found, language()), err=True)
     return int(result.summary.exit_code)
@@ -97,7 +97,7 @@ def import_files(
     profile = load_config().profile(profile_name)
     options = layered(RunOptions(), profile.given, given)
     worst = 0
-    # Before the heavy imports, which only the first file has to wait for.
+    # The first file is read while the heavy libraries are imported.
     with prefetch_workbook(files[0], options.sheet):
         from importer.pipeline.session import SessionSettings
 
@@ -111,15 +111,14 @@ def import_files(
                     print_error(error)
                     code = int(error.exit_code)
                 worst = max(worst, code)
-                # What stopped this file would stop the next one too, or the user ended the run.
+                # The next file would be stopped too, or the user has ended the run.
                 if ExitCode(code).resumable:
                     break
     return worst
 
 
 def _directories(files: Sequence[str], directory: Path | None) -> list[Path | None]:
-    """Where each file's reports go: straight into the folder that was named, or, with several files, into
-    one below it for each."""
+    """Return the reports folder of each file: the one named, or for several files one below it each."""
     if directory is None or len(files) == 1:
         return [directory] * len(files)
     found: list[Path | None] = []

@@ -96,6 +96,8 @@ def _click_type(kind: ValueKind) -> dict[str, Any]:
 
 def _click_option(option: Option) -> Callable[[F], F]:
     shown = {"default": option_text(option.default), "show_default": True} if option.show_default else {}
+    if isinstance(option.kind, FlagValue) and option.default is None:
+        shown = {"default": None}  # a flag that is neither on nor off unless it is given
     more = {"metavar": option.metavar, **_click_type(option.kind), **shown}
     return _localized(*option.flags, option.name, **option.help, **more)
 

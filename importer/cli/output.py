@@ -1,4 +1,4 @@
-"""How the program speaks: language, console, errors, and the options about that."""
+"""Language, console and errors of the command line, and the options about them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def print_error(error: ImporterError) -> None:
-    """Prints an error on stderr: sentence, hint, code."""
+    """Print an error on stderr: sentence, hint, code."""
     lang = language()
     label = click.style(sentence("error-label", {}, lang), fg="red", bold=True)
     click.echo(label + error.sentence(lang), err=True)
@@ -36,7 +36,7 @@ _chosen: str | None = None
 
 
 def language() -> str:
-    """`en` or `zh`."""
+    """Return the language of this command, `en` or `zh`."""
     return _chosen or _of_locale()
 
 
@@ -82,7 +82,7 @@ def _of_locale() -> str:
 
 
 PIPED_WIDTH = 100
-"""Columns where nobody says how many there are: a log, a pipe."""
+"""Columns of a log or a pipe, which have no width of their own."""
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -91,7 +91,7 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     class Terminal(Console):
-        """Rich would end the program with code 1 where its reader has gone (`| head`)."""
+        """Raises BrokenPipeError, where rich would end the program with code 1."""
 
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError
@@ -108,7 +108,7 @@ def console(*, stderr: bool = False) -> Console:
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
-    """How a command speaks and asks."""
+    """What a command prints, and whether it asks."""
 
     quiet: bool = False
     verbose: bool = False

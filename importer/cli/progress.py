@@ -31,19 +31,19 @@ EVERY = 10.0
 
 
 class ProgressView(Protocol):
-    """What shows a run's progress. `moved` is cheap and may be called from any thread at any rate."""
+    """Shows the progress of a run. `moved` is cheap; any thread may call it, as often as it likes."""
 
     def started(self, source: str, run_id: str, rows: int | None, *, dry_run: bool) -> None:
         """The first row is about to be read; `rows` are expected, None if nobody knows."""
 
     def looked(self, rows: int) -> None:
-        """So many rows were validated ahead of the run."""
+        """`rows` were validated before the run."""
 
     def moved(self, tally: Tally) -> None:
         """Rows were read or got their status. The tally is the live one."""
 
     def said(self, event: str, sentence: str) -> None:
-        """Something worth a line: a retry, a pause, a slower pace."""
+        """Something happened that deserves a line: a retry, a pause, a lower rate."""
 
     def ended(self, summary: RunSummary) -> None:
         """The run is over and its reports are written."""
@@ -259,7 +259,7 @@ class _Beside:
 def progress_view(
     console: Console, lang: str, *, quiet: bool = False, verbose: bool = False, log_json: bool = False
 ) -> ProgressView:
-    """The gauge for this console (of stderr) and these wishes."""
+    """Return the view for this console (of stderr) and these options."""
     if log_json:
         return JsonView()
     if quiet:

@@ -1,4 +1,4 @@
-"""A finished run on the terminal: what became of the rows, what is wrong with them, what to do next."""
+"""Print a finished run: what became of the rows, what is wrong with them, what to do next."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from importer.reports.tally import ANSWERED
 from importer.reports.wording import issue_text, word
 
 KINDS = 12
-"""So many lines of a section; the page has them all."""
+"""The most lines of a section; the page has all."""
 BAR = 32
 STATUS_STYLES = {
     Status.IMPORTED: "green",
@@ -38,9 +38,9 @@ ISSUE_SECTIONS = (
 )
 
 
-def show(console: Console, closed: ReportResult, lang: str, *, mask: bool = False) -> None:
+def show(console: Console, result: ReportResult, lang: str, *, mask: bool = False) -> None:
     """Print the summary of a run: counts, issues by kind and column, answers, files, next steps."""
-    summary = closed.summary
+    summary = result.summary
     _print(console, Text(headline(summary, lang), style="bold"))
     _print(console, Text(_took(summary, lang), style="dim"))
     if summary.stop:
@@ -48,15 +48,15 @@ def show(console: Console, closed: ReportResult, lang: str, *, mask: bool = Fals
     console.print()
     _counts(console, summary, lang)
     show_issues(console, summary.issues, lang, mask=mask)
-    _reasons(console, [reason for reason in closed.reasons if reason.status in ANSWERED], lang)
-    notes = [*summary.notes, *(note.sentence(lang) for note in closed.notes)]
+    _reasons(console, [reason for reason in result.reasons if reason.status in ANSWERED], lang)
+    notes = [*summary.notes, *(note.sentence(lang) for note in result.notes)]
     if notes:
         _heading(console, "heading-notes", lang)
         for note in notes:
             _line(console, Text(note))
-    for failure in closed.failures:
+    for failure in result.failures:
         _line(console, Text(failure.full_text(lang), style="red"))
-    _next(console, closed, lang)
+    _next(console, result, lang)
 
 
 def headline(summary: RunSummary, lang: str) -> str:
@@ -160,21 +160,21 @@ def _reasons(console: Console, reasons: Sequence[ReasonGroup], lang: str) -> Non
             _line(console, Text(reason.message, style="dim"), 4)
 
 
-def _next(console: Console, closed: ReportResult, lang: str) -> None:
-    if closed.files:
+def _next(console: Console, result: ReportResult, lang: str) -> None:
+    if result.files:
         _heading(console, "heading-files", lang)
-        _line(console, Text(closed.summary.report_dir))
-        names = Text(word("summary-and", lang).join(file.path.name for file in closed.files), style="dim")
+        _line(console, Text(result.summary.report_dir))
+        names = Text(word("summary-and", lang).join(file.path.name for file in result.files), style="dim")
         _line(console, names)
-    if closed.steps:
+    if result.steps:
         _heading(console, "heading-next", lang)
-        for step in closed.steps:
+        for step in result.steps:
             _line(console, Text(step.message))
             # A command is one line however narrow the terminal is, so that it can be copied.
             console.print(Text(f"    {step.command}", style="bold"), soft_wrap=True)
-    elif closed.summary.rows:
+    elif result.summary.rows:
         console.print()
-        done = "summary-all-valid" if closed.summary.dry_run else "summary-all-done"
+        done = "summary-all-valid" if result.summary.dry_run else "summary-all-done"
         _print(console, Text(word(done, lang), style="green"))
 
 

@@ -16,7 +16,7 @@ from importer.cli.summary import destination_line
 from importer.errors import MappingError, UsageError
 from importer.messages import hint, join_sentences, sentence
 from importer.models import Mode
-from importer.pipeline.events import RunObserver
+from importer.pipeline.events import RunObserver, canary_note
 from importer.reports import wording
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class TerminalObserver(RunObserver):
 
     def on_run_ended(self, event: RunEnded) -> None:
         self._view.close()
-        self._view.ended(event.closed.summary)
+        self._view.ended(event.result.summary)
 
     def on_attempted(self, event: delivery.Attempted) -> None:
         if self._output.verbose:
@@ -134,6 +134,10 @@ class TerminalObserver(RunObserver):
             self._view.said(code, join_sentences(lang, *parts))
         else:
             self._say(code, join_sentences(lang, *parts, hint(code, found, lang)))
+
+    def on_canary_answered(self, event: delivery.CanaryAnswered) -> None:
+        note = canary_note(event)
+        self._say(note.code, note.sentence(self._lang))
 
     def on_turn_taken(self, event: delivery.TurnTaken) -> None:
         code = "sending-turn-taken"
@@ -189,13 +193,13 @@ class TerminalObserver(RunObserver):
         return click.confirm(sentence(code, found, self._lang), err=True)
 
     def _tell(self, code: str, event: delivery.DeliveryEvent) -> None:
-        """Give the event's sentence to the view, which shows it or not."""
+        """Pass the event's sentence to the view."""
         values = ((field.name, getattr(event, field.name)) for field in dataclasses.fields(event))
         found = {name: f"{value:.1f}" if isinstance(value, float) else value for name, value in values}
         self._view.said(code, sentence(code, found, self._lang))
 
     def _say(self, code: str, text: str) -> None:
-        """Tell what everybody should know who has not asked for quiet."""
+        """Print a sentence, unless `--quiet` was given."""
         if self._output.log_json:
             self._view.said(code, text)
         elif not self._output.quiet:
@@ -210,14 +214,14 @@ class ProposedMapping(NamedTuple):
 
 
 def _propose(question: MappingQuestion, lang: str) -> ProposedMapping | None:
-    """A mapping for the file; None if none can be proposed that fits it."""
+    """Propose a mapping for the file; None if no proposal fits."""
     from importer import contracts, mapping
     from importer.mapping import suggest_toml
     from importer.pipeline.plan import open_table
     from importer.readers.inspection import sample_frame
 
     options = question.options
-    contract = contracts.load(options.contract or "sea")
+    contract = contracts.load(options.contract or contracts.DEFAULT_CONTRACT)
     with open_table(question.file, options, any_table=True) as source:
         samples, sheets = sample_frame(source), tuple(source.sheet_headers.values())
         proposals = mapping.propose(source.header, samples, contract, sheets=sheets)

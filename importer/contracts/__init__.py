@@ -18,6 +18,8 @@ from typing import Any
 from importer.errors import UsageError
 
 NAMES = ("sea", "plat")
+DEFAULT_CONTRACT = NAMES[0]
+"""The contract of a run that names none."""
 
 
 class FieldKind(StrEnum):

@@ -8,6 +8,7 @@ from importer.delivery.base import BodyBuilder, Policy, Sender
 from importer.delivery.events import (
     Attempted,
     BatchFinished,
+    CanaryAnswered,
     ClockCorrected,
     DeliveryEvent,
     EventListener,
@@ -27,6 +28,7 @@ __all__ = [
     "Attempted",
     "BatchFinished",
     "BodyBuilder",
+    "CanaryAnswered",
     "ClockCorrected",
     "Delivery",
     "DeliveryEvent",

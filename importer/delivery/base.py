@@ -32,6 +32,8 @@ class Policy:
     resend_unknown: bool = False
     """Rows without phone and e-mail go out again too after an attempt that may have been processed, although
     the CRM may then have them twice."""
+    canary: bool = False
+    """The first batch goes alone, and the others only once its answer is understood."""
     turn_wait: float = 3600.0
     """How long another run that sends to the same lane is waited for."""
     drain: float = 30.0

@@ -15,12 +15,13 @@ from types import TracebackType
 from importer.batching import all_have_contacts
 from importer.delivery.base import BodyBuilder, CancelToken, Clock, Policy, Sender, SystemClock
 from importer.delivery.dispatcher import Dispatcher, InFlightBatch
-from importer.delivery.events import DeliveryEvent, EventListener
+from importer.delivery.events import DeliveryEvent, EventListener, Paused
 from importer.delivery.rate_limit import RateLimiter
 from importer.delivery.turn import wait_for_turn
 from importer.delivery.worker import BatchSender, Worker
 from importer.errors import ImporterError, InterruptedRun
 from importer.journal import RunJournal
+from importer.journal.rate import OwnRate
 from importer.models import Batch, Outcome, Status
 
 
@@ -29,7 +30,7 @@ class Delivery:
 
     Use as a context manager, or call `finish` to its end. `submit`, `outcomes` and `finish` belong to one
     thread; `stop` may be called from anywhere, signal handlers included. `notify` gets every event, from the
-    delivery's threads, one at a time.
+    delivery's threads, one at a time. `rate` is shared with other runs; without it the run has its own.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Delivery:
         *,
         notify: EventListener = lambda event: None,
         clock: Clock | None = None,
+        rate: OwnRate | None = None,
     ) -> None:
         self._policy = policy = policy or Policy()
         clock = clock or SystemClock()
@@ -53,7 +55,7 @@ class Delivery:
             body_builder,
             policy,
             self._cancel,
-            RateLimiter(policy.rate, clock),
+            RateLimiter(policy.rate, clock, rate, lambda seconds: self._notify(Paused(seconds))),
             clock=clock,
             notify=self._notify,
         )
@@ -78,6 +80,7 @@ class Delivery:
 
     def submit(self, batch: Batch) -> None:
         """Hand a batch in; wait while too many are on their way. After a stop its rows are `not_sent`."""
+        self._batch_sender.canary.enter(batch.ordinal)
         if not self._cancel.cancelled.is_set():
             in_flight = InFlightBatch(
                 batch,

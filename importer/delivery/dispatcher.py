@@ -193,6 +193,10 @@ class Dispatcher:
         """Wait for a batch that may be sent. Return None if there will be no more."""
         return self._work.get()
 
+    def hand_back(self, batch: InFlightBatch) -> None:
+        """Give a batch back that is not sent yet; some worker takes it later."""
+        self._work.put(batch)
+
     def start_request(self, batch: InFlightBatch, part: Batch, number: int, digest: bytes) -> int | None:
         """Have a request journaled before it is sent, and wait until it is.
 

@@ -94,6 +94,21 @@ class ClockCorrected:
 
 
 @dataclass(frozen=True, slots=True)
+class CanaryAnswered:
+    """The first row of a run was answered, and the answer is understood: the rest goes out."""
+
+    code: str
+    trace_id: str
+    found: str
+    """The form of the answer."""
+    as_documented: bool
+    """False if the form is not quite the documented one."""
+
+    def notify(self, observer: DeliveryObserver) -> None:
+        observer.on_canary_answered(self)
+
+
+@dataclass(frozen=True, slots=True)
 class WaitingForTurn:
     """Another run sends to the same lane. Batches gather, and none leaves until it is our turn."""
 
@@ -160,6 +175,9 @@ class DeliveryObserver:
     def on_clock_corrected(self, event: ClockCorrected) -> None:
         self.on_event(event)
 
+    def on_canary_answered(self, event: CanaryAnswered) -> None:
+        self.on_event(event)
+
     def on_waiting_for_turn(self, event: WaitingForTurn) -> None:
         self.on_event(event)
 
@@ -178,6 +196,7 @@ DeliveryEvent = (
     | SlowedDown
     | Paused
     | ClockCorrected
+    | CanaryAnswered
     | WaitingForTurn
     | TurnTaken
     | Stopping

@@ -1,72 +1,143 @@
-"""The rate at which requests leave, over all workers: the user's bound, `Retry-After`, slow recovery."""
+"""The rate at which requests leave, over all workers, and over all processes that sign with the same key:
+the bounds that users gave, `Retry-After`, slow recovery.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 
 from importer.delivery.base import Clock
-from importer.models import Verdict
+from importer.journal.rate import REMEMBERED, OwnRate, RateState
+from importer.models import Action, Verdict
 
 _SLOWEST = 1.0
 """Seconds between requests that slowing down leads to at most; a batch's own waits come on top."""
 _UNNOTICEABLE = 0.002
 _EASE = 0.95
-_PATHFINDERS = 32
+_RECENT = 10.0
+"""Seconds for which the times of requests say something of the present rate."""
+_ON_THE_WAY = 0.01
+"""Seconds by which requests may differ in how long they take to the server. No second there is to see more of
+them than the rate."""
+_LOOK_EVERY = 0.25
+"""Seconds after which a run without a bound looks whether others have one."""
+_NOW = 1e-6
+"""Seconds that are no wait."""
 
 
 class RateLimiter:
-    """Limits the rate of requests. Without a bound and without complaints of the server there is no wait."""
+    """Limits the rate of requests. Without a bound and without complaints of the server there is no wait.
 
-    def __init__(self, rate: float | None, clock: Clock) -> None:
-        self._bound = 1.0 / rate if rate else 0.0
-        self._interval = self._bound
+    The lowest bound of the runs at work holds for all of them; `rate` is that of this run, in requests a
+    second. `told` is called with the seconds of a pause that the server asked another run for.
+    """
+
+    def __init__(
+        self,
+        rate: float | None,
+        clock: Clock,
+        shared: OwnRate | None = None,
+        told: Callable[[float], None] = lambda seconds: None,
+    ) -> None:
+        self._rate = rate
         self._clock = clock
-        self._lock = threading.Lock()
-        self._next = float("-inf")
-        self._paused_until = float("-inf")
-        self._slowed_at = float("-inf")
-        self._left: deque[float] = deque(maxlen=_PATHFINDERS)
+        self._shared = shared or OwnRate()
+        self._told = told
+        self._told_until = 0.0
+        self._turn = threading.Lock()
+        self._free_until = float("-inf")
+        """Until then nobody limits this run, as far as it knows."""
+        self._slowed = False
+        """Whether the server complained, when it was last looked at."""
+        self._left: deque[float] = deque(maxlen=REMEMBERED)
 
     def acquire(self, stop: threading.Event) -> float | None:
         """Wait until a request may leave. Return the time it does, or None if the run stops."""
-        while not stop.is_set():
-            with self._lock:
-                now = self._clock.now()
-                wait = max(self._paused_until, self._next if self._interval else now) - now
-                if wait <= 0:
-                    # One interval may be caught up, so that late wake-ups do not add up to a lower rate.
-                    self._next = max(self._next, now - self._interval) + self._interval
+        now = self._clock.now()
+        if now < self._free_until and not stop.is_set():
+            self._left.append(now)
+            return now
+        # One worker at a time waits for the next request of this process.
+        with self._turn:
+            while not stop.is_set():
+                now, wait = self._look()
+                if wait <= _NOW:
                     self._left.append(now)
                     return now
-            self._clock.sleep(wait, stop)
+                self._clock.sleep(wait, stop)
         return None
 
     def pause(self, seconds: float) -> None:
         """Let nothing leave for so many seconds."""
-        with self._lock:
-            self._paused_until = max(self._paused_until, self._clock.now() + seconds)
+        with self._shared.hold() as state:
+            state.paused_until = max(state.paused_until, self._clock.now() + seconds)
+            self._told_until = state.paused_until
+            self._free_until = float("-inf")
 
     def learn(self, verdict: Verdict, sent: float) -> float | None:
         """Learn from the answer to what left at `sent`. Return the new rate if it slows down, else None."""
-        if verdict.http_status == 429 or (verdict.http_status or 0) >= 500:
+        answered = verdict.http_status or 0
+        # An answer that makes a request wait is a rate limit, by status 429 or in words.
+        if answered >= 500 or (answered and verdict.action is Action.WAIT):
             return self._slow_down(sent)
-        if self._interval > self._bound:
-            with self._lock:
-                eased = self._interval * _EASE
-                self._interval = self._bound if eased < max(self._bound, _UNNOTICEABLE) else eased
+        if self._slowed:
+            with self._shared.hold() as state:
+                eased = state.slow * _EASE
+                state.slow = 0.0 if eased < max(state.bound, _UNNOTICEABLE) else eased
+                self._slowed = state.slow > 0
         return None
 
-    def _slow_down(self, sent: float) -> float | None:
-        with self._lock:
-            # What left before the last slow-down says nothing of the rate since.
-            if sent < self._slowed_at:
-                return None
-            self._slowed_at = self._clock.now()
-            self._interval = min(max(2 * self._observed(), self._interval), max(_SLOWEST, self._bound))
-            return 1.0 / self._interval
+    def _look(self) -> tuple[float, float]:
+        """Take the next request's turn, if it has come. Return the time and the seconds until it comes."""
+        with self._shared.hold() as state:
+            now = self._clock.now()
+            state.forget(now)
+            if self._rate is not None:
+                state.rates[self._shared.run] = self._rate
+            self._slowed = state.slow > 0
+            pause, interval = state.paused_until - now, state.interval
+            wait = max(pause, _until_next(state) - now) if interval else pause
+            if wait <= _NOW and interval:
+                # One interval may be caught up, so that late wake-ups do not add up to a lower rate.
+                state.next = max(state.next, now - interval) + interval
+                state.note(now)
+            elif wait <= _NOW:
+                self._free_until = now + _LOOK_EVERY
+            new_pause = pause > _NOW and state.paused_until > self._told_until
+            self._told_until = max(self._told_until, state.paused_until)
+        if new_pause:
+            self._told(pause)
+        return now, wait
 
-    def _observed(self) -> float:
-        if len(self._left) < 2:
-            return max(self._interval, 0.1)
-        return max(self._interval, (self._left[-1] - self._left[0]) / (len(self._left) - 1), _UNNOTICEABLE)
+    def _slow_down(self, sent: float) -> float | None:
+        with self._shared.hold() as state:
+            # What left before the last slow-down says nothing of the rate since.
+            if sent < state.slowed_at:
+                return None
+            now = self._clock.now()
+            state.slowed_at = now
+            slowest = max(_SLOWEST, state.bound)
+            state.slow = min(max(2 * self._observed(state, now), state.interval), slowest)
+            self._slowed = True
+            self._free_until = float("-inf")
+            return 1.0 / state.slow
+
+    def _observed(self, state: RateState, now: float) -> float:
+        """Seconds between the latest requests: those of all runs where they are limited, else our own."""
+        times = [time for time in state.left if now - time < _RECENT]
+        if len(times) < 2:
+            times = list(self._left)
+        if len(times) < 2:
+            return max(state.interval, 0.1)
+        return max(state.interval, (times[-1] - times[0]) / (len(times) - 1), _UNNOTICEABLE)
+
+
+def _until_next(state: RateState) -> float:
+    """When the next request may leave so that no second sees more than the bound."""
+    bound = state.bound
+    many = max(int(1.0 / bound + 1e-9), 1) if bound else 0
+    if not many or many > len(state.left):
+        return state.next
+    return max(state.next, state.left[-many] + many * bound + _ON_THE_WAY)

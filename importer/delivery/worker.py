@@ -12,9 +12,11 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from importer.api.retrying import retry_loop
 from importer.delivery.base import BodyBuilder, CancelToken, Clock, Policy, Sender
+from importer.delivery.canary import Canary
 from importer.delivery.dispatcher import Dispatcher, InFlightBatch
 from importer.delivery.events import (
     Attempted,
@@ -42,6 +44,9 @@ class Worker:
     def run(self) -> None:
         """Run one worker until there is no more work."""
         while (batch := self._dispatcher.next_batch()) is not None:
+            hand_back = partial(self._dispatcher.hand_back, batch)
+            if self._sender.canary.defer(batch.batch.ordinal, hand_back):
+                continue
             try:
                 BatchDelivery(batch, self._dispatcher, self._sender).run()
             except BaseException as error:
@@ -91,6 +96,7 @@ class BatchSender:
         clock: Clock,
         notify: Callable[[DeliveryEvent], None],
     ) -> None:
+        self.canary = Canary(cancel, notify, wanted=policy.canary)
         self.body_builder = body_builder
         self.policy = policy
         self.cancel = cancel
@@ -153,6 +159,7 @@ class BatchSender:
             or any(payload.batch.contacts),
             stopping=self.cancel.cancelled.is_set(),
         )
+        decision = self.canary.judge(verdict, state, decision)
         if decision.result is SendResult.ACCEPTED:
             self.health.accepted(state.counted)
         return decision

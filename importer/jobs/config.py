@@ -80,7 +80,7 @@ class TripwireSettings:
     rows_above: float | None = key(2.0, Factor)
     min_rows: int | None = key(None, Count)
     max_rows: int | None = key(None, Count)
-    """Of rows to be sent."""
+    """The most rows to be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class LogSettings:
     """`[job.NAME.log]`: where a job's log goes, and how much of it is kept."""
 
     file: Path | None = key(None, str, Path)
-    """None: into the state folder."""
+    """None: in the state folder."""
     format: str = key("json", Literal["json", "text"])
     size: int = key(5_000_000, Annotated[int, Field(ge=1000)])
     """Bytes after which a new file is begun."""
@@ -233,13 +233,16 @@ def _now() -> datetime:
 
 
 def no_checkpoint(step: str) -> None:
-    """Do nothing: the hook where no test listens."""
+    """Do nothing: the hook outside of tests."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobEnvironment:
-    """The world outside a round. `clock` gives the wall time with its zone, `sleep` takes seconds,
-    `checkpoint` is called with the name of every step."""
+    """What a round needs from outside: clock, sleep, connection, a hook for tests.
+
+    `clock` returns the wall time with its zone, `sleep` takes seconds, `checkpoint` gets the name of each
+    step.
+    """
 
     clock: Callable[[], datetime] = _now
     sleep: Callable[[float], None] = time.sleep

@@ -142,7 +142,7 @@ class FileStore:
         self.checkpoint("noted")
         try:
             directory.mkdir(mode=FOLDER_MODE)
-            self.checkpoint("room-made")
+            self.checkpoint("directory-made")
             if found.marked:
                 # Before the file moves: a marker left behind would vouch for the next file of that name.
                 inbox.marker_of(found.path).unlink(missing_ok=True)

@@ -1,6 +1,4 @@
-"""The tripwires of a job: keep a file from being sent that differs too much from the job's past good
-files.
-"""
+"""Check the tripwires of a job, which hold a file that differs too much from the job's past good files."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Which files are ready to be taken: whole, not somebody's temporary file, oldest first.
+"""List the files of an inbox that are ready: complete, no temporary files, oldest first.
 
-A file is ready if it was last written long enough ago and keeps its size while it is looked at twice, or if
-a marker `NAME.done` lies beside it.
+A file is ready if it was written long enough ago and did not change between two looks, or if a marker
+`NAME.done` lies beside it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class InboxFile:
     marked: bool
 
     def same_as(self, other: InboxFile) -> bool:
-        """True if it has not been written to in between."""
+        """True if the file was not written to between the two looks."""
         return (self.size, self.modified_ns, self.inode) == (other.size, other.modified_ns, other.inode)
 
     def age(self, now: float) -> float:
@@ -77,7 +77,7 @@ def list_inbox(job: Job, now: Callable[[], float], sleep: Callable[[float], None
 
 
 def look_at(path: Path) -> InboxFile | None:
-    """The file as it is now; None if it is gone, or not a regular file (a folder, a link)."""
+    """Return the file as it is now; None if it is gone or no regular file (a folder, a link)."""
     try:
         seen = path.lstat()
     except OSError:
@@ -119,7 +119,7 @@ def _listed(folder: Path) -> list[str]:
 
 
 def check_folder(folder: Path) -> None:
-    """Raises InputError `job-folder-unreadable`."""
+    """Check that a folder can be read. Raises InputError `job-folder-unreadable`."""
     _listed(folder)
 
 

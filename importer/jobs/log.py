@@ -114,13 +114,13 @@ class JobLogObserver(RunObserver):
         self._log.write("info", "run-started", run=event.record.id, resumes=event.record.resumes)
 
     def on_run_ended(self, event: RunEnded) -> None:
-        for group in event.closed.summary.issues:
+        for group in event.result.summary.issues:
             rows = [issue.row for issue in group.examples]
             level = "info" if group.severity is Severity.NOTE else str(group.severity)
             self._log.write(
                 level, "issue", code=group.code, column=group.column, rows=group.rows, first_rows=rows
             )
-        for reason in event.closed.reasons:
+        for reason in event.result.reasons:
             if not reason.status.done:
                 first = [row for _, row in reason.examples]
                 self._log.write(
@@ -179,6 +179,16 @@ class JobLogObserver(RunObserver):
             rows_left=event.rows_left,
             others=event.others,
             limit=round(event.limit, 1),
+        )
+
+    def on_canary_answered(self, event: delivery.CanaryAnswered) -> None:
+        level = "info" if event.as_documented else "warning"
+        self._log.write(
+            level,
+            "canary-answered",
+            code=event.code,
+            trace_id=event.trace_id,
+            as_documented=event.as_documented,
         )
 
     def on_turn_taken(self, event: delivery.TurnTaken) -> None:

@@ -167,15 +167,17 @@ def _environment(report: RoundReport) -> Mapping[str, str]:
     }
 
 
-def announce_unstarted(job: Job, log: JobLog, around: JobEnvironment, error: ImporterError) -> RoundReport:
+def announce_unstarted(
+    job: Job, log: JobLog, environment: JobEnvironment, error: ImporterError
+) -> RoundReport:
     """Tell that a round could not begin because the journal cannot be opened."""
-    now, message = around.clock(), format_error(error, around.lang)
+    now, message = environment.clock(), format_error(error, environment.lang)
     report = RoundReport(job.name, now, now, RoundResult.STOPPED, error.exit_code, (), error.code, message)
-    return announce_round(job, log, around, report, None)
+    return announce_round(job, log, environment, report, None)
 
 
 def announce_round(
-    job: Job, log: JobLog, around: JobEnvironment, report: RoundReport, before: RoundResult | None
+    job: Job, log: JobLog, environment: JobEnvironment, report: RoundReport, before: RoundResult | None
 ) -> RoundReport:
     """Tell how a round ended, in the log and to those who want to know. What fails becomes a warning of the
     report."""
@@ -189,10 +191,10 @@ def announce_round(
         files=len(report.files),
     )
     if notice_wanted(job.notices, report, before):
-        warnings += send_notice(job.notices, report, around.sleep)
+        warnings += send_notice(job.notices, report, environment.sleep)
     if report.good:
-        beat = heartbeat(job, report.ended.isoformat(timespec="seconds") + "\n", around.sleep)
-        warnings += [f"heartbeat: {beat}"] if beat else []
+        failure = heartbeat(job, report.ended.isoformat(timespec="seconds") + "\n", environment.sleep)
+        warnings += [f"heartbeat: {failure}"] if failure else []
     for warning in warnings:
         log.write("warning", "not-told", what=warning)
     if log.failure:

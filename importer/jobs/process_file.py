@@ -1,4 +1,4 @@
-"""Take one file of a job through the pipeline, started or resumed, and decide by its end where it belongs."""
+"""Process one file of a job: start or resume its run, then put the file into the folder of its fate."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from importer.pipeline.precheck import PrecheckResult
 from importer.pipeline.session import Session
 
 MOST_TRIES = 3
-"""A file that so many rounds died of is put away."""
+"""Rounds that may die while they process a file, before it is put away as failed."""
 _UNSENT = (Status.FAILED, Status.UNKNOWN, Status.NOT_SENT)
 _UNFIT = (Status.INVALID, Status.REJECTED)
 
 
 @dataclass
 class FileProcessor:
-    """What every file of a round needs."""
+    """Processes the files of a round, one after the other."""
 
     job: Job
     session: Session
-    intake: FileStore
+    store: FileStore
     log: JobLog
     options: RunOptions
     checkpoint: Callable[[str], None]
@@ -50,9 +50,9 @@ class FileProcessor:
         return self.journal.jobs
 
     def process(self, record: FileRecord) -> FileResult:
-        """A file in working/, as far as it gets. Its result is OPEN if the next round has to go on with it.
+        """Process a file in working/. The result is OPEN if the next round has to continue.
 
-        Raises whatever is not the file's own fault: JournalError, ReportError, LockedError, SettingsError.
+        Raises errors that are not the file's: JournalError, ReportError, LockedError, SettingsError.
         """
         if record.tries >= MOST_TRIES:
             return self._failed(record, InputError("job-file-kills", file=record.name, tries=record.tries))
@@ -70,7 +70,7 @@ class FileProcessor:
         return result
 
     def _import(self, record: FileRecord) -> FileResult:
-        """Resume the file's run or start one; put the file away once the run is over and the file closed."""
+        """Resume or start the file's run, then put the file away."""
         run_id = self.history.run_of(record)
         run = self.journal.run(run_id) if run_id else None
         if run is not None and _came_to_nothing(run):
@@ -80,25 +80,25 @@ class FileProcessor:
         observer, gate = _FileObserver(self, record), _FileGate(self, record)
         if run is None:
             options = replace(self.options, report_dir=self._reports(record))
-            closed = self.session.start(record.place, options, gate=gate, observer=observer)
+            run_result = self.session.start(record.place, options, gate=gate, observer=observer)
         else:
-            closed = self.session.resume(run, gate=gate, observer=observer)
-        if closed is None:
+            run_result = self.session.resume(run, gate=gate, observer=observer)
+        if run_result is None:
             return self._not_started(record, observer)
         self.checkpoint("run-over")
-        ended = self.journal.run(closed.summary.run_id)
-        for failure in closed.failures:
+        ended = self.journal.run(run_result.summary.run_id)
+        for failure in run_result.failures:
             self.log.write("error", failure.code)
         if ended.state is RunState.FINISHED:
             result = self._judge(self.history.file(record.number), ended, gate.tripped)
-            return self._without_reports(result, closed.failures)
-        message = self._format(observer.reason or self.session.stopper.reason) or closed.summary.stop
+            return self._without_reports(result, run_result.failures)
+        message = self._format(observer.reason or self.session.stopper.reason) or run_result.summary.stop
         return FileResult(
             record.name,
             FileFate.OPEN,
             record.place,
             ended.id,
-            closed.summary.rows,
+            run_result.summary.rows,
             ended.counts,
             Path(ended.report_dir),
             ended.exit_code or ExitCode.AWAY,
@@ -107,12 +107,12 @@ class FileProcessor:
         )
 
     def _not_started(self, record: FileRecord, observer: _FileObserver) -> FileResult:
-        """The result of a file that was imported before, or that is held already."""
+        """Return the result of a file that was imported before, or is held already."""
         if observer.done is not None:
             return self._repeated(record, observer.done)
         held = observer.held
         assert held is not None and held.target is not None  # noqa: S101, PT018 - one of the two refused
-        self.intake.drop_copy(record)
+        self.store.drop_copy(record)
         return FileResult(
             held.name,
             FileFate.HELD,
@@ -127,7 +127,7 @@ class FileProcessor:
         )
 
     def _without_reports(self, result: FileResult, failures: Sequence[ReportError]) -> FileResult:
-        """The rows are in, but who is to mend the rest has nothing to look at."""
+        """Return the result of a run whose reports could not be written."""
         if not failures or result.code:
             return result
         missing = self._say("job-reports-missing", run=result.run)
@@ -135,14 +135,14 @@ class FileProcessor:
         return replace(result, exit_code=ExitCode.ROWS_LEFT, code="job-reports-missing", message=message)
 
     def _judge(self, record: FileRecord, run: RunRecord, tripped: TripwireError | None = None) -> FileResult:
-        """A run that came to its end: where does its file belong?"""
+        """Put the file of a finished run away."""
         file_store.share_reports(Path(run.report_dir), self.job.sharing)
         rows = sum(run.counts.values())
         code, found = self._complaint(record, run, rows)
         fate, exit_code = (FileFate.FAILED, ExitCode.ROWS_LEFT) if code else (FileFate.DONE, ExitCode.DONE)
         if run.exit_code is ExitCode.TRIPWIRE:
             fate, exit_code, code = FileFate.HELD, ExitCode.TRIPWIRE, run.stop
-        put = self.intake.put_away(record, fate, reason=code, run=run.id, counts=run.counts)
+        put = self.store.put_away(record, fate, reason=code, run=run.id, counts=run.counts)
         message = ""
         if fate is FileFate.HELD:
             held = self._say("job-file-held", file=record.name)
@@ -153,7 +153,7 @@ class FileProcessor:
         return self._result(put, run.id, rows, reports, exit_code, code, message)
 
     def _complaint(self, record: FileRecord, run: RunRecord, rows: int) -> tuple[str, dict[str, object]]:
-        """Why a finished run was no success; empty if it was one."""
+        """Return code and details of what is wrong with a finished run; an empty code if nothing is."""
         unsent = sum(run.counts.get(status, 0) for status in _UNSENT)
         unfit = sum(run.counts.get(status, 0) for status in _UNFIT)
         limit = self.job.tripwires.max_invalid
@@ -166,21 +166,24 @@ class FileProcessor:
 
     def _repeated(self, record: FileRecord, done: FileRecord) -> FileResult:
         if self.job.keep_source:
-            self.intake.drop_copy(record)
+            self.store.drop_copy(record)
             self.log.write("info", "file-unchanged", file=record.name, run=done.run)
             return FileResult(record.name, FileFate.REPEATED, done.target or done.place, done.run)
         found = {"file": record.name, "run": done.run, "when": f"{done.taken:%Y-%m-%d %H:%M}"}
-        put = self.intake.put_away(record, FileFate.REPEATED, reason="job-file-repeated", run=done.run)
+        put = self.store.put_away(record, FileFate.REPEATED, reason="job-file-repeated", run=done.run)
         message = self._say("job-file-repeated", **found)
         return self._result(put, done.run, 0, None, ExitCode.DONE, "job-file-repeated", message)
 
     def _failed(self, record: FileRecord, error: ImporterError) -> FileResult:
         run = self.history.run_of(record)
-        put = self.intake.put_away(record, FileFate.FAILED, reason=error.code, run=run)
+        put = self.store.put_away(record, FileFate.FAILED, reason=error.code, run=run)
         return self._result(put, run, 0, None, error.exit_code, error.code, self._format(error))
 
     def held_already(self, record: FileRecord, plan: RunPlan) -> FileRecord | None:
-        """A file that stays where it is comes again every night: one held copy of it is enough."""
+        """Return the held copy of the same file, if there is one.
+
+        A file that stays in place comes again every night, and one held copy of it is enough.
+        """
         if not self.job.keep_source or record.released:
             return None
         held = self.history.find_file(self.job.name, _content(plan), FileFate.HELD)
@@ -201,9 +204,11 @@ class FileProcessor:
         return FileResult(put.name, put.fate, place, run, rows, put.counts, reports, exit_code, code, message)
 
     def _reports(self, record: FileRecord) -> Path:
-        """Beside the file, or in the folder that the job names for reports."""
-        room = (record.target if record.fate is not FileFate.OPEN and record.target else record.place).parent
-        return room if self.job.reports is None else self.job.reports / record.place.parent.name
+        """Return the folder of the file's reports: the file's own, or one in the job's folder for reports."""
+        directory = (
+            record.target if record.fate is not FileFate.OPEN and record.target else record.place
+        ).parent
+        return directory if self.job.reports is None else self.job.reports / record.place.parent.name
 
     def _format(self, error: ImporterError | None) -> str:
         if error is None:
@@ -216,7 +221,7 @@ class FileProcessor:
 
 @dataclass
 class _FileGate:
-    """Judges the whole file before its first row is sent, and keeps what it was like for later comparison."""
+    """Checks the tripwires before the first row is sent, and records what the file was like."""
 
     processor: FileProcessor
     record: FileRecord
@@ -236,7 +241,7 @@ class _FileGate:
 
 @dataclass
 class _FileObserver(RunObserver):
-    """Logs a file's run, tells each step, and starts none for a file that is done or held already."""
+    """Logs the run of a file, and refuses to start one for a file that is done or held already."""
 
     processor: FileProcessor
     record: FileRecord
@@ -256,7 +261,7 @@ class _FileObserver(RunObserver):
         self.on_event(event)
 
     def on_plan_ready(self, event: PlanReady) -> None:
-        """Nothing to log: a file that is not started says why in its result."""
+        """Log nothing: if the file is not started, its result says why."""
 
     def confirm_start(self, plan: RunPlan, *, sends: bool) -> bool:
         processor = self.processor
@@ -266,7 +271,7 @@ class _FileObserver(RunObserver):
 
 
 def _came_to_nothing(run: RunRecord) -> bool:
-    """Whether a run broke off before it had counted, or sent, a row: its file is still to be imported."""
+    """Whether a run ended before it counted or sent a row, so that its file is still to be imported."""
     tripped = run.exit_code is ExitCode.TRIPWIRE
     return run.state is RunState.FINISHED and bool(run.stop) and not run.counts and not tripped
 

@@ -1,6 +1,4 @@
-"""The result of a round, for the command line, the notices and the log; and errors as text without customers'
-data.
-"""
+"""Hold the results of a round and its files, and word errors without customers' data."""
 
 from __future__ import annotations
 
@@ -42,14 +40,14 @@ class FileResult:
     reports: Path | None = None
     exit_code: ExitCode = ExitCode.DONE
     code: str = ""
-    """The message code of what is to be told about it."""
+    """The code of the message about it."""
     message: str = ""
-    """Its sentence, with what to do; empty if all is well."""
+    """The message, with what to do next; empty if all is well."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoundReport:
-    """One round, over."""
+    """A round that has ended."""
 
     job: str
     started: datetime
@@ -59,7 +57,7 @@ class RoundReport:
     files: tuple[FileResult, ...] = ()
     code: str = ""
     message: str = ""
-    """Why it is not good: a sentence with what to do."""
+    """Why it is not good, with what to do next."""
     warnings: tuple[str, ...] = ()
     """Failures beside the import: a notice, the heartbeat, the log."""
 
@@ -68,7 +66,7 @@ class RoundReport:
         return self.result is RoundResult.GOOD
 
     def text(self) -> str:
-        """For people: a line for the round, then one for each file."""
+        """Return text for people: a line for the round, then one for each file."""
         lines = [f"{self.job}: {self.result}, {self.ended.isoformat(timespec='seconds')}"]
         if self.message and not any(file.message == self.message for file in self.files):
             lines.append(self.message)
@@ -80,7 +78,7 @@ class RoundReport:
         return "\n".join(lines) + "\n"
 
     def json(self) -> bytes:
-        """For machines: counts and paths, no customer's data."""
+        """Return JSON for programs: counts and paths, no customer's data."""
         content = {
             "version": 1,
             "job": self.job,
@@ -112,5 +110,5 @@ def _file(file: FileResult) -> dict[str, object]:
 
 
 def shown_counts(counts: Mapping[Status, int] | None) -> dict[str, int]:
-    """Counts by status, zeros left out."""
+    """Return the counts by status, without zeros."""
     return {str(status): count for status, count in (counts or {}).items() if count}

@@ -1,6 +1,4 @@
-"""Run one round of a job: finish what an earlier round left, take new files, tell who wants to know,
-prune.
-"""
+"""Run one round of a job, or preview it: finish earlier files, take new ones, notify, prune."""
 
 from __future__ import annotations
 
@@ -41,11 +39,11 @@ from importer.pipeline.run import StopToken
 from importer.pipeline.session import Session, SessionSettings
 
 _PRUNABLE = (FileFate.DONE, FileFate.REPEATED, FileFate.FAILED)
-"""Never what is held or at work. What was imported is remembered for ever, without its files."""
+"""Files that are held or open are never pruned. The history keeps what was imported for ever."""
 
 
 def prune_job(job: Job, journal: Journal, now: datetime, log: JobLog) -> None:
-    """Forgets what ended longer ago than `job.keep` seconds; without such a rule nothing."""
+    """Delete what ended more than `job.keep` seconds ago. Does nothing if `job.keep` is None."""
     if job.keep is None:
         return
     before = now - timedelta(seconds=job.keep)
@@ -61,40 +59,44 @@ def prune_job(job: Job, journal: Journal, now: datetime, log: JobLog) -> None:
 
 
 def _remove_directory(job: Job, record: FileRecord) -> bool:
-    """Removes a file's folder, and its reports where they lie elsewhere; only what this job has put there."""
+    """Remove the folder of a file, and its reports if they lie elsewhere. Returns whether it did.
+
+    Only folders that this job has made are removed.
+    """
     assert record.target is not None  # noqa: S101 - settled
-    room = record.target.parent
-    if room.parent != job.folder / FOLDERS[record.fate]:
+    directory = record.target.parent
+    if directory.parent != job.folder / FOLDERS[record.fate]:
         return False
     with contextlib.suppress(OSError):
         if job.reports is not None:
             shutil.rmtree(job.reports / record.place.parent.name, ignore_errors=True)
-        shutil.rmtree(room)
+        shutil.rmtree(directory)
         return True
     return False
 
 
 LOCK_NAME = ".importer.lock"
-"""In the job's folder: two jobs, or two users, must not work through one inbox at a time."""
+"""A file in the job's folder. It keeps two jobs, or two users, from taking files from one inbox at a time."""
 
 
 @dataclass
 class Round:
-    """One round of one job. `release`: the name of a held file that is let through, and nothing else is
-    taken."""
+    """One round of one job. `release` names a held file, which then is the only one to be imported."""
 
     job: Job
     profile: Profile
     journal: Journal
     log: JobLog
-    around: JobEnvironment = field(default_factory=JobEnvironment)
+    environment: JobEnvironment = field(default_factory=JobEnvironment)
     stopper: StopToken = field(default_factory=StopToken)
     release: str | None = None
 
     def go(self) -> RoundReport:
-        """Does the round. What goes wrong is in the report; only a fault of the importer itself is raised,
-        after whoever wants to know was told."""
-        started = self.around.clock()
+        """Do the round. Errors are in the report.
+
+        Only a fault of the importer itself is raised, after the notices about it.
+        """
+        started = self.environment.clock()
         with ExitStack() as stack:
             try:
                 self._lock(stack, self.journal.job_lock(self.job.name), "job-locked")
@@ -105,7 +107,7 @@ class Round:
             except ImporterError as error:
                 return self._close(None, self._stopped(started, [], error), None)
             self.log.write("info", "round-started", job=self.job.name, round=number)
-            self.around.checkpoint("round-begun")
+            self.environment.checkpoint("round-begun")
             try:
                 report = self._work(started, number)
             except Exception as error:
@@ -137,21 +139,21 @@ class Round:
         return self._finished(started, files)
 
     def _files(self, stack: ExitStack, number: int) -> Iterator[FileResult]:
-        intake = FileStore(self.job, self.journal.jobs, self.around.clock, self.around.checkpoint)
-        intake.prepare()
+        store = FileStore(self.job, self.journal.jobs, self.environment.clock, self.environment.checkpoint)
+        store.prepare()
         self._lock(stack, Lock(self.job.folder / LOCK_NAME), "job-folder-locked")
         options = self._options()
-        settings = SessionSettings(self.profile, self.around.connection, job=self.job.name)
+        settings = SessionSettings(self.profile, self.environment.connection, job=self.job.name)
         session = stack.enter_context(Session.open(settings, journal=self.journal, stopper=self.stopper))
         session.connect(options)  # missing credentials stop the round before a file is taken
         stack.enter_context(_time_limit(self.job.time_limit, self.stopper))
-        importing = FileProcessor(self.job, session, intake, self.log, options, self.around.checkpoint)
-        for record in (*self.journal.jobs.open_files(self.job.name), *intake.unknown_files(number)):
-            left = self._take_up(intake, record)
+        importing = FileProcessor(self.job, session, store, self.log, options, self.environment.checkpoint)
+        for record in (*self.journal.jobs.open_files(self.job.name), *store.unknown_files(number)):
+            left = self._take_up(store, record)
             if left is not None:
                 yield importing.process(left)
         if self.release is not None:
-            record = intake.release(intake.held(self.release))
+            record = store.release(store.held(self.release))
             self.log.write("info", "file-released", file=record.name)
             yield importing.process(record)
             return
@@ -159,7 +161,7 @@ class Round:
             if self.stopper.reason is not None:
                 return
             try:
-                taken = intake.take(found, number)
+                taken = store.take(found, number)
             except InputError as error:
                 yield self._not_taken(found, error)
                 continue
@@ -167,14 +169,14 @@ class Round:
                 self.log.write("info", "file-taken", file=taken.name, size=found.size)
                 yield importing.process(taken)
 
-    def _take_up(self, intake: FileStore, record: FileRecord) -> FileRecord | None:
-        left = intake.take_up(record)
+    def _take_up(self, store: FileStore, record: FileRecord) -> FileRecord | None:
+        left = store.take_up(record)
         if left is not None:
             self.log.write("info", "file-taken-up", file=left.name, tries=left.tries)
         return left
 
     def _not_taken(self, found: inbox.InboxFile, error: InputError) -> FileResult:
-        """The file stays where it is, others are not kept waiting; the next round tries again."""
+        """Return the result of a file that could not be taken. It stays where it is, for the next round."""
         message = format_error(error, self._options().lang)
         return FileResult(
             legible(found.path.name),
@@ -186,16 +188,18 @@ class Round:
         )
 
     def _ready(self) -> tuple[inbox.InboxFile, ...]:
-        found = inbox.list_inbox(self.job, lambda: self.around.clock().timestamp(), self.around.sleep)
+        found = inbox.list_inbox(
+            self.job, lambda: self.environment.clock().timestamp(), self.environment.sleep
+        )
         for waiting in found.waiting:
             self.log.write("info", "file-not-ready", file=legible(waiting.path.name), size=waiting.size)
         return found.ready
 
     def _options(self) -> RunOptions:
-        return self.job.options_with(self.profile, self.around.lang)
+        return self.job.options_with(self.profile, self.environment.lang)
 
     def _lock(self, stack: ExitStack, lock: Lock, code: str) -> None:
-        lock.acquire(LockHolder.current(self.job.name, self.around.clock()), code)
+        lock.acquire(LockHolder.current(self.job.name, self.environment.clock()), code)
         stack.callback(lock.release)
 
     # How a round ends
@@ -216,7 +220,7 @@ class Round:
 
     def _stopped(self, started: datetime, files: list[FileResult], error: ImporterError) -> RoundReport:
         message = format_error(error, self._options().lang)
-        # Reports without a place, or without room: once that is mended, the next round goes on.
+        # Reports cannot be written. Once there is a folder, or space, the next round goes on.
         exit_code = ExitCode.AWAY if isinstance(error, ReportError) else error.exit_code
         return self._report(started, files, RoundResult.STOPPED, exit_code, (error.code, message))
 
@@ -228,7 +232,7 @@ class Round:
         exit_code: ExitCode,
         why: tuple[str, str],
     ) -> RoundReport:
-        now = self.around.clock()
+        now = self.environment.clock()
         return RoundReport(self.job.name, started, now, result, exit_code, tuple(files), why[0], why[1])
 
     def _overlapped(self, started: datetime, error: LockedError) -> RoundReport:
@@ -238,7 +242,7 @@ class Round:
         return self._report(started, [], RoundResult.OVERLAPPED, ExitCode.LOCKED, (error.code, message))
 
     def _close(self, number: int | None, report: RoundReport, before: RoundResult | None) -> RoundReport:
-        self.around.checkpoint("round-over")
+        self.environment.checkpoint("round-over")
         warnings = []
         try:
             if number is not None:
@@ -249,7 +253,7 @@ class Round:
         except ImporterError as error:
             warnings.append(format_error(error, self._options().lang))
         return announce_round(
-            self.job, self.log, self.around, replace(report, warnings=tuple(warnings)), before
+            self.job, self.log, self.environment, replace(report, warnings=tuple(warnings)), before
         )
 
     def _before(self) -> RoundResult | None:
@@ -271,13 +275,13 @@ class Round:
 
 
 class DiskError(ImporterError):
-    """A file system refuses; what was sent is in the journal, and the next round goes on."""
+    """A file system refuses. The journal knows what was sent, and the next round goes on."""
 
     exit_code = ExitCode.AWAY
 
 
 class TimeLimitError(UnreachableError):
-    """The round took longer than its job allows; `resume`, or the next round, goes on."""
+    """The round took longer than its job allows. `resume`, or the next round, goes on."""
 
 
 @contextlib.contextmanager
@@ -309,10 +313,16 @@ class FilePreview:
 
 
 def preview(
-    job: Job, journal: Journal, connection: Connection | None, options: RunOptions, around: JobEnvironment
+    job: Job,
+    journal: Journal,
+    connection: Connection | None,
+    options: RunOptions,
+    environment: JobEnvironment,
 ) -> tuple[FilePreview, ...]:
-    """Every file a round would look at. `connection` None: credentials are missing. Raises InputError if the
-    folder cannot be read."""
+    """Return what a round would do with each file. `connection` is None if credentials are missing.
+
+    Raises InputError if the folder cannot be read.
+    """
     history = journal.jobs
     files = [FilePreview(record.place, "resume", record.rows) for record in history.open_files(job.name)]
     files += [
@@ -320,7 +330,7 @@ def preview(
         for record in history.with_fate(job.name, FileFate.HELD)
         if record.target is not None and record.target.exists()
     ]
-    seen = inbox.list_inbox(job, lambda: around.clock().timestamp(), around.sleep)
+    seen = inbox.list_inbox(job, lambda: environment.clock().timestamp(), environment.sleep)
     files += [_preview_file(job, found.path, journal, connection, options) for found in seen.ready]
     files += [FilePreview(found.path, "wait") for found in seen.waiting]
     return tuple(files)

@@ -1,4 +1,4 @@
-"""When a job runs: crontab schedules, and the job's own block in the user's crontab.
+"""Schedule jobs: read crontab schedules, and edit a job's block in the user's crontab.
 
 Times are in the machine's own zone, as cron reads them. On Windows the command for the task scheduler is
 printed instead. Neither holds a secret.

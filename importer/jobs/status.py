@@ -1,4 +1,4 @@
-"""How a job is doing: for people, for monitoring, and as a Nagios-style check."""
+"""Tell how a job is doing: for people, for monitoring, and as a Nagios plugin."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class JobStatus:
     imported: FileRecord | None
     """The last file that was imported."""
     quiet: float | None
-    """Since that."""
+    """Seconds since it was imported."""
     held: tuple[FileRecord, ...]
     open: tuple[FileRecord, ...]
     next: datetime | None

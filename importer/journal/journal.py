@@ -17,7 +17,9 @@ from importer.journal.database import BUSY_SECONDS, FILE_NAME, Database, Row
 from importer.journal.job_history import JobHistory
 from importer.journal.lanes import Lanes, Ticket
 from importer.journal.locks import Lock, LockHolder, Locks
+from importer.journal.rate import SharedRate
 from importer.journal.records import (
+    BatchState,
     RunKind,
     RunRecord,
     RunState,
@@ -82,6 +84,11 @@ class Journal:
     def lanes(self) -> Lanes:
         """Who sends where, and who waits for it."""
         return Lanes(self._database, self._locks)
+
+    def rate(self, access_key: str, run_id: str) -> SharedRate:
+        """The rate of an access key, which this run shares with all others that sign with it."""
+        lock = self._locks.rate(access_key)
+        return SharedRate(lock.path.with_suffix(".json"), lock, run_id, self._locks.run_held)
 
     def start(self, record: RunRecord, ticket: Ticket | None = None) -> RunJournal:
         """Begin a run and take its locks. Raises LockedError if the same source is on its way already.
@@ -194,6 +201,15 @@ class Journal:
         )
         done = (record for record in found if record.exit_code is ExitCode.DONE or _brought_in(record))
         return next(done, None)
+
+    def has_reached(self, there: Destination) -> bool:
+        """Return whether the tenant there, by the same variant of the API, has accepted a request before."""
+        found = (
+            "SELECT 1 FROM runs r WHERE r.host = ? AND r.store = ? AND r.tenant_id = ? AND r.contract = ?"
+            " AND EXISTS (SELECT 1 FROM batches b WHERE b.run = r.number AND b.state = ?) LIMIT 1"
+        )
+        place = (there.host, there.store, there.tenant_id, there.contract)
+        return bool(self._database.query(found, (*place, BatchState.ACCEPTED)))
 
     def children(self, run_id: str) -> tuple[RunRecord, ...]:
         """The runs that name this one as their parent, the oldest first."""

@@ -65,6 +65,10 @@ class Lock:
         with contextlib.suppress(OSError):
             replace_private_file(_note(self.path), json.dumps(asdict(holder)).encode())
 
+    def hold(self, seconds: float) -> None:
+        """Take the lock for a moment, without a note. Raises filelock.Timeout, OSError."""
+        self._lock.acquire(timeout=seconds, poll_interval=0.001)
+
     @property
     def held(self) -> bool:
         """Whether this object holds the lock."""
@@ -99,6 +103,10 @@ class Locks:
     def lane(self, lane: str) -> Lock:
         """The lock of who sends on a lane."""
         return Lock(self._folder / f"lane-{_digest(lane)}.lock")
+
+    def rate(self, access_key: str) -> Lock:
+        """The lock of what is known of an access key's rate; its file is named by a hash of the key."""
+        return Lock(self._folder / f"rate-{_digest(f'rate|{access_key}')}.lock")
 
     def ticket(self, name: str) -> Lock:
         """The lock that shows that the process of a ticket is alive."""

@@ -28,6 +28,8 @@ _EXAMPLES = {
     "sms_phone": "8613812345678",
     "whats_app_phone": "8613812345678",
     "viber_phone": "8613812345678",
+    "messenger": "100012345678901",
+    "instagram": "17841400000000000",
     "zalo": "84912345678",
     "country": "China",
     "email": "san.zhang@example.com",

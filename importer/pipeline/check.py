@@ -27,14 +27,14 @@ from importer.validation import validate
 
 @dataclass(frozen=True, slots=True)
 class DuplicateVerdict:
-    """For each row of the customers asked about, bool: no row is both."""
+    """Two bool arrays, one entry a row: no row is both."""
 
     duplicate: np.ndarray
     same_contact: np.ndarray
 
 
 class DuplicateDetector:
-    """What earlier rows have claimed, in some twenty bytes a row."""
+    """Compares each row with all rows before it. Takes about twenty bytes a row."""
 
     def __init__(self, policy: Duplicates = Duplicates.SEND) -> None:
         self._policy = policy
@@ -42,12 +42,12 @@ class DuplicateDetector:
         self._contacts = FingerprintSet()
 
     def claim(self, customers: Customers) -> None:
-        """Rows that were imported before: whatever comes later is compared with them."""
+        """Add rows that an earlier run imported, so that later rows are compared with them."""
         self._rows.add(fingerprints(customers.encoded, len(customers)))
         self._contacts.add(customers.contacts.ravel())
 
     def judge(self, customers: Customers) -> DuplicateVerdict:
-        """Compares rows with all before them, in order; those that are to be sent claim their contacts."""
+        """Compare rows, in order, with all rows before them. Those to be sent claim their contacts."""
         contents = fingerprints(customers.encoded, len(customers))
         duplicate = self._rows.contains(contents) | pd.Series(contents).duplicated().to_numpy()
         contacts = customers.contacts.copy()
@@ -58,7 +58,7 @@ class DuplicateDetector:
             kept = ~duplicate
         else:
             same = _unclaimed_in_order(contacts, np.asarray(claimed.any(axis=1)))
-            # A row equal to one that is not sent is no better than that one.
+            # A row that equals a row that is not sent is not sent either.
             copies = duplicate & np.isin(contents, contents[same])
             duplicate, same = duplicate & ~copies, same | copies
             kept = ~duplicate & ~same
@@ -96,7 +96,7 @@ def _unclaimed_in_order(contacts: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class CheckedChunk:
-    """A chunk of which everything is known but what the server says."""
+    """A chunk with all that is known before the server answers."""
 
     chunk: Chunk
     """The rows as they were read, without the importer's own columns."""
@@ -109,7 +109,7 @@ class CheckedChunk:
 
 @dataclass(frozen=True, slots=True)
 class CheckRules:
-    """How strictly rows are taken."""
+    """The options that decide which rows are sent."""
 
     duplicates: Duplicates = Duplicates.SEND
     strict: bool = False
@@ -158,7 +158,7 @@ class Checker:
         return self._graded(_one_a_cell(found))
 
     def _concerns(self, chunk: Chunk, column: str | None) -> bool:
-        """Whether an issue of this column, or of the whole row, matters to the mapping."""
+        """Whether an issue concerns a column that the mapping uses, or the whole row."""
         return column is None or (column not in self._unused and column in chunk.frame.columns)
 
     def _at_its_column(self, chunk: Chunk, issue: Issue) -> Issue:
@@ -227,7 +227,7 @@ def _written_errors(chunk: Chunk, name: str) -> Iterator[Issue]:
 
 
 def _one_a_cell(issues: Iterable[Issue]) -> list[Issue]:
-    """Two parts may see the same fault in the same cell; the first to say so is enough."""
+    """Return the first issue of each cell: two checks may find the same fault."""
     seen: set[tuple[int, str, str | None]] = set()
     found = []
     for issue in issues:

@@ -1,4 +1,7 @@
-"""What a run tells while it goes on, who may listen, and what is asked. Nothing is printed here."""
+"""Define the events of a run, the observer that gets them, and the questions it is asked.
+
+Nothing is printed here.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from importer.delivery import Attempted, BatchFinished, DeliveryEvent, TurnTaken
+from importer.delivery import Attempted, BatchFinished, CanaryAnswered, DeliveryEvent, TurnTaken
 from importer.delivery.events import DeliveryObserver
+from importer.models import Note
 from importer.reports import ReportResult, Tally, Timeline, TimelineStep
 
 if TYPE_CHECKING:
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PlanReady:
-    """The file is open and its mapping settled; nothing has been noted or sent."""
+    """The file is open and its mapping is known. Nothing is in the journal yet, nothing was sent."""
 
     plan: RunPlan
 
@@ -32,7 +36,7 @@ class PlanReady:
 
 @dataclass(frozen=True, slots=True)
 class Prechecking:
-    """The whole file is validated before anything is sent; so many rows were read."""
+    """The whole file is validated before anything is sent. `rows` were read so far."""
 
     rows: int
 
@@ -53,7 +57,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Something moved. `tally` is the live one: look, don't keep."""
+    """Rows were read or got their status. `tally` goes on counting: read it, keep no reference."""
 
     tally: Tally
 
@@ -66,7 +70,7 @@ class RunEnded:
     """The journal and the reports are closed."""
 
     record: RunRecord
-    closed: ReportResult
+    result: ReportResult
 
     def notify(self, observer: RunObserver) -> None:
         observer.on_run_ended(self)
@@ -74,7 +78,7 @@ class RunEnded:
 
 Event = PlanReady | Prechecking | RunStarted | Progress | RunEnded | DeliveryEvent
 EventCallback = Callable[[Event], None]
-"""Called from the run's own thread; with events of the delivery from the delivery's threads."""
+"""Called from the run's own thread, for events of the delivery from the delivery's threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ class MappingQuestion:
 
 
 class RunObserver(DeliveryObserver):
-    """Sees what a run does and answers its questions. Subclasses override what they care about.
+    """Gets the events of a run and answers its questions. Subclasses override what they need.
 
     A method that is not overridden hands its event to `on_event`, which does nothing. Methods are called from
     the run's own thread, those of `DeliveryObserver` from the delivery's threads, one at a time. Only the two
@@ -132,7 +136,7 @@ class CallableObserver(RunObserver):
         self._callback = callback
 
     def on_plan_ready(self, event: PlanReady) -> None:
-        """Leave it out: a function hears of the run from `RunStarted` on."""
+        """Do nothing: the function gets the events from `RunStarted` on."""
 
     def on_event(self, event: object) -> None:
         self._callback(cast("Event", event))
@@ -167,6 +171,12 @@ def as_observer(observer: RunObserver | EventCallback | None) -> RunObserver:
     return RunObserver() if observer is None else CallableObserver(observer)
 
 
+def canary_note(event: CanaryAnswered) -> Note:
+    """How the first row of a run was answered, as a sentence."""
+    code = "canary-answered" if event.as_documented else "canary-answered-otherwise"
+    return Note(code, (("found", event.found),))
+
+
 class RequestMeter(RunObserver):
     """Counts and times the requests of a run."""
 
@@ -178,6 +188,7 @@ class RequestMeter(RunObserver):
         self.retries = 0
         self.waited = 0.0
         """Seconds that another run was waited for."""
+        self._canary: CanaryAnswered | None = None
 
     def on_attempted(self, event: Attempted) -> None:
         now = self._clock()
@@ -193,6 +204,18 @@ class RequestMeter(RunObserver):
 
     def on_turn_taken(self, event: TurnTaken) -> None:
         self.waited = event.seconds
+
+    def on_canary_answered(self, event: CanaryAnswered) -> None:
+        self._canary = event
+
+    def notes(self) -> tuple[Note, ...]:
+        """Notes about sending: how long another run was waited for, how the canary was answered."""
+        found: list[Note] = []
+        if self.waited >= 1:
+            found.append(Note("waited-for-turn", (("seconds", round(self.waited)),)))
+        if self._canary is not None:
+            found.append(canary_note(self._canary))
+        return tuple(found)
 
     def steps(self) -> tuple[TimelineStep, ...]:
         """The steps of the timeline."""

@@ -1,8 +1,8 @@
-"""The flow of DESIGN, in one page: chunks are checked, what is left becomes batches, outcomes become reports.
+"""Pass a file through the run: check chunks, make batches of the rows to be sent, report the outcomes.
 
-    source ─► chunk ─► checked chunk ─► customers ─► batches ─► outlet ─► outcomes ─► reports
+    source ─► chunk ─► checked chunk ─► customers ─► batches ─► sink ─► outcomes ─► reports
 
-The outlet is the delivery in a real run, and something quieter in a dry run or when reports are drawn again.
+The sink is the delivery in a real run. In a dry run, and where reports are drawn again, it is a `NullSink`.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ _Read = tuple[Chunk, np.ndarray | None]
 
 
 class BatchSink(Protocol):
-    """Takes batches and brings outcomes."""
+    """Takes batches and returns outcomes."""
 
     def submit(self, batch: Batch) -> None:
-        """Takes a batch; may wait until there is room for it."""
+        """Take a batch. Waits while too many are not final yet."""
 
     def outcomes(self) -> Sequence[Outcome]:
-        """What became of rows since the last call; never waits."""
+        """Return the outcomes since the last call. Never waits."""
 
     def finish(self) -> Iterator[Outcome]:
-        """The rest, until every row of every batch has its status."""
+        """Yield the remaining outcomes, until every row of every batch has its status."""
 
 
 class NullSink:
-    """Sends nothing: every row gets the same status. A dry run's rows are valid, a stopped run's not sent."""
+    """Sends nothing and gives every row the same status: valid in a dry run, not_sent in a held one."""
 
     _AT_ONCE = 4096
-    """Rows that are told together: an outcome costs the same for one row as for thousands."""
+    """Rows in one outcome, at most: it costs the same for one row as for thousands."""
 
     def __init__(self, status: Status, code: str = "") -> None:
         self._status = status
@@ -79,17 +79,17 @@ class NullSink:
 
 
 class RowScope(Protocol):
-    """Which rows of the file a run is about, if not all."""
+    """The rows of the file that a run is about, if not all."""
 
     def mask(self, sheet: str, rows: np.ndarray) -> np.ndarray:
-        """Bool for each row number."""
+        """Return for each row number whether it is one of them."""
 
 
 class HeldRows(Protocol):
-    """Rows that would overwrite what a later row has brought in since."""
+    """Rows of a retry that must not be sent: newer data, or a doubtful answer, stands against it."""
 
     def outcomes(self, sheet: str, rows: np.ndarray) -> list[Outcome]:
-        """What becomes of those of the given rows that are held back."""
+        """Return the outcomes of the rows among `rows` that are held back."""
 
 
 @dataclass(slots=True)
@@ -111,51 +111,57 @@ class RunContext:
     """What earlier runs know about the rows of this one."""
 
     prior: PriorImports | None = None
-    """Of a reports file that is imported again."""
+    """For a report that is imported again."""
     replay: ResumeState | None = None
-    """Of this very run, when it is resumed or its reports are drawn again."""
+    """For a run that is resumed, or whose reports are drawn again."""
     journal: RunJournal | None = None
-    """Where rows that are final without being sent are noted."""
+    """Records rows that are final without being sent."""
     dry: bool = False
-    """Nothing is sent: only what tells rows again that come back in a report is noted."""
+    """Nothing is sent. The journal gets only the marks by which rows of a report are recognised later."""
     scope: RowScope | None = None
     last_ordinal: int = 0
     held: HeldRows | None = None
     """Rows of a retry that must not be sent."""
+    canary: bool = False
+    """The first batch carries one row."""
 
 
 @dataclass
 class Flow:
-    """One pass over a plan's source. `pulse` is called after every step, for the progress display; what it
-    raises ends the pass."""
+    """One pass over a plan's source.
+
+    `pulse` is called after every step, for the progress display. An error that it raises ends the pass.
+    """
 
     plan: RunPlan
     reports: ReportWriter
-    outlet: BatchSink
+    sink: BatchSink
     memory: RunContext
     pulse: Callable[[], None]
     broken_off: Callable[[InputError], None]
-    """Told that the file broke off; may raise it."""
+    """Gets the error of a file that cannot be read to its end. May raise it."""
     phases: PhaseTimes = field(default_factory=PhaseTimes)
 
     def run(self) -> None:
-        """Reads, checks, sends and reports every row."""
-        batcher = Batcher(self.plan.contract.max_customers, self.memory.last_ordinal)
+        """Read, check, send and report every row."""
+        batcher = Batcher(
+            self.plan.contract.max_customers, self.memory.last_ordinal, first_alone=self.memory.canary
+        )
         with contextlib.closing(checked_chunks(self.plan, self.memory, self.phases)) as chunks:
             try:
                 for checked in chunks:
                     self._report(checked)
                     for batch in batcher.add(self._remembered(checked)):
                         self._submit(batch)
-                    del checked  # its customers need not wait in memory for those of the next chunk
+                    del checked  # frees its customers before the next chunk has its own
                     self.pulse()
             except InputError as error:
-                # What has been read is settled and reported; whoever runs the flow says why it is not all.
+                # The rows read so far are sent and reported; the run says why they are not all.
                 self.broken_off(error)
         for batch in batcher.flush():
             self._submit(batch)
         clock = time.perf_counter()
-        for outcome in self.outlet.finish():
+        for outcome in self.sink.finish():
             self.reports.settle(outcome)
             self.pulse()
         self.phases.sending += time.perf_counter() - clock
@@ -178,7 +184,7 @@ class Flow:
         self.phases.reporting += time.perf_counter() - clock
 
     def _remembered(self, checked: CheckedChunk) -> Customers:
-        """What is still to be sent of a chunk, once the rows that the journal knows are settled."""
+        """Report the rows of a chunk that the journal knows to be final. Returns the customers to be sent."""
         customers = checked.customers
         outcomes: list[Outcome] = []
         if self.memory.replay is not None:
@@ -196,10 +202,10 @@ class Flow:
 
     def _submit(self, batch: Batch) -> None:
         clock = time.perf_counter()
-        self.outlet.submit(batch)
+        self.sink.submit(batch)
         handed = time.perf_counter()
         self.phases.sending += handed - clock
-        for outcome in self.outlet.outcomes():
+        for outcome in self.sink.outcomes():
             self.reports.settle(outcome)
         self.phases.reporting += time.perf_counter() - handed
         self.pulse()
@@ -208,7 +214,7 @@ class Flow:
 def checked_chunks(
     plan: RunPlan, memory: RunContext | None = None, phases: PhaseTimes | None = None
 ) -> Generator[CheckedChunk]:
-    """Every chunk of the source with what is known of its rows before anything is sent."""
+    """Yield each chunk of the source with all that is known of its rows before they are sent."""
     memory, phases = memory or RunContext(), phases or PhaseTimes()
     checker = Checker(plan.mapper, plan.contract, CheckRules(plan.options.duplicates, plan.options.strict))
     with contextlib.closing(_chunks(plan, memory)) as chunks:
@@ -226,7 +232,7 @@ def checked_chunks(
 
 
 def _chunks(plan: RunPlan, memory: RunContext) -> Generator[_Read]:
-    """The rows that the run is about, with those marked that an earlier run imported."""
+    """Yield the rows that the run is about, and which of them an earlier run imported."""
     chunks = plan.source.chunks()
     if plan.options.limit is not None:
         yield from _wanted(chunks, plan, memory)  # no chunk more than needed

@@ -1,6 +1,4 @@
-"""Decide what one run is going to do: the open source, its mapping, its options, where it goes. Nothing is
-sent.
-"""
+"""Plan one run: open its source, choose its mapping, options and destination. Nothing is sent."""
 
 from __future__ import annotations
 
@@ -9,12 +7,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pandas as pd
 
 from importer import contracts
 from importer import mapping as mappings
-from importer.config import Connection
+from importer.config import Connection, is_loopback
 from importer.contracts import Contract
 from importer.errors import InputError, JournalError, MappingError, SettingsError
 from importer.journal import Journal, RunRecord
@@ -29,7 +28,7 @@ from importer.reports import OWN_COLUMNS, reimport
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """One run, ready to go. `source` is open; whoever has the plan closes it."""
+    """One run, ready to start. `source` is open until `close`."""
 
     source: Source
     header: tuple[str, ...]
@@ -42,12 +41,12 @@ class RunPlan:
     destination: Destination | None
     """None for a dry run without credentials."""
     again: bool
-    """The file is one of our own reports."""
+    """Whether the file is one of the importer's own reports."""
     notes: tuple[Note, ...] = ()
     reported: RunRecord | None = None
-    """The run that a reports file comes from, if the journal knows it."""
+    """The run that wrote the report, if the file is one and the journal knows it."""
     connection: Connection | None = None
-    """Who signs; None where nothing can be sent."""
+    """Who signs; None if nothing can be sent."""
     before: RunRecord | None = None
     """The newest run that imported this very file to the same place in the same way."""
 
@@ -59,13 +58,13 @@ class RunPlan:
 
     @property
     def identifiers(self) -> tuple[str, ...]:
-        """The columns in which a digit lost is a different customer."""
+        """The columns of phones and numbers: with a digit less they name another customer."""
         fields = (field.name for field in self.contract.fields if field.identifier)
         return tuple(column for name in fields for column in self.mapper.columns.get(name, ()))
 
     @property
     def escaped(self) -> bool:
-        """True where cells carry one ' before what a spreadsheet program would take for a formula."""
+        """Whether cells may begin with a ' that the report put before what looks like a formula."""
         return self.again and self.source.delimiter is not None
 
     def close(self) -> None:
@@ -78,7 +77,7 @@ def make_plan(
     connection: Connection | None,
     journal: Journal,
 ) -> RunPlan:
-    """Opens a file and settles how it becomes customers. `connection` is None where nothing is to be sent.
+    """Open a file and plan its import. `connection` is None if nothing is to be sent.
 
     Raises InputError, MappingError, UsageError.
     """
@@ -87,7 +86,7 @@ def make_plan(
         source = open_table(file, options, chosen)
     except InputError as error:
         if chosen is not None and error.code in NO_HEADER:
-            # No header of such a mapping can be found: what it lacks is the nearer trouble.
+            # Such a mapping finds no header, and what it lacks is the better explanation.
             mappings.check_required(chosen, _contract(options, connection))
         raise
     try:
@@ -112,9 +111,9 @@ def plan_from_record(
     connection: Connection | None,
     journal: Journal,
 ) -> RunPlan:
-    """The plan of a run that the journal knows: same file, mapping, contract and mode.
+    """Plan a run of the journal again: same file, mapping, contract and mode.
 
-    `options`: those of `kept_options`, as far as nothing else is wanted. Raises InputError `source-gone` or
+    `options` are those of `kept_options`, or changed ones. Raises InputError `source-gone` or
     `source-changed` if the file is not the one that was started, SettingsError `other-destination` if the
     connection leads elsewhere.
     """
@@ -186,7 +185,7 @@ def _settle(
 
 
 def _sheets(source: Source, own: bool) -> tuple[tuple[str, ...], ...]:
-    """The header of each sheet, if there are several, without the importer's own columns."""
+    """Return the header of each sheet, if there are several, without the importer's own columns."""
     headers = source.sheet_headers.values()
     if len(headers) < 2:
         return ()
@@ -196,8 +195,11 @@ def _sheets(source: Source, own: bool) -> tuple[tuple[str, ...], ...]:
 def _compile(
     compiled: Callable[..., Mapper], chosen: MappingFile, connection: Connection | None, *, dry_run: bool
 ) -> Mapper:
-    """Ties the mapping to the file. The tenant's list of fields is fetched only if the mapping names custom
-    fields, and never by a dry run; a list that lacks one of them is asked for again."""
+    """Bind the mapping to the file's columns.
+
+    The tenant's list of fields is fetched only if the mapping names custom fields, and never by a dry run. A
+    remembered list that lacks one of them is fetched again.
+    """
 
     def tied(fields: tuple[TenantField, ...] | None) -> Mapper:
         return compiled(tenant_fields=fields)
@@ -218,11 +220,13 @@ def _compile(
 
 
 def _contract(options: RunOptions, connection: Connection | None) -> Contract:
-    return contracts.load(options.contract or (connection.contract if connection else "sea"))
+    return contracts.load(
+        options.contract or (connection.contract if connection else contracts.DEFAULT_CONTRACT)
+    )
 
 
 def _prior_run(source: Source, journal: Journal) -> RunRecord | None:
-    """The run that the first row of a report names, if the journal knows it."""
+    """Return the run that the first row of a report names; None if the journal does not know it."""
     name = _named_run(source)
     try:
         return journal.run(name) if name else None
@@ -231,7 +235,7 @@ def _prior_run(source: Source, journal: Journal) -> RunRecord | None:
 
 
 def _named_run(source: Source) -> str:
-    """What stands under `_run` in the first row; empty without rows."""
+    """Return the cell of the column `_run` in the first row; empty without rows."""
     for chunk in source.chunks():
         if not chunk.frame.empty:
             return str(chunk.frame["_run"].iloc[0]).strip().removeprefix("'")
@@ -241,7 +245,7 @@ def _named_run(source: Source) -> str:
 def _as_before(
     options: RunOptions, chosen: MappingFile | None, prior: RunRecord | None
 ) -> tuple[RunOptions, MappingFile | None]:
-    """A report that is imported again takes mapping, mode and contract from its run, unless given."""
+    """Return options and mapping for a report: those of its run, where the options leave them open."""
     if prior is None:
         return options, chosen
     if chosen is None:
@@ -251,7 +255,7 @@ def _as_before(
 
 
 def _read_all(record: RunRecord) -> bool:
-    """True for a run over all sheets of a workbook: the annotated one has its rows on several, too."""
+    """Whether a run read all sheets of a workbook; its annotated workbook then has several, too."""
     return options_from_json(record.read_options).sheet == ALL_SHEETS
 
 
@@ -265,6 +269,14 @@ def _check_destination(record: RunRecord, destination: Destination | None) -> No
             tenant=there.tenant_id if there else "–",
             app=there.app_key if there else "–",
         )
+
+
+def needs_canary(plan: RunPlan, journal: Journal) -> bool:
+    """Return whether one row goes ahead of the others: to a tenant that this journal has never reached."""
+    there, wanted = plan.destination, plan.options.canary
+    if wanted is not None or there is None:
+        return bool(wanted)
+    return not (is_loopback(urlsplit(there.host).hostname or "") or journal.has_reached(there))
 
 
 def kept_options(record: RunRecord) -> RunOptions:

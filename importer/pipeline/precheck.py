@@ -1,4 +1,4 @@
-"""Look through the whole file before anything is sent: for `--max-invalid` and the tripwires of jobs."""
+"""Validate the whole file before anything is sent: for `--max-invalid` and the tripwires of jobs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from importer.reports import Tally
 
 @dataclass(frozen=True, slots=True)
 class PrecheckResult:
-    """What a dry look through a file found. `counts` of rows by status; `to_send` have none of them yet."""
+    """What validating a whole file found. `counts` are rows by status; the `to_send` rows have none yet."""
 
     header: tuple[str, ...]
     rows: int
@@ -25,7 +25,7 @@ class PrecheckResult:
     counts: Mapping[Status, int]
     issues: tuple[IssueGroup, ...]
     filled: Mapping[str, int]
-    """For each mapped column in how many rows it holds something."""
+    """For each mapped column, the number of rows in which it holds something."""
 
     @property
     def invalid_percent(self) -> float:
@@ -37,7 +37,7 @@ PrecheckGate = Callable[[RunPlan, PrecheckResult], None]
 
 
 def precheck(plan: RunPlan, memory: RunContext, pulse: Callable[[int], None]) -> PrecheckResult:
-    """Takes every chunk on the real path up to the batches. `pulse` gets the rows read so far."""
+    """Take every chunk along the real path, up to the batches. `pulse` gets the rows read so far."""
     tally = Tally(plan.header)
     filled = dict.fromkeys(plan.used, 0)
     for checked in checked_chunks(plan, memory):
@@ -53,7 +53,7 @@ def precheck(plan: RunPlan, memory: RunContext, pulse: Callable[[int], None]) ->
 
 
 def max_invalid_gate(limit: float) -> PrecheckGate:
-    """The gate of `--max-invalid`: `limit` in percent of the rows."""
+    """Return the gate of `--max-invalid`. `limit` is in percent of the rows."""
 
     def gate(plan: RunPlan, found: PrecheckResult) -> None:
         if found.invalid_percent > limit:

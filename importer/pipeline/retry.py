@@ -1,4 +1,4 @@
-"""`retry`: which rows of an earlier run are to be sent again, and which are better held back."""
+"""Choose the rows of an earlier run that a retry sends again, and those that it holds back."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class RetryScope:
 
     known: RowStates
     rejected: bool
-    """Rejected rows too."""
+    """Whether rejected rows are among them."""
     imported: Mapping[str, np.ndarray]
     """Row numbers by sheet that the parent, its other retries or its corrected reports have brought in."""
     within: RetryScope | None = None
 
     def mask(self, sheet: str, rows: np.ndarray) -> np.ndarray:
-        """Bool for each row number."""
+        """Return for each row number whether the retry sends it."""
         statuses = (*LEFT, Status.REJECTED) if self.rejected else LEFT
         left: np.ndarray = self.known.has_status(sheet, rows, *statuses) | self.known.unanswered(sheet, rows)
         left |= self.known.state_indexes(sheet, rows) < 0
@@ -42,7 +42,7 @@ class RetryScope:
         return left if self.within is None else left & self.within.mask(sheet, rows)
 
     def maybe_in(self, sheet: str, rows: np.ndarray) -> np.ndarray:
-        """Bool for each row number: a request with it went out, and no answer is known."""
+        """Return for each row number whether it was sent and no answer is known."""
         maybe: np.ndarray = self.known.unanswered(sheet, rows)
         maybe |= self.known.has_status(sheet, rows, Status.UNKNOWN)
         return maybe if self.within is None else maybe | self.within.maybe_in(sheet, rows)
@@ -72,7 +72,7 @@ def imported_since(journal: Journal, record: RunRecord, before: RunRecord | None
 
 
 def retried_since(journal: Journal, record: RunRecord) -> RunRecord | None:
-    """The newest retry of the same source that began after this run: then that one is to be gone on with."""
+    """Return the newest retry of the same source that began after this run; it is resumed instead."""
     newest = journal.family(record)[-1]
     return None if newest.id == record.id else newest
 
@@ -82,12 +82,12 @@ class HeldBack:
     """Rows of a retry that must not be sent, as (sheet, row)."""
 
     overtaken: frozenset[tuple[str, int]]
-    """Their customer has been imported by a later row since."""
+    """A later row has imported their customer since."""
     unsure: frozenset[tuple[str, int]]
-    """They may be in, and have neither phone nor e-mail by which the CRM would know them again."""
+    """The CRM may have them. Without phone and e-mail it would not recognise them and store them twice."""
 
     def outcomes(self, sheet: str, rows: np.ndarray) -> list[Outcome]:
-        """What becomes of those of the given rows that are held back."""
+        """Return the outcomes of the rows among `rows` that are held back."""
         overtaken = tuple(row for row in rows.tolist() if (sheet, row) in self.overtaken)
         unsure = tuple(row for row in rows.tolist() if (sheet, row) in self.unsure)
         held = (
@@ -98,7 +98,7 @@ class HeldBack:
 
 
 def retry_lineage(plan: RunPlan, journal: Journal, record: RunRecord) -> Lineage:
-    """Makes a plan of a past run into one for its left-over rows. Goes once through the whole file."""
+    """Return the lineage of a retry: the rows to send and those held back. Reads the whole file once."""
     left = retry_scope(journal, record, rejected=plan.options.rejected)
     held = _held_back(plan, left, journal, record)
     rows = rows_left(record, rejected=plan.options.rejected)
@@ -106,7 +106,7 @@ def retry_lineage(plan: RunPlan, journal: Journal, record: RunRecord) -> Lineage
 
 
 def lineage_of(plan: RunPlan, journal: Journal, record: RunRecord) -> Lineage:
-    """Where a run that is taken up again comes from, with the rows that it held back."""
+    """Return the lineage of a run that is resumed, with the rows that it held back."""
     if record.kind is not RunKind.RETRY:
         return Lineage(record.kind, record.parent, record.job)
     scope = _scope(journal, record)
@@ -115,13 +115,13 @@ def lineage_of(plan: RunPlan, journal: Journal, record: RunRecord) -> Lineage:
 
 
 def rows_left(record: RunRecord, *, rejected: bool) -> int:
-    """How many rows a retry of a finished run is about."""
+    """Return how many rows a retry of a finished run would send."""
     statuses = (*LEFT, Status.REJECTED) if rejected else LEFT
     return sum(record.counts.get(status, 0) for status in statuses)
 
 
 def _scope(journal: Journal, record: RunRecord) -> RetryScope:
-    """The rows that a retry took from its parent when it began."""
+    """Return the rows that a retry took from its parent when it began."""
     took_rejected = options_from_json(record.settings).rejected
     parent = journal.run(record.parent)
     return retry_scope(journal, parent, rejected=took_rejected, before=record)

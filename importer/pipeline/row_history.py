@@ -1,6 +1,6 @@
-"""What the journal knows about the rows of a file: imported before, damaged before, settled before.
+"""Look up what the journal knows of a file's rows: imported, damaged, final.
 
-`PriorImports` looks up the rows of a report that is imported again. `DamageMark` remembers, as fingerprints,
+`PriorImports` finds the rows of a report in the journal. `DamageMark` remembers, as fingerprints,
 damage that the cells of a report do not show. `ResumeState` tells which rows of an interrupted run are
 settled and which are still to be sent.
 """
@@ -26,7 +26,7 @@ NOT_CORRECTED = "not-corrected"
 UNREADABLE = frozenset(
     {"extra-cells", "unclosed-quote", "bad-encoding", "cell-error", "formula-without-value", NOT_CORRECTED}
 )
-"""Issues of the reader that the cells in a report don't show."""
+"""Issues of the reader that cannot be seen in the cells of a report."""
 MARKED = "marked"
 """The journal's code for an invalid row with a mark."""
 _MOST_ZEROS = 4
@@ -41,12 +41,12 @@ class DamageMark:
     zeros: tuple[str, ...] = ()
 
     def text(self) -> str:
-        """For the journal."""
+        """The mark as the journal keeps it."""
         return ",".join((self.cells, *self.zeros))
 
     @classmethod
     def of(cls, text: str) -> DamageMark:
-        """From the journal."""
+        """Return the mark that the journal keeps as this text."""
         cells, *zeros = text.split(",")
         return cls(cells, tuple(zeros))
 
@@ -112,7 +112,7 @@ def _zero_led(chunk: Chunk, identifiers: Sequence[str]) -> dict[int, list[str]]:
 
 
 def _cell(chunk: Chunk, row: int, column: str) -> str | None:
-    """What stands there; None if the file has no such column."""
+    """Return the cell; None if the file has no such column."""
     return str(chunk.frame.at[row, column]).strip() if column in chunk.frame.columns else None
 
 
@@ -126,7 +126,7 @@ def _of_text(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EarlierRows:
-    """Rows of a chunk, by their places, and the rows of an earlier run that they are, one for one."""
+    """Rows of a chunk, by position, and for each the row of an earlier run that it is."""
 
     places: np.ndarray
     rows: RowsOfRun
@@ -212,14 +212,14 @@ class ResumeState:
     resend_unknown: bool = False
     send: bool = True
     again: int = 0
-    """Rows handed out so far although a request with them went out before: nobody knows its answer."""
+    """Rows sent once more so far, because the answer to their first request is unknown."""
 
     def final(self, sheet: str, rows: np.ndarray) -> Iterator[Outcome]:
-        """The outcomes of rows that need nothing more; all that are known if nothing is sent."""
+        """Return the outcomes of rows that are final; of all known rows if nothing is sent."""
         return self.known.outcomes(sheet, rows[self._settled(sheet, rows)])
 
     def without_final(self, outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
-        """The same outcomes without the rows for which the journal's word stands."""
+        """Return the outcomes without the rows whose outcome the journal has."""
         left = []
         for outcome in outcomes:
             rows = np.asarray(outcome.rows, dtype=np.int64)
@@ -229,7 +229,7 @@ class ResumeState:
         return tuple(left)
 
     def open(self, customers: Customers) -> tuple[list[Outcome], Customers]:
-        """Rows that stay unknown, and the customers that are to be sent now."""
+        """Return the outcomes of rows that stay unknown, and the customers to be sent now."""
         settled = self._settled(customers.sheet, customers.rows)
         stuck = np.zeros(len(customers), dtype=bool)
         if self.send and not self.resend_unknown:

@@ -22,7 +22,7 @@ from importer.option_types import Keep
 from importer.options import RunOptions, options_to_json, report_settings, run_arguments
 from importer.pipeline.events import Prechecking, Progress, RequestMeter, RunEnded, RunObserver, RunStarted
 from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope, RunContext
-from importer.pipeline.plan import RunPlan
+from importer.pipeline.plan import RunPlan, needs_canary
 from importer.pipeline.precheck import PrecheckGate, precheck
 from importer.pipeline.row_history import PriorImports, ResumeState
 from importer.reports import ReportPlan, ReportResult, ReportSource, ReportWriter, RunInfo, Tally
@@ -46,7 +46,7 @@ class SendTarget:
 
 
 def delivery_policy(options: RunOptions, connection: Connection) -> Policy:
-    """How to deliver. To loopback, where nobody else is disturbed, there is no bound on the rate."""
+    """Return the policy of the delivery. Without `options.rate` it is POLITE_RATE, unbounded to loopback."""
     from importer.config import is_loopback
 
     rate: float | None = options.rate
@@ -64,17 +64,12 @@ def delivery_policy(options: RunOptions, connection: Connection) -> Policy:
 
 
 def resume_notes(replay: ResumeState | None) -> tuple[Note, ...]:
-    """That the run was gone on with, and how many rows were sent again."""
+    """Return the note that a run was resumed, with the number of rows sent again; none for a new run."""
     return () if replay is None else (Note("taken-up-again", (("rows", replay.again),)),)
 
 
-def turn_notes(seconds: float) -> tuple[Note, ...]:
-    """That another run was waited for, and how long."""
-    return (Note("waited-for-turn", (("seconds", round(seconds)),)),) if seconds >= 1 else ()
-
-
 def exit_code(tally: Tally, stop: ImporterError | None) -> ExitCode:
-    """What the run's end says to a script (DESIGN, “Exit codes”)."""
+    """Return the exit code of a run (docs/reports-and-codes.md, “Exit codes”)."""
     # A file that broke off may have had more rows, however well those went that could be read.
     if isinstance(stop, TripwireError | InputError) or (stop is not None and not tally.done):
         return stop.exit_code
@@ -82,7 +77,7 @@ def exit_code(tally: Tally, stop: ImporterError | None) -> ExitCode:
 
 
 def stop_reason(stop: ImporterError | None, code: ExitCode, lang: str) -> str:
-    """Why the run ended early, in sentences; empty if it didn't."""
+    """Return why the run ended early, in sentences; empty if it did not."""
     if stop is None or code is ExitCode.DONE:
         return ""
     return stop.full_text(lang)
@@ -100,7 +95,7 @@ def plan_settings(plan: RunPlan) -> tuple[tuple[str, str], ...]:
 
 
 def report_plan(plan: RunPlan, run_id: str, directory: Path) -> ReportPlan:
-    """What the reports are about."""
+    """Return what the reports need to know of the run before its first row."""
     source, options = plan.source, plan.options
     origin = ReportSource(
         path=source.path,
@@ -118,7 +113,7 @@ def report_plan(plan: RunPlan, run_id: str, directory: Path) -> ReportPlan:
 
 
 class StopToken:
-    """Carries the wish to stop into a run, whichever part the run is in."""
+    """Asks a run to stop, whatever it is doing at the moment."""
 
     def __init__(self, parent: StopToken | None = None) -> None:
         self._parent = parent
@@ -127,18 +122,18 @@ class StopToken:
 
     @property
     def reason(self) -> ImporterError | None:
-        """Why to stop, here or at the parent; None: go on."""
+        """Why the run is to stop, by this token or its parent; None if it is not."""
         return self._own or (self._parent.reason if self._parent else None)
 
     def stop(self, reason: ImporterError) -> None:
-        """Let nothing more be sent; what is in flight is waited for. Safe in threads and signal handlers."""
+        """Send nothing more. Requests in flight are waited for. Safe in threads and signal handlers."""
         self._own = self._own or reason
         if self._listener is not None:
             self._listener(self._own)
 
     @contextlib.contextmanager
     def child(self) -> Iterator[StopToken]:
-        """A token for one run. It is stopped when this one is; stopping it does not stop this one."""
+        """Yield a token for one run. It stops when this one stops; stopping it leaves this one alone."""
         token = StopToken(self)
         self.listen(token.stop)
         try:
@@ -147,7 +142,7 @@ class StopToken:
             self._listener = None
 
     def listen(self, listener: Callable[[ImporterError], None]) -> None:
-        """Let `stop` call the listener, in place of an earlier one; at once if it was called before."""
+        """Call `listener`, in place of an earlier one, when the run is to stop: at once if it is already."""
         self._listener = listener
         if self.reason is not None:
             listener(self.reason)
@@ -155,7 +150,7 @@ class StopToken:
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """Where a run comes from, if it is not simply somebody's file."""
+    """Where a run comes from: a job, or an earlier run that it resumes or retries."""
 
     kind: RunKind = RunKind.RUN
     parent: str = ""
@@ -163,14 +158,14 @@ class Lineage:
     scope: RowScope | None = None
     held: HeldRows | None = None
     rows: int | None = None
-    """How many rows it is about, if they are not all of the file and somebody knows."""
+    """The number of rows in `scope`, if it is known."""
     reports: Path = Path("reports")
-    """Where its own folder of reports goes, unless one is named."""
+    """The folder in which the run makes its reports folder, if the options name none."""
 
 
 @dataclass
 class Run:
-    """One run with everything it works with.
+    """One run, with everything it needs.
 
     `start`, `resume` and `redraw` raise LockedError, ReportError, InputError, JournalError and
     ConservationError. What the server did raises nothing: it is in the summary.
@@ -186,10 +181,10 @@ class Run:
     observer: RunObserver = field(default_factory=RunObserver)
     stopper: StopToken = field(default_factory=StopToken)
     ticket: Ticket | None = None
-    """Its place in the lane, if it was drawn before."""
+    """Its place in the lane, if it has one already."""
 
     def start(self) -> ReportResult:
-        """A new run."""
+        """Begin a new run."""
         run_id = new_run_id(datetime.now().astimezone())
         directory = Path(self.plan.options.report_dir or self.lineage.reports / run_id)
         with self.journal.start(self._record(run_id, directory), self.ticket) as run_journal:
@@ -198,12 +193,12 @@ class Run:
                 return self._go(run_journal, directory, memory)
             except ImporterError as error:
                 if not run_journal.has_requests:
-                    # It never got as far as sending: there is nothing to resume.
+                    # Nothing was sent, so there is nothing to resume.
                     run_journal.finish(RunState.FINISHED, error.exit_code, {}, error.code)
                 raise
 
     def resume(self, record: RunRecord) -> ReportResult:
-        """Goes on with a run that ended early; the reports go where they went."""
+        """Continue a run that ended early. The reports go to its folder."""
         with self.journal.reopen(record.id, self.ticket) as run_journal:
             replay = ResumeState(run_journal.row_states(), self.plan.options.resend_unknown)
             last = run_journal.next_ordinal - 1
@@ -211,16 +206,16 @@ class Run:
             return self._go(run_journal, Path(record.report_dir), memory)
 
     def redraw(self, record: RunRecord, directory: Path) -> ReportResult:
-        """The reports of a past run once more, from its file and the journal; nothing is sent or noted."""
+        """Write the reports of a past run again, from its file and the journal. Sends and records nothing."""
         replay = None if record.dry_run else ResumeState(self.journal.row_states(record.id), send=False)
         memory = self._memory(replay=replay)
         with ReportWriter(report_plan(self.plan, record.id, directory)) as reports:
-            outlet = NullSink(Status.VALID if record.dry_run else Status.NOT_SENT)
-            flow = Flow(self.plan, reports, outlet, memory, self._pulse(reports.tally), self._broken_off)
+            sink = NullSink(Status.VALID if record.dry_run else Status.NOT_SENT)
+            flow = Flow(self.plan, reports, sink, memory, self._pulse(reports.tally), self._broken_off)
             flow.run()
             started = record.started or datetime.now().astimezone()
             ended = record.finished or started
-            facts = RunInfo(
+            run_info = RunInfo(
                 mode=record.mode,
                 dry_run=record.dry_run,
                 destination=record.destination,
@@ -233,7 +228,7 @@ class Run:
                 arguments=run_arguments(self.plan.options),
                 parent=record.parent,
             )
-            return reports.close(facts)
+            return reports.close(run_info)
 
     def _record(self, run_id: str, directory: Path) -> RunRecord:
         source, plan = self.plan.source, self.plan
@@ -271,11 +266,15 @@ class Run:
             scope=lineage.scope,
             last_ordinal=last_ordinal,
             held=lineage.held,
+            canary=self.sending is not None and needs_canary(self.plan, self.journal),
         )
 
     def _prior(self) -> PriorImports | None:
-        """For a reports file: what the journal knows of its rows. Without a destination of our own that is
-        the one its run went to, so that a dry run skips what a real run would."""
+        """Return what the journal knows of the rows of a report; None for any other file.
+
+        A dry run without credentials takes the destination of the run that the report names. So it skips the
+        rows that a real run would skip.
+        """
         if not self.plan.again:
             return None
         there = self.plan.destination or (self.plan.reported.destination if self.plan.reported else None)
@@ -286,20 +285,20 @@ class Run:
         meter = RequestMeter()
         with ExitStack() as stack:
             reports = stack.enter_context(ReportWriter(report_plan(self.plan, run_journal.id, directory)))
-            # A run that died before its first request is looked through when it is resumed.
+            # A resumed run is validated ahead only if it ended before its first request.
             held = None if memory.last_ordinal else self._look_ahead(memory)
             if run_journal.ticket is not None:
                 run_journal.ticket.expect(self._expected_rows())
             self.observer.on_run_started(RunStarted(run_journal.record, self.plan))
-            delivery = None if held else self._delivery(stack, run_journal, meter)
-            outlet: BatchSink = delivery or _still(held)
-            flow = Flow(self.plan, reports, outlet, memory, self._pulse(reports.tally), self._broken_off)
+            delivery = None if held else self._delivery(stack, run_journal, meter, canary=memory.canary)
+            sink: BatchSink = delivery or _null_sink(held)
+            flow = Flow(self.plan, reports, sink, memory, self._pulse(reports.tally), self._broken_off)
             flow.run()
             stop = held or self.stopper.reason
             if delivery is not None:
                 stop = delivery.stopped or stop
             code = exit_code(reports.tally, stop)
-            facts = RunInfo(
+            run_info = RunInfo(
                 mode=self.plan.mode,
                 dry_run=self.sending is None,
                 destination=self.plan.destination,
@@ -310,23 +309,23 @@ class Run:
                 requests=meter.requests,
                 retries=meter.retries,
                 stop=stop_reason(stop, code, self.plan.options.lang),
-                notes=(*self._notes(reports.tally), *resume_notes(memory.replay), *turn_notes(meter.waited)),
+                notes=(*self._notes(reports.tally), *resume_notes(memory.replay), *meter.notes()),
                 settings=plan_settings(self.plan),
                 arguments=run_arguments(self.plan.options),
                 phases=flow.phases.as_pairs(),
                 timeline=meter.steps(),
                 parent=run_journal.record.parent,
             )
-            closed = reports.close(facts)
+            result = reports.close(run_info)
         ended_early = stop is not None and not isinstance(stop, TripwireError) and code is not ExitCode.DONE
         state = RunState.STOPPED if ended_early else RunState.FINISHED
         run_journal.keep_mapping(self.plan.mapper.proven_mapping().dump())
-        record = run_journal.finish(state, code, closed.summary.counts, stop.code if stop else "")
-        self.observer.on_run_ended(RunEnded(record, closed))
-        return closed
+        record = run_journal.finish(state, code, result.summary.counts, stop.code if stop else "")
+        self.observer.on_run_ended(RunEnded(record, result))
+        return result
 
     def _expected_rows(self) -> int | None:
-        """About how many rows the run has; None if nobody knows."""
+        """Estimate how many rows the run has; None if it cannot be told."""
         if self.lineage.scope is not None:
             return self.lineage.rows
         rows, limit = self.plan.source.estimated_rows, self.plan.options.limit
@@ -335,7 +334,7 @@ class Run:
     def _look_ahead(self, memory: RunContext) -> TripwireError | None:
         if self.gate is None:
             return None
-        # Looking notes nothing: the flow comes by the same rows again.
+        # Without the journal, since the flow records the same rows afterwards.
         found = precheck(self.plan, replace(memory, journal=None), self._looked)
         try:
             self.gate(self.plan, found)
@@ -343,24 +342,28 @@ class Run:
             return error
         return None
 
-    def _delivery(self, stack: ExitStack, run_journal: RunJournal, meter: RequestMeter) -> Delivery | None:
-        """Where customers go; None in a dry run."""
+    def _delivery(
+        self, stack: ExitStack, run_journal: RunJournal, meter: RequestMeter, *, canary: bool
+    ) -> Delivery | None:
+        """Open the delivery; None for a dry run."""
         if self.sending is None:
             return None
         from importer.delivery import Delivery  # a dry run does without
 
         options, connection = self.plan.options, self.sending.connection
-        envelope = BodyTemplate(
+        body_builder = BodyTemplate(
             self.plan.mode, connection.tenant_id, connection.app_key, connection.strict_binding
         )
-        how = delivery_policy(options, connection)
+        policy = replace(delivery_policy(options, connection), canary=canary)
         observer = self.observer
 
         def notify(event: DeliveryEvent) -> None:
             event.notify(meter)
             event.notify(observer)
 
-        delivery = Delivery(self.sending.sender, envelope, run_journal, how, notify=notify)
+        # A sandbox has one key for all its stores; each of them is a server of its own.
+        rate = self.journal.rate(f"{connection.store}|{connection.access_key.reveal()}", run_journal.id)
+        delivery = Delivery(self.sending.sender, body_builder, run_journal, policy, notify=notify, rate=rate)
         stack.enter_context(delivery)
         self.stopper.listen(delivery.stop)
         return delivery
@@ -376,7 +379,7 @@ class Run:
         return pulse
 
     def _broken_off(self, error: InputError) -> None:
-        """The file changed, or ended in the middle of something, while it was read."""
+        """Take the error of a file that changed, or could not be read to its end."""
         if self.sending is None:
             raise error
         self.stopper.stop(error)
@@ -386,7 +389,7 @@ class Run:
         self.observer.on_prechecking(Prechecking(rows))
 
     def _break_off(self) -> None:
-        """While nothing is in flight there is nothing to wait for: a wish to stop is granted at once."""
+        """Raise the reason to stop, if there is one. Only for times when no request is in flight."""
         if self.stopper.reason is not None:
             raise self.stopper.reason
 
@@ -399,5 +402,5 @@ class Run:
         return tuple(notes) if tally.rows else (*notes, Note("no-rows"))
 
 
-def _still(held: TripwireError | None) -> NullSink:
+def _null_sink(held: TripwireError | None) -> NullSink:
     return NullSink(Status.NOT_SENT, held.code) if held else NullSink(Status.VALID)

@@ -1,10 +1,10 @@
-"""Own the set-up of runs: journal, connection, client, plan, gate, stop token, reports folder.
+"""Set up runs: journal, connection, client, plan, gate, stop token, reports folder.
 
     with Session.open(SessionSettings(profile), observer=observer) as session:
         result = session.start("customers.xlsx", options)
 
-The command line, jobs and the Python API call it. It knows nothing of terminals: what happens, and what has
-to be asked, goes to a `RunObserver`.
+The command line, jobs and the Python API call it. It knows nothing of terminals: events and
+questions go to a `RunObserver`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 Guard = Callable[[StopToken], AbstractContextManager[None]]
-"""Is entered around each run with the session's stop token: a program lets it catch signals."""
+"""Makes a context for each run, from the session's stop token. A program catches signals in it."""
 
 
 def no_guard(stopper: StopToken) -> AbstractContextManager[None]:
@@ -45,13 +45,13 @@ def no_guard(stopper: StopToken) -> AbstractContextManager[None]:
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
-    """What is settled before a file is opened."""
+    """What is known before a file is opened."""
 
     profile: Profile = field(default_factory=Profile)
     connection: Connection | None = None
     """Where to send to and who signs; None: the environment and the profile decide."""
     sandbox: bool = False
-    """Send to a sandbox that lives as long as the session."""
+    """Send to a sandbox that ends with the session."""
     sandbox_store: Path | None = None
     """Send to a sandbox that keeps its customers in this file."""
     journal: Path | None = None
@@ -62,11 +62,11 @@ class SessionSettings:
 
 @dataclass
 class Session:
-    """Runs, one after the other, with one journal and one client. Not for several threads at a time.
+    """Carries out runs, one after the other, with one journal and one client. Not thread-safe.
 
     `start`, `resume`, `retry` and `redraw` raise ImporterError if there can be no run: InputError,
-    MappingError, SettingsError, LockedError, ReportError, JournalError. What the server did raises nothing:
-    it is in the result.
+    MappingError, SettingsError, LockedError, ReportError, JournalError. How the server behaved raises
+    nothing: the result has it.
     """
 
     settings: SessionSettings
@@ -90,7 +90,7 @@ class Session:
         journal: Journal | None = None,
         guard: Guard = no_guard,
     ) -> Iterator[Session]:
-        """A session. `journal` is an open one, which the caller closes. Raises JournalError."""
+        """Open a session. `journal` is an open one, which the caller closes. Raises JournalError."""
         with ExitStack() as stack:
             book = journal or stack.enter_context(Journal.open(settings.journal))
             yield cls(settings, book, observer or RunObserver(), stopper or StopToken(), guard, stack)
@@ -134,7 +134,7 @@ class Session:
         gate: PrecheckGate | None = None,
         observer: RunObserver | None = None,
     ) -> ReportResult:
-        """Go on with a run. `options`: those that the journal keeps, with what else is wanted."""
+        """Continue a run. `options` are those of `kept_options`, or changed ones."""
         options = options or plans.kept_options(record)
         observer = observer or self.observer
         with (
@@ -150,9 +150,10 @@ class Session:
     def retry(
         self, record: RunRecord, options: RunOptions | None = None, *, observer: RunObserver | None = None
     ) -> ReportResult | None:
-        """Send the rows that a run left, as a new run linked to it. None: it left nothing.
+        """Send the rows that a run did not import, as a new run linked to it. None: there are none.
 
-        `options.rejected`: the rows that the server rejected, too. Raises UsageError `retry-dry-run`.
+        With `options.rejected`, rows that the server rejected are among them. Raises UsageError
+        `retry-dry-run`.
         """
         if record.dry_run:
             raise UsageError("retry-dry-run", run=record.id)
@@ -171,7 +172,7 @@ class Session:
                 return run.start()
 
     def redraw(self, record: RunRecord, options: RunOptions | None = None) -> ReportResult:
-        """Draw the reports of a run again, into `options.report_dir`; nothing is sent or noted."""
+        """Write the reports of a run again, to `options.report_dir`. Sends and records nothing."""
         options = options or plans.kept_options(record)
         with contextlib.closing(plans.plan_from_record(record, options, None, self.journal)) as plan:
             lineage = lineage_of(plan, self.journal, record)
@@ -179,10 +180,10 @@ class Session:
             return run.redraw(record, options.report_dir or Path("reports") / record.id)
 
     def find_resumable(self, name: str | None) -> RunRecord | None:
-        """The run to go on with; without a name the newest one that can be. None: there is nothing to do.
+        """Return the run to resume; without a name the newest that can be. None: there is nothing to do.
 
-        Raises UnknownRunError, UsageError `resume-dry-run` or `resume-retried`. A run that another process is
-        at work on is returned: its lock refuses it.
+        Raises UnknownRunError, UsageError `resume-dry-run` or `resume-retried`. A run that another process
+        works on is returned, too; its lock refuses to resume it.
         """
         if name is None:
             open_ones = (run for run in self.journal.runs() if run.state.resumable and not run.dry_run)
@@ -202,7 +203,7 @@ class Session:
     def planned(
         self, file: Path | str, options: RunOptions, *, observer: RunObserver | None = None
     ) -> Iterator[RunPlan]:
-        """The plan of a new run, with its file open. Asks which mapping to use if none fits."""
+        """Yield the plan of a new run, with its file open. Asks the observer for a mapping if none fits."""
         observer = observer or self.observer
         connection = self.connect(options)
         try:
@@ -217,17 +218,17 @@ class Session:
             yield plan
 
     def connect(self, options: RunOptions, store: Path | None = None) -> Connection | None:
-        """Where a run with these options sends to; None for a dry run if tenant or application is unknown.
+        """Return where a run sends to; None for a dry run if tenant or application is unknown.
 
-        `store`: the file of the sandbox to send to. Settings are read once a session: a command that prints
-        a secret runs once. Raises SettingsError.
+        `store` is the file of the sandbox to send to. Settings are read once a session, so a command that
+        prints a secret runs once. Raises SettingsError.
         """
         settings = self.settings
         store = store or settings.sandbox_store
         if settings.connection is not None:
             return settings.connection
         if settings.sandbox or store is not None:
-            contract = options.contract or settings.profile.contract or "sea"
+            contract = options.contract or settings.profile.contract or contracts.DEFAULT_CONTRACT
             connection = self._sandbox(store).connection
             return replace(connection, contract=contract, strict_binding=settings.profile.strict_binding)
         key = (options.contract, options.dry_run)
@@ -282,7 +283,7 @@ class Session:
 
     @contextlib.contextmanager
     def _stoppable(self, run: Run) -> Iterator[None]:
-        """While it lasts, the session's stop token stops the run. The run's own reason stops no later run."""
+        """Let the session's stop token stop this run. What stops only this run stops no later one."""
         with self.guard(self.stopper), self.stopper.child() as run.stopper:
             yield
 
@@ -294,7 +295,7 @@ class Session:
         return self._sandboxes[store]
 
     def _target(self, plan: RunPlan) -> SendTarget | None:
-        """Who posts for this plan; None for a dry run. One client serves all runs to the same place."""
+        """Return the client for this plan; None for a dry run. Runs to the same place share one client."""
         if plan.options.dry_run or plan.connection is None:
             return None
         from importer.api.client import Client  # a dry run does without
@@ -307,14 +308,14 @@ class Session:
         return self._targets[key]
 
     def _store_of(self, record: RunRecord) -> Path | None:
-        """The file of the sandbox that has to serve again. Raises SettingsError `sandbox-gone`."""
+        """Return the file of the sandbox that the run went to. Raises SettingsError `sandbox-gone`."""
         store = self.settings.sandbox_store or _kept_store(record)
         if store is None and self.settings.connection is None and _went_to_sandbox(record):
             raise SettingsError("sandbox-gone", run=record.id)
         return store
 
     def _reachable(self, record: RunRecord) -> bool:
-        """Whether the place is there that a run sent to: a sandbox that was not kept is gone."""
+        """Whether the destination of a run still exists: a sandbox without a file does not."""
         if self.settings.connection is not None:
             return True
         given = self.settings.sandbox_store is not None
@@ -324,7 +325,7 @@ class Session:
 
 
 def retry_options(record: RunRecord) -> RunOptions:
-    """The options of a retry if nothing else is wanted: those of its run, with reports of its own."""
+    """Return the options of a retry: those of its run, with a reports folder of its own."""
     return replace(plans.kept_options(record), report_dir=None, rejected=False)
 
 
@@ -344,6 +345,6 @@ def _kept_store(record: RunRecord) -> Path | None:
 
 
 def _beside(record: RunRecord) -> Path:
-    """Where the reports of the retried run lie; the folders of a job are the job's own."""
+    """Return where a retry makes its reports folder: beside that of its run, unless a job owns it."""
     folder = Path(record.report_dir).parent
     return folder if record.report_dir and not record.job and folder.is_dir() else Path("reports")

@@ -66,7 +66,7 @@ class ReceivedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request on its way through the sandbox: its connection, its body, and its line in the log."""
+    """One request on its way through the sandbox: its connection, body, line in the log, and faults."""
 
     scope: Scope
     receive: Receive
@@ -74,6 +74,21 @@ class Exchange:
     body: bytes
     parsed: CustomerObject | None
     record: ReceivedRequest
+    faults: Sequence[Fault]
+
+    def has(self, kind: FaultKind) -> bool:
+        """True if a fault of this kind happens to it."""
+        return any(fault.kind is kind for fault in self.faults)
+
+    @property
+    def offset_ms(self) -> int:
+        """How far the server's clock is ahead for it."""
+        return sum(fault.offset_ms or 0 for fault in self.faults if fault.kind is FaultKind.CLOCK)
+
+    def answer(self, code: int, message: str, data: object) -> Response:
+        """Its answer, as documented but for the type of the code."""
+        said = str(code) if self.has(FaultKind.TEXT_CODE) else code
+        return envelope(said, message, data, self.call.traced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,15 +166,14 @@ class Application:
         faults = self.script.next(call.name, customers if isinstance(customers, list) else ())
         record = self._record(call, count, ", ".join(fault.kind for fault in faults), body, began_ms)
         try:
-            return await self._answer(Exchange(scope, receive, call, body, parsed, record), faults)
+            return await self._answer(Exchange(scope, receive, call, body, parsed, record, faults))
         finally:
             record.over_ms = self._now_ms()
             record.ended_ms = record.ended_ms or record.over_ms
 
-    async def _answer(self, exchange: Exchange, faults: Sequence[Fault]) -> Response | None:
+    async def _answer(self, exchange: Exchange) -> Response | None:
         """Let happen to one request what the script says; None if nothing is left to be sent."""
-        call, record = exchange.call, exchange.record
-        offset = sum(fault.offset_ms or 0 for fault in faults if fault.kind is FaultKind.CLOCK)
+        faults, record = exchange.faults, exchange.record
         delay = self._options.latency + sum(
             fault.seconds or 0 for fault in faults if fault.kind is FaultKind.SLOW
         )
@@ -172,37 +186,38 @@ class Application:
             record.ended_ms = self._now_ms()
             await asyncio.sleep(fault.seconds or 0.0)
             if fault.stores:
-                self._carry_out(exchange, offset)
+                self._carry_out(exchange)
             return None
         if fault is not None and not fault.stores:
-            record.code = fault.code if fault.kind is FaultKind.CODE else None
-            return await self._misbehave(exchange, fault, None)
-        code, message, data = self._carry_out(exchange, offset)
+            record.code = fault.code
+            return await self._misbehave(exchange, fault, exchange.answer(0, "", ""))
+        code, message, data = self._carry_out(exchange)
         record.code = code
-        answer = envelope(code, message, data, call.traced)
+        answer = exchange.answer(code, message, data)
         if fault is not None:
             return await self._misbehave(exchange, fault, answer)
-        if offset:
-            answer.headers["date"] = http_date(self._now_ms() + offset)
+        if exchange.offset_ms:
+            answer.headers["date"] = http_date(self._now_ms() + exchange.offset_ms)
         return answer
 
-    def _carry_out(self, exchange: Exchange, offset: int) -> tuple[int, str, object]:
+    def _carry_out(self, exchange: Exchange) -> tuple[int, str, object]:
         scope, call, record = exchange.scope, exchange.call, exchange.record
         try:
             query = scope["query_string"].decode("ascii", "replace")
             # A request is as old as it was when it came, however late it is carried out.
-            now_ms = record.began_ms + offset
+            now_ms = record.began_ms + exchange.offset_ms
             check_signature(_headers(scope), exchange.body, call.endpoint, self._who, now_ms)
-            data = self._handler.handle(call, query, exchange.body, exchange.parsed)
+            utf_16 = exchange.has(FaultKind.UTF_16)
+            data = self._handler.handle(call, query, exchange.body, exchange.parsed, utf_16=utf_16)
         except ApiRefusalError as refusal:
             return refusal.code, refusal.message, "" if call.traced else None
         record.carried_out_ms = self._now_ms()
         self._commit_soon()
         return 0, "" if call.traced else "Request successful", data
 
-    async def _misbehave(self, exchange: Exchange, fault: Fault, answer: Response | None) -> Response | None:
-        """Carry out one fault; `answer` is the answer to the request, None if it was not carried out."""
-        call, control = exchange.call, _connection_control(exchange.scope)
+    async def _misbehave(self, exchange: Exchange, fault: Fault, answer: Response) -> Response | None:
+        """Carry out one fault; `answer` is the answer that the request would get."""
+        control = _connection_control(exchange.scope)
         if fault.kind in (FaultKind.RESET, FaultKind.LOST):
             await control.reset()
         elif fault.kind is FaultKind.AWAY:
@@ -211,11 +226,9 @@ class Application:
             await _until_gone(exchange.receive, fault.seconds)
             await control.reset()
         elif fault.kind is FaultKind.TRUNCATED:
-            await control.send_truncated(bytes((answer or envelope(0, "", "", call.traced)).body))
+            await control.send_truncated(bytes(answer.body))
         else:
-            return faulty_answer(
-                fault, answer or envelope(0, "", "", call.traced), call.traced, self._now_ms()
-            )
+            return faulty_answer(fault, exchange, answer, self._now_ms())
         return None
 
     async def _body(self, receive: Receive) -> bytes | None:
@@ -314,7 +327,7 @@ async def _until_gone(receive: Receive, seconds: float | None) -> None:
 JSON = "application/json"
 
 
-def envelope(code: int, message: str, data: object, traced: bool) -> Response:
+def envelope(code: int | str, message: str, data: object, traced: bool) -> Response:
     """An answer as documented; `traced`: with a traceId, which createApp and phoneList don't have."""
     found: dict[str, object] = {"code": code, "message": message, "data": data}
     if traced:
@@ -323,10 +336,16 @@ def envelope(code: int, message: str, data: object, traced: bool) -> Response:
     return Response(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"), media_type=JSON)
 
 
-def faulty_answer(fault: Fault, whole: Response, traced: bool, now_ms: int) -> Response:
+def faulty_answer(fault: Fault, exchange: Exchange, whole: Response, now_ms: int) -> Response:
     """Make the answer of a fault, in place of `whole`, the right one."""
-    if fault.kind is FaultKind.CODE:
-        return envelope(fault.code or 0, fault.message or "scripted", None, traced)
+    headers: dict[str, str] = {}
+    if fault.retry_after:
+        date, _, seconds = fault.retry_after.rpartition(":")
+        headers["retry-after"] = http_date(now_ms + int(seconds) * 1000) if date else seconds
+    if fault.code is not None:
+        answer = exchange.answer(fault.code, fault.message or "scripted", None)
+        answer.headers.update(headers)
+        return answer
     if fault.kind is FaultKind.NOT_JSON:
         return HTMLResponse("<html><body><h1>Welcome to the proxy</h1></body></html>")
     if fault.kind is FaultKind.NO_CODE:
@@ -334,10 +353,6 @@ def faulty_answer(fault: Fault, whole: Response, traced: bool, now_ms: int) -> R
     if fault.kind is FaultKind.WRONG_JSON:
         return Response(bytes(whole.body)[: len(whole.body) // 2], media_type=JSON)
     status = 429 if fault.kind is FaultKind.RATE_LIMIT else fault.status or 500
-    headers: dict[str, str] = {}
-    if fault.retry_after:
-        date, _, seconds = fault.retry_after.rpartition(":")
-        headers["retry-after"] = http_date(now_ms + int(seconds) * 1000) if date else seconds
     if 300 <= status < 400:
         headers["location"] = "https://elsewhere.invalid/"
     return Response(None if status in (204, 304) else fault.message or "scripted", status, headers)

@@ -56,32 +56,39 @@ class CallHandler:
         self._who = who
         self._clock_ms = clock_ms
         self._integrator = integrator
-        self._rules = {name: BatchRules(load(name)) for name in NAMES}
+        self._rules = {
+            (name, utf_16): BatchRules(load(name), utf_16=utf_16)
+            for name in NAMES
+            for utf_16 in (False, True)
+        }
         for app_key, tenant in ((who.app_key, who.tenant_id), (FOREIGN_APP, -1)):
             if store.app(app_key) is None:
                 store.add_app(app_key, "Sandbox", "https://sandbox.invalid/webhook", tenant, by_call=False)
         store.commit()
 
-    def handle(self, call: Call, query: str, body: bytes, parsed: CustomerObject | None) -> object:
-        """The answer's `data`. `parsed`: the body as JSON, if it was read before. Raises ApiRefusalError."""
+    def handle(
+        self, call: Call, query: str, body: bytes, parsed: CustomerObject | None, *, utf_16: bool = False
+    ) -> object:
+        """The answer's `data`. `parsed`: the body as JSON, if it was read before. `utf_16`: what lengths are
+        counted in. Raises ApiRefusalError."""
         if call.name == "fields":
             return self._fields(query)
         code = 9000 if call.name in ("create_app", "phone_list") else 1002
         found = parse_object(body, code) if parsed is None else parsed
         if call.contract is not None:
-            return self._batch_create(call.contract, found)
+            return self._batch_create(self._rules[call.contract.name, utf_16], found)
         if call.name == "query":
             return self._query(found)
         if not self._integrator:
             raise ApiRefusalError(9007, "Non-integrator request")
         return self._create_app(found) if call.name == "create_app" else self._phone_list(found)
 
-    def _batch_create(self, contract: Contract, body: Mapping[str, object]) -> str:
+    def _batch_create(self, rules: BatchRules, body: Mapping[str, object]) -> str:
         app = self._tenant_app(body)
-        customers = self._rules[contract.name].check(body)
+        customers = rules.check(body)
         mode = body["type"]
         assert isinstance(mode, int)  # noqa: S101 - the rules saw to it
-        self._store.write(contract.name, app, mode, customers, self._clock_ms())
+        self._store.write(rules.contract.name, app, mode, customers, self._clock_ms())
         return ""
 
     def _tenant_app(self, body: Mapping[str, object]) -> StoredApp:

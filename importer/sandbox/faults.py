@@ -15,7 +15,8 @@ A fault file is TOML, one table for each fault:
 kinds and what belongs to them:
     status        answer with an HTTP status: status = 503; retry_after = "3" or "date:3"
     code          answer with a code of the API: code = 9001, message = "…"
-    rate-limit    429 beyond so many requests a second: per_second = 5; retry_after as above
+    rate-limit    429 beyond so many requests a second: per_second = 5; retry_after as above; with a code and
+                  a message the answer has status 200 and says so: code = 28, message = "TPS limit"
     slow          answer after seconds = 2.0
     no-answer     never answer, keep the connection open (for seconds = …, default until the client gives up)
     reset         reset the connection before anything is stored
@@ -28,13 +29,15 @@ kinds and what belongs to them:
     wrong-json    JSON that breaks off, whole as far as HTTP can tell
     no-code       {"message": "ok"}
     clock         answer as a server whose clock is ahead by offset_ms = 120000
+    text-code     the answer's code is a text: "0"
+    utf-16        lengths are counted in UTF-16 units, not in code points
 \b
 stored = true stores the request before it goes wrong (for status, code, no-answer, reset, away, and the
 broken answers, for which it is the default).
 
 As a flag a fault is one line: --fault 'code code=9001 requests=2-4'. Requests are counted from 1 for each
-endpoint; the first fault in the file that fits a request happens, except that slow and clock happen along
-with another one. No chance is involved.
+endpoint; the first fault in the file that fits a request happens, except that slow, clock, text-code and
+utf-16 happen along with another one. No chance is involved.
 """
 
 from __future__ import annotations
@@ -73,6 +76,8 @@ class FaultKind(StrEnum):
     WRONG_JSON = "wrong-json"
     NO_CODE = "no-code"
     CLOCK = "clock"
+    TEXT_CODE = "text-code"
+    UTF_16 = "utf-16"
 
 
 _STORED = frozenset(
@@ -85,7 +90,7 @@ _STORED = frozenset(
         FaultKind.NO_CODE,
     }
 )
-_COMBINABLE = frozenset({FaultKind.SLOW, FaultKind.CLOCK})
+_COMBINABLE = frozenset({FaultKind.SLOW, FaultKind.CLOCK, FaultKind.TEXT_CODE, FaultKind.UTF_16})
 _NEEDS = {
     FaultKind.STATUS: "status",
     FaultKind.CODE: "code",
@@ -121,6 +126,8 @@ class Fault:
         object.__setattr__(self, "requests", str(self.requests))
         object.__setattr__(self, "retry_after", str(self.retry_after))
         _check_types(self)
+        if self.code is not None and self.kind not in (FaultKind.CODE, FaultKind.RATE_LIMIT):
+            raise ValueError(f"{self.kind} has no code")
         needed = _NEEDS.get(self.kind)
         if needed and getattr(self, needed) is None:
             raise ValueError(f"{self.kind} needs {needed}")

@@ -66,7 +66,7 @@ def expected_signature(found: Mapping[str, str], body: bytes, secret: str, algor
 def check_signature(
     headers: Mapping[str, list[str]], body: bytes, endpoint: Endpoint, who: Credentials, now_ms: int
 ) -> None:
-    """Checks the five headers, the clock and the signature. `headers`: lower-case name → values.
+    """Check the five headers, the clock and the signature. `headers`: lower-case name → values.
 
     Raises ApiRefusalError 1001 (missing), 1002 (bizType, action, algorithm, a header given twice), 1005
     (access key), 1004 (more than 60 s from `now_ms`), 1003 (signature), in this order.
@@ -138,10 +138,14 @@ def storable(text: str) -> bool:
 
 
 class BatchRules:
-    """The rules of batch_create under one contract."""
+    """The rules of batch_create under one contract.
 
-    def __init__(self, contract: Contract) -> None:
+    The vendor does not say what a character is: lengths are counted in code points or in UTF-16 units.
+    """
+
+    def __init__(self, contract: Contract, *, utf_16: bool = False) -> None:
         self.contract = contract
+        self._length = utf_16_length if utf_16 else len
         self._required = tuple(field.name for field in contract.fields if field.required)
         self._plain: dict[str, int] = {}
         self._special: dict[str, Callable[[object], str]] = {}
@@ -194,12 +198,12 @@ class BatchRules:
             if limit is None:
                 if any(map(self._special[name], values)):
                     return False
-            elif not _texts_fit(values, limit):
+            elif not self._texts_fit(values, limit):
                 return False
         return known == sum(map(len, customers))
 
     def _refuse(self, customers: list[CustomerObject]) -> None:
-        """Raises ApiRefusalError 1002 for the first row and field that break the contract."""
+        """Raise ApiRefusalError 1002 for the first row and field that break the contract."""
         for index, customer in enumerate(customers):
             problem = self._problem(customer)
             if problem:
@@ -225,13 +229,21 @@ class BatchRules:
             return check(value) if check else "unknown field"
         if type(value) is not str:
             return "must be a string"
-        if len(value) > limit:
+        if self._length(value) > limit:
             return f"longer than {limit} characters"
         return "" if storable(value) else "not valid Unicode"
 
+    def _texts_fit(self, values: list[Any], limit: int) -> bool:
+        return (
+            set(map(type, values)) == {str}
+            and max(map(self._length, values)) <= limit
+            and storable("".join(values))
+        )
 
-def _texts_fit(values: list[Any], limit: int) -> bool:
-    return set(map(type, values)) == {str} and max(map(len, values)) <= limit and storable("".join(values))
+
+def utf_16_length(text: str) -> int:
+    """The length as Java counts it: characters beyond U+FFFF count twice."""
+    return len(text) + sum(char > "\uffff" for char in text)
 
 
 _SPECIAL = frozenset({FieldKind.DATE, FieldKind.GENDER, FieldKind.JSON})

@@ -35,17 +35,17 @@ class ConnectionControl:
         self._server = server
 
     async def reset(self) -> None:
-        """Resets the connection."""
+        """Reset the connection."""
         reset_connection(self._protocol.transport)
         await self._settled()
 
     async def go_away(self, seconds: float) -> None:
-        """Cuts all connections and refuses new ones for a while."""
+        """Cut all connections and refuse new ones for a while."""
         await self._server.go_away(seconds)
         await self._settled()
 
     async def send_truncated(self, body: bytes) -> None:
-        """Sends half of an answer that was announced whole, and closes."""
+        """Announce a whole answer, send half of it, and close."""
         head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         self._protocol.transport.write(head.encode() + body[: len(body) // 2])
         self._protocol.transport.close()
@@ -85,7 +85,7 @@ class _Protocol(H11Protocol):
         try:
             super().data_received(data)
         except (h11.ProtocolError, UnicodeDecodeError):
-            # uvicorn fails while it answers a malformed request: there is nothing left to say.
+            # uvicorn fails while it answers a malformed request; the connection is closed anyway.
             self.transport.close()
         if self.conn.their_state is not h11.IDLE:
             self._cancel_deadline()
@@ -128,14 +128,14 @@ class SandboxServer(uvicorn.Server):
         self._away = False
 
     def stop(self) -> None:
-        """Ends serving; may be called from another thread."""
+        """End serving. May be called from another thread."""
         self.should_exit = True
         if self._loop is not None and self._stopped is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended already
                 self._loop.call_soon_threadsafe(self._stopped.set)
 
     def do(self, step: Callable[[], None]) -> None:
-        """Runs something in the server's thread and waits for it; does nothing if it is not serving."""
+        """Run a step in the server's thread and wait for it. Does nothing if the server has ended."""
         done = threading.Event()
 
         def run() -> None:
@@ -228,7 +228,7 @@ def bind_socket(host: str, port: int) -> socket.socket:
 
 
 def reset_connection(transport: asyncio.Transport) -> None:
-    """Closes a connection with RST instead of FIN, and drops what was to be sent."""
+    """Close a connection with RST instead of FIN, and drop the bytes that were to be sent."""
     found = transport.get_extra_info("socket")
     if found is not None:
         with contextlib.suppress(OSError):

@@ -333,7 +333,7 @@ class Store:
         return StoredApp(*row) if row else None
 
     def add_app(self, app_key: str, app_name: str, webhook: str, tenant_id: int, by_call: bool) -> StoredApp:
-        """Stores an application; the caller commits."""
+        """Store an application; the caller commits."""
         self._db.execute(
             "INSERT INTO app (app_key, app_name, webhook, tenant_id, created_by_call) VALUES (?, ?, ?, ?, ?)",
             (app_key, app_name, webhook, tenant_id, by_call),

@@ -186,7 +186,7 @@ def test_every_key_of_a_mapping_file_is_explained() -> None:
 
 
 def test_every_kind_of_fault_is_explained() -> None:
-    explained = re.findall(r"^\| `([a-z-]+)` \|", section("Faults", text_of("sandbox.md")), re.MULTILINE)
+    explained = re.findall(r"^\| `([a-z0-9-]+)` \|", section("Faults", text_of("sandbox.md")), re.MULTILINE)
     assert set(explained) == {kind.value for kind in faults.FaultKind}
 
 

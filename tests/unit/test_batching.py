@@ -12,9 +12,9 @@ from importer.batching import Batcher, BodyTemplate, Customers
 from importer.models import Batch, Mode
 
 
-@given(st.lists(st.integers(0, 350), max_size=8), st.integers(1, 100))
-def test_batches_partition_rows_exactly_and_in_order(sizes: list[int], size: int) -> None:
-    batcher = Batcher(size)
+@given(st.lists(st.integers(0, 350), max_size=8), st.integers(1, 100), st.booleans())
+def test_batches_partition_rows_exactly_and_in_order(sizes: list[int], size: int, first_alone: bool) -> None:
+    batcher = Batcher(size, first_alone=first_alone)
     batches: list[Batch] = []
     number = 2
     for count in sizes:
@@ -25,7 +25,8 @@ def test_batches_partition_rows_exactly_and_in_order(sizes: list[int], size: int
     batches += batcher.flush()
     assert [row for batch in batches for row in batch.rows] == list(range(2, number))
     assert [c for batch in batches for c in batch.customers] == [str(n).encode() for n in range(2, number)]
-    assert all(len(batch) == size for batch in batches[:-1])
+    assert [len(batch) for batch in batches[:1]] == [1] or not (first_alone and batches)
+    assert all(len(batch) == size for batch in batches[first_alone:-1])
     assert [batch.ordinal for batch in batches] == list(range(1, len(batches) + 1))
 
 

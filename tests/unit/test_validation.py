@@ -112,9 +112,23 @@ def test_an_odd_phone_is_a_warning_in_sea_and_an_error_in_plat() -> None:
         assert (issue.code, issue.severity) == ("bad-phone", severity)
 
 
-def test_zalo_takes_digits_only() -> None:
-    assert codes("plat", zalo="abc") == [("bad-phone", "zalo")]
-    assert codes("plat", zalo="1") == []
+@pytest.mark.parametrize("name", ["zalo", "messenger", "instagram"])
+def test_the_accounts_of_plat_take_digits_only(name: str) -> None:
+    (issue,) = issues("plat", **{name: "@anna"})
+    assert (issue.code, issue.field, issue.severity) == ("not-digits", name, "error")
+    assert codes("plat", **{name: "1"}) == []
+    assert codes("plat", **{name: "1" * 32}) == []
+    assert codes("plat", **{name: "1" * 33}) == [("too-long", name)]
+
+
+@pytest.mark.parametrize("character", ["😀", "𠮷"])
+def test_a_text_over_the_limit_in_utf_16_only_is_a_warning(character: str) -> None:
+    (issue,) = issues(address="a" * 50 + character * 26)
+    assert (issue.code, issue.severity) == ("maybe-too-long", "warning")
+    assert (issue.length, issue.limit) == (102, 100)
+    assert codes(address="a" * 50 + character * 25) == []
+    assert codes(address="界" * 100) == []
+    assert codes(address=character * 101) == [("too-long", "address")]
 
 
 @pytest.mark.parametrize("text", ["nobody", "a@b", "a@b.", "a b@c.de", "a@b.de, c@d.ef"])

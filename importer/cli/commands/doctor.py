@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
 from importer import contracts, messages
 from importer.cli.options import profile_option, run_options
 from importer.cli.output import lang_option, language
-from importer.config import VARIABLES, Connection, ResolvedConnection, load_config, resolve
+from importer.config import VARIABLES, Connection, ResolvedConnection, is_loopback, load_config, resolve
 from importer.errors import ImporterError
 from importer.models import Action, ExitCode, Verdict
 from importer.options import GivenOptions
@@ -98,7 +100,7 @@ def _examine(resolved: ResolvedConnection) -> tuple[int | None, list[DoctorCheck
     from importer.api.client import Client
     from importer.api.transport import Timeouts
 
-    checks = [_complete(resolved)]
+    checks = [_complete(resolved), _journal()]
     try:
         client = Client(resolved.connection, timeouts=Timeouts(connect=10.0, read=20.0))
     except ImporterError as error:
@@ -116,6 +118,8 @@ def _examine(resolved: ResolvedConnection) -> tuple[int | None, list[DoctorCheck
             client.correct_clock(verdict.server_time_ms)
             verdict = _ask(client)
         checks.append(_credentials(resolved, verdict))
+    if not resolved.missing:
+        checks.append(_tenant(resolved.connection))
     return offset, checks
 
 
@@ -127,6 +131,18 @@ def _complete(resolved: ResolvedConnection) -> DoctorCheck:
         "variables": ", ".join(VARIABLES[name] for name in resolved.missing),
     }
     return _check("settings", BAD, "doctor-settings-missing", found, int(ExitCode.REFUSED))
+
+
+def _journal() -> DoctorCheck:
+    """Which journal the runs share, and with it turns and rate."""
+    return _check("journal", OK, "doctor-journal", {"path": _journal_path()})
+
+
+def _journal_path() -> Path:
+    from importer.journal.database import FILE_NAME
+    from importer.private_files import state_folder
+
+    return state_folder() / FILE_NAME
 
 
 def _ask(client: Client) -> Verdict:
@@ -197,6 +213,24 @@ def _credentials(resolved: ResolvedConnection, verdict: Verdict) -> DoctorCheck:
         return _check("credentials", OK, "doctor-credentials-accepted", found)
     message, hint = explain(verdict.code, verdict.message, language())
     return DoctorCheck("credentials", BAD, verdict.code, message, hint, _exit_code(verdict))
+
+
+def _tenant(connection: Connection) -> DoctorCheck:
+    """Whether a run from here has got rows into the tenant before. No journal is made to find out."""
+    from importer.journal import Journal
+
+    there = connection.destination(contracts.load(connection.contract).endpoint.base_url)
+    found = {"tenant": there.tenant_id}
+    reached = False
+    try:
+        if _journal_path().exists():
+            with Journal.open() as journal:
+                reached = journal.has_reached(there)
+    except ImporterError as error:
+        lang = language()
+        return DoctorCheck("tenant", OPEN, error.code, error.sentence(lang), error.hint(lang))
+    check = _check("tenant", OK, "doctor-tenant-reached" if reached else "doctor-tenant-new", found)
+    return replace(check, hint="") if is_loopback(urlsplit(there.host).hostname or "") else check
 
 
 def _exit_code(verdict: Verdict) -> int:

@@ -43,7 +43,7 @@ def inspect_command(file: str, full: bool, as_json: bool, given: GivenOptions) -
         proposals = mapping.propose(
             source.header,
             sample_frame(source),
-            contracts.load(given.options.contract or "sea"),
+            contracts.load(given.options.contract or contracts.DEFAULT_CONTRACT),
             sheets=tuple(source.sheet_headers.values()),
         )
         recognised = mapping.recognised(source.header)

@@ -91,18 +91,18 @@ def run(name: str, release: str | None, verbose: bool, settings: Path | None, en
 
     app.startup_done()
     found = _find(name, settings, env_file)
-    around = JobEnvironment(lang=language())
+    environment = JobEnvironment(lang=language())
     echo = (lambda line: click.echo(line, err=True)) if verbose else None
-    log = open_log(found.job, around.clock, echo)
+    log = open_log(found.job, environment.clock, echo)
     try:
         opened = Journal.open()
     except JournalError as error:
-        report = announce_unstarted(found.job, log, around, error)
+        report = announce_unstarted(found.job, log, environment, error)
     else:
         with opened as journal:
-            this = Round(found.job, found.profile, journal, log, around, release=release)
-            with stop_on_signals(this.stopper):
-                report = this.go()
+            current = Round(found.job, found.profile, journal, log, environment, release=release)
+            with stop_on_signals(current.stopper):
+                report = current.go()
     if not report.good and report.result is not RoundResult.OVERLAPPED:
         click.echo(report.text(), err=True, nl=False)
     for warning in report.warnings:

@@ -81,7 +81,7 @@ def suggest_command(file: str, output: Path | None, given: GivenOptions) -> int:
     from importer.pipeline.plan import open_table
     from importer.readers.inspection import sample_frame
 
-    terms = contracts.load(given.options.contract or "sea")
+    terms = contracts.load(given.options.contract or contracts.DEFAULT_CONTRACT)
     with open_table(file, given.options, any_table=True) as source:
         if output is not None and output.exists():
             _still_fits(output, source, terms)
@@ -111,7 +111,7 @@ def check_command(mapping_file: str, file: str | None, given: GivenOptions) -> i
     from importer.pipeline.plan import open_table
 
     found = mapping.load(mapping_file)
-    terms = contracts.load(given.options.contract or "sea")
+    terms = contracts.load(given.options.contract or contracts.DEFAULT_CONTRACT)
     click.echo(sentence("mapping-fine", {"file": mapping_file}, language()))
     if file is None:
         mapping.check_required(found, terms)
@@ -174,7 +174,7 @@ def _preview(mapper: Mapper, chunk: Chunk) -> None:
 
 
 def _still_fits(output: Path, source: Source, terms: Contract) -> None:
-    """Raises MappingError if a mapping file that is there is not valid or does not fit the source."""
+    """Check a mapping file that exists. Raises MappingError if it does not fit the source."""
     from importer import mapping
 
     try:

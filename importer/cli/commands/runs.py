@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class AgeType(click.ParamType[timedelta]):
-    """90d, 12h, 8w."""
+    """An age such as 90d, 12h or 8w."""
 
     name = "AGE"
     _units = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}  # noqa: RUF012
@@ -109,7 +109,7 @@ def prune(older_than: timedelta, yes: bool) -> int:
 
 
 def _delete_reports(folder: Path) -> int:
-    """Deletes the importer's own files in a folder; returns 1 if there were any."""
+    """Delete the importer's own files in a folder. Returns 1 if there were any, else 0."""
     from importer.reports.files import own_files
 
     found = own_files(folder)
@@ -186,7 +186,7 @@ def _print_table(records: tuple[RunRecord, ...]) -> None:
         )
     console = Console()
     if not console.is_terminal:
-        console.width = 200  # nobody's window: don't cut what another program reads
+        console.width = 200  # no window to fit into: another program reads it
     console.print(table)
 
 

@@ -28,7 +28,8 @@ A fault file is TOML, one table for each fault:
 Kinds, and what belongs to them:
   status      HTTP status = 503, retry_after = "3" or "date:3"
   code        code = 9001, message = "…": any code of the API
-  rate-limit  429 beyond per_second = 5; retry_after as above
+  rate-limit  429 beyond per_second = 5; retry_after as above; with code = 28
+              and message = "TPS" an answer of status 200 that says so
   slow        answers after seconds = 2.0
   no-answer   never answers (or hangs up after seconds = …)
   reset       resets the connection, nothing stored
@@ -41,6 +42,8 @@ Kinds, and what belongs to them:
   wrong-json  JSON that breaks off
   no-code     JSON without a code
   clock       a server whose clock is ahead by offset_ms = 120000
+  text-code   the code of the answer is a text: "0"
+  utf-16      lengths are counted in UTF-16 units, not in code points
 
 \b
 stored = true (or false) says whether the request is stored before it goes
@@ -48,7 +51,8 @@ wrong. As a flag a fault is one line:
   --fault "code code=9001 requests=2-4"
   --fault "lost requests=3 rows.email=*@bad.example"
 Requests are counted from 1 for each endpoint. The first fault that fits
-happens; slow and clock happen along with another one. Nothing is random.
+happens; slow, clock, text-code and utf-16 happen along with another one.
+Nothing is random.
 """
 
 

@@ -34,7 +34,7 @@ def template_command(output: Path, mapping: str | None, given: GivenOptions) -> 
     from importer.mapping import template
     from importer.reports import next_steps
 
-    contract = given.options.contract or "sea"
+    contract = given.options.contract or contracts.DEFAULT_CONTRACT
     if output.exists():
         raise InputError("template-exists", file=output)
     found = mappings.load(mapping) if mapping else None
@@ -44,7 +44,7 @@ def template_command(output: Path, mapping: str | None, given: GivenOptions) -> 
         reason = error.strerror or type(error).__name__
         raise InputError("template-cannot-write", file=output, reason=reason) from error
     words = [str(output), *(["--mapping", mapping] if mapping else [])]
-    words += ["--contract", contract] if contract != "sea" else []
+    words += ["--contract", contract] if contract != contracts.DEFAULT_CONTRACT else []
     run = next_steps.command("run", *words)
     click.echo(sentence("template-written", {"file": output, "run": run}, language()))
     return int(ExitCode.DONE)

@@ -1,4 +1,4 @@
-"""Several imports to one place at once: turns, waiting, stopping the wait, a holder that dies."""
+"""Several imports to one place at once: turns, waiting, stopping the wait, a holder that dies, one rate."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import threading
 from pathlib import Path
 
 from importer import RunOptions, Status, import_file
+from importer.api.account import create_app
+from importer.api.client import Client
 from importer.delivery import WaitingForTurn
 from importer.sandbox import Sandbox
 from tests.support.interruptions import GatedScript, MakeDesk
@@ -115,6 +117,24 @@ def test_threads_of_one_program_take_turns_and_are_told(tmp_path: Path) -> None:
     assert counts == dict.fromkeys(names, 300)
     assert len(stored) == 300
     assert len(set(stored)) == 1
+
+
+def test_two_lanes_share_the_rate_of_their_key(make_desk: MakeDesk) -> None:
+    desk = make_desk()
+    with Client(desk.box.connection) as client:
+        other = create_app(client, "other", "https://example.com/hook")
+    for name in ("one", "two"):
+        write(desk.folder / f"{name}.csv", 1500, name)
+    options = ("--concurrency", "1", "--rate", "10")
+    first = desk.begin("run", "one.csv", "--report-dir", "one", *options)
+    desk.environment["NXLINK_APP_KEY"] = other.app_key
+    second = desk.begin("run", "two.csv", "--report-dir", "two", *options)
+    assert (desk.end(first)[0], desk.end(second)[0]) == (0, 0)
+    arrived = sorted(call.began_ms for call in desk.box.requests if call.customers)
+    assert len(arrived) == 30
+    # Each of the two may have had one request that took long to get here.
+    for begun, ended in zip(arrived, arrived[12:], strict=False):
+        assert ended - begun >= 1000
 
 
 def write(path: Path, rows: int, name: str) -> None:

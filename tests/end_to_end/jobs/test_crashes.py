@@ -55,7 +55,16 @@ def test_a_crash_between_any_two_steps_leaves_the_file_in_one_place(bench: Bench
         assert bench.round().good, at
         assert bench.places(name) == ["done"], at
         step += 1
-    wanted = {"noted", "room-made", "taken", "tried", "looked-ahead", "RunStarted", "RunEnded", "run-over"}
+    wanted = {
+        "noted",
+        "directory-made",
+        "taken",
+        "tried",
+        "looked-ahead",
+        "RunStarted",
+        "RunEnded",
+        "run-over",
+    }
     assert wanted | {"decided", "reports-renamed", "put-away", "settled", "round-over"} <= set(died)
     assert len(bench.emails()) == 4 * (step + 1)
     with bench.journal() as journal:

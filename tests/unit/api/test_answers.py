@@ -1,4 +1,4 @@
-"""The one table of what each answer means, against API.md."""
+"""The one table of what each answer means, against docs/remote-api.md."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def answer(body: object, status: int = 200, **headers: str) -> Verdict:
     return judge(Answer(status, found, raw, 0.1, NOW))
 
 
-# Read off API.md, “Answers”: code → what the client does.
+# Read off docs/remote-api.md, “Answers”: code → what the client does.
 DOCUMENTED = {
     0: Action.DONE,
     1001: Action.STOP,
@@ -116,7 +116,14 @@ def test_what_is_not_json_is_never_success(body: bytes) -> None:
         "0",
         None,
         {"code": None},
-        {"code": "0"},
+        {"code": ""},
+        {"code": " 0"},
+        {"code": "00"},
+        {"code": "-0"},
+        {"code": "0x0"},
+        {"code": "０"},
+        {"code": "1e3"},
+        {"code": "OK"},
         {"code": True},
         {"code": False},
         {"code": 0.0},
@@ -126,6 +133,63 @@ def test_what_is_not_json_is_never_success(body: bytes) -> None:
 def test_without_a_code_it_is_never_success(body: object) -> None:
     verdict = answer(body)
     assert (verdict.action, verdict.maybe_processed, verdict.code) == (Action.RETRY, True, "no-code")
+
+
+@pytest.mark.parametrize("code", DOCUMENTED)
+def test_the_digits_of_a_code_as_text_count_as_the_code(code: int) -> None:
+    reply = {"message": "why", "traceId": "t", "data": ""}
+    assert answer({"code": str(code), **reply}) == answer({"code": code, **reply})
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "appkey access rate limit",
+        "TPS",
+        "超过TPS限制",
+        "Over QPS quota",
+        "API_RATE_LIMIT_EXCEEDED",
+        "RateLimited",
+        "Request is too frequent, try later",
+        "Too many requests",
+        "too many API calls",
+        "Requests are too often",
+        "calling frequency exceeded",
+        "You exceed the allowed call frequency",
+        "Request was throttled",
+        "请求过于频繁",
+        "接口限流",
+        "调用频率超限",
+        "请求过快，请稍后再试",
+    ],
+)
+def test_a_limit_in_words_is_waited_for(message: str) -> None:
+    verdict = answer({"code": 28, "message": message})
+    assert (verdict.action, verdict.maybe_processed) == (Action.WAIT, False)
+    assert (verdict.code, verdict.message) == ("28", message)
+    assert "slow down" in explain(verdict.code, message)[0]
+    # What a documented code means is not up to the sentence beside it.
+    assert answer({"code": 1002, "message": message}).action is Action.ISOLATE
+    assert answer({"code": 0, "message": message}).action is Action.DONE
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "quota used up",
+        "separate limits apply",
+        "exchange rate is not a number",
+        "field frequency is unknown",
+        "frequent_flyer: longer than 30 characters",
+        "https required",
+        "system under maintenance",
+        "too many customers",
+        "手机号码重复",
+    ],
+)
+def test_other_sentences_are_no_limit(message: str) -> None:
+    assert answer({"code": 28, "message": message}).action is Action.RETRY_THEN_ISOLATE
 
 
 @given(st.binary(max_size=200), st.integers(200, 599))
@@ -183,7 +247,7 @@ def test_undocumented_data_is_kept() -> None:
     assert answer({"code": 0, "data": ""}).data == ""
 
 
-# Read off API.md, the table below the envelope: what happens → action, may it have been processed.
+# From docs/remote-api.md, the table below the envelope: what happens → action, may it have been processed.
 @pytest.mark.parametrize(
     ("key", "action", "maybe_processed"),
     [

@@ -164,12 +164,22 @@ def test_doctor_finds_all_well_and_imports_nothing(box: Sandbox, capsys: Out) ->
     assert box.customers() == []
 
 
+def test_doctor_says_whether_a_tenant_was_reached(box: Sandbox, capsys: Out, tmp_path: Path) -> None:
+    assert run(["doctor"]) == 0
+    assert "no run from here has imported into tenant 1000 yet" in capsys.readouterr().out
+    (tmp_path / "one.csv").write_text("first_name,last_name\nAnn,Lee\n", "utf-8")
+    assert run(["run", str(tmp_path / "one.csv"), "--report-dir", str(tmp_path / "out")]) == 0
+    capsys.readouterr()
+    assert run(["doctor"]) == 0
+    assert "imported into tenant 1000 before" in capsys.readouterr().out
+
+
 def test_doctor_without_settings(capsys: Out, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NXLINK_BASE_URL", "http://127.0.0.1:1")
     assert run(["doctor", "--json"]) == 4
     assert checks(capsys.readouterr().out) == {
-        "settings": "bad", "host": "bad", "clock": "open", "credentials": "open",
+        "settings": "bad", "journal": "ok", "host": "bad", "clock": "open", "credentials": "open",
     }  # fmt: skip
 
 
@@ -179,7 +189,14 @@ def test_doctor_with_a_server_that_is_away(
     monkeypatch.setenv("NXLINK_BASE_URL", "http://127.0.0.1:1")
     assert run(["doctor", "--json"]) == 5
     found = checks(capsys.readouterr().out)
-    assert found == {"settings": "ok", "host": "bad", "clock": "open", "credentials": "open"}
+    assert found == {
+        "settings": "ok",
+        "journal": "ok",
+        "host": "bad",
+        "clock": "open",
+        "credentials": "open",
+        "tenant": "ok",
+    }
 
 
 def test_doctor_reaches_a_server_that_refuses(
@@ -188,7 +205,15 @@ def test_doctor_reaches_a_server_that_refuses(
     use(monkeypatch, replace(box.connection, access_secret=Secret("wrong")))
     assert run(["doctor", "--json"]) == 4
     found = checks(capsys.readouterr().out)
-    assert found == {"settings": "ok", "host": "ok", "tls": "ok", "clock": "ok", "credentials": "bad"}
+    assert found == {
+        "settings": "ok",
+        "journal": "ok",
+        "host": "ok",
+        "tls": "ok",
+        "clock": "ok",
+        "credentials": "bad",
+        "tenant": "ok",
+    }
     assert run(["doctor"]) == 4
     assert "NXLINK_ACCESS_SECRET" in capsys.readouterr().out
 

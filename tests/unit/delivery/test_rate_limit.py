@@ -6,8 +6,10 @@ import threading
 
 import pytest
 
-from importer.delivery import Paused, Policy, SlowedDown
+from importer.api.answers import Answer, judge
+from importer.delivery import Isolating, Paused, Policy, SlowedDown
 from importer.delivery.rate_limit import RateLimiter
+from importer.errors import UnreachableError
 from importer.models import Action, Status, Verdict
 from tests.support.delivery import MakeBatches, Rig
 
@@ -83,6 +85,30 @@ def test_a_server_without_a_bound_is_slowed_down_too_and_told_of(
     assert result.counts() == {Status.IMPORTED: 1000}
     assert len(result.told(SlowedDown)) == 1
     assert rig.clock.slept
+
+
+def test_a_limit_in_words_slows_down_and_splits_no_batch(
+    rig: Rig, make_batches: MakeBatches, accepted: Verdict
+) -> None:
+    spoken = judge(Answer(200, {}, b'{"code": 28, "message": "appkey access rate limit"}', 0.1, 0.0))
+    result = rig.deliver(
+        make_batches(300),
+        lambda rows, number: spoken if 2 <= number <= 12 else accepted,
+        Policy(concurrency=1),
+    )
+    assert result.counts() == {Status.IMPORTED: 300}
+    assert {len(rows) for rows in result.server.requests} == {100}
+    assert result.told(SlowedDown)
+    assert not result.told(Isolating)
+
+
+def test_a_limit_in_words_that_never_ends_uses_up_the_patience(rig: Rig, make_batches: MakeBatches) -> None:
+    spoken = judge(Answer(200, {}, '{"code": 28, "message": "操作过于频繁"}'.encode(), 0.1, 0.0))
+    result = rig.deliver(make_batches(200), lambda rows, number: spoken, Policy(concurrency=1))
+    assert result.counts() == {Status.FAILED: 100, Status.NOT_SENT: 100}
+    assert {len(rows) for rows in result.server.requests} == {100}
+    assert isinstance(result.delivery.stopped, UnreachableError)
+    assert rig.clock.now() >= Policy().patience
 
 
 def test_all_workers_pause_when_the_server_asks_for_it(

@@ -21,7 +21,7 @@ row = st.tuples(st.sampled_from("ABCD"), st.tuples(*[st.integers(0, 4)] * 3).map
 
 
 def judged_one_by_one(rows: list[tuple[str, tuple[int, ...]]], policy: Duplicates) -> list[tuple[bool, bool]]:
-    """The rule of DESIGN, “Duplicates”, as plainly as it can be written."""
+    """The rule for duplicates (docs/reports-and-codes.md), as plainly as it can be written."""
     contents: set[tuple[str, tuple[int, ...]]] = set()
     contacts: set[int] = set()
     found = []

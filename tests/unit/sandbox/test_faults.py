@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from importer.api.account import create_app, fields
 from importer.api.client import Client
 from importer.api.transport import Timeouts
 from importer.config import Secret
@@ -73,6 +74,8 @@ def attempts(
         ("away seconds=0.1 stored=true", "connection-lost", Action.RETRY, True, 1),
         ("clock offset_ms=120000", "1004", Action.CORRECT_CLOCK, False, 0),
         ("rate-limit per_second=0.5", "0", Action.DONE, False, 1),
+        ("text-code", "0", Action.DONE, False, 1),
+        ("utf-16", "0", Action.DONE, False, 1),
     ],
 )
 def test_each_kind(
@@ -128,6 +131,39 @@ def test_a_rate_limit_that_does_not_bite_leaves_room_for_another_fault(box: Sand
     faults = ["rate-limit per_second=2", "code code=9001 requests=2-"]
     box.application.script = FaultScript(faults, clock=lambda: 0.0)  # all within one second
     assert [verdict.code for verdict in attempts(box, 3)] == ["0", "9001", "http-429"]
+
+
+@pytest.mark.parametrize(
+    ("code", "message"), [(28, "TPS"), (1000, "appkey access rate limit"), (5003, "请求过于频繁，请稍后再试")]
+)
+def test_a_rate_limit_may_be_spoken(box: Sandbox, code: int, message: str) -> None:
+    fault = Fault("rate-limit", per_second=1, retry_after="7", code=code, message=message)  # type: ignore[arg-type]
+    box.application.script = FaultScript([fault], clock=lambda: 0.0)  # all within one second
+    found = attempts(box, 2)
+    assert [verdict.code for verdict in found] == ["0", str(code)]
+    assert (found[1].action, found[1].http_status, found[1].retry_after) == (Action.WAIT, 200, 7.0)
+    assert found[1].message == message
+    assert [record.code for record in box.requests] == [0, code]
+
+
+def test_every_code_may_come_as_a_text(box: Sandbox) -> None:
+    box.misbehave("text-code", "code code=1002 requests=2", "code code=-1 requests=3")
+    assert [verdict.code for verdict in attempts(box, 4)] == ["0", "1002", "-1", "0"]
+    with Client(box.connection) as client:
+        box.misbehave("text-code endpoint=any")
+        assert create_app(client, "Shop", "https://shop.example/hook").app_name == "Shop"
+        assert fields(client)
+
+
+@pytest.mark.parametrize(("fault", "most"), [("", 128), ("utf-16", 64)])
+def test_lengths_are_counted_in_code_points_or_in_utf_16_units(box: Sandbox, fault: str, most: int) -> None:
+    box.misbehave(*([fault] if fault else []))
+    requests = [
+        body("ann").replace(b'"-"', f'"{name}"'.encode()) for name in ("😀" * most, "😀" * (most + 1))
+    ]
+    codes = [attempts(box, request=request)[0].code for request in requests]
+    assert codes == ["0", "1002"]
+    assert attempts(box, request=body("ann").replace(b'"-"', f'"{"界" * 128}"'.encode()))[0].code == "0"
 
 
 def test_two_requests_may_send_it_away_at_once(box: Sandbox) -> None:
@@ -274,6 +310,7 @@ def test_a_fault_file_is_the_same_as_flags(tmp_path: Path) -> None:
         ("[[fault]]\n", "kind is missing"),
         ('[[fault]]\nkind = "x"\n', "unknown kind"),
         ('[[fault]]\nkind = "code"\n', "needs code"),
+        ('[[fault]]\nkind = "reset"\ncode = 5\n', "has no code"),
         ('[[fault]]\nkind = "code"\ncode = "x"\n', "code must be"),
         ('[[fault]]\nkind = "code"\ncode = true\n', "code must be"),
         ('[[fault]]\nkind = "reset"\nwhen = 1\n', "unknown key 'when'"),
