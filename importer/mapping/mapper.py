@@ -128,17 +128,15 @@ class Mapper:
     def date_proof(self, column: str) -> DateProof:
         """Return what all dates of a column prove: the order of day and month, the calendar."""
         if column not in self._proofs:
-            self._proofs[column] = (
-                DateProof() if self.read_column is None else prove(self.read_column(column), self.today)
-            )
+            read = self.read_column
+            self._proofs[column] = prove(read(column), self.today) if read else DateProof()
         return self._proofs[column]
 
     def phone_proof(self, column: str) -> PhoneProof:
         """Return what the bare digits at the beginning of a column prove."""
         if column not in self._carrying:
-            self._carrying[column] = (
-                PhoneProof() if self.read_column is None else phones.prove(self.read_column(column))
-            )
+            read = self.read_column
+            self._carrying[column] = phones.prove(read(column)) if read else PhoneProof()
         return self._carrying[column]
 
     def tag_marks(self, column: str = "") -> frozenset[str]:
