@@ -126,7 +126,13 @@ class TerminatedRun(ImporterError):  # noqa: N818 - asked for, no error
     exit_code = ExitCode.TERMINATED
 
 
+class FaultError(ImporterError):
+    """This program failed, or the system gave it less than it needs. Nothing that was sent is forgotten."""
+
+    exit_code = ExitCode.FAULT
+
+
 class ConservationError(ImporterError):
     """A row without a status, or with two: a fault of this program, never a report."""
 
-    exit_code = ExitCode.ROWS_LEFT
+    exit_code = ExitCode.FAULT

@@ -63,6 +63,7 @@ class ExitCode(IntEnum):
     REFUSED = 4
     AWAY = 5
     TRIPWIRE = 6
+    FAULT = 70
     LOCKED = 75
     INTERRUPTED = 130
     TERMINATED = 143
@@ -70,7 +71,12 @@ class ExitCode(IntEnum):
     @property
     def resumable(self) -> bool:
         """True if the run stopped before its end, so that `importer resume` can go on with it."""
-        return self in (ExitCode.REFUSED, ExitCode.AWAY, ExitCode.INTERRUPTED, ExitCode.TERMINATED)
+        return self in _RESUMABLE
+
+
+_RESUMABLE = frozenset(
+    {ExitCode.REFUSED, ExitCode.AWAY, ExitCode.FAULT, ExitCode.INTERRUPTED, ExitCode.TERMINATED}
+)
 
 
 class Severity(StrEnum):

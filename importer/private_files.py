@@ -16,6 +16,7 @@ FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 
 
@@ -34,6 +35,20 @@ def state_folder() -> Path:
 def private_opener(path: str, flags: int) -> int:
     """The `opener` of `open`: mode 0600 for a new file, OSError (ELOOP) for a link."""
     return os.open(path, flags | _NO_LINKS, FILE_MODE)
+
+
+def open_plain_file(path: Path) -> BinaryIO:
+    """Open a file for reading, whoever put it there. Raises OSError for a link; a pipe makes nobody wait."""
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | _NO_LINKS | _NO_WAIT))
+
+
+def create_new_file(path: Path, content: bytes) -> None:
+    """Write a file that a user asked for, where there is none, with the user's usual mode.
+
+    Raises FileExistsError for anything under that name (a link that leads nowhere, too), else OSError.
+    """
+    with open(path, "xb", opener=lambda name, flags: os.open(name, flags | _NO_LINKS, 0o666)) as file:
+        file.write(content)
 
 
 def make_private_folder(folder: Path) -> None:

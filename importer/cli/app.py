@@ -6,6 +6,7 @@ Settings of the whole process (garbage collector, threads of numpy) are made her
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import os
@@ -18,7 +19,7 @@ import click
 from importer import __version__
 from importer.cli import output
 from importer.cli.output import print_error
-from importer.errors import ImporterError
+from importer.errors import FaultError, ImporterError
 from importer.messages import sentence
 from importer.models import ExitCode
 
@@ -94,8 +95,9 @@ def group() -> None:
     \b
     Exit codes: 0 nothing left to do · 1 some rows not imported · 2 wrong usage ·
     3 input or mapping cannot be read · 4 settings or credentials refused ·
-    5 server away, resume goes on · 6 stopped before sending · 75 another run holds
-    the lock · 130/143 interrupted, resume goes on.
+    5 server away, resume goes on · 6 stopped before sending · 70 the importer itself
+    failed, resume goes on · 75 another run holds the lock · 130/143 interrupted,
+    resume goes on.
     """
 
 
@@ -126,13 +128,22 @@ def invoke(args: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.DONE)
     except Exception as error:  # the last boundary: a fault of ours, told as one
-        click.echo(
-            f"error: the importer itself failed ({type(error).__name__}). Nothing that was sent is "
-            "forgotten: `importer runs` shows it, `importer resume` goes on. "
-            "Set NXLINK_TRACEBACK=1 to see where.",
-            err=True,
-        )
-        return int(ExitCode.ROWS_LEFT)
+        print_error(_fault(error))
+        return int(ExitCode.FAULT)
+
+
+_LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EFBIG, errno.ENOSPC)
+
+
+def _fault(error: Exception) -> FaultError:
+    """The error as one for people: a limit of the system, or a fault of this program."""
+    if isinstance(error, MemoryError):
+        return FaultError("system-limit", reason=os.strerror(errno.ENOMEM))
+    if isinstance(error, OSError) and error.errno in _LIMITS:
+        return FaultError("system-limit", reason=error.strerror)
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return FaultError("system-limit", reason=error)
+    return FaultError("importer-failed", kind=type(error).__name__)
 
 
 _STARTUP_OBJECTS = 200_000

@@ -70,10 +70,9 @@ def show_result(result: ReportResult | None, output: OutputOptions, *, mask: boo
     from importer.cli import summary
 
     try:
-        if output.quiet:
-            for failure in result.failures:
-                click.echo(failure.full_text(language()), err=True)
-        else:
+        for failure in result.failures:
+            print_error(failure)
+        if not output.quiet:
             summary.show(console(), result, language(), mask=mask)
     except BrokenPipeError:
         raise

@@ -54,8 +54,6 @@ def show(console: Console, result: ReportResult, lang: str, *, mask: bool = Fals
         _heading(console, "heading-notes", lang)
         for note in notes:
             _line(console, Text(note))
-    for failure in result.failures:
-        _line(console, Text(failure.full_text(lang), style="red"))
     _next(console, result, lang)
 
 

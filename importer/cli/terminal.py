@@ -17,6 +17,7 @@ from importer.errors import MappingError, UsageError
 from importer.messages import hint, join_sentences, sentence
 from importer.models import Mode
 from importer.pipeline.events import RunObserver, canary_note
+from importer.private_files import create_new_file
 from importer.reports import wording
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ class TerminalObserver(RunObserver):
         _print_proposals(proposed.columns, self._lang)
         if target.exists() or not self._confirm("ask-proposal", file=target):
             return None
-        target.write_text(proposed.toml, "utf-8")
+        create_new_file(target, proposed.toml.encode())
         return str(target)
 
     def confirm_start(self, plan: RunPlan, *, sends: bool) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from importer.config import Connection, Profile
 from importer.errors import (
+    FaultError,
     ImporterError,
     InputError,
     LockedError,
@@ -111,7 +112,7 @@ class Round:
             try:
                 report = self._work(started, number)
             except Exception as error:
-                fault = ImporterError("job-fault", kind=type(error).__name__, job=self.job.name)
+                fault = FaultError("job-fault", kind=type(error).__name__, job=self.job.name)
                 self._close(number, self._stopped(started, [], fault), before)
                 raise
             return self._close(number, report, before)

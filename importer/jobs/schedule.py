@@ -12,6 +12,7 @@ import shlex
 import subprocess
 import sys
 import time
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,7 @@ from typing import NoReturn
 
 from cronsim import CronSim, CronSimError
 
+from importer.config import FILE_NAME
 from importer.errors import SettingsError, UsageError
 
 _FIELDS = {
@@ -60,8 +62,11 @@ class Schedule:
 
 def parse_schedule(text: str) -> Schedule:
     """Read a crontab schedule, `0 3 * * *` or `@daily`. Raises ValueError that says what is wrong with it."""
-    line = _NICKNAMES.get(text.strip().lower(), text.strip())
+    line = _NICKNAMES.get(text.strip().lower(), text.strip(" \t"))
+    if any(not character.isprintable() and character != "\t" for character in line):
+        raise ValueError(f"a schedule is one line without control characters: {text!r}")
     values = line.split()
+    line = " ".join(values)
     if len(values) != len(_FIELDS):
         raise ValueError(f'a schedule has five fields (minute hour day month weekday, "0 3 * * *"): {text!r}')
     try:
@@ -112,6 +117,20 @@ class CrontabEntry:
     """Variables before the command, such as the state folder; never a secret."""
     program: str = sys.executable
 
+    def __post_init__(self) -> None:
+        """Refuse what would begin another line of the crontab. Raises UsageError `not-for-crontab`."""
+        values = {
+            "NAME": self.job,
+            "--schedule": self.schedule.text,
+            "TZ": self.zone,
+            FILE_NAME: str(self.settings),
+            "--env-file": str(self.env_file or ""),
+            "python": self.program,
+            **self.environment,
+        }
+        for what, text in values.items():
+            refuse_control_characters(what, text)
+
     def words(self) -> list[str]:
         words = [self.program, "-m", "importer", "job", "run", self.job, "--settings", str(self.settings)]
         return [*words, "--env-file", str(self.env_file)] if self.env_file else words
@@ -134,6 +153,12 @@ class CrontabEntry:
         command = subprocess.list2cmdline(self.words()).replace('"', '\\"')
         when = _windows_schedule(self.schedule)
         return f'schtasks /Create /F /TN "nxlink-importer {self.job}" /TR "{command}" {when}'
+
+
+def refuse_control_characters(what: str, text: str) -> None:
+    """Raise UsageError `not-for-crontab` if the text holds a control character or any kind of line break."""
+    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in text):
+        raise UsageError("not-for-crontab", what=what, found=ascii(text))
 
 
 def windows_removal(job: str) -> str:

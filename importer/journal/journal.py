@@ -90,10 +90,11 @@ class Journal:
         lock = self._locks.rate(access_key)
         return SharedRate(lock.path.with_suffix(".json"), lock, run_id, self._locks.run_held)
 
-    def start(self, record: RunRecord, ticket: Ticket | None = None) -> RunJournal:
+    def start(self, record: RunRecord, ticket: Ticket | None = None, rows: int | None = None) -> RunJournal:
         """Begin a run and take its locks. Raises LockedError if the same source is on its way already.
 
         `ticket`: the run's place in its lane, drawn before; without one, a run that sends draws it now.
+        `rows`: about how many it has, for those who wait behind it.
         """
         now = datetime.now().astimezone()
         record = replace(record, started=now, state=RunState.RUNNING)
@@ -101,7 +102,10 @@ class Journal:
         try:
             ticket = self._ticket(record, ticket)
             with self._database.transaction() as connection:
-                number = ticket.number if ticket else schema.next_number(connection)
+                number = schema.next_number(connection)
+                if ticket is not None:
+                    number = ticket.number
+                    ticket.describe(connection, record.id, record.source, rows)
                 self._database.insert("runs", {"number": number} | _columns(record))
             return RunJournal(self._database, number, record, locks, ticket)
         except BaseException:
@@ -110,10 +114,10 @@ class Journal:
                 ticket.release()
             raise
 
-    def reopen(self, run_id: str, ticket: Ticket | None = None) -> RunJournal:
+    def reopen(self, run_id: str, ticket: Ticket | None = None, rows: int | None = None) -> RunJournal:
         """Go on with a run and take its locks. Raises UnknownRunError `unknown-run`, LockedError.
 
-        `ticket` as in `start`. The run keeps its number.
+        `ticket` and `rows` as in `start`. The run keeps its number.
         """
         record = self.run(run_id)
         now = datetime.now().astimezone()
@@ -121,6 +125,8 @@ class Journal:
         try:
             ticket = self._ticket(record, ticket)
             with self._database.transaction() as connection:
+                if ticket is not None:
+                    ticket.describe(connection, record.id, record.source, rows)
                 connection.execute(
                     "UPDATE runs SET state = ?, finished = NULL, exit_code = NULL, stop = '',"
                     " resumes = resumes + 1 WHERE id = ?",
@@ -141,10 +147,7 @@ class Journal:
             drawn = None
         if lane is None:
             return None
-        if drawn is None:
-            return self.lanes.draw(lane, record.source, record.id)
-        drawn.describe(record.id, record.source)
-        return drawn
+        return drawn or self.lanes.draw(lane, record.source)
 
     def _lock(self, record: RunRecord, now: datetime) -> Sequence[Lock]:
         wanted = [(self._locks.run(record.id), "run-locked")]

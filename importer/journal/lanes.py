@@ -7,14 +7,14 @@ the first ticket takes the lock of the lane itself, which alone decides that nob
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from importer.errors import JournalError, LockedError
+from importer.errors import LockedError
 from importer.journal import row_states, schema
 from importer.journal.database import Database, Row
 from importer.journal.locks import Lock, LockHolder, Locks, read_holder
@@ -30,10 +30,9 @@ class LaneUser:
     """Its id; empty while its file is being opened."""
     source: str
     since: datetime | None
-    """When it began to send, or drew its ticket if it still waits."""
+    """When it drew its ticket."""
     rows: int | None
     """The rows of its file, or an estimate; None if nobody knows."""
-    sends: bool
 
     def found(self) -> dict[str, object]:
         """What sentences say of it, by the names of their places."""
@@ -58,23 +57,25 @@ class Ticket:
         self._run = ""
         self._has_turn = False
 
-    def describe(self, run_id: str, source: str) -> None:
-        """Say which run it is for, to those who wait behind it."""
+    def describe(self, connection: sqlite3.Connection, run_id: str, source: str, rows: int | None) -> None:
+        """Tell those who wait which run it is for. Inside the transaction that begins the run."""
         self._run = run_id
-        self._set("run = ?, source = ?", run_id, source)
-
-    def expect(self, rows: int | None) -> None:
-        """Say how many rows the run's file is thought to have."""
-        self._set("rows = ?", rows)
+        connection.execute(
+            "UPDATE tickets SET run = ?, source = ?, rows = ? WHERE number = ?",
+            (run_id, source, rows, self.number),
+        )
 
     def ahead(self) -> tuple[LaneUser, ...]:
         """Those who come before, in order: the first one sends or is about to. Empty if it is our turn."""
         if self._has_turn:
             return ()
-        users = _users(self._database, self._locks, self.lane, self.number)
-        if not users and not self._take():
+        living, dead = _tickets(self._database, self._locks, self.lane, self.number)
+        if dead:
+            with self._database.transaction() as connection:
+                _remove(connection, dead)
+        if not living and not self._take():
             return (_holder(self._lane_lock),)
-        return tuple(users)
+        return tuple(living)
 
     def take_turn(self) -> bool:
         """Take the lane if it is our turn. Return whether we have it; it stays ours until `release`."""
@@ -91,16 +92,15 @@ class Ticket:
         return max(user.rows - settled, 0)
 
     def release(self) -> None:
-        """Give the place back, and the lane. May be called twice."""
-        if not self._alive.held:
-            return
-        # The ticket first: who finds none, but the lane still locked, looks again a moment later.
-        with contextlib.suppress(JournalError), self._database.transaction() as connection:
-            connection.execute("DELETE FROM tickets WHERE number = ?", (self.number,))
-        self._lane_lock.release()
-        self._has_turn = False
-        self._alive.release()
-        self._alive.remove()
+        """Give the place back, and the lane. May be called twice.
+
+        The row stays until somebody draws or looks: it is of no ticket any more, since its lock is free.
+        """
+        if self._alive.held:
+            self._lane_lock.release()
+            self._has_turn = False
+            self._alive.release()
+            self._alive.remove()
 
     def _take(self) -> bool:
         now = datetime.now().astimezone()
@@ -109,15 +109,7 @@ class Ticket:
         except LockedError:
             return False
         self._has_turn = True
-        self._set("turn = ?", now.isoformat())
         return True
-
-    def _set(self, change: str, *values: object) -> None:
-        with self._database.transaction() as connection:
-            connection.execute(
-                f"UPDATE tickets SET {change} WHERE number = ?",  # noqa: S608 - our own columns
-                (*values, self.number),
-            )
 
 
 class Lanes:
@@ -127,14 +119,16 @@ class Lanes:
         self._database = database
         self._locks = locks
 
-    def draw(self, lane: str, source: str, run_id: str = "") -> Ticket:
-        """Draw the next ticket of a lane (`Destination.lane`). Source and run are told to those who wait."""
+    def draw(self, lane: str, source: str) -> Ticket:
+        """Draw the next ticket of a lane (`Destination.lane`). The source is told to those who wait."""
         # Locked before anybody can see it, so that a ticket with a free lock is always a dead one.
         alive = self._locks.ticket(secrets.token_hex(8))
         now = datetime.now().astimezone()
         alive.acquire(LockHolder.current("", now), "lane-busy")
         try:
+            _, dead = _tickets(self._database, self._locks, lane)
             with self._database.transaction() as connection:
+                _remove(connection, dead)
                 number = schema.next_number(connection)
                 self._database.insert(
                     "tickets",
@@ -143,7 +137,7 @@ class Lanes:
                         "lane": lane,
                         "lock": alive.path.name,
                         "pid": os.getpid(),
-                        "run": run_id,
+                        "run": "",
                         "source": source,
                         "drawn": now.isoformat(),
                     },
@@ -155,29 +149,33 @@ class Lanes:
         return Ticket(self._database, self._locks, lane, number, alive)
 
 
-def _users(database: Database, locks: Locks, lane: str, before: int) -> Sequence[LaneUser]:
-    """The living tickets of a lane before a number; dead ones are removed."""
+def _tickets(
+    database: Database, locks: Locks, lane: str, before: int | None = None
+) -> tuple[list[LaneUser], list[Row]]:
+    """The living tickets of a lane, or those before a number, in order; and the rows of dead ones."""
     found = database.query(
-        "SELECT * FROM tickets WHERE lane = ? AND number < ? ORDER BY turn IS NULL, number", (lane, before)
+        "SELECT * FROM tickets WHERE lane = ? AND number < coalesce(?, number + 1) ORDER BY number",
+        (lane, before),
     )
-    dead = [row for row in found if not locks.held(row["lock"])]
-    if dead:
-        with database.transaction() as connection:
-            numbers = [(row["number"], row["lock"]) for row in dead]
-            connection.executemany("DELETE FROM tickets WHERE number = ? AND lock = ?", numbers)
-        for row in dead:
+    living, dead = [], []
+    for row in found:
+        if locks.held(row["lock"]):
+            drawn = decode_time(row["drawn"])
+            living.append(LaneUser(row["pid"], row["run"], row["source"], drawn, row["rows"]))
+        else:
             locks.remove(row["lock"])
-    return [_user(row) for row in found if row not in dead]
+            dead.append(row)
+    return living, dead
 
 
-def _user(row: Row) -> LaneUser:
-    since = decode_time(row["turn"] or row["drawn"])
-    return LaneUser(row["pid"], row["run"], row["source"], since, row["rows"], bool(row["turn"]))
+def _remove(connection: sqlite3.Connection, dead: Sequence[Row]) -> None:
+    rows = [(row["number"], row["lock"]) for row in dead]
+    connection.executemany("DELETE FROM tickets WHERE number = ? AND lock = ?", rows)
 
 
 def _holder(lock: Lock) -> LaneUser:
     """Who holds a lane without a ticket in this journal: it was moved aside meanwhile."""
     holder = read_holder(lock.path)
     if holder is None:
-        return LaneUser(0, "", "", None, None, sends=True)
-    return LaneUser(holder.pid, holder.run, "", decode_time(holder.since), None, sends=True)
+        return LaneUser(0, "", "", None, None)
+    return LaneUser(holder.pid, holder.run, "", decode_time(holder.since), None)

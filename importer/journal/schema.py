@@ -136,7 +136,7 @@ CREATE INDEX origins_by_run ON origins (from_run);
 """
 
 # One line for each run that sends, or waits for its turn to. `lock` names the file that its process keeps
-# locked: where the lock is free the process is gone. `turn` is when it got its turn.
+# locked: where the lock is free the run has ended.
 _TICKETS = """
 CREATE TABLE tickets (
     number INTEGER PRIMARY KEY,
@@ -146,8 +146,7 @@ CREATE TABLE tickets (
     run TEXT NOT NULL,
     source TEXT NOT NULL,
     rows INTEGER,
-    drawn TEXT NOT NULL,
-    turn TEXT
+    drawn TEXT NOT NULL
 );
 CREATE INDEX tickets_by_lane ON tickets (lane, number);
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from importer.mapping import headers
 from importer.mapping.base import CUSTOM_FIELD
 from importer.mapping.mapper import EXAMPLE_MARK
 from importer.mapping.schema import MappingFile
+from importer.private_files import create_new_file
 
 _TEXT, _DATE = "@", "yyyy-mm-dd"
 _LAST_ROW = 1_048_576
@@ -54,7 +56,8 @@ class TemplateColumn:
 def write(path: Path, contract: Contract, *, mapping: MappingFile | None = None, lang: str = "en") -> None:
     """Write an .xlsx with a header that the importer knows, and one example row that is never imported.
 
-    The header holds the mapping's columns, if a mapping is given. Raises OSError.
+    The header holds the mapping's columns, if a mapping is given. Raises FileExistsError rather than
+    replace a file, else OSError.
     """
     book = Workbook()
     sheet = book.active
@@ -67,7 +70,9 @@ def write(path: Path, contract: Contract, *, mapping: MappingFile | None = None,
         _guard(sheet, number, column, lang)
         _example(sheet, number, column, lang)
     sheet.freeze_panes = "A2"
-    book.save(path)
+    content = io.BytesIO()
+    book.save(content)
+    create_new_file(path, content.getvalue())
 
 
 def label(field: Field, lang: str) -> str:

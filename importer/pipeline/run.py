@@ -187,7 +187,8 @@ class Run:
         """Begin a new run."""
         run_id = new_run_id(datetime.now().astimezone())
         directory = Path(self.plan.options.report_dir or self.lineage.reports / run_id)
-        with self.journal.start(self._record(run_id, directory), self.ticket) as run_journal:
+        record = self._record(run_id, directory)
+        with self.journal.start(record, self.ticket, self._expected_rows()) as run_journal:
             memory = self._memory(journal=run_journal)
             try:
                 return self._go(run_journal, directory, memory)
@@ -199,7 +200,7 @@ class Run:
 
     def resume(self, record: RunRecord) -> ReportResult:
         """Continue a run that ended early. The reports go to its folder."""
-        with self.journal.reopen(record.id, self.ticket) as run_journal:
+        with self.journal.reopen(record.id, self.ticket, self._expected_rows()) as run_journal:
             replay = ResumeState(run_journal.row_states(), self.plan.options.resend_unknown)
             last = run_journal.next_ordinal - 1
             memory = self._memory(replay=replay, journal=run_journal, last_ordinal=last)
@@ -287,8 +288,6 @@ class Run:
             reports = stack.enter_context(ReportWriter(report_plan(self.plan, run_journal.id, directory)))
             # A resumed run is validated ahead only if it ended before its first request.
             held = None if memory.last_ordinal else self._look_ahead(memory)
-            if run_journal.ticket is not None:
-                run_journal.ticket.expect(self._expected_rows())
             self.observer.on_run_started(RunStarted(run_journal.record, self.plan))
             delivery = None if held else self._delivery(stack, run_journal, meter, canary=memory.canary)
             sink: BatchSink = delivery or _null_sink(held)
@@ -320,7 +319,8 @@ class Run:
         ended_early = stop is not None and not isinstance(stop, TripwireError) and code is not ExitCode.DONE
         state = RunState.STOPPED if ended_early else RunState.FINISHED
         run_journal.keep_mapping(self.plan.mapper.proven_mapping().dump())
-        record = run_journal.finish(state, code, result.summary.counts, stop.code if stop else "")
+        stopped = stop.code if stop else ""
+        record = run_journal.finish(state, result.summary.exit_code, result.summary.counts, stopped)
         self.observer.on_run_ended(RunEnded(record, result))
         return result
 

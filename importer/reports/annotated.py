@@ -38,6 +38,7 @@ from importer.reports.annotate_source import (
 from importer.reports.annotations import Annotations, SheetAnnotations
 from importer.reports.files import ANNOTATED_XLSX, REJECTS_XLSX, ReportFile, WrittenReport
 from importer.reports.model import OWN_COLUMNS, WORKBOOK_ROWS, ReportPlan
+from importer.reports.ownership import report_identity
 from importer.reports.run_info import RunInfo
 from importer.reports.tally import Tally
 from importer.reports.wording import word
@@ -105,7 +106,7 @@ def write_annotated(
         numbers = (("rows", annotations.rows), ("most", WORKBOOK_ROWS))
         found = (*((name, wording.number(number)) for name, number in numbers), ("other", REJECTS_XLSX))
         return None, [Note("annotated-too-many", found)]
-    file = ReportFile(plan.directory, ANNOTATED_XLSX)
+    file = ReportFile(plan, ANNOTATED_XLSX)
     try:
         own, cut = _fill(file.stream, plan, run_info, tally, annotations)
     except BaseException:
@@ -132,6 +133,7 @@ def _fill(
     except NotAnnotatableError:
         return False, _plain(stream, plan, run_info, tally, annotations)
     _add_summary(book, plan, run_info, tally)
+    book.properties.identifier = report_identity(plan.run_id)
     stream.write(workbook_bytes(book).getbuffer())
     return True, cut
 
@@ -164,6 +166,7 @@ def _plain(
             start += len(part)
         bodies.append(body)
     _add_summary(book, plan, run_info, tally)
+    book.properties.identifier = report_identity(plan.run_id)
     _splice(book, bodies, stream)
     return comments > MOST_COMMENTS
 

@@ -81,7 +81,7 @@ class CsvReport:
     """`results.csv` or `rejects.csv` while it is being written. All methods raise OSError."""
 
     def __init__(self, plan: ReportPlan, name: str) -> None:
-        self._file = ReportFile(plan.directory, name)
+        self._file = ReportFile(plan, name)
         names = (*OWN_COLUMNS, *plan.source.header)
         head = ",".join(quote(escape(name)) for name in names)
         self._file.stream.write(BOM + head.encode())

@@ -1,20 +1,26 @@
-"""Put report files on disk: private, and complete or absent.
+"""Put report files on disk: private, complete or absent, and never in the place of somebody's file.
 
-A file that a program blocks is written under a second name.
+A report takes the place of an older report of the importer's. The source, a file of somebody else's and a
+file that a program blocks stay as they are; the report gets a second name then.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from importer.errors import ReportError
 from importer.models import Note
 from importer.private_files import create_private_file, make_private_folder
+from importer.reports.ownership import report_run
+
+if TYPE_CHECKING:
+    from importer.reports.model import ReportPlan
 
 RESULTS_CSV = "results.csv"
 REJECTS_CSV = "rejects.csv"
@@ -47,14 +53,36 @@ def make_directory(directory: Path) -> None:
         raise ReportError("report-directory", directory=directory, reason=os_reason(error)) from error
 
 
-def own_files(directory: Path) -> list[Path]:
-    """The reports in a folder, second names and unfinished ones included: what `runs prune` may delete."""
+def own_files(directory: Path, run_id: str) -> list[Path]:
+    """The reports of one run in a folder, second names and unfinished ones included.
+
+    It is what `runs prune` may delete: a file that only has the name of a report is not among them, nor is a
+    report of another run.
+    """
     names = "|".join(re.escape(Path(name).stem) for name in REPORT_FILES)
     kinds = "|".join(re.escape(Path(name).suffix) for name in REPORT_FILES)
-    ours = re.compile(rf"({names})(-[2-{SECOND_NAMES}])?({kinds})(\.part)?")
+    ours = re.compile(rf"({names})(-[2-{SECOND_NAMES}])?({kinds})")
+    unfinished = {_part_name(name, run_id) for name in REPORT_FILES}
     if not directory.is_dir():
         return []
-    return [path for path in sorted(directory.iterdir()) if ours.fullmatch(path.name) and path.is_file()]
+    return [
+        path
+        for path in sorted(directory.iterdir())
+        if (path.name in unfinished and path.is_file() and not path.is_symlink())
+        or (ours.fullmatch(path.name) and _report_run(path) in (run_id, ""))
+    ]
+
+
+def _report_run(path: Path) -> str | None:
+    try:
+        return report_run(path)
+    except PermissionError:
+        return None
+
+
+def _part_name(name: str, run_id: str) -> str:
+    """The name of a report until it is complete. The run id is in it, so that it is nobody else's file."""
+    return f"{name}.{run_id}.part"
 
 
 def os_reason(error: OSError) -> str:
@@ -78,33 +106,47 @@ class WrittenReport:
 
 
 class ReportFile:
-    """A file that gets its name only when it is complete. Until then it is `NAME.part`, mode 0600."""
+    """A file that gets its name only when it is complete. Until then it is `NAME.RUN.part`, mode 0600."""
 
-    def __init__(self, directory: Path, name: str) -> None:
+    def __init__(self, plan: ReportPlan, name: str) -> None:
         self.name = name
-        self.path = directory / name
-        self._part = directory / f"{name}.part"
+        self.path = plan.directory / name
+        self._source = plan.source.path
+        self._part = plan.directory / _part_name(name, plan.run_id)
         self.stream: BinaryIO = create_private_file(self._part)
 
     def finish(self) -> Note | None:
         """Close the file and give it its name. Returns a note if that had to be a second name.
 
-        Raises OSError if the last bytes cannot be written or every name is blocked.
+        Raises OSError if the last bytes cannot be written or no name is free.
         """
         self.stream.close()
+        reason = ""
         for number in range(1, SECOND_NAMES + 1):
             path = self.path if number == 1 else self.path.with_stem(f"{self.path.stem}-{number}")
-            try:
-                self._part.replace(path)
-            except (PermissionError, IsADirectoryError):
-                if number == SECOND_NAMES:
-                    raise
-                continue
-            self.path = path
-            if number > 1:
-                return Note("report-second-name", (("file", self.name), ("name", path.name)))
-            break
-        return None
+            taken = self._taken(path)
+            if not taken:
+                try:
+                    self._part.replace(path)
+                except PermissionError:
+                    taken = "report-second-name"
+                else:
+                    self.path = path
+                    return Note(reason, (("file", self.name), ("name", path.name))) if reason else None
+            reason = reason or taken
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+    def _taken(self, path: Path) -> str:
+        """Why the report must not take this name, as the code of a note; empty if it may."""
+        if not os.path.lexists(path):
+            return ""
+        with contextlib.suppress(OSError):
+            if path.samefile(self._source):
+                return "report-beside-source"
+        try:
+            return "report-beside-foreign" if report_run(path) is None else ""
+        except PermissionError:
+            return "report-second-name"
 
     def drop(self) -> None:
         """Close the file and delete it."""

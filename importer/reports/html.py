@@ -20,6 +20,7 @@ from importer.reports.corrections import likely_correction
 from importer.reports.files import WrittenReport
 from importer.reports.model import ReportPlan
 from importer.reports.next_steps import NextStep
+from importer.reports.ownership import report_identity
 from importer.reports.run_info import RunInfo, TimelineStep
 from importer.reports.tally import ANSWERED, SAMPLES, Tally
 from importer.reports.wording import expectation, issue_text, masked, shortened
@@ -226,6 +227,7 @@ def render_html(
     shown = sum(len(column.bars) for column in columns)
     return _template(lang).render(
         plan=plan,
+        identity=report_identity(plan.run_id),
         run_info=run_info,
         tally=tally,
         lang=lang,

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from importer.errors import ReportError
-from importer.models import Chunk, Issue, Note, Outcome, RunSummary, Status
+from importer.models import Chunk, ExitCode, Issue, Note, Outcome, RunSummary, Status
 from importer.reports.annotations import Annotations
 from importer.reports.csv import CsvReport
 from importer.reports.files import (
@@ -252,18 +252,31 @@ class ReportWriter:
             raise
         files = self._background.finish()
         self._annotate(run_info, files)
-        summary = self._summary(run_info)
-        self._store(SUMMARY_JSON, summary_json(self.plan, run_info, self.tally), files)
-        steps = next_steps(summary, files, self.plan.lang, run_info.arguments)
-        self._store(REPORT_HTML, render_html(self.plan, run_info, self.tally, files, steps), files)
+        ended = self._with_failures(run_info)
+        self._store(SUMMARY_JSON, summary_json(self.plan, ended, self.tally), files)
+        steps = next_steps(self._summary(ended), files, self.plan.lang, ended.arguments)
+        self._store(REPORT_HTML, render_html(self.plan, ended, self.tally, files, steps), files)
+        told = self._with_failures(run_info)
+        if told != ended and any(file.name == SUMMARY_JSON for file in files):
+            files = [file for file in files if file.name != SUMMARY_JSON]
+            self._store(SUMMARY_JSON, summary_json(self.plan, told, self.tally), files)
         return ReportResult(
-            summary=summary,
+            summary=self._summary(self._with_failures(run_info)),
             files=tuple(files),
             reasons=self.tally.reason_groups(),
             steps=steps,
             notes=tuple(self._background.notes),
             failures=tuple(self._background.failures),
         )
+
+    def _with_failures(self, run_info: RunInfo) -> RunInfo:
+        """The run's end with the reports that are missing so far: a run that leaves one is not done."""
+        failures = self._background.failures
+        if not failures:
+            return run_info
+        notes = tuple(Note(failure.code, tuple(failure.found.items())) for failure in failures)
+        code = ExitCode.ROWS_LEFT if run_info.exit_code is ExitCode.DONE else run_info.exit_code
+        return replace(run_info, exit_code=code, notes=(*run_info.notes, *notes))
 
     def _pass_on(self) -> None:
         for chunk in self._ledger.take():
@@ -288,7 +301,7 @@ class ReportWriter:
         content = text.encode("utf-8", "replace")
         file = None
         try:
-            file = ReportFile(self.plan.directory, name)
+            file = ReportFile(self.plan, name)
             file.stream.write(content)
             note = file.finish()
         except OSError as error:

@@ -120,7 +120,7 @@ class XlsxReport:
         names = (*OWN_COLUMNS, *plan.source.header)
         self._rows = TextSheet(names, plan.lang)
         around = build_template(plan, names)
-        self._file = ReportFile(plan.directory, name)
+        self._file = ReportFile(plan, name)
         self._zip = zipfile.ZipFile(self._file.stream, "w", zipfile.ZIP_DEFLATED, compresslevel=3)
         self._around = around
         self._sheet = self._zip.open(SHEET_PART, "w", force_zip64=True)

@@ -16,12 +16,14 @@ from enum import IntEnum
 from importer import messages
 from importer.arrow import column_letter
 from importer.reports.model import OWN_COLUMNS, ReportPlan
+from importer.reports.ownership import report_identity
 
 MAX_CELL_LENGTH = 32_767
 """UTF-16 units in a cell of a workbook (Excel specifications and limits)."""
 
 
 SHEET_PART = "xl/worksheets/sheet1.xml"
+CORE_PART = "docProps/core.xml"
 
 COLUMN_WIDTHS = {
     "_row": 7,
@@ -52,6 +54,8 @@ class XlsxTemplate:
     """How many columns there are."""
     notes: tuple[tuple[int, str], ...]
     """The comments on the header: (column from 0, text)."""
+    identity: str
+    """Says that the importer wrote the workbook, and for which run."""
 
     def after(self, rows: int) -> str:
         """The sheet's XML after `rows` rows. The filter reaches to the last of them."""
@@ -66,7 +70,8 @@ class XlsxTemplate:
         """Yield name and XML of all parts but the sheet, for a workbook of `rows` rows."""
         last = column_letter(self.names - 1)
         yield "[Content_Types].xml", _content_types()
-        yield "_rels/.rels", _relations(("officeDocument", "xl/workbook.xml"))
+        yield "_rels/.rels", _package_relations()
+        yield CORE_PART, _core_properties(self.identity)
         yield "xl/workbook.xml", _workbook(f"$A$1:${last}${rows + 1}")
         sheet, styles = ("worksheet", "worksheets/sheet1.xml"), ("styles", "styles.xml")
         yield "xl/_rels/workbook.xml.rels", _relations(sheet, styles)
@@ -93,7 +98,7 @@ def build_template(plan: ReportPlan, names: Sequence[str]) -> XlsxTemplate:
         '<selection pane="bottomRight" activeCell="A1" sqref="A1"/></sheetView></sheetViews>'
         f'<sheetFormatPr baseColWidth="8" defaultRowHeight="15"/><cols>{wide}</cols><sheetData>'
     )
-    return XlsxTemplate(before, len(names), notes)
+    return XlsxTemplate(before, len(names), notes, report_identity(plan.run_id))
 
 
 def column_width(name: str) -> float:
@@ -127,7 +132,28 @@ def _content_types() -> str:
         f'<Override PartName="/{part}" ContentType="{_TYPES}.spreadsheetml.{kind}+xml"/>'
         for part, kind in parts
     )
+    core = "application/vnd.openxmlformats-package.core-properties+xml"
+    named += f'<Override PartName="/{CORE_PART}" ContentType="{core}"/>'
     return f'{_DECLARED}<Types xmlns="{_OOXML}/package/2006/content-types">{known}{named}</Types>'
+
+
+def _package_relations() -> str:
+    """The relations of the whole file. That of the core properties has a namespace of its own."""
+    space = f"{_OOXML}/package/2006/relationships"
+    core = f"{space}/metadata/core-properties"
+    return (
+        f'{_DECLARED}<Relationships xmlns="{space}">'
+        f'<Relationship Id="rId1" Type="{_OF_OFFICE}/officeDocument" Target="xl/workbook.xml"/>'
+        f'<Relationship Id="rId2" Type="{core}" Target="{CORE_PART}"/></Relationships>'
+    )
+
+
+def _core_properties(identity: str) -> str:
+    return (
+        f'{_DECLARED}<cp:coreProperties xmlns:cp="{_OOXML}/package/2006/metadata/core-properties" '
+        'xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:creator>importer</dc:creator>'
+        f"<dc:identifier>{identity}</dc:identifier></cp:coreProperties>"
+    )
 
 
 def _relations(*found: tuple[str, str]) -> str:

@@ -24,6 +24,7 @@ from importer.private_files import (
     replace_private_file,
 )
 from importer.reports.files import ReportFile
+from importer.reports.model import ReportPlan, ReportSource
 from importer.sandbox.store import connect
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="modes and links of POSIX")
@@ -84,7 +85,8 @@ def test_a_replacement_that_fails_leaves_the_old_content_and_nothing_else(tmp_pa
 
 
 def _report(path: Path) -> None:
-    file = ReportFile(path.parent, path.name.removesuffix(".part"))
+    source = ReportSource(path.parent / "in.csv", "in.csv", "csv", ())
+    file = ReportFile(ReportPlan(path.parent, "run-1", source), path.name.removesuffix(".run-1.part"))
     file.stream.write(b"a report")
     file.finish()
 
@@ -103,7 +105,8 @@ WRITERS: tuple[tuple[str, Callable[[Path], object]], ...] = (
     ("ensured", ensure_private_file),
     ("whole", lambda path: replace_private_file(path, b"content")),
     ("appended", _append),
-    ("results.csv.part", _report),
+    ("results.csv.run-1.part", _report),
+    ("results.csv", _report),
     ("journal.db", Database),
     ("store.db", connect),
     ("job-nightly.lock", _lock),

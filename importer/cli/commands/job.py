@@ -265,6 +265,7 @@ def uninstall(name: str) -> int:
 
     if os.name == "nt":
         click.echo(sentence("job-windows-line", {"zone": schedule.zone_name()}, language()), err=True)
+        schedule.refuse_control_characters("NAME", name)
         click.echo(crontab.windows_removal(name))
         return 0
     crontab.uninstall_crontab(name)

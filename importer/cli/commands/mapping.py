@@ -16,6 +16,7 @@ from importer.messages import sentence
 from importer.models import ExitCode
 from importer.option_types import OptionGroup
 from importer.options import GivenOptions
+from importer.private_files import create_new_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -186,7 +187,7 @@ def _still_fits(output: Path, source: Source, terms: Contract) -> None:
 
 def _write(output: Path, text: str) -> None:
     try:
-        output.write_text(text, "utf-8")
+        create_new_file(output, text.encode())
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise MappingError("mapping-cannot-write", file=output, reason=reason) from error

@@ -92,4 +92,4 @@ def report_command(run_id: str, given: GivenOptions) -> int:
         options = given.over(kept_options(record))
         result = session.redraw(record, options)
     show_result(result, OutputOptions(), mask=options.mask)
-    return int(ExitCode.DONE)
+    return int(ExitCode.ROWS_LEFT if result.failures else ExitCode.DONE)

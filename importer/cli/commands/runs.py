@@ -102,17 +102,18 @@ def prune(older_than: timedelta, yes: bool) -> int:
             return int(ExitCode.DONE)
         if not yes:
             click.confirm(sentence("ask-prune", {"runs": len(old)}, language()), abort=True, err=True)
-        reports = sum(_delete_reports(Path(record.report_dir)) for record in old if record.report_dir)
+        reports = sum(_delete_reports(record) for record in old if record.report_dir)
         count = journal.prune(before)
     click.echo(sentence("pruned", {"runs": count, "reports": reports}, language()))
     return int(ExitCode.DONE)
 
 
-def _delete_reports(folder: Path) -> int:
-    """Delete the importer's own files in a folder. Returns 1 if there were any, else 0."""
+def _delete_reports(record: RunRecord) -> int:
+    """Delete the reports of one run. Returns 1 if there were any, else 0."""
     from importer.reports.files import own_files
 
-    found = own_files(folder)
+    folder = Path(record.report_dir)
+    found = own_files(folder, record.id)
     for path in found:
         path.unlink()
     if folder.is_dir() and not any(folder.iterdir()):

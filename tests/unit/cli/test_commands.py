@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ from importer import __version__
 from importer.cli import app
 from importer.journal import Journal
 from tests.support.commands import ROOT, Command, summary
+from tests.support.every_command import EVERY_COMMAND, lay_out
 
 CSV = ROOT / "sample_data" / "customers.csv"
 
@@ -67,11 +69,26 @@ def test_a_fault_of_the_program_shows_no_traceback_unless_asked(
 
     monkeypatch.setattr(Journal, "open", broken)
     done = importer("runs")
-    assert done.code == 1
+    assert done.code == 70
     assert "NXLINK_TRACEBACK" in done.err
     monkeypatch.setenv("NXLINK_TRACEBACK", "1")
     with pytest.raises(RuntimeError):
         app.invoke(["runs"])
+
+
+@pytest.mark.parametrize("words", EVERY_COMMAND.values(), ids=" ".join)
+def test_a_fault_is_exit_code_70_whichever_command_has_it(
+    importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    lay_out(work)
+    monkeypatch.setattr(click.Command, "invoke", broken)
+    done = importer(*words)
+    assert done.code == 70
+    assert "Too many open files" in done.err
+    assert "[system-limit]" in done.err
 
 
 def test_the_locale_and_the_option_choose_the_language(
@@ -170,3 +187,13 @@ def test_a_closed_standard_input_is_one_sentence(work: Path) -> None:
     )
     assert done.returncode == 3
     assert b"no-standard-input" in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
+@pytest.mark.parametrize("limit", ["-n 20", "-v 400000", "-f 10"])
+def test_limits_of_the_system_end_in_a_sentence(work: Path, limit: str) -> None:
+    command = f"ulimit {limit} && exec {sys.executable} -m importer run {CSV} --sandbox --report-dir out"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert done.returncode in (5, 70)
+    assert "Traceback" not in done.stderr
+    assert any(code in done.stderr for code in ("[system-limit]", "[journal-failed]"))

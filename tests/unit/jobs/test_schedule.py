@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -112,3 +113,25 @@ def test_a_schedule_that_windows_does_not_know_is_told() -> None:
     with pytest.raises(UsageError) as told:
         _entry("0 3,15 * 6 *").windows_line()
     assert told.value.code == "schedule-not-for-windows"
+
+
+@pytest.mark.parametrize("text", ["0 3 *\n* *", "0 3 * * *\n* * * * * evil", "0 3 * *\x0b*", "0 3\x85* * *"])
+def test_a_schedule_is_one_line(text: str) -> None:
+    with pytest.raises(ValueError, match="schedule"):
+        schedule.parse_schedule(text)
+
+
+@pytest.mark.parametrize("character", ["\n", "\r", "\x00", "\x0b", "\x1b", "\x85", "\u2028"])
+@pytest.mark.parametrize("where", ["job", "zone", "settings", "env_file", "program", "environment"])
+def test_nothing_begins_another_line_of_the_crontab(where: str, character: str) -> None:
+    spoilt = f"a{character}* * * * * evil"
+    values: dict[str, Any] = {"job": "nightly", "zone": "UTC", "settings": Path("/s/importer.toml")}
+    values[where] = {
+        "settings": Path(spoilt),
+        "env_file": Path(spoilt),
+        "environment": {"NXLINK_STATE_DIR": spoilt},
+    }.get(where, spoilt)
+    with pytest.raises(UsageError) as caught:
+        schedule.CrontabEntry(schedule=schedule.parse_schedule("0 3 * * *"), **values)
+    assert caught.value.code == "not-for-crontab"
+    assert character not in caught.value.full_text()

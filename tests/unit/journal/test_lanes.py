@@ -26,7 +26,6 @@ def test_turns_go_in_the_order_of_tickets(journal: Journal) -> None:
         assert elsewhere.take_turn()
         assert first.take_turn()
         assert [user.source for user in third.ahead()] == ["a.csv", "b.csv"]
-        assert [user.sends for user in third.ahead()] == [True, False]
         first.release()
         assert not third.take_turn()
         assert second.take_turn()
@@ -57,19 +56,18 @@ def test_a_ticket_for_another_lane_is_traded(journal: Journal, make_record: Make
 
 
 def test_who_waits_learns_how_much_is_left(journal: Journal, make_record: MakeRecord) -> None:
-    with journal.start(make_record("first")) as first:
-        assert first.ticket is not None
-        assert first.ticket.take_turn()
-        ticket = journal.lanes.draw(LANE, "b.csv")
-        assert ticket.rows_left(ticket.ahead()[0]) is None
-        first.ticket.expect(10)
+    early = journal.lanes.draw(LANE, "early.csv")
+    ticket = journal.lanes.draw(LANE, "b.csv")
+    assert (ticket.ahead()[0].run, ticket.rows_left(ticket.ahead()[0])) == ("", None)
+    with journal.start(make_record("first"), early, rows=10) as first:
         first.settle([Outcome("", (2, 3, 4), Status.INVALID)])
         (user,) = ticket.ahead()
-        assert (user.run, user.source, user.sends) == ("first", "customers.csv", True)
+        assert (user.run, user.source) == ("first", "customers.csv")
         assert user.since is not None
         assert user.since <= datetime.now().astimezone()
         assert ticket.rows_left(user) == 7
-        ticket.release()
+    assert ticket.take_turn()
+    ticket.release()
 
 
 def test_a_killed_process_frees_the_lane(journal: Journal) -> None:

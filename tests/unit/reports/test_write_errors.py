@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ FACTS = RunInfo(
     dry_run=False,
     destination=None,
     mapping="headers",
-    exit_code=ExitCode.ROWS_LEFT,
+    exit_code=ExitCode.DONE,
     started=datetime(2026, 11, 20, 9, 30, tzinfo=UTC),
     seconds=2.5,
 )
@@ -64,6 +65,10 @@ def test_a_full_disk_costs_the_report_that_does_not_fit_and_no_other(tmp_path: P
     assert "too large" in sentence
     assert "importer report run-1" in closed.failures[0].hint()
     assert closed.summary.counts[Status.IMPORTED] == ROWS
+    assert closed.summary.exit_code is ExitCode.ROWS_LEFT
+    told = json.loads((tmp_path / "summary.json").read_text("utf-8"))
+    assert told["exit_code"] == 1
+    assert any("results.csv could not be written" in note for note in told["notes"])
     assert {file.name for file in closed.files} > {
         "rejects.csv",
         "rejects.xlsx",
@@ -97,23 +102,40 @@ def test_a_disk_that_is_full_from_the_start_is_told_before_anything_is_sent(tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_another_program_holds_open_gets_a_second_name(tmp_path: Path) -> None:
-    (tmp_path / "results.csv").mkdir()
+def test_a_file_that_another_program_holds_open_gets_a_second_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.replace
+
+    def held(self: Path, target: Path) -> Path:
+        if target.name == "results.csv":
+            raise PermissionError(13, "held by another program")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", held)
     closed = a_run(tmp_path, Status.IMPORTED)
     assert not closed.failures
     assert [note.sentence() for note in closed.notes] == [
-        "results.csv is open in another program; this run's is results-2.csv"
+        "results.csv is open in another program or may not be replaced; this run's report is results-2.csv"
     ]
     assert (tmp_path / "results-2.csv").is_file()
 
 
 def test_reports_are_known_by_all_their_names_and_nothing_else_is(tmp_path: Path) -> None:
-    ours = {"results.csv", "results-2.csv", "rejects.xlsx.part", "report.html", "annotated-9.xlsx"}
-    for name in (*ours, "my results.csv", "results-10.csv", "rejects.xlsx.bak", "notes.txt"):
+    a_run(tmp_path, Status.IMPORTED)
+    for name in ("my results.csv", "results-10.csv", "results-3.csv.bak"):
+        (tmp_path / name).write_bytes((tmp_path / "results.csv").read_bytes())
+    (tmp_path / "results.csv").rename(tmp_path / "results-2.csv")
+    (tmp_path / "annotated.xlsx").rename(tmp_path / "annotated-9.xlsx")
+    for name in ("results-4.csv", "rejects.xlsx.part", "rejects.xlsx.run-1.part", "notes.txt"):
         (tmp_path / name).write_text("x")
-    (tmp_path / "rejects.csv").mkdir()
-    assert {path.name for path in own_files(tmp_path)} == ours
-    assert own_files(tmp_path / "gone") == []
+    (tmp_path / "rejects-2.csv").mkdir()
+    assert {path.name for path in own_files(tmp_path, "run-1")} == {
+        *("results-2.csv", "annotated-9.xlsx", "rejects.xlsx.run-1.part"),
+        *("rejects.csv", "rejects.xlsx", "report.html", "summary.json"),
+    }
+    assert [path.name for path in own_files(tmp_path, "run-2")] == ["rejects.csv"]
+    assert own_files(tmp_path / "gone", "run-1") == []
 
 
 def test_leaving_without_an_end_leaves_nothing(tmp_path: Path) -> None:
