@@ -1,7 +1,6 @@
 """Map chunks of a file's columns to chunks of API fields.
 
-What whole columns have proved (the order of dates, the letters for genders) can be written back into the
-mapping, so that a part of the file that is imported alone means the same.
+What whole columns have proved can be written back into the mapping, for a part of the file to mean the same.
 """
 
 from __future__ import annotations
@@ -135,15 +134,15 @@ class Mapper:
     def phone_proof(self, column: str) -> PhoneProof:
         """Return what the bare digits at the beginning of a column prove."""
         if column not in self._carrying:
-            read = self.read_column
-            self._carrying[column] = phones.prove(read(column)) if read else PhoneProof()
+            look = self.read_column
+            self._carrying[column] = phones.prove(look(column)) if look else PhoneProof()
         return self._carrying[column]
 
     def tag_marks(self, column: str = "") -> frozenset[str]:
         """Return which of ; and | a column proves to stand between its tags."""
         if column not in self._marks:
-            read = self.read_column if column else None
-            self._marks[column] = tags.proven_marks(read(column)) if read else frozenset()
+            look = self.read_column if column else None
+            self._marks[column] = tags.proven_marks(look(column)) if look else frozenset()
         return self._marks[column]
 
     def proven_mapping(self) -> MappingFile:
@@ -184,8 +183,8 @@ class _ChunkMapper:
         self.rows = len(chunk.frame)
         self.issues: list[Issue] = []
         self._trimmed: dict[str, pa.Array] = {}
+        # By field and column, where words for nothing were emptied.
         self._emptied: dict[tuple[str, str], pa.Array] = {}
-        """Cells by field and column, where words for nothing were emptied."""
 
     def raw(self, column: str) -> pa.Array:
         if column not in self.chunk.frame.columns:
