@@ -12,7 +12,7 @@ from importer.mapping.custom_fields import TYPES, CustomFieldEncoder, may_be_key
 from importer.mapping.filters import RowFilter
 from importer.mapping.headers import matching_columns, normalize, unfed_fields
 from importer.mapping.mapper import BoundCustomField, BoundMapping, Mapper
-from importer.mapping.schema import Condition, CustomRule, FieldRule, MappingFile
+from importer.mapping.schema import Condition, CustomRule, FieldRule, MappingFile, RegionColumn
 from importer.mapping.transforms import BoundField
 from importer.models import Note, TenantField
 
@@ -110,8 +110,9 @@ class _Binder:
         if not sources and rule.constant is None and rule.default is None:
             return None
         code = self._column(rule.country_code, key_path) if rule.country_code else None
+        region = self._column(rule.region.source, key_path) if isinstance(rule.region, RegionColumn) else None
         when = self._filter(rule.when, key_path) if rule.when else None
-        return BoundField(field, rule, sources, code, name_rule, when)
+        return BoundField(field, rule, sources, code, region, name_rule, when)
 
     def _column(self, name: str, key_path: str, optional: bool = False) -> str | None:
         return next(iter(self._columns(name, key_path, optional)), None)

@@ -1,7 +1,6 @@
 """Map chunks of a file's columns to chunks of API fields.
 
-What whole columns have proved (the order of dates, the letters for genders) can be written back into the
-mapping, so that a part of the file that is imported alone means the same.
+What whole columns have proved can be written back into the mapping, for a part of the file to mean the same.
 """
 
 from __future__ import annotations
@@ -27,13 +26,14 @@ from importer.arrow import (
     without_nulls,
 )
 from importer.contracts import Contract, FieldKind
-from importer.mapping import custom_fields, gender, person_names, transforms
+from importer.mapping import custom_fields, gender, person_names, phones, tags, transforms
 from importer.mapping.base import CUSTOM_FIELD, ColumnIssue, ReadColumn, note
 from importer.mapping.calendars import Calendar
 from importer.mapping.custom_fields import CustomFieldEncoder
 from importer.mapping.date_columns import FORMATS, DateProof, DateReader, prove
 from importer.mapping.filters import RowFilter, excluded_rows
 from importer.mapping.nothing import where_nothing
+from importer.mapping.phones import PhoneProof
 from importer.mapping.schema import FieldRule, MappingFile
 from importer.mapping.transforms import BoundField
 from importer.models import Chunk, Issue, MappedChunk, Note, Skip
@@ -76,6 +76,8 @@ class Mapper:
     today: date = field(default_factory=lambda: date.today() + timedelta(days=1))
     """The last day that has come somewhere on earth. Birthdays after it are in the future."""
     _proofs: dict[str, DateProof] = field(default_factory=dict)
+    _carrying: dict[str, PhoneProof] = field(default_factory=dict)
+    _marks: dict[str, frozenset[str]] = field(default_factory=dict)
     _letters: dict[str, frozenset[str]] = field(default_factory=dict)
 
     @property
@@ -91,7 +93,7 @@ class Mapper:
     def unused(self) -> tuple[str, ...]:
         """The columns of the file that go nowhere."""
         used = {source for sources in self.columns.values() for source in sources}
-        used |= {bound.country_code for bound in self._all_fields() if bound.country_code}
+        used |= {name for bound in self._all_fields() for name in (bound.country_code, bound.region) if name}
         used |= {one.column for one in self.bound.filters}
         used |= {bound.when.column for bound in self._all_fields() if bound.when}
         return tuple(name for name in self.bound.header if name not in used)
@@ -125,10 +127,23 @@ class Mapper:
     def date_proof(self, column: str) -> DateProof:
         """Return what all dates of a column prove: the order of day and month, the calendar."""
         if column not in self._proofs:
-            self._proofs[column] = (
-                DateProof() if self.read_column is None else prove(self.read_column(column), self.today)
-            )
+            read = self.read_column
+            self._proofs[column] = prove(read(column), self.today) if read else DateProof()
         return self._proofs[column]
+
+    def phone_proof(self, column: str) -> PhoneProof:
+        """Return what the bare digits at the beginning of a column prove."""
+        if column not in self._carrying:
+            look = self.read_column
+            self._carrying[column] = phones.prove(look(column)) if look else PhoneProof()
+        return self._carrying[column]
+
+    def tag_marks(self, column: str = "") -> frozenset[str]:
+        """Return which of ; and | a column proves to stand between its tags."""
+        if column not in self._marks:
+            look = self.read_column if column else None
+            self._marks[column] = tags.proven_marks(look(column)) if look else frozenset()
+        return self._marks[column]
 
     def proven_mapping(self) -> MappingFile:
         """Return the mapping with what whole columns have proved so far: the order of dates as `formats`,
@@ -168,8 +183,8 @@ class _ChunkMapper:
         self.rows = len(chunk.frame)
         self.issues: list[Issue] = []
         self._trimmed: dict[str, pa.Array] = {}
+        # By field and column, where words for nothing were emptied.
         self._emptied: dict[tuple[str, str], pa.Array] = {}
-        """Cells by field and column, where words for nothing were emptied."""
 
     def raw(self, column: str) -> pa.Array:
         if column not in self.chunk.frame.columns:
@@ -246,7 +261,9 @@ class _ChunkMapper:
             column, faults = self._dates(bound, column)
         else:
             letters = partial(self.mapper.letters, *bound.sources[:1])
-            column, faults = transforms.read(bound, column, self.cell, letters)
+            proof = partial(self._phone_proof, bound.sources)
+            marks = partial(self.mapper.tag_marks, *bound.sources[:1])
+            column, faults = transforms.read(bound, column, self.cell, letters, proof, marks)
         for fault in faults:
             self._add_issues(fault, bound, column)
             if fault.left_out:
@@ -306,6 +323,10 @@ class _ChunkMapper:
     def _date_proof(self, sources: Sequence[str]) -> DateProof:
         proofs = {self.mapper.date_proof(source) for source in sources}
         return proofs.pop() if len(proofs) == 1 else DateProof()
+
+    def _phone_proof(self, sources: Sequence[str]) -> PhoneProof:
+        carrying = [self.mapper.phone_proof(source).carries_codes for source in sources]
+        return PhoneProof(bool(carrying) and all(carrying))
 
     def _add_issues_for_unsplit(self, bound: BoundField, column: pa.Array) -> None:
         """Add an issue for each full name of which nothing is left for this part.

@@ -1,101 +1,271 @@
-"""Rules for phones: make digits of them, as the API wants them, and recognise them among other cells.
+"""Rules for phones: make digits of whole columns, put country codes before them, tell what is doubtful.
 
-A mapping may name a region, prefixes, a column of country codes, and what to do with extensions.
+Bare digits count as complete only if they are too long for anything but a country code and a number, or if
+the column as a whole carries country codes. All others need a country, from the mapping or from a column.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.arrow import (
-    BLANKS,
-    from_offsets,
-    if_else,
-    join_columns,
-    offsets_and_bytes,
-    rework,
-    rework_all,
-    to_mask,
+from importer import arrow
+from importer.arrow import from_offsets, if_else, join_columns, nonempty, offsets_and_bytes, rework, to_mask
+from importer.contracts import Field
+from importer.mapping.base import ColumnIssue, note
+from importer.mapping.country_codes import possible, trunk_zeros
+from importer.mapping.phone_texts import (
+    PhoneReading,
+    international,
+    is_national,
+    is_valid,
+    read_phone,
+    strip_formatting,
+    without_trunk_zero,
 )
 from importer.mapping.schema import FieldRule
+from importer.models import Severity
 
-_DIGITS = b"0123456789"
 _ZERO = np.uint8(ord("0"))
 _DIGIT, _FORMATTING, _SIGN, _OTHER = range(4)
 _KIND = np.full(256, _OTHER, dtype=np.uint8)
-_KIND[list(_DIGITS)] = _DIGIT
-_KIND[list(b" \t-.()/")] = _FORMATTING
-_KIND[list(b"+'")] = _SIGN
+_KIND[list(b"0123456789")] = _DIGIT
+_KIND[list(b" \t-.()")] = _FORMATTING
+_KIND[list(b"+")] = _SIGN
+_LOSSY = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d+")
+_FEWEST_DIGITS = 5
+"""Of a shorter number validation says what is wrong."""
+_PLAINLY_COMPLETE = 12
+"""Digits. No country's own numbers are as long, but for some in Germany and Austria."""
+_MOST_EASY = 13
+"""Digits. A longer cell without a + is looked at more closely: it may hold two numbers."""
+_REST_OF_COLUMN = 500
+"""Distinct numbers that prove what a column carries."""
+_CARRIED = 0.9
+_ALSO_NATIONAL = 0.95
+_TELLING_REGIONS = ("CN", "US", "IN", "BR")
+"""Whose own numbers look most like numbers with a country code."""
 
-_PLAIN = str.maketrans(
-    {0xFF10 + digit: str(digit) for digit in range(10)}
-    | dict.fromkeys(map(ord, "－‐‑‒–—―−﹣"), "-")
-    | {"＋": "+", "﹢": "+", "（": "(", "）": ")", "．": ".", "／": "/", "’": "'", "‘": "'", "＇": "'"}
-    | dict.fromkeys(map(ord, BLANKS), " ")
-)
-_FLOAT = re.compile(r"\+?([0-9]+)\.0+")
-_NO_PHONE = r"^\s*(?:-\d{5,}(?:\.\d+)?|\d{7,}\.(?:\d?[1-9]|[1-9]\d?))\s*$"
-_FORMAT = re.compile(r"[ \-.()/]+")
-_NUMBER = re.compile(r"\+?([0-9]+)")
+
+@dataclass(frozen=True, slots=True)
+class PhoneProof:
+    """What the bare digits of a column prove."""
+
+    carries_codes: bool = False
+    """Whether nearly all of them are valid with a country code in front, and are not as well numbers of one
+    country without it."""
 
 
-def digits(column: pa.Array) -> pa.Array:
-    """Return the column without formatting characters wherever only digits remain; other texts stay as found.
+@dataclass(frozen=True, slots=True)
+class PhoneColumns:
+    """The columns beside the phones that say of which country each is."""
 
-    Formatting characters are blanks - . ( ) / and one leading + or ', full-width ones too
-    (docs/architecture.md, “Values”). A text of nothing else (“-”) is an empty cell. A text like 1.86E+10 or
-    “ask Bob” stays, so that validation can show it.
-    """
+    codes: pa.Array | None = None
+    """Country codes: 86, +44."""
+    regions: pa.Array | None = None
+    """ISO codes of countries: CN; "" where none is known."""
+
+
+class PhoneReader:
+    """Reads the phones of one field. `proof` is called only if a number needs it."""
+
+    def __init__(self, field: Field, rule: FieldRule, proof: Callable[[], PhoneProof]) -> None:
+        self._rule = rule
+        self._proof = proof
+        self._severity = Severity.ERROR if field.digits_only else Severity.WARNING
+        self._issues: list[ColumnIssue] = []
+
+    def read(self, column: pa.Array, beside: PhoneColumns) -> tuple[pa.Array, list[ColumnIssue]]:
+        """Return the phones as digits, with their country code where it is known, and what is to be said.
+
+        What is no phone is left out with an issue. A number that has lost digits (1.86E+10) stays as found,
+        for validation to refuse it.
+        """
+        self._issues = []
+        column, international = self._digits(column)
+        digits = nonempty(column) & ~_with_other_than_digits(column)
+        column, long_zero = _without_trunk_zeros(column, digits)
+        bare = digits & ~international & ~long_zero
+        if beside.codes is not None:
+            column, bare = self._with_code(column, bare, beside.codes)
+        if self._rule.region or beside.regions is not None:
+            column, bare = self._with_region(column, bare, beside.regions)
+        if bare.any():
+            incomplete = self._incomplete(column, bare)
+            if incomplete.any():
+                self._issues.append(_doubt("no-country-code", incomplete))
+        return column, self._issues
+
+    def _digits(self, column: pa.Array) -> tuple[pa.Array, np.ndarray]:
+        """Return the column as digits, "" for what is no phone, and a mask of those with a country code."""
+        none = np.zeros(len(column), dtype=bool)
+        formatted = _with_other_than_digits(column) | _with_double_zero(column)
+        if not formatted.any():
+            return column, none
+        where = pa.array(formatted)
+        easy, hard, plus = _easy(column.filter(where))
+        international = none.copy()
+        international[formatted] = plus & ~hard
+        if hard.any():
+            distinct = easy.filter(pa.array(hard)).dictionary_encode()
+            texts = distinct.dictionary.to_pylist()
+            readings = [self._reading(text) for text in texts]
+            indices = distinct.indices.to_numpy()
+            rows = np.flatnonzero(formatted)[hard]
+            self._tell(_kinds(texts, readings), indices, rows, len(column))
+            values = arrow.array([_kept(text, one) for text, one in zip(texts, readings, strict=True)])
+            easy = pc.replace_with_mask(easy, pa.array(hard), values.take(distinct.indices))
+            said = np.array([one is not None and one.international for one in readings], dtype=bool)
+            international[rows] = said[indices]
+        return pc.replace_with_mask(column, where, easy), international
+
+    def _reading(self, text: str) -> PhoneReading | None:
+        prefix = self._rule.international_prefix
+        if prefix and "+" not in text:
+            bare = strip_formatting(text)
+            if bare.isdigit() and bare.startswith(prefix):
+                return PhoneReading(bare.removeprefix(prefix), international=True)
+        return read_phone(text, self._rule.extension == "keep")
+
+    def _tell(self, kinds: list[str], indices: np.ndarray, rows: np.ndarray, count: int) -> None:
+        """Add the issues of the cells that were looked at more closely: `rows` are theirs."""
+        for kind in dict.fromkeys(kind for kind in kinds if kind):
+            where = np.zeros(count, dtype=bool)
+            where[rows] = np.array([one == kind for one in kinds], dtype=bool)[indices]
+            if kind == "bad-phone":
+                self._issues.append(ColumnIssue(kind, where, severity=self._severity))
+            else:
+                self._issues.append(note(kind, where, _expected))
+
+    def _with_code(self, column: pa.Array, bare: np.ndarray, codes: pa.Array) -> tuple[pa.Array, np.ndarray]:
+        """Put the country codes of a column before the numbers that lack one."""
+        plain = arrow.rework_all(codes, lambda text: strip_formatting(text).removeprefix("00"))
+        known = to_mask(pc.match_substring_regex(plain, r"^[1-9][0-9]{0,3}$"))
+        strange = bare & nonempty(plain) & ~known
+        if strange.any():
+            self._issues.append(ColumnIssue("bad-country-code", strange))
+        national = bare & known
+        trunk = self._rule.trunk_prefix or "0"
+        stripped = rework(column, national, lambda text: text.removeprefix(trunk))
+        joined = join_columns(plain, stripped)
+        # 8613800000000 beside 86 has its code already.
+        starting = _starts_with(column, plain)
+        twice = starting & (_lengths(column) >= _PLAINLY_COMPLETE)
+        again = national & _possible(column) & (twice | ~_possible(joined))
+        return if_else(national & ~again, joined, column), bare & ~national & ~strange
+
+    def _with_region(
+        self, column: pa.Array, bare: np.ndarray, regions: pa.Array | None
+    ) -> tuple[pa.Array, np.ndarray]:
+        """Put the country code of each row's country before the numbers that lack one."""
+        fixed = self._rule.region if isinstance(self._rule.region, str) else ""
+        if regions is None:
+            regions = arrow.constant(fixed, len(column))
+        known = bare & nonempty(regions)
+        if not known.any():
+            return column, bare
+        where = pa.array(known)
+        pairs = join_columns(regions.filter(where), column.filter(where)).dictionary_encode()
+        made = [international(pair[2:], pair[:2]) for pair in pairs.dictionary.to_pylist()]
+        indices = pairs.indices.to_numpy()
+        done = arrow.array([number or "" for number in made]).take(pairs.indices)
+        converted = nonempty(done)
+        kept = if_else(converted, done, column.filter(where))
+        column = pc.replace_with_mask(column, where, kept)
+        left = np.array([number is None for number in made], dtype=bool)[indices]
+        failed = np.zeros(len(bare), dtype=bool)
+        failed[known] = left
+        failed &= ~(_possible(column) & (_lengths(column) >= _PLAINLY_COMPLETE))
+        if failed.any():
+            self._issues.append(_doubt("no-country-code", failed, "phone-of-other-country"))
+        return column, bare & ~known
+
+    def _incomplete(self, column: pa.Array, bare: np.ndarray) -> np.ndarray:
+        complete = _possible(column)
+        doubtful = bare & complete & (_lengths(column) < _PLAINLY_COMPLETE)
+        if doubtful.any() and not self._proof().carries_codes:
+            complete &= ~doubtful
+        found: np.ndarray = bare & ~complete & (_lengths(column) >= _FEWEST_DIGITS)
+        return found
+
+
+def _doubt(code: str, where: np.ndarray, wording: str | None = None) -> ColumnIssue:
+    return ColumnIssue(code, where, wording=wording, severity=Severity.WARNING, left_out=False)
+
+
+def _kinds(texts: list[str], readings: list[PhoneReading | None]) -> list[str]:
+    """Return the code of the issue of each cell, or "". Numbers that lost digits are validation's."""
+    return [
+        "" if _LOSSY.fullmatch(text) else "bad-phone" if one is None else one.left_out
+        for text, one in zip(texts, readings, strict=True)
+    ]
+
+
+def _kept(text: str, reading: PhoneReading | None) -> str:
+    if reading is None:
+        return text if _LOSSY.fullmatch(text) else ""
+    return reading.digits
+
+
+def _expected(text: str) -> str:
+    reading = read_phone(text.strip())
+    return reading.digits if reading else ""
+
+
+def _with_other_than_digits(column: pa.Array) -> np.ndarray:
     offsets, data = offsets_and_bytes(column)
     others = np.flatnonzero(data - _ZERO > 9)
-    if not others.size:
-        return column
-    formatted = np.zeros(len(column), dtype=bool)
-    formatted[np.searchsorted(offsets, others, side="right") - 1] = True
-    if formatted.any():
-        # A negative number, or one with a fraction, is no phone.
-        odd = pc.match_substring_regex(column.filter(pa.array(formatted)), _NO_PHONE)
-        formatted[np.flatnonzero(formatted)[np.asarray(odd.to_numpy(zero_copy_only=False), dtype=bool)]] = (
-            False
-        )
-    where = pa.array(formatted)
-    return pc.replace_with_mask(column, where, _digits_of_formatted(column.filter(where)))
+    found = np.zeros(len(column), dtype=bool)
+    if others.size:
+        found[np.searchsorted(offsets, others, side="right") - 1] = True
+    return found
 
 
-def _digits_of_formatted(column: pa.Array) -> pa.Array:
-    """Do the same for a column in which every text holds something other than digits."""
+def _with_double_zero(column: pa.Array) -> np.ndarray:
+    """Return a mask of the texts that begin with 00 and may be a number after it, or have too many digits."""
+    offsets, data = offsets_and_bytes(column)
+    lengths = np.diff(offsets)
+    found = lengths > 15
+    long = np.flatnonzero(lengths >= 10)
+    starts = offsets[:-1][long]
+    found[long] |= (data[starts] == _ZERO) & ((data[starts + 1] == _ZERO) | (lengths[long] > 13))
+    return found
+
+
+def _easy(column: pa.Array) -> tuple[pa.Array, np.ndarray, np.ndarray]:
+    """Return a column without formatting characters where that is plain to see, a mask of the other values
+    (which stay as found), and one of those that begin with a +.
+
+    Every text holds something other than digits, or begins with 00.
+    """
     offsets, data = offsets_and_bytes(column)
     kinds = _KIND[data]
     signs, rest = _count(kinds == _SIGN, offsets), _count(kinds == _OTHER, offsets)
     number = kinds == _DIGIT
-    some = offsets[1:] > offsets[:-1]
-    leading = np.zeros(len(column), dtype=bool)
-    leading[some] = kinds[offsets[:-1][some]] == _SIGN
-    hard = (rest > 0) | (signs > leading) | ((_count(number, offsets) == 0) & some)
-    # One point may be a decimal one: 13812345678.0.
+    digits = _count(number, offsets)
+    first = offsets[:-1]
+    some = offsets[1:] > first
+    plus = np.zeros(len(column), dtype=bool)
+    plus[some] = data[first[some]] == ord("+")
+    zero, minus = plus.copy(), plus.copy()
+    zero[some] = (data[first[some]] == _ZERO) | (data[first[some]] == ord("("))
+    minus[some] = data[first[some]] == ord("-")
+    hard = (rest > 0) | (signs > plus) | (digits < 5) | (digits > _MOST_EASY + 2 * plus) | minus
+    hard |= zero & (digits > 11)
+    # One point may be a decimal one; a zero in brackets is dialled within the country only.
     hard |= _count(data == ord("."), offsets) == 1
+    bracket = np.zeros(len(data), dtype=bool)
+    bracket[:-2] = (data[:-2] == ord("(")) & (data[1:-1] == _ZERO) & (data[2:] == ord(")"))
+    hard |= _count(bracket, offsets) > 0
     kept = number | np.repeat(hard, np.diff(offsets))
     shorter = np.concatenate(([0], np.cumsum(kept)))[offsets]
-    return rework(from_offsets(shorter.astype(np.int64), data[kept]), hard, strip_formatting)
-
-
-@lru_cache(maxsize=4096)
-def strip_formatting(text: str) -> str:
-    """Return one phone without its formatting if only digits, or nothing, remain, else the text itself."""
-    found = text.translate(_PLAIN).strip()
-    # The ' keeps a spreadsheet from reading '+86… as a formula.
-    found = found.removeprefix("'").strip()
-    bare = _FORMAT.sub("", found)
-    number = _FLOAT.fullmatch(found) or _NUMBER.fullmatch(bare)
-    if number:
-        return number[1]
-    return text if bare.removeprefix("+") else ""
+    return from_offsets(shorter.astype(np.int64), data[kept]), hard, plus
 
 
 def _count(hits: np.ndarray, offsets: np.ndarray) -> np.ndarray:
@@ -104,81 +274,70 @@ def _count(hits: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     return np.diff(total[offsets])
 
 
-_EXTENSION = re.compile(r"\s*(?:;?\s*ext(?:ension|n)?\.?|x|#|转|分机)\s*:?\s*\d{1,6}\s*$", re.IGNORECASE)
-_INTERNATIONAL = r"^[\s'’(（]*[+＋]"
+def _lengths(column: pa.Array) -> np.ndarray:
+    return np.diff(offsets_and_bytes(column)[0])
 
 
-def read(column: pa.Array, rule: FieldRule, code: pa.Array | None = None) -> pa.Array:
-    """Return phones as digits wherever only digits remain; other texts stay, for validation to name them.
-
-    `code` holds the country codes of the same rows, if the mapping names their column.
-    """
-    change = _rewriting(rule)
-    if change:
-        column = rework_all(column, change)
-    plain = digits(column)
-    if code is None:
-        return plain
-    return _with_code(column, plain, digits(code), rule)
+def _leading(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first three digits (as a number) and the fourth of each text of digits; 0, 1 for others."""
+    offsets, data = offsets_and_bytes(column)
+    if len(data) < 4:
+        return np.zeros(len(column), dtype=np.int64), np.zeros(len(column), dtype=np.int64)
+    starts = np.minimum(offsets[:-1], len(data) - 4)
+    one, two, three, four = (data[starts + at].astype(np.int64) - ord("0") for at in range(4))
+    prefixes = 100 * one + 10 * two + three
+    sane = (np.diff(offsets) >= 4) & (prefixes >= 100) & (prefixes <= 999)
+    return np.where(sane, prefixes, 0), np.where(sane, four, 1)
 
 
-def _rewriting(rule: FieldRule) -> Callable[[str], str] | None:
-    steps: list[Callable[[str], str]] = []
-    if rule.extension == "drop":
-        steps.append(lambda text: _EXTENSION.sub("", text))
-    if rule.international_prefix and not rule.region:
-        prefix = rule.international_prefix
-        steps.append(lambda text: _without_prefix(text, prefix))
-    if rule.region:
-        region = rule.region
-        steps.append(lambda text: international(text, region))
-    if not steps:
-        return None
-
-    def change(text: str) -> str:
-        for step in steps:
-            text = step(text) if text else text
-        return text
-
-    return change
+def _starts_with(column: pa.Array, beginnings: pa.Array) -> np.ndarray:
+    """Return a mask of the texts that start with the text of the same row in the other column."""
+    lengths = _lengths(beginnings)
+    found = np.zeros(len(column), dtype=bool)
+    for size in range(1, 5):
+        same = to_mask(pc.equal(pc.utf8_slice_codeunits(column, 0, size), beginnings))
+        found |= same & (lengths == size)
+    return found
 
 
-@lru_cache(maxsize=8192)
-def international(text: str, region: str) -> str:
-    """Return country code and number as digits if the text may be a phone of the region, else the text."""
-    import phonenumbers
-
-    try:
-        number = phonenumbers.parse(
-            strip_formatting(text) if "+" not in text and "＋" not in text else text, region
-        )
-    except phonenumbers.NumberParseException:
-        return text
-    if number.extension or not phonenumbers.is_possible_number(number):
-        return text
-    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)).removeprefix("+")
+def _possible(column: pa.Array) -> np.ndarray:
+    """Return a mask of the digits that may begin with a country code."""
+    return possible(_leading(column)[0], _lengths(column))
 
 
-def _without_prefix(text: str, prefix: str) -> str:
-    bare = strip_formatting(text)
-    if bare.isdigit() and "+" not in text and bare.startswith(prefix):
-        # With the +, no country code is taken from a column beside it.
-        return "+" + bare.removeprefix(prefix)
-    return text
+def _without_trunk_zeros(column: pa.Array, digits: np.ndarray) -> tuple[pa.Array, np.ndarray]:
+    """Return long numbers without a zero behind their country code, and a mask of these numbers."""
+    prefixes, fourth = _leading(column)
+    lengths = _lengths(column)
+    where = digits & (lengths >= _PLAINLY_COMPLETE) & trunk_zeros(prefixes, fourth)
+    where &= ~possible(prefixes, lengths) | (lengths > _PLAINLY_COMPLETE)
+    return rework(column, where, without_trunk_zero), where
 
 
-def _with_code(column: pa.Array, plain: pa.Array, code: pa.Array, rule: FieldRule) -> pa.Array:
-    known = to_mask(pc.match_substring_regex(code, r"^[0-9]{1,4}$"))
-    national = ~to_mask(pc.match_substring_regex(column, _INTERNATIONAL))
-    national &= to_mask(pc.match_substring_regex(plain, r"^[0-9]+$"))
-    if rule.trunk_prefix:
-        trunk = rule.trunk_prefix
-        plain = rework(plain, national & known, lambda text: text.removeprefix(trunk))
-    return if_else(national & known, join_columns(code, plain), plain)
+def prove(parts: Iterator[pd.Series]) -> PhoneProof:
+    """Return what the bare digits at the beginning of a column prove."""
+    numbers: dict[str, None] = {}
+    for part in parts:
+        for text in pc.unique(arrow.to_arrow(part)).to_pylist():
+            number = strip_formatting(text) if text and "+" not in text else ""
+            if number.isdigit() and len(number) >= 7:
+                numbers[number] = None
+        if len(numbers) >= _REST_OF_COLUMN:
+            break
+    sample = list(numbers)[:_REST_OF_COLUMN]
+    if not sample:
+        return PhoneProof()
+    carrying = sum(is_valid("+" + number, None) for number in sample)
+    if carrying < _CARRIED * len(sample):
+        return PhoneProof()
+    short = [number for number in sample if len(number) < _PLAINLY_COMPLETE]
+    for region in _TELLING_REGIONS:
+        if short and sum(is_national(one, region) for one in short) >= _ALSO_NATIONAL * len(short):
+            return PhoneProof()
+    return PhoneProof(carries_codes=True)
 
 
 _SEPARATORS = re.compile(r":::|[,;，；/]| x")
-_LOSSY = re.compile(r"[\d.]+E\+\d+")
 _NATIONAL = re.compile(r"0?[1-9]\d{7,10}")
 _CODE = re.compile(r"\+?\d{1,4}")
 _AMERICAN = re.compile(r"(?:\+?1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d[ .-])\d{3}[ .-]\d{4}")

@@ -30,6 +30,8 @@ def _date_format(value: str) -> str:
 
 
 def _region(value: object) -> object:
+    if isinstance(value, dict):
+        return RegionColumn.model_validate(value)
     if isinstance(value, str):
         import phonenumbers
 
@@ -80,6 +82,12 @@ class Condition(MappingTable):
         return self
 
 
+class RegionColumn(MappingTable):
+    """The column that says of which country each row's phones are: ISO codes or names of countries."""
+
+    source: Name = Field(alias="from")
+
+
 class FieldRule(MappingTable):
     """How one field of the API is filled."""
 
@@ -113,16 +121,17 @@ class FieldRule(MappingTable):
     """True: birthdays before 1900 and in the future are sent, too."""
     separators: Texts = ()
     """What stands between tags, or between the choices of a custom field."""
-    region: Annotated[str | None, BeforeValidator(_region)] = None
-    """ISO country of phones without a country code."""
+    region: Annotated[str | RegionColumn | None, BeforeValidator(_region)] = None
+    """ISO country of phones without a country code, or the column that says it: `{ from = "Country" }`."""
     country_code: Name | None = None
     """Column with the country code of the phones."""
     trunk_prefix: Text | None = None
-    """What national numbers begin with. It is removed where a country code is put before the number."""
+    """What national numbers begin with, if not 0. It is removed where a country code is put before the
+    number."""
     international_prefix: Text | None = None
     """What is written instead of the + of a country code: 00."""
-    extension: Literal["keep", "drop"] = "keep"
-    """Whether x123, ext. 123 or #123 after a phone is dropped. If kept, validation reports it."""
+    extension: Literal["keep", "drop"] = "drop"
+    """Whether x123, ext. 123 or #123 after a phone is dropped, with a note. If kept, the phone is refused."""
     several_at: Texts = ()
     """What stands between several values in one cell."""
     behind: Text | None = None
@@ -145,7 +154,8 @@ class FieldRule(MappingTable):
     def columns(self) -> Iterator[str]:
         """Yield every column that the rule reads, by the mapping's name for it."""
         yield from self.source
-        yield from (name for name in (self.split, self.country_code) if name)
+        region = self.region.source if isinstance(self.region, RegionColumn) else None
+        yield from (name for name in (self.split, self.country_code, region) if name)
         if self.when:
             yield self.when.column
 

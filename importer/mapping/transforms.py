@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 
 from importer.arrow import constant, if_else, join_nonempty, nonempty, rework_all
 from importer.contracts import Field, FieldKind
-from importer.mapping import gender, person_names, phones, tags
+from importer.mapping import emails, gender, person_names, placeholders, regions, tags
 from importer.mapping.base import ColumnIssue, matches_pattern
 from importer.mapping.filters import RowFilter
 from importer.mapping.headers import normalize
 from importer.mapping.person_names import NameRule
+from importer.mapping.phones import PhoneColumns, PhoneProof, PhoneReader
 from importer.mapping.schema import FieldRule
 
 
@@ -30,6 +31,8 @@ class BoundField:
     sources: tuple[str, ...]
     country_code: str | None = None
     """The column with the country codes of the phones."""
+    region: str | None = None
+    """The column with the countries of the phones."""
     name_rule: NameRule | None = None
     """Given only if the one source holds full names to split."""
     when: RowFilter | None = None
@@ -80,22 +83,33 @@ def source_cells(bound: BoundField, cell: Callable[[str], pa.Array]) -> list[pa.
 
 
 def read(
-    bound: BoundField, column: pa.Array, cell: Callable[[str], pa.Array], letters: gender.Letters
+    bound: BoundField,
+    column: pa.Array,
+    cell: Callable[[str], pa.Array],
+    letters: gender.Letters,
+    phone_proof: Callable[[], PhoneProof],
+    marks: Callable[[], frozenset[str]],
 ) -> tuple[pa.Array, list[ColumnIssue]]:
     """Return the column as the field's kind wants it, and what could not be read (left as found).
 
     Dates are read by `dates.read`. `letters` is called only if a value needs all single letters of the whole
-    column.
+    column, `phone_proof` and `marks` only if digits or tags need what the whole column proves.
     """
     match bound.field.kind:
         case FieldKind.PHONE | FieldKind.DIGITS:
-            code = cell(bound.country_code) if bound.country_code else None
-            return phones.read(column, bound.rule, code), []
+            codes = cell(bound.country_code) if bound.country_code else None
+            countries = regions.regions(cell(bound.region)) if bound.region else None
+            reader = PhoneReader(bound.field, bound.rule, phone_proof)
+            column, issues = reader.read(column, PhoneColumns(codes, countries))
+            return column, [*issues, *placeholders.find(bound.field.kind, column)]
+        case FieldKind.EMAIL:
+            column, issues = emails.read(column)
+            return column, [*issues, *placeholders.find(bound.field.kind, column)]
         case FieldKind.GENDER:
             api_codes = bound.has_api_header or _gives_codes(bound.rule)
             return gender.read(column, api_codes, letters, bound.has_iberian_header)
         case FieldKind.TAGS:
-            return tags.comma_separated(column, bound.rule.separators, bound.rule.nothing or ()), []
+            return tags.comma_separated(column, bound.rule.separators, bound.rule.nothing or (), marks), []
     return column, []
 
 

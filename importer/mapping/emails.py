@@ -1,0 +1,66 @@
+"""Rules for e-mails: take addresses out of what programs and people put around them."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from importer import arrow
+from importer.arrow import BLANKS, TextColumn, byte_table
+from importer.mapping.base import ColumnIssue, note
+
+_ODD = byte_table(
+    bytes(set(range(256)) - set(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@.-_+"))
+)
+_WIDE = str.maketrans("＠．，；：＜＞", "@.,;:<>") | dict.fromkeys(map(ord, BLANKS), " ")
+_IN_BRACKETS = re.compile(r"<\s*(?:mailto:)?\s*([^<>\s]+@[^<>\s]+?)\s*>", re.IGNORECASE)
+_SEPARATOR = re.compile(r":::|[;,|/\s、]+")
+_MAILTO = re.compile(r"^(?:mailto|e-?mail|邮箱)\s*:\s*", re.IGNORECASE)
+_REMARK = re.compile(r"\s*\([^()@]*\)$")
+_ADDRESS = re.compile(r"[^@\s<>,;:]+@[^@\s<>,;:]+")
+
+
+def read(column: pa.Array) -> tuple[pa.Array, list[ColumnIssue]]:
+    """Return the column with plain addresses, and notes where a cell held more than one or a remark.
+
+    What is no address stays, for validation to name it.
+    """
+    odd = TextColumn(column).with_bytes(_ODD)
+    if not odd.size:
+        return column, []
+    where = np.zeros(len(column), dtype=bool)
+    where[odd] = True
+    distinct = column.filter(pa.array(where)).dictionary_encode()
+    readings = [address(text) for text in distinct.dictionary.to_pylist()]
+    values = arrow.array([found for found, _ in readings]).take(distinct.indices)
+    indices = distinct.indices.to_numpy()
+    issues = []
+    for code in dict.fromkeys(code for _, code in readings if code):
+        hit = where.copy()
+        hit[odd] = np.array([one == code for _, one in readings], dtype=bool)[indices]
+        issues.append(note(code, hit, lambda text: address(text)[0]))
+    return pc.replace_with_mask(column, pa.array(where), values), issues
+
+
+@lru_cache(maxsize=8192)
+def address(text: str) -> tuple[str, str]:
+    """Return the first address in a cell (the cell itself if there is none), and the code of a note on what
+    was left out, or ""."""
+    found = text.translate(_WIDE).strip().strip("\"'")
+    within = _IN_BRACKETS.findall(found)
+    if within:
+        # “Ann <ann@x.example>” is one address with its owner's name.
+        return within[0], "several-values" if len(set(within)) > 1 else ""
+    found = _MAILTO.sub("", found).split("?")[0] if _MAILTO.match(found) else found
+    pieces = [piece.strip(".'\"()") for piece in _SEPARATOR.split(found) if "@" in piece]
+    addresses = [piece for piece in pieces if _ADDRESS.fullmatch(piece)]
+    if len(addresses) > 1:
+        return addresses[0], "several-values"
+    without = _REMARK.sub("", found)
+    if without != found and _ADDRESS.fullmatch(without):
+        return without, "text-left-out"
+    return (found if _ADDRESS.fullmatch(found) else text), ""

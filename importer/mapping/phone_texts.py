@@ -1,0 +1,221 @@
+"""Read one cell as a phone: its digits, whether they begin with a country code, and what was left out.
+
+A cell may hold a link (tel:, wa.me), a messenger's name, several numbers, an extension, or a remark. Numbers
+are never glued: the first one is taken, and what is left out is told.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+
+from importer.arrow import BLANKS
+from importer.mapping.country_codes import national_part
+
+_PLAIN = str.maketrans(
+    dict.fromkeys(map(ord, "－‐‑‒–—―−﹣"), "-")
+    | {"＋": "+", "﹢": "+", "（": "(", "）": ")", "．": ".", "／": "/", "’": "'", "‘": "'", "＇": "'"}
+    | {"；": ";", "，": ",", "：": ":", "＃": "#", "＠": "@", "、": ","}
+    | dict.fromkeys(map(ord, BLANKS), " ")
+    | {ord("\n"): "\n", ord("\r"): "\n"}
+)
+_FLOAT = re.compile(r"\+?([0-9]+)\.0+")
+_FORMAT = re.compile(r"[ \-.()/]+")
+_NUMBER = re.compile(r"\+?([0-9]+)")
+_MINUS_OR_FRACTION = re.compile(r"-\d+(\.\d+)?|\d{7,}\.\d+")
+_LINK = re.compile(
+    r"(?:https?://)?(?:www\.)?(?:wa\.me/|api\.whatsapp\.com/send/?\?phone=|web\.whatsapp\.com/send/?\?phone=)"
+    r"\+?(\d+)(?:[?&/].*)?",
+    re.IGNORECASE,
+)
+_MESSENGER = re.compile(r"\+?(\d{6,20})(?::\d+)?@(?:s\.whatsapp\.net|c\.us)", re.IGNORECASE)
+_LABEL = re.compile(r"^[^\W\d]{1,20}\.?(?: ?\([^)]*\))?\s*:+\s*(?://)?(?=['(+\d])")
+_SEPARATOR = re.compile(r":::|[;,|/\n]|\s+(?:or|and|oder|und|ou|et|o|y|e)\s+|[或和]", re.IGNORECASE)
+_LONG_GROUP = re.compile(r"\d{7,}")
+_EXTENSION = re.compile(
+    r"(?:;?\s*ext(?:ension|n)?\.?\s*[=:]?|[-\s]*\bx|[-\s]*x|#|转|轉|分机|分機|,{1,3}|;|\bp|~|доб\.?|ramal|anexo|内线|內線)"
+    r"\s*[:.=]?\s*\d{1,7}\s*#?\s*$",
+    re.IGNORECASE,
+)
+_OFFICE = re.compile(r"((?:\+?86[- ]?)?\(?0?[1-9]\d{1,2}\)?[- ]*\d{7,8})-(\d{1,6})")
+"""A Chinese landline with the extension behind a dash: 0755-88880001-802."""
+_TRUNK_ZERO = re.compile(r"^(\(?\+?\d{1,3}\)?)[ .-]*\(0\)")
+_REMARK = re.compile(
+    r"(?:[^\d+]{1,30}?[\s:(])?\(?([+(]?\d[\d ().\-/+]{5,}\d)\)?(?:[\s(\u4e00-\u9fff][^\d+]{0,40})?"
+)
+_FEWEST_DIGITS = 7
+"""A shorter piece of a cell is no second phone."""
+_LONGEST = 15
+_NO_TRUNK_ZERO_IN = ("39", "378", "379", "225", "241", "242")
+"""Where the zero belongs to the number."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneReading:
+    """What a cell holds as a phone."""
+
+    digits: str
+    """"" for an empty cell."""
+    international: bool = False
+    """Whether the digits are said to begin with a country code: by +, 00 or a link."""
+    left_out: str = ""
+    """The code of a note on what was left out of the cell, or ""."""
+
+
+def ascii_digits(text: str) -> str:
+    """Return a text with the decimal digits of any script as 0 to 9."""
+    if text.isascii():
+        return text
+    return "".join(str(unicodedata.decimal(one)) if one.isdecimal() else one for one in text)
+
+
+@lru_cache(maxsize=4096)
+def strip_formatting(text: str) -> str:
+    """Return one phone without its formatting if only digits, or nothing, remain, else the text itself."""
+    found = _folded(text).replace("\n", " ").strip()
+    # The ' keeps a spreadsheet from reading '+86… as a formula.
+    found = found.removeprefix("'").strip()
+    bare = _FORMAT.sub("", found)
+    number = _FLOAT.fullmatch(found) or _NUMBER.fullmatch(bare)
+    if number:
+        return number[1]
+    return text if bare.removeprefix("+") else ""
+
+
+@lru_cache(maxsize=16384)
+def read_phone(text: str, keep_extension: bool = False) -> PhoneReading | None:
+    """Return what a cell holds, or None if it holds no phone."""
+    found = _unwrapped(_folded(text))
+    if not _FORMAT.sub("", found).strip("+"):
+        return PhoneReading("")
+    if _MINUS_OR_FRACTION.fullmatch(found) and not _FLOAT.fullmatch(found):
+        return None
+    link = _LINK.fullmatch(found) or _MESSENGER.fullmatch(found)
+    if link:
+        return PhoneReading(without_trunk_zero(link[1]), international=True)
+    found = _LABEL.sub("", found).strip()
+    found, left_out = _first(found)
+    if not keep_extension:
+        without = _without_extension(found)
+        left_out = left_out or ("extension-left-out" if without != found else "")
+        found = without
+    number = _number(found)
+    if number is None and (remark := _REMARK.fullmatch(found)):
+        number, left_out = _number(remark[1]), left_out or "text-left-out"
+    if number is None or len(number[0]) > _LONGEST:
+        return None
+    return PhoneReading(*number, left_out)
+
+
+def _folded(text: str) -> str:
+    return ascii_digits(text.translate(_PLAIN))
+
+
+def _unwrapped(text: str) -> str:
+    """Return a text out of ="…", quotation marks and the ' before it."""
+    found = text.strip()
+    if found.startswith('="') and found.endswith('"'):
+        found = found[2:-1]
+    return found.strip("\"' ").strip()
+
+
+def _first(text: str) -> tuple[str, str]:
+    """Return the first of the numbers in a text, and the code of the note if there are more."""
+    pieces = [piece.strip() for piece in _SEPARATOR.split(text)]
+    phones = [piece for piece in pieces if _count(piece) >= _FEWEST_DIGITS]
+    if len(phones) > 1:
+        return phones[0], "several-values"
+    again = text.find("+", 1)
+    if again > 0 and _count(text[:again]) >= _FEWEST_DIGITS and _count(text[again:]) >= _FEWEST_DIGITS:
+        return text[:again].strip(), "several-values"
+    groups = list(_LONG_GROUP.finditer(text))
+    if len(groups) > 1:
+        return text[: groups[0].end()], "several-values"
+    return text, ""
+
+
+def _without_extension(text: str) -> str:
+    office = _OFFICE.fullmatch(text)
+    if office and _count(text) > 12:
+        return office[1]
+    without = _EXTENSION.sub("", text).rstrip(" -,;(")
+    return without if _count(without) >= _FEWEST_DIGITS else text
+
+
+def _number(text: str) -> tuple[str, bool] | None:
+    """Return the digits of one number and whether they begin with a country code, or None."""
+    text = text.strip()
+    found = _TRUNK_ZERO.sub(r"\1", text)
+    digits = strip_formatting(found)
+    if not digits.isdigit():
+        unplussed = found.replace("(+", "+(", 1) if found.startswith("(+") else found
+        digits = strip_formatting(unplussed)
+        if not digits.isdigit():
+            return None
+    if "+" in found or found != text:
+        return without_trunk_zero(digits.removeprefix("00")), True
+    if digits.startswith("00") and len(digits) >= 10:
+        return without_trunk_zero(digits[2:]), True
+    if digits.startswith("011") and len(digits) >= 14 and national_part(digits[3:]) is not None:
+        return without_trunk_zero(digits[3:]), True
+    return digits, False
+
+
+def without_trunk_zero(digits: str) -> str:
+    """Return an international number without the zero that is dialled within the country only."""
+    national = national_part(digits)
+    if national is None or not national.startswith("0"):
+        return digits
+    code = digits.removesuffix(national)
+    return digits if code in _NO_TRUNK_ZERO_IN else code + national.removeprefix("0")
+
+
+def _count(text: str) -> int:
+    return sum(map(str.isdigit, text))
+
+
+def is_national(number: str, region: str) -> bool:
+    """Return whether a number is valid in a country without its code."""
+    import phonenumbers
+
+    try:
+        parsed = phonenumbers.parse(number, region)
+    except phonenumbers.NumberParseException:
+        return False
+    code = str(parsed.country_code)
+    own = str(parsed.national_number)
+    return (
+        number.lstrip("0") == own
+        and not number.startswith(code + own)
+        and bool(phonenumbers.is_valid_number(parsed))
+    )
+
+
+def is_valid(number: str, region: str | None) -> bool:
+    """Return whether a number, with + or of a country, is in use as the numbering plans say."""
+    import phonenumbers
+
+    try:
+        return bool(phonenumbers.is_valid_number(phonenumbers.parse(number, region)))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+@lru_cache(maxsize=65536)
+def international(text: str, region: str) -> str | None:
+    """Return country code and number as digits if the text may be a phone of the region, else None."""
+    import phonenumbers
+
+    try:
+        number = phonenumbers.parse(
+            strip_formatting(text) if "+" not in text and "＋" not in text else text, region
+        )
+    except phonenumbers.NumberParseException:
+        return None
+    if number.extension or not phonenumbers.is_possible_number(number):
+        return None
+    if not phonenumbers.is_valid_number(number) and is_valid("+" + text, None):
+        return None
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)).removeprefix("+")

@@ -1,0 +1,115 @@
+"""Contacts that are made up where there is none: 000000, 123456, a@a.a, none@none.com.
+
+They name nobody: sent, they would make one customer of many.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import pyarrow as pa
+
+from importer.arrow import in_tens, offsets_and_bytes
+from importer.contracts import FieldKind
+from importer.mapping.base import ColumnIssue, packaged_words
+from importer.mapping.country_codes import national_part
+from importer.models import Severity
+
+_COUNTING = "1234567890123456789"
+_ADDRESS = re.compile(r"([^@\s]*)@(?:([^@\s.]*)(?:\.[^@\s]*)?)?")
+_FEWEST_COUNTED = 6
+_SHORT_ADDRESS = 8
+"""Bytes."""
+
+
+def find(kind: FieldKind, column: pa.Array) -> list[ColumnIssue]:
+    """Return the note on the placeholders of a column of phones or e-mails, if it holds any."""
+    if kind is FieldKind.EMAIL:
+        where = _where(column, _doubtful_addresses(column), is_placeholder_address)
+    else:
+        where = _where(column, _doubtful_phones(column), is_placeholder_phone)
+    return [ColumnIssue("placeholder", where, severity=Severity.NOTE)] if where.any() else []
+
+
+def is_placeholder_phone(digits: str) -> bool:
+    """Return whether digits are no number: one digit repeated, also behind a country code, or counted up from
+    0 or 1."""
+    if not digits.isdigit():
+        return False
+    national = national_part(digits) or digits
+    for number, fewest in ((digits, 5), (national, 6)):
+        if len(set(number)) == 1 and (len(number) >= fewest or (number is digits and digits[0] == "0")):
+            return True
+    counted = digits.removeprefix("0")
+    return len(digits) >= _FEWEST_COUNTED and _COUNTING.startswith(counted)
+
+
+def is_placeholder_address(text: str) -> bool:
+    """Return whether an address names no mailbox: x@, a@a.a, test@test.com, noemail@shop.example."""
+    found = _ADDRESS.fullmatch(text.strip().casefold())
+    if not found:
+        return False
+    name, host = found[1], found[2] or ""
+    words = packaged_words("words.toml")["placeholders"]
+    if not name or not host or name in words["mailboxes"]:
+        return True
+    return name == host and (len(set(name)) == 1 or name in words["hosts"])
+
+
+def _where(column: pa.Array, doubtful: np.ndarray, test: Callable[[str], bool]) -> np.ndarray:
+    found = np.zeros(len(column), dtype=bool)
+    if doubtful.size:
+        distinct = column.take(pa.array(doubtful)).dictionary_encode()
+        verdicts = np.array([test(text) for text in distinct.dictionary.to_pylist()], dtype=bool)
+        found[doubtful] = verdicts[distinct.indices.to_numpy()]
+    return found
+
+
+def _doubtful_phones(column: pa.Array) -> np.ndarray:
+    """Return the positions of texts that begin with 0123, 1234 or three equal characters, or end so."""
+    offsets, data = offsets_and_bytes(column)
+    lengths = np.diff(offsets)
+    at = np.flatnonzero(lengths > 0)
+    if len(data) < 10 or not at.size:
+        return at
+    first = in_tens(data, np.minimum(offsets[:-1][at], len(data) - 10))
+    last = data[offsets[1:][at] - 1]
+    equal = (first[0] == first[1]) & (first[1] == first[2])
+    counting = (first[1] == first[0] + 1) & (first[2] == first[1] + 1) & (first[3] == first[2] + 1)
+    long = lengths[at] >= 6
+    ends = np.maximum(offsets[1:][at] - 4, 0)
+    ending = long & (data[ends] == last) & (data[ends + 1] == last) & (data[ends + 2] == last)
+    # Near the end of the chunk the first ten bytes are those of other texts.
+    doubtful: np.ndarray = at[
+        equal | counting | ending | (lengths[at] < 4) | (offsets[:-1][at] > len(data) - 10)
+    ]
+    return doubtful
+
+
+def _doubtful_addresses(column: pa.Array) -> np.ndarray:
+    """Return the positions of short texts and of those that begin like a placeholder."""
+    offsets, data = offsets_and_bytes(column)
+    lengths = np.diff(offsets)
+    found = (lengths > 0) & (lengths <= _SHORT_ADDRESS)
+    at = np.flatnonzero(lengths > _SHORT_ADDRESS)
+    begins = offsets[:-1][at]
+    pairs = data[begins].astype(np.int64) * 256 + data[begins + 1]
+    found[at] = _beginnings()[pairs]
+    return np.flatnonzero(found)
+
+
+@cache
+def _beginnings() -> np.ndarray:
+    """Return for each pair of bytes whether a known placeholder begins with it, as a mask."""
+    words = packaged_words("words.toml")["placeholders"]
+    found = np.zeros(65536, dtype=bool)
+    for word in (*words["mailboxes"], *words["hosts"]):
+        for one in (word, word.upper(), word.title()):
+            found[one.encode()[0] * 256 + one.encode()[1]] = True
+    for letter in b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789":
+        found[letter * 257] = True
+        found[letter * 256 + ord("@")] = True
+    return found

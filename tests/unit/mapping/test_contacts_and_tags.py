@@ -1,0 +1,88 @@
+"""E-mails out of what stands around them, tags in the forms of programs, and contacts that are none."""
+
+from __future__ import annotations
+
+import pytest
+
+from importer.reports.wording import issue_text
+from tests.support.mapping import mapped, values
+
+NAMES = '[fields.first_name]\nconstant = "A"\n[fields.last_name]\nconstant = "B"\n'
+
+
+def read(field: str, *cells: str, rule: str = "") -> tuple[list[str | None], list[str]]:
+    found = mapped(f'{NAMES}[fields.{field}]\nfrom = "X"\n{rule}', {"X": cells})
+    assert all(issue_text(issue, lang=lang).message for issue in found.issues for lang in ("en", "zh"))
+    return values(found, field), [issue.code for issue in found.issues]
+
+
+@pytest.mark.parametrize(
+    ("cell", "address", "codes"),
+    [
+        ("ann@shop.example", "ann@shop.example", []),
+        ("mailto:ann@shop.example?subject=x", "ann@shop.example", []),
+        ("Ann Lee <ann@shop.example>", "ann@shop.example", []),
+        ('"Lee, Ann" <ann@shop.example>', "ann@shop.example", []),
+        ("'ann@shop.example'", "ann@shop.example", []),
+        ("ann＠shop．example", "ann@shop.example", []),
+        ("o'neil@shop.example", "o'neil@shop.example", []),
+        ("ann@shop.example; bob@shop.example", "ann@shop.example", ["several-values"]),
+        ("ann@shop.example\nbob@shop.example", "ann@shop.example", ["several-values"]),
+        ("ann@shop.example ::: bob@shop.example", "ann@shop.example", ["several-values"]),
+        ("<ann@shop.example>, <bob@shop.example>", "ann@shop.example", ["several-values"]),
+        ("ann@shop.example (work)", "ann@shop.example", ["text-left-out"]),
+        ("ann lee@shop.example", "ann lee@shop.example", []),
+        ("ann@shop,example", "ann@shop,example", []),
+        ("jörg@bücher.example", "jörg@bücher.example", []),
+    ],
+)
+def test_an_address_is_taken_out_of_what_stands_around_it(cell: str, address: str, codes: list[str]) -> None:
+    assert read("email", cell) == ([address], codes)
+
+
+@pytest.mark.parametrize(
+    ("cell", "tags"),
+    [
+        ('["VIP","New"]', "VIP,New"),
+        ("['VIP', 'New']", "VIP,New"),
+        ("{VIP,New}", "VIP,New"),
+        ('{VIP,"Old friend"}', "VIP,Old friend"),
+        ('"VIP","New"', "VIP,New"),
+        ('"""VIP"",""New"""', "VIP,New"),
+        ("VIP\nNew", "VIP,New"),
+        ("[]", None),
+        ("VIP", "VIP"),
+        ("R;D", "R;D"),
+        ("[draft", "[draft"),
+    ],
+)
+def test_tags_are_read_in_the_forms_of_programs(cell: str, tags: str | None) -> None:
+    assert read("tagStr", cell)[0] == [tags]
+
+
+def test_a_column_proves_that_a_mark_stands_between_its_tags() -> None:
+    assert read("tagStr", "VIP; New", "VIP", "R|D")[0] == ["VIP,New", "VIP", "R|D"]
+    assert read("tagStr", "VIP|New", "New|Old")[0] == ["VIP,New", "New,Old"]
+
+
+@pytest.mark.parametrize(
+    "cell", ["000000", "11111111111", "123456", "1234567890", "0123456789", "+86 00000000000"]
+)
+def test_made_up_phones_are_left_out(cell: str) -> None:
+    found, codes = read("sms_phone", cell, "8613912345678")
+    assert found == [None, "8613912345678"]
+    assert "placeholder" in codes
+
+
+@pytest.mark.parametrize(
+    "cell", ["x@", "@", "a@a.a", "test@test.com", "noemail@shop.example", "None@none.com"]
+)
+def test_made_up_addresses_are_left_out(cell: str) -> None:
+    assert read("email", cell, "ann@shop.example") == ([None, "ann@shop.example"], ["placeholder"])
+
+
+def test_addresses_and_phones_of_people_are_no_placeholders() -> None:
+    people = ["nora@nora.example", "noel@mail.example", "aa@bb.example", "test.lee@shop.example"]
+    assert read("email", *people) == (people, [])
+    phones = ["8613900000000", "14155552671", "491711111112"]
+    assert read("sms_phone", *phones) == (phones, [])

@@ -1,0 +1,151 @@
+"""Phones of all kinds: never glued, never longer in silence, and told where the country is missing."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from importer.mapping.country_codes import national_part
+from importer.mapping.phones import PhoneProof, prove
+from importer.mapping.regions import region_of
+from importer.reports.wording import issue_text
+from tests.support.mapping import chunk, mapped, values
+
+NAMES = '[fields.first_name]\nconstant = "A"\n[fields.last_name]\nconstant = "B"\n'
+
+
+def phones(*cells: str, rule: str = "", **beside: list[str]) -> tuple[list[str | None], list[list[str]]]:
+    found = mapped(f'{NAMES}[fields.sms_phone]\nfrom = "Phone"\n{rule}', {"Phone": cells, **beside})
+    assert all(issue_text(issue, lang=lang).message for issue in found.issues for lang in ("en", "zh"))
+    codes = [[issue.code for issue in found.issues if issue.row == row] for row in range(2, 2 + len(cells))]
+    return values(found, "sms_phone"), codes
+
+
+@pytest.mark.parametrize(
+    ("cell", "digits", "codes"),
+    [
+        ("+49 (0) 171 2345678", "491712345678", []),
+        ("0049 171 2345678", "491712345678", []),
+        ("00491712345678", "491712345678", []),
+        ("011 49 171 2345678", "491712345678", []),
+        ("+44 07911 123456", "447911123456", []),
+        ("+39 06 1234 5678", "390612345678", []),
+        ("tel:+49-171-2345678", "491712345678", []),
+        ("https://api.whatsapp.com/send?phone=491712345678&text=hi", "491712345678", []),
+        ("wa.me/491712345678", "491712345678", []),
+        ("491712345678:12@s.whatsapp.net", "491712345678", []),
+        ("手机：+8613912345678", "8613912345678", []),
+        ("+۴۹ ۱۷۱ ۲۳۴۵۶۷۸", "491712345678", []),
+        ("๐๘๑๒๓๔๕๖๗๘", "0812345678", ["no-country-code"]),
+        ("+49 171 2345678 ext 12", "491712345678", ["extension-left-out"]),
+        ("+86 21 5888 0001转12", "862158880001", ["extension-left-out"]),
+        ("021-58880001-12", "02158880001", ["extension-left-out", "no-country-code"]),
+        ("+49 171 2345678 / +49 172 2345678", "491712345678", ["several-values"]),
+        ("+49 171 2345678 +49 172 2345678", "491712345678", ["several-values"]),
+        ("+49 171 2345678 und 0172 2345678", "491712345678", ["several-values"]),
+        ("+49 171 2345678 (Ann)", "491712345678", ["text-left-out"]),
+        ("8613912345678 8613912345679", "8613912345678", ["several-values"]),
+        ("86139123456788613912345679", None, ["bad-phone"]),
+        ("-491712345678", None, ["bad-phone"]),
+        ("491712345678.5", None, ["bad-phone"]),
+        ("ask Ann", None, ["bad-phone"]),
+        ("1712345678a", None, ["bad-phone"]),
+        ("1.86E+10", "1.86E+10", []),
+    ],
+)
+def test_a_cell_is_read_as_a_person_would(cell: str, digits: str | None, codes: list[str]) -> None:
+    assert phones(cell) == ([digits], [codes])
+
+
+def test_bare_digits_that_are_too_long_for_a_country_are_complete() -> None:
+    assert phones("8613912345678", "447911123456") == (["8613912345678", "447911123456"], [[], []])
+
+
+def test_a_column_proves_whether_its_bare_digits_carry_a_country_code() -> None:
+    american = ("12125550123", "13105550124", "14155552671", "18163725558", "16502530000")
+    assert phones(*american)[1] == [[]] * 5
+    chinese = ("13462819482", "13912345678", "15812345678", "18812345678")
+    assert phones(*chinese)[1] == [["no-country-code"]] * 4
+    assert phones("13462819482")[1] == [["no-country-code"]]
+    assert prove(iter([chunk({"X": list(american)}).frame["X"]])) == PhoneProof(carries_codes=True)
+
+
+def test_the_country_decides_between_two_readings() -> None:
+    assert phones("13462819482", rule='region = "CN"') == (["8613462819482"], [[]])
+    assert phones("13462819482", rule='region = "US"') == (["13462819482"], [[]])
+    assert phones("8613912345678", "12345", rule='region = "US"') == (
+        ["8613912345678", "12345"],
+        [[], ["no-country-code"]],
+    )
+
+
+def test_a_column_of_countries_gives_each_row_its_region() -> None:
+    cells = ("0171 2345678", "13912345678", "(11) 98765-4321", "07911 123456", "5551234567", "+14155552671")
+    countries = ["Deutschland", "中国", "Brasil", "UK", "Atlantis", "DE"]
+    found, codes = phones(*cells, rule='region = { from = "Country" }', Country=countries)
+    assert found == [
+        "491712345678",
+        "8613912345678",
+        "5511987654321",
+        "447911123456",
+        "5551234567",
+        "14155552671",
+    ]
+    assert codes == [[], [], [], [], ["no-country-code"], []]
+
+
+def test_country_codes_of_a_column_go_before_numbers_once_and_must_hold_digits() -> None:
+    cells = ("0171 2345678", "491712345678", "1712345678", "1712345678", "+491712345678")
+    codes = ["49", "+49", "0049", "Germany", "Germany"]
+    found, issues = phones(*cells, rule='country_code = "Code"', Code=codes)
+    assert found == [*["491712345678"] * 3, None, "491712345678"]
+    assert issues == [[], [], [], ["bad-country-code"], []]
+
+
+@pytest.mark.parametrize(
+    ("name", "region"),
+    [
+        ("China", "CN"),
+        ("中国", "CN"),
+        ("chn", "CN"),
+        ("Alemania", "DE"),
+        ("Россия", "RU"),
+        ("U.K.", "GB"),
+        ("ประเทศไทย", "TH"),
+        ("Việt Nam", "VN"),
+        ("NA", "NA"),
+        ("nowhere", None),
+        ("", None),
+    ],
+)
+def test_countries_are_known_by_code_and_name(name: str, region: str | None) -> None:
+    assert region_of(name) == region
+
+
+def test_country_codes_are_those_of_the_numbering_plans() -> None:
+    import phonenumbers
+
+    for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
+        if code not in (800, 808, 979, 870, 878, 881, 882, 883, 888):
+            assert national_part(f"{code}1234567") == "1234567", code
+
+
+@given(
+    st.lists(
+        st.text(st.sampled_from("0123456789+-() ./;:x,#转@abc۱２\n"), max_size=24)
+        | st.from_regex(r"\A\+?[0-9]{6,13}[ /;,-]{1,3}[0-9]{6,13}\Z"),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_whatever_stands_in_a_column_only_plausible_digits_are_left(cells: list[str]) -> None:
+    found, codes = phones(*cells)
+    for cell, digits, issues in zip(cells, found, codes, strict=True):
+        if digits is None:
+            continue
+        assert digits.isascii()
+        assert digits.isdigit()
+        assert len(digits) <= 15
+        figures = sum(map(str.isdigit, cell))
+        assert figures <= 15 or issues or len(digits) == figures
