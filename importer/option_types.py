@@ -40,6 +40,14 @@ class Keep(Enum):
     """In a column of its own."""
 
 
+class Duplicates(StrEnum):
+    """What is done with a row that shares a phone or e-mail with an earlier one."""
+
+    SEND = "send"
+    SKIP = "skip"
+    ERROR = "error"
+
+
 # What a value may be. `importer.cli.options` makes a type of click of it, `importer.config` one of pydantic.
 
 
@@ -147,6 +155,11 @@ class ConfigKey:
 def key(default: Any, written: Any, read: Callable[[Any], Any] | None = None) -> Any:
     """Return a field that is a key of a table in importer.toml; `importer.config_schema` checks it."""
     return field(default=default, metadata={"key": ConfigKey(written, read)})
+
+
+def declare(default: Any, kind: ValueKind, en: str, zh: str, **more: Any) -> Any:
+    """Return a field of RunOptions; `more` are fields of Option."""
+    return field(default=default, metadata={"option": Option(kind, {"en": en, "zh": zh}, **more)})
 
 
 def read_value(kind: ValueKind, value: Any) -> Any:

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +20,7 @@ from importer.messages import LANGUAGES
 from importer.models import Mode
 from importer.option_types import (
     ChoiceValue,
+    Duplicates,
     FlagValue,
     FolderValue,
     HeaderRowValue,
@@ -31,23 +31,10 @@ from importer.option_types import (
     Option,
     OptionGroup,
     TextValue,
-    ValueKind,
+    declare,
     option_text,
     read_value,
 )
-
-
-class Duplicates(StrEnum):
-    """What is done with a row that shares a phone or e-mail with an earlier one."""
-
-    SEND = "send"
-    SKIP = "skip"
-    ERROR = "error"
-
-
-def declare(default: Any, kind: ValueKind, en: str, zh: str, **more: Any) -> Any:
-    """Return a field of RunOptions; `more` are fields of Option."""
-    return field(default=default, metadata={"option": Option(kind, {"en": en, "zh": zh}, **more)})
 
 
 @dataclass(frozen=True, slots=True)
