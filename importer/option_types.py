@@ -157,11 +157,6 @@ def key(default: Any, written: Any, read: Callable[[Any], Any] | None = None) ->
     return field(default=default, metadata={"key": ConfigKey(written, read)})
 
 
-def declare(default: Any, kind: ValueKind, en: str, zh: str, **more: Any) -> Any:
-    """Return a field of RunOptions; `more` are fields of Option."""
-    return field(default=default, metadata={"option": Option(kind, {"en": en, "zh": zh}, **more)})
-
-
 def read_value(kind: ValueKind, value: Any) -> Any:
     """Return the value of RunOptions for what click, JSON or TOML holds. A folder named "" is no folder."""
     match kind:

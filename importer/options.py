@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -31,10 +31,15 @@ from importer.option_types import (
     Option,
     OptionGroup,
     TextValue,
-    declare,
+    ValueKind,
     option_text,
     read_value,
 )
+
+
+def declare(default: Any, kind: ValueKind, en: str, zh: str, **more: Any) -> Any:
+    """Return a field of RunOptions; `more` are fields of Option."""
+    return field(default=default, metadata={"option": Option(kind, {"en": en, "zh": zh}, **more)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,14 +413,3 @@ def report_settings(options: RunOptions, effective: Mapping[str, str | None]) ->
         if one.report
     }
     return tuple((name, text) for name, text in texts.items() if text)
-
-
-def run_arguments(options: RunOptions) -> tuple[str, ...]:
-    """Return the words behind `importer run FILE` that make it mean the same."""
-    words: list[str] = []
-    for one in declared_options().values():
-        value = getattr(options, one.name)
-        if one.repeat and value != one.default and value is not Mode.UPDATE:
-            words.append(one.flags[0])
-            words += [] if value is True else [option_text(value)]
-    return tuple(words)
