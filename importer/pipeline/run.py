@@ -279,9 +279,10 @@ class Run:
 
     def _newer(self, run_journal: RunJournal) -> NewerRows | None:
         """What holds back rows that are older than what the lane has; None: they are wanted all the same."""
-        if run_journal.contacts is None or self.plan.options.overwrite_newer:
+        contacts, plan = run_journal.contacts, self.plan
+        if contacts is None or plan.options.overwrite_newer:
             return None
-        return NewerRows(run_journal.contacts, self.plan.contract, self.plan.mode, self.plan.options.lang)
+        return NewerRows(contacts, plan.contract, plan.mode, plan.options.lang)
 
     def _prior(self) -> PriorImports | None:
         """Return what the journal knows of the rows of a report; None for any other file.
