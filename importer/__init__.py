@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from importer.errors import ImporterError
     from importer.library import import_file, validate_file
     from importer.models import ExitCode, Issue, IssueGroup, Mode, RunSummary, Severity, Status
-    from importer.options import Duplicates, RunOptions
+    from importer.option_types import Duplicates
+    from importer.options import RunOptions
     from importer.pipeline.events import RunObserver
 
 __version__ = "0.2.0"

@@ -40,6 +40,14 @@ class Keep(Enum):
     """In a column of its own."""
 
 
+class Duplicates(StrEnum):
+    """What is done with a row that shares a phone or e-mail with an earlier one."""
+
+    SEND = "send"
+    SKIP = "skip"
+    ERROR = "error"
+
+
 # What a value may be. `importer.cli.options` makes a type of click of it, `importer.config` one of pydantic.
 
 

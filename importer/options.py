@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +20,7 @@ from importer.messages import LANGUAGES
 from importer.models import Mode
 from importer.option_types import (
     ChoiceValue,
+    Duplicates,
     FlagValue,
     FolderValue,
     HeaderRowValue,
@@ -35,14 +35,6 @@ from importer.option_types import (
     option_text,
     read_value,
 )
-
-
-class Duplicates(StrEnum):
-    """What is done with a row that shares a phone or e-mail with an earlier one."""
-
-    SEND = "send"
-    SKIP = "skip"
-    ERROR = "error"
 
 
 def declare(default: Any, kind: ValueKind, en: str, zh: str, **more: Any) -> Any:
@@ -421,14 +413,3 @@ def report_settings(options: RunOptions, effective: Mapping[str, str | None]) ->
         if one.report
     }
     return tuple((name, text) for name, text in texts.items() if text)
-
-
-def run_arguments(options: RunOptions) -> tuple[str, ...]:
-    """Return the words behind `importer run FILE` that make it mean the same."""
-    words: list[str] = []
-    for one in declared_options().values():
-        value = getattr(options, one.name)
-        if one.repeat and value != one.default and value is not Mode.UPDATE:
-            words.append(one.flags[0])
-            words += [] if value is True else [option_text(value)]
-    return tuple(words)

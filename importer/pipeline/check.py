@@ -21,7 +21,7 @@ from importer.contracts import Contract
 from importer.fingerprints import NO_KEY, FingerprintKey, FingerprintSet, fingerprints
 from importer.mapping import Mapper
 from importer.models import Chunk, Issue, MappedChunk, Outcome, Severity, Status
-from importer.options import Duplicates
+from importer.option_types import Duplicates
 from importer.validation import validate
 
 

@@ -20,7 +20,7 @@ from importer.errors import ImporterError, InputError, TripwireError
 from importer.journal import Journal, RunJournal, RunKind, RunRecord, RunState, Ticket, new_run_id
 from importer.models import ExitCode, Note, Status
 from importer.option_types import Keep
-from importer.options import RunOptions, options_to_json, report_settings, run_arguments
+from importer.options import RunOptions, options_to_json, report_settings
 from importer.pipeline.events import Prechecking, Progress, RequestMeter, RunEnded, RunObserver, RunStarted
 from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope, RunContext
 from importer.pipeline.newer_rows import NewerRows
@@ -28,6 +28,7 @@ from importer.pipeline.plan import RunPlan, needs_canary
 from importer.pipeline.precheck import PrecheckGate, precheck
 from importer.pipeline.row_history import PriorImports, ResumeState
 from importer.reports import ReportPlan, ReportResult, ReportSource, ReportWriter, RunInfo, Tally
+from importer.reports.next_steps import run_arguments
 
 if TYPE_CHECKING:
     from importer.delivery import Delivery, DeliveryEvent
@@ -278,9 +279,10 @@ class Run:
 
     def _newer(self, run_journal: RunJournal) -> NewerRows | None:
         """What holds back rows that are older than what the lane has; None: they are wanted all the same."""
-        if run_journal.contacts is None or self.plan.options.overwrite_newer:
+        contacts, plan = run_journal.contacts, self.plan
+        if contacts is None or plan.options.overwrite_newer:
             return None
-        return NewerRows(run_journal.contacts, self.plan.contract, self.plan.mode, self.plan.options.lang)
+        return NewerRows(contacts, plan.contract, plan.mode, plan.options.lang)
 
     def _prior(self) -> PriorImports | None:
         """Return what the journal knows of the rows of a report; None for any other file.

@@ -9,7 +9,9 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from importer.models import ExitCode, RunSummary, Status
+from importer.models import ExitCode, Mode, RunSummary, Status
+from importer.option_types import option_text
+from importer.options import RunOptions, declared_options
 from importer.reports.files import REJECTS_CSV, REJECTS_XLSX, WrittenReport
 from importer.reports.model import WORKBOOK_ROWS
 from importer.reports.wording import word
@@ -108,3 +110,14 @@ def _without(arguments: Sequence[str], option: str) -> list[str]:
         elif not argument.startswith(f"{option}="):
             kept.append(argument)
     return kept
+
+
+def run_arguments(options: RunOptions) -> tuple[str, ...]:
+    """Return the words behind `importer run FILE` that make it mean the same."""
+    words: list[str] = []
+    for one in declared_options().values():
+        value = getattr(options, one.name)
+        if one.repeat and value != one.default and value is not Mode.UPDATE:
+            words.append(one.flags[0])
+            words += [] if value is True else [option_text(value)]
+    return tuple(words)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from importer import RunOptions, Status, import_file
 from importer.config import Connection
 from importer.delivery import Policy
-from importer.options import Duplicates
+from importer.option_types import Duplicates
 from importer.sandbox import Sandbox
 from tests.support.commands import results
 

@@ -19,9 +19,8 @@ from importer.errors import SettingsError
 from importer.jobs.config import Job, JobFiles, load_job
 from importer.messages import LANGUAGES
 from importer.models import Mode
-from importer.option_types import Keep, Option
+from importer.option_types import Duplicates, Keep, Option
 from importer.options import (
-    Duplicates,
     GivenOptions,
     RunOptions,
     declared_options,
@@ -29,8 +28,8 @@ from importer.options import (
     options_from_json,
     options_to_json,
     report_settings,
-    run_arguments,
 )
+from importer.reports.next_steps import run_arguments
 
 OLD_SETTINGS = (
     '{"duplicates": "skip", "strict": true, "limit": 7, "max_invalid": 2.5, "excel_report": true, '

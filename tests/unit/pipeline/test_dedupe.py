@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.batching import Customers
-from importer.options import Duplicates
+from importer.option_types import Duplicates
 from importer.pipeline.check import DuplicateDetector
 
 
