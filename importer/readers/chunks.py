@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from importer import arrow
 from importer.models import Chunk, Issue, Severity, Skip
+from importer.readers.garbled import garbled_cells
 from importer.readers.header import Layout
 from importer.readers.row_roles import asides
 
@@ -42,6 +43,7 @@ def to_chunks(block: ColumnBlock, layout: Layout, sheet: str, most: int) -> list
     named = [(at, name) for at, name in enumerate(layout.names) if name is not None]
     for at, name in named:
         issues.extend(_control_characters(block, at, name, sheet))
+        issues.extend(_garbled(block, at, name, sheet))
     keep = ~_blank_rows([block.columns[at] for at, _ in named], len(block.rows))
     if issues:
         keep |= np.isin(block.rows, [issue.row for issue in issues])
@@ -155,6 +157,13 @@ def _control_characters(block: ColumnBlock, at: int, name: str, sheet: str) -> l
             )
         )
     return issues
+
+
+def _garbled(block: ColumnBlock, at: int, name: str, sheet: str) -> Iterator[Issue]:
+    for index in garbled_cells(block.columns[at]).tolist():
+        found = shortened(block.columns[at][index].as_py())
+        row = int(block.rows[index])
+        yield Issue("garbled-text", Severity.WARNING, row, sheet, column=name, found=found)
 
 
 def _is_control(character: str) -> bool:

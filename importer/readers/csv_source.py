@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from importer.arrow import TEXT
 from importer.errors import InputError, UsageError
-from importer.models import Chunk, Issue, Severity
+from importer.models import Chunk, Issue, Note, Severity
 from importer.readers.base import FileIdentity, ReadOptions, Source
 from importer.readers.chunks import ColumnBlock, extra_cells_issue, shortened, to_chunks
 from importer.readers.csv_parser import ArrowBlock, CsvRecords, parse_with_arrow, tokenize
@@ -37,6 +37,8 @@ from importer.readers.quoting import Quoting, find_quoting, plain_pieces, restor
 _SAMPLE = 1 << 20
 _SAMPLE_ROWS = 200
 _LONGEST_RECORD = 1 << 26
+_SURE = 0.9
+"""An encoding that is less sure than this is told."""
 _SLACK = 0.97
 """Blocks aim a little below a chunk's rows. One row too many makes a second, tiny chunk, which costs as many
 calls as a full one."""
@@ -77,7 +79,7 @@ class CsvSource(Source):
         self._layout, self._begin, self._first_row = top.layout()
         self.header_row = self._layout.header_row
         self.header = self._layout.header
-        self.notes = self._layout.notes
+        self.notes = (*self._layout.notes, *_doubt(text.encoding))
         self.estimated_rows = max(text.lines - (self.header_row or 0), 0) if text.lines else None
 
     def chunks(self) -> Iterator[Chunk]:
@@ -292,6 +294,14 @@ class _FirstRows:
         begin = self._read(skipped).consumed if skipped else 0
         layout = lay_out(header, above, filled)
         return layout.widened(_usual_width(records[skipped:])), self.dialect.begin + begin, skipped + 1
+
+
+def _doubt(encoding: Encoding) -> Iterator[Note]:
+    """Yield a note if the encoding is a guess."""
+    if encoding.confidence is not None and encoding.confidence < _SURE:
+        yield Note(
+            "encoding-guessed", (("encoding", encoding.label), ("sure", round(100 * encoding.confidence)))
+        )
 
 
 def _filled(records: Sequence[Sequence[bytes]]) -> list[bool]:

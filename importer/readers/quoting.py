@@ -61,11 +61,8 @@ def find_quoting(sample: bytes, *, final: bool) -> Quoting:
 
 
 def _is_single(line: bytes) -> bool:
-    return (
-        b'"' not in line
-        and line[:1] == line[-1:] == b"'"
-        and any(b"'" + mark + b"'" in line for mark in _DELIMITERS)
-    )
+    between = any(b"'" + mark + b"'" in line for mark in _DELIMITERS)
+    return between and line[:1] == line[-1:] == b"'"
 
 
 def _stands_in(line: bytes, pair: tuple[str, str]) -> bool:
@@ -183,6 +180,8 @@ def restored(column: pa.Array, quoting: Quoting) -> pa.Array:
     """Return a column of cells with the characters that the marks stand for."""
     if quoting in (Quoting.PLAIN, Quoting.LINES, Quoting.DOUBLED):
         return column
+    if quoting is Quoting.SINGLE:
+        column = pc.replace_substring(column, '"', "'")
     for mark, stand_in in _MARKS.items():
         column = pc.replace_substring(column, stand_in.decode(), mark)
     return column
@@ -194,6 +193,8 @@ def restored_cells(cells: Sequence[bytes], quoting: Quoting) -> list[bytes]:
         return list(cells)
     found = []
     for cell in cells:
+        if quoting is Quoting.SINGLE:
+            cell = cell.replace(b'"', b"'")
         for mark, stand_in in _MARKS.items():
             cell = cell.replace(stand_in, mark.encode())
         found.append(cell)

@@ -21,7 +21,7 @@ HEADER = ["First Name", "Last Name", "WhatsApp", "Email", "Birthday", "Address",
 GOOD = [
     ["Ann", "García", "8613800000001", "ann@example.com", "1990-05-07", "1 Road, Town", "'quoted"],
     ["李", "小明", "8613800000002", "li@example.com", "1991-01-01", "北京", "=1+1"],
-    ["Bob", "Row", "8613800000003", "bob@example.com", "1988-12-25", "Somewhere", "-"],
+    ["Bob", "Row", "8613800000003", "bob@example.com", "1988-12-25", "Somewhere", "- fragile"],
     ["Cy", "Bern", "8613800000004", "cy@example.com", "2000-02-29", "3 Lane", "+1 more"],
     ["Dé", "Zoë", "8613800000005", "de@example.com", "1970-01-01", "4 Hill", "line\nbreak"],
 ]

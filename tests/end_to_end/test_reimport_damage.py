@@ -74,7 +74,7 @@ def test_bytes_that_are_no_text_stay_refused(
 
 
 def test_an_error_that_a_spreadsheet_program_wrote_is_no_phone(importer: Command, work: Path) -> None:
-    (work / "a.csv").write_text(HEADER + "Bob,Two,#N/A,#5 Main St,\n")
+    (work / "a.csv").write_text(HEADER + "Bob,Two,#REF!,#5 Main St,\n")
     assert importer("validate", "a.csv", "--report-dir", "out").code == 1
     assert "cell-error:SMS Phone" in results(work / "out")[0]["_issues"]
     assert "Address" not in results(work / "out")[0]["_issues"]

@@ -1,0 +1,56 @@
+"""Find cells whose text was garbled before the file was made: UTF-8 read as a code page, lost characters."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from importer.arrow import offsets_and_bytes
+
+_WESTERN = bytes(set(range(0x80, 0xA0)) - {0x81, 0x8D, 0x8F, 0x90, 0x9D}).decode("cp1252")
+"""What Windows-1252 makes of the bytes from 0x80 to 0x9F, which follow the first one of a UTF-8 character."""
+_TWICE = re.compile(f"[\u00c2-\u00f4][\u0080-\u00bf{_WESTERN}]{{1,3}}")
+_LOST = re.compile(
+    r"\ufffd|\?{3,}|^\?{2,}$|&#(?:\d{1,7}|x[0-9a-fA-F]{1,6});|&(?:amp|quot|apos|lt|gt|nbsp);|锟斤拷"
+)
+_CANDIDATE = r"[\x{c2}-\x{f4}][\x{80}-\x{bf}" + _WESTERN + r"]|\x{fffd}|\?\?|&#?[a-zA-Z0-9]+;|锟斤拷"
+_TELLING = np.zeros(256, dtype=bool)
+_TELLING[[0xC3, 0xEF, 0xE9, ord("?"), ord("&")]] = True
+"""Bytes without which no cell is garbled: the lead byte of À to ÿ, those of U+FFFD and 锟, signs."""
+
+
+def garbled_cells(column: pa.Array) -> np.ndarray:
+    """Return the positions of cells that hold garbled text."""
+    if not _TELLING[offsets_and_bytes(column)[1]].any():
+        return np.empty(0, dtype=np.int64)
+    hits = pc.match_substring_regex(column, _CANDIDATE).to_numpy(zero_copy_only=False)
+    places = np.flatnonzero(np.asarray(hits, dtype=bool))
+    return np.array([at for at in places if is_garbled(column[int(at)].as_py())], dtype=np.int64)
+
+
+def is_garbled(text: str) -> bool:
+    """Return whether a text holds signs of lost characters, or of UTF-8 that was read as Windows-1252."""
+    return _LOST.search(text) is not None or any(map(_is_utf8, _TWICE.findall(text)))
+
+
+def _is_utf8(text: str) -> bool:
+    raw = b"".join(_byte(mark) for mark in text)
+    return any(_decodes(raw[:length]) for length in range(2, len(raw) + 1))
+
+
+def _byte(mark: str) -> bytes:
+    try:
+        return mark.encode("cp1252")
+    except UnicodeEncodeError:
+        return mark.encode("latin-1", "replace")
+
+
+def _decodes(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
