@@ -194,8 +194,6 @@ class Run:
         record = self._record(run_id, directory)
         with self.journal.start(record, self.ticket, self._expected_rows()) as run_journal:
             memory = self._memory(journal=run_journal)
-            if self.plan.again or self.lineage.kind is RunKind.RETRY:
-                memory = replace(memory, newer=self._newer(run_journal))
             try:
                 return self._go(run_journal, directory, memory)
             except ImporterError as error:
@@ -210,7 +208,6 @@ class Run:
             replay = ResumeState(run_journal.row_states(), self.plan.options.resend_unknown)
             last = run_journal.next_ordinal - 1
             memory = self._memory(replay=replay, journal=run_journal, last_ordinal=last)
-            memory = replace(memory, newer=self._newer(run_journal))
             return self._go(run_journal, Path(record.report_dir), memory)
 
     def redraw(self, record: RunRecord, directory: Path) -> ReportResult:
@@ -274,13 +271,15 @@ class Run:
             scope=lineage.scope,
             last_ordinal=last_ordinal,
             held=lineage.held,
+            newer=self._newer(journal, resumed=replay is not None),
             canary=self.sending is not None and needs_canary(self.plan, self.journal),
         )
 
-    def _newer(self, run_journal: RunJournal) -> NewerRows | None:
-        """What holds back rows that are older than what the lane has; None: they are wanted all the same."""
-        contacts, plan = run_journal.contacts, self.plan
-        if contacts is None or plan.options.overwrite_newer:
+    def _newer(self, journal: RunJournal | None, *, resumed: bool) -> NewerRows | None:
+        """Return what holds back older rows. None: no row is older than the run, or all are to be sent."""
+        contacts, plan = journal.contacts if journal else None, self.plan
+        older = resumed or plan.again or self.lineage.kind is RunKind.RETRY
+        if contacts is None or not older or plan.options.overwrite_newer:
             return None
         return NewerRows(contacts, plan.contract, plan.mode, plan.options.lang)
 
