@@ -46,8 +46,13 @@ def note(code: str, where: np.ndarray, expected: Callable[[str], str | None] = l
 
 @cache
 def packaged_words(name: str) -> dict[str, Any]:
-    """Return the tables of a TOML file that is part of this package: `aliases.toml` or `words.toml`."""
+    """Return the tables of a TOML file that is part of this package: `aliases.toml`, `words.toml`, …."""
     return tomllib.loads(resources.files(__package__).joinpath(name).read_text("utf-8"))
+
+
+def names_in(text: str) -> list[str]:
+    """Return the names of a text that lists them with a | between two, as the packaged words do."""
+    return [name for part in text.split("|") if (name := part.strip())]
 
 
 def matches_pattern(pattern: str, text: str) -> bool:

@@ -4,15 +4,32 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 
 from importer.contracts import FieldKind
 from importer.mapping import dates, gender, phones
+from importer.mapping.base import names_in, packaged_words
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _BORN = range(1920, 2016)
 """The years in which most of today's customers were born."""
 _FEW = 0.3
+_MANY = 0.4
+_LONG = 7
+"""More words than a name has."""
+_FEW_WORDS, _SHORT = 4, 20
+_DIGIT = re.compile(r"\d")
+_COUNTRY_CODE = re.compile(r"[A-Z]{2,3}")
+_NO_NAME = re.compile(r"\d{2}|@|://|www\.")
+_NO_ADDRESS = re.compile(r"@|://|^\W*[\d.,]*\W*$|^\w$")
+# The reader of dates may not know the month's language.
+_WORDY_DATE = re.compile(
+    r"\d{1,4}[\s./-]*[^\W\d_]{3,}[\s.,/-]*\d{1,4}|[^\W\d_]{3,}[\s.]*\d{1,2}[\s.,/-]*\d{2,4}"
+)
+_WRITTEN = re.compile(r"\+|\(|\d[ .-]\d")
+_LEAD_ADS = re.compile(r"^p:(?=\+)")
+"""What Meta writes before a phone, so that no spreadsheet makes a number of it."""
 _MOST = 0.8
 _NEARLY_ALL = 0.9
 
@@ -31,7 +48,10 @@ def share(kind: FieldKind, cells: Iterable[str]) -> float | None:
 
 def contradicts(kind: FieldKind, cells: Iterable[str]) -> bool:
     """Return whether most cells are nothing that the field could hold."""
+    cells = _filled(cells)
     found = share(kind, cells)
+    if kind is FieldKind.GENDER and _are_words_of_few(cells):
+        return False
     return found is not None and found < _FEW
 
 
@@ -51,6 +71,63 @@ def are_phones(cells: Iterable[str]) -> bool:
     return bool(filled) and sure >= _NEARLY_ALL * len(filled)
 
 
+def are_written_phones(cells: Iterable[str]) -> bool:
+    """Return whether most cells are written as phones are: with a +, brackets, or blanks between digits."""
+    filled = _filled(cells)
+    return sum(bool(_WRITTEN.search(cell)) for cell in filled) >= _MOST * len(filled)
+
+
+def are_no_names(cells: Iterable[str]) -> bool:
+    """Return whether many cells are names of companies, hold digits or addresses, or are whole sentences."""
+    filled = _filled(cells)
+    wrong = sum(
+        bool(_NO_NAME.search(cell)) or len(cell.split()) > _LONG or is_company(cell) for cell in filled
+    )
+    return bool(filled) and wrong >= _MANY * len(filled)
+
+
+def are_no_countries(cells: Iterable[str]) -> bool:
+    """Return whether many cells hold digits, which no country's name or code does."""
+    filled = _filled(cells)
+    return bool(filled) and sum(bool(_DIGIT.search(cell)) for cell in filled) >= _MANY * len(filled)
+
+
+def are_country_codes(cells: Iterable[str]) -> bool:
+    """Return whether all cells are two or three capital letters."""
+    filled = _filled(cells)
+    return bool(filled) and all(_COUNTRY_CODE.fullmatch(cell) for cell in filled)
+
+
+def are_no_addresses(cells: Iterable[str]) -> bool:
+    """Return whether many cells are e-mail addresses, links, or nothing but a number or a letter."""
+    filled = _filled(cells)
+    return bool(filled) and sum(bool(_NO_ADDRESS.search(cell)) for cell in filled) >= _MANY * len(filled)
+
+
+def is_company(cell: str) -> bool:
+    """Return whether a name is a company's: it holds a legal form or a word that only companies bear."""
+    latin, others = _company_marks()
+    return any(word in latin for word in cell.casefold().replace(",", " ").split()) or any(
+        mark in cell for mark in others
+    )
+
+
+@cache
+def _company_marks() -> tuple[frozenset[str], tuple[str, ...]]:
+    marks = names_in(packaged_words("qualifiers.toml")["company_marks"])
+    spaced = frozenset(mark for mark in marks if mark[0] < "\u0e00")
+    return spaced | {mark.rstrip(".") for mark in spaced} | {mark + "." for mark in spaced}, tuple(
+        mark for mark in marks if mark[0] >= "\u0e00"
+    )
+
+
+def _are_words_of_few(cells: Sequence[str]) -> bool:
+    """Return whether cells are a few short words, as genders are in a language that nobody listed."""
+    return len(set(cells)) <= _FEW_WORDS and all(
+        len(cell) <= _SHORT and not _DIGIT.search(cell) for cell in cells
+    )
+
+
 def are_birthdays(cells: Iterable[str]) -> bool:
     """Return whether most cells are days on which today's customers may have been born."""
     filled = _filled(cells)
@@ -63,10 +140,10 @@ def _filled(cells: Iterable[str]) -> list[str]:
 
 
 _TESTS: dict[FieldKind, Callable[[str], bool]] = {
-    FieldKind.PHONE: phones.looks_like_phone,
-    FieldKind.DIGITS: phones.looks_like_phone,
+    FieldKind.PHONE: lambda text: phones.looks_like_phone(_LEAD_ADS.sub("", text)),
+    FieldKind.DIGITS: lambda text: phones.looks_like_phone(_LEAD_ADS.sub("", text)),
     FieldKind.EMAIL: lambda text: bool(_EMAIL.search(text)),
-    FieldKind.DATE: dates.looks_like_date,
+    FieldKind.DATE: lambda text: dates.looks_like_date(text) or bool(_WORDY_DATE.fullmatch(text)),
     FieldKind.GENDER: lambda text: (
         text.casefold() in gender.word_codes() or bool(re.fullmatch(r"[0-9]", text))
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Literal
@@ -17,25 +17,32 @@ from importer import contracts
 from importer.contracts import Contract
 from importer.errors import MappingError
 from importer.mapping import custom_fields, loader
-from importer.mapping.base import matches_pattern, packaged_words, quote_names
+from importer.mapping.base import matches_pattern, names_in, packaged_words, quote_names
 from importer.mapping.schema import CustomRule, FieldRule, HeaderMatch, MappingFile
 from importer.models import Note
 
-_NOT_A_LETTER = re.compile(r"[\W_]+")
 _BRACKETS = re.compile(r"[(（\[【][^)）\]】]*[)）\]】]")
 _REMARK = re.compile(
-    r"必填|选填|可选|必须|格式|required|optional|mandatory|format|yyyy"
-    r"|obligatori[oa]|opcional|wajib|bắt buộc",
+    r"必填|选填|可选|必须|格式|必須|任意|例|required|optional|mandatory|format|\bdd\b|\bmm/|yyyy|\byy\b|aaaa|jjjj"
+    r"|\be\.g|\bex[.:]|z\. ?b|p\. ?ej|contoh|ví dụ|obligatori[oa]|opcional|wajib|bắt buộc|obligatoire|pflicht"
+    r"|zorunlu|=|\d/\d|\.\.\.|…",
     re.IGNORECASE,
 )
+# Letters that are written in several ways, and a mark that only stretches a word.
+_ONE_LETTER = str.maketrans({"đ": "d", "ı": "i", "ø": "o", "ł": "l", "ة": "ه", "ى": "ي", "ـ": None})
+_NEITHER = re.compile(r"[^0-9a-z]+")
+_ACCENT = re.compile(r"[\u0300-\u036f\u064b-\u065f]")
 
 
 @lru_cache(maxsize=8192)
 def normalize(name: str) -> str:
     """Return the letters and digits of a header, in one case and width, without accents; may be empty."""
-    folded = unicodedata.normalize("NFKC", name).casefold().replace("đ", "d").replace("ı", "i")
-    bare = "".join(c for c in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(c))
-    return _NOT_A_LETTER.sub("", unicodedata.normalize("NFC", bare))
+    if name.isascii():
+        return _NEITHER.sub("", name.lower())
+    folded = unicodedata.normalize("NFKC", name).casefold().translate(_ONE_LETTER)
+    if not folded.isascii():
+        folded = unicodedata.normalize("NFC", _ACCENT.sub("", unicodedata.normalize("NFKD", folded)))
+    return "".join(c for c in folded if c.isalnum() or unicodedata.category(c)[0] == "M")
 
 
 def without_remarks(name: str) -> str:
@@ -120,42 +127,6 @@ def sure_names() -> Mapping[str, Alias]:
     return {name: found[0] for name, found in aliases_by_name().items() if len(found) == 1 and found[0].sure}
 
 
-@cache
-def other_names() -> frozenset[str]:
-    """Return the normal forms of names that resemble a field's but mean something else."""
-    return frozenset(normalize(name) for name in _tables()["nothing"]["names"])
-
-
-def means_something_else(header: str) -> bool:
-    """Return whether a header names something other than the customer, or something the API has no field
-    for."""
-    names = {normalize(text) for text in (header, without_brackets(header), core_name(header) or "")}
-    words = (normalize(word) for word in _tables()["nothing"]["words"])
-    return not names.isdisjoint(other_names()) or any(word in normalize(header) for word in words)
-
-
-def lists_companies(header: Iterable[str]) -> bool:
-    """Return whether a header belongs to a list of companies rather than persons."""
-    names = {normalize(name) for name in _tables()["nothing"]["companies"]}
-    return any(normalize(name) in names for name in header)
-
-
-def says_mobile(header: str) -> bool:
-    """Return whether a header says that its phones are mobile ones."""
-    return any(normalize(word) in normalize(header) for word in _tables()["around"]["mobile"])
-
-
-def core_name(header: str) -> str | None:
-    """Return the header without words at its ends that do not change its meaning; None if there are none."""
-    text = header.strip()
-    around = _tables()["around"]
-    before = (word for word in around["before"] if text.casefold().startswith(word.casefold()))
-    text = text[len(max(before, key=len, default="")) :].strip()
-    after = (word for word in around["after"] if text.casefold().endswith(word.casefold()))
-    text = text[: len(text) - len(max(after, key=len, default=""))].strip()
-    return text if text and text != header.strip() else None
-
-
 def all_aliases() -> Iterator[Alias]:
     """Yield all known names in the order of the data: the API's own, then the sure, then the likely ones."""
     for name in api_names().values():
@@ -163,7 +134,7 @@ def all_aliases() -> Iterator[Alias]:
     for sure in (True, False):
         for field, levels in _tables().items():
             for language, labels in levels.get("sure" if sure else "likely", {}).items():
-                for label in labels:
+                for label in names_in(labels):
                     yield Alias(field, label, language, sure)
 
 

@@ -1,46 +1,33 @@
 """Propose the field that each column of an unknown file most likely feeds, with confidence and reason.
 
-A column claims fields by its name (`headers`), by a similar name, and by its cells (`evidence`). Then the
-neighbours are looked at, and the surest claim on each field wins.
+Each column claims fields (`claims`). Then the neighbours are looked at, and the claims are settled for the
+whole header at once (`assignment`): no column gets two fields, and no field two columns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from itertools import islice
 from typing import TYPE_CHECKING
 
-from rapidfuzz import fuzz, process
-
-from importer.contracts import Contract, FieldKind
-from importer.mapping import custom_fields, evidence, headers
-from importer.mapping.headers import (
-    find_column,
-    normalize,
-    recognised,
-    share_sheet,
-    without_brackets,
-    without_remarks,
-)
-from importer.mapping.schema import MappingFile, field_kinds
+from importer.contracts import Contract
+from importer.mapping import claims as scoring
+from importer.mapping import custom_fields, vocabulary
+from importer.mapping.assignment import assign
+from importer.mapping.claims import FIRST, FULL, LAST, Claim, Column
+from importer.mapping.headers import find_column, normalize, recognised, share_sheet
+from importer.mapping.schema import MappingFile
 from importer.models import Note
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TAKEN = 0.6
-"""A proposal of at least this confidence is taken; any other is only mentioned."""
-_API, _SURE, _LIKELY = 1.0, 0.95, 0.7
-_BARE, _CORE = 0.9, 0.8
-_CELLS, _DOUBT = 0.65, 0.5
-_BY_CONTENT = 99
-"""The rank of a claim by the cells alone: after all others."""
-_ALIKE = 88
-_FULL, _FIRST, _LAST = "full_name", "first_name", "last_name"
-# Names that mean a full name alone and a first name beside a last-name column.
-_SHORT = {normalize(name) for name in ("Name", "Nombre", "Nome", "Nama", "Tên")}
+"""A proposal of at least this confidence is taken; any other is only mentioned. `make bench ONLY=matching`
+measures what it costs and saves."""
+_MENTIONED = 0.01
+_BESIDE = 0.85
+_LOOKED_AT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +42,8 @@ class Proposal:
     why: Note
     split: bool = False
     """True if the column holds full names, of which `field` and last_name each take a part."""
+    rivals: tuple[str, ...] = ()
+    """Columns that would be taken for the field if this one was not there."""
 
     @property
     def reason(self) -> str:
@@ -65,19 +54,6 @@ class Proposal:
     def taken(self) -> bool:
         """Whether the proposal is sure enough to be used without asking a person."""
         return self.field is not None and self.confidence >= TAKEN
-
-
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """One reason to take one column for one field."""
-
-    column: int
-    """Its index in the header."""
-    field: str
-    confidence: float
-    rank: int
-    """Decides between claims of the same confidence: the lowest wins."""
-    why: Note
 
 
 def propose(
@@ -101,19 +77,20 @@ def propose(
     if len(sheets) > 1:
         found = [one for names in sheets for one in propose(names, samples, contract, ready_made=False)]
         return _united(header, found, sheets)
-    cells = {name: _cells(samples, name) for name in header}
-    claims = [claim for index, name in enumerate(header) for claim in _claims(index, name, cells[name])]
-    claims = [claim for claim in _in_context(claims, header) if claim.field in (*contract.names, _FULL)]
-    claims = _doubted(claims)
-    winners = _winners(claims)
-    if _FULL not in contract.names:
-        winners = _split_names(winners)
-    won = {claim.column: (field, claim, split) for field, (claim, split) in winners.items()}
-    best: dict[int, _Claim] = {}
-    for claim in claims:
-        if claim.column not in best or claim.confidence > best[claim.column].confidence:
-            best[claim.column] = claim
-    return tuple(_proposal(name, won.get(index), best.get(index)) for index, name in enumerate(header))
+    columns = [_column(index, name, samples) for index, name in enumerate(header)]
+    found_claims = [
+        claim
+        for column in columns
+        if not custom_fields.is_key(column.name) and normalize(column.name)
+        for claim in scoring.of_column(column)
+    ]
+    found_claims = scoring.with_languages(found_claims, columns)
+    found_claims = _in_context(found_claims, columns)
+    found_claims = [one for one in found_claims if one.field in (*contract.names, FULL)]
+    found_claims = _doubted(found_claims)
+    if FULL not in contract.names:
+        found_claims = _whole_or_parts(found_claims)
+    return _settled(found_claims, header, contract)
 
 
 def _united(
@@ -135,144 +112,155 @@ def _united(
 
 
 def _clash(one: Proposal, other: Proposal, sheets: Sequence[Sequence[str]]) -> bool:
-    fields = [{_FIRST, _LAST} if each.split else {each.field} for each in (one, other)]
+    fields = [{FIRST, LAST} if each.split else {each.field} for each in (one, other)]
     if fields[0].isdisjoint(fields[1]):
         return False
     return one.split or other.split or share_sheet(one.column, other.column, sheets)
 
 
-def _proposal(column: str, won: tuple[str, _Claim, bool] | None, best: _Claim | None) -> Proposal:
-    if custom_fields.is_key(column):
-        return Proposal(column, column.strip(), _API, Note("why-custom"))
-    if won is not None:
-        field, claim, split = won
-        why = Note("why-split", claim.why.found) if split else claim.why
-        return Proposal(column, field, round(claim.confidence, 2), why, split)
-    if best is None:
-        return Proposal(column, None, 0.0, Note("why-unknown"))
-    return Proposal(column, None, round(1 - best.confidence, 2), Note("why-taken", (("field", best.field),)))
+def _settled(found: Sequence[Claim], header: Sequence[str], contract: Contract) -> tuple[Proposal, ...]:
+    """Return one proposal for each column, from the claims of all."""
+    best: dict[tuple[int, str], Claim] = {}
+    for claim in sorted(found, key=lambda one: (-one.confidence, one.rank)):
+        best.setdefault((claim.column, claim.field), claim)
+    weights = {
+        key: (claim.worth if claim.confidence >= TAKEN else claim.worth * _MENTIONED) - claim.rank * 1e-9
+        for key, claim in best.items()
+    }
+    column_of = assign({key: weight for key, weight in weights.items() if weight > 0})
+    field_of = {column: field for field, column in column_of.items()}
+    proposals = []
+    for index, name in enumerate(header):
+        if custom_fields.is_key(name):
+            proposals.append(Proposal(name, name.strip(), scoring.API, Note("why-custom")))
+            continue
+        own = [claim for (column, _), claim in best.items() if column == index]
+        if index in field_of:
+            field = field_of[index]
+            rivals = tuple(
+                header[column]
+                for (column, other), claim in best.items()
+                if other == field and column not in field_of and claim.confidence >= TAKEN
+            )
+            proposals.append(_won(name, best[index, field], contract, rivals))
+        elif own:
+            claim = max(own, key=lambda one: one.confidence)
+            winner = column_of.get(claim.field)
+            lost = (("field", claim.field), ("winner", header[winner] if winner is not None else ""))
+            why = Note("why-rival" if winner is not None else "why-taken", lost)
+            proposals.append(Proposal(name, None, round(1 - claim.confidence, 2), why))
+        else:
+            proposals.append(Proposal(name, None, 0.0, _unclaimed(name)))
+    return tuple(proposals)
 
 
-def _claims(index: int, column: str, cells: Sequence[str]) -> list[_Claim]:
-    if custom_fields.is_key(column) or not normalize(column):
-        return []
-    found = _by_name(index, column) or _by_likeness(index, column)
-    return [_weighed(claim, cells) for claim in found] or _by_content(index, column, cells)
+def _won(column: str, claim: Claim, contract: Contract, rivals: tuple[str, ...]) -> Proposal:
+    confidence = round(claim.confidence, 2)
+    if claim.field == FULL and FULL not in contract.names:
+        return Proposal(column, FIRST, confidence, Note("why-split", claim.why.found), True, rivals)
+    return Proposal(column, claim.field, confidence, claim.why, False, rivals)
 
 
-def _by_content(index: int, column: str, cells: Sequence[str]) -> list[_Claim]:
-    """Return what the cells say, for a name that says nothing."""
-
-    def claim(field: str, confidence: float) -> list[_Claim]:
-        return [_Claim(index, field, confidence, _BY_CONTENT, Note("why-values", (("field", field),)))]
-
-    if evidence.confirms(FieldKind.EMAIL, cells):
-        return claim("email", _CELLS)
-    if headers.means_something_else(column):
-        return []
-    if evidence.are_phones(cells):
-        return claim("sms_phone", _CELLS)
-    return claim("birthday", _DOUBT) if evidence.are_birthdays(cells) else []
+def _unclaimed(column: str) -> Note:
+    roles = vocabulary.read(column).roles()
+    if "somebody-else" in roles or "guardian" in roles:
+        return Note("why-somebody-else")
+    return Note("why-something-else" if "something-else" in roles else "why-unknown")
 
 
-def _by_name(index: int, column: str) -> list[_Claim]:
-    bare = without_brackets(column)
-    variants = [(column, 1.0), (without_remarks(column), 1.0), (bare, _BARE)]
-    variants += [(core, _CORE) for text in (column, bare) if (core := headers.core_name(text))]
-    for text, factor in variants:
-        if factor < 1 and normalize(text) in headers.other_names():
-            return []
-        found = headers.aliases_by_name().get(normalize(text), ())
-        if found:
-            return [_claim(index, alias, factor, column) for alias in found]
-    return []
-
-
-def _claim(index: int, alias: headers.Alias, factor: float, column: str) -> _Claim:
-    base = _API if alias.language == "api" else _SURE if alias.sure else _LIKELY
-    code = "why-api-name" if alias.language == "api" else "why-alias" if alias.sure else "why-likely"
-    if factor < 1:
-        code = "why-core"
-    found = (("label", alias.label), ("field", alias.field), ("language", alias.language))
-    rank = 0 if headers.says_mobile(column) else _ranks()[normalize(alias.label)]
-    return _Claim(index, alias.field, base * factor, rank, Note(code, found))
-
-
-@cache
-def _ranks() -> dict[str, int]:
-    """Return the position of each known name in the data, which lists the most usual ones first."""
-    return {name: rank for rank, name in enumerate(headers.aliases_by_name())}
-
-
-def _by_likeness(index: int, column: str) -> list[_Claim]:
-    name = normalize(column)
-    if len(name) < 4 or name in headers.other_names():
-        return []
-    known = headers.sure_names()
-    best = process.extractOne(name, known.keys(), scorer=fuzz.ratio, score_cutoff=_ALIKE)
-    if best is None or _digits(best[0]) != _digits(name) or best[0][:1] != name[:1]:
-        return []
-    alias = known[best[0]]
-    found = (("label", alias.label), ("field", alias.field), ("percent", round(best[1])))
-    return [_Claim(index, alias.field, 0.75 * best[1] / 100, 98, Note("why-alike", found))]
-
-
-def _weighed(claim: _Claim, cells: Sequence[str]) -> _Claim:
-    kind = field_kinds().get(claim.field, FieldKind.TEXT)
-    if evidence.contradicts(kind, cells):
-        why = Note("why-values-differ", claim.why.found)
-        return replace(claim, confidence=claim.confidence * 0.4, why=why)
-    return claim
-
-
-def _in_context(claims: Sequence[_Claim], header: Sequence[str]) -> list[_Claim]:
+def _in_context(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]:
     """Read names by their neighbours.
 
-    “Name” beside last names and no other first names is a first name. A company's name is no person's.
+    “Name” beside last names and no other first names is a first name, beside first names a last name. A
+    company's name is no person's. A guardian's phone counts only where the customer has none.
     """
-    if headers.lists_companies(header):
-        claims = [claim for claim in claims if claim.field != _FULL]
-    fields = {claim.field for claim in claims}
-    if _LAST not in fields or any(
-        claim.field == _FIRST and normalize(header[claim.column]) not in _SHORT for claim in claims
-    ):
-        return list(claims)
-    beside = Note("why-beside", (("field", _FIRST),))
-    return [
-        replace(claim, field=_FIRST, confidence=0.85, why=beside)
-        if claim.field == _FULL and normalize(header[claim.column]) in _SHORT
-        else claim
-        for claim in claims
-    ]
+    if any(normalize(column.name) in vocabulary.company_lists() for column in columns):
+        found = [claim for claim in found if claim.field != FULL]
+    own = {claim.field for claim in found if not claim.guardian and claim.confidence >= TAKEN}
+    own |= {"sms_phone", "whats_app_phone"} if own & {"sms_phone", "whats_app_phone"} else set()
+    found = [claim for claim in found if not (claim.guardian and claim.field in own)]
+    return _short_names(found, columns)
 
 
-def _doubted(claims: Sequence[_Claim]) -> list[_Claim]:
-    """Doubt all columns that only look like phones, if there are several.
+def _short_names(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]:
+    """Decide what “Name”, “Nom” or “Имя” means here: a whole name, or the part that no other column has."""
+    names = {column.name for column in columns}
+    short = {
+        column.index
+        for column in columns
+        if normalize(column.name) in vocabulary.short_names()
+        # 注文者名 is a whole name, beside 注文者姓 a part of it.
+        or (column.name.endswith("名") and f"{column.name[:-1]}姓" in names)
+    }
+    named = {claim.column for claim in found if claim.field in (FULL, FIRST, LAST)}
+    short &= named
+    parts = {
+        field: [
+            one.column
+            for one in found
+            if one.field == field and one.column not in short and one.confidence >= TAKEN
+        ]
+        for field in (FIRST, LAST)
+    }
+    kept = [one for one in found if one.column not in short or one.field not in (FULL, FIRST, LAST)]
+    for index in sorted(short):
+        own = max((one for one in found if one.column == index), key=lambda one: one.confidence)
+        field = FULL
+        for part, other in ((FIRST, LAST), (LAST, FIRST)):
+            if parts[other] and not parts[part] and not _holds(columns[index], columns[parts[other][0]]):
+                field = part
+        confidence, why = own.confidence, own.why
+        if field == FULL and own.field != FULL:
+            firsts = any(
+                one.field == FIRST and one.confidence >= scoring.SURE for one in found if one.column == index
+            )
+            if firsts and columns[index].cells and not _of_two_words(columns[index]):
+                field = FIRST
+        if own.why.code != "why-values-differ" and field != FULL and own.field != field:
+            beside = LAST if field == FIRST else FIRST
+            confidence, why = (
+                max(confidence, _BESIDE),
+                Note("why-beside", (("field", field), ("beside", beside))),
+            )
+        kept.append(replace(own, field=field, confidence=confidence, why=why))
+    return kept
 
-    It is not known which one messages should go to.
+
+def _holds(whole: Column, part: Column) -> bool:
+    """Return whether most cells of one column hold the other's cell: “Ann Lee” holds “Lee”."""
+    pairs = [(one, other) for one, other in zip(whole.cells, part.cells, strict=False)]
+    return bool(pairs) and sum(other in one and one != other for one, other in pairs) > len(pairs) / 2
+
+
+def _of_two_words(column: Column) -> bool:
+    return 2 * sum(len(cell.split()) > 1 for cell in column.cells) > len(column.cells)
+
+
+def _doubted(found: Sequence[Claim]) -> list[Claim]:
+    """Doubt all columns that only look like phones, or like e-mail addresses, if there are several.
+
+    It is not known which one messages should go to. Cells alone also give way to a column that is called
+    so.
     """
-    alike = [claim for claim in claims if claim.field == "sms_phone" and claim.rank == _BY_CONTENT]
-    doubtful = alike if len(alike) > 1 else []
-    return [replace(claim, confidence=_DOUBT) if claim in doubtful else claim for claim in claims]
+    kept = []
+    for claim in found:
+        if claim.by_cells:
+            rivals = [one for one in found if one.field == claim.field and one.column != claim.column]
+            if any(not one.by_cells and one.confidence >= scoring.DOUBT for one in rivals):
+                continue
+            if any(one.by_cells for one in rivals) and claim.confidence > scoring.DOUBT:
+                claim = replace(claim, confidence=scoring.DOUBT)
+        kept.append(claim)
+    return kept
 
 
-def _winners(claims: Sequence[_Claim]) -> dict[str, tuple[_Claim, bool]]:
-    """Return for each field the claim that is surest; a column wins one field only."""
-    found: dict[str, tuple[_Claim, bool]] = {}
-    used: set[int] = set()
-    for claim in sorted(claims, key=lambda one: (-one.confidence, one.rank, one.column)):
-        if claim.field not in found and claim.column not in used:
-            found[claim.field] = (claim, False)
-            used.add(claim.column)
-    return found
-
-
-def _split_names(winners: dict[str, tuple[_Claim, bool]]) -> dict[str, tuple[_Claim, bool]]:
-    """Let a full name feed first and last name, unless there is a column for either."""
-    full = winners.pop(_FULL, None)
-    if full and not winners.keys() & {_FIRST, _LAST}:
-        winners[_FIRST] = (full[0], True)
-    return winners
+def _whole_or_parts(found: Sequence[Claim]) -> list[Claim]:
+    """Leave whole names out where columns hold their parts: only a name without parts is split."""
+    parts = {claim.column for claim in found if claim.field in (FIRST, LAST) and claim.confidence >= TAKEN}
+    whole = {claim.column for claim in found if claim.field == FULL and claim.confidence >= TAKEN}
+    if parts - whole:
+        return [claim for claim in found if claim.field != FULL]
+    return list(found)
 
 
 def _from_mapping(mapping: MappingFile, header: Sequence[str], contract: Contract) -> list[Proposal]:
@@ -281,7 +269,7 @@ def _from_mapping(mapping: MappingFile, header: Sequence[str], contract: Contrac
     for name, rule in {**rules, **mapping.custom}.items():
         present = [column for source in rule.source if (column := find_column(source, header))]
         if rule.split and not present and (whole := find_column(rule.split, header)):
-            fields.setdefault(whole, (_FIRST, True))
+            fields.setdefault(whole, (FIRST, True))
         for column in (*present, *(c for c in (find_column(rule.country_code or "", header),) if c)):
             fields.setdefault(column, (name, False))
     why = Note("why-ready-made", (("name", mapping.name),))
@@ -293,12 +281,10 @@ def _from_mapping(mapping: MappingFile, header: Sequence[str], contract: Contrac
     ]
 
 
-def _cells(samples: pd.DataFrame | None, column: str) -> list[str]:
-    if samples is None or column not in samples.columns:
-        return []
-    filled = (text for cell in samples[column].tolist() if (text := str(cell)).strip())
-    return list(islice(filled, 200))
-
-
-def _digits(text: str) -> str:
-    return "".join(c for c in text if c.isdigit())
+def _column(index: int, name: str, samples: pd.DataFrame | None) -> Column:
+    reading = vocabulary.read(name)
+    if samples is None or name not in samples.columns:
+        return Column(index, name, (), 1.0, reading)
+    cells = [str(cell).strip() for cell in samples[name].head(_LOOKED_AT).tolist()]
+    filled = tuple(filter(None, cells))
+    return Column(index, name, filled, len(filled) / len(cells) if cells else 1.0, reading)

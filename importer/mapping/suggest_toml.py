@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tomli_w
@@ -10,6 +11,7 @@ import tomli_w
 from importer import messages
 from importer.contracts import Contract, FieldKind
 from importer.mapping import custom_fields, dates, headers, loader, person_names, phones
+from importer.mapping.base import quote_names
 from importer.mapping.headers import normalize
 from importer.mapping.person_names import NameRule
 from importer.mapping.suggest import Proposal, propose
@@ -17,10 +19,14 @@ from importer.mapping.suggest import Proposal, propose
 if TYPE_CHECKING:
     import pandas as pd
 
+SCHEMA = Path(__file__).parents[1] / "schemas" / "mapping.json"
+"""The JSON Schema of mapping files, with which TOML editors complete and check them."""
 _FAMILY_FIRST = {normalize(name) for name in ("Họ tên", "Họ và tên")}
 _COUNTRY_CODE = {
     normalize(name) for name in ("Country Code", "Dial Code", "Calling Code", "区号", "国家区号", "国际区号")
 }
+_RIVALS = 3
+"""The most columns that a reason names beside the chosen one."""
 _TAG_MARKS = (";", "；", "|")
 
 
@@ -41,9 +47,14 @@ def mapping_text(
     known = headers.recognised(header)
     if len(known) == 1:
         note = messages.sentence("suggest-recognised", {"name": known[0].name}, lang)
-        return f"# {note}\n{loader.ready_text(known[0].name)}"
+        return f"{_schema_line()}# {note}\n{loader.ready_text(known[0].name)}"
     proposals = propose(header, samples, contract, sheets=sheets)
-    return "\n".join(_SuggestionWriter(proposals, samples, contract, lang).lines()) + "\n"
+    return _schema_line() + "\n".join(_SuggestionWriter(proposals, samples, contract, lang).lines()) + "\n"
+
+
+def _schema_line() -> str:
+    """Return the line by which an editor finds the schema."""
+    return f"#:schema {SCHEMA.as_uri()}\n"
 
 
 class _SuggestionWriter:
@@ -84,7 +95,7 @@ class _SuggestionWriter:
     def _table(self, proposal: Proposal, *more: Proposal) -> Iterator[str]:
         """Yield the lines of one field; it may have a different column in each of several sheets."""
         every = (proposal, *more)
-        why = "# " + "; ".join(f"{one.confidence:.0%} – {one.why.sentence(self.lang)}" for one in every)
+        why = "# " + "; ".join(map(self._reason, every))
         if proposal.split:
             for name in ("first_name", "last_name"):
                 yield from ("", f"[fields.{name}]", f"split = {_text(proposal.column)}  {why}")
@@ -96,6 +107,13 @@ class _SuggestionWriter:
         if not custom:
             cells = [cell for one in every for cell in self._cells(one)]
             yield from self._value_rules(self.contract.field(proposal.field or "").kind, cells)
+
+    def _reason(self, one: Proposal) -> str:
+        said = f"{one.confidence:.0%} – {one.why.sentence(self.lang)}"
+        if not one.rivals:
+            return said
+        rivals = quote_names(one.rivals[:_RIVALS]) + ("…" if len(one.rivals) > _RIVALS else "")
+        return f"{said}; {messages.sentence('suggest-rivals', {'rivals': rivals}, self.lang)}"
 
     def _value_rules(self, kind: FieldKind, cells: Sequence[str]) -> Iterator[str]:
         """Yield the keys that the cells suggest beside `from`; a guess is commented out."""

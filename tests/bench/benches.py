@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import environments
+from tests.bench import environments, unprepared
 from tests.bench.processes import IMPORTER, PYTHON, ROOT, Measured, in_turn, measure, ratio, typical
 from tests.bench.serving import Span, sandboxed, served
 
@@ -266,6 +266,19 @@ def many_runs(bench: Bench) -> Iterator[Figure]:
     )
 
 
+def matching(bench: Bench) -> Iterator[Figure]:
+    """Columns of exports that nobody has prepared for; each system is measured with the threshold that the
+    others set."""
+    for file in unprepared.FILES:
+        columns = unprepared.left_out(unprepared.judged(file))
+        for language, counted in unprepared.by_language(columns):
+            wanted = counted["right"] + counted["open"]
+            good = not counted["wrong"] and counted["right"] >= 0.95 * wanted
+            measured = f"{counted['right']} right, {counted['wrong']} wrong, {counted['open']} open"
+            what = f"columns of unprepared exports ({file.removesuffix('.json')}), {language}"
+            yield Figure(what, "95 % right, none wrong", measured, good)
+
+
 BENCHES: dict[str, Measure] = {
     "dry-run-csv": dry_run_csv,
     "validators": validators,
@@ -277,6 +290,7 @@ BENCHES: dict[str, Measure] = {
     "linear": linear,
     "start": start,
     "many-runs": many_runs,
+    "matching": matching,
 }
 
 

@@ -19,6 +19,8 @@ import click
 from importer import contracts, messages
 from importer.cli import app
 from importer.options import declared_options
+from tests.bench import unprepared
+from tests.support import json_schemas
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -158,6 +160,7 @@ PARTS: Mapping[str, Part] = {
     "options": Part("settings.md", options),
     "commands": Part("commands.md", commands),
     "modules": Part("modules.md", modules),
+    "matching": Part("mapping.md", unprepared.tables),
 }
 
 
@@ -183,6 +186,9 @@ def main() -> None:
         page = DOCS / part.page
         page.write_text(replace_part(page.read_text("utf-8"), name, part.write()), "utf-8")
         sys.stdout.write(f"docs/{part.page}: {name} is up to date\n")
+    for file, text in json_schemas.schemas().items():
+        file.write_text(text, "utf-8")
+        sys.stdout.write(f"{file.relative_to(ROOT).as_posix()} is up to date\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,350 @@
+"""Score one column for each field that it may feed: by its name, by its cells, by the language of the file.
+
+A claim says which field, how surely, and why. `suggest` lets the columns of a header compete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+from importer.contracts import FieldKind
+from importer.mapping import evidence, headers, vocabulary
+from importer.mapping.headers import Alias, normalize
+from importer.mapping.schema import field_kinds
+from importer.mapping.vocabulary import Phrase, Reading
+from importer.models import Note
+
+API, SURE, LIKELY = 1.0, 0.95, 0.7
+_UNKNOWN_WORDS = 0.55
+_OTHER_LANGUAGE = 0.6
+_FOREIGN = 0.75
+_DENIED = 0.4
+_BESIDE = {"名": frozenset({"filler"}), "姓": frozenset({"filler", "customer"})}
+"""All that may stand beside a label of one letter: 名 is a part of a name, 家庭名 is none."""
+_BEHIND = frozenset({"es", "pt", "fr", "it", "ru", "pl", "ar", "vi", "id", "ms", "th", "fil"})
+"""Languages that put what a thing belongs to behind it."""
+_SHORT = 5
+"""A label of fewer letters may be a word of another language."""
+_COMPANY_ADDRESS = 0.72
+CELLS, DOUBT = 0.65, 0.5
+_ALIKE = 88
+_LONG_NAME = 8
+"""A shorter name of a name column is too near to other words."""
+FULL, FIRST, LAST = "full_name", "first_name", "last_name"
+NAMES = (FULL, FIRST, LAST)
+PHONES = ("sms_phone", "whats_app_phone", "viber_phone", "zalo")
+_REACH = (*PHONES, "email")
+"""What is worth nothing where it is empty."""
+_NEVER = {"company": (*NAMES, "birthday", "gender"), "code": NAMES}
+"""Fields that a column with such a word never feeds."""
+# What two labels in one header mean together: “WhatsApp phone”, “Full name (last)”, “Address: country”.
+_TOGETHER = {
+    frozenset({"sms_phone", channel}): channel
+    for channel in ("whats_app_phone", "viber_phone", "zalo", "line", "instagram", "messenger")
+} | {
+    frozenset({FULL, FIRST}): FIRST,
+    frozenset({FULL, LAST}): LAST,
+    frozenset({FIRST, LAST}): FULL,
+    frozenset({"address", "country"}): "country",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a header."""
+
+    index: int
+    name: str
+    cells: tuple[str, ...]
+    """Its filled cells, at most some hundred."""
+    filled: float
+    """The share of the looked-at rows in which it is filled; 1 if there are none."""
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One reason to take one column for one field."""
+
+    column: int
+    """Its index in the header."""
+    field: str
+    confidence: float
+    why: Note
+    rank: int = 0
+    """Decides between claims of the same confidence: the lowest wins."""
+    preference: float = 1.0
+    """Decides between columns: mobile before landline, filled before empty."""
+    guardian: bool = False
+    by_cells: bool = False
+    languages: frozenset[str] = frozenset()
+    """The languages of the label; empty if it belongs to all."""
+    denying: frozenset[str] = frozenset()
+    """The languages in which the label means something else."""
+
+    @property
+    def worth(self) -> float:
+        """What counts when columns compete for the field."""
+        return self.confidence * self.preference
+
+
+def of_column(column: Column) -> list[Claim]:
+    """Return the claims of a column: by its name, else by a similar name, else by its cells."""
+    found = list(_by_name(column))
+    if column.reading.unknown:
+        found = _by_likeness(column) or found
+    weighed = [_weighed(claim, column) for claim in found]
+    if all(claim.why.code == "why-values-differ" for claim in weighed):
+        weighed = _by_cells(column) or weighed
+    return weighed
+
+
+def with_languages(claims: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]:
+    """Return the claims, those less sure whose label is of a language that no other column speaks.
+
+    “Via” is a street in an Italian header and a channel in an English one.
+    """
+    spoken = [
+        frozenset(lang for phrase in one.reading.phrases for lang in phrase.languages) for one in columns
+    ]
+    found = []
+    for claim in claims:
+        others = [langs for index, langs in enumerate(spoken) if index != claim.column and langs]
+        factor = 1.0
+        if claim.languages and not any(langs & claim.languages for langs in others):
+            short = len(normalize(columns[claim.column].name)) < _SHORT
+            if claim.denying:
+                factor = _DENIED
+            elif len(others) > 1 and (short or claim.confidence <= LIKELY):
+                factor = _FOREIGN
+        found.append(_scaled(claim, factor) if factor < 1 else claim)
+    return found
+
+
+def _by_name(column: Column) -> Iterator[Claim]:
+    chosen = _label(column.reading)
+    if chosen is None:
+        return
+    phrases, aliases, whole = chosen
+    roles = frozenset(
+        role for phrase in column.reading.phrases if phrase not in phrases for role in phrase.roles
+    )
+    if len(phrases) == 1 and roles - _BESIDE.get(phrases[0].text, roles):
+        return
+    if roles & {*vocabulary.VETO} or _names_a_company(column.reading):
+        return
+    spoken = [
+        phrase.languages
+        for phrase in column.reading.phrases
+        if phrase.languages and (phrase in phrases or not set(phrase.roles) & {"filler"})
+    ]
+    strange = bool(spoken) and not frozenset.intersection(*spoken)
+    for alias in aliases:
+        factor = _factor(alias.field, roles, column) * (_OTHER_LANGUAGE if strange else 1)
+        if column.reading.unknown:
+            factor *= _UNKNOWN_WORDS
+        base = API if alias.language == "api" else SURE if alias.sure else LIKELY
+        if factor:
+            code = "why-api-name" if alias.language == "api" else "why-alias" if alias.sure else "why-likely"
+            if not whole:
+                code = "why-guardian" if "guardian" in roles else "why-core"
+            note = Note(code, (("label", alias.label), ("field", alias.field), ("language", alias.language)))
+            yield Claim(
+                column.index,
+                alias.field,
+                base * factor,
+                note,
+                _rank(alias.label),
+                preference=_preference(alias.field, roles | _own_roles(phrases), column),
+                guardian="guardian" in roles,
+                languages=frozenset().union(*(phrase.label_languages for phrase in phrases)),
+                denying=frozenset().union(*(phrase.denying for phrase in phrases)),
+            )
+
+
+def _label(reading: Reading) -> tuple[tuple[Phrase, ...], tuple[Alias, ...], bool] | None:
+    """Return the phrases that are the label, the fields it may mean, and whether it is the whole header."""
+    labelled = [phrase for phrase in reading.phrases if phrase.labels]
+    alone = [phrase for phrase in labelled if not phrase.roles]
+    if not alone:
+        # “Customer” alone is a name; in “Customer field” it only says whose the field is.
+        if len(reading.phrases) == 1 and labelled and not reading.unknown:
+            return (labelled[0],), labelled[0].labels, reading.number == 1
+        phones = [one for one in labelled if "mobile" in one.roles or "landline" in one.roles]
+        if len(phones) != 1:
+            return None
+        return (phones[0],), phones[0].labels, False
+    whole = len(reading.phrases) == 1 and not reading.unknown and reading.number == 1
+    if len(alone) == 1:
+        return (alone[0],), alone[0].labels, whole
+    shared = [alias for alias in alone[0].labels if all(_means(phrase, alias.field) for phrase in alone[1:])]
+    if shared:
+        return tuple(alone), tuple(shared), False
+    fields = [frozenset(alias.field for alias in phrase.labels) for phrase in alone]
+    if (
+        fields[0] == {"address"}
+        and fields[1] <= {*_REACH, "country"}
+        and reading.phrases[-2:] == (alone[0], alone[1])
+        and not reading.listing
+    ):
+        # “Billing address phone”
+        return (alone[1],), alone[1].labels, False
+    united = _TOGETHER.get(frozenset(field for found in fields for field in found))
+    if united is None and len(alone) == 2:
+        pairs = {_TOGETHER.get(frozenset({one, other})) for one in fields[0] for other in fields[1]}
+        united = next(iter(pairs - {None}), None) if len(pairs - {None}) == 1 else None
+    if united is None:
+        return None
+    of_field = [alias for phrase in alone for alias in phrase.labels if alias.field == united]
+    model = of_field[0] if of_field else alone[0].labels[0]
+    label = " ".join(phrase.labels[0].label for phrase in alone)
+    sure = all(any(alias.sure for alias in phrase.labels) for phrase in alone)
+    return tuple(alone), (Alias(united, label, model.language, sure),), False
+
+
+def _names_a_company(reading: Reading) -> bool:
+    """Return whether a header ends in the company, as “Default Address Company” does: it names one.
+
+    Where languages put what a thing belongs to behind it, “Dirección empresa” is still an address.
+    """
+    last = reading.phrases[-1]
+    return len(reading.phrases) > 1 and "company" in last.roles and not last.languages & _BEHIND
+
+
+def _means(phrase: Phrase, field: str) -> bool:
+    return any(alias.field == field for alias in phrase.labels)
+
+
+def _own_roles(phrases: Sequence[Phrase]) -> frozenset[str]:
+    """Return what a label says of itself: “Mobile”, and “Mobilnummer”, which begins so."""
+    return frozenset(role for phrase in phrases for role in phrase.roles) | frozenset(
+        "mobile" for phrase in phrases if any(word in phrase.text for word in vocabulary.mobile_words())
+    )
+
+
+def _factor(field: str, roles: frozenset[str], column: Column) -> float:
+    factor = 1.0
+    for role in roles:
+        if field in _NEVER.get(role, ()) or (role == "guardian" and field not in _REACH):
+            return 0.0
+        if role == "company":
+            factor *= _COMPANY_ADDRESS if field == "address" else vocabulary.role_weight(role)
+        elif role == "primary" and field in NAMES:
+            continue
+        else:
+            factor *= vocabulary.role_weight(role)
+    if column.reading.number > 1:
+        factor *= vocabulary.role_weight("secondary")
+    return factor
+
+
+def _preference(field: str, roles: frozenset[str], column: Column) -> float:
+    found = 1.0
+    if field in _REACH:
+        found *= 0.3 + 0.7 * column.filled
+    elif not column.filled:
+        found *= 0.5
+    if field in PHONES:
+        found *= 1.25 if "mobile" in roles else 0.95 if "landline" in roles else 1.0
+    if "text" in roles:
+        found *= 1.05
+    return found
+
+
+@cache
+def _ranks() -> dict[str, int]:
+    """Return the position of each known name in the data, which lists the most usual ones first."""
+    return {name: rank for rank, name in enumerate(headers.aliases_by_name())}
+
+
+def _rank(label: str) -> int:
+    return _ranks().get(normalize(label), len(_ranks()))
+
+
+def _by_likeness(column: Column) -> list[Claim]:
+    """Return the field of a known name that differs by a slip of the pen: no word more, none less."""
+    name, reading = normalize(column.name), column.reading
+    if (
+        len(name) < 5
+        or not name.isalpha()
+        or not reading.unknown
+        or reading.roles() & {*vocabulary.VETO, "code"}
+    ):
+        return []
+    from rapidfuzz import fuzz, process
+
+    known = _known_by_length()
+    near = [one for length in range(len(name) - 1, len(name) + 2) for one in known.get(length, ())]
+    words = len(vocabulary.words(column.name))
+    best = process.extractOne(name, near, scorer=fuzz.ratio, score_cutoff=_ALIKE)
+    if best is None or best[0][:1] != name[:1]:
+        return []
+    alias = headers.sure_names()[best[0]]
+    if words != len(vocabulary.words(alias.label)):
+        return []
+    if alias.field == "customize_field" or (alias.field in NAMES and len(name) < _LONG_NAME):
+        return []
+    found = (("label", alias.label), ("field", alias.field), ("percent", round(best[1])))
+    return [Claim(column.index, alias.field, 0.75 * best[1] / 100, Note("why-alike", found), 98)]
+
+
+@cache
+def _known_by_length() -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for name in headers.sure_names():
+        found.setdefault(len(name), []).append(name)
+    return found
+
+
+def _by_cells(column: Column) -> list[Claim]:
+    """Return what the cells say, for a name that says nothing.
+
+    Cells that repeat are those of somebody who has many customers.
+    """
+    roles, cells = column.reading.roles(), column.cells
+    if (
+        not cells
+        or roles & {*vocabulary.VETO, "code", "guardian", "secondary"}
+        or any(phrase.labels and not phrase.roles for phrase in column.reading.phrases)
+    ):
+        return []
+    if len(cells) > 1 and len(set(cells)) < 0.9 * len(cells):
+        return []
+    if evidence.confirms(FieldKind.EMAIL, cells):
+        return [_content("email", CELLS, column)]
+    about_contact = bool(column.reading.phrases) and not column.reading.unknown
+    if evidence.are_phones(cells):
+        sure = about_contact or evidence.are_written_phones(cells)
+        return [_content("sms_phone", CELLS if sure else DOUBT, column)]
+    return [_content("birthday", DOUBT, column)] if evidence.are_birthdays(cells) else []
+
+
+def _content(field: str, confidence: float, column: Column) -> Claim:
+    why = Note("why-values", (("field", field),))
+    preference = 0.3 + 0.7 * column.filled
+    return Claim(column.index, field, confidence, why, 99, preference=preference, by_cells=True)
+
+
+def _weighed(claim: Claim, column: Column) -> Claim:
+    """Return the claim as the cells leave it: less sure if they are something else, surer if they fit."""
+    kind = field_kinds().get(claim.field, FieldKind.TEXT)
+    differs = (
+        evidence.contradicts(kind, column.cells)
+        or (claim.field in NAMES and evidence.are_no_names(column.cells))
+        or (claim.field == "country" and evidence.are_no_countries(column.cells))
+        or (claim.field == "address" and evidence.are_no_addresses(column.cells))
+    )
+    if differs:
+        why = Note("why-values-differ", claim.why.found)
+        return replace(claim, confidence=claim.confidence * 0.4, why=why)
+    if claim.field == "country" and evidence.are_country_codes(column.cells):
+        return replace(claim, confidence=max(claim.confidence, CELLS))
+    if claim.confidence < CELLS and evidence.confirms(kind, column.cells) and not column.reading.unknown:
+        return replace(claim, confidence=min(CELLS, claim.confidence * 1.1))
+    return claim
+
+
+def _scaled(claim: Claim, factor: float) -> Claim:
+    return replace(claim, confidence=claim.confidence * factor)

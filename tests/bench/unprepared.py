@@ -1,0 +1,145 @@
+"""How `importer mapping suggest` does on exports that nobody has prepared for: `make bench ONLY=matching`.
+
+    python -m tests.bench.unprepared [--list]
+
+Each set holds the header of an export, a few rows as such systems write them, and the truth, written down by
+hand before the first run. A column under `right` must be matched to one of its fields, one under `fine` may
+be; anything else that is matched is wrong. Ready-made mappings are off.
+
+A proposal is taken from a certain confidence on. To judge the threshold rather than fit it, each system is
+measured with the lowest threshold at which no column of all other systems is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+import pandas as pd
+
+from importer import contracts, mapping
+from importer.mapping.suggest import TAKEN, Proposal
+
+_HERE = Path(__file__).parent
+_TITLES = {
+    "unprepared_headers.json": "40 systems that the matcher was built on",
+    "own_headers.json": "47 exports of well-known products, written from what their documentation shows",
+    "found_headers.json": "28 exports found in public source files",
+}
+FILES = tuple(_TITLES)
+_THRESHOLDS = [step / 100 for step in range(40, 96)]
+_VERDICTS = ("right", "wrong", "open")
+
+
+class HeaderSet(TypedDict):
+    """One export."""
+
+    language: str
+    headers: list[str]
+    rows: list[list[str]]
+    right: dict[str, list[str]]
+    fine: dict[str, list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The proposal for one column of one export, beside the truth."""
+
+    system: str
+    language: str
+    column: str
+    must: tuple[str, ...]
+    """The fields of which one has to be proposed; empty if none has to be."""
+    may: tuple[str, ...]
+    proposal: Proposal
+
+    def verdict(self, threshold: float) -> str:
+        """`right`, `wrong`, `open`, or "" for a column that needs no field and got none."""
+        one = self.proposal
+        if one.field is None or one.confidence < threshold:
+            return "open" if self.must else ""
+        if one.field in self.must:
+            return "right"
+        return "" if one.field in self.may else "wrong"
+
+
+def judged(file: str) -> tuple[Judged, ...]:
+    """The columns of all exports of a file. Of columns with one name, the best counts."""
+    sets: dict[str, HeaderSet] = json.loads((_HERE / file).read_text("utf-8"))
+    return tuple(one for name, found in sets.items() for one in _columns(name, found))
+
+
+def _columns(system: str, found: HeaderSet) -> Iterator[Judged]:
+    names = [*dict.fromkeys(found["headers"])]
+    places = [found["headers"].index(name) for name in names]
+    samples = pd.DataFrame(
+        [[row[place] if place < len(row) else "" for place in places] for row in found["rows"]], columns=names
+    )
+    for one in mapping.propose(names, samples, contracts.load("sea"), ready_made=False):
+        must, may = (tuple(found[key].get(one.column, ())) for key in ("right", "fine"))
+        yield Judged(system, found["language"], one.column, must, may, one)
+
+
+def count(columns: Sequence[Judged], threshold: float = TAKEN) -> dict[str, int]:
+    """Columns by verdict."""
+    verdicts = [one.verdict(threshold) for one in columns]
+    return {name: verdicts.count(name) for name in _VERDICTS}
+
+
+def left_out(columns: Sequence[Judged]) -> list[tuple[Judged, str]]:
+    """Each column's verdict at the threshold that the other systems set."""
+    found = []
+    for system in dict.fromkeys(one.system for one in columns):
+        others = [one for one in columns if one.system != system]
+        threshold = next((t for t in _THRESHOLDS if count(others, t)["wrong"] == 0), 1.0)
+        found += [(one, one.verdict(threshold)) for one in columns if one.system == system]
+    return found
+
+
+def by_language(verdicts: Sequence[tuple[Judged, str]]) -> list[tuple[str, dict[str, int]]]:
+    """Right, wrong, open and the number of systems for each language, and for all."""
+    found = []
+    for language in (*sorted({one.language for one, _ in verdicts}), "all"):
+        chosen = [(one, verdict) for one, verdict in verdicts if language in (one.language, "all")]
+        counted = {name: sum(verdict == name for _, verdict in chosen) for name in _VERDICTS}
+        found.append((language, counted | {"systems": len({one.system for one, _ in chosen})}))
+    return found
+
+
+def table(file: str) -> str:
+    """The figures of one file as Markdown."""
+    lines = ["| language | systems | right | wrong | open |", "| --- | ---: | ---: | ---: | ---: |"]
+    for language, counted in by_language(left_out(judged(file))):
+        lines.append(
+            f"| {language} | " + " | ".join(str(counted[key]) for key in ("systems", *_VERDICTS)) + " |"
+        )
+    return "\n".join(lines)
+
+
+def tables() -> str:
+    """The figures of all files, for the documentation."""
+    return "\n\n".join(f"{_TITLES[file]}:\n\n{table(file)}" for file in FILES)
+
+
+def main() -> None:
+    """Print the figures, and with --list every column that is wrong or open."""
+    for file in FILES:
+        columns = judged(file)
+        print(f"{file}, taken from {TAKEN:.2f}: {count(columns)}")
+        lowest = next((t for t in _THRESHOLDS if count(columns, t)["wrong"] == 0), 1.0)
+        print(f"none wrong from {lowest:.2f} on: {count(columns, lowest)}\n\nleave one system out:")
+        print(table(file), "\n")
+        for one in columns if "--list" in sys.argv else ():
+            verdict = one.verdict(TAKEN)
+            if verdict in ("wrong", "open"):
+                found = one.proposal
+                say = f"{found.field} {found.confidence} ({found.reason})"
+                print(f"  {verdict:5} {one.system}: {one.column} → {say}")
+
+
+if __name__ == "__main__":
+    main()

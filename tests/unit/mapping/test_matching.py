@@ -1,0 +1,145 @@
+"""Columns of exports that nobody has prepared for: labels, qualifiers, rivals, whole headers."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from importer import mapping
+from importer.mapping import vocabulary
+from importer.mapping.assignment import assign
+from importer.mapping.suggest import Proposal
+from tests.bench import unprepared
+from tests.support.mapping import SEA, chunk
+
+
+def proposed(cells: Mapping[str, Sequence[str]]) -> dict[str, Proposal]:
+    return {one.column: one for one in mapping.propose(list(cells), chunk(cells).frame, SEA)}
+
+
+def taken(*header: str) -> dict[str, str | None]:
+    return {one.column: one.field for one in mapping.propose(header, None, SEA) if one.taken}
+
+
+@pytest.mark.parametrize("file", unprepared.FILES)
+def test_no_column_of_an_unprepared_export_goes_wrong_and_few_stay_open(file: str) -> None:
+    columns = unprepared.judged(file)
+    found = unprepared.count(columns)
+    assert found["wrong"] == 0
+    assert found["right"] >= 0.97 * (found["right"] + found["open"])
+    others = [verdict for _, verdict in unprepared.left_out(columns)]
+    assert others.count("wrong") == 0
+
+
+@pytest.mark.parametrize(
+    ("header", "field"),
+    [
+        ("phone_1", "sms_phone"),
+        ("billingEmail", "email"),
+        ("AddressLine1", "address"),
+        ("住所１", "address"),
+        ("Privat: Adresse", "address"),
+        ("Téléphone (domicile)", "sms_phone"),
+        ("本人・電話番号", "sms_phone"),
+        ("What is your e-mail address?", "email"),
+        ("Tel.-Nr.", "sms_phone"),
+        ("dob", "birthday"),
+        ("Rechnungsadresse Telefon", "sms_phone"),
+        ("मोबाइल नंबर", "sms_phone"),
+        ("Birthday (yyyy-mm-dd)", "birthday"),
+    ],
+)
+def test_a_header_is_a_label_and_what_stands_around_it(header: str, field: str) -> None:
+    assert taken("xyz", header)[header] == field
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Customer_Address_ID", "Customer Field", "负责人邮箱", "备注名", "Owner Email",
+        "Emergency Contact Phone",
+        "Company Name", "Email Opt Out", "Phone Type", "Birth City", "Spouse Birthday", "Attendee #",
+        "性別コード", "氏名カナ", "Geburtsort", "Nom de jeune fille", "家庭名", "Address 2", "Phone 2",
+        "tagline",
+    ],
+)  # fmt: skip
+def test_a_word_that_changes_the_meaning_is_never_dropped(header: str) -> None:
+    assert taken("xyz", header) == {}
+
+
+def test_the_loser_and_the_winner_are_named() -> None:
+    found = proposed({"Telefon privat": ["030 12345"], "Handy": ["0171 2345678"], "E-Mail": ["a@b.de"]})
+    assert found["Handy"].field == "sms_phone"
+    assert found["Handy"].rivals == ("Telefon privat",)
+    assert "“Handy”" in found["Telefon privat"].reason
+
+
+def test_a_filled_column_comes_before_an_empty_one() -> None:
+    found = proposed({"email_home": ["", "", "c@d.org"], "email_work": ["a@b.org", "b@b.org", "c@b.org"]})
+    assert found["email_work"].taken
+    assert not found["email_home"].taken
+
+
+def test_a_guardian_s_phone_is_taken_only_without_another_and_says_so() -> None:
+    found = proposed({"姓名": ["王芳"], "家长电话": ["13812345678"]})
+    assert (found["家长电话"].field, found["家长电话"].why.code) == ("sms_phone", "why-guardian")
+    found = proposed({"姓名": ["王芳"], "家长电话": ["13812345678"], "手机": ["13912345678"]})
+    assert (found["家长电话"].taken, found["手机"].field) == (False, "sms_phone")
+
+
+@pytest.mark.parametrize(
+    ("header", "field"),
+    [
+        (("Vorname", "Name"), "last_name"),
+        (("Cognome", "Nome"), "first_name"),
+        (("Nom", "Téléphone"), "first_name"),
+        (("注文者姓", "注文者名"), "last_name"),
+    ],
+)
+def test_a_short_name_is_what_its_neighbours_leave(header: tuple[str, str], field: str) -> None:
+    name = "Nom" if "Nom" in header else header[1]
+    assert taken(*header)[name] == field
+
+
+def test_a_word_means_what_it_means_in_the_language_of_the_file() -> None:
+    assert taken("Nome", "Telefone", "CEP").keys() == {"Nome", "Telefone"}
+    assert taken("Ad Soyad", "Cep", "Ülke")["Cep"] == "sms_phone"
+
+
+def test_cells_decide_where_a_name_may_mean_several_things() -> None:
+    companies = ["华宇科技有限公司", "申联机械厂", "Bluefin GmbH"]
+    assert not proposed({"客户名称": companies, "联系人": ["陈伟", "林静", "周明"]})["客户名称"].taken
+    assert not proposed({"CPF": ["39053344705", "12345678909", "98765432100"]})["CPF"].taken
+    assert proposed({"phone_number": ["p:+14155550132", "p:+12125550187"]})["phone_number"].taken
+    assert proposed({"Country Code": ["US", "GB"]})["Country Code"].field == "country"
+    assert not proposed({"Country Code": ["1", "44"]})["Country Code"].taken
+
+
+@given(st.text(max_size=40))
+def test_any_header_can_be_read(header: str) -> None:
+    found = vocabulary.read(header)
+    letters = "".join(vocabulary.words(header))
+    assert sum(len(phrase.text) for phrase in found.phrases) <= max(len(letters), 1) or not letters
+
+
+pairs = st.dictionaries(
+    st.tuples(st.integers(0, 3), st.sampled_from("abc")), st.floats(0.01, 1, allow_nan=False), max_size=12
+)
+
+
+@given(pairs)
+def test_the_assignment_is_the_best_of_all(weights: dict[tuple[int, str], float]) -> None:
+    found = assign(weights)
+    assert len(set(found.values())) == len(found)
+    fields = sorted({field for _, field in weights})
+    best = 0.0
+    for columns in itertools.permutations([0, 1, 2, 3, None, None, None], len(fields)):
+        pairs_of = [
+            (column, field) for column, field in zip(columns, fields, strict=True) if column is not None
+        ]
+        best = max(best, sum(weights.get(pair, 0.0) for pair in pairs_of))
+    assert sum(weights[column, field] for field, column in found.items()) == pytest.approx(best)
