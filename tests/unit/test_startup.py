@@ -50,7 +50,7 @@ def test_the_package_itself_and_its_names_import_nothing_heavy() -> None:
 
 def test_a_dry_run_loads_nothing_that_sends_or_guesses(tmp_path: Path) -> None:
     file = tmp_path / "customers.csv"
-    file.write_text("First Name,Last Name,Mobile\nAna,Li,33610000001\n", "utf-8")
+    file.write_text("First Name,Last Name,Mobile\nAna,Li,8613900000001\n", "utf-8")
     arguments = ["validate", str(file), "--report-dir", str(tmp_path / "reports")]
     code = f"import os\nos.environ['NXLINK_STATE_DIR'] = {str(tmp_path)!r}\n"
     loaded = modules_after(f"{code}from importer.cli.app import invoke\nassert invoke({arguments}) == 0")

@@ -15,7 +15,11 @@ import pytest
 from tests.support import docs
 
 MOST_LINES = 420
+<<<<<<< HEAD
 MOST_MODULES = 168
+=======
+MOST_MODULES = 170
+>>>>>>> values
 """Packages count, too. Raise it for a new capability only, not for a part of an old one."""
 
 MODULES = {
