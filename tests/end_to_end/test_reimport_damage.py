@@ -70,7 +70,7 @@ def test_bytes_that_are_no_text_stay_refused(
     )
     importer("run", "a.csv", "--encoding", "utf-8", "--report-dir", "out")
     assert importer("run", "out/rejects.xlsx", "--report-dir", "again").code == 1
-    assert [row["_issues"] for row in results(work / "again")] == ["not-corrected:"]
+    assert [row["_issues"] for row in results(work / "again")] == ["garbled-text:First Name; not-corrected:"]
 
 
 def test_an_error_that_a_spreadsheet_program_wrote_is_no_phone(importer: Command, work: Path) -> None:
