@@ -277,11 +277,10 @@ class Run:
 
     def _newer(self, journal: RunJournal | None, *, resumed: bool) -> NewerRows | None:
         """Return what holds back older rows. None: no row is older than the run, or all are to be sent."""
-        contacts, plan = journal.contacts if journal else None, self.plan
-        older = resumed or plan.again or self.lineage.kind is RunKind.RETRY
-        if contacts is None or not older or plan.options.overwrite_newer:
+        plan, older = self.plan, resumed or self.plan.again or self.lineage.kind is RunKind.RETRY
+        if journal is None or journal.contacts is None or not older or plan.options.overwrite_newer:
             return None
-        return NewerRows(contacts, plan.contract, plan.mode, plan.options.lang)
+        return NewerRows(journal.contacts, plan.contract, plan.mode, plan.options.lang)
 
     def _prior(self) -> PriorImports | None:
         """Return what the journal knows of the rows of a report; None for any other file.
