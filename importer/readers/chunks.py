@@ -160,10 +160,13 @@ def _control_characters(block: ColumnBlock, at: int, name: str, sheet: str) -> l
 
 
 def _garbled(block: ColumnBlock, at: int, name: str, sheet: str) -> Iterator[Issue]:
+    """Yield a warning for each garbled cell, unless its bytes are reported already."""
+    told = {issue.row for issue in block.issues if issue.code == "bad-encoding" and issue.column == name}
     for index in garbled_cells(block.columns[at]).tolist():
-        found = shortened(block.columns[at][index].as_py())
         row = int(block.rows[index])
-        yield Issue("garbled-text", Severity.WARNING, row, sheet, column=name, found=found)
+        if row not in told:
+            found = shortened(block.columns[at][index].as_py())
+            yield Issue("garbled-text", Severity.WARNING, row, sheet, column=name, found=found)
 
 
 def _is_control(character: str) -> bool:
