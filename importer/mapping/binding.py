@@ -11,9 +11,9 @@ from importer.mapping.base import CUSTOM_FIELD, ReadColumn, quote_names
 from importer.mapping.custom_fields import TYPES, CustomFieldEncoder, may_be_key
 from importer.mapping.filters import RowFilter
 from importer.mapping.headers import matching_columns, normalize, unfed_fields
-from importer.mapping.mapper import BoundCustomField, BoundMapping, Mapper
+from importer.mapping.mapper import BoundMapping, Mapper
 from importer.mapping.schema import Condition, CustomRule, FieldRule, MappingFile, RegionColumn
-from importer.mapping.transforms import BoundField
+from importer.mapping.transforms import BoundCustomField, BoundField
 from importer.models import Note, TenantField
 
 

@@ -29,25 +29,16 @@ from importer.contracts import Contract, FieldKind
 from importer.mapping import custom_fields, gender, person_names, phones, tags, transforms
 from importer.mapping.base import CUSTOM_FIELD, ColumnIssue, ReadColumn, note
 from importer.mapping.calendars import Calendar
-from importer.mapping.custom_fields import CustomFieldEncoder
 from importer.mapping.date_columns import FORMATS, DateProof, DateReader, prove
 from importer.mapping.filters import RowFilter, excluded_rows
 from importer.mapping.nothing import where_nothing
 from importer.mapping.phones import PhoneProof
 from importer.mapping.schema import FieldRule, MappingFile
-from importer.mapping.transforms import BoundField
+from importer.mapping.transforms import BoundCustomField, BoundField
 from importer.models import Chunk, Issue, MappedChunk, Note, Skip
 
 EXAMPLE_MARK = "EXAMPLE 示例"
 """What the template writes into its example row, which is never imported."""
-
-
-@dataclass(frozen=True, slots=True)
-class BoundCustomField:
-    """A custom field of the tenant, bound to the columns of a file."""
-
-    field: BoundField
-    encoder: CustomFieldEncoder
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from importer.arrow import constant, if_else, join_nonempty, nonempty, rework_al
 from importer.contracts import Field, FieldKind
 from importer.mapping import emails, gender, person_names, placeholders, regions, tags
 from importer.mapping.base import ColumnIssue, matches_pattern
+from importer.mapping.custom_fields import CustomFieldEncoder
 from importer.mapping.filters import RowFilter
 from importer.mapping.headers import normalize
 from importer.mapping.person_names import NameRule
@@ -51,6 +52,14 @@ class BoundField:
             and normalize(self.sources[0]) in ("sexo", "genero")
             and not self.rule.values
         )
+
+
+@dataclass(frozen=True, slots=True)
+class BoundCustomField:
+    """A custom field of the tenant, bound to the columns of a file."""
+
+    field: BoundField
+    encoder: CustomFieldEncoder
 
 
 def gather(bound: BoundField, cell: Callable[[str], pa.Array], rows: int) -> pa.Array:
