@@ -50,8 +50,9 @@ def stable_fingerprints(offsets: np.ndarray, data: np.ndarray) -> np.ndarray:
     texts = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(padded, width)[offsets[:-1]])
     texts *= np.arange(width) < lengths[:, None]
     found = lengths.astype(np.uint64)
-    for word in texts.view(np.uint64).T:
-        found = _random(found ^ word) * _FACTORS[0]
+    for start, word in zip(range(0, width, 8), texts.view(np.uint64).T, strict=True):
+        # A text ends where it ends: how long the others of its column are must not show.
+        found = np.where(lengths > start, _random(found ^ word) * _FACTORS[0], found)
     for long in np.flatnonzero(lengths > _WIDTH).tolist():
         digest = hashlib.blake2b(data[offsets[long] : offsets[long + 1]].tobytes(), digest_size=8).digest()
         found[long] = np.frombuffer(digest, dtype=np.uint64)[0]

