@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow
-from importer.arrow import TextColumn, byte_table
+from importer.arrow import ByteSet, TextColumn
 from importer.contracts import Contract, Field, FieldKind
 from importer.models import Issue, MappedChunk, Severity
 
@@ -32,6 +32,8 @@ _DIGITS = r"^\d+$"
 _TWO_UNITS = r"[\x{10000}-\x{10ffff}]"
 """What counts once in code points and twice in UTF-16, as a server in Java may count: emoji, rare Han."""
 _NOT_IN_EMAIL = b" \t\n\f\r,;"
+_PLUS = ByteSet(b"+")
+_NOT_BINARY = ByteSet(bytes(set(range(256)) - set(b"01")))
 _OFFSET = re.compile(r"(GMT|UTC)([+-](0?[0-9]|1[0-4])(:?[0-5][0-9])?)?")
 
 
@@ -139,7 +141,7 @@ def _phone(check: _Column) -> Iterator[Issue]:
 
 def _text(check: _Column) -> Iterator[Issue]:
     """Warn of numbers that have lost digits."""
-    some = check.texts.with_bytes(byte_table(b"+"))
+    some = check.texts.with_bytes(_PLUS)
     if some.size:
         lossy = pc.match_substring_regex(check.values.take(pa.array(some)), LOSSY)
         yield from check.issues("lossy-number", Severity.WARNING, some[lossy.to_numpy(zero_copy_only=False)])
@@ -154,7 +156,7 @@ def _date(check: _Column) -> Iterator[Issue]:
 
 
 def _gender(check: _Column) -> Iterator[Issue]:
-    odd = np.union1d(check.texts.longer_than(1), check.texts.with_bytes(~byte_table(b"01")))
+    odd = np.union1d(check.texts.longer_than(1), check.texts.with_bytes(_NOT_BINARY))
     yield from check.issues("bad-gender", Severity.ERROR, odd)
 
 

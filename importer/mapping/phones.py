@@ -16,7 +16,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow
-from importer.arrow import from_offsets, if_else, join_columns, nonempty, offsets_and_bytes, rework, to_mask
+from importer.arrow import (
+    TextColumn,
+    from_offsets,
+    if_else,
+    join_columns,
+    nonempty,
+    offsets_and_bytes,
+    rework,
+    to_mask,
+)
 from importer.contracts import Field
 from importer.mapping.base import ColumnIssue, note
 from importer.mapping.country_codes import possible, trunk_zeros
@@ -219,11 +228,8 @@ def _expected(text: str) -> str:
 
 
 def _with_other_than_digits(column: pa.Array) -> np.ndarray:
-    offsets, data = offsets_and_bytes(column)
-    others = np.flatnonzero(data - _ZERO > 9)
     found = np.zeros(len(column), dtype=bool)
-    if others.size:
-        found[np.searchsorted(offsets, others, side="right") - 1] = True
+    found[TextColumn(column).holding(np.flatnonzero(offsets_and_bytes(column)[1] - _ZERO > 9))] = True
     return found
 
 
