@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from importer.config import Connection, Secret
     from importer.errors import ImporterError
+    from importer.exit_codes import ExitCode
     from importer.library import import_file, validate_file
-    from importer.models import ExitCode, Issue, IssueGroup, Mode, RunSummary, Severity, Status
+    from importer.models import Issue, IssueGroup, Mode, RunSummary, Severity, Status
     from importer.option_types import Duplicates
     from importer.options import RunOptions
     from importer.pipeline.events import RunObserver

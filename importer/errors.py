@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from importer import messages
-from importer.models import ExitCode
+from importer.exit_codes import ExitCode
 
 
 class ImporterError(Exception):

@@ -12,6 +12,7 @@ from enum import Enum, IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
 from importer import messages
+from importer.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,32 +52,6 @@ class Status(StrEnum):
 
 
 _DONE = frozenset({Status.IMPORTED, Status.VALID, Status.DUPLICATE, Status.SKIPPED})
-
-
-class ExitCode(IntEnum):
-    """What the program's exit says to a script."""
-
-    DONE = 0
-    ROWS_LEFT = 1
-    USAGE = 2
-    INPUT = 3
-    REFUSED = 4
-    AWAY = 5
-    TRIPWIRE = 6
-    FAULT = 70
-    LOCKED = 75
-    INTERRUPTED = 130
-    TERMINATED = 143
-
-    @property
-    def resumable(self) -> bool:
-        """True if the run stopped before its end, so that `importer resume` can go on with it."""
-        return self in _RESUMABLE
-
-
-_RESUMABLE = frozenset(
-    {ExitCode.REFUSED, ExitCode.AWAY, ExitCode.FAULT, ExitCode.INTERRUPTED, ExitCode.TERMINATED}
-)
 
 
 class Severity(StrEnum):

@@ -48,7 +48,7 @@ class Duplicates(StrEnum):
     ERROR = "error"
 
 
-# What a value may be. `importer.cli.options` makes a type of click of it, `importer.config` one of pydantic.
+# What a value may be. `importer.cli.parameters` makes a click type of it, `importer.config` one of pydantic.
 
 
 @dataclass(frozen=True, slots=True)

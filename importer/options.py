@@ -1,9 +1,9 @@
 """The options of one run: how it reads, checks, sends and reports. Each is declared once, here.
 
-Everything else that knows options is derived from the fields of `RunOptions`: the options of the command line
-(`importer.cli.options`), the keys of `[profile.NAME]` and `[job.NAME]` (`importer.config`), what the journal
-keeps for `resume`, the settings that reports show, and the table in the documentation. Who signs and where
-requests go is in `importer.config`. `--help` passes through this module, so it imports nothing heavy.
+Everything else that knows options is derived from the fields of `RunOptions`: the options of the command
+line (`importer.cli.parameters`), the keys of `[profile.NAME]` and `[job.NAME]` (`importer.config`), what the
+journal keeps for `resume`, the settings that reports show, and the table in the documentation. Who signs and
+where requests go is in `importer.config`. `--help` passes through this module, so it imports nothing heavy.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ from importer import __version__
 from importer.cli import output
 from importer.cli.output import print_error
 from importer.errors import FaultError, ImporterError
+from importer.exit_codes import ExitCode
 from importer.messages import sentence
-from importer.models import ExitCode
 
 
 class CommandEntry(NamedTuple):

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from importer.cli import app
-from importer.cli.output import console
+from importer.cli.output import console, language
 from importer.cli.progress import NullView, ProgressView, progress_view
+from importer.cli.signals import stop_on_signals
 from importer.cli.summary import destination_line
 from importer.errors import MappingError, UsageError
 from importer.messages import hint, join_sentences, sentence
 from importer.models import Mode
 from importer.pipeline.events import RunObserver, canary_note
+from importer.pipeline.session import Session, SessionSettings
 from importer.private_files import create_new_file
 from importer.reports import wording
 
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
         RunStarted,
     )
     from importer.pipeline.plan import RunPlan
+    from importer.pipeline.run import StopToken
 
 ANSWERED_BY_PROPOSAL = ("mapping-none-fits", "mapping-two-columns", "no-header", "no-header-in-sheet")
 """Errors to which a proposed mapping is an answer."""
@@ -254,3 +258,17 @@ def _print_proposals(proposals: Sequence[Proposal], lang: str) -> None:
         goes_to = (one.field or "") if one.taken else "–"
         table.add_row(one.column, goes_to, f"{one.confidence:.0%}", one.why.sentence(lang))
     console(stderr=True).print(table)
+
+
+@contextlib.contextmanager
+def open_session(settings: SessionSettings, output: OutputOptions) -> Iterator[Session]:
+    """Open a session that shows progress on stderr and asks the person at the terminal."""
+    observer = TerminalObserver(output, language())
+
+    @contextlib.contextmanager
+    def guard(stopper: StopToken) -> Iterator[None]:
+        with contextlib.closing(observer), stop_on_signals(stopper):
+            yield
+
+    with Session.open(settings, observer=observer, guard=guard) as session:
+        yield session

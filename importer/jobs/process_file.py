@@ -10,6 +10,7 @@ from typing import cast
 from importer import messages
 from importer.delivery import Stopping
 from importer.errors import ImporterError, InputError, MappingError, ReportError, TripwireError
+from importer.exit_codes import ExitCode
 from importer.jobs import file_store, gates
 from importer.jobs.config import Job
 from importer.jobs.file_store import FileStore
@@ -17,7 +18,7 @@ from importer.jobs.log import JobLog, JobLogObserver
 from importer.jobs.results import FileResult, format_error
 from importer.journal import Journal, RunRecord, RunState
 from importer.journal.job_history import FileContent, FileFate, FileRecord, JobHistory
-from importer.models import ExitCode, Status
+from importer.models import Status
 from importer.options import RunOptions
 from importer.pipeline.events import Event, PlanReady, RunObserver
 from importer.pipeline.plan import RunPlan

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from importer import messages
 from importer.errors import ImporterError
+from importer.exit_codes import ExitCode
 from importer.journal.job_history import FileFate, RoundResult
-from importer.models import ExitCode, Status
+from importer.models import Status
 
 _QUOTING = {
     "refused-alike": "message",

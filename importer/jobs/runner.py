@@ -21,6 +21,7 @@ from importer.errors import (
     ReportError,
     UnreachableError,
 )
+from importer.exit_codes import ExitCode
 from importer.jobs import gates, inbox
 from importer.jobs.config import Job, JobEnvironment
 from importer.jobs.file_store import FOLDERS, FileStore, legible
@@ -31,7 +32,7 @@ from importer.jobs.results import FileResult, RoundReport, format_error, shown_c
 from importer.journal import Journal
 from importer.journal.job_history import FileContent, FileFate, FileRecord, RoundResult
 from importer.journal.locks import Lock, LockHolder
-from importer.models import ExitCode, Status
+from importer.models import Status
 from importer.options import RunOptions
 from importer.pipeline import plan as plans
 from importer.pipeline.flow import RunContext

@@ -14,9 +14,10 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from importer.exit_codes import ExitCode
 from importer.journal.database import Database, Row
 from importer.journal.records import decode_counts, decode_exit_code, decode_time
-from importer.models import ExitCode, Status
+from importer.models import Status
 
 
 class FileFate(StrEnum):

@@ -14,6 +14,7 @@ import numpy as np
 
 from importer import contracts
 from importer.errors import UnknownRunError
+from importer.exit_codes import ExitCode
 from importer.fingerprints import FingerprintKey
 from importer.journal import row_states, schema
 from importer.journal.contacts import (
@@ -39,7 +40,7 @@ from importer.journal.records import (
 )
 from importer.journal.row_states import RowStates, union_rows
 from importer.journal.run_journal import RunJournal
-from importer.models import Destination, ExitCode, Mode, Status
+from importer.models import Destination, Mode, Status
 from importer.private_files import state_folder
 
 

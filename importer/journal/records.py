@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from importer.models import Batch, Destination, ExitCode, Mode, Outcome, Status
+from importer.exit_codes import ExitCode
+from importer.models import Batch, Destination, Mode, Outcome, Status
 
 
 class RunState(StrEnum):

@@ -12,6 +12,7 @@ from datetime import datetime
 
 import numpy as np
 
+from importer.exit_codes import ExitCode
 from importer.journal import row_states
 from importer.journal.contacts import DELETE_CONTACTS, INSERT_CONTACTS, RunContacts, drop_unneeded
 from importer.journal.database import Database
@@ -19,7 +20,7 @@ from importer.journal.lanes import Ticket
 from importer.journal.locks import Lock
 from importer.journal.records import BegunEntry, RequestRecord, RowsOfRun, RunRecord, RunState, SettledEntry
 from importer.journal.row_states import RowStates
-from importer.models import Batch, ExitCode, Outcome, Status
+from importer.models import Batch, Outcome, Status
 
 _BEGIN = """INSERT INTO batches (run, entry, ordinal, part, sheet, rows, body_sha256,
                                  state, attempts, code, message, trace_id, data, begun)

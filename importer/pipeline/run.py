@@ -17,8 +17,9 @@ from importer.batching import BodyTemplate
 from importer.config import Connection
 from importer.delivery import Policy, Sender
 from importer.errors import ImporterError, InputError, TripwireError
+from importer.exit_codes import ExitCode, run_exit_code
 from importer.journal import Journal, RunJournal, RunKind, RunRecord, RunState, Ticket, new_run_id
-from importer.models import ExitCode, Note, Status
+from importer.models import Note, Status
 from importer.option_types import Keep
 from importer.options import RunOptions, options_to_json, report_settings
 from importer.pipeline.events import Prechecking, Progress, RequestMeter, RunEnded, RunObserver, RunStarted
@@ -70,14 +71,6 @@ def delivery_policy(options: RunOptions, connection: Connection) -> Policy:
 def resume_notes(replay: ResumeState | None) -> tuple[Note, ...]:
     """Return the note that a run was resumed, with the number of rows sent again; none for a new run."""
     return () if replay is None else (Note("taken-up-again", (("rows", replay.again),)),)
-
-
-def exit_code(tally: Tally, stop: ImporterError | None) -> ExitCode:
-    """Return the exit code of a run (docs/reports-and-codes.md, “Exit codes”)."""
-    # A file that broke off may have had more rows, however well those went that could be read.
-    if isinstance(stop, TripwireError | InputError) or (stop is not None and not tally.done):
-        return stop.exit_code
-    return ExitCode.DONE if tally.done else ExitCode.ROWS_LEFT
 
 
 def stop_reason(stop: ImporterError | None, code: ExitCode, lang: str) -> str:
@@ -225,7 +218,7 @@ class Run:
                 dry_run=record.dry_run,
                 destination=record.destination,
                 mapping=record.mapping_name,
-                exit_code=record.exit_code or exit_code(reports.tally, None),
+                exit_code=record.exit_code or run_exit_code(None, done=reports.tally.done),
                 started=started,
                 seconds=(ended - started).total_seconds(),
                 notes=self._notes(reports.tally),
@@ -310,7 +303,7 @@ class Run:
             stop = held or self.stopper.reason
             if delivery is not None:
                 stop = delivery.stopped or stop
-            code = exit_code(reports.tally, stop)
+            code = run_exit_code(stop, done=reports.tally.done)
             run_info = RunInfo(
                 mode=self.plan.mode,
                 dry_run=self.sending is None,

@@ -9,7 +9,8 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from importer.models import ExitCode, Mode, RunSummary, Status
+from importer.exit_codes import ExitCode
+from importer.models import Mode, RunSummary, Status
 from importer.option_types import option_text
 from importer.options import RunOptions, declared_options
 from importer.reports.files import REJECTS_CSV, REJECTS_XLSX, WrittenReport

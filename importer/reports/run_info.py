@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from importer.errors import ReportError
-from importer.models import Destination, ExitCode, Mode, Note, RunSummary
+from importer.exit_codes import ExitCode
+from importer.models import Destination, Mode, Note, RunSummary
 from importer.reports.files import WrittenReport
 from importer.reports.next_steps import NextStep
 from importer.reports.tally import ReasonGroup

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from importer.errors import ReportError
-from importer.models import Chunk, ExitCode, Issue, Note, Outcome, RunSummary, Status
+from importer.exit_codes import ExitCode
+from importer.models import Chunk, Issue, Note, Outcome, RunSummary, Status
 from importer.reports.annotations import Annotations
 from importer.reports.csv import CsvReport
 from importer.reports.files import (

@@ -10,8 +10,8 @@ import pytest
 
 from importer.config import Connection
 from importer.contracts import load
+from importer.exit_codes import ExitCode
 from importer.mapping import template
-from importer.models import ExitCode
 from importer.sandbox import Sandbox
 from tests.support.commands import Command, results
 from tests.support.workbooks import header

@@ -8,7 +8,8 @@ import pytest
 
 from importer import import_file
 from importer.config import Connection
-from importer.models import ExitCode, Status
+from importer.exit_codes import ExitCode
+from importer.models import Status
 from importer.sandbox import Sandbox
 from tests.support.exports import EXPORTS, Export
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from importer import messages
-from importer.cli.options import profile_option
 from importer.cli.output import lang_option, language
+from importer.cli.parameters import profile_option
 from importer.config import load_config, require, resolve
 from importer.errors import UsageError
-from importer.models import ExitCode, TenantField
+from importer.exit_codes import ExitCode
+from importer.models import TenantField
 
 if TYPE_CHECKING:
     from importer.api.account import PhoneNumber

@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 import click
 
 from importer import contracts, messages
-from importer.cli.options import profile_option, run_options
 from importer.cli.output import lang_option, language
+from importer.cli.parameters import profile_option, run_options
 from importer.config import VARIABLES, Connection, ResolvedConnection, is_loopback, load_config, resolve
 from importer.errors import ImporterError
-from importer.models import Action, ExitCode, Verdict
+from importer.exit_codes import ExitCode
+from importer.models import Action, Verdict
 from importer.options import GivenOptions
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from importer.cli import options as shared
+from importer.cli import parameters as shared
 from importer.cli.output import console, lang_option, language
-from importer.models import ExitCode, Issue
+from importer.exit_codes import ExitCode
+from importer.models import Issue
 from importer.option_types import OptionGroup
 from importer.options import GivenOptions
 

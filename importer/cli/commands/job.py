@@ -81,7 +81,7 @@ def run(name: str, release: str | None, verbose: bool, settings: Path | None, en
     as a whole before its first row is sent. Exit codes are those of `run`; 6 if a tripwire holds a file, 75
     if another round is at work.
     """
-    from importer.cli.helpers import stop_on_signals
+    from importer.cli.signals import stop_on_signals
     from importer.jobs.config import JobEnvironment
     from importer.jobs.log import open_log
     from importer.jobs.notify import announce_unstarted

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from importer.cli import options as shared
+from importer.cli import parameters as shared
 from importer.cli.output import lang_option, language
 from importer.errors import MappingError
+from importer.exit_codes import ExitCode
 from importer.messages import sentence
-from importer.models import ExitCode
 from importer.option_types import OptionGroup
 from importer.options import GivenOptions
 from importer.private_files import create_new_file

@@ -7,11 +7,10 @@ from pathlib import Path
 import click
 
 from importer import messages
-from importer.cli import options as shared
-from importer.cli.helpers import open_session, show_result
+from importer.cli import parameters as shared
 from importer.cli.output import OutputOptions, lang_option, language
 from importer.config import load_config
-from importer.models import ExitCode
+from importer.exit_codes import ExitCode
 from importer.option_types import OptionGroup
 from importer.options import GivenOptions, layered
 
@@ -34,6 +33,8 @@ def resume_command(
     File, mapping and mode are those it was started with. Rows that are in stay as they are; rows whose
     request had no known answer are sent again. The reports go where they went.
     """
+    from importer.cli.summary import show_result
+    from importer.cli.terminal import open_session
     from importer.pipeline.plan import kept_options
     from importer.pipeline.session import SessionSettings
 
@@ -62,6 +63,8 @@ def retry_command(
     A row whose customer a later row has brought in since is held back, and said so. Invalid rows are mended
     in rejects.xlsx and imported with `importer run`.
     """
+    from importer.cli.summary import show_result
+    from importer.cli.terminal import open_session
     from importer.pipeline.session import SessionSettings, retry_options
 
     chosen = load_config().profile(profile)
@@ -84,6 +87,8 @@ def report_command(run_id: str, given: GivenOptions) -> int:
 
     They go where they went, or into --report-dir.
     """
+    from importer.cli.summary import show_result
+    from importer.cli.terminal import open_session
     from importer.pipeline.plan import kept_options
     from importer.pipeline.session import SessionSettings
 

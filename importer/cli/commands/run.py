@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from importer.cli import options as shared
-from importer.cli.helpers import import_files
-from importer.cli.output import OutputOptions
+from importer.cli import parameters as shared
+from importer.cli.output import OutputOptions, print_error
+from importer.config import load_config
+from importer.errors import ImporterError
+from importer.exit_codes import ExitCode
 from importer.option_types import OptionGroup
-from importer.options import GivenOptions
+from importer.options import GivenOptions, RunOptions, layered
+from importer.readers.prefetch import prefetch_workbook
 
 
 @click.command("run", short_help="Import customers from files.")
@@ -29,7 +34,7 @@ def run_command(
 
     Several files are several runs, one after the other; the exit code is the worst.
     """
-    return import_files(files, profile, given, output, sandbox=sandbox, store=sandbox_store)
+    return _import_files(files, profile, given, output, sandbox=sandbox, store=sandbox_store)
 
 
 @click.command("validate", short_help="Check files without sending anything: the same as run --dry-run.")
@@ -48,4 +53,53 @@ def validate_command(
     What it calls valid, `importer run` sends unchanged.
     """
     given = given.joined(GivenOptions.read({"dry_run": True}))
-    return import_files(files, profile, given, output, sandbox=sandbox, store=sandbox_store)
+    return _import_files(files, profile, given, output, sandbox=sandbox, store=sandbox_store)
+
+
+def _import_files(
+    files: Sequence[str],
+    profile_name: str | None,
+    given: GivenOptions,
+    output: OutputOptions,
+    *,
+    sandbox: bool = False,
+    store: Path | None = None,
+) -> int:
+    """Run file after file; returns the worst exit code. A file that cannot be read stops no other."""
+    profile = load_config().profile(profile_name)
+    options = layered(RunOptions(), profile.given, given)
+    worst = 0
+    # The first file is read while the heavy libraries are imported.
+    with prefetch_workbook(files[0], options.sheet):
+        from importer.cli.summary import show_result
+        from importer.cli.terminal import open_session
+        from importer.pipeline.session import SessionSettings
+
+        settings = SessionSettings(profile, sandbox=sandbox, sandbox_store=store)
+        with open_session(settings, output) as session:
+            for file, directory in zip(files, _directories(files, options.report_dir), strict=True):
+                try:
+                    result = session.start(file, replace(options, report_dir=directory))
+                    code = show_result(result, output, mask=options.mask)
+                except ImporterError as error:
+                    print_error(error)
+                    code = int(error.exit_code)
+                worst = max(worst, code)
+                # The next file would be stopped too, or the user has ended the run.
+                if ExitCode(code).resumable:
+                    break
+    return worst
+
+
+def _directories(files: Sequence[str], directory: Path | None) -> list[Path | None]:
+    """Return the reports folder of each file: the one named, or for several files one below it each."""
+    if directory is None or len(files) == 1:
+        return [directory] * len(files)
+    found: list[Path | None] = []
+    for file in files:
+        name = Path(file).stem or "stdin"
+        path, number = directory / name, 2
+        while path in found:
+            path, number = directory / f"{name}-{number}", number + 1
+        found.append(path)
+    return found

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from importer.cli.output import lang_option, language
+from importer.exit_codes import ExitCode
 from importer.messages import sentence
-from importer.models import ExitCode, Status
+from importer.models import Status
 
 if TYPE_CHECKING:
     from importer.journal import RunRecord

@@ -8,7 +8,7 @@ import click
 
 from importer.cli import app
 from importer.cli.output import lang_option
-from importer.models import ExitCode
+from importer.exit_codes import ExitCode
 
 FAULTS_HELP = """
 \b

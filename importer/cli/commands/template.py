@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from importer.cli.options import run_options
 from importer.cli.output import lang_option, language
+from importer.cli.parameters import run_options
 from importer.errors import InputError
+from importer.exit_codes import ExitCode
 from importer.messages import sentence
-from importer.models import ExitCode
 from importer.options import GivenOptions
 
 

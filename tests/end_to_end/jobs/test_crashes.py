@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from importer.exit_codes import ExitCode
 from importer.journal.job_history import FileFate, RoundResult
-from importer.models import ExitCode, Status
+from importer.models import Status
 from tests.support.jobs import Bench, Crash, lines
 
 ROWS = 230

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from importer.cli.app import invoke as cli
+from importer.exit_codes import ExitCode
 from importer.journal.job_history import RoundResult
-from importer.models import ExitCode
 from tests.support.jobs import Bench, lines
 
 

@@ -16,10 +16,11 @@ from pathlib import Path
 import pytest
 
 from importer.errors import TerminatedRun
+from importer.exit_codes import ExitCode
 from importer.jobs.status import CheckStatus, job_status
 from importer.journal.job_history import FileFate, RoundResult
 from importer.journal.locks import LockHolder
-from importer.models import ExitCode, Status
+from importer.models import Status
 from importer.pipeline.run import StopToken
 from tests.support.jobs import HEADER, Bench, lines
 

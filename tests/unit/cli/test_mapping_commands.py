@@ -10,7 +10,7 @@ import pytest
 
 from importer import mapping
 from importer.cli import app
-from importer.models import ExitCode
+from importer.exit_codes import ExitCode
 
 ROWS = """Nombre,Apellidos,Móvil,Nacimiento,Empresa
 Ana,Pérez,+34 612 345 678,25/12/1990,X

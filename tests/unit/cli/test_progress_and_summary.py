@@ -17,10 +17,10 @@ from rich.console import Console
 from importer import arrow
 from importer.cli.progress import BarView, JsonView, LineView, ProgressView, progress_view
 from importer.cli.summary import destination_line, issue_line, show, show_issues
+from importer.exit_codes import ExitCode
 from importer.models import (
     Chunk,
     Destination,
-    ExitCode,
     Issue,
     IssueGroup,
     Mode,

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from importer.errors import JournalError
+from importer.exit_codes import ExitCode
 from importer.journal import (
     BatchState,
     Journal,
@@ -26,7 +27,7 @@ from importer.journal import (
     SettledEntry,
     new_run_id,
 )
-from importer.models import Batch, Destination, ExitCode, Mode, Outcome, Status
+from importer.models import Batch, Destination, Mode, Outcome, Status
 from tests.support.journal import MakeBatch, MakeRecord, newest_interrupted
 
 

@@ -10,8 +10,9 @@ import textwrap
 import pytest
 
 from importer.errors import LockedError
+from importer.exit_codes import ExitCode
 from importer.journal import Journal, RunState
-from importer.models import Destination, ExitCode
+from importer.models import Destination
 from tests.support.journal import MakeRecord, newest_interrupted
 
 

@@ -18,8 +18,8 @@ from importer.api.client import Client
 from importer.config import Profile
 from importer.delivery import BatchFinished, Policy
 from importer.errors import InputError, SettingsError, TripwireError, UnknownRunError, UsageError
+from importer.exit_codes import ExitCode
 from importer.journal import RunKind, RunState
-from importer.models import ExitCode
 from importer.pipeline.events import (
     Event,
     MappingQuestion,

@@ -16,7 +16,8 @@ from openpyxl.worksheet.worksheet import Worksheet
 from python_calamine import CalamineWorkbook
 
 from importer import arrow
-from importer.models import Chunk, ExitCode, Issue, Mode, Outcome, Severity, Status
+from importer.exit_codes import ExitCode
+from importer.models import Chunk, Issue, Mode, Outcome, Severity, Status
 from importer.reports import OWN_COLUMNS, ReportPlan, ReportResult, ReportSource, ReportWriter, RunInfo
 
 FACTS = RunInfo(

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer import arrow
-from importer.models import Chunk, ExitCode, Issue, Mode, Outcome, Severity, Status
+from importer.exit_codes import ExitCode
+from importer.models import Chunk, Issue, Mode, Outcome, Severity, Status
 from importer.reports import ReportPlan, ReportSource, ReportWriter, RunInfo, Timeline, html
 from importer.reports.run_info import MAX_STEPS
 from tests.support.programs import program

@@ -12,7 +12,8 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from importer import arrow
-from importer.models import Chunk, ExitCode, Mode, Outcome, Status
+from importer.exit_codes import ExitCode
+from importer.models import Chunk, Mode, Outcome, Status
 from importer.reports import OWN_COLUMNS, ReportPlan, ReportSource, ReportWriter, RunInfo
 from tests.support.programs import save_with_libreoffice
 

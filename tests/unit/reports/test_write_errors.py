@@ -14,7 +14,8 @@ import pytest
 
 from importer import arrow
 from importer.errors import ReportError
-from importer.models import Chunk, ExitCode, Mode, Outcome, Status
+from importer.exit_codes import ExitCode
+from importer.models import Chunk, Mode, Outcome, Status
 from importer.reports import ReportPlan, ReportResult, ReportSource, ReportWriter, RunInfo
 from importer.reports.files import own_files
 

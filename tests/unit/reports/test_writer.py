@@ -20,7 +20,8 @@ from python_calamine import CalamineWorkbook
 
 from importer import arrow
 from importer.errors import ConservationError, ReportError
-from importer.models import Chunk, ExitCode, Issue, Mode, Outcome, Severity, Status
+from importer.exit_codes import ExitCode
+from importer.models import Chunk, Issue, Mode, Outcome, Severity, Status
 from importer.reports import OWN_COLUMNS, ReportPlan, ReportResult, ReportSource, ReportWriter, RunInfo
 from importer.reports.csv import escape, escaped, quote, quoted, unescaped
 from importer.reports.reimport import is_report, original_header, restore

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from importer.batching import Customers
 from importer.option_types import Duplicates
-from importer.pipeline.check import DuplicateDetector
+from importer.pipeline.duplicates import DuplicateDetector
 
 
 def no_fields(rows: int) -> np.ndarray:
