@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 import pandas as pd
@@ -269,31 +269,31 @@ BLANKS = (
 )
 """The characters that are cut off at both ends of every text."""
 
-_BLANK_BYTE = ByteSet(b" \t\n\r\x0b\x0c").table
-# First bytes of the UTF-8 of anything in BLANKS; CJK text begins with E4 to E9 and passes.
-_BLANK_LEAD = ByteSet(b" \t\n\r\x0b\x0c\xc2\xe1\xe2\xe3\xef").table
-_BLANK_LEAD_OF_3 = ByteSet(b"\xe1\xe2\xe3\xef").table
+_BLANK_PAIRS = np.zeros(1 << 16, dtype=bool)
+"""For each pair of bytes whether a blank beyond ASCII begins with it in UTF-8."""
+_BLANK_PAIRS[[raw[0] << 8 | raw[1] for raw in map(str.encode, BLANKS) if len(raw) > 1]] = True
 
 
 def trimmed(column: pa.Array) -> pa.Array:
     """Return the column without blanks of any kind at the outside; those inside, line breaks too, stay."""
+    return pc.utf8_trim(column, characters=BLANKS) if _may_have_outer_blanks(column) else column
+
+
+def _may_have_outer_blanks(column: pa.Array) -> bool:
+    """Return whether a text, or one beside an empty text, may begin or end with a blank."""
     offsets, data = offsets_and_bytes(column)
-    if not ((data <= ord(" ")) | (data >= 0x80)).any():
-        return column
-    ends = offsets[1:]
-    some = ends > offsets[:-1]
-    starts, ends = (offsets[:-1], ends) if some.all() else (offsets[:-1][some], ends[some])
-    first, last = data[starts], data[ends - 1]
-    if (first < 0x80).all() and (last < 0x80).all():
-        blank = _BLANK_BYTE[first].any() or _BLANK_BYTE[last].any()
-    else:
-        blank = (
-            _BLANK_LEAD[first].any()
-            or _BLANK_BYTE[last].any()
-            or (data[np.maximum(ends - 2, 0)] == 0xC2).any()
-            or _BLANK_LEAD_OF_3[data[np.maximum(ends - 3, 0)]].any()
-        )
-    return pc.utf8_trim(column, characters=BLANKS) if blank else column
+    highest = data.max(initial=0)
+    if highest < 0x80 and not (data <= ord(" ")).any():
+        return False
+    byte = partial(np.take, data, mode="clip")
+    first, last = byte(offsets[:-1]), byte(offsets[1:] - 1)
+    if (first <= ord(" ")).any() or (last <= ord(" ")).any():
+        return True
+    if highest < 0x80:
+        return False
+    before = byte(offsets[1:] - 2)
+    pairs = ((first, byte(offsets[:-1] + 1)), (byte(offsets[1:] - 3), before), (before, last))
+    return any(_BLANK_PAIRS[one.astype(np.uint16) << 8 | two].any() for one, two in pairs)
 
 
 # --- checks ------------------------------------------------------------------------------------------------

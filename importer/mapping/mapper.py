@@ -159,7 +159,9 @@ class Mapper:
         """Return all single letters that a column holds; none if it cannot be read again."""
         if column not in self._letters:
             self._letters[column] = (
-                frozenset() if self.read_column is None else gender.single_letters(self.read_column(column))
+                frozenset()
+                if self.read_column is None
+                else gender.single_letters(map(arrow.to_arrow, self.read_column(column)))
             )
         return self._letters[column]
 

@@ -288,9 +288,9 @@ def _leading(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """Return the first three digits (as a number) and the fourth of each text of digits; 0, 1 for others."""
     offsets, data = offsets_and_bytes(column)
     if len(data) < 4:
-        return np.zeros(len(column), dtype=np.int64), np.zeros(len(column), dtype=np.int64)
+        return np.zeros(len(column), dtype=np.int16), np.zeros(len(column), dtype=np.int16)
     starts = np.minimum(offsets[:-1], len(data) - 4)
-    one, two, three, four = (data[starts + at].astype(np.int64) - ord("0") for at in range(4))
+    one, two, three, four = (np.take(data[at:], starts).astype(np.int16) - ord("0") for at in range(4))
     prefixes = 100 * one + 10 * two + three
     sane = (np.diff(offsets) >= 4) & (prefixes >= 100) & (prefixes <= 999)
     return np.where(sane, prefixes, 0), np.where(sane, four, 1)

@@ -153,10 +153,13 @@ class Tally:
                 _IssueCount(IssueKind(issue.code, issue.column or ""), issue.severity, issue.limit)
             )
         group = self._groups[number]
-        single = isinstance(issue, Issue)
-        if len(group.samples) < SAMPLES:
-            group.samples += islice((issue,) if single else issue, SAMPLES - len(group.samples))
-        length = issue.length if single else None if issue.lengths is None else int(issue.lengths.max())
+        room = SAMPLES - len(group.samples)
+        if isinstance(issue, Issue):
+            group.samples += [issue][:room]
+            length = issue.length
+        else:
+            group.samples += islice(issue, room)
+            length = None if issue.lengths is None else int(issue.lengths.max())
         if length is not None and (group.longest is None or length > group.longest):
             group.longest = length
         return number
