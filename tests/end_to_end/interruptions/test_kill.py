@@ -54,6 +54,6 @@ def test_a_resumed_run_says_so_and_counts_what_it_sent_again(make_desk: MakeDesk
     assert desk.kill_after(desk.run("--concurrency", "2"), 2, 0.0)
     desk.box.misbehave()
     _code, said = desk.end(desk.begin("resume", "--lang", "en"))
-    found = re.search(r"taken up again; .*: (\d+)", said)
+    found = re.search(r"was resumed; .*: (\d+)", said)
     assert found, said
     assert 100 <= int(found[1]) <= desk.rows
