@@ -13,7 +13,7 @@ from typing import Any
 
 from importer.errors import JournalError, JournalPlaceError
 from importer.journal import schema
-from importer.private_files import ensure_private_file, make_private_folder
+from importer.private_files import ensure_private_database, ensure_private_file, make_private_folder
 
 BUSY_SECONDS = 15.0
 FILE_NAME = "journal.db"
@@ -59,7 +59,7 @@ class Database:
         try:
             make_private_folder(self.path.parent)
             # SQLite gives its -wal and -shm files the permissions of the database.
-            ensure_private_file(self.path)
+            ensure_private_database(self.path)
             connection = sqlite3.connect(
                 self.path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
             )
