@@ -304,7 +304,20 @@ class RunSummary:
     stop: str = ""
     """Why it ended early, as a sentence; empty if it didn't."""
     notes: tuple[str, ...] = ()
-    """Sentences worth reading: imported before, lines skipped above the header, columns left out, …"""
+    """Sentences worth reading: imported before, lines skipped above the header, …"""
+    not_imported: tuple[UnusedColumn, ...] = ()
+    """The columns that went nowhere, those with most filled cells first."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnusedColumn:
+    """A column of the file that goes nowhere."""
+
+    name: str
+    usual_field: str = ""
+    """The field that a column of this name usually feeds, if no other column feeds it; else empty."""
+    filled: int = 0
+    """Rows in which it holds something."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,7 @@ class JsonView(NullView):
             requests=summary.requests,
             stop=summary.stop or None,
             reports=summary.report_dir,
+            not_imported={column.name: column.filled for column in summary.not_imported},
         )
 
     def _due(self) -> bool:

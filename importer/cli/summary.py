@@ -12,8 +12,9 @@ from rich.text import Text
 
 from importer.cli.output import OutputOptions, console, language, print_error
 from importer.exit_codes import ExitCode
+from importer.mapping.base import quote_names
 from importer.messages import join_clauses, sentence
-from importer.models import Destination, IssueGroup, Mode, RunSummary, Severity, Status
+from importer.models import Destination, IssueGroup, Mode, RunSummary, Severity, Status, UnusedColumn
 from importer.reports import ReasonGroup, ReportResult, wording
 from importer.reports.tally import ANSWERED
 from importer.reports.wording import issue_text, word
@@ -52,6 +53,7 @@ def show(console: Console, result: ReportResult, lang: str, *, mask: bool = Fals
     _counts(console, summary, lang)
     show_issues(console, summary.issues, lang, mask=mask)
     _reasons(console, [reason for reason in result.reasons if reason.status in ANSWERED], lang)
+    _not_imported(console, summary.not_imported, lang)
     notes = [*summary.notes, *(note.sentence(lang) for note in result.notes)]
     if notes:
         _heading(console, "heading-notes", lang)
@@ -159,6 +161,33 @@ def _reasons(console: Console, reasons: Sequence[ReasonGroup], lang: str) -> Non
         _line(console, Text(text))
         if reason.message:
             _line(console, Text(reason.message, style="dim"), 4)
+
+
+def _not_imported(console: Console, columns: Sequence[UnusedColumn], lang: str) -> None:
+    """The columns that went nowhere; first those that look as if they should have gone somewhere."""
+    if not columns:
+        return
+    _heading(console, "heading-not-imported", lang)
+    usual = [column for column in columns if column.usual_field and column.filled]
+    others = [column for column in columns if column.filled and not column.usual_field]
+    empty = len(columns) - len(usual) - len(others)
+    for column in usual:
+        name, filled = _unused_column(column, lang), column.usual_field
+        _line(
+            console, Text(join_clauses(lang, name, word("not-imported-usual", lang, field=filled)), "yellow")
+        )
+    shown = [_unused_column(column, lang) for column in others[:KINDS]]
+    if len(others) > KINDS:
+        shown.append(word("not-imported-more", lang, count=len(others) - KINDS))
+    if empty:
+        shown.append(word("not-imported-empty-columns", lang, count=empty))
+    if shown:
+        _line(console, Text(word("summary-and", lang).join(shown)))
+
+
+def _unused_column(column: UnusedColumn, lang: str) -> str:
+    filled = word("not-imported-filled", lang, rows=wording.rows(column.filled, lang))
+    return f"{quote_names([column.name])} ({filled})"
 
 
 def _next(console: Console, result: ReportResult, lang: str) -> None:

@@ -241,7 +241,8 @@ def render_html(
         done=done,
         percent=_share(100 * done / tally.rows) if tally.rows else "",
         notes=[note.sentence(lang) for note in run_info.notes],
-        fields=[(name, dict(plan.fields).get(name, "")) for name in plan.source.header[:SHOWN_COLUMNS]],
+        fields=plan.fields[:SHOWN_COLUMNS],
+        unused=tally.unused_columns()[:SHOWN_COLUMNS],
         Status=Status,
     )
 

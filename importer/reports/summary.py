@@ -55,6 +55,10 @@ def summary_json(plan: ReportPlan, run_info: RunInfo, tally: Tally) -> str:
         },
         "mode": run_info.mode.label,
         "mapping": {"name": run_info.mapping, "fields": _fields(plan)},
+        "not_imported": [
+            {"column": column.name, "filled": column.filled, "usual_field": column.usual_field or None}
+            for column in tally.unused_columns()
+        ],
         "rows": tally.rows,
         "counts": {status.value: tally.counts[status] for status in Status},
         "requests": run_info.requests,

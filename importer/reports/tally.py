@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow.compute as pc
 
+from importer import arrow
 from importer.errors import ConservationError
-from importer.models import Chunk, Issue, IssueGroup, Outcome, Severity, Status
+from importer.models import Chunk, Issue, IssueGroup, Outcome, Severity, Status, UnusedColumn
 from importer.reports.model import NO_ISSUES, RowIssues
 
 ANSWERED = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN})
@@ -68,7 +70,10 @@ class _ReasonCount:
 class Tally:
     """Live counts: `rows` were read, `settled` of them have a final status, `counts` are those by status."""
 
-    def __init__(self, header: Sequence[str]) -> None:
+    def __init__(self, header: Sequence[str], unused: Sequence[UnusedColumn] = ()) -> None:
+        """`unused`: columns of which the filled cells are counted."""
+        self._unused = tuple(unused)
+        self._filled = [0] * len(self._unused)
         self.rows = 0
         self.counts: dict[Status, int] = dict.fromkeys(Status, 0)
         self._rank = {name: place for place, name in enumerate(header)}
@@ -98,6 +103,13 @@ class Tally:
         groups = sorted(self._groups, key=lambda group: (group.severity.rank, -group.rows, group.kind))
         return tuple(group.frozen(examples) for group in groups)
 
+    def unused_columns(self) -> tuple[UnusedColumn, ...]:
+        """The columns that go nowhere, with how many of their cells are filled; most filled cells first."""
+        counted = (
+            replace(column, filled=filled) for column, filled in zip(self._unused, self._filled, strict=True)
+        )
+        return tuple(sorted(counted, key=lambda column: -column.filled))
+
     def reason_groups(self) -> tuple[ReasonGroup, ...]:
         """Rows by status and code, where there is a code; most rows first."""
         found = sorted(self._reasons.items(), key=lambda item: (-item[1].rows, item[0]))
@@ -126,6 +138,9 @@ class Tally:
         Raises ConservationError for an issue of a row that is not in the chunk.
         """
         self.rows += len(chunk.frame)
+        for place, column in enumerate(self._unused):
+            if column.name in chunk.frame.columns:
+                self._filled[place] += _filled_cells(chunk, column.name)
         if not issues:
             return NO_ISSUES
         rows = np.fromiter((issue.row for issue in issues), dtype=np.int64, count=len(issues))
@@ -166,6 +181,11 @@ class Tally:
             if len(several) > 1:
                 several.sort(key=lambda issue: rank.get(issue.column or "", last))
         return errors
+
+
+def _filled_cells(chunk: Chunk, name: str) -> int:
+    lengths = pc.binary_length(arrow.text_column(chunk, name))
+    return int(pc.sum(pc.greater(lengths, 0)).as_py() or 0)
 
 
 def _check_rows(rows: np.ndarray, chunk: Chunk) -> None:

@@ -203,7 +203,7 @@ class ReportWriter:
         header = tuple(name for name in plan.source.header if name not in OWN_COLUMNS)
         plan = replace(plan, source=replace(plan.source, header=header))
         self.plan = plan
-        self.tally = Tally(plan.source.header)
+        self.tally = Tally(plan.source.header, plan.unused)
         self._ledger = Ledger()
         self._annotations = Annotations() if plan.excel_report else None
         self._closed = False
@@ -332,4 +332,5 @@ class ReportWriter:
             requests=run_info.requests,
             stop=run_info.stop,
             notes=tuple(note.sentence(self.plan.lang) for note in run_info.notes),
+            not_imported=self.tally.unused_columns(),
         )
