@@ -403,13 +403,23 @@ def options_from_json(*texts: str) -> RunOptions:
 # The reports
 
 
-def report_settings(options: RunOptions, effective: Mapping[str, str | None]) -> tuple[tuple[str, str], ...]:
-    """Return (name, value) of the options that reports show. `effective`: what the plan made of some."""
-    texts = {
-        one.name: (effective[one.name] or "")
-        if one.name in effective
-        else option_text(getattr(options, one.name))
-        for one in declared_options().values()
-        if one.report
-    }
-    return tuple((name, text) for name, text in texts.items() if text)
+SettingValue = str | int | float | bool
+"""The value of an option as reports hold it."""
+
+
+def report_settings(
+    options: RunOptions, effective: Mapping[str, str | None]
+) -> tuple[tuple[str, SettingValue], ...]:
+    """Return (name, value) of the options that reports show and that have a value.
+
+    `effective`: what the plan made of some.
+    """
+    values: dict[str, SettingValue] = {}
+    for one in declared_options().values():
+        if not one.report:
+            continue
+        value: Any = effective[one.name] if one.name in effective else getattr(options, one.name)
+        # A mode is a number, too, but people know it by its name.
+        plain = isinstance(value, int | float) and not isinstance(value, Mode)
+        values[one.name] = value if plain else option_text(value)
+    return tuple((name, value) for name, value in values.items() if value != "")

@@ -22,7 +22,7 @@ from importer.journal import Journal, RunJournal, RunKind, RunRecord, RunState, 
 from importer.mapping.headers import sure_field
 from importer.models import Note, Status, UnusedColumn
 from importer.option_types import Keep
-from importer.options import RunOptions, options_to_json, report_settings
+from importer.options import RunOptions, SettingValue, options_to_json, report_settings
 from importer.pipeline.events import Prechecking, Progress, RequestMeter, RunEnded, RunObserver, RunStarted
 from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope, RunContext
 from importer.pipeline.newer_rows import NewerRows
@@ -81,7 +81,7 @@ def stop_reason(stop: ImporterError | None, code: ExitCode, lang: str) -> str:
     return stop.full_text(lang)
 
 
-def plan_settings(plan: RunPlan) -> tuple[tuple[str, str], ...]:
+def plan_settings(plan: RunPlan) -> tuple[tuple[str, SettingValue], ...]:
     """Return (name, value) of the options that made a difference, as the plan settled them."""
     effective = {
         "mode": plan.mode.label,

@@ -15,6 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from importer import messages
 from importer.models import Issue, IssueGroup, Severity, Status
+from importer.option_types import option_text
+from importer.options import SettingValue
 from importer.reports import wording
 from importer.reports.corrections import likely_correction
 from importer.reports.files import WrittenReport
@@ -154,7 +156,7 @@ SHOWN_ROWS = 2_500
 SHOWN_KINDS = 150
 SHOWN_COLUMNS = 300
 """Columns that are listed with their field."""
-WORDED_SETTINGS = frozenset({"mode", "duplicates", "strict"})
+WORDED_SETTINGS = frozenset({"mode", "duplicates"})
 """Settings whose values are words of the catalogue."""
 
 
@@ -337,12 +339,16 @@ def _share(percent: float) -> str:
 
 def _label(lang: str, name: str, group: str) -> str:
     """The word for a setting or a part of the run. Its name if there is none."""
-    code = f"{group}-{name}"
+    code = f"{group}-{name}".replace("_", "-")
     return wording.word(code, lang) if code in messages.catalogue() else name
 
 
-def _setting_value(lang: str, value: str, name: str) -> str:
+def _setting_value(lang: str, value: SettingValue, name: str) -> str:
     """The value of a setting: a word of the catalogue, or the text that the user gave."""
+    if isinstance(value, bool):
+        return wording.word("yes" if value else "no", lang)
+    if not isinstance(value, str):
+        return option_text(value)
     ours = name in WORDED_SETTINGS or (name, value) == ("mapping", "headers")
     return wording.word(f"{name}-{value}", lang) if ours else value
 

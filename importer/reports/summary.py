@@ -11,7 +11,7 @@ from importer.reports.model import ReportPlan
 from importer.reports.run_info import RunInfo
 from importer.reports.tally import ReasonGroup, Tally
 
-VERSION = 1
+VERSION = 2
 """Of the form. Fields may be added within a version, never changed or removed."""
 
 
