@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from importer.cli.output import OutputOptions, console, echo, language, print_error
+from importer.cli.output import OutputOptions, console, language, print_error, tell
 from importer.exit_codes import ExitCode
 from importer.mapping.base import quote_names
 from importer.messages import join_clauses, sentence
@@ -203,7 +203,10 @@ def _next(console: Console, result: ReportResult, lang: str) -> None:
             console.print(Text(f"    {step.command}", style="bold"), soft_wrap=True)
     elif result.summary.rows:
         console.print()
-        done = "summary-all-valid" if result.summary.dry_run else "summary-all-done"
+        imported = result.summary.counts.get(Status.IMPORTED)
+        done = "summary-all-done" if imported else "summary-nothing-imported"
+        if result.summary.dry_run:
+            done = "summary-all-valid"
         _print(console, Text(word(done, lang), style="green"))
 
 
@@ -235,7 +238,7 @@ def _print(console: Console, text: Text) -> None:
 def show_result(result: ReportResult | None, output: OutputOptions, *, mask: bool) -> int:
     """Print a run's summary on stdout. Returns the exit code. None: the person did not confirm the run."""
     if result is None:
-        echo(sentence("answered-no", {}, language()), err=True)
+        tell("answered-no", sentence("answered-no", {}, language()))
         return int(ExitCode.ROWS_LEFT)
     try:
         for failure in result.failures:
@@ -247,5 +250,5 @@ def show_result(result: ReportResult | None, output: OutputOptions, *, mask: boo
     except OSError as error:
         # The run is over and its reports are written. A summary that cannot be printed is no reason to fail.
         found = {"reason": error.strerror or error}
-        echo(sentence("summary-not-printed", found, language()), err=True)
+        tell("summary-not-printed", sentence("summary-not-printed", found, language()), **found)
     return int(result.summary.exit_code)

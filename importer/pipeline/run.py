@@ -418,7 +418,7 @@ class Run:
             notes.insert(0, Note("journal-moved-aside", (("path", str(self.journal.moved_aside)),)))
         if any(group.code == "imported-before" for group in tally.reason_groups()):
             notes.append(Note("skipped-as-imported"))
-        return tuple(notes) if tally.rows else (*notes, Note("no-rows"))
+        return tuple(notes)
 
 
 def _null_sink(held: TripwireError | None) -> NullSink:

@@ -70,8 +70,13 @@ class _ReasonCount:
 class Tally:
     """Live counts: `rows` were read, `settled` of them have a final status, `counts` are those by status."""
 
-    def __init__(self, header: Sequence[str], unused: Sequence[UnusedColumn] = ()) -> None:
-        """`unused`: columns of which the filled cells are counted."""
+    def __init__(
+        self, header: Sequence[str], unused: Sequence[UnusedColumn] = (), name_columns: Sequence[str] = ()
+    ) -> None:
+        """`unused`: columns whose filled cells are counted. `name_columns` hold the customers' names."""
+        self.names: dict[tuple[str, int], str] = {}
+        """The customers of the rows that are kept as samples, by sheet and row."""
+        self._name_columns = tuple(name_columns)
         self._unused = tuple(unused)
         self._filled = [0] * len(self._unused)
         self.rows = 0
@@ -80,6 +85,7 @@ class Tally:
         self._numbers: dict[tuple[str, str | None, Severity], int] = {}
         self._groups: list[_IssueCount] = []
         self._reasons: dict[tuple[Status, str], _ReasonCount] = {}
+        self._new_samples: list[int] = []
 
     @property
     def settled(self) -> int:
@@ -147,6 +153,7 @@ class Tally:
         _check_rows(rows, chunk)
         kinds = np.fromiter((self._number(issue) for issue in issues), dtype=np.int32, count=len(issues))
         ranks = np.array([self._rank.get(group.kind.column, len(self._rank)) for group in self._groups])
+        self._keep_names(chunk)
         order = np.lexsort((kinds, ranks[kinds], rows))
         rows, kinds = rows[order], kinds[order]
         first = np.ones(len(rows), dtype=bool)
@@ -167,9 +174,19 @@ class Tally:
         group = self._groups[number]
         if len(group.samples) < SAMPLES:
             group.samples.append(issue)
+            self._new_samples.append(issue.row)
         if issue.length is not None and (group.longest is None or issue.length > group.longest):
             group.longest = issue.length
         return number
+
+    def _keep_names(self, chunk: Chunk) -> None:
+        """Note whose rows the new samples are."""
+        columns = [name for name in self._name_columns if name in chunk.frame.columns]
+        if self._new_samples and columns:
+            found = chunk.frame.loc[list(dict.fromkeys(self._new_samples)), columns]
+            for row, cells in zip(found.index.tolist(), found.to_numpy().tolist(), strict=True):
+                self.names[chunk.sheet, row] = " ".join(str(cell).strip() for cell in cells if cell).strip()
+        self._new_samples.clear()
 
     def _errors(self, issues: Sequence[Issue]) -> dict[int, list[Issue]]:
         rank, last = self._rank, len(self._rank)
