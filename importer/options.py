@@ -32,7 +32,6 @@ from importer.option_types import (
     OptionGroup,
     TextValue,
     ValueKind,
-    option_text,
     read_value,
 )
 
@@ -403,10 +402,6 @@ def options_from_json(*texts: str) -> RunOptions:
 # The reports
 
 
-SettingValue = str | int | float | bool
-"""The value of an option as reports hold it."""
-
-
 def report_settings(
     options: RunOptions, effective: Mapping[str, str | None]
 ) -> tuple[tuple[str, SettingValue], ...]:
@@ -419,7 +414,5 @@ def report_settings(
         if not one.report:
             continue
         value: Any = effective[one.name] if one.name in effective else getattr(options, one.name)
-        # A mode is a number, too, but people know it by its name.
-        plain = isinstance(value, int | float) and not isinstance(value, Mode)
-        values[one.name] = value if plain else option_text(value)
+        values[one.name] = setting_value(value)
     return tuple((name, value) for name, value in values.items() if value != "")

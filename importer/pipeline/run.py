@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,10 +19,10 @@ from importer.delivery import Policy, Sender
 from importer.errors import ImporterError, InputError, TripwireError
 from importer.exit_codes import ExitCode, run_exit_code
 from importer.journal import Journal, RunJournal, RunKind, RunRecord, RunState, Ticket, new_run_id
-from importer.mapping.headers import sure_field
+from importer.mapping.headers import usual_field
 from importer.models import Note, Status, UnusedColumn
-from importer.option_types import Keep
-from importer.options import RunOptions, SettingValue, options_to_json, report_settings
+from importer.option_types import Keep, SettingValue
+from importer.options import RunOptions, options_to_json, report_settings
 from importer.pipeline.events import Prechecking, Progress, RequestMeter, RunEnded, RunObserver, RunStarted
 from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope, RunContext
 from importer.pipeline.newer_rows import NewerRows
@@ -108,16 +108,10 @@ def report_plan(plan: RunPlan, run_id: str, directory: Path) -> ReportPlan:
     )
     columns = plan.mapper.columns
     fields = tuple((column, name) for name, sources in columns.items() for column in sources)
-    unused = tuple(UnusedColumn(name, _usual_field(name, columns)) for name in plan.mapper.unused)
+    unused = tuple(UnusedColumn(name, usual_field(name, columns)) for name in plan.mapper.unused)
     return ReportPlan(
         directory, run_id, origin, options.lang, options.excel_report, options.mask, fields, unused
     )
-
-
-def _usual_field(name: str, fed: Container[str]) -> str:
-    """Return the field that a column of this name surely means, if nothing feeds it; else an empty text."""
-    field_name = sure_field(name)
-    return field_name if field_name and field_name not in fed else ""
 
 
 class StopToken:

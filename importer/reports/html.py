@@ -16,8 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from importer import messages
 from importer.escaping import printable
 from importer.models import Issue, IssueGroup, Severity, Status
-from importer.option_types import option_text
-from importer.options import SettingValue
+from importer.option_types import SettingValue, option_text
 from importer.reports import wording
 from importer.reports.corrections import likely_correction
 from importer.reports.files import WrittenReport

@@ -12,7 +12,7 @@ from datetime import datetime
 from importer.errors import ReportError
 from importer.exit_codes import ExitCode
 from importer.models import Destination, Mode, Note, RunSummary
-from importer.options import SettingValue
+from importer.option_types import SettingValue
 from importer.reports.files import WrittenReport
 from importer.reports.next_steps import NextStep
 from importer.reports.tally import ReasonGroup
