@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,17 +11,8 @@ from importer.sandbox import Sandbox
 from tests.support.forks import Forks
 from tests.support.scenes import Scene
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-
 AT_ONCE = 4
 """Scenes that are played side by side: they wait most of the time."""
-
-
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    forks = Forks()
-    yield forks
-    forks.close()
 
 
 def play(seeds: range, folder: Path, forks: Forks) -> int:
@@ -48,6 +37,12 @@ def play(seeds: range, folder: Path, forks: Forks) -> int:
     return sum(excused for _, excused in found)
 
 
-def test_random_scenes(tmp_path: Path, forks: Forks) -> None:
-    excused = play(range(20), tmp_path, forks)
-    assert excused < 5
+def test_one_truth_after_random_scenes(tmp_path: Path, forks: Forks) -> None:
+    assert play(range(16), tmp_path, forks) <= 4
+
+
+@pytest.mark.soak
+def test_one_truth_after_hundreds_of_random_scenes(tmp_path: Path, forks: Forks) -> None:
+    busy = play(range(1000, 1300), tmp_path, forks)
+    print(f"300 scenes, {busy} of them not judged: the machine was too busy for late requests to be in time")
+    assert busy <= 30
