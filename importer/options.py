@@ -30,9 +30,11 @@ from importer.option_types import (
     NumberValue,
     Option,
     OptionGroup,
+    SettingValue,
     TextValue,
     ValueKind,
     read_value,
+    setting_value,
 )
 
 
