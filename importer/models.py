@@ -189,10 +189,9 @@ class Issues(Sequence[Issue]):
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Rows that are not to be sent, and why: the code of a message (`filtered`, `footer-row`, …)."""
+    """Rows (int64) that are not to be sent, and why: the code of a message (`filtered`, `footer-row`, …)."""
 
     rows: np.ndarray
-    """Row numbers, int64."""
     code: str
     message: str = ""
 
@@ -396,18 +395,15 @@ class RunSummary:
     notes: tuple[str, ...] = ()
     """Sentences worth reading: imported before, lines skipped above the header, …"""
     not_imported: tuple[UnusedColumn, ...] = ()
-    """The columns that went nowhere, those with most filled cells first."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnusedColumn:
-    """A column of the file that goes nowhere."""
+    """A column that goes nowhere, what its name means (if nothing feeds that field), and its filled cells."""
 
     name: str
     usual_field: str = ""
-    """The field that a column of this name usually feeds, if no other column feeds it; else empty."""
     filled: int = 0
-    """Rows in which it holds something."""
 
 
 @dataclass(frozen=True, slots=True)
