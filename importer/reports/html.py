@@ -10,6 +10,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from importlib import resources
+from importlib.metadata import version
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
@@ -25,6 +27,10 @@ from importer.reports.ownership import report_identity
 from importer.reports.run_info import RunInfo, TimelineStep
 from importer.reports.tally import ANSWERED, SAMPLES, Tally
 from importer.reports.wording import expectation, issue_text, masked, shortened
+
+_PAGE = "report.html.j2"
+COMPILED_PAGE = "report.html.compiled"
+"""The page as jinja2 compiles it."""
 
 SMALLEST_ARC = 0.9
 """Percent. Even one row in a million stays visible."""
@@ -252,8 +258,28 @@ def _legible(value: object) -> object:
     return printable(value) if type(value) is str else value
 
 
+def compile_page() -> str:
+    """Return the page's template as Python code; its first line names the version of jinja2 that made it."""
+    environment = _environment("en")
+    source = resources.files(__package__).joinpath(_PAGE).read_text("utf-8")
+    return f"{_made_by()}\n{environment.compile(source, name=_PAGE, raw=True)}\n"
+
+
+def _made_by() -> str:
+    return f"# Made of {_PAGE} by jinja2 {version('jinja2')}; `make docs` writes it."
+
+
 @cache
 def _template(lang: str) -> Template:
+    environment = _environment(lang)
+    # To compile the page takes as long as to check ten thousand rows.
+    code = resources.files(__package__).joinpath(COMPILED_PAGE).read_text("utf-8")
+    if not code.startswith(_made_by()):
+        return environment.get_template(_PAGE)
+    return Template.from_code(environment, compile(code, _PAGE, "exec"), environment.make_globals(None))
+
+
+def _environment(lang: str) -> Environment:
     environment = Environment(
         loader=PackageLoader("importer.reports", "."),
         autoescape=True,
@@ -275,7 +301,7 @@ def _template(lang: str) -> Template:
         "places": partial(wording.places, lang=lang),
     }
     environment.globals["word"] = partial(_word, lang)
-    return environment.get_template("report.html.j2")
+    return environment
 
 
 def issue_columns(plan: ReportPlan, tally: Tally) -> tuple[IssueColumn, ...]:

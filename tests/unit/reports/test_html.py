@@ -107,6 +107,15 @@ def test_everything_from_outside_is_escaped_and_the_page_asks_for_nothing(tmp_pa
     assert "None" not in re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
 
 
+def test_with_another_jinja2_the_page_is_compiled_and_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = a_page(tmp_path / "shipped", [bad_date(2)])
+    monkeypatch.setattr(html, "version", lambda _: "0.0")
+    monkeypatch.setattr(html, "_template", html._template.__wrapped__)
+    assert a_page(tmp_path / "compiled", [bad_date(2)]).replace("compiled", "shipped") == page
+
+
 def test_the_three_levels_are_told_apart_and_the_gravest_comes_first(tmp_path: Path) -> None:
     issues = [
         Issue("bad-email", severity, row, EVIL, column="Name", found="x")
