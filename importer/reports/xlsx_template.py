@@ -38,6 +38,8 @@ COLUMN_WIDTHS = {
     "_issues": 16,
     "_run": 10,
 }
+FIELD_WIDTHS = {"email": 28, "address": 36, "remark": 36, "birthday": 12, "gender": 10}
+"""In characters, where cells are usually longer or shorter than others."""
 _CJK = 0x2E80
 _DECLARED = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _OOXML = "http://schemas.openxmlformats.org"
@@ -97,7 +99,9 @@ def build_template(plan: ReportPlan, names: Sequence[str]) -> XlsxTemplate:
     notes = tuple((place, xml_text(text, plan.lang)) for place, text in texts if text)
     wide = "".join(
         f'<col min="{place}" max="{place}" width="{width:g}" customWidth="1"/>'
-        for place, width in enumerate((COLUMN_WIDTHS.get(name) or column_width(name) for name in names), 1)
+        for place, width in enumerate(
+            (COLUMN_WIDTHS.get(name) or column_width(name, fields.get(name, "")) for name in names), 1
+        )
     )
     before = (
         f'{_DECLARED}<worksheet xmlns="{_MAIN}"><sheetViews><sheetView workbookViewId="0">'
@@ -109,10 +113,10 @@ def build_template(plan: ReportPlan, names: Sequence[str]) -> XlsxTemplate:
     return XlsxTemplate(before, len(names), notes, plan.lang, report_identity(plan.run_id))
 
 
-def column_width(name: str) -> float:
-    """The width of a column of this name, in characters."""
+def column_width(name: str, field: str = "") -> float:
+    """The width of a column of this name, in characters: room for its header, and for what `field` holds."""
     wide = sum(2 if ord(character) >= _CJK else 1 for character in name)
-    return float(min(max(wide + 3, 14), 40))
+    return float(min(max(wide + 3, FIELD_WIDTHS.get(field, 16)), 40))
 
 
 def _note(name: str, field: str, lang: str) -> str:
