@@ -71,6 +71,20 @@ class RunOptions:
         report=True,
         repeat=True,
     )
+    country: str | None = declare(
+        None,
+        TextValue(),
+        "Of which country phones without a country code are: CN, or its name.",
+        "没有国家区号的号码属于哪个国家：CN，或国家名称。",
+        group=OptionGroup.MAPPING,
+        metavar="COUNTRY",
+        profile=True,
+        job=True,
+        keep=Keep.SETTINGS,
+        report=True,
+        repeat=True,
+    )
+    """Where no column names the country."""
     sheet: str | None = declare(
         None,
         TextValue(),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from importer.delivery import events as delivery
     from importer.mapping import Proposal
     from importer.pipeline.events import (
+        CountryQuestion,
         MappingQuestion,
         PlanReady,
         Prechecking,
@@ -55,6 +56,8 @@ class TerminalObserver(RunObserver):
         self._lang = lang
         self._offset_ms = 0
         self._view: ProgressView = NullView()
+        self._kept: tuple[Path, MappingQuestion] | None = None
+        """The mapping file that was kept last, and for which file."""
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -180,7 +183,39 @@ class TerminalObserver(RunObserver):
         if target.exists() or not self._confirm("ask-proposal", file=target):
             return None
         create_new_file(target, proposed.toml.encode())
+        self._kept = target, question
         return str(target)
+
+    def choose_country(self, question: CountryQuestion) -> str | None:
+        """The country that the person names, kept in the mapping file if one was kept for this run."""
+        from importer.mapping.base import quote_names
+        from importer.mapping.regions import require_region
+
+        found = {
+            "columns": quote_names(question.columns),
+            "rows": wording.number(question.rows),
+            "looked_at": wording.rows(question.looked_at, self._lang),
+        }
+        text = sentence("ask-country", found, self._lang)
+        while answer := click.prompt(text, default="", show_default=False, err=True).strip():
+            try:
+                country = require_region(answer)
+            except UsageError as error:
+                click.echo(error.sentence(self._lang), err=True)
+                continue
+            self._keep_country(question, country)
+            return country
+        return None
+
+    def _keep_country(self, question: CountryQuestion, country: str) -> None:
+        """Write the country into the mapping file that was kept for this run, or say how to keep it."""
+        if self._kept is not None and question.options.mapping == str(self._kept[0]):
+            target, asked = self._kept
+            proposed = _propose(asked, self._lang, country)
+            if proposed is not None:
+                target.write_text(proposed.toml, "utf-8")
+        else:
+            self._say("country-chosen", sentence("country-chosen", {"country": country}, self._lang))
 
     def confirm_start(self, plan: RunPlan, *, sends: bool) -> bool:
         """Ask before mode replace and before the same file once more.
@@ -228,7 +263,7 @@ class ProposedMapping(NamedTuple):
     toml: str
 
 
-def _propose(question: MappingQuestion, lang: str) -> ProposedMapping | None:
+def _propose(question: MappingQuestion, lang: str, country: str | None = None) -> ProposedMapping | None:
     """Propose a mapping for the file; None if no proposal fits."""
     from importer import contracts, mapping
     from importer.mapping import suggest_toml
@@ -240,7 +275,9 @@ def _propose(question: MappingQuestion, lang: str) -> ProposedMapping | None:
     with open_table(question.file, options, any_table=True) as source:
         samples, sheets = sample_frame(source), tuple(source.sheet_headers.values())
         proposals = mapping.propose(source.header, samples, contract, sheets=sheets)
-        text = suggest_toml.mapping_text(source.header, samples, contract, lang=lang, sheets=sheets)
+        text = suggest_toml.mapping_text(
+            source.header, samples, contract, lang=lang, sheets=sheets, options=options, country=country
+        )
         try:
             mapping.bind(mapping.load_text(text), source.header, contract, sheets=sheets)
         except MappingError:

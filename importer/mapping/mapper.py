@@ -84,7 +84,8 @@ class Mapper:
     def unused(self) -> tuple[str, ...]:
         """The columns of the file that go nowhere."""
         used = {source for sources in self.columns.values() for source in sources}
-        used |= {name for bound in self._all_fields() for name in (bound.country_code, bound.region) if name}
+        for bound in self._all_fields():
+            used |= {*filter(None, [bound.country_code]), *bound.region}
         used |= {one.column for one in self.bound.filters}
         used |= {bound.when.column for bound in self._all_fields() if bound.when}
         return tuple(name for name in self.bound.header if name not in used)

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from importer import arrow
 from importer.arrow import from_offsets, if_else, join_columns, nonempty, offsets_and_bytes, rework, to_mask
-from importer.contracts import Field
+from importer.contracts import Field, FieldKind
 from importer.mapping.base import ColumnIssue, note
 from importer.mapping.country_codes import possible, trunk_zeros
 from importer.mapping.phone_texts import (
@@ -26,6 +26,7 @@ from importer.mapping.phone_texts import (
     is_national,
     is_valid,
     read_phone,
+    region_code,
     strip_formatting,
     without_trunk_zero,
 )
@@ -77,6 +78,7 @@ class PhoneReader:
 
     def __init__(self, field: Field, rule: FieldRule, proof: Callable[[], PhoneProof]) -> None:
         self._rule = rule
+        self._is_phone = field.kind is FieldKind.PHONE
         self._proof = proof
         self._severity = Severity.ERROR if field.digits_only else Severity.WARNING
         self._issues: list[ColumnIssue] = []
@@ -91,12 +93,18 @@ class PhoneReader:
         column, international = self._digits(column)
         digits = nonempty(column) & ~_with_other_than_digits(column)
         column, long_zero = _without_trunk_zeros(column, digits)
+        if long_zero.any():
+            self._issues.append(note("trunk-zero-left-out", long_zero, _without_zero))
         bare = digits & ~international & ~long_zero
+        if international.any():
+            impossible = digits & international & ~_possible(column) & (_lengths(column) >= _FEWEST_DIGITS)
+            if impossible.any():
+                self._issues.append(_doubt("doubtful-phone", impossible))
         if beside.codes is not None:
             column, bare = self._with_code(column, bare, beside.codes)
         if self._rule.region or beside.regions is not None:
             column, bare = self._with_region(column, bare, beside.regions)
-        if bare.any():
+        if self._is_phone and bare.any():
             incomplete = self._incomplete(column, bare)
             if incomplete.any():
                 self._issues.append(_doubt("no-country-code", incomplete))
@@ -164,9 +172,16 @@ class PhoneReader:
         self, column: pa.Array, bare: np.ndarray, regions: pa.Array | None
     ) -> tuple[pa.Array, np.ndarray]:
         """Put the country code of each row's country before the numbers that lack one."""
-        fixed = self._rule.region if isinstance(self._rule.region, str) else ""
+        default = self._rule.default_region or ""
         if regions is None:
-            regions = arrow.constant(fixed, len(column))
+            regions = arrow.constant(default, len(column))
+        elif default:
+            regions = if_else(nonempty(regions), regions, default)
+        codes = arrow.rework_all(regions, region_code)
+        # 8613800000000 in a row of China is complete, and most rows are like it.
+        bare = bare & ~(
+            _starts_with(column, codes) & (_lengths(column) >= _PLAINLY_COMPLETE) & _possible(column)
+        )
         known = bare & nonempty(regions)
         if not known.any():
             return column, bare
@@ -174,9 +189,10 @@ class PhoneReader:
         pairs = join_columns(regions.filter(where), column.filter(where)).dictionary_encode()
         made = [international(pair[2:], pair[:2]) for pair in pairs.dictionary.to_pylist()]
         indices = pairs.indices.to_numpy()
-        done = arrow.array([number or "" for number in made]).take(pairs.indices)
+        done = arrow.array([number.digits if number else "" for number in made]).take(pairs.indices)
         converted = nonempty(done)
-        kept = if_else(converted, done, column.filter(where))
+        before = column.filter(where)
+        kept = if_else(converted, done, before)
         column = pc.replace_with_mask(column, where, kept)
         left = np.array([number is None for number in made], dtype=bool)[indices]
         failed = np.zeros(len(bare), dtype=bool)
@@ -184,6 +200,11 @@ class PhoneReader:
         failed &= ~(_possible(column) & (_lengths(column) >= _PLAINLY_COMPLETE))
         if failed.any():
             self._issues.append(_doubt("no-country-code", failed, "phone-of-other-country"))
+        unused = np.zeros(len(bare), dtype=bool)
+        unused[known] = np.array([number is not None and not number.in_use for number in made])[indices]
+        unused[known] &= np.asarray(pc.not_equal(column.filter(where), before).to_numpy(zero_copy_only=False))
+        if unused.any():
+            self._issues.append(_doubt("doubtful-phone", unused, "phone-not-in-use"))
         return column, bare & ~known
 
     def _incomplete(self, column: pa.Array, bare: np.ndarray) -> np.ndarray:
@@ -216,6 +237,10 @@ def _kept(text: str, reading: PhoneReading | None) -> str:
 def _expected(text: str) -> str:
     reading = read_phone(text.strip())
     return reading.digits if reading else ""
+
+
+def _without_zero(text: str) -> str:
+    return without_trunk_zero(_expected(text))
 
 
 def _with_other_than_digits(column: pa.Array) -> np.ndarray:
@@ -351,8 +376,8 @@ def looks_like_phone(text: str) -> bool:
 
 
 def looks_national(text: str) -> bool:
-    """Return whether a text may be a phone without its country code."""
-    return bool(_NATIONAL.fullmatch(text.strip()))
+    """Return whether a text may be a phone without its country code, however it is written."""
+    return "+" not in text and bool(_NATIONAL.fullmatch(strip_formatting(text)))
 
 
 def looks_like_country_code(text: str) -> bool:

@@ -5,14 +5,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 
 import pyarrow as pa
 
 from importer.arrow import rework_all
+from importer.errors import UsageError
 from importer.mapping.base import packaged_words
 from importer.mapping.headers import normalize
+
+_CODE = re.compile(r"(?:\+|00)?([1-9]\d{0,2})")
+_BETWEEN = re.compile(r"[()（）\[\]/,，:|–—]|\s-\s|-$|^-")
 
 
 def regions(column: pa.Array) -> pa.Array:
@@ -23,9 +28,34 @@ def regions(column: pa.Array) -> pa.Array:
 def region_of(text: str) -> str | None:
     """Return the ISO code of the country that a text names, or None.
 
-    A name that two countries share names none.
+    “DE – Germany” names one, too; +86 is its country code. A name that two countries share names none.
     """
-    return _names().get(normalize(text))
+    # N/A is not Namibia.
+    found = _names().get(normalize(text)) if "/" not in text else None
+    if found is None and (code := _CODE.fullmatch(text.strip())):
+        return _of_country_code(int(code[1]))
+    if found is None:
+        parts = {_names().get(normalize(part)) for part in _BETWEEN.split(text)} - {None}
+        found = parts.pop() if len(parts) == 1 else None
+    return found
+
+
+def require_region(text: str) -> str:
+    """Return the ISO code of the country that a person names. Raises UsageError `country-unknown`."""
+    import phonenumbers
+
+    found = region_of(text)
+    if found not in phonenumbers.SUPPORTED_REGIONS:
+        raise UsageError("country-unknown", country=text)
+    return str(found)
+
+
+def _of_country_code(code: int) -> str | None:
+    """Return the country, or the largest of those, that a country code belongs to."""
+    import phonenumbers
+
+    found = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code, ("001",))[0]
+    return None if found == "001" else found
 
 
 @cache

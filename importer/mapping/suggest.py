@@ -61,17 +61,19 @@ def propose(
     samples: pd.DataFrame | None,
     contract: Contract,
     *,
+    chosen: MappingFile | None = None,
     ready_made: bool = True,
     sheets: Sequence[Sequence[str]] = (),
 ) -> tuple[Proposal, ...]:
     """Return one proposal for each column, in order.
 
     `samples` holds some rows of text under the same column names, or is None. Cells that a field could not
-    hold make its column less likely. With `ready_made`, a mapping that the header identifies decides.
+    hold make its column less likely. The mapping `chosen` decides if it is given, and with `ready_made` one
+    that the header identifies.
     `sheets` are the headers that `header` unites, if there are several: proposals are made for each of them
     separately.
     """
-    known = recognised(header) if ready_made else ()
+    known = (chosen,) if chosen else recognised(header) if ready_made else ()
     if len(known) == 1:
         return tuple(_from_mapping(known[0], header, contract))
     if len(sheets) > 1:

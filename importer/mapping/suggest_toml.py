@@ -14,7 +14,9 @@ from importer.mapping import custom_fields, dates, headers, loader, person_names
 from importer.mapping.base import quote_names
 from importer.mapping.headers import normalize
 from importer.mapping.person_names import NameRule
+from importer.mapping.schema import ReadingRules
 from importer.mapping.suggest import Proposal, propose
+from importer.options import RunOptions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,19 +39,32 @@ def mapping_text(
     *,
     lang: str = "en",
     sheets: Sequence[Sequence[str]] = (),
+    options: RunOptions | None = None,
+    country: str | None = None,
 ) -> str:
     """Return the text of a mapping file for files with this header.
 
     Comments give the reason and the confidence of each line. For a header that a ready-made mapping knows,
     this is the text of that mapping. What is unsure is commented out. The same header and samples give the
-    same text. `samples` and `sheets` are as for `propose`.
+    same text. `samples` and `sheets` are as for `propose`; `options` say how the file was read, which the
+    mapping keeps, and `country` (an ISO code) of which country phones without a country code are.
     """
+    read = _reading_lines(options or RunOptions())
     known = headers.recognised(header)
     if len(known) == 1:
         note = messages.sentence("suggest-recognised", {"name": known[0].name}, lang)
-        return f"{_schema_line()}# {note}\n{loader.ready_text(known[0].name)}"
+        text = known[0].in_country(country).dump() if country else loader.ready_text(known[0].name)
+        return f"{_schema_line()}# {note}\n{text}" + "".join(f"{line}\n" for line in read)
     proposals = propose(header, samples, contract, sheets=sheets)
-    return _schema_line() + "\n".join(_SuggestionWriter(proposals, samples, contract, lang).lines()) + "\n"
+    writer = _SuggestionWriter(proposals, samples, contract, lang, read, country)
+    return _schema_line() + "\n".join(writer.lines()) + "\n"
+
+
+def _reading_lines(options: RunOptions) -> list[str]:
+    """Return the table `[read]` with what the options say of reading; nothing if they say nothing."""
+    said = {name: getattr(options, name) for name in ReadingRules.model_fields}
+    given = {name: value for name, value in said.items() if value is not None}
+    return ["", "[read]", *tomli_w.dumps(given).splitlines()] if given else []
 
 
 def _schema_line() -> str:
@@ -59,8 +74,16 @@ def _schema_line() -> str:
 
 class _SuggestionWriter:
     def __init__(
-        self, proposals: Sequence[Proposal], samples: pd.DataFrame | None, contract: Contract, lang: str
+        self,
+        proposals: Sequence[Proposal],
+        samples: pd.DataFrame | None,
+        contract: Contract,
+        lang: str,
+        read: Sequence[str],
+        country: str | None,
     ) -> None:
+        self.read = read
+        self.country = country
         self.proposals = proposals
         self.samples = samples
         self.contract = contract
@@ -72,6 +95,7 @@ class _SuggestionWriter:
         whole = next((one for one in taken if one.split), None)
         if whole:
             yield from ("", self._say("suggest-name-rule"), f"name_rule = {_text(self._name_rule(whole))}")
+        yield from self.read
         for proposals in self._in_order(taken):
             yield from self._table(*proposals)
         unsure = [one for one in self.proposals if one.field and not one.taken]
@@ -133,8 +157,16 @@ class _SuggestionWriter:
             if code is not None:
                 yield f"country_code = {_text(code)}"
                 return
-            yield self._say("suggest-region")
-            yield '# region = "CN"'
+            columns = [one.column for one in self.proposals if one.field == "country" and one.taken]
+            if columns:
+                default = f", default = {_text(self.country)}" if self.country else ""
+                named = _list(columns) if len(columns) > 1 else _text(columns[0])
+                yield f"region = {{ from = {named}{default} }}"
+            elif self.country:
+                yield f"region = {_text(self.country)}"
+            else:
+                yield self._say("suggest-region")
+                yield '# region = "CN"'
 
     def _unfed(self, fed: set[str | None]) -> Iterator[str]:
         if "first_name" in fed and any(one.split for one in self.proposals):

@@ -32,8 +32,8 @@ class BoundField:
     sources: tuple[str, ...]
     country_code: str | None = None
     """The column with the country codes of the phones."""
-    region: str | None = None
-    """The column with the countries of the phones."""
+    region: tuple[str, ...] = ()
+    """The columns with the countries of the phones; the first filled one counts."""
     name_rule: NameRule | None = None
     """Given only if the one source holds full names to split."""
     when: RowFilter | None = None
@@ -107,7 +107,8 @@ def read(
     match bound.field.kind:
         case FieldKind.PHONE | FieldKind.DIGITS:
             codes = cell(bound.country_code) if bound.country_code else None
-            countries = regions.regions(cell(bound.region)) if bound.region else None
+            named = _as_one([cell(name) for name in bound.region], None) if bound.region else None
+            countries = None if named is None else regions.regions(named)
             reader = PhoneReader(bound.field, bound.rule, phone_proof)
             column, issues = reader.read(column, PhoneColumns(codes, countries))
             return column, [*issues, *placeholders.find(bound.field.kind, column)]

@@ -70,7 +70,7 @@ def show_command(name: str) -> int:
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it there (M.toml)."
 )
-@shared.run_options("contract", OptionGroup.READING)
+@shared.run_options("contract", "country", OptionGroup.READING)
 @lang_option
 def suggest_command(file: str, output: Path | None, given: GivenOptions) -> int:
     """Propose a mapping for FILE, with the confidence and the reason of each line, as commented TOML.
@@ -79,6 +79,7 @@ def suggest_command(file: str, output: Path | None, given: GivenOptions) -> int:
     """
     from importer import contracts, mapping
     from importer.mapping import suggest_toml
+    from importer.mapping.regions import require_region
     from importer.pipeline.plan import open_table
     from importer.readers.inspection import sample_frame
 
@@ -89,7 +90,15 @@ def suggest_command(file: str, output: Path | None, given: GivenOptions) -> int:
             click.echo(sentence("suggest-solved", {"file": output}, language()))
             return int(ExitCode.DONE)
         samples, sheets = sample_frame(source), tuple(source.sheet_headers.values())
-        text = suggest_toml.mapping_text(source.header, samples, terms, lang=language(), sheets=sheets)
+        text = suggest_toml.mapping_text(
+            source.header,
+            samples,
+            terms,
+            lang=language(),
+            sheets=sheets,
+            options=given.options,
+            country=require_region(given.options.country) if given.options.country else None,
+        )
         if output is None:
             click.echo(text, nl=False)
             return int(ExitCode.DONE)
@@ -103,21 +112,25 @@ def suggest_command(file: str, output: Path | None, given: GivenOptions) -> int:
 @mapping_command.command("check", short_help="Check a mapping file, against a file if one is given.")
 @click.argument("mapping_file", metavar="M.toml")
 @click.argument("file", required=False)
-@shared.run_options("contract", OptionGroup.READING)
+@shared.run_options("contract", "country", OptionGroup.READING)
 @lang_option
 def check_command(mapping_file: str, file: str | None, given: GivenOptions) -> int:
     """Check that M.toml is a valid mapping; with FILE also what it leaves out, and its first rows before and
     after."""
     from importer import contracts, mapping
-    from importer.pipeline.plan import open_table
+    from importer.mapping.regions import require_region
+    from importer.pipeline.plan import as_mapping_reads, open_table
 
     found = mapping.load(mapping_file)
+    if given.options.country:
+        found = found.in_country(require_region(given.options.country))
     terms = contracts.load(given.options.contract or contracts.DEFAULT_CONTRACT)
     click.echo(sentence("mapping-fine", {"file": mapping_file}, language()))
     if file is None:
         mapping.check_required(found, terms)
         return int(ExitCode.DONE)
-    with open_table(file, given.options, found, any_table=True) as source:
+    options = as_mapping_reads(file, given.options, found)
+    with open_table(file, options, found, any_table=True) as source:
         _tell_absent(found, source.header)
         mapper = mapping.bind(
             found,
