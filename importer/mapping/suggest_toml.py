@@ -10,6 +10,7 @@ import tomli_w
 
 from importer import messages
 from importer.contracts import Contract, FieldKind
+from importer.escaping import printable
 from importer.mapping import custom_fields, dates, headers, loader, person_names, phones
 from importer.mapping.base import quote_names
 from importer.mapping.headers import normalize
@@ -57,7 +58,8 @@ def mapping_text(
         return f"{_schema_line()}# {note}\n{text}" + "".join(f"{line}\n" for line in read)
     proposals = propose(header, samples, contract, sheets=sheets)
     writer = _SuggestionWriter(proposals, samples, contract, lang, read, country)
-    return _schema_line() + "\n".join(writer.lines()) + "\n"
+    text = "\n".join(writer.lines())
+    return printable(f"{_schema_line()}{text}\n")
 
 
 def _reading_lines(options: RunOptions) -> list[str]:
