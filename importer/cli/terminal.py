@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from importer.cli import app
-from importer.cli.output import confirm, console, echo, language
+from importer.cli.output import ask, confirm, console, echo, language
 from importer.cli.progress import NullView, ProgressView, progress_view
 from importer.cli.signals import stop_on_signals
 from importer.cli.summary import destination_line
@@ -195,11 +195,11 @@ class TerminalObserver(RunObserver):
             "looked_at": wording.rows(question.looked_at, self._lang),
         }
         text = sentence("ask-country", found, self._lang)
-        while answer := click.prompt(text, default="", show_default=False, err=True).strip():
+        while answer := ask(text):
             try:
                 country = require_region(answer)
             except UsageError as error:
-                click.echo(error.sentence(self._lang), err=True)
+                echo(error.sentence(self._lang), err=True)
                 continue
             self._keep_country(question, country)
             return country
