@@ -32,7 +32,6 @@ from importer.option_types import (
     OptionGroup,
     TextValue,
     ValueKind,
-    option_text,
     read_value,
 )
 
@@ -412,18 +411,3 @@ def options_from_json(*texts: str) -> RunOptions:
         found |= json.loads(text)
     kept = {one.name for one in declared_options().values() if one.keep in (Keep.SETTINGS, Keep.READING)}
     return GivenOptions.read({name: value for name, value in found.items() if name in kept}).options
-
-
-# The reports
-
-
-def report_settings(options: RunOptions, effective: Mapping[str, str | None]) -> tuple[tuple[str, str], ...]:
-    """Return (name, value) of the options that reports show. `effective`: what the plan made of some."""
-    texts = {
-        one.name: (effective[one.name] or "")
-        if one.name in effective
-        else option_text(getattr(options, one.name))
-        for one in declared_options().values()
-        if one.report
-    }
-    return tuple((name, text) for name, text in texts.items() if text)

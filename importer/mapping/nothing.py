@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from importer.arrow import offsets_and_bytes
 from importer.contracts import Field, FieldKind
+from importer.mapping import person_names
 from importer.mapping.base import packaged_words
 
-_NAMES = ("first_name", "last_name", "full_name")
 _PLAIN_TEXT = (FieldKind.TEXT, FieldKind.TAGS)
 
 
@@ -59,7 +59,7 @@ def _is_nothing(text: str, words: _Words) -> bool:
 
 
 def _group(field: Field) -> str:
-    if field.name in _NAMES:
+    if field.name in person_names.FIELDS:
         return "names"
     if field.name == "country":
         return "anywhere"

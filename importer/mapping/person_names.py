@@ -7,12 +7,15 @@ from collections.abc import Iterable
 from enum import StrEnum
 from functools import cache, lru_cache
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.arrow import if_else, join_columns, join_nonempty, nonempty, offsets_and_bytes, to_mask
-from importer.mapping.base import packaged_words
+from importer.mapping.base import ColumnIssue, packaged_words
+from importer.models import Severity
 
+FIELDS = ("first_name", "last_name", "full_name")
 _HAN = "[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003134f]"
 """A regular expression for one Chinese character."""
 _HAN_NAME = re.compile(f"{_HAN}+")
@@ -103,3 +106,26 @@ def _split_at(words: list[str], index: int) -> tuple[str, str]:
     if len(words) < 2:
         return (words[0] if words else ""), ""
     return " ".join(words[:index]), " ".join(words[index:])
+
+
+_DOUBTFUL = np.zeros(256, dtype=bool)
+_DOUBTFUL[list(b"0123456789@#<>=+*{}[]|_/\\:%&!?~^$")] = True
+_NO_NAME = re.compile(r"\s*[#<={\[].*|.*@.*|(?:https?:|www\.).*|(?:.*?\d){5}.*", re.IGNORECASE | re.DOTALL)
+
+
+def doubtful(column: pa.Array) -> list[ColumnIssue]:
+    """Return the warning on texts that are no names: numbers, dates, e-mails, links, rows commented out."""
+    offsets, data = offsets_and_bytes(column)
+    rows = np.unique(np.searchsorted(offsets, np.flatnonzero(_DOUBTFUL[data]), side="right") - 1)
+    where = np.zeros(len(column), dtype=bool)
+    if rows.size:
+        distinct = column.take(pa.array(rows)).dictionary_encode()
+        verdicts = [_is_no_name(text) for text in distinct.dictionary.to_pylist()]
+        where[rows] = np.array(verdicts, dtype=bool)[distinct.indices.to_numpy()]
+    if not where.any():
+        return []
+    return [ColumnIssue("doubtful-name", where, severity=Severity.WARNING, left_out=False)]
+
+
+def _is_no_name(text: str) -> bool:
+    return _NO_NAME.fullmatch(text) is not None or not any(map(str.isalpha, text))

@@ -5,7 +5,7 @@ The rules for each kind of value are in `dates`, `phones`, `gender`, `tags` and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -15,12 +15,14 @@ from importer.arrow import constant, if_else, join_nonempty, nonempty, rework_al
 from importer.contracts import Field, FieldKind
 from importer.mapping import emails, gender, person_names, placeholders, regions, tags
 from importer.mapping.base import ColumnIssue, matches_pattern
+from importer.mapping.calendars import Calendar
 from importer.mapping.custom_fields import CustomFieldEncoder
+from importer.mapping.date_columns import FORMATS, DateProof
 from importer.mapping.filters import RowFilter
 from importer.mapping.headers import normalize
 from importer.mapping.person_names import NameRule
 from importer.mapping.phones import PhoneColumns, PhoneProof, PhoneReader
-from importer.mapping.schema import FieldRule
+from importer.mapping.schema import FieldRule, MappingFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ def read(
             return gender.read(column, api_codes, letters, bound.has_iberian_header)
         case FieldKind.TAGS:
             return tags.comma_separated(column, bound.rule.separators, bound.rule.nothing or (), marks), []
+        case FieldKind.TEXT if bound.field.name in person_names.FIELDS:
+            return column, person_names.doubtful(column)
     return column, []
 
 
@@ -169,3 +173,38 @@ def _without(column: pa.Array, nothing: Sequence[str]) -> pa.Array:
 
 def _gives_codes(rule: FieldRule) -> bool:
     return (bool(rule.values) and set(rule.values.values()) <= {"0", "1", ""}) or rule.constant in ("0", "1")
+
+
+def with_proven_rules(
+    mapping: MappingFile,
+    fields: Iterable[BoundField],
+    proofs: Mapping[str, DateProof],
+    letters: Mapping[str, frozenset[str]],
+) -> MappingFile:
+    """Return the mapping with what `proofs` and `letters` hold, by column, written into its rules."""
+    proven = [(bound.rule, _proven(bound, proofs, letters)) for bound in fields]
+
+    def updated(rule: FieldRule) -> FieldRule:
+        found = next((found for one, found in proven if one is rule), {})
+        return rule.model_copy(update=found) if found else rule
+
+    tables = {
+        "fields": {name: updated(rule) for name, rule in mapping.fields.items()},
+        "custom": {name: updated(rule) for name, rule in mapping.custom.items()},
+    }
+    return mapping.model_copy(update=tables)
+
+
+def _proven(
+    bound: BoundField, proofs: Mapping[str, DateProof], letters: Mapping[str, frozenset[str]]
+) -> dict[str, object]:
+    """Return what was proved for a field, as keys of its rule."""
+    if bound.has_iberian_header and bound.sources[0] in letters:
+        return {"values": gender.iberian_values(letters[bound.sources[0]])}
+    known = {proofs[source] for source in bound.sources if source in proofs}
+    if len(known) != 1:
+        return {}
+    proof = known.pop()
+    formats = FORMATS.get(proof.order)
+    calendar = None if proof.calendar is Calendar.GREGORIAN else str(proof.calendar)
+    return ({"formats": formats} if formats else {}) | ({"calendar": calendar} if calendar else {})

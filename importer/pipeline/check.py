@@ -19,7 +19,7 @@ from importer.fingerprints import NO_KEY, FingerprintKey
 from importer.mapping import Mapper
 from importer.models import Chunk, Issue, MappedChunk, Outcome, Severity, Status
 from importer.option_types import Duplicates
-from importer.pipeline.duplicates import DuplicateDetector, DuplicateVerdict
+from importer.pipeline.duplicates import DuplicateDetector, DuplicateVerdict, SharedContacts
 from importer.validation import validate
 
 
@@ -48,9 +48,14 @@ class Checker:
     """Checks chunks in file order; remembers what earlier rows claimed."""
 
     def __init__(
-        self, mapper: Mapper, contract: Contract, rules: CheckRules, key: FingerprintKey = NO_KEY
+        self,
+        mapper: Mapper,
+        contract: Contract,
+        rules: CheckRules,
+        key: FingerprintKey = NO_KEY,
+        shared: SharedContacts | None = None,
     ) -> None:
-        """`key`: for the fingerprints of contacts that the journal keeps."""
+        """`key`: for the fingerprints of contacts that the journal keeps. `shared` counts rows by contact."""
         self._unused = frozenset(mapper.unused)
         self._sources = {name: sources for name, sources in mapper.columns.items() if len(sources) > 1}
         self._used = tuple(dict.fromkeys(name for sources in mapper.columns.values() for name in sources))
@@ -61,7 +66,7 @@ class Checker:
         self._duplicates = rules.duplicates
         if rules.strict and rules.duplicates is Duplicates.SEND:
             self._duplicates = Duplicates.ERROR  # the warning same-contact counts as an error
-        self._claims = DuplicateDetector(self._duplicates)
+        self._claims = DuplicateDetector(self._duplicates, shared)
 
     def check(self, chunk: Chunk, imported_before: np.ndarray | None = None) -> CheckedChunk:
         """`imported_before`: bool for each row, true where an earlier run imported it to the same place."""

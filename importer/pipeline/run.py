@@ -21,7 +21,7 @@ from importer.exit_codes import ExitCode, run_exit_code
 from importer.journal import Journal, RunJournal, RunKind, RunRecord, RunState, Ticket, new_run_id
 from importer.models import Note, Status
 from importer.option_types import Keep
-from importer.options import RunOptions, options_to_json, report_settings
+from importer.options import RunOptions, options_to_json
 from importer.pipeline.events import Prechecking, Progress, RequestMeter, RunEnded, RunObserver, RunStarted
 from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope, RunContext
 from importer.pipeline.newer_rows import NewerRows
@@ -30,6 +30,7 @@ from importer.pipeline.precheck import PrecheckGate, precheck
 from importer.pipeline.row_history import PriorImports, ResumeState
 from importer.reports import ReportPlan, ReportResult, ReportSource, ReportWriter, RunInfo, Tally
 from importer.reports.next_steps import run_arguments
+from importer.reports.run_info import report_settings
 
 if TYPE_CHECKING:
     from importer.delivery import Delivery, DeliveryEvent
@@ -221,7 +222,7 @@ class Run:
                 exit_code=record.exit_code or run_exit_code(None, done=reports.tally.done),
                 started=started,
                 seconds=(ended - started).total_seconds(),
-                notes=self._notes(reports.tally),
+                notes=self._notes(reports.tally, flow),
                 settings=plan_settings(self.plan),
                 arguments=run_arguments(self.plan.options),
                 parent=record.parent,
@@ -315,7 +316,7 @@ class Run:
                 requests=meter.requests,
                 retries=meter.retries,
                 stop=stop_reason(stop, code, self.plan.options.lang),
-                notes=(*self._notes(reports.tally), *resume_notes(memory.replay), *meter.notes()),
+                notes=(*self._notes(reports.tally, flow), *resume_notes(memory.replay), *meter.notes()),
                 settings=plan_settings(self.plan),
                 arguments=run_arguments(self.plan.options),
                 phases=flow.phases.as_pairs(),
@@ -400,12 +401,14 @@ class Run:
         if self.stopper.reason is not None:
             raise self.stopper.reason
 
-    def _notes(self, tally: Tally) -> tuple[Note, ...]:
+    def _notes(self, tally: Tally, flow: Flow) -> tuple[Note, ...]:
         notes = list(self.plan.notes)
         if self.journal.moved_aside:
             notes.insert(0, Note("journal-moved-aside", (("path", str(self.journal.moved_aside)),)))
         if any(group.code == "imported-before" for group in tally.reason_groups()):
             notes.append(Note("skipped-as-imported"))
+        if not self.plan.options.mask:
+            notes += flow.shared.notes()
         return tuple(notes) if tally.rows else (*notes, Note("no-rows"))
 
 

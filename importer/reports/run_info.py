@@ -6,12 +6,15 @@ run is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from importer.errors import ReportError
 from importer.exit_codes import ExitCode
 from importer.models import Destination, Mode, Note, RunSummary
+from importer.option_types import option_text
+from importer.options import RunOptions, declared_options
 from importer.reports.files import WrittenReport
 from importer.reports.next_steps import NextStep
 from importer.reports.tally import ReasonGroup
@@ -131,3 +134,15 @@ class ReportResult:
     """Notes on the files: cut at 100,000 rows, written under a second name."""
     failures: tuple[ReportError, ...] = field(default_factory=tuple)
     """Reports that could not be written. The run itself is safe in the journal."""
+
+
+def report_settings(options: RunOptions, effective: Mapping[str, str | None]) -> tuple[tuple[str, str], ...]:
+    """Return (name, value) of the options that reports show. `effective`: what the plan made of some."""
+    texts = {
+        one.name: (effective[one.name] or "")
+        if one.name in effective
+        else option_text(getattr(options, one.name))
+        for one in declared_options().values()
+        if one.report
+    }
+    return tuple((name, text) for name, text in texts.items() if text)
