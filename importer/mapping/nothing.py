@@ -19,6 +19,16 @@ from importer.mapping.base import packaged_words
 _PLAIN_TEXT = (FieldKind.TEXT, FieldKind.TAGS)
 
 
+_PARTS = {
+    "names": ("signs", "phrases"),
+    "anywhere": ("signs", "anywhere"),
+    "texts": ("signs", "anywhere", "texts"),
+    "gender": ("signs", "anywhere", "texts", "data"),
+    "data": ("signs", "anywhere", "texts", "data", "withheld"),
+}
+"""The lists of words of each kind of field."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Words:
     """The words of one kind of field, and what a text must look like to be one of them."""
@@ -63,20 +73,21 @@ def _group(field: Field) -> str:
         return "names"
     if field.name == "country":
         return "anywhere"
+    if field.kind is FieldKind.GENDER:
+        return "gender"
     return "texts" if field.kind in _PLAIN_TEXT else "data"
+
+
+def is_nothing(text: str) -> bool:
+    """Return whether a text without outer blanks is a word for nothing in a phone, an e-mail or a date."""
+    return _is_nothing(text, _words("data"))
 
 
 @cache
 def _words(group: str) -> _Words:
     tables = packaged_words("words.toml")["nothing"]
     spelled = frozenset(tables["names"]) if group == "names" else frozenset()
-    folded = frozenset(
-        word.casefold()
-        for part in {"names": ["signs"], "anywhere": ["signs", "anywhere"]}.get(
-            group, ["signs", "anywhere", "texts", *(["data"] if group == "data" else [])]
-        )
-        for word in tables[part]
-    )
+    folded = frozenset(word.casefold() for part in _PARTS[group] for word in tables[part])
     every = spelled | folded | {word.upper() for word in folded} | {word.title() for word in folded}
     begins = np.zeros(256, dtype=bool)
     begins[[word.encode()[0] for word in every]] = True

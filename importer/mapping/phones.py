@@ -197,6 +197,7 @@ class PhoneReader:
         left = np.array([number is None for number in made], dtype=bool)[indices]
         failed = np.zeros(len(bare), dtype=bool)
         failed[known] = left
+        failed &= _lengths(column) >= _FEWEST_DIGITS
         failed &= ~(_possible(column) & (_lengths(column) >= _PLAINLY_COMPLETE))
         if failed.any():
             self._issues.append(_doubt("no-country-code", failed, "phone-of-other-country"))

@@ -16,6 +16,7 @@ from importer.mapping import custom_fields, vocabulary
 from importer.mapping.assignment import assign
 from importer.mapping.claims import FIRST, FULL, LAST, Claim, Column
 from importer.mapping.headers import find_column, normalize, recognised, share_sheet
+from importer.mapping.nothing import is_nothing
 from importer.mapping.schema import MappingFile
 from importer.models import Note
 
@@ -331,5 +332,5 @@ def _column(index: int, name: str, samples: pd.DataFrame | None) -> Column:
     if samples is None or name not in samples.columns:
         return Column(index, name, (), 1.0, reading)
     cells = [str(cell).strip() for cell in samples[name].head(_LOOKED_AT).tolist()]
-    filled = tuple(filter(None, cells))
+    filled = tuple(cell for cell in cells if cell and not is_nothing(cell))
     return Column(index, name, filled, len(filled) / len(cells) if cells else 1.0, reading)

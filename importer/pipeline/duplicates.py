@@ -82,7 +82,7 @@ class DuplicateDetector:
 
     def __init__(self, policy: Duplicates = Duplicates.SEND, shared: SharedContacts | None = None) -> None:
         self._policy = policy
-        self._shared = shared or SharedContacts()
+        self._shared = shared
         self._rows = FingerprintSet()
         self._contacts = FingerprintSet()
 
@@ -102,7 +102,7 @@ class DuplicateDetector:
             repeated = claimed | _repeated(contacts)
             same = repeated.any(axis=1)
             kept = ~duplicate
-            if same.any():
+            if self._shared is not None and same.any():
                 self._shared.add(customers, repeated)
         else:
             same = _unclaimed_in_order(contacts, np.asarray(claimed.any(axis=1)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 
 import pyarrow as pa
@@ -50,15 +50,18 @@ def find_quoting(sample: bytes, *, final: bool) -> Quoting:
     lines = (lines if final else lines[:-1])[:_SAMPLE_ROWS]
     if not lines:
         return Quoting.PLAIN
+    cuts = dict.fromkeys(_DELIMITERS, 1)
     if len(lines) > 1 and _is_bare(lines[0]):
-        lines = lines[1:]  # some programs quote all rows but the header
+        # Some programs quote all rows but the header.
+        cuts = {mark: lines[0].count(mark) for mark in _DELIMITERS if mark in lines[0]}
+        lines = lines[1:]
     if all(map(_is_single, lines)):
         return Quoting.SINGLE
     if any(all(_stands_in(line, pair) for line in lines) for pair in _PAIRS):
         return Quoting.CURLY
     if all(map(_is_doubled, lines)):
         return Quoting.DOUBLED
-    if all(map(_is_one_cell, lines)):
+    if all(_is_one_cell(line, cuts) for line in lines):
         return Quoting.LINES
     return Quoting.BACKSLASH if _needs_backslash(sample, final) else Quoting.PLAIN
 
@@ -86,9 +89,10 @@ def _is_doubled(line: bytes) -> bool:
     return cut and line.startswith(b'""') and line.endswith(b'""') and line[2:3] not in (b'"', *_DELIMITERS)
 
 
-def _is_one_cell(line: bytes) -> bool:
+def _is_one_cell(line: bytes, cuts: Mapping[bytes, int]) -> bool:
+    """Return whether a line stands in quotes, and holds one of these delimiters so many times inside."""
     match = _WHOLE_LINE.fullmatch(line)
-    return match is not None and any(mark in match.group(1) for mark in _DELIMITERS)
+    return match is not None and any(match.group(1).count(mark) >= count for mark, count in cuts.items())
 
 
 def _needs_backslash(sample: bytes, final: bool) -> bool:

@@ -52,17 +52,19 @@ class WorkbookSource(Source):
         self.sheets = _measured(infos, tables)
         passed_over: list[Note] = []
         try:
-            self._tables = self._lay_out(tables)
+            # A cover is a table, too: where any will do, one with known names is still better.
+            self._tables = self._lay_out(tables, replace(options, any_table=False))
         except InputError as error:
-            if options.sheet is not None or error.code not in (*NO_HEADER, "empty-file"):
+            if error.code not in (*NO_HEADER, "empty-file"):
                 raise
-            found = self._next_sheet(book, infos, chosen)
+            found = self._next_sheet(book, infos, chosen) if options.sheet is None else None
             if found is None:
-                raise
-            passed_over.append(
-                Note("sheet-passed-over", (("sheet", tables[0].sheet), ("read", found[0].sheet)))
-            )
-            tables, self._tables = [found[0]], [found]
+                self._tables = self._lay_out(tables, options)
+            else:
+                passed_over.append(
+                    Note("sheet-passed-over", (("sheet", tables[0].sheet), ("read", found[0].sheet)))
+                )
+                tables, self._tables = [found[0]], [found]
         self.sheet = self._tables[0][0].sheet if len(self._tables) == 1 else None
         self.header_row = self._tables[0][1].header_row if self._tables else None
         self.estimated_rows = sum(
@@ -80,17 +82,17 @@ class WorkbookSource(Source):
     def sheet_headers(self) -> Mapping[str, tuple[str, ...]]:
         return {table.sheet: layout.header for table, layout in self._tables}
 
-    def _lay_out(self, tables: Sequence[SheetTable]) -> list[tuple[SheetTable, Layout]]:
+    def _lay_out(self, tables: Sequence[SheetTable], wanted: ReadOptions) -> list[tuple[SheetTable, Layout]]:
         """Return the sheets to read with their columns. Raises InputError if no sheet has a header.
 
         With `all`, sheets without a header are left out. A header of unknown names counts only if no sheet
         has one of known names.
         """
-        if self._options.sheet != ALL_SHEETS:
-            return [(table, self._laid_out(table, self._options)) for table in tables]
-        strict = replace(self._options, is_mapped=lambda _: False, any_table=False)
+        if wanted.sheet != ALL_SHEETS:
+            return [(table, self._laid_out(table, wanted)) for table in tables]
+        strict = replace(wanted, is_mapped=lambda _: False, any_table=False)
         error = None
-        for options in (strict, self._options):
+        for options in (strict, wanted):
             found = []
             for table in tables:
                 try:
