@@ -81,8 +81,8 @@ _REMARK = re.compile(
     |[(（\[]?(?:notes?|n\.?b\.?|notas?|obs|observa[cç](?:[aã]o|[oõ]es|i[oó]n|iones)|remarks?|comments?|source
       |disclaimer
       |anmerkung(?:en)?|hinweise?|bemerkung(?:en)?|quelle|achtung|remarques?|attention|avis|importante?|aviso|fuente
-      |fonte|attenzione|nota\ bene|примечани[ея]|внимание|источник|uwag[ai]|poznámka|ghi\ chú|catatan|keterangan
-      |dipnot
+      |fonte|attenzione|nota\ bene|примечани[ея]|внимание|источник|uwag[ai]|poznámka|ghi\ chú|catatan
+      |keterangan|dipnot
       |หมายเหตุ|ملاحظ(?:ة|ات)|비고|備考|注意?|备注|備註|说明|說明|提示|数据来源|資料來源|附注|附註)[)）\]]?\s*[:：.。-].*
     |.{80,})""",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
