@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -109,13 +108,12 @@ class WorkbookSource(Source):
 
     def _fitting(self, table: SheetTable, options: ReadOptions) -> Layout:
         """Return the columns of one of several sheets. A given header row is for the sheets that it fits."""
-        if isinstance(options.header_row, int):
-            row = next(
-                (row for row in table.top(options.header_row) if row.number == options.header_row), None
-            )
-            if row is None or count_known_names(row.cells, options.is_known) < NAMES_NEEDED:
-                with suppress(InputError):
-                    return self._laid_out(table, replace(options, header_row=None))
+        if isinstance(options.header_row, int) and not options.any_table:
+            rows = table.top(options.header_row)[-1:]
+            cells = rows[0].cells if rows and rows[0].number == options.header_row else ()
+            known = count_known_names(cells, options.is_known) >= NAMES_NEEDED
+            if not known and not count_known_names(cells, options.is_mapped):
+                return self._laid_out(table, replace(options, header_row=None))
         return self._laid_out(table, options)
 
     def _next_sheet(
