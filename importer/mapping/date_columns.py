@@ -36,9 +36,8 @@ from importer.models import Severity
 _MOST_FORMATS = 3
 """The most of a rule's formats that a message lists."""
 _NO_DAY = re.compile(r"0{1,4}([-/.])0{1,2}\1(?:0{4}|0{1,2})(?:[ T]+[0:.]+Z?)?")
-_UNSAID_DAYS = ("0001-01-01", "1753-01-01", "1899-12-30", "1899-12-31", "9999-12-31")
-"""The first and last days of databases, and those before the first day of spreadsheets: programs write them
-for “no date”."""
+_UNSAID_DAYS = ("0001-01-01", "1753-01-01", "1899-12-30", "9999-12-31")
+"""The first and last days of databases, and day 0 of spreadsheets: programs write them for “no date”."""
 _YEAR_UNSAID = "1604"
 """What Apple's address book writes for a birthday without a year."""
 _YEARS_FOR_NOTHING = frozenset((_YEAR_UNSAID, *(day[:4] for day in _UNSAID_DAYS)))
