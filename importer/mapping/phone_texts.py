@@ -210,13 +210,6 @@ def is_valid(number: str, region: str | None) -> bool:
         return False
 
 
-def region_code(region: str) -> str:
-    """Return the country code of a country, given by its ISO code."""
-    import phonenumbers
-
-    return str(phonenumbers.country_code_for_region(region))
-
-
 @dataclass(frozen=True, slots=True)
 class RegionalNumber:
     """A number of a country."""

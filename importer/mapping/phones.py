@@ -16,7 +16,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow
-from importer.arrow import from_offsets, if_else, join_columns, nonempty, offsets_and_bytes, rework, to_mask
+from importer.arrow import (
+    TextColumn,
+    from_offsets,
+    if_else,
+    join_columns,
+    nonempty,
+    offsets_and_bytes,
+    rework,
+    to_mask,
+)
 from importer.contracts import Field, FieldKind
 from importer.mapping.base import ColumnIssue, note
 from importer.mapping.country_codes import possible, trunk_zeros
@@ -26,10 +35,10 @@ from importer.mapping.phone_texts import (
     is_national,
     is_valid,
     read_phone,
-    region_code,
     strip_formatting,
     without_trunk_zero,
 )
+from importer.mapping.regions import country_code
 from importer.mapping.schema import FieldRule
 from importer.models import Severity
 
@@ -69,8 +78,8 @@ class PhoneColumns:
 
     codes: pa.Array | None = None
     """Country codes: 86, +44."""
-    regions: pa.Array | None = None
-    """ISO codes of countries: CN; "" where none is known."""
+    regions: Callable[[], pa.Array] | None = None
+    """Returns ISO codes of countries: CN; "" where none is known. Called only if a number lacks its code."""
 
 
 class PhoneReader:
@@ -102,7 +111,7 @@ class PhoneReader:
                 self._issues.append(_doubt("doubtful-phone", impossible))
         if beside.codes is not None:
             column, bare = self._with_code(column, bare, beside.codes)
-        if self._rule.region or beside.regions is not None:
+        if (self._rule.region or beside.regions is not None) and bare.any():
             column, bare = self._with_region(column, bare, beside.regions)
         if self._is_phone and bare.any():
             incomplete = self._incomplete(column, bare)
@@ -169,15 +178,14 @@ class PhoneReader:
         return if_else(national & ~again, joined, column), bare & ~national & ~strange
 
     def _with_region(
-        self, column: pa.Array, bare: np.ndarray, regions: pa.Array | None
+        self, column: pa.Array, bare: np.ndarray, named: Callable[[], pa.Array] | None
     ) -> tuple[pa.Array, np.ndarray]:
         """Put the country code of each row's country before the numbers that lack one."""
         default = self._rule.default_region or ""
-        if regions is None:
-            regions = arrow.constant(default, len(column))
-        elif default:
+        regions = named() if named else arrow.constant(default, len(column))
+        if default:
             regions = if_else(nonempty(regions), regions, default)
-        codes = arrow.rework_all(regions, region_code)
+        codes = arrow.rework_all(regions, country_code)
         # 8613800000000 in a row of China is complete, and most rows are like it.
         bare = bare & ~(
             _starts_with(column, codes) & (_lengths(column) >= _PLAINLY_COMPLETE) & _possible(column)
@@ -245,11 +253,8 @@ def _without_zero(text: str) -> str:
 
 
 def _with_other_than_digits(column: pa.Array) -> np.ndarray:
-    offsets, data = offsets_and_bytes(column)
-    others = np.flatnonzero(data - _ZERO > 9)
     found = np.zeros(len(column), dtype=bool)
-    if others.size:
-        found[np.searchsorted(offsets, others, side="right") - 1] = True
+    found[TextColumn(column).holding(np.flatnonzero(offsets_and_bytes(column)[1] - _ZERO > 9))] = True
     return found
 
 
@@ -308,9 +313,9 @@ def _leading(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """Return the first three digits (as a number) and the fourth of each text of digits; 0, 1 for others."""
     offsets, data = offsets_and_bytes(column)
     if len(data) < 4:
-        return np.zeros(len(column), dtype=np.int64), np.zeros(len(column), dtype=np.int64)
+        return np.zeros(len(column), dtype=np.int16), np.zeros(len(column), dtype=np.int16)
     starts = np.minimum(offsets[:-1], len(data) - 4)
-    one, two, three, four = (data[starts + at].astype(np.int64) - ord("0") for at in range(4))
+    one, two, three, four = (np.take(data[at:], starts).astype(np.int16) - ord("0") for at in range(4))
     prefixes = 100 * one + 10 * two + three
     sane = (np.diff(offsets) >= 4) & (prefixes >= 100) & (prefixes <= 999)
     return np.where(sane, prefixes, 0), np.where(sane, four, 1)

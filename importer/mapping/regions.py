@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
 
 import pyarrow as pa
 
 from importer.arrow import rework_all
 from importer.errors import UsageError
-from importer.mapping.base import packaged_words
+from importer.mapping.base import packaged_index
 from importer.mapping.headers import normalize
 
 _CODE = re.compile(r"(?:\+|00)?([1-9]\d{0,2})")
@@ -58,13 +57,17 @@ def _of_country_code(code: int) -> str | None:
     return None if found == "001" else found
 
 
-@cache
+def country_code(region: str) -> str:
+    """Return the country code of a country, given by its ISO code; "" if it has none."""
+    found: str = _index()["codes"].get(region, "")
+    return found
+
+
 def _names() -> Mapping[str, str]:
-    found: dict[str, str] = {}
-    shared: set[str] = set()
-    for region, names in packaged_words("country_names.toml").items():
-        for bare in map(normalize, names):
-            if found.setdefault(bare, region) != region:
-                shared.add(bare)
-    named = {name: region for name, region in found.items() if name not in shared}
-    return named | {normalize(region): region for region in packaged_words("country_names.toml")}
+    """Return the ISO codes of countries by the normal forms of their names."""
+    names: Mapping[str, str] = _index()["regions"]
+    return names
+
+
+def _index() -> Mapping[str, dict[str, str]]:
+    return packaged_index("regions.json")

@@ -109,10 +109,12 @@ def read(
     match bound.field.kind:
         case FieldKind.PHONE | FieldKind.DIGITS:
             codes = cell(bound.country_code) if bound.country_code else None
-            named = _as_one([cell(name) for name in bound.region], None) if bound.region else None
-            countries = None if named is None else regions.regions(named)
+
+            def countries() -> pa.Array:
+                return regions.regions(_as_one([cell(name) for name in bound.region], None))
+
             reader = PhoneReader(bound.field, bound.rule, phone_proof)
-            column, issues = reader.read(column, PhoneColumns(codes, countries))
+            column, issues = reader.read(column, PhoneColumns(codes, countries if bound.region else None))
             return column, [*issues, *placeholders.find(bound.field.kind, column)]
         case FieldKind.EMAIL:
             column, issues = emails.read(column)
