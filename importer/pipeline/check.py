@@ -100,7 +100,7 @@ class Checker:
             for part in self._at_its_column(chunk, checked)
         )
         found = (*read, *written, *Issues.parts_of(mapped.issues), *checked)
-        return Issues(self._graded(part) for part in _one_a_cell(found, skipped))
+        return Issues(self._graded(part) for part in _one_a_cell(_beside_errors(found), skipped))
 
     def _concerns(self, chunk: Chunk, column: str | None) -> bool:
         """Whether an issue concerns a column that the mapping uses, or the whole row."""
@@ -167,6 +167,24 @@ def _written_errors(chunk: Chunk, name: str) -> Iterator[Issue]:
     for row in arrow.rows_where(chunk.frame, written).tolist():
         found = str(chunk.frame.at[row, name])
         yield Issue("cell-error", Severity.ERROR, row, chunk.sheet, name, found=found)
+
+
+def _beside_errors(parts: Sequence[_Part]) -> Sequence[_Part]:
+    """Return the issues without what else is wrong with cells that hold an error: #REF! is no bad phone."""
+    errors = [part for part in parts if part.code == "cell-error"]
+    told = {
+        part.column: Issues.rows_of(one for one in errors if one.column == part.column) for part in errors
+    }
+    found: list[_Part] = []
+    for part in parts:
+        rows = told.get(part.column) if part.code != "cell-error" else None
+        if rows is None:
+            found.append(part)
+        elif isinstance(part, RepeatedIssue):
+            found += [left] if len(left := part.where(~np.isin(part.rows, rows))) else []
+        elif part.row not in rows:
+            found.append(part)
+    return found
 
 
 def _one_a_cell(parts: Sequence[_Part], skipped: np.ndarray) -> Iterator[_Part]:
