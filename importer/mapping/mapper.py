@@ -26,7 +26,16 @@ from importer.arrow import (
     without_nulls,
 )
 from importer.contracts import Contract, FieldKind
-from importer.mapping import custom_fields, gender, person_names, phones, placeholders, tags, transforms
+from importer.mapping import (
+    custom_fields,
+    gender,
+    person_names,
+    phones,
+    placeholders,
+    regions,
+    tags,
+    transforms,
+)
 from importer.mapping.base import CUSTOM_FIELD, ColumnIssue, ReadColumn, note
 from importer.mapping.date_columns import DateProof, DateReader, prove
 from importer.mapping.filters import RowFilter, excluded_rows
@@ -84,10 +93,8 @@ class Mapper:
     def unused(self) -> tuple[str, ...]:
         """The columns of the file that go nowhere."""
         used = {source for sources in self.columns.values() for source in sources}
-        for bound in self._all_fields():
-            used |= {*filter(None, [bound.country_code]), *bound.region}
+        used |= {name for bound in self._all_fields() for name in bound.beside}
         used |= {one.column for one in self.bound.filters}
-        used |= {bound.when.column for bound in self._all_fields() if bound.when}
         return tuple(name for name in self.bound.header if name not in used)
 
     @property
@@ -191,6 +198,7 @@ class _ChunkMapper:
         self.rows = len(chunk.frame)
         self.issues: list[RepeatedIssue] = []
         self._trimmed: dict[str, pa.Array] = {}
+        self._regions: dict[tuple[str, ...], pa.Array] = {}
         # By field and column, where words for nothing were emptied.
         self._emptied: dict[tuple[str, str], pa.Array] = {}
 
@@ -204,6 +212,12 @@ class _ChunkMapper:
         if column not in self._trimmed:
             self._trimmed[column] = trimmed(self.raw(column))
         return self._trimmed[column]
+
+    def regions(self, columns: tuple[str, ...]) -> pa.Array:
+        """Return the region of each row, as the first filled of these columns names it."""
+        if columns not in self._regions:
+            self._regions[columns] = regions.regions(transforms.first_filled(list(map(self.cell, columns))))
+        return self._regions[columns]
 
     def skips(self) -> list[Skip]:
         index = self.chunk.frame.index.to_numpy()
@@ -271,7 +285,8 @@ class _ChunkMapper:
             letters = partial(self.mapper.letters, *bound.sources[:1])
             proof = partial(self._phone_proof, bound.sources)
             marks = partial(self.mapper.tag_marks, *bound.sources[:1])
-            column, faults = transforms.read(bound, column, self.cell, letters, proof, marks)
+            countries = partial(self.regions, bound.region)
+            column, faults = transforms.read(bound, column, self.cell, letters, proof, marks, countries)
         for fault in (*faults, *self._overused(bound)):
             self._add_issues(fault, bound, column)
             if fault.left_out:
@@ -283,16 +298,15 @@ class _ChunkMapper:
 
     def _overused(self, bound: BoundField) -> Iterator[ColumnIssue]:
         """Yield a note on the shop's own contact, unless the mapping says that no cell means nothing."""
-        if bound.field.kind not in (FieldKind.PHONE, FieldKind.EMAIL) or bound.rule.nothing == ():
+        if not bound.is_contact or not any(
+            placeholders.may_be_overused(self.cell(one)) for one in bound.sources
+        ):
             return
-        if not any(placeholders.may_be_overused(self.cell(source)) for source in bound.sources):
-            return
-        for fed, sources in self._fed_rows(bound):
-            for source in sources if fed.any() else ():
-                texts = self.mapper.overused(source)
-                if texts:
-                    where = fed & to_mask(pc.is_in(self.cell(source), value_set=arrow.array(list(texts))))
-                    yield ColumnIssue("placeholder", where, wording="shared-by-all", severity=Severity.NOTE)
+        for fed, (source, *_) in self._fed_rows(bound):
+            texts = self.mapper.overused(source) if fed.any() else ()
+            where = fed & to_mask(pc.is_in(self.cell(source), value_set=arrow.array(list(texts))))
+            if where.any():
+                yield ColumnIssue("placeholder", where, wording="shared-by-all", severity=Severity.NOTE)
 
     def _custom_value(self, one: BoundCustomField) -> pa.Array:
         column = transforms.finish(one.field, self._gathered(one.field))

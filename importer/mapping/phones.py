@@ -106,7 +106,9 @@ class PhoneReader:
             self._issues.append(note("trunk-zero-left-out", long_zero, _without_zero))
         bare = digits & ~international & ~long_zero
         if international.any():
-            impossible = digits & international & ~_possible(column) & (_lengths(column) >= _FEWEST_DIGITS)
+            impossible = digits & international
+            numbers = column.filter(pa.array(impossible))
+            impossible[impossible] = ~_possible(numbers) & (_lengths(numbers) >= _FEWEST_DIGITS)
             if impossible.any():
                 self._issues.append(_doubt("doubtful-phone", impossible))
         if beside.codes is not None:
@@ -185,12 +187,10 @@ class PhoneReader:
         regions = named() if named else arrow.constant(default, len(column))
         if default:
             regions = if_else(nonempty(regions), regions, default)
-        codes = arrow.rework_all(regions, country_code)
-        # 8613800000000 in a row of China is complete, and most rows are like it.
-        bare = bare & ~(
-            _starts_with(column, codes) & (_lengths(column) >= _PLAINLY_COMPLETE) & _possible(column)
-        )
-        known = bare & nonempty(regions)
+        # 8613800000000 in a row of China has its code, and most rows are like it.
+        carrying = _begin_with_code_of(column, regions) & (_lengths(column) >= _PLAINLY_COMPLETE)
+        bare = bare & ~(carrying & _possible(column))
+        known = bare & ~carrying & nonempty(regions)
         if not known.any():
             return column, bare
         where = pa.array(known)
@@ -328,6 +328,17 @@ def _starts_with(column: pa.Array, beginnings: pa.Array) -> np.ndarray:
     for size in range(1, 5):
         same = to_mask(pc.equal(pc.utf8_slice_codeunits(column, 0, size), beginnings))
         found |= same & (lengths == size)
+    return found
+
+
+def _begin_with_code_of(column: pa.Array, regions: pa.Array) -> np.ndarray:
+    """Return a mask of the digits that begin with the country code of their row's region."""
+    distinct = regions.dictionary_encode()
+    codes = [country_code(region) if region else "" for region in distinct.dictionary.to_pylist()]
+    indices = distinct.indices.to_numpy()
+    numbers = np.array([int(code or -1) for code in codes], dtype=np.int64)[indices]
+    beyond = np.array([10 ** (3 - len(code)) for code in codes], dtype=np.int64)[indices]
+    found: np.ndarray = _leading(column)[0] // beyond == numbers
     return found
 
 

@@ -6,14 +6,14 @@ The rules for each kind of value are in `dates`, `phones`, `gender`, `tags` and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.arrow import constant, if_else, join_nonempty, nonempty, rework_all
 from importer.contracts import Field, FieldKind
-from importer.mapping import emails, gender, person_names, placeholders, regions, tags
+from importer.mapping import emails, gender, person_names, placeholders, tags
 from importer.mapping.base import ColumnIssue, matches_pattern
 from importer.mapping.calendars import Calendar
 from importer.mapping.custom_fields import CustomFieldEncoder
@@ -39,6 +39,16 @@ class BoundField:
     name_rule: NameRule | None = None
     """Given only if the one source holds full names to split."""
     when: RowFilter | None = None
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The columns that are read beside the sources."""
+        return tuple(filter(None, (self.country_code, *self.region, self.when.column if self.when else None)))
+
+    @property
+    def is_contact(self) -> bool:
+        """Whether the field is a phone or an e-mail in which some cells may mean nothing."""
+        return self.field.kind in (FieldKind.PHONE, FieldKind.EMAIL) and self.rule.nothing != ()
 
     @property
     def has_api_header(self) -> bool:
@@ -100,22 +110,24 @@ def read(
     letters: gender.Letters,
     phone_proof: Callable[[], PhoneProof],
     marks: Callable[[], frozenset[str]],
+    countries: Callable[[], pa.Array],
 ) -> tuple[pa.Array, list[ColumnIssue]]:
     """Return the column as the field's kind wants it, and what could not be read (left as found).
 
     Dates are read by `dates.read`. `letters` is called only if a value needs all single letters of the whole
-    column, `phone_proof` and `marks` only if digits or tags need what the whole column proves.
+    column, `phone_proof` and `marks` only if digits or tags need what the whole column proves, and
+    `countries` (the region of each row) only if the field has columns of countries.
     """
     match bound.field.kind:
         case FieldKind.PHONE | FieldKind.DIGITS:
             codes = cell(bound.country_code) if bound.country_code else None
-
-            def countries() -> pa.Array:
-                return regions.regions(_as_one([cell(name) for name in bound.region], None))
-
             reader = PhoneReader(bound.field, bound.rule, phone_proof)
             column, issues = reader.read(column, PhoneColumns(codes, countries if bound.region else None))
-            return column, [*issues, *placeholders.find(bound.field.kind, column)]
+            found = placeholders.find(bound.field.kind, column)
+            for none in found:
+                # What names nobody lacks no country code.
+                issues = [replace(one, where=one.where & ~none.where) for one in issues]
+            return column, [*issues, *found]
         case FieldKind.EMAIL:
             column, issues = emails.read(column)
             return column, [*issues, *placeholders.find(bound.field.kind, column)]
@@ -143,10 +155,11 @@ def finish(bound: BoundField, column: pa.Array) -> pa.Array:
 
 
 def _as_one(parts: Sequence[pa.Array], join: str | None) -> pa.Array:
-    if len(parts) == 1:
-        return parts[0]
-    if join is not None:
-        return join_nonempty(parts, join)
+    return first_filled(parts) if join is None or len(parts) == 1 else join_nonempty(parts, join)
+
+
+def first_filled(parts: Sequence[pa.Array]) -> pa.Array:
+    """Return for each row the text of the first column that has one."""
     column = parts[0]
     for part in parts[1:]:
         some = nonempty(column)

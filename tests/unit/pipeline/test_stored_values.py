@@ -24,7 +24,7 @@ words = st.sampled_from(
     [word for words in WORDS.values() for word in words]
     + ["NULL NULL", " n/a ", "Null", "NAN", "#REF!", "x@", "0", "000000", "无@qq.com"]
 )
-numbers = st.from_regex(r"(\+|00|0|)[1-9][0-9]{6,12}", fullmatch=True)
+numbers = st.from_regex(r"(\+|00|0|)[1-9]{4}[0-9]{3,9}", fullmatch=True)
 formatted = st.builds(
     lambda number, mark: mark.join([number[:4], number[4:7], number[7:]]),
     numbers,
