@@ -38,15 +38,12 @@ from importer.mapping import (
 )
 from importer.mapping.base import CUSTOM_FIELD, ColumnIssue, ReadColumn, note
 from importer.mapping.date_columns import DateProof, DateReader, prove
-from importer.mapping.filters import RowFilter, excluded_rows
+from importer.mapping.filters import EXAMPLE_MARK, RowFilter, excluded_rows
 from importer.mapping.nothing import where_nothing
 from importer.mapping.phones import PhoneProof
 from importer.mapping.schema import MappingFile
 from importer.mapping.transforms import BoundCustomField, BoundField
 from importer.models import Chunk, Issues, MappedChunk, Note, RepeatedIssue, Severity, Skip
-
-EXAMPLE_MARK = "EXAMPLE 示例"
-"""What the template writes into its example row, which is never imported."""
 
 
 @dataclass(frozen=True, slots=True)
