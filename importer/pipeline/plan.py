@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pandas as pd
@@ -17,7 +17,6 @@ from importer.config import Connection, is_loopback
 from importer.contracts import Contract, FieldKind
 from importer.errors import InputError, JournalError, MappingError, SettingsError
 from importer.fingerprints import NO_KEY, FingerprintKey
-from importer.journal import Journal, RunRecord
 from importer.mapping import Mapper, MappingFile, is_known_name
 from importer.mapping.headers import normalize
 from importer.mapping.regions import require_region
@@ -28,6 +27,9 @@ from importer.readers import ReadOptions, Source, open_source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
 from importer.reports import OWN_COLUMNS, reimport
 from importer.reports.ownership import report_run
+
+if TYPE_CHECKING:
+    from importer.journal import Journal, RunRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from datetime import datetime
 from importer.errors import ReportError
 from importer.exit_codes import ExitCode
 from importer.models import Destination, Mode, Note, RunSummary
-from importer.option_types import option_text
+from importer.option_types import SettingValue, setting_value
 from importer.options import RunOptions, declared_options
 from importer.reports.files import WrittenReport
 from importer.reports.next_steps import NextStep
@@ -110,7 +110,7 @@ class RunInfo:
     stop: str = ""
     """Why it ended early, as a sentence. Empty if it did not."""
     notes: tuple[Note, ...] = ()
-    settings: tuple[tuple[str, str], ...] = ()
+    settings: tuple[tuple[str, SettingValue], ...] = ()
     """(name, value) of every setting that made a difference, without secrets."""
     phases: tuple[tuple[str, float], ...] = ()
     """(name, seconds) of the run's parts: reading, mapping, validation, sending, …"""
@@ -136,13 +136,17 @@ class ReportResult:
     """Reports that could not be written. The run itself is safe in the journal."""
 
 
-def report_settings(options: RunOptions, effective: Mapping[str, str | None]) -> tuple[tuple[str, str], ...]:
-    """Return (name, value) of the options that reports show. `effective`: what the plan made of some."""
-    texts = {
-        one.name: (effective[one.name] or "")
-        if one.name in effective
-        else option_text(getattr(options, one.name))
-        for one in declared_options().values()
-        if one.report
-    }
-    return tuple((name, text) for name, text in texts.items() if text)
+def report_settings(
+    options: RunOptions, effective: Mapping[str, str | None]
+) -> tuple[tuple[str, SettingValue], ...]:
+    """Return (name, value) of the options that reports show and that have a value.
+
+    `effective`: what the plan made of some.
+    """
+    values: dict[str, SettingValue] = {}
+    for one in declared_options().values():
+        if not one.report:
+            continue
+        value: object = effective[one.name] if one.name in effective else getattr(options, one.name)
+        values[one.name] = setting_value(value)
+    return tuple((name, value) for name, value in values.items() if value != "")
