@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from importer.arrow import BLANKS
-from importer.mapping.country_codes import national_part
+from importer.mapping.regions import national_part
 
 _PLAIN = str.maketrans(
     dict.fromkeys(map(ord, "－‐‑‒–—―−﹣"), "-")

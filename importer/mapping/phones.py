@@ -28,7 +28,6 @@ from importer.arrow import (
 )
 from importer.contracts import Field, FieldKind
 from importer.mapping.base import ColumnIssue, note
-from importer.mapping.country_codes import possible, trunk_zeros
 from importer.mapping.phone_texts import (
     PhoneReading,
     international,
@@ -38,7 +37,7 @@ from importer.mapping.phone_texts import (
     strip_formatting,
     without_trunk_zero,
 )
-from importer.mapping.regions import country_code
+from importer.mapping.regions import country_code, possible, trunk_zeros
 from importer.mapping.schema import FieldRule
 from importer.models import Severity
 

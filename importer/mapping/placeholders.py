@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from importer.arrow import in_tens, nonempty, offsets_and_bytes, to_arrow, trimmed, without_nulls
 from importer.contracts import FieldKind
 from importer.mapping.base import ColumnIssue, ReadColumn, packaged_words
-from importer.mapping.country_codes import national_part
+from importer.mapping.regions import national_part
 from importer.models import Severity
 
 _COUNTING = "1234567890123456789"

@@ -1,18 +1,20 @@
-"""Which country a cell names: by its ISO code, or by its name in any of some twenty languages.
+"""Countries: which one a cell names, and which country code and how many digits its phones have.
 
-`country_names.toml` holds the names.
+`country_names.toml` holds their names in some twenty languages, `country_codes.toml` what their numbers are like.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 
+import numpy as np
 import pyarrow as pa
 
 from importer.arrow import rework_all
 from importer.errors import UsageError
-from importer.mapping.base import packaged_index
+from importer.mapping.base import packaged_index, packaged_words
 from importer.mapping.headers import normalize
 
 _CODE = re.compile(r"(?:\+|00)?([1-9]\d{0,2})")
@@ -71,3 +73,56 @@ def _names() -> Mapping[str, str]:
 
 def _index() -> Mapping[str, dict[str, str]]:
     return packaged_index("regions.json")
+
+
+# The codes before the numbers of phones: what is possible, not what is in use.
+
+_MOST_DIGITS = 15
+
+
+@cache
+def _zeros_behind() -> tuple[np.ndarray, np.ndarray]:
+    """Return for the first three digits of a number (0 to 999) whether they hold a zero behind the country
+    code, and whether they are one of three digits, as masks."""
+    size, _ = _table()
+    number = np.arange(1000)
+    return ((size == 1) & (number // 10 % 10 == 0)) | ((size == 2) & (number % 10 == 0)), size == 3
+
+
+@cache
+def _table() -> tuple[np.ndarray, np.ndarray]:
+    """Return for the first three digits of a number (0 to 999) the length of its country code, 0 if there is
+    none, and the possible lengths of the whole number, as bits."""
+    size, lengths = np.zeros(1000, dtype=np.int64), np.zeros(1000, dtype=np.int64)
+    for code, nationals in packaged_words("country_codes.toml").items():
+        width = 10 ** (3 - len(code))
+        span = slice(int(code) * width, (int(code) + 1) * width)
+        size[span] = len(code)
+        lengths[span] = sum(
+            1 << len(code) + digits for digits in nationals if len(code) + digits <= _MOST_DIGITS
+        )
+    return size, lengths
+
+
+def national_part(digits: str) -> str | None:
+    """Return what follows the country code, or None if the digits begin with no country code."""
+    if len(digits) < 4:
+        return None
+    size = int(_table()[0][int(digits[:3])])
+    return digits[size:] if size else None
+
+
+def possible(prefixes: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return a mask of the numbers that may begin with a country code: their first three digits (0 to 999)
+    are one, and as many digits follow as the country's numbers have."""
+    _, allowed = _table()
+    found: np.ndarray = (allowed[prefixes] >> np.minimum(lengths, 62)) & 1 == 1
+    return found
+
+
+def trunk_zeros(prefixes: np.ndarray, fourth: np.ndarray) -> np.ndarray:
+    """Return a mask of the numbers with a zero behind the country code, by their first digits as for
+    `possible` and the fourth."""
+    within, of_three = _zeros_behind()
+    found: np.ndarray = within[prefixes] | (of_three[prefixes] & (fourth == 0))
+    return found

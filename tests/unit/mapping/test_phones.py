@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.mapping.country_codes import national_part
 from importer.mapping.phones import PhoneProof, prove
-from importer.mapping.regions import region_of
+from importer.mapping.regions import national_part, region_of
 from importer.reports.wording import issue_text
 from tests.support.mapping import chunk, mapped, values
 
