@@ -1,6 +1,6 @@
 """Countries: which one a cell names, and which country code and how many digits its phones have.
 
-`country_names.toml` holds their names in some twenty languages, `country_codes.toml` the form of their numbers.
+`country_names.toml` holds names in some twenty languages, `country_codes.toml` the form of the numbers.
 """
 
 from __future__ import annotations
