@@ -19,8 +19,8 @@ FIELDS = ("first_name", "last_name", "full_name")
 _HAN = "[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003134f]"
 """A regular expression for one Chinese character."""
 _HAN_NAME = re.compile(f"{_HAN}+")
-_SHORT_HAN_NAME = re.compile(f"{_HAN}{{2,4}}")
-_COMMA_NAME = re.compile(r"[^,]+, *[^,]+")
+_BEGINS_HAN = re.compile(rf"{_HAN}\S*")
+_COMMA_NAME = re.compile(r"[^,]+, *(?!(?:jr|sr|i{2,3}|iv|ph\.?d|m\.?d|mba|esq|dds)\b)[^,]+", re.IGNORECASE)
 _MIDDLE_DOT = re.compile(r"[·•・‧]")
 _LONGEST_HAN_NAME = 4
 
@@ -45,10 +45,11 @@ class NameRule(StrEnum):
 def split(name: str, rule: NameRule) -> tuple[str, str]:
     """Return (first_name, last_name) of a full name; one is "" where the rule finds no second part.
 
-    A Chinese name of more than four characters is most likely a company's and is not split.
+    A comma stands behind a family name, whatever the rule; a title (Jr., PhD) follows no family name. A Chinese
+    name of more than four characters is most likely a company's and is not split.
     """
     words = name.split()
-    if rule is NameRule.COMMA:
+    if rule is NameRule.COMMA or (rule is not NameRule.CHINESE and _COMMA_NAME.fullmatch(name)):
         family, comma, given = (part.strip() for part in name.partition(","))
         return (given, family) if comma else _split_at(words, len(words) - 1)
     if rule is NameRule.CHINESE:
@@ -62,7 +63,7 @@ def split(name: str, rule: NameRule) -> tuple[str, str]:
 def likely_rule(names: Iterable[str]) -> NameRule:
     """Return the rule that most of these full names seem to follow."""
     filled = [name.strip() for name in names if name.strip()]
-    for rule, pattern in ((NameRule.CHINESE, _SHORT_HAN_NAME), (NameRule.COMMA, _COMMA_NAME)):
+    for rule, pattern in ((NameRule.CHINESE, _BEGINS_HAN), (NameRule.COMMA, _COMMA_NAME)):
         if filled and sum(bool(pattern.fullmatch(name)) for name in filled) > len(filled) / 2:
             return rule
     return NameRule.LAST_WORD

@@ -24,7 +24,52 @@ if TYPE_CHECKING:
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "mapping.json"
 """The JSON Schema of mapping files, with which TOML editors complete and check them."""
-_FAMILY_FIRST = {normalize(name) for name in ("Họ tên", "Họ và tên")}
+_FAMILY_FIRST = {
+    normalize(name)
+    for name in (
+        *(
+            "Họ tên",
+            "Họ và tên",
+            "ФИО",
+            "Ф.И.О.",
+            "Фамилия Имя",
+            "Фамилия Имя Отчество",
+            "Фамилия, имя",
+            "ПІБ",
+        ),
+        *(
+            "Name, Vorname",
+            "Nachname, Vorname",
+            "Familienname, Vorname",
+            "Last, First",
+            "Last Name, First Name",
+        ),
+        *(
+            "Surname, Name",
+            "Surname, First Name",
+            "Apellidos y nombres",
+            "Apellido y nombre",
+            "Apellidos, Nombre",
+        ),
+        *(
+            "Cognome e nome",
+            "Cognome Nome",
+            "Nom et prénom",
+            "Nom, prénom",
+            "Nom Prénom",
+            "Achternaam, Voornaam",
+        ),
+        *(
+            "Nazwisko i imię",
+            "Příjmení a jméno",
+            "Név",
+            "Teljes név",
+            "Efternamn, Förnamn",
+            "Efternavn, Fornavn",
+        ),
+    )
+}
+"""Columns of full names that say by their own name that the family name comes first."""
 _COUNTRY_CODE = {
     normalize(name) for name in ("Country Code", "Dial Code", "Calling Code", "区号", "国家区号", "国际区号")
 }
