@@ -20,7 +20,7 @@ _HAN = "[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003134f]"
 """A regular expression for one Chinese character."""
 _HAN_NAME = re.compile(f"{_HAN}+")
 _BEGINS_HAN = re.compile(rf"{_HAN}\S*")
-_COMMA_NAME = re.compile(r"[^,]+, *(?!(?:jr|sr|i{2,3}|iv|ph\.?d|m\.?d|mba|esq|dds)\b)[^,]+", re.IGNORECASE)
+_COMMA_NAME = re.compile(r"[^,]+,(?!\s*(?:jr|sr|i{2,3}|iv|ph\.?d|m\.?d|mba|esq|dds)\b)[^,]+", re.IGNORECASE)
 _MIDDLE_DOT = re.compile(r"[·•・‧]")
 _LONGEST_HAN_NAME = 4
 
@@ -45,8 +45,8 @@ class NameRule(StrEnum):
 def split(name: str, rule: NameRule) -> tuple[str, str]:
     """Return (first_name, last_name) of a full name; one is "" where the rule finds no second part.
 
-    A comma stands behind a family name, whatever the rule; a title (Jr., PhD) follows no family name. A Chinese
-    name of more than four characters is most likely a company's and is not split.
+    A comma stands behind a family name, whatever the rule, unless a title follows (Jr., PhD). A Chinese name of
+    more than four characters is most likely a company's and is not split.
     """
     words = name.split()
     if rule is NameRule.COMMA or (rule is not NameRule.CHINESE and _COMMA_NAME.fullmatch(name)):

@@ -12,7 +12,7 @@ from importer import messages
 from importer.contracts import Contract, FieldKind
 from importer.escaping import printable
 from importer.mapping import custom_fields, dates, headers, loader, person_names, phones
-from importer.mapping.base import quote_names
+from importer.mapping.base import packaged_words, quote_names
 from importer.mapping.headers import normalize
 from importer.mapping.person_names import NameRule
 from importer.mapping.schema import ReadingRules
@@ -24,52 +24,6 @@ if TYPE_CHECKING:
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "mapping.json"
 """The JSON Schema of mapping files, with which TOML editors complete and check them."""
-_FAMILY_FIRST = {
-    normalize(name)
-    for name in (
-        *(
-            "Họ tên",
-            "Họ và tên",
-            "ФИО",
-            "Ф.И.О.",
-            "Фамилия Имя",
-            "Фамилия Имя Отчество",
-            "Фамилия, имя",
-            "ПІБ",
-        ),
-        *(
-            "Name, Vorname",
-            "Nachname, Vorname",
-            "Familienname, Vorname",
-            "Last, First",
-            "Last Name, First Name",
-        ),
-        *(
-            "Surname, Name",
-            "Surname, First Name",
-            "Apellidos y nombres",
-            "Apellido y nombre",
-            "Apellidos, Nombre",
-        ),
-        *(
-            "Cognome e nome",
-            "Cognome Nome",
-            "Nom et prénom",
-            "Nom, prénom",
-            "Nom Prénom",
-            "Achternaam, Voornaam",
-        ),
-        *(
-            "Nazwisko i imię",
-            "Příjmení a jméno",
-            "Név",
-            "Teljes név",
-            "Efternamn, Förnamn",
-            "Efternavn, Fornavn",
-        ),
-    )
-}
-"""Columns of full names that say by their own name that the family name comes first."""
 _COUNTRY_CODE = {
     normalize(name) for name in ("Country Code", "Dial Code", "Calling Code", "区号", "国家区号", "国际区号")
 }
@@ -232,7 +186,8 @@ class _SuggestionWriter:
         return None
 
     def _name_rule(self, whole: Proposal) -> NameRule:
-        if normalize(whole.column) in _FAMILY_FIRST:
+        family_first = packaged_words("words.toml")["full_names"]["family_first"]
+        if normalize(whole.column) in map(normalize, family_first):
             return NameRule.FAMILY_FIRST
         return person_names.likely_rule(self._cells(whole))
 
