@@ -45,8 +45,8 @@ class NameRule(StrEnum):
 def split(name: str, rule: NameRule) -> tuple[str, str]:
     """Return (first_name, last_name) of a full name; one is "" where the rule finds no second part.
 
-    A comma stands behind a family name, whatever the rule, unless a title follows (Jr., PhD). A Chinese name of
-    more than four characters is most likely a company's and is not split.
+    A comma stands behind a family name, whatever the rule, unless a title follows it (Jr., PhD). A Chinese
+    name of more than four characters is most likely a company's and is not split.
     """
     words = name.split()
     if rule is NameRule.COMMA or (rule is not NameRule.CHINESE and _COMMA_NAME.fullmatch(name)):
@@ -94,7 +94,7 @@ def _split_chinese(words: list[str]) -> tuple[str, str]:
     if len(dotted) == 2 and _HAN_NAME.match(text):
         return dotted[0], dotted[1]
     if not _HAN_NAME.fullmatch(text):
-        return _split_at(words, len(words) - 1)
+        return split(" ".join(words), NameRule.LAST_WORD)
     if len(words) == 2:
         return words[0], words[1]
     if len(text) > _LONGEST_HAN_NAME:

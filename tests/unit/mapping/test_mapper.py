@@ -457,3 +457,12 @@ def test_a_display_name_needs_the_tenant_s_list_except_in_a_dry_run() -> None:
     assert caught.value.code == "custom-field-needs-list"
     found = mapper(rules, {"X": ["1"]}, dry_run=True)
     assert [note.code for note in found.notes] == ["custom-field-unchecked"]
+
+
+@pytest.mark.parametrize(
+    "rule", [NameRule.LAST_WORD, NameRule.FIRST_WORD, NameRule.FAMILY_FIRST, NameRule.CHINESE]
+)
+def test_a_comma_stands_behind_the_family_name_unless_a_title_follows(rule: NameRule) -> None:
+    assert person_names.split("Müller, Jürgen", rule) == ("Jürgen", "Müller")
+    assert "Martin" in " ".join(person_names.split("Martin King, Jr.", rule))
+    assert person_names.split("Martin King, Jr.", rule) != ("Jr.", "Martin King")
