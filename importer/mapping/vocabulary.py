@@ -218,7 +218,7 @@ def _inflected(word: str) -> Phrase | None:
             min(len(word), len(known)),
         )
         if common >= _SAME * max(len(word), len(known)):
-            return replace(_phrase(known), labels=())
+            return replace(_phrase(known), text=word, labels=())
     return None
 
 
