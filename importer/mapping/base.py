@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
@@ -48,6 +49,13 @@ def note(code: str, where: np.ndarray, expected: Callable[[str], str | None] = l
 def packaged_words(name: str) -> dict[str, Any]:
     """Return the tables of a TOML file that is part of this package: `aliases.toml`, `words.toml`, …."""
     return tomllib.loads(resources.files(__package__).joinpath(name).read_text("utf-8"))
+
+
+@cache
+def packaged_index(name: str) -> dict[str, Any]:
+    """Return the tables of a JSON file that `make docs` makes of the packaged words: `names.json`, …."""
+    tables: dict[str, Any] = json.loads(resources.files(__package__).joinpath(name).read_text("utf-8"))
+    return tables
 
 
 def names_in(text: str) -> list[str]:

@@ -17,7 +17,7 @@ from importer import contracts
 from importer.contracts import Contract
 from importer.errors import MappingError
 from importer.mapping import custom_fields, loader
-from importer.mapping.base import matches_pattern, names_in, packaged_words, quote_names
+from importer.mapping.base import matches_pattern, names_in, packaged_index, packaged_words, quote_names
 from importer.mapping.schema import CustomRule, FieldRule, HeaderMatch, MappingFile
 from importer.models import Note
 
@@ -98,12 +98,8 @@ def api_names() -> Mapping[str, str]:
 @cache
 def aliases_by_name() -> Mapping[str, tuple[Alias, ...]]:
     """Return all known names by their normal form; a name can stand for several fields."""
-    found: dict[str, list[Alias]] = {}
-    for alias in all_aliases():
-        known = found.setdefault(normalize(alias.label), [])
-        if all(other.field != alias.field for other in known):
-            known.append(alias)
-    return {name: tuple(aliases) for name, aliases in found.items()}
+    names = packaged_index("names.json")["names"]
+    return {name: tuple(Alias(*alias) for alias in aliases) for name, aliases in names.items()}
 
 
 def meanings(header: str) -> tuple[Alias, ...]:
@@ -196,8 +192,11 @@ def choose(
 def recognised(header: Sequence[str]) -> tuple[MappingFile, ...]:
     """Return the ready-made mappings whose `match` a header fulfils."""
     texts = frozenset(name.strip().casefold() for name in header)
-    ready = loader.ready()
-    fitting = [mapping for mapping in ready if mapping.match and _fits(mapping, mapping.match, texts)]
+    fitting = [
+        loader.ready_mapping(name)
+        for name, (match, columns) in packaged_index("names.json")["ready_matches"].items()
+        if _fits(HeaderMatch.model_validate(match), columns, texts)
+    ]
     sharp = [mapping for mapping in fitting if mapping.match and not mapping.match.yields]
     return tuple(sharp or fitting)
 
@@ -267,7 +266,7 @@ def unfed_fields(fed: Collection[str], contract: Contract) -> list[str]:
     return found
 
 
-def _fits(mapping: MappingFile, match: HeaderMatch, header: frozenset[str]) -> bool:
+def _fits(match: HeaderMatch, columns: Sequence[str], header: frozenset[str]) -> bool:
     def has(name: str) -> bool:
         if "*" in name:
             return any(matches_pattern(name, column) for column in header)
@@ -277,7 +276,7 @@ def _fits(mapping: MappingFile, match: HeaderMatch, header: frozenset[str]) -> b
         return False
     if match.any and not any(has(name) for name in match.any):
         return False
-    return match.others or header <= {name.strip().casefold() for name in mapping.columns()}
+    return match.others or header <= {name.strip().casefold() for name in columns}
 
 
 def _unused(mapping: MappingFile, header: Sequence[str], sheets: Sequence[Sequence[str]]) -> tuple[str, ...]:
@@ -295,5 +294,5 @@ def left_out_note(names: Sequence[str]) -> tuple[Note, ...]:
 
 @cache
 def _known() -> frozenset[str]:
-    ready = {normalize(name) for mapping in loader.ready() for name in mapping.columns() if "*" not in name}
-    return frozenset(aliases_by_name().keys() | ready) - {""}
+    index = packaged_index("names.json")
+    return frozenset((*index["names"], *index["ready_columns"]))

@@ -234,7 +234,7 @@ class Session:
             return replace(connection, contract=contract, strict_binding=settings.profile.strict_binding)
         key = (options.contract, options.dry_run)
         if key not in self._connections:
-            resolved = resolve(settings.profile, options.contract)
+            resolved = resolve(settings.profile, options.contract, sends=not options.dry_run)
             known = "tenant_id" in resolved.origins and "app_key" in resolved.origins
             if options.dry_run:
                 self._connections[key] = resolved.connection if known else None

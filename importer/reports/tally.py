@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
 from importer.errors import ConservationError
-from importer.models import Chunk, Issue, IssueGroup, Outcome, Severity, Status
+from importer.models import Chunk, Issue, IssueGroup, Issues, Outcome, RepeatedIssue, Severity, Status
 from importer.reports.model import NO_ISSUES, RowIssues
 
 ANSWERED = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN})
@@ -126,11 +127,13 @@ class Tally:
         Raises ConservationError for an issue of a row that is not in the chunk.
         """
         self.rows += len(chunk.frame)
-        if not issues:
+        parts = Issues.parts_of(issues)
+        if not parts:
             return NO_ISSUES
-        rows = np.fromiter((issue.row for issue in issues), dtype=np.int64, count=len(issues))
+        rows = Issues.rows_of(parts)
         _check_rows(rows, chunk)
-        kinds = np.fromiter((self._number(issue) for issue in issues), dtype=np.int32, count=len(issues))
+        sizes = [1 if isinstance(part, Issue) else len(part) for part in parts]
+        kinds = np.repeat(np.array([self._number(part) for part in parts], dtype=np.int32), sizes)
         ranks = np.array([self._rank.get(group.kind.column, len(self._rank)) for group in self._groups])
         order = np.lexsort((kinds, ranks[kinds], rows))
         rows, kinds = rows[order], kinds[order]
@@ -139,9 +142,9 @@ class Tally:
         rows, kinds = rows[first], kinds[first]
         for number, count in enumerate(np.bincount(kinds).tolist()):
             self._groups[number].rows += count
-        return RowIssues(rows, kinds, self._errors(issues))
+        return RowIssues(rows, kinds, self._errors(parts))
 
-    def _number(self, issue: Issue) -> int:
+    def _number(self, issue: Issue | RepeatedIssue) -> int:
         key = (issue.code, issue.column, issue.severity)
         number = self._numbers.get(key)
         if number is None:
@@ -150,18 +153,24 @@ class Tally:
                 _IssueCount(IssueKind(issue.code, issue.column or ""), issue.severity, issue.limit)
             )
         group = self._groups[number]
-        if len(group.samples) < SAMPLES:
-            group.samples.append(issue)
-        if issue.length is not None and (group.longest is None or issue.length > group.longest):
-            group.longest = issue.length
+        room = SAMPLES - len(group.samples)
+        if isinstance(issue, Issue):
+            group.samples += [issue][:room]
+            length = issue.length
+        else:
+            group.samples += islice(issue, room)
+            length = None if issue.lengths is None else int(issue.lengths.max())
+        if length is not None and (group.longest is None or length > group.longest):
+            group.longest = length
         return number
 
-    def _errors(self, issues: Sequence[Issue]) -> dict[int, list[Issue]]:
+    def _errors(self, parts: Sequence[Issue | RepeatedIssue]) -> dict[int, list[Issue]]:
         rank, last = self._rank, len(self._rank)
         errors: dict[int, list[Issue]] = {}
-        for issue in issues:
-            if issue.severity is Severity.ERROR:
-                errors.setdefault(issue.row, []).append(issue)
+        for part in parts:
+            if part.severity is Severity.ERROR:
+                for issue in (part,) if isinstance(part, Issue) else part:
+                    errors.setdefault(issue.row, []).append(issue)
         for several in errors.values():
             if len(several) > 1:
                 several.sort(key=lambda issue: rank.get(issue.column or "", last))

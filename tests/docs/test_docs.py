@@ -21,7 +21,7 @@ from importer.jobs.config import Job, JobFiles, LogSettings, NoticeSettings, Tri
 from importer.mapping.schema import Condition, CustomRule, HeaderMatch, MappingFile
 from importer.models import Status
 from importer.sandbox import faults
-from tests.support import docs
+from tests.support import docs, word_indexes
 
 GUIDES = sorted(page for page in docs.DOCS.rglob("*.md"))
 PAGES = [*sorted(docs.ROOT.glob("*.md")), *GUIDES]
@@ -261,3 +261,8 @@ def _plain(line: str) -> str:
 def test_the_changelog_names_the_version() -> None:
     changelog = (docs.ROOT / "CHANGELOG.md").read_text("utf-8")
     assert re.search(rf"^## {re.escape(__version__)}( |$)", changelog, re.MULTILINE)
+
+
+def test_the_shipped_indexes_are_what_the_words_come_to() -> None:
+    for file, text in word_indexes.indexes().items():
+        assert file.read_text("utf-8") == text, "`make docs` writes it"

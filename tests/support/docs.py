@@ -20,7 +20,7 @@ from importer import contracts, messages
 from importer.cli import app
 from importer.options import declared_options
 from tests.bench import unprepared
-from tests.support import json_schemas
+from tests.support import json_schemas, word_indexes
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -186,7 +186,7 @@ def main() -> None:
         page = DOCS / part.page
         page.write_text(replace_part(page.read_text("utf-8"), name, part.write()), "utf-8")
         sys.stdout.write(f"docs/{part.page}: {name} is up to date\n")
-    for file, text in json_schemas.schemas().items():
+    for file, text in (json_schemas.schemas() | word_indexes.indexes()).items():
         file.write_text(text, "utf-8")
         sys.stdout.write(f"{file.relative_to(ROOT).as_posix()} is up to date\n")
 

@@ -7,7 +7,7 @@ import pytest
 from importer import mapping
 from importer.contracts import Contract
 from importer.errors import MappingError
-from importer.mapping import loader
+from importer.mapping import headers, loader
 from importer.mapping.headers import left_out_note
 from tests.support.mapping import PLAT, SEA, chunk, values
 
@@ -125,10 +125,10 @@ def test_known_names_are_api_names_labels_and_ready_made_headers() -> None:
 
 
 def test_doubt_is_an_error_that_names_the_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
-    two = [
-        mapping.load_text('[match]\nall = ["X"]\n[fields.first_name]\nfrom = "X"', f"{n}.toml") for n in "ab"
-    ]
-    monkeypatch.setattr(loader, "ready", lambda: tuple(two))
+    text = '[match]\nall = ["X"]\n[fields.first_name]\nfrom = "X"'
+    matches = {name: [{"all": ["X"]}, ["X"]] for name in "ab"}
+    monkeypatch.setattr(headers, "packaged_index", lambda _: {"ready_matches": matches})
+    monkeypatch.setattr(loader, "ready_mapping", lambda name: mapping.load_text(text, f"{name}.toml"))
     with pytest.raises(MappingError, match=r"a, b") as caught:
         mapping.choose(["X"], SEA)
     assert caught.value.code == "mapping-doubtful"
