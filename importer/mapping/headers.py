@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Literal
@@ -115,6 +115,12 @@ def sure_field(header: str) -> str | None:
     """Return the one field that a header surely means, or None."""
     fields = {alias.field for alias in meanings(header) if alias.sure}
     return fields.pop() if len(fields) == 1 else None
+
+
+def usual_field(header: str, fed: Container[str]) -> str:
+    """Return the field that a header surely means, if it is not among those fed; else an empty text."""
+    field = sure_field(header)
+    return field if field and field not in fed else ""
 
 
 @cache

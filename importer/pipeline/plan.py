@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pandas as pd
@@ -17,7 +17,6 @@ from importer.config import Connection, is_loopback
 from importer.contracts import Contract
 from importer.errors import InputError, JournalError, MappingError, SettingsError
 from importer.fingerprints import NO_KEY, FingerprintKey
-from importer.journal import Journal, RunRecord
 from importer.mapping import Mapper, MappingFile, is_known_name
 from importer.mapping.headers import left_out_note, normalize
 from importer.mapping.own_fields import missed_note, preset_columns, with_own_fields
@@ -26,6 +25,9 @@ from importer.options import RunOptions, options_from_json
 from importer.readers import ReadOptions, Source, open_source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
 from importer.reports import OWN_COLUMNS, reimport
+
+if TYPE_CHECKING:
+    from importer.journal import Journal, RunRecord
 
 
 @dataclass(frozen=True, slots=True)
