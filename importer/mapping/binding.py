@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from importer.contracts import Contract, Field, FieldKind
 from importer.errors import MappingError
-from importer.mapping.base import CUSTOM_FIELD, ReadColumn, quote_names
-from importer.mapping.custom_fields import TYPES, CustomFieldEncoder, may_be_key
+from importer.mapping.base import CUSTOM_FIELD, ReadColumn, may_be_key, quote_names
+from importer.mapping.custom_fields import TYPES, CustomFieldEncoder, fields_by_name
 from importer.mapping.filters import RowFilter
 from importer.mapping.headers import matching_columns, normalize, unfed_fields
 from importer.mapping.mapper import BoundMapping, Mapper
-from importer.mapping.own_fields import fields_by_name
 from importer.mapping.schema import Condition, CustomRule, FieldRule, MappingFile, RegionColumn
 from importer.mapping.transforms import BoundCustomField, BoundField
 from importer.models import Note, TenantField

@@ -16,8 +16,15 @@ from typing import Any, Literal
 from importer import contracts
 from importer.contracts import Contract
 from importer.errors import MappingError
-from importer.mapping import custom_fields, loader
-from importer.mapping.base import matches_pattern, names_in, packaged_index, packaged_words, quote_names
+from importer.mapping import loader
+from importer.mapping.base import (
+    is_key,
+    matches_pattern,
+    names_in,
+    packaged_index,
+    packaged_words,
+    quote_names,
+)
 from importer.mapping.schema import CustomRule, FieldRule, HeaderMatch, MappingFile
 from importer.models import Note
 
@@ -224,7 +231,7 @@ def from_header(
     claims: dict[str, list[str]] = {}
     custom: dict[str, CustomRule] = {}
     for column in header:
-        if custom_fields.is_key(column):
+        if is_key(column):
             custom[column.strip()] = CustomRule.model_validate({"from": column})
             continue
         field = sure_field(column)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from importer.contracts import Contract
 from importer.mapping import claims as scoring
-from importer.mapping import custom_fields, vocabulary
+from importer.mapping import vocabulary
 from importer.mapping.assignment import assign
+from importer.mapping.base import is_key
 from importer.mapping.claims import FIRST, FULL, LAST, Claim, Column
+from importer.mapping.custom_fields import by_choices, contradicts, own_columns, preset_columns
 from importer.mapping.headers import find_column, normalize, recognised, share_sheet
-from importer.mapping.own_fields import by_choices, contradicts, own_columns, preset_columns
 from importer.mapping.schema import MappingFile
 from importer.models import Note, TenantField
 
@@ -92,7 +93,7 @@ def propose(
     found_claims = [
         claim
         for column in columns
-        if not custom_fields.is_key(column.name) and normalize(column.name)
+        if not is_key(column.name) and normalize(column.name)
         for claim in scoring.of_column(column)
     ]
     found_claims = scoring.with_languages(found_claims, columns)
@@ -181,7 +182,7 @@ def _settled(found: Sequence[Claim], header: Sequence[str], contract: Contract) 
     field_of = {column: field for field, column in column_of.items()}
     proposals = []
     for index, name in enumerate(header):
-        if custom_fields.is_key(name):
+        if is_key(name):
             proposals.append(Proposal(name, name.strip(), scoring.API, Note("why-custom")))
             continue
         own = [claim for (column, _), claim in best.items() if column == index]

@@ -18,8 +18,8 @@ from importer.contracts import Contract
 from importer.errors import InputError, JournalError, MappingError, SettingsError
 from importer.fingerprints import NO_KEY, FingerprintKey
 from importer.mapping import Mapper, MappingFile, is_known_name
+from importer.mapping.custom_fields import missed_note, preset_columns, with_own_fields
 from importer.mapping.headers import left_out_note, normalize
-from importer.mapping.own_fields import missed_note, preset_columns, with_own_fields
 from importer.models import Destination, Mode, Note, TenantField
 from importer.options import RunOptions, options_from_json
 from importer.readers import ReadOptions, Source, open_source

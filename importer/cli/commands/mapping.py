@@ -124,7 +124,7 @@ def check_command(mapping_file: str, file: str | None, profile: str | None, give
     """
     from importer import contracts, mapping
     from importer.cli.commands.account import known_fields
-    from importer.mapping.own_fields import missed_note
+    from importer.mapping.custom_fields import missed_note
     from importer.pipeline.plan import open_table
 
     found = mapping.load(mapping_file)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from importer import mapping
-from importer.mapping.own_fields import missed_note, own_columns, preset_columns, with_own_fields
+from importer.mapping.custom_fields import missed_note, own_columns, preset_columns, with_own_fields
 from importer.mapping.suggest import Proposal
 from importer.models import TenantField
 from tests.support.mapping import SEA, chunk, tenant_field
