@@ -278,12 +278,22 @@ def _propose(question: MappingQuestion, lang: str, country: str | None = None) -
     contract = contracts.load(options.contract or contracts.DEFAULT_CONTRACT)
     with open_table(question.file, options, any_table=True) as source:
         samples, sheets = sample_frame(source), tuple(source.sheet_headers.values())
-        proposals = mapping.propose(source.header, samples, contract, sheets=sheets)
+        fields = question.tenant_fields
+        proposals = mapping.propose(source.header, samples, contract, sheets=sheets, fields=fields)
         text = suggest_toml.mapping_text(
-            source.header, samples, contract, lang=lang, sheets=sheets, options=options, country=country
+            source.header,
+            samples,
+            contract,
+            lang=lang,
+            sheets=sheets,
+            fields=fields,
+            options=options,
+            country=country,
         )
         try:
-            mapping.bind(mapping.load_text(text), source.header, contract, sheets=sheets)
+            mapping.bind(
+                mapping.load_text(text), source.header, contract, sheets=sheets, tenant_fields=fields or None
+            )
         except MappingError:
             return None
     return ProposedMapping(proposals, text)

@@ -11,12 +11,13 @@ import tomli_w
 from importer import messages
 from importer.contracts import Contract, FieldKind
 from importer.escaping import printable
-from importer.mapping import custom_fields, dates, headers, loader, person_names, phones
+from importer.mapping import dates, headers, loader, person_names, phones
 from importer.mapping.base import packaged_words, quote_names
 from importer.mapping.headers import normalize
 from importer.mapping.person_names import NameRule
 from importer.mapping.schema import ReadingRules
 from importer.mapping.suggest import Proposal, propose
+from importer.models import TenantField
 from importer.options import RunOptions
 
 if TYPE_CHECKING:
@@ -39,24 +40,27 @@ def mapping_text(
     *,
     lang: str = "en",
     sheets: Sequence[Sequence[str]] = (),
+    fields: Sequence[TenantField] = (),
     options: RunOptions | None = None,
     country: str | None = None,
 ) -> str:
     """Return the text of a mapping file for files with this header.
 
     Comments give the reason and the confidence of each line. For a header that a ready-made mapping knows,
-    this is the text of that mapping. What is unsure is commented out. The same header and samples give the
-    same text. `samples` and `sheets` are as for `propose`; `options` say how the file was read, which the
-    mapping keeps, and `country` (an ISO code) of which country phones without a country code are.
+    this is the text of that mapping, with the tenant's own fields of the columns that it leaves out. What is
+    unsure is commented out. The same arguments give the same text. `samples`, `sheets` and `fields` are as
+    for `propose`; `options` say how the file was read, which the mapping keeps, and `country` (an ISO code)
+    of which country phones without a country code are.
     """
     read = _reading_lines(options or RunOptions())
     known = headers.recognised(header)
+    proposals = propose(header, samples, contract, sheets=sheets, fields=fields)
+    writer = _SuggestionWriter(proposals, samples, contract, lang, read, country)
     if len(known) == 1:
         note = messages.sentence("suggest-recognised", {"name": known[0].name}, lang)
+        own = "".join(f"{line}\n" for line in (*writer.own_fields(), *read))
         text = known[0].in_country(country).dump() if country else loader.ready_text(known[0].name)
-        return f"{_schema_line()}# {note}\n{text}" + "".join(f"{line}\n" for line in read)
-    proposals = propose(header, samples, contract, sheets=sheets)
-    writer = _SuggestionWriter(proposals, samples, contract, lang, read, country)
+        return f"{_schema_line()}# {note}\n{text}{printable(own)}"
     text = "\n".join(writer.lines())
     return printable(f"{_schema_line()}{text}\n")
 
@@ -110,6 +114,12 @@ class _SuggestionWriter:
             yield from ("", self._say("suggest-left-out"))
             yield from (f"#   {_text(one.column)}: {one.why.sentence(self.lang)}" for one in rest)
 
+    def own_fields(self) -> Iterator[str]:
+        """Yield the lines of the tenant's own fields alone."""
+        for one in self.proposals:
+            if one.taken and one.why.code == "why-own-field" and one.field not in self.contract.names:
+                yield from self._table(one)
+
     def _in_order(self, taken: Sequence[Proposal]) -> list[list[Proposal]]:
         """Return the proposals of each field, in the contract's order."""
         fields: dict[str, list[Proposal]] = {name: [] for name in self.contract.names}
@@ -125,7 +135,7 @@ class _SuggestionWriter:
             for name in ("first_name", "last_name"):
                 yield from ("", f"[fields.{name}]", f"split = {_text(proposal.column)}  {why}")
             return
-        custom = custom_fields.is_key(proposal.field or "")
+        custom = proposal.field not in self.contract.names
         yield from ("", f"[{'custom' if custom else 'fields'}.{_key(proposal.field or '')}]")
         source = _list(one.column for one in every) if more else _text(proposal.column)
         yield f"from = {source}  {why}"

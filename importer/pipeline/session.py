@@ -216,7 +216,8 @@ class Session:
         try:
             plan = plans.make_plan(file, options, connection, self.journal)
         except (InputError, MappingError) as error:
-            chosen = observer.choose_mapping(MappingQuestion(file, options, error))
+            known = plans.known_fields(connection) or ()
+            chosen = observer.choose_mapping(MappingQuestion(file, options, error, known))
             if chosen is None:
                 raise
             plan = plans.make_plan(file, replace(options, mapping=chosen), connection, self.journal)

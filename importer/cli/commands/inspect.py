@@ -30,11 +30,13 @@ _ISSUES_SHOWN = 20
 @shared.run_options(OptionGroup.READING, "mapping", "contract")
 @click.option("--full", is_flag=True, help="Read all rows: counts them and names every reading issue.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@shared.profile_option
 @lang_option
-def inspect_command(file: str, full: bool, as_json: bool, given: GivenOptions) -> int:
+def inspect_command(file: str, full: bool, as_json: bool, profile: str | None, given: GivenOptions) -> int:
     """Show what FILE is: format, encoding, delimiter, sheets, header row, columns with samples, and the field
     that each column would go to, or goes to by --mapping. Works for any table, customers or not."""
     from importer import contracts, mapping
+    from importer.cli.commands.account import known_fields
     from importer.pipeline.plan import as_mapping_reads, open_table
     from importer.readers.inspection import inspect, sample_frame
 
@@ -48,6 +50,7 @@ def inspect_command(file: str, full: bool, as_json: bool, given: GivenOptions) -
             contracts.load(options.contract or contracts.DEFAULT_CONTRACT),
             chosen=chosen,
             sheets=tuple(source.sheet_headers.values()),
+            fields=known_fields(profile),
         )
         recognised = (chosen,) if chosen else mapping.recognised(source.header)
         name = recognised[0].name if len(recognised) == 1 else None
