@@ -16,6 +16,8 @@ from importer.contracts import Field, FieldKind
 from importer.mapping import person_names
 from importer.mapping.base import packaged_words
 
+_ANSWER = 3
+"""Characters."""
 _PLAIN_TEXT = (FieldKind.TEXT, FieldKind.TAGS)
 
 
@@ -80,8 +82,11 @@ def _group(field: Field) -> str:
 
 
 def is_nothing(text: str) -> bool:
-    """Return whether a text without outer blanks is a word for nothing in a phone, an e-mail or a date."""
-    return _is_nothing(text, _words("data"))
+    """Return whether a text without outer blanks says nothing of what its column holds.
+
+    A short word does: “no” is an answer.
+    """
+    return _is_nothing(text, _words("texts" if len(text) <= _ANSWER else "data"))
 
 
 @cache
