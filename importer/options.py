@@ -42,6 +42,9 @@ def declare(default: Any, kind: ValueKind, en: str, zh: str, **more: Any) -> Any
     return field(default=default, metadata={"option": Option(kind, {"en": en, "zh": zh}, **more)})
 
 
+_READING: Mapping[str, Any] = {"group": OptionGroup.READING, "keep": Keep.READING, "repeat": True}
+
+
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """How one run reads, checks, sends and reports: the options of `importer run` by the same names."""
@@ -88,10 +91,8 @@ class RunOptions:
         HeaderRowValue(),
         "Where the header stands, if it is not found.",
         "表头所在的行，用于无法自动识别时。",
-        group=OptionGroup.READING,
         job=True,
-        keep=Keep.READING,
-        repeat=True,
+        **_READING,
     )
     encoding: str | None = declare(
         None,
@@ -110,11 +111,17 @@ class RunOptions:
         TextValue(),
         "Delimiter of a text file, if it is not found; `tab` is one.",
         "文本文件的分隔符，用于无法自动识别时；可写 `tab`。",
-        group=OptionGroup.READING,
         metavar="CHAR",
         job=True,
-        keep=Keep.READING,
-        repeat=True,
+        **_READING,
+    )
+    corrections: str | None = declare(
+        None,
+        TextValue(),
+        "Cells to be read otherwise than they stand in the file, as the page in the browser keeps them.",
+        "更正文件：其中的单元格代替原文件中的内容，由浏览器页面保存。",
+        metavar="FILE",
+        **_READING,
     )
     contract: str | None = declare(
         None,
@@ -398,9 +405,6 @@ def options_from_json(*texts: str) -> RunOptions:
         found |= json.loads(text)
     kept = {one.name for one in declared_options().values() if one.keep in (Keep.SETTINGS, Keep.READING)}
     return GivenOptions.read({name: value for name, value in found.items() if name in kept}).options
-
-
-# The reports
 
 
 def report_settings(options: RunOptions, effective: Mapping[str, str | None]) -> tuple[tuple[str, str], ...]:

@@ -112,6 +112,8 @@ class Session:
         store = self.settings.sandbox_store
         if store is not None:
             options = replace(options, sandbox_store=str(store.absolute()))
+        if options.corrections is not None:
+            options = replace(options, corrections=str(Path(options.corrections).absolute()))
         with ExitStack() as stack:
             ticket = None
             if not observer.interactive:
