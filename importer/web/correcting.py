@@ -47,8 +47,7 @@ class CellIssue:
     """What is wrong with a cell or a row, in words, with a likely correction."""
 
     severity: str
-    message: str
-    hint: str
+    text: str
     suggestion: str
 
 
@@ -61,6 +60,13 @@ class GridCell:
     original: str
     corrected: bool
     issues: tuple[CellIssue, ...]
+
+    @property
+    def mark(self) -> str:
+        """How it is marked: bad, doubtful, changed, or not at all."""
+        if any(issue.severity == Severity.ERROR for issue in self.issues):
+            return "bad"
+        return "doubtful" if self.issues else "changed" if self.corrected else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +200,7 @@ def _grid_row(
 
 def _worded(issue: Issue, lang: str) -> CellIssue:
     words = issue_text(issue, lang=lang, offer=False)
-    return CellIssue(issue.severity.value, words.message, words.hint, _suggestion(issue))
+    return CellIssue(issue.severity.value, words.sentence(lang), _suggestion(issue))
 
 
 def _suggestion(issue: Issue) -> str:

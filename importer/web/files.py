@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from importer.web.pages import (
     Form,
     Site,
     changing,
+    language_of,
     page,
     revision_of,
     see_other,
@@ -34,19 +36,24 @@ ENCODINGS = (
 )
 DELIMITERS = ("comma", "semicolon", "tab", "pipe")
 RECENT = 30
+_PRUNE_SECONDS = 3600.0
+_SHOWN = ("other-sheets", "two-header-rows")
+"""Notes that say what the page itself shows."""
 _MARKS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
 
 def prepare(site: Site) -> None:
-    """Give a site its caches, and delete what has expired."""
+    """Give a site its caches."""
     site.looks = LookCache(site.works)
     site.rechecks = RecheckCache(site)
-    with contextlib.suppress(OSError):
-        site.works.prune()
 
 
 def _home(request: Request) -> Response:
     site = site_of(request)
+    if time.monotonic() - site.pruned > _PRUNE_SECONDS:
+        site.pruned = time.monotonic()
+        with contextlib.suppress(OSError):
+            site.works.prune(frozenset(task.owner for task in site.tasks.running()))
     works = site.works.recent()
     running = {task.owner for task in site.tasks.running()}
     return page(request, "home.html", works=works[:RECENT], more=len(works) - RECENT, running=running)
@@ -143,14 +150,8 @@ def _see(request: Request) -> Response:
         delimiters=DELIMITERS,
         delimiter=_MARKS.get(look.delimiter or "", look.delimiter or ""),
         all_sheets=ALL_SHEETS,
-        notes=[note.sentence(_lang(request)) for note in look.notes],
+        notes=[note.sentence(language_of(request)) for note in look.notes if note.code not in _SHOWN],
     )
-
-
-def _lang(request: Request) -> str:
-    from importer.web.pages import language_of
-
-    return language_of(request)
 
 
 def _change_reading(request: Request, form: Form) -> Response:

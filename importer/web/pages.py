@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from importer import contracts, messages
-from importer.config import ConfigFile, Connection, Profile
+from importer.config import ConfigFile, Connection, Profile, require, resolve
 from importer.contracts import Contract
 from importer.errors import ImporterError, SettingsError, UsageError
 from importer.models import Destination, Status
 from importer.options import RunOptions, layered
-from importer.pipeline.session import Session, SessionSettings
+from importer.pipeline.session import SessionSettings
 from importer.reports import wording
 from importer.sandbox import Sandbox
 from importer.web.tasks import TaskBoard
@@ -48,6 +49,9 @@ class Site:
     """How files read: the cache of `importer.web.reading`."""
     rechecks: Any = None
     """Mappings bound to files: the cache of `importer.web.problems`."""
+    pruned: float = -math.inf
+    """When works that expired were last deleted."""
+    _connections: dict[str, Connection] = field(default_factory=dict)
 
     def profile(self, work: Work | None = None) -> Profile:
         """The profile of a piece of work, else that of the server. Raises SettingsError."""
@@ -55,8 +59,7 @@ class Site:
 
     def settings(self, work: Work | None = None) -> SessionSettings:
         """The settings of a session. Raises SettingsError."""
-        box = self.sandbox.connection if self.sandbox is not None else None
-        return SessionSettings(self.profile(work), box, journal=self.journal)
+        return SessionSettings(self.profile(work), self._known_connection(work), journal=self.journal)
 
     def options(self, work: Work, lang: str) -> RunOptions:
         """How a piece of work is read and sent; mapping, corrections and reports folder are still missing."""
@@ -74,9 +77,24 @@ class Site:
 
     def connection(self, work: Work | None, *, dry_run: bool) -> Connection | None:
         """Where a piece of work would go; None if a dry run cannot tell. Raises SettingsError."""
-        with Session.open(self.settings(work)) as session:
-            options = layered(RunOptions(), self.profile(work).given)
-            return session.connect(replace(options, dry_run=dry_run))
+        known = self._known_connection(work)
+        if known is not None:
+            return known
+        profile = self.profile(work)
+        resolved = resolve(profile, profile.contract)
+        if not resolved.missing:
+            self._connections[work.profile if work else ""] = resolved.connection
+        if dry_run:
+            return resolved.connection if {"tenant_id", "app_key"} <= resolved.origins.keys() else None
+        return require(resolved)
+
+    def _known_connection(self, work: Work | None) -> Connection | None:
+        """Where a piece of work goes, if that is known: a command that prints a secret runs once."""
+        if self.sandbox is None:
+            return self._connections.get(work.profile if work else "")
+        profile = self.profile(work)
+        contract = profile.contract or contracts.DEFAULT_CONTRACT
+        return replace(self.sandbox.connection, contract=contract, strict_binding=profile.strict_binding)
 
     def contract(self, work: Work | None) -> Contract:
         """The variant of the API that applies; the usual one where settings are missing."""
@@ -130,8 +148,14 @@ def _environment() -> Environment:
     )
     environment.filters |= {"number": wording.number, "size": wording.size, "span": wording.span}
     environment.filters |= {"shortened": wording.shortened, "path": partial(quote, safe="")}
+    environment.filters["opening"] = _opening
     environment.globals |= {"STEPS": STEPS, "EXPIRY_DAYS": EXPIRY_DAYS}
     return environment
+
+
+def _opening(text: str) -> str:
+    """A sentence of the catalogue as it begins on a page: with a capital, unless it begins with a name."""
+    return text if "_" in text.split(" ", 1)[0] else text[:1].upper() + text[1:]
 
 
 def draw(request: Request, template: str, /, **context: object) -> str:

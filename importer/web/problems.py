@@ -337,6 +337,12 @@ class RecheckCache:
                 self._bound.popitem(last=False)[1].plan.close()
         return self._bound[key]
 
+    def close(self) -> None:
+        """Close everything that is open."""
+        with self._lock:
+            for work_id in {key[0] for key in self._bound}:
+                self.forget(work_id)
+
     def forget(self, work_id: str) -> None:
         """Close what is open of a piece of work."""
         with self._lock:

@@ -62,6 +62,12 @@ class FileLook:
         return headers if len(headers) > 1 else ()
 
     @property
+    def upper_row(self) -> int | None:
+        """The row of group titles above the header, if the header takes two rows."""
+        found = next((dict(note.found) for note in self.notes if note.code == "two-header-rows"), {})
+        return int(str(found["upper"])) if "upper" in found else None
+
+    @property
     def wide(self) -> int:
         """How many cells the widest of the first rows has."""
         return max((len(line.cells) for line in self.top), default=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -13,7 +14,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from importer.errors import ImporterError, InterruptedRun, UsageError
+from importer.errors import ImporterError, InterruptedRun, UnknownRunError, UsageError
+from importer.journal import Journal, RunState
 from importer.models import IssueGroup, Mode, Status
 from importer.options import RunOptions
 from importer.pipeline.plan import RunPlan
@@ -152,6 +154,8 @@ def _import(request: Request) -> Response:
     failed = task is not None and not task.running and task.kind == "import" and task.error is not None
     if task is not None and not task.running and task.kind == "import" and task.result is not None:
         return see_other(f"/runs/{task.result.summary.run_id}?w={work.id}")
+    if not running and work.run and _unfinished(site, work.run):
+        return see_other(f"/runs/{work.run}?w={work.id}")
     current = work.check is not None and work.check.fingerprint == site.works.fingerprint(work)
     there, lacking = None, None
     try:
@@ -181,6 +185,13 @@ def _import(request: Request) -> Response:
     )
 
 
+def _unfinished(site: Site, run: str) -> bool:
+    """Whether an import ended early, or is at work in another program."""
+    with Journal.open(site.journal) as journal, contextlib.suppress(UnknownRunError):
+        return journal.run(run).state is not RunState.FINISHED
+    return False
+
+
 def _start_import(request: Request, form: Form) -> Response:
     """Send the rows that the check called valid; the deed is named on the button, and done once."""
     site, lang = site_of(request), language_of(request)
@@ -192,6 +203,8 @@ def _start_import(request: Request, form: Form) -> Response:
     running = site.tasks.of(work.id)
     if running is not None and running.running:
         return see_other(step_url(work, "import" if running.kind == "import" else "check"))
+    if work.run and _unfinished(site, work.run):
+        return see_other(f"/runs/{work.run}?w={work.id}")
     if work.check is None or work.check.fingerprint != site.works.fingerprint(work):
         raise UsageError("web-check-first")
     mode = next((one for one in Mode if one.label == form.get("mode")), None)
@@ -220,13 +233,16 @@ def import_file(site: Site, work: Work, mode: Mode, lang: str, task: Task, *, ag
             return False
         return True
 
-    observer = TaskObserver(task.progress, confirm=confirm)
+    def begun(run: str) -> None:
+        # Whatever ends this program from now on: what was sent is in that run, and it can go on.
+        with site.works.editing(work.id) as edit:
+            edit.set(run=run)
+
+    observer = TaskObserver(task.progress, confirm=confirm, begun=begun)
     with Session.open(site.settings(work), observer=observer, stopper=task.stopper) as session:
         result = session.start(site.works.file(work), options)
     if result is None:
         raise UsageError("web-imported-before", run=before[0] if before else "–")
-    with site.works.editing(work.id) as edit:
-        edit.set(run=result.summary.run_id)
     task.result = result
 
 

@@ -72,6 +72,7 @@ class WebServer(uvicorn.Server):
             self._application.site.closing.set()
             self._listener.close()
             self._application.site.tasks.close()
+            self._application.site.rechecks.close()
 
 
 def listen(port: int | None) -> socket.socket:

@@ -55,11 +55,14 @@ class TaskObserver(RunObserver):
         *,
         look: Callable[[RowsChecked], None] | None = None,
         confirm: Callable[[RunPlan], bool] | None = None,
+        begun: Callable[[str], None] | None = None,
     ) -> None:
-        """`look` sees the rows as they are checked. `confirm` says whether a run that sends may start."""
+        """`look` sees the rows as they are checked. `confirm` says whether a run that sends may start, and
+        `begun` gets its id before the first request."""
         self._progress = progress
         self._look = look
         self._confirm = confirm
+        self._begun = begun
         self._moments: deque[tuple[float, int]] = deque()
         self.plan_notes: tuple[str, ...] = ()
         self.header: tuple[str, ...] = ()
@@ -75,6 +78,8 @@ class TaskObserver(RunObserver):
         self.header = plan.header
         self._progress.run = event.record.id
         self._progress.expected = plan.source.estimated_rows
+        if self._begun is not None:
+            self._begun(event.record.id)
 
     def on_rows_checked(self, event: RowsChecked) -> None:
         if self._look is not None:

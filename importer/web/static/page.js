@@ -119,6 +119,7 @@
   });
   document.addEventListener("submit", (event) => {
     const form = event.target, button = event.submitter;
+    if (form.dataset.sure && !confirm(form.dataset.sure)) { event.preventDefault(); return; }
     if (form.matches("[data-auto-get]")) { event.preventDefault(); filter(form); }
     else if (form.matches("[data-cell]")) {
       event.preventDefault();
