@@ -16,6 +16,7 @@ from functools import lru_cache
 
 from importer import messages
 from importer.errors import ImporterError, RefusedError, UnreachableError
+from importer.escaping import single_line
 from importer.models import Action, Verdict
 
 MESSAGE_LENGTH = 500
@@ -293,9 +294,7 @@ def one_line(text: object, length: int) -> str:
     """Return a text of the server's fit for terminals and reports: one line, printable, bounded."""
     if not isinstance(text, str):
         return ""
-    text = text[: 2 * length]
-    if not text.isprintable():
-        text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    text = " ".join(single_line(text[: 2 * length]).split())
     return text[:length]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import gc
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ import click
 
 from importer import __version__
 from importer.cli import output
-from importer.cli.output import print_error
+from importer.cli.output import echo, print_error
 from importer.errors import FaultError, ImporterError
 from importer.exit_codes import ExitCode
 from importer.messages import sentence
@@ -119,10 +120,12 @@ def invoke(args: Sequence[str] | None = None) -> int:
         print_error(error)
         return int(error.exit_code)
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(file=said)
+        echo(said.getvalue(), err=True, nl=False)
         return int(ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
-        click.echo(sentence("asked-to-end", {}, output.language()), err=True)
+        echo(sentence("asked-to-end", {}, output.language()), err=True)
         return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         # The program that read our output has ended (`importer runs | head`), which is no error.

@@ -6,28 +6,59 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
 from importer.errors import ImporterError
+from importer.escaping import printable, to_json
 from importer.messages import LANGUAGES, sentence
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.segment import Segment
 
 
 def print_error(error: ImporterError) -> None:
     """Print an error on stderr: sentence, hint, code."""
     lang = language()
     label = click.style(sentence("error-label", {}, lang), fg="red", bold=True)
-    click.echo(label + error.sentence(lang), err=True)
+    echo(error.sentence(lang), label=label, err=True)
     hint = error.hint(lang)
     if hint:
-        click.echo(f"  {hint}", err=True)
-    click.echo(f"  [{error.code}]", err=True)
+        echo(f"  {hint}", err=True)
+    echo(f"  [{error.code}]", err=True)
+
+
+def echo(
+    text: object = "", *, label: str = "", err: bool = False, nl: bool = True, file: TextIO | None = None
+) -> None:
+    """Print a text, whatever stands in it: no character of it moves the cursor or changes the terminal.
+
+    `label` comes before it and may have colours: words of ours alone.
+    """
+    _tolerate(file or (sys.stderr if err else sys.stdout))
+    click.echo(label + printable(str(text)), file=file, err=err, nl=nl)
+
+
+def print_json(value: object) -> None:
+    """Print JSON on stdout, indented."""
+    echo(to_json(value, indent=2))
+
+
+def confirm(question: str, *, abort: bool = False) -> bool:
+    """Ask a question on stderr, as `echo` prints it. With `abort` no is click.Abort."""
+    _tolerate(sys.stderr)
+    return click.confirm(printable(question), err=True, abort=abort)
+
+
+def _tolerate(stream: object) -> None:
+    """Let what the code page lacks (an old Windows console) become a question mark instead of an error."""
+    if isinstance(stream, io.TextIOWrapper) and stream.errors != "replace":
+        with contextlib.suppress(ValueError, OSError):
+            stream.reconfigure(errors="replace")
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -86,20 +117,25 @@ PIPED_WIDTH = 100
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console on stdout or stderr. NO_COLOR and COLUMNS are obeyed; what the terminal's code page lacks
-    (an old Windows console) becomes a question mark instead of an error."""
+    """A console on stdout or stderr, which prints texts as `echo` does. NO_COLOR and COLUMNS are obeyed."""
     from rich.console import Console
+    from rich.text import Text
 
     class Terminal(Console):
-        """Raises BrokenPipeError, where rich would end the program with code 1."""
-
         def on_broken_pipe(self) -> None:
+            """Raise BrokenPipeError, where rich would end the program with code 1."""
             raise BrokenPipeError
 
+        def render_str(self, text: str, **more: Any) -> Text:
+            return super().render_str(printable(text), **more)
+
+        def render(self, renderable: Any, options: Any = None) -> Iterable[Segment]:
+            if isinstance(renderable, Text) and printable(renderable.plain) != renderable.plain:
+                renderable = Text(printable(renderable.plain), style=renderable.style)
+            return super().render(renderable, options)
+
     stream = sys.stderr if stderr else sys.stdout
-    if isinstance(stream, io.TextIOWrapper):
-        with contextlib.suppress(ValueError, OSError):
-            stream.reconfigure(errors="replace")
+    _tolerate(stream)
     terminal = Terminal(file=stream, highlight=False, markup=False, emoji=False)
     if not terminal.is_terminal and "COLUMNS" not in terminal._environ:
         terminal.width = PIPED_WIDTH

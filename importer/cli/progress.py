@@ -5,7 +5,6 @@ All of it goes to stderr. Rows are counted, never shown.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import deque
@@ -13,13 +12,14 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Protocol, TextIO
 
-import click
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
+from importer.cli.output import echo
 from importer.cli.summary import STATUS_STYLES, headline
+from importer.escaping import to_json
 from importer.models import RunSummary, Status
 from importer.reports import Tally, wording
 from importer.reports.wording import word
@@ -83,14 +83,14 @@ class LineView(NullView):
 
     def started(self, source: str, run_id: str, rows: int | None, *, dry_run: bool) -> None:
         code = "progress-start-dry" if dry_run else "progress-start"
-        click.echo(word(code, self._lang, source=source, run=run_id), err=True)
+        echo(word(code, self._lang, source=source, run=run_id), err=True)
 
     def said(self, event: str, sentence: str) -> None:
         if self._verbose:
-            click.echo(sentence, err=True)
+            echo(sentence, err=True)
 
     def ended(self, summary: RunSummary) -> None:
-        click.echo(end_line(summary, self._lang), err=True)
+        echo(end_line(summary, self._lang), err=True)
 
 
 class JsonView(NullView):
@@ -138,9 +138,9 @@ class JsonView(NullView):
 
     def _write(self, event: str, **found: object) -> None:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = json.dumps({"time": at, "event": event, **found}, ensure_ascii=False)
+        line = to_json({"time": at, "event": event, **found})
         with self._lock:
-            click.echo(line, file=self._stream, err=self._stream is None)
+            echo(line, file=self._stream, err=self._stream is None)
 
 
 class BarView(NullView):

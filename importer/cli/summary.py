@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import click
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from importer.cli.output import OutputOptions, console, language, print_error
+from importer.cli.output import OutputOptions, console, echo, language, print_error
 from importer.exit_codes import ExitCode
 from importer.messages import join_clauses, sentence
 from importer.models import Destination, IssueGroup, Mode, RunSummary, Severity, Status
@@ -207,7 +206,7 @@ def _print(console: Console, text: Text) -> None:
 def show_result(result: ReportResult | None, output: OutputOptions, *, mask: bool) -> int:
     """Print a run's summary on stdout. Returns the exit code. None: the person did not confirm the run."""
     if result is None:
-        click.echo(sentence("answered-no", {}, language()), err=True)
+        echo(sentence("answered-no", {}, language()), err=True)
         return int(ExitCode.ROWS_LEFT)
     try:
         for failure in result.failures:
@@ -219,5 +218,5 @@ def show_result(result: ReportResult | None, output: OutputOptions, *, mask: boo
     except OSError as error:
         # The run is over and its reports are written. A summary that cannot be printed is no reason to fail.
         found = {"reason": error.strerror or error}
-        click.echo(sentence("summary-not-printed", found, language()), err=True)
+        echo(sentence("summary-not-printed", found, language()), err=True)
     return int(result.summary.exit_code)

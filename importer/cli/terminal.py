@@ -8,10 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import click
-
 from importer.cli import app
-from importer.cli.output import console, language
+from importer.cli.output import confirm, console, echo, language
 from importer.cli.progress import NullView, ProgressView, progress_view
 from importer.cli.signals import stop_on_signals
 from importer.cli.summary import destination_line
@@ -199,13 +197,13 @@ class TerminalObserver(RunObserver):
         when = plan.before.started.strftime("%Y-%m-%d %H:%M") if plan.before.started else "?"
         text = sentence("file-imported-before", {"run": plan.before.id, "when": when}, self._lang)
         if self._output.can_ask:
-            return click.confirm(f"{text} {sentence('ask-again', {}, self._lang)}", err=True)
+            return confirm(f"{text} {sentence('ask-again', {}, self._lang)}")
         if not self._output.quiet:
-            click.echo(text, err=True)
+            echo(text, err=True)
         return True
 
     def _confirm(self, code: str, **found: object) -> bool:
-        return click.confirm(sentence(code, found, self._lang), err=True)
+        return confirm(sentence(code, found, self._lang))
 
     def _tell(self, code: str, event: delivery.DeliveryEvent) -> None:
         """Pass the event's sentence to the view."""
@@ -218,7 +216,7 @@ class TerminalObserver(RunObserver):
         if self._output.log_json:
             self._view.said(code, text)
         elif not self._output.quiet:
-            click.echo(text, err=True)
+            echo(text, err=True)
 
 
 class ProposedMapping(NamedTuple):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import html
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 
 from importer.errors import InputError, SettingsError, UsageError
+from importer.escaping import printable, to_json
 from importer.jobs import inbox
 from importer.jobs.config import Job, SharingSettings, SourceKind, no_checkpoint
 from importer.jobs.inbox import InboxFile
@@ -69,7 +69,7 @@ def rewrite_report_paths(folder: Path, new: Path) -> None:
 
     Doing it twice does no harm. A report that cannot be written keeps the old path.
     """
-    for name, written in ((SUMMARY_JSON, _in_json), (REPORT_HTML, html.escape)):
+    for name, written in ((SUMMARY_JSON, _in_json), (REPORT_HTML, _in_page)):
         path = folder / name
         try:
             text = path.read_bytes().decode()
@@ -81,7 +81,12 @@ def rewrite_report_paths(folder: Path, new: Path) -> None:
 
 
 def _in_json(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)[1:-1]
+    return to_json(text)[1:-1]
+
+
+def _in_page(text: str) -> str:
+    """The text as the page has it: its template engine writes quotation marks by number."""
+    return html.escape(printable(text)).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")
 
 
 WORKING = "working"

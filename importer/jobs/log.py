@@ -5,7 +5,6 @@ Of customers it knows row numbers only: what the server said about a row stays i
 
 from __future__ import annotations
 
-import json
 import logging
 import logging.handlers
 import sys
@@ -15,6 +14,7 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from importer.delivery import events as delivery
+from importer.escaping import is_single_line, to_json
 from importer.jobs.config import Job, LogSettings
 from importer.jobs.results import shown_counts
 from importer.models import Severity
@@ -60,8 +60,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         found: dict[str, Value] = record.__dict__["found"]
         words = "".join(f" {name}={_text(value)}" for name, value in found.items())
-        line = f"{record.__dict__['time']} {record.levelname:7} {record.msg}{words}"
-        return line.replace("\n", " ")
+        return f"{record.__dict__['time']} {record.levelname:7} {record.msg}{words}"
 
 
 class JsonFormatter(logging.Formatter):
@@ -69,7 +68,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         head = {"time": record.__dict__["time"], "level": record.levelname.lower(), "event": record.msg}
-        return json.dumps(head | record.__dict__["found"], ensure_ascii=False)
+        return to_json(head | record.__dict__["found"])
 
 
 class JobLog:
@@ -221,4 +220,4 @@ def _text(value: Value) -> str:
     if isinstance(value, list):
         return ",".join(str(each) for each in value) or "-"
     text = str(value)
-    return json.dumps(text, ensure_ascii=False) if not text or " " in text else text
+    return to_json(text) if not text or " " in text or not is_single_line(text) else text

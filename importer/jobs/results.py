@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from importer import messages
 from importer.errors import ImporterError
+from importer.escaping import single_line, to_json
 from importer.exit_codes import ExitCode
 from importer.journal.job_history import FileFate, RoundResult
 from importer.models import Status
@@ -78,9 +78,10 @@ class RoundReport:
             lines.append(self.message)
         for file in self.files:
             shown = ", ".join(f"{count} {status}" for status, count in shown_counts(file.counts).items())
-            lines.append(f"{file.name}: {file.fate or 'open'}" + (f" ({shown})" if shown else ""))
+            became = f"{file.fate or 'open'} ({shown})" if shown else f"{file.fate or 'open'}"
+            lines.append(f"{single_line(file.name)}: {became}")
             details = (file.message, str(file.place), str(file.reports or ""))
-            lines += [f"  {text}" for text in details if text]
+            lines += [f"  {single_line(text)}" for text in details if text]
         return "\n".join(lines) + "\n"
 
     def json(self) -> bytes:
@@ -98,7 +99,7 @@ class RoundReport:
             "files": [_file(file) for file in self.files],
             "text": self.text(),
         }
-        return json.dumps(content, ensure_ascii=False).encode()
+        return to_json(content).encode()
 
 
 def _file(file: FileResult) -> dict[str, object]:

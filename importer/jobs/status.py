@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum
 
+from importer.escaping import single_line, to_json
 from importer.jobs import schedule
 from importer.jobs.config import Job
 from importer.jobs.results import shown_counts
@@ -51,7 +51,7 @@ class JobStatus:
         lag = "U" if self.lag is None else f"{self.lag:.0f}s"
         quiet = "U" if self.quiet is None else f"{self.quiet:.0f}s"
         perf = f"lag={lag} quiet={quiet} rows={0 if self.imported is None else self.imported.rows}"
-        said = "; ".join(self.why) or self._all_well()
+        said = single_line("; ".join(self.why) or self._all_well()).replace("|", "¦")  # | begins the figures
         return f"{self.health.name} - {self.job}: {said} | {perf} held={len(self.held)}"
 
     def _all_well(self) -> str:
@@ -73,7 +73,7 @@ class JobStatus:
             "open": [_file(record) for record in self.open],
             "next_run": self.next.isoformat() if self.next else None,
         }
-        return json.dumps(content, ensure_ascii=False, indent=2)
+        return to_json(content, indent=2)
 
 
 def job_status(job: Job, journal: Journal, now: datetime, when: str = "") -> JobStatus:

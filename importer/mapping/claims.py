@@ -28,6 +28,9 @@ _BEHIND = frozenset({"es", "pt", "fr", "it", "ru", "pl", "ar", "vi", "id", "ms",
 _SHORT = 5
 """A label of fewer letters may be a word of another language."""
 _COMPANY_ADDRESS = 0.72
+_INVOICES = 0.8
+"""An e-mail address for invoices is less of the person than one at work."""
+_TINY = 3
 CELLS, DOUBT = 0.65, 0.5
 _ALIKE = 88
 _LONG_NAME = 8
@@ -62,6 +65,8 @@ class Column:
     filled: float
     """The share of the looked-at rows in which it is filled; 1 if there are none."""
     reading: Reading
+    of_animal: bool = False
+    """Whether the column is about an animal, and other columns about its owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,11 @@ def of_column(column: Column) -> list[Claim]:
     found = list(_by_name(column))
     if column.reading.unknown:
         found = _by_likeness(column) or found
-    weighed = [_weighed(claim, column) for claim in found]
+    weighed = [
+        _weighed(claim, column)
+        for claim in found
+        if not (column.of_animal and claim.field in (*NAMES, "gender", "birthday"))
+    ]
     if all(claim.why.code == "why-values-differ" for claim in weighed):
         weighed = _by_cells(column) or weighed
     return weighed
@@ -118,7 +127,9 @@ def with_languages(claims: Sequence[Claim], columns: Sequence[Column]) -> list[C
             if claim.denying:
                 factor = _DENIED
             elif len(others) > 1 and (short or claim.confidence <= LIKELY):
-                factor = _FOREIGN
+                name = normalize(columns[claim.column].name)
+                code = claim.field == "gender" and len(name) <= _TINY and name.isascii()
+                factor = _DENIED if code else _FOREIGN
         found.append(_scaled(claim, factor) if factor < 1 else claim)
     return found
 
@@ -128,17 +139,19 @@ def _by_name(column: Column) -> Iterator[Claim]:
     if chosen is None:
         return
     phrases, aliases, whole = chosen
-    roles = frozenset(
-        role for phrase in column.reading.phrases if phrase not in phrases for role in phrase.roles
-    )
-    if len(phrases) == 1 and roles - _BESIDE.get(phrases[0].text, roles):
+    languages = _common([phrase.label_languages for phrase in phrases])
+    others = [phrase for phrase in column.reading.phrases if phrase not in phrases]
+    roles = frozenset(role for phrase in others for role in phrase.roles_in(languages))
+    allowed = _BESIDE.get(phrases[0].text) if len(phrases) == 1 else None
+    # LINE名 is a name in LINE.
+    if allowed is not None and (roles - allowed or any(phrase.labels for phrase in others)):
         return
     if roles & {*vocabulary.VETO} or _names_a_company(column.reading):
         return
     spoken = [
         phrase.languages
         for phrase in column.reading.phrases
-        if phrase.languages and (phrase in phrases or not set(phrase.roles) & {"filler"})
+        if phrase.languages and (phrase in phrases or not _english_filler(phrase))
     ]
     strange = bool(spoken) and not frozenset.intersection(*spoken)
     for alias in aliases:
@@ -164,10 +177,24 @@ def _by_name(column: Column) -> Iterator[Claim]:
             )
 
 
+def _english_filler(phrase: Phrase) -> bool:
+    """Return whether a phrase is a harmless English word, as “customer” in “No. HP customer”."""
+    return "filler" in phrase.roles and "en" in phrase.languages
+
+
+def _common(languages: Sequence[frozenset[str]]) -> frozenset[str]:
+    """Return the languages that all phrases have in common; empty if all belong to all, or none is common."""
+    bound = [one for one in languages if one]
+    return frozenset.intersection(*bound) if bound else frozenset()
+
+
 def _label(reading: Reading) -> tuple[tuple[Phrase, ...], tuple[Alias, ...], bool] | None:
     """Return the phrases that are the label, the fields it may mean, and whether it is the whole header."""
     labelled = [phrase for phrase in reading.phrases if phrase.labels]
     alone = [phrase for phrase in labelled if not phrase.roles]
+    if not alone:
+        # “Domicilio” says where a phone is, but alone it is an address.
+        alone = [phrase for phrase in labelled if set(phrase.roles) == {"home"} and _means(phrase, "address")]
     if not alone:
         # “Customer” alone is a name; in “Customer field” it only says whose the field is.
         if len(reading.phrases) == 1 and labelled and not reading.unknown:
@@ -220,7 +247,10 @@ def _means(phrase: Phrase, field: str) -> bool:
 def _own_roles(phrases: Sequence[Phrase]) -> frozenset[str]:
     """Return what a label says of itself: “Mobile”, and “Mobilnummer”, which begins so."""
     return frozenset(role for phrase in phrases for role in phrase.roles) | frozenset(
-        "mobile" for phrase in phrases if any(word in phrase.text for word in vocabulary.mobile_words())
+        role
+        for role in ("mobile", "registered")
+        for phrase in phrases
+        if any(word in phrase.text for word in vocabulary.words_of(role))
     )
 
 
@@ -233,6 +263,8 @@ def _factor(field: str, roles: frozenset[str], column: Column) -> float:
             factor *= _COMPANY_ADDRESS if field == "address" else vocabulary.role_weight(role)
         elif role == "primary" and field in NAMES:
             continue
+        elif role == "billing" and field == "email":
+            factor *= _INVOICES
         else:
             factor *= vocabulary.role_weight(role)
     if column.reading.number > 1:
@@ -248,6 +280,8 @@ def _preference(field: str, roles: frozenset[str], column: Column) -> float:
         found *= 0.5
     if field in PHONES:
         found *= 1.25 if "mobile" in roles else 0.95 if "landline" in roles else 1.0
+    if field == "address" and "registered" in roles:
+        found *= 0.9
     if "text" in roles:
         found *= 1.05
     return found
@@ -267,7 +301,7 @@ def _by_likeness(column: Column) -> list[Claim]:
     """Return the field of a known name that differs by a slip of the pen: no word more, none less."""
     name, reading = normalize(column.name), column.reading
     if (
-        len(name) < 5
+        len(name) < 6
         or not name.isalpha()
         or not reading.unknown
         or reading.roles() & {*vocabulary.VETO, "code"}

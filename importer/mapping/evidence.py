@@ -10,6 +10,7 @@ from functools import cache
 from importer.contracts import FieldKind
 from importer.mapping import dates, gender, phones
 from importer.mapping.base import names_in, packaged_words
+from importer.mapping.phone_texts import read_phone
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _BORN = range(1920, 2016)
@@ -28,8 +29,9 @@ _WORDY_DATE = re.compile(
     r"\d{1,4}[\s./-]*[^\W\d_]{3,}[\s.,/-]*\d{1,4}|[^\W\d_]{3,}[\s.]*\d{1,2}[\s.,/-]*\d{2,4}"
 )
 _WRITTEN = re.compile(r"\+|\(|\d[ .-]\d")
-_LEAD_ADS = re.compile(r"^p:(?=\+)")
-"""What Meta writes before a phone, so that no spreadsheet makes a number of it."""
+_FEWEST_DIGITS = 5
+_ROWS = 3
+"""So many different numbers count rows: they are no genders."""
 _MOST = 0.8
 _NEARLY_ALL = 0.9
 
@@ -50,8 +52,11 @@ def contradicts(kind: FieldKind, cells: Iterable[str]) -> bool:
     """Return whether most cells are nothing that the field could hold."""
     cells = _filled(cells)
     found = share(kind, cells)
-    if kind is FieldKind.GENDER and _are_words_of_few(cells):
-        return False
+    if kind is FieldKind.GENDER:
+        if _are_words_of_few(cells):
+            return False
+        if len(cells) >= _ROWS and len(set(cells)) == len(cells) and all(map(str.isdigit, cells)):
+            return True
     return found is not None and found < _FEW
 
 
@@ -135,13 +140,19 @@ def are_birthdays(cells: Iterable[str]) -> bool:
     return bool(filled) and sum(int(day[:4]) in _BORN for day in days) >= _MOST * len(filled)
 
 
+def _may_be_phone(text: str) -> bool:
+    """Return whether a run would find a phone in the cell: also in “p:+1415…” and “Phone: (650) 555-3311”."""
+    found = read_phone(text)
+    return phones.looks_like_phone(text) or (found is not None and len(found.digits) >= _FEWEST_DIGITS)
+
+
 def _filled(cells: Iterable[str]) -> list[str]:
     return [text for cell in cells if (text := cell.strip())]
 
 
 _TESTS: dict[FieldKind, Callable[[str], bool]] = {
-    FieldKind.PHONE: lambda text: phones.looks_like_phone(_LEAD_ADS.sub("", text)),
-    FieldKind.DIGITS: lambda text: phones.looks_like_phone(_LEAD_ADS.sub("", text)),
+    FieldKind.PHONE: lambda text: _may_be_phone(text),
+    FieldKind.DIGITS: lambda text: _may_be_phone(text),
     FieldKind.EMAIL: lambda text: bool(_EMAIL.search(text)),
     FieldKind.DATE: lambda text: dates.looks_like_date(text) or bool(_WORDY_DATE.fullmatch(text)),
     FieldKind.GENDER: lambda text: (

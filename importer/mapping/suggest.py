@@ -28,6 +28,9 @@ measures what it costs and saves."""
 _MENTIONED = 0.01
 _BESIDE = 0.85
 _LOOKED_AT = 200
+_PERSONAL = frozenset({*scoring.NAMES, *scoring.PHONES, "email"})
+_ONLY = 0.62
+_ONLY_WHY = "why-only-person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ def propose(
     if len(sheets) > 1:
         found = [one for names in sheets for one in propose(names, samples, contract, ready_made=False)]
         return _united(header, found, sheets)
-    columns = [_column(index, name, samples) for index, name in enumerate(header)]
+    columns = _with_keepers([_column(index, name, samples) for index, name in enumerate(header)])
     found_claims = [
         claim
         for column in columns
@@ -91,6 +94,19 @@ def propose(
     if FULL not in contract.names:
         found_claims = _whole_or_parts(found_claims)
     return _settled(found_claims, header, contract)
+
+
+def _with_keepers(columns: list[Column]) -> list[Column]:
+    """Return the columns; in a list of animals those of the owner as the customer's, if there are any."""
+    if not any(normalize(column.name) in vocabulary.animal_lists() for column in columns):
+        return columns
+    readings = [vocabulary.of_keeper(column.reading) for column in columns]
+    if not any(readings):
+        return columns
+    return [
+        replace(column, reading=reading or column.reading, of_animal=reading is None)
+        for column, reading in zip(columns, readings, strict=True)
+    ]
 
 
 def _united(
@@ -179,7 +195,34 @@ def _in_context(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim
     own = {claim.field for claim in found if not claim.guardian and claim.confidence >= TAKEN}
     own |= {"sms_phone", "whats_app_phone"} if own & {"sms_phone", "whats_app_phone"} else set()
     found = [claim for claim in found if not (claim.guardian and claim.field in own)]
-    return _short_names(found, columns)
+    return _only_person(_short_names(found, columns), columns)
+
+
+def _only_person(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]:
+    """Take the columns of a person whose word nobody listed, if the header has no other such columns.
+
+    “Examinee name” and “Examinee phone” share the unknown word. A name and a way to reach somebody, or a
+    first and a last name, are a person's.
+    """
+    personal = [one for one in found if one.field in _PERSONAL and one.why.code != "why-values-differ"]
+    kept = list(found)
+    for unknown in {columns[one.column].reading.unknown for one in personal} - {()}:
+        own = [one for one in personal if columns[one.column].reading.unknown == unknown]
+        fields = {one.field for one in own}
+        kinds = {_kind(field) for field in fields}
+        others = {_kind(one.field) for one in personal if one not in own}
+        if kinds.isdisjoint(others) and ("name" in kinds) and (len(kinds) > 1 or {FIRST, LAST} <= fields):
+            kept = [
+                replace(one, confidence=max(one.confidence, _ONLY), why=replace(one.why, code=_ONLY_WHY))
+                if one in own
+                else one
+                for one in kept
+            ]
+    return kept
+
+
+def _kind(field: str) -> str:
+    return "name" if field in scoring.NAMES else field
 
 
 def _short_names(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]:
@@ -188,7 +231,7 @@ def _short_names(found: Sequence[Claim], columns: Sequence[Column]) -> list[Clai
     short = {
         column.index
         for column in columns
-        if normalize(column.name) in vocabulary.short_names()
+        if {normalize(column.name), vocabulary.without_customer(column.name)} & vocabulary.short_names()
         # 注文者名 is a whole name, beside 注文者姓 a part of it.
         or (column.name.endswith("名") and f"{column.name[:-1]}姓" in names)
     }

@@ -10,6 +10,7 @@ import tomli_w
 
 from importer import messages
 from importer.contracts import Contract, FieldKind
+from importer.escaping import printable
 from importer.mapping import custom_fields, dates, headers, loader, person_names, phones
 from importer.mapping.base import quote_names
 from importer.mapping.headers import normalize
@@ -49,7 +50,8 @@ def mapping_text(
         note = messages.sentence("suggest-recognised", {"name": known[0].name}, lang)
         return f"{_schema_line()}# {note}\n{loader.ready_text(known[0].name)}"
     proposals = propose(header, samples, contract, sheets=sheets)
-    return _schema_line() + "\n".join(_SuggestionWriter(proposals, samples, contract, lang).lines()) + "\n"
+    text = "\n".join(_SuggestionWriter(proposals, samples, contract, lang).lines())
+    return printable(f"{_schema_line()}{text}\n")
 
 
 def _schema_line() -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
 from importer.mapping import headers
@@ -31,6 +31,17 @@ _TOKENS = re.compile(rf"\d+|(?:[^\W\d_]|[{_SIGNS}])+")
 # A phrase costs one; a piece of a word a little more; what is unknown far more.
 _PHRASE, _PIECE, _UNKNOWN = 100, 30, 10_000
 _SHORTEST_PIECE = 3
+# Words that begin alike are forms of one word.
+_STEM, _SAME = 5, 0.75
+_ARTICLE = re.compile(r"(?:وال|بال|لل|ال)(?=[\u0600-\u06ff]{3})")
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a phrase says in one language of the label beside it."""
+
+    name: str
+    language: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,8 @@ class Phrase:
     text: str
     labels: tuple[Alias, ...] = ()
     roles: tuple[str, ...] = ()
+    said: tuple[Role, ...] = ()
+    """The roles with the language of each: “con” is a child in Vietnamese, and “with” in Spanish."""
     languages: frozenset[str] = frozenset()
     """Those in which it means anything; empty if it belongs to all."""
     label_languages: frozenset[str] = frozenset()
@@ -47,6 +60,14 @@ class Phrase:
     denying: frozenset[str] = frozenset()
     """Those in which it means something that the API has no field for: CEP is a mobile in Turkish, a postal
     code in Portuguese."""
+
+    def roles_in(self, languages: frozenset[str]) -> frozenset[str]:
+        """Return what the phrase says beside a label of some languages (none: of all).
+
+        Where it says nothing in these, it may still be a word of another language.
+        """
+        close = frozenset(one.name for one in self.said if one.language in (*languages, _ANY))
+        return close if languages and close else frozenset(self.roles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +87,23 @@ class Reading:
         return frozenset(role for phrase in self.phrases if phrase is not but for role in phrase.roles)
 
 
-@dataclass(frozen=True, slots=True)
-class _Role:
-    """What a phrase says in one language of the label beside it."""
+def of_keeper(reading: Reading) -> Reading | None:
+    """Return the reading of a column that is the owner's in a list of animals; None if it is the animal's.
 
-    name: str
-    language: str
+    There the owner is the customer: “Owner phone” is a phone, and “Owner” alone a name.
+    """
+    if "keeper" not in reading.roles():
+        return None
+    phrases = tuple(
+        replace(phrase, labels=(), roles=("customer",), said=(Role("customer", _ANY),), languages=frozenset())
+        if "keeper" in phrase.roles
+        else phrase
+        for phrase in reading.phrases
+    )
+    if not any(phrase.labels for phrase in phrases):
+        owner = Alias("full_name", reading.phrases[-1].text, _ANY, sure=False)
+        phrases = (replace(phrases[-1], labels=(owner,), roles=()),)
+    return replace(reading, phrases=phrases)
 
 
 @lru_cache(maxsize=4096)
@@ -84,6 +116,7 @@ def read(header: str) -> Reading:
     edges = _edges(tokens, len(text))
     found = _cheapest(text, edges)
     numbers = [int(part) for part in found if isinstance(part, str) and part.isdigit() and len(part) < 3]
+    found = [_inflected(part) or part if isinstance(part, str) else part for part in found]
     unknown = tuple(part for part in found if isinstance(part, str) and not part.isdigit())
     known = tuple(part for part in found if isinstance(part, Phrase))
     many = tuple(part for part in found if isinstance(part, str) and part.isdigit() and len(part) > 2)
@@ -110,27 +143,33 @@ def company_lists() -> frozenset[str]:
 
 
 @cache
-def mobile_words() -> tuple[str, ...]:
-    """Return the normal forms of words for mobile phones, those long enough to be found inside others."""
-    table = packaged_words("qualifiers.toml")["mobile"]
+def animal_lists() -> frozenset[str]:
+    """Return the normal forms of headers that only lists of animals have."""
+    return frozenset(map(normalize, names_in(packaged_words("qualifiers.toml")["animals"])))
+
+
+@cache
+def words_of(role: str) -> tuple[str, ...]:
+    """Return the normal forms of the words of a role, those long enough to be found inside others."""
+    table = packaged_words("qualifiers.toml")[role]
     words = (
-        normalize(word) for listed in table.values() if isinstance(listed, str) for word in names_in(listed)
+        _joined(word) for listed in table.values() if isinstance(listed, str) for word in names_in(listed)
     )
     return tuple(word for word in words if len(word) > 2 or not word.isascii())
 
 
 @cache
-def _entries() -> Mapping[str, Sequence[Alias | _Role]]:
+def _entries() -> Mapping[str, Sequence[Alias | Role]]:
     """Return all that each phrase may mean, by its normal form."""
-    found: dict[str, list[Alias | _Role]] = {}
+    found: dict[str, list[Alias | Role]] = {}
     for alias in headers.all_aliases():
-        found.setdefault(normalize(alias.label), []).append(alias)
+        found.setdefault(_joined(alias.label), []).append(alias)
     for name, table in packaged_words("qualifiers.toml").items():
         for language, listed in table.items() if isinstance(table, dict) else ():
             if isinstance(listed, str):
-                role = _Role(name, language)
+                role = Role(name, language)
                 for word in names_in(listed):
-                    found.setdefault(normalize(word), []).append(role)
+                    found.setdefault(_joined(word), []).append(role)
     found.pop("", None)
     return found
 
@@ -138,20 +177,27 @@ def _entries() -> Mapping[str, Sequence[Alias | _Role]]:
 @cache
 def _phrase(text: str) -> Phrase:
     labels: dict[str, Alias] = {}
-    roles: dict[str, None] = {}
+    roles: dict[Role, None] = {}
     label_languages, role_languages, denying = set(), set(), set()
     for entry in _entries()[text]:
         if isinstance(entry, Alias):
             labels.setdefault(entry.field, entry)
             label_languages.add(_ANY if entry.language == "api" else entry.language)
         else:
-            roles[entry.name] = None
+            roles[entry] = None
             role_languages.add(entry.language)
             if entry.name in VETO:
                 denying.add(entry.language)
     spoken = _spoken(text, label_languages | role_languages)
+    names = tuple(dict.fromkeys(role.name for role in roles))
     return Phrase(
-        text, tuple(labels.values()), tuple(roles), spoken, _spoken(text, label_languages), frozenset(denying)
+        text,
+        tuple(labels.values()),
+        names,
+        tuple(roles),
+        spoken,
+        _spoken(text, label_languages),
+        frozenset(denying),
     )
 
 
@@ -162,6 +208,28 @@ def _spoken(text: str, languages: set[str]) -> frozenset[str]:
     if languages & _HAN and all("\u3400" <= letter <= "\u9fff" for letter in text):
         return frozenset(languages | _HAN)
     return frozenset(languages)
+
+
+def _inflected(word: str) -> Phrase | None:
+    """Return a known word of a header in another form: “uczestnik” for “uczestnika”. It is never a label."""
+    for known in _by_beginning().get(word[:_STEM], ()) if len(word) >= _STEM else ():
+        common = next(
+            (at for at, (one, other) in enumerate(zip(word, known, strict=False)) if one != other),
+            min(len(word), len(known)),
+        )
+        if common >= _SAME * max(len(word), len(known)):
+            return replace(_phrase(known), labels=())
+    return None
+
+
+@cache
+def _by_beginning() -> Mapping[str, Sequence[str]]:
+    """Return the words that stand around labels, by their first letters."""
+    found: dict[str, list[str]] = {}
+    for text, entries in _entries().items():
+        if len(text) >= _STEM and text[0] < "\u0e00" and all(isinstance(one, Role) for one in entries):
+            found.setdefault(text[:_STEM], []).append(text)
+    return found
 
 
 @cache
@@ -176,7 +244,41 @@ def _lengths() -> Mapping[str, tuple[int, ...]]:
 def words(text: str) -> list[str]:
     """Return the words and numbers of a header, in one case and width, without accents."""
     spaced = _CAMEL.sub(" ", unicodedata.normalize("NFKC", text).replace("#", " number "))
-    return [token for word in _TOKENS.findall(spaced) if (token := normalize(word))]
+    return [token for word in _TOKENS.findall(spaced) if (token := _folded(normalize(word)))]
+
+
+def _joined(label: str) -> str:
+    """Return the words of a label without what stands between them."""
+    return normalize(label) if label.isascii() else "".join(words(label))
+
+
+def without_customer(name: str) -> str:
+    """Return a header's normal form without words for the customer: “nombre” of “Nombre del contacto”."""
+    return "".join(word for word in words(name) if word not in _customer_words())
+
+
+@cache
+def _customer_words() -> frozenset[str]:
+    table = packaged_words("qualifiers.toml")["customer"]
+    listed = (name for text in table.values() if isinstance(text, str) for name in names_in(text))
+    return frozenset(word for name in listed for word in words(name))
+
+
+def _folded(word: str) -> str:
+    """Return a word without what changes it in some scripts, but not its meaning.
+
+    電話 and 电话 are one word; so are الطالب and طالب, with the article and without.
+    """
+    if word.isascii():
+        return word
+    article = _ARTICLE.match(word)
+    return word[article.end() :] if article else word.translate(_simplified())
+
+
+@cache
+def _simplified() -> dict[int, str]:
+    pairs = packaged_words("qualifiers.toml")["traditional"].split()
+    return {ord(pair[0]): pair[1] for pair in pairs}
 
 
 def _edges(tokens: list[str], length: int) -> list[int]:

@@ -15,6 +15,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from importer.escaping import single_line
+
 LANGUAGES = ("en", "zh")
 _ENDING = ".toml"
 _PUNCTUATION = {"en": (".", " ", ", "), "zh": ("。", "", "，")}
@@ -123,4 +125,14 @@ def join_clauses(lang: str, *clauses: str) -> str:
 
 
 def _fill(template: str, found: Mapping[str, object]) -> str:
-    return string.Formatter().vformat(template, (), _KeepUnfilled(found))
+    return _SENTENCES.vformat(template, (), _KeepUnfilled(found))
+
+
+class _SentenceFormatter(string.Formatter):
+    """Fills in what was found as one printable line, wherever it comes from."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return single_line(super().format_field(value, format_spec))
+
+
+_SENTENCES = _SentenceFormatter()

@@ -14,6 +14,7 @@ from functools import cache, partial
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from importer import messages
+from importer.escaping import printable
 from importer.models import Issue, IssueGroup, Severity, Status
 from importer.reports import wording
 from importer.reports.corrections import likely_correction
@@ -246,12 +247,18 @@ def render_html(
     )
 
 
+def _legible(value: object) -> object:
+    """Make controls visible; what is HTML already is no plain `str`."""
+    return printable(value) if type(value) is str else value
+
+
 @cache
 def _template(lang: str) -> Template:
     environment = Environment(
         loader=PackageLoader("importer.reports", "."),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_legible,
         optimized=False,  # nothing in the page is constant: compiles faster to the same code
         trim_blocks=True,
         lstrip_blocks=True,

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
-import shlex
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from importer.escaping import shell_command
 from importer.exit_codes import ExitCode
 from importer.models import Mode, RunSummary, Status
 from importer.option_types import option_text
@@ -95,8 +93,7 @@ def _file(name: str) -> str:
 
 def command(*words: str) -> str:
     """A command line of the importer, quoted for the shell of this system."""
-    line = ["importer", *words]
-    return subprocess.list2cmdline(line) if os.name == "nt" else shlex.join(line)
+    return shell_command(["importer", *words])
 
 
 def _without(arguments: Sequence[str], option: str) -> list[str]:

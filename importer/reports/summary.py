@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from importlib import resources
 
+from importer.escaping import to_json
 from importer.models import IssueGroup, Status
 from importer.reports.model import ReportPlan
 from importer.reports.run_info import RunInfo
@@ -66,7 +66,7 @@ def summary_json(plan: ReportPlan, run_info: RunInfo, tally: Tally) -> str:
         "settings": dict(run_info.settings),
         "notes": [note.sentence(plan.lang) for note in run_info.notes],
     }
-    return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+    return to_json(content, indent=2) + "\n"
 
 
 def _fields(plan: ReportPlan) -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from importer import messages
+from importer.escaping import single_line
 from importer.models import Issue, Status
 from importer.reports.corrections import MAX_CELL, likely_correction
 
@@ -70,9 +71,9 @@ def places(found: Iterable[tuple[str, int]], lang: str) -> str:
     """Row numbers, each with its sheet if the sheets differ."""
     pairs = list(found)
     several = len({sheet for sheet, _ in pairs}) > 1
-    named = [f"{sheet}!{row}" if several else str(row) for sheet, row in pairs]
+    named = [f"{single_line(sheet)}!{row}" if several else str(row) for sheet, row in pairs]
     text = word("summary-and", lang).join(named)
-    sheet = pairs[0][0] if pairs else ""
+    sheet = single_line(pairs[0][0]) if pairs else ""
     return f"{text} ({sheet})" if sheet and not several else text
 
 
@@ -87,15 +88,8 @@ QUOTED_LENGTH = 60
 
 def shortened(value: str, most: int = QUOTED_LENGTH) -> str:
     """A cell as it is quoted in a sentence: one line, at most `most` characters."""
-    flat = value[: most + 1]
-    if not flat.isprintable():
-        flat = "".join(character if character.isprintable() else _visible(character) for character in flat)
+    flat = single_line(value[: most + 1])
     return flat if len(flat) <= most else flat[: most - 1] + "…"
-
-
-def _visible(character: str) -> str:
-    """An invisible character made visible: a space for white space, else its code."""
-    return " " if character.isspace() else f"\\u{ord(character):04x}"
 
 
 def masked(value: str) -> str:
@@ -154,11 +148,11 @@ def _issue_text(
     quoted = shortened(cell)
     found = {
         "found": masked(quoted) if mask else quoted,
-        "column": column,
+        "column": single_line(column),
         "field": field,
         "limit": limit,
         "length": length,
-        "expected": expectation(code, expected, mask=mask),
+        "expected": single_line(expectation(code, expected, mask=mask)),
         "other_row": other_row,
     }
     entry = messages.catalogue()[wording]
@@ -184,5 +178,5 @@ def row_sentence(issues: Sequence[Issue], plan: ReportPlan, fields: Mapping[str,
 
 def with_column(issue: Issue, words: IssueText, lang: str = "en") -> str:
     """Column, message and hint of an issue as one text."""
-    column = f"{issue.column}: " if issue.column else ""
+    column = f"{single_line(issue.column)}: " if issue.column else ""
     return f"{column}{words.sentence(lang)}"

@@ -36,8 +36,8 @@ def test_one_row_goes_first_and_its_answer_is_told(
     done = importer("run", file, "--canary", "--report-dir", "out")
     assert done.code == 0
     assert (sizes(box)[0], sorted(sizes(box))) == (1, [1, 49, 100])
-    assert 'answered as documented: {"code": 0, "message": ""' in done.err
-    assert any("answered as documented" in note for note in summary(work / "out")["notes"])
+    assert 'has the documented form: {"code": 0, "message": ""' in done.err
+    assert any("has the documented form" in note for note in summary(work / "out")["notes"])
 
 
 def test_loopback_needs_none(importer: Command, settings: Connection, box: Sandbox, file: Path) -> None:

@@ -119,8 +119,8 @@ def test_importing_the_same_file_again_works_and_says_so(
     first = importer("run", SAMPLES / "customers.csv", "--report-dir", "a")
     second = importer("run", SAMPLES / "customers.csv", "--report-dir", "b")
     assert (first.code, second.code) == (0, 0)
-    assert "imported before" not in first.err
-    assert "imported before" in second.err
+    assert "already been imported" not in first.err
+    assert "already been imported" in second.err
     assert summary(work / "a")["run"] in second.err
     assert len(box.customers()) == 120
 
@@ -446,7 +446,7 @@ def test_a_report_whose_run_nobody_knows_says_so(
     importer("run", SAMPLES / "customers.csv", "--report-dir", "out")
     assert "not sent again" in importer("run", "out/results.csv").out
     monkeypatch.setenv("NXLINK_STATE_DIR", str(work / "elsewhere"))
-    assert "does not know run" in importer("run", "out/results.csv").err
+    assert "has no run" in importer("run", "out/results.csv").err
 
 
 def test_nothing_to_retry_is_said(importer: Command, settings: Connection, work: Path) -> None:

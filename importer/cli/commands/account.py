@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from importer import messages
-from importer.cli.output import lang_option, language
+from importer.cli.output import echo, lang_option, language, print_json
 from importer.cli.parameters import profile_option
 from importer.config import load_config, require, resolve
 from importer.errors import UsageError
@@ -54,11 +53,11 @@ def create(name: str, webhook: str, as_json: bool, profile: str | None) -> int:
     with Client(connection) as client:
         app = create_app(client, name, webhook)
     if as_json:
-        click.echo(json.dumps(asdict(app), ensure_ascii=False, indent=2))
+        print_json(asdict(app))
         return int(ExitCode.DONE)
     found = {"name": app.app_name, "id": app.app_id, "key": app.app_key}
-    click.echo(messages.sentence("app-created", found, language()))
-    click.echo(messages.hint("app-created", found, language()))
+    echo(messages.sentence("app-created", found, language()))
+    echo(messages.hint("app-created", found, language()))
     return int(ExitCode.DONE)
 
 
@@ -79,11 +78,11 @@ def phones(app_key: str | None, as_json: bool, profile: str | None) -> int:
     with Client(connection) as client:
         found = phone_list(client, wanted)
     if as_json:
-        click.echo(json.dumps([asdict(phone) for phone in found], ensure_ascii=False, indent=2))
+        print_json([asdict(phone) for phone in found])
     elif found:
         _print_phones(found)
     else:
-        click.echo(messages.sentence("no-phones", {"key": wanted}, language()))
+        echo(messages.sentence("no-phones", {"key": wanted}, language()))
     return int(ExitCode.DONE)
 
 
@@ -134,7 +133,7 @@ def fields_command(own: bool, as_json: bool, profile: str | None) -> int:
     connection = require(resolve(load_config().profile(profile)))
     found = [field for field in fetch_fields(connection) if not (own and field.preset)]
     if as_json:
-        click.echo(json.dumps([_field_as_json(field) for field in found], ensure_ascii=False, indent=2))
+        print_json([_field_as_json(field) for field in found])
     else:
         _print_fields(found)
     return int(ExitCode.DONE)

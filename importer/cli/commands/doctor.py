@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from importer import contracts, messages
-from importer.cli.output import lang_option, language
+from importer.cli.output import echo, lang_option, language, print_json
 from importer.cli.parameters import profile_option, run_options
 from importer.config import VARIABLES, Connection, ResolvedConnection, is_loopback, load_config, resolve
 from importer.errors import ImporterError
@@ -73,7 +73,7 @@ def doctor_command(given: GivenOptions, as_json: bool, profile: str | None) -> i
             "settings": [asdict(setting) for setting in settings],
             "checks": [_check_json(check) for check in checks],
         }
-        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        print_json(found)
     else:
         _print(settings, checks)
     return code
@@ -257,10 +257,10 @@ def _check_json(check: DoctorCheck) -> dict[str, object]:
 
 def _print(settings: list[ShownSetting], checks: list[DoctorCheck]) -> None:
     for setting in settings:
-        click.echo(f"  {setting.name:<14} {setting.shown:<28} {setting.origin}".rstrip())
-    click.echo()
+        echo(f"  {setting.name:<14} {setting.shown:<28} {setting.origin}".rstrip())
+    echo()
     for check in checks:
         mark, colour = MARKS[check.state]
-        click.echo(f"{click.style(mark, fg=colour)} {check.name:<12} {check.message}")
+        echo(f" {check.name:<12} {check.message}", label=click.style(mark, fg=colour))
         if check.hint:
-            click.echo(f"  {'':<12} {check.hint}")
+            echo(f"  {'':<12} {check.hint}")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
 from importer.cli import parameters as shared
-from importer.cli.output import console, lang_option, language
+from importer.cli.output import console, lang_option, language, print_json
 from importer.exit_codes import ExitCode
 from importer.models import Issue
 from importer.option_types import OptionGroup
@@ -51,7 +50,7 @@ def inspect_command(file: str, full: bool, as_json: bool, given: GivenOptions) -
         name = recognised[0].name if len(recognised) == 1 else None
         if as_json:
             facts = _as_json(source, found, proposals, name)
-            click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+            print_json(facts)
         else:
             _print(source, found, proposals, name)
     return int(ExitCode.DONE)

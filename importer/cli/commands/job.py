@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from importer.cli import app
-from importer.cli.output import lang_option, language
+from importer.cli.output import echo, lang_option, language, print_json
 from importer.config import ConfigFile, Profile, load_config
 from importer.errors import ImporterError, JournalError, SettingsError, UsageError
 from importer.messages import sentence
@@ -92,8 +92,8 @@ def run(name: str, release: str | None, verbose: bool, settings: Path | None, en
     app.startup_done()
     found = _find(name, settings, env_file)
     environment = JobEnvironment(lang=language())
-    echo = (lambda line: click.echo(line, err=True)) if verbose else None
-    log = open_log(found.job, environment.clock, echo)
+    show = (lambda line: echo(line, err=True)) if verbose else None
+    log = open_log(found.job, environment.clock, show)
     try:
         opened = Journal.open()
     except JournalError as error:
@@ -104,9 +104,9 @@ def run(name: str, release: str | None, verbose: bool, settings: Path | None, en
             with stop_on_signals(current.stopper):
                 report = current.go()
     if not report.good and report.result is not RoundResult.OVERLAPPED:
-        click.echo(report.text(), err=True, nl=False)
+        echo(report.text(), err=True, nl=False)
     for warning in report.warnings:
-        click.echo(f"{name}: {warning}", err=True)
+        echo(f"{name}: {warning}", err=True)
     return int(report.exit_code)
 
 
@@ -125,9 +125,7 @@ def list_jobs(as_json: bool, settings: Path | None, env_file: Path | None) -> in
     with Journal.open() as journal:
         found = [(job, _status(job, journal)) for job in jobs]
     if as_json:
-        click.echo(
-            json.dumps([json.loads(status.json()) for _, status in found], ensure_ascii=False, indent=2)
-        )
+        print_json([json.loads(status.json()) for _, status in found])
         return 0
     from rich.table import Table
 
@@ -166,9 +164,9 @@ def show_status(name: str, as_json: bool, settings: Path | None, env_file: Path 
         with Journal.open() as journal:
             status = _status(job, journal)
     except ImporterError as error:
-        click.echo(f"UNKNOWN - {name}: {error.sentence(language())}")
+        echo(f"UNKNOWN - {name}: {error.sentence(language())}")
         return 3
-    click.echo(status.json() if as_json else status.line())
+    echo(status.json() if as_json else status.line())
     return int(status.health)
 
 
@@ -194,15 +192,15 @@ def check(name: str, as_json: bool, settings: Path | None, env_file: Path | None
     with Journal.open() as journal:
         files = preview(found.job, journal, connection, options, JobEnvironment(lang=language()))
     if as_json:
-        click.echo(json.dumps([_shown(file) for file in files], ensure_ascii=False, indent=2))
+        print_json([_shown(file) for file in files])
     else:
         for file in files:
             rows = f"  {file.to_send} of {file.rows} rows, {file.invalid} invalid" if file.rows else ""
-            click.echo(f"{file.fate:9} {file.path}{rows}")
+            echo(f"{file.fate:9} {file.path}{rows}")
             if file.message:
-                click.echo(f"          {file.message}")
+                echo(f"          {file.message}")
         if not files:
-            click.echo(f"nothing in {found.job.describe_source()}")
+            echo(f"nothing in {found.job.describe_source()}")
     if connection is None:
         require(resolved)
     fates = {file.fate for file in files}
@@ -242,16 +240,16 @@ def install(
         environment={n: str(Path(os.environ[n]).absolute()) for n in _CARRIED if os.environ.get(n)},
     )
     if os.name == "nt":
-        click.echo(sentence("job-windows-line", {"zone": zone}, language()), err=True)
-        click.echo(entry.windows_line())
+        echo(sentence("job-windows-line", {"zone": zone}, language()), err=True)
+        echo(entry.windows_line())
     elif only_print:
-        click.echo("\n".join(entry.block()))
+        echo("\n".join(entry.block()))
     else:
         crontab.install_crontab(entry)
         due = times.next(datetime.now().astimezone())
         shown = f"{due:%Y-%m-%d %H:%M %Z}" if due else "–"
         told = {"job": name, "schedule": times.text, "zone": zone, "next": shown}
-        click.echo(sentence("job-installed", told, language()))
+        echo(sentence("job-installed", told, language()))
     return 0
 
 
@@ -264,12 +262,12 @@ def uninstall(name: str) -> int:
     from importer.jobs import schedule as crontab
 
     if os.name == "nt":
-        click.echo(sentence("job-windows-line", {"zone": schedule.zone_name()}, language()), err=True)
+        echo(sentence("job-windows-line", {"zone": schedule.zone_name()}, language()), err=True)
         schedule.refuse_control_characters("NAME", name)
-        click.echo(crontab.windows_removal(name))
+        echo(crontab.windows_removal(name))
         return 0
     crontab.uninstall_crontab(name)
-    click.echo(sentence("job-uninstalled", {"job": name}, language()))
+    echo(sentence("job-uninstalled", {"job": name}, language()))
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from importer.cli import parameters as shared
-from importer.cli.output import lang_option, language
+from importer.cli.output import echo, lang_option, language, print_json
 from importer.errors import MappingError
 from importer.exit_codes import ExitCode
 from importer.messages import sentence
@@ -46,7 +45,7 @@ def list_command(as_json: bool) -> int:
         for one in mapping.ready()
     ]
     if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        print_json(found)
         return int(ExitCode.DONE)
     _table(("name", "title"), [(str(one["name"]), str(one["title"])) for one in found])
     return int(ExitCode.DONE)
@@ -61,7 +60,7 @@ def show_command(name: str) -> int:
 
     found = mapping.load(name)
     ready = any(found is one for one in mapping.ready())
-    click.echo(mapping.ready_text(name) if ready else found.dump(), nl=False)
+    echo(mapping.ready_text(name) if ready else found.dump(), nl=False)
     return int(ExitCode.DONE)
 
 
@@ -86,17 +85,17 @@ def suggest_command(file: str, output: Path | None, given: GivenOptions) -> int:
     with open_table(file, given.options, any_table=True) as source:
         if output is not None and output.exists():
             _still_fits(output, source, terms)
-            click.echo(sentence("suggest-solved", {"file": output}, language()))
+            echo(sentence("suggest-solved", {"file": output}, language()))
             return int(ExitCode.DONE)
         samples, sheets = sample_frame(source), tuple(source.sheet_headers.values())
         text = suggest_toml.mapping_text(source.header, samples, terms, lang=language(), sheets=sheets)
         if output is None:
-            click.echo(text, nl=False)
+            echo(text, nl=False)
             return int(ExitCode.DONE)
         _write(output, text)
         taken = sum(one.taken for one in mapping.propose(source.header, samples, terms, sheets=sheets))
         found = {"file": output, "taken": taken, "columns": len(source.header)}
-        click.echo(sentence("suggest-written", found, language()))
+        echo(sentence("suggest-written", found, language()))
     return int(ExitCode.DONE)
 
 
@@ -113,7 +112,7 @@ def check_command(mapping_file: str, file: str | None, given: GivenOptions) -> i
 
     found = mapping.load(mapping_file)
     terms = contracts.load(given.options.contract or contracts.DEFAULT_CONTRACT)
-    click.echo(sentence("mapping-fine", {"file": mapping_file}, language()))
+    echo(sentence("mapping-fine", {"file": mapping_file}, language()))
     if file is None:
         mapping.check_required(found, terms)
         return int(ExitCode.DONE)
@@ -127,7 +126,7 @@ def check_command(mapping_file: str, file: str | None, given: GivenOptions) -> i
             dry_run=True,
             sheets=tuple(source.sheet_headers.values()),
         )
-        click.echo(sentence("mapping-fits", {"file": file}, language()))
+        echo(sentence("mapping-fits", {"file": file}, language()))
         _tell_columns(mapper)
         chunk = next(iter(source.chunks()), None)
         if chunk is not None:
@@ -142,23 +141,23 @@ def _tell_absent(found: MappingFile, header: Sequence[str]) -> None:
 
     absent = [name for name in found.columns() if find_column(name, header) is None]
     if absent:
-        click.echo(sentence("mapping-absent-headers", {"columns": quote_names(absent)}, language()))
+        echo(sentence("mapping-absent-headers", {"columns": quote_names(absent)}, language()))
 
 
 def _tell_columns(mapper: Mapper) -> None:
     from importer.mapping.base import quote_names
 
     for note in mapper.notes:
-        click.echo(note.sentence(language()))
+        echo(note.sentence(language()))
     if mapper.unused:
-        click.echo(sentence("columns-left-out", {"columns": quote_names(mapper.unused)}, language()))
+        echo(sentence("columns-left-out", {"columns": quote_names(mapper.unused)}, language()))
 
 
 def _preview(mapper: Mapper, chunk: Chunk) -> None:
     from importer.reports.wording import issue_text
 
     mapped = mapper.map(chunk)
-    click.echo(f"\n{sentence('mapping-preview', {}, language())}")
+    echo(f"\n{sentence('mapping-preview', {}, language())}")
     rows = []
     for row in chunk.frame.index[:_PREVIEW]:
         for field in mapped.frame.columns:
@@ -171,7 +170,7 @@ def _preview(mapper: Mapper, chunk: Chunk) -> None:
     _table(("row", "field", "before", "", "after"), rows)
     for issue in mapped.issues:
         if issue.row <= chunk.frame.index[:_PREVIEW][-1]:
-            click.echo(f"{issue.row}: {issue_text(issue, lang=language()).message}")
+            echo(f"{issue.row}: {issue_text(issue, lang=language()).message}")
 
 
 def _still_fits(output: Path, source: Source, terms: Contract) -> None:
@@ -204,7 +203,6 @@ def _column_reader(source: Source) -> Any:
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     from importer.cli.output import console
 
@@ -212,5 +210,5 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for name in header:
         table.add_column(name)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*row)
     console().print(table)

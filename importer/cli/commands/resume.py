@@ -8,7 +8,7 @@ import click
 
 from importer import messages
 from importer.cli import parameters as shared
-from importer.cli.output import OutputOptions, lang_option, language
+from importer.cli.output import OutputOptions, echo, lang_option, language
 from importer.config import load_config
 from importer.exit_codes import ExitCode
 from importer.option_types import OptionGroup
@@ -42,7 +42,7 @@ def resume_command(
     with open_session(SessionSettings(chosen, sandbox_store=sandbox_store), output) as session:
         record = session.find_resumable(run_id)
         if record is None:
-            click.echo(messages.sentence("nothing-to-resume", {}, language()))
+            echo(messages.sentence("nothing-to-resume", {}, language()))
             return int(ExitCode.DONE)
         options = layered(kept_options(record), chosen.given, given)
         return show_result(session.resume(record, options), output, mask=options.mask)
@@ -73,7 +73,7 @@ def retry_command(
         options = layered(retry_options(record), chosen.given, given)
         result = session.retry(record, options)
         if result is None:
-            click.echo(messages.sentence("nothing-to-retry", {"run": record.id}, language()))
+            echo(messages.sentence("nothing-to-retry", {"run": record.id}, language()))
             return int(ExitCode.DONE if record.all_done else ExitCode.ROWS_LEFT)
         return show_result(result, output, mask=options.mask)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from datetime import datetime, timedelta
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from importer.cli.output import lang_option, language
+from importer.cli.output import confirm, console, echo, lang_option, language, print_json
 from importer.exit_codes import ExitCode
 from importer.messages import sentence
 from importer.models import Status
@@ -49,7 +48,7 @@ def runs_command(ctx: click.Context, as_json: bool, limit: int) -> int:
     with Journal.open() as journal:
         records = journal.runs(limit)
     if as_json:
-        click.echo(json.dumps([_as_json(record) for record in records], indent=2, ensure_ascii=False))
+        print_json([_as_json(record) for record in records])
     else:
         _print_table(records)
     return int(ExitCode.DONE)
@@ -68,7 +67,7 @@ def show(run_id: str, as_json: bool) -> int:
         found = _as_json(record)
         children = [child.id for child in journal.children(record.id)]
     if as_json:
-        click.echo(json.dumps(found | {"children": children}, indent=2, ensure_ascii=False))
+        print_json(found | {"children": children})
         return int(ExitCode.DONE)
     if children:
         found["children"] = ", ".join(children)
@@ -80,7 +79,7 @@ def show(run_id: str, as_json: bool) -> int:
             if isinstance(value, dict)
             else value
         )
-        click.echo(f"{name:<16} {shown}")
+        echo(f"{name:<16} {shown}")
     return int(ExitCode.DONE)
 
 
@@ -99,13 +98,13 @@ def prune(older_than: timedelta, yes: bool) -> int:
     with Journal.open() as journal:
         old = [record for record in journal.runs() if record.started and record.started < before]
         if not old:
-            click.echo(sentence("nothing-to-prune", {}, language()))
+            echo(sentence("nothing-to-prune", {}, language()))
             return int(ExitCode.DONE)
         if not yes:
-            click.confirm(sentence("ask-prune", {"runs": len(old)}, language()), abort=True, err=True)
+            confirm(sentence("ask-prune", {"runs": len(old)}, language()), abort=True)
         reports = sum(_delete_reports(record) for record in old if record.report_dir)
         count = journal.prune(before)
-    click.echo(sentence("pruned", {"runs": count, "reports": reports}, language()))
+    echo(sentence("pruned", {"runs": count, "reports": reports}, language()))
     return int(ExitCode.DONE)
 
 
@@ -161,9 +160,8 @@ def _seconds(record: RunRecord) -> float | None:
 
 def _print_table(records: tuple[RunRecord, ...]) -> None:
     if not records:
-        click.echo(sentence("no-runs", {}, language()))
+        echo(sentence("no-runs", {}, language()))
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -186,10 +184,10 @@ def _print_table(records: tuple[RunRecord, ...]) -> None:
             "" if seconds is None else f"{seconds:,.1f}",
             _ended(record),
         )
-    console = Console()
-    if not console.is_terminal:
-        console.width = 200  # no window to fit into: another program reads it
-    console.print(table)
+    terminal = console()
+    if not terminal.is_terminal:
+        terminal.width = 200  # no window to fit into: another program reads it
+    terminal.print(table)
 
 
 def _ended(record: RunRecord) -> str:

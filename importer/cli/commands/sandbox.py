@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from importer.cli import app
-from importer.cli.output import lang_option
+from importer.cli.output import echo, lang_option
 from importer.exit_codes import ExitCode
 
 FAULTS_HELP = """
@@ -118,7 +118,7 @@ def _announce(url: str, store: Path | None) -> None:
     from importer.sandbox.embedded import TEST_CREDENTIALS as WHO
 
     where = f"customers are kept in {store}" if store else "customers are forgotten at the end"
-    click.echo(f"The sandbox serves at {url} ({where}; Ctrl-C ends it). For another terminal:\n")
+    echo(f"The sandbox serves at {url} ({where}; Ctrl-C ends it). For another terminal:\n")
     for name, value in (
         ("BASE_URL", url),
         ("ACCESS_KEY", WHO.access_key),
@@ -126,4 +126,4 @@ def _announce(url: str, store: Path | None) -> None:
         ("TENANT_ID", WHO.tenant_id),
         ("APP_KEY", WHO.app_key),
     ):
-        click.echo(f"export NXLINK_{name}={value}")
+        echo(f"export NXLINK_{name}={value}")

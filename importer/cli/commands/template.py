@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from importer.cli.output import lang_option, language
+from importer.cli.output import echo, lang_option, language
 from importer.cli.parameters import run_options
 from importer.errors import InputError
 from importer.exit_codes import ExitCode
@@ -46,5 +46,5 @@ def template_command(output: Path, mapping: str | None, given: GivenOptions) -> 
     words = [str(output), *(["--mapping", mapping] if mapping else [])]
     words += ["--contract", contract] if contract != contracts.DEFAULT_CONTRACT else []
     run = next_steps.command("run", *words)
-    click.echo(sentence("template-written", {"file": output, "run": run}, language()))
+    echo(sentence("template-written", {"file": output, "run": run}, language()))
     return int(ExitCode.DONE)

@@ -50,10 +50,10 @@ def test_a_hundred_killed_runs_are_resumed_to_the_same_end(make_desk: MakeDesk) 
 
 
 def test_a_resumed_run_says_so_and_counts_what_it_sent_again(make_desk: MakeDesk) -> None:
-    desk = make_desk(latency=0.3)
+    desk = make_desk(faults=["slow seconds=0.3"])
     assert desk.kill_after(desk.run("--concurrency", "2"), 2, 0.0)
-    desk.wait_for_requests(2)
+    desk.box.misbehave()
     _code, said = desk.end(desk.begin("resume", "--lang", "en"))
-    found = re.search(r"taken up again; .*: (\d+)", said)
+    found = re.search(r"was resumed; .*: (\d+)", said)
     assert found, said
     assert 100 <= int(found[1]) <= desk.rows

@@ -70,7 +70,7 @@ def test_a_changed_file_is_not_resumed(make_desk: MakeDesk) -> None:
 
 
 def test_a_journal_that_may_not_grow_stops_the_run_and_what_was_sent_is_known(make_desk: MakeDesk) -> None:
-    desk = make_desk(latency=0.3)
+    desk = make_desk(faults=["slow seconds=0.3"])
     assert desk.end(desk.begin("validate", "customers.csv"))[0] in (0, 1)
     process = desk.run("--concurrency", "1")
     desk.wait_for_requests(1)

@@ -33,11 +33,12 @@ class CountingScript(FaultScript):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_in_order_and_resume_goes_on(make_desk: MakeDesk, number: int, code: int) -> None:
-    desk = make_desk(latency=0.3)
+    desk = make_desk(faults=["slow seconds=0.3"])
     process = desk.run("--concurrency", "2")
     desk.wait_for_requests(3)
     process.send_signal(number)
     ended, said = desk.end(process)
+    desk.box.misbehave()
     assert ended == code
     assert "importer resume" in said
     assert len(desk.results()) == desk.rows

@@ -159,7 +159,7 @@ def test_a_content_dropped_twice_is_not_sent_again_and_that_is_said(bench: Bench
     assert report.good
     (file,) = report.files
     assert (file.fate, file.code) == (FileFate.REPEATED, "job-file-repeated")
-    assert "before" in file.message
+    assert "already imported" in file.message
     assert bench.places("two.csv") == ["done"]
     assert len(bench.box.requests) == sent
 

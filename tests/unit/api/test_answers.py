@@ -236,9 +236,9 @@ def test_a_retry_after_date_is_read_by_the_servers_own_clock() -> None:
 
 def test_texts_of_the_server_are_made_fit_for_a_terminal() -> None:
     verdict = answer({"code": 1002, "message": "a\x1b[31m\r\nb" + "x" * 9999, "traceId": "\x07t"})
-    assert verdict.message.startswith("a [31m b")
+    assert verdict.message.startswith("a\\u001b[31m b")
     assert len(verdict.message) == 500
-    assert verdict.trace_id == "t"
+    assert verdict.trace_id == "\\u0007t"
     assert answer({"code": 1002, "message": {"not": "text"}}).message == ""
 
 

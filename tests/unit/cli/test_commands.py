@@ -94,11 +94,11 @@ def test_a_fault_is_exit_code_70_whichever_command_has_it(
 def test_the_locale_and_the_option_choose_the_language(
     importer: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert importer("runs").out == "No run yet.\n"
+    assert importer("runs").out == "There are no runs yet.\n"
     assert importer("runs", "--lang", "zh").out == "还没有任何运行。\n"
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     assert importer("runs").out == "还没有任何运行。\n"
-    assert importer("runs", "--lang", "en").out == "No run yet.\n"
+    assert importer("runs", "--lang", "en").out == "There are no runs yet.\n"
 
 
 def test_runs_lists_the_newest_first_and_shows_one_by_the_start_of_its_name(

@@ -106,7 +106,7 @@ def test_the_summary_counts_groups_and_says_what_to_do() -> None:
     assert "41 rows, first at rows 17, 203, 988" in text
     assert "rejected, 1002: 2 rows, first at rows 3, 9" in text
     assert "importer run reports/run-1/rejects.xlsx" in text
-    assert "holds the first 1 of 2 rows" in text
+    assert "contains the first 1 of 2 rows" in text
 
 
 def test_a_log_gets_no_customers_data_and_a_terminal_does() -> None:

@@ -50,7 +50,7 @@ def test_text_and_echo_are_one_line_for_people(tmp_path: Path) -> None:
     log.write("error", "stopping", code="a\nb")
     wanted = [
         '2026-11-20T03:00:00+00:00 INFO    round-ended files=2 what="two words" rows=2,3',
-        "2026-11-20T03:00:00+00:00 ERROR   stopping code=a b",
+        '2026-11-20T03:00:00+00:00 ERROR   stopping code="a\\nb"',
     ]
     assert log.path.read_text("utf-8").splitlines() == wanted
     assert heard == wanted

@@ -95,7 +95,7 @@ def test_columns_are_compared_without_their_order() -> None:
     assert _code(_found(header=("a", "c")), [_past()], TripwireSettings(changed_columns=False)) == ""
     told = check_tripwires(_found(header=("a", "c")), [_past()], TripwireSettings())
     assert told is not None
-    assert "gone are “b”; new are “c”" in told.sentence()
+    assert "missing “b”; new “c”" in told.sentence()
 
 
 def test_a_column_that_is_sometimes_empty_may_be_empty() -> None:

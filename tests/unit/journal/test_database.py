@@ -70,7 +70,7 @@ def test_a_locked_journal_is_waited_for_and_then_told(journal: Journal, make_rec
     with Journal.open(journal.path, busy_seconds=0.05) as hurried, hurried.start(make_record()) as run:
         other = sqlite3.connect(journal.path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(JournalError, match="in use"):
+        with pytest.raises(JournalError, match="has been using"):
             run.settle([Outcome("", (2,), Status.FAILED)])
         other.execute("ROLLBACK")
         other.close()

@@ -119,6 +119,45 @@ def test_cells_decide_where_a_name_may_mean_several_things() -> None:
     assert not proposed({"Country Code": ["1", "44"]})["Country Code"].taken
 
 
+def test_an_unlisted_person_is_the_customer_only_where_the_header_has_no_other() -> None:
+    assert taken("Zorbian name", "Zorbian e-mail", "City").keys() == {"Zorbian name", "Zorbian e-mail"}
+    assert taken("Zorbian first name", "Zorbian last name", "Phone").keys() == {
+        "Zorbian first name", "Zorbian last name", "Phone",
+    }  # fmt: skip
+    assert taken("Name", "Zorbian name", "Zorbian e-mail").keys() == {"Name"}
+    assert taken("Zorbian e-mail", "Zorbian note") == {}
+
+
+def test_in_a_list_of_animals_the_owner_is_the_customer() -> None:
+    header = ("Pet Name", "Breed", "Date of birth", "Owner name", "Owner phone")
+    assert taken(*header).keys() == {"Owner name", "Owner phone"}
+    assert taken("Name", "Owner phone") == {"Name": "first_name"}
+
+
+@pytest.mark.parametrize(
+    ("header", "field"),
+    [
+        ("參加人電話", "sms_phone"),
+        ("البريد الإلكتروني للطالب", "email"),
+        ("Uczestnik - imię", "first_name"),
+        ("Teléfono con lada", "sms_phone"),
+        ("Domicilio de entrega", "address"),
+    ],
+)
+def test_a_word_is_known_in_other_forms_and_scripts(header: str, field: str) -> None:
+    assert taken("xyz", header)[header] == field
+
+
+def test_numbers_of_rows_are_no_genders() -> None:
+    assert not proposed({"L/P": ["1", "2", "3"]})["L/P"].taken
+    assert proposed({"L/P": ["1", "2", "2", "1"]})["L/P"].taken
+
+
+def test_a_home_is_preferred_to_the_registered_address() -> None:
+    found = proposed({"Адрес регистрации": ["Тула"], "Фактический адрес (проживания)": ["Москва"]})
+    assert found["Фактический адрес (проживания)"].rivals == ("Адрес регистрации",)
+
+
 @given(st.text(max_size=40))
 def test_any_header_can_be_read(header: str) -> None:
     found = vocabulary.read(header)

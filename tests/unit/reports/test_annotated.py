@@ -99,7 +99,7 @@ def test_bad_cells_are_coloured_and_explained_and_keep_their_own_comment(tmp_pat
     assert len({sheet[cell].fill.start_color.rgb for cell in ("B4", "D6", "D4")}) == 3
     text = sheet["B4"].comment.text
     assert text.startswith("from the boss")
-    assert "not a day of the calendar" in text
+    assert "not a valid date" in text
     assert "1990-05-13" in text
     assert sheet["A6"].comment is None
 
@@ -151,7 +151,7 @@ def test_what_a_copy_cannot_carry_over_is_named(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("openpyxl.reader.excel.find_images", lambda *_: ([], []))
     closed = a_report(tmp_path, a_workbook(tmp_path / "in.xlsx"))
     assert [note.sentence() for note in closed.notes] == [
-        "annotated.xlsx is a copy without some things of your workbook: charts, drawings"
+        "annotated.xlsx is a copy of your workbook without these parts: charts, drawings"
     ]
 
 
@@ -173,7 +173,7 @@ def test_other_inputs_become_a_plain_workbook_of_text(
     assert [cell.value for cell in sheet[1]] == [*HEADER, *OWN_COLUMNS]
     assert {cell.number_format for row in sheet["A2:N3"] for cell in row} == {"@"}
     assert sheet["B2"].fill.fill_type == "solid"
-    assert "not a day" in sheet["B2"].comment.text
+    assert "not a valid date" in sheet["B2"].comment.text
     assert sheet["D3"].fill.start_color.rgb != sheet["B2"].fill.start_color.rgb
     with CalamineWorkbook.from_path(tmp_path / "annotated.xlsx") as cells:
         assert cells.get_sheet_by_index(0).to_python()[2][:5] == ["=0", "=1", "=2", "=3", "6"]

@@ -80,8 +80,8 @@ def test_all_errors_of_a_row_are_one_text_with_their_columns() -> None:
         Issue("required", Severity.ERROR, 42, column="Name"),
     ]
     assert row_sentence(issues, plan, {"Name": "first_name"}) == (
-        "Birthday: “31/02/1990” is not a day of the calendar. Write it as yyyy-MM-dd, e.g. 1990-05-07. | "
-        "Name: first_name is required, and this row has none. Fill in the column Name."
+        "Birthday: “31/02/1990” is not a valid date. Write it as yyyy-MM-dd, e.g. 1990-05-07. | "
+        "Name: first_name is required, but is empty in this row. Fill in the column Name."
     )
 
 

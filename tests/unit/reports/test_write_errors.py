@@ -117,7 +117,7 @@ def test_a_file_that_another_program_holds_open_gets_a_second_name(
     closed = a_run(tmp_path, Status.IMPORTED)
     assert not closed.failures
     assert [note.sentence() for note in closed.notes] == [
-        "results.csv is open in another program or may not be replaced; this run's report is results-2.csv"
+        "results.csv is open in another program or cannot be replaced, so this run's report is results-2.csv"
     ]
     assert (tmp_path / "results-2.csv").is_file()
 

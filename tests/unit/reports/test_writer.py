@@ -101,7 +101,7 @@ def test_every_row_leaves_with_its_fate_and_its_cells_in_input_order(tmp_path: P
     assert tuple(header) == (*OWN_COLUMNS, "Name", "Phone", "'=Sum")
     assert lines[0] == ["2", "", "imported", "1", "1", "", "", "", "", "run-1", "a", "1", "x"]
     assert lines[1][:6] == ["3", "", "invalid", "", "0", ""]
-    assert "first_name takes at most 1" in lines[1][6]
+    assert "first_name allows 1" in lines[1][6]
     assert lines[1][8:] == ["too-long:Name", "run-1", "b", "2", "y"]
     assert lines[2] == [
         "7",

@@ -79,7 +79,7 @@ def test_the_header_has_widths_and_notes_and_stays_in_sight() -> None:
     assert [sheet.column_dimensions[letter].width for letter in "AGKLM"] == [7, 60, 14, 40, 14]
     notes = {cell.coordinate: cell.comment.text for cell in sheet[1] if cell.comment}
     assert notes["K1"] == "Goes to full_name."
-    assert notes["M1"] == "Goes to <b>&_x0001_."
+    assert notes["M1"] == "Goes to <b>&\\u0001."
     assert set(notes) == {f"{letter}1" for letter in "ABCDEFGHIJKM"}
 
 
