@@ -34,7 +34,7 @@ from importer.web.problems import ProblemRow, ProblemRows, RowFilterChoice
 from importer.web.works import Work
 
 PAGE_ROWS = 50
-_CONTEXT = 3
+_CONTEXT = 2
 """Columns that are shown beside those with problems, so that a row can be recognised."""
 _UNDO_STEPS = 200
 _LONGEST_CELL = 32_767
