@@ -31,7 +31,7 @@ from importer.web.pages import (
     step_url,
 )
 from importer.web.problems import ProblemRow, ProblemRows, RowFilterChoice
-from importer.web.works import Work
+from importer.web.works import KindCount, Work
 
 PAGE_ROWS = 50
 _CONTEXT = 2
@@ -110,8 +110,12 @@ class GridQuery:
 def _query(request: Request, work: Work) -> GridQuery:
     given = request.query_params
     errors = bool(work.check and any(kind.severity == Severity.ERROR for kind in work.check.kinds))
-    show = given.get("show") or ("all" if given.get("code") or not errors else "errors")
-    choice = RowFilterChoice(show, given.get("code", ""), given.get("column", ""), given.get("q", "").strip())
+    kind = _kind(work, given.get("kind", ""))
+    code, column = (kind.code, kind.column) if kind else (given.get("code", ""), given.get("column", ""))
+    show = given.get("show", "")
+    if not show or (show == "errors" and code):
+        show = "all" if code or not errors else "errors"
+    choice = RowFilterChoice(show, code, column, given.get("q", "").strip())
     edit = given.get("edit", "")
     return GridQuery(
         choice,
@@ -119,6 +123,12 @@ def _query(request: Request, work: Work) -> GridQuery:
         given.get("all") == "1",
         int(edit) if edit.isdigit() and len(edit) < 9 else -1,
     )
+
+
+def _kind(work: Work, place: str) -> KindCount | None:
+    """The kind of issue at a place of the check's list."""
+    kinds = work.check.kinds if work.check else ()
+    return kinds[int(place)] if place.isdecimal() and int(place) < len(kinds) else None
 
 
 def _correct(request: Request) -> Response:
@@ -154,6 +164,14 @@ def _correct(request: Request) -> Response:
         several_sheets=len({row.sheet for row in some}) > 1,
         corrected_cells=len(cells),
         open_rows=open_rows,
+        chosen_kind=next(
+            (
+                at
+                for at, kind in enumerate(work.check.kinds)
+                if (kind.code, kind.column) == (query.choice.code, query.choice.column)
+            ),
+            -1,
+        ),
         offers=_offers(rows, query.choice, cells) if query.choice.code else 0,
         can_undo=_undo_file(site, work).is_file(),
         current=current,
@@ -238,18 +256,22 @@ def _save_cell(request: Request, form: Form) -> Response:
     work = site.works.get(request.path_params["work"])
     if work.check is None:
         raise UsageError("web-check-first")
-    rows, column = _rows(site, work), form.get("column", "")
-    number = form.get("row", "")
-    row = rows.find(form.get("sheet", ""), int(number) if number.isdigit() else -1)
-    if row is None or column not in work.check.header:
-        raise UsageError("web-row-gone", row=number)
+    rows, header = _rows(site, work), work.check.header
+    number, place, at = (_number(form.get(name, "")) for name in ("row", "place", "column"))
+    row = next(rows.read([place])) if place < len(rows) else None
+    if row is None or row.row != number or at >= len(header):
+        raise UsageError("web-row-gone", row=form.get("row", ""))
     text = form.get("take", form.get("text", ""))
     if len(text) > _LONGEST_CELL:
         raise UsageError("web-cell-too-long", most=_LONGEST_CELL)
-    original = row.cells[work.check.header.index(column)]
-    wanted = original if "original" in form else text
-    _change(site, work, [(row, column, original, wanted)])
+    wanted = row.cells[at] if "original" in form else text
+    _change(site, work, [(row, header[at], row.cells[at], wanted)])
     return see_other(_back(form, work, f"#r-{row.number}"))
+
+
+def _number(text: str) -> int:
+    """A number of a form; one that is out of every range for anything else."""
+    return int(text) if text.isdecimal() and len(text) < 10 else 1 << 40
 
 
 def _take_all(request: Request, form: Form) -> Response:
@@ -260,9 +282,10 @@ def _take_all(request: Request, form: Form) -> Response:
         raise UsageError("web-check-first")
     header = work.check.header
     with site.works.editing(work.id):
-        offered = _offered(
-            _rows(site, work), form.get("code", ""), form.get("column", ""), site.works.corrections(work)
-        )
+        kind = _kind(work, form.get("kind", ""))
+        if kind is None:
+            raise UsageError("web-changed-elsewhere")
+        offered = _offered(_rows(site, work), kind.code, kind.column, site.works.corrections(work))
         changes = [(row, name, row.cells[header.index(name)], text) for row, name, text in offered]
         _change(site, work, changes)
     return see_other(_back(form, work))

@@ -14,6 +14,7 @@ from importer.web.reading import FileLook
 SPLIT = "split"
 """The target of a column with whole names."""
 Table = dict[str, Any]
+_MOST_VALUES = 12
 
 
 def source_names(rule: Table) -> list[str]:
@@ -67,13 +68,31 @@ def kind_of(contract: Contract, target: str) -> str:
     return contract.field(name).kind.value if name in contract.names else ""
 
 
+def named_column(look: FileLook, place: str) -> str:
+    """The column at a place of the header: a form cannot carry every name unchanged. Empty for no place.
+
+    Raises UsageError `web-no-column`.
+    """
+    if not place:
+        return ""
+    if not place.isdecimal() or int(place) >= len(look.header):
+        raise UsageError("web-no-column", column=place)
+    return look.header[int(place)]
+
+
+def first_values(look: FileLook, column: str) -> list[str]:
+    """The first different values of a column that may be translated."""
+    if look.samples is None:
+        return []
+    cells = dict.fromkeys(str(cell).strip() for cell in look.samples[column].tolist())
+    return [cell for cell in cells if cell][:_MOST_VALUES]
+
+
 def change_table(table: Table, look: FileLook, form: Form) -> None:
     """Carry one change of the form over to the mapping's table."""
-    do, column = form.get("do", ""), form.get("column", "")
+    do, column = form.get("do", ""), named_column(look, form.get("column", ""))
     fields = table.setdefault("fields", {})
     if do == "assign":
-        if column not in look.header:
-            raise UsageError("web-no-column", column=column)
         assign(table, look, column, form.get("target", ""))
         return
     if do == "name-rule":
@@ -95,11 +114,16 @@ def change_table(table: Table, look: FileLook, form: Form) -> None:
     elif do == "formats":
         _set(rule, "formats", [value] if value else None)
     elif do == "region":
-        region = {"from": value.removeprefix("col:")} if value.startswith("col:") else value or None
+        region = (
+            {"from": named_column(look, value.removeprefix("col:"))}
+            if value.startswith("col:")
+            else value or None
+        )
         _set(rule, "region", region)
     elif do == "values":
-        given = {key.removeprefix("value:"): text for key, text in form.items() if key.startswith("value:")}
-        _set(rule, "values", {key: text for key, text in given.items() if text} or None)
+        cells = first_values(look, column)
+        given = {cell: form.get(f"value:{at}", "") for at, cell in enumerate(cells)}
+        _set(rule, "values", {cell: text for cell, text in given.items() if text} or None)
 
 
 def assign(table: Table, look: FileLook, column: str, target: str) -> None:

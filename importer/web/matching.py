@@ -30,6 +30,7 @@ from importer.web.mapping_table import (
     change_table,
     feeds,
     field_of,
+    first_values,
     kind_of,
     rule_of,
     target_of,
@@ -57,7 +58,6 @@ DATE_FORMATS = (
 JOINS = (" ", ", ", "-", "")
 _SAMPLES = 3
 _SURE, _LIKELY = 0.9, 0.6
-_MOST_VALUES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,12 +297,8 @@ def _sureness(proposal: Proposal, target: str, work: Work) -> str:
 
 
 def _values(look: FileLook, column: str, rule: Table) -> tuple[tuple[str, str], ...]:
-    if look.samples is None:
-        return ()
-    cells = dict.fromkeys(str(cell).strip() for cell in look.samples[column].tolist())
     known = {key.casefold(): value for key, value in rule.get("values", {}).items()}
-    filled = [cell for cell in cells if cell][:_MOST_VALUES]
-    return tuple((cell, known.get(cell.casefold(), "")) for cell in filled)
+    return tuple((cell, known.get(cell.casefold(), "")) for cell in first_values(look, column))
 
 
 def _outcomes(

@@ -20,6 +20,7 @@ from importer import contracts, messages
 from importer.config import ConfigFile, Connection, Profile, require, resolve
 from importer.contracts import Contract
 from importer.errors import ImporterError, SettingsError, UsageError
+from importer.escaping import single_line
 from importer.models import Destination, Status
 from importer.options import RunOptions, layered
 from importer.pipeline.session import SessionSettings
@@ -148,7 +149,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {"number": wording.number, "size": wording.size, "span": wording.span}
     environment.filters |= {"shortened": wording.shortened, "path": partial(quote, safe="")}
-    environment.filters["opening"] = _opening
+    environment.filters |= {"opening": _opening, "line": single_line}
     environment.globals |= {"STEPS": STEPS, "EXPIRY_DAYS": EXPIRY_DAYS}
     return environment
 

@@ -14,6 +14,7 @@ import requests
 from importer.sandbox import Sandbox
 from importer.web import server
 from importer.web.app import WebApplication
+from importer.web.reading import FileLook
 
 PATIENCE = 60.0
 
@@ -52,8 +53,23 @@ class WebPage:
         return str(self.site.works.get(work.removeprefix("/w/")).revision)
 
     def change(self, work: str, step: str, **form: str) -> requests.Response:
-        """Send a form of a step with the present revision."""
+        """Send a form of a step with the present revision; a column may be given by its name."""
+        if "column" in form:
+            form["column"] = str(self._look(work).header.index(form["column"]))
         return self.post(f"{work}/{step}", {"revision": self.revision(work), **form})
+
+    def correct(self, work: str, row: int, column: str, text: str = "", **form: str) -> requests.Response:
+        """Correct a cell of a row with a problem."""
+        found = self.site.works.get(work.removeprefix("/w/"))
+        assert found.check is not None
+        rows = self.site.rechecks.rows(found)
+        place = next((one.number for one in rows.read(range(len(rows))) if one.row == row), 10**6)
+        cell = {"place": str(place), "row": str(row), "column": str(found.check.header.index(column))}
+        return self.post(f"{work}/cells", cell | {"text": text} | form)
+
+    def _look(self, work: str) -> FileLook:
+        look: FileLook = self.site.looks.of(self.site.works.get(work.removeprefix("/w/")))
+        return look
 
     def wait(self, owner: str) -> None:
         """Wait until what is at work for a piece of work or a run has ended."""

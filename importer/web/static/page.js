@@ -142,12 +142,6 @@
   });
   const filter = (form) => {
     const query = new URLSearchParams(new FormData(form));
-    const kind = form.querySelector("[data-kind]");
-    if (kind) {
-      const chosen = kind.selectedOptions[0];
-      query.delete("kind");
-      if (chosen && chosen.dataset.code) { query.set("code", chosen.dataset.code); query.set("column", chosen.dataset.column); if (query.get("show") === "errors") query.set("show", "all"); }
-    }
     location.assign(`${form.action.split("?")[0]}?${query}`);
   };
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import openpyxl
 import pytest
@@ -11,6 +12,9 @@ import pytest
 from importer.sandbox import Sandbox
 from tests.support.programs import program
 from tests.support.web import PATIENCE, WebPage, web_page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.extras
@@ -25,7 +29,7 @@ GRAVE = ("serious", "critical")
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[sync_api.Browser]:
+def chromium() -> Iterator[Browser]:
     with sync_api.sync_playwright() as playwright:
         path = program("chromium", "chromium-browser", "google-chrome")
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
@@ -40,7 +44,7 @@ def served(box: Sandbox) -> Iterator[WebPage]:
 
 
 @pytest.fixture
-def tab(chromium: sync_api.Browser, served: WebPage) -> Iterator[sync_api.Page]:
+def tab(chromium: Browser, served: WebPage) -> Iterator[Page]:
     """A tab that was let in. Nothing may be said on its console."""
     context = chromium.new_context(locale="en-US")
     page = context.new_page()
@@ -80,7 +84,7 @@ def messy(tmp_path: Path) -> Path:
     return path
 
 
-def look_for_barriers(tab: sync_api.Page) -> None:
+def look_for_barriers(tab: Page) -> None:
     """Let axe-core look at the page."""
     from axe_playwright_python.sync_playwright import Axe
 
@@ -91,14 +95,14 @@ def look_for_barriers(tab: sync_api.Page) -> None:
     assert grave == []
 
 
-def swapped(tab: sync_api.Page, action: object) -> None:
+def swapped(tab: Page, action: object) -> None:
     """Do something that a form sends, and wait until its answer is in place."""
     with tab.expect_response(lambda answer: answer.request.method == "GET" and answer.status == 200):
         action()  # type: ignore[operator]
     tab.wait_for_timeout(50)
 
 
-def test_the_whole_way(tab: sync_api.Page, served: WebPage, box: Sandbox, messy: Path) -> None:
+def test_the_whole_way(tab: Page, served: WebPage, box: Sandbox, messy: Path) -> None:
     look_for_barriers(tab)
     tab.set_input_files("#file", messy)
     tab.wait_for_url("**/see")
@@ -156,7 +160,7 @@ def test_the_whole_way(tab: sync_api.Page, served: WebPage, box: Sandbox, messy:
     assert stored[0]["birthday"] == "1990-01-13"
 
 
-def focus(tab: sync_api.Page, wanted: str) -> None:
+def focus(tab: Page, wanted: str) -> None:
     """Press Tab until the focus is on something with this text, value or label. Fails if it never is."""
     script = """() => { const at = document.activeElement;
       const label = at.labels && at.labels.length ? at.labels[0].textContent : "";
@@ -169,7 +173,7 @@ def focus(tab: sync_api.Page, wanted: str) -> None:
     pytest.fail(f"the keyboard does not lead to {wanted!r}")
 
 
-def test_the_keyboard_alone_leads_through(tab: sync_api.Page, box: Sandbox, served: WebPage) -> None:
+def test_the_keyboard_alone_leads_through(tab: Page, box: Sandbox, served: WebPage) -> None:
     focus(tab, "Or paste rows")
     tab.keyboard.press("Enter")
     focus(tab, "Rows with their header")
@@ -201,9 +205,7 @@ def test_the_keyboard_alone_leads_through(tab: sync_api.Page, box: Sandbox, serv
     assert [customer.fields["birthday"] for customer in box.customers()] == ["1990-02-28", "1991-01-02"]
 
 
-def test_the_enter_that_ends_a_character_saves_nothing(
-    tab: sync_api.Page, served: WebPage, tmp_path: Path
-) -> None:
+def test_the_enter_that_ends_a_character_saves_nothing(tab: Page, served: WebPage, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("first_name,last_name,birthday\n李,明,1990-02-31\n", "utf-8")
     tab.set_input_files("#file", path)
@@ -225,7 +227,7 @@ def test_the_enter_that_ends_a_character_saves_nothing(
 @pytest.mark.parametrize("width", [360, 2560])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_fit_their_window(
-    chromium: sync_api.Browser, served: WebPage, messy: Path, width: int, scheme: str
+    chromium: Browser, served: WebPage, messy: Path, width: int, scheme: str
 ) -> None:
     context = chromium.new_context(
         viewport={"width": width, "height": 800}, color_scheme=scheme, locale="zh-CN"

@@ -21,8 +21,8 @@ def test_the_whole_way(page: WebPage, box: Sandbox, table: Path) -> None:
     checked = text_of(page.checked(work))
     assert "3 rows were checked" in checked
     assert "Not a date · Birthday 2 rows" in checked
-    for row, day in (("2", "1990-02-28"), ("4", "1992-12-04")):
-        page.post(f"{work}/cells", {"sheet": "", "row": row, "column": "Birthday", "text": day})
+    for row, day in ((2, "1990-02-28"), (4, "1992-12-04")):
+        page.correct(work, row, "Birthday", day)
     assert "No row is kept back" in text_of(page.get(f"{work}/correct"))
     assert "3 valid" in text_of(page.check(work))
     result = page.send(work)
@@ -38,7 +38,7 @@ def test_the_page_and_the_command_line_do_the_same(
 ) -> None:
     here = page.upload(table)
     page.checked(here)
-    page.post(f"{here}/cells", {"sheet": "", "row": "2", "column": "Birthday", "text": "1990-02-28"})
+    page.correct(here, 2, "Birthday", "1990-02-28")
     for name in ("mapping.toml", "corrections.jsonl"):
         (work / name).write_bytes(page.get(f"{here}/{name}").content)
     files = ("--mapping", "mapping.toml", "--corrections", "corrections.jsonl")
@@ -141,6 +141,18 @@ def test_a_mapping_is_remembered_for_the_next_file_with_such_columns(page: WebPa
     assert "whats_app_phone" in page.get(f"{again}/mapping.toml").text
 
 
+def test_names_of_columns_may_hold_anything(page: WebPage, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('first_name,last_name,"Date of\nbirth","x\u202ey"\nAnn,Lee,1990-02-31,1\n', "utf-8")
+    work = page.upload(path)
+    page.change(work, "see", do="continue")
+    assert "\u202e" not in page.get(f"{work}/match").text
+    page.change(work, "match", do="assign", column="Date of\nbirth", target="f:birthday")
+    page.check(work)
+    page.correct(work, 2, "Date of\nbirth", "1990-02-28")
+    assert "No row is kept back" in text_of(page.get(f"{work}/correct"))
+
+
 def test_two_tabs_do_not_overwrite_each_other(page: WebPage, table: Path) -> None:
     work = page.upload(table)
     page.change(work, "see", do="continue")
@@ -154,14 +166,13 @@ def test_two_tabs_do_not_overwrite_each_other(page: WebPage, table: Path) -> Non
 
 
 def test_corrections_survive_the_server_and_can_be_undone(box: Sandbox, table: Path) -> None:
-    cell = {"sheet": "", "row": "2", "column": "Birthday"}
     with web_page(box) as page:
         work = page.upload(table)
         page.checked(work)
-        page.post(f"{work}/cells", cell | {"text": "1990-02-28"})
+        page.correct(work, 2, "Birthday", "1990-02-28")
     with web_page(box) as page:
         assert 'value="1990-02-28"' in page.get(f"{work}/correct?show=all").text
-        page.post(f"{work}/cells", cell | {"text": "1990-02-27"})
+        page.correct(work, 2, "Birthday", "1990-02-27")
         assert 'value="1990-02-28"' in page.post(f"{work}/undo", {"back": f"{work}/correct?show=all"}).text
         assert 'value="1990-02-31"' in page.post(f"{work}/undo", {"back": f"{work}/correct"}).text
         assert "2 rows still to be corrected" in text_of(page.get(f"{work}/correct"))
@@ -170,13 +181,13 @@ def test_corrections_survive_the_server_and_can_be_undone(box: Sandbox, table: P
 def test_an_edit_is_checked_as_it_is_made(page: WebPage, table: Path) -> None:
     work = page.upload(table)
     page.checked(work)
-    cell = {"sheet": "", "row": "2", "column": "Birthday", "back": f"{work}/correct?show=all"}
-    worse = page.post(f"{work}/cells", cell | {"text": "1990-02-30"})
-    assert "“1990-02-30” is not a day of the calendar" in text_of(worse)
-    better = page.post(f"{work}/cells", cell | {"text": "1990-02-28"})
+    back = f"{work}/correct?show=all"
+    worse = page.correct(work, 2, "Birthday", "1990-02-30", back=back)
+    assert "“1990-02-30” is not a" in text_of(worse)
+    better = page.correct(work, 2, "Birthday", "1990-02-28", back=back)
     assert "1 row still to be corrected" in text_of(better)
-    back = page.post(f"{work}/cells", cell | {"original": "1", "text": "1990-02-28"})
-    assert "2 rows still to be corrected" in text_of(back)
+    restored = page.correct(work, 2, "Birthday", "1990-02-28", original="1", back=back)
+    assert "2 rows still to be corrected" in text_of(restored)
 
 
 def test_all_of_a_kind_are_taken_and_taken_back_at_once(page: WebPage, tmp_path: Path) -> None:
@@ -184,7 +195,7 @@ def test_all_of_a_kind_are_taken_and_taken_back_at_once(page: WebPage, tmp_path:
     path.write_text("first_name,last_name,gender\nAnn,Lee,femle\nBo,Li,mael\n", "utf-8")
     work = page.upload(path)
     page.checked(work)
-    kind = {"code": "bad-gender", "column": "gender", "back": f"{work}/correct?show=all"}
+    kind = {"kind": "0", "back": f"{work}/correct?show=all"}
     assert "there is a likely correction" in text_of(
         page.get(f"{work}/correct?code=bad-gender&column=gender")
     )
@@ -200,7 +211,7 @@ def test_the_dry_run_with_corrections_finds_what_the_grid_found(
 ) -> None:
     work = page.upload(table)
     page.checked(work)
-    page.post(f"{work}/cells", {"sheet": "", "row": "2", "column": "Birthday", "text": "1990-02-28"})
+    page.correct(work, 2, "Birthday", "1990-02-28")
     assert "1 row still to be corrected" in text_of(page.get(f"{work}/correct"))
     files = {}
     for name in ("mapping.toml", "corrections.jsonl"):
@@ -229,7 +240,7 @@ def test_pages_filter_and_search(page: WebPage, tmp_path: Path) -> None:
 def test_a_change_after_the_check_asks_for_another_check(page: WebPage, table: Path) -> None:
     work = page.upload(table)
     page.checked(work)
-    page.post(f"{work}/cells", {"sheet": "", "row": "2", "column": "Birthday", "text": "1990-02-28"})
+    page.correct(work, 2, "Birthday", "1990-02-28")
     assert "Check again first" in text_of(page.get(f"{work}/import"))
     assert "web-check-first" in page.change(work, "import", mode="update").text
 
@@ -310,8 +321,7 @@ def test_the_rest_is_corrected_as_any_report(page: WebPage, box: Sandbox, table:
     page.wait(rest)
     assert "2 rows still to be corrected" in text_of(page.get(f"{rest}/correct"))
     for found in page.site.rechecks.rows(page.site.works.get(rest.removeprefix("/w/"))).read([0, 1]):
-        cell = {"sheet": found.sheet, "row": str(found.row), "column": "Birthday"}
-        page.post(f"{rest}/cells", cell | {"text": f"1990-02-{found.row}"})
+        page.correct(rest, found.row, "Birthday", f"1990-02-{found.row}")
     page.check(rest)
     assert "All done" in text_of(page.send(rest))
     assert len(box.customers()) == 3
