@@ -16,12 +16,13 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from importer.errors import ImporterError, InterruptedRun, UnknownRunError, UsageError
 from importer.journal import Journal, RunState
+from importer.messages import catalogue, sentence
 from importer.models import IssueGroup, Mode, Status
 from importer.options import RunOptions
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.session import Session
 from importer.reports import ReportResult
-from importer.reports.wording import issue_text
+from importer.reports.wording import issue_text, places
 from importer.web.matching import keep_mapping
 from importer.web.pages import (
     Form,
@@ -39,7 +40,7 @@ from importer.web.pages import (
 )
 from importer.web.problems import ProblemWriter
 from importer.web.tasks import Task, TaskObserver
-from importer.web.works import CheckState, KindCount, Work
+from importer.web.works import CheckState, KindCount, LeftOut, Work
 
 LOOK_SECONDS = 0.25
 """How often the progress is looked at."""
@@ -139,7 +140,21 @@ def _state(
         problem_rows=problems.rows,
         kept_rows=problems.kept,
         notes=tuple(dict.fromkeys((*notes, *summary.notes))),
+        left_out=tuple(
+            LeftOut(
+                reason.status.value,
+                reason.message or _sentence(reason.code, lang),
+                reason.rows,
+                places(reason.examples, lang),
+            )
+            for reason in result.reasons
+            if reason.status in (Status.SKIPPED, Status.DUPLICATE)
+        ),
     )
+
+
+def _sentence(code: str, lang: str) -> str:
+    return sentence(code, {}, lang) if code in catalogue() else code
 
 
 def _example(group: IssueGroup, lang: str) -> str:

@@ -45,6 +45,17 @@ class KindCount:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Rows that are not sent though nothing is wrong with them, and why: in words, as of the check."""
+
+    status: str
+    why: str
+    rows: int
+    places: str
+    """The first of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class CheckState:
     """What the last check of the whole file found."""
 
@@ -62,6 +73,7 @@ class CheckState:
     kept_rows: int = 0
     """How many of them the grid has."""
     notes: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +269,7 @@ def _work(table: dict[str, object]) -> Work:
     check = values.get("check")
     if isinstance(check, dict):
         kinds = tuple(KindCount(**kind) for kind in check["kinds"])
+        left_out = tuple(LeftOut(**one) for one in check["left_out"])
         lists = {name: tuple(check[name]) for name in ("header", "notes")}
-        values["check"] = CheckState(**(check | {"kinds": kinds} | lists))
+        values["check"] = CheckState(**(check | {"kinds": kinds, "left_out": left_out} | lists))
     return Work(**values)  # type: ignore[arg-type]

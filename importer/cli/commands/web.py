@@ -9,14 +9,12 @@ import click
 
 from importer.cli import app
 from importer.cli import parameters as shared
-from importer.cli.output import lang_option, language
+from importer.cli.output import echo, lang_option, language
 from importer.exit_codes import ExitCode
 from importer.messages import sentence
 
 
-@click.command(
-    "web", short_help="Import in the browser: a page on this machine, for people without a terminal."
-)
+@click.command("web", short_help="Import in the browser: a page on this machine.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), metavar="N", help="Where to serve (default: 8770, or any)."
 )
@@ -51,11 +49,11 @@ def web_command(port: int | None, no_browser: bool, sandbox: bool, profile: str 
             if path is not None:
                 stack.callback(path.unlink, missing_ok=True)
             else:
-                click.echo(sentence("web-no-browser", {}, language()), err=True)
+                echo(sentence("web-no-browser", {}, language()), err=True)
 
         def ready() -> None:
-            click.echo(sentence("web-serving", {}, language()), err=True)
-            click.echo(application.gate.link)
+            echo(sentence("web-serving", {}, language()), err=True)
+            echo(application.gate.link)
             if not no_browser:
                 threading.Thread(target=lead, daemon=True).start()
 

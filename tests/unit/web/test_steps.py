@@ -141,6 +141,15 @@ def test_a_mapping_is_remembered_for_the_next_file_with_such_columns(page: WebPa
     assert "whats_app_phone" in page.get(f"{again}/mapping.toml").text
 
 
+def test_rows_that_hold_no_customer_are_named_with_the_reason(page: WebPage, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    head, row = "first_name,last_name,email", "Ann,Lee,ann@lee.net"
+    path.write_text("\n".join([head, row, head, row]) + "\n", "utf-8")
+    checked = text_of(page.checked(page.upload(path)))
+    assert "Skipped: the header, repeated Row 3" in checked
+    assert "Duplicate: identical to an earlier row in every mapped field Row 4" in checked
+
+
 def test_names_of_columns_may_hold_anything(page: WebPage, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text('first_name,last_name,"Date of\nbirth","x\u202ey"\nAnn,Lee,1990-02-31,1\n', "utf-8")
