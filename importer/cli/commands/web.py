@@ -59,5 +59,6 @@ def web_command(port: int | None, no_browser: bool, sandbox: bool, profile: str 
 
         server.WebServer(application, listener, ready).run_here()
         if application.site.tasks.running():
-            return int(ExitCode.LOCKED)
+            echo(sentence("web-ended-early", {}, language()), err=True)
+            return int(ExitCode.AWAY)
     return int(ExitCode.DONE)
