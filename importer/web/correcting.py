@@ -309,8 +309,8 @@ def _change(site: Site, work: Work, changes: Sequence[tuple[ProblemRow, str, str
                 cells[key] = CorrectedCell(*key, original, text)
         if not step:
             return
-        _remember(site, work, step)
         site.works.save_corrections(work, sha256, list(cells.values()))
+        _remember(site, work, step)
         edit.set()
 
 

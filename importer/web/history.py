@@ -214,7 +214,8 @@ def _find(site: Site, run_id: str) -> RunRecord:
 def _go_on(site: Site, run_id: str, lang: str, task: Task, *, retry: bool) -> None:
     """Resume or retry a run."""
     observer = TaskObserver(task.progress)
-    with Session.open(site.settings(), observer=observer, stopper=task.stopper) as session:
+    settings = site.settings_of_run(_find(site, run_id))
+    with Session.open(settings, observer=observer, stopper=task.stopper) as session:
         if retry:
             record = session.journal.run(run_id)
             options = replace(retry_options(record), lang=lang)

@@ -19,8 +19,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from importer import contracts, messages
 from importer.config import ConfigFile, Connection, Profile, require, resolve
 from importer.contracts import Contract
-from importer.errors import ImporterError, SettingsError, UsageError
+from importer.errors import FaultError, ImporterError, SettingsError, UsageError
 from importer.escaping import single_line
+from importer.journal import RunRecord
 from importer.models import Destination, Status
 from importer.options import RunOptions, layered
 from importer.pipeline.session import SessionSettings
@@ -61,6 +62,16 @@ class Site:
     def settings(self, work: Work | None = None) -> SessionSettings:
         """The settings of a session. Raises SettingsError."""
         return SessionSettings(self.profile(work), self._known_connection(work), journal=self.journal)
+
+    def settings_of_run(self, run: RunRecord) -> SessionSettings:
+        """The settings with which a run goes on: of the profile that names its tenant and application, if one
+        does. Raises SettingsError."""
+        there = run.destination
+        for name in self.config.names("profile") if there and self.sandbox is None else ():
+            profile = self.config.profile(name)
+            if there and (profile.tenant_id, profile.app_key) == (there.tenant_id, there.app_key):
+                return SessionSettings(profile, journal=self.journal)
+        return self.settings()
 
     def options(self, work: Work, lang: str) -> RunOptions:
         """How a piece of work is read and sent; mapping, corrections and reports folder are still missing."""
@@ -222,6 +233,15 @@ def step_url(work: Work, step: str) -> str:
     return f"/w/{work.id}/{step}"
 
 
+_STATUS = {"web-no-work": 404, "web-no-page": 404, "unknown-run": 404, "web-changed-elsewhere": 409}
+"""The HTTP status of errors that have one of their own."""
+
+
+def _limit(error: OSError) -> FaultError:
+    """The error of a disk, or another limit of the system, that refuses what has to be kept."""
+    return FaultError("system-limit", reason=error.strerror or type(error).__name__)
+
+
 def shown(handler: Handler) -> Endpoint:
     """Make an endpoint of a function that draws a page; it runs in a thread, and its errors are told."""
 
@@ -229,7 +249,9 @@ def shown(handler: Handler) -> Endpoint:
         try:
             return await run_in_threadpool(handler, request)
         except ImporterError as error:
-            return error_page(request, error, 404 if error.code == "web-no-work" else 400)
+            return error_page(request, error, _STATUS.get(error.code, 400))
+        except OSError as error:
+            return error_page(request, _limit(error), 507)
 
     return endpoint
 
@@ -244,8 +266,9 @@ def changing(handler: FormHandler) -> Endpoint:
         except ClientDisconnect:
             return Response(status_code=400)
         except ImporterError as error:
-            status = {"web-no-work": 404, "web-changed-elsewhere": 409}.get(error.code, 400)
-            return error_page(request, error, status)
+            return error_page(request, error, _STATUS.get(error.code, 400))
+        except OSError as error:
+            return error_page(request, _limit(error), 507)
 
     return endpoint
 

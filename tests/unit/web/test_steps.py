@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tomllib
 from pathlib import Path
 
@@ -340,6 +342,23 @@ def test_history_and_jobs_have_words_when_empty(page: WebPage) -> None:
     assert "No runs to show" in text_of(page.get("/runs"))
     assert "There are no scheduled imports" in text_of(page.get("/jobs"))
     assert "No files yet" in text_of(page.get("/"))
+
+
+def test_a_full_disk_is_told_in_place(page: WebPage, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = page.upload(table)
+    page.checked(work)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr("importer.readers.overlay.replace_private_file", refuse)
+        full.setattr("importer.web.files.create_private_file", refuse)
+        told = page.correct(work, 2, "Birthday", "1990-02-28")
+        assert "No space left on device" in text_of(told)
+        assert "No space left on device" in page.post("/files?name=b.csv", b"a,b\n").json()["message"]
+    assert "2 rows still to be corrected" in text_of(page.get(f"{work}/correct"))
+    assert len(page.site.works.recent()) == 1
 
 
 def test_both_languages(page: WebPage, table: Path) -> None:
