@@ -19,6 +19,9 @@ from importer.models import Severity
 CUSTOM_FIELD = "customize_field"
 """The API's field that holds all custom fields of the tenant, as a JSON object."""
 
+KEY_PREFIX = "customize_"
+"""What the keys of custom fields begin with: customize_1_14."""
+
 ReadColumn = Callable[[str], Iterator[pd.Series]]
 """Reads a column of the whole file again, in pieces."""
 
@@ -56,6 +59,17 @@ def packaged_index(name: str) -> dict[str, Any]:
     """Return the tables of a JSON file that `make docs` makes of the packaged words: `names.json`, …."""
     tables: dict[str, Any] = json.loads(resources.files(__package__).joinpath(name).read_text("utf-8"))
     return tables
+
+
+def may_be_key(name: str) -> bool:
+    """Return whether a mapping's name for a custom field may be its key, and not its display name."""
+    return name.startswith(KEY_PREFIX)
+
+
+def is_key(name: str) -> bool:
+    """Return whether a column is called like the key of a custom field: customize_1_14."""
+    text = name.strip()
+    return may_be_key(text) and text.removeprefix(KEY_PREFIX).replace("_", "").isdigit()
 
 
 def names_in(text: str) -> list[str]:

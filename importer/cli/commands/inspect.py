@@ -34,11 +34,13 @@ _IN_TABLE = 200
 @shared.run_options(OptionGroup.READING, "contract")
 @click.option("--full", is_flag=True, help="Read all rows: counts them and names every reading issue.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@shared.profile_option
 @lang_option
-def inspect_command(file: str, full: bool, as_json: bool, given: GivenOptions) -> int:
+def inspect_command(file: str, full: bool, as_json: bool, profile: str | None, given: GivenOptions) -> int:
     """Show what FILE is: format, encoding, delimiter, sheets, header row, columns with samples, and the field
     that each column would go to. Works for any table, customers or not."""
     from importer import contracts, mapping
+    from importer.cli.commands.account import known_fields
     from importer.pipeline.plan import open_table
     from importer.readers.inspection import inspect
 
@@ -49,6 +51,7 @@ def inspect_command(file: str, full: bool, as_json: bool, given: GivenOptions) -
             found.samples,
             contracts.load(given.options.contract or contracts.DEFAULT_CONTRACT),
             sheets=tuple(source.sheet_headers.values()),
+            fields=known_fields(profile),
         )
         recognised = mapping.recognised(source.header)
         name = recognised[0].name if len(recognised) == 1 else None
