@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 import pandas as pd
@@ -115,11 +115,24 @@ def has_bytes(cells: pa.Array, wanted: bytes) -> bool:
     return wanted in offsets_and_bytes(cells)[1].tobytes()
 
 
-def byte_table(characters: bytes) -> np.ndarray:
-    """Return for each of the 256 bytes whether it is one of these, as a mask to index with bytes."""
-    found = np.zeros(256, dtype=bool)
-    found[list(characters)] = True
-    return found
+class ByteSet:
+    """Some of the 256 bytes, to be looked for in all bytes of a column."""
+
+    def __init__(self, characters: bytes) -> None:
+        self.table = np.zeros(256, dtype=bool)
+        """For each byte whether it is one of them: a mask to index with some bytes."""
+        self.table[list(characters)] = True
+        self._characters = characters
+        self._codes = self.table.tobytes()
+
+    def where(self, data: np.ndarray) -> np.ndarray:
+        """Return a mask of the bytes (uint8) among them. To index the table would take four times as long."""
+        if len(self._characters) > 8:
+            return np.frombuffer(data.tobytes().translate(self._codes), dtype=bool)
+        found = np.zeros(len(data), dtype=bool)
+        for character in self._characters:
+            found |= data == character
+        return found
 
 
 # --- row by row --------------------------------------------------------------------------------------------
@@ -256,31 +269,31 @@ BLANKS = (
 )
 """The characters that are cut off at both ends of every text."""
 
-_BLANK_BYTE = byte_table(b" \t\n\r\x0b\x0c")
-# First bytes of the UTF-8 of anything in BLANKS; CJK text begins with E4 to E9 and passes.
-_BLANK_LEAD = byte_table(b" \t\n\r\x0b\x0c\xc2\xe1\xe2\xe3\xef")
-_BLANK_LEAD_OF_3 = byte_table(b"\xe1\xe2\xe3\xef")
+_BLANK_PAIRS = np.zeros(1 << 16, dtype=bool)
+"""For each pair of bytes whether a blank beyond ASCII begins with it in UTF-8."""
+_BLANK_PAIRS[[raw[0] << 8 | raw[1] for raw in map(str.encode, BLANKS) if len(raw) > 1]] = True
 
 
 def trimmed(column: pa.Array) -> pa.Array:
     """Return the column without blanks of any kind at the outside; those inside, line breaks too, stay."""
+    return pc.utf8_trim(column, characters=BLANKS) if _may_have_outer_blanks(column) else column
+
+
+def _may_have_outer_blanks(column: pa.Array) -> bool:
+    """Return whether a text, or one beside an empty text, may begin or end with a blank."""
     offsets, data = offsets_and_bytes(column)
-    if not ((data <= ord(" ")) | (data >= 0x80)).any():
-        return column
-    ends = offsets[1:]
-    some = ends > offsets[:-1]
-    starts, ends = (offsets[:-1], ends) if some.all() else (offsets[:-1][some], ends[some])
-    first, last = data[starts], data[ends - 1]
-    if (first < 0x80).all() and (last < 0x80).all():
-        blank = _BLANK_BYTE[first].any() or _BLANK_BYTE[last].any()
-    else:
-        blank = (
-            _BLANK_LEAD[first].any()
-            or _BLANK_BYTE[last].any()
-            or (data[np.maximum(ends - 2, 0)] == 0xC2).any()
-            or _BLANK_LEAD_OF_3[data[np.maximum(ends - 3, 0)]].any()
-        )
-    return pc.utf8_trim(column, characters=BLANKS) if blank else column
+    highest = data.max(initial=0)
+    if highest < 0x80 and not (data <= ord(" ")).any():
+        return False
+    byte = partial(np.take, data, mode="clip")
+    first, last = byte(offsets[:-1]), byte(offsets[1:] - 1)
+    if (first <= ord(" ")).any() or (last <= ord(" ")).any():
+        return True
+    if highest < 0x80:
+        return False
+    before = byte(offsets[1:] - 2)
+    pairs = ((first, byte(offsets[:-1] + 1)), (byte(offsets[1:] - 3), before), (before, last))
+    return any(_BLANK_PAIRS[one.astype(np.uint16) << 8 | two].any() for one, two in pairs)
 
 
 # --- checks ------------------------------------------------------------------------------------------------
@@ -299,10 +312,14 @@ class TextColumn:
     def __init__(self, values: pa.Array) -> None:
         self.values = values
         self._offsets, self._data = offsets_and_bytes(values)
-        self.lengths: np.ndarray = np.diff(self._offsets)
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
         """Bytes in each text, int64."""
-        if values.null_count:
-            self.lengths *= values.is_valid().to_numpy(zero_copy_only=False)
+        found = np.diff(self._offsets)
+        if self.values.null_count:
+            found *= self.values.is_valid().to_numpy(zero_copy_only=False)
+        return found
 
     @cached_property
     def filled(self) -> np.ndarray:
@@ -313,24 +330,29 @@ class TextColumn:
         """Return the positions of texts of more than `size` bytes."""
         return np.flatnonzero(self.lengths > size)
 
-    def with_bytes(self, wanted: np.ndarray) -> np.ndarray:
-        """Return the positions of texts that hold a byte of the table, which `byte_table` makes."""
-        return self._holding(wanted[self._data])
+    def with_bytes(self, wanted: ByteSet) -> np.ndarray:
+        """Return the positions of texts that hold one of these bytes."""
+        return self.holding(np.flatnonzero(wanted.where(self._data)))
 
-    def _holding(self, mask: np.ndarray) -> np.ndarray:
-        """Return the positions of texts with a byte at which the mask, one element a byte, is true."""
-        hits = np.flatnonzero(mask)
-        if not hits.size:
-            return hits
-        rows: np.ndarray = np.unique(self._rows(hits))
+    def holding(self, places: np.ndarray) -> np.ndarray:
+        """Return the positions of the texts with a byte at one of these places (ascending)."""
+        if not places.size:
+            return places
+        rows = self._rows(places)
+        rows = rows[np.append(True, rows[1:] != rows[:-1])]
         kept: np.ndarray = rows[self.filled[rows]]
         return kept
 
     def unlike_digits(self, least: int, most: int) -> np.ndarray:
         """Return the positions of filled texts that are not `least` to `most` digits."""
-        odd = self.filled & ((self.lengths < least) | (self.lengths > most))
-        odd[self._holding(self._data - _ZERO > 9)] = True
-        return np.flatnonzero(odd & self.filled)
+        odd = self.lengths > most
+        odd |= self.lengths < least
+        # Most texts that are no digits show it at their beginning.
+        odd |= np.take(self._data, self._offsets[:-1], mode="clip") - _ZERO > 9 if self._data.size else False
+        odd &= self.filled
+        if np.count_nonzero(odd) < np.count_nonzero(self.filled):
+            odd[self.holding(np.flatnonzero(self._data - _ZERO > 9))] = True
+        return np.flatnonzero(odd)
 
     def unlike_email(self, forbidden: bytes) -> np.ndarray:
         """Return the positions of filled texts that are not of the form name@domain.tld.
@@ -350,7 +372,7 @@ class TextColumn:
         last_dot = np.where(before > 0, dots[np.maximum(before - 1, 0)], -1)
         good &= (at > offsets[:-1]) & (last_dot > at + 1) & (last_dot < offsets[1:] - 1)
         for character in forbidden:
-            good[self._holding(data == character)] = False
+            good[self.holding(np.flatnonzero(data == character))] = False
         return np.flatnonzero(self.filled & ~good)
 
     def unlike_days(self) -> np.ndarray:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ipaddress
 import os
 import shlex
-import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,11 +18,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from importer import contracts
 from importer.contracts import DEFAULT_CONTRACT
 from importer.errors import SettingsError
+from importer.escaping import shell_command
 from importer.models import Destination
 from importer.option_types import key
 from importer.options import GivenOptions
+from importer.private_files import FileAccess, read_with_access
 
 FILE_NAME = "importer.toml"
 VARIABLES = {
@@ -96,6 +98,8 @@ class ConfigFile:
 
     path: Path | None = None
     tables: Mapping[str, Any] = field(default_factory=dict)
+    found_in: Path | None = None
+    """The working directory, if the file was found there and nobody named it."""
 
     def names(self, group: str) -> tuple[str, ...]:
         """The names of all `[group.NAME]` tables, in the file's order."""
@@ -134,6 +138,8 @@ class Profile:
     secret_command: str | None = key(None, str)
     given: GivenOptions = GivenOptions()
     """The options of a run that the profile sets."""
+    found_in: Path | None = None
+    """The working directory, if importer.toml was found there and nobody named it."""
 
     @property
     def contract(self) -> str | None:
@@ -143,23 +149,30 @@ class Profile:
 
 def find_config(directory: Path | None = None) -> Path | None:
     """importer.toml in the working directory, else in the user's config folder, else None."""
-    import platformdirs
-
-    places = [directory or Path.cwd(), platformdirs.user_config_path("nxlink-importer", appauthor=False)]
+    places = [directory or Path.cwd(), _config_folder()]
     return next((place / FILE_NAME for place in places if (place / FILE_NAME).is_file()), None)
 
 
-def load_config(path: Path | None = None) -> ConfigFile:
-    """Reads importer.toml (the one that `find_file` finds). No file is no error.
+def _config_folder() -> Path:
+    import platformdirs
 
-    Raises SettingsError `bad-settings` with file, place and reason.
+    return platformdirs.user_config_path("nxlink-importer", appauthor=False)
+
+
+def load_config(path: Path | None = None) -> ConfigFile:
+    """Reads importer.toml (the one that `find_config` finds). No file is no error.
+
+    Raises SettingsError `bad-settings` with file, place and reason; `foreign-settings` or `open-settings` for
+    a file that somebody else may have written; `open-secret` for one with a secret that others can read.
     """
-    path = path or find_config()
+    named, path = path is not None, path or find_config()
     if path is None:
         return ConfigFile()
     try:
-        tables = tomllib.loads(path.read_text("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        content, access = read_with_access(path)
+        _refuse_open(path, access)
+        tables = tomllib.loads(content.decode("utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError("bad-settings", file=path, place="TOML", reason=error) from error
     except OSError as error:
         raise SettingsError("bad-settings", file=path, place="-", reason=error.strerror or error) from error
@@ -169,7 +182,26 @@ def load_config(path: Path | None = None) -> ConfigFile:
             raise SettingsError("bad-settings", file=path, place=group, reason=reason)
         if not isinstance(table, dict) or not all(isinstance(entry, dict) for entry in table.values()):
             raise SettingsError("bad-settings", file=path, place=group, reason=f"write it as [{group}.NAME]")
-    return ConfigFile(path, tables)
+    secret = any("access_secret" in profile for profile in tables.get("profile", {}).values())
+    if secret and access.others_read:
+        raise SettingsError("open-secret", file=path, mode=f"{access.mode:04o}", command=_close("600", path))
+    here = not named and path.parent == Path.cwd() and path.parent != _config_folder()
+    return ConfigFile(path, tables, path.parent if here else None)
+
+
+def _refuse_open(path: Path, access: FileAccess) -> None:
+    """Refuse a file that another user owns or may write: who writes it says where customers go."""
+    if access.foreign:
+        chown = "sudo chown -h" if path.is_symlink() else "sudo chown"
+        command = f'{chown} "$(id -un)" {shell_command([str(path)])}'
+        raise SettingsError("foreign-settings", file=path, command=command)
+    if access.others_write:
+        mode, command = f"{access.mode:04o}", _close("go-w", path)
+        raise SettingsError("open-settings", file=path, mode=mode, command=command)
+
+
+def _close(mode: str, path: Path) -> str:
+    return shell_command(["chmod", mode, str(path)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +218,17 @@ class ResolvedConnection:
 
 
 def resolve(
-    profile: Profile, contract: str | None = None, environ: Mapping[str, str] | None = None
+    profile: Profile,
+    contract: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    sends: bool = True,
 ) -> ResolvedConnection:
     """Settles the connection: flag, then environment, then profile (its env file and command included).
 
-    Raises SettingsError for an env file that others may read, a command that fails, a tenant that is no
-    number. Missing settings are no error here: see `Resolved.missing` and `require`.
+    Without `sends`, as for a dry run, no `secret_command` runs. Raises SettingsError for an env file that
+    others may read, a command that fails, a tenant that is no number, a host that only a file of the working
+    directory names (`unvouched-host`). Missing settings are no error: see `ResolvedConnection.missing`.
     """
     environ = os.environ if environ is None else environ
     values: dict[str, str] = {}
@@ -209,22 +246,44 @@ def resolve(
             take(name, value, str(profile.env_file))
     for name in VARIABLES:
         take(name, getattr(profile, name), FILE_NAME)
-    if profile.secret_command and "access_secret" not in values:
+    if sends and profile.secret_command and "access_secret" not in values:
         for name, value in _run_secret_command(profile.secret_command).items():
             take(name, value, "secret_command")
     tenant = values.get("tenant_id", "")
     if tenant and not (tenant.isascii() and tenant.isdigit()):
         raise SettingsError("bad-tenant", found=tenant, origin=origins["tenant_id"])
+    contract = contract or profile.contract or DEFAULT_CONTRACT
+    if sends and profile.found_in is not None:
+        _refuse_unvouched_host(values, origins, profile, contract)
     connection = Connection(
         base_url=values.get("base_url"),
         access_key=Secret(values.get("access_key", "")),
         access_secret=Secret(values.get("access_secret", "")),
         tenant_id=tenant,
         app_key=values.get("app_key", ""),
-        contract=contract or profile.contract or DEFAULT_CONTRACT,
+        contract=contract,
         strict_binding=profile.strict_binding,
     )
     return ResolvedConnection(connection, origins)
+
+
+def _refuse_unvouched_host(
+    values: Mapping[str, str], origins: Mapping[str, str], profile: Profile, contract: str
+) -> None:
+    """Refuse a host that only a file in the working directory names, for credentials from elsewhere.
+
+    Such a file comes along with a folder that somebody unpacks or clones. Whose credentials lie beside it, or
+    come from a command that it names, means its host, too.
+    """
+    origin, secret = origins.get("base_url"), origins.get("access_secret")
+    beside = {FILE_NAME, "secret_command"}
+    if profile.env_file is not None and profile.env_file.absolute().parent == profile.found_in:
+        beside.add(str(profile.env_file))
+    if origin not in (FILE_NAME, str(profile.env_file)) or secret is None or secret in beside | {origin}:
+        return
+    known = {f"https://{host}" for host in contracts.load(contract).hosts}
+    if values["base_url"].rstrip("/") not in known:
+        raise SettingsError("unvouched-host", host=values["base_url"], file=origin, origin=secret)
 
 
 def require(resolved: ResolvedConnection, names: tuple[str, ...] = REQUIRED) -> Connection:
@@ -239,18 +298,23 @@ def require(resolved: ResolvedConnection, names: tuple[str, ...] = REQUIRED) -> 
 def read_env_file(path: Path) -> Mapping[str, str]:
     """Settings from lines `NXLINK_…=value` (blank lines, `#` and `export` allowed).
 
-    Raises SettingsError if it is missing, malformed, or on POSIX readable by anybody but its owner.
+    Raises SettingsError if it is missing, malformed, another user's, or on POSIX readable by anybody but its
+    owner.
     """
     path = path.expanduser()
     try:
-        mode = path.stat().st_mode
-        lines = path.read_text("utf-8-sig").splitlines()
+        content, access = read_with_access(path)
+        lines = content.decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
             "bad-env-file", file=path, reason=getattr(error, "strerror", None) or error
         ) from error
-    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise SettingsError("open-env-file", file=path, mode=f"{stat.S_IMODE(mode):04o}")
+    if access.foreign:
+        _refuse_open(path, access)
+    if access.mode & 0o077:
+        raise SettingsError(
+            "open-env-file", file=path, mode=f"{access.mode:04o}", command=_close("600", path)
+        )
     found: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.strip().startswith("#"):
@@ -291,7 +355,7 @@ def _check_profile(file: ConfigFile, name: str) -> Profile:
     from importer.config_schema import check_table  # pydantic
 
     found = check_table(file.tables["profile"][name], file.path, f"profile.{name}", "profile", Profile)
-    return Profile(**found.fields_of(Profile), given=found.given)
+    return Profile(**found.fields_of(Profile), given=found.given, found_in=file.found_in)
 
 
 def check_base_url(text: str) -> str:

@@ -6,10 +6,10 @@ blank lines counted, the first line is 1). Nothing here does I/O.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum, StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from importer import messages
 from importer.exit_codes import ExitCode
@@ -98,11 +98,100 @@ class Issue:
 
 
 @dataclass(frozen=True, slots=True)
+class RepeatedIssue:
+    """One issue that several rows have in the same column: all but row and cell is said once."""
+
+    code: str
+    severity: Severity
+    rows: np.ndarray
+    """Row numbers, int64, each once."""
+    sheet: str = ""
+    column: str | None = None
+    field: str | None = None
+    cells: pa.Array | None = None
+    """The cells as they were read, one for each row."""
+    limit: int | None = None
+    lengths: np.ndarray | None = None
+    """int64, one for each row."""
+    expected: Callable[[str], str | None] | None = None
+    """Returns what would have been right, from the cell."""
+    wording: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Issue]:
+        nothing: list[None] = [None] * len(self.rows)
+        cells = nothing if self.cells is None else self.cells.to_pylist()
+        lengths = nothing if self.lengths is None else self.lengths.tolist()
+        for row, cell, length in zip(self.rows.tolist(), cells, lengths, strict=True):
+            expected = None if self.expected is None else self.expected(cell)
+            yield Issue(
+                *(
+                    self.code,
+                    self.severity,
+                    row,
+                    self.sheet,
+                    self.column,
+                    self.field,
+                    cell,
+                    self.limit,
+                    length,
+                ),
+                expected=expected,
+                wording=self.wording,
+            )
+
+    def where(self, mask: np.ndarray) -> RepeatedIssue:
+        """Return the same issue of the rows at which the mask (bool) is true."""
+        if mask.all():
+            return self
+        cells = None if self.cells is None else self.cells.filter(mask)
+        lengths = None if self.lengths is None else self.lengths[mask]
+        return replace(self, rows=self.rows[mask], cells=cells, lengths=lengths)
+
+
+class Issues(Sequence[Issue]):
+    """Issues in order. Those that many rows have in common are made one by one only for who asks."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, parts: Iterable[Issue | RepeatedIssue]) -> None:
+        self.parts: tuple[Issue | RepeatedIssue, ...] = tuple(parts)
+
+    def __len__(self) -> int:
+        return sum(1 if isinstance(part, Issue) else len(part) for part in self.parts)
+
+    def __iter__(self) -> Iterator[Issue]:
+        for part in self.parts:
+            yield from (part,) if isinstance(part, Issue) else part
+
+    @overload
+    def __getitem__(self, place: int) -> Issue: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Issue, ...]: ...
+    def __getitem__(self, place: int | slice) -> Issue | tuple[Issue, ...]:
+        return tuple(self)[place]
+
+    @staticmethod
+    def rows_of(parts: Iterable[Issue | RepeatedIssue]) -> np.ndarray:
+        """Return the rows of these parts, in their order, as int64."""
+        import numpy as np
+
+        rows = [(part.row,) if isinstance(part, Issue) else part.rows for part in parts]
+        return np.concatenate(rows, dtype=np.int64) if rows else np.empty(0, dtype=np.int64)
+
+    @staticmethod
+    def parts_of(issues: Sequence[Issue]) -> Sequence[Issue | RepeatedIssue]:
+        """Return the parts of any sequence of issues; an ordinary one consists of its issues."""
+        return issues.parts if isinstance(issues, Issues) else issues
+
+
+@dataclass(frozen=True, slots=True)
 class Skip:
-    """Rows that are not to be sent, and why: the code of a message (`filtered`, `footer-row`, …)."""
+    """Rows (int64) that are not to be sent, and why: the code of a message (`filtered`, `footer-row`, …)."""
 
     rows: np.ndarray
-    """Row numbers, int64."""
     code: str
     message: str = ""
 
@@ -151,7 +240,7 @@ class MappedChunk:
     sheet: str
     frame: pd.DataFrame
     columns: Mapping[str, str]
-    issues: tuple[Issue, ...] = ()
+    issues: Sequence[Issue] = ()
     skips: tuple[Skip, ...] = ()
     texts: dict[str, pa.Array] = field(default_factory=dict, init=False, repr=False, compare=False)
     """As in `Chunk`."""
@@ -304,7 +393,17 @@ class RunSummary:
     stop: str = ""
     """Why it ended early, as a sentence; empty if it didn't."""
     notes: tuple[str, ...] = ()
-    """Sentences worth reading: imported before, lines skipped above the header, columns left out, …"""
+    """Sentences worth reading: imported before, lines skipped above the header, …"""
+    not_imported: tuple[UnusedColumn, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UnusedColumn:
+    """A column that goes nowhere, what its name means (if nothing feeds that field), and its filled cells."""
+
+    name: str
+    usual_field: str = ""
+    filled: int = 0
 
 
 @dataclass(frozen=True, slots=True)

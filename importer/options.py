@@ -30,10 +30,11 @@ from importer.option_types import (
     NumberValue,
     Option,
     OptionGroup,
+    SettingValue,
     TextValue,
     ValueKind,
-    option_text,
     read_value,
+    setting_value,
 )
 
 
@@ -79,12 +80,10 @@ class RunOptions:
         TextValue(),
         "Which sheet of a workbook (default: the first with data).",
         "读取哪个工作表（默认：第一个有数据的）。",
-        group=OptionGroup.READING,
         metavar="NAME|all",
         job=True,
-        keep=Keep.READING,
         report=True,
-        repeat=True,
+        **_READING,
     )
     header_row: int | str | None = declare(
         None,
@@ -99,12 +98,10 @@ class RunOptions:
         TextValue(),
         "Encoding of a text file, if it is not found.",
         "文本文件的编码，用于无法自动识别时。",
-        group=OptionGroup.READING,
         metavar="NAME",
         job=True,
-        keep=Keep.READING,
         report=True,
-        repeat=True,
+        **_READING,
     )
     delimiter: str | None = declare(
         None,
@@ -407,13 +404,17 @@ def options_from_json(*texts: str) -> RunOptions:
     return GivenOptions.read({name: value for name, value in found.items() if name in kept}).options
 
 
-def report_settings(options: RunOptions, effective: Mapping[str, str | None]) -> tuple[tuple[str, str], ...]:
-    """Return (name, value) of the options that reports show. `effective`: what the plan made of some."""
-    texts = {
-        one.name: (effective[one.name] or "")
-        if one.name in effective
-        else option_text(getattr(options, one.name))
-        for one in declared_options().values()
-        if one.report
-    }
-    return tuple((name, text) for name, text in texts.items() if text)
+def report_settings(
+    options: RunOptions, effective: Mapping[str, str | None]
+) -> tuple[tuple[str, SettingValue], ...]:
+    """Return (name, value) of the options that reports show and that have a value.
+
+    `effective`: what the plan made of some.
+    """
+    values: dict[str, SettingValue] = {}
+    for one in declared_options().values():
+        if not one.report:
+            continue
+        value: Any = effective[one.name] if one.name in effective else getattr(options, one.name)
+        values[one.name] = setting_value(value)
+    return tuple((name, value) for name, value in values.items() if value != "")

@@ -8,7 +8,10 @@ modes nor O_NOFOLLOW; there the user's profile folder protects them.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -40,6 +43,55 @@ def private_opener(path: str, flags: int) -> int:
 def open_plain_file(path: Path) -> BinaryIO:
     """Open a file for reading, whoever put it there. Raises OSError for a link; a pipe makes nobody wait."""
     return open(path, "rb", opener=lambda name, flags: os.open(name, flags | _NO_LINKS | _NO_WAIT))
+
+
+@dataclass(frozen=True, slots=True)
+class FileAccess:
+    """Who besides the user can do what with a file. All False on Windows, where folders keep others out."""
+
+    foreign: bool = False
+    """The file, or the link that leads to it, is another user's; root counts as no other."""
+    others_write: bool = False
+    others_read: bool = False
+    mode: int = 0
+
+
+def read_with_access(path: Path) -> tuple[bytes, FileAccess]:
+    """Read a file that settings stand in, and tell who else can reach it: both of the same open file.
+
+    What a group may do counts unless nobody but the owner is in it. Raises OSError, for all but a plain file.
+    """
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | _NO_WAIT)) as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "not a plain file", str(path))
+        return file.read(), _access(path, found) if os.name == "posix" else FileAccess()
+
+
+def _access(path: Path, found: os.stat_result) -> FileAccess:
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & stat.S_IRWXG and _only_owner_in_group(found):
+        mode &= ~stat.S_IRWXG
+    owners = {found.st_uid, path.lstat().st_uid}
+    return FileAccess(
+        foreign=not owners <= {os.geteuid(), 0},
+        others_write=bool(mode & (stat.S_IWGRP | stat.S_IWOTH)),
+        others_read=bool(mode & (stat.S_IRGRP | stat.S_IROTH)),
+        mode=stat.S_IMODE(found.st_mode),
+    )
+
+
+def _only_owner_in_group(found: os.stat_result) -> bool:
+    """Whether the file's group is its owner's own, as many systems make one for each user."""
+    import grp
+    import pwd
+
+    try:
+        owner, group = pwd.getpwuid(found.st_uid), grp.getgrgid(found.st_gid)
+    except KeyError:
+        return False
+    own = (group.gr_gid, group.gr_name) == (owner.pw_gid, owner.pw_name)
+    return own and set(group.gr_mem) <= {owner.pw_name}
 
 
 def create_new_file(path: Path, content: bytes) -> None:

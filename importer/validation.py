@@ -9,18 +9,17 @@ from __future__ import annotations
 import json
 import re
 import zoneinfo
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
-from itertools import repeat
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow
-from importer.arrow import TextColumn, byte_table
+from importer.arrow import ByteSet, TextColumn
 from importer.contracts import Contract, Field, FieldKind
-from importer.models import Issue, MappedChunk, Severity
+from importer.models import Issues, MappedChunk, RepeatedIssue, Severity
 
 PHONE_DIGITS = (5, 15)
 """The fewest and the most digits of a phone. E.164 allows 15; service numbers of less than 5 cannot receive a
@@ -32,16 +31,18 @@ _DIGITS = r"^\d+$"
 _TWO_UNITS = r"[\x{10000}-\x{10ffff}]"
 """What counts once in code points and twice in UTF-16, as a server in Java may count: emoji, rare Han."""
 _NOT_IN_EMAIL = b" \t\n\f\r,;"
+_PLUS = ByteSet(b"+")
+_NOT_BINARY = ByteSet(bytes(set(range(256)) - set(b"01")))
 _OFFSET = re.compile(r"(GMT|UTC)([+-](0?[0-9]|1[0-4])(:?[0-5][0-9])?)?")
 
 
-def validate(mapped: MappedChunk, contract: Contract) -> tuple[Issue, ...]:
+def validate(mapped: MappedChunk, contract: Contract) -> Issues:
     """Return all issues that the contract's rules find in a chunk.
 
     A row gets an issue for each of its problems, not only for the first. Issues are sorted by field in the
     contract's order, the issues of each rule by row. Rows without any contact come last.
     """
-    issues: list[Issue] = []
+    issues: list[RepeatedIssue] = []
     for field in contract.fields:
         if field.name in mapped.frame.columns:
             check = _Column(mapped, field)
@@ -53,7 +54,7 @@ def validate(mapped: MappedChunk, contract: Contract) -> tuple[Issue, ...]:
         elif field.required:
             issues += _absent(mapped, field)
     issues += _no_contact(mapped, contract)
-    return tuple(issues)
+    return Issues(issues)
 
 
 class _Column:
@@ -73,15 +74,20 @@ class _Column:
         severity: Severity,
         positions: np.ndarray,
         limit: int | None = None,
-        lengths: Iterable[int | None] = repeat(None),
-    ) -> list[Issue]:
-        """Return one issue for each position; `lengths` are those of the texts in characters."""
+        lengths: np.ndarray | None = None,
+    ) -> list[RepeatedIssue]:
+        """Return the issue of the rows at these positions, if any; `lengths` are those of the texts in
+        characters."""
         if not positions.size:
             return []
-        rows, texts = self.rows[positions].tolist(), self.values.take(pa.array(positions)).to_pylist()
+        cells = self.values.take(pa.array(positions))
         return [
-            Issue(code, severity, row, self.sheet, self.column, self.field.name, text, limit, length)
-            for row, text, length in zip(rows, texts, lengths, strict=False)
+            RepeatedIssue(
+                *(code, severity, self.rows[positions], self.sheet, self.column, self.field.name),
+                cells=cells,
+                limit=limit,
+                lengths=lengths,
+            )
         ]
 
     def distinct_where(self, wrong: Callable[[str], bool]) -> np.ndarray:
@@ -93,13 +99,13 @@ class _Column:
             return np.empty(0, dtype=np.int64)
         return np.flatnonzero(verdicts[encoded.indices.fill_null(0).to_numpy()] & self.texts.filled)
 
-    def required(self) -> list[Issue]:
+    def required(self) -> list[RepeatedIssue]:
         """Return the issues of empty cells, if the field is required."""
         if not self.field.required or self.texts.filled.all():
             return []
         return self.issues("required", Severity.ERROR, np.flatnonzero(~self.texts.filled))
 
-    def too_long(self) -> list[Issue]:
+    def too_long(self) -> list[RepeatedIssue]:
         """Return the issues of texts with more characters than the contract allows."""
         limit = self.field.max_length
         if limit is None:
@@ -114,14 +120,12 @@ class _Column:
         far = lengths > limit
         doubtful = ~far & (units > limit)
         return [
-            *self.issues("too-long", Severity.ERROR, positions[far], limit, lengths[far].tolist()),
-            *self.issues(
-                "maybe-too-long", Severity.WARNING, positions[doubtful], limit, units[doubtful].tolist()
-            ),
+            *self.issues("too-long", Severity.ERROR, positions[far], limit, lengths[far]),
+            *self.issues("maybe-too-long", Severity.WARNING, positions[doubtful], limit, units[doubtful]),
         ]
 
 
-def _phone(check: _Column) -> Iterator[Issue]:
+def _phone(check: _Column) -> Iterator[RepeatedIssue]:
     odd = check.texts.unlike_digits(*PHONE_DIGITS)
     if not odd.size:
         return
@@ -137,39 +141,39 @@ def _phone(check: _Column) -> Iterator[Issue]:
         yield from check.issues("bad-phone", Severity.WARNING, odd[~lossy & ~refused])
 
 
-def _text(check: _Column) -> Iterator[Issue]:
+def _text(check: _Column) -> Iterator[RepeatedIssue]:
     """Warn of numbers that have lost digits."""
-    some = check.texts.with_bytes(byte_table(b"+"))
+    some = check.texts.with_bytes(_PLUS)
     if some.size:
         lossy = pc.match_substring_regex(check.values.take(pa.array(some)), LOSSY)
         yield from check.issues("lossy-number", Severity.WARNING, some[lossy.to_numpy(zero_copy_only=False)])
 
 
-def _email(check: _Column) -> Iterator[Issue]:
+def _email(check: _Column) -> Iterator[RepeatedIssue]:
     yield from check.issues("bad-email", Severity.WARNING, check.texts.unlike_email(_NOT_IN_EMAIL))
 
 
-def _date(check: _Column) -> Iterator[Issue]:
+def _date(check: _Column) -> Iterator[RepeatedIssue]:
     yield from check.issues("bad-date", Severity.ERROR, check.texts.unlike_days())
 
 
-def _gender(check: _Column) -> Iterator[Issue]:
-    odd = np.union1d(check.texts.longer_than(1), check.texts.with_bytes(~byte_table(b"01")))
+def _gender(check: _Column) -> Iterator[RepeatedIssue]:
+    odd = np.union1d(check.texts.longer_than(1), check.texts.with_bytes(_NOT_BINARY))
     yield from check.issues("bad-gender", Severity.ERROR, odd)
 
 
-def _json(check: _Column) -> Iterator[Issue]:
+def _json(check: _Column) -> Iterator[RepeatedIssue]:
     yield from check.issues(
         "bad-json", Severity.ERROR, check.distinct_where(lambda text: not _is_json_object(text))
     )
 
 
-def _time_zone(check: _Column) -> Iterator[Issue]:
+def _time_zone(check: _Column) -> Iterator[RepeatedIssue]:
     wrong = check.distinct_where(lambda text: not _is_zone(text))
     yield from check.issues("unknown-time-zone", Severity.WARNING, wrong)
 
 
-_RULES: dict[FieldKind, Callable[[_Column], Iterator[Issue]]] = {
+_RULES: dict[FieldKind, Callable[[_Column], Iterator[RepeatedIssue]]] = {
     FieldKind.TEXT: _text,
     FieldKind.PHONE: _phone,
     FieldKind.DIGITS: _phone,
@@ -181,19 +185,21 @@ _RULES: dict[FieldKind, Callable[[_Column], Iterator[Issue]]] = {
 }
 
 
-def _absent(mapped: MappedChunk, field: Field) -> Iterator[Issue]:
-    """Yield an issue for every row: no column feeds this required field."""
-    for row in mapped.frame.index.tolist():
-        yield Issue("required", Severity.ERROR, row, mapped.sheet, field.name, field.name, "")
+def _absent(mapped: MappedChunk, field: Field) -> Iterator[RepeatedIssue]:
+    """Yield the issue of every row: no column feeds this required field."""
+    rows = mapped.frame.index.to_numpy()
+    cells = arrow.constant("", len(rows))
+    yield RepeatedIssue("required", Severity.ERROR, rows, mapped.sheet, field.name, field.name, cells)
 
 
-def _no_contact(mapped: MappedChunk, contract: Contract) -> Iterator[Issue]:
+def _no_contact(mapped: MappedChunk, contract: Contract) -> Iterator[RepeatedIssue]:
     without = np.ones(len(mapped.frame), dtype=bool)
     for name in contract.contact_fields:
         if name in mapped.frame.columns:
             without &= ~TextColumn(arrow.text_column(mapped, name)).filled
-    for row in mapped.frame.index.to_numpy()[without].tolist():
-        yield Issue("no-contact", Severity.WARNING, row, mapped.sheet)
+    if without.any():
+        rows = mapped.frame.index.to_numpy()[without]
+        yield RepeatedIssue("no-contact", Severity.WARNING, rows, mapped.sheet)
 
 
 def _is_json_object(text: str) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from importer.cli import app
-from importer.cli.output import confirm, console, echo, language
+from importer.cli.output import confirm, console, echo, language, tell
 from importer.cli.progress import NullView, ProgressView, progress_view
 from importer.cli.signals import stop_on_signals
 from importer.cli.summary import destination_line
@@ -84,10 +85,12 @@ class TerminalObserver(RunObserver):
         for note in plan.notes:
             if note.quotes and self._output.log_json:
                 continue
-            self._say(note.code, note.sentence(self._lang))
+            self._say(note.code, note.sentence(self._lang), dict(note.found))
         if plan.destination is not None and not record.dry_run:
             line = destination_line(plan.destination, plan.mode, plan.source.name, rows, self._lang)
-            self._say("destination", line)
+            there = plan.destination
+            found = {"host": there.host, "tenant": there.tenant_id, "app": there.app_key, "rows": rows}
+            self._say("destination", line, found | {"mode": plan.mode.label})
         self._view.started(plan.source.name, record.id, rows, dry_run=record.dry_run)
 
     def on_progress(self, event: Progress) -> None:
@@ -122,7 +125,8 @@ class TerminalObserver(RunObserver):
             return
         self._offset_ms = event.offset_ms
         code = "sending-clock-corrected"
-        self._say(code, sentence(code, {"offset_ms": event.offset_ms}, self._lang))
+        found = {"offset_ms": event.offset_ms}
+        self._say(code, sentence(code, found, self._lang), found)
 
     def on_waiting_for_turn(self, event: delivery.WaitingForTurn) -> None:
         code, lang = "sending-waiting-for-turn", self._lang
@@ -134,27 +138,29 @@ class TerminalObserver(RunObserver):
         if event.others:
             parts.append(sentence("sending-turn-others", {"others": event.others}, lang))
         if event.again:
-            self._view.said(code, join_sentences(lang, *parts))
+            self._view.said(code, join_sentences(lang, *parts), **found)
         else:
-            self._say(code, join_sentences(lang, *parts, hint(code, found, lang)))
+            self._say(code, join_sentences(lang, *parts, hint(code, found, lang)), found)
 
     def on_canary_answered(self, event: delivery.CanaryAnswered) -> None:
         note = canary_note(event)
-        self._say(note.code, note.sentence(self._lang))
+        self._say(note.code, note.sentence(self._lang), dict(note.found))
 
     def on_turn_taken(self, event: delivery.TurnTaken) -> None:
         code = "sending-turn-taken"
-        self._say(code, sentence(code, {"time": wording.span(event.seconds)}, self._lang))
+        text = sentence(code, {"time": wording.span(event.seconds)}, self._lang)
+        self._say(code, text, {"seconds": event.seconds})
 
     def on_waiting_for_late(self, event: delivery.WaitingForLate) -> None:
         code, lang = "sending-waiting-for-late", self._lang
         rows = wording.rows(event.rows, lang)
         found = {"requests": event.requests, "rows": rows, "time": wording.span(event.seconds)}
-        self._say(code, join_sentences(lang, sentence(code, found, lang), hint(code, found, lang)))
+        self._say(code, join_sentences(lang, sentence(code, found, lang), hint(code, found, lang)), found)
 
     def on_late_over(self, event: delivery.LateOver) -> None:
         code = "sending-late-over"
-        self._say(code, sentence(code, {"time": wording.span(event.seconds)}, self._lang))
+        text = sentence(code, {"time": wording.span(event.seconds)}, self._lang)
+        self._say(code, text, {"seconds": event.seconds})
 
     @property
     def interactive(self) -> bool:
@@ -163,7 +169,7 @@ class TerminalObserver(RunObserver):
     def on_stopping(self, event: delivery.Stopping) -> None:
         code = "sending-stopping"
         found = {"reason": event.reason.sentence(self._lang), "waiting_for": event.waiting_for}
-        self._say(code, sentence(code, found, self._lang))
+        self._say(code, sentence(code, found, self._lang), found | {"code": event.reason.code})
 
     def choose_mapping(self, question: MappingQuestion) -> str | None:
         """The proposed mapping, once the person has agreed: kept as NAME.mapping.toml beside the work."""
@@ -199,7 +205,7 @@ class TerminalObserver(RunObserver):
         if self._output.can_ask:
             return confirm(f"{text} {sentence('ask-again', {}, self._lang)}")
         if not self._output.quiet:
-            echo(text, err=True)
+            tell("file-imported-before", text, run=plan.before.id, started=plan.before.started)
         return True
 
     def _confirm(self, code: str, **found: object) -> bool:
@@ -209,12 +215,12 @@ class TerminalObserver(RunObserver):
         """Pass the event's sentence to the view."""
         values = ((field.name, getattr(event, field.name)) for field in dataclasses.fields(event))
         found = {name: f"{value:.1f}" if isinstance(value, float) else value for name, value in values}
-        self._view.said(code, sentence(code, found, self._lang))
+        self._view.said(code, sentence(code, found, self._lang), **found)
 
-    def _say(self, code: str, text: str) -> None:
-        """Print a sentence, unless `--quiet` was given."""
+    def _say(self, code: str, text: str, found: Mapping[str, object] = MappingProxyType({})) -> None:
+        """Print a sentence, unless `--quiet` was given. `found` is what it was made of."""
         if self._output.log_json:
-            self._view.said(code, text)
+            self._view.said(code, text, **found)
         elif not self._output.quiet:
             echo(text, err=True)
 
@@ -237,10 +243,15 @@ def _propose(question: MappingQuestion, lang: str) -> ProposedMapping | None:
     contract = contracts.load(options.contract or contracts.DEFAULT_CONTRACT)
     with open_table(question.file, options, any_table=True) as source:
         samples, sheets = sample_frame(source), tuple(source.sheet_headers.values())
-        proposals = mapping.propose(source.header, samples, contract, sheets=sheets)
-        text = suggest_toml.mapping_text(source.header, samples, contract, lang=lang, sheets=sheets)
+        fields = question.tenant_fields
+        proposals = mapping.propose(source.header, samples, contract, sheets=sheets, fields=fields)
+        text = suggest_toml.mapping_text(
+            source.header, samples, contract, lang=lang, sheets=sheets, fields=fields
+        )
         try:
-            mapping.bind(mapping.load_text(text), source.header, contract, sheets=sheets)
+            mapping.bind(
+                mapping.load_text(text), source.header, contract, sheets=sheets, tenant_fields=fields or None
+            )
         except MappingError:
             return None
     return ProposedMapping(proposals, text)

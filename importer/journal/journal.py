@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +25,6 @@ from importer.journal.contacts import (
     forget_runs,
 )
 from importer.journal.database import BUSY_SECONDS, FILE_NAME, Database, Row
-from importer.journal.job_history import JobHistory
 from importer.journal.lanes import Lanes, Ticket
 from importer.journal.locks import Lock, LockHolder, Locks
 from importer.journal.rate import SharedRate
@@ -42,6 +41,9 @@ from importer.journal.row_states import RowStates, union_rows
 from importer.journal.run_journal import RunJournal
 from importer.models import Destination, Mode, Status
 from importer.private_files import state_folder
+
+if TYPE_CHECKING:
+    from importer.journal.job_history import JobHistory
 
 
 class Journal:
@@ -72,6 +74,8 @@ class Journal:
     @property
     def jobs(self) -> JobHistory:
         """The history of scheduled jobs."""
+        from importer.journal.job_history import JobHistory  # no single run needs it
+
         return JobHistory(self._database)
 
     def job_lock(self, name: str) -> Lock:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from importer.contracts import Contract, Field, FieldKind
 from importer.errors import MappingError
-from importer.mapping.base import CUSTOM_FIELD, ReadColumn, quote_names
-from importer.mapping.custom_fields import TYPES, CustomFieldEncoder, may_be_key
+from importer.mapping.base import CUSTOM_FIELD, ReadColumn, may_be_key, quote_names
+from importer.mapping.custom_fields import TYPES, CustomFieldEncoder, fields_by_name
 from importer.mapping.filters import RowFilter
 from importer.mapping.headers import matching_columns, normalize, unfed_fields
 from importer.mapping.mapper import BoundMapping, Mapper
@@ -188,7 +188,7 @@ class _Binder:
             self.notes.append(Note("custom-field-unchecked", (("key", key),)))
             return None
         custom = [field for field in tenant_fields if not field.preset]
-        found = _by_name(custom).get(normalize(key), [])
+        found = fields_by_name(custom).get(normalize(key), [])
         if len(found) == 1:
             return found[0]
         code = "custom-field-ambiguous" if found else "custom-field-unknown"
@@ -201,12 +201,3 @@ class _Binder:
             raise MappingError(
                 "custom-field-type", key=key, mapping=self.mapping.name, given=rule.type, actual=actual
             )
-
-
-def _by_name(fields: Sequence[TenantField]) -> Mapping[str, list[TenantField]]:
-    """Return custom fields by key and display names; a key wins over another field's display name."""
-    found: dict[str, list[TenantField]] = {}
-    for field in fields:
-        for label in {normalize(field.label), normalize(field.label_en)} - {""}:
-            found.setdefault(label, []).append(field)
-    return found | {normalize(field.name): [field] for field in fields}

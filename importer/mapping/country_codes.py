@@ -15,6 +15,15 @@ _MOST_DIGITS = 15
 
 
 @cache
+def _zeros_behind() -> tuple[np.ndarray, np.ndarray]:
+    """Return for the first three digits of a number (0 to 999) whether they hold a zero behind the country
+    code, and whether they are one of three digits, as masks."""
+    size, _ = _table()
+    number = np.arange(1000)
+    return ((size == 1) & (number // 10 % 10 == 0)) | ((size == 2) & (number % 10 == 0)), size == 3
+
+
+@cache
 def _table() -> tuple[np.ndarray, np.ndarray]:
     """Return for the first three digits of a number (0 to 999) the length of its country code, 0 if there is
     none, and the possible lengths of the whole number, as bits."""
@@ -48,8 +57,6 @@ def possible(prefixes: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 def trunk_zeros(prefixes: np.ndarray, fourth: np.ndarray) -> np.ndarray:
     """Return a mask of the numbers with a zero behind the country code, by their first digits as for
     `possible` and the fourth."""
-    size, _ = _table()
-    width = size[prefixes]
-    following = np.where(width == 1, prefixes // 10 % 10, np.where(width == 2, prefixes % 10, fourth))
-    found: np.ndarray = (width > 0) & (following == 0)
+    within, of_three = _zeros_behind()
+    found: np.ndarray = within[prefixes] | (of_three[prefixes] & (fourth == 0))
     return found

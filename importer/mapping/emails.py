@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow
-from importer.arrow import BLANKS, TextColumn, byte_table
+from importer.arrow import BLANKS, ByteSet, TextColumn
 from importer.mapping.base import ColumnIssue, note
 
-_ODD = byte_table(
+_ODD = ByteSet(
     bytes(set(range(256)) - set(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@.-_+"))
 )
 _WIDE = str.maketrans("＠．，；：＜＞", "@.,;:<>") | dict.fromkeys(map(ord, BLANKS), " ")

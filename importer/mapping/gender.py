@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer import arrow
 from importer.arrow import BLANKS, nonempty, offsets_and_bytes, read_texts
 from importer.mapping.base import ColumnIssue, note, packaged_words
 
@@ -45,11 +43,16 @@ def read(
         return column, [ColumnIssue("bad-gender", long)] if long.any() else []
     table = word_codes() | (_OWN_CODES if own_header else {})
 
+    @cache
+    def means_man(word: str) -> bool:
+        # Beside an M, F is no man. Most columns show one in each chunk, and need not be read a second time.
+        return word == "f" and "m" not in single_letters([column]) and {"m", "n"} & letters() == {"n"}
+
     def code(text: str) -> str | None:
         word = text.casefold().strip(" .:()[]/")
         if iberian and (word == "h" or (word == "m" and "h" in letters())):
             return _iberian_code(word, table, letters)
-        if word in _odd_letters() or (word == "f" and "n" in letters()):
+        if word in _odd_letters() or means_man(word):
             return _by_pair(word, letters())
         return table.get(word)
 
@@ -81,13 +84,11 @@ def _by_pair(word: str, letters: frozenset[str]) -> str | None:
     return "1" if word == man else "0"
 
 
-def single_letters(parts: Iterator[pd.Series]) -> frozenset[str]:
-    """Return the single letters among the values of a whole column, in lower case."""
+def single_letters(parts: Iterable[pa.Array]) -> frozenset[str]:
+    """Return the single letters among the values of a column, in lower case."""
     found: set[str] = set()
     for part in parts:
-        texts = (
-            text.strip(BLANKS).rstrip(".").casefold() for text in pc.unique(arrow.to_arrow(part)).to_pylist()
-        )
+        texts = (text.strip(BLANKS).rstrip(".").casefold() for text in pc.unique(part).to_pylist())
         found.update(text for text in texts if len(text) == 1)
     return frozenset(found)
 

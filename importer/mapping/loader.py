@@ -68,20 +68,26 @@ def load_text(text: str, file: str = "") -> MappingFile:
 @cache
 def ready() -> tuple[MappingFile, ...]:
     """Return the mappings that are part of the program, sorted by name."""
-    return tuple(load_text(text, name) for name, text in _ready_texts())
+    return tuple(map(ready_mapping, _ready_texts()))
+
+
+@cache
+def ready_mapping(name: str) -> MappingFile:
+    """Return a mapping that is part of the program. Raises MappingError `mapping-not-found`."""
+    return load_text(ready_text(name), name)
 
 
 def ready_text(name: str) -> str:
     """Return the text of a ready-made mapping, comments included. Raises MappingError `mapping-not-found`."""
-    texts = {file.removesuffix(_ENDING): text for file, text in _ready_texts()}
+    texts = _ready_texts()
     if name not in texts:
         raise MappingError("mapping-not-found", name=name, near=", ".join(texts))
     return texts[name]
 
 
 @cache
-def _ready_texts() -> tuple[tuple[str, str], ...]:
-    return tuple((file.name, file.read_text("utf-8")) for file in _ready_files())
+def _ready_texts() -> dict[str, str]:
+    return {file.name.removesuffix(_ENDING): file.read_text("utf-8") for file in _ready_files()}
 
 
 def _ready_files() -> Sequence[Traversable]:

@@ -35,7 +35,7 @@ from importer.mapping.nothing import where_nothing
 from importer.mapping.phones import PhoneProof
 from importer.mapping.schema import FieldRule, MappingFile
 from importer.mapping.transforms import BoundCustomField, BoundField
-from importer.models import Chunk, Issue, MappedChunk, Note, Skip
+from importer.models import Chunk, Issues, MappedChunk, Note, RepeatedIssue, Skip
 
 EXAMPLE_MARK = "EXAMPLE 示例"
 """What the template writes into its example row, which is never imported."""
@@ -104,12 +104,15 @@ class Mapper:
         skips = work.skips()
         fields = work.fields()
         index = chunk.frame.index.to_numpy()
-        skipped = {row for skip in skips for row in skip.rows.tolist()} if work.issues else set()
+        issues: Iterable[RepeatedIssue] = work.issues
+        if skips:
+            skipped = np.concatenate([skip.rows for skip in skips])
+            issues = (issue.where(~np.isin(issue.rows, skipped)) for issue in work.issues)
         mapped = MappedChunk(
             sheet=chunk.sheet,
             frame=arrow.frame(fields, index),
             columns={name: self._issue_column(name) for name in fields},
-            issues=tuple(issue for issue in work.issues if issue.row not in skipped),
+            issues=Issues(issue for issue in issues if len(issue)),
             skips=tuple(skips),
         )
         mapped.texts.update(fields)
@@ -156,7 +159,9 @@ class Mapper:
         """Return all single letters that a column holds; none if it cannot be read again."""
         if column not in self._letters:
             self._letters[column] = (
-                frozenset() if self.read_column is None else gender.single_letters(self.read_column(column))
+                frozenset()
+                if self.read_column is None
+                else gender.single_letters(map(arrow.to_arrow, self.read_column(column)))
             )
         return self._letters[column]
 
@@ -172,7 +177,7 @@ class _ChunkMapper:
         self.mapper = mapper
         self.chunk = chunk
         self.rows = len(chunk.frame)
-        self.issues: list[Issue] = []
+        self.issues: list[RepeatedIssue] = []
         self._trimmed: dict[str, pa.Array] = {}
         # By field and column, where words for nothing were emptied.
         self._emptied: dict[tuple[str, str], pa.Array] = {}
@@ -333,40 +338,39 @@ class _ChunkMapper:
             self._add_issues(ColumnIssue("required", where, wording="name-not-split"), bound, column)
 
     def _add_issues(self, fault: ColumnIssue, bound: BoundField, column: pa.Array) -> None:
-        indices = np.flatnonzero(fault.where)
-        rows = self.chunk.frame.index.to_numpy()[indices].tolist()
-        for row, source, text in zip(rows, *self._cells_at(bound, column, indices), strict=True):
+        rows = self.chunk.frame.index.to_numpy()
+        for source, indices, cells in self._cells_at(bound, column, np.flatnonzero(fault.where)):
             self.issues.append(
-                Issue(
+                RepeatedIssue(
                     code=fault.code,
                     severity=fault.severity,
-                    row=row,
+                    rows=rows[indices],
                     sheet=self.chunk.sheet,
                     column=source,
                     field=bound.field.name,
-                    found=text,
-                    expected=fault.expected(text),
+                    cells=cells,
+                    expected=fault.expected,
                     wording=fault.wording,
                 )
             )
 
     def _cells_at(
         self, bound: BoundField, column: pa.Array, indices: np.ndarray
-    ) -> tuple[list[str | None], list[str]]:
-        """Return for each index the column whose cell fed it (the first filled one), and that cell as it was
-        read."""
-        taken = pa.array(indices)
+    ) -> Iterator[tuple[str | None, np.ndarray, pa.Array]]:
+        """Yield the columns that fed the rows at these indices (each row its first filled one, else the first
+        of all), with the indices of these rows and their cells as they were read."""
         if not bound.sources:
-            return [None] * len(indices), column.take(taken).to_pylist()
-        sources: list[str | None] = [bound.sources[0]] * len(indices)
-        texts: list[str] = [""] * len(indices)
-        for source in reversed(bound.sources):
-            cells = self._filled_cells(bound, source).take(taken).to_pylist()
-            raw = self.raw(source).take(taken).to_pylist()
-            for number, cell in enumerate(cells):
-                if cell:
-                    sources[number], texts[number] = source, raw[number]
-        return sources, texts
+            yield None, indices, column.take(pa.array(indices))
+            return
+        filled = [
+            nonempty(self._filled_cells(bound, source).take(pa.array(indices))) for source in bound.sources
+        ]
+        feeding = np.argmax(filled, axis=0)
+        for number, source in enumerate(bound.sources):
+            own = feeding == number
+            if own.any():
+                cells = self.raw(source).take(pa.array(indices[own]))
+                yield source, indices[own], if_else(filled[number][own], cells, "")
 
     def _example_rows(self) -> np.ndarray:
         names = [bound for bound in self.mapper.bound.fields if bound.field.name.endswith("_name")] or [

@@ -41,9 +41,10 @@ def where_nothing(field: Field, column: pa.Array) -> np.ndarray:
     words = _words(_group(field))
     offsets, data = offsets_and_bytes(column)
     lengths = np.diff(offsets)
-    found = (lengths > 0) & (lengths <= words.longest)
-    at = np.flatnonzero(found)
-    found[at] = words.begins[data[offsets[:-1][at]]]
+    found: np.ndarray = (lengths > 0) & (lengths <= words.longest)
+    if not found.any():
+        return found
+    found &= np.take(words.begins, np.take(data, offsets[:-1], mode="clip"))
     at = np.flatnonzero(found)
     if not at.size:
         return found

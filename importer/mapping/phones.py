@@ -16,7 +16,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow
-from importer.arrow import from_offsets, if_else, join_columns, nonempty, offsets_and_bytes, rework, to_mask
+from importer.arrow import (
+    TextColumn,
+    from_offsets,
+    if_else,
+    join_columns,
+    nonempty,
+    offsets_and_bytes,
+    rework,
+    to_mask,
+)
 from importer.contracts import Field
 from importer.mapping.base import ColumnIssue, note
 from importer.mapping.country_codes import possible, trunk_zeros
@@ -219,11 +228,8 @@ def _expected(text: str) -> str:
 
 
 def _with_other_than_digits(column: pa.Array) -> np.ndarray:
-    offsets, data = offsets_and_bytes(column)
-    others = np.flatnonzero(data - _ZERO > 9)
     found = np.zeros(len(column), dtype=bool)
-    if others.size:
-        found[np.searchsorted(offsets, others, side="right") - 1] = True
+    found[TextColumn(column).holding(np.flatnonzero(offsets_and_bytes(column)[1] - _ZERO > 9))] = True
     return found
 
 
@@ -282,9 +288,9 @@ def _leading(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """Return the first three digits (as a number) and the fourth of each text of digits; 0, 1 for others."""
     offsets, data = offsets_and_bytes(column)
     if len(data) < 4:
-        return np.zeros(len(column), dtype=np.int64), np.zeros(len(column), dtype=np.int64)
+        return np.zeros(len(column), dtype=np.int16), np.zeros(len(column), dtype=np.int16)
     starts = np.minimum(offsets[:-1], len(data) - 4)
-    one, two, three, four = (data[starts + at].astype(np.int64) - ord("0") for at in range(4))
+    one, two, three, four = (np.take(data[at:], starts).astype(np.int16) - ord("0") for at in range(4))
     prefixes = 100 * one + 10 * two + three
     sane = (np.diff(offsets) >= 4) & (prefixes >= 100) & (prefixes <= 999)
     return np.where(sane, prefixes, 0), np.where(sane, four, 1)

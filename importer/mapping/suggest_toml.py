@@ -11,11 +11,12 @@ import tomli_w
 from importer import messages
 from importer.contracts import Contract, FieldKind
 from importer.escaping import printable
-from importer.mapping import custom_fields, dates, headers, loader, person_names, phones
+from importer.mapping import dates, headers, loader, person_names, phones
 from importer.mapping.base import quote_names
 from importer.mapping.headers import normalize
 from importer.mapping.person_names import NameRule
 from importer.mapping.suggest import Proposal, propose
+from importer.models import TenantField
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,19 +39,23 @@ def mapping_text(
     *,
     lang: str = "en",
     sheets: Sequence[Sequence[str]] = (),
+    fields: Sequence[TenantField] = (),
 ) -> str:
     """Return the text of a mapping file for files with this header.
 
     Comments give the reason and the confidence of each line. For a header that a ready-made mapping knows,
-    this is the text of that mapping. What is unsure is commented out. The same header and samples give the
-    same text. `samples` and `sheets` are as for `propose`.
+    this is the text of that mapping, with the tenant's own fields of the columns that it leaves out. What is
+    unsure is commented out. The same arguments give the same text. `samples`, `sheets` and `fields` are as
+    for `propose`.
     """
     known = headers.recognised(header)
+    proposals = propose(header, samples, contract, sheets=sheets, fields=fields)
+    writer = _SuggestionWriter(proposals, samples, contract, lang)
     if len(known) == 1:
         note = messages.sentence("suggest-recognised", {"name": known[0].name}, lang)
-        return f"{_schema_line()}# {note}\n{loader.ready_text(known[0].name)}"
-    proposals = propose(header, samples, contract, sheets=sheets)
-    text = "\n".join(_SuggestionWriter(proposals, samples, contract, lang).lines())
+        own = "".join(f"{line}\n" for line in writer.own_fields())
+        return f"{_schema_line()}# {note}\n{loader.ready_text(known[0].name)}{printable(own)}"
+    text = "\n".join(writer.lines())
     return printable(f"{_schema_line()}{text}\n")
 
 
@@ -87,6 +92,12 @@ class _SuggestionWriter:
             yield from ("", self._say("suggest-left-out"))
             yield from (f"#   {_text(one.column)}: {one.why.sentence(self.lang)}" for one in rest)
 
+    def own_fields(self) -> Iterator[str]:
+        """Yield the lines of the tenant's own fields alone."""
+        for one in self.proposals:
+            if one.taken and one.why.code == "why-own-field" and one.field not in self.contract.names:
+                yield from self._table(one)
+
     def _in_order(self, taken: Sequence[Proposal]) -> list[list[Proposal]]:
         """Return the proposals of each field, in the contract's order."""
         fields: dict[str, list[Proposal]] = {name: [] for name in self.contract.names}
@@ -102,7 +113,7 @@ class _SuggestionWriter:
             for name in ("first_name", "last_name"):
                 yield from ("", f"[fields.{name}]", f"split = {_text(proposal.column)}  {why}")
             return
-        custom = custom_fields.is_key(proposal.field or "")
+        custom = proposal.field not in self.contract.names
         yield from ("", f"[{'custom' if custom else 'fields'}.{_key(proposal.field or '')}]")
         source = _list(one.column for one in every) if more else _text(proposal.column)
         yield f"from = {source}  {why}"

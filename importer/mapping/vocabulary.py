@@ -11,9 +11,9 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from typing import Any
 
-from importer.mapping import headers
-from importer.mapping.base import names_in, packaged_words
+from importer.mapping.base import names_in, packaged_index, packaged_words
 from importer.mapping.headers import Alias, normalize, without_remarks
 
 LOANED = 3
@@ -33,6 +33,8 @@ _PHRASE, _PIECE, _UNKNOWN = 100, 30, 10_000
 _SHORTEST_PIECE = 3
 # Words that begin alike are forms of one word.
 _STEM, _SAME = 5, 0.75
+_ROLE = 2
+"""A role has so many values; a label has more."""
 _ARTICLE = re.compile(r"(?:وال|بال|لل|ال)(?=[\u0600-\u06ff]{3})")
 
 
@@ -64,10 +66,12 @@ class Phrase:
     def roles_in(self, languages: frozenset[str]) -> frozenset[str]:
         """Return what the phrase says beside a label of some languages (none: of all).
 
-        Where it says nothing in these, it may still be a word of another language.
+        Where it says nothing in these, it may still be a word of another language. Beside a label of all
+        languages English counts first.
         """
-        close = frozenset(one.name for one in self.said if one.language in (*languages, _ANY))
-        return close if languages and close else frozenset(self.roles)
+        spoken = languages or {"en"}
+        close = frozenset(one.name for one in self.said if one.language in (*spoken, _ANY))
+        return close or frozenset(self.roles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ def of_keeper(reading: Reading) -> Reading | None:
     return replace(reading, phrases=phrases)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=32768)
 def read(header: str) -> Reading:
     """Return the header in the fewest known phrases; remarks in brackets (“required”) don't count."""
     tokens = words(without_remarks(header)) or words(header)
@@ -153,25 +157,15 @@ def words_of(role: str) -> tuple[str, ...]:
     """Return the normal forms of the words of a role, those long enough to be found inside others."""
     table = packaged_words("qualifiers.toml")[role]
     words = (
-        _joined(word) for listed in table.values() if isinstance(listed, str) for word in names_in(listed)
+        joined(word) for listed in table.values() if isinstance(listed, str) for word in names_in(listed)
     )
     return tuple(word for word in words if len(word) > 2 or not word.isascii())
 
 
-@cache
-def _entries() -> Mapping[str, Sequence[Alias | Role]]:
-    """Return all that each phrase may mean, by its normal form."""
-    found: dict[str, list[Alias | Role]] = {}
-    for alias in headers.all_aliases():
-        found.setdefault(_joined(alias.label), []).append(alias)
-    for name, table in packaged_words("qualifiers.toml").items():
-        for language, listed in table.items() if isinstance(table, dict) else ():
-            if isinstance(listed, str):
-                role = Role(name, language)
-                for word in names_in(listed):
-                    found.setdefault(_joined(word), []).append(role)
-    found.pop("", None)
-    return found
+def _entries() -> Mapping[str, Sequence[Sequence[Any]]]:
+    """Return all that each phrase may mean, by its normal form: the values of an Alias or of a Role."""
+    phrases: Mapping[str, Sequence[Sequence[Any]]] = packaged_index("phrases.json")["phrases"]
+    return phrases
 
 
 @cache
@@ -179,7 +173,8 @@ def _phrase(text: str) -> Phrase:
     labels: dict[str, Alias] = {}
     roles: dict[Role, None] = {}
     label_languages, role_languages, denying = set(), set(), set()
-    for entry in _entries()[text]:
+    for values in _entries()[text]:
+        entry = Role(*values) if len(values) == _ROLE else Alias(*values)
         if isinstance(entry, Alias):
             labels.setdefault(entry.field, entry)
             label_languages.add(_ANY if entry.language == "api" else entry.language)
@@ -218,7 +213,7 @@ def _inflected(word: str) -> Phrase | None:
             min(len(word), len(known)),
         )
         if common >= _SAME * max(len(word), len(known)):
-            return replace(_phrase(known), labels=())
+            return replace(_phrase(known), text=word, labels=())
     return None
 
 
@@ -227,7 +222,7 @@ def _by_beginning() -> Mapping[str, Sequence[str]]:
     """Return the words that stand around labels, by their first letters."""
     found: dict[str, list[str]] = {}
     for text, entries in _entries().items():
-        if len(text) >= _STEM and text[0] < "\u0e00" and all(isinstance(one, Role) for one in entries):
+        if len(text) >= _STEM and text[0] < "\u0e00" and all(len(values) == _ROLE for values in entries):
             found.setdefault(text[:_STEM], []).append(text)
     return found
 
@@ -247,7 +242,7 @@ def words(text: str) -> list[str]:
     return [token for word in _TOKENS.findall(spaced) if (token := _folded(normalize(word)))]
 
 
-def _joined(label: str) -> str:
+def joined(label: str) -> str:
     """Return the words of a label without what stands between them."""
     return normalize(label) if label.isascii() else "".join(words(label))
 

@@ -6,7 +6,8 @@ The dry run, the real run, `resume`, `retry` and `report` all take this path.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +18,12 @@ from importer.batching import Customers, encode
 from importer.contracts import Contract
 from importer.fingerprints import NO_KEY, FingerprintKey
 from importer.mapping import Mapper
-from importer.models import Chunk, Issue, MappedChunk, Outcome, Severity, Status
+from importer.models import Chunk, Issue, Issues, MappedChunk, Outcome, RepeatedIssue, Severity, Status
 from importer.option_types import Duplicates
 from importer.pipeline.duplicates import DuplicateDetector, DuplicateVerdict
 from importer.validation import validate
+
+_Part = Issue | RepeatedIssue
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class CheckedChunk:
 
     chunk: Chunk
     """The rows as they were read, without the importer's own columns."""
-    issues: tuple[Issue, ...]
+    issues: Issues
     outcomes: tuple[Outcome, ...]
     """Rows that are final already: skipped, invalid, duplicate."""
     customers: Customers
@@ -70,8 +73,9 @@ class Checker:
         before = np.zeros(len(rows), dtype=bool) if imported_before is None else imported_before
         outcomes = [*_skipped_before(chunk, rows[before]), *_skipped(mapped, rows[before])]
         skipped = np.isin(rows, [row for outcome in outcomes for row in outcome.rows])
-        issues = self._issues(chunk, mapped, frozenset(rows[skipped].tolist()))
-        invalid = ~skipped & np.isin(rows, [i.row for i in issues if i.severity is Severity.ERROR])
+        issues = self._issues(chunk, mapped, rows[skipped])
+        errors = Issues.rows_of(part for part in issues.parts if part.severity is Severity.ERROR)
+        invalid = ~skipped & np.isin(rows, errors)
         outcomes += _outcome(chunk.sheet, rows[invalid], Status.INVALID)
         if before.any():
             self._claim_imported(mapped, before & self._sendable(mapped))
@@ -79,38 +83,39 @@ class Checker:
         judged = self._claims.judge(customers)
         return self._settled(chunk, issues, outcomes, customers, judged)
 
-    def _issues(self, chunk: Chunk, mapped: MappedChunk, skipped: frozenset[int]) -> tuple[Issue, ...]:
+    def _issues(self, chunk: Chunk, mapped: MappedChunk, skipped: np.ndarray) -> Issues:
         """Of the reading issues only those that concern a row to be sent and a column that is used."""
         read = (
             issue for issue in chunk.issues if issue.column is None or self._concerns(chunk, issue.column)
         )
         written = (issue for name in self._used for issue in _written_errors(chunk, name))
-        checked = (self._at_its_column(chunk, issue) for issue in validate(mapped, self._contract))
-        found: Iterable[Issue] = (*read, *written, *mapped.issues, *checked)
-        found = (issue for issue in found if issue.row not in skipped) if skipped else found
-        return self._graded(_one_a_cell(found))
+        checked = (
+            part
+            for checked in validate(mapped, self._contract).parts
+            for part in self._at_its_column(chunk, checked)
+        )
+        found = (*read, *written, *Issues.parts_of(mapped.issues), *checked)
+        return Issues(self._graded(part) for part in _one_a_cell(found, skipped))
 
     def _concerns(self, chunk: Chunk, column: str | None) -> bool:
         """Whether an issue concerns a column that the mapping uses, or the whole row."""
         return column is None or (column not in self._unused and column in chunk.frame.columns)
 
-    def _at_its_column(self, chunk: Chunk, issue: Issue) -> Issue:
+    def _at_its_column(self, chunk: Chunk, found: _Part) -> Iterator[_Part]:
         """The issue at the column that the value came from, where several feed its field: the first filled
         one."""
-        for name in self._sources.get(issue.field or "", ()):
-            if name in chunk.frame.columns and str(chunk.frame.at[issue.row, name]).strip():
-                return issue if name == issue.column else dataclasses.replace(issue, column=name)
-        return issue
+        sources = [name for name in self._sources.get(found.field or "", ()) if name in chunk.frame.columns]
+        if not sources:
+            yield found
+            return
+        for issue in (found,) if isinstance(found, Issue) else found:
+            cells = (name for name in sources if str(chunk.frame.at[issue.row, name]).strip())
+            yield dataclasses.replace(issue, column=next(cells, issue.column))
 
-    def _graded(self, issues: Sequence[Issue]) -> tuple[Issue, ...]:
-        if not self._strict:
-            return tuple(issues)
-        return tuple(
-            dataclasses.replace(issue, severity=Severity.ERROR)
-            if issue.severity is Severity.WARNING
-            else issue
-            for issue in issues
-        )
+    def _graded(self, found: _Part) -> _Part:
+        if self._strict and found.severity is Severity.WARNING:
+            return dataclasses.replace(found, severity=Severity.ERROR)
+        return found
 
     def _sendable(self, mapped: MappedChunk) -> np.ndarray:
         first = arrow.text_column(mapped, self._contract.fields[0].name)
@@ -122,7 +127,7 @@ class Checker:
     def _settled(
         self,
         chunk: Chunk,
-        issues: tuple[Issue, ...],
+        issues: Issues,
         outcomes: list[Outcome],
         customers: Customers,
         judged: DuplicateVerdict,
@@ -139,7 +144,7 @@ class Checker:
             if self._duplicates is not Duplicates.SEND:
                 kept &= ~judged.same_contact
             severity = Severity.ERROR if self._duplicates is Duplicates.ERROR else Severity.WARNING
-            issues += tuple(Issue("same-contact", severity, row, sheet) for row in same.tolist())
+            issues = Issues((*issues.parts, RepeatedIssue("same-contact", severity, same, sheet)))
         return CheckedChunk(chunk, issues, tuple(outcomes), customers.where(kept))
 
 
@@ -159,16 +164,25 @@ def _written_errors(chunk: Chunk, name: str) -> Iterator[Issue]:
         yield Issue("cell-error", Severity.ERROR, row, chunk.sheet, name, found=found)
 
 
-def _one_a_cell(issues: Iterable[Issue]) -> list[Issue]:
-    """Return the first issue of each cell: two checks may find the same fault."""
-    seen: set[tuple[int, str, str | None]] = set()
-    found = []
-    for issue in issues:
-        key = (issue.row, issue.code, issue.column)
-        if key not in seen:
-            seen.add(key)
-            found.append(issue)
-    return found
+def _one_a_cell(parts: Sequence[_Part], skipped: np.ndarray) -> Iterator[_Part]:
+    """Yield the first issue of each cell (two checks may find the same fault), but none of a skipped row."""
+    left = Counter((part.code, part.column) for part in parts)
+    seen: dict[tuple[str, str | None], set[int]] = {}
+    none = frozenset(skipped.tolist())
+    for part in parts:
+        key = (part.code, part.column)
+        left[key] -= 1
+        before = seen.setdefault(key, set())
+        if isinstance(part, RepeatedIssue):
+            if before or none:
+                part = part.where(~np.isin(part.rows, [*before, *none]))
+            if left[key]:
+                before.update(part.rows.tolist())
+            if len(part):
+                yield part
+        elif part.row not in before and part.row not in none:
+            before.add(part.row)
+            yield part
 
 
 def _outcome(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from importer.delivery import Attempted, BatchFinished, CanaryAnswered, DeliveryEvent, LateOver, TurnTaken
 from importer.delivery.events import DeliveryObserver
-from importer.models import Note
+from importer.models import Note, TenantField
 from importer.reports import ReportResult, Tally, Timeline, TimelineStep
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ class MappingQuestion:
     options: RunOptions
     error: ImporterError
     """Why none fits. It is raised if nobody answers."""
+    tenant_fields: tuple[TenantField, ...] = ()
+    """The tenant's list of fields, if it is known."""
 
 
 class RunObserver(DeliveryObserver):

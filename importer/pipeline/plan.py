@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pandas as pd
@@ -17,15 +17,18 @@ from importer.config import Connection, is_loopback
 from importer.contracts import Contract
 from importer.errors import InputError, JournalError, MappingError, SettingsError
 from importer.fingerprints import NO_KEY, FingerprintKey
-from importer.journal import Journal, RunRecord
 from importer.mapping import Mapper, MappingFile, is_known_name
-from importer.mapping.headers import normalize
+from importer.mapping.custom_fields import missed_note, preset_columns, with_own_fields
+from importer.mapping.headers import left_out_note, normalize
 from importer.models import Destination, Mode, Note, TenantField
 from importer.options import RunOptions, options_from_json
 from importer.readers import ReadOptions, Source, open_source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
 from importer.readers.overlay import CorrectedSource
 from importer.reports import OWN_COLUMNS, reimport
+
+if TYPE_CHECKING:
+    from importer.journal import Journal, RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +155,13 @@ def _settle(
     contract = _contract(options, connection)
     notes = [note for note in source.notes if not (options.mask and note.quotes)]
     sheets = _sheets(source, own)
+    known = known_fields(connection)
+    given = chosen is not None
     if chosen is None:
-        choice = mappings.choose(header, contract, source.name, sheets)
-        chosen = choice.mapping
-        notes += choice.notes
+        labels = preset_columns(header, known or (), contract)
+        choice = mappings.choose(header, contract, source.name, sheets, labels)
+        chosen, told = with_own_fields(choice.mapping, choice.left_out, known or ())
+        notes += (*choice.notes, *told)
 
     def look(column: str) -> Iterator[pd.Series[str]]:
         for chunk in source.chunks():
@@ -164,7 +170,11 @@ def _settle(
 
     dry_run = options.dry_run
     tied = partial(mappings.bind, chosen, header, contract, read_column=look, dry_run=dry_run, sheets=sheets)
-    mapper = _compile(tied, chosen, connection, dry_run=dry_run)
+    mapper = _compile(tied, chosen, connection, known, dry_run=dry_run)
+    if not given:
+        notes += left_out_note(mapper.unused)
+    if not own and connection is not None and (known is not None or not _is_here(connection)):
+        notes += missed_note(mapper.unused, known)
     mode = Mode.UPDATE if options.mode is None else options.mode
     destination = connection.destination(contract.endpoint.base_url) if connection else None
     if destination is not None:
@@ -198,7 +208,12 @@ def _sheets(source: Source, own: bool) -> tuple[tuple[str, ...], ...]:
 
 
 def _compile(
-    compiled: Callable[..., Mapper], chosen: MappingFile, connection: Connection | None, *, dry_run: bool
+    compiled: Callable[..., Mapper],
+    chosen: MappingFile,
+    connection: Connection | None,
+    known: tuple[TenantField, ...] | None,
+    *,
+    dry_run: bool,
 ) -> Mapper:
     """Bind the mapping to the file's columns.
 
@@ -211,9 +226,8 @@ def _compile(
 
     if not chosen.custom or connection is None:
         return tied(None)
-    from importer.api.account import fetch_fields, remembered_fields
+    from importer.api.account import fetch_fields
 
-    known = remembered_fields(connection)
     if known is None and not dry_run:
         return tied(fetch_fields(connection))
     try:
@@ -222,6 +236,20 @@ def _compile(
         if error.code != "custom-field-unknown" or dry_run:
             raise
         return tied(fetch_fields(connection))
+
+
+def known_fields(connection: Connection | None) -> tuple[TenantField, ...] | None:
+    """Return the tenant's list of fields if somebody has asked for it."""
+    if connection is None:
+        return None
+    from importer.api.account import remembered_fields
+
+    return remembered_fields(connection)
+
+
+def _is_here(connection: Connection) -> bool:
+    """Whether the connection leads to a sandbox, whose fields nobody has to ask for."""
+    return is_loopback(urlsplit(connection.base_url or "").hostname or "")
 
 
 def _contract(options: RunOptions, connection: Connection | None) -> Contract:

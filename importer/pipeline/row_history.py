@@ -19,7 +19,7 @@ from importer import arrow
 from importer.batching import Customers
 from importer.errors import JournalError
 from importer.journal import Journal, RowsOfRun, RowStates
-from importer.models import Chunk, Issue, Outcome, Severity, Status
+from importer.models import Chunk, Issue, Issues, Outcome, Severity, Status
 from importer.reports.reimport import PriorRows
 
 NOT_CORRECTED = "not-corrected"
@@ -60,7 +60,9 @@ def with_marks(
     """
     if not any(outcome.status is Status.INVALID for outcome in outcomes):
         return list(outcomes)
-    damaged = {issue.row for issue in issues if issue.code in UNREADABLE}
+    damaged = set(
+        Issues.rows_of(part for part in Issues.parts_of(issues) if part.code in UNREADABLE).tolist()
+    )
     zeros = _zero_led(chunk, identifiers)
     found: list[Outcome] = []
     for outcome in outcomes:

@@ -19,8 +19,9 @@ from importer.delivery import Policy, Sender
 from importer.errors import ImporterError, InputError, TripwireError
 from importer.exit_codes import ExitCode, run_exit_code
 from importer.journal import Journal, RunJournal, RunKind, RunRecord, RunState, Ticket, new_run_id
-from importer.models import Note, Status
-from importer.option_types import Keep
+from importer.mapping.headers import usual_field
+from importer.models import Note, Status, UnusedColumn
+from importer.option_types import Keep, SettingValue
 from importer.options import RunOptions, options_to_json, report_settings
 from importer.pipeline.events import Prechecking, Progress, RequestMeter, RunEnded, RunObserver, RunStarted
 from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope, RunContext
@@ -80,7 +81,7 @@ def stop_reason(stop: ImporterError | None, code: ExitCode, lang: str) -> str:
     return stop.full_text(lang)
 
 
-def plan_settings(plan: RunPlan) -> tuple[tuple[str, str], ...]:
+def plan_settings(plan: RunPlan) -> tuple[tuple[str, SettingValue], ...]:
     """Return (name, value) of the options that made a difference, as the plan settled them."""
     effective = {
         "mode": plan.mode.label,
@@ -105,8 +106,12 @@ def report_plan(plan: RunPlan, run_id: str, directory: Path) -> ReportPlan:
         sheet=source.sheet or "",
         header_row=source.header_row,
     )
-    fields = tuple((column, name) for name, sources in plan.mapper.columns.items() for column in sources)
-    return ReportPlan(directory, run_id, origin, options.lang, options.excel_report, options.mask, fields)
+    columns = plan.mapper.columns
+    fields = tuple((column, name) for name, sources in columns.items() for column in sources)
+    unused = tuple(UnusedColumn(name, usual_field(name, columns)) for name in plan.mapper.unused)
+    return ReportPlan(
+        directory, run_id, origin, options.lang, options.excel_report, options.mask, fields, unused
+    )
 
 
 class StopToken:
@@ -402,12 +407,13 @@ class Run:
             raise self.stopper.reason
 
     def _notes(self, tally: Tally) -> tuple[Note, ...]:
-        notes = list(self.plan.notes)
+        # The reports list these columns with their counts.
+        notes = [note for note in self.plan.notes if note.code != "columns-left-out"]
         if self.journal.moved_aside:
             notes.insert(0, Note("journal-moved-aside", (("path", str(self.journal.moved_aside)),)))
         if any(group.code == "imported-before" for group in tally.reason_groups()):
             notes.append(Note("skipped-as-imported"))
-        return tuple(notes) if tally.rows else (*notes, Note("no-rows"))
+        return tuple(notes)
 
 
 def _null_sink(held: TripwireError | None) -> NullSink:

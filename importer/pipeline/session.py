@@ -28,6 +28,7 @@ from importer.pipeline.plan import RunPlan
 from importer.pipeline.precheck import PrecheckGate, max_invalid_gate
 from importer.pipeline.retry import lineage_of, retried_since, retry_lineage, rows_left
 from importer.pipeline.run import Lineage, Run, SendTarget, StopToken
+from importer.readers.open import STANDARD_INPUT, check_exists
 from importer.reports import ReportResult
 
 if TYPE_CHECKING:
@@ -114,6 +115,9 @@ class Session:
             options = replace(options, sandbox_store=str(store.absolute()))
         if options.corrections is not None:
             options = replace(options, corrections=str(Path(options.corrections).absolute()))
+        if str(file) != STANDARD_INPUT:
+            # A mistyped name is told before anybody looks for credentials, or waits for a turn.
+            check_exists(file)
         with ExitStack() as stack:
             ticket = None
             if not observer.interactive:
@@ -211,7 +215,8 @@ class Session:
         try:
             plan = plans.make_plan(file, options, connection, self.journal)
         except (InputError, MappingError) as error:
-            chosen = observer.choose_mapping(MappingQuestion(file, options, error))
+            known = plans.known_fields(connection) or ()
+            chosen = observer.choose_mapping(MappingQuestion(file, options, error, known))
             if chosen is None:
                 raise
             plan = plans.make_plan(file, replace(options, mapping=chosen), connection, self.journal)
@@ -235,7 +240,7 @@ class Session:
             return replace(connection, contract=contract, strict_binding=settings.profile.strict_binding)
         key = (options.contract, options.dry_run)
         if key not in self._connections:
-            resolved = resolve(settings.profile, options.contract)
+            resolved = resolve(settings.profile, options.contract, sends=not options.dry_run)
             known = "tenant_id" in resolved.origins and "app_key" in resolved.origins
             if options.dry_run:
                 self._connections[key] = resolved.connection if known else None

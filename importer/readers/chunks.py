@@ -14,14 +14,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow
+from importer.arrow import ByteSet, TextColumn
 from importer.models import Chunk, Issue, Severity, Skip
 from importer.readers.garbled import garbled_cells
 from importer.readers.header import Layout
 from importer.readers.row_roles import asides
 
-_CONTROL = "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f\\x{80}-\\x{9f}]"
 _ONLY_TEXT = r'^\s*="([^"]*)"\s*$'
 _ALLOWED = (0x09, 0x0A, 0x0D)
+_CONTROL = ByteSet(bytes(code for code in (*range(0x20), 0x7F) if code not in _ALLOWED))
 _SHOWN = 80
 
 
@@ -89,7 +90,7 @@ def shortened(cell: str) -> str:
 
 def _without_formula(column: pa.Array) -> pa.Array:
     """Return the column with the text in place of a formula of nothing else, which keeps zeros: ="007"."""
-    if not (arrow.offsets_and_bytes(column)[1] == ord("=")).any():
+    if not arrow.has_bytes(column, b"="):
         return column
     return pc.replace_substring_regex(column, _ONLY_TEXT, r"\1")
 
@@ -103,12 +104,23 @@ def _blank_rows(columns: Sequence[pa.Array], count: int) -> np.ndarray:
     for column in columns:
         if not len(blank):
             break
-        looked_at = column if len(blank) == count else column.take(pa.array(blank))
+        blank = blank[~_begins_with_sign(column)[blank]]
+        looked_at = column.take(pa.array(blank))
         empty = pc.equal(pc.binary_length(pc.utf8_ltrim_whitespace(looked_at)), 0)
         blank = blank[np.asarray(empty.to_numpy(zero_copy_only=False), dtype=bool)]
     mask = np.zeros(count, dtype=bool)
     mask[blank] = True
     return mask
+
+
+def _begins_with_sign(column: pa.Array) -> np.ndarray:
+    """Return a mask of the texts that begin with a letter, digit or mark of ASCII, which is no blank."""
+    offsets, data = arrow.offsets_and_bytes(column)
+    if not data.size:
+        return np.zeros(len(column), dtype=bool)
+    first = np.take(data, offsets[:-1], mode="clip")
+    found: np.ndarray = (first - np.uint8(0x21) <= 0x7E - 0x21) & (offsets[1:] > offsets[:-1])
+    return found
 
 
 def _beyond_header(block: ColumnBlock, layout: Layout, sheet: str) -> list[Issue]:
@@ -138,11 +150,8 @@ def extra_cells_issue(row: int, sheet: str, cell: str, length: int, limit: int) 
 
 def _control_characters(block: ColumnBlock, at: int, name: str, sheet: str) -> list[Issue]:
     column = block.columns[at]
-    if not _may_hold_control(column):
-        return []
     issues = []
-    guilty = pc.match_substring_regex(column, _CONTROL)
-    for index in np.flatnonzero(np.asarray(guilty.to_numpy(zero_copy_only=False), dtype=bool)):
+    for index in TextColumn(column).holding(_control_places(arrow.offsets_and_bytes(column)[1])):
         cell = column[int(index)].as_py()
         character = next(mark for mark in cell if _is_control(mark))
         issues.append(
@@ -161,8 +170,11 @@ def _control_characters(block: ColumnBlock, at: int, name: str, sheet: str) -> l
 
 def _garbled(block: ColumnBlock, at: int, name: str, sheet: str) -> Iterator[Issue]:
     """Yield a warning for each garbled cell, unless its bytes are reported already."""
+    garbled = garbled_cells(block.columns[at]).tolist()
+    if not garbled:
+        return
     told = {issue.row for issue in block.issues if issue.code == "bad-encoding" and issue.column == name}
-    for index in garbled_cells(block.columns[at]).tolist():
+    for index in garbled:
         row = int(block.rows[index])
         if row not in told:
             found = shortened(block.columns[at][index].as_py())
@@ -174,23 +186,13 @@ def _is_control(character: str) -> bool:
     return (code < 0x20 and code not in _ALLOWED) or 0x7F <= code <= 0x9F
 
 
-def _may_hold_control(column: pa.Array) -> bool:
-    """Return whether a column may hold control characters.
-
-    Checks raw bytes, which is far cheaper than texts. False positives are possible, misses are not.
-    """
-    data = column.buffers()[2]
-    if data is None or not len(column):
-        return False
-    offsets = np.frombuffer(column.buffers()[1], dtype=np.int64)
-    raw = np.frombuffer(data, dtype=np.uint8)[offsets[column.offset] : offsets[column.offset + len(column)]]
-    low = raw[raw < 0x20]
-    if len(low) and not np.isin(low, _ALLOWED).all():
-        return True
-    if (raw == 0x7F).any():
-        return True
-    lead = np.flatnonzero(raw[:-1] == 0xC2) + 1
-    return bool(len(lead)) and bool((raw[lead] < 0xA0).any())
+def _control_places(data: np.ndarray) -> np.ndarray:
+    """Return the places (ascending) where control characters begin in the bytes of UTF-8."""
+    low = np.flatnonzero((data < 0x20) | (data == 0x7F))
+    low = low[_CONTROL.table[data[low]]]
+    lead = np.flatnonzero(data[:-1] == 0xC2)
+    lead = lead[data[lead + 1] < 0xA0]
+    return np.sort(np.concatenate((low, lead))) if lead.size else low
 
 
 # Ahead: the next chunk is parsed while this one is checked. Arrow, which parses, lets other threads go on.

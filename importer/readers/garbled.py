@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.arrow import offsets_and_bytes
+from importer.arrow import ByteSet, TextColumn, offsets_and_bytes
 
 _WESTERN = bytes(set(range(0x80, 0xA0)) - {0x81, 0x8D, 0x8F, 0x90, 0x9D}).decode("cp1252")
 """What Windows-1252 makes of the bytes from 0x80 to 0x9F, which follow the first one of a UTF-8 character."""
@@ -17,18 +17,34 @@ _LOST = re.compile(
     r"\ufffd|\?{3,}|^\?{2,}$|&#(?:\d{1,7}|x[0-9a-fA-F]{1,6});|&(?:amp|quot|apos|lt|gt|nbsp);|锟斤拷"
 )
 _CANDIDATE = r"[\x{c2}-\x{f4}][\x{80}-\x{bf}" + _WESTERN + r"]|\x{fffd}|\?\?|&#?[a-zA-Z0-9]+;|锟斤拷"
-_TELLING = np.zeros(256, dtype=bool)
-_TELLING[[0xC3, 0xEF, 0xE9, ord("?"), ord("&")]] = True
-"""Bytes without which no cell is garbled: the lead byte of À to ÿ, those of U+FFFD and 锟, signs."""
+_WESTERN_LEADS = ByteSet(bytes({mark.encode()[0] for mark in "\x80" + _WESTERN})).table
+"""The first bytes, in UTF-8, of what may follow À to ÿ in text that was read twice."""
+_SIGNS_OF_LOSS = ("\ufffd".encode(), "锟".encode())
+"""What U+FFFD is in UTF-8, and what it becomes if that is read as GBK."""
 
 
 def garbled_cells(column: pa.Array) -> np.ndarray:
     """Return the positions of cells that hold garbled text."""
-    if not _TELLING[offsets_and_bytes(column)[1]].any():
-        return np.empty(0, dtype=np.int64)
-    hits = pc.match_substring_regex(column, _CANDIDATE).to_numpy(zero_copy_only=False)
-    places = np.flatnonzero(np.asarray(hits, dtype=bool))
-    return np.array([at for at in places if is_garbled(column[int(at)].as_py())], dtype=np.int64)
+    rows = TextColumn(column).holding(_telling_places(offsets_and_bytes(column)[1]))
+    if not rows.size:
+        return rows
+    texts = column.take(pa.array(rows))
+    hits = pc.match_substring_regex(texts, _CANDIDATE).to_numpy(zero_copy_only=False)
+    return np.array([at for at in rows[hits] if is_garbled(column[int(at)].as_py())], dtype=np.int64)
+
+
+def _telling_places(data: np.ndarray) -> np.ndarray:
+    """Return the places of bytes (ascending) without which no cell is garbled."""
+    asked = np.flatnonzero(data == ord("?"))
+    found = [asked[:-1][np.diff(asked) == 1], np.flatnonzero(data == ord("&"))]
+    if len(data) and data.max() >= 0x80:
+        # À to ÿ, followed by what code pages make of a further byte of UTF-8.
+        accents = np.flatnonzero(data[:-2] == 0xC3)
+        found.append(accents[_WESTERN_LEADS[data[accents + 2]]])
+        for sign in _SIGNS_OF_LOSS:
+            begins = np.flatnonzero(data[:-1] == sign[0])
+            found.append(begins[data[begins + 1] == sign[1]])
+    return np.sort(np.concatenate(found))
 
 
 def is_garbled(text: str) -> bool:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from enum import Enum
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -109,7 +110,7 @@ def plain_pieces(pieces: Iterator[bytes], quoting: Quoting) -> Iterator[bytes]:
     """Yield the text with plain quoting, without the end mark of DOS and byte order marks at line starts."""
     rest = b""
     for piece in pieces:
-        text = (rest + piece).replace(b"\n" + codecs.BOM_UTF8, b"\n")
+        text = _without_marks(rest + piece)
         cut = _safe_end(text, quoting)
         rest = text[cut:]
         if cut:
@@ -117,6 +118,15 @@ def plain_pieces(pieces: Iterator[bytes], quoting: Quoting) -> Iterator[bytes]:
     rest = _CTRL_Z.sub(b"", rest)
     if rest:
         yield to_plain(rest, quoting)
+
+
+def _without_marks(text: bytes) -> bytes:
+    """Return the text without byte order marks at the beginning of lines."""
+    raw = np.frombuffer(text, dtype=np.uint8)
+    begins = np.flatnonzero(raw[1:] == codecs.BOM_UTF8[0])
+    if not (raw[begins] == ord("\n")).any():
+        return text
+    return text.replace(b"\n" + codecs.BOM_UTF8, b"\n")
 
 
 def _safe_end(text: bytes, quoting: Quoting) -> int:

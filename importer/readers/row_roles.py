@@ -8,14 +8,15 @@ What is recognized is skipped with its reason, not left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.arrow import offsets_and_bytes
+from importer.arrow import ByteSet, offsets_and_bytes
 from importer.models import Skip
 
 if TYPE_CHECKING:
@@ -74,6 +75,61 @@ _FOOTER = (
     r"|end of (?:file|report|list|data).{0,20}|-+ ?end ?-+|以下空白|copyright .*|©.*|confidential.{0,60}"
     r"|" + _RULE + r")\s*[*】\])]{0,3}\s*$"
 )
+_FOOTER_BEGINNINGS = (
+    *("grand", "sub", "total", "sum", "average", "count", "mean", "row", "record", "soma", "somma", "razem"),
+    *("celkem", "toplam", "jumlah", "gesamt", "zwischensumme", "totaal", "összesen", "ukupno", "yhteensä"),
+    *(
+        "i alt",
+        "tổng",
+        "итого",
+        "всего",
+        "разом",
+        "合计",
+        "总计",
+        "小计",
+        "共计",
+        "合計",
+        "總計",
+        "小計",
+        "總數",
+    ),
+    *(
+        "总数",
+        "総計",
+        "합계",
+        "총계",
+        "소계",
+        "المجموع",
+        "الإجمالي",
+        "جمع کل",
+        "סה",
+        "סך",
+        "รวม",
+        "ยอดรวม",
+        "कुल",
+    ),
+    *("page", "seite", "página", "pagina", "страница", "стр.", "trang", "strona", "第", "共", "generated"),
+    *("exported", "created", "printed", "downloaded", "report", "run date", "as of", "gedruckt", "erstellt"),
+    *("exportiert", "stand", "imprim", "export", "impres", "stampato", "gerado", "generado", "распечатано"),
+    *(
+        "создано",
+        "выгружено",
+        "制表",
+        "打印",
+        "导出",
+        "审核",
+        "列印日期",
+        "備註",
+        "备注",
+        "出力日",
+        "end of",
+        "-",
+    ),
+    *("以下空白", "copyright", "©", "confidential", "=", "_", "~", "—", "─", "+", "|"),
+)
+"""How a footer begins, in lower case, behind what may stand before it: the pattern is slow to compile."""
+_BEFORE_FOOTER = " \t\n\r\f*【[("
+_BEFORE_COMMENT = ByteSet(b" \t\n\r\f#/-").table
 _PERHAPS_A_NAME = re.compile(r"[^\W\d]+", re.IGNORECASE)
 """A single word, such as Count: it is a total only where no other word stands in its row."""
 _COMMENT = r"(?s)^\s*(?:#|//|--)\s*[^\s#].*"
@@ -90,11 +146,12 @@ def asides(columns: Sequence[pa.Array], rows: np.ndarray, layout: Layout) -> lis
         return []
     taken = np.zeros(len(rows), dtype=bool)
     found = []
+    footers, comments = _lines_aside(named)
     for code, where in (
         ("repeated-header", _repeated_headers(named, layout)),
         ("hint-row", _hints(named, rows, layout)),
-        ("footer-row", _lines_aside(named, _FOOTER)),
-        ("comment-row", _lines_aside(named, _COMMENT)),
+        ("footer-row", footers),
+        ("comment-row", comments),
     ):
         new = np.array([at for at in where if not taken[at]], dtype=np.int64)
         if len(new):
@@ -119,9 +176,17 @@ def _repeated_headers(named: Sequence[tuple[int, pa.Array]], layout: Layout) -> 
 
 def _places(column: pa.Array, name: str) -> list[int]:
     """Return where a cell is this name, as it is or as a spreadsheet's functions change its case."""
-    forms = pa.array(sorted({name, name.strip(), name.upper(), name.lower(), name.title()}), type=column.type)
-    hits = pc.is_in(column, value_set=forms)
-    return [int(at) for at in np.flatnonzero(np.asarray(hits.to_numpy(zero_copy_only=False), dtype=bool))]
+    forms = sorted({name, name.strip(), name.upper(), name.lower(), name.title()} - {""})
+    sizes, first, last = zip(*((len(raw), raw[0], raw[-1]) for raw in map(str.encode, forms)), strict=True)
+    offsets, data = offsets_and_bytes(column)
+    lengths = np.diff(offsets)
+    at = np.flatnonzero(np.logical_or.reduce([lengths == size for size in set(sizes)]))
+    at = at[ByteSet(bytes(first)).table[data[offsets[at]]]]
+    at = at[ByteSet(bytes(last)).table[data[offsets[at + 1] - 1]]]
+    if not at.size:
+        return []
+    hits = pc.is_in(column.take(pa.array(at)), value_set=pa.array(forms, type=column.type))
+    return [int(row) for row in at[hits.to_numpy(zero_copy_only=False)]]
 
 
 def _reads_as(cells: Sequence[str], wanted: Sequence[str]) -> bool:
@@ -157,23 +222,63 @@ def _is_hint(cell: str) -> bool:
     return bool(_MASK.fullmatch(cell) or _HINT.fullmatch(cell)) and not _CONTACT.search(cell)
 
 
-def _lines_aside(named: Sequence[tuple[int, pa.Array]], pattern: str) -> list[int]:
-    """Return the positions of rows of few cells whose first filled one has this form, wherever they stand."""
+def _lines_aside(named: Sequence[tuple[int, pa.Array]]) -> tuple[list[int], list[int]]:
+    """Return the positions of rows of few cells whose first filled one reads as a footer, or as a comment,
+    wherever they stand."""
     filled = np.zeros(len(named[0][1]), dtype=np.int32)
     lengths = [np.diff(offsets_and_bytes(column)[0]) for _, column in named]
     for length in lengths:
         filled += length > 0
     left = np.flatnonzero((filled > 0) & (filled <= max(_MOST_FILLED * len(named), 1)))
-    found: list[int] = []
+    footers: list[int] = []
+    comments: list[int] = []
     for (_, column), length in zip(named, lengths, strict=True):
         if not len(left):
             break
         here = left[length[left] > 0]
         left = left[length[left] == 0]
-        if len(here):
-            hits = pc.match_substring_regex(column.take(pa.array(here)), pattern)
-            found += here[np.asarray(hits.to_numpy(zero_copy_only=False), dtype=bool)].tolist()
-    return [at for at in sorted(found) if _holds_no_customer(_cells(named, at))]
+        offsets, data = offsets_and_bytes(column)
+        begins = offsets[here]
+        pairs = data[begins].astype(np.int64) << 8 | np.take(data, begins + 1, mode="clip")
+        footers += _matching(column, here[_footer_pairs()[pairs]], _FOOTER, begins_like_footer)
+        comments += _matching(column, here[_BEFORE_COMMENT[data[begins]]], _COMMENT)
+    kept = (
+        [at for at in sorted(some) if _holds_no_customer(_cells(named, at))] for some in (footers, comments)
+    )
+    return next(kept), next(kept)
+
+
+def _matching(
+    column: pa.Array, at: np.ndarray, pattern: str, first: Callable[[str], bool] = bool
+) -> list[int]:
+    """Return those of the positions whose text passes the first test and then fits the pattern."""
+    if len(at):
+        at = at[[first(text) for text in column.take(pa.array(at)).to_pylist()]]
+    if not len(at):
+        return []
+    hits = pc.match_substring_regex(column.take(pa.array(at)), pattern)
+    return [int(row) for row in at[hits.to_numpy(zero_copy_only=False)]]
+
+
+def begins_like_footer(text: str) -> bool:
+    """Return whether a text may be a footer by its first word, or by a number with more behind it."""
+    bare = text.lstrip(_BEFORE_FOOTER).casefold()
+    if bare[:1].isdecimal():
+        return " " in bare
+    return not bare or bare.startswith(_FOOTER_BEGINNINGS)
+
+
+@cache
+def _footer_pairs() -> np.ndarray:
+    """Return for each pair of bytes (as a number) whether a footer may begin with it, as a mask."""
+    found = np.zeros(1 << 16, dtype=bool)
+    for word in _FOOTER_BEGINNINGS:
+        for form in (word, word.upper(), word.title()):
+            raw = form.encode()
+            found[slice(raw[0] << 8, raw[0] + 1 << 8) if len(raw) < 2 else raw[0] << 8 | raw[1]] = True
+    for first in b"0123456789" + bytes(mark.encode()[0] for mark in _BEFORE_FOOTER):
+        found[first << 8 : first + 1 << 8] = True
+    return found
 
 
 def _holds_no_customer(cells: Sequence[str]) -> bool:

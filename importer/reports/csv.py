@@ -11,18 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow
-from importer.arrow import TEXT, join_columns
+from importer.arrow import TEXT, ByteSet, TextColumn, join_columns
 from importer.reports.files import ReportFile
 from importer.reports.model import OWN_COLUMNS, ReportPlan
 from importer.reports.rows import EncodedColumn, ReportRows
 
 RISKY = "=+-@\t\r'"
-_RISKY = np.zeros(256, dtype=bool)
-_RISKY[[ord(character) for character in RISKY]] = True
-_QUOTED = np.zeros(256, dtype=bool)
-_QUOTED[[ord(character) for character in '",\r\n']] = True
-_APOSTROPHE = np.zeros(256, dtype=bool)
-_APOSTROPHE[ord("'")] = True
+_RISKY = ByteSet(RISKY.encode()).table
+_QUOTED = ByteSet(b'",\r\n')
+_APOSTROPHE = ByteSet(b"'").table
 _QUOTE = pa.scalar('"', TEXT)
 
 
@@ -52,16 +49,15 @@ def unescaped(cells: pa.Array) -> pa.Array:
 
 def quoted(cells: pa.Array) -> pa.Array:
     """A column as CSV: quotation marks only around the cells that need them."""
-    offsets, data = arrow.offsets_and_bytes(cells)
-    raw = data.tobytes()
+    raw = arrow.offsets_and_bytes(cells)[1].tobytes()
     marks = b'"' in raw
     if not (marks or b"," in raw or b"\n" in raw or b"\r" in raw):
         return cells
-    places = np.flatnonzero(_QUOTED[data])
     mask = np.zeros(len(cells), dtype=bool)
-    mask[np.searchsorted(offsets, places, side="right") - 1] = True
-    inner = pc.replace_substring(cells, '"', '""') if marks else cells
-    return pc.if_else(pa.array(mask), join_columns(_QUOTE, inner, _QUOTE), cells)
+    mask[TextColumn(cells).with_bytes(_QUOTED)] = True
+    inner = cells.filter(pa.array(mask))
+    inner = pc.replace_substring(inner, '"', '""') if marks else inner
+    return pc.replace_with_mask(cells, pa.array(mask), join_columns(_QUOTE, inner, _QUOTE))
 
 
 def _begins(cells: pa.Array, table: np.ndarray) -> pa.Array | None:

@@ -12,6 +12,7 @@ from datetime import datetime
 from importer.errors import ReportError
 from importer.exit_codes import ExitCode
 from importer.models import Destination, Mode, Note, RunSummary
+from importer.option_types import SettingValue
 from importer.reports.files import WrittenReport
 from importer.reports.next_steps import NextStep
 from importer.reports.tally import ReasonGroup
@@ -107,7 +108,7 @@ class RunInfo:
     stop: str = ""
     """Why it ended early, as a sentence. Empty if it did not."""
     notes: tuple[Note, ...] = ()
-    settings: tuple[tuple[str, str], ...] = ()
+    settings: tuple[tuple[str, SettingValue], ...] = ()
     """(name, value) of every setting that made a difference, without secrets."""
     phases: tuple[tuple[str, float], ...] = ()
     """(name, seconds) of the run's parts: reading, mapping, validation, sending, …"""

@@ -261,3 +261,8 @@ def _plain(line: str) -> str:
 def test_the_changelog_names_the_version() -> None:
     changelog = (docs.ROOT / "CHANGELOG.md").read_text("utf-8")
     assert re.search(rf"^## {re.escape(__version__)}( |$)", changelog, re.MULTILINE)
+
+
+def test_the_files_that_are_made_of_others_are_shipped_as_they_are_made() -> None:
+    for file, text in docs.files().items():
+        assert file.read_text("utf-8") == text, "`make docs` writes it"

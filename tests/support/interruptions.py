@@ -151,15 +151,6 @@ class Desk:
             assert time.monotonic() < until
             time.sleep(0.002)
 
-    def wait_for_the_journal(self) -> None:
-        """Until a run is in it."""
-        until = time.monotonic() + 60
-        while time.monotonic() < until:
-            with Journal.open(self.folder / "state" / "journal.db") as journal:
-                if journal.runs():
-                    return
-            time.sleep(0.05)
-
     def wait_for_waiting(self, runs: int = 1) -> None:
         """Until so many runs wait for their turn."""
         wanted = "SELECT lock FROM tickets WHERE run <> ''"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer import arrow
-from importer.arrow import TextColumn, byte_table
+from importer.arrow import ByteSet, TextColumn
 
 EMAIL = re.compile(r"[^@ \t\n\f\r,;]+@[^@ \t\n\f\r,;]+\.[^@ \t\n\f\r,;.]+")
 cells = st.one_of(
@@ -53,7 +53,7 @@ def test_filled_and_odd_texts_are_found(values: list[str | None]) -> None:
     assert found.longer_than(8).tolist() == [
         p for p, text in enumerate(values) if len((text or "").encode()) > 8
     ]
-    assert found.with_bytes(byte_table(b"1")).tolist() == [
+    assert found.with_bytes(ByteSet(b"1")).tolist() == [
         p for p, text in enumerate(values) if "1" in (text or "")
     ]
 
@@ -71,7 +71,7 @@ def test_a_missing_value_is_never_odd_whatever_lies_beneath_it() -> None:
     found = TextColumn(masked)
     assert masked.to_pylist() == [None, "12345"]
     assert not found.unlike_digits(5, 15).size
-    assert not found.with_bytes(byte_table(b"x")).size
+    assert not found.with_bytes(ByteSet(b"x")).size
 
 
 @given(st.lists(st.sampled_from(["", "1", "2", "x", "y"]), max_size=9), st.data())

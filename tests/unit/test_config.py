@@ -152,3 +152,36 @@ def test_the_destination_tells_tenants_applications_and_sandboxes_apart() -> Non
     keys = {connection.destination("https://default").key for connection in (here, *others)}
     assert len(keys) == 4
     assert here.destination("https://default").host == "https://h"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
+@pytest.mark.parametrize(
+    ("members", "name", "fine"),
+    [((), "me", True), (("me",), "me", True), (("you",), "me", False), ((), "staff", False)],
+)
+def test_a_group_may_write_settings_if_only_their_owner_is_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, members: tuple[str, ...], name: str, fine: bool
+) -> None:
+    import grp
+    import pwd
+    from types import SimpleNamespace
+
+    file = tmp_path / "importer.toml"
+    file.write_text("[profile.default]\ntenant_id = 7\naccess_secret = 's3cret'\n")
+    file.chmod(0o660)
+    gid = file.stat().st_gid
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: SimpleNamespace(pw_name="me", pw_gid=gid))
+    group = SimpleNamespace(gr_name=name, gr_gid=gid, gr_mem=list(members))
+    monkeypatch.setattr(grp, "getgrgid", lambda number: group)
+    if fine:
+        assert load_config(file).profile(None).tenant_id == "7"
+        return
+    with pytest.raises(SettingsError, match="chmod go-w"):
+        load_config(file)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+def test_a_pipe_in_place_of_settings_makes_nobody_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "importer.toml")
+    with pytest.raises(SettingsError, match="not a plain file"):
+        load_config(tmp_path / "importer.toml")

@@ -140,9 +140,9 @@ def test_reports_show_what_the_plan_made_of_an_option() -> None:
     shown = dict(report_settings(RunOptions(strict=True, limit=3), {"mode": "update", "encoding": None}))
     assert (shown["mode"], shown["strict"], shown["limit"], shown["patience"]) == (
         "update",
-        "yes",
-        "3",
-        "300",
+        True,
+        3,
+        300.0,
     )
     assert not shown.keys() & {"encoding", "rate", "mask"}
 

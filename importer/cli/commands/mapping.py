@@ -70,13 +70,16 @@ def show_command(name: str) -> int:
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it there (M.toml)."
 )
 @shared.run_options("contract", OptionGroup.READING)
+@shared.profile_option
 @lang_option
-def suggest_command(file: str, output: Path | None, given: GivenOptions) -> int:
+def suggest_command(file: str, output: Path | None, profile: str | None, given: GivenOptions) -> int:
     """Propose a mapping for FILE, with the confidence and the reason of each line, as commented TOML.
 
-    An output file that already fits FILE is left as it is.
+    Columns may go to the tenant's own fields, once `importer fields` has asked for them. An output file that
+    already fits FILE is left as it is.
     """
     from importer import contracts, mapping
+    from importer.cli.commands.account import known_fields
     from importer.mapping import suggest_toml
     from importer.pipeline.plan import open_table
     from importer.readers.inspection import sample_frame
@@ -87,13 +90,20 @@ def suggest_command(file: str, output: Path | None, given: GivenOptions) -> int:
             _still_fits(output, source, terms)
             echo(sentence("suggest-solved", {"file": output}, language()))
             return int(ExitCode.DONE)
-        samples, sheets = sample_frame(source), tuple(source.sheet_headers.values())
-        text = suggest_toml.mapping_text(source.header, samples, terms, lang=language(), sheets=sheets)
+        samples, sheets, fields = (
+            sample_frame(source),
+            tuple(source.sheet_headers.values()),
+            known_fields(profile),
+        )
+        text = suggest_toml.mapping_text(
+            source.header, samples, terms, lang=language(), sheets=sheets, fields=fields
+        )
         if output is None:
             echo(text, nl=False)
             return int(ExitCode.DONE)
         _write(output, text)
-        taken = sum(one.taken for one in mapping.propose(source.header, samples, terms, sheets=sheets))
+        proposals = mapping.propose(source.header, samples, terms, sheets=sheets, fields=fields)
+        taken = sum(one.taken for one in proposals)
         found = {"file": output, "taken": taken, "columns": len(source.header)}
         echo(sentence("suggest-written", found, language()))
     return int(ExitCode.DONE)
@@ -103,11 +113,18 @@ def suggest_command(file: str, output: Path | None, given: GivenOptions) -> int:
 @click.argument("mapping_file", metavar="M.toml")
 @click.argument("file", required=False)
 @shared.run_options("contract", OptionGroup.READING)
+@shared.profile_option
 @lang_option
-def check_command(mapping_file: str, file: str | None, given: GivenOptions) -> int:
+def check_command(mapping_file: str, file: str | None, profile: str | None, given: GivenOptions) -> int:
     """Check that M.toml is a valid mapping; with FILE also what it leaves out, and its first rows before and
-    after."""
+    after.
+
+    Custom fields are shown as a run with the same profile sends them, once `importer fields` has asked for
+    the tenant's list.
+    """
     from importer import contracts, mapping
+    from importer.cli.commands.account import known_fields
+    from importer.mapping.custom_fields import missed_note
     from importer.pipeline.plan import open_table
 
     found = mapping.load(mapping_file)
@@ -118,16 +135,20 @@ def check_command(mapping_file: str, file: str | None, given: GivenOptions) -> i
         return int(ExitCode.DONE)
     with open_table(file, given.options, found, any_table=True) as source:
         _tell_absent(found, source.header)
+        fields = known_fields(profile) or None
         mapper = mapping.bind(
             found,
             source.header,
             terms,
+            tenant_fields=fields,
             read_column=_column_reader(source),
             dry_run=True,
             sheets=tuple(source.sheet_headers.values()),
         )
         echo(sentence("mapping-fits", {"file": file}, language()))
         _tell_columns(mapper)
+        for note in missed_note(mapper.unused, fields or ()):
+            click.echo(note.sentence(language()))
         chunk = next(iter(source.chunks()), None)
         if chunk is not None:
             _preview(mapper, chunk)

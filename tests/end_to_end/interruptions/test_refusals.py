@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from importer.journal import Journal
-from tests.support.interruptions import Desk, MakeDesk
+from tests.support.interruptions import Desk, GatedScript, MakeDesk
 
 
 def test_a_wrong_secret_costs_no_more_requests_than_workers(make_desk: MakeDesk) -> None:
@@ -38,9 +38,10 @@ def test_a_server_that_is_not_there_ends_with_the_patience_and_says_how_to_go_on
 
 
 def test_a_second_run_of_the_same_file_is_told_who_is_at_it(make_desk: MakeDesk) -> None:
-    desk = make_desk(faults=["slow seconds=4"])
+    desk = make_desk()
+    script = desk.box.application.script = GatedScript()
     first = desk.run("--concurrency", "1")
-    desk.wait_for_the_journal()
+    script.wait()
     code, said = desk.end(desk.begin("run", "customers.csv", "--yes", "--report-dir", "other"))
     assert code == 75
     assert str(first.pid) in said
@@ -49,7 +50,7 @@ def test_a_second_run_of_the_same_file_is_told_who_is_at_it(make_desk: MakeDesk)
     assert code == 75
     assert str(first.pid) in said
     first.kill()
-    desk.box.misbehave()
+    script.opened.set()
     assert desk.complete() in (0, 1)
     desk.check_store()
 

@@ -7,7 +7,8 @@ import pytest
 from importer import mapping
 from importer.contracts import Contract
 from importer.errors import MappingError
-from importer.mapping import loader
+from importer.mapping import headers, loader
+from importer.mapping.headers import left_out_note
 from tests.support.mapping import PLAT, SEA, chunk, values
 
 
@@ -69,7 +70,7 @@ def test_every_field_has_its_obvious_names(header: str, field: str) -> None:
 def test_unknown_columns_are_named_and_left_out() -> None:
     choice = mapping.choose(["First Name", "Last Name", "Shoe size", "source"], SEA)
     assert choice.left_out == ("Shoe size", "source")
-    assert "“Shoe size”" in choice.notes[-1].sentence()
+    assert "“Shoe size”" in left_out_note(choice.left_out)[0].sentence()
 
 
 def test_two_columns_for_one_field_are_an_error_that_names_both() -> None:
@@ -124,10 +125,10 @@ def test_known_names_are_api_names_labels_and_ready_made_headers() -> None:
 
 
 def test_doubt_is_an_error_that_names_the_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
-    two = [
-        mapping.load_text('[match]\nall = ["X"]\n[fields.first_name]\nfrom = "X"', f"{n}.toml") for n in "ab"
-    ]
-    monkeypatch.setattr(loader, "ready", lambda: tuple(two))
+    text = '[match]\nall = ["X"]\n[fields.first_name]\nfrom = "X"'
+    matches = {name: [{"all": ["X"]}, ["X"]] for name in "ab"}
+    monkeypatch.setattr(headers, "packaged_index", lambda _: {"ready_matches": matches})
+    monkeypatch.setattr(loader, "ready_mapping", lambda name: mapping.load_text(text, f"{name}.toml"))
     with pytest.raises(MappingError, match=r"a, b") as caught:
         mapping.choose(["X"], SEA)
     assert caught.value.code == "mapping-doubtful"

@@ -256,7 +256,7 @@ def test_filtered_rows_are_skipped_with_the_reason_and_without_issues() -> None:
     ]
     messages = [skip.message for skip in found.skips]
     assert messages == ["only: Status = “active”, “new*”", "only: Test = “”"]
-    assert found.issues == ()
+    assert not found.issues
     assert len(found.frame) == 4
 
 

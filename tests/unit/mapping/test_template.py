@@ -43,7 +43,7 @@ def test_its_example_row_is_skipped_and_a_filled_one_is_not(tmp_path: Path) -> N
     mapper = mapping.bind(mapping.choose(header, SEA).mapping, header, SEA)
     found = mapper.map(chunk(cells))
     assert [(skip.code, skip.rows.tolist()) for skip in found.skips] == [("example-row", [2])]
-    assert found.issues == ()
+    assert not found.issues
     assert values(found, "gender")[1] == "1"
     assert values(found, "birthday")[1] == "1990-05-07"
 

@@ -277,6 +277,14 @@ def test_below_a_spanish_header_m_beside_h_is_mujer() -> None:
     assert genders("Sex", "M", "H") == (["1", None], ["bad-gender"])
 
 
+def test_beside_an_m_an_f_is_a_woman_and_the_column_is_not_read_again() -> None:
+    assert genders("Gender", "F", "N") == (["1", "0"], [])
+    assert genders("Gender", "M", "F", "N") == (["1", "0", None], ["bad-gender"])
+    rules = mapping.load_text(f'{NAMES}[fields.gender]\nfrom = "Sex"')
+    mapper = mapping.bind(rules, ["Sex"], SEA, read_column=lambda _: pytest.fail("read again"))
+    assert values(mapper.map(chunk({"Sex": ["F", "m."]})), "gender") == ["0", "1"]
+
+
 def test_an_unsaid_gender_is_left_out() -> None:
     assert genders("Gender", "保密", "Unspecified", "unknown") == (
         [None, None, None],

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import openpyxl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from importer.mapping import is_known_name
-from importer.readers import ReadOptions, open_source
+from importer.readers import ReadOptions, open_source, row_roles
 
 OPTIONS = ReadOptions(is_known=is_known_name)
 ANN, BO = ["Ann", "Lee", "8613800007701", "ann@x.example"], ["Bo", "Wu", "8613800007702", "bo@x.example"]
@@ -108,3 +111,11 @@ def test_a_repeated_page_head_is_skipped_as_a_whole(tmp_path: Path) -> None:
     head = [["Customers of the shop", "", "", ""], ["Customer", "", "Contact", ""], NAMES]
     _, _, skipped = looked_at(saved(tmp_path, "csv", [*head, ANN, *head, BO]))
     assert skipped == dict.fromkeys((5, 6, 7), "repeated-header")
+
+
+@given(st.from_regex(re.compile(row_roles._FOOTER, re.ASCII)))
+def test_every_footer_begins_as_one(text: str) -> None:
+    text = text.replace("\v", " ")  # the only blank of Python's that is none of Arrow's
+    for form in (text, text.upper(), text.lower()):
+        assert row_roles.begins_like_footer(form)
+        assert row_roles._footer_pairs()[form.encode()[0] << 8 | form.encode()[1]]

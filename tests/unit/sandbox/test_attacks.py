@@ -37,7 +37,7 @@ def no_stack_trace(box: Sandbox, caplog: pytest.LogCaptureFixture) -> Iterator[N
     assert b"200 OK" in talk(box, b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
 
 
-def talk(box: Sandbox, raw: bytes, *, seconds: float = 10.0) -> bytes:
+def talk(box: Sandbox, raw: bytes, *, seconds: float = 60.0) -> bytes:
     """Sends bytes as they are and returns all that comes back until the sandbox closes."""
     host, port = box.base_url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=seconds) as peer:
