@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from importer import arrow
 from importer.contracts import Contract
 from importer.mapping import claims as scoring
 from importer.mapping import vocabulary
@@ -92,7 +93,9 @@ def propose(
             for one in propose(names, samples, contract, ready_made=False, fields=fields)
         ]
         return _united(header, found, sheets)
-    columns = _with_keepers([_column(index, name, samples) for index, name in enumerate(header)])
+    looked_at = () if samples is None else samples.head(_LOOKED_AT).items()
+    cells = {str(name): arrow.to_arrow(column).to_pylist() for name, column in looked_at}
+    columns = _with_keepers([_column(index, name, cells.get(name)) for index, name in enumerate(header)])
     found_claims = [
         claim
         for column in columns
@@ -183,19 +186,21 @@ def _settled(found: Sequence[Claim], header: Sequence[str], contract: Contract) 
     }
     column_of = assign({key: weight for key, weight in weights.items() if weight > 0})
     field_of = {column: field for field, column in column_of.items()}
+    of_column: dict[int, list[Claim]] = {}
+    rivals_for: dict[str, list[int]] = {}
+    for (column, field), claim in best.items():
+        of_column.setdefault(column, []).append(claim)
+        if column not in field_of and claim.confidence >= TAKEN:
+            rivals_for.setdefault(field, []).append(column)
     proposals = []
     for index, name in enumerate(header):
         if is_key(name):
             proposals.append(Proposal(name, name.strip(), scoring.API, Note("why-custom")))
             continue
-        own = [claim for (column, _), claim in best.items() if column == index]
+        own = of_column.get(index, [])
         if index in field_of:
             field = field_of[index]
-            rivals = tuple(
-                header[column]
-                for (column, other), claim in best.items()
-                if other == field and column not in field_of and claim.confidence >= TAKEN
-            )
+            rivals = tuple(header[column] for column in rivals_for.get(field, []))
             proposals.append(_won(name, best[index, field], contract, rivals))
         elif own:
             claim = max(own, key=lambda one: one.confidence)
@@ -364,10 +369,10 @@ def _from_mapping(
     return [found.get(column) or Proposal(column, None, 1.0, left_out) for column in header]
 
 
-def _column(index: int, name: str, samples: pd.DataFrame | None) -> Column:
+def _column(index: int, name: str, cells: list[str | None] | None) -> Column:
     reading = vocabulary.read(name)
-    if samples is None or name not in samples.columns:
+    if cells is None:
         return Column(index, name, (), 1.0, reading)
-    cells = [str(cell).strip() for cell in samples[name].head(_LOOKED_AT).tolist()]
+    cells = [cell.strip() for cell in cells if cell is not None]  # a sheet without the column has none
     filled = tuple(cell for cell in cells if cell and not is_nothing(cell))
     return Column(index, name, filled, len(filled) / len(cells) if cells else 1.0, reading)

@@ -22,6 +22,7 @@ from importer.journal import RunJournal
 from importer.models import Batch, Chunk, Outcome, Status
 from importer.pipeline.check import CheckedChunk, Checker, CheckRules
 from importer.pipeline.duplicates import SharedContacts
+from importer.pipeline.events import RowsChecked, RunObserver
 from importer.pipeline.newer_rows import NewerRows
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.row_history import MARKED, PriorImports, ResumeState, with_marks
@@ -147,6 +148,8 @@ class Flow:
     pulse: Callable[[], None]
     broken_off: Callable[[InputError], None]
     """Gets the error of a file that cannot be read to its end. May raise it."""
+    observer: RunObserver = field(default_factory=RunObserver)
+    """Sees each chunk as it was checked, before its rows are sent."""
     phases: PhaseTimes = field(default_factory=PhaseTimes)
     shared: SharedContacts = field(init=False)
     """The contacts that many rows share, once the flow has passed."""
@@ -162,6 +165,7 @@ class Flow:
         with contextlib.closing(checked_chunks(self.plan, self.memory, self.phases, self.shared)) as chunks:
             try:
                 for checked in chunks:
+                    self.observer.on_rows_checked(RowsChecked(checked))
                     self._report(checked)
                     for batch in batcher.add(self._remembered(checked)):
                         self._submit(batch)
