@@ -22,6 +22,7 @@ from importer.mapping.custom_fields import missed_note, preset_columns, with_own
 from importer.mapping.headers import left_out_note, normalize
 from importer.mapping.regions import require_region
 from importer.models import Destination, Mode, Note, TenantField
+from importer.option_types import SettingValue
 from importer.options import RunOptions, options_from_json
 from importer.pipeline.events import CountryQuestion
 from importer.readers import ReadOptions, Source, open_source
@@ -29,6 +30,7 @@ from importer.readers.base import ALL_SHEETS, NO_HEADER
 from importer.readers.overlay import CorrectedSource
 from importer.reports import OWN_COLUMNS, reimport
 from importer.reports.ownership import report_run
+from importer.reports.run_info import report_settings
 
 if TYPE_CHECKING:
     from importer.journal import Journal, RunRecord
@@ -76,6 +78,17 @@ class RunPlan:
     def escaped(self) -> bool:
         """Whether cells may begin with a ' that the report put before what looks like a formula."""
         return self.again and self.source.delimiter is not None
+
+    @property
+    def settings(self) -> tuple[tuple[str, SettingValue], ...]:
+        """(name, value) of the options that made a difference, as the plan settled them."""
+        effective = {
+            "mode": self.mode.label,
+            "contract": self.contract.name,
+            "mapping": self.mapping.name,
+            "encoding": self.source.encoding,
+        }
+        return report_settings(self.options, effective)
 
     def close(self) -> None:
         self.source.close()

@@ -21,7 +21,7 @@ from importer.exit_codes import ExitCode, run_exit_code
 from importer.journal import Journal, RunJournal, RunKind, RunRecord, RunState, Ticket, new_run_id
 from importer.mapping.headers import usual_field
 from importer.models import Note, Status, UnusedColumn
-from importer.option_types import Keep, SettingValue
+from importer.option_types import Keep
 from importer.options import RunOptions, options_to_json
 from importer.pipeline.events import Prechecking, Progress, RequestMeter, RunEnded, RunObserver, RunStarted
 from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope, RunContext
@@ -31,7 +31,6 @@ from importer.pipeline.precheck import PrecheckGate, precheck
 from importer.pipeline.row_history import PriorImports, ResumeState
 from importer.reports import ReportPlan, ReportResult, ReportSource, ReportWriter, RunInfo, Tally
 from importer.reports.next_steps import run_arguments
-from importer.reports.run_info import report_settings
 
 if TYPE_CHECKING:
     from importer.delivery import Delivery, DeliveryEvent
@@ -80,17 +79,6 @@ def stop_reason(stop: ImporterError | None, code: ExitCode, lang: str) -> str:
     if stop is None or code is ExitCode.DONE:
         return ""
     return stop.full_text(lang)
-
-
-def plan_settings(plan: RunPlan) -> tuple[tuple[str, SettingValue], ...]:
-    """Return (name, value) of the options that made a difference, as the plan settled them."""
-    effective = {
-        "mode": plan.mode.label,
-        "contract": plan.contract.name,
-        "mapping": plan.mapping.name,
-        "encoding": plan.source.encoding,
-    }
-    return report_settings(plan.options, effective)
 
 
 def report_plan(plan: RunPlan, run_id: str, directory: Path) -> ReportPlan:
@@ -228,7 +216,7 @@ class Run:
                 started=started,
                 seconds=(ended - started).total_seconds(),
                 notes=self._notes(reports.tally, flow),
-                settings=plan_settings(self.plan),
+                settings=self.plan.settings,
                 arguments=run_arguments(self.plan.options),
                 parent=record.parent,
             )
@@ -323,7 +311,7 @@ class Run:
                 retries=meter.retries,
                 stop=stop_reason(stop, code, self.plan.options.lang),
                 notes=(*self._notes(reports.tally, flow), *resume_notes(memory.replay), *meter.notes()),
-                settings=plan_settings(self.plan),
+                settings=self.plan.settings,
                 arguments=run_arguments(self.plan.options),
                 phases=flow.phases.as_pairs(),
                 timeline=meter.steps(),
