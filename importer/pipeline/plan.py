@@ -232,15 +232,12 @@ def country_question(plan: RunPlan, file: Path | str) -> CountryQuestion | None:
         return None
     chunk = next(plan.source.chunks(), None)
     issues = plan.mapper.map(chunk).issues if chunk is not None else ()
-    lacking = [
-        issue
-        for issue in issues
-        if issue.code == "no-country-code" and issue.wording is None and issue.field in open_fields
-    ]
+    unknown = (one for one in issues if one.code == "no-country-code" and one.wording is None)
+    lacking = [(one.column or "", one.row) for one in unknown if one.field in open_fields]
     if not lacking or chunk is None:
         return None
-    columns = tuple(dict.fromkeys(issue.column or "" for issue in lacking))
-    rows = len({issue.row for issue in lacking})
+    columns = tuple(dict.fromkeys(column for column, _ in lacking))
+    rows = len({row for _, row in lacking})
     return CountryQuestion(file, plan.options, columns, rows, len(chunk.frame))
 
 
