@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 
 from importer.contracts import FieldKind
-from importer.mapping import dates, gender, phones
-from importer.mapping.base import names_in, packaged_words
+from importer.mapping import dates, gender, phones, vocabulary
+from importer.mapping.base import names_in
 from importer.mapping.phone_texts import read_phone
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -119,7 +119,7 @@ def is_company(cell: str) -> bool:
 
 @cache
 def _company_marks() -> tuple[frozenset[str], tuple[str, ...]]:
-    marks = names_in(packaged_words("qualifiers.toml")["company_marks"])
+    marks = names_in(vocabulary.qualifiers()["company_marks"])
     spaced = frozenset(mark for mark in marks if mark[0] < "\u0e00")
     return spaced | {mark.rstrip(".") for mark in spaced} | {mark + "." for mark in spaced}, tuple(
         mark for mark in marks if mark[0] >= "\u0e00"

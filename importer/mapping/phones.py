@@ -28,7 +28,7 @@ from importer.arrow import (
 )
 from importer.contracts import Field
 from importer.mapping.base import ColumnIssue, note
-from importer.mapping.country_codes import possible, trunk_zeros
+from importer.mapping.country_codes import possible, trunk_zeros, with_country_code
 from importer.mapping.phone_texts import (
     PhoneReading,
     international,
@@ -180,16 +180,12 @@ class PhoneReader:
         if not known.any():
             return column, bare
         where = pa.array(known)
-        pairs = join_columns(regions.filter(where), column.filter(where)).dictionary_encode()
-        made = [international(pair[2:], pair[:2]) for pair in pairs.dictionary.to_pylist()]
-        indices = pairs.indices.to_numpy()
-        done = arrow.array([number or "" for number in made]).take(pairs.indices)
+        national = column.filter(where)
+        done = _with_country_codes(national, regions.filter(where))
         converted = nonempty(done)
-        kept = if_else(converted, done, column.filter(where))
-        column = pc.replace_with_mask(column, where, kept)
-        left = np.array([number is None for number in made], dtype=bool)[indices]
+        column = pc.replace_with_mask(column, where, if_else(converted, done, national))
         failed = np.zeros(len(bare), dtype=bool)
-        failed[known] = left
+        failed[known] = ~converted
         failed &= ~(_possible(column) & (_lengths(column) >= _PLAINLY_COMPLETE))
         if failed.any():
             self._issues.append(_doubt("no-country-code", failed, "phone-of-other-country"))
@@ -202,6 +198,21 @@ class PhoneReader:
             complete &= ~doubtful
         found: np.ndarray = bare & ~complete & (_lengths(column) >= _FEWEST_DIGITS)
         return found
+
+
+def _with_country_codes(numbers: pa.Array, regions: pa.Array) -> pa.Array:
+    """Return the numbers with the country code of each one's country, "" for those that have none there."""
+    done = arrow.constant("", len(numbers))
+    for region in pc.unique(regions).to_pylist():
+        own = pc.equal(regions, arrow.scalar(region))
+        done = pc.replace_with_mask(done, own, with_country_code(numbers.filter(own), region))
+    left = ~nonempty(done)
+    if left.any():
+        where = pa.array(left)
+        pairs = join_columns(regions.filter(where), numbers.filter(where)).dictionary_encode()
+        made = [international(pair[2:], pair[:2]) or "" for pair in pairs.dictionary.to_pylist()]
+        done = pc.replace_with_mask(done, where, arrow.array(made).take(pairs.indices))
+    return done
 
 
 def _doubt(code: str, where: np.ndarray, wording: str | None = None) -> ColumnIssue:
