@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from importer.errors import ImporterError
     from importer.journal import RunRecord
     from importer.options import RunOptions
+    from importer.pipeline.check import CheckedChunk
     from importer.pipeline.plan import RunPlan
 
 
@@ -56,6 +57,16 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class RowsChecked:
+    """Some rows were read and checked: their cells, and every issue found in them. Keep no reference."""
+
+    checked: CheckedChunk
+
+    def notify(self, observer: RunObserver) -> None:
+        observer.on_rows_checked(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """Rows were read or got their status. `tally` goes on counting: read it, keep no reference."""
 
@@ -76,7 +87,7 @@ class RunEnded:
         observer.on_run_ended(self)
 
 
-Event = PlanReady | Prechecking | RunStarted | Progress | RunEnded | DeliveryEvent
+Event = PlanReady | Prechecking | RunStarted | RowsChecked | Progress | RunEnded | DeliveryEvent
 EventCallback = Callable[[Event], None]
 """Called from the run's own thread, for events of the delivery from the delivery's threads."""
 
@@ -108,6 +119,9 @@ class RunObserver(DeliveryObserver):
         self.on_event(event)
 
     def on_run_started(self, event: RunStarted) -> None:
+        self.on_event(event)
+
+    def on_rows_checked(self, event: RowsChecked) -> None:
         self.on_event(event)
 
     def on_progress(self, event: Progress) -> None:

@@ -21,6 +21,7 @@ from importer.errors import InputError
 from importer.journal import RunJournal
 from importer.models import Batch, Chunk, Outcome, Status
 from importer.pipeline.check import CheckedChunk, Checker, CheckRules
+from importer.pipeline.events import RowsChecked, RunObserver
 from importer.pipeline.newer_rows import NewerRows
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.row_history import MARKED, PriorImports, ResumeState, with_marks
@@ -146,6 +147,8 @@ class Flow:
     pulse: Callable[[], None]
     broken_off: Callable[[InputError], None]
     """Gets the error of a file that cannot be read to its end. May raise it."""
+    observer: RunObserver = field(default_factory=RunObserver)
+    """Sees each chunk as it was checked, before its rows are sent."""
     phases: PhaseTimes = field(default_factory=PhaseTimes)
 
     def run(self) -> None:
@@ -156,6 +159,7 @@ class Flow:
         with contextlib.closing(checked_chunks(self.plan, self.memory, self.phases)) as chunks:
             try:
                 for checked in chunks:
+                    self.observer.on_rows_checked(RowsChecked(checked))
                     self._report(checked)
                     for batch in batcher.add(self._remembered(checked)):
                         self._submit(batch)

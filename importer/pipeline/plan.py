@@ -24,6 +24,7 @@ from importer.models import Destination, Mode, Note, TenantField
 from importer.options import RunOptions, options_from_json
 from importer.readers import ReadOptions, Source, open_source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
+from importer.readers.overlay import CorrectedSource
 from importer.reports import OWN_COLUMNS, reimport
 
 if TYPE_CHECKING:
@@ -348,4 +349,11 @@ def open_table(
         any_table=any_table,
         may_be_skipped=reimport.is_summary_sheet,
     )
-    return open_source(file, reading)
+    source = open_source(file, reading)
+    if options.corrections is None:
+        return source
+    try:
+        return CorrectedSource(source, Path(options.corrections))
+    except BaseException:
+        source.close()
+        raise

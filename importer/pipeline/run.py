@@ -303,7 +303,8 @@ class Run:
             if memory.newer is not None and delivery is not None:
                 memory.newer.wait_for_turn = delivery.wait_for_turn
             sink: BatchSink = delivery or _null_sink(held)
-            flow = Flow(self.plan, reports, sink, memory, self._pulse(reports.tally), self._broken_off)
+            pulse = self._pulse(reports.tally)
+            flow = Flow(self.plan, reports, sink, memory, pulse, self._broken_off, self.observer)
             flow.run()
             stop = held or self.stopper.reason
             if delivery is not None:

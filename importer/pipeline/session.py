@@ -113,6 +113,8 @@ class Session:
         store = self.settings.sandbox_store
         if store is not None:
             options = replace(options, sandbox_store=str(store.absolute()))
+        if options.corrections is not None:
+            options = replace(options, corrections=str(Path(options.corrections).absolute()))
         if str(file) != STANDARD_INPUT:
             # A mistyped name is told before anybody looks for credentials, or waits for a turn.
             check_exists(file)
