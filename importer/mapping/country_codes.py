@@ -20,6 +20,7 @@ from importer.mapping.base import packaged_words
 
 _MOST_DIGITS = 15
 _GROUP = re.compile(r"\((?!\?)")
+_NEVER = "$."
 
 
 @cache
@@ -78,7 +79,7 @@ class _Plan:
     lengths: frozenset[int]
     """Those that a national number can have."""
     general: str
-    own: tuple[str, ...]
+    own: str
     """Mobile phones and fixed lines."""
     leading: str
     """How the numbers begin, if other countries have the same code; else ""."""
@@ -119,8 +120,9 @@ def with_country_code(numbers: pa.Array, region: str) -> pa.Array:
 def _own(numbers: pa.Array, plan: _Plan) -> np.ndarray:
     """Return a mask of the mobile phones and fixed lines of a plan."""
     lengths = np.diff(offsets_and_bytes(numbers)[0])
-    found = np.isin(lengths, list(plan.lengths)) & _match(numbers, plan.leading)
-    return found & np.logical_or.reduce([_match(numbers, f"(?:{pattern})$") for pattern in plan.own])
+    possible_length = np.isin(lengths, list(plan.lengths)) & _match(numbers, plan.leading)
+    found: np.ndarray = possible_length & _match(numbers, f"(?:{plan.own})$")
+    return found
 
 
 def _behind_prefix(numbers: pa.Array, plan: _Plan) -> pa.Array:
@@ -131,7 +133,8 @@ def _behind_prefix(numbers: pa.Array, plan: _Plan) -> pa.Array:
 
 
 def _match(numbers: pa.Array, beginning: str) -> np.ndarray:
-    return to_mask(pc.match_substring_regex(numbers, f"^(?:{beginning})")) & nonempty(numbers)
+    found: np.ndarray = to_mask(pc.match_substring_regex(numbers, f"^(?:{beginning})")) & nonempty(numbers)
+    return found
 
 
 @cache
@@ -140,18 +143,18 @@ def _plan(region: str) -> _Plan | None:
     from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 
     known = PhoneMetadata.metadata_for_region(region, None)
-    if known is None or region != COUNTRY_CODE_TO_REGION_CODE[known.country_code][0]:
+    if known is None or known.country_code is None or known.general_desc is None:
+        return None
+    if region != COUNTRY_CODE_TO_REGION_CODE[known.country_code][0]:
         return None
     general = known.general_desc
-    patterns = tuple(
-        one.national_number_pattern for one in (known.mobile, known.fixed_line) if one.national_number_pattern
-    )
+    own = (one.national_number_pattern for one in (known.mobile, known.fixed_line) if one is not None)
     changed = known.national_prefix_transform_rule
     return _Plan(
         code=str(known.country_code),
         lengths=frozenset(general.possible_length) - frozenset(general.possible_length_local_only),
-        general=general.national_number_pattern,
-        own=patterns,
+        general=general.national_number_pattern or _NEVER,
+        own="|".join(filter(None, own)) or _NEVER,
         leading=known.leading_digits or "",
         abroad=_bare(known.international_prefix),
         trunk=_bare(known.national_prefix_for_parsing),
