@@ -66,10 +66,12 @@ class Phrase:
     def roles_in(self, languages: frozenset[str]) -> frozenset[str]:
         """Return what the phrase says beside a label of some languages (none: of all).
 
-        Where it says nothing in these, it may still be a word of another language.
+        Where it says nothing in these, it may still be a word of another language. Beside a label of all
+        languages English counts first.
         """
-        close = frozenset(one.name for one in self.said if one.language in (*languages, _ANY))
-        return close if languages and close else frozenset(self.roles)
+        spoken = languages or {"en"}
+        close = frozenset(one.name for one in self.said if one.language in (*spoken, _ANY))
+        return close or frozenset(self.roles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def of_keeper(reading: Reading) -> Reading | None:
     return replace(reading, phrases=phrases)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=32768)
 def read(header: str) -> Reading:
     """Return the header in the fewest known phrases; remarks in brackets (“required”) don't count."""
     tokens = words(without_remarks(header)) or words(header)
@@ -211,7 +213,7 @@ def _inflected(word: str) -> Phrase | None:
             min(len(word), len(known)),
         )
         if common >= _SAME * max(len(word), len(known)):
-            return replace(_phrase(known), labels=())
+            return replace(_phrase(known), text=word, labels=())
     return None
 
 
