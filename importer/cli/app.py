@@ -45,6 +45,7 @@ COMMANDS = {
     "app": CommandEntry("account", "Create customer applications and list their phones (integrators)."),
     "fields": CommandEntry("account", "Show the tenant's customer fields."),
     "doctor": CommandEntry("doctor", "Check settings, reachability, clock and credentials."),
+    "web": CommandEntry("web", "Import in the browser: a page on this machine."),
     "sandbox": CommandEntry("sandbox", "Serve the remote API on this machine, for trying things out."),
     "job": CommandEntry("job", "Run and install scheduled imports."),
 }

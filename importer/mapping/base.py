@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -79,8 +79,13 @@ def names_in(text: str) -> list[str]:
 
 def matches_pattern(pattern: str, text: str) -> bool:
     """Return whether a text fits a pattern in which `*` stands for any text; case does not count."""
+    return _expression(pattern).fullmatch(text.strip()) is not None
+
+
+@lru_cache(maxsize=512)
+def _expression(pattern: str) -> re.Pattern[str]:
     parts = (re.escape(part) for part in pattern.strip().split("*"))
-    return re.fullmatch(".*".join(parts), text.strip(), re.IGNORECASE | re.DOTALL) is not None
+    return re.compile(".*".join(parts), re.IGNORECASE | re.DOTALL)
 
 
 def quote_names(names: Iterable[str]) -> str:

@@ -5,6 +5,7 @@ A claim says which field, how surely, and why. `suggest` lets the columns of a h
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -123,15 +124,18 @@ def with_languages(claims: Sequence[Claim], columns: Sequence[Column]) -> list[C
     spoken = [
         frozenset(lang for phrase in one.reading.phrases for lang in phrase.languages) for one in columns
     ]
+    speaking = Counter(lang for langs in spoken for lang in langs)
+    telling = sum(map(bool, spoken))
     found = []
     for claim in claims:
-        others = [langs for index, langs in enumerate(spoken) if index != claim.column and langs]
+        own = spoken[claim.column]
+        others = telling - bool(own)
         factor = 1.0
-        if claim.languages and not any(langs & claim.languages for langs in others):
+        if claim.languages and not any(speaking[lang] > (lang in own) for lang in claim.languages):
             short = len(normalize(columns[claim.column].name)) < _SHORT
             if claim.denying:
                 factor = _DENIED
-            elif len(others) > 1 and (short or claim.confidence <= LIKELY):
+            elif others > 1 and (short or claim.confidence <= LIKELY):
                 name = normalize(columns[claim.column].name)
                 code = claim.field == "gender" and len(name) <= _TINY and name.isascii()
                 factor = _DENIED if code else _FOREIGN

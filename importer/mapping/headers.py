@@ -41,7 +41,7 @@ _NEITHER = re.compile(r"[^0-9a-z]+")
 _ACCENT = re.compile(r"[\u0300-\u036f\u064b-\u065f]")
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=65536)
 def normalize(name: str) -> str:
     """Return the letters and digits of a header, in one case and width, without accents; may be empty."""
     if name.isascii():

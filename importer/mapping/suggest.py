@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from importer import arrow
 from importer.contracts import Contract
 from importer.mapping import claims as scoring
 from importer.mapping import vocabulary
@@ -18,6 +19,7 @@ from importer.mapping.base import is_key
 from importer.mapping.claims import FIRST, FULL, LAST, Claim, Column
 from importer.mapping.custom_fields import by_choices, contradicts, own_columns, preset_columns
 from importer.mapping.headers import find_column, normalize, recognised, share_sheet
+from importer.mapping.nothing import is_nothing
 from importer.mapping.schema import MappingFile
 from importer.models import Note, TenantField
 
@@ -68,6 +70,7 @@ def propose(
     samples: pd.DataFrame | None,
     contract: Contract,
     *,
+    chosen: MappingFile | None = None,
     ready_made: bool = True,
     sheets: Sequence[Sequence[str]] = (),
     fields: Sequence[TenantField] = (),
@@ -75,11 +78,12 @@ def propose(
     """Return one proposal for each column, in order.
 
     `samples` holds some rows of text under the same column names, or is None. Cells that a field could not
-    hold make its column less likely. With `ready_made`, a mapping that the header identifies decides.
+    hold make its column less likely. The mapping `chosen` decides if it is given, and with `ready_made` one
+    that the header identifies.
     `sheets` are the headers that `header` unites, if there are several: proposals are made for each of them
     separately. `fields` is the tenant's list of fields, if it is known: columns may go to its own ones, too.
     """
-    known = recognised(header) if ready_made else ()
+    known = (chosen,) if chosen else recognised(header) if ready_made else ()
     if len(known) == 1:
         return tuple(_from_mapping(known[0], header, contract, fields))
     if len(sheets) > 1:
@@ -89,7 +93,9 @@ def propose(
             for one in propose(names, samples, contract, ready_made=False, fields=fields)
         ]
         return _united(header, found, sheets)
-    columns = _with_keepers([_column(index, name, samples) for index, name in enumerate(header)])
+    looked_at = () if samples is None else samples.head(_LOOKED_AT).items()
+    cells = {str(name): arrow.to_arrow(column).to_pylist() for name, column in looked_at}
+    columns = _with_keepers([_column(index, name, cells.get(name)) for index, name in enumerate(header)])
     found_claims = [
         claim
         for column in columns
@@ -180,19 +186,21 @@ def _settled(found: Sequence[Claim], header: Sequence[str], contract: Contract) 
     }
     column_of = assign({key: weight for key, weight in weights.items() if weight > 0})
     field_of = {column: field for field, column in column_of.items()}
+    of_column: dict[int, list[Claim]] = {}
+    rivals_for: dict[str, list[int]] = {}
+    for (column, field), claim in best.items():
+        of_column.setdefault(column, []).append(claim)
+        if column not in field_of and claim.confidence >= TAKEN:
+            rivals_for.setdefault(field, []).append(column)
     proposals = []
     for index, name in enumerate(header):
         if is_key(name):
             proposals.append(Proposal(name, name.strip(), scoring.API, Note("why-custom")))
             continue
-        own = [claim for (column, _), claim in best.items() if column == index]
+        own = of_column.get(index, [])
         if index in field_of:
             field = field_of[index]
-            rivals = tuple(
-                header[column]
-                for (column, other), claim in best.items()
-                if other == field and column not in field_of and claim.confidence >= TAKEN
-            )
+            rivals = tuple(header[column] for column in rivals_for.get(field, []))
             proposals.append(_won(name, best[index, field], contract, rivals))
         elif own:
             claim = max(own, key=lambda one: one.confidence)
@@ -361,10 +369,10 @@ def _from_mapping(
     return [found.get(column) or Proposal(column, None, 1.0, left_out) for column in header]
 
 
-def _column(index: int, name: str, samples: pd.DataFrame | None) -> Column:
+def _column(index: int, name: str, cells: list[str | None] | None) -> Column:
     reading = vocabulary.read(name)
-    if samples is None or name not in samples.columns:
+    if cells is None:
         return Column(index, name, (), 1.0, reading)
-    cells = [str(cell).strip() for cell in samples[name].head(_LOOKED_AT).tolist()]
-    filled = tuple(filter(None, cells))
+    cells = [cell.strip() for cell in cells if cell is not None]  # a sheet without the column has none
+    filled = tuple(cell for cell in cells if cell and not is_nothing(cell))
     return Column(index, name, filled, len(filled) / len(cells) if cells else 1.0, reading)

@@ -112,7 +112,7 @@ def of_keeper(reading: Reading) -> Reading | None:
     return replace(reading, phrases=phrases)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=32768)
 def read(header: str) -> Reading:
     """Return the header in the fewest known phrases; remarks in brackets (“required”) don't count."""
     header = _QUESTION_NUMBER.sub("", header)
