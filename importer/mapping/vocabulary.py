@@ -35,6 +35,8 @@ _SHORTEST_PIECE = 3
 _STEM, _SAME = 5, 0.75
 _ROLE = 2
 """A role has so many values; a label has more."""
+# Forms number their questions: “2、您的手机”, “Q3. E-mail”.
+_QUESTION_NUMBER = re.compile(r"^\s*(?:[Qq]?\d{1,3}\s*[、.．)）:：]|[（(]\d{1,3}[)）])\s*(?=\D)")
 _ARTICLE = re.compile(r"(?:وال|بال|لل|ال)(?=[\u0600-\u06ff]{3})")
 
 
@@ -113,6 +115,7 @@ def of_keeper(reading: Reading) -> Reading | None:
 @lru_cache(maxsize=32768)
 def read(header: str) -> Reading:
     """Return the header in the fewest known phrases; remarks in brackets (“required”) don't count."""
+    header = _QUESTION_NUMBER.sub("", header)
     tokens = words(without_remarks(header)) or words(header)
     text = "".join(tokens)[:_LONGEST]
     if not text:
