@@ -317,11 +317,13 @@ class Journal:
             found.append({origin["from_sheet"]: np.unique(rows)})
         return union_rows(found)
 
-    def prune(self, older_than: datetime) -> int:
-        """Forget the runs that began before, except those at work. Returns how many were forgotten."""
-        return self.forget(
-            [record.id for record in self.runs() if record.started and record.started < older_than]
-        )
+    def prunable(self, older_than: datetime) -> tuple[RunRecord, ...]:
+        """Return the runs that began before and need no journal any more.
+
+        A run at work does, and so does one that can be resumed: rows of it may be on their way.
+        """
+        old = (record for record in self.runs() if record.started and record.started < older_than)
+        return tuple(record for record in old if record.state is RunState.FINISHED or record.dry_run)
 
     def forget(self, run_ids: Iterable[str]) -> int:
         """Forget these runs, except those at work. Returns how many were forgotten."""
