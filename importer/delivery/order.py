@@ -93,6 +93,10 @@ class _Late:
         """Whether it holds up a row that shares a contact: not if the row itself went out with it."""
         return (sheet, row) not in self.members
 
+    def covers(self, other: _Late) -> bool:
+        """Whether it holds up whatever the other one does, and at least as long."""
+        return other.until <= self.until and self.members <= other.members
+
 
 class BatchOrder:
     """The order of the unfinished batches, by their contacts. Not for several threads at once."""
@@ -101,8 +105,8 @@ class BatchOrder:
         """`make` builds the parts of a batch that is split; without it none is."""
         self._make = make
         self._latest: dict[int, InFlightBatch] = {}
-        self._late: dict[int, _Late] = {}
-        """For each contact the late request that is waited for longest."""
+        self._late: dict[int, tuple[_Late, ...]] = {}
+        """For each contact its late requests, without those that another one covers."""
         self._lates: list[_Late] = []
         self._batches: dict[InFlightBatch, None] = {}
         self._parts = 0
@@ -168,17 +172,22 @@ class BatchOrder:
         for late in over:
             self._lates.remove(late)
             for contact in late.contacts:
-                if self._late.get(contact) is late:
-                    del self._late[contact]
+                left = tuple(one for one in self._late.get(contact, ()) if one is not late)
+                if left:
+                    self._late[contact] = left
+                else:
+                    self._late.pop(contact, None)
             freed += self._released(late.followers)
         return freed
 
     def _hold(self, late: _Late) -> None:
         self._lates.append(late)
+        alone = (late,)
         for contact in late.contacts:
-            other = self._late.get(contact)
-            if other is None or other.until <= late.until:
-                self._late[contact] = late
+            others = self._late.get(contact, ())
+            if not any(other.covers(late) for other in others):
+                rest = tuple(other for other in others if not late.covers(other))
+                self._late[contact] = rest + alone if rest else alone
 
     def _enter(self, batch: InFlightBatch) -> None:
         latest = self._latest
@@ -223,12 +232,10 @@ class BatchOrder:
 
     def _holding(self, batch: Batch) -> set[_Late]:
         """The late requests that hold up any row of a batch."""
-        found = set()
+        found: set[_Late] = set()
         for row, contacts in zip(batch.rows, batch.contacts, strict=True):
             for contact in contacts:
-                late = self._late.get(contact)
-                if late is not None and late.holds(batch.sheet, row):
-                    found.add(late)
+                found.update(late for late in self._late.get(contact, ()) if late.holds(batch.sheet, row))
         return found
 
     def _split(self, whole: InFlightBatch) -> list[InFlightBatch]:
@@ -239,11 +246,8 @@ class BatchOrder:
         spread: set[int] = set()
         held: list[bool] = []
         for row, contacts in zip(batch.rows, batch.contacts, strict=True):
-            late = (self._late.get(contact) for contact in contacts)
-            held.append(
-                not spread.isdisjoint(contacts)
-                or any(one is not None and one.holds(batch.sheet, row) for one in late)
-            )
+            late = (one for contact in contacts for one in self._late.get(contact, ()))
+            held.append(not spread.isdisjoint(contacts) or any(one.holds(batch.sheet, row) for one in late))
             if held[-1]:
                 spread.update(contacts)
         if all(held) or not any(held):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from importer.api.retrying import retry_loop
-from importer.batching import rows_where
+from importer.batching import distinct_contacts, rows_where
 from importer.delivery.base import BodyBuilder, CancelToken, Clock, Policy, Sender
 from importer.delivery.canary import Canary
 from importer.delivery.dispatcher import Dispatcher
@@ -23,9 +23,11 @@ from importer.delivery.events import (
     ClockCorrected,
     DeliveryEvent,
     Isolating,
+    LateOver,
     Paused,
     Retrying,
     SlowedDown,
+    WaitingForLate,
 )
 from importer.delivery.order import InFlightBatch
 from importer.delivery.rate_limit import RateLimiter
@@ -212,6 +214,8 @@ class BatchDelivery:
         self._dispatcher = dispatcher
         self._sender = sender
         self._parts = 0
+        self._late: dict[tuple[int, ...], tuple[set[int], float]] = {}
+        """For the rows of a part without an answer: their contacts, and until when it may be carried out."""
 
     def run(self) -> None:
         """Deliver the batch. The dispatcher gets the end of each request as it comes."""
@@ -257,6 +261,7 @@ class BatchDelivery:
                 continue
             other_half = pending[-1] if pending and pending[-1].state is part.state else None
             payload = Payload(part.batch, b"", part.state.part())
+            self._wait_for_late(part.batch)
             if not self._start_part(payload):
                 for rest in (part, *reversed(pending)):
                     self._settle(Payload(rest.batch, b"", rest.state), SendResult.STOPPED, sent=False)
@@ -277,12 +282,29 @@ class BatchDelivery:
         assert decision.result is not None  # noqa: S101 - without one there is another attempt
         return decision.result
 
+    def _wait_for_late(self, batch: Batch) -> None:
+        """Wait until no earlier part of the same customers, unless of the same rows, may be carried out."""
+        contacts, rows = distinct_contacts(batch.contacts), set(batch.rows)
+        held_by = [
+            until
+            for late, (theirs, until) in self._late.items()
+            if not rows.issubset(late) and not contacts.isdisjoint(theirs)
+        ]
+        begun = self._sender.clock.now()
+        if held_by and (seconds := max(held_by) - begun) > 0:
+            self._sender.notify(WaitingForLate(len(held_by), len(rows), seconds))
+            self._sender.clock.sleep(seconds, self._sender.cancel.cancelled)
+            self._sender.notify(LateOver(self._sender.clock.now() - begun))
+
     def _attempt(self, payload: Payload) -> Decision:
+        silent_before = payload.state.silent_at
         decision = self._sender.attempt(payload)
-        verdict = payload.state.verdict
-        if payload.state.silent_at is not None:
+        verdict, silent = payload.state.verdict, payload.state.silent_at
+        if silent is not None and silent != silent_before:
             # Before the end of the request is told: later rows of its customers have to wait.
-            self._in_flight.silent_at = max(self._in_flight.silent_at or 0.0, payload.state.silent_at)
+            self._in_flight.silent_at = silent
+            until = silent + self._sender.policy.settle
+            self._late[payload.batch.rows] = (distinct_contacts(payload.batch.contacts), until)
         again_in_doubt = decision.wait is not None and verdict is not None and verdict.maybe_processed
         if again_in_doubt and not self._sender.may_go_twice(payload):
             self._leave_behind(payload)

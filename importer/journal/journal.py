@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +25,6 @@ from importer.journal.contacts import (
     forget_runs,
 )
 from importer.journal.database import BUSY_SECONDS, FILE_NAME, Database, Row
-from importer.journal.job_history import JobHistory
 from importer.journal.lanes import Lanes, Ticket
 from importer.journal.locks import Lock, LockHolder, Locks
 from importer.journal.rate import SharedRate
@@ -42,6 +41,9 @@ from importer.journal.row_states import RowStates, union_rows
 from importer.journal.run_journal import RunJournal
 from importer.models import Destination, Mode, Status
 from importer.private_files import state_folder
+
+if TYPE_CHECKING:
+    from importer.journal.job_history import JobHistory
 
 
 class Journal:
@@ -72,6 +74,8 @@ class Journal:
     @property
     def jobs(self) -> JobHistory:
         """The history of scheduled jobs."""
+        from importer.journal.job_history import JobHistory  # no single run needs it
+
         return JobHistory(self._database)
 
     def job_lock(self, name: str) -> Lock:
@@ -313,11 +317,13 @@ class Journal:
             found.append({origin["from_sheet"]: np.unique(rows)})
         return union_rows(found)
 
-    def prune(self, older_than: datetime) -> int:
-        """Forget the runs that began before, except those at work. Returns how many were forgotten."""
-        return self.forget(
-            [record.id for record in self.runs() if record.started and record.started < older_than]
-        )
+    def prunable(self, older_than: datetime) -> tuple[RunRecord, ...]:
+        """Return the runs that began before and need no journal any more.
+
+        A run at work does, and so does one that can be resumed: rows of it may be on their way.
+        """
+        old = (record for record in self.runs() if record.started and record.started < older_than)
+        return tuple(record for record in old if record.state is RunState.FINISHED or record.dry_run)
 
     def forget(self, run_ids: Iterable[str]) -> int:
         """Forget these runs, except those at work. Returns how many were forgotten."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 import numpy as np
@@ -79,20 +79,29 @@ def retried_since(journal: Journal, record: RunRecord) -> RunRecord | None:
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """Rows of a retry that must not be sent, as (sheet, row)."""
+    """Rows of a retry, or of a run that is resumed, that must not be sent, as (sheet, row)."""
 
     overtaken: frozenset[tuple[str, int]]
     """A later row has imported their customer since."""
+    overtaken_unsure: frozenset[tuple[str, int]]
+    """The same, but a request with the row went out before, and nobody answered."""
     unsure: frozenset[tuple[str, int]]
     """The CRM may have them. Without phone and e-mail it would not recognise them and store them twice."""
+    reported: frozenset[tuple[str, int]] = frozenset()
+    """A report that was imported, corrected or not, has brought them in."""
 
     def outcomes(self, sheet: str, rows: np.ndarray) -> list[Outcome]:
         """Return the outcomes of the rows among `rows` that are held back."""
-        overtaken = tuple(row for row in rows.tolist() if (sheet, row) in self.overtaken)
-        unsure = tuple(row for row in rows.tolist() if (sheet, row) in self.unsure)
+        kinds = (
+            (self.reported, Status.SKIPPED, "imported-before"),
+            (self.overtaken, Status.NOT_SENT, "held-back"),
+            (self.overtaken_unsure, Status.UNKNOWN, "held-back"),
+            (self.unsure, Status.UNKNOWN, "no-answer-known"),
+        )
         held = (
-            Outcome(sheet, overtaken, Status.NOT_SENT, code="held-back"),
-            Outcome(sheet, unsure, Status.UNKNOWN, code="no-answer-known"),
+            Outcome(sheet, tuple(row for row in rows.tolist() if (sheet, row) in those), status, code=code)
+            for those, status, code in kinds
+            if those
         )
         return [outcome for outcome in held if outcome.rows]
 
@@ -106,9 +115,11 @@ def retry_lineage(plan: RunPlan, journal: Journal, record: RunRecord) -> Lineage
 
 
 def lineage_of(plan: RunPlan, journal: Journal, record: RunRecord) -> Lineage:
-    """Return the lineage of a run that is resumed, with the rows that it held back."""
+    """Return the lineage of a run that is resumed, with the rows that it holds back."""
     if record.kind is not RunKind.RETRY:
-        return Lineage(record.kind, record.parent, record.job)
+        reported = journal.imported_by_reports(record.id, record.destination_key)
+        held = _overtaken_by_reports(plan, journal, record, reported) if reported else None
+        return Lineage(record.kind, record.parent, record.job, held=held)
     scope = _scope(journal, record)
     held = _held_back(plan, scope, journal, record)
     return Lineage(record.kind, record.parent, record.job, scope, held)
@@ -127,15 +138,26 @@ def _scope(journal: Journal, record: RunRecord) -> RetryScope:
     return retry_scope(journal, parent, rejected=took_rejected, before=record)
 
 
+def _overtaken_by_reports(
+    plan: RunPlan, journal: Journal, record: RunRecord, reported: Mapping[str, np.ndarray]
+) -> HeldBack:
+    """The rows of a run that its own reports have brought in, and those that these have overtaken."""
+    left = RetryScope(journal.row_states(record.id), False, reported)
+    found = _held_back(plan, left, journal, record)
+    rows = frozenset((sheet, row) for sheet, numbers in reported.items() for row in numbers.tolist())
+    return replace(found, unsure=frozenset(), reported=rows)
+
+
 def _held_back(plan: RunPlan, left: RetryScope, journal: Journal, record: RunRecord) -> HeldBack:
     waiting: dict[int, list[tuple[str, int]]] = {}
     overtaken: set[tuple[str, int]] = set()
+    sent: set[tuple[str, int]] = set()
     unsure: set[tuple[str, int]] = set()
     imported = imported_since(journal, record, None)
     for checked in checked_chunks(plan):
         customers = checked.customers
         wanted = left.mask(customers.sheet, customers.rows)
-        maybe = left.maybe_in(customers.sheet, customers.rows) & (not plan.options.resend_unknown)
+        maybe = left.maybe_in(customers.sheet, customers.rows)
         done = np.isin(customers.rows, imported.get(customers.sheet, np.empty(0, np.int64)))
         for place in np.flatnonzero(wanted | done).tolist():
             contacts = {key for key in customers.contacts[place].tolist() if key}
@@ -143,9 +165,11 @@ def _held_back(plan: RunPlan, left: RetryScope, journal: Journal, record: RunRec
             if done[place]:
                 for key in contacts & waiting.keys():
                     overtaken.update(waiting.pop(key))
-            elif not contacts and maybe[place]:
+                continue
+            if maybe[place]:
+                sent.add(row)
+            if not contacts and maybe[place] and not plan.options.resend_unknown:
                 unsure.add(row)
-            else:
-                for key in contacts:
-                    waiting.setdefault(key, []).append(row)
-    return HeldBack(frozenset(overtaken), frozenset(unsure))
+            for key in contacts:
+                waiting.setdefault(key, []).append(row)
+    return HeldBack(frozenset(overtaken - sent), frozenset(overtaken & sent), frozenset(unsure))

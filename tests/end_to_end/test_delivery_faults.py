@@ -7,7 +7,6 @@ fault stops is resumed once the fault is gone, as often as it takes.
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -28,6 +27,7 @@ from importer.journal import Journal, RunRecord
 from importer.models import MappedChunk, Mode, Outcome, Status
 from importer.pipeline.row_history import ResumeState
 from importer.sandbox import Sandbox
+from tests.support.commands import wait_until_over
 
 ROWS = 240
 SIZE = 20
@@ -185,14 +185,6 @@ def undisturbed(mode: Mode) -> tuple[list[str], Counter[str]]:
         return stored(box)
 
 
-def wait_until_all_is_over(box: Sandbox) -> None:
-    """Until nothing comes of any request any more."""
-    until = time.monotonic() + 60
-    while any(request.over_ms is None for request in box.requests):
-        assert time.monotonic() < until
-        time.sleep(0.01)
-
-
 def check(box: Sandbox, bench: Bench, mode: Mode) -> None:
     """The store is that of an undisturbed run; whoever is told to be imported is in, and only once."""
     known, bare = stored(box)
@@ -218,7 +210,7 @@ def test_a_fault_that_passes_leaves_no_trace(make_bench: MakeBench, faults: list
     with Sandbox(faults=faults) as box:
         bench = make_bench(mode)
         assert bench.go(box, policy, timeouts) is None
-        wait_until_all_is_over(box)
+        wait_until_over(box)
         check(box, bench, mode)
 
 

@@ -156,7 +156,20 @@ def test_a_later_row_waits_until_a_request_without_an_answer_can_no_longer_come(
         assert last.customers == 1
         assert last.began_ms > (late.carried_out_ms or 0)
         others = [request for request in log if request.customers == 99]
-        assert others[0].began_ms < (late.carried_out_ms or 0)  # rows without a tie are not held up
+        assert others[0].began_ms < last.began_ms  # rows without a tie are not held up
+
+
+def test_a_part_of_a_refused_batch_waits_for_a_late_one_with_the_same_customer(
+    importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(work / "a.csv", "Old", 99)
+    with (work / "a.csv").open("a", encoding="utf-8") as file:
+        file.write("New,Li,8613800000007\n")
+    with Sandbox(faults=["code code=1002 requests=1", "late seconds=0.5 hang_up=0 requests=2"]) as box:
+        use(monkeypatch, box.connection)
+        assert importer("run", "a.csv", "--settle", "1.3", "--report-dir", "out").code == 0
+        assert names(box).count("New") == 1
+        assert any("waited" in note for note in summary(work / "out")["notes"])
 
 
 def test_another_run_waits_for_a_late_request_of_the_lane(

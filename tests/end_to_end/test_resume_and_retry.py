@@ -54,7 +54,7 @@ def test_held_back_rows_stay_held_back_when_the_retry_is_resumed_or_retried(
         assert importer("retry", first).code == 4
         (folder,) = [path for path in (work / "reports").iterdir() if path.name != "first"]
         held = {
-            "2": ("not_sent", "held-back"),
+            "2": ("unknown", "held-back"),
             "3": ("unknown", "no-answer-known"),
             "4": ("unknown", "no-answer-known"),
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from importer.config import VARIABLES, Connection
+from importer.sandbox import Sandbox
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,14 @@ def use(monkeypatch: pytest.MonkeyPatch, connection: Connection) -> None:
     }
     for name, value in values.items():
         monkeypatch.setenv(VARIABLES[name], value)
+
+
+def wait_until_over(box: Sandbox) -> None:
+    """Until nothing comes any more of any request that the sandbox has got."""
+    until = time.monotonic() + 60
+    while any(request.over_ms is None for request in box.requests):
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def results(folder: Path, name: str = "results.csv") -> list[dict[str, str]]:

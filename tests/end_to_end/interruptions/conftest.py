@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from importer.sandbox import Sandbox
+from tests.support.forks import Forks, Stage
 from tests.support.interruptions import LATENCY, Desk, MakeDesk
 
 
@@ -26,3 +28,19 @@ def make_desk(tmp_path: Path) -> Iterator[MakeDesk]:
             return desk
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Begins processes of the command line within milliseconds, where there is `fork`."""
+    if not hasattr(os, "fork"):
+        pytest.skip("needs fork")
+    forks = Forks()
+    yield forks
+    forks.close()
+
+
+@pytest.fixture
+def stage(tmp_path: Path, forks: Forks) -> Iterator[Stage]:
+    with Sandbox(latency=LATENCY, keep_bodies=True) as box:
+        yield Stage(tmp_path, forks, box)

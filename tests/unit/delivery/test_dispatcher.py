@@ -19,7 +19,7 @@ REFUSED = Verdict(Action.ISOLATE, maybe_processed=False, code="9000")
 def test_batches_without_common_contacts_go_out_at_once(
     rig: Rig, make_batches: MakeBatches, accepted: Verdict
 ) -> None:
-    barrier = threading.Barrier(4, timeout=10)
+    barrier = threading.Barrier(4, timeout=60)
 
     def answer(rows: Rows, number: int) -> Verdict:
         barrier.wait()

@@ -112,7 +112,7 @@ def test_only_those_that_have_left_count_as_sent(
 
     def answer(rows: Rows, number: int) -> Verdict:
         arrived.release()
-        go.wait(10)
+        go.wait(60)
         return accepted
 
     with rig.delivering(answer, Policy(concurrency=2)) as (delivery, _server, run, _events):

@@ -50,7 +50,7 @@ def test_what_is_in_flight_is_waited_for(rig: Rig, make_batches: MakeBatches, ac
 
     def answer(rows: Rows, number: int) -> Verdict:
         arrived.release()
-        go.wait(10)
+        go.wait(60)
         return accepted
 
     with rig.delivering(answer, Policy(concurrency=2)) as (delivery, server, run, events):
@@ -89,7 +89,7 @@ def test_who_does_not_answer_is_waited_for_only_so_long(
     with rig.delivering(answer, Policy(concurrency=1, drain=0.2)) as (delivery, _server, run, _events):
         for batch in make_batches(300):
             delivery.submit(batch)
-        arrived.wait(10)
+        assert arrived.wait(60)
         delivery.stop(INTERRUPTED, at_once=at_once)
         outcomes = list(delivery.finish())
     never.set()
@@ -149,7 +149,7 @@ def test_submit_gives_way_when_the_run_stops_while_it_waits(
     go = threading.Event()
 
     def answer(rows: Rows, number: int) -> Verdict:
-        go.wait(10)
+        go.wait(60)
         return accepted
 
     with rig.delivering(answer, Policy(concurrency=1)) as (delivery, _server, _run, _events):

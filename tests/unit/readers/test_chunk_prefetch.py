@@ -36,7 +36,7 @@ class Source:
 
     def wait_for(self, number: int) -> None:
         with self.more:
-            assert self.more.wait_for(lambda: self.read >= number, timeout=10)
+            assert self.more.wait_for(lambda: self.read >= number, timeout=60)
 
 
 def test_chunks_come_in_order_and_what_reading_raises_comes_after_them() -> None:

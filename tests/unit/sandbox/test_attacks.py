@@ -43,7 +43,7 @@ def own_host(box: Sandbox) -> bytes:
     return box.base_url.removeprefix("http://").encode()
 
 
-def talk(box: Sandbox, raw: bytes, *, seconds: float = 10.0) -> bytes:
+def talk(box: Sandbox, raw: bytes, *, seconds: float = 60.0) -> bytes:
     """Sends bytes as they are and returns all that comes back until the sandbox closes."""
     host, port = box.base_url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=seconds) as peer:
