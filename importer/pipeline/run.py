@@ -27,7 +27,7 @@ from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope
 from importer.pipeline.newer_rows import NewerRows
 from importer.pipeline.plan import RunPlan, needs_canary
 from importer.pipeline.precheck import PrecheckGate, precheck
-from importer.pipeline.row_history import PriorImports, ResumeState
+from importer.pipeline.row_history import PriorImports, ResumeState, resume_notes, unknown_notes
 from importer.reports import ReportPlan, ReportResult, ReportSource, ReportWriter, RunInfo, Tally
 from importer.reports.next_steps import run_arguments
 
@@ -49,6 +49,11 @@ class SendTarget:
     sender: Sender
 
 
+def settle_time(options: RunOptions) -> float:
+    """Seconds for which a request without an answer may still be carried out."""
+    return READ_TIMEOUT if options.settle is None else options.settle
+
+
 def delivery_policy(options: RunOptions, connection: Connection) -> Policy:
     """Return the policy of the delivery. Without `options.rate` it is POLITE_RATE, unbounded to loopback."""
     from importer.config import is_loopback
@@ -62,15 +67,10 @@ def delivery_policy(options: RunOptions, connection: Connection) -> Policy:
         rate=rate or None,
         attempts=options.attempts,
         patience=options.patience,
-        settle=READ_TIMEOUT if options.settle is None else options.settle,
+        settle=settle_time(options),
         turn_wait=TURN_WAIT if options.wait is None else options.wait,
         resend_unknown=options.resend_unknown,
     )
-
-
-def resume_notes(replay: ResumeState | None) -> tuple[Note, ...]:
-    """Return the note that a run was resumed, with the number of rows sent again; none for a new run."""
-    return () if replay is None else (Note("taken-up-again", (("rows", replay.again),)),)
 
 
 def stop_reason(stop: ImporterError | None, code: ExitCode, lang: str) -> str:
@@ -221,7 +221,7 @@ class Run:
                 exit_code=record.exit_code or run_exit_code(None, done=reports.tally.done),
                 started=started,
                 seconds=(ended - started).total_seconds(),
-                notes=self._notes(reports.tally),
+                notes=self._notes(reports.tally, ended),
                 settings=plan_settings(self.plan),
                 arguments=run_arguments(self.plan.options),
                 parent=record.parent,
@@ -315,7 +315,11 @@ class Run:
                 requests=meter.requests,
                 retries=meter.retries,
                 stop=stop_reason(stop, code, self.plan.options.lang),
-                notes=(*self._notes(reports.tally), *resume_notes(memory.replay), *meter.notes()),
+                notes=(
+                    *self._notes(reports.tally, datetime.now()),
+                    *resume_notes(memory.replay),
+                    *meter.notes(),
+                ),
                 settings=plan_settings(self.plan),
                 arguments=run_arguments(self.plan.options),
                 phases=flow.phases.as_pairs(),
@@ -400,12 +404,13 @@ class Run:
         if self.stopper.reason is not None:
             raise self.stopper.reason
 
-    def _notes(self, tally: Tally) -> tuple[Note, ...]:
+    def _notes(self, tally: Tally, ended: datetime) -> tuple[Note, ...]:
         notes = list(self.plan.notes)
         if self.journal.moved_aside:
             notes.insert(0, Note("journal-moved-aside", (("path", str(self.journal.moved_aside)),)))
         if any(group.code == "imported-before" for group in tally.reason_groups()):
             notes.append(Note("skipped-as-imported"))
+        notes += unknown_notes(tally.counts[Status.UNKNOWN], ended, settle_time(self.plan.options))
         return tuple(notes) if tally.rows else (*notes, Note("no-rows"))
 
 
