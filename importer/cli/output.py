@@ -32,6 +32,18 @@ def print_error(error: ImporterError) -> None:
     echo(f"  [{error.code}]", err=True)
 
 
+def print_losses() -> None:
+    """Print on stderr what the journal has lost, as long as nobody has acknowledged it."""
+    from importer.losses import read_losses
+    from importer.private_files import journal_file
+
+    lang = language()
+    label = click.style(sentence("warning-label", {}, lang), fg="yellow", bold=True)
+    for loss in read_losses(journal_file()):
+        echo(loss.sentence(lang), label=label, err=True)
+        echo(f"  {loss.hint(lang)}", err=True)
+
+
 def echo(
     text: object = "", *, label: str = "", err: bool = False, nl: bool = True, file: TextIO | None = None
 ) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from importer import contracts
-from importer.errors import UnknownRunError
+from importer.errors import JournalPlaceError, UnknownRunError
 from importer.exit_codes import ExitCode
 from importer.fingerprints import FingerprintKey
 from importer.journal import row_states, schema
@@ -24,7 +24,7 @@ from importer.journal.contacts import (
     fingerprint_key,
     forget_runs,
 )
-from importer.journal.database import BUSY_SECONDS, FILE_NAME, Database, Row
+from importer.journal.database import BUSY_SECONDS, Database, Row
 from importer.journal.job_history import JobHistory
 from importer.journal.lanes import Lanes, Ticket
 from importer.journal.locks import Lock, LockHolder, Locks
@@ -40,8 +40,9 @@ from importer.journal.records import (
 )
 from importer.journal.row_states import RowStates, union_rows
 from importer.journal.run_journal import RunJournal
-from importer.models import Destination, Mode, Status
-from importer.private_files import state_folder
+from importer.losses import acknowledge_losses, read_losses
+from importer.models import Destination, Mode, Note, Status
+from importer.private_files import journal_file
 
 
 class Journal:
@@ -58,7 +59,7 @@ class Journal:
     @classmethod
     def open(cls, path: Path | None = None, *, busy_seconds: float = BUSY_SECONDS) -> Journal:
         """Open the journal, or make a new one: `path`, or `journal.db` in the user's state folder."""
-        path = path or state_folder() / FILE_NAME
+        path = path or journal_file()
         return cls(Database(path, busy_seconds), Locks(path.parent / "locks"))
 
     @property
@@ -68,6 +69,18 @@ class Journal:
     @property
     def moved_aside(self) -> Path | None:
         return self._database.moved_aside
+
+    @cached_property
+    def losses(self) -> tuple[Note, ...]:
+        """What the journal has lost and nobody has acknowledged, when it was first asked for."""
+        return read_losses(self.path)
+
+    def acknowledge_losses(self) -> tuple[Note, ...]:
+        """Forget what was lost, and return it. Raises JournalError."""
+        try:
+            return acknowledge_losses(self.path)
+        except OSError as error:
+            raise JournalPlaceError("journal-unwritable", path=self.path, problem=error) from error
 
     @property
     def jobs(self) -> JobHistory:
@@ -193,7 +206,7 @@ class Journal:
         """The run of that name. Raises UnknownRunError `unknown-run`."""
         found = self._records("WHERE id = ?", (run_id,))
         if not found:
-            raise UnknownRunError("unknown-run", run=run_id)
+            raise self._unknown(run_id)
         return found[0]
 
     def find(self, name: str) -> RunRecord:
@@ -206,8 +219,11 @@ class Journal:
         if exact is None and len(found) > 1:
             raise UnknownRunError("several-runs", run=name, count=len(found), newest=found[0].id)
         if not found:
-            raise UnknownRunError("unknown-run", run=name)
+            raise self._unknown(name)
         return exact or found[0]
+
+    def _unknown(self, name: str) -> UnknownRunError:
+        return UnknownRunError("run-perhaps-lost" if self.losses else "unknown-run", run=name)
 
     def runs(self, limit: int | None = None) -> tuple[RunRecord, ...]:
         """All runs, the newest first."""
@@ -268,7 +284,7 @@ class Journal:
     def _number(self, run_id: str) -> int:
         found = self._database.query("SELECT number FROM runs WHERE id = ?", (run_id,))
         if not found:
-            raise UnknownRunError("unknown-run", run=run_id)
+            raise self._unknown(run_id)
         return int(found[0]["number"])
 
     def imported_rows(self, run_id: str, destination_key: str) -> dict[str, np.ndarray]:

@@ -402,8 +402,7 @@ class Run:
 
     def _notes(self, tally: Tally) -> tuple[Note, ...]:
         notes = list(self.plan.notes)
-        if self.journal.moved_aside:
-            notes.insert(0, Note("journal-moved-aside", (("path", str(self.journal.moved_aside)),)))
+        notes[:0] = self.journal.losses
         if any(group.code == "imported-before" for group in tally.reason_groups()):
             notes.append(Note("skipped-as-imported"))
         return tuple(notes) if tally.rows else (*notes, Note("no-rows"))
