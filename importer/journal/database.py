@@ -15,7 +15,7 @@ from importer.errors import JournalError, JournalPlaceError
 from importer.journal import schema
 from importer.losses import CommitCount, CommitCounter, add_loss, loss_between
 from importer.models import Note
-from importer.private_files import ensure_private_file, make_private_folder
+from importer.private_files import ensure_private_database, ensure_private_file, make_private_folder
 
 BUSY_SECONDS = 15.0
 
@@ -67,7 +67,7 @@ class Database:
         try:
             make_private_folder(self.path.parent)
             # SQLite gives its -wal and -shm files the permissions of the database.
-            ensure_private_file(self.path)
+            ensure_private_database(self.path)
             connection = sqlite3.connect(
                 self.path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
             )

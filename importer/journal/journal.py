@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +25,6 @@ from importer.journal.contacts import (
     forget_runs,
 )
 from importer.journal.database import BUSY_SECONDS, Database, Row
-from importer.journal.job_history import JobHistory
 from importer.journal.lanes import Lanes, Ticket
 from importer.journal.locks import Lock, LockHolder, Locks
 from importer.journal.rate import SharedRate
@@ -43,6 +42,9 @@ from importer.journal.run_journal import RunJournal
 from importer.losses import acknowledge_losses, read_losses
 from importer.models import Destination, Mode, Note, Status
 from importer.private_files import journal_file
+
+if TYPE_CHECKING:
+    from importer.journal.job_history import JobHistory
 
 
 class Journal:
@@ -85,6 +87,8 @@ class Journal:
     @property
     def jobs(self) -> JobHistory:
         """The history of scheduled jobs."""
+        from importer.journal.job_history import JobHistory  # no single run needs it
+
         return JobHistory(self._database)
 
     def job_lock(self, name: str) -> Lock:
@@ -168,9 +172,8 @@ class Journal:
     def _run_journal(
         self, number: int, record: RunRecord, locks: Sequence[Lock], ticket: Ticket | None
     ) -> RunJournal:
-        contacts = None
-        if record.destination is not None:
-            contacts = RunContacts(self._database, number, record, self._locks.run_held)
+        sends = record.destination is not None
+        contacts = RunContacts(self._database, number, record, self._locks.run_held) if sends else None
         return RunJournal(self._database, number, record, locks, ticket, contacts)
 
     @cached_property
@@ -329,11 +332,13 @@ class Journal:
             found.append({origin["from_sheet"]: np.unique(rows)})
         return union_rows(found)
 
-    def prune(self, older_than: datetime) -> int:
-        """Forget the runs that began before, except those at work. Returns how many were forgotten."""
-        return self.forget(
-            [record.id for record in self.runs() if record.started and record.started < older_than]
-        )
+    def prunable(self, older_than: datetime) -> tuple[RunRecord, ...]:
+        """Return the runs that began before and need no journal any more.
+
+        A run at work does, and so does one that can be resumed: rows of it may be on their way.
+        """
+        old = (record for record in self.runs() if record.started and record.started < older_than)
+        return tuple(record for record in old if record.state is RunState.FINISHED or record.dry_run)
 
     def forget(self, run_ids: Iterable[str]) -> int:
         """Forget these runs, except those at work. Returns how many were forgotten."""

@@ -19,6 +19,7 @@ import click
 from importer import contracts, messages
 from importer.cli import app
 from importer.options import declared_options
+from importer.reports import html
 from tests.bench import unprepared
 from tests.support import json_schemas, word_indexes
 
@@ -164,6 +165,12 @@ PARTS: Mapping[str, Part] = {
 }
 
 
+def files() -> dict[Path, str]:
+    """Return the text of each file of the package that is made of others."""
+    page = {Path(html.__file__).with_name(html.COMPILED_PAGE): html.compile_page()}
+    return word_indexes.indexes() | json_schemas.schemas() | page
+
+
 def replace_part(text: str, name: str, content: str) -> str:
     """Return the page with another content between the marks of a part. Raises ValueError without marks."""
     start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
@@ -180,15 +187,15 @@ def read_part(text: str, name: str) -> str:
 
 
 def main() -> None:
-    """Write every generated part into its page, in English."""
+    """Write every generated file, and every generated part into its page, in English."""
     os.environ["LC_ALL"] = "C.UTF-8"
+    for file, text in files().items():
+        file.write_text(text, "utf-8")
+        sys.stdout.write(f"{file.relative_to(ROOT).as_posix()} is up to date\n")
     for name, part in PARTS.items():
         page = DOCS / part.page
         page.write_text(replace_part(page.read_text("utf-8"), name, part.write()), "utf-8")
         sys.stdout.write(f"docs/{part.page}: {name} is up to date\n")
-    for file, text in (json_schemas.schemas() | word_indexes.indexes()).items():
-        file.write_text(text, "utf-8")
-        sys.stdout.write(f"{file.relative_to(ROOT).as_posix()} is up to date\n")
 
 
 if __name__ == "__main__":

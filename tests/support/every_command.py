@@ -32,6 +32,7 @@ EVERY_COMMAND: dict[str, tuple[str, ...]] = {
     "app phones": ("app", "phones"),
     "fields": ("fields",),
     "doctor": ("doctor",),
+    "web": ("web", "--port", "0", "--no-browser", "--profile", "no such profile"),
     "sandbox": ("sandbox", "--port", "0", "--store", "store.db", "--fault", "no such fault"),
     "job run": ("job", "run", "nightly"),
     "job list": ("job", "list"),
