@@ -227,10 +227,6 @@ class Note:
         """What was found, and what was made of it."""
         return messages.sentence(self.code, dict(self.found), lang)
 
-    def hint(self, lang: str = "en") -> str:
-        """What to do next."""
-        return messages.hint(self.code, dict(self.found), lang)
-
 
 @dataclass(frozen=True, slots=True)
 class MappedChunk:
