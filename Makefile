@@ -7,11 +7,12 @@ endif
 # Tests are independent of each other: every core takes some.
 PARALLEL := -n auto --dist worksteal
 
-.PHONY: help install demo test coverage test-extras test-wheel lint docs soak cron-test bench clean
+.PHONY: help install demo web test coverage test-extras test-wheel lint docs soak cron-test bench clean
 
 help:
 	@echo "make install      the package and the development tools, into .venv"
 	@echo "make demo         imports sample_data into the embedded sandbox"
+	@echo "make web          serves the page in the browser, with the embedded sandbox behind it"
 	@echo "make test         the tests that need Python alone"
 	@echo "make coverage     the same tests, and how much of the importer they reach"
 	@echo "make test-extras  the tests with a browser and a spreadsheet program"
@@ -35,6 +36,9 @@ install: .venv/installed
 demo: install
 	@$(BIN)/python -m importer run sample_data/customers.xlsx sample_data/customers.csv --sandbox --yes; \
 	code=$$?; test $$code -eq 1 && echo "(exit code 1, as it should be: four rows of customers.xlsx are spoilt on purpose)"
+
+web: install
+	$(BIN)/python -m importer web --sandbox
 
 lint: install
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ from pathlib import Path
 from importer.config import Connection, Profile, load_config
 from importer.errors import UsageError
 from importer.models import RunSummary
-from importer.options import RunOptions
+from importer.options import RunOptions, layered
 from importer.pipeline.events import EventCallback, RunObserver, as_observer
 from importer.pipeline.run import StopToken
 from importer.pipeline.session import Session, SessionSettings
@@ -26,6 +26,7 @@ def import_file(
     file: str | Path,
     *,
     options: RunOptions | None = None,
+    profile: str | None = None,
     connection: Connection | None = None,
     journal: Path | None = None,
     observer: RunObserver | EventCallback | None = None,
@@ -33,18 +34,19 @@ def import_file(
 ) -> RunSummary:
     """Import one file. Returns how many rows ended how; results.csv has each row.
 
-    `connection`: where to send to and who signs; without it the environment and importer.toml's default
-    profile decide. `journal`: its SQLite file, else the user's. `observer`, a `RunObserver` or a function of
-    one argument, gets every event of the run. `stopper.stop(reason)`, from any thread, ends it in order.
+    `connection`: where to send to and who signs; without it the environment and importer.toml decide.
+    `profile` names a [profile.NAME] of it; without `options`, those of the profile count. `journal`: its
+    SQLite file, else the user's. `observer`, a `RunObserver` or a function of one argument, gets every event
+    of the run. `stopper.stop(reason)`, from any thread, ends it in order.
 
     Raises ImporterError (with `code` and `exit_code`) where there can be no run: the file or its mapping
     cannot be read, settings are missing, another run holds the lock. How the server behaved is no exception:
     see `counts`, `exit_code` and `stop` of the summary.
     """
-    profile = Profile() if connection is not None else load_config().profile(None)
-    settings = SessionSettings(profile, connection, journal=journal)
+    chosen = Profile() if connection is not None else load_config().profile(profile)
+    settings = SessionSettings(chosen, connection, journal=journal)
     with Session.open(settings, observer=as_observer(observer), stopper=stopper) as session:
-        result = session.start(file, options or RunOptions())
+        result = session.start(file, options or _options(chosen, profile))
         if result is None:
             raise UsageError("not-confirmed")
         return result.summary
@@ -54,6 +56,7 @@ def validate_file(
     file: str | Path,
     *,
     options: RunOptions | None = None,
+    profile: str | None = None,
     journal: Path | None = None,
     observer: RunObserver | EventCallback | None = None,
 ) -> RunSummary:
@@ -62,5 +65,10 @@ def validate_file(
     A row that is counted as valid is sent unchanged by `import_file` with the same options. Raises what
     `import_file` raises.
     """
-    options = replace(options or RunOptions(), dry_run=True)
-    return import_file(file, options=options, journal=journal, observer=observer)
+    options = replace(options or _options(load_config().profile(profile), profile), dry_run=True)
+    return import_file(file, options=options, profile=profile, journal=journal, observer=observer)
+
+
+def _options(chosen: Profile, name: str | None) -> RunOptions:
+    """Return the options of a profile, if it was named; else the defaults."""
+    return layered(RunOptions(), chosen.given) if name is not None else RunOptions()

@@ -189,10 +189,9 @@ class Issues(Sequence[Issue]):
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Rows that are not to be sent, and why: the code of a message (`filtered`, `footer-row`, …)."""
+    """Rows (int64) that are not to be sent, and why: the code of a message (`filtered`, `footer-row`, …)."""
 
     rows: np.ndarray
-    """Row numbers, int64."""
     code: str
     message: str = ""
 
@@ -394,7 +393,17 @@ class RunSummary:
     stop: str = ""
     """Why it ended early, as a sentence; empty if it didn't."""
     notes: tuple[str, ...] = ()
-    """Sentences worth reading: imported before, lines skipped above the header, columns left out, …"""
+    """Sentences worth reading: imported before, lines skipped above the header, …"""
+    not_imported: tuple[UnusedColumn, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UnusedColumn:
+    """A column that goes nowhere, what its name means (if nothing feeds that field), and its filled cells."""
+
+    name: str
+    usual_field: str = ""
+    filled: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,18 @@ def read_value(kind: ValueKind, value: Any) -> Any:
             return value
 
 
+SettingValue = str | int | float | bool
+"""The value of an option as reports hold it."""
+
+
+def setting_value(value: object) -> SettingValue:
+    """Return a value as reports hold it; empty for None."""
+    # A mode is a number, too, but people know it by its name.
+    if isinstance(value, int | float) and not isinstance(value, Mode):
+        return value
+    return option_text(value)
+
+
 def option_text(value: object) -> str:
     """Return a value as people write it; empty for None."""
     if isinstance(value, bool):

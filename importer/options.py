@@ -32,7 +32,6 @@ from importer.option_types import (
     OptionGroup,
     TextValue,
     ValueKind,
-    option_text,
     read_value,
 )
 
@@ -40,6 +39,9 @@ from importer.option_types import (
 def declare(default: Any, kind: ValueKind, en: str, zh: str, **more: Any) -> Any:
     """Return a field of RunOptions; `more` are fields of Option."""
     return field(default=default, metadata={"option": Option(kind, {"en": en, "zh": zh}, **more)})
+
+
+_READING: Mapping[str, Any] = {"group": OptionGroup.READING, "keep": Keep.READING, "repeat": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,50 +73,64 @@ class RunOptions:
         report=True,
         repeat=True,
     )
+    country: str | None = declare(
+        None,
+        TextValue(),
+        "Of which country phones without a country code are: CN, or its name.",
+        "没有国家区号的号码属于哪个国家：CN，或国家名称。",
+        group=OptionGroup.MAPPING,
+        metavar="COUNTRY",
+        profile=True,
+        job=True,
+        keep=Keep.SETTINGS,
+        report=True,
+        repeat=True,
+    )
+    """Where no column names the country."""
     sheet: str | None = declare(
         None,
         TextValue(),
         "Which sheet of a workbook (default: the first with data).",
         "读取哪个工作表（默认：第一个有数据的）。",
-        group=OptionGroup.READING,
         metavar="NAME|all",
         job=True,
-        keep=Keep.READING,
         report=True,
-        repeat=True,
+        **_READING,
     )
     header_row: int | str | None = declare(
         None,
         HeaderRowValue(),
         "Where the header stands, if it is not found.",
         "表头所在的行，用于无法自动识别时。",
-        group=OptionGroup.READING,
         job=True,
-        keep=Keep.READING,
-        repeat=True,
+        **_READING,
     )
     encoding: str | None = declare(
         None,
         TextValue(),
         "Encoding of a text file, if it is not found.",
         "文本文件的编码，用于无法自动识别时。",
-        group=OptionGroup.READING,
         metavar="NAME",
         job=True,
-        keep=Keep.READING,
         report=True,
-        repeat=True,
+        **_READING,
     )
     delimiter: str | None = declare(
         None,
         TextValue(),
         "Delimiter of a text file, if it is not found; `tab` is one.",
         "文本文件的分隔符，用于无法自动识别时；可写 `tab`。",
-        group=OptionGroup.READING,
         metavar="CHAR",
         job=True,
-        keep=Keep.READING,
-        repeat=True,
+        **_READING,
+    )
+    corrections: str | None = declare(
+        None,
+        TextValue(),
+        "Cells to be read otherwise than they stand in the file, as the page in the browser keeps them.",
+        "更正文件：其中的单元格代替原文件中的内容，由浏览器页面保存。",
+        metavar="FILE",
+        **_READING,
     )
     contract: str | None = declare(
         None,
@@ -398,18 +414,3 @@ def options_from_json(*texts: str) -> RunOptions:
         found |= json.loads(text)
     kept = {one.name for one in declared_options().values() if one.keep in (Keep.SETTINGS, Keep.READING)}
     return GivenOptions.read({name: value for name, value in found.items() if name in kept}).options
-
-
-# The reports
-
-
-def report_settings(options: RunOptions, effective: Mapping[str, str | None]) -> tuple[tuple[str, str], ...]:
-    """Return (name, value) of the options that reports show. `effective`: what the plan made of some."""
-    texts = {
-        one.name: (effective[one.name] or "")
-        if one.name in effective
-        else option_text(getattr(options, one.name))
-        for one in declared_options().values()
-        if one.report
-    }
-    return tuple((name, text) for name, text in texts.items() if text)

@@ -56,6 +56,7 @@ RULES: Mapping[str, AnswerRule] = {
     "not-json": AnswerRule(Action.RETRY, "not-json", maybe_processed=True),
     "no-code": AnswerRule(Action.RETRY, "no-code", maybe_processed=True),
     "cut-off": AnswerRule(Action.RETRY, "cut-off", maybe_processed=True, unanswered=True),
+    "not-http": AnswerRule(Action.RETRY, "not-http", maybe_processed=True, unanswered=True),
     "too-large": AnswerRule(Action.RETRY, "too-large", maybe_processed=True),
     "http-5xx": AnswerRule(Action.RETRY, "http-5xx", maybe_processed=True),
     "http-502": AnswerRule(Action.RETRY, "http-5xx", maybe_processed=True, unanswered=True),

@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import logging
 import ssl
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,21 +24,18 @@ from urllib3.exceptions import (
     ConnectTimeoutError,
     NameResolutionError,
     NewConnectionError,
-    ReadTimeoutError,
 )
 
 from importer.api import READ_TIMEOUT
+from importer.api.http_answer import MAX_ANSWER, AnswerFault, StrictResponse
 
 # urllib3 logs addresses with their query, and tracebacks of answers it cannot parse.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 
-MAX_ANSWER = 16 * 1024 * 1024
-"""Bytes; the largest documented answer, the fields of a tenant, has some hundred kilobytes."""
-
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds: for the connection, for the first byte of the answer, and once more for the rest of it."""
+    """Seconds: for the connection, and for the whole answer from the last byte of the request on."""
 
     connect: float = 10.0
     read: float = READ_TIMEOUT
@@ -59,12 +55,18 @@ class _UnsentError(ConnectionError):
 
 
 class _HandoverMixin:
-    """A connection that knows whether it handed over the whole request."""
+    """A connection that knows whether it handed over the whole request, and reads answers strictly."""
 
     handed_over = False
+    _reused = False
+    _spoken_to = False
+    """True if the server spoke before the request was written, which is no answer to it."""
+    _begins_with_words = False
+    """True if the protocol below HTTP may say something at first."""
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        self.handed_over = False
+        self._reused = not self.is_closed and self.handed_over  # type: ignore[attr-defined]
+        self.handed_over = self._spoken_to = False
         try:
             super().request(*args, **kwargs)  # type: ignore[misc]
         except OSError as error:
@@ -73,6 +75,19 @@ class _HandoverMixin:
                 raise
             raise _UnsentError(str(error)) from error
         self.handed_over = True
+
+    def send(self, data: Any) -> None:
+        """Hand over a part of the request. Raises _UnsentError if an earlier answer is not over yet."""
+        if not (self.is_connected or self.is_closed):  # type: ignore[attr-defined]
+            if self._reused:
+                raise _UnsentError("more came after the answer before")
+            self._spoken_to = not self._begins_with_words
+        super().send(data)  # type: ignore[misc]
+
+    def response_class(self, sock: Any, *args: Any, **kwargs: Any) -> StrictResponse:
+        """Return what reads the next answer (http.client asks for it under this name)."""
+        early = self._spoken_to or not self.handed_over
+        return StrictResponse(sock, *args, early=early, **kwargs)
 
     def getresponse(self) -> Any:
         try:
@@ -85,11 +100,13 @@ class _HandoverMixin:
             raise
 
 
-class _PlainConnection(_HandoverMixin, HTTPConnection):
-    pass
+class PlainConnection(_HandoverMixin, HTTPConnection):  # type: ignore[misc]  # response_class: a method here
+    """A connection by plain HTTP."""
 
 
-class _SecureConnection(_HandoverMixin, HTTPSConnection):
+class _SecureConnection(_HandoverMixin, HTTPSConnection):  # type: ignore[misc]
+    _begins_with_words = True  # the tickets of TLS 1.3
+
     def connect(self) -> None:
         try:
             super().connect()
@@ -119,7 +136,7 @@ class _Adapter(HTTPAdapter):
         if pool is None:
             pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
             super().cert_verify(pool, request.url, verify, cert)  # type: ignore[no-untyped-call]
-            for known, ours in ((HTTPConnection, _PlainConnection), (HTTPSConnection, _SecureConnection)):
+            for known, ours in ((HTTPConnection, PlainConnection), (HTTPSConnection, _SecureConnection)):
                 if pool.ConnectionCls is known:
                     pool.ConnectionCls = ours
             self._pools[request.url] = pool
@@ -148,7 +165,6 @@ class Transport:
 
     def __init__(self, pool_size: int = 4, timeouts: Timeouts | None = None) -> None:
         timeouts = timeouts or Timeouts()
-        self._read_seconds = timeouts.read
         self._timeout = urllib3.Timeout(connect=timeouts.connect, read=timeouts.read)
         self._session = requests.Session()
         self._adapter = _Adapter(pool_size)
@@ -165,7 +181,8 @@ class Transport:
         """
         verify, proxies = self._environments.get(url) or self._environment(url)
         request = requests.PreparedRequest()
-        request.method, request.url, request.body = method, url, body
+        # An empty body would be sent in chunks, of which there are none.
+        request.method, request.url, request.body = method, url, body or None
         request.headers = headers  # type: ignore[assignment]  # read by name only
         try:
             raw: Any = self._adapter.send(
@@ -178,7 +195,7 @@ class Transport:
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise _fault(error) from error
         try:
-            content = self._read(raw)
+            content = _decoded(raw)
         finally:
             raw.release_conn()
         return raw.status, {name.lower(): value for name, value in raw.headers.items()}, content
@@ -194,33 +211,20 @@ class Transport:
         self._environments[url] = (verify, proxies)
         return verify, proxies
 
-    def _read(self, raw: urllib3.HTTPResponse) -> bytes:
-        """The answer's body, bounded in bytes and in time."""
-        deadline = time.monotonic() + self._read_seconds
-        pieces: list[bytes] = []
-        size = 0
-        whole = False
-        try:
-            while True:
-                piece = raw.read1(65536, decode_content=True)
-                if not piece:
-                    whole = True
-                    return b"".join(pieces)
-                pieces.append(piece)
-                size += len(piece)
-                if size > MAX_ANSWER:
-                    raise TransportFault("too-large", "")
-                if time.monotonic() > deadline:
-                    raise TransportFault("read-timeout", "")
-        except ReadTimeoutError as error:
-            raise TransportFault("read-timeout", "") from error
-        except urllib3.exceptions.DecodeError as error:
-            raise TransportFault("not-json", "") from error
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise TransportFault("cut-off", "") from error
-        finally:
-            if not whole:
-                raw.close()
+
+def _decoded(raw: urllib3.HTTPResponse) -> bytes:
+    """The answer's body, which is in memory already, without its Content-Encoding. Raises TransportFault."""
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        while piece := raw.read1(65536, decode_content=True):
+            pieces.append(piece)
+            size += len(piece)
+            if size > MAX_ANSWER:
+                raise TransportFault("too-large", "")
+    except urllib3.exceptions.DecodeError as error:
+        raise TransportFault("not-json", "") from error
+    return b"".join(pieces)
 
 
 def _fault(error: BaseException) -> TransportFault:
@@ -229,6 +233,8 @@ def _fault(error: BaseException) -> TransportFault:
     def has(*kinds: type[BaseException]) -> BaseException | None:
         return next((link for link in chain if isinstance(link, kinds)), None)
 
+    if isinstance(found := has(AnswerFault), AnswerFault):
+        return TransportFault(found.key, found.detail)
     if found := has(ssl.SSLCertVerificationError):
         return TransportFault("certificate", getattr(found, "verify_message", "") or "not verified")
     if isinstance(error, requests.exceptions.ProxyError):

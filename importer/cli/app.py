@@ -13,7 +13,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
@@ -45,6 +45,7 @@ COMMANDS = {
     "app": CommandEntry("account", "Create customer applications and list their phones (integrators)."),
     "fields": CommandEntry("account", "Show the tenant's customer fields."),
     "doctor": CommandEntry("doctor", "Check settings, reachability, clock and credentials."),
+    "web": CommandEntry("web", "Import in the browser: a page on this machine."),
     "sandbox": CommandEntry("sandbox", "Serve the remote API on this machine, for trying things out."),
     "job": CommandEntry("job", "Run and install scheduled imports."),
 }
@@ -67,6 +68,18 @@ class CommandGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. What the journal has lost is said after it, whichever command it is."""
+        asked_for_help = False
+        try:
+            return super().invoke(ctx)
+        except click.exceptions.Exit:
+            asked_for_help = True
+            raise
+        finally:
+            if not asked_for_help:
+                output.print_losses()
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -119,12 +132,15 @@ def invoke(args: Sequence[str] | None = None) -> int:
         print_error(error)
         return int(error.exit_code)
     except click.ClickException as error:
+        if output.speaks_json():
+            output.tell("error", error.format_message(), code="usage", exit_code=int(ExitCode.USAGE))
+            return int(ExitCode.USAGE)
         said = io.StringIO()
         error.show(file=said)
         echo(said.getvalue(), err=True, nl=False)
         return int(ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
-        echo(sentence("asked-to-end", {}, output.language()), err=True)
+        output.tell("asked-to-end", sentence("asked-to-end", {}, output.language()))
         return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         # The program that read our output has ended (`importer runs | head`), which is no error.

@@ -14,22 +14,80 @@ import click
 
 from importer.errors import ImporterError
 from importer.escaping import printable, to_json
-from importer.messages import LANGUAGES, sentence
+from importer.messages import LANGUAGES, hint, sentence
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.segment import Segment
 
 
+_json_lines = False
+"""Whether the command speaks in JSON lines on stderr (`--log-json`)."""
+
+
+def choose_json_lines(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+    """Take `--log-json`: from here on every line on stderr is a JSON object."""
+    global _json_lines
+    _json_lines = value
+    return value
+
+
+def speaks_json() -> bool:
+    """Return whether stderr gets JSON lines."""
+    return _json_lines
+
+
+def print_json_line(event: str, found: Mapping[str, object], stream: TextIO | None = None) -> None:
+    """Print one JSON object on a line of stderr (or `stream`): time, event, and what there is to say."""
+    from datetime import UTC, datetime
+
+    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    plain = {name: _plain(value) for name, value in found.items()}
+    echo(to_json({"time": at, "event": event, **plain}), file=stream, err=stream is None)
+
+
+def _plain(value: object) -> object:
+    """The value as JSON can hold it."""
+    if isinstance(value, dict):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, ImporterError):
+        return value.code
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+
+
+def tell(event: str, text: str, **found: object) -> None:
+    """Tell something on stderr: `text`, or as a JSON line with what the text was made of."""
+    if _json_lines:
+        print_json_line(event, {"message": text, **found})
+    else:
+        echo(text, err=True)
+
+
 def print_error(error: ImporterError) -> None:
     """Print an error on stderr: sentence, hint, code."""
     lang = language()
+    if _json_lines:
+        said = {"message": error.sentence(lang), "hint": error.hint(lang) or None}
+        print_json_line("error", {"code": error.code, **said, "exit_code": int(error.exit_code)})
+        return
     label = click.style(sentence("error-label", {}, lang), fg="red", bold=True)
     echo(error.sentence(lang), label=label, err=True)
-    hint = error.hint(lang)
-    if hint:
-        echo(f"  {hint}", err=True)
+    advice = error.hint(lang)
+    if advice:
+        echo(f"  {advice}", err=True)
     echo(f"  [{error.code}]", err=True)
+
+
+def print_losses() -> None:
+    """Print on stderr what the journal has lost, as long as nobody has acknowledged it."""
+    from importer.losses import read_losses
+    from importer.private_files import journal_file
+
+    lang = language()
+    label = click.style(sentence("warning-label", {}, lang), fg="yellow", bold=True)
+    for loss in read_losses(journal_file()):
+        echo(loss.sentence(lang), label=label, err=True)
+        echo(f"  {hint(loss.code, dict(loss.found), lang)}", err=True)
 
 
 def echo(
@@ -52,6 +110,12 @@ def confirm(question: str, *, abort: bool = False) -> bool:
     """Ask a question on stderr, as `echo` prints it. With `abort` no is click.Abort."""
     _tolerate(sys.stderr)
     return click.confirm(printable(question), err=True, abort=abort)
+
+
+def ask(question: str) -> str:
+    """Ask the person at the terminal; "" if they only press Enter."""
+    answer: str = click.prompt(printable(question), default="", show_default=False, err=True)
+    return answer.strip()
 
 
 def _tolerate(stream: object) -> None:

@@ -14,7 +14,13 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from importer.cli.output import LocalizedOption, OutputOptions, lang_option, language
+from importer.cli.output import (
+    LocalizedOption,
+    OutputOptions,
+    choose_json_lines,
+    lang_option,
+    language,
+)
 from importer.models import Mode
 from importer.option_types import (
     ChoiceValue,
@@ -199,7 +205,12 @@ _verbose = _localized(
     zh="在 stderr 上说明每次重试、等待和批次。",
 )
 _log_json = _localized(
-    "--log-json", is_flag=True, en="Log as JSON lines on stderr.", zh="在 stderr 上以 JSON 行记录日志。"
+    "--log-json",
+    is_flag=True,
+    is_eager=True,
+    callback=choose_json_lines,
+    en="Log as JSON lines on stderr.",
+    zh="在 stderr 上以 JSON 行记录日志。",
 )
 _yes = _localized(
     "--yes", "-y", is_flag=True, en="Answer every question with yes.", zh="所有问题都回答“是”。"

@@ -9,7 +9,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Protocol, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -17,9 +16,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from importer.cli.output import echo
+from importer.cli.output import echo, print_json_line
 from importer.cli.summary import STATUS_STYLES, headline
-from importer.escaping import to_json
 from importer.models import RunSummary, Status
 from importer.reports import Tally, wording
 from importer.reports.wording import word
@@ -42,8 +40,11 @@ class ProgressView(Protocol):
     def moved(self, tally: Tally) -> None:
         """Rows were read or got their status. The tally is the live one."""
 
-    def said(self, event: str, sentence: str) -> None:
-        """Something happened that deserves a line: a retry, a pause, a lower rate."""
+    def said(self, event: str, sentence: str, **found: object) -> None:
+        """Something happened that deserves a line: a retry, a pause, a lower rate.
+
+        `found` is what the sentence was made of.
+        """
 
     def ended(self, summary: RunSummary) -> None:
         """The run is over and its reports are written."""
@@ -64,7 +65,7 @@ class NullView:
     def moved(self, tally: Tally) -> None:
         pass
 
-    def said(self, event: str, sentence: str) -> None:
+    def said(self, event: str, sentence: str, **found: object) -> None:
         pass
 
     def ended(self, summary: RunSummary) -> None:
@@ -85,7 +86,7 @@ class LineView(NullView):
         code = "progress-start-dry" if dry_run else "progress-start"
         echo(word(code, self._lang, source=source, run=run_id), err=True)
 
-    def said(self, event: str, sentence: str) -> None:
+    def said(self, event: str, sentence: str, **found: object) -> None:
         if self._verbose:
             echo(sentence, err=True)
 
@@ -113,8 +114,8 @@ class JsonView(NullView):
         if self._due():
             self._write("progress", rows=tally.rows, waiting=tally.waiting, counts=_counts(tally.counts))
 
-    def said(self, event: str, sentence: str) -> None:
-        self._write(event, message=sentence)
+    def said(self, event: str, sentence: str, **found: object) -> None:
+        self._write(event, message=sentence, **found)
 
     def ended(self, summary: RunSummary) -> None:
         self._write(
@@ -127,6 +128,7 @@ class JsonView(NullView):
             requests=summary.requests,
             stop=summary.stop or None,
             reports=summary.report_dir,
+            not_imported={column.name: column.filled for column in summary.not_imported},
         )
 
     def _due(self) -> bool:
@@ -137,10 +139,8 @@ class JsonView(NullView):
         return True
 
     def _write(self, event: str, **found: object) -> None:
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = to_json({"time": at, "event": event, **found})
         with self._lock:
-            echo(line, file=self._stream, err=self._stream is None)
+            print_json_line(event, found, self._stream)
 
 
 class BarView(NullView):
@@ -162,7 +162,7 @@ class BarView(NullView):
     def moved(self, tally: Tally) -> None:
         self._state.tally = tally
 
-    def said(self, event: str, sentence: str) -> None:
+    def said(self, event: str, sentence: str, **found: object) -> None:
         self._state.note = sentence
 
     def close(self) -> None:

@@ -9,10 +9,11 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from importer.cli.output import OutputOptions, console, echo, language, print_error
+from importer.cli.output import OutputOptions, console, language, print_error, tell
 from importer.exit_codes import ExitCode
+from importer.mapping.base import quote_names
 from importer.messages import join_clauses, sentence
-from importer.models import Destination, IssueGroup, Mode, RunSummary, Severity, Status
+from importer.models import Destination, IssueGroup, Mode, RunSummary, Severity, Status, UnusedColumn
 from importer.reports import ReasonGroup, ReportResult, wording
 from importer.reports.tally import ANSWERED
 from importer.reports.wording import issue_text, word
@@ -51,6 +52,7 @@ def show(console: Console, result: ReportResult, lang: str, *, mask: bool = Fals
     _counts(console, summary, lang)
     show_issues(console, summary.issues, lang, mask=mask)
     _reasons(console, [reason for reason in result.reasons if reason.status in ANSWERED], lang)
+    _not_imported(console, summary.not_imported, lang)
     notes = [*summary.notes, *(note.sentence(lang) for note in result.notes)]
     if notes:
         _heading(console, "heading-notes", lang)
@@ -160,6 +162,33 @@ def _reasons(console: Console, reasons: Sequence[ReasonGroup], lang: str) -> Non
             _line(console, Text(reason.message, style="dim"), 4)
 
 
+def _not_imported(console: Console, columns: Sequence[UnusedColumn], lang: str) -> None:
+    """The columns that went nowhere; first those that look as if they should have gone somewhere."""
+    if not columns:
+        return
+    _heading(console, "heading-not-imported", lang)
+    usual = [column for column in columns if column.usual_field and column.filled]
+    others = [column for column in columns if column.filled and not column.usual_field]
+    empty = len(columns) - len(usual) - len(others)
+    for column in usual:
+        name, filled = _unused_column(column, lang), column.usual_field
+        _line(
+            console, Text(join_clauses(lang, name, word("not-imported-usual", lang, field=filled)), "yellow")
+        )
+    shown = [_unused_column(column, lang) for column in others[:KINDS]]
+    if len(others) > KINDS:
+        shown.append(word("not-imported-more", lang, count=len(others) - KINDS))
+    if empty:
+        shown.append(word("not-imported-empty-columns", lang, count=empty))
+    if shown:
+        _line(console, Text(word("summary-and", lang).join(shown)))
+
+
+def _unused_column(column: UnusedColumn, lang: str) -> str:
+    filled = word("not-imported-filled", lang, rows=wording.rows(column.filled, lang))
+    return f"{quote_names([column.name])} ({filled})"
+
+
 def _next(console: Console, result: ReportResult, lang: str) -> None:
     if result.files:
         _heading(console, "heading-files", lang)
@@ -174,7 +203,10 @@ def _next(console: Console, result: ReportResult, lang: str) -> None:
             console.print(Text(f"    {step.command}", style="bold"), soft_wrap=True)
     elif result.summary.rows:
         console.print()
-        done = "summary-all-valid" if result.summary.dry_run else "summary-all-done"
+        imported = result.summary.counts.get(Status.IMPORTED)
+        done = "summary-all-done" if imported else "summary-nothing-imported"
+        if result.summary.dry_run:
+            done = "summary-all-valid"
         _print(console, Text(word(done, lang), style="green"))
 
 
@@ -206,7 +238,7 @@ def _print(console: Console, text: Text) -> None:
 def show_result(result: ReportResult | None, output: OutputOptions, *, mask: bool) -> int:
     """Print a run's summary on stdout. Returns the exit code. None: the person did not confirm the run."""
     if result is None:
-        echo(sentence("answered-no", {}, language()), err=True)
+        tell("answered-no", sentence("answered-no", {}, language()))
         return int(ExitCode.ROWS_LEFT)
     try:
         for failure in result.failures:
@@ -218,5 +250,5 @@ def show_result(result: ReportResult | None, output: OutputOptions, *, mask: boo
     except OSError as error:
         # The run is over and its reports are written. A summary that cannot be printed is no reason to fail.
         found = {"reason": error.strerror or error}
-        echo(sentence("summary-not-printed", found, language()), err=True)
+        tell("summary-not-printed", sentence("summary-not-printed", found, language()), **found)
     return int(result.summary.exit_code)

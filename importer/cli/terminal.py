@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from importer.cli import app
-from importer.cli.output import confirm, console, echo, language
+from importer.cli.output import ask, confirm, console, echo, language, tell
 from importer.cli.progress import NullView, ProgressView, progress_view
 from importer.cli.signals import stop_on_signals
 from importer.cli.summary import destination_line
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from importer.delivery import events as delivery
     from importer.mapping import Proposal
     from importer.pipeline.events import (
+        CountryQuestion,
         MappingQuestion,
         PlanReady,
         Prechecking,
@@ -53,6 +55,8 @@ class TerminalObserver(RunObserver):
         self._lang = lang
         self._offset_ms = 0
         self._view: ProgressView = NullView()
+        self._kept: tuple[Path, MappingQuestion] | None = None
+        """The mapping file that was kept last, and for which file."""
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -84,10 +88,12 @@ class TerminalObserver(RunObserver):
         for note in plan.notes:
             if note.quotes and self._output.log_json:
                 continue
-            self._say(note.code, note.sentence(self._lang))
+            self._say(note.code, note.sentence(self._lang), dict(note.found))
         if plan.destination is not None and not record.dry_run:
             line = destination_line(plan.destination, plan.mode, plan.source.name, rows, self._lang)
-            self._say("destination", line)
+            there = plan.destination
+            found = {"host": there.host, "tenant": there.tenant_id, "app": there.app_key, "rows": rows}
+            self._say("destination", line, found | {"mode": plan.mode.label})
         self._view.started(plan.source.name, record.id, rows, dry_run=record.dry_run)
 
     def on_progress(self, event: Progress) -> None:
@@ -122,7 +128,8 @@ class TerminalObserver(RunObserver):
             return
         self._offset_ms = event.offset_ms
         code = "sending-clock-corrected"
-        self._say(code, sentence(code, {"offset_ms": event.offset_ms}, self._lang))
+        found = {"offset_ms": event.offset_ms}
+        self._say(code, sentence(code, found, self._lang), found)
 
     def on_waiting_for_turn(self, event: delivery.WaitingForTurn) -> None:
         code, lang = "sending-waiting-for-turn", self._lang
@@ -134,27 +141,29 @@ class TerminalObserver(RunObserver):
         if event.others:
             parts.append(sentence("sending-turn-others", {"others": event.others}, lang))
         if event.again:
-            self._view.said(code, join_sentences(lang, *parts))
+            self._view.said(code, join_sentences(lang, *parts), **found)
         else:
-            self._say(code, join_sentences(lang, *parts, hint(code, found, lang)))
+            self._say(code, join_sentences(lang, *parts, hint(code, found, lang)), found)
 
     def on_canary_answered(self, event: delivery.CanaryAnswered) -> None:
         note = canary_note(event)
-        self._say(note.code, note.sentence(self._lang))
+        self._say(note.code, note.sentence(self._lang), dict(note.found))
 
     def on_turn_taken(self, event: delivery.TurnTaken) -> None:
         code = "sending-turn-taken"
-        self._say(code, sentence(code, {"time": wording.span(event.seconds)}, self._lang))
+        text = sentence(code, {"time": wording.span(event.seconds)}, self._lang)
+        self._say(code, text, {"seconds": event.seconds})
 
     def on_waiting_for_late(self, event: delivery.WaitingForLate) -> None:
         code, lang = "sending-waiting-for-late", self._lang
         rows = wording.rows(event.rows, lang)
         found = {"requests": event.requests, "rows": rows, "time": wording.span(event.seconds)}
-        self._say(code, join_sentences(lang, sentence(code, found, lang), hint(code, found, lang)))
+        self._say(code, join_sentences(lang, sentence(code, found, lang), hint(code, found, lang)), found)
 
     def on_late_over(self, event: delivery.LateOver) -> None:
         code = "sending-late-over"
-        self._say(code, sentence(code, {"time": wording.span(event.seconds)}, self._lang))
+        text = sentence(code, {"time": wording.span(event.seconds)}, self._lang)
+        self._say(code, text, {"seconds": event.seconds})
 
     @property
     def interactive(self) -> bool:
@@ -163,7 +172,7 @@ class TerminalObserver(RunObserver):
     def on_stopping(self, event: delivery.Stopping) -> None:
         code = "sending-stopping"
         found = {"reason": event.reason.sentence(self._lang), "waiting_for": event.waiting_for}
-        self._say(code, sentence(code, found, self._lang))
+        self._say(code, sentence(code, found, self._lang), found | {"code": event.reason.code})
 
     def choose_mapping(self, question: MappingQuestion) -> str | None:
         """The proposed mapping, once the person has agreed: kept as NAME.mapping.toml beside the work."""
@@ -178,7 +187,39 @@ class TerminalObserver(RunObserver):
         if target.exists() or not self._confirm("ask-proposal", file=target):
             return None
         create_new_file(target, proposed.toml.encode())
+        self._kept = target, question
         return str(target)
+
+    def choose_country(self, question: CountryQuestion) -> str | None:
+        """The country that the person names, kept in the mapping file if one was kept for this run."""
+        from importer.mapping.base import quote_names
+        from importer.mapping.regions import require_region
+
+        found = {
+            "columns": quote_names(question.columns),
+            "rows": wording.number(question.rows),
+            "looked_at": wording.rows(question.looked_at, self._lang),
+        }
+        text = sentence("ask-country", found, self._lang)
+        while answer := ask(text):
+            try:
+                country = require_region(answer)
+            except UsageError as error:
+                echo(error.sentence(self._lang), err=True)
+                continue
+            self._keep_country(question, country)
+            return country
+        return None
+
+    def _keep_country(self, question: CountryQuestion, country: str) -> None:
+        """Write the country into the mapping file that was kept for this run, or say how to keep it."""
+        if self._kept is not None and question.options.mapping == str(self._kept[0]):
+            target, asked = self._kept
+            proposed = _propose(asked, self._lang, country)
+            if proposed is not None:
+                target.write_text(proposed.toml, "utf-8")
+        else:
+            self._say("country-chosen", sentence("country-chosen", {"country": country}, self._lang))
 
     def confirm_start(self, plan: RunPlan, *, sends: bool) -> bool:
         """Ask before mode replace and before the same file once more.
@@ -199,7 +240,7 @@ class TerminalObserver(RunObserver):
         if self._output.can_ask:
             return confirm(f"{text} {sentence('ask-again', {}, self._lang)}")
         if not self._output.quiet:
-            echo(text, err=True)
+            tell("file-imported-before", text, run=plan.before.id, started=plan.before.started)
         return True
 
     def _confirm(self, code: str, **found: object) -> bool:
@@ -209,12 +250,12 @@ class TerminalObserver(RunObserver):
         """Pass the event's sentence to the view."""
         values = ((field.name, getattr(event, field.name)) for field in dataclasses.fields(event))
         found = {name: f"{value:.1f}" if isinstance(value, float) else value for name, value in values}
-        self._view.said(code, sentence(code, found, self._lang))
+        self._view.said(code, sentence(code, found, self._lang), **found)
 
-    def _say(self, code: str, text: str) -> None:
-        """Print a sentence, unless `--quiet` was given."""
+    def _say(self, code: str, text: str, found: Mapping[str, object] = MappingProxyType({})) -> None:
+        """Print a sentence, unless `--quiet` was given. `found` is what it was made of."""
         if self._output.log_json:
-            self._view.said(code, text)
+            self._view.said(code, text, **found)
         elif not self._output.quiet:
             echo(text, err=True)
 
@@ -226,7 +267,7 @@ class ProposedMapping(NamedTuple):
     toml: str
 
 
-def _propose(question: MappingQuestion, lang: str) -> ProposedMapping | None:
+def _propose(question: MappingQuestion, lang: str, country: str | None = None) -> ProposedMapping | None:
     """Propose a mapping for the file; None if no proposal fits."""
     from importer import contracts, mapping
     from importer.mapping import suggest_toml
@@ -237,10 +278,22 @@ def _propose(question: MappingQuestion, lang: str) -> ProposedMapping | None:
     contract = contracts.load(options.contract or contracts.DEFAULT_CONTRACT)
     with open_table(question.file, options, any_table=True) as source:
         samples, sheets = sample_frame(source), tuple(source.sheet_headers.values())
-        proposals = mapping.propose(source.header, samples, contract, sheets=sheets)
-        text = suggest_toml.mapping_text(source.header, samples, contract, lang=lang, sheets=sheets)
+        fields = question.tenant_fields
+        proposals = mapping.propose(source.header, samples, contract, sheets=sheets, fields=fields)
+        text = suggest_toml.mapping_text(
+            source.header,
+            samples,
+            contract,
+            lang=lang,
+            sheets=sheets,
+            fields=fields,
+            options=options,
+            country=country,
+        )
         try:
-            mapping.bind(mapping.load_text(text), source.header, contract, sheets=sheets)
+            mapping.bind(
+                mapping.load_text(text), source.header, contract, sheets=sheets, tenant_fields=fields or None
+            )
         except MappingError:
             return None
     return ProposedMapping(proposals, text)

@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -18,6 +18,9 @@ from importer.models import Severity
 
 CUSTOM_FIELD = "customize_field"
 """The API's field that holds all custom fields of the tenant, as a JSON object."""
+
+KEY_PREFIX = "customize_"
+"""What the keys of custom fields begin with: customize_1_14."""
 
 ReadColumn = Callable[[str], Iterator[pd.Series]]
 """Reads a column of the whole file again, in pieces."""
@@ -58,6 +61,17 @@ def packaged_index(name: str) -> dict[str, Any]:
     return tables
 
 
+def may_be_key(name: str) -> bool:
+    """Return whether a mapping's name for a custom field may be its key, and not its display name."""
+    return name.startswith(KEY_PREFIX)
+
+
+def is_key(name: str) -> bool:
+    """Return whether a column is called like the key of a custom field: customize_1_14."""
+    text = name.strip()
+    return may_be_key(text) and text.removeprefix(KEY_PREFIX).replace("_", "").isdigit()
+
+
 def names_in(text: str) -> list[str]:
     """Return the names of a text that lists them with a | between two, as the packaged words do."""
     return [name for part in text.split("|") if (name := part.strip())]
@@ -65,8 +79,13 @@ def names_in(text: str) -> list[str]:
 
 def matches_pattern(pattern: str, text: str) -> bool:
     """Return whether a text fits a pattern in which `*` stands for any text; case does not count."""
+    return _expression(pattern).fullmatch(text.strip()) is not None
+
+
+@lru_cache(maxsize=512)
+def _expression(pattern: str) -> re.Pattern[str]:
     parts = (re.escape(part) for part in pattern.strip().split("*"))
-    return re.fullmatch(".*".join(parts), text.strip(), re.IGNORECASE | re.DOTALL) is not None
+    return re.compile(".*".join(parts), re.IGNORECASE | re.DOTALL)
 
 
 def quote_names(names: Iterable[str]) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from importer.contracts import Contract, Field, FieldKind
 from importer.errors import MappingError
-from importer.mapping.base import CUSTOM_FIELD, ReadColumn, quote_names
-from importer.mapping.custom_fields import TYPES, CustomFieldEncoder, may_be_key
+from importer.mapping.base import CUSTOM_FIELD, ReadColumn, may_be_key, quote_names
+from importer.mapping.custom_fields import TYPES, CustomFieldEncoder, fields_by_name
 from importer.mapping.filters import RowFilter
 from importer.mapping.headers import matching_columns, normalize, unfed_fields
 from importer.mapping.mapper import BoundMapping, Mapper
@@ -110,9 +110,16 @@ class _Binder:
         if not sources and rule.constant is None and rule.default is None:
             return None
         code = self._column(rule.country_code, key_path) if rule.country_code else None
-        region = self._column(rule.region.source, key_path) if isinstance(rule.region, RegionColumn) else None
+        region = self._region(field, rule, key_path)
         when = self._filter(rule.when, key_path) if rule.when else None
         return BoundField(field, rule, sources, code, region, name_rule, when)
+
+    def _region(self, field: Field, rule: FieldRule, key_path: str) -> tuple[str, ...]:
+        """Return the columns that say of which country a phone is."""
+        if field.kind is not FieldKind.PHONE and not isinstance(rule.region, RegionColumn):
+            return ()
+        wanted = (self._columns(name, key_path) for name in self.mapping.region_columns(rule))
+        return tuple(dict.fromkeys(column for columns in wanted for column in columns))
 
     def _column(self, name: str, key_path: str, optional: bool = False) -> str | None:
         return next(iter(self._columns(name, key_path, optional)), None)
@@ -188,7 +195,7 @@ class _Binder:
             self.notes.append(Note("custom-field-unchecked", (("key", key),)))
             return None
         custom = [field for field in tenant_fields if not field.preset]
-        found = _by_name(custom).get(normalize(key), [])
+        found = fields_by_name(custom).get(normalize(key), [])
         if len(found) == 1:
             return found[0]
         code = "custom-field-ambiguous" if found else "custom-field-unknown"
@@ -201,12 +208,3 @@ class _Binder:
             raise MappingError(
                 "custom-field-type", key=key, mapping=self.mapping.name, given=rule.type, actual=actual
             )
-
-
-def _by_name(fields: Sequence[TenantField]) -> Mapping[str, list[TenantField]]:
-    """Return custom fields by key and display names; a key wins over another field's display name."""
-    found: dict[str, list[TenantField]] = {}
-    for field in fields:
-        for label in {normalize(field.label), normalize(field.label_en)} - {""}:
-            found.setdefault(label, []).append(field)
-    return found | {normalize(field.name): [field] for field in fields}

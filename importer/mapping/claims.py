@@ -5,6 +5,7 @@ A claim says which field, how surely, and why. `suggest` lets the columns of a h
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -21,7 +22,11 @@ _UNKNOWN_WORDS = 0.55
 _OTHER_LANGUAGE = 0.6
 _FOREIGN = 0.75
 _DENIED = 0.4
-_BESIDE = {"名": frozenset({"filler"}), "姓": frozenset({"filler", "customer"})}
+_BESIDE = {
+    "名": frozenset({"filler", "billing"}),
+    "姓": frozenset({"filler", "billing", "customer"}),
+    "氏": frozenset({"filler", "billing"}),
+}
 """All that may stand beside a label of one letter: 名 is a part of a name, 家庭名 is none."""
 _BEHIND = frozenset({"es", "pt", "fr", "it", "ru", "pl", "ar", "vi", "id", "ms", "th", "fil"})
 """Languages that put what a thing belongs to behind it."""
@@ -37,6 +42,7 @@ _LONG_NAME = 8
 """A shorter name of a name column is too near to other words."""
 FULL, FIRST, LAST = "full_name", "first_name", "last_name"
 NAMES = (FULL, FIRST, LAST)
+_PHONE_KINDS = frozenset({"mobile", "landline"})
 PHONES = ("sms_phone", "whats_app_phone", "viber_phone", "zalo")
 _REACH = (*PHONES, "email")
 """What is worth nothing where it is empty."""
@@ -118,15 +124,18 @@ def with_languages(claims: Sequence[Claim], columns: Sequence[Column]) -> list[C
     spoken = [
         frozenset(lang for phrase in one.reading.phrases for lang in phrase.languages) for one in columns
     ]
+    speaking = Counter(lang for langs in spoken for lang in langs)
+    telling = sum(map(bool, spoken))
     found = []
     for claim in claims:
-        others = [langs for index, langs in enumerate(spoken) if index != claim.column and langs]
+        own = spoken[claim.column]
+        others = telling - bool(own)
         factor = 1.0
-        if claim.languages and not any(langs & claim.languages for langs in others):
+        if claim.languages and not any(speaking[lang] > (lang in own) for lang in claim.languages):
             short = len(normalize(columns[claim.column].name)) < _SHORT
             if claim.denying:
                 factor = _DENIED
-            elif len(others) > 1 and (short or claim.confidence <= LIKELY):
+            elif others > 1 and (short or claim.confidence <= LIKELY):
                 name = normalize(columns[claim.column].name)
                 code = claim.field == "gender" and len(name) <= _TINY and name.isascii()
                 factor = _DENIED if code else _FOREIGN
@@ -144,7 +153,7 @@ def _by_name(column: Column) -> Iterator[Claim]:
     roles = frozenset(role for phrase in others for role in phrase.roles_in(languages))
     allowed = _BESIDE.get(phrases[0].text) if len(phrases) == 1 else None
     # LINE名 is a name in LINE.
-    if allowed is not None and (roles - allowed or any(phrase.labels for phrase in others)):
+    if allowed is not None and (roles - allowed or any(not _means_only(phrase, FULL) for phrase in others)):
         return
     if roles & {*vocabulary.VETO} or _names_a_company(column.reading):
         return
@@ -191,7 +200,7 @@ def _common(languages: Sequence[frozenset[str]]) -> frozenset[str]:
 def _label(reading: Reading) -> tuple[tuple[Phrase, ...], tuple[Alias, ...], bool] | None:
     """Return the phrases that are the label, the fields it may mean, and whether it is the whole header."""
     labelled = [phrase for phrase in reading.phrases if phrase.labels]
-    alone = [phrase for phrase in labelled if not phrase.roles]
+    alone = [one for one in labelled if one.roles_in(one.label_languages) <= _PHONE_KINDS]
     if not alone:
         # “Domicilio” says where a phone is, but alone it is an address.
         alone = [phrase for phrase in labelled if set(phrase.roles) == {"home"} and _means(phrase, "address")]
@@ -199,10 +208,10 @@ def _label(reading: Reading) -> tuple[tuple[Phrase, ...], tuple[Alias, ...], boo
         # “Customer” alone is a name; in “Customer field” it only says whose the field is.
         if len(reading.phrases) == 1 and labelled and not reading.unknown:
             return (labelled[0],), labelled[0].labels, reading.number == 1
-        phones = [one for one in labelled if "mobile" in one.roles or "landline" in one.roles]
-        if len(phones) != 1:
-            return None
-        return (phones[0],), phones[0].labels, False
+        rest = {role for phrase in reading.phrases if phrase not in labelled for role in phrase.roles}
+        if len(labelled) == 1 and rest <= {"primary"} and not reading.unknown:
+            return (labelled[0],), labelled[0].labels, False
+        return None
     whole = len(reading.phrases) == 1 and not reading.unknown and reading.number == 1
     if len(alone) == 1:
         return (alone[0],), alone[0].labels, whole
@@ -218,6 +227,9 @@ def _label(reading: Reading) -> tuple[tuple[Phrase, ...], tuple[Alias, ...], boo
     ):
         # “Billing address phone”
         return (alone[1],), alone[1].labels, False
+    thing = _of_a_person(alone)
+    if thing is not None and not reading.listing:
+        return (thing,), thing.labels, False
     united = _TOGETHER.get(frozenset(field for found in fields for field in found))
     if united is None and len(alone) == 2:
         pairs = {_TOGETHER.get(frozenset({one, other})) for one in fields[0] for other in fields[1]}
@@ -231,6 +243,18 @@ def _label(reading: Reading) -> tuple[tuple[Phrase, ...], tuple[Alias, ...], boo
     return tuple(alone), (Alias(united, label, model.language, sure),), False
 
 
+def _of_a_person(phrases: Sequence[Phrase]) -> Phrase | None:
+    """Return what two labels name if one says only whose it is: 收件人手机, “Kunde Telefon”."""
+    if len(phrases) != 2:
+        return None
+    owners = [one for one in phrases if _means_only(one, FULL)]
+    things = [one for one in phrases if not any(alias.field in NAMES for alias in one.labels)]
+    names = vocabulary.short_names()
+    if len(owners) != 1 or len(things) != 1 or any(name in owners[0].text for name in names):
+        return None
+    return things[0]
+
+
 def _names_a_company(reading: Reading) -> bool:
     """Return whether a header ends in the company, as “Default Address Company” does: it names one.
 
@@ -238,6 +262,11 @@ def _names_a_company(reading: Reading) -> bool:
     """
     last = reading.phrases[-1]
     return len(reading.phrases) > 1 and "company" in last.roles and not last.languages & _BEHIND
+
+
+def _means_only(phrase: Phrase, field: str) -> bool:
+    """Return whether a phrase is no label, or one of this field alone."""
+    return all(alias.field == field for alias in phrase.labels)
 
 
 def _means(phrase: Phrase, field: str) -> bool:
@@ -321,7 +350,10 @@ def _by_likeness(column: Column) -> list[Claim]:
     if alias.field == "customize_field" or (alias.field in NAMES and len(name) < _LONG_NAME):
         return []
     found = (("label", alias.label), ("field", alias.field), ("percent", round(best[1])))
-    return [Claim(column.index, alias.field, 0.75 * best[1] / 100, Note("why-alike", found), 98)]
+    # “Direction” is French, and no slip of the pen in “Dirección”.
+    spoken = frozenset({alias.language})
+    why = Note("why-alike", found)
+    return [Claim(column.index, alias.field, 0.75 * best[1] / 100, why, 98, languages=spoken)]
 
 
 @cache
@@ -352,6 +384,8 @@ def _by_cells(column: Column) -> list[Claim]:
     if evidence.are_phones(cells):
         sure = about_contact or evidence.are_written_phones(cells)
         return [_content("sms_phone", CELLS if sure else DOUBT, column)]
+    if evidence.are_countries(cells):
+        return [_content("country", DOUBT, column)]
     return [_content("birthday", DOUBT, column)] if evidence.are_birthdays(cells) else []
 
 
@@ -373,7 +407,9 @@ def _weighed(claim: Claim, column: Column) -> Claim:
     if differs:
         why = Note("why-values-differ", claim.why.found)
         return replace(claim, confidence=claim.confidence * 0.4, why=why)
-    if claim.field == "country" and evidence.are_country_codes(column.cells):
+    if claim.field == "country" and (
+        evidence.are_country_codes(column.cells) or evidence.are_countries(column.cells)
+    ):
         return replace(claim, confidence=max(claim.confidence, CELLS))
     if claim.confidence < CELLS and evidence.confirms(kind, column.cells) and not column.reading.unknown:
         return replace(claim, confidence=min(CELLS, claim.confidence * 1.1))

@@ -1,4 +1,7 @@
-"""Rules for custom fields: check them by type and pack them into `customize_field`, a JSON object in a text.
+"""Custom fields: match columns with them, check values by type, pack them into `customize_field`.
+
+A column with the key or a display name of a custom field is meant for it (`customers/fields`: `display_name`,
+`display_en_name`), once the list of fields is known. `customize_field` is a JSON object in a text.
 
 The vendor does not document how numbers and choices are written inside; the example shows texts only. Here a
 number is sent as a JSON number, a choice as its id, several choices as a list of ids.
@@ -8,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -27,10 +30,13 @@ from importer.arrow import (
     rework,
     to_mask,
 )
+from importer.contracts import Contract
 from importer.mapping import dates
-from importer.mapping.schema import CustomRule
+from importer.mapping.base import KEY_PREFIX, quote_names
+from importer.mapping.headers import normalize, without_remarks
+from importer.mapping.schema import CustomRule, MappingFile
 from importer.mapping.tags import DEFAULT_SEPARATORS
-from importer.models import TenantField
+from importer.models import Note, TenantField
 
 TYPES = {1: "text", 2: "number", 3: "choice", 4: "choices", 5: "date", 6: "date-time", 7: "tags"}
 """The types of custom fields by `field_type` of `customers/fields` (docs/remote-api.md, “Endpoints”)."""
@@ -38,19 +44,12 @@ _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
 _LOSSY = r"^\s*(?:[+-]?\d+(?:[.,]\d+)?[eE]\+\d+|[1-9]\d{14}0{2,})\s*$"
 _PLAIN_NUMBER = r"^-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,9})?$"
 _DATE_TIME = re.compile(r"(.+?)[ T]+([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:[.,]\d+)?)?(?: ?Z| ?UTC)?")
+_MOST_LISTED = 20
+_FEW = 0.3
+_SEVERAL = 3
+_PARTS = re.compile(r"[,;，；、|]")
+_IS_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)*%?")
 _EXPECTED = {"number": "1234.5", "date": "yyyy-MM-dd", "date-time": "yyyy-MM-dd HH:mm:ss"}
-_KEY_PREFIX = "customize_"
-
-
-def may_be_key(name: str) -> bool:
-    """Return whether a mapping's name for a custom field may be its key, and not its display name."""
-    return name.startswith(_KEY_PREFIX)
-
-
-def is_key(name: str) -> bool:
-    """Return whether a column is called like the key of a custom field: customize_1_14."""
-    text = name.strip()
-    return may_be_key(text) and text.removeprefix(_KEY_PREFIX).replace("_", "").isdigit()
 
 
 def lossy(column: pa.Array) -> np.ndarray:
@@ -103,7 +102,7 @@ def _type_of_key(key: str) -> str:
     In the vendor's lists customize_2_16 is a number, customize_5_19 a date. Choices are taken as text:
     without the tenant's list their ids are unknown.
     """
-    found = re.fullmatch(rf"{_KEY_PREFIX}([256])_\d+", key)
+    found = re.fullmatch(rf"{KEY_PREFIX}([256])_\d+", key)
     return TYPES[int(found[1])] if found else "text"
 
 
@@ -217,3 +216,121 @@ def _united(existing: str, added: str) -> str:
     if not isinstance(found, dict):
         return existing
     return json.dumps(found | json.loads(added), ensure_ascii=False)
+
+
+def fields_by_name(fields: Iterable[TenantField]) -> Mapping[str, list[TenantField]]:
+    """Return fields by the normal forms of key and labels; a key wins over another field's label."""
+    found: dict[str, list[TenantField]] = {}
+    keys = {}
+    for own in fields:
+        keys[normalize(own.name)] = [own]
+        for label in {normalize(own.label), normalize(own.label_en)} - {""}:
+            found.setdefault(label, []).append(own)
+    return found | keys
+
+
+def own_columns(columns: Sequence[str], fields: Iterable[TenantField]) -> dict[str, TenantField]:
+    """Return the columns that are called like one custom field, with the field.
+
+    A label of several fields means none of them. Of several columns for one field, those that are spelled
+    like the first are taken: sheets may spell it differently.
+    """
+    named = fields_by_name(field for field in fields if not field.preset)
+    found: dict[str, TenantField] = {}
+    spelled: dict[str, str] = {}
+    for column in columns:
+        for name in (normalize(column), normalize(without_remarks(column))):
+            own = named.get(name, [])
+            if len(own) == 1 and spelled.setdefault(own[0].name, name) == name:
+                found[column] = own[0]
+                break
+    return found
+
+
+def preset_columns(
+    columns: Sequence[str], fields: Iterable[TenantField], contract: Contract
+) -> dict[str, str]:
+    """Return the columns that are called like one preset field of the tenant, with the API's name of it."""
+    documented = {field.name for field in contract.fields if field.documented}
+    named = fields_by_name(field for field in fields if field.preset and field.name in documented)
+    found = {column: named.get(normalize(column), []) for column in columns}
+    return {column: own[0].name for column, own in found.items() if len(own) == 1}
+
+
+def contradicts(field: TenantField, cells: Sequence[str]) -> bool:
+    """Return whether most filled cells are nothing that the field could hold."""
+    kind = TYPES.get(field.field_type)
+    if kind in ("choice", "choices") and field.choices:
+        fitting = sum(_are_choices(field, cell) for cell in cells)
+    elif kind == "number":
+        fitting = sum(bool(_IS_NUMBER.fullmatch(cell)) for cell in cells)
+    elif kind in ("date", "date-time"):
+        fitting = sum(dates.looks_like_date(cell.split(" ")[0]) for cell in cells)
+    else:
+        return False
+    return bool(cells) and fitting < _FEW * len(cells)
+
+
+def by_choices(cells: Sequence[str], fields: Iterable[TenantField]) -> tuple[TenantField, bool] | None:
+    """Return the one custom field whose choices all filled cells are, and whether they are several.
+
+    Two words may be the choices of many fields (yes, no); three different ones hardly are by chance.
+    """
+    words = {part for cell in cells for part in _words(cell)}
+    found = [
+        field
+        for field in fields
+        if not field.preset and field.choices and all(_are_choices(field, cell) for cell in cells)
+    ]
+    return (found[0], len(words) >= _SEVERAL) if len(found) == 1 and len(words) > 1 else None
+
+
+def _are_choices(field: TenantField, cell: str) -> bool:
+    names = {name.strip().casefold() for _, name in field.choices}
+    words = _words(cell) if TYPES.get(field.field_type) == "choices" else {cell.strip().casefold()}
+    return bool(words) and words <= names
+
+
+def _words(cell: str) -> set[str]:
+    return {part.strip().casefold() for part in _PARTS.split(cell) if part.strip()}
+
+
+def with_own_fields(
+    mapping: MappingFile, columns: Sequence[str], fields: Iterable[TenantField]
+) -> tuple[MappingFile, tuple[Note, ...]]:
+    """Return a mapping that also sends the columns called like a custom field, and a note that tells them.
+
+    `columns` are those that the mapping leaves out.
+    """
+    found = {
+        column: field
+        for column, field in own_columns(columns, fields).items()
+        if normalize(field.name) not in map(normalize, mapping.custom)
+    }
+    if not found:
+        return mapping, ()
+    sources: dict[str, list[str]] = {}
+    for column, own in found.items():
+        sources.setdefault(own.name, []).append(column)
+    rules = {key: CustomRule.model_validate({"from": names[0]}) for key, names in sources.items()}
+    note = Note("own-fields-matched", (("fields", _listed(found)),))
+    return mapping.model_copy(update={"custom": {**mapping.custom, **rules}}), (note,)
+
+
+def missed_note(columns: Sequence[str], fields: Collection[TenantField] | None) -> tuple[Note, ...]:
+    """Return a note on columns that a mapping leaves out although the tenant has fields for them.
+
+    If the list of fields is not known (None), the note says so.
+    """
+    if not columns:
+        return ()
+    if fields is None:
+        return (Note("own-fields-unknown"),)
+    found = own_columns(columns, fields)
+    return (Note("own-fields-left-out", (("fields", _listed(found)),)),) if found else ()
+
+
+def _listed(found: Mapping[str, TenantField]) -> str:
+    shown = [f"{quote_names([column])} → {field.name}" for column, field in found.items()]
+    more = f", … (+{len(shown) - _MOST_LISTED})" if len(shown) > _MOST_LISTED else ""
+    return ", ".join(shown[:_MOST_LISTED]) + more

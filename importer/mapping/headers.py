@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Literal
@@ -16,8 +16,15 @@ from typing import Any, Literal
 from importer import contracts
 from importer.contracts import Contract
 from importer.errors import MappingError
-from importer.mapping import custom_fields, loader
-from importer.mapping.base import matches_pattern, names_in, packaged_index, packaged_words, quote_names
+from importer.mapping import loader
+from importer.mapping.base import (
+    is_key,
+    matches_pattern,
+    names_in,
+    packaged_index,
+    packaged_words,
+    quote_names,
+)
 from importer.mapping.schema import CustomRule, FieldRule, HeaderMatch, MappingFile
 from importer.models import Note
 
@@ -34,7 +41,7 @@ _NEITHER = re.compile(r"[^0-9a-z]+")
 _ACCENT = re.compile(r"[\u0300-\u036f\u064b-\u065f]")
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=65536)
 def normalize(name: str) -> str:
     """Return the letters and digits of a header, in one case and width, without accents; may be empty."""
     if name.isascii():
@@ -117,6 +124,12 @@ def sure_field(header: str) -> str | None:
     return fields.pop() if len(fields) == 1 else None
 
 
+def usual_field(header: str, fed: Container[str]) -> str:
+    """Return the field that a header surely means, if it is not among those fed; else an empty text."""
+    field = sure_field(header)
+    return field if field and field not in fed else ""
+
+
 @cache
 def sure_names() -> Mapping[str, Alias]:
     """Return the sure names of one field only, by their normal form: fuzzy matching compares with these."""
@@ -160,12 +173,17 @@ def is_known_name(name: str) -> bool:
 
 
 def choose(
-    header: Sequence[str], contract: Contract, file: str = "FILE", sheets: Sequence[Sequence[str]] = ()
+    header: Sequence[str],
+    contract: Contract,
+    file: str = "FILE",
+    sheets: Sequence[Sequence[str]] = (),
+    labels: Mapping[str, str] | None = None,
 ) -> Choice:
     """Return the ready-made mapping that a header identifies, else one made of the header itself.
 
-    The latter takes the columns whose header surely means a field. `file` is what the person called the
-    file, for the command in an error. `sheets` are the headers that `header` unites, if there are several.
+    The latter takes the columns whose header surely means a field. `file` is what the person called the file,
+    for the command in an error. `sheets` are the headers that `header` unites, if there are several. `labels`
+    are columns that the tenant's list of fields calls like a field of the API.
 
     Raises MappingError: `mapping-doubtful` (several ready-made ones fit), `mapping-two-columns` (two columns
     of a sheet claim one field), `mapping-none-fits` (a required field has no column).
@@ -178,12 +196,10 @@ def choose(
         mapping = candidates[0]
         left_out = _unused(mapping, header, sheets)
         recognised_as = (("name", mapping.name), ("title", mapping.title or mapping.name))
-        return Choice(
-            mapping, "ready-made", left_out, (Note("mapping-recognised", recognised_as), *_left_out(left_out))
-        )
-    mapping = from_header(header, contract, file, sheets)
+        return Choice(mapping, "ready-made", left_out, (Note("mapping-recognised", recognised_as),))
+    mapping = from_header(header, contract, file, sheets, labels)
     left_out = _unused(mapping, header, sheets)
-    return Choice(mapping, "headers", left_out, _left_out(left_out))
+    return Choice(mapping, "headers", left_out)
 
 
 def recognised(header: Sequence[str]) -> tuple[MappingFile, ...]:
@@ -192,25 +208,30 @@ def recognised(header: Sequence[str]) -> tuple[MappingFile, ...]:
     fitting = [
         loader.ready_mapping(name)
         for name, (match, columns) in packaged_index("names.json")["ready_matches"].items()
-        if _fits(HeaderMatch.model_validate(match), columns, texts)
+        if _may_fit(match, texts) and _fits(HeaderMatch.model_validate(match), columns, texts)
     ]
     sharp = [mapping for mapping in fitting if mapping.match and not mapping.match.yields]
     return tuple(sharp or fitting)
 
 
 def from_header(
-    header: Sequence[str], contract: Contract, file: str = "FILE", sheets: Sequence[Sequence[str]] = ()
+    header: Sequence[str],
+    contract: Contract,
+    file: str = "FILE",
+    sheets: Sequence[Sequence[str]] = (),
+    labels: Mapping[str, str] | None = None,
 ) -> MappingFile:
     """Return a mapping made of the columns whose header surely means a field of the contract.
 
-    Two columns may mean the same field only if no sheet has both.
+    Two columns may mean the same field only if no sheet has both. The tenant's own `labels` of the API's
+    fields fill what the known names leave.
 
     Raises MappingError `mapping-two-columns` or `mapping-none-fits`.
     """
     claims: dict[str, list[str]] = {}
     custom: dict[str, CustomRule] = {}
     for column in header:
-        if custom_fields.is_key(column):
+        if is_key(column):
             custom[column.strip()] = CustomRule.model_validate({"from": column})
             continue
         field = sure_field(column)
@@ -224,6 +245,9 @@ def from_header(
                 claim = {"field": field, "one": one, "other": column, "file": file}
                 raise MappingError("mapping-two-columns", **claim)
         claims[field].append(column)
+    for column, field in (labels or {}).items():
+        if field not in claims and sure_field(column) is None:
+            claims[field] = [column]
     unfed = unfed_fields(claims, contract)
     if unfed:
         found = {"fields": ", ".join(unfed), "header": quote_names(header), "file": file}
@@ -255,6 +279,11 @@ def unfed_fields(fed: Collection[str], contract: Contract) -> list[str]:
     return found
 
 
+def _may_fit(match: Mapping[str, Any], header: frozenset[str]) -> bool:
+    """Return whether a header has all names that need no pattern: of nearly all mappings it has not."""
+    return all("*" in name or name.strip().casefold() in header for name in match.get("all", ()))
+
+
 def _fits(match: HeaderMatch, columns: Sequence[str], header: frozenset[str]) -> bool:
     def has(name: str) -> bool:
         if "*" in name:
@@ -273,7 +302,8 @@ def _unused(mapping: MappingFile, header: Sequence[str], sheets: Sequence[Sequen
     return tuple(name for name in header if name not in used)
 
 
-def _left_out(names: tuple[str, ...]) -> tuple[Note, ...]:
+def left_out_note(names: Sequence[str]) -> tuple[Note, ...]:
+    """Return the note that tells which columns go nowhere, if any do."""
     if not names:
         return ()
     more = f", … (+{len(names) - _MOST_LISTED})" if len(names) > _MOST_LISTED else ""

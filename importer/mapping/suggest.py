@@ -6,18 +6,22 @@ whole header at once (`assignment`): no column gets two fields, and no field two
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from importer import arrow
 from importer.contracts import Contract
 from importer.mapping import claims as scoring
-from importer.mapping import custom_fields, vocabulary
+from importer.mapping import vocabulary
 from importer.mapping.assignment import assign
+from importer.mapping.base import is_key
 from importer.mapping.claims import FIRST, FULL, LAST, Claim, Column
+from importer.mapping.custom_fields import by_choices, contradicts, own_columns, preset_columns
 from importer.mapping.headers import find_column, normalize, recognised, share_sheet
+from importer.mapping.nothing import is_nothing
 from importer.mapping.schema import MappingFile
-from importer.models import Note
+from importer.models import Note, TenantField
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +35,8 @@ _LOOKED_AT = 200
 _PERSONAL = frozenset({*scoring.NAMES, *scoring.PHONES, "email"})
 _ONLY = 0.62
 _ONLY_WHY = "why-only-person"
+_OWN = 0.9
+"""A column that is called like a field of the tenant; the API's own names and labels come first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,36 +70,71 @@ def propose(
     samples: pd.DataFrame | None,
     contract: Contract,
     *,
+    chosen: MappingFile | None = None,
     ready_made: bool = True,
     sheets: Sequence[Sequence[str]] = (),
+    fields: Sequence[TenantField] = (),
 ) -> tuple[Proposal, ...]:
     """Return one proposal for each column, in order.
 
     `samples` holds some rows of text under the same column names, or is None. Cells that a field could not
-    hold make its column less likely. With `ready_made`, a mapping that the header identifies decides.
+    hold make its column less likely. The mapping `chosen` decides if it is given, and with `ready_made` one
+    that the header identifies.
     `sheets` are the headers that `header` unites, if there are several: proposals are made for each of them
-    separately.
+    separately. `fields` is the tenant's list of fields, if it is known: columns may go to its own ones, too.
     """
-    known = recognised(header) if ready_made else ()
+    known = (chosen,) if chosen else recognised(header) if ready_made else ()
     if len(known) == 1:
-        return tuple(_from_mapping(known[0], header, contract))
+        return tuple(_from_mapping(known[0], header, contract, fields))
     if len(sheets) > 1:
-        found = [one for names in sheets for one in propose(names, samples, contract, ready_made=False)]
+        found = [
+            one
+            for names in sheets
+            for one in propose(names, samples, contract, ready_made=False, fields=fields)
+        ]
         return _united(header, found, sheets)
-    columns = _with_keepers([_column(index, name, samples) for index, name in enumerate(header)])
+    looked_at = () if samples is None else samples.head(_LOOKED_AT).items()
+    cells = {str(name): arrow.to_arrow(column).to_pylist() for name, column in looked_at}
+    columns = _with_keepers([_column(index, name, cells.get(name)) for index, name in enumerate(header)])
     found_claims = [
         claim
         for column in columns
-        if not custom_fields.is_key(column.name) and normalize(column.name)
+        if not is_key(column.name) and normalize(column.name)
         for claim in scoring.of_column(column)
     ]
     found_claims = scoring.with_languages(found_claims, columns)
     found_claims = _in_context(found_claims, columns)
     found_claims = [one for one in found_claims if one.field in (*contract.names, FULL)]
+    found_claims += _own_claims(columns, fields, contract)
     found_claims = _doubted(found_claims)
     if FULL not in contract.names:
         found_claims = _whole_or_parts(found_claims)
     return _settled(found_claims, header, contract)
+
+
+def _own_claims(
+    columns: Sequence[Column], fields: Sequence[TenantField], contract: Contract
+) -> Iterator[Claim]:
+    """Yield what speaks for the tenant's own fields: their labels, and the names of their choices."""
+    names = [column.name for column in columns]
+    presets = preset_columns(names, fields, contract)
+    own = own_columns(names, fields)
+    for column in columns:
+        preference = 0.3 + 0.7 * column.filled
+        if column.name in presets:
+            why = Note("why-own-field", (("label", column.name), ("field", presets[column.name])))
+            yield Claim(column.index, presets[column.name], _OWN, why, preference=preference)
+        if column.name in own:
+            field = own[column.name]
+            differs = contradicts(field, column.cells)
+            code = "why-values-differ" if differs else "why-own-field"
+            why = Note(code, (("label", column.name), ("field", field.name)))
+            sure = _OWN * 0.4 if differs else _OWN
+            yield Claim(column.index, field.name, sure, why, preference=preference)
+        elif found := by_choices(column.cells, fields):
+            why = Note("why-own-choices", (("label", found[0].label or found[0].label_en),))
+            sure = scoring.CELLS if found[1] else scoring.DOUBT
+            yield Claim(column.index, found[0].name, sure, why, 99, preference=preference)
 
 
 def _with_keepers(columns: list[Column]) -> list[Column]:
@@ -145,19 +186,21 @@ def _settled(found: Sequence[Claim], header: Sequence[str], contract: Contract) 
     }
     column_of = assign({key: weight for key, weight in weights.items() if weight > 0})
     field_of = {column: field for field, column in column_of.items()}
+    of_column: dict[int, list[Claim]] = {}
+    rivals_for: dict[str, list[int]] = {}
+    for (column, field), claim in best.items():
+        of_column.setdefault(column, []).append(claim)
+        if column not in field_of and claim.confidence >= TAKEN:
+            rivals_for.setdefault(field, []).append(column)
     proposals = []
     for index, name in enumerate(header):
-        if custom_fields.is_key(name):
+        if is_key(name):
             proposals.append(Proposal(name, name.strip(), scoring.API, Note("why-custom")))
             continue
-        own = [claim for (column, _), claim in best.items() if column == index]
+        own = of_column.get(index, [])
         if index in field_of:
             field = field_of[index]
-            rivals = tuple(
-                header[column]
-                for (column, other), claim in best.items()
-                if other == field and column not in field_of and claim.confidence >= TAKEN
-            )
+            rivals = tuple(header[column] for column in rivals_for.get(field, []))
             proposals.append(_won(name, best[index, field], contract, rivals))
         elif own:
             claim = max(own, key=lambda one: one.confidence)
@@ -306,7 +349,9 @@ def _whole_or_parts(found: Sequence[Claim]) -> list[Claim]:
     return list(found)
 
 
-def _from_mapping(mapping: MappingFile, header: Sequence[str], contract: Contract) -> list[Proposal]:
+def _from_mapping(
+    mapping: MappingFile, header: Sequence[str], contract: Contract, tenant_fields: Sequence[TenantField]
+) -> list[Proposal]:
     fields: dict[str, tuple[str, bool]] = {}
     rules = {name: rule for name, rule in mapping.fields.items() if name in contract.names}
     for name, rule in {**rules, **mapping.custom}.items():
@@ -316,18 +361,18 @@ def _from_mapping(mapping: MappingFile, header: Sequence[str], contract: Contrac
         for column in (*present, *(c for c in (find_column(rule.country_code or "", header),) if c)):
             fields.setdefault(column, (name, False))
     why = Note("why-ready-made", (("name", mapping.name),))
-    return [
-        Proposal(column, fields[column][0], 1.0, why, fields[column][1])
-        if column in fields
-        else Proposal(column, None, 1.0, Note("why-not-in-mapping", (("name", mapping.name),)))
-        for column in header
-    ]
+    found = {column: Proposal(column, name, 1.0, why, split) for column, (name, split) in fields.items()}
+    for column, own in own_columns([name for name in header if name not in found], tenant_fields).items():
+        label = Note("why-own-field", (("label", column), ("field", own.name)))
+        found[column] = Proposal(column, own.name, _OWN, label)
+    left_out = Note("why-not-in-mapping", (("name", mapping.name),))
+    return [found.get(column) or Proposal(column, None, 1.0, left_out) for column in header]
 
 
-def _column(index: int, name: str, samples: pd.DataFrame | None) -> Column:
+def _column(index: int, name: str, cells: list[str | None] | None) -> Column:
     reading = vocabulary.read(name)
-    if samples is None or name not in samples.columns:
+    if cells is None:
         return Column(index, name, (), 1.0, reading)
-    cells = [str(cell).strip() for cell in samples[name].head(_LOOKED_AT).tolist()]
-    filled = tuple(filter(None, cells))
+    cells = [cell.strip() for cell in cells if cell is not None]  # a sheet without the column has none
+    filled = tuple(cell for cell in cells if cell and not is_nothing(cell))
     return Column(index, name, filled, len(filled) / len(cells) if cells else 1.0, reading)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from importer.delivery import Attempted, BatchFinished, CanaryAnswered, DeliveryEvent, LateOver, TurnTaken
 from importer.delivery.events import DeliveryObserver
-from importer.models import Note
+from importer.models import Note, TenantField
 from importer.reports import ReportResult, Tally, Timeline, TimelineStep
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from importer.errors import ImporterError
     from importer.journal import RunRecord
     from importer.options import RunOptions
+    from importer.pipeline.check import CheckedChunk
     from importer.pipeline.plan import RunPlan
 
 
@@ -56,6 +57,16 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class RowsChecked:
+    """Some rows were read and checked: their cells, and every issue found in them. Keep no reference."""
+
+    checked: CheckedChunk
+
+    def notify(self, observer: RunObserver) -> None:
+        observer.on_rows_checked(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """Rows were read or got their status. `tally` goes on counting: read it, keep no reference."""
 
@@ -76,7 +87,7 @@ class RunEnded:
         observer.on_run_ended(self)
 
 
-Event = PlanReady | Prechecking | RunStarted | Progress | RunEnded | DeliveryEvent
+Event = PlanReady | Prechecking | RunStarted | RowsChecked | Progress | RunEnded | DeliveryEvent
 EventCallback = Callable[[Event], None]
 """Called from the run's own thread, for events of the delivery from the delivery's threads."""
 
@@ -89,13 +100,29 @@ class MappingQuestion:
     options: RunOptions
     error: ImporterError
     """Why none fits. It is raised if nobody answers."""
+    tenant_fields: tuple[TenantField, ...] = ()
+    """The tenant's list of fields, if it is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class CountryQuestion:
+    """Phones lack their country code: of which country are they?"""
+
+    file: Path | str
+    options: RunOptions
+    columns: tuple[str, ...]
+    """The columns that hold them."""
+    rows: int
+    """In how many of the first rows they stand."""
+    looked_at: int
+    """How many rows were looked at."""
 
 
 class RunObserver(DeliveryObserver):
     """Gets the events of a run and answers its questions. Subclasses override what they need.
 
     A method that is not overridden hands its event to `on_event`, which does nothing. Methods are called from
-    the run's own thread, those of `DeliveryObserver` from the delivery's threads, one at a time. Only the two
+    the run's own thread, those of `DeliveryObserver` from the delivery's threads, one at a time. Only those
     that ask may block.
     """
 
@@ -106,6 +133,9 @@ class RunObserver(DeliveryObserver):
         self.on_event(event)
 
     def on_run_started(self, event: RunStarted) -> None:
+        self.on_event(event)
+
+    def on_rows_checked(self, event: RowsChecked) -> None:
         self.on_event(event)
 
     def on_progress(self, event: Progress) -> None:
@@ -122,6 +152,13 @@ class RunObserver(DeliveryObserver):
 
     def choose_mapping(self, question: MappingQuestion) -> str | None:
         """The name or file of the mapping to use. None: raise the question's error."""
+        return None
+
+    def choose_country(self, question: CountryQuestion) -> str | None:
+        """The country, by ISO code or name, of phones that lack their country code. None: nobody knows.
+
+        Only an `interactive` observer is asked.
+        """
         return None
 
     def confirm_start(self, plan: RunPlan, *, sends: bool) -> bool:
@@ -158,6 +195,10 @@ class ObserverGroup(RunObserver):
 
     def choose_mapping(self, question: MappingQuestion) -> str | None:
         answers = (observer.choose_mapping(question) for observer in self._observers)
+        return next((answer for answer in answers if answer is not None), None)
+
+    def choose_country(self, question: CountryQuestion) -> str | None:
+        answers = (observer.choose_country(question) for observer in self._observers if observer.interactive)
         return next((answer for answer in answers if answer is not None), None)
 
     def confirm_start(self, plan: RunPlan, *, sends: bool) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pandas as pd
@@ -14,17 +14,26 @@ import pandas as pd
 from importer import contracts
 from importer import mapping as mappings
 from importer.config import Connection, is_loopback
-from importer.contracts import Contract
+from importer.contracts import Contract, FieldKind
 from importer.errors import InputError, JournalError, MappingError, SettingsError
 from importer.fingerprints import NO_KEY, FingerprintKey
-from importer.journal import Journal, RunRecord
 from importer.mapping import Mapper, MappingFile, is_known_name
-from importer.mapping.headers import normalize
+from importer.mapping.custom_fields import missed_note, preset_columns, with_own_fields
+from importer.mapping.headers import left_out_note, normalize
+from importer.mapping.regions import require_region
 from importer.models import Destination, Mode, Note, TenantField
+from importer.option_types import SettingValue
 from importer.options import RunOptions, options_from_json
+from importer.pipeline.events import CountryQuestion
 from importer.readers import ReadOptions, Source, open_source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
+from importer.readers.overlay import CorrectedSource
 from importer.reports import OWN_COLUMNS, reimport
+from importer.reports.ownership import report_run
+from importer.reports.run_info import report_settings
+
+if TYPE_CHECKING:
+    from importer.journal import Journal, RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,17 @@ class RunPlan:
         """Whether cells may begin with a ' that the report put before what looks like a formula."""
         return self.again and self.source.delimiter is not None
 
+    @property
+    def settings(self) -> tuple[tuple[str, SettingValue], ...]:
+        """(name, value) of the options that made a difference, as the plan settled them."""
+        effective = {
+            "mode": self.mode.label,
+            "contract": self.contract.name,
+            "mapping": self.mapping.name,
+            "encoding": self.source.encoding,
+        }
+        return report_settings(self.options, effective)
+
     def close(self) -> None:
         self.source.close()
 
@@ -85,6 +105,7 @@ def make_plan(
     Raises InputError, MappingError, UsageError.
     """
     chosen = mappings.load(options.mapping) if options.mapping else None
+    options = as_mapping_reads(file, options, chosen)
     try:
         source = open_table(file, options, chosen)
     except InputError as error:
@@ -151,10 +172,15 @@ def _settle(
     contract = _contract(options, connection)
     notes = [note for note in source.notes if not (options.mask and note.quotes)]
     sheets = _sheets(source, own)
+    known = known_fields(connection)
+    given = chosen is not None
     if chosen is None:
-        choice = mappings.choose(header, contract, source.name, sheets)
-        chosen = choice.mapping
-        notes += choice.notes
+        labels = preset_columns(header, known or (), contract)
+        choice = mappings.choose(header, contract, source.name, sheets, labels)
+        chosen, told = with_own_fields(choice.mapping, choice.left_out, known or ())
+        notes += (*choice.notes, *told)
+    if options.country:
+        chosen = chosen.in_country(require_region(options.country))
 
     def look(column: str) -> Iterator[pd.Series[str]]:
         for chunk in source.chunks():
@@ -163,7 +189,11 @@ def _settle(
 
     dry_run = options.dry_run
     tied = partial(mappings.bind, chosen, header, contract, read_column=look, dry_run=dry_run, sheets=sheets)
-    mapper = _compile(tied, chosen, connection, dry_run=dry_run)
+    mapper = _compile(tied, chosen, connection, known, dry_run=dry_run)
+    if not given:
+        notes += left_out_note(mapper.unused)
+    if not own and connection is not None and (known is not None or not _is_here(connection)):
+        notes += missed_note(mapper.unused, known)
     mode = Mode.UPDATE if options.mode is None else options.mode
     destination = connection.destination(contract.endpoint.base_url) if connection else None
     if destination is not None:
@@ -188,6 +218,36 @@ def _settle(
     )
 
 
+def country_question(plan: RunPlan, file: Path | str) -> CountryQuestion | None:
+    """Return what to ask about phones without a country code, as far as the beginning of the file shows.
+
+    None if there are none, or if options, mapping or a column of the file say the country.
+    """
+    open_fields = {
+        bound.field.name
+        for bound in plan.mapper.bound.fields
+        if bound.field.kind is FieldKind.PHONE and bound.rule.default_region is None
+    }
+    if plan.again or not open_fields:
+        return None
+    chunk = next(plan.source.chunks(), None)
+    issues = plan.mapper.map(chunk).issues if chunk is not None else ()
+    unknown = (one for one in issues if one.code == "no-country-code" and one.wording is None)
+    lacking = [(one.column or "", one.row) for one in unknown if one.field in open_fields]
+    if not lacking or chunk is None:
+        return None
+    columns = tuple(dict.fromkeys(column for column, _ in lacking))
+    rows = len({row for _, row in lacking})
+    return CountryQuestion(file, plan.options, columns, rows, len(chunk.frame))
+
+
+def of_country(plan: RunPlan, country: str, journal: Journal) -> RunPlan:
+    """Return the plan with phones of this country where nothing else says it. The source stays open."""
+    options = replace(plan.options, country=country)
+    found = _settle(plan.source, options, plan.mapping, plan.connection, journal)
+    return replace(found, notes=plan.notes, reported=plan.reported)
+
+
 def _sheets(source: Source, own: bool) -> tuple[tuple[str, ...], ...]:
     """Return the header of each sheet, if there are several, without the importer's own columns."""
     headers = source.sheet_headers.values()
@@ -197,7 +257,12 @@ def _sheets(source: Source, own: bool) -> tuple[tuple[str, ...], ...]:
 
 
 def _compile(
-    compiled: Callable[..., Mapper], chosen: MappingFile, connection: Connection | None, *, dry_run: bool
+    compiled: Callable[..., Mapper],
+    chosen: MappingFile,
+    connection: Connection | None,
+    known: tuple[TenantField, ...] | None,
+    *,
+    dry_run: bool,
 ) -> Mapper:
     """Bind the mapping to the file's columns.
 
@@ -210,9 +275,8 @@ def _compile(
 
     if not chosen.custom or connection is None:
         return tied(None)
-    from importer.api.account import fetch_fields, remembered_fields
+    from importer.api.account import fetch_fields
 
-    known = remembered_fields(connection)
     if known is None and not dry_run:
         return tied(fetch_fields(connection))
     try:
@@ -221,6 +285,20 @@ def _compile(
         if error.code != "custom-field-unknown" or dry_run:
             raise
         return tied(fetch_fields(connection))
+
+
+def known_fields(connection: Connection | None) -> tuple[TenantField, ...] | None:
+    """Return the tenant's list of fields if somebody has asked for it."""
+    if connection is None:
+        return None
+    from importer.api.account import remembered_fields
+
+    return remembered_fields(connection)
+
+
+def _is_here(connection: Connection) -> bool:
+    """Whether the connection leads to a sandbox, whose fields nobody has to ask for."""
+    return is_loopback(urlsplit(connection.base_url or "").hostname or "")
 
 
 def _contract(options: RunOptions, connection: Connection | None) -> Contract:
@@ -294,6 +372,17 @@ def kept_options(record: RunRecord) -> RunOptions:
     )
 
 
+def as_mapping_reads(file: Path | str, options: RunOptions, mapping: MappingFile | None) -> RunOptions:
+    """Return the options with what the mapping says of reading, where they leave it open.
+
+    One of the importer's own reports is read as it is, whatever the sheet was that it was made of.
+    """
+    if mapping is None or mapping.read is None or report_run(Path(file)) is not None:
+        return options
+    said = mapping.read.model_dump(exclude_none=True)
+    return replace(options, **{name: value for name, value in said.items() if getattr(options, name) is None})
+
+
 def open_table(
     file: Path | str, options: RunOptions, mapping: MappingFile | None = None, *, any_table: bool = False
 ) -> Source:
@@ -320,4 +409,11 @@ def open_table(
         any_table=any_table,
         may_be_skipped=reimport.is_summary_sheet,
     )
-    return open_source(file, reading)
+    source = open_source(file, reading)
+    if options.corrections is None:
+        return source
+    try:
+        return CorrectedSource(source, Path(options.corrections))
+    except BaseException:
+        source.close()
+        raise

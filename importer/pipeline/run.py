@@ -19,9 +19,10 @@ from importer.delivery import Policy, Sender
 from importer.errors import ImporterError, InputError, TripwireError
 from importer.exit_codes import ExitCode, run_exit_code
 from importer.journal import Journal, RunJournal, RunKind, RunRecord, RunState, Ticket, new_run_id
-from importer.models import Note, Status
+from importer.mapping.headers import usual_field
+from importer.models import Note, Status, UnusedColumn
 from importer.option_types import Keep
-from importer.options import RunOptions, options_to_json, report_settings
+from importer.options import RunOptions, options_to_json
 from importer.pipeline.events import Prechecking, Progress, RequestMeter, RunEnded, RunObserver, RunStarted
 from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope, RunContext
 from importer.pipeline.newer_rows import NewerRows
@@ -80,17 +81,6 @@ def stop_reason(stop: ImporterError | None, code: ExitCode, lang: str) -> str:
     return stop.full_text(lang)
 
 
-def plan_settings(plan: RunPlan) -> tuple[tuple[str, str], ...]:
-    """Return (name, value) of the options that made a difference, as the plan settled them."""
-    effective = {
-        "mode": plan.mode.label,
-        "contract": plan.contract.name,
-        "mapping": plan.mapping.name,
-        "encoding": plan.source.encoding,
-    }
-    return report_settings(plan.options, effective)
-
-
 def report_plan(plan: RunPlan, run_id: str, directory: Path) -> ReportPlan:
     """Return what the reports need to know of the run before its first row."""
     source, options = plan.source, plan.options
@@ -105,8 +95,12 @@ def report_plan(plan: RunPlan, run_id: str, directory: Path) -> ReportPlan:
         sheet=source.sheet or "",
         header_row=source.header_row,
     )
-    fields = tuple((column, name) for name, sources in plan.mapper.columns.items() for column in sources)
-    return ReportPlan(directory, run_id, origin, options.lang, options.excel_report, options.mask, fields)
+    columns = plan.mapper.columns
+    fields = tuple((column, name) for name, sources in columns.items() for column in sources)
+    unused = tuple(UnusedColumn(name, usual_field(name, columns)) for name in plan.mapper.unused)
+    return ReportPlan(
+        directory, run_id, origin, options.lang, options.excel_report, options.mask, fields, unused
+    )
 
 
 class StopToken:
@@ -221,8 +215,8 @@ class Run:
                 exit_code=record.exit_code or run_exit_code(None, done=reports.tally.done),
                 started=started,
                 seconds=(ended - started).total_seconds(),
-                notes=self._notes(reports.tally, ended),
-                settings=plan_settings(self.plan),
+                notes=self._notes(reports.tally, flow, ended),
+                settings=self.plan.settings,
                 arguments=run_arguments(self.plan.options),
                 parent=record.parent,
             )
@@ -298,7 +292,8 @@ class Run:
             if memory.newer is not None and delivery is not None:
                 memory.newer.wait_for_turn = delivery.wait_for_turn
             sink: BatchSink = delivery or _null_sink(held)
-            flow = Flow(self.plan, reports, sink, memory, self._pulse(reports.tally), self._broken_off)
+            pulse = self._pulse(reports.tally)
+            flow = Flow(self.plan, reports, sink, memory, pulse, self._broken_off, self.observer)
             flow.run()
             stop = held or self.stopper.reason
             if delivery is not None:
@@ -316,11 +311,11 @@ class Run:
                 retries=meter.retries,
                 stop=stop_reason(stop, code, self.plan.options.lang),
                 notes=(
-                    *self._notes(reports.tally, datetime.now()),
+                    *self._notes(reports.tally, flow, datetime.now()),
                     *resume_notes(memory.replay),
                     *meter.notes(),
                 ),
-                settings=plan_settings(self.plan),
+                settings=self.plan.settings,
                 arguments=run_arguments(self.plan.options),
                 phases=flow.phases.as_pairs(),
                 timeline=meter.steps(),
@@ -404,14 +399,14 @@ class Run:
         if self.stopper.reason is not None:
             raise self.stopper.reason
 
-    def _notes(self, tally: Tally, ended: datetime) -> tuple[Note, ...]:
-        notes = list(self.plan.notes)
-        if self.journal.moved_aside:
-            notes.insert(0, Note("journal-moved-aside", (("path", str(self.journal.moved_aside)),)))
+    def _notes(self, tally: Tally, flow: Flow, ended: datetime) -> tuple[Note, ...]:
+        # The reports list these columns with their counts.
+        notes = [note for note in self.plan.notes if note.code != "columns-left-out"]
+        notes[:0] = self.journal.losses
         if any(group.code == "imported-before" for group in tally.reason_groups()):
             notes.append(Note("skipped-as-imported"))
         notes += unknown_notes(tally.counts[Status.UNKNOWN], ended, settle_time(self.plan.options))
-        return tuple(notes) if tally.rows else (*notes, Note("no-rows"))
+        return (*notes, *(() if self.plan.options.mask else flow.shared.notes()))
 
 
 def _null_sink(held: TripwireError | None) -> NullSink:

@@ -28,6 +28,7 @@ from importer.pipeline.plan import RunPlan
 from importer.pipeline.precheck import PrecheckGate, max_invalid_gate
 from importer.pipeline.retry import lineage_of, retried_since, retry_lineage, rows_left
 from importer.pipeline.run import Lineage, Run, SendTarget, StopToken
+from importer.readers.open import STANDARD_INPUT, check_exists
 from importer.reports import ReportResult
 
 if TYPE_CHECKING:
@@ -112,6 +113,11 @@ class Session:
         store = self.settings.sandbox_store
         if store is not None:
             options = replace(options, sandbox_store=str(store.absolute()))
+        if options.corrections is not None:
+            options = replace(options, corrections=str(Path(options.corrections).absolute()))
+        if str(file) != STANDARD_INPUT:
+            # A mistyped name is told before anybody looks for credentials, or waits for a turn.
+            check_exists(file)
         with ExitStack() as stack:
             ticket = None
             if not observer.interactive:
@@ -203,17 +209,25 @@ class Session:
     def planned(
         self, file: Path | str, options: RunOptions, *, observer: RunObserver | None = None
     ) -> Iterator[RunPlan]:
-        """Yield the plan of a new run, with its file open. Asks the observer for a mapping if none fits."""
+        """Yield the plan of a new run, with its file open.
+
+        Asks the observer for a mapping if none fits, and for the country of phones if nothing says it.
+        """
         observer = observer or self.observer
         connection = self.connect(options)
         try:
             plan = plans.make_plan(file, options, connection, self.journal)
         except (InputError, MappingError) as error:
-            chosen = observer.choose_mapping(MappingQuestion(file, options, error))
+            known = plans.known_fields(connection) or ()
+            chosen = observer.choose_mapping(MappingQuestion(file, options, error, known))
             if chosen is None:
                 raise
             plan = plans.make_plan(file, replace(options, mapping=chosen), connection, self.journal)
         with contextlib.closing(plan):
+            question = plans.country_question(plan, file) if observer.interactive else None
+            country = observer.choose_country(question) if question else None
+            if country is not None:
+                plan = plans.of_country(plan, country, self.journal)
             observer.on_plan_ready(PlanReady(plan))
             yield plan
 

@@ -12,16 +12,18 @@ import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from importer.errors import InputError, UsageError
 from importer.readers.base import ReadOptions
-from importer.readers.code_pages import CODE_PAGES, CodePage
 from importer.readers.decoding import PIECE, decoder, is_utf8
 from importer.readers.detect import FileKind, kind_of
 from importer.readers.header import count_known_names
+
+if TYPE_CHECKING:
+    from importer.readers.code_pages import CodePage
 
 HEAD = 1 << 16
 _FEED = ord("\n")
@@ -176,7 +178,7 @@ _LONGEST_SHOWN = 80
 _ALIASES = {"ansi": "cp1252", "big5": "cp950", "shift_jis": "cp932", "euc_kr": "cp949", "gbk": "gb18030",
             "gb2312": "gb18030"}  # fmt: skip
 _SHOWN = {"cp950": "big5", "cp932": "shift_jis", "cp949": "euc_kr"}
-_LABELS = {page.name: page.label for page in CODE_PAGES}
+_UNICODE = {"utf-8": "UTF-8", "utf-16-le": "UTF-16 LE", "utf-16-be": "UTF-16 BE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +197,16 @@ class Encoding:
     @property
     def label(self) -> str:
         """The name people know it by."""
-        return {"utf-8": "UTF-8", "utf-16-le": "UTF-16 LE", "utf-16-be": "UTF-16 BE"}.get(
-            self.codec, _LABELS.get(self.codec, self.codec)
-        )
+        if self.codec in _UNICODE:
+            return _UNICODE[self.codec]
+        return next((page.label for page in _code_pages() if page.name == self.codec), self.codec)
+
+
+def _code_pages() -> tuple[CodePage, ...]:
+    """Return the code pages. Most files are Unicode and have no need of their patterns."""
+    from importer.readers.code_pages import CODE_PAGES
+
+    return CODE_PAGES
 
 
 def find_encoding(scan: FileScan, options: ReadOptions, name: str) -> Encoding:
@@ -227,7 +236,7 @@ def _has_utf8_lines(scan: FileScan) -> bool:
     """Return whether some lines are UTF-8 beyond chance: in pairs of bytes of East Asia some are, too."""
     if not scan.good_lines or scan.good_lines * 20 < len(scan.sample.splitlines()):
         return False
-    asian = (page for page in CODE_PAGES if page.name in _PAIRS_OF_BYTES)
+    asian = (page for page in _code_pages() if page.name in _PAIRS_OF_BYTES)
     texts = ((page, _decoded(scan, page)) for page in asian)
     return not any(text is not None and page.fit(text) > _FITS_IN_PAIRS for page, text in texts)
 
@@ -260,7 +269,7 @@ class _Reading:
 
 def _best_code_page(scan: FileScan, options: ReadOptions, name: str) -> Encoding:
     readings = []
-    for page in CODE_PAGES:
+    for page in _code_pages():
         text = _decoded(scan, page)
         if text is not None:
             bonus = _header_bonus(scan.head, page, options.is_known)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.arrow import to_arrow
+from importer.arrow import nonempty, text_column, to_mask
 from importer.models import Chunk, Issue
 from importer.readers.base import Source
 
@@ -69,6 +69,8 @@ class Inspection:
     blank_rows: int | None = None
     ragged_rows: int | None = None
     issues: tuple[Issue, ...] = ()
+    samples: pd.DataFrame | None = None
+    """The first rows of each sheet, as `sample_frame` returns them."""
 
 
 @dataclass(slots=True)
@@ -78,23 +80,13 @@ class _ColumnTally:
     samples: dict[str, None] = field(default_factory=dict)
     kinds: Counter[ValueKind] = field(default_factory=Counter)
 
-    def take(self, column: pd.Series) -> None:
-        texts = pc.utf8_trim_whitespace(to_arrow(column))
-        texts = texts.filter(pc.greater(pc.binary_length(texts), 0))
-        self.rows += len(column)
+    def take(self, texts: pa.Array, rows: int) -> None:
+        """Take the filled texts of so many rows."""
+        self.rows += rows
         self.filled += len(texts)
         if len(self.samples) < SAMPLES:
             for text in islice(texts.unique().to_pylist(), SAMPLES):
                 self.samples[text] = None
-        self._count_kinds(texts.slice(0, _LOOKED_AT))
-
-    def _count_kinds(self, texts: pa.Array) -> None:
-        open_ = np.ones(len(texts), dtype=bool)
-        for kind, pattern in _PATTERNS:
-            fits = np.asarray(pc.match_substring_regex(texts, pattern), dtype=bool) & open_
-            self.kinds[kind] += int(fits.sum())
-            open_ &= ~fits
-        self.kinds[ValueKind.TEXT] += int(open_.sum())
 
     def facts(self, name: str) -> ColumnFacts:
         share = self.filled / self.rows if self.rows else 0.0
@@ -113,27 +105,64 @@ class _ColumnTally:
         return ValueKind.MIXED
 
 
+def _take_chunk(tallies: Sequence[_ColumnTally], columns: Sequence[pa.Array], rows: int) -> None:
+    """Take the columns of a chunk, all at once: there may be thousands, of a few cells each."""
+    texts = pc.utf8_trim_whitespace(pa.concat_arrays(columns))
+    filled = nonempty(texts)
+    texts = texts.filter(pa.array(filled))
+    counts = filled.reshape(len(columns), rows).sum(axis=1)
+    begins = np.cumsum(counts) - counts
+    for tally, begin, count in zip(tallies, begins.tolist(), counts.tolist(), strict=True):
+        tally.take(texts.slice(begin, count), rows)
+    place = np.arange(len(texts)) - np.repeat(begins, counts)
+    column = np.repeat(np.arange(len(columns)), counts)[place < _LOOKED_AT]
+    kinds = _kinds(texts.filter(pa.array(place < _LOOKED_AT)))
+    for number, kind in enumerate(ValueKind):
+        found = np.bincount(column[kinds == number], minlength=len(columns)).tolist()
+        for tally, count in zip(tallies, found, strict=True):
+            tally.kinds[kind] += count
+
+
+def _kinds(texts: pa.Array) -> np.ndarray:
+    """Return the kind of each text, by its number in `ValueKind`."""
+    numbers = {kind: number for number, kind in enumerate(ValueKind)}
+    found = np.full(len(texts), numbers[ValueKind.TEXT])
+    left = np.ones(len(texts), dtype=bool)
+    for kind, pattern in _PATTERNS:
+        fits = to_mask(pc.match_substring_regex(texts, pattern)) & left
+        found[fits] = numbers[kind]
+        left &= ~fits
+    return found
+
+
 def inspect(source: Source, *, full: bool = False) -> Inspection:
     """Describe a table by its first rows, or with `full` by all of them. Raises InputError."""
     tallies = {name: _ColumnTally() for name in source.header}
     issues: list[Issue] = []
+    heads: dict[str, pd.DataFrame] = {}
     rows = 0
     for chunk in source.chunks() if full else _first_chunks(source):
         rows += len(chunk.frame)
         issues.extend(chunk.issues)
-        for name, tally in tallies.items():
-            tally.take(chunk.frame[name])
+        heads.setdefault(chunk.sheet, chunk.frame.head(_SAMPLE_ROWS))
+        if tallies:
+            texts = [text_column(chunk, name) for name in tallies]
+            _take_chunk([*tallies.values()], texts, len(chunk.frame))
     columns = tuple(tally.facts(name) for name, tally in tallies.items())
+    samples = _joined(list(heads.values()))
     if not full:
-        return Inspection(columns)
+        return Inspection(columns, samples=samples)
     ragged = {(issue.sheet, issue.row) for issue in issues if issue.code in ("extra-cells", "missing-cells")}
-    return Inspection(columns, rows, source.rows_read - rows, len(ragged), tuple(issues))
+    return Inspection(columns, rows, source.rows_read - rows, len(ragged), tuple(issues), samples)
 
 
 def sample_frame(source: Source) -> pd.DataFrame | None:
     """Return the first rows of each sheet as read; None if there are none."""
-    frames = [chunk.frame.head(_SAMPLE_ROWS) for chunk in _first_chunks(source)]
-    return pd.concat(frames) if frames else None
+    return _joined([chunk.frame.head(_SAMPLE_ROWS) for chunk in _first_chunks(source)])
+
+
+def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame | None:
+    return pd.concat(frames) if len(frames) > 1 else frames[0] if frames else None
 
 
 def _first_chunks(source: Source) -> Iterator[Chunk]:

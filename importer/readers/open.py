@@ -199,14 +199,8 @@ def _open(path: Path | str, kept: TemporaryFiles, cleanup: ExitStack) -> _Opened
     location = Path(path)
     if name == STANDARD_INPUT:
         location = kept.keep(standard_input(), name)
-    else:
-        mode = _mode(location, name)
-        if stat.S_ISFIFO(mode):
-            location = kept.keep(pipe(location), name)
-        elif stat.S_ISDIR(mode):
-            raise InputError("is-directory", name=name)
-        elif not stat.S_ISREG(mode):
-            raise InputError("is-device", name=name)
+    elif stat.S_ISFIFO(check_exists(location)):
+        location = kept.keep(pipe(location), name)
     try:
         file = cleanup.enter_context(open_binary(location))
         scan = scan_file(file)
@@ -220,6 +214,20 @@ def _inside(outer: _Opened, path: Path, cleanup: ExitStack) -> _Opened:
     file = cleanup.enter_context(open_binary(path))
     origin = FileIdentity(path, outer.name, outer.origin.sha256, outer.origin.size)
     return _Opened(path, outer.name, file, scan_file(file), origin)
+
+
+def check_exists(path: Path | str) -> int:
+    """Return what a file is (`st_mode`): a regular file or a named pipe; what it holds is not looked at.
+
+    Raises InputError for anything else: `no-file`, `is-directory`, `is-device`, `file-unreadable`.
+    """
+    name = str(path)
+    mode = _mode(Path(path), name)
+    if stat.S_ISDIR(mode):
+        raise InputError("is-directory", name=name)
+    if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
+        raise InputError("is-device", name=name)
+    return mode
 
 
 def _mode(path: Path, name: str) -> int:

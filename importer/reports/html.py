@@ -10,12 +10,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from importlib import resources
+from importlib.metadata import version
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from importer import messages
 from importer.escaping import printable
 from importer.models import Issue, IssueGroup, Severity, Status
+from importer.option_types import SettingValue, option_text
 from importer.reports import wording
 from importer.reports.corrections import likely_correction
 from importer.reports.files import WrittenReport
@@ -25,6 +28,10 @@ from importer.reports.ownership import report_identity
 from importer.reports.run_info import RunInfo, TimelineStep
 from importer.reports.tally import ANSWERED, SAMPLES, Tally
 from importer.reports.wording import expectation, issue_text, masked, shortened
+
+_PAGE = "report.html.j2"
+COMPILED_PAGE = "report.html.compiled"
+"""The page as jinja2 compiles it."""
 
 SMALLEST_ARC = 0.9
 """Percent. Even one row in a million stays visible."""
@@ -155,7 +162,7 @@ SHOWN_ROWS = 2_500
 SHOWN_KINDS = 150
 SHOWN_COLUMNS = 300
 """Columns that are listed with their field."""
-WORDED_SETTINGS = frozenset({"mode", "duplicates", "strict"})
+WORDED_SETTINGS = frozenset({"mode", "duplicates"})
 """Settings whose values are words of the catalogue."""
 
 
@@ -165,6 +172,8 @@ class IssueSample:
 
     row: int
     sheet: str
+    name: str
+    """Of the customer in the row."""
     cell: str
     detail: str
     perhaps: str
@@ -186,6 +195,10 @@ class IssueBar:
     @property
     def sheets(self) -> bool:
         return any(sample.sheet for sample in self.samples)
+
+    @property
+    def names(self) -> bool:
+        return any(sample.name for sample in self.samples)
 
     @property
     def cells(self) -> bool:
@@ -240,9 +253,11 @@ def render_html(
         sending=sending_plots(run_info.timeline),
         reasons=[group for group in tally.reason_groups() if group.status in ANSWERED],
         done=done,
+        done_word=_done_word(run_info, tally),
         percent=_share(100 * done / tally.rows) if tally.rows else "",
         notes=[note.sentence(lang) for note in run_info.notes],
-        fields=[(name, dict(plan.fields).get(name, "")) for name in plan.source.header[:SHOWN_COLUMNS]],
+        fields=plan.fields[:SHOWN_COLUMNS],
+        unused=tally.unused_columns()[:SHOWN_COLUMNS],
         Status=Status,
     )
 
@@ -252,8 +267,36 @@ def _legible(value: object) -> object:
     return printable(value) if type(value) is str else value
 
 
+def _done_word(run_info: RunInfo, tally: Tally) -> str:
+    """The code of the sentence in the ring: a skipped row is neither in nor valid."""
+    wanted = Status.VALID if run_info.dry_run else Status.IMPORTED
+    if any(rows for status, rows in tally.counts.items() if status.done and status is not wanted):
+        return "page-no-action"
+    return "page-done-dry" if run_info.dry_run else "page-done"
+
+
+def compile_page() -> str:
+    """Return the page's template as Python code; its first line names the version of jinja2 that made it."""
+    environment = _environment("en")
+    source = resources.files(__package__).joinpath(_PAGE).read_text("utf-8")
+    return f"{_made_by()}\n{environment.compile(source, name=_PAGE, raw=True)}\n"
+
+
+def _made_by() -> str:
+    return f"# Made of {_PAGE} by jinja2 {version('jinja2')}; `make docs` writes it."
+
+
 @cache
 def _template(lang: str) -> Template:
+    environment = _environment(lang)
+    # To compile the page takes as long as to check ten thousand rows.
+    code = resources.files(__package__).joinpath(COMPILED_PAGE).read_text("utf-8")
+    if not code.startswith(_made_by()):
+        return environment.get_template(_PAGE)
+    return Template.from_code(environment, compile(code, _PAGE, "exec"), environment.make_globals(None))
+
+
+def _environment(lang: str) -> Environment:
     environment = Environment(
         loader=PackageLoader("importer.reports", "."),
         autoescape=True,
@@ -275,7 +318,7 @@ def _template(lang: str) -> Template:
         "places": partial(wording.places, lang=lang),
     }
     environment.globals["word"] = partial(_word, lang)
-    return environment.get_template("report.html.j2")
+    return environment
 
 
 def issue_columns(plan: ReportPlan, tally: Tally) -> tuple[IssueColumn, ...]:
@@ -294,15 +337,16 @@ def issue_columns(plan: ReportPlan, tally: Tally) -> tuple[IssueColumn, ...]:
             name=name,
             field=fields.get(name, ""),
             rows=sum(group.rows for group in some),
-            bars=tuple(_bar(group, plan, each, longest, fields.get(name, "")) for group in some),
+            bars=tuple(_bar(group, plan, tally, each, longest) for group in some),
         )
         for name, some in by_column.items()
     ]
     return tuple(sorted(made, key=lambda column: (-column.errors, -column.rows)))
 
 
-def _bar(group: IssueGroup, plan: ReportPlan, most: int, longest: int, field: str) -> IssueBar:
+def _bar(group: IssueGroup, plan: ReportPlan, tally: Tally, most: int, longest: int) -> IssueBar:
     first = group.examples[0]
+    field = dict(plan.fields).get(group.column, "")
     return IssueBar(
         code=group.code,
         title=wording.kind(group.code, plan.lang),
@@ -310,12 +354,13 @@ def _bar(group: IssueGroup, plan: ReportPlan, most: int, longest: int, field: st
         rows=group.rows,
         percent=round(max(100 * group.rows / longest, 0.6), 2),
         hint=issue_text(first, lang=plan.lang, field=field, offer=False).hint,
-        samples=tuple(_sample(issue, plan) for issue in group.examples[:most]),
+        samples=tuple(_sample(issue, plan, tally) for issue in group.examples[:most]),
     )
 
 
-def _sample(issue: Issue, plan: ReportPlan) -> IssueSample:
+def _sample(issue: Issue, plan: ReportPlan, tally: Tally) -> IssueSample:
     cell = shortened(issue.found or "")
+    name = shortened(tally.names.get((issue.sheet, issue.row), ""))
     details = []
     if issue.length is not None and issue.limit is not None:
         details.append(wording.word("page-length", plan.lang, length=issue.length, limit=issue.limit))
@@ -326,6 +371,7 @@ def _sample(issue: Issue, plan: ReportPlan) -> IssueSample:
     return IssueSample(
         row=issue.row,
         sheet=issue.sheet,
+        name=masked(name) if plan.mask else name,
         cell=masked(cell) if plan.mask else cell,
         detail="; ".join(details),
         perhaps=""
@@ -343,12 +389,16 @@ def _share(percent: float) -> str:
 
 def _label(lang: str, name: str, group: str) -> str:
     """The word for a setting or a part of the run. Its name if there is none."""
-    code = f"{group}-{name}"
+    code = f"{group}-{name}".replace("_", "-")
     return wording.word(code, lang) if code in messages.catalogue() else name
 
 
-def _setting_value(lang: str, value: str, name: str) -> str:
+def _setting_value(lang: str, value: SettingValue, name: str) -> str:
     """The value of a setting: a word of the catalogue, or the text that the user gave."""
+    if isinstance(value, bool):
+        return wording.word("yes" if value else "no", lang)
+    if not isinstance(value, str):
+        return option_text(value)
     ours = name in WORDED_SETTINGS or (name, value) == ("mapping", "headers")
     return wording.word(f"{name}-{value}", lang) if ours else value
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from importer.models import Chunk, Issue, Outcome, Status
+from importer.models import Chunk, Issue, Outcome, Status, UnusedColumn
 
 OWN_COLUMNS = (
     "_row",
@@ -62,6 +62,8 @@ class ReportPlan:
     """True if cells that messages quote are masked."""
     fields: tuple[tuple[str, str], ...] = ()
     """(column, API field) of every mapped column, for the notes on headers and for sentences."""
+    unused: tuple[UnusedColumn, ...] = ()
+    """The columns that go nowhere, in the order of the file."""
 
 
 class RowOutcome(NamedTuple):

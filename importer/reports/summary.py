@@ -11,7 +11,7 @@ from importer.reports.model import ReportPlan
 from importer.reports.run_info import RunInfo
 from importer.reports.tally import ReasonGroup, Tally
 
-VERSION = 1
+VERSION = 2
 """Of the form. Fields may be added within a version, never changed or removed."""
 
 
@@ -55,6 +55,10 @@ def summary_json(plan: ReportPlan, run_info: RunInfo, tally: Tally) -> str:
         },
         "mode": run_info.mode.label,
         "mapping": {"name": run_info.mapping, "fields": _fields(plan)},
+        "not_imported": [
+            {"column": column.name, "filled": column.filled, "usual_field": column.usual_field or None}
+            for column in tally.unused_columns()
+        ],
         "rows": tally.rows,
         "counts": {status.value: tally.counts[status] for status in Status},
         "requests": run_info.requests,

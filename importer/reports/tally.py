@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow.compute as pc
 
+from importer import arrow
 from importer.errors import ConservationError
-from importer.models import Chunk, Issue, IssueGroup, Issues, Outcome, RepeatedIssue, Severity, Status
+from importer.models import (
+    Chunk,
+    Issue,
+    IssueGroup,
+    Issues,
+    Outcome,
+    RepeatedIssue,
+    Severity,
+    Status,
+    UnusedColumn,
+)
 from importer.reports.model import NO_ISSUES, RowIssues
 
 ANSWERED = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN})
@@ -69,13 +81,22 @@ class _ReasonCount:
 class Tally:
     """Live counts: `rows` were read, `settled` of them have a final status, `counts` are those by status."""
 
-    def __init__(self, header: Sequence[str]) -> None:
+    def __init__(
+        self, header: Sequence[str], unused: Sequence[UnusedColumn] = (), name_columns: Sequence[str] = ()
+    ) -> None:
+        """`unused`: columns whose filled cells are counted. `name_columns` hold the customers' names."""
+        self.names: dict[tuple[str, int], str] = {}
+        """The customers of the rows that are kept as samples, by sheet and row."""
+        self._name_columns = tuple(name_columns)
+        self._unused = tuple(unused)
+        self._filled = [0] * len(self._unused)
         self.rows = 0
         self.counts: dict[Status, int] = dict.fromkeys(Status, 0)
         self._rank = {name: place for place, name in enumerate(header)}
         self._numbers: dict[tuple[str, str | None, Severity], int] = {}
         self._groups: list[_IssueCount] = []
         self._reasons: dict[tuple[Status, str], _ReasonCount] = {}
+        self._new_samples: list[int] = []
 
     @property
     def settled(self) -> int:
@@ -98,6 +119,13 @@ class Tally:
         """Issues by code, column and severity, the gravest first, most rows first."""
         groups = sorted(self._groups, key=lambda group: (group.severity.rank, -group.rows, group.kind))
         return tuple(group.frozen(examples) for group in groups)
+
+    def unused_columns(self) -> tuple[UnusedColumn, ...]:
+        """The columns that go nowhere, with how many of their cells are filled; most filled cells first."""
+        counted = (
+            replace(column, filled=filled) for column, filled in zip(self._unused, self._filled, strict=True)
+        )
+        return tuple(sorted(counted, key=lambda column: -column.filled))
 
     def reason_groups(self) -> tuple[ReasonGroup, ...]:
         """Rows by status and code, where there is a code; most rows first."""
@@ -127,6 +155,9 @@ class Tally:
         Raises ConservationError for an issue of a row that is not in the chunk.
         """
         self.rows += len(chunk.frame)
+        for place, column in enumerate(self._unused):
+            if column.name in chunk.frame.columns:
+                self._filled[place] += _filled_cells(chunk, column.name)
         parts = Issues.parts_of(issues)
         if not parts:
             return NO_ISSUES
@@ -135,6 +166,7 @@ class Tally:
         sizes = [1 if isinstance(part, Issue) else len(part) for part in parts]
         kinds = np.repeat(np.array([self._number(part) for part in parts], dtype=np.int32), sizes)
         ranks = np.array([self._rank.get(group.kind.column, len(self._rank)) for group in self._groups])
+        self._keep_names(chunk)
         order = np.lexsort((kinds, ranks[kinds], rows))
         rows, kinds = rows[order], kinds[order]
         first = np.ones(len(rows), dtype=bool)
@@ -153,7 +185,8 @@ class Tally:
                 _IssueCount(IssueKind(issue.code, issue.column or ""), issue.severity, issue.limit)
             )
         group = self._groups[number]
-        room = SAMPLES - len(group.samples)
+        before = len(group.samples)
+        room = SAMPLES - before
         if isinstance(issue, Issue):
             group.samples += [issue][:room]
             length = issue.length
@@ -162,7 +195,17 @@ class Tally:
             length = None if issue.lengths is None else int(issue.lengths.max())
         if length is not None and (group.longest is None or length > group.longest):
             group.longest = length
+        self._new_samples += [sample.row for sample in group.samples[before:]]
         return number
+
+    def _keep_names(self, chunk: Chunk) -> None:
+        """Note whose rows the new samples are."""
+        columns = [name for name in self._name_columns if name in chunk.frame.columns]
+        if self._new_samples and columns:
+            found = chunk.frame.loc[list(dict.fromkeys(self._new_samples)), columns]
+            for row, cells in zip(found.index.tolist(), found.to_numpy().tolist(), strict=True):
+                self.names[chunk.sheet, row] = " ".join(str(cell).strip() for cell in cells if cell).strip()
+        self._new_samples.clear()
 
     def _errors(self, parts: Sequence[Issue | RepeatedIssue]) -> dict[int, list[Issue]]:
         rank, last = self._rank, len(self._rank)
@@ -175,6 +218,11 @@ class Tally:
             if len(several) > 1:
                 several.sort(key=lambda issue: rank.get(issue.column or "", last))
         return errors
+
+
+def _filled_cells(chunk: Chunk, name: str) -> int:
+    lengths = pc.binary_length(arrow.text_column(chunk, name))
+    return int(pc.sum(pc.greater(lengths, 0)).as_py() or 0)
 
 
 def _check_rows(rows: np.ndarray, chunk: Chunk) -> None:

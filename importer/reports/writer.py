@@ -47,6 +47,8 @@ REJECT_STATUSES = frozenset(status for status in Status if not status.done)
 """Rows with one of these statuses are still to be corrected or sent: they go into the rejects."""
 REJECTS_PER_WRITE = 2048
 """Rejects that are written at once: a few rows cost as many calls as thousands."""
+NAME_FIELDS = frozenset({"first_name", "last_name"})
+"""The fields whose cells tell a person whose row it is."""
 QUEUE_LENGTH = 1
 """Settled chunks that may wait for the writer."""
 
@@ -203,7 +205,8 @@ class ReportWriter:
         header = tuple(name for name in plan.source.header if name not in OWN_COLUMNS)
         plan = replace(plan, source=replace(plan.source, header=header))
         self.plan = plan
-        self.tally = Tally(plan.source.header)
+        named = (column for column, field in plan.fields if field in NAME_FIELDS)
+        self.tally = Tally(plan.source.header, plan.unused, tuple(dict.fromkeys(named)))
         self._ledger = Ledger()
         self._annotations = Annotations() if plan.excel_report else None
         self._closed = False
@@ -332,4 +335,5 @@ class ReportWriter:
             requests=run_info.requests,
             stop=run_info.stop,
             notes=tuple(note.sentence(self.plan.lang) for note in run_info.notes),
+            not_imported=self.tally.unused_columns(),
         )

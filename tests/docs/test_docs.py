@@ -21,7 +21,7 @@ from importer.jobs.config import Job, JobFiles, LogSettings, NoticeSettings, Tri
 from importer.mapping.schema import Condition, CustomRule, HeaderMatch, MappingFile
 from importer.models import Status
 from importer.sandbox import faults
-from tests.support import docs, word_indexes
+from tests.support import docs
 
 GUIDES = sorted(page for page in docs.DOCS.rglob("*.md"))
 PAGES = [*sorted(docs.ROOT.glob("*.md")), *GUIDES]
@@ -263,6 +263,6 @@ def test_the_changelog_names_the_version() -> None:
     assert re.search(rf"^## {re.escape(__version__)}( |$)", changelog, re.MULTILINE)
 
 
-def test_the_shipped_indexes_are_what_the_words_come_to() -> None:
-    for file, text in word_indexes.indexes().items():
+def test_the_files_that_are_made_of_others_are_shipped_as_they_are_made() -> None:
+    for file, text in docs.files().items():
         assert file.read_text("utf-8") == text, "`make docs` writes it"

@@ -10,6 +10,7 @@ import ast
 import os
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ import click
 from importer import contracts, messages
 from importer.cli import app
 from importer.options import declared_options
+from importer.reports import html
 from tests.bench import unprepared
 from tests.support import json_schemas, word_indexes
 
@@ -66,6 +68,25 @@ def issue_codes() -> str:
             if entry.severity
         ],
     )
+
+
+def all_messages() -> str:
+    """Return every sentence of the catalogue in both languages, file by file."""
+    parts = []
+    for file in sorted(Path(messages.__file__).parent.glob("*.toml")):
+        codes = tomllib.loads(file.read_text("utf-8"))
+        rows = [
+            (f"`{code}`", *(_said(messages.catalogue()[code], lang) for lang in messages.LANGUAGES))
+            for code in codes
+        ]
+        parts += [f"## {file.stem.replace('_', ' ').capitalize()}", _table(("code", "English", "中文"), rows)]
+    return "\n\n".join(parts)
+
+
+def _said(entry: messages.CatalogueEntry, lang: str) -> str:
+    """A sentence and what to do, as one cell of a table."""
+    both = (_placeholders(text) for text in (entry.message[lang], entry.hint[lang]) if text)
+    return "<br>".join(text.replace("<", "&lt;").replace("\n", " ") for text in both)
 
 
 def _placeholders(text: str) -> str:
@@ -160,8 +181,15 @@ PARTS: Mapping[str, Part] = {
     "options": Part("settings.md", options),
     "commands": Part("commands.md", commands),
     "modules": Part("modules.md", modules),
+    "messages": Part("messages.md", all_messages),
     "matching": Part("mapping.md", unprepared.tables),
 }
+
+
+def files() -> dict[Path, str]:
+    """Return the text of each file of the package that is made of others."""
+    page = {Path(html.__file__).with_name(html.COMPILED_PAGE): html.compile_page()}
+    return word_indexes.indexes() | json_schemas.schemas() | page
 
 
 def replace_part(text: str, name: str, content: str) -> str:
@@ -180,15 +208,15 @@ def read_part(text: str, name: str) -> str:
 
 
 def main() -> None:
-    """Write every generated part into its page, in English."""
+    """Write every generated file, and every generated part into its page, in English."""
     os.environ["LC_ALL"] = "C.UTF-8"
+    for file, text in files().items():
+        file.write_text(text, "utf-8")
+        sys.stdout.write(f"{file.relative_to(ROOT).as_posix()} is up to date\n")
     for name, part in PARTS.items():
         page = DOCS / part.page
         page.write_text(replace_part(page.read_text("utf-8"), name, part.write()), "utf-8")
         sys.stdout.write(f"docs/{part.page}: {name} is up to date\n")
-    for file, text in (json_schemas.schemas() | word_indexes.indexes()).items():
-        file.write_text(text, "utf-8")
-        sys.stdout.write(f"{file.relative_to(ROOT).as_posix()} is up to date\n")
 
 
 if __name__ == "__main__":

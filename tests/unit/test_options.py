@@ -27,9 +27,9 @@ from importer.options import (
     layered,
     options_from_json,
     options_to_json,
-    report_settings,
 )
 from importer.reports.next_steps import run_arguments
+from importer.reports.run_info import report_settings
 
 OLD_SETTINGS = (
     '{"duplicates": "skip", "strict": true, "limit": 7, "max_invalid": 2.5, "excel_report": true, '
@@ -140,9 +140,9 @@ def test_reports_show_what_the_plan_made_of_an_option() -> None:
     shown = dict(report_settings(RunOptions(strict=True, limit=3), {"mode": "update", "encoding": None}))
     assert (shown["mode"], shown["strict"], shown["limit"], shown["patience"]) == (
         "update",
-        "yes",
-        "3",
-        "300",
+        True,
+        3,
+        300.0,
     )
     assert not shown.keys() & {"encoding", "rate", "mask"}
 

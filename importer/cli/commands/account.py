@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -12,9 +12,10 @@ from importer import messages
 from importer.cli.output import echo, lang_option, language, print_json
 from importer.cli.parameters import profile_option
 from importer.config import load_config, require, resolve
-from importer.errors import UsageError
+from importer.errors import SettingsError, UsageError
 from importer.exit_codes import ExitCode
 from importer.models import TenantField
+from importer.private_files import state_folder
 
 if TYPE_CHECKING:
     from importer.api.account import PhoneNumber
@@ -115,6 +116,28 @@ def _phone_row(phone: PhoneNumber) -> dict[str, str]:
     if says in messages.catalogue():
         row["register_status"] += f" ({messages.sentence(says, {}, language())})"
     return row
+
+
+def known_fields(profile: str | None) -> tuple[TenantField, ...]:
+    """Return the tenant's list of fields if somebody has asked for it; empty if not, or without credentials.
+
+    Without a named profile, settings that cannot be read count as none, and no secret command is run.
+    Raises SettingsError for a named one.
+    """
+    if profile is None and not (state_folder() / "fields").is_dir():
+        return ()
+    from importer.api.account import remembered_fields
+
+    try:
+        settings = load_config().profile(profile)
+        if profile is None:
+            settings = replace(settings, secret_command=None)
+        connection = resolve(settings).connection
+    except SettingsError:
+        if profile is not None:
+            raise
+        return ()
+    return remembered_fields(connection) or ()
 
 
 @click.command("fields", short_help="Show the tenant's customer fields.")

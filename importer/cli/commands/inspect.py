@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from importer.cli import parameters as shared
-from importer.cli.output import console, lang_option, language, print_json
+from importer.cli.output import console, echo, lang_option, language, print_json
 from importer.exit_codes import ExitCode
 from importer.models import Issue
 from importer.option_types import OptionGroup
@@ -23,30 +23,40 @@ if TYPE_CHECKING:
     from importer.readers.inspection import ColumnFacts, Inspection
 
 _ISSUES_SHOWN = 20
+_TITLES = ("column", "goes to", "sure", "filled", "kind", "samples")
+_NUMBERS = ("sure", "filled")
+_IN_TABLE = 200
+"""The most columns that are laid out as a table."""
 
 
 @click.command("inspect", short_help="Show what a file is: format, columns, and the mapping it would get.")
 @click.argument("file")
-@shared.run_options(OptionGroup.READING, "contract")
+@shared.run_options(OptionGroup.READING, "mapping", "contract")
 @click.option("--full", is_flag=True, help="Read all rows: counts them and names every reading issue.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@shared.profile_option
 @lang_option
-def inspect_command(file: str, full: bool, as_json: bool, given: GivenOptions) -> int:
+def inspect_command(file: str, full: bool, as_json: bool, profile: str | None, given: GivenOptions) -> int:
     """Show what FILE is: format, encoding, delimiter, sheets, header row, columns with samples, and the field
-    that each column would go to. Works for any table, customers or not."""
+    that each column would go to, or goes to by --mapping. Works for any table, customers or not."""
     from importer import contracts, mapping
-    from importer.pipeline.plan import open_table
-    from importer.readers.inspection import inspect, sample_frame
+    from importer.cli.commands.account import known_fields
+    from importer.pipeline.plan import as_mapping_reads, open_table
+    from importer.readers.inspection import inspect
 
-    with open_table(file, given.options, any_table=True) as source:
+    chosen = mapping.load(given.options.mapping) if given.options.mapping else None
+    options = as_mapping_reads(file, given.options, chosen)
+    with open_table(file, options, chosen, any_table=True) as source:
         found = inspect(source, full=full)
         proposals = mapping.propose(
             source.header,
-            sample_frame(source),
-            contracts.load(given.options.contract or contracts.DEFAULT_CONTRACT),
+            found.samples,
+            contracts.load(options.contract or contracts.DEFAULT_CONTRACT),
+            chosen=chosen,
             sheets=tuple(source.sheet_headers.values()),
+            fields=known_fields(profile),
         )
-        recognised = mapping.recognised(source.header)
+        recognised = (chosen,) if chosen else mapping.recognised(source.header)
         name = recognised[0].name if len(recognised) == 1 else None
         if as_json:
             facts = _as_json(source, found, proposals, name)
@@ -118,16 +128,35 @@ def _print(source: Source, found: Inspection, proposals: Sequence[Proposal], map
         out.print(Text(f"  {name:<12} {value}"))
     for note in source.notes:
         out.print(Text(f"  {note.sentence(language())}", style="dim"))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("column", "goes to", "sure", "filled", "kind", "samples"):
-        table.add_column(title, overflow="fold", justify="right" if title in ("sure", "filled") else "left")
-    for column, proposal in zip(found.columns, proposals, strict=True):
-        table.add_row(*_line(column, proposal))
+    lines = [_line(column, proposal) for column, proposal in zip(found.columns, proposals, strict=True)]
     out.print()
-    out.print(table)
+    if len(lines) > _IN_TABLE:
+        _print_list(lines)
+    else:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for title in _TITLES:
+            table.add_column(title, overflow="fold", justify="right" if title in _NUMBERS else "left")
+        for line in lines:
+            table.add_row(*line)
+        out.print(table)
     if found.issues:
         out.print()
         _print_issues(out, found.issues)
+
+
+def _print_list(lines: Sequence[tuple[str, ...]]) -> None:
+    """Print a line for each of many columns, whatever the terminal's width: a table of them takes seconds."""
+    from rich.cells import cell_len
+
+    widths = [min(max(map(cell_len, cells)), 40) for cells in zip(_TITLES, *lines, strict=True)]
+    for line in (_TITLES, *lines):
+        cells = zip(_TITLES, line, widths, strict=True)
+        padded = (
+            blank + cell if title in _NUMBERS else cell + blank
+            for title, cell, width in cells
+            for blank in (" " * (width - cell_len(cell)),)
+        )
+        echo("  ".join(padded).rstrip())
 
 
 def _print_issues(out: Console, issues: Sequence[Issue]) -> None:

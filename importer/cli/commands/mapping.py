@@ -69,15 +69,19 @@ def show_command(name: str) -> int:
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it there (M.toml)."
 )
-@shared.run_options("contract", OptionGroup.READING)
+@shared.run_options("contract", "country", OptionGroup.READING)
+@shared.profile_option
 @lang_option
-def suggest_command(file: str, output: Path | None, given: GivenOptions) -> int:
+def suggest_command(file: str, output: Path | None, profile: str | None, given: GivenOptions) -> int:
     """Propose a mapping for FILE, with the confidence and the reason of each line, as commented TOML.
 
-    An output file that already fits FILE is left as it is.
+    Columns may go to the tenant's own fields, once `importer fields` has asked for them. An output file that
+    already fits FILE is left as it is.
     """
     from importer import contracts, mapping
+    from importer.cli.commands.account import known_fields
     from importer.mapping import suggest_toml
+    from importer.mapping.regions import require_region
     from importer.pipeline.plan import open_table
     from importer.readers.inspection import sample_frame
 
@@ -87,13 +91,27 @@ def suggest_command(file: str, output: Path | None, given: GivenOptions) -> int:
             _still_fits(output, source, terms)
             echo(sentence("suggest-solved", {"file": output}, language()))
             return int(ExitCode.DONE)
-        samples, sheets = sample_frame(source), tuple(source.sheet_headers.values())
-        text = suggest_toml.mapping_text(source.header, samples, terms, lang=language(), sheets=sheets)
+        samples, sheets, fields = (
+            sample_frame(source),
+            tuple(source.sheet_headers.values()),
+            known_fields(profile),
+        )
+        text = suggest_toml.mapping_text(
+            source.header,
+            samples,
+            terms,
+            lang=language(),
+            sheets=sheets,
+            fields=fields,
+            options=given.options,
+            country=require_region(given.options.country) if given.options.country else None,
+        )
         if output is None:
             echo(text, nl=False)
             return int(ExitCode.DONE)
         _write(output, text)
-        taken = sum(one.taken for one in mapping.propose(source.header, samples, terms, sheets=sheets))
+        proposals = mapping.propose(source.header, samples, terms, sheets=sheets, fields=fields)
+        taken = sum(one.taken for one in proposals)
         found = {"file": output, "taken": taken, "columns": len(source.header)}
         echo(sentence("suggest-written", found, language()))
     return int(ExitCode.DONE)
@@ -102,32 +120,47 @@ def suggest_command(file: str, output: Path | None, given: GivenOptions) -> int:
 @mapping_command.command("check", short_help="Check a mapping file, against a file if one is given.")
 @click.argument("mapping_file", metavar="M.toml")
 @click.argument("file", required=False)
-@shared.run_options("contract", OptionGroup.READING)
+@shared.run_options("contract", "country", OptionGroup.READING)
+@shared.profile_option
 @lang_option
-def check_command(mapping_file: str, file: str | None, given: GivenOptions) -> int:
+def check_command(mapping_file: str, file: str | None, profile: str | None, given: GivenOptions) -> int:
     """Check that M.toml is a valid mapping; with FILE also what it leaves out, and its first rows before and
-    after."""
+    after.
+
+    Custom fields are shown as a run with the same profile sends them, once `importer fields` has asked for
+    the tenant's list.
+    """
     from importer import contracts, mapping
-    from importer.pipeline.plan import open_table
+    from importer.cli.commands.account import known_fields
+    from importer.mapping.custom_fields import missed_note
+    from importer.mapping.regions import require_region
+    from importer.pipeline.plan import as_mapping_reads, open_table
 
     found = mapping.load(mapping_file)
+    if given.options.country:
+        found = found.in_country(require_region(given.options.country))
     terms = contracts.load(given.options.contract or contracts.DEFAULT_CONTRACT)
     echo(sentence("mapping-fine", {"file": mapping_file}, language()))
     if file is None:
         mapping.check_required(found, terms)
         return int(ExitCode.DONE)
-    with open_table(file, given.options, found, any_table=True) as source:
+    options = as_mapping_reads(file, given.options, found)
+    with open_table(file, options, found, any_table=True) as source:
         _tell_absent(found, source.header)
+        fields = known_fields(profile) or None
         mapper = mapping.bind(
             found,
             source.header,
             terms,
+            tenant_fields=fields,
             read_column=_column_reader(source),
             dry_run=True,
             sheets=tuple(source.sheet_headers.values()),
         )
         echo(sentence("mapping-fits", {"file": file}, language()))
         _tell_columns(mapper)
+        for note in missed_note(mapper.unused, fields or ()):
+            click.echo(note.sentence(language()))
         chunk = next(iter(source.chunks()), None)
         if chunk is not None:
             _preview(mapper, chunk)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -17,82 +16,15 @@ from importer.config import Connection, Secret, check_base_url
 from importer.contracts import Endpoint, endpoints, load
 from importer.errors import RefusedError, SettingsError, UnreachableError
 from importer.models import Action
+from tests.support.raw_server import Talk, hear_out, reply, serving, take
 
 BATCH = load("sea").endpoint
 QUICK = Timeouts(connect=2.0, read=0.4)
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"code":0}'
 
-Talk = Callable[[socket.socket, list[bytes]], None]
-
 
 def connection(port: int, key: str = "key") -> Connection:
     return Connection(f"http://127.0.0.1:{port}", Secret(key), Secret("secret"), "1", "app")
-
-
-@contextmanager
-def serving(talk: Talk) -> Iterator[tuple[int, list[bytes]]]:
-    """A server that gives each connection to `talk`; yields its port and the requests seen."""
-    seen: list[bytes] = []
-    listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(0.05)
-    ending = threading.Event()
-
-    def serve() -> None:
-        while not ending.is_set():
-            try:
-                peer, _ = listener.accept()
-            except TimeoutError:
-                continue
-            with peer:
-                peer.settimeout(5)
-                talk(peer, seen)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield listener.getsockname()[1], seen
-    finally:
-        ending.set()
-        thread.join()
-        listener.close()
-
-
-def hear_out(peer: socket.socket) -> None:
-    """Read until the other side closes, without a word."""
-    while peer.recv(65536):
-        pass
-
-
-def take(peer: socket.socket) -> bytes:
-    """One whole request; empty if the other side has closed."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        piece = peer.recv(65536)
-        if not piece:
-            return b""
-        data += piece
-    head, _, body = data.partition(b"\r\n\r\n")
-    length = next(
-        (
-            int(line.split(b":")[1])
-            for line in head.split(b"\r\n")
-            if line.lower().startswith(b"content-length")
-        ),
-        0,
-    )
-    while len(body) < length:
-        body += peer.recv(65536)
-    return head + b"\r\n\r\n" + body
-
-
-def reply(raw: bytes) -> Talk:
-    def talk(peer: socket.socket, seen: list[bytes]) -> None:
-        request = take(peer)
-        if request:
-            seen.append(request)
-            peer.sendall(raw)
-
-    return talk
 
 
 def test_each_attempt_is_signed_afresh_over_one_connection() -> None:
@@ -148,12 +80,12 @@ def _cut(raw: bytes) -> Talk:
     ("raw", "code", "maybe_processed"),
     [
         (b"", "connection-lost", True),
-        (b"HTTP/1.1 200 OK\r\nContent-Len", "not-json", True),
+        (b"HTTP/1.1 200 OK\r\nContent-Len", "cut-off", True),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + b'{"code":0}', "cut-off", True),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n20\r\n" + b'{"code":0}', "cut-off", True),
         (b'HTTP/1.1 200 OK\r\n\r\n{"code":0, "mess', "not-json", True),
         (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope", "not-json", True),
-        (b"SSH-2.0-OpenSSH_9.6\r\n", "connection-lost", True),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "not-http", True),
         (b"HTTP/1.1 204 No Content\r\n\r\n", "not-json", True),
         (b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", "http-429", False),
     ],

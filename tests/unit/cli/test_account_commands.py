@@ -132,6 +132,57 @@ def test_fields_mark_own_ones(box: Sandbox, capsys: Out) -> None:
     assert not any(field["preset"] for field in found)
 
 
+def test_a_run_sends_columns_to_own_fields_once_the_list_was_asked_for(box: Sandbox, capsys: Out) -> None:
+    Path("c.csv").write_text("First name,Last name,会员等级,Points,Shoe\nAnn,Bo,gold,12,40\n", "utf-8")
+    assert run(["run", "c.csv", "--report-dir", "before", "--yes"]) == 0
+    assert "会员等级" in capsys.readouterr().err
+    assert "customize_field" not in box.customers()[-1].fields
+    assert run(["fields"]) == 0
+    capsys.readouterr()
+    assert run(["validate", "c.csv", "--report-dir", "dry"]) == 0
+    dry = capsys.readouterr().err
+    assert run(["run", "c.csv", "--report-dir", "after", "--yes"]) == 0
+    sent = capsys.readouterr().err
+    for told in (dry, sent):
+        assert "“会员等级” → customize_3_16, “Points” → customize_2_15" in told
+        assert "not imported: “Shoe”" in told
+    own = json.loads(str(box.customers()[-1].fields["customize_field"]))
+    assert own == {"customize_3_16": "1", "customize_2_15": 12}
+
+
+def test_suggest_and_check_know_own_fields_once_the_list_was_asked_for(box: Sandbox, capsys: Out) -> None:
+    Path("c.csv").write_text("First name,Last name,会员等级,Shoe,Kind\nAnn,Bo,gold,40,Music\n", "utf-8")
+    assert run(["fields"]) == 0
+    capsys.readouterr()
+    assert run(["mapping", "suggest", "c.csv", "-o", "m.toml"]) == 0
+    text = Path("m.toml").read_text("utf-8")
+    assert '[custom.customize_3_16]\nfrom = "会员等级"' in text
+    assert run(["mapping", "check", "m.toml", "c.csv"]) == 0
+    assert '"customize_3_16": "1"' in capsys.readouterr().out
+    Path("m.toml").write_text(
+        '[fields.first_name]\nfrom = "First name"\n[fields.last_name]\nfrom = "Last name"\n'
+    )
+    assert run(["mapping", "check", "m.toml", "c.csv"]) == 0
+    assert "“会员等级” → customize_3_16" in capsys.readouterr().out
+    assert run(["inspect", "c.csv", "--json"]) == 0
+    columns = json.loads(capsys.readouterr().out)["columns"]
+    assert [one["field"] for one in columns][2:] == ["customize_3_16", None, None]
+
+
+def test_who_never_asked_for_the_list_is_told_to(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Out
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Sandbox() as box:
+        use(monkeypatch, replace(box.connection, base_url="https://crm.example"))
+    Path("c.csv").write_text("First name,Last name,Shoe\nAnn,Bo,40\n")
+    assert run(["validate", "c.csv", "--report-dir", "dry"]) == 0
+    assert "importer fields" in capsys.readouterr().err
+    Path("c.csv").write_text("First name,Last name\nAnn,Bo\n")
+    assert run(["validate", "c.csv", "--report-dir", "dry2"]) == 0
+    assert "importer fields" not in capsys.readouterr().err
+
+
 def test_without_credentials_nothing_is_asked(capsys: Out) -> None:
     for command in (
         ["fields"],

@@ -152,6 +152,16 @@ def test_lines_above_the_header_are_shown_but_neither_masked_nor_logged(
     assert "of May" not in importer("validate", file, "--mask").out
 
 
+def test_a_table_of_very_many_columns_is_listed_whole(importer: Command, work: Path) -> None:
+    names = ["First Name", "Last Name", "手机号", *(f"Answer {number}" for number in range(300))]
+    lines = [names, ["Ann", "Lee", "8613800007701", *map(str, range(300))]]
+    (work / "wide.csv").write_text("\n".join(map(",".join, lines)), "utf-8")
+    out = importer("inspect", "wide.csv").out.splitlines()
+    title, *listed = out[-len(names) - 1 :]
+    assert title.split() == ["column", "goes", "to", "sure", "filled", "kind", "samples"]
+    assert [line.split("  ")[0] for line in listed] == names
+
+
 def test_log_json_is_one_object_a_line(importer: Command) -> None:
     done = importer("run", CSV, "--sandbox", "--log-json", "--quiet")
     events = [json.loads(line)["event"] for line in done.err.splitlines()]

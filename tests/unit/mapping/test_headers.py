@@ -8,6 +8,7 @@ from importer import mapping
 from importer.contracts import Contract
 from importer.errors import MappingError
 from importer.mapping import headers, loader
+from importer.mapping.headers import left_out_note
 from tests.support.mapping import PLAT, SEA, chunk, values
 
 
@@ -69,7 +70,7 @@ def test_every_field_has_its_obvious_names(header: str, field: str) -> None:
 def test_unknown_columns_are_named_and_left_out() -> None:
     choice = mapping.choose(["First Name", "Last Name", "Shoe size", "source"], SEA)
     assert choice.left_out == ("Shoe size", "source")
-    assert "“Shoe size”" in choice.notes[-1].sentence()
+    assert "“Shoe size”" in left_out_note(choice.left_out)[0].sentence()
 
 
 def test_two_columns_for_one_field_are_an_error_that_names_both() -> None:

@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 
 from importer import arrow
 from importer.exit_codes import ExitCode
+from importer.messages import catalogue
 from importer.models import Chunk, Issue, Mode, Outcome, Severity, Status
+from importer.options import declared_options
 from importer.reports import ReportPlan, ReportSource, ReportWriter, RunInfo, Timeline, html
 from importer.reports.run_info import MAX_STEPS
 from tests.support.programs import program
@@ -107,6 +109,15 @@ def test_everything_from_outside_is_escaped_and_the_page_asks_for_nothing(tmp_pa
     assert "None" not in re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
 
 
+def test_with_another_jinja2_the_page_is_compiled_and_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = a_page(tmp_path / "shipped", [bad_date(2)])
+    monkeypatch.setattr(html, "version", lambda _: "0.0")
+    monkeypatch.setattr(html, "_template", html._template.__wrapped__)
+    assert a_page(tmp_path / "compiled", [bad_date(2)]).replace("compiled", "shipped") == page
+
+
 def test_the_three_levels_are_told_apart_and_the_gravest_comes_first(tmp_path: Path) -> None:
     issues = [
         Issue("bad-email", severity, row, EVIL, column="Name", found="x")
@@ -164,13 +175,18 @@ def test_the_readings_of_a_masked_date_are_masked_too(tmp_path: Path) -> None:
 
 
 def test_settings_are_words_of_the_language(tmp_path: Path) -> None:
-    settings = (("mode", "update"), ("duplicates", "send"), ("strict", "no"), ("sheet", "summary"))
+    settings = (("mode", "update"), ("duplicates", "send"), ("strict", False), ("sheet", "summary"))
     origin = ReportSource(Path("in.csv"), "in.csv", "csv", HEADER)
     with ReportWriter(ReportPlan(tmp_path, "run-1", origin, "zh")) as reports:
         reports.close(replace(FACTS, settings=settings))
     page = (tmp_path / "report.html").read_text("utf-8")
     for value in ("更新", "发送", "否", "summary"):
         assert f"<dd>{value}</dd>" in page
+
+
+def test_every_setting_that_is_shown_has_a_label() -> None:
+    shown = [f"setting-{one.name.replace('_', '-')}" for one in declared_options().values() if one.report]
+    assert not set(shown) - catalogue().keys()
 
 
 @pytest.mark.extras

@@ -1,0 +1,388 @@
+"""Step 5: correct cells where they stand. Corrections lie over the file; the file itself is never changed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from importer.errors import UsageError
+from importer.models import Issue, Severity
+from importer.private_files import replace_private_file
+from importer.readers.overlay import CorrectedCell
+from importer.reports.corrections import likely_correction
+from importer.reports.wording import issue_text
+from importer.web.pages import (
+    Form,
+    Site,
+    changing,
+    language_of,
+    page,
+    page_number,
+    see_other,
+    shown,
+    site_of,
+    step_url,
+)
+from importer.web.problems import ProblemRow, ProblemRows, RowFilterChoice
+from importer.web.works import KindCount, Work
+
+PAGE_ROWS = 50
+_CONTEXT = 2
+"""Columns that are shown beside those with problems, so that a row can be recognised."""
+_UNDO_STEPS = 200
+_LONGEST_CELL = 32_767
+"""Characters: what a cell of a workbook can hold."""
+Cells = dict[tuple[str, int, str], CorrectedCell]
+
+
+@dataclass(frozen=True, slots=True)
+class CellIssue:
+    """What is wrong with a cell or a row, in words, with a likely correction."""
+
+    severity: str
+    text: str
+    suggestion: str
+
+
+@dataclass(frozen=True, slots=True)
+class GridCell:
+    """One cell as the grid shows it."""
+
+    column: str
+    text: str
+    original: str
+    corrected: bool
+    issues: tuple[CellIssue, ...]
+
+    @property
+    def mark(self) -> str:
+        """How it is marked: bad, doubtful, changed, or not at all."""
+        if any(issue.severity == Severity.ERROR for issue in self.issues):
+            return "bad"
+        return "doubtful" if self.issues else "changed" if self.corrected else ""
+
+
+@dataclass(frozen=True, slots=True)
+class GridRow:
+    """One row as the grid shows it."""
+
+    number: int
+    sheet: str
+    row: int
+    cells: tuple[GridCell, ...]
+    issues: tuple[CellIssue, ...]
+    """Those of the row as a whole."""
+    errors: int
+    corrected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GridQuery:
+    """What the address of the grid says."""
+
+    choice: RowFilterChoice
+    page: int = 1
+    every_column: bool = False
+    edit: int = -1
+    """The place of the row that is edited as a whole."""
+
+    def url(self, work: Work, **changes: object) -> str:
+        """The address with changes."""
+        values: dict[str, object] = {
+            "show": self.choice.show,
+            "code": self.choice.code,
+            "column": self.choice.column,
+            "q": self.choice.text,
+            "page": self.page,
+            "all": "1" if self.every_column else "",
+        }
+        wanted = {name: value for name, value in (values | changes).items() if value not in ("", 1, None)}
+        return f"{step_url(work, 'correct')}?{urlencode(wanted)}" if wanted else step_url(work, "correct")
+
+
+def _query(request: Request, work: Work) -> GridQuery:
+    given = request.query_params
+    errors = bool(work.check and any(kind.severity == Severity.ERROR for kind in work.check.kinds))
+    kind = _kind(work, given.get("kind", ""))
+    code, column = (kind.code, kind.column) if kind else (given.get("code", ""), given.get("column", ""))
+    show = given.get("show", "")
+    if not show or (show == "errors" and code):
+        show = "all" if code or not errors else "errors"
+    choice = RowFilterChoice(show, code, column, given.get("q", "").strip())
+    edit = given.get("edit", "")
+    return GridQuery(
+        choice,
+        page_number(request),
+        given.get("all") == "1",
+        int(edit) if edit.isdigit() and len(edit) < 9 else -1,
+    )
+
+
+def _kind(work: Work, place: str) -> KindCount | None:
+    """The kind of issue at a place of the check's list."""
+    kinds = work.check.kinds if work.check else ()
+    return kinds[int(place)] if place.isdecimal() and int(place) < len(kinds) else None
+
+
+def _correct(request: Request) -> Response:
+    site, lang = site_of(request), language_of(request)
+    work = site.works.get(request.path_params["work"])
+    if work.check is None:
+        return see_other(step_url(work, "check"))
+    rows = _rows(site, work)
+    cells = site.works.corrections(work)
+    now = site.rechecks.issues(work, cells)
+    query = _query(request, work)
+    places = rows.choose(query.choice, {(cell.sheet, cell.row) for cell in cells.values()})
+    pages = max(-(-len(places) // PAGE_ROWS), 1)
+    number = min(query.page, pages)
+    some = list(rows.read(places[(number - 1) * PAGE_ROWS : number * PAGE_ROWS]))
+    header = work.check.header
+    grid = [_grid_row(row, header, cells, now, lang) for row in some]
+    columns = _columns(grid, header, every=query.every_column)
+    open_rows = _open_rows(rows, now)
+    current = work.check.fingerprint == site.works.fingerprint(work)
+    return page(
+        request,
+        "correct.html",
+        work=work,
+        step="correct",
+        query=query,
+        grid=grid,
+        columns=columns,
+        hidden=len(header) - len(columns),
+        found=len(places),
+        number=number,
+        pages=pages,
+        several_sheets=len({row.sheet for row in some}) > 1,
+        corrected_cells=len(cells),
+        open_rows=open_rows,
+        chosen_kind=next(
+            (
+                at
+                for at, kind in enumerate(work.check.kinds)
+                if (kind.code, kind.column) == (query.choice.code, query.choice.column)
+            ),
+            -1,
+        ),
+        offers=_offers(rows, query.choice, cells) if query.choice.code else 0,
+        can_undo=_undo_file(site, work).is_file(),
+        current=current,
+        kept=len(rows),
+    )
+
+
+def _rows(site: Site, work: Work) -> ProblemRows:
+    try:
+        rows: ProblemRows = site.rechecks.rows(work)
+    except (OSError, ValueError):
+        raise UsageError("web-check-first") from None
+    return rows
+
+
+def _open_rows(rows: ProblemRows, now: dict[tuple[str, int], list[Issue]]) -> int:
+    """How many rows are still kept back by an error, as far as the corrections were checked."""
+    return rows.errors_without(now.keys()) + sum(
+        any(issue.severity is Severity.ERROR for issue in issues) for issues in now.values()
+    )
+
+
+def _grid_row(
+    row: ProblemRow,
+    header: Sequence[str],
+    cells: Cells,
+    now: dict[tuple[str, int], list[Issue]],
+    lang: str,
+) -> GridRow:
+    issues = now.get((row.sheet, row.row), list(row.issues))
+    by_column: dict[str, list[CellIssue]] = {}
+    for issue in issues:
+        by_column.setdefault(issue.column or "", []).append(_worded(issue, lang))
+    made = []
+    for name, original in zip(header, row.cells, strict=False):
+        cell = cells.get((row.sheet, row.row, name))
+        text = cell.now if cell else original
+        made.append(GridCell(name, text, original, cell is not None, tuple(by_column.pop(name, ()))))
+    rest = tuple(one for some in by_column.values() for one in some)
+    errors = sum(issue.severity is Severity.ERROR for issue in issues)
+    corrected = any(cell.corrected for cell in made)
+    return GridRow(row.number, row.sheet, row.row, tuple(made), rest, errors, corrected)
+
+
+def _worded(issue: Issue, lang: str) -> CellIssue:
+    words = issue_text(issue, lang=lang, offer=False)
+    return CellIssue(issue.severity.value, words.sentence(lang), _suggestion(issue))
+
+
+def _suggestion(issue: Issue) -> str:
+    return issue.suggestion or likely_correction(issue.code, issue.found or "")
+
+
+def _columns(grid: Sequence[GridRow], header: Sequence[str], *, every: bool) -> list[str]:
+    """The columns to show: all, or those with problems on this page and some by which rows are recognised."""
+    if every:
+        return list(header)
+    wanted = {cell.column for row in grid for cell in row.cells if cell.issues or cell.corrected}
+    return [name for at, name in enumerate(header) if at < _CONTEXT or name in wanted]
+
+
+def _offers(rows: ProblemRows, choice: RowFilterChoice, cells: Cells) -> int:
+    """How many cells of a kind have a likely correction that nobody has taken yet."""
+    return sum(1 for _ in _offered(rows, choice.code, choice.column, cells))
+
+
+def _offered(rows: ProblemRows, code: str, column: str, cells: Cells) -> list[tuple[ProblemRow, str, str]]:
+    found = []
+    for row in rows.read(rows.of_kind(code, column)):
+        if not column or (row.sheet, row.row, column) in cells:
+            continue
+        for issue in row.issues:
+            if issue.code == code and issue.column == column and _suggestion(issue):
+                found.append((row, column, _suggestion(issue)))
+                break
+    return found
+
+
+def _save_cell(request: Request, form: Form) -> Response:
+    """Correct one cell; an empty `take` means the text, `original` puts back what the file says."""
+    site = site_of(request)
+    work = site.works.get(request.path_params["work"])
+    if work.check is None:
+        raise UsageError("web-check-first")
+    rows, header = _rows(site, work), work.check.header
+    number, place, at = (_number(form.get(name, "")) for name in ("row", "place", "column"))
+    row = next(rows.read([place])) if place < len(rows) else None
+    if row is None or row.row != number or at >= len(header):
+        raise UsageError("web-row-gone", row=form.get("row", ""))
+    text = form.get("take", form.get("text", ""))
+    if len(text) > _LONGEST_CELL:
+        raise UsageError("web-cell-too-long", most=_LONGEST_CELL)
+    wanted = row.cells[at] if "original" in form else text
+    _change(site, work, [(row, header[at], row.cells[at], wanted)])
+    return see_other(_back(form, work, f"#r-{row.number}"))
+
+
+def _number(text: str) -> int:
+    """A number of a form; one that is out of every range for anything else."""
+    return int(text) if text.isdecimal() and len(text) < 10 else 1 << 40
+
+
+def _take_all(request: Request, form: Form) -> Response:
+    """Take the likely corrections of all cells of one kind, as one step."""
+    site = site_of(request)
+    work = site.works.get(request.path_params["work"])
+    if work.check is None:
+        raise UsageError("web-check-first")
+    header = work.check.header
+    with site.works.editing(work.id):
+        kind = _kind(work, form.get("kind", ""))
+        if kind is None:
+            raise UsageError("web-changed-elsewhere")
+        offered = _offered(_rows(site, work), kind.code, kind.column, site.works.corrections(work))
+        changes = [(row, name, row.cells[header.index(name)], text) for row, name, text in offered]
+        _change(site, work, changes)
+    return see_other(_back(form, work))
+
+
+def _change(site: Site, work: Work, changes: Sequence[tuple[ProblemRow, str, str, str]]) -> None:
+    """Set cells: (row, column, the cell as it was read, its text from now on); remember how to undo it."""
+    sha256 = site.looks.of(work).sha256
+    with site.works.editing(work.id) as edit:
+        cells = site.works.corrections(work)
+        step: list[list[object]] = []
+        for row, column, original, text in changes:
+            key = (row.sheet, row.row, column)
+            before = cells.pop(key, None)
+            if (before.now if before else original) == text:
+                if before:
+                    cells[key] = before
+                continue
+            step.append([*key, before.now if before else None])
+            if text != original:
+                cells[key] = CorrectedCell(*key, original, text)
+        if not step:
+            return
+        site.works.save_corrections(work, sha256, list(cells.values()))
+        _remember(site, work, step)
+        edit.set()
+
+
+def _undo_file(site: Site, work: Work) -> Path:
+    return site.works.folder(work.id) / "undo.json"
+
+
+def _steps(site: Site, work: Work) -> list[list[list[object]]]:
+    with contextlib.suppress(OSError, ValueError):
+        found: list[list[list[object]]] = json.loads(_undo_file(site, work).read_text("utf-8"))
+        return found
+    return []
+
+
+def _remember(site: Site, work: Work, step: list[list[object]]) -> None:
+    steps = [*_steps(site, work), step][-_UNDO_STEPS:]
+    text = json.dumps(steps, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    replace_private_file(_undo_file(site, work), text)
+
+
+def _undo(request: Request, form: Form) -> Response:
+    """Take back the last step, whatever it changed."""
+    site = site_of(request)
+    work = site.works.get(request.path_params["work"])
+    if work.check is None:
+        raise UsageError("web-check-first")
+    rows, header = _rows(site, work), work.check.header
+    with site.works.editing(work.id) as edit:
+        steps = _steps(site, work)
+        if not steps:
+            return see_other(_back(form, work))
+        cells = site.works.corrections(work)
+        for sheet, number, column, before in steps.pop():
+            key = (str(sheet), int(str(number)), str(column))
+            row = rows.find(key[0], key[1])
+            known = cells.pop(key, None)
+            if row is None and known is None:
+                continue
+            original = known.was if known else row.cells[header.index(key[2])] if row else ""
+            if before is not None:
+                cells[key] = CorrectedCell(*key, original, str(before))
+        site.works.save_corrections(work, site.looks.of(work).sha256, list(cells.values()))
+        path = _undo_file(site, work)
+        if steps:
+            replace_private_file(path, json.dumps(steps, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+        else:
+            path.unlink(missing_ok=True)
+        edit.set()
+    return see_other(_back(form, work))
+
+
+def _back(form: Form, work: Work, anchor: str = "") -> str:
+    query = form.get("back", "")
+    here = step_url(work, "correct")
+    return (query if query.startswith(f"{here}?") or query == here else here) + anchor
+
+
+def _download(request: Request) -> Response:
+    """The corrections, as `importer run --corrections` takes them."""
+    site = site_of(request)
+    work = site.works.get(request.path_params["work"])
+    copy = site.works.corrections_snapshot(work)
+    if copy is None:
+        raise UsageError("web-no-page")
+    headers = {"content-disposition": 'attachment; filename="corrections.jsonl"'}
+    return Response(copy.read_bytes(), media_type="text/plain; charset=utf-8", headers=headers)
+
+
+ROUTES = [
+    ("GET", "/w/{work}/correct", shown(_correct)),
+    ("GET", "/w/{work}/corrections.jsonl", shown(_download)),
+    ("POST", "/w/{work}/cells", changing(_save_cell)),
+    ("POST", "/w/{work}/all", changing(_take_all)),
+    ("POST", "/w/{work}/undo", changing(_undo)),
+]

@@ -1,0 +1,314 @@
+"""Step 7 and what came before: results of runs with their files, the history of runs, and jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from importer.config import FILE_NAME
+from importer.errors import ImporterError, SettingsError, UsageError
+from importer.jobs.config import Job, JobEnvironment, load_job
+from importer.jobs.log import open_log
+from importer.jobs.runner import Round
+from importer.jobs.status import JobStatus, job_status
+from importer.journal import Journal, RunRecord, RunState
+from importer.models import Status
+from importer.pipeline.retry import retried_since, rows_left
+from importer.pipeline.session import Session, retry_options
+from importer.private_files import create_private_file
+from importer.reports.files import REJECTS_CSV, REJECTS_XLSX, REPORT_HTML, own_files
+from importer.web.guard import REPORT_POLICY
+from importer.web.pages import (
+    Form,
+    Site,
+    changing,
+    language_of,
+    page,
+    page_number,
+    see_other,
+    shown,
+    site_of,
+    told,
+)
+from importer.web.tasks import Task, TaskObserver
+from importer.web.works import now
+
+PAGE_RUNS = 50
+_TO_CORRECT = (Status.INVALID, Status.REJECTED)
+_TYPES = {
+    ".csv": "text/csv; charset=utf-8",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".json": "application/json",
+    ".html": "text/html; charset=utf-8",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunFile:
+    """One report of a run that lies on disk."""
+
+    name: str
+    size: int
+
+
+def _runs(request: Request) -> Response:
+    """The history, the newest first, by tenant, job, day and outcome."""
+    site = site_of(request)
+    given = {name: request.query_params.get(name, "") for name in ("tenant", "job", "day", "outcome")}
+    checks = request.query_params.get("checks") == "1"
+    number = page_number(request)
+    with Journal.open(site.journal) as journal:
+        records = journal.runs()
+    tenants = sorted({run.destination.tenant_id for run in records if run.destination})
+    jobs = sorted({run.job for run in records if run.job})
+    found = [run for run in records if (checks or not run.dry_run) and _fits(run, given)]
+    pages = max(-(-len(found) // PAGE_RUNS), 1)
+    number = min(number, pages)
+    return page(
+        request,
+        "runs.html",
+        runs=found[(number - 1) * PAGE_RUNS : number * PAGE_RUNS],
+        given=given,
+        checks=checks,
+        tenants=tenants,
+        jobs=jobs,
+        number=number,
+        pages=pages,
+        found=len(found),
+        query=urlencode({**given, "checks": "1" if checks else ""}),
+        outcomes=("done", "rows-left", "open"),
+        left=_left,
+        file_name=_file_name,
+    )
+
+
+def _fits(run: RunRecord, given: dict[str, str]) -> bool:
+    there, begun = run.destination, run.started.astimezone() if run.started else None
+    if given["tenant"] and (there is None or there.tenant_id != given["tenant"]):
+        return False
+    if given["job"] and run.job != given["job"]:
+        return False
+    if given["day"] and (begun is None or f"{begun:%Y-%m-%d}" != given["day"]):
+        return False
+    outcome = "open" if run.state is not RunState.FINISHED else "done" if run.all_done else "rows-left"
+    return not given["outcome"] or given["outcome"] == outcome
+
+
+def _left(run: RunRecord) -> int:
+    return sum(rows for status, rows in run.counts.items() if not status.done)
+
+
+def _file_name(run: RunRecord) -> str:
+    return Path(run.source).name
+
+
+def _run(request: Request) -> Response:
+    """What a run has come to, its files, and what can be done next."""
+    site, lang = site_of(request), language_of(request)
+    with Journal.open(site.journal) as journal:
+        run = journal.find(request.path_params["run"])
+        later = retried_since(journal, run) if not run.dry_run else None
+        children = journal.children(run.id)
+    task = site.tasks.of(run.id)
+    work_id = request.query_params.get("w", "")
+    work = None
+    if work_id:
+        try:
+            work = site.works.get(work_id)
+        except UsageError:
+            work_id = ""
+        else:
+            owner = site.tasks.of(work_id)
+            if owner is not None and owner.running and owner.progress.run == run.id:
+                return see_other(f"/w/{work_id}/import")
+    files = _files(run)
+    names = {file.name for file in files}
+    running = run.state is RunState.RUNNING
+    correct = any(run.counts.get(status) for status in _TO_CORRECT) and bool(
+        names & {REJECTS_XLSX, REJECTS_CSV}
+    )
+    return page(
+        request,
+        "run.html",
+        run=run,
+        work=work,
+        step="import" if work else "",
+        task=task if task is not None and task.running else None,
+        error=told(request, task.error) if task is not None and not task.running and task.error else None,
+        running=running,
+        files=files,
+        report=REPORT_HTML in names,
+        correct=correct and not running,
+        resume=run.state.resumable and not run.dry_run and later is None,
+        retry=not running
+        and not run.dry_run
+        and run.state is RunState.FINISHED
+        and bool(rows_left(run, rejected=False))
+        and later is None,
+        later=later,
+        children=children,
+        total=sum(run.counts.values()),
+        seconds=(run.finished - run.started).total_seconds() if run.finished and run.started else None,
+        file_name=_file_name(run),
+        shares=_shares(run),
+        lang_code=lang,
+    )
+
+
+def _shares(run: RunRecord) -> list[tuple[str, int, float]]:
+    total = sum(run.counts.values())
+    return [(status.value, rows, 100 * rows / total) for status, rows in run.counts.items() if rows]
+
+
+def _files(run: RunRecord) -> list[RunFile]:
+    if not run.report_dir:
+        return []
+    return [
+        RunFile(path.name, path.stat().st_size)
+        for path in own_files(Path(run.report_dir), run.id)
+        if not path.name.endswith(".part")
+    ]
+
+
+def _file(request: Request) -> Response:
+    """One report of a run: only what the importer itself wrote for it has a name here."""
+    site = site_of(request)
+    with Journal.open(site.journal) as journal:
+        run = journal.find(request.path_params["run"])
+    wanted = request.path_params["name"]
+    path = next((path for path in own_files(Path(run.report_dir), run.id) if path.name == wanted), None)
+    if path is None or path.suffix not in _TYPES:
+        raise UsageError("web-no-page")
+    headers = {}
+    if path.suffix == ".html":
+        headers["content-security-policy"] = REPORT_POLICY
+    else:
+        headers["content-disposition"] = f"attachment; filename*=UTF-8''{quote(path.name, safe='')}"
+    return FileResponse(path, media_type=_TYPES[path.suffix], headers=headers)
+
+
+def _resume(request: Request, form: Form) -> Response:
+    site, run_id, lang = site_of(request), request.path_params["run"], language_of(request)
+    run = _find(site, run_id)
+    site.tasks.start(run.id, "resume", lambda task: _go_on(site, run.id, lang, task, retry=False))
+    return see_other(f"/runs/{run.id}")
+
+
+def _retry(request: Request, form: Form) -> Response:
+    site, run_id, lang = site_of(request), request.path_params["run"], language_of(request)
+    run = _find(site, run_id)
+    site.tasks.start(run.id, "retry", lambda task: _go_on(site, run.id, lang, task, retry=True))
+    return see_other(f"/runs/{run.id}")
+
+
+def _find(site: Site, run_id: str) -> RunRecord:
+    with Journal.open(site.journal) as journal:
+        return journal.find(run_id)
+
+
+def _go_on(site: Site, run_id: str, lang: str, task: Task, *, retry: bool) -> None:
+    """Resume or retry a run."""
+    observer = TaskObserver(task.progress)
+    settings = site.settings_of_run(_find(site, run_id))
+    with Session.open(settings, observer=observer, stopper=task.stopper) as session:
+        if retry:
+            record = session.journal.run(run_id)
+            options = replace(retry_options(record), lang=lang)
+            task.result = session.retry(record, options)
+            return
+        found = session.find_resumable(run_id)
+        if found is not None:
+            task.result = session.resume(found)
+
+
+def _correct_rest(request: Request, form: Form) -> Response:
+    """Begin a piece of work with the rows that a run left: its rejects, which go the way of any report."""
+    site = site_of(request)
+    run = _find(site, request.path_params["run"])
+    paths = {path.name: path for path in own_files(Path(run.report_dir), run.id)} if run.report_dir else {}
+    path = paths.get(REJECTS_XLSX) or paths.get(REJECTS_CSV)
+    if path is None:
+        raise UsageError("web-no-page")
+    work = site.works.new(path.name)
+    try:
+        with create_private_file(site.works.file(work)) as file:
+            content = path.read_bytes()
+            file.write(content)
+        work = replace(work, size=len(content), seen=True, report=True, parent=run.id, used=now())
+        site.works.save(replace(work, mode=run.mode.label))
+    except OSError as error:
+        site.works.delete(work.id)
+        raise site.works.no_room(work, error) from None
+    from importer.web.running import check_file
+
+    lang = language_of(request)
+    site.tasks.start(work.id, "check", lambda task: check_file(site, work, lang, task))
+    return see_other(f"/w/{work.id}/check")
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A job of importer.toml and how it is doing, or why that cannot be told."""
+
+    name: str
+    source: str = ""
+    status: JobStatus | None = None
+    error: dict[str, str] | None = None
+
+
+def _jobs(request: Request) -> Response:
+    """The jobs of importer.toml: how they are doing, and the files that their tripwires hold."""
+    site = site_of(request)
+    views = []
+    moment = datetime.now().astimezone()
+    with Journal.open(site.journal) as journal:
+        for name in site.config.names("job"):
+            try:
+                job = load_job(site.config, name)
+                views.append(JobView(name, job.describe_source(), job_status(job, journal, moment)))
+            except ImporterError as error:
+                views.append(JobView(name, error=told(request, error)))
+    tasks = {view.name: site.tasks.of(f"job-{view.name}") for view in views}
+    return page(request, "jobs.html", jobs=views, tasks=tasks, config=str(site.config.path or FILE_NAME))
+
+
+def _release(request: Request, form: Form) -> Response:
+    """Let a held file through, as `importer job run NAME --release FILE` does."""
+    site, name, lang = site_of(request), request.path_params["job"], language_of(request)
+    if name not in site.config.names("job"):
+        raise UsageError("web-no-page")
+    job = load_job(site.config, name)
+    wanted = form.get("file", "")
+    site.tasks.start(f"job-{name}", "release", lambda task: _round(site, job, wanted, lang, task))
+    return see_other("/jobs")
+
+
+def _round(site: Site, job: Job, wanted: str, lang: str, task: Task) -> None:
+    profile = site.config.profile(job.profile)
+    if profile.env_file is not None and site.config.path is not None:
+        base = site.config.path.absolute().parent
+        profile = replace(profile, env_file=base / profile.env_file.expanduser())
+    environment = JobEnvironment(lang=lang)
+    if site.sandbox is not None:
+        raise SettingsError("web-jobs-in-sandbox")
+    with Journal.open(site.journal) as journal:
+        log = open_log(job, environment.clock)
+        current = Round(job, profile, journal, log, environment, task.stopper, release=wanted)
+        task.text = current.go().text()
+
+
+ROUTES = [
+    ("GET", "/runs", shown(_runs)),
+    ("GET", "/runs/{run}", shown(_run)),
+    ("GET", "/runs/{run}/files/{name}", shown(_file)),
+    ("POST", "/runs/{run}/resume", changing(_resume)),
+    ("POST", "/runs/{run}/retry", changing(_retry)),
+    ("POST", "/runs/{run}/correct", changing(_correct_rest)),
+    ("GET", "/jobs", shown(_jobs)),
+    ("POST", "/jobs/{job}/release", changing(_release)),
+]

@@ -1,0 +1,162 @@
+"""Change a mapping as a person does it column by column: the table as TOML holds it, and where columns go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from importer.contracts import Contract
+from importer.errors import UsageError
+from importer.mapping import headers
+from importer.mapping.person_names import likely_rule
+from importer.web.pages import Form
+from importer.web.reading import FileLook
+
+SPLIT = "split"
+"""The target of a column with whole names."""
+Table = dict[str, Any]
+_MOST_VALUES = 12
+
+
+def source_names(rule: Table) -> list[str]:
+    """The columns that a rule reads, by the mapping's names."""
+    found = rule.get("from", [])
+    return [found] if isinstance(found, str) else list(found)
+
+
+def _means(name: str, look: FileLook, column: str) -> bool:
+    """Whether a name of the mapping means a column of the file."""
+    return any(column in headers.matching_columns(name, header) for header in look.several or (look.header,))
+
+
+def target_of(table: Table, look: FileLook, column: str) -> str:
+    """Where a column goes: `f:FIELD`, `c:KEY`, SPLIT, or nothing."""
+    for mark, part in (("f:", "fields"), ("c:", "custom")):
+        for name, rule in table.get(part, {}).items():
+            if any(_means(source, look, column) for source in source_names(rule)):
+                return f"{mark}{name}"
+            if "split" in rule and not source_names(rule) and _means(rule["split"], look, column):
+                return SPLIT
+    return ""
+
+
+def feeds(rule: Table, look: FileLook, targets: dict[str, str]) -> bool:
+    """Whether a rule gives its field a value in this file."""
+    if "constant" in rule or "default" in rule:
+        return True
+    named = [*source_names(rule), *([rule["split"]] if "split" in rule else [])]
+    return any(_means(name, look, column) for name in named for column in targets)
+
+
+def field_of(target: str) -> str:
+    """The field, or the key of a custom field, that a target means."""
+    return "first_name" if target == SPLIT else target[2:]
+
+
+def rule_of(table: Table, target: str) -> Table:
+    """The rule of a target; empty if there is none."""
+    found: Table = table.get("custom" if target.startswith("c:") else "fields", {}).get(field_of(target), {})
+    return found
+
+
+def kind_of(contract: Contract, target: str) -> str:
+    """The kind of value that a target takes: of a field, `custom` or SPLIT."""
+    if target == SPLIT:
+        return SPLIT
+    name = field_of(target)
+    if target.startswith("c:"):
+        return "custom"
+    return contract.field(name).kind.value if name in contract.names else ""
+
+
+def named_column(look: FileLook, place: str) -> str:
+    """The column at a place of the header: a form cannot carry every name unchanged. Empty for no place.
+
+    Raises UsageError `web-no-column`.
+    """
+    if not place:
+        return ""
+    if not place.isdecimal() or int(place) >= len(look.header):
+        raise UsageError("web-no-column", column=place)
+    return look.header[int(place)]
+
+
+def first_values(look: FileLook, column: str) -> list[str]:
+    """The first different values of a column that may be translated."""
+    if look.samples is None:
+        return []
+    cells = dict.fromkeys(str(cell).strip() for cell in look.samples[column].tolist())
+    return [cell for cell in cells if cell][:_MOST_VALUES]
+
+
+def change_table(table: Table, look: FileLook, form: Form) -> None:
+    """Carry one change of the form over to the mapping's table."""
+    do, column = form.get("do", ""), named_column(look, form.get("column", ""))
+    fields = table.setdefault("fields", {})
+    if do == "assign":
+        assign(table, look, column, form.get("target", ""))
+        return
+    if do == "name-rule":
+        table["name_rule"] = form.get("value", "")
+        return
+    if do == "constant":
+        name, value = form.get("field", ""), form.get("value", "")
+        if value:
+            fields[name] = {"constant": value}
+        else:
+            fields.pop(name, None)
+        return
+    rule = rule_of(table, form.get("target", ""))
+    value = form.get("value", "")
+    if not rule:
+        raise UsageError("web-no-column", column=column)
+    if do == "join":
+        _set(rule, "join", form.get("value") if form.get("value") != "first" else None)
+    elif do == "formats":
+        _set(rule, "formats", [value] if value else None)
+    elif do == "region":
+        region = (
+            {"from": named_column(look, value.removeprefix("col:"))}
+            if value.startswith("col:")
+            else value or None
+        )
+        _set(rule, "region", region)
+    elif do == "values":
+        cells = first_values(look, column)
+        given = {cell: form.get(f"value:{at}", "") for at, cell in enumerate(cells)}
+        _set(rule, "values", {cell: text for cell, text in given.items() if text} or None)
+
+
+def assign(table: Table, look: FileLook, column: str, target: str) -> None:
+    """Lead a column to a target, away from the one it had."""
+    for part in ("fields", "custom"):
+        for name, rule in list(table.get(part, {}).items()):
+            left = [source for source in source_names(rule) if not _means(source, look, column)]
+            if "from" in rule:
+                _set(rule, "from", left or None)
+            if "split" in rule and _means(rule["split"], look, column):
+                del rule["split"]
+            if len(left) < 2:
+                rule.pop("join", None)
+            if not rule.keys() & {"from", "split", "constant", "default"}:
+                del table[part][name]
+    if target == SPLIT:
+        for name in ("first_name", "last_name"):
+            table["fields"][name] = {"split": column}
+        cells = [] if look.samples is None else [str(cell) for cell in look.samples[column].tolist()]
+        table.setdefault("name_rule", likely_rule(cells).value)
+        return
+    if target:
+        part = "custom" if target.startswith("c:") else "fields"
+        rule = table.setdefault(part, {}).setdefault(target[2:], {})
+        for key in ("constant", "split"):
+            rule.pop(key, None)
+        rule["from"] = [*source_names(rule), column]
+    if not any("split" in rule for rule in table["fields"].values()):
+        table.pop("name_rule", None)
+
+
+def _set(rule: Table, key: str, value: object) -> None:
+    if value is None:
+        rule.pop(key, None)
+    else:
+        rule[key] = value

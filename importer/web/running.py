@@ -1,0 +1,352 @@
+"""Steps 4 and 6: check a whole file, import it, and show how far that is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from importer.errors import ImporterError, InterruptedRun, UnknownRunError, UsageError
+from importer.journal import Journal, RunState
+from importer.messages import catalogue, sentence
+from importer.models import IssueGroup, Mode, Status
+from importer.options import RunOptions
+from importer.pipeline.plan import RunPlan
+from importer.pipeline.session import Session
+from importer.reports import ReportResult
+from importer.reports.wording import issue_text, places
+from importer.web.matching import keep_mapping
+from importer.web.pages import (
+    Form,
+    Site,
+    changing,
+    draw,
+    language_of,
+    page,
+    revision_of,
+    see_other,
+    shown,
+    site_of,
+    step_url,
+    told,
+)
+from importer.web.problems import ProblemWriter
+from importer.web.tasks import Task, TaskObserver
+from importer.web.works import CheckState, KindCount, LeftOut, Work
+
+LOOK_SECONDS = 0.25
+"""How often the progress is looked at."""
+HEARTBEAT_SECONDS = 15.0
+TYPED = {"en": "replace", "zh": "覆盖"}
+"""What a person types before old data is overwritten."""
+
+
+def _options(site: Site, work: Work, lang: str, folder: Path) -> RunOptions:
+    mapping = site.works.mapping_file(work)
+    corrections = site.works.corrections_snapshot(work)
+    return replace(
+        site.options(work, lang),
+        mapping=str(mapping) if mapping.is_file() else None,
+        corrections=str(corrections) if corrections else None,
+        report_dir=folder,
+    )
+
+
+def _check(request: Request) -> Response:
+    """How the file stands: being checked, checked, or still to be checked."""
+    site = site_of(request)
+    work = site.works.get(request.path_params["work"])
+    task = site.tasks.of(work.id)
+    current = work.check is not None and work.check.fingerprint == site.works.fingerprint(work)
+    failed = task is not None and not task.running and task.kind == "check" and task.error is not None
+    return page(
+        request,
+        "check.html",
+        work=work,
+        step="check",
+        task=task if task is not None and task.running else None,
+        current=current,
+        error=told(request, task.error) if failed and task and task.error else None,
+        corrected=len(site.works.corrections(work)),
+        valid=_sendable(work),
+    )
+
+
+def _sendable(work: Work) -> int:
+    """How many rows of the last check would be sent."""
+    return work.check.counts.get(Status.VALID.value, 0) if work.check else 0
+
+
+def _start_check(request: Request, form: Form) -> Response:
+    site, lang = site_of(request), language_of(request)
+    work = site.works.get(request.path_params["work"])
+    if not work.seen:
+        return see_other(step_url(work, "see"))
+    if not work.report and not site.works.mapping_file(work).is_file():
+        return see_other(step_url(work, "match"))
+    site.tasks.start(work.id, "check", lambda task: check_file(site, work, lang, task))
+    return see_other(step_url(work, "check"))
+
+
+def check_file(site: Site, work: Work, lang: str, task: Task) -> None:
+    """Take the whole file through the dry run, and keep the rows with problems."""
+    fingerprint = site.works.fingerprint(work)
+    folder = site.works.folder(work.id) / "check"
+    options = replace(_options(site, work, lang, folder), dry_run=True)
+    site.rechecks.forget(work.id)
+    corrections = site.works.corrections(work)
+    with ProblemWriter(site.works.problems_file(work), corrections) as problems:
+        observer = TaskObserver(task.progress, look=lambda event: problems.add(event.checked))
+        with Session.open(site.settings(work), observer=observer, stopper=task.stopper) as session:
+            result = session.start(site.works.file(work), options)
+        assert result is not None  # noqa: S101 - a dry run asks nobody
+        problems.finish()
+    task.result = result
+    with site.works.editing(work.id) as edit:
+        edit.set(check=_state(result, fingerprint, options, problems, observer.header, observer.plan_notes))
+    site.rechecks.forget(work.id)
+
+
+def _state(
+    result: ReportResult,
+    fingerprint: str,
+    options: RunOptions,
+    problems: ProblemWriter,
+    header: tuple[str, ...],
+    notes: tuple[str, ...],
+) -> CheckState:
+    summary = result.summary
+    lang = options.lang
+    return CheckState(
+        run=summary.run_id,
+        fingerprint=fingerprint,
+        rows=summary.rows,
+        counts={status.value: rows for status, rows in summary.counts.items() if rows},
+        kinds=tuple(
+            KindCount(group.code, group.column, group.severity.value, group.rows, _example(group, lang))
+            for group in summary.issues
+        ),
+        header=header,
+        reports=str(options.report_dir),
+        corrections=Path(options.corrections).name if options.corrections else "",
+        problem_rows=problems.rows,
+        kept_rows=problems.kept,
+        notes=tuple(dict.fromkeys((*notes, *summary.notes))),
+        left_out=tuple(
+            LeftOut(
+                reason.status.value,
+                reason.message or _sentence(reason.code, lang),
+                reason.rows,
+                places(reason.examples, lang),
+            )
+            for reason in result.reasons
+            if reason.status in (Status.SKIPPED, Status.DUPLICATE)
+        ),
+    )
+
+
+def _sentence(code: str, lang: str) -> str:
+    return sentence(code, {}, lang) if code in catalogue() else code
+
+
+def _example(group: IssueGroup, lang: str) -> str:
+    return issue_text(group.examples[0], lang=lang, offer=False).message if group.examples else ""
+
+
+def _import(request: Request) -> Response:
+    site = site_of(request)
+    work = site.works.get(request.path_params["work"])
+    task = site.tasks.of(work.id)
+    running = task is not None and task.running and task.kind == "import"
+    failed = task is not None and not task.running and task.kind == "import" and task.error is not None
+    if task is not None and not task.running and task.kind == "import" and task.result is not None:
+        return see_other(f"/runs/{task.result.summary.run_id}?w={work.id}")
+    if not running and work.run and _unfinished(site, work.run):
+        return see_other(f"/runs/{work.run}?w={work.id}")
+    current = work.check is not None and work.check.fingerprint == site.works.fingerprint(work)
+    there, lacking = None, None
+    try:
+        there = site.destination(work)
+    except ImporterError as error:
+        lacking = told(request, error)
+    return page(
+        request,
+        "import.html",
+        work=work,
+        step="import",
+        task=task if running else None,
+        current=current,
+        there=there,
+        lacking=lacking,
+        error=told(request, task.error) if failed and task and task.error else None,
+        again=failed
+        and task is not None
+        and task.error is not None
+        and task.error.code == "web-imported-before",
+        profiles=site.config.names("profile"),
+        profile=work.profile or site.profile_name or "default",
+        modes=[mode.label for mode in (Mode.UPDATE, Mode.KEEP, Mode.REPLACE)],
+        mode=work.mode or "update",
+        typed=TYPED[language_of(request)],
+        valid=_sendable(work),
+    )
+
+
+def _unfinished(site: Site, run: str) -> bool:
+    """Whether an import ended early, or is at work in another program."""
+    with Journal.open(site.journal) as journal, contextlib.suppress(UnknownRunError):
+        return journal.run(run).state is not RunState.FINISHED
+    return False
+
+
+def _start_import(request: Request, form: Form) -> Response:
+    """Send the rows that the check called valid; the deed is named on the button, and done once."""
+    site, lang = site_of(request), language_of(request)
+    if form.get("do") == "profile":
+        with site.works.editing(request.path_params["work"], revision_of(form)) as edit:
+            edit.set(profile=form.get("profile", ""), check=None)
+            return see_other(step_url(edit.work, "check"))
+    work = site.works.get(request.path_params["work"])
+    running = site.tasks.of(work.id)
+    if running is not None and running.running:
+        return see_other(step_url(work, "import" if running.kind == "import" else "check"))
+    if work.run and _unfinished(site, work.run):
+        return see_other(f"/runs/{work.run}?w={work.id}")
+    if work.check is None or work.check.fingerprint != site.works.fingerprint(work):
+        raise UsageError("web-check-first")
+    mode = next((one for one in Mode if one.label == form.get("mode")), None)
+    if mode is None:
+        raise UsageError("web-no-page")
+    if mode is Mode.REPLACE and form.get("typed", "").strip().lower() not in TYPED.values():
+        raise UsageError("web-type-the-word", word=TYPED[lang])
+    with site.works.editing(work.id, revision_of(form)) as edit:
+        edit.set(mode=mode.label)
+    keep_mapping(site, work, site.looks.of(work).header)
+    again = form.get("again") == "yes"
+    site.tasks.start(work.id, "import", lambda task: import_file(site, work, mode, lang, task, again=again))
+    return see_other(step_url(work, "import"))
+
+
+def import_file(site: Site, work: Work, mode: Mode, lang: str, task: Task, *, again: bool = False) -> None:
+    """Import a file that was checked, with the corrections it was checked with."""
+    moment = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    folder = site.works.folder(work.id) / "reports" / moment
+    options = replace(_options(site, work, lang, folder), mode=mode, dry_run=False)
+    before: list[str] = []
+
+    def confirm(plan: RunPlan) -> bool:
+        if plan.before is not None and not again:
+            before.append(plan.before.id)
+            return False
+        return True
+
+    def begun(run: str) -> None:
+        # Whatever ends this program from now on: what was sent is in that run, and it can go on.
+        with site.works.editing(work.id) as edit:
+            edit.set(run=run)
+
+    observer = TaskObserver(task.progress, confirm=confirm, begun=begun)
+    with Session.open(site.settings(work), observer=observer, stopper=task.stopper) as session:
+        result = session.start(site.works.file(work), options)
+    if result is None:
+        raise UsageError("web-imported-before", run=before[0] if before else "–")
+    task.result = result
+
+
+def stop_task(site: Site, owner: str) -> None:
+    """Ask what is at work for a piece of work, or for a run, to stop in order."""
+    task = site.tasks.of(owner)
+    if task is not None and task.running:
+        task.stopper.stop(InterruptedRun("web-stopped"))
+
+
+def _stop(request: Request, form: Form) -> Response:
+    site, owner = site_of(request), request.path_params["owner"]
+    stop_task(site, owner)
+    back = form.get("back", "/")
+    return see_other(back if back.startswith("/") and not back.startswith(("//", "/\\")) else "/")
+
+
+def progress_facts(task: Task, lang: str, draw_part: str, done_url: str) -> dict[str, object]:
+    """What a page needs to follow a task: the part to show, percent done, where to go at its end."""
+    progress = task.progress
+    percent = None
+    if progress.expected:
+        percent = min(round(100 * progress.settled / max(progress.expected, progress.settled, 1)), 100)
+    return {
+        "html": draw_part,
+        "percent": percent,
+        "running": task.running,
+        "url": "" if task.running else done_url,
+    }
+
+
+def done_url(task: Task, fallback: str) -> str:
+    """The page that shows what a task has come to."""
+    return f"/runs/{task.result.summary.run_id}" if task.result and task.kind != "check" else fallback
+
+
+def _facts(request: Request, task: Task) -> dict[str, object]:
+    lang = language_of(request)
+    part = draw(request, "progress.html", task=task)
+    owner = task.owner
+    fallback = {"check": f"/w/{owner}/check", "import": f"/w/{owner}/import"}.get(task.kind, f"/runs/{owner}")
+    url = done_url(task, fallback)
+    if task.kind == "import" and task.result is not None:
+        url += f"?w={owner}"
+    return progress_facts(task, lang, part, url)
+
+
+async def _events(request: Request) -> Response:
+    """The progress of a task as server-sent events, until it has ended or the server is about to."""
+    site, owner = site_of(request), request.path_params["owner"]
+    task = site.tasks.of(owner)
+    if task is None:
+        return Response(status_code=204)  # tells the browser not to come again
+
+    async def stream() -> AsyncIterator[bytes]:
+        last, quiet = "", 0.0
+        while True:
+            running = task.running
+            facts = await run_in_threadpool(_facts, request, task)
+            text = json.dumps(facts, ensure_ascii=False)
+            if text != last or not running:
+                kind = "progress" if running else "ended"
+                yield f"event: {kind}\ndata: {text}\n\n".encode("utf-8", "replace")
+                last, quiet = text, 0.0
+            if not running or site.closing.is_set():
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+            quiet += LOOK_SECONDS
+            if quiet >= HEARTBEAT_SECONDS:
+                yield b": at work\n\n"
+                quiet = 0.0
+
+    return StreamingResponse(stream(), media_type="text/event-stream")
+
+
+def _now(request: Request) -> Response:
+    """The progress of a task as it is now, for browsers whose stream was cut."""
+    task = site_of(request).tasks.of(request.path_params["owner"])
+    if task is None:
+        raise UsageError("web-no-page")
+    return JSONResponse(_facts(request, task))
+
+
+ROUTES = [
+    ("GET", "/w/{work}/check", shown(_check)),
+    ("POST", "/w/{work}/check", changing(_start_check)),
+    ("GET", "/w/{work}/import", shown(_import)),
+    ("POST", "/w/{work}/import", changing(_start_import)),
+    ("GET", "/tasks/{owner}/events", _events),
+    ("GET", "/tasks/{owner}/now", shown(_now)),
+    ("POST", "/tasks/{owner}/stop", changing(_stop)),
+]

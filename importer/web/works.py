@@ -1,0 +1,275 @@
+"""Keep pieces of work on disk: one file on its way from the upload to the result.
+
+Each has a folder of mode 0700 in the state folder, with the file, its mapping, the corrections and the
+reports. What lies there holds customers' data; it is deleted when nobody has touched it for EXPIRY_DAYS.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import re
+import secrets
+import shutil
+import threading
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from importer.errors import InputError, UsageError
+from importer.private_files import make_private_folder, replace_private_file
+from importer.readers.overlay import CorrectedCell, read_corrections, write_corrections
+
+EXPIRY_DAYS = 30
+_ID = re.compile(r"[a-z0-9]{12}")
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+_LONGEST_NAME = 120
+_STATE = "work.json"
+
+
+@dataclass(frozen=True, slots=True)
+class KindCount:
+    """How many rows have one kind of issue in one column (empty: in the row as a whole)."""
+
+    code: str
+    column: str
+    severity: str
+    rows: int
+    example: str = ""
+    """What is said about the first of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Rows that are not sent though nothing is wrong with them, and why: in words, as of the check."""
+
+    status: str
+    why: str
+    rows: int
+    places: str
+    """The first of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckState:
+    """What the last check of the whole file found."""
+
+    run: str
+    fingerprint: str
+    """Of all that the check depended on: another one means that it is out of date."""
+    rows: int
+    counts: dict[str, int]
+    kinds: tuple[KindCount, ...]
+    header: tuple[str, ...]
+    reports: str
+    corrections: str = ""
+    """The name of the corrections file that it was made with."""
+    problem_rows: int = 0
+    kept_rows: int = 0
+    """How many of them the grid has."""
+    notes: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One piece of work as it stands. `revision` grows with every change, so that two tabs cannot overwrite
+    each other unseen."""
+
+    id: str
+    name: str
+    """The file as its owner calls it."""
+    size: int
+    created: str
+    used: str
+    revision: int = 1
+    sheet: str | None = None
+    header_row: int | str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    seen: bool = False
+    """Whether a person has confirmed how the file is read."""
+    matched_by: str = ""
+    """Where the mapping came from: a code of a message, with the name of a mapping behind a colon."""
+    report: bool = False
+    """Whether the file is one of the importer's own reports: it brings its mapping along."""
+    profile: str = ""
+    mode: str = ""
+    check: CheckState | None = None
+    run: str = ""
+    """The import that was started last."""
+    parent: str = ""
+    """The run whose rest is corrected here."""
+
+
+def now() -> str:
+    """This moment, as works keep it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def safe_name(name: str) -> str:
+    """A file name that stays in its folder, whatever a browser sends: the last part, printable, visible."""
+    last = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
+    kept = "".join(char for char in last if char.isprintable() and char not in '<>:"|?*').strip(" .")
+    stem, dot, ending = kept.rpartition(".")
+    if len(kept) > _LONGEST_NAME:
+        kept = (stem or ending)[: _LONGEST_NAME - 10] + (dot + ending[:9] if stem else "")
+    while len(kept.encode()) > 2 * _LONGEST_NAME:
+        kept = kept[1:]
+    return kept or "file"
+
+
+class WorkStore:
+    """All pieces of work of one user. Safe to use from several threads."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._lock = threading.RLock()
+
+    def folder(self, work_id: str) -> Path:
+        """The folder of a piece of work. Raises UsageError `web-no-work` for what cannot be one."""
+        if not _ID.fullmatch(work_id):
+            raise UsageError("web-no-work")
+        return self.root / work_id
+
+    def file(self, work: Work) -> Path:
+        """Where the uploaded file lies."""
+        return self.folder(work.id) / "file" / work.name
+
+    def mapping_file(self, work: Work) -> Path:
+        """Where the mapping lies: the very file that `importer run --mapping` takes."""
+        return self.folder(work.id) / "mapping.toml"
+
+    def problems_file(self, work: Work) -> Path:
+        """Where the rows with problems lie that the last check found."""
+        return self.folder(work.id) / "problems.jsonl"
+
+    def new(self, name: str) -> Work:
+        """Make an empty piece of work with its folders. Raises OSError."""
+        work_id = "".join(secrets.choice(_ALPHABET) for _ in range(12))
+        work = Work(work_id, safe_name(name), 0, now(), now())
+        make_private_folder(self.root)
+        self.folder(work_id).mkdir(mode=0o700)
+        (self.folder(work_id) / "file").mkdir(mode=0o700)
+        return work
+
+    def save(self, work: Work) -> None:
+        """Write a piece of work. Raises OSError."""
+        text = json.dumps(dataclasses.asdict(work), ensure_ascii=False)
+        replace_private_file(self.folder(work.id) / _STATE, text.encode("utf-8", "replace"))
+
+    def get(self, work_id: str) -> Work:
+        """The piece of work of that name. Raises UsageError `web-no-work` if there is none."""
+        try:
+            table = json.loads((self.folder(work_id) / _STATE).read_text("utf-8"))
+            return _work(table)
+        except (OSError, ValueError, TypeError, KeyError):
+            raise UsageError("web-no-work") from None
+
+    @contextlib.contextmanager
+    def editing(self, work_id: str, revision: int | None = None) -> Iterator[WorkEdit]:
+        """Change a piece of work; nobody else does meanwhile.
+
+        Raises UsageError `web-changed-elsewhere` if `revision` is not the present one.
+        """
+        with self._lock:
+            work = self.get(work_id)
+            if revision is not None and revision != work.revision:
+                raise UsageError("web-changed-elsewhere")
+            edit = WorkEdit(work)
+            yield edit
+            if edit.changed:
+                self.save(replace(work, **edit.changes, revision=work.revision + 1, used=now()))
+
+    def recent(self) -> list[Work]:
+        """All pieces of work, the one used last first."""
+        found = []
+        for folder in self.root.iterdir() if self.root.is_dir() else ():
+            with contextlib.suppress(UsageError):
+                found.append(self.get(folder.name))
+        return sorted(found, key=lambda work: work.used, reverse=True)
+
+    def delete(self, work_id: str) -> None:
+        """Delete a piece of work with all that belongs to it."""
+        shutil.rmtree(self.folder(work_id), ignore_errors=True)
+
+    def prune(self, keep: frozenset[str] = frozenset()) -> int:
+        """Delete what nobody has used for EXPIRY_DAYS, but for `keep`. Returns how many."""
+        oldest = (datetime.now(UTC) - timedelta(days=EXPIRY_DAYS)).isoformat(timespec="seconds")
+        old = [work for work in self.recent() if work.used < oldest and work.id not in keep]
+        for work in old:
+            self.delete(work.id)
+        return len(old)
+
+    def fingerprint(self, work: Work) -> str:
+        """Of all that a check depends on: how the file is read, its mapping, its corrections."""
+        parts: list[object] = [work.sheet, work.header_row, work.encoding, work.delimiter, work.profile]
+        hashed = hashlib.sha256(repr(parts).encode("utf-8", "replace"))
+        for path in (self.mapping_file(work), self._corrections_file(work)):
+            hashed.update(path.read_bytes() if path.is_file() else b"-")
+            hashed.update(b"\0")
+        return hashed.hexdigest()[:24]
+
+    def _corrections_file(self, work: Work) -> Path:
+        return self.folder(work.id) / "corrections.jsonl"
+
+    def corrections(self, work: Work) -> dict[tuple[str, int, str], CorrectedCell]:
+        """The corrected cells by sheet, row and column, the oldest first."""
+        path = self._corrections_file(work)
+        if not path.is_file():
+            return {}
+        return {(cell.sheet, cell.row, cell.column): cell for cell in read_corrections(path)[1]}
+
+    def save_corrections(self, work: Work, sha256: str, cells: list[CorrectedCell]) -> None:
+        """Keep these corrections of the file with this sha256. Raises OSError."""
+        path = self._corrections_file(work)
+        if cells:
+            write_corrections(path, sha256, cells)
+        else:
+            path.unlink(missing_ok=True)
+
+    def corrections_snapshot(self, work: Work) -> Path | None:
+        """A copy of the corrections that never changes, for a run; None without any. Raises OSError."""
+        path = self._corrections_file(work)
+        if not path.is_file():
+            return None
+        content = path.read_bytes()
+        copy = path.with_name(f"corrections-{hashlib.sha256(content).hexdigest()[:16]}.jsonl")
+        if not copy.is_file():
+            replace_private_file(copy, content)
+        return copy
+
+    def no_room(self, work: Work, error: OSError) -> InputError:
+        """The error of a disk that does not take the file."""
+        return InputError("no-room", name=work.name, reason=error.strerror or type(error).__name__)
+
+
+@dataclass(slots=True)
+class WorkEdit:
+    """A piece of work, and what is to become of it."""
+
+    work: Work
+    changes: dict[str, Any] = field(default_factory=dict)
+    changed: bool = False
+
+    def set(self, **changes: object) -> None:
+        """Change fields of the work; without any, note that something that belongs to it has changed."""
+        self.changes |= changes
+        self.changed = True
+
+
+def _work(table: dict[str, object]) -> Work:
+    known = {one.name for one in dataclasses.fields(Work)}
+    values = {name: value for name, value in table.items() if name in known}
+    check = values.get("check")
+    if isinstance(check, dict):
+        kinds = tuple(KindCount(**kind) for kind in check["kinds"])
+        left_out = tuple(LeftOut(**one) for one in check["left_out"])
+        lists = {name: tuple(check[name]) for name in ("header", "notes")}
+        values["check"] = CheckState(**(check | {"kinds": kinds, "left_out": left_out} | lists))
+    return Work(**values)  # type: ignore[arg-type]

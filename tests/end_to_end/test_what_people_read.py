@@ -1,0 +1,122 @@
+"""What a person sees of a run: nothing left out is silent; a log for programs is JSON to its last line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from importer import ImporterError, RunOptions, import_file, validate_file
+from importer.config import Connection
+from importer.models import Mode
+from tests.support.commands import Command, summary
+
+TABLE = """\
+First Name,Last Name,Phone,Mail me at,Points
+Ann,Ames,+8613800000001,ann@example.com,7
+Bo,Berg,+8613800000002,,
+"""
+TWO_FIELDS = """\
+[fields.first_name]
+from = "First Name"
+[fields.last_name]
+from = "Last Name"
+"""
+
+
+@pytest.fixture
+def table(work: Path) -> Path:
+    path = work / "customers.csv"
+    path.write_text(TABLE, "utf-8")
+    (work / "two.toml").write_text(TWO_FIELDS, "utf-8")
+    return path
+
+
+def test_columns_that_go_nowhere_are_named_with_their_filled_cells(
+    importer: Command, settings: Connection, table: Path, work: Path
+) -> None:
+    done = importer("validate", table, "--mapping", "two.toml", "--report-dir", "out")
+    shown = done.out[done.out.index("Columns not imported") :]
+    assert "“Phone” (filled in 2 rows), usually sms_phone, which no column fills" in shown
+    assert "“Mail me at” (filled in 1 row), “Points” (filled in 1 row)" in shown
+    assert summary(work / "out")["not_imported"] == [
+        {"column": "Phone", "filled": 2, "usual_field": "sms_phone"},
+        {"column": "Mail me at", "filled": 1, "usual_field": None},
+        {"column": "Points", "filled": 1, "usual_field": None},
+    ]
+    page = (work / "out" / "report.html").read_text("utf-8")
+    assert "Columns not imported" in page
+    assert "usually sms_phone, which no column fills" in page
+
+
+def test_a_column_that_is_imported_is_not_among_them(
+    importer: Command, settings: Connection, table: Path, work: Path
+) -> None:
+    importer("validate", table, "--report-dir", "out")
+    assert "Phone" not in {column["column"] for column in summary(work / "out")["not_imported"]}
+
+
+def test_settings_in_the_summary_are_values(
+    importer: Command, settings: Connection, table: Path, work: Path
+) -> None:
+    importer("validate", table, "--strict", "--rate", "2.5", "--report-dir", "out")
+    kept = summary(work / "out")["settings"]
+    assert (kept["strict"], kept["rate"], kept["mode"]) == (True, 2.5, "update")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["run", "missing.csv"], 3),
+        (["run", "customers.csv", "--mode", "nonsense"], 2),
+        (["run", "customers.csv", "--mapping", "none.toml"], 3),
+        (["validate", "customers.csv"], 0),
+        (["run", "customers.csv"], 0),
+        (["run", "customers.csv", "--mode", "replace"], 2),
+        (["resume", "nobody-knows-it"], 2),
+    ],
+)
+def test_a_log_for_programs_is_json_to_its_last_line(
+    importer: Command, settings: Connection, table: Path, words: list[str], code: int
+) -> None:
+    done = importer(*words, "--log-json")
+    lines = [json.loads(line) for line in done.err.splitlines()]
+    assert done.code == code
+    last = lines[-1]
+    assert last["event"] == ("error" if code else "ended")
+    assert last["exit_code"] == code
+    if code:
+        assert last["code"]
+        assert last["message"]
+
+
+def test_a_mistyped_file_is_told_before_missing_credentials(importer: Command, work: Path) -> None:
+    done = importer("run", "mistyped.csv")
+    assert done.code == 3
+    assert "mistyped.csv does not exist" in done.err
+
+
+def test_a_run_that_imported_nothing_does_not_say_that_all_rows_are_in(
+    importer: Command, settings: Connection, work: Path
+) -> None:
+    (work / "only.toml").write_text(TWO_FIELDS + '[[only]]\ncolumn = "Points"\nis = ["99"]\n', "utf-8")
+    (work / "customers.csv").write_text(TABLE, "utf-8")
+    done = importer("run", "customers.csv", "--mapping", "only.toml", "--report-dir", "out")
+    assert done.code == 0
+    assert "All rows are in" not in done.out
+    assert "Nothing was imported" in done.out
+    assert "rows are in" not in (work / "out" / "report.html").read_text("utf-8")
+
+
+def test_the_python_api_takes_a_profile_and_its_errors_read_as_sentences(table: Path, work: Path) -> None:
+    (work / "importer.toml").write_text('[profile.acme]\nmode = "keep"\n', "utf-8")
+    (work / "importer.toml").chmod(0o600)
+    checked = validate_file(table, profile="acme")
+    assert checked.mode is Mode.KEEP
+    with pytest.raises(
+        ImporterError, match=r"there is no \[profile.other\] in .*Profiles in this file: acme"
+    ):
+        import_file(table, profile="other")
+    with pytest.raises(ImporterError, match=r"the file .*missing.csv does not exist\. Check the path\."):
+        import_file(work / "missing.csv", options=RunOptions(dry_run=True))

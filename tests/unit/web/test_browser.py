@@ -1,0 +1,249 @@
+"""A person's way in a real browser: a messy workbook becomes customers, by mouse and by keyboard alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import openpyxl
+import pytest
+
+from importer.sandbox import Sandbox
+from tests.support.programs import program
+from tests.support.web import PATIENCE, WebPage, web_page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytestmark = pytest.mark.extras
+
+FLAGS = (
+    *("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+)
+FIRST = ("Anna", "Boris", "Clara", "David", "Emma", "Felix", "Grace", "Hugo", "Irene", "Jonas")
+LAST = ("Keller", "Lindner", "Maier", "Novak", "Olsen", "Peters", "Richter")
+GRAVE = ("serious", "critical")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_api.sync_playwright() as playwright:
+        path = program("chromium", "chromium-browser", "google-chrome")
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def served(box: Sandbox) -> Iterator[WebPage]:
+    with web_page(box, enter=False) as found:
+        yield found
+
+
+@pytest.fixture
+def tab(chromium: Browser, served: WebPage) -> Iterator[Page]:
+    """A tab that was let in. Nothing may be said on its console."""
+    context = chromium.new_context(locale="en-US")
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE * 1000)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(served.application.gate.link)
+    page.wait_for_url(f"{served.base}/")
+    yield page
+    context.close()
+    assert said == []
+
+
+@pytest.fixture
+def messy(tmp_path: Path) -> Path:
+    """A workbook with a cover sheet, title rows, a header of two rows, national phones and bad cells."""
+    book = openpyxl.Workbook()
+    cover = book.active
+    cover.title = "Notes"
+    cover.append(["Contacts of the spring fair"])
+    sheet = book.create_sheet("Customers")
+    for line in (["Spring fair 2026 – customers"], ["exported by reception"], []):
+        sheet.append(line)
+    sheet.append(["Name", "", "Contact", "", "Person", "", ""])
+    sheet.append(["First name", "Last name", "Mobile", "E-mail", "Birthday", "Gender", "Remarks"])
+    for n in range(12):
+        first, last = FIRST[n % 10], LAST[n % 7]
+        mail, day = f"{first.lower()}{n}@leefamily.net", f"{1 + n:02d}/{13 + n:02d}/1990"
+        sheet.append([first, last, f"0170 12345{n:02d}", mail, day, "2" if n % 2 else "1", "vip"])
+    sheet["E8"] = "31/02/1990"
+    sheet["D10"] = "emma4@gmial,com"
+    sheet["B12"] = ""
+    sheet["D15"] = "jonas9(at)hotmail.com"
+    path = tmp_path / "spring fair.xlsx"
+    book.save(path)
+    return path
+
+
+def look_for_barriers(tab: Page) -> None:
+    """Let axe-core look at the page."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(tab).response["violations"]
+    grave = [
+        (one["id"], [node["target"] for node in one["nodes"]]) for one in found if one["impact"] in GRAVE
+    ]
+    assert grave == []
+
+
+def swapped(tab: Page, action: object) -> None:
+    """Do something that a form sends, and wait until its answer is in place."""
+    with tab.expect_response(lambda answer: answer.request.method == "GET" and answer.status == 200):
+        action()  # type: ignore[operator]
+    tab.wait_for_timeout(50)
+
+
+def test_the_whole_way(tab: Page, served: WebPage, box: Sandbox, messy: Path) -> None:
+    look_for_barriers(tab)
+    tab.set_input_files("#file", messy)
+    tab.wait_for_url("**/see")
+    swapped(tab, lambda: tab.select_option("#sheet", "Customers"))
+    sync_api.expect(tab.locator(".raw .header")).to_have_count(2)
+    look_for_barriers(tab)
+    tab.reload()
+    tab.get_by_role("button", name="Yes, match the columns").click()
+    tab.wait_for_url("**/match")
+    swapped(tab, lambda: tab.get_by_label("Phones without a country code").select_option("DE"))
+    swapped(tab, lambda: tab.get_by_label("1", exact=True).select_option("male"))
+    swapped(tab, lambda: tab.get_by_label("2", exact=True).select_option("female"))
+    sync_api.expect(tab.get_by_text("491701234500")).to_be_visible()
+    look_for_barriers(tab)
+    tab.reload()
+    tab.get_by_role("button", name="Check the whole file").click()
+    tab.wait_for_url("**/check")
+    tab.get_by_role("button", name="Check now").click()
+    sync_api.expect(tab.get_by_text("12 rows were checked")).to_be_visible()
+    look_for_barriers(tab)
+    work = tab.url.removesuffix("/check")
+    tab.goto(f"{work}/correct?show=all")
+    look_for_barriers(tab)
+    # Three means: typing, taking a likely correction, taking all of a kind.
+    birthday = tab.get_by_label("Row 8, Birthday")
+    birthday.fill("1990-02-28")
+    swapped(tab, lambda: birthday.press("Enter"))
+    name = tab.get_by_label("Row 12, Last name")
+    name.fill("Richter")
+    swapped(tab, lambda: name.press("Tab"))
+    swapped(tab, lambda: tab.get_by_role("button", name="Take emma4@gmail.com in row 10").click())
+    tab.reload()
+    sync_api.expect(tab.get_by_label("Row 8, Birthday")).to_have_value("1990-02-28")
+    tab.goto(f"{work}/correct?show=all&code=bad-email&column=E-mail")
+    tab.get_by_role("button", name="Take it; you can undo it").click()
+    sync_api.expect(tab.get_by_label("Row 15, E-mail")).to_have_value("jonas9@hotmail.com")
+    tab.get_by_role("button", name="Check with the corrections").click()
+    sync_api.expect(tab.get_by_text("No row has a problem")).to_be_visible()
+    tab.goto(f"{work}/import")
+    look_for_barriers(tab)
+    tab.get_by_role("button", name="Send 12 customers").click()
+    tab.wait_for_url("**/runs/**")
+    sync_api.expect(tab.get_by_text("All done: 12 rows")).to_be_visible()
+    look_for_barriers(tab)
+    for place in ("/runs", "/jobs", "/"):
+        tab.goto(served.base + place)
+        look_for_barriers(tab)
+    stored = [customer.fields for customer in box.customers()]
+    assert [one["sms_phone"] for one in stored] == [f"4917012345{n:02d}" for n in range(12)]
+    assert [one["gender"] for one in stored] == [1, 0] * 6
+    assert stored[2]["birthday"] == "1990-02-28"
+    assert stored[4]["email"] == "emma4@gmail.com"
+    assert stored[6]["last_name"] == "Richter"
+    assert stored[9]["email"] == "jonas9@hotmail.com"
+    assert stored[0]["birthday"] == "1990-01-13"
+
+
+def focus(tab: Page, wanted: str) -> None:
+    """Press Tab until the focus is on something with this text, value or label. Fails if it never is."""
+    script = """() => { const at = document.activeElement;
+      if (at === document.body || at.id === "main") return "";
+      const label = at.labels && at.labels.length ? at.labels[0].textContent : "";
+      return [at.getAttribute("aria-label") || "", at.textContent || "", label].join("|"); }"""
+    for _ in range(120):
+        if wanted in tab.evaluate(script):
+            assert tab.evaluate("() => document.activeElement.matches(':focus-visible')")
+            return
+        tab.keyboard.press("Tab")
+    pytest.fail(f"the keyboard does not lead to {wanted!r}")
+
+
+def test_the_keyboard_alone_leads_through(tab: Page, box: Sandbox, served: WebPage) -> None:
+    focus(tab, "Or paste rows")
+    tab.keyboard.press("Enter")
+    focus(tab, "Rows with their header")
+    tab.keyboard.insert_text("first_name\tlast_name\tbirthday\nAnn\tLee\t1990-02-31\nBo\tLi\t1991-01-02\n")
+    focus(tab, "Take these rows")
+    for wanted in ("Yes, match the columns", "Check the whole file", "Check now"):
+        tab.keyboard.press("Enter")
+        sync_api.expect(tab.get_by_role("button", name=wanted)).to_be_visible()
+        focus(tab, wanted)
+    tab.keyboard.press("Enter")
+    sync_api.expect(tab.get_by_text("2 rows were checked")).to_be_visible()
+    focus(tab, "Correct the rows")
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/correct")
+    focus(tab, "Row 2, Birthday")
+    tab.keyboard.press("Control+A")
+    tab.keyboard.insert_text("1990-02-28")
+    swapped(tab, lambda: tab.keyboard.press("Enter"))
+    sync_api.expect(tab.get_by_text("No row is kept back")).to_be_visible()
+    focus(tab, "Check with the corrections")
+    tab.keyboard.press("Enter")
+    sync_api.expect(tab.get_by_text("No row has a problem")).to_be_visible()
+    focus(tab, "Go on with 2 rows")
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/import")
+    focus(tab, "Send 2 customers")
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/runs/**")
+    assert [customer.fields["birthday"] for customer in box.customers()] == ["1990-02-28", "1991-01-02"]
+
+
+def test_the_enter_that_ends_a_character_saves_nothing(tab: Page, served: WebPage, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("first_name,last_name,birthday\n李,明,1990-02-31\n", "utf-8")
+    tab.set_input_files("#file", path)
+    tab.wait_for_url("**/see")
+    tab.get_by_role("button", name="Yes, match the columns").click()
+    tab.get_by_role("button", name="Check the whole file").click()
+    tab.get_by_role("button", name="Check now").click()
+    tab.get_by_role("link", name="Correct the rows").click()
+    cell = tab.get_by_label("Row 2, Birthday")
+    cell.fill("1990")
+    cell.evaluate(
+        """at => at.dispatchEvent(new KeyboardEvent("keydown",
+             { key: "Enter", isComposing: true, bubbles: true, cancelable: true }))"""
+    )
+    work = served.site.works.get(tab.url.split("/w/")[1].split("/")[0])
+    assert served.site.works.corrections(work) == {}
+
+
+@pytest.mark.parametrize("width", [360, 2560])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_fit_their_window(
+    chromium: Browser, served: WebPage, messy: Path, width: int, scheme: str
+) -> None:
+    context = chromium.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=scheme, locale="zh-CN"
+    )
+    tab = context.new_page()
+    tab.goto(served.application.gate.link)
+    tab.wait_for_url(f"{served.base}/")
+    tab.set_input_files("#file", messy)
+    tab.wait_for_url("**/see")
+    work = tab.url.removesuffix("/see")
+    for step in ("see", "match", "check"):
+        tab.goto(f"{work}/{step}")
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        assert tab.evaluate("document.documentElement.lang") == "zh-CN"
+        look_for_barriers(tab)
+        if step == "see":
+            tab.locator(".onward button").click()
+    context.close()

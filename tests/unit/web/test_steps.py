@@ -1,0 +1,380 @@
+"""The way of a person, step by step over HTTP: what each page says, keeps and hands on."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from importer import RunOptions, Status, validate_file
+from importer.errors import UsageError
+from importer.journal import Journal
+from importer.sandbox import Sandbox
+from tests.support.commands import Command
+from tests.support.web import WebPage, text_of, wait_for, web_page
+
+
+def test_the_whole_way(page: WebPage, box: Sandbox, table: Path) -> None:
+    work = page.upload(table)
+    assert "Is this how your table reads?" in page.get(f"{work}/see").text
+    checked = text_of(page.checked(work))
+    assert "3 rows were checked" in checked
+    assert "Not a date · Birthday 2 rows" in checked
+    for row, day in ((2, "1990-02-28"), (4, "1992-12-04")):
+        page.correct(work, row, "Birthday", day)
+    assert "No row is kept back" in text_of(page.get(f"{work}/correct"))
+    assert "3 valid" in text_of(page.check(work))
+    result = page.send(work)
+    assert "/runs/" in result.url
+    assert "All done: 3 rows" in text_of(result)
+    days = [customer.fields["birthday"] for customer in box.customers()]
+    assert days == ["1990-02-28", "1991-01-02", "1992-12-04"]
+    assert table.read_text("utf-8").count("1990-02-31") == 1
+
+
+def test_the_page_and_the_command_line_do_the_same(
+    page: WebPage, box: Sandbox, table: Path, importer: Command, work: Path, settings: object
+) -> None:
+    here = page.upload(table)
+    page.checked(here)
+    page.correct(here, 2, "Birthday", "1990-02-28")
+    for name in ("mapping.toml", "corrections.jsonl"):
+        (work / name).write_bytes(page.get(f"{here}/{name}").content)
+    files = ("--mapping", "mapping.toml", "--corrections", "corrections.jsonl")
+    assert importer("run", table, *files).code == 1
+    assert [customer.fields["birthday"] for customer in box.customers()] == ["1990-02-28", "1991-01-02"]
+
+
+def test_a_wrong_file_is_told_in_place(page: WebPage, tmp_path: Path) -> None:
+    answer = page.post("/files?name=a.csv", b"")
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "empty-file"
+    path = tmp_path / "a.pdf"
+    path.write_bytes(b"%PDF-1.7\n" + bytes(100))
+    work = page.upload(path)
+    seen = page.get(f"{work}/see")
+    assert seen.status_code == 200
+    assert "PDF" in text_of(seen)
+    assert "Yes, match the columns" not in seen.text
+
+
+def test_the_header_is_chosen_by_its_row(page: WebPage, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "list of\nfirst_name,last_name,email\nVorname,Nachname,Mail\nAnn,Lee,a@lee.net\n", "utf-8"
+    )
+    work = page.upload(path)
+    assert "Row 2 is the header" in text_of(page.get(f"{work}/see"))
+    seen = page.change(work, "see", header_row="3")
+    assert "Row 3 is the header" in text_of(seen)
+    seen = page.change(work, "see", header_row="auto")
+    assert "Row 2 is the header" in text_of(seen)
+
+
+def test_another_encoding_heals_the_names(page: WebPage, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(
+        "first_name,last_name,address\n李,明,北京市朝阳区\n王,芳,上海市浦东新区\n".encode("gb18030")
+    )
+    work = page.upload(path)
+    assert "�" not in page.get(f"{work}/see").text
+    assert "李" not in page.change(work, "see", encoding="windows-1252").text
+    assert "李" in page.change(work, "see", encoding="gb18030").text
+
+
+def test_pasted_rows_are_a_file(page: WebPage) -> None:
+    answer = page.post("/paste", {"rows": "first_name\tlast_name\temail\nAnn\tLee\tann@lee.net\n"})
+    assert answer.url.endswith("/see")
+    assert "ann@lee.net" in answer.text
+
+
+def test_columns_are_led_elsewhere_and_the_mapping_is_a_file(page: WebPage, table: Path) -> None:
+    work = page.upload(table)
+    page.change(work, "see", do="continue")
+    page.get(f"{work}/match")
+    page.change(work, "match", do="assign", column="Mobile", target="f:whats_app_phone")
+    page.change(work, "match", do="assign", column="Birthday", target="")
+    page.change(work, "match", do="constant", field="country", value="Germany")
+    page.change(work, "match", do="region", column="Mobile", target="f:whats_app_phone", value="DE")
+    mapping = tomllib.loads(page.get(f"{work}/mapping.toml").text)
+    assert mapping["fields"]["whats_app_phone"] == {"from": ["Mobile"], "region": "DE"}
+    assert mapping["fields"]["country"] == {"constant": "Germany"}
+    assert mapping["fields"]["first_name"] == {"split": "Name"}
+    assert not mapping["fields"].keys() & {"birthday", "sms_phone"}
+
+
+def test_what_is_missing_stops_the_way_and_says_so(page: WebPage, table: Path) -> None:
+    work = page.upload(table)
+    page.change(work, "see", do="continue")
+    page.get(f"{work}/match")
+    left = page.change(work, "match", do="assign", column="Name", target="")
+    assert "2 required fields have no column yet" in text_of(left)
+    assert page.change(work, "match", do="continue").url.endswith("/match#missing")
+    page.change(work, "match", do="assign", column="Name", target="split")
+    assert page.change(work, "match", do="continue").url.endswith("/check")
+
+
+def test_the_preview_shows_what_becomes_of_the_cells(page: WebPage, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("first_name,last_name,When\nAnn,Lee,02/03/1990\nBo,Li,03/04/1991\n", "utf-8")
+    work = page.upload(path)
+    page.change(work, "see", do="continue")
+    page.get(f"{work}/match")
+    page.change(work, "match", do="assign", column="When", target="f:birthday")
+    shown = page.change(work, "match", do="formats", column="When", target="f:birthday", value="dd/MM/yyyy")
+    assert "1990-03-02" in shown.text
+    shown = page.change(work, "match", do="formats", column="When", target="f:birthday", value="MM/dd/yyyy")
+    assert "1990-02-03" in shown.text
+
+
+def test_a_mapping_is_remembered_for_the_next_file_with_such_columns(page: WebPage, table: Path) -> None:
+    work = page.upload(table)
+    page.change(work, "see", do="continue")
+    page.get(f"{work}/match")
+    page.change(work, "match", do="assign", column="Mobile", target="f:whats_app_phone")
+    page.check(work)
+    page.send(work)
+    again = page.upload(table)
+    page.change(again, "see", do="continue")
+    assert "As you chose last time" in text_of(page.get(f"{again}/match"))
+    assert "whats_app_phone" in page.get(f"{again}/mapping.toml").text
+
+
+def test_rows_that_hold_no_customer_are_named_with_the_reason(page: WebPage, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    head, row = "first_name,last_name,email", "Ann,Lee,ann@lee.net"
+    path.write_text("\n".join([head, row, head, row]) + "\n", "utf-8")
+    checked = text_of(page.checked(page.upload(path)))
+    assert "Skipped: the header, repeated Row 3" in checked
+    assert "Duplicate: identical to an earlier row in every mapped field Row 4" in checked
+
+
+def test_names_of_columns_may_hold_anything(page: WebPage, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('first_name,last_name,"Date of\nbirth","x\u202ey"\nAnn,Lee,1990-02-31,1\n', "utf-8")
+    work = page.upload(path)
+    page.change(work, "see", do="continue")
+    assert "\u202e" not in page.get(f"{work}/match").text
+    page.change(work, "match", do="assign", column="Date of\nbirth", target="f:birthday")
+    page.check(work)
+    page.correct(work, 2, "Date of\nbirth", "1990-02-28")
+    assert "No row is kept back" in text_of(page.get(f"{work}/correct"))
+
+
+def test_two_tabs_do_not_overwrite_each_other(page: WebPage, table: Path) -> None:
+    work = page.upload(table)
+    page.change(work, "see", do="continue")
+    page.get(f"{work}/match")
+    old = page.revision(work)
+    page.change(work, "match", do="assign", column="Birthday", target="")
+    late = page.post(f"{work}/match", {"revision": old, "do": "assign", "column": "E-mail", "target": ""})
+    assert late.status_code == 409
+    assert "changed in another tab" in text_of(late)
+    assert "email" in page.get(f"{work}/mapping.toml").text
+
+
+def test_corrections_survive_the_server_and_can_be_undone(box: Sandbox, table: Path) -> None:
+    with web_page(box) as page:
+        work = page.upload(table)
+        page.checked(work)
+        page.correct(work, 2, "Birthday", "1990-02-28")
+    with web_page(box) as page:
+        assert 'value="1990-02-28"' in page.get(f"{work}/correct?show=all").text
+        page.correct(work, 2, "Birthday", "1990-02-27")
+        assert 'value="1990-02-28"' in page.post(f"{work}/undo", {"back": f"{work}/correct?show=all"}).text
+        assert 'value="1990-02-31"' in page.post(f"{work}/undo", {"back": f"{work}/correct"}).text
+        assert "2 rows still to be corrected" in text_of(page.get(f"{work}/correct"))
+
+
+def test_an_edit_is_checked_as_it_is_made(page: WebPage, table: Path) -> None:
+    work = page.upload(table)
+    page.checked(work)
+    back = f"{work}/correct?show=all"
+    worse = page.correct(work, 2, "Birthday", "1990-02-30", back=back)
+    assert "“1990-02-30” is not a" in text_of(worse)
+    better = page.correct(work, 2, "Birthday", "1990-02-28", back=back)
+    assert "1 row still to be corrected" in text_of(better)
+    restored = page.correct(work, 2, "Birthday", "1990-02-28", original="1", back=back)
+    assert "2 rows still to be corrected" in text_of(restored)
+
+
+def test_all_of_a_kind_are_taken_and_taken_back_at_once(page: WebPage, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("first_name,last_name,gender\nAnn,Lee,femle\nBo,Li,mael\n", "utf-8")
+    work = page.upload(path)
+    page.checked(work)
+    kind = {"kind": "0", "back": f"{work}/correct?show=all"}
+    assert "there is a likely correction" in text_of(
+        page.get(f"{work}/correct?code=bad-gender&column=gender")
+    )
+    taken = page.post(f"{work}/all", kind)
+    assert 'value="female"' in taken.text
+    assert 'value="male"' in taken.text
+    undone = page.post(f"{work}/undo", {"back": kind["back"]})
+    assert 'value="femle"' in undone.text
+
+
+def test_the_dry_run_with_corrections_finds_what_the_grid_found(
+    page: WebPage, table: Path, tmp_path: Path
+) -> None:
+    work = page.upload(table)
+    page.checked(work)
+    page.correct(work, 2, "Birthday", "1990-02-28")
+    assert "1 row still to be corrected" in text_of(page.get(f"{work}/correct"))
+    files = {}
+    for name in ("mapping.toml", "corrections.jsonl"):
+        files[name] = tmp_path / name
+        files[name].write_bytes(page.get(f"{work}/{name}").content)
+    options = RunOptions(mapping=str(files["mapping.toml"]), corrections=str(files["corrections.jsonl"]))
+    assert validate_file(table, options=options).counts[Status.INVALID] == 1
+
+
+def test_pages_filter_and_search(page: WebPage, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    lines = (f"Ann{chr(97 + n % 26)},Lee,1990-02-{30 + n % 2}\n" for n in range(120))
+    path.write_text("first_name,last_name,birthday\n" + "".join(lines), "utf-8")
+    work = page.upload(path)
+    page.checked(work)
+    first = page.get(f"{work}/correct")
+    assert "Page 1 of 3, 120 rows" in text_of(first)
+    assert first.text.count('<tr id="r-') == 50
+    assert page.get(f"{work}/correct?page=3").text.count('<tr id="r-') == 20
+    assert page.get(f"{work}/correct?page=99").text.count('<tr id="r-') == 20
+    assert "Page 1 of 1, 1 row" in text_of(page.get(f"{work}/correct?q=77"))
+    assert "Page 1 of 1, 5 rows" in text_of(page.get(f"{work}/correct?q=anna"))
+    assert "No rows to show here" in text_of(page.get(f"{work}/correct?show=changed"))
+
+
+def test_a_change_after_the_check_asks_for_another_check(page: WebPage, table: Path) -> None:
+    work = page.upload(table)
+    page.checked(work)
+    page.correct(work, 2, "Birthday", "1990-02-28")
+    assert "Check again first" in text_of(page.get(f"{work}/import"))
+    assert "web-check-first" in page.change(work, "import", mode="update").text
+
+
+def test_replacing_needs_the_word_and_sending_twice_is_asked(
+    page: WebPage, box: Sandbox, table: Path
+) -> None:
+    work = page.upload(table)
+    page.checked(work)
+    refused = page.change(work, "import", mode="replace", typed="yes")
+    assert "web-type-the-word" in refused.text
+    assert box.customers() == []
+    page.send(work, mode="replace", typed=" Replace ")
+    assert len(box.customers()) == 1
+    again = page.upload(table)
+    page.checked(again)
+    asked = page.send(again, mode="replace", typed="replace")
+    assert "was imported before" in text_of(asked)
+    assert 'name="again"' in asked.text
+    assert "/runs/" in page.send(again, mode="replace", typed="replace", again="yes").url
+
+
+def test_two_clicks_are_one_run(page: WebPage, box: Sandbox, table: Path) -> None:
+    box.misbehave("slow seconds=0.5")
+    work = page.upload(table)
+    page.checked(work)
+    form = {"revision": page.revision(work), "mode": "update"}
+    page.post(f"{work}/import", form)
+    assert page.post(f"{work}/import", form).url.endswith("/import")
+    page.wait(work)
+    with Journal.open() as journal:
+        assert [run.dry_run for run in journal.runs()] == [False, True]
+
+
+def test_a_stopped_import_goes_on(page: WebPage, box: Sandbox, tmp_path: Path) -> None:
+    path = tmp_path / "many.csv"
+    lines = (f"Ann,Lee,{8613800100000 + n}\n" for n in range(900))
+    path.write_text("first_name,last_name,sms_phone\n" + "".join(lines), "utf-8")
+    work = page.upload(path)
+    page.checked(work)
+    box.misbehave("slow seconds=0.2")
+    page.change(work, "import", mode="update")
+    owner = work.removeprefix("/w/")
+    task = page.site.tasks.of(owner)
+    assert task is not None
+    wait_for(lambda: task.progress.settled >= 100)
+    now = page.get(f"/tasks/{owner}/now").json()
+    assert 'id="progress"' not in now["html"]
+    assert "rows done" in now["html"]
+    page.post(f"/tasks/{owner}/stop", {"back": f"{work}/import"})
+    page.wait(work)
+    stopped = page.get(f"{work}/import")
+    assert "Stopped. What was sent is in the CRM" in text_of(stopped)
+    assert len(box.customers()) < 900
+    run = stopped.url.split("/runs/")[1].split("?")[0]
+    page.post(f"/runs/{run}/resume")
+    page.wait(run)
+    assert "All done: 900 rows" in text_of(page.get(f"/runs/{run}"))
+    assert len(box.customers()) == 900
+
+
+def test_progress_comes_as_events_and_ends(page: WebPage, table: Path) -> None:
+    work = page.upload(table)
+    page.checked(work)
+    answer = page.get(f"/tasks/{work.removeprefix('/w/')}/events")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert "event: ended" in answer.text
+    assert page.get("/tasks/nothing/events").status_code == 204
+
+
+def test_the_rest_is_corrected_as_any_report(page: WebPage, box: Sandbox, table: Path) -> None:
+    work = page.upload(table)
+    page.checked(work)
+    result = page.send(work)
+    assert "1 of 3 rows are done" in text_of(result)
+    run = result.url.split("/runs/")[1].split("?")[0]
+    rest = page.post(f"/runs/{run}/correct").url.removesuffix("/check").removeprefix(page.base)
+    page.wait(rest)
+    assert "2 rows still to be corrected" in text_of(page.get(f"{rest}/correct"))
+    for found in page.site.rechecks.rows(page.site.works.get(rest.removeprefix("/w/"))).read([0, 1]):
+        page.correct(rest, found.row, "Birthday", f"1990-02-{found.row}")
+    page.check(rest)
+    assert "All done" in text_of(page.send(rest))
+    assert len(box.customers()) == 3
+
+
+def test_history_and_jobs_have_words_when_empty(page: WebPage) -> None:
+    assert "No runs to show" in text_of(page.get("/runs"))
+    assert "There are no scheduled imports" in text_of(page.get("/jobs"))
+    assert "No files yet" in text_of(page.get("/"))
+
+
+def test_a_full_disk_is_told_in_place(page: WebPage, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = page.upload(table)
+    page.checked(work)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr("importer.readers.overlay.replace_private_file", refuse)
+        full.setattr("importer.web.files.create_private_file", refuse)
+        told = page.correct(work, 2, "Birthday", "1990-02-28")
+        assert "No space left on device" in text_of(told)
+        assert "No space left on device" in page.post("/files?name=b.csv", b"a,b\n").json()["message"]
+    assert "2 rows still to be corrected" in text_of(page.get(f"{work}/correct"))
+    assert len(page.site.works.recent()) == 1
+
+
+def test_both_languages(page: WebPage, table: Path) -> None:
+    work = page.upload(table)
+    page.post("/language", {"lang": "zh", "back": "/"})
+    text = page.get(f"{work}/see")
+    assert '<html lang="zh-CN">' in text.text
+    assert "表格读取得对吗" in text.text
+    assert page.get("/", **{"Accept-Language": "zh-CN,zh;q=0.9"}).ok
+
+
+def test_a_work_that_has_gone_is_said_to_be(page: WebPage, table: Path) -> None:
+    work = page.upload(table)
+    assert page.post(f"{work}/delete").url == f"{page.base}/"
+    gone = page.get(f"{work}/match")
+    assert gone.status_code == 404
+    assert "web-no-work" in gone.text
+    with pytest.raises(UsageError):
+        page.site.works.get(work.removeprefix("/w/"))
