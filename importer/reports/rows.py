@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 
 from importer import arrow
 from importer.messages import join_sentences, sentence
-from importer.models import Outcome, Status
-from importer.reports.model import ReportPlan, SettledChunk
+from importer.models import Status
+from importer.reports.model import ReportPlan, RowOutcome, SettledChunk
 from importer.reports.tally import IssueKind
 from importer.reports.wording import issue_sentence, row_sentence
 
@@ -180,7 +180,7 @@ class RowFormatter:
         texts += [row_sentence(errors[row], self._plan, self._fields) for row in rows.tolist()]
         return _encoded(texts, numbers)
 
-    def _message(self, outcome: Outcome) -> str:
+    def _message(self, outcome: RowOutcome) -> str:
         """What was said of the rows; of unknown ones also what may have become of them."""
         if outcome.status is not Status.UNKNOWN or outcome.code in _TELL_OF_UNKNOWN:
             return outcome.message
