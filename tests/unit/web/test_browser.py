@@ -189,7 +189,7 @@ def test_the_keyboard_alone_leads_through(tab: Page, box: Sandbox, served: WebPa
     focus(tab, "Correct the rows")
     tab.keyboard.press("Enter")
     tab.wait_for_url("**/correct")
-    focus(tab, "Row 2, Birthday")
+    focus(tab, "Row 2, birthday")
     tab.keyboard.press("Control+A")
     tab.keyboard.insert_text("1990-02-28")
     swapped(tab, lambda: tab.keyboard.press("Enter"))
@@ -215,7 +215,7 @@ def test_the_enter_that_ends_a_character_saves_nothing(tab: Page, served: WebPag
     tab.get_by_role("button", name="Check the whole file").click()
     tab.get_by_role("button", name="Check now").click()
     tab.get_by_role("link", name="Correct the rows").click()
-    cell = tab.get_by_label("Row 2, Birthday")
+    cell = tab.get_by_label("Row 2, birthday")
     cell.fill("1990")
     cell.evaluate(
         """at => at.dispatchEvent(new KeyboardEvent("keydown",

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from importer import RunOptions, Status, validate_file
+from importer.config import Connection
 from importer.errors import UsageError
 from importer.journal import Journal
 from importer.sandbox import Sandbox
+from importer.sandbox.faults import Fault, FaultKind
 from tests.support.commands import Command
 from tests.support.web import WebPage, text_of, wait_for, web_page
 
@@ -320,6 +322,31 @@ def test_progress_comes_as_events_and_ends(page: WebPage, table: Path) -> None:
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert "event: ended" in answer.text
     assert page.get("/tasks/nothing/events").status_code == 204
+
+
+def test_what_the_server_says_is_shown_as_text(page: WebPage, box: Sandbox, table: Path) -> None:
+    box.misbehave(Fault(FaultKind.CODE, code=1002, message="<img src=x>\u202egone"))
+    work = page.upload(table)
+    page.checked(work)
+    result = page.send(work)
+    assert "What the CRM answered" in result.text
+    assert "&lt;img src=x&gt;" in result.text
+    assert "<img" not in result.text
+    assert "\u202e" not in result.text
+
+
+def test_wrong_credentials_are_told_and_nothing_is_lost(
+    box: Sandbox, settings: Connection, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NXLINK_ACCESS_SECRET", "another")
+    with web_page() as page:
+        work = page.upload(table)
+        page.checked(work)
+        result = page.send(work)
+        assert "Stopped. What was sent is in the CRM" in text_of(result)
+        assert 'class="told warning"' in result.text
+        assert "Go on" in result.text
+    assert box.customers() == []
 
 
 def test_the_rest_is_corrected_as_any_report(page: WebPage, box: Sandbox, table: Path) -> None:
