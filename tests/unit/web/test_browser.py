@@ -165,7 +165,8 @@ def focus(tab: Page, wanted: str) -> None:
     script = """() => { const at = document.activeElement;
       if (at === document.body || at.id === "main") return "";
       const label = at.labels && at.labels.length ? at.labels[0].textContent : "";
-      return [at.getAttribute("aria-label") || "", at.textContent || "", label].join("|"); }"""
+      const own = at.matches("a, button, summary") ? at.textContent : "";
+      return [at.getAttribute("aria-label") || "", own, label].join("|"); }"""
     for _ in range(120):
         if wanted in tab.evaluate(script):
             assert tab.evaluate("() => document.activeElement.matches(':focus-visible')")
