@@ -7,6 +7,7 @@ import os
 import tomllib
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from importer import RunOptions, Status, validate_file
@@ -164,6 +165,33 @@ def test_names_of_columns_may_hold_anything(page: WebPage, tmp_path: Path) -> No
     page.check(work)
     page.correct(work, 2, "Date of\nbirth", "1990-02-28")
     assert "No row is kept back" in text_of(page.get(f"{work}/correct"))
+
+
+def test_all_sheets_of_a_workbook_are_one_piece_of_work(page: WebPage, box: Sandbox, tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for name, day in (("North", "1990-01-02"), ("South", "1990-02-31")):
+        sheet = book.create_sheet(name)
+        sheet.append(["first_name", "last_name", "birthday"])
+        sheet.append(["Ann", name, day])
+    del book["Sheet"]
+    book.save(tmp_path / "two.xlsx")
+    work = page.upload(tmp_path / "two.xlsx")
+    assert "North" in page.get(f"{work}/see").text
+    page.change(work, "see", sheet="all")
+    assert "1 invalid" in text_of(page.checked(work))
+    page.correct(work, 2, "birthday", "1990-02-28")
+    assert "2 valid" in text_of(page.check(work))
+    page.send(work)
+    days = {customer.fields["last_name"]: customer.fields["birthday"] for customer in box.customers()}
+    assert days == {"North": "1990-01-02", "South": "1990-02-28"}
+
+
+def test_an_edit_of_a_row_that_has_gone_is_told(page: WebPage, table: Path) -> None:
+    work = page.upload(table)
+    page.checked(work)
+    told = page.post(f"{work}/cells", {"place": "7", "row": "99", "column": "3", "text": "x"})
+    assert told.status_code == 400
+    assert "row 99 is not among the rows with problems any more" in text_of(told)
 
 
 def test_two_tabs_do_not_overwrite_each_other(page: WebPage, table: Path) -> None:
