@@ -30,11 +30,9 @@ from importer.option_types import (
     NumberValue,
     Option,
     OptionGroup,
-    SettingValue,
     TextValue,
     ValueKind,
     read_value,
-    setting_value,
 )
 
 
@@ -75,6 +73,20 @@ class RunOptions:
         report=True,
         repeat=True,
     )
+    country: str | None = declare(
+        None,
+        TextValue(),
+        "Of which country phones without a country code are: CN, or its name.",
+        "没有国家区号的号码属于哪个国家：CN，或国家名称。",
+        group=OptionGroup.MAPPING,
+        metavar="COUNTRY",
+        profile=True,
+        job=True,
+        keep=Keep.SETTINGS,
+        report=True,
+        repeat=True,
+    )
+    """Where no column names the country."""
     sheet: str | None = declare(
         None,
         TextValue(),
@@ -402,19 +414,3 @@ def options_from_json(*texts: str) -> RunOptions:
         found |= json.loads(text)
     kept = {one.name for one in declared_options().values() if one.keep in (Keep.SETTINGS, Keep.READING)}
     return GivenOptions.read({name: value for name, value in found.items() if name in kept}).options
-
-
-def report_settings(
-    options: RunOptions, effective: Mapping[str, str | None]
-) -> tuple[tuple[str, SettingValue], ...]:
-    """Return (name, value) of the options that reports show and that have a value.
-
-    `effective`: what the plan made of some.
-    """
-    values: dict[str, SettingValue] = {}
-    for one in declared_options().values():
-        if not one.report:
-            continue
-        value: Any = effective[one.name] if one.name in effective else getattr(options, one.name)
-        values[one.name] = setting_value(value)
-    return tuple((name, value) for name, value in values.items() if value != "")

@@ -100,6 +100,12 @@ def confirm(question: str, *, abort: bool = False) -> bool:
     return click.confirm(printable(question), err=True, abort=abort)
 
 
+def ask(question: str) -> str:
+    """Ask the person at the terminal; "" if they only press Enter."""
+    answer: str = click.prompt(printable(question), default="", show_default=False, err=True)
+    return answer.strip()
+
+
 def _tolerate(stream: object) -> None:
     """Let what the code page lacks (an old Windows console) become a question mark instead of an error."""
     if isinstance(stream, io.TextIOWrapper) and stream.errors != "replace":

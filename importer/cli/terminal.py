@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from importer.cli import app
-from importer.cli.output import confirm, console, echo, language, tell
+from importer.cli.output import ask, confirm, console, echo, language, tell
 from importer.cli.progress import NullView, ProgressView, progress_view
 from importer.cli.signals import stop_on_signals
 from importer.cli.summary import destination_line
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from importer.delivery import events as delivery
     from importer.mapping import Proposal
     from importer.pipeline.events import (
+        CountryQuestion,
         MappingQuestion,
         PlanReady,
         Prechecking,
@@ -54,6 +55,8 @@ class TerminalObserver(RunObserver):
         self._lang = lang
         self._offset_ms = 0
         self._view: ProgressView = NullView()
+        self._kept: tuple[Path, MappingQuestion] | None = None
+        """The mapping file that was kept last, and for which file."""
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -184,7 +187,39 @@ class TerminalObserver(RunObserver):
         if target.exists() or not self._confirm("ask-proposal", file=target):
             return None
         create_new_file(target, proposed.toml.encode())
+        self._kept = target, question
         return str(target)
+
+    def choose_country(self, question: CountryQuestion) -> str | None:
+        """The country that the person names, kept in the mapping file if one was kept for this run."""
+        from importer.mapping.base import quote_names
+        from importer.mapping.regions import require_region
+
+        found = {
+            "columns": quote_names(question.columns),
+            "rows": wording.number(question.rows),
+            "looked_at": wording.rows(question.looked_at, self._lang),
+        }
+        text = sentence("ask-country", found, self._lang)
+        while answer := ask(text):
+            try:
+                country = require_region(answer)
+            except UsageError as error:
+                echo(error.sentence(self._lang), err=True)
+                continue
+            self._keep_country(question, country)
+            return country
+        return None
+
+    def _keep_country(self, question: CountryQuestion, country: str) -> None:
+        """Write the country into the mapping file that was kept for this run, or say how to keep it."""
+        if self._kept is not None and question.options.mapping == str(self._kept[0]):
+            target, asked = self._kept
+            proposed = _propose(asked, self._lang, country)
+            if proposed is not None:
+                target.write_text(proposed.toml, "utf-8")
+        else:
+            self._say("country-chosen", sentence("country-chosen", {"country": country}, self._lang))
 
     def confirm_start(self, plan: RunPlan, *, sends: bool) -> bool:
         """Ask before mode replace and before the same file once more.
@@ -232,7 +267,7 @@ class ProposedMapping(NamedTuple):
     toml: str
 
 
-def _propose(question: MappingQuestion, lang: str) -> ProposedMapping | None:
+def _propose(question: MappingQuestion, lang: str, country: str | None = None) -> ProposedMapping | None:
     """Propose a mapping for the file; None if no proposal fits."""
     from importer import contracts, mapping
     from importer.mapping import suggest_toml
@@ -246,7 +281,14 @@ def _propose(question: MappingQuestion, lang: str) -> ProposedMapping | None:
         fields = question.tenant_fields
         proposals = mapping.propose(source.header, samples, contract, sheets=sheets, fields=fields)
         text = suggest_toml.mapping_text(
-            source.header, samples, contract, lang=lang, sheets=sheets, fields=fields
+            source.header,
+            samples,
+            contract,
+            lang=lang,
+            sheets=sheets,
+            fields=fields,
+            options=options,
+            country=country,
         )
         try:
             mapping.bind(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from importer.mapping.binding import bind, check_required
+from importer.mapping.filters import EXAMPLE_MARK
 from importer.mapping.headers import Choice, choose, is_known_name, recognised
 from importer.mapping.loader import load, load_text, ready, ready_text
-from importer.mapping.mapper import EXAMPLE_MARK, Mapper
+from importer.mapping.mapper import Mapper
 from importer.mapping.schema import MappingFile
 
 if TYPE_CHECKING:

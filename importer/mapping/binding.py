@@ -110,9 +110,16 @@ class _Binder:
         if not sources and rule.constant is None and rule.default is None:
             return None
         code = self._column(rule.country_code, key_path) if rule.country_code else None
-        region = self._column(rule.region.source, key_path) if isinstance(rule.region, RegionColumn) else None
+        region = self._region(field, rule, key_path)
         when = self._filter(rule.when, key_path) if rule.when else None
         return BoundField(field, rule, sources, code, region, name_rule, when)
+
+    def _region(self, field: Field, rule: FieldRule, key_path: str) -> tuple[str, ...]:
+        """Return the columns that say of which country a phone is."""
+        if field.kind is not FieldKind.PHONE and not isinstance(rule.region, RegionColumn):
+            return ()
+        wanted = (self._columns(name, key_path) for name in self.mapping.region_columns(rule))
+        return tuple(dict.fromkeys(column for columns in wanted for column in columns))
 
     def _column(self, name: str, key_path: str, optional: bool = False) -> str | None:
         return next(iter(self._columns(name, key_path, optional)), None)

@@ -29,15 +29,15 @@ from importer.arrow import (
 from importer.mapping import calendars
 from importer.mapping.base import ColumnIssue, note
 from importer.mapping.calendars import FIRST_YEAR, Calendar
-from importer.mapping.dates import ROC_DAY, by_format, plain, readings, year_first, year_of
+from importer.mapping.dates import ROC_DAY, by_format, plain, readings, with_month_name, year_first, year_of
 from importer.mapping.schema import FieldRule
 from importer.models import Severity
 
 _MOST_FORMATS = 3
 """The most of a rule's formats that a message lists."""
 _NO_DAY = re.compile(r"0{1,4}([-/.])0{1,2}\1(?:0{4}|0{1,2})(?:[ T]+[0:.]+Z?)?")
-_UNSAID_DAYS = ("0001-01-01", "1753-01-01", "9999-12-31")
-"""The first and last days of databases: programs write them for “no date”."""
+_UNSAID_DAYS = ("0001-01-01", "1753-01-01", "1899-12-30", "9999-12-31")
+"""The first and last days of databases, and day 0 of spreadsheets: programs write them for “no date”."""
 _YEAR_UNSAID = "1604"
 """What Apple's address book writes for a birthday without a year."""
 _YEARS_FOR_NOTHING = frozenset((_YEAR_UNSAID, *(day[:4] for day in _UNSAID_DAYS)))
@@ -160,7 +160,7 @@ class DateReader:
         day = calendars.with_era(text) or year_first(text, calendar)
         if day is None and (both := readings(text, calendar)):
             day = _by_order(both, self._proof().order)
-        return day, calendar
+        return day or with_month_name(text, calendar), calendar
 
     def _calendar(self, text: str) -> Calendar:
         if self._rule.calendar:

@@ -80,9 +80,20 @@ def plain(text: str) -> str:
     return text.translate(_WIDE).strip()
 
 
+_WITH_MONTH_NAME = (
+    *("d MMMM yyyy", "d. MMMM yyyy", "d-MMMM-yyyy", "d/MMMM/yyyy", "d 'de' MMMM 'de' yyyy", "d MMMM, yyyy"),
+    *("MMMM d, yyyy", "MMMM d yyyy", "yyyy MMMM d", "yyyy-MMMM-d"),
+)
+
+
+def with_month_name(text: str, calendar: Calendar = Calendar.GREGORIAN) -> str | None:
+    """Return yyyy-MM-dd for a date whose month is written as a word, which has one reading, else None."""
+    return by_format(text, _WITH_MONTH_NAME, calendar) if any(map(str.isalpha, text)) else None
+
+
 def any_reading(text: str) -> str | None:
     """Return a date as yyyy-MM-dd in any order that it can be read in, or None."""
-    return year_first(text) or next(filter(None, readings(text) or ()), None)
+    return year_first(text) or with_month_name(text) or next(filter(None, readings(text) or ()), None)
 
 
 def looks_like_date(text: str) -> bool:

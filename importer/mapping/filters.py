@@ -13,6 +13,9 @@ from importer.arrow import nonempty, to_mask
 from importer.mapping.base import matches_pattern, quote_names
 from importer.mapping.schema import Condition
 
+EXAMPLE_MARK = "EXAMPLE 示例"
+"""What the template writes into its example row, which is never imported."""
+
 
 @dataclass(frozen=True, slots=True)
 class RowFilter:

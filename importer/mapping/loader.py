@@ -16,7 +16,15 @@ from pydantic import BaseModel, ValidationError
 
 from importer.errors import MappingError
 from importer.mapping.person_names import NameRule
-from importer.mapping.schema import Condition, CustomRule, FieldRule, HeaderMatch, MappingFile, field_names
+from importer.mapping.schema import (
+    Condition,
+    CustomRule,
+    FieldRule,
+    HeaderMatch,
+    MappingFile,
+    ReadingRules,
+    field_names,
+)
 
 _CHECKOUT = Path(__file__).parents[2] / "mappings"
 # A name without folder and ending means a mapping that is part of the program.
@@ -164,6 +172,7 @@ _TABLES: dict[str, type[BaseModel]] = {
     "custom": CustomRule,
     "only": Condition,
     "match": HeaderMatch,
+    "read": ReadingRules,
 }
 
 

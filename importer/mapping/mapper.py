@@ -26,19 +26,24 @@ from importer.arrow import (
     without_nulls,
 )
 from importer.contracts import Contract, FieldKind
-from importer.mapping import custom_fields, gender, person_names, phones, tags, transforms
+from importer.mapping import (
+    custom_fields,
+    gender,
+    person_names,
+    phones,
+    placeholders,
+    regions,
+    tags,
+    transforms,
+)
 from importer.mapping.base import CUSTOM_FIELD, ColumnIssue, ReadColumn, note
-from importer.mapping.calendars import Calendar
-from importer.mapping.date_columns import FORMATS, DateProof, DateReader, prove
-from importer.mapping.filters import RowFilter, excluded_rows
+from importer.mapping.date_columns import DateProof, DateReader, prove
+from importer.mapping.filters import EXAMPLE_MARK, RowFilter, excluded_rows
 from importer.mapping.nothing import where_nothing
 from importer.mapping.phones import PhoneProof
-from importer.mapping.schema import FieldRule, MappingFile
+from importer.mapping.schema import MappingFile
 from importer.mapping.transforms import BoundCustomField, BoundField
-from importer.models import Chunk, Issues, MappedChunk, Note, RepeatedIssue, Skip
-
-EXAMPLE_MARK = "EXAMPLE 示例"
-"""What the template writes into its example row, which is never imported."""
+from importer.models import Chunk, Issues, MappedChunk, Note, RepeatedIssue, Severity, Skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,7 @@ class Mapper:
     _carrying: dict[str, PhoneProof] = field(default_factory=dict)
     _marks: dict[str, frozenset[str]] = field(default_factory=dict)
     _letters: dict[str, frozenset[str]] = field(default_factory=dict)
+    _overused: dict[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def columns(self) -> Mapping[str, tuple[str, ...]]:
@@ -84,9 +90,8 @@ class Mapper:
     def unused(self) -> tuple[str, ...]:
         """The columns of the file that go nowhere."""
         used = {source for sources in self.columns.values() for source in sources}
-        used |= {name for bound in self._all_fields() for name in (bound.country_code, bound.region) if name}
+        used |= {name for bound in self._all_fields() for name in bound.beside}
         used |= {one.column for one in self.bound.filters}
-        used |= {bound.when.column for bound in self._all_fields() if bound.when}
         return tuple(name for name in self.bound.header if name not in used)
 
     @property
@@ -132,6 +137,15 @@ class Mapper:
             self._carrying[column] = phones.prove(look(column)) if look else PhoneProof()
         return self._carrying[column]
 
+    def overused(self, column: str) -> frozenset[str]:
+        """Return the contacts of a column that stand beside so many customers that they are nobody's."""
+        if column not in self._overused:
+            bound = [one for one in self.bound.fields if one.field.name in person_names.FIELDS]
+            names = tuple(dict.fromkeys(source for one in bound for source in one.sources))
+            look = self.read_column
+            self._overused[column] = placeholders.overused(look, column, names) if look else frozenset()
+        return self._overused[column]
+
     def tag_marks(self, column: str = "") -> frozenset[str]:
         """Return which of ; and | a column proves to stand between its tags."""
         if column not in self._marks:
@@ -145,7 +159,9 @@ class Mapper:
 
         A part of the file that is imported with it means what it meant in the whole file.
         """
-        return _with_proven_rules(self.bound.mapping, self._all_fields(), self._proofs, self._letters)
+        return transforms.with_proven_rules(
+            self.bound.mapping, self._all_fields(), self._proofs, self._letters
+        )
 
     def _issue_column(self, field: str) -> str:
         """Return the column that a field's issues name: the first that feeds it, "" for a constant.
@@ -179,6 +195,7 @@ class _ChunkMapper:
         self.rows = len(chunk.frame)
         self.issues: list[RepeatedIssue] = []
         self._trimmed: dict[str, pa.Array] = {}
+        self._regions: dict[tuple[str, ...], pa.Array] = {}
         # By field and column, where words for nothing were emptied.
         self._emptied: dict[tuple[str, str], pa.Array] = {}
 
@@ -192,6 +209,12 @@ class _ChunkMapper:
         if column not in self._trimmed:
             self._trimmed[column] = trimmed(self.raw(column))
         return self._trimmed[column]
+
+    def regions(self, columns: tuple[str, ...]) -> pa.Array:
+        """Return the region of each row, as the first filled of these columns names it."""
+        if columns not in self._regions:
+            self._regions[columns] = regions.regions(transforms.first_filled(list(map(self.cell, columns))))
+        return self._regions[columns]
 
     def skips(self) -> list[Skip]:
         index = self.chunk.frame.index.to_numpy()
@@ -259,8 +282,9 @@ class _ChunkMapper:
             letters = partial(self.mapper.letters, *bound.sources[:1])
             proof = partial(self._phone_proof, bound.sources)
             marks = partial(self.mapper.tag_marks, *bound.sources[:1])
-            column, faults = transforms.read(bound, column, self.cell, letters, proof, marks)
-        for fault in faults:
+            countries = partial(self.regions, bound.region)
+            column, faults = transforms.read(bound, column, self.cell, letters, proof, marks, countries)
+        for fault in (*faults, *self._overused(bound)):
             self._add_issues(fault, bound, column)
             if fault.left_out:
                 column = if_else(fault.where, "", column)
@@ -268,6 +292,18 @@ class _ChunkMapper:
         if bound.name_rule and bound.field.required:
             self._add_issues_for_unsplit(bound, column)
         return column
+
+    def _overused(self, bound: BoundField) -> Iterator[ColumnIssue]:
+        """Yield a note on the shop's own contact, unless the mapping says that no cell means nothing."""
+        if not bound.is_contact or not any(
+            placeholders.may_be_overused(self.cell(one)) for one in bound.sources
+        ):
+            return
+        for fed, (source, *_) in self._fed_rows(bound):
+            texts = self.mapper.overused(source) if fed.any() else ()
+            where = fed & to_mask(pc.is_in(self.cell(source), value_set=arrow.array(list(texts))))
+            if where.any():
+                yield ColumnIssue("placeholder", where, wording="shared-by-all", severity=Severity.NOTE)
 
     def _custom_value(self, one: BoundCustomField) -> pa.Array:
         column = transforms.finish(one.field, self._gathered(one.field))
@@ -382,38 +418,3 @@ class _ChunkMapper:
             if has_bytes(column, EXAMPLE_MARK.encode()):
                 found |= to_mask(pc.match_substring(column, EXAMPLE_MARK)) & nonempty(column)
         return found
-
-
-def _with_proven_rules(
-    mapping: MappingFile,
-    fields: Iterable[BoundField],
-    proofs: Mapping[str, DateProof],
-    letters: Mapping[str, frozenset[str]],
-) -> MappingFile:
-    """Return the mapping with what `proofs` and `letters` hold, by column, written into its rules."""
-    proven = [(bound.rule, _proven(bound, proofs, letters)) for bound in fields]
-
-    def updated(rule: FieldRule) -> FieldRule:
-        found = next((found for one, found in proven if one is rule), {})
-        return rule.model_copy(update=found) if found else rule
-
-    tables = {
-        "fields": {name: updated(rule) for name, rule in mapping.fields.items()},
-        "custom": {name: updated(rule) for name, rule in mapping.custom.items()},
-    }
-    return mapping.model_copy(update=tables)
-
-
-def _proven(
-    bound: BoundField, proofs: Mapping[str, DateProof], letters: Mapping[str, frozenset[str]]
-) -> dict[str, object]:
-    """Return what was proved for a field, as keys of its rule."""
-    if bound.has_iberian_header and bound.sources[0] in letters:
-        return {"values": gender.iberian_values(letters[bound.sources[0]])}
-    known = {proofs[source] for source in bound.sources if source in proofs}
-    if len(known) != 1:
-        return {}
-    proof = known.pop()
-    formats = FORMATS.get(proof.order)
-    calendar = None if proof.calendar is Calendar.GREGORIAN else str(proof.calendar)
-    return ({"formats": formats} if formats else {}) | ({"calendar": calendar} if calendar else {})

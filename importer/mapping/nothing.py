@@ -13,10 +13,22 @@ import pyarrow as pa
 
 from importer.arrow import offsets_and_bytes
 from importer.contracts import Field, FieldKind
+from importer.mapping import person_names
 from importer.mapping.base import packaged_words
 
-_NAMES = ("first_name", "last_name", "full_name")
+_ANSWER = 3
+"""Characters."""
 _PLAIN_TEXT = (FieldKind.TEXT, FieldKind.TAGS)
+
+
+_PARTS = {
+    "names": ("signs", "phrases"),
+    "anywhere": ("signs", "anywhere"),
+    "texts": ("signs", "anywhere", "texts"),
+    "gender": ("signs", "anywhere", "texts", "data"),
+    "data": ("signs", "anywhere", "texts", "data", "withheld"),
+}
+"""The lists of words of each kind of field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +72,28 @@ def _is_nothing(text: str, words: _Words) -> bool:
 
 
 def _group(field: Field) -> str:
-    if field.name in _NAMES:
+    if field.name in person_names.FIELDS:
         return "names"
     if field.name == "country":
         return "anywhere"
+    if field.kind is FieldKind.GENDER:
+        return "gender"
     return "texts" if field.kind in _PLAIN_TEXT else "data"
+
+
+def is_nothing(text: str) -> bool:
+    """Return whether a text without outer blanks says nothing of what its column holds.
+
+    A short word does: “no” is an answer.
+    """
+    return _is_nothing(text, _words("texts" if len(text) <= _ANSWER else "data"))
 
 
 @cache
 def _words(group: str) -> _Words:
     tables = packaged_words("words.toml")["nothing"]
     spelled = frozenset(tables["names"]) if group == "names" else frozenset()
-    folded = frozenset(
-        word.casefold()
-        for part in {"names": ["signs"], "anywhere": ["signs", "anywhere"]}.get(
-            group, ["signs", "anywhere", "texts", *(["data"] if group == "data" else [])]
-        )
-        for word in tables[part]
-    )
+    folded = frozenset(word.casefold() for part in _PARTS[group] for word in tables[part])
     every = spelled | folded | {word.upper() for word in folded} | {word.title() for word in folded}
     begins = np.zeros(256, dtype=bool)
     begins[[word.encode()[0] for word in every]] = True

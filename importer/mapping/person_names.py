@@ -7,17 +7,20 @@ from collections.abc import Iterable
 from enum import StrEnum
 from functools import cache, lru_cache
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.arrow import if_else, join_columns, join_nonempty, nonempty, offsets_and_bytes, to_mask
-from importer.mapping.base import packaged_words
+from importer.mapping.base import ColumnIssue, packaged_words
+from importer.models import Severity
 
+FIELDS = ("first_name", "last_name", "full_name")
 _HAN = "[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003134f]"
 """A regular expression for one Chinese character."""
 _HAN_NAME = re.compile(f"{_HAN}+")
-_SHORT_HAN_NAME = re.compile(f"{_HAN}{{2,4}}")
-_COMMA_NAME = re.compile(r"[^,]+, *[^,]+")
+_BEGINS_HAN = re.compile(rf"{_HAN}\S*")
+_COMMA_NAME = re.compile(r"[^,]+,(?!\s*(?:jr|sr|i{2,3}|iv|ph\.?d|m\.?d|mba|esq|dds)\b)[^,]+", re.IGNORECASE)
 _MIDDLE_DOT = re.compile(r"[·•・‧]")
 _LONGEST_HAN_NAME = 4
 
@@ -42,10 +45,11 @@ class NameRule(StrEnum):
 def split(name: str, rule: NameRule) -> tuple[str, str]:
     """Return (first_name, last_name) of a full name; one is "" where the rule finds no second part.
 
-    A Chinese name of more than four characters is most likely a company's and is not split.
+    A comma stands behind a family name, whatever the rule, unless a title follows it (Jr., PhD). A Chinese
+    name of more than four characters is most likely a company's and is not split.
     """
     words = name.split()
-    if rule is NameRule.COMMA:
+    if rule is NameRule.COMMA or (rule is not NameRule.CHINESE and _COMMA_NAME.fullmatch(name)):
         family, comma, given = (part.strip() for part in name.partition(","))
         return (given, family) if comma else _split_at(words, len(words) - 1)
     if rule is NameRule.CHINESE:
@@ -59,7 +63,7 @@ def split(name: str, rule: NameRule) -> tuple[str, str]:
 def likely_rule(names: Iterable[str]) -> NameRule:
     """Return the rule that most of these full names seem to follow."""
     filled = [name.strip() for name in names if name.strip()]
-    for rule, pattern in ((NameRule.CHINESE, _SHORT_HAN_NAME), (NameRule.COMMA, _COMMA_NAME)):
+    for rule, pattern in ((NameRule.CHINESE, _BEGINS_HAN), (NameRule.COMMA, _COMMA_NAME)):
         if filled and sum(bool(pattern.fullmatch(name)) for name in filled) > len(filled) / 2:
             return rule
     return NameRule.LAST_WORD
@@ -90,7 +94,7 @@ def _split_chinese(words: list[str]) -> tuple[str, str]:
     if len(dotted) == 2 and _HAN_NAME.match(text):
         return dotted[0], dotted[1]
     if not _HAN_NAME.fullmatch(text):
-        return _split_at(words, len(words) - 1)
+        return split(" ".join(words), NameRule.LAST_WORD)
     if len(words) == 2:
         return words[0], words[1]
     if len(text) > _LONGEST_HAN_NAME:
@@ -103,3 +107,26 @@ def _split_at(words: list[str], index: int) -> tuple[str, str]:
     if len(words) < 2:
         return (words[0] if words else ""), ""
     return " ".join(words[:index]), " ".join(words[index:])
+
+
+_DOUBTFUL = np.zeros(256, dtype=bool)
+_DOUBTFUL[list(b"0123456789@#<>=+*{}[]|_/\\:%&!?~^$")] = True
+_NO_NAME = re.compile(r"\s*[#<={\[].*|.*@.*|(?:https?:|www\.).*|(?:.*?\d){5}.*", re.IGNORECASE | re.DOTALL)
+
+
+def doubtful(column: pa.Array) -> list[ColumnIssue]:
+    """Return the warning on texts that are no names: numbers, dates, e-mails, links, rows commented out."""
+    offsets, data = offsets_and_bytes(column)
+    rows = np.unique(np.searchsorted(offsets, np.flatnonzero(_DOUBTFUL[data]), side="right") - 1)
+    where = np.zeros(len(column), dtype=bool)
+    if rows.size:
+        distinct = column.take(pa.array(rows)).dictionary_encode()
+        verdicts = [_is_no_name(text) for text in distinct.dictionary.to_pylist()]
+        where[rows] = np.array(verdicts, dtype=bool)[distinct.indices.to_numpy()]
+    if not where.any():
+        return []
+    return [ColumnIssue("doubtful-name", where, severity=Severity.WARNING, left_out=False)]
+
+
+def _is_no_name(text: str) -> bool:
+    return _NO_NAME.fullmatch(text) is not None or not any(map(str.isalpha, text))

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from importer.arrow import BLANKS
-from importer.mapping.country_codes import national_part
+from importer.mapping.regions import national_part
 
 _PLAIN = str.maketrans(
     dict.fromkeys(map(ord, "－‐‑‒–—―−﹣"), "-")
@@ -94,7 +94,7 @@ def read_phone(text: str, keep_extension: bool = False) -> PhoneReading | None:
         return None
     link = _LINK.fullmatch(found) or _MESSENGER.fullmatch(found)
     if link:
-        return PhoneReading(without_trunk_zero(link[1]), international=True)
+        return _international(link[1])
     found = _LABEL.sub("", found).strip()
     found, left_out = _first(found)
     if not keep_extension:
@@ -104,9 +104,9 @@ def read_phone(text: str, keep_extension: bool = False) -> PhoneReading | None:
     number = _number(found)
     if number is None and (remark := _REMARK.fullmatch(found)):
         number, left_out = _number(remark[1]), left_out or "text-left-out"
-    if number is None or len(number[0]) > _LONGEST:
+    if number is None or len(number.digits) > _LONGEST:
         return None
-    return PhoneReading(*number, left_out)
+    return replace(number, left_out=left_out or number.left_out)
 
 
 def _folded(text: str) -> str:
@@ -144,8 +144,8 @@ def _without_extension(text: str) -> str:
     return without if _count(without) >= _FEWEST_DIGITS else text
 
 
-def _number(text: str) -> tuple[str, bool] | None:
-    """Return the digits of one number and whether they begin with a country code, or None."""
+def _number(text: str) -> PhoneReading | None:
+    """Return one number, or None."""
     text = text.strip()
     found = _TRUNK_ZERO.sub(r"\1", text)
     digits = strip_formatting(found)
@@ -155,12 +155,19 @@ def _number(text: str) -> tuple[str, bool] | None:
         if not digits.isdigit():
             return None
     if "+" in found or found != text:
-        return without_trunk_zero(digits.removeprefix("00")), True
+        return _international(digits.removeprefix("00"), zero=found != text)
     if digits.startswith("00") and len(digits) >= 10:
-        return without_trunk_zero(digits[2:]), True
+        return _international(digits[2:])
     if digits.startswith("011") and len(digits) >= 14 and national_part(digits[3:]) is not None:
-        return without_trunk_zero(digits[3:]), True
-    return digits, False
+        return _international(digits[3:])
+    return PhoneReading(digits)
+
+
+def _international(digits: str, zero: bool = False) -> PhoneReading:
+    """Return a number that begins with its country code; `zero`: a trunk zero was left out already."""
+    number = without_trunk_zero(digits)
+    left_out = "trunk-zero-left-out" if zero or number != digits else ""
+    return PhoneReading(number, international=True, left_out=left_out)
 
 
 def without_trunk_zero(digits: str) -> str:
@@ -203,9 +210,19 @@ def is_valid(number: str, region: str | None) -> bool:
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class RegionalNumber:
+    """A number of a country."""
+
+    digits: str
+    """With the country code."""
+    in_use: bool
+    """Whether the country's numbering plan has such numbers; False: only as many digits."""
+
+
 @lru_cache(maxsize=65536)
-def international(text: str, region: str) -> str | None:
-    """Return country code and number as digits if the text may be a phone of the region, else None."""
+def international(text: str, region: str) -> RegionalNumber | None:
+    """Return a number with its country code if the text may be a phone of the region, else None."""
     import phonenumbers
 
     try:
@@ -216,6 +233,8 @@ def international(text: str, region: str) -> str | None:
         return None
     if number.extension or not phonenumbers.is_possible_number(number):
         return None
-    if not phonenumbers.is_valid_number(number) and is_valid("+" + text, None):
+    in_use = bool(phonenumbers.is_valid_number(number))
+    if not in_use and is_valid("+" + text, None):
         return None
-    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)).removeprefix("+")
+    digits = str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)).removeprefix("+")
+    return RegionalNumber(digits, in_use)

@@ -26,9 +26,8 @@ from importer.arrow import (
     rework,
     to_mask,
 )
-from importer.contracts import Field
+from importer.contracts import Field, FieldKind
 from importer.mapping.base import ColumnIssue, note
-from importer.mapping.country_codes import possible, trunk_zeros
 from importer.mapping.phone_texts import (
     PhoneReading,
     international,
@@ -38,6 +37,7 @@ from importer.mapping.phone_texts import (
     strip_formatting,
     without_trunk_zero,
 )
+from importer.mapping.regions import country_code, possible, trunk_zeros
 from importer.mapping.schema import FieldRule
 from importer.models import Severity
 
@@ -77,8 +77,8 @@ class PhoneColumns:
 
     codes: pa.Array | None = None
     """Country codes: 86, +44."""
-    regions: pa.Array | None = None
-    """ISO codes of countries: CN; "" where none is known."""
+    regions: Callable[[], pa.Array] | None = None
+    """Returns ISO codes of countries: CN; "" where none is known. Called only if a number lacks its code."""
 
 
 class PhoneReader:
@@ -86,6 +86,7 @@ class PhoneReader:
 
     def __init__(self, field: Field, rule: FieldRule, proof: Callable[[], PhoneProof]) -> None:
         self._rule = rule
+        self._is_phone = field.kind is FieldKind.PHONE
         self._proof = proof
         self._severity = Severity.ERROR if field.digits_only else Severity.WARNING
         self._issues: list[ColumnIssue] = []
@@ -100,12 +101,20 @@ class PhoneReader:
         column, international = self._digits(column)
         digits = nonempty(column) & ~_with_other_than_digits(column)
         column, long_zero = _without_trunk_zeros(column, digits)
+        if long_zero.any():
+            self._issues.append(note("trunk-zero-left-out", long_zero, _without_zero))
         bare = digits & ~international & ~long_zero
+        if international.any():
+            impossible = digits & international
+            numbers = column.filter(pa.array(impossible))
+            impossible[impossible] = ~_possible(numbers) & (_lengths(numbers) >= _FEWEST_DIGITS)
+            if impossible.any():
+                self._issues.append(_doubt("doubtful-phone", impossible))
         if beside.codes is not None:
             column, bare = self._with_code(column, bare, beside.codes)
-        if self._rule.region or beside.regions is not None:
+        if (self._rule.region or beside.regions is not None) and bare.any():
             column, bare = self._with_region(column, bare, beside.regions)
-        if bare.any():
+        if self._is_phone and bare.any():
             incomplete = self._incomplete(column, bare)
             if incomplete.any():
                 self._issues.append(_doubt("no-country-code", incomplete))
@@ -170,29 +179,40 @@ class PhoneReader:
         return if_else(national & ~again, joined, column), bare & ~national & ~strange
 
     def _with_region(
-        self, column: pa.Array, bare: np.ndarray, regions: pa.Array | None
+        self, column: pa.Array, bare: np.ndarray, named: Callable[[], pa.Array] | None
     ) -> tuple[pa.Array, np.ndarray]:
         """Put the country code of each row's country before the numbers that lack one."""
-        fixed = self._rule.region if isinstance(self._rule.region, str) else ""
-        if regions is None:
-            regions = arrow.constant(fixed, len(column))
-        known = bare & nonempty(regions)
+        default = self._rule.default_region or ""
+        regions = named() if named else arrow.constant(default, len(column))
+        if default:
+            regions = if_else(nonempty(regions), regions, default)
+        # 8613800000000 in a row of China has its code, and most rows are like it.
+        carrying = _begin_with_code_of(column, regions) & (_lengths(column) >= _PLAINLY_COMPLETE)
+        bare = bare & ~(carrying & _possible(column))
+        known = bare & ~carrying & nonempty(regions)
         if not known.any():
             return column, bare
         where = pa.array(known)
         pairs = join_columns(regions.filter(where), column.filter(where)).dictionary_encode()
         made = [international(pair[2:], pair[:2]) for pair in pairs.dictionary.to_pylist()]
         indices = pairs.indices.to_numpy()
-        done = arrow.array([number or "" for number in made]).take(pairs.indices)
+        done = arrow.array([number.digits if number else "" for number in made]).take(pairs.indices)
         converted = nonempty(done)
-        kept = if_else(converted, done, column.filter(where))
+        before = column.filter(where)
+        kept = if_else(converted, done, before)
         column = pc.replace_with_mask(column, where, kept)
         left = np.array([number is None for number in made], dtype=bool)[indices]
         failed = np.zeros(len(bare), dtype=bool)
         failed[known] = left
+        failed &= _lengths(column) >= _FEWEST_DIGITS
         failed &= ~(_possible(column) & (_lengths(column) >= _PLAINLY_COMPLETE))
         if failed.any():
             self._issues.append(_doubt("no-country-code", failed, "phone-of-other-country"))
+        unused = np.zeros(len(bare), dtype=bool)
+        unused[known] = np.array([number is not None and not number.in_use for number in made])[indices]
+        unused[known] &= np.asarray(pc.not_equal(column.filter(where), before).to_numpy(zero_copy_only=False))
+        if unused.any():
+            self._issues.append(_doubt("doubtful-phone", unused, "phone-not-in-use"))
         return column, bare & ~known
 
     def _incomplete(self, column: pa.Array, bare: np.ndarray) -> np.ndarray:
@@ -225,6 +245,10 @@ def _kept(text: str, reading: PhoneReading | None) -> str:
 def _expected(text: str) -> str:
     reading = read_phone(text.strip())
     return reading.digits if reading else ""
+
+
+def _without_zero(text: str) -> str:
+    return without_trunk_zero(_expected(text))
 
 
 def _with_other_than_digits(column: pa.Array) -> np.ndarray:
@@ -306,6 +330,17 @@ def _starts_with(column: pa.Array, beginnings: pa.Array) -> np.ndarray:
     return found
 
 
+def _begin_with_code_of(column: pa.Array, regions: pa.Array) -> np.ndarray:
+    """Return a mask of the digits that begin with the country code of their row's region."""
+    distinct = regions.dictionary_encode()
+    codes = [country_code(region) if region else "" for region in distinct.dictionary.to_pylist()]
+    indices = distinct.indices.to_numpy()
+    numbers = np.array([int(code or -1) for code in codes], dtype=np.int64)[indices]
+    beyond = np.array([10 ** (3 - len(code)) for code in codes], dtype=np.int64)[indices]
+    found: np.ndarray = _leading(column)[0] // beyond == numbers
+    return found
+
+
 def _possible(column: pa.Array) -> np.ndarray:
     """Return a mask of the digits that may begin with a country code."""
     return possible(_leading(column)[0], _lengths(column))
@@ -357,8 +392,8 @@ def looks_like_phone(text: str) -> bool:
 
 
 def looks_national(text: str) -> bool:
-    """Return whether a text may be a phone without its country code."""
-    return bool(_NATIONAL.fullmatch(text.strip()))
+    """Return whether a text may be a phone without its country code, however it is written."""
+    return "+" not in text and bool(_NATIONAL.fullmatch(strip_formatting(text)))
 
 
 def looks_like_country_code(text: str) -> bool:

@@ -6,16 +6,18 @@ They name nobody: sent, they would make one customer of many.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from importer.arrow import in_tens, offsets_and_bytes
+from importer.arrow import in_tens, nonempty, offsets_and_bytes, to_arrow, trimmed, without_nulls
 from importer.contracts import FieldKind
-from importer.mapping.base import ColumnIssue, packaged_words
-from importer.mapping.country_codes import national_part
+from importer.mapping.base import ColumnIssue, ReadColumn, packaged_words
+from importer.mapping.regions import national_part
 from importer.models import Severity
 
 _COUNTING = "1234567890123456789"
@@ -23,6 +25,12 @@ _ADDRESS = re.compile(r"([^@\s]*)@(?:([^@\s.]*)(?:\.[^@\s]*)?)?")
 _FEWEST_COUNTED = 6
 _SHORT_ADDRESS = 8
 """Bytes."""
+_OVERUSED = 1 / 3
+_SUSPICIOUS = 0.2
+_FEWEST_ROWS = 5
+_SAMPLED = 100
+_BEGINNING = 5000
+"""Rows."""
 
 
 def find(kind: FieldKind, column: pa.Array) -> list[ColumnIssue]:
@@ -32,6 +40,49 @@ def find(kind: FieldKind, column: pa.Array) -> list[ColumnIssue]:
     else:
         where = _where(column, _doubtful_phones(column), is_placeholder_phone)
     return [ColumnIssue("placeholder", where, severity=Severity.NOTE)] if where.any() else []
+
+
+def may_be_overused(cells: pa.Array) -> bool:
+    """Return whether a contact may stand in a large share of these cells, by a sample of them."""
+    filled = np.flatnonzero(np.diff(offsets_and_bytes(cells)[0]))
+    if filled.size < _FEWEST_ROWS:
+        return bool(filled.size)
+    at = filled[:: max(filled.size // _SAMPLED, 1)]
+    most = Counter(cells.take(pa.array(at)).to_pylist()).most_common(1)[0][1]
+    return most > max(_SUSPICIOUS * at.size, 1)
+
+
+def overused(read_column: ReadColumn, column: str, names: Sequence[str]) -> frozenset[str]:
+    """Return the cells of a contact's column that stand in a third of all rows or more, beside names of five
+    persons at least: the shop's own number, which identifies nobody.
+
+    Of a long file only the beginning is read unless it gives reason for more.
+    """
+    counts: Counter[str] = Counter()
+    rows = 0
+    for part in read_column(column):
+        cells = trimmed(without_nulls(to_arrow(part)))
+        found = pc.value_counts(cells.filter(pa.array(nonempty(cells))))
+        counts.update(dict(zip(found.field(0).to_pylist(), found.field(1).to_pylist(), strict=True)))
+        before, rows = rows, rows + len(part)
+        if not counts or (before < _BEGINNING <= rows and max(counts.values()) < _SUSPICIOUS * rows):
+            return frozenset()
+    often = [cell for cell, count in counts.items() if count >= max(_OVERUSED * rows, _FEWEST_ROWS)]
+    return frozenset(
+        cell for cell in often if _names_beside(read_column, column, cell, names) >= _FEWEST_ROWS
+    )
+
+
+def _names_beside(read_column: ReadColumn, column: str, cell: str, names: Sequence[str]) -> int:
+    """Return how many different persons stand beside a cell; more than a few are not counted."""
+    found: set[tuple[str, ...]] = set()
+    for contacts, *parts in zip(read_column(column), *map(read_column, names), strict=False):
+        where = pc.equal(trimmed(without_nulls(to_arrow(contacts))), cell)
+        beside = [without_nulls(to_arrow(part)).filter(where).to_pylist() for part in parts]
+        found.update(zip(*beside, strict=True))
+        if len(found) >= _FEWEST_ROWS:
+            break
+    return len(found)
 
 
 def is_placeholder_phone(digits: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -32,6 +32,12 @@ def _date_format(value: str) -> str:
 def _region(value: object) -> object:
     if isinstance(value, dict):
         return RegionColumn.model_validate(value)
+    if isinstance(value, str):
+        return _iso_region(value)
+    return value
+
+
+def _iso_region(value: object) -> object:
     if isinstance(value, str):
         import phonenumbers
 
@@ -85,7 +91,10 @@ class Condition(MappingTable):
 class RegionColumn(MappingTable):
     """The column that says of which country each row's phones are: ISO codes or names of countries."""
 
-    source: Name = Field(alias="from")
+    source: Names = Field(alias="from")
+    """Columns; the first that is filled wins."""
+    default: Annotated[str | None, BeforeValidator(_iso_region)] = None
+    """ISO country of the rows that name none."""
 
 
 class FieldRule(MappingTable):
@@ -151,11 +160,25 @@ class FieldRule(MappingTable):
             raise PydanticCustomError("join", "", {})
         return self
 
+    @property
+    def default_region(self) -> str | None:
+        """The country of phones that no column gives one."""
+        return self.region.default if isinstance(self.region, RegionColumn) else self.region
+
+    def in_country(self, region: str, columns: Sequence[str]) -> FieldRule:
+        """Return the rule of a phone with this country (ISO code) where none of the columns names one."""
+        if isinstance(self.region, RegionColumn):
+            columns = self.region.source
+        found = (
+            RegionColumn.model_validate({"from": tuple(columns), "default": region}) if columns else region
+        )
+        return self.model_copy(update={"region": found})
+
     def columns(self) -> Iterator[str]:
         """Yield every column that the rule reads, by the mapping's name for it."""
         yield from self.source
-        region = self.region.source if isinstance(self.region, RegionColumn) else None
-        yield from (name for name in (self.split, self.country_code, region) if name)
+        yield from (name for name in (self.split, self.country_code) if name)
+        yield from self.region.source if isinstance(self.region, RegionColumn) else ()
         if self.when:
             yield self.when.column
 
@@ -168,6 +191,8 @@ _KEYS_OF = {
 }
 """Keys that only fields of some kinds may have."""
 _FEEDS = {"from", "source", "split", "constant", "default"}
+_NOT_DONE = ("name", "title", "match", "read")
+"""Keys of a mapping that change nothing in what it does with a row."""
 _NAME_PARTS = ("first_name", "last_name")
 CustomType = Literal["text", "number", "choice", "choices", "date", "date-time", "tags"]
 
@@ -192,6 +217,18 @@ class HeaderMatch(MappingTable):
     """True: other mappings that fit go first."""
 
 
+class ReadingRules(MappingTable):
+    """How the file is read, where the command does not say it."""
+
+    sheet: Name | None = None
+    """A sheet's name, or `all` for every sheet with data."""
+    header_row: Annotated[int, Field(ge=1)] | Literal["none"] | None = None
+    """Where the header stands; `none` for a file without one."""
+    encoding: Name | None = None
+    delimiter: Name | None = None
+    """One character, or `tab`."""
+
+
 class MappingFile(MappingTable):
     """How one kind of sheet becomes customers."""
 
@@ -202,6 +239,7 @@ class MappingFile(MappingTable):
     name_rule: NameRule | None = Field(default=None, strict=False)
     """How the full names of `split` are split."""
     match: HeaderMatch | None = None
+    read: ReadingRules | None = None
     only: tuple[Condition, ...] = Field(default=(), strict=False)
     fields: Mapping[str, FieldRule] = Field(default_factory=dict)
     custom: Mapping[str, CustomRule] = Field(default_factory=dict)
@@ -253,9 +291,9 @@ class MappingFile(MappingTable):
 
     @property
     def digest(self) -> str:
-        """The sha256 (hex) of what the mapping does. Its name, title and `match` do not count."""
+        """The sha256 (hex) of what the mapping does. Its name, title, `match` and `read` do not count."""
         table = self.table()
-        content = {key: value for key, value in table.items() if key not in ("name", "title", "match")}
+        content = {key: value for key, value in table.items() if key not in _NOT_DONE}
         return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
     def columns(self) -> tuple[str, ...]:
@@ -263,6 +301,25 @@ class MappingFile(MappingTable):
         rules: list[FieldRule] = [*self.fields.values(), *self.custom.values()]
         found = dict.fromkeys(column for rule in rules for column in rule.columns())
         return tuple(found | dict.fromkeys(condition.column for condition in self.only))
+
+    def region_columns(self, rule: FieldRule) -> tuple[str, ...]:
+        """Return the columns that say of which country a phone is: those of its rule, else those of the
+        field `country`, unless the rule says the country otherwise."""
+        if isinstance(rule.region, RegionColumn):
+            return rule.region.source
+        country = self.fields.get("country")
+        return country.source if country and rule.region is None and rule.country_code is None else ()
+
+    def in_country(self, region: str) -> MappingFile:
+        """Return the mapping with this country (ISO code) for phones that no column gives one."""
+        kinds = field_kinds()
+        fields = {
+            name: rule.in_country(region, self.region_columns(rule))
+            if kinds[name] is FieldKind.PHONE
+            else rule
+            for name, rule in self.fields.items()
+        }
+        return self.model_copy(update={"fields": fields})
 
     def table(self) -> dict[str, Any]:
         """Return the mapping as TOML would hold it: only what differs from the defaults."""

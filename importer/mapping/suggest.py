@@ -19,6 +19,7 @@ from importer.mapping.base import is_key
 from importer.mapping.claims import FIRST, FULL, LAST, Claim, Column
 from importer.mapping.custom_fields import by_choices, contradicts, own_columns, preset_columns
 from importer.mapping.headers import find_column, normalize, recognised, share_sheet
+from importer.mapping.nothing import is_nothing
 from importer.mapping.schema import MappingFile
 from importer.models import Note, TenantField
 
@@ -69,6 +70,7 @@ def propose(
     samples: pd.DataFrame | None,
     contract: Contract,
     *,
+    chosen: MappingFile | None = None,
     ready_made: bool = True,
     sheets: Sequence[Sequence[str]] = (),
     fields: Sequence[TenantField] = (),
@@ -76,11 +78,12 @@ def propose(
     """Return one proposal for each column, in order.
 
     `samples` holds some rows of text under the same column names, or is None. Cells that a field could not
-    hold make its column less likely. With `ready_made`, a mapping that the header identifies decides.
+    hold make its column less likely. The mapping `chosen` decides if it is given, and with `ready_made` one
+    that the header identifies.
     `sheets` are the headers that `header` unites, if there are several: proposals are made for each of them
     separately. `fields` is the tenant's list of fields, if it is known: columns may go to its own ones, too.
     """
-    known = recognised(header) if ready_made else ()
+    known = (chosen,) if chosen else recognised(header) if ready_made else ()
     if len(known) == 1:
         return tuple(_from_mapping(known[0], header, contract, fields))
     if len(sheets) > 1:
@@ -371,5 +374,5 @@ def _column(index: int, name: str, cells: list[str | None] | None) -> Column:
     if cells is None:
         return Column(index, name, (), 1.0, reading)
     cells = [cell.strip() for cell in cells if cell is not None]  # a sheet without the column has none
-    filled = tuple(filter(None, cells))
+    filled = tuple(cell for cell in cells if cell and not is_nothing(cell))
     return Column(index, name, filled, len(filled) / len(cells) if cells else 1.0, reading)

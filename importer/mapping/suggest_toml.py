@@ -12,18 +12,19 @@ from importer import messages
 from importer.contracts import Contract, FieldKind
 from importer.escaping import printable
 from importer.mapping import dates, headers, loader, person_names, phones
-from importer.mapping.base import quote_names
+from importer.mapping.base import packaged_words, quote_names
 from importer.mapping.headers import normalize
 from importer.mapping.person_names import NameRule
+from importer.mapping.schema import ReadingRules
 from importer.mapping.suggest import Proposal, propose
 from importer.models import TenantField
+from importer.options import RunOptions
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "mapping.json"
 """The JSON Schema of mapping files, with which TOML editors complete and check them."""
-_FAMILY_FIRST = {normalize(name) for name in ("Họ tên", "Họ và tên")}
 _COUNTRY_CODE = {
     normalize(name) for name in ("Country Code", "Dial Code", "Calling Code", "区号", "国家区号", "国际区号")
 }
@@ -40,23 +41,35 @@ def mapping_text(
     lang: str = "en",
     sheets: Sequence[Sequence[str]] = (),
     fields: Sequence[TenantField] = (),
+    options: RunOptions | None = None,
+    country: str | None = None,
 ) -> str:
     """Return the text of a mapping file for files with this header.
 
     Comments give the reason and the confidence of each line. For a header that a ready-made mapping knows,
     this is the text of that mapping, with the tenant's own fields of the columns that it leaves out. What is
     unsure is commented out. The same arguments give the same text. `samples`, `sheets` and `fields` are as
-    for `propose`.
+    for `propose`; `options` say how the file was read, which the mapping keeps, and `country` (an ISO code)
+    of which country phones without a country code are.
     """
+    read = _reading_lines(options or RunOptions())
     known = headers.recognised(header)
     proposals = propose(header, samples, contract, sheets=sheets, fields=fields)
-    writer = _SuggestionWriter(proposals, samples, contract, lang)
+    writer = _SuggestionWriter(proposals, samples, contract, lang, read, country)
     if len(known) == 1:
         note = messages.sentence("suggest-recognised", {"name": known[0].name}, lang)
-        own = "".join(f"{line}\n" for line in writer.own_fields())
-        return f"{_schema_line()}# {note}\n{loader.ready_text(known[0].name)}{printable(own)}"
+        own = "".join(f"{line}\n" for line in (*writer.own_fields(), *read))
+        text = known[0].in_country(country).dump() if country else loader.ready_text(known[0].name)
+        return f"{_schema_line()}# {note}\n{text}{printable(own)}"
     text = "\n".join(writer.lines())
     return printable(f"{_schema_line()}{text}\n")
+
+
+def _reading_lines(options: RunOptions) -> list[str]:
+    """Return the table `[read]` with what the options say of reading; nothing if they say nothing."""
+    said = {name: getattr(options, name) for name in ReadingRules.model_fields}
+    given = {name: value for name, value in said.items() if value is not None}
+    return ["", "[read]", *tomli_w.dumps(given).splitlines()] if given else []
 
 
 def _schema_line() -> str:
@@ -66,8 +79,16 @@ def _schema_line() -> str:
 
 class _SuggestionWriter:
     def __init__(
-        self, proposals: Sequence[Proposal], samples: pd.DataFrame | None, contract: Contract, lang: str
+        self,
+        proposals: Sequence[Proposal],
+        samples: pd.DataFrame | None,
+        contract: Contract,
+        lang: str,
+        read: Sequence[str],
+        country: str | None,
     ) -> None:
+        self.read = read
+        self.country = country
         self.proposals = proposals
         self.samples = samples
         self.contract = contract
@@ -79,6 +100,7 @@ class _SuggestionWriter:
         whole = next((one for one in taken if one.split), None)
         if whole:
             yield from ("", self._say("suggest-name-rule"), f"name_rule = {_text(self._name_rule(whole))}")
+        yield from self.read
         for proposals in self._in_order(taken):
             yield from self._table(*proposals)
         unsure = [one for one in self.proposals if one.field and not one.taken]
@@ -146,8 +168,16 @@ class _SuggestionWriter:
             if code is not None:
                 yield f"country_code = {_text(code)}"
                 return
-            yield self._say("suggest-region")
-            yield '# region = "CN"'
+            columns = [one.column for one in self.proposals if one.field == "country" and one.taken]
+            if columns:
+                default = f", default = {_text(self.country)}" if self.country else ""
+                named = _list(columns) if len(columns) > 1 else _text(columns[0])
+                yield f"region = {{ from = {named}{default} }}"
+            elif self.country:
+                yield f"region = {_text(self.country)}"
+            else:
+                yield self._say("suggest-region")
+                yield '# region = "CN"'
 
     def _unfed(self, fed: set[str | None]) -> Iterator[str]:
         if "first_name" in fed and any(one.split for one in self.proposals):
@@ -166,7 +196,8 @@ class _SuggestionWriter:
         return None
 
     def _name_rule(self, whole: Proposal) -> NameRule:
-        if normalize(whole.column) in _FAMILY_FIRST:
+        family_first = packaged_words("words.toml")["full_names"]["family_first"]
+        if normalize(whole.column) in map(normalize, family_first):
             return NameRule.FAMILY_FIRST
         return person_names.likely_rule(self._cells(whole))
 

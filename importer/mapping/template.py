@@ -18,7 +18,7 @@ from importer import messages
 from importer.contracts import Contract, Field, FieldKind
 from importer.mapping import headers
 from importer.mapping.base import CUSTOM_FIELD
-from importer.mapping.mapper import EXAMPLE_MARK
+from importer.mapping.filters import EXAMPLE_MARK
 from importer.mapping.schema import MappingFile
 from importer.private_files import create_new_file
 

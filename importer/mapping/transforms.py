@@ -5,22 +5,24 @@ The rules for each kind of value are in `dates`, `phones`, `gender`, `tags` and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.arrow import constant, if_else, join_nonempty, nonempty, rework_all
 from importer.contracts import Field, FieldKind
-from importer.mapping import emails, gender, person_names, placeholders, regions, tags
+from importer.mapping import emails, gender, person_names, placeholders, tags
 from importer.mapping.base import ColumnIssue, matches_pattern
+from importer.mapping.calendars import Calendar
 from importer.mapping.custom_fields import CustomFieldEncoder
+from importer.mapping.date_columns import FORMATS, DateProof
 from importer.mapping.filters import RowFilter
 from importer.mapping.headers import normalize
 from importer.mapping.person_names import NameRule
 from importer.mapping.phones import PhoneColumns, PhoneProof, PhoneReader
-from importer.mapping.schema import FieldRule
+from importer.mapping.schema import FieldRule, MappingFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,21 @@ class BoundField:
     sources: tuple[str, ...]
     country_code: str | None = None
     """The column with the country codes of the phones."""
-    region: str | None = None
-    """The column with the countries of the phones."""
+    region: tuple[str, ...] = ()
+    """The columns with the countries of the phones; the first filled one counts."""
     name_rule: NameRule | None = None
     """Given only if the one source holds full names to split."""
     when: RowFilter | None = None
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The columns that are read beside the sources."""
+        return tuple(filter(None, (self.country_code, *self.region, self.when.column if self.when else None)))
+
+    @property
+    def is_contact(self) -> bool:
+        """Whether the field is a phone or an e-mail in which some cells may mean nothing."""
+        return self.field.kind in (FieldKind.PHONE, FieldKind.EMAIL) and self.rule.nothing != ()
 
     @property
     def has_api_header(self) -> bool:
@@ -98,19 +110,24 @@ def read(
     letters: gender.Letters,
     phone_proof: Callable[[], PhoneProof],
     marks: Callable[[], frozenset[str]],
+    countries: Callable[[], pa.Array],
 ) -> tuple[pa.Array, list[ColumnIssue]]:
     """Return the column as the field's kind wants it, and what could not be read (left as found).
 
     Dates are read by `dates.read`. `letters` is called only if a value needs all single letters of the whole
-    column, `phone_proof` and `marks` only if digits or tags need what the whole column proves.
+    column, `phone_proof` and `marks` only if digits or tags need what the whole column proves, and
+    `countries` (the region of each row) only if the field has columns of countries.
     """
     match bound.field.kind:
         case FieldKind.PHONE | FieldKind.DIGITS:
             codes = cell(bound.country_code) if bound.country_code else None
-            countries = regions.regions(cell(bound.region)) if bound.region else None
             reader = PhoneReader(bound.field, bound.rule, phone_proof)
-            column, issues = reader.read(column, PhoneColumns(codes, countries))
-            return column, [*issues, *placeholders.find(bound.field.kind, column)]
+            column, issues = reader.read(column, PhoneColumns(codes, countries if bound.region else None))
+            found = placeholders.find(bound.field.kind, column)
+            for none in found:
+                # What names nobody lacks no country code.
+                issues = [replace(one, where=one.where & ~none.where) for one in issues]
+            return column, [*issues, *found]
         case FieldKind.EMAIL:
             column, issues = emails.read(column)
             return column, [*issues, *placeholders.find(bound.field.kind, column)]
@@ -119,6 +136,8 @@ def read(
             return gender.read(column, api_codes, letters, bound.has_iberian_header)
         case FieldKind.TAGS:
             return tags.comma_separated(column, bound.rule.separators, bound.rule.nothing or (), marks), []
+        case FieldKind.TEXT if bound.field.name in person_names.FIELDS:
+            return column, person_names.doubtful(column)
     return column, []
 
 
@@ -136,10 +155,11 @@ def finish(bound: BoundField, column: pa.Array) -> pa.Array:
 
 
 def _as_one(parts: Sequence[pa.Array], join: str | None) -> pa.Array:
-    if len(parts) == 1:
-        return parts[0]
-    if join is not None:
-        return join_nonempty(parts, join)
+    return first_filled(parts) if join is None or len(parts) == 1 else join_nonempty(parts, join)
+
+
+def first_filled(parts: Sequence[pa.Array]) -> pa.Array:
+    """Return for each row the text of the first column that has one."""
     column = parts[0]
     for part in parts[1:]:
         some = nonempty(column)
@@ -168,3 +188,38 @@ def _without(column: pa.Array, nothing: Sequence[str]) -> pa.Array:
 
 def _gives_codes(rule: FieldRule) -> bool:
     return (bool(rule.values) and set(rule.values.values()) <= {"0", "1", ""}) or rule.constant in ("0", "1")
+
+
+def with_proven_rules(
+    mapping: MappingFile,
+    fields: Iterable[BoundField],
+    proofs: Mapping[str, DateProof],
+    letters: Mapping[str, frozenset[str]],
+) -> MappingFile:
+    """Return the mapping with what `proofs` and `letters` hold, by column, written into its rules."""
+    proven = [(bound.rule, _proven(bound, proofs, letters)) for bound in fields]
+
+    def updated(rule: FieldRule) -> FieldRule:
+        found = next((found for one, found in proven if one is rule), {})
+        return rule.model_copy(update=found) if found else rule
+
+    tables = {
+        "fields": {name: updated(rule) for name, rule in mapping.fields.items()},
+        "custom": {name: updated(rule) for name, rule in mapping.custom.items()},
+    }
+    return mapping.model_copy(update=tables)
+
+
+def _proven(
+    bound: BoundField, proofs: Mapping[str, DateProof], letters: Mapping[str, frozenset[str]]
+) -> dict[str, object]:
+    """Return what was proved for a field, as keys of its rule."""
+    if bound.has_iberian_header and bound.sources[0] in letters:
+        return {"values": gender.iberian_values(letters[bound.sources[0]])}
+    known = {proofs[source] for source in bound.sources if source in proofs}
+    if len(known) != 1:
+        return {}
+    proof = known.pop()
+    formats = FORMATS.get(proof.order)
+    calendar = None if proof.calendar is Calendar.GREGORIAN else str(proof.calendar)
+    return ({"formats": formats} if formats else {}) | ({"calendar": calendar} if calendar else {})

@@ -20,7 +20,7 @@ from importer.fingerprints import NO_KEY, FingerprintKey
 from importer.mapping import Mapper
 from importer.models import Chunk, Issue, Issues, MappedChunk, Outcome, RepeatedIssue, Severity, Status
 from importer.option_types import Duplicates
-from importer.pipeline.duplicates import DuplicateDetector, DuplicateVerdict
+from importer.pipeline.duplicates import DuplicateDetector, DuplicateVerdict, SharedContacts
 from importer.validation import validate
 
 _Part = Issue | RepeatedIssue
@@ -51,9 +51,14 @@ class Checker:
     """Checks chunks in file order; remembers what earlier rows claimed."""
 
     def __init__(
-        self, mapper: Mapper, contract: Contract, rules: CheckRules, key: FingerprintKey = NO_KEY
+        self,
+        mapper: Mapper,
+        contract: Contract,
+        rules: CheckRules,
+        key: FingerprintKey = NO_KEY,
+        shared: SharedContacts | None = None,
     ) -> None:
-        """`key`: for the fingerprints of contacts that the journal keeps."""
+        """`key`: for the fingerprints of contacts that the journal keeps. `shared` counts rows by contact."""
         self._unused = frozenset(mapper.unused)
         self._sources = {name: sources for name, sources in mapper.columns.items() if len(sources) > 1}
         self._used = tuple(dict.fromkeys(name for sources in mapper.columns.values() for name in sources))
@@ -64,7 +69,7 @@ class Checker:
         self._duplicates = rules.duplicates
         if rules.strict and rules.duplicates is Duplicates.SEND:
             self._duplicates = Duplicates.ERROR  # the warning same-contact counts as an error
-        self._claims = DuplicateDetector(self._duplicates)
+        self._claims = DuplicateDetector(self._duplicates, shared)
 
     def check(self, chunk: Chunk, imported_before: np.ndarray | None = None) -> CheckedChunk:
         """`imported_before`: bool for each row, true where an earlier run imported it to the same place."""
@@ -95,7 +100,7 @@ class Checker:
             for part in self._at_its_column(chunk, checked)
         )
         found = (*read, *written, *Issues.parts_of(mapped.issues), *checked)
-        return Issues(self._graded(part) for part in _one_a_cell(found, skipped))
+        return Issues(self._graded(part) for part in _one_a_cell(_beside_errors(found), skipped))
 
     def _concerns(self, chunk: Chunk, column: str | None) -> bool:
         """Whether an issue concerns a column that the mapping uses, or the whole row."""
@@ -162,6 +167,24 @@ def _written_errors(chunk: Chunk, name: str) -> Iterator[Issue]:
     for row in arrow.rows_where(chunk.frame, written).tolist():
         found = str(chunk.frame.at[row, name])
         yield Issue("cell-error", Severity.ERROR, row, chunk.sheet, name, found=found)
+
+
+def _beside_errors(parts: Sequence[_Part]) -> Sequence[_Part]:
+    """Return the issues without what else is wrong with cells that hold an error: #REF! is no bad phone."""
+    errors = [part for part in parts if part.code == "cell-error"]
+    told = {
+        part.column: Issues.rows_of(one for one in errors if one.column == part.column) for part in errors
+    }
+    found: list[_Part] = []
+    for part in parts:
+        rows = told.get(part.column) if part.code != "cell-error" else None
+        if rows is None:
+            found.append(part)
+        elif isinstance(part, RepeatedIssue):
+            found += [left] if len(left := part.where(~np.isin(part.rows, rows))) else []
+        elif part.row not in rows:
+            found.append(part)
+    return found
 
 
 def _one_a_cell(parts: Sequence[_Part], skipped: np.ndarray) -> Iterator[_Part]:

@@ -7,6 +7,9 @@ contacts.
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +17,7 @@ import pandas as pd
 
 from importer.batching import Customers
 from importer.fingerprints import FingerprintSet, fingerprints
+from importer.models import Note
 from importer.option_types import Duplicates
 
 
@@ -25,11 +29,60 @@ class DuplicateVerdict:
     same_contact: np.ndarray
 
 
+class SharedContacts:
+    """Counts the rows of contacts that many rows share, to be named when the run ends."""
+
+    _FEWEST = 5
+    _NAMED = 3
+    _MOST = 50_000
+    """Contacts that are counted at once: those that few rows share make room for others."""
+
+    def __init__(self, fields: Sequence[str] = ()) -> None:
+        """`fields` are those that can hold a contact."""
+        self._fields = fields
+        self._again: Counter[int] = Counter()
+        self._texts: dict[int, str] = {}
+
+    def add(self, customers: Customers, same: np.ndarray) -> None:
+        """Count rows whose contacts were met before: `same` is a mask of `customers.contacts`."""
+        keys, counts = np.unique(customers.contacts[same], return_counts=True)
+        for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
+            if not key:
+                continue
+            self._again[key] += count
+            if self._again[key] + 1 >= self._FEWEST and key not in self._texts:
+                self._texts[key] = self._text(customers, key)
+        if len(self._again) > self._MOST:
+            self._again = Counter(dict(self._again.most_common(self._MOST // 2)))
+
+    def notes(self) -> tuple[Note, ...]:
+        """Return a note on each of the contacts that most rows share."""
+        return tuple(
+            Note("shared-contact", (("contact", self._texts[key]), ("rows", again + 1)), quotes=True)
+            for key, again in self._again.most_common(self._NAMED)
+            if again + 1 >= self._FEWEST
+        )
+
+    def _text(self, customers: Customers, key: int) -> str:
+        """Return the contact as it is sent: the value that all rows with this fingerprint have."""
+        rows = np.flatnonzero((customers.contacts == key).any(axis=1))[:2]
+        sent = [json.loads(customers.encoded[row]) for row in rows.tolist()]
+        common = [
+            str(sent[0][name])
+            for name in self._fields
+            if sent[0].get(name)
+            and str(sent[0][name]) not in self._texts.values()
+            and all(str(sent[0][name]) in map(str, other.values()) for other in sent)
+        ]
+        return common[0] if common else "–"
+
+
 class DuplicateDetector:
     """Compares each row with all rows before it. Takes about twenty bytes a row."""
 
-    def __init__(self, policy: Duplicates = Duplicates.SEND) -> None:
+    def __init__(self, policy: Duplicates = Duplicates.SEND, shared: SharedContacts | None = None) -> None:
         self._policy = policy
+        self._shared = shared
         self._rows = FingerprintSet()
         self._contacts = FingerprintSet()
 
@@ -46,8 +99,11 @@ class DuplicateDetector:
         contacts[duplicate] = 0
         claimed = self._contacts.contains(contacts.ravel()).reshape(contacts.shape)
         if self._policy is Duplicates.SEND:
-            same = (claimed | _repeated(contacts)).any(axis=1)
+            repeated = claimed | _repeated(contacts)
+            same = repeated.any(axis=1)
             kept = ~duplicate
+            if self._shared is not None and same.any():
+                self._shared.add(customers, repeated)
         else:
             same = _unclaimed_in_order(contacts, np.asarray(claimed.any(axis=1)))
             # A row that equals a row that is not sent is not sent either.

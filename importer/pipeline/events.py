@@ -104,11 +104,25 @@ class MappingQuestion:
     """The tenant's list of fields, if it is known."""
 
 
+@dataclass(frozen=True, slots=True)
+class CountryQuestion:
+    """Phones lack their country code: of which country are they?"""
+
+    file: Path | str
+    options: RunOptions
+    columns: tuple[str, ...]
+    """The columns that hold them."""
+    rows: int
+    """In how many of the first rows they stand."""
+    looked_at: int
+    """How many rows were looked at."""
+
+
 class RunObserver(DeliveryObserver):
     """Gets the events of a run and answers its questions. Subclasses override what they need.
 
     A method that is not overridden hands its event to `on_event`, which does nothing. Methods are called from
-    the run's own thread, those of `DeliveryObserver` from the delivery's threads, one at a time. Only the two
+    the run's own thread, those of `DeliveryObserver` from the delivery's threads, one at a time. Only those
     that ask may block.
     """
 
@@ -138,6 +152,13 @@ class RunObserver(DeliveryObserver):
 
     def choose_mapping(self, question: MappingQuestion) -> str | None:
         """The name or file of the mapping to use. None: raise the question's error."""
+        return None
+
+    def choose_country(self, question: CountryQuestion) -> str | None:
+        """The country, by ISO code or name, of phones that lack their country code. None: nobody knows.
+
+        Only an `interactive` observer is asked.
+        """
         return None
 
     def confirm_start(self, plan: RunPlan, *, sends: bool) -> bool:
@@ -174,6 +195,10 @@ class ObserverGroup(RunObserver):
 
     def choose_mapping(self, question: MappingQuestion) -> str | None:
         answers = (observer.choose_mapping(question) for observer in self._observers)
+        return next((answer for answer in answers if answer is not None), None)
+
+    def choose_country(self, question: CountryQuestion) -> str | None:
+        answers = (observer.choose_country(question) for observer in self._observers if observer.interactive)
         return next((answer for answer in answers if answer is not None), None)
 
     def confirm_start(self, plan: RunPlan, *, sends: bool) -> bool:

@@ -21,6 +21,7 @@ from importer.errors import InputError
 from importer.journal import RunJournal
 from importer.models import Batch, Chunk, Outcome, Status
 from importer.pipeline.check import CheckedChunk, Checker, CheckRules
+from importer.pipeline.duplicates import SharedContacts
 from importer.pipeline.events import RowsChecked, RunObserver
 from importer.pipeline.newer_rows import NewerRows
 from importer.pipeline.plan import RunPlan
@@ -150,13 +151,18 @@ class Flow:
     observer: RunObserver = field(default_factory=RunObserver)
     """Sees each chunk as it was checked, before its rows are sent."""
     phases: PhaseTimes = field(default_factory=PhaseTimes)
+    shared: SharedContacts = field(init=False)
+    """The contacts that many rows share, once the flow has passed."""
+
+    def __post_init__(self) -> None:
+        self.shared = SharedContacts(self.plan.contract.contact_fields)
 
     def run(self) -> None:
         """Read, check, send and report every row."""
         batcher = Batcher(
             self.plan.contract.max_customers, self.memory.last_ordinal, first_alone=self.memory.canary
         )
-        with contextlib.closing(checked_chunks(self.plan, self.memory, self.phases)) as chunks:
+        with contextlib.closing(checked_chunks(self.plan, self.memory, self.phases, self.shared)) as chunks:
             try:
                 for checked in chunks:
                     self.observer.on_rows_checked(RowsChecked(checked))
@@ -240,12 +246,15 @@ class Flow:
 
 
 def checked_chunks(
-    plan: RunPlan, memory: RunContext | None = None, phases: PhaseTimes | None = None
+    plan: RunPlan,
+    memory: RunContext | None = None,
+    phases: PhaseTimes | None = None,
+    shared: SharedContacts | None = None,
 ) -> Generator[CheckedChunk]:
     """Yield each chunk of the source with all that is known of its rows before they are sent."""
     memory, phases = memory or RunContext(), phases or PhaseTimes()
     rules = CheckRules(plan.options.duplicates, plan.options.strict)
-    checker = Checker(plan.mapper, plan.contract, rules, plan.fingerprint_key)
+    checker = Checker(plan.mapper, plan.contract, rules, plan.fingerprint_key, shared)
     with contextlib.closing(_chunks(plan, memory)) as chunks:
         while True:
             clock = time.perf_counter()

@@ -14,18 +14,23 @@ import pandas as pd
 from importer import contracts
 from importer import mapping as mappings
 from importer.config import Connection, is_loopback
-from importer.contracts import Contract
+from importer.contracts import Contract, FieldKind
 from importer.errors import InputError, JournalError, MappingError, SettingsError
 from importer.fingerprints import NO_KEY, FingerprintKey
 from importer.mapping import Mapper, MappingFile, is_known_name
 from importer.mapping.custom_fields import missed_note, preset_columns, with_own_fields
 from importer.mapping.headers import left_out_note, normalize
+from importer.mapping.regions import require_region
 from importer.models import Destination, Mode, Note, TenantField
+from importer.option_types import SettingValue
 from importer.options import RunOptions, options_from_json
+from importer.pipeline.events import CountryQuestion
 from importer.readers import ReadOptions, Source, open_source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
 from importer.readers.overlay import CorrectedSource
 from importer.reports import OWN_COLUMNS, reimport
+from importer.reports.ownership import report_run
+from importer.reports.run_info import report_settings
 
 if TYPE_CHECKING:
     from importer.journal import Journal, RunRecord
@@ -74,6 +79,17 @@ class RunPlan:
         """Whether cells may begin with a ' that the report put before what looks like a formula."""
         return self.again and self.source.delimiter is not None
 
+    @property
+    def settings(self) -> tuple[tuple[str, SettingValue], ...]:
+        """(name, value) of the options that made a difference, as the plan settled them."""
+        effective = {
+            "mode": self.mode.label,
+            "contract": self.contract.name,
+            "mapping": self.mapping.name,
+            "encoding": self.source.encoding,
+        }
+        return report_settings(self.options, effective)
+
     def close(self) -> None:
         self.source.close()
 
@@ -89,6 +105,7 @@ def make_plan(
     Raises InputError, MappingError, UsageError.
     """
     chosen = mappings.load(options.mapping) if options.mapping else None
+    options = as_mapping_reads(file, options, chosen)
     try:
         source = open_table(file, options, chosen)
     except InputError as error:
@@ -162,6 +179,8 @@ def _settle(
         choice = mappings.choose(header, contract, source.name, sheets, labels)
         chosen, told = with_own_fields(choice.mapping, choice.left_out, known or ())
         notes += (*choice.notes, *told)
+    if options.country:
+        chosen = chosen.in_country(require_region(options.country))
 
     def look(column: str) -> Iterator[pd.Series[str]]:
         for chunk in source.chunks():
@@ -197,6 +216,36 @@ def _settle(
         connection=connection,
         fingerprint_key=journal.fingerprint_key,
     )
+
+
+def country_question(plan: RunPlan, file: Path | str) -> CountryQuestion | None:
+    """Return what to ask about phones without a country code, as far as the beginning of the file shows.
+
+    None if there are none, or if options, mapping or a column of the file say the country.
+    """
+    open_fields = {
+        bound.field.name
+        for bound in plan.mapper.bound.fields
+        if bound.field.kind is FieldKind.PHONE and bound.rule.default_region is None
+    }
+    if plan.again or not open_fields:
+        return None
+    chunk = next(plan.source.chunks(), None)
+    issues = plan.mapper.map(chunk).issues if chunk is not None else ()
+    unknown = (one for one in issues if one.code == "no-country-code" and one.wording is None)
+    lacking = [(one.column or "", one.row) for one in unknown if one.field in open_fields]
+    if not lacking or chunk is None:
+        return None
+    columns = tuple(dict.fromkeys(column for column, _ in lacking))
+    rows = len({row for _, row in lacking})
+    return CountryQuestion(file, plan.options, columns, rows, len(chunk.frame))
+
+
+def of_country(plan: RunPlan, country: str, journal: Journal) -> RunPlan:
+    """Return the plan with phones of this country where nothing else says it. The source stays open."""
+    options = replace(plan.options, country=country)
+    found = _settle(plan.source, options, plan.mapping, plan.connection, journal)
+    return replace(found, notes=plan.notes, reported=plan.reported)
 
 
 def _sheets(source: Source, own: bool) -> tuple[tuple[str, ...], ...]:
@@ -321,6 +370,17 @@ def kept_options(record: RunRecord) -> RunOptions:
         report_dir=Path(record.report_dir) if record.report_dir else None,
         dry_run=record.dry_run,
     )
+
+
+def as_mapping_reads(file: Path | str, options: RunOptions, mapping: MappingFile | None) -> RunOptions:
+    """Return the options with what the mapping says of reading, where they leave it open.
+
+    One of the importer's own reports is read as it is, whatever the sheet was that it was made of.
+    """
+    if mapping is None or mapping.read is None or report_run(Path(file)) is not None:
+        return options
+    said = mapping.read.model_dump(exclude_none=True)
+    return replace(options, **{name: value for name, value in said.items() if getattr(options, name) is None})
 
 
 def open_table(

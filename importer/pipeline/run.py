@@ -21,8 +21,8 @@ from importer.exit_codes import ExitCode, run_exit_code
 from importer.journal import Journal, RunJournal, RunKind, RunRecord, RunState, Ticket, new_run_id
 from importer.mapping.headers import usual_field
 from importer.models import Note, Status, UnusedColumn
-from importer.option_types import Keep, SettingValue
-from importer.options import RunOptions, options_to_json, report_settings
+from importer.option_types import Keep
+from importer.options import RunOptions, options_to_json
 from importer.pipeline.events import Prechecking, Progress, RequestMeter, RunEnded, RunObserver, RunStarted
 from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope, RunContext
 from importer.pipeline.newer_rows import NewerRows
@@ -79,17 +79,6 @@ def stop_reason(stop: ImporterError | None, code: ExitCode, lang: str) -> str:
     if stop is None or code is ExitCode.DONE:
         return ""
     return stop.full_text(lang)
-
-
-def plan_settings(plan: RunPlan) -> tuple[tuple[str, SettingValue], ...]:
-    """Return (name, value) of the options that made a difference, as the plan settled them."""
-    effective = {
-        "mode": plan.mode.label,
-        "contract": plan.contract.name,
-        "mapping": plan.mapping.name,
-        "encoding": plan.source.encoding,
-    }
-    return report_settings(plan.options, effective)
 
 
 def report_plan(plan: RunPlan, run_id: str, directory: Path) -> ReportPlan:
@@ -226,8 +215,8 @@ class Run:
                 exit_code=record.exit_code or run_exit_code(None, done=reports.tally.done),
                 started=started,
                 seconds=(ended - started).total_seconds(),
-                notes=self._notes(reports.tally),
-                settings=plan_settings(self.plan),
+                notes=self._notes(reports.tally, flow),
+                settings=self.plan.settings,
                 arguments=run_arguments(self.plan.options),
                 parent=record.parent,
             )
@@ -321,8 +310,8 @@ class Run:
                 requests=meter.requests,
                 retries=meter.retries,
                 stop=stop_reason(stop, code, self.plan.options.lang),
-                notes=(*self._notes(reports.tally), *resume_notes(memory.replay), *meter.notes()),
-                settings=plan_settings(self.plan),
+                notes=(*self._notes(reports.tally, flow), *resume_notes(memory.replay), *meter.notes()),
+                settings=self.plan.settings,
                 arguments=run_arguments(self.plan.options),
                 phases=flow.phases.as_pairs(),
                 timeline=meter.steps(),
@@ -406,14 +395,14 @@ class Run:
         if self.stopper.reason is not None:
             raise self.stopper.reason
 
-    def _notes(self, tally: Tally) -> tuple[Note, ...]:
+    def _notes(self, tally: Tally, flow: Flow) -> tuple[Note, ...]:
         # The reports list these columns with their counts.
         notes = [note for note in self.plan.notes if note.code != "columns-left-out"]
         if self.journal.moved_aside:
             notes.insert(0, Note("journal-moved-aside", (("path", str(self.journal.moved_aside)),)))
         if any(group.code == "imported-before" for group in tally.reason_groups()):
             notes.append(Note("skipped-as-imported"))
-        return tuple(notes)
+        return (*notes, *(() if self.plan.options.mask else flow.shared.notes()))
 
 
 def _null_sink(held: TripwireError | None) -> NullSink:

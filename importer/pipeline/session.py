@@ -209,7 +209,10 @@ class Session:
     def planned(
         self, file: Path | str, options: RunOptions, *, observer: RunObserver | None = None
     ) -> Iterator[RunPlan]:
-        """Yield the plan of a new run, with its file open. Asks the observer for a mapping if none fits."""
+        """Yield the plan of a new run, with its file open.
+
+        Asks the observer for a mapping if none fits, and for the country of phones if nothing says it.
+        """
         observer = observer or self.observer
         connection = self.connect(options)
         try:
@@ -221,6 +224,10 @@ class Session:
                 raise
             plan = plans.make_plan(file, replace(options, mapping=chosen), connection, self.journal)
         with contextlib.closing(plan):
+            question = plans.country_question(plan, file) if observer.interactive else None
+            country = observer.choose_country(question) if question else None
+            if country is not None:
+                plan = plans.of_country(plan, country, self.journal)
             observer.on_plan_ready(PlanReady(plan))
             yield plan
 

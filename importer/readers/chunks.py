@@ -17,7 +17,7 @@ from importer import arrow
 from importer.arrow import ByteSet, TextColumn
 from importer.models import Chunk, Issue, Severity, Skip
 from importer.readers.garbled import garbled_cells
-from importer.readers.header import Layout
+from importer.readers.header import Layout, without_quotes
 from importer.readers.row_roles import asides
 
 _ONLY_TEXT = r'^\s*="([^"]*)"\s*$'
@@ -41,6 +41,9 @@ def to_chunks(block: ColumnBlock, layout: Layout, sheet: str, most: int) -> list
     block.columns = [_without_formula(column) for column in block.columns]
     issues = list(block.issues)
     issues.extend(_beyond_header(block, layout, sheet))
+    for at, quoted in enumerate(layout.quoted):
+        if quoted and at < len(block.columns):
+            block.columns[at] = arrow.rework_all(block.columns[at], without_quotes)
     named = [(at, name) for at, name in enumerate(layout.names) if name is not None]
     for at, name in named:
         issues.extend(_control_characters(block, at, name, sheet))

@@ -292,7 +292,8 @@ class _FirstRows:
         above = [row for row in top[: max(skipped - 1, 0)] if any(map(clean_name, row.cells))]
         filled = _filled(records[skipped:])
         begin = self._read(skipped).consumed if skipped else 0
-        layout = lay_out(header, above, filled)
+        sample = [list(map(_readable, cells)) for cells in records[skipped:]]
+        layout = lay_out(header, above, filled, sample=sample)
         return layout.widened(_usual_width(records[skipped:])), self.dialect.begin + begin, skipped + 1
 
 

@@ -36,6 +36,8 @@ class Layout:
     notes: tuple[Note, ...] = ()
     top_cells: tuple[tuple[str, ...], ...] = ()
     """The cells of the header and of the filled rows above it, which a file may repeat further down."""
+    quoted: tuple[bool, ...] = ()
+    """Whether all cells of a column stand in quotation marks, which then belong to no cell."""
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -60,8 +62,30 @@ class TopRow:
 
 
 def clean_name(cell: str) -> str:
-    """Return a header cell without blanks and invisible characters around it."""
-    return cell.strip(_INVISIBLE)
+    """Return a header cell without blanks, invisible characters and quotation marks around it."""
+    found = cell.strip(_INVISIBLE)
+    return found if found[:1].isalnum() else without_quotes(found).strip(_INVISIBLE)
+
+
+_QUOTED = re.compile(r"""\s*(?:"(?!").+(?<!")"|'(?!').+(?<!')'|[“„].+[”“]|«.+»|‘.+’|「.+」)\s*""", re.DOTALL)
+_FEWEST_QUOTED = 3
+
+
+def without_quotes(cell: str) -> str:
+    """Return a cell without the quotation marks that it stands in."""
+    return cell.strip()[1:-1] if _QUOTED.fullmatch(cell) else cell
+
+
+def quoted_columns(rows: Sequence[Sequence[str]]) -> tuple[bool, ...]:
+    """Return for each column whether all its cells in these rows stand in quotation marks.
+
+    One column of few cells proves nothing: somebody may have quoted something.
+    """
+    width = max(map(len, rows), default=0)
+    columns = [[row[at] for row in rows if at < len(row) and row[at].strip()] for at in range(width)]
+    found = [bool(cells) and all(map(_QUOTED.fullmatch, cells)) for cells in columns]
+    cells = sum(len(column) for column, quoted in zip(columns, found, strict=True) if quoted)
+    return tuple(found) if cells >= _FEWEST_QUOTED else ()
 
 
 def count_known_names(cells: Sequence[str], is_known: Callable[[str], bool]) -> int:
@@ -106,6 +130,9 @@ def find_header(
     found = _best_header(top, options)
     if found is not None:
         return found
+    tag = _common_tag(top)
+    if tag:
+        raise InputError("rows-in-tags", name=name, tag=tag)
     if options.any_table and not blank:
         named = [sum(map(bool, map(clean_name, row.cells))) for row in top]
         several = (at for at, cells in enumerate(named) if cells >= NAMES_NEEDED)
@@ -114,6 +141,16 @@ def find_header(
             at += 1
         return _with_group(top, at, options)
     raise InputError("no-header", name=name, rows=MOST_HEADER_ROWS, found=_first_cells(top))
+
+
+_TAG = re.compile(r"\s*<([A-Za-z][\w.-]*)(?:\s[^<>]*)?>.*</\1>\s*", re.DOTALL)
+
+
+def _common_tag(top: Sequence[TopRow]) -> str:
+    """Return the tag in which nearly all rows stand: <row>…</row>; "" if they don't."""
+    texts = ["".join(row.cells) for row in top if any(map(clean_name, row.cells))]
+    tags = [found[1] for text in texts if (found := _TAG.fullmatch(text))]
+    return f"<{tags[-1]}>" if texts and len(tags) >= max(len(texts) - 1, 1) else ""
 
 
 def _best_header(top: Sequence[TopRow], options: ReadOptions) -> Header | None:
@@ -205,8 +242,9 @@ def lay_out(
     above: Sequence[TopRow],
     filled: Sequence[bool],
     column_indexes: Sequence[int] | None = None,
+    sample: Sequence[Sequence[str]] = (),
 ) -> Layout:
-    """Name the columns of a table.
+    """Name the columns of a table. `sample` are the first rows below the header.
 
     `above` are the rows above the header that hold something. `filled[i]` tells whether the i-th column holds
     something in the rows looked at. A column without name and content is no column. `column_indexes` are the
@@ -217,7 +255,8 @@ def lay_out(
     if header is None:
         width = max((at + 1 for at, full in enumerate(filled) if full), default=0)
         letters = (column_letter(index) for index in column_indexes[:width])
-        return Layout(None, (*letters, *(None for _ in column_indexes[width:])))
+        names = (*letters, *(None for _ in column_indexes[width:]))
+        return Layout(None, names, quoted=quoted_columns(sample))
     notes = []
     if header.group is not None:
         rows = (("upper", header.group.number), ("lower", header.number))
@@ -236,7 +275,7 @@ def lay_out(
         notes.append(Note("empty-header", (("names", _listed(lettered)),)))
     top = (header.row, *filter(None, [header.group]), *above[-_SHOWN_ROWS:])
     top_cells = tuple(tuple(map(clean_name, row.cells)) for row in top)
-    return Layout(header.number, names, tuple(notes), top_cells)
+    return Layout(header.number, names, tuple(notes), top_cells, quoted_columns(sample))
 
 
 def _unique_names(

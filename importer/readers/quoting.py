@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 
 import numpy as np
@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from importer.readers.csv_parser import tokenize
 
 _SAMPLE_ROWS = 200
+_HEADER_LINES = 20
 _MARKS = {
     mark: chr(0xFDD0 + at).encode() for at, mark in enumerate(('"', ",", ";", "\t", "|", "\n", "\r", "'"))
 }
@@ -50,15 +51,26 @@ def find_quoting(sample: bytes, *, final: bool) -> Quoting:
     lines = (lines if final else lines[:-1])[:_SAMPLE_ROWS]
     if not lines:
         return Quoting.PLAIN
+    cuts = dict.fromkeys(_DELIMITERS, 1)
+    if len(lines) > 1 and _is_bare(lines[0]):
+        # Some programs quote all rows but the header.
+        cuts = {mark: lines[0].count(mark) for mark in _DELIMITERS if mark in lines[0]}
+        lines = lines[1:]
     if all(map(_is_single, lines)):
         return Quoting.SINGLE
     if any(all(_stands_in(line, pair) for line in lines) for pair in _PAIRS):
         return Quoting.CURLY
     if all(map(_is_doubled, lines)):
         return Quoting.DOUBLED
-    if all(map(_is_one_cell, lines)):
+    if all(_is_one_cell(line, cuts) for line in lines):
         return Quoting.LINES
     return Quoting.BACKSLASH if _needs_backslash(sample, final) else Quoting.PLAIN
+
+
+def _is_bare(line: bytes) -> bool:
+    """Return whether a line is cut by a delimiter and holds no quotation mark."""
+    marks = ('"', "'", *(mark for pair in _PAIRS for mark in pair))
+    return any(mark in line for mark in _DELIMITERS) and not any(mark.encode() in line for mark in marks)
 
 
 def _is_single(line: bytes) -> bool:
@@ -78,9 +90,10 @@ def _is_doubled(line: bytes) -> bool:
     return cut and line.startswith(b'""') and line.endswith(b'""') and line[2:3] not in (b'"', *_DELIMITERS)
 
 
-def _is_one_cell(line: bytes) -> bool:
+def _is_one_cell(line: bytes, cuts: Mapping[bytes, int]) -> bool:
+    """Return whether a line stands in quotes, and holds one of these delimiters so many times inside."""
     match = _WHOLE_LINE.fullmatch(line)
-    return match is not None and any(mark in match.group(1) for mark in _DELIMITERS)
+    return match is not None and any(match.group(1).count(mark) >= count for mark, count in cuts.items())
 
 
 def _needs_backslash(sample: bytes, final: bool) -> bool:
@@ -184,6 +197,27 @@ def _mark(match: re.Match[bytes]) -> bytes:
     if character.isalnum():
         return match.group(0)  # \N is a word for nothing, C:\Users a path
     return _MARKS.get(character.decode("latin-1"), character)
+
+
+def split_lines(lines: Sequence[str], is_header: Callable[[Sequence[str]], bool]) -> list[list[str]] | None:
+    """Return the cells of a text whose lines stand in one cell each, or None if they don't.
+
+    `is_header` tells whether some cells hold names of fields; one of the first lines must be such a header.
+    """
+    for mark in _DELIMITERS:
+        rows = [_cells_of(line, mark) for line in lines[:_HEADER_LINES]]
+        if any(len(cells) > 1 and is_header(cells) for cells in rows):
+            return rows + [_cells_of(line, mark) for line in lines[_HEADER_LINES:]]
+    return None
+
+
+def _cells_of(line: str, mark: bytes) -> list[str]:
+    text = line.encode()
+    whole = _WHOLE_LINE.fullmatch(text)
+    if whole and mark in whole.group(1):
+        text = whole.group(1).replace(b'""', b'"')
+    found = tokenize(text, mark, final=True, limit=1).cells
+    return [cell.decode() for cell in found[0]] if found else [""]
 
 
 def restored(column: pa.Array, quoting: Quoting) -> pa.Array:

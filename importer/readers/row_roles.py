@@ -75,6 +75,19 @@ _FOOTER = (
     r"|end of (?:file|report|list|data).{0,20}|-+ ?end ?-+|以下空白|copyright .*|©.*|confidential.{0,60}"
     r"|" + _RULE + r")\s*[*】\])]{0,3}\s*$"
 )
+_WIDE_TABLE = 3
+"""Columns. In a table of fewer a row of one cell may be a customer."""
+_REMARK = re.compile(
+    r"""\s*(?:[*※†‡•]+\s*[^\W\d].*
+    |[(（\[]?(?:notes?|n\.?b\.?|notas?|obs|observa[cç](?:[aã]o|[oõ]es|i[oó]n|iones)|remarks?|comments?|source
+      |disclaimer
+      |anmerkung(?:en)?|hinweise?|bemerkung(?:en)?|quelle|achtung|remarques?|attention|avis|importante?|aviso|fuente
+      |fonte|attenzione|nota\ bene|примечани[ея]|внимание|источник|uwag[ai]|poznámka|ghi\ chú|catatan
+      |keterangan|dipnot
+      |หมายเหตุ|ملاحظ(?:ة|ات)|비고|備考|注意?|备注|備註|说明|說明|提示|数据来源|資料來源|附注|附註)[)）\]]?\s*[:：.。-].*
+    |.{80,})""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
 _FOOTER_BEGINNINGS = (
     *("grand", "sub", "total", "sum", "average", "count", "mean", "row", "record", "soma", "somma", "razem"),
     *("celkem", "toplam", "jumlah", "gesamt", "zwischensumme", "totaal", "összesen", "ukupno", "yhteensä"),
@@ -152,6 +165,7 @@ def asides(columns: Sequence[pa.Array], rows: np.ndarray, layout: Layout) -> lis
         ("hint-row", _hints(named, rows, layout)),
         ("footer-row", footers),
         ("comment-row", comments),
+        ("footer-row", _remarks(named)),
     ):
         new = np.array([at for at in where if not taken[at]], dtype=np.int64)
         if len(new):
@@ -279,6 +293,19 @@ def _footer_pairs() -> np.ndarray:
     for first in b"0123456789" + bytes(mark.encode()[0] for mark in _BEFORE_FOOTER):
         found[first << 8 : first + 1 << 8] = True
     return found
+
+
+def _remarks(named: Sequence[tuple[int, pa.Array]]) -> list[int]:
+    """Return the positions of rows of a wide table that hold nothing but one remark."""
+    if len(named) < _WIDE_TABLE:
+        return []
+    filled = np.sum([np.diff(offsets_and_bytes(column)[0]) > 0 for _, column in named], axis=0)
+    alone = np.flatnonzero(filled == 1).tolist()
+    return [at for at in alone if _is_remark("".join(_cells(named, at)))]
+
+
+def _is_remark(text: str) -> bool:
+    return _REMARK.fullmatch(text) is not None and _CONTACT.search(text) is None
 
 
 def _holds_no_customer(cells: Sequence[str]) -> bool:

@@ -6,13 +6,15 @@ run is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from importer.errors import ReportError
 from importer.exit_codes import ExitCode
 from importer.models import Destination, Mode, Note, RunSummary
-from importer.option_types import SettingValue
+from importer.option_types import SettingValue, setting_value
+from importer.options import RunOptions, declared_options
 from importer.reports.files import WrittenReport
 from importer.reports.next_steps import NextStep
 from importer.reports.tally import ReasonGroup
@@ -132,3 +134,19 @@ class ReportResult:
     """Notes on the files: cut at 100,000 rows, written under a second name."""
     failures: tuple[ReportError, ...] = field(default_factory=tuple)
     """Reports that could not be written. The run itself is safe in the journal."""
+
+
+def report_settings(
+    options: RunOptions, effective: Mapping[str, str | None]
+) -> tuple[tuple[str, SettingValue], ...]:
+    """Return (name, value) of the options that reports show and that have a value.
+
+    `effective`: what the plan made of some.
+    """
+    values: dict[str, SettingValue] = {}
+    for one in declared_options().values():
+        if not one.report:
+            continue
+        value: object = effective[one.name] if one.name in effective else getattr(options, one.name)
+        values[one.name] = setting_value(value)
+    return tuple((name, value) for name, value in values.items() if value != "")

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import phonenumbers
+
 from importer import mapping
 from importer.mapping import headers, vocabulary
 from importer.mapping.base import names_in, packaged_words
@@ -27,7 +29,33 @@ def indexes() -> dict[Path, str]:
         "ready_columns": sorted({normal for name in columns if (normal := headers.normalize(name))}),
         "ready_matches": {one.name: [one.table()["match"], list(one.columns())] for one in ready},
     }
-    return {FOLDER / "names.json": _text(names), FOLDER / "phrases.json": _text({"phrases": _phrases()})}
+    countries = {"regions": _regions(), "codes": _country_codes()}
+    return {
+        FOLDER / "names.json": _text(names),
+        FOLDER / "phrases.json": _text({"phrases": _phrases()}),
+        FOLDER / "regions.json": _text(countries),
+    }
+
+
+def _regions() -> dict[str, str]:
+    """Return the ISO code that each name of a country, or code, means; a name of two countries means none."""
+    found: dict[str, str] = {}
+    shared: set[str] = set()
+    for region, names in packaged_words("country_names.toml").items():
+        for bare in map(headers.normalize, names):
+            if found.setdefault(bare, region) != region:
+                shared.add(bare)
+    named = {name: region for name, region in found.items() if name not in shared}
+    return named | {headers.normalize(region): region for region in packaged_words("country_names.toml")}
+
+
+def _country_codes() -> dict[str, str]:
+    """Return the country code of each country that has one."""
+    return {
+        region: str(phonenumbers.country_code_for_region(region))
+        for region in sorted(packaged_words("country_names.toml"))
+        if phonenumbers.country_code_for_region(region)
+    }
 
 
 def _names() -> _Table:

@@ -1,10 +1,123 @@
-"""What tests ask of a workbook's sheets."""
+"""What tests ask of a workbook's sheets, and tables written in every format."""
 
 from __future__ import annotations
 
+import csv
+import struct
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
+
+import openpyxl
 
 
 def header(sheet: Any, row: int = 1) -> dict[str, int]:
     """The columns of an openpyxl sheet, counted from 1, by the texts in its header's row."""
     return {str(cell.value): cell.column for cell in sheet[row]}
+
+
+def write_table(path: Path, rows: Sequence[Sequence[str]]) -> None:
+    """Write rows of text as the format that the path's ending names: .csv, .xlsx, .ods or .xls."""
+    writers = {".csv": _write_csv, ".xlsx": _write_xlsx, ".ods": _write_ods, ".xls": _write_xls}
+    writers[path.suffix](path, rows)
+
+
+def _write_csv(path: Path, rows: Sequence[Sequence[str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
+
+
+def _write_xlsx(path: Path, rows: Sequence[Sequence[str]]) -> None:
+    book = openpyxl.Workbook()
+    for row, cells in enumerate(rows, start=1):
+        for column, cell in enumerate(cells, start=1):
+            if cell:
+                book.active.cell(row, column).value = cell
+                book.active.cell(row, column).data_type = "s"
+    book.save(path)
+
+
+def _write_ods(path: Path, rows: Sequence[Sequence[str]]) -> None:
+    names = "".join(
+        f' xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for name in ("office", "table", "text")
+    )
+    lines = "".join(
+        "<table:table-row>"
+        + "".join(
+            f'<table:table-cell office:value-type="string"><text:p>{escape(cell)}</text:p></table:table-cell>'
+            if cell
+            else "<table:table-cell/>"
+            for cell in cells
+        )
+        + "</table:table-row>"
+        for cells in rows
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr(
+            "content.xml",
+            f"<office:document-content{names}><office:body><office:spreadsheet>"
+            f'<table:table table:name="Sheet1">{lines}</table:table>'
+            "</office:spreadsheet></office:body></office:document-content>",
+        )
+
+
+def _write_xls(path: Path, rows: Sequence[Sequence[str]]) -> None:
+    """Write a sheet of LABEL records in a compound file ([MS-XLS] 2.4.148, [MS-CFB] 2)."""
+
+    def record(kind: int, data: bytes = b"") -> bytes:
+        return struct.pack("<HH", kind, len(data)) + data
+
+    def begin(kind: int) -> bytes:
+        return record(0x809, struct.pack("<HHHHII", 0x600, kind, 0x0DBB, 1996, 0, 6))
+
+    cells = b"".join(
+        record(0x204, struct.pack("<HHHHB", row, column, 0, len(cell), 1) + cell.encode("utf-16-le"))
+        for row, line in enumerate(rows)
+        for column, cell in enumerate(line)
+        if cell
+    )
+    width = max(map(len, rows))
+    sheet = (
+        begin(0x10) + record(0x200, struct.pack("<IIHHH", 0, len(rows), 0, width, 0)) + cells + record(0x0A)
+    )
+    name = "Sheet1".encode("utf-16-le")
+    globals_ = begin(5) + record(0x42, struct.pack("<H", 1200)) + record(0xE0, bytes(20))
+    entry = len(globals_) + 4 + 6 + 2 + len(name) + 4
+    globals_ += record(0x85, struct.pack("<IBBBB", entry, 0, 0, 6, 1) + name) + record(0x0A)
+    stream = (globals_ + sheet).ljust(4096, b"\0")
+    stream += bytes(-len(stream) % 512)
+    sectors = len(stream) // 512
+    table = [*range(1, sectors), 0xFFFFFFFE, 0xFFFFFFFE]
+    fat_sectors = -(-(len(table) + 1) // 128)
+    while -(-(len(table) + fat_sectors) // 128) > fat_sectors:
+        fat_sectors += 1
+    table += [0xFFFFFFFD] * fat_sectors
+    table += [0xFFFFFFFF] * (128 * fat_sectors - len(table))
+
+    def directory(name: str, kind: int, child: int, start: int, size: int) -> bytes:
+        text = name.encode("utf-16-le")
+        length = len(text) + 2 if text else 0
+        links = struct.pack("<BBIII", kind, 1, 0xFFFFFFFF, 0xFFFFFFFF, child)
+        return (
+            text.ljust(64, b"\0")
+            + struct.pack("<H", length)
+            + links
+            + bytes(36)
+            + struct.pack("<IQ", start, size)
+        )
+
+    entries = directory("Root Entry", 5, 1, 0xFFFFFFFE, 0) + directory(
+        "Workbook", 2, 0xFFFFFFFF, 0, len(stream)
+    )
+    entries += directory("", 0, 0xFFFFFFFF, 0, 0) * 2
+    places = [sectors + 1 + at for at in range(fat_sectors)]
+    header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16)
+    header += struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6) + bytes(6)
+    header += struct.pack("<IIIIIIIII", 0, fat_sectors, sectors, 0, 4096, 0xFFFFFFFE, 0, 0xFFFFFFFE, 0)
+    header += b"".join(struct.pack("<I", place) for place in places)
+    fat = b"".join(struct.pack("<I", entry) for entry in table)
+    path.write_bytes(header.ljust(512, b"\xff") + stream + entries + fat)

@@ -27,9 +27,9 @@ from importer.options import (
     layered,
     options_from_json,
     options_to_json,
-    report_settings,
 )
 from importer.reports.next_steps import run_arguments
+from importer.reports.run_info import report_settings
 
 OLD_SETTINGS = (
     '{"duplicates": "skip", "strict": true, "limit": 7, "max_invalid": 2.5, "excel_report": true, '

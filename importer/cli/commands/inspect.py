@@ -31,29 +31,32 @@ _IN_TABLE = 200
 
 @click.command("inspect", short_help="Show what a file is: format, columns, and the mapping it would get.")
 @click.argument("file")
-@shared.run_options(OptionGroup.READING, "contract")
+@shared.run_options(OptionGroup.READING, "mapping", "contract")
 @click.option("--full", is_flag=True, help="Read all rows: counts them and names every reading issue.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @shared.profile_option
 @lang_option
 def inspect_command(file: str, full: bool, as_json: bool, profile: str | None, given: GivenOptions) -> int:
     """Show what FILE is: format, encoding, delimiter, sheets, header row, columns with samples, and the field
-    that each column would go to. Works for any table, customers or not."""
+    that each column would go to, or goes to by --mapping. Works for any table, customers or not."""
     from importer import contracts, mapping
     from importer.cli.commands.account import known_fields
-    from importer.pipeline.plan import open_table
+    from importer.pipeline.plan import as_mapping_reads, open_table
     from importer.readers.inspection import inspect
 
-    with open_table(file, given.options, any_table=True) as source:
+    chosen = mapping.load(given.options.mapping) if given.options.mapping else None
+    options = as_mapping_reads(file, given.options, chosen)
+    with open_table(file, options, chosen, any_table=True) as source:
         found = inspect(source, full=full)
         proposals = mapping.propose(
             source.header,
             found.samples,
-            contracts.load(given.options.contract or contracts.DEFAULT_CONTRACT),
+            contracts.load(options.contract or contracts.DEFAULT_CONTRACT),
+            chosen=chosen,
             sheets=tuple(source.sheet_headers.values()),
             fields=known_fields(profile),
         )
-        recognised = mapping.recognised(source.header)
+        recognised = (chosen,) if chosen else mapping.recognised(source.header)
         name = recognised[0].name if len(recognised) == 1 else None
         if as_json:
             facts = _as_json(source, found, proposals, name)

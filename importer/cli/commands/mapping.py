@@ -69,7 +69,7 @@ def show_command(name: str) -> int:
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it there (M.toml)."
 )
-@shared.run_options("contract", OptionGroup.READING)
+@shared.run_options("contract", "country", OptionGroup.READING)
 @shared.profile_option
 @lang_option
 def suggest_command(file: str, output: Path | None, profile: str | None, given: GivenOptions) -> int:
@@ -81,6 +81,7 @@ def suggest_command(file: str, output: Path | None, profile: str | None, given: 
     from importer import contracts, mapping
     from importer.cli.commands.account import known_fields
     from importer.mapping import suggest_toml
+    from importer.mapping.regions import require_region
     from importer.pipeline.plan import open_table
     from importer.readers.inspection import sample_frame
 
@@ -96,7 +97,14 @@ def suggest_command(file: str, output: Path | None, profile: str | None, given: 
             known_fields(profile),
         )
         text = suggest_toml.mapping_text(
-            source.header, samples, terms, lang=language(), sheets=sheets, fields=fields
+            source.header,
+            samples,
+            terms,
+            lang=language(),
+            sheets=sheets,
+            fields=fields,
+            options=given.options,
+            country=require_region(given.options.country) if given.options.country else None,
         )
         if output is None:
             echo(text, nl=False)
@@ -112,7 +120,7 @@ def suggest_command(file: str, output: Path | None, profile: str | None, given: 
 @mapping_command.command("check", short_help="Check a mapping file, against a file if one is given.")
 @click.argument("mapping_file", metavar="M.toml")
 @click.argument("file", required=False)
-@shared.run_options("contract", OptionGroup.READING)
+@shared.run_options("contract", "country", OptionGroup.READING)
 @shared.profile_option
 @lang_option
 def check_command(mapping_file: str, file: str | None, profile: str | None, given: GivenOptions) -> int:
@@ -125,15 +133,19 @@ def check_command(mapping_file: str, file: str | None, profile: str | None, give
     from importer import contracts, mapping
     from importer.cli.commands.account import known_fields
     from importer.mapping.custom_fields import missed_note
-    from importer.pipeline.plan import open_table
+    from importer.mapping.regions import require_region
+    from importer.pipeline.plan import as_mapping_reads, open_table
 
     found = mapping.load(mapping_file)
+    if given.options.country:
+        found = found.in_country(require_region(given.options.country))
     terms = contracts.load(given.options.contract or contracts.DEFAULT_CONTRACT)
     echo(sentence("mapping-fine", {"file": mapping_file}, language()))
     if file is None:
         mapping.check_required(found, terms)
         return int(ExitCode.DONE)
-    with open_table(file, given.options, found, any_table=True) as source:
+    options = as_mapping_reads(file, given.options, found)
+    with open_table(file, options, found, any_table=True) as source:
         _tell_absent(found, source.header)
         fields = known_fields(profile) or None
         mapper = mapping.bind(

@@ -14,7 +14,7 @@ from importer.errors import InputError
 from importer.readers.archive import Archive, XmlHandlers, parse_xml
 from importer.readers.base import SheetInfo
 from importer.readers.excel.cell_text import LAST_ROW, number_text
-from importer.readers.excel.source import SheetTable, SparseSheet, from_sparse
+from importer.readers.excel.sheet_table import SheetTable, SparseSheet, from_sparse
 
 MOST_REPEATED = 2_000_000
 """The most cells that may come from repeated ones, since a few bytes can ask for billions."""

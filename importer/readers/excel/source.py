@@ -1,24 +1,15 @@
-"""Read a workbook as a source of chunks, whatever backend reads its cells.
-
-A `SheetTable` holds a sheet as columns of text. It is built from sparse cells or from the calamine worker's
-blocks; a scan of the file adds what calamine does not tell.
-"""
+"""Read a workbook as a source of chunks, whatever backend reads its cells."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from importer.arrow import TEXT, column_letter
 from importer.errors import InputError
-from importer.models import Chunk, Issue, Note, Severity
+from importer.models import Chunk, Note
 from importer.readers.base import (
     ALL_SHEETS,
     NO_HEADER,
@@ -28,35 +19,12 @@ from importer.readers.base import (
     Source,
     choose_sheets,
 )
-from importer.readers.chunks import ColumnBlock, to_chunks
-from importer.readers.excel.calamine_client import CalamineClient, RowBlock
-from importer.readers.excel.number_formats import DigitMask
-from importer.readers.excel.xlsx_scan import SheetScan
+from importer.readers.excel.sheet_table import SheetTable, split
 from importer.readers.header import (
-    MOST_HEADER_ROWS,
     NAMES_NEEDED,
     Layout,
-    TopRow,
-    clean_name,
     count_known_names,
-    find_header,
-    lay_out,
 )
-
-MOST_CELLS = 30_000_000
-
-
-@dataclass(slots=True)
-class SparseSheet:
-    """The cells that hold something, row by row."""
-
-    rows: list[int] = field(default_factory=list)
-    cells: list[dict[int, str]] = field(default_factory=list)
-    """For each row: column (0-based) → text."""
-    errors: list[tuple[int, int]] = field(default_factory=list)
-    """(row, column) of error cells; the text is the error."""
-    unvalued: list[tuple[int, int]] = field(default_factory=list)
-    hidden: list[int] = field(default_factory=list)
 
 
 class WorkbookBackend(Protocol):
@@ -79,21 +47,23 @@ class WorkbookSource(Source):
         self._options = options
         infos = book.sheets()
         chosen = choose_sheets(infos, options.sheet, origin.name)
-        tables = book.tables([info.name for info in chosen])
+        tables = [split(table, options) for table in book.tables([info.name for info in chosen])]
         self.sheets = _measured(infos, tables)
         passed_over: list[Note] = []
         try:
-            self._tables = self._lay_out(tables)
+            # A cover is a table, too: where any will do, one with known names is still better.
+            self._tables = self._lay_out(tables, replace(options, any_table=False))
         except InputError as error:
-            if options.sheet is not None or error.code not in (*NO_HEADER, "empty-file"):
+            if error.code not in (*NO_HEADER, "empty-file"):
                 raise
-            found = self._next_sheet(book, infos, chosen)
+            found = self._next_sheet(book, infos, chosen) if options.sheet is None else None
             if found is None:
-                raise
-            passed_over.append(
-                Note("sheet-passed-over", (("sheet", tables[0].sheet), ("read", found[0].sheet)))
-            )
-            tables, self._tables = [found[0]], [found]
+                self._tables = self._lay_out(tables, options)
+            else:
+                passed_over.append(
+                    Note("sheet-passed-over", (("sheet", tables[0].sheet), ("read", found[0].sheet)))
+                )
+                tables, self._tables = [found[0]], [found]
         self.sheet = self._tables[0][0].sheet if len(self._tables) == 1 else None
         self.header_row = self._tables[0][1].header_row if self._tables else None
         self.estimated_rows = sum(
@@ -111,17 +81,17 @@ class WorkbookSource(Source):
     def sheet_headers(self) -> Mapping[str, tuple[str, ...]]:
         return {table.sheet: layout.header for table, layout in self._tables}
 
-    def _lay_out(self, tables: Sequence[SheetTable]) -> list[tuple[SheetTable, Layout]]:
+    def _lay_out(self, tables: Sequence[SheetTable], wanted: ReadOptions) -> list[tuple[SheetTable, Layout]]:
         """Return the sheets to read with their columns. Raises InputError if no sheet has a header.
 
         With `all`, sheets without a header are left out. A header of unknown names counts only if no sheet
         has one of known names.
         """
-        if self._options.sheet != ALL_SHEETS:
-            return [(table, self._laid_out(table, self._options)) for table in tables]
-        strict = replace(self._options, is_mapped=lambda _: False, any_table=False)
+        if wanted.sheet != ALL_SHEETS:
+            return [(table, self._laid_out(table, wanted)) for table in tables]
+        strict = replace(wanted, is_mapped=lambda _: False, any_table=False)
         error = None
-        for options in (strict, self._options):
+        for options in (strict, wanted):
             found = []
             for table in tables:
                 try:
@@ -138,13 +108,12 @@ class WorkbookSource(Source):
 
     def _fitting(self, table: SheetTable, options: ReadOptions) -> Layout:
         """Return the columns of one of several sheets. A given header row is for the sheets that it fits."""
-        if isinstance(options.header_row, int):
-            row = next(
-                (row for row in table.top(options.header_row) if row.number == options.header_row), None
-            )
-            if row is None or count_known_names(row.cells, options.is_known) < NAMES_NEEDED:
-                with suppress(InputError):
-                    return self._laid_out(table, replace(options, header_row=None))
+        if isinstance(options.header_row, int) and not options.any_table:
+            rows = table.top(options.header_row)[-1:]
+            cells = rows[0].cells if rows and rows[0].number == options.header_row else ()
+            known = count_known_names(cells, options.is_known) >= NAMES_NEEDED
+            if not known and not count_known_names(cells, options.is_mapped):
+                return self._laid_out(table, replace(options, header_row=None))
         return self._laid_out(table, options)
 
     def _next_sheet(
@@ -155,7 +124,7 @@ class WorkbookSource(Source):
         for info in infos:
             if not info.visible or not info.rows or info in chosen:
                 continue
-            table = book.tables([info.name])[0]
+            table = split(book.tables([info.name])[0], options)
             try:
                 return table, table.lay_out(options, self.name)
             except InputError as error:
@@ -207,197 +176,3 @@ def _measured(infos: Sequence[SheetInfo], tables: Sequence[SheetTable]) -> tuple
 def _other_sheets(sheets: Sequence[SheetInfo], chosen: Sequence[str]) -> list[Note]:
     others = [info.name for info in sheets if info.name not in chosen and info.rows]
     return [Note("other-sheets", (("sheets", ", ".join(others)),))] if others else []
-
-
-@dataclass(slots=True)
-class SheetTable:
-    """A sheet's cells: `columns[i]` is column number `column_indexes[i]` (0-based) of the rows in `rows`."""
-
-    sheet: str
-    column_indexes: Sequence[int]
-    columns: list[pa.Array]
-    rows: np.ndarray
-    """Row numbers, int64, strictly increasing."""
-    errors: list[tuple[int, int]] = field(default_factory=list)
-    """(row, column) of error cells."""
-    unvalued: list[tuple[int, int]] = field(default_factory=list)
-    """(row, column) of formulas whose result was not stored."""
-    hidden: Sequence[int] = ()
-    """Numbers of hidden rows."""
-
-    def extent(self) -> tuple[int, int]:
-        """Return the last row and the number of columns that hold something."""
-        filled = self.filled(0)
-        columns = zip(self.column_indexes, filled, strict=True)
-        width = max((index + 1 for index, full in columns if full), default=0)
-        return (int(self.rows[-1]) if len(self.rows) and width else 0), width
-
-    def filled(self, after: int) -> list[bool]:
-        """Return for each column whether it holds something below row `after`."""
-        begin = int(np.searchsorted(self.rows, after, side="right"))
-        return [bool(pc.max(pc.binary_length(column.slice(begin))).as_py()) for column in self.columns]
-
-    def top(self, last: int) -> list[TopRow]:
-        """Return the rows up to number `last`."""
-        count = int(np.searchsorted(self.rows, last, side="right"))
-        cells = [column.slice(0, count).to_pylist() for column in self.columns]
-        return [TopRow(int(self.rows[at]), tuple(column[at] for column in cells)) for at in range(count)]
-
-    def lay_out(self, options: ReadOptions, name: str) -> Layout:
-        """Find the header and name the columns. Raises InputError; `name` is the file's."""
-        wanted = options.header_row
-        top = self.top(wanted if isinstance(wanted, int) else MOST_HEADER_ROWS)
-        header = find_header(top, options, name, whole=not self.extent()[0])
-        after = header.number if header else 0
-        above = [row for row in top if row.number < after and any(map(clean_name, row.cells))]
-        return lay_out(header, above, self.filled(after), self.column_indexes)
-
-    def chunks(self, layout: Layout, most: int) -> Iterator[Chunk]:
-        """Yield the rows below the header, at most `most` in a chunk."""
-        header_row = layout.header_row or 0
-        begin = int(np.searchsorted(self.rows, header_row, side="right"))
-        names = dict(zip(self.column_indexes, layout.names, strict=True))
-        issues = sorted(self._issues(names, header_row), key=lambda issue: issue.row)
-        issue_rows = np.array([issue.row for issue in issues], dtype=np.int64)
-        for at in range(begin, len(self.rows), most):
-            rows = self.rows[at : at + most]
-            own = slice(
-                int(np.searchsorted(issue_rows, rows[0])), int(np.searchsorted(issue_rows, rows[-1], "right"))
-            )
-            block = ColumnBlock([column.slice(at, most) for column in self.columns], rows, issues[own])
-            yield from to_chunks(block, layout, self.sheet, most)
-
-    def _issues(self, names: Mapping[int, str | None], header_row: int) -> Iterator[Issue]:
-        for row, index in self.errors:
-            if row > header_row:
-                found = self._cell(row, index)
-                yield Issue(
-                    "cell-error", Severity.ERROR, row, self.sheet, column=names.get(index), found=found
-                )
-        for row, index in self.unvalued:
-            if row > header_row:
-                column = names.get(index) or column_letter(index)
-                yield Issue("formula-without-value", Severity.ERROR, row, self.sheet, column=column)
-        present = set(self._rows_with_content(self.hidden)) if self.hidden else set()
-        for row in self.hidden:
-            if row > header_row and row in present:
-                yield Issue("hidden-rows", Severity.WARNING, row, self.sheet)
-
-    def _rows_with_content(self, rows: Sequence[int]) -> Iterable[int]:
-        at = np.searchsorted(self.rows, rows)
-        at = at[(at < len(self.rows))]
-        take = pa.array(at[np.isin(self.rows[at], rows)])
-        full = np.zeros(len(take), dtype=bool)
-        for column in self.columns:
-            lengths = pc.binary_length(column.take(take)).to_numpy(zero_copy_only=False)
-            full |= np.asarray(lengths) > 0
-        return [int(row) for row in self.rows[take.to_numpy()][full]]
-
-    def _cell(self, row: int, index: int) -> str:
-        at = int(np.searchsorted(self.rows, row))
-        return str(self.columns[list(self.column_indexes).index(index)][at].as_py())
-
-
-def from_sparse(name: str, sheet: SparseSheet) -> SheetTable:
-    """Return a table of the columns that hold something in any row."""
-    order = sorted(range(len(sheet.rows)), key=sheet.rows.__getitem__)
-    rows = [sheet.rows[at] for at in order]
-    cells = [sheet.cells[at] for at in order]
-    indexes = sorted({index for row in cells for index in row})
-    columns = [pa.array([row.get(index, "") for row in cells], type=TEXT) for index in indexes]
-    numbers = np.array(rows, dtype=np.int64)
-    return SheetTable(name, indexes, columns, numbers, sheet.errors, sheet.unvalued, sheet.hidden)
-
-
-def with_scan(table: SheetTable, scan: SheetScan, masks: Mapping[int, DigitMask]) -> SheetTable:
-    """Return a dense table (rows from 1 on, columns from 0 on) with what a scan of its file found."""
-    spots = [*scan.errors, *scan.unvalued, *scan.texts]
-    table = _reaching(
-        table,
-        max((row for row, _ in spots), default=0),
-        max((index + 1 for _, index in spots), default=0),
-    )
-    columns = table.columns
-    texts = {**scan.texts, **scan.errors}
-    for wanted in {index for _, index in texts}:
-        found = {row: text for (row, index), text in texts.items() if index == wanted}
-        at = np.fromiter(found, dtype=np.int64) - 1
-        columns[wanted] = _replaced(columns[wanted], at, list(found.values()))
-    for (index, style), rows in scan.masked.items():
-        if index < len(columns):
-            at = np.array(rows, dtype=np.int64) - 1
-            columns[index] = _masked(columns[index], at[at < len(table.rows)], masks[style])
-    table.errors = list(scan.errors)
-    table.unvalued = scan.unvalued
-    table.hidden = scan.hidden
-    return table
-
-
-def _reaching(table: SheetTable, last_row: int, width: int) -> SheetTable:
-    """Return the dense table, extended by empty cells up to that row and that width."""
-    more_rows = max(last_row - len(table.rows), 0)
-    columns = table.columns
-    if more_rows:
-        columns = [pa.concat_arrays([column, empty_column(more_rows)]) for column in columns]
-    rows = np.arange(1, len(table.rows) + more_rows + 1, dtype=np.int64)
-    columns = [*columns, *(empty_column(len(rows)) for _ in range(width - len(columns)))]
-    return SheetTable(table.sheet, range(len(columns)), columns, rows)
-
-
-def empty_column(count: int) -> pa.Array:
-    """Return a column of so many empty texts."""
-    return pa.array([""], type=TEXT).take(pa.array(np.zeros(count, dtype=np.int64)))
-
-
-def _masked(column: pa.Array, at: np.ndarray, mask: DigitMask) -> pa.Array:
-    texts = column.take(pa.array(at)).to_pylist()
-    return _replaced(column, at, [mask.render(text) if text.isdecimal() else text for text in texts])
-
-
-def _replaced(column: pa.Array, at: np.ndarray, texts: Sequence[str]) -> pa.Array:
-    mask = np.zeros(len(column), dtype=bool)
-    mask[at] = True
-    order = np.argsort(at, kind="stable")
-    replacements = pa.array([texts[int(index)] for index in order], type=TEXT)
-    return pc.replace_with_mask(column, pa.array(mask), replacements)
-
-
-_LENGTH_TYPE = np.dtype(np.int32)
-
-
-def tables_from_worker(book: CalamineClient, names: Sequence[str]) -> list[SheetTable]:
-    """Return the sheets as tables whose rows begin at 1 and whose columns begin at 0.
-
-    All of `names` must have been requested; other sheets' blocks are read and dropped. Raises InputError.
-    """
-    blocks: dict[str, list[RowBlock]] = {name: [] for name in names}
-    extents = dict.fromkeys(names, (0, 0))
-    for name, block in book.rows():
-        if name not in blocks:
-            continue
-        if isinstance(block, RowBlock):
-            blocks[name].append(block)
-        else:
-            extents[name] = block
-    return [_joined_blocks(name, blocks[name], *extents[name]) for name in names]
-
-
-def _joined_blocks(name: str, blocks: Sequence[RowBlock], last_row: int, width: int) -> SheetTable:
-    """Join the blocks, and put back the blank rows above and the blank columns left of them."""
-    above = last_row - sum(block.rows for block in blocks)
-    found = len(blocks[0].columns) if blocks else 0
-    columns = [empty_column(last_row) for _ in range(width - found)]
-    columns += [_joined_column(blocks, index, above) for index in range(found)]
-    return SheetTable(name, range(width), columns, np.arange(1, last_row + 1, dtype=np.int64))
-
-
-def _joined_column(blocks: Sequence[RowBlock], index: int, above: int) -> pa.Array:
-    """Join one column of all blocks, below so many empty cells. Takes it out of the blocks to save memory."""
-    lengths, texts = [np.zeros(above, dtype=_LENGTH_TYPE)], []
-    for block in blocks:
-        packed, block.columns[index] = block.columns[index], b""
-        lengths.append(np.frombuffer(packed, dtype=_LENGTH_TYPE, count=block.rows))
-        texts.append(memoryview(packed)[block.rows * _LENGTH_TYPE.itemsize :])
-    ends = np.zeros(above + sum(block.rows for block in blocks) + 1, dtype=np.int64)
-    np.cumsum(np.concatenate(lengths), out=ends[1:])
-    return pa.LargeStringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(b"".join(texts)))

@@ -21,7 +21,7 @@ from importer.readers.base import SheetInfo
 from importer.readers.excel.calamine_client import LEAST_MEMORY, MOST_MEMORY, CalamineClient
 from importer.readers.excel.cell_text import ERROR_TEXTS
 from importer.readers.excel.number_formats import CellRules, CellStyle, cell_style
-from importer.readers.excel.source import SheetTable, tables_from_worker, with_scan
+from importer.readers.excel.sheet_table import SheetTable, tables_from_worker, with_scan
 from importer.readers.excel.xlsx_scan import SheetScan
 
 

@@ -17,7 +17,7 @@ from importer.readers.base import SheetInfo
 from importer.readers.excel.cell_text import ERROR_TEXTS, LAST_ROW
 from importer.readers.excel.number_formats import CellRules, cell_style
 from importer.readers.excel.ooxml import relations
-from importer.readers.excel.source import MOST_CELLS, SheetTable, SparseSheet, from_sparse
+from importer.readers.excel.sheet_table import MOST_CELLS, SheetTable, SparseSheet, from_sparse
 
 _ROW, _HIDDEN_ROW, _END_OF_CELLS = 0, 0x10, 146
 _RK, _ERROR, _BOOL, _REAL, _TEXT, _SHARED = 2, 3, 4, 5, 6, 7

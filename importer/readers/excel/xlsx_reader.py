@@ -25,7 +25,7 @@ from importer.readers.excel.ooxml import (
     strings_memory,
     unescape,
 )
-from importer.readers.excel.source import (
+from importer.readers.excel.sheet_table import (
     MOST_CELLS,
     SheetTable,
     SparseSheet,

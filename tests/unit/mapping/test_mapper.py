@@ -230,7 +230,7 @@ def test_splitting_a_name_never_raises_and_loses_no_letter(name: str, rule: Name
 @given(st.text(st.characters(codec="utf-8"), max_size=20))
 def test_reading_a_phone_from_a_region_never_raises_and_is_stable(text: str) -> None:
     once = international(text, "CN")
-    assert once is None or once.isdigit()
+    assert once is None or once.digits.isdigit()
 
 
 def test_a_field_can_depend_on_another_column() -> None:
@@ -457,3 +457,12 @@ def test_a_display_name_needs_the_tenant_s_list_except_in_a_dry_run() -> None:
     assert caught.value.code == "custom-field-needs-list"
     found = mapper(rules, {"X": ["1"]}, dry_run=True)
     assert [note.code for note in found.notes] == ["custom-field-unchecked"]
+
+
+@pytest.mark.parametrize(
+    "rule", [NameRule.LAST_WORD, NameRule.FIRST_WORD, NameRule.FAMILY_FIRST, NameRule.CHINESE]
+)
+def test_a_comma_stands_behind_the_family_name_unless_a_title_follows(rule: NameRule) -> None:
+    assert person_names.split("Müller, Jürgen", rule) == ("Jürgen", "Müller")
+    assert "Martin" in " ".join(person_names.split("Martin King, Jr.", rule))
+    assert person_names.split("Martin King, Jr.", rule) != ("Jr.", "Martin King")

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.mapping.country_codes import national_part
 from importer.mapping.phones import PhoneProof, prove
-from importer.mapping.regions import region_of
+from importer.mapping.regions import national_part, region_of
 from importer.reports.wording import issue_text
 from tests.support.mapping import chunk, mapped, values
 
@@ -25,11 +24,11 @@ def phones(*cells: str, rule: str = "", **beside: list[str]) -> tuple[list[str |
 @pytest.mark.parametrize(
     ("cell", "digits", "codes"),
     [
-        ("+49 (0) 171 2345678", "491712345678", []),
+        ("+49 (0) 171 2345678", "491712345678", ["trunk-zero-left-out"]),
         ("0049 171 2345678", "491712345678", []),
         ("00491712345678", "491712345678", []),
         ("011 49 171 2345678", "491712345678", []),
-        ("+44 07911 123456", "447911123456", []),
+        ("+44 07911 123456", "447911123456", ["trunk-zero-left-out"]),
         ("+39 06 1234 5678", "390612345678", []),
         ("tel:+49-171-2345678", "491712345678", []),
         ("https://api.whatsapp.com/send?phone=491712345678&text=hi", "491712345678", []),

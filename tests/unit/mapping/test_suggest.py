@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from importer import mapping
 from importer.contracts import Contract
-from importer.mapping import suggest_toml
+from importer.mapping import loader, suggest_toml
 from importer.mapping.suggest import Proposal
 from importer.messages import LANGUAGES
+from importer.options import RunOptions
 from tests.bench import matching_quality
 from tests.support.mapping import PLAT, SEA, chunk
 
@@ -277,3 +278,46 @@ def test_dates_that_look_like_birthdays_are_only_mentioned() -> None:
     assert '# from = "xdat"' in text
     for name, cells in (("xdat", ["2024-01-02", "2025-03-04"]), ("Created on", ["1990-01-02"])):
         assert proposed({name: cells})[name].field is None
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "rule"),
+    [
+        ("ФИО", ["Иванов Иван Иванович", "Петрова Анна"], "family-first"),
+        ("Name, Vorname", ["Müller, Jürgen", "Groß Anna"], "family-first"),
+        ("客户姓名", ["王小明", "李女士", "刘德华（老板）", "赵 敏"], "chinese"),
+        ("Full Name", ["Ann Lee", "Bo Ek"], "last-word"),
+    ],
+)
+def test_the_rule_for_full_names_is_that_of_the_header_or_of_most_cells(
+    header: str, cells: list[str], rule: str
+) -> None:
+    columns = {header: cells, "Phone": ["+8613800000001", "+8613800000002", "", ""][: len(cells)]}
+    text = suggest_toml.mapping_text(list(columns), chunk(columns).frame, SEA)
+    assert f'name_rule = "{rule}"' in text
+
+
+def test_a_country_and_how_the_file_was_read_are_kept() -> None:
+    columns = {
+        "First Name": ["Ann"],
+        "Last Name": ["Lee"],
+        "Mobile": ["0171 2345678"],
+        "Land": ["Österreich"],
+    }
+    options = RunOptions(sheet="Kunden", header_row=3, encoding="cp1252")
+    text = suggest_toml.mapping_text(list(columns), chunk(columns).frame, SEA, options=options, country="DE")
+    found = loader.load_text(text)
+    assert found.read is not None
+    assert found.read.model_dump(exclude_none=True) == {
+        "sheet": "Kunden",
+        "header_row": 3,
+        "encoding": "cp1252",
+    }
+    assert 'region = { from = "Land", default = "DE" }' in text
+    assert found.digest == loader.load_text(text.replace("header_row = 3", "header_row = 4")).digest
+
+
+def test_words_for_nothing_are_no_evidence_against_a_column() -> None:
+    cells = ["a@x.example", "nao tem", "N/D", "NULL", ""]
+    found = proposed({"First Name": ["Ann"] * 5, "Last Name": ["Lee"] * 5, "E-mail": cells})["E-mail"]
+    assert (found.field, found.taken) == ("email", True)

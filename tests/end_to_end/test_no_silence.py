@@ -1,0 +1,376 @@
+"""No confident silence: what a messy table leaves in the CRM is what its owner meant, or is told.
+
+Each kind of mess is read in every format that can hold it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from importer.config import Connection
+from importer.sandbox import Sandbox
+from tests.support.commands import Command, results, summary
+from tests.support.workbooks import write_table
+
+ENDINGS = (".csv", ".xlsx", ".xls", ".ods")
+Row = Sequence[str]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A table, and what is to become of it."""
+
+    rows: Sequence[Row]
+    stored: Mapping[str, Mapping[str, str]]
+    """The customers by first name, with the fields that matter. "" for a field that is not stored."""
+    codes: Mapping[int, set[str]]
+    """The codes of the issues of each row that has some."""
+    skipped: Sequence[int] = ()
+    invalid: Sequence[int] = ()
+    merged: int = 0
+    """How many rows share a contact with an earlier one, with which the CRM makes one customer of them."""
+
+
+def people(column: str, *cells: str) -> list[Row]:
+    """Return a table with one person for each cell of a column."""
+    names = [f"P{chr(ord('a') + at // 26)}{chr(ord('a') + at % 26)}" for at in range(len(cells))]
+    return [
+        ("First Name", "Last Name", column),
+        *((name, "X", cell) for name, cell in zip(names, cells, strict=True)),
+    ]
+
+
+HEADER = Kind(
+    rows=[
+        ("Customer list 2024", "", "", "", ""),
+        ("", "", "", "", ""),
+        ("Person", "", "Contact", "", "Other"),
+        ("First Name", "Last Name", "Mobile", "E-mail", "Remark"),
+        ("(required)", "(required)", "digits only", "", "text"),
+        ("Ann", "Lee", "+8613800000001", "ann@x.example", "good"),
+        ("First Name", "Last Name", "Mobile", "E-mail", "Remark"),
+        ("Bo", "Ek", "+8613800000002", "bo@x.example", ""),
+        ("Total", "", "2", "", ""),
+        ("", "Note: as of March", "", "", ""),
+        ("* without guarantee", "", "", "", ""),
+        ("Page 1 of 1", "", "", "", ""),
+    ],
+    stored={"Ann": {"sms_phone": "8613800000001", "remark": "good"}, "Bo": {"sms_phone": "8613800000002"}},
+    codes={},
+    skipped=[5, 7, 9, 10, 11, 12],
+)
+PHONES = Kind(
+    rows=people(
+        "Phone",
+        "+49 (0)171 2345678",
+        "0049 171 2345679",
+        "tel:+49-171-2345680",
+        "https://wa.me/491712345681",
+        "491712345682@s.whatsapp.net",
+        "+49 171 2345683 ext. 12",
+        "+49 171 2345684 / +49 172 2345685",
+        "+49 171 2345686;+49 172 2345687",
+        "+٤٩١٧١٢٣٤٥٦٨٨",
+        "'+491712345689",
+        "0171 2345690",
+        "-491712345691",
+        "491712345692.5",
+        "17123456O3",
+        "+49 171 2345694 +49 172 2345695",
+        "n/a",
+        "000000000",
+        "+1 415 555 26",
+        "#REF!",
+    ),
+    stored={
+        "Paa": {"sms_phone": "491712345678"},
+        "Pab": {"sms_phone": "491712345679"},
+        "Pac": {"sms_phone": "491712345680"},
+        "Pad": {"sms_phone": "491712345681"},
+        "Pae": {"sms_phone": "491712345682"},
+        "Paf": {"sms_phone": "491712345683"},
+        "Pag": {"sms_phone": "491712345684"},
+        "Pah": {"sms_phone": "491712345686"},
+        "Pai": {"sms_phone": "491712345688"},
+        "Paj": {"sms_phone": "491712345689"},
+        "Pak": {"sms_phone": "01712345690"},
+        "Pal": {"sms_phone": ""},
+        "Pam": {"sms_phone": ""},
+        "Pan": {"sms_phone": ""},
+        "Pao": {"sms_phone": "491712345694"},
+        "Pap": {"sms_phone": ""},
+        "Paq": {"sms_phone": ""},
+        "Par": {"sms_phone": "141555526"},
+    },
+    codes={
+        2: {"trunk-zero-left-out"},
+        7: {"extension-left-out"},
+        8: {"several-values"},
+        9: {"several-values"},
+        12: {"no-country-code"},
+        13: {"bad-phone", "no-contact"},
+        14: {"bad-phone", "no-contact"},
+        15: {"bad-phone", "no-contact"},
+        16: {"several-values"},
+        17: {"word-for-nothing", "no-contact"},
+        18: {"placeholder", "no-contact"},
+        19: {"doubtful-phone"},
+        20: {"cell-error", "no-contact"},
+    },
+    invalid=[20],
+)
+DATES = Kind(
+    rows=people(
+        "Birthday",
+        "1990-05-07",
+        "1990/5/8",
+        "1990年5月9日",
+        "13/05/1990",
+        "3. März 1980",
+        "March 4, 1980",
+        "1990-05-10T00:00:00",
+        "0000-00-00",
+        "0001-01-01",
+        "30/12/1899",
+        "unknown",
+        "1850-01-01",
+        "2190-01-01",
+        "05/31/1990",
+        "31/02/1990",
+    ),
+    stored={
+        "Paa": {"birthday": "1990-05-07"},
+        "Pab": {"birthday": "1990-05-08"},
+        "Pac": {"birthday": "1990-05-09"},
+        "Pad": {"birthday": "1990-05-13"},
+        "Pae": {"birthday": "1980-03-03"},
+        "Paf": {"birthday": "1980-03-04"},
+        "Pag": {"birthday": "1990-05-10"},
+        "Pah": {"birthday": ""},
+        "Pai": {"birthday": ""},
+        "Paj": {"birthday": ""},
+        "Pak": {"birthday": ""},
+        "Pan": {"birthday": "1990-05-31"},
+    },
+    codes={
+        **{row: {"word-for-nothing", "no-contact"} for row in (9, 10, 11, 12)},
+        **{row: {"implausible-date", "no-contact"} for row in (13, 14)},
+        16: {"bad-date", "no-contact"},
+        **{row: {"no-contact"} for row in (2, 3, 4, 5, 6, 7, 8, 15)},
+    },
+    invalid=[13, 14, 16],
+)
+WORDS = Kind(
+    rows=[
+        ("First Name", "Last Name", "E-mail", "Gender", "Address", "Tags"),
+        ("Ann", "Lee", "mailto:ann@x.example", "weiblich", "NULL", "vip;b"),
+        ("Bo", "Ek", "Bo Ek <bo@x.example>", "divers", "-", "vip;d"),
+        ("Cy", "Oh", "cy＠x.example", "男", "无", "e"),
+        ("Di", "Fu", "di@x.example; di2@x.example", "F", "N/A", "NULL"),
+        ("Eve", "Null", "x@", "prefer not to say", "Main Street 1", "new|vip"),
+        ("NULL", "Wu", "none@none.com", "Herr", "\\N", "vip;i"),
+        ("não informado", "Xi", "无@qq.com", "mujer", "nan", "new;k"),
+        ("660 181", "Yo", "yo@x.example", "", "", ""),
+        ("#Zed", "Zo", "zed@x.example", "", "", ""),
+    ],
+    stored={
+        "Ann": {"email": "ann@x.example", "gender": "0", "address": "", "tagStr": "vip,b"},
+        "Bo": {"email": "bo@x.example", "gender": "", "address": "", "tagStr": "vip,d"},
+        "Cy": {"email": "cy@x.example", "gender": "1", "address": "", "tagStr": "e"},
+        "Di": {"email": "di@x.example", "gender": "0", "address": "", "tagStr": ""},
+        "Eve": {"last_name": "Null", "email": "", "gender": "", "address": "Main Street 1"},
+        "660 181": {"email": "yo@x.example"},
+        "#Zed": {"email": "zed@x.example"},
+    },
+    codes={
+        2: {"word-for-nothing"},
+        3: {"gender-left-out", "word-for-nothing"},
+        4: {"word-for-nothing"},
+        5: {"several-values", "word-for-nothing"},
+        6: {"placeholder", "gender-left-out", "no-contact"},
+        7: {"required", "placeholder", "word-for-nothing", "no-contact"},
+        8: {"required", "placeholder", "word-for-nothing", "no-contact"},
+        9: {"doubtful-name"},
+        10: {"doubtful-name"},
+    },
+    invalid=[7, 8],
+)
+QUOTED = Kind(
+    rows=[
+        ("First Name", "Last Name", "Phone", "Birthday", "Remark"),
+        ("“Ann”", '"Lee"', "'+8613800000001'", "“1990-05-07”", ""),
+        ("“Bo”", '"Ek"', "'+8613800000002'", "“1990-05-08”", "“good”"),
+        ("“Cy”", '"Oh"', "'+8613800000003'", "“1990-05-09”", "calls himself “Ace”"),
+    ],
+    stored={
+        "Ann": {"last_name": "Lee", "sms_phone": "8613800000001", "birthday": "1990-05-07"},
+        "Bo": {"last_name": "Ek", "remark": "“good”"},
+        "Cy": {"last_name": "Oh", "remark": "calls himself “Ace”"},
+    },
+    codes={},
+)
+SHARED = Kind(
+    rows=[
+        ("First Name", "Last Name", "Phone", "E-mail"),
+        *(
+            (
+                f"P{chr(ord('a') + at)}",
+                "X",
+                "+8613800138000" if at % 2 else f"+86139000000{at:02d}",
+                "info@x.example" if at < 5 else f"p{at}@x.example",
+            )
+            for at in range(18)
+        ),
+    ],
+    stored={"Pe": {"sms_phone": "8613900000004"}, "Pf": {"sms_phone": ""}, "Pr": {"sms_phone": ""}},
+    merged=4,
+    codes={at + 2: {"placeholder"} if at % 2 else set() for at in range(18)}
+    | {at + 2: {"same-contact"} | ({"placeholder"} if at % 2 else set()) for at in range(1, 5)},
+)
+KINDS = {
+    "header": HEADER,
+    "phones": PHONES,
+    "dates": DATES,
+    "words": WORDS,
+    "quoted": QUOTED,
+    "shared": SHARED,
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("name", KINDS)
+def test_a_messy_table_is_read_as_its_owner_means_it_or_told(
+    importer: Command, settings: Connection, box: Sandbox, work: Path, name: str, ending: str
+) -> None:
+    kind = KINDS[name]
+    file = work / f"customers{ending}"
+    write_table(file, kind.rows)
+    importer("run", file.name, "--report-dir", "out")
+    rows = {int(row["_row"]): row for row in results(work / "out")}
+    told = {number: _codes(row) for number, row in rows.items() if row["_status"] != "skipped"}
+    assert {number: codes for number, codes in told.items() if codes} == {
+        number: codes for number, codes in kind.codes.items() if codes
+    }
+    assert sorted(number for number, row in rows.items() if row["_status"] == "skipped") == [*kind.skipped]
+    assert sorted(number for number, row in rows.items() if row["_status"] == "invalid") == [*kind.invalid]
+    stored = {str(one.fields["first_name"]): one.fields for one in box.customers()}
+    assert len(stored) == len(rows) - len(kind.skipped) - len(kind.invalid) - kind.merged
+    for first_name, fields in kind.stored.items():
+        found = {field: str(stored[first_name].get(field) or "") for field in fields}
+        if "gender" in fields:
+            found["gender"] = str(stored[first_name].get("gender", ""))
+        assert found == fields
+
+
+def _codes(row: Mapping[str, str]) -> set[str]:
+    return {issue.partition(":")[0] for issue in row["_issues"].split("; ") if issue}
+
+
+def test_a_contact_that_many_share_is_named_with_its_count(
+    importer: Command, settings: Connection, work: Path
+) -> None:
+    write_table(work / "c.csv", SHARED.rows)
+    done = importer("run", "c.csv", "--report-dir", "out")
+    assert "5 rows share the contact info@x.example" in done.out
+    assert any("info@x.example" in note for note in summary(work / "out")["notes"])
+    assert "info@x.example" in (work / "out" / "report.html").read_text("utf-8")
+    masked = importer("run", "c.csv", "--mask", "--report-dir", "masked")
+    assert "info@x.example" not in masked.out
+
+
+def test_a_household_keeps_its_phone(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    rows = [("Ann", "Lee"), ("Bo", "Lee"), ("Cy", "Lee"), ("Di", "Fu")]
+    lines = [(*name, "+8613800138000", f"{name[0]}@x.example") for name in rows]
+    write_table(work / "c.csv", [("First Name", "Last Name", "Phone", "E-mail"), *lines])
+    importer("run", "c.csv", "--report-dir", "out")
+    assert [_codes(row) for row in results(work / "out")] == [set()] + [{"same-contact"}] * 3
+    assert {one.fields["sms_phone"] for one in box.customers()} == {"8613800138000"}
+
+
+LINES = (
+    "First Name,Last Name,Phone,Remark",
+    "Ann,Lee,+8613800000001,good",
+    'Bo,Ek,+8613800000002,"one, two"',
+)
+
+
+@pytest.mark.parametrize("ending", [".xlsx", ".xls", ".ods"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_lines_of_a_csv_in_the_first_column_become_columns(
+    importer: Command, settings: Connection, box: Sandbox, work: Path, ending: str, delimiter: str
+) -> None:
+    file = work / f"c{ending}"
+    lines = [line.replace(",", delimiter) for line in LINES]
+    write_table(file, [("Customers",), ("",), *((line,) for line in lines)])
+    importer("run", file.name, "--report-dir", "out")
+    assert [row["_row"] for row in results(work / "out")] == ["4", "5"]
+    remarks = [one.fields["remark"] for one in box.customers()]
+    assert remarks == ["good", f"one{delimiter} two"]
+
+
+@pytest.mark.parametrize("bare_header", [False, True])
+@pytest.mark.parametrize(
+    ("opening", "closing"), [("'", "'"), ("“", "”"), ("«", "»"), ('""', '""'), ('"""', '"""')]
+)
+def test_cells_in_other_quotation_marks_are_read_without_them(
+    importer: Command,
+    settings: Connection,
+    box: Sandbox,
+    work: Path,
+    opening: str,
+    closing: str,
+    bare_header: bool,
+) -> None:
+    header, *lines = (line.split(",") for line in LINES[:2])
+    quoted = [",".join(opening + cell + closing for cell in cells) for cells in lines * 2]
+    first = ",".join(header if bare_header else [opening + name + closing for name in header])
+    (work / "c.csv").write_text("\n".join([first, *quoted]), "utf-8")
+    importer("run", "c.csv", "--report-dir", "out")
+    assert [row["_status"] for row in results(work / "out")] == ["imported", "duplicate"]
+    (one,) = box.customers()
+    assert (one.fields["first_name"], one.fields["remark"]) == ("Ann", "good")
+
+
+@pytest.mark.parametrize("bare_header", [False, True])
+def test_lines_in_quotation_marks_are_read_without_them(
+    importer: Command, settings: Connection, box: Sandbox, work: Path, bare_header: bool
+) -> None:
+    header, *lines = ('"' + line.replace('"', '""') + '"' for line in LINES)
+    (work / "c.csv").write_text("\n".join([LINES[0] if bare_header else header, *lines]), "utf-8")
+    importer("run", "c.csv", "--report-dir", "out")
+    assert [one.fields["remark"] for one in box.customers()] == ["good", "one, two"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_rows_in_tags_are_refused_with_the_reason(importer: Command, work: Path, ending: str) -> None:
+    cell = "<row><first_name>{}</first_name><last_name>Lee</last_name></row>"
+    write_table(work / f"c{ending}", [(cell.format(name),) for name in ("Ann", "Bo", "Cy")])
+    done = importer("validate", f"c{ending}")
+    assert "[rows-in-tags]" in done.err
+    assert "<row>" in done.err
+
+
+@pytest.mark.parametrize("ending", [".xlsx", ".xls", ".ods"])
+def test_one_remark_in_a_quoted_column_changes_nothing(
+    importer: Command, settings: Connection, box: Sandbox, work: Path, ending: str
+) -> None:
+    rows = [("First Name", "Last Name", "Remark"), ("Ann", "Lee", "“Villa Rosa”"), ("Bo", "Ek", "")]
+    write_table(work / f"c{ending}", rows)
+    importer("run", f"c{ending}", "--report-dir", "out")
+    assert [one.fields.get("remark") for one in box.customers()] == ["“Villa Rosa”", None]
+
+
+def test_the_end_mark_of_dos_and_byte_order_marks_are_no_text(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    text = "\ufeff" + LINES[0] + "\n" + LINES[1] + "\n\ufeff" + LINES[0] + "\n\ufeff" + LINES[2] + "\n\x1a"
+    (work / "c.csv").write_text(text, "utf-8")
+    importer("run", "c.csv", "--report-dir", "out")
+    assert [row["_status"] for row in results(work / "out")] == ["imported", "skipped", "imported"]
+    assert [one.fields["first_name"] for one in box.customers()] == ["Ann", "Bo"]
