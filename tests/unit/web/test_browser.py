@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+sync_api.expect.set_options(timeout=PATIENCE * 1000)
 pytestmark = pytest.mark.extras
 
 FLAGS = (
@@ -26,6 +27,10 @@ FLAGS = (
 FIRST = ("Anna", "Boris", "Clara", "David", "Emma", "Felix", "Grace", "Hugo", "Irene", "Jonas")
 LAST = ("Keller", "Lindner", "Maier", "Novak", "Olsen", "Peters", "Richter")
 GRAVE = ("serious", "critical")
+ROWS = (
+    "first_name\tlast_name\tsms_phone\tbirthday\n"
+    "Ann\tLee\t8613800100001\t1990-02-31\nBo\tLi\t8613800100002\t1991-01-02\n"
+)
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +184,7 @@ def test_the_keyboard_alone_leads_through(tab: Page, box: Sandbox, served: WebPa
     focus(tab, "Or paste rows")
     tab.keyboard.press("Enter")
     focus(tab, "Rows with their header")
-    tab.keyboard.insert_text("first_name\tlast_name\tbirthday\nAnn\tLee\t1990-02-31\nBo\tLi\t1991-01-02\n")
+    tab.keyboard.insert_text(ROWS)
     focus(tab, "Take these rows")
     for wanted in ("Yes, match the columns", "Check the whole file", "Check now"):
         tab.keyboard.press("Enter")
