@@ -93,6 +93,9 @@
     const data = body(form, button);
     queue = queue.then(async () => {
       try {
+        /* Changes wait for each other: what this page shows by now is what it was changed from. */
+        const shown = document.querySelector("input[name=revision]");
+        if (shown && data.has("revision")) data.set("revision", shown.value);
         const answer = await fetch(form.action, { method: "POST", body: data });
         const text = await answer.text();
         const fresh = swap(text, answer.ok ? ids : ["main"], done);

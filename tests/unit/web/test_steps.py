@@ -171,8 +171,8 @@ def test_all_sheets_of_a_workbook_are_one_piece_of_work(page: WebPage, box: Sand
     book = openpyxl.Workbook()
     for name, day in (("North", "1990-01-02"), ("South", "1990-02-31")):
         sheet = book.create_sheet(name)
-        sheet.append(["first_name", "last_name", "birthday"])
-        sheet.append(["Ann", name, day])
+        sheet.append(["first_name", "last_name", "birthday", "email"])
+        sheet.append(["Ann", name, day, f"ann@{name}.net"])
     del book["Sheet"]
     book.save(tmp_path / "two.xlsx")
     work = page.upload(tmp_path / "two.xlsx")
@@ -191,7 +191,7 @@ def test_an_edit_of_a_row_that_has_gone_is_told(page: WebPage, table: Path) -> N
     page.checked(work)
     told = page.post(f"{work}/cells", {"place": "7", "row": "99", "column": "3", "text": "x"})
     assert told.status_code == 400
-    assert "row 99 is not among the rows with problems any more" in text_of(told)
+    assert "Row 99 is not among the rows with problems any more" in text_of(told)
 
 
 def test_two_tabs_do_not_overwrite_each_other(page: WebPage, table: Path) -> None:
