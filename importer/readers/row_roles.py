@@ -33,7 +33,11 @@ _COMPARED = 2
 _LOOKED_AT = 200
 """So many characters of a cell are looked at."""
 _CONTACT = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+|(?:\d[ ()/-]{0,2}){9,}\d")
-_NUMBER = re.compile(r"[\d\s.,%$€£¥+-]*")
+_NUMBER = re.compile(
+    r"[\d\s.,%$€£¥+-]*(?:[人个位名条行件元笔户円명건]|rows?|records?|customers?|kunden|clientes?|clients?|pcs|чел\.?)?",
+    re.IGNORECASE,
+)
+"""A number, perhaps of something: 24人, 40 Kunden."""
 _EXAMPLE = re.compile(
     r"(?:e\.?\s?g\.?|example|ex\.|p\. ?ex\.|z\. ?b\.|ej\.|例如?|示例|样例|如)\s*[:：,]?", re.IGNORECASE
 )
