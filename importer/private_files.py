@@ -2,7 +2,8 @@
 
 Journal, locks, logs, reports, stores and temporary files lie in folders that other programs may reach. A link
 planted under one of their names must not make us overwrite, or publish, what it points to. So a new file is
-made with O_EXCL, an existing one is opened with O_NOFOLLOW, and both have mode 0600. Windows has neither
+made with O_EXCL, an existing one is opened with O_NOFOLLOW and has to be a plain file with one name, and both
+have mode 0600. Windows has neither
 modes nor O_NOFOLLOW; there the user's profile folder protects them.
 """
 
@@ -35,9 +36,28 @@ def state_folder() -> Path:
     return Path(named).expanduser() if named else platformdirs.user_state_path("nxlink-importer")
 
 
+def journal_file() -> Path:
+    """The user's journal, in the state folder."""
+    return state_folder() / "journal.db"
+
+
 def private_opener(path: str, flags: int) -> int:
-    """The `opener` of `open`: mode 0600 for a new file, OSError (ELOOP) for a link."""
-    return os.open(path, flags | _NO_LINKS, FILE_MODE)
+    """The `opener` of `open`: mode 0600 for a new file.
+
+    Raises OSError for what somebody may have planted there: a link (ELOOP), a second name of another file
+    (EMLINK), a pipe or a device (EINVAL), which would make us wait, too.
+    """
+    descriptor = os.open(path, flags | _NO_LINKS | _NO_WAIT, FILE_MODE)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "not a plain file", path)
+        if found.st_nlink > 1:
+            raise OSError(errno.EMLINK, "the file has a second name", path)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def open_plain_file(path: Path) -> BinaryIO:
@@ -119,13 +139,22 @@ def create_private_file(path: Path) -> BinaryIO:
 
 
 def ensure_private_file(path: Path) -> None:
-    """Make an empty file unless it is there, and give it mode 0600. Raises OSError, also for a link."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY | _NO_LINKS, FILE_MODE)
+    """Make an empty file unless it is there, and give it mode 0600. Raises OSError as `private_opener`."""
+    descriptor = private_opener(str(path), os.O_RDWR | os.O_CREAT | _BINARY)
     try:
         if os.name == "posix":
             os.fchmod(descriptor, FILE_MODE)
     finally:
         os.close(descriptor)
+
+
+def ensure_private_database(path: Path) -> None:
+    """Do as `ensure_private_file` for an SQLite database, whose own files SQLite would open through links."""
+    for companion in ("-wal", "-shm", "-journal"):
+        beside = path.with_name(path.name + companion)
+        if os.path.lexists(beside):
+            ensure_private_file(beside)
+    ensure_private_file(path)
 
 
 def replace_private_file(path: Path, content: bytes, mode: int = FILE_MODE) -> None:

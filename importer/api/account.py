@@ -19,7 +19,7 @@ from importer.api.answers import one_line
 from importer.contracts import endpoints
 from importer.errors import RefusedError
 from importer.models import TenantField
-from importer.private_files import make_private_folder, replace_private_file, state_folder
+from importer.private_files import make_private_folder, open_plain_file, replace_private_file, state_folder
 
 if TYPE_CHECKING:
     from importer.api.client import Client
@@ -87,7 +87,8 @@ def fields(client: Client) -> tuple[TenantField, ...]:
 def remembered_fields(connection: Connection) -> tuple[TenantField, ...] | None:
     """The fields as they were when somebody last asked for them; None if nobody did."""
     try:
-        entries = json.loads(_fields_file(connection).read_text("utf-8"))
+        with open_plain_file(_fields_file(connection)) as file:
+            entries = json.loads(file.read())
         return tuple(
             TenantField(**(entry | {"choices": tuple((str(i), str(name)) for i, name in entry["choices"])}))
             for entry in entries

@@ -23,6 +23,7 @@ from importer.jobs.config import Job, JobEnvironment, NoticeSettings, NoticeWhen
 from importer.jobs.log import JobLog
 from importer.jobs.results import RoundReport, format_error
 from importer.journal.job_history import RoundResult
+from importer.private_files import replace_private_file
 
 POST_ATTEMPTS = 4
 FIRST_POST_WAIT = 2.0
@@ -127,7 +128,8 @@ def heartbeat(job: Job, text: str, sleep: Callable[[float], None]) -> str:
             return str(error)
         return ""
     try:
-        Path(job.heartbeat).write_text(text, "utf-8")
+        # Others look at it, and it holds a time alone.
+        replace_private_file(Path(job.heartbeat), text.encode(), 0o644)
     except OSError as error:
         return f"{job.heartbeat}: {error.strerror}"
     return ""

@@ -18,7 +18,7 @@ from pathlib import Path
 import filelock
 
 from importer.errors import LockedError
-from importer.private_files import FILE_MODE, make_private_folder, replace_private_file
+from importer.private_files import FILE_MODE, make_private_folder, open_plain_file, replace_private_file
 
 _PATIENCE = 0.3
 """Seconds to wait for a lock: a process that checks whether the lock is free holds it for a moment."""
@@ -150,8 +150,8 @@ class Locks:
 
 def read_holder(path: Path) -> LockHolder | None:
     """Read the note beside a lock; None if it is missing or damaged."""
-    with contextlib.suppress(OSError, ValueError, TypeError):
-        return LockHolder(**json.loads(_note(path).read_text("utf-8")))
+    with contextlib.suppress(OSError, ValueError, TypeError), open_plain_file(_note(path)) as note:
+        return LockHolder(**json.loads(note.read()))
     return None
 
 

@@ -61,6 +61,18 @@ class RowStates:
         """How many rows have their final status."""
         return sum(int(np.count_nonzero(self._final[states])) for _, states in self._sheets.values())
 
+    def counts(self) -> dict[Status, int]:
+        """Rows by status, of those that have one; a row whose request is unanswered counts as unknown."""
+        numbers = np.zeros(len(self.states), dtype=np.int64)
+        for _, states in self._sheets.values():
+            numbers += np.bincount(states, minlength=len(self.states))[: len(self.states)]
+        found: dict[Status, int] = {}
+        for state, rows in zip(self.states, numbers.tolist(), strict=True):
+            if rows:
+                status = state.status or Status.UNKNOWN
+                found[status] = found.get(status, 0) + rows
+        return found
+
     @property
     def sheets(self) -> tuple[str, ...]:
         return tuple(self._sheets)

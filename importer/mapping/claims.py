@@ -22,7 +22,11 @@ _UNKNOWN_WORDS = 0.55
 _OTHER_LANGUAGE = 0.6
 _FOREIGN = 0.75
 _DENIED = 0.4
-_BESIDE = {"名": frozenset({"filler"}), "姓": frozenset({"filler", "customer"})}
+_BESIDE = {
+    "名": frozenset({"filler", "billing"}),
+    "姓": frozenset({"filler", "billing", "customer"}),
+    "氏": frozenset({"filler", "billing"}),
+}
 """All that may stand beside a label of one letter: 名 is a part of a name, 家庭名 is none."""
 _BEHIND = frozenset({"es", "pt", "fr", "it", "ru", "pl", "ar", "vi", "id", "ms", "th", "fil"})
 """Languages that put what a thing belongs to behind it."""
@@ -204,6 +208,9 @@ def _label(reading: Reading) -> tuple[tuple[Phrase, ...], tuple[Alias, ...], boo
         # “Customer” alone is a name; in “Customer field” it only says whose the field is.
         if len(reading.phrases) == 1 and labelled and not reading.unknown:
             return (labelled[0],), labelled[0].labels, reading.number == 1
+        rest = {role for phrase in reading.phrases if phrase not in labelled for role in phrase.roles}
+        if len(labelled) == 1 and rest <= {"primary"} and not reading.unknown:
+            return (labelled[0],), labelled[0].labels, False
         return None
     whole = len(reading.phrases) == 1 and not reading.unknown and reading.number == 1
     if len(alone) == 1:
@@ -343,7 +350,10 @@ def _by_likeness(column: Column) -> list[Claim]:
     if alias.field == "customize_field" or (alias.field in NAMES and len(name) < _LONG_NAME):
         return []
     found = (("label", alias.label), ("field", alias.field), ("percent", round(best[1])))
-    return [Claim(column.index, alias.field, 0.75 * best[1] / 100, Note("why-alike", found), 98)]
+    # “Direction” is French, and no slip of the pen in “Dirección”.
+    spoken = frozenset({alias.language})
+    why = Note("why-alike", found)
+    return [Claim(column.index, alias.field, 0.75 * best[1] / 100, why, 98, languages=spoken)]
 
 
 @cache
@@ -374,6 +384,8 @@ def _by_cells(column: Column) -> list[Claim]:
     if evidence.are_phones(cells):
         sure = about_contact or evidence.are_written_phones(cells)
         return [_content("sms_phone", CELLS if sure else DOUBT, column)]
+    if evidence.are_countries(cells):
+        return [_content("country", DOUBT, column)]
     return [_content("birthday", DOUBT, column)] if evidence.are_birthdays(cells) else []
 
 
@@ -395,7 +407,9 @@ def _weighed(claim: Claim, column: Column) -> Claim:
     if differs:
         why = Note("why-values-differ", claim.why.found)
         return replace(claim, confidence=claim.confidence * 0.4, why=why)
-    if claim.field == "country" and evidence.are_country_codes(column.cells):
+    if claim.field == "country" and (
+        evidence.are_country_codes(column.cells) or evidence.are_countries(column.cells)
+    ):
         return replace(claim, confidence=max(claim.confidence, CELLS))
     if claim.confidence < CELLS and evidence.confirms(kind, column.cells) and not column.reading.unknown:
         return replace(claim, confidence=min(CELLS, claim.confidence * 1.1))

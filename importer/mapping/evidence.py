@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 
 from importer.contracts import FieldKind
-from importer.mapping import dates, gender, phones
-from importer.mapping.base import names_in, packaged_words
+from importer.mapping import dates, gender, phones, vocabulary
+from importer.mapping.base import names_in
 from importer.mapping.phone_texts import read_phone
+from importer.mapping.regions import region_of
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _BORN = range(1920, 2016)
@@ -26,12 +27,12 @@ _NO_NAME = re.compile(r"\d{2}|@|://|www\.")
 _NO_ADDRESS = re.compile(r"@|://|^\W*[\d.,]*\W*$|^\w$")
 # The reader of dates may not know the month's language.
 _WORDY_DATE = re.compile(
-    r"\d{1,4}[\s./-]*[^\W\d_]{3,}[\s.,/-]*\d{1,4}|[^\W\d_]{3,}[\s.]*\d{1,2}[\s.,/-]*\d{2,4}"
+    r"\d{1,4}(?:[\s./-]|de )*[^\W\d_]{3,}(?:[\s.,/-]|del? )*\d{1,4}|[^\W\d_]{3,}[\s.]*\d{1,2}[\s.,/-]*\d{2,4}"
 )
 _WRITTEN = re.compile(r"\+|\(|\d[ .-]\d")
 _FEWEST_DIGITS = 5
 _ROWS = 3
-"""So many different numbers count rows: they are no genders."""
+"""So many different numbers count rows and are no genders; so many words are no misspelled countries."""
 _MOST = 0.8
 _NEARLY_ALL = 0.9
 
@@ -92,9 +93,19 @@ def are_no_names(cells: Iterable[str]) -> bool:
 
 
 def are_no_countries(cells: Iterable[str]) -> bool:
-    """Return whether many cells hold digits, which no country's name or code does."""
+    """Return whether many cells hold digits, or several cells are words of which none names a country."""
     filled = _filled(cells)
-    return bool(filled) and sum(bool(_DIGIT.search(cell)) for cell in filled) >= _MANY * len(filled)
+    if not filled or sum(bool(_DIGIT.search(cell)) for cell in filled) >= _MANY * len(filled):
+        return bool(filled)
+    different = set(filled)
+    return len(different) >= _ROWS and not any(map(region_of, different)) and not are_country_codes(different)
+
+
+def are_countries(cells: Iterable[str]) -> bool:
+    """Return whether most cells name countries, in any of some twenty languages."""
+    filled = _filled(cells)
+    named = sum(not _COUNTRY_CODE.fullmatch(cell) and region_of(cell) is not None for cell in filled)
+    return bool(filled) and named >= _MOST * len(filled)
 
 
 def are_country_codes(cells: Iterable[str]) -> bool:
@@ -119,7 +130,7 @@ def is_company(cell: str) -> bool:
 
 @cache
 def _company_marks() -> tuple[frozenset[str], tuple[str, ...]]:
-    marks = names_in(packaged_words("qualifiers.toml")["company_marks"])
+    marks = names_in(vocabulary.qualifiers()["company_marks"])
     spaced = frozenset(mark for mark in marks if mark[0] < "\u0e00")
     return spaced | {mark.rstrip(".") for mark in spaced} | {mark + "." for mark in spaced}, tuple(
         mark for mark in marks if mark[0] >= "\u0e00"

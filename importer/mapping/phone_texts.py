@@ -11,8 +11,13 @@ import unicodedata
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from importer.arrow import BLANKS
-from importer.mapping.regions import national_part
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from importer import arrow
+from importer.arrow import BLANKS, join_columns, nonempty
+from importer.mapping.regions import national_part, with_country_code
 
 _PLAIN = str.maketrans(
     dict.fromkeys(map(ord, "－‐‑‒–—―−﹣"), "-")
@@ -238,3 +243,22 @@ def international(text: str, region: str) -> RegionalNumber | None:
         return None
     digits = str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)).removeprefix("+")
     return RegionalNumber(digits, in_use)
+
+
+def with_country_codes(numbers: pa.Array, regions: pa.Array) -> tuple[pa.Array, np.ndarray]:
+    """Return numbers (texts of digits) with the country code of each one's country (ISO codes), "" for those
+    that cannot be of it, and a mask of those that its numbering plan has."""
+    done = arrow.constant("", len(numbers))
+    for region in pc.unique(regions).to_pylist():
+        own = pc.equal(regions, arrow.scalar(region))
+        done = pc.replace_with_mask(done, own, with_country_code(numbers.filter(own), region))
+    in_use = nonempty(done)
+    if not in_use.all():
+        where = pa.array(~in_use)
+        pairs = join_columns(regions.filter(where), numbers.filter(where)).dictionary_encode()
+        made = [international(pair[2:], pair[:2]) for pair in pairs.dictionary.to_pylist()]
+        digits = arrow.array([number.digits if number else "" for number in made])
+        done = pc.replace_with_mask(done, where, digits.take(pairs.indices))
+        found = np.array([number is not None and number.in_use for number in made], dtype=bool)
+        in_use[~in_use] = found[pairs.indices.to_numpy()]
+    return done, in_use

@@ -30,11 +30,11 @@ from importer.contracts import Field, FieldKind
 from importer.mapping.base import ColumnIssue, note
 from importer.mapping.phone_texts import (
     PhoneReading,
-    international,
     is_national,
     is_valid,
     read_phone,
     strip_formatting,
+    with_country_codes,
     without_trunk_zero,
 )
 from importer.mapping.regions import country_code, possible, trunk_zeros
@@ -193,23 +193,18 @@ class PhoneReader:
         if not known.any():
             return column, bare
         where = pa.array(known)
-        pairs = join_columns(regions.filter(where), column.filter(where)).dictionary_encode()
-        made = [international(pair[2:], pair[:2]) for pair in pairs.dictionary.to_pylist()]
-        indices = pairs.indices.to_numpy()
-        done = arrow.array([number.digits if number else "" for number in made]).take(pairs.indices)
-        converted = nonempty(done)
         before = column.filter(where)
-        kept = if_else(converted, done, before)
-        column = pc.replace_with_mask(column, where, kept)
-        left = np.array([number is None for number in made], dtype=bool)[indices]
+        done, in_use = with_country_codes(before, regions.filter(where))
+        converted = nonempty(done)
+        column = pc.replace_with_mask(column, where, if_else(converted, done, before))
         failed = np.zeros(len(bare), dtype=bool)
-        failed[known] = left
+        failed[known] = ~converted
         failed &= _lengths(column) >= _FEWEST_DIGITS
         failed &= ~(_possible(column) & (_lengths(column) >= _PLAINLY_COMPLETE))
         if failed.any():
             self._issues.append(_doubt("no-country-code", failed, "phone-of-other-country"))
         unused = np.zeros(len(bare), dtype=bool)
-        unused[known] = np.array([number is not None and not number.in_use for number in made])[indices]
+        unused[known] = converted & ~in_use
         unused[known] &= np.asarray(pc.not_equal(column.filter(where), before).to_numpy(zero_copy_only=False))
         if unused.any():
             self._issues.append(_doubt("doubtful-phone", unused, "phone-not-in-use"))

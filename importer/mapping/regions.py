@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from importer.arrow import rework_all
+from importer.arrow import constant, if_else, join_columns, nonempty, offsets_and_bytes, rework_all, to_mask
 from importer.errors import UsageError
 from importer.mapping.base import packaged_index, packaged_words
 from importer.mapping.headers import normalize
@@ -126,3 +128,105 @@ def trunk_zeros(prefixes: np.ndarray, fourth: np.ndarray) -> np.ndarray:
     within, of_three = _zeros_behind()
     found: np.ndarray = within[prefixes] | (of_three[prefixes] & (fourth == 0))
     return found
+
+
+# Numbering plans: which numbers are in use, as phonenumbers knows it.
+
+_GROUP = re.compile(r"\((?!\?)")
+_NEVER = "$."
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What phonenumbers knows of one country, as patterns of Arrow's."""
+
+    code: str
+    lengths: frozenset[int]
+    """Those that a national number can have."""
+    general: str
+    own: str
+    """Mobile phones and fixed lines."""
+    leading: str
+    """How the numbers begin, if other countries have the same code; else ""."""
+    abroad: str
+    """What is dialled to call another country; "" if nothing."""
+    trunk: str
+    """What stands before a number that is dialled within the country, carriers' codes included; or ""."""
+    prefix: str
+    """The trunk prefix alone, "" if there is none, or if what follows it may be changed."""
+
+
+def with_country_code(numbers: pa.Array, region: str) -> pa.Array:
+    """Return the numbers (texts of digits) of a country (its ISO code) with its country code before them, ""
+    for those that phonenumbers has to look at.
+
+    A number is only written here if phonenumbers would give the same: it is a mobile phone or a fixed line,
+    as it stands or behind the trunk prefix, and nothing at its beginning can be meant otherwise (an
+    international prefix, a carrier's code, the country code).
+    """
+    plan = _plan(region)
+    if plan is None:
+        return constant("", len(numbers))
+    abroad = _match(numbers, plan.abroad) if plan.abroad else np.zeros(len(numbers), dtype=bool)
+    whole = _match(numbers, f"(?:{plan.general})$")
+    trunk = _match(numbers, plan.trunk) if plan.trunk else np.zeros(len(numbers), dtype=bool)
+    done = if_else(_own(numbers, plan) & whole & ~trunk & ~abroad, join_columns(plan.code, numbers), "")
+    left = np.flatnonzero(trunk & ~whole & ~abroad)
+    if not plan.prefix or not left.size:
+        return done
+    behind = _behind_prefix(numbers.take(pa.array(left)), plan)
+    national = _own(behind, plan) & _match(behind, f"(?:{plan.general})$")
+    mask = np.zeros(len(numbers), dtype=bool)
+    mask[left[national]] = True
+    found = join_columns(plan.code, behind.filter(pa.array(national)))
+    return pc.replace_with_mask(done, pa.array(mask), found)
+
+
+def _own(numbers: pa.Array, plan: _Plan) -> np.ndarray:
+    """Return a mask of the mobile phones and fixed lines of a plan."""
+    lengths = np.diff(offsets_and_bytes(numbers)[0])
+    possible_length = np.isin(lengths, list(plan.lengths)) & _match(numbers, plan.leading)
+    found: np.ndarray = possible_length & _match(numbers, f"(?:{plan.own})$")
+    return found
+
+
+def _behind_prefix(numbers: pa.Array, plan: _Plan) -> pa.Array:
+    """Return what stands behind the trunk prefix; "" where more than the prefix would be taken away."""
+    taken = pc.struct_field(pc.extract_regex(numbers, f"^(?P<taken>{plan.trunk})"), "taken")
+    alone = to_mask(pc.equal(taken, plan.prefix)) & ~_match(numbers, plan.code)
+    return if_else(alone, pc.utf8_slice_codeunits(numbers, len(plan.prefix)), "")
+
+
+def _match(numbers: pa.Array, beginning: str) -> np.ndarray:
+    found: np.ndarray = to_mask(pc.match_substring_regex(numbers, f"^(?:{beginning})")) & nonempty(numbers)
+    return found
+
+
+@cache
+def _plan(region: str) -> _Plan | None:
+    """Return the plan of a country; None if another country of the same code might claim its numbers."""
+    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
+
+    known = PhoneMetadata.metadata_for_region(region, None)
+    if known is None or known.country_code is None or known.general_desc is None:
+        return None
+    if region != COUNTRY_CODE_TO_REGION_CODE[known.country_code][0]:
+        return None
+    general = known.general_desc
+    own = (one.national_number_pattern for one in (known.mobile, known.fixed_line) if one is not None)
+    changed = known.national_prefix_transform_rule
+    return _Plan(
+        code=str(known.country_code),
+        lengths=frozenset(general.possible_length) - frozenset(general.possible_length_local_only),
+        general=general.national_number_pattern or _NEVER,
+        own="|".join(filter(None, own)) or _NEVER,
+        leading=known.leading_digits or "",
+        abroad=_bare(known.international_prefix),
+        trunk=_bare(known.national_prefix_for_parsing),
+        prefix="" if changed else known.national_prefix or "",
+    )
+
+
+def _bare(pattern: str | None) -> str:
+    """Return a pattern without groups that are to be kept."""
+    return _GROUP.sub("(?:", pattern or "")

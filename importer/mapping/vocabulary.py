@@ -35,6 +35,8 @@ _SHORTEST_PIECE = 3
 _STEM, _SAME = 5, 0.75
 _ROLE = 2
 """A role has so many values; a label has more."""
+# Forms number their questions: “2、您的手机”, “Q3. E-mail”.
+_QUESTION_NUMBER = re.compile(r"^\s*(?:[Qq]?\d{1,3}\s*[、.．)）:：]|[（(]\d{1,3}[)）])\s*(?=\D)")
 _ARTICLE = re.compile(r"(?:وال|بال|لل|ال)(?=[\u0600-\u06ff]{3})")
 
 
@@ -113,6 +115,7 @@ def of_keeper(reading: Reading) -> Reading | None:
 @lru_cache(maxsize=32768)
 def read(header: str) -> Reading:
     """Return the header in the fewest known phrases; remarks in brackets (“required”) don't count."""
+    header = _QUESTION_NUMBER.sub("", header)
     tokens = words(without_remarks(header)) or words(header)
     text = "".join(tokens)[:_LONGEST]
     if not text:
@@ -128,34 +131,40 @@ def read(header: str) -> Reading:
     return Reading(known, max(numbers, default=1) or 1, unknown + many, listing)
 
 
+def qualifiers() -> Mapping[str, Any]:
+    """Return the tables of `qualifiers.toml`, but for the pairs of Chinese characters."""
+    tables: Mapping[str, Any] = packaged_index("phrases.json")["qualifiers"]
+    return tables
+
+
 @cache
 def role_weight(role: str) -> float:
     """Return what a role multiplies the confidence of the label beside it with."""
-    return float(packaged_words("qualifiers.toml")[role]["weight"])
+    return float(qualifiers()[role]["weight"])
 
 
 @cache
 def short_names() -> frozenset[str]:
     """Return the normal forms of labels of a whole name that mean one part beside a column for the other."""
-    return frozenset(map(normalize, names_in(packaged_words("qualifiers.toml")["short_names"])))
+    return frozenset(map(normalize, names_in(qualifiers()["short_names"])))
 
 
 @cache
 def company_lists() -> frozenset[str]:
     """Return the normal forms of headers that only lists of companies have."""
-    return frozenset(map(normalize, names_in(packaged_words("qualifiers.toml")["companies"])))
+    return frozenset(map(normalize, names_in(qualifiers()["companies"])))
 
 
 @cache
 def animal_lists() -> frozenset[str]:
     """Return the normal forms of headers that only lists of animals have."""
-    return frozenset(map(normalize, names_in(packaged_words("qualifiers.toml")["animals"])))
+    return frozenset(map(normalize, names_in(qualifiers()["animals"])))
 
 
 @cache
 def words_of(role: str) -> tuple[str, ...]:
     """Return the normal forms of the words of a role, those long enough to be found inside others."""
-    table = packaged_words("qualifiers.toml")[role]
+    table = qualifiers()[role]
     words = (
         joined(word) for listed in table.values() if isinstance(listed, str) for word in names_in(listed)
     )
@@ -254,9 +263,7 @@ def without_customer(name: str) -> str:
 
 @cache
 def _customer_words() -> frozenset[str]:
-    table = packaged_words("qualifiers.toml")["customer"]
-    listed = (name for text in table.values() if isinstance(text, str) for name in names_in(text))
-    return frozenset(word for name in listed for word in words(name))
+    return frozenset(packaged_index("phrases.json")["customer_words"])
 
 
 def _folded(word: str) -> str:
@@ -272,7 +279,7 @@ def _folded(word: str) -> str:
 
 @cache
 def _simplified() -> dict[int, str]:
-    pairs = packaged_words("qualifiers.toml")["traditional"].split()
+    pairs = packaged_words("words.toml")["scripts"]["traditional"].split()
     return {ord(pair[0]): pair[1] for pair in pairs}
 
 

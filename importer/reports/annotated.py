@@ -58,6 +58,7 @@ _CELL_STYLES = (
     (WRONG_FILL, Font()),
     (DOUBTFUL_FILL, Font()),
     (NOTED_FILL, Font()),
+    (PatternFill(), Font()),
 )
 _SEVERITY_STYLES = {
     Severity.ERROR: ReportCellStyle.WRONG,
@@ -87,7 +88,8 @@ def register_cell_styles(sheet: Worksheet) -> None:
     for style, (fill, font) in zip(ReportCellStyle, _CELL_STYLES, strict=True):
         cell = sheet.cell(1, style)
         cell.number_format = "@"
-        cell.alignment = Alignment(vertical="top")
+        wraps = True if style is ReportCellStyle.WRAPPED else None
+        cell.alignment = Alignment(vertical="top", wrap_text=wraps)
         cell.fill = fill
         cell.font = font
 
@@ -157,7 +159,7 @@ def _plain(
                 column
             ) or column_width(column)
         styles, comments = _styles(sheet, notes, plan, comments)
-        rows = TextSheet(names, plan.lang, own_first=False)
+        rows = TextSheet(plan.source.header, plan.lang)
         body: list[bytes | memoryview] = [rows.header()]
         start = 0
         for part in notes.rows:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +19,7 @@ from importer import arrow
 from importer.models import Status
 from importer.reports.model import ReportPlan, SettledChunk
 from importer.reports.tally import IssueKind
-from importer.reports.wording import row_sentence
+from importer.reports.wording import issue_sentence, row_sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,25 @@ class EncodedColumn:
         return encoded[0] if self.numbers is None else encoded.take(pa.array(self.numbers))
 
 
+MOST_CELL_NOTES = 2_000
+"""Cells of one run that get a note of their own; the column `_message` has what is wrong with all rows."""
+
+
+class CellNote(NamedTuple):
+    """What is wrong with one cell: position of the row, of the original column, and sentences."""
+
+    row: int
+    column: int
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class ReportRows:
     """Some rows of a settled chunk, ready to be written. Arrays have one entry a row.
 
     `own` are OWN_COLUMNS after `_row`. `cells` are the original columns (large_string). `bad_rows` and
-    `bad_columns` are the positions of the cells with an error, one entry a cell.
+    `bad_columns` are the positions of the cells with an error, one entry a cell. `notes` explain the first
+    of these cells.
     """
 
     rows: np.ndarray
@@ -49,6 +64,7 @@ class ReportRows:
     cells: tuple[pa.Array, ...]
     bad_rows: np.ndarray
     bad_columns: np.ndarray
+    notes: tuple[CellNote, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -68,7 +84,11 @@ class ReportRows:
         cells = tuple(column.take(chosen) for column in self.cells)
         kept = np.isin(self.bad_rows, places)
         bad_rows = np.searchsorted(places, self.bad_rows[kept])
-        return ReportRows(self.rows[places], tuple(own), cells, bad_rows, self.bad_columns[kept])
+        notes: tuple[CellNote, ...] = ()
+        if self.notes:
+            new = {place: number for number, place in enumerate(places.tolist())}
+            notes = tuple(note._replace(row=new[note.row]) for note in self.notes if note.row in new)
+        return ReportRows(self.rows[places], tuple(own), cells, bad_rows, self.bad_columns[kept], notes)
 
 
 def join_rows(parts: Sequence[ReportRows]) -> ReportRows:
@@ -85,6 +105,11 @@ def join_rows(parts: Sequence[ReportRows]) -> ReportRows:
         cells=tuple(pa.concat_arrays(some) for some in zip(*(part.cells for part in parts), strict=True)),
         bad_rows=np.concatenate(bad_rows),
         bad_columns=np.concatenate([part.bad_columns for part in parts]),
+        notes=tuple(
+            note._replace(row=note.row + int(start))
+            for part, start in zip(parts, starts, strict=True)
+            for note in part.notes
+        ),
     )
 
 
@@ -109,6 +134,7 @@ class RowFormatter:
         self._plan = plan
         self._columns = {name: place for place, name in enumerate(plan.source.header)}
         self._fields = dict(plan.fields)
+        self._noted = 0
 
     def format(self, chunk: SettledChunk, kinds: tuple[IssueKind, ...]) -> ReportRows:
         """Return all rows of the chunk. `kinds` names its kinds of issues by number."""
@@ -125,7 +151,8 @@ class RowFormatter:
             _issues(chunk, kinds),
             _constant(self._plan.run_id),
         )
-        return ReportRows(chunk.rows, own, self._cells(chunk), *self._bad_cells(chunk))
+        bad_rows, bad_columns = self._bad_cells(chunk)
+        return ReportRows(chunk.rows, own, self._cells(chunk), bad_rows, bad_columns, self._cell_notes(chunk))
 
     def _cells(self, chunk: SettledChunk) -> tuple[pa.Array, ...]:
         read = chunk.chunk
@@ -162,6 +189,20 @@ class RowFormatter:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
         rows, places = np.array(sorted(found), dtype=np.int64).T
         return np.searchsorted(chunk.rows, rows), places
+
+    def _cell_notes(self, chunk: SettledChunk) -> tuple[CellNote, ...]:
+        """Sentences for the first MOST_CELL_NOTES cells of the run that have errors."""
+        found: list[CellNote] = []
+        for row, issues in chunk.issues.errors.items():
+            if self._noted >= MOST_CELL_NOTES:
+                break
+            place = int(np.searchsorted(chunk.rows, row))
+            for column, some in groupby(issues, key=lambda issue: issue.column):
+                if column in self._columns:
+                    texts = (issue_sentence(issue, self._plan, self._fields) for issue in some)
+                    found.append(CellNote(place, self._columns[column], "\n\n".join(texts)))
+                    self._noted += 1
+        return tuple(found)
 
 
 def _constant(text: str) -> EncodedColumn:

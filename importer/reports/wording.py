@@ -164,6 +164,12 @@ def _issue_text(
     return IssueText(entry.message[lang].format_map(found), hint)
 
 
+def issue_sentence(issue: Issue, plan: ReportPlan, fields: Mapping[str, str]) -> str:
+    """What is wrong with a cell and what to do, as one text."""
+    words = issue_text(issue, lang=plan.lang, mask=plan.mask, field=fields.get(issue.column or "", ""))
+    return words.sentence(plan.lang)
+
+
 def row_sentence(issues: Sequence[Issue], plan: ReportPlan, fields: Mapping[str, str]) -> str:
     """All issues of one row as one text: “Birthday: … Write it as … | Email: …”."""
     return " | ".join(

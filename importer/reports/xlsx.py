@@ -20,9 +20,12 @@ from importer.arrow import TEXT, column_letter
 from importer.reports import xlsx_template
 from importer.reports.files import ReportFile
 from importer.reports.model import OWN_COLUMNS, WORKBOOK_ROWS, ReportPlan
-from importer.reports.rows import ReportRows
+from importer.reports.rows import CellNote, ReportRows
 from importer.reports.xlsx_template import SHEET_PART, ReportCellStyle, build_template, xml_text
 
+XLSX_OWN_COLUMNS = ("_message", *(name for name in OWN_COLUMNS if name != "_message"))
+"""The importer's own columns in rejects.xlsx: behind the customer's, what to do first."""
+OWN_STYLES = {"_message": ReportCellStyle.WRAPPED}
 _NOT_XML = "[\\x00-\\x08\\x0b-\\x1f\\x{fffe}\\x{ffff}]"
 _OPEN = '" t="inlineStr"><is><t xml:space="preserve">'
 _CLOSE = "</t></is></c>"
@@ -32,11 +35,11 @@ _BLANK = '"/>'
 class TextSheet:
     """A sheet of the given columns as XML, from its header to its last row."""
 
-    def __init__(self, names: Sequence[str], lang: str, *, own_first: bool = True) -> None:
-        """`names` are all columns; the importer's own stand before the original ones or after them."""
-        self._names = names
+    def __init__(self, header: Sequence[str], lang: str, own: Sequence[str] = OWN_COLUMNS) -> None:
+        """`header` are the original columns, `own` the importer's in the order in which they come after."""
+        self._names = names = (*header, *own)
         self._lang = lang
-        self._own_first = own_first
+        self._order = [OWN_COLUMNS.index(name) for name in own]
         self._letters = [column_letter(place) for place in range(len(names))]
         self.rows = 0
 
@@ -56,14 +59,17 @@ class TextSheet:
         """
         first = self.rows + 2
         numbers = pa.array(np.arange(first, first + len(rows))).cast(TEXT)
-        own = [_cell(tail, None) for tail in self._own(rows)]
+        tails = self._own(rows)
+        own = [
+            _cell(tails[place], OWN_STYLES.get(OWN_COLUMNS[place], ReportCellStyle.PLAIN))
+            for place in self._order
+        ]
         original = [
-            _cell(_filled(xml_column(column, self._lang)), styles.get(place))
+            _cell(_filled(xml_column(column, self._lang)), styles.get(place, ReportCellStyle.PLAIN))
             for place, column in enumerate(rows.cells)
         ]
         pieces = [arrow.scalar('<row r="'), numbers, arrow.scalar('">')]
-        ordered = own + original if self._own_first else original + own
-        for letter, (style, tail) in zip(self._letters, ordered, strict=True):
+        for letter, (style, tail) in zip(self._letters, [*original, *own], strict=True):
             pieces += [arrow.scalar(f'<c r="{letter}'), numbers, style, tail]
         self.rows += len(rows)
         return arrow.content(arrow.join_columns(*pieces, "</row>"))
@@ -75,10 +81,12 @@ class TextSheet:
         return tails
 
 
-def _cell(tail: pa.Array | pa.Scalar, styles: np.ndarray | None) -> tuple[pa.Array | pa.Scalar, pa.Array]:
-    """The XML of a column's styles, and of what follows them."""
-    if styles is None:
-        return arrow.scalar(f'" s="{ReportCellStyle.PLAIN:d}'), tail
+def _cell(
+    tail: pa.Array | pa.Scalar, styles: np.ndarray | ReportCellStyle
+) -> tuple[pa.Array | pa.Scalar, pa.Array]:
+    """The XML of a column's styles (or of the one that all its cells have), and of what follows them."""
+    if isinstance(styles, ReportCellStyle):
+        return arrow.scalar(f'" s="{styles:d}'), tail
     texts = pa.array(
         [f'" s="{max(number, ReportCellStyle.PLAIN):d}' for number in range(max(ReportCellStyle) + 1)],
         type=TEXT,
@@ -117,9 +125,9 @@ class XlsxReport:
     """`rejects.xlsx` while it is being written. All methods raise OSError."""
 
     def __init__(self, plan: ReportPlan, name: str) -> None:
-        names = (*OWN_COLUMNS, *plan.source.header)
-        self._rows = TextSheet(names, plan.lang)
-        around = build_template(plan, names)
+        self._rows = TextSheet(plan.source.header, plan.lang, XLSX_OWN_COLUMNS)
+        self._notes: list[CellNote] = []
+        around = build_template(plan, (*plan.source.header, *XLSX_OWN_COLUMNS))
         self._file = ReportFile(plan, name)
         self._zip = zipfile.ZipFile(self._file.stream, "w", zipfile.ZIP_DEFLATED, compresslevel=3)
         self._around = around
@@ -130,6 +138,8 @@ class XlsxReport:
         """Append these rows, up to WORKBOOK_ROWS in all."""
         rows = rows.take(np.arange(min(len(rows), WORKBOOK_ROWS - self._rows.rows)))
         if len(rows):
+            first = self._rows.rows + 1
+            self._notes += (note._replace(row=first + note.row) for note in rows.notes)
             self._sheet.write(self._rows.body(rows, _cell_styles(rows)))
 
     def finish(self) -> ReportFile:
@@ -137,7 +147,7 @@ class XlsxReport:
         rows = self._rows.rows
         self._sheet.write(self._around.after(rows).encode())
         self._sheet.close()
-        for name, content in self._around.parts(rows):
+        for name, content in self._around.parts(rows, self._notes):
             self._zip.writestr(name, content)
         self._zip.close()
         return self._file

@@ -17,6 +17,7 @@ from importer import messages
 from importer.arrow import column_letter
 from importer.reports.model import OWN_COLUMNS, ReportPlan
 from importer.reports.ownership import report_identity
+from importer.reports.rows import CellNote
 
 MAX_CELL_LENGTH = 32_767
 """UTF-16 units in a cell of a workbook (Excel specifications and limits)."""
@@ -31,12 +32,14 @@ COLUMN_WIDTHS = {
     "_status": 11,
     "_batch": 8,
     "_attempts": 9,
-    "_code": 14,
+    "_code": 10,
     "_message": 60,
-    "_trace_id": 16,
-    "_issues": 28,
-    "_run": 12,
+    "_trace_id": 10,
+    "_issues": 16,
+    "_run": 10,
 }
+FIELD_WIDTHS = {"email": 28, "address": 36, "remark": 36, "birthday": 12, "gender": 10}
+"""In characters, where cells are usually longer or shorter than others."""
 _CJK = 0x2E80
 _DECLARED = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _OOXML = "http://schemas.openxmlformats.org"
@@ -54,6 +57,7 @@ class XlsxTemplate:
     """How many columns there are."""
     notes: tuple[tuple[int, str], ...]
     """The comments on the header: (column from 0, text)."""
+    lang: str
     identity: str
     """Says that the importer wrote the workbook, and for which run."""
 
@@ -66,8 +70,11 @@ class XlsxTemplate:
             f'<legacyDrawing xmlns:r="{_OF_OFFICE}" r:id="rId2"/></worksheet>'
         )
 
-    def parts(self, rows: int) -> Iterator[tuple[str, str]]:
-        """Yield name and XML of all parts but the sheet, for a workbook of `rows` rows."""
+    def parts(self, rows: int, cell_notes: Sequence[CellNote] = ()) -> Iterator[tuple[str, str]]:
+        """Yield name and XML of all parts but the sheet, for a workbook of `rows` rows.
+
+        `cell_notes` are comments on cells; their rows count from the header, which is 0.
+        """
         last = column_letter(self.names - 1)
         yield "[Content_Types].xml", _content_types()
         yield "_rels/.rels", _package_relations()
@@ -78,8 +85,11 @@ class XlsxTemplate:
         yield "xl/styles.xml", _styles()
         texts, boxes = ("comments", "../comments1.xml"), ("vmlDrawing", "../drawings/notes1.vml")
         yield "xl/worksheets/_rels/sheet1.xml.rels", _relations(texts, boxes)
-        yield "xl/comments1.xml", _comments(self.notes)
-        yield "xl/drawings/notes1.vml", _boxes(self.notes)
+        heads = [CellNote(0, place, text) for place, text in self.notes]
+        cells = [note._replace(text=xml_text(note.text, self.lang)) for note in cell_notes]
+        notes = sorted((*heads, *cells))
+        yield "xl/comments1.xml", _comments(notes)
+        yield "xl/drawings/notes1.vml", _boxes(notes)
 
 
 def build_template(plan: ReportPlan, names: Sequence[str]) -> XlsxTemplate:
@@ -89,7 +99,9 @@ def build_template(plan: ReportPlan, names: Sequence[str]) -> XlsxTemplate:
     notes = tuple((place, xml_text(text, plan.lang)) for place, text in texts if text)
     wide = "".join(
         f'<col min="{place}" max="{place}" width="{width:g}" customWidth="1"/>'
-        for place, width in enumerate((COLUMN_WIDTHS.get(name) or column_width(name) for name in names), 1)
+        for place, width in enumerate(
+            (COLUMN_WIDTHS.get(name) or column_width(name, fields.get(name, "")) for name in names), 1
+        )
     )
     before = (
         f'{_DECLARED}<worksheet xmlns="{_MAIN}"><sheetViews><sheetView workbookViewId="0">'
@@ -98,13 +110,13 @@ def build_template(plan: ReportPlan, names: Sequence[str]) -> XlsxTemplate:
         '<selection pane="bottomRight" activeCell="A1" sqref="A1"/></sheetView></sheetViews>'
         f'<sheetFormatPr baseColWidth="8" defaultRowHeight="15"/><cols>{wide}</cols><sheetData>'
     )
-    return XlsxTemplate(before, len(names), notes, report_identity(plan.run_id))
+    return XlsxTemplate(before, len(names), notes, plan.lang, report_identity(plan.run_id))
 
 
-def column_width(name: str) -> float:
-    """The width of a column of this name, in characters."""
+def column_width(name: str, field: str = "") -> float:
+    """The width of a column of this name, in characters: room for its header, and for what `field` holds."""
     wide = sum(2 if ord(character) >= _CJK else 1 for character in name)
-    return float(min(max(wide + 3, 14), 40))
+    return float(min(max(wide + 3, FIELD_WIDTHS.get(field, 16)), 40))
 
 
 def _note(name: str, field: str, lang: str) -> str:
@@ -185,8 +197,15 @@ def _styles() -> str:
     # The numbers of fonts and fills below. The first two fills are always none and gray125.
     styles = "".join(
         f'<xf numFmtId="49" fontId="{font}" fillId="{fill}" borderId="0" xfId="0" applyNumberFormat="1" '
-        'applyFont="1" applyFill="1" applyAlignment="1"><alignment vertical="top"/></xf>'
-        for font, fill in ((0, 0), (1, 2), (0, 3), (0, 4), (0, 5))
+        f'applyFont="1" applyFill="1" applyAlignment="1"><alignment vertical="top"{wrap}/></xf>'
+        for font, fill, wrap in (
+            (0, 0, ""),
+            (1, 2, ""),
+            (0, 3, ""),
+            (0, 4, ""),
+            (0, 5, ""),
+            (0, 0, ' wrapText="1"'),
+        )
     )
     plain = '<name val="Calibri"/><family val="2"/>'
     return (
@@ -196,16 +215,17 @@ def _styles() -> str:
         f'<fill><patternFill patternType="gray125"/></fill>{fills}</fills>'
         '<borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'
         '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
-        '<cellXfs count="6"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
+        '<cellXfs count="7"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
         f"{styles}</cellXfs>"
         '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
     )
 
 
-def _comments(notes: Sequence[tuple[int, str]]) -> str:
+def _comments(notes: Sequence[CellNote]) -> str:
     inner = "".join(
-        f'<comment ref="{column_letter(place)}1" authorId="0"><text><t>{text}</t></text></comment>'
-        for place, text in notes
+        f'<comment ref="{column_letter(note.column)}{note.row + 1}" authorId="0">'
+        f'<text><t xml:space="preserve">{note.text}</t></text></comment>'
+        for note in notes
     )
     return (
         f'{_DECLARED}<comments xmlns="{_MAIN}"><authors><author>importer</author></authors>'
@@ -213,7 +233,7 @@ def _comments(notes: Sequence[tuple[int, str]]) -> str:
     )
 
 
-def _boxes(notes: Sequence[tuple[int, str]]) -> str:
+def _boxes(notes: Sequence[CellNote]) -> str:
     """A hidden yellow box for each comment: without it, programs show no comment."""
     inner = "".join(
         f'<v:shape id="_x0000_s{number}" type="#_x0000_t202" fillcolor="#ffffe1" o:insetmode="auto" '
@@ -222,8 +242,8 @@ def _boxes(notes: Sequence[tuple[int, str]]) -> str:
         '<v:path o:connecttype="none"/><v:textbox style="mso-direction-alt:auto">'
         '<div style="text-align:left"/></v:textbox><x:ClientData ObjectType="Note"><x:MoveWithCells/>'
         "<x:SizeWithCells/><x:AutoFill>False</x:AutoFill>"
-        f"<x:Row>0</x:Row><x:Column>{place}</x:Column></x:ClientData></v:shape>"
-        for number, (place, _) in enumerate(notes, start=1026)
+        f"<x:Row>{note.row}</x:Row><x:Column>{note.column}</x:Column></x:ClientData></v:shape>"
+        for number, note in enumerate(notes, start=1026)
     )
     space = "urn:schemas-microsoft-com"
     return (
@@ -251,6 +271,8 @@ class ReportCellStyle(IntEnum):
     WRONG = 3
     DOUBTFUL = 4
     NOTED = 5
+    WRAPPED = 6
+    """Long texts, on as many lines as they need."""
 
 
 def fit_cell(value: str, lang: str) -> str:

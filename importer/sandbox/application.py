@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
+from importer.config import is_loopback
 from importer.sandbox.calls import Call, CallHandler, calls, time_text
 from importer.sandbox.faults import Fault, FaultKind, FaultScript
 from importer.sandbox.rules import (
@@ -144,6 +145,8 @@ class Application:
     async def _respond(self, scope: Scope, receive: Receive) -> Response | None:
         began_ms = self._now_ms()
         call = self._routes.get(scope["path"])
+        if not _meant_for_us(scope, whole=call is None):
+            return Response('{"message": "this host is not served here"}', 421, media_type=JSON)
         if call is None:
             return self._other_path(scope)
         if scope["method"] != call.endpoint.method:
@@ -298,6 +301,20 @@ def _parsed(body: bytes) -> CustomerObject | None:
         return parse_object(body)
     except ApiRefusalError:
         return None
+
+
+def _meant_for_us(scope: Scope, *, whole: bool) -> bool:
+    """Whether the request names this machine as its host; with `whole` the port must be ours, too.
+
+    A page of another site whose name was made to lead here (DNS rebinding) could read the page otherwise, or
+    sign calls with the credentials that every sandbox of the command line has. Calls may come through a
+    forwarded port, and without a host, which no browser leaves out.
+    """
+    named = _headers(scope).get("host", [] if whole else ["localhost"])
+    name, _, port = named[0].lower().rpartition(":") if len(named) == 1 else ("", "", "")
+    if not port.isdigit():
+        name, port = f"{name}:{port}".lstrip(":"), "80"
+    return is_loopback(name) and (not whole or port == str(scope["server"][1]))
 
 
 def _headers(scope: Scope) -> Mapping[str, list[str]]:

@@ -41,20 +41,24 @@ def phone(n: int) -> str:
 
 
 class GatedScript(FaultScript):
-    """Lets requests come, but answers none before the gate is open."""
+    """Lets requests come, but answers none before the gate is open, apart from the first `free`."""
 
-    def __init__(self) -> None:
-        super().__init__(())
+    def __init__(self, faults: Sequence[str] = (), *, free: int = 0) -> None:
+        super().__init__(faults)
         self.opened = threading.Event()
         self._arrived = threading.Event()
+        self._free = free
 
     def next(self, endpoint: str, customers: Sequence[object]) -> list[Fault]:
+        if self._free:
+            self._free -= 1
+            return super().next(endpoint, customers)
         self._arrived.set()
         assert self.opened.wait(60)
         return super().next(endpoint, customers)
 
     def wait(self) -> None:
-        """Until a request has come."""
+        """Until a request has come to the gate."""
         assert self._arrived.wait(60)
 
 

@@ -30,9 +30,14 @@ def indexes() -> dict[Path, str]:
         "ready_matches": {one.name: [one.table()["match"], list(one.columns())] for one in ready},
     }
     countries = {"regions": _regions(), "codes": _country_codes()}
+    around = packaged_words("qualifiers.toml")
+    customer = {
+        part for name, _, word in _words_around() if name == "customer" for part in vocabulary.words(word)
+    }
+    phrases = {"phrases": _phrases(), "qualifiers": around, "customer_words": sorted(customer)}
     return {
         FOLDER / "names.json": _text(names),
-        FOLDER / "phrases.json": _text({"phrases": _phrases()}),
+        FOLDER / "phrases.json": _text(phrases),
         FOLDER / "regions.json": _text(countries),
     }
 

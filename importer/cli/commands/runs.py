@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from importer.messages import sentence
 from importer.models import Status
 
 if TYPE_CHECKING:
-    from importer.journal import RunRecord
+    from importer.journal import Journal, RunRecord
 
 
 class AgeType(click.ParamType[timedelta]):
@@ -46,12 +47,13 @@ def runs_command(ctx: click.Context, as_json: bool, limit: int) -> int:
     from importer.journal import Journal
 
     with Journal.open() as journal:
-        records = journal.runs(limit)
+        records = tuple(_with_counts(journal, record) for record in journal.runs(limit))
+        code = _code_of(journal)
     if as_json:
         print_json([_as_json(record) for record in records])
     else:
         _print_table(records)
-    return int(ExitCode.DONE)
+    return code
 
 
 @runs_command.command("show", short_help="Show one run.")
@@ -64,10 +66,11 @@ def show(run_id: str, as_json: bool) -> int:
 
     with Journal.open() as journal:
         record = journal.find(run_id)
-        found = _as_json(record)
+        found = _as_json(_with_counts(journal, record))
         children = [child.id for child in journal.children(record.id)]
+        losses = [loss.sentence() for loss in journal.losses]
     if as_json:
-        print_json(found | {"children": children})
+        print_json(found | {"children": children, "journal_losses": losses})
         return int(ExitCode.DONE)
     if children:
         found["children"] = ", ".join(children)
@@ -90,22 +93,54 @@ def show(run_id: str, as_json: bool) -> int:
 def prune(older_than: timedelta, yes: bool) -> int:
     """Delete the journal's entries and the reports of runs older than AGE: both may hold customers' data.
 
-    Only files that the importer itself wrote are deleted; a folder goes when nothing else is left in it.
+    Only files that the importer itself wrote are deleted; a folder goes when nothing else is left in it. Runs
+    at work, and runs that can still be resumed, stay.
     """
     from importer.journal import Journal
 
     before = datetime.now().astimezone() - older_than
     with Journal.open() as journal:
-        old = [record for record in journal.runs() if record.started and record.started < before]
+        old = journal.prunable(before)
+        code = _code_of(journal)
         if not old:
             echo(sentence("nothing-to-prune", {}, language()))
-            return int(ExitCode.DONE)
+            return code
         if not yes:
             confirm(sentence("ask-prune", {"runs": len(old)}, language()), abort=True)
         reports = sum(_delete_reports(record) for record in old if record.report_dir)
-        count = journal.prune(before)
+        count = journal.forget([record.id for record in old])
     echo(sentence("pruned", {"runs": count, "reports": reports}, language()))
+    return code
+
+
+@runs_command.command("acknowledge", short_help="Stop telling that the journal has lost runs.")
+@lang_option
+def acknowledge() -> int:
+    """Say that you know what the journal has lost.
+
+    Until then every command tells it on stderr, and those that depend on what is lost end with exit code 1.
+    """
+    from importer.journal import Journal
+
+    with Journal.open() as journal:
+        known = journal.acknowledge_losses()
+    for loss in known:
+        echo(sentence("losses-acknowledged", {"said": loss.sentence(language())}, language()))
+    if not known:
+        echo(sentence("no-losses", {}, language()))
     return int(ExitCode.DONE)
+
+
+def _code_of(journal: Journal) -> int:
+    """The exit code of a command that shows all runs: some are missing where the journal has lost any."""
+    return int(ExitCode.ROWS_LEFT if journal.losses else ExitCode.DONE)
+
+
+def _with_counts(journal: Journal, record: RunRecord) -> RunRecord:
+    """The record with the rows that the journal knows so far, if the run has not counted them itself."""
+    if record.counts or record.state == "finished":
+        return record
+    return replace(record, counts=journal.row_states(record.id).counts())
 
 
 def _delete_reports(record: RunRecord) -> int:

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.support.interruptions import Desk, MakeDesk
+from tests.support.interruptions import Desk, GatedScript, MakeDesk
 
 
 def check(desk: Desk, code: int) -> None:
@@ -50,9 +50,12 @@ def test_a_hundred_killed_runs_are_resumed_to_the_same_end(make_desk: MakeDesk) 
 
 
 def test_a_resumed_run_says_so_and_counts_what_it_sent_again(make_desk: MakeDesk) -> None:
-    desk = make_desk(faults=["slow seconds=0.3"])
-    assert desk.kill_after(desk.run("--concurrency", "2"), 2, 0.0)
-    desk.box.misbehave()
+    desk = make_desk()
+    script = desk.box.application.script = GatedScript(free=1)
+    process = desk.run("--concurrency", "2")
+    script.wait()
+    assert desk.kill_after(process, 0, 0.0)
+    script.opened.set()
     _code, said = desk.end(desk.begin("resume", "--lang", "en"))
     found = re.search(r"was resumed; .*: (\d+)", said)
     assert found, said

@@ -56,10 +56,13 @@ def test_a_second_run_of_the_same_file_is_told_who_is_at_it(make_desk: MakeDesk)
 
 
 def test_a_changed_file_is_not_resumed(make_desk: MakeDesk) -> None:
-    desk = make_desk(latency=0.3)
+    desk = make_desk()
+    script = desk.box.application.script = GatedScript(free=2)
     process = desk.run("--concurrency", "1")
-    desk.wait_for_requests(3)
+    script.wait()
     process.send_signal(signal.SIGINT)
+    desk.wait_for_words(process, "stopping")
+    script.opened.set()
     assert desk.end(process)[0] == 130
     with (desk.folder / "customers.csv").open("a", encoding="utf-8") as file:
         file.write("one,more,861390000000,row\n")
@@ -71,15 +74,16 @@ def test_a_changed_file_is_not_resumed(make_desk: MakeDesk) -> None:
 
 
 def test_a_journal_that_may_not_grow_stops_the_run_and_what_was_sent_is_known(make_desk: MakeDesk) -> None:
-    desk = make_desk(faults=["slow seconds=0.3"])
+    desk = make_desk()
+    script = desk.box.application.script = GatedScript()
     assert desk.end(desk.begin("validate", "customers.csv"))[0] in (0, 1)
     process = desk.run("--concurrency", "1")
-    desk.wait_for_requests(1)
+    script.wait()
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (4096, 4096))
+    script.opened.set()
     code, said = desk.end(process)
     assert code != 0
     assert "journal" in said or "report" in said or "disk" in said.lower()
-    desk.box.misbehave()
     assert desk.complete() in (0, 1)
     desk.check_store()
 

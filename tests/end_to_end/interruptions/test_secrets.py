@@ -6,7 +6,7 @@ from pathlib import Path
 
 from importer.sandbox import Sandbox
 from importer.sandbox.rules import Credentials
-from tests.support.interruptions import MakeDesk
+from tests.support.interruptions import GatedScript, MakeDesk
 
 SECRET = "hush-4f8a2c91d7-do-not-tell"
 
@@ -20,10 +20,13 @@ def test_the_secret_is_in_no_file_and_in_nothing_that_is_said(make_desk: MakeDes
         "lost requests=8",
         "code code=1003 requests=10-",
     ]
-    desk = make_desk(faults=faults, credentials=who)
+    desk = make_desk(credentials=who)
+    script = desk.box.application.script = GatedScript(faults)
     process = desk.run("--verbose", "--log-json", "--concurrency", "1")
-    desk.wait_for_requests(1)
+    script.wait()
     arguments = _arguments(process.pid)
+    assert "--log-json" in arguments
+    script.opened.set()
     code, said = desk.end(process)
     assert code == 4
     desk.box.misbehave()

@@ -11,7 +11,7 @@ import pytest
 
 from importer.delivery import Policy
 from importer.sandbox.faults import Fault, FaultScript
-from tests.support.interruptions import MakeDesk
+from tests.support.interruptions import GatedScript, MakeDesk
 
 
 class CountingScript(FaultScript):
@@ -33,12 +33,14 @@ class CountingScript(FaultScript):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_in_order_and_resume_goes_on(make_desk: MakeDesk, number: int, code: int) -> None:
-    desk = make_desk(faults=["slow seconds=0.3"])
+    desk = make_desk()
+    script = desk.box.application.script = GatedScript(free=2)
     process = desk.run("--concurrency", "2")
-    desk.wait_for_requests(3)
+    script.wait()
     process.send_signal(number)
+    desk.wait_for_words(process, "stopping")
+    script.opened.set()
     ended, said = desk.end(process)
-    desk.box.misbehave()
     assert ended == code
     assert "importer resume" in said
     assert len(desk.results()) == desk.rows

@@ -20,6 +20,13 @@ OUTPUTS = (*REPORT_FILES, *(f"{name}.part" for name in REPORT_FILES), "proposed.
 OURS = b"somebody's own\n"
 
 
+STATE = (
+    *("jobs/nightly.log", "locks/job-nightly.lock", "locks/job-nightly.holder"),
+    *("journal.db", "journal.db-wal", "journal.db-shm", "journal.db.is-damaged"),
+)
+"""Files of the state folder whose names somebody can guess."""
+
+
 def plant(folder: Path, kind: str) -> dict[Path, Path]:
     """Put somebody's file, or a link to it, under every name that a command writes: name and its file."""
     elsewhere = folder.parent / "elsewhere"
@@ -149,3 +156,44 @@ def test_somebody_elses_workbook_is_none(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "rejects.xlsx", "w") as parts:
         parts.writestr("docProps/core.xml", "<dc:identifier>another program</dc:identifier>")
     assert report_run(tmp_path / "rejects.xlsx") is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and pipes of POSIX")
+@pytest.mark.parametrize("kind", ["hard link", "symbolic link", "pipe"])
+@pytest.mark.parametrize("which", ["journal", "others"])
+def test_no_command_follows_what_is_planted_in_its_state_folder(
+    importer: Command, work: Path, settings: Connection, own_surroundings: Path, kind: str, which: str
+) -> None:
+    lay_out(work)
+    with (work / "importer.toml").open("a") as config:
+        config.write('heartbeat = "beat"\nlog.file = "job.log"\n')
+    state, journal = own_surroundings, which == "journal"
+    planted = [state / name for name in STATE if name.startswith("journal") == journal]
+    if journal:
+        commands = ["run", "runs", "job run", "runs prune"]
+    else:
+        # Whatever else the commands make in a folder that is theirs alone.
+        commands = list(EVERY_COMMAND)
+        importer("run", "customers.csv")
+        importer("fields")
+        made = [path for path in state.rglob("*") if path.is_file() and "journal.db" not in path.name]
+        assert made
+        planted += [path for path in made if path not in planted] + [work / "beat", work / "job.log"]
+    elsewhere = work.parent / "elsewhere"
+    elsewhere.mkdir()
+    for number, path in enumerate(planted):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        real = elsewhere / str(number)
+        real.write_bytes(OURS)
+        real.chmod(0o644)
+        if kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "hard link":
+            os.link(real, path)
+        else:
+            path.symlink_to(real)
+    for name in commands:
+        importer(*(word.replace("{run}", "2") for word in EVERY_COMMAND[name]))
+        for real in elsewhere.iterdir():
+            assert (real.read_bytes(), real.stat().st_mode & 0o777) == (OURS, 0o644), name

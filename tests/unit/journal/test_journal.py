@@ -206,10 +206,14 @@ def test_pruning_forgets_old_runs_and_leaves_nothing_of_them_in_the_file(
     finish(run)
     finish(journal.start(make_record("new")))
     at_work = journal.start(make_record("at-work"))
-    assert journal.prune(datetime.now().astimezone() - timedelta(days=1)) == 0
-    assert journal.prune(datetime.now().astimezone() + timedelta(days=1)) == 2
+    assert journal.prunable(datetime.now().astimezone() - timedelta(days=1)) == ()
+    old = journal.prunable(datetime.now().astimezone() + timedelta(days=1))
+    assert journal.forget([record.id for record in old]) == 2
     assert [record.id for record in journal.runs()] == ["at-work"]
+    accept(at_work, make_batch(1, 2, 3))
     at_work.close()
+    assert journal.prunable(datetime.now().astimezone() + timedelta(days=1)) == (), "it can be resumed"
+    assert journal.row_states("at-work").counts() == {Status.IMPORTED: 2}
     for file in journal.path.parent.rglob("*"):
         if file.is_file():
             assert b"a-telling-name" not in file.read_bytes()

@@ -148,6 +148,11 @@ def test_a_word_is_known_in_other_forms_and_scripts(header: str, field: str) -> 
     assert taken("xyz", header)[header] == field
 
 
+def test_a_word_of_another_language_is_no_slip_of_the_pen() -> None:
+    assert "Direction" not in taken("Nom", "Prénom", "Direction", "Téléphone")
+    assert taken("Nombre", "Teléfono", "Direcion", "Ciudad")["Direcion"] == "address"
+
+
 def test_numbers_of_rows_are_no_genders() -> None:
     assert not proposed({"L/P": ["1", "2", "3"]})["L/P"].taken
     assert proposed({"L/P": ["1", "2", "2", "1"]})["L/P"].taken
@@ -156,6 +161,34 @@ def test_numbers_of_rows_are_no_genders() -> None:
 def test_a_home_is_preferred_to_the_registered_address() -> None:
     found = proposed({"Адрес регистрации": ["Тула"], "Фактический адрес (проживания)": ["Москва"]})
     assert found["Фактический адрес (проживания)"].rivals == ("Адрес регистрации",)
+
+
+def test_names_of_countries_speak_for_a_column_and_other_words_against_it() -> None:
+    assert proposed({"Wohnland des Gastes": ["Schweiz", "Österreich", "Italia"]})["Wohnland des Gastes"].taken
+    assert not proposed({"Land": ["Bayern", "Hessen", "Sachsen"]})["Land"].taken
+    found = proposed({"Zorbian": ["Deutschland", "France", "日本"]})["Zorbian"]
+    assert (found.field, found.taken) == ("country", False)
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "field"),
+    [
+        ("phone_number", ["p:+14155550132", "p:+12125550187", "p:+447700900123"], "sms_phone"),
+        (
+            "Fecha de nacimiento",
+            ["1 de marzo de 1990", "2 de abril de 1985", "3 de mayo de 2000"],
+            "birthday",
+        ),
+        ("Пол", ["жен", "муж", "жен"], "gender"),
+        ("Gender", ["laki-laki", "perempuan", "perempuan"], "gender"),
+        ("Zorbian", ["ann@example.com", "bo@example.com", "cy@example.com"], "email"),
+        ("2、您的手机", ["13800000001", "13900000002", "13700000003"], "sms_phone"),
+        ("收件人手机", ["13800000001", "13900000002", "13700000003"], "sms_phone"),
+    ],
+)
+def test_three_rows_are_enough(header: str, cells: list[str], field: str) -> None:
+    assert proposed({header: cells})[header].field == field
+    assert proposed({header: cells})[header].taken
 
 
 @given(st.text(max_size=40))

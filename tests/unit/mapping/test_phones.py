@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import random
+
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from importer import arrow
+from importer.mapping.phone_texts import RegionalNumber, international
 from importer.mapping.phones import PhoneProof, prove
-from importer.mapping.regions import national_part, region_of
+from importer.mapping.regions import national_part, region_of, with_country_code
 from importer.reports.wording import issue_text
 from tests.support.mapping import chunk, mapped, values
 
@@ -148,3 +153,71 @@ def test_whatever_stands_in_a_column_only_plausible_digits_are_left(cells: list[
         assert len(digits) <= 15
         figures = sum(map(str.isdigit, cell))
         assert figures <= 15 or issues or len(digits) == figures
+
+
+PLANS = (
+    *(
+        "CN",
+        "US",
+        "BR",
+        "ID",
+        "IN",
+        "DE",
+        "FR",
+        "GB",
+        "ES",
+        "MX",
+        "VN",
+        "TH",
+        "JP",
+        "KR",
+        "IT",
+        "NL",
+        "PL",
+        "RU",
+    ),
+    *(
+        "TR",
+        "EG",
+        "SA",
+        "SE",
+        "MY",
+        "PH",
+        "AR",
+        "CL",
+        "CO",
+        "ZA",
+        "NG",
+        "AU",
+        "SG",
+        "HK",
+        "TW",
+        "UA",
+        "HU",
+        "IR",
+    ),
+)
+BEGINNINGS = ("", "", "0", "00", "1", "8", "9", "90", "06", "0015", "12593")
+
+
+@pytest.mark.parametrize("region", PLANS)
+def test_a_column_gets_the_country_codes_that_phonenumbers_gives_each_number(region: str) -> None:
+    kinds = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE)
+    found = [phonenumbers.example_number_for_type(region, kind) for kind in kinds]
+    usual = [phonenumbers.national_significant_number(example) for example in found if example is not None]
+    code = str(phonenumbers.country_code_for_region(region))
+    numbers, some = list(usual), random.Random(region)
+    for _ in range(120):
+        example = some.choice(usual)
+        kept = some.randint(0, len(example) - 1)
+        end = "".join(some.choices("0123456789", k=len(example) - kept))
+        numbers.append(some.choice((*BEGINNINGS, code)) + example[:kept] + end)
+    done = with_country_code(arrow.array(numbers), region).to_pylist()
+    assert done[0] == code + usual[0] or region == "AR"
+    for number, made in zip(numbers, done, strict=True):
+        assert not made or RegionalNumber(made, in_use=True) == international(number, region), number
+
+
+def test_a_country_that_shares_its_code_leaves_its_numbers_to_phonenumbers() -> None:
+    assert with_country_code(arrow.array(["5062345678"]), "CA").to_pylist() == [""]
+    assert with_country_code(arrow.array(["5062345678"]), "XX").to_pylist() == [""]

@@ -26,6 +26,7 @@ from importer.reports import OWN_COLUMNS, ReportPlan, ReportResult, ReportSource
 from importer.reports.csv import escape, escaped, quote, quoted, unescaped
 from importer.reports.reimport import is_report, original_header, restore
 from importer.reports.summary import schema
+from importer.reports.xlsx import XLSX_OWN_COLUMNS
 
 HEADER = ("Name", "Phone", "=Sum")
 FACTS = RunInfo(
@@ -224,8 +225,8 @@ def test_any_cell_survives_the_workbook_as_text(tmp_path: Path, cells: list[tupl
     write(tmp_path, cells, Status.FAILED)
     with CalamineWorkbook.from_path(tmp_path / "rejects.xlsx") as book:
         header, *lines = book.get_sheet_by_index(0).to_python()
-    assert header == [*OWN_COLUMNS, *HEADER]
-    assert [tuple(line[len(OWN_COLUMNS) :]) for line in lines] == cells
+    assert header == [*HEADER, *XLSX_OWN_COLUMNS]
+    assert [tuple(line[: len(HEADER)]) for line in lines] == cells
 
 
 def test_every_cell_of_the_workbook_is_text_and_the_bad_ones_are_coloured(tmp_path: Path) -> None:
@@ -238,13 +239,17 @@ def test_every_cell_of_the_workbook_is_text_and_the_bad_ones_are_coloured(tmp_pa
         reports.close(FACTS)
     sheet = load_workbook(tmp_path / "rejects.xlsx").worksheets[0]
     assert {cell.number_format for row in sheet.iter_rows() for cell in row} == {"@"}
-    assert sheet["L2"].value == "8613800000000"
-    assert sheet["M3"].value == "=1+1"
-    assert sheet["M3"].data_type == "s"
-    assert sheet["L2"].fill.fill_type == "solid"
-    assert sheet["L3"].fill.fill_type is None
+    assert sheet["B2"].value == "8613800000000"
+    assert sheet["C3"].value == "=1+1"
+    assert sheet["C3"].data_type == "s"
+    assert sheet["B2"].fill.fill_type == "solid"
+    assert sheet["B2"].comment.text == "“8” has 9 characters; sms_phone allows 1. Shorten it to 1 characters."
+    assert sheet["B3"].fill.fill_type is None
+    assert sheet["B3"].comment is None
     assert sheet.freeze_panes == "B2"
-    assert sheet["J1"].comment is not None
+    assert sheet["D1"].value == "_message"
+    assert sheet["D1"].comment is not None
+    assert sheet["D2"].alignment.wrap_text
     assert sheet.auto_filter.ref == "A1:M3"
     with closing(load_workbook(tmp_path / "rejects.xlsx", read_only=True)) as streamed:
         assert len(list(streamed.worksheets[0].iter_rows(values_only=True))) == 3
@@ -255,7 +260,7 @@ def test_a_cell_beyond_excels_limit_is_cut_visibly_in_the_workbook_and_whole_in_
 ) -> None:
     write(tmp_path, [("😀" * 20_000, "1", "2")], Status.FAILED)
     with CalamineWorkbook.from_path(tmp_path / "rejects.xlsx") as book:
-        cell = str(book.get_sheet_by_index(0).to_python()[1][10])
+        cell = str(book.get_sheet_by_index(0).to_python()[1][0])
     assert len(cell.encode("utf-16-le")) // 2 <= 32_767
     assert cell.endswith("[cut: 40000 characters; the whole cell is in rejects.csv]")
     csv.field_size_limit(10**6)

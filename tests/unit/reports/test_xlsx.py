@@ -76,7 +76,7 @@ def test_the_header_has_widths_and_notes_and_stays_in_sight() -> None:
     assert sheet.title == "rejects"
     assert sheet.freeze_panes == "B2"
     assert sheet.auto_filter.ref == "A1:M8"
-    assert [sheet.column_dimensions[letter].width for letter in "AGKLM"] == [7, 60, 14, 40, 14]
+    assert [sheet.column_dimensions[letter].width for letter in "AGKLM"] == [7, 60, 16, 40, 16]
     notes = {cell.coordinate: cell.comment.text for cell in sheet[1] if cell.comment}
     assert notes["K1"] == "Goes to full_name."
     assert notes["M1"] == "Goes to <b>&\\u0001."

@@ -34,7 +34,13 @@ def no_stack_trace(box: Sandbox, caplog: pytest.LogCaptureFixture) -> Iterator[N
     with caplog.at_level(logging.WARNING):
         yield
     assert not [record for record in caplog.records if record.exc_info or "failed" in record.message]
-    assert b"200 OK" in talk(box, b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+    assert b"200 OK" in talk(
+        box, b"GET / HTTP/1.1\r\nhost: " + own_host(box) + b"\r\nconnection: close\r\n\r\n"
+    )
+
+
+def own_host(box: Sandbox) -> bytes:
+    return box.base_url.removeprefix("http://").encode()
 
 
 def talk(box: Sandbox, raw: bytes, *, seconds: float = 60.0) -> bytes:
@@ -57,7 +63,8 @@ def signed(body: bytes, extra: str = "", path: str = PATH, **changed: str) -> by
     text = f"accessKey={TEST_CREDENTIALS.access_key}&action=mt&bizType=2&ts={ts}".encode()
     text += b"&body=" + body + f"&accessSecret={TEST_CREDENTIALS.access_secret}".encode()
     headers = {
-        "host": "x", "accessKey": TEST_CREDENTIALS.access_key, "action": "mt", "bizType": "2", "ts": ts,
+        "host": "localhost", "accessKey": TEST_CREDENTIALS.access_key, "action": "mt", "bizType": "2",
+        "ts": ts,
         "sign": hashlib.md5(text).hexdigest(), "content-length": str(len(body)), "connection": "close",
         **changed,
     }  # fmt: skip
@@ -126,18 +133,20 @@ def test_characters_of_every_kind_are_kept(box: Sandbox) -> None:
         b"\r\n\r\n",
         b"GET\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        b"G\xc3\x84T / HTTP/1.1\r\nhost: x\r\n\r\n",
-        b"GET /\x00 HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"G\xc3\x84T / HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        b"GET /\x00 HTTP/1.1\r\nhost: localhost\r\n\r\n",
         b"GET / HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nhost x\r\n\r\n",
-        b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
-        b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
-        b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n",
-        b"POST " + PATH.encode() + b" HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n",
+        b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
+        b"POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n",
         b"POST "
         + PATH.encode()
-        + b" HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-        b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nhost: x\r\n\r\n",
+        + b" HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n",
+        b"POST "
+        + PATH.encode()
+        + b" HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nhost: localhost\r\n\r\n",
         b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 50_000 + b"\r\n",
     ],
     ids=lambda raw: repr(raw[:40]),
@@ -166,7 +175,7 @@ def test_what_is_not_http_is_refused(box: Sandbox, raw: bytes) -> None:
     ],
 )
 def test_requests_for_something_else(box: Sandbox, raw: bytes, status: bytes) -> None:
-    answer = talk(box, raw + b"\r\nhost: x\r\nconnection: close\r\n\r\n")
+    answer = talk(box, raw + b"\r\nhost: " + own_host(box) + b"\r\nconnection: close\r\n\r\n")
     assert answer.split(b" ")[1] == status
 
 
@@ -231,7 +240,7 @@ def test_many_half_open_connections_leave_room_for_others(box: Sandbox) -> None:
     peers = [socket.create_connection((host, int(port)), timeout=5) for _ in range(200)]
     try:
         for peer in peers:
-            peer.sendall(b"POST " + PATH.encode() + b" HTTP/1.1\r\nhost: x\r\ncontent-le")
+            peer.sendall(b"POST " + PATH.encode() + b" HTTP/1.1\r\nhost: localhost\r\ncontent-le")
         assert code(talk(box, signed(GOOD))) == 0
     finally:
         for peer in peers:
@@ -274,3 +283,44 @@ VALUES = st.recursive(
 def test_any_json_is_answered_with_a_documented_code(box: Sandbox, customers: object, mode: object) -> None:
     body = {"type": mode, "tenant_id": 1000, "app_key": "sandbox-app", "customers": customers}
     assert code(talk(box, signed(json.dumps(body).encode()))) in (0, 1002)
+
+
+@pytest.mark.parametrize("path", ["/", "/favicon.ico", PATH])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:{port}",
+        "127.0.0.1.evil.example:{port}",
+        "10.0.0.1:{port}",
+        "",
+        ":{port}",
+        "@",
+        "[::1",
+    ],
+)
+def test_a_name_that_was_made_to_lead_here_is_not_served(box: Sandbox, path: str, host: str) -> None:
+    port = box.base_url.rpartition(":")[2]
+    lines = f"GET {path} HTTP/1.1\r\nhost: {host.format(port=port)}\r\nconnection: close\r\n\r\n"
+    answer = talk(box, lines.encode())
+    assert answer.startswith((b"HTTP/1.1 421 ", b"HTTP/1.1 400 "))
+    assert TEST_CREDENTIALS.app_key.encode() not in answer
+
+
+@pytest.mark.parametrize(
+    ("host", "page", "call"),
+    [
+        ("127.0.0.1:{port}", b"200", b"200"),
+        ("LOCALHOST:{port}", b"200", b"200"),
+        ("[::1]:{port}", b"200", b"200"),
+        ("localhost:1", b"421", b"200"),  # a forwarded port
+        ("localhost", b"421", b"200"),
+    ],
+)
+def test_the_page_answers_its_own_host_and_calls_any_name_of_this_machine(
+    box: Sandbox, host: str, page: bytes, call: bytes
+) -> None:
+    here = host.format(port=box.base_url.rpartition(":")[2])
+    asked = f"GET / HTTP/1.1\r\nhost: {here}\r\nconnection: close\r\n\r\n".encode()
+    assert talk(box, asked).split()[1] == page
+    assert talk(box, signed(b"{}", host=here)).split()[1] == call
