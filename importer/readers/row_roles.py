@@ -291,7 +291,7 @@ def _footer_pairs() -> np.ndarray:
     """Return for each pair of bytes (as a number) whether a footer may begin with it, as a mask."""
     found = np.zeros(1 << 16, dtype=bool)
     for word in _FOOTER_BEGINNINGS:
-        for form in (word, word.upper(), word.title()):
+        for form in (word, word.upper(), word.title(), word[:1] + word[1:].upper()):
             raw = form.encode()
             found[slice(raw[0] << 8, raw[0] + 1 << 8) if len(raw) < 2 else raw[0] << 8 | raw[1]] = True
     for first in b"0123456789" + bytes(mark.encode()[0] for mark in _BEFORE_FOOTER):
