@@ -14,7 +14,7 @@ import click
 
 from importer.errors import ImporterError
 from importer.escaping import printable, to_json
-from importer.messages import LANGUAGES, sentence
+from importer.messages import LANGUAGES, hint, sentence
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,10 +73,22 @@ def print_error(error: ImporterError) -> None:
         return
     label = click.style(sentence("error-label", {}, lang), fg="red", bold=True)
     echo(error.sentence(lang), label=label, err=True)
-    hint = error.hint(lang)
-    if hint:
-        echo(f"  {hint}", err=True)
+    advice = error.hint(lang)
+    if advice:
+        echo(f"  {advice}", err=True)
     echo(f"  [{error.code}]", err=True)
+
+
+def print_losses() -> None:
+    """Print on stderr what the journal has lost, as long as nobody has acknowledged it."""
+    from importer.losses import read_losses
+    from importer.private_files import journal_file
+
+    lang = language()
+    label = click.style(sentence("warning-label", {}, lang), fg="yellow", bold=True)
+    for loss in read_losses(journal_file()):
+        echo(loss.sentence(lang), label=label, err=True)
+        echo(f"  {hint(loss.code, dict(loss.found), lang)}", err=True)
 
 
 def echo(

@@ -350,7 +350,10 @@ def _by_likeness(column: Column) -> list[Claim]:
     if alias.field == "customize_field" or (alias.field in NAMES and len(name) < _LONG_NAME):
         return []
     found = (("label", alias.label), ("field", alias.field), ("percent", round(best[1])))
-    return [Claim(column.index, alias.field, 0.75 * best[1] / 100, Note("why-alike", found), 98)]
+    # “Direction” is French, and no slip of the pen in “Dirección”.
+    spoken = frozenset({alias.language})
+    why = Note("why-alike", found)
+    return [Claim(column.index, alias.field, 0.75 * best[1] / 100, why, 98, languages=spoken)]
 
 
 @cache

@@ -208,7 +208,7 @@ def recognised(header: Sequence[str]) -> tuple[MappingFile, ...]:
     fitting = [
         loader.ready_mapping(name)
         for name, (match, columns) in packaged_index("names.json")["ready_matches"].items()
-        if _fits(HeaderMatch.model_validate(match), columns, texts)
+        if _may_fit(match, texts) and _fits(HeaderMatch.model_validate(match), columns, texts)
     ]
     sharp = [mapping for mapping in fitting if mapping.match and not mapping.match.yields]
     return tuple(sharp or fitting)
@@ -277,6 +277,11 @@ def unfed_fields(fed: Collection[str], contract: Contract) -> list[str]:
     if "full_name" in found and not {"first_name", "last_name"}.isdisjoint(fed):
         found.remove("full_name")
     return found
+
+
+def _may_fit(match: Mapping[str, Any], header: frozenset[str]) -> bool:
+    """Return whether a header has all names that need no pattern: of nearly all mappings it has not."""
+    return all("*" in name or name.strip().casefold() in header for name in match.get("all", ()))
 
 
 def _fits(match: HeaderMatch, columns: Sequence[str], header: frozenset[str]) -> bool:

@@ -279,7 +279,7 @@ def _folded(word: str) -> str:
 
 @cache
 def _simplified() -> dict[int, str]:
-    pairs = packaged_words("qualifiers.toml")["traditional"].split()
+    pairs = packaged_words("words.toml")["scripts"]["traditional"].split()
     return {ord(pair[0]): pair[1] for pair in pairs}
 
 

@@ -398,8 +398,7 @@ class Run:
     def _notes(self, tally: Tally, flow: Flow) -> tuple[Note, ...]:
         # The reports list these columns with their counts.
         notes = [note for note in self.plan.notes if note.code != "columns-left-out"]
-        if self.journal.moved_aside:
-            notes.insert(0, Note("journal-moved-aside", (("path", str(self.journal.moved_aside)),)))
+        notes[:0] = self.journal.losses
         if any(group.code == "imported-before" for group in tally.reason_groups()):
             notes.append(Note("skipped-as-imported"))
         return (*notes, *(() if self.plan.options.mask else flow.shared.notes()))

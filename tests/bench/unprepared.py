@@ -46,6 +46,8 @@ _ORIGINS = {
     "second_headers.json": _Origin("gyms, clinics, hotels, schools, tickets, lead ads, ERP", "283 / 3 / 15"),
     "third_headers.json": _Origin("insurance, tenants, vehicles, orders, courses, animals", "232 / 5 / 27"),
     "fourth_headers.json": _Origin("products of many countries, forms, schools, churches", "312 / 0 / 26"),
+    "fifth_headers.json": _Origin("found in public source files, second time", "128 / 1 / 0"),
+    "sixth_headers.json": _Origin("found in public source files, third time", "148 / 0 / 0"),
 }
 FILES = tuple(_ORIGINS)
 # A header with a word that nobody listed reaches 0.55, and is never to be taken.

@@ -30,9 +30,7 @@ def indexes() -> dict[Path, str]:
         "ready_matches": {one.name: [one.table()["match"], list(one.columns())] for one in ready},
     }
     countries = {"regions": _regions(), "codes": _country_codes()}
-    around = {
-        name: table for name, table in packaged_words("qualifiers.toml").items() if name != "traditional"
-    }
+    around = packaged_words("qualifiers.toml")
     customer = {
         part for name, _, word in _words_around() if name == "customer" for part in vocabulary.words(word)
     }

@@ -15,6 +15,7 @@ from importer.config import load_config, require, resolve
 from importer.errors import SettingsError, UsageError
 from importer.exit_codes import ExitCode
 from importer.models import TenantField
+from importer.private_files import state_folder
 
 if TYPE_CHECKING:
     from importer.api.account import PhoneNumber
@@ -123,6 +124,8 @@ def known_fields(profile: str | None) -> tuple[TenantField, ...]:
     Without a named profile, settings that cannot be read count as none, and no secret command is run.
     Raises SettingsError for a named one.
     """
+    if profile is None and not (state_folder() / "fields").is_dir():
+        return ()
     from importer.api.account import remembered_fields
 
     try:

@@ -148,6 +148,11 @@ def test_a_word_is_known_in_other_forms_and_scripts(header: str, field: str) -> 
     assert taken("xyz", header)[header] == field
 
 
+def test_a_word_of_another_language_is_no_slip_of_the_pen() -> None:
+    assert "Direction" not in taken("Nom", "Prénom", "Direction", "Téléphone")
+    assert taken("Nombre", "Teléfono", "Direcion", "Ciudad")["Direcion"] == "address"
+
+
 def test_numbers_of_rows_are_no_genders() -> None:
     assert not proposed({"L/P": ["1", "2", "3"]})["L/P"].taken
     assert proposed({"L/P": ["1", "2", "2", "1"]})["L/P"].taken
