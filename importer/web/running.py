@@ -259,6 +259,7 @@ def import_file(site: Site, work: Work, mode: Mode, lang: str, task: Task, *, ag
     if result is None:
         raise UsageError("web-imported-before", run=before[0] if before else "–")
     task.result = result
+    site.note_result(result)
 
 
 def stop_task(site: Site, owner: str) -> None:

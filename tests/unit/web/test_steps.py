@@ -7,12 +7,15 @@ import os
 import tomllib
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from importer import RunOptions, Status, validate_file
+from importer.config import Connection
 from importer.errors import UsageError
 from importer.journal import Journal
 from importer.sandbox import Sandbox
+from importer.sandbox.faults import Fault, FaultKind
 from tests.support.commands import Command
 from tests.support.web import WebPage, text_of, wait_for, web_page
 
@@ -162,6 +165,33 @@ def test_names_of_columns_may_hold_anything(page: WebPage, tmp_path: Path) -> No
     page.check(work)
     page.correct(work, 2, "Date of\nbirth", "1990-02-28")
     assert "No row is kept back" in text_of(page.get(f"{work}/correct"))
+
+
+def test_all_sheets_of_a_workbook_are_one_piece_of_work(page: WebPage, box: Sandbox, tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for name, day in (("North", "1990-01-02"), ("South", "1990-02-31")):
+        sheet = book.create_sheet(name)
+        sheet.append(["first_name", "last_name", "birthday", "email"])
+        sheet.append(["Ann", name, day, f"ann@{name}.net"])
+    del book["Sheet"]
+    book.save(tmp_path / "two.xlsx")
+    work = page.upload(tmp_path / "two.xlsx")
+    assert "North" in page.get(f"{work}/see").text
+    page.change(work, "see", sheet="all")
+    assert "1 invalid" in text_of(page.checked(work))
+    page.correct(work, 2, "birthday", "1990-02-28")
+    assert "2 valid" in text_of(page.check(work))
+    page.send(work)
+    days = {customer.fields["last_name"]: customer.fields["birthday"] for customer in box.customers()}
+    assert days == {"North": "1990-01-02", "South": "1990-02-28"}
+
+
+def test_an_edit_of_a_row_that_has_gone_is_told(page: WebPage, table: Path) -> None:
+    work = page.upload(table)
+    page.checked(work)
+    told = page.post(f"{work}/cells", {"place": "7", "row": "99", "column": "3", "text": "x"})
+    assert told.status_code == 400
+    assert "Row 99 is not among the rows with problems any more" in text_of(told)
 
 
 def test_two_tabs_do_not_overwrite_each_other(page: WebPage, table: Path) -> None:
@@ -320,6 +350,31 @@ def test_progress_comes_as_events_and_ends(page: WebPage, table: Path) -> None:
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert "event: ended" in answer.text
     assert page.get("/tasks/nothing/events").status_code == 204
+
+
+def test_what_the_server_says_is_shown_as_text(page: WebPage, box: Sandbox, table: Path) -> None:
+    box.misbehave(Fault(FaultKind.CODE, code=1002, message="<img src=x>\u202egone"))
+    work = page.upload(table)
+    page.checked(work)
+    result = page.send(work)
+    assert "What the CRM answered" in result.text
+    assert "&lt;img src=x&gt;" in result.text
+    assert "<img" not in result.text
+    assert "\u202e" not in result.text
+
+
+def test_wrong_credentials_are_told_and_nothing_is_lost(
+    box: Sandbox, settings: Connection, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NXLINK_ACCESS_SECRET", "another")
+    with web_page() as page:
+        work = page.upload(table)
+        page.checked(work)
+        result = page.send(work)
+        assert "Stopped. What was sent is in the CRM" in text_of(result)
+        assert 'class="told warning"' in result.text
+        assert "Go on" in result.text
+    assert box.customers() == []
 
 
 def test_the_rest_is_corrected_as_any_report(page: WebPage, box: Sandbox, table: Path) -> None:
