@@ -99,8 +99,12 @@ class ContactSets(Sequence[tuple[int, ...]]):
 
     def flat(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Every contact (int64), the place of its row, and the fields that this row brings (uint32)."""
-        places, columns = np.nonzero(self._table)
-        return self._table[places, columns], places, self._fields[places]
+        keys = self._table.ravel()
+        places = np.flatnonzero(keys)
+        if places.size < keys.size:
+            keys = keys[places]
+        places //= max(self._table.shape[1], 1)
+        return keys, places, self._fields[places]
 
 
 def distinct_contacts(contacts: Sequence[tuple[int, ...]]) -> set[int]:

@@ -90,6 +90,12 @@ class UnknownRunError(JournalError):
     exit_code = ExitCode.USAGE
 
 
+class HistoryLostError(JournalError):
+    """The journal has lost runs, and the answer depends on them."""
+
+    exit_code = ExitCode.ROWS_LEFT
+
+
 class JournalPlaceError(JournalError):
     """The journal cannot lie where the settings put it."""
 

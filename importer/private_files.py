@@ -36,6 +36,11 @@ def state_folder() -> Path:
     return Path(named).expanduser() if named else platformdirs.user_state_path("nxlink-importer")
 
 
+def journal_file() -> Path:
+    """The user's journal, in the state folder."""
+    return state_folder() / "journal.db"
+
+
 def private_opener(path: str, flags: int) -> int:
     """The `opener` of `open`: mode 0600 for a new file.
 

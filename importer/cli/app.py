@@ -13,7 +13,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
@@ -68,6 +68,18 @@ class CommandGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. What the journal has lost is said after it, whichever command it is."""
+        asked_for_help = False
+        try:
+            return super().invoke(ctx)
+        except click.exceptions.Exit:
+            asked_for_help = True
+            raise
+        finally:
+            if not asked_for_help:
+                output.print_losses()
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -14,7 +14,7 @@ import click
 
 from importer.errors import ImporterError
 from importer.escaping import printable, to_json
-from importer.messages import LANGUAGES, sentence
+from importer.messages import LANGUAGES, hint, sentence
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,8 +42,9 @@ def print_json_line(event: str, found: Mapping[str, object], stream: TextIO | No
     from datetime import UTC, datetime
 
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    plain = {name: _plain(value) for name, value in found.items()}
-    echo(to_json({"time": at, "event": event, **plain}), file=stream, err=stream is None)
+    line: dict[str, object] = {"time": at, "event": event}
+    line |= {name: _plain(value) for name, value in found.items() if name not in line}
+    echo(to_json(line), file=stream, err=stream is None)
 
 
 def _plain(value: object) -> object:
@@ -55,10 +56,10 @@ def _plain(value: object) -> object:
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 
 
-def tell(event: str, text: str, **found: object) -> None:
+def tell(event: str, text: str, /, **found: object) -> None:
     """Tell something on stderr: `text`, or as a JSON line with what the text was made of."""
     if _json_lines:
-        print_json_line(event, {"message": text, **found})
+        print_json_line(event, found | {"message": text})
     else:
         echo(text, err=True)
 
@@ -72,10 +73,22 @@ def print_error(error: ImporterError) -> None:
         return
     label = click.style(sentence("error-label", {}, lang), fg="red", bold=True)
     echo(error.sentence(lang), label=label, err=True)
-    hint = error.hint(lang)
-    if hint:
-        echo(f"  {hint}", err=True)
+    advice = error.hint(lang)
+    if advice:
+        echo(f"  {advice}", err=True)
     echo(f"  [{error.code}]", err=True)
+
+
+def print_losses() -> None:
+    """Print on stderr what the journal has lost, as long as nobody has acknowledged it."""
+    from importer.losses import read_losses
+    from importer.private_files import journal_file
+
+    lang = language()
+    label = click.style(sentence("warning-label", {}, lang), fg="yellow", bold=True)
+    for loss in read_losses(journal_file()):
+        echo(loss.sentence(lang), label=label, err=True)
+        echo(f"  {hint(loss.code, dict(loss.found), lang)}", err=True)
 
 
 def echo(

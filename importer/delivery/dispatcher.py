@@ -72,7 +72,7 @@ class Dispatcher:
         self._health = health
         self._clock = clock
         self._notify = notify
-        self._order = BatchOrder(make)
+        self._order = BatchOrder(make, self._window.release)
         self._open: dict[InFlightBatch, None] = {}
         self._unsaved: list[SettledEntry] = []
         self._transaction = _Transaction()

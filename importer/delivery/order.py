@@ -2,8 +2,8 @@
 
 A batch waits for the latest unfinished earlier batch that has any of its contacts, and for requests without
 an answer that may still be carried out. Only unfinished batches are remembered, so memory is bounded by the
-window, not by the file. Rows that have to wait for such a request leave their batch, so that the others need
-not wait with them.
+window, not by the file. Rows that have to wait for such a request, or for rows that do, leave their batch and
+the window, so that the others need not wait with them.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class InFlightBatch:
         "contacts",
         "digest",
         "followers",
+        "held_up",
         "journaled",
         "leaving",
         "non_idempotent",
@@ -63,8 +64,10 @@ class InFlightBatch:
         """Later batches that wait for this one."""
         self.waiting = 0
         """How many earlier batches and late requests it still waits for."""
+        self.held_up = False
+        """It waits for a late request, or for a batch that does."""
         self.takes_room = True
-        """False for a part of a batch: the window counts the batch once."""
+        """False for what is held up, which stands beside the window."""
 
     def rows_left(self) -> tuple[int, ...]:
         """Return the rows that are not settled yet."""
@@ -72,8 +75,8 @@ class InFlightBatch:
         return tuple(row for row in self.batch.rows if row not in settled)
 
 
-_MOST_PARTS = 1000
-"""Parts of batches that wait outside the window, at most: a bound for the memory that they take."""
+_MOST_BESIDE = 400
+"""Batches and parts of batches that wait beside the window, at most: a bound for their memory."""
 
 
 class _Late:
@@ -101,16 +104,22 @@ class _Late:
 class BatchOrder:
     """The order of the unfinished batches, by their contacts. Not for several threads at once."""
 
-    def __init__(self, make: Callable[[Batch], InFlightBatch] | None = None) -> None:
-        """`make` builds the parts of a batch that is split; without it none is."""
+    def __init__(
+        self,
+        make: Callable[[Batch], InFlightBatch] | None = None,
+        free_room: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`make` builds the parts of a batch that is split; without it none is. `free_room` is called when a
+        batch leaves the window to wait beside it."""
         self._make = make
+        self._free_room = free_room
         self._latest: dict[int, InFlightBatch] = {}
         self._late: dict[int, tuple[_Late, ...]] = {}
         """For each contact its late requests, without those that another one covers."""
         self._lates: list[_Late] = []
         self._batches: dict[InFlightBatch, None] = {}
-        self._parts = 0
-        """Batches that were split: their rows that wait take no room in the window."""
+        self._beside = 0
+        """Batches that take no room in the window."""
 
     def __len__(self) -> int:
         """Return how many contacts are held."""
@@ -153,7 +162,7 @@ class BatchOrder:
         `late_until`: a request of it may still be carried out until then, so later rows go on waiting.
         """
         self._batches.pop(batch, None)
-        self._parts -= not batch.takes_room
+        self._beside -= not batch.takes_room
         if not batch.leaving:
             for late in self._lates:
                 late.followers = [follower for follower in late.followers if follower is not batch]
@@ -200,6 +209,11 @@ class BatchOrder:
             before.followers.append(batch)
         batch.waiting = len(earlier)
         batch.leaving = not earlier
+        batch.held_up = any(isinstance(before, _Late) or before.held_up for before in earlier)
+        if batch.held_up and batch.takes_room and self._beside < _MOST_BESIDE:
+            batch.takes_room = False
+            self._beside += 1
+            self._free_room()
         latest.update(dict.fromkeys(batch.contacts, batch))
         self._batches[batch] = None
 
@@ -209,6 +223,7 @@ class BatchOrder:
             follower.waiting -= 1
             if follower.waiting == 0:
                 follower.leaving = True
+                follower.held_up = False
                 freed.append(follower)
         return freed
 
@@ -240,14 +255,16 @@ class BatchOrder:
 
     def _split(self, whole: InFlightBatch) -> list[InFlightBatch]:
         """The rows that a late request holds up, and later ones of their customers, become a part."""
-        if self._make is None or self._parts >= _MOST_PARTS or self._late.keys().isdisjoint(whole.contacts):
+        if self._make is None or not self._lates or self._beside >= _MOST_BESIDE:
             return [whole]
         batch = whole.batch
         spread: set[int] = set()
         held: list[bool] = []
         for row, contacts in zip(batch.rows, batch.contacts, strict=True):
-            late = (one for contact in contacts for one in self._late.get(contact, ()))
-            held.append(not spread.isdisjoint(contacts) or any(one.holds(batch.sheet, row) for one in late))
+            held.append(
+                not spread.isdisjoint(contacts)
+                or any(self._holds_up(batch.sheet, row, contact) for contact in contacts)
+            )
             if held[-1]:
                 spread.update(contacts)
         if all(held) or not any(held):
@@ -256,7 +273,15 @@ class BatchOrder:
             self._make(rows_where(batch, [not one for one in held])),
             self._make(rows_where(batch, held)),
         ]
+        # The first part keeps the room; the other is held up, so it needs none.
         parts[0].takes_room = whole.takes_room
         parts[1].takes_room = False
-        self._parts += 1
+        self._beside += 1
         return parts
+
+    def _holds_up(self, sheet: str, row: int, contact: int) -> bool:
+        """Whether a late request, or a batch that one holds up, holds up a row with this contact."""
+        latest = self._latest.get(contact)
+        if latest is not None and latest.held_up:
+            return True
+        return any(late.holds(sheet, row) for late in self._late.get(contact, ()))

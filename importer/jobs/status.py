@@ -90,11 +90,14 @@ def job_status(job: Job, journal: Journal, now: datetime, when: str = "") -> Job
     quiet = _since(imported.settled if imported else None, now)
     times = schedule.parse_schedule(job.schedule or when) if job.schedule or when else None
     health, why = CheckStatus.OK, []
-    if last is None:
+    if last is None and not journal.losses:
         health, why = CheckStatus.UNKNOWN, ["never ran"]
     if last is not None and last.result in _BAD:
         health = CheckStatus.CRITICAL
         why.append(f"last round {last.result} ({last.reason or '?'})")
+    if journal.losses:
+        health = CheckStatus.CRITICAL
+        why += [loss.sentence() for loss in journal.losses]
     if _late(job, good or last, lag, times, now):
         health = CheckStatus.CRITICAL
         why.append("no good round yet" if lag is None else f"no good round for {_long(lag)}")

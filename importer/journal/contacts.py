@@ -206,9 +206,11 @@ class RunContacts:
         found: list[tuple[object, ...]] = []
         for entry in entries:
             keys, places, fields = flat_contacts(entry.batch.contacts)
-            ages = np.full(keys.size, self._age)
-            if self._origins:
-                ages = self.ages(entry.batch.sheet, np.array(entry.batch.rows, dtype=np.int64))[places]
+            if not self._origins:
+                if keys.size:
+                    found.append((self._number, entry.entry, self._age, *_blobs(keys, fields)))
+                continue
+            ages = self.ages(entry.batch.sheet, np.array(entry.batch.rows, dtype=np.int64))[places]
             for age in np.unique(ages).tolist():
                 these = ages == age
                 found.append((self._number, entry.entry, age, *_blobs(keys[these], fields[these])))

@@ -13,10 +13,11 @@ from typing import Any
 
 from importer.errors import JournalError, JournalPlaceError
 from importer.journal import schema
+from importer.losses import CommitCount, CommitCounter, add_loss, loss_between
+from importer.models import Note
 from importer.private_files import ensure_private_database, ensure_private_file, make_private_folder
 
 BUSY_SECONDS = 15.0
-FILE_NAME = "journal.db"
 
 _WAL_RETRY_SECONDS = 0.02
 """Between two tries to switch a new journal to WAL."""
@@ -39,15 +40,22 @@ class Database:
         self.moved_aside: Path | None = None
         self._busy_seconds = busy_seconds
         self._lock = threading.RLock()
-        if self._mark.exists():
-            self.moved_aside = self.move_aside()
+        self._counter = CommitCounter(path)
         try:
-            self._connection = self._open()
-        except JournalError as error:
-            if error.code != "journal-damaged":
-                raise
-            self.moved_aside = self.move_aside()
-            self._connection = self._open()
+            if self._mark.exists():
+                self.moved_aside = self.move_aside()
+            noted = self._counter.read()  # before the journal, which others may be writing to
+            try:
+                self._connection = self._open()
+            except JournalError as error:
+                if error.code != "journal-damaged":
+                    raise
+                self.moved_aside = self.move_aside()
+                noted = None
+                self._connection = self._open()
+            self._check_count(noted)
+        except OSError as error:
+            raise self._translated(error) from error
 
     @property
     def _mark(self) -> Path:
@@ -90,6 +98,17 @@ class Database:
                     raise
             time.sleep(_WAL_RETRY_SECONDS)
 
+    def _check_count(self, noted: CommitCount | None) -> None:
+        """Keep what the journal has lost since `noted` was written, until somebody acknowledges it."""
+        row = self.query("SELECT journal, count FROM commits")[0]
+        found = CommitCount(row["journal"], row["count"])
+        self._name = found.journal
+        loss = loss_between(noted, found, self.path)
+        if loss is not None:
+            add_loss(self.path, loss)
+        if loss is not None or noted is None:
+            self._counter.begin(found)
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Write everything inside at once, or nothing. It is on the disk when the block ends."""
@@ -99,7 +118,10 @@ class Database:
                 connection.execute("BEGIN IMMEDIATE")
                 try:
                     yield connection
+                    connection.execute("UPDATE commits SET count = count + 1")
+                    count = connection.execute("SELECT count FROM commits").fetchone()[0]
                     connection.execute("COMMIT")
+                    self._counter.write(CommitCount(self._name, count))
                 except BaseException:
                     with contextlib.suppress(sqlite3.Error):
                         connection.execute("ROLLBACK")
@@ -137,10 +159,19 @@ class Database:
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+            self._counter.close()
 
     def move_aside(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Path:
-        """Rename a damaged journal and its WAL. Returns its new path."""
-        aside = self.path.with_name(f"{self.path.stem}.damaged-{now():%Y%m%d-%H%M%S}{self.path.suffix}")
+        """Rename a damaged journal and its WAL, and note it as a loss. Returns its new path.
+
+        Raises OSError.
+        """
+        stem = f"{self.path.stem}.damaged-{now():%Y%m%d-%H%M%S}"
+        names = (f"{stem}{again}{self.path.suffix}" for again in ("", *(f"-{n}" for n in range(2, 1000))))
+        aside = next(place for name in names if not (place := self.path.with_name(name)).exists())
+        # Noted first: what follows may be interrupted.
+        add_loss(self.path, Note("journal-moved-aside", (("path", str(aside)),)))
+        self._counter.forget()
         for ending in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
                 self.path.with_name(self.path.name + ending).rename(aside.with_name(aside.name + ending))

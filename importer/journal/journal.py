@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from importer import contracts
-from importer.errors import UnknownRunError
+from importer.errors import JournalPlaceError, UnknownRunError
 from importer.exit_codes import ExitCode
 from importer.fingerprints import FingerprintKey
 from importer.journal import row_states, schema
@@ -24,7 +24,7 @@ from importer.journal.contacts import (
     fingerprint_key,
     forget_runs,
 )
-from importer.journal.database import BUSY_SECONDS, FILE_NAME, Database, Row
+from importer.journal.database import BUSY_SECONDS, Database, Row
 from importer.journal.lanes import Lanes, Ticket
 from importer.journal.locks import Lock, LockHolder, Locks
 from importer.journal.rate import SharedRate
@@ -39,8 +39,9 @@ from importer.journal.records import (
 )
 from importer.journal.row_states import RowStates, union_rows
 from importer.journal.run_journal import RunJournal
-from importer.models import Destination, Mode, Status
-from importer.private_files import state_folder
+from importer.losses import acknowledge_losses, read_losses
+from importer.models import Destination, Mode, Note, Status
+from importer.private_files import journal_file
 
 if TYPE_CHECKING:
     from importer.journal.job_history import JobHistory
@@ -60,7 +61,7 @@ class Journal:
     @classmethod
     def open(cls, path: Path | None = None, *, busy_seconds: float = BUSY_SECONDS) -> Journal:
         """Open the journal, or make a new one: `path`, or `journal.db` in the user's state folder."""
-        path = path or state_folder() / FILE_NAME
+        path = path or journal_file()
         return cls(Database(path, busy_seconds), Locks(path.parent / "locks"))
 
     @property
@@ -70,6 +71,18 @@ class Journal:
     @property
     def moved_aside(self) -> Path | None:
         return self._database.moved_aside
+
+    @cached_property
+    def losses(self) -> tuple[Note, ...]:
+        """What the journal has lost and nobody has acknowledged, when it was first asked for."""
+        return read_losses(self.path)
+
+    def acknowledge_losses(self) -> tuple[Note, ...]:
+        """Forget what was lost, and return it. Raises JournalError."""
+        try:
+            return acknowledge_losses(self.path)
+        except OSError as error:
+            raise JournalPlaceError("journal-unwritable", path=self.path, problem=error) from error
 
     @property
     def jobs(self) -> JobHistory:
@@ -159,9 +172,8 @@ class Journal:
     def _run_journal(
         self, number: int, record: RunRecord, locks: Sequence[Lock], ticket: Ticket | None
     ) -> RunJournal:
-        contacts = None
-        if record.destination is not None:
-            contacts = RunContacts(self._database, number, record, self._locks.run_held)
+        sends = record.destination is not None
+        contacts = RunContacts(self._database, number, record, self._locks.run_held) if sends else None
         return RunJournal(self._database, number, record, locks, ticket, contacts)
 
     @cached_property
@@ -197,7 +209,7 @@ class Journal:
         """The run of that name. Raises UnknownRunError `unknown-run`."""
         found = self._records("WHERE id = ?", (run_id,))
         if not found:
-            raise UnknownRunError("unknown-run", run=run_id)
+            raise self._unknown(run_id)
         return found[0]
 
     def find(self, name: str) -> RunRecord:
@@ -210,8 +222,11 @@ class Journal:
         if exact is None and len(found) > 1:
             raise UnknownRunError("several-runs", run=name, count=len(found), newest=found[0].id)
         if not found:
-            raise UnknownRunError("unknown-run", run=name)
+            raise self._unknown(name)
         return exact or found[0]
+
+    def _unknown(self, name: str) -> UnknownRunError:
+        return UnknownRunError("run-perhaps-lost" if self.losses else "unknown-run", run=name)
 
     def runs(self, limit: int | None = None) -> tuple[RunRecord, ...]:
         """All runs, the newest first."""
@@ -272,7 +287,7 @@ class Journal:
     def _number(self, run_id: str) -> int:
         found = self._database.query("SELECT number FROM runs WHERE id = ?", (run_id,))
         if not found:
-            raise UnknownRunError("unknown-run", run=run_id)
+            raise self._unknown(run_id)
         return int(found[0]["number"])
 
     def imported_rows(self, run_id: str, destination_key: str) -> dict[str, np.ndarray]:

@@ -185,7 +185,12 @@ CREATE TABLE fingerprint_key (key BLOB NOT NULL);
 INSERT INTO fingerprint_key VALUES (randomblob(16));
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _JOBS, _SETTLED, _ORIGINS, _TICKETS, _CONTACTS)
+_COMMITS = """
+CREATE TABLE commits (journal TEXT NOT NULL, count INTEGER NOT NULL);
+INSERT INTO commits VALUES (lower(hex(randomblob(16))), 0);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _JOBS, _SETTLED, _ORIGINS, _TICKETS, _CONTACTS, _COMMITS)
 
 
 def version(connection: sqlite3.Connection) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from importer import arrow
 from importer.batching import Customers
 from importer.errors import JournalError
 from importer.journal import Journal, RowsOfRun, RowStates
-from importer.models import Chunk, Issue, Issues, Outcome, Severity, Status
+from importer.models import Chunk, Issue, Issues, Note, Outcome, Severity, Status
 from importer.reports.reimport import PriorRows
 
 NOT_CORRECTED = "not-corrected"
@@ -264,3 +265,18 @@ class ResumeState:
         if self.send:
             return self.known.final(sheet, rows)
         return self.known.state_indexes(sheet, rows) >= 0
+
+
+def resume_notes(replay: ResumeState | None) -> tuple[Note, ...]:
+    """Return the note that a run was resumed, with the number of rows sent again; none for a new run."""
+    return () if replay is None else (Note("taken-up-again", (("rows", replay.again),)),)
+
+
+def unknown_notes(rows: int, ended: datetime, settle: float) -> tuple[Note, ...]:
+    """What may have become of rows without a known answer, and until when it is not over; none without rows.
+
+    `settle`: seconds after a run's end for which its requests may still be carried out.
+    """
+    until = ended + timedelta(seconds=settle)
+    found = (("rows", rows), ("time", f"{until:%Y-%m-%d %H:%M:%S}"))
+    return (Note("unknown-rows", found),) if rows else ()

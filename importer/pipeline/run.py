@@ -28,7 +28,7 @@ from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope
 from importer.pipeline.newer_rows import NewerRows
 from importer.pipeline.plan import RunPlan, needs_canary
 from importer.pipeline.precheck import PrecheckGate, precheck
-from importer.pipeline.row_history import PriorImports, ResumeState
+from importer.pipeline.row_history import PriorImports, ResumeState, resume_notes, unknown_notes
 from importer.reports import ReportPlan, ReportResult, ReportSource, ReportWriter, RunInfo, Tally
 from importer.reports.next_steps import run_arguments
 
@@ -50,6 +50,11 @@ class SendTarget:
     sender: Sender
 
 
+def settle_time(options: RunOptions) -> float:
+    """Seconds for which a request without an answer may still be carried out."""
+    return READ_TIMEOUT if options.settle is None else options.settle
+
+
 def delivery_policy(options: RunOptions, connection: Connection) -> Policy:
     """Return the policy of the delivery. Without `options.rate` it is POLITE_RATE, unbounded to loopback."""
     from importer.config import is_loopback
@@ -63,15 +68,10 @@ def delivery_policy(options: RunOptions, connection: Connection) -> Policy:
         rate=rate or None,
         attempts=options.attempts,
         patience=options.patience,
-        settle=READ_TIMEOUT if options.settle is None else options.settle,
+        settle=settle_time(options),
         turn_wait=TURN_WAIT if options.wait is None else options.wait,
         resend_unknown=options.resend_unknown,
     )
-
-
-def resume_notes(replay: ResumeState | None) -> tuple[Note, ...]:
-    """Return the note that a run was resumed, with the number of rows sent again; none for a new run."""
-    return () if replay is None else (Note("taken-up-again", (("rows", replay.again),)),)
 
 
 def stop_reason(stop: ImporterError | None, code: ExitCode, lang: str) -> str:
@@ -215,7 +215,7 @@ class Run:
                 exit_code=record.exit_code or run_exit_code(None, done=reports.tally.done),
                 started=started,
                 seconds=(ended - started).total_seconds(),
-                notes=self._notes(reports.tally, flow),
+                notes=self._notes(reports.tally, flow, ended),
                 settings=self.plan.settings,
                 arguments=run_arguments(self.plan.options),
                 parent=record.parent,
@@ -310,7 +310,11 @@ class Run:
                 requests=meter.requests,
                 retries=meter.retries,
                 stop=stop_reason(stop, code, self.plan.options.lang),
-                notes=(*self._notes(reports.tally, flow), *resume_notes(memory.replay), *meter.notes()),
+                notes=(
+                    *self._notes(reports.tally, flow, datetime.now()),
+                    *resume_notes(memory.replay),
+                    *meter.notes(),
+                ),
                 settings=self.plan.settings,
                 arguments=run_arguments(self.plan.options),
                 phases=flow.phases.as_pairs(),
@@ -395,13 +399,13 @@ class Run:
         if self.stopper.reason is not None:
             raise self.stopper.reason
 
-    def _notes(self, tally: Tally, flow: Flow) -> tuple[Note, ...]:
+    def _notes(self, tally: Tally, flow: Flow, ended: datetime) -> tuple[Note, ...]:
         # The reports list these columns with their counts.
         notes = [note for note in self.plan.notes if note.code != "columns-left-out"]
-        if self.journal.moved_aside:
-            notes.insert(0, Note("journal-moved-aside", (("path", str(self.journal.moved_aside)),)))
+        notes[:0] = self.journal.losses
         if any(group.code == "imported-before" for group in tally.reason_groups()):
             notes.append(Note("skipped-as-imported"))
+        notes += unknown_notes(tally.counts[Status.UNKNOWN], ended, settle_time(self.plan.options))
         return (*notes, *(() if self.plan.options.mask else flow.shared.notes()))
 
 

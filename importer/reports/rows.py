@@ -16,10 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow
+from importer.messages import join_sentences, sentence
 from importer.models import Status
-from importer.reports.model import ReportPlan, SettledChunk
+from importer.reports.model import ReportPlan, RowOutcome, SettledChunk
 from importer.reports.tally import IssueKind
 from importer.reports.wording import issue_sentence, row_sentence
+
+_TELL_OF_UNKNOWN = frozenset({"newer-import", "no-answer-known"})
+"""Codes whose own words tell what may have become of an unknown row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +167,7 @@ class RowFormatter:
 
     def _messages(self, chunk: SettledChunk, numbers: np.ndarray | None) -> EncodedColumn:
         """The outcomes' messages. An invalid row without one gets the sentences of its errors."""
-        texts = [outcome.message for outcome in chunk.outcomes]
+        texts = [self._message(outcome) for outcome in chunk.outcomes]
         errors = chunk.issues.errors
         silent = [outcome.status is Status.INVALID and not outcome.message for outcome in chunk.outcomes]
         if not errors or not any(silent):
@@ -175,6 +179,13 @@ class RowFormatter:
         numbers[places] = np.arange(len(texts), len(texts) + len(places), dtype=np.int32)
         texts += [row_sentence(errors[row], self._plan, self._fields) for row in rows.tolist()]
         return _encoded(texts, numbers)
+
+    def _message(self, outcome: RowOutcome) -> str:
+        """What was said of the rows; of unknown ones also what may have become of them."""
+        if outcome.status is not Status.UNKNOWN or outcome.code in _TELL_OF_UNKNOWN:
+            return outcome.message
+        lang = self._plan.lang
+        return join_sentences(lang, outcome.message, sentence("unknown-row", {}, lang))
 
     def _bad_cells(self, chunk: SettledChunk) -> tuple[np.ndarray, np.ndarray]:
         """The positions of the rows and of the columns, one entry a cell with an error."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -20,8 +21,9 @@ from importer.journal import Journal, RunRecord, RunState
 from importer.models import Status
 from importer.pipeline.retry import retried_since, rows_left
 from importer.pipeline.session import Session, retry_options
-from importer.private_files import create_private_file
-from importer.reports.files import REJECTS_CSV, REJECTS_XLSX, REPORT_HTML, own_files
+from importer.private_files import create_private_file, open_plain_file
+from importer.reports.files import REJECTS_CSV, REJECTS_XLSX, REPORT_HTML, SUMMARY_JSON, own_files
+from importer.reports.tally import ANSWERED
 from importer.web.guard import REPORT_POLICY
 from importer.web.pages import (
     Form,
@@ -39,6 +41,7 @@ from importer.web.tasks import Task, TaskObserver
 from importer.web.works import now
 
 PAGE_RUNS = 50
+_LARGEST_SUMMARY = 1 << 24
 _TO_CORRECT = (Status.INVALID, Status.REJECTED)
 _TYPES = {
     ".csv": "text/csv; charset=utf-8",
@@ -54,6 +57,43 @@ class RunFile:
 
     name: str
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunAnswer:
+    """Rows that the CRM did not take, with what it said of them."""
+
+    status: str
+    code: str
+    message: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunWords:
+    """What a run's own summary says: why it ended early, what the CRM answered, what is worth knowing."""
+
+    stop: str = ""
+    answers: tuple[RunAnswer, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def _words(run: RunRecord) -> RunWords:
+    """What the summary.json of a run says; nothing if it is gone, or none of ours."""
+    path = next((path for path in _report_paths(run) if path.name == SUMMARY_JSON), None)
+    if path is None:
+        return RunWords()
+    try:
+        with open_plain_file(path) as file:
+            table = json.loads(file.read(_LARGEST_SUMMARY))
+        answers = tuple(
+            RunAnswer(Status(one["status"]).value, str(one["code"]), str(one["message"]), int(one["rows"]))
+            for one in table["reasons"]
+            if Status(one["status"]) in ANSWERED
+        )
+        return RunWords(str(table["stop"] or ""), answers, tuple(map(str, table["notes"])))
+    except (OSError, ValueError, KeyError, TypeError):
+        return RunWords()
 
 
 def _runs(request: Request) -> Response:
@@ -142,6 +182,7 @@ def _run(request: Request) -> Response:
         error=told(request, task.error) if task is not None and not task.running and task.error else None,
         running=running,
         files=files,
+        words=_words(run),
         report=REPORT_HTML in names,
         correct=correct and not running,
         resume=run.state.resumable and not run.dry_run and later is None,
@@ -165,14 +206,14 @@ def _shares(run: RunRecord) -> list[tuple[str, int, float]]:
     return [(status.value, rows, 100 * rows / total) for status, rows in run.counts.items() if rows]
 
 
+def _report_paths(run: RunRecord) -> list[Path]:
+    """The reports of a run that are complete."""
+    found = own_files(Path(run.report_dir), run.id) if run.report_dir else []
+    return [path for path in found if not path.name.endswith(".part")]
+
+
 def _files(run: RunRecord) -> list[RunFile]:
-    if not run.report_dir:
-        return []
-    return [
-        RunFile(path.name, path.stat().st_size)
-        for path in own_files(Path(run.report_dir), run.id)
-        if not path.name.endswith(".part")
-    ]
+    return [RunFile(path.name, path.stat().st_size) for path in _report_paths(run)]
 
 
 def _file(request: Request) -> Response:
@@ -181,7 +222,7 @@ def _file(request: Request) -> Response:
     with Journal.open(site.journal) as journal:
         run = journal.find(request.path_params["run"])
     wanted = request.path_params["name"]
-    path = next((path for path in own_files(Path(run.report_dir), run.id) if path.name == wanted), None)
+    path = next((path for path in _report_paths(run) if path.name == wanted), None)
     if path is None or path.suffix not in _TYPES:
         raise UsageError("web-no-page")
     headers = {}
@@ -220,17 +261,17 @@ def _go_on(site: Site, run_id: str, lang: str, task: Task, *, retry: bool) -> No
             record = session.journal.run(run_id)
             options = replace(retry_options(record), lang=lang)
             task.result = session.retry(record, options)
-            return
-        found = session.find_resumable(run_id)
-        if found is not None:
-            task.result = session.resume(found)
+        else:
+            found = session.find_resumable(run_id)
+            task.result = session.resume(found) if found is not None else None
+    site.note_result(task.result)
 
 
 def _correct_rest(request: Request, form: Form) -> Response:
     """Begin a piece of work with the rows that a run left: its rejects, which go the way of any report."""
     site = site_of(request)
     run = _find(site, request.path_params["run"])
-    paths = {path.name: path for path in own_files(Path(run.report_dir), run.id)} if run.report_dir else {}
+    paths = {path.name: path for path in _report_paths(run)}
     path = paths.get(REJECTS_XLSX) or paths.get(REJECTS_CSV)
     if path is None:
         raise UsageError("web-no-page")

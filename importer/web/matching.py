@@ -20,6 +20,7 @@ from importer.contracts import Contract, FieldKind
 from importer.errors import ImporterError, MappingError, SettingsError, UsageError
 from importer.mapping import MappingFile, Proposal, headers, suggest_toml
 from importer.mapping.person_names import NameRule
+from importer.messages import catalogue, sentence
 from importer.models import Issue, MappedChunk, TenantField
 from importer.private_files import make_private_folder, replace_private_file
 from importer.reports.wording import issue_text
@@ -175,12 +176,18 @@ def _propose(site: Site, work: Work, look: FileLook, contract: Contract) -> Work
     if not text and len(known) == 1:
         text, by = known[0].dump(), f"web-matched-ready:{known[0].title or known[0].name}"
     if not text:
-        text = suggest_toml.mapping_text(look.header, look.samples, contract, sheets=look.several)
+        text = _proposal(site, work, look, contract)
     table = mappings.load_text(text, Path(work.name).stem or "mapping").table()
     with site.works.editing(work.id) as edit:
         _write(site, work, table, Path(work.name).stem or "mapping")
         edit.set(matched_by=by)
     return site.works.get(work.id)
+
+
+def _proposal(site: Site, work: Work, look: FileLook, contract: Contract) -> str:
+    """The mapping that the columns and the tenant's own fields propose, as TOML."""
+    fields = _tenant_fields(site, work) or ()
+    return suggest_toml.mapping_text(look.header, look.samples, contract, sheets=look.several, fields=fields)
 
 
 def _kept_file(site: Site, header: Sequence[str]) -> Path:
@@ -202,7 +209,9 @@ def match_state(site: Site, work: Work, look: FileLook, contract: Contract, lang
     """What becomes of each column by the present mapping."""
     table = read_table(site, work)
     tenant = _tenant_fields(site, work)
-    proposals = mappings.propose(look.header, look.samples, contract, sheets=look.several)
+    proposals = mappings.propose(
+        look.header, look.samples, contract, sheets=look.several, fields=tenant or ()
+    )
     targets = {name: target_of(table, look, name) for name in look.header}
     fed = {name for name, rule in table.get("fields", {}).items() if feeds(rule, look, targets)}
     missing = tuple(headers.unfed_fields(fed, contract))
@@ -249,8 +258,8 @@ def match_state(site: Site, work: Work, look: FileLook, contract: Contract, lang
                 target=target,
                 field=named,
                 kind=kind,
-                sure=_sureness(proposal, target, work),
-                why=proposal.why.sentence(lang),
+                sure=_sureness(proposal, target, work, contract),
+                why=_why(proposal, lang),
                 outcomes=_outcomes(look, mapped, problems, name, target, lang),
                 rule=rule,
                 shared=sum(1 for other in targets.values() if other == target and target),
@@ -280,12 +289,18 @@ def _tenant_fields(site: Site, work: Work, *, ask: bool = False) -> tuple[Tenant
     return known
 
 
-def _sureness(proposal: Proposal, target: str, work: Work) -> str:
+def _why(proposal: Proposal, lang: str) -> str:
+    """Why a field is proposed, without words that only programmers know."""
+    plain = f"web-{proposal.why.code}"
+    return sentence(plain, {}, lang) if plain in catalogue() else proposal.why.sentence(lang)
+
+
+def _sureness(proposal: Proposal, target: str, work: Work, contract: Contract) -> str:
     if not work.matched_by.startswith("web-matched-proposed"):
         return "kept" if target else "out"
     proposed = ""
     if proposal.taken:
-        custom = proposal.field is not None and proposal.field.startswith("customize")
+        custom = proposal.field not in contract.names
         proposed = SPLIT if proposal.split else f"{'c:' if custom else 'f:'}{proposal.field}"
     if target != proposed:
         return "chosen"
@@ -362,7 +377,7 @@ def _take(site: Site, work: Work, look: FileLook, name: str) -> str:
     """Take a ready-made mapping, or the proposal again. Returns where the mapping comes from now."""
     if not name:
         contract = site.contract(work)
-        text = suggest_toml.mapping_text(look.header, look.samples, contract, sheets=look.several)
+        text = _proposal(site, work, look, contract)
         _write(site, work, mappings.load_text(text, Path(work.name).stem).table(), "mapping")
         return "web-matched-proposed"
     if name.endswith(".toml") or "/" in name:

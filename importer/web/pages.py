@@ -17,15 +17,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from importer import contracts, messages
-from importer.config import ConfigFile, Connection, Profile, require, resolve
+from importer.config import ConfigFile, Connection, Profile, load_config, require, resolve
 from importer.contracts import Contract
 from importer.errors import FaultError, ImporterError, SettingsError, UsageError
 from importer.escaping import single_line
+from importer.exit_codes import ExitCode
 from importer.journal import RunRecord
 from importer.models import Destination, Status
 from importer.options import RunOptions, layered
 from importer.pipeline.session import SessionSettings
-from importer.reports import wording
+from importer.reports import ReportResult, wording
 from importer.sandbox import Sandbox
 from importer.web.tasks import TaskBoard
 from importer.web.works import EXPIRY_DAYS, Work, WorkStore
@@ -63,6 +64,11 @@ class Site:
         """The settings of a session. Raises SettingsError."""
         return SessionSettings(self.profile(work), self._known_connection(work), journal=self.journal)
 
+    def note_result(self, result: ReportResult | None) -> None:
+        """Read the settings again after a run whose credentials were refused."""
+        if result is not None and result.summary.exit_code is ExitCode.REFUSED:
+            self._connections.clear()
+
     def settings_of_run(self, run: RunRecord) -> SessionSettings:
         """The settings with which a run goes on: of the profile that names its tenant and application, if one
         does. Raises SettingsError."""
@@ -92,6 +98,7 @@ class Site:
         known = self._known_connection(work)
         if known is not None:
             return known
+        self.config = load_config()  # somebody may have written what was missing
         profile = self.profile(work)
         resolved = resolve(profile, profile.contract)
         if not resolved.missing:

@@ -172,6 +172,22 @@ def test_a_part_of_a_refused_batch_waits_for_a_late_one_with_the_same_customer(
         assert any("waited" in note for note in summary(work / "out")["notes"])
 
 
+def test_more_tied_batches_than_the_window_holds_do_not_hold_up_the_others(
+    importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(work / "a.csv", "Old", 100)
+    with (work / "a.csv").open("a", encoding="utf-8") as file:
+        file.writelines([f"Tied,Li,86138{n % 100:08}\n" for n in range(2500)])
+        file.writelines([f"Free,Li,86137{n:08}\n" for n in range(100)])
+    with Sandbox(faults=["reset requests=1"], keep_bodies=True) as box:
+        use(monkeypatch, box.connection)
+        assert importer("run", "a.csv", "--concurrency", "1", "--settle", "1").code == 0
+        bodies = [request.body for request in box.requests]
+        assert b"Free" in bodies[2]
+        assert all(b"Tied" in body for body in bodies[3:])
+        assert set(names(box)) == {"Tied", "Free"}
+
+
 def test_another_run_waits_for_a_late_request_of_the_lane(
     importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

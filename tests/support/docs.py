@@ -10,6 +10,7 @@ import ast
 import os
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,25 @@ def issue_codes() -> str:
             if entry.severity
         ],
     )
+
+
+def all_messages() -> str:
+    """Return every sentence of the catalogue in both languages, file by file."""
+    parts = []
+    for file in sorted(Path(messages.__file__).parent.glob("*.toml")):
+        codes = tomllib.loads(file.read_text("utf-8"))
+        rows = [
+            (f"`{code}`", *(_said(messages.catalogue()[code], lang) for lang in messages.LANGUAGES))
+            for code in codes
+        ]
+        parts += [f"## {file.stem.replace('_', ' ').capitalize()}", _table(("code", "English", "中文"), rows)]
+    return "\n\n".join(parts)
+
+
+def _said(entry: messages.CatalogueEntry, lang: str) -> str:
+    """A sentence and what to do, as one cell of a table."""
+    both = (_placeholders(text) for text in (entry.message[lang], entry.hint[lang]) if text)
+    return "<br>".join(text.replace("<", "&lt;").replace("\n", " ") for text in both)
 
 
 def _placeholders(text: str) -> str:
@@ -161,6 +181,7 @@ PARTS: Mapping[str, Part] = {
     "options": Part("settings.md", options),
     "commands": Part("commands.md", commands),
     "modules": Part("modules.md", modules),
+    "messages": Part("messages.md", all_messages),
     "matching": Part("mapping.md", unprepared.tables),
 }
 

@@ -21,6 +21,7 @@ EVERY_COMMAND: dict[str, tuple[str, ...]] = {
     "retry": ("retry", "{run}", "--rejected"),
     "runs": ("runs",),
     "runs show": ("runs", "show", "{run}"),
+    "runs acknowledge": ("runs", "acknowledge"),
     "report": ("report", "{run}", "--report-dir", ".", "--excel-report"),
     "mapping list": ("mapping", "list"),
     "mapping show": ("mapping", "show", "shopify"),

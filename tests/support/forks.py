@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,7 +121,8 @@ class Forked:
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send it a signal, if it has not ended."""
         if self.alive:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it ends by itself just now
+                os.kill(self.pid, number)
 
     def wait(self, seconds: float = 120) -> int:
         """Wait for its end. Return its exit code, or the negative number of the signal that ended it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -135,15 +134,13 @@ def _complete(resolved: ResolvedConnection) -> DoctorCheck:
 
 
 def _journal() -> DoctorCheck:
-    """Which journal the runs share, and with it turns and rate."""
-    return _check("journal", OK, "doctor-journal", {"path": _journal_path()})
+    """Which journal the runs share, and with it turns and rate; whether it has lost any."""
+    from importer.losses import read_losses
+    from importer.private_files import journal_file
 
-
-def _journal_path() -> Path:
-    from importer.journal.database import FILE_NAME
-    from importer.private_files import state_folder
-
-    return state_folder() / FILE_NAME
+    for loss in read_losses(journal_file()):
+        return _check("journal", BAD, loss.code, dict(loss.found), int(ExitCode.ROWS_LEFT))
+    return _check("journal", OK, "doctor-journal", {"path": journal_file()})
 
 
 def _ask(client: Client) -> Verdict:
@@ -219,12 +216,13 @@ def _credentials(resolved: ResolvedConnection, verdict: Verdict) -> DoctorCheck:
 def _tenant(connection: Connection) -> DoctorCheck:
     """Whether a run from here has got rows into the tenant before. No journal is made to find out."""
     from importer.journal import Journal
+    from importer.private_files import journal_file
 
     there = connection.destination(contracts.load(connection.contract).endpoint.base_url)
     found = {"tenant": there.tenant_id}
     reached = False
     try:
-        if _journal_path().exists():
+        if journal_file().exists():
             with Journal.open() as journal:
                 reached = journal.has_reached(there)
     except ImporterError as error:

@@ -10,6 +10,7 @@ from importer import messages
 from importer.cli import parameters as shared
 from importer.cli.output import OutputOptions, echo, lang_option, language
 from importer.config import load_config
+from importer.errors import HistoryLostError
 from importer.exit_codes import ExitCode
 from importer.option_types import OptionGroup
 from importer.options import GivenOptions, layered
@@ -41,6 +42,8 @@ def resume_command(
     chosen = load_config().profile(profile)
     with open_session(SessionSettings(chosen, sandbox_store=sandbox_store), output) as session:
         record = session.find_resumable(run_id)
+        if record is None and run_id is None and session.journal.losses:
+            raise HistoryLostError("nothing-left-to-resume")
         if record is None:
             echo(messages.sentence("nothing-to-resume", {}, language()))
             return int(ExitCode.DONE)

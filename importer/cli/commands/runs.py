@@ -48,11 +48,12 @@ def runs_command(ctx: click.Context, as_json: bool, limit: int) -> int:
 
     with Journal.open() as journal:
         records = tuple(_with_counts(journal, record) for record in journal.runs(limit))
+        code = _code_of(journal)
     if as_json:
         print_json([_as_json(record) for record in records])
     else:
         _print_table(records)
-    return int(ExitCode.DONE)
+    return code
 
 
 @runs_command.command("show", short_help="Show one run.")
@@ -67,8 +68,9 @@ def show(run_id: str, as_json: bool) -> int:
         record = journal.find(run_id)
         found = _as_json(_with_counts(journal, record))
         children = [child.id for child in journal.children(record.id)]
+        losses = [loss.sentence() for loss in journal.losses]
     if as_json:
-        print_json(found | {"children": children})
+        print_json(found | {"children": children, "journal_losses": losses})
         return int(ExitCode.DONE)
     if children:
         found["children"] = ", ".join(children)
@@ -99,15 +101,39 @@ def prune(older_than: timedelta, yes: bool) -> int:
     before = datetime.now().astimezone() - older_than
     with Journal.open() as journal:
         old = journal.prunable(before)
+        code = _code_of(journal)
         if not old:
             echo(sentence("nothing-to-prune", {}, language()))
-            return int(ExitCode.DONE)
+            return code
         if not yes:
             confirm(sentence("ask-prune", {"runs": len(old)}, language()), abort=True)
         reports = sum(_delete_reports(record) for record in old if record.report_dir)
         count = journal.forget([record.id for record in old])
     echo(sentence("pruned", {"runs": count, "reports": reports}, language()))
+    return code
+
+
+@runs_command.command("acknowledge", short_help="Stop telling that the journal has lost runs.")
+@lang_option
+def acknowledge() -> int:
+    """Say that you know what the journal has lost.
+
+    Until then every command tells it on stderr, and those that depend on what is lost end with exit code 1.
+    """
+    from importer.journal import Journal
+
+    with Journal.open() as journal:
+        known = journal.acknowledge_losses()
+    for loss in known:
+        echo(sentence("losses-acknowledged", {"said": loss.sentence(language())}, language()))
+    if not known:
+        echo(sentence("no-losses", {}, language()))
     return int(ExitCode.DONE)
+
+
+def _code_of(journal: Journal) -> int:
+    """The exit code of a command that shows all runs: some are missing where the journal has lost any."""
+    return int(ExitCode.ROWS_LEFT if journal.losses else ExitCode.DONE)
 
 
 def _with_counts(journal: Journal, record: RunRecord) -> RunRecord:

@@ -93,15 +93,25 @@
     const data = body(form, button);
     queue = queue.then(async () => {
       try {
+        /* Changes wait for each other: what this page shows by now is what it was changed from. */
+        const shown = document.querySelector("input[name=revision]");
+        if (shown && data.has("revision")) data.set("revision", shown.value);
         const answer = await fetch(form.action, { method: "POST", body: data });
         const text = await answer.text();
         const fresh = swap(text, answer.ok ? ids : ["main"], done);
         if (!answer.ok) byId("main").focus();
         const told = fresh.querySelector(".told.error strong, #grid-state .lead, #missing p");
         if (told) say(told.textContent.trim());
-      } catch { say(lost()); fail(); }
+        return true;
+      } catch { say(lost()); fail(); return false; }
     });
     return queue;
+  };
+  /* Enter is both a change and a submission: the same text is saved once. */
+  const save = async (form, input) => {
+    if (input.dataset.saving === input.value) return;
+    input.dataset.saving = input.value;
+    if (!await post(form, null, form.dataset.swap.split(","), input)) delete input.dataset.saving;
   };
   const fail = () => {
     if (byId("lost")) return;
@@ -114,7 +124,7 @@
     const form = event.target.form;
     if (!form) return;
     if (form.matches("[data-auto]")) post(form, null, ["main"]);
-    else if (form.matches("[data-cell]") && event.target.name === "text") post(form, null, form.dataset.swap.split(","), event.target);
+    else if (form.matches("[data-cell]") && event.target.name === "text") save(form, event.target);
     else if (form.matches("[data-auto-get]") && event.target.matches("select, [type=checkbox]")) filter(form);
   });
   document.addEventListener("submit", (event) => {
@@ -127,7 +137,7 @@
       if (plain) {
         const all = [...document.querySelectorAll("[data-cell] input[name=text]")];
         const next = all[all.indexOf(input) + 1];
-        if (input.value !== input.defaultValue) post(form, null, form.dataset.swap.split(","), input);
+        if (input.value !== input.defaultValue) save(form, input);
         if (next) next.focus();
       } else post(form, button, form.dataset.swap.split(","), input).then(() => { const at = byId(input.id); if (at) at.focus({ preventScroll: true }); });
     } else if (form.matches("[data-auto]")) { event.preventDefault(); post(form, button, ["main"]); }

@@ -16,8 +16,8 @@ from tests.support.every_command import CONFIG, EVERY_COMMAND, lay_out
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes and owners of POSIX")
 READ_NO_SETTINGS = {
-    *("inspect", "runs", "runs show", "runs prune", "report", "mapping list", "mapping show"),
-    *("mapping suggest", "mapping check", "template", "sandbox", "job uninstall"),
+    *("inspect", "runs", "runs show", "runs acknowledge", "runs prune", "report", "mapping list"),
+    *("mapping show", "mapping suggest", "mapping check", "template", "sandbox", "job uninstall"),
 }
 NEED_CREDENTIALS = {
     *("run", "resume", "retry", "app create", "app phones", "fields", "doctor", "job run", "job check"),

@@ -7,12 +7,15 @@ import os
 import tomllib
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from importer import RunOptions, Status, validate_file
+from importer.config import Connection
 from importer.errors import UsageError
 from importer.journal import Journal
 from importer.sandbox import Sandbox
+from importer.sandbox.faults import Fault, FaultKind
 from tests.support.commands import Command
 from tests.support.web import WebPage, text_of, wait_for, web_page
 
@@ -164,6 +167,33 @@ def test_names_of_columns_may_hold_anything(page: WebPage, tmp_path: Path) -> No
     assert "No row is kept back" in text_of(page.get(f"{work}/correct"))
 
 
+def test_all_sheets_of_a_workbook_are_one_piece_of_work(page: WebPage, box: Sandbox, tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for name, day in (("North", "1990-01-02"), ("South", "1990-02-31")):
+        sheet = book.create_sheet(name)
+        sheet.append(["first_name", "last_name", "birthday", "email"])
+        sheet.append(["Ann", name, day, f"ann@{name}.net"])
+    del book["Sheet"]
+    book.save(tmp_path / "two.xlsx")
+    work = page.upload(tmp_path / "two.xlsx")
+    assert "North" in page.get(f"{work}/see").text
+    page.change(work, "see", sheet="all")
+    assert "1 invalid" in text_of(page.checked(work))
+    page.correct(work, 2, "birthday", "1990-02-28")
+    assert "2 valid" in text_of(page.check(work))
+    page.send(work)
+    days = {customer.fields["last_name"]: customer.fields["birthday"] for customer in box.customers()}
+    assert days == {"North": "1990-01-02", "South": "1990-02-28"}
+
+
+def test_an_edit_of_a_row_that_has_gone_is_told(page: WebPage, table: Path) -> None:
+    work = page.upload(table)
+    page.checked(work)
+    told = page.post(f"{work}/cells", {"place": "7", "row": "99", "column": "3", "text": "x"})
+    assert told.status_code == 400
+    assert "Row 99 is not among the rows with problems any more" in text_of(told)
+
+
 def test_two_tabs_do_not_overwrite_each_other(page: WebPage, table: Path) -> None:
     work = page.upload(table)
     page.change(work, "see", do="continue")
@@ -288,11 +318,11 @@ def test_two_clicks_are_one_run(page: WebPage, box: Sandbox, table: Path) -> Non
 
 def test_a_stopped_import_goes_on(page: WebPage, box: Sandbox, tmp_path: Path) -> None:
     path = tmp_path / "many.csv"
-    lines = (f"Ann,Lee,{8613800100000 + n}\n" for n in range(900))
+    lines = (f"Ann,Lee,{8613800100000 + n}\n" for n in range(4000))
     path.write_text("first_name,last_name,sms_phone\n" + "".join(lines), "utf-8")
     work = page.upload(path)
     page.checked(work)
-    box.misbehave("slow seconds=0.2")
+    box.misbehave("slow seconds=0.3")
     page.change(work, "import", mode="update")
     owner = work.removeprefix("/w/")
     task = page.site.tasks.of(owner)
@@ -305,12 +335,13 @@ def test_a_stopped_import_goes_on(page: WebPage, box: Sandbox, tmp_path: Path) -
     page.wait(work)
     stopped = page.get(f"{work}/import")
     assert "Stopped. What was sent is in the CRM" in text_of(stopped)
-    assert len(box.customers()) < 900
+    assert len(box.customers()) < 4000
+    box.misbehave()
     run = stopped.url.split("/runs/")[1].split("?")[0]
     page.post(f"/runs/{run}/resume")
     page.wait(run)
-    assert "All done: 900 rows" in text_of(page.get(f"/runs/{run}"))
-    assert len(box.customers()) == 900
+    assert "All done: 4,000 rows" in text_of(page.get(f"/runs/{run}"))
+    assert len(box.customers()) == 4000
 
 
 def test_progress_comes_as_events_and_ends(page: WebPage, table: Path) -> None:
@@ -320,6 +351,31 @@ def test_progress_comes_as_events_and_ends(page: WebPage, table: Path) -> None:
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert "event: ended" in answer.text
     assert page.get("/tasks/nothing/events").status_code == 204
+
+
+def test_what_the_server_says_is_shown_as_text(page: WebPage, box: Sandbox, table: Path) -> None:
+    box.misbehave(Fault(FaultKind.CODE, code=1002, message="<img src=x>\u202egone"))
+    work = page.upload(table)
+    page.checked(work)
+    result = page.send(work)
+    assert "What the CRM answered" in result.text
+    assert "&lt;img src=x&gt;" in result.text
+    assert "<img" not in result.text
+    assert "\u202e" not in result.text
+
+
+def test_wrong_credentials_are_told_and_nothing_is_lost(
+    box: Sandbox, settings: Connection, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NXLINK_ACCESS_SECRET", "another")
+    with web_page() as page:
+        work = page.upload(table)
+        page.checked(work)
+        result = page.send(work)
+        assert "Stopped. What was sent is in the CRM" in text_of(result)
+        assert 'class="told warning"' in result.text
+        assert "Go on" in result.text
+    assert box.customers() == []
 
 
 def test_the_rest_is_corrected_as_any_report(page: WebPage, box: Sandbox, table: Path) -> None:

@@ -1,0 +1,116 @@
+"""What the journal has lost: noticed by a count beside it, and told until somebody acknowledges it.
+
+SQLite takes a log that lost its tail, an empty file or an older copy for a good database: the newest history
+is gone, and nobody is told. So each transaction counts itself inside the journal, and the count is written
+to a small file beside it once the transaction is on the disk. That file is not forced to the disk, which
+would cost as much as the transaction: after a loss of power it may lag behind, but is never ahead. If the
+journal has counted less than the file says, it has lost something.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from importer.models import Note
+from importer.private_files import ensure_private_file, open_plain_file, private_opener, replace_private_file
+
+LOSSES_SUFFIX = ".losses"
+_COUNT_SUFFIX = ".count"
+_MOST_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class CommitCount:
+    """How many transactions a journal has seen. `journal` is the random name that it was made with."""
+
+    journal: str
+    commits: int
+
+
+class CommitCounter:
+    """The file beside a journal that says how many transactions it has seen."""
+
+    def __init__(self, journal: Path) -> None:
+        self._path = journal.with_name(journal.name + _COUNT_SUFFIX)
+        self._file: IO[bytes] | None = None
+
+    def read(self) -> CommitCount | None:
+        """Return what the file says; None if there is none, or it says nothing that can be understood."""
+        try:
+            with open_plain_file(self._path) as file:
+                found = re.fullmatch(rb"([0-9a-f]{32}) ([0-9]{20})\n", file.read(100))
+        except OSError:
+            return None
+        return CommitCount(found[1].decode(), int(found[2])) if found else None
+
+    def write(self, count: CommitCount) -> None:
+        """Write the count of a transaction that is on the disk. A file that lags behind does no harm."""
+        with contextlib.suppress(OSError):
+            if self._file is None:
+                self._file = open(self._path, "r+b", buffering=0, opener=private_opener)  # noqa: SIM115 - see close
+            self._file.seek(0)
+            self._file.write(f"{count.journal} {count.commits:020d}\n".encode())
+
+    def begin(self, count: CommitCount) -> None:
+        """Make the file, or let it begin anew. Raises OSError."""
+        ensure_private_file(self._path)
+        self.write(count)
+
+    def forget(self) -> None:
+        """Remove the file. Raises OSError."""
+        self.close()
+        self._path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def loss_between(noted: CommitCount | None, found: CommitCount, journal: Path) -> Note | None:
+    """Return what a journal has lost that has counted `found`, where the file beside it says `noted`."""
+    if noted is None:
+        return None
+    if noted.journal != found.journal:
+        return Note("journal-replaced", (("path", str(journal)),))
+    if noted.commits > found.commits:
+        lost = (("path", str(journal)), ("lost", noted.commits - found.commits), ("count", noted.commits))
+        return Note("journal-history-lost", lost)
+    return None
+
+
+def losses_file(journal: Path) -> Path:
+    """Return the file beside a journal that keeps its losses until they are acknowledged."""
+    return journal.with_name(journal.name + LOSSES_SUFFIX)
+
+
+def read_losses(journal: Path) -> tuple[Note, ...]:
+    """Return what the journal has lost, as far as nobody has acknowledged it; the oldest first."""
+    path = losses_file(journal)
+    try:
+        with open_plain_file(path) as file:
+            kept = json.loads(file.read(_MOST_BYTES))
+        return tuple(Note(str(code), tuple(sorted(dict(found).items()))) for code, found in kept)
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, TypeError, RecursionError):
+        return (Note("journal-losses-unreadable", (("path", str(path)),)),)
+
+
+def add_loss(journal: Path, loss: Note) -> None:
+    """Keep a loss until it is acknowledged. Raises OSError."""
+    known = [note for note in read_losses(journal) if note.code != "journal-losses-unreadable"]
+    content = [[note.code, dict(note.found)] for note in (*known, loss)]
+    replace_private_file(losses_file(journal), json.dumps(content, ensure_ascii=True).encode())
+
+
+def acknowledge_losses(journal: Path) -> tuple[Note, ...]:
+    """Forget the losses that are known, and return them. Raises OSError."""
+    known = read_losses(journal)
+    losses_file(journal).unlink(missing_ok=True)
+    return known
