@@ -236,11 +236,10 @@ def country_question(plan: RunPlan, file: Path | str) -> CountryQuestion | None:
     lacking = [(one.column or "", one.row) for one in unknown if one.field in open_fields]
     if not lacking or chunk is None:
         return None
+    columns = tuple(dict.fromkeys(column for column, _ in lacking))
     from importer.pipeline.events import CountryQuestion  # brings the delivery, which few plans need
 
-    columns = tuple(dict.fromkeys(column for column, _ in lacking))
-    rows = len({row for _, row in lacking})
-    return CountryQuestion(file, plan.options, columns, rows, len(chunk.frame))
+    return CountryQuestion(file, plan.options, columns, len({row for _, row in lacking}), len(chunk.frame))
 
 
 def of_country(plan: RunPlan, country: str, journal: Journal) -> RunPlan:
