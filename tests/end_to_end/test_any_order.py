@@ -27,9 +27,9 @@ from importer.pipeline import flow, run
 from importer.pipeline.run import SendTarget
 from importer.pipeline.session import Session, SessionSettings
 
-SETTLE = 0.03
-PEOPLE = 5
-HOW = ("ok", "ok", "ok", "lost", "late", "never", "9001", "1002", "1005", "kill", "kill-late")
+SETTLE = 0.12
+PEOPLE = 3
+HOW = ("ok", "ok", "late", "late", "lost", "never", "9001", "1002", "1005", "kill", "kill-late")
 """What becomes of an attempt: `lost` is carried out and not answered, `late` as late as can be."""
 
 Row = tuple[int, int]
@@ -100,12 +100,12 @@ class Imports(RuleBasedStateMachine):
         quick = {"attempts": 2, "first_wait": 0.001, "longest_wait": 0.001}
         self.patch.setattr(run, "delivery_policy", lambda *given: replace(usual(*given), **quick))
 
-    @rule(people=st.lists(st.integers(0, PEOPLE - 1), min_size=1, max_size=7), script=st.data())
+    @rule(people=st.lists(st.integers(0, PEOPLE - 1), min_size=3, max_size=8), script=st.data())
     def start(self, people: list[int], script: st.DataObject) -> None:
         number = len(self.files)
         self.files.append(people)
         with (self.folder / f"{number}.csv").open("w", encoding="utf-8", newline="") as file:
-            rows = [[f"{number}:{row}", "x", f"861390000{one}"] for row, one in enumerate(people, 2)]
+            rows = [[f"{number}:{row}", "x", f"86139417265{38 + one}"] for row, one in enumerate(people, 2)]
             csv.writer(file).writerows([["first_name", "last_name", "sms_phone"], *rows])
         self._go(script, lambda session: session.start(f"{number}.csv", self.options))
 
@@ -156,7 +156,7 @@ class Imports(RuleBasedStateMachine):
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _go(self, data: st.DataObject, act: object) -> None:
-        self.server.script = data.draw(st.lists(st.sampled_from(HOW), max_size=5))
+        self.server.script = data.draw(st.lists(st.sampled_from(HOW), min_size=1, max_size=5))
         try:
             with Session.open(self.settings) as session:
                 act(session)  # type: ignore[operator]
@@ -191,7 +191,7 @@ class Imports(RuleBasedStateMachine):
                     break
             else:
                 allowed.add(None)
-            found = self.server.stored.get(8613900000 + person)
+            found = self.server.stored.get(8613941726538 + person)
             assert found in allowed, f"{found} stands for {person}, not one of {allowed}; {self.told}"
 
 
@@ -200,11 +200,11 @@ def _row(name: str) -> Row:
     return int(number), int(row)
 
 
-@pytest.mark.parametrize("examples", [20, pytest.param(400, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("examples", [15, pytest.param(300, marks=pytest.mark.soak)])
 def test_nothing_old_overwrites_anything_newer_in_whatever_order_runs_come(examples: int) -> None:
     settings = hypothesis.settings(
         max_examples=examples,
-        stateful_step_count=8,
+        stateful_step_count=6,
         deadline=None,
         suppress_health_check=list(hypothesis.HealthCheck),
     )
