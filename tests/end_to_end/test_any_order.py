@@ -103,6 +103,8 @@ class Imports(RuleBasedStateMachine):
     @rule(people=st.lists(st.integers(0, PEOPLE - 1), min_size=3, max_size=8), script=st.data())
     def start(self, people: list[int], script: st.DataObject) -> None:
         number = len(self.files)
+        # A phone that stands in nearly every row would be no contact.
+        people = [one for place, one in enumerate(people) if people[:place].count(one) < 3]
         self.files.append(people)
         with (self.folder / f"{number}.csv").open("w", encoding="utf-8", newline="") as file:
             rows = [[f"{number}:{row}", "x", f"86139417265{38 + one}"] for row, one in enumerate(people, 2)]
