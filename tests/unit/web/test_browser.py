@@ -231,6 +231,24 @@ def test_the_enter_that_ends_a_character_saves_nothing(tab: Page, served: WebPag
     assert served.site.works.corrections(work) == {}
 
 
+def test_whoever_is_quick_is_not_refused(tab: Page, served: WebPage, box: Sandbox, messy: Path) -> None:
+    tab.set_input_files("#file", messy)
+    tab.wait_for_url("**/see")
+    tab.select_option("#sheet", "Customers")
+    tab.get_by_role("button", name="Yes, match the columns").click()
+    tab.wait_for_url("**/match")
+    sync_api.expect(tab.get_by_role("heading", name="Mobile")).to_be_visible()
+    tab.get_by_label("Phones without a country code").select_option("DE")
+    tab.get_by_label("1", exact=True).select_option("male")
+    tab.get_by_label("2", exact=True).select_option("female")
+    tab.get_by_role("button", name="Check the whole file").click()
+    tab.wait_for_url("**/check")
+    work = served.site.works.get(tab.url.split("/w/")[1].split("/")[0])
+    mapping = served.site.works.mapping_file(work).read_text("utf-8")
+    assert 'region = "DE"' in mapping
+    assert '1 = "male"\n2 = "female"' in mapping or '2 = "female"\n1 = "male"' in mapping
+
+
 @pytest.mark.parametrize("width", [360, 2560])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_fit_their_window(

@@ -318,11 +318,11 @@ def test_two_clicks_are_one_run(page: WebPage, box: Sandbox, table: Path) -> Non
 
 def test_a_stopped_import_goes_on(page: WebPage, box: Sandbox, tmp_path: Path) -> None:
     path = tmp_path / "many.csv"
-    lines = (f"Ann,Lee,{8613800100000 + n}\n" for n in range(900))
+    lines = (f"Ann,Lee,{8613800100000 + n}\n" for n in range(4000))
     path.write_text("first_name,last_name,sms_phone\n" + "".join(lines), "utf-8")
     work = page.upload(path)
     page.checked(work)
-    box.misbehave("slow seconds=0.2")
+    box.misbehave("slow seconds=0.3")
     page.change(work, "import", mode="update")
     owner = work.removeprefix("/w/")
     task = page.site.tasks.of(owner)
@@ -335,12 +335,13 @@ def test_a_stopped_import_goes_on(page: WebPage, box: Sandbox, tmp_path: Path) -
     page.wait(work)
     stopped = page.get(f"{work}/import")
     assert "Stopped. What was sent is in the CRM" in text_of(stopped)
-    assert len(box.customers()) < 900
+    assert len(box.customers()) < 4000
+    box.misbehave()
     run = stopped.url.split("/runs/")[1].split("?")[0]
     page.post(f"/runs/{run}/resume")
     page.wait(run)
-    assert "All done: 900 rows" in text_of(page.get(f"/runs/{run}"))
-    assert len(box.customers()) == 900
+    assert "All done: 4,000 rows" in text_of(page.get(f"/runs/{run}"))
+    assert len(box.customers()) == 4000
 
 
 def test_progress_comes_as_events_and_ends(page: WebPage, table: Path) -> None:
