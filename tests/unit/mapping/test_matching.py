@@ -134,6 +134,19 @@ def test_in_a_list_of_animals_the_owner_is_the_customer() -> None:
     assert taken("Name", "Owner phone") == {"Name": "first_name"}
 
 
+def test_in_a_list_of_children_and_parents_the_child_is_the_customer() -> None:
+    header = ("Child first name", "Child last name", "Child birthday", "Mother name", "Mother phone")
+    assert taken(*header) == {
+        "Child first name": "first_name",
+        "Child last name": "last_name",
+        "Child birthday": "birthday",
+        "Mother phone": "sms_phone",
+    }
+    assert taken("First name", "Last name", "Child birthday", "Mother phone").keys() == {
+        "First name", "Last name", "Mother phone",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("header", "field"),
     [
