@@ -295,13 +295,12 @@ class _ChunkMapper:
 
     def _overused(self, bound: BoundField) -> Iterator[ColumnIssue]:
         """Yield a note on the shop's own contact, unless the mapping says that no cell means nothing."""
-        if not bound.is_contact or not any(
-            placeholders.may_be_overused(self.cell(one)) for one in bound.sources
-        ):
+        cells = {source: self._filled_cells(bound, source) for source in bound.sources if bound.is_contact}
+        if not any(map(placeholders.may_be_overused, cells.values())):
             return
         for fed, (source, *_) in self._fed_rows(bound):
             texts = self.mapper.overused(source) if fed.any() else ()
-            where = fed & to_mask(pc.is_in(self.cell(source), value_set=arrow.array(list(texts))))
+            where = fed & to_mask(pc.is_in(cells[source], value_set=arrow.array(list(texts))))
             if where.any():
                 yield ColumnIssue("placeholder", where, wording="shared-by-all", severity=Severity.NOTE)
 

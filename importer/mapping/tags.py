@@ -19,11 +19,13 @@ from importer.mapping.base import matches_pattern
 
 DEFAULT_SEPARATORS = (",", "，", "、")
 """What separates tags unless the mapping says otherwise; `;` and `|` may be part of a tag."""
+LIST_MARK = ":::"
+"""What stands between the values of a cell that Google Contacts has written."""
 _MARKS = (";", "；", "|")
 _EVERY = re.compile(r"[,，、;；|\n]")
 _REMEMBERED = 20000
 """Distinct cells that are looked at to prove a separator."""
-_LISTS = (b"[", b"{", b'"', b"\n", b"\r", b";", b"|", "；".encode())
+_LISTS = (b"[", b"{", b'"', b"\n", b"\r", b";", b"|", "；".encode(), b":::")
 """What a cell holds that is more than tags and commas."""
 
 _UNCLEAN = (
@@ -112,6 +114,9 @@ def _found_tags(text: str, marks: frozenset[str]) -> Sequence[str]:
         if len(found) > 1 or '"' not in "".join(found):
             return found
         text = found[0]
+    if LIST_MARK in text:
+        # Google puts a * before the labels that it has made itself.
+        return [tag.strip().removeprefix("* ") for tag in text.split(LIST_MARK)]
     return _splitter((*DEFAULT_SEPARATORS, "\n", *sorted(marks))).split(text)
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.arrow import constant, if_else, join_nonempty, nonempty, rework_all
+from importer.arrow import constant, has_bytes, if_else, join_nonempty, nonempty, rework, rework_all, to_mask
 from importer.contracts import Field, FieldKind
 from importer.mapping import emails, gender, person_names, placeholders, tags
-from importer.mapping.base import ColumnIssue, matches_pattern
+from importer.mapping.base import ColumnIssue, matches_pattern, note
 from importer.mapping.calendars import Calendar
 from importer.mapping.custom_fields import CustomFieldEncoder
 from importer.mapping.date_columns import FORMATS, DateProof
@@ -136,9 +136,17 @@ def read(
             return gender.read(column, api_codes, letters, bound.has_iberian_header)
         case FieldKind.TAGS:
             return tags.comma_separated(column, bound.rule.separators, bound.rule.nothing or (), marks), []
+        case FieldKind.TEXT if has_bytes(column, tags.LIST_MARK.encode()):
+            where = to_mask(pc.match_substring(column, f" {tags.LIST_MARK} "))
+            column = rework(column, where, _first_of_list)
+            return column, [note("several-values", where, _first_of_list)] if where.any() else []
         case FieldKind.TEXT if bound.field.name in person_names.FIELDS:
             return column, person_names.doubtful(column)
     return column, []
+
+
+def _first_of_list(text: str) -> str:
+    return text.partition(f" {tags.LIST_MARK} ")[0].strip()
 
 
 def finish(bound: BoundField, column: pa.Array) -> pa.Array:

@@ -293,7 +293,7 @@ class _FirstRows:
         filled = _filled(records[skipped:])
         begin = self._read(skipped).consumed if skipped else 0
         sample = [list(map(_readable, cells)) for cells in records[skipped:]]
-        layout = lay_out(header, above, filled, sample=sample)
+        layout = lay_out(header, above, filled, sample=sample, name=self._name)
         return layout.widened(_usual_width(records[skipped:])), self.dialect.begin + begin, skipped + 1
 
 

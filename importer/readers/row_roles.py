@@ -33,7 +33,11 @@ _COMPARED = 2
 _LOOKED_AT = 200
 """So many characters of a cell are looked at."""
 _CONTACT = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+|(?:\d[ ()/-]{0,2}){9,}\d")
-_NUMBER = re.compile(r"[\d\s.,%$€£¥+-]*")
+_NUMBER = re.compile(
+    r"[\d\s.,%$€£¥+-]*(?:[人个位名条行件元笔户円명건]|rows?|records?|customers?|kunden|clientes?|clients?|pcs|чел\.?)?",
+    re.IGNORECASE,
+)
+"""A number, perhaps of something: 24人, 40 Kunden."""
 _EXAMPLE = re.compile(
     r"(?:e\.?\s?g\.?|example|ex\.|p\. ?ex\.|z\. ?b\.|ej\.|例如?|示例|样例|如)\s*[:：,]?", re.IGNORECASE
 )
@@ -287,7 +291,7 @@ def _footer_pairs() -> np.ndarray:
     """Return for each pair of bytes (as a number) whether a footer may begin with it, as a mask."""
     found = np.zeros(1 << 16, dtype=bool)
     for word in _FOOTER_BEGINNINGS:
-        for form in (word, word.upper(), word.title()):
+        for form in (word, word.upper(), word.title(), word[:1] + word[1:].upper()):
             raw = form.encode()
             found[slice(raw[0] << 8, raw[0] + 1 << 8) if len(raw) < 2 else raw[0] << 8 | raw[1]] = True
     for first in b"0123456789" + bytes(mark.encode()[0] for mark in _BEFORE_FOOTER):

@@ -374,3 +374,26 @@ def test_the_end_mark_of_dos_and_byte_order_marks_are_no_text(
     importer("run", "c.csv", "--report-dir", "out")
     assert [row["_status"] for row in results(work / "out")] == ["imported", "skipped", "imported"]
     assert [one.fields["first_name"] for one in box.customers()] == ["Ann", "Bo"]
+
+
+def test_of_the_lists_of_an_address_book_the_first_value_is_sent_and_every_tag(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    rows = [
+        ("First Name", "Last Name", "Phone", "E-mail", "Address", "Tags"),
+        (
+            *("Ann", "Lee", "+8613800000001 ::: +8613800000002", "a@x.example ::: b@x.example"),
+            *("Street 1 ::: Street 2", "* friends ::: VIP"),
+        ),
+    ]
+    write_table(work / "c.csv", rows)
+    importer("run", "c.csv", "--report-dir", "out")
+    (one,) = box.customers()
+    assert {name: one.fields[name] for name in ("sms_phone", "email", "address", "tagStr")} == {
+        "sms_phone": "8613800000001",
+        "email": "a@x.example",
+        "address": "Street 1",
+        "tagStr": "friends,VIP",
+    }
+    (row,) = results(work / "out")
+    assert row["_issues"] == "several-values:Phone; several-values:E-mail; several-values:Address"

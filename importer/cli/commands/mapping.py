@@ -160,7 +160,7 @@ def check_command(mapping_file: str, file: str | None, profile: str | None, give
         echo(sentence("mapping-fits", {"file": file}, language()))
         _tell_columns(mapper)
         for note in missed_note(mapper.unused, fields or ()):
-            click.echo(note.sentence(language()))
+            echo(note.sentence(language()))
         chunk = next(iter(source.chunks()), None)
         if chunk is not None:
             _preview(mapper, chunk)

@@ -93,7 +93,7 @@ class SheetTable:
         after = header.number if header else 0
         above = [row for row in top if row.number < after and any(map(clean_name, row.cells))]
         sample = [row.cells for row in self.top(after + _SAMPLE_ROWS) if row.number > after]
-        return lay_out(header, above, self.filled(after), self.column_indexes, sample)
+        return lay_out(header, above, self.filled(after), self.column_indexes, sample, name=name)
 
     def chunks(self, layout: Layout, most: int) -> Iterator[Chunk]:
         """Yield the rows below the header, at most `most` in a chunk."""
