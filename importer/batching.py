@@ -304,8 +304,8 @@ class Batcher:
         """The batches that are full now; the rest waits for more."""
         if self._first_alone and len(customers):
             self._first_alone = False
-            # One with a phone or an e-mail: of any other nobody could tell whether it was stored. It overtakes
-            # only rows without either, with which it shares nothing.
+            # One with a phone or an e-mail: of any other nobody could tell whether it was stored. It
+            # overtakes only rows without either, with which it shares nothing.
             alone = np.arange(len(customers)) == int(customers.contacts.any(axis=1).argmax())
             yield self._batch(customers.where(alone), 0, 1)
             customers = customers.where(~alone)

@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from importer.api.answers import Answer, judge, judge_fault
 from importer.batching import Batcher
 from importer.config import Connection, Secret
+from importer.delivery import Policy
 from importer.errors import LockedError, UsageError
 from importer.journal import Journal
 from importer.models import Status, Verdict
@@ -97,8 +98,11 @@ class Imports(RuleBasedStateMachine):
         self.patch.setattr(Session, "_target", lambda session, plan: target)
         self.patch.setattr(flow, "Batcher", lambda size, *rest, **more: Batcher(2, *rest, **more))
         usual = run.delivery_policy
-        quick = {"attempts": 2, "first_wait": 0.001, "longest_wait": 0.001}
-        self.patch.setattr(run, "delivery_policy", lambda *given: replace(usual(*given), **quick))
+
+        def quick(options: RunOptions, connection: Connection) -> Policy:
+            return replace(usual(options, connection), attempts=2, first_wait=0.001, longest_wait=0.001)
+
+        self.patch.setattr(run, "delivery_policy", quick)
 
     @rule(people=st.lists(st.integers(0, PEOPLE - 1), min_size=3, max_size=8), script=st.data())
     def start(self, people: list[int], script: st.DataObject) -> None:
