@@ -237,6 +237,11 @@ def error_page(request: Request, error: ImporterError, status: int = 400) -> HTM
     return page(request, "error.html", status, error=told(request, error))
 
 
+def refused_page(request: Request, code: str, status: int) -> HTMLResponse:
+    """A page for somebody who is not let in: it tells nothing but that."""
+    return page(request, "refused.html", status, error=told(request, UsageError(code)))
+
+
 def see_other(url: str) -> RedirectResponse:
     """Lead the browser to another page after a change."""
     return RedirectResponse(url, 303)
