@@ -42,8 +42,9 @@ def print_json_line(event: str, found: Mapping[str, object], stream: TextIO | No
     from datetime import UTC, datetime
 
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    plain = {name: _plain(value) for name, value in found.items()}
-    echo(to_json({"time": at, "event": event, **plain}), file=stream, err=stream is None)
+    line: dict[str, object] = {"time": at, "event": event}
+    line |= {name: _plain(value) for name, value in found.items() if name not in line}
+    echo(to_json(line), file=stream, err=stream is None)
 
 
 def _plain(value: object) -> object:
@@ -55,10 +56,10 @@ def _plain(value: object) -> object:
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 
 
-def tell(event: str, text: str, **found: object) -> None:
+def tell(event: str, text: str, /, **found: object) -> None:
     """Tell something on stderr: `text`, or as a JSON line with what the text was made of."""
     if _json_lines:
-        print_json_line(event, {"message": text, **found})
+        print_json_line(event, found | {"message": text})
     else:
         echo(text, err=True)
 

@@ -40,7 +40,7 @@ class ProgressView(Protocol):
     def moved(self, tally: Tally) -> None:
         """Rows were read or got their status. The tally is the live one."""
 
-    def said(self, event: str, sentence: str, **found: object) -> None:
+    def said(self, event: str, sentence: str, /, **found: object) -> None:
         """Something happened that deserves a line: a retry, a pause, a lower rate.
 
         `found` is what the sentence was made of.
@@ -65,7 +65,7 @@ class NullView:
     def moved(self, tally: Tally) -> None:
         pass
 
-    def said(self, event: str, sentence: str, **found: object) -> None:
+    def said(self, event: str, sentence: str, /, **found: object) -> None:
         pass
 
     def ended(self, summary: RunSummary) -> None:
@@ -86,7 +86,7 @@ class LineView(NullView):
         code = "progress-start-dry" if dry_run else "progress-start"
         echo(word(code, self._lang, source=source, run=run_id), err=True)
 
-    def said(self, event: str, sentence: str, **found: object) -> None:
+    def said(self, event: str, sentence: str, /, **found: object) -> None:
         if self._verbose:
             echo(sentence, err=True)
 
@@ -114,8 +114,9 @@ class JsonView(NullView):
         if self._due():
             self._write("progress", rows=tally.rows, waiting=tally.waiting, counts=_counts(tally.counts))
 
-    def said(self, event: str, sentence: str, **found: object) -> None:
-        self._write(event, message=sentence, **found)
+    def said(self, event: str, sentence: str, /, **found: object) -> None:
+        # What the server said may be called `message`, too; the sentence quotes it.
+        self._write(event, **(found | {"message": sentence}))
 
     def ended(self, summary: RunSummary) -> None:
         self._write(
@@ -138,7 +139,7 @@ class JsonView(NullView):
         self._last = now
         return True
 
-    def _write(self, event: str, **found: object) -> None:
+    def _write(self, event: str, /, **found: object) -> None:
         with self._lock:
             print_json_line(event, found, self._stream)
 
@@ -162,7 +163,7 @@ class BarView(NullView):
     def moved(self, tally: Tally) -> None:
         self._state.tally = tally
 
-    def said(self, event: str, sentence: str, **found: object) -> None:
+    def said(self, event: str, sentence: str, /, **found: object) -> None:
         self._state.note = sentence
 
     def close(self) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -69,8 +70,13 @@ class Database:
             # SQLite gives its -wal and -shm files the permissions of the database.
             ensure_private_database(self.path)
             connection = sqlite3.connect(
-                self.path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
+                self.path,
+                timeout=self._busy_seconds,
+                isolation_level=None,
+                check_same_thread=False,
+                factory=_Connection,
             )
+            connection.text_factory = _loaded
             self._write_ahead(connection)
             for pragma in ("synchronous = FULL", "secure_delete = ON"):
                 connection.execute(f"PRAGMA {pragma}")
@@ -143,7 +149,7 @@ class Database:
             try:
                 cursor = self._connection.cursor()
                 cursor.row_factory = sqlite3.Row
-                return cursor.execute(sql, values).fetchall()
+                return cursor.execute(sql, _storable(values)).fetchall()
             except sqlite3.Error as error:
                 raise self._translated(error) from error
 
@@ -191,3 +197,38 @@ class Database:
         if isinstance(error, OSError) or "readonly" in text or "unable to open" in text:
             return JournalPlaceError("journal-unwritable", path=self.path, problem=text)
         return JournalError("journal-failed", path=self.path, problem=text)
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that takes every text. SQLite stores UTF-8 alone, and a path of POSIX may be none: Python
+    holds its bytes as surrogates (PEP 383), which become characters of plane 16 that nobody uses."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        return super().execute(sql, _storable(parameters))
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        return super().executemany(sql, map(_storable, parameters))
+
+
+_SURROGATES, _STAND_INS = 0xD800, 0x10F800
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_STAND_IN = re.compile("[\U0010f800-\U0010ffff]")
+
+
+def _storable(values: Any) -> Any:
+    """The values of a statement, surrogates replaced."""
+    if not any(type(value) is str and _SURROGATE.search(value) for value in values):
+        return values
+    return tuple(_moved(_SURROGATE, value, _STAND_INS - _SURROGATES) for value in values)
+
+
+def _loaded(raw: bytes) -> str:
+    """A text of the journal, surrogates restored."""
+    text = raw.decode()
+    return text if b"\xf4\x8f" not in raw else str(_moved(_STAND_IN, text, _SURROGATES - _STAND_INS))
+
+
+def _moved(what: re.Pattern[str], value: object, distance: int) -> object:
+    if type(value) is not str:
+        return value
+    return what.sub(lambda found: chr(ord(found[0]) + distance), value)

@@ -153,8 +153,12 @@ def are_birthdays(cells: Iterable[str]) -> bool:
 
 def _may_be_phone(text: str) -> bool:
     """Return whether a run would find a phone in the cell: also in “p:+1415…” and “Phone: (650) 555-3311”."""
+    if phones.looks_like_phone(text):
+        return True
+    if sum(map(str.isdecimal, text)) < _FEWEST_DIGITS:
+        return False
     found = read_phone(text)
-    return phones.looks_like_phone(text) or (found is not None and len(found.digits) >= _FEWEST_DIGITS)
+    return found is not None and len(found.digits) >= _FEWEST_DIGITS
 
 
 def _filled(cells: Iterable[str]) -> list[str]:

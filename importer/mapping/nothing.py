@@ -43,6 +43,8 @@ class _Words:
     """In bytes."""
     begins: np.ndarray
     """For each byte whether a word begins with it, as a mask."""
+    letters: frozenset[str]
+    """What a text or its folded form begins with, if it is one of them."""
 
     def have(self, text: str) -> bool:
         return text in self.spelled or text.casefold() in self.folded
@@ -67,6 +69,8 @@ def where_nothing(field: Field, column: pa.Array) -> np.ndarray:
 
 
 def _is_nothing(text: str, words: _Words) -> bool:
+    if text[:1] not in words.letters and text[:1].casefold()[:1] not in words.letters:
+        return False
     # A full name made of two empty cells: NULL NULL.
     return words.have(text) or all(map(words.have, text.split()))
 
@@ -98,4 +102,5 @@ def _words(group: str) -> _Words:
     begins = np.zeros(256, dtype=bool)
     begins[[word.encode()[0] for word in every]] = True
     longest = max(len(word.encode()) for word in every)
-    return _Words(spelled, folded, 2 * longest + 1 if group == "names" else longest, begins)
+    letters = frozenset(word[0] for word in every)
+    return _Words(spelled, folded, 2 * longest + 1 if group == "names" else longest, begins, letters)

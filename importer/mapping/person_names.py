@@ -11,7 +11,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.arrow import if_else, join_columns, join_nonempty, nonempty, offsets_and_bytes, to_mask
+from importer.arrow import (
+    ByteSet,
+    TextColumn,
+    if_else,
+    join_columns,
+    join_nonempty,
+    nonempty,
+    offsets_and_bytes,
+    to_mask,
+)
 from importer.mapping.base import ColumnIssue, packaged_words
 from importer.models import Severity
 
@@ -109,15 +118,13 @@ def _split_at(words: list[str], index: int) -> tuple[str, str]:
     return " ".join(words[:index]), " ".join(words[index:])
 
 
-_DOUBTFUL = np.zeros(256, dtype=bool)
-_DOUBTFUL[list(b"0123456789@#<>=+*{}[]|_/\\:%&!?~^$")] = True
+_DOUBTFUL = ByteSet(b"0123456789@#<>=+*{}[]|_/\\:%&!?~^$")
 _NO_NAME = re.compile(r"\s*[#<={\[].*|.*@.*|(?:https?:|www\.).*|(?:.*?\d){5}.*", re.IGNORECASE | re.DOTALL)
 
 
 def doubtful(column: pa.Array) -> list[ColumnIssue]:
     """Return the warning on texts that are no names: numbers, dates, e-mails, links, rows commented out."""
-    offsets, data = offsets_and_bytes(column)
-    rows = np.unique(np.searchsorted(offsets, np.flatnonzero(_DOUBTFUL[data]), side="right") - 1)
+    rows = TextColumn(column).with_bytes(_DOUBTFUL)
     where = np.zeros(len(column), dtype=bool)
     if rows.size:
         distinct = column.take(pa.array(rows)).dictionary_encode()

@@ -95,7 +95,8 @@ def propose(
         return _united(header, found, sheets)
     looked_at = () if samples is None else samples.head(_LOOKED_AT).items()
     cells = {str(name): arrow.to_arrow(column).to_pylist() for name, column in looked_at}
-    columns = _with_keepers([_column(index, name, cells.get(name)) for index, name in enumerate(header)])
+    columns = [_column(index, name, cells.get(name)) for index, name in enumerate(header)]
+    columns = _with_children(_with_keepers(columns))
     found_claims = [
         claim
         for column in columns
@@ -141,11 +142,28 @@ def _with_keepers(columns: list[Column]) -> list[Column]:
     """Return the columns; in a list of animals those of the owner as the customer's, if there are any."""
     if not any(normalize(column.name) in vocabulary.animal_lists() for column in columns):
         return columns
-    readings = [vocabulary.of_keeper(column.reading) for column in columns]
+    readings = [vocabulary.as_customer(column.reading, "keeper") for column in columns]
     if not any(readings):
         return columns
     return [
         replace(column, reading=reading or column.reading, of_animal=reading is None)
+        for column, reading in zip(columns, readings, strict=True)
+    ]
+
+
+def _with_children(columns: list[Column]) -> list[Column]:
+    """Return the columns; in a list of children and parents those of the child as the customer's.
+
+    It is such a list if it has columns of a parent, and no name but theirs and the child's.
+    """
+    readings = [vocabulary.as_customer(column.reading, "child") for column in columns]
+    if not any(readings) or not any("guardian" in column.reading.roles() for column in columns):
+        return columns
+    claimed = {claim.field for column in columns for claim in scoring.of_column(column)}
+    if not claimed.isdisjoint(scoring.NAMES):
+        return columns
+    return [
+        replace(column, reading=reading) if reading else column
         for column, reading in zip(columns, readings, strict=True)
     ]
 

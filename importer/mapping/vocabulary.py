@@ -93,16 +93,16 @@ class Reading:
         return frozenset(role for phrase in self.phrases if phrase is not but for role in phrase.roles)
 
 
-def of_keeper(reading: Reading) -> Reading | None:
-    """Return the reading of a column that is the owner's in a list of animals; None if it is the animal's.
+def as_customer(reading: Reading, role: str) -> Reading | None:
+    """Return the reading of a column with the words of a role as the customer's; None without such words.
 
-    There the owner is the customer: “Owner phone” is a phone, and “Owner” alone a name.
+    In a list of animals the customer is the `keeper`: “Owner phone” is a phone, and “Owner” alone a name.
     """
-    if "keeper" not in reading.roles():
+    if role not in reading.roles():
         return None
     phrases = tuple(
         replace(phrase, labels=(), roles=("customer",), said=(Role("customer", _ANY),), languages=frozenset())
-        if "keeper" in phrase.roles
+        if role in phrase.roles
         else phrase
         for phrase in reading.phrases
     )

@@ -24,7 +24,6 @@ from importer.mapping.regions import require_region
 from importer.models import Destination, Mode, Note, TenantField
 from importer.option_types import SettingValue
 from importer.options import RunOptions, options_from_json
-from importer.pipeline.events import CountryQuestion
 from importer.readers import ReadOptions, Source, open_source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
 from importer.readers.overlay import CorrectedSource
@@ -34,6 +33,7 @@ from importer.reports.run_info import report_settings
 
 if TYPE_CHECKING:
     from importer.journal import Journal, RunRecord
+    from importer.pipeline.events import CountryQuestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +237,9 @@ def country_question(plan: RunPlan, file: Path | str) -> CountryQuestion | None:
     if not lacking or chunk is None:
         return None
     columns = tuple(dict.fromkeys(column for column, _ in lacking))
-    rows = len({row for _, row in lacking})
-    return CountryQuestion(file, plan.options, columns, rows, len(chunk.frame))
+    from importer.pipeline.events import CountryQuestion  # brings the delivery, which few plans need
+
+    return CountryQuestion(file, plan.options, columns, len({row for _, row in lacking}), len(chunk.frame))
 
 
 def of_country(plan: RunPlan, country: str, journal: Journal) -> RunPlan:

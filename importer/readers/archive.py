@@ -15,6 +15,7 @@ from typing import IO, Self
 from xml.parsers import expat
 
 from importer.errors import InputError
+from importer.escaping import decode_name
 
 PIECE = 1 << 20
 FREE_SIZE = 1 << 26
@@ -24,6 +25,7 @@ MOST_RATIO = 150
 MOST_SIZE = 1 << 33
 """Bytes it may never exceed."""
 _ENCRYPTED = 0x1
+_NAMED_IN_UTF_8 = 0x800
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, ValueError)
 """What zipfile raises for archives that are damaged, cut off, encrypted or packed in an unknown way."""
 
@@ -41,7 +43,7 @@ class Archive:
         except BROKEN:
             raise InputError("archive-damaged", name=name) from None
         self._members = {
-            _plain(info.filename): info for info in self._zip.infolist() if not info.filename.endswith("/")
+            _plain(_legible(info)): info for info in self._zip.infolist() if not info.filename.endswith("/")
         }
         self._folded = {member.casefold(): member for member in self._members}
 
@@ -101,6 +103,17 @@ class Archive:
 
     def __exit__(self, *raised: object) -> None:
         self.close()
+
+
+def _legible(info: zipfile.ZipInfo) -> str:
+    """Return the name of a member. Without the mark for UTF-8 (APPNOTE 4.4.4, bit 11) it is in the code page
+    of the system that packed it, of which zipfile takes for granted that it is cp437."""
+    if info.flag_bits & _NAMED_IN_UTF_8 or info.filename.isascii():
+        return info.filename
+    try:
+        return decode_name(info.filename.encode("cp437")) or info.filename
+    except UnicodeEncodeError:
+        return info.filename
 
 
 def _plain(member: str) -> str:

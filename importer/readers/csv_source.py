@@ -296,7 +296,7 @@ class _FirstRows:
         sample = [list(map(_readable, cells)) for cells in records[skipped : skipped + 5]]
         if may_be_quoted(sample):
             sample = [list(map(_readable, cells)) for cells in records[skipped:]]
-        layout = lay_out(header, above, filled, sample=sample)
+        layout = lay_out(header, above, filled, sample=sample, name=self._name)
         return layout.widened(_usual_width(records[skipped:])), self.dialect.begin + begin, skipped + 1
 
 

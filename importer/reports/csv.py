@@ -1,7 +1,8 @@
 """Write results.csv and rejects.csv: UTF-8 with BOM, quoted where needed, formulas made harmless.
 
-A cell that begins with = + - @ tab CR or ' gets one ' in front, and loses exactly one when the file is
-imported again. Since ' itself is among them, any number of round trips gives the same cell.
+A cell that begins with ' or, blanks aside, with = + - @ tab LF CR NUL or a full-width sign gets one ' in
+front, and loses exactly one when the file is imported again. Since ' itself is among them, any number of
+round trips gives the same cell. Which cells and why: docs/decisions/0011-formulas-in-csv.md.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from importer.reports.files import ReportFile
 from importer.reports.model import OWN_COLUMNS, ReportPlan
 from importer.reports.rows import EncodedColumn, ReportRows
 
-RISKY = "=+-@\t\r'"
-_RISKY = ByteSet(RISKY.encode()).table
+RISKY = "=+-@\t\n\r\0＝＋－＠"
+_FORMULA = f"^( *[{RISKY.replace('-', '')}-]|')"
+_RISKY = ByteSet(f"{RISKY} '".encode()).table
+"""First bytes of cells to look at: those of the full-width signs begin much harmless text, too."""
 _QUOTED = ByteSet(b'",\r\n')
 _APOSTROPHE = ByteSet(b"'").table
 _QUOTE = pa.scalar('"', TEXT)
@@ -25,7 +28,7 @@ _QUOTE = pa.scalar('"', TEXT)
 
 def escape(value: str) -> str:
     """One cell, escaped by the rule for formulas."""
-    return f"'{value}" if value and value[0] in RISKY else value
+    return f"'{value}" if value.startswith("'") or value.lstrip(" ").startswith(tuple(RISKY)) else value
 
 
 def quote(value: str) -> str:
@@ -37,8 +40,10 @@ def quote(value: str) -> str:
 
 def escaped(cells: pa.Array) -> pa.Array:
     """A column, escaped by the rule for formulas. The same array if no cell needs it."""
-    risky = _begins(cells, _RISKY)
-    return cells if risky is None else pc.if_else(risky, join_columns("'", cells), cells)
+    if _begins(cells, _RISKY) is None:
+        return cells
+    risky = pc.match_substring_regex(cells, _FORMULA)
+    return pc.if_else(risky, join_columns("'", cells), cells)
 
 
 def unescaped(cells: pa.Array) -> pa.Array:

@@ -113,6 +113,7 @@ def check_file(site: Site, work: Work, lang: str, task: Task) -> None:
     with site.works.editing(work.id) as edit:
         edit.set(check=_state(result, fingerprint, options, problems, observer.header, observer.plan_notes))
     site.rechecks.forget(work.id)
+    site.rechecks.rows(site.works.get(work.id))  # the first page of the grid need not wait for the index
 
 
 def _state(

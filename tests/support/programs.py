@@ -20,10 +20,14 @@ def program(*names: str) -> str:
     pytest.fail(f"{' or '.join(names)} is not installed")
 
 
-def save_with_libreoffice(path: Path, folder: Path) -> Path:
-    """Open a file in LibreOffice and save it into the folder in its own format. Returns the saved file."""
+def save_with_libreoffice(path: Path, folder: Path, suffix: str = "", options: str = "") -> Path:
+    """Open a file in LibreOffice and save it into the folder in its own format, or the one of `suffix`.
+
+    `options` are those of the CSV import after “from the first row”. Returns the saved file.
+    """
+    suffix = suffix or path.suffix
     command = [program("soffice"), "--headless", f"-env:UserInstallation={folder.as_uri()}/profile"]
-    command += ["--infilter=CSV:44,34,76,1"] if path.suffix == ".csv" else []
-    command += ["--convert-to", FORMATS[path.suffix], "--outdir", str(folder), str(path)]
+    command += [f"--infilter=CSV:44,34,76,1{options}"] if path.suffix == ".csv" else []
+    command += ["--convert-to", FORMATS[suffix], "--outdir", str(folder), str(path)]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
-    return folder / path.name
+    return (folder / path.name).with_suffix(suffix)

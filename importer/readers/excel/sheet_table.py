@@ -96,7 +96,7 @@ class SheetTable:
         sample = [row.cells for row in self.top(after + _FIRST_LOOK) if row.number > after]
         if may_be_quoted(sample):
             sample = [row.cells for row in self.top(after + _SAMPLE_ROWS) if row.number > after]
-        return lay_out(header, above, self.filled(after), self.column_indexes, sample)
+        return lay_out(header, above, self.filled(after), self.column_indexes, sample, name=name)
 
     def chunks(self, layout: Layout, most: int) -> Iterator[Chunk]:
         """Yield the rows below the header, at most `most` in a chunk."""

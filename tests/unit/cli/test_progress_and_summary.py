@@ -254,6 +254,16 @@ def test_a_program_gets_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert events[3]["exit_code"] == 1
 
 
+def test_what_the_server_said_takes_no_place_of_a_log_line() -> None:
+    stream = io.StringIO()
+    found = {"message": "busy", "event": "its own", "time": "now", "sentence": "another", "code": "9001"}
+    JsonView(stream).said("sending-retrying", "failed with 9001 (busy)", **found)
+    line = json.loads(stream.getvalue())
+    assert (line["event"], line["message"]) == ("sending-retrying", "failed with 9001 (busy)")
+    assert line["time"] != "now"
+    assert (line["sentence"], line["code"]) == ("another", "9001")
+
+
 @pytest.mark.parametrize("width", [20, 50, 120])
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_a_terminal_gets_a_bar_that_goes_away(width: int, lang: str) -> None:

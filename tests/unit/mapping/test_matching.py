@@ -64,6 +64,7 @@ def test_a_header_is_a_label_and_what_stands_around_it(header: str, field: str) 
         "Emergency Contact Phone",
         "Company Name", "Email Opt Out", "Phone Type", "Birth City", "Spouse Birthday", "Attendee #",
         "性別コード", "氏名カナ", "Geburtsort", "Nom de jeune fille", "家庭名", "Address 2", "Phone 2",
+        "Last Service", "LINE名",
         "tagline",
     ],
 )  # fmt: skip
@@ -132,6 +133,19 @@ def test_in_a_list_of_animals_the_owner_is_the_customer() -> None:
     header = ("Pet Name", "Breed", "Date of birth", "Owner name", "Owner phone")
     assert taken(*header).keys() == {"Owner name", "Owner phone"}
     assert taken("Name", "Owner phone") == {"Name": "first_name"}
+
+
+def test_in_a_list_of_children_and_parents_the_child_is_the_customer() -> None:
+    header = ("Child first name", "Child last name", "Child birthday", "Mother name", "Mother phone")
+    assert taken(*header) == {
+        "Child first name": "first_name",
+        "Child last name": "last_name",
+        "Child birthday": "birthday",
+        "Mother phone": "sms_phone",
+    }
+    assert taken("First name", "Last name", "Child birthday", "Mother phone").keys() == {
+        "First name", "Last name", "Mother phone",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from openpyxl import load_workbook
 from python_calamine import CalamineWorkbook
 
 from importer import arrow
 from importer.exit_codes import ExitCode
 from importer.models import Chunk, Mode, Outcome, Status
-from importer.reports import OWN_COLUMNS, ReportPlan, ReportSource, ReportWriter, RunInfo
+from importer.reports import ReportPlan, ReportSource, ReportWriter, RunInfo
+from importer.reports.csv import escape, quote
+from importer.reports.xlsx import XLSX_OWN_COLUMNS
 from tests.support.programs import save_with_libreoffice
 
 HEADER = ("Name", "Phone", "Id", "Note")
@@ -56,9 +59,9 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_workbook_survives_whole(saved: Path) -> None:
     with CalamineWorkbook.from_path(saved / "rejects.xlsx") as book:
         header, *lines = book.get_sheet_by_index(0).to_python()
-    assert header == [*OWN_COLUMNS, *HEADER]
-    assert [tuple(line[len(OWN_COLUMNS) :]) for line in lines] == LINES
-    assert [line[0] for line in lines] == ["2", "3", "4", "5"]
+    assert header == [*HEADER, *XLSX_OWN_COLUMNS]
+    assert [tuple(line[: len(HEADER)]) for line in lines] == LINES
+    assert [line[header.index("_row")] for line in lines] == ["2", "3", "4", "5"]
 
 
 def test_the_csv_loses_digits_in_a_way_that_can_be_seen(saved: Path) -> None:
@@ -68,3 +71,30 @@ def test_the_csv_loses_digits_in_a_way_that_can_be_seen(saved: Path) -> None:
     assert phones[3] != LINES[3][1]
     assert "E+" in phones[3]
     assert [line[header.index("_run")] for line in lines] == ["run-1"] * 4
+
+
+FORMULAS = (
+    *("=1+1", "==1+1", " =1+1", "\0=1+1", " \0=1+1", "\t=1", "\n=1", "\r=1"),
+    *("＝1+1", "＋1", "－1", "＠SUM(1)", "+1-1"),
+)
+SETTINGS = {
+    "default": "",
+    "everything evaluated": ",,0,false,true,false,false,false,-1,true",
+    "trimmed, zh-CN": ",,2052,false,true,false,false,true,-1,true",
+}
+"""Options of LibreOffice's CSV import: language, and the switches that make most of a cell."""
+
+
+@pytest.mark.parametrize("options", SETTINGS.values(), ids=SETTINGS.keys())
+def test_no_cell_of_a_csv_report_becomes_a_formula(tmp_path: Path, options: str) -> None:
+    for name, dress in (("raw", str), ("dressed", escape)):
+        lines = "".join(f"{quote(dress(cell))}\n" for cell in FORMULAS)
+        (tmp_path / f"{name}.csv").write_bytes(lines.encode("utf-8-sig"))
+    found = {}
+    for name in ("raw", "dressed"):
+        saved = save_with_libreoffice(tmp_path / f"{name}.csv", tmp_path, ".xlsx", options)
+        rows = load_workbook(saved).active.iter_rows()
+        found[name] = [FORMULAS[place] for place, (cell,) in enumerate(rows) if cell.data_type == "f"]
+    assert found["dressed"] == []
+    assert {"=1+1", "\0=1+1"} <= set(found["raw"])
+    assert (" =1+1" in found["raw"]) == ("true,-1" in options)

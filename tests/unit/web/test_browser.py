@@ -142,7 +142,7 @@ def test_the_whole_way(tab: Page, served: WebPage, box: Sandbox, messy: Path) ->
     tab.reload()
     sync_api.expect(tab.get_by_label("Row 8, Birthday")).to_have_value("1990-02-28")
     tab.goto(f"{work}/correct?show=all&code=bad-email&column=E-mail")
-    tab.get_by_role("button", name="Take it; you can undo it").click()
+    tab.get_by_role("button", name="Apply it (you can undo this)").click()
     sync_api.expect(tab.get_by_label("Row 15, E-mail")).to_have_value("jonas9@hotmail.com")
     tab.get_by_role("button", name="Check with the corrections").click()
     sync_api.expect(tab.get_by_text("No row has a problem")).to_be_visible()
@@ -199,11 +199,11 @@ def test_the_keyboard_alone_leads_through(tab: Page, box: Sandbox, served: WebPa
     tab.keyboard.press("Control+A")
     tab.keyboard.insert_text("1990-02-28")
     swapped(tab, lambda: tab.keyboard.press("Enter"))
-    sync_api.expect(tab.get_by_text("No row is kept back")).to_be_visible()
+    sync_api.expect(tab.get_by_text("No row is held back")).to_be_visible()
     focus(tab, "Check with the corrections")
     tab.keyboard.press("Enter")
     sync_api.expect(tab.get_by_text("No row has a problem")).to_be_visible()
-    focus(tab, "Go on with 2 rows")
+    focus(tab, "Continue with 2 rows")
     tab.keyboard.press("Enter")
     tab.wait_for_url("**/import")
     focus(tab, "Send 2 customers")
@@ -229,6 +229,24 @@ def test_the_enter_that_ends_a_character_saves_nothing(tab: Page, served: WebPag
     )
     work = served.site.works.get(tab.url.split("/w/")[1].split("/")[0])
     assert served.site.works.corrections(work) == {}
+
+
+def test_whoever_is_quick_is_not_refused(tab: Page, served: WebPage, box: Sandbox, messy: Path) -> None:
+    tab.set_input_files("#file", messy)
+    tab.wait_for_url("**/see")
+    tab.select_option("#sheet", "Customers")
+    tab.get_by_role("button", name="Yes, match the columns").click()
+    tab.wait_for_url("**/match")
+    sync_api.expect(tab.get_by_role("heading", name="Mobile")).to_be_visible()
+    tab.get_by_label("Phones without a country code").select_option("DE")
+    tab.get_by_label("1", exact=True).select_option("male")
+    tab.get_by_label("2", exact=True).select_option("female")
+    tab.get_by_role("button", name="Check the whole file").click()
+    tab.wait_for_url("**/check")
+    work = served.site.works.get(tab.url.split("/w/")[1].split("/")[0])
+    mapping = served.site.works.mapping_file(work).read_text("utf-8")
+    assert 'region = "DE"' in mapping
+    assert '1 = "male"\n2 = "female"' in mapping or '2 = "female"\n1 = "male"' in mapping
 
 
 @pytest.mark.parametrize("width", [360, 2560])
