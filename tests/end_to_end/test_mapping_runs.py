@@ -193,11 +193,7 @@ def test_a_report_is_read_as_it_is_whatever_its_mapping_says(
 
 @pytest.mark.parametrize(
     ("read", "code"),
-    [
-        ("header_row = 0", "mapping-bad-value"),
-        ("row = 3", "mapping-unknown-key"),
-        ("sheet = 3.5", "mapping-bad-"),
-    ],
+    [("header_row = 0", "mapping-bad-choice"), ("row = 3", "mapping-unknown-key")],
 )
 def test_a_mistake_in_how_to_read_is_told_with_its_line(
     importer: Command, work: Path, read: str, code: str
