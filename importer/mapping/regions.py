@@ -108,7 +108,8 @@ def _table() -> tuple[np.ndarray, np.ndarray]:
 
 def codes_before(prefixes: np.ndarray) -> np.ndarray:
     """Return the country codes that numbers begin with, by their first three digits (0 to 999); 0 if none."""
-    return _codes()[prefixes]
+    found: np.ndarray = _codes()[prefixes]
+    return found
 
 
 @cache
