@@ -123,6 +123,7 @@ _CODES = {
     "misplaced": "mapping-misplaced-key",
     "missing": "mapping-missing-key",
     "literal_error": "mapping-bad-choice",
+    "header_row": "mapping-bad-choice",
     "enum": "mapping-bad-choice",
     "string_too_short": "mapping-empty-text",
     "too_short": "mapping-empty-text",

@@ -72,6 +72,9 @@ def clean_name(cell: str) -> str:
 
 _QUOTED = re.compile(r"""\s*(?:"(?!").+(?<!")"|'(?!').+(?<!')'|[“„].+[”“]|«.+»|‘.+’|「.+」)\s*""", re.DOTALL)
 _FEWEST_QUOTED = 3
+_QUOTATION_MARKS = frozenset("\"'“„«‘「")
+_FIRST_LOOK = 5
+"""Rows."""
 
 
 def without_quotes(cell: str) -> str:
@@ -79,11 +82,18 @@ def without_quotes(cell: str) -> str:
     return cell.strip()[1:-1] if _QUOTED.fullmatch(cell) else cell
 
 
+def may_be_quoted(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether a cell of the first rows begins with a quotation mark: only then more are looked at."""
+    return any(cell.lstrip()[:1] in _QUOTATION_MARKS for row in rows[:_FIRST_LOOK] for cell in row if cell)
+
+
 def quoted_columns(rows: Sequence[Sequence[str]]) -> tuple[bool, ...]:
     """Return for each column whether all its cells in these rows stand in quotation marks.
 
     One column of few cells proves nothing: somebody may have quoted something.
     """
+    if not may_be_quoted(rows):
+        return ()
     width = max(map(len, rows), default=0)
     columns = [[row[at] for row in rows if at < len(row) and row[at].strip()] for at in range(width)]
     found = [bool(cells) and all(map(_QUOTED.fullmatch, cells)) for cells in columns]

@@ -118,10 +118,7 @@ def _sources() -> dict[str, bytes]:
             found[ending] = path.read_bytes()
     for name in ("customers.ods", "customers.xls", "customers.xlsx"):
         found[name] = (ROOT / "tests" / "data" / name).read_bytes()
-    chinese = (
-        found[".csv"].decode().replace("Lee", "欧阳小信，北京市朝阳区的老客户").replace("First name", "名字")
-    )
-    found["gbk"] = chinese.encode("gbk")
+    found["bom"] = found[".csv"].decode().replace("Lee", "牛小信").encode("utf-8-sig")
     found["utf-16"] = found[".csv"].decode().encode("utf-16")
     return found
 
