@@ -7,7 +7,7 @@ endif
 # Tests are independent of each other: every core takes some.
 PARALLEL := -n auto --dist worksteal
 
-.PHONY: help install demo web test coverage test-extras test-wheel lint docs soak cron-test bench clean
+.PHONY: help install demo web test coverage test-extras test-wheel lint docs fuzz soak cron-test bench clean
 
 help:
 	@echo "make install      the package and the development tools, into .venv"
@@ -60,6 +60,9 @@ test-wheel: install
 
 docs: install
 	$(BIN)/python -m tests.support.docs
+
+fuzz: install
+	$(BIN)/python -m tests.support.fuzz 600
 
 soak: install
 	$(BIN)/python -m pytest -m soak

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ipaddress
 import os
 import shlex
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,7 +20,7 @@ from urllib.parse import urlsplit
 from importer import contracts
 from importer.contracts import DEFAULT_CONTRACT
 from importer.errors import SettingsError
-from importer.escaping import shell_command
+from importer.escaping import parse_toml, shell_command
 from importer.models import Destination
 from importer.option_types import key
 from importer.options import GivenOptions
@@ -171,8 +170,8 @@ def load_config(path: Path | None = None) -> ConfigFile:
     try:
         content, access = read_with_access(path)
         _refuse_open(path, access)
-        tables = tomllib.loads(content.decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        tables = parse_toml(content.decode("utf-8-sig"))
+    except ValueError as error:
         raise SettingsError("bad-settings", file=path, place="TOML", reason=error) from error
     except OSError as error:
         raise SettingsError("bad-settings", file=path, place="-", reason=error.strerror or error) from error

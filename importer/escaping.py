@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from typing import Any
 
 _CONTROLS = (
     r"\x00-\x1f\x7f-\x9f"  # Cc
@@ -71,6 +72,35 @@ def shell_command(words: Sequence[str]) -> str:
     import shlex
 
     return " ".join(shlex.quote(word) if is_single_line(word) else _dollar_quoted(word) for word in words)
+
+
+MOST_DOTS = 100
+"""In one line of TOML outside its texts. Parsing takes the square of the depth of a key."""
+_TOML_TEXTS = re.compile(r""""(?:[^"\\\n]|\\.)*"|'[^'\n]*'""")
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return the tables of a TOML text that anybody may have written.
+
+    Raises ValueError for what is no TOML, or nests deeper than a person would.
+    """
+    import tomllib
+
+    lines = text.splitlines() if text.count(".") > MOST_DOTS else ()
+    if any(line.count(".") > MOST_DOTS and _dots(line) > MOST_DOTS for line in lines):
+        raise ValueError(_TOO_DEEP)
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise ValueError(_TOO_DEEP) from error
+
+
+_TOO_DEEP = "it nests too deeply"
+
+
+def _dots(line: str) -> int:
+    """How many dots stand outside the texts and the comment of a line."""
+    return _TOML_TEXTS.sub("", line).partition("#")[0].count(".")
 
 
 def readable_name(text: str) -> str:

@@ -156,8 +156,11 @@ class _Adapter(HTTPAdapter):
         return resp
 
     def close(self) -> None:
-        super().close()
+        # urllib3 closes the connections of a pool that is collected, and a fault may still hold on to it.
+        for pool in self._pools.values():
+            pool.close()
         self._pools.clear()
+        super().close()
 
 
 class Transport:

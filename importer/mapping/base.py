@@ -84,8 +84,11 @@ def matches_pattern(pattern: str, text: str) -> bool:
 
 @lru_cache(maxsize=512)
 def _expression(pattern: str) -> re.Pattern[str]:
-    parts = (re.escape(part) for part in pattern.strip().split("*"))
-    return re.compile(".*".join(parts), re.IGNORECASE | re.DOTALL)
+    first, *others = (re.escape(part) for part in pattern.strip().split("*"))
+    # Each part at its first place leaves most room for the next, so no place is tried twice.
+    between = "".join(f"(?>.*?{part})" for part in others[:-1] if part)
+    ending = f".*{others[-1]}" if others else ""
+    return re.compile(first + between + ending, re.IGNORECASE | re.DOTALL)
 
 
 def quote_names(names: Iterable[str]) -> str:

@@ -26,8 +26,9 @@ _BESIDE = {
     "名": frozenset({"filler", "billing"}),
     "姓": frozenset({"filler", "billing", "customer"}),
     "氏": frozenset({"filler", "billing"}),
+    **dict.fromkeys(("first", "last"), frozenset({"filler", "customer"})),
 }
-"""All that may stand beside a label of one letter: 名 is a part of a name, 家庭名 is none."""
+"""All that may stand beside a short label: 名 is a part of a name, 家庭名 and “Last service” are none."""
 _BEHIND = frozenset({"es", "pt", "fr", "it", "ru", "pl", "ar", "vi", "id", "ms", "th", "fil"})
 """Languages that put what a thing belongs to behind it."""
 _SHORT = 5
@@ -139,7 +140,7 @@ def with_languages(claims: Sequence[Claim], columns: Sequence[Column]) -> list[C
                 name = normalize(columns[claim.column].name)
                 code = claim.field == "gender" and len(name) <= _TINY and name.isascii()
                 factor = _DENIED if code else _FOREIGN
-        found.append(_scaled(claim, factor) if factor < 1 else claim)
+        found.append(replace(claim, confidence=claim.confidence * factor) if factor < 1 else claim)
     return found
 
 
@@ -414,7 +415,3 @@ def _weighed(claim: Claim, column: Column) -> Claim:
     if claim.confidence < CELLS and evidence.confirms(kind, column.cells) and not column.reading.unknown:
         return replace(claim, confidence=min(CELLS, claim.confidence * 1.1))
     return claim
-
-
-def _scaled(claim: Claim, factor: float) -> Claim:
-    return replace(claim, confidence=claim.confidence * factor)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
@@ -15,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from importer.errors import MappingError
+from importer.escaping import parse_toml
 from importer.mapping.person_names import NameRule
 from importer.mapping.schema import (
     Condition,
@@ -63,8 +63,8 @@ def load_text(text: str, file: str = "") -> MappingFile:
     Raises MappingError: `mapping-not-toml`, or the code of the first mistake with its line and key.
     """
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        table = parse_toml(text)
+    except ValueError as error:
         raise MappingError("mapping-not-toml", file=file, reason=str(error)) from error
     table.setdefault("name", Path(file).stem)
     try:
@@ -123,6 +123,7 @@ _CODES = {
     "misplaced": "mapping-misplaced-key",
     "missing": "mapping-missing-key",
     "literal_error": "mapping-bad-choice",
+    "header_row": "mapping-bad-choice",
     "enum": "mapping-bad-choice",
     "string_too_short": "mapping-empty-text",
     "too_short": "mapping-empty-text",

@@ -46,6 +46,13 @@ def _iso_region(value: object) -> object:
     return value
 
 
+def _header_row(value: object) -> object:
+    number = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if not number and value not in ("none", None):
+        raise PydanticCustomError("header_row", "{expected}", {"expected": "1, 2, 3 …, none"})
+    return value
+
+
 def _texts(value: object) -> object:
     """Turn the numbers of a value map into text, because cells are text."""
     if isinstance(value, dict):
@@ -222,7 +229,7 @@ class ReadingRules(MappingTable):
 
     sheet: Name | None = None
     """A sheet's name, or `all` for every sheet with data."""
-    header_row: Annotated[int, Field(ge=1)] | Literal["none"] | None = None
+    header_row: Annotated[int | Literal["none"] | None, BeforeValidator(_header_row)] = None
     """Where the header stands; `none` for a file without one."""
     encoding: Name | None = None
     delimiter: Name | None = None

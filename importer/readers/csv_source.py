@@ -31,6 +31,7 @@ from importer.readers.header import (
     count_known_names,
     find_header,
     lay_out,
+    may_be_quoted,
 )
 from importer.readers.quoting import Quoting, find_quoting, plain_pieces, restored, restored_cells
 
@@ -292,8 +293,10 @@ class _FirstRows:
         above = [row for row in top[: max(skipped - 1, 0)] if any(map(clean_name, row.cells))]
         filled = _filled(records[skipped:])
         begin = self._read(skipped).consumed if skipped else 0
-        sample = [list(map(_readable, cells)) for cells in records[skipped:]]
-        layout = lay_out(header, above, filled, sample=sample)
+        sample = [list(map(_readable, cells)) for cells in records[skipped : skipped + 5]]
+        if may_be_quoted(sample):
+            sample = [list(map(_readable, cells)) for cells in records[skipped:]]
+        layout = lay_out(header, above, filled, sample=sample, name=self._name)
         return layout.widened(_usual_width(records[skipped:])), self.dialect.begin + begin, skipped + 1
 
 

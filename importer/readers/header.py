@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from importer.arrow import column_letter
 from importer.errors import InputError
@@ -19,6 +20,8 @@ from importer.readers.base import ReadOptions
 MOST_HEADER_ROWS = 20
 """So many rows from the top may hold the header."""
 NAMES_NEEDED = 2
+MOST_COLUMNS = 16_384
+"""The columns of a sheet in Excel. More are no table of customers, and each takes memory in every step."""
 _INVISIBLE = " \t\r\n\v\f\u00a0\u202f\u3000\u200b\u200c\u200d\u2060\ufeff"
 _VALUE = re.compile(r"@|\d{5}|\d[-/.]\d+[-/.]\d|^[\d.,+-]+$")
 """What no name of a column holds: an e-mail, a phone, a date, a number."""
@@ -69,6 +72,9 @@ def clean_name(cell: str) -> str:
 
 _QUOTED = re.compile(r"""\s*(?:"(?!").+(?<!")"|'(?!').+(?<!')'|[“„].+[”“]|«.+»|‘.+’|「.+」)\s*""", re.DOTALL)
 _FEWEST_QUOTED = 3
+_QUOTATION_MARKS = frozenset("\"'“„«‘「")
+_FIRST_LOOK = 5
+"""Rows."""
 
 
 def without_quotes(cell: str) -> str:
@@ -76,11 +82,18 @@ def without_quotes(cell: str) -> str:
     return cell.strip()[1:-1] if _QUOTED.fullmatch(cell) else cell
 
 
+def may_be_quoted(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether a cell of the first rows begins with a quotation mark: only then more are looked at."""
+    return any(cell.lstrip()[:1] in _QUOTATION_MARKS for row in rows[:_FIRST_LOOK] for cell in row if cell)
+
+
 def quoted_columns(rows: Sequence[Sequence[str]]) -> tuple[bool, ...]:
     """Return for each column whether all its cells in these rows stand in quotation marks.
 
     One column of few cells proves nothing: somebody may have quoted something.
     """
+    if not may_be_quoted(rows):
+        return ()
     width = max(map(len, rows), default=0)
     columns = [[row[at] for row in rows if at < len(row) and row[at].strip()] for at in range(width)]
     found = [bool(cells) and all(map(_QUOTED.fullmatch, cells)) for cells in columns]
@@ -243,8 +256,12 @@ def lay_out(
     filled: Sequence[bool],
     column_indexes: Sequence[int] | None = None,
     sample: Sequence[Sequence[str]] = (),
+    *,
+    name: str,
 ) -> Layout:
     """Name the columns of a table. `sample` are the first rows below the header.
+
+    Raises InputError `too-many-columns`, which names the file: `name`.
 
     `above` are the rows above the header that hold something. `filled[i]` tells whether the i-th column holds
     something in the rows looked at. A column without name and content is no column. `column_indexes` are the
@@ -252,6 +269,10 @@ def lay_out(
     """
     if column_indexes is None:
         column_indexes = range(max(len(filled), len(header.cells) if header else 0))
+    named = [bool(clean_name(cell)) for cell in header.cells] if header else []
+    columns = sum(map(any, zip_longest(named, filled)))
+    if columns > MOST_COLUMNS:
+        raise InputError("too-many-columns", name=name, columns=columns, most=MOST_COLUMNS)
     if header is None:
         width = max((at + 1 for at, full in enumerate(filled) if full), default=0)
         letters = (column_letter(index) for index in column_indexes[:width])

@@ -45,7 +45,6 @@ from __future__ import annotations
 import re
 import shlex
 import time
-import tomllib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -55,6 +54,7 @@ from pathlib import Path
 from typing import Any
 
 from importer.errors import UsageError
+from importer.escaping import parse_toml
 
 ENDPOINTS = ("batch_create", "create_app", "phone_list", "fields", "query", "any")
 
@@ -210,8 +210,8 @@ class FaultScript:
 def load_faults(path: Path) -> tuple[Fault, ...]:
     """The faults of a TOML file. Raises UsageError `bad-faults` with file, entry and reason."""
     try:
-        tables = tomllib.loads(path.read_text("utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        tables = parse_toml(path.read_text("utf-8-sig"))
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError("bad-faults", place=path, reason=reason) from error
     entries = tables.get("fault", [])

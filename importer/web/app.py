@@ -19,7 +19,17 @@ from importer.private_files import state_folder
 from importer.sandbox import Sandbox
 from importer.web import correcting, files, history, matching, running
 from importer.web.guard import OPEN_PATH, Gate, Guard, opening_token
-from importer.web.pages import LANGUAGE_COOKIE, Endpoint, Form, Site, changing, error_page, page, see_other
+from importer.web.pages import (
+    LANGUAGE_COOKIE,
+    Endpoint,
+    Form,
+    Site,
+    changing,
+    error_page,
+    page,
+    refused_page,
+    see_other,
+)
 from importer.web.tasks import TaskBoard, report_fault
 from importer.web.works import WorkStore
 
@@ -65,8 +75,8 @@ class WebApplication:
         secret = self.gate.use(opening_token(scope)) if scope["method"] == "GET" else ""
         if not secret:
             known = self.gate.knows("; ".join(request.headers.getlist("cookie")))
-            code = UsageError("web-refused-link")
-            answer = RedirectResponse("/", 303) if known else error_page(request, code, 403)
+            refused = refused_page(request, "web-refused-link", 403)
+            answer = RedirectResponse("/", 303) if known else refused
         else:
             # A page, not a redirect: the browser sends a strict cookie only on a way that began here.
             answer = page(request, "opened.html")
@@ -95,7 +105,7 @@ def _language(request: Request, form: Form) -> Response:
 
 async def _refused(request: Request) -> Response:
     code = request.scope["state"]["refusal"]
-    return error_page(request, UsageError(code), 421 if code == "web-refused-host" else 403)
+    return refused_page(request, code, 421 if code == "web-refused-host" else 403)
 
 
 async def _not_found(request: Request, error: Exception) -> Response:

@@ -16,7 +16,6 @@ from importer.errors import UsageError
 from importer.models import Issue, Severity
 from importer.private_files import replace_private_file
 from importer.readers.overlay import CorrectedCell
-from importer.reports.corrections import likely_correction
 from importer.reports.wording import issue_text
 from importer.web.pages import (
     Form,
@@ -30,7 +29,7 @@ from importer.web.pages import (
     site_of,
     step_url,
 )
-from importer.web.problems import ProblemRow, ProblemRows, RowFilterChoice
+from importer.web.problems import ProblemRow, ProblemRows, RowFilterChoice, suggestion
 from importer.web.works import KindCount, Work
 
 PAGE_ROWS = 50
@@ -172,7 +171,7 @@ def _correct(request: Request) -> Response:
             ),
             -1,
         ),
-        offers=_offers(rows, query.choice, cells) if query.choice.code else 0,
+        offers=len(_offered(rows, query.choice.code, query.choice.column, cells)),
         can_undo=_undo_file(site, work).is_file(),
         current=current,
         kept=len(rows),
@@ -218,11 +217,7 @@ def _grid_row(
 
 def _worded(issue: Issue, lang: str) -> CellIssue:
     words = issue_text(issue, lang=lang, offer=False)
-    return CellIssue(issue.severity.value, words.sentence(lang), _suggestion(issue))
-
-
-def _suggestion(issue: Issue) -> str:
-    return issue.suggestion or likely_correction(issue.code, issue.found or "")
+    return CellIssue(issue.severity.value, words.sentence(lang), suggestion(issue))
 
 
 def _columns(grid: Sequence[GridRow], header: Sequence[str], *, every: bool) -> list[str]:
@@ -233,21 +228,12 @@ def _columns(grid: Sequence[GridRow], header: Sequence[str], *, every: bool) -> 
     return [name for at, name in enumerate(header) if at < _CONTEXT or name in wanted]
 
 
-def _offers(rows: ProblemRows, choice: RowFilterChoice, cells: Cells) -> int:
-    """How many cells of a kind have a likely correction that nobody has taken yet."""
-    return sum(1 for _ in _offered(rows, choice.code, choice.column, cells))
-
-
-def _offered(rows: ProblemRows, code: str, column: str, cells: Cells) -> list[tuple[ProblemRow, str, str]]:
-    found = []
-    for row in rows.read(rows.of_kind(code, column)):
-        if not column or (row.sheet, row.row, column) in cells:
-            continue
-        for issue in row.issues:
-            if issue.code == code and issue.column == column and _suggestion(issue):
-                found.append((row, column, _suggestion(issue)))
-                break
-    return found
+def _offered(rows: ProblemRows, code: str, column: str, cells: Cells) -> dict[int, str]:
+    """The likely corrections of a kind that nobody has taken yet, by the place of their row."""
+    suggested = rows.suggested(code, column)
+    corrected = {(sheet, row) for sheet, row, name in cells if name == column}
+    done = {rows.place(*key) for key in corrected} if corrected else frozenset()
+    return {place: text for place, text in suggested.items() if place not in done}
 
 
 def _save_cell(request: Request, form: Form) -> Response:
@@ -285,8 +271,12 @@ def _take_all(request: Request, form: Form) -> Response:
         kind = _kind(work, form.get("kind", ""))
         if kind is None:
             raise UsageError("web-changed-elsewhere")
-        offered = _offered(_rows(site, work), kind.code, kind.column, site.works.corrections(work))
-        changes = [(row, name, row.cells[header.index(name)], text) for row, name, text in offered]
+        rows = _rows(site, work)
+        offered = _offered(rows, kind.code, kind.column, site.works.corrections(work))
+        at = header.index(kind.column) if offered else 0
+        changes = [
+            (row, kind.column, row.cells[at], offered[row.number]) for row in rows.read(sorted(offered))
+        ]
         _change(site, work, changes)
     return see_other(_back(form, work))
 

@@ -20,6 +20,7 @@ from importer.pipeline.check import CheckedChunk, Checker, CheckRules
 from importer.pipeline.plan import RunPlan, make_plan
 from importer.private_files import create_private_file
 from importer.readers.overlay import STALE, CorrectedCell
+from importer.reports.corrections import likely_correction
 from importer.web.pages import Site
 from importer.web.works import Work
 
@@ -149,6 +150,7 @@ class ProblemRows:
         offsets, errors, warned = [], [], []
         self._kinds: dict[tuple[str, str], list[int]] = {}
         self._where: dict[tuple[str, int], int] = {}
+        self._suggested: dict[tuple[str, str], Mapping[int, str]] = {}
         with path.open("rb") as file:
             at = 0
             for number, line in enumerate(file):
@@ -166,6 +168,10 @@ class ProblemRows:
 
     def __len__(self) -> int:
         return len(self._offsets)
+
+    def place(self, sheet: str, row: int) -> int:
+        """The place of a row; -1 if it has no problem."""
+        return self._where.get((sheet, row), -1)
 
     def find(self, sheet: str, row: int) -> ProblemRow | None:
         """The row of that number; None if it has no problem."""
@@ -207,9 +213,23 @@ class ProblemRows:
         mine = [self._where[place] for place in places if place in self._where]
         return int(self._errors.sum()) - int(self._errors[mine].sum())
 
-    def of_kind(self, code: str, column: str) -> list[int]:
-        """The places of the rows with this kind of issue in this column."""
-        return list(self._kinds.get((code, column), []))
+    def suggested(self, code: str, column: str) -> Mapping[int, str]:
+        """The likely corrections of the cells with this kind of issue, by the place of their row."""
+        kind = (code, column)
+        if kind not in self._suggested:
+            found: dict[int, str] = {}
+            for row in self.read(self._kinds.get(kind, ()) if column else ()):
+                for issue in row.issues:
+                    text = suggestion(issue) if (issue.code, issue.column) == kind else ""
+                    if text:
+                        found.setdefault(row.number, text)
+            self._suggested[kind] = found
+        return self._suggested[kind]
+
+
+def suggestion(issue: Issue) -> str:
+    """What a cell was probably meant to be; empty if nothing is likely."""
+    return issue.suggestion or likely_correction(issue.code, issue.found or "")
 
 
 def _holds(row: ProblemRow, text: str) -> bool:

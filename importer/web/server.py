@@ -7,6 +7,7 @@ import contextlib
 import html
 import os
 import socket
+import threading
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from importer.private_files import make_private_folder, replace_private_file, st
 from importer.sandbox.server import bind_socket
 from importer.web.app import WebApplication
 from importer.web.guard import Gate
+from importer.web.pages import compile_templates
 
 HOST = "127.0.0.1"
 USUAL_PORT = 8770
@@ -63,6 +65,7 @@ class WebServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup([self._listener])
         self._ready()
+        threading.Thread(target=compile_templates, daemon=True).start()
 
     def run_here(self) -> None:
         """Serve in the calling thread until `stop`; then end what is at work, in order."""

@@ -143,7 +143,7 @@ def test_a_person_is_asked_once_and_again_only_after_a_word_that_is_no_country(
     done = importer("run", "c.csv", "--report-dir", "out")
     assert done.code == ExitCode.DONE
     assert "“Mobile”" in done.err
-    assert "“Atlantis” names no country" in done.err
+    assert "“Atlantis” is not the name or code of a country" in done.err
     assert "--country DE" in done.err
     assert phones(box) == ["491712345678", "491723456789"]
     assert issues(work / "out") == ["", ""]

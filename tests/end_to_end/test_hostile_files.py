@@ -121,9 +121,16 @@ def compound(streams: dict[str, bytes], loop: bool = False) -> bytes:
     return head + sectors + directory.ljust(512, b"\0") + data
 
 
-def wide() -> bytes:
-    header = ["first_name", "last_name", *(f"c{at}" for at in range(16_382))]
-    return xlsx(sheet_xml([header, ["x"] * 16_384]))
+def names(width: int) -> list[str]:
+    return ["first_name", "last_name", *(f"c{at}" for at in range(width - 2))]
+
+
+def wide(width: int) -> bytes:
+    return xlsx(sheet_xml([names(width), ["x"] * width]))
+
+
+def table(width: int, rows: int) -> bytes:
+    return "\n".join([",".join(names(width)), *[",".join("x" * width)] * (rows - 1)]).encode()
 
 
 def formatted_rows() -> str:
@@ -158,13 +165,24 @@ def strict() -> bytes:
 
 
 def repeated_ods() -> bytes:
+    return ods(
+        '<t:table-row t:number-rows-repeated="1048576"><t:table-cell t:number-columns-repeated="16384" '
+        'o:value-type="string"><x:p>x</x:p></t:table-cell></t:table-row>'
+    )
+
+
+def wide_ods() -> bytes:
+    rows = [names(16_385), ["Ann"] * 16_385]
+    cell = '<t:table-cell o:value-type="string"><x:p>{}</x:p></t:table-cell>'
+    return ods("".join(f"<t:table-row>{''.join(map(cell.format, row))}</t:table-row>" for row in rows))
+
+
+def ods(rows: str) -> bytes:
     content = (
         '<o:document-content xmlns:o="urn:oasis:names:tc:opendocument:xmlns:office:1.0" '
         'xmlns:t="urn:oasis:names:tc:opendocument:xmlns:table:1.0" '
         'xmlns:x="urn:oasis:names:tc:opendocument:xmlns:text:1.0"><o:body><o:spreadsheet><t:table t:name="S">'
-        '<t:table-row t:number-rows-repeated="1048576"><t:table-cell t:number-columns-repeated="16384" '
-        'o:value-type="string"><x:p>x</x:p></t:table-cell></t:table-row>'
-        "</t:table></o:spreadsheet></o:body></o:document-content>"
+        f"{rows}</t:table></o:spreadsheet></o:body></o:document-content>"
     )
     mimetype = "application/vnd.oasis.opendocument.spreadsheet"
     return archive({"mimetype": mimetype, "content.xml": content})
@@ -184,7 +202,12 @@ FILES: dict[str, Callable[[], bytes]] = {
     "xml-entities-in-sheet": lambda: xlsx(ENTITIES + sheet_xml([*ROWS, ["&b;"]])),
     "xml-entities-in-workbook": lambda: xlsx(**{"xl/workbook.xml": EXTERNAL + WORKBOOK}),
     "formatted-empty-rows": lambda: xlsx(sheet_xml(ROWS, formatted_rows())),
-    "columns-16384": wide,
+    "columns-16385-csv": lambda: table(16_385, 2),
+    "columns-30000-csv": lambda: table(30_000, 20),
+    "columns-16385-xlsx": lambda: wide(16_385),
+    "columns-16385-ods": wide_ods,
+    "cells-beyond-the-header": lambda: CSV + b"Cy,Do" + b"," * 195_000 + b"x\nEd,Fy\n",
+    "columns-16384": lambda: wide(16_384),
     "long-cell": lambda: xlsx(sheet_xml([*ROWS, [], [long_text()]])),
     "long-cell-csv": lambda: CSV + b"Cy," + b"x" * 50_000_000 + b"\n",
     "endless-line": lambda: CSV[:-1] + b"x" * 80_000_000,

@@ -145,3 +145,61 @@ def test_sheets_that_call_a_field_differently_are_one_run_and_come_back(
         ("North", "8613800000001"),
         ("South", "8613800000002"),
     }
+
+
+READ = '[read]\nsheet = "Kunden"\nheader_row = 3\n'
+
+
+def read_by_the_mapping(work: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(("first_name", "last_name"))
+    book.active.append(("Not", "Me"))
+    sheet = book.create_sheet("Kunden")
+    for row in (("Liste",), ("F", "L"), ("F", "L"), ("Ann", "Lee"), ("", "Ek")):
+        sheet.append(row)
+    book.save(work / "c.xlsx")
+    (work / "m.toml").write_text(READ + NAMES, "utf-8")
+
+
+def test_a_mapping_says_how_the_file_is_read_and_options_go_first(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    read_by_the_mapping(work)
+    assert importer("validate", "c.xlsx", "--mapping", "m.toml").code == ExitCode.ROWS_LEFT
+    facts = importer("inspect", "c.xlsx", "--mapping", "m.toml", "--json").json
+    assert (facts["sheet"], facts["header_row"]) == ("Kunden", 3)
+    assert [column["field"] for column in facts["columns"]] == ["first_name", "last_name"]
+    assert importer("mapping", "check", "m.toml", "c.xlsx").code == ExitCode.DONE
+    assert importer("run", "c.xlsx", "--mapping", "m.toml", "--report-dir", "out").code == ExitCode.ROWS_LEFT
+    assert [row["_row"] for row in results(work / "out")] == ["4", "5"]
+    assert stored(box) == [{"first_name": "Ann", "last_name": "Lee"}]
+    other = importer("validate", "c.xlsx", "--mapping", "m.toml", "--header-row", 2, "--report-dir", "other")
+    assert other.code == ExitCode.ROWS_LEFT
+    assert [row["_row"] for row in results(work / "other")] == ["3", "4", "5"]
+
+
+def test_a_report_is_read_as_it_is_whatever_its_mapping_says(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    read_by_the_mapping(work)
+    importer("run", "c.xlsx", "--mapping", "m.toml", "--report-dir", "out")
+    book = openpyxl.load_workbook(work / "out" / "rejects.xlsx")
+    columns = header(book.active)
+    book.active.cell(2, columns["F"]).value = "Bo"
+    book.save(work / "out" / "rejects.xlsx")
+    assert importer("run", "out/rejects.xlsx", "--mapping", "m.toml").code == ExitCode.DONE
+    assert {"first_name": "Bo", "last_name": "Ek"} in stored(box)
+
+
+@pytest.mark.parametrize(
+    ("read", "code"),
+    [("header_row = 0", "mapping-bad-choice"), ("row = 3", "mapping-unknown-key")],
+)
+def test_a_mistake_in_how_to_read_is_told_with_its_line(
+    importer: Command, work: Path, read: str, code: str
+) -> None:
+    (work / "m.toml").write_text(f"[read]\n{read}\n{NAMES}", "utf-8")
+    done = importer("mapping", "check", "m.toml")
+    assert done.code == ExitCode.INPUT
+    assert "line 2" in done.err
+    assert f"[{code}" in done.err

@@ -86,7 +86,7 @@ def test_an_import_goes_on_after_the_server_was_killed(
         browser.headers["Origin"] = base
         browser.get(link, timeout=PATIENCE)
         shown = browser.get(f"{base}{work}", timeout=PATIENCE)
-        assert "Interrupted. What was sent is recorded" in shown.text
+        assert "Interrupted. What was sent is on record" in shown.text
         run = shown.url.split("/runs/")[1].split("?")[0]
         browser.post(f"{base}/runs/{run}/resume", timeout=PATIENCE)
         wait_for(

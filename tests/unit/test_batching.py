@@ -34,6 +34,18 @@ def test_batches_partition_rows_exactly_and_in_order(sizes: list[int], size: int
     assert [batch.ordinal for batch in batches] == list(range(1, len(batches) + 1))
 
 
+def test_the_one_that_goes_alone_has_a_contact_if_any_has() -> None:
+    batcher = Batcher(100, first_alone=True)
+    contacts = np.array([[0], [0], [7], [8]], dtype=np.int64)
+    rows = np.arange(2, 6)
+    batches = list(batcher.add(Customers("", rows, [b"1", b"2", b"3", b"4"], contacts, NO_FIELDS[:4])))
+    batches += batcher.flush()
+    assert [(batch.rows, batch.customers) for batch in batches] == [
+        ((4,), (b"3",)),
+        ((2, 3, 5), (b"1", b"2", b"4")),
+    ]
+
+
 def test_a_batch_never_spans_two_sheets() -> None:
     batcher = Batcher(100)
     empty = np.zeros((2, 0), dtype=np.int64)

@@ -31,11 +31,12 @@ from importer.readers.header import (
     count_known_names,
     find_header,
     lay_out,
+    may_be_quoted,
 )
 from importer.readers.quoting import split_lines
 
 MOST_CELLS = 30_000_000
-_SAMPLE_ROWS = 200
+_SAMPLE_ROWS, _FIRST_LOOK = 200, 5
 
 
 @dataclass(slots=True)
@@ -92,8 +93,10 @@ class SheetTable:
         header = find_header(top, options, name, whole=not self.extent()[0])
         after = header.number if header else 0
         above = [row for row in top if row.number < after and any(map(clean_name, row.cells))]
-        sample = [row.cells for row in self.top(after + _SAMPLE_ROWS) if row.number > after]
-        return lay_out(header, above, self.filled(after), self.column_indexes, sample)
+        sample = [row.cells for row in self.top(after + _FIRST_LOOK) if row.number > after]
+        if may_be_quoted(sample):
+            sample = [row.cells for row in self.top(after + _SAMPLE_ROWS) if row.number > after]
+        return lay_out(header, above, self.filled(after), self.column_indexes, sample, name=name)
 
     def chunks(self, layout: Layout, most: int) -> Iterator[Chunk]:
         """Yield the rows below the header, at most `most` in a chunk."""

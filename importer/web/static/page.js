@@ -64,8 +64,7 @@
   }
 
   /* Put parts of an answer in the place of those that are shown; what is being typed elsewhere stays. */
-  const swap = (text, ids, done) => {
-    const fresh = new DOMParser().parseFromString(text, "text/html");
+  const swap = (fresh, ids, done) => {
     const focused = document.activeElement && document.activeElement.id;
     for (const id of ids) {
       const old = byId(id), now = fresh.getElementById(id);
@@ -81,29 +80,32 @@
       at.focus({ preventScroll: true });
       if (at.setSelectionRange && at.type === "text") at.setSelectionRange(at.value.length, at.value.length);
     }
-    return fresh;
   };
   const body = (form, button) => {
     const data = new FormData(form);
     if (button && button.name) data.append(button.name, button.value);
     return new URLSearchParams(data);
   };
-  let queue = Promise.resolve();
+  let queue = Promise.resolve(), pending = 0, latest = "";
   const post = (form, button, ids, done) => {
     const data = body(form, button);
+    pending += 1;
     queue = queue.then(async () => {
       try {
-        /* Changes wait for each other: what this page shows by now is what it was changed from. */
-        const shown = document.querySelector("input[name=revision]");
-        if (shown && data.has("revision")) data.set("revision", shown.value);
+        /* Changes wait for each other: each is made from the state that the one before led to. */
+        if (latest && data.has("revision")) data.set("revision", latest);
         const answer = await fetch(form.action, { method: "POST", body: data });
-        const text = await answer.text();
-        const fresh = swap(text, answer.ok ? ids : ["main"], done);
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const revision = fresh.querySelector("input[name=revision]");
+        latest = revision ? revision.value : "";
+        /* What is chosen meanwhile must stay as it is: the last answer shows it. */
+        const more = answer.ok && pending > 1 && ids[0] === "main";
+        if (!more) swap(fresh, answer.ok ? ids : ["main"], done);
         if (!answer.ok) byId("main").focus();
         const told = fresh.querySelector(".told.error strong, #grid-state .lead, #missing p");
         if (told) say(told.textContent.trim());
         return true;
-      } catch { say(lost()); fail(); return false; }
+      } catch { say(lost()); fail(); return false; } finally { pending -= 1; }
     });
     return queue;
   };
@@ -129,6 +131,18 @@
   });
   document.addEventListener("submit", (event) => {
     const form = event.target, button = event.submitter;
+    if (pending && form.method === "post" && !form.matches("[data-auto], [data-cell]")) {
+      /* A change is still on its way: go on from the page that it leads to. */
+      event.preventDefault();
+      const action = form.getAttribute("action"), name = button && button.name, value = button && button.value;
+      queue.then(() => {
+        for (const one of document.forms) {
+          const fits = [...one.querySelectorAll("button")].find((at) => at.name === (name || "") && at.value === (value || ""));
+          if (one.getAttribute("action") === action && fits) { one.requestSubmit(fits); return; }
+        }
+      });
+      return;
+    }
     if (form.dataset.sure && !confirm(form.dataset.sure)) { event.preventDefault(); return; }
     if (form.matches("[data-auto-get]")) { event.preventDefault(); filter(form); }
     else if (form.matches("[data-cell]")) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from importer import mapping
 from importer.errors import MappingError
+from importer.mapping.base import matches_pattern
 from importer.mapping.schema import Condition, CustomRule, FieldRule, MappingFile
 from importer.messages import LANGUAGES
 
@@ -171,3 +173,45 @@ def test_a_mapping_that_an_earlier_version_wrote_reads_back_equal() -> None:
     )
     again = mapping.load_text(earlier.dump(), "own.toml")
     assert (again, again.digest) == (earlier, earlier.digest)
+
+
+DEEP = 100_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = " + "[" * DEEP + "]" * DEEP,
+        "a = " + "{a=" * DEEP + "1" + "}" * DEEP,
+        ".".join(["a"] * DEEP) + " = 1",
+        "[" + ".".join(["a"] * DEEP) + "]",
+        "a = {" + ".".join(["a"] * DEEP) + " = 1}",
+        "[fields]\nemail" + ".a" * DEEP + " = 1",
+        '"a"' + ' . "b"' * DEEP + " = 1",
+    ],
+    ids=["arrays", "inline tables", "dots", "table", "dots inside", "field", "dots between texts"],
+)
+def test_toml_that_nests_deeper_than_a_person_would_is_refused(text: str) -> None:
+    with pytest.raises(MappingError) as caught:
+        mapping.load_text(text, "deep.toml")
+    assert caught.value.code == "mapping-not-toml"
+    assert "too deeply" in str(caught.value)
+
+
+def test_dots_in_texts_and_comments_are_not_depth() -> None:
+    text = f'title = "{"." * 500}"  # {"." * 500}\n[fields]\nemail = {{ from = "E-mail" }}\n'
+    assert mapping.load_text(text, "dots.toml").title == "." * 500
+
+
+@given(st.lists(st.sampled_from(["a", "b", "*", "A", " ", "ß"])), st.text(alphabet="abAß ", max_size=12))
+def test_a_star_stands_for_any_text(pattern: list[str], text: str) -> None:
+    """The plain form, which tries every place, says the same."""
+    parts = map(re.escape, "".join(pattern).strip().split("*"))
+    plain = re.fullmatch(".*".join(parts), text.strip(), re.IGNORECASE | re.DOTALL)
+    assert matches_pattern("".join(pattern), text) is (plain is not None)
+
+
+def test_many_stars_try_no_place_twice() -> None:
+    """With every place tried this would take longer than the universe has existed."""
+    assert not matches_pattern("*a" * 60 + "b", "a" * 2_000)
+    assert matches_pattern("*a" * 60 + "*", "a" * 2_000)

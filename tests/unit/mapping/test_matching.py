@@ -64,6 +64,7 @@ def test_a_header_is_a_label_and_what_stands_around_it(header: str, field: str) 
         "Emergency Contact Phone",
         "Company Name", "Email Opt Out", "Phone Type", "Birth City", "Spouse Birthday", "Attendee #",
         "性別コード", "氏名カナ", "Geburtsort", "Nom de jeune fille", "家庭名", "Address 2", "Phone 2",
+        "Last Service", "LINE名",
         "tagline",
     ],
 )  # fmt: skip

@@ -142,7 +142,7 @@ def test_the_whole_way(tab: Page, served: WebPage, box: Sandbox, messy: Path) ->
     tab.reload()
     sync_api.expect(tab.get_by_label("Row 8, Birthday")).to_have_value("1990-02-28")
     tab.goto(f"{work}/correct?show=all&code=bad-email&column=E-mail")
-    tab.get_by_role("button", name="Take it; you can undo it").click()
+    tab.get_by_role("button", name="Apply it (you can undo this)").click()
     sync_api.expect(tab.get_by_label("Row 15, E-mail")).to_have_value("jonas9@hotmail.com")
     tab.get_by_role("button", name="Check with the corrections").click()
     sync_api.expect(tab.get_by_text("No row has a problem")).to_be_visible()
@@ -199,11 +199,11 @@ def test_the_keyboard_alone_leads_through(tab: Page, box: Sandbox, served: WebPa
     tab.keyboard.press("Control+A")
     tab.keyboard.insert_text("1990-02-28")
     swapped(tab, lambda: tab.keyboard.press("Enter"))
-    sync_api.expect(tab.get_by_text("No row is kept back")).to_be_visible()
+    sync_api.expect(tab.get_by_text("No row is held back")).to_be_visible()
     focus(tab, "Check with the corrections")
     tab.keyboard.press("Enter")
     sync_api.expect(tab.get_by_text("No row has a problem")).to_be_visible()
-    focus(tab, "Go on with 2 rows")
+    focus(tab, "Continue with 2 rows")
     tab.keyboard.press("Enter")
     tab.wait_for_url("**/import")
     focus(tab, "Send 2 customers")
@@ -229,6 +229,56 @@ def test_the_enter_that_ends_a_character_saves_nothing(tab: Page, served: WebPag
     )
     work = served.site.works.get(tab.url.split("/w/")[1].split("/")[0])
     assert served.site.works.corrections(work) == {}
+
+
+def test_whoever_is_quick_is_not_refused(tab: Page, served: WebPage, box: Sandbox, messy: Path) -> None:
+    tab.set_input_files("#file", messy)
+    tab.wait_for_url("**/see")
+    tab.select_option("#sheet", "Customers")
+    tab.get_by_role("button", name="Yes, match the columns").click()
+    tab.wait_for_url("**/match")
+    sync_api.expect(tab.get_by_role("heading", name="Mobile")).to_be_visible()
+    tab.get_by_label("Phones without a country code").select_option("DE")
+    tab.get_by_label("1", exact=True).select_option("male")
+    tab.get_by_label("2", exact=True).select_option("female")
+    tab.get_by_role("button", name="Check the whole file").click()
+    tab.wait_for_url("**/check")
+    work = served.site.works.get(tab.url.split("/w/")[1].split("/")[0])
+    mapping = served.site.works.mapping_file(work).read_text("utf-8")
+    assert 'region = "DE"' in mapping
+    assert '1 = "male"\n2 = "female"' in mapping or '2 = "female"\n1 = "male"' in mapping
+
+
+def test_two_tabs_follow_one_run_which_stops_and_goes_on(
+    tab: Page, served: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    path = tmp_path / "many.csv"
+    lines = (f"Ann,Lee,{8613800100000 + n}\n" for n in range(9000))
+    path.write_text("first_name,last_name,sms_phone\n" + "".join(lines), "utf-8")
+    tab.set_input_files("#file", path)
+    tab.wait_for_url("**/see")
+    tab.get_by_role("button", name="Yes, match the columns").click()
+    tab.get_by_role("button", name="Check the whole file").click()
+    tab.get_by_role("button", name="Check now").click()
+    sync_api.expect(tab.get_by_text("9,000 rows were checked")).to_be_visible()
+    box.misbehave("slow seconds=0.4")
+    tab.get_by_role("link", name="Continue with 9,000 rows").click()
+    tab.get_by_role("button", name="Send 9,000 customers").click()
+    tab.wait_for_url("**/import")
+    other = tab.context.new_page()
+    other.goto(tab.url)
+    sync_api.expect(other.get_by_role("progressbar")).to_be_visible()
+    look_for_barriers(other)
+    tab.reload()
+    tab.get_by_role("button", name="Pause or stop").click()
+    for one in (tab, other):
+        one.wait_for_url("**/runs/**", timeout=PATIENCE * 1000)
+        sync_api.expect(one.get_by_text("Stopped by you")).to_be_visible()
+    assert 0 < len(box.customers()) < 9000
+    box.misbehave()
+    other.get_by_role("button", name="Continue").click()
+    sync_api.expect(other.get_by_text("All done: 9,000 rows")).to_be_visible()
+    assert len(box.customers()) == 9000
 
 
 @pytest.mark.parametrize("width", [360, 2560])

@@ -54,6 +54,8 @@ def test_another_browser_of_the_machine_gets_nothing(page: WebPage, path: str) -
         answer = requests.get(page.base + path, cookies=cookies, timeout=PATIENCE)
         assert answer.status_code == 403
         assert "web-refused-cookie" in answer.text
+        assert page.site.sandbox is not None
+        assert page.site.sandbox.base_url not in answer.text
 
 
 def test_a_foreign_host_is_refused_before_anything_else(page: WebPage) -> None:

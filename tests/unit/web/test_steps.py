@@ -22,13 +22,13 @@ from tests.support.web import WebPage, text_of, wait_for, web_page
 
 def test_the_whole_way(page: WebPage, box: Sandbox, table: Path) -> None:
     work = page.upload(table)
-    assert "Is this how your table reads?" in page.get(f"{work}/see").text
+    assert "Does this look like your table?" in page.get(f"{work}/see").text
     checked = text_of(page.checked(work))
     assert "3 rows were checked" in checked
     assert "Not a date · Birthday 2 rows" in checked
     for row, day in ((2, "1990-02-28"), (4, "1992-12-04")):
         page.correct(work, row, "Birthday", day)
-    assert "No row is kept back" in text_of(page.get(f"{work}/correct"))
+    assert "No row is held back" in text_of(page.get(f"{work}/correct"))
     assert "3 valid" in text_of(page.check(work))
     result = page.send(work)
     assert "/runs/" in result.url
@@ -164,7 +164,7 @@ def test_names_of_columns_may_hold_anything(page: WebPage, tmp_path: Path) -> No
     page.change(work, "match", do="assign", column="Date of\nbirth", target="f:birthday")
     page.check(work)
     page.correct(work, 2, "Date of\nbirth", "1990-02-28")
-    assert "No row is kept back" in text_of(page.get(f"{work}/correct"))
+    assert "No row is held back" in text_of(page.get(f"{work}/correct"))
 
 
 def test_all_sheets_of_a_workbook_are_one_piece_of_work(page: WebPage, box: Sandbox, tmp_path: Path) -> None:
@@ -374,7 +374,7 @@ def test_wrong_credentials_are_told_and_nothing_is_lost(
         result = page.send(work)
         assert "Stopped. What was sent is in the CRM" in text_of(result)
         assert 'class="told warning"' in result.text
-        assert "Go on" in result.text
+        assert "Continue" in result.text
     assert box.customers() == []
 
 
