@@ -120,6 +120,9 @@ class TerminalObserver(RunObserver):
     def on_slowed_down(self, event: delivery.SlowedDown) -> None:
         self._tell("sending-slowed-down", event)
 
+    def on_rate_lowered(self, event: delivery.RateLowered) -> None:
+        self._tell("sending-rate-lowered", event)
+
     def on_paused(self, event: delivery.Paused) -> None:
         self._tell("sending-paused", event)
 

@@ -15,7 +15,7 @@ from types import TracebackType
 from importer.batching import all_have_contacts
 from importer.delivery.base import BodyBuilder, CancelToken, Clock, Policy, Sender, SystemClock
 from importer.delivery.dispatcher import Dispatcher
-from importer.delivery.events import DeliveryEvent, EventListener, Paused
+from importer.delivery.events import DeliveryEvent, EventListener, Paused, RateLowered
 from importer.delivery.order import InFlightBatch
 from importer.delivery.rate_limit import RateLimiter
 from importer.delivery.turn import wait_for_turn
@@ -56,7 +56,13 @@ class Delivery:
             body_builder,
             policy,
             self._cancel,
-            RateLimiter(policy.rate, clock, rate, lambda seconds: self._notify(Paused(seconds))),
+            RateLimiter(
+                policy.rate,
+                clock,
+                rate,
+                told=lambda seconds: self._notify(Paused(seconds)),
+                lowered=lambda lower: self._notify(RateLowered(lower)),
+            ),
             clock=clock,
             notify=self._notify,
             before_attempt=journal.contacts.stamp if journal.contacts else None,

@@ -74,6 +74,16 @@ class SlowedDown:
 
 
 @dataclass(frozen=True, slots=True)
+class RateLowered:
+    """Another run with the same access key keeps to so many requests a second, so this one does, too."""
+
+    rate: float
+
+    def notify(self, observer: DeliveryObserver) -> None:
+        observer.on_rate_lowered(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Paused:
     """The server asked all workers to wait (`Retry-After`)."""
 
@@ -193,6 +203,9 @@ class DeliveryObserver:
     def on_slowed_down(self, event: SlowedDown) -> None:
         self.on_event(event)
 
+    def on_rate_lowered(self, event: RateLowered) -> None:
+        self.on_event(event)
+
     def on_paused(self, event: Paused) -> None:
         self.on_event(event)
 
@@ -225,6 +238,7 @@ DeliveryEvent = (
     | Isolating
     | SlowedDown
     | Paused
+    | RateLowered
     | ClockCorrected
     | CanaryAnswered
     | WaitingForTurn

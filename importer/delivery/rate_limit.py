@@ -31,7 +31,8 @@ class RateLimiter:
     """Limits the rate of requests. Without a bound and without complaints of the server there is no wait.
 
     The lowest bound of the runs at work holds for all of them; `rate` is that of this run, in requests a
-    second. `told` is called with the seconds of a pause that the server asked another run for.
+    second. `told` is called with the seconds of a pause that the server asked another run for, `lowered` with
+    the bound of another run where it is lower, in requests a second.
     """
 
     def __init__(
@@ -40,12 +41,15 @@ class RateLimiter:
         clock: Clock,
         shared: OwnRate | None = None,
         told: Callable[[float], None] = lambda seconds: None,
+        lowered: Callable[[float], None] = lambda rate: None,
     ) -> None:
         self._rate = rate
         self._clock = clock
         self._shared = shared or OwnRate()
         self._told = told
         self._told_until = 0.0
+        self._lowered = lowered
+        self._lowered_to = float("inf") if rate is None else rate
         self._turn = threading.Lock()
         self._free_until = float("-inf")
         """Until then nobody limits this run, as far as it knows."""
@@ -105,10 +109,14 @@ class RateLimiter:
                 state.note(now)
             elif wait <= _NOW:
                 self._free_until = now + _LOOK_EVERY
+            lowest = min(state.rates.values(), default=float("inf"))
             new_pause = pause > _NOW and state.paused_until > self._told_until
             self._told_until = max(self._told_until, state.paused_until)
         if new_pause:
             self._told(pause)
+        if lowest < self._lowered_to:
+            self._lowered(lowest)
+        self._lowered_to = lowest
         return now, wait
 
     def _slow_down(self, sent: float) -> float | None:

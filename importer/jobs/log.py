@@ -158,6 +158,9 @@ class JobLogObserver(RunObserver):
     def on_slowed_down(self, event: delivery.SlowedDown) -> None:
         self._log.write("warning", "slowed-down", rate=round(event.rate, 2), code=event.code)
 
+    def on_rate_lowered(self, event: delivery.RateLowered) -> None:
+        self._log.write("info", "rate-lowered", rate=round(event.rate, 2))
+
     def on_paused(self, event: delivery.Paused) -> None:
         self._log.write("warning", "paused", seconds=round(event.seconds, 1))
 

@@ -37,7 +37,7 @@ from importer.mapping.phone_texts import (
     with_country_codes,
     without_trunk_zero,
 )
-from importer.mapping.regions import country_code, possible, trunk_zeros
+from importer.mapping.regions import codes_before, country_code, possible, trunk_zeros
 from importer.mapping.schema import FieldRule
 from importer.models import Severity
 
@@ -330,9 +330,8 @@ def _begin_with_code_of(column: pa.Array, regions: pa.Array) -> np.ndarray:
     distinct = regions.dictionary_encode()
     codes = [country_code(region) if region else "" for region in distinct.dictionary.to_pylist()]
     indices = distinct.indices.to_numpy()
-    numbers = np.array([int(code or -1) for code in codes], dtype=np.int64)[indices]
-    beyond = np.array([10 ** (3 - len(code)) for code in codes], dtype=np.int64)[indices]
-    found: np.ndarray = _leading(column)[0] // beyond == numbers
+    numbers = np.array([int(code or -1) for code in codes], dtype=np.int16)[indices]
+    found: np.ndarray = codes_before(_leading(column)[0]) == numbers
     return found
 
 

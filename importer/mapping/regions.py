@@ -106,6 +106,19 @@ def _table() -> tuple[np.ndarray, np.ndarray]:
     return size, lengths
 
 
+def codes_before(prefixes: np.ndarray) -> np.ndarray:
+    """Return the country codes that numbers begin with, by their first three digits (0 to 999); 0 if none."""
+    found: np.ndarray = _codes()[prefixes]
+    return found
+
+
+@cache
+def _codes() -> np.ndarray:
+    size, _ = _table()
+    found: np.ndarray = np.where(size > 0, np.arange(1000) // 10 ** (3 - size), 0).astype(np.int16)
+    return found
+
+
 def national_part(digits: str) -> str | None:
     """Return what follows the country code, or None if the digits begin with no country code."""
     if len(digits) < 4:

@@ -29,6 +29,7 @@ class Runs:
         self.clock.time = time.monotonic()
         self.gone: set[str] = set()
         self.told: list[tuple[str, float]] = []
+        self.lowered: list[tuple[str, float]] = []
         self._locks = Locks(folder)
 
     def share(self, run: str) -> SharedRate:
@@ -36,7 +37,11 @@ class Runs:
 
     def limiter(self, run: str, rate: float | None) -> RateLimiter:
         return RateLimiter(
-            rate, self.clock, self.share(run), lambda seconds: self.told.append((run, seconds))
+            rate,
+            self.clock,
+            self.share(run),
+            lambda seconds: self.told.append((run, seconds)),
+            lambda lower: self.lowered.append((run, lower)),
         )
 
 
@@ -65,6 +70,7 @@ def test_the_lowest_rate_at_work_holds_for_all(runs: Runs) -> None:
     runs.clock.time += 1
     for limiter in (fast, free, slow):
         assert gap(limiter, 4) >= 1.5
+    assert runs.lowered == [("fast", 2), ("free", 2)]
     runs.gone.add("slow")
     assert gap(fast, 10) <= 0.3
     runs.gone.add("fast")

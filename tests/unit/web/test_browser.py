@@ -249,6 +249,38 @@ def test_whoever_is_quick_is_not_refused(tab: Page, served: WebPage, box: Sandbo
     assert '1 = "male"\n2 = "female"' in mapping or '2 = "female"\n1 = "male"' in mapping
 
 
+def test_two_tabs_follow_one_run_which_stops_and_goes_on(
+    tab: Page, served: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    path = tmp_path / "many.csv"
+    lines = (f"Ann,Lee,{8613800100000 + n}\n" for n in range(9000))
+    path.write_text("first_name,last_name,sms_phone\n" + "".join(lines), "utf-8")
+    tab.set_input_files("#file", path)
+    tab.wait_for_url("**/see")
+    tab.get_by_role("button", name="Yes, match the columns").click()
+    tab.get_by_role("button", name="Check the whole file").click()
+    tab.get_by_role("button", name="Check now").click()
+    sync_api.expect(tab.get_by_text("9,000 rows were checked")).to_be_visible()
+    box.misbehave("slow seconds=0.4")
+    tab.get_by_role("link", name="Continue with 9,000 rows").click()
+    tab.get_by_role("button", name="Send 9,000 customers").click()
+    tab.wait_for_url("**/import")
+    other = tab.context.new_page()
+    other.goto(tab.url)
+    sync_api.expect(other.get_by_role("progressbar")).to_be_visible()
+    look_for_barriers(other)
+    tab.reload()
+    tab.get_by_role("button", name="Pause or stop").click()
+    for one in (tab, other):
+        one.wait_for_url("**/runs/**", timeout=PATIENCE * 1000)
+        sync_api.expect(one.get_by_text("Stopped by you")).to_be_visible()
+    assert 0 < len(box.customers()) < 9000
+    box.misbehave()
+    other.get_by_role("button", name="Continue").click()
+    sync_api.expect(other.get_by_text("All done: 9,000 rows")).to_be_visible()
+    assert len(box.customers()) == 9000
+
+
 @pytest.mark.parametrize("width", [360, 2560])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_fit_their_window(
