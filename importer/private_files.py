@@ -157,6 +157,16 @@ def ensure_private_database(path: Path) -> None:
     ensure_private_file(path)
 
 
+def file_size_limit() -> int | None:
+    """The most bytes that a file of this process may have (`ulimit -f`); None if there is no limit."""
+    if os.name != "posix":
+        return None
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
 def replace_private_file(path: Path, content: bytes, mode: int = FILE_MODE) -> None:
     """Write a file whole, under another name first: a reader sees the old content or the new. Raises OSError.
 

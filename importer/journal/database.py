@@ -16,7 +16,12 @@ from importer.errors import JournalError, JournalPlaceError
 from importer.journal import schema
 from importer.losses import CommitCount, CommitCounter, add_loss, loss_between
 from importer.models import Note
-from importer.private_files import ensure_private_database, ensure_private_file, make_private_folder
+from importer.private_files import (
+    ensure_private_database,
+    ensure_private_file,
+    file_size_limit,
+    make_private_folder,
+)
 
 BUSY_SECONDS = 15.0
 
@@ -25,6 +30,8 @@ _WAL_RETRY_SECONDS = 0.02
 Row = Mapping[str, Any]
 """One row that a query found, by column name."""
 
+_NEAR_LIMIT = 1 << 20
+"""Bytes below the limit of a file from which on a failed write has met it; SQLite does not say so."""
 _DAMAGED = ("not a database", "malformed", "file is encrypted")
 
 
@@ -194,9 +201,20 @@ class Database:
             return JournalError("journal-locked", path=self.path, seconds=f"{self._busy_seconds:g}")
         if "full" in text or "No space left" in text or "Disk quota" in text:
             return JournalError("journal-full", path=self.path)
+        limit = file_size_limit()
+        if limit is not None and self._size() + _NEAR_LIMIT > limit:
+            return JournalError("journal-limit", path=self.path, limit=limit)
         if isinstance(error, OSError) or "readonly" in text or "unable to open" in text:
             return JournalPlaceError("journal-unwritable", path=self.path, problem=text)
         return JournalError("journal-failed", path=self.path, problem=text)
+
+    def _size(self) -> int:
+        """Bytes of the largest of the journal's files."""
+        sizes = [0]
+        for ending in ("", "-wal"):
+            with contextlib.suppress(OSError):
+                sizes.append(self.path.with_name(self.path.name + ending).stat().st_size)
+        return max(sizes)
 
 
 class _Connection(sqlite3.Connection):

@@ -13,6 +13,7 @@ from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
+from openpyxl.writer.excel import ExcelWriter
 
 from importer import messages
 from importer.contracts import Contract, Field, FieldKind
@@ -21,6 +22,7 @@ from importer.mapping.base import CUSTOM_FIELD
 from importer.mapping.filters import EXAMPLE_MARK
 from importer.mapping.schema import MappingFile
 from importer.private_files import create_new_file
+from importer.workbook_zip import WorkbookZip
 
 _TEXT, _DATE = "@", "yyyy-mm-dd"
 _LAST_ROW = 1_048_576
@@ -71,7 +73,8 @@ def write(path: Path, contract: Contract, *, mapping: MappingFile | None = None,
         _example(sheet, number, column, lang)
     sheet.freeze_panes = "A2"
     content = io.BytesIO()
-    book.save(content)
+    with WorkbookZip(content) as archive:
+        ExcelWriter(book, archive).save()
     create_new_file(path, content.getvalue())
 
 

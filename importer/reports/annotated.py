@@ -51,6 +51,7 @@ from importer.reports.xlsx_template import (
     column_width,
     fit_cell,
 )
+from importer.workbook_zip import WorkbookZip
 
 _CELL_STYLES = (
     (PatternFill(), Font()),
@@ -78,7 +79,7 @@ def workbook_bytes(book: Workbook) -> io.BytesIO:
     """The workbook as bytes. Raises OSError, because openpyxl uses temporary files."""
     content = io.BytesIO()
     # Not Workbook.save, which leaves its archive open when the disk is full.
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+    with WorkbookZip(content) as archive:
         ExcelWriter(book, archive).save()
     return content
 
@@ -197,7 +198,7 @@ def _styles(
 def _splice(book: Workbook, bodies: list[list[bytes | memoryview]], stream: BinaryIO) -> None:
     """Save the workbook with these rows as the rows of its first sheets."""
     saved = workbook_bytes(book)
-    packed = zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=3)
+    packed = WorkbookZip(stream, compresslevel=3)
     with zipfile.ZipFile(saved) as parts, packed as out:
         targets = {SHEET_PART.replace("1.xml", f"{n}.xml"): body for n, body in enumerate(bodies, start=1)}
         for name in parts.namelist():

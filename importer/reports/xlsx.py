@@ -8,7 +8,6 @@ The XML of the rows is made column by column (docs/decisions/0006-rejects-workbo
 from __future__ import annotations
 
 import contextlib
-import zipfile
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -22,6 +21,7 @@ from importer.reports.files import ReportFile
 from importer.reports.model import OWN_COLUMNS, WORKBOOK_ROWS, ReportPlan
 from importer.reports.rows import CellNote, ReportRows
 from importer.reports.xlsx_template import SHEET_PART, ReportCellStyle, build_template, xml_text
+from importer.workbook_zip import WorkbookZip
 
 XLSX_OWN_COLUMNS = ("_message", *(name for name in OWN_COLUMNS if name != "_message"))
 """The importer's own columns in rejects.xlsx: behind the customer's, what to do first."""
@@ -129,7 +129,7 @@ class XlsxReport:
         self._notes: list[CellNote] = []
         around = build_template(plan, (*plan.source.header, *XLSX_OWN_COLUMNS))
         self._file = ReportFile(plan, name)
-        self._zip = zipfile.ZipFile(self._file.stream, "w", zipfile.ZIP_DEFLATED, compresslevel=3)
+        self._zip = WorkbookZip(self._file.stream, compresslevel=3)
         self._around = around
         self._sheet = self._zip.open(SHEET_PART, "w", force_zip64=True)
         self._sheet.write(around.before.encode() + self._rows.header())

@@ -17,6 +17,7 @@ from types import TracebackType
 
 from importer.config import Connection, Secret
 from importer.errors import SettingsError, UsageError
+from importer.private_files import file_size_limit
 from importer.sandbox.application import Application, ReceivedRequest, SandboxOptions
 from importer.sandbox.faults import Fault, FaultScript
 from importer.sandbox.rules import Credentials
@@ -177,5 +178,8 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _reason(error: Exception) -> object:
-    """What the system says, without path and number."""
+    """What the system says, without path and number; SQLite does not say that a limit was met."""
+    limit = file_size_limit()
+    if limit is not None and "I/O error" in str(error):
+        return f"files may have at most {limit} bytes here (ulimit -f)"
     return getattr(error, "strerror", None) or error
