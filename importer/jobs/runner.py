@@ -109,6 +109,9 @@ class Round:
             except ImporterError as error:
                 return self._close(None, self._stopped(started, [], error), None)
             self.log.write("info", "round-started", job=self.job.name, round=number)
+            for loss in self.journal.losses:
+                says = loss.sentence(self._options().lang)
+                self.log.write("warning", loss.code, job=self.job.name, says=says)
             self.environment.checkpoint("round-begun")
             try:
                 report = self._work(started, number)

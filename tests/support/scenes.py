@@ -232,6 +232,8 @@ class Scene(Stage):
 
     def _told_of(self, person: str, rows: list[Brought]) -> str:
         lines = [f"  {one.rank}: {one.status}" for one in sorted(rows, key=_by_place)]
+        again = [one for one in self.box.customers() if one.fields["sms_phone"] == person]
+        lines += [f"  stored, read again: {one.id}, {one.writes} writes, {one.fields}" for one in again]
         sent = ((request, _rows_by_person(request).get(person)) for request in self.box.requests)
         lines += [f"  {_told(request)}: {', '.join(sorted(names))}" for request, names in sent if names]
         return "\n".join(lines)
@@ -263,8 +265,9 @@ class Scene(Stage):
 
 
 def _told(request: ReceivedRequest) -> str:
-    times = (request.began_ms, request.ended_ms, request.over_ms)
-    return f"request {request.number} ({request.fault or 'no fault'}, {' '.join(map(str, times))})"
+    times = (request.began_ms, request.carried_out_ms, request.ended_ms, request.over_ms)
+    told = " ".join(map(str, times))
+    return f"request {request.number} ({request.fault or 'no fault'}, code {request.code}, {told})"
 
 
 def _stronger(one: str, other: str) -> str:
