@@ -29,11 +29,12 @@ def _needed(package: str, seen: set[str]) -> Iterator[str]:
 def _licence(name: str) -> str:
     """The SPDX expression (PEP 639), else the classifiers, else the first line of the old field."""
     found = metadata.metadata(name)
-    if spoken := found.get("License-Expression"):
-        return spoken
+    if "License-Expression" in found:
+        return found["License-Expression"]
     classifiers = found.get_all("Classifier") or []
     classes = [one.rpartition(" :: ")[2] for one in classifiers if one.startswith("License :: ")]
-    return ", ".join(classes) or (found.get("License") or "unknown").splitlines()[0]
+    old = found["License"] if "License" in found else ""
+    return ", ".join(classes) or (old.splitlines() or ["unknown"])[0]
 
 
 def table() -> str:
