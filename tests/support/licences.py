@@ -33,7 +33,7 @@ def _licence(name: str) -> str:
         return found["License-Expression"]
     classifiers = found.get_all("Classifier") or []
     classes = [one.rpartition(" :: ")[2] for one in classifiers if one.startswith("License :: ")]
-    old = found["License"] if "License" in found else ""
+    old = (found.get_all("License") or [""])[0]
     return ", ".join(classes) or (old.splitlines() or ["unknown"])[0]
 
 
