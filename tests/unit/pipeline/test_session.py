@@ -183,7 +183,7 @@ def test_a_stopped_run_is_resumed(
 ) -> None:
     stopper = StopToken()
     with Session.open(settings, observer=Stops(stopper), stopper=stopper) as session:
-        result = session.start(customers(work / "a.csv", 450), options)
+        result = session.start(customers(work / "a.csv", 3_000), options)
         assert result is not None
         assert result.summary.counts[Status.NOT_SENT]
     with Session.open(settings) as session:
@@ -193,7 +193,7 @@ def test_a_stopped_run_is_resumed(
         resumed = session.resume(record)
         assert session.find_resumable(None) is None
     assert resumed.summary.run_id == result.summary.run_id
-    assert resumed.summary.counts[Status.IMPORTED] == len(box.customers()) == 450
+    assert resumed.summary.counts[Status.IMPORTED] == len(box.customers()) == 3_000
 
 
 def test_retry_sends_what_is_left_as_a_run_of_its_own(
