@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
 
@@ -65,9 +65,8 @@ FORMATS: Mapping[DateOrder, tuple[str, ...]] = {
         for mark in _SEPARATORS
     )
     for order in (DateOrder.DAY_FIRST, DateOrder.MONTH_FIRST)
-} | {DateOrder.CONTRADICTORY: ("yyyy-MM-dd",)}
-"""What a column proves, as the formats of a mapping. A column that contradicts itself proves that no date
-with the year last can be read."""
+}
+"""What a column proves, as the formats of a mapping. That a column contradicts itself is `mixed_dates`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +75,8 @@ class DateProof:
 
     order: DateOrder = DateOrder.UNPROVED
     calendar: Calendar = Calendar.GREGORIAN
+    rarer: DateOrder | None = None
+    """In a contradictory column, the order that fewer of its dates prove; with equal numbers month first."""
     zeros_are_empty: bool = True
     """Whether 0000-00-00 is the column's word for nothing: most of its other values are days."""
 
@@ -88,7 +89,7 @@ class DateReader:
 
     def __init__(self, rule: FieldRule, proof: Callable[[], DateProof], today: date | None = None) -> None:
         self._rule = rule
-        self._proof = proof
+        self._proof = _mixed(proof) if rule.mixed_dates else proof
         self._today = None if rule.any_day else today
         self._last_year = _LAST_YEAR if self._today is None else self._today.year - 1
 
@@ -146,9 +147,17 @@ class DateReader:
             return "", "date-without-year"
         if self._today is not None and not f"{FIRST_YEAR}-01-01" <= day <= self._today.isoformat():
             return None, "date-of-other-calendar" if _elsewhere(found, self._today) else "implausible-date"
-        return day, "" if calendar is Calendar.GREGORIAN and not calendars.with_era(
-            found
-        ) else "calendar-converted"
+        if calendar is not Calendar.GREGORIAN or calendars.with_era(found):
+            return day, "calendar-converted"
+        return day, "other-date-order" if self._is_rare(found) else ""
+
+    def _is_rare(self, text: str) -> bool:
+        """Whether a date can only be read in the order that fewer dates of a contradictory column have."""
+        both = None if self._rule.formats else readings(text)
+        if both is None or all(both):
+            return False
+        rarer = self._proof().rarer
+        return rarer is (DateOrder.MONTH_FIRST if both[0] is None else DateOrder.DAY_FIRST)
 
     def _day(self, text: str) -> tuple[str | None, Calendar]:
         """Return the day that a text means, in our calendar, and the calendar in which it was read."""
@@ -178,6 +187,9 @@ class DateReader:
                 return note(kind, where)
             case "calendar-converted":
                 return note(kind, where, lambda text: self._day(plain(text))[0])
+            case "other-date-order":
+                read = lambda text: self._day(plain(text))[0]  # noqa: E731
+                return ColumnIssue(kind, where, read, severity=Severity.WARNING, left_out=False)
             case "date-in-no-format":
                 return ColumnIssue("bad-date", where, lambda _: wanted, kind)
             case "implausible-date":
@@ -189,6 +201,11 @@ class DateReader:
                 )
         wording = kind if kind == "contradictory-dates" else None
         return ColumnIssue("ambiguous-date", where, _both_readings, wording, Severity.ERROR)
+
+
+def _mixed(proof: Callable[[], DateProof]) -> Callable[[], DateProof]:
+    """The same proof, but for the order of day and month, which the whole column contradicts."""
+    return lambda: replace(proof(), order=DateOrder.CONTRADICTORY)
 
 
 def _elsewhere(text: str, today: date) -> str | None:
@@ -228,7 +245,7 @@ class _Evidence:
     def __init__(self, today: date) -> None:
         self._today = today
         self._seen: set[str] = set()
-        self._day_first = self._month_first = False
+        self._day_first = self._month_first = 0
         self._filled = self._republic = 0
         self._of = dict.fromkeys(Calendar, 0)
 
@@ -250,18 +267,20 @@ class _Evidence:
         for calendar in calendars.possible(year, self._today):
             both = readings(found, calendar)
             self._of[calendar] += bool(both or year_first(found, calendar))
-            self._month_first |= bool(both and both[0] is None)
-            self._day_first |= bool(both and both[1] is None)
+            self._month_first += bool(both and both[0] is None)
+            self._day_first += bool(both and both[1] is None)
 
     def proof(self) -> DateProof:
-        order = DateOrder.UNPROVED
+        order, rarer = DateOrder.UNPROVED, None
         if self._day_first and self._month_first:
             order = DateOrder.CONTRADICTORY
+            fewer_days = self._day_first < self._month_first
+            rarer = DateOrder.DAY_FIRST if fewer_days else DateOrder.MONTH_FIRST
         elif self._day_first or self._month_first:
             order = DateOrder.DAY_FIRST if self._day_first else DateOrder.MONTH_FIRST
         calendar = self._calendar()
         days = max(self._of[calendar], self._republic if calendar is Calendar.ROC else 0)
-        return DateProof(order, calendar, zeros_are_empty=2 * days >= self._filled)
+        return DateProof(order, calendar, rarer, zeros_are_empty=2 * days >= self._filled)
 
     def _calendar(self) -> Calendar:
         years = {calendar: count for calendar, count in self._of.items() if count}

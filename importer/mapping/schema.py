@@ -134,6 +134,7 @@ class FieldRule(MappingTable):
     """What the years of dates count from. Without it, the whole column has to prove a calendar other than
     ours."""
     any_day: bool = False
+    mixed_dates: bool = False
     """True: birthdays before 1900 and in the future are sent, too."""
     separators: Texts = ()
     """What stands between tags, or between the choices of a custom field."""
@@ -192,7 +193,7 @@ class FieldRule(MappingTable):
 
 _PHONES = (FieldKind.PHONE, FieldKind.DIGITS)
 _KEYS_OF = {
-    **dict.fromkeys(("formats", "calendar", "any_day"), (FieldKind.DATE,)),
+    **dict.fromkeys(("formats", "calendar", "any_day", "mixed_dates"), (FieldKind.DATE,)),
     "separators": (FieldKind.TAGS,),
     **dict.fromkeys(("region", "country_code", "trunk_prefix", "international_prefix", "extension"), _PHONES),
 }

@@ -17,7 +17,7 @@ from importer.mapping import emails, gender, person_names, placeholders, tags
 from importer.mapping.base import ColumnIssue, matches_pattern, note
 from importer.mapping.calendars import Calendar
 from importer.mapping.custom_fields import CustomFieldEncoder
-from importer.mapping.date_columns import FORMATS, DateProof
+from importer.mapping.date_columns import FORMATS, DateOrder, DateProof
 from importer.mapping.filters import RowFilter
 from importer.mapping.headers import normalize
 from importer.mapping.person_names import NameRule
@@ -228,6 +228,7 @@ def _proven(
     if len(known) != 1:
         return {}
     proof = known.pop()
+    mixed = {"mixed_dates": True} if proof.order is DateOrder.CONTRADICTORY else {}
     formats = FORMATS.get(proof.order)
     calendar = None if proof.calendar is Calendar.GREGORIAN else str(proof.calendar)
-    return ({"formats": formats} if formats else {}) | ({"calendar": calendar} if calendar else {})
+    return mixed | ({"formats": formats} if formats else {}) | ({"calendar": calendar} if calendar else {})

@@ -42,6 +42,19 @@ def test_a_corrected_row_keeps_the_date_order_of_its_file(
     assert found["bo@example.com"] == "1980-04-03"
 
 
+def test_a_corrected_row_of_a_file_with_both_orders_keeps_a_date_that_has_one_reading(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    rows = ROWS.replace("03/04/1980", "31/01/1992").replace("01/02/1985", "12/13/1985")
+    (work / "in.csv").write_text(rows, "utf-8")
+    assert importer("run", "in.csv", "--report-dir", "out").code == 1
+    path = work / "out" / "rejects.csv"
+    path.write_text(path.read_text("utf-8-sig").replace(",Bo,,", ",Bo,Row,"), "utf-8")
+    assert importer("run", path, "--report-dir", "again").code == 0
+    found = {str(one.fields["email"]): one.fields["birthday"] for one in box.customers()}
+    assert (found["bo@example.com"], found["cy@example.com"]) == ("1992-01-31", "1985-12-13")
+
+
 def test_a_file_imported_twice_is_still_recognised(
     importer: Command, settings: Connection, work: Path
 ) -> None:

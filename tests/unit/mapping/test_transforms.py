@@ -149,7 +149,8 @@ def test_a_column_that_contradicts_itself_leaves_only_dates_of_two_readings_in_d
     cells = ["25/12/1990", "12/25/1990", "1/2/1990", "5/5/1990"]
     found = mapped(f'{NAMES}[fields.birthday]\nfrom = "Born"', {"Born": cells})
     assert values(found, "birthday") == ["1990-12-25", "1990-12-25", None, "1990-05-05"]
-    (issue,) = found.issues
+    told, issue = sorted(found.issues, key=lambda issue: issue.row)
+    assert (told.code, told.row, told.expected) == ("other-date-order", 3, "1990-12-25")
     assert (issue.code, issue.row, issue.wording) == ("ambiguous-date", 4, "contradictory-dates")
     assert issue_text(issue, lang=lang).message == sentence(
         "contradictory-dates", {"found": "1/2/1990"}, lang
@@ -193,8 +194,19 @@ def test_a_part_of_a_contradictory_column_proves_nothing() -> None:
     found = mapping.bind(
         mapper.proven_mapping(), ["Born"], SEA, read_column=lambda name: iter([part.frame[name]])
     ).map(part)
-    assert values(found, "birthday") == [None, None, "1990-05-07"]
-    assert [(issue.code, issue.wording) for issue in found.issues] == [("bad-date", "date-in-no-format")] * 2
+    assert values(found, "birthday") == ["1979-12-24", None, "1990-05-07"]
+    assert [(issue.code, issue.wording) for issue in found.issues] == [
+        ("ambiguous-date", "contradictory-dates")
+    ]
+
+
+def test_of_a_column_of_both_orders_the_rarer_one_is_told_with_the_day_it_was_read_as() -> None:
+    cells = ["31/01/1992", "12/13/1990", "20/05/1991"]
+    assert birthdays(*cells) == (
+        ["1992-01-31", "1990-12-13", "1991-05-20"],
+        [("other-date-order", 3, "1990-12-13")],
+    )
+    assert birthdays("25/12/1990", "24/12/1990")[1] == []
 
 
 @pytest.mark.parametrize(("letters", "meant"), [("HM", ["0"]), ("HMF", [None]), ("MF", ["1"])])
