@@ -276,8 +276,10 @@ def _refuse_unvouched_host(
     """
     origin, secret = origins.get("base_url"), origins.get("access_secret")
     beside = {FILE_NAME, "secret_command"}
-    if profile.env_file is not None and profile.env_file.absolute().parent == profile.found_in:
-        beside.add(str(profile.env_file))
+    env_file, here = profile.env_file, profile.found_in
+    # Through links, which may come along with the folder and lead to the user's own credentials.
+    if env_file is not None and here is not None and env_file.expanduser().resolve().parent == here.resolve():
+        beside.add(str(env_file))
     if origin not in (FILE_NAME, str(profile.env_file)) or secret is None or secret in beside | {origin}:
         return
     known = {f"https://{host}" for host in contracts.load(contract).hosts}

@@ -113,7 +113,9 @@ def test_a_host_of_the_working_directory_gets_no_credentials_from_elsewhere(
         monkeypatch.delenv(VARIABLES[name])
     own = {"access_key": settings.access_key, "access_secret": settings.access_secret}
     lines = [f"{VARIABLES[name]}={secret.reveal()}" for name, secret in own.items()]
-    for place, code in ((work / "own.env", 0), (work.parent / "other.env", 4)):
+    elsewhere = work.parent / "other.env"
+    (work / "linked.env").symlink_to(elsewhere)
+    for place, code in ((work / "own.env", 0), (elsewhere, 4), (work / "linked.env", 4)):
         place.write_text("\n".join(lines), "utf-8")
         place.chmod(0o600)
         file.write_text(f"{profile}env_file = {to_json(str(place))}\n", "utf-8")
