@@ -42,6 +42,8 @@ class Forks:
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         )
         self._mutex = threading.Lock()
+        self._beginning = threading.Lock()
+        """One at a time, so that everybody gets the answer to the own order."""
         self._ended: dict[int, int] = {}
         self._begun: list[int] = []
         self._changed = threading.Condition(self._mutex)
@@ -65,7 +67,7 @@ class Forks:
             "said": str(said),
             "read_timeout": read_timeout,
         }
-        with self._changed:
+        with self._beginning, self._changed:
             assert self._process.stdin is not None
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()

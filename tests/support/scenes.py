@@ -272,7 +272,8 @@ def _told(request: ReceivedRequest) -> str:
 
 def _stronger(one: str, other: str) -> str:
     """The word that says more about what is stored."""
-    return next((word for word in (Status.IMPORTED, Status.UNKNOWN) if word in (one, other)), other)
+    words = (Status.IMPORTED, Status.UNKNOWN, Status.REJECTED)
+    return next((word for word in words if word in (one, other)), other)
 
 
 def _rows_by_person(request: ReceivedRequest) -> dict[str, set[str]]:
@@ -298,7 +299,10 @@ def _allowed(rows: list[Brought], name: str, mode: str) -> set[str | None]:
     allowed: set[str | None] = set()
     for one in rows:
         cell = one.cells.get(name) or None
-        if one.status not in (Status.IMPORTED, Status.UNKNOWN) or (cell is None and mode != "replace"):
+        # What is refused in the end may have come in with an attempt before that nobody answered.
+        if one.status not in (Status.IMPORTED, Status.UNKNOWN, Status.REJECTED) or (
+            cell is None and mode != "replace"
+        ):
             continue
         allowed.add(cell)
         if one.status == Status.IMPORTED:
