@@ -328,7 +328,7 @@ def issue_columns(plan: ReportPlan, tally: Tally) -> tuple[IssueColumn, ...]:
         return ()
     each = max(3, min(SAMPLES, SHOWN_ROWS // len(groups)))
     longest = max(group.rows for group in groups)
-    fields = dict(plan.fields)
+    fields = plan.fields_of_columns()
     by_column: dict[str, list[IssueGroup]] = {}
     for group in groups:
         by_column.setdefault(group.column, []).append(group)

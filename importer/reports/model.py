@@ -65,6 +65,13 @@ class ReportPlan:
     unused: tuple[UnusedColumn, ...] = ()
     """The columns that go nowhere, in the order of the file."""
 
+    def fields_of_columns(self) -> dict[str, str]:
+        """Return for each mapped column the fields that it feeds, as people read them."""
+        found: dict[str, list[str]] = {}
+        for column, name in self.fields:
+            found.setdefault(column, []).append(name)
+        return {column: ", ".join(names) for column, names in found.items()}
+
 
 class RowOutcome(NamedTuple):
     """An outcome without its rows: what a report's own columns say about each of them."""

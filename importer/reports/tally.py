@@ -52,7 +52,10 @@ class _IssueCount:
     samples: list[Issue] = field(default_factory=list)
 
     def frozen(self, most: int) -> IssueGroup:
-        examples = tuple(self.samples[:most])
+        sheets = {
+            sheet: place for place, sheet in enumerate(dict.fromkeys(one.sheet for one in self.samples))
+        }
+        examples = tuple(sorted(self.samples, key=lambda one: (sheets[one.sheet], one.row))[:most])
         return IssueGroup(
             self.kind.code, self.severity, self.kind.column, self.rows, examples, self.longest, self.limit
         )

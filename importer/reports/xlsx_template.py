@@ -94,7 +94,7 @@ class XlsxTemplate:
 
 def build_template(plan: ReportPlan, names: Sequence[str]) -> XlsxTemplate:
     """Make an empty workbook with columns of these names, the importer's own included."""
-    fields = dict(plan.fields)
+    fields = plan.fields_of_columns()
     texts = ((place, _note(name, fields.get(name, ""), plan.lang)) for place, name in enumerate(names))
     notes = tuple((place, xml_text(text, plan.lang)) for place, text in texts if text)
     wide = "".join(
