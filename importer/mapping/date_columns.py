@@ -139,6 +139,8 @@ class DateReader:
             if readings(found, calendar):
                 contradictory = self._proof().order is DateOrder.CONTRADICTORY
                 return None, "contradictory-dates" if contradictory else "ambiguous-date"
+            if self._today is not None and year_first(found, Calendar.GREGORIAN):
+                return None, "implausible-date"
             # What is no date stays: validation names it.
             return None, ""
         if self._rule.nothing != () and day in _UNSAID_DAYS:

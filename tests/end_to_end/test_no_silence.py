@@ -160,7 +160,8 @@ DATES = Kind(
         **{row: {"word-for-nothing", "no-contact"} for row in (9, 10, 11, 12)},
         **{row: {"implausible-date", "no-contact"} for row in (13, 14)},
         16: {"bad-date", "no-contact"},
-        **{row: {"no-contact"} for row in (2, 3, 4, 5, 6, 7, 8, 15)},
+        15: {"no-contact", "other-date-order"},  # its day can only come second
+        **{row: {"no-contact"} for row in (2, 3, 4, 5, 6, 7, 8)},
     },
     invalid=[13, 14, 16],
 )

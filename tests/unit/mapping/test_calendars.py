@@ -89,3 +89,9 @@ def test_days_for_no_date_are_left_out_with_a_note() -> None:
 
 def test_zeros_in_a_column_of_unreadable_dates_are_no_word_for_nothing() -> None:
     assert birthdays("0000-00-00", "1990", "May 1990", "1985-05")[0][0] == "0000-00-00"
+
+
+def test_a_day_to_come_is_none_of_a_column_of_another_calendar() -> None:
+    found, issues = birthdays("1405-01-01", "1/1/1300", "2090-01-01")
+    assert found[:2] == ["2026-03-21", "1921-03-21"]
+    assert ("implausible-date", "error") in issues
