@@ -62,8 +62,10 @@ def split(name: str, rule: NameRule) -> tuple[str, str]:
     before a name (Dr., Sra.) are left out, unless a single word follows them. A Chinese name of more than
     four characters is most likely a company's and is not split.
     """
-    words = _without_titles(name.split())
-    name = " ".join(words)
+    words = name.split()
+    if words and words[0].casefold() in _titles():
+        words = _without_titles(words)
+        name = " ".join(words)
     if rule is NameRule.COMMA or (rule is not NameRule.CHINESE and _COMMA_NAME.fullmatch(name)):
         family, comma, given = (part.strip() for part in name.partition(","))
         given = " ".join(_without_titles(given.split(), fewest=1))
@@ -138,14 +140,15 @@ def _last_name_at(words: list[str]) -> int:
 
 def _without_titles(words: list[str], fewest: int = 2) -> list[str]:
     """Return the words without titles at the beginning, but all of them if fewer than `fewest` were left."""
-    titles = _words_of_names()["titles"]
-    count = next((at for at, word in enumerate(words) if not _is_title(word, titles)), 0)
+    count = next((at for at, word in enumerate(words) if word.casefold() not in _titles()), 0)
     return words[count:] if len(words) - count >= fewest else words
 
 
-def _is_title(word: str, titles: frozenset[str]) -> bool:
-    low = word.casefold()
-    return low in titles or low.removesuffix(".") in titles
+@cache
+def _titles() -> frozenset[str]:
+    """Return the titles, casefolded, with and without the full stop."""
+    titles = _words_of_names()["titles"]
+    return titles | {f"{title}." for title in titles}
 
 
 @cache
@@ -257,5 +260,4 @@ def _is_no_name(text: str, field: str) -> bool:
         return True
     if re.search(_company_pattern(), text):
         return True
-    titles = _words_of_names()["titles"]
-    return field == "first_name" and all(_is_title(word, titles) for word in text.split())
+    return field == "first_name" and all(word.casefold() in _titles() for word in text.split())

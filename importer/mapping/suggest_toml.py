@@ -33,6 +33,7 @@ _COUNTRY_CODE = {
 }
 _RIVALS = 3
 """The most columns that a reason names beside the chosen one."""
+_LOOKED_AT = 200
 _OWN_NUMBERS = 0.7
 """The share of a country's own numbers with which it is likely; some in a file are wrong."""
 _TAG_MARKS = (";", "；", "|")
@@ -190,7 +191,7 @@ class _SuggestionWriter:
 
         Most of the numbers that lack a country code have to be its own.
         """
-        lacking = [strip_formatting(cell) for cell in cells if phones.looks_national(cell)]
+        lacking = [strip_formatting(cell) for cell in cells if phones.looks_national(cell)][:_LOOKED_AT]
         carrying = [cell.strip() for cell in cells if cell.strip().startswith("+")]
         named = Counter(filter(None, map(region_of_phone, carrying))).most_common(1)
         likely = {region for region, _ in named}
