@@ -38,7 +38,13 @@ if TYPE_CHECKING:
     from importer.pipeline.plan import RunPlan
     from importer.pipeline.run import StopToken
 
-ANSWERED_BY_PROPOSAL = ("mapping-none-fits", "mapping-two-columns", "no-header", "no-header-in-sheet")
+ANSWERED_BY_PROPOSAL = (
+    "mapping-none-fits",
+    "mapping-full-name",
+    "mapping-two-columns",
+    "no-header",
+    "no-header-in-sheet",
+)
 """Errors to which a proposed mapping is an answer."""
 SAME_OFFSET_MS = 2000
 """Every worker that was refused corrects the clock. A person is told once, and again if it moves further."""

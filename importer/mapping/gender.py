@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 
 import numpy as np
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.arrow import BLANKS, nonempty, offsets_and_bytes, read_texts
-from importer.mapping.base import ColumnIssue, note, packaged_words
+from importer.mapping.base import ColumnIssue, note, packaged_words, quote_names
 
 _CODES = {"male": "1", "female": "0", "unsaid": "", "neither": ""}
 """The API's codes (docs/remote-api.md, batch_create); "" is no value."""
@@ -58,7 +58,7 @@ def read(
 
     coded, bad = read_texts(column, code)
     left_out = ~nonempty(coded) & nonempty(column)
-    issues = [ColumnIssue("bad-gender", bad)] if bad.any() else []
+    issues = list(_bad(column, bad, letters, iberian)) if bad.any() else []
     return coded, [*issues, note("gender-left-out", left_out)] if left_out.any() else issues
 
 
@@ -105,6 +105,30 @@ def _iberian_code(word: str, table: Mapping[str, str], letters: Letters) -> str 
     if word == "h":
         return table["hombre"]
     return None if "f" in letters() else table["mujer"]
+
+
+def _bad(column: pa.Array, bad: np.ndarray, letters: Letters, iberian: bool) -> Iterator[ColumnIssue]:
+    """Yield the issue of the values without a meaning; of a letter it names those that make it ambiguous."""
+    known = {letter for pair in _pairs() for letter in pair}
+    texts = [text.strip(BLANKS).rstrip(".").casefold() for text in column.filter(pa.array(bad)).to_pylist()]
+    single = bad.copy()
+    single[bad] = np.array([text in known for text in texts], dtype=bool)
+    others = sorted(letters() & known) if single.any() else []
+    single &= len(others) > 1
+
+    def rivals(text: str) -> str:
+        own = text.strip().rstrip(".").casefold()
+        # Below Sexo and Género an F is clear; it is the H that gives the M a second meaning.
+        return quote_names(
+            letter.upper()
+            for letter in others
+            if letter != own and not (iberian and own == "m" and letter != "h")
+        )
+
+    if single.any():
+        yield ColumnIssue("bad-gender", single, rivals, wording="gender-letter")
+    if (bad & ~single).any():
+        yield ColumnIssue("bad-gender", bad & ~single)
 
 
 def _longer_than_one(column: pa.Array) -> np.ndarray:

@@ -186,7 +186,8 @@ def choose(
     are columns that the tenant's list of fields calls like a field of the API.
 
     Raises MappingError: `mapping-doubtful` (several ready-made ones fit), `mapping-two-columns` (two columns
-    of a sheet claim one field), `mapping-none-fits` (a required field has no column).
+    of a sheet claim one field), `mapping-none-fits` (a required field has no column), `mapping-full-name`
+    (the required names are in a column of full names).
     """
     named = tuple(name for name in header if name.strip())
     candidates = recognised(named)
@@ -226,7 +227,7 @@ def from_header(
     Two columns may mean the same field only if no sheet has both. The tenant's own `labels` of the API's
     fields fill what the known names leave.
 
-    Raises MappingError `mapping-two-columns` or `mapping-none-fits`.
+    Raises MappingError `mapping-two-columns`, `mapping-full-name` or `mapping-none-fits`.
     """
     claims: dict[str, list[str]] = {}
     custom: dict[str, CustomRule] = {}
@@ -251,6 +252,9 @@ def from_header(
     unfed = unfed_fields(claims, contract)
     if unfed:
         found = {"fields": ", ".join(unfed), "header": quote_names(header), "file": file}
+        whole = [column for column in header if sure_field(column) == "full_name"]
+        if whole and {"first_name", "last_name"}.issuperset(unfed):
+            raise MappingError("mapping-full-name", column=whole[0], **found)
         raise MappingError("mapping-none-fits", **found)
     rules = {
         name: FieldRule.model_validate({"from": claims[name]}) for name in contract.names if name in claims

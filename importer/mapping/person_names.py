@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from enum import StrEnum
 from functools import cache, lru_cache
+from itertools import product
 
 import numpy as np
 import pyarrow as pa
@@ -32,13 +33,16 @@ _BEGINS_HAN = re.compile(rf"{_HAN}\S*")
 _COMMA_NAME = re.compile(r"[^,]+,(?!\s*(?:jr|sr|i{2,3}|iv|ph\.?d|m\.?d|mba|esq|dds)\b)[^,]+", re.IGNORECASE)
 _MIDDLE_DOT = re.compile(r"[·•・‧]")
 _LONGEST_HAN_NAME = 4
+_SHORTEST_HAN_COMPANY = 15
+"""Bytes: five characters."""
 
 
 class NameRule(StrEnum):
     """How a mapping says that its full names are to be split."""
 
     LAST_WORD = "last-word"
-    """The last word is the last name: “Ana María Pérez” → Ana María | Pérez."""
+    """The last word is the last name: “Ana María Pérez” → Ana María | Pérez. What belongs to it goes with it:
+    da, de la, van der before it; Jr., Filho, III after it."""
     FIRST_WORD = "first-word"
     """The first word is the first name: “Ana Pérez Gómez” → Ana | Pérez Gómez."""
     FAMILY_FIRST = "family-first"
@@ -54,19 +58,24 @@ class NameRule(StrEnum):
 def split(name: str, rule: NameRule) -> tuple[str, str]:
     """Return (first_name, last_name) of a full name; one is "" where the rule finds no second part.
 
-    A comma stands behind a family name, whatever the rule, unless a title follows it (Jr., PhD). A Chinese
-    name of more than four characters is most likely a company's and is not split.
+    A comma stands behind a family name, whatever the rule, unless a title follows it (Jr., PhD). Titles
+    before a name (Dr., Sra.) are left out, unless a single word follows them. A Chinese name of more than
+    four characters is most likely a company's and is not split.
     """
     words = name.split()
+    if words and words[0].casefold() in _titles():
+        words = _without_titles(words)
+        name = " ".join(words)
     if rule is NameRule.COMMA or (rule is not NameRule.CHINESE and _COMMA_NAME.fullmatch(name)):
         family, comma, given = (part.strip() for part in name.partition(","))
-        return (given, family) if comma else _split_at(words, len(words) - 1)
+        given = " ".join(_without_titles(given.split(), fewest=1))
+        return (given, family) if comma else _split_at(words, _last_name_at(words))
     if rule is NameRule.CHINESE:
         return _split_chinese(words)
     if rule is NameRule.FAMILY_FIRST:
         family, given = _split_at(words, 1)
         return (given, family) if given else (family, "")
-    return _split_at(words, 1 if rule is NameRule.FIRST_WORD else len(words) - 1)
+    return _split_at(words, 1 if rule is NameRule.FIRST_WORD else _last_name_at(words))
 
 
 def likely_rule(names: Iterable[str]) -> NameRule:
@@ -112,6 +121,42 @@ def _split_chinese(words: list[str]) -> tuple[str, str]:
     return text[:family], text[family:]
 
 
+def _last_name_at(words: list[str]) -> int:
+    """Return which word the last name begins with: the last one, or what belongs to it on either side."""
+    known = _words_of_names()
+    at = len(words) - 1
+    while at > 1 and words[at].strip(".,").casefold() in known["suffixes"]:
+        at -= 1
+    while at > 1:
+        # Capital letters make an initial (John E Smith), or a given name, of the shortest ones.
+        if words[at - 1] in known["joining"] and at > 2:
+            at -= 2
+        elif words[at - 1] in known["lower_case"] or words[at - 1].casefold() in known["particles"]:
+            at -= 1
+        else:
+            break
+    return at
+
+
+def _without_titles(words: list[str], fewest: int = 2) -> list[str]:
+    """Return the words without titles at the beginning, but all of them if fewer than `fewest` were left."""
+    count = next((at for at, word in enumerate(words) if word.casefold() not in _titles()), 0)
+    return words[count:] if len(words) - count >= fewest else words
+
+
+@cache
+def _titles() -> frozenset[str]:
+    """Return the titles, casefolded, with and without the full stop."""
+    titles = _words_of_names()["titles"]
+    return titles | {f"{title}." for title in titles}
+
+
+@cache
+def _words_of_names() -> dict[str, frozenset[str]]:
+    """Return the words around the names of persons: particles, suffixes, titles; see `words.toml`."""
+    return {key: frozenset(words) for key, words in packaged_words("words.toml")["person_names"].items()}
+
+
 def _split_at(words: list[str], index: int) -> tuple[str, str]:
     if len(words) < 2:
         return (words[0] if words else ""), ""
@@ -122,18 +167,97 @@ _DOUBTFUL = ByteSet(b"0123456789@#<>=+*{}[]|_/\\:%&!?~^$")
 _NO_NAME = re.compile(r"\s*[#<={\[].*|.*@.*|(?:https?:|www\.).*|(?:.*?\d){5}.*", re.IGNORECASE | re.DOTALL)
 
 
-def doubtful(column: pa.Array) -> list[ColumnIssue]:
-    """Return the warning on texts that are no names: numbers, dates, e-mails, links, rows commented out."""
-    rows = TextColumn(column).with_bytes(_DOUBTFUL)
+def doubtful(column: pa.Array, field: str) -> list[ColumnIssue]:
+    """Return the warning on texts of the field that are no person's name: numbers, dates, e-mails, links,
+    companies, rows commented out, and in first names a title alone."""
+    may_be = _may_end_doubtfully(column)
+    may_be[TextColumn(column).with_bytes(_DOUBTFUL)] = True
+    rows = np.flatnonzero(may_be)
     where = np.zeros(len(column), dtype=bool)
     if rows.size:
         distinct = column.take(pa.array(rows)).dictionary_encode()
-        verdicts = [_is_no_name(text) for text in distinct.dictionary.to_pylist()]
+        verdicts = [_is_no_name(text, field) for text in distinct.dictionary.to_pylist()]
         where[rows] = np.array(verdicts, dtype=bool)[distinct.indices.to_numpy()]
     if not where.any():
         return []
     return [ColumnIssue("doubtful-name", where, severity=Severity.WARNING, left_out=False)]
 
 
-def _is_no_name(text: str) -> bool:
-    return _NO_NAME.fullmatch(text) is not None or not any(map(str.isalpha, text))
+def titles_left_out(whole: pa.Array, rule: NameRule) -> list[ColumnIssue]:
+    """Return the note on full names of which `split` left titles out; it says what is used."""
+    rows = np.flatnonzero(_may_have_titles(whole))
+    if not rows.size:
+        return []
+
+    def used(text: str) -> str:
+        first, last = split(text, rule)
+        return " ".join(filter(None, (first, last)))
+
+    distinct = whole.take(pa.array(rows)).dictionary_encode()
+    verdicts = [
+        _count_of_words(used(text)) < _count_of_words(text) for text in distinct.dictionary.to_pylist()
+    ]
+    where = np.zeros(len(whole), dtype=bool)
+    where[rows] = np.array(verdicts, dtype=bool)[distinct.indices.to_numpy()]
+    found = ColumnIssue("text-left-out", where, used, "title-left-out", Severity.NOTE, left_out=False)
+    return [found] if where.any() else []
+
+
+def _count_of_words(text: str) -> int:
+    return len(text.replace(",", " ").split())
+
+
+def _may_have_titles(column: pa.Array) -> np.ndarray:
+    found: np.ndarray = to_mask(pc.match_substring_regex(column, _title_pattern())) & nonempty(column)
+    return found
+
+
+@cache
+def _title_pattern() -> str:
+    """Return an expression, for Arrow, for a title where a name may begin: in front, or behind a comma."""
+    titles = "|".join(sorted(map(re.escape, _words_of_names()["titles"])))
+    other = r"[^\p{L}\p{N}]"
+    return f"(?:^|,){other}*(?i:{titles})(?:{other}|$)"
+
+
+def _may_end_doubtfully(column: pa.Array) -> np.ndarray:
+    """Return a mask of the texts with the last two bytes of a company's form or a title, and of the long ones
+    of other letters. An expression for all of them would take ten times as long for a whole column."""
+    offsets, data = offsets_and_bytes(column)
+    found = np.zeros(len(column), dtype=bool)
+    lengths = np.diff(offsets)
+    rows = np.flatnonzero(lengths >= 2)
+    if rows.size:
+        last = data[offsets[1:][rows] - 1]
+        found[rows] = _doubtful_endings()[data[offsets[1:][rows] - 2], last]
+        found[rows] |= (last >= 128) & (lengths[rows] >= _SHORTEST_HAN_COMPANY)
+    return found
+
+
+@cache
+def _doubtful_endings() -> np.ndarray:
+    """Return for the last but one and the last byte of a text whether a company's form or a title ends so."""
+    forms = packaged_words("words.toml")["companies"]
+    table = np.zeros((256, 256), dtype=bool)
+    for form in (*forms["any_case"], *forms["exact"], *_words_of_names()["titles"]):
+        for one, two in product(*((char.lower(), char.upper()) for char in form[-2:])):
+            table[tuple((one + two).encode()[-2:])] = True
+    table[:, list(b". ")] = True
+    return table
+
+
+@cache
+def _company_pattern() -> str:
+    """Return an expression, for Arrow and Python, for texts that end, or in Chinese go on, as a company's."""
+    forms = packaged_words("words.toml")["companies"]
+    any_case, exact = ("|".join(map(re.escape, forms[key])) for key in ("any_case", "exact"))
+    within = "|".join(map(re.escape, forms["within"]))
+    return rf"(?:^|[\s,&])(?:(?i:{any_case})|{exact})[.\s]*$|{within}"
+
+
+def _is_no_name(text: str, field: str) -> bool:
+    if _NO_NAME.fullmatch(text) is not None or not any(map(str.isalpha, text)):
+        return True
+    if re.search(_company_pattern(), text):
+        return True
+    return field == "first_name" and all(word.casefold() in _titles() for word in text.split())

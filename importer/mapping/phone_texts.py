@@ -205,6 +205,17 @@ def is_national(number: str, region: str) -> bool:
     )
 
 
+def region_of_phone(number: str) -> str | None:
+    """Return the ISO code of the country of a number with +, or None if no numbering plan has it."""
+    import phonenumbers
+
+    try:
+        found: str | None = phonenumbers.region_code_for_number(phonenumbers.parse(number, None))
+    except phonenumbers.NumberParseException:
+        return None
+    return found
+
+
 def is_valid(number: str, region: str | None) -> bool:
     """Return whether a number, with + or of a country, is in use as the numbering plans say."""
     import phonenumbers

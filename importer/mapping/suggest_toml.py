@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +13,11 @@ import tomli_w
 from importer import messages
 from importer.contracts import Contract, FieldKind
 from importer.escaping import printable
-from importer.mapping import dates, headers, loader, person_names, phones
+from importer.mapping import dates, headers, loader, person_names, phones, vocabulary
 from importer.mapping.base import packaged_words, quote_names
 from importer.mapping.headers import normalize
 from importer.mapping.person_names import NameRule
+from importer.mapping.phone_texts import is_national, region_of_phone, strip_formatting
 from importer.mapping.schema import ReadingRules
 from importer.mapping.suggest import Proposal, propose
 from importer.models import TenantField
@@ -30,6 +33,9 @@ _COUNTRY_CODE = {
 }
 _RIVALS = 3
 """The most columns that a reason names beside the chosen one."""
+_LOOKED_AT = 200
+_OWN_NUMBERS = 0.7
+"""The share of a country's own numbers with which it is likely; some in a file are wrong."""
 _TAG_MARKS = (";", "；", "|")
 
 
@@ -176,8 +182,25 @@ class _SuggestionWriter:
             elif self.country:
                 yield f"region = {_text(self.country)}"
             else:
-                yield self._say("suggest-region")
-                yield '# region = "CN"'
+                likely = self._likely_country(cells)
+                yield self._say("suggest-likely-region" if likely else "suggest-region", country=likely)
+                yield f'# region = "{likely or "XX"}"'
+
+    def _likely_country(self, cells: Sequence[str]) -> str | None:
+        """Return the one country that the other numbers, or the language of the header, make likely.
+
+        Most of the numbers that lack a country code have to be its own.
+        """
+        lacking = [strip_formatting(cell) for cell in cells if phones.looks_national(cell)][:_LOOKED_AT]
+        carrying = [cell.strip() for cell in cells if cell.strip().startswith("+")]
+        named = Counter(filter(None, map(region_of_phone, carrying))).most_common(1)
+        likely = {region for region, _ in named}
+        if not likely:
+            regions = packaged_words("words.toml")["countries"]
+            spoken = vocabulary.main_languages([one.column for one in self.proposals])
+            likely = {region for language in spoken for region in regions.get(language, ())}
+        fitting = [one for one in likely if _share(lacking, partial(is_national, region=one)) >= _OWN_NUMBERS]
+        return fitting[0] if len(fitting) == 1 else None
 
     def _unfed(self, fed: set[str | None]) -> Iterator[str]:
         if "first_name" in fed and any(one.split for one in self.proposals):
@@ -208,6 +231,11 @@ class _SuggestionWriter:
 
     def _say(self, code: str, **found: object) -> str:
         return f"# {messages.sentence(code, found, self.lang)}"
+
+
+def _share(cells: Sequence[str], holds: Callable[[str], bool]) -> float:
+    """Return the share of the cells of which something holds."""
+    return sum(map(holds, cells)) / len(cells) if cells else 0.0
 
 
 def _key(name: str) -> str:

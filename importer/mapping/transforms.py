@@ -141,7 +141,11 @@ def read(
             column = rework(column, where, _first_of_list)
             return column, [note("several-values", where, _first_of_list)] if where.any() else []
         case FieldKind.TEXT if bound.field.name in person_names.FIELDS:
-            return column, person_names.doubtful(column)
+            issues = person_names.doubtful(column, bound.field.name)
+            if bound.name_rule and bound.field.name == "first_name":
+                whole = gather(replace(bound, name_rule=None), cell, len(column))
+                issues += person_names.titles_left_out(whole, bound.name_rule)
+            return column, issues
     return column, []
 
 

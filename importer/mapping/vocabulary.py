@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
@@ -129,6 +130,14 @@ def read(header: str) -> Reading:
     many = tuple(part for part in found if isinstance(part, str) and part.isdigit() and len(part) > 2)
     listing = bool(_LISTING.search(header))
     return Reading(known, max(numbers, default=1) or 1, unknown + many, listing)
+
+
+def main_languages(header: Sequence[str]) -> frozenset[str]:
+    """Return the languages that most columns speak, two of them at least: usually one."""
+    each = ({lang for phrase in read(name).phrases for lang in phrase.languages} for name in header)
+    spoken = Counter(lang for languages in each for lang in languages)
+    most = max(spoken.values(), default=0)
+    return frozenset(lang for lang, count in spoken.items() if count == most > 1)
 
 
 def qualifiers() -> Mapping[str, Any]:

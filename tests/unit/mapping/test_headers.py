@@ -9,6 +9,7 @@ from importer.contracts import Contract
 from importer.errors import MappingError
 from importer.mapping import headers, loader
 from importer.mapping.headers import left_out_note
+from importer.messages import LANGUAGES
 from tests.support.mapping import PLAT, SEA, chunk, values
 
 
@@ -86,6 +87,17 @@ def test_a_missing_required_column_is_an_error_that_lists_the_file_s_columns() -
     assert caught.value.code == "mapping-none-fits"
     assert "last_name" in str(caught.value)
     assert "“Email”" in str(caught.value)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("column", ["客户姓名", "Nome completo"])
+def test_a_column_of_full_names_is_named_where_its_parts_are_required(column: str, lang: str) -> None:
+    with pytest.raises(MappingError) as caught:
+        mapping.choose([column, "Email"], SEA, file="c.csv")
+    assert caught.value.code == "mapping-full-name"
+    assert f"“{column}”" in caught.value.sentence(lang)
+    for words in ("importer mapping suggest c.csv -o mapping.toml", "name_rule", "--mapping mapping.toml"):
+        assert words in caught.value.hint(lang)
 
 
 def test_a_column_called_like_an_own_field_s_key_is_packed_into_customize_field() -> None:

@@ -168,6 +168,23 @@ def test_a_country_code_column_goes_before_national_numbers_only() -> None:
     [
         ("last-word", "Ana María  Pérez", ("Ana María", "Pérez")),
         ("last-word", "Madonna", ("Madonna", None)),
+        ("last-word", "Maria das Graças", ("Maria", "das Graças")),
+        ("last-word", "Ana Paula da Silva", ("Ana Paula", "da Silva")),
+        ("last-word", "JUAN CARLOS DE LA CRUZ", ("JUAN CARLOS", "DE LA CRUZ")),
+        ("last-word", "José Antônio de Souza Filho", ("José Antônio", "de Souza Filho")),
+        ("last-word", "Carlos Souza Júnior", ("Carlos", "Souza Júnior")),
+        ("last-word", "Carlos Neto", ("Carlos", "Neto")),
+        ("last-word", "Jan Van der Berg", ("Jan", "Van der Berg")),
+        ("last-word", "Omar bin Khalid", ("Omar", "bin Khalid")),
+        ("last-word", "José Ortega y Gasset", ("José", "Ortega y Gasset")),
+        ("last-word", "Artur da Costa e Silva", ("Artur", "da Costa e Silva")),
+        ("last-word", "John E Smith III", ("John E", "Smith III")),
+        ("last-word", "David Ben Stone", ("David Ben", "Stone")),
+        ("last-word", "Martin Luther King, Jr.", ("Martin Luther", "King, Jr.")),
+        ("last-word", "Sr. João da Silva", ("João", "da Silva")),
+        ("first-word", "Prof. Dr. med. Anna Huber", ("Anna", "Huber")),
+        ("comma", "Dr. Müller, Frau Anna", ("Anna", "Müller")),
+        ("last-word", "Frau Müller", ("Frau", "Müller")),
         ("first-word", "Ana Pérez Gómez", ("Ana", "Pérez Gómez")),
         ("family-first", "Nguyễn Văn An", ("Văn An", "Nguyễn")),
         ("comma", "Pérez, Ana María", ("Ana María", "Pérez")),
@@ -224,7 +241,46 @@ def test_rare_chinese_characters_are_chinese_in_every_rule_for_names() -> None:
 def test_splitting_a_name_never_raises_and_loses_no_letter(name: str, rule: NameRule) -> None:
     parts = person_names.split(name, rule)
     left = sorted(c for c in "".join(parts) if c.isalnum())
-    assert left == sorted(c for c in name if c.isalnum())
+    told = person_names.titles_left_out(arrow.array([name]), rule)
+    assert told or left == sorted(c for c in name if c.isalnum())
+
+
+def test_a_title_that_is_left_out_of_a_full_name_is_told_and_one_in_place_of_a_name_is_doubted() -> None:
+    rules = 'name_rule = "last-word"\n[fields.first_name]\nsplit = "N"\n[fields.last_name]\nsplit = "N"'
+    cells = [
+        "Dr. Ann Lee",
+        "Ann Lee",
+        "Lee, Mrs Ann",
+        "Dr.\u3000Ann Lee",
+        "Frau Lee",
+        "Drake Lee",
+        "Mike Dr Lee",
+    ]
+    found = mapped(rules, {"N": cells})
+    assert [(one.code, one.row, one.expected) for one in found.issues] == [
+        ("doubtful-name", 6, None),
+        ("text-left-out", 2, "Ann Lee"),
+        ("text-left-out", 4, "Ann Lee"),
+        ("text-left-out", 5, "Ann Lee"),
+    ]
+    assert all("title" in issue_text(one, lang="en").message for one in found.issues[1:])
+    assert values(found, "first_name") == ["Ann", "Ann", "Ann", "Ann", "Frau", "Drake", "Mike Dr"]
+
+
+def test_companies_in_columns_of_names_are_doubted() -> None:
+    companies = [
+        "Silva Ltda.",
+        "Müller GmbH & Co. KG",
+        "Padaria S/A",
+        "Acme, Inc.",
+        "上海某某有限公司（分店）",
+        "Acme LLC",
+    ]
+    people = ["Linda", "Ag", "Sá", "Gina Vincent", "Maria José", "Co", "司马相如", "Princ", "Li & Co"]
+    rules = '[fields.first_name]\nconstant = "Ann"\n[fields.last_name]\nfrom = "L"'
+    found = mapped(rules, {"L": [*companies, *people]})
+    doubted = [one.row for one in found.issues if one.code == "doubtful-name"]
+    assert doubted == [2, 3, 4, 5, 6, 7, 16]
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=20))

@@ -158,7 +158,7 @@ def test_a_suggestion_is_a_mapping_with_reasons_and_open_questions_as_comments(l
     assert found.fields["first_name"].split == "姓名"
     assert found.fields["tagStr"].separators == (";",)
     for commented in (
-        '# region = "CN"',
+        '# region = "XX"',
         '# formats = ["dd/MM/yyyy"]',
         '# values = { 1 = "male or female"',
         '#   "Born"',
@@ -295,6 +295,31 @@ def test_the_rule_for_full_names_is_that_of_the_header_or_of_most_cells(
     columns = {header: cells, "Phone": ["+8613800000001", "+8613800000002", "", ""][: len(cells)]}
     text = suggest_toml.mapping_text(list(columns), chunk(columns).frame, SEA)
     assert f'name_rule = "{rule}"' in text
+
+
+@pytest.mark.parametrize(
+    ("columns", "region"),
+    [
+        ({"Nome completo": ["Ana da Luz"] * 2, "Celular": ["(11) 98765-4321", "21 99876-5432"]}, "BR"),
+        ({"Vorname": ["A", "B"], "Nachname": ["C", "D"], "Handy": ["0171 2345678", "0160/1234567"]}, "DE"),
+        ({"客户姓名": ["张三", "李四"], "客户手机": ["13800138000", "13900139000"]}, "CN"),
+        (
+            {"First Name": ["A"] * 2, "Last Name": ["B"] * 2, "Mobile": ["0171 2345678", "+491712345679"]},
+            "DE",
+        ),
+        (
+            {"First Name": ["A"] * 2, "Last Name": ["B"] * 2, "Mobile": ["0171 2345678", "+8613800138000"]},
+            "XX",
+        ),
+        ({"First Name": ["A"] * 2, "Last Name": ["B"] * 2, "Mobile": ["0171 2345678"] * 2}, "XX"),
+    ],
+)
+def test_the_country_of_phones_is_the_one_that_the_file_makes_likely_or_none(
+    columns: dict[str, list[str]], region: str
+) -> None:
+    text = suggest_toml.mapping_text(list(columns), chunk(columns).frame, SEA)
+    assert f'# region = "{region}"' in text
+    assert ("numbers of" in text) is (region != "XX")
 
 
 def test_a_country_and_how_the_file_was_read_are_kept() -> None:

@@ -297,6 +297,20 @@ def test_beside_an_m_an_f_is_a_woman_and_the_column_is_not_read_again() -> None:
     assert values(mapper.map(chunk({"Sex": ["F", "m."]})), "gender") == ["0", "1"]
 
 
+def test_a_letter_that_is_no_certain_gender_is_told_with_those_that_make_it_ambiguous() -> None:
+    for header, cells, letter, others in (
+        ("Sexo", ["M", "F", "H"], "M", "“H”"),
+        ("Sex", ["M", "F", "h."], "h.", "“F”, “M”"),
+    ):
+        found = mapped(f'{NAMES}[fields.gender]\nfrom = "{header}"', {header: cells})
+        (issue,) = found.issues
+        assert (issue.code, issue.found, issue.expected) == ("bad-gender", letter, others)
+        assert others in issue_text(issue, lang="en").message
+    (issue,) = mapped(f'{NAMES}[fields.gender]\nfrom = "Sexo"', {"Sexo": ["M", "F", "Z"]}).issues
+    assert (issue.found, issue.expected) == ("Z", None)
+    assert genders("Sexo", "masc", "Fem.", "masculino", "FEMININO") == (["1", "0", "1", "0"], [])
+
+
 def test_an_unsaid_gender_is_left_out() -> None:
     assert genders("Gender", "保密", "Unspecified", "unknown") == (
         [None, None, None],
