@@ -7,7 +7,7 @@ endif
 # Tests are independent of each other: every core takes some.
 PARALLEL := -n auto --dist worksteal
 
-.PHONY: help install demo web test coverage test-extras test-wheel lint docs fuzz soak cron-test bench clean
+.PHONY: help install demo web test coverage test-extras test-wheel lint audit docs fuzz soak cron-test bench clean
 
 help:
 	@echo "make install      the package and the development tools, into .venv"
@@ -18,6 +18,7 @@ help:
 	@echo "make test-extras  the tests with a browser and a spreadsheet program"
 	@echo "make test-wheel   the end-to-end tests from the built wheel, on two Pythons"
 	@echo "make lint         ruff, mypy, import-linter"
+	@echo "make audit        known weaknesses of the packages in constraints.txt, from PyPI"
 	@echo "make docs         writes the generated parts of docs/"
 	@echo "make soak         the long tests: kills, a million rows"
 	@echo "make cron-test    a real cron runs an installed job (Debian, root)"
@@ -57,6 +58,12 @@ test-extras: install
 
 test-wheel: install
 	bash .ci/test-wheel $(BIN)/python
+
+# Asks PyPI, which a mirror of it may not answer: --strict fails where a package could not be looked up.
+audit: install
+	$(PYTHON) -m venv .venv/audit
+	.venv/audit/$(notdir $(BIN))/python -m pip install --quiet --disable-pip-version-check pip-audit
+	.venv/audit/$(notdir $(BIN))/pip-audit --strict --no-deps --disable-pip -r constraints.txt
 
 docs: install
 	$(BIN)/python -m tests.support.docs

@@ -22,7 +22,7 @@ from importer.cli import app
 from importer.options import declared_options
 from importer.reports import html
 from tests.bench import unprepared
-from tests.support import json_schemas, word_indexes
+from tests.support import json_schemas, licences, word_indexes
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -183,6 +183,7 @@ PARTS: Mapping[str, Part] = {
     "modules": Part("modules.md", modules),
     "messages": Part("messages.md", all_messages),
     "matching": Part("mapping.md", unprepared.tables),
+    "licences": Part("licences.md", licences.table),
 }
 
 
