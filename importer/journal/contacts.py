@@ -288,8 +288,14 @@ def drop_unneeded(database: Database, lane: str) -> None:
         )
 
 
-def forget_runs(database: Database, numbers: Sequence[int]) -> None:
-    """Keep of runs that are about to be forgotten what they imported."""
+def forget_runs(database: Database, numbers: Sequence[int]) -> list[int]:
+    """Keep of runs that are about to be forgotten what they imported. Return those that may be forgotten:
+    all but those of which a request may still be carried out. Nobody is at work on any of them."""
+    since = time.time() - LONGEST_SETTLE
+    late = "SELECT 1 FROM batches WHERE run = ? AND silent > ? LIMIT 1"
+    for number in numbers:
+        end_open_requests(database, number)
+    numbers = [number for number in numbers if not database.query(late, (number, since))]
     with database.transaction() as connection:
         for number in numbers:
             connection.execute(
@@ -302,3 +308,4 @@ def forget_runs(database: Database, numbers: Sequence[int]) -> None:
                 " WHERE number = ?1 AND mode <> ?2 AND EXISTS (SELECT 1 FROM contacts WHERE run = ?1)",
                 (number, int(Mode.KEEP)),
             )
+    return numbers

@@ -341,22 +341,22 @@ class Journal:
         return tuple(record for record in old if record.state is RunState.FINISHED or record.dry_run)
 
     def forget(self, run_ids: Iterable[str]) -> int:
-        """Forget these runs, except those at work. Returns how many were forgotten."""
-        old = [run_id for run_id in run_ids if not self._locks.run_held(run_id)]
-        known = [record for record in self.runs() if record.id in old]
-        lanes = {record.destination.lane for record in known if record.destination}
-        forget_runs(self._database, [self._number(record.id) for record in known])
+        """Forget these runs, but none at work or with a request still to come. Returns how many it forgot."""
+        idle = {run_id for run_id in run_ids if not self._locks.run_held(run_id)}
+        known = {self._number(record.id): record for record in self.runs() if record.id in idle}
+        old = {number: known[number] for number in forget_runs(self._database, list(known))}
         with self._database.transaction() as connection:
-            ids = [(run_id,) for run_id in old]
-            for table in ("outcomes", "batches", "origins"):
-                connection.executemany(
-                    f"DELETE FROM {table} WHERE run = (SELECT number FROM runs WHERE id = ?)",  # noqa: S608 - our own table names
-                    ids,
-                )
-            connection.executemany("DELETE FROM runs WHERE id = ?", ids)
-        for run_id in old:
-            self._locks.forget(run_id)
-        for lane in lanes:
+            ids = [(number,) for number in old]
+            for place in (
+                "outcomes WHERE run",
+                "batches WHERE run",
+                "origins WHERE run",
+                "runs WHERE number",
+            ):
+                connection.executemany(f"DELETE FROM {place} = ?", ids)  # noqa: S608 - our own names
+        for record in old.values():
+            self._locks.forget(record.id)
+        for lane in {record.destination.lane for record in old.values() if record.destination}:
             drop_unneeded(self._database, lane)
         if old:
             self._database.vacuum()

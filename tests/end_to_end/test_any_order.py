@@ -88,6 +88,7 @@ class Imports(RuleBasedStateMachine):
         self.server = Server()
         self.files: list[list[int]] = []
         self.told: dict[Row, Status] = {}
+        self.story: list[str] = []
         secret = Secret("secret")
         there = Connection("http://127.0.0.1:9", Secret("key"), secret, "1", "app")
         self.settings = SessionSettings(connection=there, journal=self.folder / "journal.db")
@@ -113,6 +114,7 @@ class Imports(RuleBasedStateMachine):
         with (self.folder / f"{number}.csv").open("w", encoding="utf-8", newline="") as file:
             rows = [[f"{number}:{row}", "x", f"86139417265{38 + one}"] for row, one in enumerate(people, 2)]
             csv.writer(file).writerows([["first_name", "last_name", "sms_phone"], *rows])
+        self.story.append(f"start {number} {people}")
         self._go(script, lambda session: session.start(f"{number}.csv", self.options))
 
     @rule(script=st.data())
@@ -121,6 +123,7 @@ class Imports(RuleBasedStateMachine):
             if record := session.find_resumable(None):
                 session.resume(record, replace(self.options, report_dir=None))
 
+        self.story.append("resume")
         self._go(script, go)
 
     @precondition(lambda self: self.files)
@@ -131,6 +134,7 @@ class Imports(RuleBasedStateMachine):
             if runs:
                 session.retry(runs[which % len(runs)], self.options)
 
+        self.story.append("retry")
         self._go(script, go)
 
     @precondition(lambda self: self.files)
@@ -139,6 +143,7 @@ class Imports(RuleBasedStateMachine):
         with Journal.open(self.folder / "journal.db") as journal:
             runs = journal.runs()
             if runs:
+                self.story.append(f"prune {runs[which % len(runs)].path}")
                 journal.forget([runs[which % len(runs)].id])
 
     @rule()
@@ -163,11 +168,14 @@ class Imports(RuleBasedStateMachine):
 
     def _go(self, data: st.DataObject, act: object) -> None:
         self.server.script = data.draw(st.lists(st.sampled_from(HOW), min_size=1, max_size=5))
+        self.story.append(f"answers {self.server.script}")
         try:
             with Session.open(self.settings) as session:
                 act(session)  # type: ignore[operator]
         except (Killed, UsageError):
             pass
+        except AssertionError as error:
+            raise AssertionError(f"{error}; after {', '.join(self.story)}") from None
         self._note()
         self._check()
 

@@ -308,3 +308,15 @@ def test_a_run_knows_whether_it_came_to_send_anything(
         assert not run.has_requests
         run.begin(make_batch(1, 2), b"hash")
         assert run.has_requests
+
+
+def test_a_run_with_a_request_that_may_still_be_carried_out_is_not_forgotten(
+    journal: Journal, make_record: MakeRecord, make_batch: MakeBatch
+) -> None:
+    with journal.start(make_record("late")) as run:
+        run.begin(make_batch(1, 2, 3), b"digest")
+    assert journal.forget(["late"]) == 0
+    with journal._database.transaction() as connection:
+        connection.execute("UPDATE batches SET silent = silent - 100000")
+    assert journal.forget(["late"]) == 1
+    assert journal.runs() == ()
