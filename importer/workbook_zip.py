@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
 from typing import IO, Any
 
@@ -10,7 +11,6 @@ class WorkbookZip(zipfile.ZipFile):
     """An archive to write workbooks to, whose parts bear no date of the clock.
 
     A zip knows the years 1980 to 2107 only, and the clock of a machine may be in any other.
-
     """
 
     def __init__(self, file: IO[bytes], *, compresslevel: int | None = None) -> None:
@@ -32,3 +32,8 @@ class WorkbookZip(zipfile.ZipFile):
             compress_type = self.compression if compress_type is None else compress_type
             compresslevel = self.compresslevel if compresslevel is None else compresslevel
         super().writestr(zinfo_or_arcname, data, compress_type, compresslevel)
+
+    def __del__(self) -> None:
+        # An archive that was given up half way cannot be closed; Python would print why, as a traceback.
+        with contextlib.suppress(Exception):
+            self.close()

@@ -16,6 +16,7 @@ from importer.arrow import column_letter
 from importer.reports.annotated import register_cell_styles, workbook_bytes
 from importer.reports.model import OWN_COLUMNS, ReportPlan, ReportSource
 from importer.reports.xlsx_template import SHEET_PART, ReportCellStyle, build_template
+from importer.workbook_zip import WorkbookZip
 
 HEADER = ("Name", "Ünïcode 姓名 that is long, very, very long", "Phone")
 FIELDS = (("Name", "full_name"), ("Phone", "<b>&\x01"))
@@ -93,3 +94,13 @@ def test_each_note_has_its_box() -> None:
 
 def test_columns_are_lettered_as_in_every_spreadsheet_program() -> None:
     assert [column_letter(at) for at in range(16_384)] == [get_column_letter(at + 1) for at in range(16_384)]
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_archive_that_is_given_up_half_way_says_nothing() -> None:
+    archive = WorkbookZip(io.BytesIO())
+    part = archive.open(SHEET_PART, "w")
+    part.write(b"<worksheet>")
+    archive.__del__()
+    part.close()
+    archive.close()
