@@ -33,6 +33,9 @@ PEOPLE = 3
 HOW = ("ok", "ok", "late", "late", "lost", "never", "9001", "1002", "1005", "kill", "kill-late")
 """What becomes of an attempt: `lost` is carried out and not answered, `late` as late as can be."""
 
+MAY_BE_IN = (Status.IMPORTED, Status.UNKNOWN, Status.REJECTED)
+"""What is refused in the end may have come in with an attempt before that nobody answered."""
+
 Row = tuple[int, int]
 """The number of a file, and a row in it."""
 
@@ -189,7 +192,7 @@ class Imports(RuleBasedStateMachine):
                 for row, index in zip(rows.tolist(), states.state_indexes("", rows).tolist(), strict=True):
                     said = states.states[index].status or Status.UNKNOWN if index >= 0 else Status.NOT_SENT
                     before = self.told.get((number, row), Status.NOT_SENT)
-                    best = (one for one in (Status.IMPORTED, Status.UNKNOWN) if one in (said, before))
+                    best = (one for one in MAY_BE_IN if one in (said, before))
                     self.told[number, row] = next(best, said)
 
     def _check(self) -> None:
@@ -199,7 +202,7 @@ class Imports(RuleBasedStateMachine):
             for number, row in sorted(self.told, reverse=True):
                 if self.files[number][row - 2] != person:
                     continue
-                if self.told[number, row] in (Status.IMPORTED, Status.UNKNOWN):
+                if self.told[number, row] in MAY_BE_IN:
                     allowed.add((number, row))
                 if self.told[number, row] is Status.IMPORTED:
                     break
