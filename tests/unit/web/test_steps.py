@@ -38,6 +38,19 @@ def test_the_whole_way(page: WebPage, box: Sandbox, table: Path) -> None:
     assert table.read_text("utf-8").count("1990-02-31") == 1
 
 
+def test_what_is_doubtful_is_said_once_more_beside_the_button_that_sends_it(
+    page: WebPage, tmp_path: Path
+) -> None:
+    path = tmp_path / "phones.csv"
+    path.write_text("First Name,Last Name,Phone\nAnn,Ames,660 181\nBo,Berg,660 182\n", "utf-8")
+    work = page.upload(path)
+    page.checked(work)
+    shown = text_of(page.get(f"{work}/import"))
+    assert "Doubtful, and sent as it is" in shown
+    assert "No country code · Phone 2 rows" in shown
+    assert "Choose the country of these phones" in shown
+
+
 def test_the_page_and_the_command_line_do_the_same(
     page: WebPage, box: Sandbox, table: Path, importer: Command, work: Path, settings: object
 ) -> None:
