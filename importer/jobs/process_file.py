@@ -11,7 +11,7 @@ from importer import messages
 from importer.delivery import Stopping
 from importer.errors import ImporterError, InputError, MappingError, ReportError, TripwireError
 from importer.exit_codes import ExitCode
-from importer.jobs import file_store, gates
+from importer.jobs import file_store, tripwires
 from importer.jobs.config import Job
 from importer.jobs.file_store import FileStore
 from importer.jobs.log import JobLog, JobLogObserver
@@ -234,8 +234,8 @@ class _FileGate:
         self.processor.checkpoint("looked-ahead")
         if self.record.released:
             return
-        past = history.with_fate(job.name, FileFate.DONE, gates.COMPARED_FILES)
-        self.tripped = gates.check_tripwires(found, past, job.tripwires)
+        past = history.with_fate(job.name, FileFate.DONE, tripwires.COMPARED_FILES)
+        self.tripped = tripwires.check_tripwires(found, past, job.tripwires)
         if self.tripped is not None:
             raise self.tripped
 

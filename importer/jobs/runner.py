@@ -22,7 +22,7 @@ from importer.errors import (
     UnreachableError,
 )
 from importer.exit_codes import ExitCode
-from importer.jobs import gates, inbox
+from importer.jobs import inbox, tripwires
 from importer.jobs.config import Job, JobEnvironment
 from importer.jobs.file_store import FOLDERS, FileStore, legible
 from importer.jobs.log import JobLog
@@ -355,8 +355,8 @@ def _preview_file(
         if journal.jobs.find_file(job.name, content, FileFate.DONE):
             return FilePreview(path, "repeated")
         found = precheck(plan, RunContext(), lambda rows: None)
-        past = journal.jobs.with_fate(job.name, FileFate.DONE, gates.COMPARED_FILES)
-        tripped: ImporterError | None = gates.check_tripwires(found, past, job.tripwires)
+        past = journal.jobs.with_fate(job.name, FileFate.DONE, tripwires.COMPARED_FILES)
+        tripped: ImporterError | None = tripwires.check_tripwires(found, past, job.tripwires)
         fate, message = ("hold", format_error(tripped, lang)) if tripped else ("import", "")
         return FilePreview(path, fate, found.rows, found.to_send, found.counts[Status.INVALID], message)
     except InputError as error:

@@ -20,8 +20,8 @@ from importer.escaping import printable
 from importer.models import Issue, IssueGroup, Severity, Status
 from importer.option_types import SettingValue, option_text
 from importer.reports import wording
-from importer.reports.corrections import likely_correction
 from importer.reports.files import WrittenReport
+from importer.reports.likely_corrections import likely_correction
 from importer.reports.model import ReportPlan
 from importer.reports.next_steps import NextStep
 from importer.reports.ownership import report_identity

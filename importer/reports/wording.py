@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from importer import messages
 from importer.escaping import single_line
 from importer.models import Issue, Status
-from importer.reports.corrections import MAX_CELL, likely_correction
+from importer.reports.likely_corrections import MAX_CELL, likely_correction
 
 if TYPE_CHECKING:
     from importer.reports.model import ReportPlan

@@ -20,7 +20,7 @@ from importer.pipeline.check import CheckedChunk, Checker, CheckRules
 from importer.pipeline.plan import RunPlan, make_plan
 from importer.private_files import create_private_file
 from importer.readers.overlay import STALE, CorrectedCell
-from importer.reports.corrections import likely_correction
+from importer.reports.likely_corrections import likely_correction
 from importer.web.pages import Site
 from importer.web.works import Work
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.jobs.config import TripwireSettings
-from importer.jobs.gates import check_tripwires
+from importer.jobs.tripwires import check_tripwires
 from importer.journal.job_history import FileFate, FileRecord
 from importer.models import Status
 from importer.pipeline.precheck import PrecheckResult

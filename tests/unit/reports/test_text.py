@@ -12,8 +12,8 @@ import importer
 from importer import messages
 from importer.models import Issue, Severity, Status
 from importer.reports import OWN_COLUMNS, ReportPlan, ReportSource
-from importer.reports.corrections import likely_correction
 from importer.reports.files import REPORT_FILES
+from importer.reports.likely_corrections import likely_correction
 from importer.reports.wording import issue_text, masked, row_sentence, shortened
 
 PACKAGE = Path(importer.__file__).parent
