@@ -283,7 +283,7 @@ def _compile(
     try:
         return tied(known)
     except MappingError as error:
-        if error.code != "custom-field-unknown" or dry_run:
+        if dry_run or all(one.code != "custom-field-unknown" for one in error.every):
             raise
         return tied(fetch_fields(connection))
 
