@@ -313,6 +313,7 @@ class Run:
                 notes=(
                     *self._notes(reports.tally, flow, datetime.now()),
                     *resume_notes(memory.replay),
+                    *self.plan.source.notes_at_end(started.timestamp()),
                     *meter.notes(),
                 ),
                 settings=self.plan.settings,
