@@ -100,7 +100,7 @@ def notice_wanted(notices: NoticeSettings, report: RoundReport, before: RoundRes
         return True
     if notices.when is NoticeWhen.CHANGE:
         return report.result is not (before or RoundResult.GOOD)
-    return not report.good
+    return not report.quiet
 
 
 def send_notice(notices: NoticeSettings, report: RoundReport, sleep: Callable[[float], None]) -> list[str]:

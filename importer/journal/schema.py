@@ -190,7 +190,19 @@ CREATE TABLE commits (journal TEXT NOT NULL, count INTEGER NOT NULL);
 INSERT INTO commits VALUES (lower(hex(randomblob(16))), 0);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _JOBS, _SETTLED, _ORIGINS, _TICKETS, _CONTACTS, _COMMITS)
+# When somebody took note of a file in failed/ or held/.
+_ACKNOWLEDGED = "ALTER TABLE job_files ADD COLUMN acknowledged TEXT"
+
+MIGRATIONS: tuple[str, ...] = (
+    _FIRST,
+    _JOBS,
+    _SETTLED,
+    _ORIGINS,
+    _TICKETS,
+    _CONTACTS,
+    _COMMITS,
+    _ACKNOWLEDGED,
+)
 
 
 def version(connection: sqlite3.Connection) -> int:

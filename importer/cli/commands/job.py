@@ -107,7 +107,7 @@ def run(name: str, release: str | None, verbose: bool, settings: Path | None, en
             with stop_on_signals(current.stopper):
                 report = current.go()
             lost = bool(journal.losses)
-    if not report.good and report.result is not RoundResult.OVERLAPPED:
+    if not report.quiet and report.result is not RoundResult.OVERLAPPED:
         echo(report.text(), err=True, nl=False)
     for warning in report.warnings:
         echo(f"{name}: {warning}", err=True)
