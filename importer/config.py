@@ -176,8 +176,8 @@ def load_config(path: Path | None = None) -> ConfigFile:
     except OSError as error:
         raise SettingsError("bad-settings", file=path, place="-", reason=error.strerror or error) from error
     for group, table in tables.items():
-        if group not in ("profile", "job"):
-            reason = "unknown table; [profile.NAME] and [job.NAME] are allowed"
+        if group not in ("profile", "job", "source"):
+            reason = "unknown table; [profile.NAME], [job.NAME] and [source.NAME] are allowed"
             raise SettingsError("bad-settings", file=path, place=group, reason=reason)
         if not isinstance(table, dict) or not all(isinstance(entry, dict) for entry in table.values()):
             raise SettingsError("bad-settings", file=path, place=group, reason=f"write it as [{group}.NAME]")
@@ -246,7 +246,7 @@ def resolve(
     for name in VARIABLES:
         take(name, getattr(profile, name), FILE_NAME)
     if sends and profile.secret_command and "access_secret" not in values:
-        for name, value in _run_secret_command(profile.secret_command).items():
+        for name, value in run_secret_command(profile.secret_command).items():
             take(name, value, "secret_command")
     tenant = values.get("tenant_id", "")
     if tenant and not (tenant.isascii() and tenant.isdigit()):
@@ -334,9 +334,9 @@ def _assignment(line: str) -> Mapping[str, str]:
     return {name: value.strip().strip("'\"")} if name else {}
 
 
-def _run_secret_command(command: str) -> Mapping[str, str]:
-    """What the command prints: the access secret on its first line, or lines as of an env file. Its own
-    error output goes to the terminal, not to us."""
+def run_secret_command(command: str) -> Mapping[str, str]:
+    """What the command prints: the secret on its first line, or lines as of an env file. Its own error output
+    goes to the terminal, not to us. Raises SettingsError `secret-command-failed`."""
     import subprocess  # `--help` has no time for it
 
     try:

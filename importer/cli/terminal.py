@@ -23,11 +23,13 @@ from importer.private_files import create_new_file
 from importer.reports import wording
 
 if TYPE_CHECKING:
+    from importer.cli.fetch_progress import FetchProgress
     from importer.cli.output import OutputOptions
     from importer.delivery import events as delivery
     from importer.mapping import Proposal
     from importer.pipeline.events import (
         CountryQuestion,
+        Fetching,
         MappingQuestion,
         PlanReady,
         Prechecking,
@@ -61,12 +63,20 @@ class TerminalObserver(RunObserver):
         self._lang = lang
         self._offset_ms = 0
         self._view: ProgressView = NullView()
+        self._fetching: FetchProgress | None = None
         self._kept: tuple[Path, MappingQuestion] | None = None
         """The mapping file that was kept last, and for which file."""
 
     def close(self) -> None:
         """Leave the terminal as it was."""
         self._view.close()
+
+    def on_fetching(self, event: Fetching) -> None:
+        if self._fetching is None:
+            from importer.cli.fetch_progress import FetchProgress  # few files come from elsewhere
+
+            self._fetching = FetchProgress(quiet=self._output.quiet)
+        self._fetching.show(event)
 
     def on_plan_ready(self, event: PlanReady) -> None:
         from importer.arrow import release_unused_memory
@@ -280,7 +290,7 @@ def _propose(question: MappingQuestion, lang: str, country: str | None = None) -
     """Propose a mapping for the file; None if no proposal fits."""
     from importer import contracts, mapping
     from importer.mapping import suggest_toml
-    from importer.pipeline.plan import open_table
+    from importer.pipeline.table import open_table
     from importer.readers.inspection import sample_frame
 
     options = question.options

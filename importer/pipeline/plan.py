@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pandas as pd
@@ -17,19 +17,20 @@ from importer.config import Connection, is_loopback
 from importer.contracts import Contract, FieldKind
 from importer.errors import InputError, JournalError, MappingError, SettingsError
 from importer.fingerprints import NO_KEY, FingerprintKey
-from importer.mapping import Mapper, MappingFile, is_known_name
+from importer.mapping import Mapper, MappingFile
 from importer.mapping.custom_fields import missed_note, preset_columns, with_own_fields
-from importer.mapping.headers import left_out_note, normalize
+from importer.mapping.headers import left_out_note
 from importer.mapping.regions import require_region
 from importer.models import Destination, Mode, Note, TenantField
 from importer.option_types import SettingValue
 from importer.options import RunOptions, options_from_json
-from importer.readers import ReadOptions, Source, open_source
+from importer.pipeline.table import as_mapping_reads, open_table
+from importer.readers import Source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
-from importer.readers.overlay import CorrectedSource
-from importer.reports import OWN_COLUMNS, reimport
-from importer.reports.ownership import report_run
+from importer.reports import reimport
 from importer.reports.run_info import report_settings
+from importer.sources.locations import FileName, LocalCopy
+from importer.sources.spool import is_spooled
 
 if TYPE_CHECKING:
     from importer.journal import Journal, RunRecord
@@ -95,7 +96,7 @@ class RunPlan:
 
 
 def make_plan(
-    file: Path | str,
+    file: FileName,
     options: RunOptions,
     connection: Connection | None,
     journal: Journal,
@@ -145,7 +146,8 @@ def plan_from_record(
     if not path.is_file():
         raise InputError("source-gone", file=record.path or record.source, run=record.id)
     chosen = mappings.load_text(record.mapping, record.mapping_name)
-    source = open_table(path, options, chosen)
+    # A copy of a file from elsewhere keeps the name that it was given.
+    source = open_table(LocalCopy(path, record.source) if is_spooled(path) else path, options, chosen)
     try:
         if source.sha256 != record.sha256:
             raise InputError("source-changed", file=record.path, run=record.id)
@@ -218,7 +220,7 @@ def _settle(
     )
 
 
-def country_question(plan: RunPlan, file: Path | str) -> CountryQuestion | None:
+def country_question(plan: RunPlan, file: FileName) -> CountryQuestion | None:
     """Return what to ask about phones without a country code, as far as the beginning of the file shows.
 
     None if there are none, or if options, mapping or a column of the file say the country.
@@ -371,50 +373,3 @@ def kept_options(record: RunRecord) -> RunOptions:
         report_dir=Path(record.report_dir) if record.report_dir else None,
         dry_run=record.dry_run,
     )
-
-
-def as_mapping_reads(file: Path | str, options: RunOptions, mapping: MappingFile | None) -> RunOptions:
-    """Return the options with what the mapping says of reading, where they leave it open.
-
-    One of the importer's own reports is read as it is, whatever the sheet was that it was made of.
-    """
-    if mapping is None or mapping.read is None or report_run(Path(file)) is not None:
-        return options
-    said = mapping.read.model_dump(exclude_none=True)
-    return replace(options, **{name: value for name, value in said.items() if getattr(options, name) is None})
-
-
-def open_table(
-    file: Path | str, options: RunOptions, mapping: MappingFile | None = None, *, any_table: bool = False
-) -> Source:
-    """Open a file as the options say. Its header is the row that names fields, or columns of the mapping.
-
-    `any_table`: without such a row, take the first one that looks like a header. Raises InputError.
-    """
-    columns = frozenset(normalize(name) for name in mapping.columns()) if mapping else frozenset()
-
-    def is_mapped(name: str) -> bool:
-        return normalize(name) in columns
-
-    def is_known(name: str) -> bool:
-        return name in OWN_COLUMNS or is_known_name(name) or is_mapped(name)
-
-    header_row: Any = options.header_row
-    reading = ReadOptions(
-        sheet=options.sheet,
-        header_row=header_row,
-        encoding=options.encoding,
-        delimiter=options.delimiter,
-        is_known=is_known,
-        is_mapped=is_mapped,
-        any_table=any_table,
-        may_be_skipped=reimport.is_summary_sheet,
-    )
-    source = open_source(file, reading)
-    if options.corrections is None:
-        return source
-    try:
-        return CorrectedSource(source, Path(options.corrections))
-    except BaseException:
-        source.close()
-        raise
