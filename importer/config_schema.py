@@ -25,9 +25,11 @@ from pydantic import (
 
 from importer.errors import SettingsError
 from importer.models import Mode
+from importer.option_layers import GivenOptions
 from importer.option_types import (
     ChoiceValue,
     ConfigKey,
+    FilesValue,
     FlagValue,
     FolderValue,
     HeaderRowValue,
@@ -37,7 +39,7 @@ from importer.option_types import (
     TextValue,
     ValueKind,
 )
-from importer.options import GivenOptions, declared_options
+from importer.options import declared_options
 
 TableKind = Literal["profile", "job"]
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
@@ -145,6 +147,8 @@ def _written(kind: ValueKind) -> Any:
             return Annotated[int, Field(ge=1)] | Literal["none"]
         case TextValue() | FolderValue():
             return str
+        case FilesValue():
+            return list[Annotated[str, Field(min_length=1)]]
 
 
 def _keys(cls: type) -> dict[str, ConfigKey]:

@@ -21,8 +21,9 @@ from importer.exit_codes import ExitCode, run_exit_code
 from importer.journal import Journal, RunJournal, RunKind, RunRecord, RunState, Ticket, new_run_id
 from importer.mapping.headers import usual_field
 from importer.models import Note, Status, UnusedColumn
+from importer.option_layers import options_to_json
 from importer.option_types import Keep
-from importer.options import RunOptions, options_to_json
+from importer.options import RunOptions
 from importer.pipeline.events import Prechecking, Progress, RequestMeter, RunEnded, RunObserver, RunStarted
 from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope, RunContext
 from importer.pipeline.newer_rows import NewerRows

@@ -21,7 +21,8 @@ from importer.config import Connection, Profile, require, resolve
 from importer.errors import InputError, LockedError, MappingError, SettingsError, UsageError
 from importer.journal import Journal, RunRecord, RunState, Ticket
 from importer.models import Destination
-from importer.options import RunOptions, options_from_json
+from importer.option_layers import options_from_json
+from importer.options import RunOptions
 from importer.pipeline import plan as plans
 from importer.pipeline.events import MappingQuestion, PlanReady, RunObserver
 from importer.pipeline.plan import RunPlan

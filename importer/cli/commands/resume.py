@@ -12,8 +12,8 @@ from importer.cli.output import OutputOptions, echo, lang_option, language
 from importer.config import load_config
 from importer.errors import HistoryLostError
 from importer.exit_codes import ExitCode
+from importer.option_layers import GivenOptions, layered
 from importer.option_types import OptionGroup
-from importer.options import GivenOptions, layered
 
 
 @click.command("resume", short_help="Go on with an interrupted run.")
