@@ -33,6 +33,8 @@ from importer.readers import ReadOptions, open_source
 from importer.readers.base import ALL_SHEETS
 
 _HASH = r"^[0-9a-fA-F]{64}$"
+_MESSENGER = r"(?i)[0-9]@(s\.whatsapp\.net|c\.us)\W*$"
+"""What stands behind a phone in WhatsApp's own lists."""
 _PHONE = next(one for one in contracts.load("sea").fields if one.kind is FieldKind.PHONE)
 _FEWEST_DIGITS = 5
 _LIKE_PHONES = 0.8
@@ -227,6 +229,7 @@ class _Reading:
             self.hashes += column.filter(pa.array(hashed)).to_pylist()
             left &= ~hashed
             written = left & arrow.to_mask(pc.match_substring_regex(column, "[@＠]"))
+            written &= ~arrow.to_mask(pc.match_substring_regex(column, _MESSENGER))
             self._add_emails(about, rows[written], column.filter(pa.array(written)))
             left &= ~written & ~where_nothing(_PHONE, column)
             if about.kind is FieldKind.PHONE:
