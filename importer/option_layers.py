@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from importer.option_types import FilesValue, Keep, read_value
 from importer.options import RunOptions, declared_options
@@ -39,7 +39,7 @@ class GivenOptions:
         """Return `base` with what was given in its place; lists of files are added to those of `base`."""
         return dataclasses.replace(base, **{name: self._over(base, name) for name in self.names})
 
-    def _over(self, base: RunOptions, name: str) -> object:
+    def _over(self, base: RunOptions, name: str) -> Any:
         value = getattr(self.options, name)
         if isinstance(declared_options()[name].kind, FilesValue):
             return tuple(dict.fromkeys((*getattr(base, name), *value)))
@@ -48,7 +48,7 @@ class GivenOptions:
     def beside(self, folder: Path) -> GivenOptions:
         """Return the options with lists of files as they are meant in a file of this folder: absolute."""
         kinds = {name: declared_options()[name].kind for name in self.names}
-        files = {
+        files: dict[str, Any] = {
             name: tuple(
                 str(folder.absolute() / Path(file).expanduser()) for file in getattr(self.options, name)
             )
