@@ -12,19 +12,21 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from importer.config import ConfigFile, Secret, run_secret_command
 from importer.config_schema import check_table
 from importer.errors import SettingsError
+from importer.models import Note
 from importer.option_types import key
 from importer.sources.locations import Location
 
 
 def _without_password(url: str) -> str:
     if "://" not in url:
-        raise ValueError("write it with its scheme, like https://files.example.com/exports/")
+        raise PydanticCustomError("reason-source-url", "no address")
     if urlsplit(url).password is not None:
-        raise ValueError("a password does not belong here: let secret_command print it")
+        raise PydanticCustomError("reason-source-password", "a password")
     return url
 
 
@@ -73,8 +75,7 @@ def source_settings(file: ConfigFile, name: str) -> SourceSettings:
     table = check_table(file.tables["source"][name], file.path, place, None, SourceSettings)
     found = table.fields_of(SourceSettings)
     if not found.get("url"):
-        reason = "url is missing: the address that the table is for"
-        raise SettingsError("bad-settings", file=file.path, place=place, reason=reason)
+        raise SettingsError("bad-settings", file=file.path, place=place, reason=Note("reason-source-no-url"))
     folder = file.path.absolute().parent if file.path else Path.cwd()
     return SourceSettings(**found, name=name, folder=folder)
 

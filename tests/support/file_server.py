@@ -93,7 +93,7 @@ def serving_files(host: str = "127.0.0.1") -> Iterator[FileServer]:
                 self.close_connection = True
                 self.connection.close()
 
-        def log_message(self, *said: object) -> None:  # type: ignore[override]
+        def log_message(self, *said: object) -> None:
             pass
 
     with ThreadingHTTPServer((host, 0), Handler) as running:
