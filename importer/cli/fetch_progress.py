@@ -7,8 +7,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-import click
-
 from importer.cli.output import echo, language, print_json_line, speaks_json
 from importer.messages import sentence
 from importer.sources.fetching import Fetching, taken_in
@@ -16,6 +14,8 @@ from importer.sources.locations import FileName
 
 _EVERY_ON_TERMINAL, _EVERY_IN_LOG = 0.2, 10.0
 """Seconds."""
+_NEW_LINE = "\r\x1b[K"
+"""Goes back to the beginning of the line and empties it."""
 
 
 class FetchProgress:
@@ -43,8 +43,8 @@ class FetchProgress:
             said = {"name": event.name, "received": event.received, "total": event.total}
             print_json_line("fetching", said | {"message": fetching_text(event, language())})
         elif self._terminal:
-            click.echo("\r\x1b[K", nl=False, err=True)
-            echo(fetching_text(event, language())[: _width() - 1], nl=False, err=True)
+            text = fetching_text(event, language())[: _width() - 1]
+            echo(text, label=_NEW_LINE, nl=False, err=True)
             self._drawn = True
         else:
             echo(fetching_text(event, language()), err=True)
@@ -52,7 +52,7 @@ class FetchProgress:
     def close(self) -> None:
         """Leave the terminal as it was."""
         if self._drawn:
-            click.echo("\r\x1b[K", nl=False, err=True)
+            echo(label=_NEW_LINE, nl=False, err=True)
             self._drawn = False
 
 
