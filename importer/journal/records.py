@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
+from importer import contracts
 from importer.exit_codes import ExitCode
 from importer.models import Batch, Destination, Mode, Outcome, Status
 
@@ -185,3 +187,42 @@ def new_run_id(now: datetime) -> str:
     """A name for a run that sorts by time and can be typed: 20261120-163205-k3f9."""
     letters = "abcdefghjkmnpqrstuvwxyz23456789"
     return f"{now:%Y%m%d-%H%M%S}-{''.join(secrets.choice(letters) for _ in range(4))}"
+
+
+def encode_run(record: RunRecord) -> dict[str, object]:
+    """Return the row of the table `runs` for a run that begins."""
+    to = record.destination or Destination("", "", "", "", "")
+    plain = {field.name: getattr(record, field.name) for field in fields(record)}
+    del plain["destination"]
+    return plain | {
+        "destination_key": record.destination_key,
+        "host": to.host,
+        "tenant_id": to.tenant_id,
+        "app_key": to.app_key,
+        "store": to.store,
+        "lane": to.lane if record.destination and not record.dry_run else "",
+        "fields": ",".join(contracts.load(record.contract).names) if record.destination else "",
+        "mode": int(record.mode),
+        "started": record.started.isoformat() if record.started else None,
+        "finished": None,
+        "exit_code": None,
+        "counts": "{}",
+    }
+
+
+def decode_run(row: Mapping[str, Any], state: RunState) -> RunRecord:
+    """Return the run of a row of the table `runs`. `state`: what is known of it now."""
+    to = Destination(row["host"], row["tenant_id"], row["app_key"], row["contract"], row["store"])
+    decoded: dict[str, Any] = {
+        "destination": to if row["destination_key"] else None,
+        "mode": Mode(row["mode"]),
+        "kind": RunKind(row["kind"]),
+        "dry_run": bool(row["dry_run"]),
+        "started": decode_time(row["started"]),
+        "finished": decode_time(row["finished"]),
+        "state": state,
+        "exit_code": decode_exit_code(row["exit_code"]),
+        "counts": decode_counts(row["counts"]),
+    }
+    plain = {field.name: row[field.name] for field in fields(RunRecord) if field.name not in decoded}
+    return RunRecord(**plain, **decoded)
