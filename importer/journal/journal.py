@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -29,6 +31,7 @@ from importer.journal.locks import Lock, LockHolder, Locks
 from importer.journal.rate import SharedRate
 from importer.journal.records import (
     BatchState,
+    RunFilter,
     RunKind,
     RunRecord,
     RunState,
@@ -123,7 +126,7 @@ class Journal:
         `rows`: about how many it has, for those who wait behind it.
         """
         now = datetime.now().astimezone()
-        record = replace(record, started=now, state=RunState.RUNNING)
+        record = replace(record, started=now, state=RunState.RUNNING, machine=socket.gethostname())
         locks = self._lock(record, now)
         try:
             ticket = self._ticket(record, ticket)
@@ -226,9 +229,13 @@ class Journal:
     def _unknown(self, name: str) -> UnknownRunError:
         return UnknownRunError("run-perhaps-lost" if self.losses else "unknown-run", run=name)
 
-    def runs(self, limit: int | None = None) -> tuple[RunRecord, ...]:
-        """All runs, the newest first."""
-        return tuple(self._records("ORDER BY number DESC LIMIT ?", (-1 if limit is None else limit,)))
+    def runs(self, limit: int | None = None, wanted: RunFilter | None = None) -> tuple[RunRecord, ...]:
+        """All runs, or those that are wanted, the newest first; `limit` of them at most."""
+        if wanted is not None:
+            fitting = (record for record in self.runs() if wanted.fits(record))
+            return tuple(itertools.islice(fitting, limit))
+        bound, values = ("", ()) if limit is None else ("LIMIT ?", (limit,))
+        return tuple(self._records(f"ORDER BY number DESC {bound}", values))
 
     def imported_before(
         self, sha256: str, destination_key: str, mapping_digest: str, mode: Mode

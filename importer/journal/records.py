@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Any
 
 from importer import contracts
@@ -84,7 +85,11 @@ class RunRecord:
     kind: RunKind = RunKind.RUN
     parent: str = ""
     job: str = ""
+    profile: str = ""
+    """The profile that it was begun with; empty for none."""
     started: datetime | None = None
+    machine: str = ""
+    """The name of the machine that began it."""
     finished: datetime | None = None
     state: RunState = RunState.RUNNING
     exit_code: ExitCode | None = None
@@ -105,6 +110,33 @@ class RunRecord:
     def all_done(self) -> bool:
         """True if no row that was counted needs anybody any more."""
         return all(status.done for status, count in self.counts.items() if count)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs are asked for; what is left empty excludes none. Names may be patterns ("eu-*")."""
+
+    tenant: str = ""
+    profile: str = ""
+    job: str = ""
+    """Its name; the name of a table for several profiles means all its jobs."""
+    since: datetime | None = None
+    """Begun then or later."""
+    states: frozenset[RunState] = frozenset()
+
+    def fits(self, record: RunRecord) -> bool:
+        """Return whether a run is among those asked for."""
+        tenant = record.destination.tenant_id if record.destination else ""
+        return (
+            (not self.tenant or fnmatchcase(tenant, self.tenant))
+            and (not self.profile or fnmatchcase(record.profile, self.profile))
+            and (
+                not self.job
+                or any(fnmatchcase(job, self.job) for job in (record.job, record.job.split("@")[0]))
+            )
+            and (self.since is None or (record.started is not None and record.started >= self.since))
+            and (not self.states or record.state in self.states)
+        )
 
 
 @dataclass(frozen=True, slots=True)

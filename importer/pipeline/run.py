@@ -152,6 +152,8 @@ class Lineage:
     """The number of rows in `scope`, if it is known."""
     reports: Path = Path("reports")
     """The folder in which the run makes its reports folder, if the options name none."""
+    profile: str = ""
+    """The profile that it is begun with."""
 
 
 @dataclass
@@ -244,6 +246,7 @@ class Run:
             kind=RunKind.REIMPORT if reimport else self.lineage.kind,
             parent=self.lineage.parent,
             job=self.lineage.job,
+            profile=self.lineage.profile,
         )
 
     def _memory(

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from importer import contracts
-from importer.config import Connection, Profile, require, resolve
+from importer.config import Connection, Profile
+from importer.credentials import require, resolve
 from importer.errors import InputError, LockedError, MappingError, SettingsError, UsageError
 from importer.journal import Journal, RunRecord, RunState, Ticket
 from importer.models import Destination
@@ -293,6 +294,7 @@ class Session:
             yield plan
 
     def _run(self, plan: RunPlan, lineage: Lineage, gate: PrecheckGate | None, observer: RunObserver) -> Run:
+        lineage = replace(lineage, profile=self.settings.profile.name)
         return Run(plan, self.journal, self._target(plan), lineage, gate, observer)
 
     @contextlib.contextmanager

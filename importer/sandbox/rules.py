@@ -43,6 +43,8 @@ class Credentials:
     access_key: str
     access_secret: str
     tenant_id: int
+    more_tenants: tuple[int, ...] = ()
+    """Further tenants of the same account. The application of each is named `APP_KEY-TENANT`."""
     app_key: str
 
 

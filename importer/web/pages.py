@@ -17,8 +17,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from importer import contracts, messages
-from importer.config import ConfigFile, Connection, Profile, load_config, require, resolve
+from importer.config import ConfigFile, Connection, Profile, load_config
 from importer.contracts import Contract
+from importer.credentials import require, resolve
 from importer.errors import FaultError, ImporterError, SettingsError, UsageError
 from importer.escaping import single_line
 from importer.exit_codes import ExitCode
@@ -74,8 +75,12 @@ class Site:
         does. Raises SettingsError."""
         there = run.destination
         for name in self.config.names("profile") if there and self.sandbox is None else ():
-            profile = self.config.profile(name)
-            if there and (profile.tenant_id, profile.app_key) == (there.tenant_id, there.app_key):
+            try:
+                profile = self.config.profile(name)
+            except SettingsError:
+                continue  # a mistake in a profile stops only what uses it
+            named = (profile.setting("tenant_id"), profile.setting("app_key"))
+            if there and named == (there.tenant_id, there.app_key):
                 return SessionSettings(profile, journal=self.journal)
         return self.settings()
 

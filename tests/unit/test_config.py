@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from importer.config import ConfigFile, Connection, Profile, Secret, load_config, require, resolve
+from importer.config import ConfigFile, Connection, Profile, Secret, load_config
+from importer.credentials import require, resolve
 from importer.errors import SettingsError
 from importer.models import Mode
 from importer.options import RunOptions
