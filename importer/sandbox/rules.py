@@ -43,9 +43,9 @@ class Credentials:
     access_key: str
     access_secret: str
     tenant_id: int
+    app_key: str
     more_tenants: tuple[int, ...] = ()
     """Further tenants of the same account. The application of each is named `APP_KEY-TENANT`."""
-    app_key: str
 
 
 _DIGESTS: Mapping[str, Callable[[bytes], Any]] = {"md5": hashlib.md5, "sha256": hashlib.sha256}
