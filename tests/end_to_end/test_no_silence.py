@@ -348,6 +348,23 @@ def test_lines_in_quotation_marks_are_read_without_them(
     assert [one.fields["remark"] for one in box.customers()] == ["good", "one, two"]
 
 
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        ("Gil,Neves,+5511955550002,Rua B, 20,gil@x.example,", "extra-cells"),
+        ('Gil,"Ne"ves,Rua B,+5511955550002,gil@x.example', "text-after-quote"),
+    ],
+)
+def test_of_a_row_whose_cells_have_moved_only_the_cause_is_told(
+    importer: Command, work: Path, line: str, cause: str
+) -> None:
+    text = f"First Name,Last Name,Phone,Address,E-mail\n{line}\nHugo,Reis,+5511955550003,Rua C,h@x.example\n"
+    (work / "c.csv").write_text(text, "utf-8")
+    importer("validate", "c.csv", "--report-dir", "out")
+    rows = results(work / "out")
+    assert [_codes(row) for row in rows] == [{cause}, set()]
+
+
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_rows_in_tags_are_refused_with_the_reason(importer: Command, work: Path, ending: str) -> None:
     cell = "<row><first_name>{}</first_name><last_name>Lee</last_name></row>"
