@@ -129,9 +129,15 @@ def _fill(template: str, found: Mapping[str, object]) -> str:
 
 
 class _SentenceFormatter(string.Formatter):
-    """Fills in what was found as one printable line, wherever it comes from."""
+    """Fills in what was found as one printable line, wherever it comes from.
+
+    “{rows} {rows:row|rows}” gives the word that fits a number.
+    """
 
     def format_field(self, value: Any, format_spec: str) -> str:
+        if "|" in format_spec:
+            one, several = format_spec.split("|")
+            return one if str(value) == "1" else several
         return single_line(super().format_field(value, format_spec))
 
 
