@@ -116,8 +116,8 @@ def _made_up_behind(number: str, size: int) -> bool:
     rest = number[size:]
     if len(rest) >= _COUNTED_BEHIND and _COUNTING.startswith(rest):
         return True
-    # Round numbers are real: 138 0000 0000.
-    alike = len(rest) >= _SAME_BEHIND and len(set(rest)) == 1
+    # Real are 188 8888 8888, whose first digits are no area code, and round numbers: 138 0000 0000.
+    alike = len(rest) >= _SAME_BEHIND and len(set(rest)) == 1 and number[size - 1] != rest[0]
     return alike and (rest[0] != "0" or size == _AREA_CODES[0])
 
 

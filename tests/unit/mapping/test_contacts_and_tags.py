@@ -110,5 +110,13 @@ def test_addresses_and_phones_of_people_are_no_placeholders() -> None:
     people = ["nora@nora.example", "noel@mail.example", "aa@bb.example", "test.lee@shop.example"]
     people += ["sem@philips.example", "nadal@nada.example", "abc@firma.example", "info@test.example"]
     assert read("email", *people) == (people, [])
-    phones = ["8613900000000", "14155552671", "491711111112", "8613812345678", "4917112345678", "33611111111"]
+    phones = [
+        "8613900000000",
+        "14155552671",
+        "491711111112",
+        "8613812345678",
+        "4917112345678",
+        "33611111111",
+        "8618888888888",
+    ]
     assert read("sms_phone", *phones) == (phones, [])
