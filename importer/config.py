@@ -22,8 +22,8 @@ from importer.contracts import DEFAULT_CONTRACT
 from importer.errors import SettingsError
 from importer.escaping import parse_toml, shell_command
 from importer.models import Destination, Note
+from importer.option_layers import GivenOptions
 from importer.option_types import key
-from importer.options import GivenOptions
 from importer.private_files import FileAccess, read_with_access
 from importer.reasons import command_reason, toml_reason
 
@@ -368,7 +368,13 @@ def _check_profile(file: ConfigFile, name: str) -> Profile:
     from importer.config_schema import check_table  # pydantic
 
     found = check_table(file.tables["profile"][name], file.path, f"profile.{name}", "profile", Profile)
-    return Profile(**found.fields_of(Profile), given=found.given, found_in=file.found_in)
+    return Profile(
+        **found.fields_of(Profile), given=found.given.beside(_folder_of(file)), found_in=file.found_in
+    )
+
+
+def _folder_of(file: ConfigFile) -> Path:
+    return file.path.parent if file.path else Path.cwd()
 
 
 def check_base_url(text: str) -> str:

@@ -26,9 +26,11 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from importer.errors import SettingsError
 from importer.models import Mode, Note
+from importer.option_layers import GivenOptions
 from importer.option_types import (
     ChoiceValue,
     ConfigKey,
+    FilesValue,
     FlagValue,
     FolderValue,
     HeaderRowValue,
@@ -38,7 +40,7 @@ from importer.option_types import (
     TextValue,
     ValueKind,
 )
-from importer.options import GivenOptions, declared_options
+from importer.options import declared_options
 from importer.reasons import value_reason
 
 TableKind = Literal["profile", "job"]
@@ -147,6 +149,8 @@ def _written(kind: ValueKind) -> Any:
             return Annotated[int, Field(ge=1)] | Literal["none"]
         case TextValue() | FolderValue():
             return str
+        case FilesValue():
+            return list[Annotated[str, Field(min_length=1)]]
 
 
 def _keys(cls: type) -> dict[str, ConfigKey]:

@@ -19,8 +19,9 @@ from importer.config_schema import Seconds, check_table
 from importer.errors import SettingsError
 from importer.jobs import schedule
 from importer.models import Note
+from importer.option_layers import GivenOptions, layered
 from importer.option_types import key
-from importer.options import GivenOptions, RunOptions, layered
+from importer.options import RunOptions
 
 
 class SourceKind(StrEnum):
@@ -207,7 +208,8 @@ def load_job(file: ConfigFile, name: str) -> Job:
 
 
 def _given(base: Path, given: GivenOptions) -> GivenOptions:
-    """Return the options, with a mapping file's path made absolute."""
+    """Return the options, with the paths of a mapping file and of lists made absolute."""
+    given = given.beside(base)
     mapping = given.options.mapping or ""
     if mapping.endswith(".toml") or "/" in mapping or "\\" in mapping:
         return given.joined(GivenOptions.read({"mapping": str(_path(base, mapping))}))

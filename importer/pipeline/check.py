@@ -21,6 +21,7 @@ from importer.mapping import Mapper
 from importer.models import Chunk, Issue, Issues, MappedChunk, Outcome, RepeatedIssue, Severity, Status
 from importer.option_types import Duplicates
 from importer.pipeline.duplicates import DuplicateDetector, DuplicateVerdict, SharedContacts
+from importer.pipeline.suppression import Suppression
 from importer.validation import validate
 
 _Part = Issue | RepeatedIssue
@@ -57,8 +58,11 @@ class Checker:
         rules: CheckRules,
         key: FingerprintKey = NO_KEY,
         shared: SharedContacts | None = None,
+        suppression: Suppression | None = None,
     ) -> None:
-        """`key`: for the fingerprints of contacts that the journal keeps. `shared` counts rows by contact."""
+        """`key`: for the fingerprints of contacts that the journal keeps. `shared` counts rows by contact.
+        `suppression`: who must not be sent."""
+        self._suppression = suppression
         self._unused = frozenset(mapper.unused)
         self._sources = {name: sources for name, sources in mapper.columns.items() if len(sources) > 1}
         self._used = tuple(dict.fromkeys(name for sources in mapper.columns.values() for name in sources))
@@ -78,6 +82,10 @@ class Checker:
         before = np.zeros(len(rows), dtype=bool) if imported_before is None else imported_before
         outcomes = [*_skipped_before(chunk, rows[before]), *_skipped(mapped, rows[before])]
         skipped = np.isin(rows, [row for outcome in outcomes for row in outcome.rows])
+        if self._suppression is not None:
+            listed = self._suppression.outcomes(mapped, self._contract, skipped)
+            outcomes += listed
+            skipped |= np.isin(rows, [row for outcome in listed for row in outcome.rows])
         issues = self._issues(chunk, mapped, rows[skipped])
         errors = Issues.rows_of(part for part in issues.parts if part.severity is Severity.ERROR)
         invalid = ~skipped & np.isin(rows, errors)

@@ -24,7 +24,8 @@ from importer.escaping import single_line
 from importer.exit_codes import ExitCode
 from importer.journal import RunRecord
 from importer.models import Destination, Status
-from importer.options import RunOptions, layered
+from importer.option_layers import layered
+from importer.options import RunOptions
 from importer.pipeline.session import SessionSettings
 from importer.reasons import reason_of
 from importer.reports import ReportResult, wording

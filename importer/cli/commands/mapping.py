@@ -13,8 +13,8 @@ from importer.cli.output import echo, lang_option, language, print_json
 from importer.errors import MappingError
 from importer.exit_codes import ExitCode
 from importer.messages import sentence
+from importer.option_layers import GivenOptions
 from importer.option_types import OptionGroup
-from importer.options import GivenOptions
 from importer.private_files import create_new_file
 from importer.reasons import reason_of
 
