@@ -18,10 +18,11 @@ from urllib.parse import urlsplit
 from importer.contracts import DEFAULT_CONTRACT
 from importer.errors import SettingsError
 from importer.escaping import parse_toml, shell_command
-from importer.models import Destination
+from importer.models import Destination, Note
+from importer.option_layers import GivenOptions
 from importer.option_types import key
-from importer.options import GivenOptions
 from importer.private_files import FileAccess, read_with_access
+from importer.reasons import toml_reason
 
 FILE_NAME = "importer.toml"
 
@@ -157,11 +158,12 @@ class ConfigFile:
         """`[group.NAME]` as it stands. Raises SettingsError `bad-settings` if it is no table."""
         found = self.tables[group][name]
         if not isinstance(found, dict):
-            raise self.mistake(f"{group}.{name}", f"write it as [{group}.{name}]")
+            raise self.mistake(f"{group}.{name}", "reason-table-alone", group=f"{group}.{name}")
         return found
 
-    def mistake(self, place: str, reason: object) -> SettingsError:
-        """Return the error for a mistake at a place of this file."""
+    def mistake(self, place: str, code: str, **found: object) -> SettingsError:
+        """Return the error for a mistake at a place of this file; `code` is that of the reason."""
+        reason = Note(code, tuple((name, str(value)) for name, value in found.items()))
         return SettingsError("bad-settings", file=self.path or FILE_NAME, place=place, reason=reason)
 
     def profile(self, name: str | None) -> Profile:
@@ -182,7 +184,7 @@ class ConfigFile:
     def _defaults(self) -> Profile | None:
         found = self.tables.get("defaults")
         if found and "inherits" in found:
-            raise self.mistake("defaults.inherits", "[defaults] holds for all profiles and inherits nothing")
+            raise self.mistake("defaults.inherits", "reason-defaults-inherit")
         return self._checked(found, "defaults", "", None) if found else None
 
     def _profile(self, name: str, heirs: tuple[str, ...]) -> Profile:
@@ -194,9 +196,9 @@ class ConfigFile:
                 line = (*heirs, name)
                 if parent in line:
                     circle = " → ".join((*line[line.index(parent) :], parent))
-                    raise self.mistake(f"{place}.inherits", f"it goes round in a circle: {circle}")
+                    raise self.mistake(f"{place}.inherits", "reason-circle", circle=circle)
                 if parent not in self.names("profile"):
-                    raise self.mistake(f"{place}.inherits", f"there is no [profile.{parent}]")
+                    raise self.mistake(f"{place}.inherits", "reason-no-profile", profile=parent)
                 base = self._profile(parent, line)
             self._profiles[name] = self._checked(table, place, name, base)
         return self._profiles[name]
@@ -210,7 +212,8 @@ class ConfigFile:
 
         found = check_table(table, self.path, place, "profile", Profile)
         own = Profile(**found.fields_of(Profile), found_in=self.found_in, name=name, base=base)
-        given = base.given.joined(found.given) if base else found.given
+        given = found.given.beside(self.folder)
+        given = base.given.joined(given) if base else given
         return replace(own, given=given, strict_binding=own.setting("strict_binding"))
 
 
@@ -240,16 +243,17 @@ def load_config(path: Path | None = None) -> ConfigFile:
         refuse_open(path, access)
         tables = parse_toml(content.decode("utf-8-sig"))
     except ValueError as error:
-        raise SettingsError("bad-settings", file=path, place="TOML", reason=error) from error
+        raise SettingsError("bad-settings", file=path, place="TOML", reason=toml_reason(error)) from error
     except OSError as error:
         raise SettingsError("bad-settings", file=path, place="-", reason=error.strerror or error) from error
     for group, table in tables.items():
         if group not in (*_NAMED, *_SHARED):
-            reason = "unknown table; allowed are [profile.NAME], [job.NAME], [defaults] and [job-defaults]"
+            reason = Note("reason-table-unknown")
             raise SettingsError("bad-settings", file=path, place=group, reason=reason)
         if not isinstance(table, dict):
-            written = f"[{group}.NAME]" if group in _NAMED else f"[{group}]"
-            raise SettingsError("bad-settings", file=path, place=group, reason=f"write it as {written}")
+            code = "reason-table-name" if group in _NAMED else "reason-table-alone"
+            reason = Note(code, (("group", group),))
+            raise SettingsError("bad-settings", file=path, place=group, reason=reason)
     profiles = (tables.get("defaults", {}), *tables.get("profile", {}).values())
     secret = any("access_secret" in profile for profile in profiles if isinstance(profile, dict))
     if secret and access.others_read:

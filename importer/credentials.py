@@ -17,6 +17,7 @@ from importer.config import FILE_NAME, Connection, Profile, Secret, close_comman
 from importer.contracts import DEFAULT_CONTRACT
 from importer.errors import SettingsError
 from importer.private_files import read_with_access
+from importer.reasons import command_reason
 
 VARIABLES = {
     "access_key": "NXLINK_ACCESS_KEY",
@@ -164,6 +165,9 @@ def _assignment(line: str) -> Mapping[str, str]:
     return {name: value.strip().strip("'\"")} if name else {}
 
 
+_SECRET_SECONDS = 60
+
+
 def _run_secret_command(command: str) -> Mapping[str, str]:
     """What the command prints: the access secret on its first line, or lines as of an env file. Its own
     error output goes to the terminal, not to us."""
@@ -171,11 +175,12 @@ def _run_secret_command(command: str) -> Mapping[str, str]:
 
     try:
         words = [command] if os.name == "nt" else shlex.split(command)
-        done = subprocess.run(words, stdout=subprocess.PIPE, timeout=60, check=True)  # noqa: S603 - the user's own
+        done = subprocess.run(  # noqa: S603 - the user's own
+            words, stdout=subprocess.PIPE, timeout=_SECRET_SECONDS, check=True
+        )
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        raise SettingsError(
-            "secret-command-failed", command=command.split()[0], reason=type(error).__name__
-        ) from None
+        reason = command_reason(error)
+        raise SettingsError("secret-command-failed", command=command.split()[0], reason=reason) from None
     lines = done.stdout.decode("utf-8", "replace").splitlines()
     found = {name: value for line in lines for name, value in _assignment(line).items()}
     first = lines[0].strip() if lines and not _assignment(lines[0]) else ""

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from importer.config import Connection, Profile
 from importer.config_schema import Seconds
 from importer.jobs import schedule
+from importer.option_layers import GivenOptions, layered
 from importer.option_types import key
-from importer.options import GivenOptions, RunOptions, layered
+from importer.options import RunOptions
 
 
 class SourceKind(StrEnum):
@@ -39,21 +41,21 @@ class NoticeWhen(StrEnum):
 
 def _or_off(value: object) -> object:
     if value is True:
-        raise ValueError("give a number, or false to switch it off")
+        raise PydanticCustomError("reason-number-or-off", "not a number")
     return None if value is False else value
 
 
 def _mode(value: str) -> str:
     if not re.fullmatch(r"0?[0-7]{3}", value) or int(value, 8) & 0o111 or int(value, 8) & 0o600 != 0o600:
-        raise ValueError('write it like "0640": the owner reads and writes, nobody executes')
+        raise PydanticCustomError("reason-mode", "not a mode")
     return value
 
 
 def _schedule(value: str) -> str:
     try:
         schedule.parse_schedule(value)
-    except ValueError as error:
-        raise ValueError(str(error)) from None
+    except schedule.ScheduleFault as fault:
+        raise PydanticCustomError("reason-schedule", "no schedule", {"reason": fault.why}) from None
     return value
 
 

@@ -13,7 +13,7 @@ from importer.config import FILE_NAME, ConfigFile
 from importer.config_schema import check_table
 from importer.errors import SettingsError
 from importer.jobs.config import Job, JobFiles, SharingSettings, SourceKind
-from importer.options import GivenOptions
+from importer.option_layers import GivenOptions
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _AT = "@"
@@ -39,7 +39,7 @@ def load_job(file: ConfigFile, name: str) -> Job:
     checked = check_table(_filled_in(file, place, merged, profile), file.path, place, "job", JobFiles, Job)
     files = JobFiles(**checked.fields_of(JobFiles))
     if (files.source is None) == (files.inbox is None):
-        raise file.mistake(place, "give either inbox (a folder) or source (a file or a pattern)")
+        raise file.mistake(place, "reason-one-source")
     if files.profiles is not None:
         _refuse_shared_folders(file, place, JobFiles(**written.fields_of(JobFiles)), merged)
     base = file.folder
@@ -70,7 +70,7 @@ def job_names(file: ConfigFile, table: str) -> tuple[str, ...]:
     """
     place = f"job.{table}"
     if not _NAME.fullmatch(table):
-        raise file.mistake(place, "a job's name has letters, digits, dots, dashes and underscores only")
+        raise file.mistake(place, "reason-job-name")
     merged = _merged(file, table)
     if merged.get("profiles") is None:
         return (table,)
@@ -85,16 +85,17 @@ def _chosen(file: ConfigFile, place: str, patterns: Sequence[str]) -> tuple[str,
         wanted = pattern.removeprefix("!")
         found = {name for name in known if fnmatchcase(name, wanted)}
         if not found:
-            reason = f"no profile fits {wanted!r}; there are {', '.join(known) or 'none'}"
-            raise file.mistake(f"{place}.profiles", reason)
+            there = ", ".join(known) or "–"
+            raise file.mistake(
+                f"{place}.profiles", "reason-no-such-profiles", pattern=wanted, known=all_known
+            )
         chosen = chosen - found if pattern.startswith("!") else chosen | found
     names = tuple(name for name in known if name in chosen)
     for name in names:
         if not _NAME.fullmatch(name):
-            reason = f"{name!r} cannot be part of a path; use letters, digits, dots, dashes and underscores"
-            raise file.mistake(f"{place}.profiles", reason)
+            raise file.mistake(f"{place}.profiles", "reason-profile-name", profile=ascii(name))
     if not names:
-        raise file.mistake(f"{place}.profiles", "it names no profile")
+        raise file.mistake(f"{place}.profiles", "reason-profiles-none")
     return names
 
 
@@ -116,7 +117,7 @@ def _merged(file: ConfigFile, name: str) -> dict[str, Any]:
         below = merged.get(written)
         merged[written] = below | value if isinstance(below, dict) and isinstance(value, dict) else value
     if merged.get("profile") is not None and merged.get("profiles") is not None:
-        raise file.mistake(f"job.{name}", "give either profile or profiles")
+        raise file.mistake(f"job.{name}", "reason-profile-or-profiles")
     return merged
 
 
@@ -132,7 +133,7 @@ def _filled_in(file: ConfigFile, place: str, table: Mapping[str, Any], profile: 
         if not isinstance(value, str) or _PLACE not in value:
             return value
         if not _NAME.fullmatch(profile):
-            raise file.mistake(f"{place}.{key}", f"{_PLACE} stands for the job's profile, and it has none")
+            raise file.mistake(f"{place}.{key}", "reason-profile-place")
         return value.replace(_PLACE, profile)
 
     filled = {key: fill(value, key) if key in _WITH_PLACE else value for key, value in table.items()}
@@ -154,11 +155,12 @@ def _refuse_shared_folders(file: ConfigFile, place: str, files: JobFiles, table:
     }
     for key, value in shared.items():
         if isinstance(value, str) and value and _PLACE not in value:
-            raise file.mistake(f"{place}.{key}", f"with several profiles it needs {_PLACE} in its path")
+            raise file.mistake(f"{place}.{key}", "reason-profile-path")
 
 
 def _given(base: Path, given: GivenOptions) -> GivenOptions:
-    """Return the options, with a mapping file's path made absolute."""
+    """Return the options, with the paths of a mapping file and of lists made absolute."""
+    given = given.beside(base)
     mapping = given.options.mapping or ""
     if mapping.endswith(".toml") or "/" in mapping or "\\" in mapping:
         return given.joined(GivenOptions.read({"mapping": str(_path(base, mapping))}))

@@ -18,7 +18,7 @@ from importer.credentials import VARIABLES, ResolvedConnection, resolve
 from importer.errors import ImporterError
 from importer.exit_codes import ExitCode
 from importer.models import Action, Verdict
-from importer.options import GivenOptions
+from importer.option_layers import GivenOptions
 
 if TYPE_CHECKING:
     from importer.api.client import Client

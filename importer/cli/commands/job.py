@@ -226,8 +226,8 @@ def _install(name: str, text: str, settings: Path, env_file: Path | None, *, onl
         raise UsageError("no-schedule", job=name)
     try:
         times = schedule.parse_schedule(text)
-    except ValueError as error:
-        raise UsageError("bad-schedule", reason=error) from None
+    except schedule.ScheduleFault as fault:
+        raise UsageError("bad-schedule", reason=fault.why) from None
     zone = schedule.zone_name()
     entry = crontab.CrontabEntry(
         job=name,

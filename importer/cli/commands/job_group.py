@@ -10,6 +10,7 @@ import click
 
 from importer.config import ConfigFile, load_config
 from importer.errors import SettingsError, UsageError
+from importer.models import Note
 
 if TYPE_CHECKING:
     from importer.jobs.selection import ChosenJob, UnusableJob
@@ -73,5 +74,5 @@ def chosen_jobs(
 def settings_file(settings: Path | None) -> ConfigFile:
     """Return the importer.toml that is named, or found. Raises SettingsError."""
     if settings is not None and not settings.is_file():
-        raise SettingsError("bad-settings", file=settings, place="-", reason="no such file")
+        raise SettingsError("bad-settings", file=settings, place="-", reason=Note("reason-no-file"))
     return load_config(settings)
