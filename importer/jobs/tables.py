@@ -86,9 +86,7 @@ def _chosen(file: ConfigFile, place: str, patterns: Sequence[str]) -> tuple[str,
         found = {name for name in known if fnmatchcase(name, wanted)}
         if not found:
             there = ", ".join(known) or "–"
-            raise file.mistake(
-                f"{place}.profiles", "reason-no-such-profiles", pattern=wanted, known=all_known
-            )
+            raise file.mistake(f"{place}.profiles", "reason-no-such-profiles", pattern=wanted, known=there)
         chosen = chosen - found if pattern.startswith("!") else chosen | found
     names = tuple(name for name in known if name in chosen)
     for name in names:
