@@ -68,7 +68,7 @@ def summary_json(plan: ReportPlan, run_info: RunInfo, tally: Tally) -> str:
         "issues": [_issue(group) for group in tally.issue_groups()],
         "reasons": [_reason(group) for group in tally.reason_groups()],
         "settings": dict(run_info.settings),
-        "notes": [note.sentence(plan.lang) for note in run_info.notes],
+        "notes": [note.sentence(plan.lang, on_page=plan.on_page) for note in run_info.notes],
     }
     return to_json(content, indent=2) + "\n"
 

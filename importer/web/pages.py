@@ -62,7 +62,8 @@ class Site:
 
     def settings(self, work: Work | None = None) -> SessionSettings:
         """The settings of a session. Raises SettingsError."""
-        return SessionSettings(self.profile(work), self._known_connection(work), journal=self.journal)
+        known = self._known_connection(work)
+        return SessionSettings(self.profile(work), known, journal=self.journal, on_page=True)
 
     def note_result(self, result: ReportResult | None) -> None:
         """Read the settings again after a run whose credentials were refused."""
@@ -76,7 +77,7 @@ class Site:
         for name in self.config.names("profile") if there and self.sandbox is None else ():
             profile = self.config.profile(name)
             if there and (profile.tenant_id, profile.app_key) == (there.tenant_id, there.app_key):
-                return SessionSettings(profile, journal=self.journal)
+                return SessionSettings(profile, journal=self.journal, on_page=True)
         return self.settings()
 
     def options(self, work: Work, lang: str) -> RunOptions:
@@ -229,7 +230,7 @@ def told(request: Request, error: ImporterError) -> dict[str, str]:
         for name, value in error.found.items()
     }
     plain = type(error)(error.code, **found)
-    return {"message": plain.sentence(lang), "hint": plain.hint(lang), "code": error.code}
+    return {"message": plain.sentence(lang), "hint": plain.hint(lang, on_page=True), "code": error.code}
 
 
 def error_page(request: Request, error: ImporterError, status: int = 400) -> HTMLResponse:
