@@ -280,7 +280,7 @@ def _propose(question: MappingQuestion, lang: str, country: str | None = None) -
     """Propose a mapping for the file; None if no proposal fits."""
     from importer import contracts, mapping
     from importer.mapping import suggest_toml
-    from importer.pipeline.open_table import open_table
+    from importer.pipeline.table import open_table
     from importer.readers.inspection import sample_frame
 
     options = question.options

@@ -24,7 +24,7 @@ from importer.mapping.regions import require_region
 from importer.models import Destination, Mode, Note, TenantField
 from importer.option_types import SettingValue
 from importer.options import RunOptions, options_from_json
-from importer.pipeline.open_table import as_mapping_reads, open_table
+from importer.pipeline.table import as_mapping_reads, open_table
 from importer.readers import Source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
 from importer.reports import reimport

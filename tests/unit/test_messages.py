@@ -85,7 +85,7 @@ def test_no_hint_for_a_row_speaks_of_options_on_the_page() -> None:
     for code in (*issues, *wordings, "shared-by-all", "bad-custom-field"):
         for lang in messages.LANGUAGES:
             hint = messages.hint_template(code, lang, on_page=True)
-            for word in ("--", "`", " = ", "mapping", "映射", "rejects"):
+            for word in ("--", "`", " = ", "mapping", "映射", "rejects.xlsx"):
                 assert word not in hint, code
 
 

@@ -1,4 +1,4 @@
-"""Open the table of a run, as its options and its mapping say."""
+"""Open the table in a file as the options of a run and its mapping say."""
 
 from __future__ import annotations
 
