@@ -85,6 +85,12 @@ class Connection:
     store: str = ""
     """Names the sandbox's store; empty for the real API."""
 
+    @property
+    def rate_key(self) -> str:
+        """What the server counts requests by: the access key. A sandbox has one for all its stores, each of
+        which is a server of its own."""
+        return f"{self.store}|{self.access_key.reveal()}"
+
     def destination(self, default_url: str) -> Destination:
         """Where customers go. `default_url`: scheme and host that the contract names."""
         host = (self.base_url or default_url).rstrip("/")

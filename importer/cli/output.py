@@ -65,18 +65,19 @@ def tell(event: str, text: str, /, **found: object) -> None:
 
 
 def print_error(error: ImporterError) -> None:
-    """Print an error on stderr: sentence, hint, code."""
+    """Print an error on stderr, and what else is wrong: sentence, hint and code of each."""
     lang = language()
-    if _json_lines:
-        said = {"message": error.sentence(lang), "hint": error.hint(lang) or None}
-        print_json_line("error", {"code": error.code, **said, "exit_code": int(error.exit_code)})
-        return
     label = click.style(sentence("error-label", {}, lang), fg="red", bold=True)
-    echo(error.sentence(lang), label=label, err=True)
-    advice = error.hint(lang)
-    if advice:
-        echo(f"  {advice}", err=True)
-    echo(f"  [{error.code}]", err=True)
+    for one in error.every:
+        if _json_lines:
+            said = {"message": one.sentence(lang), "hint": one.hint(lang) or None}
+            print_json_line("error", {"code": one.code, **said, "exit_code": int(error.exit_code)})
+            continue
+        echo(one.sentence(lang), label=label, err=True)
+        advice = one.hint(lang)
+        if advice:
+            echo(f"  {advice}", err=True)
+        echo(f"  [{one.code}]", err=True)
 
 
 def print_losses() -> None:

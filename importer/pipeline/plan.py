@@ -283,16 +283,16 @@ def _compile(
 
     if not chosen.custom or connection is None:
         return tied(None)
-    from importer.api.account import fetch_fields
+    from importer.delivery.account_client import ask_for_fields  # a dry run does without
 
     if known is None and not dry_run:
-        return tied(fetch_fields(connection))
+        return tied(ask_for_fields(connection))
     try:
         return tied(known)
     except MappingError as error:
-        if error.code != "custom-field-unknown" or dry_run:
+        if dry_run or all(one.code != "custom-field-unknown" for one in error.every):
             raise
-        return tied(fetch_fields(connection))
+        return tied(ask_for_fields(connection))
 
 
 def known_fields(connection: Connection | None) -> tuple[TenantField, ...] | None:

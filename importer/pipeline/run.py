@@ -371,8 +371,7 @@ class Run:
             event.notify(meter)
             event.notify(observer)
 
-        # A sandbox has one key for all its stores; each of them is a server of its own.
-        rate = self.journal.rate(f"{connection.store}|{connection.access_key.reveal()}", run_journal.id)
+        rate = self.journal.rate(connection.rate_key, run_journal.id)
         delivery = Delivery(self.sending.sender, body_builder, run_journal, policy, notify=notify, rate=rate)
         stack.enter_context(delivery)
         self.stopper.listen(delivery.stop)
