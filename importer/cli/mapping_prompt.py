@@ -14,7 +14,9 @@ from importer.cli.output import ask, console, echo, print_error
 from importer.errors import InputError, MappingError
 from importer.escaping import printable
 from importer.messages import sentence
+from importer.models import Note
 from importer.private_files import create_new_file, replace_private_file
+from importer.reasons import reason_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -159,7 +161,7 @@ class MappingPrompt:
         try:
             write(self.file, self._proposed.encode())
         except OSError as error:
-            reason = error.strerror or type(error).__name__
+            reason = reason_of(error)
             raise MappingError("mapping-cannot-write", file=self.file, reason=reason) from error
 
     def _show_proposal(self) -> bool:
@@ -172,7 +174,7 @@ class MappingPrompt:
         try:
             text = self.file.read_text("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            reason = (error.strerror if isinstance(error, OSError) else None) or "not UTF-8"
+            reason = reason_of(error) if isinstance(error, OSError) else Note("reason-not-utf-8")
             print_error(MappingError("mapping-unreadable", name=str(self.file), reason=reason))
             return False
         return self._fits(None, text)

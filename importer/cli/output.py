@@ -15,6 +15,7 @@ import click
 from importer.errors import ImporterError
 from importer.escaping import printable, to_json
 from importer.messages import LANGUAGES, hint, sentence
+from importer.models import Note
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,7 +52,7 @@ def _plain(value: object) -> object:
     """The value as JSON can hold it."""
     if isinstance(value, dict):
         return {str(name): _plain(one) for name, one in value.items()}
-    if isinstance(value, ImporterError):
+    if isinstance(value, ImporterError | Note):
         return value.code
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 

@@ -15,6 +15,8 @@ from importer.errors import MappingError
 from importer.escaping import parse_toml
 from importer.mapping.mistakes import mapping_error
 from importer.mapping.schema import MappingFile
+from importer.models import Note
+from importer.reasons import toml_reason
 
 _CHECKOUT = Path(__file__).parents[2] / "mappings"
 # A name without folder and ending means a mapping that is part of the program.
@@ -55,7 +57,7 @@ def load_text(text: str, file: str = "") -> MappingFile:
     try:
         table = parse_toml(text)
     except ValueError as error:
-        raise MappingError("mapping-not-toml", file=file, reason=str(error)) from error
+        raise MappingError("mapping-not-toml", file=file, reason=toml_reason(error)) from error
     table.setdefault("name", Path(file).stem)
     try:
         return MappingFile.model_validate(table)
@@ -95,5 +97,6 @@ def _ready_files() -> Sequence[Traversable]:
     return sorted(files, key=lambda file: file.name.removesuffix(_ENDING))
 
 
-def _reason(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or "not UTF-8"
+def _reason(error: OSError | UnicodeDecodeError) -> str | Note:
+    strerror = error.strerror if isinstance(error, OSError) else None
+    return strerror or Note("reason-not-utf-8")

@@ -20,6 +20,8 @@ from importer.mapping.schema import (
     ReadingRules,
     field_names,
 )
+from importer.models import Note
+from importer.reasons import value_reason
 
 _CODES = {
     "extra_forbidden": "mapping-unknown-key",
@@ -64,15 +66,17 @@ def _mistake(mistake: ErrorDetails, text: str, file: str) -> MappingError:
     context: dict[str, Any] = dict(mistake.get("ctx") or {})
     path = tuple("from" if part == "source" else part for part in mistake["loc"])
     kind, given = mistake["type"], mistake["input"]
+    if not isinstance(given, str | int | float | bool):
+        given = Note("reason-a-table" if isinstance(given, dict) else "reason-a-list")
     return MappingError(
         _CODES.get(kind, "mapping-bad-value"),
         file=file,
         line=_line(text, path),
         place=".".join(part for part in path if isinstance(part, str)),
         key=str(path[-1]) if path else "",
-        given=given if isinstance(given, str | int | float | bool) else type(given).__name__,
+        given=given,
         allowed=_allowed(kind, path, context),
-        reason=mistake["msg"],
+        reason=value_reason(kind, context),
         **{key: value for key, value in context.items() if key in ("lacks", "region", "keys", "field")},
     )
 

@@ -15,15 +15,18 @@ from importer import contracts
 from importer import mapping as mappings
 from importer.config import Connection, is_loopback
 from importer.contracts import Contract, FieldKind
-from importer.errors import InputError, JournalError, MappingError, SettingsError
+from importer.errors import InputError, MappingError, SettingsError
 from importer.fingerprints import NO_KEY, FingerprintKey
 from importer.mapping import Mapper, MappingFile
 from importer.mapping.custom_fields import missed_note, preset_columns, with_own_fields
 from importer.mapping.headers import left_out_note
 from importer.mapping.regions import require_region
 from importer.models import Destination, Mode, Note, TenantField
+from importer.option_layers import options_from_json
 from importer.option_types import SettingValue
-from importer.options import RunOptions, options_from_json
+from importer.options import RunOptions
+from importer.pipeline.reported_run import as_before, named_run, prior_run, read_all
+from importer.pipeline.suppression import Suppression, read_suppression
 from importer.pipeline.table import as_mapping_reads, open_table
 from importer.readers import Source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
@@ -61,6 +64,8 @@ class RunPlan:
     """The newest run that imported this very file to the same place in the same way."""
     fingerprint_key: FingerprintKey = NO_KEY
     """For the fingerprints of contacts that the journal keeps."""
+    suppression: Suppression | None = None
+    """Who must not be sent; None without a list."""
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -121,14 +126,14 @@ def make_plan(
             mappings.check_required(chosen, _contract(options, connection))
         raise
     try:
-        prior = _prior_run(source, journal)
-        options, chosen = _as_before(options, chosen, prior)
-        if prior is not None and options.sheet is None and len(source.sheets) > 1 and _read_all(prior):
+        prior = prior_run(source, journal)
+        options, chosen = as_before(options, chosen, prior)
+        if prior is not None and options.sheet is None and len(source.sheets) > 1 and read_all(prior):
             source.close()
             options = replace(options, sheet=ALL_SHEETS)
             source = open_table(file, options, chosen, name=name)
         plan = _settle(source, options, chosen, connection, journal)
-        named = _named_run(source) if prior is None else ""
+        named = named_run(source) if prior is None else ""
         notes = (*plan.notes, Note("run-unknown-here", (("run", named),))) if named else plan.notes
         return replace(plan, reported=prior, notes=notes)
     except BaseException:
@@ -222,6 +227,7 @@ def _settle(
         before=before,
         connection=connection,
         fingerprint_key=journal.fingerprint_key,
+        suppression=read_suppression(options, chosen),
     )
 
 
@@ -313,42 +319,6 @@ def _contract(options: RunOptions, connection: Connection | None) -> Contract:
     return contracts.load(
         options.contract or (connection.contract if connection else contracts.DEFAULT_CONTRACT)
     )
-
-
-def _prior_run(source: Source, journal: Journal) -> RunRecord | None:
-    """Return the run that a report, or corrections of a rest, name; None if the journal does not know it."""
-    name = _named_run(source)
-    try:
-        return journal.run(name) if name else None
-    except JournalError:
-        return None
-
-
-def _named_run(source: Source) -> str:
-    """Return the run that corrections of a rest name, or the first row of a report; empty for none."""
-    if not reimport.is_report(source.header):
-        return source.rest_of
-    for chunk in source.chunks():
-        if not chunk.frame.empty:
-            return str(chunk.frame["_run"].iloc[0]).strip().removeprefix("'")
-    return ""
-
-
-def _as_before(
-    options: RunOptions, chosen: MappingFile | None, prior: RunRecord | None
-) -> tuple[RunOptions, MappingFile | None]:
-    """Return options and mapping for a report: those of its run, where the options leave them open."""
-    if prior is None:
-        return options, chosen
-    if chosen is None:
-        chosen = mappings.load_text(prior.settled or prior.mapping, prior.mapping_name)
-    mode = prior.mode if options.mode is None else options.mode
-    return replace(options, mode=mode, contract=options.contract or prior.contract), chosen
-
-
-def _read_all(record: RunRecord) -> bool:
-    """Whether a run read all sheets of a workbook; its annotated workbook then has several, too."""
-    return options_from_json(record.read_options).sheet == ALL_SHEETS
 
 
 def _check_destination(record: RunRecord, destination: Destination | None) -> None:

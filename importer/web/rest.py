@@ -12,7 +12,8 @@ from starlette.responses import Response
 
 from importer.errors import ImporterError, SettingsError, UnknownRunError, UsageError
 from importer.journal import Journal, RunKind, RunRecord
-from importer.options import RunOptions, options_from_json
+from importer.option_layers import options_from_json
+from importer.options import RunOptions
 from importer.private_files import create_private_file, open_plain_file, replace_private_file
 from importer.readers.overlay import Corrections, read_corrections
 from importer.reports.files import REJECTS_CSV, REJECTS_XLSX, own_files

@@ -17,7 +17,7 @@ from importer.config import VARIABLES, Connection, ResolvedConnection, is_loopba
 from importer.errors import ImporterError
 from importer.exit_codes import ExitCode
 from importer.models import Action, Verdict
-from importer.options import GivenOptions
+from importer.option_layers import GivenOptions
 
 if TYPE_CHECKING:
     from importer.api.client import Client
