@@ -65,7 +65,8 @@ class Site:
 
     def settings(self, work: Work | None = None) -> SessionSettings:
         """The settings of a session. Raises SettingsError."""
-        return SessionSettings(self.profile(work), self._known_connection(work), journal=self.journal)
+        known = self._known_connection(work)
+        return SessionSettings(self.profile(work), known, journal=self.journal, on_page=True)
 
     def note_result(self, result: ReportResult | None) -> None:
         """Read the settings again after a run whose credentials were refused."""
@@ -83,7 +84,7 @@ class Site:
                 continue  # a mistake in a profile stops only what uses it
             named = (profile.setting("tenant_id"), profile.setting("app_key"))
             if there and named == (there.tenant_id, there.app_key):
-                return SessionSettings(profile, journal=self.journal)
+                return SessionSettings(profile, journal=self.journal, on_page=True)
         return self.settings()
 
     def options(self, work: Work, lang: str) -> RunOptions:
@@ -236,7 +237,7 @@ def told(request: Request, error: ImporterError) -> dict[str, str]:
         for name, value in error.found.items()
     }
     plain = type(error)(error.code, **found)
-    return {"message": plain.sentence(lang), "hint": plain.hint(lang), "code": error.code}
+    return {"message": plain.sentence(lang), "hint": plain.hint(lang, on_page=True), "code": error.code}
 
 
 def error_page(request: Request, error: ImporterError, status: int = 400) -> HTMLResponse:
