@@ -32,8 +32,7 @@ from importer.readers import Source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
 from importer.reports import reimport
 from importer.reports.run_info import report_settings
-from importer.sources.locations import FileName, LocalCopy
-from importer.sources.spool import is_spooled
+from importer.sources.locations import FileName
 
 if TYPE_CHECKING:
     from importer.journal import Journal, RunRecord
@@ -58,7 +57,8 @@ class RunPlan:
     """Whether the file is one of the importer's own reports."""
     notes: tuple[Note, ...] = ()
     reported: RunRecord | None = None
-    """The run that wrote the report, if the file is one and the journal knows it."""
+    """The run that wrote the report, if the file is one, or whose rest this is; None if the journal does not
+    know it."""
     connection: Connection | None = None
     """Who signs; None if nothing can be sent."""
     before: RunRecord | None = None
@@ -79,6 +79,11 @@ class RunPlan:
         """The columns of phones and numbers: with a digit less they name another customer."""
         fields = (field.name for field in self.contract.fields if field.identifier)
         return tuple(column for name in fields for column in self.mapper.columns.get(name, ()))
+
+    @property
+    def rest_of(self) -> str:
+        """The run of which only the rest is imported. A report says of each row itself what became of it."""
+        return "" if self.again else self.source.rest_of
 
     @property
     def escaped(self) -> bool:
@@ -105,29 +110,31 @@ def make_plan(
     options: RunOptions,
     connection: Connection | None,
     journal: Journal,
+    *,
+    name: str | None = None,
 ) -> RunPlan:
     """Open a file and plan its import. `connection` is None if nothing is to be sent.
 
-    Raises InputError, MappingError, UsageError.
+    `name`: what its owner calls the file, if not by its path. Raises InputError, MappingError, UsageError.
     """
     chosen = mappings.load(options.mapping) if options.mapping else None
     options = as_mapping_reads(file, options, chosen)
     try:
-        source = open_table(file, options, chosen)
+        source = open_table(file, options, chosen, name=name)
     except InputError as error:
         if chosen is not None and error.code in NO_HEADER:
             # Such a mapping finds no header, and what it lacks is the better explanation.
             mappings.check_required(chosen, _contract(options, connection))
         raise
     try:
-        prior = prior_run(source, journal) if reimport.is_report(source.header) else None
+        prior = prior_run(source, journal)
         options, chosen = as_before(options, chosen, prior)
         if prior is not None and options.sheet is None and len(source.sheets) > 1 and read_all(prior):
             source.close()
             options = replace(options, sheet=ALL_SHEETS)
-            source = open_table(file, options, chosen)
+            source = open_table(file, options, chosen, name=name)
         plan = _settle(source, options, chosen, connection, journal)
-        named = named_run(source) if plan.again and prior is None else ""
+        named = named_run(source) if prior is None else ""
         notes = (*plan.notes, Note("run-unknown-here", (("run", named),))) if named else plan.notes
         return replace(plan, reported=prior, notes=notes)
     except BaseException:
@@ -151,8 +158,7 @@ def plan_from_record(
     if not path.is_file():
         raise InputError("source-gone", file=record.path or record.source, run=record.id)
     chosen = mappings.load_text(record.mapping, record.mapping_name)
-    # A copy of a file from elsewhere keeps the name that it was given.
-    source = open_table(LocalCopy(path, record.source) if is_spooled(path) else path, options, chosen)
+    source = open_table(path, options, chosen, name=record.source)
     try:
         if source.sha256 != record.sha256:
             raise InputError("source-changed", file=record.path, run=record.id)
@@ -206,7 +212,7 @@ def _settle(
     if destination is not None:
         destination = replace(destination, contract=contract.name)
     before = None
-    if destination is not None:
+    if destination is not None and not source.rest_of:
         before = journal.imported_before(source.sha256, destination.key, chosen.digest, mode)
     return RunPlan(
         source=source,

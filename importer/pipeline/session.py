@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from importer import contracts
-from importer.config import Connection, Profile, require, resolve
+from importer.config import Connection, Profile
+from importer.credentials import require, resolve
 from importer.errors import InputError, LockedError, MappingError, SettingsError, UsageError
 from importer.journal import Journal, RunRecord, RunState, Ticket
 from importer.models import Destination
@@ -62,6 +63,8 @@ class SessionSettings:
     """None: the user's own journal."""
     job: str = ""
     """The job that the runs belong to."""
+    on_page: bool = False
+    """Whether the page in the browser carries the runs out: their reports name its buttons, no commands."""
 
 
 @dataclass
@@ -104,15 +107,15 @@ class Session:
         file: FileGiven,
         options: RunOptions,
         *,
+        name: str | None = None,
         gate: PrecheckGate | None = None,
         observer: RunObserver | None = None,
     ) -> ReportResult | None:
         """Import a file, or only check it (`options.dry_run`). None: the observer did not confirm.
 
-        `file` is a path, an address, or a file that is open for reading.
-
-        `gate` judges the whole file before the first row is sent; without one `options.max_invalid` does.
-        `observer` takes the place of the session's for this file.
+        `file` is a path, an address, or a file that is open for reading. `name`: what its owner calls the
+        file, if not by its path. `gate` judges the whole file before the first row is sent; without one
+        `options.max_invalid` does. `observer` takes the place of the session's for this file.
         """
         observer = observer or self.observer
         store = self.settings.sandbox_store
@@ -122,13 +125,14 @@ class Session:
             options = replace(options, corrections=str(Path(options.corrections).absolute()))
         options = self._with_lists(options)
         # A mistyped name is told before anybody looks for credentials, or waits for a turn.
-        name = check_named(file)
+        found = check_named(file)
+        name = name or found
         with ExitStack() as stack:
             ticket = None
             if not observer.interactive:
                 ticket = stack.enter_context(self._ticket(self._destination(options), name, options))
-            file = stack.enter_context(self._taken_in(file, observer))
-            plan = stack.enter_context(self.planned(file, options, observer=observer))
+            local = stack.enter_context(self._taken_in(file, observer))
+            plan = stack.enter_context(self.planned(local, options, name=name, observer=observer))
             run = self._run(plan, Lineage(job=self.settings.job), gate or _gate_of(plan), observer)
             if not observer.confirm_start(plan, sends=run.sending is not None):
                 return None
@@ -220,7 +224,12 @@ class Session:
 
     @contextlib.contextmanager
     def planned(
-        self, file: FileName, options: RunOptions, *, observer: RunObserver | None = None
+        self,
+        file: FileName,
+        options: RunOptions,
+        *,
+        name: str | None = None,
+        observer: RunObserver | None = None,
     ) -> Iterator[RunPlan]:
         """Yield the plan of a new run, with its file open. An address has to be fetched before.
 
@@ -229,13 +238,14 @@ class Session:
         observer = observer or self.observer
         connection = self.connect(options)
         try:
-            plan = plans.make_plan(file, options, connection, self.journal)
+            plan = plans.make_plan(file, options, connection, self.journal, name=name)
         except (InputError, MappingError) as error:
             known = plans.known_fields(connection) or ()
             chosen = observer.choose_mapping(MappingQuestion(file, options, error, known))
             if chosen is None:
                 raise
-            plan = plans.make_plan(file, replace(options, mapping=chosen), connection, self.journal)
+            options = replace(options, mapping=chosen)
+            plan = plans.make_plan(file, options, connection, self.journal, name=name)
         with contextlib.closing(plan):
             question = plans.country_question(plan, file) if observer.interactive else None
             country = observer.choose_country(question) if question else None
@@ -324,7 +334,9 @@ class Session:
                 discard(local.path)
 
     def _run(self, plan: RunPlan, lineage: Lineage, gate: PrecheckGate | None, observer: RunObserver) -> Run:
-        return Run(plan, self.journal, self._target(plan), lineage, gate, observer)
+        lineage = replace(lineage, profile=self.settings.profile.name)
+        target = self._target(plan)
+        return Run(plan, self.journal, target, lineage, gate, observer, on_page=self.settings.on_page)
 
     @contextlib.contextmanager
     def _stoppable(self, run: Run) -> Iterator[None]:

@@ -28,11 +28,17 @@ def as_mapping_reads(file: FileName, options: RunOptions, mapping: MappingFile |
 
 
 def open_table(
-    file: FileName, options: RunOptions, mapping: MappingFile | None = None, *, any_table: bool = False
+    file: FileName,
+    options: RunOptions,
+    mapping: MappingFile | None = None,
+    *,
+    name: str | None = None,
+    any_table: bool = False,
 ) -> Source:
     """Open a file as the options say. Its header is the row that names fields, or columns of the mapping.
 
-    `any_table`: without such a row, take the first one that looks like a header. Raises InputError.
+    `name`: what its owner calls it, if not by the path. `any_table`: without such a row, take the first one
+    that looks like a header. Raises InputError.
     """
     columns = frozenset(normalize(name) for name in mapping.columns()) if mapping else frozenset()
 
@@ -48,6 +54,7 @@ def open_table(
         header_row=header_row,
         encoding=options.encoding,
         delimiter=options.delimiter,
+        name=name,
         is_known=is_known,
         is_mapped=is_mapped,
         any_table=any_table,

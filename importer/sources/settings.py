@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from importer.config import ConfigFile, Secret, run_secret_command
+from importer.config import ConfigFile, Secret
 from importer.config_schema import check_table
+from importer.credentials import run_secret_command
 from importer.errors import SettingsError
 from importer.models import Note
 from importer.option_types import key
@@ -72,6 +73,9 @@ def source_settings(file: ConfigFile, name: str) -> SourceSettings:
         known = ", ".join(file.names("source")) or "–"
         raise SettingsError("unknown-source", name=name, file=file.path or "importer.toml", known=known)
     place = f"source.{name}"
+    if not isinstance(file.tables["source"][name], dict):
+        reason = Note("reason-table-name", (("group", "source"),))
+        raise SettingsError("bad-settings", file=file.path, place=place, reason=reason)
     table = check_table(file.tables["source"][name], file.path, place, None, SourceSettings)
     found = table.fields_of(SourceSettings)
     if not found.get("url"):
