@@ -26,9 +26,11 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from importer.errors import SettingsError
 from importer.models import Mode, Note
+from importer.option_layers import GivenOptions
 from importer.option_types import (
     ChoiceValue,
     ConfigKey,
+    FilesValue,
     FlagValue,
     FolderValue,
     HeaderRowValue,
@@ -38,7 +40,7 @@ from importer.option_types import (
     TextValue,
     ValueKind,
 )
-from importer.options import GivenOptions, declared_options
+from importer.options import declared_options
 from importer.reasons import value_reason
 
 TableKind = Literal["profile", "job"]
@@ -90,9 +92,9 @@ class CheckedTable:
 
 
 def check_table(
-    table: Mapping[str, Any], file: object, place: str, kind: TableKind, *classes: type
+    table: Mapping[str, Any], file: object, place: str, kind: TableKind | None, *classes: type
 ) -> CheckedTable:
-    """Check `[profile.NAME]` or `[job.NAME]`. Its keys are those of the classes, and options of a run.
+    """Check a table such as `[job.NAME]`. Its keys are those of the classes, and options of a run.
 
     Raises SettingsError `bad-settings` with file, key and reason; it quotes no value.
     """
@@ -123,8 +125,10 @@ def table_model(kind: TableKind | None, *classes: type) -> type[ConfigTable]:
     return create_model(classes[0].__name__, __base__=ConfigTable, **keys)
 
 
-def _option_keys(kind: TableKind) -> tuple[str, ...]:
+def _option_keys(kind: TableKind | None) -> tuple[str, ...]:
     """Return the names of the options that a table of this kind may set."""
+    if kind is None:
+        return ()
     return tuple(one.name for one in declared_options().values() if getattr(one, kind))
 
 
@@ -147,6 +151,8 @@ def _written(kind: ValueKind) -> Any:
             return Annotated[int, Field(ge=1)] | Literal["none"]
         case TextValue() | FolderValue():
             return str
+        case FilesValue():
+            return list[Annotated[str, Field(min_length=1)]]
 
 
 def _keys(cls: type) -> dict[str, ConfigKey]:

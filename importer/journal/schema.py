@@ -190,6 +190,11 @@ CREATE TABLE commits (journal TEXT NOT NULL, count INTEGER NOT NULL);
 INSERT INTO commits VALUES (lower(hex(randomblob(16))), 0);
 """
 
+_WHOSE = """
+ALTER TABLE runs ADD COLUMN profile TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN machine TEXT NOT NULL DEFAULT '';
+"""
+
 # When somebody took note of a file in failed/ or held/.
 _ACKNOWLEDGED = "ALTER TABLE job_files ADD COLUMN acknowledged TEXT"
 
@@ -201,6 +206,7 @@ MIGRATIONS: tuple[str, ...] = (
     _TICKETS,
     _CONTACTS,
     _COMMITS,
+    _WHOSE,
     _ACKNOWLEDGED,
 )
 

@@ -11,7 +11,7 @@ from importer.cli.parameters import run_options
 from importer.errors import InputError
 from importer.exit_codes import ExitCode
 from importer.messages import sentence
-from importer.options import GivenOptions
+from importer.option_layers import GivenOptions
 from importer.reasons import reason_of
 
 
