@@ -35,10 +35,10 @@ def list_jobs(as_json: bool, settings: Path | None, env_file: Path | None) -> in
     if as_json:
         print_json([status.content() for status in found])
         return 0
-    table = Table("job", "source", "last round", "result", "next", "held", box=None, pad_edge=False)
+    table = Table("job", "source", "last round", "result", "next", "held", "failed", box=None, pad_edge=False)
     for status in found:
         if not isinstance(status, JobStatus):
-            table.add_row(status.job, "–", "–", status.error.code, "–", "–")
+            table.add_row(status.job, "–", "–", status.error.code, "–", "–", "–")
             continue
         last = status.last
         table.add_row(
@@ -48,6 +48,7 @@ def list_jobs(as_json: bool, settings: Path | None, env_file: Path | None) -> in
             str(last.result) if last else "–",
             f"{status.next:%Y-%m-%d %H:%M %Z}" if status.next else "–",
             str(len(status.held) or "–"),
+            str(len(status.failed) or "–"),
         )
     terminal = console()
     if not terminal.is_terminal:
@@ -70,8 +71,8 @@ def show_status(
     """Say when each job named last did well, how long ago that is, and what waits for somebody.
 
     Exit codes, of several jobs the worst: 0 all is well · 1 a file is held, or none has come for long · 2 the
-    last round failed, a file lies in failed/, or no round went well for too long · 3 it never ran, or cannot be
-    looked at. Held and failed files count until `job acknowledge` takes note of them, or they are gone.
+    last round failed, a file lies in failed/, or no round went well for too long · 3 it never ran, or cannot
+    be looked at. Held and failed files count until `job acknowledge` takes note of them, or they are gone.
     """
     from importer.jobs.status import CheckStatus, JobStatus, StatusOfAll
 

@@ -79,8 +79,10 @@ def test_rows_below_the_tripwire_are_told_with_the_place_of_their_corrections(
     out, told = capsys.readouterr()
     assert out == ""
     (rejects,) = (desk / "inbox" / "done").rglob("rejects.xlsx")
-    assert f"2 of 20 rows were not imported and wait for a correction. Correct the coloured cells of " \
+    assert (
+        f"2 of 20 rows were not imported and wait for a correction. Correct the coloured cells of "
         f"rejects.xlsx in {rejects.parent}" in told
+    )
     assert cli(["job", "status", "nightly"]) == 0
     assert "2 rows of a.csv wait for a correction" in capsys.readouterr().out
 
@@ -145,7 +147,7 @@ def test_list_shows_last_and_next_run(desk: Path, tab: Path, capsys: pytest.Capt
     capsys.readouterr()
     assert cli(["job", "list"]) == 0
     header, *rows = capsys.readouterr().out.splitlines()
-    assert header.split() == ["job", "source", "last", "round", "result", "next", "held"]
+    assert header.split() == ["job", "source", "last", "round", "result", "next", "held", "failed"]
     assert "good" in rows[0]
     assert "03:00" in rows[0]
     assert ":05" in rows[1]
