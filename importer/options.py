@@ -314,6 +314,18 @@ class RunOptions:
         group=OptionGroup.SENDING,
         job=True,
     )
+    changed_only: bool = declare(
+        False,
+        FlagValue(),
+        "Only rows of customers that are new, or differ from what this destination last took.",
+        "只发送新客户，或与该目标上次收到的内容不同的行。",
+        group=OptionGroup.CHECKING,
+        profile=True,
+        job=True,
+        keep=Keep.SETTINGS,
+        report=True,
+        repeat=True,
+    )
     overwrite_newer: bool = declare(
         False,
         FlagValue(),
