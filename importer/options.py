@@ -326,6 +326,15 @@ class RunOptions:
         report=True,
         repeat=True,
     )
+    full: bool = declare(
+        False,
+        FlagValue(),
+        "With --changed-only: send all rows this once, and note what they say.",
+        "与 --changed-only 一起：这一次发送所有行，并记录其内容。",
+        group=OptionGroup.CHECKING,
+        keep=Keep.SETTINGS,
+        report=True,
+    )
     overwrite_newer: bool = declare(
         False,
         FlagValue(),

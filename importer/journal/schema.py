@@ -205,7 +205,22 @@ CREATE TABLE contents (
 CREATE INDEX contents_by_lane ON contents (lane, number);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _JOBS, _SETTLED, _ORIGINS, _TICKETS, _CONTACTS, _COMMITS, _CONTENTS)
+_WHOSE = """
+ALTER TABLE runs ADD COLUMN profile TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN machine TEXT NOT NULL DEFAULT '';
+"""
+
+MIGRATIONS: tuple[str, ...] = (
+    _FIRST,
+    _JOBS,
+    _SETTLED,
+    _ORIGINS,
+    _TICKETS,
+    _CONTACTS,
+    _COMMITS,
+    _WHOSE,
+    _CONTENTS,
+)
 
 
 def version(connection: sqlite3.Connection) -> int:

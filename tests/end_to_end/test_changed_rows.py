@@ -28,7 +28,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def write(path: Path, rows: list[list[str]], header: list[str] | None = None) -> Path:
     with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([(header or HEADER[:3])] + rows)
+        csv.writer(file).writerows([header or HEADER[:3], *rows])
     return path
 
 
@@ -169,7 +169,7 @@ def test_a_job_sends_everything_from_time_to_time(tmp_path: Path, box: Sandbox) 
     bench.inbox.mkdir()
     told = []
     for night in range(8):
-        bench.drop(f"n{night}.csv", lines(3) + [f"Extra{night},Li,8613900000000,e@x.example,"])
+        bench.drop(f"n{night}.csv", [*lines(3), f"Extra{night},Li,8613900000000,e@x.example,"])
         (file,) = bench.round(changed_only=True, full_every="3d").files
         told.append({status.value: rows for status, rows in file.counts.items() if rows})
     full, few = {"imported": 4}, {"imported": 1, "skipped": 3}
