@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 
 from importer.config import Connection, Profile
@@ -29,7 +30,7 @@ from importer.jobs.log import JobLog
 from importer.jobs.notify import announce_round
 from importer.jobs.process_file import FileProcessor
 from importer.jobs.results import FileResult, RoundReport, format_error, shown_counts
-from importer.journal import Journal, RunState
+from importer.journal import Journal
 from importer.journal.job_history import FileContent, FileFate, FileRecord, RoundResult
 from importer.journal.locks import Lock, LockHolder
 from importer.models import Status
@@ -209,11 +210,11 @@ class Round:
         every = self.job.full_every
         if not options.changed_only or every is None:
             return options
-        runs = (run for run in self.journal.runs() if run.job == self.job.name and not run.dry_run)
-        whole = (run for run in runs if options_from_json(run.settings).full and run.all_done)
-        last = next((run.started for run in whole if run.state is RunState.FINISHED), None)
-        due = last is None or (self.environment.clock() - last).total_seconds() >= every
-        return replace(options, full=due)
+        since = self.environment.clock() - timedelta(seconds=every)
+        done = takewhile(lambda file: file.taken > since, self.journal.jobs.files(self.job.name))
+        runs = {file.run for file in done if file.fate is FileFate.DONE}
+        recent = (run for run in self.journal.runs() if run.id in runs)
+        return replace(options, full=not any(options_from_json(run.settings).full for run in recent))
 
     def _options(self) -> RunOptions:
         return self.job.options_with(self.profile, self.environment.lang)
