@@ -171,6 +171,8 @@ def load_config(path: Path | None = None) -> ConfigFile:
         content, access = read_with_access(path)
         _refuse_open(path, access)
         tables = parse_toml(content.decode("utf-8-sig"))
+        if _holds_nul(tables):  # no path and no word of a command can
+            raise ValueError("a value holds the character NUL")
     except ValueError as error:
         raise SettingsError("bad-settings", file=path, place="TOML", reason=error) from error
     except OSError as error:
@@ -186,6 +188,13 @@ def load_config(path: Path | None = None) -> ConfigFile:
         raise SettingsError("open-secret", file=path, mode=f"{access.mode:04o}", command=_close("600", path))
     here = not named and path.parent == Path.cwd() and path.parent != _config_folder()
     return ConfigFile(path, tables, path.parent if here else None)
+
+
+def _holds_nul(value: object) -> bool:
+    """Whether a text anywhere in a table, or a name in it, holds NUL."""
+    if isinstance(value, dict):
+        return any(map(_holds_nul, (*value, *value.values())))
+    return any(map(_holds_nul, value)) if isinstance(value, list) else isinstance(value, str) and "\0" in value
 
 
 def _refuse_open(path: Path, access: FileAccess) -> None:
@@ -341,10 +350,12 @@ def _run_secret_command(command: str) -> Mapping[str, str]:
 
     try:
         words = [command] if os.name == "nt" else shlex.split(command)
+        if not words:
+            raise ValueError("no command")
         done = subprocess.run(words, stdout=subprocess.PIPE, timeout=60, check=True)  # noqa: S603 - the user's own
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise SettingsError(
-            "secret-command-failed", command=command.split()[0], reason=type(error).__name__
+            "secret-command-failed", command=(command.split() or ["–"])[0], reason=type(error).__name__
         ) from None
     lines = done.stdout.decode("utf-8", "replace").splitlines()
     found = {name: value for line in lines for name, value in _assignment(line).items()}

@@ -50,7 +50,7 @@ def load(name_or_path: str) -> MappingFile:
         known = [mapping.name for mapping in ready()]
         near = difflib.get_close_matches(name_or_path, known, n=3)
         raise MappingError("mapping-not-found", name=name_or_path, near=", ".join(near or known)) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # no UTF-8, or a name with NUL
         raise MappingError("mapping-unreadable", name=name_or_path, reason=_reason(error)) from error
     return load_text(text, name_or_path)
 
@@ -106,7 +106,9 @@ def _ready_files() -> Sequence[Traversable]:
 
 
 def _reason(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or "not UTF-8"
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 _CODES = {
