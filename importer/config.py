@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -194,7 +195,9 @@ def _holds_nul(value: object) -> bool:
     """Whether a text anywhere in a table, or a name in it, holds NUL."""
     if isinstance(value, dict):
         return any(map(_holds_nul, (*value, *value.values())))
-    return any(map(_holds_nul, value)) if isinstance(value, list) else isinstance(value, str) and "\0" in value
+    if isinstance(value, list):
+        return any(map(_holds_nul, value))
+    return isinstance(value, str) and "\0" in value
 
 
 def _refuse_open(path: Path, access: FileAccess) -> None:
@@ -352,7 +355,11 @@ def _run_secret_command(command: str) -> Mapping[str, str]:
         words = [command] if os.name == "nt" else shlex.split(command)
         if not words:
             raise ValueError("no command")
-        done = subprocess.run(words, stdout=subprocess.PIPE, timeout=60, check=True)  # noqa: S603 - the user's own
+        # It may ask the person at a terminal; rows that come by standard input are not for it.
+        asked = None if sys.stdin is not None and sys.stdin.isatty() else subprocess.DEVNULL
+        done = subprocess.run(  # noqa: S603 - the user's own
+            words, stdin=asked, stdout=subprocess.PIPE, timeout=60, check=True
+        )
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise SettingsError(
             "secret-command-failed", command=(command.split() or ["–"])[0], reason=type(error).__name__

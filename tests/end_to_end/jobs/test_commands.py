@@ -217,7 +217,20 @@ def test_a_wrong_schedule_is_told(desk: Path, capsys: pytest.CaptureFixture[str]
         ('inbox = "a"\nsettle = "soon"', "job.x.settle"),
         ('inbox = "a"\ntypo = 1', "job.x.typo"),
         ('inbox = "a"\n[job.x.tripwires]\nmax_invalid = true', "job.x.tripwires.max_invalid"),
-        ('inbox = "a"\n[job.x.notices]\nwebhook = "http://example.com/"', "job.x.notices.webhook"),
+        *(
+            (f'inbox = "a"\n[job.x.notices]\nwebhook = "{address}"', "job.x.notices.webhook")
+            for address in (
+                "http://example.com/",
+                "http://localhost.example.com/",
+                "http://localhost@example.com/",
+                "http://127.example.com/",
+                "https:///hook",
+                "ftp://localhost/",
+                "localhost",
+            )
+        ),
+        ('inbox = "a"\nheartbeat = "http://example.com/token"', "job.x.heartbeat"),
+        ('inbox = "a"\nheartbeat = "ftp://example.com/token"', "job.x.heartbeat"),
         ('inbox = "a"\nreport_mode = "0777"', "job.x.report_mode"),
         ('inbox = "a"\nschedule = "daily"', "job.x.schedule"),
     ],
