@@ -39,6 +39,7 @@ from importer.pipeline.flow import RunContext
 from importer.pipeline.precheck import precheck
 from importer.pipeline.run import StopToken
 from importer.pipeline.session import Session, SessionSettings
+from importer.reasons import reason_of
 
 _PRUNABLE = (FileFate.DONE, FileFate.REPEATED, FileFate.FAILED)
 """Files that are held or open are never pruned. The history keeps what was imported for ever."""
@@ -92,6 +93,8 @@ class Round:
     environment: JobEnvironment = field(default_factory=JobEnvironment)
     stopper: StopToken = field(default_factory=StopToken)
     release: str | None = None
+    before: RoundResult | None = field(default=None, init=False)
+    """How the round before ended, once this one is at work."""
 
     def go(self) -> RoundReport:
         """Do the round. Errors are in the report.
@@ -103,11 +106,11 @@ class Round:
             try:
                 self._lock(stack, self.journal.job_lock(self.job.name), "job-locked")
                 number = self.journal.jobs.begin_round(self.job.name, started)
-                before = self._before()
+                self.before = self._before()
             except LockedError as error:
                 return self._overlapped(started, error)
             except ImporterError as error:
-                return self._close(None, self._stopped(started, [], error), None)
+                return self._close(None, self._stopped(started, [], error))
             self.log.write("info", "round-started", job=self.job.name, round=number)
             for loss in self.journal.losses:
                 says = loss.sentence(self._options().lang)
@@ -117,9 +120,9 @@ class Round:
                 report = self._work(started, number)
             except Exception as error:
                 fault = FaultError("job-fault", kind=type(error).__name__, job=self.job.name)
-                self._close(number, self._stopped(started, [], fault), before)
+                self._close(number, self._stopped(started, [], fault))
                 raise
-            return self._close(number, report, before)
+            return self._close(number, report)
 
     def _work(self, started: datetime, number: int) -> RoundReport:
         files: list[FileResult] = []
@@ -138,7 +141,7 @@ class Round:
         except ImporterError as error:
             return self._stopped(started, files, error)
         except OSError as error:
-            reason = error.strerror or type(error).__name__
+            reason = reason_of(error)
             disk = DiskError("job-disk", path=error.filename or self.job.folder, reason=reason)
             return self._stopped(started, files, disk)
         return self._finished(started, files)
@@ -246,7 +249,7 @@ class Round:
         self.log.write("warning", "round-overlapped", job=self.job.name, says=message)
         return self._report(started, [], RoundResult.OVERLAPPED, ExitCode.LOCKED, (error.code, message))
 
-    def _close(self, number: int | None, report: RoundReport, before: RoundResult | None) -> RoundReport:
+    def _close(self, number: int | None, report: RoundReport) -> RoundReport:
         self.environment.checkpoint("round-over")
         warnings = []
         try:
@@ -258,7 +261,7 @@ class Round:
         except ImporterError as error:
             warnings.append(format_error(error, self._options().lang))
         return announce_round(
-            self.job, self.log, self.environment, replace(report, warnings=tuple(warnings)), before
+            self.job, self.log, self.environment, replace(report, warnings=tuple(warnings)), self.before
         )
 
     def _before(self) -> RoundResult | None:

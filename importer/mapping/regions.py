@@ -127,6 +127,15 @@ def national_part(digits: str) -> str | None:
     return digits[size:] if size else None
 
 
+def national_numbers(numbers: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return what follows the country codes of numbers (int64) of so many digits (int64, at most 15), without
+    leading zeros; 0 where they begin with none."""
+    lengths = np.where(lengths > 3, lengths, 0)
+    size = _table()[0][np.where(lengths > 3, numbers // 10 ** np.maximum(lengths - 3, 0), 0)]
+    found: np.ndarray = np.where(size > 0, numbers % 10 ** np.maximum(lengths - size, 0), 0)
+    return found
+
+
 def possible(prefixes: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """Return a mask of the numbers that may begin with a country code: their first three digits (0 to 999)
     are one, and as many digits follow as the country's numbers have."""

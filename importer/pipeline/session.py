@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from importer import contracts
-from importer.config import Connection, Profile, require, resolve
+from importer.config import Connection, Profile
+from importer.credentials import require, resolve
 from importer.errors import InputError, LockedError, MappingError, SettingsError, UsageError
 from importer.journal import Journal, RunRecord, RunState, Ticket
 from importer.models import Destination
-from importer.options import RunOptions, options_from_json
+from importer.option_layers import options_from_json
+from importer.options import RunOptions
 from importer.pipeline import plan as plans
 from importer.pipeline.events import MappingQuestion, PlanReady, RunObserver
 from importer.pipeline.plan import RunPlan
@@ -59,6 +61,8 @@ class SessionSettings:
     """None: the user's own journal."""
     job: str = ""
     """The job that the runs belong to."""
+    on_page: bool = False
+    """Whether the page in the browser carries the runs out: their reports name its buttons, no commands."""
 
 
 @dataclass
@@ -101,13 +105,15 @@ class Session:
         file: Path | str,
         options: RunOptions,
         *,
+        name: str | None = None,
         gate: PrecheckGate | None = None,
         observer: RunObserver | None = None,
     ) -> ReportResult | None:
         """Import a file, or only check it (`options.dry_run`). None: the observer did not confirm.
 
-        `gate` judges the whole file before the first row is sent; without one `options.max_invalid` does.
-        `observer` takes the place of the session's for this file.
+        `name`: what its owner calls the file, if not by its path. `gate` judges the whole file before the
+        first row is sent; without one `options.max_invalid` does. `observer` takes the place of the session's
+        for this file.
         """
         observer = observer or self.observer
         store = self.settings.sandbox_store
@@ -115,19 +121,21 @@ class Session:
             options = replace(options, sandbox_store=str(store.absolute()))
         if options.corrections is not None:
             options = replace(options, corrections=str(Path(options.corrections).absolute()))
+        options = self._with_lists(options)
         if str(file) != STANDARD_INPUT:
             # A mistyped name is told before anybody looks for credentials, or waits for a turn.
             check_exists(file)
         with ExitStack() as stack:
             ticket = None
             if not observer.interactive:
-                ticket = stack.enter_context(self._ticket(self._destination(options), str(file), options))
-            plan = stack.enter_context(self.planned(file, options, observer=observer))
+                waiting = self._ticket(self._destination(options), name or str(file), options)
+                ticket = stack.enter_context(waiting)
+            plan = stack.enter_context(self.planned(file, options, name=name, observer=observer))
             run = self._run(plan, Lineage(job=self.settings.job), gate or _gate_of(plan), observer)
             if not observer.confirm_start(plan, sends=run.sending is not None):
                 return None
             if observer.interactive:
-                ticket = stack.enter_context(self._ticket(plan.destination, str(file), options))
+                ticket = stack.enter_context(self._ticket(plan.destination, name or str(file), options))
             run.ticket = ticket
             with self._stoppable(run):
                 return run.start()
@@ -141,7 +149,7 @@ class Session:
         observer: RunObserver | None = None,
     ) -> ReportResult:
         """Continue a run. `options` are those of `kept_options`, or changed ones."""
-        options = options or plans.kept_options(record)
+        options = self._with_lists(options or plans.kept_options(record))
         observer = observer or self.observer
         with (
             self._ticket(record.destination, record.source, options) as ticket,
@@ -163,7 +171,7 @@ class Session:
         """
         if record.dry_run:
             raise UsageError("retry-dry-run", run=record.id)
-        options = options or retry_options(record)
+        options = self._with_lists(options or retry_options(record))
         observer = observer or self.observer
         if record.state is RunState.FINISHED and not rows_left(record, rejected=options.rejected):
             return None
@@ -180,6 +188,8 @@ class Session:
     def redraw(self, record: RunRecord, options: RunOptions | None = None) -> ReportResult:
         """Write the reports of a run again, to `options.report_dir`. Sends and records nothing."""
         options = options or plans.kept_options(record)
+        if not record.dry_run:
+            options = replace(options, suppress=())  # the journal knows whom the lists left out
         with contextlib.closing(plans.plan_from_record(record, options, None, self.journal)) as plan:
             lineage = lineage_of(plan, self.journal, record)
             run = Run(plan, self.journal, lineage=lineage, observer=self.observer)
@@ -205,9 +215,19 @@ class Session:
             raise UsageError("resume-retried", run=record.id, retry=later.id)
         return record
 
+    def _with_lists(self, options: RunOptions) -> RunOptions:
+        """Return the options with the lists of the profile, too: whom it leaves out nothing sends."""
+        lists = (*self.settings.profile.given.options.suppress, *options.suppress)
+        return replace(options, suppress=tuple(dict.fromkeys(str(Path(file).absolute()) for file in lists)))
+
     @contextlib.contextmanager
     def planned(
-        self, file: Path | str, options: RunOptions, *, observer: RunObserver | None = None
+        self,
+        file: Path | str,
+        options: RunOptions,
+        *,
+        name: str | None = None,
+        observer: RunObserver | None = None,
     ) -> Iterator[RunPlan]:
         """Yield the plan of a new run, with its file open.
 
@@ -216,13 +236,14 @@ class Session:
         observer = observer or self.observer
         connection = self.connect(options)
         try:
-            plan = plans.make_plan(file, options, connection, self.journal)
+            plan = plans.make_plan(file, options, connection, self.journal, name=name)
         except (InputError, MappingError) as error:
             known = plans.known_fields(connection) or ()
             chosen = observer.choose_mapping(MappingQuestion(file, options, error, known))
             if chosen is None:
                 raise
-            plan = plans.make_plan(file, replace(options, mapping=chosen), connection, self.journal)
+            options = replace(options, mapping=chosen)
+            plan = plans.make_plan(file, options, connection, self.journal, name=name)
         with contextlib.closing(plan):
             question = plans.country_question(plan, file) if observer.interactive else None
             country = observer.choose_country(question) if question else None
@@ -293,7 +314,9 @@ class Session:
             yield plan
 
     def _run(self, plan: RunPlan, lineage: Lineage, gate: PrecheckGate | None, observer: RunObserver) -> Run:
-        return Run(plan, self.journal, self._target(plan), lineage, gate, observer)
+        lineage = replace(lineage, profile=self.settings.profile.name)
+        target = self._target(plan)
+        return Run(plan, self.journal, target, lineage, gate, observer, on_page=self.settings.on_page)
 
     @contextlib.contextmanager
     def _stoppable(self, run: Run) -> Iterator[None]:

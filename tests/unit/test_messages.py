@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from string import Formatter
 
 import pytest
 
@@ -44,6 +45,20 @@ def test_a_code_stands_in_one_file_only() -> None:
         Catalogue({"one": table, "two": table})
 
 
+@pytest.mark.parametrize(
+    ("rows", "wanted"),
+    [
+        (1, "1 filled row above it is not read as a customer"),
+        ("1", "1 filled row above it is not read as a customer"),
+        (2, "2 filled rows above it are not read as customers"),
+        ("1,001", "1,001 filled rows above it are not read as customers"),
+    ],
+)
+def test_the_words_beside_a_number_fit_it(rows: int | str, wanted: str) -> None:
+    found = {"header_row": 3, "rows": rows}
+    assert messages.sentence("rows-above-header", found) == f"the header is row 3; {wanted}"
+
+
 def test_an_unknown_code_is_in_no_file() -> None:
     assert "nonsense" not in messages.catalogue()
     with pytest.raises(KeyError):
@@ -65,6 +80,32 @@ def test_sentences_are_joined_as_the_language_does(
     lang: str, sentences: tuple[str, ...], wanted: str
 ) -> None:
     assert messages.join_sentences(lang, *sentences) == wanted
+
+
+def test_what_the_page_says_instead_of_a_hint_needs_no_more_than_the_message_itself() -> None:
+    entries = messages.catalogue()
+    for code in entries:
+        if not code.startswith("on-page-"):
+            continue
+        instead, said = entries[code], entries[code.removeprefix("on-page-")]
+        for lang in messages.LANGUAGES:
+            known = places(said.message[lang]) | places(said.hint[lang])
+            assert places(instead.message[lang]) <= known, code
+
+
+def test_no_hint_for_a_row_speaks_of_options_on_the_page() -> None:
+    wordings = ("contradictory-dates", "date-in-no-format", "date-of-other-calendar", "gender-letter")
+    issues = [code for code, entry in messages.catalogue().items() if entry.severity]
+    for code in (*issues, *wordings, "shared-by-all", "bad-custom-field"):
+        for lang in messages.LANGUAGES:
+            hint = messages.hint_template(code, lang, on_page=True)
+            for word in ("--", "`", " = ", "mapping", "映射", "rejects.xlsx"):
+                assert word not in hint, code
+
+
+def places(text: str) -> set[str]:
+    """The names of what is filled in."""
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
 
 
 def test_clauses_are_joined_as_the_language_does() -> None:

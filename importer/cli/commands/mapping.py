@@ -13,9 +13,10 @@ from importer.cli.output import echo, lang_option, language, print_json
 from importer.errors import MappingError
 from importer.exit_codes import ExitCode
 from importer.messages import sentence
+from importer.option_layers import GivenOptions
 from importer.option_types import OptionGroup
-from importer.options import GivenOptions
 from importer.private_files import create_new_file
+from importer.reasons import reason_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +83,7 @@ def suggest_command(file: str, output: Path | None, profile: str | None, given: 
     from importer.cli.commands.account import known_fields
     from importer.mapping import suggest_toml
     from importer.mapping.regions import require_region
-    from importer.pipeline.plan import open_table
+    from importer.pipeline.table import open_table
     from importer.readers.inspection import sample_frame
 
     terms = contracts.load(given.options.contract or contracts.DEFAULT_CONTRACT)
@@ -134,7 +135,7 @@ def check_command(mapping_file: str, file: str | None, profile: str | None, give
     from importer.cli.commands.account import known_fields
     from importer.mapping.custom_fields import missed_note
     from importer.mapping.regions import require_region
-    from importer.pipeline.plan import as_mapping_reads, open_table
+    from importer.pipeline.table import as_mapping_reads, open_table
 
     found = mapping.load(mapping_file)
     if given.options.country:
@@ -221,7 +222,7 @@ def _write(output: Path, text: str) -> None:
     try:
         create_new_file(output, text.encode())
     except OSError as error:
-        reason = error.strerror or type(error).__name__
+        reason = reason_of(error)
         raise MappingError("mapping-cannot-write", file=output, reason=reason) from error
 
 

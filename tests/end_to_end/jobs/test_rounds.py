@@ -378,7 +378,7 @@ def test_a_webhook_that_never_comes_to_an_end_holds_no_round_up(
         report = bench.round(notices={"webhook": webhook, "when": "always"})
         over.set()
     assert report.good
-    assert report.warnings == ("webhook: 127.0.0.1: read-timeout",)
+    assert report.warnings == ("webhook: 127.0.0.1: read timeout",)
 
 
 def test_a_command_gets_the_text_and_no_secrets(
