@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from importer.config import Connection, Profile, is_loopback
@@ -62,6 +62,10 @@ def _address(value: str) -> str:
     return value
 
 
+_ADDRESS_SCHEMA = {"type": "string", "pattern": r"^(https://|http://(localhost|127\.|\[::1\])).+"}
+"""About what `_address` takes, for editors."""
+
+
 def _path_or_address(value: str) -> str:
     return _address(value) if "://" in value else value
 
@@ -100,7 +104,7 @@ class NoticeSettings:
     """`[job.NAME.notices]`: who hears of a round, and how."""
 
     when: NoticeWhen = key(NoticeWhen.FAILURE, Literal["failure", "always", "change"], NoticeWhen)
-    webhook: str = key("", Annotated[str, AfterValidator(_address)])
+    webhook: str = key("", Annotated[str, AfterValidator(_address), WithJsonSchema(_ADDRESS_SCHEMA)])
     command: str = key("", str)
 
     @property
