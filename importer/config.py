@@ -132,7 +132,7 @@ class Profile:
         return replace(self, env_file=env_file, base=base)
 
 
-_NAMED = ("profile", "job")
+_NAMED = ("profile", "job", "source")
 _SHARED = ("defaults", "job-defaults")
 
 

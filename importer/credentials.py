@@ -78,7 +78,7 @@ def resolve(
         for name in VARIABLES:
             take(name, getattr(layer, name), FILE_NAME)
         if sends and layer.secret_command and "access_secret" not in values:
-            for name, value in _run_secret_command(layer.secret_command).items():
+            for name, value in run_secret_command(layer.secret_command).items():
                 take(name, value, "secret_command")
     tenant = values.get("tenant_id", "")
     if tenant and not (tenant.isascii() and tenant.isdigit()):
@@ -169,7 +169,7 @@ def _assignment(line: str) -> Mapping[str, str]:
 _SECRET_SECONDS = 60
 
 
-def _run_secret_command(command: str) -> Mapping[str, str]:
+def run_secret_command(command: str) -> Mapping[str, str]:
     """What the command prints: the access secret on its first line, or lines as of an env file. Its own
     error output goes to the terminal, not to us."""
     import subprocess  # `--help` has no time for it
