@@ -40,6 +40,7 @@ from importer.pipeline.precheck import precheck
 from importer.pipeline.run import StopToken
 from importer.pipeline.session import Session, SessionSettings
 from importer.reasons import reason_of
+from importer.sources.spool import prune_copies
 
 _PRUNABLE = (FileFate.DONE, FileFate.REPEATED, FileFate.FAILED)
 """Files that are held or open are never pruned. The history keeps what was imported for ever."""
@@ -57,6 +58,7 @@ def prune_job(job: Job, journal: Journal, now: datetime, log: JobLog) -> None:
                 files += _remove_directory(job, record)
     runs = journal.forget(journal.jobs.old_runs(job.name, before))
     rounds = journal.jobs.forget_rounds(job.name, before)
+    prune_copies({record.path for record in journal.runs()})
     if files or runs or rounds:
         log.write("info", "pruned", files=files, runs=runs, rounds=rounds)
 

@@ -32,7 +32,9 @@ def run_command(
     given: GivenOptions,
     output: OutputOptions,
 ) -> int:
-    """Import customers from FILE… (- reads standard input); every row gets exactly one status.
+    """Import customers from FILE…; every row gets exactly one status.
+
+    FILE is a path, - for standard input, or an address such as https://….
 
     Several files are several runs, one after the other; the exit code is the worst.
     """
@@ -98,9 +100,13 @@ def _directories(files: Sequence[str], directory: Path | None) -> list[Path | No
     """Return the reports folder of each file: the one named, or for several files one below it each."""
     if directory is None or len(files) == 1:
         return [directory] * len(files)
+    from importer.sources.locations import locate
+    from importer.sources.spool import plain_name
+
     found: list[Path | None] = []
     for file in files:
-        name = Path(file).stem or "stdin"
+        location = locate(file)
+        name = Path(plain_name(location.name) if location else file).stem or "stdin"
         path, number = directory / name, 2
         while path in found:
             path, number = directory / f"{name}-{number}", number + 1
