@@ -10,7 +10,7 @@ import pytest
 
 from importer.cli.app import invoke as cli
 from importer.jobs.metrics import format_metrics
-from importer.sandbox.faults import Fault
+from importer.sandbox.faults import Fault, FaultKind
 from tests.support.jobs import lines
 from tests.support.tenants import FIRST_TENANT, Tenants, many_tenants
 
@@ -59,7 +59,7 @@ def tenants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tenants
 def test_a_round_leaves_metrics_of_all_jobs_and_of_each_tenants_newest_run(tenants: Tenants) -> None:
     tenants.drop("t01", "a.csv", lines(20, spoilt=2))
     tenants.drop("t02", "a.csv", lines(10, 500, spoilt=5))
-    tenants.box.misbehave(Fault("status", requests="1", status=503))
+    tenants.box.misbehave(Fault(FaultKind.STATUS, requests="1", status=503))
     assert cli(["job", "run", "nightly"]) == 6
     path = tenants.folder / "out" / "nxlink.prom"
     assert path.stat().st_mode & 0o777 == 0o644
