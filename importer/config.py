@@ -134,6 +134,7 @@ class Profile:
 
 _NAMED = ("profile", "job", "source")
 _SHARED = ("defaults", "job-defaults")
+_TEXTS = ("metrics_file",)
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,12 @@ class ConfigFile:
     def folder(self) -> Path:
         """The absolute folder that paths in the file are relative to."""
         return self.path.absolute().parent if self.path else Path.cwd()
+
+    @property
+    def metrics_file(self) -> Path | None:
+        """Where to write a Prometheus textfile after each round and run; None for nowhere."""
+        text = self.tables.get("metrics_file")
+        return self.folder / Path(text).expanduser() if text else None
 
     def names(self, group: str) -> tuple[str, ...]:
         """The names of all `[group.NAME]` tables, in the file's order."""
@@ -249,6 +256,10 @@ def load_config(path: Path | None = None) -> ConfigFile:
     for group, table in tables.items():
         if _holds_nul({group: table}):
             raise SettingsError("bad-settings", file=path, place=group, reason=Note("reason-nul"))
+        if group in _TEXTS:
+            if not isinstance(table, str):
+                raise SettingsError("bad-settings", file=path, place=group, reason=Note("reason-text"))
+            continue
         if group not in (*_NAMED, *_SHARED):
             reason = Note("reason-table-unknown")
             raise SettingsError("bad-settings", file=path, place=group, reason=reason)

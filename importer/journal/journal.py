@@ -35,6 +35,7 @@ from importer.journal.records import (
 )
 from importer.journal.row_states import RowStates, union_rows
 from importer.journal.run_journal import RunJournal
+from importer.journal.run_totals import NEWEST_OF_EACH, RunTotals, read_totals
 from importer.losses import acknowledge_losses, read_losses
 from importer.models import Destination, Mode, Note, Status
 from importer.private_files import journal_file
@@ -235,6 +236,10 @@ class Journal:
             return tuple(itertools.islice(fitting, limit))
         bound, values = ("", ()) if limit is None else ("LIMIT ?", (limit,))
         return tuple(self._records(f"ORDER BY number DESC {bound}", values))
+
+    def newest_of_each(self) -> tuple[RunTotals, ...]:
+        """The newest run of each job and tenant that was no dry run, with what it took; the oldest first."""
+        return tuple(read_totals(self._database, record) for record in self._records(NEWEST_OF_EACH, ()))
 
     def imported_before(
         self, sha256: str, destination_key: str, mapping_digest: str, mode: Mode
