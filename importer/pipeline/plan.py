@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ from importer.option_layers import options_from_json
 from importer.option_types import SettingValue
 from importer.options import RunOptions
 from importer.pipeline.reported_run import as_before, named_run, prior_run, read_all
+from importer.pipeline.run_tag import filled_tag, tag_note
 from importer.pipeline.suppression import Suppression, read_suppression
 from importer.pipeline.table import as_mapping_reads, open_table
 from importer.readers import Source
@@ -135,6 +137,7 @@ def make_plan(
             source.close()
             options = replace(options, sheet=ALL_SHEETS)
             source = open_table(file, options, chosen, name=name)
+        options = replace(options, tag=filled_tag(options.tag, source.name, date.today()))
         plan = _settle(source, options, chosen, connection, journal)
         named = named_run(source) if prior is None else ""
         notes = (*plan.notes, Note("run-unknown-here", (("run", named),))) if named else plan.notes
@@ -226,7 +229,7 @@ def _settle(
         options=options,
         destination=destination,
         again=own,
-        notes=(*notes, *mapper.notes),
+        notes=(*notes, *mapper.notes, *tag_note(options.tag)),
         before=before,
         connection=connection,
         fingerprint_key=journal.fingerprint_key,
