@@ -11,13 +11,14 @@ import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import requests
 import tenacity
 
 from importer import __version__
-from importer.config import VARIABLES
+from importer.credentials import VARIABLES
 from importer.errors import ImporterError
 from importer.jobs.config import Job, JobEnvironment, NoticeSettings, NoticeWhen
 from importer.jobs.log import JobLog
@@ -92,18 +93,29 @@ _LONGEST_VARIABLE = 100_000
 _SECRETS = frozenset(VARIABLES[name] for name in ("access_key", "access_secret"))
 
 
-def notice_wanted(notices: NoticeSettings, report: RoundReport, before: RoundResult | None) -> bool:
-    """Return whether this round is to be told. `before`: how the last one ended; overlaps do not count."""
+class Told(Protocol):
+    """What a notice tells of: a round, or a round of several jobs."""
+
+    @property
+    def job(self) -> str: ...
+    @property
+    def result(self) -> RoundResult: ...
+    @property
+    def good(self) -> bool: ...
+    def text(self) -> str: ...
+    def json(self) -> bytes: ...
+
+
+def notice_wanted(notices: NoticeSettings, report: Told, *, changed: bool) -> bool:
+    """Return whether a round is to be told. `changed`: whether it ended otherwise than the one before."""
     if not notices.wanted or report.result is RoundResult.OVERLAPPED:
         return False
     if notices.when is NoticeWhen.ALWAYS:
         return True
-    if notices.when is NoticeWhen.CHANGE:
-        return report.result is not (before or RoundResult.GOOD)
-    return not report.good
+    return changed if notices.when is NoticeWhen.CHANGE else not report.good
 
 
-def send_notice(notices: NoticeSettings, report: RoundReport, sleep: Callable[[float], None]) -> list[str]:
+def send_notice(notices: NoticeSettings, report: Told, sleep: Callable[[float], None]) -> list[str]:
     """Send the notice to webhook and command, if they are set. Returns what failed, without secrets."""
     failures = []
     if notices.webhook:
@@ -136,7 +148,7 @@ def heartbeat(job: Job, text: str, sleep: Callable[[float], None]) -> str:
     return ""
 
 
-def _run(command: str, report: RoundReport) -> str:
+def _run(command: str, report: Told) -> str:
     """Run the notice command, without a shell. Returns what failed, empty if nothing did.
 
     It gets the text on standard input and the JSON in NXLINK_NOTICE; {job} and {result} in it are filled in.
@@ -160,7 +172,7 @@ def _run(command: str, report: RoundReport) -> str:
     return f"{words[0]}: exit {done.returncode}" if done.returncode else ""
 
 
-def _environment(report: RoundReport) -> Mapping[str, str]:
+def _environment(report: Told) -> Mapping[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in _SECRETS}
     notice = report.json()
     return kept | {
@@ -168,6 +180,11 @@ def _environment(report: RoundReport) -> Mapping[str, str]:
         "NXLINK_JOB": report.job,
         "NXLINK_RESULT": str(report.result),
     }
+
+
+def has_changed(report: RoundReport, before: RoundResult | None) -> bool:
+    """Return whether a round ended otherwise than the one before; overlaps do not count."""
+    return report.result is not (before or RoundResult.GOOD)
 
 
 def announce_unstarted(
@@ -193,7 +210,7 @@ def announce_round(
         code=report.code,
         files=len(report.files),
     )
-    if notice_wanted(job.notices, report, before):
+    if notice_wanted(job.notices, report, changed=has_changed(report, before)):
         warnings += send_notice(job.notices, report, environment.sleep)
     if report.good:
         failure = heartbeat(job, report.ended.isoformat(timespec="seconds") + "\n", environment.sleep)

@@ -93,6 +93,8 @@ class Round:
     environment: JobEnvironment = field(default_factory=JobEnvironment)
     stopper: StopToken = field(default_factory=StopToken)
     release: str | None = None
+    before: RoundResult | None = field(default=None, init=False)
+    """How the round before ended, once this one is at work."""
 
     def go(self) -> RoundReport:
         """Do the round. Errors are in the report.
@@ -104,11 +106,11 @@ class Round:
             try:
                 self._lock(stack, self.journal.job_lock(self.job.name), "job-locked")
                 number = self.journal.jobs.begin_round(self.job.name, started)
-                before = self._before()
+                self.before = self._before()
             except LockedError as error:
                 return self._overlapped(started, error)
             except ImporterError as error:
-                return self._close(None, self._stopped(started, [], error), None)
+                return self._close(None, self._stopped(started, [], error))
             self.log.write("info", "round-started", job=self.job.name, round=number)
             for loss in self.journal.losses:
                 says = loss.sentence(self._options().lang)
@@ -118,9 +120,9 @@ class Round:
                 report = self._work(started, number)
             except Exception as error:
                 fault = FaultError("job-fault", kind=type(error).__name__, job=self.job.name)
-                self._close(number, self._stopped(started, [], fault), before)
+                self._close(number, self._stopped(started, [], fault))
                 raise
-            return self._close(number, report, before)
+            return self._close(number, report)
 
     def _work(self, started: datetime, number: int) -> RoundReport:
         files: list[FileResult] = []
@@ -247,7 +249,7 @@ class Round:
         self.log.write("warning", "round-overlapped", job=self.job.name, says=message)
         return self._report(started, [], RoundResult.OVERLAPPED, ExitCode.LOCKED, (error.code, message))
 
-    def _close(self, number: int | None, report: RoundReport, before: RoundResult | None) -> RoundReport:
+    def _close(self, number: int | None, report: RoundReport) -> RoundReport:
         self.environment.checkpoint("round-over")
         warnings = []
         try:
@@ -259,7 +261,7 @@ class Round:
         except ImporterError as error:
             warnings.append(format_error(error, self._options().lang))
         return announce_round(
-            self.job, self.log, self.environment, replace(report, warnings=tuple(warnings)), before
+            self.job, self.log, self.environment, replace(report, warnings=tuple(warnings)), self.before
         )
 
     def _before(self) -> RoundResult | None:

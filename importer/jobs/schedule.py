@@ -112,6 +112,7 @@ def zone_name() -> str:
 
 _BEGIN = "# nxlink-importer job {name}: begin"
 _END = "# nxlink-importer job {name}: end"
+_BLOCK = re.compile(_BEGIN.format(name="(.+)"))
 _SECONDS = 20.0
 
 
@@ -191,16 +192,18 @@ def uninstall_crontab(job: str) -> None:
     _write(lines, job)
 
 
-def installed_schedule(job: str) -> str:
-    """Read the schedule of an installed job from the crontab; empty if there is none."""
+def installed_schedules() -> Mapping[str, str]:
+    """Read the schedules of all installed jobs from the crontab, by the job's name; empty without one."""
     try:
-        lines = _read(job)
+        lines = _read("–")
     except SettingsError:
-        return ""
+        return {}
+    found = {}
     for number, line in enumerate(lines[:-1]):
-        if line.startswith(_BEGIN.format(name=job)):
-            return _schedule_of(lines[number + 1])
-    return ""
+        begun = _BLOCK.match(line)
+        if begun:
+            found[begun[1]] = _schedule_of(lines[number + 1])
+    return found
 
 
 def without_job(lines: list[str], job: str) -> tuple[list[str], list[str]]:

@@ -29,6 +29,7 @@ from importer.pipeline.row_history import MARKED, PriorImports, ResumeState, wit
 from importer.pipeline.suppression import unanswered_as_unknown
 from importer.readers.chunks import only_rows, prefetch_chunks
 from importer.reports import ReportWriter, reimport
+from importer.reports.reimport import PriorRows
 
 _Read = tuple[Chunk, np.ndarray | None]
 """A chunk, and for each of its rows whether an earlier run imported it."""
@@ -296,15 +297,25 @@ def _wanted(chunks: Iterator[Chunk], plan: RunPlan, memory: RunContext) -> Itera
             if memory.prior is not None:
                 imported = memory.prior.imported(said)
                 chunk = memory.prior.with_unseen(chunk, said, plan.identifiers)
-                if memory.journal is not None:
-                    for origin in memory.prior.origins(said, ~imported):
-                        rows = chunk.frame.index.to_numpy()[origin.places]
-                        memory.prior.note_unanswered(chunk.sheet, rows, origin.rows)
-                        memory.journal.came_from(chunk.sheet, rows, origin.rows, noted=not memory.dry)
+                _note_origins(memory, chunk, said, imported)
+        elif plan.rest_of and memory.prior is not None:
+            said = reimport.same_rows(chunk, plan.rest_of)
+            imported = memory.prior.imported(said)
+            _note_origins(memory, chunk, said, imported)
         if len(chunk.frame):
             yield chunk, imported
         if left == 0:
             return
+
+
+def _note_origins(memory: RunContext, chunk: Chunk, said: PriorRows, imported: np.ndarray) -> None:
+    """Note which rows of earlier runs the rows are that have not been imported: they are as old as these."""
+    if memory.prior is None or memory.journal is None:
+        return
+    for origin in memory.prior.origins(said, ~imported):
+        rows = chunk.frame.index.to_numpy()[origin.places]
+        memory.prior.note_unanswered(chunk.sheet, rows, origin.rows)
+        memory.journal.came_from(chunk.sheet, rows, origin.rows, noted=not memory.dry)
 
 
 def _only(chunk: Chunk, mask: np.ndarray) -> Chunk:

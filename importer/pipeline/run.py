@@ -125,6 +125,8 @@ class Lineage:
     """The number of rows in `scope`, if it is known."""
     reports: Path = Path("reports")
     """The folder in which the run makes its reports folder, if the options name none."""
+    profile: str = ""
+    """The profile that it is begun with."""
 
 
 @dataclass
@@ -146,6 +148,8 @@ class Run:
     stopper: StopToken = field(default_factory=StopToken)
     ticket: Ticket | None = None
     """Its place in the lane, if it has one already."""
+    on_page: bool = False
+    """Whether the page in the browser carries it out: its reports name buttons instead of commands."""
 
     def start(self) -> ReportResult:
         """Begin a new run."""
@@ -198,7 +202,7 @@ class Run:
 
     def _record(self, run_id: str, directory: Path) -> RunRecord:
         source, plan = self.plan.source, self.plan
-        reimport = plan.again and self.lineage.kind is RunKind.RUN
+        reimport = bool(plan.again or plan.rest_of) and self.lineage.kind is RunKind.RUN
         return RunRecord(
             id=run_id,
             source=source.name,
@@ -216,8 +220,9 @@ class Run:
             dry_run=self.sending is None,
             report_dir=str(directory.absolute()),
             kind=RunKind.REIMPORT if reimport else self.lineage.kind,
-            parent=self.lineage.parent,
+            parent=self.lineage.parent or (plan.reported.id if reimport and plan.reported else ""),
             job=self.lineage.job,
+            profile=self.lineage.profile,
         )
 
     def _memory(
@@ -238,27 +243,29 @@ class Run:
 
     def _newer(self, journal: RunJournal | None, *, resumed: bool) -> NewerRows | None:
         """Return what holds back older rows. None: no row is older than the run, or all are to be sent."""
-        plan, older = self.plan, resumed or self.plan.again or self.lineage.kind is RunKind.RETRY
+        plan, retry = self.plan, self.lineage.kind is RunKind.RETRY
+        older = resumed or plan.again or plan.rest_of or retry
         if journal is None or journal.contacts is None or not older or plan.options.overwrite_newer:
             return None
         return NewerRows(journal.contacts, plan.contract, plan.mode, plan.options.lang)
 
     def _prior(self) -> PriorImports | None:
-        """Return what the journal knows of the rows of a report; None for any other file.
+        """Return what the journal knows of the rows of a report, or of a rest; None for any other file.
 
         A dry run without credentials takes the destination of the run that the report names. So it skips the
         rows that a real run would skip.
         """
-        if not self.plan.again:
+        if not self.plan.again and not self.plan.rest_of:
             return None
         there = self.plan.destination or (self.plan.reported.destination if self.plan.reported else None)
-        return PriorImports(self.journal, there.key if there else None)
+        return PriorImports(self.journal, there.key if there else None, with_reports=bool(self.plan.rest_of))
 
     def _go(self, run_journal: RunJournal, directory: Path, memory: RunContext) -> ReportResult:
         started, clock = datetime.now().astimezone(), time.perf_counter()
         meter = RequestMeter()
         with ExitStack() as stack:
-            reports = stack.enter_context(ReportWriter(report_plan(self.plan, run_journal.id, directory)))
+            planned = report_plan(self.plan, run_journal.id, directory, on_page=self.on_page)
+            reports = stack.enter_context(ReportWriter(planned))
             # A resumed run is validated ahead only if it ended before its first request.
             held = None if memory.last_ordinal else self._look_ahead(memory)
             self.observer.on_run_started(RunStarted(run_journal.record, self.plan))
@@ -283,7 +290,7 @@ class Run:
                 seconds=time.perf_counter() - clock,
                 requests=meter.requests,
                 retries=meter.retries,
-                stop=stop_reason(stop, code, self.plan.options.lang),
+                stop=stop_reason(stop, code, self.plan.options.lang, on_page=self.on_page),
                 notes=(
                     *self._notes(reports.tally, flow, datetime.now()),
                     *resume_notes(memory.replay),

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from importer import contracts
-from importer.config import Connection, Profile, require, resolve
+from importer.config import Connection, Profile
+from importer.credentials import require, resolve
 from importer.errors import InputError, LockedError, MappingError, SettingsError, UsageError
 from importer.journal import Journal, RunRecord, RunState, Ticket
 from importer.models import Destination
@@ -60,6 +61,8 @@ class SessionSettings:
     """None: the user's own journal."""
     job: str = ""
     """The job that the runs belong to."""
+    on_page: bool = False
+    """Whether the page in the browser carries the runs out: their reports name its buttons, no commands."""
 
 
 @dataclass
@@ -102,13 +105,15 @@ class Session:
         file: Path | str,
         options: RunOptions,
         *,
+        name: str | None = None,
         gate: PrecheckGate | None = None,
         observer: RunObserver | None = None,
     ) -> ReportResult | None:
         """Import a file, or only check it (`options.dry_run`). None: the observer did not confirm.
 
-        `gate` judges the whole file before the first row is sent; without one `options.max_invalid` does.
-        `observer` takes the place of the session's for this file.
+        `name`: what its owner calls the file, if not by its path. `gate` judges the whole file before the
+        first row is sent; without one `options.max_invalid` does. `observer` takes the place of the session's
+        for this file.
         """
         observer = observer or self.observer
         store = self.settings.sandbox_store
@@ -123,13 +128,14 @@ class Session:
         with ExitStack() as stack:
             ticket = None
             if not observer.interactive:
-                ticket = stack.enter_context(self._ticket(self._destination(options), str(file), options))
-            plan = stack.enter_context(self.planned(file, options, observer=observer))
+                waiting = self._ticket(self._destination(options), name or str(file), options)
+                ticket = stack.enter_context(waiting)
+            plan = stack.enter_context(self.planned(file, options, name=name, observer=observer))
             run = self._run(plan, Lineage(job=self.settings.job), gate or _gate_of(plan), observer)
             if not observer.confirm_start(plan, sends=run.sending is not None):
                 return None
             if observer.interactive:
-                ticket = stack.enter_context(self._ticket(plan.destination, str(file), options))
+                ticket = stack.enter_context(self._ticket(plan.destination, name or str(file), options))
             run.ticket = ticket
             with self._stoppable(run):
                 return run.start()
@@ -216,7 +222,12 @@ class Session:
 
     @contextlib.contextmanager
     def planned(
-        self, file: Path | str, options: RunOptions, *, observer: RunObserver | None = None
+        self,
+        file: Path | str,
+        options: RunOptions,
+        *,
+        name: str | None = None,
+        observer: RunObserver | None = None,
     ) -> Iterator[RunPlan]:
         """Yield the plan of a new run, with its file open.
 
@@ -225,13 +236,14 @@ class Session:
         observer = observer or self.observer
         connection = self.connect(options)
         try:
-            plan = plans.make_plan(file, options, connection, self.journal)
+            plan = plans.make_plan(file, options, connection, self.journal, name=name)
         except (InputError, MappingError) as error:
             known = plans.known_fields(connection) or ()
             chosen = observer.choose_mapping(MappingQuestion(file, options, error, known))
             if chosen is None:
                 raise
-            plan = plans.make_plan(file, replace(options, mapping=chosen), connection, self.journal)
+            options = replace(options, mapping=chosen)
+            plan = plans.make_plan(file, options, connection, self.journal, name=name)
         with contextlib.closing(plan):
             question = plans.country_question(plan, file) if observer.interactive else None
             country = observer.choose_country(question) if question else None
@@ -302,7 +314,9 @@ class Session:
             yield plan
 
     def _run(self, plan: RunPlan, lineage: Lineage, gate: PrecheckGate | None, observer: RunObserver) -> Run:
-        return Run(plan, self.journal, self._target(plan), lineage, gate, observer)
+        lineage = replace(lineage, profile=self.settings.profile.name)
+        target = self._target(plan)
+        return Run(plan, self.journal, target, lineage, gate, observer, on_page=self.settings.on_page)
 
     @contextlib.contextmanager
     def _stoppable(self, run: Run) -> Iterator[None]:

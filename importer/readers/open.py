@@ -59,9 +59,10 @@ def open_source(path: Path | str, options: ReadOptions | None = None) -> Source:
     with ExitStack() as cleanup:
         kept = TemporaryFiles()
         cleanup.callback(kept.close)
-        opened = _open(path, kept, cleanup)
+        options = options or ReadOptions()
+        opened = _open(path, options.name or str(path), kept, cleanup)
         before = stamp(opened.file)
-        source = _table_in(opened, options or ReadOptions(), kept, cleanup)
+        source = _table_in(opened, options, kept, cleanup)
         if stamp(opened.file) != before:
             raise InputError("file-changed", name=opened.name)
         source.on_close(cleanup.pop_all())
@@ -194,10 +195,9 @@ def _only_table(names: tuple[str, ...], archive: str) -> str:
     raise InputError("archive-of-several", name=archive, count=len(tables), files=listed)
 
 
-def _open(path: Path | str, kept: TemporaryFiles, cleanup: ExitStack) -> _Opened:
-    name = str(path)
+def _open(path: Path | str, name: str, kept: TemporaryFiles, cleanup: ExitStack) -> _Opened:
     location = Path(path)
-    if name == STANDARD_INPUT:
+    if str(path) == STANDARD_INPUT:
         location = kept.keep(standard_input(), name)
     elif stat.S_ISFIFO(check_exists(location)):
         location = kept.keep(pipe(location), name)

@@ -216,7 +216,7 @@ def _grid_row(
 
 
 def _worded(issue: Issue, lang: str) -> CellIssue:
-    words = issue_text(issue, lang=lang, offer=False)
+    words = issue_text(issue, lang=lang, offer=False, on_page=True)
     return CellIssue(issue.severity.value, words.sentence(lang), suggestion(issue))
 
 

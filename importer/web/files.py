@@ -37,7 +37,7 @@ ENCODINGS = (
 DELIMITERS = ("comma", "semicolon", "tab", "pipe")
 RECENT = 30
 _PRUNE_SECONDS = 3600.0
-_SHOWN = ("other-sheets", "two-header-rows")
+_SHOWN = ("other-sheets", "two-header-rows", "encoding-guessed")
 """Notes that say what the page itself shows."""
 _MARKS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
@@ -150,7 +150,11 @@ def _see(request: Request) -> Response:
         delimiters=DELIMITERS,
         delimiter=_MARKS.get(look.delimiter or "", look.delimiter or ""),
         all_sheets=ALL_SHEETS,
-        notes=[note.sentence(language_of(request)) for note in look.notes if note.code not in _SHOWN],
+        notes=[
+            note.sentence(language_of(request), on_page=True)
+            for note in look.notes
+            if note.code not in _SHOWN
+        ],
     )
 
 

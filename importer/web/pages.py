@@ -17,8 +17,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from importer import contracts, messages
-from importer.config import ConfigFile, Connection, Profile, load_config, require, resolve
+from importer.config import ConfigFile, Connection, Profile, load_config
 from importer.contracts import Contract
+from importer.credentials import require, resolve
 from importer.errors import FaultError, ImporterError, SettingsError, UsageError
 from importer.escaping import single_line
 from importer.exit_codes import ExitCode
@@ -64,7 +65,8 @@ class Site:
 
     def settings(self, work: Work | None = None) -> SessionSettings:
         """The settings of a session. Raises SettingsError."""
-        return SessionSettings(self.profile(work), self._known_connection(work), journal=self.journal)
+        known = self._known_connection(work)
+        return SessionSettings(self.profile(work), known, journal=self.journal, on_page=True)
 
     def note_result(self, result: ReportResult | None) -> None:
         """Read the settings again after a run whose credentials were refused."""
@@ -76,9 +78,13 @@ class Site:
         does. Raises SettingsError."""
         there = run.destination
         for name in self.config.names("profile") if there and self.sandbox is None else ():
-            profile = self.config.profile(name)
-            if there and (profile.tenant_id, profile.app_key) == (there.tenant_id, there.app_key):
-                return SessionSettings(profile, journal=self.journal)
+            try:
+                profile = self.config.profile(name)
+            except SettingsError:
+                continue  # a mistake in a profile stops only what uses it
+            named = (profile.setting("tenant_id"), profile.setting("app_key"))
+            if there and named == (there.tenant_id, there.app_key):
+                return SessionSettings(profile, journal=self.journal, on_page=True)
         return self.settings()
 
     def options(self, work: Work, lang: str) -> RunOptions:
@@ -231,7 +237,7 @@ def told(request: Request, error: ImporterError) -> dict[str, str]:
         for name, value in error.found.items()
     }
     plain = type(error)(error.code, **found)
-    return {"message": plain.sentence(lang), "hint": plain.hint(lang), "code": error.code}
+    return {"message": plain.sentence(lang), "hint": plain.hint(lang, on_page=True), "code": error.code}
 
 
 def error_page(request: Request, error: ImporterError, status: int = 400) -> HTMLResponse:

@@ -74,7 +74,7 @@ class TaskObserver(RunObserver):
 
     def on_run_started(self, event: RunStarted) -> None:
         plan = event.plan
-        self.plan_notes = tuple(note.sentence(plan.options.lang) for note in plan.notes)
+        self.plan_notes = tuple(note.sentence(plan.options.lang, on_page=True) for note in plan.notes)
         self.header = plan.header
         self._progress.run = event.record.id
         self._progress.expected = plan.source.estimated_rows

@@ -14,10 +14,12 @@ import pytest
 
 from importer import __version__, mapping
 from importer.cli import app
-from importer.config import VARIABLES, Profile, load_config
+from importer.config import Profile, load_config
 from importer.config_schema import table_model
+from importer.credentials import VARIABLES
 from importer.exit_codes import ExitCode
-from importer.jobs.config import Job, JobFiles, LogSettings, NoticeSettings, TripwireSettings, load_job
+from importer.jobs.config import Job, JobFiles, LogSettings, NoticeSettings, TripwireSettings
+from importer.jobs.tables import load_job
 from importer.mapping.schema import Condition, CustomRule, HeaderMatch, MappingFile
 from importer.models import Status
 from importer.sandbox import faults

@@ -73,6 +73,8 @@ def importer_toml() -> dict[str, Any]:
         "properties": {
             "profile": _named("One tenant and how to talk to it.", profile),
             "job": _named("A scheduled import.", job),
+            "defaults": {"description": "Keys for all profiles.", **_without(profile, "inherits")},
+            "job-defaults": {"description": "Keys for all jobs.", **job},
         },
         "additionalProperties": False,
     }
@@ -101,6 +103,10 @@ def _inlined(value: Any, tables: dict[str, Any]) -> Any:
         table["properties"] = {key: _as_written("", one) for key, one in table["properties"].items()}
         return _inlined(table, tables)
     return {key: _inlined(one, tables) for key, one in value.items()}
+
+
+def _without(table: dict[str, Any], key: str) -> dict[str, Any]:
+    return table | {"properties": {name: one for name, one in table["properties"].items() if name != key}}
 
 
 def _named(description: str, table: dict[str, Any]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def inspect_command(file: str, full: bool, as_json: bool, profile: str | None, g
     that each column would go to, or goes to by --mapping. Works for any table, customers or not."""
     from importer import contracts, mapping
     from importer.cli.commands.account import known_fields
-    from importer.pipeline.plan import as_mapping_reads, open_table
+    from importer.pipeline.table import as_mapping_reads, open_table
     from importer.readers.inspection import inspect
 
     chosen = mapping.load(given.options.mapping) if given.options.mapping else None

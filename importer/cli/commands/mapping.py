@@ -83,7 +83,7 @@ def suggest_command(file: str, output: Path | None, profile: str | None, given: 
     from importer.cli.commands.account import known_fields
     from importer.mapping import suggest_toml
     from importer.mapping.regions import require_region
-    from importer.pipeline.plan import open_table
+    from importer.pipeline.table import open_table
     from importer.readers.inspection import sample_frame
 
     terms = contracts.load(given.options.contract or contracts.DEFAULT_CONTRACT)
@@ -135,7 +135,7 @@ def check_command(mapping_file: str, file: str | None, profile: str | None, give
     from importer.cli.commands.account import known_fields
     from importer.mapping.custom_fields import missed_note
     from importer.mapping.regions import require_region
-    from importer.pipeline.plan import as_mapping_reads, open_table
+    from importer.pipeline.table import as_mapping_reads, open_table
 
     found = mapping.load(mapping_file)
     if given.options.country:

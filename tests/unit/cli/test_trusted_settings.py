@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from importer.config import VARIABLES, Connection, load_config, resolve
+from importer.config import Connection, load_config
+from importer.credentials import VARIABLES, resolve
 from importer.escaping import to_json
 from tests.support.commands import Command
 from tests.support.every_command import CONFIG, EVERY_COMMAND, lay_out

@@ -92,7 +92,7 @@ def test_a_file_that_holds_no_corrections_for_this_one_is_refused(table: Path, t
 
 def test_the_last_word_on_a_cell_counts(table: Path) -> None:
     cells = [CorrectedCell("", 3, "email", "bo@", now) for now in ("x", "bo@example.com")]
-    assert read_corrections(correct(table, *cells))[1] == (cells[1],)
+    assert read_corrections(correct(table, *cells)).cells == (cells[1],)
 
 
 def test_the_command_line_takes_them_and_resume_would_read_the_same(
