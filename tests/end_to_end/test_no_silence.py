@@ -370,6 +370,20 @@ def test_forms_of_address_say_the_gender(
     assert {"P3", "P5"} <= told
 
 
+def test_a_street_goes_with_its_place(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    rows = [
+        ("Vorname", "Nachname", "E-Mail", "Straße", "PLZ", "Ort"),
+        ("Uwe", "Ek", "u@x.example", "Ring 7", "50667", "Köln"),
+        ("Eva", "Ek", "e@x.example", "", "50667", "keine Angabe"),
+    ]
+    write_table(work / "c.csv", rows)
+    done = importer("run", "c.csv", "--report-dir", "out")
+    assert [one.fields["address"] for one in box.customers()] == ["Ring 7, 50667, Köln", "50667"]
+    assert "not imported" not in done.err
+
+
 def test_a_column_of_genders_goes_before_one_of_forms_of_address(
     importer: Command, settings: Connection, box: Sandbox, work: Path
 ) -> None:
