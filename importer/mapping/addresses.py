@@ -11,7 +11,7 @@ from functools import cache
 
 from importer.mapping.base import packaged_words
 from importer.mapping.headers import normalize
-from importer.mapping.schema import MappingFile
+from importer.mapping.schema import FieldRule, MappingFile
 
 _HAN = "\u2e80"
 """The first of the signs of China, Japan and Korea."""
@@ -74,14 +74,20 @@ def join_of(columns: Iterable[str]) -> str:
 
 
 def with_joined_address(mapping: MappingFile, header: Sequence[str]) -> MappingFile:
-    """Return the mapping with the places of a street in its address, if only a street feeds it."""
+    """Return the mapping with a street's place in its address, if the street alone feeds it or could."""
     rule = mapping.fields.get("address")
-    if rule is None or len(rule.source) != 1 or rule.join is not None:
+    used = frozenset(mapping.columns())
+    streets: Iterable[str]
+    if rule is None:
+        streets = (name for name in header if name not in used and normalize(name) in _streets())
+    elif len(rule.source) == 1 and rule.join is None:
+        streets = rule.source
+    else:
         return mapping
-    joined = joined_address(rule.source[0], header, frozenset(mapping.columns()))
+    joined = next(filter(None, (joined_address(street, header, used) for street in streets)), None)
     if joined is None:
         return mapping
-    whole = rule.model_copy(update={"source": joined.columns, "join": joined.join})
+    whole = FieldRule.model_validate({"from": joined.columns, "join": joined.join})
     return mapping.model_copy(update={"fields": {**mapping.fields, "address": whole}})
 
 
