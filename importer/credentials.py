@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,7 @@ def resolve(
         for name in VARIABLES:
             take(name, getattr(layer, name), FILE_NAME)
         if sends and layer.secret_command and "access_secret" not in values:
-            for name, value in _run_secret_command(layer.secret_command).items():
+            for name, value in run_secret_command(layer.secret_command).items():
                 take(name, value, "secret_command")
     tenant = values.get("tenant_id", "")
     if tenant and not (tenant.isascii() and tenant.isdigit()):
@@ -168,19 +169,21 @@ def _assignment(line: str) -> Mapping[str, str]:
 _SECRET_SECONDS = 60
 
 
-def _run_secret_command(command: str) -> Mapping[str, str]:
+def run_secret_command(command: str) -> Mapping[str, str]:
     """What the command prints: the access secret on its first line, or lines as of an env file. Its own
     error output goes to the terminal, not to us."""
     import subprocess  # `--help` has no time for it
 
     try:
         words = [command] if os.name == "nt" else shlex.split(command)
+        # It may ask the person at a terminal; rows that come by standard input are not for it.
+        asked = None if sys.stdin is not None and sys.stdin.isatty() else subprocess.DEVNULL
         done = subprocess.run(  # noqa: S603 - the user's own
-            words, stdout=subprocess.PIPE, timeout=_SECRET_SECONDS, check=True
+            words, stdin=asked, stdout=subprocess.PIPE, timeout=_SECRET_SECONDS, check=True
         )
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
-        reason = command_reason(error)
-        raise SettingsError("secret-command-failed", command=command.split()[0], reason=reason) from None
+    except (OSError, ValueError, IndexError, subprocess.SubprocessError) as error:
+        name = (command.split() or ["–"])[0]
+        raise SettingsError("secret-command-failed", command=name, reason=command_reason(error)) from None
     lines = done.stdout.decode("utf-8", "replace").splitlines()
     found = {name: value for line in lines for name, value in _assignment(line).items()}
     first = lines[0].strip() if lines and not _assignment(lines[0]) else ""

@@ -133,24 +133,28 @@ def show(run_id: str, as_json: bool) -> int:
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @lang_option
 def prune(older_than: timedelta, yes: bool) -> int:
-    """Delete the journal's entries and the reports of runs older than AGE: both may hold customers' data.
+    """Delete the journal's entries, the reports and the copies of fetched files of runs older than AGE: all
+    may hold customers' data.
 
     Only files that the importer itself wrote are deleted; a folder goes when nothing else is left in it. Runs
     at work, and runs that can still be resumed, stay.
     """
     from importer.journal import Journal
+    from importer.sources.spool import prune_copies
 
     before = datetime.now().astimezone() - older_than
     with Journal.open() as journal:
         old = journal.prunable(before)
         code = _code_of(journal)
         if not old:
+            prune_copies({record.path for record in journal.runs()})
             echo(sentence("nothing-to-prune", {}, language()))
             return code
         if not yes:
             confirm(sentence("ask-prune", {"runs": len(old)}, language()), abort=True)
         reports = sum(_delete_reports(record) for record in old if record.report_dir)
         count = journal.forget([record.id for record in old])
+        prune_copies({record.path for record in journal.runs()})
     echo(sentence("pruned", {"runs": count, "reports": reports}, language()))
     return code
 
