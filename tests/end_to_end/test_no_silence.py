@@ -382,8 +382,9 @@ def test_a_street_goes_with_its_place(
     done = importer("run", "c.csv", "--report-dir", "out")
     assert [one.fields["address"] for one in box.customers()] == ["Ring 7, 50667, Köln", "50667"]
     assert "not imported" not in done.err
-    rows = [("First Name", "Last Name", "Street", "City"), ("Ann", "Lee", "1 Elm St", "Reno")]
-    write_table(work / "d.csv", rows)
+    write_table(
+        work / "d.csv", [("First Name", "Last Name", "Street", "City"), ("Ann", "Lee", "1 Elm St", "Reno")]
+    )
     importer("run", "d.csv", "--report-dir", "out")
     assert "1 Elm St, Reno" in [one.fields["address"] for one in box.customers()]
 
