@@ -86,6 +86,14 @@ class UnreachableError(ImporterError):
     exit_code = ExitCode.AWAY
 
 
+class SourceAwayError(UnreachableError):
+    """The place that the file comes from is away. Nothing was read or sent."""
+
+
+class SourceRefusedError(RefusedError):
+    """The place that the file comes from does not let us read it."""
+
+
 class JournalError(ImporterError):
     """The journal cannot be written or read: nothing may be sent."""
 

@@ -40,6 +40,7 @@ from importer.pipeline.precheck import precheck
 from importer.pipeline.run import StopToken
 from importer.pipeline.session import Session, SessionSettings
 from importer.reasons import reason_of
+from importer.sources.spool import prune_copies
 
 _PRUNABLE = (FileFate.DONE, FileFate.REPEATED, FileFate.FAILED)
 """Files that are held or open are never pruned. The history keeps what was imported for ever."""
@@ -57,6 +58,7 @@ def prune_job(job: Job, journal: Journal, now: datetime, log: JobLog) -> None:
                 files += _remove_directory(job, record)
     runs = journal.forget(journal.jobs.old_runs(job.name, before))
     rounds = journal.jobs.forget_rounds(job.name, before)
+    prune_copies({record.path for record in journal.runs()})
     if files or runs or rounds:
         log.write("info", "pruned", files=files, runs=runs, rounds=rounds)
 
@@ -93,6 +95,8 @@ class Round:
     environment: JobEnvironment = field(default_factory=JobEnvironment)
     stopper: StopToken = field(default_factory=StopToken)
     release: str | None = None
+    before: RoundResult | None = field(default=None, init=False)
+    """How the round before ended, once this one is at work."""
 
     def go(self) -> RoundReport:
         """Do the round. Errors are in the report.
@@ -104,11 +108,11 @@ class Round:
             try:
                 self._lock(stack, self.journal.job_lock(self.job.name), "job-locked")
                 number = self.journal.jobs.begin_round(self.job.name, started)
-                before = self._before()
+                self.before = self._before()
             except LockedError as error:
                 return self._overlapped(started, error)
             except ImporterError as error:
-                return self._close(None, self._stopped(started, [], error), None)
+                return self._close(None, self._stopped(started, [], error))
             self.log.write("info", "round-started", job=self.job.name, round=number)
             for loss in self.journal.losses:
                 says = loss.sentence(self._options().lang)
@@ -118,9 +122,9 @@ class Round:
                 report = self._work(started, number)
             except Exception as error:
                 fault = FaultError("job-fault", kind=type(error).__name__, job=self.job.name)
-                self._close(number, self._stopped(started, [], fault), before)
+                self._close(number, self._stopped(started, [], fault))
                 raise
-            return self._close(number, report, before)
+            return self._close(number, report)
 
     def _work(self, started: datetime, number: int) -> RoundReport:
         files: list[FileResult] = []
@@ -247,7 +251,7 @@ class Round:
         self.log.write("warning", "round-overlapped", job=self.job.name, says=message)
         return self._report(started, [], RoundResult.OVERLAPPED, ExitCode.LOCKED, (error.code, message))
 
-    def _close(self, number: int | None, report: RoundReport, before: RoundResult | None) -> RoundReport:
+    def _close(self, number: int | None, report: RoundReport) -> RoundReport:
         self.environment.checkpoint("round-over")
         warnings = []
         try:
@@ -259,7 +263,7 @@ class Round:
         except ImporterError as error:
             warnings.append(format_error(error, self._options().lang))
         return announce_round(
-            self.job, self.log, self.environment, replace(report, warnings=tuple(warnings)), before
+            self.job, self.log, self.environment, replace(report, warnings=tuple(warnings)), self.before
         )
 
     def _before(self) -> RoundResult | None:

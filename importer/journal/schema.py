@@ -190,7 +190,12 @@ CREATE TABLE commits (journal TEXT NOT NULL, count INTEGER NOT NULL);
 INSERT INTO commits VALUES (lower(hex(randomblob(16))), 0);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _JOBS, _SETTLED, _ORIGINS, _TICKETS, _CONTACTS, _COMMITS)
+_WHOSE = """
+ALTER TABLE runs ADD COLUMN profile TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN machine TEXT NOT NULL DEFAULT '';
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _JOBS, _SETTLED, _ORIGINS, _TICKETS, _CONTACTS, _COMMITS, _WHOSE)
 
 
 def version(connection: sqlite3.Connection) -> int:

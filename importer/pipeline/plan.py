@@ -32,6 +32,7 @@ from importer.readers import Source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
 from importer.reports import reimport
 from importer.reports.run_info import report_settings
+from importer.sources.locations import FileName
 
 if TYPE_CHECKING:
     from importer.journal import Journal, RunRecord
@@ -105,7 +106,7 @@ class RunPlan:
 
 
 def make_plan(
-    file: Path | str,
+    file: FileName,
     options: RunOptions,
     connection: Connection | None,
     journal: Journal,
@@ -231,7 +232,7 @@ def _settle(
     )
 
 
-def country_question(plan: RunPlan, file: Path | str) -> CountryQuestion | None:
+def country_question(plan: RunPlan, file: FileName) -> CountryQuestion | None:
     """Return what to ask about phones without a country code, as far as the beginning of the file shows.
 
     None if there are none, or if options, mapping or a column of the file say the country.

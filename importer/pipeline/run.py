@@ -125,6 +125,8 @@ class Lineage:
     """The number of rows in `scope`, if it is known."""
     reports: Path = Path("reports")
     """The folder in which the run makes its reports folder, if the options name none."""
+    profile: str = ""
+    """The profile that it is begun with."""
 
 
 @dataclass
@@ -220,6 +222,7 @@ class Run:
             kind=RunKind.REIMPORT if reimport else self.lineage.kind,
             parent=self.lineage.parent or (plan.reported.id if reimport and plan.reported else ""),
             job=self.lineage.job,
+            profile=self.lineage.profile,
         )
 
     def _memory(

@@ -13,9 +13,10 @@ from importer.readers import ReadOptions, Source, open_source
 from importer.readers.overlay import CorrectedSource
 from importer.reports import OWN_COLUMNS, reimport
 from importer.reports.ownership import report_run
+from importer.sources.locations import FileName
 
 
-def as_mapping_reads(file: Path | str, options: RunOptions, mapping: MappingFile | None) -> RunOptions:
+def as_mapping_reads(file: FileName, options: RunOptions, mapping: MappingFile | None) -> RunOptions:
     """Return the options with what the mapping says of reading, where they leave it open.
 
     One of the importer's own reports is read as it is, whatever the sheet was that it was made of.
@@ -27,7 +28,7 @@ def as_mapping_reads(file: Path | str, options: RunOptions, mapping: MappingFile
 
 
 def open_table(
-    file: Path | str,
+    file: FileName,
     options: RunOptions,
     mapping: MappingFile | None = None,
     *,

@@ -50,7 +50,7 @@ class _Opened:
     origin: FileIdentity
 
 
-def open_source(path: Path | str, options: ReadOptions | None = None) -> Source:
+def open_source(path: str | os.PathLike[str], options: ReadOptions | None = None) -> Source:
     """Open the table in a file; `-` is standard input.
 
     Raises InputError, which says what the file is and what to do, if it cannot be read as a table. Raises
@@ -195,7 +195,7 @@ def _only_table(names: tuple[str, ...], archive: str) -> str:
     raise InputError("archive-of-several", name=archive, count=len(tables), files=listed)
 
 
-def _open(path: Path | str, name: str, kept: TemporaryFiles, cleanup: ExitStack) -> _Opened:
+def _open(path: str | os.PathLike[str], name: str, kept: TemporaryFiles, cleanup: ExitStack) -> _Opened:
     location = Path(path)
     if str(path) == STANDARD_INPUT:
         location = kept.keep(standard_input(), name)
@@ -216,7 +216,7 @@ def _inside(outer: _Opened, path: Path, cleanup: ExitStack) -> _Opened:
     return _Opened(path, outer.name, file, scan_file(file), origin)
 
 
-def check_exists(path: Path | str) -> int:
+def check_exists(path: str | os.PathLike[str]) -> int:
     """Return what a file is (`st_mode`): a regular file or a named pipe; what it holds is not looked at.
 
     Raises InputError for anything else: `no-file`, `is-directory`, `is-device`, `file-unreadable`.

@@ -45,7 +45,7 @@ def _undo_file(site: Site, work: Work) -> Path:
 
 def _steps(site: Site, work: Work) -> list[list[list[object]]]:
     with contextlib.suppress(OSError, ValueError):
-        found: list[list[list[object]]] = json.loads(_undo_file(site, work).read_text("utf-8"))
+        found: list[list[list[object]]] = json.loads(_undo_file(site, work).read_bytes())
         return found
     return []
 

@@ -27,6 +27,7 @@ from importer.web.pages import (
     site_of,
     step_url,
     told,
+    whole_number,
 )
 from importer.web.reading import LookCache
 from importer.web.rechecks import RecheckCache
@@ -179,7 +180,7 @@ def _change_reading(request: Request, form: Form) -> Response:
         header_row: int | str | None = work.header_row
         if "header_row" in form:
             text = form["header_row"]
-            header_row = int(text) if text.isdigit() and int(text) else "none" if text == "none" else None
+            header_row = whole_number(text) or ("none" if text == "none" else None)
         changes: dict[str, object] = {"header_row": header_row}
         for name in ("sheet", "encoding", "delimiter"):
             if name in form:

@@ -12,10 +12,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from importer.config import FILE_NAME
-from importer.errors import ImporterError, SettingsError, UsageError
-from importer.jobs.config import Job, JobEnvironment, load_job
+from importer.errors import SettingsError, UsageError
+from importer.jobs.config import JobEnvironment
 from importer.jobs.log import open_log
 from importer.jobs.runner import Round
+from importer.jobs.selection import ChosenJob, choose_jobs
 from importer.jobs.status import JobStatus, job_status
 from importer.journal import Journal, RunRecord, RunState
 from importer.models import Severity, Status
@@ -307,12 +308,12 @@ def _jobs(request: Request) -> Response:
     views = []
     moment = datetime.now().astimezone()
     with Journal.open(site.journal) as journal:
-        for name in site.config.names("job"):
-            try:
-                job = load_job(site.config, name)
-                views.append(JobView(name, job.describe_source(), job_status(job, journal, moment)))
-            except ImporterError as error:
-                views.append(JobView(name, error=told(request, error)))
+        for one in choose_jobs(site.config, every=True):
+            if isinstance(one, ChosenJob):
+                status = job_status(one.job, journal, moment)
+                views.append(JobView(one.name, one.job.describe_source(), status))
+            else:
+                views.append(JobView(one.name, error=told(request, one.error)))
     tasks = {view.name: site.tasks.of(f"job-{view.name}") for view in views}
     return page(request, "jobs.html", jobs=views, tasks=tasks, config=str(site.config.path or FILE_NAME))
 
@@ -320,25 +321,24 @@ def _jobs(request: Request) -> Response:
 def _release(request: Request, form: Form) -> Response:
     """Let a held file through, as `importer job run NAME --release FILE` does."""
     site, name, lang = site_of(request), request.path_params["job"], language_of(request)
-    if name not in site.config.names("job"):
+    chosen = choose_jobs(site.config, [name])
+    if len(chosen) != 1 or name != chosen[0].name:
         raise UsageError("web-no-page")
-    job = load_job(site.config, name)
+    (one,) = chosen
+    if not isinstance(one, ChosenJob):
+        raise UsageError("web-no-page") if one.error.code == "unknown-job" else one.error
     wanted = form.get("file", "")
-    site.tasks.start(f"job-{name}", "release", lambda task: _round(site, job, wanted, lang, task))
+    site.tasks.start(f"job-{name}", "release", lambda task: _round(site, one, wanted, lang, task))
     return see_other("/jobs")
 
 
-def _round(site: Site, job: Job, wanted: str, lang: str, task: Task) -> None:
-    profile = site.config.profile(job.profile)
-    if profile.env_file is not None and site.config.path is not None:
-        base = site.config.path.absolute().parent
-        profile = replace(profile, env_file=base / profile.env_file.expanduser())
+def _round(site: Site, one: ChosenJob, wanted: str, lang: str, task: Task) -> None:
     environment = JobEnvironment(lang=lang)
     if site.sandbox is not None:
         raise SettingsError("web-jobs-in-sandbox")
     with Journal.open(site.journal) as journal:
-        log = open_log(job, environment.clock)
-        current = Round(job, profile, journal, log, environment, task.stopper, release=wanted)
+        log = open_log(one.job, environment.clock)
+        current = Round(one.job, one.profile, journal, log, environment, task.stopper, release=wanted)
         task.text = current.go().text()
 
 

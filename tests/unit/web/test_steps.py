@@ -236,6 +236,18 @@ def test_corrections_survive_the_server_and_can_be_undone(box: Sandbox, table: P
         assert "2 rows still to be corrected" in text_of(page.get(f"{work}/correct"))
 
 
+@pytest.mark.parametrize("text", ["a\u2028b", "a\x85b", "a\x1cb"])
+def test_a_correction_may_hold_any_character(page: WebPage, table: Path, text: str) -> None:
+    work = page.upload(table)
+    page.checked(work)
+    assert page.correct(work, 4, "E-mail", text).ok
+    grid = page.get(f"{work}/correct?show=changed")
+    assert grid.ok
+    assert text in grid.text
+    assert page.post(f"{work}/undo").ok
+    assert text not in page.get(f"{work}/correct?show=all").text
+
+
 def test_an_edit_is_checked_as_it_is_made(page: WebPage, table: Path) -> None:
     work = page.upload(table)
     page.checked(work)
