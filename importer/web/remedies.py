@@ -14,7 +14,16 @@ from importer.option_types import Duplicates
 from importer.web.choices import CALENDARS
 from importer.web.mapping_table import DATE_ORDERS, formats_of, rule_of, target_of
 from importer.web.matching import read_table, write_table
-from importer.web.pages import Form, Site, changing, language_of, see_other, site_of, step_url
+from importer.web.pages import (
+    Form,
+    Site,
+    changing,
+    language_of,
+    see_other,
+    site_of,
+    step_url,
+    whole_number,
+)
 from importer.web.problems import ProblemRows
 from importer.web.running import check_file
 from importer.web.twins import SAME_CONTACT
@@ -117,10 +126,10 @@ def _choose(request: Request, form: Form) -> Response:
     work = site.works.get(request.path_params["work"])
     if work.check is None:
         raise UsageError("web-check-first")
-    place = form.get("kind", "")
-    if not place.isdecimal() or int(place) >= len(work.check.kinds):
+    place = whole_number(form.get("kind", ""))
+    if place is None or place >= len(work.check.kinds):
         raise UsageError("web-changed-elsewhere")
-    kind, do = work.check.kinds[int(place)], form.get("do", "")
+    kind, do = work.check.kinds[place], form.get("do", "")
     if do not in _REMEDIES.get(kind.code, ()):
         raise UsageError("web-no-page")
     with site.works.editing(work.id) as edit:
