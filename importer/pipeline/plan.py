@@ -16,7 +16,7 @@ from importer import mapping as mappings
 from importer.config import Connection, is_loopback
 from importer.contracts import Contract, FieldKind
 from importer.errors import InputError, MappingError, SettingsError
-from importer.fingerprints import NO_KEY, FingerprintKey
+from importer.fingerprints import NO_KEY, FingerprintKey, content_key
 from importer.mapping import Mapper, MappingFile
 from importer.mapping.custom_fields import missed_note, preset_columns, with_own_fields
 from importer.mapping.headers import left_out_note
@@ -65,6 +65,8 @@ class RunPlan:
     """The newest run that imported this very file to the same place in the same way."""
     fingerprint_key: FingerprintKey = NO_KEY
     """For the fingerprints of contacts that the journal keeps."""
+    content_key: str = ""
+    """For the fingerprints of what is sent, if the journal keeps what the lane's customers hold."""
     suppression: Suppression | None = None
     """Who must not be sent; None without a list."""
 
@@ -228,8 +230,22 @@ def _settle(
         before=before,
         connection=connection,
         fingerprint_key=journal.fingerprint_key,
+        content_key=_content_key(journal, options, destination, mode, connection),
         suppression=read_suppression(options, chosen),
     )
+
+
+def _content_key(
+    journal: Journal,
+    options: RunOptions,
+    destination: Destination | None,
+    mode: Mode,
+    connection: Connection | None,
+) -> str:
+    if destination is None or not (options.changed_only or journal.contents.keeps(destination.lane)):
+        return ""
+    binding = connection.strict_binding if connection else None
+    return content_key(journal.fingerprint_key, mode.label, destination.contract, binding)
 
 
 def country_question(plan: RunPlan, file: FileName) -> CountryQuestion | None:
