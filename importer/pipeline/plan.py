@@ -19,6 +19,7 @@ from importer.contracts import Contract, FieldKind
 from importer.errors import InputError, MappingError, SettingsError
 from importer.fingerprints import NO_KEY, FingerprintKey, content_key
 from importer.mapping import Mapper, MappingFile
+from importer.mapping.addresses import with_joined_address
 from importer.mapping.custom_fields import missed_note, preset_columns, with_own_fields
 from importer.mapping.headers import left_out_note
 from importer.mapping.regions import require_region
@@ -196,6 +197,8 @@ def _settle(
         labels = preset_columns(header, known or (), contract)
         choice = mappings.choose(header, contract, source.name, sheets, labels)
         chosen, told = with_own_fields(choice.mapping, choice.left_out, known or ())
+        if choice.how == "headers" and not sheets:
+            chosen = with_joined_address(chosen, header)
         notes += (*choice.notes, *told)
     if options.country:
         chosen = chosen.in_country(require_region(options.country))
