@@ -1,10 +1,9 @@
-"""A job looks bad until somebody has taken note of what failed or is held; what it says of files is where they are."""
+"""A job looks bad until somebody has taken note of what failed or is held."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from tests.support.jobs import Bench, lines
 
 
 @pytest.fixture
-def command(bench: Bench, importer: Command, monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
+def command(bench: Bench, importer: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
     """The command line, with the bench's journal and job."""
     monkeypatch.setenv("NXLINK_STATE_DIR", str(bench.state))
     settings = bench.root / "importer.toml"
@@ -28,7 +27,7 @@ def command(bench: Bench, importer: Command, monkeypatch: pytest.MonkeyPatch) ->
     def call(*words: object) -> object:
         return importer(*words, "--settings", settings)
 
-    yield call  # type: ignore[misc]
+    return call  # type: ignore[return-value]
 
 
 def status(bench: Bench) -> JobStatus:
