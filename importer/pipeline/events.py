@@ -10,14 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from importer.delivery import Attempted, BatchFinished, CanaryAnswered, DeliveryEvent, LateOver, TurnTaken
-from importer.delivery.events import DeliveryObserver
+from importer.delivery import DeliveryObserver
 from importer.models import Note, TenantField
 from importer.reports import ReportResult, Tally, Timeline, TimelineStep
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from importer.delivery import Attempted, BatchFinished, CanaryAnswered, LateOver, TurnTaken
     from importer.errors import ImporterError
     from importer.journal import RunRecord
     from importer.options import RunOptions
@@ -87,8 +87,11 @@ class RunEnded:
         observer.on_run_ended(self)
 
 
-Event = PlanReady | Prechecking | RunStarted | RowsChecked | Progress | RunEnded | DeliveryEvent
-EventCallback = Callable[[Event], None]
+if TYPE_CHECKING:
+    from importer.delivery import DeliveryEvent
+
+    Event = PlanReady | Prechecking | RunStarted | RowsChecked | Progress | RunEnded | DeliveryEvent
+EventCallback = Callable[["Event"], None]
 """Called from the run's own thread, for events of the delivery from the delivery's threads."""
 
 
