@@ -18,16 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow
-from importer.arrow import TextColumn
+from importer.contact_keys import contact_keys, once_a_row
 from importer.contracts import Contract, FieldKind
-from importer.fingerprints import NO_KEY, FingerprintKey, keyed, stable_fingerprints
+from importer.fingerprints import NO_KEY, FingerprintKey, keyed
 from importer.models import Batch, MappedChunk, Mode
 
 _BACKSLASH = ord("\\")
-_MOST_DIGITS, _LENGTHS = 15, 16
-"""Digits of the longest phone (E.164), and how many lengths there are: both together fit 64 bits."""
 _AT_ONCE = 4096
-_NO_TEXT = pa.scalar(None, arrow.TEXT)
 _NOTHING_FOR_NULL = {"null_handling": "replace", "null_replacement": ""}
 
 
@@ -169,8 +166,8 @@ def encode(
         brought |= values.is_valid().to_numpy(zero_copy_only=False) * bit if values.null_count else bit
         objects.add(field.name, values, number=field.kind is FieldKind.GENDER)
         if field.name in contract.contact_fields:
-            contacts.append(_keys(values, lower=field.kind is FieldKind.EMAIL))
-    table = _once_a_row(np.column_stack(contacts) if contacts else np.zeros((len(rows), 0), dtype=np.int64))
+            contacts.append(contact_keys(values, field.kind))
+    table = once_a_row(np.column_stack(contacts) if contacts else np.zeros((len(rows), 0), dtype=np.int64))
     everything = Customers(mapped.sheet, rows, objects.encoded(len(rows)), keyed(table, key), brought)
     # Whole objects are dropped, not their parts: there is one of them where there are twenty of those.
     return everything if keep is None else everything.where(keep)
@@ -237,34 +234,6 @@ def _escaped(values: pa.Array) -> pa.Array:
         text = chr(character)
         inner = pc.replace_substring(inner, text, _quote(text)[1:-1])
     return pc.replace_with_mask(values, pa.array(special), inner)
-
-
-def _once_a_row(contacts: np.ndarray) -> np.ndarray:
-    """A contact that stands twice in a row (the same number for SMS and WhatsApp) is left there once."""
-    for column in range(1, contacts.shape[1]):
-        for earlier in range(column):
-            contacts[contacts[:, column] == contacts[:, earlier], column] = 0
-    return contacts
-
-
-def _keys(values: pa.Array, *, lower: bool) -> np.ndarray:
-    """Fingerprints of contacts; letter case tells no two mailboxes apart in practice, "" is no contact.
-
-    Of digits the number and how many they are, which no two texts share and which costs a fifth of a hash; of
-    anything else its hash.
-    """
-    if lower:
-        values = pc.utf8_lower(values)
-    shapes = TextColumn(values)
-    odd = shapes.unlike_digits(1, _MOST_DIGITS)
-    digits = shapes.filled.copy()
-    digits[odd] = False
-    plain = values if digits.all() else pc.if_else(pa.array(digits), values, _NO_TEXT)
-    numbers = plain.cast(pa.int64()).fill_null(0).to_numpy()
-    found: np.ndarray = np.where(digits, numbers * _LENGTHS + shapes.lengths, 0)
-    if odd.size:
-        found[odd] = stable_fingerprints(*arrow.offsets_and_bytes(values.take(pa.array(odd))))
-    return found
 
 
 def _quote(text: str) -> str:

@@ -21,10 +21,11 @@ from importer import contracts
 from importer.contracts import DEFAULT_CONTRACT
 from importer.errors import SettingsError
 from importer.escaping import parse_toml, shell_command
-from importer.models import Destination
+from importer.models import Destination, Note
+from importer.option_layers import GivenOptions
 from importer.option_types import key
-from importer.options import GivenOptions
 from importer.private_files import FileAccess, read_with_access
+from importer.reasons import command_reason, toml_reason
 
 FILE_NAME = "importer.toml"
 VARIABLES = {
@@ -84,6 +85,12 @@ class Connection:
     strict_binding: bool | None = None
     store: str = ""
     """Names the sandbox's store; empty for the real API."""
+
+    @property
+    def rate_key(self) -> str:
+        """What the server counts requests by: the access key. A sandbox has one for all its stores, each of
+        which is a server of its own."""
+        return f"{self.store}|{self.access_key.reveal()}"
 
     def destination(self, default_url: str) -> Destination:
         """Where customers go. `default_url`: scheme and host that the contract names."""
@@ -172,15 +179,16 @@ def load_config(path: Path | None = None) -> ConfigFile:
         _refuse_open(path, access)
         tables = parse_toml(content.decode("utf-8-sig"))
     except ValueError as error:
-        raise SettingsError("bad-settings", file=path, place="TOML", reason=error) from error
+        raise SettingsError("bad-settings", file=path, place="TOML", reason=toml_reason(error)) from error
     except OSError as error:
         raise SettingsError("bad-settings", file=path, place="-", reason=error.strerror or error) from error
     for group, table in tables.items():
         if group not in ("profile", "job"):
-            reason = "unknown table; [profile.NAME] and [job.NAME] are allowed"
+            reason = Note("reason-table-unknown")
             raise SettingsError("bad-settings", file=path, place=group, reason=reason)
         if not isinstance(table, dict) or not all(isinstance(entry, dict) for entry in table.values()):
-            raise SettingsError("bad-settings", file=path, place=group, reason=f"write it as [{group}.NAME]")
+            reason = Note("reason-table-name", (("group", group),))
+            raise SettingsError("bad-settings", file=path, place=group, reason=reason)
     secret = any("access_secret" in profile for profile in tables.get("profile", {}).values())
     if secret and access.others_read:
         raise SettingsError("open-secret", file=path, mode=f"{access.mode:04o}", command=_close("600", path))
@@ -334,6 +342,9 @@ def _assignment(line: str) -> Mapping[str, str]:
     return {name: value.strip().strip("'\"")} if name else {}
 
 
+_SECRET_SECONDS = 60
+
+
 def _run_secret_command(command: str) -> Mapping[str, str]:
     """What the command prints: the access secret on its first line, or lines as of an env file. Its own
     error output goes to the terminal, not to us."""
@@ -341,11 +352,12 @@ def _run_secret_command(command: str) -> Mapping[str, str]:
 
     try:
         words = [command] if os.name == "nt" else shlex.split(command)
-        done = subprocess.run(words, stdout=subprocess.PIPE, timeout=60, check=True)  # noqa: S603 - the user's own
+        done = subprocess.run(  # noqa: S603 - the user's own
+            words, stdout=subprocess.PIPE, timeout=_SECRET_SECONDS, check=True
+        )
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        raise SettingsError(
-            "secret-command-failed", command=command.split()[0], reason=type(error).__name__
-        ) from None
+        reason = command_reason(error)
+        raise SettingsError("secret-command-failed", command=command.split()[0], reason=reason) from None
     lines = done.stdout.decode("utf-8", "replace").splitlines()
     found = {name: value for line in lines for name, value in _assignment(line).items()}
     first = lines[0].strip() if lines and not _assignment(lines[0]) else ""
@@ -356,7 +368,13 @@ def _check_profile(file: ConfigFile, name: str) -> Profile:
     from importer.config_schema import check_table  # pydantic
 
     found = check_table(file.tables["profile"][name], file.path, f"profile.{name}", "profile", Profile)
-    return Profile(**found.fields_of(Profile), given=found.given, found_in=file.found_in)
+    return Profile(
+        **found.fields_of(Profile), given=found.given.beside(_folder_of(file)), found_in=file.found_in
+    )
+
+
+def _folder_of(file: ConfigFile) -> Path:
+    return file.path.parent if file.path else Path.cwd()
 
 
 def check_base_url(text: str) -> str:

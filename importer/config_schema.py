@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal
@@ -22,12 +22,15 @@ from pydantic import (
     WithJsonSchema,
     create_model,
 )
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from importer.errors import SettingsError
-from importer.models import Mode
+from importer.models import Mode, Note
+from importer.option_layers import GivenOptions
 from importer.option_types import (
     ChoiceValue,
     ConfigKey,
+    FilesValue,
     FlagValue,
     FolderValue,
     HeaderRowValue,
@@ -37,7 +40,8 @@ from importer.option_types import (
     TextValue,
     ValueKind,
 )
-from importer.options import GivenOptions, declared_options
+from importer.options import declared_options
+from importer.reasons import value_reason
 
 TableKind = Literal["profile", "job"]
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
@@ -48,7 +52,7 @@ def _seconds(value: object) -> object:
     if isinstance(value, str):
         found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([smhdw])", value.strip())
         if not found:
-            raise ValueError('write it as a number of seconds, or like "90s", "15m", "26h", "30d", "4w"')
+            raise PydanticCustomError("reason-seconds", "not a span of time")
         return float(found[1]) * _UNITS[found[2]]
     return value
 
@@ -145,6 +149,8 @@ def _written(kind: ValueKind) -> Any:
             return Annotated[int, Field(ge=1)] | Literal["none"]
         case TextValue() | FolderValue():
             return str
+        case FilesValue():
+            return list[Annotated[str, Field(min_length=1)]]
 
 
 def _keys(cls: type) -> dict[str, ConfigKey]:
@@ -164,15 +170,26 @@ def _read(cls: type, found: BaseModel) -> dict[str, Any]:
     return values
 
 
-def _first_mistake(model: type[BaseModel], error: ValidationError, place: str) -> dict[str, str]:
-    """Return the place of the first mistake and what is said of it, one reason for each type allowed."""
+def _first_mistake(model: type[BaseModel], error: ValidationError, place: str) -> dict[str, object]:
+    """Return the place of the first mistake and what may stand there instead."""
     mistakes = error.errors(include_url=False, include_input=False)
     path, table = _locate(model, mistakes[0]["loc"])
-    reasons = dict.fromkeys(one["msg"] for one in mistakes if _locate(model, one["loc"])[0] == path)
-    reason = "; ".join(reasons)
-    if mistakes[0]["type"] == "extra_forbidden":
-        reason = f"unknown key; allowed are {', '.join(table.model_fields)}"
-    return {"place": ".".join([place, *path]), "reason": reason}
+    here = [one for one in mistakes if _locate(model, one["loc"])[0] == path]
+    return {"place": ".".join([place, *path]), "reason": _reason(here, table)}
+
+
+def _reason(mistakes: Sequence[ErrorDetails], table: type[BaseModel]) -> Note:
+    """Return what is wrong in one place, as our own sentence; a choice beside other types says them all."""
+    one, context = mistakes[0], mistakes[0].get("ctx") or {}
+    kind = one["type"]
+    choices = [choice for each in mistakes if (choice := (each.get("ctx") or {}).get("expected"))]
+    if kind == "extra_forbidden":
+        return Note("reason-unknown-key", (("allowed", ", ".join(table.model_fields)),))
+    if choices and kind in ("int_type", "literal_error"):
+        whole = ("1, 2, 3 …",) if kind == "int_type" else ()
+        allowed = ", ".join((*whole, *choices)).replace("'", "").replace(" or ", ", ")
+        return Note("reason-choice", (("allowed", allowed),))
+    return value_reason(kind, context)
 
 
 def _locate(model: type[BaseModel], place: tuple[int | str, ...]) -> tuple[list[str], type[BaseModel]]:

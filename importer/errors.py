@@ -25,6 +25,13 @@ class ImporterError(Exception):
         super().__init__(code)
         self.code = code
         self.found = found
+        self.also: tuple[ImporterError, ...] = ()
+        """What else is wrong in the same place: the other mistakes of a mapping."""
+
+    @property
+    def every(self) -> tuple[ImporterError, ...]:
+        """This and what else is wrong."""
+        return (self, *self.also)
 
     def sentence(self, lang: str = "en") -> str:
         """What happened, where, what was expected."""
@@ -35,8 +42,9 @@ class ImporterError(Exception):
         return messages.hint(self.code, self.found, lang)
 
     def full_text(self, lang: str = "en") -> str:
-        """Sentence and hint as one text."""
-        return messages.full_text(self.code, self.found, lang)
+        """Sentence and hint as one text, followed by those of what else is wrong."""
+        texts = (messages.full_text(one.code, one.found, lang) for one in self.every)
+        return messages.join_sentences(lang, *texts)
 
     def __str__(self) -> str:
         return self.full_text()

@@ -16,7 +16,8 @@ from pathlib import Path
 from importer.config import Connection, Profile, load_config
 from importer.errors import UsageError
 from importer.models import RunSummary
-from importer.options import RunOptions, layered
+from importer.option_layers import layered
+from importer.options import RunOptions
 from importer.pipeline.events import EventCallback, RunObserver, as_observer
 from importer.pipeline.run import StopToken
 from importer.pipeline.session import Session, SessionSettings

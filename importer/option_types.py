@@ -94,6 +94,11 @@ class FolderValue:
 
 
 @dataclass(frozen=True, slots=True)
+class FilesValue:
+    """The paths of files, as many as wanted. Those of several layers add up: no later one drops a file."""
+
+
+@dataclass(frozen=True, slots=True)
 class HeaderRowValue:
     """The number of a row, counted from 1, or `none`."""
 
@@ -110,6 +115,7 @@ ValueKind = (
     | IntegerValue
     | NumberValue
     | FolderValue
+    | FilesValue
     | HeaderRowValue
     | ModeValue
 )
@@ -166,6 +172,8 @@ def read_value(kind: ValueKind, value: Any) -> Any:
             return Mode[value.upper()]
         case FolderValue():
             return Path(value) if str(value) else None
+        case FilesValue():
+            return tuple(map(str, value))
         case _:
             return value
 
@@ -190,4 +198,6 @@ def option_text(value: object) -> str:
         return value.label
     if value is None:
         return ""
+    if isinstance(value, tuple):
+        return ", ".join(value)
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -2,8 +2,9 @@
 
 Everything else that knows options is derived from the fields of `RunOptions`: the options of the command
 line (`importer.cli.parameters`), the keys of `[profile.NAME]` and `[job.NAME]` (`importer.config`), what the
-journal keeps for `resume`, the settings that reports show, and the table in the documentation. Who signs and
-where requests go is in `importer.config`. `--help` passes through this module, so it imports nothing heavy.
+journal keeps for `resume` (`importer.option_layers`), the settings that reports show, and the table in the
+documentation. Who signs and where requests go is in `importer.config`. `--help` passes through this module,
+so it imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from importer.contracts import DEFAULT_CONTRACT, NAMES
 from importer.messages import LANGUAGES
@@ -21,6 +22,7 @@ from importer.models import Mode
 from importer.option_types import (
     ChoiceValue,
     Duplicates,
+    FilesValue,
     FlagValue,
     FolderValue,
     HeaderRowValue,
@@ -32,7 +34,6 @@ from importer.option_types import (
     OptionGroup,
     TextValue,
     ValueKind,
-    read_value,
 )
 
 
@@ -240,6 +241,19 @@ class RunOptions:
         report=True,
         repeat=True,
     )
+    suppress: tuple[str, ...] = declare(
+        (),
+        FilesValue(),
+        "A table of phones and e-mails, or their SHA-256, of people who must not be sent. Repeatable.",
+        "不得发送的人员名单：含电话和邮箱（或其 SHA-256）的表格；可多次使用。",
+        group=OptionGroup.CHECKING,
+        metavar="FILE",
+        profile=True,
+        job=True,
+        keep=Keep.SETTINGS,
+        report=True,
+        repeat=True,
+    )
     strict: bool = declare(
         False,
         FlagValue(),
@@ -357,60 +371,3 @@ def _named(one: dataclasses.Field[Any]) -> Option:
     option: Option = one.metadata["option"]
     flags = option.flags or ((f"--{one.name.replace('_', '-')}",) if option.group else ())
     return dataclasses.replace(option, name=one.name, default=one.default, flags=flags)
-
-
-@dataclass(frozen=True, slots=True)
-class GivenOptions:
-    """Options that somebody gave (flags, a profile, a job), told apart from those left at their default."""
-
-    options: RunOptions = RunOptions()
-    names: frozenset[str] = frozenset()
-    """Which of the options were given."""
-
-    @classmethod
-    def read(cls, values: Mapping[str, object]) -> GivenOptions:
-        """Return the options among `values`, which come from click, JSON or TOML. None was not given."""
-        known = declared_options()
-        given = {
-            name: read_value(known[name].kind, value)
-            for name, value in values.items()
-            if name in known and value is not None
-        }
-        return cls(RunOptions(**given), frozenset(given))
-
-    def over(self, base: RunOptions) -> RunOptions:
-        """Return `base` with what was given in its place."""
-        return dataclasses.replace(base, **{name: getattr(self.options, name) for name in self.names})
-
-    def joined(self, later: GivenOptions) -> GivenOptions:
-        """Return both; what `later` gives replaces what this one gives."""
-        return GivenOptions(later.over(self.options), self.names | later.names)
-
-
-def layered(base: RunOptions, *layers: GivenOptions) -> RunOptions:
-    """Return `base` with the layers laid over it; a later one wins: first a profile, flags last."""
-    for layer in layers:
-        base = layer.over(base)
-    return base
-
-
-# The journal
-
-
-def options_to_json(options: RunOptions, keep: Literal[Keep.SETTINGS, Keep.READING]) -> str:
-    """Return the options that the journal keeps in this place as JSON text. No secret is among them."""
-    import json  # `--help` has no time for it
-
-    kept = {one.name: getattr(options, one.name) for one in declared_options().values() if one.keep is keep}
-    return json.dumps(kept, ensure_ascii=False)
-
-
-def options_from_json(*texts: str) -> RunOptions:
-    """Return the options of such texts. Names that this version does not keep there are left out."""
-    import json
-
-    found: dict[str, object] = {}
-    for text in texts:
-        found |= json.loads(text)
-    kept = {one.name for one in declared_options().values() if one.keep in (Keep.SETTINGS, Keep.READING)}
-    return GivenOptions.read({name: value for name, value in found.items() if name in kept}).options

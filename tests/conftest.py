@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
 from importer.cli import app
+from importer.cli.output import OutputOptions
 from importer.config import Connection
 from importer.sandbox import Sandbox
 from tests.support.commands import Command, Result, use
@@ -61,6 +63,17 @@ def importer(work: Path, capfd: pytest.CaptureFixture[str]) -> Command:
         return Result(code, out, err)
 
     return call
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let somebody at the terminal type these lines."""
+
+    def typed(lines: str) -> None:
+        monkeypatch.setattr(OutputOptions, "can_ask", property(lambda _: True))
+        monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+
+    return typed
 
 
 @pytest.fixture

@@ -98,13 +98,10 @@ def remembered_fields(connection: Connection) -> tuple[TenantField, ...] | None:
         return None
 
 
-def fetch_fields(connection: Connection) -> tuple[TenantField, ...]:
-    """Ask the API and remember the answer. Raises RefusedError, UnreachableError, SettingsError."""
-    from importer.api.client import Client  # a dry run does without
-
-    with Client(connection) as client:
-        found = fields(client)
-    file = _fields_file(connection)
+def fetch_fields(client: Client) -> tuple[TenantField, ...]:
+    """Ask the API and remember the answer. Raises RefusedError, UnreachableError."""
+    found = fields(client)
+    file = _fields_file(client.connection)
     with contextlib.suppress(OSError):
         # A list that cannot be kept costs the next run one request, no more.
         make_private_folder(file.parent)

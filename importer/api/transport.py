@@ -28,6 +28,7 @@ from urllib3.exceptions import (
 
 from importer.api import READ_TIMEOUT
 from importer.api.http_answer import MAX_ANSWER, AnswerFault, StrictResponse
+from importer.reasons import reason_of
 
 # urllib3 logs addresses with their query, and tracebacks of answers it cannot parse.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
@@ -260,7 +261,7 @@ def _fault(error: BaseException) -> TransportFault:
         return TransportFault("connection-lost", _reason(chain))
     if isinstance(error, OSError) and "certificate bundle" in str(error):
         return TransportFault("certificate", "REQUESTS_CA_BUNDLE")
-    return TransportFault("transport-failed", type(error).__name__)
+    return TransportFault("transport-failed", reason_of(error))
 
 
 _NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})
@@ -284,4 +285,4 @@ def _reason(chain: list[BaseException]) -> str:
     for link in reversed(chain):
         if isinstance(link, OSError) and link.strerror:
             return link.strerror
-    return type(chain[-1]).__name__
+    return reason_of(chain[-1])

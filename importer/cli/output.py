@@ -15,6 +15,7 @@ import click
 from importer.errors import ImporterError
 from importer.escaping import printable, to_json
 from importer.messages import LANGUAGES, hint, sentence
+from importer.models import Note
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,7 +52,7 @@ def _plain(value: object) -> object:
     """The value as JSON can hold it."""
     if isinstance(value, dict):
         return {str(name): _plain(one) for name, one in value.items()}
-    if isinstance(value, ImporterError):
+    if isinstance(value, ImporterError | Note):
         return value.code
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 
@@ -65,18 +66,19 @@ def tell(event: str, text: str, /, **found: object) -> None:
 
 
 def print_error(error: ImporterError) -> None:
-    """Print an error on stderr: sentence, hint, code."""
+    """Print an error on stderr, and what else is wrong: sentence, hint and code of each."""
     lang = language()
-    if _json_lines:
-        said = {"message": error.sentence(lang), "hint": error.hint(lang) or None}
-        print_json_line("error", {"code": error.code, **said, "exit_code": int(error.exit_code)})
-        return
     label = click.style(sentence("error-label", {}, lang), fg="red", bold=True)
-    echo(error.sentence(lang), label=label, err=True)
-    advice = error.hint(lang)
-    if advice:
-        echo(f"  {advice}", err=True)
-    echo(f"  [{error.code}]", err=True)
+    for one in error.every:
+        if _json_lines:
+            said = {"message": one.sentence(lang), "hint": one.hint(lang) or None}
+            print_json_line("error", {"code": one.code, **said, "exit_code": int(error.exit_code)})
+            continue
+        echo(one.sentence(lang), label=label, err=True)
+        advice = one.hint(lang)
+        if advice:
+            echo(f"  {advice}", err=True)
+        echo(f"  [{one.code}]", err=True)
 
 
 def print_losses() -> None:

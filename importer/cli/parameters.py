@@ -22,8 +22,10 @@ from importer.cli.output import (
     language,
 )
 from importer.models import Mode
+from importer.option_layers import GivenOptions
 from importer.option_types import (
     ChoiceValue,
+    FilesValue,
     FlagValue,
     FolderValue,
     HeaderRowValue,
@@ -36,7 +38,7 @@ from importer.option_types import (
     ValueKind,
     option_text,
 )
-from importer.options import GivenOptions, declared_options
+from importer.options import declared_options
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -94,6 +96,8 @@ def _click_type(kind: ValueKind) -> dict[str, Any]:
             return {"type": Amount(least, most)}
         case FolderValue():
             return {"type": click.Path(file_okay=False, path_type=Path)}
+        case FilesValue():
+            return {"type": click.Path(dir_okay=False), "multiple": True}
         case HeaderRowValue():
             return {"type": HeaderRowType()}
         case ModeValue():

@@ -309,7 +309,8 @@ def destination_line(destination: Destination, mode: Mode, source: str, rows: in
     if rows is None:
         counted = word("summary-destination-unknown-rows", lang, source=source)
     else:
-        counted = wording.rows(rows, lang)
+        # Blank lines and totals are among those that were counted.
+        counted = word("summary-up-to", lang, rows=wording.rows(rows, lang))
     return word(
         "summary-destination-line",
         lang,

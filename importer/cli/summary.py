@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
@@ -49,7 +50,11 @@ def show(console: Console, result: ReportResult, lang: str, *, mask: bool = Fals
 
 
 def show_issues(console: Console, groups: Sequence[IssueGroup], lang: str, *, mask: bool = False) -> None:
-    """Print issues by kind and column with how many rows and three examples; the gravest first."""
+    """Print issues by kind and column with how many rows and three examples; the gravest first.
+
+    What to do is said once, however many columns it goes for.
+    """
+    said: set[str] = set()
     for severity, heading, style in ISSUE_SECTIONS:
         some = [group for group in groups if group.severity is severity]
         if not some:
@@ -59,17 +64,21 @@ def show_issues(console: Console, groups: Sequence[IssueGroup], lang: str, *, ma
             line = Text(issue_line(group, lang))
             line.stylize(style, 0, len(group.code) if line.plain.startswith(group.code) else 0)
             _line(console, line)
-            if group.examples:
-                _line(console, Text(_example(console, group, lang, mask), style="dim"), 4)
+            if text := _example(console, group, lang, mask, said):
+                _line(console, Text(text, style="dim"), 4)
         if len(some) > KINDS:
             _line(console, Text(word("summary-more-kinds", lang, count=len(some) - KINDS), style="dim"))
 
 
-def _example(console: Console, group: IssueGroup, lang: str, mask: bool) -> str:
-    """What to do; on a terminal after what is wrong with the first cell. A log gets no customer's data."""
-    if not console.is_terminal:
-        return issue_text(group.examples[0], lang=lang, mask=mask, offer=False).hint
-    return issue_text(group.examples[0], lang=lang, mask=mask).sentence(lang)
+def _example(console: Console, group: IssueGroup, lang: str, mask: bool, said: set[str]) -> str:
+    """What to do, unless it was `said` before; on a terminal after what is wrong with the first cell. A log
+    gets no customer's data."""
+    if not group.examples:
+        return ""
+    text = issue_text(group.examples[0], lang=lang, mask=mask, offer=console.is_terminal)
+    hint = "" if text.hint in said else text.hint
+    said.add(text.hint)
+    return replace(text, hint=hint).sentence(lang) if console.is_terminal else hint
 
 
 def issue_line(group: IssueGroup, lang: str) -> str:

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from importer.cli import app
 from importer.cli.output import ask, confirm, console, echo, language, print_error, tell
 from importer.cli.progress import NullView, ProgressView, destination_line, progress_view
 from importer.cli.signals import stop_on_signals
-from importer.errors import MappingError, UsageError
+from importer.errors import UsageError
 from importer.exit_codes import ExitCode
 from importer.messages import hint, join_sentences, sentence
 from importer.models import Mode
 from importer.pipeline.events import RunObserver, canary_note
 from importer.pipeline.session import Session, SessionSettings
-from importer.private_files import create_new_file
 from importer.reports import wording
 
 if TYPE_CHECKING:
+    from importer.cli.mapping_prompt import MappingPrompt
     from importer.cli.output import OutputOptions
     from importer.delivery import events as delivery
-    from importer.mapping import Proposal
     from importer.pipeline.events import (
         CountryQuestion,
         MappingQuestion,
@@ -40,14 +38,6 @@ if TYPE_CHECKING:
     from importer.pipeline.run import StopToken
     from importer.reports import ReportResult
 
-ANSWERED_BY_PROPOSAL = (
-    "mapping-none-fits",
-    "mapping-full-name",
-    "mapping-two-columns",
-    "no-header",
-    "no-header-in-sheet",
-)
-"""Errors to which a proposed mapping is an answer."""
 SAME_OFFSET_MS = 2000
 """Every worker that was refused corrects the clock. A person is told once, and again if it moves further."""
 
@@ -55,7 +45,8 @@ SAME_OFFSET_MS = 2000
 class TerminalObserver(RunObserver):
     """Shows runs on stderr, one after the other, and asks the person at the terminal.
 
-    A bar on a terminal, lines in a log, everything with `--verbose`. It shows no value of any row.
+    A bar on a terminal, lines in a log, everything with `--verbose`. It shows no value of any row, except
+    where it asks which column is what.
     """
 
     def __init__(self, output: OutputOptions, lang: str) -> None:
@@ -63,8 +54,8 @@ class TerminalObserver(RunObserver):
         self._lang = lang
         self._offset_ms = 0
         self._view: ProgressView = NullView()
-        self._kept: tuple[Path, MappingQuestion] | None = None
-        """The mapping file that was kept last, and for which file."""
+        self._prompt: MappingPrompt | None = None
+        """Where a mapping was asked for last."""
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -186,20 +177,14 @@ class TerminalObserver(RunObserver):
         self._say(code, sentence(code, found, self._lang), found | {"code": event.reason.code})
 
     def choose_mapping(self, question: MappingQuestion) -> str | None:
-        """The proposed mapping, once the person has agreed: kept as NAME.mapping.toml beside the work."""
+        """The file of the proposed or kept mapping, once the person has taken it."""
+        from importer.cli.mapping_prompt import ANSWERED_BY_PROPOSAL, MappingPrompt
+
         asked = self._output.can_ask and question.file != "-" and not question.options.mapping
         if not asked or question.error.code not in ANSWERED_BY_PROPOSAL:
             return None
-        proposed = _propose(question, self._lang)
-        target = Path(f"{Path(question.file).stem or 'stdin'}.mapping.toml")
-        if proposed is None:
-            return None
-        _print_proposals(proposed.columns, self._lang)
-        if target.exists() or not self._confirm("ask-proposal", file=target):
-            return None
-        create_new_file(target, proposed.toml.encode())
-        self._kept = target, question
-        return str(target)
+        self._prompt = MappingPrompt(question, self._lang)
+        return self._prompt.choose()
 
     def choose_country(self, question: CountryQuestion) -> str | None:
         """The country that the person names, kept in the mapping file if one was kept for this run."""
@@ -224,12 +209,9 @@ class TerminalObserver(RunObserver):
 
     def _keep_country(self, question: CountryQuestion, country: str) -> None:
         """Write the country into the mapping file that was kept for this run, or say how to keep it."""
-        if self._kept is not None and question.options.mapping == str(self._kept[0]):
-            target, asked = self._kept
-            proposed = _propose(asked, self._lang, country)
-            if proposed is not None:
-                target.write_text(proposed.toml, "utf-8")
-        else:
+        prompt = self._prompt
+        kept = prompt is not None and question.options.mapping == str(prompt.file)
+        if prompt is None or not kept or not prompt.keep_country(country):
             self._say("country-chosen", sentence("country-chosen", {"country": country}, self._lang))
 
     def confirm_start(self, plan: RunPlan, *, sends: bool) -> bool:
@@ -269,57 +251,6 @@ class TerminalObserver(RunObserver):
             self._view.said(code, text, **found)
         elif not self._output.quiet:
             echo(text, err=True)
-
-
-class ProposedMapping(NamedTuple):
-    """A mapping that fits the file: what becomes of each column, and the mapping file's text."""
-
-    columns: Sequence[Proposal]
-    toml: str
-
-
-def _propose(question: MappingQuestion, lang: str, country: str | None = None) -> ProposedMapping | None:
-    """Propose a mapping for the file; None if no proposal fits."""
-    from importer import contracts, mapping
-    from importer.mapping import suggest_toml
-    from importer.pipeline.plan import open_table
-    from importer.readers.inspection import sample_frame
-
-    options = question.options
-    contract = contracts.load(options.contract or contracts.DEFAULT_CONTRACT)
-    with open_table(question.file, options, any_table=True) as source:
-        samples, sheets = sample_frame(source), tuple(source.sheet_headers.values())
-        fields = question.tenant_fields
-        proposals = mapping.propose(source.header, samples, contract, sheets=sheets, fields=fields)
-        text = suggest_toml.mapping_text(
-            source.header,
-            samples,
-            contract,
-            lang=lang,
-            sheets=sheets,
-            fields=fields,
-            options=options,
-            country=country,
-        )
-        try:
-            mapping.bind(
-                mapping.load_text(text), source.header, contract, sheets=sheets, tenant_fields=fields or None
-            )
-        except MappingError:
-            return None
-    return ProposedMapping(proposals, text)
-
-
-def _print_proposals(proposals: Sequence[Proposal], lang: str) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("column", "goes to", "sure", "reason"):
-        table.add_column(title, overflow="fold")
-    for one in proposals:
-        goes_to = (one.field or "") if one.taken else "–"
-        table.add_row(one.column, goes_to, f"{one.confidence:.0%}", one.why.sentence(lang))
-    console(stderr=True).print(table)
 
 
 @contextlib.contextmanager

@@ -390,7 +390,8 @@ def _meaning(payload: Payload, result: SendResult) -> tuple[BatchState, Status |
         case SendResult.ACCEPTED:
             return BatchState.ACCEPTED, Status.IMPORTED, True
         case SendResult.REFUSED:
-            return BatchState.REFUSED, Status.REJECTED if len(payload.batch) == 1 else None, True
+            status = Status.UNKNOWN if state.maybe_processed else Status.REJECTED
+            return BatchState.REFUSED, status if len(payload.batch) == 1 else None, True
         case SendResult.LEFT_BEHIND:
             return BatchState.UNKNOWN, Status.UNKNOWN, False
         case SendResult.FAILED:

@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from importer.config import FILE_NAME, ConfigFile, Connection, Profile
 from importer.config_schema import Seconds, check_table
 from importer.errors import SettingsError
 from importer.jobs import schedule
+from importer.models import Note
+from importer.option_layers import GivenOptions, layered
 from importer.option_types import key
-from importer.options import GivenOptions, RunOptions, layered
+from importer.options import RunOptions
 
 
 class SourceKind(StrEnum):
@@ -44,21 +47,21 @@ _WILD = re.compile(r"[*?\[]")
 
 def _or_off(value: object) -> object:
     if value is True:
-        raise ValueError("give a number, or false to switch it off")
+        raise PydanticCustomError("reason-number-or-off", "not a number")
     return None if value is False else value
 
 
 def _mode(value: str) -> str:
     if not re.fullmatch(r"0?[0-7]{3}", value) or int(value, 8) & 0o111 or int(value, 8) & 0o600 != 0o600:
-        raise ValueError('write it like "0640": the owner reads and writes, nobody executes')
+        raise PydanticCustomError("reason-mode", "not a mode")
     return value
 
 
 def _schedule(value: str) -> str:
     try:
         schedule.parse_schedule(value)
-    except ValueError as error:
-        raise ValueError(str(error)) from None
+    except schedule.ScheduleFault as fault:
+        raise PydanticCustomError("reason-schedule", "no schedule", {"reason": fault.why}) from None
     return value
 
 
@@ -177,12 +180,12 @@ def load_job(file: ConfigFile, name: str) -> Job:
         raise SettingsError("unknown-job", name=name, file=file.path or FILE_NAME, known=known)
     place, path = f"job.{name}", str(file.path)
     if not _NAME.fullmatch(name):
-        reason = "a job's name has letters, digits, dots, dashes and underscores only"
+        reason = Note("reason-job-name")
         raise SettingsError("bad-settings", file=path, place=place, reason=reason)
     table = check_table(file.tables["job"][name], path, place, "job", JobFiles, Job)
     files = JobFiles(**table.fields_of(JobFiles))
     if (files.source is None) == (files.inbox is None):
-        reason = "give either inbox (a folder) or source (a file or a pattern)"
+        reason = Note("reason-one-source")
         raise SettingsError("bad-settings", file=path, place=place, reason=reason)
     base = file.path.absolute().parent if file.path else Path.cwd()
     source = _path(base, files.inbox or files.source or "")
@@ -205,7 +208,8 @@ def load_job(file: ConfigFile, name: str) -> Job:
 
 
 def _given(base: Path, given: GivenOptions) -> GivenOptions:
-    """Return the options, with a mapping file's path made absolute."""
+    """Return the options, with the paths of a mapping file and of lists made absolute."""
+    given = given.beside(base)
     mapping = given.options.mapping or ""
     if mapping.endswith(".toml") or "/" in mapping or "\\" in mapping:
         return given.joined(GivenOptions.read({"mapping": str(_path(base, mapping))}))

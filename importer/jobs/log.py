@@ -20,6 +20,7 @@ from importer.jobs.results import shown_counts
 from importer.models import Severity
 from importer.pipeline.events import RunEnded, RunObserver, RunStarted
 from importer.private_files import make_private_folder, private_opener, state_folder
+from importer.reasons import reason_of
 
 Value = str | int | float | bool | list[int] | dict[str, int] | None
 
@@ -51,7 +52,7 @@ class _LogFile(logging.handlers.RotatingFileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
         error = sys.exception()
-        self.failure = getattr(error, "strerror", None) or type(error).__name__
+        self.failure = reason_of(error) if error else "–"
 
 
 class TextFormatter(logging.Formatter):

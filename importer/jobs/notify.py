@@ -24,6 +24,7 @@ from importer.jobs.log import JobLog
 from importer.jobs.results import RoundReport, format_error
 from importer.journal.job_history import RoundResult
 from importer.private_files import replace_private_file
+from importer.reasons import command_reason, reason_of
 
 POST_ATTEMPTS = 4
 FIRST_POST_WAIT = 2.0
@@ -79,7 +80,7 @@ def _attempt(method: str, url: str, body: bytes | None) -> _Fault | None:
             status = answer.status_code
     except requests.RequestException as error:
         lasting = isinstance(error, (requests.exceptions.SSLError, ValueError))
-        return _Fault(type(error).__name__, passing=not lasting)
+        return _Fault(reason_of(error), passing=not lasting)
     if 200 <= status < 300:
         return None
     return _Fault(f"HTTP {status}", passing=status >= 500 or status in _BUSY)
@@ -155,7 +156,7 @@ def _run(command: str, report: RoundReport) -> str:
             check=False,
         )
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        return f"{words[0] if words else '–'}: {getattr(error, 'strerror', None) or type(error).__name__}"
+        return f"{words[0] if words else '–'}: {command_reason(error).sentence()}"
     return f"{words[0]}: exit {done.returncode}" if done.returncode else ""
 
 

@@ -21,7 +21,7 @@ from importer.journal.job_history import FileContent, FileFate, FileRecord, JobH
 from importer.models import Status
 from importer.options import RunOptions
 from importer.pipeline.events import PlanReady, RunObserver
-from importer.pipeline.plan import RunPlan
+from importer.pipeline.plan import RunPlan, kept_options
 from importer.pipeline.precheck import PrecheckResult
 from importer.pipeline.session import Session
 
@@ -86,7 +86,10 @@ class FileProcessor:
             options = replace(self.options, report_dir=self._reports(record))
             run_result = self.session.start(record.place, options, gate=gate, observer=observer)
         else:
-            run_result = self.session.resume(run, gate=gate, observer=observer)
+            # Whom the job's lists leave out by now, nothing sends.
+            kept = kept_options(run)
+            options = replace(kept, suppress=tuple(dict.fromkeys((*kept.suppress, *self.options.suppress))))
+            run_result = self.session.resume(run, options, gate=gate, observer=observer)
         if run_result is None:
             return self._not_started(record, observer)
         self.checkpoint("run-over")

@@ -39,6 +39,7 @@ from importer.pipeline.flow import RunContext
 from importer.pipeline.precheck import precheck
 from importer.pipeline.run import StopToken
 from importer.pipeline.session import Session, SessionSettings
+from importer.reasons import reason_of
 
 _PRUNABLE = (FileFate.DONE, FileFate.REPEATED, FileFate.FAILED)
 """Files that are held or open are never pruned. The history keeps what was imported for ever."""
@@ -138,7 +139,7 @@ class Round:
         except ImporterError as error:
             return self._stopped(started, files, error)
         except OSError as error:
-            reason = error.strerror or type(error).__name__
+            reason = reason_of(error)
             disk = DiskError("job-disk", path=error.filename or self.job.folder, reason=reason)
             return self._stopped(started, files, disk)
         return self._finished(started, files)

@@ -23,6 +23,8 @@ from cronsim import CronSim, CronSimError
 
 from importer.config import FILE_NAME
 from importer.errors import SettingsError, UsageError
+from importer.models import Note
+from importer.reasons import command_reason
 
 _FIELDS = {
     "minute": (0, 59),
@@ -60,15 +62,23 @@ class Schedule:
         return moment.astimezone() if moment else None
 
 
+class ScheduleFault(ValueError):  # noqa: N818 - a person wrote it
+    """What is no schedule, and why."""
+
+    def __init__(self, why: Note) -> None:
+        super().__init__(why.sentence())
+        self.why = why
+
+
 def parse_schedule(text: str) -> Schedule:
-    """Read a crontab schedule, `0 3 * * *` or `@daily`. Raises ValueError that says what is wrong with it."""
+    """Read a crontab schedule, `0 3 * * *` or `@daily`. Raises ScheduleFault."""
     line = _NICKNAMES.get(text.strip().lower(), text.strip(" \t"))
     if any(not character.isprintable() and character != "\t" for character in line):
-        raise ValueError(f"a schedule is one line without control characters: {text!r}")
+        raise ScheduleFault(Note("reason-schedule-line", (("text", text),)))
     values = line.split()
     line = " ".join(values)
     if len(values) != len(_FIELDS):
-        raise ValueError(f'a schedule has five fields (minute hour day month weekday, "0 3 * * *"): {text!r}')
+        raise ScheduleFault(Note("reason-schedule-fields", (("text", text),)))
     try:
         found = CronSim(line, datetime(2000, 1, 1))
     except CronSimError as error:
@@ -85,7 +95,8 @@ def parse_schedule(text: str) -> Schedule:
 def _refuse(name: str, values: Sequence[str]) -> NoReturn:
     value = values[list(_FIELDS).index(name)]
     low, high = _FIELDS[name]
-    raise ValueError(f"{name} cannot be {value!r}: it goes from {low} to {high}")
+    found = (("name", name), ("value", value), ("low", low), ("high", high))
+    raise ScheduleFault(Note("reason-schedule-value", found))
 
 
 def zone_name() -> str:
@@ -233,7 +244,7 @@ def _crontab(arguments: list[str], job: str, content: str | None = None) -> subp
             check=False,
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise SettingsError("no-crontab", job=job, reason=type(error).__name__) from error
+        raise SettingsError("no-crontab", job=job, reason=command_reason(error)) from error
 
 
 def _schedule_of(line: str) -> str:

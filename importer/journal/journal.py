@@ -115,8 +115,7 @@ class Journal:
 
     def rate(self, access_key: str, run_id: str) -> SharedRate:
         """The rate of an access key, which this run shares with all others that sign with it."""
-        lock = self._locks.rate(access_key)
-        return SharedRate(lock.path.with_suffix(".json"), lock, run_id, self._locks.run_held)
+        return SharedRate.beside(self.path, access_key, run_id)
 
     def start(self, record: RunRecord, ticket: Ticket | None = None, rows: int | None = None) -> RunJournal:
         """Begin a run and take its locks. Raises LockedError if the same source is on its way already.

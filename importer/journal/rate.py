@@ -20,7 +20,7 @@ from pathlib import Path
 
 import filelock
 
-from importer.journal.locks import Lock
+from importer.journal.locks import Lock, Locks
 from importer.private_files import private_opener
 
 REMEMBERED = 32
@@ -94,6 +94,13 @@ class SharedRate(OwnRate):
 
     Where the file cannot be locked, read or written, the run goes on by what it knows itself.
     """
+
+    @classmethod
+    def beside(cls, journal: Path, access_key: str, run_id: str = "") -> SharedRate:
+        """The rate of an access key, as the runs of this journal share it. The journal need not be there."""
+        locks = Locks(journal.parent / "locks")
+        lock = locks.rate(access_key)
+        return cls(lock.path.with_suffix(".json"), lock, run_id, locks.run_held)
 
     def __init__(self, path: Path, lock: Lock, run: str, at_work: Callable[[str], bool]) -> None:
         super().__init__(run)

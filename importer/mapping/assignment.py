@@ -1,8 +1,39 @@
-"""Give each field at most one column and each column at most one field, at the highest sum of weights."""
+"""Claims of columns on fields: each field gets at most one column and each column at most one field, at the
+highest sum of weights.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+
+from importer.models import Note
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One reason to take one column for one field."""
+
+    column: int
+    """Its index in the header."""
+    field: str
+    confidence: float
+    why: Note
+    rank: int = 0
+    """Decides between claims of the same confidence: the lowest wins."""
+    preference: float = 1.0
+    """Decides between columns: mobile before landline, filled before empty."""
+    guardian: bool = False
+    by_cells: bool = False
+    languages: frozenset[str] = frozenset()
+    """The languages of the label; empty if it belongs to all."""
+    denying: frozenset[str] = frozenset()
+    """The languages in which the label means something else."""
+
+    @property
+    def worth(self) -> float:
+        """What counts when columns compete for the field."""
+        return self.confidence * self.preference
 
 
 def assign(weights: Mapping[tuple[int, str], float]) -> dict[str, int]:

@@ -50,7 +50,10 @@ def note(code: str, where: np.ndarray, expected: Callable[[str], str | None] = l
 
 @cache
 def packaged_words(name: str) -> dict[str, Any]:
-    """Return the tables of a TOML file that is part of this package: `aliases.toml`, `words.toml`, …."""
+    """Return the tables of a TOML file that is part of this package: `aliases.toml`, `qualifiers.toml`, ….
+
+    Where a run needs them, their index is quicker to read: for `words.toml` that is `words.json`.
+    """
     return tomllib.loads(resources.files(__package__).joinpath(name).read_text("utf-8"))
 
 

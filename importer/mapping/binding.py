@@ -32,10 +32,11 @@ def bind(
     `tenant_fields` is the tenant's list of fields. If it is None, custom fields are taken as their keys say
     and their values are not checked by type; one that is given by its display name is an error, except in a
     dry run. `read_column(name)` reads a column of the whole file again. `sheets` are the headers that
-    `header` unites, if there are several: each may spell a name of the mapping differently. Raises
-    MappingError: `mapping-missing-header`, `mapping-two-sources`, `mapping-required-field`,
-    `custom-field-unknown`, `custom-field-ambiguous`, `custom-field-twice`, `custom-field-needs-list`,
-    `custom-field-type`.
+    `header` unites, if there are several: each may spell a name of the mapping differently.
+
+    Raises MappingError for the first of all mistakes, with the others in `also`: `mapping-missing-header`,
+    `mapping-two-sources`, `mapping-required-field`, `custom-field-unknown`, `custom-field-ambiguous`,
+    `custom-field-twice`, `custom-field-needs-list`, `custom-field-type`.
     """
     binder = _Binder(mapping, tuple(header), contract, sheets or (header,))
     return Mapper(binder.bind(tenant_fields, dry_run), read_column)
@@ -67,12 +68,18 @@ class _Binder:
         self.sheets = sheets
         self.contract = contract
         self.notes: list[Note] = []
+        self.mistakes: list[MappingError] = []
+        """All that does not fit; told together."""
 
     def bind(self, tenant_fields: tuple[TenantField, ...] | None, dry_run: bool) -> BoundMapping:
         fields = tuple(self._fields())
         custom = tuple(self._custom_fields(tenant_fields, dry_run))
-        self._check_required({bound.field.name for bound in fields})
+        self._check_required({bound.field.name for bound in fields} | self._mistaken())
         filters = tuple(self._filters())
+        if self.mistakes:
+            first, *others = self.mistakes
+            first.also = tuple(others)
+            raise first
         notes = tuple(self.notes)
         return BoundMapping(self.mapping, self.contract, self.header, fields, custom, filters, notes)
 
@@ -130,22 +137,13 @@ class _Binder:
         for sheet in self.sheets:
             columns = matching_columns(name, sheet)
             if len(columns) > 1:
-                raise MappingError(
-                    "mapping-two-sources",
-                    mapping=self.mapping.name,
-                    place=key_path,
-                    header=name,
-                    columns=quote_names(columns),
-                )
+                self._refuse("mapping-two-sources", place=key_path, header=name, columns=quote_names(columns))
+                return ()
             found |= dict.fromkeys(columns)
         if not found and self.mapping.missing_headers == "error" and not optional:
             near = difflib.get_close_matches(name, self.header, n=3, cutoff=0.5)
-            raise MappingError(
-                "mapping-missing-header",
-                mapping=self.mapping.name,
-                place=key_path,
-                header=name,
-                near=quote_names(near or self.header),
+            self._refuse(
+                "mapping-missing-header", place=key_path, header=name, near=quote_names(near or self.header)
             )
         return tuple(found)
 
@@ -162,24 +160,36 @@ class _Binder:
     def _check_required(self, fed: set[str]) -> None:
         unfed = unfed_fields(fed, self.contract)
         if unfed:
-            raise MappingError(
+            self._refuse(
                 "mapping-required-field",
                 field=", ".join(unfed),
-                mapping=self.mapping.name,
                 contract=self.contract.name,
                 header=quote_names(self.header),
             )
+
+    def _refuse(self, code: str, **found: object) -> None:
+        self.mistakes.append(MappingError(code, mapping=self.mapping.name, **found))
+
+    def _mistaken(self) -> set[str]:
+        """Return the fields whose own mistake explains why nothing feeds them."""
+        places = (str(one.found.get("place", "")) for one in self.mistakes)
+        return {place.removeprefix("fields.") for place in places if place.startswith("fields.")}
 
     def _custom_fields(
         self, tenant_fields: tuple[TenantField, ...] | None, dry_run: bool
     ) -> Iterator[BoundCustomField]:
         seen: dict[str, str] = {}
         for key, rule in self.mapping.custom.items():
-            tenant = self._tenant_field(key, tenant_fields, dry_run)
-            self._check_type(key, rule, tenant)
+            try:
+                tenant = self._tenant_field(key, tenant_fields, dry_run)
+                self._check_type(key, rule, tenant)
+            except MappingError as error:
+                self.mistakes.append(error)
+                continue
             name = tenant.name if tenant else key
             if name in seen:
-                raise MappingError("custom-field-twice", name=name, one=seen[name], other=key)
+                self._refuse("custom-field-twice", name=name, one=seen[name], other=key)
+                continue
             seen[name] = key
             field = Field(CUSTOM_FIELD, FieldKind.TEXT, {})
             bound = self._field(field, rule, f"custom.{key}")

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from importer.contracts import FieldKind
-from importer.mapping import evidence, headers, vocabulary
+from importer.mapping import evidence, gender, headers, vocabulary
+from importer.mapping.assignment import Claim
 from importer.mapping.headers import Alias, normalize
 from importer.mapping.schema import field_kinds
 from importer.mapping.vocabulary import Phrase, Reading
@@ -76,32 +77,6 @@ class Column:
     """Whether the column is about an animal, and other columns about its owner."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """One reason to take one column for one field."""
-
-    column: int
-    """Its index in the header."""
-    field: str
-    confidence: float
-    why: Note
-    rank: int = 0
-    """Decides between claims of the same confidence: the lowest wins."""
-    preference: float = 1.0
-    """Decides between columns: mobile before landline, filled before empty."""
-    guardian: bool = False
-    by_cells: bool = False
-    languages: frozenset[str] = frozenset()
-    """The languages of the label; empty if it belongs to all."""
-    denying: frozenset[str] = frozenset()
-    """The languages in which the label means something else."""
-
-    @property
-    def worth(self) -> float:
-        """What counts when columns compete for the field."""
-        return self.confidence * self.preference
-
-
 def of_column(column: Column) -> list[Claim]:
     """Return the claims of a column: by its name, else by a similar name, else by its cells."""
     found = list(_by_name(column))
@@ -113,7 +88,7 @@ def of_column(column: Column) -> list[Claim]:
         if not (column.of_animal and claim.field in (*NAMES, "gender", "birthday"))
     ]
     if all(claim.why.code == "why-values-differ" for claim in weighed):
-        weighed = _by_cells(column) or weighed
+        weighed = _by_salutations(column) or _by_cells(column) or weighed
     return weighed
 
 
@@ -388,6 +363,14 @@ def _by_cells(column: Column) -> list[Claim]:
     if evidence.are_countries(cells):
         return [_content("country", DOUBT, column)]
     return [_content("birthday", DOUBT, column)] if evidence.are_birthdays(cells) else []
+
+
+def _by_salutations(column: Column) -> list[Claim]:
+    """Return a claim on the gender for forms of address (Herr, Mme), whatever the column is called."""
+    others = column.reading.roles() & {"somebody-else", "guardian", "child", "keeper"}
+    if others or column.of_animal or not gender.are_salutations(column.cells):
+        return []
+    return [_content("gender", CELLS, column)]
 
 
 def _content(field: str, confidence: float, column: Column) -> Claim:

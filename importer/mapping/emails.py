@@ -64,3 +64,11 @@ def address(text: str) -> tuple[str, str]:
     if without != found and _ADDRESS.fullmatch(without):
         return without, "text-left-out"
     return (found if _ADDRESS.fullmatch(found) else text), ""
+
+
+_WRITTEN = re.compile(r"[^@\s<>,;:|/\"'()\[\]]+@[^@\s<>,;:|/\"'()\[\]?]+")
+
+
+def all_addresses(text: str) -> list[str]:
+    """Return all addresses in a cell."""
+    return _WRITTEN.findall(text.translate(_WIDE))

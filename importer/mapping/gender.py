@@ -1,4 +1,6 @@
-"""Rules for genders: turn words into the API's codes; digits count only where they are the API's own."""
+"""Rules for genders: turn words and forms of address (Herr, Mme) into the API's codes; digits count only
+where they are the API's own.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.arrow import BLANKS, nonempty, offsets_and_bytes, read_texts
-from importer.mapping.base import ColumnIssue, note, packaged_words, quote_names
+from importer.mapping.base import ColumnIssue, note, packaged_index, quote_names
 
 _CODES = {"male": "1", "female": "0", "unsaid": "", "neither": ""}
 """The API's codes (docs/remote-api.md, batch_create); "" is no value."""
+_NEITHER = ""
+_AROUND = " .,:()[]"
+_MOST_SALUTATIONS = 0.95
 _OWN_CODES = {"1": "1", "0": "0", "1.0": "1", "0.0": "0"}
 
 Letters = Callable[[], frozenset[str]]
@@ -23,19 +28,20 @@ Letters = Callable[[], frozenset[str]]
 @cache
 def word_codes() -> dict[str, str]:
     """Return the API's code, or "" for “not said” and “neither”, by the casefolded word."""
-    tables = packaged_words("words.toml")["genders"]
+    tables = packaged_index("words.json")["genders"]
     return {word.casefold(): code for name, code in _CODES.items() for word in tables[name]}
 
 
 def read(
-    column: pa.Array, own_header: bool, letters: Letters, iberian: bool = False
+    column: pa.Array, own_header: bool, letters: Letters, iberian: bool = False, titles: bool = False
 ) -> tuple[pa.Array, list[ColumnIssue]]:
     """Return the column as 1, 0 or "", and what is to be said: of values whose meaning is not certain (they
     stay as they are), and of words for which the API has no code (they count as empty).
 
     `own_header` says that the column is called `gender` as in the API: only then are 1 and 0 the API's codes.
     `letters` is called for a letter that only the others of the column explain. `iberian` says that the
-    header is Spanish or Portuguese: beside H (hombre), M means mujer.
+    header is Spanish or Portuguese: beside H (hombre), M means mujer. `titles` says that the column holds
+    forms of address: there, one that nobody listed says no gender.
     """
     _, data = offsets_and_bytes(column)
     if own_header and not data.tobytes().translate(None, b"01") and len(data) <= len(column):
@@ -54,7 +60,9 @@ def read(
             return _iberian_code(word, table, letters)
         if word in _odd_letters() or means_man(word):
             return _by_pair(word, letters())
-        return table.get(word)
+        found = table.get(word)
+        found = gender_of(text) if found is None else found
+        return "" if found is None and titles else found
 
     coded, bad = read_texts(column, code)
     left_out = ~nonempty(coded) & nonempty(column)
@@ -65,7 +73,7 @@ def read(
 @cache
 def _pairs() -> tuple[tuple[str, str], ...]:
     """Return letters for male and female that explain each other."""
-    return tuple((man, woman) for man, woman in packaged_words("words.toml")["gender_letters"]["pairs"])
+    return tuple((man, woman) for man, woman in packaged_index("words.json")["gender_letters"]["pairs"])
 
 
 @cache
@@ -134,3 +142,45 @@ def _bad(column: pa.Array, bad: np.ndarray, letters: Letters, iberian: bool) -> 
 def _longer_than_one(column: pa.Array) -> np.ndarray:
     offsets, _ = offsets_and_bytes(column)
     return np.greater(np.diff(offsets), 1)
+
+
+def gender_of(text: str) -> str | None:
+    """Return the code of the gender that a form of address says, "" if it says none or both, None if some of
+    its words are unknown."""
+    known = _salutation_words()
+    words = (word.strip(_AROUND) for word in text.casefold().replace("/", " ").split())
+    codes = [known.get(word) for word in words if word]
+    if not codes or None in codes:
+        return None
+    said = set(codes) - {_NEITHER}
+    return said.pop() if len(said) == 1 else _NEITHER
+
+
+def are_salutations(cells: Iterable[str]) -> bool:
+    """Return whether cells are forms of address, most of them of one person with a gender.
+
+    Single letters alone are no proof.
+    """
+    filled = [cell.strip() for cell in cells if cell.strip()]
+    codes = [gender_of(cell) for cell in filled]
+    known = sum(code is not None for code in codes)
+    told = sum(bool(code) for code in codes)
+    return (
+        bool(filled)
+        and known >= _MOST_SALUTATIONS * len(filled)
+        and 2 * told > len(filled)
+        and any(len(cell.strip(_AROUND)) > 1 for cell in filled)
+    )
+
+
+@cache
+def _salutation_words() -> Mapping[str, str]:
+    """Return the code of each word of forms of address."""
+    tables = packaged_index("words.json")
+    listed = {name: _CODES[name] for name in ("neither", "male", "female")}
+    return {
+        word: code
+        for table in ("genders", "salutations")
+        for name, code in listed.items()
+        for word in tables[table][name]
+    }

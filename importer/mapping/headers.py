@@ -130,6 +130,16 @@ def usual_field(header: str, fed: Container[str]) -> str:
     return field if field and field not in fed else ""
 
 
+def holds_salutations(header: str) -> bool:
+    """Return whether a column is called like one of forms of address: Anrede, Civilité, 称谓."""
+    return normalize(header) in _salutation_headers()
+
+
+@cache
+def _salutation_headers() -> frozenset[str]:
+    return frozenset(map(normalize, packaged_index("words.json")["salutations"]["headers"]))
+
+
 @cache
 def sure_names() -> Mapping[str, Alias]:
     """Return the sure names of one field only, by their normal form: fuzzy matching compares with these."""
@@ -249,6 +259,8 @@ def from_header(
     for column, field in (labels or {}).items():
         if field not in claims and sure_field(column) is None:
             claims[field] = [column]
+    if "gender" not in claims and (titles := next(filter(holds_salutations, header), None)):
+        claims["gender"] = [titles]
     unfed = unfed_fields(claims, contract)
     if unfed:
         found = {"fields": ", ".join(unfed), "header": quote_names(header), "file": file}

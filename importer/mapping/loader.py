@@ -1,30 +1,22 @@
-"""Find a mapping file by name or path, read it, and report a mistake with its line and key."""
+"""Find a mapping file by name or path, and read it."""
 
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from importer.errors import MappingError
 from importer.escaping import parse_toml
-from importer.mapping.person_names import NameRule
-from importer.mapping.schema import (
-    Condition,
-    CustomRule,
-    FieldRule,
-    HeaderMatch,
-    MappingFile,
-    ReadingRules,
-    field_names,
-)
+from importer.mapping.mistakes import mapping_error
+from importer.mapping.schema import MappingFile
+from importer.models import Note
+from importer.reasons import toml_reason
 
 _CHECKOUT = Path(__file__).parents[2] / "mappings"
 # A name without folder and ending means a mapping that is part of the program.
@@ -60,17 +52,17 @@ def load_text(text: str, file: str = "") -> MappingFile:
 
     Errors name `file`. Without its ending it is the mapping's name, unless the text gives one.
 
-    Raises MappingError: `mapping-not-toml`, or the code of the first mistake with its line and key.
+    Raises MappingError: `mapping-not-toml`, or what `mapping_error` tells of every mistake.
     """
     try:
         table = parse_toml(text)
     except ValueError as error:
-        raise MappingError("mapping-not-toml", file=file, reason=str(error)) from error
+        raise MappingError("mapping-not-toml", file=file, reason=toml_reason(error)) from error
     table.setdefault("name", Path(file).stem)
     try:
         return MappingFile.model_validate(table)
     except ValidationError as error:
-        raise _mapping_error(error, text, file) from error
+        raise mapping_error(error, text, file) from error
 
 
 @cache
@@ -105,116 +97,6 @@ def _ready_files() -> Sequence[Traversable]:
     return sorted(files, key=lambda file: file.name.removesuffix(_ENDING))
 
 
-def _reason(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or "not UTF-8"
-
-
-_CODES = {
-    "extra_forbidden": "mapping-unknown-key",
-    "unknown_field": "mapping-unknown-field",
-    "date_format": "mapping-bad-date-format",
-    "region": "mapping-bad-region",
-    "clash": "mapping-keys-clash",
-    "unfed": "mapping-unfed-field",
-    "join": "mapping-join-needs-two",
-    "condition": "mapping-bad-condition",
-    "name_rule": "mapping-needs-name-rule",
-    "split": "mapping-split-elsewhere",
-    "misplaced": "mapping-misplaced-key",
-    "missing": "mapping-missing-key",
-    "literal_error": "mapping-bad-choice",
-    "header_row": "mapping-bad-choice",
-    "enum": "mapping-bad-choice",
-    "string_too_short": "mapping-empty-text",
-    "too_short": "mapping-empty-text",
-}
-
-
-def _mapping_error(error: ValidationError, text: str, file: str) -> MappingError:
-    mistakes = error.errors()
-    # A misspelled key is also a missing one; the spelling is what to report.
-    first = next((one for one in mistakes if one["type"] == "extra_forbidden"), mistakes[0])
-    context: dict[str, Any] = dict(first.get("ctx") or {})
-    path = tuple("from" if part == "source" else part for part in first["loc"])
-    if first["type"] == "unknown_field":
-        path = ("fields", context["field"])
-    if first["type"] == "misplaced":
-        path = (*context["table"].split("."), context["key"])
-    code = _CODES.get(first["type"], "mapping-bad-value")
-    given = first["input"]
-    return MappingError(
-        code,
-        file=file,
-        line=_line(text, path),
-        place=".".join(part for part in path if isinstance(part, str)),
-        key=str(path[-1]) if path else "",
-        given=given if isinstance(given, str | int | float | bool) else type(given).__name__,
-        allowed=_allowed(first["type"], path, context),
-        reason=first["msg"],
-        **{key: value for key, value in context.items() if key in ("lacks", "region", "keys", "field")},
-    )
-
-
-def _allowed(kind: str, path: tuple[str | int, ...], context: dict[str, Any]) -> str:
-    if kind == "unknown_field":
-        return ", ".join(field_names())
-    if kind == "extra_forbidden":
-        return ", ".join(_keys(path[:-1]))
-    if kind == "misplaced":
-        return str(context["fields"])
-    if kind == "enum":
-        return ", ".join(rule.value for rule in NameRule)
-    return str(context.get("expected", "")).replace("'", "")
-
-
-_TABLES: dict[str, type[BaseModel]] = {
-    "when": Condition,
-    "fields": FieldRule,
-    "custom": CustomRule,
-    "only": Condition,
-    "match": HeaderMatch,
-    "read": ReadingRules,
-}
-
-
-def _keys(table: Sequence[str | int]) -> Iterator[str]:
-    model: type[BaseModel] = _TABLES.get("when" if "when" in table[2:] else str(*table[:1]), MappingFile)
-    for name, info in model.model_fields.items():
-        yield info.alias or name
-
-
-_TABLE = re.compile(r"\s*\[\[?\s*(.+?)\s*\]\]?\s*(?:#.*)?")
-_KEY = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_.-]+)\s*=""")
-
-
-def _line(text: str, path: Sequence[str | int]) -> int:
-    """Return the line (from 1) of the key at a path, else of its table; 1 if neither is written that way."""
-    names = [str(part) for part in path if not isinstance(part, int)]
-    indices = [part for part in path if isinstance(part, int)]
-    best, depth, here, repeats = 1, 0, "", -1
-    for number, line in enumerate(text.splitlines(), start=1):
-        table, key = _TABLE.fullmatch(line), _KEY.match(line)
-        if table:
-            repeats = repeats + 1 if here == table[1] else 0
-            here = table[1]
-        written = _parts(here) + (_parts(key[1]) if key else [])
-        if not (table or key) or (indices and here == names[0] and repeats != indices[0]):
-            continue
-        common = _common(written, names)
-        if common == len(written) and common > depth:
-            best, depth = number, common
-    return best
-
-
-def _parts(dotted: str) -> list[str]:
-    found = re.findall(r""""((?:[^"\\]|\\.)*)"|'([^']*)'|([A-Za-z0-9_-]+)""", dotted)
-    return ["".join(groups) for groups in found]
-
-
-def _common(path: Sequence[str], names: Sequence[str]) -> int:
-    count = 0
-    for mine, theirs in zip(path, names, strict=False):
-        if mine != theirs:
-            break
-        count += 1
-    return count
+def _reason(error: OSError | UnicodeDecodeError) -> str | Note:
+    strerror = error.strerror if isinstance(error, OSError) else None
+    return strerror or Note("reason-not-utf-8")

@@ -39,6 +39,7 @@ _MESSENGER = re.compile(r"\+?(\d{6,20})(?::\d+)?@(?:s\.whatsapp\.net|c\.us)", re
 _LABEL = re.compile(r"^[^\W\d]{1,20}\.?(?: ?\([^)]*\))?\s*:+\s*(?://)?(?=['(+\d])")
 _SEPARATOR = re.compile(r":::|[;,|/\n]|\s+(?:or|and|oder|und|ou|et|o|y|e)\s+|[或和]", re.IGNORECASE)
 _LONG_GROUP = re.compile(r"\d{7,}")
+_BEFORE_PLUS = re.compile(r"(?<=\d)\s*(?=\+)")
 _EXTENSION = re.compile(
     r"(?:;?\s*ext(?:ension|n)?\.?\s*[=:]?|[-\s]*\bx|[-\s]*x|#|转|轉|分机|分機|,{1,3}|;|\bp|~|доб\.?|ramal|anexo|内线|內線)"
     r"\s*[:.=]?\s*\d{1,7}\s*#?\s*$",
@@ -139,6 +140,17 @@ def _first(text: str) -> tuple[str, str]:
     if len(groups) > 1:
         return text[: groups[0].end()], "several-values"
     return text, ""
+
+
+def all_phones(text: str) -> tuple[str, ...]:
+    """Return each of the numbers in a cell, as it is written there; a cell that holds one, as it is."""
+    found = _unwrapped(_folded(text))
+    pieces = [part for piece in _SEPARATOR.split(found) for part in _BEFORE_PLUS.split(piece)]
+    phones = [piece.strip() for piece in pieces if _count(piece) >= _FEWEST_DIGITS]
+    if len(phones) < 2:
+        groups = _LONG_GROUP.findall(found)
+        phones = groups if len(groups) > 1 else []
+    return tuple(phones) if phones else (text,)
 
 
 def _without_extension(text: str) -> str:

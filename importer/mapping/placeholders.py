@@ -8,7 +8,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
+from itertools import product
+from string import ascii_letters, digits
 
 import numpy as np
 import pyarrow as pa
@@ -16,13 +19,21 @@ import pyarrow.compute as pc
 
 from importer.arrow import in_tens, nonempty, offsets_and_bytes, to_arrow, trimmed, without_nulls
 from importer.contracts import FieldKind
-from importer.mapping.base import ColumnIssue, ReadColumn, packaged_words
+from importer.mapping.base import ColumnIssue, ReadColumn, packaged_index
 from importer.mapping.regions import national_part
 from importer.models import Severity
 
 _COUNTING = "1234567890123456789"
+_AREA_CODES = (2, 3)
+"""Digits."""
+_SAME_BEHIND, _COUNTED_BEHIND = 8, 9
+"""So many digits behind an area code are made up if they are all the same, or counted up."""
 _ADDRESS = re.compile(r"([^@\s]*)@(?:([^@\s.]*)(?:\.[^@\s]*)?)?")
-_FEWEST_COUNTED = 6
+_MARKS = (".", "-", "_", "@")
+_ALPHABET = ascii_letters + digits
+_ZERO, _SMALL = np.uint8(ord("0")), np.uint32(0x20)
+_BETWEEN_WORDS = str.maketrans("", "", ".-_+")
+_FEWEST_ALIKE, _FEWEST_COUNTED = 5, 6
 _SHORT_ADDRESS = 8
 """Bytes."""
 _OVERUSED = 1 / 3
@@ -85,29 +96,62 @@ def _names_beside(read_column: ReadColumn, column: str, cell: str, names: Sequen
     return len(found)
 
 
-def is_placeholder_phone(digits: str) -> bool:
-    """Return whether digits are no number: one digit repeated, also behind a country code, or counted up from
-    0 or 1."""
-    if not digits.isdigit():
+def is_placeholder_phone(number: str) -> bool:
+    """Return whether digits are no number: one digit repeated or digits counted up from 0 or 1, also behind a
+    country code or an area code: (11) 99999-9999."""
+    if not number.isdigit():
         return False
-    national = national_part(digits) or digits
-    for number, fewest in ((digits, 5), (national, 6)):
-        if len(set(number)) == 1 and (len(number) >= fewest or (number is digits and digits[0] == "0")):
-            return True
-    counted = digits.removeprefix("0")
-    return len(digits) >= _FEWEST_COUNTED and _COUNTING.startswith(counted)
+    national = national_part(number) or number
+    if len(set(number)) == 1 and (len(number) >= _FEWEST_ALIKE or number[0] == "0"):
+        return True
+    if len(set(national)) == 1 and len(national) > _FEWEST_ALIKE:
+        return True
+    if len(number) >= _FEWEST_COUNTED and _COUNTING.startswith(number.removeprefix("0")):
+        return True
+    return any(_made_up_behind(national.removeprefix("0"), size) for size in _AREA_CODES)
+
+
+def _made_up_behind(number: str, size: int) -> bool:
+    """Return whether all that stands behind an area code of this many digits is one digit, or counted up."""
+    rest = number[size:]
+    if len(rest) >= _COUNTED_BEHIND and _COUNTING.startswith(rest):
+        return True
+    # Real are 188 8888 8888, whose first digits are no area code, and round numbers: 138 0000 0000.
+    alike = len(rest) >= _SAME_BEHIND and len(set(rest)) == 1 and number[size - 1] != rest[0]
+    return alike and (rest[0] != "0" or size == _AREA_CODES[0])
 
 
 def is_placeholder_address(text: str) -> bool:
-    """Return whether an address names no mailbox: x@, a@a.a, test@test.com, noemail@shop.example."""
+    """Return whether an address names no mailbox: x@, a@a.a, test@test.com, nao@tem.com, noemail@…."""
     found = _ADDRESS.fullmatch(text.strip().casefold())
     if not found:
         return False
-    name, host = found[1], found[2] or ""
-    words = packaged_words("words.toml")["placeholders"]
-    if not name or not host or name in words["mailboxes"]:
+    name, host = found[1].translate(_BETWEEN_WORDS), found[2] or ""
+    words = _words()
+    if not name or not host or name in words.mailboxes or name + host in words.mailboxes:
         return True
-    return name == host and (len(set(name)) == 1 or name in words["hosts"])
+    if name == host and len(set(name)) == 1:
+        return True
+    return name in words.fillers and (host in words.fillers or host in words.providers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """The words of addresses that are no mailboxes, casefolded."""
+
+    mailboxes: frozenset[str]
+    """Before the @, whatever stands behind it: “noemail”."""
+    fillers: frozenset[str]
+    """Before the @ if a filler or a provider's name stands behind it, too."""
+    providers: frozenset[str]
+
+
+@cache
+def _words() -> _Words:
+    tables = packaged_index("words.json")["placeholders"]
+    pairs = (first + second for first in tables["negations"] for second in tables["negated"])
+    fillers = frozenset((*tables["fillers"], *tables["negations"], *tables["negated"]))
+    return _Words(frozenset((*tables["mailboxes"], *pairs)), fillers, frozenset(tables["providers"]))
 
 
 def _where(column: pa.Array, doubtful: np.ndarray, test: Callable[[str], bool]) -> np.ndarray:
@@ -120,19 +164,22 @@ def _where(column: pa.Array, doubtful: np.ndarray, test: Callable[[str], bool]) 
 
 
 def _doubtful_phones(column: pa.Array) -> np.ndarray:
-    """Return the positions of texts that begin with 0123, 1234 or three equal characters, or end so."""
+    """Return the positions of texts that begin with 0123, 1234 or three equal characters, or end with four
+    equal ones or with counted digits."""
     offsets, data = offsets_and_bytes(column)
     lengths = np.diff(offsets)
     at = np.flatnonzero(lengths > 0)
     if len(data) < 10 or not at.size:
         return at
     first = in_tens(data, np.minimum(offsets[:-1][at], len(data) - 10))
-    last = data[offsets[1:][at] - 1]
     equal = (first[0] == first[1]) & (first[1] == first[2])
     counting = (first[1] == first[0] + 1) & (first[2] == first[1] + 1) & (first[3] == first[2] + 1)
-    long = lengths[at] >= 6
     ends = np.maximum(offsets[1:][at] - 4, 0)
-    ending = long & (data[ends] == last) & (data[ends + 1] == last) & (data[ends + 2] == last)
+    last = [data[ends + place] for place in range(4)]
+    alike = (last[3] == last[0]) & (last[3] == last[1]) & (last[3] == last[2])
+    # 6789 and 7890
+    up = (last[0] + 1 == last[1]) & (last[1] + 1 == last[2]) & ((last[2] + 1 == last[3]) | (last[3] == _ZERO))
+    ending = (lengths[at] >= 6) & (alike | up)
     # Near the end of the chunk the first ten bytes are those of other texts.
     doubtful: np.ndarray = at[
         equal | counting | ending | (lengths[at] < 4) | (offsets[:-1][at] > len(data) - 10)
@@ -146,21 +193,39 @@ def _doubtful_addresses(column: pa.Array) -> np.ndarray:
     lengths = np.diff(offsets)
     found = (lengths > 0) & (lengths <= _SHORT_ADDRESS)
     at = np.flatnonzero(lengths > _SHORT_ADDRESS)
+    pairs, fours = _beginnings()
     begins = offsets[:-1][at]
-    pairs = data[begins].astype(np.int64) * 256 + data[begins + 1]
-    found[at] = _beginnings()[pairs]
+    second = data[begins + 1]
+    found[at[second == ord("@")]] = True
+    at = at[pairs[data[begins].astype(np.uint16) << 8 | second]]
+    begins = offsets[:-1][at]
+    found[at[np.isin(_in_fours(*(data[begins + place] for place in range(4))), fours)]] = True
     return np.flatnonzero(found)
 
 
-@cache
-def _beginnings() -> np.ndarray:
-    """Return for each pair of bytes whether a known placeholder begins with it, as a mask."""
-    words = packaged_words("words.toml")["placeholders"]
-    found = np.zeros(65536, dtype=bool)
-    for word in (*words["mailboxes"], *words["hosts"]):
-        for one in (word, word.upper(), word.title()):
-            found[one.encode()[0] * 256 + one.encode()[1]] = True
-    for letter in b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789":
-        found[letter * 257] = True
-        found[letter * 256 + ord("@")] = True
+def _in_fours(*letters: np.ndarray) -> np.ndarray:
+    """Return four bytes as one number, small and capital letters of ASCII as the same."""
+    one, two, three, four = (letter.astype(np.uint32) | _SMALL for letter in letters)
+    found: np.ndarray = one << 24 | two << 16 | three << 8 | four
     return found
+
+
+@cache
+def _beginnings() -> tuple[np.ndarray, np.ndarray]:
+    """Return a mask of the pairs of bytes, and all groups of four (as `_in_fours`), that placeholders of more
+    than eight bytes begin with."""
+    tables = packaged_index("words.json")["placeholders"]
+    alone = (*tables["mailboxes"], *tables["fillers"], *tables["negations"], *tables["negated"])
+    forms = {word + mark for word in alone for mark in _MARKS}
+    forms |= {
+        first + mark + second
+        for first in tables["negations"]
+        for mark in ("", *_MARKS)
+        for second in tables["negated"]
+    }
+    forms |= {letter * 3 for letter in _ALPHABET} | {f"{letter * 2}@" for letter in _ALPHABET}
+    raw = {one.encode()[:4] for form in forms for one in (form, form.upper(), form.title())}
+    pairs = np.zeros(1 << 16, dtype=bool)
+    pairs[[one[0] << 8 | one[1] for one in raw]] = True
+    whole = {one + bytes(rest) for one in raw for rest in product(range(256), repeat=4 - len(one))}
+    return pairs, np.unique(_in_fours(*np.array([list(one) for one in whole], dtype=np.uint8).T))

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from importer.arrow import constant, if_else, join_columns, nonempty, offsets_and_bytes, rework_all, to_mask
 from importer.errors import UsageError
-from importer.mapping.base import packaged_index, packaged_words
+from importer.mapping.base import packaged_index
 from importer.mapping.headers import normalize
 
 _CODE = re.compile(r"(?:\+|00)?([1-9]\d{0,2})")
@@ -96,7 +96,7 @@ def _table() -> tuple[np.ndarray, np.ndarray]:
     """Return for the first three digits of a number (0 to 999) the length of its country code, 0 if there is
     none, and the possible lengths of the whole number, as bits."""
     size, lengths = np.zeros(1000, dtype=np.int64), np.zeros(1000, dtype=np.int64)
-    for code, nationals in packaged_words("country_codes.toml").items():
+    for code, nationals in packaged_index("words.json")["country_codes"].items():
         width = 10 ** (3 - len(code))
         span = slice(int(code) * width, (int(code) + 1) * width)
         size[span] = len(code)
@@ -125,6 +125,15 @@ def national_part(digits: str) -> str | None:
         return None
     size = int(_table()[0][int(digits[:3])])
     return digits[size:] if size else None
+
+
+def national_numbers(numbers: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return what follows the country codes of numbers (int64) of so many digits (int64, at most 15), without
+    leading zeros; 0 where they begin with none."""
+    lengths = np.where(lengths > 3, lengths, 0)
+    size = _table()[0][np.where(lengths > 3, numbers // 10 ** np.maximum(lengths - 3, 0), 0)]
+    found: np.ndarray = np.where(size > 0, numbers % 10 ** np.maximum(lengths - size, 0), 0)
+    return found
 
 
 def possible(prefixes: np.ndarray, lengths: np.ndarray) -> np.ndarray:

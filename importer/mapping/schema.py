@@ -5,10 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, LiteralString
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from importer import contracts
 from importer.contracts import FieldKind
@@ -252,15 +260,18 @@ class MappingFile(MappingTable):
     fields: Mapping[str, FieldRule] = Field(default_factory=dict)
     custom: Mapping[str, CustomRule] = Field(default_factory=dict)
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _known_fields(cls, table: object) -> object:
-        fields = table.get("fields") if isinstance(table, dict) else None
-        known = field_names()
-        for name in fields if isinstance(fields, dict) else ():
-            if name not in known:
-                raise PydanticCustomError("unknown_field", "{field}", {"field": name})
-        return table
+    def _every_mistake(cls, table: object, handler: ModelWrapValidatorHandler[MappingFile]) -> MappingFile:
+        """Report what is in the wrong place together with everything else that is wrong."""
+        found = list(_misplacements(table)) if isinstance(table, dict) else []
+        try:
+            made = handler(table)
+        except ValidationError as error:
+            found += map(_as_raised, error.errors())
+        if found:
+            raise ValidationError.from_exception_data(cls.__name__, found)
+        return made
 
     @model_validator(mode="before")
     @classmethod
@@ -274,28 +285,6 @@ class MappingFile(MappingTable):
             for key, rule in custom.items()
         }
         return {**table, "custom": named}
-
-    @model_validator(mode="after")
-    def _rule_for_parts(self) -> MappingFile:
-        for name, rule in self.fields.items():
-            if rule.split and name not in _NAME_PARTS:
-                raise PydanticCustomError("split", "{field}", {"field": name})
-            if rule.split and self.name_rule is None:
-                raise PydanticCustomError("name_rule", "{field}", {"field": name})
-        return self
-
-    @model_validator(mode="after")
-    def _keys_in_place(self) -> MappingFile:
-        kinds = field_kinds()
-        for name, rule in self.fields.items():
-            for key in sorted(rule.model_fields_set & _KEYS_OF.keys()):
-                if kinds[name] not in _KEYS_OF[key]:
-                    raise _misplaced("fields", name, key)
-        for name, custom in self.custom.items():
-            for key in sorted(custom.model_fields_set & _KEYS_OF.keys()):
-                if FieldKind.PHONE in _KEYS_OF[key]:
-                    raise _misplaced("custom", name, key)
-        return self
 
     @property
     def digest(self) -> str:
@@ -345,11 +334,43 @@ def field_kinds() -> Mapping[str, FieldKind]:
     return {field.name: field.kind for name in contracts.NAMES for field in contracts.load(name).fields}
 
 
-def _misplaced(table: str, name: str, key: str) -> PydanticCustomError:
+def _misplacements(table: Mapping[str, object]) -> Iterator[InitErrorDetails]:
+    """Yield what no table can tell by itself: unknown fields, and keys that their field cannot have."""
+    kinds = field_kinds()
+    fields = table.get("fields")
+    for name, rule in fields.items() if isinstance(fields, dict) else ():
+        if name not in kinds:
+            yield _custom_error("unknown_field", ("fields", name), field=name)
+            continue
+        keys = rule.keys() if isinstance(rule, dict) else frozenset[str]()
+        if "split" in keys and name not in _NAME_PARTS:
+            yield _custom_error("split", ("fields", name, "split"), field=name)
+        elif "split" in keys and table.get("name_rule") is None:
+            yield _custom_error("name_rule", ("fields", name, "split"), field=name)
+        for key in sorted(keys & _KEYS_OF.keys()):
+            if kinds[name] not in _KEYS_OF[key]:
+                yield _misplaced("fields", name, key)
+    custom = table.get("custom")
+    for name, rule in custom.items() if isinstance(custom, dict) else ():
+        for key in sorted(rule.keys() & _KEYS_OF.keys()) if isinstance(rule, dict) else ():
+            if FieldKind.PHONE in _KEYS_OF[key]:
+                yield _misplaced("custom", name, key)
+
+
+def _misplaced(table: str, name: str, key: str) -> InitErrorDetails:
     fields = ", ".join(field for field, kind in field_kinds().items() if kind in _KEYS_OF[key])
-    return PydanticCustomError(
-        "misplaced", "{key}", {"table": f"{table}.{name}", "key": key, "fields": fields}
-    )
+    return _custom_error("misplaced", (table, name, key), fields=fields)
+
+
+def _custom_error(kind: LiteralString, path: tuple[str, ...], **context: str) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError(kind, "{}", context), loc=path, input=path[-1])
+
+
+def _as_raised(found: ErrorDetails) -> InitErrorDetails:
+    """Return a mistake that was told as one that can be raised again."""
+    kind: Any = found["type"]
+    again = PydanticCustomError(kind, found["msg"].replace("{", "(").replace("}", ")"), found.get("ctx"))
+    return InitErrorDetails(type=again, loc=found["loc"], input=found["input"])
 
 
 def field_names() -> tuple[str, ...]:

@@ -14,9 +14,9 @@ from importer import arrow
 from importer.contracts import Contract
 from importer.mapping import claims as scoring
 from importer.mapping import vocabulary
-from importer.mapping.assignment import assign
+from importer.mapping.assignment import Claim, assign
 from importer.mapping.base import is_key
-from importer.mapping.claims import FIRST, FULL, LAST, Claim, Column
+from importer.mapping.claims import FIRST, FULL, LAST, Column
 from importer.mapping.custom_fields import by_choices, contradicts, own_columns, preset_columns
 from importer.mapping.headers import find_column, normalize, recognised, share_sheet
 from importer.mapping.nothing import is_nothing

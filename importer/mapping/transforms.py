@@ -19,7 +19,7 @@ from importer.mapping.calendars import Calendar
 from importer.mapping.custom_fields import CustomFieldEncoder
 from importer.mapping.date_columns import FORMATS, DateOrder, DateProof
 from importer.mapping.filters import RowFilter
-from importer.mapping.headers import normalize
+from importer.mapping.headers import holds_salutations, normalize
 from importer.mapping.person_names import NameRule
 from importer.mapping.phones import PhoneColumns, PhoneProof, PhoneReader
 from importer.mapping.schema import FieldRule, MappingFile
@@ -133,7 +133,8 @@ def read(
             return column, [*issues, *placeholders.find(bound.field.kind, column)]
         case FieldKind.GENDER:
             api_codes = bound.has_api_header or _gives_codes(bound.rule)
-            return gender.read(column, api_codes, letters, bound.has_iberian_header)
+            titles = any(map(holds_salutations, bound.sources))
+            return gender.read(column, api_codes, letters, bound.has_iberian_header, titles)
         case FieldKind.TAGS:
             return tags.comma_separated(column, bound.rule.separators, bound.rule.nothing or (), marks), []
         case FieldKind.TEXT if has_bytes(column, tags.LIST_MARK.encode()):

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from importer.escaping import single_line
 
@@ -94,12 +94,12 @@ def catalogue() -> Catalogue:
 
 def sentence(code: str, found: Mapping[str, object], lang: str = "en") -> str:
     """The message of the code, with what was found filled in."""
-    return _fill(catalogue()[code].message[lang], found)
+    return _fill(catalogue()[code].message[lang], found, lang)
 
 
 def hint(code: str, found: Mapping[str, object], lang: str = "en") -> str:
     """What to do about it, with what was found filled in. May be empty."""
-    return _fill(catalogue()[code].hint[lang], found)
+    return _fill(catalogue()[code].hint[lang], found, lang)
 
 
 def full_text(code: str, found: Mapping[str, object], lang: str = "en") -> str:
@@ -124,15 +124,33 @@ def join_clauses(lang: str, *clauses: str) -> str:
     return _PUNCTUATION[lang][2].join(clause for clause in clauses if clause)
 
 
-def _fill(template: str, found: Mapping[str, object]) -> str:
-    return _SENTENCES.vformat(template, (), _KeepUnfilled(found))
+def _fill(template: str, found: Mapping[str, object], lang: str) -> str:
+    return _SENTENCES[lang].vformat(template, (), _KeepUnfilled(found))
+
+
+@runtime_checkable
+class Sayable(Protocol):
+    """What says itself in the language that is spoken: an error, a note, a reason inside a sentence."""
+
+    def sentence(self, lang: str = "en") -> str: ...
 
 
 class _SentenceFormatter(string.Formatter):
-    """Fills in what was found as one printable line, wherever it comes from."""
+    """Fills in what was found as one printable line, wherever it comes from.
+
+    “{rows} {rows:row|rows}” gives the word that fits a number.
+    """
+
+    def __init__(self, lang: str) -> None:
+        self._lang = lang
 
     def format_field(self, value: Any, format_spec: str) -> str:
+        if "|" in format_spec:
+            one, several = format_spec.split("|")
+            return one if str(value) == "1" else several
+        if not isinstance(value, str | int | float) and isinstance(value, Sayable):
+            value = value.sentence(self._lang)
         return single_line(super().format_field(value, format_spec))
 
 
-_SENTENCES = _SentenceFormatter()
+_SENTENCES = {lang: _SentenceFormatter(lang) for lang in LANGUAGES}

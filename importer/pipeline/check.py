@@ -21,6 +21,7 @@ from importer.mapping import Mapper
 from importer.models import Chunk, Issue, Issues, MappedChunk, Outcome, RepeatedIssue, Severity, Status
 from importer.option_types import Duplicates
 from importer.pipeline.duplicates import DuplicateDetector, DuplicateVerdict, SharedContacts
+from importer.pipeline.suppression import Suppression
 from importer.validation import validate
 
 _Part = Issue | RepeatedIssue
@@ -57,8 +58,11 @@ class Checker:
         rules: CheckRules,
         key: FingerprintKey = NO_KEY,
         shared: SharedContacts | None = None,
+        suppression: Suppression | None = None,
     ) -> None:
-        """`key`: for the fingerprints of contacts that the journal keeps. `shared` counts rows by contact."""
+        """`key`: for the fingerprints of contacts that the journal keeps. `shared` counts rows by contact.
+        `suppression`: who must not be sent."""
+        self._suppression = suppression
         self._unused = frozenset(mapper.unused)
         self._sources = {name: sources for name, sources in mapper.columns.items() if len(sources) > 1}
         self._used = tuple(dict.fromkeys(name for sources in mapper.columns.values() for name in sources))
@@ -78,6 +82,10 @@ class Checker:
         before = np.zeros(len(rows), dtype=bool) if imported_before is None else imported_before
         outcomes = [*_skipped_before(chunk, rows[before]), *_skipped(mapped, rows[before])]
         skipped = np.isin(rows, [row for outcome in outcomes for row in outcome.rows])
+        if self._suppression is not None:
+            listed = self._suppression.outcomes(mapped, self._contract, skipped)
+            outcomes += listed
+            skipped |= np.isin(rows, [row for outcome in listed for row in outcome.rows])
         issues = self._issues(chunk, mapped, rows[skipped])
         errors = Issues.rows_of(part for part in issues.parts if part.severity is Severity.ERROR)
         invalid = ~skipped & np.isin(rows, errors)
@@ -169,8 +177,17 @@ def _written_errors(chunk: Chunk, name: str) -> Iterator[Issue]:
         yield Issue("cell-error", Severity.ERROR, row, chunk.sheet, name, found=found)
 
 
+_WHOLE_ROW = ("unclosed-quote", "text-after-quote", "extra-cells")
+"""What puts cells of a row into other columns, the likeliest cause first."""
+
+
 def _beside_errors(parts: Sequence[_Part]) -> Sequence[_Part]:
-    """Return the issues without what else is wrong with cells that hold an error: #REF! is no bad phone."""
+    """Return the issues without what follows from others: #REF! is no bad phone, and in a row whose cells
+    have moved into other columns nothing else is to the point."""
+    for code in _WHOLE_ROW:
+        moved = Issues.rows_of(part for part in parts if part.code == code)
+        if moved.size:
+            parts = [left for part in parts if (left := part if part.code == code else _but(part, moved))]
     errors = [part for part in parts if part.code == "cell-error"]
     told = {
         part.column: Issues.rows_of(one for one in errors if one.column == part.column) for part in errors
@@ -178,13 +195,17 @@ def _beside_errors(parts: Sequence[_Part]) -> Sequence[_Part]:
     found: list[_Part] = []
     for part in parts:
         rows = told.get(part.column) if part.code != "cell-error" else None
-        if rows is None:
-            found.append(part)
-        elif isinstance(part, RepeatedIssue):
-            found += [left] if len(left := part.where(~np.isin(part.rows, rows))) else []
-        elif part.row not in rows:
-            found.append(part)
+        left = part if rows is None else _but(part, rows)
+        found += [left] if left else []
     return found
+
+
+def _but(part: _Part, rows: np.ndarray) -> _Part | None:
+    """Return an issue without these rows; None if it has no others."""
+    if isinstance(part, Issue):
+        return part if part.row not in rows else None
+    left = part.where(~np.isin(part.rows, rows))
+    return left if len(left) else None
 
 
 def _one_a_cell(parts: Sequence[_Part], skipped: np.ndarray) -> Iterator[_Part]:

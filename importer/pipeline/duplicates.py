@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from importer.batching import Customers
+from importer.contact_keys import forms
 from importer.fingerprints import FingerprintSet, fingerprints
 from importer.models import Note
 from importer.option_types import Duplicates
@@ -74,7 +75,7 @@ class SharedContacts:
         texts: dict[str, str] = {}
         for name in self._fields:
             if sent.get(name):
-                texts.setdefault(str(sent[name]).lower(), str(sent[name]))
+                texts.setdefault(min(forms(str(sent[name])), key=len).lower(), str(sent[name]))
         return list(texts.values())[before]
 
 

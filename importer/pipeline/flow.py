@@ -26,6 +26,7 @@ from importer.pipeline.events import RowsChecked, RunObserver
 from importer.pipeline.newer_rows import NewerRows
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.row_history import MARKED, PriorImports, ResumeState, with_marks
+from importer.pipeline.suppression import unanswered_as_unknown
 from importer.readers.chunks import only_rows, prefetch_chunks
 from importer.reports import ReportWriter, reimport
 
@@ -132,6 +133,19 @@ class RunContext:
     """Rows that a later run has overtaken: of a run that is taken up again, or of a report."""
     canary: bool = False
     """The first batch carries one row."""
+    suppresses: bool = True
+    """Rows of people who must not be sent are left out."""
+
+    def unanswered(self, sheet: str, rows: np.ndarray) -> np.ndarray:
+        """Bool for each row: a request with it went out, here or before, and nobody answered."""
+        found = np.zeros(len(rows), dtype=bool)
+        if self.replay is not None:
+            found |= self.replay.known.unanswered(sheet, rows)
+        if self.scope is not None:
+            found |= self.scope.maybe_in(sheet, rows)
+        if self.prior is not None:
+            found |= self.prior.unanswered(sheet, rows)
+        return found
 
 
 @dataclass
@@ -186,12 +200,12 @@ class Flow:
         clock = time.perf_counter()
         chunk = checked.chunk
         replay, journal = self.memory.replay, self.memory.journal
-        outcomes = checked.outcomes
+        outcomes = unanswered_as_unknown(checked.outcomes, self.memory.unanswered)
         self.reports.add(chunk, checked.issues)
         if replay is not None:
             for outcome in replay.final(chunk.sheet, chunk.frame.index.to_numpy()):
                 self.reports.settle(outcome)
-            outcomes = replay.without_final(outcomes)
+            outcomes = list(replay.without_final(outcomes))
         for outcome in outcomes:
             self.reports.settle(outcome)
         if journal is not None:
@@ -213,7 +227,7 @@ class Flow:
             if self.memory.journal is not None:
                 self.memory.journal.settle(held, final=False)
         if self.memory.newer is not None:
-            unanswered = self._unanswered(customers)
+            unanswered = self.memory.unanswered(customers.sheet, customers.rows)
             held, customers = self.memory.newer.hold(customers, unanswered)
             outcomes += held
             if self.memory.journal is not None and not self.memory.dry:
@@ -221,18 +235,6 @@ class Flow:
         for outcome in outcomes:
             self.reports.settle(outcome)
         return customers
-
-    def _unanswered(self, customers: Customers) -> np.ndarray:
-        """Bool for each row: a request with it went out, here or before, and nobody answered."""
-        sheet, rows = customers.sheet, customers.rows
-        found = np.zeros(len(rows), dtype=bool)
-        if self.memory.replay is not None:
-            found |= self.memory.replay.known.unanswered(sheet, rows)
-        if self.memory.scope is not None:
-            found |= self.memory.scope.maybe_in(sheet, rows)
-        if self.memory.prior is not None:
-            found |= self.memory.prior.unanswered(sheet, rows)
-        return found
 
     def _submit(self, batch: Batch) -> None:
         clock = time.perf_counter()
@@ -254,7 +256,8 @@ def checked_chunks(
     """Yield each chunk of the source with all that is known of its rows before they are sent."""
     memory, phases = memory or RunContext(), phases or PhaseTimes()
     rules = CheckRules(plan.options.duplicates, plan.options.strict)
-    checker = Checker(plan.mapper, plan.contract, rules, plan.fingerprint_key, shared)
+    suppression = plan.suppression if memory.suppresses else None
+    checker = Checker(plan.mapper, plan.contract, rules, plan.fingerprint_key, shared, suppression)
     with contextlib.closing(_chunks(plan, memory)) as chunks:
         while True:
             clock = time.perf_counter()

@@ -15,15 +15,18 @@ from importer import contracts
 from importer import mapping as mappings
 from importer.config import Connection, is_loopback
 from importer.contracts import Contract, FieldKind
-from importer.errors import InputError, JournalError, MappingError, SettingsError
+from importer.errors import InputError, MappingError, SettingsError
 from importer.fingerprints import NO_KEY, FingerprintKey
 from importer.mapping import Mapper, MappingFile, is_known_name
 from importer.mapping.custom_fields import missed_note, preset_columns, with_own_fields
 from importer.mapping.headers import left_out_note, normalize
 from importer.mapping.regions import require_region
 from importer.models import Destination, Mode, Note, TenantField
+from importer.option_layers import options_from_json
 from importer.option_types import SettingValue
-from importer.options import RunOptions, options_from_json
+from importer.options import RunOptions
+from importer.pipeline.reported_run import as_before, named_run, prior_run, read_all
+from importer.pipeline.suppression import Suppression, read_suppression
 from importer.readers import ReadOptions, Source, open_source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
 from importer.readers.overlay import CorrectedSource
@@ -61,6 +64,8 @@ class RunPlan:
     """The newest run that imported this very file to the same place in the same way."""
     fingerprint_key: FingerprintKey = NO_KEY
     """For the fingerprints of contacts that the journal keeps."""
+    suppression: Suppression | None = None
+    """Who must not be sent; None without a list."""
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -114,14 +119,14 @@ def make_plan(
             mappings.check_required(chosen, _contract(options, connection))
         raise
     try:
-        prior = _prior_run(source, journal) if reimport.is_report(source.header) else None
-        options, chosen = _as_before(options, chosen, prior)
-        if prior is not None and options.sheet is None and len(source.sheets) > 1 and _read_all(prior):
+        prior = prior_run(source, journal) if reimport.is_report(source.header) else None
+        options, chosen = as_before(options, chosen, prior)
+        if prior is not None and options.sheet is None and len(source.sheets) > 1 and read_all(prior):
             source.close()
             options = replace(options, sheet=ALL_SHEETS)
             source = open_table(file, options, chosen)
         plan = _settle(source, options, chosen, connection, journal)
-        named = _named_run(source) if plan.again and prior is None else ""
+        named = named_run(source) if plan.again and prior is None else ""
         notes = (*plan.notes, Note("run-unknown-here", (("run", named),))) if named else plan.notes
         return replace(plan, reported=prior, notes=notes)
     except BaseException:
@@ -215,6 +220,7 @@ def _settle(
         before=before,
         connection=connection,
         fingerprint_key=journal.fingerprint_key,
+        suppression=read_suppression(options, chosen),
     )
 
 
@@ -276,16 +282,16 @@ def _compile(
 
     if not chosen.custom or connection is None:
         return tied(None)
-    from importer.api.account import fetch_fields
+    from importer.delivery.account_client import ask_for_fields  # a dry run does without
 
     if known is None and not dry_run:
-        return tied(fetch_fields(connection))
+        return tied(ask_for_fields(connection))
     try:
         return tied(known)
     except MappingError as error:
-        if error.code != "custom-field-unknown" or dry_run:
+        if dry_run or all(one.code != "custom-field-unknown" for one in error.every):
             raise
-        return tied(fetch_fields(connection))
+        return tied(ask_for_fields(connection))
 
 
 def known_fields(connection: Connection | None) -> tuple[TenantField, ...] | None:
@@ -306,40 +312,6 @@ def _contract(options: RunOptions, connection: Connection | None) -> Contract:
     return contracts.load(
         options.contract or (connection.contract if connection else contracts.DEFAULT_CONTRACT)
     )
-
-
-def _prior_run(source: Source, journal: Journal) -> RunRecord | None:
-    """Return the run that the first row of a report names; None if the journal does not know it."""
-    name = _named_run(source)
-    try:
-        return journal.run(name) if name else None
-    except JournalError:
-        return None
-
-
-def _named_run(source: Source) -> str:
-    """Return the cell of the column `_run` in the first row; empty without rows."""
-    for chunk in source.chunks():
-        if not chunk.frame.empty:
-            return str(chunk.frame["_run"].iloc[0]).strip().removeprefix("'")
-    return ""
-
-
-def _as_before(
-    options: RunOptions, chosen: MappingFile | None, prior: RunRecord | None
-) -> tuple[RunOptions, MappingFile | None]:
-    """Return options and mapping for a report: those of its run, where the options leave them open."""
-    if prior is None:
-        return options, chosen
-    if chosen is None:
-        chosen = mappings.load_text(prior.settled or prior.mapping, prior.mapping_name)
-    mode = prior.mode if options.mode is None else options.mode
-    return replace(options, mode=mode, contract=options.contract or prior.contract), chosen
-
-
-def _read_all(record: RunRecord) -> bool:
-    """Whether a run read all sheets of a workbook; its annotated workbook then has several, too."""
-    return options_from_json(record.read_options).sheet == ALL_SHEETS
 
 
 def _check_destination(record: RunRecord, destination: Destination | None) -> None:

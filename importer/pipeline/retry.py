@@ -10,8 +10,8 @@ import numpy as np
 
 from importer.journal import Journal, RowStates, RunKind, RunRecord, union_rows
 from importer.models import Outcome, Status
-from importer.options import options_from_json
-from importer.pipeline.flow import checked_chunks
+from importer.option_layers import options_from_json
+from importer.pipeline.flow import RunContext, checked_chunks
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.run import Lineage
 
@@ -154,7 +154,8 @@ def _held_back(plan: RunPlan, left: RetryScope, journal: Journal, record: RunRec
     sent: set[tuple[str, int]] = set()
     unsure: set[tuple[str, int]] = set()
     imported = imported_since(journal, record, None)
-    for checked in checked_chunks(plan):
+    # What is in stays in, whoever must not be sent by now.
+    for checked in checked_chunks(plan, RunContext(suppresses=False)):
         customers = checked.customers
         wanted = left.mask(customers.sheet, customers.rows)
         maybe = left.maybe_in(customers.sheet, customers.rows)

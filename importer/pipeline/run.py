@@ -19,18 +19,20 @@ from importer.delivery import Policy, Sender
 from importer.errors import ImporterError, InputError, TripwireError
 from importer.exit_codes import ExitCode, run_exit_code
 from importer.journal import Journal, RunJournal, RunKind, RunRecord, RunState, Ticket, new_run_id
-from importer.mapping.headers import usual_field
-from importer.models import Note, Status, UnusedColumn
+from importer.models import Note, Status
+from importer.option_layers import options_to_json
 from importer.option_types import Keep
-from importer.options import RunOptions, options_to_json
+from importer.options import RunOptions
 from importer.pipeline.events import Prechecking, Progress, RequestMeter, RunEnded, RunObserver, RunStarted
 from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope, RunContext
 from importer.pipeline.newer_rows import NewerRows
 from importer.pipeline.plan import RunPlan, needs_canary
 from importer.pipeline.precheck import PrecheckGate, precheck
 from importer.pipeline.row_history import PriorImports, ResumeState, resume_notes, unknown_notes
-from importer.reports import ReportPlan, ReportResult, ReportSource, ReportWriter, RunInfo, Tally
+from importer.pipeline.run_reports import report_plan, stop_reason
+from importer.reports import ReportResult, ReportWriter, RunInfo, Tally
 from importer.reports.next_steps import run_arguments
+from importer.reports.run_info import SuppressionUse
 
 if TYPE_CHECKING:
     from importer.delivery import Delivery, DeliveryEvent
@@ -71,35 +73,6 @@ def delivery_policy(options: RunOptions, connection: Connection) -> Policy:
         settle=settle_time(options),
         turn_wait=TURN_WAIT if options.wait is None else options.wait,
         resend_unknown=options.resend_unknown,
-    )
-
-
-def stop_reason(stop: ImporterError | None, code: ExitCode, lang: str) -> str:
-    """Return why the run ended early, in sentences; empty if it did not."""
-    if stop is None or code is ExitCode.DONE:
-        return ""
-    return stop.full_text(lang)
-
-
-def report_plan(plan: RunPlan, run_id: str, directory: Path) -> ReportPlan:
-    """Return what the reports need to know of the run before its first row."""
-    source, options = plan.source, plan.options
-    origin = ReportSource(
-        path=source.path,
-        name=source.name,
-        format=source.format,
-        header=plan.header,
-        sha256=source.sha256,
-        size=source.size,
-        encoding=source.encoding or "",
-        sheet=source.sheet or "",
-        header_row=source.header_row,
-    )
-    columns = plan.mapper.columns
-    fields = tuple((column, name) for name, sources in columns.items() for column in sources)
-    unused = tuple(UnusedColumn(name, usual_field(name, columns)) for name in plan.mapper.unused)
-    return ReportPlan(
-        directory, run_id, origin, options.lang, options.excel_report, options.mask, fields, unused
     )
 
 
@@ -219,6 +192,7 @@ class Run:
                 settings=self.plan.settings,
                 arguments=run_arguments(self.plan.options),
                 parent=record.parent,
+                suppression=self._suppression(reports.tally),
             )
             return reports.close(run_info)
 
@@ -320,6 +294,7 @@ class Run:
                 phases=flow.phases.as_pairs(),
                 timeline=meter.steps(),
                 parent=run_journal.record.parent,
+                suppression=self._suppression(reports.tally),
             )
             result = reports.close(run_info)
         ended_early = stop is not None and not isinstance(stop, TripwireError) and code is not ExitCode.DONE
@@ -367,8 +342,7 @@ class Run:
             event.notify(meter)
             event.notify(observer)
 
-        # A sandbox has one key for all its stores; each of them is a server of its own.
-        rate = self.journal.rate(f"{connection.store}|{connection.access_key.reveal()}", run_journal.id)
+        rate = self.journal.rate(connection.rate_key, run_journal.id)
         delivery = Delivery(self.sending.sender, body_builder, run_journal, policy, notify=notify, rate=rate)
         stack.enter_context(delivery)
         self.stopper.listen(delivery.stop)
@@ -399,12 +373,18 @@ class Run:
         if self.stopper.reason is not None:
             raise self.stopper.reason
 
+    def _suppression(self, tally: Tally) -> tuple[SuppressionUse, ...]:
+        suppression = self.plan.suppression
+        return suppression.used(tally.reason_groups()) if suppression else ()
+
     def _notes(self, tally: Tally, flow: Flow, ended: datetime) -> tuple[Note, ...]:
         # The reports list these columns with their counts.
         notes = [note for note in self.plan.notes if note.code != "columns-left-out"]
         notes[:0] = self.journal.losses
         if any(group.code == "imported-before" for group in tally.reason_groups()):
             notes.append(Note("skipped-as-imported"))
+        if self.plan.suppression is not None:
+            notes += self.plan.suppression.doubts()
         notes += unknown_notes(tally.counts[Status.UNKNOWN], ended, settle_time(self.plan.options))
         return (*notes, *(() if self.plan.options.mask else flow.shared.notes()))
 

@@ -21,7 +21,8 @@ from importer.config import Connection, Profile, require, resolve
 from importer.errors import InputError, LockedError, MappingError, SettingsError, UsageError
 from importer.journal import Journal, RunRecord, RunState, Ticket
 from importer.models import Destination
-from importer.options import RunOptions, options_from_json
+from importer.option_layers import options_from_json
+from importer.options import RunOptions
 from importer.pipeline import plan as plans
 from importer.pipeline.events import MappingQuestion, PlanReady, RunObserver
 from importer.pipeline.plan import RunPlan
@@ -115,6 +116,7 @@ class Session:
             options = replace(options, sandbox_store=str(store.absolute()))
         if options.corrections is not None:
             options = replace(options, corrections=str(Path(options.corrections).absolute()))
+        options = self._with_lists(options)
         if str(file) != STANDARD_INPUT:
             # A mistyped name is told before anybody looks for credentials, or waits for a turn.
             check_exists(file)
@@ -141,7 +143,7 @@ class Session:
         observer: RunObserver | None = None,
     ) -> ReportResult:
         """Continue a run. `options` are those of `kept_options`, or changed ones."""
-        options = options or plans.kept_options(record)
+        options = self._with_lists(options or plans.kept_options(record))
         observer = observer or self.observer
         with (
             self._ticket(record.destination, record.source, options) as ticket,
@@ -163,7 +165,7 @@ class Session:
         """
         if record.dry_run:
             raise UsageError("retry-dry-run", run=record.id)
-        options = options or retry_options(record)
+        options = self._with_lists(options or retry_options(record))
         observer = observer or self.observer
         if record.state is RunState.FINISHED and not rows_left(record, rejected=options.rejected):
             return None
@@ -180,6 +182,8 @@ class Session:
     def redraw(self, record: RunRecord, options: RunOptions | None = None) -> ReportResult:
         """Write the reports of a run again, to `options.report_dir`. Sends and records nothing."""
         options = options or plans.kept_options(record)
+        if not record.dry_run:
+            options = replace(options, suppress=())  # the journal knows whom the lists left out
         with contextlib.closing(plans.plan_from_record(record, options, None, self.journal)) as plan:
             lineage = lineage_of(plan, self.journal, record)
             run = Run(plan, self.journal, lineage=lineage, observer=self.observer)
@@ -204,6 +208,11 @@ class Session:
         if later is not None:
             raise UsageError("resume-retried", run=record.id, retry=later.id)
         return record
+
+    def _with_lists(self, options: RunOptions) -> RunOptions:
+        """Return the options with the lists of the profile, too: whom it leaves out nothing sends."""
+        lists = (*self.settings.profile.given.options.suppress, *options.suppress)
+        return replace(options, suppress=tuple(dict.fromkeys(str(Path(file).absolute()) for file in lists)))
 
     @contextlib.contextmanager
     def planned(

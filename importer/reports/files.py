@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from importer.errors import ReportError
 from importer.models import Note
 from importer.private_files import create_private_file, make_private_folder
+from importer.reasons import reason_of
 from importer.reports.ownership import report_run
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _part_name(name: str, run_id: str) -> str:
 
 def os_reason(error: OSError) -> str:
     """The reason that the operating system gives, without path and number."""
-    return error.strerror or type(error).__name__
+    return reason_of(error)
 
 
 def not_written(path: Path, run_id: str, error: OSError) -> ReportError:

@@ -115,7 +115,9 @@ def run_arguments(options: RunOptions) -> tuple[str, ...]:
     words: list[str] = []
     for one in declared_options().values():
         value = getattr(options, one.name)
-        if one.repeat and value != one.default and value is not Mode.UPDATE:
+        if isinstance(value, tuple):
+            words += [word for file in value if one.repeat for word in (one.flags[0], file)]
+        elif one.repeat and value != one.default and value is not Mode.UPDATE:
             words.append(one.flags[0])
             words += [] if value is True else [option_text(value)]
     return tuple(words)

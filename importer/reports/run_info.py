@@ -94,6 +94,24 @@ class Timeline:
 
 
 @dataclass(frozen=True, slots=True)
+class SuppressionUse:
+    """A list of people who must not be sent, and what it did in a run."""
+
+    name: str
+    sha256: str
+    columns: tuple[str, ...]
+    """Where its entries stand."""
+    phones: int
+    """Different ones, as are the others."""
+    emails: int
+    hashes: int
+    unreadable: int
+    """Cells that hold nothing which can be compared."""
+    rows: int
+    """How many rows it left out."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunInfo:
     """What is known of a run at its end. It holds no secret."""
 
@@ -119,6 +137,7 @@ class RunInfo:
     """The arguments after `importer run FILE`, for commands to copy. No secret is among them."""
     parent: str = ""
     """The run that this one resumes or retries."""
+    suppression: tuple[SuppressionUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 from importlib import resources
 
@@ -67,6 +68,7 @@ def summary_json(plan: ReportPlan, run_info: RunInfo, tally: Tally) -> str:
         "phases": {name: round(seconds, 3) for name, seconds in run_info.phases},
         "issues": [_issue(group) for group in tally.issue_groups()],
         "reasons": [_reason(group) for group in tally.reason_groups()],
+        "suppression": [dataclasses.asdict(one) for one in run_info.suppression],
         "settings": dict(run_info.settings),
         "notes": [note.sentence(plan.lang) for note in run_info.notes],
     }

@@ -14,9 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from importer import mapping as mappings
-from importer.api.account import fetch_fields, remembered_fields
+from importer.api.account import remembered_fields
 from importer.config import Connection
 from importer.contracts import Contract, FieldKind
+from importer.delivery.account_client import ask_for_fields
 from importer.errors import ImporterError, MappingError, SettingsError, UsageError
 from importer.mapping import MappingFile, Proposal, headers, suggest_toml
 from importer.mapping.person_names import NameRule
@@ -285,7 +286,7 @@ def _tenant_fields(site: Site, work: Work, *, ask: bool = False) -> tuple[Tenant
         return None
     known = remembered_fields(connection)
     if ask or (known is None and site.sandbox is not None):
-        return fetch_fields(connection)
+        return ask_for_fields(connection)
     return known
 
 

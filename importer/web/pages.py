@@ -24,8 +24,10 @@ from importer.escaping import single_line
 from importer.exit_codes import ExitCode
 from importer.journal import RunRecord
 from importer.models import Destination, Status
-from importer.options import RunOptions, layered
+from importer.option_layers import layered
+from importer.options import RunOptions
 from importer.pipeline.session import SessionSettings
+from importer.reasons import reason_of
 from importer.reports import ReportResult, wording
 from importer.sandbox import Sandbox
 from importer.web.tasks import TaskBoard
@@ -258,7 +260,7 @@ _STATUS = {"web-no-work": 404, "web-no-page": 404, "unknown-run": 404, "web-chan
 
 def _limit(error: OSError) -> FaultError:
     """The error of a disk, or another limit of the system, that refuses what has to be kept."""
-    return FaultError("system-limit", reason=error.strerror or type(error).__name__)
+    return FaultError("system-limit", reason=reason_of(error))
 
 
 def shown(handler: Handler) -> Endpoint:

@@ -17,6 +17,7 @@ import uvicorn
 
 from importer.errors import UsageError
 from importer.private_files import make_private_folder, replace_private_file, state_folder
+from importer.reasons import reason_of
 from importer.sandbox.server import bind_socket
 from importer.web.app import WebApplication
 from importer.web.guard import Gate
@@ -86,7 +87,7 @@ def listen(port: int | None) -> socket.socket:
             return bind_socket(HOST, number)
         except OSError as error:
             if number == wanted[-1]:
-                reason = error.strerror or type(error).__name__
+                reason = reason_of(error)
                 raise UsageError("web-port", port=number, reason=reason) from None
     raise AssertionError
 

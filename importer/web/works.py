@@ -24,6 +24,7 @@ from typing import Any
 from importer.errors import InputError, UsageError
 from importer.private_files import make_private_folder, replace_private_file
 from importer.readers.overlay import CorrectedCell, read_corrections, write_corrections
+from importer.reasons import reason_of
 
 EXPIRY_DAYS = 30
 _ID = re.compile(r"[a-z0-9]{12}")
@@ -246,7 +247,7 @@ class WorkStore:
 
     def no_room(self, work: Work, error: OSError) -> InputError:
         """The error of a disk that does not take the file."""
-        return InputError("no-room", name=work.name, reason=error.strerror or type(error).__name__)
+        return InputError("no-room", name=work.name, reason=reason_of(error))
 
 
 @dataclass(slots=True)

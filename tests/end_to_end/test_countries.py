@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from importer.cli.output import OutputOptions
 from importer.config import Connection
 from importer.exit_codes import ExitCode
 from importer.sandbox import Sandbox
@@ -19,17 +17,6 @@ NATIONAL = "First Name,Last Name,Mobile\nAnn,Lee,0171 2345678\nBo,Ek,0172 345678
 UNKNOWN = "Vorname des Kunden,Nachname des Kunden,Handy privat\nAnn,Lee,0171 2345678\nBo,Ek,0172 3456789\n"
 
 Answers = Callable[[str], None]
-
-
-@pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> Answers:
-    """Let somebody at the terminal type these lines."""
-
-    def typed(lines: str) -> None:
-        monkeypatch.setattr(OutputOptions, "can_ask", property(lambda _: True))
-        monkeypatch.setattr("sys.stdin", io.StringIO(lines))
-
-    return typed
 
 
 def phones(box: Sandbox) -> list[object]:
@@ -173,7 +160,7 @@ def test_the_answer_is_kept_in_the_mapping_that_was_kept(
     importer: Command, settings: Connection, box: Sandbox, work: Path, answers: Answers
 ) -> None:
     (work / "c.csv").write_text("\n\n" + UNKNOWN, "utf-8")
-    answers("y\nDE\n")
+    answers("t\nDE\n")
     assert importer("run", "c.csv", "--header-row", 3).code == ExitCode.DONE
     kept = tomllib.loads((work / "c.mapping.toml").read_text("utf-8"))
     assert kept["fields"]["sms_phone"]["region"] == "DE"

@@ -348,6 +348,57 @@ def test_lines_in_quotation_marks_are_read_without_them(
     assert [one.fields["remark"] for one in box.customers()] == ["good", "one, two"]
 
 
+SALUTATIONS = {
+    "Anrede": ("Herr", "Frau", "Herrn Dr.", "Familie", "Sehr geehrte Frau", "Freunde"),
+    "Civilité": ("M.", "Mme", "M. Dr", "M. et Mme", "Mlle", "Amis"),
+    "称谓": ("先生", "女士", "先生", "公司", "小姐", "王总"),
+}
+
+
+@pytest.mark.parametrize("header", SALUTATIONS)
+def test_forms_of_address_say_the_gender(
+    importer: Command, settings: Connection, box: Sandbox, work: Path, header: str
+) -> None:
+    cells = SALUTATIONS[header]
+    rows = [(header, "First Name", "Last Name", "E-mail")]
+    rows += [(cell, f"P{at}", "X", f"p{at}@x.example") for at, cell in enumerate(cells)]
+    write_table(work / "c.csv", rows)
+    importer("run", "c.csv", "--report-dir", "out")
+    found = {str(one.fields["first_name"]): one.fields.get("gender") for one in box.customers()}
+    assert list(found.values()) == [1, 0, 1, None, 0, None]
+    told = {f"P{at}" for at, row in enumerate(results(work / "out")) if "gender-left-out" in row["_issues"]}
+    assert {"P3", "P5"} <= told
+
+
+def test_a_column_of_genders_goes_before_one_of_forms_of_address(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    rows = [
+        ("Anrede", "Vorname", "Nachname", "E-Mail", "Geschlecht"),
+        ("Frau", "Kim", "Lee", "k@x.example", "m"),
+    ]
+    write_table(work / "c.csv", rows)
+    importer("run", "c.csv", "--report-dir", "out")
+    assert [one.fields["gender"] for one in box.customers()] == [1]
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        ("Gil,Neves,+5511955550002,Rua B, 20,gil@x.example,", "extra-cells"),
+        ('Gil,"Ne"ves,Rua B,+5511955550002,gil@x.example', "text-after-quote"),
+    ],
+)
+def test_of_a_row_whose_cells_have_moved_only_the_cause_is_told(
+    importer: Command, work: Path, line: str, cause: str
+) -> None:
+    text = f"First Name,Last Name,Phone,Address,E-mail\n{line}\nHugo,Reis,+5511955550003,Rua C,h@x.example\n"
+    (work / "c.csv").write_text(text, "utf-8")
+    importer("validate", "c.csv", "--report-dir", "out")
+    rows = results(work / "out")
+    assert [_codes(row) for row in rows] == [{cause}, set()]
+
+
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_rows_in_tags_are_refused_with_the_reason(importer: Command, work: Path, ending: str) -> None:
     cell = "<row><first_name>{}</first_name><last_name>Lee</last_name></row>"

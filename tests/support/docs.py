@@ -90,7 +90,8 @@ def _said(entry: messages.CatalogueEntry, lang: str) -> str:
 
 
 def _placeholders(text: str) -> str:
-    """Show `{name}` of a message as ‹name›, and `{{` as the brace it stands for."""
+    """Show `{name}` of a message as ‹name›, `{name:row|rows}` as row/rows, and `{{` as a brace."""
+    text = re.sub(r"\{\w+:([^|}]*)\|([^}]*)\}", r"\1/\2", text)
     return re.sub(r"\{(\w+)\}", r"‹\1›", text).replace("{{", "{").replace("}}", "}")
 
 

@@ -14,7 +14,7 @@ from importer.jobs.log import JobLog
 from importer.jobs.results import RoundReport
 from importer.jobs.runner import Round
 from importer.journal import Journal
-from importer.options import GivenOptions
+from importer.option_layers import GivenOptions
 from importer.pipeline.run import StopToken
 from importer.sandbox import Sandbox
 

@@ -44,6 +44,20 @@ def test_a_code_stands_in_one_file_only() -> None:
         Catalogue({"one": table, "two": table})
 
 
+@pytest.mark.parametrize(
+    ("rows", "wanted"),
+    [
+        (1, "1 filled row above it is not read as a customer"),
+        ("1", "1 filled row above it is not read as a customer"),
+        (2, "2 filled rows above it are not read as customers"),
+        ("1,001", "1,001 filled rows above it are not read as customers"),
+    ],
+)
+def test_the_words_beside_a_number_fit_it(rows: int | str, wanted: str) -> None:
+    found = {"header_row": 3, "rows": rows}
+    assert messages.sentence("rows-above-header", found) == f"the header is row 3; {wanted}"
+
+
 def test_an_unknown_code_is_in_no_file() -> None:
     assert "nonsense" not in messages.catalogue()
     with pytest.raises(KeyError):

@@ -19,15 +19,9 @@ from importer.errors import SettingsError
 from importer.jobs.config import Job, JobFiles, load_job
 from importer.messages import LANGUAGES
 from importer.models import Mode
+from importer.option_layers import GivenOptions, layered, options_from_json, options_to_json
 from importer.option_types import Duplicates, Keep, Option
-from importer.options import (
-    GivenOptions,
-    RunOptions,
-    declared_options,
-    layered,
-    options_from_json,
-    options_to_json,
-)
+from importer.options import RunOptions, declared_options
 from importer.reports.next_steps import run_arguments
 from importer.reports.run_info import report_settings
 

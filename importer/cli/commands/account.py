@@ -46,12 +46,12 @@ def create(name: str, webhook: str, as_json: bool, profile: str | None) -> int:
     It is not repeated if the answer gets lost: you are told instead that there may be one now.
     """
     from importer.api.account import create_app
-    from importer.api.client import Client
+    from importer.delivery.account_client import AccountClient
 
     if not webhook.startswith(("https://", "http://")):
         raise UsageError("bad-webhook", found=webhook)
     connection = require(resolve(load_config().profile(profile)), NEEDED)
-    with Client(connection) as client:
+    with AccountClient(connection) as client:
         app = create_app(client, name, webhook)
     if as_json:
         print_json(asdict(app))
@@ -70,13 +70,13 @@ def create(name: str, webhook: str, as_json: bool, profile: str | None) -> int:
 def phones(app_key: str | None, as_json: bool, profile: str | None) -> int:
     """List the WhatsApp numbers registered with an application (phoneList), all ten fields of each."""
     from importer.api.account import phone_list
-    from importer.api.client import Client
+    from importer.delivery.account_client import AccountClient
 
     connection = require(resolve(load_config().profile(profile)), NEEDED)
     wanted = app_key or connection.app_key
     if not wanted:
         raise UsageError("no-app-key")
-    with Client(connection) as client:
+    with AccountClient(connection) as client:
         found = phone_list(client, wanted)
     if as_json:
         print_json([asdict(phone) for phone in found])
@@ -151,10 +151,10 @@ def fields_command(own: bool, as_json: bool, profile: str | None) -> int:
     The name of a custom field (customize_1_14) is what a mapping file sends it under. The list is remembered:
     runs and dry runs check custom fields against it.
     """
-    from importer.api.account import fetch_fields
+    from importer.delivery.account_client import ask_for_fields
 
     connection = require(resolve(load_config().profile(profile)))
-    found = [field for field in fetch_fields(connection) if not (own and field.preset)]
+    found = [field for field in ask_for_fields(connection) if not (own and field.preset)]
     if as_json:
         print_json([_field_as_json(field) for field in found])
     else:

@@ -17,7 +17,7 @@ from importer.config import VARIABLES, Connection, ResolvedConnection, is_loopba
 from importer.errors import ImporterError
 from importer.exit_codes import ExitCode
 from importer.models import Action, Verdict
-from importer.options import GivenOptions
+from importer.option_layers import GivenOptions
 
 if TYPE_CHECKING:
     from importer.api.client import Client
@@ -97,12 +97,12 @@ def _settings(resolved: ResolvedConnection) -> list[ShownSetting]:
 
 def _examine(resolved: ResolvedConnection) -> tuple[int | None, list[DoctorCheck]]:
     """All checks in order, and the clock offset in milliseconds if the server told its time."""
-    from importer.api.client import Client
     from importer.api.transport import Timeouts
+    from importer.delivery.account_client import AccountClient
 
     checks = [_complete(resolved), _journal()]
     try:
-        client = Client(resolved.connection, timeouts=Timeouts(connect=10.0, read=20.0))
+        client = AccountClient(resolved.connection, timeouts=Timeouts(connect=10.0, read=20.0))
     except ImporterError as error:
         lang = language()
         checks.append(

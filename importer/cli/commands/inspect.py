@@ -10,8 +10,8 @@ from importer.cli import parameters as shared
 from importer.cli.output import console, echo, lang_option, language, print_json
 from importer.exit_codes import ExitCode
 from importer.models import Issue
+from importer.option_layers import GivenOptions
 from importer.option_types import OptionGroup
-from importer.options import GivenOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,6 +18,7 @@ from importer.config import ConfigFile, Profile, load_config
 from importer.errors import ImporterError, JournalError, SettingsError, UsageError
 from importer.exit_codes import ExitCode
 from importer.messages import sentence
+from importer.models import Note
 
 if TYPE_CHECKING:
     from importer.jobs.config import Job
@@ -232,8 +233,8 @@ def install(
         raise UsageError("no-schedule", job=name)
     try:
         times = schedule.parse_schedule(text)
-    except ValueError as error:
-        raise UsageError("bad-schedule", reason=error) from None
+    except schedule.ScheduleFault as fault:
+        raise UsageError("bad-schedule", reason=fault.why) from None
     zone = schedule.zone_name()
     entry = crontab.CrontabEntry(
         job=name,
@@ -291,7 +292,7 @@ def _find(name: str, settings: Path | None, env_file: Path | None) -> FoundJob:
 
 def _file(settings: Path | None) -> ConfigFile:
     if settings is not None and not settings.is_file():
-        raise SettingsError("bad-settings", file=settings, place="-", reason="no such file")
+        raise SettingsError("bad-settings", file=settings, place="-", reason=Note("reason-no-file"))
     return load_config(settings)
 
 

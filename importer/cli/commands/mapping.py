@@ -13,9 +13,10 @@ from importer.cli.output import echo, lang_option, language, print_json
 from importer.errors import MappingError
 from importer.exit_codes import ExitCode
 from importer.messages import sentence
+from importer.option_layers import GivenOptions
 from importer.option_types import OptionGroup
-from importer.options import GivenOptions
 from importer.private_files import create_new_file
+from importer.reasons import reason_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -221,7 +222,7 @@ def _write(output: Path, text: str) -> None:
     try:
         create_new_file(output, text.encode())
     except OSError as error:
-        reason = error.strerror or type(error).__name__
+        reason = reason_of(error)
         raise MappingError("mapping-cannot-write", file=output, reason=reason) from error
 
 

@@ -12,12 +12,13 @@ from importer.cli.output import OutputOptions, echo, lang_option, language
 from importer.config import load_config
 from importer.errors import HistoryLostError
 from importer.exit_codes import ExitCode
+from importer.option_layers import GivenOptions, layered
 from importer.option_types import OptionGroup
-from importer.options import GivenOptions, layered
 
 
 @click.command("resume", short_help="Go on with an interrupted run.")
 @click.argument("run_id", metavar="[RUN]", required=False)
+@shared.run_options("suppress")
 @shared.profile_option
 @shared.sandbox_store_option
 @shared.sending_options
@@ -52,7 +53,7 @@ def resume_command(
 
 @click.command("retry", short_help="Send again the rows of a run that were not imported.")
 @click.argument("run_id", metavar="RUN")
-@shared.run_options(OptionGroup.RETRY)
+@shared.run_options(OptionGroup.RETRY, "suppress")
 @shared.profile_option
 @shared.sandbox_store_option
 @shared.sending_options

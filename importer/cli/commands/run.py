@@ -13,8 +13,9 @@ from importer.cli.output import OutputOptions, print_error
 from importer.config import load_config
 from importer.errors import ImporterError
 from importer.exit_codes import ExitCode
+from importer.option_layers import GivenOptions, layered
 from importer.option_types import OptionGroup
-from importer.options import GivenOptions, RunOptions, layered
+from importer.options import RunOptions
 from importer.readers.prefetch import prefetch_workbook
 
 

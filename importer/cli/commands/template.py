@@ -11,7 +11,8 @@ from importer.cli.parameters import run_options
 from importer.errors import InputError
 from importer.exit_codes import ExitCode
 from importer.messages import sentence
-from importer.options import GivenOptions
+from importer.option_layers import GivenOptions
+from importer.reasons import reason_of
 
 
 @click.command("template", short_help="Make an empty workbook to fill in.")
@@ -41,7 +42,7 @@ def template_command(output: Path, mapping: str | None, given: GivenOptions) -> 
     try:
         template.write(output, contracts.load(contract), mapping=found, lang=language())
     except OSError as error:
-        reason = error.strerror or type(error).__name__
+        reason = reason_of(error)
         raise InputError("template-cannot-write", file=output, reason=reason) from error
     words = [str(output), *(["--mapping", mapping] if mapping else [])]
     words += ["--contract", contract] if contract != contracts.DEFAULT_CONTRACT else []

@@ -150,6 +150,14 @@ def test_issues_stand_under_their_level_the_gravest_first(lang: str, headings: S
     assert text.count("too-long") == 3
 
 
+def test_what_to_do_about_several_columns_is_said_once() -> None:
+    stream = io.StringIO()
+    groups = [replace(GROUP, column=column) for column in ("Address", "Remark")]
+    show_issues(Console(file=stream, width=200), groups, "en")
+    assert stream.getvalue().count("too-long in ") == 2
+    assert stream.getvalue().count("Shorten it") == 1
+
+
 def test_no_color_leaves_no_colour(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     assert not re.search(r"\x1b\[[0-9;]*3[0-7]", shown(terminal=True))
@@ -162,7 +170,8 @@ def test_a_console_of_another_code_page_is_no_error(encoding: str) -> None:
 
 def test_the_destination_is_told_with_all_that_matters() -> None:
     line = destination_line(THERE, Mode.REPLACE, "in.csv", 1200, "en")
-    assert line == "Sending to https://api-hk.nxlink.ai, tenant 7, application app, mode replace: 1,200 rows"
+    there = "https://api-hk.nxlink.ai, tenant 7, application app"
+    assert line == f"Sending to {there}, mode replace: up to 1,200 rows"
     assert "the rows of in.csv" in destination_line(THERE, Mode.KEEP, "in.csv", None, "en")
 
 

@@ -176,3 +176,22 @@ def test_a_resumed_run_remembers_that_rows_got_in_before(rig: Rig, make_batches:
         told = {row: outcome.status for outcome in delivery.finish() for row in outcome.rows}
     assert set(told.values()) == {Status.REJECTED}
     assert delivery.stopped is None
+
+
+def test_a_row_refused_after_an_attempt_without_an_answer_is_unknown(
+    rig: Rig, make_batches: MakeBatches, accepted: Verdict
+) -> None:
+    """The attempt that nobody answered may have stored it, whatever was said of the next one."""
+    lost = Verdict(Action.RETRY, maybe_processed=True, code="timeout", message="no answer")
+
+    def answer(rows: Rows, number: int) -> Verdict:
+        if not seen:
+            seen.append(rows)
+            return lost
+        return REFUSED if 3 in rows else accepted
+
+    seen: list[Rows] = []
+    result = rig.deliver(make_batches(4), answer, ONE)
+    assert result.having(Status.UNKNOWN) == [3]
+    assert result.counts() == {Status.IMPORTED: 3, Status.UNKNOWN: 1}
+    assert (result.rows[3].code, result.rows[3].message) == ("9000", "birthday is wrong")

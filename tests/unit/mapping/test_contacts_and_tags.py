@@ -66,7 +66,11 @@ def test_a_column_proves_that_a_mark_stands_between_its_tags() -> None:
 
 
 @pytest.mark.parametrize(
-    "cell", ["000000", "11111111111", "123456", "1234567890", "0123456789", "+86 00000000000"]
+    "cell",
+    [
+        *("000000", "11111111111", "123456", "1234567890", "0123456789", "+86 00000000000"),
+        *("+55 11 99999-9999", "+55 (11) 00000-0000", "+55 11 12345-6789"),
+    ],
 )
 def test_made_up_phones_are_left_out(cell: str) -> None:
     found, codes = read("sms_phone", cell, "8613912345678")
@@ -75,7 +79,28 @@ def test_made_up_phones_are_left_out(cell: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "cell", ["x@", "@", "a@a.a", "test@test.com", "noemail@shop.example", "None@none.com"]
+    "cell",
+    [
+        *(
+            "x@",
+            "@",
+            "a@a.a",
+            "xx@xx.com",
+            "test@test.com",
+            "noemail@shop.example",
+            "None@none.com",
+            "NAO@TEM.COM",
+        ),
+        *("não@tem.com", "nao.tem@nada.com", "sem@email.com", "notiene@x.example", "sin-correo@x.example"),
+        *(
+            "keine@mail.de",
+            "pasdemail@x.example",
+            "test@gmail.com",
+            "no@qq.com",
+            "无@无.com",
+            "нет@нет.example",
+        ),
+    ],
 )
 def test_made_up_addresses_are_left_out(cell: str) -> None:
     assert read("email", cell, "ann@shop.example") == ([None, "ann@shop.example"], ["placeholder"])
@@ -83,6 +108,15 @@ def test_made_up_addresses_are_left_out(cell: str) -> None:
 
 def test_addresses_and_phones_of_people_are_no_placeholders() -> None:
     people = ["nora@nora.example", "noel@mail.example", "aa@bb.example", "test.lee@shop.example"]
+    people += ["sem@philips.example", "nadal@nada.example", "abc@firma.example", "info@test.example"]
     assert read("email", *people) == (people, [])
-    phones = ["8613900000000", "14155552671", "491711111112"]
+    phones = [
+        "8613900000000",
+        "14155552671",
+        "491711111112",
+        "8613812345678",
+        "4917112345678",
+        "33611111111",
+        "8618888888888",
+    ]
     assert read("sms_phone", *phones) == (phones, [])

@@ -28,6 +28,39 @@ def fault(text: str) -> MappingError:
 NAMES = '[fields.first_name]\nfrom = "A"\n\n[fields.last_name]\nfrom = "B"\n'
 
 
+def test_one_answer_tells_every_mistake_in_the_order_of_its_lines() -> None:
+    text = """
+nam = "x"
+[fields.emial]
+from = "x"
+[fields.email]
+form = "x"
+region = "DE"
+[fields.sms_phone]
+from = "a"
+region = "ZZ"
+[fields.first_name]
+split = "N"
+[[only]]
+colum = "x"
+is = "y"
+[custom.x]
+region = "DE"
+"""
+    error = fault(text)
+    assert [(one.found["line"], one.code) for one in error.every] == [
+        (2, "mapping-unknown-key"),
+        (3, "mapping-unknown-field"),
+        (6, "mapping-unknown-key"),
+        (7, "mapping-misplaced-key"),
+        (10, "mapping-bad-region"),
+        (12, "mapping-needs-name-rule"),
+        (14, "mapping-unknown-key"),
+        (17, "mapping-misplaced-key"),
+    ]
+    assert all(one.sentence() in str(error) for one in error.every)
+
+
 @pytest.mark.parametrize(
     ("text", "code", "line", "words"),
     [
@@ -78,11 +111,11 @@ NAMES = '[fields.first_name]\nfrom = "A"\n\n[fields.last_name]\nfrom = "B"\n'
             ("UPPER", "upper"),
         ),
         ('name_rule = "magic"\n' + NAMES, "mapping-bad-choice", 1, ("magic", "last-word", "chinese")),
-        ('[fields.first_name]\nsplit = "N"\n', "mapping-needs-name-rule", 1, ("first_name", "last-word")),
+        ('[fields.first_name]\nsplit = "N"\n', "mapping-needs-name-rule", 2, ("first_name", "last-word")),
         (
             'name_rule = "comma"\n[fields.email]\nsplit = "N"\n',
             "mapping-split-elsewhere",
-            1,
+            3,
             ("email", "last_name"),
         ),
         (NAMES + '[fields.email]\nfrom = "E"\ntake = "x"\n', "mapping-bad-value", 8, ("take",)),

@@ -333,6 +333,31 @@ def test_a_missing_header_is_told_with_the_nearest_ones() -> None:
     assert "“Zip”" not in str(caught.value)
 
 
+def test_all_that_does_not_fit_is_told_at_once_and_nothing_twice() -> None:
+    rules = """
+[fields.first_name]
+from = ["Given", "Called"]
+[fields.email]
+from = "E-Mail"
+[custom.Nothing]
+from = "X"
+[[only]]
+column = "Status"
+is = "x"
+"""
+    with pytest.raises(MappingError) as caught:
+        mapped(rules, {"Email": ["a"], "e mail": ["b"], "X": ["1"]}, tenant_fields=OWN)
+    assert [one.code for one in caught.value.every] == [
+        "mapping-missing-header",
+        "mapping-missing-header",
+        "mapping-two-sources",
+        "custom-field-unknown",
+        "mapping-required-field",
+        "mapping-missing-header",
+    ]
+    assert caught.value.every[4].found["field"] == "last_name"
+
+
 def test_a_header_that_several_columns_spell_is_an_error_unless_one_is_the_same() -> None:
     rules = f'{NAMES}[fields.email]\nfrom = "E-Mail"'
     with pytest.raises(MappingError) as caught:

@@ -7,9 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.batching import Customers
+from importer.batching import Customers, encode
 from importer.option_types import Duplicates
-from importer.pipeline.duplicates import DuplicateDetector
+from importer.pipeline.duplicates import DuplicateDetector, SharedContacts
+from tests.support.mapping import SEA, chunk, mapper
+
+TWO_FORMS = """
+[fields.first_name]
+from = "First"
+[fields.last_name]
+from = "Last"
+[fields.sms_phone]
+from = "Phone"
+[fields.whats_app_phone]
+from = "WhatsApp"
+[fields.address]
+from = "Street"
+[fields.email]
+from = "Mail"
+"""
 
 
 def no_fields(rows: int) -> np.ndarray:
@@ -47,12 +63,12 @@ def test_chunks_are_judged_like_rows(
 ) -> None:
     claims = DuplicateDetector(policy)
     found: list[tuple[bool, bool]] = []
-    for chunk in chunks:
-        contacts = np.array([keys for _, keys in chunk], dtype=np.int64).reshape(len(chunk), 3)
-        encoded = [f"{content}{keys}".encode() for content, keys in chunk]
-        judged = claims.judge(Customers("", np.arange(len(chunk)), encoded, contacts, no_fields(len(chunk))))
+    for part in chunks:
+        contacts = np.array([keys for _, keys in part], dtype=np.int64).reshape(len(part), 3)
+        encoded = [f"{content}{keys}".encode() for content, keys in part]
+        judged = claims.judge(Customers("", np.arange(len(part)), encoded, contacts, no_fields(len(part))))
         found += zip(judged.duplicate.tolist(), judged.same_contact.tolist(), strict=True)
-    assert found == judged_one_by_one([row for chunk in chunks for row in chunk], policy)
+    assert found == judged_one_by_one([row for part in chunks for row in part], policy)
 
 
 def test_rows_imported_before_claim_their_contacts() -> None:
@@ -62,3 +78,24 @@ def test_rows_imported_before_claim_their_contacts() -> None:
         Customers("", np.array([3, 4]), [b"{}", b'{"a":1}'], np.array([[7], [7]]), no_fields(2))
     )
     assert (judged.duplicate.tolist(), judged.same_contact.tolist()) == ([True, False], [False, True])
+
+
+def test_both_forms_of_a_phone_are_one_contact_and_are_named_as_they_stand() -> None:
+    shared = SharedContacts(SEA.contact_fields)
+    detector = DuplicateDetector(shared=shared)
+    phones = ["5215512345678", "525512345678"] * 3
+    cells = {
+        "First": ["Ann"] * 6,
+        "Last": ["Li"] * 6,
+        "Phone": phones,
+        "WhatsApp": phones[1:] + phones[:1],
+        "Street": list("abcdef"),
+        "Mail": ["ann@li.example"] * 6,
+    }
+    customers = encode(mapper(TWO_FORMS, cells).map(chunk(cells)), SEA)
+    assert np.count_nonzero(customers.contacts, axis=1).tolist() == [2] * 6
+    assert detector.judge(customers).same_contact.tolist() == [False] + [True] * 5
+    named = {dict(note.found)["contact"] for note in shared.notes()}
+    assert len(named) == 2
+    assert "ann@li.example" in named
+    assert named & set(phones)

@@ -1,0 +1,70 @@
+"""A client for the calls about an account, which leave within the rate of their access key.
+
+What a person asks (the tenant's fields, an application's phones) is signed with the key that runs sign with,
+and the server counts it with theirs. So it takes its turn as their requests do, and a limit that it meets
+slows them.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from importer.api.account import fetch_fields
+from importer.api.client import Client, Query
+from importer.api.transport import Timeouts
+from importer.config import Connection
+from importer.contracts import Endpoint
+from importer.delivery.base import Clock, SystemClock
+from importer.delivery.rate_limit import RateLimiter
+from importer.journal.rate import OwnRate, SharedRate
+from importer.models import TenantField, Verdict
+from importer.private_files import journal_file
+
+PATIENCE = 60.0
+"""Seconds after which a request goes out of its turn: a person waits, and it is one request."""
+
+
+class AccountClient(Client):
+    """A client whose every request takes its turn among those of the runs at work. Raises as `Client` does.
+
+    It has no bound of its own, makes no journal, and where nobody is at work it waits for nothing.
+    """
+
+    def __init__(
+        self, connection: Connection, *, timeouts: Timeouts | None = None, clock: Clock | None = None
+    ) -> None:
+        super().__init__(connection, timeouts=timeouts)
+        journal = journal_file()
+        # Without a journal nobody is at work.
+        shared = SharedRate.beside(journal, connection.rate_key) if journal.exists() else OwnRate()
+        self._limiter = RateLimiter(None, clock or SystemClock(), shared)
+
+    def attempt(self, endpoint: Endpoint, body: bytes, query: Query = ()) -> Verdict:
+        """Send one request when its turn has come, signed then, and return what came of it."""
+        sent = self._wait_for_turn()
+        verdict = super().attempt(endpoint, body, query)
+        if sent is not None:
+            self._limiter.learn(verdict, sent)
+        if verdict.retry_after is not None:
+            self._limiter.pause(verdict.retry_after)
+        return verdict
+
+    def _wait_for_turn(self) -> float | None:
+        """Return the time at which a request may leave; None if its turn did not come in time."""
+        enough = threading.Event()
+        timer = threading.Timer(PATIENCE, enough.set)
+        timer.daemon = True
+        timer.start()
+        try:
+            return self._limiter.acquire(enough)
+        finally:
+            timer.cancel()
+
+
+def ask_for_fields(connection: Connection) -> tuple[TenantField, ...]:
+    """Ask the API for the tenant's fields, and remember them.
+
+    Raises RefusedError, UnreachableError, SettingsError.
+    """
+    with AccountClient(connection) as client:
+        return fetch_fields(client)

@@ -1,0 +1,56 @@
+"""What a report says of the run that wrote it: a report that is imported again goes on as that run did."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from importer import mapping as mappings
+from importer.errors import JournalError
+from importer.mapping import MappingFile
+from importer.option_layers import options_from_json
+from importer.options import RunOptions
+from importer.readers import Source
+from importer.readers.base import ALL_SHEETS
+
+if TYPE_CHECKING:
+    from importer.journal import Journal, RunRecord
+
+
+def prior_run(source: Source, journal: Journal) -> RunRecord | None:
+    """Return the run that the first row of a report names; None if the journal does not know it."""
+    name = named_run(source)
+    try:
+        return journal.run(name) if name else None
+    except JournalError:
+        return None
+
+
+def named_run(source: Source) -> str:
+    """Return the cell of the column `_run` in the first row; empty without rows."""
+    for chunk in source.chunks():
+        if not chunk.frame.empty:
+            return str(chunk.frame["_run"].iloc[0]).strip().removeprefix("'")
+    return ""
+
+
+def as_before(
+    options: RunOptions, chosen: MappingFile | None, prior: RunRecord | None
+) -> tuple[RunOptions, MappingFile | None]:
+    """Return options and mapping for a report: those of its run, where the options leave them open.
+
+    Whom that run had to leave out, the import of its report leaves out, too.
+    """
+    if prior is None:
+        return options, chosen
+    if chosen is None:
+        chosen = mappings.load_text(prior.settled or prior.mapping, prior.mapping_name)
+    mode = prior.mode if options.mode is None else options.mode
+    lists = dict.fromkeys((*options_from_json(prior.settings).suppress, *options.suppress))
+    found = replace(options, mode=mode, contract=options.contract or prior.contract, suppress=tuple(lists))
+    return found, chosen
+
+
+def read_all(record: RunRecord) -> bool:
+    """Whether a run read all sheets of a workbook; its annotated workbook then has several, too."""
+    return options_from_json(record.read_options).sheet == ALL_SHEETS

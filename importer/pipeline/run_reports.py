@@ -1,0 +1,41 @@
+"""What the reports need to know of a run before its first row, and of its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from importer.errors import ImporterError
+from importer.exit_codes import ExitCode
+from importer.mapping.headers import usual_field
+from importer.models import UnusedColumn
+from importer.pipeline.plan import RunPlan
+from importer.reports import ReportPlan, ReportSource
+
+
+def stop_reason(stop: ImporterError | None, code: ExitCode, lang: str) -> str:
+    """Return why the run ended early, in sentences; empty if it did not."""
+    if stop is None or code is ExitCode.DONE:
+        return ""
+    return stop.full_text(lang)
+
+
+def report_plan(plan: RunPlan, run_id: str, directory: Path) -> ReportPlan:
+    """Return what the reports need to know of the run before its first row."""
+    source, options = plan.source, plan.options
+    origin = ReportSource(
+        path=source.path,
+        name=source.name,
+        format=source.format,
+        header=plan.header,
+        sha256=source.sha256,
+        size=source.size,
+        encoding=source.encoding or "",
+        sheet=source.sheet or "",
+        header_row=source.header_row,
+    )
+    columns = plan.mapper.columns
+    fields = tuple((column, name) for name, sources in columns.items() for column in sources)
+    unused = tuple(UnusedColumn(name, usual_field(name, columns)) for name in plan.mapper.unused)
+    return ReportPlan(
+        directory, run_id, origin, options.lang, options.excel_report, options.mask, fields, unused
+    )
