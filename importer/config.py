@@ -11,7 +11,7 @@ import ipaddress
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from importer import contracts
 from importer.contracts import DEFAULT_CONTRACT
+from importer.dataclass import dataclass
 from importer.errors import SettingsError
 from importer.escaping import parse_toml, shell_command
 from importer.models import Destination, Note

@@ -7,11 +7,12 @@ blank lines counted, the first line is 1). Nothing here does I/O.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum, IntEnum, StrEnum
 from typing import TYPE_CHECKING, overload
 
 from importer import messages
+from importer.dataclass import dataclass
 from importer.exit_codes import ExitCode
 
 if TYPE_CHECKING:

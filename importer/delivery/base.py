@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from importer.api import READ_TIMEOUT
+from importer.dataclass import dataclass
 from importer.errors import ImporterError
 from importer.models import Verdict
 

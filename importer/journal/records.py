@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
+from importer.dataclass import dataclass
 from importer.exit_codes import ExitCode
 from importer.models import Batch, Destination, Mode, Outcome, Status
 

@@ -5,7 +5,6 @@ A name is only taken for such a word as programs spell it: Null and Nan are name
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -13,6 +12,7 @@ import pyarrow as pa
 
 from importer.arrow import offsets_and_bytes
 from importer.contracts import Field, FieldKind
+from importer.dataclass import dataclass
 from importer.mapping import person_names
 from importer.mapping.base import packaged_index
 

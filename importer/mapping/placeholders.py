@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from string import ascii_letters, digits
@@ -19,6 +18,7 @@ import pyarrow.compute as pc
 
 from importer.arrow import in_tens, nonempty, offsets_and_bytes, to_arrow, trimmed, without_nulls
 from importer.contracts import FieldKind
+from importer.dataclass import dataclass
 from importer.mapping.base import ColumnIssue, ReadColumn, packaged_index
 from importer.mapping.regions import national_part
 from importer.models import Severity

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.arrow import constant, if_else, join_columns, nonempty, offsets_and_bytes, rework_all, to_mask
+from importer.dataclass import dataclass
 from importer.errors import UsageError
 from importer.mapping.base import packaged_index
 from importer.mapping.headers import normalize

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from importer.dataclass import dataclass
 from importer.delivery import DeliveryObserver
 from importer.models import Note, TenantField
 from importer.reports import ReportResult, Tally, Timeline, TimelineStep

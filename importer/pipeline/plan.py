@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from importer import contracts
 from importer import mapping as mappings
 from importer.config import Connection, is_loopback
 from importer.contracts import Contract, FieldKind
+from importer.dataclass import dataclass
 from importer.errors import InputError, MappingError, SettingsError
 from importer.fingerprints import NO_KEY, FingerprintKey
 from importer.mapping import Mapper, MappingFile, is_known_name
