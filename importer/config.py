@@ -1,23 +1,20 @@
-"""The configuration file, the environment and secrets: who signs, and where requests go.
+"""The configuration file: importer.toml with its profiles and jobs, and what they inherit.
 
-importer.toml lies in the working directory or in the user's config folder and holds `[profile.NAME]` and
-`[job.NAME]` tables. A secret is never an option of the command line: it comes from the environment, an env
-file, a command that prints it, or the profile.
+It lies in the working directory or in the user's config folder. `[profile.NAME]` and `[job.NAME]` are its
+tables; `[defaults]` holds for all profiles, `[job-defaults]` for all jobs, and a profile may inherit another
+one's keys. A table is checked when it is asked for, so a mistake stops only what uses it.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import os
-import shlex
-from collections.abc import Mapping
-from dataclasses import field
+from collections.abc import Iterator, Mapping
+from dataclasses import field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from importer import contracts
 from importer.contracts import DEFAULT_CONTRACT
 from importer.dataclass import dataclass
 from importer.errors import SettingsError
@@ -26,18 +23,9 @@ from importer.models import Destination, Note
 from importer.option_layers import GivenOptions
 from importer.option_types import key
 from importer.private_files import FileAccess, read_with_access
-from importer.reasons import command_reason, toml_reason
+from importer.reasons import toml_reason
 
 FILE_NAME = "importer.toml"
-VARIABLES = {
-    "access_key": "NXLINK_ACCESS_KEY",
-    "access_secret": "NXLINK_ACCESS_SECRET",
-    "tenant_id": "NXLINK_TENANT_ID",
-    "app_key": "NXLINK_APP_KEY",
-    "base_url": "NXLINK_BASE_URL",
-}
-REQUIRED = ("access_key", "access_secret", "tenant_id", "app_key")
-"""What sending needs; createApp and phoneList need only the first two."""
 
 
 class Secret:
@@ -99,38 +87,6 @@ class Connection:
         return Destination(host, self.tenant_id, self.app_key, self.contract, self.store)
 
 
-@dataclass(frozen=True)
-class ConfigFile:
-    """importer.toml as it stands: raw tables, checked when one is asked for."""
-
-    path: Path | None = None
-    tables: Mapping[str, Any] = field(default_factory=dict)
-    found_in: Path | None = None
-    """The working directory, if the file was found there and nobody named it."""
-
-    def names(self, group: str) -> tuple[str, ...]:
-        """The names of all `[group.NAME]` tables, in the file's order."""
-        table = self.tables.get(group, {})
-        return tuple(table) if isinstance(table, dict) else ()
-
-    def profile(self, name: str | None) -> Profile:
-        """`[profile.NAME]`; without a name `[profile.default]`, or nothing set if there is none.
-
-        Raises SettingsError `unknown-profile` or `bad-settings`.
-        """
-        wanted = name or "default"
-        if wanted not in self.names("profile"):
-            if name is None:
-                return Profile()
-            known = ", ".join(self.names("profile")) or "–"
-            raise SettingsError("unknown-profile", name=name, file=self.path or FILE_NAME, known=known)
-        return self._profiles[wanted]
-
-    @cached_property
-    def _profiles(self) -> Mapping[str, Profile]:
-        return {name: _check_profile(self, name) for name in self.names("profile")}
-
-
 @dataclass(frozen=True, slots=True)
 class Profile:
     """`[profile.NAME]`: one tenant and how to talk to it."""
@@ -143,15 +99,130 @@ class Profile:
     strict_binding: bool | None = key(None, bool)
     env_file: Path | None = key(None, str, Path)
     secret_command: str | None = key(None, str)
+    inherits: str | None = key(None, str)
+    """The profile whose keys hold where this one has none."""
     given: GivenOptions = GivenOptions()
-    """The options of a run that the profile sets."""
+    """The options of a run that it sets, or inherits."""
     found_in: Path | None = None
     """The working directory, if importer.toml was found there and nobody named it."""
+    name: str = ""
+    base: Profile | None = None
+    """What it inherits, with all that this inherits in turn."""
 
     @property
     def contract(self) -> str | None:
         """The variant of the API that the profile names."""
         return self.given.options.contract
+
+    def layers(self) -> Iterator[Profile]:
+        """Yield the profile itself, then what it inherits, the nearest first."""
+        layer: Profile | None = self
+        while layer is not None:
+            yield layer
+            layer = layer.base
+
+    def setting(self, name: str) -> Any:
+        """Return the value of a key, inherited if need be; None if nobody sets it."""
+        values = (getattr(layer, name) for layer in self.layers())
+        return next((value for value in values if value is not None), None)
+
+    def anchored(self, folder: Path) -> Profile:
+        """Return the profile with the paths of its env files taken as relative to a folder."""
+        env_file = None if self.env_file is None else folder / self.env_file.expanduser()
+        base = None if self.base is None else self.base.anchored(folder)
+        return replace(self, env_file=env_file, base=base)
+
+
+_NAMED = ("profile", "job", "source")
+_SHARED = ("defaults", "job-defaults")
+_TEXTS = ("metrics_file",)
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """importer.toml as it stands: raw tables, checked when one is asked for."""
+
+    path: Path | None = None
+    tables: Mapping[str, Any] = field(default_factory=dict)
+    found_in: Path | None = None
+    """The working directory, if the file was found there and nobody named it."""
+
+    @property
+    def folder(self) -> Path:
+        """The absolute folder that paths in the file are relative to."""
+        return self.path.absolute().parent if self.path else Path.cwd()
+
+    @property
+    def metrics_file(self) -> Path | None:
+        """Where to write a Prometheus textfile after each round and run; None for nowhere."""
+        text = self.tables.get("metrics_file")
+        return self.folder / Path(text).expanduser() if text else None
+
+    def names(self, group: str) -> tuple[str, ...]:
+        """The names of all `[group.NAME]` tables, in the file's order."""
+        return tuple(self.tables.get(group, {}))
+
+    def table(self, group: str, name: str) -> Mapping[str, Any]:
+        """`[group.NAME]` as it stands. Raises SettingsError `bad-settings` if it is no table."""
+        found = self.tables[group][name]
+        if not isinstance(found, dict):
+            raise self.mistake(f"{group}.{name}", "reason-table-alone", group=f"{group}.{name}")
+        return found
+
+    def mistake(self, place: str, code: str, **found: object) -> SettingsError:
+        """Return the error for a mistake at a place of this file; `code` is that of the reason."""
+        reason = Note(code, tuple((name, str(value)) for name, value in found.items()))
+        return SettingsError("bad-settings", file=self.path or FILE_NAME, place=place, reason=reason)
+
+    def profile(self, name: str | None) -> Profile:
+        """`[profile.NAME]` with what it inherits; without a name `[profile.default]`, or what `[defaults]`
+        says if there is none.
+
+        Raises SettingsError `unknown-profile` or `bad-settings`, for a mistake in what it inherits, too.
+        """
+        wanted = name or "default"
+        if wanted not in self.names("profile"):
+            if name is None:
+                return self._defaults or Profile()
+            known = ", ".join(self.names("profile")) or "–"
+            raise SettingsError("unknown-profile", name=name, file=self.path or FILE_NAME, known=known)
+        return self._profile(wanted, ())
+
+    @cached_property
+    def _defaults(self) -> Profile | None:
+        found = self.tables.get("defaults")
+        if found and "inherits" in found:
+            raise self.mistake("defaults.inherits", "reason-defaults-inherit")
+        return self._checked(found, "defaults", "", None) if found else None
+
+    def _profile(self, name: str, heirs: tuple[str, ...]) -> Profile:
+        """`heirs`: the profiles on whose account this one is read."""
+        if name not in self._profiles:
+            table, place = self.table("profile", name), f"profile.{name}"
+            parent, base = table.get("inherits"), self._defaults
+            if isinstance(parent, str):
+                line = (*heirs, name)
+                if parent in line:
+                    circle = " → ".join((*line[line.index(parent) :], parent))
+                    raise self.mistake(f"{place}.inherits", "reason-circle", circle=circle)
+                if parent not in self.names("profile"):
+                    raise self.mistake(f"{place}.inherits", "reason-no-profile", profile=parent)
+                base = self._profile(parent, line)
+            self._profiles[name] = self._checked(table, place, name, base)
+        return self._profiles[name]
+
+    @cached_property
+    def _profiles(self) -> dict[str, Profile]:
+        return {}
+
+    def _checked(self, table: Mapping[str, Any], place: str, name: str, base: Profile | None) -> Profile:
+        from importer.config_schema import check_table  # pydantic
+
+        found = check_table(table, self.path, place, "profile", Profile)
+        own = Profile(**found.fields_of(Profile), found_in=self.found_in, name=name, base=base)
+        given = found.given.beside(self.folder)
+        given = base.given.joined(given) if base else given
+        return replace(own, given=given, strict_binding=own.setting("strict_binding"))
 
 
 def find_config(directory: Path | None = None) -> Path | None:
@@ -177,205 +248,59 @@ def load_config(path: Path | None = None) -> ConfigFile:
         return ConfigFile()
     try:
         content, access = read_with_access(path)
-        _refuse_open(path, access)
+        refuse_open(path, access)
         tables = parse_toml(content.decode("utf-8-sig"))
     except ValueError as error:
         raise SettingsError("bad-settings", file=path, place="TOML", reason=toml_reason(error)) from error
     except OSError as error:
         raise SettingsError("bad-settings", file=path, place="-", reason=error.strerror or error) from error
     for group, table in tables.items():
-        if group not in ("profile", "job"):
+        if _holds_nul({group: table}):
+            raise SettingsError("bad-settings", file=path, place=group, reason=Note("reason-nul"))
+        if group in _TEXTS:
+            if not isinstance(table, str):
+                raise SettingsError("bad-settings", file=path, place=group, reason=Note("reason-text"))
+            continue
+        if group not in (*_NAMED, *_SHARED):
             reason = Note("reason-table-unknown")
             raise SettingsError("bad-settings", file=path, place=group, reason=reason)
-        if not isinstance(table, dict) or not all(isinstance(entry, dict) for entry in table.values()):
-            reason = Note("reason-table-name", (("group", group),))
+        if not isinstance(table, dict):
+            code = "reason-table-name" if group in _NAMED else "reason-table-alone"
+            reason = Note(code, (("group", group),))
             raise SettingsError("bad-settings", file=path, place=group, reason=reason)
-    secret = any("access_secret" in profile for profile in tables.get("profile", {}).values())
+    profiles = (tables.get("defaults", {}), *tables.get("profile", {}).values())
+    secret = any("access_secret" in profile for profile in profiles if isinstance(profile, dict))
     if secret and access.others_read:
-        raise SettingsError("open-secret", file=path, mode=f"{access.mode:04o}", command=_close("600", path))
+        raise SettingsError(
+            "open-secret", file=path, mode=f"{access.mode:04o}", command=close_command("600", path)
+        )
     here = not named and path.parent == Path.cwd() and path.parent != _config_folder()
     return ConfigFile(path, tables, path.parent if here else None)
 
 
-def _refuse_open(path: Path, access: FileAccess) -> None:
+def _holds_nul(value: object) -> bool:
+    """Whether a text anywhere in a table, or a name in it, holds NUL: no path and no command may."""
+    if isinstance(value, dict):
+        return any(map(_holds_nul, (*value, *value.values())))
+    if isinstance(value, list):
+        return any(map(_holds_nul, value))
+    return isinstance(value, str) and "\0" in value
+
+
+def refuse_open(path: Path, access: FileAccess) -> None:
     """Refuse a file that another user owns or may write: who writes it says where customers go."""
     if access.foreign:
         chown = "sudo chown -h" if path.is_symlink() else "sudo chown"
         command = f'{chown} "$(id -un)" {shell_command([str(path)])}'
         raise SettingsError("foreign-settings", file=path, command=command)
     if access.others_write:
-        mode, command = f"{access.mode:04o}", _close("go-w", path)
+        mode, command = f"{access.mode:04o}", close_command("go-w", path)
         raise SettingsError("open-settings", file=path, mode=mode, command=command)
 
 
-def _close(mode: str, path: Path) -> str:
+def close_command(mode: str, path: Path) -> str:
+    """Return the command that gives a file this mode."""
     return shell_command(["chmod", mode, str(path)])
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedConnection:
-    """A connection and where each of its settings came from (`environment`, `importer.toml`, …)."""
-
-    connection: Connection
-    origins: Mapping[str, str]
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """The required settings that nobody gave."""
-        return tuple(name for name in REQUIRED if name not in self.origins)
-
-
-def resolve(
-    profile: Profile,
-    contract: str | None = None,
-    environ: Mapping[str, str] | None = None,
-    *,
-    sends: bool = True,
-) -> ResolvedConnection:
-    """Settles the connection: flag, then environment, then profile (its env file and command included).
-
-    Without `sends`, as for a dry run, no `secret_command` runs. Raises SettingsError for an env file that
-    others may read, a command that fails, a tenant that is no number, a host that only a file of the working
-    directory names (`unvouched-host`). Missing settings are no error: see `ResolvedConnection.missing`.
-    """
-    environ = os.environ if environ is None else environ
-    values: dict[str, str] = {}
-    origins: dict[str, str] = {}
-
-    def take(name: str, value: object, origin: str) -> None:
-        text = value.reveal() if isinstance(value, Secret) else value
-        if name not in values and text not in (None, ""):
-            values[name], origins[name] = str(text).strip(), origin
-
-    for name, variable in VARIABLES.items():
-        take(name, environ.get(variable), f"environment ({variable})")
-    if profile.env_file is not None:
-        for name, value in read_env_file(profile.env_file).items():
-            take(name, value, str(profile.env_file))
-    for name in VARIABLES:
-        take(name, getattr(profile, name), FILE_NAME)
-    if sends and profile.secret_command and "access_secret" not in values:
-        for name, value in _run_secret_command(profile.secret_command).items():
-            take(name, value, "secret_command")
-    tenant = values.get("tenant_id", "")
-    if tenant and not (tenant.isascii() and tenant.isdigit()):
-        raise SettingsError("bad-tenant", found=tenant, origin=origins["tenant_id"])
-    contract = contract or profile.contract or DEFAULT_CONTRACT
-    if sends and profile.found_in is not None:
-        _refuse_unvouched_host(values, origins, profile, contract)
-    connection = Connection(
-        base_url=values.get("base_url"),
-        access_key=Secret(values.get("access_key", "")),
-        access_secret=Secret(values.get("access_secret", "")),
-        tenant_id=tenant,
-        app_key=values.get("app_key", ""),
-        contract=contract,
-        strict_binding=profile.strict_binding,
-    )
-    return ResolvedConnection(connection, origins)
-
-
-def _refuse_unvouched_host(
-    values: Mapping[str, str], origins: Mapping[str, str], profile: Profile, contract: str
-) -> None:
-    """Refuse a host that only a file in the working directory names, for credentials from elsewhere.
-
-    Such a file comes along with a folder that somebody unpacks or clones. Whose credentials lie beside it, or
-    come from a command that it names, means its host, too.
-    """
-    origin, secret = origins.get("base_url"), origins.get("access_secret")
-    beside = {FILE_NAME, "secret_command"}
-    env_file, here = profile.env_file, profile.found_in
-    # Through links, which may come along with the folder and lead to the user's own credentials.
-    if env_file is not None and here is not None and env_file.expanduser().resolve().parent == here.resolve():
-        beside.add(str(env_file))
-    if origin not in (FILE_NAME, str(profile.env_file)) or secret is None or secret in beside | {origin}:
-        return
-    known = {f"https://{host}" for host in contracts.load(contract).hosts}
-    if values["base_url"].rstrip("/") not in known:
-        raise SettingsError("unvouched-host", host=values["base_url"], file=origin, origin=secret)
-
-
-def require(resolved: ResolvedConnection, names: tuple[str, ...] = REQUIRED) -> Connection:
-    """The connection, complete. Raises SettingsError `missing-credentials` that names what is missing."""
-    missing = [name for name in resolved.missing if name in names]
-    if missing:
-        wanted = ", ".join(VARIABLES[name] for name in missing)
-        raise SettingsError("missing-credentials", missing=", ".join(missing), variables=wanted)
-    return resolved.connection
-
-
-def read_env_file(path: Path) -> Mapping[str, str]:
-    """Settings from lines `NXLINK_…=value` (blank lines, `#` and `export` allowed).
-
-    Raises SettingsError if it is missing, malformed, another user's, or on POSIX readable by anybody but its
-    owner.
-    """
-    path = path.expanduser()
-    try:
-        content, access = read_with_access(path)
-        lines = content.decode("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            "bad-env-file", file=path, reason=getattr(error, "strerror", None) or error
-        ) from error
-    if access.foreign:
-        _refuse_open(path, access)
-    if access.mode & 0o077:
-        raise SettingsError(
-            "open-env-file", file=path, mode=f"{access.mode:04o}", command=_close("600", path)
-        )
-    found: dict[str, str] = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.strip().startswith("#"):
-            continue
-        if "=" not in line:
-            raise SettingsError("bad-env-file", file=path, reason=f"line {number} is not NAME=value")
-        found.update(_assignment(line))
-    return found
-
-
-def _assignment(line: str) -> Mapping[str, str]:
-    """The setting of a line `NXLINK_…=value`; nothing if the line is none of ours."""
-    variable, _, value = line.strip().removeprefix("export ").partition("=")
-    names = {known: name for name, known in VARIABLES.items()}
-    name = names.get(variable.strip())
-    return {name: value.strip().strip("'\"")} if name else {}
-
-
-_SECRET_SECONDS = 60
-
-
-def _run_secret_command(command: str) -> Mapping[str, str]:
-    """What the command prints: the access secret on its first line, or lines as of an env file. Its own
-    error output goes to the terminal, not to us."""
-    import subprocess  # `--help` has no time for it
-
-    try:
-        words = [command] if os.name == "nt" else shlex.split(command)
-        done = subprocess.run(  # noqa: S603 - the user's own
-            words, stdout=subprocess.PIPE, timeout=_SECRET_SECONDS, check=True
-        )
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
-        reason = command_reason(error)
-        raise SettingsError("secret-command-failed", command=command.split()[0], reason=reason) from None
-    lines = done.stdout.decode("utf-8", "replace").splitlines()
-    found = {name: value for line in lines for name, value in _assignment(line).items()}
-    first = lines[0].strip() if lines and not _assignment(lines[0]) else ""
-    return {"access_secret": first} | found
-
-
-def _check_profile(file: ConfigFile, name: str) -> Profile:
-    from importer.config_schema import check_table  # pydantic
-
-    found = check_table(file.tables["profile"][name], file.path, f"profile.{name}", "profile", Profile)
-    return Profile(
-        **found.fields_of(Profile), given=found.given.beside(_folder_of(file)), found_in=file.found_in
-    )
-
-
-def _folder_of(file: ConfigFile) -> Path:
-    return file.path.parent if file.path else Path.cwd()
 
 
 def check_base_url(text: str) -> str:

@@ -92,9 +92,9 @@ class CheckedTable:
 
 
 def check_table(
-    table: Mapping[str, Any], file: object, place: str, kind: TableKind, *classes: type
+    table: Mapping[str, Any], file: object, place: str, kind: TableKind | None, *classes: type
 ) -> CheckedTable:
-    """Check `[profile.NAME]` or `[job.NAME]`. Its keys are those of the classes, and options of a run.
+    """Check a table such as `[job.NAME]`. Its keys are those of the classes, and options of a run.
 
     Raises SettingsError `bad-settings` with file, key and reason; it quotes no value.
     """
@@ -125,8 +125,10 @@ def table_model(kind: TableKind | None, *classes: type) -> type[ConfigTable]:
     return create_model(classes[0].__name__, __base__=ConfigTable, **keys)
 
 
-def _option_keys(kind: TableKind) -> tuple[str, ...]:
+def _option_keys(kind: TableKind | None) -> tuple[str, ...]:
     """Return the names of the options that a table of this kind may set."""
+    if kind is None:
+        return ()
     return tuple(one.name for one in declared_options().values() if getattr(one, kind))
 
 

@@ -37,13 +37,13 @@ class ImporterError(Exception):
         """What happened, where, what was expected."""
         return messages.sentence(self.code, self.found, lang)
 
-    def hint(self, lang: str = "en") -> str:
-        """What to do next; may be empty."""
-        return messages.hint(self.code, self.found, lang)
+    def hint(self, lang: str = "en", *, on_page: bool = False) -> str:
+        """What to do next, `on_page` with the buttons of the page in the browser; may be empty."""
+        return messages.hint(self.code, self.found, lang, on_page=on_page)
 
-    def full_text(self, lang: str = "en") -> str:
+    def full_text(self, lang: str = "en", *, on_page: bool = False) -> str:
         """Sentence and hint as one text, followed by those of what else is wrong."""
-        texts = (messages.full_text(one.code, one.found, lang) for one in self.every)
+        texts = (messages.full_text(one.code, one.found, lang, on_page=on_page) for one in self.every)
         return messages.join_sentences(lang, *texts)
 
     def __str__(self) -> str:
@@ -84,6 +84,14 @@ class UnreachableError(ImporterError):
     """The server is away."""
 
     exit_code = ExitCode.AWAY
+
+
+class SourceAwayError(UnreachableError):
+    """The place that the file comes from is away. Nothing was read or sent."""
+
+
+class SourceRefusedError(RefusedError):
+    """The place that the file comes from does not let us read it."""
 
 
 class JournalError(ImporterError):

@@ -5,6 +5,7 @@ docs/reports-and-codes.md, “Exit codes”, explains each to people.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,26 @@ class ExitCode(IntEnum):
 _RESUMABLE = frozenset(
     {ExitCode.REFUSED, ExitCode.AWAY, ExitCode.FAULT, ExitCode.INTERRUPTED, ExitCode.TERMINATED}
 )
+
+
+_BY_WEIGHT = (
+    ExitCode.DONE,
+    ExitCode.LOCKED,  # nothing was done, and nothing is wrong
+    ExitCode.ROWS_LEFT,
+    ExitCode.TRIPWIRE,
+    ExitCode.USAGE,
+    ExitCode.INPUT,
+    ExitCode.AWAY,
+    ExitCode.REFUSED,
+    ExitCode.FAULT,
+    ExitCode.INTERRUPTED,
+    ExitCode.TERMINATED,
+)
+
+
+def worst_exit_code(codes: Iterable[ExitCode]) -> ExitCode:
+    """Return the exit code of several rounds: the worst of theirs, 0 for none."""
+    return max(codes, key=_BY_WEIGHT.index, default=ExitCode.DONE)
 
 
 def run_exit_code(stop: ImporterError | None, *, done: bool) -> ExitCode:

@@ -21,10 +21,11 @@ from importer.options import RunOptions
 from importer.pipeline.events import EventCallback, RunObserver, as_observer
 from importer.pipeline.run import StopToken
 from importer.pipeline.session import Session, SessionSettings
+from importer.sources.locations import FileGiven
 
 
 def import_file(
-    file: str | Path,
+    file: FileGiven,
     *,
     options: RunOptions | None = None,
     profile: str | None = None,
@@ -35,6 +36,7 @@ def import_file(
 ) -> RunSummary:
     """Import one file. Returns how many rows ended how; results.csv has each row.
 
+    `file`: a path, an address such as https://…, or a file that is open for reading.
     `connection`: where to send to and who signs; without it the environment and importer.toml decide.
     `profile` names a [profile.NAME] of it; without `options`, those of the profile count. `journal`: its
     SQLite file, else the user's. `observer`, a `RunObserver` or a function of one argument, gets every event
@@ -54,7 +56,7 @@ def import_file(
 
 
 def validate_file(
-    file: str | Path,
+    file: FileGiven,
     *,
     options: RunOptions | None = None,
     profile: str | None = None,

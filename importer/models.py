@@ -224,9 +224,9 @@ class Note:
     quotes: bool = False
     """Whether it quotes cells: such a note belongs in no log, and in no masked report."""
 
-    def sentence(self, lang: str = "en") -> str:
+    def sentence(self, lang: str = "en", *, on_page: bool = False) -> str:
         """What was found, and what was made of it."""
-        return messages.sentence(self.code, dict(self.found), lang)
+        return messages.note_text(self.code, dict(self.found), lang, on_page=on_page)
 
 
 @dataclass(frozen=True, slots=True)

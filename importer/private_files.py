@@ -139,6 +139,11 @@ def create_private_file(path: Path) -> BinaryIO:
     return open(path, "x+b", buffering=1 << 20, opener=private_opener)
 
 
+def open_private_file(path: Path) -> BinaryIO:
+    """Open an own file that exists, for reading and writing. Raises OSError as `private_opener`."""
+    return open(path, "r+b", opener=private_opener)
+
+
 def ensure_private_file(path: Path) -> None:
     """Make an empty file unless it is there, and give it mode 0600. Raises OSError as `private_opener`."""
     descriptor = private_opener(str(path), os.O_RDWR | os.O_CREAT | _BINARY)

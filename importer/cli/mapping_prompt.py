@@ -56,7 +56,7 @@ class UnknownTable:
     def read(cls, question: MappingQuestion, mapping: MappingFile | None = None) -> UnknownTable:
         """Open the file, as the mapping says if there is one, and read its first rows. Raises InputError."""
         from importer import contracts
-        from importer.pipeline.plan import as_mapping_reads, open_table
+        from importer.pipeline.table import as_mapping_reads, open_table
         from importer.readers.inspection import sample_frame
 
         options = as_mapping_reads(question.file, question.options, mapping)

@@ -22,6 +22,7 @@ from importer.pipeline.session import Session, SessionSettings
 from importer.reports import wording
 
 if TYPE_CHECKING:
+    from importer.cli.fetch_progress import FetchProgress
     from importer.cli.mapping_prompt import MappingPrompt
     from importer.cli.output import OutputOptions
     from importer.delivery import events as delivery
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from importer.pipeline.plan import RunPlan
     from importer.pipeline.run import StopToken
     from importer.reports import ReportResult
+    from importer.sources.fetching import Fetching
 
 SAME_OFFSET_MS = 2000
 """Every worker that was refused corrects the clock. A person is told once, and again if it moves further."""
@@ -54,12 +56,20 @@ class TerminalObserver(RunObserver):
         self._lang = lang
         self._offset_ms = 0
         self._view: ProgressView = NullView()
+        self._fetching: FetchProgress | None = None
         self._prompt: MappingPrompt | None = None
         """Where a mapping was asked for last."""
 
     def close(self) -> None:
         """Leave the terminal as it was."""
         self._view.close()
+
+    def on_fetching(self, event: Fetching) -> None:
+        if self._fetching is None:
+            from importer.cli.fetch_progress import FetchProgress  # few files come from elsewhere
+
+            self._fetching = FetchProgress(quiet=self._output.quiet)
+        self._fetching.show(event)
 
     def on_plan_ready(self, event: PlanReady) -> None:
         from importer.arrow import release_unused_memory

@@ -10,15 +10,14 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from importer.config import FILE_NAME, ConfigFile, Connection, Profile
-from importer.config_schema import Seconds, check_table
-from importer.errors import SettingsError
+from importer.config import Connection, Profile, is_loopback
+from importer.config_schema import Seconds
 from importer.jobs import schedule
-from importer.models import Note
 from importer.option_layers import GivenOptions, layered
 from importer.option_types import key
 from importer.options import RunOptions
@@ -41,10 +40,6 @@ class NoticeWhen(StrEnum):
     """Whenever a round ends otherwise than the one before."""
 
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_WILD = re.compile(r"[*?\[]")
-
-
 def _or_off(value: object) -> object:
     if value is True:
         raise PydanticCustomError("reason-number-or-off", "not a number")
@@ -55,6 +50,24 @@ def _mode(value: str) -> str:
     if not re.fullmatch(r"0?[0-7]{3}", value) or int(value, 8) & 0o111 or int(value, 8) & 0o600 != 0o600:
         raise PydanticCustomError("reason-mode", "not a mode")
     return value
+
+
+def _address(value: str) -> str:
+    """Refuse an address to which a message would go in the clear: it holds a token."""
+    if value:
+        parts = urlsplit(value)
+        plain = parts.scheme == "http" and is_loopback(parts.hostname or "")
+        if not parts.hostname or not (parts.scheme == "https" or plain):
+            raise PydanticCustomError("reason-address", "no such address")
+    return value
+
+
+_ADDRESS_SCHEMA = {"type": "string", "pattern": r"^(https://|http://(localhost|127\.|\[::1\])).+"}
+"""About what `_address` takes, for editors."""
+
+
+def _path_or_address(value: str) -> str:
+    return _address(value) if "://" in value else value
 
 
 def _schedule(value: str) -> str:
@@ -91,7 +104,7 @@ class NoticeSettings:
     """`[job.NAME.notices]`: who hears of a round, and how."""
 
     when: NoticeWhen = key(NoticeWhen.FAILURE, Literal["failure", "always", "change"], NoticeWhen)
-    webhook: str = key("", Annotated[str, Field(pattern=r"^(https://|http://(localhost|127\.|\[::1\])).+")])
+    webhook: str = key("", Annotated[str, AfterValidator(_address), WithJsonSchema(_ADDRESS_SCHEMA)])
     command: str = key("", str)
 
     @property
@@ -130,6 +143,8 @@ class JobFiles:
     afterwards: str | None = key(None, Literal["move", "keep"])
     report_mode: str | None = key(None, Annotated[str, AfterValidator(_mode)])
     report_group: str = key("", str)
+    profiles: tuple[str, ...] | None = key(None, Annotated[list[str], Field(min_length=1)], tuple)
+    """Names and patterns: a job of its own for each of these profiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +158,8 @@ class Job:
     """Where working/, done/, failed/ and held/ lie."""
     keep_source: bool
     """The file stays where it is, and a copy of it is imported."""
+    table: str = ""
+    """The NAME of its `[job.NAME]`: the same as its own, but for a table of several profiles."""
     given: GivenOptions = GivenOptions()
     """The options of its runs that the table names."""
     sharing: SharingSettings = SharingSettings()
@@ -153,13 +170,15 @@ class Job:
     tripwires: TripwireSettings = key(TripwireSettings(), TripwireSettings)
     notices: NoticeSettings = key(NoticeSettings(), NoticeSettings)
     log: LogSettings = key(LogSettings(), LogSettings)
-    heartbeat: str = key("", str)
+    heartbeat: str = key("", Annotated[str, AfterValidator(_path_or_address)])
     """A path, or a URL."""
     time_limit: float | None = key(None, Seconds)
     keep: float | None = key(None, Seconds)
     """How long reports, files and the journal of finished runs are kept; None: for ever."""
     max_lag: float | None = key(None, Seconds)
     """After so long without a good round `job status` is critical."""
+    full_every: float | None = key(None, Seconds)
+    """With `changed_only`: after so long without a round that sent all rows, one does; None: never."""
     max_quiet: float | None = key(None, Seconds)
     """After so long without a file `job status` warns."""
     schedule: str = key("", Annotated[str, AfterValidator(_schedule)])
@@ -171,65 +190,6 @@ class Job:
         """Return the options of its runs. What the job leaves open the profile says, then `lang`."""
         options = layered(RunOptions(lang=lang), profile.given, self.given)
         return options if options.wait is not None else replace(options, wait=self.time_limit)
-
-
-def load_job(file: ConfigFile, name: str) -> Job:
-    """Return `[job.NAME]` of importer.toml. Raises SettingsError `unknown-job` or `bad-settings`."""
-    if name not in file.names("job"):
-        known = ", ".join(file.names("job")) or "–"
-        raise SettingsError("unknown-job", name=name, file=file.path or FILE_NAME, known=known)
-    place, path = f"job.{name}", str(file.path)
-    if not _NAME.fullmatch(name):
-        reason = Note("reason-job-name")
-        raise SettingsError("bad-settings", file=path, place=place, reason=reason)
-    table = check_table(file.tables["job"][name], path, place, "job", JobFiles, Job)
-    files = JobFiles(**table.fields_of(JobFiles))
-    if (files.source is None) == (files.inbox is None):
-        reason = Note("reason-one-source")
-        raise SettingsError("bad-settings", file=path, place=place, reason=reason)
-    base = file.path.absolute().parent if file.path else Path.cwd()
-    source = _path(base, files.inbox or files.source or "")
-    kind = SourceKind.INBOX if files.inbox else _kind(files.source or "", source)
-    inside = source if kind is SourceKind.INBOX else source.parent
-    reports = table.given.options.report_dir
-    job = Job(
-        name,
-        source,
-        kind,
-        folder=_path(base, files.folder) if files.folder else inside,
-        keep_source=files.afterwards == "keep" or (files.afterwards is None and kind is SourceKind.FILE),
-        given=_given(base, table.given),
-        sharing=SharingSettings(int(files.report_mode, 8) if files.report_mode else None, files.report_group),
-        reports=_path(base, reports) if reports else None,
-        **table.fields_of(Job),
-    )
-    log = replace(job.log, file=_path(base, job.log.file) if job.log.file else None)
-    return replace(job, log=log, heartbeat=_heartbeat(base, job.heartbeat))
-
-
-def _given(base: Path, given: GivenOptions) -> GivenOptions:
-    """Return the options, with the paths of a mapping file and of lists made absolute."""
-    given = given.beside(base)
-    mapping = given.options.mapping or ""
-    if mapping.endswith(".toml") or "/" in mapping or "\\" in mapping:
-        return given.joined(GivenOptions.read({"mapping": str(_path(base, mapping))}))
-    return given
-
-
-def _path(base: Path, text: Path | str) -> Path:
-    return base / Path(text).expanduser()
-
-
-def _kind(text: str, source: Path) -> SourceKind:
-    if text.endswith(("/", "\\")) or source.is_dir():
-        return SourceKind.INBOX
-    return SourceKind.PATTERN if _WILD.search(source.name) else SourceKind.FILE
-
-
-def _heartbeat(base: Path, text: str) -> str:
-    if not text or text.startswith(("https://", "http://")):
-        return text
-    return str(_path(base, text))
 
 
 def _now() -> datetime:

@@ -5,19 +5,22 @@ What fails here never fails the import. Messages name no path and no query of a 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import requests
 import tenacity
 
 from importer import __version__
-from importer.config import VARIABLES
+from importer.api.transport import Timeouts, Transport, TransportFault
+from importer.credentials import VARIABLES
 from importer.errors import ImporterError
 from importer.jobs.config import Job, JobEnvironment, NoticeSettings, NoticeWhen
 from importer.jobs.log import JobLog
@@ -30,6 +33,7 @@ POST_ATTEMPTS = 4
 FIRST_POST_WAIT = 2.0
 """Seconds; it doubles from attempt to attempt."""
 POST_TIMEOUT = 15.0
+"""Seconds for a connection, and for a whole answer."""
 _BUSY = (408, 425, 429)
 
 
@@ -70,17 +74,18 @@ def _deliver(method: str, url: str, body: bytes | None, sleep: Callable[[float],
 
 def _attempt(method: str, url: str, body: bytes | None) -> _Fault | None:
     """Send one request. Returns what went wrong, None if nothing did."""
-    headers = {"User-Agent": f"nxlink-importer/{__version__}"}
+    headers = {"User-Agent": f"nxlink-importer/{__version__}", "Accept-Encoding": "identity"}
     if body is not None:
         headers["Content-Type"] = "application/json; charset=utf-8"
     try:
-        with requests.request(
-            method, url, data=body, headers=headers, timeout=POST_TIMEOUT, allow_redirects=False
-        ) as answer:
-            status = answer.status_code
-    except requests.RequestException as error:
-        lasting = isinstance(error, (requests.exceptions.SSLError, ValueError))
-        return _Fault(reason_of(error), passing=not lasting)
+        with requests.Session() as session:
+            request = session.prepare_request(requests.Request(method, url, headers, data=body))
+        with contextlib.closing(Transport(1, Timeouts(POST_TIMEOUT, POST_TIMEOUT))) as transport:
+            status, _, _ = transport.exchange(method, request.url or url, request.headers, body or b"")
+    except ValueError as error:  # an address that is none
+        return _Fault(reason_of(error), passing=False)
+    except TransportFault as fault:
+        return _Fault(fault.key.replace("-", " "), passing=fault.key not in ("certificate", "tls"))
     if 200 <= status < 300:
         return None
     return _Fault(f"HTTP {status}", passing=status >= 500 or status in _BUSY)
@@ -92,18 +97,29 @@ _LONGEST_VARIABLE = 100_000
 _SECRETS = frozenset(VARIABLES[name] for name in ("access_key", "access_secret"))
 
 
-def notice_wanted(notices: NoticeSettings, report: RoundReport, before: RoundResult | None) -> bool:
-    """Return whether this round is to be told. `before`: how the last one ended; overlaps do not count."""
+class Told(Protocol):
+    """What a notice tells of: a round, or a round of several jobs."""
+
+    @property
+    def job(self) -> str: ...
+    @property
+    def result(self) -> RoundResult: ...
+    @property
+    def good(self) -> bool: ...
+    def text(self) -> str: ...
+    def json(self) -> bytes: ...
+
+
+def notice_wanted(notices: NoticeSettings, report: Told, *, changed: bool) -> bool:
+    """Return whether a round is to be told. `changed`: whether it ended otherwise than the one before."""
     if not notices.wanted or report.result is RoundResult.OVERLAPPED:
         return False
     if notices.when is NoticeWhen.ALWAYS:
         return True
-    if notices.when is NoticeWhen.CHANGE:
-        return report.result is not (before or RoundResult.GOOD)
-    return not report.good
+    return changed if notices.when is NoticeWhen.CHANGE else not report.good
 
 
-def send_notice(notices: NoticeSettings, report: RoundReport, sleep: Callable[[float], None]) -> list[str]:
+def send_notice(notices: NoticeSettings, report: Told, sleep: Callable[[float], None]) -> list[str]:
     """Send the notice to webhook and command, if they are set. Returns what failed, without secrets."""
     failures = []
     if notices.webhook:
@@ -136,16 +152,17 @@ def heartbeat(job: Job, text: str, sleep: Callable[[float], None]) -> str:
     return ""
 
 
-def _run(command: str, report: RoundReport) -> str:
+def _run(command: str, report: Told) -> str:
     """Run the notice command, without a shell. Returns what failed, empty if nothing did.
 
     It gets the text on standard input and the JSON in NXLINK_NOTICE; {job} and {result} in it are filled in.
     """
-    words = [
-        word.replace("{job}", report.job).replace("{result}", str(report.result))
-        for word in shlex.split(command, posix=os.name == "posix")
-    ]
+    words: list[str] = []
     try:
+        words = [
+            word.replace("{job}", report.job).replace("{result}", str(report.result))
+            for word in shlex.split(command, posix=os.name == "posix")
+        ]
         done = subprocess.run(  # noqa: S603 - the user's own command
             words,
             input=report.text().encode(),
@@ -155,12 +172,12 @@ def _run(command: str, report: RoundReport) -> str:
             timeout=COMMAND_SECONDS,
             check=False,
         )
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
+    except (OSError, ValueError, IndexError, subprocess.SubprocessError) as error:
         return f"{words[0] if words else '–'}: {command_reason(error).sentence()}"
     return f"{words[0]}: exit {done.returncode}" if done.returncode else ""
 
 
-def _environment(report: RoundReport) -> Mapping[str, str]:
+def _environment(report: Told) -> Mapping[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in _SECRETS}
     notice = report.json()
     return kept | {
@@ -168,6 +185,11 @@ def _environment(report: RoundReport) -> Mapping[str, str]:
         "NXLINK_JOB": report.job,
         "NXLINK_RESULT": str(report.result),
     }
+
+
+def has_changed(report: RoundReport, before: RoundResult | None) -> bool:
+    """Return whether a round ended otherwise than the one before; overlaps do not count."""
+    return report.result is not (before or RoundResult.GOOD)
 
 
 def announce_unstarted(
@@ -193,7 +215,7 @@ def announce_round(
         code=report.code,
         files=len(report.files),
     )
-    if notice_wanted(job.notices, report, before):
+    if notice_wanted(job.notices, report, changed=has_changed(report, before)):
         warnings += send_notice(job.notices, report, environment.sleep)
     if report.good:
         failure = heartbeat(job, report.ended.isoformat(timespec="seconds") + "\n", environment.sleep)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from importer import messages
 from importer.errors import ImporterError
 from importer.escaping import single_line, to_json
-from importer.exit_codes import ExitCode
+from importer.exit_codes import ExitCode, worst_exit_code
 from importer.journal.job_history import FileFate, RoundResult
 from importer.models import Status
 
@@ -86,7 +86,11 @@ class RoundReport:
 
     def json(self) -> bytes:
         """Return JSON for programs: counts and paths, no customer's data."""
-        content = {
+        return to_json(self.content()).encode()
+
+    def content(self) -> dict[str, object]:
+        """Return what `json` says."""
+        return {
             "version": 1,
             "job": self.job,
             "host": socket.gethostname(),
@@ -99,7 +103,69 @@ class RoundReport:
             "files": [_file(file) for file in self.files],
             "text": self.text(),
         }
+
+
+_BY_WEIGHT = (
+    RoundResult.GOOD,
+    RoundResult.OVERLAPPED,
+    RoundResult.HELD,
+    RoundResult.FAILED,
+    RoundResult.STOPPED,
+    RoundResult.INTERRUPTED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupReport:
+    """The rounds of one table for several profiles, told as one: the worst of them counts."""
+
+    job: str
+    rounds: tuple[RoundReport, ...]
+
+    @property
+    def result(self) -> RoundResult:
+        return max((one.result for one in self.rounds), key=_BY_WEIGHT.index, default=RoundResult.GOOD)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return worst_exit_code(one.exit_code for one in self.rounds)
+
+    @property
+    def good(self) -> bool:
+        return self.result is RoundResult.GOOD
+
+    def text(self) -> str:
+        """Return text for people: how many ended how, then each round that was not good."""
+        bad = [
+            one.text() for one in self.rounds if one.result not in (RoundResult.GOOD, RoundResult.OVERLAPPED)
+        ]
+        return f"{self.job}: {self.result}; {tell_results(self.rounds)}\n" + "".join(bad)
+
+    def json(self) -> bytes:
+        """Return JSON for programs: that of each round, and the worst result."""
+        content = {
+            "version": 1,
+            "job": self.job,
+            "host": socket.gethostname(),
+            "result": str(self.result),
+            "exit_code": int(self.exit_code),
+            "started": min(one.started for one in self.rounds).isoformat(timespec="seconds"),
+            "ended": max(one.ended for one in self.rounds).isoformat(timespec="seconds"),
+            "jobs": [one.content() for one in self.rounds],
+            "text": self.text(),
+        }
         return to_json(content).encode()
+
+
+def tell_results(rounds: Sequence[RoundReport]) -> str:
+    """Say how many rounds ended how; those that were not good are named."""
+    parts = []
+    for result in _BY_WEIGHT:
+        names = [one.job for one in rounds if one.result is result]
+        if names:
+            named = "" if result is RoundResult.GOOD else f" ({', '.join(names)})"
+            parts.append(f"{len(names)} {result}{named}")
+    return ", ".join(parts)
 
 
 def _file(file: FileResult) -> dict[str, object]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 
 from importer.config import Connection, Profile
@@ -33,6 +34,7 @@ from importer.journal import Journal
 from importer.journal.job_history import FileContent, FileFate, FileRecord, RoundResult
 from importer.journal.locks import Lock, LockHolder
 from importer.models import Status
+from importer.option_layers import options_from_json
 from importer.options import RunOptions
 from importer.pipeline import plan as plans
 from importer.pipeline.flow import RunContext
@@ -40,6 +42,7 @@ from importer.pipeline.precheck import precheck
 from importer.pipeline.run import StopToken
 from importer.pipeline.session import Session, SessionSettings
 from importer.reasons import reason_of
+from importer.sources.spool import prune_copies
 
 _PRUNABLE = (FileFate.DONE, FileFate.REPEATED, FileFate.FAILED)
 """Files that are held or open are never pruned. The history keeps what was imported for ever."""
@@ -57,6 +60,7 @@ def prune_job(job: Job, journal: Journal, now: datetime, log: JobLog) -> None:
                 files += _remove_directory(job, record)
     runs = journal.forget(journal.jobs.old_runs(job.name, before))
     rounds = journal.jobs.forget_rounds(job.name, before)
+    prune_copies({record.path for record in journal.runs()})
     if files or runs or rounds:
         log.write("info", "pruned", files=files, runs=runs, rounds=rounds)
 
@@ -93,6 +97,8 @@ class Round:
     environment: JobEnvironment = field(default_factory=JobEnvironment)
     stopper: StopToken = field(default_factory=StopToken)
     release: str | None = None
+    before: RoundResult | None = field(default=None, init=False)
+    """How the round before ended, once this one is at work."""
 
     def go(self) -> RoundReport:
         """Do the round. Errors are in the report.
@@ -104,11 +110,11 @@ class Round:
             try:
                 self._lock(stack, self.journal.job_lock(self.job.name), "job-locked")
                 number = self.journal.jobs.begin_round(self.job.name, started)
-                before = self._before()
+                self.before = self._before()
             except LockedError as error:
                 return self._overlapped(started, error)
             except ImporterError as error:
-                return self._close(None, self._stopped(started, [], error), None)
+                return self._close(None, self._stopped(started, [], error))
             self.log.write("info", "round-started", job=self.job.name, round=number)
             for loss in self.journal.losses:
                 says = loss.sentence(self._options().lang)
@@ -118,9 +124,9 @@ class Round:
                 report = self._work(started, number)
             except Exception as error:
                 fault = FaultError("job-fault", kind=type(error).__name__, job=self.job.name)
-                self._close(number, self._stopped(started, [], fault), before)
+                self._close(number, self._stopped(started, [], fault))
                 raise
-            return self._close(number, report, before)
+            return self._close(number, report)
 
     def _work(self, started: datetime, number: int) -> RoundReport:
         files: list[FileResult] = []
@@ -148,7 +154,7 @@ class Round:
         store = FileStore(self.job, self.journal.jobs, self.environment.clock, self.environment.checkpoint)
         store.prepare()
         self._lock(stack, Lock(self.job.folder / LOCK_NAME), "job-folder-locked")
-        options = self._options()
+        options = self._full_or_changed(self._options())
         settings = SessionSettings(self.profile, self.environment.connection, job=self.job.name)
         session = stack.enter_context(Session.open(settings, journal=self.journal, stopper=self.stopper))
         session.connect(options)  # missing credentials stop the round before a file is taken
@@ -201,6 +207,17 @@ class Round:
             self.log.write("info", "file-not-ready", file=legible(waiting.path.name), size=waiting.size)
         return found.ready
 
+    def _full_or_changed(self, options: RunOptions) -> RunOptions:
+        """Return the options of this round: of changed rows only, it sends all from time to time."""
+        every = self.job.full_every
+        if not options.changed_only or every is None:
+            return options
+        since = self.environment.clock() - timedelta(seconds=every)
+        done = takewhile(lambda file: file.taken > since, self.journal.jobs.files(self.job.name))
+        runs = {file.run for file in done if file.fate is FileFate.DONE}
+        recent = (run for run in self.journal.runs() if run.id in runs)
+        return replace(options, full=not any(options_from_json(run.settings).full for run in recent))
+
     def _options(self) -> RunOptions:
         return self.job.options_with(self.profile, self.environment.lang)
 
@@ -247,7 +264,7 @@ class Round:
         self.log.write("warning", "round-overlapped", job=self.job.name, says=message)
         return self._report(started, [], RoundResult.OVERLAPPED, ExitCode.LOCKED, (error.code, message))
 
-    def _close(self, number: int | None, report: RoundReport, before: RoundResult | None) -> RoundReport:
+    def _close(self, number: int | None, report: RoundReport) -> RoundReport:
         self.environment.checkpoint("round-over")
         warnings = []
         try:
@@ -259,7 +276,7 @@ class Round:
         except ImporterError as error:
             warnings.append(format_error(error, self._options().lang))
         return announce_round(
-            self.job, self.log, self.environment, replace(report, warnings=tuple(warnings)), before
+            self.job, self.log, self.environment, replace(report, warnings=tuple(warnings)), self.before
         )
 
     def _before(self) -> RoundResult | None:

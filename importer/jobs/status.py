@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum
 
+from importer.errors import ImporterError
 from importer.escaping import single_line, to_json
 from importer.jobs import schedule
 from importer.jobs.config import Job
 from importer.jobs.results import shown_counts
+from importer.jobs.selection import ChosenJob, UnusableJob
 from importer.journal import Journal
 from importer.journal.job_history import FileFate, FileRecord, RoundRecord, RoundResult
 
@@ -45,21 +49,31 @@ class JobStatus:
     held: tuple[FileRecord, ...]
     open: tuple[FileRecord, ...]
     next: datetime | None
+    source: str = ""
+    """Where its files come in."""
+
+    def said(self) -> str:
+        """Return how the job is doing, without figures."""
+        told = single_line("; ".join(self.why) or self._all_well()).replace("|", "¦")  # | begins the figures
+        return f"{self.health.name} - {self.job}: {told}"
 
     def line(self) -> str:
         """One line, as Nagios plugins print it."""
         lag = "U" if self.lag is None else f"{self.lag:.0f}s"
         quiet = "U" if self.quiet is None else f"{self.quiet:.0f}s"
         perf = f"lag={lag} quiet={quiet} rows={0 if self.imported is None else self.imported.rows}"
-        said = single_line("; ".join(self.why) or self._all_well()).replace("|", "¦")  # | begins the figures
-        return f"{self.health.name} - {self.job}: {said} | {perf} held={len(self.held)}"
+        return f"{self.said()} | {perf} held={len(self.held)}"
 
     def _all_well(self) -> str:
         return f"last good round {self.good.ended:%Y-%m-%d %H:%M}" if self.good and self.good.ended else ""
 
     def json(self) -> str:
         """One object; counts and names, no customer's data."""
-        content = {
+        return to_json(self.content(), indent=2)
+
+    def content(self) -> dict[str, object]:
+        """Return what `json` says."""
+        return {
             "version": 1,
             "job": self.job,
             "health": self.health.name.lower(),
@@ -73,7 +87,80 @@ class JobStatus:
             "open": [_file(record) for record in self.open],
             "next_run": self.next.isoformat() if self.next else None,
         }
-        return to_json(content, indent=2)
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownStatus:
+    """A job that cannot be looked at."""
+
+    job: str
+    error: ImporterError
+    lang: str = "en"
+    health: CheckStatus = CheckStatus.UNKNOWN
+
+    def said(self) -> str:
+        """Return why nobody knows how the job is doing."""
+        told = single_line(self.error.sentence(self.lang)).replace("|", "¦")
+        return f"{self.health.name} - {self.job}: {told}"
+
+    def content(self) -> dict[str, object]:
+        """Return the same as an object, in the form of a job's status."""
+        return {
+            "version": 1,
+            "job": self.job,
+            "health": self.health.name.lower(),
+            "why": [self.error.sentence(self.lang)],
+            "code": self.error.code,
+        }
+
+
+_BY_WEIGHT = (CheckStatus.OK, CheckStatus.WARNING, CheckStatus.UNKNOWN, CheckStatus.CRITICAL)
+
+
+@dataclass(frozen=True, slots=True)
+class StatusOfAll:
+    """Several jobs at one moment; the worst of them counts."""
+
+    jobs: tuple[JobStatus | UnknownStatus, ...]
+
+    @property
+    def health(self) -> CheckStatus:
+        return max((one.health for one in self.jobs), key=_BY_WEIGHT.index, default=CheckStatus.OK)
+
+    def lines(self) -> list[str]:
+        """Return a line for all with the figures, as Nagios plugins print it, and one for each job."""
+        parts, figures = [], []
+        for health in reversed(_BY_WEIGHT):
+            names = [one.job for one in self.jobs if one.health is health]
+            if names:
+                named = "" if health is CheckStatus.OK else f" ({', '.join(names)})"
+                parts.append(f"{len(names)} {health.name.lower()}{named}")
+            figures.append(f"{health.name.lower()}={len(names)}")
+        held = sum(len(one.held) for one in self.jobs if isinstance(one, JobStatus))
+        first = f"{self.health.name} - {', '.join(parts) or 'no jobs'} | {' '.join(figures)} held={held}"
+        ordered = sorted(self.jobs, key=lambda one: -_BY_WEIGHT.index(one.health))
+        return [first, *(one.said() for one in ordered)]
+
+    def json(self) -> str:
+        """One object with one for each job; counts and names, no customer's data."""
+        jobs = [one.content() for one in self.jobs]
+        return to_json({"version": 1, "health": self.health.name.lower(), "jobs": jobs}, indent=2)
+
+
+def look_at_jobs(
+    chosen: Sequence[ChosenJob | UnusableJob], journal: Journal, now: datetime, lang: str
+) -> tuple[JobStatus | UnknownStatus, ...]:
+    """Find out how jobs are doing, those with mistakes in their settings among them."""
+    unscheduled = any(isinstance(one, ChosenJob) and not one.job.schedule for one in chosen)
+    installed = schedule.installed_schedules() if unscheduled and os.name == "posix" else {}
+    found: list[JobStatus | UnknownStatus] = []
+    for one in chosen:
+        if isinstance(one, ChosenJob):
+            when = installed.get(one.name) or installed.get(one.job.table, "")
+            found.append(job_status(one.job, journal, now, when))
+        else:
+            found.append(UnknownStatus(one.name, one.error, lang))
+    return tuple(found)
 
 
 def job_status(job: Job, journal: Journal, now: datetime, when: str = "") -> JobStatus:
@@ -119,6 +206,7 @@ def job_status(job: Job, journal: Journal, now: datetime, when: str = "") -> Job
         held=held,
         open=history.open_files(job.name),
         next=times.next(now) if times else None,
+        source=job.describe_source(),
     )
 
 

@@ -8,6 +8,7 @@ never a secret, never a customer's data.
 from __future__ import annotations
 
 from importer.journal.contacts import LONGEST_SETTLE, LateRequest, RunContacts
+from importer.journal.contents import LaneContents
 from importer.journal.journal import Journal
 from importer.journal.lanes import Lanes, LaneUser, Ticket
 from importer.journal.newer_imports import NewerImports, Overtaken
@@ -16,6 +17,7 @@ from importer.journal.records import (
     BegunEntry,
     RequestRecord,
     RowsOfRun,
+    RunFilter,
     RunKind,
     RunRecord,
     RunState,
@@ -31,6 +33,7 @@ __all__ = [
     "BatchState",
     "BegunEntry",
     "Journal",
+    "LaneContents",
     "LaneUser",
     "Lanes",
     "LateRequest",
@@ -41,6 +44,7 @@ __all__ = [
     "RowStates",
     "RowsOfRun",
     "RunContacts",
+    "RunFilter",
     "RunJournal",
     "RunKind",
     "RunRecord",

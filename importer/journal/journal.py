@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import socket
 from collections.abc import Iterable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from importer import contracts
 from importer.errors import JournalPlaceError, UnknownRunError
 from importer.exit_codes import ExitCode
 from importer.fingerprints import FingerprintKey
-from importer.journal import row_states, schema
-from importer.journal.contacts import (
-    RunContacts,
-    drop_unneeded,
-    end_open_requests,
-    fingerprint_key,
-    forget_runs,
-)
+from importer.journal import contacts, row_states, schema
+from importer.journal.contacts import RunContacts
+from importer.journal.contents import Contents
 from importer.journal.database import BUSY_SECONDS, Database, Row
 from importer.journal.lanes import Lanes, Ticket
 from importer.journal.locks import Lock, LockHolder, Locks
 from importer.journal.rate import SharedRate
 from importer.journal.records import (
     BatchState,
+    RunFilter,
     RunKind,
     RunRecord,
     RunState,
-    decode_counts,
-    decode_exit_code,
-    decode_time,
+    decode_run,
+    encode_run,
 )
 from importer.journal.row_states import RowStates, union_rows
 from importer.journal.run_journal import RunJournal
+from importer.journal.run_totals import NEWEST_OF_EACH, RunTotals, read_totals
 from importer.losses import acknowledge_losses, read_losses
 from importer.models import Destination, Mode, Note, Status
 from importer.private_files import journal_file
@@ -124,7 +121,7 @@ class Journal:
         `rows`: about how many it has, for those who wait behind it.
         """
         now = datetime.now().astimezone()
-        record = replace(record, started=now, state=RunState.RUNNING)
+        record = replace(record, started=now, state=RunState.RUNNING, machine=socket.gethostname())
         locks = self._lock(record, now)
         try:
             ticket = self._ticket(record, ticket)
@@ -133,7 +130,7 @@ class Journal:
                 if ticket is not None:
                     number = ticket.number
                     ticket.describe(connection, record.id, record.source, rows)
-                self._database.insert("runs", {"number": number} | _columns(record))
+                self._database.insert("runs", {"number": number} | encode_run(record))
             return self._run_journal(number, record, locks, ticket)
         except BaseException:
             _release(locks)
@@ -160,7 +157,7 @@ class Journal:
                     (RunState.RUNNING, run_id),
                 )
             number = self._number(run_id)
-            end_open_requests(self._database, number)
+            contacts.end_open_requests(self._database, number)
             return self._run_journal(number, self.run(run_id), locks, ticket)
         except BaseException:
             _release(locks)
@@ -172,13 +169,18 @@ class Journal:
         self, number: int, record: RunRecord, locks: Sequence[Lock], ticket: Ticket | None
     ) -> RunJournal:
         sends = record.destination is not None
-        contacts = RunContacts(self._database, number, record, self._locks.run_held) if sends else None
-        return RunJournal(self._database, number, record, locks, ticket, contacts)
+        known = RunContacts(self._database, number, record, self._locks.run_held) if sends else None
+        return RunJournal(self._database, number, record, locks, ticket, known)
+
+    @property
+    def contents(self) -> Contents:
+        """What the customers of each lane hold, as far as the journal knows."""
+        return Contents(self._database)
 
     @cached_property
     def fingerprint_key(self) -> FingerprintKey:
         """The key of this journal's fingerprints of contacts."""
-        return fingerprint_key(self._database)
+        return contacts.fingerprint_key(self._database)
 
     def _ticket(self, record: RunRecord, drawn: Ticket | None) -> Ticket | None:
         """The run's own ticket; None for a run that sends nothing. One for another lane is given back."""
@@ -227,9 +229,17 @@ class Journal:
     def _unknown(self, name: str) -> UnknownRunError:
         return UnknownRunError("run-perhaps-lost" if self.losses else "unknown-run", run=name)
 
-    def runs(self, limit: int | None = None) -> tuple[RunRecord, ...]:
-        """All runs, the newest first."""
-        return tuple(self._records("ORDER BY number DESC LIMIT ?", (-1 if limit is None else limit,)))
+    def runs(self, limit: int | None = None, wanted: RunFilter | None = None) -> tuple[RunRecord, ...]:
+        """All runs, or those that are wanted, the newest first; `limit` of them at most."""
+        if wanted is not None:
+            fitting = (record for record in self.runs() if wanted.fits(record))
+            return tuple(itertools.islice(fitting, limit))
+        bound, values = ("", ()) if limit is None else ("LIMIT ?", (limit,))
+        return tuple(self._records(f"ORDER BY number DESC {bound}", values))
+
+    def newest_of_each(self) -> tuple[RunTotals, ...]:
+        """The newest run of each job and tenant that was no dry run, with what it took; the oldest first."""
+        return tuple(read_totals(self._database, record) for record in self._records(NEWEST_OF_EACH, ()))
 
     def imported_before(
         self, sha256: str, destination_key: str, mapping_digest: str, mode: Mode
@@ -343,7 +353,7 @@ class Journal:
         """Forget these runs, but none at work or with a request still to come. Returns how many it forgot."""
         idle = {run_id for run_id in run_ids if not self._locks.run_held(run_id)}
         known = {self._number(record.id): record for record in self.runs() if record.id in idle}
-        old = {number: known[number] for number in forget_runs(self._database, list(known))}
+        old = {number: known[number] for number in contacts.forget_runs(self._database, list(known))}
         with self._database.transaction() as connection:
             ids = [(number,) for number in old]
             for place in (
@@ -356,7 +366,7 @@ class Journal:
         for record in old.values():
             self._locks.forget(record.id)
         for lane in {record.destination.lane for record in old.values() if record.destination}:
-            drop_unneeded(self._database, lane)
+            contacts.drop_unneeded(self._database, lane)
         if old:
             self._database.vacuum()
         return len(old)
@@ -369,7 +379,7 @@ class Journal:
         state = RunState(row["state"])
         if state is RunState.RUNNING and not self._locks.run_held(row["id"]):
             state = RunState.INTERRUPTED
-        return _record(row, state)
+        return decode_run(row, state)
 
 
 def _brought_in(record: RunRecord) -> bool:
@@ -379,41 +389,3 @@ def _brought_in(record: RunRecord) -> bool:
 def _release(locks: Iterable[Lock]) -> None:
     for lock in locks:
         lock.release()
-
-
-def _columns(record: RunRecord) -> dict[str, object]:
-    """The row of `runs` for a run that begins."""
-    to = record.destination or Destination("", "", "", "", "")
-    plain = {field.name: getattr(record, field.name) for field in fields(record)}
-    del plain["destination"]
-    return plain | {
-        "destination_key": record.destination_key,
-        "host": to.host,
-        "tenant_id": to.tenant_id,
-        "app_key": to.app_key,
-        "store": to.store,
-        "lane": to.lane if record.destination and not record.dry_run else "",
-        "fields": ",".join(contracts.load(record.contract).names) if record.destination else "",
-        "mode": int(record.mode),
-        "started": record.started.isoformat() if record.started else None,
-        "finished": None,
-        "exit_code": None,
-        "counts": "{}",
-    }
-
-
-def _record(row: Row, state: RunState) -> RunRecord:
-    to = Destination(row["host"], row["tenant_id"], row["app_key"], row["contract"], row["store"])
-    decoded: dict[str, Any] = {
-        "destination": to if row["destination_key"] else None,
-        "mode": Mode(row["mode"]),
-        "kind": RunKind(row["kind"]),
-        "dry_run": bool(row["dry_run"]),
-        "started": decode_time(row["started"]),
-        "finished": decode_time(row["finished"]),
-        "state": state,
-        "exit_code": decode_exit_code(row["exit_code"]),
-        "counts": decode_counts(row["counts"]),
-    }
-    plain = {field.name: row[field.name] for field in fields(RunRecord) if field.name not in decoded}
-    return RunRecord(**plain, **decoded)

@@ -8,10 +8,13 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, fields
 from datetime import datetime
 from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Any
 
+from importer import contracts
 from importer.dataclass import dataclass
 from importer.exit_codes import ExitCode
 from importer.models import Batch, Destination, Mode, Outcome, Status
@@ -83,7 +86,11 @@ class RunRecord:
     kind: RunKind = RunKind.RUN
     parent: str = ""
     job: str = ""
+    profile: str = ""
+    """The profile that it was begun with; empty for none."""
     started: datetime | None = None
+    machine: str = ""
+    """The name of the machine that began it."""
     finished: datetime | None = None
     state: RunState = RunState.RUNNING
     exit_code: ExitCode | None = None
@@ -104,6 +111,33 @@ class RunRecord:
     def all_done(self) -> bool:
         """True if no row that was counted needs anybody any more."""
         return all(status.done for status, count in self.counts.items() if count)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs are asked for; what is left empty excludes none. Names may be patterns ("eu-*")."""
+
+    tenant: str = ""
+    profile: str = ""
+    job: str = ""
+    """Its name; the name of a table for several profiles means all its jobs."""
+    since: datetime | None = None
+    """Begun then or later."""
+    states: frozenset[RunState] = frozenset()
+
+    def fits(self, record: RunRecord) -> bool:
+        """Return whether a run is among those asked for."""
+        tenant = record.destination.tenant_id if record.destination else ""
+        return (
+            (not self.tenant or fnmatchcase(tenant, self.tenant))
+            and (not self.profile or fnmatchcase(record.profile, self.profile))
+            and (
+                not self.job
+                or any(fnmatchcase(job, self.job) for job in (record.job, record.job.split("@")[0]))
+            )
+            and (self.since is None or (record.started is not None and record.started >= self.since))
+            and (not self.states or record.state in self.states)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,3 +220,42 @@ def new_run_id(now: datetime) -> str:
     """A name for a run that sorts by time and can be typed: 20261120-163205-k3f9."""
     letters = "abcdefghjkmnpqrstuvwxyz23456789"
     return f"{now:%Y%m%d-%H%M%S}-{''.join(secrets.choice(letters) for _ in range(4))}"
+
+
+def encode_run(record: RunRecord) -> dict[str, object]:
+    """Return the row of the table `runs` for a run that begins."""
+    to = record.destination or Destination("", "", "", "", "")
+    plain = {field.name: getattr(record, field.name) for field in fields(record)}
+    del plain["destination"]
+    return plain | {
+        "destination_key": record.destination_key,
+        "host": to.host,
+        "tenant_id": to.tenant_id,
+        "app_key": to.app_key,
+        "store": to.store,
+        "lane": to.lane if record.destination and not record.dry_run else "",
+        "fields": ",".join(contracts.load(record.contract).names) if record.destination else "",
+        "mode": int(record.mode),
+        "started": record.started.isoformat() if record.started else None,
+        "finished": None,
+        "exit_code": None,
+        "counts": "{}",
+    }
+
+
+def decode_run(row: Mapping[str, Any], state: RunState) -> RunRecord:
+    """Return the run of a row of the table `runs`. `state`: what is known of it now."""
+    to = Destination(row["host"], row["tenant_id"], row["app_key"], row["contract"], row["store"])
+    decoded: dict[str, Any] = {
+        "destination": to if row["destination_key"] else None,
+        "mode": Mode(row["mode"]),
+        "kind": RunKind(row["kind"]),
+        "dry_run": bool(row["dry_run"]),
+        "started": decode_time(row["started"]),
+        "finished": decode_time(row["finished"]),
+        "state": state,
+        "exit_code": decode_exit_code(row["exit_code"]),
+        "counts": decode_counts(row["counts"]),
+    }
+    plain = {field.name: row[field.name] for field in fields(RunRecord) if field.name not in decoded}
+    return RunRecord(**plain, **decoded)

@@ -47,6 +47,15 @@ _UNCLEAN = (
 _COMMA = ord(",")
 
 
+def with_tag(column: pa.Array, tag: str) -> pa.Array:
+    """Return a column of tags separated by commas, each with this tag behind its own unless it has it."""
+    texts = column.fill_null("")
+    alone = pc.equal(texts, arrow.scalar(""))
+    has = pc.match_substring(pc.binary_join_element_wise(",", texts, ",", ""), f",{tag},")
+    joined = pc.binary_join_element_wise(texts, arrow.scalar(tag), ",")
+    return pc.if_else(alone, arrow.scalar(tag), pc.if_else(has, texts, joined))
+
+
 def comma_separated(
     column: pa.Array,
     separators: Sequence[str] = (),

@@ -19,6 +19,8 @@ from importer.escaping import single_line
 
 LANGUAGES = ("en", "zh")
 _ENDING = ".toml"
+_ON_PAGE = "on-page-"
+"""Before the code whose hint is another one on the page in the browser."""
 _PUNCTUATION = {"en": (".", " ", ", "), "zh": ("。", "", "，")}
 """The full stop, what stands between two sentences, and what stands between two clauses."""
 _END_MARKS = (".", "!", "?", "…", "。", "！", "？")
@@ -97,14 +99,30 @@ def sentence(code: str, found: Mapping[str, object], lang: str = "en") -> str:
     return _fill(catalogue()[code].message[lang], found, lang)
 
 
-def hint(code: str, found: Mapping[str, object], lang: str = "en") -> str:
-    """What to do about it, with what was found filled in. May be empty."""
-    return _fill(catalogue()[code].hint[lang], found, lang)
+def hint(code: str, found: Mapping[str, object], lang: str = "en", *, on_page: bool = False) -> str:
+    """What to do about it, with what was found filled in. May be empty.
+
+    `on_page`: as the page in the browser says it, which has buttons where the command line has options.
+    """
+    return _fill(hint_template(code, lang, on_page=on_page), found, lang)
 
 
-def full_text(code: str, found: Mapping[str, object], lang: str = "en") -> str:
+def hint_template(code: str, lang: str, *, on_page: bool = False) -> str:
+    """The hint with its places still open."""
+    other = f"{_ON_PAGE}{code}"
+    entries = catalogue()
+    return entries[other].message[lang] if on_page and other in entries else entries[code].hint[lang]
+
+
+def note_text(code: str, found: Mapping[str, object], lang: str = "en", *, on_page: bool = False) -> str:
+    """The message of a note; `on_page` as in `hint`."""
+    other = f"{_ON_PAGE}{code}"
+    return sentence(other if on_page and other in catalogue() else code, found, lang)
+
+
+def full_text(code: str, found: Mapping[str, object], lang: str = "en", *, on_page: bool = False) -> str:
     """The message and, if there is one, the hint, as one text."""
-    return join_sentences(lang, sentence(code, found, lang), hint(code, found, lang))
+    return join_sentences(lang, sentence(code, found, lang), hint(code, found, lang, on_page=on_page))
 
 
 def join_sentences(lang: str, *sentences: str) -> str:

@@ -59,9 +59,11 @@ class Checker:
         key: FingerprintKey = NO_KEY,
         shared: SharedContacts | None = None,
         suppression: Suppression | None = None,
+        content_key: str = "",
     ) -> None:
         """`key`: for the fingerprints of contacts that the journal keeps. `shared` counts rows by contact.
-        `suppression`: who must not be sent."""
+        `suppression`: who must not be sent. `content_key`: for the fingerprints of what is sent."""
+        self._content_key = content_key
         self._suppression = suppression
         self._unused = frozenset(mapper.unused)
         self._sources = {name: sources for name, sources in mapper.columns.items() if len(sources) > 1}
@@ -92,7 +94,7 @@ class Checker:
         outcomes += _outcome(chunk.sheet, rows[invalid], Status.INVALID)
         if before.any():
             self._claim_imported(mapped, before & self._sendable(mapped))
-        customers = encode(mapped, self._contract, ~skipped & ~invalid, self._key)
+        customers = encode(mapped, self._contract, ~skipped & ~invalid, self._key, self._content_key)
         judged = self._claims.judge(customers)
         return self._settled(chunk, issues, outcomes, customers, judged)
 

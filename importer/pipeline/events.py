@@ -13,16 +13,16 @@ from importer.dataclass import dataclass
 from importer.delivery import DeliveryObserver
 from importer.models import Note, TenantField
 from importer.reports import ReportResult, Tally, Timeline, TimelineStep
+from importer.sources.fetching import Fetching
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from importer.delivery import Attempted, BatchFinished, CanaryAnswered, LateOver, TurnTaken
     from importer.errors import ImporterError
     from importer.journal import RunRecord
     from importer.options import RunOptions
     from importer.pipeline.check import CheckedChunk
     from importer.pipeline.plan import RunPlan
+    from importer.sources.locations import FileName
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,9 @@ class RunEnded:
 if TYPE_CHECKING:
     from importer.delivery import DeliveryEvent
 
-    Event = PlanReady | Prechecking | RunStarted | RowsChecked | Progress | RunEnded | DeliveryEvent
+    Event = (
+        Fetching | PlanReady | Prechecking | RunStarted | RowsChecked | Progress | RunEnded | DeliveryEvent
+    )
 EventCallback = Callable[["Event"], None]
 """Called from the run's own thread, for events of the delivery from the delivery's threads."""
 
@@ -99,7 +101,7 @@ EventCallback = Callable[["Event"], None]
 class MappingQuestion:
     """No mapping fits the file: which one is to be used?"""
 
-    file: Path | str
+    file: FileName
     options: RunOptions
     error: ImporterError
     """Why none fits. It is raised if nobody answers."""
@@ -111,7 +113,7 @@ class MappingQuestion:
 class CountryQuestion:
     """Phones lack their country code: of which country are they?"""
 
-    file: Path | str
+    file: FileName
     options: RunOptions
     columns: tuple[str, ...]
     """The columns that hold them."""
@@ -128,6 +130,9 @@ class RunObserver(DeliveryObserver):
     the run's own thread, those of `DeliveryObserver` from the delivery's threads, one at a time. Only those
     that ask may block.
     """
+
+    def on_fetching(self, event: Fetching) -> None:
+        self.on_event(event)
 
     def on_plan_ready(self, event: PlanReady) -> None:
         self.on_event(event)
@@ -176,7 +181,7 @@ class CallableObserver(RunObserver):
         self._callback = callback
 
     def on_plan_ready(self, event: PlanReady) -> None:
-        """Do nothing: the function gets the events from `RunStarted` on."""
+        """Do nothing: of what comes before `RunStarted` the function gets `Fetching` alone."""
 
     def on_event(self, event: object) -> None:
         self._callback(cast("Event", event))

@@ -21,6 +21,7 @@ from importer.dataclass import dataclass
 from importer.errors import InputError
 from importer.journal import RunJournal
 from importer.models import Batch, Chunk, Outcome, Status
+from importer.pipeline.changed_rows import ChangedRows
 from importer.pipeline.check import CheckedChunk, Checker, CheckRules
 from importer.pipeline.duplicates import SharedContacts
 from importer.pipeline.events import RowsChecked, RunObserver
@@ -30,6 +31,7 @@ from importer.pipeline.row_history import MARKED, PriorImports, ResumeState, wit
 from importer.pipeline.suppression import unanswered_as_unknown
 from importer.readers.chunks import only_rows, prefetch_chunks
 from importer.reports import ReportWriter, reimport
+from importer.reports.reimport import PriorRows
 
 _Read = tuple[Chunk, np.ndarray | None]
 """A chunk, and for each of its rows whether an earlier run imported it."""
@@ -132,6 +134,8 @@ class RunContext:
     """Rows of a retry that must not be sent."""
     newer: NewerRows | None = None
     """Rows that a later run has overtaken: of a run that is taken up again, or of a report."""
+    changes: ChangedRows | None = None
+    """Leaves out rows that have not changed; None: all are sent."""
     canary: bool = False
     """The first batch carries one row."""
     suppresses: bool = True
@@ -233,6 +237,11 @@ class Flow:
             outcomes += held
             if self.memory.journal is not None and not self.memory.dry:
                 self.memory.journal.settle(held, final=False)
+        if self.memory.changes is not None:
+            unchanged, customers = self.memory.changes.leave_out(customers)
+            outcomes += unchanged
+            if self.memory.journal is not None and not self.memory.dry:
+                self.memory.journal.settle(unchanged)
         for outcome in outcomes:
             self.reports.settle(outcome)
         return customers
@@ -258,7 +267,9 @@ def checked_chunks(
     memory, phases = memory or RunContext(), phases or PhaseTimes()
     rules = CheckRules(plan.options.duplicates, plan.options.strict)
     suppression = plan.suppression if memory.suppresses else None
-    checker = Checker(plan.mapper, plan.contract, rules, plan.fingerprint_key, shared, suppression)
+    checker = Checker(
+        plan.mapper, plan.contract, rules, plan.fingerprint_key, shared, suppression, plan.content_key
+    )
     with contextlib.closing(_chunks(plan, memory)) as chunks:
         while True:
             clock = time.perf_counter()
@@ -297,15 +308,25 @@ def _wanted(chunks: Iterator[Chunk], plan: RunPlan, memory: RunContext) -> Itera
             if memory.prior is not None:
                 imported = memory.prior.imported(said)
                 chunk = memory.prior.with_unseen(chunk, said, plan.identifiers)
-                if memory.journal is not None:
-                    for origin in memory.prior.origins(said, ~imported):
-                        rows = chunk.frame.index.to_numpy()[origin.places]
-                        memory.prior.note_unanswered(chunk.sheet, rows, origin.rows)
-                        memory.journal.came_from(chunk.sheet, rows, origin.rows, noted=not memory.dry)
+                _note_origins(memory, chunk, said, imported)
+        elif plan.rest_of and memory.prior is not None:
+            said = reimport.same_rows(chunk, plan.rest_of)
+            imported = memory.prior.imported(said)
+            _note_origins(memory, chunk, said, imported)
         if len(chunk.frame):
             yield chunk, imported
         if left == 0:
             return
+
+
+def _note_origins(memory: RunContext, chunk: Chunk, said: PriorRows, imported: np.ndarray) -> None:
+    """Note which rows of earlier runs the rows are that have not been imported: they are as old as these."""
+    if memory.prior is None or memory.journal is None:
+        return
+    for origin in memory.prior.origins(said, ~imported):
+        rows = chunk.frame.index.to_numpy()[origin.places]
+        memory.prior.note_unanswered(chunk.sheet, rows, origin.rows)
+        memory.journal.came_from(chunk.sheet, rows, origin.rows, noted=not memory.dry)
 
 
 def _only(chunk: Chunk, mask: np.ndarray) -> Chunk:

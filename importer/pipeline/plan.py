@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pandas as pd
@@ -17,10 +17,10 @@ from importer.config import Connection, is_loopback
 from importer.contracts import Contract, FieldKind
 from importer.dataclass import dataclass
 from importer.errors import InputError, MappingError, SettingsError
-from importer.fingerprints import NO_KEY, FingerprintKey
-from importer.mapping import Mapper, MappingFile, is_known_name
+from importer.fingerprints import NO_KEY, FingerprintKey, content_key
+from importer.mapping import Mapper, MappingFile
 from importer.mapping.custom_fields import missed_note, preset_columns, with_own_fields
-from importer.mapping.headers import left_out_note, normalize
+from importer.mapping.headers import left_out_note
 from importer.mapping.regions import require_region
 from importer.models import Destination, Mode, Note, TenantField
 from importer.option_layers import options_from_json
@@ -28,12 +28,12 @@ from importer.option_types import SettingValue
 from importer.options import RunOptions
 from importer.pipeline.reported_run import as_before, named_run, prior_run, read_all
 from importer.pipeline.suppression import Suppression, read_suppression
-from importer.readers import ReadOptions, Source, open_source
+from importer.pipeline.table import as_mapping_reads, open_table
+from importer.readers import Source
 from importer.readers.base import ALL_SHEETS, NO_HEADER
-from importer.readers.overlay import CorrectedSource
-from importer.reports import OWN_COLUMNS, reimport
-from importer.reports.ownership import report_run
+from importer.reports import reimport
 from importer.reports.run_info import report_settings
+from importer.sources.locations import FileName
 
 if TYPE_CHECKING:
     from importer.journal import Journal, RunRecord
@@ -58,13 +58,16 @@ class RunPlan:
     """Whether the file is one of the importer's own reports."""
     notes: tuple[Note, ...] = ()
     reported: RunRecord | None = None
-    """The run that wrote the report, if the file is one and the journal knows it."""
+    """The run that wrote the report, if the file is one, or whose rest this is; None if the journal does not
+    know it."""
     connection: Connection | None = None
     """Who signs; None if nothing can be sent."""
     before: RunRecord | None = None
     """The newest run that imported this very file to the same place in the same way."""
     fingerprint_key: FingerprintKey = NO_KEY
     """For the fingerprints of contacts that the journal keeps."""
+    content_key: str = ""
+    """For the fingerprints of what is sent, if the journal keeps what the lane's customers hold."""
     suppression: Suppression | None = None
     """Who must not be sent; None without a list."""
 
@@ -79,6 +82,11 @@ class RunPlan:
         """The columns of phones and numbers: with a digit less they name another customer."""
         fields = (field.name for field in self.contract.fields if field.identifier)
         return tuple(column for name in fields for column in self.mapper.columns.get(name, ()))
+
+    @property
+    def rest_of(self) -> str:
+        """The run of which only the rest is imported. A report says of each row itself what became of it."""
+        return "" if self.again else self.source.rest_of
 
     @property
     def escaped(self) -> bool:
@@ -101,33 +109,35 @@ class RunPlan:
 
 
 def make_plan(
-    file: Path | str,
+    file: FileName,
     options: RunOptions,
     connection: Connection | None,
     journal: Journal,
+    *,
+    name: str | None = None,
 ) -> RunPlan:
     """Open a file and plan its import. `connection` is None if nothing is to be sent.
 
-    Raises InputError, MappingError, UsageError.
+    `name`: what its owner calls the file, if not by its path. Raises InputError, MappingError, UsageError.
     """
     chosen = mappings.load(options.mapping) if options.mapping else None
     options = as_mapping_reads(file, options, chosen)
     try:
-        source = open_table(file, options, chosen)
+        source = open_table(file, options, chosen, name=name)
     except InputError as error:
         if chosen is not None and error.code in NO_HEADER:
             # Such a mapping finds no header, and what it lacks is the better explanation.
             mappings.check_required(chosen, _contract(options, connection))
         raise
     try:
-        prior = prior_run(source, journal) if reimport.is_report(source.header) else None
+        prior = prior_run(source, journal)
         options, chosen = as_before(options, chosen, prior)
         if prior is not None and options.sheet is None and len(source.sheets) > 1 and read_all(prior):
             source.close()
             options = replace(options, sheet=ALL_SHEETS)
-            source = open_table(file, options, chosen)
+            source = open_table(file, options, chosen, name=name)
         plan = _settle(source, options, chosen, connection, journal)
-        named = named_run(source) if plan.again and prior is None else ""
+        named = named_run(source) if prior is None else ""
         notes = (*plan.notes, Note("run-unknown-here", (("run", named),))) if named else plan.notes
         return replace(plan, reported=prior, notes=notes)
     except BaseException:
@@ -151,7 +161,7 @@ def plan_from_record(
     if not path.is_file():
         raise InputError("source-gone", file=record.path or record.source, run=record.id)
     chosen = mappings.load_text(record.mapping, record.mapping_name)
-    source = open_table(path, options, chosen)
+    source = open_table(path, options, chosen, name=record.source)
     try:
         if source.sha256 != record.sha256:
             raise InputError("source-changed", file=record.path, run=record.id)
@@ -205,7 +215,7 @@ def _settle(
     if destination is not None:
         destination = replace(destination, contract=contract.name)
     before = None
-    if destination is not None:
+    if destination is not None and not source.rest_of:
         before = journal.imported_before(source.sha256, destination.key, chosen.digest, mode)
     return RunPlan(
         source=source,
@@ -221,11 +231,25 @@ def _settle(
         before=before,
         connection=connection,
         fingerprint_key=journal.fingerprint_key,
+        content_key=_content_key(journal, options, destination, mode, connection),
         suppression=read_suppression(options, chosen),
     )
 
 
-def country_question(plan: RunPlan, file: Path | str) -> CountryQuestion | None:
+def _content_key(
+    journal: Journal,
+    options: RunOptions,
+    destination: Destination | None,
+    mode: Mode,
+    connection: Connection | None,
+) -> str:
+    if destination is None or not (options.changed_only or journal.contents.keeps(destination.lane)):
+        return ""
+    binding = connection.strict_binding if connection else None
+    return content_key(journal.fingerprint_key, mode.label, destination.contract, binding)
+
+
+def country_question(plan: RunPlan, file: FileName) -> CountryQuestion | None:
     """Return what to ask about phones without a country code, as far as the beginning of the file shows.
 
     None if there are none, or if options, mapping or a column of the file say the country.
@@ -344,50 +368,3 @@ def kept_options(record: RunRecord) -> RunOptions:
         report_dir=Path(record.report_dir) if record.report_dir else None,
         dry_run=record.dry_run,
     )
-
-
-def as_mapping_reads(file: Path | str, options: RunOptions, mapping: MappingFile | None) -> RunOptions:
-    """Return the options with what the mapping says of reading, where they leave it open.
-
-    One of the importer's own reports is read as it is, whatever the sheet was that it was made of.
-    """
-    if mapping is None or mapping.read is None or report_run(Path(file)) is not None:
-        return options
-    said = mapping.read.model_dump(exclude_none=True)
-    return replace(options, **{name: value for name, value in said.items() if getattr(options, name) is None})
-
-
-def open_table(
-    file: Path | str, options: RunOptions, mapping: MappingFile | None = None, *, any_table: bool = False
-) -> Source:
-    """Open a file as the options say. Its header is the row that names fields, or columns of the mapping.
-
-    `any_table`: without such a row, take the first one that looks like a header. Raises InputError.
-    """
-    columns = frozenset(normalize(name) for name in mapping.columns()) if mapping else frozenset()
-
-    def is_mapped(name: str) -> bool:
-        return normalize(name) in columns
-
-    def is_known(name: str) -> bool:
-        return name in OWN_COLUMNS or is_known_name(name) or is_mapped(name)
-
-    header_row: Any = options.header_row
-    reading = ReadOptions(
-        sheet=options.sheet,
-        header_row=header_row,
-        encoding=options.encoding,
-        delimiter=options.delimiter,
-        is_known=is_known,
-        is_mapped=is_mapped,
-        any_table=any_table,
-        may_be_skipped=reimport.is_summary_sheet,
-    )
-    source = open_source(file, reading)
-    if options.corrections is None:
-        return source
-    try:
-        return CorrectedSource(source, Path(options.corrections))
-    except BaseException:
-        source.close()
-        raise

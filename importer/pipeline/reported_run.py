@@ -12,13 +12,14 @@ from importer.option_layers import options_from_json
 from importer.options import RunOptions
 from importer.readers import Source
 from importer.readers.base import ALL_SHEETS
+from importer.reports import reimport
 
 if TYPE_CHECKING:
     from importer.journal import Journal, RunRecord
 
 
 def prior_run(source: Source, journal: Journal) -> RunRecord | None:
-    """Return the run that the first row of a report names; None if the journal does not know it."""
+    """Return the run that a report, or corrections of a rest, name; None if the journal does not know it."""
     name = named_run(source)
     try:
         return journal.run(name) if name else None
@@ -27,7 +28,9 @@ def prior_run(source: Source, journal: Journal) -> RunRecord | None:
 
 
 def named_run(source: Source) -> str:
-    """Return the cell of the column `_run` in the first row; empty without rows."""
+    """Return the run that corrections of a rest name, or the first row of a report; empty for none."""
+    if not reimport.is_report(source.header):
+        return source.rest_of
     for chunk in source.chunks():
         if not chunk.frame.empty:
             return str(chunk.frame["_run"].iloc[0]).strip().removeprefix("'")

@@ -20,7 +20,7 @@ from importer import arrow
 from importer.batching import Customers
 from importer.dataclass import dataclass
 from importer.errors import JournalError
-from importer.journal import Journal, RowsOfRun, RowStates
+from importer.journal import Journal, RowsOfRun, RowStates, union_rows
 from importer.models import Chunk, Issue, Issues, Note, Outcome, Severity, Status
 from importer.reports.reimport import PriorRows
 
@@ -143,7 +143,9 @@ class PriorImports:
     The file's word is not enough: only what the journal has for that run and destination counts.
     """
 
-    def __init__(self, journal: Journal, destination_key: str | None) -> None:
+    def __init__(self, journal: Journal, destination_key: str | None, *, with_reports: bool = False) -> None:
+        """`with_reports`: rows that came in with a report of the run, or with its rest, count, too."""
+        self._with_reports = with_reports
         self._journal = journal
         self._destination_key = destination_key
         self._imported: dict[str, dict[str, np.ndarray]] = {}
@@ -205,7 +207,10 @@ class PriorImports:
     def _imported_by(self, run: str) -> dict[str, np.ndarray]:
         if run not in self._imported:
             there = self._destination_key
-            self._imported[run] = self._journal.imported_rows(run, there) if run and there else {}
+            found = [self._journal.imported_rows(run, there)] if run and there else []
+            if found and there and self._with_reports:
+                found.append(self._journal.imported_by_reports(run, there))
+            self._imported[run] = union_rows(found)
         return self._imported[run]
 
     def _known(self, run: str) -> RowStates | None:

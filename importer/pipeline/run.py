@@ -24,6 +24,7 @@ from importer.models import Note, Status
 from importer.option_layers import options_to_json
 from importer.option_types import Keep
 from importer.options import RunOptions
+from importer.pipeline.changed_rows import ChangedRows
 from importer.pipeline.events import Prechecking, Progress, RequestMeter, RunEnded, RunObserver, RunStarted
 from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope, RunContext
 from importer.pipeline.newer_rows import NewerRows
@@ -126,6 +127,8 @@ class Lineage:
     """The number of rows in `scope`, if it is known."""
     reports: Path = Path("reports")
     """The folder in which the run makes its reports folder, if the options name none."""
+    profile: str = ""
+    """The profile that it is begun with."""
 
 
 @dataclass
@@ -147,6 +150,8 @@ class Run:
     stopper: StopToken = field(default_factory=StopToken)
     ticket: Ticket | None = None
     """Its place in the lane, if it has one already."""
+    on_page: bool = False
+    """Whether the page in the browser carries it out: its reports name buttons instead of commands."""
 
     def start(self) -> ReportResult:
         """Begin a new run."""
@@ -199,7 +204,7 @@ class Run:
 
     def _record(self, run_id: str, directory: Path) -> RunRecord:
         source, plan = self.plan.source, self.plan
-        reimport = plan.again and self.lineage.kind is RunKind.RUN
+        reimport = bool(plan.again or plan.rest_of) and self.lineage.kind is RunKind.RUN
         return RunRecord(
             id=run_id,
             source=source.name,
@@ -217,8 +222,9 @@ class Run:
             dry_run=self.sending is None,
             report_dir=str(directory.absolute()),
             kind=RunKind.REIMPORT if reimport else self.lineage.kind,
-            parent=self.lineage.parent,
+            parent=self.lineage.parent or (plan.reported.id if reimport and plan.reported else ""),
             job=self.lineage.job,
+            profile=self.lineage.profile,
         )
 
     def _memory(
@@ -234,38 +240,50 @@ class Run:
             last_ordinal=last_ordinal,
             held=lineage.held,
             newer=self._newer(journal, resumed=replay is not None),
+            changes=self._changes(),
             canary=self.sending is not None and needs_canary(self.plan, self.journal),
         )
 
     def _newer(self, journal: RunJournal | None, *, resumed: bool) -> NewerRows | None:
         """Return what holds back older rows. None: no row is older than the run, or all are to be sent."""
-        plan, older = self.plan, resumed or self.plan.again or self.lineage.kind is RunKind.RETRY
+        plan, retry = self.plan, self.lineage.kind is RunKind.RETRY
+        older = resumed or plan.again or plan.rest_of or retry
         if journal is None or journal.contacts is None or not older or plan.options.overwrite_newer:
             return None
         return NewerRows(journal.contacts, plan.contract, plan.mode, plan.options.lang)
 
+    def _changes(self) -> ChangedRows | None:
+        """Return what leaves out unchanged rows; None: all are sent, or nobody knows where they would go."""
+        plan, there = self.plan, self.plan.destination
+        if not plan.options.changed_only or plan.options.full or there is None:
+            return None
+        return ChangedRows(lambda: self.journal.contents.of(there.lane), plan.options.lang)
+
     def _prior(self) -> PriorImports | None:
-        """Return what the journal knows of the rows of a report; None for any other file.
+        """Return what the journal knows of the rows of a report, or of a rest; None for any other file.
 
         A dry run without credentials takes the destination of the run that the report names. So it skips the
         rows that a real run would skip.
         """
-        if not self.plan.again:
+        if not self.plan.again and not self.plan.rest_of:
             return None
         there = self.plan.destination or (self.plan.reported.destination if self.plan.reported else None)
-        return PriorImports(self.journal, there.key if there else None)
+        return PriorImports(self.journal, there.key if there else None, with_reports=bool(self.plan.rest_of))
 
     def _go(self, run_journal: RunJournal, directory: Path, memory: RunContext) -> ReportResult:
         started, clock = datetime.now().astimezone(), time.perf_counter()
         meter = RequestMeter()
         with ExitStack() as stack:
-            reports = stack.enter_context(ReportWriter(report_plan(self.plan, run_journal.id, directory)))
+            planned = report_plan(self.plan, run_journal.id, directory, on_page=self.on_page)
+            reports = stack.enter_context(ReportWriter(planned))
             # A resumed run is validated ahead only if it ended before its first request.
             held = None if memory.last_ordinal else self._look_ahead(memory)
             self.observer.on_run_started(RunStarted(run_journal.record, self.plan))
             delivery = None if held else self._delivery(stack, run_journal, meter, canary=memory.canary)
             if memory.newer is not None and delivery is not None:
                 memory.newer.wait_for_turn = delivery.wait_for_turn
+            if memory.changes is not None and delivery is not None:
+                memory.changes.wait_for_turn = delivery.wait_for_turn
             sink: BatchSink = delivery or _null_sink(held)
             pulse = self._pulse(reports.tally)
             flow = Flow(self.plan, reports, sink, memory, pulse, self._broken_off, self.observer)
@@ -284,10 +302,11 @@ class Run:
                 seconds=time.perf_counter() - clock,
                 requests=meter.requests,
                 retries=meter.retries,
-                stop=stop_reason(stop, code, self.plan.options.lang),
+                stop=stop_reason(stop, code, self.plan.options.lang, on_page=self.on_page),
                 notes=(
                     *self._notes(reports.tally, flow, datetime.now()),
                     *resume_notes(memory.replay),
+                    *self._change_notes(memory.changes),
                     *meter.notes(),
                 ),
                 settings=self.plan.settings,
@@ -373,6 +392,13 @@ class Run:
         """Raise the reason to stop, if there is one. Only for times when no request is in flight."""
         if self.stopper.reason is not None:
             raise self.stopper.reason
+
+    def _change_notes(self, changes: ChangedRows | None) -> tuple[Note, ...]:
+        if not self.plan.options.changed_only:
+            return ()
+        if changes is not None:
+            return (changes.note(),)
+        return (Note("changed-rows-full" if self.plan.options.full else "changed-rows-nowhere"),)
 
     def _suppression(self, tally: Tally) -> tuple[SuppressionUse, ...]:
         suppression = self.plan.suppression

@@ -12,14 +12,14 @@ from importer.pipeline.plan import RunPlan
 from importer.reports import ReportPlan, ReportSource
 
 
-def stop_reason(stop: ImporterError | None, code: ExitCode, lang: str) -> str:
+def stop_reason(stop: ImporterError | None, code: ExitCode, lang: str, *, on_page: bool = False) -> str:
     """Return why the run ended early, in sentences; empty if it did not."""
     if stop is None or code is ExitCode.DONE:
         return ""
-    return stop.full_text(lang)
+    return stop.full_text(lang, on_page=on_page)
 
 
-def report_plan(plan: RunPlan, run_id: str, directory: Path) -> ReportPlan:
+def report_plan(plan: RunPlan, run_id: str, directory: Path, *, on_page: bool = False) -> ReportPlan:
     """Return what the reports need to know of the run before its first row."""
     source, options = plan.source, plan.options
     origin = ReportSource(
@@ -37,5 +37,5 @@ def report_plan(plan: RunPlan, run_id: str, directory: Path) -> ReportPlan:
     fields = tuple((column, name) for name, sources in columns.items() for column in sources)
     unused = tuple(UnusedColumn(name, usual_field(name, columns)) for name in plan.mapper.unused)
     return ReportPlan(
-        directory, run_id, origin, options.lang, options.excel_report, options.mask, fields, unused
+        directory, run_id, origin, options.lang, options.excel_report, options.mask, fields, unused, on_page
     )

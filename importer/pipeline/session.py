@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from importer import contracts
-from importer.config import Connection, Profile, require, resolve
+from importer.config import Connection, Profile
+from importer.credentials import require, resolve
 from importer.dataclass import dataclass
 from importer.errors import InputError, LockedError, MappingError, SettingsError, UsageError
 from importer.journal import Journal, RunRecord, RunState, Ticket
@@ -30,8 +31,10 @@ from importer.pipeline.plan import RunPlan
 from importer.pipeline.precheck import PrecheckGate, max_invalid_gate
 from importer.pipeline.retry import lineage_of, retried_since, retry_lineage, rows_left
 from importer.pipeline.run import Lineage, Run, SendTarget, StopToken
-from importer.readers.open import STANDARD_INPUT, check_exists
 from importer.reports import ReportResult
+from importer.sources.fetching import Fetching, check_named, take_in
+from importer.sources.locations import FileGiven, FileName, LocalCopy
+from importer.sources.spool import discard
 
 if TYPE_CHECKING:
     from importer.sandbox import Sandbox
@@ -61,6 +64,8 @@ class SessionSettings:
     """None: the user's own journal."""
     job: str = ""
     """The job that the runs belong to."""
+    on_page: bool = False
+    """Whether the page in the browser carries the runs out: their reports name its buttons, no commands."""
 
 
 @dataclass
@@ -100,16 +105,18 @@ class Session:
 
     def start(
         self,
-        file: Path | str,
+        file: FileGiven,
         options: RunOptions,
         *,
+        name: str | None = None,
         gate: PrecheckGate | None = None,
         observer: RunObserver | None = None,
     ) -> ReportResult | None:
         """Import a file, or only check it (`options.dry_run`). None: the observer did not confirm.
 
-        `gate` judges the whole file before the first row is sent; without one `options.max_invalid` does.
-        `observer` takes the place of the session's for this file.
+        `file` is a path, an address, or a file that is open for reading. `name`: what its owner calls the
+        file, if not by its path. `gate` judges the whole file before the first row is sent; without one
+        `options.max_invalid` does. `observer` takes the place of the session's for this file.
         """
         observer = observer or self.observer
         store = self.settings.sandbox_store
@@ -118,19 +125,20 @@ class Session:
         if options.corrections is not None:
             options = replace(options, corrections=str(Path(options.corrections).absolute()))
         options = self._with_lists(options)
-        if str(file) != STANDARD_INPUT:
-            # A mistyped name is told before anybody looks for credentials, or waits for a turn.
-            check_exists(file)
+        # A mistyped name is told before anybody looks for credentials, or waits for a turn.
+        found = check_named(file)
+        name = name or found
         with ExitStack() as stack:
             ticket = None
             if not observer.interactive:
-                ticket = stack.enter_context(self._ticket(self._destination(options), str(file), options))
-            plan = stack.enter_context(self.planned(file, options, observer=observer))
+                ticket = stack.enter_context(self._ticket(self._destination(options), name, options))
+            local = stack.enter_context(self._taken_in(file, observer))
+            plan = stack.enter_context(self.planned(local, options, name=name, observer=observer))
             run = self._run(plan, Lineage(job=self.settings.job), gate or _gate_of(plan), observer)
             if not observer.confirm_start(plan, sends=run.sending is not None):
                 return None
             if observer.interactive:
-                ticket = stack.enter_context(self._ticket(plan.destination, str(file), options))
+                ticket = stack.enter_context(self._ticket(plan.destination, name, options))
             run.ticket = ticket
             with self._stoppable(run):
                 return run.start()
@@ -217,22 +225,28 @@ class Session:
 
     @contextlib.contextmanager
     def planned(
-        self, file: Path | str, options: RunOptions, *, observer: RunObserver | None = None
+        self,
+        file: FileName,
+        options: RunOptions,
+        *,
+        name: str | None = None,
+        observer: RunObserver | None = None,
     ) -> Iterator[RunPlan]:
-        """Yield the plan of a new run, with its file open.
+        """Yield the plan of a new run, with its file open. An address has to be fetched before.
 
         Asks the observer for a mapping if none fits, and for the country of phones if nothing says it.
         """
         observer = observer or self.observer
         connection = self.connect(options)
         try:
-            plan = plans.make_plan(file, options, connection, self.journal)
+            plan = plans.make_plan(file, options, connection, self.journal, name=name)
         except (InputError, MappingError) as error:
             known = plans.known_fields(connection) or ()
             chosen = observer.choose_mapping(MappingQuestion(file, options, error, known))
             if chosen is None:
                 raise
-            plan = plans.make_plan(file, replace(options, mapping=chosen), connection, self.journal)
+            options = replace(options, mapping=chosen)
+            plan = plans.make_plan(file, options, connection, self.journal, name=name)
         with contextlib.closing(plan):
             question = plans.country_question(plan, file) if observer.interactive else None
             country = observer.choose_country(question) if question else None
@@ -302,8 +316,28 @@ class Session:
             observer.on_plan_ready(PlanReady(plan))
             yield plan
 
+    @contextlib.contextmanager
+    def _taken_in(self, file: FileGiven, observer: RunObserver) -> Iterator[FileName]:
+        """Yield the file as one on this machine. A copy of it stays if a run has begun to read it."""
+
+        def hear(event: Fetching) -> None:
+            if self.stopper.reason is not None and not event.ended:
+                raise self.stopper.reason
+            observer.on_fetching(event)
+
+        local = take_in(file, hear)
+        try:
+            yield local
+        finally:
+            if isinstance(local, LocalCopy) and str(local.path) not in {
+                run.path for run in self.journal.runs()
+            }:
+                discard(local.path)
+
     def _run(self, plan: RunPlan, lineage: Lineage, gate: PrecheckGate | None, observer: RunObserver) -> Run:
-        return Run(plan, self.journal, self._target(plan), lineage, gate, observer)
+        lineage = replace(lineage, profile=self.settings.profile.name)
+        target = self._target(plan)
+        return Run(plan, self.journal, target, lineage, gate, observer, on_page=self.settings.on_page)
 
     @contextlib.contextmanager
     def _stoppable(self, run: Run) -> Iterator[None]:

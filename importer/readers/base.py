@@ -35,6 +35,8 @@ class ReadOptions:
     encoding: str | None = None
     delimiter: str | None = None
     """One character, or `tab`, `comma`, `semicolon`, `pipe`."""
+    name: str | None = None
+    """What its owner calls the file, where it lies under another name; None: as it was given."""
     is_known: Callable[[str], bool] = _never
     """Tells whether some mapping or the contract knows a header cell's name."""
     is_mapped: Callable[[str], bool] = _never
@@ -84,6 +86,8 @@ class Source(ABC):
     encoding_confidence: float | None = None
     """0 to 1; None where nothing had to be detected."""
     delimiter: str | None = None
+    rest_of: str = ""
+    """The run of which only the rest is to be imported: what corrections may say. Empty for the whole."""
     sheets: tuple[SheetInfo, ...] = ()
     sheet: str | None = None
     header_row: int | None = None

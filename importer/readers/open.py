@@ -50,7 +50,7 @@ class _Opened:
     origin: FileIdentity
 
 
-def open_source(path: Path | str, options: ReadOptions | None = None) -> Source:
+def open_source(path: str | os.PathLike[str], options: ReadOptions | None = None) -> Source:
     """Open the table in a file; `-` is standard input.
 
     Raises InputError, which says what the file is and what to do, if it cannot be read as a table. Raises
@@ -59,9 +59,10 @@ def open_source(path: Path | str, options: ReadOptions | None = None) -> Source:
     with ExitStack() as cleanup:
         kept = TemporaryFiles()
         cleanup.callback(kept.close)
-        opened = _open(path, kept, cleanup)
+        options = options or ReadOptions()
+        opened = _open(path, options.name or str(path), kept, cleanup)
         before = stamp(opened.file)
-        source = _table_in(opened, options or ReadOptions(), kept, cleanup)
+        source = _table_in(opened, options, kept, cleanup)
         if stamp(opened.file) != before:
             raise InputError("file-changed", name=opened.name)
         source.on_close(cleanup.pop_all())
@@ -194,10 +195,9 @@ def _only_table(names: tuple[str, ...], archive: str) -> str:
     raise InputError("archive-of-several", name=archive, count=len(tables), files=listed)
 
 
-def _open(path: Path | str, kept: TemporaryFiles, cleanup: ExitStack) -> _Opened:
-    name = str(path)
+def _open(path: str | os.PathLike[str], name: str, kept: TemporaryFiles, cleanup: ExitStack) -> _Opened:
     location = Path(path)
-    if name == STANDARD_INPUT:
+    if str(path) == STANDARD_INPUT:
         location = kept.keep(standard_input(), name)
     elif stat.S_ISFIFO(check_exists(location)):
         location = kept.keep(pipe(location), name)
@@ -216,7 +216,7 @@ def _inside(outer: _Opened, path: Path, cleanup: ExitStack) -> _Opened:
     return _Opened(path, outer.name, file, scan_file(file), origin)
 
 
-def check_exists(path: Path | str) -> int:
+def check_exists(path: str | os.PathLike[str]) -> int:
     """Return what a file is (`st_mode`): a regular file or a named pipe; what it holds is not looked at.
 
     Raises InputError for anything else: `no-file`, `is-directory`, `is-device`, `file-unreadable`.

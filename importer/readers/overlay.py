@@ -3,7 +3,8 @@
 A corrections file belongs to one file, which it names by its sha256, and holds one JSON array a line:
 sheet, row, column, the cell as it was read, the cell as it is to be read. The file itself is never changed.
 A run with corrections goes the way of a corrected rejects.xlsx: what the reader found wrong with a cell, or
-with a row as a whole, is settled where a person has rewritten it.
+with a row as a whole, is settled where a person has rewritten it. The file may also name a run (`rest_of`):
+then the run with the corrections is about its rest, and leaves out the rows that it brought in.
 """
 
 from __future__ import annotations
@@ -40,9 +41,23 @@ class CorrectedCell:
     now: str
 
 
-def corrections_text(sha256: str, cells: Iterable[CorrectedCell]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Corrections:
+    """What a corrections file holds."""
+
+    sha256: str
+    """Of the file that is corrected."""
+    cells: tuple[CorrectedCell, ...]
+    """Each cell once: the last word on it counts."""
+    rest_of: str = ""
+    """The run of which only the rest is to be imported; empty for the whole file."""
+
+
+def corrections_text(sha256: str, cells: Iterable[CorrectedCell], rest_of: str = "") -> bytes:
     """The content of a corrections file for the file with this sha256."""
-    head = {"version": _VERSION, "sha256": sha256}
+    head: dict[str, object] = {"version": _VERSION, "sha256": sha256}
+    if rest_of:
+        head["rest_of"] = rest_of
     lines = [json.dumps(head)]
     lines += (
         json.dumps([cell.sheet, cell.row, cell.column, cell.was, cell.now], ensure_ascii=False)
@@ -51,20 +66,18 @@ def corrections_text(sha256: str, cells: Iterable[CorrectedCell]) -> bytes:
     return ("\n".join(lines) + "\n").encode("utf-8", "surrogatepass")
 
 
-def write_corrections(path: Path, sha256: str, cells: Iterable[CorrectedCell]) -> None:
+def write_corrections(path: Path, sha256: str, cells: Iterable[CorrectedCell], rest_of: str = "") -> None:
     """Write a corrections file, whole or not at all, mode 0600. Raises OSError."""
-    replace_private_file(path, corrections_text(sha256, cells))
+    replace_private_file(path, corrections_text(sha256, cells, rest_of))
 
 
-def read_corrections(path: Path) -> tuple[str, tuple[CorrectedCell, ...]]:
-    """Return the sha256 of the file that is corrected, and its cells; the last word on a cell counts.
-
-    Raises InputError `corrections-unreadable`.
-    """
+def read_corrections(path: Path) -> Corrections:
+    """Return what a corrections file holds. Raises InputError `corrections-unreadable`."""
     try:
         with open_plain_file(path) as file:
-            lines = file.read().decode("utf-8").splitlines()
-        head = json.loads(lines[0]) if lines else None
+            # A line feed alone ends a line: a cell may hold U+2028, and half of a pair of surrogates.
+            lines = file.read().decode("utf-8", "surrogatepass").rstrip("\n").split("\n")
+        head = json.loads(lines[0])
         if not isinstance(head, dict) or head.get("version") != _VERSION:
             raise ValueError("line 1")
         cells = {}
@@ -73,9 +86,9 @@ def read_corrections(path: Path) -> tuple[str, tuple[CorrectedCell, ...]]:
             cells[cell.sheet, cell.row, cell.column] = cell
     except OSError as error:
         raise InputError("corrections-unreadable", file=path, reason=error.strerror or error) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError("corrections-unreadable", file=path, reason=error) from None
-    return str(head.get("sha256", "")), tuple(cells.values())
+    return Corrections(str(head.get("sha256", "")), tuple(cells.values()), str(head.get("rest_of", "")))
 
 
 def _cell(found: object, line: int) -> CorrectedCell:
@@ -92,13 +105,14 @@ class CorrectedSource(Source):
 
     def __init__(self, source: Source, path: Path) -> None:
         """Raises InputError `corrections-unreadable`, `corrections-other-file`."""
-        sha256, cells = read_corrections(path)
-        if sha256 != source.sha256:
+        found = read_corrections(path)
+        cells = found.cells
+        if found.sha256 != source.sha256:
             raise InputError("corrections-other-file", file=path, name=source.name)
-        both = hashlib.sha256(source.sha256.encode())
+        both = hashlib.sha256((source.sha256 + found.rest_of).encode())
         for cell in cells:
             both.update(repr(cell).encode("utf-8", "surrogatepass"))
-        digest = both.hexdigest() if cells else source.sha256
+        digest = both.hexdigest() if cells or found.rest_of else source.sha256
         super().__init__(FileIdentity(source.path, source.name, digest, source.size))
         self._source = source
         self._cells: dict[str, dict[int, list[CorrectedCell]]] = {}
@@ -108,8 +122,9 @@ class CorrectedSource(Source):
         self.encoding_confidence, self.estimated_rows = source.encoding_confidence, source.estimated_rows
         self.sheets, self.sheet = source.sheets, source.sheet
         self.header, self.header_row = source.header, source.header_row
-        found = (("cells", len(cells)), ("rows", len({(cell.sheet, cell.row) for cell in cells})))
-        self.notes = (*source.notes, Note("cells-corrected", found)) if cells else source.notes
+        self.rest_of = found.rest_of
+        told = (("cells", len(cells)), ("rows", len({(cell.sheet, cell.row) for cell in cells})))
+        self.notes = (*source.notes, Note("cells-corrected", told)) if cells else source.notes
 
     @property
     def sheet_headers(self) -> Mapping[str, tuple[str, ...]]:

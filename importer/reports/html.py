@@ -255,7 +255,7 @@ def render_html(
         done=done,
         done_word=_done_word(run_info, tally),
         percent=_share(100 * done / tally.rows) if tally.rows else "",
-        notes=[note.sentence(lang) for note in run_info.notes],
+        notes=[note.sentence(lang, on_page=plan.on_page) for note in run_info.notes],
         fields=plan.fields[:SHOWN_COLUMNS],
         unused=tally.unused_columns()[:SHOWN_COLUMNS],
         Status=Status,
@@ -353,7 +353,7 @@ def _bar(group: IssueGroup, plan: ReportPlan, tally: Tally, most: int, longest: 
         severity=group.severity,
         rows=group.rows,
         percent=round(max(100 * group.rows / longest, 0.6), 2),
-        hint=issue_text(first, lang=plan.lang, field=field, offer=False).hint,
+        hint=issue_text(first, lang=plan.lang, field=field, offer=False, on_page=plan.on_page).hint,
         samples=tuple(_sample(issue, plan, tally) for issue in group.examples[:most]),
     )
 

@@ -65,6 +65,8 @@ class ReportPlan:
     """(column, API field) of every mapped column, for the notes on headers and for sentences."""
     unused: tuple[UnusedColumn, ...] = ()
     """The columns that go nowhere, in the order of the file."""
+    on_page: bool = False
+    """Whether the page in the browser carries the run out: hints name its buttons, no options or commands."""
 
     def fields_of_columns(self) -> dict[str, str]:
         """Return for each mapped column the fields that it feeds, as people read them."""

@@ -1,4 +1,4 @@
-"""What to do after a run, as commands to copy."""
+"""What to do after a run: commands to copy, or buttons of the page in the browser."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from importer.reports.wording import word
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """One thing to do: the reason, and the command for it."""
+    """One thing to do: the reason, and the command for it. On the page there is a button instead."""
 
     message: str
-    command: str
+    command: str = ""
 
 
 def next_steps(
@@ -66,6 +66,21 @@ def next_steps(
         send = command("run", _file(summary.source), *_without(arguments, "--dry-run"))
         steps.append(NextStep(word(reason, lang), send))
     return tuple(steps)
+
+
+def page_steps(summary: RunSummary, lang: str) -> tuple[NextStep, ...]:
+    """What to do next on the page in the browser, the most useful first; empty if nothing is left to do."""
+    counts = summary.counts
+    codes: list[str] = []
+    go_on = summary.exit_code.resumable and not summary.dry_run
+    if go_on:
+        codes.append("next-on-page-resume")
+    if counts.get(Status.INVALID) or counts.get(Status.REJECTED):
+        codes.append("next-on-page-check" if summary.dry_run else "next-on-page-fix")
+    left = any(counts.get(status) for status in (Status.FAILED, Status.NOT_SENT, Status.UNKNOWN))
+    if left and not go_on and not summary.dry_run and summary.exit_code is not ExitCode.TRIPWIRE:
+        codes.append("next-on-page-retry")
+    return tuple(NextStep(word(code, lang)) for code in codes)
 
 
 def _fix(files: Sequence[WrittenReport], lang: str, left: int, more: Sequence[str]) -> list[NextStep]:

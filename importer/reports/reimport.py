@@ -72,6 +72,17 @@ def restore(chunk: Chunk, *, escaped: bool) -> tuple[Chunk, PriorRows]:
     return Chunk(chunk.sheet, restored, chunk.issues, chunk.skips), prior
 
 
+def same_rows(chunk: Chunk, run: str) -> PriorRows:
+    """Return what a report of `run` would say of rows that stand where they stood in that run."""
+    count = len(chunk.frame)
+
+    def alike(text: str) -> pa.Array:
+        return pa.array([text], type=arrow.TEXT).take(pa.array(np.zeros(count, dtype=np.int64)))
+
+    rows = chunk.frame.index.to_numpy().astype(np.int64)
+    return PriorRows(alike(run), alike(chunk.sheet), rows, alike(""), alike(""))
+
+
 def _name(name: str, escaped: bool) -> str:
     return name[1:] if escaped and name.startswith("'") else name
 

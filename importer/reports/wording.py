@@ -120,18 +120,25 @@ class IssueText:
 
 
 def issue_text(
-    issue: Issue, *, lang: str, mask: bool = False, field: str = "", offer: bool = True
+    issue: Issue,
+    *,
+    lang: str,
+    mask: bool = False,
+    field: str = "",
+    offer: bool = True,
+    on_page: bool = False,
 ) -> IssueText:
     """The issue's message and hint. `field` is the API field if the issue names none.
 
-    With `mask` the cell is masked. Without `offer` no correction is suggested.
+    With `mask` the cell is masked. Without `offer` no correction is suggested. `on_page`: the hint speaks of
+    the page in the browser, not of options.
     """
     # A long cell is not quoted in full and not corrected. It would only fill the cache.
     cell = (issue.found or "")[: MAX_CELL + 1]
     names = (issue.column or "", issue.field or field or issue.column or "")
     what = (issue.code, issue.wording or issue.code, *names, cell)
     about = (issue.limit, issue.length, issue.expected or "", issue.suggestion or "", issue.other_row)
-    return _issue_text(what, about, lang, mask, offer)
+    return _issue_text(what, about, lang, mask, offer, on_page)
 
 
 @lru_cache(maxsize=4096)
@@ -141,6 +148,7 @@ def _issue_text(
     lang: str,
     mask: bool,
     offer: bool,
+    on_page: bool,
 ) -> IssueText:
     """As `issue_text`, cached: the same cell is often wrong in many rows."""
     code, wording, column, field, cell = what
@@ -156,7 +164,7 @@ def _issue_text(
         "other_row": other_row,
     }
     entry = messages.catalogue()[wording]
-    hint = entry.hint[lang].format_map(found)
+    hint = messages.hint_template(wording, lang, on_page=on_page).format_map(found)
     correction = (suggestion or likely_correction(code, cell)) if offer and not mask else ""
     if correction:
         offered = messages.sentence("offer", {"suggestion": shortened(correction)}, lang)
@@ -166,8 +174,7 @@ def _issue_text(
 
 def issue_sentence(issue: Issue, plan: ReportPlan, fields: Mapping[str, str]) -> str:
     """What is wrong with a cell and what to do, as one text."""
-    words = issue_text(issue, lang=plan.lang, mask=plan.mask, field=fields.get(issue.column or "", ""))
-    return words.sentence(plan.lang)
+    return _words(issue, plan, fields).sentence(plan.lang)
 
 
 def row_sentence(issues: Sequence[Issue], plan: ReportPlan, fields: Mapping[str, str]) -> str:
@@ -175,11 +182,16 @@ def row_sentence(issues: Sequence[Issue], plan: ReportPlan, fields: Mapping[str,
     return " | ".join(
         with_column(
             issue,
-            issue_text(issue, lang=plan.lang, mask=plan.mask, field=fields.get(issue.column or "", "")),
+            _words(issue, plan, fields),
             plan.lang,
         )
         for issue in issues
     )
+
+
+def _words(issue: Issue, plan: ReportPlan, fields: Mapping[str, str]) -> IssueText:
+    field = fields.get(issue.column or "", "")
+    return issue_text(issue, lang=plan.lang, mask=plan.mask, field=field, on_page=plan.on_page)
 
 
 def with_column(issue: Issue, words: IssueText, lang: str = "en") -> str:

@@ -35,7 +35,7 @@ from importer.reports.files import (
 from importer.reports.html import render_html
 from importer.reports.ledger import Ledger
 from importer.reports.model import OWN_COLUMNS, WORKBOOK_ROWS, ReportPlan, SettledChunk
-from importer.reports.next_steps import next_steps
+from importer.reports.next_steps import NextStep, next_steps, page_steps
 from importer.reports.rows import ReportRows, RowFormatter, join_rows
 from importer.reports.run_info import ReportResult, RunInfo
 from importer.reports.summary import summary_json
@@ -258,7 +258,7 @@ class ReportWriter:
         self._annotate(run_info, files)
         ended = self._with_failures(run_info)
         self._store(SUMMARY_JSON, summary_json(self.plan, ended, self.tally), files)
-        steps = next_steps(self._summary(ended), files, self.plan.lang, ended.arguments)
+        steps = self._next_steps(ended, files)
         self._store(REPORT_HTML, render_html(self.plan, ended, self.tally, files, steps), files)
         told = self._with_failures(run_info)
         if told != ended and any(file.name == SUMMARY_JSON for file in files):
@@ -272,6 +272,12 @@ class ReportWriter:
             notes=tuple(self._background.notes),
             failures=tuple(self._background.failures),
         )
+
+    def _next_steps(self, ended: RunInfo, files: Sequence[WrittenReport]) -> tuple[NextStep, ...]:
+        summary, lang = self._summary(ended), self.plan.lang
+        if self.plan.on_page:
+            return page_steps(summary, lang)
+        return next_steps(summary, files, lang, ended.arguments)
 
     def _with_failures(self, run_info: RunInfo) -> RunInfo:
         """The run's end with the reports that are missing so far: a run that leaves one is not done."""
@@ -334,6 +340,6 @@ class ReportWriter:
             seconds=run_info.seconds,
             requests=run_info.requests,
             stop=run_info.stop,
-            notes=tuple(note.sentence(self.plan.lang) for note in run_info.notes),
+            notes=tuple(note.sentence(self.plan.lang, on_page=self.plan.on_page) for note in run_info.notes),
             not_imported=self.tally.unused_columns(),
         )

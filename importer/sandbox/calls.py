@@ -46,6 +46,11 @@ def calls() -> tuple[Call, ...]:
     return (*batches, *(Call(name, endpoint) for name, endpoint in endpoints().items()))
 
 
+def app_of_tenant(app_key: str, tenant: int) -> str:
+    """Return the key of the application that one of an account's further tenants has."""
+    return f"{app_key}-{tenant}"
+
+
 class CallHandler:
     """Carries out calls against a store."""
 
@@ -61,7 +66,8 @@ class CallHandler:
             for name in NAMES
             for utf_16 in (False, True)
         }
-        for app_key, tenant in ((who.app_key, who.tenant_id), (FOREIGN_APP, -1)):
+        more = [(app_of_tenant(who.app_key, tenant), tenant) for tenant in who.more_tenants]
+        for app_key, tenant in ((who.app_key, who.tenant_id), (FOREIGN_APP, -1), *more):
             if store.app(app_key) is None:
                 store.add_app(app_key, "Sandbox", "https://sandbox.invalid/webhook", tenant, by_call=False)
         store.commit()
@@ -92,15 +98,16 @@ class CallHandler:
         return ""
 
     def _tenant_app(self, body: Mapping[str, object]) -> StoredApp:
-        if whole_number(body, "tenant_id") != self._who.tenant_id:
+        tenant = whole_number(body, "tenant_id")
+        if tenant != self._who.tenant_id and tenant not in self._who.more_tenants:
             raise ApiRefusalError(1002, "tenant_id is not this account's")
-        return self._app(text_parameter(body, "app_key", 1002))
+        return self._app(text_parameter(body, "app_key", 1002), tenant)
 
-    def _app(self, app_key: str) -> StoredApp:
+    def _app(self, app_key: str, tenant: int) -> StoredApp:
         app = self._store.app(app_key)
         if app is None:
             raise ApiRefusalError(9008, "APPKEY does not exist")
-        if app.tenant_id != self._who.tenant_id:
+        if app.tenant_id != tenant:
             raise ApiRefusalError(
                 9010,
                 "Inconsistent authentication mechanism customer information and APPKEY customer information",
@@ -118,7 +125,7 @@ class CallHandler:
         return {"app_id": 1000 + app.id, "app_name": app.app_name, "app_key": app.app_key}
 
     def _phone_list(self, body: Mapping[str, object]) -> list[Mapping[str, object]]:
-        app = self._app(text_parameter(body, "appkey", 9000))
+        app = self._app(text_parameter(body, "appkey", 9000), self._who.tenant_id)
         return list(PHONES) if app.app_key == self._who.app_key else []
 
     def _fields(self, query: str) -> list[Mapping[str, object]]:

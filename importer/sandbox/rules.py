@@ -44,6 +44,8 @@ class Credentials:
     access_secret: str
     tenant_id: int
     app_key: str
+    more_tenants: tuple[int, ...] = ()
+    """Further tenants of the same account. The application of each is named `APP_KEY-TENANT`."""
 
 
 _DIGESTS: Mapping[str, Callable[[bytes], Any]] = {"md5": hashlib.md5, "sha256": hashlib.sha256}

@@ -28,6 +28,7 @@ from importer.web.pages import (
     shown,
     site_of,
     step_url,
+    whole_number,
 )
 from importer.web.problems import ProblemRow, ProblemRows, RowFilterChoice, suggestion
 from importer.web.works import KindCount, Work
@@ -115,19 +116,20 @@ def _query(request: Request, work: Work) -> GridQuery:
     if not show or (show == "errors" and code):
         show = "all" if code or not errors else "errors"
     choice = RowFilterChoice(show, code, column, given.get("q", "").strip())
-    edit = given.get("edit", "")
+    edit = whole_number(given.get("edit", ""))
     return GridQuery(
         choice,
         page_number(request),
         given.get("all") == "1",
-        int(edit) if edit.isdigit() and len(edit) < 9 else -1,
+        -1 if edit is None else edit,
     )
 
 
 def _kind(work: Work, place: str) -> KindCount | None:
     """The kind of issue at a place of the check's list."""
     kinds = work.check.kinds if work.check else ()
-    return kinds[int(place)] if place.isdecimal() and int(place) < len(kinds) else None
+    number = whole_number(place)
+    return kinds[number] if number is not None and number < len(kinds) else None
 
 
 def _correct(request: Request) -> Response:
@@ -216,7 +218,7 @@ def _grid_row(
 
 
 def _worded(issue: Issue, lang: str) -> CellIssue:
-    words = issue_text(issue, lang=lang, offer=False)
+    words = issue_text(issue, lang=lang, offer=False, on_page=True)
     return CellIssue(issue.severity.value, words.sentence(lang), suggestion(issue))
 
 
@@ -257,7 +259,8 @@ def _save_cell(request: Request, form: Form) -> Response:
 
 def _number(text: str) -> int:
     """A number of a form; one that is out of every range for anything else."""
-    return int(text) if text.isdecimal() and len(text) < 10 else 1 << 40
+    found = whole_number(text)
+    return 1 << 40 if found is None else found
 
 
 def _take_all(request: Request, form: Form) -> Response:
@@ -310,7 +313,7 @@ def _undo_file(site: Site, work: Work) -> Path:
 
 def _steps(site: Site, work: Work) -> list[list[list[object]]]:
     with contextlib.suppress(OSError, ValueError):
-        found: list[list[list[object]]] = json.loads(_undo_file(site, work).read_text("utf-8"))
+        found: list[list[list[object]]] = json.loads(_undo_file(site, work).read_bytes())
         return found
     return []
 

@@ -25,6 +25,7 @@ from importer.web.pages import (
     site_of,
     step_url,
     told,
+    whole_number,
 )
 from importer.web.problems import RecheckCache
 from importer.web.reading import LookCache
@@ -37,7 +38,7 @@ ENCODINGS = (
 DELIMITERS = ("comma", "semicolon", "tab", "pipe")
 RECENT = 30
 _PRUNE_SECONDS = 3600.0
-_SHOWN = ("other-sheets", "two-header-rows")
+_SHOWN = ("other-sheets", "two-header-rows", "encoding-guessed")
 """Notes that say what the page itself shows."""
 _MARKS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
@@ -150,7 +151,11 @@ def _see(request: Request) -> Response:
         delimiters=DELIMITERS,
         delimiter=_MARKS.get(look.delimiter or "", look.delimiter or ""),
         all_sheets=ALL_SHEETS,
-        notes=[note.sentence(language_of(request)) for note in look.notes if note.code not in _SHOWN],
+        notes=[
+            note.sentence(language_of(request), on_page=True)
+            for note in look.notes
+            if note.code not in _SHOWN
+        ],
     )
 
 
@@ -168,7 +173,7 @@ def _change_reading(request: Request, form: Form) -> Response:
         header_row: int | str | None = work.header_row
         if "header_row" in form:
             text = form["header_row"]
-            header_row = int(text) if text.isdigit() and int(text) else "none" if text == "none" else None
+            header_row = whole_number(text) or ("none" if text == "none" else None)
         changes: dict[str, object] = {"header_row": header_row}
         for name in ("sheet", "encoding", "delimiter"):
             if name in form:

@@ -12,16 +12,17 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from importer.config import FILE_NAME
-from importer.errors import ImporterError, SettingsError, UsageError
-from importer.jobs.config import Job, JobEnvironment, load_job
+from importer.errors import SettingsError, UsageError
+from importer.jobs.config import JobEnvironment
 from importer.jobs.log import open_log
 from importer.jobs.runner import Round
+from importer.jobs.selection import ChosenJob, choose_jobs
 from importer.jobs.status import JobStatus, job_status
 from importer.journal import Journal, RunRecord, RunState
 from importer.models import Status
-from importer.pipeline.retry import retried_since, rows_left
+from importer.pipeline.retry import imported_since, retried_since, rows_left
 from importer.pipeline.session import Session, retry_options
-from importer.private_files import create_private_file, open_plain_file
+from importer.private_files import open_plain_file
 from importer.reports.files import REJECTS_CSV, REJECTS_XLSX, REPORT_HTML, SUMMARY_JSON, own_files
 from importer.reports.tally import ANSWERED
 from importer.web.guard import REPORT_POLICY
@@ -37,11 +38,12 @@ from importer.web.pages import (
     site_of,
     told,
 )
+from importer.web.rest import first_of
 from importer.web.tasks import Task, TaskObserver
-from importer.web.works import now
 
 PAGE_RUNS = 50
 _LARGEST_SUMMARY = 1 << 24
+_DONE = tuple(status for status in Status if status.done)
 _TO_CORRECT = (Status.INVALID, Status.REJECTED)
 _TYPES = {
     ".csv": "text/csv; charset=utf-8",
@@ -104,6 +106,8 @@ def _runs(request: Request) -> Response:
     number = page_number(request)
     with Journal.open(site.journal) as journal:
         records = journal.runs()
+        joined = {run.id for run in records if run.parent} | {run.parent for run in records}
+        left = {run.id: _left(journal, run) if run.id in joined else _rows_left(run) for run in records}
     tenants = sorted({run.destination.tenant_id for run in records if run.destination})
     jobs = sorted({run.job for run in records if run.job})
     found = [run for run in records if (checks or not run.dry_run) and _fits(run, given)]
@@ -122,7 +126,7 @@ def _runs(request: Request) -> Response:
         found=len(found),
         query=urlencode({**given, "checks": "1" if checks else ""}),
         outcomes=("done", "rows-left", "open"),
-        left=_left,
+        left=left,
         file_name=_file_name,
     )
 
@@ -139,8 +143,19 @@ def _fits(run: RunRecord, given: dict[str, str]) -> bool:
     return not given["outcome"] or given["outcome"] == outcome
 
 
-def _left(run: RunRecord) -> int:
+def _rows_left(run: RunRecord) -> int:
+    """How many rows a run left when it ended."""
     return sum(rows for status, rows in run.counts.items() if not status.done)
+
+
+def _left(journal: Journal, run: RunRecord) -> int:
+    """How many rows of a run are still to be done: without those that later runs have brought in."""
+    left = _rows_left(run)
+    if not left or run.dry_run:
+        return left
+    own, since = journal.row_states(run.id), imported_since(journal, first_of(journal, run), None)
+    done = sum(int((~own.has_status(sheet, rows, *_DONE)).sum()) for sheet, rows in since.items())
+    return max(left - done, 0)
 
 
 def _file_name(run: RunRecord) -> str:
@@ -267,31 +282,6 @@ def _go_on(site: Site, run_id: str, lang: str, task: Task, *, retry: bool) -> No
     site.note_result(task.result)
 
 
-def _correct_rest(request: Request, form: Form) -> Response:
-    """Begin a piece of work with the rows that a run left: its rejects, which go the way of any report."""
-    site = site_of(request)
-    run = _find(site, request.path_params["run"])
-    paths = {path.name: path for path in _report_paths(run)}
-    path = paths.get(REJECTS_XLSX) or paths.get(REJECTS_CSV)
-    if path is None:
-        raise UsageError("web-no-page")
-    work = site.works.new(path.name)
-    try:
-        with create_private_file(site.works.file(work)) as file:
-            content = path.read_bytes()
-            file.write(content)
-        work = replace(work, size=len(content), seen=True, report=True, parent=run.id, used=now())
-        site.works.save(replace(work, mode=run.mode.label))
-    except OSError as error:
-        site.works.delete(work.id)
-        raise site.works.no_room(work, error) from None
-    from importer.web.running import check_file
-
-    lang = language_of(request)
-    site.tasks.start(work.id, "check", lambda task: check_file(site, work, lang, task))
-    return see_other(f"/w/{work.id}/check")
-
-
 @dataclass(frozen=True, slots=True)
 class JobView:
     """A job of importer.toml and how it is doing, or why that cannot be told."""
@@ -308,12 +298,12 @@ def _jobs(request: Request) -> Response:
     views = []
     moment = datetime.now().astimezone()
     with Journal.open(site.journal) as journal:
-        for name in site.config.names("job"):
-            try:
-                job = load_job(site.config, name)
-                views.append(JobView(name, job.describe_source(), job_status(job, journal, moment)))
-            except ImporterError as error:
-                views.append(JobView(name, error=told(request, error)))
+        for one in choose_jobs(site.config, every=True):
+            if isinstance(one, ChosenJob):
+                status = job_status(one.job, journal, moment)
+                views.append(JobView(one.name, one.job.describe_source(), status))
+            else:
+                views.append(JobView(one.name, error=told(request, one.error)))
     tasks = {view.name: site.tasks.of(f"job-{view.name}") for view in views}
     return page(request, "jobs.html", jobs=views, tasks=tasks, config=str(site.config.path or FILE_NAME))
 
@@ -321,25 +311,24 @@ def _jobs(request: Request) -> Response:
 def _release(request: Request, form: Form) -> Response:
     """Let a held file through, as `importer job run NAME --release FILE` does."""
     site, name, lang = site_of(request), request.path_params["job"], language_of(request)
-    if name not in site.config.names("job"):
+    chosen = choose_jobs(site.config, [name])
+    if len(chosen) != 1 or name != chosen[0].name:
         raise UsageError("web-no-page")
-    job = load_job(site.config, name)
+    (one,) = chosen
+    if not isinstance(one, ChosenJob):
+        raise UsageError("web-no-page") if one.error.code == "unknown-job" else one.error
     wanted = form.get("file", "")
-    site.tasks.start(f"job-{name}", "release", lambda task: _round(site, job, wanted, lang, task))
+    site.tasks.start(f"job-{name}", "release", lambda task: _round(site, one, wanted, lang, task))
     return see_other("/jobs")
 
 
-def _round(site: Site, job: Job, wanted: str, lang: str, task: Task) -> None:
-    profile = site.config.profile(job.profile)
-    if profile.env_file is not None and site.config.path is not None:
-        base = site.config.path.absolute().parent
-        profile = replace(profile, env_file=base / profile.env_file.expanduser())
+def _round(site: Site, one: ChosenJob, wanted: str, lang: str, task: Task) -> None:
     environment = JobEnvironment(lang=lang)
     if site.sandbox is not None:
         raise SettingsError("web-jobs-in-sandbox")
     with Journal.open(site.journal) as journal:
-        log = open_log(job, environment.clock)
-        current = Round(job, profile, journal, log, environment, task.stopper, release=wanted)
+        log = open_log(one.job, environment.clock)
+        current = Round(one.job, one.profile, journal, log, environment, task.stopper, release=wanted)
         task.text = current.go().text()
 
 
@@ -349,7 +338,6 @@ ROUTES = [
     ("GET", "/runs/{run}/files/{name}", shown(_file)),
     ("POST", "/runs/{run}/resume", changing(_resume)),
     ("POST", "/runs/{run}/retry", changing(_retry)),
-    ("POST", "/runs/{run}/correct", changing(_correct_rest)),
     ("GET", "/jobs", shown(_jobs)),
     ("POST", "/jobs/{job}/release", changing(_release)),
 ]

@@ -8,7 +8,7 @@ from importer.contracts import Contract
 from importer.errors import UsageError
 from importer.mapping import headers
 from importer.mapping.person_names import likely_rule
-from importer.web.pages import Form
+from importer.web.pages import Form, whole_number
 from importer.web.reading import FileLook
 
 SPLIT = "split"
@@ -75,9 +75,10 @@ def named_column(look: FileLook, place: str) -> str:
     """
     if not place:
         return ""
-    if not place.isdecimal() or int(place) >= len(look.header):
+    number = whole_number(place)
+    if number is None or number >= len(look.header):
         raise UsageError("web-no-column", column=place)
-    return look.header[int(place)]
+    return look.header[number]
 
 
 def first_values(look: FileLook, column: str) -> list[str]:

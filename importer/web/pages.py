@@ -17,8 +17,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from importer import contracts, messages
-from importer.config import ConfigFile, Connection, Profile, load_config, require, resolve
+from importer.config import ConfigFile, Connection, Profile, load_config
 from importer.contracts import Contract
+from importer.credentials import require, resolve
 from importer.errors import FaultError, ImporterError, SettingsError, UsageError
 from importer.escaping import single_line
 from importer.exit_codes import ExitCode
@@ -64,7 +65,8 @@ class Site:
 
     def settings(self, work: Work | None = None) -> SessionSettings:
         """The settings of a session. Raises SettingsError."""
-        return SessionSettings(self.profile(work), self._known_connection(work), journal=self.journal)
+        known = self._known_connection(work)
+        return SessionSettings(self.profile(work), known, journal=self.journal, on_page=True)
 
     def note_result(self, result: ReportResult | None) -> None:
         """Read the settings again after a run whose credentials were refused."""
@@ -76,9 +78,13 @@ class Site:
         does. Raises SettingsError."""
         there = run.destination
         for name in self.config.names("profile") if there and self.sandbox is None else ():
-            profile = self.config.profile(name)
-            if there and (profile.tenant_id, profile.app_key) == (there.tenant_id, there.app_key):
-                return SessionSettings(profile, journal=self.journal)
+            try:
+                profile = self.config.profile(name)
+            except SettingsError:
+                continue  # a mistake in a profile stops only what uses it
+            named = (profile.setting("tenant_id"), profile.setting("app_key"))
+            if there and named == (there.tenant_id, there.app_key):
+                return SessionSettings(profile, journal=self.journal, on_page=True)
         return self.settings()
 
     def options(self, work: Work, lang: str) -> RunOptions:
@@ -231,7 +237,7 @@ def told(request: Request, error: ImporterError) -> dict[str, str]:
         for name, value in error.found.items()
     }
     plain = type(error)(error.code, **found)
-    return {"message": plain.sentence(lang), "hint": plain.hint(lang), "code": error.code}
+    return {"message": plain.sentence(lang), "hint": plain.hint(lang, on_page=True), "code": error.code}
 
 
 def error_page(request: Request, error: ImporterError, status: int = 400) -> HTMLResponse:
@@ -303,16 +309,22 @@ async def read_form(request: Request) -> Form:
             raise UsageError("web-form-too-large")
         pieces.append(piece)
     text = b"".join(pieces).decode("utf-8", "replace")
-    return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=5000))
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=5000))
+    except ValueError:
+        raise UsageError("web-form-too-large") from None
 
 
 def revision_of(form: Form) -> int | None:
     """The revision that the page showed when the form was filled in."""
-    text = form.get("revision", "")
-    return int(text) if text.isdigit() else None
+    return whole_number(form.get("revision", ""))
+
+
+def whole_number(text: str) -> int | None:
+    """A number from 0 that a form or an address holds; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def page_number(request: Request) -> int:
     """The number of the page that an address asks for, from 1."""
-    text = request.query_params.get("page", "1")
-    return max(int(text), 1) if text.isdecimal() and len(text) < 9 else 1
+    return max(whole_number(request.query_params.get("page", "")) or 1, 1)

@@ -14,8 +14,8 @@ from typing import BinaryIO
 import numpy as np
 
 from importer import arrow
-from importer.journal import Journal
-from importer.models import Chunk, Issue, Severity
+from importer.journal import Journal, RowStates
+from importer.models import Chunk, Issue, Severity, Status
 from importer.pipeline.check import CheckedChunk, Checker, CheckRules
 from importer.pipeline.plan import RunPlan, make_plan
 from importer.private_files import create_private_file
@@ -28,6 +28,9 @@ MOST_ROWS = 50_000
 """Rows that the grid has. Whoever has more corrects the source, or rejects.xlsx, in a spreadsheet program."""
 _GRAVE = (Severity.ERROR, Severity.WARNING)
 _BOUND = 2
+REFUSED = "refused-before"
+"""The issue of a row that the CRM refused in the run whose rest is checked."""
+IMPORTED_BEFORE = "imported-before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +55,13 @@ Corrections = Mapping[tuple[str, int, str], CorrectedCell]
 class ProblemWriter:
     """Writes the rows with errors or warnings of a check as they come, and those that were corrected."""
 
-    def __init__(self, path: Path, corrections: Corrections) -> None:
-        """`corrections`: those of the check. Raises OSError."""
+    def __init__(self, path: Path, corrections: Corrections, before: RowStates | None = None) -> None:
+        """`corrections`: those of the check. `before`: what became of the rows in the run whose rest this is.
+
+        Raises OSError.
+        """
         self._path = path
+        self._before = before
         self._corrected: dict[tuple[str, int], list[CorrectedCell]] = {}
         for cell in corrections.values():
             self._corrected.setdefault((cell.sheet, cell.row), []).append(cell)
@@ -62,6 +69,8 @@ class ProblemWriter:
         self._file: BinaryIO = create_private_file(self._part)
         self.rows = 0
         self.kept = 0
+        self.refused = 0
+        """Rows that the CRM refused in the run whose rest this is."""
 
     def add(self, checked: CheckedChunk) -> None:
         """Take a chunk as it was checked. Raises OSError."""
@@ -69,9 +78,14 @@ class ProblemWriter:
         for issue in checked.issues:
             if issue.severity in _GRAVE:
                 found.setdefault(issue.row, []).append(issue)
+        for issue in self._refused(checked):
+            found.setdefault(issue.row, []).append(issue)
+            self.refused += 1
         self.rows += len(found)
         sheet, frame = checked.chunk.sheet, checked.chunk.frame
         mine = {row for there, row in self._corrected if there == sheet} & set(frame.index.tolist())
+        # Rows that are in are not sent again: an edit of one would come to nothing.
+        mine -= {row for one in checked.outcomes if one.code == IMPORTED_BEFORE for row in one.rows}
         wanted = sorted(found.keys() | mine)
         if self.kept + len(wanted) > MOST_ROWS:
             wanted = sorted(mine) + sorted(found.keys() - mine)[: max(MOST_ROWS - self.kept - len(mine), 0)]
@@ -89,6 +103,17 @@ class ProblemWriter:
                     corrected.append(cell.column)
             line = [sheet, row, cells, [_packed(issue) for issue in found.get(row, ())], corrected]
             self._file.write(json.dumps(line, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
+
+    def _refused(self, checked: CheckedChunk) -> Iterator[Issue]:
+        """Yield what the CRM said of rows that it refused before and that would be sent again."""
+        if self._before is None:
+            return
+        customers = checked.customers
+        for outcome in self._before.outcomes(customers.sheet, customers.rows):
+            if outcome.status is Status.REJECTED:
+                said = " ".join(part for part in (outcome.code, outcome.message) if part)
+                for row in outcome.rows:
+                    yield Issue(REFUSED, Severity.WARNING, row, customers.sheet, expected=said)
 
     def finish(self) -> None:
         """Give the file its name. Raises OSError."""

@@ -12,7 +12,7 @@ import pandas as pd
 from importer.errors import ImporterError, InputError
 from importer.models import Chunk, Note
 from importer.options import RunOptions
-from importer.pipeline.plan import open_table
+from importer.pipeline.table import open_table
 from importer.readers import Source
 from importer.readers.base import ALL_SHEETS, SheetInfo
 from importer.readers.inspection import ColumnFacts, inspect, sample_frame

@@ -15,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from importer.errors import ImporterError, InterruptedRun, UnknownRunError, UsageError
-from importer.journal import Journal, RunState
+from importer.journal import Journal, RowStates, RunState
 from importer.messages import catalogue, sentence
-from importer.models import IssueGroup, Mode, Status
+from importer.models import IssueGroup, Mode, Severity, Status
 from importer.options import RunOptions
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.session import Session
@@ -38,7 +38,7 @@ from importer.web.pages import (
     step_url,
     told,
 )
-from importer.web.problems import ProblemWriter
+from importer.web.problems import REFUSED, ProblemWriter
 from importer.web.tasks import Task, TaskObserver
 from importer.web.works import CheckState, KindCount, LeftOut, Work
 
@@ -103,10 +103,10 @@ def check_file(site: Site, work: Work, lang: str, task: Task) -> None:
     options = replace(_options(site, work, lang, folder), dry_run=True)
     site.rechecks.forget(work.id)
     corrections = site.works.corrections(work)
-    with ProblemWriter(site.works.problems_file(work), corrections) as problems:
+    with ProblemWriter(site.works.problems_file(work), corrections, _before(site, work)) as problems:
         observer = TaskObserver(task.progress, look=lambda event: problems.add(event.checked))
         with Session.open(site.settings(work), observer=observer, stopper=task.stopper) as session:
-            result = session.start(site.works.file(work), options)
+            result = session.start(site.works.file(work), options, name=work.name)
         assert result is not None  # noqa: S101 - a dry run asks nobody
         problems.finish()
     task.result = result
@@ -114,6 +114,13 @@ def check_file(site: Site, work: Work, lang: str, task: Task) -> None:
         edit.set(check=_state(result, fingerprint, options, problems, observer.header, observer.plan_notes))
     site.rechecks.forget(work.id)
     site.rechecks.rows(site.works.get(work.id))  # the first page of the grid need not wait for the index
+
+
+def _before(site: Site, work: Work) -> RowStates | None:
+    """What became of the rows in the run whose rest this is; None if it is none, or unknown."""
+    with Journal.open(site.journal) as journal, contextlib.suppress(UnknownRunError):
+        return journal.row_states(work.rest_of) if work.rest_of else None
+    return None
 
 
 def _state(
@@ -126,6 +133,7 @@ def _state(
 ) -> CheckState:
     summary = result.summary
     lang = options.lang
+    refused = (KindCount(REFUSED, "", Severity.WARNING, problems.refused),) if problems.refused else ()
     return CheckState(
         run=summary.run_id,
         fingerprint=fingerprint,
@@ -134,7 +142,8 @@ def _state(
         kinds=tuple(
             KindCount(group.code, group.column, group.severity.value, group.rows, _example(group, lang))
             for group in summary.issues
-        ),
+        )
+        + refused,
         header=header,
         reports=str(options.report_dir),
         corrections=Path(options.corrections).name if options.corrections else "",
@@ -256,7 +265,7 @@ def import_file(site: Site, work: Work, mode: Mode, lang: str, task: Task, *, ag
 
     observer = TaskObserver(task.progress, confirm=confirm, begun=begun)
     with Session.open(site.settings(work), observer=observer, stopper=task.stopper) as session:
-        result = session.start(site.works.file(work), options)
+        result = session.start(site.works.file(work), options, name=work.name)
     if result is None:
         raise UsageError("web-imported-before", run=before[0] if before else "–")
     task.result = result

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from importer.delivery import events as delivery
 from importer.errors import FaultError, ImporterError, TerminatedRun, UsageError
+from importer.escaping import single_line
 from importer.pipeline.events import PlanReady, Progress, RowsChecked, RunObserver, RunStarted
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.run import StopToken
@@ -74,7 +75,7 @@ class TaskObserver(RunObserver):
 
     def on_run_started(self, event: RunStarted) -> None:
         plan = event.plan
-        self.plan_notes = tuple(note.sentence(plan.options.lang) for note in plan.notes)
+        self.plan_notes = tuple(note.sentence(plan.options.lang, on_page=True) for note in plan.notes)
         self.header = plan.header
         self._progress.run = event.record.id
         self._progress.expected = plan.source.estimated_rows
@@ -207,7 +208,7 @@ class TaskBoard:
 def report_fault(where: str, error: Exception) -> None:
     """Log a fault of ours: its kind alone, since its text may quote a customer, unless that is asked for."""
     shown = error if os.environ.get("NXLINK_TRACEBACK") else None
-    log.error("the page failed at %s: %s", where, type(error).__name__, exc_info=shown)
+    log.error("the page failed at %s: %s", single_line(where), type(error).__name__, exc_info=shown)
 
 
 def _carry_out(task: Task, work: Callable[[Task], None]) -> None:

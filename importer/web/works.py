@@ -15,7 +15,7 @@ import secrets
 import shutil
 import threading
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -104,8 +104,8 @@ class Work:
     check: CheckState | None = None
     run: str = ""
     """The import that was started last."""
-    parent: str = ""
-    """The run whose rest is corrected here."""
+    rest_of: str = ""
+    """The run of which only the rest is checked and sent: the rows that it did not bring in."""
 
 
 def now() -> str:
@@ -224,13 +224,13 @@ class WorkStore:
         path = self._corrections_file(work)
         if not path.is_file():
             return {}
-        return {(cell.sheet, cell.row, cell.column): cell for cell in read_corrections(path)[1]}
+        return {(cell.sheet, cell.row, cell.column): cell for cell in read_corrections(path).cells}
 
-    def save_corrections(self, work: Work, sha256: str, cells: list[CorrectedCell]) -> None:
-        """Keep these corrections of the file with this sha256. Raises OSError."""
-        path = self._corrections_file(work)
-        if cells:
-            write_corrections(path, sha256, cells)
+    def save_corrections(self, work: Work, sha256: str, cells: Iterable[CorrectedCell]) -> None:
+        """Keep these corrections of the file with this sha256, and whose rest it is. Raises OSError."""
+        path, cells = self._corrections_file(work), list(cells)
+        if cells or work.rest_of:
+            write_corrections(path, sha256, cells, work.rest_of)
         else:
             path.unlink(missing_ok=True)
 

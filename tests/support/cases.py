@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from importer.cli import app
-from importer.config import VARIABLES
+from importer.credentials import VARIABLES
 from importer.sandbox import Sandbox
 from tests.support.commands import results
 

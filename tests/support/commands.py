@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from importer.config import VARIABLES, Connection
+from importer.config import Connection
+from importer.credentials import VARIABLES
 from importer.sandbox import Sandbox
 
 

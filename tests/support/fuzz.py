@@ -26,7 +26,7 @@ from importer.api.http_answer import AnswerFault
 from importer.api.transport import PlainConnection
 from importer.config import load_config
 from importer.errors import ImporterError
-from importer.jobs.config import load_job
+from importer.jobs.tables import load_job
 from importer.journal import Journal
 from importer.models import Outcome, Status
 from importer.readers import ReadOptions, open_source

@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from importer.config import ConfigFile, Profile
-from importer.jobs.config import Job, JobEnvironment, load_job
+from importer.jobs.config import Job, JobEnvironment
 from importer.jobs.log import JobLog
 from importer.jobs.results import RoundReport
 from importer.jobs.runner import Round
+from importer.jobs.tables import load_job
 from importer.journal import Journal
 from importer.option_layers import GivenOptions
 from importer.pipeline.run import StopToken

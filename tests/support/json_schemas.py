@@ -18,6 +18,7 @@ from importer.jobs.config import Job, JobFiles
 from importer.mapping import schema as mapping_schema
 from importer.mapping.schema import MappingFile
 from importer.options import declared_options
+from importer.sources.settings import SourceSettings
 
 FOLDER = Path(mapping_schema.__file__).parents[1] / "schemas"
 _DIALECT = "http://json-schema.org/draft-07/schema#"
@@ -66,6 +67,7 @@ def importer_toml() -> dict[str, Any]:
     """Return the schema of importer.toml."""
     profile = _table(table_model("profile", Profile))
     job = _table(table_model("job", JobFiles, Job))
+    source = _table(table_model(None, SourceSettings))
     return {
         "$schema": _DIALECT,
         "title": "NXLink customer importer: importer.toml",
@@ -73,6 +75,13 @@ def importer_toml() -> dict[str, Any]:
         "properties": {
             "profile": _named("One tenant and how to talk to it.", profile),
             "job": _named("A scheduled import.", job),
+            "metrics_file": {
+                "type": "string",
+                "description": "A Prometheus textfile, written after each round and run.",
+            },
+            "source": _named("A place that files come from.", source),
+            "defaults": {"description": "Keys for all profiles.", **_without(profile, "inherits")},
+            "job-defaults": {"description": "Keys for all jobs.", **job},
         },
         "additionalProperties": False,
     }
@@ -101,6 +110,10 @@ def _inlined(value: Any, tables: dict[str, Any]) -> Any:
         table["properties"] = {key: _as_written("", one) for key, one in table["properties"].items()}
         return _inlined(table, tables)
     return {key: _inlined(one, tables) for key, one in value.items()}
+
+
+def _without(table: dict[str, Any], key: str) -> dict[str, Any]:
+    return table | {"properties": {name: one for name, one in table["properties"].items() if name != key}}
 
 
 def _named(description: str, table: dict[str, Any]) -> dict[str, Any]:

@@ -91,6 +91,12 @@ class WebPage:
         self.wait(work)
         return self.get(f"{work}/check")
 
+    def correct_rest(self, run: str) -> str:
+        """Go on with the rest of a run, and wait for its check. Returns the address of its piece of work."""
+        work = self.post(f"/runs/{run}/correct").url.removesuffix("/check").removeprefix(self.base)
+        self.wait(work)
+        return work
+
     def send(self, work: str, **form: str) -> requests.Response:
         """Import a file that was checked. Returns the page that the import leads to."""
         answer = self.change(work, "import", **({"mode": "update"} | form))
@@ -126,6 +132,11 @@ def web_page(sandbox: Sandbox | None = None, *, enter: bool = True) -> Iterator[
 def text_of(page: requests.Response) -> str:
     """The words of a page, without its marks."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.text))
+
+
+def run_of(page: requests.Response) -> str:
+    """The run that a page shows."""
+    return page.url.split("/runs/")[1].split("?")[0]
 
 
 def wait_for(condition: object, patience: float = PATIENCE) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from importer.config import ConfigFile, Connection, Profile, Secret, load_config, require, resolve
+from importer.config import ConfigFile, Connection, Profile, Secret, load_config
+from importer.credentials import require, resolve
 from importer.errors import SettingsError
 from importer.models import Mode
 from importer.options import RunOptions
@@ -139,6 +140,28 @@ def test_a_command_can_print_all_credentials(printed: str) -> None:
     assert (found.access_key.reveal(), found.access_secret.reveal()) == ("key", "s3=cret")
 
 
+@pytest.mark.parametrize("command", ["  ", "'", "\\"])
+def test_a_secret_command_that_is_none_is_told(command: str) -> None:
+    with pytest.raises(SettingsError, match="secret_command"):
+        resolve(Profile(secret_command=command), environ={})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[profile.default]\nenv_file = "a\\u0000b"\n',
+        '[job.j]\nsource = "a\\u0000b"\n',
+        '[job.j]\nnotices = { command = "a\\u0000b" }\n',
+        '[profile."a\\u0000b"]\n',
+        '[job.j]\nx = [["\\u0000"]]\n',
+    ],
+)
+def test_a_value_with_nul_is_refused_wherever_it_stands(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SettingsError, match="NUL") as error:
+        written(tmp_path, text)
+    assert error.value.code == "bad-settings"
+
+
 def test_a_secret_command_is_not_run_if_the_secret_is_known() -> None:
     profile = Profile(secret_command="/nonexistent/program")
     assert resolve(profile, environ=COMPLETE).connection.access_secret.reveal() == "s3cret"
@@ -185,3 +208,86 @@ def test_a_pipe_in_place_of_settings_makes_nobody_wait(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "importer.toml")
     with pytest.raises(SettingsError, match="not a plain file"):
         load_config(tmp_path / "importer.toml")
+
+
+def test_a_profile_inherits_what_it_does_not_say(tmp_path: Path) -> None:
+    file = written(
+        tmp_path,
+        '[defaults]\nrate = 3.0\nbase_url = "https://api.nxlink.ai"\n'
+        '[profile.default]\naccess_key = "key"\ntenant_id = 1\nmode = "keep"\nstrict_binding = true\n'
+        '[profile.asia]\ninherits = "default"\nconcurrency = 2\n'
+        '[profile.acme]\ninherits = "asia"\ntenant_id = 2\nrate = 1.0\n',
+    )
+    acme = file.profile("acme")
+    found = resolve(acme, environ={}, sends=False).connection
+    assert (found.tenant_id, found.base_url) == ("2", "https://api.nxlink.ai")
+    assert found.access_key.reveal() == "key"
+    assert found.strict_binding is True
+    options = acme.given.over(RunOptions())
+    assert (options.rate, options.concurrency, options.mode) == (1.0, 2, Mode.KEEP)
+    assert file.profile("default").given.options.rate == 3.0
+
+
+def test_the_defaults_hold_without_any_profile(tmp_path: Path) -> None:
+    assert written(tmp_path, "[defaults]\nrate = 3.0\n").profile(None).given.options.rate == 3.0
+
+
+def test_what_a_profile_says_itself_comes_before_an_env_file_that_it_inherits(tmp_path: Path) -> None:
+    env = tmp_path / "all.env"
+    env.write_text("NXLINK_ACCESS_KEY=shared\nNXLINK_TENANT_ID=1\n")
+    env.chmod(0o600)
+    file = written(
+        tmp_path,
+        f"[defaults]\nenv_file = '{env}'\n[profile.one]\n[profile.two]\ntenant_id = 2\n"
+        "[profile.three]\ntenant_id = 3\nenv_file = 'three.env'\n",
+    )
+    (tmp_path / "three.env").write_text("NXLINK_TENANT_ID=4\n")
+    (tmp_path / "three.env").chmod(0o600)
+
+    def tenant(name: str) -> str:
+        return resolve(file.profile(name).anchored(tmp_path), environ={}, sends=False).connection.tenant_id
+
+    assert [tenant(name) for name in ("one", "two", "three")] == ["1", "2", "4"]
+
+
+def test_an_inherited_command_is_not_run_where_the_secret_is_known(tmp_path: Path) -> None:
+    text = '[defaults]\nsecret_command = "false"\n[profile.a]\nenv_file = "a.env"\n'
+    (tmp_path / "a.env").write_text("NXLINK_ACCESS_SECRET=s\n")
+    (tmp_path / "a.env").chmod(0o600)
+    profile = written(tmp_path, text).profile("a").anchored(tmp_path)
+    assert resolve(profile, environ={}).connection.access_secret.reveal() == "s"
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "reason"),
+    [
+        ('[profile.a]\ninherits = "b"\n[profile.b]\ninherits = "a"\n', "profile.b.inherits", "a → b → a"),
+        ('[profile.a]\ninherits = "a"\n', "profile.a.inherits", "a → a"),
+        ('[profile.a]\ninherits = "nobody"\n', "profile.a.inherits", "no [profile.nobody]"),
+        ('[profile.a]\ninherits = "b"\n[profile.b]\ntyp = 1\n', "profile.b.typ", "unknown key"),
+        ("[defaults]\ntyp = 1\n[profile.a]\n", "defaults.typ", "unknown key"),
+        ('[defaults]\ninherits = "a"\n[profile.a]\n', "defaults.inherits", "cannot inherit"),
+        ("[profile]\na = 1\n", "profile.a", "[profile.a]"),
+    ],
+)
+def test_a_mistake_in_what_a_profile_inherits_is_told_with_its_place(
+    tmp_path: Path, text: str, place: str, reason: str
+) -> None:
+    with pytest.raises(SettingsError) as error:
+        written(tmp_path, text).profile("a")
+    assert error.value.found["place"] == place
+    assert reason in error.value.sentence()
+
+
+def test_a_mistake_in_one_profile_stops_no_other(tmp_path: Path) -> None:
+    file = written(tmp_path, "[profile.bad]\ntyp = 1\n[profile.good]\ntenant_id = 7\n")
+    assert file.profile("good").tenant_id == "7"
+
+
+def test_an_inherited_secret_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "importer.toml"
+    path.write_text('[defaults]\naccess_secret = "s"\n')
+    path.chmod(0o644)
+    if os.name == "posix":
+        with pytest.raises(SettingsError, match="chmod 600"):
+            load_config(path)

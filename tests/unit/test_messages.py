@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from string import Formatter
 
 import pytest
 
@@ -79,6 +80,32 @@ def test_sentences_are_joined_as_the_language_does(
     lang: str, sentences: tuple[str, ...], wanted: str
 ) -> None:
     assert messages.join_sentences(lang, *sentences) == wanted
+
+
+def test_what_the_page_says_instead_of_a_hint_needs_no_more_than_the_message_itself() -> None:
+    entries = messages.catalogue()
+    for code in entries:
+        if not code.startswith("on-page-"):
+            continue
+        instead, said = entries[code], entries[code.removeprefix("on-page-")]
+        for lang in messages.LANGUAGES:
+            known = places(said.message[lang]) | places(said.hint[lang])
+            assert places(instead.message[lang]) <= known, code
+
+
+def test_no_hint_for_a_row_speaks_of_options_on_the_page() -> None:
+    wordings = ("contradictory-dates", "date-in-no-format", "date-of-other-calendar", "gender-letter")
+    issues = [code for code, entry in messages.catalogue().items() if entry.severity]
+    for code in (*issues, *wordings, "shared-by-all", "bad-custom-field"):
+        for lang in messages.LANGUAGES:
+            hint = messages.hint_template(code, lang, on_page=True)
+            for word in ("--", "`", " = ", "mapping", "映射", "rejects.xlsx"):
+                assert word not in hint, code
+
+
+def places(text: str) -> set[str]:
+    """The names of what is filled in."""
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
 
 
 def test_clauses_are_joined_as_the_language_does() -> None:

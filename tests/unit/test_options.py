@@ -16,7 +16,8 @@ from importer.cli import app
 from importer.config import load_config
 from importer.config_schema import table_model
 from importer.errors import SettingsError
-from importer.jobs.config import Job, JobFiles, load_job
+from importer.jobs.config import Job, JobFiles
+from importer.jobs.tables import load_job
 from importer.messages import LANGUAGES
 from importer.models import Mode
 from importer.option_layers import GivenOptions, layered, options_from_json, options_to_json

@@ -11,7 +11,8 @@ import click
 from importer import messages
 from importer.cli.output import echo, lang_option, language, print_json
 from importer.cli.parameters import profile_option
-from importer.config import load_config, require, resolve
+from importer.config import load_config
+from importer.credentials import require, resolve
 from importer.errors import SettingsError, UsageError
 from importer.exit_codes import ExitCode
 from importer.models import TenantField

@@ -13,7 +13,8 @@ import click
 from importer import contracts, messages
 from importer.cli.output import echo, lang_option, language, print_json
 from importer.cli.parameters import profile_option, run_options
-from importer.config import VARIABLES, Connection, ResolvedConnection, is_loopback, load_config, resolve
+from importer.config import Connection, is_loopback, load_config
+from importer.credentials import VARIABLES, ResolvedConnection, resolve
 from importer.errors import ImporterError
 from importer.exit_codes import ExitCode
 from importer.models import Action, Verdict

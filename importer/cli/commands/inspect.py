@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import click
@@ -41,12 +42,15 @@ def inspect_command(file: str, full: bool, as_json: bool, profile: str | None, g
     that each column would go to, or goes to by --mapping. Works for any table, customers or not."""
     from importer import contracts, mapping
     from importer.cli.commands.account import known_fields
-    from importer.pipeline.plan import as_mapping_reads, open_table
+    from importer.cli.fetch_progress import local_file
+    from importer.pipeline.table import as_mapping_reads, open_table
     from importer.readers.inspection import inspect
 
     chosen = mapping.load(given.options.mapping) if given.options.mapping else None
-    options = as_mapping_reads(file, given.options, chosen)
-    with open_table(file, options, chosen, any_table=True) as source:
+    with ExitStack() as stack:
+        local = stack.enter_context(local_file(file))
+        options = as_mapping_reads(local, given.options, chosen)
+        source = stack.enter_context(open_table(local, options, chosen, any_table=True))
         found = inspect(source, full=full)
         proposals = mapping.propose(
             source.header,

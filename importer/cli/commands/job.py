@@ -1,234 +1,228 @@
-"""`importer job`: run, list, check, status, install, uninstall."""
+"""`importer job`: run, check, install, uninstall; list and status are in a module of their own."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from importer.cli import app
+from importer.cli.commands import job_status as job_status  # adds its commands to the group
+from importer.cli.commands.job_group import (
+    chosen_jobs,
+    job_command,
+    job_names_options,
+    settings_file,
+    settings_options,
+)
+from importer.cli.metrics import metrics_after
 from importer.cli.output import echo, lang_option, language, print_json
-from importer.config import ConfigFile, Profile, load_config
-from importer.errors import ImporterError, JournalError, SettingsError, UsageError
-from importer.exit_codes import ExitCode
+from importer.config import ConfigFile
+from importer.credentials import REQUIRED, require, resolve
+from importer.errors import ImporterError, UsageError
+from importer.exit_codes import ExitCode, worst_exit_code
 from importer.messages import sentence
-from importer.models import Note
 
 if TYPE_CHECKING:
+    from importer.credentials import ResolvedConnection
     from importer.jobs.config import Job
+    from importer.jobs.results import RoundReport
     from importer.jobs.runner import FilePreview
-    from importer.jobs.status import JobStatus
+    from importer.jobs.selection import ChosenJob
     from importer.journal import Journal
 
-F = TypeVar("F", bound=Callable[..., Any])
 _CARRIED = ("NXLINK_STATE_DIR",)
 """Settings of this shell without which the scheduled job would look elsewhere; no secret is among them."""
 
 
-class FoundJob(NamedTuple):
-    """A job and what it needs."""
-
-    job: Job
-    profile: Profile
-    file: ConfigFile
-
-
-@click.group("job", short_help="Run and install scheduled imports.")
-def job_command() -> None:
-    """Imports that a scheduler starts: [job.NAME] tables of importer.toml.
-
-    \b
-    importer job check nightly                            what a round would do now
-    importer job run nightly                              one round; cron calls this
-    importer job install nightly --schedule "0 3 * * *"   into the crontab
-    importer job status nightly --json                    for monitoring
-    """
-
-
-def _settings_options(function: F) -> F:
-    for option in (
-        click.option(
-            "--settings",
-            type=click.Path(dir_okay=False, path_type=Path),
-            metavar="FILE",
-            help="The importer.toml with the job (default: in the working directory, or the user's).",
-        ),
-        click.option(
-            "--env-file",
-            type=click.Path(dir_okay=False, path_type=Path),
-            metavar="FILE",
-            help="Credentials from lines NXLINK_…=value; nobody else may be able to read it.",
-        ),
-    ):
-        function = option(function)
-    return function
-
-
 @job_command.command("run", short_help="Do one round: this is what cron calls.")
-@click.argument("name")
+@job_names_options
+@click.option(
+    "--parallel",
+    type=click.IntRange(1, 64),
+    default=4,
+    show_default=True,
+    metavar="N",
+    help="How many jobs are at work at a time.",
+)
 @click.option("--release", metavar="FILE", help="Let a file through that a tripwire holds, and do no more.")
 @click.option("--verbose", "-v", is_flag=True, help="Show the log on stderr, too.")
-@_settings_options
+@settings_options
 @lang_option
-def run(name: str, release: str | None, verbose: bool, settings: Path | None, env_file: Path | None) -> int:
-    """Do one round of the job NAME: go on with what an earlier round left, then take what is ready.
+def run(
+    names: tuple[str, ...],
+    every: bool,
+    parallel: int,
+    release: str | None,
+    verbose: bool,
+    settings: Path | None,
+    env_file: Path | None,
+) -> int:
+    """Do one round of each job named: go on with what an earlier round left, then take what is ready.
 
-    Prints nothing if all is well, so that cron mails only when something is wrong. Every file is validated
-    as a whole before its first row is sent. Exit codes are those of `run`; 6 if a tripwire holds a file, 75
-    if another round is at work.
+    NAME may be a pattern ("eu-*"), a job for several profiles, or one of them (NAME@PROFILE). Prints nothing
+    if all is well, so that cron mails only when something is wrong. Every file is validated as a whole before
+    its first row is sent. Exit codes are those of `run`, of several jobs the worst; 6 if a tripwire holds a
+    file, 75 if another round is at work.
     """
     from importer.cli.signals import stop_on_signals
     from importer.jobs.config import JobEnvironment
-    from importer.jobs.log import open_log
-    from importer.jobs.notify import announce_unstarted
-    from importer.jobs.runner import Round
-    from importer.journal import Journal
+    from importer.jobs.rounds import Rounds
+    from importer.jobs.selection import ChosenJob, UnusableJob, refuse_shadowed
     from importer.journal.job_history import RoundResult
 
     app.startup_done()
-    found = _find(name, settings, env_file)
-    environment = JobEnvironment(lang=language())
+    found = chosen_jobs(names, every, settings, env_file)
+    usable = refuse_shadowed([one for one in found if isinstance(one, ChosenJob)], env_file=env_file)
+    unusable = [one for one in (*found, *usable) if isinstance(one, UnusableJob)]
+    chosen = [one for one in usable if isinstance(one, ChosenJob)]
+    if release is not None and len(found) != 1:
+        raise UsageError("release-of-several", count=len(found))
+    if len(found) == 1 and unusable:
+        raise unusable[0].error
     show = (lambda line: echo(line, err=True)) if verbose else None
-    log = open_log(found.job, environment.clock, show)
-    try:
-        opened = Journal.open()
-    except JournalError as error:
-        report = announce_unstarted(found.job, log, environment, error)
-        lost = False
-    else:
-        with opened as journal:
-            current = Round(found.job, found.profile, journal, log, environment, release=release)
-            with stop_on_signals(current.stopper):
-                report = current.go()
-            lost = bool(journal.losses)
-    if not report.good and report.result is not RoundResult.OVERLAPPED:
-        echo(report.text(), err=True, nl=False)
+    rounds = Rounds(chosen, JobEnvironment(lang=language()), parallel, echo=show, release=release)
+    with metrics_after(settings_file(settings)), stop_on_signals(rounds.stopper):
+        report = rounds.go()
+    for one in unusable:
+        echo(f"{one.name}: {one.error.full_text(language())}", err=True)
+    for each in report.rounds:
+        if not each.good and each.result is not RoundResult.OVERLAPPED:
+            echo(each.text(), err=True, nl=False)
+        for warning in each.warnings:
+            echo(f"{each.job}: {warning}", err=True)
     for warning in report.warnings:
-        echo(f"{name}: {warning}", err=True)
-    # Tripwires look back, and so does a round that finishes an earlier one.
-    return int(report.exit_code or (ExitCode.ROWS_LEFT if lost else ExitCode.DONE))
+        echo(warning, err=True)
+    code = worst_exit_code((report.exit_code, *(one.error.exit_code for one in unusable)))
+    if len(found) > 1 and code is not ExitCode.DONE:
+        _print_totals(report.rounds, [one.name for one in unusable])
+    return int(code)
 
 
-@job_command.command("list", short_help="Show all jobs with their last and next run.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@_settings_options
-@lang_option
-def list_jobs(as_json: bool, settings: Path | None, env_file: Path | None) -> int:
-    """Show the jobs of importer.toml: where their files come in, how the last round ended, when the next is
-    due."""
-    from importer.jobs.config import load_job
-    from importer.journal import Journal
+def _print_totals(rounds: Sequence[RoundReport], unusable: Sequence[str]) -> None:
+    from importer.jobs.results import tell_results
 
-    file = _file(settings)
-    jobs = [load_job(file, name) for name in file.names("job")]
-    with Journal.open() as journal:
-        found = [(job, _status(job, journal)) for job in jobs]
-    if as_json:
-        print_json([json.loads(status.json()) for _, status in found])
-        return 0
-    from rich.table import Table
-
-    from importer.cli.output import console
-
-    table = Table("job", "source", "last round", "result", "next", "held", box=None, pad_edge=False)
-    for job, status in found:
-        last = status.last
-        table.add_row(
-            job.name,
-            job.describe_source(),
-            f"{last.started:%Y-%m-%d %H:%M}" if last else "–",
-            str(last.result) if last else "–",
-            f"{status.next:%Y-%m-%d %H:%M %Z}" if status.next else "–",
-            str(len(status.held) or "–"),
-        )
-    console().print(table)
-    return 0
-
-
-@job_command.command("status", short_help="Say how a job is doing; the exit code suits Nagios.")
-@click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@_settings_options
-@lang_option
-def show_status(name: str, as_json: bool, settings: Path | None, env_file: Path | None) -> int:
-    """Say when the job NAME last did well, how long ago that is, and what waits for somebody.
-
-    Exit codes: 0 all is well · 1 a file is held, or none has come for long · 2 the last round failed, or
-    none went well for too long · 3 it never ran, or cannot be looked at.
-    """
-    from importer.journal import Journal
-
-    try:
-        job = _find(name, settings, env_file).job
-        with Journal.open() as journal:
-            status = _status(job, journal)
-    except ImporterError as error:
-        echo(f"UNKNOWN - {name}: {error.sentence(language())}")
-        return 3
-    echo(status.json() if as_json else status.line())
-    return int(status.health)
+    parts = [tell_results(rounds)] if rounds else []
+    parts += [f"{len(unusable)} not begun ({', '.join(unusable)})"] if unusable else []
+    echo(f"{len(rounds) + len(unusable)} jobs: {', '.join(parts)}", err=True)
 
 
 @job_command.command("check", short_help="Say what a round would do now; nothing is sent or moved.")
-@click.argument("name")
+@job_names_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@_settings_options
+@settings_options
 @lang_option
-def check(name: str, as_json: bool, settings: Path | None, env_file: Path | None) -> int:
-    """Look at everything that a round of the job NAME would look at, tripwires included.
+def check(
+    names: tuple[str, ...], every: bool, as_json: bool, settings: Path | None, env_file: Path | None
+) -> int:
+    """Look at everything that a round of each job named would look at, tripwires included.
 
-    Exit code 0 if a round would go well, else the one it would end with.
+    Exit code 0 if a round would go well, else the one it would end with, of several jobs the worst.
     """
-    from importer.config import REQUIRED, require, resolve
-    from importer.jobs.config import JobEnvironment
-    from importer.jobs.runner import preview
+    from importer.jobs.selection import ChosenJob
     from importer.journal import Journal
 
-    found = _find(name, settings, env_file)
-    options = found.job.options_with(found.profile, language())
-    resolved = resolve(found.profile, options.contract)
-    connection = None if set(resolved.missing) & set(REQUIRED) else resolved.connection
+    found = chosen_jobs(names, every, settings, env_file)
+    codes, shown = [], []
     with Journal.open() as journal:
-        files = preview(found.job, journal, connection, options, JobEnvironment(lang=language()))
+        for one in found:
+            try:
+                if not isinstance(one, ChosenJob):
+                    raise one.error
+                files, resolved = _preview(one, journal)
+                codes.append(_code_of(files))
+                shown += [{"job": one.name} | _shown(file) for file in files]
+                if not as_json:
+                    _print_preview(one.job, files, several=len(found) > 1)
+                require(resolved)
+            except ImporterError as error:
+                if len(found) == 1:
+                    if as_json:
+                        print_json(shown)
+                    raise
+                codes.append(error.exit_code)
+                echo(f"{one.name}: {error.full_text(language())}", err=True)
     if as_json:
-        print_json([_shown(file) for file in files])
-    else:
-        for file in files:
-            rows = f"  {file.to_send} of {file.rows} rows, {file.invalid} invalid" if file.rows else ""
-            echo(f"{file.fate:9} {file.path}{rows}")
-            if file.message:
-                echo(f"          {file.message}")
-        if not files:
-            echo(f"nothing in {found.job.describe_source()}")
-    if connection is None:
-        require(resolved)
+        print_json(shown)
+    return int(worst_exit_code(codes))
+
+
+def _preview(one: ChosenJob, journal: Journal) -> tuple[tuple[FilePreview, ...], ResolvedConnection]:
+    from importer.jobs.config import JobEnvironment
+    from importer.jobs.runner import preview
+
+    options = one.job.options_with(one.profile, language())
+    resolved = resolve(one.profile, options.contract)
+    connection = None if set(resolved.missing) & set(REQUIRED) else resolved.connection
+    return preview(one.job, journal, connection, options, JobEnvironment(lang=language())), resolved
+
+
+def _code_of(files: Sequence[FilePreview]) -> ExitCode:
     fates = {file.fate for file in files}
-    return 6 if "hold" in fates else 3 if "fail" in fates else 0
+    return ExitCode.TRIPWIRE if "hold" in fates else ExitCode.INPUT if "fail" in fates else ExitCode.DONE
 
 
-@job_command.command("install", short_help="Write the job into the user's crontab.")
-@click.argument("name")
+def _print_preview(job: Job, files: Sequence[FilePreview], *, several: bool) -> None:
+    if several:
+        echo(f"{job.name}:")
+    for file in files:
+        rows = f"  {file.to_send} of {file.rows} rows, {file.invalid} invalid" if file.rows else ""
+        echo(f"{file.fate:9} {file.path}{rows}")
+        if file.message:
+            echo(f"          {file.message}")
+    if not files:
+        echo(f"nothing in {job.describe_source()}")
+
+
+@job_command.command("install", short_help="Write jobs into the user's crontab.")
+@job_names_options
 @click.option("--schedule", "when", metavar="CRON", help='When it runs, as in a crontab: "0 3 * * *".')
 @click.option("--print", "only_print", is_flag=True, help="Print the line instead of writing it.")
-@_settings_options
+@settings_options
 @lang_option
 def install(
-    name: str, when: str | None, only_print: bool, settings: Path | None, env_file: Path | None
+    names: tuple[str, ...],
+    every: bool,
+    when: str | None,
+    only_print: bool,
+    settings: Path | None,
+    env_file: Path | None,
 ) -> int:
-    """Write an entry for the job NAME into the user's crontab, in place of an earlier one; other lines stay
-    as they are. The line has absolute paths and no secrets. On Windows the schtasks command is printed.
+    """Write an entry for each job named into the user's crontab, in place of an earlier one; other lines stay
+    as they are. A job for several profiles has one entry. The line has absolute paths and no secrets. On
+    Windows the schtasks command is printed.
     """
+    from importer.jobs.selection import ChosenJob
+
+    file = settings_file(settings)
+    found = chosen_jobs(names, every, settings, env_file)
+    codes, done = [], set()
+    for one in found:
+        try:
+            if not isinstance(one, ChosenJob):
+                raise one.error
+            job = one.job
+            whole = every or job.table in names or any(n != job.name and "@" not in n for n in names)
+            name = job.table if whole else job.name
+            if name not in done:
+                done.add(name)
+                _install(name, when or job.schedule, _absolute(file), env_file, only_print=only_print)
+        except ImporterError as error:
+            if len(found) == 1:
+                raise
+            codes.append(error.exit_code)
+            echo(f"{one.name}: {error.full_text(language())}", err=True)
+    return int(worst_exit_code(codes))
+
+
+def _install(name: str, text: str, settings: Path, env_file: Path | None, *, only_print: bool) -> None:
     from importer.jobs import schedule
     from importer.jobs import schedule as crontab
 
-    found = _find(name, settings, env_file)
-    text = when or found.job.schedule
     if not text:
         raise UsageError("no-schedule", job=name)
     try:
@@ -240,8 +234,8 @@ def install(
         job=name,
         schedule=times,
         zone=zone,
-        settings=_absolute(found.file),
-        env_file=found.profile.env_file.absolute() if env_file and found.profile.env_file else None,
+        settings=settings,
+        env_file=env_file.absolute() if env_file else None,
         environment={n: str(Path(os.environ[n]).absolute()) for n in _CARRIED if os.environ.get(n)},
     )
     if os.name == "nt":
@@ -255,7 +249,6 @@ def install(
         shown = f"{due:%Y-%m-%d %H:%M %Z}" if due else "–"
         told = {"job": name, "schedule": times.text, "zone": zone, "next": shown}
         echo(sentence("job-installed", told, language()))
-    return 0
 
 
 @job_command.command("uninstall", short_help="Take the job out of the crontab.")
@@ -276,36 +269,8 @@ def uninstall(name: str) -> int:
     return 0
 
 
-def _find(name: str, settings: Path | None, env_file: Path | None) -> FoundJob:
-    from importer.jobs.config import load_job
-
-    file = _file(settings)
-    job = load_job(file, name)
-    profile = file.profile(job.profile)
-    base = _absolute(file).parent
-    if env_file is not None:
-        profile = replace(profile, env_file=env_file)
-    elif profile.env_file is not None:
-        profile = replace(profile, env_file=base / profile.env_file.expanduser())
-    return FoundJob(job, profile, file)
-
-
-def _file(settings: Path | None) -> ConfigFile:
-    if settings is not None and not settings.is_file():
-        raise SettingsError("bad-settings", file=settings, place="-", reason=Note("reason-no-file"))
-    return load_config(settings)
-
-
 def _absolute(file: ConfigFile) -> Path:
     return (file.path or Path("importer.toml")).absolute()
-
-
-def _status(job: Job, journal: Journal) -> JobStatus:
-    from importer.jobs import schedule as crontab
-    from importer.jobs.status import job_status
-
-    when = job.schedule or (crontab.installed_schedule(job.name) if os.name == "posix" else "")
-    return job_status(job, journal, datetime.now().astimezone(), when)
 
 
 def _shown(file: FilePreview) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,13 +82,14 @@ def suggest_command(file: str, output: Path | None, profile: str | None, given: 
     """
     from importer import contracts, mapping
     from importer.cli.commands.account import known_fields
+    from importer.cli.fetch_progress import local_file
     from importer.mapping import suggest_toml
     from importer.mapping.regions import require_region
-    from importer.pipeline.plan import open_table
+    from importer.pipeline.table import open_table
     from importer.readers.inspection import sample_frame
 
     terms = contracts.load(given.options.contract or contracts.DEFAULT_CONTRACT)
-    with open_table(file, given.options, any_table=True) as source:
+    with local_file(file) as local, open_table(local, given.options, any_table=True) as source:
         if output is not None and output.exists():
             _still_fits(output, source, terms)
             echo(sentence("suggest-solved", {"file": output}, language()))
@@ -133,9 +135,10 @@ def check_command(mapping_file: str, file: str | None, profile: str | None, give
     """
     from importer import contracts, mapping
     from importer.cli.commands.account import known_fields
+    from importer.cli.fetch_progress import local_file
     from importer.mapping.custom_fields import missed_note
     from importer.mapping.regions import require_region
-    from importer.pipeline.plan import as_mapping_reads, open_table
+    from importer.pipeline.table import as_mapping_reads, open_table
 
     found = mapping.load(mapping_file)
     if given.options.country:
@@ -145,8 +148,10 @@ def check_command(mapping_file: str, file: str | None, profile: str | None, give
     if file is None:
         mapping.check_required(found, terms)
         return int(ExitCode.DONE)
-    options = as_mapping_reads(file, given.options, found)
-    with open_table(file, options, found, any_table=True) as source:
+    with ExitStack() as stack:
+        local = stack.enter_context(local_file(file))
+        options = as_mapping_reads(local, given.options, found)
+        source = stack.enter_context(open_table(local, options, found, any_table=True))
         _tell_absent(found, source.header)
         fields = known_fields(profile) or None
         mapper = mapping.bind(
@@ -158,7 +163,7 @@ def check_command(mapping_file: str, file: str | None, profile: str | None, give
             dry_run=True,
             sheets=tuple(source.sheet_headers.values()),
         )
-        echo(sentence("mapping-fits", {"file": file}, language()))
+        echo(sentence("mapping-fits", {"file": local}, language()))
         _tell_columns(mapper)
         for note in missed_note(mapper.unused, fields or ()):
             echo(note.sentence(language()))

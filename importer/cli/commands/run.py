@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from importer.cli import parameters as shared
+from importer.cli.metrics import metrics_after
 from importer.cli.output import OutputOptions, print_error
 from importer.config import load_config
 from importer.errors import ImporterError
@@ -31,7 +32,9 @@ def run_command(
     given: GivenOptions,
     output: OutputOptions,
 ) -> int:
-    """Import customers from FILE… (- reads standard input); every row gets exactly one status.
+    """Import customers from FILE…; every row gets exactly one status.
+
+    FILE is a path, - for standard input, or an address such as https://….
 
     Several files are several runs, one after the other; the exit code is the worst.
     """
@@ -67,7 +70,8 @@ def _import_files(
     store: Path | None = None,
 ) -> int:
     """Run file after file; returns the worst exit code. A file that cannot be read stops no other."""
-    profile = load_config().profile(profile_name)
+    config = load_config()
+    profile = config.profile(profile_name)
     options = layered(RunOptions(), profile.given, given)
     worst = 0
     # The first file is read while the heavy libraries are imported.
@@ -76,7 +80,7 @@ def _import_files(
         from importer.pipeline.session import SessionSettings
 
         settings = SessionSettings(profile, sandbox=sandbox, sandbox_store=store)
-        with open_session(settings, output) as session:
+        with metrics_after(config), open_session(settings, output) as session:
             for file, directory in zip(files, _directories(files, options.report_dir), strict=True):
                 try:
                     result = session.start(file, replace(options, report_dir=directory))
@@ -95,9 +99,13 @@ def _directories(files: Sequence[str], directory: Path | None) -> list[Path | No
     """Return the reports folder of each file: the one named, or for several files one below it each."""
     if directory is None or len(files) == 1:
         return [directory] * len(files)
+    from importer.sources.locations import locate
+    from importer.sources.spool import plain_name
+
     found: list[Path | None] = []
     for file in files:
-        name = Path(file).stem or "stdin"
+        location = locate(file)
+        name = Path(plain_name(location.name) if location else file).stem or "stdin"
         path, number = directory / name, 2
         while path in found:
             path, number = directory / f"{name}-{number}", number + 1

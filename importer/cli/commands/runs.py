@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from importer.journal import Journal, RunRecord
 
 
+_AGE = re.compile(r"([0-9]{1,5})([hdw])")
+
+
 class AgeType(click.ParamType[timedelta]):
     """An age such as 90d, 12h or 8w."""
 
@@ -29,25 +33,63 @@ class AgeType(click.ParamType[timedelta]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         if isinstance(value, timedelta):
             return value
-        found = re.fullmatch(r"(\d{1,5})([hdw])", str(value).strip().lower())
+        found = _AGE.fullmatch(str(value).strip().lower())
         if found is None:
             self.fail(f"{value!r} is no age like 90d, 12h or 8w", param, ctx)
         return int(found[1]) * self._units[found[2]]
 
 
+class SinceType(click.ParamType[datetime]):
+    """A day such as 2026-11-20, a moment, or an age such as 7d before now."""
+
+    name = "SINCE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        text = str(value).strip()
+        try:
+            return datetime.fromisoformat(text).astimezone()
+        except ValueError:
+            pass
+        if not _AGE.fullmatch(text.lower()):
+            self.fail(f"{value!r} is neither a day like 2026-11-20 nor an age like 7d or 12h", param, ctx)
+        return datetime.now().astimezone() - AgeType().convert(text, param, ctx)
+
+
+_STATES = ("running", "finished", "stopped", "interrupted")
+
+
 @click.group("runs", short_help="Show past runs.", invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The newest N.")
+@click.option("--tenant", metavar="ID", default="", help="Only runs to this tenant.")
+@click.option("--profile", metavar="NAME", default="", help="Only runs of this profile; may be a pattern.")
+@click.option("--job", metavar="NAME", default="", help="Only runs of this job; may be a pattern.")
+@click.option("--since", type=SinceType(), help="Only runs begun since: 7d, 12h, 2026-11-20.")
+@click.option("--status", type=click.Choice(_STATES), help="Only runs that stand so.")
 @lang_option
 @click.pass_context
-def runs_command(ctx: click.Context, as_json: bool, limit: int) -> int:
-    """List past imports: when, which file, mode, counts, how long, how it ended."""
+def runs_command(
+    ctx: click.Context,
+    as_json: bool,
+    limit: int,
+    tenant: str,
+    profile: str,
+    job: str,
+    since: datetime | None,
+    status: str | None,
+) -> int:
+    """List past imports: when, which file, where to, whose, mode, counts, how long, how it ended."""
     if ctx.invoked_subcommand is not None:
         return int(ExitCode.DONE)
-    from importer.journal import Journal
+    from importer.journal import Journal, RunFilter, RunState
 
+    states = frozenset({RunState(status)} if status else ())
+    wanted = RunFilter(tenant, profile, job, since, states)
     with Journal.open() as journal:
-        records = tuple(_with_counts(journal, record) for record in journal.runs(limit))
+        found = journal.runs(limit, None if wanted == RunFilter() else wanted)
+        records = tuple(_with_counts(journal, record) for record in found)
         code = _code_of(journal)
     if as_json:
         print_json([_as_json(record) for record in records])
@@ -91,24 +133,28 @@ def show(run_id: str, as_json: bool) -> int:
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @lang_option
 def prune(older_than: timedelta, yes: bool) -> int:
-    """Delete the journal's entries and the reports of runs older than AGE: both may hold customers' data.
+    """Delete the journal's entries, the reports and the copies of fetched files of runs older than AGE: all
+    may hold customers' data.
 
     Only files that the importer itself wrote are deleted; a folder goes when nothing else is left in it. Runs
     at work, and runs that can still be resumed, stay.
     """
     from importer.journal import Journal
+    from importer.sources.spool import prune_copies
 
     before = datetime.now().astimezone() - older_than
     with Journal.open() as journal:
         old = journal.prunable(before)
         code = _code_of(journal)
         if not old:
+            prune_copies({record.path for record in journal.runs()})
             echo(sentence("nothing-to-prune", {}, language()))
             return code
         if not yes:
             confirm(sentence("ask-prune", {"runs": len(old)}, language()), abort=True)
         reports = sum(_delete_reports(record) for record in old if record.report_dir)
         count = journal.forget([record.id for record in old])
+        prune_copies({record.path for record in journal.runs()})
     echo(sentence("pruned", {"runs": count, "reports": reports}, language()))
     return code
 
@@ -175,6 +221,7 @@ def _as_json(record: RunRecord) -> dict[str, Any]:
         "host": there.host if there else None,
         "tenant_id": there.tenant_id if there else None,
         "app_key": there.app_key if there else None,
+        "sandbox": bool(there and there.store),
         "started": record.started.isoformat(timespec="seconds") if record.started else None,
         "finished": record.finished.isoformat(timespec="seconds") if record.finished else None,
         "seconds": _seconds(record),
@@ -183,6 +230,8 @@ def _as_json(record: RunRecord) -> dict[str, Any]:
         "resumes": record.resumes,
         "parent": record.parent,
         "job": record.job,
+        "profile": record.profile,
+        "machine": record.machine,
         "report_dir": record.report_dir,
     }
 
@@ -200,7 +249,8 @@ def _print_table(records: tuple[RunRecord, ...]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("run", "started", "file", "mode"):
+    shown = [name for name, cell in _WHOSE.items() if any(cell(record) for record in records)]
+    for name in ("run", "started", "file", *shown, "mode"):
         table.add_column(name, overflow="ellipsis", no_wrap=True)
     for name in ("rows", "left", "seconds"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -213,6 +263,7 @@ def _print_table(records: tuple[RunRecord, ...]) -> None:
             record.id,
             record.started.strftime("%Y-%m-%d %H:%M") if record.started else "",
             Path(record.source).name,
+            *(_WHOSE[name](record) for name in shown),
             "dry run" if record.dry_run else record.mode.label,
             f"{rows:,}",
             f"{rows - done:,}",
@@ -223,6 +274,23 @@ def _print_table(records: tuple[RunRecord, ...]) -> None:
     if not terminal.is_terminal:
         terminal.width = 200  # no window to fit into: another program reads it
     terminal.print(table)
+
+
+def _to(record: RunRecord) -> str:
+    """Tenant and host, or that it was a sandbox."""
+    there = record.destination
+    if there is None:
+        return ""
+    host = "sandbox" if there.store else there.host.partition("://")[2]
+    return f"{there.tenant_id} {host}"
+
+
+_WHOSE: dict[str, Callable[[RunRecord], str]] = {
+    "to": _to,
+    "profile": lambda record: record.profile,
+    "job": lambda record: record.job,
+}
+"""Columns of the table that are left out where they are empty for every run."""
 
 
 def _ended(record: RunRecord) -> str:

@@ -165,7 +165,7 @@ _DRIVER = """
 import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from importer.jobs.config import load_job
+from importer.jobs.tables import load_job
 from importer.jobs.log import open_log
 from importer.jobs.runner import Round
 from importer.jobs.config import JobEnvironment

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import openpyxl
@@ -14,10 +15,12 @@ from importer import RunOptions, Status, validate_file
 from importer.config import Connection
 from importer.errors import UsageError
 from importer.journal import Journal
+from importer.models import Mode
+from importer.pipeline.session import Session
 from importer.sandbox import Sandbox
 from importer.sandbox.faults import Fault, FaultKind
 from tests.support.commands import Command
-from tests.support.web import WebPage, text_of, wait_for, web_page
+from tests.support.web import WebPage, run_of, text_of, wait_for, web_page
 
 
 def test_the_whole_way(page: WebPage, box: Sandbox, table: Path) -> None:
@@ -232,6 +235,18 @@ def test_corrections_survive_the_server_and_can_be_undone(box: Sandbox, table: P
         assert "2 rows still to be corrected" in text_of(page.get(f"{work}/correct"))
 
 
+@pytest.mark.parametrize("text", ["a\u2028b", "a\x85b", "a\x1cb"])
+def test_a_correction_may_hold_any_character(page: WebPage, table: Path, text: str) -> None:
+    work = page.upload(table)
+    page.checked(work)
+    assert page.correct(work, 4, "E-mail", text).ok
+    grid = page.get(f"{work}/correct?show=changed")
+    assert grid.ok
+    assert text in grid.text
+    assert page.post(f"{work}/undo").ok
+    assert text not in page.get(f"{work}/correct?show=all").text
+
+
 def test_an_edit_is_checked_as_it_is_made(page: WebPage, table: Path) -> None:
     work = page.upload(table)
     page.checked(work)
@@ -391,20 +406,67 @@ def test_wrong_credentials_are_told_and_nothing_is_lost(
     assert box.customers() == []
 
 
-def test_the_rest_is_corrected_as_any_report(page: WebPage, box: Sandbox, table: Path) -> None:
+def test_the_rest_is_corrected_in_the_persons_own_file(page: WebPage, box: Sandbox, table: Path) -> None:
     work = page.upload(table)
     page.checked(work)
     result = page.send(work)
     assert "1 of 3 rows are done" in text_of(result)
-    run = result.url.split("/runs/")[1].split("?")[0]
-    rest = page.post(f"/runs/{run}/correct").url.removesuffix("/check").removeprefix(page.base)
-    page.wait(rest)
-    assert "2 rows still to be corrected" in text_of(page.get(f"{rest}/correct"))
-    for found in page.site.rechecks.rows(page.site.works.get(rest.removeprefix("/w/"))).read([0, 1]):
-        page.correct(rest, found.row, "Birthday", f"1990-02-{found.row}")
-    page.check(rest)
-    assert "All done" in text_of(page.send(rest))
-    assert len(box.customers()) == 3
+    run = run_of(result)
+    assert page.correct_rest(run) == work
+    grid = text_of(page.get(f"{work}/correct"))
+    assert "customers.csv" in grid
+    assert "2 rows still to be corrected" in grid
+    page.correct(work, 2, "Birthday", "1990-02-28")
+    page.check(work)
+    second = page.send(work)
+    assert "2 of 3 rows are done" in text_of(second)
+    assert page.correct_rest(run_of(second)) == work
+    page.correct(work, 4, "Birthday", "1992-04-13")
+    page.check(work)
+    assert "All done" in text_of(page.send(work))
+    assert [customer.fields["birthday"] for customer in box.customers()] == [
+        "1991-01-02",
+        "1990-02-28",
+        "1992-04-13",
+    ]
+    history = text_of(page.get("/runs"))
+    assert history.count("customers.csv") == 3
+    assert history.count("all done since") == 2
+    assert "rows left" not in history.replace("rows left</option", "").split("Outcome")[-1]
+
+
+def test_the_rest_of_a_run_started_elsewhere_is_corrected_here(
+    page: WebPage, box: Sandbox, table: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "else.csv"
+    path.write_text(table.read_text("utf-8").replace("Name", "first_name").replace("Mobile", "last_name"))
+    settings = page.site.settings()
+    with Session.open(settings) as session:
+        result = session.start(path, replace(RunOptions(), mode=Mode.UPDATE, report_dir=tmp_path / "r"))
+    assert result is not None
+    work = page.correct_rest(result.summary.run_id)
+    assert "else.csv" in text_of(page.get(f"{work}/check"))
+    page.correct(work, 2, "Birthday", "1990-02-28")
+    page.correct(work, 4, "Birthday", "1992-04-13")
+    page.check(work)
+    assert "All done" in text_of(page.send(work))
+    assert len(box.requests) == 2
+
+
+def test_rows_that_the_crm_refused_are_shown_with_its_words(
+    page: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("first_name,last_name,sms_phone\nAnn,Lee,8613800000001\nBo,Li,8613800000002\n")
+    work = page.upload(path)
+    page.checked(work)
+    box.misbehave(Fault(FaultKind.CODE, code=1002, message="no such phone", rows={"first_name": "Bo"}))
+    run = run_of(page.send(work))
+    box.misbehave()
+    page.correct_rest(run)
+    grid = text_of(page.get(f"{work}/correct"))
+    assert "The CRM refused this row before: 1002 no such phone" in grid
+    assert "8613800000001" not in grid
 
 
 def test_history_and_jobs_have_words_when_empty(page: WebPage) -> None:

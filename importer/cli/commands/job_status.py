@@ -1,0 +1,121 @@
+"""`importer job list` and `job status`: how jobs are doing, for people and for monitoring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from importer.cli.commands.job_group import (
+    chosen_jobs,
+    job_command,
+    job_names_options,
+    settings_file,
+    settings_options,
+)
+from importer.cli.metrics import update_metrics
+from importer.cli.output import echo, lang_option, language, print_json
+from importer.errors import ImporterError
+
+if TYPE_CHECKING:
+    from importer.jobs.status import JobStatus, UnknownStatus
+
+
+@job_command.command("list", short_help="Show all jobs with their last and next run.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@settings_options
+@lang_option
+def list_jobs(as_json: bool, settings: Path | None, env_file: Path | None) -> int:
+    """Show the jobs of importer.toml: where their files come in, how the last round ended, when the next is
+    due."""
+    from rich.table import Table
+
+    from importer.cli.output import console
+    from importer.jobs.status import JobStatus
+
+    found = _look((), True, settings, None)
+    if as_json:
+        print_json([status.content() for status in found])
+        return 0
+    table = Table("job", "source", "last round", "result", "next", "held", box=None, pad_edge=False)
+    for status in found:
+        if not isinstance(status, JobStatus):
+            table.add_row(status.job, "–", "–", status.error.code, "–", "–")
+            continue
+        last = status.last
+        table.add_row(
+            status.job,
+            status.source,
+            f"{last.started:%Y-%m-%d %H:%M}" if last else "–",
+            str(last.result) if last else "–",
+            f"{status.next:%Y-%m-%d %H:%M %Z}" if status.next else "–",
+            str(len(status.held) or "–"),
+        )
+    terminal = console()
+    if not terminal.is_terminal:
+        terminal.width = 200  # no window to fit into: another program reads it
+    terminal.print(table)
+    for status in found:
+        if not isinstance(status, JobStatus):
+            echo(status.said(), err=True)
+    return 0
+
+
+@job_command.command("status", short_help="Say how jobs are doing; the exit code suits Nagios.")
+@job_names_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--metrics",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write all jobs and the newest runs as a Prometheus textfile.",
+)
+@settings_options
+@lang_option
+def show_status(
+    names: tuple[str, ...],
+    every: bool,
+    as_json: bool,
+    metrics: Path | None,
+    settings: Path | None,
+    env_file: Path | None,
+) -> int:
+    """Say when each job named last did well, how long ago that is, and what waits for somebody.
+
+    Exit codes, of several jobs the worst: 0 all is well · 1 a file is held, or none has come for long · 2 the
+    last round failed, or none went well for too long · 3 it never ran, or cannot be looked at.
+    """
+    if metrics is not None and not update_metrics(settings_file(settings), metrics):
+        return 3
+    from importer.jobs.status import CheckStatus, JobStatus, StatusOfAll
+
+    try:
+        found = _look(names, every, settings, env_file)
+    except ImporterError as error:
+        echo(f"UNKNOWN - {' '.join(names) or '--all'}: {error.sentence(language())}")
+        return int(CheckStatus.UNKNOWN)
+    if len(found) == 1 and not every:
+        (one,) = found
+        if not isinstance(one, JobStatus):
+            echo(one.said())
+        else:
+            echo(one.json() if as_json else one.line())
+        return int(one.health)
+    status = StatusOfAll(found)
+    echo(status.json() if as_json else "\n".join(status.lines()))
+    return int(status.health)
+
+
+def _look(
+    names: Sequence[str], every: bool, settings: Path | None, env_file: Path | None
+) -> tuple[JobStatus | UnknownStatus, ...]:
+    """Return how the jobs are doing. Raises UsageError, SettingsError, JournalError."""
+    from importer.jobs.status import look_at_jobs
+    from importer.journal import Journal
+
+    chosen = chosen_jobs(names, every, settings, env_file)
+    with Journal.open() as journal:
+        return look_at_jobs(chosen, journal, datetime.now().astimezone(), language())

@@ -1,0 +1,132 @@
+"""Make a local file of whatever was named."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Protocol
+
+from importer.config import ConfigFile, load_config
+from importer.readers.open import STANDARD_INPUT, check_exists
+from importer.sources import spool
+from importer.sources.locations import FileGiven, FileName, LocalCopy, Location, locate
+
+if TYPE_CHECKING:
+    from importer.sources.settings import SourceSettings
+
+_PIECE = 1 << 20
+
+
+class FetchObserver(Protocol):
+    """Gets the events of a file on its way."""
+
+    def on_fetching(self, event: Fetching) -> None:
+        """So much of the file has come. What this raises ends the fetching."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetching:
+    """A file comes from elsewhere, and so many bytes of it have come."""
+
+    name: str
+    received: int
+    total: int | None = None
+    """None if the place does not say how large the file is."""
+    ended: bool = False
+    """Whether nothing more comes: the file is whole, or could not be fetched."""
+
+    def notify(self, observer: FetchObserver) -> None:
+        observer.on_fetching(self)
+
+
+FetchListener = Callable[[Fetching], None]
+
+
+def _unheard(event: Fetching) -> None:
+    pass
+
+
+def fetch(location: Location, told: FetchListener = _unheard, config: ConfigFile | None = None) -> LocalCopy:
+    """Fetch a file into the spool. `config` holds the credentials of places; None: the user's importer.toml.
+
+    Raises InputError, SettingsError, SourceRefusedError, SourceAwayError.
+    """
+    settings = find_settings(location, config)
+    last = Fetching(location.shown(), 0)
+
+    def hear(received: int, total: int | None) -> None:
+        nonlocal last
+        last = Fetching(last.name, received, total)
+        told(last)
+
+    from importer.sources import share_links, web
+
+    access = web.WebAccess(settings.user, settings.secret()) if settings else None
+    try:
+        copy = web.fetch(share_links.direct_link(location), access, hear)
+    finally:
+        told(replace(last, ended=True))
+    return LocalCopy(copy.path, last.name)
+
+
+def find_settings(location: Location, config: ConfigFile | None = None) -> SourceSettings | None:
+    """Return the `[source.NAME]` of an address; None if there is none. Raises SettingsError."""
+    config = load_config() if config is None else config
+    if not config.names("source"):
+        return None
+    from importer.sources.settings import settings_for  # pydantic
+
+    return settings_for(config, location)
+
+
+def take_in(file: FileGiven, told: FetchListener = _unheard, config: ConfigFile | None = None) -> FileName:
+    """Return a file that the readers can open: a path as it is, all else as a copy in the spool.
+
+    A file that is open for reading is read to its end; it stays open.
+    """
+    if isinstance(file, str | os.PathLike):
+        location = locate(file)
+        return file if location is None else fetch(location, told, config)
+    name = _name_of(file)
+    return spool.write_copy(_pieces(file), name, Path(name).name)
+
+
+@contextlib.contextmanager
+def taken_in(
+    file: FileGiven, told: FetchListener = _unheard, config: ConfigFile | None = None
+) -> Iterator[FileName]:
+    """Yield what `take_in` returns; a copy is removed afterwards."""
+    local = take_in(file, told, config)
+    try:
+        yield local
+    finally:
+        if isinstance(local, LocalCopy) and local is not file:
+            spool.discard(local.path)
+
+
+def check_named(file: FileGiven) -> str:
+    """Return the name of a file as it may be shown, once it is sure that there can be one.
+
+    Raises InputError for a path at which there is none, and for an address that makes no sense.
+    """
+    if not isinstance(file, str | os.PathLike):
+        return _name_of(file)
+    location = locate(file)
+    if location is not None:
+        return location.shown()
+    if str(file) != STANDARD_INPUT:
+        check_exists(file)
+    return str(file)
+
+
+def _name_of(file: IO[bytes] | IO[str]) -> str:
+    name = getattr(file, "name", None)
+    return name if isinstance(name, str) and name else "table"
+
+
+def _pieces(file: IO[bytes] | IO[str]) -> Iterator[bytes]:
+    while piece := file.read(_PIECE):
+        yield piece.encode() if isinstance(piece, str) else bytes(piece)
