@@ -16,7 +16,14 @@ from importer.reports import ReportResult, Tally, Timeline, TimelineStep
 from importer.sources.fetching import Fetching
 
 if TYPE_CHECKING:
-    from importer.delivery import Attempted, BatchFinished, CanaryAnswered, LateOver, TurnTaken
+    from importer.delivery import (
+        Attempted,
+        BatchFinished,
+        CanaryAnswered,
+        DeliveryEvent,
+        LateOver,
+        TurnTaken,
+    )
     from importer.errors import ImporterError
     from importer.journal import RunRecord
     from importer.options import RunOptions
@@ -87,12 +94,9 @@ class RunEnded:
         observer.on_run_ended(self)
 
 
+RunEvent = Fetching | PlanReady | Prechecking | RunStarted | RowsChecked | Progress | RunEnded
 if TYPE_CHECKING:
-    from importer.delivery import DeliveryEvent
-
-    Event = (
-        Fetching | PlanReady | Prechecking | RunStarted | RowsChecked | Progress | RunEnded | DeliveryEvent
-    )
+    Event = RunEvent | DeliveryEvent
 EventCallback = Callable[["Event"], None]
 """Called from the run's own thread, for events of the delivery from the delivery's threads."""
 
