@@ -134,6 +134,7 @@ class Profile:
 
 _NAMED = ("profile", "job", "source")
 _SHARED = ("defaults", "job-defaults")
+_TEXTS = ("metrics_file",)
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,12 @@ class ConfigFile:
     def folder(self) -> Path:
         """The absolute folder that paths in the file are relative to."""
         return self.path.absolute().parent if self.path else Path.cwd()
+
+    @property
+    def metrics_file(self) -> Path | None:
+        """Where to write a Prometheus textfile after each round and run; None for nowhere."""
+        text = self.tables.get("metrics_file")
+        return self.folder / Path(text).expanduser() if text else None
 
     def names(self, group: str) -> tuple[str, ...]:
         """The names of all `[group.NAME]` tables, in the file's order."""
@@ -247,6 +254,12 @@ def load_config(path: Path | None = None) -> ConfigFile:
     except OSError as error:
         raise SettingsError("bad-settings", file=path, place="-", reason=error.strerror or error) from error
     for group, table in tables.items():
+        if _holds_nul({group: table}):
+            raise SettingsError("bad-settings", file=path, place=group, reason=Note("reason-nul"))
+        if group in _TEXTS:
+            if not isinstance(table, str):
+                raise SettingsError("bad-settings", file=path, place=group, reason=Note("reason-text"))
+            continue
         if group not in (*_NAMED, *_SHARED):
             reason = Note("reason-table-unknown")
             raise SettingsError("bad-settings", file=path, place=group, reason=reason)
@@ -262,6 +275,15 @@ def load_config(path: Path | None = None) -> ConfigFile:
         )
     here = not named and path.parent == Path.cwd() and path.parent != _config_folder()
     return ConfigFile(path, tables, path.parent if here else None)
+
+
+def _holds_nul(value: object) -> bool:
+    """Whether a text anywhere in a table, or a name in it, holds NUL: no path and no command may."""
+    if isinstance(value, dict):
+        return any(map(_holds_nul, (*value, *value.values())))
+    if isinstance(value, list):
+        return any(map(_holds_nul, value))
+    return isinstance(value, str) and "\0" in value
 
 
 def refuse_open(path: Path, access: FileAccess) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,12 +176,14 @@ def run_secret_command(command: str) -> Mapping[str, str]:
 
     try:
         words = [command] if os.name == "nt" else shlex.split(command)
+        # It may ask the person at a terminal; rows that come by standard input are not for it.
+        asked = None if sys.stdin is not None and sys.stdin.isatty() else subprocess.DEVNULL
         done = subprocess.run(  # noqa: S603 - the user's own
-            words, stdout=subprocess.PIPE, timeout=_SECRET_SECONDS, check=True
+            words, stdin=asked, stdout=subprocess.PIPE, timeout=_SECRET_SECONDS, check=True
         )
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
-        reason = command_reason(error)
-        raise SettingsError("secret-command-failed", command=command.split()[0], reason=reason) from None
+    except (OSError, ValueError, IndexError, subprocess.SubprocessError) as error:
+        name = (command.split() or ["–"])[0]
+        raise SettingsError("secret-command-failed", command=name, reason=command_reason(error)) from None
     lines = done.stdout.decode("utf-8", "replace").splitlines()
     found = {name: value for line in lines for name, value in _assignment(line).items()}
     first = lines[0].strip() if lines and not _assignment(lines[0]) else ""

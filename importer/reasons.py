@@ -22,7 +22,6 @@ _NEEDED = {
     "model_attributes_type": "reason-table",
     "dict_type": "reason-table",
     "missing": "reason-missing",
-    "string_pattern_mismatch": "reason-address",
 }
 """pydantic's kinds of mistakes, and the messages that say what is needed instead."""
 
@@ -57,7 +56,7 @@ def command_reason(error: Exception) -> Note:
         return Note("reason-too-slow", (("seconds", f"{error.timeout:g}"),))
     if isinstance(error, OSError):
         return Note("reason-not-run", (("reason", error.strerror or "–"),))
-    return Note("reason-quotes")
+    return Note("reason-no-command" if isinstance(error, IndexError) else "reason-quotes")
 
 
 def reason_of(error: BaseException) -> str:

@@ -10,11 +10,12 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from importer.config import Connection, Profile
+from importer.config import Connection, Profile, is_loopback
 from importer.config_schema import Seconds
 from importer.jobs import schedule
 from importer.option_layers import GivenOptions, layered
@@ -51,6 +52,24 @@ def _mode(value: str) -> str:
     return value
 
 
+def _address(value: str) -> str:
+    """Refuse an address to which a message would go in the clear: it holds a token."""
+    if value:
+        parts = urlsplit(value)
+        plain = parts.scheme == "http" and is_loopback(parts.hostname or "")
+        if not parts.hostname or not (parts.scheme == "https" or plain):
+            raise PydanticCustomError("reason-address", "no such address")
+    return value
+
+
+_ADDRESS_SCHEMA = {"type": "string", "pattern": r"^(https://|http://(localhost|127\.|\[::1\])).+"}
+"""About what `_address` takes, for editors."""
+
+
+def _path_or_address(value: str) -> str:
+    return _address(value) if "://" in value else value
+
+
 def _schedule(value: str) -> str:
     try:
         schedule.parse_schedule(value)
@@ -85,7 +104,7 @@ class NoticeSettings:
     """`[job.NAME.notices]`: who hears of a round, and how."""
 
     when: NoticeWhen = key(NoticeWhen.FAILURE, Literal["failure", "always", "change"], NoticeWhen)
-    webhook: str = key("", Annotated[str, Field(pattern=r"^(https://|http://(localhost|127\.|\[::1\])).+")])
+    webhook: str = key("", Annotated[str, AfterValidator(_address), WithJsonSchema(_ADDRESS_SCHEMA)])
     command: str = key("", str)
 
     @property
@@ -151,13 +170,15 @@ class Job:
     tripwires: TripwireSettings = key(TripwireSettings(), TripwireSettings)
     notices: NoticeSettings = key(NoticeSettings(), NoticeSettings)
     log: LogSettings = key(LogSettings(), LogSettings)
-    heartbeat: str = key("", str)
+    heartbeat: str = key("", Annotated[str, AfterValidator(_path_or_address)])
     """A path, or a URL."""
     time_limit: float | None = key(None, Seconds)
     keep: float | None = key(None, Seconds)
     """How long reports, files and the journal of finished runs are kept; None: for ever."""
     max_lag: float | None = key(None, Seconds)
     """After so long without a good round `job status` is critical."""
+    full_every: float | None = key(None, Seconds)
+    """With `changed_only`: after so long without a round that sent all rows, one does; None: never."""
     max_quiet: float | None = key(None, Seconds)
     """After so long without a file `job status` warns."""
     schedule: str = key("", Annotated[str, AfterValidator(_schedule)])

@@ -5,6 +5,7 @@ What fails here never fails the import. Messages name no path and no query of a 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import subprocess
@@ -18,6 +19,7 @@ import requests
 import tenacity
 
 from importer import __version__
+from importer.api.transport import Timeouts, Transport, TransportFault
 from importer.credentials import VARIABLES
 from importer.errors import ImporterError
 from importer.jobs.config import Job, JobEnvironment, NoticeSettings, NoticeWhen
@@ -31,6 +33,7 @@ POST_ATTEMPTS = 4
 FIRST_POST_WAIT = 2.0
 """Seconds; it doubles from attempt to attempt."""
 POST_TIMEOUT = 15.0
+"""Seconds for a connection, and for a whole answer."""
 _BUSY = (408, 425, 429)
 
 
@@ -71,17 +74,18 @@ def _deliver(method: str, url: str, body: bytes | None, sleep: Callable[[float],
 
 def _attempt(method: str, url: str, body: bytes | None) -> _Fault | None:
     """Send one request. Returns what went wrong, None if nothing did."""
-    headers = {"User-Agent": f"nxlink-importer/{__version__}"}
+    headers = {"User-Agent": f"nxlink-importer/{__version__}", "Accept-Encoding": "identity"}
     if body is not None:
         headers["Content-Type"] = "application/json; charset=utf-8"
     try:
-        with requests.request(
-            method, url, data=body, headers=headers, timeout=POST_TIMEOUT, allow_redirects=False
-        ) as answer:
-            status = answer.status_code
-    except requests.RequestException as error:
-        lasting = isinstance(error, (requests.exceptions.SSLError, ValueError))
-        return _Fault(reason_of(error), passing=not lasting)
+        with requests.Session() as session:
+            request = session.prepare_request(requests.Request(method, url, headers, data=body))
+        with contextlib.closing(Transport(1, Timeouts(POST_TIMEOUT, POST_TIMEOUT))) as transport:
+            status, _, _ = transport.exchange(method, request.url or url, request.headers, body or b"")
+    except ValueError as error:  # an address that is none
+        return _Fault(reason_of(error), passing=False)
+    except TransportFault as fault:
+        return _Fault(fault.key.replace("-", " "), passing=fault.key not in ("certificate", "tls"))
     if 200 <= status < 300:
         return None
     return _Fault(f"HTTP {status}", passing=status >= 500 or status in _BUSY)
@@ -153,11 +157,12 @@ def _run(command: str, report: Told) -> str:
 
     It gets the text on standard input and the JSON in NXLINK_NOTICE; {job} and {result} in it are filled in.
     """
-    words = [
-        word.replace("{job}", report.job).replace("{result}", str(report.result))
-        for word in shlex.split(command, posix=os.name == "posix")
-    ]
+    words: list[str] = []
     try:
+        words = [
+            word.replace("{job}", report.job).replace("{result}", str(report.result))
+            for word in shlex.split(command, posix=os.name == "posix")
+        ]
         done = subprocess.run(  # noqa: S603 - the user's own command
             words,
             input=report.text().encode(),
@@ -167,7 +172,7 @@ def _run(command: str, report: Told) -> str:
             timeout=COMMAND_SECONDS,
             check=False,
         )
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
+    except (OSError, ValueError, IndexError, subprocess.SubprocessError) as error:
         return f"{words[0] if words else '–'}: {command_reason(error).sentence()}"
     return f"{words[0]}: exit {done.returncode}" if done.returncode else ""
 

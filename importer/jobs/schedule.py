@@ -220,10 +220,12 @@ def without_job(lines: list[str], job: str) -> tuple[list[str], list[str]]:
 def _read(job: str) -> list[str]:
     done = _crontab(["-l"], job)
     if done.returncode:
-        if "no crontab" in done.stderr.lower():
+        if "no crontab" in _text(done.stderr).lower():
             return []
-        raise SettingsError("no-crontab", job=job, reason=done.stderr.strip() or done.returncode)
-    return done.stdout.splitlines()
+        raise SettingsError("no-crontab", job=job, reason=_text(done.stderr).strip() or done.returncode)
+    # For cron a line feed ends a line, and nothing else does: what str.splitlines takes for an end besides
+    # (CR, form feed, U+0085, U+2028) would make a command of the rest of a comment.
+    return _text(done.stdout).removesuffix("\n").split("\n") if done.stdout else []
 
 
 def _write(lines: list[str], job: str) -> None:
@@ -231,17 +233,21 @@ def _write(lines: list[str], job: str) -> None:
     content = "".join(f"{line}\n" for line in lines)
     done = _crontab(["-"], job, content) if lines else _crontab(["-r"], job)
     if done.returncode:
-        raise SettingsError("no-crontab", job=job, reason=done.stderr.strip() or done.returncode)
+        raise SettingsError("no-crontab", job=job, reason=_text(done.stderr).strip() or done.returncode)
 
 
-def _crontab(arguments: list[str], job: str, content: str | None = None) -> subprocess.CompletedProcess[str]:
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _crontab(
+    arguments: list[str], job: str, content: str | None = None
+) -> subprocess.CompletedProcess[bytes]:
     try:
         return subprocess.run(  # noqa: S603 - crontab is where the system has it
             ["crontab", *arguments],  # noqa: S607
-            input=content,
+            input=None if content is None else content.encode("utf-8", "surrogateescape"),
             capture_output=True,
-            encoding="utf-8",
-            errors="surrogateescape",
             env={**os.environ, "LC_ALL": "C"},
             timeout=_SECONDS,
             check=False,

@@ -42,7 +42,7 @@ def load(name_or_path: str) -> MappingFile:
         known = [mapping.name for mapping in ready()]
         near = difflib.get_close_matches(name_or_path, known, n=3)
         raise MappingError("mapping-not-found", name=name_or_path, near=", ".join(near or known)) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # no UTF-8, or a name that no file can have
         raise MappingError("mapping-unreadable", name=name_or_path, reason=_reason(error)) from error
     return load_text(text, name_or_path)
 
@@ -97,6 +97,6 @@ def _ready_files() -> Sequence[Traversable]:
     return sorted(files, key=lambda file: file.name.removesuffix(_ENDING))
 
 
-def _reason(error: OSError | UnicodeDecodeError) -> str | Note:
+def _reason(error: OSError | ValueError) -> str | Note:
     strerror = error.strerror if isinstance(error, OSError) else None
-    return strerror or Note("reason-not-utf-8")
+    return strerror or Note("reason-not-utf-8" if isinstance(error, UnicodeDecodeError) else "reason-no-file")

@@ -74,8 +74,9 @@ def read_corrections(path: Path) -> Corrections:
     """Return what a corrections file holds. Raises InputError `corrections-unreadable`."""
     try:
         with open_plain_file(path) as file:
-            lines = file.read().decode("utf-8").splitlines()
-        head = json.loads(lines[0]) if lines else None
+            # A line feed alone ends a line: a cell may hold U+2028, and half of a pair of surrogates.
+            lines = file.read().decode("utf-8", "surrogatepass").rstrip("\n").split("\n")
+        head = json.loads(lines[0])
         if not isinstance(head, dict) or head.get("version") != _VERSION:
             raise ValueError("line 1")
         cells = {}
@@ -84,7 +85,7 @@ def read_corrections(path: Path) -> Corrections:
             cells[cell.sheet, cell.row, cell.column] = cell
     except OSError as error:
         raise InputError("corrections-unreadable", file=path, reason=error.strerror or error) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError("corrections-unreadable", file=path, reason=error) from None
     return Corrections(str(head.get("sha256", "")), tuple(cells.values()), str(head.get("rest_of", "")))
 

@@ -11,8 +11,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from importer.errors import ImporterError, InputError, UsageError
+from importer.journal import Journal
 from importer.private_files import create_private_file
 from importer.readers.base import ALL_SHEETS
+from importer.web.earlier import EarlierImport, earlier_imports
 from importer.web.pages import (
     Form,
     Site,
@@ -25,9 +27,10 @@ from importer.web.pages import (
     site_of,
     step_url,
     told,
+    whole_number,
 )
-from importer.web.problems import RecheckCache
 from importer.web.reading import LookCache
+from importer.web.rechecks import RecheckCache
 from importer.web.works import Work, WorkStore
 
 ENCODINGS = (
@@ -139,9 +142,14 @@ def _see(request: Request) -> Response:
     site = site_of(request)
     work = site.works.get(request.path_params["work"])
     look = site.looks.of(work)
+    before: list[EarlierImport] = []
+    if look.sha256 and not look.report:
+        with Journal.open(site.journal) as journal:
+            before = earlier_imports(journal, look.sha256)
     return page(
         request,
         "see.html",
+        before=before,
         work=work,
         step="see",
         look=look,
@@ -172,7 +180,7 @@ def _change_reading(request: Request, form: Form) -> Response:
         header_row: int | str | None = work.header_row
         if "header_row" in form:
             text = form["header_row"]
-            header_row = int(text) if text.isdigit() and int(text) else "none" if text == "none" else None
+            header_row = whole_number(text) or ("none" if text == "none" else None)
         changes: dict[str, object] = {"header_row": header_row}
         for name in ("sheet", "encoding", "delimiter"):
             if name in form:

@@ -9,7 +9,6 @@ know ports: the cookie's name holds the port, and `Sec-Fetch-Site` is checked on
 from __future__ import annotations
 
 import secrets
-from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -67,11 +66,10 @@ class Gate:
 
     def knows(self, cookie_header: str) -> bool:
         """Whether a `Cookie` header holds the session's secret."""
-        try:
-            found = SimpleCookie(cookie_header).get(self.cookie)
-        except CookieError:
-            return False
-        return found is not None and secrets.compare_digest(found.value.encode(), self._secret.encode())
+        # Other programs of this machine have cookies for 127.0.0.1, too, of any form and of any name.
+        found = (one.strip().partition("=") for one in cookie_header.split(";"))
+        values = [value for name, _, value in found if name == self.cookie]
+        return any(secrets.compare_digest(value.encode(), self._secret.encode()) for value in values)
 
     def refusal(self, scope: Scope) -> str:
         """The code of the message that says why a request is refused; empty if it is let in."""
@@ -80,11 +78,11 @@ class Gate:
             return "web-refused-host"
         path = scope["path"]
         changes = scope["method"] not in ("GET", "HEAD")
-        if changes and headers.get("origin") != self.origin:
+        if changes and headers.getlist("origin") != [self.origin]:
             return "web-refused-origin"
         if path == OPEN_PATH and not changes:
             return ""
-        if headers.get("sec-fetch-site", "none") not in _OWN_SITES:
+        if not set(headers.getlist("sec-fetch-site")) <= set(_OWN_SITES):
             return "web-refused-origin"
         if path.startswith(STATIC) and not changes:
             return ""

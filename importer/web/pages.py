@@ -26,6 +26,7 @@ from importer.exit_codes import ExitCode
 from importer.journal import RunRecord
 from importer.models import Destination, Status
 from importer.option_layers import layered
+from importer.option_types import Duplicates
 from importer.options import RunOptions
 from importer.pipeline.session import SessionSettings
 from importer.reasons import reason_of
@@ -91,6 +92,8 @@ class Site:
         """How a piece of work is read and sent; mapping, corrections and reports folder are still missing."""
         base = layered(RunOptions(), self.profile(work).given)
         store = None if self.sandbox is None else str(self.sandbox.path)
+        if work.duplicates:
+            base = replace(base, duplicates=Duplicates(work.duplicates))
         return replace(
             base,
             sheet=work.sheet,
@@ -309,16 +312,22 @@ async def read_form(request: Request) -> Form:
             raise UsageError("web-form-too-large")
         pieces.append(piece)
     text = b"".join(pieces).decode("utf-8", "replace")
-    return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=5000))
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=5000))
+    except ValueError:
+        raise UsageError("web-form-too-large") from None
 
 
 def revision_of(form: Form) -> int | None:
     """The revision that the page showed when the form was filled in."""
-    text = form.get("revision", "")
-    return int(text) if text.isdigit() else None
+    return whole_number(form.get("revision", ""))
+
+
+def whole_number(text: str) -> int | None:
+    """A number from 0 that a form or an address holds; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def page_number(request: Request) -> int:
     """The number of the page that an address asks for, from 1."""
-    text = request.query_params.get("page", "1")
-    return max(int(text), 1) if text.isdecimal() and len(text) < 9 else 1
+    return max(whole_number(request.query_params.get("page", "")) or 1, 1)

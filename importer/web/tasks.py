@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from importer.delivery import events as delivery
 from importer.errors import FaultError, ImporterError, TerminatedRun, UsageError
+from importer.escaping import single_line
 from importer.pipeline.events import PlanReady, Progress, RowsChecked, RunObserver, RunStarted
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.run import StopToken
@@ -207,7 +208,7 @@ class TaskBoard:
 def report_fault(where: str, error: Exception) -> None:
     """Log a fault of ours: its kind alone, since its text may quote a customer, unless that is asked for."""
     shown = error if os.environ.get("NXLINK_TRACEBACK") else None
-    log.error("the page failed at %s: %s", where, type(error).__name__, exc_info=shown)
+    log.error("the page failed at %s: %s", single_line(where), type(error).__name__, exc_info=shown)
 
 
 def _carry_out(task: Task, work: Callable[[Task], None]) -> None:

@@ -140,6 +140,28 @@ def test_a_command_can_print_all_credentials(printed: str) -> None:
     assert (found.access_key.reveal(), found.access_secret.reveal()) == ("key", "s3=cret")
 
 
+@pytest.mark.parametrize("command", ["  ", "'", "\\"])
+def test_a_secret_command_that_is_none_is_told(command: str) -> None:
+    with pytest.raises(SettingsError, match="secret_command"):
+        resolve(Profile(secret_command=command), environ={})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[profile.default]\nenv_file = "a\\u0000b"\n',
+        '[job.j]\nsource = "a\\u0000b"\n',
+        '[job.j]\nnotices = { command = "a\\u0000b" }\n',
+        '[profile."a\\u0000b"]\n',
+        '[job.j]\nx = [["\\u0000"]]\n',
+    ],
+)
+def test_a_value_with_nul_is_refused_wherever_it_stands(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SettingsError, match="NUL") as error:
+        written(tmp_path, text)
+    assert error.value.code == "bad-settings"
+
+
 def test_a_secret_command_is_not_run_if_the_secret_is_known() -> None:
     profile = Profile(secret_command="/nonexistent/program")
     assert resolve(profile, environ=COMPLETE).connection.access_secret.reveal() == "s3cret"

@@ -8,6 +8,7 @@ import click
 
 from importer import messages
 from importer.cli import parameters as shared
+from importer.cli.metrics import metrics_after
 from importer.cli.output import OutputOptions, echo, lang_option, language
 from importer.config import load_config
 from importer.errors import HistoryLostError
@@ -40,8 +41,10 @@ def resume_command(
     from importer.pipeline.plan import kept_options
     from importer.pipeline.session import SessionSettings
 
-    chosen = load_config().profile(profile)
-    with open_session(SessionSettings(chosen, sandbox_store=sandbox_store), output) as session:
+    config = load_config()
+    chosen = config.profile(profile)
+    settings = SessionSettings(chosen, sandbox_store=sandbox_store)
+    with metrics_after(config), open_session(settings, output) as session:
         record = session.find_resumable(run_id)
         if record is None and run_id is None and session.journal.losses:
             raise HistoryLostError("nothing-left-to-resume")
@@ -71,8 +74,10 @@ def retry_command(
     from importer.cli.terminal import open_session
     from importer.pipeline.session import SessionSettings, retry_options
 
-    chosen = load_config().profile(profile)
-    with open_session(SessionSettings(chosen, sandbox_store=sandbox_store), output) as session:
+    config = load_config()
+    chosen = config.profile(profile)
+    settings = SessionSettings(chosen, sandbox_store=sandbox_store)
+    with metrics_after(config), open_session(settings, output) as session:
         record = session.journal.find(run_id)
         options = layered(retry_options(record), chosen.given, given)
         result = session.retry(record, options)

@@ -182,6 +182,20 @@ def test_a_crontab_made_for_the_job_alone_goes_with_it(desk: Path, tab: Path) ->
     assert not tab.exists()
 
 
+def test_lines_of_others_stay_byte_for_byte(desk: Path, tab: Path) -> None:
+    # Each of these is a comment to its end; only a line feed begins another line of a crontab.
+    others = b"".join(
+        b"# note " + end + b"* * * * * touch /tmp/x\n"
+        for end in (b"\r", b"\x0b", b"\x0c", b"\x1c", b"\x85", b"\xc2\x85", b"\xe2\x80\xa8", b"\xff")
+    )
+    tab.write_bytes(others)
+    assert cli(["job", "install", "nightly"]) == 0
+    assert tab.read_bytes().startswith(others)
+    assert tab.read_bytes().count(b"\n") == others.count(b"\n") + 3
+    assert cli(["job", "uninstall", "nightly"]) == 0
+    assert tab.read_bytes() == others
+
+
 def test_print_only_prints(desk: Path, tab: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli(["job", "install", "nightly", "--print"]) == 0
     begin, line, end = capsys.readouterr().out.splitlines()
@@ -203,7 +217,20 @@ def test_a_wrong_schedule_is_told(desk: Path, capsys: pytest.CaptureFixture[str]
         ('inbox = "a"\nsettle = "soon"', "job.x.settle"),
         ('inbox = "a"\ntypo = 1', "job.x.typo"),
         ('inbox = "a"\n[job.x.tripwires]\nmax_invalid = true', "job.x.tripwires.max_invalid"),
-        ('inbox = "a"\n[job.x.notices]\nwebhook = "http://example.com/"', "job.x.notices.webhook"),
+        *(
+            (f'inbox = "a"\n[job.x.notices]\nwebhook = "{address}"', "job.x.notices.webhook")
+            for address in (
+                "http://example.com/",
+                "http://localhost.example.com/",
+                "http://localhost@example.com/",
+                "http://127.example.com/",
+                "https:///hook",
+                "ftp://localhost/",
+                "localhost",
+            )
+        ),
+        ('inbox = "a"\nheartbeat = "http://example.com/token"', "job.x.heartbeat"),
+        ('inbox = "a"\nheartbeat = "ftp://example.com/token"', "job.x.heartbeat"),
         ('inbox = "a"\nreport_mode = "0777"', "job.x.report_mode"),
         ('inbox = "a"\nschedule = "daily"', "job.x.schedule"),
     ],

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -342,6 +344,41 @@ def test_a_failing_notice_never_fails_the_import(bench: Bench, hearer: Hearer) -
     assert len(report.warnings) == 2
     assert "hush" not in "".join(report.warnings)
     assert len(hearer.heard) == 4
+
+
+@pytest.mark.parametrize("command", ["  ", "'", "\\"])
+def test_a_notice_command_that_is_none_is_told(bench: Bench, command: str) -> None:
+    bench.drop("x.csv", lines(5))
+    report = bench.round(notices={"command": command, "when": "always"})
+    assert report.good
+    assert [warning.partition(":")[0] for warning in report.warnings] == ["command"]
+
+
+def test_a_webhook_that_never_comes_to_an_end_holds_no_round_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importer.jobs.notify.POST_TIMEOUT", 0.3)
+
+    def drip(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while not over.wait(0.05):
+                connection.sendall(b".")
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=drip, args=(listener.accept()[0],), daemon=True).start()
+
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        bench.drop("x.csv", lines(5))
+        webhook = f"http://127.0.0.1:{listener.getsockname()[1]}/hook"
+        report = bench.round(notices={"webhook": webhook, "when": "always"})
+        over.set()
+    assert report.good
+    assert report.warnings == ("webhook: 127.0.0.1: read timeout",)
 
 
 def test_a_command_gets_the_text_and_no_secrets(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from importer.config import Connection, load_config
 from importer.credentials import VARIABLES, resolve
 from importer.escaping import to_json
-from tests.support.commands import Command
+from tests.support.commands import Command, results
 from tests.support.every_command import CONFIG, EVERY_COMMAND, lay_out
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes and owners of POSIX")
@@ -86,6 +87,26 @@ def test_the_command_for_the_secret_runs_only_where_credentials_are_needed(
         if name in ("resume", "retry"):  # there is nothing to go on with
             continue
         assert ran.exists() == (name in NEED_CREDENTIALS), name
+
+
+def test_the_command_for_the_secret_takes_no_row_from_standard_input(
+    work: Path, settings: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = settings.access_secret.reveal()
+    (work / "secret.py").write_text(f"import sys\nsys.stdin.read()\nprint({secret!r})\n", "utf-8")
+    monkeypatch.delenv(VARIABLES["access_secret"])
+    command = to_json(shlex.join([sys.executable, "secret.py"]))
+    (work / "importer.toml").write_text(f"[profile.default]\nsecret_command = {command}\n", "utf-8")
+    (work / "importer.toml").chmod(0o600)
+    done = subprocess.run(
+        [sys.executable, "-m", "importer", "run", "-", "--report-dir", "out"],
+        input=b"First Name,Last Name,E-mail\nAnn,Lee,ann@lee.net\n",
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert [row["_status"] for row in results(work / "out")] == ["imported"]
 
 
 def test_a_host_of_the_working_directory_gets_no_credentials_from_elsewhere(

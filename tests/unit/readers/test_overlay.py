@@ -46,6 +46,13 @@ def test_corrected_cells_are_read_and_all_others_stay(table: Path) -> None:
     assert table.read_text("utf-8") == TABLE
 
 
+@pytest.mark.parametrize("text", ["a\u2028b", "a\x85b", "a\x1cb", "a\r\nb", "\ud800", '"\\', "", "\x00"])
+def test_every_text_comes_back_as_it_was_written(table: Path, text: str) -> None:
+    cells = (CorrectedCell("S\u2029", 2, text or "x", text, text), CorrectedCell("", 3, "email", "a", "b"))
+    path = correct(table, *cells)
+    assert read_corrections(path)[1] == cells
+
+
 def test_the_dry_run_takes_them_and_the_hash_tells_them_apart(table: Path) -> None:
     first = validate_file(table)
     assert first.counts[Status.INVALID] == 1
@@ -76,6 +83,8 @@ def test_what_the_reader_found_in_a_row_is_settled_by_a_correction_of_it(tmp_pat
     ("text", "code"),
     [
         ("", "corrections-unreadable"),
+        ("[" * 100_000, "corrections-unreadable"),
+        ('{"version": 1}\n' + "[" * 100_000, "corrections-unreadable"),
         ("[]\n", "corrections-unreadable"),
         ('{"version": 2}\n', "corrections-unreadable"),
         ('{"version": 1, "sha256": "x"}\n["", "2", "a", "b", "c"]\n', "corrections-unreadable"),

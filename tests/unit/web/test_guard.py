@@ -81,6 +81,55 @@ def test_only_our_own_pages_may_change_anything(page: WebPage, table: Path) -> N
     assert page.get(f"{work}/see").status_code == 200
 
 
+def test_cookies_of_other_programs_on_this_machine_shut_nobody_out(page: WebPage) -> None:
+    host = page.base.removeprefix("http://")
+    own = "; ".join(f"{one.name}={one.value}" for one in page.browser.cookies)
+    tossed = f"{page.application.gate.cookie}=guess"
+    for other in ('a={"b": 1}', "a[b]=1", "=x", "a b=c", 'a="x', "\xe4=\xf6", tossed):
+        for cookie in (f"{other}; {own}", f"{own}; {other}"):
+            assert raw(page, "GET", "/", {"Host": host, "Cookie": cookie}) == 200, cookie
+        assert raw(page, "GET", "/", {"Host": host, "Cookie": other}) == 403
+
+
+NUMBERS = ("²", "٣", "1" * 5000, "-1", "1e3", "0x1", " ", "99999999999")
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_what_is_no_number_is_no_fault_of_the_page(page: WebPage, table: Path, number: str) -> None:
+    work = page.upload(table)
+    page.checked(work)
+    page.post(f"{work}/match", {"do": "assign", "column": number, "target": "f:email"})
+    forms = (
+        ("see", {"revision": number}),
+        ("see", {"header_row": number}),
+        ("match", {"do": "assign", "column": number, "target": "f:email"}),
+        ("match", {"do": "region", "value": f"col:{number}", "target": "f:email", "column": "0"}),
+        ("cells", {"place": number, "row": number, "column": number, "text": ""}),
+        ("all", {"kind": number}),
+    )
+    for step, form in forms:
+        answer = page.post(f"{work}/{step}", form)
+        assert answer.status_code < 500, (step, form)
+        assert page.get(f"{work}/see").status_code == 200
+    for query in ("edit", "page", "kind"):
+        assert page.get(f"{work}/correct?{query}={quote(number)}").status_code < 500, query
+
+
+def test_a_form_of_too_many_fields_is_told(page: WebPage, table: Path) -> None:
+    work = page.upload(table)
+    answer = page.post(f"{work}/see", {f"f{number}": "1" for number in range(6000)})
+    assert answer.status_code == 400
+    assert "web-form-too-large" in answer.text
+
+
+def test_a_mapping_with_an_impossible_name_is_told(page: WebPage, table: Path) -> None:
+    work = page.upload(table)
+    page.checked(work)
+    answer = page.change(work, "match", do="take", mapping="a\0b")
+    assert answer.status_code == 400
+    assert "mapping-unreadable" in answer.text
+
+
 def test_other_pages_cannot_read_or_listen(page: WebPage) -> None:
     for site in ("cross-site", "same-site"):
         for path in ("/", "/tasks/x/events", "/static/page.js"):
