@@ -61,6 +61,17 @@ def _of_country_code(code: int) -> str | None:
     return None if found == "001" else found
 
 
+def country_name(region: str, lang: str) -> str:
+    """Return the name of a country, given by its ISO code, in `en` or `zh`; the code if nobody knows it."""
+    names = packaged_words("country_names.toml").get(region, [])
+    wanted = [name for name in names if (lang == "zh") == _is_han(name)]
+    return str(wanted[0]) if wanted else region
+
+
+def _is_han(text: str) -> bool:
+    return any("\u4e00" <= character <= "\u9fff" for character in text)
+
+
 def country_code(region: str) -> str:
     """Return the country code of a country, given by its ISO code; "" if it has none."""
     found: str = _index()["codes"].get(region, "")
