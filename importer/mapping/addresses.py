@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from importer.mapping.base import packaged_words
+from importer.mapping.base import packaged_index
 from importer.mapping.headers import normalize
 from importer.mapping.schema import FieldRule, MappingFile
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from importer.arrow import constant, if_else, join_columns, nonempty, offsets_and_bytes, rework_all, to_mask
 from importer.dataclass import dataclass
 from importer.errors import UsageError
-from importer.mapping.base import packaged_index
+from importer.mapping.base import packaged_index, packaged_words
 from importer.mapping.headers import normalize
 
 _CODE = re.compile(r"(?:\+|00)?([1-9]\d{0,2})")

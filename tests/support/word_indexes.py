@@ -34,14 +34,18 @@ def indexes() -> dict[Path, str]:
     customer = {
         part for name, _, word in _words_around() if name == "customer" for part in vocabulary.words(word)
     }
-    words = packaged_words("words.toml") | {"country_codes": packaged_words("country_codes.toml")}
     phrases = {"phrases": _phrases(), "qualifiers": around, "customer_words": sorted(customer)}
     return {
         FOLDER / "names.json": _text(names),
         FOLDER / "phrases.json": _text(phrases),
         FOLDER / "regions.json": _text(countries),
-        FOLDER / "words.json": _text(words),
     }
+
+
+def tables() -> dict[Path, str]:
+    """Return the text of the tables that are the same in JSON, by its file. The indexes are made with them."""
+    words = packaged_words("words.toml") | {"country_codes": packaged_words("country_codes.toml")}
+    return {FOLDER / "words.json": _text(words)}
 
 
 def _regions() -> dict[str, str]:
