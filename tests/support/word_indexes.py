@@ -43,7 +43,7 @@ def indexes() -> dict[Path, str]:
 
 
 def tables() -> dict[Path, str]:
-    """Return the text of the tables that are the same in JSON, by its file. The indexes are made with them."""
+    """Return the text of tables that are the same in JSON, by its file. The indexes are made with them."""
     words = packaged_words("words.toml") | {"country_codes": packaged_words("country_codes.toml")}
     return {FOLDER / "words.json": _text(words)}
 
