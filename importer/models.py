@@ -1,7 +1,6 @@
 """The types that travel between the parts of an import.
 
-A row is known by its sheet and the number that its owner sees beside it in a spreadsheet program (header and
-blank lines counted, the first line is 1). Nothing here does I/O.
+A row is known by its sheet and by the number that its owner sees beside it. Nothing here does I/O.
 """
 
 from __future__ import annotations
