@@ -115,7 +115,8 @@ def _runs(request: Request) -> Response:
     number = page_number(request)
     with Journal.open(site.journal) as journal:
         records = journal.runs()
-        joined = {run.id for run in records if run.parent} | {run.parent for run in records}
+        linked = [run for run in records if run.parent and not run.dry_run]
+        joined = {run.id for run in linked} | {run.parent for run in linked}
         left = {run.id: _left(journal, run) if run.id in joined else _rows_left(run) for run in records}
     tenants = sorted({run.destination.tenant_id for run in records if run.destination})
     jobs = sorted({run.job for run in records if run.job})
@@ -177,7 +178,7 @@ def _run(request: Request) -> Response:
     with Journal.open(site.journal) as journal:
         run = journal.find(request.path_params["run"])
         later = retried_since(journal, run) if not run.dry_run else None
-        children = journal.children(run.id)
+        children = [child for child in journal.children(run.id) if not child.dry_run]
     task = site.tasks.of(run.id)
     work_id = request.query_params.get("w", "")
     work = None
