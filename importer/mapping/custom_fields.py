@@ -130,7 +130,7 @@ def _choices(text: str, custom: CustomFieldEncoder) -> object:
 
 
 def _parts(text: str, custom: CustomFieldEncoder) -> list[str]:
-    marks = "|".join(re.escape(mark) for mark in custom.rule.separators or (*DEFAULT_SEPARATORS, ";", "；"))
+    marks = "|".join(re.escape(mark) for mark in custom.rule.separators or (*DEFAULT_SEPARATORS, ";"))
     return [part.strip() for part in re.split(marks, text) if part.strip()]
 
 

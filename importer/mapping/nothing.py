@@ -23,10 +23,10 @@ _PLAIN_TEXT = (FieldKind.TEXT, FieldKind.TAGS)
 
 _PARTS = {
     "names": ("signs", "phrases"),
-    "anywhere": ("signs", "anywhere"),
     "texts": ("signs", "anywhere", "texts"),
     "gender": ("signs", "anywhere", "texts", "data"),
-    "data": ("signs", "anywhere", "texts", "data", "withheld"),
+    "data": ("signs", "anywhere", "texts", "phrases", "data", "withheld"),
+    "country": ("signs", "anywhere", "withheld"),
 }
 """The lists of words of each kind of field."""
 
@@ -79,7 +79,9 @@ def _group(field: Field) -> str:
     if field.name in person_names.FIELDS:
         return "names"
     if field.name == "country":
-        return "anywhere"
+        return "country"
+    if field.name == "address":
+        return "data"
     if field.kind is FieldKind.GENDER:
         return "gender"
     return "texts" if field.kind in _PLAIN_TEXT else "data"

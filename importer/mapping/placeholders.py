@@ -108,6 +108,8 @@ def is_placeholder_phone(number: str) -> bool:
         return True
     if len(number) >= _FEWEST_COUNTED and _COUNTING.startswith(number.removeprefix("0")):
         return True
+    if len(national) >= _COUNTED_BEHIND and _COUNTING.startswith(national):
+        return True
     return any(_made_up_behind(national.removeprefix("0"), size) for size in _AREA_CODES)
 
 

@@ -267,7 +267,14 @@ def checked_chunks(
     rules = CheckRules(plan.options.duplicates, plan.options.strict)
     suppression = plan.suppression if memory.suppresses else None
     checker = Checker(
-        plan.mapper, plan.contract, rules, plan.fingerprint_key, shared, suppression, plan.content_key
+        plan.mapper,
+        plan.contract,
+        rules,
+        plan.fingerprint_key,
+        shared,
+        suppression,
+        plan.content_key,
+        plan.options.tag or "",
     )
     with contextlib.closing(_chunks(plan, memory)) as chunks:
         while True:

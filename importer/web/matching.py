@@ -300,6 +300,8 @@ def _sureness(proposal: Proposal, target: str, work: Work, contract: Contract) -
     if proposal.taken:
         custom = proposal.field not in contract.names
         proposed = SPLIT if proposal.split else f"{'c:' if custom else 'f:'}{proposal.field}"
+    elif proposal.joined_to:
+        proposed = f"f:{proposal.joined_to}"
     if target != proposed:
         return "chosen"
     if not target:
