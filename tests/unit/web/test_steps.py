@@ -422,7 +422,7 @@ def test_wrong_credentials_are_told_and_nothing_is_lost(
         work = page.upload(table)
         page.checked(work)
         result = page.send(work)
-        assert "Stopped. What was sent is in the CRM" in text_of(result)
+        assert "Stopped before any row came in" in text_of(result)
         assert 'class="told warning"' in result.text
         assert "Continue" in result.text
     assert box.customers() == []
