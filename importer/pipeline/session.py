@@ -29,13 +29,15 @@ from importer.pipeline.events import MappingQuestion, PlanReady, RunObserver
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.precheck import PrecheckGate, max_invalid_gate
 from importer.pipeline.retry import lineage_of, retried_since, retry_lineage, rows_left
-from importer.pipeline.run import Lineage, Run, SendTarget, StopToken
+from importer.pipeline.run import Lineage, Run, SendTarget, StopToken, delivery_policy
+from importer.pipeline.verify import QueryWatcher, Verification, sent_customers, verify
 from importer.reports import ReportResult
 from importer.sources.fetching import Fetching, check_named, take_in
 from importer.sources.locations import FileGiven, FileName, LocalCopy
 from importer.sources.spool import discard
 
 if TYPE_CHECKING:
+    from importer.api.client import Client
     from importer.sandbox import Sandbox
 
 
@@ -196,6 +198,31 @@ class Session:
             lineage = lineage_of(plan, self.journal, record)
             run = Run(plan, self.journal, lineage=lineage, observer=self.observer)
             return run.redraw(record, options.report_dir or Path("reports") / record.id)
+
+    def verify(
+        self, record: RunRecord, options: RunOptions, sample: int | None, watcher: QueryWatcher
+    ) -> Verification:
+        """Ask the CRM for the customers that a run imported, or for a sample of them, and compare.
+
+        Raises UsageError `verify-dry-run`, RefusedError, UnreachableError, and what `resume` raises.
+        """
+        if record.dry_run:
+            raise UsageError("verify-dry-run", run=record.id)
+        with self._planned_again(record, replace(options, suppress=()), self.observer) as plan:
+            customers = sent_customers(plan, self.journal.row_states(record.id), sample)
+            with self._asking(plan, options) as (client, rate):
+                watcher.begin(len(customers.chosen()), rate)
+                return verify(client, customers, plan.contract, watcher.step)
+
+    @contextlib.contextmanager
+    def _asking(self, plan: RunPlan, options: RunOptions) -> Iterator[tuple[Client, float | None]]:
+        """Yield a client that asks at the rate of a run, and this rate; None: no bound."""
+        from importer.delivery.account_client import AccountClient
+
+        assert plan.connection is not None  # noqa: S101 - it would have been refused
+        rate = delivery_policy(options, plan.connection).rate
+        with AccountClient(plan.connection, rate=rate) as client:
+            yield client, rate
 
     def find_resumable(self, name: str | None) -> RunRecord | None:
         """Return the run to resume; without a name the newest that can be. None: there is nothing to do.
