@@ -29,15 +29,13 @@ from importer.pipeline.events import MappingQuestion, PlanReady, RunObserver
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.precheck import PrecheckGate, max_invalid_gate
 from importer.pipeline.retry import lineage_of, retried_since, retry_lineage, rows_left
-from importer.pipeline.run import Lineage, Run, SendTarget, StopToken, delivery_policy
-from importer.pipeline.verify import QueryWatcher, Verification, sent_customers, verify
+from importer.pipeline.run import Lineage, Run, SendTarget, StopToken
 from importer.reports import ReportResult
 from importer.sources.fetching import Fetching, check_named, take_in
 from importer.sources.locations import FileGiven, FileName, LocalCopy
 from importer.sources.spool import discard
 
 if TYPE_CHECKING:
-    from importer.api.client import Client
     from importer.sandbox import Sandbox
 
 
@@ -157,7 +155,7 @@ class Session:
         observer = observer or self.observer
         with (
             self._ticket(record.destination, record.source, options) as ticket,
-            self._planned_again(record, options, observer) as plan,
+            self.planned_again(record, options, observer) as plan,
         ):
             lineage = lineage_of(plan, self.journal, record)
             run = self._run(plan, lineage, gate or _gate_of(plan), observer)
@@ -181,7 +179,7 @@ class Session:
             return None
         with (
             self._ticket(record.destination, record.source, options) as ticket,
-            self._planned_again(record, options, observer) as plan,
+            self.planned_again(record, options, observer) as plan,
         ):
             lineage = replace(retry_lineage(plan, self.journal, record), reports=_beside(record))
             run = self._run(plan, lineage, None, observer)
@@ -198,31 +196,6 @@ class Session:
             lineage = lineage_of(plan, self.journal, record)
             run = Run(plan, self.journal, lineage=lineage, observer=self.observer)
             return run.redraw(record, options.report_dir or Path("reports") / record.id)
-
-    def verify(
-        self, record: RunRecord, options: RunOptions, sample: int | None, watcher: QueryWatcher
-    ) -> Verification:
-        """Ask the CRM for the customers that a run imported, or for a sample of them, and compare.
-
-        Raises UsageError `verify-dry-run`, RefusedError, UnreachableError, and what `resume` raises.
-        """
-        if record.dry_run:
-            raise UsageError("verify-dry-run", run=record.id)
-        with self._planned_again(record, replace(options, suppress=()), self.observer) as plan:
-            customers = sent_customers(plan, self.journal.row_states(record.id), sample)
-            with self._asking(plan, options) as (client, rate):
-                watcher.begin(len(customers.chosen()), rate)
-                return verify(client, customers, plan.contract, watcher.step)
-
-    @contextlib.contextmanager
-    def _asking(self, plan: RunPlan, options: RunOptions) -> Iterator[tuple[Client, float | None]]:
-        """Yield a client that asks at the rate of a run, and this rate; None: no bound."""
-        from importer.delivery.account_client import AccountClient
-
-        assert plan.connection is not None  # noqa: S101 - it would have been refused
-        rate = delivery_policy(options, plan.connection).rate
-        with AccountClient(plan.connection, rate=rate) as client:
-            yield client, rate
 
     def find_resumable(self, name: str | None) -> RunRecord | None:
         """Return the run to resume; without a name the newest that can be. None: there is nothing to do.
@@ -334,9 +307,10 @@ class Session:
             ticket.release()
 
     @contextlib.contextmanager
-    def _planned_again(
+    def planned_again(
         self, record: RunRecord, options: RunOptions, observer: RunObserver
     ) -> Iterator[RunPlan]:
+        """Yield the plan of a run of the journal, with its file open. Raises InputError, SettingsError."""
         connection = self.connect(options, self._store_of(record))
         with contextlib.closing(plans.plan_from_record(record, options, connection, self.journal)) as plan:
             observer.on_plan_ready(PlanReady(plan))

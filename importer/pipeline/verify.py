@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from importer.api.client import Client
 from importer.contact_keys import forms
 from importer.contracts import Contract, FieldKind
-from importer.journal import RowStates
+from importer.errors import UsageError
+from importer.journal import RowStates, RunRecord
 from importer.models import Mode, Status
+from importer.options import RunOptions
 from importer.pipeline.customers_query import (
     FILTERS,
     SeenCustomer,
@@ -28,6 +31,9 @@ from importer.pipeline.customers_query import (
 )
 from importer.pipeline.flow import RunContext, checked_chunks
 from importer.pipeline.plan import RunPlan
+
+if TYPE_CHECKING:
+    from importer.pipeline.session import Session
 
 MOST_NOT_UNDERSTOOD = 3
 """Answers that may not be understood before one is: then the form is unknown, and asking on is no use."""
@@ -282,3 +288,24 @@ def _text(value: object) -> str:
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False, sort_keys=True)
     return str(value).strip()
+
+
+def verify_run(
+    session: Session, record: RunRecord, options: RunOptions, sample: int | None, watcher: QueryWatcher
+) -> Verification:
+    """Ask the CRM for the customers that a run imported, or for a sample of them, and compare.
+
+    Raises UsageError `verify-dry-run`, RefusedError, UnreachableError, and what `resume` raises.
+    """
+    from importer.delivery.account_client import AccountClient
+    from importer.pipeline.run import delivery_policy
+
+    if record.dry_run:
+        raise UsageError("verify-dry-run", run=record.id)
+    with session.planned_again(record, replace(options, suppress=()), session.observer) as plan:
+        assert plan.connection is not None  # noqa: S101 - it would have been refused
+        customers = sent_customers(plan, session.journal.row_states(record.id), sample)
+        rate = delivery_policy(options, plan.connection).rate
+        with AccountClient(plan.connection, rate=rate) as client:
+            watcher.begin(len(customers.chosen()), rate)
+            return verify(client, customers, plan.contract, watcher.step)

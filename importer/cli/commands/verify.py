@@ -43,7 +43,7 @@ def verify_command(
     from importer.cli.terminal import open_session
     from importer.pipeline.plan import kept_options
     from importer.pipeline.session import SessionSettings
-    from importer.pipeline.verify import QueryWatcher
+    from importer.pipeline.verify import QueryWatcher, verify_run
     from importer.reports.verification import write_verification
 
     class Watcher(QueryWatcher):
@@ -57,7 +57,7 @@ def verify_command(
     with open_session(SessionSettings(chosen, sandbox_store=sandbox_store), output) as session:
         record = session.journal.find(run_id)
         options = layered(kept_options(record), chosen.given, given)
-        found = session.verify(record, options, sample, Watcher())
+        found = verify_run(session, record, options, sample, Watcher())
         directory = options.report_dir or Path(record.report_dir)
         path = write_verification(directory, record.id, _lines(found))
         later = sum(
