@@ -46,6 +46,26 @@ class Prechecking:
 
 
 @dataclass(frozen=True, slots=True)
+class QueriesAhead:
+    """The CRM is about to be asked for customers, before anything is sent."""
+
+    queries: int
+    rate: float | None
+    """So many a second at most; None: no bound."""
+
+    def notify(self, observer: RunObserver) -> None:
+        observer.on_queries_ahead(self)
+
+    def note(self) -> Note:
+        """Return how many queries follow, and how long they take at the rate."""
+        if self.rate is None:
+            return Note("queries-ahead-unbounded", (("queries", self.queries),))
+        seconds = f"{self.queries / self.rate:.0f}"
+        found = (("queries", self.queries), ("rate", f"{self.rate:g}"), ("seconds", seconds))
+        return Note("queries-ahead", found)
+
+
+@dataclass(frozen=True, slots=True)
 class RunStarted:
     """The first row is about to be read."""
 
@@ -87,7 +107,17 @@ class RunEnded:
         observer.on_run_ended(self)
 
 
-Event = Fetching | PlanReady | Prechecking | RunStarted | RowsChecked | Progress | RunEnded | DeliveryEvent
+Event = (
+    Fetching
+    | PlanReady
+    | Prechecking
+    | QueriesAhead
+    | RunStarted
+    | RowsChecked
+    | Progress
+    | RunEnded
+    | DeliveryEvent
+)
 EventCallback = Callable[[Event], None]
 """Called from the run's own thread, for events of the delivery from the delivery's threads."""
 
@@ -133,6 +163,9 @@ class RunObserver(DeliveryObserver):
         self.on_event(event)
 
     def on_prechecking(self, event: Prechecking) -> None:
+        self.on_event(event)
+
+    def on_queries_ahead(self, event: QueriesAhead) -> None:
         self.on_event(event)
 
     def on_run_started(self, event: RunStarted) -> None:
