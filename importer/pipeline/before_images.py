@@ -59,7 +59,7 @@ def keep_before(
 ) -> BeforeImages:
     """Ask for the customers of the rows that are about to go, and write before.csv, for its owner alone.
 
-    `rate`: queries a second at most. `told` gets how many follow. `pulse` is called after each, and may raise.
+    `rate`: queries a second at most. `told` gets how many follow. `pulse` is called after each; it may raise.
     Reads the whole file. Raises UnknownAnswerError, RefusedError, UnreachableError, ReportError.
     """
     assert plan.connection is not None  # noqa: S101 - a run that sends has one
