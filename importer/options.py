@@ -241,6 +241,19 @@ class RunOptions:
         report=True,
         repeat=True,
     )
+    tag: str | None = declare(
+        None,
+        TextValue(),
+        "A tag for every row; {date} and {file} are filled in.",
+        "为每行添加标签；{date} 和 {file} 会被替换。",
+        group=OptionGroup.MAPPING,
+        metavar="TEXT",
+        profile=True,
+        job=True,
+        keep=Keep.SETTINGS,
+        report=True,
+        repeat=True,
+    )
     suppress: tuple[str, ...] = declare(
         (),
         FilesValue(),

@@ -53,10 +53,9 @@ _COMMA = ord(",")
 def with_tag(column: pa.Array, tag: str) -> pa.Array:
     """Return a column of tags separated by commas, each with this tag behind its own unless it has it."""
     texts = column.fill_null("")
-    alone = pc.equal(texts, arrow.scalar(""))
-    has = pc.match_substring(pc.binary_join_element_wise(",", texts, ",", ""), f",{tag},")
-    joined = pc.binary_join_element_wise(texts, arrow.scalar(tag), ",")
-    return pc.if_else(alone, arrow.scalar(tag), pc.if_else(has, texts, joined))
+    has = pc.match_substring(arrow.join_columns(",", texts, ","), f",{tag},")
+    behind = pc.if_else(has, texts, arrow.join_columns(texts, ",", tag))
+    return pc.if_else(pc.equal(texts, arrow.scalar("")), arrow.scalar(tag), behind)
 
 
 def comma_separated(

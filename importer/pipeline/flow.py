@@ -11,12 +11,13 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 import numpy as np
 
 from importer.batching import Batcher, Customers
+from importer.dataclass import dataclass
 from importer.errors import InputError
 from importer.journal import RunJournal
 from importer.models import Batch, Chunk, Outcome, Status
@@ -267,7 +268,14 @@ def checked_chunks(
     rules = CheckRules(plan.options.duplicates, plan.options.strict)
     suppression = plan.suppression if memory.suppresses else None
     checker = Checker(
-        plan.mapper, plan.contract, rules, plan.fingerprint_key, shared, suppression, plan.content_key
+        plan.mapper,
+        plan.contract,
+        rules,
+        plan.fingerprint_key,
+        shared,
+        suppression,
+        plan.content_key,
+        plan.options.tag or "",
     )
     with contextlib.closing(_chunks(plan, memory)) as chunks:
         while True:

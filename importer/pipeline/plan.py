@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from importer import contracts
 from importer import mapping as mappings
 from importer.config import Connection, is_loopback
 from importer.contracts import Contract, FieldKind
+from importer.dataclass import dataclass
 from importer.errors import InputError, MappingError, SettingsError
 from importer.fingerprints import NO_KEY, FingerprintKey, content_key
 from importer.mapping import Mapper, MappingFile
@@ -27,6 +29,7 @@ from importer.option_layers import options_from_json
 from importer.option_types import SettingValue
 from importer.options import RunOptions
 from importer.pipeline.reported_run import as_before, named_run, prior_run, read_all
+from importer.pipeline.run_tag import filled_tag, tag_note
 from importer.pipeline.suppression import Suppression, read_suppression
 from importer.pipeline.table import as_mapping_reads, open_table
 from importer.readers import Source
@@ -136,6 +139,7 @@ def make_plan(
             source.close()
             options = replace(options, sheet=ALL_SHEETS)
             source = open_table(file, options, chosen, name=name)
+        options = replace(options, tag=filled_tag(options.tag, source.name, date.today()))
         plan = _settle(source, options, chosen, connection, journal)
         named = named_run(source) if prior is None else ""
         notes = (*plan.notes, Note("run-unknown-here", (("run", named),))) if named else plan.notes
@@ -229,7 +233,7 @@ def _settle(
         options=options,
         destination=destination,
         again=own,
-        notes=(*notes, *mapper.notes),
+        notes=(*notes, *mapper.notes, *tag_note(options.tag)),
         before=before,
         connection=connection,
         fingerprint_key=journal.fingerprint_key,

@@ -256,3 +256,16 @@ def nights(seed: int, count: int, folder: Path, times: int) -> dict[bool, int]:
 def test_the_crm_holds_what_it_would_if_all_were_sent(seed: int, tmp_path: Path) -> None:
     requests = nights(seed, 60, tmp_path, 8)
     assert requests[True] < 2 * requests[False]
+
+
+def test_the_tag_of_a_run_does_not_count(
+    importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ("run", "a.csv", "--yes", "--changed-only", "--report-dir")
+    with Sandbox() as box:
+        use(monkeypatch, box.connection)
+        write(work / "a.csv", [["Ann", "Li", "8613800000001", "VIP"]], [*HEADER[:3], "tags"])
+        importer(*run, "r1", "--tag", "monday")
+        importer(*run, "r2", "--tag", "tuesday")
+        assert sent(work / "r2") == []
+        assert [one.fields["tagStr"] for one in box.customers()] == ["VIP,monday"]
