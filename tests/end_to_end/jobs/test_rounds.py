@@ -302,6 +302,16 @@ def hearer() -> Iterator[Hearer]:
         server.shutdown()
 
 
+def test_names_in_gbk_stay_names(bench: Bench) -> None:
+    for number, name in enumerate((os.fsdecode("客户.csv".encode("gbk")), "caf\udce9.csv")):
+        bench.drop(name, lines(5, 1000 * number))
+    report = bench.round()
+    assert [file.name for file in report.files] == ["客户.csv", "caf\\xe9.csv"]
+    for file in report.files:
+        assert file.path.name == file.name
+        assert file.path.is_file()
+
+
 def test_a_failure_is_told_by_webhook_with_counts_and_no_customers_data(bench: Bench, hearer: Hearer) -> None:
     hearer.answers = [503, 500, 200]
     bench.drop("x.csv", lines(10, spoilt=3))
