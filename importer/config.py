@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from importer.contracts import DEFAULT_CONTRACT
+from importer.dataclass import dataclass
 from importer.errors import SettingsError
 from importer.escaping import parse_toml, shell_command
 from importer.models import Destination, Note
@@ -134,6 +135,7 @@ class Profile:
 
 _NAMED = ("profile", "job", "source")
 _SHARED = ("defaults", "job-defaults")
+_TEXTS = ("metrics_file",)
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,12 @@ class ConfigFile:
     def folder(self) -> Path:
         """The absolute folder that paths in the file are relative to."""
         return self.path.absolute().parent if self.path else Path.cwd()
+
+    @property
+    def metrics_file(self) -> Path | None:
+        """Where to write a Prometheus textfile after each round and run; None for nowhere."""
+        text = self.tables.get("metrics_file")
+        return self.folder / Path(text).expanduser() if text else None
 
     def names(self, group: str) -> tuple[str, ...]:
         """The names of all `[group.NAME]` tables, in the file's order."""
@@ -249,6 +257,10 @@ def load_config(path: Path | None = None) -> ConfigFile:
     for group, table in tables.items():
         if _holds_nul({group: table}):
             raise SettingsError("bad-settings", file=path, place=group, reason=Note("reason-nul"))
+        if group in _TEXTS:
+            if not isinstance(table, str):
+                raise SettingsError("bad-settings", file=path, place=group, reason=Note("reason-text"))
+            continue
         if group not in (*_NAMED, *_SHARED):
             reason = Note("reason-table-unknown")
             raise SettingsError("bad-settings", file=path, place=group, reason=reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from importer import messages
 from importer.delivery import Stopping
@@ -20,10 +20,13 @@ from importer.journal import Journal, RunRecord, RunState
 from importer.journal.job_history import FileContent, FileFate, FileRecord, JobHistory
 from importer.models import Status
 from importer.options import RunOptions
-from importer.pipeline.events import Event, PlanReady, RunObserver
+from importer.pipeline.events import PlanReady, RunObserver
 from importer.pipeline.plan import RunPlan, kept_options
 from importer.pipeline.precheck import PrecheckResult
 from importer.pipeline.session import Session
+
+if TYPE_CHECKING:
+    from importer.pipeline.events import Event
 
 MOST_TRIES = 3
 """Rounds that may die while they process a file, before it is put away as failed."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 
 from importer.config import Connection, Profile
@@ -33,6 +34,7 @@ from importer.journal import Journal
 from importer.journal.job_history import FileContent, FileFate, FileRecord, RoundResult
 from importer.journal.locks import Lock, LockHolder
 from importer.models import Status
+from importer.option_layers import options_from_json
 from importer.options import RunOptions
 from importer.pipeline import plan as plans
 from importer.pipeline.flow import RunContext
@@ -152,7 +154,7 @@ class Round:
         store = FileStore(self.job, self.journal.jobs, self.environment.clock, self.environment.checkpoint)
         store.prepare()
         self._lock(stack, Lock(self.job.folder / LOCK_NAME), "job-folder-locked")
-        options = self._options()
+        options = self._full_or_changed(self._options())
         settings = SessionSettings(self.profile, self.environment.connection, job=self.job.name)
         session = stack.enter_context(Session.open(settings, journal=self.journal, stopper=self.stopper))
         session.connect(options)  # missing credentials stop the round before a file is taken
@@ -204,6 +206,17 @@ class Round:
         for waiting in found.waiting:
             self.log.write("info", "file-not-ready", file=legible(waiting.path.name), size=waiting.size)
         return found.ready
+
+    def _full_or_changed(self, options: RunOptions) -> RunOptions:
+        """Return the options of this round: of changed rows only, it sends all from time to time."""
+        every = self.job.full_every
+        if not options.changed_only or every is None:
+            return options
+        since = self.environment.clock() - timedelta(seconds=every)
+        done = takewhile(lambda file: file.taken > since, self.journal.jobs.files(self.job.name))
+        runs = {file.run for file in done if file.fate is FileFate.DONE}
+        recent = (run for run in self.journal.runs() if run.id in runs)
+        return replace(options, full=not any(options_from_json(run.settings).full for run in recent))
 
     def _options(self) -> RunOptions:
         return self.job.options_with(self.profile, self.environment.lang)

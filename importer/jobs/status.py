@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum
@@ -11,6 +13,7 @@ from importer.escaping import single_line, to_json
 from importer.jobs import schedule
 from importer.jobs.config import Job
 from importer.jobs.results import shown_counts
+from importer.jobs.selection import ChosenJob, UnusableJob
 from importer.journal import Journal
 from importer.journal.job_history import FileFate, FileRecord, RoundRecord, RoundResult
 
@@ -142,6 +145,22 @@ class StatusOfAll:
         """One object with one for each job; counts and names, no customer's data."""
         jobs = [one.content() for one in self.jobs]
         return to_json({"version": 1, "health": self.health.name.lower(), "jobs": jobs}, indent=2)
+
+
+def look_at_jobs(
+    chosen: Sequence[ChosenJob | UnusableJob], journal: Journal, now: datetime, lang: str
+) -> tuple[JobStatus | UnknownStatus, ...]:
+    """Find out how jobs are doing, those with mistakes in their settings among them."""
+    unscheduled = any(isinstance(one, ChosenJob) and not one.job.schedule for one in chosen)
+    installed = schedule.installed_schedules() if unscheduled and os.name == "posix" else {}
+    found: list[JobStatus | UnknownStatus] = []
+    for one in chosen:
+        if isinstance(one, ChosenJob):
+            when = installed.get(one.name) or installed.get(one.job.table, "")
+            found.append(job_status(one.job, journal, now, when))
+        else:
+            found.append(UnknownStatus(one.name, one.error, lang))
+    return tuple(found)
 
 
 def job_status(job: Job, journal: Journal, now: datetime, when: str = "") -> JobStatus:

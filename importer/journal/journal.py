@@ -17,14 +17,9 @@ import numpy as np
 from importer.errors import JournalPlaceError, UnknownRunError
 from importer.exit_codes import ExitCode
 from importer.fingerprints import FingerprintKey
-from importer.journal import row_states, schema
-from importer.journal.contacts import (
-    RunContacts,
-    drop_unneeded,
-    end_open_requests,
-    fingerprint_key,
-    forget_runs,
-)
+from importer.journal import contacts, row_states, schema
+from importer.journal.contacts import RunContacts
+from importer.journal.contents import Contents
 from importer.journal.database import BUSY_SECONDS, Database, Row
 from importer.journal.lanes import Lanes, Ticket
 from importer.journal.locks import Lock, LockHolder, Locks
@@ -40,6 +35,7 @@ from importer.journal.records import (
 )
 from importer.journal.row_states import RowStates, union_rows
 from importer.journal.run_journal import RunJournal
+from importer.journal.run_totals import NEWEST_OF_EACH, RunTotals, read_totals
 from importer.losses import acknowledge_losses, read_losses
 from importer.models import Destination, Mode, Note, Status
 from importer.private_files import journal_file
@@ -161,7 +157,7 @@ class Journal:
                     (RunState.RUNNING, run_id),
                 )
             number = self._number(run_id)
-            end_open_requests(self._database, number)
+            contacts.end_open_requests(self._database, number)
             return self._run_journal(number, self.run(run_id), locks, ticket)
         except BaseException:
             _release(locks)
@@ -173,13 +169,18 @@ class Journal:
         self, number: int, record: RunRecord, locks: Sequence[Lock], ticket: Ticket | None
     ) -> RunJournal:
         sends = record.destination is not None
-        contacts = RunContacts(self._database, number, record, self._locks.run_held) if sends else None
-        return RunJournal(self._database, number, record, locks, ticket, contacts)
+        known = RunContacts(self._database, number, record, self._locks.run_held) if sends else None
+        return RunJournal(self._database, number, record, locks, ticket, known)
+
+    @property
+    def contents(self) -> Contents:
+        """What the customers of each lane hold, as far as the journal knows."""
+        return Contents(self._database)
 
     @cached_property
     def fingerprint_key(self) -> FingerprintKey:
         """The key of this journal's fingerprints of contacts."""
-        return fingerprint_key(self._database)
+        return contacts.fingerprint_key(self._database)
 
     def _ticket(self, record: RunRecord, drawn: Ticket | None) -> Ticket | None:
         """The run's own ticket; None for a run that sends nothing. One for another lane is given back."""
@@ -235,6 +236,10 @@ class Journal:
             return tuple(itertools.islice(fitting, limit))
         bound, values = ("", ()) if limit is None else ("LIMIT ?", (limit,))
         return tuple(self._records(f"ORDER BY number DESC {bound}", values))
+
+    def newest_of_each(self) -> tuple[RunTotals, ...]:
+        """The newest run of each job and tenant that was no dry run, with what it took; the oldest first."""
+        return tuple(read_totals(self._database, record) for record in self._records(NEWEST_OF_EACH, ()))
 
     def imported_before(
         self, sha256: str, destination_key: str, mapping_digest: str, mode: Mode
@@ -349,7 +354,7 @@ class Journal:
         """Forget these runs, but none at work or with a request still to come. Returns how many it forgot."""
         idle = {run_id for run_id in run_ids if not self._locks.run_held(run_id)}
         known = {self._number(record.id): record for record in self.runs() if record.id in idle}
-        old = {number: known[number] for number in forget_runs(self._database, list(known))}
+        old = {number: known[number] for number in contacts.forget_runs(self._database, list(known))}
         with self._database.transaction() as connection:
             ids = [(number,) for number in old]
             for place in (
@@ -362,7 +367,7 @@ class Journal:
         for record in old.values():
             self._locks.forget(record.id)
         for lane in {record.destination.lane for record in old.values() if record.destination}:
-            drop_unneeded(self._database, lane)
+            contacts.drop_unneeded(self._database, lane)
         if old:
             self._database.vacuum()
         return len(old)

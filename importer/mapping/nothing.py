@@ -5,7 +5,6 @@ A name is only taken for such a word as programs spell it: Null and Nan are name
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -13,8 +12,9 @@ import pyarrow as pa
 
 from importer.arrow import offsets_and_bytes
 from importer.contracts import Field, FieldKind
+from importer.dataclass import dataclass
 from importer.mapping import person_names
-from importer.mapping.base import packaged_words
+from importer.mapping.base import packaged_index
 
 _ANSWER = 3
 """Characters."""
@@ -23,10 +23,10 @@ _PLAIN_TEXT = (FieldKind.TEXT, FieldKind.TAGS)
 
 _PARTS = {
     "names": ("signs", "phrases"),
-    "anywhere": ("signs", "anywhere"),
     "texts": ("signs", "anywhere", "texts"),
     "gender": ("signs", "anywhere", "texts", "data"),
-    "data": ("signs", "anywhere", "texts", "data", "withheld"),
+    "data": ("signs", "anywhere", "texts", "phrases", "data", "withheld"),
+    "country": ("signs", "anywhere", "withheld"),
 }
 """The lists of words of each kind of field."""
 
@@ -79,7 +79,9 @@ def _group(field: Field) -> str:
     if field.name in person_names.FIELDS:
         return "names"
     if field.name == "country":
-        return "anywhere"
+        return "country"
+    if field.name == "address":
+        return "data"
     if field.kind is FieldKind.GENDER:
         return "gender"
     return "texts" if field.kind in _PLAIN_TEXT else "data"
@@ -95,7 +97,7 @@ def is_nothing(text: str) -> bool:
 
 @cache
 def _words(group: str) -> _Words:
-    tables = packaged_words("words.toml")["nothing"]
+    tables = packaged_index("words.json")["nothing"]
     spelled = frozenset(tables["names"]) if group == "names" else frozenset()
     folded = frozenset(word.casefold() for part in _PARTS[group] for word in tables[part])
     every = spelled | folded | {word.upper() for word in folded} | {word.title() for word in folded}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -27,6 +26,7 @@ from importer.arrow import (
     to_mask,
 )
 from importer.contracts import Field, FieldKind
+from importer.dataclass import dataclass
 from importer.mapping.base import ColumnIssue, note
 from importer.mapping.phone_texts import (
     PhoneReading,
@@ -53,7 +53,7 @@ _FEWEST_DIGITS = 5
 _PLAINLY_COMPLETE = 12
 """Digits. No country's own numbers are as long, but for some in Germany and Austria."""
 _MOST_EASY = 13
-"""Digits. A longer cell without a + is looked at more closely: it may hold two numbers."""
+"""Digits. A longer cell is looked at more closely: it may hold two numbers."""
 _REST_OF_COLUMN = 500
 """Distinct numbers that prove what a column carries."""
 _CARRIED = 0.9
@@ -281,7 +281,7 @@ def _easy(column: pa.Array) -> tuple[pa.Array, np.ndarray, np.ndarray]:
     zero, minus = plus.copy(), plus.copy()
     zero[some] = (data[first[some]] == _ZERO) | (data[first[some]] == ord("("))
     minus[some] = data[first[some]] == ord("-")
-    hard = (rest > 0) | (signs > plus) | (digits < 5) | (digits > _MOST_EASY + 2 * plus) | minus
+    hard = (rest > 0) | (signs > plus) | (digits < 5) | (digits > _MOST_EASY) | minus
     hard |= zero & (digits > 11)
     # One point may be a decimal one; a zero in brackets is dialled within the country only.
     hard |= _count(data == ord("."), offsets) == 1

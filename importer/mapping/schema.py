@@ -142,8 +142,9 @@ class FieldRule(MappingTable):
     """What the years of dates count from. Without it, the whole column has to prove a calendar other than
     ours."""
     any_day: bool = False
-    mixed_dates: bool = False
     """True: birthdays before 1900 and in the future are sent, too."""
+    mixed_dates: bool = False
+    """True: the column mixes both orders of day and month, so a date with two readings is refused."""
     separators: Texts = ()
     """What stands between tags, or between the choices of a custom field."""
     region: Annotated[str | RegionColumn | None, BeforeValidator(_region)] = None

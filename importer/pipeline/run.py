@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from importer.api import READ_TIMEOUT
 from importer.batching import BodyTemplate
 from importer.config import Connection
+from importer.dataclass import dataclass
 from importer.delivery import Policy, Sender
 from importer.errors import ImporterError, InputError, TripwireError
 from importer.exit_codes import ExitCode, run_exit_code
@@ -23,6 +24,7 @@ from importer.models import Note, Status
 from importer.option_layers import options_to_json
 from importer.option_types import Keep
 from importer.options import RunOptions
+from importer.pipeline.changed_rows import ChangedRows
 from importer.pipeline.events import Prechecking, Progress, RequestMeter, RunEnded, RunObserver, RunStarted
 from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope, RunContext
 from importer.pipeline.newer_rows import NewerRows
@@ -238,6 +240,7 @@ class Run:
             last_ordinal=last_ordinal,
             held=lineage.held,
             newer=self._newer(journal, resumed=replay is not None),
+            changes=self._changes(),
             canary=self.sending is not None and needs_canary(self.plan, self.journal),
         )
 
@@ -248,6 +251,13 @@ class Run:
         if journal is None or journal.contacts is None or not older or plan.options.overwrite_newer:
             return None
         return NewerRows(journal.contacts, plan.contract, plan.mode, plan.options.lang)
+
+    def _changes(self) -> ChangedRows | None:
+        """Return what leaves out unchanged rows; None: all are sent, or nobody knows where they would go."""
+        plan, there = self.plan, self.plan.destination
+        if not plan.options.changed_only or plan.options.full or there is None:
+            return None
+        return ChangedRows(lambda: self.journal.contents.of(there.lane), plan.options.lang)
 
     def _prior(self) -> PriorImports | None:
         """Return what the journal knows of the rows of a report, or of a rest; None for any other file.
@@ -272,6 +282,8 @@ class Run:
             delivery = None if held else self._delivery(stack, run_journal, meter, canary=memory.canary)
             if memory.newer is not None and delivery is not None:
                 memory.newer.wait_for_turn = delivery.wait_for_turn
+            if memory.changes is not None and delivery is not None:
+                memory.changes.wait_for_turn = delivery.wait_for_turn
             sink: BatchSink = delivery or _null_sink(held)
             pulse = self._pulse(reports.tally)
             flow = Flow(self.plan, reports, sink, memory, pulse, self._broken_off, self.observer)
@@ -294,6 +306,7 @@ class Run:
                 notes=(
                     *self._notes(reports.tally, flow, datetime.now()),
                     *resume_notes(memory.replay),
+                    *self._change_notes(memory.changes),
                     *meter.notes(),
                 ),
                 settings=self.plan.settings,
@@ -379,6 +392,13 @@ class Run:
         """Raise the reason to stop, if there is one. Only for times when no request is in flight."""
         if self.stopper.reason is not None:
             raise self.stopper.reason
+
+    def _change_notes(self, changes: ChangedRows | None) -> tuple[Note, ...]:
+        if not self.plan.options.changed_only:
+            return ()
+        if changes is not None:
+            return (changes.note(),)
+        return (Note("changed-rows-full" if self.plan.options.full else "changed-rows-nowhere"),)
 
     def _suppression(self, tally: Tally) -> tuple[SuppressionUse, ...]:
         suppression = self.plan.suppression

@@ -11,8 +11,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from importer.errors import ImporterError, InputError, UsageError
+from importer.journal import Journal
 from importer.private_files import create_private_file
 from importer.readers.base import ALL_SHEETS
+from importer.web.earlier import EarlierImport, earlier_imports
 from importer.web.pages import (
     Form,
     Site,
@@ -27,8 +29,8 @@ from importer.web.pages import (
     told,
     whole_number,
 )
-from importer.web.problems import RecheckCache
 from importer.web.reading import LookCache
+from importer.web.rechecks import RecheckCache
 from importer.web.works import Work, WorkStore
 
 ENCODINGS = (
@@ -140,9 +142,14 @@ def _see(request: Request) -> Response:
     site = site_of(request)
     work = site.works.get(request.path_params["work"])
     look = site.looks.of(work)
+    before: list[EarlierImport] = []
+    if look.sha256 and not look.report:
+        with Journal.open(site.journal) as journal:
+            before = earlier_imports(journal, look.sha256)
     return page(
         request,
         "see.html",
+        before=before,
         work=work,
         step="see",
         look=look,

@@ -19,12 +19,13 @@ from importer.jobs.runner import Round
 from importer.jobs.selection import ChosenJob, choose_jobs
 from importer.jobs.status import JobStatus, job_status
 from importer.journal import Journal, RunRecord, RunState
-from importer.models import Status
+from importer.models import Severity, Status
 from importer.pipeline.retry import imported_since, retried_since, rows_left
 from importer.pipeline.session import Session, retry_options
 from importer.private_files import open_plain_file
 from importer.reports.files import REJECTS_CSV, REJECTS_XLSX, REPORT_HTML, SUMMARY_JSON, own_files
 from importer.reports.tally import ANSWERED
+from importer.web.earlier import first_of
 from importer.web.guard import REPORT_POLICY
 from importer.web.pages import (
     Form,
@@ -38,8 +39,9 @@ from importer.web.pages import (
     site_of,
     told,
 )
-from importer.web.rest import first_of
+from importer.web.running import PAUSED
 from importer.web.tasks import Task, TaskObserver
+from importer.web.works import KindCount
 
 PAGE_RUNS = 50
 _LARGEST_SUMMARY = 1 << 24
@@ -76,6 +78,8 @@ class RunWords:
     """What a run's own summary says: why it ended early, what the CRM answered, what is worth knowing."""
 
     stop: str = ""
+    doubtful: tuple[KindCount, ...] = ()
+    """What was sent though it is doubtful."""
     answers: tuple[RunAnswer, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -93,7 +97,12 @@ def _words(run: RunRecord) -> RunWords:
             for one in table["reasons"]
             if Status(one["status"]) in ANSWERED
         )
-        return RunWords(str(table["stop"] or ""), answers, tuple(map(str, table["notes"])))
+        doubtful = tuple(
+            KindCount(str(one["code"]), str(one["column"] or ""), Severity.WARNING, int(one["rows"]))
+            for one in table["issues"]
+            if one["severity"] == Severity.WARNING
+        )
+        return RunWords(str(table["stop"] or ""), doubtful, answers, tuple(map(str, table["notes"])))
     except (OSError, ValueError, KeyError, TypeError):
         return RunWords()
 
@@ -198,6 +207,7 @@ def _run(request: Request) -> Response:
         running=running,
         files=files,
         words=_words(run),
+        paused=run.state.resumable and run.stop == PAUSED,
         report=REPORT_HTML in names,
         correct=correct and not running,
         resume=run.state.resumable and not run.dry_run and later is None,

@@ -75,6 +75,10 @@ def importer_toml() -> dict[str, Any]:
         "properties": {
             "profile": _named("One tenant and how to talk to it.", profile),
             "job": _named("A scheduled import.", job),
+            "metrics_file": {
+                "type": "string",
+                "description": "A Prometheus textfile, written after each round and run.",
+            },
             "source": _named("A place that files come from.", source),
             "defaults": {"description": "Keys for all profiles.", **_without(profile, "inherits")},
             "job-defaults": {"description": "Keys for all jobs.", **job},

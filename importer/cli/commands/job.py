@@ -19,6 +19,7 @@ from importer.cli.commands.job_group import (
     settings_file,
     settings_options,
 )
+from importer.cli.metrics import metrics_after
 from importer.cli.output import echo, lang_option, language, print_json
 from importer.config import ConfigFile
 from importer.credentials import REQUIRED, require, resolve
@@ -85,7 +86,7 @@ def run(
         raise unusable[0].error
     show = (lambda line: echo(line, err=True)) if verbose else None
     rounds = Rounds(chosen, JobEnvironment(lang=language()), parallel, echo=show, release=release)
-    with stop_on_signals(rounds.stopper):
+    with metrics_after(settings_file(settings)), stop_on_signals(rounds.stopper):
         report = rounds.go()
     for one in unusable:
         echo(f"{one.name}: {one.error.full_text(language())}", err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from importer.cli.commands.job_group import chosen_jobs, job_command, job_names_options, settings_options
+from importer.cli.commands.job_group import (
+    chosen_jobs,
+    job_command,
+    job_names_options,
+    settings_file,
+    settings_options,
+)
+from importer.cli.metrics import update_metrics
 from importer.cli.output import echo, lang_option, language, print_json
 from importer.errors import ImporterError
 
@@ -61,16 +67,29 @@ def list_jobs(as_json: bool, settings: Path | None, env_file: Path | None) -> in
 @job_command.command("status", short_help="Say how jobs are doing; the exit code suits Nagios.")
 @job_names_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--metrics",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write all jobs and the newest runs as a Prometheus textfile.",
+)
 @settings_options
 @lang_option
 def show_status(
-    names: tuple[str, ...], every: bool, as_json: bool, settings: Path | None, env_file: Path | None
+    names: tuple[str, ...],
+    every: bool,
+    as_json: bool,
+    metrics: Path | None,
+    settings: Path | None,
+    env_file: Path | None,
 ) -> int:
     """Say when each job named last did well, how long ago that is, and what waits for somebody.
 
     Exit codes, of several jobs the worst: 0 all is well · 1 a file is held, or none has come for long · 2 the
     last round failed, or none went well for too long · 3 it never ran, or cannot be looked at.
     """
+    if metrics is not None and not update_metrics(settings_file(settings), metrics):
+        return 3
     from importer.jobs.status import CheckStatus, JobStatus, StatusOfAll
 
     try:
@@ -94,20 +113,9 @@ def _look(
     names: Sequence[str], every: bool, settings: Path | None, env_file: Path | None
 ) -> tuple[JobStatus | UnknownStatus, ...]:
     """Return how the jobs are doing. Raises UsageError, SettingsError, JournalError."""
-    from importer.jobs import schedule as crontab
-    from importer.jobs.selection import ChosenJob
-    from importer.jobs.status import UnknownStatus, job_status
+    from importer.jobs.status import look_at_jobs
     from importer.journal import Journal
 
     chosen = chosen_jobs(names, every, settings, env_file)
-    installed = crontab.installed_schedules() if os.name == "posix" else {}
-    now = datetime.now().astimezone()
-    found: list[JobStatus | UnknownStatus] = []
     with Journal.open() as journal:
-        for one in chosen:
-            if isinstance(one, ChosenJob):
-                when = installed.get(one.name) or installed.get(one.job.table, "")
-                found.append(job_status(one.job, journal, now, when))
-            else:
-                found.append(UnknownStatus(one.name, one.error, language()))
-    return tuple(found)
+        return look_at_jobs(chosen, journal, datetime.now().astimezone(), language())

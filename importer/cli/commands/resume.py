@@ -8,6 +8,7 @@ import click
 
 from importer import messages
 from importer.cli import parameters as shared
+from importer.cli.metrics import metrics_after
 from importer.cli.output import OutputOptions, echo, lang_option, language
 from importer.config import load_config
 from importer.errors import HistoryLostError
@@ -35,13 +36,14 @@ def resume_command(
     File, mapping and mode are those it was started with. Rows that are in stay as they are; rows whose
     request had no known answer are sent again. The reports go where they went.
     """
-    from importer.cli.summary import show_result
-    from importer.cli.terminal import open_session
+    from importer.cli.terminal import open_session, show_result
     from importer.pipeline.plan import kept_options
     from importer.pipeline.session import SessionSettings
 
-    chosen = load_config().profile(profile)
-    with open_session(SessionSettings(chosen, sandbox_store=sandbox_store), output) as session:
+    config = load_config()
+    chosen = config.profile(profile)
+    settings = SessionSettings(chosen, sandbox_store=sandbox_store)
+    with metrics_after(config), open_session(settings, output) as session:
         record = session.find_resumable(run_id)
         if record is None and run_id is None and session.journal.losses:
             raise HistoryLostError("nothing-left-to-resume")
@@ -67,12 +69,13 @@ def retry_command(
     A row whose customer a later row has brought in since is held back, and said so. Invalid rows are mended
     in rejects.xlsx and imported with `importer run`.
     """
-    from importer.cli.summary import show_result
-    from importer.cli.terminal import open_session
+    from importer.cli.terminal import open_session, show_result
     from importer.pipeline.session import SessionSettings, retry_options
 
-    chosen = load_config().profile(profile)
-    with open_session(SessionSettings(chosen, sandbox_store=sandbox_store), output) as session:
+    config = load_config()
+    chosen = config.profile(profile)
+    settings = SessionSettings(chosen, sandbox_store=sandbox_store)
+    with metrics_after(config), open_session(settings, output) as session:
         record = session.journal.find(run_id)
         options = layered(retry_options(record), chosen.given, given)
         result = session.retry(record, options)
@@ -91,8 +94,7 @@ def report_command(run_id: str, given: GivenOptions) -> int:
 
     They go where they went, or into --report-dir.
     """
-    from importer.cli.summary import show_result
-    from importer.cli.terminal import open_session
+    from importer.cli.terminal import open_session, show_result
     from importer.pipeline.plan import kept_options
     from importer.pipeline.session import SessionSettings
 

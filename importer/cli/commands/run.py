@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from importer.cli import parameters as shared
+from importer.cli.metrics import metrics_after
 from importer.cli.output import OutputOptions, print_error
 from importer.config import load_config
 from importer.errors import ImporterError
@@ -69,17 +70,17 @@ def _import_files(
     store: Path | None = None,
 ) -> int:
     """Run file after file; returns the worst exit code. A file that cannot be read stops no other."""
-    profile = load_config().profile(profile_name)
+    config = load_config()
+    profile = config.profile(profile_name)
     options = layered(RunOptions(), profile.given, given)
     worst = 0
     # The first file is read while the heavy libraries are imported.
     with prefetch_workbook(files[0], options.sheet):
-        from importer.cli.summary import show_result
-        from importer.cli.terminal import open_session
+        from importer.cli.terminal import open_session, show_result
         from importer.pipeline.session import SessionSettings
 
         settings = SessionSettings(profile, sandbox=sandbox, sandbox_store=store)
-        with open_session(settings, output) as session:
+        with metrics_after(config), open_session(settings, output) as session:
             for file, directory in zip(files, _directories(files, options.report_dir), strict=True):
                 try:
                     result = session.start(file, replace(options, report_dir=directory))

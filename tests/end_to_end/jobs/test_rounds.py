@@ -309,8 +309,8 @@ def test_names_in_gbk_stay_names(bench: Bench) -> None:
     report = bench.round()
     assert {file.name for file in report.files} == {"客户.csv", "caf\\xe9.csv"}
     for file in report.files:
-        assert file.path.name == file.name
-        assert file.path.is_file()
+        assert file.place.name == file.name
+        assert file.place.is_file()
 
 
 def test_a_failure_is_told_by_webhook_with_counts_and_no_customers_data(bench: Bench, hearer: Hearer) -> None:

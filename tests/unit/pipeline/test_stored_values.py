@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from importer import mapping
@@ -100,6 +100,7 @@ def test_no_stored_field_holds_what_a_person_would_see_is_no_value(
                 assert date(1900, 1, 1) <= date.fromisoformat(text) <= latest
 
 
+@example("+1111000", " - ", "01111000")
 @given(numbers, st.sampled_from([" ", "/", ";", ",", "\n", " or ", "、", " & ", " - ", "  ", " +"]), numbers)
 def test_two_numbers_in_a_cell_are_never_one(one: str, mark: str, two: str) -> None:
     row = ("Ann", "Lee", f"{one}{mark}{two}", "", "", "", "", "", "")
