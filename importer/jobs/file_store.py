@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 
 from importer.errors import InputError, SettingsError, UsageError
-from importer.escaping import printable, to_json
+from importer.escaping import printable, readable_name, to_json
 from importer.jobs import inbox
 from importer.jobs.config import Job, SharingSettings, SourceKind, no_checkpoint
 from importer.jobs.inbox import InboxFile
@@ -292,8 +292,8 @@ def is_called(record: FileRecord, name: str) -> bool:
 
 
 def legible(name: str) -> str:
-    """The name with question marks for bytes that are not UTF-8."""
-    return name.encode("utf-8", "replace").decode()
+    """The name as a person reads it, where its bytes are not UTF-8: as GBK, or with their numbers."""
+    return readable_name(name).encode("utf-8", "replace").decode()
 
 
 def _kept_name(name: str) -> str:

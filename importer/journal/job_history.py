@@ -177,7 +177,8 @@ class JobHistory:
             "SELECT * FROM job_rounds WHERE job = ? ORDER BY number DESC LIMIT ?",
             (job, -1 if limit is None else limit),
         )
-        return tuple(_round(row) for row in found)
+        with self._database.decoding():
+            return tuple(_round(row) for row in found)
 
     def last_round(self, job: str, *results: RoundResult) -> RoundRecord | None:
         """The newest round with one of these results."""
@@ -186,7 +187,8 @@ class JobHistory:
             f"SELECT * FROM job_rounds WHERE job = ? AND result IN ({places}) ORDER BY number DESC LIMIT 1",  # noqa: S608 - only question marks
             (job, *results),
         )
-        return _round(found[0]) if found else None
+        with self._database.decoding():
+            return _round(found[0]) if found else None
 
     # Files
 
@@ -281,7 +283,8 @@ class JobHistory:
         self._set(number, "acknowledged = ?", (now.isoformat(),))
 
     def file(self, number: int) -> FileRecord:
-        return _file(self._database.query("SELECT * FROM job_files WHERE number = ?", (number,))[0])
+        with self._database.decoding():
+            return _file(self._database.query("SELECT * FROM job_files WHERE number = ?", (number,))[0])
 
     def files(self, job: str, limit: int | None = None) -> tuple[FileRecord, ...]:
         """The files of a job, the newest first."""
@@ -350,7 +353,8 @@ class JobHistory:
 
     def _files(self, where: str, values: tuple[object, ...]) -> tuple[FileRecord, ...]:
         found = self._database.query(f"SELECT * FROM job_files WHERE {where}", values)  # noqa: S608 - our own clauses
-        return tuple(_file(row) for row in found)
+        with self._database.decoding():
+            return tuple(_file(row) for row in found)
 
 
 def _move_runs(connection: sqlite3.Connection, job: str, old: Path, new: Path) -> None:
