@@ -67,7 +67,7 @@ def test_a_changed_cell_of_a_row_that_is_in_is_sent_and_listed_and_the_others_ar
     }
     assert addresses(box) == {"Ann": "1 Road", "Bo": "22 Road", "Cy": "3 Road", "Di": "4 Road"}
     assert "correction-sent" in done.out
-    assert [one["_issues"] for one in results(work / "again")] == ["", "correction-sent", "", ""]
+    assert [one["_issues"] for one in results(work / "again")] == ["", "correction-sent:", "", ""]
     assert len(box.customers()) == 4
 
 
