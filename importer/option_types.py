@@ -18,6 +18,7 @@ from importer.models import Mode
 class OptionGroup(Enum):
     """Options that a command takes together."""
 
+    SOURCE = "source"
     MODE = "mode"
     MAPPING = "mapping"
     READING = "reading"

@@ -133,6 +133,29 @@ class RunOptions:
         metavar="FILE",
         **_READING,
     )
+    query: str | None = declare(
+        None,
+        TextValue(),
+        "An SQL query whose result is imported, instead of a file; it only reads.",
+        "代替文件的 SQL 查询，导入其结果；只读取数据。",
+        group=OptionGroup.SOURCE,
+        metavar="SQL",
+        job=True,
+        keep=Keep.SETTINGS,
+        repeat=True,
+    )
+    database: str | None = declare(
+        None,
+        TextValue(),
+        "The database of --query: [source.NAME] of importer.toml.",
+        "--query 所用的数据库：importer.toml 的 [source.NAME]。",
+        group=OptionGroup.SOURCE,
+        metavar="NAME",
+        job=True,
+        keep=Keep.SETTINGS,
+        report=True,
+        repeat=True,
+    )
     contract: str | None = declare(
         None,
         ChoiceValue(NAMES),
