@@ -149,6 +149,11 @@ class Option:
     default: Any = None
 
 
+def declare(default: Any, kind: ValueKind, en: str, zh: str, **more: Any) -> Any:
+    """Return a field that is an option of a run; `more` are fields of Option."""
+    return field(default=default, metadata={"option": Option(kind, {"en": en, "zh": zh}, **more)})
+
+
 @dataclass(frozen=True, slots=True)
 class ConfigKey:
     """A field of a dataclass that is a key of a table, too."""

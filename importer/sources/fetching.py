@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Protocol
 from importer.config import ConfigFile, load_config
 from importer.readers.open import STANDARD_INPUT, check_exists
 from importer.sources import spool
-from importer.sources.locations import DatabaseQuery, FileGiven, FileName, LocalCopy, Location, locate
+from importer.sources.locations import DatabaseQuery, FileGiven, FileName, LocalCopy, Location, Scheme, locate
 
 if TYPE_CHECKING:
     from importer.sources.settings import SourceSettings
@@ -62,11 +62,16 @@ def fetch(location: Location, told: FetchListener = _unheard, config: ConfigFile
         last = Fetching(last.name, received, total)
         told(last)
 
-    from importer.sources import share_links, web
-
-    access = web.WebAccess(settings.user, settings.secret()) if settings else None
     try:
-        copy = web.fetch(share_links.direct_link(location), access, hear)
+        if location.scheme is Scheme.HTTPS:
+            from importer.sources import share_links, web
+
+            access = web.WebAccess(settings.user, settings.secret()) if settings else None
+            copy = web.fetch(share_links.direct_link(location), access, hear)
+        else:
+            from importer.sources import stores
+
+            copy = stores.fetch(location, settings, hear)
     finally:
         told(replace(last, ended=True))
     return LocalCopy(copy.path, last.name)
