@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, compress
 from typing import overload
 
@@ -20,6 +19,7 @@ import pyarrow.compute as pc
 from importer import arrow
 from importer.contact_keys import contact_keys, once_a_row
 from importer.contracts import Contract, FieldKind
+from importer.dataclass import dataclass
 from importer.fingerprints import NO_KEY, FingerprintKey, content_fingerprints, keyed
 from importer.mapping import tags
 from importer.models import Batch, MappedChunk, Mode

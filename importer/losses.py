@@ -12,10 +12,10 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from importer.dataclass import dataclass
 from importer.models import Note
 from importer.private_files import ensure_private_file, open_plain_file, private_opener, replace_private_file
 

@@ -220,9 +220,7 @@ class FileStore:
         held = self.history.with_fate(self.job.name, FileFate.HELD)
         there = [record for record in held if record.target is not None and record.target.exists()]
         for record in there:
-            assert record.target is not None  # noqa: S101 - looked at above
-            names = (record.name, record.target.name, record.target.parent.name, str(record.target))
-            if name in names or Path(name).absolute() in (record.target, record.target.parent):
+            if is_called(record, name):
                 return record
         known = ", ".join(record.target.parent.name for record in there if record.target) or "–"
         raise UsageError("job-no-held-file", file=name, job=self.job.name, known=known)
@@ -286,6 +284,15 @@ class FileStore:
             number += 1
             free = f"{name}-{number}"
         return parent / free
+
+
+def is_called(record: FileRecord, name: str) -> bool:
+    """Whether a name means a file that was put away: its own, its folder's, or a path."""
+    target = record.target
+    if target is None:
+        return False
+    names = (record.name, target.name, target.parent.name, str(target))
+    return name in names or Path(name).absolute() in (target, target.parent)
 
 
 def legible(name: str) -> str:

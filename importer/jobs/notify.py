@@ -106,6 +106,8 @@ class Told(Protocol):
     def result(self) -> RoundResult: ...
     @property
     def good(self) -> bool: ...
+    @property
+    def quiet(self) -> bool: ...
     def text(self) -> str: ...
     def json(self) -> bytes: ...
 
@@ -116,7 +118,7 @@ def notice_wanted(notices: NoticeSettings, report: Told, *, changed: bool) -> bo
         return False
     if notices.when is NoticeWhen.ALWAYS:
         return True
-    return changed if notices.when is NoticeWhen.CHANGE else not report.good
+    return changed if notices.when is NoticeWhen.CHANGE else not report.quiet
 
 
 def send_notice(notices: NoticeSettings, report: Told, sleep: Callable[[float], None]) -> list[str]:

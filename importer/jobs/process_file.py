@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from importer import messages
 from importer.delivery import Stopping
@@ -15,20 +15,22 @@ from importer.jobs import file_store, tripwires
 from importer.jobs.config import Job
 from importer.jobs.file_store import FileStore
 from importer.jobs.log import JobLog, JobLogObserver
-from importer.jobs.results import FileResult, format_error
+from importer.jobs.results import ROWS_LEFT, UNFIT, FileResult, format_error
 from importer.journal import Journal, RunRecord, RunState
 from importer.journal.job_history import FileContent, FileFate, FileRecord, JobHistory
 from importer.models import Status
 from importer.options import RunOptions
-from importer.pipeline.events import Event, PlanReady, RunObserver
+from importer.pipeline.events import PlanReady, RunObserver
 from importer.pipeline.plan import RunPlan, kept_options
 from importer.pipeline.precheck import PrecheckResult
 from importer.pipeline.session import Session
 
+if TYPE_CHECKING:
+    from importer.pipeline.events import Event
+
 MOST_TRIES = 3
 """Rounds that may die while they process a file, before it is put away as failed."""
 _UNSENT = (Status.FAILED, Status.UNKNOWN, Status.NOT_SENT)
-_UNFIT = (Status.INVALID, Status.REJECTED)
 
 
 @dataclass
@@ -148,18 +150,22 @@ class FileProcessor:
             fate, exit_code, code = FileFate.HELD, ExitCode.TRIPWIRE, run.stop
         put = self.store.put_away(record, fate, reason=code, run=run.id, counts=run.counts)
         message = ""
+        reports = self._reports(put)
+        unfit = sum(run.counts.get(status, 0) for status in UNFIT)
         if fate is FileFate.HELD:
             held = self._say("job-file-held", file=record.name)
             message = messages.join_sentences(self.options.lang, self._format(tripped), held)
         elif code:
             message = self._say(code, **found)
-        reports = self._reports(put)
+        elif unfit:
+            code = ROWS_LEFT
+            message = self._say(code, rows=unfit, all=rows, reports=reports)
         return self._result(put, run.id, rows, reports, exit_code, code, message)
 
     def _complaint(self, record: FileRecord, run: RunRecord, rows: int) -> tuple[str, dict[str, object]]:
         """Return code and details of what is wrong with a finished run; an empty code if nothing is."""
         unsent = sum(run.counts.get(status, 0) for status in _UNSENT)
-        unfit = sum(run.counts.get(status, 0) for status in _UNFIT)
+        unfit = sum(run.counts.get(status, 0) for status in UNFIT)
         limit = self.job.tripwires.max_invalid
         if unsent:
             return "job-rows-not-sent", {"rows": unsent, "all": rows, "run": run.id}
@@ -181,7 +187,8 @@ class FileProcessor:
     def _failed(self, record: FileRecord, error: ImporterError) -> FileResult:
         run = self.history.run_of(record)
         put = self.store.put_away(record, FileFate.FAILED, reason=error.code, run=run)
-        return self._result(put, run, 0, None, error.exit_code, error.code, self._format(error))
+        message = self._format(error).replace(str(record.place), str(put.target or put.place))
+        return self._result(put, run, 0, None, error.exit_code, error.code, message)
 
     def held_already(self, record: FileRecord, plan: RunPlan) -> FileRecord | None:
         """Return the held copy of the same file, if there is one.

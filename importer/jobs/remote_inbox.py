@@ -235,7 +235,7 @@ class RemoteInbox:
             self._forget_folder(here)
 
     def _give_back(self, here: str) -> None:
-        """Move the file of a folder back into the inbox, for whoever takes it next, and onto no other file."""
+        """Move the file of a folder back into the inbox, under a name that is free there."""
         names = {one.path.name for one in self._listed("")}
         for path in self._paths(here):
             name = PurePosixPath(path).name

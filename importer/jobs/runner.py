@@ -338,7 +338,7 @@ class FilePreview:
 
     path: Path
     fate: str
-    """import, resume, hold, fail, repeated, wait, held."""
+    """import, resume, hold, fail, repeated, wait, held; at-work: the round that is under way has it."""
     rows: int = 0
     to_send: int = 0
     invalid: int = 0
@@ -357,7 +357,8 @@ def preview(
     Raises InputError if the folder cannot be read.
     """
     history = journal.jobs
-    files = [FilePreview(record.place, "resume", record.rows) for record in history.open_files(job.name)]
+    begun = "at-work" if journal.job_running(job.name) else "resume"
+    files = [FilePreview(record.place, begun, record.rows) for record in history.open_files(job.name)]
     files += [
         FilePreview(record.target, "held", record.rows)
         for record in history.with_fate(job.name, FileFate.HELD)

@@ -13,12 +13,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from importer.api import READ_TIMEOUT
 from importer.batching import flat_contacts
+from importer.dataclass import dataclass
 from importer.fingerprints import FingerprintKey
 from importer.journal import row_states
 from importer.journal.database import Database

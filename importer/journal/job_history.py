@@ -97,6 +97,8 @@ class FileRecord:
     counts: Mapping[Status, int]
     taken: datetime
     settled: datetime | None
+    acknowledged: datetime | None = None
+    """When somebody took note of it in failed/ or held/."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +213,7 @@ class JobHistory:
             _move_runs(connection, job, Path(held), place)
             connection.execute(
                 "UPDATE job_files SET place = ?, released = 1, tries = 0, fate = '', reason = '', run = '',"
-                " settled = NULL, after_run = ? WHERE number = ?",
+                " settled = NULL, acknowledged = NULL, after_run = ? WHERE number = ?",
                 (str(place), self._database.query(_LAST_RUN)[0]["number"], number),
             )
         return self.file(number)
@@ -262,12 +264,22 @@ class JobHistory:
         """Record that the file has reached its target."""
         self._set(number, "settled = ?", (now.isoformat(),))
 
+    def acknowledge(self, number: int, now: datetime) -> None:
+        """Record that somebody took note of a file in failed/ or held/."""
+        self._set(number, "acknowledged = ?", (now.isoformat(),))
+
     def file(self, number: int) -> FileRecord:
         return _file(self._database.query("SELECT * FROM job_files WHERE number = ?", (number,))[0])
 
     def files(self, job: str, limit: int | None = None) -> tuple[FileRecord, ...]:
         """The files of a job, the newest first."""
         return self._files("job = ? ORDER BY number DESC LIMIT ?", (job, -1 if limit is None else limit))
+
+    def lying(self, job: str) -> tuple[FileRecord, ...]:
+        """The files that lie in failed/ or held/, the newest first."""
+        put = (*self.with_fate(job, FileFate.FAILED), *self.with_fate(job, FileFate.HELD))
+        there = (record for record in put if record.target is not None and record.target.exists())
+        return tuple(sorted(there, key=lambda record: -record.number))
 
     def open_files(self, job: str) -> tuple[FileRecord, ...]:
         """Files that were taken and have not reached their target, the oldest first."""
@@ -382,4 +394,5 @@ def _file(row: Row) -> FileRecord:
         counts=decode_counts(row["counts"]),
         taken=datetime.fromisoformat(row["taken"]),
         settled=decode_time(row["settled"]),
+        acknowledged=decode_time(row["acknowledged"]),
     )

@@ -11,9 +11,9 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from importer.dataclass import dataclass
 from importer.errors import LockedError
 from importer.journal import row_states, schema
 from importer.journal.database import Database, Row

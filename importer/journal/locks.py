@@ -11,12 +11,13 @@ import hashlib
 import json
 import os
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
 import filelock
 
+from importer.dataclass import dataclass
 from importer.errors import LockedError
 from importer.private_files import FILE_MODE, make_private_folder, open_plain_file, replace_private_file
 

@@ -7,10 +7,10 @@ text are here as well; they are fast enough for a million rows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from importer.dataclass import dataclass
 from importer.journal.database import Database, Row
 from importer.journal.records import BatchState, RequestRecord
 from importer.models import Outcome, Status

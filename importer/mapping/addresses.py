@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from importer.mapping.base import packaged_words
+from importer.mapping.base import packaged_index
 from importer.mapping.headers import normalize
 from importer.mapping.schema import FieldRule, MappingFile
 
@@ -118,13 +118,13 @@ def _repeats(column: str, parts: Sequence[str], cells: Mapping[str, Sequence[str
 def _streets() -> tuple[str, ...]:
     """Return the labels of streets, the longest first."""
     return tuple(
-        sorted(map(normalize, packaged_words("words.toml")["addresses"]["streets"]), key=len, reverse=True)
+        sorted(map(normalize, packaged_index("words.json")["addresses"]["streets"]), key=len, reverse=True)
     )
 
 
 @cache
 def _kinds() -> Mapping[str, str]:
-    words = packaged_words("words.toml")["addresses"]
+    words = packaged_index("words.json")["addresses"]
     numbers = dict.fromkeys(map(normalize, words["numbers"]), "number")
     places = dict.fromkeys(map(normalize, words["parts"]), "place")
     return dict.fromkeys(map(normalize, words["perhaps"]), "perhaps") | numbers | places

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from enum import Enum
 
@@ -26,6 +26,7 @@ from importer.arrow import (
     offsets_and_bytes,
     valid_days,
 )
+from importer.dataclass import dataclass
 from importer.mapping import calendars
 from importer.mapping.base import ColumnIssue, note
 from importer.mapping.calendars import FIRST_YEAR, Calendar

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 
 from importer.mapping import calendars
-from importer.mapping.base import packaged_words
+from importer.mapping.base import packaged_index
 from importer.mapping.calendars import Calendar
 
 _MIDNIGHT = r"(?:[ T]+0{1,2}:00(?::00(?:[.,]0+)?)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?|[ T]+12:00(?::00)? ?AM)?"
@@ -178,7 +178,7 @@ def _matched(match: re.Match[str] | None, calendar: Calendar) -> str | None:
 @cache
 def _month_numbers() -> Mapping[str, int]:
     """Return the number of a month by its casefolded name."""
-    tables = packaged_words("words.toml")["months"]
+    tables = packaged_index("words.json")["months"]
     return {name.casefold(): int(number) for number, names in tables.items() for name in names}
 
 

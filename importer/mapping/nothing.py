@@ -5,7 +5,6 @@ A name is only taken for such a word as programs spell it: Null and Nan are name
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -13,8 +12,9 @@ import pyarrow as pa
 
 from importer.arrow import offsets_and_bytes
 from importer.contracts import Field, FieldKind
+from importer.dataclass import dataclass
 from importer.mapping import person_names
-from importer.mapping.base import packaged_words
+from importer.mapping.base import packaged_index
 
 _ANSWER = 3
 """Characters."""
@@ -97,7 +97,7 @@ def is_nothing(text: str) -> bool:
 
 @cache
 def _words(group: str) -> _Words:
-    tables = packaged_words("words.toml")["nothing"]
+    tables = packaged_index("words.json")["nothing"]
     spelled = frozenset(tables["names"]) if group == "names" else frozenset()
     folded = frozenset(word.casefold() for part in _PARTS[group] for word in tables[part])
     every = spelled | folded | {word.upper() for word in folded} | {word.title() for word in folded}

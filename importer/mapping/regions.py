@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.arrow import constant, if_else, join_columns, nonempty, offsets_and_bytes, rework_all, to_mask
+from importer.dataclass import dataclass
 from importer.errors import UsageError
 from importer.mapping.base import packaged_index, packaged_words
 from importer.mapping.headers import normalize
@@ -107,7 +107,7 @@ def _table() -> tuple[np.ndarray, np.ndarray]:
     """Return for the first three digits of a number (0 to 999) the length of its country code, 0 if there is
     none, and the possible lengths of the whole number, as bits."""
     size, lengths = np.zeros(1000, dtype=np.int64), np.zeros(1000, dtype=np.int64)
-    for code, nationals in packaged_words("country_codes.toml").items():
+    for code, nationals in packaged_index("words.json")["country_codes"].items():
         width = 10 ** (3 - len(code))
         span = slice(int(code) * width, (int(code) + 1) * width)
         size[span] = len(code)

@@ -15,7 +15,7 @@ from importer.contracts import Contract, FieldKind
 from importer.escaping import printable
 from importer.mapping import dates, headers, loader, person_names, phones, vocabulary
 from importer.mapping.addresses import join_of
-from importer.mapping.base import packaged_words, quote_names
+from importer.mapping.base import packaged_index, quote_names
 from importer.mapping.headers import normalize
 from importer.mapping.person_names import NameRule
 from importer.mapping.phone_texts import is_national, region_of_phone, strip_formatting
@@ -201,7 +201,7 @@ class _SuggestionWriter:
         named = Counter(filter(None, map(region_of_phone, carrying))).most_common(1)
         likely = {region for region, _ in named}
         if not likely:
-            regions = packaged_words("words.toml")["countries"]
+            regions = packaged_index("words.json")["countries"]
             spoken = vocabulary.main_languages([one.column for one in self.proposals])
             likely = {region for language in spoken for region in regions.get(language, ())}
         fitting = [one for one in likely if _share(lacking, partial(is_national, region=one)) >= _OWN_NUMBERS]
@@ -224,7 +224,7 @@ class _SuggestionWriter:
         return None
 
     def _name_rule(self, whole: Proposal) -> NameRule:
-        family_first = packaged_words("words.toml")["full_names"]["family_first"]
+        family_first = packaged_index("words.json")["full_names"]["family_first"]
         if normalize(whole.column) in map(normalize, family_first):
             return NameRule.FAMILY_FIRST
         return person_names.likely_rule(self._cells(whole))

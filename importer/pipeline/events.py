@@ -7,16 +7,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from importer.delivery import Attempted, BatchFinished, CanaryAnswered, DeliveryEvent, LateOver, TurnTaken
-from importer.delivery.events import DeliveryObserver
+from importer.dataclass import dataclass
+from importer.delivery import DeliveryObserver
 from importer.models import Note, TenantField
 from importer.reports import ReportResult, Tally, Timeline, TimelineStep
 from importer.sources.fetching import Fetching
 
 if TYPE_CHECKING:
+    from importer.delivery import (
+        Attempted,
+        BatchFinished,
+        CanaryAnswered,
+        DeliveryEvent,
+        LateOver,
+        TurnTaken,
+    )
     from importer.errors import ImporterError
     from importer.journal import RunRecord
     from importer.options import RunOptions
@@ -87,8 +94,10 @@ class RunEnded:
         observer.on_run_ended(self)
 
 
-Event = Fetching | PlanReady | Prechecking | RunStarted | RowsChecked | Progress | RunEnded | DeliveryEvent
-EventCallback = Callable[[Event], None]
+RunEvent = Fetching | PlanReady | Prechecking | RunStarted | RowsChecked | Progress | RunEnded
+if TYPE_CHECKING:
+    Event = RunEvent | DeliveryEvent
+EventCallback = Callable[["Event"], None]
 """Called from the run's own thread, for events of the delivery from the delivery's threads."""
 
 

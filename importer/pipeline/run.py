@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from importer.api import READ_TIMEOUT
 from importer.batching import BodyTemplate
 from importer.config import Connection
+from importer.dataclass import dataclass
 from importer.delivery import Policy, Sender
 from importer.errors import ImporterError, InputError, TripwireError
 from importer.exit_codes import ExitCode, run_exit_code
@@ -23,7 +24,7 @@ from importer.models import Note, Status
 from importer.option_layers import options_to_json
 from importer.option_types import Keep
 from importer.options import RunOptions
-from importer.pipeline.changed_rows import ChangedRows
+from importer.pipeline.changed_rows import ChangedRows, change_notes
 from importer.pipeline.events import Prechecking, Progress, RequestMeter, RunEnded, RunObserver, RunStarted
 from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope, RunContext
 from importer.pipeline.newer_rows import NewerRows
@@ -305,7 +306,8 @@ class Run:
                 notes=(
                     *self._notes(reports.tally, flow, datetime.now()),
                     *resume_notes(memory.replay),
-                    *self._change_notes(memory.changes),
+                    *change_notes(memory.changes, self.plan.options),
+                    *self.plan.source.notes_at_end(started.timestamp()),
                     *meter.notes(),
                 ),
                 settings=self.plan.settings,
@@ -391,13 +393,6 @@ class Run:
         """Raise the reason to stop, if there is one. Only for times when no request is in flight."""
         if self.stopper.reason is not None:
             raise self.stopper.reason
-
-    def _change_notes(self, changes: ChangedRows | None) -> tuple[Note, ...]:
-        if not self.plan.options.changed_only:
-            return ()
-        if changes is not None:
-            return (changes.note(),)
-        return (Note("changed-rows-full" if self.plan.options.full else "changed-rows-nowhere"),)
 
     def _suppression(self, tally: Tally) -> tuple[SuppressionUse, ...]:
         suppression = self.plan.suppression

@@ -7,7 +7,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from importer import arrow
 from importer.arrow import ByteSet, TextColumn
+from importer.dataclass import dataclass
 from importer.models import Chunk, Issue, Severity, Skip
 from importer.readers.garbled import garbled_cells
 from importer.readers.header import Layout, without_quotes

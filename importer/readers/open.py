@@ -13,10 +13,10 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from importer.dataclass import dataclass
 from importer.errors import InputError
 from importer.private_files import create_private_file
 from importer.readers.archive import PIECE, Archive, gunzipped

@@ -33,7 +33,7 @@ class BucketServer:
     def put(self, key: str, body: bytes) -> None:
         self.client().put_object(Bucket="customers", Key=key, Body=body)
 
-    def keys(self) -> list[str]:
+    def stored(self) -> list[str]:
         found = self.client().list_objects_v2(Bucket="customers").get("Contents", [])
         return sorted(one["Key"] for one in found)
 
