@@ -39,6 +39,7 @@ COMMANDS = {
     "resume": CommandEntry("resume", "Go on with an interrupted run."),
     "retry": CommandEntry("resume", "Send again the rows of a run that were not imported."),
     "runs": CommandEntry("runs", "Show past runs."),
+    "verify": CommandEntry("verify", "Ask the CRM whether what a run imported is there as it was sent."),
     "report": CommandEntry("resume", "Draw the reports of a run again."),
     "mapping": CommandEntry("mapping", "List, show, suggest and check mapping files."),
     "template": CommandEntry("template", "Make an empty workbook to fill in."),

@@ -28,7 +28,7 @@ from importer.jobs.config import Job, JobEnvironment
 from importer.jobs.file_store import FOLDERS, FileStore, legible
 from importer.jobs.log import JobLog
 from importer.jobs.notify import announce_round
-from importer.jobs.process_file import FileProcessor
+from importer.jobs.process_file import NOT_SENT, NOT_SENT_AGAIN, FileProcessor
 from importer.jobs.remote_inbox import RemoteSource, remote_source
 from importer.jobs.results import FileResult, RoundReport, format_error, shown_counts
 from importer.journal import Journal
@@ -174,6 +174,8 @@ class Round:
             left = self._take_up(store, record)
             if left is not None:
                 yield importing.process(left)
+        if self.job.retry_failed and self.release is None:
+            yield from self._retried(importing)
         if self.release is not None:
             record = store.release(store.held(self.release))
             self.log.write("info", "file-released", file=record.name)
@@ -190,6 +192,14 @@ class Round:
             if taken is not None:
                 self.log.write("info", "file-taken", file=taken.name, size=found.size)
                 yield importing.process(taken)
+
+    def _retried(self, importing: FileProcessor) -> Iterator[FileResult]:
+        """Send again what earlier rounds could not deliver, the oldest file first."""
+        for record in reversed(self.journal.jobs.with_fate(self.job.name, FileFate.FAILED)):
+            if record.reason in (NOT_SENT, NOT_SENT_AGAIN) and self.stopper.reason is None:
+                result = importing.retry(record)
+                if result is not None:
+                    yield result
 
     def _take_up(self, store: FileStore, record: FileRecord) -> FileRecord | None:
         left = store.take_up(record)

@@ -336,8 +336,9 @@ class Journal:
             if run not in imported:
                 imported[run] = self.imported_rows(run, destination_key)
             there = imported[run].get(origin["sheet"], np.empty(0, np.int64))
-            came_in = np.isin(np.array(json.loads(origin["rows"]), dtype=np.int64), there)
-            rows = np.array(json.loads(origin["from_rows"]), dtype=np.int64)[came_in]
+            with self._database.decoding():
+                came_in = np.isin(np.array(json.loads(origin["rows"]), dtype=np.int64), there)
+                rows = np.array(json.loads(origin["from_rows"]), dtype=np.int64)[came_in]
             found.append({origin["from_sheet"]: np.unique(rows)})
         return union_rows(found)
 
@@ -373,7 +374,8 @@ class Journal:
 
     def _records(self, where: str, values: tuple[object, ...]) -> list[RunRecord]:
         found = self._database.query(f"SELECT * FROM runs {where}", values)  # noqa: S608 - our own clauses
-        return [self._record(row) for row in found]
+        with self._database.decoding():
+            return [self._record(row) for row in found]
 
     def _record(self, row: Row) -> RunRecord:
         state = RunState(row["state"])

@@ -154,10 +154,14 @@ def test_an_inbox_of_fifty_files_is_emptied_through_crashes_at_every_step(bench:
         assert sorted(record.name for record in done) == [f"c{at:02d}.csv" for at in range(FILES)]
 
 
-STEPS = ("makedirs", "mv", "copy", "rm_file", "pipe_file", "open")
+CALLS = {"bucket": ("pipe_file", "copy", "rm_file", "open"), "server": ("makedirs", "mv", "open")}
 
 
-@pytest.mark.parametrize("call", STEPS)
+@pytest.mark.parametrize(
+    ("far", "call"),
+    [(kind, call) for kind, calls in CALLS.items() for call in calls],
+    indirect=["far"],
+)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_crash_at_any_call_of_the_store_is_made_good(
     bench: FarBench, far: Far, monkeypatch: pytest.MonkeyPatch, call: str, after: bool
