@@ -339,6 +339,17 @@ class RunOptions:
         report=True,
         repeat=True,
     )
+    keep_before: bool = declare(
+        False,
+        FlagValue(),
+        "First read what the CRM has of these customers, and keep it in before.csv: one query for each.",
+        "先读取 CRM 中这些客户的现有内容，保存到 before.csv：每个客户一个查询。",
+        group=OptionGroup.SENDING,
+        profile=True,
+        job=True,
+        keep=Keep.SETTINGS,
+        report=True,
+    )
     full: bool = declare(
         False,
         FlagValue(),

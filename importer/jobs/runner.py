@@ -28,7 +28,7 @@ from importer.jobs.config import Job, JobEnvironment
 from importer.jobs.file_store import FOLDERS, FileStore, legible
 from importer.jobs.log import JobLog
 from importer.jobs.notify import announce_round
-from importer.jobs.process_file import FileProcessor
+from importer.jobs.process_file import NOT_SENT, NOT_SENT_AGAIN, FileProcessor
 from importer.jobs.results import FileResult, RoundReport, format_error, shown_counts
 from importer.journal import Journal
 from importer.journal.job_history import FileContent, FileFate, FileRecord, RoundResult
@@ -164,6 +164,8 @@ class Round:
             left = self._take_up(store, record)
             if left is not None:
                 yield importing.process(left)
+        if self.job.retry_failed and self.release is None:
+            yield from self._retried(importing)
         if self.release is not None:
             record = store.release(store.held(self.release))
             self.log.write("info", "file-released", file=record.name)
@@ -180,6 +182,14 @@ class Round:
             if taken is not None:
                 self.log.write("info", "file-taken", file=taken.name, size=found.size)
                 yield importing.process(taken)
+
+    def _retried(self, importing: FileProcessor) -> Iterator[FileResult]:
+        """Send again what earlier rounds could not deliver, the oldest file first."""
+        for record in reversed(self.journal.jobs.with_fate(self.job.name, FileFate.FAILED)):
+            if record.reason in (NOT_SENT, NOT_SENT_AGAIN) and self.stopper.reason is None:
+                result = importing.retry(record)
+                if result is not None:
+                    yield result
 
     def _take_up(self, store: FileStore, record: FileRecord) -> FileRecord | None:
         left = store.take_up(record)
@@ -328,7 +338,7 @@ class FilePreview:
 
     path: Path
     fate: str
-    """import, resume, hold, fail, repeated, wait, held."""
+    """import, resume, hold, fail, repeated, wait, held; at-work: the round that is under way has it."""
     rows: int = 0
     to_send: int = 0
     invalid: int = 0
@@ -347,7 +357,8 @@ def preview(
     Raises InputError if the folder cannot be read.
     """
     history = journal.jobs
-    files = [FilePreview(record.place, "resume", record.rows) for record in history.open_files(job.name)]
+    begun = "at-work" if journal.job_running(job.name) else "resume"
+    files = [FilePreview(record.place, begun, record.rows) for record in history.open_files(job.name)]
     files += [
         FilePreview(record.target, "held", record.rows)
         for record in history.with_fate(job.name, FileFate.HELD)

@@ -210,6 +210,9 @@ ALTER TABLE runs ADD COLUMN profile TEXT NOT NULL DEFAULT '';
 ALTER TABLE runs ADD COLUMN machine TEXT NOT NULL DEFAULT '';
 """
 
+# When somebody took note of a file in failed/ or held/.
+_ACKNOWLEDGED = "ALTER TABLE job_files ADD COLUMN acknowledged TEXT"
+
 MIGRATIONS: tuple[str, ...] = (
     _FIRST,
     _JOBS,
@@ -220,6 +223,7 @@ MIGRATIONS: tuple[str, ...] = (
     _COMMITS,
     _WHOSE,
     _CONTENTS,
+    _ACKNOWLEDGED,
 )
 
 

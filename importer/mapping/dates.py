@@ -75,7 +75,10 @@ def year_of(text: str) -> int | None:
     if match:
         return int(match[1])
     last = _YEAR_LAST.fullmatch(found)
-    return int(last[4]) if last else None
+    if last:
+        return int(last[4])
+    named = with_month_name(found)
+    return int(named[:4]) if named else None
 
 
 def plain(text: str) -> str:

@@ -17,6 +17,7 @@ from importer.fingerprints import FingerprintSet
 from importer.journal import LaneContents
 from importer.messages import sentence
 from importer.models import Note, Outcome, Status
+from importer.options import RunOptions
 
 UNCHANGED = "unchanged"
 """The code of a row that is left out."""
@@ -68,6 +69,15 @@ class ChangedRows:
             "changed-rows",
             (("new", self.new), ("changed", self.changed), ("unchanged", self.unchanged)),
         )
+
+
+def change_notes(changes: ChangedRows | None, options: RunOptions) -> tuple[Note, ...]:
+    """Return what became of a wish for changed rows only; nothing without one."""
+    if not options.changed_only:
+        return ()
+    if changes is not None:
+        return (changes.note(),)
+    return (Note("changed-rows-full" if options.full else "changed-rows-nowhere"),)
 
 
 def _spread(goes: np.ndarray, customers: np.ndarray) -> None:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from importer.errors import UsageError
-from importer.models import Issue, Severity
+from importer.models import Issue, Severity, Status
 from importer.readers.overlay import CorrectedCell
 from importer.reports.wording import issue_text
 from importer.web.choices import CALENDARS, countries
@@ -33,7 +33,7 @@ from importer.web.pages import (
 from importer.web.problems import ProblemRow, ProblemRows, RowFilterChoice, suggestion
 from importer.web.remedies import NOTHING, REMEDIED, remedies
 from importer.web.twins import SAME_CONTACT
-from importer.web.works import KindCount, Work
+from importer.web.works import CheckState, KindCount, Work
 
 PAGE_ROWS = 50
 _CONTEXT = 2
@@ -155,7 +155,7 @@ def _correct(request: Request) -> Response:
     number = min(query.page, pages)
     some = list(rows.read(places[(number - 1) * PAGE_ROWS : number * PAGE_ROWS]))
     header = work.check.header
-    open_rows = _open_rows(rows, now)
+    open_rows = _open_rows(rows, now, work.check)
     wanted = (query.choice.code, query.choice.column)
     chosen = next((at for at, one in enumerate(work.check.kinds) if (one.code, one.column) == wanted), -1)
     kind = work.check.kinds[chosen] if chosen >= 0 else None
@@ -203,11 +203,12 @@ def _rows(site: Site, work: Work) -> ProblemRows:
     return rows
 
 
-def _open_rows(rows: ProblemRows, now: dict[tuple[str, int], list[Issue]]) -> int:
-    """How many rows are still kept back by an error, as far as the corrections were checked."""
-    return rows.errors_without(now.keys()) + sum(
-        any(issue.severity is Severity.ERROR for issue in issues) for issues in now.values()
-    )
+def _open_rows(rows: ProblemRows, now: dict[tuple[str, int], list[Issue]], check: CheckState) -> int:
+    """How many rows are still kept back by an error, those included for which the grid has no room."""
+    elsewhere = max(check.counts.get(Status.INVALID.value, 0) - rows.errors, 0)
+    here = rows.errors_without(now.keys())
+    wrong = sum(any(issue.severity is Severity.ERROR for issue in issues) for issues in now.values())
+    return elsewhere + here + wrong
 
 
 def _grid_row(

@@ -42,6 +42,11 @@ RECENT = 30
 _PRUNE_SECONDS = 3600.0
 _SHOWN = ("other-sheets", "two-header-rows", "encoding-guessed")
 """Notes that say what the page itself shows."""
+_READ_OTHERWISE = (
+    *("encoding-doubt", "encoding-unknown", "no-header", "no-header-in-sheet", "header-row-missing"),
+    *("no-sheet", "too-many-columns", "record-too-long"),
+)
+"""Errors of files that may be read with other choices."""
 _MARKS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
 
@@ -150,6 +155,7 @@ def _see(request: Request) -> Response:
         request,
         "see.html",
         before=before,
+        readable=look.error is None or look.error.code in _READ_OTHERWISE,
         work=work,
         step="see",
         look=look,

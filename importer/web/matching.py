@@ -19,6 +19,7 @@ from importer.contracts import Contract, FieldKind
 from importer.delivery.account_client import ask_for_fields
 from importer.errors import ImporterError, MappingError, SettingsError, UsageError
 from importer.mapping import MappingFile, Proposal, headers, suggest_toml
+from importer.mapping.mistakes import first_mistake
 from importer.mapping.person_names import NameRule
 from importer.messages import catalogue, sentence
 from importer.models import Issue, MappedChunk, TenantField
@@ -153,7 +154,7 @@ def write_table(site: Site, work: Work, table: Table, name: str) -> None:
     try:
         mapping = MappingFile.model_validate(table)
     except ValidationError as error:
-        raise MappingError("web-mapping-refused", reason=error.errors()[0]["msg"]) from None
+        raise MappingError("web-mapping-refused", reason=first_mistake(error)) from None
     replace_private_file(site.works.mapping_file(work), mapping.dump().encode("utf-8", "replace"))
 
 
@@ -233,7 +234,7 @@ def match_state(site: Site, work: Work, look: FileLook, contract: Contract, lang
     except ImporterError as raised:
         error = raised
     except ValidationError as raised:
-        error = MappingError("web-mapping-refused", reason=raised.errors()[0]["msg"])
+        error = MappingError("web-mapping-refused", reason=first_mistake(raised))
     facts = {column.name: column for column in look.columns}
     columns = []
     for proposal in proposals:

@@ -191,8 +191,9 @@ def compile_templates() -> None:
 
 
 def _opening(text: str) -> str:
-    """A sentence of the catalogue as it begins on a page: with a capital, unless it begins with a name."""
-    return text if "_" in text.split(" ", 1)[0] else text[:1].upper() + text[1:]
+    """A sentence as it begins on a page: with a capital, but for names of fields and files."""
+    first = text.split(" ", 1)[0]
+    return text if "_" in first or "." in first.rstrip(".") else text[:1].upper() + text[1:]
 
 
 def draw(request: Request, template: str, /, **context: object) -> str:

@@ -21,6 +21,8 @@ from importer.web.twins import SAME_CONTACT, TwinFinder, read_twins, with_twin, 
 
 MOST_ROWS = 50_000
 """Rows that the grid has. Whoever has more corrects the source, or rejects.xlsx, in a spreadsheet program."""
+_MOST_DOUBTFUL = 20_000
+"""Of these, doubtful rows, so that there is room for those that are kept back."""
 GRAVE = (Severity.ERROR, Severity.WARNING)
 """What brings a row into the grid."""
 REFUSED = "refused-before"
@@ -68,6 +70,7 @@ class ProblemWriter:
         self._file: BinaryIO = create_private_file(self._part)
         self.rows = 0
         self.kept = 0
+        self._doubtful = 0
         self.refused = 0
         """Rows that the CRM refused in the run whose rest this is."""
 
@@ -87,10 +90,7 @@ class ProblemWriter:
         mine = {row for there, row in self._corrected if there == sheet} & set(frame.index.tolist())
         # Rows that are in are not sent again: an edit of one would come to nothing.
         mine -= {row for one in checked.outcomes if one.code == IMPORTED_BEFORE for row in one.rows}
-        wanted = sorted(found.keys() | mine)
-        if self.kept + len(wanted) > MOST_ROWS:
-            wanted = sorted(mine) + sorted(found.keys() - mine)[: max(MOST_ROWS - self.kept - len(mine), 0)]
-            wanted.sort()
+        wanted = self._chosen(found, mine)
         if not wanted:
             return
         self.kept += len(found.keys() & set(wanted))
@@ -104,6 +104,16 @@ class ProblemWriter:
                     corrected.append(cell.column)
             line = [sheet, row, cells, [_packed(issue) for issue in found.get(row, ())], corrected]
             self._file.write(json.dumps(line, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
+
+    def _chosen(self, found: Mapping[int, Sequence[Issue]], mine: set[int]) -> list[int]:
+        """The rows of a chunk that the grid gets: those that are kept back come before doubtful ones."""
+        grave = {
+            row for row, issues in found.items() if any(one.severity is Severity.ERROR for one in issues)
+        }
+        doubtful = sorted(found.keys() - grave - mine)[: max(_MOST_DOUBTFUL - self._doubtful, 0)]
+        self._doubtful += len(doubtful)
+        room = max(MOST_ROWS - self.kept - len(mine), 0)
+        return sorted([*mine, *[*sorted(grave - mine), *doubtful][:room]])
 
     def _refused(self, checked: CheckedChunk) -> Iterator[Issue]:
         """Yield what the CRM said of rows that it refused before and that would be sent again."""
@@ -239,6 +249,11 @@ class ProblemRows:
             text = wanted.text.casefold()
             numbers = [row.number for row in self.read(numbers) if _holds(row, text)]
         return numbers
+
+    @property
+    def errors(self) -> int:
+        """How many rows are kept back by errors."""
+        return int(self._errors.sum())
 
     def errors_without(self, places: Iterable[tuple[str, int]]) -> int:
         """How many rows have errors, apart from those of these sheets and rows."""

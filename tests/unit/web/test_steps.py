@@ -307,6 +307,23 @@ def test_pages_filter_and_search(page: WebPage, tmp_path: Path) -> None:
     assert "No rows to show here" in text_of(page.get(f"{work}/correct?show=changed"))
 
 
+def test_rows_that_are_kept_back_have_their_place_in_the_grid_before_doubtful_ones(
+    page: WebPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importer.web.problems.MOST_ROWS", 6)
+    monkeypatch.setattr("importer.web.problems._MOST_DOUBTFUL", 2)
+    lines = [f"Ann,Lee,no-mail{n},{'1990-02-31' if n % 2 else '1990-02-01'}" for n in range(20)]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["first_name,last_name,email,birthday", *lines]), "utf-8")
+    work = page.upload(path)
+    page.checked(work)
+    grid = text_of(page.get(f"{work}/correct"))
+    assert "10 rows still to be corrected" in grid
+    assert "20 rows have problems; 6 of them are shown" in grid
+    errors = list(page.site.rechecks.rows(page.site.works.get(work[3:])).read(range(6)))
+    assert sum(any(issue.code == "bad-date" for issue in row.issues) for row in errors) >= 4
+
+
 def test_a_change_after_the_check_asks_for_another_check(page: WebPage, table: Path) -> None:
     work = page.upload(table)
     page.checked(work)
@@ -405,7 +422,7 @@ def test_wrong_credentials_are_told_and_nothing_is_lost(
         work = page.upload(table)
         page.checked(work)
         result = page.send(work)
-        assert "Stopped. What was sent is in the CRM" in text_of(result)
+        assert "Stopped before any row came in" in text_of(result)
         assert 'class="told warning"' in result.text
         assert "Continue" in result.text
     assert box.customers() == []
