@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import string
 from pathlib import Path
@@ -116,3 +117,19 @@ def test_cells_are_quoted_short_visible_and_masked() -> None:
 )
 def test_a_correction_is_offered_where_one_is_likely(code: str, found: str, wanted: str) -> None:
     assert likely_correction(code, found) == wanted
+
+
+@pytest.mark.parametrize(
+    ("field", "channel"),
+    [("zalo", "Zalo"), ("instagram", "Instagram"), ("messenger", "Messenger"), ("line", "LINE")],
+)
+@pytest.mark.parametrize("code", ["bad-phone", "not-digits"])
+def test_an_error_about_a_channel_speaks_of_that_channel(field: str, channel: str, code: str) -> None:
+    issue = Issue(code, Severity.ERROR, 2, "", "Account", field, found="abcd")
+    for lang in messages.LANGUAGES:
+        text = issue_text(issue, lang=lang)
+        assert channel in text.message
+        assert "phone" not in text.sentence(lang)
+        assert "电话" not in text.sentence(lang)
+    other = dataclasses.replace(issue, field="sms_phone")
+    assert channel not in issue_text(other, lang="en").message
