@@ -57,6 +57,8 @@ class _Opened:
     file: BinaryIO
     scan: FileScan
     origin: FileIdentity
+    decrypted: bool = False
+    """Whether these bytes were encrypted in the file that they came from."""
 
 
 def open_source(path: str | os.PathLike[str], options: ReadOptions | None = None) -> Source:
@@ -85,14 +87,14 @@ def _table_in(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, clean
         kind = kind_of(opened.scan.head)
     if kind is FileKind.ZIP:
         return _zipped(opened, options, kept, cleanup)
-    return _plain(opened, options)
+    return _plain(opened, options, kept, cleanup)
 
 
-def _plain(opened: _Opened, options: ReadOptions) -> Source:
+def _plain(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, cleanup: ExitStack) -> Source:
     """Open what is no archive."""
     match kind_of(opened.scan.head):
         case FileKind.OLE:
-            return _compound(opened, options)
+            return _compound(opened, options, kept, cleanup)
         case FileKind.PARQUET | FileKind.ARROW as kind:
             from importer.readers.typed_table import TypedTable
 
@@ -103,7 +105,7 @@ def _plain(opened: _Opened, options: ReadOptions) -> Source:
 
 
 def _zipped(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, cleanup: ExitStack) -> Source:
-    with Archive(opened.path, opened.name) as archive:
+    with Archive(opened.path, opened.name, options.password) as archive:
         kind = _zip_kind(archive, opened.name)
         if kind is not ZipKind.ARCHIVE:
             return _zipped_workbook(opened, options, archive, kind)
@@ -130,7 +132,7 @@ def _member(
     """Unpack one member of an archive and open it. Raises InputError."""
     inner = _inside(opened, kept.keep(archive.pieces(name), opened.name), cleanup)
     if kind_of(inner.scan.head) is not FileKind.ZIP:
-        return _plain(inner, options)
+        return _plain(inner, options, kept, cleanup)
     with Archive(inner.path, inner.name) as inside:
         kind = _zip_kind(inside, inner.name)
         if kind is ZipKind.ARCHIVE:
@@ -214,7 +216,23 @@ def _zipped_workbook(opened: _Opened, options: ReadOptions, archive: Archive, ki
     return WorkbookSource(opened.origin, kind.value, book, options)
 
 
-def _compound(opened: _Opened, options: ReadOptions) -> Source:
+def _encrypted(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, cleanup: ExitStack) -> Source:
+    from importer.readers.decrypting import decrypted
+
+    if opened.decrypted:
+        raise InputError("password", name=opened.name)
+    inner = _inside(opened, kept.keep(decrypted(opened.path, opened.name, options), opened.name), cleanup)
+    inner.decrypted = True
+    if kind_of(inner.scan.head) is not FileKind.ZIP:
+        return _plain(inner, options, kept, cleanup)
+    with Archive(inner.path, inner.name) as archive:
+        kind = _zip_kind(archive, inner.name)
+        if kind is ZipKind.ARCHIVE:
+            raise InputError("not-a-workbook", name=inner.name)
+        return _zipped_workbook(inner, options, archive, kind)
+
+
+def _compound(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, cleanup: ExitStack) -> Source:
     from importer.readers.excel.source import WorkbookSource
     from importer.readers.excel.xls import CompoundFile, XlsBackend, has_password
 
@@ -223,7 +241,7 @@ def _compound(opened: _Opened, options: ReadOptions) -> Source:
     except ValueError:
         raise InputError("workbook-damaged", name=opened.name) from None
     if "EncryptedPackage" in compound.names or has_password(compound.records):
-        raise InputError("password", name=opened.name)
+        return _encrypted(opened, options, kept, cleanup)
     if not compound.records:
         foreign = next((label for part, label in _WORD_STREAMS.items() if part in compound.names), None)
         if foreign:
