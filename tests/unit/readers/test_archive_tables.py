@@ -46,11 +46,14 @@ def options(sheet: str | None = None) -> ReadOptions:
 
 
 def rows_of(source: Source) -> list[tuple[str, int, dict[str, str]]]:
-    return [
-        (chunk.sheet, int(row), {name: cell for name, cell in cells.items() if cell})
-        for chunk in source.chunks()
-        for row, cells in chunk.frame.to_dict("index").items()
-    ]
+    found = []
+    for chunk in source.chunks():
+        names = [str(name) for name in chunk.frame.columns]
+        rows = zip(chunk.frame.index.to_list(), chunk.frame.itertuples(index=False, name=None), strict=True)
+        for row, cells in rows:
+            filled = {name: str(cell) for name, cell in zip(names, cells, strict=True) if cell}
+            found.append((chunk.sheet, int(row), filled))
+    return found
 
 
 def test_nobody_guesses_which_table_is_meant(path: Path) -> None:
