@@ -17,7 +17,7 @@ HEAD = "first_name,last_name,phone\n"
 
 def workbook(**sheets: list[list[str]]) -> bytes:
     book = openpyxl.Workbook()
-    book.remove(book.active)
+    del book["Sheet"]
     for name, rows in sheets.items():
         sheet = book.create_sheet(name)
         for row in rows:
