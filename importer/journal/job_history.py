@@ -220,6 +220,18 @@ class JobHistory:
             )
         return self.file(number)
 
+    def reopen(self, number: int, place: Path) -> FileRecord:
+        """Record that a file that was put away is about to be moved to `place`, for its rows to go again."""
+        record = self.file(number)
+        with self._database.transaction() as connection:
+            _move_runs(connection, record.job, record.target or record.place, place)
+            connection.execute(
+                "UPDATE job_files SET place = ?, tries = 0, fate = '', reason = '', settled = NULL"
+                " WHERE number = ?",
+                (str(place), number),
+            )
+        return self.file(number)
+
     def count_try(self, number: int) -> None:
         """Count one more round that begins with this file; `clear_tries` takes it back."""
         self._set(number, "tries = tries + 1", ())
