@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -295,3 +298,29 @@ def test_an_inbox_that_is_away_is_told_and_loses_nothing(
     far.source.update(right)
     assert bench.round().good
     assert far.names() == {"done": ["c.csv"]}
+
+
+def test_processes_that_are_killed_leave_each_file_in_one_place(
+    far: Far, box: Sandbox, settings: object, work: Path
+) -> None:
+    for at in range(6):
+        far.put(f"c{at}.csv", lines(4, 10 * at))
+    source = "\n".join(f'{key} = "{value}"' for key, value in far.source.items())
+    Path("importer.toml").write_text(
+        f'[source.far]\n{source}\n\n[job.nightly]\ninbox = "{far.inbox}"\nsettle = 0\n'
+        "[job.nightly.tripwires]\nrows_below = false\nrows_above = false\n"
+    )
+    command = [sys.executable, "-m", "importer", "job", "run", "nightly"]
+    for _ in range(8):
+        before = far.names()
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            until = time.monotonic() + 60
+            while process.poll() is None and far.names() == before and time.monotonic() < until:
+                time.sleep(0.01)
+            process.kill()
+    for _ in range(2):
+        done = subprocess.run(command, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert far.names() == {"done": [f"c{at}.csv" for at in range(6)]}
+    emails = [customer.fields["email"] for customer in box.customers()]
+    assert len(emails) == 24 == len(set(emails))
