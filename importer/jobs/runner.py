@@ -31,7 +31,7 @@ from importer.jobs.process_file import FileProcessor
 from importer.jobs.results import FileResult, RoundReport, format_error, shown_counts
 from importer.journal import Journal
 from importer.journal.job_history import FileContent, FileFate, FileRecord, RoundResult
-from importer.journal.locks import Lock, LockHolder
+from importer.journal.locks import FileLock, Lock, LockHolder
 from importer.models import Status
 from importer.options import RunOptions
 from importer.pipeline import plan as plans
@@ -151,7 +151,7 @@ class Round:
     def _files(self, stack: ExitStack, number: int) -> Iterator[FileResult]:
         store = FileStore(self.job, self.journal.jobs, self.environment.clock, self.environment.checkpoint)
         store.prepare()
-        self._lock(stack, Lock(self.job.folder / LOCK_NAME), "job-folder-locked")
+        self._lock(stack, FileLock(self.job.folder / LOCK_NAME), "job-folder-locked")
         options = self._options()
         settings = SessionSettings(self.profile, self.environment.connection, job=self.job.name)
         session = stack.enter_context(Session.open(settings, journal=self.journal, stopper=self.stopper))
