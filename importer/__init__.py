@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from importer.config import Connection, Secret
     from importer.errors import ImporterError
     from importer.exit_codes import ExitCode
-    from importer.library import import_file, validate_file
+    from importer.library import import_file, import_table, validate_file
     from importer.models import Issue, IssueGroup, Mode, RunSummary, Severity, Status
     from importer.option_types import Duplicates
     from importer.options import RunOptions
@@ -35,12 +35,13 @@ __all__ = [
     "Status",
     "__version__",
     "import_file",
+    "import_table",
     "validate_file",
 ]
 
 _HOMES = {
     "importer.errors": ("ImporterError",),
-    "importer.library": ("import_file", "validate_file"),
+    "importer.library": ("import_file", "import_table", "validate_file"),
     "importer.config": ("Connection", "Secret"),
     "importer.models": ("ExitCode", "Issue", "IssueGroup", "Mode", "RunSummary", "Severity", "Status"),
     "importer.options": ("Duplicates", "RunOptions"),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, compress
 from typing import overload
 
@@ -20,7 +19,9 @@ import pyarrow.compute as pc
 from importer import arrow
 from importer.contact_keys import contact_keys, once_a_row
 from importer.contracts import Contract, FieldKind
-from importer.fingerprints import NO_KEY, FingerprintKey, keyed
+from importer.dataclass import dataclass
+from importer.fingerprints import NO_KEY, FingerprintKey, content_fingerprints, keyed
+from importer.mapping import tags
 from importer.models import Batch, MappedChunk, Mode
 
 _BACKSLASH = ord("\\")
@@ -42,6 +43,8 @@ class Customers:
     0 where a row has none, or has the same in an earlier column."""
     fields: np.ndarray
     """Which fields a row brings, uint32: bit i stands for the contract's field i."""
+    contents: np.ndarray | None = None
+    """Fingerprints of what is sent, without the run's tag, int64; None if nobody keeps them."""
 
     def __len__(self) -> int:
         return len(self.encoded)
@@ -51,18 +54,20 @@ class Customers:
         if mask.all():
             return self
         kept = [customer for customer, keep in zip(self.encoded, mask.tolist(), strict=True) if keep]
-        return Customers(self.sheet, self.rows[mask], kept, self.contacts[mask], self.fields[mask])
+        contents = None if self.contents is None else self.contents[mask]
+        return Customers(self.sheet, self.rows[mask], kept, self.contacts[mask], self.fields[mask], contents)
 
 
 class ContactSets(Sequence[tuple[int, ...]]):
     """The contacts of some rows, one tuple a row, made only where somebody looks at single rows."""
 
-    __slots__ = ("_fields", "_table")
+    __slots__ = ("_fields", "_table", "contents")
 
-    def __init__(self, table: np.ndarray, fields: np.ndarray) -> None:
-        """`table` and `fields`: as in `Customers`."""
+    def __init__(self, table: np.ndarray, fields: np.ndarray, contents: np.ndarray | None = None) -> None:
+        """`table`, `fields` and `contents`: as `contacts`, `fields` and `contents` of `Customers`."""
         self._table = table
         self._fields = fields
+        self.contents = contents
 
     def __len__(self) -> int:
         return len(self._table)
@@ -73,7 +78,8 @@ class ContactSets(Sequence[tuple[int, ...]]):
     def __getitem__(self, place: slice) -> ContactSets: ...
     def __getitem__(self, place: int | slice) -> tuple[int, ...] | ContactSets:
         if isinstance(place, slice):
-            return ContactSets(self._table[place], self._fields[place])
+            contents = None if self.contents is None else self.contents[place]
+            return ContactSets(self._table[place], self._fields[place], contents)
         return tuple(filter(None, self._table[place].tolist()))
 
     def __iter__(self) -> Iterator[tuple[int, ...]]:
@@ -92,7 +98,8 @@ class ContactSets(Sequence[tuple[int, ...]]):
     def where(self, mask: Sequence[bool]) -> ContactSets:
         """Only those of the rows at which the mask is true."""
         kept = np.asarray(mask, dtype=bool)
-        return ContactSets(self._table[kept], self._fields[kept])
+        contents = None if self.contents is None else self.contents[kept]
+        return ContactSets(self._table[kept], self._fields[kept], contents)
 
     def flat(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Every contact (int64), the place of its row, and the fields that this row brings (uint32)."""
@@ -142,11 +149,14 @@ def encode(
     contract: Contract,
     keep: np.ndarray | None = None,
     key: FingerprintKey = NO_KEY,
+    content_key: str = "",
+    tag: str = "",
 ) -> Customers:
     """Encodes valid rows column by column.
 
     `keep`, bool for each row, says which are valid; None: all. `key` is that of the journal that keeps the
-    contacts. The contract's first field is a required one, so every row has it. Raises ValueError if one has
+    contacts, `content_key` that of the contents; "": nobody keeps them. Each row gets the run's `tag` behind
+    its own. The contract's first field is a required one, so every row has it. Raises ValueError if one has
     not.
     """
     rows = mapped.frame.index.to_numpy()
@@ -156,19 +166,28 @@ def encode(
     first = contract.fields[0].name
     if first not in mapped.frame.columns or not _all_valid(arrow.text_column(mapped, first), keep):
         raise ValueError(f"every row to be sent needs {first}")
-    objects = _JsonObjects()
+    objects, untagged = _JsonObjects(), _JsonObjects()
     contacts: list[np.ndarray] = []
     for number, field in enumerate(contract.fields):
-        if field.name not in mapped.frame.columns:
+        known = field.name in mapped.frame.columns
+        tagged = bool(tag) and field.kind is FieldKind.TAGS
+        if not (known or tagged):
             continue
-        values = arrow.text_column(mapped, field.name)
+        values = arrow.text_column(mapped, field.name) if known else pa.nulls(len(rows), arrow.TEXT)
+        if known and tag:
+            untagged.add(field.name, values, number=field.kind is FieldKind.GENDER)
+        if tagged:
+            values = tags.with_tag(values, tag)
         bit = np.uint32(1 << number)
         brought |= values.is_valid().to_numpy(zero_copy_only=False) * bit if values.null_count else bit
         objects.add(field.name, values, number=field.kind is FieldKind.GENDER)
         if field.name in contract.contact_fields:
             contacts.append(contact_keys(values, field.kind))
     table = once_a_row(np.column_stack(contacts) if contacts else np.zeros((len(rows), 0), dtype=np.int64))
-    everything = Customers(mapped.sheet, rows, objects.encoded(len(rows)), keyed(table, key), brought)
+    encoded, contents = objects.encoded(len(rows)), None
+    if content_key:
+        contents = content_fingerprints(untagged.encoded(len(rows)) if tag else encoded, content_key)
+    everything = Customers(mapped.sheet, rows, encoded, keyed(table, key), brought, contents)
     # Whole objects are dropped, not their parts: there is one of them where there are twenty of those.
     return everything if keep is None else everything.where(keep)
 
@@ -298,7 +317,7 @@ class Batcher:
         self._ordinal += 1
         part = _slice(customers, start, stop)
         rows = tuple(part.rows.tolist())
-        contacts = ContactSets(part.contacts, part.fields)
+        contacts = ContactSets(part.contacts, part.fields, part.contents)
         return Batch(self._ordinal, part.sheet, rows, tuple(part.encoded), contacts)
 
 
@@ -309,6 +328,9 @@ def _joined(first: Customers, second: Customers) -> Customers:
         first.encoded + second.encoded,
         np.concatenate((_widened(first, second), _widened(second, first))),
         np.concatenate((first.fields, second.fields)),
+        None
+        if first.contents is None or second.contents is None
+        else np.concatenate((first.contents, second.contents)),
     )
 
 
@@ -326,4 +348,5 @@ def _slice(customers: Customers, start: int, stop: int) -> Customers:
         customers.encoded[cut],
         customers.contacts[cut],
         customers.fields[cut],
+        None if customers.contents is None else customers.contents[cut],
     )

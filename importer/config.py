@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from importer.contracts import DEFAULT_CONTRACT
+from importer.dataclass import dataclass
 from importer.errors import SettingsError
 from importer.escaping import parse_toml, shell_command
 from importer.models import Destination, Note

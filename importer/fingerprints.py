@@ -10,9 +10,10 @@ journal's fingerprints mean nothing to it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+import pandas as pd
 
 FingerprintKey = tuple[int, int]
 """The secret half of a journal's fingerprints, two numbers of 64 bits."""
@@ -74,6 +75,20 @@ def keyed(values: np.ndarray, key: FingerprintKey) -> np.ndarray:
     found *= given != 0
     signed: np.ndarray = found.view(np.int64)
     return signed
+
+
+def content_key(key: FingerprintKey, *parts: object) -> str:
+    """Return the key of fingerprints of contents that count only under the same `parts`: mode, contract, …"""
+    text = "\x1f".join((*map(str, key), *map(str, parts)))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def content_fingerprints(contents: Sequence[bytes], key: str) -> np.ndarray:
+    """Return one int64 for each content, the same in every process with this `content_key`: SipHash."""
+    if not len(contents):
+        return np.empty(0, dtype=np.int64)
+    found = pd.util.hash_array(np.array(contents, dtype=object), hash_key=key, categorize=False)
+    return np.asarray(found, dtype=np.uint64).view(np.int64)
 
 
 def _random(numbers: np.ndarray) -> np.ndarray:

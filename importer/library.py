@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from importer.config import Connection, Profile, load_config
 from importer.errors import UsageError
@@ -22,6 +23,11 @@ from importer.pipeline.events import EventCallback, RunObserver, as_observer
 from importer.pipeline.run import StopToken
 from importer.pipeline.session import Session, SessionSettings
 from importer.sources.locations import FileGiven
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from importer.sources.tables import ArrowStream
 
 
 def import_file(
@@ -53,6 +59,37 @@ def import_file(
         if result is None:
             raise UsageError("not-confirmed")
         return result.summary
+
+
+def import_table(
+    table: pd.DataFrame | ArrowStream,
+    *,
+    name: str = "table",
+    options: RunOptions | None = None,
+    profile: str | None = None,
+    connection: Connection | None = None,
+    journal: Path | None = None,
+    observer: RunObserver | EventCallback | None = None,
+    stopper: StopToken | None = None,
+) -> RunSummary:
+    """Import a table in memory as `import_file` does a file; `RunOptions(dry_run=True)` only checks it.
+
+    `table`: a pandas DataFrame, an Arrow table, or one of a library that speaks Arrow. Its columns have the
+    names of the header, its rows are numbered from 1. `name` stands for it in reports. A private copy is
+    kept, from which the run can be resumed. Raises what `import_file` raises.
+    """
+    from importer.sources.tables import keep_table
+
+    kept = keep_table(table, name)
+    return import_file(
+        kept,
+        options=options,
+        profile=profile,
+        connection=connection,
+        journal=journal,
+        observer=observer,
+        stopper=stopper,
+    )
 
 
 def validate_file(

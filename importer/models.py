@@ -1,17 +1,17 @@
 """The types that travel between the parts of an import.
 
-A row is known by its sheet and the number that its owner sees beside it in a spreadsheet program (header and
-blank lines counted, the first line is 1). Nothing here does I/O.
+A row is known by its sheet and by the number that its owner sees beside it. Nothing here does I/O.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum, IntEnum, StrEnum
 from typing import TYPE_CHECKING, overload
 
 from importer import messages
+from importer.dataclass import dataclass
 from importer.exit_codes import ExitCode
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from importer.dataclass import dataclass
 from importer.option_types import FilesValue, Keep, read_value
 from importer.options import RunOptions, declared_options
 

@@ -7,11 +7,12 @@ the keys.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Any
 
+from importer.dataclass import dataclass
 from importer.models import Mode
 
 

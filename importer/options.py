@@ -241,6 +241,19 @@ class RunOptions:
         report=True,
         repeat=True,
     )
+    tag: str | None = declare(
+        None,
+        TextValue(),
+        "A tag for every row; {date} and {file} are filled in.",
+        "为每行添加标签；{date} 和 {file} 会被替换。",
+        group=OptionGroup.MAPPING,
+        metavar="TEXT",
+        profile=True,
+        job=True,
+        keep=Keep.SETTINGS,
+        report=True,
+        repeat=True,
+    )
     suppress: tuple[str, ...] = declare(
         (),
         FilesValue(),
@@ -313,6 +326,38 @@ class RunOptions:
         "既无电话也无邮箱的行结果未知时，重新发送。",
         group=OptionGroup.SENDING,
         job=True,
+    )
+    changed_only: bool = declare(
+        False,
+        FlagValue(),
+        "Only rows of customers that are new, or differ from what this destination last took.",
+        "只发送新客户，或与该目标上次收到的内容不同的行。",
+        group=OptionGroup.CHECKING,
+        profile=True,
+        job=True,
+        keep=Keep.SETTINGS,
+        report=True,
+        repeat=True,
+    )
+    keep_before: bool = declare(
+        False,
+        FlagValue(),
+        "First read what the CRM has of these customers, and keep it in before.csv: one query for each.",
+        "先读取 CRM 中这些客户的现有内容，保存到 before.csv：每个客户一个查询。",
+        group=OptionGroup.SENDING,
+        profile=True,
+        job=True,
+        keep=Keep.SETTINGS,
+        report=True,
+    )
+    full: bool = declare(
+        False,
+        FlagValue(),
+        "With --changed-only: send all rows this once, and note what they say.",
+        "与 --changed-only 一起：这一次发送所有行，并记录其内容。",
+        group=OptionGroup.CHECKING,
+        keep=Keep.SETTINGS,
+        report=True,
     )
     overwrite_newer: bool = declare(
         False,

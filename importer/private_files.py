@@ -12,9 +12,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from importer.dataclass import dataclass
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700

@@ -39,6 +39,7 @@ COMMANDS = {
     "resume": CommandEntry("resume", "Go on with an interrupted run."),
     "retry": CommandEntry("resume", "Send again the rows of a run that were not imported."),
     "runs": CommandEntry("runs", "Show past runs."),
+    "verify": CommandEntry("verify", "Ask the CRM whether what a run imported is there as it was sent."),
     "report": CommandEntry("resume", "Draw the reports of a run again."),
     "mapping": CommandEntry("mapping", "List, show, suggest and check mapping files."),
     "template": CommandEntry("template", "Make an empty workbook to fill in."),
@@ -119,7 +120,11 @@ def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code. Never lets a traceback out unless asked
     (NXLINK_TRACEBACK=1)."""
     prepare_process()
-    sys.exit(invoke(args))
+    exit_code = invoke(args)
+    # Python collects once more when it ends, which took an eighth of the time of `inspect` and freed nothing
+    # that the end of the process does not free.
+    gc.freeze()
+    sys.exit(exit_code)
 
 
 def invoke(args: Sequence[str] | None = None) -> int:

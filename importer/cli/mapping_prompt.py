@@ -221,8 +221,8 @@ class MappingPrompt:
 
         order = {name: place for place, name in enumerate(known.contract.names)}
         taken = sorted(
-            (one for one in proposals if one.taken),
-            key=lambda one: order.get(one.field or "", len(order)),
+            (one for one in proposals if one.fed),
+            key=lambda one: order.get(one.fed, len(order)),
         )
         width = max((len(_target(one)) for one in taken), default=0)
         out = console(stderr=True)
@@ -240,7 +240,7 @@ class MappingPrompt:
         for one in taken:
             sure = "" if one.why.code in _SAID else f"{one.confidence:.0%}"
             show(one, f"{_target(one):<{width}} ← ", sure)
-        left = [one for one in proposals if not one.taken]
+        left = [one for one in proposals if not one.fed]
         if left:
             echo(sentence("proposal-left-out", {}, self._lang), err=True)
         for one in left:
@@ -248,7 +248,7 @@ class MappingPrompt:
 
 
 def _target(one: Proposal) -> str:
-    return "first_name + last_name" if one.split else one.field or ""
+    return "first_name + last_name" if one.split else one.fed
 
 
 def _shortened(cell: str) -> str:

@@ -7,11 +7,11 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
+from importer.dataclass import dataclass
 from importer.errors import ImporterError
 from importer.escaping import printable, to_json
 from importer.messages import LANGUAGES, hint, sentence

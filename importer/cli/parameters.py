@@ -77,7 +77,7 @@ class HeaderRowType(click.ParamType[int | str]):
         text = str(value).strip().lower()
         if text == "none":
             return text
-        if text.isdigit() and int(text) >= 1:
+        if text.isdecimal() and len(text) < 20 and int(text) >= 1:
             return int(text)
         self.fail(f"{value!r} is neither a row number from 1 nor `none`", param, ctx)
 

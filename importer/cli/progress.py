@@ -9,23 +9,33 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Protocol, TextIO
-
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.text import Text
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from importer.cli.output import echo, print_json_line
-from importer.cli.summary import STATUS_STYLES, headline
-from importer.models import RunSummary, Status
+from importer.models import Destination, Mode, RunSummary, Status
 from importer.reports import Tally, wording
 from importer.reports.wording import word
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.progress_bar import ProgressBar
+    from rich.text import Text
 
 WINDOW = 10.0
 """Seconds over which the rate is taken."""
 EVERY = 10.0
 """Seconds between two JSON lines of progress."""
+STATUS_STYLES = {
+    Status.IMPORTED: "green",
+    Status.VALID: "green",
+    Status.INVALID: "red",
+    Status.DUPLICATE: "cyan",
+    Status.SKIPPED: "cyan",
+    Status.REJECTED: "magenta",
+    Status.FAILED: "yellow",
+    Status.UNKNOWN: "yellow",
+    Status.NOT_SENT: "blue",
+}
 
 
 class ProgressView(Protocol):
@@ -148,6 +158,8 @@ class BarView(NullView):
     """For a terminal: two lines that follow the run and vanish when it ends."""
 
     def __init__(self, console: Console, lang: str, clock: Callable[[], float] = time.monotonic) -> None:
+        from rich.live import Live
+
         self._state = _BarState(lang, clock)
         self._live = Live(self._state, console=console, transient=True, refresh_per_second=8)
         self._shown = False
@@ -195,6 +207,8 @@ class _BarState:
         self._seen.clear()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.text import Text
+
         if self.tally is None:
             yield Text(word("progress-looking", self._lang, rows=wording.rows(self.looked, self._lang)))
             return
@@ -207,6 +221,9 @@ class _BarState:
             yield Text(self.note, style="dim", no_wrap=True, overflow="ellipsis")
 
     def _first_line(self, width: int, settled: int, rate: float) -> RenderResult:
+        from rich.progress_bar import ProgressBar
+        from rich.text import Text
+
         known = self._rows if self._rows and self._rows >= settled else None
         words = [wording.rows(settled, self._lang)]
         if known is not None:
@@ -226,6 +243,8 @@ class _BarState:
             yield text
 
     def _second_line(self, tally: Tally) -> Text:
+        from rich.text import Text
+
         line = Text(no_wrap=True, overflow="ellipsis")
         for status in Status:
             count = tally.counts[status]
@@ -253,19 +272,54 @@ class _Beside:
         self._text = text
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.text import Text
+
         yield from console.render(self._bar, options)
         yield from console.render(Text("  ").append_text(self._text), options)
 
 
 def progress_view(
-    console: Console, lang: str, *, quiet: bool = False, verbose: bool = False, log_json: bool = False
+    open_console: Callable[[], Console],
+    lang: str,
+    *,
+    quiet: bool = False,
+    verbose: bool = False,
+    log_json: bool = False,
 ) -> ProgressView:
-    """Return the view for this console (of stderr) and these options."""
+    """Return the view for a console (of stderr) and these options. The console is only made where it is
+    needed, since rich takes some time to load."""
     if log_json:
         return JsonView()
     if quiet:
         return NullView()
+    console = open_console()
     return BarView(console, lang) if console.is_terminal else LineView(lang, verbose=verbose)
+
+
+def headline(summary: RunSummary, lang: str) -> str:
+    """What went where: customers.xlsx → api-hk.nxlink.ai, mode update."""
+    if summary.dry_run or summary.destination is None:
+        return word("summary-run-line-dry", lang, source=summary.source)
+    mode = word(f"mode-{summary.mode.label}", lang)
+    return word("summary-run-line", lang, source=summary.source, where=summary.destination.host, mode=mode)
+
+
+def destination_line(destination: Destination, mode: Mode, source: str, rows: int | None, lang: str) -> str:
+    """Said before the first request: host, tenant, application, mode, rows."""
+    if rows is None:
+        counted = word("summary-destination-unknown-rows", lang, source=source)
+    else:
+        # Blank lines and totals are among those that were counted.
+        counted = word("summary-up-to", lang, rows=wording.rows(rows, lang))
+    return word(
+        "summary-destination-line",
+        lang,
+        rows=counted,
+        host=destination.host,
+        tenant=destination.tenant_id,
+        app=destination.app_key,
+        mode=word(f"mode-{mode.label}", lang),
+    )
 
 
 def end_line(summary: RunSummary, lang: str) -> str:

@@ -10,11 +10,10 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from importer.cli.output import OutputOptions, console, language, print_error, tell
-from importer.exit_codes import ExitCode
+from importer.cli.progress import STATUS_STYLES, headline
 from importer.mapping.base import quote_names
-from importer.messages import join_clauses, sentence
-from importer.models import Destination, IssueGroup, Mode, RunSummary, Severity, Status, UnusedColumn
+from importer.messages import join_clauses
+from importer.models import IssueGroup, RunSummary, Severity, Status, UnusedColumn
 from importer.reports import ReasonGroup, ReportResult, wording
 from importer.reports.tally import ANSWERED
 from importer.reports.wording import issue_text, word
@@ -22,18 +21,6 @@ from importer.reports.wording import issue_text, word
 KINDS = 12
 """The most lines of a section; the page has all."""
 BAR = 32
-STATUS_STYLES = {
-    Status.IMPORTED: "green",
-    Status.VALID: "green",
-    Status.INVALID: "red",
-    Status.DUPLICATE: "cyan",
-    Status.SKIPPED: "cyan",
-    Status.REJECTED: "magenta",
-    Status.FAILED: "yellow",
-    Status.UNKNOWN: "yellow",
-    Status.NOT_SENT: "blue",
-}
-
 
 ISSUE_SECTIONS = (
     (Severity.ERROR, "heading-errors", "red"),
@@ -60,32 +47,6 @@ def show(console: Console, result: ReportResult, lang: str, *, mask: bool = Fals
         for note in notes:
             _line(console, Text(note))
     _next(console, result, lang)
-
-
-def headline(summary: RunSummary, lang: str) -> str:
-    """What went where: customers.xlsx → api-hk.nxlink.ai, mode update."""
-    if summary.dry_run or summary.destination is None:
-        return word("summary-run-line-dry", lang, source=summary.source)
-    mode = word(f"mode-{summary.mode.label}", lang)
-    return word("summary-run-line", lang, source=summary.source, where=summary.destination.host, mode=mode)
-
-
-def destination_line(destination: Destination, mode: Mode, source: str, rows: int | None, lang: str) -> str:
-    """Said before the first request: host, tenant, application, mode, rows."""
-    if rows is None:
-        counted = word("summary-destination-unknown-rows", lang, source=source)
-    else:
-        # Blank lines and totals are among those that were counted.
-        counted = word("summary-up-to", lang, rows=wording.rows(rows, lang))
-    return word(
-        "summary-destination-line",
-        lang,
-        rows=counted,
-        host=destination.host,
-        tenant=destination.tenant_id,
-        app=destination.app_key,
-        mode=word(f"mode-{mode.label}", lang),
-    )
 
 
 def show_issues(console: Console, groups: Sequence[IssueGroup], lang: str, *, mask: bool = False) -> None:
@@ -243,22 +204,3 @@ def _line(console: Console, text: Text, indent: int = 2) -> None:
 
 def _print(console: Console, text: Text) -> None:
     console.print(text, soft_wrap=not console.is_terminal)
-
-
-def show_result(result: ReportResult | None, output: OutputOptions, *, mask: bool) -> int:
-    """Print a run's summary on stdout. Returns the exit code. None: the person did not confirm the run."""
-    if result is None:
-        tell("answered-no", sentence("answered-no", {}, language()))
-        return int(ExitCode.ROWS_LEFT)
-    try:
-        for failure in result.failures:
-            print_error(failure)
-        if not output.quiet:
-            show(console(), result, language(), mask=mask)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        # The run is over and its reports are written. A summary that cannot be printed is no reason to fail.
-        found = {"reason": error.strerror or error}
-        tell("summary-not-printed", sentence("summary-not-printed", found, language()), **found)
-    return int(result.summary.exit_code)

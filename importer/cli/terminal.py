@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from importer.cli import app
-from importer.cli.output import ask, confirm, console, echo, language, tell
-from importer.cli.progress import NullView, ProgressView, progress_view
+from importer.cli.output import ask, confirm, console, echo, language, print_error, tell
+from importer.cli.progress import NullView, ProgressView, destination_line, progress_view
 from importer.cli.signals import stop_on_signals
-from importer.cli.summary import destination_line
 from importer.errors import UsageError
+from importer.exit_codes import ExitCode
 from importer.messages import hint, join_sentences, sentence
 from importer.models import Mode
 from importer.pipeline.events import RunObserver, canary_note
@@ -31,11 +32,13 @@ if TYPE_CHECKING:
         PlanReady,
         Prechecking,
         Progress,
+        QueriesAhead,
         RunEnded,
         RunStarted,
     )
     from importer.pipeline.plan import RunPlan
     from importer.pipeline.run import StopToken
+    from importer.reports import ReportResult
     from importer.sources.fetching import Fetching
 
 SAME_OFFSET_MS = 2000
@@ -75,7 +78,7 @@ class TerminalObserver(RunObserver):
         self._view.close()
         output = self._output
         self._view = progress_view(
-            console(stderr=True),
+            partial(console, stderr=True),
             self._lang,
             quiet=output.quiet,
             verbose=output.verbose,
@@ -86,6 +89,10 @@ class TerminalObserver(RunObserver):
 
     def on_prechecking(self, event: Prechecking) -> None:
         self._view.looked(event.rows)
+
+    def on_queries_ahead(self, event: QueriesAhead) -> None:
+        note = event.note()
+        self._say(note.code, note.sentence(self._lang), dict(note.found))
 
     def on_run_started(self, event: RunStarted) -> None:
         plan, record = event.plan, event.record
@@ -273,3 +280,24 @@ def open_session(settings: SessionSettings, output: OutputOptions) -> Iterator[S
 
     with Session.open(settings, observer=observer, guard=guard) as session:
         yield session
+
+
+def show_result(result: ReportResult | None, output: OutputOptions, *, mask: bool) -> int:
+    """Print a run's summary on stdout. Returns the exit code. None: the person did not confirm the run."""
+    if result is None:
+        tell("answered-no", sentence("answered-no", {}, language()))
+        return int(ExitCode.ROWS_LEFT)
+    try:
+        for failure in result.failures:
+            print_error(failure)
+        if not output.quiet:
+            from importer.cli.summary import show
+
+            show(console(), result, language(), mask=mask)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # The run is over and its reports are written. A summary that cannot be printed is no reason to fail.
+        found = {"reason": error.strerror or error}
+        tell("summary-not-printed", sentence("summary-not-printed", found, language()), **found)
+    return int(result.summary.exit_code)

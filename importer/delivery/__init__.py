@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
-from importer.delivery.base import BodyBuilder, Policy, Sender
-from importer.delivery.events import (
-    Attempted,
-    BatchFinished,
-    CanaryAnswered,
-    ClockCorrected,
-    DeliveryEvent,
-    EventListener,
-    Isolating,
-    LateOver,
-    Paused,
-    RateLowered,
-    Retrying,
-    SlowedDown,
-    Stopping,
-    TurnTaken,
-    WaitingForLate,
-    WaitingForTurn,
-)
+from importer.delivery.base import BodyBuilder, DeliveryObserver, Policy, Sender
 
 if TYPE_CHECKING:
     from importer.delivery.delivery import Delivery
+    from importer.delivery.events import (
+        Attempted,
+        BatchFinished,
+        CanaryAnswered,
+        ClockCorrected,
+        DeliveryEvent,
+        EventListener,
+        Isolating,
+        LateOver,
+        Paused,
+        RateLowered,
+        Retrying,
+        SlowedDown,
+        Stopping,
+        TurnTaken,
+        WaitingForLate,
+        WaitingForTurn,
+    )
 
 __all__ = [
     "Attempted",
@@ -35,6 +36,7 @@ __all__ = [
     "ClockCorrected",
     "Delivery",
     "DeliveryEvent",
+    "DeliveryObserver",
     "EventListener",
     "Isolating",
     "LateOver",
@@ -52,9 +54,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Load `Delivery` on first use: a dry run does without the workers and what they retry with."""
-    if name != "Delivery":
+    """Load the rest on first use: a dry run does without the workers, and without what they tell."""
+    if name not in __all__:
         raise AttributeError(name)
-    from importer.delivery.delivery import Delivery
-
-    return Delivery
+    home = "delivery" if name == "Delivery" else "events"
+    found: object = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    return found

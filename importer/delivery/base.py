@@ -1,16 +1,34 @@
-"""What all of the delivery shares: its policy, its clock, the cancel token, and what it needs of the API."""
+"""What all of the delivery shares: policy, clock, observer, cancel token, and what it needs of the API."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from importer.api import READ_TIMEOUT
+from importer.dataclass import dataclass
 from importer.errors import ImporterError
 from importer.models import Verdict
+
+if TYPE_CHECKING:
+    from importer.delivery.events import (
+        Attempted,
+        BatchFinished,
+        CanaryAnswered,
+        ClockCorrected,
+        Isolating,
+        LateOver,
+        Paused,
+        RateLowered,
+        Retrying,
+        SlowedDown,
+        Stopping,
+        TurnTaken,
+        WaitingForLate,
+        WaitingForTurn,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +145,52 @@ class CancelToken:
         self.cancelled.set()
         for wake in self._wakes:
             wake()
+
+
+class DeliveryObserver:
+    """Sees what happens on the way to the server. A method that is not overridden calls `on_event`."""
+
+    def on_event(self, event: object) -> None:
+        """Take an event whose own method is not overridden; does nothing here."""
+
+    def on_batch_finished(self, event: BatchFinished) -> None:
+        self.on_event(event)
+
+    def on_attempted(self, event: Attempted) -> None:
+        self.on_event(event)
+
+    def on_retrying(self, event: Retrying) -> None:
+        self.on_event(event)
+
+    def on_isolating(self, event: Isolating) -> None:
+        self.on_event(event)
+
+    def on_slowed_down(self, event: SlowedDown) -> None:
+        self.on_event(event)
+
+    def on_rate_lowered(self, event: RateLowered) -> None:
+        self.on_event(event)
+
+    def on_paused(self, event: Paused) -> None:
+        self.on_event(event)
+
+    def on_clock_corrected(self, event: ClockCorrected) -> None:
+        self.on_event(event)
+
+    def on_canary_answered(self, event: CanaryAnswered) -> None:
+        self.on_event(event)
+
+    def on_waiting_for_turn(self, event: WaitingForTurn) -> None:
+        self.on_event(event)
+
+    def on_turn_taken(self, event: TurnTaken) -> None:
+        self.on_event(event)
+
+    def on_waiting_for_late(self, event: WaitingForLate) -> None:
+        self.on_event(event)
+
+    def on_late_over(self, event: LateOver) -> None:
+        self.on_event(event)
+
+    def on_stopping(self, event: Stopping) -> None:
+        self.on_event(event)

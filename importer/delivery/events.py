@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from importer.delivery.base import DeliveryObserver
 from importer.errors import ImporterError
 from importer.journal import LaneUser
 
@@ -180,55 +181,6 @@ class Stopping:
 
     def notify(self, observer: DeliveryObserver) -> None:
         observer.on_stopping(self)
-
-
-class DeliveryObserver:
-    """Sees what happens on the way to the server. A method that is not overridden calls `on_event`."""
-
-    def on_event(self, event: object) -> None:
-        """Take an event whose own method is not overridden; does nothing here."""
-
-    def on_batch_finished(self, event: BatchFinished) -> None:
-        self.on_event(event)
-
-    def on_attempted(self, event: Attempted) -> None:
-        self.on_event(event)
-
-    def on_retrying(self, event: Retrying) -> None:
-        self.on_event(event)
-
-    def on_isolating(self, event: Isolating) -> None:
-        self.on_event(event)
-
-    def on_slowed_down(self, event: SlowedDown) -> None:
-        self.on_event(event)
-
-    def on_rate_lowered(self, event: RateLowered) -> None:
-        self.on_event(event)
-
-    def on_paused(self, event: Paused) -> None:
-        self.on_event(event)
-
-    def on_clock_corrected(self, event: ClockCorrected) -> None:
-        self.on_event(event)
-
-    def on_canary_answered(self, event: CanaryAnswered) -> None:
-        self.on_event(event)
-
-    def on_waiting_for_turn(self, event: WaitingForTurn) -> None:
-        self.on_event(event)
-
-    def on_turn_taken(self, event: TurnTaken) -> None:
-        self.on_event(event)
-
-    def on_waiting_for_late(self, event: WaitingForLate) -> None:
-        self.on_event(event)
-
-    def on_late_over(self, event: LateOver) -> None:
-        self.on_event(event)
-
-    def on_stopping(self, event: Stopping) -> None:
-        self.on_event(event)
 
 
 DeliveryEvent = (

@@ -177,6 +177,10 @@ class Job:
     """How long reports, files and the journal of finished runs are kept; None: for ever."""
     max_lag: float | None = key(None, Seconds)
     """After so long without a good round `job status` is critical."""
+    retry_failed: bool = key(False, bool)
+    """Rows that earlier rounds could not deliver are sent first, as `importer retry` does."""
+    full_every: float | None = key(None, Seconds)
+    """With `changed_only`: after so long without a round that sent all rows, one does; None: never."""
     max_quiet: float | None = key(None, Seconds)
     """After so long without a file `job status` warns."""
     schedule: str = key("", Annotated[str, AfterValidator(_schedule)])

@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 
 from importer.errors import InputError, SettingsError, UsageError
-from importer.escaping import printable, to_json
+from importer.escaping import printable, readable_name, to_json
 from importer.jobs import inbox
 from importer.jobs.config import Job, SharingSettings, SourceKind, no_checkpoint
 from importer.jobs.inbox import InboxFile
@@ -169,7 +169,7 @@ class FileStore:
         if record.fate is not FileFate.OPEN:
             self._put_away(record)
             return None
-        if record.released and record.target is not None and not record.place.exists():
+        if record.target is not None and not record.place.exists() and record.target.exists():
             self._move_directory(record.target, record.place)
         if record.place.exists():
             return record
@@ -212,20 +212,25 @@ class FileStore:
         held = self.history.with_fate(self.job.name, FileFate.HELD)
         there = [record for record in held if record.target is not None and record.target.exists()]
         for record in there:
-            assert record.target is not None  # noqa: S101 - looked at above
-            names = (record.name, record.target.name, record.target.parent.name, str(record.target))
-            if name in names or Path(name).absolute() in (record.target, record.target.parent):
+            if is_called(record, name):
                 return record
         known = ", ".join(record.target.parent.name for record in there if record.target) or "–"
         raise UsageError("job-no-held-file", file=name, job=self.job.name, known=known)
 
     def release(self, record: FileRecord) -> FileRecord:
         """Move a held file back into working/, to be imported past the tripwires."""
-        assert record.target is not None  # noqa: S101 - a held file lies somewhere
+        return self._back(record, self.history.release)
+
+    def reopen(self, record: FileRecord) -> FileRecord:
+        """Move a file whose rows were not all delivered back into working/, for them to go again."""
+        return self._back(record, self.history.reopen)
+
+    def _back(self, record: FileRecord, noted: Callable[[int, Path], FileRecord]) -> FileRecord:
+        assert record.target is not None  # noqa: S101 - a file that was put away lies somewhere
         directory = self._free(self.job.folder / WORKING, record.target.parent.name)
-        held, record = record.target, self.history.release(record.number, directory / record.target.name)
+        lies, record = record.target, noted(record.number, directory / record.target.name)
         self.checkpoint("released")
-        self._move_directory(held, record.place)
+        self._move_directory(lies, record.place)
         self.checkpoint("taken")
         return record
 
@@ -277,9 +282,18 @@ class FileStore:
         return parent / free
 
 
+def is_called(record: FileRecord, name: str) -> bool:
+    """Whether a name means a file that was put away: its own, its folder's, or a path."""
+    target = record.target
+    if target is None:
+        return False
+    names = (record.name, target.name, target.parent.name, str(target))
+    return name in names or Path(name).absolute() in (target, target.parent)
+
+
 def legible(name: str) -> str:
-    """The name with question marks for bytes that are not UTF-8."""
-    return name.encode("utf-8", "replace").decode()
+    """The name as a person reads it, where its bytes are not UTF-8: as GBK, or with their numbers."""
+    return readable_name(name).encode("utf-8", "replace").decode()
 
 
 def _kept_name(name: str) -> str:

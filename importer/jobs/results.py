@@ -24,6 +24,12 @@ _QUOTING = {
 """Errors that may quote a customer: a cell of the file, or a row in the server's words."""
 
 
+UNFIT = (Status.INVALID, Status.REJECTED)
+"""Rows that a person has to correct."""
+ROWS_LEFT = "job-rows-left"
+"""The code of a file that went in but for some rows, fewer than the tripwire allows."""
+
+
 def format_error(error: ImporterError, lang: str) -> str:
     """Say what happened and what to do, for logs, mails and notices: nothing quoted from file or answer."""
     found = dict(error.found)
@@ -70,6 +76,17 @@ class RoundReport:
     @property
     def good(self) -> bool:
         return self.result is RoundResult.GOOD
+
+    @property
+    def rows_left(self) -> int:
+        """Rows of imported files that wait for a correction."""
+        left = (file.counts or {} for file in self.files if file.code == ROWS_LEFT)
+        return sum(counts.get(status, 0) for counts in left for status in UNFIT)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether there is nothing to tell anybody: a good round without rows that wait for a correction."""
+        return self.good and not self.rows_left
 
     def text(self) -> str:
         """Return text for people: a line for the round, then one for each file."""
@@ -134,10 +151,14 @@ class GroupReport:
     def good(self) -> bool:
         return self.result is RoundResult.GOOD
 
+    @property
+    def quiet(self) -> bool:
+        return all(one.quiet for one in self.rounds)
+
     def text(self) -> str:
-        """Return text for people: how many ended how, then each round that was not good."""
+        """Return text for people: how many ended how, then each round with something to tell."""
         bad = [
-            one.text() for one in self.rounds if one.result not in (RoundResult.GOOD, RoundResult.OVERLAPPED)
+            one.text() for one in self.rounds if not one.quiet and one.result is not RoundResult.OVERLAPPED
         ]
         return f"{self.job}: {self.result}; {tell_results(self.rounds)}\n" + "".join(bad)
 

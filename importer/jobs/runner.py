@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 
 from importer.config import Connection, Profile
@@ -27,12 +28,13 @@ from importer.jobs.config import Job, JobEnvironment
 from importer.jobs.file_store import FOLDERS, FileStore, legible
 from importer.jobs.log import JobLog
 from importer.jobs.notify import announce_round
-from importer.jobs.process_file import FileProcessor
+from importer.jobs.process_file import NOT_SENT, NOT_SENT_AGAIN, FileProcessor
 from importer.jobs.results import FileResult, RoundReport, format_error, shown_counts
 from importer.journal import Journal
 from importer.journal.job_history import FileContent, FileFate, FileRecord, RoundResult
 from importer.journal.locks import FileLock, Lock, LockHolder
 from importer.models import Status
+from importer.option_layers import options_from_json
 from importer.options import RunOptions
 from importer.pipeline import plan as plans
 from importer.pipeline.flow import RunContext
@@ -152,7 +154,7 @@ class Round:
         store = FileStore(self.job, self.journal.jobs, self.environment.clock, self.environment.checkpoint)
         store.prepare()
         self._lock(stack, FileLock(self.job.folder / LOCK_NAME), "job-folder-locked")
-        options = self._options()
+        options = self._full_or_changed(self._options())
         settings = SessionSettings(self.profile, self.environment.connection, job=self.job.name)
         session = stack.enter_context(Session.open(settings, journal=self.journal, stopper=self.stopper))
         session.connect(options)  # missing credentials stop the round before a file is taken
@@ -162,6 +164,8 @@ class Round:
             left = self._take_up(store, record)
             if left is not None:
                 yield importing.process(left)
+        if self.job.retry_failed and self.release is None:
+            yield from self._retried(importing)
         if self.release is not None:
             record = store.release(store.held(self.release))
             self.log.write("info", "file-released", file=record.name)
@@ -178,6 +182,14 @@ class Round:
             if taken is not None:
                 self.log.write("info", "file-taken", file=taken.name, size=found.size)
                 yield importing.process(taken)
+
+    def _retried(self, importing: FileProcessor) -> Iterator[FileResult]:
+        """Send again what earlier rounds could not deliver, the oldest file first."""
+        for record in reversed(self.journal.jobs.with_fate(self.job.name, FileFate.FAILED)):
+            if record.reason in (NOT_SENT, NOT_SENT_AGAIN) and self.stopper.reason is None:
+                result = importing.retry(record)
+                if result is not None:
+                    yield result
 
     def _take_up(self, store: FileStore, record: FileRecord) -> FileRecord | None:
         left = store.take_up(record)
@@ -204,6 +216,17 @@ class Round:
         for waiting in found.waiting:
             self.log.write("info", "file-not-ready", file=legible(waiting.path.name), size=waiting.size)
         return found.ready
+
+    def _full_or_changed(self, options: RunOptions) -> RunOptions:
+        """Return the options of this round: of changed rows only, it sends all from time to time."""
+        every = self.job.full_every
+        if not options.changed_only or every is None:
+            return options
+        since = self.environment.clock() - timedelta(seconds=every)
+        done = takewhile(lambda file: file.taken > since, self.journal.jobs.files(self.job.name))
+        runs = {file.run for file in done if file.fate is FileFate.DONE}
+        recent = (run for run in self.journal.runs() if run.id in runs)
+        return replace(options, full=not any(options_from_json(run.settings).full for run in recent))
 
     def _options(self) -> RunOptions:
         return self.job.options_with(self.profile, self.environment.lang)
@@ -315,7 +338,7 @@ class FilePreview:
 
     path: Path
     fate: str
-    """import, resume, hold, fail, repeated, wait, held."""
+    """import, resume, hold, fail, repeated, wait, held; at-work: the round that is under way has it."""
     rows: int = 0
     to_send: int = 0
     invalid: int = 0
@@ -334,7 +357,8 @@ def preview(
     Raises InputError if the folder cannot be read.
     """
     history = journal.jobs
-    files = [FilePreview(record.place, "resume", record.rows) for record in history.open_files(job.name)]
+    begun = "at-work" if journal.job_running(job.name) else "resume"
+    files = [FilePreview(record.place, begun, record.rows) for record in history.open_files(job.name)]
     files += [
         FilePreview(record.target, "held", record.rows)
         for record in history.with_fate(job.name, FileFate.HELD)

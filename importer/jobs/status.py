@@ -12,10 +12,10 @@ from importer.errors import ImporterError
 from importer.escaping import single_line, to_json
 from importer.jobs import schedule
 from importer.jobs.config import Job
-from importer.jobs.results import shown_counts
+from importer.jobs.results import UNFIT, shown_counts
 from importer.jobs.selection import ChosenJob, UnusableJob
 from importer.journal import Journal
-from importer.journal.job_history import FileFate, FileRecord, RoundRecord, RoundResult
+from importer.journal.job_history import FileFate, FileRecord, JobHistory, RoundRecord, RoundResult
 
 
 class CheckStatus(IntEnum):
@@ -27,6 +27,10 @@ class CheckStatus(IntEnum):
     UNKNOWN = 3
 
 
+_IMPORTED = 100
+"""How many of the last imported files are looked at for rows that wait for a correction."""
+_NAMED = 3
+"""How many files a line names."""
 _BAD = (RoundResult.FAILED, RoundResult.STOPPED, RoundResult.INTERRUPTED)
 
 
@@ -47,6 +51,10 @@ class JobStatus:
     quiet: float | None
     """Seconds since it was imported."""
     held: tuple[FileRecord, ...]
+    failed: tuple[FileRecord, ...]
+    """What lies in failed/. Held and failed files make the job look bad until somebody acknowledges them."""
+    left: tuple[FileRecord, ...]
+    """Files of the last round that imported any, of which rows wait for a correction."""
     open: tuple[FileRecord, ...]
     next: datetime | None
     source: str = ""
@@ -54,7 +62,8 @@ class JobStatus:
 
     def said(self) -> str:
         """Return how the job is doing, without figures."""
-        told = single_line("; ".join(self.why) or self._all_well()).replace("|", "¦")  # | begins the figures
+        told = "; ".join(filter(None, (*(self.why or (self._all_well(),)), self._left())))
+        told = single_line(told).replace("|", "¦")  # | begins the figures
         return f"{self.health.name} - {self.job}: {told}"
 
     def line(self) -> str:
@@ -62,7 +71,12 @@ class JobStatus:
         lag = "U" if self.lag is None else f"{self.lag:.0f}s"
         quiet = "U" if self.quiet is None else f"{self.quiet:.0f}s"
         perf = f"lag={lag} quiet={quiet} rows={0 if self.imported is None else self.imported.rows}"
-        return f"{self.said()} | {perf} held={len(self.held)}"
+        return f"{self.said()} | {perf} held={len(self.held)} failed={len(self.failed)}"
+
+    def _left(self) -> str:
+        rows = sum(map(rows_to_correct, self.left))
+        names = ", ".join(record.name for record in self.left)
+        return f"{rows} {'row' if rows == 1 else 'rows'} of {names} wait for a correction" if rows else ""
 
     def _all_well(self) -> str:
         return f"last good round {self.good.ended:%Y-%m-%d %H:%M}" if self.good and self.good.ended else ""
@@ -83,7 +97,9 @@ class JobStatus:
             "lag_seconds": None if self.lag is None else round(self.lag),
             "last_import": _file(self.imported),
             "quiet_seconds": None if self.quiet is None else round(self.quiet),
+            "rows_left": sum(map(rows_to_correct, self.left)),
             "held": [_file(record) for record in self.held],
+            "failed": [_file(record) for record in self.failed],
             "open": [_file(record) for record in self.open],
             "next_run": self.next.isoformat() if self.next else None,
         }
@@ -170,16 +186,20 @@ def job_status(job: Job, journal: Journal, now: datetime, when: str = "") -> Job
     if last is not None and last.result is RoundResult.RUNNING and not journal.job_running(job.name):
         last = replace(last, result=RoundResult.INTERRUPTED)
     good = history.last_round(job.name, RoundResult.GOOD)
-    held = tuple(r for r in history.with_fate(job.name, FileFate.HELD) if r.target and r.target.exists())
-    newest = history.with_fate(job.name, FileFate.DONE, 1)
+    lying = history.lying(job.name)
+    held, failed = (
+        tuple(record for record in lying if record.fate is fate) for fate in (FileFate.HELD, FileFate.FAILED)
+    )
+    newest = history.with_fate(job.name, FileFate.DONE, _IMPORTED)
     imported = newest[0] if newest else None
+    left = tuple(one for one in newest if one.round == newest[0].round and rows_to_correct(one))
     lag = _since(good.ended if good else None, now)
     quiet = _since(imported.settled if imported else None, now)
     times = schedule.parse_schedule(job.schedule or when) if job.schedule or when else None
     health, why = CheckStatus.OK, []
     if last is None and not journal.losses:
         health, why = CheckStatus.UNKNOWN, ["never ran"]
-    if last is not None and last.result in _BAD:
+    if last is not None and last.result in _BAD and not _taken_note_of(last, history):
         health = CheckStatus.CRITICAL
         why.append(f"last round {last.result} ({last.reason or '?'})")
     if journal.losses:
@@ -188,9 +208,14 @@ def job_status(job: Job, journal: Journal, now: datetime, when: str = "") -> Job
     if _late(job, good or last, lag, times, now):
         health = CheckStatus.CRITICAL
         why.append("no good round yet" if lag is None else f"no good round for {_long(lag)}")
-    if held:
-        health = max(health, CheckStatus.WARNING)
-        why.append(f"{len(held)} held")
+    for waiting, word, level in (
+        (failed, "failed", CheckStatus.CRITICAL),
+        (held, "held", CheckStatus.WARNING),
+    ):
+        unseen = [record.name for record in waiting if record.acknowledged is None]
+        if unseen:
+            health = max(health, level)
+            why.append(f"{len(unseen)} {word} ({', '.join(unseen[:_NAMED])}{', …' * (len(unseen) > _NAMED)})")
     if job.max_quiet is not None and quiet is not None and quiet > job.max_quiet:
         health = max(health, CheckStatus.WARNING)
         why.append(f"no file for {_long(quiet)}")
@@ -204,10 +229,25 @@ def job_status(job: Job, journal: Journal, now: datetime, when: str = "") -> Job
         imported=imported,
         quiet=quiet,
         held=held,
+        failed=failed,
+        left=left,
         open=history.open_files(job.name),
         next=times.next(now) if times else None,
         source=job.describe_source(),
     )
+
+
+def rows_to_correct(record: FileRecord) -> int:
+    """Return how many rows of a file that was imported wait for a correction."""
+    return sum(record.counts.get(status, 0) for status in UNFIT)
+
+
+def _taken_note_of(last: RoundRecord, history: JobHistory) -> bool:
+    """Whether somebody acknowledged or removed every file that made a round fail."""
+    files = history.with_fate(last.job, FileFate.FAILED)
+    mine = [record for record in files if record.round == last.number]
+    seen = all(one.acknowledged or not (one.target and one.target.exists()) for one in mine)
+    return last.result is RoundResult.FAILED and bool(mine) and seen
 
 
 def _late(
@@ -261,6 +301,7 @@ def _file(record: FileRecord | None) -> dict[str, object] | None:
         "file": record.name,
         "path": str(place),
         "fate": str(record.fate) or "open",
+        "acknowledged": record.acknowledged.isoformat(timespec="seconds") if record.acknowledged else None,
         "code": record.reason or None,
         "run": record.run or None,
         "rows": record.rows,

@@ -8,6 +8,7 @@ never a secret, never a customer's data.
 from __future__ import annotations
 
 from importer.journal.contacts import LONGEST_SETTLE, LateRequest, RunContacts
+from importer.journal.contents import LaneContents
 from importer.journal.journal import Journal
 from importer.journal.lanes import Lanes, LaneUser, Ticket
 from importer.journal.newer_imports import NewerImports, Overtaken
@@ -32,6 +33,7 @@ __all__ = [
     "BatchState",
     "BegunEntry",
     "Journal",
+    "LaneContents",
     "LaneUser",
     "Lanes",
     "LateRequest",

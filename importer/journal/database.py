@@ -10,10 +10,10 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from importer.dataclass import dataclass
 from importer.models import Note
 
 Row = Mapping[str, Any]
@@ -71,6 +71,13 @@ class Database(ABC):
     @abstractmethod
     def query(self, sql: str, values: tuple[object, ...] = ()) -> Sequence[Row]:
         """All rows that a SELECT finds."""
+
+    @abstractmethod
+    def decoding(self) -> AbstractContextManager[None]:
+        """Take a value that no importer has written, met while rows are read inside, for damage.
+
+        SQLite has no checksums: it hands out a text whose bytes have changed.
+        """
 
     def alone(self, connection: Statements) -> None:
         """Let no other transaction that calls this run beside this one. Those of SQLite are alone anyway."""

@@ -96,6 +96,8 @@ class FileRecord:
     counts: Mapping[Status, int]
     taken: datetime
     settled: datetime | None
+    acknowledged: datetime | None = None
+    """When somebody took note of it in failed/ or held/."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,8 @@ class JobHistory:
         found = self._database.query(
             "SELECT * FROM job_rounds WHERE job = ? ORDER BY number DESC LIMIT ?", (job, limit or _ALL)
         )
-        return tuple(_round(row) for row in found)
+        with self._database.decoding():
+            return tuple(_round(row) for row in found)
 
     def last_round(self, job: str, *results: RoundResult) -> RoundRecord | None:
         """The newest round with one of these results."""
@@ -184,7 +187,8 @@ class JobHistory:
             f"SELECT * FROM job_rounds WHERE job = ? AND result IN ({places}) ORDER BY number DESC LIMIT 1",  # noqa: S608 - only question marks
             (job, *results),
         )
-        return _round(found[0]) if found else None
+        with self._database.decoding():
+            return _round(found[0]) if found else None
 
     # Files
 
@@ -211,8 +215,20 @@ class JobHistory:
             _move_runs(connection, job, Path(held), place)
             connection.execute(
                 "UPDATE job_files SET place = ?, released = 1, tries = 0, fate = '', reason = '', run = '',"
-                " settled = NULL, after_run = ? WHERE number = ?",
+                " settled = NULL, acknowledged = NULL, after_run = ? WHERE number = ?",
                 (str(place), self._database.query(_LAST_RUN)[0]["number"], number),
+            )
+        return self.file(number)
+
+    def reopen(self, number: int, place: Path) -> FileRecord:
+        """Record that a file that was put away is about to be moved to `place`, for its rows to go again."""
+        record = self.file(number)
+        with self._database.transaction() as connection:
+            _move_runs(connection, record.job, record.target or record.place, place)
+            connection.execute(
+                "UPDATE job_files SET place = ?, tries = 0, fate = '', reason = '', settled = NULL"
+                " WHERE number = ?",
+                (str(place), number),
             )
         return self.file(number)
 
@@ -262,12 +278,23 @@ class JobHistory:
         """Record that the file has reached its target."""
         self._set(number, "settled = ?", (now.isoformat(),))
 
+    def acknowledge(self, number: int, now: datetime) -> None:
+        """Record that somebody took note of a file in failed/ or held/."""
+        self._set(number, "acknowledged = ?", (now.isoformat(),))
+
     def file(self, number: int) -> FileRecord:
-        return _file(self._database.query("SELECT * FROM job_files WHERE number = ?", (number,))[0])
+        with self._database.decoding():
+            return _file(self._database.query("SELECT * FROM job_files WHERE number = ?", (number,))[0])
 
     def files(self, job: str, limit: int | None = None) -> tuple[FileRecord, ...]:
         """The files of a job, the newest first."""
         return self._files("job = ? ORDER BY number DESC LIMIT ?", (job, limit or _ALL))
+
+    def lying(self, job: str) -> tuple[FileRecord, ...]:
+        """The files that lie in failed/ or held/, the newest first."""
+        put = (*self.with_fate(job, FileFate.FAILED), *self.with_fate(job, FileFate.HELD))
+        there = (record for record in put if record.target is not None and record.target.exists())
+        return tuple(sorted(there, key=lambda record: -record.number))
 
     def open_files(self, job: str) -> tuple[FileRecord, ...]:
         """Files that were taken and have not reached their target, the oldest first."""
@@ -326,7 +353,8 @@ class JobHistory:
 
     def _files(self, where: str, values: tuple[object, ...]) -> tuple[FileRecord, ...]:
         found = self._database.query(f"SELECT * FROM job_files WHERE {where}", values)  # noqa: S608 - our own clauses
-        return tuple(_file(row) for row in found)
+        with self._database.decoding():
+            return tuple(_file(row) for row in found)
 
 
 def _move_runs(connection: Statements, job: str, old: Path, new: Path) -> None:
@@ -382,4 +410,5 @@ def _file(row: Row) -> FileRecord:
         counts=decode_counts(row["counts"]),
         taken=datetime.fromisoformat(row["taken"]),
         settled=decode_time(row["settled"]),
+        acknowledged=decode_time(row["acknowledged"]),
     )

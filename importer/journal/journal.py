@@ -17,14 +17,9 @@ import numpy as np
 from importer.errors import UnknownRunError
 from importer.exit_codes import ExitCode
 from importer.fingerprints import FingerprintKey
-from importer.journal import row_states, schema
-from importer.journal.contacts import (
-    RunContacts,
-    drop_unneeded,
-    end_open_requests,
-    fingerprint_key,
-    forget_runs,
-)
+from importer.journal import contacts, row_states, schema
+from importer.journal.contacts import RunContacts
+from importer.journal.contents import Contents
 from importer.journal.database import Database, Row
 from importer.journal.lanes import Lanes, Ticket
 from importer.journal.locks import FileLocks, Lock, LockHolder, Locks, rate_name
@@ -182,7 +177,7 @@ class Journal:
                     (RunState.RUNNING, run_id),
                 )
             number = self._number(run_id)
-            end_open_requests(self._database, number)
+            contacts.end_open_requests(self._database, number)
             return self._run_journal(number, self.run(run_id), locks, ticket)
         except BaseException:
             _release(locks)
@@ -194,13 +189,18 @@ class Journal:
         self, number: int, record: RunRecord, locks: Sequence[Lock], ticket: Ticket | None
     ) -> RunJournal:
         sends = record.destination is not None
-        contacts = RunContacts(self._database, number, record, self._locks.run_held) if sends else None
-        return RunJournal(self._database, number, record, locks, ticket, contacts)
+        known = RunContacts(self._database, number, record, self._locks.run_held) if sends else None
+        return RunJournal(self._database, number, record, locks, ticket, known)
+
+    @property
+    def contents(self) -> Contents:
+        """What the customers of each lane hold, as far as the journal knows."""
+        return Contents(self._database)
 
     @cached_property
     def fingerprint_key(self) -> FingerprintKey:
         """The key of this journal's fingerprints of contacts."""
-        return fingerprint_key(self._database)
+        return contacts.fingerprint_key(self._database)
 
     def _ticket(self, record: RunRecord, drawn: Ticket | None) -> Ticket | None:
         """The run's own ticket; None for a run that sends nothing. One for another lane is given back."""
@@ -356,8 +356,9 @@ class Journal:
             if run not in imported:
                 imported[run] = self.imported_rows(run, destination_key)
             there = imported[run].get(origin["sheet"], np.empty(0, np.int64))
-            came_in = np.isin(np.array(json.loads(origin["rows"]), dtype=np.int64), there)
-            rows = np.array(json.loads(origin["from_rows"]), dtype=np.int64)[came_in]
+            with self._database.decoding():
+                came_in = np.isin(np.array(json.loads(origin["rows"]), dtype=np.int64), there)
+                rows = np.array(json.loads(origin["from_rows"]), dtype=np.int64)[came_in]
             found.append({origin["from_sheet"]: np.unique(rows)})
         return union_rows(found)
 
@@ -373,7 +374,7 @@ class Journal:
         """Forget these runs, but none at work or with a request still to come. Returns how many it forgot."""
         idle = {run_id for run_id in run_ids if not self._locks.run_held(run_id)}
         known = {self._number(record.id): record for record in self.runs() if record.id in idle}
-        old = {number: known[number] for number in forget_runs(self._database, list(known))}
+        old = {number: known[number] for number in contacts.forget_runs(self._database, list(known))}
         with self._database.transaction() as connection:
             ids = [(number,) for number in old]
             for place in (
@@ -386,14 +387,15 @@ class Journal:
         for record in old.values():
             self._locks.forget(record.id)
         for lane in {record.destination.lane for record in old.values() if record.destination}:
-            drop_unneeded(self._database, lane)
+            contacts.drop_unneeded(self._database, lane)
         if old:
             self._database.vacuum()
         return len(old)
 
     def _records(self, where: str, values: tuple[object, ...]) -> list[RunRecord]:
         found = self._database.query(f"SELECT * FROM runs {where}", values)  # noqa: S608 - our own clauses
-        return [self._record(row) for row in found]
+        with self._database.decoding():
+            return [self._record(row) for row in found]
 
     def _record(self, row: Row) -> RunRecord:
         state = RunState(row["state"])

@@ -11,9 +11,9 @@ import contextlib
 import os
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from importer.dataclass import dataclass
 from importer.errors import JournalError, LockedError
 from importer.journal import row_states, schema
 from importer.journal.database import Database, Fence, Row, Statements
@@ -185,7 +185,8 @@ def _tickets(
     living, dead = [], []
     for row in found:
         if locks.held(row["lock"]):
-            drawn = decode_time(row["drawn"])
+            with database.decoding():
+                drawn = decode_time(row["drawn"])
             living.append(LaneUser(row["pid"], row["run"], row["source"], drawn, row["rows"]))
         else:
             locks.remove(row["lock"])

@@ -7,20 +7,24 @@ nobody holds is stale and means nothing. A note beside the lock file says who ho
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import socket
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
 import filelock
 
-from importer.errors import LockedError
+from importer.dataclass import dataclass
+from importer.errors import JournalPlaceError, LockedError
 from importer.private_files import FILE_MODE, make_private_folder, open_plain_file, replace_private_file
 
+_LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC)
+"""Limits of the system, which have words of their own."""
 _PATIENCE = 0.3
 """Seconds to wait for a lock: a process that checks whether the lock is free holds it for a moment."""
 
@@ -92,11 +96,15 @@ class FileLock(Lock):
         self._lock = _file_lock(path)
 
     def acquire(self, holder: LockHolder, code: str) -> None:
-        make_private_folder(self.path.parent)
         try:
+            make_private_folder(self.path.parent)
             self._lock.acquire(timeout=_PATIENCE, poll_interval=0.05)
         except filelock.Timeout:
             raise locked_by(self.holder(), code) from None
+        except OSError as error:
+            if error.errno in _LIMITS:
+                raise
+            raise JournalPlaceError("journal-unwritable", path=self.path, problem=error) from error
         # On a full disk the lock holds all the same; only the note is missing.
         with contextlib.suppress(OSError):
             replace_private_file(_note(self.path), json.dumps(asdict(holder)).encode())

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from importer.dataclass import dataclass
 from importer.journal.database import Database
 from importer.journal.records import BatchState
 from importer.models import Mode

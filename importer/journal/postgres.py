@@ -290,6 +290,13 @@ class PostgresDatabase(Database):
         self._work.looked = True
         return number
 
+    @contextlib.contextmanager
+    def decoding(self) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
+            raise JournalError("journal-failed", path=self.place, problem="malformed value") from error
+
     def alone(self, connection: Statements) -> None:
         connection.execute("SELECT pg_advisory_xact_lock(?)", (_NUMBERS_LOCK,))
 

@@ -14,12 +14,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from io import FileIO
 from pathlib import Path
 
 import filelock
 
+from importer.dataclass import dataclass
 from importer.journal.locks import FileLock, FileLocks
 from importer.private_files import private_opener
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from datetime import datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
 from importer import contracts
+from importer.dataclass import dataclass
 from importer.exit_codes import ExitCode
 from importer.models import Batch, Destination, Mode, Outcome, Status
 

@@ -8,18 +8,21 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 
 from importer.exit_codes import ExitCode
 from importer.journal import row_states
 from importer.journal.contacts import DELETE_CONTACTS, INSERT_CONTACTS, RunContacts, drop_unneeded
+from importer.journal.contents import INSERT_CONTENTS, begun_contents, compact, keeps_contents
 from importer.journal.database import Database, Fence
 from importer.journal.lanes import Ticket
 from importer.journal.locks import Lock
 from importer.journal.records import BegunEntry, RequestRecord, RowsOfRun, RunRecord, RunState, SettledEntry
 from importer.journal.row_states import RowStates
 from importer.models import Batch, Outcome, Status
+from importer.option_layers import options_from_json
 
 _BEGIN = """INSERT INTO batches (run, entry, ordinal, part, sheet, rows, body_sha256,
                                  state, attempts, code, message, trace_id, data, begun)
@@ -125,12 +128,24 @@ class RunJournal:
         outcomes = [self._outcome(event, outcome) for event in settled for outcome in event.outcomes]
         carried = self.contacts.begun(begun) if self.contacts else []
         answered = self.contacts.ended(settled) if self.contacts else []
+        lane = self._contents_lane if begun else ""
+        held = begun_contents(lane, run, begun) if lane else []
         with self._database.transaction(self._fence) as connection:
             connection.executemany(INSERT_CONTACTS, carried)
             connection.executemany(DELETE_CONTACTS, answered)
+            connection.executemany(INSERT_CONTENTS, held)
             connection.executemany(_BEGIN, begins)
             connection.executemany(_END, ends)
             connection.executemany(_OUTCOME, outcomes)
+
+    @cached_property
+    def _contents_lane(self) -> str:
+        """The run's lane, if what its customers hold is kept; "" if not. Asked when it is our turn."""
+        there = self.record.destination
+        if there is None or self.record.dry_run:
+            return ""
+        wanted = options_from_json(self.record.settings).changed_only
+        return there.lane if wanted or keeps_contents(self._database, there.lane) else ""
 
     def _outcome(self, event: SettledEntry, outcome: Outcome) -> tuple[object, ...]:
         return (
@@ -205,6 +220,8 @@ class RunJournal:
         )
         if self.record.destination is not None and not self.record.dry_run:
             drop_unneeded(self._database, self.record.destination.lane)
+            if "_contents_lane" in self.__dict__ and self._contents_lane:
+                compact(self._database, self._contents_lane)
         return self.record
 
     def close(self) -> None:

@@ -190,6 +190,21 @@ CREATE TABLE commits (journal TEXT NOT NULL, count INTEGER NOT NULL);
 INSERT INTO commits VALUES (lower(hex(randomblob(16))), 0);
 """
 
+# What the customers of a lane hold: for each request the keys of its rows' contacts (int64) and a line for
+# each row (int64: what was sent, and how many keys it has). run and entry are NULL once lines were put
+# together.
+_CONTENTS = """
+CREATE TABLE contents (
+    number INTEGER PRIMARY KEY,
+    lane TEXT NOT NULL,
+    run INTEGER,
+    entry INTEGER,
+    keys BLOB NOT NULL,
+    contents BLOB NOT NULL
+);
+CREATE INDEX contents_by_lane ON contents (lane, number);
+"""
+
 _WHOSE = """
 ALTER TABLE runs ADD COLUMN profile TEXT NOT NULL DEFAULT '';
 ALTER TABLE runs ADD COLUMN machine TEXT NOT NULL DEFAULT '';
@@ -216,8 +231,21 @@ CREATE TABLE rates (
 );
 """
 
+# When somebody took note of a file in failed/ or held/.
+_ACKNOWLEDGED = "ALTER TABLE job_files ADD COLUMN acknowledged TEXT"
+
 MIGRATIONS: tuple[str, ...] = (
-    *(_FIRST, _JOBS, _SETTLED, _ORIGINS, _TICKETS, _CONTACTS, _COMMITS, _WHOSE, _MACHINES),
+    _FIRST,
+    _JOBS,
+    _SETTLED,
+    _ORIGINS,
+    _TICKETS,
+    _CONTACTS,
+    _COMMITS,
+    _WHOSE,
+    _CONTENTS,
+    _ACKNOWLEDGED,
+    _MACHINES,
 )
 
 

@@ -12,7 +12,8 @@ from importer.mapping.mapper import Mapper
 from importer.mapping.schema import MappingFile
 
 if TYPE_CHECKING:
-    from importer.mapping.suggest import Proposal, propose
+    from importer.mapping.proposals import Proposal
+    from importer.mapping.suggest import propose
 
 __all__ = [
     "EXAMPLE_MARK",

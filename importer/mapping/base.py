@@ -6,7 +6,6 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from importer.dataclass import dataclass
 from importer.models import Severity
 
 CUSTOM_FIELD = "customize_field"
@@ -48,9 +48,19 @@ def note(code: str, where: np.ndarray, expected: Callable[[str], str | None] = l
     return ColumnIssue(code, where, expected, severity=Severity.NOTE, left_out=False)
 
 
+def among(numbers: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return a mask of the numbers that are among the known ones, which are sorted: for many numbers and few
+    known ones, without sorting the numbers."""
+    found: np.ndarray = np.take(known, np.searchsorted(known, numbers), mode="clip") == numbers
+    return found
+
+
 @cache
 def packaged_words(name: str) -> dict[str, Any]:
-    """Return the tables of a TOML file that is part of this package: `aliases.toml`, `words.toml`, …."""
+    """Return the tables of a TOML file that is part of this package: `aliases.toml`, `qualifiers.toml`, ….
+
+    Where a run needs them, their index is quicker to read: for `words.toml` that is `words.json`.
+    """
     return tomllib.loads(resources.files(__package__).joinpath(name).read_text("utf-8"))
 
 

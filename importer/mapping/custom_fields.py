@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
 import numpy as np
@@ -31,6 +31,7 @@ from importer.arrow import (
     to_mask,
 )
 from importer.contracts import Contract
+from importer.dataclass import dataclass
 from importer.mapping import dates
 from importer.mapping.base import KEY_PREFIX, quote_names
 from importer.mapping.headers import normalize, without_remarks
@@ -130,7 +131,7 @@ def _choices(text: str, custom: CustomFieldEncoder) -> object:
 
 
 def _parts(text: str, custom: CustomFieldEncoder) -> list[str]:
-    marks = "|".join(re.escape(mark) for mark in custom.rule.separators or (*DEFAULT_SEPARATORS, ";", "；"))
+    marks = "|".join(re.escape(mark) for mark in custom.rule.separators or (*DEFAULT_SEPARATORS, ";"))
     return [part.strip() for part in re.split(marks, text) if part.strip()]
 
 

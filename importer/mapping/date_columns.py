@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from enum import Enum
 
@@ -26,10 +26,21 @@ from importer.arrow import (
     offsets_and_bytes,
     valid_days,
 )
+from importer.dataclass import dataclass
 from importer.mapping import calendars
 from importer.mapping.base import ColumnIssue, note
 from importer.mapping.calendars import FIRST_YEAR, Calendar
-from importer.mapping.dates import ROC_DAY, by_format, plain, readings, with_month_name, year_first, year_of
+from importer.mapping.dates import (
+    ROC_DAY,
+    SHORT_YEAR,
+    by_format,
+    plain,
+    readings,
+    with_month_name,
+    year_first,
+    year_of,
+)
+from importer.mapping.nothing import is_nothing
 from importer.mapping.schema import FieldRule
 from importer.models import Severity
 
@@ -46,6 +57,7 @@ _FEWEST = 2
 _LAST_YEAR = 2400
 """Later years are none of ours, of whatever a date may speak: they count from the Buddha."""
 _REMEMBERED = 32768
+_LAST_MONTH, _LAST_DAY = 12, 31
 
 
 class DateOrder(Enum):
@@ -142,7 +154,7 @@ class DateReader:
             if self._today is not None and year_first(found, Calendar.GREGORIAN):
                 return None, "implausible-date"
             # What is no date stays: validation names it.
-            return None, ""
+            return None, "short-year" if SHORT_YEAR.fullmatch(found) else ""
         if self._rule.nothing != () and day in _UNSAID_DAYS:
             return "", "word-for-nothing"
         if self._rule.nothing != () and day.startswith(_YEAR_UNSAID):
@@ -194,6 +206,8 @@ class DateReader:
                 return ColumnIssue(kind, where, read, severity=Severity.WARNING, left_out=False)
             case "date-in-no-format":
                 return ColumnIssue("bad-date", where, lambda _: wanted, kind)
+            case "short-year":
+                return ColumnIssue("bad-date", where, wording="date-with-short-year", left_out=False)
             case "implausible-date":
                 return ColumnIssue(kind, where)
             case "date-of-other-calendar":
@@ -262,15 +276,27 @@ class _Evidence:
             return
         self._filled += 1
         if year is None:
+            self._filled -= is_nothing(found)
             self._republic += bool(ROC_DAY.fullmatch(found))
+            self._count_short(found)
             # A year of three digits cannot be one of ours, shortened.
             self._of[Calendar.ROC] += bool(re.match(r"\d{3}[-/.]|\d{7}$", found))
             return
         for calendar in calendars.possible(year, self._today):
             both = readings(found, calendar)
-            self._of[calendar] += bool(both or year_first(found, calendar))
+            self._of[calendar] += bool(
+                both or year_first(found, calendar) or with_month_name(found, calendar)
+            )
             self._month_first += bool(both and both[0] is None)
             self._day_first += bool(both and both[1] is None)
+
+    def _count_short(self, text: str) -> None:
+        """Count a date whose year has two digits that can be no day: 24.12.58 is read day first."""
+        found = SHORT_YEAR.fullmatch(text)
+        one, two, year = map(int, found.group(1, 3, 4)) if found else (0, 0, 0)
+        if year > _LAST_DAY:
+            self._day_first += two <= _LAST_MONTH < one <= _LAST_DAY
+            self._month_first += one <= _LAST_MONTH < two <= _LAST_DAY
 
     def proof(self) -> DateProof:
         order, rarer = DateOrder.UNPROVED, None

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 
 from importer.mapping import calendars
-from importer.mapping.base import packaged_words
+from importer.mapping.base import packaged_index
 from importer.mapping.calendars import Calendar
 
 _MIDNIGHT = r"(?:[ T]+0{1,2}:00(?::00(?:[.,]0+)?)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?|[ T]+12:00(?::00)? ?AM)?"
@@ -23,6 +23,8 @@ _EIGHT = re.compile(r"(\d{4})(\d\d)(\d\d)")
 ROC_DAY = re.compile(r"(\d{2,3})([-/.])(\d{1,2})\2(\d{1,2})|([01]\d\d)(\d\d)(\d\d)")
 """A day whose year counts from 1911: 79/5/17, 079.05.17, 0790517."""
 _YEAR_LAST = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}){_MIDNIGHT}", re.IGNORECASE)
+SHORT_YEAR = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{2}}){_MIDNIGHT}", re.IGNORECASE)
+"""A date with two digits for the year, most likely behind day and month: 24.12.58."""
 _WIDE = str.maketrans("０１２３４５６７８９／－．　", "0123456789/-. ")
 _LIKE_A_DATE = re.compile(r"[\d年月日/. :TZ-]{5,30}")
 
@@ -72,7 +74,10 @@ def year_of(text: str) -> int | None:
     if match:
         return int(match[1])
     last = _YEAR_LAST.fullmatch(found)
-    return int(last[4]) if last else None
+    if last:
+        return int(last[4])
+    named = with_month_name(found)
+    return int(named[:4]) if named else None
 
 
 def plain(text: str) -> str:
@@ -104,7 +109,7 @@ def looks_like_date(text: str) -> bool:
 _TOKENS = {
     "yyyy": r"(?P<year>\d{4})",
     "yy": r"(?P<short>\d{2})",
-    **dict.fromkeys(("MMMM", "MMM"), r"(?P<name>[^\W\d_]+)\.?"),
+    **dict.fromkeys(("MMMM", "MMM"), r"(?P<name>[^\W\d_][^\d\s,/-]*?)\.?"),
     **dict.fromkeys(("MM", "M"), r"(?P<month>\d{1,2})"),
     **dict.fromkeys(("dd", "d"), r"(?P<day>\d{1,2})"),
     **dict.fromkeys(("HH", "H", "hh", "h"), r"\d{1,2}"),
@@ -176,7 +181,7 @@ def _matched(match: re.Match[str] | None, calendar: Calendar) -> str | None:
 @cache
 def _month_numbers() -> Mapping[str, int]:
     """Return the number of a month by its casefolded name."""
-    tables = packaged_words("words.toml")["months"]
+    tables = packaged_index("words.json")["months"]
     return {name.casefold(): int(number) for number, names in tables.items() for name in names}
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.arrow import nonempty, to_mask
+from importer.dataclass import dataclass
 from importer.mapping.base import matches_pattern, quote_names
 from importer.mapping.schema import Condition
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.arrow import BLANKS, nonempty, offsets_and_bytes, read_texts
-from importer.mapping.base import ColumnIssue, note, packaged_words, quote_names
+from importer.mapping.base import ColumnIssue, note, packaged_index, quote_names
 
 _CODES = {"male": "1", "female": "0", "unsaid": "", "neither": ""}
 """The API's codes (docs/remote-api.md, batch_create); "" is no value."""
@@ -28,7 +28,7 @@ Letters = Callable[[], frozenset[str]]
 @cache
 def word_codes() -> dict[str, str]:
     """Return the API's code, or "" for “not said” and “neither”, by the casefolded word."""
-    tables = packaged_words("words.toml")["genders"]
+    tables = packaged_index("words.json")["genders"]
     return {word.casefold(): code for name, code in _CODES.items() for word in tables[name]}
 
 
@@ -73,7 +73,7 @@ def read(
 @cache
 def _pairs() -> tuple[tuple[str, str], ...]:
     """Return letters for male and female that explain each other."""
-    return tuple((man, woman) for man, woman in packaged_words("words.toml")["gender_letters"]["pairs"])
+    return tuple((man, woman) for man, woman in packaged_index("words.json")["gender_letters"]["pairs"])
 
 
 @cache
@@ -176,7 +176,7 @@ def are_salutations(cells: Iterable[str]) -> bool:
 @cache
 def _salutation_words() -> Mapping[str, str]:
     """Return the code of each word of forms of address."""
-    tables = packaged_words("words.toml")
+    tables = packaged_index("words.json")
     listed = {name: _CODES[name] for name in ("neither", "male", "female")}
     return {
         word: code

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Literal
 
 from importer import contracts
 from importer.contracts import Contract
+from importer.dataclass import dataclass
 from importer.errors import MappingError
 from importer.mapping import loader
 from importer.mapping.base import (
@@ -137,7 +137,7 @@ def holds_salutations(header: str) -> bool:
 
 @cache
 def _salutation_headers() -> frozenset[str]:
-    return frozenset(map(normalize, packaged_words("words.toml")["salutations"]["headers"]))
+    return frozenset(map(normalize, packaged_index("words.json")["salutations"]["headers"]))
 
 
 @cache

@@ -6,7 +6,7 @@ What whole columns have proved can be written back into the mapping, for a part 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date, timedelta
 from functools import partial
 
@@ -26,6 +26,7 @@ from importer.arrow import (
     without_nulls,
 )
 from importer.contracts import Contract, FieldKind
+from importer.dataclass import dataclass
 from importer.mapping import (
     custom_fields,
     gender,

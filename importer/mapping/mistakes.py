@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -60,6 +61,22 @@ def mapping_error(error: ValidationError, text: str, file: str) -> MappingError:
     first, *others = (told[key] for key in sorted(told, key=lambda key: key[0]))
     first.also = tuple(others)
     return first
+
+
+@dataclass(frozen=True, slots=True)
+class UnplacedMistake:
+    """A mistake of a mapping that stands in no file: its sentence without file and line."""
+
+    error: MappingError
+
+    def sentence(self, lang: str = "en") -> str:
+        said = self.error.sentence(lang)
+        return re.split(r": |：", said, maxsplit=1)[-1]
+
+
+def first_mistake(error: ValidationError) -> UnplacedMistake:
+    """Return the first thing that is wrong with a mapping that no file holds."""
+    return UnplacedMistake(mapping_error(error, "", ""))
 
 
 def _mistake(mistake: ErrorDetails, text: str, file: str) -> MappingError:

@@ -22,7 +22,7 @@ from importer.arrow import (
     offsets_and_bytes,
     to_mask,
 )
-from importer.mapping.base import ColumnIssue, packaged_words
+from importer.mapping.base import ColumnIssue, packaged_index
 from importer.models import Severity
 
 FIELDS = ("first_name", "last_name", "full_name")
@@ -103,7 +103,7 @@ def full_names(full: pa.Array | None, first: pa.Array, last: pa.Array) -> pa.Arr
 @cache
 def _compound_surnames() -> frozenset[str]:
     """Return the Chinese surnames of two characters."""
-    return frozenset(packaged_words("words.toml")["surnames"]["compound"])
+    return frozenset(packaged_index("words.json")["surnames"]["compound"])
 
 
 def _split_chinese(words: list[str]) -> tuple[str, str]:
@@ -154,7 +154,7 @@ def _titles() -> frozenset[str]:
 @cache
 def _words_of_names() -> dict[str, frozenset[str]]:
     """Return the words around the names of persons: particles, suffixes, titles; see `words.toml`."""
-    return {key: frozenset(words) for key, words in packaged_words("words.toml")["person_names"].items()}
+    return {key: frozenset(words) for key, words in packaged_index("words.json")["person_names"].items()}
 
 
 def _split_at(words: list[str], index: int) -> tuple[str, str]:
@@ -237,7 +237,7 @@ def _may_end_doubtfully(column: pa.Array) -> np.ndarray:
 @cache
 def _doubtful_endings() -> np.ndarray:
     """Return for the last but one and the last byte of a text whether a company's form or a title ends so."""
-    forms = packaged_words("words.toml")["companies"]
+    forms = packaged_index("words.json")["companies"]
     table = np.zeros((256, 256), dtype=bool)
     for form in (*forms["any_case"], *forms["exact"], *_words_of_names()["titles"]):
         for one, two in product(*((char.lower(), char.upper()) for char in form[-2:])):
@@ -249,7 +249,7 @@ def _doubtful_endings() -> np.ndarray:
 @cache
 def _company_pattern() -> str:
     """Return an expression, for Arrow and Python, for texts that end, or in Chinese go on, as a company's."""
-    forms = packaged_words("words.toml")["companies"]
+    forms = packaged_index("words.json")["companies"]
     any_case, exact = ("|".join(map(re.escape, forms[key])) for key in ("any_case", "exact"))
     within = "|".join(map(re.escape, forms["within"]))
     return rf"(?:^|[\s,&])(?:(?i:{any_case})|{exact})[.\s]*$|{within}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from importer import arrow
 from importer.arrow import BLANKS, join_columns, nonempty
+from importer.dataclass import dataclass
 from importer.mapping.regions import national_part, with_country_code
 
 _PLAIN = str.maketrans(

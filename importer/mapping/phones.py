@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -27,6 +26,7 @@ from importer.arrow import (
     to_mask,
 )
 from importer.contracts import Field, FieldKind
+from importer.dataclass import dataclass
 from importer.mapping.base import ColumnIssue, note
 from importer.mapping.phone_texts import (
     PhoneReading,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from string import ascii_letters, digits
@@ -19,7 +18,8 @@ import pyarrow.compute as pc
 
 from importer.arrow import in_tens, nonempty, offsets_and_bytes, to_arrow, trimmed, without_nulls
 from importer.contracts import FieldKind
-from importer.mapping.base import ColumnIssue, ReadColumn, packaged_words
+from importer.dataclass import dataclass
+from importer.mapping.base import ColumnIssue, ReadColumn, among, packaged_index
 from importer.mapping.regions import national_part
 from importer.models import Severity
 
@@ -108,6 +108,8 @@ def is_placeholder_phone(number: str) -> bool:
         return True
     if len(number) >= _FEWEST_COUNTED and _COUNTING.startswith(number.removeprefix("0")):
         return True
+    if len(national) >= _COUNTED_BEHIND and _COUNTING.startswith(national):
+        return True
     return any(_made_up_behind(national.removeprefix("0"), size) for size in _AREA_CODES)
 
 
@@ -148,7 +150,7 @@ class _Words:
 
 @cache
 def _words() -> _Words:
-    tables = packaged_words("words.toml")["placeholders"]
+    tables = packaged_index("words.json")["placeholders"]
     pairs = (first + second for first in tables["negations"] for second in tables["negated"])
     fillers = frozenset((*tables["fillers"], *tables["negations"], *tables["negated"]))
     return _Words(frozenset((*tables["mailboxes"], *pairs)), fillers, frozenset(tables["providers"]))
@@ -199,7 +201,7 @@ def _doubtful_addresses(column: pa.Array) -> np.ndarray:
     found[at[second == ord("@")]] = True
     at = at[pairs[data[begins].astype(np.uint16) << 8 | second]]
     begins = offsets[:-1][at]
-    found[at[np.isin(_in_fours(*(data[begins + place] for place in range(4))), fours)]] = True
+    found[at[among(_in_fours(*(data[begins + place] for place in range(4))), fours)]] = True
     return np.flatnonzero(found)
 
 
@@ -214,7 +216,7 @@ def _in_fours(*letters: np.ndarray) -> np.ndarray:
 def _beginnings() -> tuple[np.ndarray, np.ndarray]:
     """Return a mask of the pairs of bytes, and all groups of four (as `_in_fours`), that placeholders of more
     than eight bytes begin with."""
-    tables = packaged_words("words.toml")["placeholders"]
+    tables = packaged_index("words.json")["placeholders"]
     alone = (*tables["mailboxes"], *tables["fillers"], *tables["negations"], *tables["negated"])
     forms = {word + mark for word in alone for mark in _MARKS}
     forms |= {

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.arrow import constant, if_else, join_columns, nonempty, offsets_and_bytes, rework_all, to_mask
+from importer.dataclass import dataclass
 from importer.errors import UsageError
 from importer.mapping.base import packaged_index, packaged_words
 from importer.mapping.headers import normalize
@@ -61,6 +61,17 @@ def _of_country_code(code: int) -> str | None:
     return None if found == "001" else found
 
 
+def country_name(region: str, lang: str) -> str:
+    """Return the name of a country, given by its ISO code, in `en` or `zh`; the code if nobody knows it."""
+    names = packaged_words("country_names.toml").get(region, [])
+    wanted = [name for name in names if (lang == "zh") == _is_han(name)]
+    return str(wanted[0]) if wanted else region
+
+
+def _is_han(text: str) -> bool:
+    return any("\u4e00" <= character <= "\u9fff" for character in text)
+
+
 def country_code(region: str) -> str:
     """Return the country code of a country, given by its ISO code; "" if it has none."""
     found: str = _index()["codes"].get(region, "")
@@ -96,7 +107,7 @@ def _table() -> tuple[np.ndarray, np.ndarray]:
     """Return for the first three digits of a number (0 to 999) the length of its country code, 0 if there is
     none, and the possible lengths of the whole number, as bits."""
     size, lengths = np.zeros(1000, dtype=np.int64), np.zeros(1000, dtype=np.int64)
-    for code, nationals in packaged_words("country_codes.toml").items():
+    for code, nationals in packaged_index("words.json")["country_codes"].items():
         width = 10 ** (3 - len(code))
         span = slice(int(code) * width, (int(code) + 1) * width)
         size[span] = len(code)

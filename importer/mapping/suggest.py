@@ -6,29 +6,28 @@ whole header at once (`assignment`): no column gets two fields, and no field two
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from importer import arrow
 from importer.contracts import Contract
 from importer.mapping import claims as scoring
 from importer.mapping import vocabulary
+from importer.mapping.addresses import joined_address
 from importer.mapping.assignment import Claim, assign
 from importer.mapping.base import is_key
 from importer.mapping.claims import FIRST, FULL, LAST, Column
 from importer.mapping.custom_fields import by_choices, contradicts, own_columns, preset_columns
 from importer.mapping.headers import find_column, normalize, recognised, share_sheet
 from importer.mapping.nothing import is_nothing
+from importer.mapping.proposals import TAKEN, Proposal
 from importer.mapping.schema import MappingFile
 from importer.models import Note, TenantField
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TAKEN = 0.6
-"""A proposal of at least this confidence is taken; any other is only mentioned. `make bench ONLY=matching`
-measures what it costs and saves."""
 _MENTIONED = 0.01
 _BESIDE = 0.85
 _LOOKED_AT = 200
@@ -37,32 +36,6 @@ _ONLY = 0.62
 _ONLY_WHY = "why-only-person"
 _OWN = 0.9
 """A column that is called like a field of the tenant; the API's own names and labels come first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """The field that one column most likely feeds."""
-
-    column: str
-    field: str | None
-    """The API field, or the key of a custom field; None if the column would be left out."""
-    confidence: float
-    """0 to 1."""
-    why: Note
-    split: bool = False
-    """True if the column holds full names, of which `field` and last_name each take a part."""
-    rivals: tuple[str, ...] = ()
-    """Columns that would be taken for the field if this one was not there."""
-
-    @property
-    def reason(self) -> str:
-        """Why, in English."""
-        return self.why.sentence()
-
-    @property
-    def taken(self) -> bool:
-        """Whether the proposal is sure enough to be used without asking a person."""
-        return self.field is not None and self.confidence >= TAKEN
 
 
 def propose(
@@ -110,7 +83,26 @@ def propose(
     found_claims = _doubted(found_claims)
     if FULL not in contract.names:
         found_claims = _whole_or_parts(found_claims)
-    return _settled(found_claims, header, contract)
+    return _with_places(_settled(found_claims, header, contract), cells or None)
+
+
+def _with_places(
+    found: tuple[Proposal, ...], cells: Mapping[str, Sequence[str | None]] | None
+) -> tuple[Proposal, ...]:
+    """Return the proposals; the columns of a place go where the street goes, to be joined with it."""
+    street = next((one for one in found if one.field == "address" and one.taken), None)
+    if street is None:
+        return found
+    used = frozenset(one.column for one in found if one.field)
+    joined = joined_address(street.column, [one.column for one in found], used, cells)
+    parts = frozenset(joined.columns) - {street.column} if joined else ()
+    why = Note("why-address-part", (("column", street.column),))
+    return tuple(
+        Proposal(one.column, None, street.confidence, why, joined_to="address")
+        if one.column in parts
+        else one
+        for one in found
+    )
 
 
 def _own_claims(

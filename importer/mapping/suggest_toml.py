@@ -14,12 +14,14 @@ from importer import messages
 from importer.contracts import Contract, FieldKind
 from importer.escaping import printable
 from importer.mapping import dates, headers, loader, person_names, phones, vocabulary
-from importer.mapping.base import packaged_words, quote_names
+from importer.mapping.addresses import join_of
+from importer.mapping.base import packaged_index, quote_names
 from importer.mapping.headers import normalize
 from importer.mapping.person_names import NameRule
 from importer.mapping.phone_texts import is_national, region_of_phone, strip_formatting
+from importer.mapping.proposals import Proposal
 from importer.mapping.schema import ReadingRules
-from importer.mapping.suggest import Proposal, propose
+from importer.mapping.suggest import propose
 from importer.models import TenantField
 from importer.options import RunOptions
 
@@ -107,7 +109,7 @@ class _SuggestionWriter:
         if whole:
             yield from ("", self._say("suggest-name-rule"), f"name_rule = {_text(self._name_rule(whole))}")
         yield from self.read
-        for proposals in self._in_order(taken):
+        for proposals in self._in_order([one for one in self.proposals if one.fed]):
             yield from self._table(*proposals)
         unsure = [one for one in self.proposals if one.field and not one.taken]
         if unsure:
@@ -115,7 +117,7 @@ class _SuggestionWriter:
             for proposal in unsure:
                 yield from (f"# {line}".rstrip() for line in self._table(proposal))
         yield from self._unfed({one.field for one in taken})
-        rest = [one for one in self.proposals if one.field is None]
+        rest = [one for one in self.proposals if one.field is None and not one.joined_to]
         if rest:
             yield from ("", self._say("suggest-left-out"))
             yield from (f"#   {_text(one.column)}: {one.why.sentence(self.lang)}" for one in rest)
@@ -126,11 +128,11 @@ class _SuggestionWriter:
             if one.taken and one.why.code == "why-own-field" and one.field not in self.contract.names:
                 yield from self._table(one)
 
-    def _in_order(self, taken: Sequence[Proposal]) -> list[list[Proposal]]:
+    def _in_order(self, used: Sequence[Proposal]) -> list[list[Proposal]]:
         """Return the proposals of each field, in the contract's order."""
         fields: dict[str, list[Proposal]] = {name: [] for name in self.contract.names}
-        for one in taken:
-            fields.setdefault(one.field or "", []).append(one)
+        for one in used:
+            fields.setdefault(one.fed, []).append(one)
         return [proposals for proposals in fields.values() if proposals]
 
     def _table(self, proposal: Proposal, *more: Proposal) -> Iterator[str]:
@@ -141,13 +143,16 @@ class _SuggestionWriter:
             for name in ("first_name", "last_name"):
                 yield from ("", f"[fields.{name}]", f"split = {_text(proposal.column)}  {why}")
             return
-        custom = proposal.field not in self.contract.names
-        yield from ("", f"[{'custom' if custom else 'fields'}.{_key(proposal.field or '')}]")
+        field = proposal.fed or proposal.field or ""
+        custom = field not in self.contract.names
+        yield from ("", f"[{'custom' if custom else 'fields'}.{_key(field)}]")
         source = _list(one.column for one in every) if more else _text(proposal.column)
         yield f"from = {source}  {why}"
+        if any(one.joined_to for one in every):
+            yield f"join = {_text(join_of([one.column for one in every]))}"
         if not custom:
             cells = [cell for one in every for cell in self._cells(one)]
-            yield from self._value_rules(self.contract.field(proposal.field or "").kind, cells)
+            yield from self._value_rules(self.contract.field(field).kind, cells)
 
     def _reason(self, one: Proposal) -> str:
         said = f"{one.confidence:.0%} – {one.why.sentence(self.lang)}"
@@ -196,7 +201,7 @@ class _SuggestionWriter:
         named = Counter(filter(None, map(region_of_phone, carrying))).most_common(1)
         likely = {region for region, _ in named}
         if not likely:
-            regions = packaged_words("words.toml")["countries"]
+            regions = packaged_index("words.json")["countries"]
             spoken = vocabulary.main_languages([one.column for one in self.proposals])
             likely = {region for language in spoken for region in regions.get(language, ())}
         fitting = [one for one in likely if _share(lacking, partial(is_national, region=one)) >= _OWN_NUMBERS]
@@ -219,7 +224,7 @@ class _SuggestionWriter:
         return None
 
     def _name_rule(self, whole: Proposal) -> NameRule:
-        family_first = packaged_words("words.toml")["full_names"]["family_first"]
+        family_first = packaged_index("words.json")["full_names"]["family_first"]
         if normalize(whole.column) in map(normalize, family_first):
             return NameRule.FAMILY_FIRST
         return person_names.likely_rule(self._cells(whole))

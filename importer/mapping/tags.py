@@ -17,19 +17,22 @@ from importer import arrow
 from importer.arrow import BLANKS, offsets_and_bytes, rework_all
 from importer.mapping.base import matches_pattern
 
-DEFAULT_SEPARATORS = (",", "，", "、")
+DEFAULT_SEPARATORS = (",", "，", "、", "；")
 """What separates tags unless the mapping says otherwise; `;` and `|` may be part of a tag."""
 LIST_MARK = ":::"
 """What stands between the values of a cell that Google Contacts has written."""
-_MARKS = (";", "；", "|")
+_MARKS = (";", "|")
 _EVERY = re.compile(r"[,，、;；|\n]")
 _REMEMBERED = 20000
 """Distinct cells that are looked at to prove a separator."""
-_LISTS = (b"[", b"{", b'"', b"\n", b"\r", b";", b"|", "；".encode(), b":::")
+_LISTS = (b"[", b"{", b'"', b"\n", b"\r", b";", b"|", b":::")
 """What a cell holds that is more than tags and commas."""
 
 _UNCLEAN = (
-    *(mark.encode() for mark in ("，", "、", ",,", ", ", " ,", ",\t", "\t,", ",\n", "\n,", ",\r", "\r,")),
+    *(
+        mark.encode()
+        for mark in ("，", "、", "；", ",,", ", ", " ,", ",\t", "\t,", ",\n", "\n,", ",\r", "\r,")
+    ),
     # The first bytes of blanks beyond ASCII. A cell with another character that begins so is only looked at
     # more closely.
     *(
@@ -45,6 +48,14 @@ _UNCLEAN = (
     *(b"\x0b", b"\x0c"),
 )
 _COMMA = ord(",")
+
+
+def with_tag(column: pa.Array, tag: str) -> pa.Array:
+    """Return a column of tags separated by commas, each with this tag behind its own unless it has it."""
+    texts = column.fill_null("")
+    has = pc.match_substring(arrow.join_columns(",", texts, ","), f",{tag},")
+    behind = pc.if_else(has, texts, arrow.join_columns(texts, ",", tag))
+    return pc.if_else(pc.equal(texts, arrow.scalar("")), arrow.scalar(tag), behind)
 
 
 def comma_separated(

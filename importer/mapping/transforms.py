@@ -6,13 +6,14 @@ The rules for each kind of value are in `dates`, `phones`, `gender`, `tags` and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.arrow import constant, has_bytes, if_else, join_nonempty, nonempty, rework, rework_all, to_mask
 from importer.contracts import Field, FieldKind
+from importer.dataclass import dataclass
 from importer.mapping import emails, gender, person_names, placeholders, tags
 from importer.mapping.base import ColumnIssue, matches_pattern, note
 from importer.mapping.calendars import Calendar

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any
 
-from importer.mapping.base import names_in, packaged_index, packaged_words
+from importer.mapping.base import names_in, packaged_index
 from importer.mapping.headers import Alias, normalize, without_remarks
 
 LOANED = 3
@@ -288,7 +288,7 @@ def _folded(word: str) -> str:
 
 @cache
 def _simplified() -> dict[int, str]:
-    pairs = packaged_words("words.toml")["scripts"]["traditional"].split()
+    pairs = packaged_index("words.json")["scripts"]["traditional"].split()
     return {ord(pair[0]): pair[1] for pair in pairs}
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import string
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any, Protocol, runtime_checkable
 
+from importer.dataclass import dataclass
 from importer.escaping import single_line
 
 LANGUAGES = ("en", "zh")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow.compute as pc
@@ -16,6 +15,7 @@ import pyarrow.compute as pc
 from importer import arrow
 from importer.batching import Customers, encode
 from importer.contracts import Contract
+from importer.dataclass import dataclass
 from importer.fingerprints import NO_KEY, FingerprintKey
 from importer.mapping import Mapper
 from importer.models import Chunk, Issue, Issues, MappedChunk, Outcome, RepeatedIssue, Severity, Status
@@ -59,9 +59,14 @@ class Checker:
         key: FingerprintKey = NO_KEY,
         shared: SharedContacts | None = None,
         suppression: Suppression | None = None,
+        content_key: str = "",
+        tag: str = "",
     ) -> None:
         """`key`: for the fingerprints of contacts that the journal keeps. `shared` counts rows by contact.
-        `suppression`: who must not be sent."""
+        `suppression`: who must not be sent. `content_key`: for the fingerprints of what is sent.
+        `tag`: what every row gets."""
+        self._tag = tag
+        self._content_key = content_key
         self._suppression = suppression
         self._unused = frozenset(mapper.unused)
         self._sources = {name: sources for name, sources in mapper.columns.items() if len(sources) > 1}
@@ -92,7 +97,9 @@ class Checker:
         outcomes += _outcome(chunk.sheet, rows[invalid], Status.INVALID)
         if before.any():
             self._claim_imported(mapped, before & self._sendable(mapped))
-        customers = encode(mapped, self._contract, ~skipped & ~invalid, self._key)
+        customers = encode(
+            mapped, self._contract, ~skipped & ~invalid, self._key, self._content_key, self._tag
+        )
         judged = self._claims.judge(customers)
         return self._settled(chunk, issues, outcomes, customers, judged)
 
@@ -135,7 +142,7 @@ class Checker:
         return np.asarray(first.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
 
     def _claim_imported(self, mapped: MappedChunk, mask: np.ndarray) -> None:
-        self._claims.claim(encode(mapped, self._contract, mask, self._key))
+        self._claims.claim(encode(mapped, self._contract, mask, self._key, tag=self._tag))
 
     def _settled(
         self,

@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from importer.batching import Customers
 from importer.contact_keys import forms
+from importer.dataclass import dataclass
 from importer.fingerprints import FingerprintSet, fingerprints
 from importer.models import Note
 from importer.option_types import Duplicates

@@ -7,16 +7,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from importer.delivery import Attempted, BatchFinished, CanaryAnswered, DeliveryEvent, LateOver, TurnTaken
-from importer.delivery.events import DeliveryObserver
+from importer.dataclass import dataclass
+from importer.delivery import DeliveryObserver
 from importer.models import Note, TenantField
 from importer.reports import ReportResult, Tally, Timeline, TimelineStep
 from importer.sources.fetching import Fetching
 
 if TYPE_CHECKING:
+    from importer.delivery import (
+        Attempted,
+        BatchFinished,
+        CanaryAnswered,
+        DeliveryEvent,
+        LateOver,
+        TurnTaken,
+    )
     from importer.errors import ImporterError
     from importer.journal import RunRecord
     from importer.options import RunOptions
@@ -43,6 +50,26 @@ class Prechecking:
 
     def notify(self, observer: RunObserver) -> None:
         observer.on_prechecking(self)
+
+
+@dataclass(frozen=True, slots=True)
+class QueriesAhead:
+    """The CRM is about to be asked for customers, before anything is sent."""
+
+    queries: int
+    rate: float | None
+    """So many a second at most; None: no bound."""
+
+    def notify(self, observer: RunObserver) -> None:
+        observer.on_queries_ahead(self)
+
+    def note(self) -> Note:
+        """Return how many queries follow, and how long they take at the rate."""
+        if self.rate is None:
+            return Note("queries-ahead-unbounded", (("queries", self.queries),))
+        seconds = f"{self.queries / self.rate:.0f}"
+        found = (("queries", self.queries), ("rate", f"{self.rate:g}"), ("seconds", seconds))
+        return Note("queries-ahead", found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +114,10 @@ class RunEnded:
         observer.on_run_ended(self)
 
 
-Event = Fetching | PlanReady | Prechecking | RunStarted | RowsChecked | Progress | RunEnded | DeliveryEvent
-EventCallback = Callable[[Event], None]
+RunEvent = Fetching | PlanReady | Prechecking | QueriesAhead | RunStarted | RowsChecked | Progress | RunEnded
+if TYPE_CHECKING:
+    Event = RunEvent | DeliveryEvent
+EventCallback = Callable[["Event"], None]
 """Called from the run's own thread, for events of the delivery from the delivery's threads."""
 
 
@@ -133,6 +162,9 @@ class RunObserver(DeliveryObserver):
         self.on_event(event)
 
     def on_prechecking(self, event: Prechecking) -> None:
+        self.on_event(event)
+
+    def on_queries_ahead(self, event: QueriesAhead) -> None:
         self.on_event(event)
 
     def on_run_started(self, event: RunStarted) -> None:

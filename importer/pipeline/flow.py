@@ -11,15 +11,17 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 import numpy as np
 
 from importer.batching import Batcher, Customers
+from importer.dataclass import dataclass
 from importer.errors import InputError
 from importer.journal import RunJournal
 from importer.models import Batch, Chunk, Outcome, Status
+from importer.pipeline.changed_rows import ChangedRows
 from importer.pipeline.check import CheckedChunk, Checker, CheckRules
 from importer.pipeline.duplicates import SharedContacts
 from importer.pipeline.events import RowsChecked, RunObserver
@@ -132,6 +134,8 @@ class RunContext:
     """Rows of a retry that must not be sent."""
     newer: NewerRows | None = None
     """Rows that a later run has overtaken: of a run that is taken up again, or of a report."""
+    changes: ChangedRows | None = None
+    """Leaves out rows that have not changed; None: all are sent."""
     canary: bool = False
     """The first batch carries one row."""
     suppresses: bool = True
@@ -233,6 +237,11 @@ class Flow:
             outcomes += held
             if self.memory.journal is not None and not self.memory.dry:
                 self.memory.journal.settle(held, final=False)
+        if self.memory.changes is not None:
+            unchanged, customers = self.memory.changes.leave_out(customers)
+            outcomes += unchanged
+            if self.memory.journal is not None and not self.memory.dry:
+                self.memory.journal.settle(unchanged)
         for outcome in outcomes:
             self.reports.settle(outcome)
         return customers
@@ -258,7 +267,16 @@ def checked_chunks(
     memory, phases = memory or RunContext(), phases or PhaseTimes()
     rules = CheckRules(plan.options.duplicates, plan.options.strict)
     suppression = plan.suppression if memory.suppresses else None
-    checker = Checker(plan.mapper, plan.contract, rules, plan.fingerprint_key, shared, suppression)
+    checker = Checker(
+        plan.mapper,
+        plan.contract,
+        rules,
+        plan.fingerprint_key,
+        shared,
+        suppression,
+        plan.content_key,
+        plan.options.tag or "",
+    )
     with contextlib.closing(_chunks(plan, memory)) as chunks:
         while True:
             clock = time.perf_counter()

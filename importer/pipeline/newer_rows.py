@@ -6,12 +6,13 @@ Asked by what sends older data: `resume`, `retry`, and a report that is imported
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
 from importer.batching import Customers
 from importer.contracts import Contract
+from importer.dataclass import dataclass
 from importer.journal import NewerImports, RunContacts
 from importer.messages import join_sentences, sentence
 from importer.models import Mode, Outcome, Status

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +16,11 @@ from importer import contracts
 from importer import mapping as mappings
 from importer.config import Connection, is_loopback
 from importer.contracts import Contract, FieldKind
+from importer.dataclass import dataclass
 from importer.errors import InputError, MappingError, SettingsError
-from importer.fingerprints import NO_KEY, FingerprintKey
+from importer.fingerprints import NO_KEY, FingerprintKey, content_key
 from importer.mapping import Mapper, MappingFile
+from importer.mapping.addresses import with_joined_address
 from importer.mapping.custom_fields import missed_note, preset_columns, with_own_fields
 from importer.mapping.headers import left_out_note
 from importer.mapping.regions import require_region
@@ -26,6 +29,7 @@ from importer.option_layers import options_from_json
 from importer.option_types import SettingValue
 from importer.options import RunOptions
 from importer.pipeline.reported_run import as_before, named_run, prior_run, read_all
+from importer.pipeline.run_tag import filled_tag, tag_note
 from importer.pipeline.suppression import Suppression, read_suppression
 from importer.pipeline.table import as_mapping_reads, open_table
 from importer.readers import Source
@@ -65,6 +69,8 @@ class RunPlan:
     """The newest run that imported this very file to the same place in the same way."""
     fingerprint_key: FingerprintKey = NO_KEY
     """For the fingerprints of contacts that the journal keeps."""
+    content_key: str = ""
+    """For the fingerprints of what is sent, if the journal keeps what the lane's customers hold."""
     suppression: Suppression | None = None
     """Who must not be sent; None without a list."""
 
@@ -133,6 +139,7 @@ def make_plan(
             source.close()
             options = replace(options, sheet=ALL_SHEETS)
             source = open_table(file, options, chosen, name=name)
+        options = replace(options, tag=filled_tag(options.tag, source.name, date.today()))
         plan = _settle(source, options, chosen, connection, journal)
         named = named_run(source) if prior is None else ""
         notes = (*plan.notes, Note("run-unknown-here", (("run", named),))) if named else plan.notes
@@ -191,6 +198,8 @@ def _settle(
         labels = preset_columns(header, known or (), contract)
         choice = mappings.choose(header, contract, source.name, sheets, labels)
         chosen, told = with_own_fields(choice.mapping, choice.left_out, known or ())
+        if choice.how == "headers" and not sheets:
+            chosen = with_joined_address(chosen, header)
         notes += (*choice.notes, *told)
     if options.country:
         chosen = chosen.in_country(require_region(options.country))
@@ -224,12 +233,26 @@ def _settle(
         options=options,
         destination=destination,
         again=own,
-        notes=(*notes, *mapper.notes),
+        notes=(*notes, *mapper.notes, *tag_note(options.tag)),
         before=before,
         connection=connection,
         fingerprint_key=journal.fingerprint_key,
+        content_key=_content_key(journal, options, destination, mode, connection),
         suppression=read_suppression(options, chosen),
     )
+
+
+def _content_key(
+    journal: Journal,
+    options: RunOptions,
+    destination: Destination | None,
+    mode: Mode,
+    connection: Connection | None,
+) -> str:
+    if destination is None or not (options.changed_only or journal.contents.keeps(destination.lane)):
+        return ""
+    binding = connection.strict_binding if connection else None
+    return content_key(journal.fingerprint_key, mode.label, destination.contract, binding)
 
 
 def country_question(plan: RunPlan, file: FileName) -> CountryQuestion | None:

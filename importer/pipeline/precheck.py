@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
 from importer import arrow
+from importer.dataclass import dataclass
 from importer.errors import TripwireError
 from importer.models import Chunk, IssueGroup, Status
 from importer.pipeline.flow import RunContext, checked_chunks

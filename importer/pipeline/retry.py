@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import takewhile
 
 import numpy as np
 
+from importer.dataclass import dataclass
 from importer.journal import Journal, RowStates, RunKind, RunRecord, union_rows
 from importer.models import Outcome, Status
 from importer.option_layers import options_from_json

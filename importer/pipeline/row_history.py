@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from importer import arrow
 from importer.batching import Customers
+from importer.dataclass import dataclass
 from importer.errors import JournalError
 from importer.journal import Journal, RowsOfRun, RowStates, union_rows
 from importer.models import Chunk, Issue, Issues, Note, Outcome, Severity, Status

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 from importer.api import READ_TIMEOUT
 from importer.batching import BodyTemplate
 from importer.config import Connection
+from importer.dataclass import dataclass
 from importer.delivery import Policy, Sender
 from importer.errors import ImporterError, InputError, TripwireError
 from importer.exit_codes import ExitCode, run_exit_code
@@ -23,6 +23,7 @@ from importer.models import Note, Status
 from importer.option_layers import options_to_json
 from importer.option_types import Keep
 from importer.options import RunOptions
+from importer.pipeline.changed_rows import ChangedRows, change_notes
 from importer.pipeline.events import Prechecking, Progress, RequestMeter, RunEnded, RunObserver, RunStarted
 from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope, RunContext
 from importer.pipeline.newer_rows import NewerRows
@@ -30,12 +31,14 @@ from importer.pipeline.plan import RunPlan, needs_canary
 from importer.pipeline.precheck import PrecheckGate, precheck
 from importer.pipeline.row_history import PriorImports, ResumeState, resume_notes, unknown_notes
 from importer.pipeline.run_reports import report_plan, stop_reason
+from importer.pipeline.stop_token import StopToken as StopToken
 from importer.reports import ReportResult, ReportWriter, RunInfo, Tally
 from importer.reports.next_steps import run_arguments
 from importer.reports.run_info import SuppressionUse
 
 if TYPE_CHECKING:
     from importer.delivery import Delivery, DeliveryEvent
+    from importer.pipeline.before_images import BeforeImages
 
 
 POLITE_RATE = 10.0
@@ -74,42 +77,6 @@ def delivery_policy(options: RunOptions, connection: Connection) -> Policy:
         turn_wait=TURN_WAIT if options.wait is None else options.wait,
         resend_unknown=options.resend_unknown,
     )
-
-
-class StopToken:
-    """Asks a run to stop, whatever it is doing at the moment."""
-
-    def __init__(self, parent: StopToken | None = None) -> None:
-        self._parent = parent
-        self._own: ImporterError | None = None
-        self._listener: Callable[[ImporterError], None] | None = None
-
-    @property
-    def reason(self) -> ImporterError | None:
-        """Why the run is to stop, by this token or its parent; None if it is not."""
-        return self._own or (self._parent.reason if self._parent else None)
-
-    def stop(self, reason: ImporterError) -> None:
-        """Send nothing more. Requests in flight are waited for. Safe in threads and signal handlers."""
-        self._own = self._own or reason
-        if self._listener is not None:
-            self._listener(self._own)
-
-    @contextlib.contextmanager
-    def child(self) -> Iterator[StopToken]:
-        """Yield a token for one run. It stops when this one stops; stopping it leaves this one alone."""
-        token = StopToken(self)
-        self.listen(token.stop)
-        try:
-            yield token
-        finally:
-            self._listener = None
-
-    def listen(self, listener: Callable[[ImporterError], None]) -> None:
-        """Call `listener`, in place of an earlier one, when the run is to stop: at once if it is already."""
-        self._listener = listener
-        if self.reason is not None:
-            listener(self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +205,7 @@ class Run:
             last_ordinal=last_ordinal,
             held=lineage.held,
             newer=self._newer(journal, resumed=replay is not None),
+            changes=self._changes(),
             canary=self.sending is not None and needs_canary(self.plan, self.journal),
         )
 
@@ -248,6 +216,13 @@ class Run:
         if journal is None or journal.contacts is None or not older or plan.options.overwrite_newer:
             return None
         return NewerRows(journal.contacts, plan.contract, plan.mode, plan.options.lang)
+
+    def _changes(self) -> ChangedRows | None:
+        """Return what leaves out unchanged rows; None: all are sent, or nobody knows where they would go."""
+        plan, there = self.plan, self.plan.destination
+        if not plan.options.changed_only or plan.options.full or there is None:
+            return None
+        return ChangedRows(lambda: self.journal.contents.of(there.lane), plan.options.lang)
 
     def _prior(self) -> PriorImports | None:
         """Return what the journal knows of the rows of a report, or of a rest; None for any other file.
@@ -272,6 +247,9 @@ class Run:
             delivery = None if held else self._delivery(stack, run_journal, meter, canary=memory.canary)
             if memory.newer is not None and delivery is not None:
                 memory.newer.wait_for_turn = delivery.wait_for_turn
+            if memory.changes is not None and delivery is not None:
+                memory.changes.wait_for_turn = delivery.wait_for_turn
+            before = self._keep_before(memory, delivery, directory)
             sink: BatchSink = delivery or _null_sink(held)
             pulse = self._pulse(reports.tally)
             flow = Flow(self.plan, reports, sink, memory, pulse, self._broken_off, self.observer)
@@ -294,6 +272,9 @@ class Run:
                 notes=(
                     *self._notes(reports.tally, flow, datetime.now()),
                     *resume_notes(memory.replay),
+                    *((before.note(),) if before else ()),
+                    *change_notes(memory.changes, self.plan.options),
+                    *self.plan.source.notes_at_end(started.timestamp()),
                     *meter.notes(),
                 ),
                 settings=self.plan.settings,
@@ -354,6 +335,22 @@ class Run:
         stack.enter_context(delivery)
         self.stopper.listen(delivery.stop)
         return delivery
+
+    def _keep_before(
+        self, memory: RunContext, delivery: Delivery | None, directory: Path
+    ) -> BeforeImages | None:
+        """Keep what the CRM has of the customers that the run is about to change, if that is wanted.
+
+        Of a run that is taken up again only if it has sent nothing yet: what it sent is changed already.
+        """
+        if delivery is None or memory.last_ordinal or not self.plan.options.keep_before:
+            return None
+        from importer.pipeline.before_images import keep_before
+
+        delivery.wait_for_turn()
+        quiet = replace(memory, journal=None, changes=self._changes())
+        rate = delivery.policy.rate
+        return keep_before(self.plan, quiet, directory, rate, self.observer.on_queries_ahead, self._break_off)
 
     def _pulse(self, tally: Tally) -> Callable[[], None]:
         progress = Progress(tally)

@@ -12,13 +12,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from importer import contracts
 from importer.config import Connection, Profile
 from importer.credentials import require, resolve
+from importer.dataclass import dataclass
 from importer.errors import InputError, LockedError, MappingError, SettingsError, UsageError
 from importer.journal import Journal, RunRecord, RunState, Ticket
 from importer.models import Destination
@@ -155,7 +156,7 @@ class Session:
         observer = observer or self.observer
         with (
             self._ticket(record.destination, record.source, options) as ticket,
-            self._planned_again(record, options, observer) as plan,
+            self.planned_again(record, options, observer) as plan,
         ):
             lineage = lineage_of(plan, self.journal, record)
             run = self._run(plan, lineage, gate or _gate_of(plan), observer)
@@ -179,7 +180,7 @@ class Session:
             return None
         with (
             self._ticket(record.destination, record.source, options) as ticket,
-            self._planned_again(record, options, observer) as plan,
+            self.planned_again(record, options, observer) as plan,
         ):
             lineage = replace(retry_lineage(plan, self.journal, record), reports=_beside(record))
             run = self._run(plan, lineage, None, observer)
@@ -307,9 +308,10 @@ class Session:
             ticket.release()
 
     @contextlib.contextmanager
-    def _planned_again(
+    def planned_again(
         self, record: RunRecord, options: RunOptions, observer: RunObserver
     ) -> Iterator[RunPlan]:
+        """Yield the plan of a run of the journal, with its file open. Raises InputError, SettingsError."""
         connection = self.connect(options, self._store_of(record))
         with contextlib.closing(plans.plan_from_record(record, options, connection, self.journal)) as plan:
             observer.on_plan_ready(PlanReady(plan))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ import pyarrow as pa
 from importer import arrow
 from importer.contact_keys import contact_keys, forms
 from importer.contracts import Contract, Field, FieldKind
+from importer.dataclass import dataclass
 from importer.mapping import MappingFile
 from importer.mapping.phone_texts import all_phones
 from importer.mapping.regions import require_region

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from importer import arrow, contracts
 from importer.contact_keys import MOST_DIGITS, contact_keys, one_form
 from importer.contracts import FieldKind
+from importer.dataclass import dataclass
 from importer.errors import InputError
 from importer.mapping import emails
 from importer.mapping.headers import meanings

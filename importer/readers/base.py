@@ -6,13 +6,14 @@ Imports nothing heavy, since a workbook is prefetched before the heavy libraries
 
 from __future__ import annotations
 
+import stat
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
+from importer.dataclass import dataclass
 from importer.errors import InputError
 from importer.models import Chunk, Note
 
@@ -117,6 +118,17 @@ class Source(ABC):
 
         Raises InputError if the file changed since it was opened, or cannot be read to its end.
         """
+
+    def notes_at_end(self, opened: float) -> tuple[Note, ...]:
+        """Say whether the file was written to after it was read. `opened` is when that began (Unix time)."""
+        try:
+            now = Path(self.name).stat()
+        except (OSError, ValueError):  # gone, or it never was a file
+            return ()
+        if not stat.S_ISREG(now.st_mode) or (now.st_size == self.size and now.st_mtime <= opened):
+            return ()
+        found = (("file", self.name), ("before", f"{self.size:,}"), ("now", f"{now.st_size:,}"))
+        return (Note("source-written-since", found),)
 
     def on_close(self, cleanup: ExitStack) -> None:
         """Close these resources together with the source."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from importer import arrow
 from importer.arrow import ByteSet, TextColumn
+from importer.dataclass import dataclass
 from importer.models import Chunk, Issue, Severity, Skip
 from importer.readers.garbled import garbled_cells
 from importer.readers.header import Layout, without_quotes
@@ -36,8 +37,13 @@ class ColumnBlock:
     issues: list[Issue] = field(default_factory=list)
 
 
-def to_chunks(block: ColumnBlock, layout: Layout, sheet: str, most: int) -> list[Chunk]:
-    """Return the block's rows that hold something, as chunks of at most `most` rows."""
+def to_chunks(
+    block: ColumnBlock, layout: Layout, sheet: str, most: int, *, records: bool = False
+) -> list[Chunk]:
+    """Return the block's rows that hold something, as chunks of at most `most` rows.
+
+    `records` says that a program wrote them: none is a repeated header, a total or a remark.
+    """
     block.columns = [_without_formula(column) for column in block.columns]
     issues = list(block.issues)
     issues.extend(_beyond_header(block, layout, sheet))
@@ -55,7 +61,7 @@ def to_chunks(block: ColumnBlock, layout: Layout, sheet: str, most: int) -> list
     if not keep.all():
         rows = rows[keep]
         columns = {name: column.filter(pa.array(keep)) for name, column in columns.items()}
-    skips = asides(list(columns.values()), rows, layout)
+    skips = [] if records else asides(list(columns.values()), rows, layout)
     return _cut(sheet, rows, columns, sorted(issues, key=lambda issue: issue.row), skips, most)
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 
 import numpy as np
@@ -26,6 +26,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from importer.arrow import TEXT
+from importer.dataclass import dataclass
 
 CELL_LIMIT = 32_767
 """Characters in a cell: Excel specifications and limits, support.microsoft.com."""

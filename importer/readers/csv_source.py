@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 
 from importer.arrow import TEXT
+from importer.dataclass import dataclass
 from importer.errors import InputError, UsageError
 from importer.models import Chunk, Issue, Note, Severity
 from importer.readers.base import FileIdentity, ReadOptions, Source

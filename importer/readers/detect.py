@@ -14,6 +14,8 @@ class FileKind(Enum):
     ZIP = "zip"
     OLE = "ole"
     GZIP = "gzip"
+    PARQUET = "parquet"
+    ARROW = "arrow"
 
 
 class ZipKind(Enum):
@@ -32,6 +34,9 @@ _MAGIC: tuple[tuple[bytes, FileKind], ...] = (
     (b"PK\x07\x08", FileKind.ZIP),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", FileKind.OLE),
     (b"\x1f\x8b", FileKind.GZIP),
+    (b"PAR1", FileKind.PARQUET),
+    (b"ARROW1", FileKind.ARROW),
+    (b"\xff\xff\xff\xff", FileKind.ARROW),  # a stream: the continuation marker of its first message
 )
 _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"%PDF", "PDF"),
@@ -45,8 +50,8 @@ _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"\xfd7zXZ", "xz"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"SQLite format 3", "SQLite"),
-    (b"PAR1", "Parquet"),
-    (b"ARROW1", "Arrow"),
+    (b"PARE", "Parquet with an encrypted footer"),
+    (b"FEA1", "Feather 1"),
     (b"BEGIN:VCARD", "vCard"),
     (b"ID;P", "SYLK"),
     (b"\x09\x08\x10\x00", "Excel 5"),

@@ -11,11 +11,12 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from importer.dataclass import dataclass
 from importer.errors import InputError, UsageError
 from importer.readers.base import ReadOptions
 from importer.readers.decoding import PIECE, decoder, is_utf8

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import zip_longest
 
 from importer.arrow import column_letter
+from importer.dataclass import dataclass
 from importer.errors import InputError
 from importer.models import Note
 from importer.readers.base import ReadOptions

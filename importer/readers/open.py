@@ -13,10 +13,10 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from importer.dataclass import dataclass
 from importer.errors import InputError
 from importer.private_files import create_private_file
 from importer.readers.archive import PIECE, Archive, gunzipped
@@ -33,6 +33,7 @@ from importer.readers.detect import (
     zip_kind,
 )
 from importer.readers.encoding import Encoding, FileScan, find_encoding, scan_file
+from importer.readers.json_lines import JsonLinesSource, is_json_lines
 
 STANDARD_INPUT = "-"
 _NOT_TABLES = ("__macosx/", ".", "thumbs.db", "desktop.ini")
@@ -76,10 +77,20 @@ def _table_in(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, clean
         kind = kind_of(opened.scan.head)
     if kind is FileKind.ZIP:
         return _zipped(opened, options, kept, cleanup)
-    if kind is FileKind.OLE:
-        return _compound(opened, options)
-    if kind is FileKind.GZIP:
-        raise InputError("archive-in-archive", name=opened.name)
+    return _plain(opened, options)
+
+
+def _plain(opened: _Opened, options: ReadOptions) -> Source:
+    """Open what is no archive."""
+    match kind_of(opened.scan.head):
+        case FileKind.OLE:
+            return _compound(opened, options)
+        case FileKind.PARQUET | FileKind.ARROW as kind:
+            from importer.readers.typed_table import TypedTable
+
+            return TypedTable(opened.origin, opened.file, kind.value, options)
+        case FileKind.GZIP | FileKind.ZIP:
+            raise InputError("archive-in-archive", name=opened.name)
     return _delimited(opened, options)
 
 
@@ -90,13 +101,8 @@ def _zipped(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, cleanup
             return _zipped_workbook(opened, options, archive, kind)
         inner = kept.keep(archive.pieces(_only_table(archive.names(), opened.name)), opened.name)
     opened = _inside(opened, inner, cleanup)
-    match kind_of(opened.scan.head):
-        case FileKind.TEXT:
-            return _delimited(opened, options)
-        case FileKind.OLE:
-            return _compound(opened, options)
-        case FileKind.GZIP:
-            raise InputError("archive-in-archive", name=opened.name)
+    if kind_of(opened.scan.head) is not FileKind.ZIP:
+        return _plain(opened, options)
     with Archive(opened.path, opened.name) as archive:
         kind = _zip_kind(archive, opened.name)
         if kind is ZipKind.ARCHIVE:
@@ -157,6 +163,8 @@ def _delimited(opened: _Opened, options: ReadOptions) -> Source:
     foreign = foreign_format(scan.head)
     if foreign:
         raise InputError("foreign-format", name=name, found=foreign)
+    if is_json_lines(scan.head):
+        return JsonLinesSource(opened.origin, opened.file, options)
     encoding = _encoding(opened, options)
     text = EncodedText(opened.file, encoding, scan.lines)
     start = scan.head.decode(encoding.codec, "replace")

@@ -12,13 +12,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow
+from importer.dataclass import dataclass
 from importer.errors import InputError
 from importer.models import Chunk, Issue, Note, Severity
 from importer.private_files import open_plain_file, replace_private_file

@@ -6,8 +6,9 @@ Apart from `annotated`, so that an ordinary run does not import openpyxl.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from importer.dataclass import dataclass
 from importer.models import Issue, Severity
 from importer.reports.model import WORKBOOK_ROWS, ReportPlan
 from importer.reports.rows import ReportRows

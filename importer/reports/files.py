@@ -10,10 +10,10 @@ import contextlib
 import errno
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from importer.dataclass import dataclass
 from importer.errors import ReportError
 from importer.models import Note
 from importer.private_files import create_private_file, make_private_folder

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 from importlib import resources
 from importlib.metadata import version
@@ -16,6 +15,7 @@ from importlib.metadata import version
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from importer import messages
+from importer.dataclass import dataclass
 from importer.escaping import printable
 from importer.models import Issue, IssueGroup, Severity, Status
 from importer.option_types import SettingValue, option_text

@@ -73,9 +73,21 @@ def _date(cell: str) -> str:
         readings = [(first, second, third), (first, third, second)]
     elif len(parts[2]) == 4:
         readings = [(third, second, first), (third, first, second)]
+    elif [len(part) for part in parts] == [2, 2, 2]:
+        return _short_year(first, second, third)
     else:
         return ""
     days = {day.isoformat() for day in map(_day, readings) if day is not None}
+    return days.pop() if len(days) == 1 else ""
+
+
+def _short_year(first: int, second: int, year: int) -> str:
+    """A date whose year has two digits, if only one century and one order make it a day that has been."""
+    today = dt.date.today()
+    readings = (
+        (century + year, *order) for century in (1900, 2000) for order in ((first, second), (second, first))
+    )
+    days = {day.isoformat() for day in map(_day, readings) if day is not None and day <= today}
     return days.pop() if len(days) == 1 else ""
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from importer.dataclass import dataclass
 from importer.models import Chunk, Issue, Outcome, Status, UnusedColumn
 
 OWN_COLUMNS = (

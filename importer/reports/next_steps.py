@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from importer.dataclass import dataclass
 from importer.escaping import shell_command
 from importer.exit_codes import ExitCode
 from importer.models import Mode, RunSummary, Status

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow, messages
+from importer.dataclass import dataclass
 from importer.models import Chunk
 from importer.reports import csv
 from importer.reports.model import OWN_COLUMNS

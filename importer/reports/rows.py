@@ -7,7 +7,6 @@ number a row; a report encodes the distinct texts and expands them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow
+from importer.dataclass import dataclass
 from importer.messages import join_sentences, sentence
 from importer.models import Status
 from importer.reports.model import ReportPlan, RowOutcome, SettledChunk

@@ -7,9 +7,10 @@ run is.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
+from importer.dataclass import dataclass
 from importer.errors import ReportError
 from importer.exit_codes import ExitCode
 from importer.models import Destination, Mode, Note, RunSummary

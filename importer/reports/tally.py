@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from importer import arrow
+from importer.dataclass import dataclass
 from importer.errors import ConservationError
 from importer.models import (
     Chunk,

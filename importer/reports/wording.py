@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from importer import messages
+from importer.dataclass import dataclass
 from importer.escaping import single_line
 from importer.models import Issue, Status
 from importer.reports.likely_corrections import MAX_CELL, likely_correction

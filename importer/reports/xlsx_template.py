@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 
 from importer import messages
 from importer.arrow import column_letter
+from importer.dataclass import dataclass
 from importer.reports.model import OWN_COLUMNS, ReportPlan
 from importer.reports.ownership import report_identity
 from importer.reports.rows import CellNote

@@ -17,7 +17,7 @@ from importer.config import load_config
 from importer.errors import FaultError, UsageError
 from importer.private_files import state_folder
 from importer.sandbox import Sandbox
-from importer.web import correcting, files, history, matching, rest, running
+from importer.web import correcting, files, history, matching, remedies, rest, running
 from importer.web.guard import OPEN_PATH, Gate, Guard, opening_token
 from importer.web.pages import (
     LANGUAGE_COOKIE,
@@ -91,6 +91,7 @@ def _routes() -> list[tuple[str, str, Endpoint]]:
         *running.ROUTES,
         *correcting.ROUTES,
         *history.ROUTES,
+        *remedies.ROUTES,
         *rest.ROUTES,
         ("POST", "/language", changing(_language)),
     ]

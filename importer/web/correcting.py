@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from importer.errors import UsageError
-from importer.models import Issue, Severity
-from importer.private_files import replace_private_file
+from importer.models import Issue, Severity, Status
 from importer.readers.overlay import CorrectedCell
 from importer.reports.wording import issue_text
+from importer.web.choices import CALENDARS, countries
+from importer.web.edits import can_undo, change, undo
+from importer.web.mapping_table import needed_columns
+from importer.web.matching import read_table
 from importer.web.pages import (
     Form,
     Site,
@@ -31,12 +31,13 @@ from importer.web.pages import (
     whole_number,
 )
 from importer.web.problems import ProblemRow, ProblemRows, RowFilterChoice, suggestion
-from importer.web.works import KindCount, Work
+from importer.web.remedies import NOTHING, REMEDIED, remedies
+from importer.web.twins import SAME_CONTACT
+from importer.web.works import CheckState, KindCount, Work
 
 PAGE_ROWS = 50
 _CONTEXT = 2
 """Columns that are shown beside those with problems, so that a row can be recognised."""
-_UNDO_STEPS = 200
 _LONGEST_CELL = 32_767
 """Characters: what a cell of a workbook can hold."""
 Cells = dict[tuple[str, int, str], CorrectedCell]
@@ -49,6 +50,7 @@ class CellIssue:
     severity: str
     text: str
     suggestion: str
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,13 @@ class GridCell:
     original: str
     corrected: bool
     issues: tuple[CellIssue, ...]
+    optional: bool = False
+    """Whether the row may go without it."""
+
+    @property
+    def clearable(self) -> bool:
+        """Whether leaving the value out settles what is wrong with the cell."""
+        return self.optional and bool(self.issues and self.text.strip())
 
     @property
     def mark(self) -> str:
@@ -146,9 +155,15 @@ def _correct(request: Request) -> Response:
     number = min(query.page, pages)
     some = list(rows.read(places[(number - 1) * PAGE_ROWS : number * PAGE_ROWS]))
     header = work.check.header
-    grid = [_grid_row(row, header, cells, now, lang) for row in some]
+    open_rows = _open_rows(rows, now, work.check)
+    wanted = (query.choice.code, query.choice.column)
+    chosen = next((at for at, one in enumerate(work.check.kinds) if (one.code, one.column) == wanted), -1)
+    kind = work.check.kinds[chosen] if chosen >= 0 else None
+    needed = _needed_columns(site, work)
+    chosen_remedies = remedies(site, work, kind, rows) if kind else NOTHING
+    brief = kind.code if kind and chosen_remedies.kinds and len(places) > 1 else ""
+    grid = [_grid_row(row, header, cells, now, lang, needed, brief) for row in some]
     columns = _columns(grid, header, every=query.every_column)
-    open_rows = _open_rows(rows, now)
     current = work.check.fingerprint == site.works.fingerprint(work)
     return page(
         request,
@@ -165,16 +180,16 @@ def _correct(request: Request) -> Response:
         several_sheets=len({row.sheet for row in some}) > 1,
         corrected_cells=len(cells),
         open_rows=open_rows,
-        chosen_kind=next(
-            (
-                at
-                for at, kind in enumerate(work.check.kinds)
-                if (kind.code, kind.column) == (query.choice.code, query.choice.column)
-            ),
-            -1,
-        ),
+        kind=kind,
+        chosen_kind=chosen,
+        remedied=REMEDIED,
         offers=len(_offered(rows, query.choice.code, query.choice.column, cells)),
-        can_undo=_undo_file(site, work).is_file(),
+        clearable=len(_clearable(rows, kind, cells)) if kind and kind.column not in needed else 0,
+        remedies=chosen_remedies,
+        advice=_advice(kind, some, lang) if brief else "",
+        countries=countries(lang),
+        calendars=CALENDARS,
+        can_undo=can_undo(site, work),
         current=current,
         kept=len(rows),
     )
@@ -188,11 +203,12 @@ def _rows(site: Site, work: Work) -> ProblemRows:
     return rows
 
 
-def _open_rows(rows: ProblemRows, now: dict[tuple[str, int], list[Issue]]) -> int:
-    """How many rows are still kept back by an error, as far as the corrections were checked."""
-    return rows.errors_without(now.keys()) + sum(
-        any(issue.severity is Severity.ERROR for issue in issues) for issues in now.values()
-    )
+def _open_rows(rows: ProblemRows, now: dict[tuple[str, int], list[Issue]], check: CheckState) -> int:
+    """How many rows are still kept back by an error, those included for which the grid has no room."""
+    elsewhere = max(check.counts.get(Status.INVALID.value, 0) - rows.errors, 0)
+    here = rows.errors_without(now.keys())
+    wrong = sum(any(issue.severity is Severity.ERROR for issue in issues) for issues in now.values())
+    return elsewhere + here + wrong
 
 
 def _grid_row(
@@ -201,25 +217,62 @@ def _grid_row(
     cells: Cells,
     now: dict[tuple[str, int], list[Issue]],
     lang: str,
+    needed: frozenset[str],
+    brief: str,
 ) -> GridRow:
     issues = now.get((row.sheet, row.row), list(row.issues))
     by_column: dict[str, list[CellIssue]] = {}
     for issue in issues:
-        by_column.setdefault(issue.column or "", []).append(_worded(issue, lang))
+        column = issue.column or _twin_column(issue, row, header)
+        by_column.setdefault(column, []).append(_worded(issue, lang, brief=issue.code == brief))
     made = []
     for name, original in zip(header, row.cells, strict=False):
         cell = cells.get((row.sheet, row.row, name))
         text = cell.now if cell else original
-        made.append(GridCell(name, text, original, cell is not None, tuple(by_column.pop(name, ()))))
+        about = tuple(by_column.pop(name, ()))
+        made.append(GridCell(name, text, original, cell is not None, about, optional=name not in needed))
     rest = tuple(one for some in by_column.values() for one in some)
     errors = sum(issue.severity is Severity.ERROR for issue in issues)
     corrected = any(cell.corrected for cell in made)
     return GridRow(row.number, row.sheet, row.row, tuple(made), rest, errors, corrected)
 
 
-def _worded(issue: Issue, lang: str) -> CellIssue:
-    words = issue_text(issue, lang=lang, offer=False, on_page=True)
-    return CellIssue(issue.severity.value, words.sentence(lang), suggestion(issue))
+def _twin_column(issue: Issue, row: ProblemRow, header: Sequence[str]) -> str:
+    """The column with the contact that a row shares with an earlier one; empty if that cannot be told."""
+    if issue.code != SAME_CONTACT or not issue.found:
+        return ""
+    wanted, number = issue.found.casefold(), issue.found.isdigit()
+    for name, cell in zip(header, row.cells, strict=False):
+        digits = "".join(filter(str.isdigit, cell)).lstrip("0")
+        if cell.strip().casefold() == wanted or (number and len(digits) > 5 and wanted.endswith(digits)):
+            return name
+    return ""
+
+
+def _advice(kind: KindCount | None, some: Sequence[ProblemRow], lang: str) -> str:
+    """What to do about a kind of problem, said once for all of its rows."""
+    for row in some:
+        for issue in row.issues:
+            if kind and (issue.code, issue.column or "") == (kind.code, kind.column):
+                return issue_text(issue, lang=lang, offer=False, on_page=True).hint
+    return ""
+
+
+def _worded(issue: Issue, lang: str, *, brief: bool = False) -> CellIssue:
+    """An issue in words; `brief`: without what to do about it, which is said above the grid."""
+    # The person's own column says more than the API's name for it.
+    own = replace(issue, field=None) if issue.column else issue
+    words = issue_text(own, lang=lang, offer=False, on_page=True)
+    text = words.message if brief else words.sentence(lang)
+    return CellIssue(issue.severity.value, text, suggestion(issue), issue.code)
+
+
+def _needed_columns(site: Site, work: Work) -> frozenset[str]:
+    """The columns without which a row cannot go. All columns of a report, which brings its mapping along."""
+    header = work.check.header if work.check else ()
+    if work.report or not site.works.mapping_file(work).is_file():
+        return frozenset(header)
+    return needed_columns(read_table(site, work), site.looks.of(work), site.contract(work))
 
 
 def _columns(grid: Sequence[GridRow], header: Sequence[str], *, every: bool) -> list[str]:
@@ -238,6 +291,15 @@ def _offered(rows: ProblemRows, code: str, column: str, cells: Cells) -> dict[in
     return {place: text for place, text in suggested.items() if place not in done}
 
 
+def _clearable(rows: ProblemRows, kind: KindCount, cells: Cells) -> list[int]:
+    """The places of rows whose cell with this kind of problem nobody has corrected yet."""
+    if not kind.column:
+        return []
+    corrected = {(sheet, row) for sheet, row, name in cells if name == kind.column}
+    done = {rows.place(*key) for key in corrected}
+    return [place for place in rows.of_kind(kind.code, kind.column) if place not in done]
+
+
 def _save_cell(request: Request, form: Form) -> Response:
     """Correct one cell; an empty `take` means the text, `original` puts back what the file says."""
     site = site_of(request)
@@ -253,7 +315,7 @@ def _save_cell(request: Request, form: Form) -> Response:
     if len(text) > _LONGEST_CELL:
         raise UsageError("web-cell-too-long", most=_LONGEST_CELL)
     wanted = row.cells[at] if "original" in form else text
-    _change(site, work, [(row, header[at], row.cells[at], wanted)])
+    change(site, work, [(row, header[at], row.cells[at], wanted)])
     return see_other(_back(form, work, f"#r-{row.number}"))
 
 
@@ -264,7 +326,7 @@ def _number(text: str) -> int:
 
 
 def _take_all(request: Request, form: Form) -> Response:
-    """Take the likely corrections of all cells of one kind, as one step."""
+    """Take the likely corrections of all cells of one kind, or leave all of them out, as one step."""
     site = site_of(request)
     work = site.works.get(request.path_params["work"])
     if work.check is None:
@@ -274,54 +336,16 @@ def _take_all(request: Request, form: Form) -> Response:
         kind = _kind(work, form.get("kind", ""))
         if kind is None:
             raise UsageError("web-changed-elsewhere")
-        rows = _rows(site, work)
-        offered = _offered(rows, kind.code, kind.column, site.works.corrections(work))
+        rows, cells = _rows(site, work), site.works.corrections(work)
+        offered = _offered(rows, kind.code, kind.column, cells)
+        if form.get("do") == "clear":
+            offered = dict.fromkeys(_clearable(rows, kind, cells), "")
         at = header.index(kind.column) if offered else 0
         changes = [
             (row, kind.column, row.cells[at], offered[row.number]) for row in rows.read(sorted(offered))
         ]
-        _change(site, work, changes)
+        change(site, work, changes)
     return see_other(_back(form, work))
-
-
-def _change(site: Site, work: Work, changes: Sequence[tuple[ProblemRow, str, str, str]]) -> None:
-    """Set cells: (row, column, the cell as it was read, its text from now on); remember how to undo it."""
-    sha256 = site.looks.of(work).sha256
-    with site.works.editing(work.id) as edit:
-        cells = site.works.corrections(work)
-        step: list[list[object]] = []
-        for row, column, original, text in changes:
-            key = (row.sheet, row.row, column)
-            before = cells.pop(key, None)
-            if (before.now if before else original) == text:
-                if before:
-                    cells[key] = before
-                continue
-            step.append([*key, before.now if before else None])
-            if text != original:
-                cells[key] = CorrectedCell(*key, original, text)
-        if not step:
-            return
-        site.works.save_corrections(work, sha256, list(cells.values()))
-        _remember(site, work, step)
-        edit.set()
-
-
-def _undo_file(site: Site, work: Work) -> Path:
-    return site.works.folder(work.id) / "undo.json"
-
-
-def _steps(site: Site, work: Work) -> list[list[list[object]]]:
-    with contextlib.suppress(OSError, ValueError):
-        found: list[list[list[object]]] = json.loads(_undo_file(site, work).read_bytes())
-        return found
-    return []
-
-
-def _remember(site: Site, work: Work, step: list[list[object]]) -> None:
-    steps = [*_steps(site, work), step][-_UNDO_STEPS:]
-    text = json.dumps(steps, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    replace_private_file(_undo_file(site, work), text)
 
 
 def _undo(request: Request, form: Form) -> Response:
@@ -330,28 +354,7 @@ def _undo(request: Request, form: Form) -> Response:
     work = site.works.get(request.path_params["work"])
     if work.check is None:
         raise UsageError("web-check-first")
-    rows, header = _rows(site, work), work.check.header
-    with site.works.editing(work.id) as edit:
-        steps = _steps(site, work)
-        if not steps:
-            return see_other(_back(form, work))
-        cells = site.works.corrections(work)
-        for sheet, number, column, before in steps.pop():
-            key = (str(sheet), int(str(number)), str(column))
-            row = rows.find(key[0], key[1])
-            known = cells.pop(key, None)
-            if row is None and known is None:
-                continue
-            original = known.was if known else row.cells[header.index(key[2])] if row else ""
-            if before is not None:
-                cells[key] = CorrectedCell(*key, original, str(before))
-        site.works.save_corrections(work, site.looks.of(work).sha256, list(cells.values()))
-        path = _undo_file(site, work)
-        if steps:
-            replace_private_file(path, json.dumps(steps, ensure_ascii=False).encode("utf-8", "surrogatepass"))
-        else:
-            path.unlink(missing_ok=True)
-        edit.set()
+    undo(site, work, _rows(site, work))
     return see_other(_back(form, work))
 
 

@@ -11,8 +11,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from importer.errors import ImporterError, InputError, UsageError
+from importer.journal import Journal
 from importer.private_files import create_private_file
 from importer.readers.base import ALL_SHEETS
+from importer.web.earlier import EarlierImport, earlier_imports
 from importer.web.pages import (
     Form,
     Site,
@@ -27,8 +29,8 @@ from importer.web.pages import (
     told,
     whole_number,
 )
-from importer.web.problems import RecheckCache
 from importer.web.reading import LookCache
+from importer.web.rechecks import RecheckCache
 from importer.web.works import Work, WorkStore
 
 ENCODINGS = (
@@ -40,6 +42,11 @@ RECENT = 30
 _PRUNE_SECONDS = 3600.0
 _SHOWN = ("other-sheets", "two-header-rows", "encoding-guessed")
 """Notes that say what the page itself shows."""
+_READ_OTHERWISE = (
+    *("encoding-doubt", "encoding-unknown", "no-header", "no-header-in-sheet", "header-row-missing"),
+    *("no-sheet", "too-many-columns", "record-too-long"),
+)
+"""Errors of files that may be read with other choices."""
 _MARKS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
 
@@ -140,9 +147,15 @@ def _see(request: Request) -> Response:
     site = site_of(request)
     work = site.works.get(request.path_params["work"])
     look = site.looks.of(work)
+    before: list[EarlierImport] = []
+    if look.sha256 and not look.report:
+        with Journal.open(site.journal) as journal:
+            before = earlier_imports(journal, look.sha256)
     return page(
         request,
         "see.html",
+        before=before,
+        readable=look.error is None or look.error.code in _READ_OTHERWISE,
         work=work,
         step="see",
         look=look,

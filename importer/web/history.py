@@ -19,12 +19,13 @@ from importer.jobs.runner import Round
 from importer.jobs.selection import ChosenJob, choose_jobs
 from importer.jobs.status import JobStatus, job_status
 from importer.journal import Journal, RunRecord, RunState
-from importer.models import Status
+from importer.models import Severity, Status
 from importer.pipeline.retry import imported_since, retried_since, rows_left
 from importer.pipeline.session import Session, retry_options
 from importer.private_files import open_plain_file
 from importer.reports.files import REJECTS_CSV, REJECTS_XLSX, REPORT_HTML, SUMMARY_JSON, own_files
 from importer.reports.tally import ANSWERED
+from importer.web.earlier import first_of
 from importer.web.guard import REPORT_POLICY
 from importer.web.pages import (
     Form,
@@ -38,8 +39,9 @@ from importer.web.pages import (
     site_of,
     told,
 )
-from importer.web.rest import first_of
+from importer.web.running import PAUSED
 from importer.web.tasks import Task, TaskObserver
+from importer.web.works import KindCount
 
 PAGE_RUNS = 50
 _LARGEST_SUMMARY = 1 << 24
@@ -76,6 +78,8 @@ class RunWords:
     """What a run's own summary says: why it ended early, what the CRM answered, what is worth knowing."""
 
     stop: str = ""
+    doubtful: tuple[KindCount, ...] = ()
+    """What was sent though it is doubtful."""
     answers: tuple[RunAnswer, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -93,7 +97,12 @@ def _words(run: RunRecord) -> RunWords:
             for one in table["reasons"]
             if Status(one["status"]) in ANSWERED
         )
-        return RunWords(str(table["stop"] or ""), answers, tuple(map(str, table["notes"])))
+        doubtful = tuple(
+            KindCount(str(one["code"]), str(one["column"] or ""), Severity.WARNING, int(one["rows"]))
+            for one in table["issues"]
+            if one["severity"] == Severity.WARNING
+        )
+        return RunWords(str(table["stop"] or ""), doubtful, answers, tuple(map(str, table["notes"])))
     except (OSError, ValueError, KeyError, TypeError):
         return RunWords()
 
@@ -105,8 +114,9 @@ def _runs(request: Request) -> Response:
     checks = request.query_params.get("checks") == "1"
     number = page_number(request)
     with Journal.open(site.journal) as journal:
-        records = journal.runs()
-        joined = {run.id for run in records if run.parent} | {run.parent for run in records}
+        records = [_with_counts(journal, run) for run in journal.runs()]
+        linked = [run for run in records if run.parent and not run.dry_run]
+        joined = {run.id for run in linked} | {run.parent for run in linked}
         left = {run.id: _left(journal, run) if run.id in joined else _rows_left(run) for run in records}
     tenants = sorted({run.destination.tenant_id for run in records if run.destination})
     jobs = sorted({run.job for run in records if run.job})
@@ -162,13 +172,22 @@ def _file_name(run: RunRecord) -> str:
     return Path(run.source).name
 
 
+def _with_counts(journal: Journal, run: RunRecord) -> RunRecord:
+    """The run with the rows that its journal has: of one that was killed, or is at work elsewhere, it is all
+    that is known."""
+    if run.counts or run.state is RunState.FINISHED:
+        return run
+    return replace(run, counts=journal.row_states(run.id).counts())
+
+
 def _run(request: Request) -> Response:
     """What a run has come to, its files, and what can be done next."""
     site, lang = site_of(request), language_of(request)
     with Journal.open(site.journal) as journal:
         run = journal.find(request.path_params["run"])
+        run = _with_counts(journal, run)
         later = retried_since(journal, run) if not run.dry_run else None
-        children = journal.children(run.id)
+        children = [child for child in journal.children(run.id) if not child.dry_run]
     task = site.tasks.of(run.id)
     work_id = request.query_params.get("w", "")
     work = None
@@ -183,7 +202,8 @@ def _run(request: Request) -> Response:
                 return see_other(f"/w/{work_id}/import")
     files = _files(run)
     names = {file.name for file in files}
-    running = run.state is RunState.RUNNING
+    at_work = task is not None and task.running
+    running = at_work or run.state is RunState.RUNNING
     correct = any(run.counts.get(status) for status in _TO_CORRECT) and bool(
         names & {REJECTS_XLSX, REJECTS_CSV}
     )
@@ -198,9 +218,10 @@ def _run(request: Request) -> Response:
         running=running,
         files=files,
         words=_words(run),
+        paused=not running and run.state.resumable and run.stop == PAUSED,
         report=REPORT_HTML in names,
         correct=correct and not running,
-        resume=run.state.resumable and not run.dry_run and later is None,
+        resume=not running and run.state.resumable and not run.dry_run and later is None,
         retry=not running
         and not run.dry_run
         and run.state is RunState.FINISHED

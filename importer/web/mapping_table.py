@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from importer.contracts import Contract
@@ -14,6 +15,15 @@ from importer.web.reading import FileLook
 SPLIT = "split"
 """The target of a column with whole names."""
 Table = dict[str, Any]
+DATE_ORDERS: Mapping[str, tuple[str, ...]] = {
+    "day-first": tuple(f"d{mark}M{mark}{year}" for year in ("yyyy", "yy") for mark in "./-"),
+    "month-first": tuple(f"M{mark}d{mark}{year}" for year in ("yyyy", "yy") for mark in "/-."),
+    "year-first": tuple(f"{year}{mark}M{mark}d" for year in ("yyyy", "yy") for mark in "-/."),
+}
+"""The order of a date's parts, as the formats of a mapping: with two or four digits of the year."""
+_NAMED_MONTHS = ("d MMMM yyyy", "d. MMMM yyyy", "d-MMMM-yyyy", "d-MMMM-yy", "MMMM d, yyyy")
+"""A month that is a name has its place for certain."""
+_ORDER = "order:"
 _MOST_VALUES = 12
 
 
@@ -68,6 +78,17 @@ def kind_of(contract: Contract, target: str) -> str:
     return contract.field(name).kind.value if name in contract.names else ""
 
 
+def needed_columns(table: Table, look: FileLook, contract: Contract) -> frozenset[str]:
+    """The columns that feed required fields."""
+    required = {field.name for field in contract.fields if field.required}
+    targets = {name: target_of(table, look, name) for name in look.header}
+    return frozenset(
+        name
+        for name, target in targets.items()
+        if target and (target == SPLIT or field_of(target) in required)
+    )
+
+
 def named_column(look: FileLook, place: str) -> str:
     """The column at a place of the header: a form cannot carry every name unchanged. Empty for no place.
 
@@ -87,6 +108,23 @@ def first_values(look: FileLook, column: str) -> list[str]:
         return []
     cells = dict.fromkeys(str(cell).strip() for cell in look.samples[column].tolist())
     return [cell for cell in cells if cell][:_MOST_VALUES]
+
+
+def formats_of(choice: str) -> list[str]:
+    """The formats that a choice of the page means: one format, or `order:day-first` for a whole order."""
+    if choice.startswith(_ORDER):
+        order = DATE_ORDERS.get(choice.removeprefix(_ORDER), ())
+        return [*order, *_NAMED_MONTHS] if order else []
+    return [choice] if choice else []
+
+
+def format_choice(rule: Table) -> str:
+    """The choice that led to the formats of a rule; empty for none, or for others than the page offers."""
+    given = rule.get("formats", [])
+    for order in DATE_ORDERS:
+        if given == formats_of(f"{_ORDER}{order}"):
+            return f"{_ORDER}{order}"
+    return str(given[0]) if len(given) == 1 else ""
 
 
 def change_table(table: Table, look: FileLook, form: Form) -> None:
@@ -113,7 +151,9 @@ def change_table(table: Table, look: FileLook, form: Form) -> None:
     if do == "join":
         _set(rule, "join", form.get("value") if form.get("value") != "first" else None)
     elif do == "formats":
-        _set(rule, "formats", [value] if value else None)
+        _set(rule, "formats", formats_of(value) or None)
+    elif do == "calendar":
+        _set(rule, "calendar", value or None)
     elif do == "region":
         region = (
             {"from": named_column(look, value.removeprefix("col:"))}

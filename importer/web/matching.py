@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -20,19 +19,23 @@ from importer.contracts import Contract, FieldKind
 from importer.delivery.account_client import ask_for_fields
 from importer.errors import ImporterError, MappingError, SettingsError, UsageError
 from importer.mapping import MappingFile, Proposal, headers, suggest_toml
+from importer.mapping.mistakes import first_mistake
 from importer.mapping.person_names import NameRule
 from importer.messages import catalogue, sentence
 from importer.models import Issue, MappedChunk, TenantField
 from importer.private_files import make_private_folder, replace_private_file
 from importer.reports.wording import issue_text
 from importer.validation import validate
+from importer.web.choices import CALENDARS, DATE_FORMATS, JOINS, countries
 from importer.web.mapping_table import (
+    DATE_ORDERS,
     SPLIT,
     Table,
     change_table,
     feeds,
     field_of,
     first_values,
+    format_choice,
     kind_of,
     rule_of,
     target_of,
@@ -53,12 +56,8 @@ from importer.web.pages import (
 from importer.web.reading import FileLook
 from importer.web.works import Work
 
-DATE_FORMATS = (
-    *("yyyy-MM-dd", "dd/MM/yyyy", "MM/dd/yyyy", "dd.MM.yyyy", "dd-MM-yyyy", "yyyy/MM/dd", "yyyyMMdd"),
-    *("d MMM yyyy", "MMM d, yyyy", "unix", "unix-ms"),
-)
-JOINS = (" ", ", ", "-", "")
 _SAMPLES = 3
+_GENDERS = {"1": "web-gender-male", "0": "web-gender-female"}
 _SURE, _LIKELY = 0.9, 0.6
 
 
@@ -69,6 +68,7 @@ class SampleOutcome:
     cell: str
     becomes: str
     problem: str
+    severity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +135,10 @@ def _match(request: Request) -> Response:
         formats=DATE_FORMATS,
         joins=JOINS,
         name_rules=[rule.value for rule in NameRule],
-        regions=_regions(),
-    )
-
-
-@cache
-def _regions() -> tuple[tuple[str, int], ...]:
-    """All countries with a dialling code, by their ISO code."""
-    import phonenumbers
-
-    return tuple(
-        (region, phonenumbers.country_code_for_region(region))
-        for region in sorted(phonenumbers.SUPPORTED_REGIONS)
+        orders=DATE_ORDERS,
+        format_choice=format_choice,
+        calendars=CALENDARS,
+        countries=countries(lang),
     )
 
 
@@ -155,14 +147,14 @@ def read_table(site: Site, work: Work) -> Table:
     return mappings.load(str(site.works.mapping_file(work))).table()
 
 
-def _write(site: Site, work: Work, table: Table, name: str) -> None:
+def write_table(site: Site, work: Work, table: Table, name: str) -> None:
     """Keep a mapping. Raises MappingError for one that makes no sense."""
     table = {key: value for key, value in table.items() if value not in ({}, [])}
     table.setdefault("name", name)
     try:
         mapping = MappingFile.model_validate(table)
     except ValidationError as error:
-        raise MappingError("web-mapping-refused", reason=error.errors()[0]["msg"]) from None
+        raise MappingError("web-mapping-refused", reason=first_mistake(error)) from None
     replace_private_file(site.works.mapping_file(work), mapping.dump().encode("utf-8", "replace"))
 
 
@@ -180,7 +172,7 @@ def _propose(site: Site, work: Work, look: FileLook, contract: Contract) -> Work
         text = _proposal(site, work, look, contract)
     table = mappings.load_text(text, Path(work.name).stem or "mapping").table()
     with site.works.editing(work.id) as edit:
-        _write(site, work, table, Path(work.name).stem or "mapping")
+        write_table(site, work, table, Path(work.name).stem or "mapping")
         edit.set(matched_by=by)
     return site.works.get(work.id)
 
@@ -242,7 +234,7 @@ def match_state(site: Site, work: Work, look: FileLook, contract: Contract, lang
     except ImporterError as raised:
         error = raised
     except ValidationError as raised:
-        error = MappingError("web-mapping-refused", reason=raised.errors()[0]["msg"])
+        error = MappingError("web-mapping-refused", reason=first_mistake(raised))
     facts = {column.name: column for column in look.columns}
     columns = []
     for proposal in proposals:
@@ -261,7 +253,7 @@ def match_state(site: Site, work: Work, look: FileLook, contract: Contract, lang
                 kind=kind,
                 sure=_sureness(proposal, target, work, contract),
                 why=_why(proposal, lang),
-                outcomes=_outcomes(look, mapped, problems, name, target, lang),
+                outcomes=_outcomes(look, mapped, problems, name, target, kind, lang),
                 rule=rule,
                 shared=sum(1 for other in targets.values() if other == target and target),
                 values=_values(look, name, rule) if kind == FieldKind.GENDER else (),
@@ -272,6 +264,12 @@ def match_state(site: Site, work: Work, look: FileLook, contract: Contract, lang
     )
     custom = tuple(one for one in tenant or () if not one.preset)
     return MatchState(table, tuple(columns), missing, constants, error, custom)
+
+
+def is_complete(site: Site, work: Work) -> bool:
+    """Whether the present mapping feeds every required field, and makes sense."""
+    state = match_state(site, work, site.looks.of(work), site.contract(work), "en")
+    return not state.missing and state.error is None
 
 
 def _tenant_fields(site: Site, work: Work, *, ask: bool = False) -> tuple[TenantField, ...] | None:
@@ -303,6 +301,8 @@ def _sureness(proposal: Proposal, target: str, work: Work, contract: Contract) -
     if proposal.taken:
         custom = proposal.field not in contract.names
         proposed = SPLIT if proposal.split else f"{'c:' if custom else 'f:'}{proposal.field}"
+    elif proposal.joined_to:
+        proposed = f"f:{proposal.joined_to}"
     if target != proposed:
         return "chosen"
     if not target:
@@ -323,6 +323,7 @@ def _outcomes(
     problems: dict[tuple[int, str], Issue],
     column: str,
     target: str,
+    kind: str,
     lang: str,
 ) -> tuple[SampleOutcome, ...]:
     """The first different cells of a column, and what becomes of them."""
@@ -343,7 +344,9 @@ def _outcomes(
             becomes = text
         issue = problems.get((int(str(row)), column)) if target else None
         problem = issue_text(issue, lang=lang).message if issue is not None else ""
-        found[text] = SampleOutcome(text, becomes, problem)
+        if kind == FieldKind.GENDER and becomes in _GENDERS:
+            becomes = f"{becomes} ({sentence(_GENDERS[becomes], {}, lang)})"
+        found[text] = SampleOutcome(text, becomes, problem, issue.severity.value if issue else "")
         if len(found) == _SAMPLES:
             break
     return tuple(found.values())
@@ -358,18 +361,13 @@ def _change(request: Request, form: Form) -> Response:
     if do == "fetch-fields":
         _tenant_fields(site, work, ask=True)
         return see_other(step_url(work, "match"))
-    if do == "continue":
-        state = match_state(site, work, look, site.contract(work), "en")
-        if not state.missing and state.error is None:
-            return see_other(step_url(work, "check"))
-        return see_other(f"{step_url(work, 'match')}#missing")
     with site.works.editing(work.id, revision_of(form)) as edit:
         if do == "take":
             edit.set(matched_by=_take(site, edit.work, look, form.get("mapping", "")))
         else:
             table = read_table(site, edit.work)
             change_table(table, look, form)
-            _write(site, edit.work, table, str(table.get("name", "mapping")))
+            write_table(site, edit.work, table, str(table.get("name", "mapping")))
             edit.set()
     return see_other(step_url(work, "match"))
 
@@ -379,12 +377,12 @@ def _take(site: Site, work: Work, look: FileLook, name: str) -> str:
     if not name:
         contract = site.contract(work)
         text = _proposal(site, work, look, contract)
-        _write(site, work, mappings.load_text(text, Path(work.name).stem).table(), "mapping")
+        write_table(site, work, mappings.load_text(text, Path(work.name).stem).table(), "mapping")
         return "web-matched-proposed"
     if name.endswith(".toml") or "/" in name:
         raise UsageError("web-no-page")
     found = mappings.load(name)
-    _write(site, work, found.table(), found.name)
+    write_table(site, work, found.table(), found.name)
     return f"web-matched-ready:{found.title or found.name}"
 
 

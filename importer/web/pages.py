@@ -26,6 +26,7 @@ from importer.exit_codes import ExitCode
 from importer.journal import RunRecord
 from importer.models import Destination, Status
 from importer.option_layers import layered
+from importer.option_types import Duplicates
 from importer.options import RunOptions
 from importer.pipeline.session import SessionSettings
 from importer.reasons import reason_of
@@ -91,6 +92,8 @@ class Site:
         """How a piece of work is read and sent; mapping, corrections and reports folder are still missing."""
         base = layered(RunOptions(), self.profile(work).given)
         store = None if self.sandbox is None else str(self.sandbox.path)
+        if work.duplicates:
+            base = replace(base, duplicates=Duplicates(work.duplicates))
         return replace(
             base,
             sheet=work.sheet,
@@ -188,8 +191,9 @@ def compile_templates() -> None:
 
 
 def _opening(text: str) -> str:
-    """A sentence of the catalogue as it begins on a page: with a capital, unless it begins with a name."""
-    return text if "_" in text.split(" ", 1)[0] else text[:1].upper() + text[1:]
+    """A sentence as it begins on a page: with a capital, but for names of fields and files."""
+    first = text.split(" ", 1)[0]
+    return text if "_" in first or "." in first.rstrip(".") else text[:1].upper() + text[1:]
 
 
 def draw(request: Request, template: str, /, **context: object) -> str:

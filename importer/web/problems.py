@@ -1,33 +1,30 @@
-"""Keep the rows in which a check found problems, hand them out by the page, check them anew when edited."""
+"""Keep the rows in which a check found problems, and hand them out by the page."""
 
 from __future__ import annotations
 
 import json
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
 import numpy as np
 
-from importer import arrow
-from importer.journal import Journal, RowStates
-from importer.models import Chunk, Issue, Severity, Status
-from importer.pipeline.check import CheckedChunk, Checker, CheckRules
-from importer.pipeline.plan import RunPlan, make_plan
+from importer.journal import RowStates
+from importer.models import Issue, Severity, Status
+from importer.pipeline.check import CheckedChunk
 from importer.private_files import create_private_file
-from importer.readers.overlay import STALE, CorrectedCell
+from importer.readers.overlay import CorrectedCell
 from importer.reports.likely_corrections import likely_correction
-from importer.web.pages import Site
-from importer.web.works import Work
+from importer.web.twins import SAME_CONTACT, TwinFinder, read_twins, with_twin, write_twins
 
 MOST_ROWS = 50_000
 """Rows that the grid has. Whoever has more corrects the source, or rejects.xlsx, in a spreadsheet program."""
-_GRAVE = (Severity.ERROR, Severity.WARNING)
-_BOUND = 2
+_MOST_DOUBTFUL = 20_000
+"""Of these, doubtful rows, so that there is room for those that are kept back."""
+GRAVE = (Severity.ERROR, Severity.WARNING)
+"""What brings a row into the grid."""
 REFUSED = "refused-before"
 """The issue of a row that the CRM refused in the run whose rest is checked."""
 IMPORTED_BEFORE = "imported-before"
@@ -55,12 +52,16 @@ Corrections = Mapping[tuple[str, int, str], CorrectedCell]
 class ProblemWriter:
     """Writes the rows with errors or warnings of a check as they come, and those that were corrected."""
 
-    def __init__(self, path: Path, corrections: Corrections, before: RowStates | None = None) -> None:
-        """`corrections`: those of the check. `before`: what became of the rows in the run whose rest this is.
+    def __init__(
+        self, path: Path, corrections: Corrections, contacts: Sequence[str], before: RowStates | None = None
+    ) -> None:
+        """`corrections`: those of the check. `contacts`: the fields that can hold one. `before`: what became
+        of the rows in the run whose rest this is.
 
         Raises OSError.
         """
         self._path = path
+        self._twins = TwinFinder(contacts)
         self._before = before
         self._corrected: dict[tuple[str, int], list[CorrectedCell]] = {}
         for cell in corrections.values():
@@ -69,6 +70,7 @@ class ProblemWriter:
         self._file: BinaryIO = create_private_file(self._part)
         self.rows = 0
         self.kept = 0
+        self._doubtful = 0
         self.refused = 0
         """Rows that the CRM refused in the run whose rest this is."""
 
@@ -76,8 +78,10 @@ class ProblemWriter:
         """Take a chunk as it was checked. Raises OSError."""
         found: dict[int, list[Issue]] = {}
         for issue in checked.issues:
-            if issue.severity in _GRAVE:
+            if issue.severity in GRAVE:
                 found.setdefault(issue.row, []).append(issue)
+        shared = [row for row, issues in found.items() if any(one.code == SAME_CONTACT for one in issues)]
+        self._twins.add(checked.customers, shared)
         for issue in self._refused(checked):
             found.setdefault(issue.row, []).append(issue)
             self.refused += 1
@@ -86,10 +90,7 @@ class ProblemWriter:
         mine = {row for there, row in self._corrected if there == sheet} & set(frame.index.tolist())
         # Rows that are in are not sent again: an edit of one would come to nothing.
         mine -= {row for one in checked.outcomes if one.code == IMPORTED_BEFORE for row in one.rows}
-        wanted = sorted(found.keys() | mine)
-        if self.kept + len(wanted) > MOST_ROWS:
-            wanted = sorted(mine) + sorted(found.keys() - mine)[: max(MOST_ROWS - self.kept - len(mine), 0)]
-            wanted.sort()
+        wanted = self._chosen(found, mine)
         if not wanted:
             return
         self.kept += len(found.keys() & set(wanted))
@@ -103,6 +104,16 @@ class ProblemWriter:
                     corrected.append(cell.column)
             line = [sheet, row, cells, [_packed(issue) for issue in found.get(row, ())], corrected]
             self._file.write(json.dumps(line, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
+
+    def _chosen(self, found: Mapping[int, Sequence[Issue]], mine: set[int]) -> list[int]:
+        """The rows of a chunk that the grid gets: those that are kept back come before doubtful ones."""
+        grave = {
+            row for row, issues in found.items() if any(one.severity is Severity.ERROR for one in issues)
+        }
+        doubtful = sorted(found.keys() - grave - mine)[: max(_MOST_DOUBTFUL - self._doubtful, 0)]
+        self._doubtful += len(doubtful)
+        room = max(MOST_ROWS - self.kept - len(mine), 0)
+        return sorted([*mine, *[*sorted(grave - mine), *doubtful][:room]])
 
     def _refused(self, checked: CheckedChunk) -> Iterator[Issue]:
         """Yield what the CRM said of rows that it refused before and that would be sent again."""
@@ -118,6 +129,7 @@ class ProblemWriter:
     def finish(self) -> None:
         """Give the file its name. Raises OSError."""
         self._file.close()
+        write_twins(_twins_file(self._path), self._twins.twins())
         self._part.replace(self._path)
 
     def __enter__(self) -> ProblemWriter:
@@ -128,6 +140,10 @@ class ProblemWriter:
     ) -> None:
         self._file.close()
         self._part.unlink(missing_ok=True)
+
+
+def _twins_file(path: Path) -> Path:
+    return path.with_suffix(".twins.json")
 
 
 def _packed(issue: Issue) -> list[object]:
@@ -172,6 +188,7 @@ class ProblemRows:
     def __init__(self, path: Path) -> None:
         """Raises OSError."""
         self._path = path
+        self._twins = read_twins(_twins_file(path))
         offsets, errors, warned = [], [], []
         self._kinds: dict[tuple[str, str], list[int]] = {}
         self._where: dict[tuple[str, int], int] = {}
@@ -209,7 +226,7 @@ class ProblemRows:
             for number in numbers:
                 file.seek(int(self._offsets[number]))
                 sheet, row, cells, issues, corrected = json.loads(file.readline())
-                found = tuple(_unpacked(issue, row, sheet) for issue in issues)
+                found = tuple(with_twin(_unpacked(issue, row, sheet), self._twins) for issue in issues)
                 yield ProblemRow(number, sheet, row, tuple(cells), found, frozenset(corrected))
 
     def choose(self, wanted: RowFilterChoice, changed: Iterable[tuple[str, int]]) -> list[int]:
@@ -233,10 +250,33 @@ class ProblemRows:
             numbers = [row.number for row in self.read(numbers) if _holds(row, text)]
         return numbers
 
+    @property
+    def errors(self) -> int:
+        """How many rows are kept back by errors."""
+        return int(self._errors.sum())
+
     def errors_without(self, places: Iterable[tuple[str, int]]) -> int:
         """How many rows have errors, apart from those of these sheets and rows."""
         mine = [self._where[place] for place in places if place in self._where]
         return int(self._errors.sum()) - int(self._errors[mine].sum())
+
+    def of_kind(self, code: str, column: str) -> Sequence[int]:
+        """The places of the rows with this kind of issue."""
+        return self._kinds.get((code, column), ())
+
+    def cells(self, code: str, column: str, most: int) -> list[str]:
+        """The first cells with this kind of issue, as they were read; at most so many."""
+        found = []
+        for row in self.read(self._kinds.get((code, column), ())[:most]):
+            found += [
+                one.found for one in row.issues if (one.code, one.column) == (code, column) and one.found
+            ]
+        return found
+
+    def wordings(self, code: str, column: str, most: int) -> frozenset[str]:
+        """The codes of the messages that say the first issues of this kind."""
+        rows = self.read(self.of_kind(code, column)[:most])
+        return frozenset(one.wording or one.code for row in rows for one in row.issues if one.code == code)
 
     def suggested(self, code: str, column: str) -> Mapping[int, str]:
         """The likely corrections of the cells with this kind of issue, by the place of their row."""
@@ -259,141 +299,3 @@ def suggestion(issue: Issue) -> str:
 
 def _holds(row: ProblemRow, text: str) -> bool:
     return text == str(row.row) or any(text in cell.casefold() for cell in row.cells)
-
-
-@dataclass(frozen=True, slots=True)
-class Recheck:
-    """A mapping bound to its file, for checking rows that a person edits."""
-
-    plan: RunPlan
-
-    def check(
-        self, rows: Sequence[ProblemRow], cells: Mapping[tuple[str, int, str], str]
-    ) -> list[list[Issue]]:
-        """The issues of rows as they are with these corrections, by sheet, row and column.
-
-        What the reader found, and what concerns other rows, is not looked for again: it is taken from the
-        check, unless a correction settles it.
-        """
-        before = self._found([(row, row.cells) for row in rows])
-        after = self._found([(row, self._corrected(row, cells)) for row in rows])
-        found = []
-        for row, then, now in zip(rows, before, after, strict=True):
-            again = {(issue.code, issue.column) for issue in then}
-            rewritten = {key[2] for key in cells if key[:2] == (row.sheet, row.row)}
-            kept = [
-                issue
-                for issue in row.issues
-                if (issue.code, issue.column) not in again
-                and issue.code != STALE
-                and issue.column not in rewritten | row.corrected
-                and not (issue.column is None and issue.code != "same-contact" and rewritten)
-            ]
-            found.append([*kept, *now])
-        return found
-
-    def _corrected(self, row: ProblemRow, cells: Mapping[tuple[str, int, str], str]) -> tuple[str, ...]:
-        pairs = zip(self.plan.header, row.cells, strict=False)
-        return tuple(cells.get((row.sheet, row.row, name), cell) for name, cell in pairs)
-
-    def _found(self, rows: Sequence[tuple[ProblemRow, Sequence[str]]]) -> list[list[Issue]]:
-        """The errors and warnings of rows with these cells. Rows of several sheets are checked by sheet."""
-        by_sheet: dict[str, list[tuple[ProblemRow, Sequence[str]]]] = {}
-        for one in rows:
-            by_sheet.setdefault(one[0].sheet, []).append(one)
-        found: dict[tuple[str, int], list[Issue]] = {}
-        for sheet, some in by_sheet.items():
-            some = sorted(some, key=lambda one: one[0].row)
-            numbers = np.array([row.row for row, _ in some], dtype=np.int64)
-            columns = {
-                name: arrow.array([cells[at] if at < len(cells) else "" for _, cells in some])
-                for at, name in enumerate(self.plan.header)
-            }
-            rules = CheckRules(self.plan.options.duplicates, self.plan.options.strict)
-            checker = Checker(self.plan.mapper, self.plan.contract, rules)
-            checked = checker.check(Chunk(sheet, arrow.frame(columns, numbers)))
-            for issue in checked.issues:
-                # Two of the rows that are looked at together may share a contact; the check has said so.
-                if issue.severity in _GRAVE and issue.code != "same-contact":
-                    found.setdefault((sheet, issue.row), []).append(issue)
-        return [found.get((row.sheet, row.row), []) for row, _ in rows]
-
-
-class RecheckCache:
-    """Plans of the files that are being corrected, and the index of their rows: the last ones are kept."""
-
-    def __init__(self, site: Site) -> None:
-        self._site = site
-        self._lock = threading.RLock()
-        self._bound: OrderedDict[tuple[str, str], Recheck] = OrderedDict()
-        self._rows: OrderedDict[tuple[str, str], ProblemRows] = OrderedDict()
-        self._known: dict[tuple[str, str, str, int], tuple[frozenset[tuple[str, str]], list[Issue]]] = {}
-
-    def rows(self, work: Work) -> ProblemRows:
-        """The rows with problems of the last check. Raises OSError if they are gone."""
-        assert work.check is not None  # noqa: S101 - the caller has looked
-        key = (work.id, work.check.run)
-        with self._lock:
-            if key not in self._rows:
-                self._rows[key] = ProblemRows(self._site.works.problems_file(work))
-                while len(self._rows) > _BOUND:
-                    self._rows.popitem(last=False)
-            return self._rows[key]
-
-    def issues(self, work: Work, cells: Corrections) -> dict[tuple[str, int], list[Issue]]:
-        """The issues that corrected rows have now, by sheet and row. Raises what planning a run raises.
-
-        Rows whose corrections are those of the last time are not looked at again.
-        """
-        run = work.check.run if work.check else ""
-        texts: dict[tuple[str, int], dict[str, str]] = {}
-        for cell in cells.values():
-            texts.setdefault((cell.sheet, cell.row), {})[cell.column] = cell.now
-        with self._lock:
-            rows, found, open_ = self.rows(work), {}, []
-            for place, changes in texts.items():
-                known = self._known.get((work.id, run, *place))
-                if known is not None and known[0] == frozenset(changes.items()):
-                    found[place] = known[1]
-                elif (row := rows.find(*place)) is not None:
-                    open_.append(row)
-            if open_:
-                flat = {key: cell.now for key, cell in cells.items()}
-                for row, issues in zip(open_, self._recheck(work).check(open_, flat), strict=True):
-                    place = (row.sheet, row.row)
-                    found[place] = issues
-                    self._known[work.id, run, *place] = frozenset(texts[place].items()), issues
-            return found
-
-    def _recheck(self, work: Work) -> Recheck:
-        key = (work.id, work.check.run if work.check else "")
-        if key not in self._bound:
-            works = self._site.works
-            mapping = works.mapping_file(work)
-            options = replace(
-                self._site.options(work, "en"),
-                dry_run=True,
-                mapping=str(mapping) if mapping.is_file() else None,
-            )
-            connection = self._site.connection(work, dry_run=True)
-            with Journal.open(self._site.journal) as journal:
-                self._bound[key] = Recheck(make_plan(works.file(work), options, connection, journal))
-            while len(self._bound) > _BOUND:
-                self._bound.popitem(last=False)[1].plan.close()
-        return self._bound[key]
-
-    def close(self) -> None:
-        """Close everything that is open."""
-        with self._lock:
-            for work_id in {key[0] for key in self._bound}:
-                self.forget(work_id)
-
-    def forget(self, work_id: str) -> None:
-        """Close what is open of a piece of work."""
-        with self._lock:
-            for key in [key for key in self._bound if key[0] == work_id]:
-                self._bound.pop(key).plan.close()
-            for key in [key for key in self._rows if key[0] == work_id]:
-                del self._rows[key]
-            for place in [place for place in self._known if place[0] == work_id]:
-                del self._known[place]

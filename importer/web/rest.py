@@ -17,6 +17,7 @@ from importer.options import RunOptions
 from importer.private_files import create_private_file, open_plain_file, replace_private_file
 from importer.readers.overlay import Corrections, read_corrections
 from importer.reports.files import REJECTS_CSV, REJECTS_XLSX, own_files
+from importer.web.earlier import first_of
 from importer.web.pages import Form, Site, changing, language_of, see_other, site_of, step_url
 from importer.web.running import check_file
 from importer.web.works import Work, now
@@ -55,21 +56,6 @@ def as_rest_of(site: Site, work: Work, run: str) -> Work:
             changed, site.looks.of(work).sha256, site.works.corrections(work).values()
         )
     return site.works.get(work.id)
-
-
-def first_of(journal: Journal, run: RunRecord) -> RunRecord:
-    """The run that first imported the file of a run, if this one retries it, or is about its rest."""
-    while True:
-        run = journal.family(run)[0]
-        if run.kind is not RunKind.REIMPORT or not run.parent:
-            return run
-        try:
-            parent = journal.run(run.parent)
-        except UnknownRunError:
-            return run
-        if parent.path != run.path:  # a report: a file of its own
-            return run
-        run = parent
 
 
 def _work_of(site: Site, journal: Journal, first: RunRecord) -> Work | None:

@@ -17,13 +17,14 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from importer.errors import ImporterError, InterruptedRun, UnknownRunError, UsageError
 from importer.journal import Journal, RowStates, RunState
 from importer.messages import catalogue, sentence
-from importer.models import IssueGroup, Mode, Severity, Status
+from importer.models import Destination, IssueGroup, Mode, Severity, Status
 from importer.options import RunOptions
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.session import Session
 from importer.reports import ReportResult
 from importer.reports.wording import issue_text, places
-from importer.web.matching import keep_mapping
+from importer.web.earlier import EarlierImport, earlier_imports
+from importer.web.matching import is_complete, keep_mapping
 from importer.web.pages import (
     Form,
     Site,
@@ -45,6 +46,8 @@ from importer.web.works import CheckState, KindCount, LeftOut, Work
 LOOK_SECONDS = 0.25
 """How often the progress is looked at."""
 HEARTBEAT_SECONDS = 15.0
+PAUSED = "web-paused"
+"""Why a run ended that is to go on soon."""
 TYPED = {"en": "replace", "zh": "覆盖"}
 """What a person types before old data is overwritten."""
 
@@ -92,6 +95,8 @@ def _start_check(request: Request, form: Form) -> Response:
         return see_other(step_url(work, "see"))
     if not work.report and not site.works.mapping_file(work).is_file():
         return see_other(step_url(work, "match"))
+    if not work.report and not is_complete(site, work):
+        return see_other(f"{step_url(work, 'match')}#missing")
     site.tasks.start(work.id, "check", lambda task: check_file(site, work, lang, task))
     return see_other(step_url(work, "check"))
 
@@ -103,7 +108,8 @@ def check_file(site: Site, work: Work, lang: str, task: Task) -> None:
     options = replace(_options(site, work, lang, folder), dry_run=True)
     site.rechecks.forget(work.id)
     corrections = site.works.corrections(work)
-    with ProblemWriter(site.works.problems_file(work), corrections, _before(site, work)) as problems:
+    path, contacts = site.works.problems_file(work), site.contract(work).contact_fields
+    with ProblemWriter(path, corrections, contacts, _before(site, work)) as problems:
         observer = TaskObserver(task.progress, look=lambda event: problems.add(event.checked))
         with Session.open(site.settings(work), observer=observer, stopper=task.stopper) as session:
             result = session.start(site.works.file(work), options, name=work.name)
@@ -156,6 +162,7 @@ def _state(
                 reason.message or _sentence(reason.code, lang),
                 reason.rows,
                 places(reason.examples, lang),
+                reason.code,
             )
             for reason in result.reasons
             if reason.status in (Status.SKIPPED, Status.DUPLICATE)
@@ -183,8 +190,10 @@ def _import(request: Request) -> Response:
         return see_other(f"/runs/{work.run}?w={work.id}")
     current = work.check is not None and work.check.fingerprint == site.works.fingerprint(work)
     there, lacking = None, None
+    before: list[EarlierImport] = []
     try:
         there = site.destination(work)
+        before = _imported_before(site, work, there)
     except ImporterError as error:
         lacking = told(request, error)
     return page(
@@ -197,10 +206,8 @@ def _import(request: Request) -> Response:
         there=there,
         lacking=lacking,
         error=told(request, task.error) if failed and task and task.error else None,
-        again=failed
-        and task is not None
-        and task.error is not None
-        and task.error.code == "web-imported-before",
+        before=before,
+        already=work.check.counts.get(Status.SKIPPED.value, 0) if work.check and work.rest_of else 0,
         profiles=site.config.names("profile"),
         profile=work.profile or site.profile_name or "default",
         modes=[mode.label for mode in (Mode.UPDATE, Mode.KEEP, Mode.REPLACE)],
@@ -208,6 +215,15 @@ def _import(request: Request) -> Response:
         typed=TYPED[language_of(request)],
         valid=_sendable(work),
     )
+
+
+def _imported_before(site: Site, work: Work, there: Destination) -> list[EarlierImport]:
+    """The imports of this file to the same place, the newest first. The rest of one is no second import."""
+    sha256 = site.looks.of(work).sha256
+    if work.rest_of or not sha256:
+        return []
+    with Journal.open(site.journal) as journal:
+        return earlier_imports(journal, sha256, there.key)
 
 
 def _unfinished(site: Site, run: str) -> bool:
@@ -237,10 +253,13 @@ def _start_import(request: Request, form: Form) -> Response:
         raise UsageError("web-no-page")
     if mode is Mode.REPLACE and form.get("typed", "").strip().lower() not in TYPED.values():
         raise UsageError("web-type-the-word", word=TYPED[lang])
+    again = form.get("again") == "yes"
+    before = [] if again else _imported_before(site, work, site.destination(work))
+    if before:
+        raise UsageError("web-imported-before", run=before[0].run)
     with site.works.editing(work.id, revision_of(form)) as edit:
         edit.set(mode=mode.label)
     keep_mapping(site, work, site.looks.of(work).header)
-    again = form.get("again") == "yes"
     site.tasks.start(work.id, "import", lambda task: import_file(site, work, mode, lang, task, again=again))
     return see_other(step_url(work, "import"))
 
@@ -272,16 +291,16 @@ def import_file(site: Site, work: Work, mode: Mode, lang: str, task: Task, *, ag
     site.note_result(result)
 
 
-def stop_task(site: Site, owner: str) -> None:
-    """Ask what is at work for a piece of work, or for a run, to stop in order."""
+def stop_task(site: Site, owner: str, *, pause: bool = False) -> None:
+    """Ask what is at work for a piece of work, or for a run, to stop in order, for good or for a pause."""
     task = site.tasks.of(owner)
     if task is not None and task.running:
-        task.stopper.stop(InterruptedRun("web-stopped"))
+        task.stopper.stop(InterruptedRun(PAUSED if pause else "web-stopped"))
 
 
 def _stop(request: Request, form: Form) -> Response:
     site, owner = site_of(request), request.path_params["owner"]
-    stop_task(site, owner)
+    stop_task(site, owner, pause=form.get("do") == "pause")
     back = form.get("back", "/")
     return see_other(back if back.startswith("/") and not back.startswith(("//", "/\\")) else "/")
 

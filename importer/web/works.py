@@ -54,6 +54,7 @@ class LeftOut:
     rows: int
     places: str
     """The first of them."""
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,9 @@ class Work:
     report: bool = False
     """Whether the file is one of the importer's own reports: it brings its mapping along."""
     profile: str = ""
+    duplicates: str = ""
+    """What becomes of a row that shares a contact with an earlier one: a value of the option, empty for its
+    default."""
     mode: str = ""
     check: CheckState | None = None
     run: str = ""
@@ -210,6 +214,7 @@ class WorkStore:
     def fingerprint(self, work: Work) -> str:
         """Of all that a check depends on: how the file is read, its mapping, its corrections."""
         parts: list[object] = [work.sheet, work.header_row, work.encoding, work.delimiter, work.profile]
+        parts.append(work.duplicates)
         hashed = hashlib.sha256(repr(parts).encode("utf-8", "replace"))
         for path in (self.mapping_file(work), self._corrections_file(work)):
             hashed.update(path.read_bytes() if path.is_file() else b"-")

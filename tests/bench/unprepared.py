@@ -25,7 +25,7 @@ from typing import TypedDict
 import pandas as pd
 
 from importer import contracts, mapping
-from importer.mapping.suggest import TAKEN, Proposal
+from importer.mapping.proposals import TAKEN, Proposal
 
 _HERE = Path(__file__).parent
 

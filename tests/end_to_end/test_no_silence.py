@@ -370,6 +370,40 @@ def test_forms_of_address_say_the_gender(
     assert {"P3", "P5"} <= told
 
 
+def test_a_street_goes_with_its_place(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    rows = [
+        ("Vorname", "Nachname", "E-Mail", "Straße", "PLZ", "Ort"),
+        ("Uwe", "Ek", "u@x.example", "Ring 7", "50667", "Köln"),
+        ("Eva", "Ek", "e@x.example", "", "50667", "keine Angabe"),
+    ]
+    write_table(work / "c.csv", rows)
+    done = importer("run", "c.csv", "--report-dir", "out")
+    assert [one.fields["address"] for one in box.customers()] == ["Ring 7, 50667, Köln", "50667"]
+    assert "not imported" not in done.err
+    write_table(
+        work / "d.csv", [("First Name", "Last Name", "Street", "City"), ("Ann", "Lee", "1 Elm St", "Reno")]
+    )
+    importer("run", "d.csv", "--report-dir", "out")
+    assert "1 Elm St, Reno" in [one.fields["address"] for one in box.customers()]
+
+
+def test_words_for_the_unknown_are_no_addresses_countries_or_days(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    rows = [
+        ("First Name", "Last Name", "Email", "Address", "Country", "Birthday"),
+        ("Ann", "Lee", "待补充", "不明", "Unknown", "belirtilmemiş"),
+        ("Bo", "Ek", "not provided", "unbekannt", "保密", "no informado"),
+    ]
+    write_table(work / "c.csv", rows)
+    importer("run", "c.csv", "--report-dir", "out")
+    assert [row["_status"] for row in results(work / "out")] == ["imported"] * 2
+    for one in box.customers():
+        assert not one.fields.keys() & {"email", "address", "country", "birthday"}
+
+
 def test_a_column_of_genders_goes_before_one_of_forms_of_address(
     importer: Command, settings: Connection, box: Sandbox, work: Path
 ) -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from importer import ImporterError, RunOptions, import_file, validate_file
 from importer.config import Connection
-from importer.models import Mode
+from importer.delivery.events import Attempted
+from importer.exit_codes import ExitCode
+from importer.models import Mode, Status
 from tests.support.commands import Command, summary
 
 TABLE = """\
@@ -120,3 +122,23 @@ def test_the_python_api_takes_a_profile_and_its_errors_read_as_sentences(table: 
         import_file(table, profile="other")
     with pytest.raises(ImporterError, match=r"the file .*missing.csv does not exist\. Check the path\."):
         import_file(work / "missing.csv", options=RunOptions(dry_run=True))
+
+
+def test_a_file_that_grew_after_it_was_read_is_said(table: Path, settings: Connection, work: Path) -> None:
+    def append(event: object) -> None:
+        if isinstance(event, Attempted):  # the file's one request is on its way, so it was read to its end
+            with table.open("a", encoding="utf-8") as file:
+                file.write("Cy,Cole,+8613800000003,,\n")
+
+    found = import_file(table, options=RunOptions(report_dir=work / "out"), observer=append)
+    assert found.counts[Status.IMPORTED] == 2
+    (said,) = [note for note in summary(work / "out")["notes"] if "was written to after it was read" in note]
+    assert "what is new in it is not imported" in said
+
+
+def test_a_file_that_stays_as_it_is_is_not_said_to_have_grown(
+    importer: Command, settings: Connection, table: Path, work: Path
+) -> None:
+    done = importer("run", table, "--report-dir", "out")
+    assert done.code == ExitCode.DONE
+    assert "was written to" not in done.out + done.err + str(summary(work / "out"))

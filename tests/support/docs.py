@@ -191,7 +191,7 @@ PARTS: Mapping[str, Part] = {
 def files() -> dict[Path, str]:
     """Return the text of each file of the package that is made of others."""
     page = {Path(html.__file__).with_name(html.COMPILED_PAGE): html.compile_page()}
-    return word_indexes.indexes() | json_schemas.schemas() | page
+    return word_indexes.tables() | word_indexes.indexes() | json_schemas.schemas() | page
 
 
 def replace_part(text: str, name: str, content: str) -> str:
@@ -212,6 +212,8 @@ def read_part(text: str, name: str) -> str:
 def main() -> None:
     """Write every generated file, and every generated part into its page, in English."""
     os.environ["LC_ALL"] = "C.UTF-8"
+    for file, text in word_indexes.tables().items():
+        file.write_text(text, "utf-8")
     for file, text in files().items():
         file.write_text(text, "utf-8")
         sys.stdout.write(f"{file.relative_to(ROOT).as_posix()} is up to date\n")

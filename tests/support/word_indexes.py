@@ -42,6 +42,12 @@ def indexes() -> dict[Path, str]:
     }
 
 
+def tables() -> dict[Path, str]:
+    """Return the text of tables that are the same in JSON, by its file. The indexes are made with them."""
+    words = packaged_words("words.toml") | {"country_codes": packaged_words("country_codes.toml")}
+    return {FOLDER / "words.json": _text(words)}
+
+
 def _regions() -> dict[str, str]:
     """Return the ISO code that each name of a country, or code, means; a name of two countries means none."""
     found: dict[str, str] = {}

@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from importer.config import load_config
 from importer.errors import MappingError, SettingsError
 from importer.escaping import parse_toml
 from importer.mapping import load_text
+from importer.mapping.mistakes import first_mistake
+from importer.mapping.schema import MappingFile
 from importer.messages import LANGUAGES
 from importer.reasons import command_reason, reason_of, toml_reason
 
@@ -63,6 +66,14 @@ def test_a_wrong_mapping_says_what_may_stand_there(text: str, wanted: str) -> No
     assert wanted in caught.value.sentence()
     for lang in LANGUAGES:
         assert not any(word in caught.value.full_text(lang) for word in PYTHONS_WORDS)
+
+
+def test_a_mapping_of_no_file_is_told_without_file_and_line() -> None:
+    with pytest.raises(ValidationError) as caught:
+        MappingFile.model_validate({"fields": {"birthday": {"from": "x", "formats": ["foo"]}}})
+    found = first_mistake(caught.value)
+    assert found.sentence().startswith("“foo” is not a date format")
+    assert found.sentence("zh").startswith("“foo”不是日期格式")
 
 
 def test_a_command_that_fails_is_told_by_its_exit_code_or_by_what_the_system_says() -> None:

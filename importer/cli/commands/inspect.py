@@ -87,7 +87,7 @@ def _as_json(
         "columns": [
             {
                 "name": column.name,
-                "field": proposal.field if proposal.taken else None,
+                "field": proposal.fed or None,
                 "confidence": proposal.confidence,
                 "reason": proposal.why.sentence(language()),
                 "samples": list(column.samples),
@@ -177,9 +177,9 @@ def _print_issues(out: Console, issues: Sequence[Issue]) -> None:
 
 
 def _line(column: ColumnFacts, proposal: Proposal) -> tuple[str, ...]:
-    field = "first_name + last_name" if proposal.split else proposal.field or ""
-    goes_to = field if proposal.taken else "–"
-    sure = f"{proposal.confidence:.0%}" if proposal.taken else ""
+    field = "first_name + last_name" if proposal.split and proposal.taken else proposal.fed
+    goes_to = field or "–"
+    sure = f"{proposal.confidence:.0%}" if field else ""
     samples = " | ".join(sample.replace("\n", "⏎")[:24] for sample in column.samples)
     return column.name, goes_to, sure, f"{column.filled:.0%}", column.kind.value, samples
 

@@ -91,7 +91,7 @@ def run(
     for one in unusable:
         echo(f"{one.name}: {one.error.full_text(language())}", err=True)
     for each in report.rounds:
-        if not each.good and each.result is not RoundResult.OVERLAPPED:
+        if not each.quiet and each.result is not RoundResult.OVERLAPPED:
             echo(each.text(), err=True, nl=False)
         for warning in each.warnings:
             echo(f"{each.job}: {warning}", err=True)
@@ -121,7 +121,8 @@ def check(
 ) -> int:
     """Look at everything that a round of each job named would look at, tripwires included.
 
-    Exit code 0 if a round would go well, else the one it would end with, of several jobs the worst.
+    Exit code 0 if a round would go well, else the one it would end with, of several jobs the worst; 75 if a
+    round is at work now.
     """
     from importer.jobs.selection import ChosenJob
     from importer.journal import Journal
@@ -135,6 +136,9 @@ def check(
                     raise one.error
                 files, resolved = _preview(one, journal)
                 codes.append(_code_of(files))
+                if journal.job_running(one.name):
+                    codes.append(ExitCode.LOCKED)
+                    echo(sentence("job-at-work", {"job": one.name}, language()), err=True)
                 shown += [{"job": one.name} | _shown(file) for file in files]
                 if not as_json:
                     _print_preview(one.job, files, several=len(found) > 1)

@@ -1,4 +1,4 @@
-"""`importer job list` and `job status`: how jobs are doing, for people and for monitoring."""
+"""`importer job list`, `status` and `acknowledge`: how jobs are doing, for people and for monitoring."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from importer.cli.commands.job_group import (
 )
 from importer.cli.metrics import update_metrics
 from importer.cli.output import echo, lang_option, language, print_json
-from importer.errors import ImporterError
+from importer.errors import ImporterError, UsageError
+from importer.messages import sentence
 
 if TYPE_CHECKING:
     from importer.jobs.status import JobStatus, UnknownStatus
@@ -40,10 +41,10 @@ def list_jobs(as_json: bool, settings: Path | None, env_file: Path | None) -> in
     if as_json:
         print_json([status.content() for status in found])
         return 0
-    table = Table("job", "source", "last round", "result", "next", "held", box=None, pad_edge=False)
+    table = Table("job", "source", "last round", "result", "next", "held", "failed", box=None, pad_edge=False)
     for status in found:
         if not isinstance(status, JobStatus):
-            table.add_row(status.job, "–", "–", status.error.code, "–", "–")
+            table.add_row(status.job, "–", "–", status.error.code, "–", "–", "–")
             continue
         last = status.last
         table.add_row(
@@ -53,6 +54,7 @@ def list_jobs(as_json: bool, settings: Path | None, env_file: Path | None) -> in
             str(last.result) if last else "–",
             f"{status.next:%Y-%m-%d %H:%M %Z}" if status.next else "–",
             str(len(status.held) or "–"),
+            str(len(status.failed) or "–"),
         )
     terminal = console()
     if not terminal.is_terminal:
@@ -86,7 +88,8 @@ def show_status(
     """Say when each job named last did well, how long ago that is, and what waits for somebody.
 
     Exit codes, of several jobs the worst: 0 all is well · 1 a file is held, or none has come for long · 2 the
-    last round failed, or none went well for too long · 3 it never ran, or cannot be looked at.
+    last round failed, a file lies in failed/, or no round went well for too long · 3 it never ran, or cannot
+    be looked at. Held and failed files count until `job acknowledge` takes note of them, or they are gone.
     """
     if metrics is not None and not update_metrics(settings_file(settings), metrics):
         return 3
@@ -107,6 +110,44 @@ def show_status(
     status = StatusOfAll(found)
     echo(status.json() if as_json else "\n".join(status.lines()))
     return int(status.health)
+
+
+@job_command.command("acknowledge", short_help="Take note of files in failed/ and held/.")
+@click.argument("name")
+@click.argument("files", metavar="[FILE…]", nargs=-1)
+@settings_options
+@lang_option
+def acknowledge(name: str, files: tuple[str, ...], settings: Path | None, env_file: Path | None) -> int:
+    """Take note of what lies in failed/ and held/ of the job NAME: all of it, or the files named.
+
+    Until then, or until it is gone, `job status` is not OK. The files stay where they are.
+    """
+    from importer.jobs.file_store import is_called
+    from importer.jobs.selection import UnusableJob
+    from importer.journal import Journal
+
+    found = chosen_jobs((name,), False, settings, env_file)
+    for one in found:
+        if isinstance(one, UnusableJob):
+            raise one.error
+    now = datetime.now().astimezone()
+    with Journal.open() as journal:
+        for one in found:
+            lying = journal.jobs.lying(one.name)
+            for file in files:
+                if not any(is_called(record, file) for record in lying):
+                    known = ", ".join(record.name for record in lying) or "–"
+                    raise UsageError("job-no-such-file-lies", job=one.name, file=file, known=known)
+            waiting = [record for record in lying if record.acknowledged is None]
+            if files:
+                waiting = [one for one in waiting if any(is_called(one, file) for file in files)]
+            for record in waiting:
+                journal.jobs.acknowledge(record.number, now)
+                told = {"file": record.name, "fate": record.fate, "reason": record.reason or "–"}
+                echo(sentence("job-acknowledged", told | {"place": record.target}, language()))
+            if not waiting:
+                echo(sentence("job-nothing-to-acknowledge", {"job": one.name}, language()))
+    return 0
 
 
 def _look(

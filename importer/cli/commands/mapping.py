@@ -114,7 +114,7 @@ def suggest_command(file: str, output: Path | None, profile: str | None, given: 
             return int(ExitCode.DONE)
         _write(output, text)
         proposals = mapping.propose(source.header, samples, terms, sheets=sheets, fields=fields)
-        taken = sum(one.taken for one in proposals)
+        taken = sum(bool(one.fed) for one in proposals)
         found = {"file": output, "taken": taken, "columns": len(source.header)}
         echo(sentence("suggest-written", found, language()))
     return int(ExitCode.DONE)

@@ -36,8 +36,7 @@ def resume_command(
     File, mapping and mode are those it was started with. Rows that are in stay as they are; rows whose
     request had no known answer are sent again. The reports go where they went.
     """
-    from importer.cli.summary import show_result
-    from importer.cli.terminal import open_session
+    from importer.cli.terminal import open_session, show_result
     from importer.pipeline.plan import kept_options
     from importer.pipeline.session import SessionSettings
 
@@ -70,8 +69,7 @@ def retry_command(
     A row whose customer a later row has brought in since is held back, and said so. Invalid rows are mended
     in rejects.xlsx and imported with `importer run`.
     """
-    from importer.cli.summary import show_result
-    from importer.cli.terminal import open_session
+    from importer.cli.terminal import open_session, show_result
     from importer.pipeline.session import SessionSettings, retry_options
 
     config = load_config()
@@ -96,8 +94,7 @@ def report_command(run_id: str, given: GivenOptions) -> int:
 
     They go where they went, or into --report-dir.
     """
-    from importer.cli.summary import show_result
-    from importer.cli.terminal import open_session
+    from importer.cli.terminal import open_session, show_result
     from importer.pipeline.plan import kept_options
     from importer.pipeline.session import SessionSettings
 

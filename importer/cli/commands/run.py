@@ -76,8 +76,7 @@ def _import_files(
     worst = 0
     # The first file is read while the heavy libraries are imported.
     with prefetch_workbook(files[0], options.sheet):
-        from importer.cli.summary import show_result
-        from importer.cli.terminal import open_session
+        from importer.cli.terminal import open_session, show_result
         from importer.pipeline.session import SessionSettings
 
         settings = SessionSettings(profile, sandbox=sandbox, sandbox_store=store)

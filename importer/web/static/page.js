@@ -176,6 +176,7 @@
     const stream = new EventSource(`${follow.dataset.follow}/events`);
     const take = (event) => {
       failed = 0;
+      if (byId("lost")) byId("lost").remove();
       const facts = JSON.parse(event.data);
       const fresh = new DOMParser().parseFromString(facts.html, "text/html");
       byId("progress").replaceChildren(...[...fresh.body.childNodes].map((node) => document.adoptNode(node)));
@@ -188,8 +189,19 @@
     };
     stream.addEventListener("progress", take);
     stream.addEventListener("ended", (event) => { stream.close(); location.assign(take(event).url); });
-    stream.onerror = () => { failed += 1; if (failed > 3) { stream.close(); fail(); } };
+    /* The browser tries again by itself; a server that was started anew does not know this page. */
+    stream.onerror = () => { failed += 1; if (failed > 1 || stream.readyState === EventSource.CLOSED) { say(lost()); fail(); } };
     addEventListener("pagehide", () => stream.close());
   }
+  /* A run that another program carries out tells us nothing: its page is drawn again from time to time. */
+  const again = async () => {
+    if (!document.querySelector("[data-again]")) return;
+    try {
+      const fresh = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
+      if (!byId("main").contains(document.activeElement) || document.activeElement === byId("main")) swap(fresh, ["main"]);
+    } catch { fail(); }
+    setTimeout(again, 3000);
+  };
+  setTimeout(again, 3000);
   times(document);
 })();

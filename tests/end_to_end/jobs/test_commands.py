@@ -66,10 +66,25 @@ def _drop(desk: Path, name: str, rows: list[str]) -> None:
 
 
 def test_a_good_round_prints_nothing(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _drop(desk, "a.csv", lines(20, spoilt=2))
+    _drop(desk, "a.csv", lines(20))
     assert cli(["job", "run", "nightly", "--env-file", "nxlink.env"]) == 0
     assert capsys.readouterr() == ("", "")
-    assert len(list((desk / "inbox" / "done").rglob("rejects.xlsx"))) == 1
+
+
+def test_rows_below_the_tripwire_are_told_with_the_place_of_their_corrections(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _drop(desk, "a.csv", lines(20, spoilt=2))
+    assert cli(["job", "run", "nightly", "--env-file", "nxlink.env"]) == 0
+    out, told = capsys.readouterr()
+    assert out == ""
+    (rejects,) = (desk / "inbox" / "done").rglob("rejects.xlsx")
+    assert (
+        f"2 of 20 rows were not imported and wait for a correction. Correct the coloured cells of "
+        f"rejects.xlsx in {rejects.parent}" in told
+    )
+    assert cli(["job", "status", "nightly"]) == 0
+    assert "2 rows of a.csv wait for a correction" in capsys.readouterr().out
 
 
 def test_a_held_file_is_told_on_stderr_with_the_command_that_releases_it(
@@ -132,7 +147,7 @@ def test_list_shows_last_and_next_run(desk: Path, tab: Path, capsys: pytest.Capt
     capsys.readouterr()
     assert cli(["job", "list"]) == 0
     header, *rows = capsys.readouterr().out.splitlines()
-    assert header.split() == ["job", "source", "last", "round", "result", "next", "held"]
+    assert header.split() == ["job", "source", "last", "round", "result", "next", "held", "failed"]
     assert "good" in rows[0]
     assert "03:00" in rows[0]
     assert ":05" in rows[1]
@@ -207,7 +222,7 @@ def test_print_only_prints(desk: Path, tab: Path, capsys: pytest.CaptureFixture[
 
 def test_a_wrong_schedule_is_told(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli(["job", "install", "nightly", "--schedule", "0 25 * * *"]) == 2
-    assert "hour cannot be '25'" in capsys.readouterr().err
+    assert "hour cannot be “25”" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

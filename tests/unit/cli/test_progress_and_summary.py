@@ -15,8 +15,15 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from importer import arrow
-from importer.cli.progress import BarView, JsonView, LineView, ProgressView, progress_view
-from importer.cli.summary import destination_line, issue_line, show, show_issues
+from importer.cli.progress import (
+    BarView,
+    JsonView,
+    LineView,
+    ProgressView,
+    destination_line,
+    progress_view,
+)
+from importer.cli.summary import issue_line, show, show_issues
 from importer.exit_codes import ExitCode
 from importer.models import (
     Chunk,
@@ -287,7 +294,7 @@ def test_a_terminal_gets_a_bar_that_goes_away(width: int, lang: str) -> None:
 def test_the_console_decides_what_is_shown() -> None:
     terminal = Console(file=io.StringIO(), force_terminal=True)
     pipe = Console(file=io.StringIO())
-    assert isinstance(progress_view(terminal, "en"), BarView)
-    assert isinstance(progress_view(pipe, "en"), LineView)
-    assert isinstance(progress_view(terminal, "en", log_json=True), JsonView)
-    assert not isinstance(progress_view(terminal, "en", quiet=True), BarView | LineView)
+    assert isinstance(progress_view(lambda: terminal, "en"), BarView)
+    assert isinstance(progress_view(lambda: pipe, "en"), LineView)
+    assert isinstance(progress_view(lambda: terminal, "en", log_json=True), JsonView)
+    assert not isinstance(progress_view(lambda: terminal, "en", quiet=True), BarView | LineView)

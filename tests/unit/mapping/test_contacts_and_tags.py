@@ -50,6 +50,7 @@ def test_an_address_is_taken_out_of_what_stands_around_it(cell: str, address: st
         ('"VIP","New"', "VIP,New"),
         ('"""VIP"",""New"""', "VIP,New"),
         ("VIP\nNew", "VIP,New"),
+        ("VIP；老客户", "VIP,老客户"),
         ("[]", None),
         ("VIP", "VIP"),
         ("R;D", "R;D"),
@@ -69,7 +70,7 @@ def test_a_column_proves_that_a_mark_stands_between_its_tags() -> None:
     "cell",
     [
         *("000000", "11111111111", "123456", "1234567890", "0123456789", "+86 00000000000"),
-        *("+55 11 99999-9999", "+55 (11) 00000-0000", "+55 11 12345-6789"),
+        *("+55 11 99999-9999", "+55 (11) 00000-0000", "+55 11 12345-6789", "+84 123456789"),
     ],
 )
 def test_made_up_phones_are_left_out(cell: str) -> None:
@@ -108,7 +109,13 @@ def test_made_up_addresses_are_left_out(cell: str) -> None:
 
 def test_addresses_and_phones_of_people_are_no_placeholders() -> None:
     people = ["nora@nora.example", "noel@mail.example", "aa@bb.example", "test.lee@shop.example"]
-    people += ["sem@philips.example", "nadal@nada.example", "abc@firma.example", "info@test.example"]
+    people += [
+        "nan@x.example",
+        "sem@philips.example",
+        "nadal@nada.example",
+        "abc@firma.example",
+        "info@test.example",
+    ]
     assert read("email", *people) == (people, [])
     phones = [
         "8613900000000",

@@ -9,7 +9,7 @@ import pytest
 
 from importer import mapping
 from importer.mapping.custom_fields import missed_note, own_columns, preset_columns, with_own_fields
-from importer.mapping.suggest import Proposal
+from importer.mapping.proposals import Proposal
 from importer.models import TenantField
 from tests.support.mapping import SEA, chunk, tenant_field
 

@@ -182,6 +182,7 @@ def test_a_country_code_column_goes_before_national_numbers_only() -> None:
         ("last-word", "David Ben Stone", ("David Ben", "Stone")),
         ("last-word", "Martin Luther King, Jr.", ("Martin Luther", "King, Jr.")),
         ("last-word", "Sr. João da Silva", ("João", "da Silva")),
+        ("last-word", "أحمد بن علي", ("أحمد", "بن علي")),
         ("first-word", "Prof. Dr. med. Anna Huber", ("Anna", "Huber")),
         ("comma", "Dr. Müller, Frau Anna", ("Anna", "Müller")),
         ("last-word", "Frau Müller", ("Frau", "Müller")),

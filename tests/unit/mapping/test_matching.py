@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from importer import mapping
 from importer.mapping import vocabulary
 from importer.mapping.assignment import assign
-from importer.mapping.suggest import Proposal
+from importer.mapping.proposals import Proposal
 from tests.bench import unprepared
 from tests.support.mapping import SEA, chunk
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from importer import mapping
 from importer.contracts import Contract
 from importer.mapping import loader, suggest_toml
-from importer.mapping.suggest import Proposal
+from importer.mapping.proposals import Proposal
 from importer.messages import LANGUAGES
 from importer.options import RunOptions
 from tests.bench import matching_quality

@@ -137,6 +137,32 @@ def test_one_date_proves_the_order_of_a_whole_column() -> None:
     assert birthdays("05.07.1990", "25.12.1990 00:00")[0] == ["1990-07-05", "1990-12-25"]
 
 
+def test_a_date_with_a_short_year_proves_the_order_but_is_refused() -> None:
+    for cells, first in (
+        (("05.07.1990", "24.12.58"), "1990-07-05"),
+        (("05/07/1990", "12/24/58"), "1990-05-07"),
+    ):
+        found = mapped(f'{NAMES}[fields.birthday]\nfrom = "Born"', {"Born": cells})
+        assert values(found, "birthday") == [first, cells[1]]
+        assert [(issue.code, issue.wording) for issue in found.issues] == [
+            ("bad-date", "date-with-short-year")
+        ]
+    assert [code for code, *_ in birthdays("05.07.1990", "24.12.15")[1]] == ["ambiguous-date", "bad-date"]
+
+
+@pytest.mark.parametrize(
+    "cell", ["5 พ.ค. 1990", "5 พฤษภาคม 1990", "5 maja 1990", "5 травня 1990", "5. května 1990", "5 مايو 1990"]
+)
+def test_months_have_names_in_many_languages(cell: str) -> None:
+    assert birthdays(cell) == (["1990-05-05"], [])
+
+
+def test_zeros_beside_other_words_for_nothing_are_no_date() -> None:
+    found, issues = birthdays("0000-00-00", "\\N", "")
+    assert found == [None, None, None]
+    assert {code for code, *_ in issues} == {"word-for-nothing"}
+
+
 def test_an_unproved_date_is_ambiguous_and_both_readings_are_told() -> None:
     found, issues = birthdays("5/7/1990", "1990-01-02")
     assert found == [None, "1990-01-02"]

@@ -16,17 +16,17 @@ import pytest
 from importer import ImporterError, RunOptions, Status, import_file
 from importer.api.client import Client
 from importer.config import Profile
-from importer.delivery import BatchFinished, Policy
+from importer.delivery import BatchFinished, DeliveryEvent, Policy
 from importer.errors import InputError, SettingsError, TripwireError, UnknownRunError, UsageError
 from importer.exit_codes import ExitCode
 from importer.journal import RunKind, RunState
 from importer.pipeline.events import (
-    Event,
     MappingQuestion,
     ObserverGroup,
     PlanReady,
     Progress,
     RunEnded,
+    RunEvent,
     RunObserver,
     RunStarted,
     as_observer,
@@ -144,7 +144,7 @@ def test_import_file_says_that_nobody_confirmed(box: Sandbox, work: Path) -> Non
 
 
 def test_a_function_as_observer_gets_the_events_of_the_run(box: Sandbox, work: Path) -> None:
-    seen: list[Event] = []
+    seen: list[object] = []
     import_file(customers(work / "a.csv", 2), connection=box.connection, observer=seen.append)
     assert isinstance(seen[0], RunStarted)
     assert isinstance(seen[-1], RunEnded)
@@ -389,7 +389,7 @@ def test_every_event_reaches_its_own_method() -> None:
     from typing import get_args
 
     methods = {name for name in dir(RunObserver) if name.startswith("on_")} - {"on_event"}
-    kinds = get_args(Event)
+    kinds = get_args(RunEvent) + get_args(DeliveryEvent)
     assert len(kinds) == len(methods)
     for kind in kinds:
         called: list[str] = []
@@ -410,6 +410,6 @@ def test_as_observer_takes_an_observer_a_function_or_nothing() -> None:
     observer = RunObserver()
     assert as_observer(observer) is observer
     assert type(as_observer(None)) is RunObserver
-    seen: list[Event] = []
+    seen: list[object] = []
     as_observer(seen.append).on_progress(Progress(Tally(("a",))))
     assert len(seen) == 1

@@ -28,11 +28,11 @@ def test_runs_of_the_command_line_are_shown_and_filtered(
     importer("run", table)
     importer("validate", table)
     shown = text_of(page.get("/runs"))
-    assert "Page 1 of 1, 1 runs" in shown
+    assert "Page 1 of 1, 1 run" in shown
     assert "customers.csv" in shown
     assert "2 runs" in text_of(page.get("/runs?checks=1"))
     assert "No runs to show" in text_of(page.get("/runs?outcome=done"))
-    assert "1 runs" in text_of(page.get("/runs?outcome=rows-left&tenant=1000"))
+    assert "1 run" in text_of(page.get("/runs?outcome=rows-left&tenant=1000"))
     assert "No runs to show" in text_of(page.get("/runs?day=2001-01-01"))
 
 

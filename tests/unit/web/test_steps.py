@@ -131,9 +131,10 @@ def test_what_is_missing_stops_the_way_and_says_so(page: WebPage, table: Path) -
     page.get(f"{work}/match")
     left = page.change(work, "match", do="assign", column="Name", target="")
     assert "2 required fields have no column yet" in text_of(left)
-    assert page.change(work, "match", do="continue").url.endswith("/match#missing")
+    assert page.post(f"{work}/check").url.endswith("/match#missing")
     page.change(work, "match", do="assign", column="Name", target="split")
-    assert page.change(work, "match", do="continue").url.endswith("/check")
+    assert page.post(f"{work}/check").url.endswith("/check")
+    page.wait(work)
 
 
 def test_the_preview_shows_what_becomes_of_the_cells(page: WebPage, tmp_path: Path) -> None:
@@ -265,7 +266,7 @@ def test_all_of_a_kind_are_taken_and_taken_back_at_once(page: WebPage, tmp_path:
     work = page.upload(path)
     page.checked(work)
     kind = {"kind": "0", "back": f"{work}/correct?show=all"}
-    assert "there is a likely correction" in text_of(
+    assert "Apply all 2 likely corrections" in text_of(
         page.get(f"{work}/correct?code=bad-gender&column=gender")
     )
     taken = page.post(f"{work}/all", kind)
@@ -306,6 +307,23 @@ def test_pages_filter_and_search(page: WebPage, tmp_path: Path) -> None:
     assert "No rows to show here" in text_of(page.get(f"{work}/correct?show=changed"))
 
 
+def test_rows_that_are_kept_back_have_their_place_in_the_grid_before_doubtful_ones(
+    page: WebPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importer.web.problems.MOST_ROWS", 6)
+    monkeypatch.setattr("importer.web.problems._MOST_DOUBTFUL", 2)
+    lines = [f"Ann,Lee,no-mail{n},{'1990-02-31' if n % 2 else '1990-02-01'}" for n in range(20)]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["first_name,last_name,email,birthday", *lines]), "utf-8")
+    work = page.upload(path)
+    page.checked(work)
+    grid = text_of(page.get(f"{work}/correct"))
+    assert "10 rows still to be corrected" in grid
+    assert "20 rows have problems; 6 of them are shown" in grid
+    errors = list(page.site.rechecks.rows(page.site.works.get(work[3:])).read(range(6)))
+    assert sum(any(issue.code == "bad-date" for issue in row.issues) for row in errors) >= 4
+
+
 def test_a_change_after_the_check_asks_for_another_check(page: WebPage, table: Path) -> None:
     work = page.upload(table)
     page.checked(work)
@@ -326,9 +344,13 @@ def test_replacing_needs_the_word_and_sending_twice_is_asked(
     assert len(box.customers()) == 1
     again = page.upload(table)
     page.checked(again)
+    before = page.get(f"{again}/import")
+    assert "This very file has been imported before" in text_of(before)
+    assert 'name="again"' in before.text
+    assert "This very file has been imported before: 1 row came in" in text_of(page.get(f"{again}/see"))
     asked = page.send(again, mode="replace", typed="replace")
     assert "was imported before" in text_of(asked)
-    assert 'name="again"' in asked.text
+    assert len(box.customers()) == 1
     assert "/runs/" in page.send(again, mode="replace", typed="replace", again="yes").url
 
 
@@ -400,7 +422,7 @@ def test_wrong_credentials_are_told_and_nothing_is_lost(
         work = page.upload(table)
         page.checked(work)
         result = page.send(work)
-        assert "Stopped. What was sent is in the CRM" in text_of(result)
+        assert "Stopped before any row came in" in text_of(result)
         assert 'class="told warning"' in result.text
         assert "Continue" in result.text
     assert box.customers() == []
@@ -450,7 +472,7 @@ def test_the_rest_of_a_run_started_elsewhere_is_corrected_here(
     page.correct(work, 4, "Birthday", "1992-04-13")
     page.check(work)
     assert "All done" in text_of(page.send(work))
-    assert len(box.requests) == 2
+    assert len(box.customers()) == 3
 
 
 def test_rows_that_the_crm_refused_are_shown_with_its_words(

@@ -1,0 +1,130 @@
+"""Addresses in parts: which columns beside a street make it an address, the one field that the API has.
+
+A street alone (Straße, Rua, 番地) is joined with its place, in the order of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from functools import cache
+
+from importer.dataclass import dataclass
+from importer.mapping.base import packaged_index
+from importer.mapping.headers import normalize
+from importer.mapping.schema import FieldRule, MappingFile
+
+_HAN = "\u2e80"
+"""The first of the signs of China, Japan and Korea."""
+_REPEATED = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedAddress:
+    """The columns of an address, and the text between two."""
+
+    columns: tuple[str, ...]
+    join: str
+
+
+def joined_address(
+    column: str,
+    header: Sequence[str],
+    used: Container[str],
+    cells: Mapping[str, Sequence[str | None]] | None = None,
+) -> JoinedAddress | None:
+    """Return the columns that make an address of a column with a street, itself among them; None if it is one
+    by itself.
+
+    `used` are columns of other fields. `cells` are sample cells by column: with them, a column that is called
+    like a whole address counts as a street where its cells lack the place. Words around the street's label
+    stand around the others, too: Mailing Street, Mailing City.
+    """
+    around = _around_street(column)
+    if around is None:
+        if cells is None:
+            return None
+        around = ("", "")
+    before, behind = around
+    kinds = _kinds()
+
+    def kind(name: str) -> str:
+        label = normalize(name)
+        if name in used or not (label.startswith(before) and label.endswith(behind)):
+            return ""
+        return kinds.get(label.removeprefix(before).removesuffix(behind), "")
+
+    parts = {name: found for name in header if name != column and (found := kind(name))}
+    for name in [name for name, found in parts.items() if found != "place"]:
+        at = header.index(name)
+        beside = {column, *(one for one, found in parts.items() if found == "place")}
+        if beside.isdisjoint(header[max(at - 1, 0) : at + 2]):
+            del parts[name]
+    if "place" not in parts.values() or (cells is not None and _repeats(column, tuple(parts), cells)):
+        return None
+    columns = tuple(name for name in header if name == column or name in parts)
+    return JoinedAddress(columns, join_of(columns))
+
+
+def join_of(columns: Iterable[str]) -> str:
+    """Return the text between the parts of an address with these columns: a comma, but not before a house
+    number, nor in China, Japan and Korea."""
+    kinds = _kinds()
+    blank = any(name[:1] >= _HAN or kinds.get(normalize(name)) == "number" for name in columns)
+    return " " if blank else ", "
+
+
+def with_joined_address(mapping: MappingFile, header: Sequence[str]) -> MappingFile:
+    """Return the mapping with a street's place in its address, if the street alone feeds it or could."""
+    rule = mapping.fields.get("address")
+    used = frozenset(mapping.columns())
+    streets: Iterable[str]
+    if rule is None:
+        streets = (name for name in header if name not in used and normalize(name) in _streets())
+    elif len(rule.source) == 1 and rule.join is None:
+        streets = rule.source
+    else:
+        return mapping
+    joined = next(filter(None, (joined_address(street, header, used) for street in streets)), None)
+    if joined is None:
+        return mapping
+    whole = FieldRule.model_validate({"from": joined.columns, "join": joined.join})
+    return mapping.model_copy(update={"fields": {**mapping.fields, "address": whole}})
+
+
+def _around_street(column: str) -> tuple[str, str] | None:
+    """Return what stands before and behind the label of a street; None if the column is called otherwise."""
+    name = normalize(column)
+    for street in _streets():
+        if name.endswith(street):
+            return name.removesuffix(street), ""
+        if name.startswith(street):
+            return "", name.removeprefix(street)
+    return None
+
+
+def _repeats(column: str, parts: Sequence[str], cells: Mapping[str, Sequence[str | None]]) -> bool:
+    """Return whether most cells of a column hold what stands in the other ones."""
+    whole = cells.get(column, ())
+    for part in parts:
+        pairs = [
+            (one, other) for one, other in zip(whole, cells.get(part, ()), strict=False) if one and other
+        ]
+        if pairs and sum(other.casefold() in one.casefold() for one, other in pairs) > _REPEATED * len(pairs):
+            return True
+    return False
+
+
+@cache
+def _streets() -> tuple[str, ...]:
+    """Return the labels of streets, the longest first."""
+    return tuple(
+        sorted(map(normalize, packaged_index("words.json")["addresses"]["streets"]), key=len, reverse=True)
+    )
+
+
+@cache
+def _kinds() -> Mapping[str, str]:
+    words = packaged_index("words.json")["addresses"]
+    numbers = dict.fromkeys(map(normalize, words["numbers"]), "number")
+    places = dict.fromkeys(map(normalize, words["parts"]), "place")
+    return dict.fromkeys(map(normalize, words["perhaps"]), "perhaps") | numbers | places

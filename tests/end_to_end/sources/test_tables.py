@@ -1,0 +1,106 @@
+"""Tables in memory, Parquet and JSON Lines are imported row by row like any file."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from importer import RunOptions, import_table
+from importer.errors import InputError
+from importer.models import Status
+from importer.sandbox import Sandbox
+from importer.sources import spool
+from tests.support.commands import Command, results
+
+FRAME = pd.DataFrame({
+    "Phone": [8613800000001, 8613800000002, None],
+    "First Name": ["Ann", "Bo", "Cy"],
+    "Last Name": ["Lee", "Lee", "Lee"],
+    "Birthday": [dt.datetime(1990, 5, 7), None, dt.datetime(1991, 1, 2)],
+    "Tags": [["vip", "new"], None, []],
+})  # fmt: skip
+
+
+def test_a_data_frame_is_imported(box: Sandbox, work: Path) -> None:
+    found = import_table(
+        FRAME, name="crm", connection=box.connection, options=RunOptions(report_dir=Path("out"))
+    )
+    assert (found.rows, found.counts[Status.IMPORTED], found.source) == (3, 3, "crm")
+    stored = {customer.fields["first_name"]: customer.fields for customer in box.customers()}
+    assert stored["Ann"]["sms_phone"] == "8613800000001"
+    assert stored["Ann"]["birthday"] == "1990-05-07"
+    assert "vip,new" in stored["Ann"].values()
+    assert [row["_row"] for row in results(Path("out"))] == ["1", "2", "3"]
+
+
+def test_a_run_of_a_table_is_taken_up_and_reported(box: Sandbox, settings: object, importer: Command) -> None:
+    box.misbehave("code code=1005")
+    found = import_table(FRAME)
+    assert found.counts[Status.IMPORTED] == 0
+    box.misbehave()
+    assert importer("resume").code == 0
+    assert len(box.customers()) == 3
+    assert importer("report", found.run_id, "--report-dir", "again").code == 0
+    assert {row["_status"] for row in results(Path("again"))} == {"imported"}
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pa.Table.from_pandas(FRAME, preserve_index=False),
+        pa.Table.from_pandas(FRAME, preserve_index=False).to_reader(1),
+        FRAME.set_index("Phone"),
+        FRAME.astype({"First Name": "category"}).set_index(["Phone", "First Name"]),
+        FRAME.assign(Phone=pd.Series(["8613800000001", 8613800000002, None], dtype=object)),
+    ],
+    ids=["arrow", "reader", "index", "levels", "mixed"],
+)
+def test_any_kind_of_table_holds_the_same(table: pd.DataFrame, work: Path) -> None:
+    options = RunOptions(dry_run=True, report_dir=Path("out"))
+    assert import_table(table, options=options).counts[Status.VALID] == 3
+    first = results(Path("out"))[0]
+    cells = (first["Phone"], first["First Name"], first["Birthday"], first["Tags"])
+    assert cells == ("8613800000001", "Ann", "1990-05-07", "vip,new")
+
+
+def test_what_is_no_table_is_refused(work: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        import_table([1, 2])  # type: ignore[arg-type]
+    assert caught.value.code == "not-a-table-object"
+
+
+def test_a_table_that_fits_no_mapping_leaves_no_copy(work: Path) -> None:
+    with pytest.raises(InputError):
+        import_table(pd.DataFrame({}), options=RunOptions(dry_run=True))
+    assert not [path for path in spool.spool_folder().rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("name", ["customers.parquet", "customers.jsonl"])
+def test_files_of_programs_are_imported(importer: Command, box: Sandbox, settings: object, name: str) -> None:
+    frame = FRAME.assign(Birthday=FRAME["Birthday"].dt.strftime("%Y-%m-%d"))
+    if name.endswith("jsonl"):
+        frame.to_json(name, orient="records", lines=True)
+    else:
+        frame.to_parquet(name)
+    assert importer("inspect", name, "--json").json["header_row"] is None
+    ended = importer("run", name, "--report-dir", "out", "--excel-report")
+    assert ended.code == 0, ended.err
+    assert len(box.customers()) == 3
+    assert {row["_status"] for row in results(Path("out"))} == {"imported"}
+
+
+def test_a_line_that_is_no_object_is_an_invalid_row(
+    importer: Command, box: Sandbox, settings: object
+) -> None:
+    line = '{"Phone": "86138000000%02d", "First Name": "Ann", "Last Name": "Lee"}\n'
+    Path("c.jsonl").write_text(line % 1 + "{broken\n" + line % 3)
+    ended = importer("run", "c.jsonl", "--report-dir", "out")
+    assert ended.code == 1
+    assert [(row["_row"], row["_status"]) for row in results(Path("out"))] == [
+        ("1", "imported"), ("2", "invalid"), ("3", "imported"),
+    ]  # fmt: skip
+    assert "bad-json-line" in ended.out

@@ -1,0 +1,271 @@
+"""`--changed-only`: fewer rows are sent, and the CRM holds what it would hold if all were."""
+
+from __future__ import annotations
+
+import csv
+import random
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from importer.config import Connection
+from importer.delivery import Policy
+from importer.options import RunOptions
+from importer.pipeline.session import Session, SessionSettings
+from importer.sandbox import Sandbox
+from tests.support.commands import Command, results, summary, use
+from tests.support.jobs import Bench, lines
+
+HEADER = ["first_name", "last_name", "sms_phone", "email", "city"]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries wait as long as they would, but in no time."""
+    monkeypatch.setattr("importer.pipeline.run.Policy", partial(Policy, first_wait=0.001))
+
+
+def write(path: Path, rows: list[list[str]], header: list[str] | None = None) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header or HEADER[:3], *rows])
+    return path
+
+
+def people(count: int, **changed: str) -> list[list[str]]:
+    """`changed`: first names by the number of the person, as in P3="New"."""
+    return [[changed.get(f"P{n}", f"P{n}"), "Li", f"86138{n:08}"] for n in range(count)]
+
+
+def codes(folder: Path) -> dict[str, tuple[str, str]]:
+    return {row["_row"]: (row["_status"], row["_code"]) for row in results(folder)}
+
+
+def sent(folder: Path) -> list[str]:
+    """The rows that were not left out as unchanged."""
+    return [row for row, (_, code) in codes(folder).items() if code != "unchanged"]
+
+
+def test_only_new_and_changed_rows_are_sent(
+    importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ("run", "a.csv", "--yes", "--changed-only", "--report-dir")
+    with Sandbox() as box:
+        use(monkeypatch, box.connection)
+        write(work / "a.csv", people(5))
+        assert importer(*run, "first").code == 0
+        assert len(sent(work / "first")) == 5
+        write(work / "a.csv", people(6, P3="New"))
+        dry = importer("validate", "a.csv", "--changed-only", "--report-dir", "dry")
+        assert dry.code == 0
+        assert "1 rows are new, 1 have changed and 4 have not" in dry.out
+        assert [row["_row"] for row in results(work / "dry") if row["_status"] == "valid"] == ["5", "7"]
+        requests = len(box.requests)
+        found = importer(*run, "second")
+        assert found.code == 0
+        assert "1 rows are new, 1 have changed and 4 have not" in found.out
+        assert sent(work / "second") == ["5", "7"]
+        assert codes(work / "second")["2"] == ("skipped", "unchanged")
+        assert len(box.requests) == requests + 1
+        importer(*run, "third")
+        assert sent(work / "third") == []
+        importer("report", summary(work / "second")["run"], "--report-dir", "drawn")
+        assert codes(work / "drawn") == codes(work / "second")
+        assert {str(one.fields["first_name"]) for one in box.customers()} == {
+            "P0",
+            "P1",
+            "P2",
+            "New",
+            "P4",
+            "P5",
+        }
+
+
+def test_mode_and_fields_count(importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = ("run", "a.csv", "--yes", "--changed-only", "--report-dir")
+    with Sandbox() as box:
+        use(monkeypatch, box.connection)
+        write(work / "a.csv", people(3))
+        importer(*run, "r1")
+        importer(*run, "r2", "--mode", "replace")
+        assert len(sent(work / "r2")) == 3
+        importer(*run, "r3", "--mode", "replace")
+        assert sent(work / "r3") == []
+        write(work / "a.csv", [[*row, "x@y.example", ""] for row in people(3)], HEADER)
+        importer(*run, "r4", "--mode", "replace")
+        assert len(sent(work / "r4")) == 3
+
+
+def test_what_nobody_knows_is_sent_again(
+    importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ("run", "a.csv", "--yes", "--changed-only", "--concurrency", "1", "--report-dir")
+    with Sandbox() as box:
+        use(monkeypatch, box.connection)
+        write(work / "a.csv", people(3))
+        importer(*run, "r1")
+        write(work / "a.csv", people(3, P1="New"))
+        box.misbehave("lost")
+        assert importer(*run, "r2").code == 1
+        write(work / "a.csv", people(3))
+        box.misbehave("code code=9001")
+        importer(*run, "r3")
+        assert sent(work / "r3") == ["3"]
+        box.misbehave()
+        importer(*run, "r4")
+        assert sent(work / "r4") == ["3"]
+        importer(*run, "r5")
+        assert sent(work / "r5") == []
+        write(work / "a.csv", people(3, P2="Else"))
+        importer("run", "a.csv", "--yes")  # without the option
+        write(work / "a.csv", people(3))
+        importer(*run, "r6")
+        assert sent(work / "r6") == ["4"]
+
+
+def test_once_a_row_of_a_customer_goes_the_later_ones_go(
+    importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ("run", "a.csv", "--yes", "--changed-only", "--report-dir")
+    one, two = ["One", "Li", "8613800000000"], ["Two", "Li", "8613800000000"]
+    with Sandbox() as box:
+        use(monkeypatch, box.connection)
+        write(work / "a.csv", [one, two, *people(3)[1:]])
+        importer(*run, "r1")
+        importer(*run, "r2")
+        assert sent(work / "r2") == ["2", "3"]
+        write(work / "a.csv", [two, *people(3)[1:]])
+        importer(*run, "r3")
+        assert sent(work / "r3") == []
+        write(work / "a.csv", [two, one, *people(3)[1:]])
+        importer(*run, "r4")
+        assert sent(work / "r4") == ["3"]
+
+
+def test_a_resumed_run_compares_with_what_it_sent_itself(
+    importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ("run", "a.csv", "--yes", "--changed-only", "--concurrency", "1", "--report-dir")
+    with Sandbox() as box:
+        use(monkeypatch, box.connection)
+        write(work / "a.csv", people(250))
+        importer(*run, "r1")
+        everybody = {f"P{n}": f"Q{n}" for n in range(0, 250, 2)}
+        write(work / "a.csv", people(250, **everybody))
+        box.misbehave("code code=1005 requests=2-")
+        assert importer(*run, "r2").code == 4
+        box.misbehave()
+        requests = len(box.requests)
+        assert importer("resume").code == 0
+        assert len(box.requests) == requests + 1
+        assert len(sent(work / "r2")) == 125
+        assert {str(one.fields["first_name"])[0] for one in box.customers()} == {"P", "Q"}
+        importer(*run, "r3")
+        assert sent(work / "r3") == []
+
+
+def test_a_job_sends_everything_from_time_to_time(tmp_path: Path, box: Sandbox) -> None:
+    bench = Bench(tmp_path, box)
+    bench.inbox.mkdir()
+    told = []
+    for night in range(8):
+        bench.drop(f"n{night}.csv", [*lines(3), f"Extra{night},Li,8613900000000,e@x.example,"])
+        (file,) = bench.round(changed_only=True, full_every="3d").files
+        told.append({status.value: rows for status, rows in file.counts.items() if rows})
+    full, few = {"imported": 4}, {"imported": 1, "skipped": 3}
+    assert told == [full, few, few, full, few, few, full, few]
+
+
+class _Nights:
+    """A table of customers that changes from night to night, and two CRMs that get it."""
+
+    def __init__(self, seed: int, count: int, folder: Path) -> None:
+        self.chance = random.Random(seed)
+        self.folder = folder
+        self.rows = [self._person(number) for number in range(count)]
+        self._next = count
+        self.requests = {True: 0, False: 0}
+
+    def _person(self, number: int) -> list[str]:
+        mail = f"c{number}@x.example" if self.chance.random() < 0.7 else ""
+        return [f"P{number}", "Li", f"86138{number:08}", mail, self.chance.choice(("Graz", "Linz", ""))]
+
+    def change(self) -> None:
+        chance, rows = self.chance, self.rows
+        for _ in range(chance.randint(0, max(len(rows) // 50, 2))):
+            row = chance.choice(rows)
+            kind = chance.random()
+            if kind < 0.5:
+                row[4] = chance.choice(("Graz", "Linz", "Wien", ""))
+            elif kind < 0.6:
+                row[3] = chance.choice(rows)[3]  # a mailbox that another one has, too
+            elif kind < 0.7:
+                rows.insert(chance.randrange(len(rows)), [f"{row[0]}b", *row[1:]])
+            elif kind < 0.8 and len(rows) > 5:
+                rows.remove(row)
+            elif kind < 0.9:
+                rows.append(self._person(self._next))
+                self._next += 1
+            else:
+                rows.remove(row)
+                rows.insert(chance.randrange(len(rows) + 1), row)
+
+    def send(self, night: int, box: Sandbox, faults: list[str], *, changed_only: bool) -> None:
+        path = write(self.folder / f"n{night}.csv", self.rows, HEADER)
+        box.misbehave(*faults)
+        options = RunOptions(
+            changed_only=changed_only,
+            concurrency=1,
+            settle=0,
+            report_dir=self.folder / f"r{night}-{changed_only}",
+            attempts=2,
+        )
+        before = len(box.requests)
+        self._run(path, options, box.connection, changed_only)
+        self.requests[changed_only] += len(box.requests) - before
+
+    def _run(self, path: Path, options: RunOptions, there: Connection, changed_only: bool) -> None:
+        settings = SessionSettings(connection=there, journal=self.folder / f"journal-{changed_only}.db")
+        with Session.open(settings) as session:
+            session.start(path, options)
+
+
+def nights(seed: int, count: int, folder: Path, times: int) -> dict[bool, int]:
+    """Send a changing table night after night, all of it to one CRM, what has changed to another one. Returns
+    the requests of both."""
+    scene = _Nights(seed, count, folder)
+    with Sandbox() as full, Sandbox() as few:
+        for night in range(times):
+            scene.change()
+            # Whatever happens to a request, it is stored: else the two CRMs would have got something else.
+            faults = [f"lost requests={scene.chance.randint(1, 3)} times=2"] if night % 5 == 1 else []
+            scene.send(night, full, [], changed_only=False)
+            scene.send(night, few, faults, changed_only=True)
+            held = [
+                sorted(
+                    (tuple(sorted((name, str(value)) for name, value in one.fields.items())))
+                    for one in box.customers()
+                )
+                for box in (full, few)
+            ]
+            assert held[0] == held[1], f"seed {seed}, night {night}"
+    return scene.requests
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_crm_holds_what_it_would_if_all_were_sent(seed: int, tmp_path: Path) -> None:
+    requests = nights(seed, 60, tmp_path, 8)
+    assert requests[True] < 2 * requests[False]
+
+
+def test_the_tag_of_a_run_does_not_count(
+    importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ("run", "a.csv", "--yes", "--changed-only", "--report-dir")
+    with Sandbox() as box:
+        use(monkeypatch, box.connection)
+        write(work / "a.csv", [["Ann", "Li", "8613800000001", "VIP"]], [*HEADER[:3], "tags"])
+        importer(*run, "r1", "--tag", "monday")
+        importer(*run, "r2", "--tag", "tuesday")
+        assert sent(work / "r2") == []
+        assert [one.fields["tagStr"] for one in box.customers()] == ["VIP,monday"]

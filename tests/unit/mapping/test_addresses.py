@@ -1,0 +1,79 @@
+"""Addresses in parts become one, in the order of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import pytest
+
+from importer import contracts, mapping
+from importer.mapping.addresses import joined_address
+from importer.mapping.suggest_toml import mapping_text
+from tests.support.mapping import SEA
+
+
+@pytest.mark.parametrize(
+    ("column", "header", "columns", "join"),
+    [
+        ("Straße", ["Vorname", "Straße", "PLZ", "Ort"], ["Straße", "PLZ", "Ort"], ", "),
+        ("Straße", ["PLZ", "Ort", "Straße", "Hausnummer"], ["PLZ", "Ort", "Straße", "Hausnummer"], " "),
+        ("Street", ["Street", "City", "State", "Zip"], ["Street", "City", "State", "Zip"], ", "),
+        (
+            "Mailing Street",
+            ["Mailing Street", "Mailing City", "City"],
+            ["Mailing Street", "Mailing City"],
+            ", ",
+        ),
+        (
+            "番地",
+            ["郵便番号", "都道府県", "市区町村", "番地"],
+            ["郵便番号", "都道府県", "市区町村", "番地"],
+            " ",
+        ),
+        ("Rua", ["Rua", "Número", "Cidade", "UF", "N°"], ["Rua", "Número", "Cidade", "UF"], " "),
+    ],
+)
+def test_a_street_is_joined_with_its_place(
+    column: str, header: Sequence[str], columns: Sequence[str], join: str
+) -> None:
+    found = joined_address(column, header, {"Vorname"})
+    assert found is not None
+    assert (list(found.columns), found.join) == (list(columns), join)
+
+
+@pytest.mark.parametrize(
+    ("column", "header"),
+    [
+        ("Straße", ["Straße", "Telefon"]),
+        ("Adresse", ["Adresse", "PLZ", "Ort"]),
+        ("Street", ["Street", "Phone", "State"]),
+        ("Mailing Street", ["Mailing Street", "City"]),
+    ],
+)
+def test_what_may_be_a_whole_address_or_something_else_is_left_alone(
+    column: str, header: Sequence[str]
+) -> None:
+    assert joined_address(column, header, ()) is None
+
+
+def proposed(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
+    return mapping_text(header, pd.DataFrame(rows, columns=list(header)), contracts.load("sea"))
+
+
+def test_the_cells_tell_whether_an_address_is_whole() -> None:
+    header = ["Prénom", "Nom de famille", "Adresse", "Code postal", "Ville"]
+    text = proposed([["Jean", "Dupont", "3 rue de la Paix", "75002", "Paris"]], header)
+    rule = mapping.load_text(text).fields["address"]
+    assert (rule.source, rule.join) == (("Adresse", "Code postal", "Ville"), ", ")
+    whole = proposed([["Jean", "Dupont", "3 rue de la Paix, 75002 Paris", "75002", "Paris"]], header)
+    assert mapping.load_text(whole).fields["address"].source == ("Adresse",)
+
+
+def test_a_column_that_joins_an_address_is_proposed_as_such() -> None:
+    header = ["Vorname", "Nachname", "Straße", "PLZ", "Ort"]
+    samples = pd.DataFrame([["Uwe", "Ek", "Ring 7", "50667", "Köln"]], columns=header)
+    found = mapping.propose(header, samples, SEA)
+    assert [one.fed for one in found] == ["first_name", "last_name", "address", "address", "address"]
+    assert [one.field for one in found][3:] == [None, None]
+    assert all("Straße" in one.why.sentence(lang) for one in found[3:] for lang in ("en", "zh"))

@@ -1,0 +1,116 @@
+"""What the page offers for a whole kind of problem, and what becomes of the rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from importer.sandbox import Sandbox
+from importer.web.choices import countries
+from tests.support.web import WebPage, text_of
+
+HEAD = "first_name,last_name,sms_phone,email,birthday,gender\n"
+
+
+def begun(page: WebPage, tmp_path: Path, *lines: str) -> str:
+    path = tmp_path / "people.csv"
+    path.write_text(HEAD + "".join(f"{line}\n" for line in lines), "utf-8")
+    work = page.upload(path)
+    page.checked(work)
+    return work
+
+
+def choose(page: WebPage, work: str, code: str, do: str, **form: str) -> str:
+    """Take a remedy for a kind of problem. Returns the words of the check that follows."""
+    check = page.site.works.get(work.removeprefix("/w/")).check
+    assert check is not None
+    place = next(at for at, kind in enumerate(check.kinds) if kind.code == code)
+    answer = page.post(f"{work}/remedy", {"kind": str(place), "do": do, **form})
+    assert answer.status_code == 200, text_of(answer)
+    page.wait(work)
+    return text_of(page.get(f"{work}/check"))
+
+
+def kind(page: WebPage, work: str, code: str, column: str) -> str:
+    return text_of(page.get(f"{work}/correct?show=all&code={code}&column={column}"))
+
+
+def test_the_country_of_a_column_is_chosen_beside_its_rows(
+    page: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    work = begun(page, tmp_path, "Ann,Lee,0170 1234567,,,", "Bo,Li,0170 1234568,,,")
+    shown = kind(page, work, "no-country-code", "sms_phone")
+    assert "Germany (+49)" in shown
+    assert "--country" not in shown
+    assert "No row has a problem" in choose(page, work, "no-country-code", "region", value="DE")
+    page.send(work)
+    phones = [customer.fields["sms_phone"] for customer in box.customers()]
+    assert phones == ["491701234567", "491701234568"]
+
+
+def test_short_years_are_offered_as_a_form_and_as_a_correction(page: WebPage, tmp_path: Path) -> None:
+    work = begun(page, tmp_path, "Ann,Lee,,,16.10.64,", "Bo,Li,,,01.02.1970,", "Cy,Ko,,,17.11.71,")
+    shown = kind(page, work, "bad-date", "birthday")
+    assert "16.10.64 becomes 1964-10-16" in shown
+    assert "Apply all 2 likely corrections" in shown
+    assert "any_day" not in shown
+    assert "No row has a problem" not in choose(page, work, "bad-date", "formats", value="order:day-first")
+    assert "3 valid" in text_of(page.get(f"{work}/check"))
+
+
+def test_dates_of_an_unlikely_year_are_sent_on_request(page: WebPage, tmp_path: Path) -> None:
+    work = begun(page, tmp_path, "Ann,Lee,,a@b.net,2031-03-03,")
+    assert "1 valid" in choose(page, work, "implausible-date", "any-day")
+
+
+def test_words_get_a_meaning_for_the_whole_column(page: WebPage, box: Sandbox, tmp_path: Path) -> None:
+    work = begun(page, tmp_path, "Ann,Lee,,a@b.net,,x1", "Bo,Li,,c@d.net,,x2", "Cy,Ko,,e@f.net,,x1")
+    form = {"cell:0": "x1", "value:0": "female", "cell:1": "x2", "value:1": "male"}
+    assert "3 valid" in choose(page, work, "bad-gender", "values", **form)
+    page.send(work)
+    assert [customer.fields["gender"] for customer in box.customers()] == [0, 1, 0]
+
+
+def test_two_rows_with_one_contact_name_each_other_and_one_may_stay(
+    page: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    work = begun(page, tmp_path, "Ann,Lee,,a@b.net,,", "Bo,Li,,c@d.net,,", "Ana,Lee,,A@b.net,,")
+    shown = kind(page, work, "same-contact", "")
+    assert "“A@b.net” is also in row 2" in shown
+    assert "this row overwrites row 2" in shown
+    check = choose(page, work, "same-contact", "one-row")
+    assert "only the first is sent, as you chose" in check
+    page.post(f"{work}/every-row")
+    page.wait(work)
+    result = page.send(work)
+    assert "the CRM has that of the later row" in text_of(result)
+    assert len(box.customers()) == 2
+
+
+def test_a_value_that_nobody_needs_is_left_out_alone_or_with_all_of_its_kind(
+    page: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    work = begun(
+        page, tmp_path, "Ann,Lee,,a@b.net,31.02.1990,", "Bo,Li,,c@d.net,32.01.1990,", ",Ko,,e@f.net,,"
+    )
+    grid = page.get(f"{work}/correct").text
+    assert grid.count('name="take" value=""') == 2, "the missing first name cannot be left out"
+    place = "0"
+    page.post(f"{work}/all", {"kind": place, "do": "clear", "back": f"{work}/correct"})
+    assert "1 row still to be corrected" in text_of(page.get(f"{work}/correct"))
+    page.check(work)
+    page.send(work)
+    assert all("birthday" not in customer.fields for customer in box.customers())
+
+
+@pytest.mark.parametrize("do", ["region", "formats", "values", "nonsense"])
+def test_a_remedy_that_does_not_belong_to_the_kind_is_refused(page: WebPage, tmp_path: Path, do: str) -> None:
+    work = begun(page, tmp_path, "Ann,Lee,,a@b.net,2031-03-03,")
+    assert page.post(f"{work}/remedy", {"kind": "0", "do": do, "value": "DE"}).status_code == 404
+    assert page.post(f"{work}/remedy", {"kind": "99", "do": "any-day"}).status_code == 409
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_every_country_has_a_name(lang: str) -> None:
+    assert [one.code for one in countries(lang) if one.name == one.code] == []
