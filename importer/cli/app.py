@@ -41,6 +41,7 @@ COMMANDS = {
     "runs": CommandEntry("runs", "Show past runs."),
     "verify": CommandEntry("verify", "Ask the CRM whether what a run imported is there as it was sent."),
     "report": CommandEntry("resume", "Draw the reports of a run again."),
+    "forget": CommandEntry("forget", "Clear a person from what the importer keeps on this machine."),
     "mapping": CommandEntry("mapping", "List, show, suggest and check mapping files."),
     "template": CommandEntry("template", "Make an empty workbook to fill in."),
     "app": CommandEntry("account", "Create customer applications and list their phones (integrators)."),

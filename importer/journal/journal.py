@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -41,6 +41,7 @@ from importer.journal.sqlite import BUSY_SECONDS, SqliteDatabase
 from importer.models import Destination, Mode, Note, Status
 
 if TYPE_CHECKING:
+    from importer.journal.erasure import JournalTraces
     from importer.journal.job_history import JobHistory
     from importer.journal.shared_rate import DatabaseRate
 
@@ -361,6 +362,12 @@ class Journal:
                 rows = np.array(json.loads(origin["from_rows"]), dtype=np.int64)[came_in]
             found.append({origin["from_sheet"]: np.unique(rows)})
         return union_rows(found)
+
+    def erase(self, keys: np.ndarray, cleared: Callable[[str], str], *, clear: bool) -> JournalTraces:
+        """Find a person by fingerprints (int64) of contacts and texts that `cleared` changes; clear them."""
+        from importer.journal.erasure import erase_from_journal  # hardly anybody asks for it
+
+        return erase_from_journal(self._database, keys, cleared, clear=clear)
 
     def prunable(self, older_than: datetime) -> tuple[RunRecord, ...]:
         """Return the runs that began before and need no journal any more.

@@ -22,13 +22,13 @@ from importer.journal.place import is_address, journal_place, shown_address
 from importer.journal.rate import OwnRate
 from importer.models import Outcome, Status
 from tests.support.journal import DESTINATION, MakeBatch, MakeRecord
-from tests.support.postgres import PostgresServer
+from tests.support.journal_server import JournalServer
 
 LANE = DESTINATION.lane
 
 
 @pytest.fixture
-def address(server: PostgresServer) -> str:
+def address(server: JournalServer) -> str:
     return server.database()
 
 
@@ -38,7 +38,7 @@ def shared(address: str) -> Iterator[Journal]:
         yield journal
 
 
-def end_sessions(server: PostgresServer, address: str, like: str = "nxlink-importer%") -> None:
+def end_sessions(server: JournalServer, address: str, like: str = "nxlink-importer%") -> None:
     """Cut the connections to a database, as a network that is gone for a moment does."""
     server.execute(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = "
@@ -86,7 +86,7 @@ def test_a_database_elsewhere_that_only_a_file_of_the_working_directory_names_is
 
 @pytest.mark.extras
 def test_a_write_goes_on_after_the_connection_was_lost_and_stands_there_once(
-    server: PostgresServer, address: str, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
+    server: JournalServer, address: str, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
 ) -> None:
     with shared.start(make_record()) as run:
         assert run.ticket is not None
@@ -106,7 +106,7 @@ def test_a_write_goes_on_after_the_connection_was_lost_and_stands_there_once(
 
 @pytest.mark.extras
 def test_a_server_that_begins_anew_is_waited_for(
-    server: PostgresServer, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
+    server: JournalServer, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
 ) -> None:
     with shared.start(make_record()) as run:
         assert run.ticket is not None
@@ -123,7 +123,7 @@ def test_a_server_that_begins_anew_is_waited_for(
 
 @pytest.mark.extras
 def test_a_database_that_stays_away_stops_the_run(
-    server: PostgresServer, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
+    server: JournalServer, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
 ) -> None:
     shared._database.patience = 1.0  # type: ignore[attr-defined]
     with shared.start(make_record()) as run:
@@ -138,7 +138,7 @@ def test_a_database_that_stays_away_stops_the_run(
 
 @pytest.mark.extras
 def test_a_sender_that_lost_its_lane_to_another_run_can_write_and_send_nothing_more(
-    server: PostgresServer, address: str, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
+    server: JournalServer, address: str, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
 ) -> None:
     with shared.start(make_record("old")) as old, Journal.open(address) as other:
         assert old.ticket is not None
@@ -165,7 +165,7 @@ def test_a_sender_that_lost_its_lane_to_another_run_can_write_and_send_nothing_m
 
 @pytest.mark.extras
 def test_what_a_lost_sender_has_signed_is_waited_for_until_it_has_expired(
-    server: PostgresServer, address: str, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
+    server: JournalServer, address: str, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
 ) -> None:
     batch = replace(make_batch(1, 2), contacts=((5,),))
     with shared.start(make_record("old")) as old, Journal.open(address) as other:
@@ -232,7 +232,7 @@ def test_names_of_any_characters_come_back_as_they_were(shared: Journal, make_re
 
 @pytest.mark.extras
 def test_what_cannot_be_used_is_told(
-    server: PostgresServer, address: str, monkeypatch: pytest.MonkeyPatch
+    server: JournalServer, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def code(place: str) -> tuple[str, int]:
         with pytest.raises(ImporterError) as error:
