@@ -234,6 +234,9 @@ CREATE TABLE rates (
 # When somebody took note of a file in failed/ or held/.
 _ACKNOWLEDGED = "ALTER TABLE job_files ADD COLUMN acknowledged TEXT"
 
+# For each row of a request a fingerprint of its content and one of its contacts: sixteen bytes.
+_SENT = "ALTER TABLE batches ADD COLUMN sent BLOB"
+
 MIGRATIONS: tuple[str, ...] = (
     _FIRST,
     _JOBS,
@@ -245,6 +248,7 @@ MIGRATIONS: tuple[str, ...] = (
     _WHOSE,
     _CONTENTS,
     _ACKNOWLEDGED,
+    _SENT,
     _MACHINES,
 )
 
