@@ -22,8 +22,9 @@ from importer.journal.contacts import RunContacts
 from importer.journal.contents import Contents
 from importer.journal.database import Database, Row
 from importer.journal.lanes import Lanes, Ticket
-from importer.journal.locks import FileLocks, Lock, LockHolder, Locks, rate_name
-from importer.journal.place import is_address, journal_place
+from importer.journal.locks import Lock, LockHolder, Locks, rate_name
+from importer.journal.opening import open_place
+from importer.journal.place import journal_place
 from importer.journal.rate import OwnRate, SharedRate
 from importer.journal.records import (
     BatchState,
@@ -38,7 +39,7 @@ from importer.journal.row_states import IN_ALREADY, RowStates, union_rows
 from importer.journal.run_journal import RunJournal
 from importer.journal.run_totals import NEWEST_OF_EACH, RunTotals, read_totals
 from importer.journal.sent_rows import SentRows, read_sent_rows
-from importer.journal.sqlite import BUSY_SECONDS, SqliteDatabase
+from importer.journal.sqlite import BUSY_SECONDS
 from importer.models import Destination, Mode, Note, Status
 
 if TYPE_CHECKING:
@@ -65,15 +66,7 @@ class Journal:
 
         Raises JournalError; SettingsError for an address that cannot be used.
         """
-        place = path or journal_place()
-        if isinstance(place, str) and is_address(place):
-            from importer.journal.advisory_locks import AdvisoryLocks
-            from importer.journal.postgres import PostgresDatabase
-
-            database = PostgresDatabase(place)
-            return cls(database, AdvisoryLocks(database))
-        file = Path(place)
-        return cls(SqliteDatabase(file, busy_seconds), FileLocks(file.parent / "locks"))
+        return cls(*open_place(path or journal_place(), busy_seconds))
 
     @property
     def path(self) -> Path:
