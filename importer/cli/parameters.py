@@ -222,7 +222,13 @@ _yes = _localized(
 speaking_options = _output_options(_quiet, _verbose, _log_json, lang_option)
 
 import_options = _all(
-    run_options(OptionGroup.MODE, OptionGroup.MAPPING, OptionGroup.READING, OptionGroup.CHECKING),
+    run_options(
+        OptionGroup.SOURCE,
+        OptionGroup.MODE,
+        OptionGroup.MAPPING,
+        OptionGroup.READING,
+        OptionGroup.CHECKING,
+    ),
     profile_option,
     sandbox_options,
     run_options(OptionGroup.SENDING, OptionGroup.REPORTS),

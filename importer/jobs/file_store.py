@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from importer.errors import InputError, SettingsError, UsageError
+from importer.errors import ImporterError, InputError, SettingsError, UsageError
 from importer.escaping import printable, readable_name, to_json
 from importer.jobs import inbox
 from importer.jobs.config import Job, SharingSettings, SourceKind, no_checkpoint
 from importer.jobs.inbox import InboxFile
+from importer.jobs.remote_inbox import FATE_FOLDERS, WORKING, RemoteSource
 from importer.journal.job_history import FileEnding, FileFate, FileRecord, JobHistory
 from importer.private_files import FOLDER_MODE, create_private_file, make_private_folder, replace_private_file
 from importer.reports.files import REPORT_FILES, REPORT_HTML, SUMMARY_JSON
@@ -89,13 +90,7 @@ def _in_page(text: str) -> str:
     return html.escape(printable(text)).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")
 
 
-WORKING = "working"
-FOLDERS = {
-    FileFate.DONE: "done",
-    FileFate.REPEATED: "done",
-    FileFate.FAILED: "failed",
-    FileFate.HELD: "held",
-}
+FOLDERS = FATE_FOLDERS
 _EVERYWHERE = (WORKING, *dict.fromkeys(FOLDERS.values()))
 _LONGEST_STEM = 60
 
@@ -108,6 +103,8 @@ class FileStore:
     history: JobHistory
     clock: Callable[[], datetime]
     checkpoint: Callable[[str], None] = field(default=no_checkpoint)
+    remote: RemoteSource | None = None
+    """Where the files come from, if not from a disk."""
 
     def prepare(self) -> None:
         """Make the job's folders, but not the one that files come into: its drive may not be mounted.
@@ -115,18 +112,23 @@ class FileStore:
         Raises InputError `job-folder-unreadable`, `job-folder-emptied`, `job-folder-unwritable` or
         `job-other-filesystem`."""
         folder = self.job.folder
-        inbox.check_folder(self._source_folder())
+        if self.remote is None:
+            inbox.check_folder(self._source_folder())
         self._check_mounted()
         try:
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(parents=self.remote is not None, exist_ok=True)
             for name in _EVERYWHERE:
                 make_private_folder(folder / name)
                 share_folder(folder / name, self.job.sharing)
             here = folder.stat().st_dev
-            if not self.job.keep_source and self._source_folder().stat().st_dev != here:
+            moves = self.remote is None and not self.job.keep_source
+            if moves and self._source_folder().stat().st_dev != here:
                 raise InputError("job-other-filesystem", source=self._source_folder(), folder=folder)
         except OSError as error:
             raise InputError("job-folder-unwritable", folder=folder, reason=error.strerror) from error
+        if self.remote is not None:
+            self.remote.settle({record.number: record for record in self.history.files(self.job.name)})
+            self.checkpoint("remote-settled")
 
     def _check_mounted(self) -> None:
         """Refuse a folder without the working/ of earlier rounds: another drive is mounted in its place."""
@@ -148,11 +150,17 @@ class FileStore:
         try:
             directory.mkdir(mode=FOLDER_MODE)
             self.checkpoint("directory-made")
-            if found.marked:
+            if self.remote is not None:
+                taken = self.remote.bring(found, record)
+            elif found.marked:
                 # Before the file moves: a marker left behind would vouch for the next file of that name.
                 inbox.marker_of(found.path).unlink(missing_ok=True)
                 self.checkpoint("marker-removed")
-            taken = _copied(found, place) if self.job.keep_source else _moved(found, place)
+            if self.remote is None:
+                taken = _copied(found, place) if self.job.keep_source else _moved(found, place)
+        except ImporterError:
+            self._let_go(record)
+            raise
         except FileNotFoundError:
             taken = False
         except OSError as error:
@@ -249,6 +257,9 @@ class FileStore:
                 record, FileEnding(FileFate.GONE, target, "job-file-gone", record.run)
             )
         self.checkpoint("put-away")
+        if self.remote is not None:
+            self.remote.put_away(record)
+            self.checkpoint("remote-put-away")
         self.history.settle(record.number, self.clock())
         self.checkpoint("settled")
         return self.history.file(record.number)

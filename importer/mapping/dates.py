@@ -27,6 +27,7 @@ _YEAR_LAST = late_pattern(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}){_MIDNIGHT}
 SHORT_YEAR = late_pattern(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{2}}){_MIDNIGHT}", re.IGNORECASE)
 """A date with two digits for the year, most likely behind day and month: 24.12.58."""
 _WORD = late_pattern(r"[^\d\s,/-]+")
+_BEHIND = late_pattern(r"(?<=^\d{8})\.0+$|(?<=\d{4}) ?г\.?$")
 _WIDE = str.maketrans("０１２３４５６７８９／－．　", "0123456789/-. ")
 _LIKE_A_DATE = late_pattern(r"[\d年月日/. :TZ-]{5,30}")
 
@@ -83,8 +84,10 @@ def year_of(text: str) -> int | None:
 
 
 def plain(text: str) -> str:
-    """Return a text without blanks at its ends, full-width digits and marks as narrow ones."""
-    return text.translate(_WIDE).strip()
+    """Return a text without blanks at its ends and what stands behind a date (a fraction of zeros, г.), with
+    narrow digits and marks for full-width ones."""
+    found = text.translate(_WIDE).strip()
+    return _BEHIND.sub("", found) if found[-1:] in ".0г" else found
 
 
 _WITH_MONTH_NAME = (
