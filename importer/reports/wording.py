@@ -164,12 +164,12 @@ def _issue_text(
         "other_row": other_row,
     }
     entry = messages.catalogue()[wording]
-    hint = messages.hint_template(wording, lang, on_page=on_page).format_map(found)
+    hint = messages.fill(messages.hint_template(wording, lang, on_page=on_page), found, lang)
     correction = (suggestion or likely_correction(code, cell)) if offer and not mask else ""
     if correction:
         offered = messages.sentence("offer", {"suggestion": shortened(correction)}, lang)
         hint = messages.join_sentences(lang, offered, hint)
-    return IssueText(entry.message[lang].format_map(found), hint)
+    return IssueText(messages.fill(entry.message[lang], found, lang), hint)
 
 
 def issue_sentence(issue: Issue, plan: ReportPlan, fields: Mapping[str, str]) -> str:
