@@ -20,7 +20,7 @@ def completion_command(shell: str) -> int:
     \b
     bash   importer completion bash > ~/.local/share/bash-completion/completions/importer
     zsh    importer completion zsh > "${fpath[1]}/_importer"
-    fish   importer completion fish > ~/.config/fish/completions/importer.fish
+    fish   importer completion fish | source   (in ~/.config/fish/config.fish)
     """
     from importer.cli.app import group
 
