@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 from importer.config import ConfigFile, load_config
-from importer.readers.open import STANDARD_INPUT, check_exists
+from importer.readers.open import STANDARD_INPUT, check_exists, pipe, standard_input
 from importer.sources import spool
 from importer.sources.locations import DatabaseQuery, FileGiven, FileName, LocalCopy, Location, Scheme, locate
 
@@ -106,15 +107,28 @@ def _query(query: DatabaseQuery, told: FetchListener, config: ConfigFile | None)
 def take_in(file: FileGiven, told: FetchListener = _unheard, config: ConfigFile | None = None) -> FileName:
     """Return a file that the readers can open: a path as it is, all else as a copy in the spool.
 
-    A file that is open for reading is read to its end; it stays open.
+    A file that is open for reading is read to its end; it stays open. What can be read only once, standard
+    input and named pipes, is among the copies, too: so that its run can be taken up again.
     """
     if isinstance(file, DatabaseQuery):
         return _query(file, told, config)
     if isinstance(file, str | os.PathLike):
         location = locate(file)
-        return file if location is None else fetch(location, told, config)
+        if location is not None:
+            return fetch(location, told, config)
+        return _kept(file) if str(file) == STANDARD_INPUT or _is_pipe(file) else file
     name = _name_of(file)
     return spool.write_copy(_pieces(file), name, Path(name).name)
+
+
+def _kept(file: str | os.PathLike[str]) -> LocalCopy:
+    name = str(file)
+    pieces = standard_input() if name == STANDARD_INPUT else pipe(Path(file))
+    return spool.write_copy(pieces, name, "stdin" if name == STANDARD_INPUT else Path(file).name)
+
+
+def _is_pipe(file: str | os.PathLike[str]) -> bool:
+    return stat.S_ISFIFO(check_exists(file))
 
 
 @contextlib.contextmanager
