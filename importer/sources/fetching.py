@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 from importer.config import ConfigFile, load_config
+from importer.readers.detect import FileKind, kind_of
 from importer.readers.open import STANDARD_INPUT, check_exists, pipe, standard_input
 from importer.sources import spool
 from importer.sources.locations import DatabaseQuery, FileGiven, FileName, LocalCopy, Location, Scheme, locate
@@ -123,8 +125,18 @@ def take_in(file: FileGiven, told: FetchListener = _unheard, config: ConfigFile 
 
 def _kept(file: str | os.PathLike[str]) -> LocalCopy:
     name = str(file)
-    pieces = standard_input() if name == STANDARD_INPUT else pipe(Path(file))
-    return spool.write_copy(pieces, name, "stdin" if name == STANDARD_INPUT else Path(file).name)
+    pieces = iter(standard_input() if name == STANDARD_INPUT else pipe(Path(file)))
+    first = next(pieces, b"")
+    own = "stdin" if name == STANDARD_INPUT else Path(file).stem
+    return spool.write_copy(itertools.chain((first,), pieces), name, f"{own}{_suffix(first)}")
+
+
+def _suffix(first: bytes) -> str:
+    """Return the usual end of the name of a file that begins so: `forget` goes by it."""
+    kind = kind_of(first)
+    if kind is FileKind.TEXT:
+        return ".jsonl" if first.lstrip().startswith(b"{") else ".csv"
+    return {FileKind.ZIP: ".xlsx", FileKind.OLE: ".xls", FileKind.GZIP: ".gz"}.get(kind, "")
 
 
 def _is_pipe(file: str | os.PathLike[str]) -> bool:

@@ -157,7 +157,7 @@ def test_a_run_of_standard_input_keeps_its_copy_and_can_be_retried(
     box.misbehave("code code=9001 requests=1-")
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(TABLE.encode())))
     import_file("-", options=RunOptions(attempts=1, report_dir=work / "out"))
-    (copy,) = (own_surroundings / "spool").glob("*/stdin")
+    (copy,) = (own_surroundings / "spool").glob("*/stdin.csv")
     assert copy.read_text("utf-8") == TABLE
     assert copy.stat().st_mode & 0o077 == 0
     box.misbehave()
