@@ -32,6 +32,11 @@ help:
 	$(BIN)/python -m compileall -q importer
 	@touch $@
 
+# The extras that tests marked `extras` need besides programs: databases, buckets, file servers.
+.venv/sources: .venv/installed pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,test-sources]'
+	@touch $@
+
 install: .venv/installed
 
 demo: install
@@ -53,7 +58,7 @@ test: install
 coverage: install
 	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
 
-test-extras: install
+test-extras: install .venv/sources
 	$(BIN)/python -m pytest -m extras
 
 test-wheel: install

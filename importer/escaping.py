@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 _CONTROLS = (
     r"\x00-\x1f\x7f-\x9f"  # Cc
@@ -27,6 +27,23 @@ _IN_LINES = re.compile(f"(?![\n\t])[{_CONTROLS}]")
 _BLANKS = frozenset("\t\n\v\f\r\x85\u2028\u2029")
 _HIGH_PAIR = re.compile(rb"[\xa1-\xf7][\xa1-\xfe]")
 _PAIR = re.compile(rb"[\x81-\xfe][\x40-\xfe]")
+
+
+class _LatePattern:
+    """Stands for a pattern that nobody has used yet."""
+
+    def __init__(self, text: str, flags: re.RegexFlag) -> None:
+        self._text, self._flags = text, flags
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(re.compile(self._text, self._flags), name)
+        setattr(self, name, found)  # the next use finds it at once
+        return found
+
+
+def late_pattern(text: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[str]:
+    """Return a regular expression that is compiled when it is first used: few runs need all of them."""
+    return cast("re.Pattern[str]", _LatePattern(text, flags))
 
 
 def single_line(text: str) -> str:

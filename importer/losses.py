@@ -22,6 +22,7 @@ from importer.private_files import ensure_private_file, open_plain_file, private
 LOSSES_SUFFIX = ".losses"
 _COUNT_SUFFIX = ".count"
 _MOST_BYTES = 1_000_000
+_LOSSES = frozenset({"journal-moved-aside", "journal-history-lost", "journal-replaced"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +96,18 @@ def read_losses(journal: Path) -> tuple[Note, ...]:
     try:
         with open_plain_file(path) as file:
             kept = json.loads(file.read(_MOST_BYTES))
-        return tuple(Note(str(code), tuple(sorted(dict(found).items()))) for code, found in kept)
+        return tuple(_loss(str(code), dict(found)) for code, found in kept)
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, TypeError, RecursionError):
         return (Note("journal-losses-unreadable", (("path", str(path)),)),)
+
+
+def _loss(code: str, found: dict[str, object]) -> Note:
+    """A loss that this version has words for. Raises ValueError for one that a newer version has kept."""
+    if code not in _LOSSES:
+        raise ValueError(code)
+    return Note(code, tuple(sorted(found.items())))
 
 
 def add_loss(journal: Path, loss: Note) -> None:

@@ -19,6 +19,7 @@ from importer.models import Mode
 class OptionGroup(Enum):
     """Options that a command takes together."""
 
+    SOURCE = "source"
     MODE = "mode"
     MAPPING = "mapping"
     READING = "reading"
@@ -147,6 +148,11 @@ class Option:
     """Whether the commands that reports offer repeat it: it decides what `importer run FILE` means."""
     name: str = ""
     default: Any = None
+
+
+def declare(default: Any, kind: ValueKind, en: str, zh: str, **more: Any) -> Any:
+    """Return a field that is an option of a run; `more` are fields of Option."""
+    return field(default=default, metadata={"option": Option(kind, {"en": en, "zh": zh}, **more)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,6 @@ from importer.option_types import (
     FilesValue,
     FlagValue,
     FolderValue,
-    HeaderRowValue,
     IntegerValue,
     Keep,
     ModeValue,
@@ -33,20 +32,13 @@ from importer.option_types import (
     Option,
     OptionGroup,
     TextValue,
-    ValueKind,
+    declare,
 )
-
-
-def declare(default: Any, kind: ValueKind, en: str, zh: str, **more: Any) -> Any:
-    """Return a field of RunOptions; `more` are fields of Option."""
-    return field(default=default, metadata={"option": Option(kind, {"en": en, "zh": zh}, **more)})
-
-
-_READING: Mapping[str, Any] = {"group": OptionGroup.READING, "keep": Keep.READING, "repeat": True}
+from importer.reading_options import ReadingOptions
 
 
 @dataclass(frozen=True, slots=True)
-class RunOptions:
+class RunOptions(ReadingOptions):
     """How one run reads, checks, sends and reports: the options of `importer run` by the same names."""
 
     mode: Mode | None = declare(
@@ -88,51 +80,6 @@ class RunOptions:
         repeat=True,
     )
     """Where no column names the country."""
-    sheet: str | None = declare(
-        None,
-        TextValue(),
-        "Which sheet of a workbook (default: the first with data).",
-        "读取哪个工作表（默认：第一个有数据的）。",
-        metavar="NAME|all",
-        job=True,
-        report=True,
-        **_READING,
-    )
-    header_row: int | str | None = declare(
-        None,
-        HeaderRowValue(),
-        "Where the header stands, if it is not found.",
-        "表头所在的行，用于无法自动识别时。",
-        job=True,
-        **_READING,
-    )
-    encoding: str | None = declare(
-        None,
-        TextValue(),
-        "Encoding of a text file, if it is not found.",
-        "文本文件的编码，用于无法自动识别时。",
-        metavar="NAME",
-        job=True,
-        report=True,
-        **_READING,
-    )
-    delimiter: str | None = declare(
-        None,
-        TextValue(),
-        "Delimiter of a text file, if it is not found; `tab` is one.",
-        "文本文件的分隔符，用于无法自动识别时；可写 `tab`。",
-        metavar="CHAR",
-        job=True,
-        **_READING,
-    )
-    corrections: str | None = declare(
-        None,
-        TextValue(),
-        "Cells to be read otherwise than they stand in the file, as the page in the browser keeps them.",
-        "更正文件：其中的单元格代替原文件中的内容，由浏览器页面保存。",
-        metavar="FILE",
-        **_READING,
-    )
     contract: str | None = declare(
         None,
         ChoiceValue(NAMES),
@@ -338,6 +285,17 @@ class RunOptions:
         keep=Keep.SETTINGS,
         report=True,
         repeat=True,
+    )
+    keep_before: bool = declare(
+        False,
+        FlagValue(),
+        "First read what the CRM has of these customers, and keep it in before.csv: one query for each.",
+        "先读取 CRM 中这些客户的现有内容，保存到 before.csv：每个客户一个查询。",
+        group=OptionGroup.SENDING,
+        profile=True,
+        job=True,
+        keep=Keep.SETTINGS,
+        report=True,
     )
     full: bool = declare(
         False,

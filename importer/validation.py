@@ -75,9 +75,10 @@ class _Column:
         positions: np.ndarray,
         limit: int | None = None,
         lengths: np.ndarray | None = None,
+        wording: str | None = None,
     ) -> list[RepeatedIssue]:
         """Return the issue of the rows at these positions, if any; `lengths` are those of the texts in
-        characters."""
+        characters, `wording` is the code of a message that fits better."""
         if not positions.size:
             return []
         cells = self.values.take(pa.array(positions))
@@ -87,6 +88,7 @@ class _Column:
                 cells=cells,
                 limit=limit,
                 lengths=lengths,
+                wording=wording,
             )
         ]
 
@@ -138,7 +140,8 @@ def _phone(check: _Column) -> Iterator[RepeatedIssue]:
         yield from check.issues("not-digits", Severity.ERROR, odd[refused])
     else:
         yield from check.issues("bad-phone", Severity.ERROR, odd[refused])
-        yield from check.issues("bad-phone", Severity.WARNING, odd[~lossy & ~refused])
+        sent = odd[~lossy & ~refused]
+        yield from check.issues("bad-phone", Severity.WARNING, sent, wording="phone-sent-as-found")
 
 
 def _text(check: _Column) -> Iterator[RepeatedIssue]:

@@ -122,7 +122,7 @@ def _phone(entry: Mapping[str, object]) -> PhoneNumber:
         quality_rating=_text(entry, "quality_rating"),
         verified_name=_text(entry, "verified_name"),
         name_status=_text(entry, "name_status"),
-        register_status=int(status) if status.isdecimal() else None,
+        register_status=int(status) if status.isdecimal() and len(status) < 10 else None,
         status=_text(entry, "status"),
         current_limit=_text(entry, "current_limit"),
         code_verification_status=_text(entry, "code_verification_status"),

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from importer import messages
 from importer.errors import ImporterError, RefusedError, UnreachableError
@@ -67,7 +68,7 @@ RULES: Mapping[str, AnswerRule] = {
     "http-401": AnswerRule(Action.STOP, "http-401"),
     "http-403": AnswerRule(Action.STOP, "http-403"),
     "http-404": AnswerRule(Action.STOP, "http-404"),
-    "http-407": AnswerRule(Action.STOP, "proxy-refused"),
+    "http-407": AnswerRule(Action.STOP, "http-407"),
     "http-413": AnswerRule(Action.ISOLATE, "http-413"),
     "http-stop": AnswerRule(Action.STOP, "http-stop"),
     "http-4xx": AnswerRule(Action.RETRY_THEN_ISOLATE, "http-4xx"),
@@ -200,6 +201,14 @@ def explain(code: str, message: str = "", lang: str = "en") -> tuple[str, str]:
     return messages.sentence(message_code, found, lang), messages.hint(message_code, found, lang)
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object. One that names two codes has none: nobody can say which of them counts (RFC 8259, 4)."""
+    found = dict(pairs)
+    if len(found) < len(pairs) and sum(name == "code" for name, _ in pairs) > 1:
+        found["code"] = None
+    return found
+
+
 def read(body: bytes) -> AnswerEnvelope:
     """Return an answer's body as an envelope.
 
@@ -207,7 +216,7 @@ def read(body: bytes) -> AnswerEnvelope:
     “Answers”).
     """
     try:
-        envelope = json.loads(body.decode("utf-8-sig"))
+        envelope = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_object)
     except (ValueError, RecursionError):  # UnicodeDecodeError and endless digits are ValueErrors
         return AnswerEnvelope(fault="not-json")
     if not isinstance(envelope, dict):

@@ -77,7 +77,7 @@ class HeaderRowType(click.ParamType[int | str]):
         text = str(value).strip().lower()
         if text == "none":
             return text
-        if text.isdigit() and int(text) >= 1:
+        if text.isdecimal() and len(text) < 20 and int(text) >= 1:
             return int(text)
         self.fail(f"{value!r} is neither a row number from 1 nor `none`", param, ctx)
 
@@ -222,7 +222,13 @@ _yes = _localized(
 speaking_options = _output_options(_quiet, _verbose, _log_json, lang_option)
 
 import_options = _all(
-    run_options(OptionGroup.MODE, OptionGroup.MAPPING, OptionGroup.READING, OptionGroup.CHECKING),
+    run_options(
+        OptionGroup.SOURCE,
+        OptionGroup.MODE,
+        OptionGroup.MAPPING,
+        OptionGroup.READING,
+        OptionGroup.CHECKING,
+    ),
     profile_option,
     sandbox_options,
     run_options(OptionGroup.SENDING, OptionGroup.REPORTS),

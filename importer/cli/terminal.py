@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         PlanReady,
         Prechecking,
         Progress,
+        QueriesAhead,
         RunEnded,
         RunStarted,
     )
@@ -88,6 +89,10 @@ class TerminalObserver(RunObserver):
 
     def on_prechecking(self, event: Prechecking) -> None:
         self._view.looked(event.rows)
+
+    def on_queries_ahead(self, event: QueriesAhead) -> None:
+        note = event.note()
+        self._say(note.code, note.sentence(self._lang), dict(note.found))
 
     def on_run_started(self, event: RunStarted) -> None:
         plan, record = event.plan, event.record

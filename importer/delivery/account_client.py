@@ -27,17 +27,23 @@ PATIENCE = 60.0
 class AccountClient(Client):
     """A client whose every request takes its turn among those of the runs at work. Raises as `Client` does.
 
-    It has no bound of its own, makes no journal, and where nobody is at work it waits for nothing.
+    It makes no journal, and where nobody is at work it waits for nothing but its own rate.
     """
 
     def __init__(
-        self, connection: Connection, *, timeouts: Timeouts | None = None, clock: Clock | None = None
+        self,
+        connection: Connection,
+        *,
+        timeouts: Timeouts | None = None,
+        clock: Clock | None = None,
+        rate: float | None = None,
     ) -> None:
+        """`rate`: requests a second of its own, at most; None: no bound but that of others at work."""
         super().__init__(connection, timeouts=timeouts)
         journal = journal_file()
         # Without a journal nobody is at work.
         shared = SharedRate.beside(journal, connection.rate_key) if journal.exists() else OwnRate()
-        self._limiter = RateLimiter(None, clock or SystemClock(), shared)
+        self._limiter = RateLimiter(rate, clock or SystemClock(), shared)
 
     def attempt(self, endpoint: Endpoint, body: bytes, query: Query = ()) -> Verdict:
         """Send one request when its turn has come, signed then, and return what came of it."""

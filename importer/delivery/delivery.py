@@ -45,7 +45,7 @@ class Delivery:
         clock: Clock | None = None,
         rate: OwnRate | None = None,
     ) -> None:
-        self._policy = policy = policy or Policy()
+        self.policy = policy = policy or Policy()
         clock = clock or SystemClock()
         self._body_builder = body_builder
         self._listener = notify
@@ -101,7 +101,7 @@ class Delivery:
         return InFlightBatch(
             batch,
             self._body_builder.body(batch.customers),
-            non_idempotent=not (self._policy.resend_unknown or all_have_contacts(batch.contacts)),
+            non_idempotent=not (self.policy.resend_unknown or all_have_contacts(batch.contacts)),
         )
 
     def wait_for_turn(self) -> None:
@@ -173,7 +173,7 @@ class Delivery:
         try:
             if wait_for_turn(
                 self._ticket,
-                self._policy.turn_wait,
+                self.policy.turn_wait,
                 clock=self._clock,
                 cancelled=self._cancel.cancelled,
                 notify=self._notify,

@@ -15,12 +15,13 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from importer.config import Connection, Profile, is_loopback
+from importer.config import ConfigFile, Connection, Profile, is_loopback
 from importer.config_schema import Seconds
 from importer.jobs import schedule
 from importer.option_layers import GivenOptions, layered
 from importer.option_types import key
 from importer.options import RunOptions
+from importer.sources.locations import DatabaseQuery, Location
 
 
 class SourceKind(StrEnum):
@@ -148,6 +149,18 @@ class JobFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class JobPlace:
+    """Where a job's files come from, if not from a disk."""
+
+    named: Location | DatabaseQuery
+    """A folder, or with no pattern a single file; or a query."""
+    pattern: str
+    """The names of files that are taken from the folder: `*` for all."""
+    config: ConfigFile
+    """Holds the credentials of the place."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One job, its paths absolute, its times in seconds. Its keys are those of `JobFiles`, too."""
 
@@ -158,6 +171,8 @@ class Job:
     """Where working/, done/, failed/ and held/ lie."""
     keep_source: bool
     """The file stays where it is, and a copy of it is imported."""
+    place: JobPlace | None = None
+    """Where the files come from, if not from `source` on a disk."""
     table: str = ""
     """The NAME of its `[job.NAME]`: the same as its own, but for a table of several profiles."""
     given: GivenOptions = GivenOptions()
@@ -177,6 +192,8 @@ class Job:
     """How long reports, files and the journal of finished runs are kept; None: for ever."""
     max_lag: float | None = key(None, Seconds)
     """After so long without a good round `job status` is critical."""
+    retry_failed: bool = key(False, bool)
+    """Rows that earlier rounds could not deliver are sent first, as `importer retry` does."""
     full_every: float | None = key(None, Seconds)
     """With `changed_only`: after so long without a round that sent all rows, one does; None: never."""
     max_quiet: float | None = key(None, Seconds)
@@ -184,6 +201,9 @@ class Job:
     schedule: str = key("", Annotated[str, AfterValidator(_schedule)])
 
     def describe_source(self) -> str:
+        if self.place is not None:
+            pattern = "" if self.place.pattern in ("", "*") else f"/{self.place.pattern}"
+            return f"{str(self.place.named).rstrip('/')}{pattern}"
         return f"{self.source}/" if self.kind is SourceKind.INBOX else str(self.source)
 
     def options_with(self, profile: Profile, lang: str) -> RunOptions:

@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from importer.errors import InputError, SettingsError, UsageError
-from importer.escaping import printable, to_json
+from importer.errors import ImporterError, InputError, SettingsError, UsageError
+from importer.escaping import printable, readable_name, to_json
 from importer.jobs import inbox
 from importer.jobs.config import Job, SharingSettings, SourceKind, no_checkpoint
 from importer.jobs.inbox import InboxFile
+from importer.jobs.remote_inbox import FATE_FOLDERS, WORKING, RemoteSource
 from importer.journal.job_history import FileEnding, FileFate, FileRecord, JobHistory
 from importer.private_files import FOLDER_MODE, create_private_file, make_private_folder, replace_private_file
 from importer.reports.files import REPORT_FILES, REPORT_HTML, SUMMARY_JSON
@@ -89,13 +90,7 @@ def _in_page(text: str) -> str:
     return html.escape(printable(text)).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")
 
 
-WORKING = "working"
-FOLDERS = {
-    FileFate.DONE: "done",
-    FileFate.REPEATED: "done",
-    FileFate.FAILED: "failed",
-    FileFate.HELD: "held",
-}
+FOLDERS = FATE_FOLDERS
 _EVERYWHERE = (WORKING, *dict.fromkeys(FOLDERS.values()))
 _LONGEST_STEM = 60
 
@@ -108,6 +103,8 @@ class FileStore:
     history: JobHistory
     clock: Callable[[], datetime]
     checkpoint: Callable[[str], None] = field(default=no_checkpoint)
+    remote: RemoteSource | None = None
+    """Where the files come from, if not from a disk."""
 
     def prepare(self) -> None:
         """Make the job's folders, but not the one that files come into: its drive may not be mounted.
@@ -115,18 +112,23 @@ class FileStore:
         Raises InputError `job-folder-unreadable`, `job-folder-emptied`, `job-folder-unwritable` or
         `job-other-filesystem`."""
         folder = self.job.folder
-        inbox.check_folder(self._source_folder())
+        if self.remote is None:
+            inbox.check_folder(self._source_folder())
         self._check_mounted()
         try:
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(parents=self.remote is not None, exist_ok=True)
             for name in _EVERYWHERE:
                 make_private_folder(folder / name)
                 share_folder(folder / name, self.job.sharing)
             here = folder.stat().st_dev
-            if not self.job.keep_source and self._source_folder().stat().st_dev != here:
+            moves = self.remote is None and not self.job.keep_source
+            if moves and self._source_folder().stat().st_dev != here:
                 raise InputError("job-other-filesystem", source=self._source_folder(), folder=folder)
         except OSError as error:
             raise InputError("job-folder-unwritable", folder=folder, reason=error.strerror) from error
+        if self.remote is not None:
+            self.remote.settle({record.number: record for record in self.history.files(self.job.name)})
+            self.checkpoint("remote-settled")
 
     def _check_mounted(self) -> None:
         """Refuse a folder without the working/ of earlier rounds: another drive is mounted in its place."""
@@ -148,11 +150,17 @@ class FileStore:
         try:
             directory.mkdir(mode=FOLDER_MODE)
             self.checkpoint("directory-made")
-            if found.marked:
+            if self.remote is not None:
+                taken = self.remote.bring(found, record)
+            elif found.marked:
                 # Before the file moves: a marker left behind would vouch for the next file of that name.
                 inbox.marker_of(found.path).unlink(missing_ok=True)
                 self.checkpoint("marker-removed")
-            taken = _copied(found, place) if self.job.keep_source else _moved(found, place)
+            if self.remote is None:
+                taken = _copied(found, place) if self.job.keep_source else _moved(found, place)
+        except ImporterError:
+            self._let_go(record)
+            raise
         except FileNotFoundError:
             taken = False
         except OSError as error:
@@ -169,7 +177,7 @@ class FileStore:
         if record.fate is not FileFate.OPEN:
             self._put_away(record)
             return None
-        if record.released and record.target is not None and not record.place.exists():
+        if record.target is not None and not record.place.exists() and record.target.exists():
             self._move_directory(record.target, record.place)
         if record.place.exists():
             return record
@@ -219,11 +227,18 @@ class FileStore:
 
     def release(self, record: FileRecord) -> FileRecord:
         """Move a held file back into working/, to be imported past the tripwires."""
-        assert record.target is not None  # noqa: S101 - a held file lies somewhere
+        return self._back(record, self.history.release)
+
+    def reopen(self, record: FileRecord) -> FileRecord:
+        """Move a file whose rows were not all delivered back into working/, for them to go again."""
+        return self._back(record, self.history.reopen)
+
+    def _back(self, record: FileRecord, noted: Callable[[int, Path], FileRecord]) -> FileRecord:
+        assert record.target is not None  # noqa: S101 - a file that was put away lies somewhere
         directory = self._free(self.job.folder / WORKING, record.target.parent.name)
-        held, record = record.target, self.history.release(record.number, directory / record.target.name)
+        lies, record = record.target, noted(record.number, directory / record.target.name)
         self.checkpoint("released")
-        self._move_directory(held, record.place)
+        self._move_directory(lies, record.place)
         self.checkpoint("taken")
         return record
 
@@ -242,6 +257,9 @@ class FileStore:
                 record, FileEnding(FileFate.GONE, target, "job-file-gone", record.run)
             )
         self.checkpoint("put-away")
+        if self.remote is not None:
+            self.remote.put_away(record)
+            self.checkpoint("remote-put-away")
         self.history.settle(record.number, self.clock())
         self.checkpoint("settled")
         return self.history.file(record.number)
@@ -285,8 +303,8 @@ def is_called(record: FileRecord, name: str) -> bool:
 
 
 def legible(name: str) -> str:
-    """The name with question marks for bytes that are not UTF-8."""
-    return name.encode("utf-8", "replace").decode()
+    """The name as a person reads it, where its bytes are not UTF-8: as GBK, or with their numbers."""
+    return readable_name(name).encode("utf-8", "replace").decode()
 
 
 def _kept_name(name: str) -> str:

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from importer.errors import InputError
 from importer.jobs.config import Job, SourceKind
@@ -50,13 +51,22 @@ class InboxListing:
     waiting: tuple[InboxFile, ...]
 
 
-def list_inbox(job: Job, now: Callable[[], float], sleep: Callable[[float], None]) -> InboxListing:
-    """Look twice at every file. Raises InputError `job-folder-unreadable`.
+class Candidates(Protocol):
+    """A place that files come in at, other than a folder on a disk."""
+
+    def candidates(self) -> list[InboxFile]:
+        """Return the files as they are now, ready or not."""
+
+
+def list_inbox(
+    job: Job, now: Callable[[], float], sleep: Callable[[float], None], remote: Candidates | None = None
+) -> InboxListing:
+    """Look twice at every file of the job's folder, or of `remote`. Raises InputError.
 
     The age of a file whose time stamp lies in the future says nothing (the clock was set back, or a file
     server's clock is ahead): such a file is watched for the whole settle time.
     """
-    first = {found.path: found for found in _candidates(job)}
+    first = {found.path: found for found in (remote.candidates() if remote else _candidates(job))}
     if not first:
         return InboxListing((), ())
     unmarked = [found for found in first.values() if not found.marked]
@@ -67,8 +77,9 @@ def list_inbox(job: Job, now: Callable[[], float], sleep: Callable[[float], None
         sleep(LOOK_SECONDS)
     ready: list[InboxFile] = []
     waiting: list[InboxFile] = []
+    now_there = {found.path: found for found in remote.candidates()} if remote else {}
     for found in first.values():
-        again = look_at(found.path)
+        again = now_there.get(found.path) if remote else look_at(found.path)
         if again is None:
             continue
         whole = again.marked or (again.same_as(found) and not 0 <= found.age(moment) < job.settle)

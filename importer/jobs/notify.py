@@ -6,7 +6,9 @@ What fails here never fails the import. Messages name no path and no query of a 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Callable, Mapping
@@ -26,7 +28,7 @@ from importer.jobs.config import Job, JobEnvironment, NoticeSettings, NoticeWhen
 from importer.jobs.log import JobLog
 from importer.jobs.results import RoundReport, format_error
 from importer.journal.job_history import RoundResult
-from importer.private_files import replace_private_file
+from importer.private_files import open_plain_file, replace_private_file
 from importer.reasons import command_reason, reason_of
 
 POST_ATTEMPTS = 4
@@ -91,6 +93,9 @@ def _attempt(method: str, url: str, body: bytes | None) -> _Fault | None:
     return _Fault(f"HTTP {status}", passing=status >= 500 or status in _BUSY)
 
 
+_LONGEST_BEAT = 40
+_BEAT = re.compile(rb"(?:[0-9]{4}-[0-9-]{5}T[0-9:]{8}[+-][0-9:]{5,8}\n)?")
+"""A time as `datetime.isoformat` writes it; an empty file may be one that somebody has made for us."""
 COMMAND_SECONDS = 60.0
 _LONGEST_VARIABLE = 100_000
 """Bytes; Linux takes no more than 128 KiB in one."""
@@ -147,11 +152,19 @@ def heartbeat(job: Job, text: str, sleep: Callable[[float], None]) -> str:
             return str(error)
         return ""
     try:
+        _leave_foreign(Path(job.heartbeat))
         # Others look at it, and it holds a time alone.
         replace_private_file(Path(job.heartbeat), text.encode(), 0o644)
     except OSError as error:
         return f"{job.heartbeat}: {error.strerror}"
     return ""
+
+
+def _leave_foreign(path: Path) -> None:
+    """Raise FileExistsError for a file that holds something else than a heartbeat."""
+    with contextlib.suppress(FileNotFoundError), open_plain_file(path) as file:
+        if not _BEAT.fullmatch(file.read(_LONGEST_BEAT)):
+            raise FileExistsError(errno.EEXIST, "the file is no heartbeat of the importer")
 
 
 def _run(command: str, report: Told) -> str:

@@ -23,13 +23,16 @@ from importer.options import RunOptions
 from importer.pipeline.events import PlanReady, RunObserver
 from importer.pipeline.plan import RunPlan, kept_options
 from importer.pipeline.precheck import PrecheckResult
-from importer.pipeline.session import Session
+from importer.pipeline.session import Session, retry_options
+from importer.reports import ReportResult
 
 if TYPE_CHECKING:
     from importer.pipeline.events import Event
 
 MOST_TRIES = 3
 """Rounds that may die while they process a file, before it is put away as failed."""
+NOT_SENT, NOT_SENT_AGAIN = "job-rows-not-sent", "job-rows-not-sent-again"
+"""Why a file lies in failed/ whose rows can be sent again."""
 _UNSENT = (Status.FAILED, Status.UNKNOWN, Status.NOT_SENT)
 
 
@@ -91,12 +94,47 @@ class FileProcessor:
             run_result = self.session.resume(run, options, gate=gate, observer=observer)
         if run_result is None:
             return self._not_started(record, observer)
+        return self._after(record, run_result, observer, gate.tripped)
+
+    def retry(self, failed: FileRecord) -> FileResult | None:
+        """Send again what the runs of a file left undelivered; None if it is gone, or nothing is left.
+
+        The file lies in working/ meanwhile, so that a round that dies is taken up as usual.
+        """
+        run_id = self.history.run_of(failed)
+        if not run_id or failed.target is None or not failed.target.exists():
+            return None
+        run = self.journal.run(run_id)
+        times = len(self.journal.family(run))
+        record = self.store.reopen(failed)
+        self.log.write("info", "file-retried", file=record.name, run=run.id, times=times)
+        run = self.journal.run(run_id)  # its file has moved
+        kept = retry_options(run)
+        lists = tuple(dict.fromkeys((*kept.suppress, *self.options.suppress)))
+        options = replace(kept, suppress=lists, report_dir=record.place.parent / f"retry-{times}")
+        observer = _FileObserver(self, record)
+        try:
+            run_result = self.session.retry(run, options, observer=observer)
+        except (InputError, MappingError) as error:
+            return self._failed(record, error)
+        if run_result is None:
+            return self._judge(record, run)
+        return self._after(record, run_result, observer)
+
+    def _after(
+        self,
+        record: FileRecord,
+        run_result: ReportResult,
+        observer: _FileObserver,
+        tripped: TripwireError | None = None,
+    ) -> FileResult:
+        """Put the file of a run away, if the run is over."""
         self.checkpoint("run-over")
         ended = self.journal.run(run_result.summary.run_id)
         for failure in run_result.failures:
             self.log.write("error", failure.code)
         if ended.state is RunState.FINISHED:
-            result = self._judge(self.history.file(record.number), ended, gate.tripped)
+            result = self._judge(self.history.file(record.number), ended, tripped)
             return self._without_reports(result, run_result.failures)
         message = self._format(observer.reason or self.session.stopper.reason) or run_result.summary.stop
         return FileResult(
@@ -168,7 +206,9 @@ class FileProcessor:
         unfit = sum(run.counts.get(status, 0) for status in UNFIT)
         limit = self.job.tripwires.max_invalid
         if unsent:
-            return "job-rows-not-sent", {"rows": unsent, "all": rows, "run": run.id}
+            times = len(self.journal.family(run)) - 1
+            code = NOT_SENT_AGAIN if times else NOT_SENT
+            return code, {"rows": unsent, "all": rows, "run": run.id, "times": times}
         rejected = run.counts.get(Status.REJECTED, 0)
         if rejected and limit is not None and not record.released and 100 * unfit > limit * rows:
             return "job-rows-refused", {"rows": rejected, "all": rows, "limit": f"{limit:g}"}

@@ -28,7 +28,8 @@ from importer.jobs.config import Job, JobEnvironment
 from importer.jobs.file_store import FOLDERS, FileStore, legible
 from importer.jobs.log import JobLog
 from importer.jobs.notify import announce_round
-from importer.jobs.process_file import FileProcessor
+from importer.jobs.process_file import NOT_SENT, NOT_SENT_AGAIN, FileProcessor
+from importer.jobs.remote_inbox import RemoteSource, remote_source
 from importer.jobs.results import FileResult, RoundReport, format_error, shown_counts
 from importer.journal import Journal
 from importer.journal.job_history import FileContent, FileFate, FileRecord, RoundResult
@@ -41,6 +42,7 @@ from importer.pipeline.flow import RunContext
 from importer.pipeline.precheck import precheck
 from importer.pipeline.run import StopToken
 from importer.pipeline.session import Session, SessionSettings
+from importer.private_files import make_private_folder
 from importer.reasons import reason_of
 from importer.sources.spool import prune_copies
 
@@ -151,9 +153,17 @@ class Round:
         return self._finished(started, files)
 
     def _files(self, stack: ExitStack, number: int) -> Iterator[FileResult]:
-        store = FileStore(self.job, self.journal.jobs, self.environment.clock, self.environment.checkpoint)
+        remote = remote_source(self.job, self.journal.path)
+        if remote is not None:
+            stack.callback(remote.close)
+        environment = self.environment
+        store = FileStore(self.job, self.journal.jobs, environment.clock, environment.checkpoint, remote)
+        if remote is not None:
+            make_private_folder(self.job.folder)
+            self._lock(stack, Lock(self.job.folder / LOCK_NAME), "job-folder-locked")
         store.prepare()
-        self._lock(stack, Lock(self.job.folder / LOCK_NAME), "job-folder-locked")
+        if remote is None:
+            self._lock(stack, Lock(self.job.folder / LOCK_NAME), "job-folder-locked")
         options = self._full_or_changed(self._options())
         settings = SessionSettings(self.profile, self.environment.connection, job=self.job.name)
         session = stack.enter_context(Session.open(settings, journal=self.journal, stopper=self.stopper))
@@ -164,12 +174,14 @@ class Round:
             left = self._take_up(store, record)
             if left is not None:
                 yield importing.process(left)
+        if self.job.retry_failed and self.release is None:
+            yield from self._retried(importing)
         if self.release is not None:
             record = store.release(store.held(self.release))
             self.log.write("info", "file-released", file=record.name)
             yield importing.process(record)
             return
-        for found in self._ready():
+        for found in self._ready(remote):
             if self.stopper.reason is not None:
                 return
             try:
@@ -180,6 +192,14 @@ class Round:
             if taken is not None:
                 self.log.write("info", "file-taken", file=taken.name, size=found.size)
                 yield importing.process(taken)
+
+    def _retried(self, importing: FileProcessor) -> Iterator[FileResult]:
+        """Send again what earlier rounds could not deliver, the oldest file first."""
+        for record in reversed(self.journal.jobs.with_fate(self.job.name, FileFate.FAILED)):
+            if record.reason in (NOT_SENT, NOT_SENT_AGAIN) and self.stopper.reason is None:
+                result = importing.retry(record)
+                if result is not None:
+                    yield result
 
     def _take_up(self, store: FileStore, record: FileRecord) -> FileRecord | None:
         left = store.take_up(record)
@@ -199,9 +219,9 @@ class Round:
             message=message,
         )
 
-    def _ready(self) -> tuple[inbox.InboxFile, ...]:
+    def _ready(self, remote: RemoteSource | None) -> tuple[inbox.InboxFile, ...]:
         found = inbox.list_inbox(
-            self.job, lambda: self.environment.clock().timestamp(), self.environment.sleep
+            self.job, lambda: self.environment.clock().timestamp(), self.environment.sleep, remote
         )
         for waiting in found.waiting:
             self.log.write("info", "file-not-ready", file=legible(waiting.path.name), size=waiting.size)
@@ -354,8 +374,15 @@ def preview(
         for record in history.with_fate(job.name, FileFate.HELD)
         if record.target is not None and record.target.exists()
     ]
-    seen = inbox.list_inbox(job, lambda: environment.clock().timestamp(), environment.sleep)
-    files += [_preview_file(job, found.path, journal, connection, options) for found in seen.ready]
+    remote = remote_source(job, journal.path)
+    seen = inbox.list_inbox(job, lambda: environment.clock().timestamp(), environment.sleep, remote)
+    for found in seen.ready:
+        if remote is None:
+            files.append(_preview_file(job, found.path, journal, connection, options))
+            continue
+        with remote.borrowed(found) as copy:
+            one = _preview_file(job, copy, journal, connection, options)
+            files.append(replace(one, path=found.path))
     files += [FilePreview(found.path, "wait") for found in seen.waiting]
     return tuple(files)
 

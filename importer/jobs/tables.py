@@ -12,8 +12,11 @@ from typing import Any
 from importer.config import FILE_NAME, ConfigFile
 from importer.config_schema import check_table
 from importer.errors import SettingsError
-from importer.jobs.config import Job, JobFiles, SharingSettings, SourceKind
+from importer.jobs.config import Job, JobFiles, JobPlace, SharingSettings, SourceKind
 from importer.option_layers import GivenOptions
+from importer.options import RunOptions
+from importer.private_files import state_folder
+from importer.sources.locations import DatabaseQuery, Location, Scheme, locate
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _AT = "@"
@@ -38,21 +41,26 @@ def load_job(file: ConfigFile, name: str) -> Job:
     profile = profile or str(merged.get("profile") or "")
     checked = check_table(_filled_in(file, place, merged, profile), file.path, place, "job", JobFiles, Job)
     files = JobFiles(**checked.fields_of(JobFiles))
-    if (files.source is None) == (files.inbox is None):
+    named = _place(file, place, files, checked.given.options)
+    if named is None and (files.source is None) == (files.inbox is None):
         raise file.mistake(place, "reason-one-source")
     if files.profiles is not None:
         _refuse_shared_folders(file, place, JobFiles(**written.fields_of(JobFiles)), merged)
     base = file.folder
-    source = _path(base, files.inbox or files.source or "")
-    kind = SourceKind.INBOX if files.inbox else _kind(files.source or "", source)
+    source = (
+        _path(base, files.inbox or files.source or "") if named is None else state_folder() / "jobs" / name
+    )
+    kind = SourceKind.INBOX if files.inbox or named else _kind(files.source or "", source)
     inside = source if kind is SourceKind.INBOX else source.parent
+    keeps = kind is SourceKind.FILE or (named is not None and not named.pattern)
     reports = checked.given.options.report_dir
     job = Job(
         name,
         source,
         kind,
         folder=_path(base, files.folder) if files.folder else inside,
-        keep_source=files.afterwards == "keep" or (files.afterwards is None and kind is SourceKind.FILE),
+        keep_source=files.afterwards == "keep" or (files.afterwards is None and keeps),
+        place=named,
         table=table,
         given=_given(base, checked.given),
         sharing=SharingSettings(int(files.report_mode, 8) if files.report_mode else None, files.report_group),
@@ -61,6 +69,38 @@ def load_job(file: ConfigFile, name: str) -> Job:
     )
     log = replace(job.log, file=_path(base, job.log.file) if job.log.file else None)
     return replace(job, log=log, heartbeat=_heartbeat(base, job.heartbeat))
+
+
+def _place(file: ConfigFile, place: str, files: JobFiles, options: RunOptions) -> JobPlace | None:
+    """Return where files come from, if not from a disk. Raises SettingsError `bad-settings`, InputError."""
+    if options.query or options.database:
+        if not (options.query and options.database) or files.source or files.inbox:
+            raise file.mistake(place, "reason-query-alone")
+        named: Location | DatabaseQuery = DatabaseQuery(options.database, options.query)
+        pattern = ""
+    else:
+        text = files.inbox or files.source or ""
+        location = locate(text)
+        if location is None:
+            return None
+        if files.inbox and files.source:
+            raise file.mistake(place, "reason-one-source")
+        named, pattern = _folder_and_pattern(location, inbox=bool(files.inbox))
+        if pattern and location.scheme is Scheme.HTTPS:
+            raise file.mistake(place, "reason-no-folders")
+    if not pattern and files.afterwards == "move":
+        raise file.mistake(f"{place}.afterwards", "reason-stays")
+    return JobPlace(named, pattern, file)
+
+
+def _folder_and_pattern(location: Location, *, inbox: bool) -> tuple[Location, str]:
+    """Return the folder of an address and which files of it are meant; no pattern for a single file."""
+    if inbox or location.address.endswith("/"):
+        return location, "*"
+    folder, _, last = location.address.rpartition("/")
+    if location.scheme is Scheme.HTTPS or not _WILD.search(last):
+        return location, ""
+    return Location(location.scheme, folder), last
 
 
 def job_names(file: ConfigFile, table: str) -> tuple[str, ...]:

@@ -107,8 +107,10 @@ def late_requests(
         seconds = min(row["silent"] + settle - now, settle)
         rows: Iterable[int] = ()
         if row["run"] in family:
-            rows = row_states.decode_ranges(row["rows"])
-        contacts = frozenset(np.frombuffer(row["keys"], dtype="<i8").tolist())
+            with database.decoding():
+                rows = row_states.decode_ranges(row["rows"])
+        with database.decoding():
+            contacts = frozenset(np.frombuffer(row["keys"], dtype="<i8").tolist())
         members = frozenset((row["sheet"], number) for number in rows)
         found.append(LateRequest(row["id"], contacts, seconds, members))
     return tuple(found)
@@ -154,7 +156,8 @@ def ages_of(database: Database, run_id: str, sheet: str, rows: np.ndarray, other
     ages = np.full(len(rows), first[0], dtype=np.int64)
     origins = database.query("SELECT * FROM origins WHERE run = ? AND sheet = ?", (first[0], sheet))
     for origin in origins:
-        there = dict(zip(json.loads(origin["rows"]), json.loads(origin["from_rows"]), strict=True))
+        with database.decoding():
+            there = dict(zip(json.loads(origin["rows"]), json.loads(origin["from_rows"]), strict=True))
         places = np.flatnonzero(np.isin(rows, list(there)))
         if places.size and origin["from_run"] != run_id:
             before = np.array([there[row] for row in rows[places].tolist()], dtype=np.int64)
@@ -261,7 +264,8 @@ def oldest_open(database: Database, lane: str) -> int | None:
     """The number of the lane's oldest run that can still be taken up again; None if there is none."""
     runs = database.query("SELECT number, state, counts FROM runs WHERE lane = ? ORDER BY number", (lane,))
     for run in runs:
-        counts = decode_counts(run["counts"])
+        with database.decoding():
+            counts = decode_counts(run["counts"])
         if run["state"] != RunState.FINISHED or not all(one.done for one, count in counts.items() if count):
             return int(run["number"])
     return None

@@ -50,7 +50,7 @@ class Database:
         self._lock = threading.RLock()
         self._counter = CommitCounter(path)
         try:
-            if self._mark.exists():
+            if self._mark.is_file():
                 self.moved_aside = self.move_aside()
             noted = self._counter.read()  # before the journal, which others may be writing to
             try:
@@ -159,6 +159,19 @@ class Database:
                 return cursor.execute(sql, _storable(values)).fetchall()
             except sqlite3.Error as error:
                 raise self._translated(error) from error
+            except UnicodeDecodeError as error:
+                raise self._translated(_malformed()) from error
+
+    @contextlib.contextmanager
+    def decoding(self) -> Iterator[None]:
+        """Take a value that no importer has written, met while rows are read inside, for damage.
+
+        SQLite has no checksums: it hands out a text whose bytes have changed.
+        """
+        try:
+            yield
+        except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
+            raise self._translated(_malformed()) from error
 
     def vacuum(self) -> None:
         """Free the space of deleted runs, in the WAL as well, so that nothing of them is left on the disk."""
@@ -217,12 +230,19 @@ class Database:
         return max(sizes)
 
 
+def _malformed() -> sqlite3.Error:
+    return sqlite3.DatabaseError("malformed value")
+
+
 class _Connection(sqlite3.Connection):
     """A connection that takes every text. SQLite stores UTF-8 alone, and a path of POSIX may be none: Python
     holds its bytes as surrogates (PEP 383), which become characters of plane 16 that nobody uses."""
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
-        return super().execute(sql, _storable(parameters))
+        try:
+            return super().execute(sql, _storable(parameters))
+        except UnicodeDecodeError as error:  # SQLite's own message quotes what the file holds
+            raise _malformed() from error
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
         return super().executemany(sql, map(_storable, parameters))
@@ -242,7 +262,10 @@ def _storable(values: Any) -> Any:
 
 def _loaded(raw: bytes) -> str:
     """A text of the journal, surrogates restored."""
-    text = raw.decode()
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise _malformed() from error
     return text if b"\xf4\x8f" not in raw else str(_moved(_STAND_IN, text, _SURROGATES - _STAND_INS))
 
 

@@ -177,7 +177,8 @@ class JobHistory:
             "SELECT * FROM job_rounds WHERE job = ? ORDER BY number DESC LIMIT ?",
             (job, -1 if limit is None else limit),
         )
-        return tuple(_round(row) for row in found)
+        with self._database.decoding():
+            return tuple(_round(row) for row in found)
 
     def last_round(self, job: str, *results: RoundResult) -> RoundRecord | None:
         """The newest round with one of these results."""
@@ -186,7 +187,8 @@ class JobHistory:
             f"SELECT * FROM job_rounds WHERE job = ? AND result IN ({places}) ORDER BY number DESC LIMIT 1",  # noqa: S608 - only question marks
             (job, *results),
         )
-        return _round(found[0]) if found else None
+        with self._database.decoding():
+            return _round(found[0]) if found else None
 
     # Files
 
@@ -215,6 +217,18 @@ class JobHistory:
                 "UPDATE job_files SET place = ?, released = 1, tries = 0, fate = '', reason = '', run = '',"
                 " settled = NULL, acknowledged = NULL, after_run = ? WHERE number = ?",
                 (str(place), self._database.query(_LAST_RUN)[0]["number"], number),
+            )
+        return self.file(number)
+
+    def reopen(self, number: int, place: Path) -> FileRecord:
+        """Record that a file that was put away is about to be moved to `place`, for its rows to go again."""
+        record = self.file(number)
+        with self._database.transaction() as connection:
+            _move_runs(connection, record.job, record.target or record.place, place)
+            connection.execute(
+                "UPDATE job_files SET place = ?, tries = 0, fate = '', reason = '', settled = NULL"
+                " WHERE number = ?",
+                (str(place), number),
             )
         return self.file(number)
 
@@ -269,7 +283,8 @@ class JobHistory:
         self._set(number, "acknowledged = ?", (now.isoformat(),))
 
     def file(self, number: int) -> FileRecord:
-        return _file(self._database.query("SELECT * FROM job_files WHERE number = ?", (number,))[0])
+        with self._database.decoding():
+            return _file(self._database.query("SELECT * FROM job_files WHERE number = ?", (number,))[0])
 
     def files(self, job: str, limit: int | None = None) -> tuple[FileRecord, ...]:
         """The files of a job, the newest first."""
@@ -338,7 +353,8 @@ class JobHistory:
 
     def _files(self, where: str, values: tuple[object, ...]) -> tuple[FileRecord, ...]:
         found = self._database.query(f"SELECT * FROM job_files WHERE {where}", values)  # noqa: S608 - our own clauses
-        return tuple(_file(row) for row in found)
+        with self._database.decoding():
+            return tuple(_file(row) for row in found)
 
 
 def _move_runs(connection: sqlite3.Connection, job: str, old: Path, new: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -41,6 +41,7 @@ from importer.models import Destination, Mode, Note, Status
 from importer.private_files import journal_file
 
 if TYPE_CHECKING:
+    from importer.journal.erasure import JournalTraces
     from importer.journal.job_history import JobHistory
 
 
@@ -336,10 +337,17 @@ class Journal:
             if run not in imported:
                 imported[run] = self.imported_rows(run, destination_key)
             there = imported[run].get(origin["sheet"], np.empty(0, np.int64))
-            came_in = np.isin(np.array(json.loads(origin["rows"]), dtype=np.int64), there)
-            rows = np.array(json.loads(origin["from_rows"]), dtype=np.int64)[came_in]
+            with self._database.decoding():
+                came_in = np.isin(np.array(json.loads(origin["rows"]), dtype=np.int64), there)
+                rows = np.array(json.loads(origin["from_rows"]), dtype=np.int64)[came_in]
             found.append({origin["from_sheet"]: np.unique(rows)})
         return union_rows(found)
+
+    def erase(self, keys: np.ndarray, cleared: Callable[[str], str], *, clear: bool) -> JournalTraces:
+        """Find a person by fingerprints (int64) of contacts and texts that `cleared` changes; clear them."""
+        from importer.journal.erasure import erase_from_journal  # hardly anybody asks for it
+
+        return erase_from_journal(self._database, keys, cleared, clear=clear)
 
     def prunable(self, older_than: datetime) -> tuple[RunRecord, ...]:
         """Return the runs that began before and need no journal any more.
@@ -373,7 +381,8 @@ class Journal:
 
     def _records(self, where: str, values: tuple[object, ...]) -> list[RunRecord]:
         found = self._database.query(f"SELECT * FROM runs {where}", values)  # noqa: S608 - our own clauses
-        return [self._record(row) for row in found]
+        with self._database.decoding():
+            return [self._record(row) for row in found]
 
     def _record(self, row: Row) -> RunRecord:
         state = RunState(row["state"])

@@ -160,7 +160,8 @@ def _tickets(
     living, dead = [], []
     for row in found:
         if locks.held(row["lock"]):
-            drawn = decode_time(row["drawn"])
+            with database.decoding():
+                drawn = decode_time(row["drawn"])
             living.append(LaneUser(row["pid"], row["run"], row["source"], drawn, row["rows"]))
         else:
             locks.remove(row["lock"])

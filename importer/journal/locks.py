@@ -7,6 +7,7 @@ nobody holds is stale and means nothing. A note beside the lock file says who ho
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -18,9 +19,11 @@ from pathlib import Path
 import filelock
 
 from importer.dataclass import dataclass
-from importer.errors import LockedError
+from importer.errors import JournalPlaceError, LockedError
 from importer.private_files import FILE_MODE, make_private_folder, open_plain_file, replace_private_file
 
+_LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC)
+"""Limits of the system, which have words of their own."""
 _PATIENCE = 0.3
 """Seconds to wait for a lock: a process that checks whether the lock is free holds it for a moment."""
 
@@ -49,9 +52,10 @@ class Lock:
         self._lock = _file_lock(path)
 
     def acquire(self, holder: LockHolder, code: str) -> None:
-        """Take the lock and write the note. Raises LockedError `code` that names the holder."""
-        make_private_folder(self.path.parent)
+        """Take the lock and write the note. Raises LockedError `code` that names the holder,
+        JournalPlaceError if there can be no lock."""
         try:
+            make_private_folder(self.path.parent)
             self._lock.acquire(timeout=_PATIENCE, poll_interval=0.05)
         except filelock.Timeout:
             other = read_holder(self.path)
@@ -62,6 +66,10 @@ class Lock:
                 run=other.run if other else "?",
                 since=other.since if other else "?",
             ) from None
+        except OSError as error:
+            if error.errno in _LIMITS:
+                raise
+            raise JournalPlaceError("journal-unwritable", path=self.path, problem=error) from error
         # On a full disk the lock holds all the same; only the note is missing.
         with contextlib.suppress(OSError):
             replace_private_file(_note(self.path), json.dumps(asdict(holder)).encode())

@@ -204,7 +204,8 @@ _REQUESTS = """SELECT ordinal, part, sheet, rows, body_sha256, state, attempts, 
 
 def read_requests(database: Database, run: int) -> tuple[RequestRecord, ...]:
     """Every request of a run, in the order in which they were begun."""
-    return tuple(_request(row) for row in database.query(_REQUESTS, (run,)))
+    with database.decoding():
+        return tuple(_request(row) for row in database.query(_REQUESTS, (run,)))
 
 
 def _request(row: Row) -> RequestRecord:
@@ -214,9 +215,10 @@ def _request(row: Row) -> RequestRecord:
 
 def read_row_states(database: Database, run: int) -> RowStates:
     """Read the last state of each row of a run. Rows of a request without an outcome are unanswered."""
-    events = [_begun_event(row) for row in database.query(_BEGUN, (run,))]
-    events += [_settled_event(row) for row in database.query(_OUTCOMES, (run,))]
-    return latest_states(events)
+    with database.decoding():
+        events = [_begun_event(row) for row in database.query(_BEGUN, (run,))]
+        events += [_settled_event(row) for row in database.query(_OUTCOMES, (run,))]
+        return latest_states(events)
 
 
 def _begun_event(row: Row) -> RowEvent:

@@ -6,9 +6,9 @@ A street alone (Straße, Rua, 番地) is joined with its place, in the order of 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 
+from importer.dataclass import dataclass
 from importer.mapping.base import packaged_index
 from importer.mapping.headers import normalize
 from importer.mapping.schema import FieldRule, MappingFile

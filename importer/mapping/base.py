@@ -48,6 +48,13 @@ def note(code: str, where: np.ndarray, expected: Callable[[str], str | None] = l
     return ColumnIssue(code, where, expected, severity=Severity.NOTE, left_out=False)
 
 
+def among(numbers: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return a mask of the numbers that are among the known ones, which are sorted: for many numbers and few
+    known ones, without sorting the numbers."""
+    found: np.ndarray = np.take(known, np.searchsorted(known, numbers), mode="clip") == numbers
+    return found
+
+
 @cache
 def packaged_words(name: str) -> dict[str, Any]:
     """Return the tables of a TOML file that is part of this package: `aliases.toml`, `qualifiers.toml`, ….

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from enum import StrEnum
 
+from importer.escaping import late_pattern
+
 FIRST_YEAR = 1900
 """Nobody who is a customer was born before."""
 
@@ -35,7 +37,7 @@ _ERAS: Mapping[str, int] = {
     "令和": 2018,
     **dict.fromkeys(("พ.ศ.", "พ.ศ", "พศ"), -543),
 }
-_WITH_ERA = re.compile(
+_WITH_ERA = late_pattern(
     rf"(?P<era>{'|'.join(map(re.escape, sorted(_ERAS, key=len, reverse=True)))})\s*"
     r"(?P<year>\d{1,4}|元)\s*(?:年|[-/.])\s*(?P<month>\d{1,2})\s*(?:月|[-/.])\s*(?P<day>\d{1,2})\s*[日号號]?"
 )

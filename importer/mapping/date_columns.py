@@ -284,7 +284,9 @@ class _Evidence:
             return
         for calendar in calendars.possible(year, self._today):
             both = readings(found, calendar)
-            self._of[calendar] += bool(both or year_first(found, calendar))
+            self._of[calendar] += bool(
+                both or year_first(found, calendar) or with_month_name(found, calendar)
+            )
             self._month_first += bool(both and both[0] is None)
             self._day_first += bool(both and both[1] is None)
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 
+from importer.escaping import late_pattern
 from importer.mapping import calendars
 from importer.mapping.base import packaged_index
 from importer.mapping.calendars import Calendar
@@ -17,16 +18,16 @@ from importer.mapping.calendars import Calendar
 _MIDNIGHT = r"(?:[ T]+0{1,2}:00(?::00(?:[.,]0+)?)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?|[ T]+12:00(?::00)? ?AM)?"
 _WESTERN = r"([-/.]) ?(\d{1,2}) ?\2 ?(\d{1,2})"
 _CHINESE = r"年 ?(\d{1,2}) ?月 ?(\d{1,2}) ?[日号]"
-_YEAR_FIRST = re.compile(rf"(\d{{4}}) ?(?:{_WESTERN}|{_CHINESE}){_MIDNIGHT}")
-_COMPACT = re.compile(r"((?:19|20)\d\d)(\d\d)(\d\d)")
-_EIGHT = re.compile(r"(\d{4})(\d\d)(\d\d)")
-ROC_DAY = re.compile(r"(\d{2,3})([-/.])(\d{1,2})\2(\d{1,2})|([01]\d\d)(\d\d)(\d\d)")
+_YEAR_FIRST = late_pattern(rf"(\d{{4}}) ?(?:{_WESTERN}|{_CHINESE}){_MIDNIGHT}")
+_COMPACT = late_pattern(r"((?:19|20)\d\d)(\d\d)(\d\d)")
+_EIGHT = late_pattern(r"(\d{4})(\d\d)(\d\d)")
+ROC_DAY = late_pattern(r"(\d{2,3})([-/.])(\d{1,2})\2(\d{1,2})|([01]\d\d)(\d\d)(\d\d)")
 """A day whose year counts from 1911: 79/5/17, 079.05.17, 0790517."""
-_YEAR_LAST = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}){_MIDNIGHT}", re.IGNORECASE)
-SHORT_YEAR = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{2}}){_MIDNIGHT}", re.IGNORECASE)
+_YEAR_LAST = late_pattern(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}){_MIDNIGHT}", re.IGNORECASE)
+SHORT_YEAR = late_pattern(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{2}}){_MIDNIGHT}", re.IGNORECASE)
 """A date with two digits for the year, most likely behind day and month: 24.12.58."""
 _WIDE = str.maketrans("０１２３４５６７８９／－．　", "0123456789/-. ")
-_LIKE_A_DATE = re.compile(r"[\d年月日/. :TZ-]{5,30}")
+_LIKE_A_DATE = late_pattern(r"[\d年月日/. :TZ-]{5,30}")
 
 
 @lru_cache(maxsize=32768)
@@ -74,7 +75,10 @@ def year_of(text: str) -> int | None:
     if match:
         return int(match[1])
     last = _YEAR_LAST.fullmatch(found)
-    return int(last[4]) if last else None
+    if last:
+        return int(last[4])
+    named = with_month_name(found)
+    return int(named[:4]) if named else None
 
 
 def plain(text: str) -> str:
@@ -116,7 +120,7 @@ _TOKENS = {
     "XXX": r"(?:Z|[+-]\d\d:?\d\d)",
     "z": r"[A-Za-z]{1,5}",
 }
-_TOKEN = re.compile(
+_TOKEN = late_pattern(
     r"'([^']*)'|yyyy|yy|MMMM|MMM|MM|M|dd|d|HH|H|hh|h|mm|ss|SSS|a|XXX|z|([A-Za-z])|(.)", re.DOTALL
 )
 UNIX, UNIX_MS = "unix", "unix-ms"

@@ -14,8 +14,10 @@ from importer.arrow import offsets_and_bytes
 from importer.contracts import Field, FieldKind
 from importer.dataclass import dataclass
 from importer.mapping import person_names
-from importer.mapping.base import packaged_index
+from importer.mapping.base import among, packaged_index
 
+_PAIR = 2
+"""Bytes."""
 _ANSWER = 3
 """Characters."""
 _PLAIN_TEXT = (FieldKind.TEXT, FieldKind.TAGS)
@@ -43,11 +45,18 @@ class _Words:
     """In bytes."""
     begins: np.ndarray
     """For each byte whether a word begins with it, as a mask."""
-    letters: frozenset[str]
-    """What a text or its folded form begins with, if it is one of them."""
+    pairs: np.ndarray
+    """For each pair of bytes (as a number) whether a word begins with it, as a mask."""
+    forms: np.ndarray
+    """The first two bytes and the sizes (as `_form`) of the words of two bytes and more, sorted."""
+    repeated: bool
+    """Whether a text of several of them is one, too: a full name made of two empty cells, NULL NULL."""
 
     def have(self, text: str) -> bool:
         return text in self.spelled or text.casefold() in self.folded
+
+    def mean(self, text: str) -> bool:
+        return self.have(text) or (self.repeated and " " in text and all(map(self.have, text.split())))
 
 
 def where_nothing(field: Field, column: pa.Array) -> np.ndarray:
@@ -60,19 +69,28 @@ def where_nothing(field: Field, column: pa.Array) -> np.ndarray:
         return found
     found &= np.take(words.begins, np.take(data, offsets[:-1], mode="clip"))
     at = np.flatnonzero(found)
+    begin = offsets[:-1][at]
+    pair = data[begin].astype(np.int32) << 8 | np.take(data, begin + 1, mode="clip")
+    short = lengths[at] < _PAIR
+    if not words.repeated:
+        may_be = short | words.pairs[pair]
+        at, pair, short = at[may_be], pair[may_be], short[may_be]
+        at = at[short | among(_form(pair, lengths[at]), words.forms)]
+    else:
+        at = at[short | words.pairs[pair]]
+    found[:] = False
     if not at.size:
         return found
     distinct = column.take(pa.array(at)).dictionary_encode()
-    verdicts = np.array([_is_nothing(text, words) for text in distinct.dictionary.to_pylist()], dtype=bool)
+    verdicts = np.fromiter(map(words.mean, distinct.dictionary.to_pylist()), bool, len(distinct.dictionary))
     found[at] = verdicts[distinct.indices.to_numpy()]
     return found
 
 
-def _is_nothing(text: str, words: _Words) -> bool:
-    if text[:1] not in words.letters and text[:1].casefold()[:1] not in words.letters:
-        return False
-    # A full name made of two empty cells: NULL NULL.
-    return words.have(text) or all(map(words.have, text.split()))
+def _form(pair: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return two bytes (as a number) and a size as one number."""
+    found: np.ndarray = pair << 8 | np.minimum(sizes, 255)
+    return found
 
 
 def _group(field: Field) -> str:
@@ -92,7 +110,7 @@ def is_nothing(text: str) -> bool:
 
     A short word does: “no” is an answer.
     """
-    return _is_nothing(text, _words("texts" if len(text) <= _ANSWER else "data"))
+    return _words("texts" if len(text) <= _ANSWER else "data").mean(text)
 
 
 @cache
@@ -104,5 +122,13 @@ def _words(group: str) -> _Words:
     begins = np.zeros(256, dtype=bool)
     begins[[word.encode()[0] for word in every]] = True
     longest = max(len(word.encode()) for word in every)
-    letters = frozenset(word[0] for word in every)
-    return _Words(spelled, folded, 2 * longest + 1 if group == "names" else longest, begins, letters)
+    # Of a word in other cases than these the second letter may be small or capital.
+    mixed = {word[:1] + word[1:2].swapcase() + word[2:] for word in every}
+    raw = [word.encode() for word in every | mixed if len(word.encode()) >= _PAIR]
+    pair = np.array([one[0] << 8 | one[1] for one in raw], dtype=np.int32)
+    pairs = np.zeros(1 << 16, dtype=bool)
+    pairs[pair] = True
+    forms = np.unique(_form(pair, np.array(list(map(len, raw)))))
+    repeated = group == "names"
+    most = 2 * longest + 1 if repeated else longest
+    return _Words(spelled, folded, most, begins, pairs, forms, repeated)

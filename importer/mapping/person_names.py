@@ -22,16 +22,17 @@ from importer.arrow import (
     offsets_and_bytes,
     to_mask,
 )
+from importer.escaping import late_pattern
 from importer.mapping.base import ColumnIssue, packaged_index
 from importer.models import Severity
 
 FIELDS = ("first_name", "last_name", "full_name")
 _HAN = "[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003134f]"
 """A regular expression for one Chinese character."""
-_HAN_NAME = re.compile(f"{_HAN}+")
-_BEGINS_HAN = re.compile(rf"{_HAN}\S*")
-_COMMA_NAME = re.compile(r"[^,]+,(?!\s*(?:jr|sr|i{2,3}|iv|ph\.?d|m\.?d|mba|esq|dds)\b)[^,]+", re.IGNORECASE)
-_MIDDLE_DOT = re.compile(r"[·•・‧]")
+_HAN_NAME = late_pattern(f"{_HAN}+")
+_BEGINS_HAN = late_pattern(rf"{_HAN}\S*")
+_COMMA_NAME = late_pattern(r"[^,]+,(?!\s*(?:jr|sr|i{2,3}|iv|ph\.?d|m\.?d|mba|esq|dds)\b)[^,]+", re.IGNORECASE)
+_MIDDLE_DOT = late_pattern(r"[·•・‧]")
 _LONGEST_HAN_NAME = 4
 _SHORTEST_HAN_COMPANY = 15
 """Bytes: five characters."""
@@ -164,7 +165,7 @@ def _split_at(words: list[str], index: int) -> tuple[str, str]:
 
 
 _DOUBTFUL = ByteSet(b"0123456789@#<>=+*{}[]|_/\\:%&!?~^$")
-_NO_NAME = re.compile(r"\s*[#<={\[].*|.*@.*|(?:https?:|www\.).*|(?:.*?\d){5}.*", re.IGNORECASE | re.DOTALL)
+_NO_NAME = late_pattern(r"\s*[#<={\[].*|.*@.*|(?:https?:|www\.).*|(?:.*?\d){5}.*", re.IGNORECASE | re.DOTALL)
 
 
 def doubtful(column: pa.Array, field: str) -> list[ColumnIssue]:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from importer import arrow
 from importer.arrow import BLANKS, join_columns, nonempty
 from importer.dataclass import dataclass
+from importer.escaping import late_pattern
 from importer.mapping.regions import national_part, with_country_code
 
 _PLAIN = str.maketrans(
@@ -27,29 +28,29 @@ _PLAIN = str.maketrans(
     | dict.fromkeys(map(ord, BLANKS), " ")
     | {ord("\n"): "\n", ord("\r"): "\n"}
 )
-_FLOAT = re.compile(r"\+?([0-9]+)\.0+")
-_FORMAT = re.compile(r"[ \-.()/]+")
-_NUMBER = re.compile(r"\+?([0-9]+)")
-_MINUS_OR_FRACTION = re.compile(r"-\d+(\.\d+)?|\d{7,}\.\d+")
-_LINK = re.compile(
+_FLOAT = late_pattern(r"\+?([0-9]+)\.0+")
+_FORMAT = late_pattern(r"[ \-.()/]+")
+_NUMBER = late_pattern(r"\+?([0-9]+)")
+_MINUS_OR_FRACTION = late_pattern(r"-\d+(\.\d+)?|\d{7,}\.\d+")
+_LINK = late_pattern(
     r"(?:https?://)?(?:www\.)?(?:wa\.me/|api\.whatsapp\.com/send/?\?phone=|web\.whatsapp\.com/send/?\?phone=)"
     r"\+?(\d+)(?:[?&/].*)?",
     re.IGNORECASE,
 )
-_MESSENGER = re.compile(r"\+?(\d{6,20})(?::\d+)?@(?:s\.whatsapp\.net|c\.us)", re.IGNORECASE)
-_LABEL = re.compile(r"^[^\W\d]{1,20}\.?(?: ?\([^)]*\))?\s*:+\s*(?://)?(?=['(+\d])")
-_SEPARATOR = re.compile(r":::|[;,|/\n]|\s+(?:or|and|oder|und|ou|et|o|y|e)\s+|[或和]", re.IGNORECASE)
-_LONG_GROUP = re.compile(r"\d{7,}")
-_BEFORE_PLUS = re.compile(r"(?<=\d)\s*(?=\+)")
-_EXTENSION = re.compile(
+_MESSENGER = late_pattern(r"\+?(\d{6,20})(?::\d+)?@(?:s\.whatsapp\.net|c\.us)", re.IGNORECASE)
+_LABEL = late_pattern(r"^[^\W\d]{1,20}\.?(?: ?\([^)]*\))?\s*:+\s*(?://)?(?=['(+\d])")
+_SEPARATOR = late_pattern(r":::|[;,|/\n]|\s+(?:or|and|oder|und|ou|et|o|y|e)\s+|[或和]", re.IGNORECASE)
+_LONG_GROUP = late_pattern(r"\d{7,}")
+_BEFORE_PLUS = late_pattern(r"(?<=\d)\s*(?=\+)")
+_EXTENSION = late_pattern(
     r"(?:;?\s*ext(?:ension|n)?\.?\s*[=:]?|[-\s]*\bx|[-\s]*x|#|转|轉|分机|分機|,{1,3}|;|\bp|~|доб\.?|ramal|anexo|内线|內線)"
     r"\s*[:.=]?\s*\d{1,7}\s*#?\s*$",
     re.IGNORECASE,
 )
-_OFFICE = re.compile(r"((?:\+?86[- ]?)?\(?0?[1-9]\d{1,2}\)?[- ]*\d{7,8})-(\d{1,6})")
+_OFFICE = late_pattern(r"((?:\+?86[- ]?)?\(?0?[1-9]\d{1,2}\)?[- ]*\d{7,8})-(\d{1,6})")
 """A Chinese landline with the extension behind a dash: 0755-88880001-802."""
-_TRUNK_ZERO = re.compile(r"^(\(?\+?\d{1,3}\)?)[ .-]*\(0\)")
-_REMARK = re.compile(
+_TRUNK_ZERO = late_pattern(r"^(\(?\+?\d{1,3}\)?)[ .-]*\(0\)")
+_REMARK = late_pattern(
     r"(?:[^\d+]{1,30}?[\s:(])?\(?([+(]?\d[\d ().\-/+]{5,}\d)\)?(?:[\s(\u4e00-\u9fff][^\d+]{0,40})?"
 )
 _FEWEST_DIGITS = 7

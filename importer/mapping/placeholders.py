@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from importer.arrow import in_tens, nonempty, offsets_and_bytes, to_arrow, trimmed, without_nulls
 from importer.contracts import FieldKind
 from importer.dataclass import dataclass
-from importer.mapping.base import ColumnIssue, ReadColumn, packaged_index
+from importer.mapping.base import ColumnIssue, ReadColumn, among, packaged_index
 from importer.mapping.regions import national_part
 from importer.models import Severity
 
@@ -201,7 +201,7 @@ def _doubtful_addresses(column: pa.Array) -> np.ndarray:
     found[at[second == ord("@")]] = True
     at = at[pairs[data[begins].astype(np.uint16) << 8 | second]]
     begins = offsets[:-1][at]
-    found[at[np.isin(_in_fours(*(data[begins + place] for place in range(4))), fours)]] = True
+    found[at[among(_in_fours(*(data[begins + place] for place in range(4))), fours)]] = True
     return np.flatnonzero(found)
 
 

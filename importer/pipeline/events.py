@@ -53,6 +53,26 @@ class Prechecking:
 
 
 @dataclass(frozen=True, slots=True)
+class QueriesAhead:
+    """The CRM is about to be asked for customers, before anything is sent."""
+
+    queries: int
+    rate: float | None
+    """So many a second at most; None: no bound."""
+
+    def notify(self, observer: RunObserver) -> None:
+        observer.on_queries_ahead(self)
+
+    def note(self) -> Note:
+        """Return how many queries follow, and how long they take at the rate."""
+        if self.rate is None:
+            return Note("queries-ahead-unbounded", (("queries", self.queries),))
+        seconds = f"{self.queries / self.rate:.0f}"
+        found = (("queries", self.queries), ("rate", f"{self.rate:g}"), ("seconds", seconds))
+        return Note("queries-ahead", found)
+
+
+@dataclass(frozen=True, slots=True)
 class RunStarted:
     """The first row is about to be read."""
 
@@ -94,7 +114,7 @@ class RunEnded:
         observer.on_run_ended(self)
 
 
-RunEvent = Fetching | PlanReady | Prechecking | RunStarted | RowsChecked | Progress | RunEnded
+RunEvent = Fetching | PlanReady | Prechecking | QueriesAhead | RunStarted | RowsChecked | Progress | RunEnded
 if TYPE_CHECKING:
     Event = RunEvent | DeliveryEvent
 EventCallback = Callable[["Event"], None]
@@ -142,6 +162,9 @@ class RunObserver(DeliveryObserver):
         self.on_event(event)
 
     def on_prechecking(self, event: Prechecking) -> None:
+        self.on_event(event)
+
+    def on_queries_ahead(self, event: QueriesAhead) -> None:
         self.on_event(event)
 
     def on_run_started(self, event: RunStarted) -> None:

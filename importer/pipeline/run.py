@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import field, replace
 from datetime import datetime
@@ -32,12 +31,14 @@ from importer.pipeline.plan import RunPlan, needs_canary
 from importer.pipeline.precheck import PrecheckGate, precheck
 from importer.pipeline.row_history import PriorImports, ResumeState, resume_notes, unknown_notes
 from importer.pipeline.run_reports import report_plan, stop_reason
+from importer.pipeline.stop_token import StopToken as StopToken
 from importer.reports import ReportResult, ReportWriter, RunInfo, Tally
 from importer.reports.next_steps import run_arguments
 from importer.reports.run_info import SuppressionUse
 
 if TYPE_CHECKING:
     from importer.delivery import Delivery, DeliveryEvent
+    from importer.pipeline.before_images import BeforeImages
 
 
 POLITE_RATE = 10.0
@@ -76,42 +77,6 @@ def delivery_policy(options: RunOptions, connection: Connection) -> Policy:
         turn_wait=TURN_WAIT if options.wait is None else options.wait,
         resend_unknown=options.resend_unknown,
     )
-
-
-class StopToken:
-    """Asks a run to stop, whatever it is doing at the moment."""
-
-    def __init__(self, parent: StopToken | None = None) -> None:
-        self._parent = parent
-        self._own: ImporterError | None = None
-        self._listener: Callable[[ImporterError], None] | None = None
-
-    @property
-    def reason(self) -> ImporterError | None:
-        """Why the run is to stop, by this token or its parent; None if it is not."""
-        return self._own or (self._parent.reason if self._parent else None)
-
-    def stop(self, reason: ImporterError) -> None:
-        """Send nothing more. Requests in flight are waited for. Safe in threads and signal handlers."""
-        self._own = self._own or reason
-        if self._listener is not None:
-            self._listener(self._own)
-
-    @contextlib.contextmanager
-    def child(self) -> Iterator[StopToken]:
-        """Yield a token for one run. It stops when this one stops; stopping it leaves this one alone."""
-        token = StopToken(self)
-        self.listen(token.stop)
-        try:
-            yield token
-        finally:
-            self._listener = None
-
-    def listen(self, listener: Callable[[ImporterError], None]) -> None:
-        """Call `listener`, in place of an earlier one, when the run is to stop: at once if it is already."""
-        self._listener = listener
-        if self.reason is not None:
-            listener(self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +249,7 @@ class Run:
                 memory.newer.wait_for_turn = delivery.wait_for_turn
             if memory.changes is not None and delivery is not None:
                 memory.changes.wait_for_turn = delivery.wait_for_turn
+            before = self._keep_before(memory, delivery, directory)
             sink: BatchSink = delivery or _null_sink(held)
             pulse = self._pulse(reports.tally)
             flow = Flow(self.plan, reports, sink, memory, pulse, self._broken_off, self.observer)
@@ -306,6 +272,7 @@ class Run:
                 notes=(
                     *self._notes(reports.tally, flow, datetime.now()),
                     *resume_notes(memory.replay),
+                    *((before.note(),) if before else ()),
                     *change_notes(memory.changes, self.plan.options),
                     *self.plan.source.notes_at_end(started.timestamp()),
                     *meter.notes(),
@@ -368,6 +335,22 @@ class Run:
         stack.enter_context(delivery)
         self.stopper.listen(delivery.stop)
         return delivery
+
+    def _keep_before(
+        self, memory: RunContext, delivery: Delivery | None, directory: Path
+    ) -> BeforeImages | None:
+        """Keep what the CRM has of the customers that the run is about to change, if that is wanted.
+
+        Of a run that is taken up again only if it has sent nothing yet: what it sent is changed already.
+        """
+        if delivery is None or memory.last_ordinal or not self.plan.options.keep_before:
+            return None
+        from importer.pipeline.before_images import keep_before
+
+        delivery.wait_for_turn()
+        quiet = replace(memory, journal=None, changes=self._changes())
+        rate = delivery.policy.rate
+        return keep_before(self.plan, quiet, directory, rate, self.observer.on_queries_ahead, self._break_off)
 
     def _pulse(self, tally: Tally) -> Callable[[], None]:
         progress = Progress(tally)

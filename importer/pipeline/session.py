@@ -156,7 +156,7 @@ class Session:
         observer = observer or self.observer
         with (
             self._ticket(record.destination, record.source, options) as ticket,
-            self._planned_again(record, options, observer) as plan,
+            self.planned_again(record, options, observer) as plan,
         ):
             lineage = lineage_of(plan, self.journal, record)
             run = self._run(plan, lineage, gate or _gate_of(plan), observer)
@@ -180,7 +180,7 @@ class Session:
             return None
         with (
             self._ticket(record.destination, record.source, options) as ticket,
-            self._planned_again(record, options, observer) as plan,
+            self.planned_again(record, options, observer) as plan,
         ):
             lineage = replace(retry_lineage(plan, self.journal, record), reports=_beside(record))
             run = self._run(plan, lineage, None, observer)
@@ -308,9 +308,10 @@ class Session:
             ticket.release()
 
     @contextlib.contextmanager
-    def _planned_again(
+    def planned_again(
         self, record: RunRecord, options: RunOptions, observer: RunObserver
     ) -> Iterator[RunPlan]:
+        """Yield the plan of a run of the journal, with its file open. Raises InputError, SettingsError."""
         connection = self.connect(options, self._store_of(record))
         with contextlib.closing(plans.plan_from_record(record, options, connection, self.journal)) as plan:
             observer.on_plan_ready(PlanReady(plan))

@@ -143,6 +143,9 @@ def refuse_bomb(packed: int, unpacked: int, name: str) -> None:
 
 MOST_NESTED = 100
 """Nested elements; spreadsheets need about ten."""
+MOST_UNBROKEN = 1 << 26
+"""Bytes in a row in which no element begins or ends. A tag or a comment of any length is kept until its end,
+and read again from its beginning with each piece (expat before 2.6); a text is kept as a cell."""
 
 
 class XmlHandlers:
@@ -165,6 +168,7 @@ class XmlStream:
         self._handlers = handlers
         self._name = name
         self._depth = 0
+        self._unbroken = 0
         self._local: dict[str, str] = {}
         parser = expat.ParserCreate()
         parser.buffer_text = True
@@ -177,12 +181,16 @@ class XmlStream:
 
     def feed(self, piece: bytes, *, last: bool = False) -> None:
         """Parse the next bytes."""
+        self._unbroken += len(piece)
+        if self._unbroken > MOST_UNBROKEN:
+            raise InputError("workbook-damaged", name=self._name)
         try:
             self._parser.Parse(piece, last)
         except (expat.ExpatError, LookupError, ValueError):  # the latter two: an encoding unknown to Python
             raise InputError("workbook-damaged", name=self._name) from None
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        self._unbroken = 0
         self._depth += 1
         if self._depth > MOST_NESTED:
             raise InputError("workbook-damaged", name=self._name)
@@ -190,6 +198,7 @@ class XmlStream:
         self._handlers.start(plain(tag), {plain(key): value for key, value in attributes.items()})
 
     def _end(self, tag: str) -> None:
+        self._unbroken = 0
         self._depth -= 1
         self._handlers.end(self._plain(tag))
 

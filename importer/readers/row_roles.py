@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.arrow import ByteSet, offsets_and_bytes
+from importer.escaping import late_pattern
 from importer.models import Skip
 
 if TYPE_CHECKING:
@@ -32,17 +33,17 @@ _COMPARED = 2
 """So many cells of a header are looked for in whole columns; rows that have one are compared in full."""
 _LOOKED_AT = 200
 """So many characters of a cell are looked at."""
-_CONTACT = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+|(?:\d[ ()/-]{0,2}){9,}\d")
-_NUMBER = re.compile(
+_CONTACT = late_pattern(r"[^\s@]+@[^\s@]+\.[^\s@]+|(?:\d[ ()/-]{0,2}){9,}\d")
+_NUMBER = late_pattern(
     r"[\d\s.,%$€£¥+-]*(?:[人个位名条行件元笔户円명건]|rows?|records?|customers?|kunden|clientes?|clients?|pcs|чел\.?)?",
     re.IGNORECASE,
 )
 """A number, perhaps of something: 24人, 40 Kunden."""
-_EXAMPLE = re.compile(
+_EXAMPLE = late_pattern(
     r"(?:e\.?\s?g\.?|example|ex\.|p\. ?ex\.|z\. ?b\.|ej\.|例如?|示例|样例|如)\s*[:：,]?", re.IGNORECASE
 )
 _DATE_MASK = r"(?:[ymdhsjatgдмгчс]{1,4}|年|月|日)(?:[-/. :_]?(?:[ymdhsjatgдмгчс]{1,4}|年|月|日))+"
-_HINT = re.compile(
+_HINT = late_pattern(
     r"""[(（\[【<].*[)）\]】>]
     |.*\b(?:required|optional|mandatory|max(?:imum)?\.?\s+\d+|characters?|format|obligatori[oa]|opcional
       |pflichtfeld|optionnel|obligatoire|facultatif|facoltativo|obbligatorio|wajib|opsional)\b.*
@@ -57,7 +58,7 @@ _HINT = re.compile(
     |[-=_*~.—─+|\ ]{3,}""",
     re.IGNORECASE | re.VERBOSE,
 )  # fmt: skip
-_MASK = re.compile(_DATE_MASK, re.IGNORECASE)
+_MASK = late_pattern(_DATE_MASK, re.IGNORECASE)
 _RULE = r"[-=_*~—─+|]{3,}"
 _FOOTER = (
     r"(?is)^\s*[*【\[(]{0,3}\s*(?:"
@@ -81,7 +82,7 @@ _FOOTER = (
 )
 _WIDE_TABLE = 3
 """Columns. In a table of fewer a row of one cell may be a customer."""
-_REMARK = re.compile(
+_REMARK = late_pattern(
     r"""\s*(?:[*※†‡•]+\s*[^\W\d].*
     |[(（\[]?(?:notes?|n\.?b\.?|notas?|obs|observa[cç](?:[aã]o|[oõ]es|i[oó]n|iones)|remarks?|comments?|source
       |disclaimer
@@ -147,7 +148,7 @@ _FOOTER_BEGINNINGS = (
 """How a footer begins, in lower case, behind what may stand before it: the pattern is slow to compile."""
 _BEFORE_FOOTER = " \t\n\r\f*【[("
 _BEFORE_COMMENT = ByteSet(b" \t\n\r\f#/-").table
-_PERHAPS_A_NAME = re.compile(r"[^\W\d]+", re.IGNORECASE)
+_PERHAPS_A_NAME = late_pattern(r"[^\W\d]+", re.IGNORECASE)
 """A single word, such as Count: it is a total only where no other word stands in its row."""
 _COMMENT = r"(?s)^\s*(?:#|//|--)\s*[^\s#].*"
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from importer.errors import InputError
-from importer.models import Chunk
+from importer.models import Chunk, Note
 from importer.readers.base import FileIdentity, ReadOptions, Source
 from importer.readers.chunks import ColumnBlock, to_chunks
 from importer.readers.decoding import stamp
@@ -57,7 +57,8 @@ class TypedTable(Source):
         except BROKEN:
             raise InputError("table-damaged", name=self.name) from None
         self._layout = named_layout(flattened(schema), self.name)
-        self.header, self.notes = self._layout.header, self._layout.notes
+        self.header = self._layout.header
+        self.notes = (*self._layout.notes, *(() if self.estimated_rows else (Note("no-records"),)))
 
     def chunks(self) -> Iterator[Chunk]:
         row = 1
@@ -94,7 +95,8 @@ def _parquet(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
 
 def _arrow_facts(path: Path) -> tuple[pa.Schema, int | None]:
     with _opened(path) as reader:
-        return reader.schema, None
+        schema = reader.schema
+        return schema, sum(batch.num_rows for batch in _all_of(reader))
 
 
 def _arrow(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
@@ -105,7 +107,7 @@ def _arrow(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
 
 
 def _opened(path: Path) -> pa.RecordBatchFileReader | pa.RecordBatchStreamReader:
-    source = pa.OSFile(str(path))
+    source = pa.memory_map(str(path))
     stream = source.read(len(STREAM_MARK)) == STREAM_MARK
     source.seek(0)
     opening: Callable[[pa.NativeFile], pa.RecordBatchFileReader] = (

@@ -6,6 +6,7 @@ a column of floats cannot hold exactly show it, as a cell of a workbook does.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterator
 from decimal import Decimal
@@ -79,6 +80,10 @@ def value_text(value: object) -> str | None:
     """Return any other value as text: a list of plain values with commas, all else as JSON."""
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).decode("utf-8", "replace")
+    if isinstance(value, dt.datetime):
+        return _moment(value)
     if isinstance(value, list | tuple) and all(_is_plain(item) for item in value):
         return _SEPARATOR.join(str(_plain(item)) for item in value if item is not None)
     if isinstance(value, list | tuple | dict):
@@ -89,6 +94,15 @@ def value_text(value: object) -> str | None:
 def _is_plain(item: object) -> bool:
     """Whether an item can stand between commas and be told from the others."""
     return not isinstance(item, list | tuple | dict) and not (isinstance(item, str) and _SEPARATOR in item)
+
+
+def _moment(value: dt.datetime) -> str:
+    """A midnight without a zone as its day, another moment with its time; in UTC, if it has a zone."""
+    if value.tzinfo is not None:
+        return value.astimezone(dt.UTC).replace(tzinfo=None).isoformat("T", "seconds") + "Z"
+    if not (value.hour or value.minute or value.second or value.microsecond):
+        return value.date().isoformat()
+    return value.isoformat(" ", "seconds")
 
 
 def _plain(value: object) -> object:

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable
 from difflib import get_close_matches
 
+from importer.escaping import late_pattern
+
 MAX_CELL = 500
 """Characters. A longer cell is no misspelt address or date."""
 _MAIL_HOSTS = (
@@ -23,8 +25,8 @@ _MAIL_HOSTS = (
     "sina.com",
     "foxmail.com",
 )
-_OFFSET = re.compile(r"(?:gmt|utc|zone)?\s*([+\-−])?\s*(\d{1,2})(?::?([03]0))?(?:\s*h(?:ours?)?)?")
-_ZONED = re.compile(r"\d:\d\d\S*\s*(?:Z|UTC|GMT|[+-]\d\d:?\d\d)$", re.IGNORECASE)
+_OFFSET = late_pattern(r"(?:gmt|utc|zone)?\s*([+\-−])?\s*(\d{1,2})(?::?([03]0))?(?:\s*h(?:ours?)?)?")
+_ZONED = late_pattern(r"\d:\d\d\S*\s*(?:Z|UTC|GMT|[+-]\d\d:?\d\d)$", re.IGNORECASE)
 _GENDERS = ("male", "female")
 _FULL_WIDTH = {ord("＠"): "@", ord("．"): ".", ord("。"): ".", ord("，"): ",", ord("　"): " "}
 

@@ -37,7 +37,7 @@ def next_steps(
     kept = "--sandbox-store" in arguments
     if sandbox and not kept:
         arguments = (*arguments, "--sandbox")
-    anew = NextStep(word("next-anew", lang), command("run", _file(summary.source), *arguments))
+    anew = NextStep(word("next-anew", lang), command("run", *_file(summary.source, arguments), *arguments))
     gone = sandbox and not kept
     steps: list[NextStep] = []
     go_on = summary.exit_code.resumable and not summary.dry_run
@@ -52,7 +52,11 @@ def next_steps(
     if summary.exit_code is ExitCode.TRIPWIRE:
         percent = str(math.ceil(100 * counts.get(Status.INVALID, 0) / max(summary.rows, 1)))
         again = command(
-            "run", _file(summary.source), *_without(arguments, "--max-invalid"), "--max-invalid", percent
+            "run",
+            *_file(summary.source, arguments),
+            *_without(arguments, "--max-invalid"),
+            "--max-invalid",
+            percent,
         )
         steps.append(NextStep(word("next-percent", lang), again))
     ended = not go_on and not summary.dry_run and summary.exit_code is not ExitCode.TRIPWIRE
@@ -63,7 +67,7 @@ def next_steps(
         steps.append(NextStep(word("next-unknown", lang), again))
     if summary.dry_run and counts.get(Status.VALID):
         reason = "next-send" if summary.exit_code is ExitCode.DONE else "next-send-rest"
-        send = command("run", _file(summary.source), *_without(arguments, "--dry-run"))
+        send = command("run", *_file(summary.source, arguments), *_without(arguments, "--dry-run"))
         steps.append(NextStep(word(reason, lang), send))
     return tuple(steps)
 
@@ -101,9 +105,11 @@ def _place(arguments: Sequence[str]) -> list[str]:
     return [argument for argument in arguments if argument == "--sandbox"]
 
 
-def _file(name: str) -> str:
-    """The file name as an argument that no command line takes for an option."""
-    return f"./{name}" if name.startswith("-") and name != "-" else name
+def _file(name: str, arguments: Sequence[str]) -> list[str]:
+    """The file name as an argument that no command line takes for an option; none for a query."""
+    if "--query" in arguments:
+        return []
+    return [f"./{name}" if name.startswith("-") and name != "-" else name]
 
 
 def command(*words: str) -> str:
@@ -112,7 +118,7 @@ def command(*words: str) -> str:
 
 
 def _without(arguments: Sequence[str], option: str) -> list[str]:
-    """The arguments without an option and its value. Of the options only `--max-invalid` has one."""
+    """The arguments without an option and its value. Of those left out here only `--max-invalid` has one."""
     kept: list[str] = []
     skip = False
     for argument in arguments:

@@ -6,20 +6,23 @@ is, by its columns and its run id, so that the answer holds on another machine a
 
 from __future__ import annotations
 
+import io
 import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from importer.private_files import open_plain_file
 
 _IDENTIFIER = "nxlink-importer run"
 _RUN = r"([0-9A-Za-z-]{1,40})"
 _HEAD = 1 << 18
-"""Bytes of a report that are looked at: its own columns come first."""
-_LARGEST_SUMMARY = 1 << 24
+"""Bytes of the properties of a workbook that are looked at."""
+_LARGEST = 1 << 24
+"""Bytes of a summary, and of the header and first row of a table, that are looked at."""
 
 
 def report_identity(run_id: str) -> str:
@@ -45,7 +48,7 @@ def report_run(path: Path) -> str | None:
         return None
 
 
-def _head(path: Path, most: int = _HEAD) -> bytes:
+def _head(path: Path, most: int) -> bytes:
     with open_plain_file(path) as file:
         return file.read(most)
 
@@ -55,24 +58,35 @@ def _csv_run(path: Path) -> str | None:
 
     from importer.reports.model import OWN_COLUMNS
 
-    text = _head(path).decode("utf-8-sig", "replace")
-    try:
-        lines = csv.reader(text.splitlines(keepends=True))
-        header, first = next(lines, []), next(lines, None)
-    except csv.Error:
-        return None
-    if tuple(header[: len(OWN_COLUMNS)]) != OWN_COLUMNS:
-        return None
+    with open_plain_file(path) as file, io.TextIOWrapper(file, "utf-8-sig", "replace", newline="") as text:
+        try:
+            lines = csv.reader(_lines(text))
+            header = next(lines, [])
+            if tuple(header[: len(OWN_COLUMNS)]) != OWN_COLUMNS:
+                return None
+            first = next(lines, None)
+        except csv.Error:
+            return None
     if first is None:
         return ""
     run = first[len(OWN_COLUMNS) - 1] if len(first) >= len(OWN_COLUMNS) else ""
     return run if re.fullmatch(_RUN, run) else None
 
 
+def _lines(text: TextIO) -> Iterator[str]:
+    """The first lines; 16,384 columns have long names together. Raises ValueError for what goes beyond."""
+    left = _LARGEST
+    while line := text.readline(left):
+        left -= len(line)
+        if left <= 0:
+            raise ValueError("too long")
+        yield line
+
+
 def _json_run(path: Path) -> str | None:
     import json
 
-    content = json.loads(_head(path, _LARGEST_SUMMARY))
+    content = json.loads(_head(path, _LARGEST))
     if not isinstance(content, dict) or not {"version", "run", "counts", "exit_code"} <= content.keys():
         return None
     run = content["run"]

@@ -20,7 +20,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from importer.config import is_loopback
 from importer.sandbox.calls import Call, CallHandler, calls, time_text
-from importer.sandbox.faults import Fault, FaultKind, FaultScript
+from importer.sandbox.faults import LIES, Fault, FaultKind, FaultScript
+from importer.sandbox.query_answers import lied
 from importer.sandbox.rules import (
     MAX_BODY,
     ApiRefusalError,
@@ -215,6 +216,8 @@ class Application:
         except ApiRefusalError as refusal:
             return refusal.code, refusal.message, "" if call.traced else None
         record.carried_out_ms = self._now_ms()
+        if call.name == "query" and isinstance(data, dict):
+            data = lied(data, [fault for fault in exchange.faults if fault.kind in LIES])
         self._commit_soon()
         return 0, "" if call.traced else "Request successful", data
 

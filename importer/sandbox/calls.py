@@ -156,7 +156,15 @@ class CallHandler:
         }
 
 
-_TEXTS = ("sms_phone", "whatsApp_phone", "email", "name", "start_time", "end_time", "tags", "source_type")
+_CONTACTS = ("sms_phone", "whatsApp_phone", "viber_phone", "email")
+_TEXTS = (
+    *_CONTACTS,
+    "name",
+    "start_time",
+    "end_time",
+    "tags",
+    "source_type",
+)
 
 
 def _search(app: StoredApp, body: Mapping[str, object]) -> CustomerSearch:
@@ -164,11 +172,7 @@ def _search(app: StoredApp, body: Mapping[str, object]) -> CustomerSearch:
     logic = body.get("tags_logic_type", 0)
     if logic not in (0, 1, "or", "and", "OR", "AND"):
         raise ApiRefusalError(1002, "tags_logic_type must be 0 (any) or 1 (all)")
-    contacts = [
-        contact_key(app.id, texts[name], name == "email") or "-"
-        for name in ("sms_phone", "whatsApp_phone", "email")
-        if texts[name]
-    ]
+    contacts = [contact_key(app.id, texts[name], name == "email") or "-" for name in _CONTACTS if texts[name]]
     return CustomerSearch(
         contacts=tuple(contacts),
         name=texts["name"],

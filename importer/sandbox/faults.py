@@ -30,14 +30,18 @@ kinds and what belongs to them:
     no-code       {"message": "ok"}
     clock         answer as a server whose clock is ahead by offset_ms = 120000
     text-code     the answer's code is a text: "0"
+    form          answer customers/query in form = "list", "camel", "pairs" or "other" (endpoint = "query")
+    cut-field     customers/query shows field = "address" without its last character
+    hide          customers/query finds nobody
+    twice         customers/query finds each customer twice
     utf-16        lengths are counted in UTF-16 units, not in code points
 \b
 stored = true stores the request before it goes wrong (for status, code, no-answer, reset, away, and the
 broken answers, for which it is the default).
 
 As a flag a fault is one line: --fault 'code code=9001 requests=2-4'. Requests are counted from 1 for each
-endpoint; the first fault in the file that fits a request happens, except that slow, clock, text-code and
-utf-16 happen along with another one. No chance is involved.
+endpoint; the first fault in the file that fits a request happens, except that slow, clock, text-code, utf-16
+and what customers/query shows happen along with another one. No chance is involved.
 """
 
 from __future__ import annotations
@@ -78,6 +82,10 @@ class FaultKind(StrEnum):
     CLOCK = "clock"
     TEXT_CODE = "text-code"
     UTF_16 = "utf-16"
+    FORM = "form"
+    CUT_FIELD = "cut-field"
+    HIDE = "hide"
+    TWICE = "twice"
 
 
 _STORED = frozenset(
@@ -90,7 +98,9 @@ _STORED = frozenset(
         FaultKind.NO_CODE,
     }
 )
-_COMBINABLE = frozenset({FaultKind.SLOW, FaultKind.CLOCK, FaultKind.TEXT_CODE, FaultKind.UTF_16})
+LIES = frozenset({FaultKind.FORM, FaultKind.CUT_FIELD, FaultKind.HIDE, FaultKind.TWICE})
+"""What is wrong with what customers/query shows."""
+_COMBINABLE = LIES | {FaultKind.SLOW, FaultKind.CLOCK, FaultKind.TEXT_CODE, FaultKind.UTF_16}
 _NEEDS = {
     FaultKind.STATUS: "status",
     FaultKind.CODE: "code",
@@ -99,6 +109,8 @@ _NEEDS = {
     FaultKind.LATE: "seconds",
     FaultKind.AWAY: "seconds",
     FaultKind.CLOCK: "offset_ms",
+    FaultKind.FORM: "form",
+    FaultKind.CUT_FIELD: "field",
 }
 
 
@@ -120,6 +132,8 @@ class Fault:
     hang_up: float | None = None
     offset_ms: int | None = None
     stored: bool | None = None
+    form: str | None = None
+    field: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", FaultKind(self.kind))
@@ -280,6 +294,8 @@ def _check_types(fault: Fault) -> None:
         ("hang_up", (int, float)),
         ("stored", (bool,)),
         ("message", (str,)),
+        ("form", (str,)),
+        ("field", (str,)),
         ("rows", (dict,)),
     )
     for name, kinds in wanted:

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Protocol
 from importer.config import ConfigFile, load_config
 from importer.readers.open import STANDARD_INPUT, check_exists
 from importer.sources import spool
-from importer.sources.locations import FileGiven, FileName, LocalCopy, Location, locate
+from importer.sources.locations import DatabaseQuery, FileGiven, FileName, LocalCopy, Location, Scheme, locate
 
 if TYPE_CHECKING:
     from importer.sources.settings import SourceSettings
@@ -62,11 +62,16 @@ def fetch(location: Location, told: FetchListener = _unheard, config: ConfigFile
         last = Fetching(last.name, received, total)
         told(last)
 
-    from importer.sources import share_links, web
-
-    access = web.WebAccess(settings.user, settings.secret()) if settings else None
     try:
-        copy = web.fetch(share_links.direct_link(location), access, hear)
+        if location.scheme is Scheme.HTTPS:
+            from importer.sources import share_links, web
+
+            access = web.WebAccess(settings.user, settings.secret()) if settings else None
+            copy = web.fetch(share_links.direct_link(location), access, hear)
+        else:
+            from importer.sources import stores
+
+            copy = stores.fetch(location, settings, hear)
     finally:
         told(replace(last, ended=True))
     return LocalCopy(copy.path, last.name)
@@ -82,11 +87,29 @@ def find_settings(location: Location, config: ConfigFile | None = None) -> Sourc
     return settings_for(config, location)
 
 
+def _query(query: DatabaseQuery, told: FetchListener, config: ConfigFile | None) -> LocalCopy:
+    from importer.sources import database
+
+    last = Fetching(str(query), 0)
+
+    def hear(size: int) -> None:
+        nonlocal last
+        last = Fetching(last.name, size)
+        told(last)
+
+    try:
+        return database.keep_result(query, load_config() if config is None else config, hear)
+    finally:
+        told(replace(last, ended=True))
+
+
 def take_in(file: FileGiven, told: FetchListener = _unheard, config: ConfigFile | None = None) -> FileName:
     """Return a file that the readers can open: a path as it is, all else as a copy in the spool.
 
     A file that is open for reading is read to its end; it stays open.
     """
+    if isinstance(file, DatabaseQuery):
+        return _query(file, told, config)
     if isinstance(file, str | os.PathLike):
         location = locate(file)
         return file if location is None else fetch(location, told, config)
@@ -112,6 +135,8 @@ def check_named(file: FileGiven) -> str:
 
     Raises InputError for a path at which there is none, and for an address that makes no sense.
     """
+    if isinstance(file, DatabaseQuery):
+        return str(file)
     if not isinstance(file, str | os.PathLike):
         return _name_of(file)
     location = locate(file)

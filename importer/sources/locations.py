@@ -96,10 +96,21 @@ class LocalCopy(os.PathLike[str]):
         return self.name
 
 
+@dataclass(frozen=True, slots=True)
+class DatabaseQuery:
+    """A query on a database that `[source.NAME]` describes. As a text it names the database alone."""
+
+    database: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"sql:{self.database}"
+
+
 FileName = str | os.PathLike[str]
 """A file as the importer takes it: a path, `-`, an address, or a copy under its own name."""
-FileGiven = FileName | IO[bytes] | IO[str]
-"""A file as the Python API takes it: also one that is open for reading."""
+FileGiven = FileName | IO[bytes] | IO[str] | DatabaseQuery
+"""A file as the Python API takes it: also one that is open for reading, and the result of a query."""
 
 
 def locate(file: FileName) -> Location | None:

@@ -68,18 +68,8 @@ def _column(column: pd.Series[Any]) -> pa.Array:
         missing = column.isna()
         values = zip(column, missing, strict=True)
         return pa.array(
-            [None if empty is True else _mixed(value) for value, empty in values], pa.large_string()
+            [None if empty is True else value_text(value) for value, empty in values], pa.large_string()
         )
-
-
-def _mixed(value: object) -> str | None:
-    """Return a value of a column of several types as text."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    if isinstance(value, str | list | tuple | dict | bool | float) or value is None:
-        return value_text(value)
-    iso = getattr(value, "isoformat", None)
-    return str(iso(sep=" ")) if hasattr(value, "hour") and hasattr(value, "year") and iso else str(value)
 
 
 def _pieces(reader: pa.RecordBatchReader) -> Iterator[bytes]:

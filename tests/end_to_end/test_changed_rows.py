@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import random
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -230,9 +231,9 @@ class _Nights:
             session.start(path, options)
 
 
-def nights(seed: int, count: int, folder: Path, times: int) -> dict[bool, int]:
-    """Send a changing table night after night, all of it to one CRM, what has changed to another one. Returns
-    the requests of both."""
+def nights(seed: int, count: int, folder: Path, times: int, every: int = 1) -> dict[bool, int]:
+    """Send a changing table night after night, all of it to one CRM, what has changed to another one. Compare
+    what they hold after every so many nights. Returns the requests of both."""
     scene = _Nights(seed, count, folder)
     with Sandbox() as full, Sandbox() as few:
         for night in range(times):
@@ -241,6 +242,10 @@ def nights(seed: int, count: int, folder: Path, times: int) -> dict[bool, int]:
             faults = [f"lost requests={scene.chance.randint(1, 3)} times=2"] if night % 5 == 1 else []
             scene.send(night, full, [], changed_only=False)
             scene.send(night, few, faults, changed_only=True)
+            shutil.rmtree(folder / f"r{night}-True")
+            shutil.rmtree(folder / f"r{night}-False")
+            if (night + 1) % every and night + 1 < times:
+                continue
             held = [
                 sorted(
                     (tuple(sorted((name, str(value)) for name, value in one.fields.items())))
@@ -256,6 +261,13 @@ def nights(seed: int, count: int, folder: Path, times: int) -> dict[bool, int]:
 def test_the_crm_holds_what_it_would_if_all_were_sent(seed: int, tmp_path: Path) -> None:
     requests = nights(seed, 60, tmp_path, 8)
     assert requests[True] < 2 * requests[False]
+
+
+@pytest.mark.soak
+def test_a_year_of_nights(tmp_path: Path) -> None:
+    requests = nights(7, 5000, tmp_path, 365, every=5)
+    print(f"365 nights: {requests[False]} requests for everything, {requests[True]} for what had changed")
+    assert 10 * requests[True] < requests[False]
 
 
 def test_the_tag_of_a_run_does_not_count(

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import requests
 
 from importer.config import Connection
@@ -93,3 +94,44 @@ def test_an_import_goes_on_after_the_server_was_killed(
             lambda: "All done: 4,000 rows" in browser.get(f"{base}/runs/{run}", timeout=PATIENCE).text, 150
         )
     assert len(box.customers()) == 4000
+
+
+def resident(process: subprocess.Popen[str]) -> float:
+    """The most memory that a process has had so far, in MB."""
+    status = Path(f"/proc/{process.pid}/status").read_text("utf-8")
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells the memory of a process")
+def test_large_files_leave_the_memory_of_the_server_flat(own_surroundings: Path) -> None:
+    """200 MB come in by 60 MB of memory; 100,000 rows with 5,000 bad ones are checked by 120 more."""
+    head, line = b"first_name,last_name,sms_phone,birthday,address\n", b"Ann,Lee,,1990-01-01,%s\n"
+
+    def pieces() -> Iterator[bytes]:
+        yield head
+        for _ in range(200):
+            yield (line % (b"x" * 75)) * 10_000
+
+    bad = b"".join(
+        line % str(n).encode() if n % 20 else b"Ann,Lee,,1990-02-31,%d\n" % n for n in range(100_000)
+    )
+    with served("--no-browser", "--sandbox") as (process, link), requests.Session() as browser:
+        base = link.split("/open")[0]
+        browser.trust_env = False
+        browser.headers["Origin"] = base
+        browser.get(link, timeout=PATIENCE)
+        browser.get(f"{base}/", timeout=PATIENCE)
+        before = resident(process)
+        assert browser.post(f"{base}/files?name=big.csv", pieces(), timeout=PATIENCE).status_code == 201
+        assert resident(process) - before < 60
+        work = browser.post(f"{base}/files?name=bad.csv", head + bad, timeout=PATIENCE).json()["url"][:-4]
+        browser.post(f"{base}{work}/see", {"do": "continue"}, timeout=PATIENCE)
+        browser.get(f"{base}{work}/match", timeout=PATIENCE)
+        between = resident(process)
+        browser.post(f"{base}{work}/check", timeout=PATIENCE)
+        wait_for(lambda: "rows were checked" in browser.get(f"{base}{work}/check", timeout=PATIENCE).text)
+        for page in range(1, 101, 10):
+            grid = browser.get(f"{base}{work}/correct?page={page}", timeout=PATIENCE).text
+            assert "5,000 rows still to be corrected" in grid
+        assert resident(process) - between < 120

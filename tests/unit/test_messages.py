@@ -94,9 +94,10 @@ def test_what_the_page_says_instead_of_a_hint_needs_no_more_than_the_message_its
 
 
 def test_no_hint_for_a_row_speaks_of_options_on_the_page() -> None:
-    wordings = ("contradictory-dates", "date-in-no-format", "date-of-other-calendar", "gender-letter")
+    dates = ("contradictory-dates", "date-in-no-format", "date-of-other-calendar", "date-with-short-year")
     issues = [code for code, entry in messages.catalogue().items() if entry.severity]
-    for code in (*issues, *wordings, "shared-by-all", "bad-custom-field"):
+    others = ("gender-letter", "shared-by-all", "bad-custom-field", "same-contact-row")
+    for code in (*issues, *dates, *others):
         for lang in messages.LANGUAGES:
             hint = messages.hint_template(code, lang, on_page=True)
             for word in ("--", "`", " = ", "mapping", "映射", "rejects.xlsx"):

@@ -7,6 +7,7 @@ import pytest
 
 from importer import arrow, contracts
 from importer.models import Issue, MappedChunk
+from importer.reports.wording import issue_text
 from importer.validation import validate
 
 
@@ -110,6 +111,8 @@ def test_an_odd_phone_is_a_warning_in_sea_and_an_error_in_plat() -> None:
     for contract, severity in (("sea", "warning"), ("plat", "error")):
         (issue,) = issues(contract, sms_phone="ask Bob")
         assert (issue.code, issue.severity) == ("bad-phone", severity)
+        sent = "It is sent unchanged" in issue_text(issue, lang="en").hint
+        assert sent == (contract == "sea")
 
 
 @pytest.mark.parametrize("name", ["zalo", "messenger", "instagram"])

@@ -12,16 +12,17 @@ from importer.cli import parameters as shared
 from importer.cli.metrics import metrics_after
 from importer.cli.output import OutputOptions, print_error
 from importer.config import load_config
-from importer.errors import ImporterError
+from importer.errors import ImporterError, SourceAwayError, UsageError
 from importer.exit_codes import ExitCode
 from importer.option_layers import GivenOptions, layered
 from importer.option_types import OptionGroup
 from importer.options import RunOptions
 from importer.readers.prefetch import prefetch_workbook
+from importer.sources.locations import DatabaseQuery
 
 
 @click.command("run", short_help="Import customers from files.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.argument("files", nargs=-1, metavar="FILE…")
 @shared.run_options(OptionGroup.DRY_RUN)
 @shared.import_options
 def run_command(
@@ -34,7 +35,8 @@ def run_command(
 ) -> int:
     """Import customers from FILE…; every row gets exactly one status.
 
-    FILE is a path, - for standard input, or an address such as https://….
+    FILE is a path, - for standard input, or an address such as https://…; --database and --query take its
+    place.
 
     Several files are several runs, one after the other; the exit code is the worst.
     """
@@ -42,7 +44,7 @@ def run_command(
 
 
 @click.command("validate", short_help="Check files without sending anything: the same as run --dry-run.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.argument("files", nargs=-1, metavar="FILE…")
 @shared.import_options
 def validate_command(
     files: tuple[str, ...],
@@ -73,21 +75,25 @@ def _import_files(
     config = load_config()
     profile = config.profile(profile_name)
     options = layered(RunOptions(), profile.given, given)
+    named: list[str | DatabaseQuery] = [*files, *_query(options, files)]
     worst = 0
     # The first file is read while the heavy libraries are imported.
-    with prefetch_workbook(files[0], options.sheet):
+    with prefetch_workbook(str(named[0]), options.sheet):
         from importer.cli.terminal import open_session, show_result
         from importer.pipeline.session import SessionSettings
 
         settings = SessionSettings(profile, sandbox=sandbox, sandbox_store=store)
         with metrics_after(config), open_session(settings, output) as session:
-            for file, directory in zip(files, _directories(files, options.report_dir), strict=True):
+            for file, directory in zip(named, _directories(named, options.report_dir), strict=True):
                 try:
                     result = session.start(file, replace(options, report_dir=directory))
                     code = show_result(result, output, mask=options.mask)
                 except ImporterError as error:
                     print_error(error)
                     code = int(error.exit_code)
+                    if isinstance(error, SourceAwayError):
+                        worst = max(worst, code)
+                        continue  # other files come from elsewhere
                 worst = max(worst, code)
                 # The next file would be stopped too, or the user has ended the run.
                 if ExitCode(code).resumable:
@@ -95,7 +101,18 @@ def _import_files(
     return worst
 
 
-def _directories(files: Sequence[str], directory: Path | None) -> list[Path | None]:
+def _query(options: RunOptions, files: Sequence[str]) -> Sequence[DatabaseQuery]:
+    """Return the query that takes the place of a file, if there is one. Raises UsageError."""
+    if options.query is None and options.database is None:
+        if not files:
+            raise UsageError("no-file-named")
+        return ()
+    if files or not options.query or not options.database:
+        raise UsageError("query-needs-database")
+    return (DatabaseQuery(options.database, options.query),)
+
+
+def _directories(files: Sequence[str | DatabaseQuery], directory: Path | None) -> list[Path | None]:
     """Return the reports folder of each file: the one named, or for several files one below it each."""
     if directory is None or len(files) == 1:
         return [directory] * len(files)
@@ -104,8 +121,8 @@ def _directories(files: Sequence[str], directory: Path | None) -> list[Path | No
 
     found: list[Path | None] = []
     for file in files:
-        location = locate(file)
-        name = Path(plain_name(location.name) if location else file).stem or "stdin"
+        location = locate(str(file))
+        name = Path(plain_name(location.name) if location else str(file)).stem or "stdin"
         path, number = directory / name, 2
         while path in found:
             path, number = directory / f"{name}-{number}", number + 1

@@ -208,9 +208,12 @@ class _Cells(XmlHandlers):
             self._in_data = False
 
     def _begin_cell(self, attributes: Mapping[str, str]) -> None:
-        reference = _REFERENCE.fullmatch(attributes.get("r", ""))
+        given = attributes.get("r", "")
+        reference = _REFERENCE.fullmatch(given)
         if reference:
             self._column = column_number(reference.group(1).upper().encode())
+        elif given:  # whose cell it is nobody can say
+            raise InputError("workbook-damaged", name=self._name)
         else:
             self._column += 1
         self._type = attributes.get("t", "n")

@@ -56,7 +56,9 @@ class ByteScan:
         """The bytes that stand alone between double quotes somewhere."""
         quotes = self._codes[: self.end + 2] == ord('"')
         at = np.flatnonzero(quotes[:-2] & quotes[2:])
-        return frozenset(np.unique(self.codes(at, 1)).tolist())
+        found = np.zeros(256, dtype=bool)
+        found[self.codes(at, 1)] = True
+        return frozenset(np.flatnonzero(found).tolist())
 
     @cached_property
     def _tags(self) -> np.ndarray:
@@ -166,7 +168,7 @@ def _scan_text(xml: ByteScan, scan: SheetScan, styled: re.Pattern[bytes] | None)
         for letters, row, attributes, stored in _FORMULA.findall(text, 0, xml.end):
             if not (stored and b't="str"' in attributes):
                 scan.unvalued.append((int(row), column_number(letters)))
-    if text.find(b"<v>60<", 0, xml.end) >= 0 or text.find(b"<v>60.", 0, xml.end) >= 0:
+    if xml.has(b"<v>60<") or xml.has(b"<v>60."):
         for letters, row, style, value in _FALSE_DAY.findall(text, 0, xml.end):
             scan.false_days[int(row), column_number(letters)] = (int(style), float(value))
     if styled is not None:

@@ -302,6 +302,17 @@ def hearer() -> Iterator[Hearer]:
         server.shutdown()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
+def test_names_in_gbk_stay_names(bench: Bench) -> None:
+    for number, name in enumerate((os.fsdecode("客户.csv".encode("gbk")), "caf\udce9.csv")):
+        bench.drop(name, lines(5, 1000 * number))
+    report = bench.round()
+    assert {file.name for file in report.files} == {"客户.csv", "caf\\xe9.csv"}
+    for file in report.files:
+        assert file.place.name == file.name
+        assert file.place.is_file()
+
+
 def test_a_failure_is_told_by_webhook_with_counts_and_no_customers_data(bench: Bench, hearer: Hearer) -> None:
     hearer.answers = [503, 500, 200]
     bench.drop("x.csv", lines(10, spoilt=3))
@@ -411,6 +422,17 @@ def test_the_heart_beats_after_good_rounds_only(bench: Bench, hearer: Hearer, tm
     assert beat.read_text().startswith("2026-01-03")
     bench.round(heartbeat=hearer.url)
     assert hearer.heard[0][0] == "GET"
+
+
+def test_heartbeat_and_log_leave_the_files_of_others_alone(bench: Bench, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs.csv"
+    theirs.write_text("name,phone\nAnn,1\n")
+    report = bench.round(heartbeat=str(theirs), log={"file": str(theirs)})
+    assert theirs.read_text() == "name,phone\nAnn,1\n"
+    assert report.good
+    assert [warning.partition(":")[0] for warning in report.warnings] == ["heartbeat", "log"]
+    assert "no heartbeat" in report.warnings[0]
+    assert "no log" in report.warnings[1]
 
 
 def test_the_log_knows_row_numbers_only_and_is_rotated(bench: Bench) -> None:

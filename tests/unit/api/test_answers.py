@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from email.utils import formatdate
 
 import pytest
@@ -85,6 +86,14 @@ def test_http_statuses(status: int, action: Action, maybe_processed: bool) -> No
     assert verdict.message
 
 
+@pytest.mark.parametrize("status", [*range(300, 309), *range(400, 432), 451, *range(500, 512), 599, 999])
+def test_what_is_said_of_a_status_is_whole(status: int) -> None:
+    verdict = answer(b"", status)
+    for lang in ("en", "zh"):
+        for said in (verdict.message, *explain(verdict.code, verdict.message, lang)):
+            assert not re.search(r"[<{]", said), said
+
+
 @pytest.mark.parametrize("status", [300, 400, 401, 404, 429, 500])
 def test_no_status_but_200_makes_a_success(status: int) -> None:
     assert answer({"code": 0}, status).action is not Action.DONE
@@ -128,6 +137,8 @@ def test_what_is_not_json_is_never_success(body: bytes) -> None:
         {"code": False},
         {"code": 0.0},
         {"Code": 0},
+        b'{"code": 9000, "code": 0}',
+        b'{"code": 0, "message": "", "code": 0}',
     ],
 )
 def test_without_a_code_it_is_never_success(body: object) -> None:

@@ -42,6 +42,8 @@ def test_the_short_help_is_the_commands_own(name: str) -> None:
         ["run"],
         ["run", "a.csv", "--mode", "3"],
         ["run", "a.csv", "--header-row", "0"],
+        ["run", "a.csv", "--header-row", "²"],
+        ["run", "a.csv", "--header-row", "1" * 5000],
         ["run", "a.csv", "--max-invalid", "101"],
         ["run", "a.csv", "--access-secret", "s3cret"],
         ["runs", "prune", "--older-than", "soon"],

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from importer.config import Connection
-from importer.reports.files import REPORT_FILES
+from importer.reports.files import REPORT_FILES, own_files
+from importer.reports.model import OWN_COLUMNS
 from importer.reports.ownership import report_run
 from tests.support.commands import ROOT, Command, summary
 from tests.support.every_command import EVERY_COMMAND, command_names, lay_out
@@ -150,6 +151,17 @@ def test_what_only_looks_like_a_report_is_none(tmp_path: Path, name: str, conten
 def test_a_pipe_under_the_name_of_a_report_makes_nobody_wait(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "results.csv")
     assert report_run(tmp_path / "results.csv") is None
+
+
+def test_a_report_of_many_columns_is_known_by_its_run(tmp_path: Path) -> None:
+    header = ",".join((*OWN_COLUMNS, *(f"a column with a long name {number}" for number in range(16_000))))
+    path = tmp_path / "results.csv"
+    path.write_text(f"{header}\n2,,imported,1,1,,,,,run-b,{',' * 15_999}\n", "utf-8-sig")
+    assert report_run(path) == "run-b"
+    assert own_files(tmp_path, "run-a") == []
+    assert own_files(tmp_path, "run-b") == [path]
+    path.write_text(header, "utf-8-sig")
+    assert report_run(path) == ""
 
 
 def test_somebody_elses_workbook_is_none(tmp_path: Path) -> None:

@@ -150,3 +150,59 @@ def test_every_code_has_its_sentence_and_names_no_empty_place() -> None:
         for lang in ("en", "zh"):
             assert "<" not in error.sentence(lang) + error.hint(lang)
             assert "/p" in error.sentence(lang)
+
+
+@pytest.mark.parametrize(
+    ("table", "what", "value"),
+    [
+        ("runs", "state", "finishfd"),
+        ("runs", "counts", '{"imporued": 1}'),
+        ("runs", "counts", "{"),
+        ("runs", "started", "2026-13-01"),
+        ("runs", "mode", 99),
+        ("runs", "source", b"\xff"),
+        ("batches", "rows", "2-4;9"),
+        ("batches", "rows", "9-2"),
+        ("outcomes", "status", "gone"),
+        ("outcomes", "message", b"\xe1("),
+    ],
+)
+def test_a_value_that_no_importer_has_written_is_damage(
+    tmp_path: Path,
+    make_record: MakeRecord,
+    make_batch: MakeBatch,
+    table: str,
+    what: str,
+    value: object,
+) -> None:
+    path = tmp_path / "journal.db"
+    with Journal.open(path) as journal, journal.start(make_record()) as run:
+        run.begin(make_batch(1, 2, 3, 4), b"x" * 32)
+        run.settle([Outcome("", (2,), Status.FAILED)])
+    raw = sqlite3.connect(path)
+    text = f"CAST(X'{value.hex()}' AS TEXT)" if isinstance(value, bytes) else "?"
+    raw.execute(f"UPDATE {table} SET {what} = {text}", () if text != "?" else (value,))
+    raw.commit()
+    raw.close()
+    with Journal.open(path) as journal, pytest.raises(JournalError) as error:
+        _ = [journal.row_states(found.id) for found in journal.runs()]
+    assert error.value.code == "journal-damaged"
+    with Journal.open(path) as journal:
+        assert journal.moved_aside is not None
+        assert journal.runs() == ()
+
+
+def test_a_folder_in_the_place_of_the_mark_moves_nothing(tmp_path: Path, make_record: MakeRecord) -> None:
+    path = tmp_path / "journal.db"
+    with Journal.open(path) as journal:
+        journal.start(make_record()).close()
+    (tmp_path / "journal.db.is-damaged").mkdir()
+    with Journal.open(path) as journal:
+        assert len(journal.runs()) == 1
+
+
+def test_no_place_for_locks_is_told(tmp_path: Path, make_record: MakeRecord) -> None:
+    (tmp_path / "locks").write_text("a file")
+    with Journal.open(tmp_path / "journal.db") as journal, pytest.raises(JournalError) as error:
+        journal.start(make_record())
+    assert error.value.code == "journal-unwritable"

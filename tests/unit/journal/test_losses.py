@@ -185,6 +185,15 @@ def test_losses_that_cannot_be_read_are_still_told(tmp_path: Path) -> None:
         assert codes(journal) == []
 
 
+def test_losses_of_a_newer_version_are_still_told(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    Journal.open(path).close()
+    (tmp_path / "journal.db.losses").write_text('[["journal-lost-otherwise", {"path": "x"}]]')
+    with Journal.open(path) as journal:
+        assert codes(journal) == ["journal-losses-unreadable"]
+        assert journal.losses[0].sentence()
+
+
 def test_a_run_that_is_not_found_may_be_one_that_was_lost(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     path.write_bytes(GARBAGE)

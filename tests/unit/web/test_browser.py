@@ -147,6 +147,7 @@ def test_the_whole_way(tab: Page, served: WebPage, box: Sandbox, messy: Path) ->
     tab.reload()
     sync_api.expect(tab.get_by_label("Row 8, Birthday")).to_have_value("1990-02-28")
     tab.goto(f"{work}/correct?show=all&code=bad-email&column=E-mail")
+    look_for_barriers(tab)
     tab.get_by_role("button", name="Apply the likely correction (you can undo this)").click()
     sync_api.expect(tab.get_by_label("Row 15, E-mail")).to_have_value("jonas9@hotmail.com")
     tab.get_by_role("button", name="Check with the corrections").click()
@@ -273,10 +274,11 @@ def test_two_tabs_follow_one_run_which_stops_and_goes_on(
     sync_api.expect(other.get_by_role("progressbar")).to_be_visible()
     look_for_barriers(other)
     tab.reload()
-    tab.get_by_role("button", name="Stop", exact=True).click()
+    tab.get_by_role("button", name="Pause").click()
     for one in (tab, other):
         one.wait_for_url("**/runs/**", timeout=PATIENCE * 1000)
-        sync_api.expect(one.get_by_text("Stopped by you")).to_be_visible()
+        sync_api.expect(one.get_by_role("heading", name="Paused")).to_be_visible()
+    look_for_barriers(tab)
     assert 0 < len(box.customers()) < 9000
     box.misbehave()
     other.get_by_role("button", name="Continue").click()

@@ -1,0 +1,19 @@
+"""Load the libraries that come with extras, and name the command that installs a missing one."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from importer.errors import SettingsError
+
+PACKAGE = "nxlink-importer"
+
+
+def load(module: str, extra: str) -> Any:
+    """Import a module of an extra. Raises SettingsError `extra-missing` if it is not installed."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        found = {"module": error.name or module, "command": f"pip install '{PACKAGE}[{extra}]'"}
+        raise SettingsError("extra-missing", **found) from None

@@ -1,0 +1,82 @@
+"""`retry_failed`: a round begins with what earlier ones could not deliver."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from importer.delivery import Policy
+from importer.exit_codes import ExitCode
+from importer.journal import RunKind
+from importer.models import Status
+from importer.sandbox import Sandbox
+from tests.support.jobs import Bench, Crash, lines
+
+
+@pytest.fixture
+def bench(tmp_path: Path, box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setattr("importer.pipeline.run.Policy", partial(Policy, first_wait=0.001))
+    found = Bench(tmp_path, box, table={"retry_failed": True}, attempts=2)
+    found.inbox.mkdir()
+    return found
+
+
+def test_rows_that_failed_are_sent_first_and_the_file_moves_to_done(bench: Bench) -> None:
+    bench.drop("a.csv", lines(3))
+    bench.box.misbehave("code code=9001")
+    assert bench.round().exit_code == ExitCode.ROWS_LEFT
+    assert bench.places("a.csv") == ["failed"]
+    again = bench.round()
+    assert again.exit_code == ExitCode.ROWS_LEFT
+    assert "sent again 1 times" in again.files[0].message
+    assert bench.places("a.csv") == ["failed"]
+    bench.box.misbehave()
+    bench.drop("b.csv", lines(2, first=10))
+    report = bench.round()
+    assert [file.name for file in report.files] == ["a.csv", "b.csv"]
+    assert report.exit_code == ExitCode.DONE
+    assert bench.places("a.csv") == ["done"]
+    assert bench.emails() == sorted(f"c{n}@example.com" for n in (1, 2, 3, 10, 11))
+    assert bench.round().files == ()
+
+
+def test_only_what_is_left_goes_again(bench: Bench) -> None:
+    bench.drop("a.csv", lines(150))
+    bench.box.misbehave("code code=9001 requests=2-")
+    bench.round(concurrency=1)
+    bench.box.misbehave()
+    report = bench.round()
+    assert (report.files[0].counts or {})[Status.IMPORTED] == 50
+    assert len(bench.emails()) == 150
+
+
+def test_what_a_later_file_brought_in_is_not_overwritten(bench: Bench) -> None:
+    bench.drop("a.csv", ["Old,Li,8613800000001,c@example.com,note"])
+    bench.box.misbehave("code code=9001")
+    bench.round()
+    bench.box.misbehave()
+    bench.drop("b.csv", ["New,Li,8613800000001,c@example.com,note"])
+    bench.round(retry_failed=False)
+    report = bench.round()
+    assert [customer.fields["first_name"] for customer in bench.box.customers()] == ["New"]
+    assert (report.files[0].counts or {})[Status.NOT_SENT] == 1
+
+
+@pytest.mark.parametrize("step", range(1, 21))
+def test_a_round_that_dies_in_a_retry_is_taken_up(bench: Bench, step: int) -> None:
+    bench.drop("a.csv", lines(3))
+    bench.box.misbehave("code code=9001")
+    bench.round()
+    bench.box.misbehave()
+    bench.crash_at = step
+    with contextlib.suppress(Crash):
+        bench.round()
+    bench.crash_at = None
+    bench.round()
+    assert bench.places("a.csv") == ["done"]
+    assert len(bench.emails()) == 3
+    with bench.journal() as journal:
+        assert {run.kind for run in journal.runs()} == {RunKind.RUN, RunKind.RETRY}

@@ -1,0 +1,275 @@
+"""A job empties an inbox in a bucket or on a file server: every row once, each file in one place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from importer.config import ConfigFile
+from importer.exit_codes import ExitCode
+from importer.jobs.config import Job
+from importer.jobs.remote_inbox import RemoteInbox, remote_source
+from importer.journal.job_history import FileFate
+from importer.sandbox import Sandbox
+from importer.sources import spool
+from tests.support.jobs import HEADER, Bench, Crash, lines
+from tests.support.stores import BucketServer, SftpServer, bucket_server, sftp_server
+
+pytestmark = [
+    pytest.mark.extras,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+FILES = 50
+
+
+@dataclass
+class Far:
+    """An inbox far away, as the test sees it."""
+
+    inbox: str
+    source: dict[str, Any]
+    server: BucketServer | SftpServer
+
+    def put(self, name: str, rows: list[str], age: float = 3600) -> None:
+        body = "\n".join([HEADER, *rows, ""]).encode()
+        if isinstance(self.server, BucketServer):
+            self.server.put(f"in/{name}", body)
+            return
+        path = self.server.folder / "in" / name
+        path.write_bytes(body)
+        os.utime(path, (age, age))  # long ago
+
+    def names(self) -> dict[str, list[str]]:
+        """Which files lie where: in the inbox itself ("") or in one of its folders."""
+        if isinstance(self.server, BucketServer):
+            paths = [Path(key).relative_to("in") for key in self.server.stored()]
+        else:
+            root = self.server.folder / "in"
+            paths = [path.relative_to(root) for path in root.rglob("*") if path.is_file()]
+        found: dict[str, list[str]] = {}
+        for path in sorted(paths):
+            found.setdefault(path.parts[0] if len(path.parts) > 1 else "", []).append(path.name)
+        return found
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[BucketServer]:
+    with bucket_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["bucket", "server"])
+def far(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Far]:
+    if request.param == "bucket":
+        server: BucketServer = request.getfixturevalue("bucket")
+        for key in server.stored():
+            server.client().delete_object(Bucket="customers", Key=key)
+        table = {
+            "url": "s3://customers/",
+            "endpoint": server.endpoint,
+            "user": "key",
+            "secret_command": "echo geheim-s3",
+            "region": "us-east-1",
+        }
+        yield Far("s3://customers/in/", table, server)
+        return
+    folder = tmp_path / "served"
+    (folder / "in").mkdir(parents=True)
+    with sftp_server(folder) as running:
+        known = tmp_path / "known_hosts"
+        running.settings(known)
+        table = {
+            "url": f"{running.url}/",
+            "user": "importer",
+            "secret_command": "echo geheim-sftp",
+            "known_hosts": str(known),
+        }
+        yield Far(f"{running.url}/in/", table, running)
+
+
+@dataclass
+class FarBench(Bench):
+    """A job whose inbox is far away."""
+
+    far: Far | None = None
+
+    def job(self, **more: object) -> Job:
+        assert self.far is not None
+        from importer.jobs.tables import load_job
+        from importer.option_layers import GivenOptions
+
+        table = {"inbox": self.far.inbox, "folder": str(self.inbox), "settle": 0, **self.table, **more}
+        if "source" in table or "query" in table:
+            del table["inbox"]
+        tables = {"job": {"nightly": table}, "source": {"far": self.far.source}}
+        job = load_job(ConfigFile(self.root / "importer.toml", tables), "nightly")
+        return replace(job, given=job.given.joined(GivenOptions.read({"attempts": self.attempts})))
+
+
+@pytest.fixture
+def bench(tmp_path: Path, box: Sandbox, far: Far) -> FarBench:
+    found = FarBench(tmp_path / "root", box, far=far)
+    found.inbox.mkdir(parents=True)
+    found.table = {"tripwires": {"rows_below": False, "rows_above": False}}
+    return found
+
+
+def crash(bench: FarBench, step: int) -> str:
+    bench.crash_at = step
+    try:
+        bench.round()
+    except Crash as died:
+        return str(died)
+    finally:
+        bench.crash_at = None
+    return ""
+
+
+def test_an_inbox_of_fifty_files_is_emptied_through_crashes_at_every_step(bench: FarBench, far: Far) -> None:
+    for at in range(FILES):
+        far.put(f"c{at:02d}.csv", lines(4, 10 * at))
+    died, step = [], 0
+    while at_step := crash(bench, step):
+        died.append(at_step)
+        step += 3
+        assert step < 3000
+        places = far.names()
+        assert sorted(name for names in places.values() for name in names if name != "c.claims") == sorted(
+            {name for names in places.values() for name in names}
+        ), (at_step, places)
+    for _ in range(2):
+        assert bench.round().good
+    assert far.names() == {"done": [f"c{at:02d}.csv" for at in range(FILES)]}
+    assert len(bench.emails()) == 4 * FILES == len(set(bench.emails()))
+    assert {"noted", "taken", "put-away", "remote-put-away"} <= set(died)
+    with bench.journal() as journal:
+        assert not journal.jobs.open_files("nightly")
+        done = journal.jobs.with_fate("nightly", FileFate.DONE)
+        assert sorted(record.name for record in done) == [f"c{at:02d}.csv" for at in range(FILES)]
+
+
+CALLS = {"bucket": ("pipe_file", "copy", "rm_file", "open"), "server": ("makedirs", "mv", "open")}
+
+
+@pytest.mark.parametrize(
+    ("far", "call"),
+    [(kind, call) for kind, calls in CALLS.items() for call in calls],
+    indirect=["far"],
+)
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_crash_at_any_call_of_the_store_is_made_good(
+    bench: FarBench, far: Far, monkeypatch: pytest.MonkeyPatch, call: str, after: bool
+) -> None:
+    for at in range(3):
+        far.put(f"c{at}.csv", lines(4, 10 * at))
+    place = bench.job().place
+    assert place is not None
+    with bench.journal() as journal:
+        source = remote_source(bench.job(), journal.path)
+    assert isinstance(source, RemoteInbox)
+    kind = type(source.store.system)
+    source.close()
+    original, calls = getattr(kind, call), 0
+
+    def dying(*words: Any, **more: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls in (1, 3, 6) and not after:
+            raise Crash(call)
+        found = original(*words, **more)
+        if calls in (1, 3, 6) and after:
+            raise Crash(call)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, call, dying)
+        for _ in range(6):
+            try:
+                bench.round()
+            except Crash:
+                continue
+    for _ in range(2):
+        assert bench.round().good
+    assert far.names() == {"done": ["c0.csv", "c1.csv", "c2.csv"]}
+    assert len(bench.emails()) == 12 == len(set(bench.emails()))
+
+
+def test_a_file_that_fails_or_is_held_lies_there_in_the_folder_of_its_fate(bench: FarBench, far: Far) -> None:
+    far.put("bad.csv", ["no,table"])
+    far.put("held.csv", lines(4, 100, spoilt=3))
+    far.put("good.csv", lines(4, 200))
+    far.put("half.csv.part", lines(4, 300))
+    assert not bench.round().good
+    places = far.names()
+    assert (places["done"], places["held"], places[""]) == (["good.csv"], ["held.csv"], ["half.csv.part"])
+    assert bench.round(release="held.csv").exit_code is not ExitCode.TRIPWIRE
+    assert far.names().get("held") is None
+    assert "held.csv" in far.names()["done"] + far.names().get("failed", [])
+
+
+def test_a_file_of_another_machine_is_left_alone(bench: FarBench, far: Far) -> None:
+    far.put("mine.csv", lines(4, 1))
+    other = "working/20260101-000000-x.00000000-1/other.csv"
+    if isinstance(far.server, BucketServer):
+        far.server.put(f"in/{other}", b"x")
+        far.server.put("in/.claims/mine.csv", b"ffffffff")
+    else:
+        (far.server.folder / "in" / other).parent.mkdir(parents=True)
+        (far.server.folder / "in" / other).write_text("x")
+    bench.round()
+    assert far.names()["working"] == ["other.csv"]
+    claimed = isinstance(far.server, BucketServer)
+    assert far.names().get("") == (["mine.csv"] if claimed else None)
+
+
+def test_a_file_taken_by_a_journal_that_was_lost_goes_back(bench: FarBench, far: Far) -> None:
+    far.put("c.csv", lines(4, 1))
+    for step in range(40):
+        if crash(bench, step) == "taken":
+            break
+    for path in (*bench.state.rglob("*"), *bench.inbox.rglob("*")):
+        if path.is_file():
+            path.unlink()
+    assert bench.round().good
+    assert far.names() == {"done": ["c.csv"]}
+    assert len(bench.emails()) == 4
+
+
+def test_files_that_stay_are_imported_once(bench: FarBench, far: Far) -> None:
+    far.put("c.csv", lines(4, 1))
+    for _ in range(2):
+        assert bench.round(afterwards="keep").good
+    assert far.names() == {"": ["c.csv"]}
+    single = far.inbox + "c.csv"
+    assert bench.round(source=single).good
+    assert len(bench.emails()) == 4
+    assert not [path for path in spool.spool_folder().rglob("*") if path.is_file()]
+
+
+def test_a_pattern_takes_what_it_fits(bench: FarBench, far: Far) -> None:
+    far.put("a.csv", lines(4, 1))
+    far.put("b.txt", lines(4, 10))
+    assert bench.round(source=f"{far.inbox}*.csv").good
+    assert far.names() == {"": ["b.txt"], "done": ["a.csv"]}
+
+
+def test_an_inbox_that_is_away_is_told_and_loses_nothing(
+    bench: FarBench, far: Far, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far.put("c.csv", lines(4, 1))
+    monkeypatch.setattr("importer.sources.stores.MOST_FAILURES", 1)
+    right = dict(far.source)
+    far.source |= {"endpoint": "http://127.0.0.1:1", "known_hosts": "/dev/null"}
+    report = bench.round()
+    assert report.code in ("source-away", "source-host-key")
+    assert report.exit_code in (ExitCode.AWAY, ExitCode.REFUSED)
+    far.source.clear()
+    far.source.update(right)
+    assert bench.round().good
+    assert far.names() == {"done": ["c.csv"]}

@@ -1,0 +1,74 @@
+"""`--keep-before`: what the CRM had is kept before the first row is sent, and can be imported again."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from importer.sandbox import Sandbox
+from tests.support.commands import Command, results, summary, use
+
+HEADER = ["first_name", "last_name", "sms_phone", "address", "gender"]
+
+
+def write(path: Path, *rows: list[str]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([HEADER, *rows])
+
+
+def held(box: Sandbox) -> dict[str, dict[str, object]]:
+    return {str(one.fields.get("sms_phone")): dict(one.fields) for one in box.customers()}
+
+
+@pytest.fixture(autouse=True)
+def known(importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch, box: Sandbox) -> None:
+    """Three customers that are in; a file changes two of them, one twice, and brings a new one."""
+    use(monkeypatch, box.connection)
+    old = [[f"Old{n}", "Li", f"861380000000{n}", "Graz, 'Ring'", "female"] for n in range(3)]
+    write(work / "old.csv", *old)
+    importer("run", "old.csv")
+    new = [[f"New{n}", "Li", f"861380000000{n}", "", ""] for n in (0, 2, 7)]
+    write(work / "new.csv", *new, ["Twice", "Li", "8613800000000", "", ""])
+
+
+@pytest.mark.parametrize("form", ["list", "camel", "pairs"])
+def test_what_was_there_comes_back(importer: Command, work: Path, box: Sandbox, form: str) -> None:
+    before = held(box)
+    box.misbehave(f"form form={form} endpoint=query")
+    found = importer("run", "new.csv", "--keep-before", "--report-dir", "out")
+    assert found.code == 0
+    assert "3 queries follow" in found.err + found.out
+    assert held(box)["8613800000000"]["first_name"] == "Twice"
+    kept = results(work / "out", "before.csv")
+    assert sorted(row["first_name"] for row in kept) == ["Old0", "Old2"]
+    assert (work / "out" / "before.csv").stat().st_mode & 0o777 == 0o600
+    assert any("before.csv" in note and "1 were not there" in note for note in summary(work / "out")["notes"])
+    assert importer("run", "out/before.csv", "--mode", "replace", "--yes").code == 0
+    after = held(box)
+    assert after.pop("8613800000007")["first_name"] == "New7"
+    assert after == before
+
+
+def test_an_answer_that_is_not_understood_stops_before_anything_is_sent(
+    importer: Command, work: Path, box: Sandbox
+) -> None:
+    before = held(box)
+    box.misbehave("form form=other endpoint=query requests=2-")
+    found = importer("run", "new.csv", "--keep-before", "--report-dir", "out")
+    assert found.code == 4
+    assert "result.rows[].c1" in found.err
+    assert held(box) == before
+
+
+def test_only_rows_that_go_are_asked_for(importer: Command, work: Path, box: Sandbox) -> None:
+    importer("run", "old.csv", "--yes", "--changed-only")
+    write(work / "old.csv", ["Else", "Li", "8613800000001", "Graz, 'Ring'", "female"])
+    (work / "list.csv").write_text("Phone\n+8613800000002\n", "utf-8")
+    rows = [[f"Old{n}", "Li", f"861380000000{n}", "Graz, 'Ring'", "female"] for n in (0, 2)]
+    write(work / "more.csv", *rows, ["Else", "Li", "8613800000001", "", ""])
+    importer(
+        "run", "more.csv", "--changed-only", "--suppress", "list.csv", "--keep-before", "--report-dir", "o"
+    )
+    assert [row["first_name"] for row in results(work / "o", "before.csv")] == ["Old1"]
