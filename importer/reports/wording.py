@@ -163,13 +163,12 @@ def _issue_text(
         "expected": single_line(expectation(code, expected, mask=mask)),
         "other_row": other_row,
     }
-    entry = messages.catalogue()[wording]
-    hint = messages.hint_template(wording, lang, on_page=on_page).format_map(found)
+    hint = messages.hint(wording, found, lang, on_page=on_page)
     correction = (suggestion or likely_correction(code, cell)) if offer and not mask else ""
     if correction:
         offered = messages.sentence("offer", {"suggestion": shortened(correction)}, lang)
         hint = messages.join_sentences(lang, offered, hint)
-    return IssueText(entry.message[lang].format_map(found), hint)
+    return IssueText(messages.sentence(wording, found, lang), hint)
 
 
 def issue_sentence(issue: Issue, plan: ReportPlan, fields: Mapping[str, str]) -> str:
