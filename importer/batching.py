@@ -44,7 +44,9 @@ class Customers:
     fields: np.ndarray
     """Which fields a row brings, uint32: bit i stands for the contract's field i."""
     contents: np.ndarray | None = None
-    """Fingerprints of what is sent, without the run's tag, int64; None if nobody keeps them."""
+    """Fingerprints of what is sent and how, without the run's tag, int64; None if nobody keeps them."""
+    sent: np.ndarray | None = None
+    """Fingerprints of what is sent alone, without the run's tag, int64; None if nobody keeps them."""
 
     def __len__(self) -> int:
         return len(self.encoded)
@@ -55,19 +57,29 @@ class Customers:
             return self
         kept = [customer for customer, keep in zip(self.encoded, mask.tolist(), strict=True) if keep]
         contents = None if self.contents is None else self.contents[mask]
-        return Customers(self.sheet, self.rows[mask], kept, self.contacts[mask], self.fields[mask], contents)
+        sent = None if self.sent is None else self.sent[mask]
+        return Customers(
+            self.sheet, self.rows[mask], kept, self.contacts[mask], self.fields[mask], contents, sent
+        )
 
 
 class ContactSets(Sequence[tuple[int, ...]]):
     """The contacts of some rows, one tuple a row, made only where somebody looks at single rows."""
 
-    __slots__ = ("_fields", "_table", "contents")
+    __slots__ = ("_fields", "_table", "contents", "sent")
 
-    def __init__(self, table: np.ndarray, fields: np.ndarray, contents: np.ndarray | None = None) -> None:
-        """`table`, `fields` and `contents`: as `contacts`, `fields` and `contents` of `Customers`."""
+    def __init__(
+        self,
+        table: np.ndarray,
+        fields: np.ndarray,
+        contents: np.ndarray | None = None,
+        sent: np.ndarray | None = None,
+    ) -> None:
+        """As `contacts`, `fields`, `contents` and `sent` of `Customers`."""
         self._table = table
         self._fields = fields
         self.contents = contents
+        self.sent = sent
 
     def __len__(self) -> int:
         return len(self._table)
@@ -78,8 +90,7 @@ class ContactSets(Sequence[tuple[int, ...]]):
     def __getitem__(self, place: slice) -> ContactSets: ...
     def __getitem__(self, place: int | slice) -> tuple[int, ...] | ContactSets:
         if isinstance(place, slice):
-            contents = None if self.contents is None else self.contents[place]
-            return ContactSets(self._table[place], self._fields[place], contents)
+            return self._some(place)
         return tuple(filter(None, self._table[place].tolist()))
 
     def __iter__(self) -> Iterator[tuple[int, ...]]:
@@ -97,9 +108,16 @@ class ContactSets(Sequence[tuple[int, ...]]):
 
     def where(self, mask: Sequence[bool]) -> ContactSets:
         """Only those of the rows at which the mask is true."""
-        kept = np.asarray(mask, dtype=bool)
-        contents = None if self.contents is None else self.contents[kept]
-        return ContactSets(self._table[kept], self._fields[kept], contents)
+        return self._some(np.asarray(mask, dtype=bool))
+
+    def _some(self, which: slice | np.ndarray) -> ContactSets:
+        contents = None if self.contents is None else self.contents[which]
+        sent = None if self.sent is None else self.sent[which]
+        return ContactSets(self._table[which], self._fields[which], contents, sent)
+
+    def each_together(self) -> np.ndarray:
+        """One number (int64) for all contacts of a row; 0 where it has none."""
+        return contacts_together(self._table)
 
     def flat(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Every contact (int64), the place of its row, and the fields that this row brings (uint32)."""
@@ -109,6 +127,11 @@ class ContactSets(Sequence[tuple[int, ...]]):
             keys = keys[places]
         places //= max(self._table.shape[1], 1)
         return keys, places, self._fields[places]
+
+
+def contacts_together(table: np.ndarray) -> np.ndarray:
+    """One number (int64) for all contacts of a row of `Customers.contacts`; 0 where it has none."""
+    return np.asarray(table.view(np.uint64).sum(axis=1, dtype=np.uint64)).view(np.int64)
 
 
 def distinct_contacts(contacts: Sequence[tuple[int, ...]]) -> set[int]:
@@ -151,13 +174,14 @@ def encode(
     key: FingerprintKey = NO_KEY,
     content_key: str = "",
     tag: str = "",
+    sent_key: str = "",
 ) -> Customers:
     """Encodes valid rows column by column.
 
     `keep`, bool for each row, says which are valid; None: all. `key` is that of the journal that keeps the
-    contacts, `content_key` that of the contents; "": nobody keeps them. Each row gets the run's `tag` behind
-    its own. The contract's first field is a required one, so every row has it. Raises ValueError if one has
-    not.
+    contacts, `content_key` and `sent_key` those of the contents; "": nobody keeps them. Each row gets the
+    run's `tag` behind its own. The contract's first field is a required one, so every row has it. Raises
+    ValueError if one has not.
     """
     rows = mapped.frame.index.to_numpy()
     brought = np.zeros(len(rows), dtype=np.uint32)
@@ -184,10 +208,11 @@ def encode(
         if field.name in contract.contact_fields:
             contacts.append(contact_keys(values, field.kind))
     table = once_a_row(np.column_stack(contacts) if contacts else np.zeros((len(rows), 0), dtype=np.int64))
-    encoded, contents = objects.encoded(len(rows)), None
-    if content_key:
-        contents = content_fingerprints(untagged.encoded(len(rows)) if tag else encoded, content_key)
-    everything = Customers(mapped.sheet, rows, encoded, keyed(table, key), brought, contents)
+    encoded, contents, sent = objects.encoded(len(rows)), None, None
+    if sent_key:
+        sent = content_fingerprints(untagged.encoded(len(rows)) if tag else encoded, sent_key)
+        contents = keyed(sent, (int(content_key, 16), 1)) if content_key else None
+    everything = Customers(mapped.sheet, rows, encoded, keyed(table, key), brought, contents, sent)
     # Whole objects are dropped, not their parts: there is one of them where there are twenty of those.
     return everything if keep is None else everything.where(keep)
 
@@ -317,8 +342,12 @@ class Batcher:
         self._ordinal += 1
         part = _slice(customers, start, stop)
         rows = tuple(part.rows.tolist())
-        contacts = ContactSets(part.contacts, part.fields, part.contents)
+        contacts = ContactSets(part.contacts, part.fields, part.contents, part.sent)
         return Batch(self._ordinal, part.sheet, rows, tuple(part.encoded), contacts)
+
+
+def _chained(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:
+    return None if first is None or second is None else np.concatenate((first, second))
 
 
 def _joined(first: Customers, second: Customers) -> Customers:
@@ -328,9 +357,8 @@ def _joined(first: Customers, second: Customers) -> Customers:
         first.encoded + second.encoded,
         np.concatenate((_widened(first, second), _widened(second, first))),
         np.concatenate((first.fields, second.fields)),
-        None
-        if first.contents is None or second.contents is None
-        else np.concatenate((first.contents, second.contents)),
+        _chained(first.contents, second.contents),
+        _chained(first.sent, second.sent),
     )
 
 
@@ -349,4 +377,5 @@ def _slice(customers: Customers, start: int, stop: int) -> Customers:
         customers.contacts[cut],
         customers.fields[cut],
         None if customers.contents is None else customers.contents[cut],
+        None if customers.sent is None else customers.sent[cut],
     )

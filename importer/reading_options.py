@@ -60,6 +60,15 @@ class ReadingOptions:
         metavar="FILE",
         **_READING,
     )
+    password_command: str | None = declare(
+        None,
+        TextValue(),
+        "A command that prints the password of a workbook or zip archive on its first line.",
+        "在第一行输出工作簿或压缩包密码的命令。",
+        metavar="COMMAND",
+        job=True,
+        **_READING,
+    )
     query: str | None = declare(
         None,
         TextValue(),

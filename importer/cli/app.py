@@ -121,6 +121,7 @@ def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code. Never lets a traceback out unless asked
     (NXLINK_TRACEBACK=1)."""
     prepare_process()
+    sys.stdout, sys.stderr = map(output.outliving_its_reader, (sys.stdout, sys.stderr))
     exit_code = invoke(args)
     # Python collects once more when it ends, which took an eighth of the time of `inspect` and freed nothing
     # that the end of the process does not free.

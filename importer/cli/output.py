@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
@@ -119,6 +120,38 @@ def ask(question: str) -> str:
     """Ask the person at the terminal; "" if they only press Enter."""
     answer: str = click.prompt(printable(question), default="", show_default=False, err=True)
     return answer.strip()
+
+
+class _PipeFile(io.FileIO):
+    """A pipe whose reader may end: what it does not read is dropped."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, self.fileno())
+            os.close(nothing)
+            return memoryview(data).nbytes
+
+
+def outliving_its_reader(stream: TextIO) -> TextIO:
+    """Return a stream of the process whose reader may end (`importer run … | head`).
+
+    The command goes on, and its exit code is its own. click would make it 1, “some rows not imported”.
+    """
+    try:
+        descriptor = stream.fileno()
+        if not (isinstance(stream, io.TextIOWrapper) and stat.S_ISFIFO(os.fstat(descriptor).st_mode)):
+            return stream
+    except (AttributeError, OSError, ValueError):  # closed, or put there by somebody who reads it
+        return stream
+    return io.TextIOWrapper(
+        io.BufferedWriter(_PipeFile(descriptor, "w", closefd=False)),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=stream.line_buffering,
+    )
 
 
 def _tolerate(stream: object) -> None:

@@ -26,6 +26,7 @@ from importer.journal.records import (
 )
 from importer.journal.row_states import NOT_RECORDED, RowState, RowStates, union_rows
 from importer.journal.run_journal import RunJournal
+from importer.journal.sent_rows import SentRows
 
 __all__ = [
     "LONGEST_SETTLE",
@@ -49,6 +50,7 @@ __all__ = [
     "RunKind",
     "RunRecord",
     "RunState",
+    "SentRows",
     "SettledEntry",
     "Ticket",
     "new_run_id",

@@ -33,9 +33,10 @@ from importer.journal.records import (
     decode_run,
     encode_run,
 )
-from importer.journal.row_states import RowStates, union_rows
+from importer.journal.row_states import IN_ALREADY, RowStates, union_rows
 from importer.journal.run_journal import RunJournal
 from importer.journal.run_totals import NEWEST_OF_EACH, RunTotals, read_totals
+from importer.journal.sent_rows import SentRows, read_sent_rows
 from importer.losses import acknowledge_losses, read_losses
 from importer.models import Destination, Mode, Note, Status
 from importer.private_files import journal_file
@@ -313,8 +314,13 @@ class Journal:
             states = self.row_states(record.id)
             for sheet in states.sheets:
                 parts.append({sheet: states.rows_with_status(sheet, Status.IMPORTED)})
-                parts.append({sheet: states.rows_with_code(sheet, Status.SKIPPED, "imported-before")})
+                parts += [{sheet: states.rows_with_code(sheet, Status.SKIPPED, code)} for code in IN_ALREADY]
         return union_rows(parts)
+
+    def sent_rows(self, run_id: str, destination_key: str) -> dict[str, SentRows]:
+        """What the rows of a run were sent as, by sheet: by it, its retries, and reports of them since."""
+        runs = [one.id for one in self._with_retries(run_id) if one.destination_key == destination_key]
+        return read_sent_rows(self._database, runs, destination_key)
 
     def imported_by_reports(
         self, run_id: str, destination_key: str, before: str | None = None

@@ -15,6 +15,8 @@ from importer.journal.database import Database, Row
 from importer.journal.records import BatchState, RequestRecord
 from importer.models import Outcome, Status
 
+IN_ALREADY = ("imported-before", "correction-unreadable", "correction-kept")
+"""The codes of skipped rows that an earlier run imported."""
 NOT_RECORDED = -1
 """Stands for an index where nothing is recorded of a row."""
 

@@ -22,12 +22,13 @@ from importer.journal.lanes import Ticket
 from importer.journal.locks import Lock
 from importer.journal.records import BegunEntry, RequestRecord, RowsOfRun, RunRecord, RunState, SettledEntry
 from importer.journal.row_states import RowStates
+from importer.journal.sent_rows import encode_sent
 from importer.models import Batch, Outcome, Status
 from importer.option_layers import options_from_json
 
 _BEGIN = """INSERT INTO batches (run, entry, ordinal, part, sheet, rows, body_sha256,
-                                 state, attempts, code, message, trace_id, data, begun)
-            VALUES (?, ?, ?, ?, ?, ?, ?, 'begun', 0, '', '', '', '', ?)"""
+                                 state, attempts, code, message, trace_id, data, begun, sent)
+            VALUES (?, ?, ?, ?, ?, ?, ?, 'begun', 0, '', '', '', '', ?, ?)"""
 _END = """UPDATE batches SET state = ?, attempts = ?, code = ?, message = ?, trace_id = ?, data = ?,
                  ended = ?, silent = ? WHERE run = ? AND entry = ?"""
 _OUTCOME = """INSERT INTO outcomes
@@ -114,6 +115,7 @@ class RunJournal:
                 row_states.encode_ranges(e.batch.rows),
                 e.body_sha256,
                 now,
+                encode_sent(e.batch.contacts),
             )
             for e in begun
         ]

@@ -213,6 +213,9 @@ ALTER TABLE runs ADD COLUMN machine TEXT NOT NULL DEFAULT '';
 # When somebody took note of a file in failed/ or held/.
 _ACKNOWLEDGED = "ALTER TABLE job_files ADD COLUMN acknowledged TEXT"
 
+# For each row of a request a fingerprint of its content and one of its contacts: sixteen bytes.
+_SENT = "ALTER TABLE batches ADD COLUMN sent BLOB"
+
 MIGRATIONS: tuple[str, ...] = (
     _FIRST,
     _JOBS,
@@ -224,6 +227,7 @@ MIGRATIONS: tuple[str, ...] = (
     _WHOSE,
     _CONTENTS,
     _ACKNOWLEDGED,
+    _SENT,
 )
 
 

@@ -5,6 +5,7 @@ A street alone (Straße, Rua, 番地) is joined with its place, in the order of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import cache
 
@@ -16,6 +17,7 @@ from importer.mapping.schema import FieldRule, MappingFile
 _HAN = "\u2e80"
 """The first of the signs of China, Japan and Korea."""
 _REPEATED = 0.5
+_MARKS = re.compile(r"[,;\n]| - ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +105,25 @@ def _around_street(column: str) -> tuple[str, str] | None:
 
 
 def _repeats(column: str, parts: Sequence[str], cells: Mapping[str, Sequence[str | None]]) -> bool:
-    """Return whether most cells of a column hold what stands in the other ones."""
+    """Return whether most cells of a column begin or end with what stands in another one, as whole addresses
+    do; a place in the name of a street is none. Addresses in Chinese need no marks between their parts."""
     whole = cells.get(column, ())
     for part in parts:
         pairs = [
             (one, other) for one, other in zip(whole, cells.get(part, ()), strict=False) if one and other
         ]
-        if pairs and sum(other.casefold() in one.casefold() for one, other in pairs) > _REPEATED * len(pairs):
+        if pairs and sum(
+            _is_part(other.strip().casefold(), one.casefold()) for one, other in pairs
+        ) > _REPEATED * len(pairs):
             return True
     return False
+
+
+def _is_part(place: str, address: str) -> bool:
+    if place[:1] >= _HAN:
+        return place in address
+    pieces = (piece.strip() for piece in _MARKS.split(address))
+    return any(piece.startswith(place) or piece.endswith(place) for piece in pieces)
 
 
 @cache

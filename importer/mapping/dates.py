@@ -26,6 +26,7 @@ ROC_DAY = late_pattern(r"(\d{2,3})([-/.])(\d{1,2})\2(\d{1,2})|([01]\d\d)(\d\d)(\
 _YEAR_LAST = late_pattern(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}){_MIDNIGHT}", re.IGNORECASE)
 SHORT_YEAR = late_pattern(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{2}}){_MIDNIGHT}", re.IGNORECASE)
 """A date with two digits for the year, most likely behind day and month: 24.12.58."""
+_BEHIND = re.compile(r"(?<=^\d{8})\.0+$|(?<=\d{4}) ?г\.?$")
 _WIDE = str.maketrans("０１２３４５６７８９／－．　", "0123456789/-. ")
 _LIKE_A_DATE = late_pattern(r"[\d年月日/. :TZ-]{5,30}")
 
@@ -82,8 +83,10 @@ def year_of(text: str) -> int | None:
 
 
 def plain(text: str) -> str:
-    """Return a text without blanks at its ends, full-width digits and marks as narrow ones."""
-    return text.translate(_WIDE).strip()
+    """Return a text without blanks at its ends and what stands behind a date (a fraction of zeros, г.), with
+    narrow digits and marks for full-width ones."""
+    found = text.translate(_WIDE).strip()
+    return _BEHIND.sub("", found) if found[-1:] in ".0г" else found
 
 
 _WITH_MONTH_NAME = (

@@ -19,7 +19,7 @@ from importer import arrow
 from importer.arrow import BLANKS, join_columns, nonempty
 from importer.dataclass import dataclass
 from importer.escaping import late_pattern
-from importer.mapping.regions import national_part, with_country_code
+from importer.mapping.regions import national_part, possible, with_country_code
 
 _PLAIN = str.maketrans(
     dict.fromkeys(map(ord, "－‐‑‒–—―−﹣"), "-")
@@ -51,7 +51,8 @@ _OFFICE = late_pattern(r"((?:\+?86[- ]?)?\(?0?[1-9]\d{1,2}\)?[- ]*\d{7,8})-(\d{1
 """A Chinese landline with the extension behind a dash: 0755-88880001-802."""
 _TRUNK_ZERO = late_pattern(r"^(\(?\+?\d{1,3}\)?)[ .-]*\(0\)")
 _REMARK = late_pattern(
-    r"(?:[^\d+]{1,30}?[\s:(])?\(?([+(]?\d[\d ().\-/+]{5,}\d)\)?(?:[\s(\u4e00-\u9fff][^\d+]{0,40})?"
+    r"(?:[^\d+]{0,30}?[\s:(\u4e00-\u9fff])?"
+    r"\(?([+(]?\d[\d ().\-/+]{5,}\d)\)?(?:[\s(\u4e00-\u9fff][^\d+]{0,40})?"
 )
 _FEWEST_DIGITS = 7
 """A shorter piece of a cell is no second phone."""
@@ -139,9 +140,17 @@ def _first(text: str) -> tuple[str, str]:
     if again > 0 and _count(text[:again]) >= _FEWEST_DIGITS and _count(text[again:]) >= _FEWEST_DIGITS:
         return text[:again].strip(), "several-values"
     groups = list(_LONG_GROUP.finditer(text))
-    if len(groups) > 1:
+    if len(groups) > 1 and not _is_one_international(text):
         return text[: groups[0].end()], "several-values"
     return text, ""
+
+
+def _is_one_international(text: str) -> bool:
+    """Return whether all digits of a text are one number with its country code: 0049171-2345110."""
+    digits = "".join(filter(str.isdigit, text)).removeprefix("00")
+    if not text.startswith(("+", "00")) or len(digits) < _FEWEST_DIGITS:
+        return False
+    return bool(possible(np.array([int(digits[:3])]), np.array([len(digits)]))[0])
 
 
 def all_phones(text: str) -> tuple[str, ...]:

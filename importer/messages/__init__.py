@@ -96,7 +96,7 @@ def catalogue() -> Catalogue:
 
 def sentence(code: str, found: Mapping[str, object], lang: str = "en") -> str:
     """The message of the code, with what was found filled in."""
-    return _fill(catalogue()[code].message[lang], found, lang)
+    return fill(catalogue()[code].message[lang], found, lang)
 
 
 def hint(code: str, found: Mapping[str, object], lang: str = "en", *, on_page: bool = False) -> str:
@@ -104,7 +104,7 @@ def hint(code: str, found: Mapping[str, object], lang: str = "en", *, on_page: b
 
     `on_page`: as the page in the browser says it, which has buttons where the command line has options.
     """
-    return _fill(hint_template(code, lang, on_page=on_page), found, lang)
+    return fill(hint_template(code, lang, on_page=on_page), found, lang)
 
 
 def hint_template(code: str, lang: str, *, on_page: bool = False) -> str:
@@ -142,7 +142,8 @@ def join_clauses(lang: str, *clauses: str) -> str:
     return _PUNCTUATION[lang][2].join(clause for clause in clauses if clause)
 
 
-def _fill(template: str, found: Mapping[str, object], lang: str) -> str:
+def fill(template: str, found: Mapping[str, object], lang: str) -> str:
+    """A text of the catalogue with what was found filled in, as one printable line each."""
     return _SENTENCES[lang].vformat(template, (), _KeepUnfilled(found))
 
 

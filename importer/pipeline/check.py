@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import field
 
 import numpy as np
 import pyarrow.compute as pc
@@ -20,6 +21,16 @@ from importer.fingerprints import NO_KEY, FingerprintKey
 from importer.mapping import Mapper
 from importer.models import Chunk, Issue, Issues, MappedChunk, Outcome, RepeatedIssue, Severity, Status
 from importer.option_types import Duplicates
+from importer.pipeline.corrections import (
+    CORRECTED,
+    KEPT,
+    RUINED,
+    Differences,
+    ImportedRows,
+    as_warnings,
+    differences,
+    ruined_rows,
+)
 from importer.pipeline.duplicates import DuplicateDetector, DuplicateVerdict, SharedContacts
 from importer.pipeline.suppression import Suppression
 from importer.validation import validate
@@ -38,6 +49,8 @@ class CheckedChunk:
     """Rows that are final already: skipped, invalid, duplicate."""
     customers: Customers
     """Rows to be sent."""
+    corrected: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    """Row numbers (int64) of those among them that are in already, with other values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +59,8 @@ class CheckRules:
 
     duplicates: Duplicates = Duplicates.SEND
     strict: bool = False
+    keep: bool = False
+    """The CRM keeps what it has: no row that is in is sent again."""
 
 
 class Checker:
@@ -61,11 +76,18 @@ class Checker:
         suppression: Suppression | None = None,
         content_key: str = "",
         tag: str = "",
+        sent_key: str = "",
     ) -> None:
         """`key`: for the fingerprints of contacts that the journal keeps. `shared` counts rows by contact.
         `suppression`: who must not be sent. `content_key`: for the fingerprints of what is sent.
-        `tag`: what every row gets."""
+        `tag`: what every row gets. `sent_key`: for the fingerprints by which corrections are found."""
         self._tag = tag
+        self._sent_key = sent_key
+        self._keep = rules.keep
+        identifiers = (field.name for field in contract.fields if field.identifier)
+        self._identifiers = frozenset(
+            column for name in identifiers for column in mapper.columns.get(name, ())
+        )
         self._content_key = content_key
         self._suppression = suppression
         self._unused = frozenset(mapper.unused)
@@ -80,28 +102,62 @@ class Checker:
             self._duplicates = Duplicates.ERROR  # the warning same-contact counts as an error
         self._claims = DuplicateDetector(self._duplicates, shared)
 
-    def check(self, chunk: Chunk, imported_before: np.ndarray | None = None) -> CheckedChunk:
-        """`imported_before`: bool for each row, true where an earlier run imported it to the same place."""
+    def check(self, chunk: Chunk, imported: ImportedRows | None = None) -> CheckedChunk:
+        """`imported`: the rows that an earlier run imported to the same place."""
         mapped = self._mapper.map(chunk)
-        rows = chunk.frame.index.to_numpy()
-        before = np.zeros(len(rows), dtype=bool) if imported_before is None else imported_before
-        outcomes = [*_skipped_before(chunk, rows[before]), *_skipped(mapped, rows[before])]
+        sheet, rows = chunk.sheet, chunk.frame.index.to_numpy()
+        before = np.zeros(len(rows), dtype=bool) if imported is None else imported.mask
+        differ = self._differences(mapped, rows, imported)
+        unchanged = before if differ is None else before & ~differ.values
+        outcomes = [*_outcome(sheet, rows[unchanged], Status.SKIPPED, "imported-before")]
+        outcomes += _skipped(mapped, rows[unchanged])
         skipped = np.isin(rows, [row for outcome in outcomes for row in outcome.rows])
         if self._suppression is not None:
             listed = self._suppression.outcomes(mapped, self._contract, skipped)
             outcomes += listed
             skipped |= np.isin(rows, [row for outcome in listed for row in outcome.rows])
         issues = self._issues(chunk, mapped, rows[skipped])
+        corrected = np.zeros(len(rows), dtype=bool)
+        if differ is not None and differ.values.any():
+            ruined = ruined_rows(rows, differ, issues, self._identifiers) & ~skipped
+            corrected = differ.values & ~ruined & ~skipped
+            issues = Issues(as_warnings(issues, rows[ruined]))
+            outcomes += _outcome(sheet, rows[ruined], Status.SKIPPED, RUINED)
+            skipped |= ruined
+            if self._keep:
+                outcomes += _outcome(sheet, rows[corrected], Status.SKIPPED, KEPT)
+                skipped |= corrected
+                corrected &= False
         errors = Issues.rows_of(part for part in issues.parts if part.severity is Severity.ERROR)
         invalid = ~skipped & np.isin(rows, errors)
-        outcomes += _outcome(chunk.sheet, rows[invalid], Status.INVALID)
-        if before.any():
-            self._claim_imported(mapped, before & self._sendable(mapped))
+        outcomes += _outcome(sheet, rows[invalid], Status.INVALID)
         customers = encode(
-            mapped, self._contract, ~skipped & ~invalid, self._key, self._content_key, self._tag
+            mapped,
+            self._contract,
+            ~skipped & ~invalid,
+            self._key,
+            self._content_key,
+            self._tag,
+            self._sent_key,
         )
+        if corrected.any():
+            told = RepeatedIssue(CORRECTED, Severity.NOTE, rows[corrected], sheet)
+            issues = Issues((*issues.parts, told))
         judged = self._claims.judge(customers)
-        return self._settled(chunk, issues, outcomes, customers, judged)
+        checked = self._settled(chunk, issues, outcomes, customers, judged)
+        return dataclasses.replace(checked, corrected=rows[corrected])
+
+    def _differences(
+        self, mapped: MappedChunk, rows: np.ndarray, imported: ImportedRows | None
+    ) -> Differences | None:
+        """Return what differs in rows that are in from what was sent; the others claim their contacts."""
+        if imported is None or not imported.mask.any():
+            return None
+        mask = imported.mask & self._sendable(mapped)
+        again = encode(mapped, self._contract, mask, self._key, tag=self._tag, sent_key=self._sent_key)
+        found = differences(imported, rows, again)
+        self._claims.claim(again.where(~found.values[np.searchsorted(rows, again.rows)]))
+        return found
 
     def _issues(self, chunk: Chunk, mapped: MappedChunk, skipped: np.ndarray) -> Issues:
         """Of the reading issues only those that concern a row to be sent and a column that is used."""
@@ -140,9 +196,6 @@ class Checker:
     def _sendable(self, mapped: MappedChunk) -> np.ndarray:
         first = arrow.text_column(mapped, self._contract.fields[0].name)
         return np.asarray(first.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
-
-    def _claim_imported(self, mapped: MappedChunk, mask: np.ndarray) -> None:
-        self._claims.claim(encode(mapped, self._contract, mask, self._key, tag=self._tag))
 
     def _settled(
         self,
@@ -242,10 +295,6 @@ def _outcome(
     if not rows.size:
         return []
     return [Outcome(sheet, tuple(rows.tolist()), status, code=code, message=message)]
-
-
-def _skipped_before(chunk: Chunk, rows: np.ndarray) -> list[Outcome]:
-    return _outcome(chunk.sheet, rows, Status.SKIPPED, "imported-before")
 
 
 def _skipped(mapped: MappedChunk, already: np.ndarray) -> list[Outcome]:

@@ -20,9 +20,10 @@ from importer.batching import Batcher, Customers
 from importer.dataclass import dataclass
 from importer.errors import InputError
 from importer.journal import RunJournal
-from importer.models import Batch, Chunk, Outcome, Status
+from importer.models import Batch, Chunk, Mode, Outcome, Status
 from importer.pipeline.changed_rows import ChangedRows
 from importer.pipeline.check import CheckedChunk, Checker, CheckRules
+from importer.pipeline.corrections import ImportedRows
 from importer.pipeline.duplicates import SharedContacts
 from importer.pipeline.events import RowsChecked, RunObserver
 from importer.pipeline.newer_rows import NewerRows
@@ -33,8 +34,8 @@ from importer.readers.chunks import only_rows, prefetch_chunks
 from importer.reports import ReportWriter, reimport
 from importer.reports.reimport import PriorRows
 
-_Read = tuple[Chunk, np.ndarray | None]
-"""A chunk, and for each of its rows whether an earlier run imported it."""
+_Read = tuple[Chunk, PriorRows | None, ImportedRows | None]
+"""A chunk, what a report says of its rows, and which of them an earlier run imported."""
 
 
 class BatchSink(Protocol):
@@ -265,7 +266,7 @@ def checked_chunks(
 ) -> Generator[CheckedChunk]:
     """Yield each chunk of the source with all that is known of its rows before they are sent."""
     memory, phases = memory or RunContext(), phases or PhaseTimes()
-    rules = CheckRules(plan.options.duplicates, plan.options.strict)
+    rules = CheckRules(plan.options.duplicates, plan.options.strict, keep=plan.mode is Mode.KEEP)
     suppression = plan.suppression if memory.suppresses else None
     checker = Checker(
         plan.mapper,
@@ -276,6 +277,7 @@ def checked_chunks(
         suppression,
         plan.content_key,
         plan.options.tag or "",
+        plan.sent_key,
     )
     with contextlib.closing(_chunks(plan, memory)) as chunks:
         while True:
@@ -285,10 +287,14 @@ def checked_chunks(
             phases.reading += read - clock
             if found is None:
                 return
-            checked = checker.check(*found)
+            chunk, said, imported = found
+            checked = checker.check(chunk, imported)
+            if said is not None and checked.corrected.size:
+                corrected = np.isin(chunk.frame.index.to_numpy(), checked.corrected)
+                _note_origins(memory, chunk, said, corrected)
             phases.checking += time.perf_counter() - read
             yield checked
-            del checked, found
+            del checked, found, chunk, said, imported
 
 
 def _chunks(plan: RunPlan, memory: RunContext) -> Generator[_Read]:
@@ -309,28 +315,38 @@ def _wanted(chunks: Iterator[Chunk], plan: RunPlan, memory: RunContext) -> Itera
             left -= len(chunk.frame)
         if memory.scope is not None:
             chunk = _only(chunk, memory.scope.mask(chunk.sheet, chunk.frame.index.to_numpy()))
-        imported = None
+        said, imported = None, None
         if plan.again:
             chunk, said = reimport.restore(chunk, escaped=plan.escaped)
             if memory.prior is not None:
-                imported = memory.prior.imported(said)
+                imported = _imported(memory.prior, said, counted=memory.journal is not None)
                 chunk = memory.prior.with_unseen(chunk, said, plan.identifiers)
-                _note_origins(memory, chunk, said, imported)
+                _note_origins(memory, chunk, said, ~imported.mask)
         elif plan.rest_of and memory.prior is not None:
             said = reimport.same_rows(chunk, plan.rest_of)
-            imported = memory.prior.imported(said)
-            _note_origins(memory, chunk, said, imported)
+            imported = _imported(memory.prior, said, counted=memory.journal is not None)
+            _note_origins(memory, chunk, said, ~imported.mask)
         if len(chunk.frame):
-            yield chunk, imported
+            yield chunk, said, imported
         if left == 0:
             return
 
 
-def _note_origins(memory: RunContext, chunk: Chunk, said: PriorRows, imported: np.ndarray) -> None:
-    """Note which rows of earlier runs the rows are that have not been imported: they are as old as these."""
+def _imported(prior: PriorImports, said: PriorRows, *, counted: bool) -> ImportedRows:
+    mask = prior.imported(said)
+    if not mask.any():
+        return ImportedRows(mask, np.zeros((len(mask), 2), dtype=np.int64))
+    found = ImportedRows(mask, prior.prints(said))
+    if counted:
+        prior.incomparable += int((mask & ~found.comparable).sum())
+    return found
+
+
+def _note_origins(memory: RunContext, chunk: Chunk, said: PriorRows, wanted: np.ndarray) -> None:
+    """Note which rows of earlier runs the wanted ones are, which are to be sent: they are as old as these."""
     if memory.prior is None or memory.journal is None:
         return
-    for origin in memory.prior.origins(said, ~imported):
+    for origin in memory.prior.origins(said, wanted):
         rows = chunk.frame.index.to_numpy()[origin.places]
         memory.prior.note_unanswered(chunk.sheet, rows, origin.rows)
         memory.journal.came_from(chunk.sheet, rows, origin.rows, noted=not memory.dry)

@@ -71,6 +71,8 @@ class RunPlan:
     """For the fingerprints of contacts that the journal keeps."""
     content_key: str = ""
     """For the fingerprints of what is sent, if the journal keeps what the lane's customers hold."""
+    sent_key: str = ""
+    """For the fingerprints by which corrections of rows that are in are found; "" if nobody asks."""
     suppression: Suppression | None = None
     """Who must not be sent; None without a list."""
 
@@ -220,6 +222,10 @@ def _settle(
     destination = connection.destination(contract.endpoint.base_url) if connection else None
     if destination is not None:
         destination = replace(destination, contract=contract.name)
+    contents = _content_key(journal, options, destination, mode, connection)
+    kept = destination is not None and not dry_run
+    compared = own or bool(source.rest_of)
+    sent = content_key(journal.fingerprint_key, contract.name) if kept or compared or contents else ""
     before = None
     if destination is not None and not source.rest_of:
         before = journal.imported_before(source.sha256, destination.key, chosen.digest, mode)
@@ -237,7 +243,8 @@ def _settle(
         before=before,
         connection=connection,
         fingerprint_key=journal.fingerprint_key,
-        content_key=_content_key(journal, options, destination, mode, connection),
+        content_key=contents,
+        sent_key=sent,
         suppression=read_suppression(options, chosen),
     )
 

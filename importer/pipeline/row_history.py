@@ -8,7 +8,7 @@ settled and which are still to be sent.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -20,9 +20,10 @@ from importer import arrow
 from importer.batching import Customers
 from importer.dataclass import dataclass
 from importer.errors import JournalError
-from importer.journal import Journal, RowsOfRun, RowStates, union_rows
+from importer.journal import Journal, RowsOfRun, RowStates, SentRows, union_rows
 from importer.models import Chunk, Issue, Issues, Note, Outcome, Severity, Status
 from importer.reports.reimport import PriorRows
+from importer.reports.tally import ReasonGroup
 
 NOT_CORRECTED = "not-corrected"
 UNREADABLE = frozenset(
@@ -151,6 +152,9 @@ class PriorImports:
         self._imported: dict[str, dict[str, np.ndarray]] = {}
         self._runs: dict[str, RowStates | None] = {}
         self._unanswered: dict[str, list[np.ndarray]] = {}
+        self._sent: dict[str, Mapping[str, SentRows]] = {}
+        self.incomparable = 0
+        """Rows that are in, of which it is not known as what they were sent."""
 
     def imported(self, said: PriorRows) -> np.ndarray:
         """Bool for each row of the chunk that `said` describes."""
@@ -159,6 +163,17 @@ class PriorImports:
         for run in set(runs.tolist()):
             for sheet, rows in self._imported_by(str(run).strip()).items():
                 found |= (runs == run) & (sheets == sheet) & np.isin(said.rows, rows)
+        return found
+
+    def prints(self, said: PriorRows) -> np.ndarray:
+        """As what each row of the chunk was sent: see `SentRows.prints`."""
+        found = np.zeros((len(said.rows), 2), dtype=np.int64)
+        runs, sheets = _objects(said)
+        for run, sheet in set(zip(runs.tolist(), sheets.tolist(), strict=True)):
+            sent = self._sent_by(str(run).strip()).get(sheet)
+            if sent is not None:
+                places = np.flatnonzero((runs == run) & (sheets == sheet))
+                found[places] = sent.look_up(said.rows[places])
         return found
 
     def with_unseen(self, chunk: Chunk, said: PriorRows, identifiers: Sequence[str]) -> Chunk:
@@ -212,6 +227,12 @@ class PriorImports:
                 found.append(self._journal.imported_by_reports(run, there))
             self._imported[run] = union_rows(found)
         return self._imported[run]
+
+    def _sent_by(self, run: str) -> Mapping[str, SentRows]:
+        if run not in self._sent:
+            there = self._destination_key
+            self._sent[run] = self._journal.sent_rows(run, there) if run and there else {}
+        return self._sent[run]
 
     def _known(self, run: str) -> RowStates | None:
         if run not in self._runs:
@@ -271,6 +292,16 @@ class ResumeState:
         if self.send:
             return self.known.final(sheet, rows)
         return self.known.state_indexes(sheet, rows) >= 0
+
+
+def prior_notes(prior: PriorImports | None, reasons: Iterable[ReasonGroup]) -> tuple[Note, ...]:
+    """Say what becomes of rows that are in already, and of how many it is not known with which values."""
+    if prior is None:
+        return ()
+    skipped = any(group.code == "imported-before" for group in reasons)
+    unknown = Note("corrections-unknown", (("rows", f"{prior.incomparable:,}"),))
+    told = (Note("skipped-as-imported"),) if skipped and not prior.incomparable else ()
+    return (unknown,) if prior.incomparable else told
 
 
 def resume_notes(replay: ResumeState | None) -> tuple[Note, ...]:

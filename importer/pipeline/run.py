@@ -29,7 +29,7 @@ from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope
 from importer.pipeline.newer_rows import NewerRows
 from importer.pipeline.plan import RunPlan, needs_canary
 from importer.pipeline.precheck import PrecheckGate, precheck
-from importer.pipeline.row_history import PriorImports, ResumeState, resume_notes, unknown_notes
+from importer.pipeline.row_history import PriorImports, ResumeState, prior_notes, resume_notes, unknown_notes
 from importer.pipeline.run_reports import report_plan, stop_reason
 from importer.pipeline.stop_token import StopToken as StopToken
 from importer.reports import ReportResult, ReportWriter, RunInfo, Tally
@@ -385,8 +385,7 @@ class Run:
         # The reports list these columns with their counts.
         notes = [note for note in self.plan.notes if note.code != "columns-left-out"]
         notes[:0] = self.journal.losses
-        if any(group.code == "imported-before" for group in tally.reason_groups()):
-            notes.append(Note("skipped-as-imported"))
+        notes += prior_notes(flow.memory.prior, tally.reason_groups())
         if self.plan.suppression is not None:
             notes += self.plan.suppression.doubts()
         notes += unknown_notes(tally.counts[Status.UNKNOWN], ended, settle_time(self.plan.options))

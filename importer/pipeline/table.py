@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from importer.credentials import run_secret_command
 from importer.mapping import MappingFile, is_known_name
 from importer.mapping.headers import normalize
 from importer.options import RunOptions
@@ -55,6 +58,7 @@ def open_table(
         encoding=options.encoding,
         delimiter=options.delimiter,
         name=name,
+        password=_password(options.password_command),
         is_known=is_known,
         is_mapped=is_mapped,
         any_table=any_table,
@@ -68,3 +72,15 @@ def open_table(
     except BaseException:
         source.close()
         raise
+
+
+def _password(command: str | None) -> Callable[[], str] | None:
+    """Return what tells the password of a file: the command runs once, and only if there is a password."""
+    if command is None:
+        return None
+
+    @cache
+    def password() -> str:
+        return run_secret_command(command)["access_secret"]
+
+    return password

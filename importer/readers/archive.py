@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, Self
 from xml.parsers import expat
@@ -33,8 +33,10 @@ BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError
 class Archive:
     """A zip archive open for reading; a context manager. Every method raises InputError."""
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Path, name: str, password: Callable[[], str] | None = None) -> None:
+        """`password` returns that of its members; None: nobody said one."""
         self._name = name
+        self._password = password
         self._packed = path.stat().st_size
         self._unpacked = 0
         self._open: list[IO[bytes]] = []
@@ -66,14 +68,22 @@ class Archive:
         if found is None:
             raise InputError("archive-damaged", name=self._name)
         info = self._members[found]
+        password = None
         if info.flag_bits & _ENCRYPTED:
-            raise InputError("password", name=self._name)
+            if self._password is None:
+                raise InputError("password", name=self._name)
+            password = self._password().encode()
         try:
-            with self._zip.open(info) as file:
+            with self._zip.open(info, pwd=password) as file:
                 self._open.append(file)
                 while piece := file.read(PIECE):
                     self._count(len(piece))
                     yield piece
+        except RuntimeError as error:
+            code = (
+                "password-wrong" if password is not None and "password" in str(error) else "archive-damaged"
+            )
+            raise InputError(code, name=self._name) from None
         except BROKEN:
             raise InputError("archive-damaged", name=self._name) from None
 

@@ -38,6 +38,8 @@ class ReadOptions:
     """One character, or `tab`, `comma`, `semicolon`, `pipe`."""
     name: str | None = None
     """What its owner calls the file, where it lies under another name; None: as it was given."""
+    password: Callable[[], str] | None = None
+    """Returns the password of a file that has one; None: nobody said it."""
     is_known: Callable[[str], bool] = _never
     """Tells whether some mapping or the contract knows a header cell's name."""
     is_mapped: Callable[[str], bool] = _never

@@ -11,8 +11,9 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -20,7 +21,7 @@ from importer.dataclass import dataclass
 from importer.errors import InputError
 from importer.private_files import create_private_file
 from importer.readers.archive import PIECE, Archive, gunzipped
-from importer.readers.base import FileIdentity, ReadOptions, Source
+from importer.readers.base import ALL_SHEETS, NO_HEADER, FileIdentity, ReadOptions, Source
 from importer.readers.csv_source import CsvSource, EncodedText
 from importer.readers.decoding import open_binary, stamp
 from importer.readers.detect import (
@@ -37,6 +38,13 @@ from importer.readers.json_lines import JsonLinesSource, is_json_lines
 
 STANDARD_INPUT = "-"
 _NOT_TABLES = ("__macosx/", ".", "thumbs.db", "desktop.ini")
+_OTHER_SUFFIXES = {
+    *(".pdf", ".md", ".html", ".htm", ".xml", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".doc", ".docx"),
+    *(".ppt", ".pptx", ".sql", ".log", ".ini", ".yml", ".yaml", ".sha256", ".md5", ".sig", ".asc"),
+}
+"""Of files that lie beside tables in an archive and are none."""
+_NO_TABLE = (*NO_HEADER, "empty-file", "empty-workbook", "not-a-table", "foreign-format")
+"""Errors for which a member of an archive is left out, where all of them are read."""
 _WORD_STREAMS = {"WordDocument": "Word", "PowerPoint Document": "PowerPoint"}
 
 
@@ -49,6 +57,8 @@ class _Opened:
     file: BinaryIO
     scan: FileScan
     origin: FileIdentity
+    decrypted: bool = False
+    """Whether these bytes were encrypted in the file that they came from."""
 
 
 def open_source(path: str | os.PathLike[str], options: ReadOptions | None = None) -> Source:
@@ -77,14 +87,14 @@ def _table_in(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, clean
         kind = kind_of(opened.scan.head)
     if kind is FileKind.ZIP:
         return _zipped(opened, options, kept, cleanup)
-    return _plain(opened, options)
+    return _plain(opened, options, kept, cleanup)
 
 
-def _plain(opened: _Opened, options: ReadOptions) -> Source:
+def _plain(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, cleanup: ExitStack) -> Source:
     """Open what is no archive."""
     match kind_of(opened.scan.head):
         case FileKind.OLE:
-            return _compound(opened, options)
+            return _compound(opened, options, kept, cleanup)
         case FileKind.PARQUET | FileKind.ARROW as kind:
             from importer.readers.typed_table import TypedTable
 
@@ -95,19 +105,88 @@ def _plain(opened: _Opened, options: ReadOptions) -> Source:
 
 
 def _zipped(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, cleanup: ExitStack) -> Source:
-    with Archive(opened.path, opened.name) as archive:
+    with Archive(opened.path, opened.name, options.password) as archive:
         kind = _zip_kind(archive, opened.name)
         if kind is not ZipKind.ARCHIVE:
             return _zipped_workbook(opened, options, archive, kind)
-        inner = kept.keep(archive.pieces(_only_table(archive.names(), opened.name)), opened.name)
-    opened = _inside(opened, inner, cleanup)
-    if kind_of(opened.scan.head) is not FileKind.ZIP:
-        return _plain(opened, options)
-    with Archive(opened.path, opened.name) as archive:
-        kind = _zip_kind(archive, opened.name)
+        tables = _tables(archive.names(), opened.name)
+        if len(tables) == 1:
+            return _member(opened, archive, tables[0], options, kept, cleanup)
+        if options.sheet is None:
+            listed = ", ".join(tables[:5]) + (" …" if len(tables) > 5 else "")
+            raise InputError("archive-of-several", name=opened.name, count=len(tables), files=listed)
+        if options.sheet != ALL_SHEETS:
+            name, sheet = _chosen(tables, options.sheet, opened.name)
+            return _member(opened, archive, name, replace(options, sheet=sheet), kept, cleanup)
+        return _all_tables(opened, archive, tables, options, kept, cleanup)
+
+
+def _member(
+    opened: _Opened,
+    archive: Archive,
+    name: str,
+    options: ReadOptions,
+    kept: TemporaryFiles,
+    cleanup: ExitStack,
+) -> Source:
+    """Unpack one member of an archive and open it. Raises InputError."""
+    inner = _inside(opened, kept.keep(archive.pieces(name), opened.name), cleanup)
+    if kind_of(inner.scan.head) is not FileKind.ZIP:
+        return _plain(inner, options, kept, cleanup)
+    with Archive(inner.path, inner.name) as inside:
+        kind = _zip_kind(inside, inner.name)
         if kind is ZipKind.ARCHIVE:
-            raise InputError("archive-in-archive", name=opened.name)
-        return _zipped_workbook(opened, options, archive, kind)
+            raise InputError("archive-in-archive", name=inner.name)
+        return _zipped_workbook(inner, options, inside, kind)
+
+
+def _all_tables(
+    opened: _Opened,
+    archive: Archive,
+    tables: Sequence[str],
+    options: ReadOptions,
+    kept: TemporaryFiles,
+    cleanup: ExitStack,
+) -> Source:
+    """Open all tables of an archive as one. Those without a header are left out, unless none has one."""
+    from importer.readers.archive_tables import ArchiveMember, ArchiveSource
+
+    members: list[ArchiveMember] = []
+    left_out: list[str] = []
+    error: InputError | None = None
+    for name in tables:
+        try:
+            source = _member(opened, archive, name, options, kept, cleanup)
+        except InputError as raised:
+            if raised.code not in (
+                *NO_HEADER,
+                "empty-file",
+                "empty-workbook",
+                "not-a-table",
+                "foreign-format",
+            ):
+                raise
+            error = error or raised
+            left_out.append(name)
+        else:
+            members.append(ArchiveMember(name, source))
+    if not members and error is not None:
+        raise error
+    return ArchiveSource(opened.origin, members, left_out)
+
+
+def _chosen(tables: Sequence[str], wanted: str, archive: str) -> tuple[str, str | None]:
+    """Return the member that is meant, and the sheet of it: `NAME`, `FOLDER/NAME`, or `NAME/SHEET`.
+
+    Raises InputError `no-sheet` if there is none, or more than one.
+    """
+    for said, sheet in ((wanted, None), tuple(wanted.rsplit("/", 1)) if "/" in wanted else (wanted, None)):
+        folded = said.strip().casefold()
+        found = [name for name in tables if name.casefold() == folded]
+        found = found or [name for name in tables if PurePosixPath(name).name.casefold() == folded]
+        if len(found) == 1:
+            return found[0], sheet
+    raise InputError("no-sheet", name=archive, sheet=wanted, sheets=", ".join(tables))
 
 
 def _zip_kind(archive: Archive, name: str) -> ZipKind:
@@ -137,7 +216,23 @@ def _zipped_workbook(opened: _Opened, options: ReadOptions, archive: Archive, ki
     return WorkbookSource(opened.origin, kind.value, book, options)
 
 
-def _compound(opened: _Opened, options: ReadOptions) -> Source:
+def _encrypted(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, cleanup: ExitStack) -> Source:
+    from importer.readers.decrypting import decrypted
+
+    if opened.decrypted:
+        raise InputError("password", name=opened.name)
+    inner = _inside(opened, kept.keep(decrypted(opened.path, opened.name, options), opened.name), cleanup)
+    inner.decrypted = True
+    if kind_of(inner.scan.head) is not FileKind.ZIP:
+        return _plain(inner, options, kept, cleanup)
+    with Archive(inner.path, inner.name) as archive:
+        kind = _zip_kind(archive, inner.name)
+        if kind is ZipKind.ARCHIVE:
+            raise InputError("not-a-workbook", name=inner.name)
+        return _zipped_workbook(inner, options, archive, kind)
+
+
+def _compound(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, cleanup: ExitStack) -> Source:
     from importer.readers.excel.source import WorkbookSource
     from importer.readers.excel.xls import CompoundFile, XlsBackend, has_password
 
@@ -146,7 +241,7 @@ def _compound(opened: _Opened, options: ReadOptions) -> Source:
     except ValueError:
         raise InputError("workbook-damaged", name=opened.name) from None
     if "EncryptedPackage" in compound.names or has_password(compound.records):
-        raise InputError("password", name=opened.name)
+        return _encrypted(opened, options, kept, cleanup)
     if not compound.records:
         foreign = next((label for part, label in _WORD_STREAMS.items() if part in compound.names), None)
         if foreign:
@@ -187,20 +282,18 @@ def _encoding(opened: _Opened, options: ReadOptions) -> Encoding:
     return encoding
 
 
-def _only_table(names: tuple[str, ...], archive: str) -> str:
-    """Return the one member of an archive that can be a table. Raises InputError if there is not just one."""
-    tables = [
+def _tables(names: tuple[str, ...], archive: str) -> list[str]:
+    """Return the members of an archive that can be tables. Raises InputError `not-a-workbook` without any."""
+    files = [
         name
         for name in names
         if not name.casefold().startswith(_NOT_TABLES)
         and not PurePosixPath(name).name.casefold().startswith(_NOT_TABLES)
     ]
-    if len(tables) == 1:
-        return tables[0]
-    if not tables:
+    tables = [name for name in files if PurePosixPath(name).suffix.casefold() not in _OTHER_SUFFIXES]
+    if not files:
         raise InputError("not-a-workbook", name=archive)
-    listed = ", ".join(tables[:5]) + (" …" if len(tables) > 5 else "")
-    raise InputError("archive-of-several", name=archive, count=len(tables), files=listed)
+    return tables or files
 
 
 def _open(path: str | os.PathLike[str], name: str, kept: TemporaryFiles, cleanup: ExitStack) -> _Opened:

@@ -163,12 +163,13 @@ def _issue_text(
         "expected": single_line(expectation(code, expected, mask=mask)),
         "other_row": other_row,
     }
-    hint = messages.hint(wording, found, lang, on_page=on_page)
+    entry = messages.catalogue()[wording]
+    hint = messages.fill(messages.hint_template(wording, lang, on_page=on_page), found, lang)
     correction = (suggestion or likely_correction(code, cell)) if offer and not mask else ""
     if correction:
         offered = messages.sentence("offer", {"suggestion": shortened(correction)}, lang)
         hint = messages.join_sentences(lang, offered, hint)
-    return IssueText(messages.sentence(wording, found, lang), hint)
+    return IssueText(messages.fill(entry.message[lang], found, lang), hint)
 
 
 def issue_sentence(issue: Issue, plan: ReportPlan, fields: Mapping[str, str]) -> str:

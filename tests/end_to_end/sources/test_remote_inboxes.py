@@ -13,10 +13,10 @@ import pytest
 from importer.config import ConfigFile
 from importer.exit_codes import ExitCode
 from importer.jobs.config import Job
-from importer.jobs.remote_inbox import RemoteInbox, remote_source
 from importer.journal.job_history import FileFate
 from importer.sandbox import Sandbox
 from importer.sources import spool
+from importer.sources.stores import RemoteStore
 from tests.support.jobs import HEADER, Bench, Crash, lines
 from tests.support.stores import BucketServer, SftpServer, bucket_server, sftp_server
 
@@ -154,6 +154,39 @@ def test_an_inbox_of_fifty_files_is_emptied_through_crashes_at_every_step(bench:
         assert sorted(record.name for record in done) == [f"c{at:02d}.csv" for at in range(FILES)]
 
 
+@dataclass
+class Dying:
+    """The power goes at some uses of one call of a store, before or after it does its work."""
+
+    call: str
+    after: bool
+    calls: int = 0
+    crashes: int = 0
+    _system: Any = None
+
+    def of(self, system: Any) -> Dying:
+        self._system = system
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._system, name)
+        if name != self.call:
+            return found
+
+        def call(*words: Any, **more: Any) -> Any:
+            self.calls += 1
+            dies = self.calls in (1, 3, 6)
+            self.crashes += dies
+            if dies and not self.after:
+                raise Crash(name)
+            result = found(*words, **more)
+            if dies:
+                raise Crash(name)
+            return result
+
+        return call
+
+
 CALLS = {"bucket": ("pipe_file", "copy", "rm_file", "open"), "server": ("makedirs", "mv", "open")}
 
 
@@ -168,32 +201,16 @@ def test_a_crash_at_any_call_of_the_store_is_made_good(
 ) -> None:
     for at in range(3):
         far.put(f"c{at}.csv", lines(4, 10 * at))
-    place = bench.job().place
-    assert place is not None
-    with bench.journal() as journal:
-        source = remote_source(bench.job(), journal.path)
-    assert isinstance(source, RemoteInbox)
-    kind = type(source.store.system)
-    source.close()
-    original, calls = getattr(kind, call), 0
-
-    def dying(*words: Any, **more: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls in (1, 3, 6) and not after:
-            raise Crash(call)
-        found = original(*words, **more)
-        if calls in (1, 3, 6) and after:
-            raise Crash(call)
-        return found
-
+    dying = Dying(call, after=after)
+    opened: Any = vars(RemoteStore)["system"].fget
     with monkeypatch.context() as patch:
-        patch.setattr(kind, call, dying)
+        patch.setattr(RemoteStore, "system", property(lambda store: dying.of(opened(store))))
         for _ in range(6):
             try:
                 bench.round()
             except Crash:
                 continue
+    assert dying.crashes
     for _ in range(2):
         assert bench.round().good
     assert far.names() == {"done": ["c0.csv", "c1.csv", "c2.csv"]}

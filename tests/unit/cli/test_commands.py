@@ -209,3 +209,33 @@ def test_limits_of_the_system_end_in_a_sentence(work: Path, limit: str) -> None:
     assert done.returncode in (5, 70)
     assert "Traceback" not in done.stderr
     assert any(code in done.stderr for code in ("[system-limit]", "[journal-failed]", "[journal-limit]"))
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--help"], 0),
+        (["runs", "--json"], 0),
+        (["mapping", "list"], 0),
+        (["inspect", "bad.csv", "--json"], 0),
+        (["validate", "bad.csv"], 1),
+        (["validate", "bad.csv", "--quiet", "--log-json"], 1),
+        (["validate", "nothing.csv"], 3),
+    ],
+)
+def test_a_reader_that_has_ended_changes_no_exit_code(work: Path, words: list[str], code: int) -> None:
+    (work / "bad.csv").write_text("First Name,Last Name,Birthday\nAnn,Lee,1990-02-31\n", "utf-8")
+    for both in (False, True):
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run(
+            [sys.executable, "-m", "importer", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=writer,
+            stderr=writer if both else subprocess.PIPE,
+            timeout=120,
+            check=False,
+        )
+        os.close(writer)
+        assert done.returncode == code, done.stderr
+        assert b"Traceback" not in (done.stderr or b"")

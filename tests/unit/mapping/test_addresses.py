@@ -66,7 +66,9 @@ def test_the_cells_tell_whether_an_address_is_whole() -> None:
     text = proposed([["Jean", "Dupont", "3 rue de la Paix", "75002", "Paris"]], header)
     rule = mapping.load_text(text).fields["address"]
     assert (rule.source, rule.join) == (("Adresse", "Code postal", "Ville"), ", ")
-    whole = proposed([["Jean", "Dupont", "3 rue de la Paix, 75002 Paris", "75002", "Paris"]], header)
+    street = proposed([["Jean", "Dupont", "3 rue de Paris la Neuve", "75002", "Paris"]], header)
+    assert len(mapping.load_text(street).fields["address"].source) == 3
+    whole = proposed([["Jean", "Dupont", "3 rue de la Paix, 75002 Paris, France", "75002", "Paris"]], header)
     assert mapping.load_text(whole).fields["address"].source == ("Adresse",)
 
 

@@ -51,6 +51,8 @@ def phones(*cells: str, rule: str = "", **beside: list[str]) -> tuple[list[str |
         ("+49 171 2345678 (Ann)", "491712345678", ["text-left-out"]),
         ("8613912345678 8613912345679", "8613912345678", ["several-values"]),
         ("86139123456788613912345679", None, ["bad-phone"]),
+        ("0049171-2345110", "491712345110", []),
+        ("微信13811112010", "13811112010", ["text-left-out", "no-country-code"]),
         ("-491712345678", None, ["bad-phone"]),
         ("491712345678.5", None, ["bad-phone"]),
         ("ask Ann", None, ["bad-phone"]),

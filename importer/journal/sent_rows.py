@@ -1,0 +1,93 @@
+"""What each row of a run was sent as: fingerprints of its content and of its contacts.
+
+They tell whether a row of a report that is in already has been corrected since. Each is an int64 under the
+journal's key; sixteen bytes a row stand in the line of its request.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from importer.batching import ContactSets
+from importer.dataclass import dataclass
+from importer.journal.database import Database, Row
+from importer.journal.records import BatchState
+from importer.journal.row_states import expand_ranges
+
+_REQUESTS = """SELECT b.sheet, b.rows, b.sent FROM batches b JOIN runs r ON r.number = b.run
+               WHERE r.id = ? AND b.state = ? AND b.sent IS NOT NULL ORDER BY b.entry"""
+_ORIGINS = """SELECT r.id AS run, o.sheet, o.rows, o.from_sheet, o.from_rows FROM origins o
+              JOIN runs r ON r.number = o.run
+              WHERE o.from_run = ? AND r.destination_key = ? AND r.dry_run = 0 ORDER BY o.run"""
+
+
+def encode_sent(contacts: Sequence[tuple[int, ...]]) -> bytes | None:
+    """Return what the journal keeps of a request's rows; None if their fingerprints were not made."""
+    if not isinstance(contacts, ContactSets) or contacts.sent is None:
+        return None
+    return np.column_stack((contacts.sent, contacts.each_together())).astype("<i8").tobytes()
+
+
+@dataclass(frozen=True, slots=True)
+class SentRows:
+    """What rows of one sheet were sent as, ascending by row, each once."""
+
+    rows: np.ndarray
+    """Row numbers, int64."""
+    prints: np.ndarray
+    """Two columns of int64, a line a row: fingerprints of the content, and of all contacts together."""
+
+    def look_up(self, rows: np.ndarray) -> np.ndarray:
+        """Return the fingerprints of these rows (int64), as `prints`; zeros where they are not known."""
+        found = np.zeros((len(rows), 2), dtype=np.int64)
+        if self.rows.size:
+            places = np.minimum(np.searchsorted(self.rows, rows), self.rows.size - 1)
+            hit = self.rows[places] == rows
+            found[hit] = self.prints[places[hit]]
+        return found
+
+
+def read_sent_rows(database: Database, runs: Iterable[str], destination_key: str) -> dict[str, SentRows]:
+    """Return by sheet what the rows of a run were sent as last.
+
+    `runs`: the run and its retries, in order. Rows that came in with a report of one of them since count as
+    they came in then.
+    """
+    parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for run in runs:
+        for sheet, one in _of_run(database, run).items():
+            parts.setdefault(sheet, []).append((one.rows, one.prints))
+    for run in tuple(runs):
+        later: dict[str, dict[str, SentRows]] = {}
+        for origin in database.query(_ORIGINS, (run, destination_key)):
+            by_sheet = later.setdefault(origin["run"], _of_run(database, origin["run"]))
+            if origin["sheet"] not in by_sheet:
+                continue
+            prints = by_sheet[origin["sheet"]].look_up(np.array(json.loads(origin["rows"]), dtype=np.int64))
+            known = prints.any(axis=1)
+            rows = np.array(json.loads(origin["from_rows"]), dtype=np.int64)
+            parts.setdefault(origin["from_sheet"], []).append((rows[known], prints[known]))
+    return {sheet: _last(some) for sheet, some in parts.items()}
+
+
+def _of_run(database: Database, run: str) -> dict[str, SentRows]:
+    requests: dict[str, list[Row]] = {}
+    for request in database.query(_REQUESTS, (run, BatchState.ACCEPTED)):
+        requests.setdefault(request["sheet"], []).append(request)
+    found: dict[str, SentRows] = {}
+    for sheet, some in requests.items():
+        rows, _ = expand_ranges([request["rows"] for request in some])
+        prints = np.frombuffer(b"".join(request["sent"] for request in some), dtype="<i8").reshape(-1, 2)
+        found[sheet] = _last([(rows, prints)])
+    return found
+
+
+def _last(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> SentRows:
+    """Return the last fingerprints of each row."""
+    rows = np.concatenate([part[0] for part in parts])
+    prints = np.concatenate([part[1] for part in parts])
+    distinct, place = np.unique(rows[::-1], return_index=True)
+    return SentRows(distinct, prints[::-1][place])

@@ -1,0 +1,203 @@
+"""Rows that are in already: a corrected cell is sent as an update, a ruined one is told and not sent."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from importer.config import Connection
+from importer.exit_codes import ExitCode
+from importer.sandbox import Sandbox
+from tests.support.commands import Command, results, summary
+from tests.support.workbooks import header
+
+LINES = [
+    ["First Name", "Last Name", "WhatsApp", "Email", "Address"],
+    ["Ann", "Ames", "8613800000001", "ann@example.com", "1 Road"],
+    ["Bo", "Berg", "8613800000002", "bo@example.com", "2 Road"],
+    ["Cy", "", "8613800000003", "cy@example.com", "3 Road"],
+    ["Di", "Dorn", "8613800000004", "di@example.com", "4 Road"],
+]
+
+
+@pytest.fixture
+def annotated(importer: Command, settings: Connection, work: Path) -> Path:
+    """annotated.xlsx of a run that imported rows 2, 3 and 5; row 4 is invalid."""
+    book = openpyxl.Workbook()
+    for line in LINES:
+        book.active.append(line)
+    book.save(work / "c.xlsx")
+    assert importer("run", "c.xlsx", "--excel-report", "--report-dir", "first").code == ExitCode.ROWS_LEFT
+    return work / "first" / "annotated.xlsx"
+
+
+def change(path: Path, cells: dict[tuple[int, str], str]) -> None:
+    book = openpyxl.load_workbook(path)
+    sheet = book.worksheets[0]
+    names = header(sheet)
+    for row in range(2, sheet.max_row + 1):
+        for (line, column), value in cells.items():
+            if str(sheet.cell(row, names["_row"]).value) == str(line):
+                sheet.cell(row, names[column]).value = value
+    book.save(path)
+
+
+def fates(folder: Path) -> dict[str, tuple[str, str]]:
+    return {row["_row"]: (row["_status"], row["_code"]) for row in results(folder)}
+
+
+def addresses(box: Sandbox) -> dict[object, object]:
+    return {one.fields["first_name"]: one.fields.get("address") for one in box.customers()}
+
+
+def test_a_changed_cell_of_a_row_that_is_in_is_sent_and_listed_and_the_others_are_not(
+    importer: Command, annotated: Path, box: Sandbox, work: Path
+) -> None:
+    change(annotated, {(3, "Address"): "22 Road", (4, "Last Name"): "Cole"})
+    done = importer("run", annotated, "--report-dir", "again")
+    assert done.code == ExitCode.DONE
+    assert fates(work / "again") == {
+        "2": ("skipped", "imported-before"),
+        "3": ("imported", ""),
+        "4": ("imported", ""),
+        "5": ("skipped", "imported-before"),
+    }
+    assert addresses(box) == {"Ann": "1 Road", "Bo": "22 Road", "Cy": "3 Road", "Di": "4 Road"}
+    assert "correction-sent" in done.out
+    assert [one["_issues"] for one in results(work / "again")] == ["", "correction-sent:", "", ""]
+    assert len(box.customers()) == 4
+
+
+def test_a_workbook_that_came_back_unchanged_sends_nothing(
+    importer: Command, annotated: Path, box: Sandbox, work: Path
+) -> None:
+    sent = len(box.requests)
+    importer("run", annotated, "--report-dir", "again")
+    assert len(box.requests) == sent
+    assert [fate for fate, _ in fates(work / "again").values()] == [
+        "skipped", "skipped", "invalid", "skipped"
+    ]  # fmt: skip
+
+
+def test_a_cell_that_only_looks_otherwise_is_no_correction(
+    importer: Command, annotated: Path, box: Sandbox
+) -> None:
+    sent = len(box.requests)
+    change(annotated, {(2, "WhatsApp"): "+86 138-0000-0001", (3, "Address"): "  2 Road "})
+    importer("run", annotated)
+    assert len(box.requests) == sent
+
+
+@pytest.mark.parametrize("ruined", ["8.6138E+12", "86138"])
+def test_a_phone_that_a_spreadsheet_program_ruined_is_told_and_not_sent(
+    importer: Command, annotated: Path, box: Sandbox, work: Path, ruined: str
+) -> None:
+    sent = len(box.requests)
+    change(annotated, {(2, "WhatsApp"): ruined, (4, "Last Name"): ""})
+    importer("run", annotated, "--report-dir", "again")
+    assert fates(work / "again")["2"] == ("skipped", "correction-unreadable")
+    assert len(box.requests) == sent
+    told = next(row for row in results(work / "again") if row["_row"] == "2")
+    assert ":WhatsApp" in told["_issues"]
+
+
+def test_a_corrected_phone_is_sent(importer: Command, annotated: Path, box: Sandbox, work: Path) -> None:
+    change(annotated, {(2, "WhatsApp"): "8613800000009"})
+    importer("run", annotated, "--report-dir", "again")
+    assert fates(work / "again")["2"] == ("imported", "")
+    phones = {one.fields["first_name"]: one.fields["whats_app_phone"] for one in box.customers()}
+    assert phones["Ann"] == "8613800000009"
+
+
+def test_what_a_later_run_brought_in_is_overwritten_only_on_request(
+    importer: Command, annotated: Path, box: Sandbox, work: Path
+) -> None:
+    (work / "newer.csv").write_text(
+        "First Name,Last Name,WhatsApp,Email,Address\nBo,Berg,8613800000002,bo@example.com,newest\n", "utf-8"
+    )
+    importer("run", "newer.csv")
+    change(annotated, {(3, "Address"): "22 Road"})
+    importer("run", annotated, "--report-dir", "again")
+    assert fates(work / "again")["3"] == ("not_sent", "newer-import")
+    assert addresses(box)["Bo"] == "newest"
+    importer("run", annotated, "--overwrite-newer", "--report-dir", "last")
+    assert fates(work / "last")["3"][0] == "imported"
+    assert addresses(box)["Bo"] == "22 Road"
+
+
+def test_a_correction_that_was_sent_is_not_sent_again(
+    importer: Command, annotated: Path, box: Sandbox, work: Path
+) -> None:
+    change(annotated, {(3, "Address"): "22 Road"})
+    importer("run", annotated)
+    sent = len(box.requests)
+    importer("run", annotated, "--report-dir", "again")
+    assert fates(work / "again")["3"] == ("skipped", "imported-before")
+    assert len(box.requests) == sent
+
+
+def test_mode_keep_sends_no_correction_and_says_so(
+    importer: Command, annotated: Path, box: Sandbox, work: Path
+) -> None:
+    change(annotated, {(3, "Address"): "22 Road"})
+    importer("run", annotated, "--mode", "keep", "--report-dir", "again")
+    assert fates(work / "again")["3"] == ("skipped", "correction-kept")
+    assert addresses(box)["Bo"] == "2 Road"
+
+
+def test_a_dry_run_says_what_the_run_will_do(
+    importer: Command, annotated: Path, box: Sandbox, work: Path
+) -> None:
+    change(annotated, {(3, "Address"): "22 Road"})
+    importer("validate", annotated, "--report-dir", "dry")
+    assert fates(work / "dry")["3"][0] == "valid"
+    assert fates(work / "dry")["2"] == ("skipped", "imported-before")
+
+
+def test_the_rows_of_a_run_of_an_earlier_version_are_left_alone_and_that_is_said(
+    importer: Command, annotated: Path, box: Sandbox, work: Path, own_surroundings: Path
+) -> None:
+    import sqlite3
+
+    with sqlite3.connect(own_surroundings / "journal.db") as journal:
+        journal.execute("UPDATE batches SET sent = NULL")
+    journal.close()
+    change(annotated, {(3, "Address"): "22 Road"})
+    sent = len(box.requests)
+    importer("run", annotated, "--report-dir", "again")
+    assert len(box.requests) == sent
+    notes = " ".join(summary(work / "again")["notes"])
+    assert "of 3 rows that an earlier run imported it is not known with which values" in notes
+
+
+def test_a_workbook_whose_rows_were_sorted_and_deleted_is_compared_row_by_row(
+    importer: Command, annotated: Path, box: Sandbox, work: Path
+) -> None:
+    change(annotated, {(5, "Address"): "44 Road"})
+    book = openpyxl.load_workbook(annotated)
+    sheet = book.worksheets[0]
+    rows = [[cell.value for cell in row] for row in sheet.iter_rows()]
+    for place, line in enumerate([rows[0], rows[4], rows[1]], 1):
+        for column, value in enumerate(line, 1):
+            sheet.cell(place, column).value = value
+    sheet.delete_rows(4, 10)
+    book.save(annotated)
+    importer("run", annotated, "--report-dir", "again")
+    assert addresses(box)["Di"] == "44 Road"
+    assert addresses(box)["Ann"] == "1 Road"
+    assert sorted(fate for fate, _ in fates(work / "again").values()) == ["imported", "skipped"]
+
+
+def test_a_table_saved_as_csv_is_compared_too(
+    importer: Command, annotated: Path, box: Sandbox, work: Path
+) -> None:
+    change(annotated, {(3, "Address"): "22 Road"})
+    sheet = openpyxl.load_workbook(annotated).worksheets[0]
+    with (work / "saved.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([cell.value or "" for cell in row] for row in sheet.iter_rows())
+    importer("run", "saved.csv", "--report-dir", "again")
+    assert addresses(box)["Bo"] == "22 Road"
+    assert fates(work / "again")["2"] == ("skipped", "imported-before")
