@@ -31,7 +31,7 @@ class EarlierImport:
     cells: tuple[CorrectedCell, ...] = ()
     """The corrections that it was made with."""
     lost: bool = False
-    """Whether it was made with corrections that are gone: only name and size say that the file was this one."""
+    """Whether its corrections are gone: only name and size say that the file was this one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from importer.sandbox import Sandbox
-from tests.support.web import WebPage, text_of
+from tests.support.web import WebPage, run_of, text_of
 
 TAKE = "Take over last time’s 2 corrections"
 
@@ -84,3 +86,24 @@ def test_corrections_that_are_gone_are_said_to_be(page: WebPage, box: Sandbox, t
     assert "web-imported-before" in page.send(again).text
     answer = page.post(f"{again}/earlier-corrections", {"run": "nonsense"})
     assert answer.status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("lang", "accepted", "kept"),
+    [("en", "accepted", "stayed as they were"), ("zh", "已接受", "保持原样")],
+)
+def test_a_run_that_keeps_known_customers_does_not_say_that_the_crm_has_their_rows(
+    page: WebPage, table: Path, lang: str, accepted: str, kept: str
+) -> None:
+    imported_with_corrections(page, table)
+    page.browser.cookies.set("nxlink-importer-language", lang)
+    again = page.upload(table)
+    page.checked(again)
+    result = page.send(again, mode="keep", again="yes")
+    report = page.get(f"/runs/{run_of(result)}/files/report.html")
+    for shown in map(text_of, (result, report)):
+        assert accepted in shown
+        assert kept in shown
+    assert "The CRM has it" not in report.text
+    assert "CRM 已收到" not in report.text
+    assert "1 imported" not in text_of(result)
