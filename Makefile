@@ -15,7 +15,7 @@ help:
 	@echo "make web          serves the page in the browser, with the embedded sandbox behind it"
 	@echo "make test         the tests that need Python alone"
 	@echo "make coverage     the same tests, and how much of the importer they reach"
-	@echo "make test-extras  the tests with a browser and a spreadsheet program"
+	@echo "make test-extras  the tests with a browser, a spreadsheet program, databases, buckets and file servers"
 	@echo "make test-wheel   the end-to-end tests from the built wheel, on two Pythons"
 	@echo "make lint         ruff, mypy, import-linter"
 	@echo "make audit        known weaknesses of the packages in constraints.txt, from PyPI"

@@ -26,7 +26,8 @@ ROC_DAY = late_pattern(r"(\d{2,3})([-/.])(\d{1,2})\2(\d{1,2})|([01]\d\d)(\d\d)(\
 _YEAR_LAST = late_pattern(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}){_MIDNIGHT}", re.IGNORECASE)
 SHORT_YEAR = late_pattern(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{2}}){_MIDNIGHT}", re.IGNORECASE)
 """A date with two digits for the year, most likely behind day and month: 24.12.58."""
-_BEHIND = re.compile(r"(?<=^\d{8})\.0+$|(?<=\d{4}) ?г\.?$")
+_WORD = late_pattern(r"[^\d\s,/-]+")
+_BEHIND = late_pattern(r"(?<=^\d{8})\.0+$|(?<=\d{4}) ?г\.?$")
 _WIDE = str.maketrans("０１２３４５６７８９／－．　", "0123456789/-. ")
 _LIKE_A_DATE = late_pattern(r"[\d年月日/. :TZ-]{5,30}")
 
@@ -97,7 +98,10 @@ _WITH_MONTH_NAME = (
 
 def with_month_name(text: str, calendar: Calendar = Calendar.GREGORIAN) -> str | None:
     """Return yyyy-MM-dd for a date whose month is written as a word, which has one reading, else None."""
-    return by_format(text, _WITH_MONTH_NAME, calendar) if any(map(str.isalpha, text)) else None
+    names = _month_numbers()
+    words = (word.casefold() for word in _WORD.findall(plain(text)))
+    named = any(word in names or word.removesuffix(".") in names for word in words)
+    return by_format(text, _WITH_MONTH_NAME, calendar) if named else None
 
 
 def any_reading(text: str) -> str | None:

@@ -73,7 +73,7 @@ def are_phones(cells: Iterable[str]) -> bool:
     Such a phone is written like (775) 555-0154, or is a valid number with its country code.
     """
     filled = [unicodedata.normalize("NFKC", cell) for cell in _filled(cells)]
-    sure = sum(not dates.any_reading(cell) and phones.is_surely_phone(cell) for cell in filled)
+    sure = sum(phones.is_surely_phone(cell) and not dates.any_reading(cell) for cell in filled)
     return bool(filled) and sure >= _NEARLY_ALL * len(filled)
 
 

@@ -17,7 +17,7 @@ from importer import arrow
 from importer.arrow import ByteSet, TextColumn
 from importer.dataclass import dataclass
 from importer.models import Chunk, Issue, Severity, Skip
-from importer.readers.garbled import garbled_cells
+from importer.readers.garbled import garbled_cells, telling_places
 from importer.readers.header import Layout, without_quotes
 from importer.readers.row_roles import asides
 
@@ -51,7 +51,7 @@ def to_chunks(
         if quoted and at < len(block.columns):
             block.columns[at] = arrow.rework_all(block.columns[at], without_quotes)
     named = [(at, name) for at, name in enumerate(layout.names) if name is not None]
-    for at, name in named:
+    for at, name in _telling(block, named):
         issues.extend(_control_characters(block, at, name, sheet))
         issues.extend(_garbled(block, at, name, sheet))
     keep = ~_blank_rows([block.columns[at] for at, _ in named], len(block.rows))
@@ -155,6 +155,26 @@ def _beyond_header(block: ColumnBlock, layout: Layout, sheet: str) -> list[Issue
 def extra_cells_issue(row: int, sheet: str, cell: str, length: int, limit: int) -> Issue:
     """Return the issue of a row that holds something beyond its header."""
     return Issue("extra-cells", Severity.ERROR, row, sheet, found=shortened(cell), length=length, limit=limit)
+
+
+_FEW_ROWS = 256
+_TOGETHER = 64
+"""Columns."""
+
+
+def _telling(block: ColumnBlock, named: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """Yield the columns that may hold control characters or garbled text.
+
+    In few rows many columns are asked at once, since each question costs as much for few cells as for many.
+    """
+    if len(block.rows) > _FEW_ROWS:
+        yield from named
+        return
+    for begin in range(0, len(named), _TOGETHER):
+        some = named[begin : begin + _TOGETHER]
+        data = np.concatenate([arrow.offsets_and_bytes(block.columns[at])[1] for at, _ in some])
+        if telling_places(data).size or _control_places(data).size:
+            yield from some
 
 
 def _control_characters(block: ColumnBlock, at: int, name: str, sheet: str) -> list[Issue]:

@@ -97,6 +97,11 @@ def foreign_text(head: str) -> str | None:
     return "JSON" if _JSON.match(start) else None
 
 
+def may_be_json_lines(head: bytes) -> bool:
+    """Return whether a text begins with an object in JSON."""
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
+
+
 def is_binary(head: bytes) -> bool:
     """Return whether these bytes hold more control characters than damaged text would."""
     controls = len(head) - len(head.translate(None, _CONTROLS))

@@ -25,7 +25,7 @@ _SIGNS_OF_LOSS = ("\ufffd".encode(), "锟".encode())
 
 def garbled_cells(column: pa.Array) -> np.ndarray:
     """Return the positions of cells that hold garbled text."""
-    rows = TextColumn(column).holding(_telling_places(offsets_and_bytes(column)[1]))
+    rows = TextColumn(column).holding(telling_places(offsets_and_bytes(column)[1]))
     if not rows.size:
         return rows
     texts = column.take(pa.array(rows))
@@ -33,7 +33,7 @@ def garbled_cells(column: pa.Array) -> np.ndarray:
     return np.array([at for at in rows[hits] if is_garbled(column[int(at)].as_py())], dtype=np.int64)
 
 
-def _telling_places(data: np.ndarray) -> np.ndarray:
+def telling_places(data: np.ndarray) -> np.ndarray:
     """Return the places of bytes (ascending) without which no cell is garbled."""
     asked = np.flatnonzero(data == ord("?"))
     found = [asked[:-1][np.diff(asked) == 1], np.flatnonzero(data == ord("&"))]

@@ -31,10 +31,10 @@ from importer.readers.detect import (
     foreign_text,
     is_binary,
     kind_of,
+    may_be_json_lines,
     zip_kind,
 )
 from importer.readers.encoding import Encoding, FileScan, find_encoding, scan_file
-from importer.readers.json_lines import JsonLinesSource, is_json_lines
 
 STANDARD_INPUT = "-"
 _NOT_TABLES = ("__macosx/", ".", "thumbs.db", "desktop.ini")
@@ -258,8 +258,11 @@ def _delimited(opened: _Opened, options: ReadOptions) -> Source:
     foreign = foreign_format(scan.head)
     if foreign:
         raise InputError("foreign-format", name=name, found=foreign)
-    if is_json_lines(scan.head):
-        return JsonLinesSource(opened.origin, opened.file, options)
+    if may_be_json_lines(scan.head):
+        from importer.readers.json_lines import JsonLinesSource, is_json_lines  # few files are
+
+        if is_json_lines(scan.head):
+            return JsonLinesSource(opened.origin, opened.file, options)
     encoding = _encoding(opened, options)
     text = EncodedText(opened.file, encoding, scan.lines)
     start = scan.head.decode(encoding.codec, "replace")

@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench.benches import BENCHES, Bench, Figure, stages, threads
+from tests.bench.benches import BENCHES, stages, threads
+from tests.bench.figures import Bench, Figure
 from tests.support.docs import DOCS, replace_part
 
 

@@ -50,6 +50,11 @@ def requests_alone() -> str:
     return python_with(f"pandas=={version('pandas')}", f"requests=={version('requests')}")
 
 
+def polars_alone() -> str:
+    """What reads and writes tables on every core."""
+    return python_with("polars")
+
+
 def path_of(python: str, program: str) -> Path:
     """A program beside that interpreter."""
     return Path(python).parent / program

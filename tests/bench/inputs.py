@@ -1,16 +1,18 @@
 """Customers as spreadsheets hold them, made up from a seed: the same arguments always give the same bytes.
 
-    python -m tests.bench.inputs FILE ROWS [SHARE]
+    python -m tests.bench.inputs FILE ROWS [SHARE [VARIANT]]
 
-FILE ends in .csv or .xlsx; SHARE is that of damaged rows (0.05 unless given). Some two hundred bytes a row:
-Chinese, Vietnamese, accented and plain names, commas inside quotes, quotes inside quotes, empty cells, phones
-in several spellings, dates in three.
+FILE ends in .csv or .xlsx; SHARE is that of damaged rows (0.05 unless given). VARIANT is `usual`, `filled`
+(no empty cell, and a JSON object in each row), `national-phones` (Brazilian ones), or `9000-columns`.
+
+Some two hundred bytes a row: Chinese, Vietnamese, accented and plain names, commas inside quotes, quotes in
+quotes, empty cells, phones in several spellings, dates in three.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,14 +49,18 @@ _REMARKS = ["", "", "", "asked for a catalogue", "met at the fair, wants a call 
 _OWNERS = ["anna@corp.example", "li.wei@corp.example", "sales-team", ""]
 
 
-def write(path: Path, rows: int, damage: float = DAMAGE) -> None:
+def write(path: Path, rows: int, damage: float = DAMAGE, variant: str = "usual") -> None:
     """Writes a file of so many rows below the header; `damage` is the share that cannot be imported."""
-    blocks = (block(start, min(_BLOCK, rows - start), damage) for start in range(0, rows, _BLOCK))
+    change = _VARIANTS[variant]
+    header, _ = change(HEADER, [])
+    blocks = (
+        change(HEADER, block(start, min(_BLOCK, rows - start), damage))[1] for start in range(0, rows, _BLOCK)
+    )
     if path.suffix == ".xlsx":
         _write_workbook(path, list(blocks))
         return
     with path.open("wb") as file:
-        file.write(",".join(HEADER).encode() + b"\r\n")
+        file.write(",".join(header).encode() + b"\r\n")
         for columns in blocks:
             lines = pc.binary_join_element_wise(*map(_quoted, columns), _scalar(","))
             lines = pc.binary_join_element_wise(lines, _scalar("\r\n"), _scalar(""))
@@ -96,6 +102,53 @@ def block(start: int, rows: int, damage: float) -> list[pa.Array]:
         _any(rng, rows, _OWNERS),
     ]
     return _damaged(rng, columns, damage)
+
+
+_Change = Callable[[Sequence[str], list[pa.Array]], tuple[Sequence[str], list[pa.Array]]]
+
+
+def _filled(header: Sequence[str], columns: list[pa.Array]) -> tuple[Sequence[str], list[pa.Array]]:
+    """No empty cell, and a JSON object in each row."""
+    if columns:
+        words = ("customize_1_1", "customize_1_2")
+        columns = [pc.if_else(pc.equal(one, _scalar("")), _scalar("-"), one) for one in columns]
+        for name, other in (("WhatsApp", "Mobile"), ("Gender", "female"), ("Birthday", "1990-05-07")):
+            at = header.index(name)
+            more = columns[header.index(other)] if other in header else _scalar(other)
+            columns[at] = pc.if_else(pc.equal(columns[at], _scalar("-")), more, columns[at])
+        mail = header.index("Email")
+        made = _join("c.", columns[0], "@mail.example.com")
+        columns[mail] = pc.if_else(pc.equal(columns[mail], _scalar("-")), made, columns[mail])
+        columns[0] = _join(f'{{"{words[0]}":"', columns[0], f'","{words[1]}":"gold"}}')
+    return ("customize_field", *header[1:]), columns
+
+
+def _national(header: Sequence[str], columns: list[pa.Array]) -> tuple[Sequence[str], list[pa.Array]]:
+    """Brazilian mobile phones without their country code, and no other phones."""
+    if columns:
+        digits = pc.utf8_slice_codeunits(columns[0], 3)
+        columns[header.index("Mobile")] = _join("119", pc.utf8_slice_codeunits(digits, 1))
+        columns[header.index("WhatsApp")] = pa.repeat(_scalar(""), len(digits))
+    return header, columns
+
+
+def _broad(header: Sequence[str], columns: list[pa.Array]) -> tuple[Sequence[str], list[pa.Array]]:
+    """More columns than most programs can take."""
+    more = [f"Extra {number}" for number in range(9000 - len(header))]
+    extra = (
+        [pa.repeat(_scalar(f"value {number}"), len(columns[0])) for number in range(len(more))]
+        if columns
+        else []
+    )
+    return (*header, *more), [*columns, *extra]
+
+
+_VARIANTS: dict[str, _Change] = {
+    "usual": lambda header, columns: (header, columns),
+    "filled": _filled,
+    "national-phones": _national,
+    "9000-columns": _broad,
+}
 
 
 def _damaged(rng: np.random.Generator, columns: list[pa.Array], share: float) -> list[pa.Array]:
@@ -176,4 +229,5 @@ def _write_workbook(path: Path, blocks: Sequence[Sequence[pa.Array]]) -> None:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]) if len(sys.argv) > 3 else DAMAGE)
+    asked = [*sys.argv[1:], *("0.05", "usual")[len(sys.argv) - 3 :]]
+    write(Path(asked[0]), int(asked[1]), float(asked[2]), asked[3])
