@@ -12,6 +12,7 @@ import importlib
 import io
 import os
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -169,7 +170,18 @@ def _fault(error: Exception) -> FaultError:
         return FaultError("system-limit", reason=error.strerror)
     if isinstance(error, RuntimeError) and "start new thread" in str(error):
         return FaultError("system-limit", reason=error)
+    if isinstance(error, OverflowError) and not _clock_can_be_read():
+        return FaultError("clock-unreadable")
     return FaultError("importer-failed", kind=type(error).__name__)
+
+
+def _clock_can_be_read() -> bool:
+    """Whether Python knows a number for the present time: nanoseconds of 64 bits end in the year 2262."""
+    try:
+        time.time()
+    except OverflowError:
+        return False
+    return True
 
 
 _STARTUP_OBJECTS = 200_000

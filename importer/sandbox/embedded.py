@@ -144,7 +144,11 @@ class Sandbox:
         self._clear()
 
     def _serve(self) -> None:
-        asyncio.run(self._server.serve())
+        try:
+            asyncio.run(self._server.serve())
+        except OSError:
+            if self._ready.is_set():  # else `start` says that it did not start, and has closed the socket
+                raise
 
     def _clear(self) -> None:
         store = getattr(self, "_store", None)

@@ -78,6 +78,23 @@ def test_a_fault_of_the_program_shows_no_traceback_unless_asked(
         app.invoke(["runs"])
 
 
+def test_a_clock_that_python_cannot_read_is_told(importer: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    class FarClock:
+        @staticmethod
+        def time() -> float:
+            raise OverflowError("timestamp too large to convert to C _PyTime_t")
+
+    def broken(*_: object, **__: object) -> None:
+        FarClock.time()
+
+    monkeypatch.setattr(Journal, "open", broken)
+    assert "[importer-failed]" in importer("runs").err
+    monkeypatch.setattr(app, "time", FarClock)
+    done = importer("runs")
+    assert done.code == 70
+    assert "[clock-unreadable]" in done.err
+
+
 @pytest.mark.parametrize("words", EVERY_COMMAND.values(), ids=" ".join)
 def test_a_fault_is_exit_code_70_whichever_command_has_it(
     importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
