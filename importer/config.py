@@ -135,7 +135,7 @@ class Profile:
 
 _NAMED = ("profile", "job", "source")
 _SHARED = ("defaults", "job-defaults")
-_TEXTS = ("metrics_file",)
+_TEXTS = ("metrics_file", "journal")
 
 
 @dataclass(frozen=True)
@@ -157,6 +157,11 @@ class ConfigFile:
         """Where to write a Prometheus textfile after each round and run; None for nowhere."""
         text = self.tables.get("metrics_file")
         return self.folder / Path(text).expanduser() if text else None
+
+    @property
+    def journal(self) -> str | None:
+        """The journal's file, or the address of its database; None for the one in the state folder."""
+        return self.tables.get("journal") or None
 
     def names(self, group: str) -> tuple[str, ...]:
         """The names of all `[group.NAME]` tables, in the file's order."""

@@ -68,13 +68,23 @@ class Client:
         """Return what posts to one endpoint. The delivery needs no more of a client."""
         return EndpointSender(self, endpoint)
 
-    def attempt(self, endpoint: Endpoint, body: bytes, query: Query = ()) -> Verdict:
+    def attempt(
+        self,
+        endpoint: Endpoint,
+        body: bytes,
+        query: Query = (),
+        *,
+        look: Callable[[], None] | None = None,
+    ) -> Verdict:
         """Send one request, signed with the current time, and return what came of it.
 
-        Never raises for what the network or the server do.
+        `look` is called when it is signed; what it raises keeps the request back. Never raises for what the
+        network or the server do.
         """
         url = self._url(endpoint, tuple(query))
         headers = self._headers(endpoint, body)
+        if look is not None:
+            look()
         start = time.perf_counter()
         try:
             status, found, content = self._transport.exchange(endpoint.method, url, headers, body)
@@ -183,10 +193,15 @@ class EndpointSender:
 
     client: Client
     endpoint: Endpoint
+    look: Callable[[], None] | None = None
 
     def attempt(self, body: bytes) -> Verdict:
         """Send a body once, signed, and return what came of it."""
-        return self.client.attempt(self.endpoint, body)
+        return self.client.attempt(self.endpoint, body, look=self.look)
+
+    def guarded(self, look: Callable[[], None]) -> EndpointSender:
+        """Return a sender that calls `look` when a request is signed and about to leave."""
+        return EndpointSender(self.client, self.endpoint, look)
 
     def correct_clock(self, server_time_ms: int) -> int:
         """Sign with the server's time (ms since 1970) from now on. Return its offset to ours in ms."""

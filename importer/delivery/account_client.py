@@ -8,6 +8,7 @@ slows them.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from importer.api.account import fetch_fields
 from importer.api.client import Client, Query
@@ -45,10 +46,17 @@ class AccountClient(Client):
         shared = SharedRate.beside(journal, connection.rate_key) if journal.exists() else OwnRate()
         self._limiter = RateLimiter(rate, clock or SystemClock(), shared)
 
-    def attempt(self, endpoint: Endpoint, body: bytes, query: Query = ()) -> Verdict:
+    def attempt(
+        self,
+        endpoint: Endpoint,
+        body: bytes,
+        query: Query = (),
+        *,
+        look: Callable[[], None] | None = None,
+    ) -> Verdict:
         """Send one request when its turn has come, signed then, and return what came of it."""
         sent = self._wait_for_turn()
-        verdict = super().attempt(endpoint, body, query)
+        verdict = super().attempt(endpoint, body, query, look=look)
         if sent is not None:
             self._limiter.learn(verdict, sent)
         if verdict.retry_after is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from importer.api import READ_TIMEOUT
 from importer.dataclass import dataclass
@@ -82,6 +82,15 @@ class Sender(Protocol):
 
     def correct_clock(self, server_time_ms: int) -> int:
         """Sign with the server's time (ms since 1970) from now on. Return its offset to ours in ms."""
+        ...
+
+
+@runtime_checkable
+class GuardedSender(Protocol):
+    """A sender that can look once more before what it has signed leaves."""
+
+    def guarded(self, look: Callable[[], None]) -> Sender:
+        """Return a sender that calls `look` between signing and sending; what it raises is raised."""
         ...
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from types import TracebackType
 
 from importer.batching import all_have_contacts
-from importer.delivery.base import BodyBuilder, CancelToken, Clock, Policy, Sender, SystemClock
+from importer.delivery.base import BodyBuilder, CancelToken, Clock, GuardedSender, Policy, Sender, SystemClock
 from importer.delivery.dispatcher import Dispatcher
 from importer.delivery.events import DeliveryEvent, EventListener, Paused, RateLowered
 from importer.delivery.order import InFlightBatch
@@ -51,6 +51,16 @@ class Delivery:
         self._listener = notify
         self._notifying = threading.Lock()
         self._cancel = CancelToken()
+        ticket, contacts = journal.ticket, journal.contacts
+        if ticket is not None and ticket.may_be_lost and isinstance(sender, GuardedSender):
+            sender = sender.guarded(ticket.look)
+
+        def before_attempt() -> bool:
+            waited = ticket is not None and ticket.keep()
+            if contacts is not None:
+                contacts.stamp()
+            return waited
+
         self._batch_sender = BatchSender(
             sender,
             body_builder,
@@ -65,7 +75,7 @@ class Delivery:
             ),
             clock=clock,
             notify=self._notify,
-            before_attempt=journal.contacts.stamp if journal.contacts else None,
+            before_attempt=before_attempt,
         )
         health = self._batch_sender.health
         if journal.has_imported:

@@ -34,6 +34,7 @@ from importer.delivery.rate_limit import RateLimiter
 from importer.delivery.retry import STOPPED, AttemptState, Decision, Payload, RunHealth, SendResult, decide
 from importer.errors import JournalError, RefusedError
 from importer.journal import BatchState, SettledEntry
+from importer.journal.locks import TurnDoubtError
 from importer.models import Action, Batch, Outcome, Status, Verdict
 
 
@@ -98,9 +99,10 @@ class BatchSender:
         *,
         clock: Clock,
         notify: Callable[[DeliveryEvent], None],
-        before_attempt: Callable[[], None] | None = None,
+        before_attempt: Callable[[], bool] | None = None,
     ) -> None:
-        """`before_attempt` is called before each one leaves; a JournalError from it stops the run."""
+        """`before_attempt` is called before each one leaves, and says whether it took so long that the turn
+        of the rate is over; a JournalError from it stops the run."""
         self.canary = Canary(cancel, notify, wanted=policy.canary)
         self.body_builder = body_builder
         self.policy = policy
@@ -122,17 +124,23 @@ class BatchSender:
         if sent is None:
             return STOPPED
         try:
-            if self._before_attempt is not None:
-                self._before_attempt()
+            over = self._before_attempt is not None and self._before_attempt()
         except JournalError as error:
             self.cancel.cancel(error)
             return STOPPED
+        if over:
+            return self.attempt(payload)  # the journal was away, and this turn of the rate is long over
         with self._counting:
             self.requests += 1
         state = payload.state
         state.attempts += 1
         again = state.counted + state.waits > 0
-        verdict = self._sender.attempt(payload.body)
+        try:
+            verdict = self._sender.attempt(payload.body)
+        except TurnDoubtError:
+            # Nothing left: whether the lane is still ours is settled before the next attempt.
+            state.attempts -= 1
+            return self.attempt(payload)
         if verdict.unanswered:
             state.silent_at = self.clock.now()
         decision = self._learn(verdict, payload)

@@ -33,7 +33,7 @@ from importer.jobs.remote_inbox import RemoteSource, remote_source
 from importer.jobs.results import FileResult, RoundReport, format_error, shown_counts
 from importer.journal import Journal
 from importer.journal.job_history import FileContent, FileFate, FileRecord, RoundResult
-from importer.journal.locks import Lock, LockHolder
+from importer.journal.locks import FileLock, Lock, LockHolder
 from importer.models import Status
 from importer.option_layers import options_from_json
 from importer.options import RunOptions
@@ -160,10 +160,10 @@ class Round:
         store = FileStore(self.job, self.journal.jobs, environment.clock, environment.checkpoint, remote)
         if remote is not None:
             make_private_folder(self.job.folder)
-            self._lock(stack, Lock(self.job.folder / LOCK_NAME), "job-folder-locked")
+            self._lock(stack, FileLock(self.job.folder / LOCK_NAME), "job-folder-locked")
         store.prepare()
         if remote is None:
-            self._lock(stack, Lock(self.job.folder / LOCK_NAME), "job-folder-locked")
+            self._lock(stack, FileLock(self.job.folder / LOCK_NAME), "job-folder-locked")
         options = self._full_or_changed(self._options())
         settings = SessionSettings(self.profile, self.environment.connection, job=self.job.name)
         session = stack.enter_context(Session.open(settings, journal=self.journal, stopper=self.stopper))

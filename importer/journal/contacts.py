@@ -77,8 +77,10 @@ def end_open_requests(database: Database, number: int) -> None:
     if not database.query("SELECT 1 FROM batches WHERE run = ? AND ended IS NULL LIMIT 1", (number,)):
         return
     sent = database.query("SELECT sent FROM runs WHERE number = ?", (number,))[0]["sent"]
-    now = time.time()
+    now = database.now()
     ended = now if sent is None else min(now, sent + STAMP_EVERY + READ_TIMEOUT)
+    # A sender that is only cut off may still send what it has signed, until the signature has expired.
+    ended += database.signed_for
     with database.transaction() as connection:
         connection.execute(_OPEN, (number, ended))
 
@@ -100,7 +102,7 @@ def late_requests(
 
     `family`: the numbers of the runs of the file that asks.
     """
-    now = time.time()
+    now = database.now()
     found = []
     for row in database.query(_LATE, (now - settle, lane)):
         # A clock that was set back makes nobody wait longer than that.
@@ -243,7 +245,9 @@ class RunContacts:
             return
         self._stamped = now
         with self._database.transaction() as connection:
-            connection.execute("UPDATE runs SET sent = ? WHERE number = ?", (time.time(), self._number))
+            connection.execute(
+                "UPDATE runs SET sent = ? WHERE number = ?", (self._database.now(), self._number)
+            )
 
     def late(self, settle: float) -> tuple[LateRequest, ...]:
         """The lane's requests that may still be carried out; to be asked when it is our turn."""
@@ -285,7 +289,7 @@ def drop_unneeded(database: Database, lane: str) -> None:
     unneeded = NEVER if oldest is None else oldest
     with database.transaction() as connection:
         connection.executemany(
-            _UNNEEDED, [(number, unneeded, time.time() - LONGEST_SETTLE) for number in holding]
+            _UNNEEDED, [(number, unneeded, database.now() - LONGEST_SETTLE) for number in holding]
         )
         connection.execute(
             "DELETE FROM forgotten WHERE lane = ? AND number NOT IN (SELECT run FROM contacts)", (lane,)
@@ -295,7 +299,7 @@ def drop_unneeded(database: Database, lane: str) -> None:
 def forget_runs(database: Database, numbers: Sequence[int]) -> list[int]:
     """Keep of runs that are about to be forgotten what they imported. Return those that may be forgotten:
     all but those of which a request may still be carried out. Nobody is at work on any of them."""
-    since = time.time() - LONGEST_SETTLE
+    since = database.now() - LONGEST_SETTLE
     late = "SELECT 1 FROM batches WHERE run = ? AND silent > ? LIMIT 1"
     for number in numbers:
         end_open_requests(database, number)
@@ -308,8 +312,9 @@ def forget_runs(database: Database, numbers: Sequence[int]) -> list[int]:
                 (number, BatchState.ACCEPTED),
             )
             connection.execute(
-                "INSERT OR IGNORE INTO forgotten SELECT number, id, lane, fields FROM runs"
-                " WHERE number = ?1 AND mode <> ?2 AND EXISTS (SELECT 1 FROM contacts WHERE run = ?1)",
+                "INSERT INTO forgotten SELECT number, id, lane, fields FROM runs"
+                " WHERE number = ?1 AND mode <> ?2 AND EXISTS (SELECT 1 FROM contacts WHERE run = ?1)"
+                " ON CONFLICT DO NOTHING",
                 (number, int(Mode.KEEP)),
             )
     return numbers

@@ -12,11 +12,11 @@ for changed rows. A line takes eight bytes, and eight for each contact.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from importer.batching import ContactSets, flat_contacts
+from importer.dataclass import dataclass
 from importer.journal.database import Database
 from importer.journal.records import BatchState, BegunEntry
 

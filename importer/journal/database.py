@@ -1,275 +1,105 @@
-"""The SQLite database of the journal: where it is, how it is opened, and what its errors mean to a user."""
+"""What the journal needs of a database, whichever it is: statements, transactions, time.
+
+Statements are written once, in what SQLite and PostgreSQL have in common; values stand where there is `?`, or
+`?2` for the second one.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import re
-import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from importer.errors import JournalError, JournalPlaceError
-from importer.journal import schema
-from importer.losses import CommitCount, CommitCounter, add_loss, loss_between
+from importer.dataclass import dataclass
 from importer.models import Note
-from importer.private_files import (
-    ensure_private_database,
-    ensure_private_file,
-    file_size_limit,
-    make_private_folder,
-)
 
-BUSY_SECONDS = 15.0
-
-_WAL_RETRY_SECONDS = 0.02
-"""Between two tries to switch a new journal to WAL."""
 Row = Mapping[str, Any]
 """One row that a query found, by column name."""
 
-_NEAR_LIMIT = 1 << 20
-"""Bytes below the limit of a file from which on a failed write has met it; SQLite does not say so."""
-_DAMAGED = ("not a database", "malformed", "file is encrypted")
+
+class Cursor(Protocol):
+    """What a statement found, as tuples."""
+
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> Any: ...
 
 
-class Database:
-    """One connection to the journal's file; threads take turns.
+class Statements(Protocol):
+    """Carries out statements inside a transaction."""
 
-    WAL with synchronous=FULL: what a transaction wrote is on the disk when it returns. Any failure of SQLite
-    is raised as a JournalError: `journal-damaged`, `journal-locked`, `journal-full`, `journal-unwritable` or
-    `journal-failed`.
-    """
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor: ...
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> object: ...
 
-    def __init__(self, path: Path, busy_seconds: float = BUSY_SECONDS) -> None:
-        self.path = path
-        self.moved_aside: Path | None = None
-        self._busy_seconds = busy_seconds
-        self._lock = threading.RLock()
-        self._counter = CommitCounter(path)
-        try:
-            if self._mark.is_file():
-                self.moved_aside = self.move_aside()
-            noted = self._counter.read()  # before the journal, which others may be writing to
-            try:
-                self._connection = self._open()
-            except JournalError as error:
-                if error.code != "journal-damaged":
-                    raise
-                self.moved_aside = self.move_aside()
-                noted = None
-                self._connection = self._open()
-            self._check_count(noted)
-        except OSError as error:
-            raise self._translated(error) from error
 
-    @property
-    def _mark(self) -> Path:
-        """A mark left where damage was found, because opening the file does not always show it."""
-        return self.path.with_name(self.path.name + ".is-damaged")
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The number under which a run sends on a lane. Where another run has taken the lane, it is too low."""
 
-    def _open(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = None
-        try:
-            make_private_folder(self.path.parent)
-            # SQLite gives its -wal and -shm files the permissions of the database.
-            ensure_private_database(self.path)
-            connection = sqlite3.connect(
-                self.path,
-                timeout=self._busy_seconds,
-                isolation_level=None,
-                check_same_thread=False,
-                factory=_Connection,
-            )
-            connection.text_factory = _loaded
-            self._write_ahead(connection)
-            for pragma in ("synchronous = FULL", "secure_delete = ON"):
-                connection.execute(f"PRAGMA {pragma}")
-            if schema.version(connection) > len(schema.MIGRATIONS):
-                raise JournalPlaceError("journal-newer", path=self.path)
-            schema.migrate(connection)
-        except BaseException as error:
-            if connection is not None:
-                connection.close()
-            if isinstance(error, (sqlite3.Error, OSError)):
-                raise self._translated(error) from error
-            raise
-        return connection
+    lane: str
+    number: int
 
-    def _write_ahead(self, connection: sqlite3.Connection) -> None:
-        """Switch a new journal to WAL. If two processes do so at once, SQLite refuses one of them without
-        waiting (sqlite.org, “sqlite3_busy_handler”: where waiting could be a deadlock)."""
-        deadline = time.monotonic() + self._busy_seconds
-        while True:
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                return
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() >= deadline:
-                    raise
-            time.sleep(_WAL_RETRY_SECONDS)
 
-    def _check_count(self, noted: CommitCount | None) -> None:
-        """Keep what the journal has lost since `noted` was written, until somebody acknowledges it."""
-        row = self.query("SELECT journal, count FROM commits")[0]
-        found = CommitCount(row["journal"], row["count"])
-        self._name = found.journal
-        loss = loss_between(noted, found, self.path)
-        if loss is not None:
-            add_loss(self.path, loss)
-        if loss is not None or noted is None:
-            self._counter.begin(found)
+class Database(ABC):
+    """One connection to the journal; threads take turns. Any failure is raised as a JournalError."""
 
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Write everything inside at once, or nothing. It is on the disk when the block ends."""
-        with self._lock:
-            connection = self._connection
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield connection
-                    connection.execute("UPDATE commits SET count = count + 1")
-                    count = connection.execute("SELECT count FROM commits").fetchone()[0]
-                    connection.execute("COMMIT")
-                    self._counter.write(CommitCount(self._name, count))
-                except BaseException:
-                    with contextlib.suppress(sqlite3.Error):
-                        connection.execute("ROLLBACK")
-                    raise
-            except (sqlite3.Error, OSError) as error:
-                raise self._translated(error) from error
+    place: str
+    """What sentences call it: a path, or an address without credentials."""
+    path: Path
+    """The file; where there is none, the folder beside which a machine keeps its own notes."""
+    moved_aside: Path | None = None
+    """The damaged journal that this one replaces, if there was one."""
+    shared = False
+    """Whether several machines may use it."""
+    signed_for = 0.0
+    """Seconds for which a request of a sender that is lost may still be on its way."""
 
+    @abstractmethod
+    def transaction(self, fence: Fence | None = None) -> AbstractContextManager[Statements]:
+        """Write everything inside at once, or nothing. It is durable when the block ends.
+
+        `fence`: nothing is written if another run has taken the lane since; JournalError
+        `journal-lane-lost` then.
+        """
+
+    @abstractmethod
     def insert(self, table: str, values: Mapping[str, object]) -> int:
         """Insert one row into a table whose key is `number`, inside a `transaction`. Returns the number."""
-        marks = ", ".join("?" * len(values))
-        sql = f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})"  # noqa: S608 - our own names
-        number = self._connection.execute(sql, tuple(values.values())).lastrowid
-        assert number is not None  # noqa: S101 - an INSERT into a table with a key has one
-        return number
 
+    @abstractmethod
     def query(self, sql: str, values: tuple[object, ...] = ()) -> Sequence[Row]:
         """All rows that a SELECT finds."""
-        with self._lock:
-            try:
-                cursor = self._connection.cursor()
-                cursor.row_factory = sqlite3.Row
-                return cursor.execute(sql, _storable(values)).fetchall()
-            except sqlite3.Error as error:
-                raise self._translated(error) from error
-            except UnicodeDecodeError as error:
-                raise self._translated(_malformed()) from error
 
-    @contextlib.contextmanager
-    def decoding(self) -> Iterator[None]:
+    @abstractmethod
+    def decoding(self) -> AbstractContextManager[None]:
         """Take a value that no importer has written, met while rows are read inside, for damage.
 
         SQLite has no checksums: it hands out a text whose bytes have changed.
         """
-        try:
-            yield
-        except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
-            raise self._translated(_malformed()) from error
 
+    def alone(self, connection: Statements) -> None:
+        """Let no other transaction that calls this run beside this one. Those of SQLite are alone anyway."""
+        del connection
+
+    def now(self) -> float:
+        """Seconds since 1970 by the clock that all users of the journal share."""
+        return time.time()
+
+    @property
+    def losses(self) -> tuple[Note, ...]:
+        """What the journal has lost and nobody has acknowledged."""
+        return ()
+
+    def acknowledge_losses(self) -> tuple[Note, ...]:
+        """Forget what was lost, and return it."""
+        return ()
+
+    @abstractmethod
     def vacuum(self) -> None:
-        """Free the space of deleted runs, in the WAL as well, so that nothing of them is left on the disk."""
-        with self._lock:
-            try:
-                self._connection.execute("VACUUM")
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            except sqlite3.Error as error:
-                raise self._translated(error) from error
+        """Free the space of deleted runs, so that nothing of them is left on the disk."""
 
+    @abstractmethod
     def close(self) -> None:
-        with self._lock:
-            self._connection.close()
-            self._counter.close()
-
-    def move_aside(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Path:
-        """Rename a damaged journal and its WAL, and note it as a loss. Returns its new path.
-
-        Raises OSError.
-        """
-        stem = f"{self.path.stem}.damaged-{now():%Y%m%d-%H%M%S}"
-        names = (f"{stem}{again}{self.path.suffix}" for again in ("", *(f"-{n}" for n in range(2, 1000))))
-        aside = next(place for name in names if not (place := self.path.with_name(name)).exists())
-        # Noted first: what follows may be interrupted.
-        add_loss(self.path, Note("journal-moved-aside", (("path", str(aside)),)))
-        self._counter.forget()
-        for ending in ("", "-wal", "-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                self.path.with_name(self.path.name + ending).rename(aside.with_name(aside.name + ending))
-        self._mark.unlink(missing_ok=True)
-        return aside
-
-    def _translated(self, error: sqlite3.Error | OSError) -> JournalError:
-        text = str(error)
-        if any(mark in text for mark in _DAMAGED):
-            with contextlib.suppress(OSError):
-                ensure_private_file(self._mark)
-            return JournalError("journal-damaged", path=self.path, problem=text)
-        if "locked" in text or "busy" in text:
-            return JournalError("journal-locked", path=self.path, seconds=f"{self._busy_seconds:g}")
-        if "full" in text or "No space left" in text or "Disk quota" in text:
-            return JournalError("journal-full", path=self.path)
-        limit = file_size_limit()
-        if limit is not None and self._size() + _NEAR_LIMIT > limit:
-            return JournalError("journal-limit", path=self.path, limit=limit)
-        if isinstance(error, OSError) or "readonly" in text or "unable to open" in text:
-            return JournalPlaceError("journal-unwritable", path=self.path, problem=text)
-        return JournalError("journal-failed", path=self.path, problem=text)
-
-    def _size(self) -> int:
-        """Bytes of the largest of the journal's files."""
-        sizes = [0]
-        for ending in ("", "-wal"):
-            with contextlib.suppress(OSError):
-                sizes.append(self.path.with_name(self.path.name + ending).stat().st_size)
-        return max(sizes)
-
-
-def _malformed() -> sqlite3.Error:
-    return sqlite3.DatabaseError("malformed value")
-
-
-class _Connection(sqlite3.Connection):
-    """A connection that takes every text. SQLite stores UTF-8 alone, and a path of POSIX may be none: Python
-    holds its bytes as surrogates (PEP 383), which become characters of plane 16 that nobody uses."""
-
-    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
-        try:
-            return super().execute(sql, _storable(parameters))
-        except UnicodeDecodeError as error:  # SQLite's own message quotes what the file holds
-            raise _malformed() from error
-
-    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
-        return super().executemany(sql, map(_storable, parameters))
-
-
-_SURROGATES, _STAND_INS = 0xD800, 0x10F800
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_STAND_IN = re.compile("[\U0010f800-\U0010ffff]")
-
-
-def _storable(values: Any) -> Any:
-    """The values of a statement, surrogates replaced."""
-    if not any(type(value) is str and _SURROGATE.search(value) for value in values):
-        return values
-    return tuple(_moved(_SURROGATE, value, _STAND_INS - _SURROGATES) for value in values)
-
-
-def _loaded(raw: bytes) -> str:
-    """A text of the journal, surrogates restored."""
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError as error:
-        raise _malformed() from error
-    return text if b"\xf4\x8f" not in raw else str(_moved(_STAND_IN, text, _SURROGATES - _STAND_INS))
-
-
-def _moved(what: re.Pattern[str], value: object, distance: int) -> object:
-    if type(value) is not str:
-        return value
-    return what.sub(lambda found: chr(ord(found[0]) + distance), value)
+        """End the connection."""

@@ -7,7 +7,6 @@ therefore knows what the round before it was about to do.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from importer.exit_codes import ExitCode
-from importer.journal.database import Database, Row
+from importer.journal.database import Database, Row, Statements
 from importer.journal.records import decode_counts, decode_exit_code, decode_time
 from importer.models import Status
 
@@ -122,6 +121,8 @@ class FileEnding:
     counts: Mapping[Status, int] = field(default_factory=dict)
 
 
+_ALL = 1 << 62
+"""More rows than there can be, where a number has to stand."""
 _LAST_RUN = "SELECT coalesce(max(number), 0) AS number FROM runs"
 
 
@@ -174,8 +175,7 @@ class JobHistory:
     def rounds(self, job: str, limit: int | None = None) -> tuple[RoundRecord, ...]:
         """The rounds of a job, the newest first."""
         found = self._database.query(
-            "SELECT * FROM job_rounds WHERE job = ? ORDER BY number DESC LIMIT ?",
-            (job, -1 if limit is None else limit),
+            "SELECT * FROM job_rounds WHERE job = ? ORDER BY number DESC LIMIT ?", (job, limit or _ALL)
         )
         with self._database.decoding():
             return tuple(_round(row) for row in found)
@@ -288,7 +288,7 @@ class JobHistory:
 
     def files(self, job: str, limit: int | None = None) -> tuple[FileRecord, ...]:
         """The files of a job, the newest first."""
-        return self._files("job = ? ORDER BY number DESC LIMIT ?", (job, -1 if limit is None else limit))
+        return self._files("job = ? ORDER BY number DESC LIMIT ?", (job, limit or _ALL))
 
     def lying(self, job: str) -> tuple[FileRecord, ...]:
         """The files that lie in failed/ or held/, the newest first."""
@@ -304,7 +304,7 @@ class JobHistory:
         """Settled files of that fate, the newest first."""
         return self._files(
             "job = ? AND fate = ? AND settled IS NOT NULL ORDER BY number DESC LIMIT ?",
-            (job, fate, -1 if limit is None else limit),
+            (job, fate, limit or _ALL),
         )
 
     def find_file(self, job: str, content: FileContent, fate: FileFate) -> FileRecord | None:
@@ -320,7 +320,7 @@ class JobHistory:
         """The id of the newest run of a file, empty if none was begun."""
         paths = (str(record.place), str(record.target or record.place))
         found = self._database.query(
-            "SELECT id FROM runs WHERE job = ? AND path IN (?, ?) AND number > ? AND NOT dry_run"
+            "SELECT id FROM runs WHERE job = ? AND path IN (?, ?) AND number > ? AND dry_run = 0"
             " ORDER BY number DESC LIMIT 1",
             (record.job, *paths, record.after_run),
         )
@@ -357,7 +357,7 @@ class JobHistory:
             return tuple(_file(row) for row in found)
 
 
-def _move_runs(connection: sqlite3.Connection, job: str, old: Path, new: Path) -> None:
+def _move_runs(connection: Statements, job: str, old: Path, new: Path) -> None:
     """Change the file's path in its runs, and the reports' folder if it moves with the file."""
     runs = connection.execute(
         "SELECT number, report_dir FROM runs WHERE job = ? AND path = ?", (job, str(old))

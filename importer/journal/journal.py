@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from importer.errors import JournalPlaceError, UnknownRunError
+from importer.errors import UnknownRunError
 from importer.exit_codes import ExitCode
 from importer.fingerprints import FingerprintKey
 from importer.journal import contacts, row_states, schema
 from importer.journal.contacts import RunContacts
 from importer.journal.contents import Contents
-from importer.journal.database import BUSY_SECONDS, Database, Row
+from importer.journal.database import Database, Row
 from importer.journal.lanes import Lanes, Ticket
-from importer.journal.locks import Lock, LockHolder, Locks
-from importer.journal.rate import SharedRate
+from importer.journal.locks import Lock, LockHolder, Locks, rate_name
+from importer.journal.opening import open_place
+from importer.journal.place import journal_place
+from importer.journal.rate import OwnRate, SharedRate
 from importer.journal.records import (
     BatchState,
     RunFilter,
@@ -37,13 +39,13 @@ from importer.journal.row_states import IN_ALREADY, RowStates, union_rows
 from importer.journal.run_journal import RunJournal
 from importer.journal.run_totals import NEWEST_OF_EACH, RunTotals, read_totals
 from importer.journal.sent_rows import SentRows, read_sent_rows
-from importer.losses import acknowledge_losses, read_losses
+from importer.journal.sqlite import BUSY_SECONDS
 from importer.models import Destination, Mode, Note, Status
-from importer.private_files import journal_file
 
 if TYPE_CHECKING:
     from importer.journal.erasure import JournalTraces
     from importer.journal.job_history import JobHistory
+    from importer.journal.shared_rate import DatabaseRate
 
 
 class Journal:
@@ -56,12 +58,15 @@ class Journal:
     def __init__(self, database: Database, locks: Locks) -> None:
         self._database = database
         self._locks = locks
+        self._rates: list[DatabaseRate] = []
 
     @classmethod
-    def open(cls, path: Path | None = None, *, busy_seconds: float = BUSY_SECONDS) -> Journal:
-        """Open the journal, or make a new one: `path`, or `journal.db` in the user's state folder."""
-        path = path or journal_file()
-        return cls(Database(path, busy_seconds), Locks(path.parent / "locks"))
+    def open(cls, path: Path | str | None = None, *, busy_seconds: float = BUSY_SECONDS) -> Journal:
+        """Open the journal, or make a new one: at `path`, which may be a PostgreSQL address, or the user's.
+
+        Raises JournalError; SettingsError for an address that cannot be used.
+        """
+        return cls(*open_place(path or journal_place(), busy_seconds))
 
     @property
     def path(self) -> Path:
@@ -74,14 +79,11 @@ class Journal:
     @cached_property
     def losses(self) -> tuple[Note, ...]:
         """What the journal has lost and nobody has acknowledged, when it was first asked for."""
-        return read_losses(self.path)
+        return self._database.losses
 
     def acknowledge_losses(self) -> tuple[Note, ...]:
         """Forget what was lost, and return it. Raises JournalError."""
-        try:
-            return acknowledge_losses(self.path)
-        except OSError as error:
-            raise JournalPlaceError("journal-unwritable", path=self.path, problem=error) from error
+        return self._database.acknowledge_losses()
 
     @property
     def jobs(self) -> JobHistory:
@@ -99,6 +101,9 @@ class Journal:
         return self._locks.job_held(name)
 
     def close(self) -> None:
+        for rate in self._rates:
+            rate.close()
+        self._locks.close()
         self._database.close()
 
     def __enter__(self) -> Journal:
@@ -112,8 +117,16 @@ class Journal:
         """Who sends where, and who waits for it."""
         return Lanes(self._database, self._locks)
 
-    def rate(self, access_key: str, run_id: str) -> SharedRate:
+    def rate(self, access_key: str, run_id: str) -> OwnRate:
         """The rate of an access key, which this run shares with all others that sign with it."""
+        if self._database.shared:
+            from importer.journal.postgres import PostgresDatabase
+            from importer.journal.shared_rate import DatabaseRate
+
+            assert isinstance(self._database, PostgresDatabase)  # noqa: S101 - the only one that is shared
+            rate = DatabaseRate(self._database, rate_name(access_key), run_id, self._locks.run_held)
+            self._rates.append(rate)
+            return rate
         return SharedRate.beside(self.path, access_key, run_id)
 
     def start(self, record: RunRecord, ticket: Ticket | None = None, rows: int | None = None) -> RunJournal:
@@ -128,7 +141,7 @@ class Journal:
         try:
             ticket = self._ticket(record, ticket)
             with self._database.transaction() as connection:
-                number = schema.next_number(connection)
+                number = schema.next_number(self._database, connection)
                 if ticket is not None:
                     number = ticket.number
                     ticket.describe(connection, record.id, record.source, rows)
@@ -251,7 +264,7 @@ class Journal:
         It imported rows, or found none to import. A run that got nothing in does not count.
         """
         found = self._records(
-            "WHERE sha256 = ? AND destination_key = ? AND mapping_digest = ? AND mode = ? AND NOT dry_run"
+            "WHERE sha256 = ? AND destination_key = ? AND mapping_digest = ? AND mode = ? AND dry_run = 0"
             " AND state = ? AND exit_code <> ? ORDER BY number DESC",
             (
                 *(sha256, destination_key, mapping_digest, int(mode)),

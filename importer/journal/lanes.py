@@ -7,17 +7,17 @@ the first ticket takes the lock of the lane itself, which alone decides that nob
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
-import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 
 from importer.dataclass import dataclass
-from importer.errors import LockedError
+from importer.errors import JournalError, LockedError
 from importer.journal import row_states, schema
-from importer.journal.database import Database, Row
-from importer.journal.locks import Lock, LockHolder, Locks, read_holder
+from importer.journal.database import Database, Fence, Row, Statements
+from importer.journal.locks import Lock, LockHolder, Locks
 from importer.journal.records import decode_time
 
 
@@ -56,8 +56,10 @@ class Ticket:
         self._lane_lock = locks.lane(lane)
         self._run = ""
         self._has_turn = False
+        self.fence: Fence | None = None
+        """What each write of the sender carries, once it has the turn; None where no machine can be lost."""
 
-    def describe(self, connection: sqlite3.Connection, run_id: str, source: str, rows: int | None) -> None:
+    def describe(self, connection: Statements, run_id: str, source: str, rows: int | None) -> None:
         """Tell those who wait which run it is for. Inside the transaction that begins the run."""
         self._run = run_id
         connection.execute(
@@ -97,6 +99,8 @@ class Ticket:
         The row stays until somebody draws or looks: it is of no ticket any more, since its lock is free.
         """
         if self._alive.held:
+            if self.fence is not None:
+                _give_back(self._database, self.fence)
             self._lane_lock.release()
             self._has_turn = False
             self._alive.release()
@@ -108,8 +112,29 @@ class Ticket:
             self._lane_lock.acquire(LockHolder.current(self._run, now), "lane-busy")
         except LockedError:
             return False
+        if self._database.shared:
+            self.fence = _next_fence(self._database, self.lane)
         self._has_turn = True
         return True
+
+    @property
+    def may_be_lost(self) -> bool:
+        """Whether the place can be lost while this process lives."""
+        return self._database.shared
+
+    def keep(self) -> bool:
+        """Make sure that the place is still ours, before an attempt: wait for a database that is away.
+
+        Return whether that was needed. Raises JournalError `journal-lane-lost` if another run has the lane.
+        """
+        regained = self._locks.keep()
+        if regained and self.fence is not None:
+            _check_fence(self._database, self.fence)
+        return regained
+
+    def look(self) -> None:
+        """Look once more, when a request is signed and about to leave. Raises TurnDoubtError: it must not."""
+        self._locks.look()
 
 
 class Lanes:
@@ -129,13 +154,13 @@ class Lanes:
             _, dead = _tickets(self._database, self._locks, lane)
             with self._database.transaction() as connection:
                 _remove(connection, dead)
-                number = schema.next_number(connection)
+                number = schema.next_number(self._database, connection)
                 self._database.insert(
                     "tickets",
                     {
                         "number": number,
                         "lane": lane,
-                        "lock": alive.path.name,
+                        "lock": alive.name,
                         "pid": os.getpid(),
                         "run": "",
                         "source": source,
@@ -169,14 +194,35 @@ def _tickets(
     return living, dead
 
 
-def _remove(connection: sqlite3.Connection, dead: Sequence[Row]) -> None:
+_NEXT_FENCE = """INSERT INTO lanes (lane, fence, clean) VALUES (?, 1, 0)
+                 ON CONFLICT (lane) DO UPDATE SET fence = lanes.fence + 1, clean = 0 RETURNING fence"""
+
+
+def _next_fence(database: Database, lane: str) -> Fence:
+    """Number the sender of a lane; what the one before still writes is refused from now on."""
+    with database.transaction() as connection:
+        return Fence(lane, int(connection.execute(_NEXT_FENCE, (lane,)).fetchone()[0]))
+
+
+def _give_back(database: Database, fence: Fence) -> None:
+    with contextlib.suppress(JournalError), database.transaction(fence) as connection:
+        connection.execute("UPDATE lanes SET clean = 1 WHERE lane = ?", (fence.lane,))
+
+
+def _check_fence(database: Database, fence: Fence) -> None:
+    """Raise JournalError `journal-lane-lost` if another run has taken the lane."""
+    with database.transaction(fence):
+        pass
+
+
+def _remove(connection: Statements, dead: Sequence[Row]) -> None:
     rows = [(row["number"], row["lock"]) for row in dead]
     connection.executemany("DELETE FROM tickets WHERE number = ? AND lock = ?", rows)
 
 
 def _holder(lock: Lock) -> LaneUser:
     """Who holds a lane without a ticket in this journal: it was moved aside meanwhile."""
-    holder = read_holder(lock.path)
+    holder = lock.holder()
     if holder is None:
         return LaneUser(0, "", "", None, None)
     return LaneUser(holder.pid, holder.run, "", decode_time(holder.since), None)

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import socket
+from abc import ABC, abstractmethod
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -44,28 +45,62 @@ class LockHolder:
         return cls(os.getpid(), socket.gethostname(), run_id, now.isoformat(timespec="seconds"))
 
 
-class Lock:
+class TurnDoubtError(Exception):
+    """It is not sure any more that the lane is ours: nothing may leave before that is known again."""
+
+
+class Lock(ABC):
     """One lock between processes, at first not taken; `release` may be called twice."""
+
+    name: str
+
+    @abstractmethod
+    def acquire(self, holder: LockHolder, code: str) -> None:
+        """Take the lock and write the note. Raises LockedError `code` that names the holder."""
+
+    @property
+    @abstractmethod
+    def held(self) -> bool:
+        """Whether this object holds the lock."""
+
+    @abstractmethod
+    def holder(self) -> LockHolder | None:
+        """Who holds the lock, by the note; None if it is missing or damaged."""
+
+    @abstractmethod
+    def remove(self) -> None:
+        """Clear away a lock that nobody will take again."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Give the lock back."""
+
+
+def locked_by(other: LockHolder | None, code: str) -> LockedError:
+    """Return the error for a lock that somebody holds."""
+    return LockedError(
+        code,
+        pid=other.pid if other else "?",
+        host=other.host if other else "?",
+        run=other.run if other else "?",
+        since=other.since if other else "?",
+    )
+
+
+class FileLock(Lock):
+    """A lock on a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.name = path.name
         self._lock = _file_lock(path)
 
     def acquire(self, holder: LockHolder, code: str) -> None:
-        """Take the lock and write the note. Raises LockedError `code` that names the holder,
-        JournalPlaceError if there can be no lock."""
         try:
             make_private_folder(self.path.parent)
             self._lock.acquire(timeout=_PATIENCE, poll_interval=0.05)
         except filelock.Timeout:
-            other = read_holder(self.path)
-            raise LockedError(
-                code,
-                pid=other.pid if other else "?",
-                host=other.host if other else "?",
-                run=other.run if other else "?",
-                since=other.since if other else "?",
-            ) from None
+            raise locked_by(self.holder(), code) from None
         except OSError as error:
             if error.errno in _LIMITS:
                 raise
@@ -80,11 +115,12 @@ class Lock:
 
     @property
     def held(self) -> bool:
-        """Whether this object holds the lock."""
         return bool(self._lock.is_locked)
 
+    def holder(self) -> LockHolder | None:
+        return read_holder(self.path)
+
     def remove(self) -> None:
-        """Delete the file of a lock that nobody will take again."""
         with contextlib.suppress(OSError):
             self.path.unlink(missing_ok=True)
 
@@ -96,34 +132,27 @@ class Lock:
             self._lock.release()
 
 
-class Locks:
-    """All locks beside one journal."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+class Locks(ABC):
+    """All locks of one journal."""
 
     def run(self, run_id: str) -> Lock:
-        return Lock(self._folder / f"run-{run_id}.lock")
+        return self.lock(f"run-{run_id}.lock")
 
     def source(self, sha256: str, lane: str) -> Lock:
         """The lock of one file's content on its way to one lane."""
-        return Lock(self._folder / f"source-{_digest(f'{sha256}|{lane}')}.lock")
+        return self.lock(f"source-{_digest(f'{sha256}|{lane}')}.lock")
 
     def lane(self, lane: str) -> Lock:
         """The lock of who sends on a lane."""
-        return Lock(self._folder / f"lane-{_digest(lane)}.lock")
-
-    def rate(self, access_key: str) -> Lock:
-        """The lock of what is known of an access key's rate; its file is named by a hash of the key."""
-        return Lock(self._folder / f"rate-{_digest(f'rate|{access_key}')}.lock")
+        return self.lock(f"lane-{_digest(lane)}.lock")
 
     def ticket(self, name: str) -> Lock:
         """The lock that shows that the process of a ticket is alive."""
-        return Lock(self._folder / f"ticket-{name}.lock")
+        return self.lock(f"ticket-{name}.lock")
 
     def job(self, name: str) -> Lock:
         """The lock of one scheduled job."""
-        return Lock(self._folder / f"job-{name}.lock")
+        return self.lock(f"job-{name}.lock")
 
     def run_held(self, run_id: str) -> bool:
         """True if a living process is at work on the run."""
@@ -133,8 +162,50 @@ class Locks:
         """True if a living process is at work on a round of the job."""
         return self.held(f"job-{name}.lock")
 
+    def forget(self, run_id: str) -> None:
+        """Clear away the lock of a run that the journal has forgotten."""
+        self.remove(f"run-{run_id}.lock")
+
+    @abstractmethod
+    def lock(self, name: str) -> Lock:
+        """The lock of a name."""
+
+    @abstractmethod
     def held(self, name: str) -> bool:
-        """True if a living process holds the lock whose file has this name."""
+        """True if a living process holds the lock of this name."""
+
+    @abstractmethod
+    def remove(self, name: str) -> None:
+        """Clear away the lock of this name, and the note about its holder."""
+
+    def keep(self) -> bool:
+        """Make sure that what we hold is still ours. Return whether it was lost meanwhile, and taken again.
+
+        A lock on a file is ours as long as this process lives. Raises JournalError.
+        """
+        return False
+
+    def look(self) -> None:  # noqa: B027 - nothing to look at is the rule
+        """Raise TurnDoubtError if it is not sure that what we hold is still ours. Does not wait."""
+
+    def close(self) -> None:  # noqa: B027
+        """Give back what is held."""
+
+
+class FileLocks(Locks):
+    """Locks on files beside a journal."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def lock(self, name: str) -> Lock:
+        return FileLock(self._folder / name)
+
+    def rate(self, access_key: str) -> FileLock:
+        """The lock of what is known of an access key's rate."""
+        return FileLock(self._folder / f"{rate_name(access_key)}.lock")
+
+    def held(self, name: str) -> bool:
         path = self._folder / name
         if not path.exists():
             return False
@@ -147,14 +218,14 @@ class Locks:
         return False
 
     def remove(self, name: str) -> None:
-        """Delete the lock file of this name, and the note beside it."""
         for path in (self._folder / name, _note(self._folder / name)):
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
 
-    def forget(self, run_id: str) -> None:
-        """Remove the lock files of a run that the journal has forgotten."""
-        self.remove(f"run-{run_id}.lock")
+
+def rate_name(access_key: str) -> str:
+    """Return the name under which an access key's rate is kept: a hash of the key."""
+    return f"rate-{_digest(f'rate|{access_key}')}"
 
 
 def read_holder(path: Path) -> LockHolder | None:

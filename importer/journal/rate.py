@@ -21,7 +21,7 @@ from pathlib import Path
 import filelock
 
 from importer.dataclass import dataclass
-from importer.journal.locks import Lock, Locks
+from importer.journal.locks import FileLock, FileLocks
 from importer.private_files import private_opener
 
 REMEMBERED = 32
@@ -99,11 +99,11 @@ class SharedRate(OwnRate):
     @classmethod
     def beside(cls, journal: Path, access_key: str, run_id: str = "") -> SharedRate:
         """The rate of an access key, as the runs of this journal share it. The journal need not be there."""
-        locks = Locks(journal.parent / "locks")
+        locks = FileLocks(journal.parent / "locks")
         lock = locks.rate(access_key)
         return cls(lock.path.with_suffix(".json"), lock, run_id, locks.run_held)
 
-    def __init__(self, path: Path, lock: Lock, run: str, at_work: Callable[[str], bool]) -> None:
+    def __init__(self, path: Path, lock: FileLock, run: str, at_work: Callable[[str], bool]) -> None:
         super().__init__(run)
         self._path = path
         self._lock = lock
@@ -144,7 +144,7 @@ class SharedRate(OwnRate):
 
     def _load(self, file: FileIO) -> RateState:
         try:
-            state = _decode(file.readall())
+            state = decode_state(file.readall())
         except (ValueError, TypeError, AttributeError):
             state = RateState()
         if abs(state.boot - _boot()) > _CLOCK_STEP:
@@ -166,7 +166,7 @@ def _opener(path: str, flags: int) -> int:
     return private_opener(path, flags | os.O_CREAT)
 
 
-def _decode(content: bytes) -> RateState:
+def decode_state(content: bytes) -> RateState:
     """The state that a file's first line holds. Raises ValueError or TypeError for what nobody wrote so."""
     if not content:
         return RateState()

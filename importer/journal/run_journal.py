@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -17,7 +16,7 @@ from importer.exit_codes import ExitCode
 from importer.journal import row_states
 from importer.journal.contacts import DELETE_CONTACTS, INSERT_CONTACTS, RunContacts, drop_unneeded
 from importer.journal.contents import INSERT_CONTENTS, begun_contents, compact, keeps_contents
-from importer.journal.database import Database
+from importer.journal.database import Database, Fence
 from importer.journal.lanes import Ticket
 from importer.journal.locks import Lock
 from importer.journal.records import BegunEntry, RequestRecord, RowsOfRun, RunRecord, RunState, SettledEntry
@@ -34,8 +33,8 @@ _END = """UPDATE batches SET state = ?, attempts = ?, code = ?, message = ?, tra
 _OUTCOME = """INSERT INTO outcomes
               (run, entry, sheet, rows, status, final, batch, attempts, code, message, trace_id)
               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-_LAST_NUMBERS = """SELECT max(coalesce((SELECT max(entry) FROM batches WHERE run = ?1), 0),
-                     coalesce((SELECT max(entry) FROM outcomes WHERE run = ?1), 0)) AS entry,
+_LAST_NUMBERS = """SELECT coalesce((SELECT max(entry) FROM batches WHERE run = ?1), 0) AS begun,
+                 coalesce((SELECT max(entry) FROM outcomes WHERE run = ?1), 0) AS settled,
                  coalesce((SELECT max(ordinal) FROM batches WHERE run = ?1), 0) AS ordinal"""
 
 
@@ -66,8 +65,12 @@ class RunJournal:
         counted = database.query(_LAST_NUMBERS, (number,))[0]
         self.next_ordinal: int = counted["ordinal"] + 1
         """The number for the next batch; a resumed run goes on counting."""
-        self._last_entry: int = counted["entry"]
+        self._last_entry: int = max(counted["begun"], counted["settled"])
         self._entry_lock = threading.Lock()
+
+    @property
+    def _fence(self) -> Fence | None:
+        return None if self.ticket is None else self.ticket.fence
 
     @property
     def has_imported(self) -> bool:
@@ -103,7 +106,7 @@ class RunJournal:
 
     def write(self, begun: Sequence[BegunEntry], settled: Sequence[SettledEntry]) -> None:
         """Record many events in one transaction."""
-        now = time.time()
+        now = self._database.now()
         run = self._number
         begins = [
             (
@@ -129,7 +132,7 @@ class RunJournal:
         answered = self.contacts.ended(settled) if self.contacts else []
         lane = self._contents_lane if begun else ""
         held = begun_contents(lane, run, begun) if lane else []
-        with self._database.transaction() as connection:
+        with self._database.transaction(self._fence) as connection:
             connection.executemany(INSERT_CONTACTS, carried)
             connection.executemany(DELETE_CONTACTS, answered)
             connection.executemany(INSERT_CONTENTS, held)
@@ -166,7 +169,7 @@ class RunJournal:
 
         For a code with which every row was refused, so that no row is at fault.
         """
-        with self._database.transaction() as connection:
+        with self._database.transaction(self._fence) as connection:
             connection.execute(
                 "UPDATE outcomes SET final = 0 WHERE run = ? AND status = ? AND code = ?",
                 (self._number, Status.REJECTED, code),
@@ -182,7 +185,7 @@ class RunJournal:
         if not noted:
             return
         values = (self._number, sheet, json.dumps(rows.tolist()), origin.run, origin.sheet)
-        with self._database.transaction() as connection:
+        with self._database.transaction(self._fence) as connection:
             connection.execute(
                 "INSERT INTO origins (run, sheet, rows, from_run, from_sheet, from_rows)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
@@ -199,7 +202,7 @@ class RunJournal:
 
     def keep_mapping(self, text: str) -> None:
         """Record the mapping (TOML) with what the whole file proved; `mapping` and its digest stay."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(self._fence) as connection:
             connection.execute("UPDATE runs SET settled = ? WHERE number = ?", (text, self._number))
         self.record = replace(self.record, settled=text)
 
@@ -208,7 +211,7 @@ class RunJournal:
     ) -> RunRecord:
         """End the run: `FINISHED`, or `STOPPED` with the message code of the reason. The locks stay."""
         now = datetime.now().astimezone()
-        with self._database.transaction() as connection:
+        with self._database.transaction(self._fence) as connection:
             connection.execute(
                 "UPDATE runs SET state = ?, exit_code = ?, counts = ?, stop = ?, finished = ?"
                 " WHERE number = ?",

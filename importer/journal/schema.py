@@ -1,11 +1,11 @@
-"""The journal's tables, as migrations in order. `PRAGMA user_version` counts those that were applied.
+"""The journal's tables, as migrations in order, for SQLite and PostgreSQL alike.
 
 A released migration is never changed. A change is a new migration at the end.
 """
 
 from __future__ import annotations
 
-import sqlite3
+from importer.journal.database import Database, Statements
 
 _FIRST = """
 CREATE TABLE runs (
@@ -210,6 +210,27 @@ ALTER TABLE runs ADD COLUMN profile TEXT NOT NULL DEFAULT '';
 ALTER TABLE runs ADD COLUMN machine TEXT NOT NULL DEFAULT '';
 """
 
+# What machines that share a journal know of each other; nothing of it is needed in a file. fence: counts the
+# senders of a lane, and each write of one carries its number. clean: whether the last one gave the lane back.
+_MACHINES = """
+CREATE TABLE lanes (
+    lane TEXT PRIMARY KEY,
+    fence INTEGER NOT NULL,
+    clean INTEGER NOT NULL
+);
+CREATE TABLE lock_holders (
+    name TEXT PRIMARY KEY,
+    pid INTEGER NOT NULL,
+    host TEXT NOT NULL,
+    run TEXT NOT NULL,
+    since TEXT NOT NULL
+);
+CREATE TABLE rates (
+    name TEXT PRIMARY KEY,
+    state TEXT NOT NULL
+);
+"""
+
 # When somebody took note of a file in failed/ or held/.
 _ACKNOWLEDGED = "ALTER TABLE job_files ADD COLUMN acknowledged TEXT"
 
@@ -228,35 +249,16 @@ MIGRATIONS: tuple[str, ...] = (
     _CONTENTS,
     _ACKNOWLEDGED,
     _SENT,
+    _MACHINES,
 )
 
 
-def version(connection: sqlite3.Connection) -> int:
-    """How many migrations this database has seen."""
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def next_number(connection: sqlite3.Connection) -> int:
+def next_number(database: Database, connection: Statements) -> int:
     """The next number for a run or a ticket, which share one count; inside the transaction that uses it."""
     latest = (
         "SELECT max(number) FROM"
         " (SELECT max(number) AS number FROM runs UNION ALL SELECT max(number) FROM tickets"
-        " UNION ALL SELECT max(number) FROM forgotten)"
+        " UNION ALL SELECT max(number) FROM forgotten) AS latest"
     )
+    database.alone(connection)
     return int(connection.execute(latest).fetchone()[0] or 0) + 1
-
-
-def migrate(connection: sqlite3.Connection) -> None:
-    """Brings an open database up to date, each step in one transaction together with its number."""
-    for number in range(version(connection) + 1, len(MIGRATIONS) + 1):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            if version(connection) < number:
-                for statement in MIGRATIONS[number - 1].split(";\n"):
-                    if statement.strip():
-                        connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {number}")
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise

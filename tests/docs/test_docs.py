@@ -20,6 +20,7 @@ from importer.credentials import VARIABLES
 from importer.exit_codes import ExitCode
 from importer.jobs.config import Job, JobFiles, LogSettings, NoticeSettings, TripwireSettings
 from importer.jobs.tables import load_job
+from importer.journal.place import JOURNAL_VARIABLE
 from importer.mapping.schema import Condition, CustomRule, HeaderMatch, MappingFile
 from importer.models import Status
 from importer.sandbox import faults
@@ -153,7 +154,7 @@ def test_every_status_and_exit_code_is_explained() -> None:
 
 def test_every_environment_variable_is_explained() -> None:
     explained = set(re.findall(r"^\| `(NXLINK_\w+)` \|", text_of("settings.md"), re.MULTILINE))
-    assert explained == {*VARIABLES.values(), "NXLINK_STATE_DIR", "NXLINK_TRACEBACK"}
+    assert explained == {*VARIABLES.values(), JOURNAL_VARIABLE, "NXLINK_STATE_DIR", "NXLINK_TRACEBACK"}
 
 
 def test_every_environment_variable_of_the_source_is_in_the_docs() -> None:

@@ -13,6 +13,9 @@ MakeRecord = Callable[..., RunRecord]
 MakeBatch = Callable[..., Batch]
 """`make_batch(ordinal, *rows, sheet="")`."""
 
+OpenJournal = Callable[[], Journal]
+"""Opens the journal once more, as another process would."""
+
 DESTINATION = Destination("https://crm.example", "1", "app", "sea")
 
 

@@ -75,6 +75,10 @@ def importer_toml() -> dict[str, Any]:
         "properties": {
             "profile": _named("One tenant and how to talk to it.", profile),
             "job": _named("A scheduled import.", job),
+            "journal": {
+                "type": "string",
+                "description": "The journal: a file, or postgresql://user@host/database for many machines.",
+            },
             "metrics_file": {
                 "type": "string",
                 "description": "A Prometheus textfile, written after each round and run.",

@@ -14,8 +14,8 @@ import filelock
 import pytest
 
 from importer.errors import JournalError
-from importer.journal.database import Database
-from importer.journal.locks import LockHolder, Locks
+from importer.journal.locks import FileLocks, LockHolder
+from importer.journal.sqlite import SqliteDatabase
 from importer.private_files import (
     create_private_file,
     ensure_private_file,
@@ -107,7 +107,7 @@ WRITERS: tuple[tuple[str, Callable[[Path], object]], ...] = (
     ("appended", _append),
     ("results.csv.run-1.part", _report),
     ("results.csv", _report),
-    ("journal.db", Database),
+    ("journal.db", SqliteDatabase),
     ("store.db", connect),
     ("job-nightly.lock", _lock),
 )
@@ -139,7 +139,7 @@ def test_a_planted_link_leads_nowhere(
 def test_a_linked_note_of_a_lock_is_replaced_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("somebody's file")
-    locks = Locks(tmp_path / "locks")
+    locks = FileLocks(tmp_path / "locks")
     (tmp_path / "locks").mkdir()
     (tmp_path / "locks" / "job-nightly.holder").symlink_to(victim)
     lock = locks.job("nightly")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,14 +40,14 @@ class Far:
     source: dict[str, Any]
     server: BucketServer | SftpServer
 
-    def put(self, name: str, rows: list[str], age: float = 3600) -> None:
-        body = "\n".join([HEADER, *rows, ""]).encode()
+    def put(self, name: str, rows: list[str], header: str = HEADER) -> None:
+        body = "\n".join([header, *rows, ""]).encode()
         if isinstance(self.server, BucketServer):
             self.server.put(f"in/{name}", body)
             return
         path = self.server.folder / "in" / name
         path.write_bytes(body)
-        os.utime(path, (age, age))  # long ago
+        os.utime(path, (3600, 3600))  # long ago
 
     def names(self) -> dict[str, list[str]]:
         """Which files lie where: in the inbox itself ("") or in one of its folders."""
@@ -218,13 +221,18 @@ def test_a_crash_at_any_call_of_the_store_is_made_good(
 
 
 def test_a_file_that_fails_or_is_held_lies_there_in_the_folder_of_its_fate(bench: FarBench, far: Far) -> None:
-    far.put("bad.csv", ["no,table"])
+    far.put("bad.csv", ["b,b"], "a,a")
     far.put("held.csv", lines(4, 100, spoilt=3))
     far.put("good.csv", lines(4, 200))
     far.put("half.csv.part", lines(4, 300))
     assert not bench.round().good
     places = far.names()
-    assert (places["done"], places["held"], places[""]) == (["good.csv"], ["held.csv"], ["half.csv.part"])
+    assert places == {
+        "": ["half.csv.part"],
+        "done": ["good.csv"],
+        "failed": ["bad.csv"],
+        "held": ["held.csv"],
+    }
     assert bench.round(release="held.csv").exit_code is not ExitCode.TRIPWIRE
     assert far.names().get("held") is None
     assert "held.csv" in far.names()["done"] + far.names().get("failed", [])
@@ -290,3 +298,29 @@ def test_an_inbox_that_is_away_is_told_and_loses_nothing(
     far.source.update(right)
     assert bench.round().good
     assert far.names() == {"done": ["c.csv"]}
+
+
+def test_processes_that_are_killed_leave_each_file_in_one_place(
+    far: Far, box: Sandbox, settings: object, work: Path
+) -> None:
+    for at in range(6):
+        far.put(f"c{at}.csv", lines(4, 10 * at))
+    source = "\n".join(f'{key} = "{value}"' for key, value in far.source.items())
+    Path("importer.toml").write_text(
+        f'[source.far]\n{source}\n\n[job.nightly]\ninbox = "{far.inbox}"\nsettle = 0\n'
+        "[job.nightly.tripwires]\nrows_below = false\nrows_above = false\n"
+    )
+    command = [sys.executable, "-m", "importer", "job", "run", "nightly"]
+    for _ in range(8):
+        before = far.names()
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            until = time.monotonic() + 60
+            while process.poll() is None and far.names() == before and time.monotonic() < until:
+                time.sleep(0.01)
+            process.kill()
+    for _ in range(2):
+        done = subprocess.run(command, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert far.names() == {"done": [f"c{at}.csv" for at in range(6)]}
+    emails = [customer.fields["email"] for customer in box.customers()]
+    assert len(emails) == 24 == len(set(emails))

@@ -66,6 +66,7 @@ def test_a_journal_of_a_newer_importer_is_left_alone(tmp_path: Path) -> None:
         Journal.open(path)
 
 
+@pytest.mark.file_journal
 def test_a_locked_journal_is_waited_for_and_then_told(journal: Journal, make_record: MakeRecord) -> None:
     with Journal.open(journal.path, busy_seconds=0.05) as hurried, hurried.start(make_record()) as run:
         other = sqlite3.connect(journal.path, isolation_level=None)
@@ -78,6 +79,7 @@ def test_a_locked_journal_is_waited_for_and_then_told(journal: Journal, make_rec
         assert len(run.row_states()) == 1
 
 
+@pytest.mark.file_journal
 def test_a_full_disk_is_told_and_what_was_written_before_is_kept(
     journal: Journal, make_record: MakeRecord, make_batch: MakeBatch
 ) -> None:
@@ -111,6 +113,7 @@ def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
         Journal.open(tmp_path / "state" / "journal.db")
 
 
+@pytest.mark.file_journal
 def test_a_failed_write_leaves_nothing_behind(
     journal: Journal, make_record: MakeRecord, make_batch: MakeBatch
 ) -> None:

@@ -29,7 +29,7 @@ from importer.journal import (
     new_run_id,
 )
 from importer.models import Batch, Destination, Mode, Outcome, Status
-from tests.support.journal import MakeBatch, MakeRecord, newest_interrupted
+from tests.support.journal import MakeBatch, MakeRecord, OpenJournal, newest_interrupted
 
 
 def accept(run: RunJournal, batch: Batch) -> None:
@@ -101,11 +101,11 @@ def test_an_unknown_run_is_named(journal: Journal) -> None:
 
 
 def test_what_is_written_is_there_for_the_next_process(
-    journal: Journal, make_record: MakeRecord, make_batch: MakeBatch
+    journal: Journal, open_journal: OpenJournal, make_record: MakeRecord, make_batch: MakeBatch
 ) -> None:
     run = journal.start(make_record())
     accept(run, make_batch(1, 2, 3))
-    with Journal.open(journal.path) as other:
+    with open_journal() as other:
         assert other.row_states("run-1").has_status("", np.array([2, 3, 4]), Status.IMPORTED).tolist() == [
             True,
             True,
@@ -221,6 +221,7 @@ def test_pruning_forgets_old_runs_and_leaves_nothing_of_them_in_the_file(
             assert b"a-telling-name" not in file.read_bytes()
 
 
+@pytest.mark.file_journal
 def test_nobody_else_may_read_the_journal(journal: Journal, make_record: MakeRecord) -> None:
     run = journal.start(make_record())
     files = [path for path in journal.path.parent.rglob("*") if path.is_file()]
@@ -244,6 +245,7 @@ def test_run_ids_sort_by_time_and_differ() -> None:
     assert new_run_id(now) < new_run_id(now + timedelta(seconds=1))
 
 
+@pytest.mark.file_journal
 def test_the_journal_keeps_no_customer(journal: Journal, make_record: MakeRecord) -> None:
     from importer.models import Batch
 
@@ -254,6 +256,7 @@ def test_the_journal_keeps_no_customer(journal: Journal, make_record: MakeRecord
     assert b"ann@example.com" not in journal.path.with_name("journal.db-wal").read_bytes()
 
 
+@pytest.mark.file_journal
 def test_every_step_of_the_schema_is_counted(journal: Journal) -> None:
     with sqlite3.connect(journal.path) as connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -13,13 +12,13 @@ from pathlib import Path
 
 from importer.journal import Journal
 from importer.models import Outcome, Status
-from tests.support.journal import DESTINATION, MakeRecord
+from tests.support.journal import DESTINATION, MakeRecord, OpenJournal
 
 LANE = DESTINATION.lane
 
 
-def test_turns_go_in_the_order_of_tickets(journal: Journal) -> None:
-    with Journal.open(journal.path) as other:
+def test_turns_go_in_the_order_of_tickets(journal: Journal, open_journal: OpenJournal) -> None:
+    with open_journal() as other:
         first, second = journal.lanes.draw(LANE, "a.csv"), other.lanes.draw(LANE, "b.csv")
         third, elsewhere = journal.lanes.draw(LANE, "c.csv"), journal.lanes.draw("another", "d.csv")
         assert not third.take_turn()
@@ -70,18 +69,18 @@ def test_who_waits_learns_how_much_is_left(journal: Journal, make_record: MakeRe
     ticket.release()
 
 
-def test_a_killed_process_frees_the_lane(journal: Journal) -> None:
+def test_a_killed_process_frees_the_lane(journal: Journal, place: str | Path) -> None:
     program = textwrap.dedent(
         """
         import sys
         from pathlib import Path
         from importer.journal import Journal
-        ticket = Journal.open(Path(sys.argv[1])).lanes.draw(sys.argv[2], "killed.csv")
+        ticket = Journal.open(sys.argv[1]).lanes.draw(sys.argv[2], "killed.csv")
         print(ticket.take_turn(), flush=True)
         sys.stdin.read()
         """
     )
-    command = [sys.executable, "-c", program, str(journal.path), LANE]
+    command = [sys.executable, "-c", program, str(place), LANE]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "True\n"
@@ -96,9 +95,8 @@ def test_a_killed_process_frees_the_lane(journal: Journal) -> None:
 def test_a_lane_stays_closed_although_its_ticket_is_lost(journal: Journal) -> None:
     ticket, other = journal.lanes.draw(LANE, "a.csv"), journal.lanes.draw(LANE, "b.csv")
     assert ticket.take_turn()
-    with sqlite3.connect(journal.path) as connection:
+    with journal._database.transaction() as connection:
         connection.execute("DELETE FROM tickets WHERE number = ?", (ticket.number,))
-    connection.close()
     assert [user.pid for user in other.ahead()] == [os.getpid()]
     ticket.release()
     assert other.take_turn()

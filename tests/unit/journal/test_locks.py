@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -13,14 +14,14 @@ from importer.errors import LockedError
 from importer.exit_codes import ExitCode
 from importer.journal import Journal, RunState
 from importer.models import Destination
-from tests.support.journal import MakeRecord, newest_interrupted
+from tests.support.journal import MakeRecord, OpenJournal, newest_interrupted
 
 
 def test_a_second_run_of_the_same_file_to_the_same_place_is_told_who_is_at_it(
-    journal: Journal, make_record: MakeRecord
+    journal: Journal, open_journal: OpenJournal, make_record: MakeRecord
 ) -> None:
     record = make_record()
-    with journal.start(record), Journal.open(journal.path) as other:
+    with journal.start(record), open_journal() as other:
         with pytest.raises(LockedError) as raised:
             other.start(make_record("run-2", sha256=record.sha256))
         assert raised.value.exit_code is ExitCode.LOCKED
@@ -60,14 +61,16 @@ def test_a_failed_attempt_to_lock_gives_back_what_it_had(journal: Journal, make_
             pass
 
 
-def test_the_lock_of_a_killed_process_is_stale(journal: Journal, make_record: MakeRecord) -> None:
+def test_the_lock_of_a_killed_process_is_stale(
+    journal: Journal, place: str | Path, make_record: MakeRecord
+) -> None:
     program = textwrap.dedent(
         """
         import os, sys
         from pathlib import Path
         from importer.journal import Journal, RunRecord
         from importer.models import Destination, Mode
-        journal = Journal.open(Path(sys.argv[1]))
+        journal = Journal.open(sys.argv[1])
         where = Destination("https://crm.example", "1", "app", "sea")
         record = RunRecord("killed", "a", "/a", "hash", 1, Mode.UPDATE, "sea", "", "m", "d", where)
         run = journal.start(record)
@@ -75,7 +78,7 @@ def test_the_lock_of_a_killed_process_is_stale(journal: Journal, make_record: Ma
         sys.stdin.read()
         """
     )
-    command = [sys.executable, "-c", program, str(journal.path)]
+    command = [sys.executable, "-c", program, str(place)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "started\n"
         assert journal.run("killed").state is RunState.RUNNING

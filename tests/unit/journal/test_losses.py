@@ -11,7 +11,7 @@ import pytest
 
 from importer.errors import JournalError, UnknownRunError
 from importer.journal import Journal
-from importer.journal.database import Database
+from importer.journal.sqlite import SqliteDatabase
 from importer.models import Outcome, Status
 from tests.support.journal import MakeRecord
 
@@ -119,7 +119,7 @@ def test_several_programs_at_one_journal_lose_nothing(tmp_path: Path, make_recor
 
 
 def test_the_count_is_never_ahead_of_what_is_on_the_disk(tmp_path: Path) -> None:
-    database = Database(tmp_path / "journal.db")
+    database = SqliteDatabase(tmp_path / "journal.db")
     count = tmp_path / "journal.db.count"
     with database.transaction() as connection:
         connection.execute("INSERT INTO fingerprint_key VALUES (x'00')")
@@ -146,7 +146,7 @@ def test_without_the_count_the_journal_is_believed(tmp_path: Path, make_record: 
 
 def test_each_damaged_journal_is_kept_and_told(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
-    database = Database(path)
+    database = SqliteDatabase(path)
     moved = [database.move_aside(lambda: datetime(2026, 1, 2, tzinfo=UTC))]
     database.close()
     for _ in range(2):
@@ -164,7 +164,7 @@ def test_the_second_journal_of_one_second_does_not_replace_the_first(tmp_path: P
     path = tmp_path / "journal.db"
     moved = []
     for content in (b"first", b"second"):
-        database = Database(path)
+        database = SqliteDatabase(path)
         database.close()
         path.write_bytes(content)
         moved.append(database.move_aside(lambda: datetime(2026, 1, 2, tzinfo=UTC)))

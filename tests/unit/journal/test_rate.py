@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from importer.delivery.rate_limit import RateLimiter
-from importer.journal.locks import Locks
+from importer.journal.locks import FileLocks
 from importer.journal.rate import SharedRate
 from importer.models import Action, Verdict
 from tests.support.delivery import FakeClock
@@ -30,7 +30,7 @@ class Runs:
         self.gone: set[str] = set()
         self.told: list[tuple[str, float]] = []
         self.lowered: list[tuple[str, float]] = []
-        self._locks = Locks(folder)
+        self._locks = FileLocks(folder)
 
     def share(self, run: str) -> SharedRate:
         return SharedRate(self.path, self._locks.rate("key"), run, lambda name: name not in self.gone)

@@ -1,0 +1,125 @@
+"""A PostgreSQL server for journals, which tests stop and start again; run by an ordinary user."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+
+_START_SECONDS = 60.0
+_QUICK = ("fsync=off", "full_page_writes=off", "shared_buffers=16MB", "max_connections=200")
+
+
+def find_programs() -> Path | None:
+    """The folder with initdb and postgres; None where there is no server."""
+    on_path = shutil.which("initdb")
+    places = [Path(on_path).resolve().parent] if on_path else []
+    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((place for place in places if (place / "postgres").exists()), None)
+
+
+class JournalServer:
+    """A server for as long as a `with` block lasts; its data go with it."""
+
+    def __init__(self) -> None:
+        found = find_programs()
+        assert found is not None
+        self._programs = found
+        self._folder = Path(tempfile.mkdtemp(prefix="nxlink-postgres-"))
+        # The server refuses to run as root.
+        self._user = "nobody" if os.geteuid() == 0 else None
+        if self._user:
+            who = pwd.getpwnam(self._user)
+            os.chown(self._folder, who.pw_uid, who.pw_gid)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def address(self, database: str = "postgres") -> str:
+        return f"postgresql://tester@127.0.0.1:{self.port}/{database}"
+
+    def __enter__(self) -> JournalServer:
+        self._run("initdb", "-D", "data", "-A", "trust", "-U", "tester", "-E", "UTF8", "--no-locale", "-N")
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop(signal.SIGQUIT)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def start(self) -> None:
+        """Start the server; returns when it answers."""
+        settings = [word for setting in _QUICK for word in ("-c", setting)]
+        words = [
+            str(self._programs / "postgres"),
+            "-D",
+            "data",
+            "-p",
+            str(self.port),
+            "-k",
+            str(self._folder),
+        ]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*words, "-c", "listen_addresses=127.0.0.1", *settings],
+                cwd=self._folder,
+                user=self._user,
+                group=None,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                self.execute("SELECT 1")
+                return
+            except Exception:
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    raise RuntimeError((self._folder / "log").read_text(errors="replace")) from None
+            time.sleep(0.05)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End the server: SIGINT is a fast shutdown, SIGQUIT one without any order."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(60)
+            self._process = None
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def execute(self, sql: str, database: str = "postgres") -> list[tuple[object, ...]]:
+        """Carry out a statement in a session of its own."""
+        import psycopg
+
+        with psycopg.connect(self.address(database), autocommit=True, connect_timeout=5) as connection:
+            cursor = connection.execute(sql)
+            return cursor.fetchall() if cursor.description else []
+
+    def database(self) -> str:
+        """Make an empty database. Returns its address."""
+        name = f"journal_{secrets.token_hex(6)}"
+        self.execute(f"CREATE DATABASE {name}")
+        return self.address(name)
+
+    def _run(self, program: str, *words: str) -> None:
+        done = subprocess.run(
+            [str(self._programs / program), *words],
+            cwd=self._folder,
+            user=self._user,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr.decode()

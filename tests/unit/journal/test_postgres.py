@@ -1,0 +1,299 @@
+"""What only a journal has that several machines share: lost connections, fences, refusals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from importer.errors import ImporterError, JournalError, SettingsError
+from importer.journal import BatchState, Journal, SettledEntry
+from importer.journal.locks import TurnDoubtError
+from importer.journal.place import is_address, journal_place, shown_address
+from importer.journal.rate import OwnRate
+from importer.models import Outcome, Status
+from tests.support.journal import DESTINATION, MakeBatch, MakeRecord
+from tests.support.journal_server import JournalServer
+
+LANE = DESTINATION.lane
+
+
+@pytest.fixture
+def address(server: JournalServer) -> str:
+    return server.database()
+
+
+@pytest.fixture
+def shared(address: str) -> Iterator[Journal]:
+    with Journal.open(address) as journal:
+        yield journal
+
+
+def end_sessions(server: JournalServer, address: str, like: str = "nxlink-importer%") -> None:
+    """Cut the connections to a database, as a network that is gone for a moment does."""
+    server.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = "
+        f"'{address.rpartition('/')[2]}' AND application_name LIKE '{like}' AND pid <> pg_backend_pid()"
+    )
+
+
+def test_an_address_is_shown_without_its_user_and_never_holds_a_password() -> None:
+    assert is_address("postgresql://a@b/c")
+    assert not is_address("/srv/journal.db")
+    assert (
+        shown_address("postgresql://ann@db.example:5433/crm?sslmode=require")
+        == "postgresql://db.example:5433/crm"
+    )
+    for secret in ("postgresql://ann:pw@db/crm", "postgresql://db/crm?password=pw"):
+        with pytest.raises(SettingsError) as error:
+            shown_address(secret)
+        assert error.value.code == "journal-password"
+        assert "pw" not in error.value.full_text()
+
+
+def test_the_environment_names_the_journal_before_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "importer.toml").write_text('journal = "postgresql://127.0.0.1/crm"\n')
+    monkeypatch.delenv("NXLINK_JOURNAL", raising=False)
+    assert journal_place() == "postgresql://127.0.0.1/crm"
+    monkeypatch.setenv("NXLINK_JOURNAL", "postgresql://db.example/crm")
+    assert journal_place() == "postgresql://db.example/crm"
+    monkeypatch.setenv("NXLINK_JOURNAL", "j.db")
+    assert journal_place() == Path("j.db")
+
+
+def test_a_database_elsewhere_that_only_a_file_of_the_working_directory_names_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NXLINK_JOURNAL", raising=False)
+    (tmp_path / "importer.toml").write_text('journal = "postgresql://db.example/crm"\n')
+    with pytest.raises(SettingsError) as error:
+        journal_place()
+    assert error.value.code == "unvouched-journal"
+
+
+@pytest.mark.extras
+def test_a_write_goes_on_after_the_connection_was_lost_and_stands_there_once(
+    server: JournalServer, address: str, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
+) -> None:
+    with shared.start(make_record()) as run:
+        assert run.ticket is not None
+        assert run.ticket.take_turn()
+        for ordinal in range(1, 6):
+            entry = run.begin(make_batch(ordinal, ordinal * 2, ordinal * 2 + 1), b"h" * 32)
+            end_sessions(server, address)
+            accepted = (Outcome("", (ordinal * 2, ordinal * 2 + 1), Status.IMPORTED, ordinal),)
+            run.write((), [SettledEntry(entry, accepted, BatchState.ACCEPTED, whole=True)])
+            run.ticket.keep()
+        counts = run.row_states().counts()
+    assert counts == {Status.IMPORTED: 10}
+    name = address.rpartition("/")[2]
+    assert server.execute("SELECT count(*), count(DISTINCT entry) FROM batches", name) == [(5, 5)]
+    assert server.execute("SELECT count(*) FROM outcomes", name) == [(5,)]
+
+
+@pytest.mark.extras
+def test_a_server_that_begins_anew_is_waited_for(
+    server: JournalServer, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
+) -> None:
+    with shared.start(make_record()) as run:
+        assert run.ticket is not None
+        assert run.ticket.take_turn()
+        server.stop()
+        back = threading.Timer(1.0, server.start)
+        back.start()
+        run.begin(make_batch(1, 2, 3), b"h" * 32)
+        back.join()
+        run.ticket.keep()
+        run.ticket.look()
+        assert len(run.requests()) == 1
+
+
+@pytest.mark.extras
+def test_a_database_that_stays_away_stops_the_run(
+    server: JournalServer, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
+) -> None:
+    shared._database.patience = 1.0  # type: ignore[attr-defined]
+    with shared.start(make_record()) as run:
+        server.stop()
+        try:
+            with pytest.raises(JournalError) as error:
+                run.begin(make_batch(1, 2, 3), b"h" * 32)
+        finally:
+            server.start()
+    assert (error.value.code, error.value.exit_code) == ("journal-away", 5)
+
+
+@pytest.mark.extras
+def test_a_sender_that_lost_its_lane_to_another_run_can_write_and_send_nothing_more(
+    server: JournalServer, address: str, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
+) -> None:
+    with shared.start(make_record("old")) as old, Journal.open(address) as other:
+        assert old.ticket is not None
+        assert old.ticket.take_turn()
+        entry = old.begin(make_batch(1, 2, 3), b"h" * 32)
+        end_sessions(server, address, "nxlink-importer locks")
+        with other.start(make_record("new")) as new:
+            assert new.ticket is not None
+            assert new.ticket.take_turn()
+            with pytest.raises(TurnDoubtError):
+                old.ticket.look()
+            done = (Outcome("", (2, 3), Status.IMPORTED, 1),)
+            for attempt in (
+                lambda: old.write((), [SettledEntry(entry, done, BatchState.ACCEPTED, whole=True)]),
+                lambda: old.begin(make_batch(2, 4, 5), b"h" * 32),
+                lambda: old.ticket.keep(),
+            ):
+                with pytest.raises(JournalError) as error:
+                    attempt()
+                assert error.value.code == "journal-lane-lost"
+            new.begin(make_batch(1, 2), b"h" * 32)
+        assert other.row_states("old").counts() == {Status.UNKNOWN: 2}
+
+
+@pytest.mark.extras
+def test_what_a_lost_sender_has_signed_is_waited_for_until_it_has_expired(
+    server: JournalServer, address: str, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
+) -> None:
+    batch = replace(make_batch(1, 2), contacts=((5,),))
+    with shared.start(make_record("old")) as old, Journal.open(address) as other:
+        assert old.ticket is not None
+        assert old.ticket.take_turn()
+        old.begin(batch, b"h" * 32)
+        end_sessions(server, address)
+        with other.start(make_record("new")) as new:
+            assert new.ticket is not None
+            assert new.ticket.take_turn()
+            assert new.contacts is not None
+            (late,) = new.contacts.late(60.0)
+    assert late.run == "old"
+    assert 60 <= late.seconds <= 60 + 66
+
+
+@pytest.mark.extras
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs SIGSTOP")
+def test_a_stopped_process_keeps_its_lane_and_a_killed_one_frees_it(address: str) -> None:
+    program = (
+        "import sys; from importer.journal import Journal\n"
+        "t = Journal.open(sys.argv[1]).lanes.draw(sys.argv[2], 'a.csv'); print(t.take_turn(), flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", program, address, LANE]
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process,
+        Journal.open(address) as journal,
+    ):
+        assert process.stdout is not None
+        assert process.stdout.readline() == "True\n"
+        process.send_signal(signal.SIGSTOP)
+        ticket = journal.lanes.draw(LANE, "b.csv")
+        assert not ticket.take_turn()
+        process.kill()
+        process.wait()
+        deadline = time.monotonic() + 60
+        while not ticket.take_turn():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        ticket.release()
+
+
+@pytest.mark.extras
+def test_the_rate_of_a_key_is_one_for_all_who_share_the_journal(address: str, shared: Journal) -> None:
+    with Journal.open(address) as other:
+        one, two = shared.rate("key", "run-1"), other.rate("key", "run-2")
+        assert isinstance(one, OwnRate)
+        with one.hold() as state:
+            state.paused_until = time.monotonic() + 30
+            state.note(time.monotonic())
+        with two.hold() as state:
+            assert state.paused_until == pytest.approx(time.monotonic() + 30, abs=1.0)
+            assert len(state.left) == 1
+
+
+@pytest.mark.extras
+def test_names_of_any_characters_come_back_as_they_were(shared: Journal, make_record: MakeRecord) -> None:
+    strange = "a\udce9\x00\U0001f600'\"%s ?1"
+    with shared.start(make_record(source=strange, job="nul\x00")) as run:
+        assert (run.record.source, shared.run("run-1").source) == (strange, strange)
+        assert shared.run("run-1").job == "nul\x00"
+
+
+@pytest.mark.extras
+def test_what_cannot_be_used_is_told(
+    server: JournalServer, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def code(place: str) -> tuple[str, int]:
+        with pytest.raises(ImporterError) as error:
+            Journal.open(place)
+        assert "tester" not in error.value.full_text()
+        return error.value.code, int(error.value.exit_code)
+
+    assert code(f"postgresql://tester@127.0.0.1:1/{address.rpartition('/')[2]}") == ("journal-away", 5)
+    assert code(server.address("no_such")) == ("journal-rights", 4)
+    assert code(address.replace("tester", "stranger")) == ("journal-refused", 4)
+    Journal.open(address).close()
+    name = address.rpartition("/")[2]
+    server.execute("UPDATE journal_version SET version = 999", name)
+    assert code(address) == ("journal-newer", 4)
+    reader = server.database()
+    server.execute("CREATE ROLE reader LOGIN")
+    server.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC", reader.rpartition("/")[2])
+    assert code(reader.replace("tester", "reader")) == ("journal-rights", 4)
+    from importer.journal import postgres
+
+    monkeypatch.setattr(postgres, "OLDEST", 990000)
+    assert code(reader) == ("journal-server-old", 4)
+
+
+@pytest.mark.extras
+def test_two_that_begin_at_once_make_the_tables_once(address: str) -> None:
+    program = "import sys; from importer.journal import Journal; Journal.open(sys.argv[1]).close()"
+    many = [subprocess.Popen([sys.executable, "-c", program, address]) for _ in range(4)]
+    assert [process.wait(60) for process in many] == [0, 0, 0, 0]
+
+
+@pytest.mark.extras
+def test_a_run_with_all_its_commands_works_on_a_shared_journal(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from importer.cli.app import invoke as cli
+    from importer.sandbox import Sandbox
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NXLINK_JOURNAL", address)
+    monkeypatch.setenv("NXLINK_STATE_DIR", str(tmp_path / "state"))
+    (tmp_path / "c.csv").write_text(
+        "first_name,last_name,sms_phone\n" + "".join(f"A{n},B,86138000{n:05}\n" for n in range(250))
+    )
+    with Sandbox() as box:
+        who = box.connection
+        monkeypatch.setenv("NXLINK_BASE_URL", str(who.base_url))
+        monkeypatch.setenv("NXLINK_ACCESS_KEY", who.access_key.reveal())
+        monkeypatch.setenv("NXLINK_ACCESS_SECRET", who.access_secret.reveal())
+        monkeypatch.setenv("NXLINK_TENANT_ID", who.tenant_id)
+        monkeypatch.setenv("NXLINK_APP_KEY", who.app_key)
+        box.misbehave("status requests=2 status=400")
+        code = cli(["run", "c.csv", "--yes", "--quiet"])
+        assert code in (0, 1)
+        capsys.readouterr()
+        assert cli(["runs", "--json"]) == 0
+        (run,) = json.loads(capsys.readouterr().out)
+        assert run["rows"] == 250
+        assert cli(["retry", run["id"], "--quiet"]) in (0, 1)
+        assert cli(["report", run["id"]]) == 0
+        assert len(box.customers()) == 250
+        assert cli(["runs", "prune", "--older-than", "1h", "--yes"]) == 0
+    assert not (tmp_path / "state" / "journal.db").exists()
+    assert os.environ["NXLINK_JOURNAL"] == address
