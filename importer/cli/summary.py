@@ -13,7 +13,7 @@ from rich.text import Text
 from importer.cli.progress import STATUS_STYLES, headline
 from importer.mapping.base import quote_names
 from importer.messages import join_clauses
-from importer.models import IssueGroup, RunSummary, Severity, Status, UnusedColumn
+from importer.models import IssueGroup, Mode, RunSummary, Severity, Status, UnusedColumn
 from importer.reports import ReasonGroup, ReportResult, wording
 from importer.reports.tally import ANSWERED
 from importer.reports.wording import issue_text, word
@@ -101,7 +101,8 @@ def _counts(console: Console, summary: RunSummary, lang: str) -> None:
     if not counts:
         _line(console, Text(word("summary-no-rows", lang)))
         return
-    names = {status: wording.status(status, lang) for status in counts}
+    keep = summary.mode is Mode.KEEP
+    names = {status: wording.status(status, lang, keep=keep) for status in counts}
     wide = max(cell_len(name) for name in names.values())
     numbers = max(len(wording.number(rows)) for rows in counts.values())
     bars = console.width >= 60 and not console.options.ascii_only
@@ -176,6 +177,8 @@ def _next(console: Console, result: ReportResult, lang: str) -> None:
         console.print()
         imported = result.summary.counts.get(Status.IMPORTED)
         done = "summary-all-done" if imported else "summary-nothing-imported"
+        if imported and result.summary.mode is Mode.KEEP:
+            done = "summary-all-done-keep"
         if result.summary.dry_run:
             done = "summary-all-valid"
         _print(console, Text(word(done, lang), style="green"))

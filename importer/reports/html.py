@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from importer import messages
 from importer.dataclass import dataclass
 from importer.escaping import printable
-from importer.models import Issue, IssueGroup, Severity, Status
+from importer.models import Issue, IssueGroup, Mode, Severity, Status
 from importer.option_types import SettingValue, option_text
 from importer.reports import wording
 from importer.reports.files import WrittenReport
@@ -253,6 +253,7 @@ def render_html(
         sending=sending_plots(run_info.timeline),
         reasons=[group for group in tally.reason_groups() if group.status in ANSWERED],
         done=done,
+        keep=run_info.mode is Mode.KEEP and not run_info.dry_run,
         done_word=_done_word(run_info, tally),
         percent=_share(100 * done / tally.rows) if tally.rows else "",
         notes=[note.sentence(lang, on_page=plan.on_page) for note in run_info.notes],
@@ -272,7 +273,9 @@ def _done_word(run_info: RunInfo, tally: Tally) -> str:
     wanted = Status.VALID if run_info.dry_run else Status.IMPORTED
     if any(rows for status, rows in tally.counts.items() if status.done and status is not wanted):
         return "page-no-action"
-    return "page-done-dry" if run_info.dry_run else "page-done"
+    if run_info.dry_run:
+        return "page-done-dry"
+    return "page-done-keep" if run_info.mode is Mode.KEEP else "page-done"
 
 
 def compile_page() -> str:

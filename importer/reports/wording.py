@@ -33,9 +33,10 @@ def rows(count: int, lang: str) -> str:
     return word("summary-rows-of-one" if count == 1 else "summary-rows-of", lang, count=number(count))
 
 
-def status(value: Status, lang: str) -> str:
-    """The status as a word."""
-    return word(f"status-{value.value.replace('_', '-')}", lang)
+def status(value: Status, lang: str, *, keep: bool = False) -> str:
+    """The status as a word. `keep`: of a run in this mode, whose rows are accepted and need not be stored."""
+    kept = "-keep" if keep and value is Status.IMPORTED else ""
+    return word(f"status-{value.value.replace('_', '-')}{kept}", lang)
 
 
 def kind(code: str, lang: str) -> str:

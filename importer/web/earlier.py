@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from importer.errors import ImporterError, UnknownRunError
 from importer.journal import Journal, RunKind, RunRecord
 from importer.models import Status
 from importer.option_layers import options_from_json
-from importer.readers.overlay import read_corrections
+from importer.readers.overlay import CorrectedCell, read_corrections
+from importer.web.pages import Site
+from importer.web.works import Work
 
 _MOST = 20
 """Runs with corrections whose file is looked up: each is read from disk."""
@@ -25,6 +28,23 @@ class EarlierImport:
     imported: int
     """Rows."""
     mode: str
+    cells: tuple[CorrectedCell, ...] = ()
+    """The corrections that it was made with."""
+    lost: bool = False
+    """Whether its corrections are gone: only name and size say that the file was this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierCorrections:
+    """The corrections that were made in this file for an earlier import of it."""
+
+    run: str
+    open: tuple[CorrectedCell, ...] = ()
+    """Those of the corrected cells that nobody has corrected here."""
+    taken: int = 0
+    """How many stand here already, as then or otherwise."""
+    lost: bool = False
+    """Whether they are gone."""
 
 
 def first_of(journal: Journal, run: RunRecord) -> RunRecord:
@@ -42,29 +62,41 @@ def first_of(journal: Journal, run: RunRecord) -> RunRecord:
         run = parent
 
 
-def earlier_imports(journal: Journal, sha256: str, destination_key: str = "") -> list[EarlierImport]:
+def earlier_imports(
+    journal: Journal, work: Work, sha256: str, destination_key: str = ""
+) -> list[EarlierImport]:
     """The runs that brought rows of this content in, corrected or not, the newest first.
 
-    `destination_key`: only those to this place.
+    `sha256` is that of the file of `work`. `destination_key`: only those to this place.
     """
-    found, looked = [], 0
+    found: list[EarlierImport] = []
+    looked = 0
     for run in journal.runs():
         came_in = run.counts.get(Status.IMPORTED, 0)
         if run.dry_run or not came_in or (destination_key and run.destination_key != destination_key):
             continue
-        same = run.sha256 == sha256
-        corrections = "" if same else options_from_json(run.read_options).corrections
-        if corrections and looked < _MOST:
+        one = EarlierImport(run.id, run.started, came_in, run.mode.label)
+        corrections = "" if run.sha256 == sha256 else options_from_json(run.read_options).corrections
+        if run.sha256 == sha256:
+            found.append(one)
+        elif corrections and looked < _MOST:
             looked += 1
-            same = _corrected(Path(corrections)) == sha256
-        if same:
-            found.append(EarlierImport(run.id, run.started, came_in, run.mode.label))
+            try:
+                made = read_corrections(Path(corrections))
+            except ImporterError:
+                if (Path(run.source).name, run.size) == (work.name, work.size):
+                    found.append(replace(one, lost=True))
+            else:
+                if made.sha256 == sha256:
+                    found.append(replace(one, cells=made.cells))
     return found
 
 
-def _corrected(path: Path) -> str:
-    """The sha256 of the file that corrections are for; empty if they are gone."""
-    try:
-        return read_corrections(path).sha256
-    except ImporterError:
-        return ""
+def earlier_corrections(site: Site, work: Work, before: Sequence[EarlierImport]) -> EarlierCorrections | None:
+    """What became of the corrections of the last import that had any; None if none of `before` had."""
+    last = next((one for one in before if one.cells or one.lost), None)
+    if last is None:
+        return None
+    here = site.works.corrections(work)
+    missing = tuple(cell for cell in last.cells if (cell.sheet, cell.row, cell.column) not in here)
+    return EarlierCorrections(last.run, missing, len(last.cells) - len(missing), last.lost)

@@ -39,6 +39,19 @@ def change(site: Site, work: Work, changes: Sequence[tuple[ProblemRow, str, str,
         edit.set()
 
 
+def take_over(site: Site, work: Work, corrections: Sequence[CorrectedCell]) -> None:
+    """Take corrections of an earlier import of the same file over, as one step; those made here stay."""
+    sha256 = site.looks.of(work).sha256
+    with site.works.editing(work.id) as edit:
+        cells = site.works.corrections(work)
+        added = {(cell.sheet, cell.row, cell.column): cell for cell in corrections}
+        added = {key: cell for key, cell in added.items() if key not in cells}
+        if added:
+            site.works.save_corrections(edit.work, sha256, [*cells.values(), *added.values()])
+            _remember(site, work, [[*key, None] for key in added])
+            edit.set()
+
+
 def _undo_file(site: Site, work: Work) -> Path:
     return site.works.folder(work.id) / "undo.json"
 

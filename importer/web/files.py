@@ -14,7 +14,7 @@ from importer.errors import ImporterError, InputError, UsageError
 from importer.journal import Journal
 from importer.private_files import create_private_file
 from importer.readers.base import ALL_SHEETS
-from importer.web.earlier import EarlierImport, earlier_imports
+from importer.web.earlier import EarlierImport, earlier_corrections, earlier_imports
 from importer.web.pages import (
     Form,
     Site,
@@ -150,11 +150,12 @@ def _see(request: Request) -> Response:
     before: list[EarlierImport] = []
     if look.sha256 and not look.report:
         with Journal.open(site.journal) as journal:
-            before = earlier_imports(journal, look.sha256)
+            before = earlier_imports(journal, work, look.sha256)
     return page(
         request,
         "see.html",
         before=before,
+        corrections=earlier_corrections(site, work, before),
         readable=look.error is None or look.error.code in _READ_OTHERWISE,
         work=work,
         step="see",

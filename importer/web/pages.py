@@ -208,8 +208,8 @@ def draw(request: Request, template: str, /, **context: object) -> str:
             name += "-one"
         return messages.sentence(name, found, lang)
 
-    def status_word(value: str) -> str:
-        return wording.status(Status(value), lang)
+    def status_word(value: str, keep: bool = False) -> str:
+        return wording.status(Status(value), lang, keep=keep)
 
     common = {
         "t": t,

@@ -23,7 +23,8 @@ from importer.pipeline.plan import RunPlan
 from importer.pipeline.session import Session
 from importer.reports import ReportResult
 from importer.reports.wording import issue_text, places
-from importer.web.earlier import EarlierImport, earlier_imports
+from importer.web.earlier import EarlierImport, earlier_corrections, earlier_imports
+from importer.web.edits import take_over
 from importer.web.matching import is_complete, keep_mapping
 from importer.web.pages import (
     Form,
@@ -207,6 +208,7 @@ def _import(request: Request) -> Response:
         lacking=lacking,
         error=told(request, task.error) if failed and task and task.error else None,
         before=before,
+        corrections=earlier_corrections(site, work, before),
         already=work.check.counts.get(Status.SKIPPED.value, 0) if work.check and work.rest_of else 0,
         profiles=site.config.names("profile"),
         profile=work.profile or site.profile_name or "default",
@@ -223,7 +225,26 @@ def _imported_before(site: Site, work: Work, there: Destination) -> list[Earlier
     if work.rest_of or not sha256:
         return []
     with Journal.open(site.journal) as journal:
-        return earlier_imports(journal, sha256, there.key)
+        return earlier_imports(journal, work, sha256, there.key)
+
+
+def _take_over(request: Request, form: Form) -> Response:
+    """Take the corrections of an earlier import of the same file over, and check the file with them."""
+    site, lang = site_of(request), language_of(request)
+    work = site.works.get(request.path_params["work"])
+    sha256 = site.looks.of(work).sha256
+    with Journal.open(site.journal) as journal:
+        before = earlier_imports(journal, work, sha256) if sha256 and not work.report else []
+    wanted = [one for one in before if one.run == form.get("run")]
+    found = earlier_corrections(site, work, wanted)
+    if found is None or found.lost:
+        raise UsageError("web-changed-elsewhere")
+    take_over(site, work, found.open)
+    if work.check is None:
+        return see_other(step_url(work, "see"))
+    work = site.works.get(work.id)
+    site.tasks.start(work.id, "check", lambda task: check_file(site, work, lang, task))
+    return see_other(step_url(work, "check"))
 
 
 def _unfinished(site: Site, run: str) -> bool:
@@ -374,6 +395,7 @@ def _now(request: Request) -> Response:
 ROUTES = [
     ("GET", "/w/{work}/check", shown(_check)),
     ("POST", "/w/{work}/check", changing(_start_check)),
+    ("POST", "/w/{work}/earlier-corrections", changing(_take_over)),
     ("GET", "/w/{work}/import", shown(_import)),
     ("POST", "/w/{work}/import", changing(_start_import)),
     ("GET", "/tasks/{owner}/events", _events),

@@ -1,0 +1,109 @@
+"""The same file once more: the page knows the earlier import, and what was corrected for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from importer.sandbox import Sandbox
+from tests.support.web import WebPage, run_of, text_of
+
+TAKE = "Take over last time’s 2 corrections"
+
+
+def imported_with_corrections(page: WebPage, table: Path) -> str:
+    work = page.upload(table)
+    page.checked(work)
+    page.correct(work, 2, "Birthday", "1990-02-28")
+    page.correct(work, 4, "E-mail", "cy@gmail.com")
+    page.check(work)
+    page.send(work)
+    return work
+
+
+def take_over(page: WebPage, work: str) -> str:
+    """Press the button of the corrections of last time. Returns the words of the page that follows."""
+    run = page.get(f"{work}/see").text.split('name="run" value="')[1].split('"')[0]
+    return text_of(page.post(f"{work}/earlier-corrections", {"run": run}))
+
+
+def test_the_corrections_of_last_time_are_missed_and_taken_over_with_one_click(
+    page: WebPage, box: Sandbox, table: Path
+) -> None:
+    imported_with_corrections(page, table)
+    again = page.upload(table)
+    assert TAKE in text_of(page.get(f"{again}/see"))
+    page.checked(again)
+    shown = text_of(page.get(f"{again}/import"))
+    assert "2 cells that were corrected then stand uncorrected in this file" in shown
+    assert TAKE in shown
+    take_over(page, again)
+    page.wait(again)
+    assert "2 valid" in text_of(page.get(f"{again}/check"))
+    shown = text_of(page.get(f"{again}/import"))
+    assert "All 2 cells that were corrected then are corrected here too" in shown
+    assert TAKE not in shown
+    page.send(again, again="yes")
+    assert {customer.fields.get("birthday") for customer in box.customers()} == {"1990-02-28", "1991-01-02"}
+
+
+def test_they_can_be_taken_over_before_the_columns_are_matched_and_taken_back(
+    page: WebPage, box: Sandbox, table: Path
+) -> None:
+    imported_with_corrections(page, table)
+    again = page.upload(table)
+    assert "All 2 cells that were corrected then" in take_over(page, again)
+    page.checked(again)
+    assert "2 valid" in text_of(page.get(f"{again}/check"))
+    page.post(f"{again}/undo")
+    assert TAKE in text_of(page.get(f"{again}/see"))
+
+
+def test_a_cell_that_is_corrected_here_keeps_this_correction(
+    page: WebPage, box: Sandbox, table: Path
+) -> None:
+    imported_with_corrections(page, table)
+    again = page.upload(table)
+    page.checked(again)
+    page.correct(again, 2, "Birthday", "1990-02-27")
+    assert "Take over last time’s correction " in text_of(page.get(f"{again}/see"))
+    take_over(page, again)
+    page.wait(again)
+    page.send(again, again="yes")
+    assert {customer.fields.get("birthday") for customer in box.customers()} == {"1990-02-27", "1991-01-02"}
+
+
+def test_corrections_that_are_gone_are_said_to_be(page: WebPage, box: Sandbox, table: Path) -> None:
+    first = imported_with_corrections(page, table)
+    page.post(f"{first}/delete")
+    again = page.upload(table)
+    page.checked(again)
+    for step in ("see", "import"):
+        shown = text_of(page.get(f"{again}/{step}"))
+        assert "these corrections are no longer on this computer" in shown
+        assert "A file of this name and size has been imported before" in shown
+    assert "web-imported-before" in page.send(again).text
+    answer = page.post(f"{again}/earlier-corrections", {"run": "nonsense"})
+    assert answer.status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("lang", "accepted", "kept"),
+    [("en", "accepted", "stayed as they were"), ("zh", "已接受", "保持原样")],
+)
+def test_a_run_that_keeps_known_customers_does_not_say_that_the_crm_has_their_rows(
+    page: WebPage, table: Path, lang: str, accepted: str, kept: str
+) -> None:
+    imported_with_corrections(page, table)
+    page.browser.cookies.set("nxlink-importer-language", lang)
+    again = page.upload(table)
+    page.checked(again)
+    result = page.send(again, mode="keep", again="yes")
+    report = page.get(f"/runs/{run_of(result)}/files/report.html")
+    for shown in map(text_of, (result, report)):
+        assert accepted in shown
+        assert kept in shown
+    assert "The CRM has it" not in report.text
+    assert "CRM 已收到" not in report.text
+    assert "1 imported" not in text_of(result)
