@@ -124,7 +124,7 @@ def _filled(header: Sequence[str], columns: list[pa.Array]) -> tuple[Sequence[st
 
 
 def _national(header: Sequence[str], columns: list[pa.Array]) -> tuple[Sequence[str], list[pa.Array]]:
-    """Brazilian mobile phones without their country code, no other phones, and nothing that says a country."""
+    """Brazilian mobile phones without their country code, no other phones, and no other word of a country."""
     if columns:
         digits = pc.utf8_slice_codeunits(columns[0], 3)
         columns[header.index("Mobile")] = _join("119", digits)
