@@ -147,7 +147,9 @@ def _state(
         rows=summary.rows,
         counts={status.value: rows for status, rows in summary.counts.items() if rows},
         kinds=tuple(
-            KindCount(group.code, group.column, group.severity.value, group.rows, _example(group, lang))
+            KindCount(
+                group.code, group.column, group.severity.value, group.rows, _example(group, lang), group.sent
+            )
             for group in summary.issues
         )
         + refused,
