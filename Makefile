@@ -7,7 +7,7 @@ endif
 # Tests are independent of each other: every core takes some.
 PARALLEL := -n auto --dist worksteal
 
-.PHONY: help install demo web test coverage test-extras test-wheel lint audit docs fuzz soak cron-test bench clean
+.PHONY: help install demo web test coverage test-extras test-wheel lint audit docs fuzz soak cron-test cluster-test bench clean
 
 help:
 	@echo "make install      the package and the development tools, into .venv"
@@ -22,6 +22,7 @@ help:
 	@echo "make docs         writes the generated parts of docs/"
 	@echo "make soak         the long tests: kills, a million rows"
 	@echo "make cron-test    a real cron runs an installed job (Debian, root)"
+	@echo "make cluster-test a shared journal in PostgreSQL, and rounds on the workers of a Dask cluster"
 	@echo "make bench        the benchmarks; writes docs/performance.md. ONLY='start delivery' measures only these"
 	@echo "make clean        removes .venv and all that was built"
 
@@ -81,6 +82,9 @@ soak: install
 
 cron-test: install
 	$(BIN)/python -m pytest -m soak -s tests/end_to_end/jobs/test_cron.py
+
+cluster-test: install
+	$(BIN)/python -m pytest -m "extras or not extras" tests/end_to_end/jobs/test_cluster.py tests/unit/journal/test_postgres.py
 
 bench: install
 	$(BIN)/python -m tests.bench $(ONLY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -88,3 +88,20 @@ def settings(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Connection:
     """The environment leads to the sandbox."""
     use(monkeypatch, box.connection)
     return box.connection
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, object, object]:
+    """Let a worker tell of a failure whose text holds a name that is not UTF-8."""
+    report = yield
+    return _sendable(report)
+
+
+def _sendable(part: object) -> object:
+    if isinstance(part, str):
+        return part.encode("utf-8", "backslashreplace").decode()
+    if isinstance(part, dict):
+        return {_sendable(key): _sendable(value) for key, value in part.items()}
+    if isinstance(part, list | tuple):
+        return type(part)(map(_sendable, part))
+    return part

@@ -51,6 +51,7 @@ COMMANDS = {
     "web": CommandEntry("web", "Import in the browser: a page on this machine."),
     "sandbox": CommandEntry("sandbox", "Serve the remote API on this machine, for trying things out."),
     "job": CommandEntry("job", "Run and install scheduled imports."),
+    "completion": CommandEntry("completion", "Print what completes commands in a shell."),
 }
 
 

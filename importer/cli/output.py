@@ -105,6 +105,21 @@ def echo(
     click.echo(label + printable(str(text)), file=file, err=err, nl=nl)
 
 
+def heading(name: str) -> str:
+    """Return a heading or label in the language that is spoken; one without a translation stays as it is."""
+    from importer.messages import catalogue
+
+    code = f"title-of-{name.replace(' ', '-').replace('_', '-')}"
+    return sentence(code, {}, language()) if code in catalogue() else name
+
+
+def pad_cells(text: str, width: int) -> str:
+    """Return the text with blanks behind it, as many columns of a terminal wide."""
+    from rich.cells import cell_len
+
+    return text + " " * (width - cell_len(text))
+
+
 def print_json(value: object) -> None:
     """Print JSON on stdout, indented."""
     echo(to_json(value, indent=2))

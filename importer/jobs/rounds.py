@@ -43,6 +43,19 @@ class RoundsReport:
         return worst or (ExitCode.ROWS_LEFT if self.lost else ExitCode.DONE)
 
 
+@dataclass(frozen=True, slots=True)
+class RoundOutcome:
+    """What came of one round that was carried out elsewhere. One that went wrong is no exception."""
+
+    report: RoundReport
+    changed: bool = False
+    """Whether it ended otherwise than the round before."""
+    lost: bool = False
+    """Whether the journal has lost something."""
+    worker: str = ""
+    """Who did it."""
+
+
 @dataclass
 class Rounds:
     """One round of each job; `parallel` of them side by side. Each has a journal and a session of its own.
@@ -57,6 +70,8 @@ class Rounds:
     stopper: StopToken = field(default_factory=StopToken)
     echo: Callable[[str], None] | None = None
     release: str | None = None
+    elsewhere: Callable[[Sequence[ChosenJob]], Sequence[RoundOutcome]] | None = None
+    """Carries the rounds out in the place of this process."""
     _lost: bool = field(default=False, init=False)
     _changed: set[str] = field(default_factory=set, init=False)
     """The jobs whose rounds ended otherwise than the ones before."""
@@ -65,7 +80,7 @@ class Rounds:
         """Do the rounds. Errors are in the reports."""
         told_together = _told_together(self.chosen)
         jobs = [_without_notices(one, told_together) for one in self.chosen]
-        reports = self._inline(jobs[0]) if len(jobs) == 1 else self._side_by_side(jobs)
+        reports = self._reports(jobs)
         warnings: list[str] = []
         for table, settings in told_together.items():
             members = [one.name for one in self.chosen if one.job.table == table]
@@ -73,8 +88,15 @@ class Rounds:
             warnings += self._tell(settings, group)
         return RoundsReport(tuple(reports), tuple(warnings), self._lost)
 
-    def _inline(self, one: ChosenJob) -> list[RoundReport]:
-        return [self._round(one, self.stopper)]
+    def _reports(self, jobs: Sequence[ChosenJob]) -> list[RoundReport]:
+        if self.elsewhere is not None:
+            outcomes = self.elsewhere(jobs)
+            self._lost = any(one.lost for one in outcomes)
+            self._changed = {one.report.job for one in outcomes if one.changed}
+            return [one.report for one in outcomes]
+        if len(jobs) == 1:
+            return [self._round(jobs[0], self.stopper)]
+        return self._side_by_side(jobs)
 
     def _side_by_side(self, jobs: Sequence[ChosenJob]) -> list[RoundReport]:
         """Do the rounds in threads that a second Ctrl-C does not wait for."""
@@ -127,7 +149,7 @@ class Rounds:
                 if os.environ.get("NXLINK_TRACEBACK"):
                     traceback.print_exc()
                 fault = FaultError("job-fault", kind=type(error).__name__, job=job.name)
-                return _failed(job, environment, fault)
+                return failed_round(job.name, environment, fault)
             if report.result is not RoundResult.OVERLAPPED and has_changed(report, current.before):
                 self._changed.add(job.name)
             return report
@@ -176,6 +198,7 @@ def _without_notices(one: ChosenJob, told_together: dict[str, Job]) -> ChosenJob
     return replace(one, job=replace(one.job, notices=NoticeSettings(), heartbeat=own))
 
 
-def _failed(job: Job, environment: JobEnvironment, error: ImporterError) -> RoundReport:
+def failed_round(job: str, environment: JobEnvironment, error: ImporterError) -> RoundReport:
+    """Return the report of a round that could not be done."""
     now, message = environment.clock(), format_error(error, environment.lang)
-    return RoundReport(job.name, now, now, RoundResult.STOPPED, error.exit_code, (), error.code, message)
+    return RoundReport(job, now, now, RoundResult.STOPPED, error.exit_code, (), error.code, message)

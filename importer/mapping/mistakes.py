@@ -45,6 +45,10 @@ _CODES = {
 }
 
 
+MOST_TOLD = 100
+"""Mistakes of a file that are told; the line of each is looked for."""
+
+
 def mapping_error(error: ValidationError, text: str, file: str) -> MappingError:
     """Return what is wrong with the text of a mapping file, in the order of its lines.
 
@@ -54,7 +58,7 @@ def mapping_error(error: ValidationError, text: str, file: str) -> MappingError:
     # A misspelled key is also a missing one; the spelling is what to report.
     misspelled = {one["loc"][:-1] for one in mistakes if one["type"] == "extra_forbidden"}
     told: dict[tuple[int, str], MappingError] = {}
-    for one in mistakes:
+    for one in mistakes[:MOST_TOLD]:
         if one["type"] != "missing" or one["loc"][:-1] not in misspelled:
             found = _mistake(one, text, file)
             told.setdefault((int(str(found.found["line"])), str(found.found["place"])), found)

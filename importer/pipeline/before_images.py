@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from importer.pipeline.flow import RunContext, checked_chunks
 from importer.pipeline.plan import RunPlan
 from importer.private_files import replace_private_file
 from importer.reasons import reason_of
+from importer.reports.verification import next_name
 
 BEFORE_CSV = "before.csv"
 
@@ -74,6 +76,8 @@ def keep_before(
             new += not found
             pulse()
     path = directory / BEFORE_CSV
+    while os.path.lexists(path):
+        path = next_name(path)
     try:
         replace_private_file(path, _as_csv(kept, plan.contract).encode("utf-8-sig"))
     except OSError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,18 +17,19 @@ from pathlib import Path
 
 from importer.errors import InputError
 from importer.journal import Journal, RunRecord, RunState
-from importer.pipeline.before_images import BEFORE_CSV
+from importer.option_layers import options_from_json
 from importer.pipeline.person import Person
 from importer.private_files import replace_private_file, state_folder
 from importer.readers import ReadOptions, open_source
 from importer.readers.base import ALL_SHEETS
 from importer.reports.files import REPORT_HTML, own_files
-from importer.reports.verification import VERIFY_CSV
+from importer.reports.verification import is_verification
 from importer.sources.spool import is_spooled
 
 _JOB_FOLDERS = ("working", "done", "failed", "held")
 _TABLES = (".csv", ".tsv", ".txt")
 _WORKBOOKS = (".xlsx", ".xlsm")
+_BEFORE = re.compile(r"before(-[0-9]+)?\.csv")
 _FEWEST_LETTERS = 4
 """Of a cell of the person, to be looked for in a page."""
 _OWN = ("_run", "_sheet", "_row", "_status", "_code", "_batch", "_attempts", "_trace_id")
@@ -125,7 +127,9 @@ def _reports(record: RunRecord, person: Person, *, clear: bool) -> Iterator[Trac
     if not record.report_dir or not folder.is_dir():
         return
     files = own_files(folder, record.id)
-    files += [folder / name for name in (VERIFY_CSV, BEFORE_CSV) if (folder / name).is_file()]
+    files += [path for path in sorted(folder.glob("verify*.csv")) if is_verification(path)]
+    if options_from_json(record.settings).keep_before:
+        files += [path for path in sorted(folder.glob("before*.csv")) if _BEFORE.fullmatch(path.name)]
     pages = [path for path in files if path.suffix == Path(REPORT_HTML).suffix]
     known = PersonRows()
     for path in (path for path in files if path not in pages):

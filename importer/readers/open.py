@@ -301,7 +301,7 @@ def _tables(names: tuple[str, ...], archive: str) -> list[str]:
 
 def _open(path: str | os.PathLike[str], name: str, kept: TemporaryFiles, cleanup: ExitStack) -> _Opened:
     location = Path(path)
-    if str(path) == STANDARD_INPUT:
+    if os.fspath(path) == STANDARD_INPUT:
         location = kept.keep(standard_input(), name)
     elif stat.S_ISFIFO(check_exists(location)):
         location = kept.keep(pipe(location), name)

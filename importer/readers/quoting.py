@@ -91,9 +91,14 @@ def _is_doubled(line: bytes) -> bool:
 
 
 def _is_one_cell(line: bytes, cuts: Mapping[bytes, int]) -> bool:
-    """Return whether a line stands in quotes, and holds one of these delimiters so many times inside."""
+    """Return whether a line stands in quotes, and holds one of these delimiters so many times inside.
+
+    Quotes around nothing but delimiters are those of a cell.
+    """
     match = _WHOLE_LINE.fullmatch(line)
-    return match is not None and any(match.group(1).count(mark) >= count for mark, count in cuts.items())
+    if match is None or not match.group(1).strip(b"".join(_DELIMITERS) + b' "'):
+        return False
+    return any(match.group(1).count(mark) >= count for mark, count in cuts.items())
 
 
 def _needs_backslash(sample: bytes, final: bool) -> bool:

@@ -115,8 +115,8 @@ def _day(reading: tuple[int, int, int]) -> dt.date | None:
 def _phone(cell: str, region: str) -> str:
     """The number without what is dialled at home only, if that leaves one valid number.
 
-    Mexican numbers were written with 01, 044, 045 and, from abroad, 1 before 2019; a mobile of Argentina has 15
-    at home, and 9 instead from abroad.
+    Mexican numbers were written with 01, 044, 045 and, from abroad, 1 before 2019; a mobile of Argentina
+    has 15 at home, and 9 instead from abroad.
     """
     text = re.sub(r"[\s\-.()/]", "", cell)
     digits = text.removeprefix("+").removeprefix("00" if text.startswith("00") else "")

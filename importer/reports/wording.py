@@ -137,9 +137,17 @@ def issue_text(
     # A long cell is not quoted in full and not corrected. It would only fill the cache.
     cell = (issue.found or "")[: MAX_CELL + 1]
     names = (issue.column or "", issue.field or field or issue.column or "")
-    what = (issue.code, issue.wording or issue.code, *names, cell)
+    wording = issue.wording or issue.code
+    if names[1] in _CHANNELS:
+        wording = _OF_CHANNEL.get(wording, wording)
+    what = (issue.code, wording, *names, cell)
     about = (issue.limit, issue.length, issue.expected or "", issue.suggestion or "", issue.other_row)
     return _issue_text(what, about, lang, mask, offer, on_page)
+
+
+_CHANNELS = {"messenger": "Messenger", "instagram": "Instagram", "zalo": "Zalo", "line": "LINE"}
+"""Fields that hold an account of a channel, and how the channel is called."""
+_OF_CHANNEL = {"bad-phone": "bad-account", "not-digits": "account-not-digits"}
 
 
 @lru_cache(maxsize=4096)
@@ -159,6 +167,7 @@ def _issue_text(
         "found": masked(quoted) if mask else quoted,
         "column": single_line(column),
         "field": field,
+        "channel": _CHANNELS.get(field, ""),
         "limit": limit,
         "length": length,
         "expected": single_line(expectation(code, expected, mask=mask)),

@@ -26,6 +26,11 @@ from importer.workbook_zip import WorkbookZip
 XLSX_OWN_COLUMNS = ("_message", *(name for name in OWN_COLUMNS if name != "_message"))
 """The importer's own columns in rejects.xlsx: behind the customer's, what to do first."""
 OWN_STYLES = {"_message": ReportCellStyle.WRAPPED}
+_LINE_WIDTH = 52
+"""Characters that surely fit into one line of the column `_message`."""
+_LINE_HEIGHT = 15
+"""Points."""
+_MOST_LINES = 12
 _NOT_XML = "[\\x00-\\x08\\x0b-\\x1f\\x{fffe}\\x{ffff}]"
 _OPEN = '" t="inlineStr"><is><t xml:space="preserve">'
 _CLOSE = "</t></is></c>"
@@ -40,6 +45,8 @@ class TextSheet:
         self._names = names = (*header, *own)
         self._lang = lang
         self._order = [OWN_COLUMNS.index(name) for name in own]
+        self._wraps = self._order[0] if own and own[0] in OWN_STYLES else None
+        """The place among the own columns of the one whose texts run over several lines."""
         self._letters = [column_letter(place) for place in range(len(names))]
         self.rows = 0
 
@@ -68,7 +75,7 @@ class TextSheet:
             _cell(_filled(xml_column(column, self._lang)), styles.get(place, ReportCellStyle.PLAIN))
             for place, column in enumerate(rows.cells)
         ]
-        pieces = [arrow.scalar('<row r="'), numbers, arrow.scalar('">')]
+        pieces = [arrow.scalar('<row r="'), numbers, _heights(rows, self._wraps)]
         for letter, (style, tail) in zip(self._letters, [*original, *own], strict=True):
             pieces += [arrow.scalar(f'<c r="{letter}'), numbers, style, tail]
         self.rows += len(rows)
@@ -79,6 +86,21 @@ class TextSheet:
         tails: list[pa.Array | pa.Scalar] = [_filled(pa.array(rows.rows).cast(TEXT))]
         tails += [column.expand(_filled(xml_column(column.texts, self._lang))) for column in rows.own]
         return tails
+
+
+def _heights(rows: ReportRows, wraps: int | None) -> pa.Array | pa.Scalar:
+    """The end of each row's tag, with a height that shows the whole text of the column that wraps.
+
+    LibreOffice shows one line of a row without a height, the rest over the rows below.
+    """
+    if not wraps:
+        return arrow.scalar('">')
+    column = rows.own[wraps - 1]
+    # A Chinese character is two wide and has three bytes in UTF-8.
+    wide = pc.add(pc.binary_length(column.texts), pc.utf8_length(column.texts)).to_numpy() / 2
+    lines = np.clip(np.ceil(wide / _LINE_WIDTH), 1, _MOST_LINES).astype(np.int64)
+    tall = (f'" ht="{_LINE_HEIGHT * count}" customHeight="1">' for count in range(2, _MOST_LINES + 1))
+    return column.expand(pa.array(['">', *tall], type=TEXT).take(pa.array(lines - 1)))
 
 
 def _cell(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 from importer.config import ConfigFile, load_config
-from importer.readers.open import STANDARD_INPUT, check_exists
+from importer.readers.detect import FileKind, kind_of
+from importer.readers.open import STANDARD_INPUT, check_exists, pipe, standard_input
 from importer.sources import spool
 from importer.sources.locations import DatabaseQuery, FileGiven, FileName, LocalCopy, Location, Scheme, locate
 
@@ -106,15 +109,38 @@ def _query(query: DatabaseQuery, told: FetchListener, config: ConfigFile | None)
 def take_in(file: FileGiven, told: FetchListener = _unheard, config: ConfigFile | None = None) -> FileName:
     """Return a file that the readers can open: a path as it is, all else as a copy in the spool.
 
-    A file that is open for reading is read to its end; it stays open.
+    A file that is open for reading is read to its end; it stays open. What can be read only once, standard
+    input and named pipes, is among the copies, too: so that its run can be taken up again.
     """
     if isinstance(file, DatabaseQuery):
         return _query(file, told, config)
     if isinstance(file, str | os.PathLike):
         location = locate(file)
-        return file if location is None else fetch(location, told, config)
+        if location is not None:
+            return fetch(location, told, config)
+        return _kept(file) if str(file) == STANDARD_INPUT or _is_pipe(file) else file
     name = _name_of(file)
     return spool.write_copy(_pieces(file), name, Path(name).name)
+
+
+def _kept(file: str | os.PathLike[str]) -> LocalCopy:
+    name = str(file)
+    pieces = iter(standard_input() if name == STANDARD_INPUT else pipe(Path(file)))
+    first = next(pieces, b"")
+    own = "stdin" if name == STANDARD_INPUT else Path(file).stem
+    return spool.write_copy(itertools.chain((first,), pieces), name, f"{own}{_suffix(first)}")
+
+
+def _suffix(first: bytes) -> str:
+    """Return the usual end of the name of a file that begins so: `forget` goes by it."""
+    kind = kind_of(first)
+    if kind is FileKind.TEXT:
+        return ".jsonl" if first.lstrip().startswith(b"{") else ".csv"
+    return {FileKind.ZIP: ".xlsx", FileKind.OLE: ".xls", FileKind.GZIP: ".gz"}.get(kind, "")
+
+
+def _is_pipe(file: str | os.PathLike[str]) -> bool:
+    return stat.S_ISFIFO(check_exists(file))
 
 
 @contextlib.contextmanager

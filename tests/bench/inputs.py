@@ -124,11 +124,12 @@ def _filled(header: Sequence[str], columns: list[pa.Array]) -> tuple[Sequence[st
 
 
 def _national(header: Sequence[str], columns: list[pa.Array]) -> tuple[Sequence[str], list[pa.Array]]:
-    """Brazilian mobile phones without their country code, and no other phones."""
+    """Brazilian mobile phones without their country code, no other phones, and no other word of a country."""
     if columns:
         digits = pc.utf8_slice_codeunits(columns[0], 3)
-        columns[header.index("Mobile")] = _join("119", pc.utf8_slice_codeunits(digits, 1))
-        columns[header.index("WhatsApp")] = pa.repeat(_scalar(""), len(digits))
+        columns[header.index("Mobile")] = _join("119", digits)
+        for name in ("WhatsApp", "Country"):
+            columns[header.index(name)] = pa.repeat(_scalar(""), len(digits))
     return header, columns
 
 

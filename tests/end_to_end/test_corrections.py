@@ -201,3 +201,20 @@ def test_a_table_saved_as_csv_is_compared_too(
     importer("run", "saved.csv", "--report-dir", "again")
     assert addresses(box)["Bo"] == "22 Road"
     assert fates(work / "again")["2"] == ("skipped", "imported-before")
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_rows_of_the_rejects_are_as_tall_as_their_messages(
+    importer: Command, settings: Connection, work: Path, lang: str
+) -> None:
+    (work / "c.csv").write_text(
+        "First Name,Last Name,WhatsApp,Birthday\nAnn,,8.6138E+12,31/02/1990\nBo,,+8613800000002,\n", "utf-8"
+    )
+    importer("run", "c.csv", "--lang", lang, "--report-dir", "out")
+    sheet = openpyxl.load_workbook(work / "out" / "rejects.xlsx").worksheets[0]
+    heights = [sheet.row_dimensions[row].height or 15 for row in (2, 3)]
+    texts = [str(sheet.cell(row, header(sheet)["_message"]).value) for row in (2, 3)]
+    for height, text in zip(heights, texts, strict=True):
+        columns = sum(2 if ord(character) > 0x2E80 else 1 for character in text)
+        assert height / 15 >= columns / 60
+    assert heights[0] > heights[1] >= 15

@@ -51,7 +51,7 @@ def test_a_run_with_a_name_in_gbk_is_resumed(
     box.misbehave()
     assert importer("resume").code == 1
     assert [row["_status"] for row in results(work / FOLDER)] == ["imported", "invalid"]
-    assert summary(work / FOLDER)["source"]["name"] == str(work / NAME)
+    assert summary(work / FOLDER)["source"]["name"] == NAME
     told = importer("report", summary(work / FOLDER)["run"]).out
     assert shell_command(["importer", "run", str(work / FOLDER / "rejects.xlsx")]) in told
 

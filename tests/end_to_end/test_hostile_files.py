@@ -218,6 +218,10 @@ FILES: dict[str, Callable[[], bytes]] = {
     "huge-dimension": lambda: xlsx(DIMENSION.format("A1:XFD1048576")),
     "strict": strict,
     "own-prefix": lambda: xlsx(prefixed()),
+    "sheets-without-number": lambda: xlsx(
+        sheet_xml(ROWS),
+        **{"xl/workbook.xml": re.sub("<sheet [^>]*/>", lambda found: found[0] * 6000, WORKBOOK)},
+    ),
     "impossible-reference": lambda: xlsx(sheet_xml(ROWS).replace('r="A2"', 'r="ZZZZZ2"')),
     "no-references": lambda: xlsx(without_references()),
     "backslashes": lambda: archive(parts(sheet_xml(ROWS)), rename=lambda name: name.replace("/", "\\")),

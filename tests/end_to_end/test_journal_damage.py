@@ -13,6 +13,7 @@ from tests.support.every_command import EVERY_COMMAND, command_names, lay_out
 NO_HISTORY = {
     *("inspect", "mapping list", "mapping show", "mapping suggest", "mapping check", "template"),
     *("app create", "app phones", "fields", "sandbox", "web", "job install", "job uninstall"),
+    "completion",
 }
 """Commands that have no use for the journal: they neither find damage nor depend on it."""
 DEPENDS = {

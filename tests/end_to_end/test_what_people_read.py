@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from importer.config import Connection
 from importer.delivery.events import Attempted
 from importer.exit_codes import ExitCode
 from importer.models import Mode, Status
+from importer.sandbox import Sandbox
 from tests.support.commands import Command, summary
 
 TABLE = """\
@@ -142,3 +144,33 @@ def test_a_file_that_stays_as_it_is_is_not_said_to_have_grown(
     done = importer("run", table, "--report-dir", "out")
     assert done.code == ExitCode.DONE
     assert "was written to" not in done.out + done.err + str(summary(work / "out"))
+
+
+def test_a_run_of_standard_input_keeps_its_copy_and_can_be_retried(
+    importer: Command,
+    settings: Connection,
+    box: Sandbox,
+    work: Path,
+    own_surroundings: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    box.misbehave("code code=9001 requests=1-")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(TABLE.encode())))
+    import_file("-", options=RunOptions(attempts=1, report_dir=work / "out"))
+    (copy,) = (own_surroundings / "spool").glob("*/stdin.csv")
+    assert copy.read_text("utf-8") == TABLE
+    assert copy.stat().st_mode & 0o077 == 0
+    box.misbehave()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    run = importer("runs", "--json").json[0]["id"]
+    assert importer("retry", run).code == ExitCode.DONE
+    assert len(box.customers()) == 2
+
+
+def test_a_check_of_standard_input_leaves_a_copy_only_for_its_report(
+    importer: Command, work: Path, own_surroundings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(TABLE.encode())))
+    done = importer("inspect", "-")
+    assert done.code == ExitCode.DONE
+    assert not list(own_surroundings.glob("spool/*"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from importer import messages
-from importer.cli.output import echo, lang_option, language, print_json
+from importer.cli.output import echo, heading, lang_option, language, print_json
 from importer.cli.parameters import profile_option
 from importer.config import load_config
 from importer.credentials import require, resolve
@@ -173,7 +173,7 @@ def _print_fields(found: Sequence[TenantField]) -> None:
 
     from importer.cli.output import console
 
-    table = Table("", "name", "label", "type", "required", "values")
+    table = Table("", *map(heading, ("name", "label", "type", "required", "values")))
     for field in found:
         label = field.label_en if language() == "en" else field.label
         values = field.date_format or ", ".join(name or number for number, name in field.choices)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from importer.cli import parameters as shared
-from importer.cli.output import console, echo, lang_option, language, print_json
+from importer.cli.output import console, echo, heading, lang_option, language, pad_cells, print_json
 from importer.exit_codes import ExitCode
 from importer.models import Issue
 from importer.option_layers import GivenOptions
@@ -129,7 +129,7 @@ def _print(source: Source, found: Inspection, proposals: Sequence[Proposal], map
     out = console()
     out.print(Text(source.name, style="bold"))
     for name, value in _facts(source, found, mapping):
-        out.print(Text(f"  {name:<12} {value}"))
+        out.print(Text(f"  {pad_cells(heading(name), 12)} {value}"))
     for note in source.notes:
         out.print(Text(f"  {note.sentence(language())}", style="dim"))
     lines = [_line(column, proposal) for column, proposal in zip(found.columns, proposals, strict=True)]
@@ -139,7 +139,9 @@ def _print(source: Source, found: Inspection, proposals: Sequence[Proposal], map
     else:
         table = Table(box=None, pad_edge=False, header_style="bold")
         for title in _TITLES:
-            table.add_column(title, overflow="fold", justify="right" if title in _NUMBERS else "left")
+            table.add_column(
+                heading(title), overflow="fold", justify="right" if title in _NUMBERS else "left"
+            )
         for line in lines:
             table.add_row(*line)
         out.print(table)
@@ -152,8 +154,9 @@ def _print_list(lines: Sequence[tuple[str, ...]]) -> None:
     """Print a line for each of many columns, whatever the terminal's width: a table of them takes seconds."""
     from rich.cells import cell_len
 
-    widths = [min(max(map(cell_len, cells)), 40) for cells in zip(_TITLES, *lines, strict=True)]
-    for line in (_TITLES, *lines):
+    titles = tuple(map(heading, _TITLES))
+    widths = [min(max(map(cell_len, cells)), 40) for cells in zip(titles, *lines, strict=True)]
+    for line in (titles, *lines):
         cells = zip(_TITLES, line, widths, strict=True)
         padded = (
             blank + cell if title in _NUMBERS else cell + blank

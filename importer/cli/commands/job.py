@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from importer.credentials import ResolvedConnection
     from importer.jobs.config import Job
     from importer.jobs.results import RoundReport
+    from importer.jobs.rounds import Rounds, RoundsReport
     from importer.jobs.runner import FilePreview
     from importer.jobs.selection import ChosenJob
     from importer.journal import Journal
@@ -49,6 +50,11 @@ _CARRIED = ("NXLINK_STATE_DIR",)
     metavar="N",
     help="How many jobs are at work at a time.",
 )
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Do the rounds on a Dask cluster: tcp://HOST:PORT, or local for processes of this machine.",
+)
 @click.option("--release", metavar="FILE", help="Let a file through that a tripwire holds, and do no more.")
 @click.option("--verbose", "-v", is_flag=True, help="Show the log on stderr, too.")
 @settings_options
@@ -57,6 +63,7 @@ def run(
     names: tuple[str, ...],
     every: bool,
     parallel: int,
+    cluster: str | None,
     release: str | None,
     verbose: bool,
     settings: Path | None,
@@ -80,14 +87,15 @@ def run(
     usable = refuse_shadowed([one for one in found if isinstance(one, ChosenJob)], env_file=env_file)
     unusable = [one for one in (*found, *usable) if isinstance(one, UnusableJob)]
     chosen = [one for one in usable if isinstance(one, ChosenJob)]
-    if release is not None and len(found) != 1:
+    if release is not None and (len(found) != 1 or cluster is not None):
         raise UsageError("release-of-several", count=len(found))
     if len(found) == 1 and unusable:
         raise unusable[0].error
     show = (lambda line: echo(line, err=True)) if verbose else None
     rounds = Rounds(chosen, JobEnvironment(lang=language()), parallel, echo=show, release=release)
-    with metrics_after(settings_file(settings)), stop_on_signals(rounds.stopper):
-        report = rounds.go()
+    file = settings_file(settings)
+    with metrics_after(file), stop_on_signals(rounds.stopper):
+        report = rounds.go() if cluster is None else _go_on_cluster(cluster, rounds, file, env_file)
     for one in unusable:
         echo(f"{one.name}: {one.error.full_text(language())}", err=True)
     for each in report.rounds:
@@ -101,6 +109,14 @@ def run(
     if len(found) > 1 and code is not ExitCode.DONE:
         _print_totals(report.rounds, [one.name for one in unusable])
     return int(code)
+
+
+def _go_on_cluster(address: str, rounds: Rounds, file: ConfigFile, env_file: Path | None) -> RoundsReport:
+    from importer.cluster.engine import check_address, connected, rounds_on
+
+    check_address(address)
+    with connected(address, rounds.parallel) as client:
+        return rounds_on(client, rounds, _absolute(file), env_file)
 
 
 def _print_totals(rounds: Sequence[RoundReport], unusable: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ from importer.cli.commands.job_group import (
     settings_options,
 )
 from importer.cli.metrics import update_metrics
-from importer.cli.output import echo, lang_option, language, print_json
+from importer.cli.output import echo, heading, lang_option, language, print_json
 from importer.errors import ImporterError, UsageError
 from importer.messages import sentence
 
@@ -41,7 +41,8 @@ def list_jobs(as_json: bool, settings: Path | None, env_file: Path | None) -> in
     if as_json:
         print_json([status.content() for status in found])
         return 0
-    table = Table("job", "source", "last round", "result", "next", "held", "failed", box=None, pad_edge=False)
+    titles = ("job", "source", "last round", "result", "next", "held", "failed")
+    table = Table(*map(heading, titles), box=None, pad_edge=False)
     for status in found:
         if not isinstance(status, JobStatus):
             table.add_row(status.job, "–", "–", status.error.code, "–", "–", "–")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from importer.cli import parameters as shared
-from importer.cli.output import echo, lang_option, language, print_json
+from importer.cli.output import echo, heading, lang_option, language, print_json
 from importer.errors import MappingError
 from importer.exit_codes import ExitCode
 from importer.messages import sentence
@@ -247,7 +247,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in header:
-        table.add_column(name)
+        table.add_column(heading(name) if name else "")
     for row in rows:
         table.add_row(*row)
     console().print(table)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from importer.cli.output import confirm, console, echo, lang_option, language, print_json
+from importer.cli.output import confirm, console, echo, heading, lang_option, language, pad_cells, print_json
 from importer.exit_codes import ExitCode
 from importer.messages import sentence
 from importer.models import Status
@@ -124,7 +124,7 @@ def show(run_id: str, as_json: bool) -> int:
             if isinstance(value, dict)
             else value
         )
-        echo(f"{name:<16} {shown}")
+        echo(f"{pad_cells(heading(name), 16)} {shown}")
     return int(ExitCode.DONE)
 
 
@@ -251,10 +251,10 @@ def _print_table(records: tuple[RunRecord, ...]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     shown = [name for name, cell in _WHOSE.items() if any(cell(record) for record in records)]
     for name in ("run", "started", "file", *shown, "mode"):
-        table.add_column(name, overflow="ellipsis", no_wrap=True)
+        table.add_column(heading(name), overflow="ellipsis", no_wrap=True)
     for name in ("rows", "left", "seconds"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("ended", overflow="ellipsis", no_wrap=True)
+        table.add_column(heading(name), justify="right", no_wrap=True)
+    table.add_column(heading("ended"), overflow="ellipsis", no_wrap=True)
     for record in records:
         done = sum(count for status, count in record.counts.items() if status.done)
         rows = sum(record.counts.values())

@@ -44,6 +44,10 @@ Kinds, and what belongs to them:
   clock       a server whose clock is ahead by offset_ms = 120000
   text-code   the code of the answer is a text: "0"
   utf-16      lengths are counted in UTF-16 units, not in code points
+  form        answer customers/query in another form: form=camel endpoint=query
+  cut-field   customers/query shows a field without its last character
+  hide        customers/query finds nobody
+  twice       customers/query finds each customer twice
 
 \b
 stored = true (or false) says whether the request is stored before it goes
@@ -51,7 +55,8 @@ wrong. As a flag a fault is one line:
   --fault "code code=9001 requests=2-4"
   --fault "lost requests=3 rows.email=*@bad.example"
 Requests are counted from 1 for each endpoint. The first fault that fits
-happens; slow, clock, text-code and utf-16 happen along with another one.
+happens; slow, clock, text-code, utf-16 and what customers/query shows happen
+along with another one.
 Nothing is random.
 """
 

@@ -14,6 +14,8 @@ from importer.readers.archive import Archive, XmlHandlers, parse_xml
 from importer.readers.excel.number_formats import CellStyle, DigitMask, cell_style
 
 MOST_STRINGS = 20_000_000
+MOST_SHEETS = 5_000
+"""Each is scanned; several may name the same part."""
 _MOST_STRING_BYTES, _COPIES_OF_STRINGS = 1 << 28, 3
 """The most bytes of shared strings that get memory, and how often calamine holds each."""
 _HIDDEN_STATES = ("hidden", "veryHidden")
@@ -61,6 +63,8 @@ def open_package(archive: Archive, name: str) -> OoxmlPackage:
         kind, part = related.get(relation, ("", ""))
         if kind == "worksheet" and archive.find(part):
             sheets.append(SheetPart(title, state not in _HIDDEN_STATES, part))
+    if len(sheets) > MOST_SHEETS:
+        raise InputError("too-many-sheets", name=name, sheets=len(sheets), most=MOST_SHEETS)
     styles = _part(archive, related, "styles", join(folder, "styles.xml"))
     reader = _Styles()
     if styles:

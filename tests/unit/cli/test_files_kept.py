@@ -17,7 +17,13 @@ from tests.support.commands import ROOT, Command, summary
 from tests.support.every_command import EVERY_COMMAND, command_names, lay_out
 
 CSV = ROOT / "sample_data" / "customers.csv"
-OUTPUTS = (*REPORT_FILES, *(f"{name}.part" for name in REPORT_FILES), "proposed.toml", "template.xlsx")
+OUTPUTS = (
+    "verify.csv",
+    *REPORT_FILES,
+    *(f"{name}.part" for name in REPORT_FILES),
+    "proposed.toml",
+    "template.xlsx",
+)
 OURS = b"somebody's own\n"
 
 

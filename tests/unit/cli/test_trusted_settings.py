@@ -20,9 +20,11 @@ posix = pytest.mark.skipif(os.name != "posix", reason="modes and owners of POSIX
 READ_NO_SETTINGS = {
     *("inspect", "runs", "runs show", "runs acknowledge", "runs prune", "report", "mapping list"),
     *("mapping show", "mapping suggest", "mapping check", "template", "sandbox", "job uninstall"),
+    *("forget", "completion"),
 }
 NEED_CREDENTIALS = {
     *("run", "resume", "retry", "app create", "app phones", "fields", "doctor", "job run", "job check"),
+    "verify",
 }
 SECRET = '[profile.default]\naccess_secret = "s3cret"\n'
 

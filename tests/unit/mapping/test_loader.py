@@ -248,3 +248,9 @@ def test_many_stars_try_no_place_twice() -> None:
     """With every place tried this would take longer than the universe has existed."""
     assert not matches_pattern("*a" * 60 + "b", "a" * 2_000)
     assert matches_pattern("*a" * 60 + "*", "a" * 2_000)
+
+
+def test_of_mistakes_without_number_the_first_are_told() -> None:
+    with pytest.raises(MappingError) as error:
+        mapping.load_text("\n".join(f"[table{number}]" for number in range(5000)), "x.toml")
+    assert len(error.value.also) < 100

@@ -9,13 +9,14 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from importer.errors import InputError
 from importer.models import Issue
 from importer.readers import ReadOptions, csv_source, decoding, open_source
 from importer.readers.csv_parser import tokenize
+from importer.readers.quoting import Quoting, find_quoting
 
 NAMES = ("first_name", "last_name", "remark")
 CALM = settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
@@ -94,7 +95,10 @@ def test_any_table_in_any_dialect_and_encoding_reads_back(
     encoded: tuple[str, list[list[str]]], delimiter: str, end: str, quote_all: bool, block: int
 ) -> None:
     encoding, table = encoded
-    raw = written(table, delimiter, end, quote_all=quote_all).encode(encoding)
+    text = written(table, delimiter, end, quote_all=quote_all)
+    # A table drawn by lot may look as if a program had put all its lines or cells in quotes once more.
+    assume(find_quoting(text.encode(), final=True) is Quoting.PLAIN)
+    raw = text.encode(encoding)
     marked = encoding in ("utf-8", "utf-8-sig", "utf-16")
     with small_blocks(block):
         rows, issues, last = read(raw, encoding=None if marked else encoding)

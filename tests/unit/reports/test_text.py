@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import string
 from pathlib import Path
@@ -119,6 +120,7 @@ def test_a_correction_is_offered_where_one_is_likely(code: str, found: str, want
 
 
 @pytest.mark.parametrize(
+<<<<<<< HEAD
     ("code", "found", "country", "wanted"),
     [
         ("doubtful-phone", "+52 1 33 1027 5822", "", "+523310275822"),
@@ -137,3 +139,18 @@ def test_a_correction_is_offered_where_one_is_likely(code: str, found: str, want
 )
 def test_a_phone_loses_what_is_dialled_at_home_only(code: str, found: str, country: str, wanted: str) -> None:
     assert likely_correction(code, found, country) == wanted
+=======
+    ("field", "channel"),
+    [("zalo", "Zalo"), ("instagram", "Instagram"), ("messenger", "Messenger"), ("line", "LINE")],
+)
+@pytest.mark.parametrize("code", ["bad-phone", "not-digits"])
+def test_an_error_about_a_channel_speaks_of_that_channel(field: str, channel: str, code: str) -> None:
+    issue = Issue(code, Severity.ERROR, 2, "", "Account", field, found="abcd")
+    for lang in messages.LANGUAGES:
+        text = issue_text(issue, lang=lang)
+        assert channel in text.message
+        assert "phone" not in text.sentence(lang)
+        assert "电话" not in text.sentence(lang)
+    other = dataclasses.replace(issue, field="sms_phone")
+    assert channel not in issue_text(other, lang="en").message
+>>>>>>> main

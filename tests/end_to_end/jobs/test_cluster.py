@@ -1,0 +1,151 @@
+"""Rounds on worker processes of a real engine: what is done, what a killed worker leaves, what stops all."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from importer import __version__
+from importer.cli.app import invoke as cli
+from importer.cluster.engine import check_address
+from importer.cluster.tasks import RoundTask, carry_out, journal_shown
+from importer.errors import SettingsError
+from tests.support.interruptions import GatedScript
+from tests.support.jobs import lines
+from tests.support.tenants import FIRST_TENANT, Tenants, many_tenants
+
+FEW = 6
+
+
+@pytest.fixture
+def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tenants]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NXLINK_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.delenv("NXLINK_JOURNAL", raising=False)
+    for name in ("ACCESS_KEY", "ACCESS_SECRET", "TENANT_ID", "APP_KEY", "BASE_URL"):
+        monkeypatch.delenv(f"NXLINK_{name}", raising=False)
+    with many_tenants(tmp_path, FEW) as tenants:
+        for number, name in enumerate(tenants.names):
+            tenants.drop(name, "a.csv", lines(5 + number, 1000 * number))
+        yield tenants
+
+
+def task(few: Tenants, job: str, journal: str = "", version: str = __version__) -> RoundTask:
+    settings = str(few.folder / "importer.toml")
+    return RoundTask(job, settings, journal or journal_shown(), version=version)
+
+
+def test_a_task_done_twice_imports_once(few: Tenants) -> None:
+    first, second = carry_out(task(few, "nightly@t01")), carry_out(task(few, "nightly@t01"))
+    assert (first.report.good, len(first.report.files)) == (True, 1)
+    assert (second.report.good, second.report.files) == (True, ())
+    assert few.tenants_of() == {FIRST_TENANT: 5}
+
+
+def test_what_goes_wrong_on_a_worker_is_an_outcome(few: Tenants) -> None:
+    found = [
+        carry_out(task(few, "nobody")),
+        carry_out(task(few, "nightly@t01", journal="/elsewhere/journal.db")),
+        carry_out(task(few, "nightly@t01", version="0.0.1")),
+    ]
+    codes = [one.report.code for one in found]
+    assert codes == ["unknown-job", "cluster-other-journal", "cluster-other-version"]
+    assert {int(one.report.exit_code) for one in found} == {4}
+    assert few.tenants_of() == {}
+
+
+@pytest.mark.parametrize(
+    ("address", "code"),
+    [
+        ("scheduler:8786", "bad-cluster"),
+        ("http://scheduler", "bad-cluster"),
+        ("tcp://scheduler.example:8786", "cluster-needs-journal"),
+    ],
+)
+def test_a_cluster_that_cannot_be_used_is_refused(few: Tenants, address: str, code: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        check_address(address)
+    assert error.value.code == code
+
+
+@pytest.mark.extras
+def test_a_round_over_all_profiles_is_shared_among_processes(
+    few: Tenants, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("distributed")
+    few.drop("t02", "a.csv", lines(10, 5000, spoilt=5))
+    process = few.begin("job", "run", "--all", "--cluster", "local", "--parallel", "2")
+    _, told = process.communicate(timeout=240)
+    assert process.returncode == 6, told.decode()
+    assert "5 good, 1 held (nightly@t02)" in told.decode()
+    assert few.tenants_of() == {FIRST_TENANT + n: 5 + n for n in range(FEW) if n != 1}
+    assert cli(["job", "status", "--all", "--json"]) == 1
+    health = {one["job"]: one["health"] for one in json.loads(capsys.readouterr().out)["jobs"]}
+    assert set(health.values()) == {"ok", "warning"}
+
+
+@pytest.mark.extras
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
+def test_a_killed_worker_leaves_nothing_out_and_nothing_twice(few: Tenants) -> None:
+    pytest.importorskip("distributed")
+    few.box.application.script = script = GatedScript()
+    process = few.begin("job", "run", "--all", "--cluster", "local", "--parallel", "2")
+    script.wait()
+    workers = _workers_of(process.pid)
+    assert workers
+    os.kill(workers[0], signal.SIGKILL)
+    script.opened.set()
+    _, told = process.communicate(timeout=240)
+    assert process.returncode == 0, told.decode()
+    assert few.tenants_of() == {FIRST_TENANT + n: 5 + n for n in range(FEW)}
+    names = [(one.tenant_id, str(one.fields["email"])) for one in few.box.customers()]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.extras
+def test_a_signal_to_the_client_stops_all_rounds_in_order(few: Tenants) -> None:
+    pytest.importorskip("distributed")
+    few.box.application.script = script = GatedScript()
+    process = few.begin("job", "run", "--all", "--cluster", "local", "--parallel", "2")
+    script.wait()
+    process.send_signal(signal.SIGTERM)
+    script.opened.set()
+    _, told = process.communicate(timeout=240)
+    assert process.returncode == 143, told.decode()
+    assert cli(["job", "run", "--all"]) == 0
+    assert few.tenants_of() == {FIRST_TENANT + n: 5 + n for n in range(FEW)}
+
+
+@pytest.mark.extras
+def test_a_scheduler_that_is_away_is_told(few: Tenants, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("distributed")
+    from importer.cluster import engine
+
+    engine._CONNECT_SECONDS = 1
+    assert cli(["job", "run", "--all", "--cluster", "tcp://127.0.0.1:1"]) == 5
+    assert "cluster" in capsys.readouterr().err
+    assert few.tenants_of() == {}
+
+
+def _workers_of(pid: int) -> list[int]:
+    """The worker processes below a process: those that are not its forkserver or tracker."""
+    parents: dict[int, int] = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+                parents[int(folder.name)] = int(fields[1])
+            except OSError:
+                continue
+    found = []
+    for child, parent in parents.items():
+        words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0") if parent == pid else []
+        if any(b"spawn_main" in word for word in words):
+            found.append(child)
+    return found
