@@ -120,7 +120,6 @@ def test_a_correction_is_offered_where_one_is_likely(code: str, found: str, want
 
 
 @pytest.mark.parametrize(
-<<<<<<< HEAD
     ("code", "found", "country", "wanted"),
     [
         ("doubtful-phone", "+52 1 33 1027 5822", "", "+523310275822"),
@@ -139,7 +138,8 @@ def test_a_correction_is_offered_where_one_is_likely(code: str, found: str, want
 )
 def test_a_phone_loses_what_is_dialled_at_home_only(code: str, found: str, country: str, wanted: str) -> None:
     assert likely_correction(code, found, country) == wanted
-=======
+
+
     ("field", "channel"),
     [("zalo", "Zalo"), ("instagram", "Instagram"), ("messenger", "Messenger"), ("line", "LINE")],
 )
@@ -153,4 +153,3 @@ def test_an_error_about_a_channel_speaks_of_that_channel(field: str, channel: st
         assert "电话" not in text.sentence(lang)
     other = dataclasses.replace(issue, field="sms_phone")
     assert channel not in issue_text(other, lang="en").message
->>>>>>> main
