@@ -140,6 +140,7 @@ def test_a_phone_loses_what_is_dialled_at_home_only(code: str, found: str, count
     assert likely_correction(code, found, country) == wanted
 
 
+@pytest.mark.parametrize(
     ("field", "channel"),
     [("zalo", "Zalo"), ("instagram", "Instagram"), ("messenger", "Messenger"), ("line", "LINE")],
 )
