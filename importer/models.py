@@ -408,13 +408,13 @@ class UnusedColumn:
 
 @dataclass(frozen=True, slots=True)
 class IssueGroup:
-    """All issues of one kind in one column."""
+    """All issues of one kind in one column: the first three, and in how many rows that are sent."""
 
     code: str
     severity: Severity
     column: str
     rows: int
     examples: tuple[Issue, ...] = field(default_factory=tuple)
-    """The first three."""
     longest: int | None = None
     limit: int | None = None
+    sent: int = 0

@@ -202,7 +202,8 @@ class PhoneReader:
         failed &= _lengths(column) >= _FEWEST_DIGITS
         failed &= ~(_possible(column) & (_lengths(column) >= _PLAINLY_COMPLETE))
         if failed.any():
-            self._issues.append(_doubt("no-country-code", failed, "phone-of-other-country"))
+            country = default if named is None else None
+            self._issues.append(_doubt("no-country-code", failed, "phone-of-other-country", country))
         unused = np.zeros(len(bare), dtype=bool)
         unused[known] = converted & ~in_use
         unused[known] &= np.asarray(pc.not_equal(column.filter(where), before).to_numpy(zero_copy_only=False))
@@ -219,8 +220,10 @@ class PhoneReader:
         return found
 
 
-def _doubt(code: str, where: np.ndarray, wording: str | None = None) -> ColumnIssue:
-    return ColumnIssue(code, where, wording=wording, severity=Severity.WARNING, left_out=False)
+def _doubt(
+    code: str, where: np.ndarray, wording: str | None = None, expected: str | None = None
+) -> ColumnIssue:
+    return ColumnIssue(code, where, lambda _: expected, wording, Severity.WARNING, left_out=False)
 
 
 def _kinds(texts: list[str], readings: list[PhoneReading | None]) -> list[str]:

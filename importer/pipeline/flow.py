@@ -207,7 +207,7 @@ class Flow:
         chunk = checked.chunk
         replay, journal = self.memory.replay, self.memory.journal
         outcomes = unanswered_as_unknown(checked.outcomes, self.memory.unanswered)
-        self.reports.add(chunk, checked.issues)
+        self.reports.add(chunk, checked.issues, checked.customers.rows)
         if replay is not None:
             for outcome in replay.final(chunk.sheet, chunk.frame.index.to_numpy()):
                 self.reports.settle(outcome)

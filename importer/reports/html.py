@@ -379,7 +379,9 @@ def _sample(issue: Issue, plan: ReportPlan, tally: Tally) -> IssueSample:
         detail="; ".join(details),
         perhaps=""
         if plan.mask
-        else shortened(issue.suggestion or likely_correction(issue.code, issue.found or "")),
+        else shortened(
+            issue.suggestion or likely_correction(issue.code, issue.found or "", issue.expected or "")
+        ),
     )
 
 

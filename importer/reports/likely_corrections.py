@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import re
@@ -27,12 +28,23 @@ _MAIL_HOSTS = (
 )
 _OFFSET = late_pattern(r"(?:gmt|utc|zone)?\s*([+\-−])?\s*(\d{1,2})(?::?([03]0))?(?:\s*h(?:ours?)?)?")
 _ZONED = late_pattern(r"\d:\d\d\S*\s*(?:Z|UTC|GMT|[+-]\d\d:?\d\d)$", re.IGNORECASE)
+_PHONES = frozenset({"doubtful-phone", "no-country-code"})
+_SURELY_WITH_CODE = 12
+"""Digits of a bare number that must have its country code."""
+_ONCE_MEXICAN = ("1", "01", "044", "045")
+"""What Mexico dialled before the ten digits of a number until 2019 (IFT, Plan Técnico Fundamental de
+Numeración)."""
 _GENDERS = ("male", "female")
 _FULL_WIDTH = {ord("＠"): "@", ord("．"): ".", ord("。"): ".", ord("，"): ",", ord("　"): " "}
 
 
-def likely_correction(code: str, cell: str) -> str:
-    """A correction for the cell in which the issue `code` was found; empty if none is likely."""
+def likely_correction(code: str, cell: str, expected: str = "") -> str:
+    """A correction for the cell in which the issue `code` was found; empty if none is likely.
+
+    `expected`: what the issue says of it; of a phone the country that its column is of (MX).
+    """
+    if code in _PHONES and len(cell) <= MAX_CELL:
+        return _phone(cell, expected)
     guess = _GUESSES.get(code)
     if guess is None or not cell or len(cell) > MAX_CELL:
         return ""
@@ -98,6 +110,35 @@ def _day(reading: tuple[int, int, int]) -> dt.date | None:
         return dt.date(*reading)
     except ValueError:
         return None
+
+
+def _phone(cell: str, region: str) -> str:
+    """The number without what is dialled at home only, if that leaves one valid number.
+
+    Mexican numbers were written with 01, 044, 045 and, from abroad, 1 before 2019; a mobile of Argentina
+    has 15 at home, and 9 instead from abroad.
+    """
+    text = re.sub(r"[\s\-.()/]", "", cell)
+    digits = text.removeprefix("+").removeprefix("00" if text.startswith("00") else "")
+    if not re.fullmatch(r"[0-9]{8,18}", digits):
+        return ""
+    abroad = digits != text or (not region and len(digits) >= _SURELY_WITH_CODE)
+    if not abroad and not region:
+        return ""
+    import phonenumbers
+
+    candidates = [f"+{digits}" if abroad else digits]
+    if abroad and digits.startswith("52"):
+        candidates += [f"+52{digits[2:].removeprefix(one)}" for one in _ONCE_MEXICAN]
+    elif not abroad and region == "MX":
+        candidates += [digits.removeprefix(one) for one in _ONCE_MEXICAN]
+    found = set()
+    for one in candidates:
+        with contextlib.suppress(phonenumbers.NumberParseException):
+            number = phonenumbers.parse(one, region or None)
+            if phonenumbers.is_valid_number(number):
+                found.add(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    return found.pop() if len(found) == 1 and found != {f"+{digits}"} else ""
 
 
 def _json(cell: str) -> str:

@@ -89,6 +89,7 @@ def _issue(group: IssueGroup) -> dict[str, object]:
         "severity": group.severity.value,
         "column": group.column or None,
         "rows": group.rows,
+        "sent": group.sent,
         "longest": group.longest,
         "limit": group.limit,
         "examples": [{"sheet": issue.sheet or None, "row": issue.row} for issue in group.examples],

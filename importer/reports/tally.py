@@ -49,6 +49,7 @@ class _IssueCount:
     severity: Severity
     limit: int | None
     rows: int = 0
+    sent: int = 0
     longest: int | None = None
     samples: list[Issue] = field(default_factory=list)
 
@@ -57,9 +58,8 @@ class _IssueCount:
             sheet: place for place, sheet in enumerate(dict.fromkeys(one.sheet for one in self.samples))
         }
         examples = tuple(sorted(self.samples, key=lambda one: (sheets[one.sheet], one.row))[:most])
-        return IssueGroup(
-            self.kind.code, self.severity, self.kind.column, self.rows, examples, self.longest, self.limit
-        )
+        kind, lengths = self.kind, (self.longest, self.limit)
+        return IssueGroup(kind.code, self.severity, kind.column, self.rows, examples, *lengths, self.sent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +153,10 @@ class Tally:
             rows = sorted(outcome.rows)[: EXAMPLES - len(group.examples)]
             group.examples += [(outcome.sheet, row) for row in rows]
 
-    def add(self, chunk: Chunk, issues: Sequence[Issue]) -> RowIssues:
+    def add(self, chunk: Chunk, issues: Sequence[Issue], sent: np.ndarray | None = None) -> RowIssues:
         """Count the rows of a chunk and their issues. Returns the issues as arrays, by row, then column.
+
+        `sent`: the numbers of the rows that are sent; all of them if nothing is said.
 
         Raises ConservationError for an issue of a row that is not in the chunk.
         """
@@ -178,6 +180,9 @@ class Tally:
         rows, kinds = rows[first], kinds[first]
         for number, count in enumerate(np.bincount(kinds).tolist()):
             self._groups[number].rows += count
+        away = kinds if sent is None else kinds[np.isin(rows, sent)]
+        for number, count in enumerate(np.bincount(away).tolist()):
+            self._groups[number].sent += count
         return RowIssues(rows, kinds, self._errors(parts))
 
     def _number(self, issue: Issue | RepeatedIssue) -> int:

@@ -175,7 +175,7 @@ def _issue_text(
     }
     entry = messages.catalogue()[wording]
     hint = messages.fill(messages.hint_template(wording, lang, on_page=on_page), found, lang)
-    correction = (suggestion or likely_correction(code, cell)) if offer and not mask else ""
+    correction = (suggestion or likely_correction(code, cell, expected)) if offer and not mask else ""
     if correction:
         offered = messages.sentence("offer", {"suggestion": shortened(correction)}, lang)
         hint = messages.join_sentences(lang, offered, hint)

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+import numpy as np
+
 from importer.errors import ReportError
 from importer.exit_codes import ExitCode
 from importer.models import Chunk, Issue, Note, Outcome, RunSummary, Status
@@ -224,12 +226,14 @@ class ReportWriter:
             self._closed = True
             self._background.drop()
 
-    def add(self, chunk: Chunk, issues: Sequence[Issue]) -> None:
+    def add(self, chunk: Chunk, issues: Sequence[Issue], sent: np.ndarray | None = None) -> None:
         """Take rows that now wait for their status, with all issues found in them (the reader's included).
+
+        `sent`: the numbers of the rows that are sent; all of them if nothing is said.
 
         Raises ConservationError for rows out of order and for issues of other rows.
         """
-        self._ledger.add(chunk, self.tally.add(chunk, issues))
+        self._ledger.add(chunk, self.tally.add(chunk, issues, sent))
         if self._annotations is not None:
             self._annotations.add_issues(chunk.sheet, issues)
         self._pass_on()

@@ -98,9 +98,14 @@ def _words(run: RunRecord) -> RunWords:
             if Status(one["status"]) in ANSWERED
         )
         doubtful = tuple(
-            KindCount(str(one["code"]), str(one["column"] or ""), Severity.WARNING, int(one["rows"]))
+            KindCount(
+                str(one["code"]),
+                str(one["column"] or ""),
+                Severity.WARNING,
+                int(one.get("sent", one["rows"])),
+            )
             for one in table["issues"]
-            if one["severity"] == Severity.WARNING
+            if one["severity"] == Severity.WARNING and one.get("sent", one["rows"])
         )
         return RunWords(str(table["stop"] or ""), doubtful, answers, tuple(map(str, table["notes"])))
     except (OSError, ValueError, KeyError, TypeError):

@@ -294,7 +294,7 @@ class ProblemRows:
 
 def suggestion(issue: Issue) -> str:
     """What a cell was probably meant to be; empty if nothing is likely."""
-    return issue.suggestion or likely_correction(issue.code, issue.found or "")
+    return issue.suggestion or likely_correction(issue.code, issue.found or "", issue.expected or "")
 
 
 def _holds(row: ProblemRow, text: str) -> bool:

@@ -41,6 +41,8 @@ _REMEDIES: Mapping[str, tuple[str, ...]] = {
     "bad-gender": (VALUES,),
     SAME_CONTACT: (ONE_ROW,),
 }
+OF_OTHER_COUNTRY = "phone-of-other-country"
+"""The message of a phone that does not fit the country of its column."""
 REMEDIED = frozenset(_REMEDIES)
 """The codes of issues about which something can be done for a whole column."""
 _MOST_CELLS = 200
@@ -95,8 +97,11 @@ def remedies(site: Site, work: Work, kind: KindCount, rows: ProblemRows) -> Reme
     cells = rows.cells(kind.code, kind.column, _MOST_CELLS)
     given = rule.get("region")
     found = _date_choices(cells) if FORMATS in kinds else ()
-    elsewhere = "date-of-other-calendar" in rows.wordings(kind.code, kind.column, _MOST_CELLS)
-    fits = {FORMATS: bool(found), CALENDAR: elsewhere}
+    wordings = rows.wordings(kind.code, kind.column, _MOST_CELLS)
+    # Whose country is known needs no country: a digit is missing, or it is a number of another one.
+    countryless = not given or wordings != {OF_OTHER_COUNTRY}
+    elsewhere = "date-of-other-calendar" in wordings
+    fits = {FORMATS: bool(found), CALENDAR: elsewhere, REGION: countryless}
     return Remedies(
         tuple(one for one in kinds if fits.get(one, True)),
         given if isinstance(given, str) else "",

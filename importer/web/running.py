@@ -40,7 +40,7 @@ from importer.web.pages import (
     step_url,
     told,
 )
-from importer.web.problems import REFUSED, ProblemWriter
+from importer.web.problems import REFUSED, ProblemRows, ProblemWriter
 from importer.web.tasks import Task, TaskObserver
 from importer.web.works import CheckState, KindCount, LeftOut, Work
 
@@ -49,6 +49,7 @@ LOOK_SECONDS = 0.25
 HEARTBEAT_SECONDS = 15.0
 PAUSED = "web-paused"
 """Why a run ended that is to go on soon."""
+_COUNTRYLESS = "no-country-code"
 TYPED = {"en": "replace", "zh": "覆盖"}
 """What a person types before old data is overwritten."""
 
@@ -147,7 +148,9 @@ def _state(
         rows=summary.rows,
         counts={status.value: rows for status, rows in summary.counts.items() if rows},
         kinds=tuple(
-            KindCount(group.code, group.column, group.severity.value, group.rows, _example(group, lang))
+            KindCount(
+                group.code, group.column, group.severity.value, group.rows, _example(group, lang), group.sent
+            )
             for group in summary.issues
         )
         + refused,
@@ -209,6 +212,7 @@ def _import(request: Request) -> Response:
         error=told(request, task.error) if failed and task and task.error else None,
         before=before,
         corrections=earlier_corrections(site, work, before),
+        countryless=_countryless(site, work) if current else (),
         already=work.check.counts.get(Status.SKIPPED.value, 0) if work.check and work.rest_of else 0,
         profiles=site.config.names("profile"),
         profile=work.profile or site.profile_name or "default",
@@ -217,6 +221,16 @@ def _import(request: Request) -> Response:
         typed=TYPED[language_of(request)],
         valid=_sendable(work),
     )
+
+
+def _countryless(site: Site, work: Work) -> list[str]:
+    """The columns with phones whose country is not said."""
+    kinds = [kind for kind in work.check.kinds if kind.code == _COUNTRYLESS] if work.check else []
+    try:
+        rows: ProblemRows = site.rechecks.rows(work)
+    except (OSError, ValueError):
+        return [kind.column for kind in kinds]
+    return [kind.column for kind in kinds if _COUNTRYLESS in rows.wordings(kind.code, kind.column, 200)]
 
 
 def _imported_before(site: Site, work: Work, there: Destination) -> list[EarlierImport]:

@@ -43,6 +43,8 @@ class KindCount:
     rows: int
     example: str = ""
     """What is said about the first of them."""
+    sent: int = -1
+    """How many of the rows are sent as they are; -1 if that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,27 @@ def test_a_correction_is_offered_where_one_is_likely(code: str, found: str, want
 
 
 @pytest.mark.parametrize(
+    ("code", "found", "country", "wanted"),
+    [
+        ("doubtful-phone", "+52 1 33 1027 5822", "", "+523310275822"),
+        ("doubtful-phone", "0052 1 33 1027 5822", "", "+523310275822"),
+        ("doubtful-phone", "5213310275822", "", "+523310275822"),
+        ("doubtful-phone", "+52 044 33 1455 8899", "", "+523314558899"),
+        ("no-country-code", "044 33 1455 8899", "MX", "+523314558899"),
+        ("no-country-code", "045 33 1455 8899", "MX", "+523314558899"),
+        ("no-country-code", "01 33 1455 8899", "MX", "+523314558899"),
+        ("doubtful-phone", "+54 11 15 1234 5678", "", "+5491112345678"),
+        ("no-country-code", "33 1234 567", "MX", ""),
+        ("no-country-code", "044 33 1455 8899", "", ""),
+        ("doubtful-phone", "+55 11 1234 5678", "", ""),
+        ("doubtful-phone", "see below", "MX", ""),
+    ],
+)
+def test_a_phone_loses_what_is_dialled_at_home_only(code: str, found: str, country: str, wanted: str) -> None:
+    assert likely_correction(code, found, country) == wanted
+
+
+@pytest.mark.parametrize(
     ("field", "channel"),
     [("zalo", "Zalo"), ("instagram", "Instagram"), ("messenger", "Messenger"), ("line", "LINE")],
 )

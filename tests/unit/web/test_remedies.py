@@ -114,3 +114,26 @@ def test_a_remedy_that_does_not_belong_to_the_kind_is_refused(page: WebPage, tmp
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_every_country_has_a_name(lang: str) -> None:
     assert [one.code for one in countries(lang) if one.name == one.code] == []
+
+
+def test_phones_as_mexico_wrote_them_once_get_a_proposal_and_no_dead_end(
+    page: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    lines = ("+52 1 33 1027 5822", "044 33 1455 8899", "33 1234 567", "33 1455 8800")
+    work = begun(page, tmp_path, *(f"Ann,Lee{at},{phone},,," for at, phone in enumerate(lines)))
+    choose(page, work, "no-country-code", "region", value="MX")
+    assert "+523310275822" in kind(page, work, "doubtful-phone", "sms_phone")
+    shown = kind(page, work, "no-country-code", "sms_phone")
+    assert "+523314558899" in shown
+    assert "Numbers without a country code are from" not in shown
+    assert "If a digit is missing" in shown
+    assert "Choose the country of these phones" not in text_of(page.get(f"{work}/import"))
+    for code in ("doubtful-phone", "no-country-code"):
+        check = page.site.works.get(work.removeprefix("/w/")).check
+        assert check is not None
+        place = next(at for at, one in enumerate(check.kinds) if one.code == code)
+        page.post(f"{work}/all", {"kind": str(place), "back": f"{work}/correct"})
+    page.check(work)
+    page.send(work)
+    phones = [customer.fields["sms_phone"] for customer in box.customers()]
+    assert phones == ["523310275822", "523314558899", "331234567", "523314558800"]
