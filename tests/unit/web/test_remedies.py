@@ -161,3 +161,15 @@ def test_a_row_that_is_no_customer_is_left_out_as_such_and_taken_in_again(
     assert "1 skipped" in result
     assert len(box.customers()) == 1
     assert page.post(f"{work}/row", row | {"row": "9"}).status_code == 400
+
+
+def test_a_day_that_does_not_exist_is_no_question_of_how_dates_are_written(
+    page: WebPage, tmp_path: Path
+) -> None:
+    lines = ("31/02/1990", "29-02-2023", "07/05/1990", "17/05/1990", "05.1990")
+    work = begun(page, tmp_path, *(f"Ann,Lee{at},,a{at}@b.net,{day}," for at, day in enumerate(lines)))
+    choose(page, work, "bad-date", "formats", value="order:day-first")
+    shown = text_of(page.get(f"{work}/correct?show=all"))
+    assert "There is no day “31/02/1990”: its month has fewer days" in shown
+    assert "There is no day “29-02-2023”" in shown
+    assert "There is no day “05.1990”" not in shown
