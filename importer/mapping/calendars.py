@@ -43,6 +43,30 @@ _WITH_ERA = late_pattern(
 )
 
 
+_LUNAR = "农历|農曆|农曆|阴历|陰曆|旧历|舊曆|夏历|lunar"
+_SAYS_LUNAR = late_pattern(rf"(?i:{_LUNAR})")
+_LUNAR_KIND = late_pattern(rf"\s*(?:(?:{_LUNAR})(?:生日| calendar)?|农|農|阴|陰)\s*", re.IGNORECASE)
+_YES = late_pattern(r"\s*(?:是|yes|y|true|1|√|✓|✔)\s*", re.IGNORECASE)
+_OF_CALENDARS = late_pattern(r"历|歷|曆|calendar|lunar|生日类型|生日類型|日期类型|日期類型", re.IGNORECASE)
+
+
+def says_lunar(text: str) -> bool:
+    """Return whether a text speaks of the Chinese lunar calendar, whose days cannot be sent."""
+    return _SAYS_LUNAR.search(text) is not None
+
+
+def names_calendars(header: str) -> bool:
+    """Return whether a column may say of which calendar the dates beside it are."""
+    return _OF_CALENDARS.search(header) is not None
+
+
+def is_lunar_kind(header: str, text: str) -> bool:
+    """Return whether a cell of such a column says that its row's dates are of the lunar calendar."""
+    if _YES.fullmatch(text):
+        return says_lunar(header) and not any(word in header for word in ("公历", "公曆", "阳历", "陽曆"))
+    return _LUNAR_KIND.fullmatch(text) is not None
+
+
 def gregorian(calendar: Calendar, year: int, month: int, day: int) -> str | None:
     """Return a day of any calendar as yyyy-MM-dd of ours, or None if the calendar has no such day."""
     try:

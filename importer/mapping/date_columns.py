@@ -155,7 +155,9 @@ class DateReader:
             if self._today is not None and year_first(found, Calendar.GREGORIAN):
                 return None, "implausible-date"
             # What is no date stays: validation names it.
-            return None, "short-year" if SHORT_YEAR.fullmatch(found) else ""
+            if SHORT_YEAR.fullmatch(found):
+                return None, "short-year"
+            return None, "lunar-date" if calendars.says_lunar(found) else ""
         if self._rule.nothing != () and day in _UNSAID_DAYS:
             return "", "word-for-nothing"
         if self._rule.nothing != () and day.startswith(_YEAR_UNSAID):
@@ -181,6 +183,8 @@ class DateReader:
             calendar = Calendar(rule.calendar or Calendar.GREGORIAN)
             return by_format(text, rule.formats, calendar) or year_first(text, calendar), calendar
         calendar = self._calendar(text)
+        if calendars.says_lunar(text):
+            return None, calendar
         day = calendars.with_era(text) or year_first(text, calendar)
         if day is None and (both := readings(text, calendar)):
             day = _by_order(both, self._proof().order)
@@ -216,6 +220,8 @@ class DateReader:
                 return ColumnIssue("bad-date", where, lambda _: wanted, kind)
             case "short-year":
                 return ColumnIssue("bad-date", where, wording="date-with-short-year", left_out=False)
+            case "lunar-date":
+                return ColumnIssue("bad-date", where, wording="lunar-date", left_out=False)
             case "implausible-date":
                 return ColumnIssue(kind, where)
             case "date-of-other-calendar":

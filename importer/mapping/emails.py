@@ -16,7 +16,8 @@ from importer.mapping.base import ColumnIssue, note
 _ODD = ByteSet(
     bytes(set(range(256)) - set(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@.-_+"))
 )
-_WIDE = str.maketrans("＠．，；：＜＞", "@.,;:<>") | dict.fromkeys(map(ord, BLANKS), " ")
+_WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | dict.fromkeys(map(ord, BLANKS), " ")
+"""Full-width letters, digits and marks as narrow ones."""
 _IN_BRACKETS = re.compile(r"<\s*(?:mailto:)?\s*([^<>\s]+@[^<>\s]+?)\s*>", re.IGNORECASE)
 _SEPARATOR = re.compile(r":::|[;,|/\s、]+")
 _MAILTO = re.compile(r"^(?:mailto|e-?mail|邮箱)\s*:\s*", re.IGNORECASE)

@@ -43,7 +43,7 @@ from importer.mapping.filters import EXAMPLE_MARK, RowFilter, excluded_rows
 from importer.mapping.nothing import where_nothing
 from importer.mapping.phones import PhoneProof
 from importer.mapping.schema import MappingFile
-from importer.mapping.transforms import BoundCustomField, BoundField
+from importer.mapping.transforms import BoundCustomField, BoundField, lunar
 from importer.models import Chunk, Issues, MappedChunk, Note, RepeatedIssue, Severity, Skip
 
 
@@ -285,7 +285,7 @@ class _ChunkMapper:
             marks = partial(self.mapper.tag_marks, *bound.sources[:1])
             countries = partial(self.regions, bound.region)
             column, faults = transforms.read(bound, column, self.cell, letters, proof, marks, countries)
-        for fault in (*faults, *self._overused(bound)):
+        for fault in (*faults, *self._overused(bound), *lunar(bound, self.mapper.bound.header, self.cell)):
             self._add_issues(fault, bound, column)
             if fault.left_out:
                 column = if_else(fault.where, "", column)

@@ -121,6 +121,7 @@ def _compound_surnames() -> frozenset[str]:
 
 
 def _split_chinese(words: list[str]) -> tuple[str, str]:
+    words = _without_titles_behind(words)
     text = "".join(words)
     dotted = _MIDDLE_DOT.split(text, maxsplit=1)
     if len(dotted) == 2 and _HAN_NAME.match(text):
@@ -156,6 +157,18 @@ def _without_titles(words: list[str], fewest: int = 2) -> list[str]:
     """Return the words without titles at the beginning, but all of them if fewer than `fewest` were left."""
     count = next((at for at, word in enumerate(words) if word.casefold() not in _titles()), 0)
     return words[count:] if len(words) - count >= fewest else words
+
+
+def _without_titles_behind(words: list[str]) -> list[str]:
+    """Return a Chinese name without the title behind it, but whole where no given name were left: 王女士."""
+    text = "".join(words)
+    title = next((one for one in _words_of_names()["titles_behind"] if text.endswith(one)), "")
+    name = text.removesuffix(title)
+    if not title or not 1 < len(name) <= _LONGEST_HAN_NAME or name in _compound_surnames():
+        return words
+    if not _HAN_NAME.fullmatch(name) or not words[-1].endswith(title):
+        return words
+    return [word for word in (*words[:-1], words[-1].removesuffix(title)) if word]
 
 
 @cache
@@ -209,7 +222,7 @@ def titles_left_out(whole: pa.Array, rule: NameRule) -> list[ColumnIssue]:
 
     distinct = whole.take(pa.array(rows)).dictionary_encode()
     verdicts = [
-        _count_of_words(used(text)) < _count_of_words(text) for text in distinct.dictionary.to_pylist()
+        _count_of_letters(used(text)) < _count_of_letters(text) for text in distinct.dictionary.to_pylist()
     ]
     where = np.zeros(len(whole), dtype=bool)
     where[rows] = np.array(verdicts, dtype=bool)[distinct.indices.to_numpy()]
@@ -217,8 +230,8 @@ def titles_left_out(whole: pa.Array, rule: NameRule) -> list[ColumnIssue]:
     return [found] if where.any() else []
 
 
-def _count_of_words(text: str) -> int:
-    return len(text.replace(",", " ").split())
+def _count_of_letters(text: str) -> int:
+    return len("".join(text.replace(",", " ").split()))
 
 
 def _may_have_titles(column: pa.Array) -> np.ndarray:
@@ -228,10 +241,12 @@ def _may_have_titles(column: pa.Array) -> np.ndarray:
 
 @cache
 def _title_pattern() -> str:
-    """Return an expression, for Arrow, for a title where a name may begin: in front, or behind a comma."""
+    """Return an expression, for Arrow, for a title where a name may begin (in front, or behind a comma), or
+    at the end in Chinese."""
     titles = "|".join(sorted(map(re.escape, _words_of_names()["titles"])))
     other = r"[^\p{L}\p{N}]"
-    return f"(?:^|,){other}*(?i:{titles})(?:{other}|$)"
+    behind = "|".join(sorted(_words_of_names()["titles_behind"]))
+    return rf"(?:^|,){other}*(?i:{titles})(?:{other}|$)|(?:{behind})\s*$"
 
 
 def _may_end_doubtfully(column: pa.Array) -> np.ndarray:
@@ -253,7 +268,10 @@ def _doubtful_endings() -> np.ndarray:
     """Return for the last but one and the last byte of a text whether a company's form or a title ends so."""
     forms = packaged_index("words.json")["companies"]
     table = np.zeros((256, 256), dtype=bool)
-    for form in (*forms["any_case"], *forms["exact"], *_words_of_names()["titles"]):
+    for form in (*forms["any_case"], *forms["exact"], *_words_of_names()["titles"], *_address_in_chinese()):
+        if len(form.encode()) != len(form):
+            table[tuple(form.encode()[-2:])] = True
+            continue
         for one, two in product(*((char.lower(), char.upper()) for char in form[-2:])):
             table[tuple((one + two).encode()[-2:])] = True
     table[:, list(b". ")] = True
@@ -269,9 +287,18 @@ def _company_pattern() -> str:
     return rf"(?:^|[\s,&])(?:(?i:{any_case})|{exact})[.\s]*$|{within}"
 
 
+@cache
+def _address_in_chinese() -> frozenset[str]:
+    """Return what stands for a name in Chinese forms of address: the 女士 of 王女士, the 小 of 小李."""
+    known = _words_of_names()
+    return known["titles_behind"] | known["titles_behind_family"] | known["nicknames"]
+
+
 def _is_no_name(text: str, field: str) -> bool:
     if _NO_NAME.fullmatch(text) is not None or not any(map(str.isalpha, text)):
         return True
     if re.search(_company_pattern(), text):
+        return True
+    if text in _address_in_chinese():
         return True
     return field == "first_name" and all(word.casefold() in _titles() for word in text.split())

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.arrow import constant, has_bytes, if_else, join_nonempty, nonempty, rework, rework_all, to_mask
 from importer.contracts import Field, FieldKind
 from importer.dataclass import dataclass
-from importer.mapping import emails, gender, person_names, placeholders, tags
+from importer.mapping import calendars, emails, gender, person_names, placeholders, tags
 from importer.mapping.base import ColumnIssue, matches_pattern, note
 from importer.mapping.calendars import Calendar
 from importer.mapping.custom_fields import CustomFieldEncoder
@@ -149,6 +150,20 @@ def read(
                 issues += person_names.titles_left_out(whole, bound.name_rule)
             return column, issues
     return column, []
+
+
+def lunar(bound: BoundField, header: Sequence[str], cell: Callable[[str], pa.Array]) -> list[ColumnIssue]:
+    """Return the error on dates of rows in which another column says that they are of the lunar calendar."""
+    beside = [name for name in header if calendars.names_calendars(name) and name not in bound.sources]
+    if bound.field.kind is not FieldKind.DATE or not bound.sources or not beside:
+        return []
+    lunar = np.zeros(len(cell(beside[0])), dtype=bool)
+    for name in beside:
+        texts = cell(name).dictionary_encode()
+        kinds = [calendars.is_lunar_kind(name, text or "") for text in texts.dictionary.to_pylist()]
+        lunar |= np.array(kinds, dtype=bool)[texts.indices.to_numpy(zero_copy_only=False)]
+    where = lunar & np.logical_or.reduce([nonempty(cell(source)) for source in bound.sources])
+    return [ColumnIssue("bad-date", where, wording="lunar-date")] if where.any() else []
 
 
 def _first_of_list(text: str) -> str:

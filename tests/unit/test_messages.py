@@ -94,7 +94,13 @@ def test_what_the_page_says_instead_of_a_hint_needs_no_more_than_the_message_its
 
 
 def test_no_hint_for_a_row_speaks_of_options_on_the_page() -> None:
-    dates = ("contradictory-dates", "date-in-no-format", "date-of-other-calendar", "date-with-short-year")
+    dates = (
+        "contradictory-dates",
+        "date-in-no-format",
+        "date-of-other-calendar",
+        "date-with-short-year",
+        "lunar-date",
+    )
     issues = [code for code, entry in messages.catalogue().items() if entry.severity]
     others = ("gender-letter", "shared-by-all", "bad-custom-field", "same-contact-row")
     for code in (*issues, *dates, *others):

@@ -138,3 +138,10 @@ def test_addresses_and_phones_of_people_are_no_placeholders() -> None:
         "8618888888888",
     ]
     assert read("sms_phone", *phones) == (phones, [])
+
+
+@pytest.mark.parametrize(
+    "cell", ["ｔｅａ５４＠１６３．ｃｏｍ", "ｔｅａ５４@１６３.ｃｏｍ", "<ｔｅａ５４＠１６３．ｃｏｍ>"]
+)
+def test_addresses_in_full_width_letters_are_narrowed(cell: str) -> None:
+    assert read("email", cell)[0] == ["tea54@163.com"]

@@ -268,6 +268,30 @@ def test_a_title_that_is_left_out_of_a_full_name_is_told_and_one_in_place_of_a_n
     assert values(found, "first_name") == ["Ann", "Ann", "Ann", "Ann", "Frau", "Drake", "Mike Dr"]
 
 
+def test_chinese_forms_of_address_are_left_out_of_whole_names_and_doubted_in_place_of_a_name() -> None:
+    rules = 'name_rule = "chinese"\n[fields.first_name]\nsplit = "N"\n[fields.last_name]\nsplit = "N"'
+    cells = [
+        "王女士",
+        "赵敏 女士",
+        "赵敏女士",
+        "欧阳女士",
+        "李先生",
+        "张总",
+        "小李",
+        "老王",
+        "王芳",
+        "欧阳娜娜",
+    ]
+    found = mapped(rules, {"N": cells})
+    assert values(found, "first_name") == ["王", "赵", "赵", "欧阳", "李", "张", "小", "老", "王", "欧阳"]
+    assert values(found, "last_name") == ["女士", "敏", "敏", "女士", "先生", "总", "李", "王", "芳", "娜娜"]
+    told = {(one.row, one.code, one.wording) for one in found.issues}
+    assert told == {
+        *((row, "doubtful-name", None) for row in (2, 5, 6, 7, 8, 9)),
+        *((row, "text-left-out", "title-left-out") for row in (3, 4)),
+    }
+
+
 def test_companies_in_columns_of_names_are_doubted() -> None:
     companies = [
         "Silva Ltda.",
@@ -276,12 +300,14 @@ def test_companies_in_columns_of_names_are_doubted() -> None:
         "Acme, Inc.",
         "上海某某有限公司（分店）",
         "Acme LLC",
+        "Padaria do Zé ME",
+        "EPP",
     ]
     people = ["Linda", "Ag", "Sá", "Gina Vincent", "Maria José", "Co", "司马相如", "Princ", "Li & Co"]
     rules = '[fields.first_name]\nconstant = "Ann"\n[fields.last_name]\nfrom = "L"'
     found = mapped(rules, {"L": [*companies, *people]})
     doubted = [one.row for one in found.issues if one.code == "doubtful-name"]
-    assert doubted == [2, 3, 4, 5, 6, 7, 16]
+    assert doubted == [*range(2, 10), 18]
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=20))

@@ -132,6 +132,32 @@ def birthdays(*cells: str) -> tuple[list[str | None], list[tuple[str, int, str |
     return values(found, "birthday"), [(issue.code, issue.row, issue.expected) for issue in found.issues]
 
 
+@pytest.mark.parametrize("cell", ["1988年农历三月初三", "1992-3-8（阴历）", "1992-03-08 (lunar)"])
+def test_a_date_of_the_lunar_calendar_is_refused_as_one(cell: str) -> None:
+    found = mapped(f'{NAMES}[fields.birthday]\nfrom = "Born"', {"Born": ["1990-05-07", cell]})
+    assert [(issue.code, issue.wording, issue.found) for issue in found.issues] == [
+        ("bad-date", "lunar-date", cell)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("header", "kinds"),
+    [
+        ("生日类型", ["农历", "公历", "农历", ""]),
+        ("历法", ["阴历", "阳历", "农", "公历"]),
+        ("是否农历", ["是", "否", "是", ""]),
+        ("Calendar", ["lunar", "solar", "Lunar", ""]),
+    ],
+)
+def test_a_date_beside_which_a_column_says_lunar_is_not_sent(header: str, kinds: list[str]) -> None:
+    cells = {"Born": ["1990-05-07", "1991-05-07", "", "1992-05-07"], header: kinds}
+    found = mapped(f'{NAMES}[fields.birthday]\nfrom = "Born"', cells)
+    assert values(found, "birthday") == [None, "1991-05-07", None, "1992-05-07"]
+    assert [(issue.row, issue.code, issue.wording) for issue in found.issues] == [
+        (2, "bad-date", "lunar-date")
+    ]
+
+
 def test_one_date_proves_the_order_of_a_whole_column() -> None:
     assert birthdays("5/7/1990", "25/12/1990") == (["1990-07-05", "1990-12-25"], [])
     assert birthdays("5/7/1990", "12/25/1990") == (["1990-05-07", "1990-12-25"], [])
