@@ -19,7 +19,7 @@ from importer.delivery import Policy, Sender
 from importer.errors import ImporterError, InputError, TripwireError
 from importer.exit_codes import ExitCode, run_exit_code
 from importer.journal import Journal, RunJournal, RunKind, RunRecord, RunState, Ticket, new_run_id
-from importer.models import Note, Status
+from importer.models import Mode, Note, Status
 from importer.option_layers import options_to_json
 from importer.option_types import Keep
 from importer.options import RunOptions
@@ -27,6 +27,7 @@ from importer.pipeline.changed_rows import ChangedRows, change_notes
 from importer.pipeline.events import Prechecking, Progress, RequestMeter, RunEnded, RunObserver, RunStarted
 from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope, RunContext
 from importer.pipeline.newer_rows import NewerRows
+from importer.pipeline.overtaken_rows import OvertakenRows
 from importer.pipeline.plan import RunPlan, needs_canary
 from importer.pipeline.precheck import PrecheckGate, precheck
 from importer.pipeline.row_history import PriorImports, ResumeState, prior_notes, resume_notes, unknown_notes
@@ -195,9 +196,9 @@ class Run:
     def _memory(
         self, *, replay: ResumeState | None = None, journal: RunJournal | None = None, last_ordinal: int = 0
     ) -> RunContext:
-        lineage = self.lineage
+        lineage, prior = self.lineage, self._prior()
         return RunContext(
-            prior=self._prior(),
+            prior=prior,
             replay=replay,
             journal=journal,
             dry=self.sending is None,
@@ -205,6 +206,7 @@ class Run:
             last_ordinal=last_ordinal,
             held=lineage.held,
             newer=self._newer(journal, resumed=replay is not None),
+            overtaken=self._overtaken(prior),
             changes=self._changes(),
             canary=self.sending is not None and needs_canary(self.plan, self.journal),
         )
@@ -216,6 +218,12 @@ class Run:
         if journal is None or journal.contacts is None or not older or plan.options.overwrite_newer:
             return None
         return NewerRows(journal.contacts, plan.contract, plan.mode, plan.options.lang)
+
+    def _overtaken(self, prior: PriorImports | None) -> OvertakenRows | None:
+        options = self.plan.options
+        if prior is None or options.overwrite_newer or self.plan.mode is Mode.KEEP:
+            return None
+        return OvertakenRows(prior, options.lang)
 
     def _changes(self) -> ChangedRows | None:
         """Return what leaves out unchanged rows; None: all are sent, or nobody knows where they would go."""
@@ -233,7 +241,7 @@ class Run:
         if not self.plan.again and not self.plan.rest_of:
             return None
         there = self.plan.destination or (self.plan.reported.destination if self.plan.reported else None)
-        return PriorImports(self.journal, there.key if there else None, with_reports=bool(self.plan.rest_of))
+        return PriorImports(self.journal, there.key if there else None)
 
     def _go(self, run_journal: RunJournal, directory: Path, memory: RunContext) -> ReportResult:
         started, clock = datetime.now().astimezone(), time.perf_counter()
