@@ -330,10 +330,10 @@ class Journal:
                 parts += [{sheet: states.rows_with_code(sheet, Status.SKIPPED, code)} for code in IN_ALREADY]
         return union_rows(parts)
 
-    def sent_rows(self, run_id: str, there: str, *, with_reports: bool = True) -> dict[str, SentRows]:
-        """What the rows of a run were sent as, by sheet: by it, its retries, and reports of them since."""
+    def sent_rows(self, run_id: str, there: str, before: str, *, reports: bool) -> dict[str, SentRows]:
+        """What a run's rows were sent as, by sheet: by it, its retries, and `reports` of it `before` a run."""
         runs = [one.id for one in self._with_retries(run_id) if one.destination_key == there]
-        return read_sent_rows(self._database, runs, there, with_reports=with_reports)
+        return read_sent_rows(self._database, runs, there, self._number(before) if reports else 0)
 
     def imported_by_reports(
         self, run_id: str, destination_key: str, before: str | None = None

@@ -21,7 +21,7 @@ _REQUESTS = """SELECT r.number, r.id, b.sheet, b.rows, b.sent FROM batches b JOI
                WHERE r.id = ? AND b.state = ? AND b.sent IS NOT NULL ORDER BY b.entry"""
 _ORIGINS = """SELECT r.id AS run, o.sheet, o.rows, o.from_sheet, o.from_rows FROM origins o
               JOIN runs r ON r.number = o.run
-              WHERE o.from_run = ? AND r.destination_key = ? AND r.dry_run = 0 ORDER BY o.run"""
+              WHERE o.from_run = ? AND r.destination_key = ? AND r.dry_run = 0 AND r.number < ? ORDER BY o.run"""
 
 
 def encode_sent(contacts: Sequence[tuple[int, ...]]) -> bytes | None:
@@ -65,23 +65,25 @@ class SentRows:
 
 
 def read_sent_rows(
-    database: Database, runs: Sequence[str], destination_key: str, *, with_reports: bool = True
+    database: Database, runs: Sequence[str], destination_key: str, until: int
 ) -> dict[str, SentRows]:
     """Return by sheet what the rows of a run were sent as last.
 
-    `runs`: the run and its retries. `with_reports`: rows that came in with a report of one of them since, or
-    with a report of that, count as they came in then.
+    `runs`: the run and its retries. Rows that came in with a report of one of them since, or with a report of
+    that, count as they came in then, if it was a run with a number below `until`.
     """
     parts: dict[str, list[SentRows]] = {}
     for run in runs:
         for sheet, one in _of_run(database, run).items():
             parts.setdefault(sheet, []).append(one)
-    for run in runs if with_reports else ():
+    for run in runs:
         later: dict[str, dict[str, SentRows]] = {}
-        for origin in database.query(_ORIGINS, (run, destination_key)):
+        for origin in database.query(_ORIGINS, (run, destination_key, until)):
             by_sheet = later.get(origin["run"])
             if by_sheet is None:
-                by_sheet = later[origin["run"]] = read_sent_rows(database, [origin["run"]], destination_key)
+                by_sheet = later[origin["run"]] = read_sent_rows(
+                    database, [origin["run"]], destination_key, until
+                )
             if origin["sheet"] not in by_sheet:
                 continue
             there = np.array(json.loads(origin["rows"]), dtype=np.int64)

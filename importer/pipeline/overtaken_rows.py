@@ -6,16 +6,46 @@ The rows of a file count in its order, whenever they come in. In mode `keep` the
 
 from __future__ import annotations
 
+from dataclasses import field
 from itertools import combinations
 
 import numpy as np
 
 from importer.batching import Customers, contacts_together
 from importer.dataclass import dataclass
+from importer.journal import SentRows
 from importer.messages import join_sentences, sentence
 from importer.models import Outcome, Status
 from importer.pipeline.newer_rows import NEWER_IMPORT
 from importer.pipeline.row_history import PriorImports
+
+
+@dataclass(frozen=True, slots=True)
+class LaterRows:
+    """The last row of each set of contacts that a sheet has brought in, ascending by `keys`."""
+
+    keys: np.ndarray
+    """One number (int64) for all contacts of a row; a set that many rows have stands there as often."""
+    rows: np.ndarray
+
+    @classmethod
+    def of(cls, sent: SentRows) -> LaterRows:
+        together = sent.prints[:, 1]
+        order = np.lexsort((sent.rows, together))
+        order = order[together[order] != 0]
+        return cls(together[order], sent.rows[order])
+
+    def last(self, contacts: np.ndarray) -> np.ndarray:
+        """Return for each line of `Customers.contacts` the last of the rows (int64) that has some of these
+        contacts and no others; 0 for none."""
+        found = np.zeros(len(contacts), dtype=np.int64)
+        columns = range(contacts.shape[1] if self.keys.size else 0)
+        for chosen in (these for count in columns for these in combinations(columns, count + 1)):
+            sums = contacts_together(np.ascontiguousarray(contacts[:, chosen]))
+            places = np.maximum(np.searchsorted(self.keys, sums, side="right") - 1, 0)
+            hit = (self.keys[places] == sums) & (sums != 0)
+            found[hit] = np.maximum(found[hit], self.rows[places[hit]])
+        return found
 
 
 @dataclass(slots=True)
@@ -27,6 +57,7 @@ class OvertakenRows:
 
     prior: PriorImports
     lang: str
+    _later: dict[tuple[str, str], LaterRows] = field(default_factory=dict)
 
     def hold(
         self, customers: Customers, unanswered: np.ndarray, stale: np.ndarray
@@ -51,7 +82,9 @@ class OvertakenRows:
                 if origins.get(row, ("", "", 0))[:2] == (run, sheet)
             ]  # fmt: skip
             was = np.array([origins[int(customers.rows[place])][2] for place in places], dtype=np.int64)
-            later = _last_of_contacts(sent.rows, sent.prints[:, 1], customers.contacts[places])
+            if (run, sheet) not in self._later:
+                self._later[run, sheet] = LaterRows.of(sent)
+            later = self._later[run, sheet].last(customers.contacts[places])
             for place, own, other in zip(places, was.tolist(), later.tolist(), strict=True):
                 row = int(customers.rows[place])
                 if other > own:
@@ -68,21 +101,3 @@ class OvertakenRows:
                 message = join_sentences(self.lang, why, told)
                 outcomes.append(Outcome(customers.sheet, (row,), status, code=NEWER_IMPORT, message=message))
         return outcomes, customers.where(~held)
-
-
-def _last_of_contacts(rows: np.ndarray, together: np.ndarray, contacts: np.ndarray) -> np.ndarray:
-    """Return for each line of `contacts` the last of the rows (int64) that has some of them and no others; 0
-    for none. `together` has one number for all contacts of each of the rows."""
-    found = np.zeros(len(contacts), dtype=np.int64)
-    some = together != 0
-    order = np.lexsort((rows[some], together[some]))
-    keys, rows = together[some][order], rows[some][order]
-    if not keys.size:
-        return found
-    columns = range(contacts.shape[1])
-    for chosen in (these for count in columns for these in combinations(columns, count + 1)):
-        sums = contacts_together(np.ascontiguousarray(contacts[:, chosen]))
-        places = np.maximum(np.searchsorted(keys, sums, side="right") - 1, 0)
-        hit = (keys[places] == sums) & (sums != 0)
-        found[hit] = np.maximum(found[hit], rows[places[hit]])
-    return found

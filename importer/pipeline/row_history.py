@@ -144,7 +144,9 @@ class PriorImports:
     The file's word is not enough: only what the journal has for that run and destination counts.
     """
 
-    def __init__(self, journal: Journal, destination_key: str | None) -> None:
+    def __init__(self, journal: Journal, destination_key: str | None, own: str) -> None:
+        """`own`: the id of the run that asks. What it and later ones have done does not count."""
+        self._own = own
         self._journal = journal
         self._destination_key = destination_key
         self._imported: dict[str, dict[str, np.ndarray]] = {}
@@ -225,7 +227,7 @@ class PriorImports:
             there = self._destination_key
             found = [self._journal.imported_rows(run, there)] if run and there else []
             if found and there:
-                found.append(self._journal.imported_by_reports(run, there))
+                found.append(self._journal.imported_by_reports(run, there, self._own))
             self._imported[run] = union_rows(found)
         return self._imported[run]
 
@@ -233,17 +235,19 @@ class PriorImports:
         """By row of the report the run, sheet and row that it was, as `note_origin` was told."""
         found = {}
         for known, origin in self._origins.get(sheet, ()):
+            if not known.size or not rows.size or known[-1] < rows[0] or known[0] > rows[-1]:
+                continue  # both ascend
             for place in np.flatnonzero(np.isin(known, rows)).tolist():
                 found[int(known[place])] = (origin.run, origin.sheet, origin.rows[place])
         return found
 
     def sent_by(self, run: str, *, with_reports: bool = True) -> Mapping[str, SentRows]:
         """What the rows of a run were sent as, by sheet."""
-        key = (run, with_reports)
+        key, there = (run, with_reports), self._destination_key
         if key not in self._sent:
-            there = self._destination_key
-            known = self._journal.sent_rows(run, there, with_reports=with_reports) if run and there else {}
-            self._sent[key] = known
+            self._sent[key] = (
+                self._journal.sent_rows(run, there, self._own, reports=with_reports) if run and there else {}
+            )
         return self._sent[key]
 
     def _known(self, run: str) -> RowStates | None:

@@ -125,7 +125,7 @@ class Run:
         directory = Path(self.plan.options.report_dir or self.lineage.reports / run_id)
         record = self._record(run_id, directory)
         with self.journal.start(record, self.ticket, self._expected_rows()) as run_journal:
-            memory = self._memory(journal=run_journal)
+            memory = self._memory(run_id, journal=run_journal)
             try:
                 return self._go(run_journal, directory, memory)
             except ImporterError as error:
@@ -139,13 +139,13 @@ class Run:
         with self.journal.reopen(record.id, self.ticket, self._expected_rows()) as run_journal:
             replay = ResumeState(run_journal.row_states(), self.plan.options.resend_unknown)
             last = run_journal.next_ordinal - 1
-            memory = self._memory(replay=replay, journal=run_journal, last_ordinal=last)
+            memory = self._memory(record.id, replay=replay, journal=run_journal, last_ordinal=last)
             return self._go(run_journal, Path(record.report_dir), memory)
 
     def redraw(self, record: RunRecord, directory: Path) -> ReportResult:
         """Write the reports of a past run again, from its file and the journal. Sends and records nothing."""
         replay = None if record.dry_run else ResumeState(self.journal.row_states(record.id), send=False)
-        memory = self._memory(replay=replay)
+        memory = self._memory(record.id, replay=replay)
         with ReportWriter(report_plan(self.plan, record.id, directory)) as reports:
             sink = NullSink(Status.VALID if record.dry_run else Status.NOT_SENT)
             flow = Flow(self.plan, reports, sink, memory, self._pulse(reports.tally), self._broken_off)
@@ -194,9 +194,14 @@ class Run:
         )
 
     def _memory(
-        self, *, replay: ResumeState | None = None, journal: RunJournal | None = None, last_ordinal: int = 0
+        self,
+        run_id: str,
+        *,
+        replay: ResumeState | None = None,
+        journal: RunJournal | None = None,
+        last_ordinal: int = 0,
     ) -> RunContext:
-        lineage, prior = self.lineage, self._prior()
+        lineage, prior = self.lineage, self._prior(run_id)
         return RunContext(
             prior=prior,
             replay=replay,
@@ -232,7 +237,7 @@ class Run:
             return None
         return ChangedRows(lambda: self.journal.contents.of(there.lane), plan.options.lang)
 
-    def _prior(self) -> PriorImports | None:
+    def _prior(self, run_id: str) -> PriorImports | None:
         """Return what the journal knows of the rows of a report, or of a rest; None for any other file.
 
         A dry run without credentials takes the destination of the run that the report names. So it skips the
@@ -241,7 +246,7 @@ class Run:
         if not self.plan.again and not self.plan.rest_of:
             return None
         there = self.plan.destination or (self.plan.reported.destination if self.plan.reported else None)
-        return PriorImports(self.journal, there.key if there else None)
+        return PriorImports(self.journal, there.key if there else None, run_id)
 
     def _go(self, run_journal: RunJournal, directory: Path, memory: RunContext) -> ReportResult:
         started, clock = datetime.now().astimezone(), time.perf_counter()
