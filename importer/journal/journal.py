@@ -331,7 +331,7 @@ class Journal:
         return union_rows(parts)
 
     def sent_rows(self, run_id: str, there: str, before: str, *, reports: bool) -> dict[str, SentRows]:
-        """What a run's rows were sent as, by sheet: by it, its retries, and `reports` of it `before` a run."""
+        """What a run's rows were sent as, by sheet: by it, its retries, and `reports` `before` a run."""
         runs = [one.id for one in self._with_retries(run_id) if one.destination_key == there]
         return read_sent_rows(self._database, runs, there, self._number(before) if reports else 0)
 
