@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from importer.contracts import Contract
     from importer.mapping import MappingFile, Proposal
+    from importer.mapping.person_names import NameRule
     from importer.pipeline.events import MappingQuestion
 
 ANSWERED_BY_PROPOSAL = (
@@ -166,8 +167,17 @@ class MappingPrompt:
 
     def _show_proposal(self) -> bool:
         """Show what is proposed; return whether it can be taken as it is."""
-        self._print(self._table, self._table.proposals(self._question))
+        self._print(self._table, self._table.proposals(self._question), self._name_rule())
         return self._fits(self._table, self._proposed)
+
+    def _name_rule(self) -> NameRule | None:
+        """How the proposal splits full names; None if it does not, or is not complete."""
+        from importer import mapping
+
+        try:
+            return mapping.load_text(self._proposed, str(self.file)).name_rule
+        except (InputError, MappingError):
+            return None
 
     def _show_kept(self) -> bool:
         """Show what the file does; return whether it can be taken as it is."""
@@ -190,7 +200,7 @@ class MappingPrompt:
             found = mapping.load_text(text, str(self.file))
             if table is None:
                 table = UnknownTable.read(self._question, found)
-                self._print(table, table.proposals(self._question, found))
+                self._print(table, table.proposals(self._question, found), found.name_rule)
             table.bind(found, self._question)
         except (InputError, MappingError) as error:
             print_error(error)
@@ -214,8 +224,9 @@ class MappingPrompt:
     def _say(self, code: str, **found: object) -> None:
         echo(sentence(code, found, self._lang), err=True)
 
-    def _print(self, known: UnknownTable, proposals: Sequence[Proposal]) -> None:
-        """Print each field with its column and, below it, the first cells; then the columns left out."""
+    def _print(self, known: UnknownTable, proposals: Sequence[Proposal], name_rule: NameRule | None) -> None:
+        """Print each field with its column and, below it, the first cells and how a name is split; then the
+        columns left out."""
         from rich.padding import Padding
         from rich.text import Text
 
@@ -235,6 +246,8 @@ class MappingPrompt:
             shown = " | ".join(_shortened(cell) for cell in known.cells(one.column))
             if shown:
                 out.print(Padding(Text(shown, "dim"), (0, 0, 0, 6)))
+            if one.split and name_rule and shown:
+                out.print(Padding(Text(_split_name(known.cells(one.column), name_rule)), (0, 0, 0, 6)))
 
         echo(sentence("proposal-imported", {}, self._lang), err=True)
         for one in taken:
@@ -249,6 +262,17 @@ class MappingPrompt:
 
 def _target(one: Proposal) -> str:
     return "first_name + last_name" if one.split else one.fed
+
+
+def _split_name(cells: Sequence[str], rule: NameRule) -> str:
+    """One of the names with its two parts, best one without a comma: Kurt Schulze → “Kurt | Schulze”."""
+    from importer.mapping import person_names
+
+    whole, parts = max(
+        ((cell, person_names.split(cell, rule)) for cell in cells),
+        key=lambda found: (all(found[1]), "," not in found[0]),
+    )
+    return f"{_shortened(whole)} → “{' | '.join(map(printable, filter(None, parts)))}”"
 
 
 def _shortened(cell: str) -> str:

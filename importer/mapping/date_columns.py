@@ -46,6 +46,7 @@ from importer.models import Severity
 
 _MOST_FORMATS = 3
 """The most of a rule's formats that a message lists."""
+_LAST_DAYS = re.compile(r"(?<!\d)(?:29|3[01])(?!\d)")
 _NO_DAY = re.compile(r"0{1,4}([-/.])0{1,2}\1(?:0{4}|0{1,2})(?:[ T]+[0:.]+Z?)?")
 _UNSAID_DAYS = ("0001-01-01", "1753-01-01", "1899-12-30", "9999-12-31")
 """The first and last days of databases, and day 0 of spreadsheets: programs write them for “no date”."""
@@ -147,7 +148,7 @@ class DateReader:
         day, calendar = self._day(found)
         if day is None:
             if self._rule.formats:
-                return None, "date-in-no-format"
+                return None, "date-of-no-month" if self._beyond_its_month(found) else "date-in-no-format"
             if readings(found, calendar):
                 contradictory = self._proof().order is DateOrder.CONTRADICTORY
                 return None, "contradictory-dates" if contradictory else "ambiguous-date"
@@ -193,6 +194,11 @@ class DateReader:
             return Calendar.GREGORIAN
         return self._proof().calendar
 
+    def _beyond_its_month(self, text: str) -> bool:
+        """Whether only the day makes a text no date: 31/02/1990."""
+        days = [found.span() for found in _LAST_DAYS.finditer(text)]
+        return any(self._day(f"{text[:start]}28{text[end:]}")[0] is not None for start, end in days)
+
     def _issue(self, kind: str, where: np.ndarray) -> ColumnIssue:
         formats = self._rule.formats
         wanted = ", ".join([*formats[:_MOST_FORMATS], *["…"] * (len(formats) > _MOST_FORMATS)])
@@ -204,6 +210,8 @@ class DateReader:
             case "other-date-order":
                 read = lambda text: self._day(plain(text))[0]  # noqa: E731
                 return ColumnIssue(kind, where, read, severity=Severity.WARNING, left_out=False)
+            case "date-of-no-month":
+                return ColumnIssue("bad-date", where, wording=kind)
             case "date-in-no-format":
                 return ColumnIssue("bad-date", where, lambda _: wanted, kind)
             case "short-year":

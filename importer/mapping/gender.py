@@ -105,7 +105,7 @@ def iberian_values(letters: frozenset[str]) -> dict[str, str]:
     """Return what the letters of a whole Spanish or Portuguese column mean, as a mapping's `values`."""
     if "h" not in letters:
         return {}
-    woman = "hombre / mujer" if "f" in letters else "mujer"
+    woman = "hombre? mujer?" if "f" in letters else "mujer"
     return {"h": "hombre", "h.": "hombre", "m": woman, "m.": woman}
 
 

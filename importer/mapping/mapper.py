@@ -156,12 +156,12 @@ class Mapper:
 
     def proven_mapping(self) -> MappingFile:
         """Return the mapping with what whole columns have proved so far: the order of dates as `formats`,
-        their calendar, Spanish letters for genders as `values`.
+        their calendar, Spanish letters for genders as `values`, what separates tags.
 
         A part of the file that is imported with it means what it meant in the whole file.
         """
         return transforms.with_proven_rules(
-            self.bound.mapping, self._all_fields(), self._proofs, self._letters
+            self.bound.mapping, self._all_fields(), self._proofs, self._letters, self._marks
         )
 
     def _issue_column(self, field: str) -> str:

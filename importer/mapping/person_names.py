@@ -88,6 +88,19 @@ def likely_rule(names: Iterable[str]) -> NameRule:
     return NameRule.LAST_WORD
 
 
+def show_an_order(names: Iterable[str]) -> bool:
+    """Return whether full names show by themselves where the family name stands: by a comma behind it, in
+    Chinese, or by a word that begins it (Anna von der Heide)."""
+    for name in names:
+        if _COMMA_NAME.fullmatch(name.strip()) or _BEGINS_HAN.fullmatch(name.strip()):
+            return True
+        words = _without_titles(name.split())
+        particles = _words_of_names()["particles"]
+        if words and words[0].casefold() not in particles and not particles.isdisjoint(words[1:-1]):
+            return True
+    return False
+
+
 def full_names(full: pa.Array | None, first: pa.Array, last: pa.Array) -> pa.Array:
     """Return the column of full names; an empty one is made of first and last name.
 

@@ -13,7 +13,7 @@ import tomli_w
 from importer import messages
 from importer.contracts import Contract, FieldKind
 from importer.escaping import printable
-from importer.mapping import dates, headers, loader, person_names, phones, vocabulary
+from importer.mapping import dates, headers, loader, person_names, phones, tags, vocabulary
 from importer.mapping.addresses import join_of
 from importer.mapping.base import packaged_index, quote_names
 from importer.mapping.headers import normalize
@@ -38,7 +38,8 @@ _RIVALS = 3
 _LOOKED_AT = 200
 _OWN_NUMBERS = 0.7
 """The share of a country's own numbers with which it is likely; some in a file are wrong."""
-_TAG_MARKS = (";", "；", "|")
+_TAG_MARKS = (";", "|")
+"""Marks that separate tags where a mapping says so."""
 
 
 def mapping_text(
@@ -172,8 +173,9 @@ class _SuggestionWriter:
             yield f"# values = {_inline_table(dict.fromkeys(codes, 'male or female'))}"
         elif kind is FieldKind.TAGS:
             marks = [mark for mark in _TAG_MARKS if any(mark in cell for cell in cells)]
-            if marks and not any("," in cell or "，" in cell for cell in cells):
-                yield f"separators = {_list(marks)}"
+            if marks:
+                # The usual marks go on separating: other cells may have them.
+                yield f"separators = {_list((*marks, *tags.USUAL_SEPARATORS))}"
         elif kind is FieldKind.PHONE and any(map(phones.looks_national, cells)):
             code = self._country_code()
             if code is not None:
@@ -224,10 +226,14 @@ class _SuggestionWriter:
         return None
 
     def _name_rule(self, whole: Proposal) -> NameRule:
+        cells = self._cells(whole)
+        if "," in whole.column and person_names.show_an_order(cells):
+            # “Name, Vorname” says what stands around a comma, and nothing of cells without one.
+            return person_names.likely_rule(cells)
         family_first = packaged_index("words.json")["full_names"]["family_first"]
         if normalize(whole.column) in map(normalize, family_first):
             return NameRule.FAMILY_FIRST
-        return person_names.likely_rule(self._cells(whole))
+        return person_names.likely_rule(cells)
 
     def _cells(self, proposal: Proposal) -> list[str]:
         if self.samples is None or proposal.column not in self.samples.columns:

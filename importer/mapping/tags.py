@@ -19,6 +19,9 @@ from importer.mapping.base import matches_pattern
 
 DEFAULT_SEPARATORS = (",", "，", "、", "；")
 """What separates tags unless the mapping says otherwise; `;` and `|` may be part of a tag."""
+USUAL_SEPARATORS = (*DEFAULT_SEPARATORS, "\n")
+"""What separates tags where no mapping says anything. A rule that has all of these, and perhaps more, reads
+lists in brackets and quoted tags, too."""
 LIST_MARK = ":::"
 """What stands between the values of a cell that Google Contacts has written."""
 _MARKS = (";", "|")
@@ -68,14 +71,16 @@ def comma_separated(
 
     The separator `json` reads a cell that is a JSON list of texts (Klaviyo). The separator `","` takes tags
     out of their quotation marks (Mailchimp). Tags that fit a pattern of `nothing` are left out. Without
-    separators lists in brackets, quoted tags and lines are read, too, and `marks` tells which of ; and | the
-    whole column proves to stand between tags.
+    separators, or with all usual ones, lists in brackets, quoted tags and lines are read, too; without any,
+    `marks` tells which of ; and | the whole column proves to stand between tags.
     """
     separators = tuple(separators)
-    if not separators:
+    if set(separators) >= set(USUAL_SEPARATORS) or not separators:
         if not nothing and _is_clean(column):
             return column
-        bare = marks() if _has_marks(column) else frozenset()
+        bare = frozenset(separators)
+        if not separators and _has_marks(column):
+            bare = marks()
         return rework_all(column, lambda text: _listed(_found_tags(text, bare), nothing))
     as_json = "json" in separators
     quoted = '","' in separators
@@ -98,7 +103,7 @@ def comma_separated(
 
 def proven_marks(parts: Iterator[pd.Series]) -> frozenset[str]:
     """Return which of ; and | stand between the tags of a whole column: what one of them separates stands in
-    other cells, too."""
+    other cells, too, or (for ;) other cells are lists whose marks are the usual ones."""
     cells: set[str] = set()
     for part in parts:
         cells.update(text for text in pc.unique(arrow.to_arrow(part)).to_pylist() if text)
@@ -106,11 +111,16 @@ def proven_marks(parts: Iterator[pd.Series]) -> frozenset[str]:
             break
     pieces = {cell: frozenset(tag.strip() for tag in _EVERY.split(cell) if tag.strip()) for cell in cells}
     counts = Counter(tag for tags in pieces.values() for tag in tags)
-    return frozenset(
+    proven = {
         mark
         for mark in _MARKS
         if any(mark in cell and any(counts[tag] > 1 for tag in tags) for cell, tags in pieces.items())
-    )
+    }
+    listed = {cell for cell in cells if any(mark in cell for mark in DEFAULT_SEPARATORS)}
+    # R;D may be an abbreviation.
+    if listed and any(";" in cell and min(map(len, pieces[cell]), default=0) > 1 for cell in cells - listed):
+        proven.add(";")
+    return frozenset(proven)
 
 
 def _found_tags(text: str, marks: frozenset[str]) -> Sequence[str]:
@@ -128,7 +138,7 @@ def _found_tags(text: str, marks: frozenset[str]) -> Sequence[str]:
     if LIST_MARK in text:
         # Google puts a * before the labels that it has made itself.
         return [tag.strip().removeprefix("* ") for tag in text.split(LIST_MARK)]
-    return _splitter((*DEFAULT_SEPARATORS, "\n", *sorted(marks))).split(text)
+    return _splitter((*USUAL_SEPARATORS, *sorted(marks - set(USUAL_SEPARATORS)))).split(text)
 
 
 def _in_brackets(text: str) -> Sequence[str]:

@@ -209,9 +209,10 @@ def with_proven_rules(
     fields: Iterable[BoundField],
     proofs: Mapping[str, DateProof],
     letters: Mapping[str, frozenset[str]],
+    marks: Mapping[str, frozenset[str]],
 ) -> MappingFile:
-    """Return the mapping with what `proofs` and `letters` hold, by column, written into its rules."""
-    proven = [(bound.rule, _proven(bound, proofs, letters)) for bound in fields]
+    """Return the mapping with what was proved of its columns written into its rules."""
+    proven = [(bound.rule, _proven(bound, proofs, letters, marks)) for bound in fields]
 
     def updated(rule: FieldRule) -> FieldRule:
         found = next((found for one, found in proven if one is rule), {})
@@ -225,11 +226,17 @@ def with_proven_rules(
 
 
 def _proven(
-    bound: BoundField, proofs: Mapping[str, DateProof], letters: Mapping[str, frozenset[str]]
+    bound: BoundField,
+    proofs: Mapping[str, DateProof],
+    letters: Mapping[str, frozenset[str]],
+    marks: Mapping[str, frozenset[str]],
 ) -> dict[str, object]:
     """Return what was proved for a field, as keys of its rule."""
     if bound.has_iberian_header and bound.sources[0] in letters:
         return {"values": gender.iberian_values(letters[bound.sources[0]])}
+    if bound.field.kind is FieldKind.TAGS and not bound.rule.separators and bound.sources[:1]:
+        looked_at = marks.get(bound.sources[0])
+        return {} if looked_at is None else {"separators": (*tags.USUAL_SEPARATORS, *sorted(looked_at))}
     known = {proofs[source] for source in bound.sources if source in proofs}
     if len(known) != 1:
         return {}

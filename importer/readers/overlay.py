@@ -4,7 +4,8 @@ A corrections file belongs to one file, which it names by its sha256, and holds 
 sheet, row, column, the cell as it was read, the cell as it is to be read. The file itself is never changed.
 A run with corrections goes the way of a corrected rejects.xlsx: what the reader found wrong with a cell, or
 with a row as a whole, is settled where a person has rewritten it. The file may also name a run (`rest_of`):
-then the run with the corrections is about its rest, and leaves out the rows that it brought in.
+then the run with the corrections is about its rest, and leaves out the rows that it brought in. A line
+whose column is empty leaves its row out: no row that is no customer need be made to look like one.
 """
 
 from __future__ import annotations
@@ -15,30 +16,43 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow
 from importer.dataclass import dataclass
 from importer.errors import InputError
-from importer.models import Chunk, Issue, Note, Severity
+from importer.models import Chunk, Issue, Note, Severity, Skip
 from importer.private_files import open_plain_file, replace_private_file
 from importer.readers.base import FileIdentity, Source
 
 _VERSION = 1
+LEFT_OUT = "left-out-by-hand"
+"""The code of a row that a person has left out, and the text of the line that says so."""
+WHOLE_ROW = ""
+"""The column of such a line."""
 STALE = "correction-not-applied"
 """The issue of a cell that does not read as it did when it was corrected."""
 
 
 @dataclass(frozen=True, slots=True)
 class CorrectedCell:
-    """One cell: how it was read, and how it is to be read. `sheet` is empty for delimited text."""
+    """One cell: how it was read, and how it is to be read. `sheet` is empty for delimited text.
+
+    With an empty `column` it is a row as a whole, which is left out.
+    """
 
     sheet: str
     row: int
     column: str
     was: str
     now: str
+
+    @property
+    def whole_row(self) -> bool:
+        """Whether the row is left out."""
+        return self.column == WHOLE_ROW
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +137,10 @@ class CorrectedSource(Source):
         self.sheets, self.sheet = source.sheets, source.sheet
         self.header, self.header_row = source.header, source.header_row
         self.rest_of = found.rest_of
-        told = (("cells", len(cells)), ("rows", len({(cell.sheet, cell.row) for cell in cells})))
-        self.notes = (*source.notes, Note("cells-corrected", told)) if cells else source.notes
+        told = [cell for cell in cells if not cell.whole_row]
+        rows = {(cell.sheet, cell.row) for cell in told}
+        note = Note("cells-corrected", (("cells", len(told)), ("rows", len(rows))))
+        self.notes = (*source.notes, note) if told else source.notes
 
     @property
     def sheet_headers(self) -> Mapping[str, tuple[str, ...]]:
@@ -156,6 +172,11 @@ def corrected(chunk: Chunk, cells: Mapping[int, Sequence[CorrectedCell]]) -> Chu
     ]
     if not wanted:
         return chunk
+    left_out = sorted(cell.row for cell in wanted if cell.whole_row)
+    if left_out:
+        skip = Skip(np.array(left_out, dtype=np.int64), LEFT_OUT)
+        chunk = replace(chunk, skips=(skip, *chunk.skips))
+        wanted = [cell for cell in wanted if not cell.whole_row]
     issues: list[Issue] = []
     by_column: dict[str, list[CorrectedCell]] = {}
     for cell in wanted:

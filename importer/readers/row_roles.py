@@ -19,14 +19,19 @@ import pyarrow.compute as pc
 from importer.arrow import ByteSet, offsets_and_bytes
 from importer.escaping import late_pattern
 from importer.models import Skip
+from importer.readers.counts import COUNTED, NUMBER, counts
 
 if TYPE_CHECKING:
     from importer.readers.header import Layout
 
+ASIDES = frozenset({"repeated-header", "hint-row", "footer-row", "comment-row"})
+"""The codes of rows that hold no customer."""
 HINT_ROWS = 5
 """So many rows below the header may be hints."""
 _MOST_FILLED = 0.75
 """The largest share of the cells of a total or a page's line that may hold something."""
+_ALWAYS_FILLED = 2
+"""So many cells of a total may be filled in any table: the word for it, and the number."""
 _MOST_WORDS = 0.5
 """The largest share that may hold something else than a number."""
 _COMPARED = 2
@@ -34,11 +39,6 @@ _COMPARED = 2
 _LOOKED_AT = 200
 """So many characters of a cell are looked at."""
 _CONTACT = late_pattern(r"[^\s@]+@[^\s@]+\.[^\s@]+|(?:\d[ ()/-]{0,2}){9,}\d")
-_NUMBER = late_pattern(
-    r"[\d\s.,%$€£¥+-]*(?:[人个位名条行件元笔户円명건]|rows?|records?|customers?|kunden|clientes?|clients?|pcs|чел\.?)?",
-    re.IGNORECASE,
-)
-"""A number, perhaps of something: 24人, 40 Kunden."""
 _EXAMPLE = late_pattern(
     r"(?:e\.?\s?g\.?|example|ex\.|p\. ?ex\.|z\. ?b\.|ej\.|例如?|示例|样例|如)\s*[:：,]?", re.IGNORECASE
 )
@@ -67,9 +67,11 @@ _FOOTER = (
     r"\s*[:：=]?\s*[\d., ]*"
     r"|(?:gesamt(?:summe|betrag)?|summe|zwischensumme|totaal|subtotaal|összesen|ukupno"
     r"|yhteensä|i alt|tổng(?: cộng)?"
-    r"|итого|всего|разом|合计|总计|小计|共计|合計|總計|小計|總數|总数|総計|합계|총계|소계"
+    r"|anzahl|итого|всего|разом|(?:本[页頁月周年期次日])?(?:合计|总计|小计|共计|累计|新增|合計|總計|小計|累計)"
+    r"|(?:总|總)?人[数數](?:合计|总计|合計|總計)?|(?:会员|客户|顾客|會員|客戶|顧客)[总總]?[数數]|總數|总数|総計|합계|총계|소계"
     r"|المجموع|الإجمالي|جمع کل|سה\"כ|סה\"כ|סך הכל|รวม|ยอดรวม|कुल)(?:[ :：=(0-9].{0,60})?"
     r"|\(?\d[\d.,]* (?:rows?|records?|entries|customers?|contacts?)\b.{0,40}"
+    rf"|\d[\d.,]* (?:{COUNTED})"
     r"|(?:page|seite|p[aá]gina|pagina|страница|стр\.|trang|strona) ?:? ?\d+.{0,20}"
     r"|第 ?\d+ ?[页頁].{0,20}|共 ?\d+ ?[页頁条條人行].{0,20}"
     r"|(?:generated|exported|created|printed|downloaded|report date|run date|as of)"
@@ -94,6 +96,23 @@ _REMARK = late_pattern(
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
 _FOOTER_BEGINNINGS = (
+    *(
+        "anzahl",
+        "累计",
+        "累計",
+        "新增",
+        "总人",
+        "總人",
+        "人数",
+        "人數",
+        "会员",
+        "客户",
+        "顾客",
+        "會員",
+        "客戶",
+        "顧客",
+    ),
+    *(f"本{span}" for span in "页頁月周年期次日"),
     *("grand", "sub", "total", "sum", "average", "count", "mean", "row", "record", "soma", "somma", "razem"),
     *("celkem", "toplam", "jumlah", "gesamt", "zwischensumme", "totaal", "összesen", "ukupno", "yhteensä"),
     *(
@@ -171,12 +190,19 @@ def asides(columns: Sequence[pa.Array], rows: np.ndarray, layout: Layout) -> lis
         ("footer-row", footers),
         ("comment-row", comments),
         ("footer-row", _remarks(named)),
+        ("footer-row", counts(named) if len(named) >= _WIDE_TABLE else []),
     ):
         new = np.array([at for at in where if not taken[at]], dtype=np.int64)
         if len(new):
             taken[new] = True
             found.append(Skip(rows[new], code))
     return found
+
+
+def may_be_aside(cells: Sequence[str]) -> bool:
+    """Return whether a row that was recognized as no customer may still be none: it has no contact, except in
+    an example."""
+    return not any(_CONTACT.search(cell) and not _is_hint(cell) for cell in cells)
 
 
 def _repeated_headers(named: Sequence[tuple[int, pa.Array]], layout: Layout) -> list[int]:
@@ -248,7 +274,7 @@ def _lines_aside(named: Sequence[tuple[int, pa.Array]]) -> tuple[list[int], list
     lengths = [np.diff(offsets_and_bytes(column)[0]) for _, column in named]
     for length in lengths:
         filled += length > 0
-    left = np.flatnonzero((filled > 0) & (filled <= max(_MOST_FILLED * len(named), 1)))
+    left = np.flatnonzero((filled > 0) & (filled <= max(_MOST_FILLED * len(named), _ALWAYS_FILLED)))
     footers: list[int] = []
     comments: list[int] = []
     for (_, column), length in zip(named, lengths, strict=True):
@@ -314,7 +340,7 @@ def _is_remark(text: str) -> bool:
 
 
 def _holds_no_customer(cells: Sequence[str]) -> bool:
-    words = [cell.strip() for cell in cells if _NUMBER.fullmatch(cell) is None]
+    words = [cell.strip() for cell in cells if NUMBER.fullmatch(cell) is None]
     most = 1 if words and _PERHAPS_A_NAME.fullmatch(words[0]) else max(_MOST_WORDS * len(cells), 1)
     return len(words) <= most and not any(map(_CONTACT.search, cells))
 

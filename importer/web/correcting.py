@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from importer.errors import UsageError
 from importer.models import Issue, Severity, Status
-from importer.readers.overlay import CorrectedCell
+from importer.readers.overlay import LEFT_OUT, WHOLE_ROW, CorrectedCell
 from importer.reports.wording import issue_text
 from importer.web.choices import CALENDARS, countries
 from importer.web.edits import can_undo, change, undo
@@ -90,6 +90,8 @@ class GridRow:
     """Those of the row as a whole."""
     errors: int
     corrected: bool
+    left_out: bool = False
+    """Whether a person has left the row out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,9 @@ def _correct(request: Request) -> Response:
         number=number,
         pages=pages,
         several_sheets=len({row.sheet for row in some}) > 1,
-        corrected_cells=len(cells),
+        changes=len(cells),
+        corrected_cells=sum(not cell.whole_row for cell in cells.values()),
+        rows_left_out=sum(cell.whole_row for cell in cells.values()),
         open_rows=open_rows,
         kind=kind,
         chosen_kind=chosen,
@@ -234,7 +238,8 @@ def _grid_row(
     rest = tuple(one for some in by_column.values() for one in some)
     errors = sum(issue.severity is Severity.ERROR for issue in issues)
     corrected = any(cell.corrected for cell in made)
-    return GridRow(row.number, row.sheet, row.row, tuple(made), rest, errors, corrected)
+    left_out = (row.sheet, row.row, WHOLE_ROW) in cells
+    return GridRow(row.number, row.sheet, row.row, tuple(made), rest, errors, corrected, left_out)
 
 
 def _twin_column(issue: Issue, row: ProblemRow, header: Sequence[str]) -> str:
@@ -319,6 +324,21 @@ def _save_cell(request: Request, form: Form) -> Response:
     return see_other(_back(form, work, f"#r-{row.number}"))
 
 
+def _leave_out(request: Request, form: Form) -> Response:
+    """Leave a row out as a whole, or take it in again."""
+    site = site_of(request)
+    work = site.works.get(request.path_params["work"])
+    if work.check is None:
+        raise UsageError("web-check-first")
+    rows = _rows(site, work)
+    number, place = (_number(form.get(name, "")) for name in ("row", "place"))
+    row = next(rows.read([place])) if place < len(rows) else None
+    if row is None or row.row != number:
+        raise UsageError("web-row-gone", row=form.get("row", ""))
+    change(site, work, [(row, WHOLE_ROW, "", "" if form.get("do") == "take" else LEFT_OUT)])
+    return see_other(_back(form, work, f"#r-{row.number}"))
+
+
 def _number(text: str) -> int:
     """A number of a form; one that is out of every range for anything else."""
     found = whole_number(text)
@@ -379,6 +399,7 @@ ROUTES = [
     ("GET", "/w/{work}/correct", shown(_correct)),
     ("GET", "/w/{work}/corrections.jsonl", shown(_download)),
     ("POST", "/w/{work}/cells", changing(_save_cell)),
+    ("POST", "/w/{work}/row", changing(_leave_out)),
     ("POST", "/w/{work}/all", changing(_take_all)),
     ("POST", "/w/{work}/undo", changing(_undo)),
 ]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from importer.private_files import replace_private_file
-from importer.readers.overlay import CorrectedCell
+from importer.readers.overlay import WHOLE_ROW, CorrectedCell
 from importer.web.pages import Site
 from importer.web.problems import ProblemRow, ProblemRows
 from importer.web.works import Work
@@ -69,6 +69,10 @@ def _remember(site: Site, work: Work, step: list[list[object]]) -> None:
     replace_private_file(_undo_file(site, work), text)
 
 
+def _original(row: ProblemRow | None, column: str, header: Sequence[str]) -> str:
+    return row.cells[header.index(column)] if row and column != WHOLE_ROW else ""
+
+
 def can_undo(site: Site, work: Work) -> bool:
     """Whether there is a step to take back."""
     return _undo_file(site, work).is_file()
@@ -88,7 +92,7 @@ def undo(site: Site, work: Work, rows: ProblemRows) -> None:
             known = cells.pop(key, None)
             if row is None and known is None:
                 continue
-            original = known.was if known else row.cells[header.index(key[2])] if row else ""
+            original = known.was if known else _original(row, key[2], header)
             if before is not None:
                 cells[key] = CorrectedCell(*key, original, str(before))
         site.works.save_corrections(edit.work, site.looks.of(work).sha256, list(cells.values()))

@@ -14,7 +14,7 @@ from importer.journal import Journal
 from importer.models import Chunk, Issue
 from importer.pipeline.check import Checker, CheckRules
 from importer.pipeline.plan import RunPlan, make_plan
-from importer.readers.overlay import STALE
+from importer.readers.overlay import STALE, WHOLE_ROW
 from importer.web.pages import Site
 from importer.web.problems import GRAVE, Corrections, ProblemRow, ProblemRows
 from importer.web.twins import SAME_CONTACT
@@ -112,8 +112,12 @@ class RecheckCache:
         for cell in cells.values():
             texts.setdefault((cell.sheet, cell.row), {})[cell.column] = cell.now
         with self._lock:
-            rows, found, open_ = self.rows(work), {}, []
+            found: dict[tuple[str, int], list[Issue]] = {}
+            rows, open_ = self.rows(work), []
             for place, changes in texts.items():
+                if WHOLE_ROW in changes:
+                    found[place] = []
+                    continue
                 known = self._known.get((work.id, run, *place))
                 if known is not None and known[0] == frozenset(changes.items()):
                     found[place] = known[1]

@@ -80,7 +80,7 @@ def _check(request: Request) -> Response:
         task=task if task is not None and task.running else None,
         current=current,
         error=told(request, task.error) if failed and task and task.error else None,
-        corrected=len(site.works.corrections(work)),
+        corrected=sum(not cell.whole_row for cell in site.works.corrections(work).values()),
         valid=_sendable(work),
     )
 

@@ -198,6 +198,6 @@ def test_the_command_to_copy_means_the_same_as_the_one_that_was_typed(
     done = importer("run", "my list.csv", *words)
     assert done.code == 0
     (line,) = [line.strip() for line in done.out.splitlines() if "importer run" in line]
-    assert line == "importer run 'my list.csv' --mode keep --delimiter , --strict"
+    assert line == "importer run 'my list.csv' --delimiter , --mode keep --strict"
     assert importer(*shlex.split(line)[1:]).code == 0
     assert content(box) == WANTED

@@ -198,7 +198,7 @@ def test_a_name_that_is_no_text_is_no_obstacle(bench: Bench) -> None:
     except OSError:
         pytest.skip("this file system takes proper names only")
     (file,) = bench.round().files
-    assert (file.name, file.fate) == ("?kunden.csv", FileFate.DONE)
+    assert (file.name, file.fate) == ("\\xffkunden.csv", FileFate.DONE)
     assert file.place.exists()
 
 

@@ -9,8 +9,9 @@ import openpyxl
 import pytest
 
 from importer import mapping
-from importer.cli import app
+from importer.cli import app, mapping_prompt
 from importer.exit_codes import ExitCode
+from importer.mapping.person_names import NameRule
 
 ROWS = """Nombre,Apellidos,Móvil,Nacimiento,Empresa
 Ana,Pérez,+34 612 345 678,25/12/1990,X
@@ -222,3 +223,17 @@ def test_a_column_of_full_names_is_shown_as_both_names(
     Path("full.csv").write_text("Full Name,Email\nAnn Lee,ann@example.com\n", "utf-8")
     assert "first_name + last_name" in call(capsys, "inspect", "full.csv")
     assert json.loads(call(capsys, "inspect", "full.csv", "--json"))["columns"][0]["field"] == "first_name"
+
+
+@pytest.mark.parametrize(
+    ("cells", "rule", "shown"),
+    [
+        (("Schulze, Anna", "Kurt Schulze"), NameRule.LAST_WORD, "Kurt Schulze → “Kurt | Schulze”"),
+        (("Kurt Schulze",), NameRule.FAMILY_FIRST, "Kurt Schulze → “Schulze | Kurt”"),
+        (("芳", "王芳"), NameRule.CHINESE, "王芳 → “王 | 芳”"),
+    ],
+)
+def test_a_proposal_shows_how_a_name_would_be_split(
+    cells: tuple[str, ...], rule: NameRule, shown: str
+) -> None:
+    assert mapping_prompt._split_name(cells, rule) == shown

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from importer.mapping import tags
 from importer.reports.wording import issue_text
-from tests.support.mapping import mapped, values
+from tests.support.mapping import field, mapped, values
 
 NAMES = '[fields.first_name]\nconstant = "A"\n[fields.last_name]\nconstant = "B"\n'
 
@@ -64,6 +67,14 @@ def test_tags_are_read_in_the_forms_of_programs(cell: str, tags: str | None) -> 
 def test_a_column_proves_that_a_mark_stands_between_its_tags() -> None:
     assert read("tagStr", "VIP; New", "VIP", "R|D")[0] == ["VIP,New", "VIP", "R|D"]
     assert read("tagStr", "VIP|New", "New|Old")[0] == ["VIP,New", "New,Old"]
+    assert read("tagStr", "老客;送礼", "少糖、去冰")[0] == ["老客,送礼", "少糖,去冰"]
+    assert read("tagStr", "R;D", "VIP")[0] == ["R;D", "VIP"]
+
+
+def test_usual_separators_with_others_go_on_reading_lists() -> None:
+    rule = f'from = "X"\nseparators = {json.dumps([*tags.USUAL_SEPARATORS, "|"])}'
+    for cell, meant in (('["a|b", "c"]', "a|b,c"), ("a|b、c\nd", "a,b,c,d"), ('"a","b"', "a,b")):
+        assert field(rule, "tagStr", cell) == [meant]
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from importer import mapping
 from importer.contracts import Contract
-from importer.mapping import loader, suggest_toml
+from importer.mapping import loader, suggest_toml, tags
 from importer.mapping.proposals import Proposal
 from importer.messages import LANGUAGES
 from importer.options import RunOptions
 from tests.bench import matching_quality
-from tests.support.mapping import PLAT, SEA, chunk
+from tests.support.mapping import PLAT, SEA, chunk, values
 
 
 def proposed(cells: Mapping[str, Sequence[str]], contract: Contract = SEA) -> dict[str, Proposal]:
@@ -156,7 +156,7 @@ def test_a_suggestion_is_a_mapping_with_reasons_and_open_questions_as_comments(l
     found = mapping.load_text(text)
     assert found.name_rule == "chinese"
     assert found.fields["first_name"].split == "姓名"
-    assert found.fields["tagStr"].separators == (";",)
+    assert found.fields["tagStr"].separators == (";", *tags.USUAL_SEPARATORS)
     for commented in (
         '# region = "XX"',
         '# formats = ["dd/MM/yyyy"]',
@@ -284,7 +284,7 @@ def test_dates_that_look_like_birthdays_are_only_mentioned() -> None:
     ("header", "cells", "rule"),
     [
         ("ФИО", ["Иванов Иван Иванович", "Петрова Анна"], "family-first"),
-        ("Name, Vorname", ["Müller, Jürgen", "Groß Anna"], "family-first"),
+        ("Name, Vorname", ["Müller Jürgen", "Groß Anna"], "family-first"),
         ("客户姓名", ["王小明", "李女士", "刘德华（老板）", "赵 敏"], "chinese"),
         ("Full Name", ["Ann Lee", "Bo Ek"], "last-word"),
     ],
@@ -346,3 +346,35 @@ def test_words_for_nothing_are_no_evidence_against_a_column() -> None:
     cells = ["a@x.example", "nao tem", "N/D", "NULL", ""]
     found = proposed({"First Name": ["Ann"] * 5, "Last Name": ["Lee"] * 5, "E-mail": cells})["E-mail"]
     assert (found.field, found.taken) == ("email", True)
+
+
+@pytest.mark.parametrize("mark", [";", "|", "；"])
+def test_a_mark_of_one_cell_does_not_keep_the_usual_ones_from_separating(mark: str) -> None:
+    cells = {
+        "名": ["芳"] * 3,
+        "姓": ["王"] * 3,
+        "备用栏X": ["?"] * 3,
+        "标签": ["少糖、去冰", f"老客{mark}送礼", "a，b"],
+    }
+    read = chunk(cells)
+    found = mapping.load_text(suggest_toml.mapping_text(list(cells), read.frame, SEA))
+    mapped = mapping.bind(found, list(cells), SEA, read_column=lambda name: iter([read.frame[name]])).map(
+        read
+    )
+    assert values(mapped, "tagStr") == ["少糖,去冰", "老客,送礼", "a,b"]
+
+
+@pytest.mark.parametrize(
+    ("names", "rule"),
+    [
+        (["Schulze, Kurt", "Kurt Schulze", "Dr. Peter Voß"], "last-word"),
+        (["Kurt Schulze", "Anna von der Heide"], "last-word"),
+        (["Schulze, Kurt", "von der Heide, Anna", "Peter Voß"], "comma"),
+        (["Schulze Kurt", "von der Heide Anna"], "family-first"),
+        (["王芳", "李雷"], "chinese"),
+    ],
+)
+def test_cells_below_a_header_with_a_comma_decide_how_names_are_split(names: list[str], rule: str) -> None:
+    cells = {"Name, Vorname": names, "Handy": ["+4915112345678"] * len(names)}
+    text = suggest_toml.mapping_text(list(cells), chunk(cells).frame, SEA)
+    assert mapping.load_text(text).name_rule == rule

@@ -251,6 +251,17 @@ def test_what_a_letter_means_in_the_whole_column_it_means_in_a_part(
     assert [issue.found for issue in found.issues] == ([] if meant[0] else ["M", "m."])
 
 
+@pytest.mark.parametrize("cells", [["R;D", "VIP"], ["a;b", "b"]])
+def test_what_separates_tags_in_the_whole_column_separates_them_in_a_part(cells: list[str]) -> None:
+    rules = mapping.load_text(f'{NAMES}[fields.tagStr]\nfrom = "Tags"')
+    whole, part = chunk({"Tags": cells}), chunk({"Tags": [cells[0], "x;y", "x"]})
+    mapper = mapping.bind(rules, ["Tags"], SEA, read_column=lambda name: iter([whole.frame[name]]))
+    before = values(mapper.map(whole), "tagStr")[0]
+    settled = mapping.load_text(mapper.proven_mapping().dump())
+    found = mapping.bind(settled, ["Tags"], SEA, read_column=lambda name: iter([part.frame[name]])).map(part)
+    assert values(found, "tagStr")[0] == before
+
+
 def test_orders_that_nothing_proves_or_that_differ_are_not_settled() -> None:
     rules = mapping.load_text(f'{NAMES}[fields.birthday]\nfrom = ["Born", "Birthday"]')
     for born, birthday in (("3/4/1980", ""), ("25/12/1990", "12/25/1990")):

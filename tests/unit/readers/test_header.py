@@ -76,6 +76,18 @@ def test_the_best_row_is_the_header(
         (["打印时间：2026-11-01", "", "", ""], "footer-row"),
         (["(2 rows)", "", "", ""], "footer-row"),
         (["--------", "--------", "", ""], "footer-row"),
+        (["Summe", "", "62 Mitglieder", ""], "footer-row"),
+        (["Summe", "12 Mitglieder", "davon 3 ausgetreten", ""], "footer-row"),
+        (["", "62", "Mitglieder", ""], "footer-row"),
+        (["62 Mitglieder", "", "", ""], "footer-row"),
+        (["合计", "84人", "84张卡", ""], "footer-row"),
+        (["本页小计", "", "", ""], "footer-row"),
+        (["本月新增 20", "", "", ""], "footer-row"),
+        (["总人数", "29", "", ""], "footer-row"),
+        (["Summe", "Kurt", "", ""], None),
+        (["Summe", "", "8613800007709", ""], None),
+        (["Mitglieder", "", "", ""], None),
+        (["62", "Lee", "", ""], None),
         (["# checked by Eve", "", "", ""], "comment-row"),
         (["Total", "Recall", "8613800007709", ""], None),
         (["Page", "Jones", "8613800007708", "page@x.example"], None),
@@ -105,6 +117,22 @@ def test_rows_that_hold_no_customer_are_skipped(
 def test_hints_below_the_header_are_skipped(tmp_path: Path, line: list[str], hint: bool) -> None:
     _, _, skipped = looked_at(saved(tmp_path, "csv", [NAMES, line, ANN]))
     assert skipped == ({2: "hint-row"} if hint else {})
+
+
+@pytest.mark.parametrize(
+    ("line", "total"),
+    [
+        (["总人数", "29"], True),
+        (["合计", "84人"], True),
+        (["Summe", "12"], True),
+        (["Summe", "8613800007709"], False),
+        (["# Ann", "Lee"], False),
+    ],
+)
+def test_a_total_of_a_table_of_two_columns_is_skipped(tmp_path: Path, line: list[str], total: bool) -> None:
+    top = [["Name", "Mobile"], ["Ann Lee", "8613800007701"]]
+    _, _, skipped = looked_at(saved(tmp_path, "csv", [*top, line, ["Bo Wu", "8613800007702"]]))
+    assert skipped == ({3: "footer-row"} if total else {})
 
 
 def test_a_repeated_page_head_is_skipped_as_a_whole(tmp_path: Path) -> None:

@@ -137,3 +137,39 @@ def test_phones_as_mexico_wrote_them_once_get_a_proposal_and_no_dead_end(
     page.send(work)
     phones = [customer.fields["sms_phone"] for customer in box.customers()]
     assert phones == ["523310275822", "523314558899", "331234567", "523314558800"]
+
+
+def test_a_row_that_is_no_customer_is_left_out_as_such_and_taken_in_again(
+    page: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    work = begun(page, tmp_path, "Ann,Lee,,a@b.net,,", ",Ko,,nobody,,")
+    assert "Leave this row out" in text_of(page.get(f"{work}/correct"))
+    row = {"place": "0", "row": "3", "back": f"{work}/correct?show=all"}
+    shown = text_of(page.post(f"{work}/row", row))
+    assert "Left out by hand: 1 row." in shown
+    page.post(f"{work}/undo", {"back": f"{work}/correct"})
+    assert "1 row still to be corrected" in text_of(page.get(f"{work}/correct"))
+    page.post(f"{work}/row", row)
+    page.post(f"{work}/row", row | {"do": "take"})
+    page.post(f"{work}/undo", {"back": f"{work}/correct"})
+    check = text_of(page.check(work))
+    assert "1 skipped" in check
+    assert "left out by hand Row 3" in check
+    assert "left out" in text_of(page.get(f"{work}/correct?show=changed"))
+    result = text_of(page.send(work))
+    assert "1 imported" in result
+    assert "1 skipped" in result
+    assert len(box.customers()) == 1
+    assert page.post(f"{work}/row", row | {"row": "9"}).status_code == 400
+
+
+def test_a_day_that_does_not_exist_is_no_question_of_how_dates_are_written(
+    page: WebPage, tmp_path: Path
+) -> None:
+    lines = ("31/02/1990", "29-02-2023", "07/05/1990", "17/05/1990", "05.1990")
+    work = begun(page, tmp_path, *(f"Ann,Lee{at},,a{at}@b.net,{day}," for at, day in enumerate(lines)))
+    choose(page, work, "bad-date", "formats", value="order:day-first")
+    shown = text_of(page.get(f"{work}/correct?show=all"))
+    assert "There is no day “31/02/1990”: its month has fewer days" in shown
+    assert "There is no day “29-02-2023”" in shown
+    assert "There is no day “05.1990”" not in shown

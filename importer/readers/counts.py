@@ -1,0 +1,114 @@
+"""Recognize what totals count: 24人, 40 Kunden, and rows that hold nothing else, such as 62 | Mitglieder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from importer.arrow import ByteSet, offsets_and_bytes
+from importer.escaping import late_pattern
+
+_WORDS = (
+    *(
+        "row",
+        "rows",
+        "record",
+        "records",
+        "entries",
+        "customer",
+        "customers",
+        "client",
+        "clients",
+        "contacts",
+    ),
+    *(
+        "member",
+        "members",
+        "person",
+        "persons",
+        "people",
+        "pcs",
+        "kunden",
+        "kundinnen",
+        "mitglied",
+        "mitglieder",
+    ),
+    *(
+        "personen",
+        "kontakte",
+        "datensätze",
+        "einträge",
+        "leden",
+        "klanten",
+        "cliente",
+        "clientes",
+        "contatos",
+    ),
+    *("contactos", "registros", "pessoas", "personas", "membros", "miembros", "socios", "sócios", "membres"),
+    *("adhérents", "personnes", "soci", "clienti", "чел", "чел.", "человек", "клиентов", "записей"),
+    *(
+        "人",
+        "个",
+        "位",
+        "名",
+        "条",
+        "行",
+        "户",
+        "张",
+        "张卡",
+        "会员",
+        "客户",
+        "顾客",
+        "會員",
+        "客戶",
+        "顧客",
+        "명",
+        "건",
+    ),
+)
+"""What a total counts, in lower case."""
+COUNTED = "|".join(map(re.escape, _WORDS)) + "|[人个位名条行件元笔户张份次円](?:卡|客户|会员|顾客|记录)?"
+"""An expression for what a total counts."""
+NUMBER = late_pattern(
+    r"(?:davon|of which|dont|de los cuales|其中|含|共)\s*\d+\s*\S{0,20}"
+    rf"|[\d\s.,%$€£¥+-]*(?:{COUNTED})?",
+    re.IGNORECASE,
+)
+"""A number, perhaps of something: 24人, 40 Kunden, davon 3 ausgetreten."""
+_LONGEST_COUNT = 7
+"""Digits."""
+_DIGITS = ByteSet(b"0123456789").table
+
+
+def counts(named: Sequence[tuple[int, pa.Array]]) -> list[int]:
+    """Return the positions of rows that hold a number and what it counts: 62 | Mitglieder."""
+    lengths = [np.diff(offsets_and_bytes(column)[0]) for _, column in named]
+    left = np.flatnonzero(np.sum([length > 0 for length in lengths], axis=0) == 2)
+    numbers = left[:0]
+    found: list[int] = []
+    for (_, column), length in zip(named, lengths, strict=True):
+        if len(numbers):
+            hits = pc.is_in(column.take(pa.array(numbers)), value_set=_forms(column.type))
+            found += numbers[hits.to_numpy(zero_copy_only=False)].tolist()
+        here = left[length[left] > 0]
+        left = left[length[left] == 0]
+        offsets, data = offsets_and_bytes(column)
+        here = here[_DIGITS[data[offsets[here]]] & (length[here] <= _LONGEST_COUNT)]
+        numbers = np.union1d(numbers, here)
+    return [at for at in found if _is_number_first(named, at)]
+
+
+@cache
+def _forms(kind: pa.DataType) -> pa.Array:
+    """Return the words in the cases that people write them in."""
+    return pa.array([form for word in _WORDS for form in (word, word.title(), word.upper())], kind)
+
+
+def _is_number_first(named: Sequence[tuple[int, pa.Array]], at: int) -> bool:
+    first = next(filter(None, (str(column[at].as_py()) for _, column in named)), "")
+    return first.isdecimal()
