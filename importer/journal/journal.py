@@ -330,10 +330,10 @@ class Journal:
                 parts += [{sheet: states.rows_with_code(sheet, Status.SKIPPED, code)} for code in IN_ALREADY]
         return union_rows(parts)
 
-    def sent_rows(self, run_id: str, destination_key: str) -> dict[str, SentRows]:
-        """What the rows of a run were sent as, by sheet: by it, its retries, and reports of them since."""
-        runs = [one.id for one in self._with_retries(run_id) if one.destination_key == destination_key]
-        return read_sent_rows(self._database, runs, destination_key)
+    def sent_rows(self, run_id: str, there: str, before: str, *, reports: bool) -> dict[str, SentRows]:
+        """What a run's rows were sent as, by sheet: by it, its retries, and `reports` `before` a run."""
+        runs = [one.id for one in self._with_retries(run_id) if one.destination_key == there]
+        return read_sent_rows(self._database, runs, there, self._number(before) if reports else 0)
 
     def imported_by_reports(
         self, run_id: str, destination_key: str, before: str | None = None
@@ -354,7 +354,8 @@ class Journal:
         for origin in origins:
             run = origin["run"]
             if run not in imported:
-                imported[run] = self.imported_rows(run, destination_key)
+                by_reports = self.imported_by_reports(run, destination_key, before)
+                imported[run] = union_rows((by_reports, self.imported_rows(run, destination_key)))
             there = imported[run].get(origin["sheet"], np.empty(0, np.int64))
             with self._database.decoding():
                 came_in = np.isin(np.array(json.loads(origin["rows"]), dtype=np.int64), there)

@@ -7,7 +7,7 @@ journal's key; sixteen bytes a row stand in the line of its request.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -17,11 +17,12 @@ from importer.journal.database import Database, Row
 from importer.journal.records import BatchState
 from importer.journal.row_states import expand_ranges
 
-_REQUESTS = """SELECT b.sheet, b.rows, b.sent FROM batches b JOIN runs r ON r.number = b.run
+_REQUESTS = """SELECT r.number, r.id, b.sheet, b.rows, b.sent FROM batches b JOIN runs r ON r.number = b.run
                WHERE r.id = ? AND b.state = ? AND b.sent IS NOT NULL ORDER BY b.entry"""
 _ORIGINS = """SELECT r.id AS run, o.sheet, o.rows, o.from_sheet, o.from_rows FROM origins o
               JOIN runs r ON r.number = o.run
-              WHERE o.from_run = ? AND r.destination_key = ? AND r.dry_run = 0 ORDER BY o.run"""
+              WHERE o.from_run = ? AND r.destination_key = ? AND r.dry_run = 0 AND r.number < ?
+              ORDER BY o.run"""
 
 
 def encode_sent(contacts: Sequence[tuple[int, ...]]) -> bytes | None:
@@ -39,6 +40,10 @@ class SentRows:
     """Row numbers, int64."""
     prints: np.ndarray
     """Two columns of int64, a line a row: fingerprints of the content, and of all contacts together."""
+    senders: np.ndarray
+    """The number of the run that sent it, int64."""
+    names: Mapping[int, str]
+    """The ids of these runs by number."""
 
     def look_up(self, rows: np.ndarray) -> np.ndarray:
         """Return the fingerprints of these rows (int64), as `prints`; zeros where they are not known."""
@@ -49,27 +54,42 @@ class SentRows:
             found[hit] = self.prints[places[hit]]
         return found
 
+    def sender(self, row: int) -> str:
+        """Return the id of the run that sent a row that is known."""
+        return self.names[int(self.senders[np.searchsorted(self.rows, row)])]
 
-def read_sent_rows(database: Database, runs: Iterable[str], destination_key: str) -> dict[str, SentRows]:
+    def of(self, wanted: np.ndarray, rows: np.ndarray) -> SentRows:
+        """Return what is known of the rows `wanted`, as that of `rows`: one for one."""
+        known = np.isin(wanted, self.rows)
+        places = np.searchsorted(self.rows, wanted[known])
+        return SentRows(rows[known], self.prints[places], self.senders[places], self.names)
+
+
+def read_sent_rows(
+    database: Database, runs: Sequence[str], destination_key: str, until: int
+) -> dict[str, SentRows]:
     """Return by sheet what the rows of a run were sent as last.
 
-    `runs`: the run and its retries, in order. Rows that came in with a report of one of them since count as
-    they came in then.
+    `runs`: the run and its retries. Rows that came in with a report of one of them since, or with a report of
+    that, count as they came in then, if it was a run with a number below `until`.
     """
-    parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    parts: dict[str, list[SentRows]] = {}
     for run in runs:
         for sheet, one in _of_run(database, run).items():
-            parts.setdefault(sheet, []).append((one.rows, one.prints))
-    for run in tuple(runs):
+            parts.setdefault(sheet, []).append(one)
+    for run in runs:
         later: dict[str, dict[str, SentRows]] = {}
-        for origin in database.query(_ORIGINS, (run, destination_key)):
-            by_sheet = later.setdefault(origin["run"], _of_run(database, origin["run"]))
+        for origin in database.query(_ORIGINS, (run, destination_key, until)):
+            by_sheet = later.get(origin["run"])
+            if by_sheet is None:
+                by_sheet = later[origin["run"]] = read_sent_rows(
+                    database, [origin["run"]], destination_key, until
+                )
             if origin["sheet"] not in by_sheet:
                 continue
-            prints = by_sheet[origin["sheet"]].look_up(np.array(json.loads(origin["rows"]), dtype=np.int64))
-            known = prints.any(axis=1)
+            there = np.array(json.loads(origin["rows"]), dtype=np.int64)
             rows = np.array(json.loads(origin["from_rows"]), dtype=np.int64)
-            parts.setdefault(origin["from_sheet"], []).append((rows[known], prints[known]))
+            parts.setdefault(origin["from_sheet"], []).append(by_sheet[origin["sheet"]].of(there, rows))
     return {sheet: _last(some) for sheet, some in parts.items()}
 
 
@@ -81,13 +101,18 @@ def _of_run(database: Database, run: str) -> dict[str, SentRows]:
     for sheet, some in requests.items():
         rows, _ = expand_ranges([request["rows"] for request in some])
         prints = np.frombuffer(b"".join(request["sent"] for request in some), dtype="<i8").reshape(-1, 2)
-        found[sheet] = _last([(rows, prints)])
+        senders = np.full(len(rows), some[0]["number"], dtype=np.int64)
+        found[sheet] = _last([SentRows(rows, prints, senders, {some[0]["number"]: some[0]["id"]})])
     return found
 
 
-def _last(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> SentRows:
-    """Return the last fingerprints of each row."""
-    rows = np.concatenate([part[0] for part in parts])
-    prints = np.concatenate([part[1] for part in parts])
-    distinct, place = np.unique(rows[::-1], return_index=True)
-    return SentRows(distinct, prints[::-1][place])
+def _last(parts: Sequence[SentRows]) -> SentRows:
+    """Return of each row what the newest run sent last."""
+    rows = np.concatenate([part.rows for part in parts])
+    prints = np.concatenate([part.prints for part in parts])
+    senders = np.concatenate([part.senders for part in parts])
+    names = {number: name for part in parts for number, name in part.names.items()}
+    order = np.lexsort((senders, rows))  # stable: within a run the last stays the last
+    ends = np.flatnonzero(np.append(np.diff(rows[order]) != 0, True)) if rows.size else order
+    last = order[ends]
+    return SentRows(rows[last], prints[last], senders[last], names)

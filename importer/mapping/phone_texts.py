@@ -39,7 +39,18 @@ _LINK = late_pattern(
 )
 _MESSENGER = late_pattern(r"\+?(\d{6,20})(?::\d+)?@(?:s\.whatsapp\.net|c\.us)", re.IGNORECASE)
 _LABEL = late_pattern(r"^[^\W\d]{1,20}\.?(?: ?\([^)]*\))?\s*:+\s*(?://)?(?=['(+\d])")
-_SEPARATOR = late_pattern(r":::|[;,|/\n]|\s+(?:or|and|oder|und|ou|et|o|y|e)\s+|[或和]", re.IGNORECASE)
+_SEPARATOR = late_pattern(
+    r":::|[;,|\n]|\s+(?:or|and|oder|und|od\.|u\.|ou|et|o|y|e)\s+|[或和]"
+    # A label, or a blank, before the next area code.
+    r"|(?<=\d)\s+\(?[^\W\d]{1,20}\.?\)?:?\s+(?=[+(]?0?[(\d])|(?<=\d)\s+(?=0\d{2,5}\s?/\s?\d)",
+    re.IGNORECASE,
+)
+_SHORT_SECOND = late_pattern(r"(.*\d)\s+(?:or|and|oder|und|od\.|u\.|ou|et|o|y|e)\s+-?\d{1,6}", re.IGNORECASE)
+"""A second number of which only the ending is written: 0421 383456 oder 57."""
+_CARRIER = late_pattern(r"^(\(?)0 ?(?:xx|\*\*) ?(?=\(?\d\d\b)", re.IGNORECASE)
+"""The place of a carrier's code, as Brazil writes it: 0xx11."""
+_AREA_AND_NUMBER = late_pattern(r"\(?(0[1-9]\d{0,3})\)? ?/ ?(\d[\d \-]{2,8}\d)")
+"""0421/383456: most cells with a slash, and plainly one number."""
 _LONG_GROUP = late_pattern(r"\d{7,}")
 _BEFORE_PLUS = late_pattern(r"(?<=\d)\s*(?=\+)")
 _EXTENSION = late_pattern(
@@ -49,13 +60,19 @@ _EXTENSION = late_pattern(
 )
 _OFFICE = late_pattern(r"((?:\+?86[- ]?)?\(?0?[1-9]\d{1,2}\)?[- ]*\d{7,8})-(\d{1,6})")
 """A Chinese landline with the extension behind a dash: 0755-88880001-802."""
-_TRUNK_ZERO = late_pattern(r"^(\(?\+?\d{1,3}\)?)[ .-]*\(0\)")
+_TRUNK_ZERO = late_pattern(r"^(\(?(?:\+|00)?\d{1,3}\)?)[ ./-]*\(0\)")
 _REMARK = late_pattern(
     r"(?:[^\d+]{0,30}?[\s:(\u4e00-\u9fff])?"
-    r"\(?([+(]?\d[\d ().\-/+]{5,}\d)\)?(?:[\s(\u4e00-\u9fff][^\d+]{0,40})?"
+    r"\(?([+(]?\d[\d ().\-/+]{5,}\d)\)?"
+    # Hours may stand in it: ab 18 Uhr.
+    r"(?:[\s(\u4e00-\u9fff][^\d+]{0,40}"
+    r"|[\s(,;/]+[^\W\d][^\d+]{0,20}(?:\d{1,4}(?!\d)[^\d+]{0,30}){1,4})?"
 )
 _FEWEST_DIGITS = 7
 """A shorter piece of a cell is no second phone."""
+_WITH_AREA_CODE = 9
+"""Digits that a number with its area or country code has at least."""
+_SHORT_ENDING = 2
 _LONGEST = 15
 _NO_TRUNK_ZERO_IN = ("39", "378", "379", "225", "241", "242")
 """Where the zero belongs to the number."""
@@ -97,6 +114,8 @@ def strip_formatting(text: str) -> str:
 def read_phone(text: str, keep_extension: bool = False) -> PhoneReading | None:
     """Return what a cell holds, or None if it holds no phone."""
     found = _unwrapped(_folded(text))
+    if plain := _AREA_AND_NUMBER.fullmatch(found):
+        return PhoneReading(plain[1] + _FORMAT.sub("", plain[2]))
     if not _FORMAT.sub("", found).strip("+"):
         return PhoneReading("")
     if _MINUS_OR_FRACTION.fullmatch(found) and not _FLOAT.fullmatch(found):
@@ -104,14 +123,15 @@ def read_phone(text: str, keep_extension: bool = False) -> PhoneReading | None:
     link = _LINK.fullmatch(found) or _MESSENGER.fullmatch(found)
     if link:
         return _international(link[1])
-    found = _LABEL.sub("", found).strip()
+    found = _CARRIER.sub(r"\g<1>0", _LABEL.sub("", found).strip())
     found, left_out = _first(found)
     if not keep_extension:
         without = _without_extension(found)
         left_out = left_out or ("extension-left-out" if without != found else "")
         found = without
     number = _number(found)
-    if number is None and (remark := _REMARK.fullmatch(found)):
+    extended = keep_extension and _without_extension(found) != found
+    if number is None and not extended and (remark := _REMARK.fullmatch(found)):
         number, left_out = _number(remark[1]), left_out or "text-left-out"
     if number is None or len(number.digits) > _LONGEST:
         return None
@@ -132,17 +152,61 @@ def _unwrapped(text: str) -> str:
 
 def _first(text: str) -> tuple[str, str]:
     """Return the first of the numbers in a text, and the code of the note if there are more."""
-    pieces = [piece.strip() for piece in _SEPARATOR.split(text)]
-    phones = [piece for piece in pieces if _count(piece) >= _FEWEST_DIGITS]
+    phones = _listed(text)
     if len(phones) > 1:
         return phones[0], "several-values"
     again = text.find("+", 1)
     if again > 0 and _count(text[:again]) >= _FEWEST_DIGITS and _count(text[again:]) >= _FEWEST_DIGITS:
         return text[:again].strip(), "several-values"
+    if (short := _SHORT_SECOND.fullmatch(text)) and _count(short[1]) >= _FEWEST_DIGITS:
+        return short[1], "several-values"
+    one, rest = _before_slash(text)
+    if rest:
+        return one, "several-values"
     groups = list(_LONG_GROUP.finditer(text))
     if len(groups) > 1 and not _is_one_international(text):
         return text[: groups[0].end()], "several-values"
     return text, ""
+
+
+def _listed(text: str) -> list[str]:
+    """Return the numbers that stand one after the other in a text."""
+    phones = []
+    for piece in _SEPARATOR.split(text):
+        while _count(piece) >= _FEWEST_DIGITS:
+            one, piece = _before_slash(piece)
+            phones.append(one.strip())
+    return [one for one in phones if _count(one) >= _FEWEST_DIGITS]
+
+
+def _before_slash(text: str) -> tuple[str, str]:
+    """Return the first number of a text and what follows it behind a slash: a second number, or its ending.
+
+    A slash may as well stand within a number: 0421/383456, 06/12/34/56/78.
+    """
+    pieces = text.split("/")
+    for at in range(1, len(pieces)):
+        if _is_whole("/".join(pieces[:at]), pieces[at].strip(), first=at == 1):
+            return "/".join(pieces[:at]).strip(), "/".join(pieces[at:]).strip()
+    return text, ""
+
+
+def _is_whole(text: str, following: str, first: bool) -> bool:
+    """Return whether the number before a slash ends there."""
+    more = _count(following)
+    if not more or following[:1].isalpha():
+        return False
+    bare = "".join(filter(str.isdigit, _TRUNK_ZERO.sub(r"\1", text)))
+    if text.lstrip("( ").startswith(("+", "00")):
+        digits = bare.removeprefix("00")
+        complete = len(digits) >= _WITH_AREA_CODE
+        return complete and bool(possible(np.array([int(digits[:3])]), np.array([len(digits)]))[0])
+    if len(bare) >= _FEWEST_DIGITS and (following.startswith("-") or more >= _FEWEST_DIGITS):
+        return True
+    if first and more <= _SHORT_ENDING and len(bare) == 6 and not bare.startswith("0"):
+        return True
+    # The last group of many numbers has four digits.
+    return len(bare) > _WITH_AREA_CODE or (len(bare) == _WITH_AREA_CODE and more != 4)
 
 
 def _is_one_international(text: str) -> bool:
@@ -156,8 +220,7 @@ def _is_one_international(text: str) -> bool:
 def all_phones(text: str) -> tuple[str, ...]:
     """Return each of the numbers in a cell, as it is written there; a cell that holds one, as it is."""
     found = _unwrapped(_folded(text))
-    pieces = [part for piece in _SEPARATOR.split(found) for part in _BEFORE_PLUS.split(piece)]
-    phones = [piece.strip() for piece in pieces if _count(piece) >= _FEWEST_DIGITS]
+    phones = [one for part in _BEFORE_PLUS.split(found) for one in _listed(part)]
     if len(phones) < 2:
         groups = _LONG_GROUP.findall(found)
         phones = groups if len(groups) > 1 else []

@@ -28,6 +28,7 @@ from importer.arrow import (
 from importer.contracts import Field, FieldKind
 from importer.dataclass import dataclass
 from importer.mapping.base import ColumnIssue, note
+from importer.mapping.doubtful_phones import doubt, rounded, without_area_code
 from importer.mapping.phone_texts import (
     PhoneReading,
     is_national,
@@ -98,6 +99,9 @@ class PhoneReader:
         for validation to refuse it.
         """
         self._issues = []
+        short = rounded(column)
+        if self._is_phone and short.any():
+            self._issues.append(doubt("doubtful-phone", short, "phone-rounded"))
         column, international = self._digits(column)
         digits = nonempty(column) & ~_with_other_than_digits(column)
         column, long_zero = _without_trunk_zeros(column, digits)
@@ -109,7 +113,7 @@ class PhoneReader:
             numbers = column.filter(pa.array(impossible))
             impossible[impossible] = ~_possible(numbers) & (_lengths(numbers) >= _FEWEST_DIGITS)
             if impossible.any():
-                self._issues.append(_doubt("doubtful-phone", impossible))
+                self._issues.append(doubt("doubtful-phone", impossible))
         if beside.codes is not None:
             column, bare = self._with_code(column, bare, beside.codes)
         if (self._rule.region or beside.regions is not None) and bare.any():
@@ -117,7 +121,7 @@ class PhoneReader:
         if self._is_phone and bare.any():
             incomplete = self._incomplete(column, bare)
             if incomplete.any():
-                self._issues.append(_doubt("no-country-code", incomplete))
+                self._issues.append(doubt("no-country-code", incomplete))
         return column, self._issues
 
     def _digits(self, column: pa.Array) -> tuple[pa.Array, np.ndarray]:
@@ -203,12 +207,17 @@ class PhoneReader:
         failed &= ~(_possible(column) & (_lengths(column) >= _PLAINLY_COMPLETE))
         if failed.any():
             country = default if named is None else None
-            self._issues.append(_doubt("no-country-code", failed, "phone-of-other-country", country))
-        unused = np.zeros(len(bare), dtype=bool)
-        unused[known] = converted & ~in_use
+            self._issues.append(doubt("no-country-code", failed, "phone-of-other-country", country))
+        local = np.zeros(len(bare), dtype=bool)
+        local[known] = converted & without_area_code(before, regions.filter(where))
+        if local.any():
+            self._issues.append(doubt("doubtful-phone", local, "phone-without-area-code"))
+        unused = ~local
+        unused[known] &= converted & ~in_use
+        unused &= known
         unused[known] &= np.asarray(pc.not_equal(column.filter(where), before).to_numpy(zero_copy_only=False))
         if unused.any():
-            self._issues.append(_doubt("doubtful-phone", unused, "phone-not-in-use"))
+            self._issues.append(doubt("doubtful-phone", unused, "phone-not-in-use"))
         return column, bare & ~known
 
     def _incomplete(self, column: pa.Array, bare: np.ndarray) -> np.ndarray:
@@ -218,12 +227,6 @@ class PhoneReader:
             complete &= ~doubtful
         found: np.ndarray = bare & ~complete & (_lengths(column) >= _FEWEST_DIGITS)
         return found
-
-
-def _doubt(
-    code: str, where: np.ndarray, wording: str | None = None, expected: str | None = None
-) -> ColumnIssue:
-    return ColumnIssue(code, where, lambda _: expected, wording, Severity.WARNING, left_out=False)
 
 
 def _kinds(texts: list[str], readings: list[PhoneReading | None]) -> list[str]:

@@ -51,6 +51,8 @@ class CheckedChunk:
     """Rows to be sent."""
     corrected: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     """Row numbers (int64) of those among them that are in already, with other values."""
+    stale: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    """Row numbers (int64) of those among them whose values are older than what is in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ class Checker:
             outcomes += listed
             skipped |= np.isin(rows, [row for outcome in listed for row in outcome.rows])
         issues = self._issues(chunk, mapped, rows[skipped])
-        corrected = np.zeros(len(rows), dtype=bool)
+        corrected, stale = np.zeros((2, len(rows)), dtype=bool)
         if differ is not None and differ.values.any():
             ruined = ruined_rows(rows, differ, issues, self._identifiers) & ~skipped
             corrected = differ.values & ~ruined & ~skipped
@@ -128,6 +130,7 @@ class Checker:
                 outcomes += _outcome(sheet, rows[corrected], Status.SKIPPED, KEPT)
                 skipped |= corrected
                 corrected &= False
+            stale = corrected & differ.stale
         errors = Issues.rows_of(part for part in issues.parts if part.severity is Severity.ERROR)
         invalid = ~skipped & np.isin(rows, errors)
         outcomes += _outcome(sheet, rows[invalid], Status.INVALID)
@@ -140,12 +143,12 @@ class Checker:
             self._tag,
             self._sent_key,
         )
-        if corrected.any():
-            told = RepeatedIssue(CORRECTED, Severity.NOTE, rows[corrected], sheet)
+        if (corrected & ~stale).any():
+            told = RepeatedIssue(CORRECTED, Severity.NOTE, rows[corrected & ~stale], sheet)
             issues = Issues((*issues.parts, told))
         judged = self._claims.judge(customers)
         checked = self._settled(chunk, issues, outcomes, customers, judged)
-        return dataclasses.replace(checked, corrected=rows[corrected])
+        return dataclasses.replace(checked, corrected=rows[corrected], stale=rows[stale])
 
     def _differences(
         self, mapped: MappedChunk, rows: np.ndarray, imported: ImportedRows | None

@@ -32,6 +32,10 @@ class ImportedRows:
     prints: np.ndarray
     """As `SentRows.prints`: int64, two columns; zeros where nobody knows."""
 
+    written: np.ndarray
+    """The first column of the prints (int64), as the run that wrote the report sent the row; 0 where it did
+    not."""
+
     @property
     def comparable(self) -> np.ndarray:
         """Bool: rows that are in, and of which it is known as what they were sent."""
@@ -46,6 +50,9 @@ class Differences:
     """Some value differs."""
     contacts: np.ndarray
     """A phone or an e-mail does."""
+    stale: np.ndarray
+    """A report of the same run has brought the row in since, and this one says what it said before, or it
+    cannot be known."""
 
 
 def differences(imported: ImportedRows, rows: np.ndarray, again: Customers) -> Differences:
@@ -56,12 +63,14 @@ def differences(imported: ImportedRows, rows: np.ndarray, again: Customers) -> D
     known = imported.comparable
     values, contacts = known.copy(), np.zeros(len(rows), dtype=bool)
     if again.sent is None:
-        return Differences(contacts, contacts)
+        return Differences(contacts, contacts, contacts)
     places = np.searchsorted(rows, again.rows)
     was = imported.prints[places]
     values[places] &= again.sent != was[:, 0]
     contacts[places] = known[places] & (contacts_together(again.contacts) != was[:, 1])
-    return Differences(values, contacts)
+    stale = values & (imported.written == 0)
+    stale[places] |= values[places] & (again.sent == imported.written[places])
+    return Differences(values, contacts, stale)
 
 
 def ruined_rows(

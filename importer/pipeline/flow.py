@@ -27,6 +27,7 @@ from importer.pipeline.corrections import ImportedRows
 from importer.pipeline.duplicates import SharedContacts
 from importer.pipeline.events import RowsChecked, RunObserver
 from importer.pipeline.newer_rows import NewerRows
+from importer.pipeline.overtaken_rows import OvertakenRows
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.row_history import MARKED, PriorImports, ResumeState, with_marks
 from importer.pipeline.suppression import unanswered_as_unknown
@@ -135,6 +136,8 @@ class RunContext:
     """Rows of a retry that must not be sent."""
     newer: NewerRows | None = None
     """Rows that a later run has overtaken: of a run that is taken up again, or of a report."""
+    overtaken: OvertakenRows | None = None
+    """Rows of a report that others of the same file have overtaken."""
     changes: ChangedRows | None = None
     """Leaves out rows that have not changed; None: all are sent."""
     canary: bool = False
@@ -238,6 +241,12 @@ class Flow:
             outcomes += held
             if self.memory.journal is not None and not self.memory.dry:
                 self.memory.journal.settle(held, final=False)
+        if self.memory.overtaken is not None:
+            unanswered = self.memory.unanswered(customers.sheet, customers.rows)
+            held, customers = self.memory.overtaken.hold(customers, unanswered, checked.stale)
+            outcomes += held
+            if self.memory.journal is not None and not self.memory.dry:
+                self.memory.journal.settle(held, final=False)
         if self.memory.changes is not None:
             unchanged, customers = self.memory.changes.leave_out(customers)
             outcomes += unchanged
@@ -335,8 +344,9 @@ def _wanted(chunks: Iterator[Chunk], plan: RunPlan, memory: RunContext) -> Itera
 def _imported(prior: PriorImports, said: PriorRows, *, counted: bool) -> ImportedRows:
     mask = prior.imported(said)
     if not mask.any():
-        return ImportedRows(mask, np.zeros((len(mask), 2), dtype=np.int64))
-    found = ImportedRows(mask, prior.prints(said))
+        none = np.zeros((len(mask), 2), dtype=np.int64)
+        return ImportedRows(mask, none, none[:, 0])
+    found = ImportedRows(mask, prior.prints(said), prior.prints(said, with_reports=False)[:, 0])
     if counted:
         prior.incomparable += int((mask & ~found.comparable).sum())
     return found
@@ -348,7 +358,7 @@ def _note_origins(memory: RunContext, chunk: Chunk, said: PriorRows, wanted: np.
         return
     for origin in memory.prior.origins(said, wanted):
         rows = chunk.frame.index.to_numpy()[origin.places]
-        memory.prior.note_unanswered(chunk.sheet, rows, origin.rows)
+        memory.prior.note_origin(chunk.sheet, rows, origin.rows)
         memory.journal.came_from(chunk.sheet, rows, origin.rows, noted=not memory.dry)
 
 

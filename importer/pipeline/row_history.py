@@ -144,15 +144,16 @@ class PriorImports:
     The file's word is not enough: only what the journal has for that run and destination counts.
     """
 
-    def __init__(self, journal: Journal, destination_key: str | None, *, with_reports: bool = False) -> None:
-        """`with_reports`: rows that came in with a report of the run, or with its rest, count, too."""
-        self._with_reports = with_reports
+    def __init__(self, journal: Journal, destination_key: str | None, own: str) -> None:
+        """`own`: the id of the run that asks. What it and later ones have done does not count."""
+        self._own = own
         self._journal = journal
         self._destination_key = destination_key
         self._imported: dict[str, dict[str, np.ndarray]] = {}
         self._runs: dict[str, RowStates | None] = {}
         self._unanswered: dict[str, list[np.ndarray]] = {}
-        self._sent: dict[str, Mapping[str, SentRows]] = {}
+        self._sent: dict[tuple[str, bool], Mapping[str, SentRows]] = {}
+        self._origins: dict[str, list[tuple[np.ndarray, RowsOfRun]]] = {}
         self.incomparable = 0
         """Rows that are in, of which it is not known as what they were sent."""
 
@@ -165,12 +166,12 @@ class PriorImports:
                 found |= (runs == run) & (sheets == sheet) & np.isin(said.rows, rows)
         return found
 
-    def prints(self, said: PriorRows) -> np.ndarray:
-        """As what each row of the chunk was sent: see `SentRows.prints`."""
+    def prints(self, said: PriorRows, *, with_reports: bool = True) -> np.ndarray:
+        """As what each row of the chunk was sent: see `SentRows.prints`. `with_reports`: by reports, too."""
         found = np.zeros((len(said.rows), 2), dtype=np.int64)
         runs, sheets = _objects(said)
         for run, sheet in set(zip(runs.tolist(), sheets.tolist(), strict=True)):
-            sent = self._sent_by(str(run).strip()).get(sheet)
+            sent = self.sent_by(str(run).strip(), with_reports=with_reports).get(sheet)
             if sent is not None:
                 places = np.flatnonzero((runs == run) & (sheets == sheet))
                 found[places] = sent.look_up(said.rows[places])
@@ -205,8 +206,10 @@ class PriorImports:
                     places, RowsOfRun(str(run).strip(), sheet, tuple(said.rows[places].tolist()))
                 )
 
-    def note_unanswered(self, sheet: str, rows: np.ndarray, origin: RowsOfRun) -> None:
-        """Remember which of these rows of a report went out before and have no known answer."""
+    def note_origin(self, sheet: str, rows: np.ndarray, origin: RowsOfRun) -> None:
+        """Remember which rows of an earlier run these rows of a report are, and which of them went out before
+        and have no known answer."""
+        self._origins.setdefault(sheet, []).append((rows, origin))
         known = self._known(origin.run)
         if known is not None:
             there = np.array(origin.rows, dtype=np.int64)
@@ -215,7 +218,7 @@ class PriorImports:
             self._unanswered.setdefault(sheet, []).append(rows[maybe])
 
     def unanswered(self, sheet: str, rows: np.ndarray) -> np.ndarray:
-        """Bool for each row of the report, of those that `note_unanswered` was told of."""
+        """Bool for each row of the report, of those that `note_origin` was told of."""
         known = self._unanswered.get(sheet, [])
         return np.isin(rows, np.concatenate(known)) if known else np.zeros(len(rows), dtype=bool)
 
@@ -223,16 +226,29 @@ class PriorImports:
         if run not in self._imported:
             there = self._destination_key
             found = [self._journal.imported_rows(run, there)] if run and there else []
-            if found and there and self._with_reports:
-                found.append(self._journal.imported_by_reports(run, there))
+            if found and there:
+                found.append(self._journal.imported_by_reports(run, there, self._own))
             self._imported[run] = union_rows(found)
         return self._imported[run]
 
-    def _sent_by(self, run: str) -> Mapping[str, SentRows]:
-        if run not in self._sent:
-            there = self._destination_key
-            self._sent[run] = self._journal.sent_rows(run, there) if run and there else {}
-        return self._sent[run]
+    def noted_origins(self, sheet: str, rows: np.ndarray) -> dict[int, tuple[str, str, int]]:
+        """By row of the report the run, sheet and row that it was, as `note_origin` was told."""
+        found = {}
+        for known, origin in self._origins.get(sheet, ()):
+            if not known.size or not rows.size or known[-1] < rows[0] or known[0] > rows[-1]:
+                continue  # both ascend
+            for place in np.flatnonzero(np.isin(known, rows)).tolist():
+                found[int(known[place])] = (origin.run, origin.sheet, origin.rows[place])
+        return found
+
+    def sent_by(self, run: str, *, with_reports: bool = True) -> Mapping[str, SentRows]:
+        """What the rows of a run were sent as, by sheet."""
+        key, there = (run, with_reports), self._destination_key
+        if key not in self._sent:
+            self._sent[key] = (
+                self._journal.sent_rows(run, there, self._own, reports=with_reports) if run and there else {}
+            )
+        return self._sent[key]
 
     def _known(self, run: str) -> RowStates | None:
         if run not in self._runs:

@@ -19,7 +19,7 @@ from importer.delivery import Policy, Sender
 from importer.errors import ImporterError, InputError, TripwireError
 from importer.exit_codes import ExitCode, run_exit_code
 from importer.journal import Journal, RunJournal, RunKind, RunRecord, RunState, Ticket, new_run_id
-from importer.models import Note, Status
+from importer.models import Mode, Note, Status
 from importer.option_layers import options_to_json
 from importer.option_types import Keep
 from importer.options import RunOptions
@@ -27,6 +27,7 @@ from importer.pipeline.changed_rows import ChangedRows, change_notes
 from importer.pipeline.events import Prechecking, Progress, RequestMeter, RunEnded, RunObserver, RunStarted
 from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope, RunContext
 from importer.pipeline.newer_rows import NewerRows
+from importer.pipeline.overtaken_rows import OvertakenRows
 from importer.pipeline.plan import RunPlan, needs_canary
 from importer.pipeline.precheck import PrecheckGate, precheck
 from importer.pipeline.row_history import PriorImports, ResumeState, prior_notes, resume_notes, unknown_notes
@@ -124,7 +125,7 @@ class Run:
         directory = Path(self.plan.options.report_dir or self.lineage.reports / run_id)
         record = self._record(run_id, directory)
         with self.journal.start(record, self.ticket, self._expected_rows()) as run_journal:
-            memory = self._memory(journal=run_journal)
+            memory = self._memory(run_id, journal=run_journal)
             try:
                 return self._go(run_journal, directory, memory)
             except ImporterError as error:
@@ -138,13 +139,13 @@ class Run:
         with self.journal.reopen(record.id, self.ticket, self._expected_rows()) as run_journal:
             replay = ResumeState(run_journal.row_states(), self.plan.options.resend_unknown)
             last = run_journal.next_ordinal - 1
-            memory = self._memory(replay=replay, journal=run_journal, last_ordinal=last)
+            memory = self._memory(record.id, replay=replay, journal=run_journal, last_ordinal=last)
             return self._go(run_journal, Path(record.report_dir), memory)
 
     def redraw(self, record: RunRecord, directory: Path) -> ReportResult:
         """Write the reports of a past run again, from its file and the journal. Sends and records nothing."""
         replay = None if record.dry_run else ResumeState(self.journal.row_states(record.id), send=False)
-        memory = self._memory(replay=replay)
+        memory = self._memory(record.id, replay=replay)
         with ReportWriter(report_plan(self.plan, record.id, directory)) as reports:
             sink = NullSink(Status.VALID if record.dry_run else Status.NOT_SENT)
             flow = Flow(self.plan, reports, sink, memory, self._pulse(reports.tally), self._broken_off)
@@ -193,11 +194,16 @@ class Run:
         )
 
     def _memory(
-        self, *, replay: ResumeState | None = None, journal: RunJournal | None = None, last_ordinal: int = 0
+        self,
+        run_id: str,
+        *,
+        replay: ResumeState | None = None,
+        journal: RunJournal | None = None,
+        last_ordinal: int = 0,
     ) -> RunContext:
-        lineage = self.lineage
+        lineage, prior = self.lineage, self._prior(run_id)
         return RunContext(
-            prior=self._prior(),
+            prior=prior,
             replay=replay,
             journal=journal,
             dry=self.sending is None,
@@ -205,6 +211,7 @@ class Run:
             last_ordinal=last_ordinal,
             held=lineage.held,
             newer=self._newer(journal, resumed=replay is not None),
+            overtaken=self._overtaken(prior),
             changes=self._changes(),
             canary=self.sending is not None and needs_canary(self.plan, self.journal),
         )
@@ -217,6 +224,12 @@ class Run:
             return None
         return NewerRows(journal.contacts, plan.contract, plan.mode, plan.options.lang)
 
+    def _overtaken(self, prior: PriorImports | None) -> OvertakenRows | None:
+        options = self.plan.options
+        if prior is None or options.overwrite_newer or self.plan.mode is Mode.KEEP:
+            return None
+        return OvertakenRows(prior, options.lang)
+
     def _changes(self) -> ChangedRows | None:
         """Return what leaves out unchanged rows; None: all are sent, or nobody knows where they would go."""
         plan, there = self.plan, self.plan.destination
@@ -224,7 +237,7 @@ class Run:
             return None
         return ChangedRows(lambda: self.journal.contents.of(there.lane), plan.options.lang)
 
-    def _prior(self) -> PriorImports | None:
+    def _prior(self, run_id: str) -> PriorImports | None:
         """Return what the journal knows of the rows of a report, or of a rest; None for any other file.
 
         A dry run without credentials takes the destination of the run that the report names. So it skips the
@@ -233,7 +246,7 @@ class Run:
         if not self.plan.again and not self.plan.rest_of:
             return None
         there = self.plan.destination or (self.plan.reported.destination if self.plan.reported else None)
-        return PriorImports(self.journal, there.key if there else None, with_reports=bool(self.plan.rest_of))
+        return PriorImports(self.journal, there.key if there else None, run_id)
 
     def _go(self, run_journal: RunJournal, directory: Path, memory: RunContext) -> ReportResult:
         started, clock = datetime.now().astimezone(), time.perf_counter()

@@ -24,6 +24,8 @@ from importer.readers.counts import COUNTED, NUMBER, counts
 if TYPE_CHECKING:
     from importer.readers.header import Layout
 
+ASIDES = frozenset({"repeated-header", "hint-row", "footer-row", "comment-row"})
+"""The codes of rows that hold no customer."""
 HINT_ROWS = 5
 """So many rows below the header may be hints."""
 _MOST_FILLED = 0.75
@@ -195,6 +197,12 @@ def asides(columns: Sequence[pa.Array], rows: np.ndarray, layout: Layout) -> lis
             taken[new] = True
             found.append(Skip(rows[new], code))
     return found
+
+
+def may_be_aside(cells: Sequence[str]) -> bool:
+    """Return whether a row that was recognized as no customer may still be none: it has no contact, except in
+    an example."""
+    return not any(_CONTACT.search(cell) and not _is_hint(cell) for cell in cells)
 
 
 def _repeated_headers(named: Sequence[tuple[int, pa.Array]], layout: Layout) -> list[int]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow, messages
 from importer.dataclass import dataclass
-from importer.models import Chunk
+from importer.models import Chunk, Skip, Status
+from importer.readers.row_roles import ASIDES, may_be_aside
 from importer.reports import csv
 from importer.reports.model import OWN_COLUMNS
 
@@ -30,6 +32,7 @@ class PriorRows:
     sheets: pa.Array
     rows: np.ndarray
     statuses: pa.Array
+    codes: pa.Array
     issues: pa.Array
     """`code:column` pairs separated by `; `, as the report has them."""
 
@@ -53,7 +56,8 @@ def original_header(header: Sequence[str], *, escaped: bool) -> tuple[str, ...]:
 def restore(chunk: Chunk, *, escaped: bool) -> tuple[Chunk, PriorRows]:
     """Return the original chunk, and what the importer's columns say of its rows.
 
-    With `escaped` (delimited text) each cell loses the ' that the report put in front of it.
+    With `escaped` (delimited text) each cell loses the ' that the report put in front of it. A row that was
+    skipped because it holds no customer (a total, a comment) is skipped again, unless it has a contact now.
     """
     frame = chunk.frame
     prior = PriorRows(
@@ -61,6 +65,7 @@ def restore(chunk: Chunk, *, escaped: bool) -> tuple[Chunk, PriorRows]:
         sheets=_own_column(chunk, "_sheet", escaped),
         rows=_row_numbers(_own_column(chunk, "_row", escaped)),
         statuses=_own_column(chunk, "_status", escaped),
+        codes=_own_column(chunk, "_code", escaped),
         issues=_own_column(chunk, "_issues", escaped),
     )
     kept = {}
@@ -69,7 +74,20 @@ def restore(chunk: Chunk, *, escaped: bool) -> tuple[Chunk, PriorRows]:
             column = arrow.to_arrow(frame.iloc[:, place])
             kept[_name(name, escaped)] = csv.unescaped(column) if escaped else column
     restored = arrow.frame(kept, frame.index.to_numpy())
-    return Chunk(chunk.sheet, restored, chunk.issues, chunk.skips), prior
+    return Chunk(chunk.sheet, restored, chunk.issues, (*chunk.skips, *_asides(restored, prior))), prior
+
+
+def _asides(frame: pd.DataFrame, prior: PriorRows) -> Iterator[Skip]:
+    numbers = frame.index.to_numpy()
+    skipped = pc.equal(pc.utf8_trim_whitespace(prior.statuses), Status.SKIPPED.value)
+    if not pc.any(skipped).as_py():
+        return
+    codes = pc.utf8_trim_whitespace(prior.codes)
+    for code in sorted(ASIDES):
+        where = pc.and_(skipped, pc.equal(codes, code)).to_numpy(zero_copy_only=False)
+        places = [at for at in np.flatnonzero(where).tolist() if may_be_aside(list(map(str, frame.iloc[at])))]
+        if places:
+            yield Skip(numbers[places], code)
 
 
 def same_rows(chunk: Chunk, run: str) -> PriorRows:
@@ -80,7 +98,7 @@ def same_rows(chunk: Chunk, run: str) -> PriorRows:
         return pa.array([text], type=arrow.TEXT).take(pa.array(np.zeros(count, dtype=np.int64)))
 
     rows = chunk.frame.index.to_numpy().astype(np.int64)
-    return PriorRows(alike(run), alike(chunk.sheet), rows, alike(""), alike(""))
+    return PriorRows(alike(run), alike(chunk.sheet), rows, alike(""), alike(""), alike(""))
 
 
 def _name(name: str, escaped: bool) -> str:

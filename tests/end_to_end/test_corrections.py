@@ -218,3 +218,129 @@ def test_rows_of_the_rejects_are_as_tall_as_their_messages(
         columns = sum(2 if ord(character) > 0x2E80 else 1 for character in text)
         assert height / 15 >= columns / 60
     assert heights[0] > heights[1] >= 15
+
+
+ASIDE = [
+    ["First Name", "Last Name", "WhatsApp", "Email", "Address"],
+    ["Ann", "Ames", "8613800000001", "ann@example.com", "1 Road"],
+    ["Bo", "Berg", "8613800000002", "bo@example.com", "2 Road"],
+    ["TOTAL: 2", "customers", "", "", ""],
+    ["# checked by Di", "", "", "", ""],
+]
+
+
+@pytest.mark.parametrize("report", ["annotated.xlsx", "results.csv"])
+def test_rows_that_hold_no_customer_stay_skipped_when_a_report_comes_back(
+    importer: Command, settings: Connection, box: Sandbox, work: Path, report: str
+) -> None:
+    with (work / "c.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(ASIDE)
+    assert importer("run", "c.csv", "--excel-report", "--report-dir", "first").code == ExitCode.DONE
+    first = fates(work / "first")
+    assert {row: first[row] for row in ("4", "5")} == {
+        "4": ("skipped", "footer-row"),
+        "5": ("skipped", "comment-row"),
+    }
+    assert importer("run", f"first/{report}", "--report-dir", "again").code == ExitCode.DONE
+    assert {row: fates(work / "again")[row] for row in ("4", "5")} == {row: first[row] for row in ("4", "5")}
+    assert set(addresses(box)) == {"Ann", "Bo"}
+
+
+def test_a_row_that_was_taken_for_a_total_is_sent_once_it_has_a_contact(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    with (work / "c.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(ASIDE)
+    importer("run", "c.csv", "--excel-report", "--report-dir", "first")
+    change(work / "first" / "annotated.xlsx", {(4, "First Name"): "Total", (4, "Email"): "total@example.com"})
+    importer("run", "first/annotated.xlsx", "--report-dir", "again")
+    assert fates(work / "again")["4"][0] == "imported"
+    assert set(addresses(box)) == {"Ann", "Bo", "Total"}
+
+
+def test_an_older_report_does_not_undo_what_another_one_has_corrected(
+    importer: Command, annotated: Path, box: Sandbox, work: Path
+) -> None:
+    old = work / "old.xlsx"
+    old.write_bytes(annotated.read_bytes())
+    change(annotated, {(3, "Address"): "22 Road"})
+    change(work / "first" / "rejects.xlsx", {(4, "Last Name"): "Cole", (4, "Address"): "33 Road"})
+    assert importer("run", annotated, "--report-dir", "a").code == ExitCode.ROWS_LEFT
+    assert importer("run", work / "first" / "rejects.xlsx", "--report-dir", "b").code == ExitCode.DONE
+    sent = len(box.requests)
+    importer("run", old, "--report-dir", "again")
+    assert len(box.requests) == sent
+    assert fates(work / "again") == {
+        "2": ("skipped", "imported-before"),
+        "3": ("not_sent", "newer-import"),
+        "4": ("skipped", "correction-unreadable"),
+        "5": ("skipped", "imported-before"),
+    }
+    told = {row["_row"]: row["_message"] for row in results(work / "again")}
+    assert str(summary(work / "a")["run"]) in told["3"]
+    change(old, {(4, "Last Name"): "Kohl"})
+    importer("run", old, "--report-dir", "kohl")
+    assert fates(work / "kohl")["4"] == ("not_sent", "newer-import")
+    assert addresses(box) == {"Ann": "1 Road", "Bo": "22 Road", "Cy": "33 Road", "Di": "4 Road"}
+    assert importer("run", old, "--overwrite-newer").code == ExitCode.DONE
+    assert addresses(box) == {"Ann": "1 Road", "Bo": "2 Road", "Cy": "3 Road", "Di": "4 Road"}
+
+
+def test_what_a_report_of_a_report_brought_in_counts_for_the_first_report(
+    importer: Command, annotated: Path, box: Sandbox, work: Path
+) -> None:
+    rejects = work / "first" / "rejects.xlsx"
+    change(rejects, {(4, "Address"): "33 Road"})
+    assert importer("run", rejects, "--report-dir", "a").code == ExitCode.ROWS_LEFT
+    second = work / "a" / "rejects.xlsx"
+    (row,) = results(work / "a")
+    change(second, {(int(row["_row"]), "Last Name"): "Cole"})
+    assert importer("run", second, "--report-dir", "b").code == ExitCode.DONE
+    change(annotated, {(4, "Last Name"): "Cole"})
+    importer("run", annotated, "--report-dir", "again")
+    assert fates(work / "again")["4"] == ("not_sent", "newer-import")
+    assert addresses(box)["Cy"] == "33 Road"
+
+
+@pytest.mark.parametrize("mode", ["replace", "update"])
+@pytest.mark.parametrize("email", ["ann@example.com", ""])
+def test_a_corrected_row_does_not_overtake_a_later_row_of_its_file(
+    importer: Command, settings: Connection, box: Sandbox, work: Path, mode: str, email: str
+) -> None:
+    (work / "c.csv").write_text(
+        "First Name,Last Name,WhatsApp,Email,Address,Birthday\n"
+        "Ann,Ames,8613800000001,ann@example.com,Old Road,31/02/1990\n"
+        f"Ann,Ames,8613800000001,{email},New Road,1990-02-28\n"
+        "Bo,Berg,8613800000002,,2 Road,1990-02-30\n",
+        "utf-8",
+    )
+    first = importer("run", "c.csv", "--mode", mode, "--yes", "--report-dir", "first")
+    assert first.code == ExitCode.ROWS_LEFT
+    rejects = work / "first" / "rejects.xlsx"
+    change(rejects, {(2, "Birthday"): "1990-02-28", (4, "Birthday"): "1990-02-28"})
+    assert importer("run", rejects, "--yes", "--dry-run", "--report-dir", "dry").code == ExitCode.ROWS_LEFT
+    assert importer("run", rejects, "--yes", "--report-dir", "again").code == ExitCode.ROWS_LEFT
+    for folder in ("dry", "again"):
+        (held, other) = results(work / folder)
+        assert (held["_status"], held["_code"]) == ("not_sent", "newer-import")
+        assert "row 3" in held["_message"]
+        assert str(summary(work / "first")["run"]) in held["_message"]
+        assert other["_status"] == ("valid" if folder == "dry" else "imported")
+    assert addresses(box) == {"Ann": "New Road", "Bo": "2 Road"}
+    assert importer("run", rejects, "--yes", "--overwrite-newer").code == ExitCode.DONE
+    assert addresses(box)["Ann"] == "Old Road"
+
+
+def test_an_earlier_row_of_the_file_does_not_hold_a_corrected_one(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    (work / "c.csv").write_text(
+        "First Name,Last Name,WhatsApp,Address,Birthday\n"
+        "Ann,Ames,8613800000001,Old Road,1990-02-28\n"
+        "Ann,Ames,8613800000001,New Road,31/02/1990\n",
+        "utf-8",
+    )
+    importer("run", "c.csv", "--report-dir", "first")
+    change(work / "first" / "rejects.xlsx", {(3, "Birthday"): "1990-02-28"})
+    assert importer("run", work / "first" / "rejects.xlsx").code == ExitCode.DONE
+    assert addresses(box) == {"Ann": "New Road"}
