@@ -92,15 +92,27 @@ def counts(named: Sequence[tuple[int, pa.Array]]) -> list[int]:
     numbers = left[:0]
     found: list[int] = []
     for (_, column), length in zip(named, lengths, strict=True):
-        if len(numbers):
-            hits = pc.is_in(column.take(pa.array(numbers)), value_set=_forms(column.type))
-            found += numbers[hits.to_numpy(zero_copy_only=False)].tolist()
+        offsets, data = offsets_and_bytes(column)
+        second = numbers[length[numbers] > 1]
+        begins = offsets[second]
+        second = second[_beginnings()[data[begins], data[begins + 1]]]
+        if len(second):
+            hits = pc.is_in(column.take(pa.array(second)), value_set=_forms(column.type))
+            found += second[hits.to_numpy(zero_copy_only=False)].tolist()
         here = left[length[left] > 0]
         left = left[length[left] == 0]
-        offsets, data = offsets_and_bytes(column)
         here = here[_DIGITS[data[offsets[here]]] & (length[here] <= _LONGEST_COUNT)]
-        numbers = np.union1d(numbers, here)
-    return [at for at in found if _is_number_first(named, at)]
+        numbers = np.concatenate((numbers, here))
+    return [at for at in sorted(found) if _is_number_first(named, at)]
+
+
+@cache
+def _beginnings() -> np.ndarray:
+    """Return for the first and the second byte of a text whether one of the words may begin so."""
+    table = np.zeros((256, 256), dtype=bool)
+    for form in _forms(pa.string()).to_pylist():
+        table[tuple(form.encode()[:2])] = True
+    return table
 
 
 @cache
