@@ -7,6 +7,7 @@ entities and namespace prefixes, so that transitional and strict OOXML look alik
 from __future__ import annotations
 
 import gzip
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,6 +25,13 @@ MOST_RATIO = 150
 """Beyond FREE_SIZE it may grow by so much; tables of customers grow by 5 to 40, zip bombs by 1000."""
 MOST_SIZE = 1 << 33
 """Bytes it may never exceed."""
+MOST_DIRECTORY = 1 << 24
+"""Bytes of the directory of an archive: room for some 150,000 members. zipfile reads it whole."""
+_END = struct.Struct("<4s4H2LH")
+"""The end of central directory record; its length and the size of the directory (APPNOTE 4.3.16)."""
+_LOCATOR = struct.Struct("<4sLQL")
+_END_64 = struct.Struct("<4sQ2H2L4Q")
+"""The same for Zip64, and what tells where it is (APPNOTE 4.3.14, 4.3.15)."""
 _ENCRYPTED = 0x1
 _NAMED_IN_UTF_8 = 0x800
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, ValueError)
@@ -41,6 +49,8 @@ class Archive:
         self._unpacked = 0
         self._open: list[IO[bytes]] = []
         try:
+            if _directory_size(path) > MOST_DIRECTORY:
+                raise InputError("too-many-members", name=name)
             self._zip = zipfile.ZipFile(path)
         except BROKEN:
             raise InputError("archive-damaged", name=name) from None
@@ -113,6 +123,25 @@ class Archive:
 
     def __exit__(self, *raised: object) -> None:
         self.close()
+
+
+def _directory_size(path: Path) -> int:
+    """Return how many bytes the directory of an archive has, as its end says; 0 if it says nothing."""
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        begin = max(size - _END.size - 0xFFFF - _LOCATOR.size, 0)
+        file.seek(begin)
+        tail = file.read()
+        at = tail.rfind(b"PK\5\6", 0, len(tail) - _END.size + 4)
+        if at < 0:
+            return 0
+        found = _END.unpack_from(tail, at)[5]
+        if at >= _LOCATOR.size and tail.startswith(b"PK\6\7", at - _LOCATOR.size):
+            file.seek(min(_LOCATOR.unpack_from(tail, at - _LOCATOR.size)[2], size))
+            record = file.read(_END_64.size)
+            if len(record) == _END_64.size and record.startswith(b"PK\6\6"):
+                found = max(found % 0xFFFFFFFF, _END_64.unpack(record)[8])
+        return int(found)
 
 
 def _legible(info: zipfile.ZipInfo) -> str:

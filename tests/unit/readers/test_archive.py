@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from importer.errors import InputError
-from importer.readers.archive import MOST_UNBROKEN, PIECE, XmlHandlers, parse_xml
+from importer.readers import archive
+from importer.readers.archive import MOST_UNBROKEN, PIECE, Archive, XmlHandlers, parse_xml
 
 
 def pieces(begin: bytes, many: int, end: bytes) -> Iterator[bytes]:
@@ -40,3 +44,24 @@ def test_long_things_one_after_the_other_are_read(kind: str) -> None:
     many = MOST_UNBROKEN // PIECE // 2
     whole = [b"<r>", *pieces(begin, many, end), *pieces(begin, many, end), *pieces(begin, many, end), b"</r>"]
     parse_xml(whole, XmlHandlers(), "x.xlsx")
+
+
+@pytest.mark.parametrize("comment", [b"", b"made by hand"])
+@pytest.mark.parametrize("members", [3, 70_000])
+def test_a_directory_that_is_too_long_is_refused_before_it_is_read(
+    tmp_path: Path, members: int, comment: bytes
+) -> None:
+    """Beyond 65,535 members the archive is one of Zip64."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        for number in range(members):
+            packed.writestr(zipfile.ZipInfo(f"{number}.txt"), b"")
+        packed.comment = comment
+    with Archive(tmp_path / "a.zip", "a.zip") as opened:
+        assert len(opened.names()) == members
+    with (
+        mock.patch.object(archive, "MOST_DIRECTORY", 50 * members),
+        mock.patch.object(zipfile, "ZipFile", side_effect=AssertionError),
+        pytest.raises(InputError) as error,
+    ):
+        Archive(tmp_path / "a.zip", "a.zip")
+    assert error.value.code == "too-many-members"
