@@ -23,8 +23,10 @@ MAX_HEAD = 256 * 1024
 """Bytes of all that is no body: interim answers, status line, headers, sizes of chunks, trailers."""
 
 _STATUS = re.compile(rb"HTTP/1\.([0-9]) +([1-9][0-9]{2})(?: ([^\r\n\0]*))?\r?\n")
-_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*\r?\n")
-_FOLDED = re.compile(rb"[ \t]+([^\r\n\0]*?)[ \t]*\r?\n")
+# Blanks around a value are stripped afterwards: a pattern for them takes hours for a line of blanks.
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\0]*)\r?\n")
+_FOLDED = re.compile(rb"[ \t]([^\r\n\0]*)\r?\n")
+_BLANKS = b" \t"
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _NO_BODY = frozenset({204, 304})
@@ -125,9 +127,9 @@ class StrictResponse(http.client.HTTPResponse):
         read: list[list[str]] = []
         while (line := self._line()) not in (b"\r\n", b"\n"):
             if found := _HEADER.fullmatch(line):
-                read.append([found[1].decode(), found[2].decode("latin-1")])
+                read.append([found[1].decode(), found[2].strip(_BLANKS).decode("latin-1")])
             elif read and (folded := _FOLDED.fullmatch(line)):
-                read[-1][1] += " " + folded[1].decode("latin-1")
+                read[-1][1] += " " + folded[1].strip(_BLANKS).decode("latin-1")
             else:
                 raise AnswerFault("not-http", "a line that is no header")
         headers = http.client.HTTPMessage()

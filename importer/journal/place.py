@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from importer.config import is_loopback, load_config
 from importer.errors import SettingsError
@@ -29,10 +29,17 @@ def journal_place() -> Path | str:
         return journal_file()
     if not is_address(text):
         return file.folder / Path(text).expanduser()
-    host = urlsplit(text).hostname
-    if file.found_in is not None and host and not is_loopback(host):
+    if file.found_in is not None and _may_be_elsewhere(text):
         raise SettingsError("unvouched-journal", file=file.path, place=shown_address(text))
     return text
+
+
+def _may_be_elsewhere(address: str) -> bool:
+    """Return whether a database may be on another machine: its host may stand among the options, too."""
+    parts = urlsplit(address)
+    named = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    host = parts.hostname
+    return bool(host and not is_loopback(host)) or not named.isdisjoint({"host", "hostaddr", "service"})
 
 
 def is_address(place: str) -> bool:

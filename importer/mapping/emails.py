@@ -67,9 +67,10 @@ def address(text: str) -> tuple[str, str]:
     return (found if _ADDRESS.fullmatch(found) else text), ""
 
 
-_WRITTEN = re.compile(r"[^@\s<>,;:|/\"'()\[\]]+@[^@\s<>,;:|/\"'()\[\]?]+")
+_WRITTEN = re.compile(r"[^@\s<>,;:|/\"()\[\]]+@[^@\s<>,;:|/\"'()\[\]?]+")
 
 
 def all_addresses(text: str) -> list[str]:
     """Return all addresses in a cell."""
-    return _WRITTEN.findall(text.translate(_WIDE))
+    # An apostrophe at the beginning is a quotation mark; o'brien@x.example has one inside.
+    return [found.strip("'.") for found in _WRITTEN.findall(text.translate(_WIDE))]

@@ -139,6 +139,8 @@ PROPER = {
     "line feeds alone": DONE.replace(b"\r\n", b"\n"),
     "a header on two lines": answer(0, extra="X: a\r\n  b\r\n"),
     "chunks": CHUNKED + b'4\r\n{"co\r\n6 ;x=y\r\nde":0}\r\n0\r\nX-Trailer: 1\r\n\r\n',
+    "blanks around a value": answer(0, extra="X:  \ta b \t\r\n"),
+    "a line of blanks": answer(0, extra=f"X: a{' ' * (MAX_HEAD // 2)}b\r\n"),
     "a header beyond ASCII": answer(0, extra="Server: caf\u00e9\r\n"),
 }
 

@@ -99,3 +99,13 @@ def test_a_file_that_cannot_be_written_is_a_warning_and_no_failure(
     assert cli(["job", "status", "nightly@t01", "--metrics", "gone/x.prom"]) == 3
     assert cli(["job", "status", "nightly@t01", "--metrics", "x.prom"]) == 0
     assert read((tenants.folder / "x.prom").read_text())["nxlink_job_health", "nightly@t01"] == 0
+
+
+def test_a_file_of_somebody_else_is_left_as_it_is(
+    tenants: Tenants, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = tenants.folder / ".bashrc"
+    theirs.write_text("export PATH\n")
+    assert cli(["job", "status", "nightly@t01", "--metrics", ".bashrc"]) == 3
+    assert theirs.read_text() == "export PATH\n"
+    assert "no metrics of the importer" in capsys.readouterr().err

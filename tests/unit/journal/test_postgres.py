@@ -73,12 +73,15 @@ def test_the_environment_names_the_journal_before_the_settings(
     assert journal_place() == Path("j.db")
 
 
+@pytest.mark.parametrize(
+    "there", ["db.example/crm", "/crm?host=db.example", "/?service=x", "127.0.0.1/?hostaddr=1"]
+)
 def test_a_database_elsewhere_that_only_a_file_of_the_working_directory_names_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NXLINK_JOURNAL", raising=False)
-    (tmp_path / "importer.toml").write_text('journal = "postgresql://db.example/crm"\n')
+    (tmp_path / "importer.toml").write_text(f'journal = "postgresql://{there}"\n')
     with pytest.raises(SettingsError) as error:
         journal_place()
     assert error.value.code == "unvouched-journal"

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from importer.mapping import tags
+from importer.mapping import emails, tags
 from importer.reports.wording import issue_text
 from tests.support.mapping import field, mapped, values
 
@@ -145,3 +145,16 @@ def test_addresses_and_phones_of_people_are_no_placeholders() -> None:
 )
 def test_addresses_in_full_width_letters_are_narrowed(cell: str) -> None:
     assert read("email", cell)[0] == ["tea54@163.com"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "addresses"),
+    [
+        ("o'brien@x.example", ["o'brien@x.example"]),
+        ("'ann@x.example', 'bo@y.example'", ["ann@x.example", "bo@y.example"]),
+        ("Sean O'Brien <o'brien@x.example>", ["o'brien@x.example"]),
+        ("ann@x.example.", ["ann@x.example"]),
+    ],
+)
+def test_all_addresses_of_a_cell_keep_their_apostrophes(cell: str, addresses: list[str]) -> None:
+    assert emails.all_addresses(cell) == addresses
