@@ -18,6 +18,11 @@ from importer.errors import ImporterError, RefusedError, UnreachableError
 from importer.models import Action, Batch, Verdict
 
 
+_LEAST_PATIENCE = 1e-3
+"""Seconds that are not worth another attempt. Sums of waits miss the patience by less than this, and a clock
+does not move by a trillionth of a second."""
+
+
 class RunHealth:
     """Whether the run can go on: what its workers together have learned of the server."""
 
@@ -211,7 +216,7 @@ def _gives_up(verdict: Verdict, state: AttemptState, policy: Policy, health: Run
     asked = verdict.retry_after or 0.0
     if verdict.action is Action.WAIT:
         left = health.patience_left()
-        return left <= 0 or asked > left
+        return left < _LEAST_PATIENCE or asked > left
     return not state.can_correct_clock and (
         state.counted >= policy.attempts or not health.retries_left or asked > policy.patience
     )

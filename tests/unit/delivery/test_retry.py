@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from importer.delivery import ClockCorrected, Policy, Retrying
+from importer.delivery.retry import AttemptState, RunHealth, decide
 from importer.errors import RefusedError, UnreachableError
 from importer.models import Action, Status, Verdict
-from tests.support.delivery import MakeBatches, Result, Rig
+from tests.support.delivery import FakeClock, MakeBatches, Result, Rig
 
 BUSY = Verdict(Action.RETRY, maybe_processed=False, code="9001", message="system error", trace_id="t-9")
 LOST = Verdict(Action.RETRY, maybe_processed=True, code="connection-lost", message="connection lost")
@@ -166,3 +167,18 @@ def test_retries_that_led_to_success_do_not_count(
 
 def _rows(result: Result) -> np.ndarray:
     return np.array(sorted(result.rows))
+
+
+def test_what_is_left_of_the_patience_by_rounding_alone_is_nothing() -> None:
+    """A clock that stands at 1307.6 s does not move by 1e-13 s: the attempts would never end."""
+    clock = FakeClock()
+    health = RunHealth(Policy(patience=300.0), clock)
+    away = Verdict(Action.WAIT, maybe_processed=False, code="connection-refused")
+    health.learn(away)
+    clock.time += 300.0 - 2e-13
+    state = AttemptState(1)
+    state.learn(away)
+    assert health.patience_left() > 0
+    decision = decide(away, state, Policy(), health, resendable=True, stopping=False)
+    assert decision.wait is None
+    assert decision.stop is not None
