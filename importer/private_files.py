@@ -9,8 +9,10 @@ modes nor O_NOFOLLOW; there the user's profile folder protects them.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import re
 import stat
 from pathlib import Path
 from typing import BinaryIO
@@ -188,3 +190,14 @@ def replace_private_file(path: Path, content: bytes, mode: int = FILE_MODE) -> N
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def leave_foreign(path: Path, ours: re.Pattern[bytes], length: int, what: str) -> None:
+    """Raise FileExistsError for a file whose first bytes (`length` of them) do not match what we write there.
+
+    A file that is empty or not there is nobody's. `what` says in English what it would be: “log”.
+    """
+    with contextlib.suppress(FileNotFoundError), open_plain_file(path) as file:
+        begin = file.read(length)
+        if begin and not ours.fullmatch(begin):
+            raise FileExistsError(errno.EEXIST, f"the file is no {what} of the importer")

@@ -17,7 +17,6 @@ from importer.delivery.base import Clock, Policy
 from importer.errors import ImporterError, RefusedError, UnreachableError
 from importer.models import Action, Batch, Verdict
 
-
 _LEAST_PATIENCE = 1e-3
 """Seconds that are not worth another attempt. Sums of waits miss the patience by less than this, and a clock
 does not move by a trillionth of a second."""

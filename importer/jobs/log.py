@@ -5,8 +5,6 @@ Of customers it knows row numbers only: what the server said about a row stays i
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import logging
 import logging.handlers
 import re
@@ -22,7 +20,7 @@ from importer.jobs.config import Job, LogSettings
 from importer.jobs.results import shown_counts
 from importer.models import Severity
 from importer.pipeline.events import RunEnded, RunObserver, RunStarted
-from importer.private_files import make_private_folder, open_plain_file, private_opener, state_folder
+from importer.private_files import leave_foreign, make_private_folder, private_opener, state_folder
 from importer.reasons import reason_of
 
 Value = str | int | float | bool | list[int] | dict[str, int] | None
@@ -40,7 +38,7 @@ class _LogFile(logging.handlers.RotatingFileHandler):
 
     def _open(self) -> TextIOWrapper:
         make_private_folder(Path(self.baseFilename).parent)
-        _leave_foreign(Path(self.baseFilename))
+        leave_foreign(Path(self.baseFilename), _LINE, 20, "log")
         return open(
             self.baseFilename, "a", encoding="utf-8", errors="replace", newline="", opener=private_opener
         )
@@ -60,14 +58,6 @@ class _LogFile(logging.handlers.RotatingFileHandler):
 
 
 _LINE = re.compile(rb'(?:\{"time": "[0-9]{4}-|[0-9]{4}-[0-9]{2}-[0-9]{2}T).*', re.DOTALL)
-
-
-def _leave_foreign(path: Path) -> None:
-    """Raise FileExistsError for a file that begins otherwise than a log of ours."""
-    with contextlib.suppress(FileNotFoundError), open_plain_file(path) as file:
-        begin = file.read(20)
-        if begin and not _LINE.fullmatch(begin):
-            raise FileExistsError(errno.EEXIST, "the file is no log of the importer")
 
 
 class TextFormatter(logging.Formatter):

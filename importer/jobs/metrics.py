@@ -7,8 +7,7 @@ in it, no customer's data.
 
 from __future__ import annotations
 
-import contextlib
-import errno
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ from importer.journal import Journal, RunState
 from importer.journal.job_history import FileFate
 from importer.journal.run_totals import RunTotals
 from importer.models import Status
-from importer.private_files import open_plain_file, replace_private_file
+from importer.private_files import leave_foreign, replace_private_file
 
 READABLE = 0o644
 """The node exporter reads it as another user."""
@@ -38,7 +37,7 @@ _HELP = {
     "nxlink_last_success_timestamp_seconds": "When a run last ended with nothing left to do",
     "nxlink_metrics_timestamp_seconds": "When this file was written",
 }
-_BEGIN = b"# HELP nxlink_"
+_BEGIN = re.compile(b"# HELP nxlink_")
 _Sample = tuple[str, Mapping[str, str], float]
 
 
@@ -46,18 +45,10 @@ def write_metrics(
     path: Path, jobs: Sequence[JobStatus | UnknownStatus], journal: Journal, now: datetime
 ) -> None:
     """Write the file whole. Raises OSError, JournalError; FileExistsError for a file of somebody else."""
-    _leave_foreign(path)
+    leave_foreign(path, _BEGIN, 14, "metrics file")
     samples = [*_of_jobs(jobs, journal), *_of_runs(journal.newest_of_each())]
     samples.append(("nxlink_metrics_timestamp_seconds", {}, now.timestamp()))
     replace_private_file(path, format_metrics(samples).encode(), READABLE)
-
-
-def _leave_foreign(path: Path) -> None:
-    """Raise FileExistsError for a file that holds something else than our metrics."""
-    with contextlib.suppress(FileNotFoundError), open_plain_file(path) as file:
-        begin = file.read(len(_BEGIN))
-        if begin and begin != _BEGIN:
-            raise FileExistsError(errno.EEXIST, "the file holds no metrics of the importer")
 
 
 def format_metrics(samples: Iterable[_Sample]) -> str:

@@ -6,7 +6,6 @@ What fails here never fails the import. Messages name no path and no query of a 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
 import shlex
@@ -28,7 +27,7 @@ from importer.jobs.config import Job, JobEnvironment, NoticeSettings, NoticeWhen
 from importer.jobs.log import JobLog
 from importer.jobs.results import RoundReport, format_error
 from importer.journal.job_history import RoundResult
-from importer.private_files import open_plain_file, replace_private_file
+from importer.private_files import leave_foreign, replace_private_file
 from importer.reasons import command_reason, reason_of
 
 POST_ATTEMPTS = 4
@@ -152,19 +151,12 @@ def heartbeat(job: Job, text: str, sleep: Callable[[float], None]) -> str:
             return str(error)
         return ""
     try:
-        _leave_foreign(Path(job.heartbeat))
+        leave_foreign(Path(job.heartbeat), _BEAT, _LONGEST_BEAT, "heartbeat")
         # Others look at it, and it holds a time alone.
         replace_private_file(Path(job.heartbeat), text.encode(), 0o644)
     except OSError as error:
         return f"{job.heartbeat}: {error.strerror}"
     return ""
-
-
-def _leave_foreign(path: Path) -> None:
-    """Raise FileExistsError for a file that holds something else than a heartbeat."""
-    with contextlib.suppress(FileNotFoundError), open_plain_file(path) as file:
-        if not _BEAT.fullmatch(file.read(_LONGEST_BEAT)):
-            raise FileExistsError(errno.EEXIST, "the file is no heartbeat of the importer")
 
 
 def _run(command: str, report: Told) -> str:

@@ -108,4 +108,4 @@ def test_a_file_of_somebody_else_is_left_as_it_is(
     theirs.write_text("export PATH\n")
     assert cli(["job", "status", "nightly@t01", "--metrics", ".bashrc"]) == 3
     assert theirs.read_text() == "export PATH\n"
-    assert "no metrics of the importer" in capsys.readouterr().err
+    assert "no metrics file of the importer" in capsys.readouterr().err
