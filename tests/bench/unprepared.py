@@ -48,6 +48,8 @@ _ORIGINS = {
     "fourth_headers.json": _Origin("products of many countries, forms, schools, churches", "312 / 0 / 26"),
     "fifth_headers.json": _Origin("found in public source files, second time", "128 / 1 / 0"),
     "sixth_headers.json": _Origin("found in public source files, third time", "148 / 0 / 0"),
+    "seventh_headers.json": _Origin("found in public source files, fourth time", "146 / 1 / 1"),
+    "eighth_headers.json": _Origin("found in public source files, fifth time", "87 / 0 / 2"),
 }
 FILES = tuple(_ORIGINS)
 # A header with a word that nobody listed reaches 0.55, and is never to be taken.
