@@ -92,8 +92,13 @@ class Judged:
 @cache
 def judged(file: str) -> tuple[Judged, ...]:
     """The columns of all exports of a file. Of columns with one name, the best counts."""
-    sets: dict[str, HeaderSet] = json.loads((_HERE / file).read_text("utf-8"))
-    return tuple(one for name, found in sets.items() for one in _columns(name, found))
+    return tuple(one for name, found in header_sets(file).items() for one in _columns(name, found))
+
+
+def header_sets(file: str) -> dict[str, HeaderSet]:
+    """The exports of a file by name."""
+    found: dict[str, HeaderSet] = json.loads((_HERE / file).read_text("utf-8"))
+    return found
 
 
 def _columns(system: str, found: HeaderSet) -> Iterator[Judged]:
