@@ -86,7 +86,7 @@ def print_error(error: ImporterError) -> None:
 def print_losses() -> None:
     """Print on stderr what the journal has lost, as long as nobody has acknowledged it."""
     from importer.losses import read_losses
-    from importer.private_files import journal_file
+    from importer.user_folders import journal_file
 
     lang = language()
     label = click.style(sentence("warning-label", {}, lang), fg="yellow", bold=True)

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from importer.config import is_loopback, load_config
 from importer.errors import SettingsError
-from importer.private_files import journal_file
+from importer.user_folders import journal_file
 
 JOURNAL_VARIABLE = "NXLINK_JOURNAL"
 """The environment variable that names the journal."""

@@ -21,7 +21,7 @@ from importer.journal.database import Database, Fence, Row, Statements
 from importer.journal.dialect import FoundRows, definition, read_row, statement, written
 from importer.journal.place import shown_address
 from importer.journal.sqlite import surrogates_moved
-from importer.private_files import journal_file
+from importer.user_folders import journal_file
 
 T = TypeVar("T")
 
