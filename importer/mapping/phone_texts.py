@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 from importer import arrow
 from importer.arrow import BLANKS, join_columns, nonempty
 from importer.dataclass import dataclass
-from importer.escaping import late_pattern
 from importer.mapping.regions import national_part, possible, with_country_code
+from importer.patterns import late_pattern
 
 _PLAIN = str.maketrans(
     dict.fromkeys(map(ord, "－‐‑‒–—―−﹣"), "-")
