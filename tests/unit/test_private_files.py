@@ -155,7 +155,7 @@ def test_what_is_planted_is_not_emptied_before_it_is_looked_at(tmp_path: Path) -
     mine.write_bytes(b"all")
     os.link(mine, second)
     with pytest.raises(OSError, match="second name"):
-        open(second, "wb", opener=private_opener)
+        open(second, "wb", opener=private_opener).close()
     assert mine.read_bytes() == b"all"
     second.unlink()
     with open(mine, "wb", opener=private_opener) as file:
