@@ -2,9 +2,8 @@
 
 Journal, locks, logs, reports, stores and temporary files lie in folders that other programs may reach. A link
 planted under one of their names must not make us overwrite, or publish, what it points to. So a new file is
-made with O_EXCL, an existing one is opened with O_NOFOLLOW and has to be a plain file with one name, and both
-have mode 0600. Windows has neither
-modes nor O_NOFOLLOW; there the user's profile folder protects them.
+made with O_EXCL and mode 0600, and an existing one is opened with O_NOFOLLOW and has to be a plain file with
+one name. Windows has neither modes nor O_NOFOLLOW; there the user's profile folder protects them.
 """
 
 from __future__ import annotations
@@ -25,23 +24,6 @@ FOLDER_MODE = 0o700
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
-
-
-STATE_VARIABLE = "NXLINK_STATE_DIR"
-"""The environment variable that names another state folder."""
-
-
-def state_folder() -> Path:
-    """The user's state folder: journal, locks, logs, remembered fields."""
-    import platformdirs
-
-    named = os.environ.get(STATE_VARIABLE)
-    return Path(named).expanduser() if named else platformdirs.user_state_path("nxlink-importer")
-
-
-def journal_file() -> Path:
-    """The user's journal, in the state folder."""
-    return state_folder() / "journal.db"
 
 
 def private_opener(path: str, flags: int) -> int:

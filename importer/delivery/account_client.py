@@ -19,7 +19,7 @@ from importer.delivery.base import Clock, SystemClock
 from importer.delivery.rate_limit import RateLimiter
 from importer.journal.rate import OwnRate, SharedRate
 from importer.models import TenantField, Verdict
-from importer.private_files import journal_file
+from importer.user_folders import journal_file
 
 PATIENCE = 60.0
 """Seconds after which a request goes out of its turn: a person waits, and it is one request."""

@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from importer.journal.postgres import PostgresDatabase, connect, driver
+from importer.journal.place import driver
+from importer.journal.postgres import PostgresDatabase, connect
 from importer.journal.rate import NO_WAIT, REMEMBERED, SILENCE, OwnRate, RateState, Turn
 
 _LOOK_EVERY = 2.0

@@ -19,12 +19,13 @@ from importer.errors import InputError
 from importer.journal import Journal, RunRecord, RunState
 from importer.option_layers import options_from_json
 from importer.pipeline.person import Person
-from importer.private_files import replace_private_file, state_folder
+from importer.private_files import replace_private_file
 from importer.readers import ReadOptions, open_source
 from importer.readers.base import ALL_SHEETS
 from importer.reports.files import REPORT_HTML, own_files
 from importer.reports.verification import is_verification
 from importer.sources.spool import is_spooled
+from importer.user_folders import state_folder
 
 _JOB_FOLDERS = ("working", "done", "failed", "held")
 _TABLES = (".csv", ".tsv", ".txt")

@@ -137,7 +137,7 @@ def _complete(resolved: ResolvedConnection) -> DoctorCheck:
 def _journal() -> DoctorCheck:
     """Which journal the runs share, and with it turns and rate; whether it has lost any."""
     from importer.losses import read_losses
-    from importer.private_files import journal_file
+    from importer.user_folders import journal_file
 
     for loss in read_losses(journal_file()):
         return _check("journal", BAD, loss.code, dict(loss.found), int(ExitCode.ROWS_LEFT))
@@ -217,7 +217,7 @@ def _credentials(resolved: ResolvedConnection, verdict: Verdict) -> DoctorCheck:
 def _tenant(connection: Connection) -> DoctorCheck:
     """Whether a run from here has got rows into the tenant before. No journal is made to find out."""
     from importer.journal import Journal
-    from importer.private_files import journal_file
+    from importer.user_folders import journal_file
 
     there = connection.destination(contracts.load(connection.contract).endpoint.base_url)
     found = {"tenant": there.tenant_id}

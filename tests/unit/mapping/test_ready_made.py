@@ -53,7 +53,7 @@ def test_other_exports_are_not_taken_for_one_of_these(header: str) -> None:
     assert [found.name for found in mapping.recognised(HEADERS[header])] == known.get(header, [])
 
 
-_TOLD = ("gender-left-out", "no-country-code")
+_TOLD = ("gender-left-out", "no-country-code", "date-order-unsure")
 """What these systems write; it keeps no row back."""
 _NICKNAME = "小明"
 """A name of which it is told that it is no whole one."""
