@@ -234,8 +234,32 @@ CREATE TABLE rates (
 # When somebody took note of a file in failed/ or held/.
 _ACKNOWLEDGED = "ALTER TABLE job_files ADD COLUMN acknowledged TEXT"
 
-# For each row of a request a fingerprint of its content and one of its contacts: sixteen bytes.
+# As what the rows of a request were sent: see sent_rows.
 _SENT = "ALTER TABLE batches ADD COLUMN sent BLOB"
+
+# A form that nothing reads any more.
+_SENT_ANEW = "UPDATE batches SET sent = NULL"
+
+# The rate of an access key over several machines, by the database's clock: one row, taken in one statement.
+# next: when the next request may leave. counted: turns taken since. bounds: those of the runs at work.
+_RATES = """
+DROP TABLE rates;
+CREATE TABLE rate_turns (
+    name TEXT PRIMARY KEY,
+    next REAL NOT NULL DEFAULT 0,
+    slow REAL NOT NULL DEFAULT 0,
+    slowed_at REAL NOT NULL DEFAULT 0,
+    paused_until REAL NOT NULL DEFAULT 0,
+    counted INTEGER NOT NULL DEFAULT 0,
+    since REAL NOT NULL DEFAULT 0
+);
+CREATE TABLE rate_bounds (
+    name TEXT NOT NULL,
+    run TEXT NOT NULL,
+    rate REAL NOT NULL,
+    PRIMARY KEY (name, run)
+);
+"""
 
 MIGRATIONS: tuple[str, ...] = (
     _FIRST,
@@ -250,6 +274,8 @@ MIGRATIONS: tuple[str, ...] = (
     _ACKNOWLEDGED,
     _SENT,
     _MACHINES,
+    _SENT_ANEW,
+    _RATES,
 )
 
 
