@@ -26,7 +26,7 @@ from importer.journal.records import (
 )
 from importer.journal.row_states import MARKED, NOT_RECORDED, RowState, RowStates, union_rows
 from importer.journal.run_journal import RunJournal
-from importer.journal.sent_rows import SentRows
+from importer.journal.sent_rows import SentAs, SentRows, content_lines
 
 __all__ = [
     "LONGEST_SETTLE",
@@ -51,9 +51,11 @@ __all__ = [
     "RunKind",
     "RunRecord",
     "RunState",
+    "SentAs",
     "SentRows",
     "SettledEntry",
     "Ticket",
+    "content_lines",
     "new_run_id",
     "union_rows",
 ]

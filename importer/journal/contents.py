@@ -24,8 +24,8 @@ INSERT_CONTENTS = "INSERT INTO contents (lane, run, entry, keys, contents) VALUE
 _LINES = """SELECT c.keys, c.contents, c.entry, b.state FROM contents c
             LEFT JOIN batches b ON b.run = c.run AND b.entry = c.entry
             WHERE c.lane = ? ORDER BY c.number"""
-_COUNT_BITS = 3
-_COUNT = (1 << _COUNT_BITS) - 1
+COUNT_BITS = 3
+COUNT = (1 << COUNT_BITS) - 1
 """The low bits of a line's content say how many keys it has; all others are zero if it is unknown."""
 _LINES_TOGETHER = 16384
 """Lines in one row of the table, once they are put together."""
@@ -59,7 +59,7 @@ def begun_contents(lane: str, run: int, entries: Sequence[BegunEntry]) -> list[t
         keys, places, _ = flat_contacts(contacts)
         lines = np.bincount(places, minlength=len(contacts)).astype(np.int64)
         if isinstance(contacts, ContactSets) and contacts.contents is not None:
-            lines = _lines(contacts.contents, lines)
+            lines = known_lines(contacts.contents, lines)
         if lines.any():
             found.append(
                 (lane, run, entry.entry, keys.astype("<i8").tobytes(), lines.astype("<i8").tobytes())
@@ -67,11 +67,11 @@ def begun_contents(lane: str, run: int, entries: Sequence[BegunEntry]) -> list[t
     return found
 
 
-def _lines(contents: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def known_lines(contents: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Contents (int64) of lines with so many keys, as the table has them."""
-    bits = contents & ~np.int64(_COUNT)
+    bits = contents & ~np.int64(COUNT)
     # Zero stands for unknown.
-    found: np.ndarray = np.where(bits == 0, np.int64(1 << _COUNT_BITS), bits) | counts
+    found: np.ndarray = np.where(bits == 0, np.int64(1 << COUNT_BITS), bits) | counts
     return found
 
 
@@ -80,7 +80,7 @@ def without_keys(keys: np.ndarray, lines: np.ndarray, gone: np.ndarray) -> tuple
 
     A line that had one stays for its other contacts, unknown: what they held before it must not come up.
     """
-    counts = lines & _COUNT
+    counts = lines & COUNT
     owners = np.repeat(np.arange(lines.size), counts)
     lost = np.bincount(owners[gone], minlength=lines.size).astype(np.int64)
     left = np.where(lost > 0, counts - lost, lines)
@@ -105,7 +105,7 @@ class LaneContents:
 
     def __init__(self, database: Database, lane: str) -> None:
         keys, lines = _load(database, lane)
-        counts = lines & _COUNT
+        counts = lines & COUNT
         self._alone = np.unique(lines[(counts == 0) & (lines != 0)])
         """Contents of rows without any contact, which are customers of their own."""
         self._keys, nodes = np.unique(keys, return_inverse=True)
@@ -123,7 +123,7 @@ class LaneContents:
         """`contacts` and `contents`: as in `Customers`."""
         rows = len(contacts)
         counts = np.count_nonzero(contacts, axis=1)
-        asked = _lines(contents, counts)
+        asked = known_lines(contents, counts)
         same = (counts == 0) & np.isin(asked, self._alone)
         known, customers = same.copy(), contacts.copy()
         if not self._keys.size:
@@ -158,7 +158,7 @@ def _compacted(database: Database, lane: str) -> tuple[list[tuple[object, ...]],
     """Return what to insert by `INSERT_CONTENTS` for all lines of a lane, and the number of the last."""
     latest = database.query("SELECT coalesce(max(number), 0) AS number FROM contents WHERE lane = ?", (lane,))
     keys, lines = _load(database, lane)
-    counts = lines & _COUNT
+    counts = lines & COUNT
     owners = np.repeat(np.arange(lines.size), counts)
     found, nodes = np.unique(keys, return_inverse=True)
     newest = np.full(found.size, -1, dtype=np.int64)
@@ -174,7 +174,7 @@ def _compacted(database: Database, lane: str) -> tuple[list[tuple[object, ...]],
     needed[alone[np.unique(lines[alone], return_index=True)[1]]] = True
     kept_keys = keys[needed[owners]] if keys.size else keys
     kept = lines[needed]
-    ends = np.concatenate(([0], np.cumsum(kept & _COUNT)))
+    ends = np.concatenate(([0], np.cumsum(kept & COUNT)))
     return [
         (
             lane,
@@ -196,7 +196,7 @@ def _load(database: Database, lane: str) -> tuple[np.ndarray, np.ndarray]:
             continue
         these = np.frombuffer(row["contents"], dtype="<i8")
         if row["entry"] is not None and row["state"] != BatchState.ACCEPTED:
-            these = these & _COUNT
+            these = these & COUNT
         keys.append(np.frombuffer(row["keys"], dtype="<i8"))
         lines.append(these)
     return np.concatenate(keys), np.concatenate(lines)

@@ -14,6 +14,7 @@ import numpy as np
 from importer.journal.contents import without_keys
 from importer.journal.database import Database, Statements
 from importer.journal.row_states import MARKED
+from importer.journal.sent_rows import clear_sent
 
 _TEXTS = (("outcomes", "message"), ("batches", "message"), ("batches", "data"))
 
@@ -71,6 +72,14 @@ def erase_from_journal(database: Database, whom: ErasedPerson, *, clear: bool) -
                 connection.execute(
                     "UPDATE contents SET keys = ?, contents = ? WHERE number = ?",
                     (*(part.tobytes() for part in parts), row["number"]),
+                )
+        for row in database.query("SELECT run, entry, sent FROM batches WHERE sent IS NOT NULL"):
+            sent, rows = clear_sent(row["sent"], keys)
+            fingerprints += rows
+            if clear and rows:
+                connection.execute(
+                    "UPDATE batches SET sent = ? WHERE run = ? AND entry = ?",
+                    (sent, row["run"], row["entry"]),
                 )
         fingerprints += _erase_marks(database, connection, whom.rows, clear=clear)
         for table, column in _TEXTS:

@@ -242,8 +242,11 @@ CREATE TABLE rates (
 # When somebody took note of a file in failed/ or held/.
 _ACKNOWLEDGED = "ALTER TABLE job_files ADD COLUMN acknowledged TEXT"
 
-# For each row of a request a fingerprint of its content and one of its contacts: sixteen bytes.
+# As what the rows of a request were sent: see sent_rows.
 _SENT = "ALTER TABLE batches ADD COLUMN sent BLOB"
+
+# A form that nothing reads any more.
+_SENT_ANEW = "UPDATE batches SET sent = NULL"
 
 # Marks of damage (outcomes.message where the code is `marked`) under the journal's key: see `key_marks`.
 _MARKS = "-- key_marks"
@@ -261,6 +264,7 @@ MIGRATIONS: tuple[str, ...] = (
     _ACKNOWLEDGED,
     _SENT,
     _MACHINES,
+    _SENT_ANEW,
     _MARKS,
 )
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from typing import Any
 
-from importer.journal.postgres import PostgresDatabase, connect, driver
+from importer.journal.place import driver
+from importer.journal.postgres import PostgresDatabase, connect
 from importer.journal.rate import OwnRate, RateState, decode_state
 
 _LOOK_EVERY = 2.0

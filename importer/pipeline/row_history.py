@@ -20,7 +20,7 @@ from importer.batching import Customers
 from importer.dataclass import dataclass
 from importer.errors import JournalError
 from importer.fingerprints import FingerprintKey, text_mark
-from importer.journal import MARKED, Journal, RowsOfRun, RowStates, SentRows, union_rows
+from importer.journal import MARKED, Journal, RowsOfRun, RowStates, SentAs, SentRows, union_rows
 from importer.models import Chunk, Issue, Issues, Note, Outcome, Severity, Status
 from importer.reports.reimport import PriorRows
 from importer.reports.tally import ReasonGroup
@@ -165,15 +165,15 @@ class PriorImports:
                 found |= (runs == run) & (sheets == sheet) & np.isin(said.rows, rows)
         return found
 
-    def prints(self, said: PriorRows, *, with_reports: bool = True) -> np.ndarray:
-        """As what each row of the chunk was sent: see `SentRows.prints`. `with_reports`: by reports, too."""
-        found = np.zeros((len(said.rows), 2), dtype=np.int64)
+    def sent_as(self, said: PriorRows, *, with_reports: bool = True) -> SentAs:
+        """As what each row of the chunk was sent. `with_reports`: by reports, too."""
+        found = SentAs.unknown(len(said.rows))
         runs, sheets = _objects(said)
         for run, sheet in set(zip(runs.tolist(), sheets.tolist(), strict=True)):
             sent = self.sent_by(str(run).strip(), with_reports=with_reports).get(sheet)
             if sent is not None:
                 places = np.flatnonzero((runs == run) & (sheets == sheet))
-                found[places] = sent.look_up(said.rows[places])
+                found.put(places, sent.look_up(said.rows[places]))
         return found
 
     def with_unseen(self, chunk: Chunk, said: PriorRows, identifiers: Sequence[str]) -> Chunk:

@@ -244,7 +244,7 @@ def render_html(
         identity=report_identity(plan.run_id),
         run_info=run_info,
         tally=tally,
-        lang=lang,
+        language_tag=messages.LANGUAGE_TAGS[lang],
         files=files,
         steps=steps,
         arcs=status_arcs(tally.counts),
@@ -310,9 +310,9 @@ def _environment(lang: str) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "number": wording.number,
-        "size": wording.size,
-        "span": wording.span,
+        "number": partial(wording.number, lang=lang),
+        "size": partial(wording.size, lang=lang),
+        "span": partial(wording.span, lang=lang),
         "share": _share,
         "rows": partial(wording.rows, lang=lang),
         "status": partial(wording.status, lang=lang),

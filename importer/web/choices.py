@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from unicodedata import normalize
 
 from importer.mapping.regions import country_name
 
@@ -34,4 +35,6 @@ def countries(lang: str) -> tuple[Country, ...]:
         Country(region, country_name(region, lang), phonenumbers.country_code_for_region(region))
         for region in phonenumbers.SUPPORTED_REGIONS
     )
-    return tuple(sorted(found, key=lambda one: one.name.encode("gb18030" if lang == "zh" else "utf-8")))
+    if lang == "zh":
+        return tuple(sorted(found, key=lambda one: one.name.encode("gb18030")))
+    return tuple(sorted(found, key=lambda one: normalize("NFKD", one.name)))  # Á stands beside A

@@ -14,9 +14,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from importer import messages
 from importer.errors import ImporterError, InterruptedRun, UnknownRunError, UsageError
 from importer.journal import Journal, RowStates, RunState
-from importer.messages import catalogue, sentence
 from importer.models import Destination, IssueGroup, Mode, Severity, Status
 from importer.options import RunOptions
 from importer.pipeline.plan import RunPlan
@@ -50,7 +50,7 @@ HEARTBEAT_SECONDS = 15.0
 PAUSED = "web-paused"
 """Why a run ended that is to go on soon."""
 _COUNTRYLESS = "no-country-code"
-TYPED = {"en": "replace", "zh": "覆盖"}
+_TYPED = "web-word-to-type"
 """What a person types before old data is overwritten."""
 
 
@@ -175,7 +175,7 @@ def _state(
 
 
 def _sentence(code: str, lang: str) -> str:
-    return sentence(code, {}, lang) if code in catalogue() else code
+    return messages.sentence(code, {}, lang) if code in messages.catalogue() else code
 
 
 def _example(group: IssueGroup, lang: str) -> str:
@@ -218,7 +218,7 @@ def _import(request: Request) -> Response:
         profile=work.profile or site.profile_name or "default",
         modes=[mode.label for mode in (Mode.UPDATE, Mode.KEEP, Mode.REPLACE)],
         mode=work.mode or "update",
-        typed=TYPED[language_of(request)],
+        typed=messages.sentence(_TYPED, {}, language_of(request)),
         valid=_sendable(work),
     )
 
@@ -286,8 +286,9 @@ def _start_import(request: Request, form: Form) -> Response:
     mode = next((one for one in Mode if one.label == form.get("mode")), None)
     if mode is None:
         raise UsageError("web-no-page")
-    if mode is Mode.REPLACE and form.get("typed", "").strip().lower() not in TYPED.values():
-        raise UsageError("web-type-the-word", word=TYPED[lang])
+    words = {one: messages.sentence(_TYPED, {}, one) for one in messages.LANGUAGES}
+    if mode is Mode.REPLACE and form.get("typed", "").strip().lower() not in words.values():
+        raise UsageError("web-type-the-word", word=words[lang])
     again = form.get("again") == "yes"
     before = [] if again else _imported_before(site, work, site.destination(work))
     if before:

@@ -271,7 +271,9 @@ def test_files_that_a_job_put_away_without_a_run_are_looked_at(importer: Command
     }
     assert importer("forget", "zoe@quell.example", "--yes").code == 0
     assert holding(bench.inbox) == set()
-    assert sum("Given" in texts(path) for path in bench.inbox.rglob("*.csv") if path.name != "results.csv") == 3
+    assert (
+        sum("Given" in texts(path) for path in bench.inbox.rglob("*.csv") if path.name != "results.csv") == 3
+    )
 
 
 def test_a_file_whose_run_was_pruned_is_looked_at_with_its_reports(importer: Command, bench: Bench) -> None:

@@ -22,7 +22,7 @@ from importer.cli import app
 from importer.options import declared_options
 from importer.reports import html
 from tests.bench import unprepared
-from tests.support import json_schemas, licences, word_indexes
+from tests.support import json_schemas, licences, translations, word_indexes
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -76,7 +76,7 @@ def all_messages() -> str:
     for file in sorted(Path(messages.__file__).parent.glob("*.toml")):
         codes = tomllib.loads(file.read_text("utf-8"))
         rows = [
-            (f"`{code}`", *(_said(messages.catalogue()[code], lang) for lang in messages.LANGUAGES))
+            (f"`{code}`", *(_said(messages.catalogue()[code], lang) for lang in ("en", "zh")))
             for code in codes
         ]
         parts += [f"## {file.stem.replace('_', ' ').capitalize()}", _table(("code", "English", "中文"), rows)]
@@ -191,7 +191,8 @@ PARTS: Mapping[str, Part] = {
 def files() -> dict[Path, str]:
     """Return the text of each file of the package that is made of others."""
     page = {Path(html.__file__).with_name(html.COMPILED_PAGE): html.compile_page()}
-    return word_indexes.tables() | word_indexes.indexes() | json_schemas.schemas() | page
+    told = {translations.FOLDER / f"{lang}.toml": translations.tidied(lang) for lang in messages.TRANSLATIONS}
+    return word_indexes.tables() | word_indexes.indexes() | json_schemas.schemas() | page | told
 
 
 def replace_part(text: str, name: str, content: str) -> str:

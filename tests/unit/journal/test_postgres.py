@@ -74,7 +74,12 @@ def test_the_environment_names_the_journal_before_the_settings(
 
 
 @pytest.mark.parametrize(
-    "there", ["db.example/crm", "/crm?host=db.example", "/?service=x", "127.0.0.1/?hostaddr=1"]
+    "there",
+    [
+        *("db.example/crm", "/crm?host=db.example", "/?service=x", "127.0.0.1/?hostaddr=1"),
+        *("localhost:1,db.example:2/crm", "localhost#,db.example/crm", "me@db.example,x@localhost/crm"),
+        *("%6cocalhost/crm", "localhost.db.example/crm", "localhost/crm?sslmode=disable&host=db.example"),
+    ],
 )
 def test_a_database_elsewhere_that_only_a_file_of_the_working_directory_names_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: str
@@ -300,3 +305,11 @@ def test_a_run_with_all_its_commands_works_on_a_shared_journal(
         assert cli(["runs", "prune", "--older-than", "1h", "--yes"]) == 0
     assert not (tmp_path / "state" / "journal.db").exists()
     assert os.environ["NXLINK_JOURNAL"] == address
+
+
+@pytest.mark.extras
+def test_a_server_without_tls_is_refused_where_its_name_has_to_be_proved(address: str) -> None:
+    with pytest.raises(JournalError) as error:
+        Journal.open(f"{address}?sslmode=verify-full&sslrootcert={__file__}")
+    assert (error.value.code, error.value.exit_code) == ("journal-tls", 4)
+    assert "?sslmode=disable" in error.value.full_text()
