@@ -248,6 +248,27 @@ _SENT = "ALTER TABLE batches ADD COLUMN sent BLOB"
 # A form that nothing reads any more.
 _SENT_ANEW = "UPDATE batches SET sent = NULL"
 
+# The rate of an access key over several machines, by the database's clock: one row, taken in one statement.
+# next: when the next request may leave. counted: turns taken since. bounds: those of the runs at work.
+_RATES = """
+DROP TABLE rates;
+CREATE TABLE rate_turns (
+    name TEXT PRIMARY KEY,
+    next REAL NOT NULL DEFAULT 0,
+    slow REAL NOT NULL DEFAULT 0,
+    slowed_at REAL NOT NULL DEFAULT 0,
+    paused_until REAL NOT NULL DEFAULT 0,
+    counted INTEGER NOT NULL DEFAULT 0,
+    since REAL NOT NULL DEFAULT 0
+);
+CREATE TABLE rate_bounds (
+    name TEXT NOT NULL,
+    run TEXT NOT NULL,
+    rate REAL NOT NULL,
+    PRIMARY KEY (name, run)
+);
+"""
+
 # Marks of damage (outcomes.message where the code is `marked`) under the journal's key: see `key_marks`.
 _MARKS = "-- key_marks"
 
@@ -265,6 +286,7 @@ MIGRATIONS: tuple[str, ...] = (
     _SENT,
     _MACHINES,
     _SENT_ANEW,
+    _RATES,
     _MARKS,
 )
 
