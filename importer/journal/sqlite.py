@@ -384,9 +384,9 @@ def _migrate(connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         try:
             if version(connection) < number:
-                for statement in schema.MIGRATIONS[number - 1].split(";\n"):
-                    if statement.strip():
-                        connection.execute(statement)
+                for statement in schema.statements(schema.MIGRATIONS[number - 1]):
+                    connection.execute(statement)
+                schema.key_marks(schema.MIGRATIONS[number - 1], connection.execute)
                 connection.execute(f"PRAGMA user_version = {number}")
             connection.execute("COMMIT")
         except BaseException:
