@@ -38,6 +38,8 @@ _COMPANY_ADDRESS = 0.72
 _INVOICES = 0.8
 """An e-mail address for invoices is less of the person than one at work."""
 _TINY = 3
+_OWN_LETTERS = 1.15
+"""More than what a name of the API is surer than a likely label beside its other part."""
 CELLS, DOUBT = 0.65, 0.5
 _ALIKE = 88
 _LONG_NAME = 8
@@ -95,7 +97,8 @@ def of_column(column: Column) -> list[Claim]:
 def with_languages(claims: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]:
     """Return the claims, those less sure whose label is of a language that no other column speaks.
 
-    “Via” is a street in an Italian header and a channel in an English one.
+    “Via” is a street in an Italian header and a channel in an English one. Of ชื่อ and “Name” beside it, the
+    name in the letters of the file is the customer's, the other one its transcription.
     """
     spoken = [
         frozenset(lang for phrase in one.reading.phrases for lang in phrase.languages) for one in columns
@@ -115,7 +118,9 @@ def with_languages(claims: Sequence[Claim], columns: Sequence[Column]) -> list[C
                 name = normalize(columns[claim.column].name)
                 code = claim.field == "gender" and len(name) <= _TINY and name.isascii()
                 factor = _DENIED if code else _FOREIGN
-        found.append(replace(claim, confidence=claim.confidence * factor) if factor < 1 else claim)
+        own_letters = claim.field in NAMES and own and not columns[claim.column].name.isascii()
+        preference = claim.preference * (_OWN_LETTERS if own_letters else 1)
+        found.append(replace(claim, confidence=claim.confidence * factor, preference=preference))
     return found
 
 

@@ -159,15 +159,9 @@ def short_names() -> frozenset[str]:
 
 
 @cache
-def company_lists() -> frozenset[str]:
-    """Return the normal forms of headers that only lists of companies have."""
-    return frozenset(map(normalize, names_in(qualifiers()["companies"])))
-
-
-@cache
-def animal_lists() -> frozenset[str]:
-    """Return the normal forms of headers that only lists of animals have."""
-    return frozenset(map(normalize, names_in(qualifiers()["animals"])))
+def headers_of(rows: str) -> frozenset[str]:
+    """Return the normal forms of headers that only `companies`, `animals` or `bookings` have."""
+    return frozenset(map(normalize, names_in(qualifiers()[rows])))
 
 
 @cache

@@ -182,6 +182,7 @@ def _issue_text(
         "length": length,
         "expected": single_line(expectation(code, expected, mask=mask)),
         "other_row": other_row,
+        "example": _example_phone(expected) if code == "bad-phone" else "",
     }
     entry = messages.catalogue()[wording]
     hint = messages.fill(messages.hint_template(wording, lang, on_page=on_page), found, lang)
@@ -190,6 +191,13 @@ def _issue_text(
         offered = messages.sentence("offer", {"suggestion": shortened(correction)}, lang)
         hint = messages.join_sentences(lang, offered, hint)
     return IssueText(messages.fill(entry.message[lang], found, lang), hint)
+
+
+def _example_phone(country: str) -> str:
+    """A mobile phone with its country code, of the country (ISO code) that an issue names."""
+    from importer.mapping.phone_texts import example_phone  # phonenumbers is slow to load
+
+    return (example_phone(country) if country else "") or "8613800000000"
 
 
 def issue_sentence(issue: Issue, plan: ReportPlan, fields: Mapping[str, str]) -> str:
