@@ -289,8 +289,8 @@ def _titles_left_out(whole: pa.Array, rule: NameRule) -> list[ColumnIssue]:
 
 
 def _may_be_companies(whole: pa.Array) -> list[ColumnIssue]:
-    """Return the warning on full names that end with MEI, as Brazilian companies do. All in capital letters they
-    may be persons': TAN SIEW MEI."""
+    """Return the warning on full names that end with MEI, as Brazilian companies do. In capital letters
+    throughout, it may be a person's: TAN SIEW MEI."""
     where = to_mask(pc.match_substring_regex(whole, r"\p{Ll}.* MEI$"))
     return (
         [ColumnIssue("doubtful-name", where, severity=Severity.WARNING, left_out=False)]
