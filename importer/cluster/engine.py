@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from importer.cluster.tasks import RoundTask, carry_out, journal_shown
+from importer.cluster.tasks import RoundTask, carry_out
 from importer.config import is_loopback
 from importer.errors import ImporterError, SettingsError, UnreachableError
 from importer.jobs.config import JobEnvironment, NoticeSettings
 from importer.jobs.rounds import RoundOutcome, Rounds, RoundsReport, failed_round
 from importer.jobs.selection import ChosenJob
 from importer.journal.job_history import RoundResult
-from importer.journal.place import is_address
+from importer.journal.place import JournalPlace, journal_place
 
 LOCAL = "local"
 """The name of a cluster that begins and ends with the command."""
@@ -37,7 +37,7 @@ _SETTINGS = {
 }
 
 
-def check_address(address: str) -> None:
+def check_address(address: str, journal: JournalPlace) -> None:
     """Refuse a cluster on other machines for a journal that only this one has.
 
     Raises SettingsError `bad-cluster` or `cluster-needs-journal`.
@@ -47,8 +47,8 @@ def check_address(address: str) -> None:
     parts = urlsplit(address)
     if parts.scheme not in ("tcp", "tls") or not parts.hostname:
         raise SettingsError("bad-cluster", found=address)
-    if not is_address(journal_shown()) and not is_loopback(parts.hostname):
-        raise SettingsError("cluster-needs-journal", journal=journal_shown())
+    if not journal.is_shared and not is_loopback(parts.hostname):
+        raise SettingsError("cluster-needs-journal", journal=journal.shown)
 
 
 @contextlib.contextmanager
@@ -85,7 +85,7 @@ def connected(address: str, workers: int) -> Iterator[Any]:
 
 def rounds_on(client: Any, rounds: Rounds, settings: Path, env_file: Path | None) -> RoundsReport:
     """Do the rounds of jobs on the cluster, and return what came of them. `settings`: importer.toml."""
-    lang, journal = rounds.environment.lang, journal_shown()
+    lang, journal = rounds.environment.lang, (rounds.environment.journal or journal_place()).shown
 
     def elsewhere(jobs: Sequence[ChosenJob]) -> Sequence[RoundOutcome]:
         tasks = [

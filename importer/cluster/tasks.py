@@ -23,7 +23,7 @@ from importer.jobs.runner import Round
 from importer.jobs.selection import choose_job
 from importer.journal import Journal
 from importer.journal.job_history import RoundResult
-from importer.journal.place import is_address, journal_place, shown_address
+from importer.journal.place import JournalPlace, journal_place
 from importer.pipeline.run import StopToken
 
 _LOOK_EVERY = 1.0
@@ -48,27 +48,23 @@ class RoundTask:
     version: str = __version__
 
 
-def journal_shown() -> str:
-    """Return the place of this machine's journal, as sentences show it."""
-    place = journal_place()
-    return shown_address(place) if isinstance(place, str) and is_address(place) else str(place)
-
-
 def carry_out(
     task: RoundTask, is_stopped: Callable[[], bool] = lambda: False, worker: str = ""
 ) -> RoundOutcome:
     """Do the round of a task, and return what came of it."""
     environment = JobEnvironment(lang=task.lang)
     try:
-        _refuse_others(task)
+        file = load_config(Path(task.settings))
+        place = journal_place(file)
+        _refuse_others(task, place)
         env_file = Path(task.env_file) if task.env_file else None
-        chosen = choose_job(load_config(Path(task.settings)), task.job, env_file=env_file)
+        chosen = choose_job(file, task.job, env_file=env_file)
         job = chosen.job
         if task.quiet:
             job = replace(job, notices=NoticeSettings(), heartbeat=job.heartbeat if task.beats else "")
         log = open_log(job, environment.clock)
         stopper = StopToken()
-        with Journal.open() as journal, _watched(stopper, is_stopped):
+        with Journal.open(place) as journal, _watched(stopper, is_stopped):
             current = Round(job, chosen.profile, journal, log, environment, stopper)
             report = current.go()
             told = report.result is not RoundResult.OVERLAPPED and has_changed(report, current.before)
@@ -80,13 +76,12 @@ def carry_out(
         return RoundOutcome(failed_round(task.job, environment, fault), worker=worker)
 
 
-def _refuse_others(task: RoundTask) -> None:
+def _refuse_others(task: RoundTask, place: JournalPlace) -> None:
     """Refuse to work beside another version, or with another journal. Raises SettingsError."""
     if task.version != __version__:
         raise SettingsError("cluster-other-version", here=__version__, there=task.version)
-    found = journal_shown()
-    if found != task.journal:
-        raise SettingsError("cluster-other-journal", here=found, there=task.journal)
+    if place.shown != task.journal:
+        raise SettingsError("cluster-other-journal", here=place.shown, there=task.journal)
 
 
 @contextmanager

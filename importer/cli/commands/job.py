@@ -16,6 +16,7 @@ from importer.cli.commands.job_group import (
     chosen_jobs,
     job_command,
     job_names_options,
+    open_journal,
     settings_file,
     settings_options,
 )
@@ -81,6 +82,7 @@ def run(
     from importer.jobs.rounds import Rounds
     from importer.jobs.selection import ChosenJob, UnusableJob, refuse_shadowed
     from importer.journal.job_history import RoundResult
+    from importer.journal.place import journal_place
 
     app.startup_done()
     found = chosen_jobs(names, every, settings, env_file)
@@ -92,8 +94,9 @@ def run(
     if len(found) == 1 and unusable:
         raise unusable[0].error
     show = (lambda line: echo(line, err=True)) if verbose else None
-    rounds = Rounds(chosen, JobEnvironment(lang=language()), parallel, echo=show, release=release)
     file = settings_file(settings)
+    environment = JobEnvironment(lang=language(), journal=journal_place(file))
+    rounds = Rounds(chosen, environment, parallel, echo=show, release=release)
     with metrics_after(file), stop_on_signals(rounds.stopper):
         report = rounds.go() if cluster is None else _go_on_cluster(cluster, rounds, file, env_file)
     for one in unusable:
@@ -113,8 +116,9 @@ def run(
 
 def _go_on_cluster(address: str, rounds: Rounds, file: ConfigFile, env_file: Path | None) -> RoundsReport:
     from importer.cluster.engine import check_address, connected, rounds_on
+    from importer.journal.place import journal_place
 
-    check_address(address)
+    check_address(address, rounds.environment.journal or journal_place())
     with connected(address, rounds.parallel) as client:
         return rounds_on(client, rounds, _absolute(file), env_file)
 
@@ -141,11 +145,10 @@ def check(
     round is at work now.
     """
     from importer.jobs.selection import ChosenJob
-    from importer.journal import Journal
 
     found = chosen_jobs(names, every, settings, env_file)
     codes, shown = [], []
-    with Journal.open() as journal:
+    with open_journal(settings) as journal:
         for one in found:
             try:
                 if not isinstance(one, ChosenJob):

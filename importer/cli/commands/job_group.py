@@ -14,6 +14,7 @@ from importer.models import Note
 
 if TYPE_CHECKING:
     from importer.jobs.selection import ChosenJob, UnusableJob
+    from importer.journal import Journal
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -69,6 +70,14 @@ def chosen_jobs(
     if not names and not every:
         raise UsageError("no-job-named", known=", ".join(file.names("job")) or "–")
     return choose_jobs(file, names, every=every, env_file=env_file)
+
+
+def open_journal(settings: Path | None) -> Journal:
+    """Open the journal that the settings name. Raises JournalError, SettingsError."""
+    from importer.journal import Journal
+    from importer.journal.place import journal_place
+
+    return Journal.open(journal_place(settings_file(settings)))
 
 
 def settings_file(settings: Path | None) -> ConfigFile:
