@@ -29,11 +29,10 @@ def update_metrics(file: ConfigFile, path: Path) -> bool:
     from importer.jobs.selection import choose_jobs
     from importer.jobs.status import look_at_jobs
     from importer.journal import Journal
-    from importer.journal.place import journal_place
 
     now = datetime.now().astimezone()
     try:
-        with Journal.open(journal_place(file)) as journal:
+        with Journal.open() as journal:
             jobs = look_at_jobs(choose_jobs(file, every=True), journal, now, output.language())
             write_metrics(path, jobs, journal, now)
     except (OSError, ImporterError) as error:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from importer import __version__
-from importer.config import load_config
+from importer.config import load_config, name_config
 from importer.errors import FaultError, ImporterError, SettingsError, TerminatedRun
 from importer.jobs.config import JobEnvironment, NoticeSettings
 from importer.jobs.log import open_log
@@ -23,7 +23,7 @@ from importer.jobs.runner import Round
 from importer.jobs.selection import choose_job
 from importer.journal import Journal
 from importer.journal.job_history import RoundResult
-from importer.journal.place import JournalPlace, journal_place
+from importer.journal.place import journal_place, shown_place
 from importer.pipeline.run import StopToken
 
 _LOOK_EVERY = 1.0
@@ -53,18 +53,17 @@ def carry_out(
 ) -> RoundOutcome:
     """Do the round of a task, and return what came of it."""
     environment = JobEnvironment(lang=task.lang)
+    name_config(Path(task.settings))
     try:
-        file = load_config(Path(task.settings))
-        place = journal_place(file)
-        _refuse_others(task, place)
+        _refuse_others(task)
         env_file = Path(task.env_file) if task.env_file else None
-        chosen = choose_job(file, task.job, env_file=env_file)
+        chosen = choose_job(load_config(Path(task.settings)), task.job, env_file=env_file)
         job = chosen.job
         if task.quiet:
             job = replace(job, notices=NoticeSettings(), heartbeat=job.heartbeat if task.beats else "")
         log = open_log(job, environment.clock)
         stopper = StopToken()
-        with Journal.open(place) as journal, _watched(stopper, is_stopped):
+        with Journal.open() as journal, _watched(stopper, is_stopped):
             current = Round(job, chosen.profile, journal, log, environment, stopper)
             report = current.go()
             told = report.result is not RoundResult.OVERLAPPED and has_changed(report, current.before)
@@ -76,12 +75,13 @@ def carry_out(
         return RoundOutcome(failed_round(task.job, environment, fault), worker=worker)
 
 
-def _refuse_others(task: RoundTask, place: JournalPlace) -> None:
+def _refuse_others(task: RoundTask) -> None:
     """Refuse to work beside another version, or with another journal. Raises SettingsError."""
     if task.version != __version__:
         raise SettingsError("cluster-other-version", here=__version__, there=task.version)
-    if place.shown != task.journal:
-        raise SettingsError("cluster-other-journal", here=place.shown, there=task.journal)
+    found = shown_place(journal_place())
+    if found != task.journal:
+        raise SettingsError("cluster-other-journal", here=found, there=task.journal)
 
 
 @contextmanager

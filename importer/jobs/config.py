@@ -18,7 +18,6 @@ from pydantic_core import PydanticCustomError
 from importer.config import ConfigFile, Connection, Profile, is_loopback
 from importer.config_schema import Seconds
 from importer.jobs import schedule
-from importer.journal.place import JournalPlace
 from importer.option_layers import GivenOptions, layered
 from importer.option_types import key
 from importer.options import RunOptions
@@ -235,5 +234,3 @@ class JobEnvironment:
     """Where to send to; None: the profile and the environment decide."""
     checkpoint: Callable[[str], None] = no_checkpoint
     lang: str = "en"
-    journal: JournalPlace | None = None
-    """Where the journal is; None: where the user's is."""

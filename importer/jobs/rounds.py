@@ -135,7 +135,7 @@ class Rounds:
         job, environment = one.job, self.environment
         log = open_log(job, environment.clock, self._echo(job))
         try:
-            journal = Journal.open(environment.journal)
+            journal = Journal.open()
         except JournalError as error:
             return announce_unstarted(job, log, environment, error)
         with journal:

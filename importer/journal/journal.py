@@ -25,7 +25,6 @@ from importer.journal.database import Database, Row
 from importer.journal.lanes import Lanes, Ticket
 from importer.journal.locks import Lock, LockHolder, Locks
 from importer.journal.opening import open_place, open_rate
-from importer.journal.place import JournalPlace
 from importer.journal.rate import OwnRate
 from importer.journal.records import (
     BatchState,
@@ -44,7 +43,7 @@ from importer.journal.sqlite import BUSY_SECONDS
 from importer.models import Destination, Mode, Note, Status
 
 if TYPE_CHECKING:
-    from importer.journal.erasure import JournalTraces
+    from importer.journal.erasure import ErasedPerson, JournalTraces
     from importer.journal.job_history import JobHistory
 
 
@@ -61,9 +60,7 @@ class Journal:
         self._rates: list[OwnRate] = []
 
     @classmethod
-    def open(
-        cls, path: Path | str | JournalPlace | None = None, *, busy_seconds: float = BUSY_SECONDS
-    ) -> Journal:
+    def open(cls, path: Path | str | None = None, *, busy_seconds: float = BUSY_SECONDS) -> Journal:
         """Open the journal, or make a new one: at `path`, which may be a PostgreSQL address, or the user's.
 
         Raises JournalError; SettingsError for an address that cannot be used.
@@ -73,6 +70,10 @@ class Journal:
     @property
     def path(self) -> Path:
         return self._database.path
+
+    @property
+    def shared(self) -> bool:
+        return self._database.shared
 
     @property
     def moved_aside(self) -> Path | None:
@@ -270,7 +271,7 @@ class Journal:
                 *(RunState.FINISHED, int(ExitCode.TRIPWIRE)),
             ),
         )
-        done = (record for record in found if record.exit_code is ExitCode.DONE or _brought_in(record))
+        done = (one for one in found if one.exit_code is ExitCode.DONE or one.counts.get(Status.IMPORTED))
         return next(done, None)
 
     def has_reached(self, there: Destination) -> bool:
@@ -362,11 +363,11 @@ class Journal:
             found.append({origin["from_sheet"]: np.unique(rows)})
         return union_rows(found)
 
-    def erase(self, keys: np.ndarray, cleared: Callable[[str], str], *, clear: bool) -> JournalTraces:
-        """Find a person by fingerprints (int64) of contacts and texts that `cleared` changes; clear them."""
+    def erase(self, whom: ErasedPerson, *, clear: bool) -> JournalTraces:
+        """Find a person's traces and, with `clear`, clear them."""
         from importer.journal.erasure import erase_from_journal  # hardly anybody asks for it
 
-        return erase_from_journal(self._database, keys, cleared, clear=clear)
+        return erase_from_journal(self._database, whom, clear=clear)
 
     def prunable(self, older_than: datetime) -> tuple[RunRecord, ...]:
         """Return the runs that began before and need no journal any more.
@@ -408,10 +409,6 @@ class Journal:
         if state is RunState.RUNNING and not self._locks.run_held(row["id"]):
             state = RunState.INTERRUPTED
         return decode_run(row, state)
-
-
-def _brought_in(record: RunRecord) -> bool:
-    return record.counts.get(Status.IMPORTED, 0) > 0
 
 
 def _release(locks: Iterable[Lock]) -> None:

@@ -6,24 +6,24 @@ from pathlib import Path
 
 from importer.journal.database import Database
 from importer.journal.locks import FileLocks, Locks, rate_name
-from importer.journal.place import JournalPlace, journal_place
+from importer.journal.place import is_address, journal_place, secret_command
 from importer.journal.rate import OwnRate, SharedRate
 from importer.journal.sqlite import SqliteDatabase
 
 
-def open_place(given: Path | str | JournalPlace | None, busy_seconds: float) -> tuple[Database, Locks]:
+def open_place(given: Path | str | None, busy_seconds: float) -> tuple[Database, Locks]:
     """Open the database at a place (None: the user's), with the locks that belong to it.
 
     Raises JournalError, SettingsError.
     """
-    place = JournalPlace(given) if isinstance(given, Path | str) else given or journal_place()
-    if place.is_shared:
+    place = given or journal_place()
+    if isinstance(place, str) and is_address(place):
         from importer.journal.advisory_locks import AdvisoryLocks
         from importer.journal.postgres import PostgresDatabase
 
-        database = PostgresDatabase(str(place.where), place.secret_command)
+        database = PostgresDatabase(place, secret_command())
         return database, AdvisoryLocks(database)
-    file = Path(place.where)
+    file = Path(place)
     return SqliteDatabase(file, busy_seconds), FileLocks(file.parent / "locks")
 
 

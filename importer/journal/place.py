@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from importer.config import ConfigFile, load_config
+from importer.config import load_config
 from importer.errors import JournalPlaceError, SettingsError
 from importer.patterns import late_pattern
 from importer.trust import is_vouched
@@ -25,49 +24,30 @@ _OF_THIS_MACHINE = late_pattern(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class JournalPlace:
-    """Where a journal is, and how to get in."""
-
-    where: Path | str
-    """A file, or the address of a database."""
-    secret_command: str | None = None
-    """Prints the database's password, if neither PGPASSWORD nor ~/.pgpass has it."""
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether machines can share it."""
-        return isinstance(self.where, str) and is_address(self.where)
-
-    @property
-    def shown(self) -> str:
-        """What sentences call it."""
-        return shown_address(str(self.where)) if self.is_shared else str(self.where)
-
-
-def journal_place(file: ConfigFile | None = None) -> JournalPlace:
+def journal_place() -> Path | str:
     """Return what NXLINK_JOURNAL names, else `journal` of importer.toml, else the file in the state folder.
 
-    `file`: the importer.toml that somebody named; None for the one that is found.
-
+    A text is the address of a database.
     Raises SettingsError `unvouched-journal` for a database elsewhere that only an importer.toml in the
     working directory names: such a file comes along with a folder that somebody unpacks or clones.
     """
     named = os.environ.get(JOURNAL_VARIABLE)
-    if named and not is_address(named):
-        return JournalPlace(Path(named).expanduser())
-    file = load_config() if file is None else file
-    secret_command = None if os.environ.get("PGPASSWORD") else file.journal_secret_command
     if named:
-        return JournalPlace(named, secret_command)
+        return named if is_address(named) else Path(named).expanduser()
+    file = load_config()
     text = file.journal
     if text is None:
-        return JournalPlace(journal_file())
+        return journal_file()
     if not is_address(text):
-        return JournalPlace(file.folder / Path(text).expanduser())
+        return file.folder / Path(text).expanduser()
     if not is_vouched(text, file.found_in) and _OF_THIS_MACHINE.fullmatch(text) is None:
         raise SettingsError("unvouched-journal", file=file.path, place=shown_address(text))
-    return JournalPlace(text, secret_command)
+    return text
+
+
+def secret_command() -> str | None:
+    """Return the command that prints the password of the journal's database; PGPASSWORD comes before it."""
+    return None if os.environ.get("PGPASSWORD") else load_config().journal_secret_command
 
 
 def address_options(address: str) -> dict[str, object]:
@@ -89,6 +69,11 @@ def driver() -> Any:
     except ImportError as error:
         raise JournalPlaceError("journal-driver-missing", reason=str(error)) from error
     return psycopg
+
+
+def shown_place(place: Path | str) -> str:
+    """Return a place as sentences show it. Raises SettingsError as `shown_address`."""
+    return str(place) if isinstance(place, Path) else shown_address(place)
 
 
 def is_address(place: str) -> bool:

@@ -182,9 +182,11 @@ class PostgresDatabase(Database):
             if version > len(schema.MIGRATIONS):
                 raise JournalPlaceError("journal-newer", path=self.place)
             for migration in schema.MIGRATIONS[version:]:
-                for sql in migration.split(";\n"):
-                    if sql.strip():
-                        self._connection.execute(definition(sql))
+                for sql in schema.statements(migration):
+                    self._connection.execute(definition(sql))
+                schema.key_marks(
+                    migration, lambda sql, values: self._connection.execute(statement(sql), values)
+                )
             if version < len(schema.MIGRATIONS):
                 self._connection.execute("UPDATE journal_version SET version = $1", (len(schema.MIGRATIONS),))
 

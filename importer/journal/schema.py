@@ -5,7 +5,15 @@ A released migration is never changed. A change is a new migration at the end.
 
 from __future__ import annotations
 
-from importer.journal.database import Database, Statements
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from importer.fingerprints import keyed_mark
+from importer.journal.database import Cursor, Database, Statements
+
+Execute = Callable[[str, Sequence[Any]], Cursor]
 
 _FIRST = """
 CREATE TABLE runs (
@@ -261,6 +269,9 @@ CREATE TABLE rate_bounds (
 );
 """
 
+# Marks of damage (outcomes.message where the code is `marked`) under the journal's key: see `key_marks`.
+_MARKS = "-- key_marks"
+
 MIGRATIONS: tuple[str, ...] = (
     _FIRST,
     _JOBS,
@@ -276,7 +287,28 @@ MIGRATIONS: tuple[str, ...] = (
     _MACHINES,
     _SENT_ANEW,
     _RATES,
+    _MARKS,
 )
+
+
+def statements(migration: str) -> Iterator[str]:
+    """Yield the SQL of a migration, statement by statement."""
+    yield from (sql for sql in migration.split(";\n") if sql.strip() and sql != _MARKS)
+
+
+def key_marks(migration: str, execute: Execute) -> None:
+    """Put the marks of older versions, plain SHA-256 of a phone or a row, under the journal's key.
+
+    Does nothing for another migration. `execute` carries out a statement inside the migration's transaction.
+    """
+    if migration != _MARKS:
+        return
+    first, second = np.frombuffer(execute("SELECT key FROM fingerprint_key", ()).fetchone()[0], dtype="<u8")
+    key = int(first), int(second)
+    found = execute("SELECT number, message FROM outcomes WHERE code = 'marked' AND message <> ''", ())
+    for number, message in found.fetchall():
+        marks = (keyed_mark(mark, key) if mark else "" for mark in message.split(","))
+        execute("UPDATE outcomes SET message = ? WHERE number = ?", (",".join(marks), number))
 
 
 def next_number(database: Database, connection: Statements) -> int:

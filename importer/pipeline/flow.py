@@ -19,7 +19,7 @@ import numpy as np
 from importer.batching import Batcher, Customers
 from importer.dataclass import dataclass
 from importer.errors import InputError
-from importer.journal import RunJournal, SentAs
+from importer.journal import MARKED, RunJournal, SentAs
 from importer.models import Batch, Chunk, Outcome, Status
 from importer.pipeline.changed_rows import ChangedRows
 from importer.pipeline.check import CheckedChunk, Checker, CheckRules
@@ -29,7 +29,7 @@ from importer.pipeline.events import RowsChecked, RunObserver
 from importer.pipeline.newer_rows import NewerRows
 from importer.pipeline.overtaken_rows import OvertakenRows
 from importer.pipeline.plan import RunPlan
-from importer.pipeline.row_history import MARKED, PriorImports, ResumeState, with_marks
+from importer.pipeline.row_history import PriorImports, ResumeState, with_marks
 from importer.pipeline.suppression import unanswered_as_unknown
 from importer.readers.chunks import only_rows, prefetch_chunks
 from importer.reports import ReportWriter, reimport
@@ -218,7 +218,9 @@ class Flow:
         for outcome in outcomes:
             self.reports.settle(outcome)
         if journal is not None:
-            noted = with_marks(chunk, checked.issues, outcomes, self.plan.identifiers)
+            noted = with_marks(
+                chunk, checked.issues, outcomes, self.plan.identifiers, self.plan.fingerprint_key
+            )
             journal.settle([one for one in noted if one.code == MARKED or not self.memory.dry])
         self.phases.reporting += time.perf_counter() - clock
 

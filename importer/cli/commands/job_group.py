@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from importer.config import ConfigFile, load_config
+from importer.config import ConfigFile, load_config, name_config
 from importer.errors import SettingsError, UsageError
 from importer.models import Note
 
 if TYPE_CHECKING:
     from importer.jobs.selection import ChosenJob, UnusableJob
-    from importer.journal import Journal
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -72,16 +71,9 @@ def chosen_jobs(
     return choose_jobs(file, names, every=every, env_file=env_file)
 
 
-def open_journal(settings: Path | None) -> Journal:
-    """Open the journal that the settings name. Raises JournalError, SettingsError."""
-    from importer.journal import Journal
-    from importer.journal.place import journal_place
-
-    return Journal.open(journal_place(settings_file(settings)))
-
-
 def settings_file(settings: Path | None) -> ConfigFile:
     """Return the importer.toml that is named, or found. Raises SettingsError."""
     if settings is not None and not settings.is_file():
         raise SettingsError("bad-settings", file=settings, place="-", reason=Note("reason-no-file"))
-    return load_config(settings)
+    name_config(settings)
+    return load_config()

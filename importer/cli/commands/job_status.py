@@ -13,7 +13,6 @@ from importer.cli.commands.job_group import (
     chosen_jobs,
     job_command,
     job_names_options,
-    open_journal,
     settings_file,
     settings_options,
 )
@@ -126,13 +125,14 @@ def acknowledge(name: str, files: tuple[str, ...], settings: Path | None, env_fi
     """
     from importer.jobs.file_store import is_called
     from importer.jobs.selection import UnusableJob
+    from importer.journal import Journal
 
     found = chosen_jobs((name,), False, settings, env_file)
     for one in found:
         if isinstance(one, UnusableJob):
             raise one.error
     now = datetime.now().astimezone()
-    with open_journal(settings) as journal:
+    with Journal.open() as journal:
         for one in found:
             lying = journal.jobs.lying(one.name)
             for file in files:
@@ -156,7 +156,8 @@ def _look(
 ) -> tuple[JobStatus | UnknownStatus, ...]:
     """Return how the jobs are doing. Raises UsageError, SettingsError, JournalError."""
     from importer.jobs.status import look_at_jobs
+    from importer.journal import Journal
 
     chosen = chosen_jobs(names, every, settings, env_file)
-    with open_journal(settings) as journal:
+    with Journal.open() as journal:
         return look_at_jobs(chosen, journal, datetime.now().astimezone(), language())

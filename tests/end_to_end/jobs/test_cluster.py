@@ -16,7 +16,7 @@ from importer.cli.app import invoke as cli
 from importer.cluster.engine import check_address
 from importer.cluster.tasks import RoundTask, carry_out
 from importer.errors import SettingsError
-from importer.journal.place import journal_place
+from importer.journal.place import journal_place, shown_place
 from tests.support.interruptions import GatedScript
 from tests.support.jobs import lines
 from tests.support.tenants import FIRST_TENANT, Tenants, many_tenants
@@ -39,7 +39,7 @@ def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tenants]:
 
 def task(few: Tenants, job: str, journal: str = "", version: str = __version__) -> RoundTask:
     settings = str(few.folder / "importer.toml")
-    return RoundTask(job, settings, journal or journal_place().shown, version=version)
+    return RoundTask(job, settings, journal or shown_place(journal_place()), version=version)
 
 
 def test_a_task_done_twice_imports_once(few: Tenants) -> None:
@@ -71,7 +71,7 @@ def test_what_goes_wrong_on_a_worker_is_an_outcome(few: Tenants) -> None:
 )
 def test_a_cluster_that_cannot_be_used_is_refused(few: Tenants, address: str, code: str) -> None:
     with pytest.raises(SettingsError) as error:
-        check_address(address, journal_place())
+        check_address(address)
     assert error.value.code == code
 
 

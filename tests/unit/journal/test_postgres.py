@@ -69,11 +69,11 @@ def test_the_environment_names_the_journal_before_the_settings(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "importer.toml").write_text('journal = "postgresql://127.0.0.1/crm"\n')
     monkeypatch.delenv("NXLINK_JOURNAL", raising=False)
-    assert journal_place().where == "postgresql://127.0.0.1/crm"
+    assert journal_place() == "postgresql://127.0.0.1/crm"
     monkeypatch.setenv("NXLINK_JOURNAL", "postgresql://db.example/crm")
-    assert journal_place().where == "postgresql://db.example/crm"
+    assert journal_place() == "postgresql://db.example/crm"
     monkeypatch.setenv("NXLINK_JOURNAL", "j.db")
-    assert journal_place().where == Path("j.db")
+    assert journal_place() == Path("j.db")
 
 
 @pytest.mark.parametrize(
