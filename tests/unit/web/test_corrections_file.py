@@ -107,7 +107,9 @@ def test_another_file_is_refused_with_a_sentence(
     assert not (page.site.works.folder(work.removeprefix("/w/")) / "taken").exists()
 
 
-def test_a_workbook_of_corrections_is_no_list_of_customers(page: WebPage, table: Path, tmp_path: Path) -> None:
+def test_a_workbook_of_corrections_is_no_list_of_customers(
+    page: WebPage, table: Path, tmp_path: Path
+) -> None:
     work = checked(page, table)
     page.correct(work, 2, "Birthday", "1990-02-28")
     path = tmp_path / "corrections.xlsx"
