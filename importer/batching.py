@@ -66,7 +66,7 @@ class Customers:
 class ContactSets(Sequence[tuple[int, ...]]):
     """The contacts of some rows, one tuple a row, made only where somebody looks at single rows."""
 
-    __slots__ = ("_fields", "_table", "contents", "sent")
+    __slots__ = ("contents", "fields", "sent", "table")
 
     def __init__(
         self,
@@ -76,13 +76,13 @@ class ContactSets(Sequence[tuple[int, ...]]):
         sent: np.ndarray | None = None,
     ) -> None:
         """As `contacts`, `fields`, `contents` and `sent` of `Customers`."""
-        self._table = table
-        self._fields = fields
+        self.table = table
+        self.fields = fields
         self.contents = contents
         self.sent = sent
 
     def __len__(self) -> int:
-        return len(self._table)
+        return len(self.table)
 
     @overload
     def __getitem__(self, place: int) -> tuple[int, ...]: ...
@@ -91,20 +91,20 @@ class ContactSets(Sequence[tuple[int, ...]]):
     def __getitem__(self, place: int | slice) -> tuple[int, ...] | ContactSets:
         if isinstance(place, slice):
             return self._some(place)
-        return tuple(filter(None, self._table[place].tolist()))
+        return tuple(filter(None, self.table[place].tolist()))
 
     def __iter__(self) -> Iterator[tuple[int, ...]]:
-        return (tuple(filter(None, line)) for line in self._table.tolist())
+        return (tuple(filter(None, line)) for line in self.table.tolist())
 
     def distinct(self) -> set[int]:
         """The contacts of all rows together."""
-        found = set(self._table.ravel().tolist())
+        found = set(self.table.ravel().tolist())
         found.discard(0)
         return found
 
     def everywhere(self) -> bool:
         """Whether every row has one."""
-        return bool(self._table.any(axis=1).all())
+        return bool(self.table.any(axis=1).all())
 
     def where(self, mask: Sequence[bool]) -> ContactSets:
         """Only those of the rows at which the mask is true."""
@@ -113,20 +113,16 @@ class ContactSets(Sequence[tuple[int, ...]]):
     def _some(self, which: slice | np.ndarray) -> ContactSets:
         contents = None if self.contents is None else self.contents[which]
         sent = None if self.sent is None else self.sent[which]
-        return ContactSets(self._table[which], self._fields[which], contents, sent)
-
-    def each_together(self) -> np.ndarray:
-        """One number (int64) for all contacts of a row; 0 where it has none."""
-        return contacts_together(self._table)
+        return ContactSets(self.table[which], self.fields[which], contents, sent)
 
     def flat(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Every contact (int64), the place of its row, and the fields that this row brings (uint32)."""
-        keys = self._table.ravel()
+        keys = self.table.ravel()
         places = np.flatnonzero(keys)
         if places.size < keys.size:
             keys = keys[places]
-        places //= max(self._table.shape[1], 1)
-        return keys, places, self._fields[places]
+        places //= max(self.table.shape[1], 1)
+        return keys, places, self.fields[places]
 
 
 def contacts_together(table: np.ndarray) -> np.ndarray:

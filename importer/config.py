@@ -18,12 +18,14 @@ from urllib.parse import urlsplit
 from importer.contracts import DEFAULT_CONTRACT
 from importer.dataclass import dataclass
 from importer.errors import SettingsError
-from importer.escaping import parse_toml, shell_command
+from importer.escaping import shell_command
 from importer.models import Destination, Note
 from importer.option_layers import GivenOptions
 from importer.option_types import key
 from importer.private_files import FileAccess, read_with_access
 from importer.reasons import toml_reason
+from importer.toml import parse_toml
+from importer.user_folders import config_folder
 
 FILE_NAME = "importer.toml"
 
@@ -232,22 +234,28 @@ class ConfigFile:
 
 def find_config(directory: Path | None = None) -> Path | None:
     """importer.toml in the working directory, else in the user's config folder, else None."""
-    places = [directory or Path.cwd(), _config_folder()]
+    places = [directory or Path.cwd(), config_folder()]
     return next((place / FILE_NAME for place in places if (place / FILE_NAME).is_file()), None)
 
 
-def _config_folder() -> Path:
-    import platformdirs
+_named: Path | None = None
 
-    return platformdirs.user_config_path("nxlink-importer", appauthor=False)
+
+def name_config(path: Path | None) -> None:
+    """Let all that this process asks for come from this importer.toml: a person named it for the command."""
+    global _named
+    _named = path
 
 
 def load_config(path: Path | None = None) -> ConfigFile:
-    """Reads importer.toml (the one that `find_config` finds). No file is no error.
+    """Read importer.toml: the one that is named, here or for the command, else what `find_config` finds.
+
+    No file is no error.
 
     Raises SettingsError `bad-settings` with file, place and reason; `foreign-settings` or `open-settings` for
     a file that somebody else may have written; `open-secret` for one with a secret that others can read.
     """
+    path = path or _named
     named, path = path is not None, path or find_config()
     if path is None:
         return ConfigFile()
@@ -279,7 +287,7 @@ def load_config(path: Path | None = None) -> ConfigFile:
         raise SettingsError(
             "open-secret", file=path, mode=f"{access.mode:04o}", command=close_command("600", path)
         )
-    here = not named and path.parent == Path.cwd() and path.parent != _config_folder()
+    here = not named and path.parent == Path.cwd() and path.parent != config_folder()
     return ConfigFile(path, tables, path.parent if here else None)
 
 

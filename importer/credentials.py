@@ -19,6 +19,7 @@ from importer.contracts import DEFAULT_CONTRACT
 from importer.errors import SettingsError
 from importer.private_files import read_with_access
 from importer.reasons import command_reason
+from importer.trust import is_vouched, lies_beside
 
 VARIABLES = {
     "access_key": "NXLINK_ACCESS_KEY",
@@ -103,19 +104,17 @@ def _refuse_unvouched_host(
 ) -> None:
     """Refuse a host that only a file in the working directory names, for credentials from elsewhere.
 
-    Such a file comes along with a folder that somebody unpacks or clones. Whose credentials lie beside it, or
-    come from a command that it names, means its host, too.
+    Whose credentials lie beside it, or come from a command that it names, means its host, too.
     """
     origin, secret = origins.get("base_url"), origins.get("access_secret")
     here = profile.found_in
     env_files = [layer.env_file for layer in profile.layers() if layer.env_file is not None]
-    # Through links, which may come along with the folder and lead to the user's own credentials.
-    near = [path for path in env_files if here and path.expanduser().resolve().parent == here.resolve()]
-    beside = {FILE_NAME, "secret_command", *map(str, near)}
-    if origin not in (FILE_NAME, *map(str, env_files)) or secret is None or secret in beside | {origin}:
+    if origin not in (FILE_NAME, *map(str, env_files)) or secret is None:
         return
-    known = {f"https://{host}" for host in contracts.load(contract).hosts}
-    if values["base_url"].rstrip("/") not in known:
+    near = [str(path) for path in env_files if here and lies_beside(path, here)]
+    own = secret in {FILE_NAME, "secret_command", origin, *near}
+    known = [f"https://{host}" for host in contracts.load(contract).hosts]
+    if not is_vouched(values["base_url"], here, by=known, own=own):
         raise SettingsError("unvouched-host", host=values["base_url"], file=origin, origin=secret)
 
 

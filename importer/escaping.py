@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from typing import Any, cast
 
 _CONTROLS = (
     r"\x00-\x1f\x7f-\x9f"  # Cc
@@ -27,23 +26,6 @@ _IN_LINES = re.compile(f"(?![\n\t])[{_CONTROLS}]")
 _BLANKS = frozenset("\t\n\v\f\r\x85\u2028\u2029")
 _HIGH_PAIR = re.compile(rb"[\xa1-\xf7][\xa1-\xfe]")
 _PAIR = re.compile(rb"[\x81-\xfe][\x40-\xfe]")
-
-
-class _LatePattern:
-    """Stands for a pattern that nobody has used yet."""
-
-    def __init__(self, text: str, flags: re.RegexFlag) -> None:
-        self._text, self._flags = text, flags
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(re.compile(self._text, self._flags), name)
-        setattr(self, name, found)  # the next use finds it at once
-        return found
-
-
-def late_pattern(text: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[str]:
-    """Return a regular expression that is compiled when it is first used: few runs need all of them."""
-    return cast("re.Pattern[str]", _LatePattern(text, flags))
 
 
 def single_line(text: str) -> str:
@@ -89,35 +71,6 @@ def shell_command(words: Sequence[str]) -> str:
     import shlex
 
     return " ".join(shlex.quote(word) if is_single_line(word) else _dollar_quoted(word) for word in words)
-
-
-MOST_DOTS = 100
-"""In one line of TOML outside its texts. Parsing takes the square of the depth of a key."""
-_TOML_TEXTS = re.compile(r""""(?:[^"\\\n]|\\.)*"|'[^'\n]*'""")
-
-
-def parse_toml(text: str) -> dict[str, Any]:
-    """Return the tables of a TOML text that anybody may have written.
-
-    Raises ValueError for what is no TOML, or nests deeper than a person would.
-    """
-    import tomllib
-
-    lines = text.splitlines() if text.count(".") > MOST_DOTS else ()
-    if any(line.count(".") > MOST_DOTS and _dots(line) > MOST_DOTS for line in lines):
-        raise ValueError(_TOO_DEEP)
-    try:
-        return tomllib.loads(text)
-    except RecursionError as error:
-        raise ValueError(_TOO_DEEP) from error
-
-
-_TOO_DEEP = "it nests too deeply"
-
-
-def _dots(line: str) -> int:
-    """How many dots stand outside the texts and the comment of a line."""
-    return _TOML_TEXTS.sub("", line).partition("#")[0].count(".")
 
 
 def readable_name(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from importer import messages
 from importer.models import Note
+from importer.toml import TooLongError
 
 _NEEDED = {
     "bool_type": "reason-flag",
@@ -43,7 +44,9 @@ def toml_reason(error: ValueError) -> Note:
         return Note("reason-toml", (("line", int(place[1])), ("column", int(place[2]))))
     if isinstance(error, UnicodeDecodeError):
         return Note("reason-not-utf-8")
-    return Note("reason-toml-end" if "end of document" in str(error) else "reason-toml-deep")
+    if "end of document" in str(error):
+        return Note("reason-toml-end")
+    return Note("reason-toml-long" if isinstance(error, TooLongError) else "reason-toml-deep")
 
 
 def command_reason(error: Exception) -> Note:

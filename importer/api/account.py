@@ -19,7 +19,8 @@ from importer.api.answers import one_line
 from importer.contracts import endpoints
 from importer.errors import RefusedError
 from importer.models import TenantField
-from importer.private_files import make_private_folder, open_plain_file, replace_private_file, state_folder
+from importer.private_files import make_private_folder, open_plain_file, replace_private_file
+from importer.user_folders import state_folder
 
 if TYPE_CHECKING:
     from importer.api.client import Client

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ import click
 from importer.dataclass import dataclass
 from importer.errors import ImporterError
 from importer.escaping import printable, to_json
-from importer.messages import LANGUAGES, hint, sentence
+from importer.messages import LANGUAGES, hint, local_text, sentence
 from importer.models import Note
 
 if TYPE_CHECKING:
@@ -84,12 +85,22 @@ def print_error(error: ImporterError) -> None:
 
 def print_losses() -> None:
     """Print on stderr what the journal has lost, as long as nobody has acknowledged it."""
+    from importer.journal.place import journal_place
     from importer.losses import read_losses
-    from importer.private_files import journal_file
 
+    try:
+        place = journal_place()
+    except (ImporterError, OSError):
+        return  # said by whatever needs the journal
+    if isinstance(place, str):
+        return  # a database guards its own log
     lang = language()
     label = click.style(sentence("warning-label", {}, lang), fg="yellow", bold=True)
-    for loss in read_losses(journal_file()):
+    for loss in read_losses(place):
+        if _json_lines:
+            advice = hint(loss.code, dict(loss.found), lang)
+            print_json_line("warning", {"code": loss.code, "message": loss.sentence(lang), "hint": advice})
+            continue
         echo(loss.sentence(lang), label=label, err=True)
         echo(f"  {hint(loss.code, dict(loss.found), lang)}", err=True)
 
@@ -182,7 +193,7 @@ _chosen: str | None = None
 
 
 def language() -> str:
-    """Return the language of this command, `en` or `zh`."""
+    """Return the language of this command, one of LANGUAGES."""
     return _chosen or _of_locale()
 
 
@@ -191,10 +202,10 @@ class LocalizedOption(click.Option):
 
     def __init__(self, names: Sequence[str], *, texts: Mapping[str, str], **more: Any) -> None:
         super().__init__(names, help=texts["en"], **more)
-        self._texts = texts
+        self.texts = texts
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        self.help = self._texts[language()]
+        self.help = local_text(self.texts, language())
         return super().get_help_record(ctx)
 
 
@@ -223,7 +234,8 @@ def _of_locale() -> str:
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         value = os.environ.get(name)
         if value:
-            return "zh" if value.lower().startswith("zh") else "en"
+            spoken = re.split(r"[^a-z]", value.lower())[0]
+            return spoken if spoken in LANGUAGES else "en"
     return "en"
 
 

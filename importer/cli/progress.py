@@ -227,12 +227,12 @@ class _BarState:
         known = self._rows if self._rows and self._rows >= settled else None
         words = [wording.rows(settled, self._lang)]
         if known is not None:
-            count, all_rows = wording.number(settled), wording.number(known)
+            count, all_rows = wording.number(settled, self._lang), wording.number(known, self._lang)
             words = [word("progress-of", self._lang, count=count, rows=all_rows)]
         if rate >= 1:
-            words.append(word("progress-rate", self._lang, rate=wording.number(round(rate))))
+            words.append(word("progress-rate", self._lang, rate=wording.number(round(rate), self._lang)))
             if known is not None:
-                left = wording.span((known - settled) / rate)
+                left = wording.span((known - settled) / rate, self._lang)
                 words.append(word("progress-left", self._lang, time=left))
         text = Text("  ".join(words))
         room = width - text.cell_len - 2
@@ -250,10 +250,10 @@ class _BarState:
             count = tally.counts[status]
             if count:
                 name = wording.status(status, self._lang)
-                line.append(f"{name} {wording.number(count)}", style=STATUS_STYLES[status])
+                line.append(f"{name} {wording.number(count, self._lang)}", style=STATUS_STYLES[status])
                 line.append(" · ", style="dim")
         waiting = word("progress-waiting", self._lang)
-        line.append(f"{waiting} {wording.number(tally.waiting)}", style="dim")
+        line.append(f"{waiting} {wording.number(tally.waiting, self._lang)}", style="dim")
         return line
 
     def _rate(self, now: float, settled: int) -> float:
@@ -325,12 +325,12 @@ def destination_line(destination: Destination, mode: Mode, source: str, rows: in
 def end_line(summary: RunSummary, lang: str) -> str:
     """The run in one line: what went where, the counts, how long it took."""
     counts = word("summary-and", lang).join(
-        f"{wording.status(status, lang)} {wording.number(rows)}"
+        f"{wording.status(status, lang)} {wording.number(rows, lang)}"
         for status, rows in summary.counts.items()
         if rows
     )
     counts = counts or wording.rows(0, lang)
-    took = wording.span(summary.seconds)
+    took = wording.span(summary.seconds, lang)
     return word("progress-end", lang, source=headline(summary, lang), counts=counts, took=took)
 
 

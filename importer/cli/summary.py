@@ -104,11 +104,11 @@ def _counts(console: Console, summary: RunSummary, lang: str) -> None:
     keep = summary.mode is Mode.KEEP
     names = {status: wording.status(status, lang, keep=keep) for status in counts}
     wide = max(cell_len(name) for name in names.values())
-    numbers = max(len(wording.number(rows)) for rows in counts.values())
+    numbers = max(len(wording.number(rows, lang)) for rows in counts.values())
     bars = console.width >= 60 and not console.options.ascii_only
     for status, rows in counts.items():
         line = Text(set_cell_size(names[status], wide), style=STATUS_STYLES[status])
-        line.append(f"  {wording.number(rows):>{numbers}}", style="default")
+        line.append(f"  {wording.number(rows, lang):>{numbers}}", style="default")
         if bars:
             line.append("  " + _bar(rows / summary.rows))
         _line(console, line)
@@ -186,9 +186,9 @@ def _next(console: Console, result: ReportResult, lang: str) -> None:
 
 def _took(summary: RunSummary, lang: str) -> str:
     counted = wording.rows(summary.rows, lang)
-    text = word("summary-took", lang, rows=counted, time=wording.span(summary.seconds))
+    text = word("summary-took", lang, rows=counted, time=wording.span(summary.seconds, lang))
     if summary.seconds >= 1:
-        rate = wording.number(round(summary.rows / summary.seconds))
+        rate = wording.number(round(summary.rows / summary.seconds), lang)
         text = join_clauses(lang, text, word("summary-per-second", lang, rate=rate))
     return text
 

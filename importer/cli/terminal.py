@@ -150,7 +150,7 @@ class TerminalObserver(RunObserver):
 
     def on_waiting_for_turn(self, event: delivery.WaitingForTurn) -> None:
         code, lang = "sending-waiting-for-turn", self._lang
-        found = event.user.found() | {"limit": wording.span(event.limit)}
+        found = event.user.found() | {"limit": wording.span(event.limit, self._lang)}
         parts = [sentence(code, found, lang)]
         if event.rows_left is not None:
             rows = wording.rows(event.rows_left, lang)
@@ -168,18 +168,18 @@ class TerminalObserver(RunObserver):
 
     def on_turn_taken(self, event: delivery.TurnTaken) -> None:
         code = "sending-turn-taken"
-        text = sentence(code, {"time": wording.span(event.seconds)}, self._lang)
+        text = sentence(code, {"time": wording.span(event.seconds, self._lang)}, self._lang)
         self._say(code, text, {"seconds": event.seconds})
 
     def on_waiting_for_late(self, event: delivery.WaitingForLate) -> None:
         code, lang = "sending-waiting-for-late", self._lang
         rows = wording.rows(event.rows, lang)
-        found = {"requests": event.requests, "rows": rows, "time": wording.span(event.seconds)}
+        found = {"requests": event.requests, "rows": rows, "time": wording.span(event.seconds, self._lang)}
         self._say(code, join_sentences(lang, sentence(code, found, lang), hint(code, found, lang)), found)
 
     def on_late_over(self, event: delivery.LateOver) -> None:
         code = "sending-late-over"
-        text = sentence(code, {"time": wording.span(event.seconds)}, self._lang)
+        text = sentence(code, {"time": wording.span(event.seconds, self._lang)}, self._lang)
         self._say(code, text, {"seconds": event.seconds})
 
     @property
@@ -208,7 +208,7 @@ class TerminalObserver(RunObserver):
 
         found = {
             "columns": quote_names(question.columns),
-            "rows": wording.number(question.rows),
+            "rows": wording.number(question.rows, self._lang),
             "looked_at": wording.rows(question.looked_at, self._lang),
         }
         text = sentence("ask-country", found, self._lang)

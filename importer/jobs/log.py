@@ -20,8 +20,9 @@ from importer.jobs.config import Job, LogSettings
 from importer.jobs.results import shown_counts
 from importer.models import Severity
 from importer.pipeline.events import RunEnded, RunObserver, RunStarted
-from importer.private_files import leave_foreign, make_private_folder, private_opener, state_folder
+from importer.private_files import leave_foreign, make_private_folder, private_opener
 from importer.reasons import reason_of
+from importer.user_folders import state_folder
 
 Value = str | int | float | bool | list[int] | dict[str, int] | None
 

@@ -15,8 +15,8 @@ from importer.errors import SettingsError
 from importer.jobs.config import Job, JobFiles, JobPlace, SharingSettings, SourceKind
 from importer.option_layers import GivenOptions
 from importer.options import RunOptions
-from importer.private_files import state_folder
 from importer.sources.locations import DatabaseQuery, Location, Scheme, locate
+from importer.user_folders import state_folder
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _AT = "@"

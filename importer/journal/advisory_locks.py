@@ -15,7 +15,8 @@ from typing import Any
 
 from importer.errors import JournalError
 from importer.journal.locks import Lock, LockHolder, Locks, TurnDoubtError, locked_by
-from importer.journal.postgres import PostgresDatabase, connect, driver
+from importer.journal.place import driver
+from importer.journal.postgres import PostgresDatabase, connect
 
 _PATIENCE = 0.3
 _RETRY_EVERY = 0.05

@@ -17,15 +17,15 @@ import numpy as np
 
 from importer.batching import ContactSets, flat_contacts
 from importer.dataclass import dataclass
-from importer.journal.database import Database
+from importer.journal.database import Database, Fence
 from importer.journal.records import BatchState, BegunEntry
 
 INSERT_CONTENTS = "INSERT INTO contents (lane, run, entry, keys, contents) VALUES (?, ?, ?, ?, ?)"
 _LINES = """SELECT c.keys, c.contents, c.entry, b.state FROM contents c
             LEFT JOIN batches b ON b.run = c.run AND b.entry = c.entry
             WHERE c.lane = ? ORDER BY c.number"""
-_COUNT_BITS = 3
-_COUNT = (1 << _COUNT_BITS) - 1
+COUNT_BITS = 3
+COUNT = (1 << COUNT_BITS) - 1
 """The low bits of a line's content say how many keys it has; all others are zero if it is unknown."""
 _LINES_TOGETHER = 16384
 """Lines in one row of the table, once they are put together."""
@@ -59,7 +59,7 @@ def begun_contents(lane: str, run: int, entries: Sequence[BegunEntry]) -> list[t
         keys, places, _ = flat_contacts(contacts)
         lines = np.bincount(places, minlength=len(contacts)).astype(np.int64)
         if isinstance(contacts, ContactSets) and contacts.contents is not None:
-            lines = _lines(contacts.contents, lines)
+            lines = known_lines(contacts.contents, lines)
         if lines.any():
             found.append(
                 (lane, run, entry.entry, keys.astype("<i8").tobytes(), lines.astype("<i8").tobytes())
@@ -67,12 +67,24 @@ def begun_contents(lane: str, run: int, entries: Sequence[BegunEntry]) -> list[t
     return found
 
 
-def _lines(contents: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def known_lines(contents: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Contents (int64) of lines with so many keys, as the table has them."""
-    bits = contents & ~np.int64(_COUNT)
+    bits = contents & ~np.int64(COUNT)
     # Zero stands for unknown.
-    found: np.ndarray = np.where(bits == 0, np.int64(1 << _COUNT_BITS), bits) | counts
+    found: np.ndarray = np.where(bits == 0, np.int64(1 << COUNT_BITS), bits) | counts
     return found
+
+
+def without_keys(keys: np.ndarray, lines: np.ndarray, gone: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return keys and lines (int64) without the keys at which the mask `gone` is true.
+
+    A line that had one stays for its other contacts, unknown: what they held before it must not come up.
+    """
+    counts = lines & COUNT
+    owners = np.repeat(np.arange(lines.size), counts)
+    lost = np.bincount(owners[gone], minlength=lines.size).astype(np.int64)
+    left = np.where(lost > 0, counts - lost, lines)
+    return keys[~gone], left[(left != 0) | (lost == 0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +105,7 @@ class LaneContents:
 
     def __init__(self, database: Database, lane: str) -> None:
         keys, lines = _load(database, lane)
-        counts = lines & _COUNT
+        counts = lines & COUNT
         self._alone = np.unique(lines[(counts == 0) & (lines != 0)])
         """Contents of rows without any contact, which are customers of their own."""
         self._keys, nodes = np.unique(keys, return_inverse=True)
@@ -111,7 +123,7 @@ class LaneContents:
         """`contacts` and `contents`: as in `Customers`."""
         rows = len(contacts)
         counts = np.count_nonzero(contacts, axis=1)
-        asked = _lines(contents, counts)
+        asked = known_lines(contents, counts)
         same = (counts == 0) & np.isin(asked, self._alone)
         known, customers = same.copy(), contacts.copy()
         if not self._keys.size:
@@ -129,30 +141,41 @@ class LaneContents:
         return HeldContents(same, known, customers)
 
 
-def compact(database: Database, lane: str) -> None:
+def compact(database: Database, lane: str, fence: Fence | None = None) -> None:
     """Put the lines of a lane together, without those that a newer line makes needless.
 
-    Nobody sends in this lane meanwhile. A line goes if a newer one has all its contacts.
+    A line goes if a newer one has all its contacts. Nobody sends in this lane meanwhile, or, by the `fence`,
+    nothing happens: JournalError `journal-lane-lost`.
     """
+    with database.transaction(fence) as connection:
+        database.alone(connection)  # nor is anybody erased
+        parts, latest = _compacted(database, lane)
+        connection.execute("DELETE FROM contents WHERE lane = ? AND number <= ?", (lane, latest))
+        connection.executemany(INSERT_CONTENTS, parts)
+
+
+def _compacted(database: Database, lane: str) -> tuple[list[tuple[object, ...]], int]:
+    """Return what to insert by `INSERT_CONTENTS` for all lines of a lane, and the number of the last."""
+    latest = database.query("SELECT coalesce(max(number), 0) AS number FROM contents WHERE lane = ?", (lane,))
     keys, lines = _load(database, lane)
-    counts = lines & _COUNT
+    counts = lines & COUNT
     owners = np.repeat(np.arange(lines.size), counts)
     found, nodes = np.unique(keys, return_inverse=True)
     newest = np.full(found.size, -1, dtype=np.int64)
     np.maximum.at(newest, nodes, owners)
     needed = np.zeros(lines.size, dtype=bool)
     if keys.size:
-        latest = newest[nodes]
+        last = newest[nodes]
         starts = np.flatnonzero(np.diff(owners, prepend=-1))
-        lowest, highest = np.minimum.reduceat(latest, starts), np.maximum.reduceat(latest, starts)
+        lowest, highest = np.minimum.reduceat(last, starts), np.maximum.reduceat(last, starts)
         mine = owners[starts]
         needed[mine] = (lowest != highest) | (highest == mine)
     alone = np.flatnonzero((counts == 0) & (lines != 0))
     needed[alone[np.unique(lines[alone], return_index=True)[1]]] = True
     kept_keys = keys[needed[owners]] if keys.size else keys
     kept = lines[needed]
-    ends = np.concatenate(([0], np.cumsum(kept & _COUNT)))
-    parts = [
+    ends = np.concatenate(([0], np.cumsum(kept & COUNT)))
+    return [
         (
             lane,
             None,
@@ -161,10 +184,7 @@ def compact(database: Database, lane: str) -> None:
             kept[start : start + _LINES_TOGETHER].tobytes(),
         )
         for start in range(0, kept.size, _LINES_TOGETHER)
-    ]
-    with database.transaction() as connection:
-        connection.execute("DELETE FROM contents WHERE lane = ?", (lane,))
-        connection.executemany(INSERT_CONTENTS, parts)
+    ], int(latest[0]["number"])
 
 
 def _load(database: Database, lane: str) -> tuple[np.ndarray, np.ndarray]:
@@ -176,7 +196,7 @@ def _load(database: Database, lane: str) -> tuple[np.ndarray, np.ndarray]:
             continue
         these = np.frombuffer(row["contents"], dtype="<i8")
         if row["entry"] is not None and row["state"] != BatchState.ACCEPTED:
-            these = these & _COUNT
+            these = these & COUNT
         keys.append(np.frombuffer(row["keys"], dtype="<i8"))
         lines.append(these)
     return np.concatenate(keys), np.concatenate(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -43,7 +43,7 @@ from importer.journal.sqlite import BUSY_SECONDS
 from importer.models import Destination, Mode, Note, Status
 
 if TYPE_CHECKING:
-    from importer.journal.erasure import JournalTraces
+    from importer.journal.erasure import ErasedPerson, JournalTraces
     from importer.journal.job_history import JobHistory
     from importer.journal.shared_rate import DatabaseRate
 
@@ -71,6 +71,10 @@ class Journal:
     @property
     def path(self) -> Path:
         return self._database.path
+
+    @property
+    def shared(self) -> bool:
+        return self._database.shared
 
     @property
     def moved_aside(self) -> Path | None:
@@ -271,7 +275,7 @@ class Journal:
                 *(RunState.FINISHED, int(ExitCode.TRIPWIRE)),
             ),
         )
-        done = (record for record in found if record.exit_code is ExitCode.DONE or _brought_in(record))
+        done = (one for one in found if one.exit_code is ExitCode.DONE or one.counts.get(Status.IMPORTED))
         return next(done, None)
 
     def has_reached(self, there: Destination) -> bool:
@@ -363,11 +367,11 @@ class Journal:
             found.append({origin["from_sheet"]: np.unique(rows)})
         return union_rows(found)
 
-    def erase(self, keys: np.ndarray, cleared: Callable[[str], str], *, clear: bool) -> JournalTraces:
-        """Find a person by fingerprints (int64) of contacts and texts that `cleared` changes; clear them."""
+    def erase(self, whom: ErasedPerson, *, clear: bool) -> JournalTraces:
+        """Find a person's traces and, with `clear`, clear them."""
         from importer.journal.erasure import erase_from_journal  # hardly anybody asks for it
 
-        return erase_from_journal(self._database, keys, cleared, clear=clear)
+        return erase_from_journal(self._database, whom, clear=clear)
 
     def prunable(self, older_than: datetime) -> tuple[RunRecord, ...]:
         """Return the runs that began before and need no journal any more.
@@ -409,10 +413,6 @@ class Journal:
         if state is RunState.RUNNING and not self._locks.run_held(row["id"]):
             state = RunState.INTERRUPTED
         return decode_run(row, state)
-
-
-def _brought_in(record: RunRecord) -> bool:
-    return record.counts.get(Status.IMPORTED, 0) > 0
 
 
 def _release(locks: Iterable[Lock]) -> None:

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
-from importer.config import is_loopback, load_config
-from importer.errors import SettingsError
-from importer.private_files import journal_file
+from importer.config import load_config
+from importer.errors import JournalPlaceError, SettingsError
+from importer.patterns import late_pattern
+from importer.trust import is_vouched
+from importer.user_folders import journal_file
 
 JOURNAL_VARIABLE = "NXLINK_JOURNAL"
 """The environment variable that names the journal."""
 
 
+# Only what every reader of addresses reads alike: libpq takes several hosts, and a host among the options.
+_OF_THIS_MACHINE = late_pattern(
+    r"postgres(?:ql)?://(?:[\w.-]+@)?(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])?(?::\d+)?(?:/[\w-]*)?"
+    r"(?:\?(?:sslmode|sslrootcert|connect_timeout)=[\w./-]*)?"
+)
+
+
 def journal_place() -> Path | str:
     """Return what NXLINK_JOURNAL names, else `journal` of importer.toml, else the file in the state folder.
 
+    A text is the address of a database.
     Raises SettingsError `unvouched-journal` for a database elsewhere that only an importer.toml in the
     working directory names: such a file comes along with a folder that somebody unpacks or clones.
     """
@@ -29,17 +40,35 @@ def journal_place() -> Path | str:
         return journal_file()
     if not is_address(text):
         return file.folder / Path(text).expanduser()
-    if file.found_in is not None and _may_be_elsewhere(text):
+    if not is_vouched(text, file.found_in) and _OF_THIS_MACHINE.fullmatch(text) is None:
         raise SettingsError("unvouched-journal", file=file.path, place=shown_address(text))
     return text
 
 
-def _may_be_elsewhere(address: str) -> bool:
-    """Return whether a database may be on another machine: its host may stand among the options, too."""
-    parts = urlsplit(address)
-    named = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
-    host = parts.hostname
-    return bool(host and not is_loopback(host)) or not named.isdisjoint({"host", "hostaddr", "service"})
+def address_options(address: str) -> dict[str, object]:
+    """Return the options of an address as libpq reads them, whose rules are not those of the web.
+
+    Raises SettingsError `bad-journal-address`, JournalPlaceError `journal-driver-missing`.
+    """
+    psycopg = driver()
+    try:
+        return dict(psycopg.conninfo.conninfo_to_dict(address))
+    except psycopg.ProgrammingError:
+        raise SettingsError("bad-journal-address") from None
+
+
+def driver() -> Any:
+    """Return psycopg. Raises JournalPlaceError `journal-driver-missing`."""
+    try:
+        import psycopg
+    except ImportError as error:
+        raise JournalPlaceError("journal-driver-missing", reason=str(error)) from error
+    return psycopg
+
+
+def shown_place(place: Path | str) -> str:
+    """Return a place as sentences show it. Raises SettingsError as `shown_address`."""
+    return str(place) if isinstance(place, Path) else shown_address(place)
 
 
 def is_address(place: str) -> bool:

@@ -19,9 +19,10 @@ from importer.errors import JournalError, JournalPlaceError
 from importer.journal import schema
 from importer.journal.database import Database, Fence, Row, Statements
 from importer.journal.dialect import FoundRows, definition, read_row, statement, written
-from importer.journal.place import shown_address
+from importer.journal.place import address_options, driver, shown_address
 from importer.journal.sqlite import surrogates_moved
-from importer.private_files import journal_file
+from importer.trust import is_tls_fault, verified_tls
+from importer.user_folders import journal_file
 
 T = TypeVar("T")
 
@@ -35,6 +36,7 @@ _RETRY_EVERY = 0.5
 _CLOCK_EVERY = 30.0
 """Seconds after which the database's clock is looked at again."""
 _REFUSED = re.compile("password|authentication|pg_hba|role .* does not exist")
+_NAME = re.compile('"[^"]*"')
 _NO_DATABASE = re.compile("database .* does not exist")
 _NUMBERS_LOCK = 0x4E584C49
 """An advisory lock of a transaction: runs and tickets are numbered one at a time."""
@@ -58,6 +60,7 @@ def connect(address: str, *, application: str) -> Any:
     psycopg = driver()
     connection = psycopg.connect(
         address,
+        **verified_tls(address_options(address)),
         autocommit=True,
         connect_timeout=10,
         application_name=application,
@@ -70,15 +73,6 @@ def connect(address: str, *, application: str) -> Any:
         connection.close()
         raise
     return connection
-
-
-def driver() -> Any:
-    """Return psycopg. Raises JournalPlaceError `journal-driver-missing`."""
-    try:
-        import psycopg
-    except ImportError as error:
-        raise JournalPlaceError("journal-driver-missing", reason=str(error)) from error
-    return psycopg
 
 
 @dataclass
@@ -167,9 +161,11 @@ class PostgresDatabase(Database):
             if version > len(schema.MIGRATIONS):
                 raise JournalPlaceError("journal-newer", path=self.place)
             for migration in schema.MIGRATIONS[version:]:
-                for sql in migration.split(";\n"):
-                    if sql.strip():
-                        self._connection.execute(definition(sql))
+                for sql in schema.statements(migration):
+                    self._connection.execute(definition(sql))
+                schema.key_marks(
+                    migration, lambda sql, values: self._connection.execute(statement(sql), values)
+                )
             if version < len(schema.MIGRATIONS):
                 self._connection.execute("UPDATE journal_version SET version = $1", (len(schema.MIGRATIONS),))
 
@@ -322,15 +318,17 @@ class PostgresDatabase(Database):
     def translated(self, error: Exception) -> JournalError:
         """Return the error for a failure of the driver or the server; it holds no address with a user."""
         state = getattr(error, "sqlstate", None) or ""
-        problem = str(getattr(getattr(error, "diag", None), "message_primary", None) or error).partition(
-            "\n"
-        )[0]
+        text = str(getattr(getattr(error, "diag", None), "message_primary", None) or error)
+        problem = text.partition("\n")[0]
         found = {"place": self.place, "problem": problem}
-        # libpq gives no code for what it was told while it connected.
-        if state.startswith("28") or _REFUSED.search(problem):
+        # libpq gives no code for what it was told while it connected; names in it say nothing.
+        said = _NAME.sub('""', text)
+        if state.startswith("28") or _REFUSED.search(said):
             return JournalPlaceError("journal-refused", **found)
-        if state in ("42501", "3D000", "3F000") or _NO_DATABASE.search(problem):
+        if state in ("42501", "3D000", "3F000") or _NO_DATABASE.search(said):
             return JournalPlaceError("journal-rights", **found)
+        if not state and is_tls_fault(text):
+            return JournalPlaceError("journal-tls", **found)
         if state == "53100":
             return JournalError("journal-full", path=self.place)
         if isinstance(error, self._psycopg.OperationalError) or state.startswith(("08", "57", "53")):

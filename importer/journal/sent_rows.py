@@ -1,7 +1,8 @@
-"""What each row of a run was sent as: fingerprints of its content and of its contacts.
+"""What each row of a run was sent as: fingerprints of its content and of its contacts, and its fields.
 
-They tell whether a row of a report that is in already has been corrected since. Each is an int64 under the
-journal's key; sixteen bytes a row stand in the line of its request.
+They tell whether a row of a report that is in already has been corrected since, and which rows of a file
+share a contact. All are under the journal's key. A row takes eight bytes, and eight for each contact, in
+the line of its request.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from importer.batching import ContactSets
 from importer.dataclass import dataclass
+from importer.journal.contents import COUNT, known_lines
 from importer.journal.database import Database, Row
 from importer.journal.records import BatchState
 from importer.journal.row_states import expand_ranges
@@ -23,35 +25,111 @@ _ORIGINS = """SELECT r.id AS run, o.sheet, o.rows, o.from_sheet, o.from_rows FRO
               JOIN runs r ON r.number = o.run
               WHERE o.from_run = ? AND r.destination_key = ? AND r.dry_run = 0 AND r.number < ?
               ORDER BY o.run"""
+_KEY = 8
+"""Bytes of a line, or of a key."""
+
+
+def content_lines(sent: np.ndarray, contacts: np.ndarray) -> np.ndarray:
+    """Return for each row (int64) what tells its content. `sent` and `contacts`: as in `Customers`."""
+    return known_lines(sent, np.count_nonzero(contacts, axis=1))
 
 
 def encode_sent(contacts: Sequence[tuple[int, ...]]) -> bytes | None:
-    """Return what the journal keeps of a request's rows; None if their fingerprints were not made."""
+    """Return what the journal keeps of a request's rows; None if their fingerprints were not made.
+
+    That is how many rows there are, a line for each, the keys of their contacts, and a mask of fields for
+    each row, or one if they have the same.
+    """
     if not isinstance(contacts, ContactSets) or contacts.sent is None:
         return None
-    return np.column_stack((contacts.sent, contacts.each_together())).astype("<i8").tobytes()
+    lines = content_lines(contacts.sent, contacts.table)
+    keys = contacts.table[contacts.table != 0]
+    return _encode(lines, keys, contacts.fields)
+
+
+def clear_sent(sent: bytes, keys: np.ndarray) -> tuple[bytes, int]:
+    """Take rows with one of these keys (int64) out of what the journal keeps of a request.
+
+    Of such a row it is not known any more as what it was sent. Returns what is left, and how many rows went.
+    """
+    lines, contacts, fields = _decode(sent)
+    hit = np.asarray(np.isin(contacts, keys).any(axis=1))
+    if not hit.any():
+        return sent, 0
+    contacts = np.where(hit[:, None], 0, contacts)
+    return _encode(np.where(hit, 0, lines), contacts[contacts != 0], np.where(hit, 0, fields)), int(hit.sum())
+
+
+def _encode(lines: np.ndarray, keys: np.ndarray, fields: np.ndarray) -> bytes:
+    if fields.size and (fields == fields[0]).all():
+        fields = fields[:1]
+    head = np.array([lines.size], dtype="<u4")
+    return b"".join(
+        part.tobytes() for part in (head, lines.astype("<i8"), keys.astype("<i8"), fields.astype("<u4"))
+    )
+
+
+def _decode(sent: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lines (int64), contacts (int64, a line a row, zeros behind the last), and fields (uint32)."""
+    rows = int(np.frombuffer(sent, dtype="<u4", count=1)[0])
+    lines = np.frombuffer(sent, dtype="<i8", count=rows, offset=4)
+    counts = lines & COUNT
+    keys = np.frombuffer(sent, dtype="<i8", count=int(counts.sum()), offset=4 + _KEY * rows)
+    fields = np.frombuffer(sent, dtype="<u4", offset=4 + _KEY * (rows + keys.size))
+    contacts = np.zeros((rows, int(counts.max(initial=0))), dtype=np.int64)
+    contacts[np.arange(contacts.shape[1]) < counts[:, None]] = keys
+    return lines, contacts, np.broadcast_to(fields, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class SentAs:
+    """As what rows were sent that are asked about. One entry, or line, a row; zeros where nobody knows."""
+
+    lines: np.ndarray
+    """See `content_lines`; int64."""
+    contacts: np.ndarray
+    """The keys of its contacts (int64), a line a row, zeros behind the last."""
+    fields: np.ndarray
+    """Which fields it had, uint32; see `Customers.fields`."""
+
+    @classmethod
+    def unknown(cls, rows: int) -> SentAs:
+        """Of so many rows nothing is known."""
+        lines, contacts = np.zeros(rows, dtype=np.int64), np.zeros((rows, COUNT), dtype=np.int64)
+        return cls(lines, contacts, np.zeros(rows, dtype=np.uint32))
+
+    def put(self, places: np.ndarray, other: SentAs) -> None:
+        """Take over what is known of the rows at these places."""
+        self.lines[places] = other.lines
+        self.contacts[places, : other.contacts.shape[1]] = other.contacts
+        self.fields[places] = other.fields
 
 
 @dataclass(frozen=True, slots=True)
 class SentRows:
-    """What rows of one sheet were sent as, ascending by row, each once."""
+    """What rows of one sheet were sent as, ascending by row, each once. One entry, or line, a row."""
 
     rows: np.ndarray
     """Row numbers, int64."""
-    prints: np.ndarray
-    """Two columns of int64, a line a row: fingerprints of the content, and of all contacts together."""
+    lines: np.ndarray
+    """See `content_lines`; int64."""
+    contacts: np.ndarray
+    """The keys of its contacts (int64), a line a row, zeros behind the last."""
+    fields: np.ndarray
+    """Which fields it had, uint32; see `Customers.fields`."""
     senders: np.ndarray
     """The number of the run that sent it, int64."""
     names: Mapping[int, str]
     """The ids of these runs by number."""
 
-    def look_up(self, rows: np.ndarray) -> np.ndarray:
-        """Return the fingerprints of these rows (int64), as `prints`; zeros where they are not known."""
-        found = np.zeros((len(rows), 2), dtype=np.int64)
+    def look_up(self, rows: np.ndarray) -> SentAs:
+        """Return as what these rows (int64) were sent."""
+        found = SentAs.unknown(len(rows))
         if self.rows.size:
             places = np.minimum(np.searchsorted(self.rows, rows), self.rows.size - 1)
             hit = self.rows[places] == rows
-            found[hit] = self.prints[places[hit]]
+            there = places[hit]
+            found.put(hit, SentAs(self.lines[there], self.contacts[there], self.fields[there]))
         return found
 
     def sender(self, row: int) -> str:
@@ -61,8 +139,17 @@ class SentRows:
     def of(self, wanted: np.ndarray, rows: np.ndarray) -> SentRows:
         """Return what is known of the rows `wanted`, as that of `rows`: one for one."""
         known = np.isin(wanted, self.rows)
-        places = np.searchsorted(self.rows, wanted[known])
-        return SentRows(rows[known], self.prints[places], self.senders[places], self.names)
+        return self._some(np.searchsorted(self.rows, wanted[known]), rows[known])
+
+    def _some(self, places: np.ndarray, rows: np.ndarray) -> SentRows:
+        return SentRows(
+            rows,
+            self.lines[places],
+            self.contacts[places],
+            self.fields[places],
+            self.senders[places],
+            self.names,
+        )
 
 
 def read_sent_rows(
@@ -100,19 +187,35 @@ def _of_run(database: Database, run: str) -> dict[str, SentRows]:
     found: dict[str, SentRows] = {}
     for sheet, some in requests.items():
         rows, _ = expand_ranges([request["rows"] for request in some])
-        prints = np.frombuffer(b"".join(request["sent"] for request in some), dtype="<i8").reshape(-1, 2)
+        with database.decoding():
+            decoded = [_decode(request["sent"]) for request in some]
+        lines = np.concatenate([one[0] for one in decoded])
+        contacts = _stacked([one[1] for one in decoded])
+        fields = np.concatenate([one[2] for one in decoded])
         senders = np.full(len(rows), some[0]["number"], dtype=np.int64)
-        found[sheet] = _last([SentRows(rows, prints, senders, {some[0]["number"]: some[0]["id"]})])
+        names = {some[0]["number"]: some[0]["id"]}
+        found[sheet] = _last([SentRows(rows, lines, contacts, fields, senders, names)])
     return found
+
+
+def _stacked(tables: Sequence[np.ndarray]) -> np.ndarray:
+    """The contacts of many, under one another."""
+    width = max(table.shape[1] for table in tables)
+    return np.concatenate([np.pad(table, ((0, 0), (0, width - table.shape[1]))) for table in tables])
 
 
 def _last(parts: Sequence[SentRows]) -> SentRows:
     """Return of each row what the newest run sent last."""
     rows = np.concatenate([part.rows for part in parts])
-    prints = np.concatenate([part.prints for part in parts])
     senders = np.concatenate([part.senders for part in parts])
-    names = {number: name for part in parts for number, name in part.names.items()}
     order = np.lexsort((senders, rows))  # stable: within a run the last stays the last
     ends = np.flatnonzero(np.append(np.diff(rows[order]) != 0, True)) if rows.size else order
     last = order[ends]
-    return SentRows(rows[last], prints[last], senders[last], names)
+    return SentRows(
+        rows[last],
+        np.concatenate([part.lines for part in parts])[last],
+        _stacked([part.contacts for part in parts])[last],
+        np.concatenate([part.fields for part in parts])[last],
+        senders[last],
+        {number: name for part in parts for number, name in part.names.items()},
+    )

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from enum import StrEnum
 
-from importer.escaping import late_pattern
+from importer.patterns import late_pattern
 
 FIRST_YEAR = 1900
 """Nobody who is a customer was born before."""

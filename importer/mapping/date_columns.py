@@ -6,9 +6,11 @@ proves a calendar if all its years belong to that one and none to ours. What has
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import field, replace
 from datetime import date
 from enum import Enum
 
@@ -59,6 +61,8 @@ _LAST_YEAR = 2400
 """Later years are none of ours, of whatever a date may speak: they count from the Buddha."""
 _REMEMBERED = 32768
 _LAST_MONTH, _LAST_DAY = 12, 31
+_FEWEST_WITH_ONE_WITNESS = 6
+"""Three days in five are above 12: of so many dates, a single one is rather a slip."""
 
 
 class DateOrder(Enum):
@@ -92,6 +96,10 @@ class DateProof:
     """In a contradictory column, the order that fewer of its dates prove; with equal numbers month first."""
     zeros_are_empty: bool = True
     """Whether 0000-00-00 is the column's word for nothing: most of its other values are days."""
+    hangs_on_one: bool = field(default=False, compare=False)
+    """Whether only one date proves the order."""
+    forms: tuple[str, ...] = field(default=(), compare=False)
+    """How dates with the year last are written, without their order: /yyyy, .yy; the most frequent first."""
 
 
 class DateReader:
@@ -166,7 +174,9 @@ class DateReader:
             return None, "date-of-other-calendar" if _elsewhere(found, self._today) else "implausible-date"
         if calendar is not Calendar.GREGORIAN or calendars.with_era(found):
             return day, "calendar-converted"
-        return day, "other-date-order" if self._is_rare(found) else ""
+        if self._is_rare(found):
+            return day, "other-date-order"
+        return day, "date-order-unsure" if self._hangs_on_one(found) else ""
 
     def _is_rare(self, text: str) -> bool:
         """Whether a date can only be read in the order that fewer dates of a contradictory column have."""
@@ -175,6 +185,11 @@ class DateReader:
             return False
         rarer = self._proof().rarer
         return rarer is (DateOrder.MONTH_FIRST if both[0] is None else DateOrder.DAY_FIRST)
+
+    def _hangs_on_one(self, text: str) -> bool:
+        """Whether a date was read as a single other one of its column has to be."""
+        both = None if self._rule.formats else readings(text)
+        return bool(both and all(both) and both[0] != both[1] and self._proof().hangs_on_one)
 
     def _day(self, text: str) -> tuple[str | None, Calendar]:
         """Return the day that a text means, in our calendar, and the calendar in which it was read."""
@@ -211,6 +226,8 @@ class DateReader:
                 return note(kind, where)
             case "calendar-converted":
                 return note(kind, where, lambda text: self._day(plain(text))[0])
+            case "date-order-unsure":
+                return note(kind, where, lambda text: self._day(plain(text))[0])
             case "other-date-order":
                 read = lambda text: self._day(plain(text))[0]  # noqa: E731
                 return ColumnIssue(kind, where, read, severity=Severity.WARNING, left_out=False)
@@ -219,7 +236,9 @@ class DateReader:
             case "date-in-no-format":
                 return ColumnIssue("bad-date", where, lambda _: wanted, kind)
             case "short-year":
-                return ColumnIssue("bad-date", where, wording="date-with-short-year", left_out=False)
+                return ColumnIssue(
+                    "bad-date", where, self._formats_of, "date-with-short-year", left_out=False
+                )
             case "lunar-date":
                 return ColumnIssue("bad-date", where, wording="lunar-date", left_out=False)
             case "implausible-date":
@@ -231,6 +250,20 @@ class DateReader:
                 )
         wording = kind if kind == "contradictory-dates" else None
         return ColumnIssue("ambiguous-date", where, _both_readings, wording, Severity.ERROR)
+
+    def _formats_of(self, text: str) -> str:
+        """Return the formats that read the column of a date with a short year, as a mapping has them; two
+        lists if nothing proves the order."""
+        proof, found = self._proof(), SHORT_YEAR.fullmatch(plain(text))
+        own = f"{found[2]}yy" if found else ""
+        forms = tuple(filter(None, dict.fromkeys((*proof.forms, own))))
+        orders = (proof.order,) if proof.order in FORMATS else tuple(FORMATS)
+        return " / ".join(json.dumps([_format(order, form) for form in forms]) for order in orders)
+
+
+def _format(order: DateOrder, form: str) -> str:
+    """Return a format of dates in an order, from how they are written: dd/MM/yy from /yy."""
+    return form[:1].join((*order.value.split("/"), form[1:]))
 
 
 def _mixed(proof: Callable[[], DateProof]) -> Callable[[], DateProof]:
@@ -277,6 +310,7 @@ class _Evidence:
         self._seen: set[str] = set()
         self._day_first = self._month_first = 0
         self._filled = self._republic = 0
+        self._forms: Counter[str] = Counter()
         self._of = dict.fromkeys(Calendar, 0)
 
     def add(self, text: str) -> None:
@@ -296,6 +330,7 @@ class _Evidence:
             # A year of three digits cannot be one of ours, shortened.
             self._of[Calendar.ROC] += bool(re.match(r"\d{3}[-/.]|\d{7}$", found))
             return
+        self._count_form(found, "yyyy" if readings(found) else "")
         for calendar in calendars.possible(year, self._today):
             both = readings(found, calendar)
             self._of[calendar] += bool(
@@ -311,6 +346,11 @@ class _Evidence:
         if year > _LAST_DAY:
             self._day_first += two <= _LAST_MONTH < one <= _LAST_DAY
             self._month_first += one <= _LAST_MONTH < two <= _LAST_DAY
+        self._count_form(text, "yy" if found else "")
+
+    def _count_form(self, text: str, year: str) -> None:
+        if year:
+            self._forms[next(filter(_SEPARATORS.__contains__, text)) + year] += 1
 
     def proof(self) -> DateProof:
         order, rarer = DateOrder.UNPROVED, None
@@ -320,9 +360,14 @@ class _Evidence:
             rarer = DateOrder.DAY_FIRST if fewer_days else DateOrder.MONTH_FIRST
         elif self._day_first or self._month_first:
             order = DateOrder.DAY_FIRST if self._day_first else DateOrder.MONTH_FIRST
+        alone = self._day_first + self._month_first == 1
+        if alone and sum(self._forms.values()) >= _FEWEST_WITH_ONE_WITNESS:
+            order = DateOrder.UNPROVED
         calendar = self._calendar()
         days = max(self._of[calendar], self._republic if calendar is Calendar.ROC else 0)
-        return DateProof(order, calendar, rarer, zeros_are_empty=2 * days >= self._filled)
+        empty = 2 * days >= self._filled
+        forms = tuple(form for form, _ in self._forms.most_common(_MOST_FORMATS))
+        return DateProof(order, calendar, rarer, empty, alone, forms)
 
     def _calendar(self) -> Calendar:
         years = {calendar: count for calendar, count in self._of.items() if count}

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 
-from importer.escaping import late_pattern
 from importer.mapping import calendars
 from importer.mapping.base import packaged_index
 from importer.mapping.calendars import Calendar
+from importer.patterns import late_pattern
 
 _MIDNIGHT = r"(?:[ T]+0{1,2}:00(?::00(?:[.,]0+)?)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?|[ T]+12:00(?::00)? ?AM)?"
 _WESTERN = r"([-/.]) ?(\d{1,2}) ?\2 ?(\d{1,2})"

@@ -4,14 +4,16 @@ where they are the API's own.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.arrow import BLANKS, nonempty, offsets_and_bytes, read_texts
+from importer.arrow import BLANKS, nonempty, offsets_and_bytes, read_texts, to_arrow
 from importer.mapping.base import ColumnIssue, note, packaged_index, quote_names
 
 _CODES = {"male": "1", "female": "0", "unsaid": "", "neither": ""}
@@ -21,8 +23,13 @@ _AROUND = " .,:()[]"
 _MOST_SALUTATIONS = 0.95
 _OWN_CODES = {"1": "1", "0": "0", "1.0": "1", "0.0": "0"}
 
-Letters = Callable[[], frozenset[str]]
-"""Returns all single letters of a whole column, as `single_letters` does."""
+_UNSAID = frozenset("xdu")
+_FEWEST_WITH_A_SLIP = 5
+"""In a column of fewer letters, one of them alone is no slip."""
+_SLIPS = 0.05
+
+Letters = Callable[[], Mapping[str, int]]
+"""Returns the single letters of a whole column with their rows, as `single_letters` does."""
 
 
 @cache
@@ -52,14 +59,14 @@ def read(
     @cache
     def means_man(word: str) -> bool:
         # Beside an M, F is no man. Most columns show one in each chunk, and need not be read a second time.
-        return word == "f" and "m" not in single_letters([column]) and {"m", "n"} & letters() == {"n"}
+        return word == "f" and "m" not in _letters_of(column) and {"m", "n"} & letters().keys() == {"n"}
 
     def code(text: str) -> str | None:
         word = text.casefold().strip(" .:()[]/")
         if iberian and (word == "h" or (word == "m" and "h" in letters())):
             return _iberian_code(word, table, letters)
         if word in _odd_letters() or means_man(word):
-            return _by_pair(word, letters())
+            return _by_pair(word, frozenset(letters()))
         found = table.get(word)
         found = gender_of(text) if found is None else found
         return "" if found is None and titles else found
@@ -84,34 +91,63 @@ def _odd_letters() -> frozenset[str]:
 
 def _by_pair(word: str, letters: frozenset[str]) -> str | None:
     """Return what a letter means beside the others of its column; None if they make no pair, or several."""
-    known = letters - {"x", "d", "u"}
-    fitting = {pair for pair in _pairs() if known == set(pair)}
-    if len(fitting) != 1:
+    fitting = _pairs_of(letters)
+    if len(fitting) != 1 or word not in letters:
         return None
     man, _ = fitting.pop()
     return "1" if word == man else "0"
 
 
-def single_letters(parts: Iterable[pa.Array]) -> frozenset[str]:
-    """Return the single letters among the values of a column, in lower case."""
-    found: set[str] = set()
+def _pairs_of(letters: Iterable[str]) -> set[tuple[str, str]]:
+    known = set(letters) - _UNSAID
+    return {pair for pair in _pairs() if known == set(pair)}
+
+
+def single_letters(parts: Iterable[pd.Series]) -> dict[str, int]:
+    """Return the single letters among the values of a column, in lower case, each with its first row.
+
+    Where the others are a pair that explains itself (M and F), a letter that hardly ever occurs is a slip: it
+    is left out, so that it makes no other cell uncertain.
+    """
+    rows: dict[str, int] = {}
+    count: Counter[str] = Counter()
     for part in parts:
-        texts = (text.strip(BLANKS).rstrip(".").casefold() for text in pc.unique(part).to_pylist())
-        found.update(text for text in texts if len(text) == 1)
-    return frozenset(found)
+        column = to_arrow(part)
+        for letter, texts in _letters_of(column).items():
+            count[letter] += sum(texts.values())
+            if letter not in rows:
+                rows[letter] = min(int(part.index[pc.index(column, text).as_py()]) for text in texts)
+    often = {letter: row for letter, row in rows.items() if not _is_slip(count[letter], count.total())}
+    explained = often.keys() - _UNSAID == {"m", "f"} or len(_pairs_of(often)) == 1
+    return often if explained else rows
 
 
-def iberian_values(letters: frozenset[str]) -> dict[str, str]:
+def _is_slip(count: int, total: int) -> bool:
+    return total >= _FEWEST_WITH_A_SLIP and count <= max(1, _SLIPS * total)
+
+
+def _letters_of(column: pa.Array) -> dict[str, dict[str, int]]:
+    """Return the single letters of a column, in lower case, with the texts that are one and how often."""
+    found: dict[str, dict[str, int]] = {}
+    for one in pc.value_counts(column).to_pylist():
+        letter = (one["values"] or "").strip(BLANKS).rstrip(".").casefold()
+        if len(letter) == 1:
+            found.setdefault(letter, {})[one["values"]] = one["counts"]
+    return found
+
+
+def iberian_values(letters: Iterable[str]) -> dict[str, str]:
     """Return what the letters of a whole Spanish or Portuguese column mean, as a mapping's `values`."""
     if "h" not in letters:
-        return {}
+        # An H that is a slip stays one where a part of the file holds more of them.
+        return {"m": "male", "m.": "male", "h": "h?", "h.": "h?"} if {"f", "m"} <= set(letters) else {}
     woman = "hombre? mujer?" if "f" in letters else "mujer"
     return {"h": "hombre", "h.": "hombre", "m": woman, "m.": woman}
 
 
 def _iberian_code(word: str, table: Mapping[str, str], letters: Letters) -> str | None:
     if word == "h":
-        return table["hombre"]
+        return table["hombre"] if "h" in letters() else None
     return None if "f" in letters() else table["mujer"]
 
 
@@ -121,14 +157,15 @@ def _bad(column: pa.Array, bad: np.ndarray, letters: Letters, iberian: bool) -> 
     texts = [text.strip(BLANKS).rstrip(".").casefold() for text in column.filter(pa.array(bad)).to_pylist()]
     single = bad.copy()
     single[bad] = np.array([text in known for text in texts], dtype=bool)
-    others = sorted(letters() & known) if single.any() else []
+    rows = letters() if single.any() else {}
+    others = sorted(rows.keys() & known)
     single &= len(others) > 1
 
     def rivals(text: str) -> str:
         own = text.strip().rstrip(".").casefold()
         # Below Sexo and Género an F is clear; it is the H that gives the M a second meaning.
-        return quote_names(
-            letter.upper()
+        return ", ".join(
+            f"{quote_names([letter.upper()])} ({rows[letter]})"
             for letter in others
             if letter != own and not (iberian and own == "m" and letter != "h")
         )

@@ -12,11 +12,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from importer.errors import MappingError
-from importer.escaping import parse_toml
 from importer.mapping.mistakes import mapping_error
 from importer.mapping.schema import MappingFile
 from importer.models import Note
 from importer.reasons import toml_reason
+from importer.toml import parse_toml
 
 _CHECKOUT = Path(__file__).parents[2] / "mappings"
 # A name without folder and ending means a mapping that is part of the program.

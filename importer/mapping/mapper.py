@@ -75,7 +75,7 @@ class Mapper:
     _proofs: dict[str, DateProof] = field(default_factory=dict)
     _carrying: dict[str, PhoneProof] = field(default_factory=dict)
     _marks: dict[str, frozenset[str]] = field(default_factory=dict)
-    _letters: dict[str, frozenset[str]] = field(default_factory=dict)
+    _letters: dict[str, Mapping[str, int]] = field(default_factory=dict)
     _overused: dict[str, frozenset[str]] = field(default_factory=dict)
 
     @property
@@ -172,14 +172,11 @@ class Mapper:
         feeding = (field,) if field in self.columns else ("first_name", "last_name")
         return next((source for name in feeding for source in self.columns.get(name, ())), "")
 
-    def letters(self, column: str) -> frozenset[str]:
-        """Return all single letters that a column holds; none if it cannot be read again."""
+    def letters(self, column: str) -> Mapping[str, int]:
+        """Return the single letters that a column holds, with their rows; none if it cannot be read again."""
         if column not in self._letters:
-            self._letters[column] = (
-                frozenset()
-                if self.read_column is None
-                else gender.single_letters(map(arrow.to_arrow, self.read_column(column)))
-            )
+            look = self.read_column
+            self._letters[column] = gender.single_letters(look(column)) if look else {}
         return self._letters[column]
 
     def _all_fields(self) -> Iterable[BoundField]:

@@ -22,9 +22,9 @@ from importer.arrow import (
     offsets_and_bytes,
     to_mask,
 )
-from importer.escaping import late_pattern
 from importer.mapping.base import ColumnIssue, packaged_index
 from importer.models import Severity
+from importer.patterns import late_pattern
 
 FIELDS = ("first_name", "last_name", "full_name")
 _HAN = "[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003134f]"

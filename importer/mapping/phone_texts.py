@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 from importer import arrow
 from importer.arrow import BLANKS, join_columns, nonempty
 from importer.dataclass import dataclass
-from importer.escaping import late_pattern
 from importer.mapping.regions import national_part, possible, with_country_code
+from importer.patterns import late_pattern
 
 _PLAIN = str.maketrans(
     dict.fromkeys(map(ord, "－‐‑‒–—―−﹣"), "-")
@@ -47,10 +47,13 @@ _SEPARATOR = late_pattern(
 )
 _SHORT_SECOND = late_pattern(r"(.*\d)\s+(?:or|and|oder|und|od\.|u\.|ou|et|o|y|e)\s+-?\d{1,6}", re.IGNORECASE)
 """A second number of which only the ending is written: 0421 383456 oder 57."""
-_CARRIER = late_pattern(r"^(\(?)0 ?(?:xx|\*\*) ?(?=\(?\d\d\b)", re.IGNORECASE)
+_ENDING = late_pattern(r"((?:\+|\(?0)[^\-]*\d)(?: - (\d{1,3})|-(\d{2,4}))")
+"""The ending of a second number, or an extension, behind the only dash: 0421 383456 - 457."""
+_CARRIER = late_pattern(r"^(\(?)0[ .-]?(?:xx|\*\*)[ .-]?(?=\(?\d\d\b)", re.IGNORECASE)
 """The place of a carrier's code, as Brazil writes it: 0xx11."""
 _AREA_AND_NUMBER = late_pattern(r"\(?(0[1-9]\d{0,3})\)? ?/ ?(\d[\d \-]{2,8}\d)")
 """0421/383456: most cells with a slash, and plainly one number."""
+_BLANKS = late_pattern(r" {2,}")
 _LONG_GROUP = late_pattern(r"\d{7,}")
 _BEFORE_PLUS = late_pattern(r"(?<=\d)\s*(?=\+)")
 _EXTENSION = late_pattern(
@@ -73,6 +76,10 @@ _FEWEST_DIGITS = 7
 _WITH_AREA_CODE = 9
 """Digits that a number with its area or country code has at least."""
 _SHORT_ENDING = 2
+_LONGEST_NATIONAL = 11
+"""Digits behind a country code. Hardly any number has more."""
+_LONGEST_DIALLED = 12
+"""The same with the 0 in front."""
 _LONGEST = 15
 _NO_TRUNK_ZERO_IN = ("39", "378", "379", "225", "241", "242")
 """Where the zero belongs to the number."""
@@ -113,8 +120,9 @@ def strip_formatting(text: str) -> str:
 @lru_cache(maxsize=16384)
 def read_phone(text: str, keep_extension: bool = False) -> PhoneReading | None:
     """Return what a cell holds, or None if it holds no phone."""
-    found = _unwrapped(_folded(text))
-    if plain := _AREA_AND_NUMBER.fullmatch(found):
+    found = _BLANKS.sub(" ", _unwrapped(_folded(text)))
+    plain = _AREA_AND_NUMBER.fullmatch(found)
+    if plain and " - " not in found and len(found) <= _LONGEST_DIALLED + 2:
         return PhoneReading(plain[1] + _FORMAT.sub("", plain[2]))
     if not _FORMAT.sub("", found).strip("+"):
         return PhoneReading("")
@@ -163,6 +171,9 @@ def _first(text: str) -> tuple[str, str]:
     one, rest = _before_slash(text)
     if rest:
         return one, "several-values"
+    ending = _ENDING.fullmatch(text)
+    if ending and _is_ending(*ending.groups("")) and _without_extension(text) == text:
+        return ending[1], "several-values"
     groups = list(_LONG_GROUP.finditer(text))
     if len(groups) > 1 and not _is_one_international(text):
         return text[: groups[0].end()], "several-values"
@@ -207,6 +218,19 @@ def _is_whole(text: str, following: str, first: bool) -> bool:
         return True
     # The last group of many numbers has four digits.
     return len(bare) > _WITH_AREA_CODE or (len(bare) == _WITH_AREA_CODE and more != 4)
+
+
+def _is_ending(text: str, apart: str, close: str) -> bool:
+    """Return whether the digits behind a dash are no part of the number before it: with blanks around the
+    dash because the number is whole, without them because both were too long for any country."""
+    if not re.search(r"\d[ /)]+\d", text):
+        return False
+    if text.startswith(("+", "00")):
+        national = national_part("".join(filter(str.isdigit, text)).removeprefix("00")) or ""
+        too_long = len(national) + len(apart or close) > _LONGEST_NATIONAL
+        return too_long and _is_one_international(text)
+    digits = _count(text)
+    return digits >= _WITH_AREA_CODE and (bool(apart) or digits + len(close) > _LONGEST_DIALLED)
 
 
 def _is_one_international(text: str) -> bool:
@@ -300,6 +324,14 @@ def region_of_phone(number: str) -> str | None:
     except phonenumbers.NumberParseException:
         return None
     return found
+
+
+def example_phone(region: str) -> str:
+    """Return the digits of a mobile phone of a country (ISO code) with its country code, or ""."""
+    import phonenumbers
+
+    number = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+    return f"{number.country_code}{number.national_number}" if number else ""
 
 
 def is_valid(number: str, region: str | None) -> bool:

@@ -161,7 +161,9 @@ class PhoneReader:
             where = np.zeros(count, dtype=bool)
             where[rows] = np.array([one == kind for one in kinds], dtype=bool)[indices]
             if kind == "bad-phone":
-                self._issues.append(ColumnIssue(kind, where, severity=self._severity))
+                self._issues.append(
+                    ColumnIssue(kind, where, lambda _: self._rule.default_region, severity=self._severity)
+                )
             else:
                 self._issues.append(note(kind, where, _expected))
 

@@ -18,6 +18,7 @@ from importer.dataclass import dataclass
 from importer.errors import UsageError
 from importer.mapping.base import packaged_index, packaged_words
 from importer.mapping.headers import normalize
+from importer.messages import TRANSLATIONS
 
 _CODE = re.compile(r"(?:\+|00)?([1-9]\d{0,2})")
 _BETWEEN = re.compile(r"[()（）\[\]/,，:|–—]|\s-\s|-$|^-")
@@ -62,7 +63,13 @@ def _of_country_code(code: int) -> str | None:
 
 
 def country_name(region: str, lang: str) -> str:
-    """Return the name of a country, given by its ISO code, in `en` or `zh`; the code if nobody knows it."""
+    """Return the name of a country, given by its ISO code; the code if nobody knows it."""
+    if lang in TRANSLATIONS:
+        from phonenumbers.geodata.locale import LOCALE_DATA
+
+        # A name that begins with * stands under the language it points to.
+        found = str(LOCALE_DATA.get(region, {}).get(lang, ""))
+        return str(LOCALE_DATA[region].get(found[1:], region)) if found.startswith("*") else found or region
     names = packaged_words("country_names.toml").get(region, [])
     wanted = [name for name in names if (lang == "zh") == _is_han(name)]
     return str(wanted[0]) if wanted else region

@@ -117,7 +117,7 @@ def _head(sheet: Worksheet, number: int, column: TemplateColumn, lang: str) -> N
 
 def _note(column: TemplateColumn, lang: str) -> str:
     field = column.field
-    parts = [column.key or field.help[lang]]
+    parts = [column.key or messages.local_text(field.help, lang)]
     if field.required:
         parts.append(messages.sentence("template-required", {}, lang))
     if field.max_length:

@@ -223,7 +223,7 @@ def with_proven_rules(
     mapping: MappingFile,
     fields: Iterable[BoundField],
     proofs: Mapping[str, DateProof],
-    letters: Mapping[str, frozenset[str]],
+    letters: Mapping[str, Mapping[str, int]],
     marks: Mapping[str, frozenset[str]],
 ) -> MappingFile:
     """Return the mapping with what was proved of its columns written into its rules."""
@@ -243,7 +243,7 @@ def with_proven_rules(
 def _proven(
     bound: BoundField,
     proofs: Mapping[str, DateProof],
-    letters: Mapping[str, frozenset[str]],
+    letters: Mapping[str, Mapping[str, int]],
     marks: Mapping[str, frozenset[str]],
 ) -> dict[str, object]:
     """Return what was proved for a field, as keys of its rule."""

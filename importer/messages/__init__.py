@@ -2,11 +2,13 @@
 
 The TOML files beside this one hold a table for each code. It has `en` and `zh`, each with a `message` (what
 was found, what was expected) and a `hint` (what to do next). Values are filled in by name. Codes of issues
-also have a `severity`. Sentences are joined here, too, because the punctuation belongs to the language.
+also have a `severity`. Each further language is one file in `translations/`, read when it is spoken; what it
+lacks is said in English. Sentences are joined here, too, because the punctuation belongs to the language.
 """
 
 from __future__ import annotations
 
+import json
 import string
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -17,11 +19,23 @@ from typing import Any, Protocol, runtime_checkable
 from importer.dataclass import dataclass
 from importer.escaping import single_line
 
-LANGUAGES = ("en", "zh")
+TRANSLATIONS = ("es", "pt", "id")
+"""Languages of a file of their own in `translations/`."""
+LANGUAGES = ("en", "zh", *TRANSLATIONS)
+LANGUAGE_NAMES = {
+    "en": "English",
+    "zh": "中文",
+    "es": "Español",
+    "pt": "Português",
+    "id": "Bahasa Indonesia",
+}
+"""How each language calls itself."""
+LANGUAGE_TAGS = {"en": "en", "zh": "zh-CN", "es": "es-419", "pt": "pt-BR", "id": "id"}
+"""Each language as HTML names it: with the part of the world whose usage the texts follow."""
 _ENDING = ".toml"
 _ON_PAGE = "on-page-"
 """Before the code whose hint is another one on the page in the browser."""
-_PUNCTUATION = {"en": (".", " ", ", "), "zh": ("。", "", "，")}
+_PUNCTUATION = dict.fromkeys(LANGUAGES, (".", " ", ", ")) | {"zh": ("。", "", "，")}
 """The full stop, what stands between two sentences, and what stands between two clauses."""
 _END_MARKS = (".", "!", "?", "…", "。", "！", "？")
 
@@ -76,14 +90,66 @@ class Catalogue(Mapping[str, CatalogueEntry]):
         return code in self._tables
 
 
+class _Texts(dict[str, str]):
+    """One text by language. Translations are looked up when they are asked for."""
+
+    def __init__(self, code: str, part: str, texts: Mapping[str, str]) -> None:
+        super().__init__(texts)
+        self._place = code, part
+
+    def __missing__(self, lang: str) -> str:
+        return translation(lang).text(*self._place) or self["en"]
+
+
 def _entry(code: str, area: str, table: Mapping[str, Any]) -> CatalogueEntry:
+    written = {lang: table[lang] for lang in LANGUAGES if lang not in TRANSLATIONS}
     return CatalogueEntry(
         code=code,
         area=area,
         severity=table.get("severity", ""),
-        message={lang: table[lang]["message"] for lang in LANGUAGES},
-        hint={lang: table[lang].get("hint", "") for lang in LANGUAGES},
+        message=_Texts(code, "message", {lang: texts["message"] for lang, texts in written.items()}),
+        hint=_Texts(code, "hint", {lang: texts.get("hint", "") for lang, texts in written.items()}),
     )
+
+
+class Translation:
+    """The texts of one language, by code; those that are declared in code are known by their English.
+
+    Each is a line, `code = { message = "…", hint = "…" }`, and parsed when it is asked for.
+    """
+
+    def __init__(self, text: str) -> None:
+        lines = (line.partition(" = { ") for line in text.splitlines())
+        self.lines = {key: f"{equals}{rest}" for key, equals, rest in lines if rest and key[0] != "#"}
+        """What stands behind each key, which is quoted if it is a text."""
+        self._parsed: dict[str, Mapping[str, str]] = {}
+
+    def text(self, key: str, part: str = "message") -> str:
+        """Return the `message` or the `hint`; "" if it is not translated."""
+        if key not in self._parsed:
+            line = self.lines.get(key)
+            self._parsed[key] = tomllib.loads(f"it{line}")["it"] if line else {}
+        return self._parsed[key].get(part, "")
+
+
+@cache
+def translation(lang: str) -> Translation:
+    """The texts of a language of `TRANSLATIONS`. Raises KeyError for any other."""
+    if lang not in TRANSLATIONS:
+        raise KeyError(lang)
+    return Translation(resources.files(__name__).joinpath("translations", f"{lang}.toml").read_text("utf-8"))
+
+
+def text_key(english: str) -> str:
+    """How a translation calls a text that is declared in code."""
+    return json.dumps(english, ensure_ascii=False)
+
+
+def local_text(texts: Mapping[str, str], lang: str) -> str:
+    """A text that is declared in code in some languages (`en` at least), in this one if anybody wrote it."""
+    if lang in texts:
+        return texts[lang]
+    return translation(lang).text(text_key(texts["en"])) or texts["en"]
 
 
 @cache

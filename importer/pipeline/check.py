@@ -19,7 +19,7 @@ from importer.contracts import Contract
 from importer.dataclass import dataclass
 from importer.fingerprints import NO_KEY, FingerprintKey
 from importer.mapping import Mapper
-from importer.models import Chunk, Issue, Issues, MappedChunk, Outcome, RepeatedIssue, Severity, Status
+from importer.models import Chunk, Issue, Issues, MappedChunk, Mode, Outcome, RepeatedIssue, Severity, Status
 from importer.option_types import Duplicates
 from importer.pipeline.corrections import (
     CORRECTED,
@@ -29,6 +29,7 @@ from importer.pipeline.corrections import (
     ImportedRows,
     as_warnings,
     differences,
+    doubts_of_corrections,
     ruined_rows,
 )
 from importer.pipeline.duplicates import DuplicateDetector, DuplicateVerdict, SharedContacts
@@ -61,8 +62,8 @@ class CheckRules:
 
     duplicates: Duplicates = Duplicates.SEND
     strict: bool = False
-    keep: bool = False
-    """The CRM keeps what it has: no row that is in is sent again."""
+    mode: Mode = Mode.UPDATE
+    """What becomes of what the CRM has. In `keep` no row that is in is sent again."""
 
 
 class Checker:
@@ -85,7 +86,7 @@ class Checker:
         `tag`: what every row gets. `sent_key`: for the fingerprints by which corrections are found."""
         self._tag = tag
         self._sent_key = sent_key
-        self._keep = rules.keep
+        self._mode = rules.mode
         identifiers = (field.name for field in contract.fields if field.identifier)
         self._identifiers = frozenset(
             column for name in identifiers for column in mapper.columns.get(name, ())
@@ -126,13 +127,15 @@ class Checker:
             issues = Issues(as_warnings(issues, rows[ruined]))
             outcomes += _outcome(sheet, rows[ruined], Status.SKIPPED, RUINED)
             skipped |= ruined
-            if self._keep:
+            if self._mode is Mode.KEEP:
                 outcomes += _outcome(sheet, rows[corrected], Status.SKIPPED, KEPT)
                 skipped |= corrected
                 corrected &= False
             stale = corrected & differ.stale
+            issues = Issues((*issues.parts, *self._doubts(sheet, rows, differ, corrected & ~stale)))
         errors = Issues.rows_of(part for part in issues.parts if part.severity is Severity.ERROR)
         invalid = ~skipped & np.isin(rows, errors)
+        corrected &= ~invalid
         outcomes += _outcome(sheet, rows[invalid], Status.INVALID)
         customers = encode(
             mapped,
@@ -161,6 +164,17 @@ class Checker:
         found = differences(imported, rows, again)
         self._claims.claim(again.where(~found.values[np.searchsorted(rows, again.rows)]))
         return found
+
+    def _doubts(
+        self, sheet: str, rows: np.ndarray, differ: Differences, corrected: np.ndarray
+    ) -> Iterator[_Part]:
+        """The warnings on corrections that are to be sent."""
+        empties, names = self._mode is Mode.REPLACE, [field.name for field in self._contract.fields]
+        parts = doubts_of_corrections(rows, differ, sheet, names, self._mapper.columns, empties=empties)
+        for part in parts:
+            left = part.where(np.isin(part.rows, rows[corrected]))
+            if len(left):
+                yield self._graded(left)
 
     def _issues(self, chunk: Chunk, mapped: MappedChunk, skipped: np.ndarray) -> Issues:
         """Of the reading issues only those that concern a row to be sent and a column that is used."""

@@ -7,12 +7,13 @@ zeros. Such a row stays as it is in the CRM, and the reports say so.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from importer.batching import Customers, contacts_together
 from importer.dataclass import dataclass
+from importer.journal import SentAs, content_lines
 from importer.models import Issue, Issues, RepeatedIssue, Severity
 
 CORRECTED = "correction-sent"
@@ -21,6 +22,10 @@ RUINED = "correction-unreadable"
 """The code of a row that is in and differs, but with cells that cannot be meant so."""
 KEPT = "correction-kept"
 """The code of a row that is in and differs, where the CRM keeps what it has."""
+EMPTIED = "correction-emptied"
+"""The code of a cell that is empty by now, while the CRM goes on having what was sent."""
+STRANGER = "correction-new-contact"
+"""The code of a row that is in, and has no phone or e-mail any more by which the CRM could know it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +34,15 @@ class ImportedRows:
 
     mask: np.ndarray
     """Bool."""
-    prints: np.ndarray
-    """As `SentRows.prints`: int64, two columns; zeros where nobody knows."""
-
+    sent: SentAs
+    """As what they were sent last."""
     written: np.ndarray
-    """The first column of the prints (int64), as the run that wrote the report sent the row; 0 where it did
-    not."""
+    """`SentAs.lines` of the run that wrote the report; 0 where it did not send the row."""
 
     @property
     def comparable(self) -> np.ndarray:
         """Bool: rows that are in, and of which it is known as what they were sent."""
-        return np.asarray(self.mask & self.prints.any(axis=1))
+        return np.asarray(self.mask & (self.sent.lines != 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,10 @@ class Differences:
     stale: np.ndarray
     """A report of the same run has brought the row in since, and this one says what it said before, or it
     cannot be known."""
+    emptied: np.ndarray
+    """Which fields it had and has no more, uint32; see `Customers.fields`."""
+    strangers: np.ndarray
+    """It had phones or e-mails, and has none of them any more."""
 
 
 def differences(imported: ImportedRows, rows: np.ndarray, again: Customers) -> Differences:
@@ -62,15 +69,21 @@ def differences(imported: ImportedRows, rows: np.ndarray, again: Customers) -> D
     """
     known = imported.comparable
     values, contacts = known.copy(), np.zeros(len(rows), dtype=bool)
+    emptied = np.zeros(len(rows), dtype=np.uint32)
     if again.sent is None:
-        return Differences(contacts, contacts, contacts)
+        return Differences(contacts, contacts, contacts, emptied, contacts)
     places = np.searchsorted(rows, again.rows)
-    was = imported.prints[places]
-    values[places] &= again.sent != was[:, 0]
-    contacts[places] = known[places] & (contacts_together(again.contacts) != was[:, 1])
+    was, keys = imported.sent, imported.sent.contacts[places]
+    lines = content_lines(again.sent, again.contacts)
+    values[places] &= lines != was.lines[places]
+    emptied[places] = np.where(values[places], was.fields[places] & ~again.fields, 0)
+    contacts[places] = known[places] & (contacts_together(again.contacts) != contacts_together(keys))
+    shared = (again.contacts[:, :, None] == keys[:, None, :]) & (keys[:, None, :] != 0)
+    strangers = np.zeros(len(rows), dtype=bool)
+    strangers[places] = contacts[places] & keys.any(axis=1) & ~shared.any(axis=(1, 2))
     stale = values & (imported.written == 0)
-    stale[places] |= values[places] & (again.sent == imported.written[places])
-    return Differences(values, contacts, stale)
+    stale[places] |= values[places] & (lines == imported.written[places])
+    return Differences(values, contacts, stale, emptied, strangers)
 
 
 def ruined_rows(
@@ -86,6 +99,29 @@ def ruined_rows(
     )
     ruined = found.values & (np.isin(rows, errors) | (found.contacts & np.isin(rows, doubts)))
     return np.asarray(ruined)
+
+
+def doubts_of_corrections(
+    rows: np.ndarray,
+    found: Differences,
+    sheet: str,
+    fields: Sequence[str],
+    columns: Mapping[str, Sequence[str]],
+    *,
+    empties: bool,
+) -> Iterator[RepeatedIssue]:
+    """Yield warnings on corrections that do not end as their authors expect.
+
+    `fields` are the contract's, in its order; `columns` the columns that feed a field. `empties`: an empty
+    cell empties the field in the CRM.
+    """
+    for bit, name in enumerate(() if empties else fields):
+        gone = rows[(found.emptied >> np.uint32(bit)) & np.uint32(1) != 0]
+        if gone.size:
+            column = next(iter(columns.get(name, ())), None)
+            yield RepeatedIssue(EMPTIED, Severity.WARNING, gone, sheet, column, name)
+    if found.strangers.any():
+        yield RepeatedIssue(STRANGER, Severity.WARNING, rows[found.strangers], sheet)
 
 
 def as_warnings(issues: Issues, rows: np.ndarray) -> Iterator[Issue | RepeatedIssue]:

@@ -19,8 +19,8 @@ import numpy as np
 from importer.batching import Batcher, Customers
 from importer.dataclass import dataclass
 from importer.errors import InputError
-from importer.journal import RunJournal
-from importer.models import Batch, Chunk, Mode, Outcome, Status
+from importer.journal import MARKED, RunJournal, SentAs
+from importer.models import Batch, Chunk, Outcome, Status
 from importer.pipeline.changed_rows import ChangedRows
 from importer.pipeline.check import CheckedChunk, Checker, CheckRules
 from importer.pipeline.corrections import ImportedRows
@@ -29,7 +29,7 @@ from importer.pipeline.events import RowsChecked, RunObserver
 from importer.pipeline.newer_rows import NewerRows
 from importer.pipeline.overtaken_rows import OvertakenRows
 from importer.pipeline.plan import RunPlan
-from importer.pipeline.row_history import MARKED, PriorImports, ResumeState, with_marks
+from importer.pipeline.row_history import PriorImports, ResumeState, with_marks
 from importer.pipeline.suppression import unanswered_as_unknown
 from importer.readers.chunks import only_rows, prefetch_chunks
 from importer.reports import ReportWriter, reimport
@@ -220,7 +220,9 @@ class Flow:
         for outcome in outcomes:
             self.reports.settle(outcome)
         if journal is not None:
-            noted = with_marks(chunk, checked.issues, outcomes, self.plan.identifiers)
+            noted = with_marks(
+                chunk, checked.issues, outcomes, self.plan.identifiers, self.plan.fingerprint_key
+            )
             journal.settle([one for one in noted if one.code == MARKED or not self.memory.dry])
         self.phases.reporting += time.perf_counter() - clock
 
@@ -283,7 +285,7 @@ def checked_chunks(
 ) -> Generator[CheckedChunk]:
     """Yield each chunk of the source with all that is known of its rows before they are sent."""
     memory, phases = memory or RunContext(), phases or PhaseTimes()
-    rules = CheckRules(plan.options.duplicates, plan.options.strict, keep=plan.mode is Mode.KEEP)
+    rules = CheckRules(plan.options.duplicates, plan.options.strict, plan.mode)
     suppression = plan.suppression if memory.suppresses else None
     checker = Checker(
         plan.mapper,
@@ -352,9 +354,9 @@ def _wanted(chunks: Iterator[Chunk], plan: RunPlan, memory: RunContext) -> Itera
 def _imported(prior: PriorImports, said: PriorRows, *, counted: bool) -> ImportedRows:
     mask = prior.imported(said)
     if not mask.any():
-        none = np.zeros((len(mask), 2), dtype=np.int64)
-        return ImportedRows(mask, none, none[:, 0])
-    found = ImportedRows(mask, prior.prints(said), prior.prints(said, with_reports=False)[:, 0])
+        nothing = SentAs.unknown(len(mask))
+        return ImportedRows(mask, nothing, nothing.lines)
+    found = ImportedRows(mask, prior.sent_as(said), prior.sent_as(said, with_reports=False).lines)
     if counted:
         prior.incomparable += int((mask & ~found.comparable).sum())
     return found

@@ -7,11 +7,10 @@ The rows of a file count in its order, whenever they come in. In mode `keep` the
 from __future__ import annotations
 
 from dataclasses import field
-from itertools import combinations
 
 import numpy as np
 
-from importer.batching import Customers, contacts_together
+from importer.batching import Customers
 from importer.dataclass import dataclass
 from importer.journal import SentRows
 from importer.messages import join_sentences, sentence
@@ -22,38 +21,35 @@ from importer.pipeline.row_history import PriorImports
 
 @dataclass(frozen=True, slots=True)
 class LaterRows:
-    """The last row of each set of contacts that a sheet has brought in, ascending by `keys`."""
+    """The last row of each contact that a sheet has brought in, ascending by `keys`."""
 
     keys: np.ndarray
-    """One number (int64) for all contacts of a row; a set that many rows have stands there as often."""
+    """Contacts (int64), each once."""
     rows: np.ndarray
+    """Row numbers, int64."""
 
     @classmethod
     def of(cls, sent: SentRows) -> LaterRows:
-        together = sent.prints[:, 1]
-        order = np.lexsort((sent.rows, together))
-        order = order[together[order] != 0]
-        return cls(together[order], sent.rows[order])
+        places, columns = np.nonzero(sent.contacts)
+        keys, rows = sent.contacts[places, columns], sent.rows[places]
+        order = np.lexsort((rows, keys))
+        last = order[np.append(np.diff(keys[order]) != 0, True)] if keys.size else order
+        return cls(keys[last], rows[last])
 
     def last(self, contacts: np.ndarray) -> np.ndarray:
-        """Return for each line of `Customers.contacts` the last of the rows (int64) that has some of these
-        contacts and no others; 0 for none."""
-        found = np.zeros(len(contacts), dtype=np.int64)
-        columns = range(contacts.shape[1] if self.keys.size else 0)
-        for chosen in (these for count in columns for these in combinations(columns, count + 1)):
-            sums = contacts_together(np.ascontiguousarray(contacts[:, chosen]))
-            places = np.maximum(np.searchsorted(self.keys, sums, side="right") - 1, 0)
-            hit = (self.keys[places] == sums) & (sums != 0)
-            found[hit] = np.maximum(found[hit], self.rows[places[hit]])
-        return found
+        """Return for each line of `Customers.contacts` the last of the rows (int64) that has one of these
+        contacts; 0 for none."""
+        found = np.zeros(contacts.shape, dtype=np.int64)
+        if self.keys.size:
+            places = np.minimum(np.searchsorted(self.keys, contacts), self.keys.size - 1)
+            hit = (self.keys[places] == contacts) & (contacts != 0)
+            found[hit] = self.rows[places[hit]]
+        return np.asarray(found.max(axis=1, initial=0))
 
 
 @dataclass(slots=True)
 class OvertakenRows:
-    """Finds rows that would put older values of their own file over newer ones.
-
-    A later row is known by all its contacts together. So it is found if this row has all of them.
-    """
+    """Finds rows that would put older values of their own file over newer ones."""
 
     prior: PriorImports
     lang: str

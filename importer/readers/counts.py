@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.arrow import ByteSet, offsets_and_bytes
-from importer.escaping import late_pattern
+from importer.patterns import late_pattern
 
 _WORDS = (
     *(

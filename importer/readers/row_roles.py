@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.arrow import ByteSet, offsets_and_bytes
-from importer.escaping import late_pattern
 from importer.models import Skip
+from importer.patterns import late_pattern
 from importer.readers.counts import COUNTED, NUMBER, counts
 
 if TYPE_CHECKING:

@@ -107,7 +107,10 @@ def write_annotated(
     """
     if annotations.over_limit or len(OWN_COLUMNS) + len(plan.source.header) > MAX_COLUMNS:
         numbers = (("rows", annotations.rows), ("most", WORKBOOK_ROWS))
-        found = (*((name, wording.number(number)) for name, number in numbers), ("other", REJECTS_XLSX))
+        found = (
+            *((name, wording.number(number, plan.lang)) for name, number in numbers),
+            ("other", REJECTS_XLSX),
+        )
         return None, [Note("annotated-too-many", found)]
     file = ReportFile(plan, ANNOTATED_XLSX)
     try:

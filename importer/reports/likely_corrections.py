@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from difflib import get_close_matches
 
-from importer.escaping import late_pattern
+from importer.patterns import late_pattern
 
 MAX_CELL = 500
 """Characters. A longer cell is no misspelt address or date."""

@@ -25,11 +25,16 @@ class NextStep:
 
 
 def next_steps(
-    summary: RunSummary, files: Sequence[WrittenReport], lang: str, arguments: Sequence[str] = ()
+    summary: RunSummary,
+    files: Sequence[WrittenReport],
+    lang: str,
+    arguments: Sequence[str] = (),
+    held: int = 0,
 ) -> tuple[NextStep, ...]:
     """What to do next, the most useful first; empty if nothing is left to do.
 
     `arguments` are the words that followed `importer run FILE`, so that a repeated command means the same.
+    `held`: how many of the rows that are left newer ones of their customers have overtaken.
     """
     counts = summary.counts
     # A command copied from a run on the sandbox must not write to the real CRM.
@@ -60,9 +65,11 @@ def next_steps(
         )
         steps.append(NextStep(word("next-percent", lang), again))
     ended = not go_on and not summary.dry_run and summary.exit_code is not ExitCode.TRIPWIRE
-    if ended and any(counts.get(status) for status in (Status.FAILED, Status.NOT_SENT, Status.UNKNOWN)):
+    if ended and _undelivered(summary) > held:
         steps.append(anew if gone else NextStep(word("next-retry", lang), command("retry", summary.run_id)))
-    if counts.get(Status.UNKNOWN) and not go_on and not gone:
+    if ended and held:
+        steps += _overtaken(summary, files, lang, held, _place(arguments))
+    if counts.get(Status.UNKNOWN, 0) > held and not go_on and not gone:
         again = command("retry", summary.run_id, "--resend-unknown")
         steps.append(NextStep(word("next-unknown", lang), again))
     if summary.dry_run and counts.get(Status.VALID):
@@ -72,7 +79,7 @@ def next_steps(
     return tuple(steps)
 
 
-def page_steps(summary: RunSummary, lang: str) -> tuple[NextStep, ...]:
+def page_steps(summary: RunSummary, lang: str, held: int = 0) -> tuple[NextStep, ...]:
     """What to do next on the page in the browser, the most useful first; empty if nothing is left to do."""
     counts = summary.counts
     codes: list[str] = []
@@ -81,10 +88,26 @@ def page_steps(summary: RunSummary, lang: str) -> tuple[NextStep, ...]:
         codes.append("next-on-page-resume")
     if counts.get(Status.INVALID) or counts.get(Status.REJECTED):
         codes.append("next-on-page-check" if summary.dry_run else "next-on-page-fix")
-    left = any(counts.get(status) for status in (Status.FAILED, Status.NOT_SENT, Status.UNKNOWN))
-    if left and not go_on and not summary.dry_run and summary.exit_code is not ExitCode.TRIPWIRE:
+    ended = not go_on and not summary.dry_run and summary.exit_code is not ExitCode.TRIPWIRE
+    if ended and _undelivered(summary) > held:
         codes.append("next-on-page-retry")
     return tuple(NextStep(word(code, lang)) for code in codes)
+
+
+def _undelivered(summary: RunSummary) -> int:
+    return sum(summary.counts.get(status, 0) for status in (Status.FAILED, Status.NOT_SENT, Status.UNKNOWN))
+
+
+def _overtaken(
+    summary: RunSummary, files: Sequence[WrittenReport], lang: str, held: int, more: Sequence[str]
+) -> list[NextStep]:
+    """What to do about rows that newer ones have overtaken: a retry would only hold them back again."""
+    workbook = next((file for file in files if file.name == REJECTS_XLSX), None)
+    if workbook is None:
+        again = command("retry", summary.run_id, "--overwrite-newer")
+        return [NextStep(word("next-overtaken-all", lang, rows=held), again)]
+    again = command("run", str(workbook.path), "--overwrite-newer", *more)
+    return [NextStep(word("next-overtaken", lang, rows=held, file=workbook.path.name), again)]
 
 
 def _fix(files: Sequence[WrittenReport], lang: str, left: int, more: Sequence[str]) -> list[NextStep]:

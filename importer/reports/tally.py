@@ -29,6 +29,9 @@ from importer.reports.model import NO_ISSUES, RowIssues
 ANSWERED = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN})
 """The statuses that come from an answer of the server, or from the lack of one."""
 
+OVERTAKEN = frozenset({"newer-import", "held-back"})
+"""The codes of rows that newer ones of their customers have overtaken."""
+
 EXAMPLES = 3
 SAMPLES = 100
 """Issues of a kind that are kept for the page. The CSV has all of them."""
@@ -114,6 +117,11 @@ class Tally:
     def done(self) -> bool:
         """True if every row that was read has a status that leaves nothing to do."""
         return not self.waiting and not any(n for status, n in self.counts.items() if not status.done)
+
+    @property
+    def overtaken(self) -> int:
+        """How many rows were held back, since newer rows of their customers are in."""
+        return sum(group.rows for (_, code), group in self._reasons.items() if code in OVERTAKEN)
 
     def kinds(self) -> tuple[IssueKind, ...]:
         """All kinds of issues seen so far, by number."""

@@ -21,16 +21,26 @@ def word(code: str, lang: str, /, **found: object) -> str:
     return messages.sentence(code, found, lang)
 
 
-def number(value: float) -> str:
+_COMMA_AND_POINT = str.maketrans(",.", ".,")
+_DECIMAL_COMMA = ("pt", "id")
+"""Languages that write 12.345,6 for 12,345.6."""
+
+
+def number(value: float, lang: str = "en") -> str:
     """A number with thousands separators: 12,345. A small fraction has three significant digits."""
     if isinstance(value, int) or value == int(value):
-        return f"{int(value):,}"
-    return f"{value:,.1f}" if value >= 100 else f"{value:.3g}"
+        return _marked(f"{int(value):,}", lang)
+    return _marked(f"{value:,.1f}" if value >= 100 else f"{value:.3g}", lang)
+
+
+def _marked(text: str, lang: str) -> str:
+    """The number with the thousands separator and the decimal mark of the language (Unicode CLDR)."""
+    return text.translate(_COMMA_AND_POINT) if lang in _DECIMAL_COMMA else text
 
 
 def rows(count: int, lang: str) -> str:
     """12,345 rows."""
-    return word("summary-rows-of-one" if count == 1 else "summary-rows-of", lang, count=number(count))
+    return word("summary-rows-of-one" if count == 1 else "summary-rows-of", lang, count=number(count, lang))
 
 
 def status(value: Status, lang: str, *, keep: bool = False) -> str:
@@ -45,20 +55,20 @@ def kind(code: str, lang: str) -> str:
     return word(known, lang) if known in messages.catalogue() else code
 
 
-def size(count: int) -> str:
+def size(count: int, lang: str = "en") -> str:
     """A number of bytes, in the unit that leaves one to three digits."""
     value = float(count)
     for unit in ("B", "KB", "MB", "GB"):
         if value < 1000 or unit == "GB":
             break
         value /= 1000
-    return f"{value:.0f} {unit}" if unit == "B" or value >= 10 else f"{value:.1f} {unit}"
+    return f"{value:.0f} {unit}" if unit == "B" or value >= 10 else _marked(f"{value:.1f} {unit}", lang)
 
 
-def span(seconds: float) -> str:
+def span(seconds: float, lang: str = "en") -> str:
     """A duration: 0.4 s, 38 s, 2:05 min, 1:02:03 h."""
     if seconds < 10:
-        return f"{seconds:.1f} s"
+        return _marked(f"{seconds:.1f} s", lang)
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -172,6 +182,7 @@ def _issue_text(
         "length": length,
         "expected": single_line(expectation(code, expected, mask=mask)),
         "other_row": other_row,
+        "example": _example_phone(expected) if code == "bad-phone" else "",
     }
     entry = messages.catalogue()[wording]
     hint = messages.fill(messages.hint_template(wording, lang, on_page=on_page), found, lang)
@@ -180,6 +191,13 @@ def _issue_text(
         offered = messages.sentence("offer", {"suggestion": shortened(correction)}, lang)
         hint = messages.join_sentences(lang, offered, hint)
     return IssueText(messages.fill(entry.message[lang], found, lang), hint)
+
+
+def _example_phone(country: str) -> str:
+    """A mobile phone with its country code, of the country (ISO code) that an issue names."""
+    from importer.mapping.phone_texts import example_phone  # phonenumbers is slow to load
+
+    return (example_phone(country) if country else "") or "8613800000000"
 
 
 def issue_sentence(issue: Issue, plan: ReportPlan, fields: Mapping[str, str]) -> str:

@@ -58,7 +58,7 @@ from pathlib import Path
 from typing import Any
 
 from importer.errors import UsageError
-from importer.escaping import parse_toml
+from importer.toml import parse_toml
 
 ENDPOINTS = ("batch_create", "create_app", "phone_list", "fields", "query", "any")
 

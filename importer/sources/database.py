@@ -21,6 +21,7 @@ from importer.readers.typed_values import value_text
 from importer.sources import extras, spool
 from importer.sources.locations import DatabaseQuery, LocalCopy
 from importer.sources.settings import SourceSettings, source_settings
+from importer.trust import is_elsewhere, is_tls_fault, verified_tls
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -74,13 +75,19 @@ def _engine(sqlalchemy: Any, settings: SourceSettings, query: DatabaseQuery) -> 
             return _sqlite(sqlalchemy, settings, url.database or "", query)
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
-        return sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
+        options = {"host": url.host, **url.query}
+        if url.drivername == "postgresql+psycopg":
+            url = url.update_query_dict(verified_tls(options))
+        engine: sa.Engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
     except sqlalchemy.exc.ArgumentError:
         raise SettingsError("database-unknown", name=query, url=_shown(settings)) from None
     except sqlalchemy.exc.NoSuchModuleError:
         raise SettingsError("database-unknown", name=query, url=_shown(settings)) from None
     except ModuleNotFoundError as error:
         raise SettingsError("database-driver", name=query, driver=error.name) from None
+    own = bool(secret) or not is_elsewhere(options)
+    settings.refuse_unvouched(str(query), url.host or _shown(settings), own=own)
+    return engine
 
 
 def _sqlite(sqlalchemy: Any, settings: SourceSettings, database: str, query: DatabaseQuery) -> sa.Engine:
@@ -142,6 +149,8 @@ def _told(error: sa.exc.DBAPIError, query: DatabaseQuery) -> ImporterError:
     reason = text[:_LONGEST_REASON]
     if state == "25006" or "readonly database" in text or "read-only" in text.lower():
         return InputError("query-writes", name=query)
+    if not state and is_tls_fault(str(error.orig)):
+        return SourceRefusedError("database-tls", name=query)
     if state.startswith("28") or "password authentication failed" in text:
         return SourceRefusedError("database-login", name=query)
     if state == "42501":

@@ -6,6 +6,7 @@ libraries of each kind of place look for credentials where their users keep them
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -14,13 +15,17 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from importer.config import ConfigFile, Secret
+from importer.config import FILE_NAME, ConfigFile, Secret
 from importer.config_schema import check_table
 from importer.credentials import run_secret_command
 from importer.errors import SettingsError
 from importer.models import Note
 from importer.option_types import key
 from importer.sources.locations import Location
+from importer.trust import is_vouched
+
+_ACCOUNT = re.compile("[a-z0-9]{3,24}")
+"""Microsoft, “Storage account name”. It becomes the first part of a host's name."""
 
 
 def _without_password(url: str) -> str:
@@ -29,6 +34,12 @@ def _without_password(url: str) -> str:
     if urlsplit(url).password is not None:
         raise PydanticCustomError("reason-source-password", "a password")
     return url
+
+
+def _account(name: str) -> str:
+    if not _ACCOUNT.fullmatch(name):
+        raise PydanticCustomError("reason-source-account", "no account")
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +57,7 @@ class SourceSettings:
     region: str = key("", str)
     anonymous: bool = key(False, bool)
     """Whether a public bucket is asked without credentials."""
-    account: str = key("", str)
+    account: str = key("", Annotated[str, AfterValidator(_account)])
     """The storage account of Azure."""
     key_file: Path | None = key(None, str, Path)
     """A private key for SFTP, or a service account of Google."""
@@ -55,12 +66,24 @@ class SourceSettings:
     name: str = ""
     folder: Path = field(default_factory=Path)
     """The folder that relative paths are in: that of importer.toml."""
+    found_in: Path | None = None
+    """The working directory, if importer.toml was found there and nobody named it."""
 
     def secret(self) -> Secret:
         """Run the command that prints the secret. Raises SettingsError `secret-command-failed`."""
         if not self.secret_command:
             return Secret("")
         return Secret(run_secret_command(self.secret_command).get("access_secret", ""))
+
+    def refuse_unvouched(self, name: str, host: str, *by: str | None, own: bool) -> None:
+        """Refuse a host that only an importer.toml of the working directory names (`importer.trust`).
+
+        `name` is what is asked for, `by` names hosts that the environment vouches for, `own`: the credentials
+        come along with the file, or none are used. Raises SettingsError `unvouched-source`.
+        """
+        if host and not is_vouched(host, self.found_in, by=by, own=own):
+            found = {"file": self.folder / FILE_NAME, "name": name, "host": host, "table": self.name}
+            raise SettingsError("unvouched-source", **found)
 
     def path(self, written: Path | None) -> Path | None:
         """Return a path of the table as an absolute one."""
@@ -81,7 +104,7 @@ def source_settings(file: ConfigFile, name: str) -> SourceSettings:
     if not found.get("url"):
         raise SettingsError("bad-settings", file=file.path, place=place, reason=Note("reason-source-no-url"))
     folder = file.path.absolute().parent if file.path else Path.cwd()
-    return SourceSettings(**found, name=name, folder=folder)
+    return SourceSettings(**found, name=name, folder=folder, found_in=file.found_in)
 
 
 def settings_for(file: ConfigFile, location: Location) -> SourceSettings | None:

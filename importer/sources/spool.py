@@ -15,8 +15,9 @@ from datetime import datetime
 from pathlib import Path
 
 from importer.errors import InputError
-from importer.private_files import create_private_file, make_private_folder, state_folder
+from importer.private_files import create_private_file, make_private_folder
 from importer.sources.locations import LocalCopy
+from importer.user_folders import state_folder
 
 MOST_BYTES = 1 << 33
 """Bytes that a file from elsewhere may have: as many as an archive may unpack to."""

@@ -6,6 +6,7 @@ to prove that it is the one whose key is known.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from importer.errors import ImporterError, InputError, SettingsError, SourceAway
 from importer.sources import extras, spool
 from importer.sources.locations import LocalCopy, Location, Scheme
 from importer.sources.settings import SourceSettings
+from importer.trust import lies_beside
 
 PIECE = 1 << 20
 MOST_FAILURES = 5
@@ -142,10 +144,12 @@ def _mark(info: dict[str, Any]) -> tuple[object, ...]:
 
 
 def _s3(location: Location, settings: SourceSettings | None) -> Any:
-    s3fs = extras.load("s3fs", "s3")
     given: dict[str, Any] = {}
     if settings is not None:
         secret = settings.secret()
+        by = (os.environ.get("AWS_ENDPOINT_URL_S3"), os.environ.get("AWS_ENDPOINT_URL"))
+        own = settings.anonymous or bool(secret)
+        settings.refuse_unvouched(location.shown(), settings.endpoint, *by, own=own)
         given = {
             "anon": settings.anonymous,
             "key": settings.user or None,
@@ -153,6 +157,7 @@ def _s3(location: Location, settings: SourceSettings | None) -> Any:
             "endpoint_url": settings.endpoint or None,
             "client_kwargs": {"region_name": settings.region} if settings.region else {},
         }
+    s3fs = extras.load("s3fs", "s3")
     config = {"connect_timeout": _SECONDS, "read_timeout": _SECONDS, "retries": {"max_attempts": 2}}
     return s3fs.S3FileSystem(
         **given, config_kwargs=config, use_listings_cache=False, skip_instance_cache=True
@@ -160,27 +165,36 @@ def _s3(location: Location, settings: SourceSettings | None) -> Any:
 
 
 def _gcs(location: Location, settings: SourceSettings | None) -> Any:
-    gcsfs = extras.load("gcsfs", "gcs")
     token = None
     if settings is not None:
         key_file = settings.path(settings.key_file)
         token = "anon" if settings.anonymous else str(key_file) if key_file else None
+        near = (
+            settings.found_in is not None
+            and key_file is not None
+            and lies_beside(key_file, settings.found_in)
+        )
+        by, own = os.environ.get("STORAGE_EMULATOR_HOST"), settings.anonymous or near
+        settings.refuse_unvouched(location.shown(), settings.endpoint, by, own=own)
     endpoint = (settings.endpoint or None) if settings else None
+    gcsfs = extras.load("gcsfs", "gcs")
     return gcsfs.GCSFileSystem(
         token=token, endpoint_url=endpoint, use_listings_cache=False, skip_instance_cache=True
     )
 
 
 def _azure(location: Location, settings: SourceSettings | None) -> Any:
-    adlfs = extras.load("adlfs", "azure")
     given: dict[str, Any] = {}
     if settings is not None:
         secret = settings.secret()
+        by, own = os.environ.get("AZURE_STORAGE_ACCOUNT_NAME"), settings.anonymous or bool(secret)
+        settings.refuse_unvouched(location.shown(), settings.account, by, own=own)
         given = {
             "account_name": settings.account or None,
             "account_key": secret.reveal() if secret else None,
             "anon": settings.anonymous,
         }
+    adlfs = extras.load("adlfs", "azure")
     return adlfs.AzureBlobFileSystem(**given, use_listings_cache=False, skip_instance_cache=True)
 
 

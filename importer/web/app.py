@@ -15,8 +15,8 @@ from starlette.types import Receive, Scope, Send
 from importer import messages
 from importer.config import load_config
 from importer.errors import FaultError, UsageError
-from importer.private_files import state_folder
 from importer.sandbox import Sandbox
+from importer.user_folders import state_folder
 from importer.web import correcting, files, history, matching, remedies, rest, running, sending, uploads
 from importer.web.guard import OPEN_PATH, Gate, Guard, opening_token
 from importer.web.pages import (

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from unicodedata import normalize
 
 from importer.contracts import Contract
 from importer.errors import UsageError
@@ -59,7 +60,9 @@ def countries(lang: str) -> tuple[Country, ...]:
         Country(region, country_name(region, lang), phonenumbers.country_code_for_region(region))
         for region in phonenumbers.SUPPORTED_REGIONS
     )
-    return tuple(sorted(found, key=lambda one: one.name.encode("gb18030" if lang == "zh" else "utf-8")))
+    if lang == "zh":
+        return tuple(sorted(found, key=lambda one: one.name.encode("gb18030")))
+    return tuple(sorted(found, key=lambda one: normalize("NFKD", one.name)))  # Á stands beside A
 
 
 def source_names(rule: Table) -> list[str]:

@@ -22,7 +22,7 @@ from importer.errors import ImporterError, MappingError, SettingsError, UsageErr
 from importer.mapping import MappingFile, Proposal, headers, suggest_toml
 from importer.mapping.mistakes import first_mistake
 from importer.mapping.person_names import NameRule
-from importer.messages import catalogue, sentence
+from importer.messages import catalogue, local_text, sentence
 from importer.models import Issue, MappedChunk, TenantField
 from importer.private_files import make_private_folder, replace_private_file
 from importer.reports.wording import issue_text
@@ -132,7 +132,7 @@ def _match(request: Request) -> Response:
         look=look,
         state=state,
         error=told(request, state.error) if state.error else None,
-        fields=[(one.name, _label(one.help.get(lang, one.name)), one.required) for one in contract.fields],
+        fields=[(one.name, _label(local_text(one.help, lang)), one.required) for one in contract.fields],
         whole="full_name" in contract.names,
         ready=ready,
         by=by,

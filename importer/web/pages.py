@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -161,7 +162,7 @@ def language_of(request: Request) -> str:
     if chosen in messages.LANGUAGES:
         return chosen
     for part in request.headers.get("accept-language", "").split(","):
-        found = part.split(";")[0].strip().lower()[:2]
+        found = part.split(";")[0].split("-")[0].strip().lower()
         if found in messages.LANGUAGES:
             return found
     return messages.LANGUAGES[0]
@@ -177,11 +178,26 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": wording.number, "size": wording.size, "span": wording.span}
+    environment.filters |= {"number": _in_language(wording.number), "size": _in_language(wording.size)}
+    environment.filters |= {"span": _in_language(wording.span)}
     environment.filters |= {"shortened": wording.shortened, "path": partial(quote, safe="")}
     environment.filters |= {"opening": _opening, "line": single_line}
     environment.globals |= {"STEPS": STEPS, "EXPIRY_DAYS": EXPIRY_DAYS}
+    environment.globals |= {
+        "LANGUAGE_NAMES": messages.LANGUAGE_NAMES,
+        "LANGUAGE_TAGS": messages.LANGUAGE_TAGS,
+    }
     return environment
+
+
+def _in_language(write: Callable[[Any, str], str]) -> Callable[[Context, Any], str]:
+    """A filter that writes a number in the language of the page."""
+
+    @pass_context
+    def written(context: Context, value: Any) -> str:
+        return write(value, context["lang"])
+
+    return written
 
 
 def compile_templates() -> None:

@@ -13,9 +13,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from importer import messages
 from importer.errors import InterruptedRun, UnknownRunError, UsageError
 from importer.journal import Journal, RowStates
-from importer.messages import catalogue, join_clauses, sentence
 from importer.models import IssueGroup, Mode, Severity, Status
 from importer.options import RunOptions
 from importer.pipeline.session import Session
@@ -175,7 +175,7 @@ def _state(
 
 
 def _sentence(code: str, lang: str) -> str:
-    return sentence(code, {}, lang) if code in catalogue() else code
+    return messages.sentence(code, {}, lang) if code in messages.catalogue() else code
 
 
 def _example(group: IssueGroup, lang: str) -> str:
@@ -186,7 +186,8 @@ def _example(group: IssueGroup, lang: str) -> str:
     others = dict.fromkeys(shortened(one.found) for one in group.examples if one.found)
     others.pop(shortened(first.found or ""), None)
     said = issue_text(first, lang=lang, offer=False).message
-    return join_clauses(lang, said, *(sentence("web-also", {"cell": cell}, lang) for cell in others))
+    also = (messages.sentence("web-also", {"cell": cell}, lang) for cell in others)
+    return messages.join_clauses(lang, said, *also)
 
 
 def stop_task(site: Site, owner: str, *, pause: bool = False) -> None:

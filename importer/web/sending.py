@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
+from importer import messages
 from importer.errors import ImporterError, UnknownRunError, UsageError
 from importer.journal import Journal, RunState
 from importer.models import Destination, Mode, Status
@@ -54,7 +55,7 @@ _COUNTRYLESS, _NO_CONTACT = "no-country-code", "no-contact"
 _MOST_OVERWRITES = 500
 MOST_LIST = 1 << 30
 """Bytes of a list of people who must not be sent."""
-TYPED = {"en": "replace", "zh": "覆盖"}
+_TYPED = "web-word-to-type"
 """What a person types before old data is overwritten."""
 
 
@@ -98,7 +99,7 @@ def _import(request: Request) -> Response:
         profile=work.profile or site.profile_name or "default",
         modes=[mode.label for mode in (Mode.UPDATE, Mode.KEEP, Mode.REPLACE)],
         mode=mode_of(work).label,
-        typed=TYPED[language_of(request)],
+        typed=messages.sentence(_TYPED, {}, language_of(request)),
         valid=sendable(work),
     )
 
@@ -246,8 +247,9 @@ def _start_import(request: Request, form: Form) -> Response:
     mode = next((one for one in Mode if one.label == form.get("mode")), None)
     if mode is None:
         raise UsageError("web-no-page")
-    if mode is Mode.REPLACE and form.get("typed", "").strip().lower() not in TYPED.values():
-        raise UsageError("web-type-the-word", word=TYPED[lang])
+    words = {one: messages.sentence(_TYPED, {}, one) for one in messages.LANGUAGES}
+    if mode is Mode.REPLACE and form.get("typed", "").strip().lower() not in words.values():
+        raise UsageError("web-type-the-word", word=words[lang])
     if work.only_changed and mode.label != mode_of(work).label:
         # What has changed depends on the mode: the person sees first what it is now.
         with site.works.editing(work.id, revision_of(form)) as edit:

@@ -16,9 +16,10 @@ from typing import Any
 import uvicorn
 
 from importer.errors import UsageError
-from importer.private_files import make_private_folder, replace_private_file, state_folder
+from importer.private_files import make_private_folder, replace_private_file
 from importer.reasons import reason_of
 from importer.sandbox.server import bind_socket
+from importer.user_folders import state_folder
 from importer.web.app import WebApplication
 from importer.web.guard import Gate
 from importer.web.pages import compile_templates

@@ -344,3 +344,71 @@ def test_an_earlier_row_of_the_file_does_not_hold_a_corrected_one(
     change(work / "first" / "rejects.xlsx", {(3, "Birthday"): "1990-02-28"})
     assert importer("run", work / "first" / "rejects.xlsx").code == ExitCode.DONE
     assert addresses(box) == {"Ann": "New Road"}
+
+
+def test_a_corrected_row_does_not_overtake_a_later_row_that_shares_one_contact(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    """A family with one phone: the daughter is in, her father's row comes back corrected."""
+    (work / "c.csv").write_text(
+        "First Name,Last Name,WhatsApp,Email,Birthday\n"
+        "Lucas,Barbosa,5511970091009,lucas@example.com,31/02/1990\n"
+        "Patricia,Barbosa,5511970091009,patricia@example.com,1990-02-28\n",
+        "utf-8",
+    )
+    importer("run", "c.csv", "--report-dir", "first")
+    rejects = work / "first" / "rejects.xlsx"
+    change(rejects, {(2, "Birthday"): "1990-02-28"})
+    for folder, more in (("dry", ["--dry-run"]), ("again", [])):
+        assert importer("run", rejects, "--report-dir", folder, *more).code == ExitCode.ROWS_LEFT
+        (held,) = results(work / folder)
+        assert (held["_status"], held["_code"]) == ("not_sent", "newer-import")
+        assert "row 3" in held["_message"]
+        assert str(summary(work / "first")["run"]) in held["_message"]
+    assert set(addresses(box)) == {"Patricia"}
+    change(rejects, {(2, "WhatsApp"): ""})
+    assert importer("run", rejects).code == ExitCode.DONE
+    assert set(addresses(box)) == {"Patricia", "Lucas"}
+
+
+def test_a_cell_that_was_emptied_is_told_where_the_crm_keeps_its_value(
+    importer: Command, annotated: Path, box: Sandbox, work: Path
+) -> None:
+    change(annotated, {(3, "Address"): "", (4, "Last Name"): "Cole", (5, "Last Name"): "Dell"})
+    assert importer("run", annotated, "--report-dir", "again").code == ExitCode.DONE
+    told = {row["_row"]: row["_issues"] for row in results(work / "again")}
+    assert told["3"] == "correction-emptied:Address; correction-sent:"
+    assert told["5"] == "correction-sent:"
+    assert addresses(box)["Bo"] == "2 Road"
+
+
+def test_a_cell_that_was_emptied_empties_the_field_where_mode_or_mapping_say_so(
+    importer: Command, annotated: Path, box: Sandbox, work: Path
+) -> None:
+    change(annotated, {(3, "Address"): "", (4, "Last Name"): "Cole"})
+    importer("run", annotated, "--mode", "replace", "--yes", "--report-dir", "again")
+    assert "correction-emptied" not in next(
+        row["_issues"] for row in results(work / "again") if row["_row"] == "3"
+    )
+    assert not addresses(box)["Bo"]
+    change(annotated, {(5, "Address"): ""})
+    importer("run", annotated)
+    assert addresses(box)["Di"] == "4 Road"
+    names = {"first_name": "First Name", "last_name": "Last Name", "whats_app_phone": "WhatsApp"}
+    lines = [f'[fields.{field}]\nfrom = "{column}"' for field, column in names.items()]
+    lines += ['[fields.email]\nfrom = "Email"', '[fields.address]\nfrom = "Address"\nempty = "send"']
+    (work / "m.toml").write_text("\n".join(lines), "utf-8")
+    importer("run", annotated, "--mapping", "m.toml", "--overwrite-newer", "--report-dir", "last")
+    assert not addresses(box)["Di"]
+
+
+def test_a_row_whose_contacts_are_all_others_now_may_be_a_second_customer_and_that_is_told(
+    importer: Command, annotated: Path, box: Sandbox, work: Path
+) -> None:
+    change(annotated, {(3, "WhatsApp"): "8613800000099", (3, "Email"): "bob@example.com"})
+    change(annotated, {(2, "WhatsApp"): "8613800000098", (4, "Last Name"): "Cole"})
+    importer("run", annotated, "--report-dir", "again")
+    told = {row["_row"]: row["_issues"] for row in results(work / "again")}
+    assert told["2"] == "correction-sent:"
+    assert told["3"] == "correction-new-contact:; correction-sent:"
+    assert len(box.customers()) == 5

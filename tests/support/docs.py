@@ -17,12 +17,12 @@ from pathlib import Path
 
 import click
 
-from importer import contracts, messages
+from importer import contracts, mapping, messages
 from importer.cli import app
 from importer.options import declared_options
 from importer.reports import html
 from tests.bench import unprepared
-from tests.support import json_schemas, licences, word_indexes
+from tests.support import json_schemas, licences, translations, word_indexes
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -53,6 +53,14 @@ def _limits(field: contracts.Field | None) -> str:
     return ", ".join(limit for limit in limits if limit) or "text"
 
 
+def ready_made() -> str:
+    """Return the ready-made mappings as a table."""
+    rows = [
+        (f"`{one.name}`", one.title, "yes" if one.match else "by `--mapping` only") for one in mapping.ready()
+    ]
+    return _table(("name", "export of", "recognised"), rows)
+
+
 def issue_codes() -> str:
     """Return every code that a row can get, with its message and its hint."""
     return _table(
@@ -76,7 +84,7 @@ def all_messages() -> str:
     for file in sorted(Path(messages.__file__).parent.glob("*.toml")):
         codes = tomllib.loads(file.read_text("utf-8"))
         rows = [
-            (f"`{code}`", *(_said(messages.catalogue()[code], lang) for lang in messages.LANGUAGES))
+            (f"`{code}`", *(_said(messages.catalogue()[code], lang) for lang in ("en", "zh")))
             for code in codes
         ]
         parts += [f"## {file.stem.replace('_', ' ').capitalize()}", _table(("code", "English", "中文"), rows)]
@@ -183,6 +191,7 @@ PARTS: Mapping[str, Part] = {
     "commands": Part("commands.md", commands),
     "modules": Part("modules.md", modules),
     "messages": Part("messages.md", all_messages),
+    "ready": Part("mapping.md", ready_made),
     "matching": Part("mapping.md", unprepared.tables),
     "licences": Part("licences.md", licences.table),
 }
@@ -191,7 +200,8 @@ PARTS: Mapping[str, Part] = {
 def files() -> dict[Path, str]:
     """Return the text of each file of the package that is made of others."""
     page = {Path(html.__file__).with_name(html.COMPILED_PAGE): html.compile_page()}
-    return word_indexes.tables() | word_indexes.indexes() | json_schemas.schemas() | page
+    told = {translations.FOLDER / f"{lang}.toml": translations.tidied(lang) for lang in messages.TRANSLATIONS}
+    return word_indexes.tables() | word_indexes.indexes() | json_schemas.schemas() | page | told
 
 
 def replace_part(text: str, name: str, content: str) -> str:

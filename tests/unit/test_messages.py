@@ -23,10 +23,8 @@ def test_the_catalogue_holds_what_the_files_say() -> None:
     }
     assert messages.catalogue().keys() == said.keys()
     for code, entry in messages.catalogue().items():
-        texts = {
-            lang: {"message": entry.message[lang], "hint": entry.hint[lang]} for lang in messages.LANGUAGES
-        }
-        wanted = {lang: {"hint": "", **said[code][lang]} for lang in messages.LANGUAGES}
+        texts = {lang: {"message": entry.message[lang], "hint": entry.hint[lang]} for lang in ("en", "zh")}
+        wanted = {lang: {"hint": "", **said[code][lang]} for lang in ("en", "zh")}
         assert texts == wanted
         assert (entry.code, entry.area, entry.severity) == (
             code, said[code]["area"], said[code]["severity"]

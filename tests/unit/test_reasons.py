@@ -11,12 +11,12 @@ from pydantic import ValidationError
 
 from importer.config import load_config
 from importer.errors import MappingError, SettingsError
-from importer.escaping import parse_toml
 from importer.mapping import load_text
 from importer.mapping.mistakes import first_mistake
 from importer.mapping.schema import MappingFile
 from importer.messages import LANGUAGES
 from importer.reasons import command_reason, reason_of, toml_reason
+from importer.toml import parse_toml
 
 PYTHONS_WORDS = ("Input should", "Value error", "Field required", "Error", "Extra inputs", "dict", "None")
 

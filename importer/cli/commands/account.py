@@ -16,7 +16,7 @@ from importer.credentials import require, resolve
 from importer.errors import SettingsError, UsageError
 from importer.exit_codes import ExitCode
 from importer.models import TenantField
-from importer.private_files import state_folder
+from importer.user_folders import state_folder
 
 if TYPE_CHECKING:
     from importer.api.account import PhoneNumber

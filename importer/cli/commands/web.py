@@ -28,8 +28,9 @@ def web_command(port: int | None, no_browser: bool, sandbox: bool, profile: str 
 
     The link that is printed opens the page once, in one browser.
     """
-    from importer.private_files import make_private_folder, state_folder
+    from importer.private_files import make_private_folder
     from importer.sandbox import Sandbox
+    from importer.user_folders import state_folder
     from importer.web import server
     from importer.web.app import WebApplication
 

@@ -211,6 +211,19 @@ def test_the_next_steps_fit_the_end(
     assert all(piece in step.command for piece, step in zip(wanted, steps, strict=True))
 
 
+def test_rows_that_newer_ones_have_overtaken_are_not_to_be_retried() -> None:
+    summary = a_summary({Status.NOT_SENT: 2, Status.UNKNOWN: 1, Status.IMPORTED: 1}, ExitCode.ROWS_LEFT)
+    files = (WrittenReport("rejects.xlsx", Path("d/rejects.xlsx"), 1, 1),)
+    (step,) = next_steps(summary, files, "en", (), held=3)
+    assert step.command == "importer run d/rejects.xlsx --overwrite-newer"
+    assert step.message.startswith("3 rows were held back")
+    (step,) = next_steps(summary, (), "en", (), held=3)
+    assert step.command == "importer retry run-1 --overwrite-newer"
+    commands = [step.command for step in next_steps(summary, files, "en", (), held=2)]
+    assert commands[0] == "importer retry run-1"
+    assert "--overwrite-newer" in commands[1]
+
+
 def test_a_csv_is_not_said_to_have_coloured_cells() -> None:
     summary = a_summary({Status.INVALID: 100_001}, ExitCode.ROWS_LEFT)
     files = tuple(WrittenReport(name, Path("d") / name, 1, 1) for name in ("rejects.xlsx", "rejects.csv"))

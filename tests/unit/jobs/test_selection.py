@@ -9,9 +9,9 @@ import pytest
 
 from importer.config import ConfigFile
 from importer.errors import SettingsError
-from importer.escaping import parse_toml
 from importer.jobs.selection import ChosenJob, UnusableJob, choose_jobs, refuse_shadowed
 from importer.jobs.tables import load_job
+from importer.toml import parse_toml
 
 TOML = """
 [profile.acme]

@@ -10,17 +10,19 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from importer.delivery.base import SystemClock
+from importer.delivery.rate_limit import RateLimiter
 from importer.errors import ImporterError, JournalError, SettingsError
 from importer.journal import BatchState, Journal, SettledEntry
 from importer.journal.locks import TurnDoubtError
 from importer.journal.place import is_address, journal_place, shown_address
-from importer.journal.rate import OwnRate
-from importer.models import Outcome, Status
+from importer.models import Action, Outcome, Status, Verdict
 from tests.support.journal import DESTINATION, MakeBatch, MakeRecord
 from tests.support.journal_server import JournalServer
 
@@ -74,7 +76,12 @@ def test_the_environment_names_the_journal_before_the_settings(
 
 
 @pytest.mark.parametrize(
-    "there", ["db.example/crm", "/crm?host=db.example", "/?service=x", "127.0.0.1/?hostaddr=1"]
+    "there",
+    [
+        *("db.example/crm", "/crm?host=db.example", "/?service=x", "127.0.0.1/?hostaddr=1"),
+        *("localhost:1,db.example:2/crm", "localhost#,db.example/crm", "me@db.example,x@localhost/crm"),
+        *("%6cocalhost/crm", "localhost.db.example/crm", "localhost/crm?sslmode=disable&host=db.example"),
+    ],
 )
 def test_a_database_elsewhere_that_only_a_file_of_the_working_directory_names_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: str
@@ -213,16 +220,56 @@ def test_a_stopped_process_keeps_its_lane_and_a_killed_one_frees_it(address: str
 
 
 @pytest.mark.extras
-def test_the_rate_of_a_key_is_one_for_all_who_share_the_journal(address: str, shared: Journal) -> None:
+def test_no_second_sees_more_requests_than_the_rate_whichever_machine_sends_them(address: str) -> None:
+    rate, each, stop = 25.0, 20, threading.Event()
+    times: list[float] = []
+
+    def send(limiter: RateLimiter) -> None:
+        for _ in range(each):
+            sent = limiter.acquire(stop)
+            assert sent is not None
+            times.append(sent)
+
+    with ExitStack() as stack:
+        journals = [stack.enter_context(Journal.open(address)) for _ in range(3)]
+        limiters = [
+            RateLimiter(rate, SystemClock(), journal.rate("key", f"run-{number}"))
+            for number, journal in enumerate(journals)
+        ]
+        # Two workers of each run.
+        workers = [threading.Thread(target=send, args=(limiter,)) for limiter in limiters for _ in range(2)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+    times.sort()
+    assert len(times) == 6 * each
+    # The moment is noted a little after the turn.
+    close = [
+        last - first for first, last in zip(times, times[int(rate) :], strict=False) if last - first < 0.97
+    ]
+    assert close == []
+
+
+@pytest.mark.extras
+def test_a_complaint_and_a_pause_hold_for_all_machines(shared: Journal, address: str) -> None:
+    complaint = Verdict(Action.WAIT, maybe_processed=False, code="http-429", http_status=429)
+    told: list[float] = []
     with Journal.open(address) as other:
-        one, two = shared.rate("key", "run-1"), other.rate("key", "run-2")
-        assert isinstance(one, OwnRate)
-        with one.hold() as state:
-            state.paused_until = time.monotonic() + 30
-            state.note(time.monotonic())
-        with two.hold() as state:
-            assert state.paused_until == pytest.approx(time.monotonic() + 30, abs=1.0)
-            assert len(state.left) == 1
+        one = RateLimiter(20, SystemClock(), shared.rate("key", "run-1"))
+        two = RateLimiter(20, SystemClock(), other.rate("key", "run-2"), told.append)
+        stop = threading.Event()
+        sent = one.acquire(stop)
+        assert sent is not None
+        assert two.acquire(stop) is not None
+        slower = one.learn(complaint, sent)
+        assert slower is not None
+        assert slower <= 10.5
+        one.pause(0.6)
+        begun = time.monotonic()
+        assert two.acquire(stop) is not None
+        assert time.monotonic() - begun >= 0.4
+        assert len(told) == 1
 
 
 @pytest.mark.extras
@@ -300,3 +347,11 @@ def test_a_run_with_all_its_commands_works_on_a_shared_journal(
         assert cli(["runs", "prune", "--older-than", "1h", "--yes"]) == 0
     assert not (tmp_path / "state" / "journal.db").exists()
     assert os.environ["NXLINK_JOURNAL"] == address
+
+
+@pytest.mark.extras
+def test_a_server_without_tls_is_refused_where_its_name_has_to_be_proved(address: str) -> None:
+    with pytest.raises(JournalError) as error:
+        Journal.open(f"{address}?sslmode=verify-full&sslrootcert={__file__}")
+    assert (error.value.code, error.value.exit_code) == ("journal-tls", 4)
+    assert "?sslmode=disable" in error.value.full_text()

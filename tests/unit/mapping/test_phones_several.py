@@ -40,6 +40,46 @@ def test_a_second_ending_is_never_glued_to_the_first_number(
     assert phones("DE", cell) == [(german(area, subscriber), ["several-values"])], cell
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "0421 383456 - 457",
+        "0421 383456 – 57",
+        "0421/383456-457",
+        "+49 421 383456-457",
+        "0049 421 383456 - 457",
+    ],
+)
+def test_an_ending_behind_the_only_dash_is_cut_where_both_make_no_number(cell: str) -> None:
+    assert phones("DE", cell) == [(german("0421", "383456"), ["several-values"])]
+
+
+@pytest.mark.parametrize(
+    ("region", "cell", "digits"),
+    [
+        ("DE", "0421 3834-56", "49421383456"),
+        ("DE", "(0421) 383456-57", "4942138345657"),
+        ("US", "+1 416 555-0123", "14165550123"),
+        ("RU", "+7 495 123 45 - 67", "74951234567"),
+        ("ID", "0812 3456-78901", "62812345678901"),
+        ("JP", "090 1234 - 5678", "819012345678"),
+    ],
+)
+def test_a_dash_within_one_number_separates_nothing(region: str, cell: str, digits: str) -> None:
+    ((found, codes),) = phones(region, cell)
+    assert found == digits
+    assert "several-values" not in codes
+
+
+def test_a_phone_that_is_none_is_asked_for_with_a_number_of_its_own_country() -> None:
+    rule = f'{NAMES}[fields.sms_phone]\nfrom = "Phone"\nregion = "DE"\n'
+    (issue,) = mapped(rule, {"Phone": ["s. Eltern"]}).issues
+    for lang in ("en", "zh"):
+        hint = issue_text(issue, lang=lang).hint
+        assert "e.g. 49" in hint or "例如 49" in hint
+        assert "8613800000000" not in hint
+
+
 def test_endings_behind_grouped_numbers_are_none_of_theirs() -> None:
     first = german("0421", "383456")
     assert (

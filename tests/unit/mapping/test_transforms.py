@@ -15,7 +15,7 @@ from importer import arrow, mapping
 from importer.arrow import BLANKS
 from importer.mapping import dates, tags
 from importer.messages import LANGUAGES, sentence
-from importer.models import Chunk
+from importer.models import Chunk, Severity
 from importer.reports.wording import issue_text
 from tests.support.mapping import SEA, chunk, mapped, plain, values
 
@@ -158,10 +158,25 @@ def test_a_date_beside_which_a_column_says_lunar_is_not_sent(header: str, kinds:
     ]
 
 
-def test_one_date_proves_the_order_of_a_whole_column() -> None:
-    assert birthdays("5/7/1990", "25/12/1990") == (["1990-07-05", "1990-12-25"], [])
-    assert birthdays("5/7/1990", "12/25/1990") == (["1990-05-07", "1990-12-25"], [])
+def test_one_date_proves_the_order_of_a_short_column_and_that_is_told() -> None:
+    for last, day in (("25/12/1990", "1990-07-05"), ("12/25/1990", "1990-05-07")):
+        told = [("date-order-unsure", 2, day)]
+        assert birthdays("5/7/1990", last, "3/3/1991") == ([day, "1990-12-25", "1991-03-03"], told)
     assert birthdays("05.07.1990", "25.12.1990 00:00")[0] == ["1990-07-05", "1990-12-25"]
+
+
+def test_two_dates_prove_the_order_of_a_whole_column() -> None:
+    assert birthdays("5/7/1990", "25/12/1990", "13/1/1991") == (
+        ["1990-07-05", "1990-12-25", "1991-01-13"],
+        [],
+    )
+
+
+def test_a_single_slip_in_a_longer_column_proves_nothing() -> None:
+    cells = ["1.3.1980", "4.5.1981", "6.7.1982", "8.9.1983", "10.11.1984", "1.13.1990"]
+    found, issues = birthdays(*cells)
+    assert found == [None] * 5 + ["1990-01-13"]
+    assert [code for code, *_ in issues] == ["ambiguous-date"] * 5
 
 
 def test_a_date_with_a_short_year_proves_the_order_but_is_refused() -> None:
@@ -171,9 +186,9 @@ def test_a_date_with_a_short_year_proves_the_order_but_is_refused() -> None:
     ):
         found = mapped(f'{NAMES}[fields.birthday]\nfrom = "Born"', {"Born": cells})
         assert values(found, "birthday") == [first, cells[1]]
-        assert [(issue.code, issue.wording) for issue in found.issues] == [
-            ("bad-date", "date-with-short-year")
-        ]
+        assert [
+            (issue.code, issue.wording) for issue in found.issues if issue.severity is Severity.ERROR
+        ] == [("bad-date", "date-with-short-year")]
     assert [code for code, *_ in birthdays("05.07.1990", "24.12.15")[1]] == ["ambiguous-date", "bad-date"]
 
 
@@ -219,7 +234,7 @@ def test_each_of_several_columns_proves_its_own_order() -> None:
     mapper = mapping.bind(rules, list(cells), SEA, read_column=lambda name: iter([chunk(cells).frame[name]]))
     found = mapper.map(chunk(cells))
     assert values(found, "birthday") == ["1980-04-03", "1980-03-04", "1990-12-25", "1980-04-03"]
-    assert not found.issues
+    assert {issue.code for issue in found.issues} == {"date-order-unsure"}
 
 
 def test_a_proved_order_is_kept_for_a_part_of_the_file() -> None:
@@ -232,7 +247,7 @@ def test_a_proved_order_is_kept_for_a_part_of_the_file() -> None:
     settled = mapping.load_text(mapper.proven_mapping().dump())
     part = {name: texts[:1] for name, texts in cells.items()}
     alone = mapping.bind(settled, list(cells), SEA).map(chunk(part))
-    assert not whole.issues
+    assert {issue.code for issue in whole.issues} == {"date-order-unsure"}
     assert not alone.issues
     assert values(alone, "birthday") == values(whole, "birthday")[:1] == ["1980-04-03"]
     assert values(alone, "customize_field") == values(whole, "customize_field")[:1]
@@ -361,10 +376,22 @@ def test_beside_an_m_an_f_is_a_woman_and_the_column_is_not_read_again() -> None:
     assert values(mapper.map(chunk({"Sex": ["F", "m."]})), "gender") == ["0", "1"]
 
 
+def test_one_odd_letter_is_refused_and_leaves_the_others_alone() -> None:
+    for header in ("Sexo", "gender", "Geschlecht"):
+        cells = ["F", "F", "M", "M", "H", "M", "M"]
+        found = mapped(f'{NAMES}[fields.gender]\nfrom = "{header}"', {header: cells})
+        assert values(found, "gender") == ["0", "0", "1", "1", None, "1", "1"], header
+        (issue,) = found.issues
+        assert (issue.code, issue.row, issue.expected) == ("bad-gender", 6, "“F” (2), “M” (4)")
+    # Of a club of women, the one man does not make the others men.
+    found = mapped(f'{NAMES}[fields.gender]\nfrom = "Sexo"', {"Sexo": ["M", "M", "M", "M", "M", "H"]})
+    assert values(found, "gender") == ["0"] * 5 + ["1"]
+
+
 def test_a_letter_that_is_no_certain_gender_is_told_with_those_that_make_it_ambiguous() -> None:
     for header, cells, letter, others in (
-        ("Sexo", ["M", "F", "H"], "M", "“H”"),
-        ("Sex", ["M", "F", "h."], "h.", "“F”, “M”"),
+        ("Sexo", ["M", "F", "H"], "M", "“H” (4)"),
+        ("Sex", ["M", "F", "h."], "h.", "“F” (3), “M” (2)"),
     ):
         found = mapped(f'{NAMES}[fields.gender]\nfrom = "{header}"', {header: cells})
         (issue,) = found.issues

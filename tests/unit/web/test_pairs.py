@@ -1,4 +1,4 @@
-"""Rows that share a contact: both are shown with their names, and what is said stays true while they change."""
+"""Rows that share a contact: both are shown with names, and what is said stays true while they change."""
 
 from __future__ import annotations
 
