@@ -359,8 +359,6 @@ def _by_cells(column: Column) -> list[Claim]:
         return []
     if evidence.are_countries(cells):
         return [_content("country", DOUBT, column)]
-    if evidence.are_genders(cells):
-        return [_content("gender", DOUBT, column)]
     if len(cells) > 1 and len(set(cells)) < 0.9 * len(cells):
         return []
     if evidence.confirms(FieldKind.EMAIL, cells):

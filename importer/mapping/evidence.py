@@ -108,13 +108,6 @@ def are_countries(cells: Iterable[str]) -> bool:
     return bool(filled) and named >= _MOST * len(filled)
 
 
-def are_genders(cells: Iterable[str]) -> bool:
-    """Return whether all cells are words for male or female; single letters may stand for anything."""
-    codes = gender.word_codes()
-    words = {cell.casefold() for cell in _filled(cells)}
-    return bool(words) and all(codes.get(word) and not (len(word) == 1 and word.isascii()) for word in words)
-
-
 def are_country_codes(cells: Iterable[str]) -> bool:
     """Return whether all cells are two or three capital letters."""
     filled = _filled(cells)
