@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from importer import private_files
 from importer.config import ConfigFile, Connection, Profile, Secret, load_config
 from importer.credentials import require, resolve
 from importer.errors import SettingsError
@@ -130,7 +131,7 @@ def test_secrets_that_others_can_reach_are_refused_wherever_they_stand(
         if alone and mode & 0o070:
             read()
         else:
-            with pytest.raises(SettingsError, match="chmod (600|go-w)"):
+            with pytest.raises(SettingsError, match=r"chmod (600|go-w)"):
                 read()
 
 
