@@ -15,7 +15,7 @@ help:
 	@echo "make web          serves the page in the browser, with the embedded sandbox behind it"
 	@echo "make test         the tests that need Python alone"
 	@echo "make coverage     the same tests, and how much of the importer they reach"
-	@echo "make test-extras  the tests with a browser, a spreadsheet program, databases, buckets and file servers"
+	@echo "make test-extras  the tests with a browser, a spreadsheet program, databases, buckets, file servers and a cluster"
 	@echo "make test-wheel   the end-to-end tests from the built wheel, on two Pythons"
 	@echo "make lint         ruff, mypy, import-linter"
 	@echo "make audit        known weaknesses of the packages in constraints.txt, from PyPI"
@@ -33,9 +33,9 @@ help:
 	$(BIN)/python -m compileall -q importer
 	@touch $@
 
-# The extras that tests marked `extras` need besides programs: databases, buckets, file servers.
-.venv/sources: .venv/installed pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,test-sources]'
+# The extras that tests marked `extras` need besides programs: databases, buckets, file servers, a cluster.
+.venv/extras: .venv/installed pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,test-extras]'
 	@touch $@
 
 install: .venv/installed
@@ -59,7 +59,7 @@ test: install
 coverage: install
 	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
 
-test-extras: install .venv/sources
+test-extras: install .venv/extras
 	$(BIN)/python -m pytest -m extras
 
 test-wheel: install
@@ -83,7 +83,7 @@ soak: install
 cron-test: install
 	$(BIN)/python -m pytest -m soak -s tests/end_to_end/jobs/test_cron.py
 
-cluster-test: install
+cluster-test: install .venv/extras
 	$(BIN)/python -m pytest -m "extras or not extras" tests/end_to_end/jobs/test_cluster.py tests/unit/journal/test_postgres.py
 
 bench: install

@@ -25,6 +25,8 @@ _NEWEST = 1 << 16
 _SHARE = 8
 _WIDTH = 128
 """Bytes; no contact that is sent is longer."""
+_MARK = 24
+"""Hexadecimal digits of a mark."""
 _HALF = np.uint64(33)
 _FACTORS = (np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53))
 
@@ -89,6 +91,17 @@ def content_fingerprints(contents: Sequence[bytes], key: str) -> np.ndarray:
         return np.empty(0, dtype=np.int64)
     found = pd.util.hash_array(np.array(contents, dtype=object), hash_key=key, categorize=False)
     return np.asarray(found, dtype=np.uint64).view(np.int64)
+
+
+def text_mark(text: str, key: FingerprintKey) -> str:
+    """Return the mark of a text under a journal's key, as 24 hexadecimal digits."""
+    return keyed_mark(hashlib.sha256(text.encode()).hexdigest()[:_MARK], key)
+
+
+def keyed_mark(digest: str, key: FingerprintKey) -> str:
+    """Return the mark of a text of which the beginning of its SHA-256 is known, in hexadecimal digits."""
+    secret = np.array(key, dtype="<u8").tobytes()
+    return hashlib.blake2b(digest.encode(), digest_size=_MARK // 2, key=secret).hexdigest()
 
 
 def _random(numbers: np.ndarray) -> np.ndarray:

@@ -55,11 +55,13 @@ class Delivery:
         if ticket is not None and ticket.may_be_lost and isinstance(sender, GuardedSender):
             sender = sender.guarded(ticket.look)
 
-        def before_attempt() -> bool:
-            waited = ticket is not None and ticket.keep()
+        def before_turn() -> None:
+            if ticket is not None:
+                ticket.keep()
+
+        def before_attempt() -> None:
             if contacts is not None:
                 contacts.stamp()
-            return waited
 
         self._batch_sender = BatchSender(
             sender,
@@ -75,6 +77,7 @@ class Delivery:
             ),
             clock=clock,
             notify=self._notify,
+            before_turn=before_turn,
             before_attempt=before_attempt,
         )
         health = self._batch_sender.health

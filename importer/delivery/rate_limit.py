@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from importer.delivery.base import Clock
-from importer.journal.rate import REMEMBERED, OwnRate, RateState
+from importer.journal.rate import NO_WAIT, REMEMBERED, OwnRate, RateState
 from importer.models import Action, Verdict
 
 _SLOWEST = 1.0
@@ -18,13 +18,8 @@ _UNNOTICEABLE = 0.002
 _EASE = 0.95
 _RECENT = 10.0
 """Seconds for which the times of requests say something of the present rate."""
-_ON_THE_WAY = 0.01
-"""Seconds by which requests may differ in how long they take to the server. No second there is to see more of
-them than the rate."""
 _LOOK_EVERY = 0.25
 """Seconds after which a run without a bound looks whether others have one."""
-_NOW = 1e-6
-"""Seconds that are no wait."""
 
 
 class RateLimiter:
@@ -51,6 +46,9 @@ class RateLimiter:
         self._lowered = lowered
         self._lowered_to = float("inf") if rate is None else rate
         self._turn = threading.Lock()
+        self._counting = threading.Lock()
+        self._asking = 0
+        """How many workers want to send."""
         self._free_until = float("-inf")
         """Until then nobody limits this run, as far as it knows."""
         self._slowed = False
@@ -63,15 +61,25 @@ class RateLimiter:
         if now < self._free_until and not stop.is_set():
             self._left.append(now)
             return now
-        # One worker at a time waits for the next request of this process.
-        with self._turn:
-            while not stop.is_set():
-                now, wait = self._look()
-                if wait <= _NOW:
-                    self._left.append(now)
-                    return now
-                self._clock.sleep(wait, stop)
+        with self._counting:
+            self._asking += 1
+        try:
+            # One worker at a time waits for the next request of this process.
+            with self._turn:
+                while not stop.is_set():
+                    now, wait = self._look()
+                    if wait <= NO_WAIT:
+                        self._left.append(now)
+                        return now
+                    self._clock.sleep(wait, stop)
+        finally:
+            with self._counting:
+                self._asking -= 1
         return None
+
+    def is_over(self, sent: float) -> bool:
+        """Return whether a turn that was taken at `sent` is too long ago to be used."""
+        return self._clock.now() - sent > self._shared.turn_lasts
 
     def pause(self, seconds: float) -> None:
         """Let nothing leave for so many seconds."""
@@ -95,29 +103,19 @@ class RateLimiter:
 
     def _look(self) -> tuple[float, float]:
         """Take the next request's turn, if it has come. Return the time and the seconds until it comes."""
-        with self._shared.hold() as state:
-            now = self._clock.now()
-            state.forget(now)
-            if self._rate is not None:
-                state.rates[self._shared.run] = self._rate
-            self._slowed = state.slow > 0
-            pause, interval = state.paused_until - now, state.interval
-            wait = max(pause, _until_next(state) - now) if interval else pause
-            if wait <= _NOW and interval:
-                # One interval may be caught up, so that late wake-ups do not add up to a lower rate.
-                state.next = max(state.next, now - interval) + interval
-                state.note(now)
-            elif wait <= _NOW:
-                self._free_until = now + _LOOK_EVERY
-            lowest = min(state.rates.values(), default=float("inf"))
-            new_pause = pause > _NOW and state.paused_until > self._told_until
-            self._told_until = max(self._told_until, state.paused_until)
+        turn = self._shared.take(self._clock.now, self._rate, self._asking)
+        self._slowed = turn.slowed
+        if turn.wait <= NO_WAIT and not turn.limited:
+            self._free_until = turn.now + _LOOK_EVERY
+        pause = turn.paused_until - turn.now
+        new_pause = pause > NO_WAIT and turn.paused_until > self._told_until
+        self._told_until = max(self._told_until, turn.paused_until)
         if new_pause:
             self._told(pause)
-        if lowest < self._lowered_to:
-            self._lowered(lowest)
-        self._lowered_to = lowest
-        return now, wait
+        if turn.lowest < self._lowered_to:
+            self._lowered(turn.lowest)
+        self._lowered_to = turn.lowest
+        return turn.now, turn.wait
 
     def _slow_down(self, sent: float) -> float | None:
         with self._shared.hold() as state:
@@ -140,12 +138,3 @@ class RateLimiter:
         if len(times) < 2:
             return max(state.interval, 0.1)
         return max(state.interval, (times[-1] - times[0]) / (len(times) - 1), _UNNOTICEABLE)
-
-
-def _until_next(state: RateState) -> float:
-    """When the next request may leave so that no second sees more than the bound."""
-    bound = state.bound
-    many = max(int(1.0 / bound + 1e-9), 1) if bound else 0
-    if not many or many > len(state.left):
-        return state.next
-    return max(state.next, state.left[-many] + many * bound + _ON_THE_WAY)

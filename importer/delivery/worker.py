@@ -99,10 +99,11 @@ class BatchSender:
         *,
         clock: Clock,
         notify: Callable[[DeliveryEvent], None],
-        before_attempt: Callable[[], bool] | None = None,
+        before_turn: Callable[[], None] | None = None,
+        before_attempt: Callable[[], None] | None = None,
     ) -> None:
-        """`before_attempt` is called before each one leaves, and says whether it took so long that the turn
-        of the rate is over; a JournalError from it stops the run."""
+        """`before_turn` is called before an attempt waits for its turn of the rate, `before_attempt` before
+        it leaves; a JournalError from them stops the run."""
         self.canary = Canary(cancel, notify, wanted=policy.canary)
         self.body_builder = body_builder
         self.policy = policy
@@ -114,22 +115,26 @@ class BatchSender:
         self.loop = retry_loop(lambda seconds: clock.sleep(seconds, cancel.cancelled))
         self.clock = clock
         self._sender = sender
+        self._before_turn = before_turn
         self._before_attempt = before_attempt
         self._rate_limiter = rate_limiter
         self._counting = threading.Lock()
 
     def attempt(self, payload: Payload) -> Decision:
         """Send a body once. Note in its state what came of it, and return what follows."""
-        sent = self._rate_limiter.acquire(self.cancel.cancelled)
-        if sent is None:
-            return STOPPED
         try:
-            over = self._before_attempt is not None and self._before_attempt()
+            if self._before_turn is not None:
+                self._before_turn()
+            sent = self._rate_limiter.acquire(self.cancel.cancelled)
+            if sent is None:
+                return STOPPED
+            if self._before_attempt is not None:
+                self._before_attempt()
         except JournalError as error:
             self.cancel.cancel(error)
             return STOPPED
-        if over:
-            return self.attempt(payload)  # the journal was away, and this turn of the rate is long over
+        if self._rate_limiter.is_over(sent):  # the journal was away, or this process stood still
+            return self.attempt(payload)
         with self._counting:
             self.requests += 1
         state = payload.state

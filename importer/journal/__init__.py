@@ -24,12 +24,13 @@ from importer.journal.records import (
     SettledEntry,
     new_run_id,
 )
-from importer.journal.row_states import NOT_RECORDED, RowState, RowStates, union_rows
+from importer.journal.row_states import MARKED, NOT_RECORDED, RowState, RowStates, union_rows
 from importer.journal.run_journal import RunJournal
 from importer.journal.sent_rows import SentAs, SentRows, content_lines
 
 __all__ = [
     "LONGEST_SETTLE",
+    "MARKED",
     "NOT_RECORDED",
     "BatchState",
     "BegunEntry",

@@ -17,7 +17,7 @@ import numpy as np
 
 from importer.batching import ContactSets, flat_contacts
 from importer.dataclass import dataclass
-from importer.journal.database import Database
+from importer.journal.database import Database, Fence
 from importer.journal.records import BatchState, BegunEntry
 
 INSERT_CONTENTS = "INSERT INTO contents (lane, run, entry, keys, contents) VALUES (?, ?, ?, ?, ?)"
@@ -75,6 +75,18 @@ def known_lines(contents: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return found
 
 
+def without_keys(keys: np.ndarray, lines: np.ndarray, gone: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return keys and lines (int64) without the keys at which the mask `gone` is true.
+
+    A line that had one stays for its other contacts, unknown: what they held before it must not come up.
+    """
+    counts = lines & COUNT
+    owners = np.repeat(np.arange(lines.size), counts)
+    lost = np.bincount(owners[gone], minlength=lines.size).astype(np.int64)
+    left = np.where(lost > 0, counts - lost, lines)
+    return keys[~gone], left[(left != 0) | (lost == 0)]
+
+
 @dataclass(frozen=True, slots=True)
 class HeldContents:
     """For each row asked about what is known of its customer. All have one entry a row, or a line a row."""
@@ -129,11 +141,22 @@ class LaneContents:
         return HeldContents(same, known, customers)
 
 
-def compact(database: Database, lane: str) -> None:
+def compact(database: Database, lane: str, fence: Fence | None = None) -> None:
     """Put the lines of a lane together, without those that a newer line makes needless.
 
-    Nobody sends in this lane meanwhile. A line goes if a newer one has all its contacts.
+    A line goes if a newer one has all its contacts. Nobody sends in this lane meanwhile, or, by the `fence`,
+    nothing happens: JournalError `journal-lane-lost`.
     """
+    with database.transaction(fence) as connection:
+        database.alone(connection)  # nor is anybody erased
+        parts, latest = _compacted(database, lane)
+        connection.execute("DELETE FROM contents WHERE lane = ? AND number <= ?", (lane, latest))
+        connection.executemany(INSERT_CONTENTS, parts)
+
+
+def _compacted(database: Database, lane: str) -> tuple[list[tuple[object, ...]], int]:
+    """Return what to insert by `INSERT_CONTENTS` for all lines of a lane, and the number of the last."""
+    latest = database.query("SELECT coalesce(max(number), 0) AS number FROM contents WHERE lane = ?", (lane,))
     keys, lines = _load(database, lane)
     counts = lines & COUNT
     owners = np.repeat(np.arange(lines.size), counts)
@@ -142,9 +165,9 @@ def compact(database: Database, lane: str) -> None:
     np.maximum.at(newest, nodes, owners)
     needed = np.zeros(lines.size, dtype=bool)
     if keys.size:
-        latest = newest[nodes]
+        last = newest[nodes]
         starts = np.flatnonzero(np.diff(owners, prepend=-1))
-        lowest, highest = np.minimum.reduceat(latest, starts), np.maximum.reduceat(latest, starts)
+        lowest, highest = np.minimum.reduceat(last, starts), np.maximum.reduceat(last, starts)
         mine = owners[starts]
         needed[mine] = (lowest != highest) | (highest == mine)
     alone = np.flatnonzero((counts == 0) & (lines != 0))
@@ -152,7 +175,7 @@ def compact(database: Database, lane: str) -> None:
     kept_keys = keys[needed[owners]] if keys.size else keys
     kept = lines[needed]
     ends = np.concatenate(([0], np.cumsum(kept & COUNT)))
-    parts = [
+    return [
         (
             lane,
             None,
@@ -161,10 +184,7 @@ def compact(database: Database, lane: str) -> None:
             kept[start : start + _LINES_TOGETHER].tobytes(),
         )
         for start in range(0, kept.size, _LINES_TOGETHER)
-    ]
-    with database.transaction() as connection:
-        connection.execute("DELETE FROM contents WHERE lane = ?", (lane,))
-        connection.executemany(INSERT_CONTENTS, parts)
+    ], int(latest[0]["number"])
 
 
 def _load(database: Database, lane: str) -> tuple[np.ndarray, np.ndarray]:

@@ -6,15 +6,16 @@ test a known number, and sentences of the server, which may quote one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from importer.journal.database import Database
+from importer.journal.contents import without_keys
+from importer.journal.database import Database, Statements
+from importer.journal.row_states import MARKED
+from importer.journal.sent_rows import clear_sent
 
-_COUNT = 7
-"""The low bits of a line of `contents`: how many keys it has."""
 _TEXTS = (("outcomes", "message"), ("batches", "message"), ("batches", "data"))
 
 
@@ -29,15 +30,28 @@ class JournalTraces:
         return bool(self.fingerprints or self.sentences)
 
 
-def erase_from_journal(
-    database: Database, keys: np.ndarray, cleared: Callable[[str], str], *, clear: bool
-) -> JournalTraces:
-    """Find the fingerprints (int64) of a person's contacts, and texts that `cleared` would change.
+@dataclass(frozen=True, slots=True)
+class ErasedPerson:
+    """Who is looked for."""
 
-    With `clear` they go: fingerprints with the line that they belong to, texts as `cleared` returns them.
+    keys: np.ndarray
+    """Fingerprints (int64) of the contacts."""
+    cleared: Callable[[str], str]
+    """Returns a text without the contacts."""
+    rows: Mapping[str, Collection[tuple[str, int]]]
+    """Sheet and number of the person's rows, by run."""
+
+
+def erase_from_journal(database: Database, whom: ErasedPerson, *, clear: bool) -> JournalTraces:
+    """Find the fingerprints of a person, sentences that quote a contact, and marks of the person's rows.
+
+    With `clear` they go. What else stood in a row with a contact stays, but nobody knows any more what that
+    row said.
     """
+    keys, cleared = whom.keys, whom.cleared
     fingerprints = sentences = 0
     with database.transaction() as connection:
+        database.alone(connection)
         for row in database.query("SELECT number, keys, fields FROM contacts"):
             there = np.frombuffer(row["keys"], dtype="<i8")
             hit = np.isin(there, keys)
@@ -51,16 +65,23 @@ def erase_from_journal(
                 )
         for row in database.query("SELECT number, keys, contents FROM contents"):
             there = np.frombuffer(row["keys"], dtype="<i8")
-            lines = np.frombuffer(row["contents"], dtype="<i8")
-            owners = np.repeat(np.arange(lines.size), lines & _COUNT)
-            hit = np.isin(owners, owners[np.isin(there, keys)])
-            gone = np.unique(owners[hit])
-            fingerprints += int(gone.size)
-            if clear and gone.size:
+            hit = np.isin(there, keys)
+            fingerprints += int(hit.sum())
+            if clear and hit.any():
+                parts = without_keys(there, np.frombuffer(row["contents"], dtype="<i8"), hit)
                 connection.execute(
                     "UPDATE contents SET keys = ?, contents = ? WHERE number = ?",
-                    (there[~hit].tobytes(), np.delete(lines, gone).tobytes(), row["number"]),
+                    (*(part.tobytes() for part in parts), row["number"]),
                 )
+        for row in database.query("SELECT run, entry, sent FROM batches WHERE sent IS NOT NULL"):
+            sent, rows = clear_sent(row["sent"], keys)
+            fingerprints += rows
+            if clear and rows:
+                connection.execute(
+                    "UPDATE batches SET sent = ? WHERE run = ? AND entry = ?",
+                    (sent, row["run"], row["entry"]),
+                )
+        fingerprints += _erase_marks(database, connection, whom.rows, clear=clear)
         for table, column in _TEXTS:
             found = database.query(f"SELECT DISTINCT {column} AS text FROM {table} WHERE {column} <> ''")  # noqa: S608 - our own names
             for row in found:
@@ -75,3 +96,29 @@ def erase_from_journal(
     if clear and (fingerprints or sentences):
         database.vacuum()
     return JournalTraces(fingerprints, sentences)
+
+
+def _erase_marks(
+    database: Database,
+    connection: Statements,
+    rows: Mapping[str, Collection[tuple[str, int]]],
+    *,
+    clear: bool,
+) -> int:
+    """Find the marks of rows, and clear them. Return how many there are."""
+    found = 0
+    for run, places in rows.items():
+        marks = database.query(
+            "SELECT o.number, o.sheet, o.rows FROM outcomes o JOIN runs r ON r.number = o.run"
+            " WHERE r.id = ? AND o.code = ? AND o.message <> ''",
+            (run, MARKED),
+        )
+        sheets = {sheet for sheet, _ in places}
+        for mark in marks:
+            # Reports of a file with one table name no sheet.
+            sheet = "" if sheets == {""} else mark["sheet"]
+            if mark["rows"].isdecimal() and (sheet, int(mark["rows"])) in places:
+                found += 1
+                if clear:
+                    connection.execute("UPDATE outcomes SET message = '' WHERE number = ?", (mark["number"],))
+    return found

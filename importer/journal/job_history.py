@@ -290,6 +290,10 @@ class JobHistory:
         """The files of a job, the newest first."""
         return self._files("job = ? ORDER BY number DESC LIMIT ?", (job, limit or _ALL))
 
+    def every_file(self) -> tuple[FileRecord, ...]:
+        """The files of all jobs, the oldest first."""
+        return self._files("1 = 1 ORDER BY number", ())
+
     def lying(self, job: str) -> tuple[FileRecord, ...]:
         """The files that lie in failed/ or held/, the newest first."""
         put = (*self.with_fate(job, FileFate.FAILED), *self.with_fate(job, FileFate.HELD))

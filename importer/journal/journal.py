@@ -6,6 +6,7 @@ import itertools
 import json
 import socket
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -22,10 +23,9 @@ from importer.journal.contacts import RunContacts
 from importer.journal.contents import Contents
 from importer.journal.database import Database, Row
 from importer.journal.lanes import Lanes, Ticket
-from importer.journal.locks import Lock, LockHolder, Locks, rate_name
-from importer.journal.opening import open_place
-from importer.journal.place import journal_place
-from importer.journal.rate import OwnRate, SharedRate
+from importer.journal.locks import Lock, LockHolder, Locks
+from importer.journal.opening import open_place, open_rate
+from importer.journal.rate import OwnRate
 from importer.journal.records import (
     BatchState,
     RunFilter,
@@ -43,9 +43,8 @@ from importer.journal.sqlite import BUSY_SECONDS
 from importer.models import Destination, Mode, Note, Status
 
 if TYPE_CHECKING:
-    from importer.journal.erasure import JournalTraces
+    from importer.journal.erasure import ErasedPerson, JournalTraces
     from importer.journal.job_history import JobHistory
-    from importer.journal.shared_rate import DatabaseRate
 
 
 class Journal:
@@ -58,7 +57,7 @@ class Journal:
     def __init__(self, database: Database, locks: Locks) -> None:
         self._database = database
         self._locks = locks
-        self._rates: list[DatabaseRate] = []
+        self._rates: list[OwnRate] = []
 
     @classmethod
     def open(cls, path: Path | str | None = None, *, busy_seconds: float = BUSY_SECONDS) -> Journal:
@@ -66,11 +65,15 @@ class Journal:
 
         Raises JournalError; SettingsError for an address that cannot be used.
         """
-        return cls(*open_place(path or journal_place(), busy_seconds))
+        return cls(*open_place(path, busy_seconds))
 
     @property
     def path(self) -> Path:
         return self._database.path
+
+    @property
+    def shared(self) -> bool:
+        return self._database.shared
 
     @property
     def moved_aside(self) -> Path | None:
@@ -100,6 +103,10 @@ class Journal:
         """True if a living process is at work on a round of the job."""
         return self._locks.job_held(name)
 
+    def patient(self, seconds: float, stopped: Callable[[], object]) -> AbstractContextManager[None]:
+        """Wait no longer for a database that is away, and not when `stopped` returns something."""
+        return self._database.patient(seconds, stopped)
+
     def close(self) -> None:
         for rate in self._rates:
             rate.close()
@@ -119,15 +126,8 @@ class Journal:
 
     def rate(self, access_key: str, run_id: str) -> OwnRate:
         """The rate of an access key, which this run shares with all others that sign with it."""
-        if self._database.shared:
-            from importer.journal.postgres import PostgresDatabase
-            from importer.journal.shared_rate import DatabaseRate
-
-            assert isinstance(self._database, PostgresDatabase)  # noqa: S101 - the only one that is shared
-            rate = DatabaseRate(self._database, rate_name(access_key), run_id, self._locks.run_held)
-            self._rates.append(rate)
-            return rate
-        return SharedRate.beside(self.path, access_key, run_id)
+        self._rates.append(open_rate(self._database, self._locks, access_key, run_id))
+        return self._rates[-1]
 
     def start(self, record: RunRecord, ticket: Ticket | None = None, rows: int | None = None) -> RunJournal:
         """Begin a run and take its locks. Raises LockedError if the same source is on its way already.
@@ -271,7 +271,7 @@ class Journal:
                 *(RunState.FINISHED, int(ExitCode.TRIPWIRE)),
             ),
         )
-        done = (record for record in found if record.exit_code is ExitCode.DONE or _brought_in(record))
+        done = (one for one in found if one.exit_code is ExitCode.DONE or one.counts.get(Status.IMPORTED))
         return next(done, None)
 
     def has_reached(self, there: Destination) -> bool:
@@ -363,11 +363,11 @@ class Journal:
             found.append({origin["from_sheet"]: np.unique(rows)})
         return union_rows(found)
 
-    def erase(self, keys: np.ndarray, cleared: Callable[[str], str], *, clear: bool) -> JournalTraces:
-        """Find a person by fingerprints (int64) of contacts and texts that `cleared` changes; clear them."""
+    def erase(self, whom: ErasedPerson, *, clear: bool) -> JournalTraces:
+        """Find a person's traces and, with `clear`, clear them."""
         from importer.journal.erasure import erase_from_journal  # hardly anybody asks for it
 
-        return erase_from_journal(self._database, keys, cleared, clear=clear)
+        return erase_from_journal(self._database, whom, clear=clear)
 
     def prunable(self, older_than: datetime) -> tuple[RunRecord, ...]:
         """Return the runs that began before and need no journal any more.
@@ -409,10 +409,6 @@ class Journal:
         if state is RunState.RUNNING and not self._locks.run_held(row["id"]):
             state = RunState.INTERRUPTED
         return decode_run(row, state)
-
-
-def _brought_in(record: RunRecord) -> bool:
-    return record.counts.get(Status.IMPORTED, 0) > 0
 
 
 def _release(locks: Iterable[Lock]) -> None:

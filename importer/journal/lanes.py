@@ -122,15 +122,13 @@ class Ticket:
         """Whether the place can be lost while this process lives."""
         return self._database.shared
 
-    def keep(self) -> bool:
+    def keep(self) -> None:
         """Make sure that the place is still ours, before an attempt: wait for a database that is away.
 
-        Return whether that was needed. Raises JournalError `journal-lane-lost` if another run has the lane.
+        Raises JournalError `journal-lane-lost` if another run has the lane.
         """
-        regained = self._locks.keep()
-        if regained and self.fence is not None:
+        if self._locks.keep() and self.fence is not None:
             _check_fence(self._database, self.fence)
-        return regained
 
     def look(self) -> None:
         """Look once more, when a request is signed and about to leave. Raises TurnDoubtError: it must not."""

@@ -27,6 +27,7 @@ _OF_THIS_MACHINE = late_pattern(
 def journal_place() -> Path | str:
     """Return what NXLINK_JOURNAL names, else `journal` of importer.toml, else the file in the state folder.
 
+    A text is the address of a database.
     Raises SettingsError `unvouched-journal` for a database elsewhere that only an importer.toml in the
     working directory names: such a file comes along with a folder that somebody unpacks or clones.
     """
@@ -42,6 +43,11 @@ def journal_place() -> Path | str:
     if not is_vouched(text, file.found_in) and _OF_THIS_MACHINE.fullmatch(text) is None:
         raise SettingsError("unvouched-journal", file=file.path, place=shown_address(text))
     return text
+
+
+def secret_command() -> str | None:
+    """Return the command that prints the password of the journal's database; PGPASSWORD comes before it."""
+    return None if os.environ.get("PGPASSWORD") else load_config().journal_secret_command
 
 
 def address_options(address: str) -> dict[str, object]:
@@ -63,6 +69,11 @@ def driver() -> Any:
     except ImportError as error:
         raise JournalPlaceError("journal-driver-missing", reason=str(error)) from error
     return psycopg
+
+
+def shown_place(place: Path | str) -> str:
+    """Return a place as sentences show it. Raises SettingsError as `shown_address`."""
+    return str(place) if isinstance(place, Path) else shown_address(place)
 
 
 def is_address(place: str) -> bool:

@@ -26,11 +26,16 @@ from importer.private_files import private_opener
 
 REMEMBERED = 32
 """How many requests are remembered by the time at which they left."""
-_SILENCE = 60.0
+SILENCE = 60.0
 """Seconds without a request after which a complaint of the server is forgotten."""
 _CLOCK_STEP = 60.0
 """Seconds that the wall clock and the monotonic one drift apart only if the machine slept or began anew."""
 _LOCK_SECONDS = 2.0
+_ON_THE_WAY = 0.01
+"""Seconds by which requests may differ in how long they take to the server. No second there is to see more of
+them than the rate."""
+NO_WAIT = 1e-6
+"""Seconds that are no wait."""
 
 
 @dataclass(slots=True)
@@ -71,23 +76,67 @@ class RateState:
     def forget(self, now: float) -> None:
         """Forget a complaint after which nobody sent anything for long."""
         latest = max(self.slowed_at, self.paused_until, self.left[-1] if self.left else 0.0)
-        if self.slow and now - latest > _SILENCE:
+        if self.slow and now - latest > SILENCE:
             self.slow = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The answer to a request that wants to leave."""
+
+    now: float
+    """When it was looked at."""
+    wait: float
+    """Seconds until the turn comes; at most `NO_WAIT` if it has come, and is taken."""
+    limited: bool = False
+    """Whether anything keeps requests apart."""
+    slowed: bool = False
+    """Whether the server has complained."""
+    paused_until: float = 0.0
+    lowest: float = math.inf
+    """The lowest bound of the runs at work, in requests a second."""
 
 
 class OwnRate:
     """The rate of one run that shares it with nobody."""
+
+    turn_lasts = math.inf
+    """Seconds in which a turn can be used."""
 
     def __init__(self, run: str = "") -> None:
         self.run = run
         self._mutex = threading.Lock()
         self._state = RateState()
 
+    def close(self) -> None:
+        """Keep nothing open."""
+
     @contextlib.contextmanager
     def hold(self) -> Iterator[RateState]:
         """The state, to be looked at and changed; nobody else sees it meanwhile."""
         with self._mutex:
             yield self._state
+
+    def take(self, now: Callable[[], float], rate: float | None, wanted: int = 1) -> Turn:
+        """Take the next turn, if it has come. `now` is the clock, `rate` the bound of this run.
+
+        `wanted`: how many requests of this process want to leave; who hands out turns ahead may take as many.
+        """
+        with self.hold() as state:
+            moment = now()
+            state.forget(moment)
+            if rate is not None:
+                state.rates[self.run] = rate
+            interval = state.interval
+            wait = pause = state.paused_until - moment
+            if interval:
+                wait = max(pause, _until_next(state) - moment)
+            if wait <= NO_WAIT and interval:
+                # One interval may be caught up, so that late wake-ups do not add up to a lower rate.
+                state.next = max(state.next, moment - interval) + interval
+                state.note(moment)
+            lowest = min(state.rates.values(), default=math.inf)
+            return Turn(moment, wait, interval > 0, state.slow > 0, state.paused_until, lowest)
 
 
 class SharedRate(OwnRate):
@@ -177,6 +226,15 @@ def decode_state(content: bytes) -> RateState:
     if not all(rate > 0 for rate in state.rates.values()):
         raise ValueError("no rate")
     return state
+
+
+def _until_next(state: RateState) -> float:
+    """When the next request may leave so that no second sees more than the bound."""
+    bound = state.bound
+    many = max(int(1.0 / bound + 1e-9), 1) if bound else 0
+    if not many or many > len(state.left):
+        return state.next
+    return max(state.next, state.left[-many] + many * bound + _ON_THE_WAY)
 
 
 def _boot() -> float:

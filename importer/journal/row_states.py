@@ -17,6 +17,8 @@ from importer.models import Outcome, Status
 
 IN_ALREADY = ("imported-before", "correction-unreadable", "correction-kept")
 """The codes of skipped rows that an earlier run imported."""
+MARKED = "marked"
+"""The code of an invalid row whose message is a mark of damage that its cells do not show."""
 NOT_RECORDED = -1
 """Stands for an index where nothing is recorded of a row."""
 

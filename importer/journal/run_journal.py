@@ -223,7 +223,7 @@ class RunJournal:
         if self.record.destination is not None and not self.record.dry_run:
             drop_unneeded(self._database, self.record.destination.lane)
             if "_contents_lane" in self.__dict__ and self._contents_lane:
-                compact(self._database, self._contents_lane)
+                compact(self._database, self._contents_lane, self._fence)
         return self.record
 
     def close(self) -> None:

@@ -5,7 +5,15 @@ A released migration is never changed. A change is a new migration at the end.
 
 from __future__ import annotations
 
-from importer.journal.database import Database, Statements
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from importer.fingerprints import keyed_mark
+from importer.journal.database import Cursor, Database, Statements
+
+Execute = Callable[[str, Sequence[Any]], Cursor]
 
 _FIRST = """
 CREATE TABLE runs (
@@ -240,6 +248,30 @@ _SENT = "ALTER TABLE batches ADD COLUMN sent BLOB"
 # A form that nothing reads any more.
 _SENT_ANEW = "UPDATE batches SET sent = NULL"
 
+# The rate of an access key over several machines, by the database's clock: one row, taken in one statement.
+# next: when the next request may leave. counted: turns taken since. bounds: those of the runs at work.
+_RATES = """
+DROP TABLE rates;
+CREATE TABLE rate_turns (
+    name TEXT PRIMARY KEY,
+    next REAL NOT NULL DEFAULT 0,
+    slow REAL NOT NULL DEFAULT 0,
+    slowed_at REAL NOT NULL DEFAULT 0,
+    paused_until REAL NOT NULL DEFAULT 0,
+    counted INTEGER NOT NULL DEFAULT 0,
+    since REAL NOT NULL DEFAULT 0
+);
+CREATE TABLE rate_bounds (
+    name TEXT NOT NULL,
+    run TEXT NOT NULL,
+    rate REAL NOT NULL,
+    PRIMARY KEY (name, run)
+);
+"""
+
+# Marks of damage (outcomes.message where the code is `marked`) under the journal's key: see `key_marks`.
+_MARKS = "-- key_marks"
+
 MIGRATIONS: tuple[str, ...] = (
     _FIRST,
     _JOBS,
@@ -254,7 +286,29 @@ MIGRATIONS: tuple[str, ...] = (
     _SENT,
     _MACHINES,
     _SENT_ANEW,
+    _RATES,
+    _MARKS,
 )
+
+
+def statements(migration: str) -> Iterator[str]:
+    """Yield the SQL of a migration, statement by statement."""
+    yield from (sql for sql in migration.split(";\n") if sql.strip() and sql != _MARKS)
+
+
+def key_marks(migration: str, execute: Execute) -> None:
+    """Put the marks of older versions, plain SHA-256 of a phone or a row, under the journal's key.
+
+    Does nothing for another migration. `execute` carries out a statement inside the migration's transaction.
+    """
+    if migration != _MARKS:
+        return
+    first, second = np.frombuffer(execute("SELECT key FROM fingerprint_key", ()).fetchone()[0], dtype="<u8")
+    key = int(first), int(second)
+    found = execute("SELECT number, message FROM outcomes WHERE code = 'marked' AND message <> ''", ())
+    for number, message in found.fetchall():
+        marks = (keyed_mark(mark, key) if mark else "" for mark in message.split(","))
+        execute("UPDATE outcomes SET message = ? WHERE number = ?", (",".join(marks), number))
 
 
 def next_number(database: Database, connection: Statements) -> int:

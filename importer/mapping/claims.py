@@ -38,6 +38,8 @@ _COMPANY_ADDRESS = 0.72
 _INVOICES = 0.8
 """An e-mail address for invoices is less of the person than one at work."""
 _TINY = 3
+_OWN_LETTERS = 1.15
+"""More than what a name of the API is surer than a likely label beside its other part."""
 CELLS, DOUBT = 0.65, 0.5
 _ALIKE = 88
 _LONG_NAME = 8
@@ -95,7 +97,8 @@ def of_column(column: Column) -> list[Claim]:
 def with_languages(claims: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]:
     """Return the claims, those less sure whose label is of a language that no other column speaks.
 
-    “Via” is a street in an Italian header and a channel in an English one.
+    “Via” is a street in an Italian header and a channel in an English one. Of ชื่อ and “Name” beside it, the
+    name in the letters of the file is the customer's, the other one its transcription.
     """
     spoken = [
         frozenset(lang for phrase in one.reading.phrases for lang in phrase.languages) for one in columns
@@ -115,7 +118,9 @@ def with_languages(claims: Sequence[Claim], columns: Sequence[Column]) -> list[C
                 name = normalize(columns[claim.column].name)
                 code = claim.field == "gender" and len(name) <= _TINY and name.isascii()
                 factor = _DENIED if code else _FOREIGN
-        found.append(replace(claim, confidence=claim.confidence * factor) if factor < 1 else claim)
+        own_letters = claim.field in NAMES and own and not columns[claim.column].name.isascii()
+        preference = claim.preference * (_OWN_LETTERS if own_letters else 1)
+        found.append(replace(claim, confidence=claim.confidence * factor, preference=preference))
     return found
 
 
@@ -225,7 +230,7 @@ def _of_a_person(phrases: Sequence[Phrase]) -> Phrase | None:
         return None
     owners = [one for one in phrases if _means_only(one, FULL)]
     things = [one for one in phrases if not any(alias.field in NAMES for alias in one.labels)]
-    names = vocabulary.short_names()
+    names = vocabulary.listed("short_names")
     if len(owners) != 1 or len(things) != 1 or any(name in owners[0].text for name in names):
         return None
     return things[0]
@@ -343,7 +348,7 @@ def _known_by_length() -> dict[int, list[str]]:
 def _by_cells(column: Column) -> list[Claim]:
     """Return what the cells say, for a name that says nothing.
 
-    Cells that repeat are those of somebody who has many customers.
+    Addresses, phones and days that repeat are those of somebody who has many customers.
     """
     roles, cells = column.reading.roles(), column.cells
     if (
@@ -352,16 +357,17 @@ def _by_cells(column: Column) -> list[Claim]:
         or any(phrase.labels and not phrase.roles for phrase in column.reading.phrases)
     ):
         return []
+    if evidence.are_countries(cells):
+        return [_content("country", DOUBT, column)]
     if len(cells) > 1 and len(set(cells)) < 0.9 * len(cells):
         return []
     if evidence.confirms(FieldKind.EMAIL, cells):
         return [_content("email", CELLS, column)]
+    reach = normalize(column.name) in vocabulary.listed("reach")
     about_contact = bool(column.reading.phrases) and not column.reading.unknown
-    if evidence.are_phones(cells):
-        sure = about_contact or evidence.are_written_phones(cells)
+    if evidence.are_phones(cells) or (reach and evidence.confirms(FieldKind.PHONE, cells)):
+        sure = reach or about_contact or evidence.are_written_phones(cells)
         return [_content("sms_phone", CELLS if sure else DOUBT, column)]
-    if evidence.are_countries(cells):
-        return [_content("country", DOUBT, column)]
     return [_content("birthday", DOUBT, column)] if evidence.are_birthdays(cells) else []
 
 

@@ -6,6 +6,7 @@ whole header at once (`assignment`): no column gets two fields, and no field two
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ _MENTIONED = 0.01
 _BESIDE = 0.85
 _LOOKED_AT = 200
 _PERSONAL = frozenset({*scoring.NAMES, *scoring.PHONES, "email"})
+_GIVEN = re.compile(r"名([)）]?)$")
 _ONLY = 0.62
 _ONLY_WHY = "why-only-person"
 _OWN = 0.9
@@ -132,7 +134,7 @@ def _own_claims(
 
 def _with_keepers(columns: list[Column]) -> list[Column]:
     """Return the columns; in a list of animals those of the owner as the customer's, if there are any."""
-    if not any(normalize(column.name) in vocabulary.animal_lists() for column in columns):
+    if not _rows_are("animals", columns):
         return columns
     readings = [vocabulary.as_customer(column.reading, "keeper") for column in columns]
     if not any(readings):
@@ -241,14 +243,22 @@ def _in_context(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim
     """Read names by their neighbours.
 
     “Name” beside last names and no other first names is a first name, beside first names a last name. A
-    company's name is no person's. A guardian's phone counts only where the customer has none.
+    company's name is no person's, and the category of a booking no customer's. A guardian's phone counts only
+    where the customer has none.
     """
-    if any(normalize(column.name) in vocabulary.company_lists() for column in columns):
+    if _rows_are("companies", columns):
         found = [claim for claim in found if claim.field != FULL]
+    if _rows_are("bookings", columns):
+        found = [claim for claim in found if (claim.field, claim.why.code) != ("tagStr", "why-likely")]
     own = {claim.field for claim in found if not claim.guardian and claim.confidence >= TAKEN}
     own |= {"sms_phone", "whats_app_phone"} if own & {"sms_phone", "whats_app_phone"} else set()
     found = [claim for claim in found if not (claim.guardian and claim.field in own)]
     return _only_person(_short_names(found, columns), columns)
+
+
+def _rows_are(rows: str, columns: Sequence[Column]) -> bool:
+    """Return whether a column says that the rows are of a kind: `companies`, `animals` or `bookings`."""
+    return any(normalize(column.name) in vocabulary.listed(rows) for column in columns)
 
 
 def _only_person(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]:
@@ -284,9 +294,10 @@ def _short_names(found: Sequence[Claim], columns: Sequence[Column]) -> list[Clai
     short = {
         column.index
         for column in columns
-        if {normalize(column.name), vocabulary.without_customer(column.name)} & vocabulary.short_names()
-        # 注文者名 is a whole name, beside 注文者姓 a part of it.
-        or (column.name.endswith("名") and f"{column.name[:-1]}姓" in names)
+        if {normalize(column.name), vocabulary.without_customer(column.name)}
+        & vocabulary.listed("short_names")
+        # 注文者名 is a whole name, beside 注文者姓 a part of it; so is 联系人（名） beside 联系人（姓）.
+        or (_GIVEN.search(column.name) and _GIVEN.sub(r"姓\1", column.name) in names)
     }
     named = {claim.column for claim in found if claim.field in (FULL, FIRST, LAST)}
     short &= named
@@ -312,7 +323,11 @@ def _short_names(found: Sequence[Claim], columns: Sequence[Column]) -> list[Clai
             )
             if firsts and columns[index].cells and not _of_two_words(columns[index]):
                 field = FIRST
-        if own.why.code != "why-values-differ" and field != FULL and own.field != field:
+        if (
+            own.why.code != "why-values-differ"
+            and field != FULL
+            and (own.field != field or confidence < _BESIDE)
+        ):
             beside = LAST if field == FIRST else FIRST
             confidence, why = (
                 max(confidence, _BESIDE),

@@ -147,7 +147,7 @@ def read(
             issues = person_names.doubtful(column, bound.field.name)
             if bound.name_rule and bound.field.name == "first_name":
                 whole = gather(replace(bound, name_rule=None), cell, len(column))
-                issues += person_names.titles_left_out(whole, bound.name_rule)
+                issues += person_names.of_whole(whole, bound.name_rule)
             return column, issues
     return column, []
 

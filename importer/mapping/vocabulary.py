@@ -153,21 +153,9 @@ def role_weight(role: str) -> float:
 
 
 @cache
-def short_names() -> frozenset[str]:
-    """Return the normal forms of labels of a whole name that mean one part beside a column for the other."""
-    return frozenset(map(normalize, names_in(qualifiers()["short_names"])))
-
-
-@cache
-def company_lists() -> frozenset[str]:
-    """Return the normal forms of headers that only lists of companies have."""
-    return frozenset(map(normalize, names_in(qualifiers()["companies"])))
-
-
-@cache
-def animal_lists() -> frozenset[str]:
-    """Return the normal forms of headers that only lists of animals have."""
-    return frozenset(map(normalize, names_in(qualifiers()["animals"])))
+def listed(name: str) -> frozenset[str]:
+    """Return the normal forms of a list of `qualifiers.toml` that has no languages: `companies`, `reach`."""
+    return frozenset(map(normalize, names_in(qualifiers()[name])))
 
 
 @cache

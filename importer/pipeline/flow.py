@@ -19,7 +19,7 @@ import numpy as np
 from importer.batching import Batcher, Customers
 from importer.dataclass import dataclass
 from importer.errors import InputError
-from importer.journal import RunJournal, SentAs
+from importer.journal import MARKED, RunJournal, SentAs
 from importer.models import Batch, Chunk, Outcome, Status
 from importer.pipeline.changed_rows import ChangedRows
 from importer.pipeline.check import CheckedChunk, Checker, CheckRules
@@ -29,7 +29,7 @@ from importer.pipeline.events import RowsChecked, RunObserver
 from importer.pipeline.newer_rows import NewerRows
 from importer.pipeline.overtaken_rows import OvertakenRows
 from importer.pipeline.plan import RunPlan
-from importer.pipeline.row_history import MARKED, PriorImports, ResumeState, with_marks
+from importer.pipeline.row_history import PriorImports, ResumeState, with_marks
 from importer.pipeline.suppression import unanswered_as_unknown
 from importer.readers.chunks import only_rows, prefetch_chunks
 from importer.reports import ReportWriter, reimport
@@ -190,9 +190,11 @@ class Flow:
                 for checked in chunks:
                     self.observer.on_rows_checked(RowsChecked(checked))
                     self._report(checked)
-                    for batch in batcher.add(self._remembered(checked)):
+                    customers = self._remembered(checked)
+                    self._note_behind(checked, customers)
+                    for batch in batcher.add(customers):
                         self._submit(batch)
-                    del checked  # frees its customers before the next chunk has its own
+                    del checked, customers  # frees its customers before the next chunk has its own
                     self.pulse()
             except InputError as error:
                 # The rows read so far are sent and reported; the run says why they are not all.
@@ -218,7 +220,9 @@ class Flow:
         for outcome in outcomes:
             self.reports.settle(outcome)
         if journal is not None:
-            noted = with_marks(chunk, checked.issues, outcomes, self.plan.identifiers)
+            noted = with_marks(
+                chunk, checked.issues, outcomes, self.plan.identifiers, self.plan.fingerprint_key
+            )
             journal.settle([one for one in noted if one.code == MARKED or not self.memory.dry])
         self.phases.reporting += time.perf_counter() - clock
 
@@ -255,6 +259,12 @@ class Flow:
         for outcome in outcomes:
             self.reports.settle(outcome)
         return customers
+
+    def _note_behind(self, checked: CheckedChunk, customers: Customers) -> None:
+        """Count no row as sent that is not: what changed nothing, or newer rows hold back."""
+        if self.memory.replay is None and len(customers) < len(checked.customers):
+            behind = np.setdiff1d(checked.customers.rows, customers.rows)
+            self.reports.tally.stay_behind(checked.issues, behind)
 
     def _submit(self, batch: Batch) -> None:
         clock = time.perf_counter()

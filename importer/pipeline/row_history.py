@@ -7,7 +7,6 @@ settled and which are still to be sent.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -20,7 +19,8 @@ from importer import arrow
 from importer.batching import Customers
 from importer.dataclass import dataclass
 from importer.errors import JournalError
-from importer.journal import Journal, RowsOfRun, RowStates, SentAs, SentRows, union_rows
+from importer.fingerprints import FingerprintKey, text_mark
+from importer.journal import MARKED, Journal, RowsOfRun, RowStates, SentAs, SentRows, union_rows
 from importer.models import Chunk, Issue, Issues, Note, Outcome, Severity, Status
 from importer.reports.reimport import PriorRows
 from importer.reports.tally import ReasonGroup
@@ -30,15 +30,13 @@ UNREADABLE = frozenset(
     {"extra-cells", "unclosed-quote", "bad-encoding", "cell-error", "formula-without-value", NOT_CORRECTED}
 )
 """Issues of the reader that cannot be seen in the cells of a report."""
-MARKED = "marked"
-"""The journal's code for an invalid row with a mark."""
 _MOST_ZEROS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class DamageMark:
-    """Fingerprints of one row: of all its cells if it could not be read properly, and of each identifier
-    that begins with a zero."""
+    """Marks of one row, under the journal's key: of all its cells if it could not be read properly, and of
+    each identifier that begins with a zero."""
 
     cells: str = ""
     zeros: tuple[str, ...] = ()
@@ -55,7 +53,11 @@ class DamageMark:
 
 
 def with_marks(
-    chunk: Chunk, issues: Sequence[Issue], outcomes: Sequence[Outcome], identifiers: Sequence[str]
+    chunk: Chunk,
+    issues: Sequence[Issue],
+    outcomes: Sequence[Outcome],
+    identifiers: Sequence[str],
+    key: FingerprintKey,
 ) -> list[Outcome]:
     """The outcomes for the journal: an invalid row that needs a mark by itself, with the mark as message.
 
@@ -66,7 +68,7 @@ def with_marks(
     damaged = set(
         Issues.rows_of(part for part in Issues.parts_of(issues) if part.code in UNREADABLE).tolist()
     )
-    zeros = _zero_led(chunk, identifiers)
+    zeros = _zero_led(chunk, identifiers, key)
     found: list[Outcome] = []
     for outcome in outcomes:
         if outcome.status is not Status.INVALID:
@@ -75,17 +77,18 @@ def with_marks(
         rest = tuple(row for row in outcome.rows if row not in damaged and row not in zeros)
         found += [replace(outcome, rows=rest)] if rest else []
         for row in sorted((damaged | zeros.keys()).intersection(outcome.rows)):
-            mark = DamageMark(_of_row(chunk.frame, row) if row in damaged else "", tuple(zeros.get(row, ())))
+            cells = _of_row(chunk.frame, row, key) if row in damaged else ""
+            mark = DamageMark(cells, tuple(zeros.get(row, ())))
             found.append(replace(outcome, rows=(row,), code=MARKED, message=mark.text()))
     return found
 
 
 def unseen_damage(
-    chunk: Chunk, row: int, said: str, mark: DamageMark, identifiers: Sequence[str]
+    chunk: Chunk, row: int, said: str, mark: DamageMark, identifiers: Sequence[str], key: FingerprintKey
 ) -> Iterator[Issue]:
     """The issues of a row that came back. `said`: its `_issues`, as the report has them."""
     pairs = [pair.strip().partition(":") for pair in said.split(";") if pair.strip()]
-    if mark.cells and mark.cells == _of_row(chunk.frame, row):
+    if mark.cells and mark.cells == _of_row(chunk.frame, row, key):
         why = ", ".join(dict.fromkeys(code for code, _, _ in pairs if code in UNREADABLE))
         yield Issue(NOT_CORRECTED, Severity.ERROR, row, chunk.sheet, expected=why or NOT_CORRECTED)
         return
@@ -96,14 +99,14 @@ def unseen_damage(
         found = _cell(chunk, row, column)
         for count in range(1, _MOST_ZEROS + 1):
             whole = "0" * count + (found or "")
-            if found and _of_text(whole) in mark.zeros:
+            if found and text_mark(whole, key) in mark.zeros:
                 yield Issue(
                     "lossy-number", Severity.ERROR, row, chunk.sheet, column, found=found, suggestion=whole
                 )
 
 
-def _zero_led(chunk: Chunk, identifiers: Sequence[str]) -> dict[int, list[str]]:
-    """For each row with an identifier that begins with a zero the fingerprints of those."""
+def _zero_led(chunk: Chunk, identifiers: Sequence[str], key: FingerprintKey) -> dict[int, list[str]]:
+    """For each row with an identifier that begins with a zero the marks of those."""
     found: dict[int, list[str]] = {}
     for name in identifiers:
         if name not in chunk.frame.columns:
@@ -112,7 +115,7 @@ def _zero_led(chunk: Chunk, identifiers: Sequence[str]) -> dict[int, list[str]]:
         led = pc.match_substring_regex(cells, "^0[0-9]+$")
         rows = arrow.rows_where(chunk.frame, led).tolist()
         for row, text in zip(rows, cells.filter(led).to_pylist(), strict=True):
-            found.setdefault(row, []).append(_of_text(text))
+            found.setdefault(row, []).append(text_mark(text, key))
     return found
 
 
@@ -121,12 +124,8 @@ def _cell(chunk: Chunk, row: int, column: str) -> str | None:
     return str(chunk.frame.at[row, column]).strip() if column in chunk.frame.columns else None
 
 
-def _of_row(frame: pd.DataFrame, row: int) -> str:
-    return _of_text("\x1f".join(str(cell) for cell in frame.loc[row]))
-
-
-def _of_text(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
+def _of_row(frame: pd.DataFrame, row: int, key: FingerprintKey) -> str:
+    return text_mark("\x1f".join(str(cell) for cell in frame.loc[row]), key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +191,8 @@ class PriorImports:
                 if index >= 0 and known.states[index].code == MARKED:
                     mark = DamageMark.of(known.states[index].message)
                     text = said.issues[place].as_py()
-                    issues += unseen_damage(chunk, int(numbers[place]), text, mark, identifiers)
+                    key = self._journal.fingerprint_key
+                    issues += unseen_damage(chunk, int(numbers[place]), text, mark, identifiers, key)
         return replace(chunk, issues=(*chunk.issues, *issues)) if issues else chunk
 
     def origins(self, said: PriorRows, wanted: np.ndarray) -> Iterator[EarlierRows]:

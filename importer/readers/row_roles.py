@@ -1,8 +1,8 @@
 """Recognize rows that hold no customer: a header that is repeated, hints below the header, totals, comments,
 and the lines of pages and prints.
 
-A row with a contact of its own (an e-mail, or as many digits as a phone has) is never taken for one of these.
-What is recognized is skipped with its reason, not left out.
+A row with a contact of its own (an e-mail, or as many digits as a phone has) is never taken for one of these,
+but for an example that says it is one. What is recognized is skipped with its reason, not left out.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from importer.arrow import ByteSet, offsets_and_bytes
 from importer.models import Skip
 from importer.patterns import late_pattern
 from importer.readers.counts import COUNTED, NUMBER, counts
+from importer.readers.sample_rows import is_sample, samples
 
 if TYPE_CHECKING:
     from importer.readers.header import Layout
 
-ASIDES = frozenset({"repeated-header", "hint-row", "footer-row", "comment-row"})
+ASIDES = frozenset({"repeated-header", "hint-row", "sample-row", "footer-row", "comment-row"})
 """The codes of rows that hold no customer."""
 HINT_ROWS = 5
 """So many rows below the header may be hints."""
@@ -186,6 +187,7 @@ def asides(columns: Sequence[pa.Array], rows: np.ndarray, layout: Layout) -> lis
     for code, where in (
         ("repeated-header", _repeated_headers(named, layout)),
         ("hint-row", _hints(named, rows, layout)),
+        ("sample-row", samples(columns, _below_header(rows, layout))),
         ("footer-row", footers),
         ("comment-row", comments),
         ("footer-row", _remarks(named)),
@@ -201,6 +203,8 @@ def asides(columns: Sequence[pa.Array], rows: np.ndarray, layout: Layout) -> lis
 def may_be_aside(cells: Sequence[str]) -> bool:
     """Return whether a row that was recognized as no customer may still be none: it has no contact, except in
     an example."""
+    if any(map(is_sample, cells)):
+        return True
     return not any(_CONTACT.search(cell) and not _is_hint(cell) for cell in cells)
 
 
@@ -245,10 +249,8 @@ def _reads_as(cells: Sequence[str], wanted: Sequence[str]) -> bool:
 
 def _hints(named: Sequence[tuple[int, pa.Array]], rows: np.ndarray, layout: Layout) -> list[int]:
     """Return the positions of the rows right below the header that say how to fill in the table."""
-    if layout.header_row is None:
-        return []
     found = []
-    for at in range(int(np.searchsorted(rows, layout.header_row + HINT_ROWS, side="right"))):
+    for at in range(_below_header(rows, layout)):
         filled = [cell.strip() for cell in _cells(named, at) if cell.strip()]
         if not filled:
             continue
@@ -258,6 +260,13 @@ def _hints(named: Sequence[tuple[int, pa.Array]], rows: np.ndarray, layout: Layo
             break
         found.append(at)
     return found
+
+
+def _below_header(rows: np.ndarray, layout: Layout) -> int:
+    """Return how many of the rows stand right below the header."""
+    if layout.header_row is None:
+        return 0
+    return int(np.searchsorted(rows, layout.header_row + HINT_ROWS, side="right"))
 
 
 def _is_hint(cell: str) -> bool:

@@ -48,6 +48,8 @@ _ORIGINS = {
     "fourth_headers.json": _Origin("products of many countries, forms, schools, churches", "312 / 0 / 26"),
     "fifth_headers.json": _Origin("found in public source files, second time", "128 / 1 / 0"),
     "sixth_headers.json": _Origin("found in public source files, third time", "148 / 0 / 0"),
+    "seventh_headers.json": _Origin("found in public source files, fourth time", "146 / 1 / 1"),
+    "eighth_headers.json": _Origin("found in public source files, fifth time", "87 / 0 / 2"),
 }
 FILES = tuple(_ORIGINS)
 # A header with a word that nobody listed reaches 0.55, and is never to be taken.
@@ -90,8 +92,13 @@ class Judged:
 @cache
 def judged(file: str) -> tuple[Judged, ...]:
     """The columns of all exports of a file. Of columns with one name, the best counts."""
-    sets: dict[str, HeaderSet] = json.loads((_HERE / file).read_text("utf-8"))
-    return tuple(one for name, found in sets.items() for one in _columns(name, found))
+    return tuple(one for name, found in header_sets(file).items() for one in _columns(name, found))
+
+
+def header_sets(file: str) -> dict[str, HeaderSet]:
+    """The exports of a file by name."""
+    found: dict[str, HeaderSet] = json.loads((_HERE / file).read_text("utf-8"))
+    return found
 
 
 def _columns(system: str, found: HeaderSet) -> Iterator[Judged]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import hashlib
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
-from openpyxl import load_workbook
+from openpyxl import Workbook, load_workbook
 
 from importer.exit_codes import ExitCode
-from importer.journal import Journal
+from importer.journal import MARKED, Journal, RunRecord
 from importer.sandbox import Sandbox
 from tests.support.commands import Command, results, summary, use
 from tests.support.jobs import Bench
+from tests.support.journal import record as make_record
 from tests.support.web import web_page
 
 HEADER = ["First name", "Last name", "Mobile", "E-mail", "Address"]
@@ -139,3 +143,185 @@ def test_what_is_no_contact_is_refused_and_nobody_is_found(importer: Command, wo
     found = importer("forget", "nobody@x.example", "--json")
     assert found.code == 0
     assert json.loads(found.out) == {"found": [], "cleared": False}
+
+
+def interrupted(report_dir: Path, source: Path) -> RunRecord:
+    """A run of the journal that nobody has ended, and what it has written of its reports so far."""
+    source.write_text("First name\n")
+    record = make_record(
+        "20260101-030000-abcd", path=str(source), report_dir=str(report_dir), settings='{"country": "CN"}'
+    )
+    report_dir.mkdir()
+    part = report_dir / f"results.csv.{record.id}.part"
+    with part.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file, lineterminator="\r\n")
+        own = ["_run", "_sheet", "_row", "_status", "_code", "_message", "_batch", "_attempts", "_trace_id"]
+        writer.writerow([*own, "_issues", *HEADER])
+        writer.writerow([record.id, "", "2", "imported", "", "", "1", "1", "", "", *ZOE])
+    (report_dir / f"rejects.xlsx.{record.id}.part").write_bytes(b"PK\3\4 not a whole one")
+    return record
+
+
+def test_what_a_run_at_work_writes_is_left_alone_and_named(importer: Command, work: Path) -> None:
+    record = interrupted(work / "r1", work / "a.csv")
+    part = work / "r1" / f"results.csv.{record.id}.part"
+    before, inode = part.read_bytes(), part.stat().st_ino
+    with Journal.open() as journal, journal.start(record):
+        found = importer("forget", "zoe@quell.example", "--yes", "--json")
+    assert [(trace["kind"], trace["place"]) for trace in found.json["found"]] == [("unfinished", str(part))]
+    assert found.code == 1
+    assert (part.read_bytes(), part.stat().st_ino) == (before, inode)
+
+
+def test_parts_of_a_run_that_was_killed_go_as_a_whole(importer: Command, work: Path) -> None:
+    record = interrupted(work / "r1", work / "a.csv")
+    with Journal.open() as journal, journal.start(record):
+        pass
+    assert importer("forget", "zoe@quell.example", "--yes").code == 0
+    assert not list((work / "r1").iterdir())
+
+
+def workbook(path: Path) -> Path:
+    """A workbook in which only a link names the person."""
+    book = Workbook()
+    book.active.append(HEADER)
+    book.active.append(["Given1", "Li", "+8613900000001", "c1@x.example", "Ring 1"])
+    book.active.append(["Zoeanna", "Quellwasser", "+8613700000002", "write", "Hidden Lane 7"])
+    book.active["D3"].hyperlink = "mailto:zoe@quell.example"
+    book.save(path)
+    return path
+
+
+def in_archive(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        return any(b"quell" in archive.read(name) for name in archive.namelist())
+
+
+@pytest.fixture
+def bench(work: Path, box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    bench = Bench(work / "jobs", box)
+    bench.inbox.mkdir(parents=True)
+    monkeypatch.setattr(Bench, "journal", lambda self: Journal.open())
+    return bench
+
+
+def test_links_of_a_workbook_are_seen_and_go(importer: Command, bench: Bench, work: Path) -> None:
+    bench.touch(workbook(bench.inbox / "zoe.xlsx"), 3600)
+    assert bench.round(tripwires={"changed_columns": False}).exit_code == ExitCode.DONE
+    copy = bench.file("zoe.xlsx")
+    assert in_archive(copy)
+    assert importer("forget", "zoe@quell.example", "--yes").code == 0
+    assert not in_archive(copy)
+    book = load_workbook(copy)
+    assert [cell.value for cell in book.active[3]] == [None] * 5
+    assert book.active["A2"].value == "Given1"
+
+
+def test_a_workbook_that_names_the_person_where_nothing_can_be_cleared_is_not_said_to_be_clear(
+    importer: Command, bench: Bench
+) -> None:
+    book = Workbook()
+    book.active.append(HEADER)
+    book.active.append(["Given1", "Li", "+8613900000001", "c1@x.example", "Ring 1"])
+    book.active.oddFooter.center.text = "zoe@quell.example"
+    book.save(bench.inbox / "foot.xlsx")
+    bench.touch(bench.inbox / "foot.xlsx", 3600)
+    bench.round(tripwires={"changed_columns": False})
+    done = importer("forget", "zoe@quell.example", "--yes", "--json")
+    assert [trace["kind"] for trace in done.json["found"]] == ["stuck"]
+    assert done.code == 1
+    assert importer("forget", "zoe@quell.example", "--yes", "--delete-copies").code == 0
+    assert not list(bench.inbox.rglob("foot.xlsx"))
+
+
+@pytest.mark.parametrize("ending", [".csv.gz", ".zip"])
+def test_a_packed_copy_is_named_and_deleted_if_that_is_wanted(
+    importer: Command, bench: Bench, ending: str
+) -> None:
+    text = "\n".join([",".join(HEADER), ",".join(ZOE)]) + "\n"
+    packed = bench.inbox / f"zoe{ending}"
+    if ending == ".zip":
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("zoe.csv", text)
+    else:
+        packed.write_bytes(gzip.compress(text.encode()))
+    bench.touch(packed, 3600)
+    assert bench.round(tripwires={"changed_columns": False}).exit_code == ExitCode.DONE
+    left = importer("forget", "zoe@quell.example", "--yes", "--json")
+    assert {trace["kind"] for trace in left.json["found"]} >= {"stuck"}
+    assert left.code == 1
+    assert bench.file(packed.name)
+    assert importer("forget", "zoe@quell.example", "--yes", "--delete-copies").code == 0
+    assert not list(bench.inbox.rglob(packed.name))
+
+
+def test_files_that_a_job_put_away_without_a_run_are_looked_at(importer: Command, bench: Bench) -> None:
+    rows = [",".join(row) for row in (*people(2), ZOE)]
+    for name in ("zoe.csv", "again.csv"):
+        bench.drop(name, rows, ",".join(HEADER))
+        bench.round(tripwires={"changed_columns": False})
+    bench.drop("odd.csv", rows, "a,b,c,d,e")
+    (bench.inbox / "empty.csv").write_bytes(b"")
+    bench.touch(bench.inbox / "empty.csv", 3600)
+    bench.round()
+    assert {name: bench.places(name) for name in ("zoe.csv", "again.csv", "odd.csv")} == {
+        "zoe.csv": ["done"],
+        "again.csv": ["done"],
+        "odd.csv": ["failed"],
+    }
+    assert importer("forget", "zoe@quell.example", "--yes").code == 0
+    assert holding(bench.inbox) == set()
+    assert (
+        sum("Given" in texts(path) for path in bench.inbox.rglob("*.csv") if path.name != "results.csv") == 3
+    )
+
+
+def test_a_file_whose_run_was_pruned_is_looked_at_with_its_reports(importer: Command, bench: Bench) -> None:
+    bench.drop("zoe.csv", [",".join(row) for row in (*people(2), ZOE)], ",".join(HEADER))
+    bench.round(tripwires={"changed_columns": False})
+    with Journal.open() as journal:
+        journal.forget([run.id for run in journal.runs()])
+        assert not journal.runs()
+    assert {"zoe.csv", "results.csv"} <= holding(bench.inbox)
+    importer("forget", "zoe@quell.example", "--yes")
+    assert holding(bench.inbox) == set()
+
+
+def test_who_shares_a_mailbox_is_sent_again_and_not_taken_for_unchanged(
+    importer: Command, work: Path, box: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, box.connection)
+    shared = ["Ann", "Li", "", "family@x.example", "Ring 1"]
+    write(work / "a.csv", shared)
+    importer("run", "a.csv", "--changed-only", "--report-dir", "r1")
+    write(work / "b.csv", ["Zoeanna", "Li", "+8613800138000", "family@x.example", "Lane 2"])
+    importer("run", "b.csv", "--changed-only", "--report-dir", "r2")
+    assert importer("forget", "+86 138 0013 8000", "--yes").code == 1
+    importer("run", "a.csv", "--changed-only", "--yes", "--report-dir", "r3")
+    assert [row["_status"] for row in results(work / "r3")] == ["imported"]
+
+
+def test_marks_of_damage_are_under_the_journals_key_and_go(importer: Command, work: Path) -> None:
+    phone = "0013800138000"
+    write(work / "a.csv", ["", "Quellwasser", phone, "zoe@quell.example", "Ring 1"], *people(1))
+    importer("run", "a.csv", "--sandbox", "--report-dir", "out")
+
+    def marks() -> list[str]:
+        with Journal.open() as journal:
+            (run,) = journal.runs()
+            return [state.message for state in journal.row_states(run.id).states if state.code == MARKED]
+
+    (mark,) = marks()
+    assert len(mark.strip(",")) == 24
+    assert hashlib.sha256(phone.encode()).hexdigest()[:24] not in mark
+    importer("forget", "zoe@quell.example", "--yes")
+    assert marks() == [""]
+
+
+def test_a_damaged_journal_that_was_put_aside_is_named(importer: Command, own_surroundings: Path) -> None:
+    with Journal.open() as journal:
+        aside = journal.path.with_name("journal.damaged-20260101-030000.db")
+    aside.write_bytes(b"whatever")
+    found = importer("forget", "zoe@quell.example", "--yes")
+    assert str(aside) in found.out
+    assert found.code == 1

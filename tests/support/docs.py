@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from importer import contracts, messages
+from importer import contracts, mapping, messages
 from importer.cli import app
 from importer.options import declared_options
 from importer.reports import html
@@ -51,6 +51,14 @@ def _limits(field: contracts.Field | None) -> str:
         "**required**" if field.required else "",
     )
     return ", ".join(limit for limit in limits if limit) or "text"
+
+
+def ready_made() -> str:
+    """Return the ready-made mappings as a table."""
+    rows = [
+        (f"`{one.name}`", one.title, "yes" if one.match else "by `--mapping` only") for one in mapping.ready()
+    ]
+    return _table(("name", "export of", "recognised"), rows)
 
 
 def issue_codes() -> str:
@@ -183,6 +191,7 @@ PARTS: Mapping[str, Part] = {
     "commands": Part("commands.md", commands),
     "modules": Part("modules.md", modules),
     "messages": Part("messages.md", all_messages),
+    "ready": Part("mapping.md", ready_made),
     "matching": Part("mapping.md", unprepared.tables),
     "licences": Part("licences.md", licences.table),
 }

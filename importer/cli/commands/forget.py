@@ -15,9 +15,16 @@ from importer.option_layers import GivenOptions
 @click.argument("contacts", metavar="CONTACT…", nargs=-1, required=True)
 @shared.run_options("country")
 @click.option("--yes", "-y", is_flag=True, help="Clear without asking.")
+@click.option(
+    "--delete-copies",
+    is_flag=True,
+    help="Delete copies in which no row can be cleared (.xls, .ods, .gz, .zip, …), whoever else is in them.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; clears only with --yes.")
 @lang_option
-def forget_command(contacts: tuple[str, ...], given: GivenOptions, yes: bool, as_json: bool) -> int:
+def forget_command(
+    contacts: tuple[str, ...], given: GivenOptions, yes: bool, delete_copies: bool, as_json: bool
+) -> int:
     """Find the person with these phones and e-mails in journal, reports, copies of files and works, show
     where, and clear it after a yes. Counts stay true. The CRM and your own files are left alone."""
     from importer.journal import Journal
@@ -28,7 +35,7 @@ def forget_command(contacts: tuple[str, ...], given: GivenOptions, yes: bool, as
     lang, country = language(), given.options.country
     person = person_of(contacts, require_region(country) if country else None)
     with Journal.open() as journal:
-        found = find_traces(journal, person)
+        found = find_traces(journal, person, whole=delete_copies)
         to_clear = any(trace.kind.cleared for trace in found)
         if not as_json:
             for trace in found:
@@ -37,8 +44,10 @@ def forget_command(contacts: tuple[str, ...], given: GivenOptions, yes: bool, as
                 echo(sentence("forget-nothing", {}, lang))
         cleared = False
         if to_clear and (yes or (not as_json and confirm(sentence("forget-question", {}, lang)))):
-            clear_traces(journal, person)
-            left = [trace for trace in find_traces(journal, person) if trace.kind.cleared]
+            clear_traces(journal, person, whole=delete_copies)
+            left = [
+                trace for trace in find_traces(journal, person, whole=delete_copies) if trace.kind.cleared
+            ]
             cleared = not left
     if as_json:
         traces = [{"kind": str(one.kind), "place": one.place, "rows": one.rows} for one in found]

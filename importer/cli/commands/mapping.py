@@ -39,17 +39,26 @@ def mapping_command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @lang_option
 def list_command(as_json: bool) -> int:
-    """List the ready-made mappings; `run` recognises them by their headers."""
+    """List the ready-made mappings; `run` recognises most of them by their headers. The others are taken with
+    --mapping NAME: their columns are called as in many other files, or their rows are companies.
+    """
     from importer import mapping
 
     found = [
-        {"name": one.name, "title": one.title, "fields": [*one.fields, *one.custom]}
+        {
+            "name": one.name,
+            "title": one.title,
+            "recognised": one.match is not None,
+            "fields": [*one.fields, *one.custom],
+        }
         for one in mapping.ready()
     ]
     if as_json:
         print_json(found)
         return int(ExitCode.DONE)
-    _table(("name", "title"), [(str(one["name"]), str(one["title"])) for one in found])
+    said = {answer: sentence(answer, {}, language()) for answer in ("yes", "no")}
+    rows = [(one.name, one.title, said["yes" if one.match else "no"]) for one in mapping.ready()]
+    _table(("name", "title", "recognised"), rows)
     return int(ExitCode.DONE)
 
 

@@ -38,7 +38,11 @@ def test_list_names_every_ready_made_mapping(capsys: pytest.CaptureFixture[str])
     names = [found.name for found in mapping.ready()]
     out = call(capsys, "mapping", "list")
     assert [line.split()[0] for line in out.splitlines()[1:]] == names
-    assert [one["name"] for one in json.loads(call(capsys, "mapping", "list", "--json"))] == names
+    listed = json.loads(call(capsys, "mapping", "list", "--json"))
+    assert [one["name"] for one in listed] == names
+    by_name = [one["name"] for one in listed if not one["recognised"]]
+    assert by_name
+    assert [line.split()[0] for line in out.splitlines() if line.rstrip().endswith(" no")] == by_name
 
 
 def test_show_prints_a_mapping_with_its_comments(capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,6 +51,12 @@ def test_no_column_of_an_unprepared_export_goes_wrong_and_few_stay_open(file: st
         ("Rechnungsadresse Telefon", "sms_phone"),
         ("मोबाइल नंबर", "sms_phone"),
         ("Birthday (yyyy-mm-dd)", "birthday"),
+        ("Κινητό τηλέφωνο", "sms_phone"),
+        ("תאריך לידה", "birthday"),
+        ("Broj mobitela", "sms_phone"),
+        ("Telefónne číslo", "sms_phone"),
+        ("Дата на раждане", "birthday"),
+        ("Nr. de telefon", "sms_phone"),
     ],
 )
 def test_a_header_is_a_label_and_what_stands_around_it(header: str, field: str) -> None:
@@ -165,6 +171,52 @@ def test_a_word_is_known_in_other_forms_and_scripts(header: str, field: str) -> 
 def test_a_word_of_another_language_is_no_slip_of_the_pen() -> None:
     assert "Direction" not in taken("Nom", "Prénom", "Direction", "Téléphone")
     assert taken("Nombre", "Teléfono", "Direcion", "Ciudad")["Direcion"] == "address"
+
+
+@pytest.mark.parametrize(
+    ("header", "cell"), [("Contact", "77 123 45 6"), ("Kontak", "0812345678"), ("Контакт", "89161234")]
+)
+def test_below_a_contact_are_names_or_phones_as_the_cells_say(header: str, cell: str) -> None:
+    phones = proposed({"Nom": ["Awa Ba", "Bo Ek", "Cy Day"], header: [f"{cell}{end}" for end in "123"]})
+    assert phones[header].field == "sms_phone"
+    names = proposed({"Company": ["A Ltd", "B Ltd", "C Ltd"], header: ["Awa Ba", "Bo Ek", "Cy Day"]})
+    assert names[header].split
+
+
+@pytest.mark.parametrize(
+    "cells", [("男", "女", "女"), ("male", "female", "female"), ("Herr", "Frau", "Frau")]
+)
+def test_words_for_a_gender_count_whatever_the_column_is_called(cells: list[str]) -> None:
+    found = proposed({"x": cells, "y": ["Spain", "Spain", "France"], "z": ["M", "F", "F"]})
+    assert (found["x"].field, found["x"].taken) == ("gender", True)
+    assert (found["y"].field, found["y"].taken) == ("country", False)
+    assert found["z"].field is None
+
+
+@pytest.mark.parametrize(
+    ("header", "fields"),
+    [
+        (("名字", "电话"), ("first_name", "sms_phone")),
+        (("姓氏", "名字"), ("first_name", "last_name")),
+        (("联系人（姓）", "联系人（名）"), ("first_name", "last_name")),
+    ],
+)
+def test_a_chinese_name_is_whole_unless_a_column_has_its_other_part(
+    header: tuple[str, ...], fields: tuple[str, ...]
+) -> None:
+    assert tuple(taken(*header).values()) == fields
+
+
+def test_the_category_of_a_booking_is_no_tag_of_the_customer() -> None:
+    assert taken("Name", "Phone", "Category")["Category"] == "tagStr"
+    assert "Category" not in taken("Name", "Phone", "Category", "Room Number")
+
+
+def test_a_name_in_the_letters_of_the_file_is_taken_before_its_transcription() -> None:
+    header = ("ชื่อ", "นามสกุล", "Name", "Last Name", "เบอร์โทร")
+    found = taken(*header)
+    assert (found["ชื่อ"], found["นามสกุล"]) == ("first_name", "last_name")
+    assert found.keys().isdisjoint({"Name", "Last Name"})
 
 
 def test_numbers_of_rows_are_no_genders() -> None:

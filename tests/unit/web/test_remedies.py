@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from importer.sandbox import Sandbox
-from importer.web.choices import countries
+from importer.web.mapping_table import countries
 from tests.support.web import WebPage, text_of
 
 HEAD = "first_name,last_name,sms_phone,email,birthday,gender\n"
@@ -78,7 +78,8 @@ def test_two_rows_with_one_contact_name_each_other_and_one_may_stay(
     work = begun(page, tmp_path, "Ann,Lee,,a@b.net,,", "Bo,Li,,c@d.net,,", "Ana,Lee,,A@b.net,,")
     shown = kind(page, work, "same-contact", "")
     assert "“A@b.net” is also in row 2" in shown
-    assert "this row overwrites row 2" in shown
+    assert "Row 2 (Ann Lee) and row 4 (Ana Lee) share “A@b.net”, and their names differ" in shown
+    assert "“A@b.net” is also in row 4" in shown
     check = choose(page, work, "same-contact", "one-row")
     assert "only the first is sent, as you chose" in check
     page.post(f"{work}/every-row")
