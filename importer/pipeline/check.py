@@ -34,6 +34,7 @@ from importer.pipeline.corrections import (
 )
 from importer.pipeline.duplicates import DuplicateDetector, DuplicateVerdict, SharedContacts
 from importer.pipeline.suppression import Suppression
+from importer.pipeline.unused_columns import UnusedColumns
 from importer.validation import validate
 
 _Part = Issue | RepeatedIssue
@@ -94,6 +95,7 @@ class Checker:
         self._content_key = content_key
         self._suppression = suppression
         self._unused = frozenset(mapper.unused)
+        self._left_out = UnusedColumns(mapper.unused)
         self._sources = {name: sources for name, sources in mapper.columns.items() if len(sources) > 1}
         self._used = tuple(dict.fromkeys(name for sources in mapper.columns.values() for name in sources))
         self._mapper = mapper
@@ -187,7 +189,7 @@ class Checker:
             for checked in validate(mapped, self._contract).parts
             for part in self._at_its_column(chunk, checked)
         )
-        found = (*read, *written, *Issues.parts_of(mapped.issues), *checked)
+        found = self._left_out.issues(chunk, (*read, *written, *Issues.parts_of(mapped.issues), *checked))
         return Issues(self._graded(part) for part in _one_a_cell(_beside_errors(found), skipped))
 
     def _concerns(self, chunk: Chunk, column: str | None) -> bool:

@@ -234,22 +234,25 @@ class Session:
     ) -> Iterator[RunPlan]:
         """Yield the plan of a new run, with its file open. An address has to be fetched before.
 
-        Asks the observer for a mapping if none fits, and for the country of phones if nothing says it.
+        Asks the observer for the encoding if it is uncertain, for a mapping if none fits, and for the country
+        of phones if nothing says it.
         """
         observer = observer or self.observer
         connection = self.connect(options)
-        try:
-            plan = plans.make_plan(file, options, connection, self.journal, name=name)
-        except (InputError, MappingError) as error:
-            known = plans.known_fields(connection) or ()
-            chosen = observer.choose_mapping(MappingQuestion(file, options, error, known))
-            if chosen is None:
-                raise
-            options = replace(options, mapping=chosen)
-            plan = plans.make_plan(file, options, connection, self.journal, name=name)
+        for questions_left in (2, 1, 0):
+            try:
+                plan = plans.make_plan(file, options, connection, self.journal, name=name)
+                break
+            except (InputError, MappingError) as error:
+                known = plans.known_fields(connection) or ()
+                question = MappingQuestion(file, options, error, known)
+                answered = observer.answer(question) if questions_left else None
+                if answered is None:
+                    raise
+                options = answered
         with contextlib.closing(plan):
-            question = plans.country_question(plan, file) if observer.interactive else None
-            country = observer.choose_country(question) if question else None
+            lacking = plans.country_question(plan, file) if observer.interactive else None
+            country = observer.choose_country(lacking) if lacking else None
             if country is not None:
                 plan = plans.of_country(plan, country, self.journal)
             observer.on_plan_ready(PlanReady(plan))
