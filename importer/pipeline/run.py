@@ -285,7 +285,7 @@ class Run:
                 notes=(
                     *self._notes(reports.tally, flow, datetime.now()),
                     *resume_notes(memory.replay),
-                    *((before.note(),) if before else ()),
+                    *(before.notes() if before else ()),
                     *change_notes(memory.changes, self.plan.options),
                     *self.plan.source.notes_at_end(started.timestamp()),
                     *meter.notes(),
