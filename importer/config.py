@@ -238,12 +238,24 @@ def find_config(directory: Path | None = None) -> Path | None:
     return next((place / FILE_NAME for place in places if (place / FILE_NAME).is_file()), None)
 
 
+_named: Path | None = None
+
+
+def name_config(path: Path | None) -> None:
+    """Let all that this process asks for come from this importer.toml: a person named it for the command."""
+    global _named
+    _named = path
+
+
 def load_config(path: Path | None = None) -> ConfigFile:
-    """Reads importer.toml (the one that `find_config` finds). No file is no error.
+    """Read importer.toml: the one that is named, here or for the command, else what `find_config` finds.
+
+    No file is no error.
 
     Raises SettingsError `bad-settings` with file, place and reason; `foreign-settings` or `open-settings` for
     a file that somebody else may have written; `open-secret` for one with a secret that others can read.
     """
+    path = path or _named
     named, path = path is not None, path or find_config()
     if path is None:
         return ConfigFile()

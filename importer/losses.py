@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 from pathlib import Path
 from typing import IO
@@ -22,7 +23,8 @@ from importer.private_files import ensure_private_file, open_plain_file, private
 LOSSES_SUFFIX = ".losses"
 _COUNT_SUFFIX = ".count"
 _MOST_BYTES = 1_000_000
-_LOSSES = frozenset({"journal-moved-aside", "journal-history-lost", "journal-replaced"})
+_UNREADABLE = "journal-losses-unreadable"
+_LOSSES = frozenset({"journal-moved-aside", "journal-history-lost", "journal-replaced", _UNREADABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def read_losses(journal: Path) -> tuple[Note, ...]:
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, TypeError, RecursionError):
-        return (Note("journal-losses-unreadable", (("path", str(path)),)),)
+        return (Note(_UNREADABLE, (("path", str(path)),)),)
 
 
 def _loss(code: str, found: dict[str, object]) -> Note:
@@ -111,10 +113,25 @@ def _loss(code: str, found: dict[str, object]) -> Note:
 
 
 def add_loss(journal: Path, loss: Note) -> None:
-    """Keep a loss until it is acknowledged. Raises OSError."""
-    known = [note for note in read_losses(journal) if note.code != "journal-losses-unreadable"]
+    """Keep a loss until it is acknowledged. A file that cannot be read is put aside. Raises OSError."""
+    path = losses_file(journal)
+    known = read_losses(journal)
+    if [note.found for note in known if note.code == _UNREADABLE] == [(("path", str(path)),)]:
+        aside = _free_name(path.with_name(f"{path.name}.unreadable"))
+        path.rename(aside)
+        known = (Note(_UNREADABLE, (("path", str(aside)),)),)
     content = [[note.code, dict(note.found)] for note in (*known, loss)]
-    replace_private_file(losses_file(journal), json.dumps(content, ensure_ascii=True).encode())
+    replace_private_file(path, json.dumps(content, ensure_ascii=True).encode())
+
+
+def _free_name(path: Path) -> Path:
+    names = (path, *(path.with_name(f"{path.name}-{number}") for number in range(2, 1000)))
+    return next(name for name in names if not os.path.lexists(name))
+
+
+def has_notes(journal: Path) -> bool:
+    """Return whether files beside a journal say that it is one: its count, its losses."""
+    return CommitCounter(journal).read() is not None or losses_file(journal).is_file()
 
 
 def acknowledge_losses(journal: Path) -> tuple[Note, ...]:

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
 import re
+import secrets
 import stat
+import time
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,6 +24,8 @@ from importer.dataclass import dataclass
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 
+_ABANDONED = 3600.0
+"""Seconds after which nobody writes a part any more."""
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
@@ -32,13 +37,13 @@ def private_opener(path: str, flags: int) -> int:
     Raises OSError for what somebody may have planted there: a link (ELOOP), a second name of another file
     (EMLINK), a pipe or a device (EINVAL), which would make us wait, too.
     """
-    descriptor = os.open(path, flags | _NO_LINKS | _NO_WAIT, FILE_MODE)
+    # What is planted must not be emptied before it was looked at.
+    descriptor = _open_plain(path, flags & ~os.O_TRUNC | _NO_LINKS)
     try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "not a plain file", path)
-        if found.st_nlink > 1:
+        if os.fstat(descriptor).st_nlink > 1:
             raise OSError(errno.EMLINK, "the file has a second name", path)
+        if flags & os.O_TRUNC:
+            os.ftruncate(descriptor, 0)
     except BaseException:
         os.close(descriptor)
         raise
@@ -46,8 +51,17 @@ def private_opener(path: str, flags: int) -> int:
 
 
 def open_plain_file(path: Path) -> BinaryIO:
-    """Open a file for reading, whoever put it there. Raises OSError for a link; a pipe makes nobody wait."""
-    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | _NO_LINKS | _NO_WAIT))
+    """Open a file for reading, whoever put it there. Raises OSError for a link, a pipe, a device."""
+    return open(path, "rb", opener=lambda name, flags: _open_plain(name, flags | _NO_LINKS))
+
+
+def _open_plain(path: str, flags: int) -> int:
+    """Open a plain file without waiting for anybody. Raises OSError, EINVAL for anything else."""
+    descriptor = os.open(path, flags | _NO_WAIT, FILE_MODE)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "not a plain file", path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +80,8 @@ def read_with_access(path: Path) -> tuple[bytes, FileAccess]:
 
     What a group may do counts unless nobody but the owner is in it. Raises OSError, for all but a plain file.
     """
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | _NO_WAIT)) as file:
+    with open(path, "rb", opener=_open_plain) as file:
         found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "not a plain file", str(path))
         return file.read(), _access(path, found) if os.name == "posix" else FileAccess()
 
 
@@ -162,7 +174,8 @@ def replace_private_file(path: Path, content: bytes, mode: int = FILE_MODE) -> N
 
     `mode` is for a file that its owner shares with others.
     """
-    part = path.with_name(f".{path.name}.part")
+    # Another process may write the same file at this moment: each has a part of its own.
+    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         with create_private_file(part) as file:
             file.write(content)
@@ -172,6 +185,15 @@ def replace_private_file(path: Path, content: bytes, mode: int = FILE_MODE) -> N
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+    _remove_old_parts(path)
+
+
+def _remove_old_parts(path: Path) -> None:
+    """Remove what processes left that were killed while they wrote this file."""
+    with contextlib.suppress(OSError):
+        for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+            if time.time() - part.lstat().st_mtime > _ABANDONED:
+                part.unlink()
 
 
 def leave_foreign(path: Path, ours: re.Pattern[bytes], length: int, what: str) -> None:

@@ -30,6 +30,7 @@ def own_surroundings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
     for name in os.environ:
         if name.startswith("NXLINK_"):
             monkeypatch.delenv(name)
+    monkeypatch.setattr("importer.config._named", None)
     monkeypatch.setenv("NXLINK_STATE_DIR", str(state))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(state / "config"))
     monkeypatch.setenv("LC_ALL", "C.UTF-8")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -242,7 +243,7 @@ def _fault(error: BaseException) -> TransportFault:
     if found := has(ssl.SSLCertVerificationError):
         return TransportFault("certificate", getattr(found, "verify_message", "") or "not verified")
     if isinstance(error, requests.exceptions.ProxyError):
-        refused = any("407" in str(link) or "403" in str(link) for link in chain[-2:])
+        refused = any(_REFUSED_TUNNEL.search(str(link)) for link in chain[-2:])
         return TransportFault("proxy-refused" if refused else "proxy-unreachable", _reason(chain))
     if has(NameResolutionError):
         return TransportFault("name-unresolved", _reason(chain))
@@ -264,6 +265,8 @@ def _fault(error: BaseException) -> TransportFault:
     return TransportFault("transport-failed", reason_of(error))
 
 
+_REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: (?:403|407)\b")
+"""How http.client says what a proxy answers; the text of a fault may hold any port."""
 _NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})
 
 

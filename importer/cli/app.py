@@ -75,7 +75,10 @@ class CommandGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. What the journal has lost is said after it, whichever command it is."""
+        from importer.config import name_config  # `--help` has no time for it
+
         asked_for_help = False
+        name_config(None)
         try:
             return super().invoke(ctx)
         except click.exceptions.Exit:

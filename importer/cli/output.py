@@ -85,12 +85,22 @@ def print_error(error: ImporterError) -> None:
 
 def print_losses() -> None:
     """Print on stderr what the journal has lost, as long as nobody has acknowledged it."""
+    from importer.journal.place import journal_place
     from importer.losses import read_losses
-    from importer.user_folders import journal_file
 
+    try:
+        place = journal_place()
+    except (ImporterError, OSError):
+        return  # said by whatever needs the journal
+    if isinstance(place, str):
+        return  # a database guards its own log
     lang = language()
     label = click.style(sentence("warning-label", {}, lang), fg="yellow", bold=True)
-    for loss in read_losses(journal_file()):
+    for loss in read_losses(place):
+        if _json_lines:
+            advice = hint(loss.code, dict(loss.found), lang)
+            print_json_line("warning", {"code": loss.code, "message": loss.sentence(lang), "hint": advice})
+            continue
         echo(loss.sentence(lang), label=label, err=True)
         echo(f"  {hint(loss.code, dict(loss.found), lang)}", err=True)
 

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from importer.cluster.tasks import RoundTask, carry_out, journal_shown
+from importer.cluster.tasks import RoundTask, carry_out
 from importer.config import is_loopback
 from importer.errors import ImporterError, SettingsError, UnreachableError
 from importer.jobs.config import JobEnvironment, NoticeSettings
 from importer.jobs.rounds import RoundOutcome, Rounds, RoundsReport, failed_round
 from importer.jobs.selection import ChosenJob
 from importer.journal.job_history import RoundResult
-from importer.journal.place import is_address
+from importer.journal.place import journal_place, shown_place
 
 LOCAL = "local"
 """The name of a cluster that begins and ends with the command."""
@@ -47,8 +47,9 @@ def check_address(address: str) -> None:
     parts = urlsplit(address)
     if parts.scheme not in ("tcp", "tls") or not parts.hostname:
         raise SettingsError("bad-cluster", found=address)
-    if not is_address(journal_shown()) and not is_loopback(parts.hostname):
-        raise SettingsError("cluster-needs-journal", journal=journal_shown())
+    place = journal_place()
+    if isinstance(place, Path) and not is_loopback(parts.hostname):
+        raise SettingsError("cluster-needs-journal", journal=place)
 
 
 @contextlib.contextmanager
@@ -85,7 +86,7 @@ def connected(address: str, workers: int) -> Iterator[Any]:
 
 def rounds_on(client: Any, rounds: Rounds, settings: Path, env_file: Path | None) -> RoundsReport:
     """Do the rounds of jobs on the cluster, and return what came of them. `settings`: importer.toml."""
-    lang, journal = rounds.environment.lang, journal_shown()
+    lang, journal = rounds.environment.lang, shown_place(journal_place())
 
     def elsewhere(jobs: Sequence[ChosenJob]) -> Sequence[RoundOutcome]:
         tasks = [

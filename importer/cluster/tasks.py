@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from importer import __version__
-from importer.config import load_config
+from importer.config import load_config, name_config
 from importer.errors import FaultError, ImporterError, SettingsError, TerminatedRun
 from importer.jobs.config import JobEnvironment, NoticeSettings
 from importer.jobs.log import open_log
@@ -23,7 +23,7 @@ from importer.jobs.runner import Round
 from importer.jobs.selection import choose_job
 from importer.journal import Journal
 from importer.journal.job_history import RoundResult
-from importer.journal.place import is_address, journal_place, shown_address
+from importer.journal.place import journal_place, shown_place
 from importer.pipeline.run import StopToken
 
 _LOOK_EVERY = 1.0
@@ -48,17 +48,12 @@ class RoundTask:
     version: str = __version__
 
 
-def journal_shown() -> str:
-    """Return the place of this machine's journal, as sentences show it."""
-    place = journal_place()
-    return shown_address(place) if isinstance(place, str) and is_address(place) else str(place)
-
-
 def carry_out(
     task: RoundTask, is_stopped: Callable[[], bool] = lambda: False, worker: str = ""
 ) -> RoundOutcome:
     """Do the round of a task, and return what came of it."""
     environment = JobEnvironment(lang=task.lang)
+    name_config(Path(task.settings))
     try:
         _refuse_others(task)
         env_file = Path(task.env_file) if task.env_file else None
@@ -84,7 +79,7 @@ def _refuse_others(task: RoundTask) -> None:
     """Refuse to work beside another version, or with another journal. Raises SettingsError."""
     if task.version != __version__:
         raise SettingsError("cluster-other-version", here=__version__, there=task.version)
-    found = journal_shown()
+    found = shown_place(journal_place())
     if found != task.journal:
         raise SettingsError("cluster-other-journal", here=found, there=task.journal)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from importer.api.account import fetch_fields
 from importer.api.client import Client, Query
@@ -17,9 +18,11 @@ from importer.config import Connection
 from importer.contracts import Endpoint
 from importer.delivery.base import Clock, SystemClock
 from importer.delivery.rate_limit import RateLimiter
+from importer.errors import JournalError
+from importer.journal import Journal
+from importer.journal.place import journal_place
 from importer.journal.rate import OwnRate, SharedRate
 from importer.models import TenantField, Verdict
-from importer.user_folders import journal_file
 
 PATIENCE = 60.0
 """Seconds after which a request goes out of its turn: a person waits, and it is one request."""
@@ -38,13 +41,33 @@ class AccountClient(Client):
         timeouts: Timeouts | None = None,
         clock: Clock | None = None,
         rate: float | None = None,
+        journal: Journal | None = None,
     ) -> None:
-        """`rate`: requests a second of its own, at most; None: no bound but that of others at work."""
+        """`rate`: requests a second of its own, at most; None: no bound but that of others at work.
+
+        `journal`: the one whose runs share the rate; None: the user's. Raises SettingsError.
+        """
         super().__init__(connection, timeouts=timeouts)
-        journal = journal_file()
-        # Without a journal nobody is at work.
-        shared = SharedRate.beside(journal, connection.rate_key) if journal.exists() else OwnRate()
+        self._opened: Journal | None = None
+        shared = journal.rate(connection.rate_key, "") if journal else self._of_user(connection.rate_key)
         self._limiter = RateLimiter(rate, clock or SystemClock(), shared)
+
+    def _of_user(self, key: str) -> OwnRate:
+        place = journal_place()
+        if isinstance(place, Path):
+            # Without a journal nobody is at work.
+            return SharedRate.beside(place, key) if place.exists() else OwnRate()
+        try:
+            self._opened = Journal.open(place)
+        except JournalError:  # without it nobody else sends, either
+            return OwnRate()
+        return self._opened.rate(key, "")
+
+    def close(self) -> None:
+        """Close the pooled connections, and the journal where none was given."""
+        super().close()
+        if self._opened is not None:
+            self._opened.close()
 
     def attempt(
         self,

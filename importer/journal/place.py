@@ -27,6 +27,7 @@ _OF_THIS_MACHINE = late_pattern(
 def journal_place() -> Path | str:
     """Return what NXLINK_JOURNAL names, else `journal` of importer.toml, else the file in the state folder.
 
+    A text is the address of a database.
     Raises SettingsError `unvouched-journal` for a database elsewhere that only an importer.toml in the
     working directory names: such a file comes along with a folder that somebody unpacks or clones.
     """
@@ -63,6 +64,11 @@ def driver() -> Any:
     except ImportError as error:
         raise JournalPlaceError("journal-driver-missing", reason=str(error)) from error
     return psycopg
+
+
+def shown_place(place: Path | str) -> str:
+    """Return a place as sentences show it. Raises SettingsError as `shown_address`."""
+    return str(place) if isinstance(place, Path) else shown_address(place)
 
 
 def is_address(place: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import re
 import sqlite3
 import threading
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from importer.errors import JournalError, JournalPlaceError
 from importer.journal import schema
@@ -20,6 +22,7 @@ from importer.losses import (
     CommitCounter,
     acknowledge_losses,
     add_loss,
+    has_notes,
     loss_between,
     read_losses,
 )
@@ -29,7 +32,9 @@ from importer.private_files import (
     ensure_private_file,
     file_size_limit,
     make_private_folder,
+    open_plain_file,
 )
+from importer.user_folders import journal_file
 
 BUSY_SECONDS = 15.0
 
@@ -37,7 +42,18 @@ _WAL_RETRY_SECONDS = 0.02
 """Between two tries to switch a new journal to WAL."""
 _NEAR_LIMIT = 1 << 20
 """Bytes below the limit of a file from which on a failed write has met it; SQLite does not say so."""
-_DAMAGED = ("not a database", "malformed", "file is encrypted")
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_PLACE = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM})
+_FULL_DISK = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+
+
+APPLICATION_ID = 0x4E584C4A
+"""In the header of each journal, by which it is known: “NXLJ”."""
+_SQLITE, _APPLICATION_ID_AT = b"SQLite format 3\0", 68
+"""How a file of SQLite begins, and where its number stands (sqlite.org, “Database File Format”)."""
+_FIRST_TABLES = frozenset({"runs", "batches", "outcomes"})
+"""Of each version; journals before 0.2.0 have no number."""
 
 
 class SqliteDatabase(Database):
@@ -56,6 +72,8 @@ class SqliteDatabase(Database):
         self._lock = threading.RLock()
         self._counter = CommitCounter(path)
         try:
+            if not self._is_ours():
+                raise JournalPlaceError("journal-foreign", path=path)
             if self._mark.is_file():
                 self.moved_aside = self.move_aside()
             noted = self._counter.read()  # before the journal, which others may be writing to
@@ -75,6 +93,38 @@ class SqliteDatabase(Database):
     def _mark(self) -> Path:
         """A mark left where damage was found, because opening the file does not always show it."""
         return self.path.with_name(self.path.name + ".is-damaged")
+
+    def _is_ours(self) -> bool:
+        """Return whether the file is a journal, a damaged one included, or nobody's, before it is touched.
+
+        The header says so, or the files beside it; of older versions, whose header says nothing, the tables.
+        What lies in the state folder and is no other database is ours in any case.
+
+        Raises OSError, JournalError.
+        """
+        with contextlib.suppress(FileNotFoundError), open_plain_file(self.path) as file:
+            head = file.read(len(_SQLITE) + _APPLICATION_ID_AT + 4)
+            whose = int.from_bytes(head[_APPLICATION_ID_AT : _APPLICATION_ID_AT + 4], "big")
+            if not head or has_notes(self.path) or self._mark.is_file():
+                return True
+            if head.startswith(_SQLITE) and whose:
+                return whose == APPLICATION_ID
+            if self.path.absolute() == journal_file().absolute():
+                return True
+            return head.startswith(_SQLITE) and self._has_tables()
+        return True
+
+    def _has_tables(self) -> bool:
+        """Return whether an SQLite file has the tables of a journal, or none at all. Raises JournalError."""
+        address = f"file:{quote(str(self.path.absolute()))}?mode=ro"
+        try:
+            with contextlib.closing(sqlite3.connect(address, self._busy_seconds, uri=True)) as connection:
+                found = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        except sqlite3.Error as error:
+            if primary_code(error) in _DAMAGED:
+                return False
+            raise self._translated(error) from error
+        return not found or found >= _FIRST_TABLES
 
     def _open(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = None
@@ -110,10 +160,13 @@ class SqliteDatabase(Database):
         deadline = time.monotonic() + self._busy_seconds
         while True:
             try:
+                # Before the log begins, so that the file itself says whose it is.
+                if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+                    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 connection.execute("PRAGMA journal_mode = WAL")
                 return
             except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() >= deadline:
+                if primary_code(error) not in _LOCKED or time.monotonic() >= deadline:
                     raise
             time.sleep(_WAL_RETRY_SECONDS)
 
@@ -221,21 +274,30 @@ class SqliteDatabase(Database):
         return aside
 
     def _translated(self, error: sqlite3.Error | OSError) -> JournalError:
-        text = str(error)
-        if any(mark in text for mark in _DAMAGED):
+        """Return the error for people, by the number of the fault: its text may hold any path."""
+        limit = file_size_limit()
+        near_limit = limit is not None and self._size() + _NEAR_LIMIT > limit
+        if isinstance(error, OSError):
+            if error.errno in _FULL_DISK:
+                return JournalError("journal-full", path=self.path)
+            if error.errno == errno.EFBIG or near_limit:
+                return JournalError("journal-limit", path=self.path, limit=limit)
+            problem = error.strerror or type(error).__name__
+            return JournalPlaceError("journal-unwritable", path=self.path, problem=problem)
+        code, problem = primary_code(error), str(error)
+        if code in _DAMAGED:
             with contextlib.suppress(OSError):
                 ensure_private_file(self._mark)
-            return JournalError("journal-damaged", path=self.path, problem=text)
-        if "locked" in text or "busy" in text:
+            return JournalError("journal-damaged", path=self.path, problem=problem)
+        if code in _LOCKED:
             return JournalError("journal-locked", path=self.path, seconds=f"{self._busy_seconds:g}")
-        if "full" in text or "No space left" in text or "Disk quota" in text:
+        if code == sqlite3.SQLITE_FULL:
             return JournalError("journal-full", path=self.path)
-        limit = file_size_limit()
-        if limit is not None and self._size() + _NEAR_LIMIT > limit:
+        if near_limit:
             return JournalError("journal-limit", path=self.path, limit=limit)
-        if isinstance(error, OSError) or "readonly" in text or "unable to open" in text:
-            return JournalPlaceError("journal-unwritable", path=self.path, problem=text)
-        return JournalError("journal-failed", path=self.path, problem=text)
+        if code in _PLACE:
+            return JournalPlaceError("journal-unwritable", path=self.path, problem=problem)
+        return JournalError("journal-failed", path=self.path, problem=problem)
 
     def _size(self) -> int:
         """Bytes of the largest of the journal's files."""
@@ -246,8 +308,15 @@ class SqliteDatabase(Database):
         return max(sizes)
 
 
+def primary_code(error: sqlite3.Error) -> int:
+    """Return SQLite's number of a fault (sqlite.org, “Result and Error Codes”); 1 if it has none."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+
+
 def _malformed() -> sqlite3.Error:
-    return sqlite3.DatabaseError("malformed value")
+    error = sqlite3.DatabaseError("malformed value")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
 
 
 class _Connection(sqlite3.Connection):

@@ -306,6 +306,6 @@ def verify_run(
         assert plan.connection is not None  # noqa: S101 - it would have been refused
         customers = sent_customers(plan, session.journal.row_states(record.id), sample)
         rate = delivery_policy(options, plan.connection).rate
-        with AccountClient(plan.connection, rate=rate) as client:
+        with AccountClient(plan.connection, rate=rate, journal=session.journal) as client:
             watcher.begin(len(customers.chosen()), rate)
             return verify(client, customers, plan.contract, watcher.step)

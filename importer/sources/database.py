@@ -76,17 +76,18 @@ def _engine(sqlalchemy: Any, settings: SourceSettings, query: DatabaseQuery) -> 
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
         options = {"host": url.host, **url.query}
-        own = bool(secret) or not is_elsewhere(options)
-        settings.refuse_unvouched(str(query), url.host or _shown(settings), own=own)
         if url.drivername == "postgresql+psycopg":
             url = url.update_query_dict(verified_tls(options))
-        return sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
+        engine: sa.Engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
     except sqlalchemy.exc.ArgumentError:
         raise SettingsError("database-unknown", name=query, url=_shown(settings)) from None
     except sqlalchemy.exc.NoSuchModuleError:
         raise SettingsError("database-unknown", name=query, url=_shown(settings)) from None
     except ModuleNotFoundError as error:
         raise SettingsError("database-driver", name=query, driver=error.name) from None
+    own = bool(secret) or not is_elsewhere(options)
+    settings.refuse_unvouched(str(query), url.host or _shown(settings), own=own)
+    return engine
 
 
 def _sqlite(sqlalchemy: Any, settings: SourceSettings, database: str, query: DatabaseQuery) -> sa.Engine:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from importer.config import Connection
+from importer.escaping import to_json
 from tests.support.commands import Command, summary
 from tests.support.every_command import EVERY_COMMAND, command_names, lay_out
 
@@ -39,19 +41,37 @@ def test_no_command_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("name", [*EVERY_COMMAND])
+@pytest.mark.parametrize("where", ["state folder", "NXLINK_JOURNAL", "importer.toml"])
 def test_after_a_garbled_journal_every_command_says_so(
-    importer: Command, settings: Connection, work: Path, own_surroundings: Path, name: str
+    importer: Command,
+    settings: Connection,
+    work: Path,
+    own_surroundings: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    where: str,
 ) -> None:
     lay_out(work)
+    folder = own_surroundings
+    if where != "state folder":
+        folder = work.parent / "elsewhere"
+        if where == "NXLINK_JOURNAL":
+            monkeypatch.setenv(where, str(folder / "journal.db"))
+        else:
+            config = work / "importer.toml"
+            config.write_text(
+                f"journal = {to_json(str(folder / 'journal.db'))}\n{config.read_text('utf-8')}", "utf-8"
+            )
+        importer("runs")
     if name == "mapping check":
         importer("mapping", "suggest", "customers.csv", "-o", "proposed.toml")
-    garble(own_surroundings)
+    garble(folder)
     if name in NO_HISTORY | {"doctor", "runs acknowledge"}:
         importer("runs")  # finds the damage
     words = [word.format(run="20260101-000000-abcd") for word in EVERY_COMMAND[name]]
     for again in range(2):
         done = importer(*words)
-        place = str(aside(own_surroundings))
+        place = str(aside(folder))
         assert place in done.out + done.err
         if name in DEPENDS:
             assert done.code != 0
@@ -60,7 +80,21 @@ def test_after_a_garbled_journal_every_command_says_so(
             break
         assert "importer runs acknowledge" in done.err, again
     assert importer("runs", "acknowledge").code == 0
-    assert str(aside(own_surroundings)) not in importer("runs").err
+    assert str(aside(folder)) not in importer("runs").err
+
+
+def test_losses_are_json_where_every_line_is(
+    importer: Command, settings: Connection, work: Path, own_surroundings: Path
+) -> None:
+    lay_out(work)
+    garble(own_surroundings)
+    importer("runs")
+    said = [json.loads(line) for line in importer("run", "customers.csv", "--log-json").err.splitlines()]
+    (loss,) = [
+        line for line in said if line.get("code") == "journal-moved-aside" and line["event"] == "warning"
+    ]
+    assert str(aside(own_surroundings)) in loss["message"]
+    assert "importer runs acknowledge" in loss["hint"]
 
 
 def test_the_reports_of_a_run_say_it_too(

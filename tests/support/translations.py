@@ -89,7 +89,8 @@ def lines(lang: str) -> dict[str, Line]:
 
 def missing(lang: str) -> list[str]:
     """Return the keys of texts that are said in English."""
-    return [key for key in english() if key not in lines(lang)]
+    written = lines(lang)
+    return [key for key in english() if key not in written]
 
 
 def outdated(lang: str) -> list[str]:

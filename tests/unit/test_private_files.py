@@ -6,6 +6,7 @@ import contextlib
 import os
 import stat
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from importer.private_files import (
     create_private_file,
     ensure_private_file,
     make_private_folder,
+    open_plain_file,
     private_opener,
     replace_private_file,
 )
@@ -146,3 +148,48 @@ def test_a_linked_note_of_a_lock_is_replaced_not_followed(tmp_path: Path) -> Non
     lock.acquire(LockHolder.current("nightly", datetime.now()), "job-locked")
     lock.release()
     assert victim.read_text() == "somebody's file"
+
+
+def test_what_is_planted_is_not_emptied_before_it_is_looked_at(tmp_path: Path) -> None:
+    mine, second = tmp_path / "mine", tmp_path / "second"
+    mine.write_bytes(b"all")
+    os.link(mine, second)
+    with pytest.raises(OSError, match="second name"):
+        open(second, "wb", opener=private_opener).close()
+    assert mine.read_bytes() == b"all"
+    second.unlink()
+    with open(mine, "wb", opener=private_opener) as file:
+        file.write(b"a")
+    assert mine.read_bytes() == b"a"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+def test_a_pipe_is_no_file_to_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="not a plain file"):
+        open_plain_file(tmp_path / "pipe")
+
+
+def test_two_writers_of_a_file_leave_one_whole_and_no_part(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.prom"
+    old = tmp_path / ".metrics.prom.1-x.part"
+    old.write_bytes(b"left by one that was killed")
+    os.utime(old, (0, 0))
+    texts = [bytes([65 + number]) * 100_000 for number in range(8)]
+    faults: list[BaseException] = []
+
+    def write(text: bytes) -> None:
+        try:
+            for _ in range(20):
+                replace_private_file(path, text)
+                assert path.read_bytes() in texts
+        except BaseException as error:
+            faults.append(error)
+
+    writers = [threading.Thread(target=write, args=(text,)) for text in texts]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert faults == []
+    assert [one.name for one in tmp_path.iterdir()] == ["metrics.prom"]

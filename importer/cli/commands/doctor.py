@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -136,12 +137,18 @@ def _complete(resolved: ResolvedConnection) -> DoctorCheck:
 
 def _journal() -> DoctorCheck:
     """Which journal the runs share, and with it turns and rate; whether it has lost any."""
+    from importer.journal.place import journal_place, shown_place
     from importer.losses import read_losses
-    from importer.user_folders import journal_file
 
-    for loss in read_losses(journal_file()):
-        return _check("journal", BAD, loss.code, dict(loss.found), int(ExitCode.ROWS_LEFT))
-    return _check("journal", OK, "doctor-journal", {"path": journal_file()})
+    try:
+        place = journal_place()
+        for loss in read_losses(place) if isinstance(place, Path) else ():
+            return _check("journal", BAD, loss.code, dict(loss.found), int(ExitCode.ROWS_LEFT))
+        return _check("journal", OK, "doctor-journal", {"path": shown_place(place)})
+    except ImporterError as error:
+        lang = language()
+        exit_code = int(error.exit_code)
+        return DoctorCheck("journal", BAD, error.code, error.sentence(lang), error.hint(lang), exit_code)
 
 
 def _ask(client: Client) -> Verdict:
@@ -217,14 +224,15 @@ def _credentials(resolved: ResolvedConnection, verdict: Verdict) -> DoctorCheck:
 def _tenant(connection: Connection) -> DoctorCheck:
     """Whether a run from here has got rows into the tenant before. No journal is made to find out."""
     from importer.journal import Journal
-    from importer.user_folders import journal_file
+    from importer.journal.place import journal_place
 
     there = connection.destination(contracts.load(connection.contract).endpoint.base_url)
     found = {"tenant": there.tenant_id}
     reached = False
     try:
-        if journal_file().exists():
-            with Journal.open() as journal:
+        place = journal_place()
+        if isinstance(place, str) or place.exists():
+            with Journal.open(place) as journal:
                 reached = journal.has_reached(there)
     except ImporterError as error:
         lang = language()

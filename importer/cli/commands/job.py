@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from importer.jobs.selection import ChosenJob
     from importer.journal import Journal
 
-_CARRIED = ("NXLINK_STATE_DIR",)
+_CARRIED = ("NXLINK_STATE_DIR", "NXLINK_JOURNAL")
 """Settings of this shell without which the scheduled job would look elsewhere; no secret is among them."""
 
 
@@ -198,7 +198,7 @@ def _print_preview(job: Job, files: Sequence[FilePreview], *, several: bool) -> 
         echo(f"nothing in {job.describe_source()}")
 
 
-@job_command.command("install", short_help="Write jobs into the user's crontab.")
+@job_command.command("install", short_help="Write jobs into the user's schedule.")
 @job_names_options
 @click.option("--schedule", "when", metavar="CRON", help='When it runs, as in a crontab: "0 3 * * *".')
 @click.option("--print", "only_print", is_flag=True, help="Print the line instead of writing it.")
@@ -241,7 +241,6 @@ def install(
 
 def _install(name: str, text: str, settings: Path, env_file: Path | None, *, only_print: bool) -> None:
     from importer.jobs import schedule
-    from importer.jobs import schedule as crontab
 
     if not text:
         raise UsageError("no-schedule", job=name)
@@ -250,13 +249,13 @@ def _install(name: str, text: str, settings: Path, env_file: Path | None, *, onl
     except schedule.ScheduleFault as fault:
         raise UsageError("bad-schedule", reason=fault.why) from None
     zone = schedule.zone_name()
-    entry = crontab.CrontabEntry(
+    entry = schedule.CrontabEntry(
         job=name,
         schedule=times,
         zone=zone,
         settings=settings,
         env_file=env_file.absolute() if env_file else None,
-        environment={n: str(Path(os.environ[n]).absolute()) for n in _CARRIED if os.environ.get(n)},
+        environment={name: _as_carried(value) for name in _CARRIED if (value := os.environ.get(name))},
     )
     if os.name == "nt":
         echo(sentence("job-windows-line", {"zone": zone}, language()), err=True)
@@ -264,27 +263,36 @@ def _install(name: str, text: str, settings: Path, env_file: Path | None, *, onl
     elif only_print:
         echo("\n".join(entry.block()))
     else:
-        crontab.install_crontab(entry)
+        schedule.install_crontab(entry)
         due = times.next(datetime.now().astimezone())
         shown = f"{due:%Y-%m-%d %H:%M %Z}" if due else "–"
         told = {"job": name, "schedule": times.text, "zone": zone, "next": shown}
         echo(sentence("job-installed", told, language()))
 
 
-@job_command.command("uninstall", short_help="Take the job out of the crontab.")
+def _as_carried(value: str) -> str:
+    """A folder or file as cron, which begins elsewhere, finds it; the address of a database as it is."""
+    from importer.journal.place import is_address, shown_address
+
+    if not is_address(value):
+        return str(Path(value).expanduser().absolute())
+    shown_address(value)  # refuses a password, which everybody could read there
+    return value
+
+
+@job_command.command("uninstall", short_help="Take the job out of the schedule.")
 @click.argument("name")
 @lang_option
 def uninstall(name: str) -> int:
     """Take the entry of the job NAME out of the user's crontab; other lines stay as they are."""
     from importer.jobs import schedule
-    from importer.jobs import schedule as crontab
 
     if os.name == "nt":
         echo(sentence("job-windows-line", {"zone": schedule.zone_name()}, language()), err=True)
         schedule.refuse_control_characters("NAME", name)
-        echo(crontab.windows_removal(name))
+        echo(schedule.windows_removal(name))
         return 0
-    crontab.uninstall_crontab(name)
+    schedule.uninstall_crontab(name)
     echo(sentence("job-uninstalled", {"job": name}, language()))
     return 0
 

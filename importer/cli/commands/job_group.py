@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from importer.config import ConfigFile, load_config
+from importer.config import ConfigFile, load_config, name_config
 from importer.errors import SettingsError, UsageError
 from importer.models import Note
 
@@ -75,4 +75,5 @@ def settings_file(settings: Path | None) -> ConfigFile:
     """Return the importer.toml that is named, or found. Raises SettingsError."""
     if settings is not None and not settings.is_file():
         raise SettingsError("bad-settings", file=settings, place="-", reason=Note("reason-no-file"))
-    return load_config(settings)
+    name_config(settings)
+    return load_config()

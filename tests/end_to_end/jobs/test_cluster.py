@@ -14,8 +14,9 @@ import pytest
 from importer import __version__
 from importer.cli.app import invoke as cli
 from importer.cluster.engine import check_address
-from importer.cluster.tasks import RoundTask, carry_out, journal_shown
+from importer.cluster.tasks import RoundTask, carry_out
 from importer.errors import SettingsError
+from importer.journal.place import journal_place, shown_place
 from tests.support.interruptions import GatedScript
 from tests.support.jobs import lines
 from tests.support.tenants import FIRST_TENANT, Tenants, many_tenants
@@ -38,7 +39,7 @@ def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tenants]:
 
 def task(few: Tenants, job: str, journal: str = "", version: str = __version__) -> RoundTask:
     settings = str(few.folder / "importer.toml")
-    return RoundTask(job, settings, journal or journal_shown(), version=version)
+    return RoundTask(job, settings, journal or shown_place(journal_place()), version=version)
 
 
 def test_a_task_done_twice_imports_once(few: Tenants) -> None:

@@ -191,6 +191,38 @@ def test_install_leaves_other_lines_alone_and_uninstall_takes_out_its_own(
     assert cli(["job", "uninstall", "nightly"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("named", "carried"),
+    [
+        ("shared/history.db", "NXLINK_JOURNAL={desk}/shared/history.db"),
+        ("postgresql://ann@db.example/nxlink", "NXLINK_JOURNAL=postgresql://ann@db.example/nxlink"),
+    ],
+)
+def test_an_installed_job_uses_the_journal_of_the_shell_that_installs_it(
+    desk: Path, tab: Path, monkeypatch: pytest.MonkeyPatch, named: str, carried: str
+) -> None:
+    monkeypatch.setenv("NXLINK_JOURNAL", named)
+    assert cli(["job", "install", "nightly"]) == 0
+    assert f" {carried.format(desk=desk)} " in tab.read_text()
+
+
+def test_no_password_goes_into_a_crontab(desk: Path, tab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NXLINK_JOURNAL", "postgresql://ann:geheim@db.example/nxlink")
+    assert cli(["job", "install", "nightly"]) == 4
+    assert not tab.exists()
+
+
+def test_the_journal_of_settings_that_are_named_is_used(
+    desk: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = desk / "importer.toml"
+    config.write_text('journal = "kept/history.db"\n' + config.read_text("utf-8"), "utf-8")
+    monkeypatch.chdir(tmp_path_factory.mktemp("home"))  # as cron does
+    cli(["job", "run", "nightly", "--settings", str(config)])
+    assert (desk / "kept" / "history.db").is_file()
+    assert not (desk / "state" / "journal.db").exists()
+
+
 def test_a_crontab_made_for_the_job_alone_goes_with_it(desk: Path, tab: Path) -> None:
     assert cli(["job", "install", "nightly"]) == 0
     assert cli(["job", "uninstall", "nightly"]) == 0

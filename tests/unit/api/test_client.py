@@ -229,8 +229,9 @@ def test_loopback_is_reached_without_a_proxy(monkeypatch: pytest.MonkeyPatch) ->
         assert client.attempt(BATCH, b"{}").action is Action.DONE
 
 
-def test_an_absent_proxy_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+@pytest.mark.parametrize("proxy", ["127.0.0.1:1", "127.0.0.1:4030", "407.example.invalid:3128"])
+def test_an_absent_proxy_is_waited_for(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy}")
     there = replace(connection(1), base_url="https://api.example.invalid")
     with Client(there) as client:
         verdict = client.attempt(BATCH, b"{}")

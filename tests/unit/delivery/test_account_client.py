@@ -42,6 +42,21 @@ def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Journal
         yield journal
 
 
+def test_a_question_waits_behind_runs_of_the_journal_that_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NXLINK_STATE_DIR", str(tmp_path / "other"))
+    monkeypatch.setenv("NXLINK_JOURNAL", str(tmp_path / "shared" / "history.db"))
+    with Journal.open() as journal, Sandbox() as box:
+        with journal.rate(box.connection.rate_key, "").hold() as state:
+            state.slow, state.slowed_at = 1.0, SystemClock().now()
+            state.next = state.slowed_at + 5.0
+        clock = CountingClock()
+        with AccountClient(box.connection, clock=clock) as client:
+            assert fields(client)
+        assert sum(clock.waits) == pytest.approx(5.0, abs=1.0)
+
+
 def test_a_question_waits_behind_the_requests_of_a_run(journal: Journal) -> None:
     with Sandbox() as box:
         connection = box.connection

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from importer.errors import UsageError
 from importer.jobs import schedule
-from importer.jobs import schedule as crontab
 
 
 def _next(text: str, after: str) -> str:
@@ -70,9 +69,9 @@ def test_a_daily_job_is_due_within_a_day_at_its_time(minute: int, hour: int, aft
     assert timedelta() < due - after.astimezone() <= timedelta(days=1)
 
 
-def _entry(text: str = "0 3 * * *", **more: object) -> crontab.CrontabEntry:
+def _entry(text: str = "0 3 * * *", **more: object) -> schedule.CrontabEntry:
     settings = Path("/srv/my crm/importer.toml")
-    return crontab.CrontabEntry("nightly", schedule.parse_schedule(text), "Asia/Shanghai", settings, **more)  # type: ignore[arg-type]
+    return schedule.CrontabEntry("nightly", schedule.parse_schedule(text), "Asia/Shanghai", settings, **more)  # type: ignore[arg-type]
 
 
 def test_the_line_is_quoted_for_the_shell_and_for_cron() -> None:
@@ -90,9 +89,9 @@ def test_the_line_is_quoted_for_the_shell_and_for_cron() -> None:
 def test_other_lines_stay_whatever_they_are(lines: list[str], data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(lines)))
     block = _entry().block()
-    left, taken = crontab.without_job([*lines[:place], *block, *lines[place:]], "nightly")
+    left, taken = schedule.without_job([*lines[:place], *block, *lines[place:]], "nightly")
     assert (left, taken) == (lines, block)
-    assert crontab.without_job(lines, "nightly") == (lines, [])
+    assert schedule.without_job(lines, "nightly") == (lines, [])
 
 
 @pytest.mark.parametrize(

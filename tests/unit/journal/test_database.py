@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sqlite3
 import threading
@@ -10,14 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from importer.errors import JournalError
+from importer.errors import JournalError, JournalPlaceError
 from importer.journal import Journal, schema
+from importer.journal.sqlite import SqliteDatabase
 from importer.models import Outcome, Status
 from tests.support.journal import MakeBatch, MakeRecord
 
 
 def test_a_file_that_is_no_database_is_moved_aside_and_named(tmp_path: Path, make_record: MakeRecord) -> None:
     path = tmp_path / "journal.db"
+    Journal.open(path).close()
     path.write_bytes(b"this is no database, and never was one" * 100)
     with Journal.open(path) as journal:
         assert journal.moved_aside is not None
@@ -209,3 +213,74 @@ def test_no_place_for_locks_is_told(tmp_path: Path, make_record: MakeRecord) -> 
     with Journal.open(tmp_path / "journal.db") as journal, pytest.raises(JournalError) as error:
         journal.start(make_record())
     assert error.value.code == "journal-unwritable"
+
+
+def foreign_database(path: Path, application: int) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE runs (distance REAL)")
+        connection.execute(f"PRAGMA application_id = {application}")
+        connection.commit()
+
+
+@pytest.mark.parametrize("kind", ["text", "empty archive", "database", "numbered database", "link"])
+def test_a_file_of_somebody_else_is_refused_and_left_as_it_is(tmp_path: Path, kind: str) -> None:
+    path = real = tmp_path / "thesis.docx"
+    if kind == "link":
+        real = tmp_path / "real.txt"
+        path.symlink_to(real)
+    if "database" in kind:
+        foreign_database(path, 7 if kind == "numbered database" else 0)
+    else:
+        real.write_bytes(b"PK\5\6" if kind == "empty archive" else b"all that I wrote\n" * 1000)
+    real.chmod(0o644)
+    before, names = real.read_bytes(), sorted(tmp_path.iterdir())
+    for _ in range(2):
+        with pytest.raises(JournalPlaceError) as error:
+            Journal.open(path)
+        assert error.value.code == ("journal-unwritable" if kind == "link" else "journal-foreign")
+    assert (real.read_bytes(), real.stat().st_mode & 0o777, sorted(tmp_path.iterdir())) == (
+        before,
+        0o644,
+        names,
+    )
+
+
+def test_journals_are_known_also_those_of_older_versions(tmp_path: Path, make_record: MakeRecord) -> None:
+    path = tmp_path / "journal.db"
+    with Journal.open(path) as journal:
+        journal.start(make_record()).close()
+    assert path.read_bytes()[68:72] == b"NXLJ"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA application_id = 0")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    path.with_name("journal.db.count").unlink()
+    for _ in range(2):
+        with Journal.open(path) as journal:
+            assert len(journal.runs()) == 1
+            assert journal.losses == ()
+    empty = tmp_path / "new.db"
+    with contextlib.closing(sqlite3.connect(empty)) as connection:
+        connection.execute("VACUUM")
+    Journal.open(empty).close()
+
+
+@pytest.mark.parametrize("folder", ["fuller", "locked and busy", "malformed", "No space left", "readonly"])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (errno.EACCES, "journal-unwritable"),
+        (errno.ENOSPC, "journal-full"),
+        (errno.EFBIG, "journal-limit"),
+        (errno.EIO, "journal-unwritable"),
+    ],
+)
+def test_a_fault_of_the_system_is_told_by_its_number_whatever_its_path_says(
+    tmp_path: Path, folder: str, number: int, code: str
+) -> None:
+    path = tmp_path / folder / "journal.db"
+    with contextlib.closing(SqliteDatabase(path)) as database:
+        found = database._translated(OSError(number, os.strerror(number), str(path)))
+    assert found.code == code
+    assert not path.with_name("journal.db.is-damaged").exists()
+    Journal.open(path).close()
+    assert not list(path.parent.glob("*damaged*"))

@@ -12,7 +12,8 @@ import pytest
 from importer.errors import JournalError, UnknownRunError
 from importer.journal import Journal
 from importer.journal.sqlite import SqliteDatabase
-from importer.models import Outcome, Status
+from importer.losses import add_loss, read_losses
+from importer.models import Note, Outcome, Status
 from tests.support.journal import MakeRecord
 
 GARBAGE = b"this is no database, and never was one" * 100
@@ -196,7 +197,19 @@ def test_losses_of_a_newer_version_are_still_told(tmp_path: Path) -> None:
 
 def test_a_run_that_is_not_found_may_be_one_that_was_lost(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
+    Journal.open(path).close()
     path.write_bytes(GARBAGE)
     with Journal.open(path) as journal, pytest.raises(UnknownRunError) as caught:
         journal.find("r1")
     assert caught.value.code == "run-perhaps-lost"
+
+
+def test_losses_that_cannot_be_read_are_kept_beside_a_new_one(tmp_path: Path) -> None:
+    path, file = tmp_path / "journal.db", tmp_path / "journal.db.losses"
+    for number in (1, 2):
+        file.write_text(f"of a newer version {number}")
+        add_loss(path, Note("journal-replaced", (("path", "x"),)))
+        assert [loss.code for loss in read_losses(path)] == ["journal-losses-unreadable", "journal-replaced"]
+    aside = [tmp_path / "journal.db.losses.unreadable", tmp_path / "journal.db.losses.unreadable-2"]
+    assert [place.read_text() for place in aside] == ["of a newer version 1", "of a newer version 2"]
+    assert dict(read_losses(path)[0].found)["path"] == str(aside[1])
