@@ -167,7 +167,9 @@ class Round:
         options = self._full_or_changed(self._options())
         settings = SessionSettings(self.profile, self.environment.connection, job=self.job.name)
         session = stack.enter_context(Session.open(settings, journal=self.journal, stopper=self.stopper))
-        session.connect(options)  # missing credentials stop the round before a file is taken
+        # Missing credentials, or a list that cannot be read, stop the round before a file is taken.
+        session.connect(options)
+        session.check_lists(options)
         stack.enter_context(_time_limit(self.job.time_limit, self.stopper))
         importing = FileProcessor(self.job, session, store, self.log, options, self.environment.checkpoint)
         for record in (*self.journal.jobs.open_files(self.job.name), *store.unknown_files(number)):

@@ -10,7 +10,7 @@ questions go to a `RunObserver`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import field, replace
 from pathlib import Path
@@ -31,6 +31,7 @@ from importer.pipeline.plan import RunPlan
 from importer.pipeline.precheck import PrecheckGate, max_invalid_gate
 from importer.pipeline.retry import lineage_of, retried_since, retry_lineage, rows_left
 from importer.pipeline.run import Lineage, Run, SendTarget, StopToken
+from importer.pipeline.suppression_lists import read_list
 from importer.reports import ReportResult
 from importer.sources.fetching import Fetching, check_named, take_in
 from importer.sources.locations import FileGiven, FileName, LocalCopy
@@ -64,6 +65,9 @@ class SessionSettings:
     """None: the user's own journal."""
     job: str = ""
     """The job that the runs belong to."""
+    lists_of: Callable[[RunRecord], Sequence[str]] = field(default=lambda record: ())
+    """Which lists of people who must not be sent importer.toml names by now for the job and the profile of an
+    earlier run."""
     on_page: bool = False
     """Whether the page in the browser carries the runs out: their reports name its buttons, no commands."""
 
@@ -152,7 +156,7 @@ class Session:
         observer: RunObserver | None = None,
     ) -> ReportResult:
         """Continue a run. `options` are those of `kept_options`, or changed ones."""
-        options = self._with_lists(options or plans.kept_options(record))
+        options = self._with_lists(options or plans.kept_options(record), record)
         observer = observer or self.observer
         with (
             self._ticket(record.destination, record.source, options) as ticket,
@@ -174,7 +178,7 @@ class Session:
         """
         if record.dry_run:
             raise UsageError("retry-dry-run", run=record.id)
-        options = self._with_lists(options or retry_options(record))
+        options = self._with_lists(options or retry_options(record), record)
         observer = observer or self.observer
         if record.state is RunState.FINISHED and not rows_left(record, rejected=options.rejected):
             return None
@@ -218,10 +222,17 @@ class Session:
             raise UsageError("resume-retried", run=record.id, retry=later.id)
         return record
 
-    def _with_lists(self, options: RunOptions) -> RunOptions:
-        """Return the options with the lists of the profile, too: whom it leaves out nothing sends."""
-        lists = (*self.settings.profile.given.options.suppress, *options.suppress)
+    def _with_lists(self, options: RunOptions, record: RunRecord | None = None) -> RunOptions:
+        """Return the options with the lists of the profile, too, and those of the job and the profile of an
+        earlier run, as they are now: whom they leave out nothing sends."""
+        later = self.settings.lists_of(record) if record is not None else ()
+        lists = (*self.settings.profile.given.options.suppress, *options.suppress, *later)
         return replace(options, suppress=tuple(dict.fromkeys(str(Path(file).absolute()) for file in lists)))
+
+    def check_lists(self, options: RunOptions) -> None:
+        """Raise ListError if a list of people who must not be sent cannot be used."""
+        for file in self._with_lists(options).suppress:
+            read_list(file, None)
 
     @contextlib.contextmanager
     def planned(

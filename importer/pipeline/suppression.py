@@ -21,12 +21,14 @@ from importer import arrow
 from importer.contact_keys import contact_keys, forms, mailboxes
 from importer.contracts import Contract, Field, FieldKind
 from importer.dataclass import dataclass
+from importer.errors import ListError
 from importer.mapping import MappingFile, emails
 from importer.mapping.phone_texts import all_phones
 from importer.mapping.regions import require_region
 from importer.messages import sentence
 from importer.models import Issues, MappedChunk, Note, Outcome, Status
 from importer.options import RunOptions
+from importer.pipeline.row_history import SUPPRESSED
 from importer.pipeline.suppression_lists import (
     SuppressionList,
     addresses,
@@ -38,8 +40,6 @@ from importer.pipeline.suppression_lists import (
 from importer.reports.run_info import SuppressionUse
 from importer.reports.tally import ReasonGroup
 
-SUPPRESSED = "suppressed"
-"""The code of a row that is left out."""
 _LACKING, _SEVERAL = "no-country-code", "several-values"
 _TELLING = (_LACKING, _SEVERAL)
 _PHONES_BY_ANOTHER_NAME = ("zalo",)
@@ -114,6 +114,12 @@ class Suppression:
             if one.unreadable
         )
 
+    def check(self) -> None:
+        """Raise ListError `suppression-changed` if a list is not the file any more that was read."""
+        for one in self.lists:
+            if not one.is_as_it_was:
+                raise ListError("suppression-changed", list=one.name)
+
     def _message(self, one: SuppressionList) -> str:
         return sentence(SUPPRESSED, {"list": one.name}, self.lang)
 
@@ -121,7 +127,7 @@ class Suppression:
 def read_suppression(options: RunOptions, mapping: MappingFile) -> Suppression | None:
     """Read the lists of a run, as they are now; None if it has none.
 
-    The options, else the mapping, say of which country phones without a country code are. Raises InputError.
+    The options, else the mapping, say of which country phones without a country code are. Raises ListError.
     """
     files = options.suppress
     if not files:

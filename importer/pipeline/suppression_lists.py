@@ -23,7 +23,7 @@ from importer import arrow, contracts
 from importer.contact_keys import MOST_DIGITS, contact_keys, one_form
 from importer.contracts import FieldKind
 from importer.dataclass import dataclass
-from importer.errors import InputError
+from importer.errors import InputError, ListError
 from importer.mapping import emails
 from importer.mapping.headers import meanings
 from importer.mapping.nothing import where_nothing
@@ -56,6 +56,10 @@ _LONG_NUMBER = re.compile(r"\d{10,15}")
 """A phone, or a number of another kind."""
 _TELLING = 10**5
 """A number below says too little of whose phone it is, if nobody knows its country."""
+
+
+FileStamp = tuple[int, int, int]
+"""Inode, bytes, and when the file was last written."""
 
 
 class KeySet:
@@ -110,8 +114,16 @@ class SuppressionList:
     """By `contact_keys`."""
     hashes: KeySet
     """The first eight bytes of each."""
+    path: Path = Path()
+    stamp: FileStamp | None = None
+    """By which it is seen whether the file has changed since."""
     doubtful: tuple[str, ...] = ()
     """Columns that may hold phones and are not used, since nothing calls them so."""
+
+    @property
+    def is_as_it_was(self) -> bool:
+        """Whether the file is still the one that was read."""
+        return _stamp(self.path) == self.stamp
 
     @property
     def entries(self) -> int:
@@ -122,12 +134,21 @@ class SuppressionList:
 def read_list(file: str, region: str | None) -> SuppressionList:
     """Read a list. `region` is the country (ISO) of its phones without a country code, if that is known.
 
-    Raises InputError: `suppression-empty` for a list without any entry, `suppression-not-a-file` for a pipe,
+    Raises ListError: `suppression-empty` for a list without any entry, `suppression-not-a-file` for a pipe,
     else why it cannot be read.
     """
+    try:
+        return _read(file, region)
+    except ListError:
+        raise
+    except InputError as error:
+        raise ListError(error.code, **error.found) from error
+
+
+def _read(file: str, region: str | None) -> SuppressionList:
     if Path(file).exists() and not Path(file).is_file():
-        raise InputError("suppression-not-a-file", list=file)
-    reading = _Reading()
+        raise ListError("suppression-not-a-file", list=file)
+    reading, stamp = _Reading(), _stamp(Path(file))
     with open_source(file, ReadOptions(sheet=ALL_SHEETS, header_row="none")) as source:
         for chunk in source.chunks():
             rows = chunk.frame.index.to_numpy()
@@ -150,11 +171,21 @@ def read_list(file: str, region: str | None) -> SuppressionList:
         without_code=KeySet(comparable(phones.digits.filter(pa.array(phones.lacking & ~lost)), coded=False)),
         emails=KeySet(contact_keys(arrow.array(reading.emails), FieldKind.EMAIL)),
         hashes=KeySet(first_bytes(map(_digest, reading.hashes))),
+        path=Path(file),
+        stamp=stamp,
         doubtful=tuple(reading.doubtful),
     )
     if not found.entries:
-        raise InputError("suppression-empty", list=file)
+        raise ListError("suppression-empty", list=file)
     return found
+
+
+def _stamp(path: Path) -> FileStamp | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def first_bytes(digests: Iterable[bytes]) -> np.ndarray:
