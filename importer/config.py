@@ -137,7 +137,7 @@ class Profile:
 
 _NAMED = ("profile", "job", "source")
 _SHARED = ("defaults", "job-defaults")
-_TEXTS = ("metrics_file", "journal")
+_TEXTS = ("metrics_file", "journal", "journal_secret_command")
 
 
 @dataclass(frozen=True)
@@ -164,6 +164,11 @@ class ConfigFile:
     def journal(self) -> str | None:
         """The journal's file, or the address of its database; None for the one in the state folder."""
         return self.tables.get("journal") or None
+
+    @property
+    def journal_secret_command(self) -> str | None:
+        """A command that prints the password of the journal's database on its first line."""
+        return self.tables.get("journal_secret_command") or None
 
     def names(self, group: str) -> tuple[str, ...]:
         """The names of all `[group.NAME]` tables, in the file's order."""

@@ -22,7 +22,7 @@ from importer.errors import (
     ReportError,
     UnreachableError,
 )
-from importer.exit_codes import ExitCode
+from importer.exit_codes import ExitCode, worst_exit_code
 from importer.jobs import inbox, tripwires
 from importer.jobs.config import Job, JobEnvironment
 from importer.jobs.file_store import FOLDERS, FileStore, legible
@@ -256,7 +256,7 @@ class Round:
                 result, worst = RoundResult.FAILED, file
             elif file.fate is FileFate.HELD and result is RoundResult.GOOD:
                 result, worst = RoundResult.HELD, file
-        exit_code = max((file.exit_code for file in files), default=ExitCode.DONE)
+        exit_code = worst_exit_code(file.exit_code for file in files)
         code, message = (worst.code, worst.message) if worst else ("", "")
         return self._report(started, files, result, exit_code, (code, message))
 
@@ -265,7 +265,7 @@ class Round:
 
     def _stopped(self, started: datetime, files: list[FileResult], error: ImporterError) -> RoundReport:
         message = format_error(error, self._options().lang)
-        # Reports cannot be written. Once there is a folder, or space, the next round goes on.
+        # The file stays where it is: once there is a folder, or space, the next round goes on.
         exit_code = ExitCode.AWAY if isinstance(error, ReportError) else error.exit_code
         return self._report(started, files, RoundResult.STOPPED, exit_code, (error.code, message))
 

@@ -6,9 +6,10 @@ Statements are written once, in what SQLite and PostgreSQL have in common; value
 
 from __future__ import annotations
 
+import contextlib
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -53,6 +54,10 @@ class Database(ABC):
     """The damaged journal that this one replaces, if there was one."""
     shared = False
     """Whether several machines may use it."""
+    patience = 300.0
+    """Seconds for which a database that is away is waited for, once it was open."""
+    stopped: Callable[[], object] = staticmethod(lambda: None)
+    """Returns something once nobody wants to wait any more."""
     signed_for = 0.0
     """Seconds for which a request of a sender that is lost may still be on its way."""
 
@@ -78,6 +83,16 @@ class Database(ABC):
 
         SQLite has no checksums: it hands out a text whose bytes have changed.
         """
+
+    @contextlib.contextmanager
+    def patient(self, seconds: float, stopped: Callable[[], object]) -> Iterator[None]:
+        """Wait as long as this for a database that is away, or until `stopped` returns something."""
+        before = self.patience, self.stopped
+        self.patience, self.stopped = seconds, stopped
+        try:
+            yield
+        finally:
+            self.patience, self.stopped = before
 
     def alone(self, connection: Statements) -> None:
         """Let no other transaction that calls this run beside this one. Those of SQLite are alone anyway."""

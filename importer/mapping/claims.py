@@ -230,7 +230,7 @@ def _of_a_person(phrases: Sequence[Phrase]) -> Phrase | None:
         return None
     owners = [one for one in phrases if _means_only(one, FULL)]
     things = [one for one in phrases if not any(alias.field in NAMES for alias in one.labels)]
-    names = vocabulary.short_names()
+    names = vocabulary.listed("short_names")
     if len(owners) != 1 or len(things) != 1 or any(name in owners[0].text for name in names):
         return None
     return things[0]
@@ -348,7 +348,7 @@ def _known_by_length() -> dict[int, list[str]]:
 def _by_cells(column: Column) -> list[Claim]:
     """Return what the cells say, for a name that says nothing.
 
-    Cells that repeat are those of somebody who has many customers.
+    Addresses, phones and days that repeat are those of somebody who has many customers.
     """
     roles, cells = column.reading.roles(), column.cells
     if (
@@ -357,16 +357,17 @@ def _by_cells(column: Column) -> list[Claim]:
         or any(phrase.labels and not phrase.roles for phrase in column.reading.phrases)
     ):
         return []
+    if evidence.are_countries(cells):
+        return [_content("country", DOUBT, column)]
     if len(cells) > 1 and len(set(cells)) < 0.9 * len(cells):
         return []
     if evidence.confirms(FieldKind.EMAIL, cells):
         return [_content("email", CELLS, column)]
+    reach = normalize(column.name) in vocabulary.listed("reach")
     about_contact = bool(column.reading.phrases) and not column.reading.unknown
-    if evidence.are_phones(cells):
-        sure = about_contact or evidence.are_written_phones(cells)
+    if evidence.are_phones(cells) or (reach and evidence.confirms(FieldKind.PHONE, cells)):
+        sure = reach or about_contact or evidence.are_written_phones(cells)
         return [_content("sms_phone", CELLS if sure else DOUBT, column)]
-    if evidence.are_countries(cells):
-        return [_content("country", DOUBT, column)]
     return [_content("birthday", DOUBT, column)] if evidence.are_birthdays(cells) else []
 
 

@@ -21,6 +21,8 @@ _CODES = {"male": "1", "female": "0", "unsaid": "", "neither": ""}
 _NEITHER = ""
 _AROUND = " .,:()[]"
 _MOST_SALUTATIONS = 0.95
+_LAST_LETTER = "\u2e80"
+"""From here on, a sign of a script is a word."""
 _OWN_CODES = {"1": "1", "0": "0", "1.0": "1", "0.0": "0"}
 
 _UNSAID = frozenset("xdu")
@@ -196,7 +198,7 @@ def gender_of(text: str) -> str | None:
 def are_salutations(cells: Iterable[str]) -> bool:
     """Return whether cells are forms of address, most of them of one person with a gender.
 
-    Single letters alone are no proof.
+    Single letters alone are no proof; 男 is a word.
     """
     filled = [cell.strip() for cell in cells if cell.strip()]
     codes = [gender_of(cell) for cell in filled]
@@ -206,7 +208,9 @@ def are_salutations(cells: Iterable[str]) -> bool:
         bool(filled)
         and known >= _MOST_SALUTATIONS * len(filled)
         and 2 * told > len(filled)
-        and any(len(cell.strip(_AROUND)) > 1 for cell in filled)
+        and any(
+            len(cell.strip(_AROUND)) > 1 or (cell in word_codes() and cell > _LAST_LETTER) for cell in filled
+        )
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from enum import StrEnum
 from functools import cache, lru_cache
@@ -34,6 +35,9 @@ _BEGINS_HAN = late_pattern(rf"{_HAN}\S*")
 _COMMA_NAME = late_pattern(r"[^,]+,(?!\s*(?:jr|sr|i{2,3}|iv|ph\.?d|m\.?d|mba|esq|dds)\b)[^,]+", re.IGNORECASE)
 _MIDDLE_DOT = late_pattern(r"[·•・‧]")
 _LONGEST_HAN_NAME = 4
+_FIRST_HAN = "\u3400"
+_GLUED_FROM = "г"
+"""The first letter of titles that are written together with a name."""
 _SHORTEST_HAN_COMPANY = 15
 """Bytes: five characters."""
 
@@ -64,9 +68,14 @@ def split(name: str, rule: NameRule) -> tuple[str, str]:
     four characters is most likely a company's and is not split.
     """
     words = name.split()
-    if words and words[0].casefold() in _titles():
+    if words and (glued := _glued_title(words[0])):
+        words = [words[0].removeprefix(glued), *words[1:]]
+        name = " ".join(words)
+    elif words and words[0].casefold() in _titles():
         words = _without_titles(words)
         name = " ".join(words)
+    if name[:1] >= _FIRST_HAN:
+        words = _without_titles_behind(words)
     if rule is NameRule.COMMA or (rule is not NameRule.CHINESE and _COMMA_NAME.fullmatch(name)):
         family, comma, given = (part.strip() for part in name.partition(","))
         given = " ".join(_without_titles(given.split(), fewest=1))
@@ -101,6 +110,16 @@ def show_an_order(names: Iterable[str]) -> bool:
     return False
 
 
+def guessed_split(header: str, names: Iterable[str], rule: NameRule) -> tuple[str, str, str] | None:
+    """Return one of these names with its first and last name, if they are a guess: the header is like “Name,
+    Vorname”, and no name shows where the family name stands. None if they are not."""
+    names = list(names)
+    if "," not in header or rule is not NameRule.FAMILY_FIRST or show_an_order(names):
+        return None
+    parts = ((name, *split(name, rule)) for name in names)
+    return next((found for found in parts if all(found)), None)
+
+
 def full_names(full: pa.Array | None, first: pa.Array, last: pa.Array) -> pa.Array:
     """Return the column of full names; an empty one is made of first and last name.
 
@@ -121,7 +140,6 @@ def _compound_surnames() -> frozenset[str]:
 
 
 def _split_chinese(words: list[str]) -> tuple[str, str]:
-    words = _without_titles_behind(words)
     text = "".join(words)
     dotted = _MIDDLE_DOT.split(text, maxsplit=1)
     if len(dotted) == 2 and _HAN_NAME.match(text):
@@ -159,8 +177,25 @@ def _without_titles(words: list[str], fewest: int = 2) -> list[str]:
     return words[count:] if len(words) - count >= fewest else words
 
 
+def _glued_title(word: str) -> str:
+    """Return the title that is written together with a name, or "": the นาย of นายสมชาย."""
+    if word < _GLUED_FROM:
+        return ""
+    found = next((title for title in _glued_titles() if word.startswith(title)), "")
+    name = word.removeprefix(found)
+    # A vowel sign above or below belongs to what stands before it: นายิกา is a name.
+    return found if len(name) > 1 and unicodedata.category(name[0]) != "Mn" else ""
+
+
+@cache
+def _glued_titles() -> tuple[str, ...]:
+    return tuple(sorted(_words_of_names()["titles_glued"], key=len, reverse=True))
+
+
 def _without_titles_behind(words: list[str]) -> list[str]:
     """Return a Chinese name without the title behind it, but whole where no given name were left: 王女士."""
+    if len(words) > 2 and words[-1] in _words_of_names()["titles_behind"]:
+        return words[:-1]
     text = "".join(words)
     title = next((one for one in _words_of_names()["titles_behind"] if text.endswith(one)), "")
     name = text.removesuffix(title)
@@ -190,6 +225,7 @@ def _split_at(words: list[str], index: int) -> tuple[str, str]:
     return " ".join(words[:index]), " ".join(words[index:])
 
 
+_BLANK = ByteSet(b" ")
 _DOUBTFUL = ByteSet(b"0123456789@#<>=+*{}[]|_/\\:%&!?~^$")
 _NO_NAME = late_pattern(r"\s*[#<={\[].*|.*@.*|(?:https?:|www\.).*|(?:.*?\d){5}.*", re.IGNORECASE | re.DOTALL)
 
@@ -205,13 +241,45 @@ def doubtful(column: pa.Array, field: str) -> list[ColumnIssue]:
         distinct = column.take(pa.array(rows)).dictionary_encode()
         verdicts = [_is_no_name(text, field) for text in distinct.dictionary.to_pylist()]
         where[rows] = np.array(verdicts, dtype=bool)[distinct.indices.to_numpy()]
-    if not where.any():
-        return []
-    return [ColumnIssue("doubtful-name", where, severity=Severity.WARNING, left_out=False)]
+    where |= to_mask(pc.is_in(column, value_set=_no_names(column.type)))
+    pairs = _pairs(column) if field == "first_name" else where & False
+    return [
+        ColumnIssue("doubtful-name", mask, wording=wording, severity=Severity.WARNING, left_out=False)
+        for mask, wording in ((where & ~pairs, None), (pairs, "two-persons"))
+        if mask.any()
+    ]
 
 
-def titles_left_out(whole: pa.Array, rule: NameRule) -> list[ColumnIssue]:
-    """Return the note on full names of which `split` left titles out; it says what is used."""
+def _pairs(column: pa.Array) -> np.ndarray:
+    """Return a mask of the first names of two persons: Gerd u. Inge."""
+    found = np.zeros(len(column), dtype=bool)
+    rows = TextColumn(column).with_bytes(_BLANK)
+    if rows.size:
+        hits = pc.match_substring_regex(column.take(pa.array(rows)), _pair_pattern())
+        found[rows] = to_mask(hits)
+    return found
+
+
+@cache
+def _pair_pattern() -> str:
+    between = "|".join(sorted(map(re.escape, _words_of_names()["pairing"])))
+    return rf"^\pL\S* (?:{between}) \pL\S*$"
+
+
+@cache
+def _no_names(kind: pa.DataType) -> pa.Array:
+    """Return what stands for a name that nobody knows, in the cases that people write it in."""
+    words = sorted(_words_of_names()["no_names"])
+    return pa.array([form for word in words for form in (word, word.title(), word.upper())], kind)
+
+
+def of_whole(whole: pa.Array, rule: NameRule) -> list[ColumnIssue]:
+    """Return what is to be said of full names before they are split: the note on those of which `split` left
+    titles out, with what is used, and the warning on those that only as a whole look like a company's."""
+    return [*_titles_left_out(whole, rule), *_may_be_companies(whole)]
+
+
+def _titles_left_out(whole: pa.Array, rule: NameRule) -> list[ColumnIssue]:
     rows = np.flatnonzero(_may_have_titles(whole))
     if not rows.size:
         return []
@@ -230,6 +298,17 @@ def titles_left_out(whole: pa.Array, rule: NameRule) -> list[ColumnIssue]:
     return [found] if where.any() else []
 
 
+def _may_be_companies(whole: pa.Array) -> list[ColumnIssue]:
+    """Return the warning on full names that end with MEI, as Brazilian companies do. In capital letters
+    throughout, it may be a person's: TAN SIEW MEI."""
+    where = to_mask(pc.match_substring_regex(whole, r"\p{Ll}.* MEI$"))
+    return (
+        [ColumnIssue("doubtful-name", where, severity=Severity.WARNING, left_out=False)]
+        if where.any()
+        else []
+    )
+
+
 def _count_of_letters(text: str) -> int:
     return len("".join(text.replace(",", " ").split()))
 
@@ -246,7 +325,8 @@ def _title_pattern() -> str:
     titles = "|".join(sorted(map(re.escape, _words_of_names()["titles"])))
     other = r"[^\p{L}\p{N}]"
     behind = "|".join(sorted(_words_of_names()["titles_behind"]))
-    return rf"(?:^|,){other}*(?i:{titles})(?:{other}|$)|(?:{behind})\s*$"
+    glued = "|".join(map(re.escape, _glued_titles()))
+    return rf"(?:^|,){other}*(?i:{titles})(?:{other}|$)|^(?:{glued})|(?:{behind})\s*$"
 
 
 def _may_end_doubtfully(column: pa.Array) -> np.ndarray:

@@ -6,6 +6,7 @@ whole header at once (`assignment`): no column gets two fields, and no field two
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ _MENTIONED = 0.01
 _BESIDE = 0.85
 _LOOKED_AT = 200
 _PERSONAL = frozenset({*scoring.NAMES, *scoring.PHONES, "email"})
+_GIVEN = re.compile(r"名([)）]?)$")
 _ONLY = 0.62
 _ONLY_WHY = "why-only-person"
 _OWN = 0.9
@@ -93,7 +95,7 @@ def _with_places(
     street = next((one for one in found if one.field == "address" and one.taken), None)
     if street is None:
         return found
-    used = frozenset(one.column for one in found if one.field)
+    used = frozenset(one.column for one in found if one.taken)
     joined = joined_address(street.column, [one.column for one in found], used, cells)
     parts = frozenset(joined.columns) - {street.column} if joined else ()
     why = Note("why-address-part", (("column", street.column),))
@@ -125,7 +127,8 @@ def _own_claims(
             sure = _OWN * 0.4 if differs else _OWN
             yield Claim(column.index, field.name, sure, why, preference=preference)
         elif found := by_choices(column.cells, fields):
-            why = Note("why-own-choices", (("label", found[0].label or found[0].label_en),))
+            labels = dict.fromkeys(filter(None, (found[0].label_en, found[0].label)))
+            why = Note("why-own-choices", (("label", " / ".join(labels)),))
             sure = scoring.CELLS if found[1] else scoring.DOUBT
             yield Claim(column.index, found[0].name, sure, why, 99, preference=preference)
 
@@ -256,7 +259,7 @@ def _in_context(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim
 
 def _rows_are(rows: str, columns: Sequence[Column]) -> bool:
     """Return whether a column says that the rows are of a kind: `companies`, `animals` or `bookings`."""
-    return any(normalize(column.name) in vocabulary.headers_of(rows) for column in columns)
+    return any(normalize(column.name) in vocabulary.listed(rows) for column in columns)
 
 
 def _only_person(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]:
@@ -292,9 +295,10 @@ def _short_names(found: Sequence[Claim], columns: Sequence[Column]) -> list[Clai
     short = {
         column.index
         for column in columns
-        if {normalize(column.name), vocabulary.without_customer(column.name)} & vocabulary.short_names()
-        # 注文者名 is a whole name, beside 注文者姓 a part of it.
-        or (column.name.endswith("名") and f"{column.name[:-1]}姓" in names)
+        if {normalize(column.name), vocabulary.without_customer(column.name)}
+        & vocabulary.listed("short_names")
+        # 注文者名 is a whole name, beside 注文者姓 a part of it; so is 联系人（名） beside 联系人（姓）.
+        or (_GIVEN.search(column.name) and _GIVEN.sub(r"姓\1", column.name) in names)
     }
     named = {claim.column for claim in found if claim.field in (FULL, FIRST, LAST)}
     short &= named

@@ -123,9 +123,9 @@ def read(header: str) -> Reading:
         return Reading()
     edges = _edges(tokens, len(text))
     found = _cheapest(text, edges)
-    numbers = [int(part) for part in found if isinstance(part, str) and part.isdigit() and len(part) < 3]
+    numbers = [int(part) for part in found if isinstance(part, str) and part.isdecimal() and len(part) < 3]
     found = [_inflected(part) or part if isinstance(part, str) else part for part in found]
-    unknown = tuple(part for part in found if isinstance(part, str) and not part.isdigit())
+    unknown = tuple(part for part in found if isinstance(part, str) and not part.isdecimal())
     known = tuple(part for part in found if isinstance(part, Phrase))
     many = tuple(part for part in found if isinstance(part, str) and part.isdigit() and len(part) > 2)
     listing = bool(_LISTING.search(header))
@@ -153,15 +153,9 @@ def role_weight(role: str) -> float:
 
 
 @cache
-def short_names() -> frozenset[str]:
-    """Return the normal forms of labels of a whole name that mean one part beside a column for the other."""
-    return frozenset(map(normalize, names_in(qualifiers()["short_names"])))
-
-
-@cache
-def headers_of(rows: str) -> frozenset[str]:
-    """Return the normal forms of headers that only `companies`, `animals` or `bookings` have."""
-    return frozenset(map(normalize, names_in(qualifiers()[rows])))
+def listed(name: str) -> frozenset[str]:
+    """Return the normal forms of a list of `qualifiers.toml` that has no languages: `companies`, `reach`."""
+    return frozenset(map(normalize, names_in(qualifiers()[name])))
 
 
 @cache

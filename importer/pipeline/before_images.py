@@ -30,6 +30,7 @@ from importer.pipeline.flow import RunContext, checked_chunks
 from importer.pipeline.plan import RunPlan
 from importer.private_files import replace_private_file
 from importer.reasons import reason_of
+from importer.reports.csv import escape
 from importer.reports.verification import next_name
 
 BEFORE_CSV = "before.csv"
@@ -171,14 +172,18 @@ def _asked(plan: RunPlan, memory: RunContext, pulse: Callable[[], None]) -> _Ask
 
 
 def _as_csv(customers: list[SeenCustomer], contract: Contract) -> str:
-    """The customers as a table with the API's own names, which an import takes as they are."""
+    """The customers as a table with the API's own names, which an import takes as they are.
+
+    An empty column `_run` makes it one of our tables, whose cells lose the ' of `escape` when they are read;
+    its rows are those of no run.
+    """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     shown = {name for one in customers for name in one.fields}
     names = [name for name in contract.names if name in shown]
-    writer.writerow(names or [contract.names[0]])
+    writer.writerow([*map(escape, names or [contract.names[0]]), "_run"])
     for one in customers:
-        writer.writerow([_cell(one.fields.get(name)) for name in names])
+        writer.writerow([*(escape(_cell(one.fields.get(name))) for name in names), ""])
     return text.getvalue()
 
 

@@ -190,9 +190,11 @@ class Flow:
                 for checked in chunks:
                     self.observer.on_rows_checked(RowsChecked(checked))
                     self._report(checked)
-                    for batch in batcher.add(self._remembered(checked)):
+                    customers = self._remembered(checked)
+                    self._note_behind(checked, customers)
+                    for batch in batcher.add(customers):
                         self._submit(batch)
-                    del checked  # frees its customers before the next chunk has its own
+                    del checked, customers  # frees its customers before the next chunk has its own
                     self.pulse()
             except InputError as error:
                 # The rows read so far are sent and reported; the run says why they are not all.
@@ -257,6 +259,12 @@ class Flow:
         for outcome in outcomes:
             self.reports.settle(outcome)
         return customers
+
+    def _note_behind(self, checked: CheckedChunk, customers: Customers) -> None:
+        """Count no row as sent that is not: what changed nothing, or newer rows hold back."""
+        if self.memory.replay is None and len(customers) < len(checked.customers):
+            behind = np.setdiff1d(checked.customers.rows, customers.rows)
+            self.reports.tally.stay_behind(checked.issues, behind)
 
     def _submit(self, batch: Batch) -> None:
         clock = time.perf_counter()

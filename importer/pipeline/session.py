@@ -61,7 +61,7 @@ class SessionSettings:
     """Send to a sandbox that ends with the session."""
     sandbox_store: Path | None = None
     """Send to a sandbox that keeps its customers in this file."""
-    journal: Path | None = None
+    journal: Path | str | None = None
     """None: the user's own journal."""
     job: str = ""
     """The job that the runs belong to."""
@@ -354,7 +354,12 @@ class Session:
     @contextlib.contextmanager
     def _stoppable(self, run: Run) -> Iterator[None]:
         """Let the session's stop token stop this run. What stops only this run stops no later one."""
-        with self.guard(self.stopper), self.stopper.child() as run.stopper:
+        patience = run.plan.options.patience
+        with (
+            self.guard(self.stopper),
+            self.stopper.child() as run.stopper,
+            self.journal.patient(patience, lambda: run.stopper.reason),
+        ):
             yield
 
     def _sandbox(self, store: Path | None) -> Sandbox:

@@ -1,8 +1,8 @@
 """Recognize rows that hold no customer: a header that is repeated, hints below the header, totals, comments,
 and the lines of pages and prints.
 
-A row with a contact of its own (an e-mail, or as many digits as a phone has) is never taken for one of these.
-What is recognized is skipped with its reason, not left out.
+A row with a contact of its own (an e-mail, or as many digits as a phone has) is never taken for one of these,
+but for an example that says it is one. What is recognized is skipped with its reason, not left out.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from importer.arrow import ByteSet, offsets_and_bytes
 from importer.models import Skip
 from importer.patterns import late_pattern
 from importer.readers.counts import COUNTED, NUMBER, counts
+from importer.readers.sample_rows import is_sample, samples
 
 if TYPE_CHECKING:
     from importer.readers.header import Layout
 
-ASIDES = frozenset({"repeated-header", "hint-row", "footer-row", "comment-row"})
+ASIDES = frozenset({"repeated-header", "hint-row", "sample-row", "footer-row", "comment-row"})
 """The codes of rows that hold no customer."""
 HINT_ROWS = 5
 """So many rows below the header may be hints."""
@@ -65,7 +66,7 @@ _FOOTER = (
     r"(?:grand[ -]?|sub[ -]?)?total(?:e|es|s|en|t|summe|sumt)?(?:[ :：=(].{0,60})?"
     r"|(?:sum|average|count|mean|rows?|records?|suma|somma|soma|razem|celkem|toplam|summa|jumlah)"
     r"\s*[:：=]?\s*[\d., ]*"
-    r"|(?:gesamt(?:summe|betrag)?|summe|zwischensumme|totaal|subtotaal|összesen|ukupno"
+    r"|(?:gesamt(?:summe|betrag)?|anzahl|summe|zwischensumme|totaal|subtotaal|összesen|ukupno"
     r"|yhteensä|i alt|tổng(?: cộng)?"
     r"|итого|всего|разом|(?:本[页頁月周年期次日])?(?:合计|总计|小计|共计|累计|新增|合計|總計|小計|累計)"
     r"|(?:总|總)?人[数數](?:合计|总计|合計|總計)?|(?:会员|客户|顾客|會員|客戶|顧客)[总總]?[数數]|總數|总数|総計|합계|총계|소계"
@@ -113,7 +114,18 @@ _FOOTER_BEGINNINGS = (
     ),
     *(f"本{span}" for span in "页頁月周年期次日"),
     *("grand", "sub", "total", "sum", "average", "count", "mean", "row", "record", "soma", "somma", "razem"),
-    *("celkem", "toplam", "jumlah", "gesamt", "zwischensumme", "totaal", "összesen", "ukupno", "yhteensä"),
+    *(
+        "celkem",
+        "toplam",
+        "jumlah",
+        "anzahl",
+        "gesamt",
+        "zwischensumme",
+        "totaal",
+        "összesen",
+        "ukupno",
+        "yhteensä",
+    ),
     *(
         "i alt",
         "tổng",
@@ -164,6 +176,7 @@ _FOOTER_BEGINNINGS = (
     *("以下空白", "copyright", "©", "confidential", "=", "_", "~", "—", "─", "+", "|"),
 )
 """How a footer begins, in lower case, behind what may stand before it: the pattern is slow to compile."""
+_AN = ord("a") << 8 | ord("n")
 _BEFORE_FOOTER = " \t\n\r\f*【[("
 _BEFORE_COMMENT = ByteSet(b" \t\n\r\f#/-").table
 _PERHAPS_A_NAME = late_pattern(r"[^\W\d]+", re.IGNORECASE)
@@ -186,6 +199,7 @@ def asides(columns: Sequence[pa.Array], rows: np.ndarray, layout: Layout) -> lis
     for code, where in (
         ("repeated-header", _repeated_headers(named, layout)),
         ("hint-row", _hints(named, rows, layout)),
+        ("sample-row", samples(columns, _below_header(rows, layout))),
         ("footer-row", footers),
         ("comment-row", comments),
         ("footer-row", _remarks(named)),
@@ -201,6 +215,8 @@ def asides(columns: Sequence[pa.Array], rows: np.ndarray, layout: Layout) -> lis
 def may_be_aside(cells: Sequence[str]) -> bool:
     """Return whether a row that was recognized as no customer may still be none: it has no contact, except in
     an example."""
+    if any(map(is_sample, cells)):
+        return True
     return not any(_CONTACT.search(cell) and not _is_hint(cell) for cell in cells)
 
 
@@ -245,10 +261,8 @@ def _reads_as(cells: Sequence[str], wanted: Sequence[str]) -> bool:
 
 def _hints(named: Sequence[tuple[int, pa.Array]], rows: np.ndarray, layout: Layout) -> list[int]:
     """Return the positions of the rows right below the header that say how to fill in the table."""
-    if layout.header_row is None:
-        return []
     found = []
-    for at in range(int(np.searchsorted(rows, layout.header_row + HINT_ROWS, side="right"))):
+    for at in range(_below_header(rows, layout)):
         filled = [cell.strip() for cell in _cells(named, at) if cell.strip()]
         if not filled:
             continue
@@ -258,6 +272,13 @@ def _hints(named: Sequence[tuple[int, pa.Array]], rows: np.ndarray, layout: Layo
             break
         found.append(at)
     return found
+
+
+def _below_header(rows: np.ndarray, layout: Layout) -> int:
+    """Return how many of the rows stand right below the header."""
+    if layout.header_row is None:
+        return 0
+    return int(np.searchsorted(rows, layout.header_row + HINT_ROWS, side="right"))
 
 
 def _is_hint(cell: str) -> bool:
@@ -284,7 +305,9 @@ def _lines_aside(named: Sequence[tuple[int, pa.Array]]) -> tuple[list[int], list
         offsets, data = offsets_and_bytes(column)
         begins = offsets[here]
         pairs = data[begins].astype(np.int64) << 8 | np.take(data, begins + 1, mode="clip")
-        footers += _matching(column, here[_footer_pairs()[pairs]], _FOOTER, begins_like_footer)
+        # Anna and Anton are as frequent as Anzahl is rare.
+        name = (pairs | 0x2020 == _AN) & (np.take(data, begins + 2, mode="clip") | 0x20 != ord("z"))
+        footers += _matching(column, here[_footer_pairs()[pairs] & ~name], _FOOTER, begins_like_footer)
         comments += _matching(column, here[_BEFORE_COMMENT[data[begins]]], _COMMENT)
     kept = (
         [at for at in sorted(some) if _holds_no_customer(_cells(named, at))] for some in (footers, comments)

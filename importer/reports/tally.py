@@ -161,6 +161,15 @@ class Tally:
             rows = sorted(outcome.rows)[: EXAMPLES - len(group.examples)]
             group.examples += [(outcome.sheet, row) for row in rows]
 
+    def stay_behind(self, issues: Sequence[Issue], rows: np.ndarray) -> None:
+        """Take back that these rows (int64) of a chunk are sent. `issues`: those that were added with it."""
+        found: dict[int, list[np.ndarray]] = {}
+        for part in Issues.parts_of(issues):
+            number = self._numbers[part.code, part.column, part.severity]
+            found.setdefault(number, []).append(Issues.rows_of((part,)))
+        for number, some in found.items():
+            self._groups[number].sent -= int(np.isin(np.unique(np.concatenate(some)), rows).sum())
+
     def add(self, chunk: Chunk, issues: Sequence[Issue], sent: np.ndarray | None = None) -> RowIssues:
         """Count the rows of a chunk and their issues. Returns the issues as arrays, by row, then column.
 

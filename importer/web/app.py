@@ -17,7 +17,7 @@ from importer.config import load_config
 from importer.errors import FaultError, UsageError
 from importer.sandbox import Sandbox
 from importer.user_folders import state_folder
-from importer.web import correcting, files, history, matching, remedies, rest, running
+from importer.web import correcting, files, history, matching, remedies, rest, running, sending, uploads
 from importer.web.guard import OPEN_PATH, Gate, Guard, opening_token
 from importer.web.pages import (
     LANGUAGE_COOKIE,
@@ -87,8 +87,10 @@ class WebApplication:
 def _routes() -> list[tuple[str, str, Endpoint]]:
     return [
         *files.ROUTES,
+        *uploads.ROUTES,
         *matching.ROUTES,
         *running.ROUTES,
+        *sending.ROUTES,
         *correcting.ROUTES,
         *history.ROUTES,
         *remedies.ROUTES,

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from urllib.parse import urlencode
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlencode
 
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
 
-from importer.errors import UsageError
-from importer.models import Issue, Severity, Status
-from importer.readers.overlay import LEFT_OUT, WHOLE_ROW, CorrectedCell
+from importer.errors import ImporterError, UsageError
+from importer.escaping import single_line
+from importer.messages import sentence
+from importer.models import Severity, Status
+from importer.readers.overlay import LEFT_OUT, WHOLE_ROW
 from importer.reports.wording import issue_text
-from importer.web.choices import CALENDARS, countries
-from importer.web.edits import can_undo, change, undo
-from importer.web.mapping_table import needed_columns
+from importer.web.corrections_file import MOST_BYTES, read_workbook, workbook
+from importer.web.edits import can_undo, change, take_over, undo
+from importer.web.grid import GridView, grid_row, names_of, paired_rows, shown_columns
+from importer.web.mapping_table import CALENDARS, countries, needed_columns
 from importer.web.matching import read_table
 from importer.web.pages import (
     Form,
@@ -28,70 +34,26 @@ from importer.web.pages import (
     shown,
     site_of,
     step_url,
+    told,
     whole_number,
 )
-from importer.web.problems import ProblemRow, ProblemRows, RowFilterChoice, suggestion
+from importer.web.problems import Corrections, ProblemRow, ProblemRows, RowFilterChoice
+from importer.web.rechecks import GridState
 from importer.web.remedies import NOTHING, REMEDIED, remedies
 from importer.web.twins import SAME_CONTACT
+from importer.web.uploads import spool_beside
 from importer.web.works import CheckState, KindCount, Work
 
 PAGE_ROWS = 50
-_CONTEXT = 2
-"""Columns that are shown beside those with problems, so that a row can be recognised."""
+PAGE_PAIRS = 20
+"""Rows on a page that shows each with those that share its contact."""
+_MOST_LINES = 20
+"""Lines that are named."""
+_LONGEST_LINES = 250
+"""Characters of a list of them."""
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _LONGEST_CELL = 32_767
 """Characters: what a cell of a workbook can hold."""
-Cells = dict[tuple[str, int, str], CorrectedCell]
-
-
-@dataclass(frozen=True, slots=True)
-class CellIssue:
-    """What is wrong with a cell or a row, in words, with a likely correction."""
-
-    severity: str
-    text: str
-    suggestion: str
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
-class GridCell:
-    """One cell as the grid shows it."""
-
-    column: str
-    text: str
-    original: str
-    corrected: bool
-    issues: tuple[CellIssue, ...]
-    optional: bool = False
-    """Whether the row may go without it."""
-
-    @property
-    def clearable(self) -> bool:
-        """Whether leaving the value out settles what is wrong with the cell."""
-        return self.optional and bool(self.issues and self.text.strip())
-
-    @property
-    def mark(self) -> str:
-        """How it is marked: bad, doubtful, changed, or not at all."""
-        if any(issue.severity == Severity.ERROR for issue in self.issues):
-            return "bad"
-        return "doubtful" if self.issues else "changed" if self.corrected else ""
-
-
-@dataclass(frozen=True, slots=True)
-class GridRow:
-    """One row as the grid shows it."""
-
-    number: int
-    sheet: str
-    row: int
-    cells: tuple[GridCell, ...]
-    issues: tuple[CellIssue, ...]
-    """Those of the row as a whole."""
-    errors: int
-    corrected: bool
-    left_out: bool = False
-    """Whether a person has left the row out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,22 +112,31 @@ def _correct(request: Request) -> Response:
         return see_other(step_url(work, "check"))
     rows = _rows(site, work)
     cells = site.works.corrections(work)
-    now = site.rechecks.issues(work, cells)
     query = _query(request, work)
     places = rows.choose(query.choice, {(cell.sheet, cell.row) for cell in cells.values()})
-    pages = max(-(-len(places) // PAGE_ROWS), 1)
+    paired = query.choice.code == SAME_CONTACT and bool(rows.twins)
+    most = PAGE_PAIRS if paired else PAGE_ROWS
+    pages = max(-(-len(places) // most), 1)
     number = min(query.page, pages)
-    some = list(rows.read(places[(number - 1) * PAGE_ROWS : number * PAGE_ROWS]))
-    header = work.check.header
-    open_rows = _open_rows(rows, now, work.check)
+    some = list(rows.read(places[(number - 1) * most : number * most]))
     wanted = (query.choice.code, query.choice.column)
     chosen = next((at for at, one in enumerate(work.check.kinds) if (one.code, one.column) == wanted), -1)
     kind = work.check.kinds[chosen] if chosen >= 0 else None
-    needed = _needed_columns(site, work)
     chosen_remedies = remedies(site, work, kind, rows) if kind else NOTHING
-    brief = kind.code if kind and chosen_remedies.kinds and len(places) > 1 else ""
-    grid = [_grid_row(row, header, cells, now, lang, needed, brief) for row in some]
-    columns = _columns(grid, header, every=query.every_column)
+    needed, names = _column_roles(site, work)
+    view = GridView(
+        work,
+        work.check.header,
+        cells,
+        site.rechecks.state(work, cells),
+        lang,
+        needed,
+        names,
+        kind.code if kind and ((chosen_remedies.kinds and len(places) > 1) or paired) else "",
+    )
+    grid = paired_rows(some, rows, view) if paired else [grid_row(row, view) for row in some]
+    columns = shown_columns(grid, view, every=query.every_column)
+    open_rows = _open_rows(rows, view.state, work.check)
     current = work.check.fingerprint == site.works.fingerprint(work)
     return page(
         request,
@@ -175,7 +146,6 @@ def _correct(request: Request) -> Response:
         query=query,
         grid=grid,
         columns=columns,
-        hidden=len(header) - len(columns),
         found=len(places),
         number=number,
         pages=pages,
@@ -190,12 +160,14 @@ def _correct(request: Request) -> Response:
         offers=len(_offered(rows, query.choice.code, query.choice.column, cells)),
         clearable=len(_clearable(rows, kind, cells)) if kind and kind.column not in needed else 0,
         remedies=chosen_remedies,
-        advice=_advice(kind, some, lang) if brief else "",
+        advice=_advice(kind, some, lang) if view.brief and not paired else "",
         countries=countries(lang),
         calendars=CALENDARS,
+        leavable=len(_leavable(rows, kind, cells)) if kind else 0,
         can_undo=can_undo(site, work),
+        taken=whole_number(request.query_params.get("taken", "")),
+        refused=single_line(request.query_params.get("refused", ""))[:_LONGEST_LINES],
         current=current,
-        kept=len(rows),
     )
 
 
@@ -207,51 +179,12 @@ def _rows(site: Site, work: Work) -> ProblemRows:
     return rows
 
 
-def _open_rows(rows: ProblemRows, now: dict[tuple[str, int], list[Issue]], check: CheckState) -> int:
+def _open_rows(rows: ProblemRows, state: GridState, check: CheckState) -> int:
     """How many rows are still kept back by an error, those included for which the grid has no room."""
     elsewhere = max(check.counts.get(Status.INVALID.value, 0) - rows.errors, 0)
-    here = rows.errors_without(now.keys())
-    wrong = sum(any(issue.severity is Severity.ERROR for issue in issues) for issues in now.values())
+    here = rows.errors_without(state.rows.keys())
+    wrong = sum(any(issue.severity is Severity.ERROR for issue in one.issues) for one in state.rows.values())
     return elsewhere + here + wrong
-
-
-def _grid_row(
-    row: ProblemRow,
-    header: Sequence[str],
-    cells: Cells,
-    now: dict[tuple[str, int], list[Issue]],
-    lang: str,
-    needed: frozenset[str],
-    brief: str,
-) -> GridRow:
-    issues = now.get((row.sheet, row.row), list(row.issues))
-    by_column: dict[str, list[CellIssue]] = {}
-    for issue in issues:
-        column = issue.column or _twin_column(issue, row, header)
-        by_column.setdefault(column, []).append(_worded(issue, lang, brief=issue.code == brief))
-    made = []
-    for name, original in zip(header, row.cells, strict=False):
-        cell = cells.get((row.sheet, row.row, name))
-        text = cell.now if cell else original
-        about = tuple(by_column.pop(name, ()))
-        made.append(GridCell(name, text, original, cell is not None, about, optional=name not in needed))
-    rest = tuple(one for some in by_column.values() for one in some)
-    errors = sum(issue.severity is Severity.ERROR for issue in issues)
-    corrected = any(cell.corrected for cell in made)
-    left_out = (row.sheet, row.row, WHOLE_ROW) in cells
-    return GridRow(row.number, row.sheet, row.row, tuple(made), rest, errors, corrected, left_out)
-
-
-def _twin_column(issue: Issue, row: ProblemRow, header: Sequence[str]) -> str:
-    """The column with the contact that a row shares with an earlier one; empty if that cannot be told."""
-    if issue.code != SAME_CONTACT or not issue.found:
-        return ""
-    wanted, number = issue.found.casefold(), issue.found.isdigit()
-    for name, cell in zip(header, row.cells, strict=False):
-        digits = "".join(filter(str.isdigit, cell)).lstrip("0")
-        if cell.strip().casefold() == wanted or (number and len(digits) > 5 and wanted.endswith(digits)):
-            return name
-    return ""
 
 
 def _advice(kind: KindCount | None, some: Sequence[ProblemRow], lang: str) -> str:
@@ -263,32 +196,19 @@ def _advice(kind: KindCount | None, some: Sequence[ProblemRow], lang: str) -> st
     return ""
 
 
-def _worded(issue: Issue, lang: str, *, brief: bool = False) -> CellIssue:
-    """An issue in words; `brief`: without what to do about it, which is said above the grid."""
-    # The person's own column says more than the API's name for it.
-    own = replace(issue, field=None) if issue.column else issue
-    words = issue_text(own, lang=lang, offer=False, on_page=True)
-    text = words.message if brief else words.sentence(lang)
-    return CellIssue(issue.severity.value, text, suggestion(issue), issue.code)
+def _column_roles(site: Site, work: Work) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The columns without which a row cannot go, and those that hold names.
 
-
-def _needed_columns(site: Site, work: Work) -> frozenset[str]:
-    """The columns without which a row cannot go. All columns of a report, which brings its mapping along."""
+    A report brings its mapping along: nothing is known of its columns, so all of them are needed.
+    """
     header = work.check.header if work.check else ()
     if work.report or not site.works.mapping_file(work).is_file():
-        return frozenset(header)
-    return needed_columns(read_table(site, work), site.looks.of(work), site.contract(work))
+        return frozenset(header), ()
+    table = read_table(site, work)
+    return needed_columns(table, site.looks.of(work), site.contract(work)), names_of(site, work)
 
 
-def _columns(grid: Sequence[GridRow], header: Sequence[str], *, every: bool) -> list[str]:
-    """The columns to show: all, or those with problems on this page and some by which rows are recognised."""
-    if every:
-        return list(header)
-    wanted = {cell.column for row in grid for cell in row.cells if cell.issues or cell.corrected}
-    return [name for at, name in enumerate(header) if at < _CONTEXT or name in wanted]
-
-
-def _offered(rows: ProblemRows, code: str, column: str, cells: Cells) -> dict[int, str]:
+def _offered(rows: ProblemRows, code: str, column: str, cells: Corrections) -> dict[int, str]:
     """The likely corrections of a kind that nobody has taken yet, by the place of their row."""
     suggested = rows.suggested(code, column)
     corrected = {(sheet, row) for sheet, row, name in cells if name == column}
@@ -296,13 +216,19 @@ def _offered(rows: ProblemRows, code: str, column: str, cells: Cells) -> dict[in
     return {place: text for place, text in suggested.items() if place not in done}
 
 
-def _clearable(rows: ProblemRows, kind: KindCount, cells: Cells) -> list[int]:
+def _clearable(rows: ProblemRows, kind: KindCount, cells: Corrections) -> list[int]:
     """The places of rows whose cell with this kind of problem nobody has corrected yet."""
     if not kind.column:
         return []
     corrected = {(sheet, row) for sheet, row, name in cells if name == kind.column}
     done = {rows.place(*key) for key in corrected}
     return [place for place in rows.of_kind(kind.code, kind.column) if place not in done]
+
+
+def _leavable(rows: ProblemRows, kind: KindCount, cells: Corrections) -> list[int]:
+    """The places of rows with this kind of problem that nobody has corrected or left out yet."""
+    touched = {rows.place(sheet, row) for sheet, row, _ in cells}
+    return [place for place in rows.of_kind(kind.code, kind.column) if place not in touched]
 
 
 def _save_cell(request: Request, form: Form) -> Response:
@@ -346,7 +272,7 @@ def _number(text: str) -> int:
 
 
 def _take_all(request: Request, form: Form) -> Response:
-    """Take the likely corrections of all cells of one kind, or leave all of them out, as one step."""
+    """Take the likely corrections of all cells of one kind, or leave these cells or rows out, as one step."""
     site = site_of(request)
     work = site.works.get(request.path_params["work"])
     if work.check is None:
@@ -357,6 +283,10 @@ def _take_all(request: Request, form: Form) -> Response:
         if kind is None:
             raise UsageError("web-changed-elsewhere")
         rows, cells = _rows(site, work), site.works.corrections(work)
+        if form.get("do") == "leave":
+            places = _leavable(rows, kind, cells)
+            change(site, work, [(row, WHOLE_ROW, "", LEFT_OUT) for row in rows.read(places)])
+            return see_other(_back(form, work))
         offered = _offered(rows, kind.code, kind.column, cells)
         if form.get("do") == "clear":
             offered = dict.fromkeys(_clearable(rows, kind, cells), "")
@@ -384,6 +314,46 @@ def _back(form: Form, work: Work, anchor: str = "") -> str:
     return (query if query.startswith(f"{here}?") or query == here else here) + anchor
 
 
+def _workbook(request: Request) -> Response:
+    """The corrections as a workbook, to be opened and gone on with by a person."""
+    site = site_of(request)
+    work = site.works.get(request.path_params["work"])
+    cells = site.works.corrections(work).values()
+    if not cells:
+        raise UsageError("web-no-page")
+    name = sentence("web-corrections-name", {"name": Path(work.name).stem}, language_of(request))
+    headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}.xlsx"}
+    return Response(workbook(cells, language_of(request)), media_type=_XLSX, headers=headers)
+
+
+async def _take_workbook(request: Request) -> Response:
+    """Take the corrections of a workbook over, as one step."""
+    site = site_of(request)
+    try:
+        work = site.works.get(request.path_params["work"])
+        path = await spool_beside(request, site.works.folder(work.id) / "taken", MOST_BYTES)
+        url = await run_in_threadpool(_take, site, work, path)
+    except ClientDisconnect:
+        return Response(status_code=400)
+    except ImporterError as error:
+        return JSONResponse(told(request, error), 400)
+    return JSONResponse({"url": url}, 201)
+
+
+def _take(site: Site, work: Work, path: Path) -> str:
+    """Take corrections over. Returns the page that says how many, and which lines did not fit."""
+    try:
+        if work.check is None:
+            raise UsageError("web-check-first")
+        found = read_workbook(path, path.name, work.check.header, _rows(site, work))
+    finally:
+        shutil.rmtree(path.parent, ignore_errors=True)
+    taken = take_over(site, work, found.cells, again=True)
+    lines = ", ".join(map(str, found.refused[:_MOST_LINES])) + ("…" if found.refused[_MOST_LINES:] else "")
+    query = {"show": "changed", "taken": str(taken), "refused": lines}
+    return f"{step_url(work, 'correct')}?{urlencode({name: value for name, value in query.items() if value})}"
+
+
 def _download(request: Request) -> Response:
     """The corrections, as `importer run --corrections` takes them."""
     site = site_of(request)
@@ -398,6 +368,8 @@ def _download(request: Request) -> Response:
 ROUTES = [
     ("GET", "/w/{work}/correct", shown(_correct)),
     ("GET", "/w/{work}/corrections.jsonl", shown(_download)),
+    ("GET", "/w/{work}/corrections.xlsx", shown(_workbook)),
+    ("POST", "/w/{work}/corrections", _take_workbook),
     ("POST", "/w/{work}/cells", changing(_save_cell)),
     ("POST", "/w/{work}/row", changing(_leave_out)),
     ("POST", "/w/{work}/all", changing(_take_all)),

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from importer.errors import ImporterError, UnknownRunError
+import numpy as np
+
+from importer.errors import ImporterError, UnknownRunError, UsageError
 from importer.journal import Journal, RunKind, RunRecord
 from importer.models import Status
 from importer.option_layers import options_from_json
+from importer.pipeline.retry import imported_since
+from importer.private_files import replace_private_file
 from importer.readers.overlay import CorrectedCell, read_corrections
 from importer.web.pages import Site
 from importer.web.works import Work
 
+_OPEN = tuple(status for status in Status if not status.done)
 _MOST = 20
 """Runs with corrections whose file is looked up: each is read from disk."""
 
@@ -45,6 +53,19 @@ class EarlierCorrections:
     """How many stand here already, as then or otherwise."""
     lost: bool = False
     """Whether they are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overwrite:
+    """A row that was sent after an earlier one that it shares a contact with."""
+
+    sheet: str
+    row: int
+    name: str
+    other_sheet: str
+    other_row: int
+    other_name: str
+    contact: str
 
 
 def first_of(journal: Journal, run: RunRecord) -> RunRecord:
@@ -100,3 +121,64 @@ def earlier_corrections(site: Site, work: Work, before: Sequence[EarlierImport])
     here = site.works.corrections(work)
     missing = tuple(cell for cell in last.cells if (cell.sheet, cell.row, cell.column) not in here)
     return EarlierCorrections(last.run, missing, len(last.cells) - len(missing), last.lost)
+
+
+def work_of(site: Site, run: RunRecord) -> Work | None:
+    """The piece of work that a run was started from; None if it is gone, or there was none."""
+    folder = Path(run.report_dir) if run.report_dir else Path()
+    if folder.parent.parent.parent != site.works.root:
+        return None
+    with contextlib.suppress(UsageError):
+        return site.works.get(folder.parent.parent.name)
+    return None
+
+
+def rows_left(site: Site, journal: Journal, run: RunRecord) -> int:
+    """How many rows of a run are still to be done: without those that later runs have brought in, and those
+    that a person has left out since."""
+    left = sum(rows for status, rows in run.counts.items() if not status.done)
+    if not left or run.dry_run:
+        return left
+    own, first = journal.row_states(run.id), first_of(journal, run)
+    gone = {sheet: rows.tolist() for sheet, rows in imported_since(journal, first, None).items()}
+    for sheet, row in _left_out_since(site, run, first):
+        gone.setdefault(sheet, []).append(row)
+    done = 0
+    for sheet, rows in gone.items():
+        done += int(np.isin(own.rows_with_status(sheet, *_OPEN), rows).sum())
+    return max(left - done, 0)
+
+
+def _left_out_since(site: Site, run: RunRecord, first: RunRecord) -> list[tuple[str, int]]:
+    """The rows of a run that a person has left out by hand."""
+    work = work_of(site, run) or next((one for one in site.works.recent() if one.rest_of == first.id), None)
+    cells = site.works.corrections(work).values() if work else ()
+    return [(cell.sheet, cell.row) for cell in cells if cell.whole_row]
+
+
+def keep_overwrites(site: Site, work: Work, run: str, found: Sequence[Overwrite]) -> None:
+    """Keep which rows overwrite which in a run of a piece of work. Raises OSError."""
+    lines = json.dumps([dataclasses.astuple(one) for one in found], ensure_ascii=False)
+    replace_private_file(_overwrites_file(site, work, run), lines.encode("utf-8", "surrogatepass"))
+
+
+def overwrites_of(site: Site, journal: Journal, run: RunRecord) -> list[Overwrite]:
+    """The rows that overwrote an earlier one in a run: both came in, and shared a contact."""
+    work = work_of(site, run)
+    found: list[Overwrite] = []
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        if work is not None:
+            text = _overwrites_file(site, work, run.id).read_text("utf-8", "surrogatepass")
+            found = [Overwrite(*line) for line in json.loads(text)]
+    if not found:
+        return []
+    states = journal.row_states(run.id)
+
+    def came_in(sheet: str, row: int) -> bool:
+        return bool(states.has_status(sheet, np.array([row], dtype=np.int64), Status.IMPORTED)[0])
+
+    return [one for one in found if came_in(one.sheet, one.row) and came_in(one.other_sheet, one.other_row)]
+
+
+def _overwrites_file(site: Site, work: Work, run: str) -> Path:
+    return site.works.folder(work.id) / f"overwrites-{run}.json"

@@ -39,17 +39,29 @@ def change(site: Site, work: Work, changes: Sequence[tuple[ProblemRow, str, str,
         edit.set()
 
 
-def take_over(site: Site, work: Work, corrections: Sequence[CorrectedCell]) -> None:
-    """Take corrections of an earlier import of the same file over, as one step; those made here stay."""
+def take_over(site: Site, work: Work, corrections: Sequence[CorrectedCell], *, again: bool = False) -> int:
+    """Take corrections that were made elsewhere over, as one step.
+
+    Those made here stay; with `again` the others count. Returns how many are new or say something else.
+    """
     sha256 = site.looks.of(work).sha256
     with site.works.editing(work.id) as edit:
         cells = site.works.corrections(work)
-        added = {(cell.sheet, cell.row, cell.column): cell for cell in corrections}
-        added = {key: cell for key, cell in added.items() if key not in cells}
-        if added:
-            site.works.save_corrections(edit.work, sha256, [*cells.values(), *added.values()])
-            _remember(site, work, [[*key, None] for key in added])
+        step: list[list[object]] = []
+        for cell in corrections:
+            key = (cell.sheet, cell.row, cell.column)
+            before = cells.get(key)
+            if (before and not again) or (before.now if before else cell.was) == cell.now:
+                continue
+            step.append([*key, before.now if before else None])
+            cells.pop(key, None)
+            if cell.now != cell.was:
+                cells[key] = cell
+        if step:
+            site.works.save_corrections(edit.work, sha256, list(cells.values()))
+            _remember(site, work, step)
             edit.set()
+        return len(step)
 
 
 def _undo_file(site: Site, work: Work) -> Path:

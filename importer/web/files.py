@@ -1,20 +1,20 @@
-"""Steps 1 and 2: take a file in, list the recent ones, and show how a file is read."""
+"""Steps 1 and 2: list the recent files, and show how a file is read."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
-from importer.errors import ImporterError, InputError, UsageError
+from importer.errors import UnknownRunError, UsageError
 from importer.journal import Journal
-from importer.private_files import create_private_file
 from importer.readers.base import ALL_SHEETS
-from importer.web.earlier import EarlierImport, earlier_corrections, earlier_imports
+from importer.web.corrections_file import is_corrections
+from importer.web.earlier import EarlierImport, earlier_corrections, earlier_imports, rows_left
 from importer.web.pages import (
     Form,
     Site,
@@ -29,9 +29,9 @@ from importer.web.pages import (
     told,
     whole_number,
 )
-from importer.web.reading import LookCache
+from importer.web.reading import FileLook, LookCache
 from importer.web.rechecks import RecheckCache
-from importer.web.works import Work, WorkStore
+from importer.web.works import Work
 
 ENCODINGS = (
     *("utf-8", "gb18030", "big5", "utf-16", "windows-1252", "iso-8859-2", "windows-1251"),
@@ -62,64 +62,30 @@ def _home(request: Request) -> Response:
         site.pruned = time.monotonic()
         with contextlib.suppress(OSError):
             site.works.prune(frozenset(task.owner for task in site.tasks.running()))
-    works = site.works.recent()
+    groups: dict[tuple[str, str], list[Work]] = {}
+    for work in site.works.recent():
+        groups.setdefault((work.name, work.sha256 or work.id), []).append(work)
+    works = list(groups.values())
     running = {task.owner for task in site.tasks.running()}
-    return page(request, "home.html", works=works[:RECENT], more=len(works) - RECENT, running=running)
+    shown_works = [work for group in works[:RECENT] for work in group]
+    return page(
+        request,
+        "home.html",
+        works=works[:RECENT],
+        more=len(works) - RECENT,
+        running=running,
+        left=_rows_left(site, shown_works),
+    )
 
 
-async def _upload(request: Request) -> Response:
-    """Take a file as the raw body of a request, straight to disk."""
-    site = site_of(request)
-    try:
-        work = await _spooled(request, site.works)
-    except ClientDisconnect:
-        return Response(status_code=400)
-    except ImporterError as error:
-        return JSONResponse(told(request, error), 400)
-    return JSONResponse({"url": step_url(work, "see")}, 201)
-
-
-async def _spooled(request: Request, works: WorkStore) -> Work:
-    try:
-        work = works.new(request.query_params.get("name", ""))
-    except OSError as error:
-        raise InputError("no-room", name="", reason=error.strerror or error) from None
-    size, announced = 0, request.headers.get("content-length", "")
-    try:
-        with create_private_file(works.file(work)) as file:
-            async for piece in request.stream():
-                file.write(piece)
-                size += len(piece)
-        if not size:
-            raise InputError("empty-file", name=work.name)
-        if announced.isdigit() and size != int(announced):
-            raise ClientDisconnect
-        work = replace(work, size=size)
-        works.save(work)
-    except OSError as error:
-        works.delete(work.id)
-        raise works.no_room(work, error) from None
-    except BaseException:
-        works.delete(work.id)
-        raise
-    return work
-
-
-def _paste(request: Request, form: Form) -> Response:
-    """Take rows that were copied from a spreadsheet, as text with tabs."""
-    site, text = site_of(request), form.get("rows", "")
-    if not text.strip():
-        raise UsageError("web-nothing-pasted")
-    work = site.works.new("pasted.tsv" if "\t" in text else "pasted.csv")
-    content = text.encode("utf-8", "replace")
-    try:
-        with create_private_file(site.works.file(work)) as file:
-            file.write(content)
-        site.works.save(replace(work, size=len(content)))
-    except OSError as error:
-        site.works.delete(work.id)
-        raise site.works.no_room(work, error) from None
-    return see_other(step_url(work, "see"))
+def _rows_left(site: Site, works: Sequence[Work]) -> dict[str, int]:
+    """How many rows the last import of each piece of work has left."""
+    found = {}
+    with Journal.open(site.journal) as journal:
+        for work in works:
+            with contextlib.suppress(UnknownRunError):
+                found[work.id] = rows_left(site, journal, journal.run(work.run)) if work.run else 0
+    return found
 
 
 def _work(request: Request) -> Response:
@@ -133,7 +99,7 @@ def present_step(site: Site, work: Work) -> str:
     """The step at which a piece of work is."""
     task = site.tasks.of(work.id)
     if task is not None and task.running:
-        return "import" if task.kind == "import" else "check"
+        return task.kind if task.kind in ("import", "fetch") else "check"
     if work.run:
         return "import"
     if work.check is not None:
@@ -156,6 +122,8 @@ def _see(request: Request) -> Response:
         "see.html",
         before=before,
         corrections=earlier_corrections(site, work, before),
+        corrections_of=is_corrections(look.header),
+        unread=_unread_sheets(look, work),
         readable=look.error is None or look.error.code in _READ_OTHERWISE,
         work=work,
         step="see",
@@ -171,6 +139,13 @@ def _see(request: Request) -> Response:
             if note.code not in _SHOWN
         ],
     )
+
+
+def _unread_sheets(look: FileLook, work: Work) -> int:
+    """How many visible sheets with rows are not read."""
+    if work.sheet == ALL_SHEETS or not look.sheets:
+        return 0
+    return sum(sheet.visible and sheet.rows > 0 and sheet.name != look.sheet for sheet in look.sheets)
 
 
 def _change_reading(request: Request, form: Form) -> Response:
@@ -217,8 +192,6 @@ def _favicon(request: Request) -> Response:
 
 ROUTES = [
     ("GET", "/", shown(_home)),
-    ("POST", "/files", _upload),
-    ("POST", "/paste", changing(_paste)),
     ("GET", "/favicon.ico", shown(_favicon)),
     ("GET", "/w/{work}", shown(_work)),
     ("GET", "/w/{work}/see", shown(_see)),

@@ -19,13 +19,15 @@ from importer.jobs.runner import Round
 from importer.jobs.selection import ChosenJob, choose_jobs
 from importer.jobs.status import JobStatus, job_status
 from importer.journal import Journal, RunRecord, RunState
+from importer.messages import LANGUAGES, sentence
 from importer.models import Severity, Status
-from importer.pipeline.retry import imported_since, retried_since, rows_left
+from importer.pipeline.retry import retried_since
+from importer.pipeline.retry import rows_left as rows_to_retry
 from importer.pipeline.session import Session, retry_options
 from importer.private_files import open_plain_file
 from importer.reports.files import REJECTS_CSV, REJECTS_XLSX, REPORT_HTML, SUMMARY_JSON, own_files
 from importer.reports.tally import ANSWERED
-from importer.web.earlier import first_of
+from importer.web.earlier import overwrites_of, rows_left, work_of
 from importer.web.guard import REPORT_POLICY
 from importer.web.pages import (
     Form,
@@ -45,7 +47,6 @@ from importer.web.works import KindCount
 
 PAGE_RUNS = 50
 _LARGEST_SUMMARY = 1 << 24
-_DONE = tuple(status for status in Status if status.done)
 _TO_CORRECT = (Status.INVALID, Status.REJECTED)
 _TYPES = {
     ".csv": "text/csv; charset=utf-8",
@@ -107,7 +108,9 @@ def _words(run: RunRecord) -> RunWords:
             for one in table["issues"]
             if one["severity"] == Severity.WARNING and one.get("sent", one["rows"])
         )
-        return RunWords(str(table["stop"] or ""), doubtful, answers, tuple(map(str, table["notes"])))
+        usual = {sentence("changed-rows-full", {}, lang) for lang in LANGUAGES}
+        notes = tuple(note for note in map(str, table["notes"]) if note not in usual)
+        return RunWords(str(table["stop"] or ""), doubtful, answers, notes)
     except (OSError, ValueError, KeyError, TypeError):
         return RunWords()
 
@@ -120,18 +123,18 @@ def _runs(request: Request) -> Response:
     number = page_number(request)
     with Journal.open(site.journal) as journal:
         records = [_with_counts(journal, run) for run in journal.runs()]
-        linked = [run for run in records if run.parent and not run.dry_run]
-        joined = {run.id for run in linked} | {run.parent for run in linked}
-        left = {run.id: _left(journal, run) if run.id in joined else _rows_left(run) for run in records}
     tenants = sorted({run.destination.tenant_id for run in records if run.destination})
     jobs = sorted({run.job for run in records if run.job})
     found = [run for run in records if (checks or not run.dry_run) and _fits(run, given)]
     pages = max(-(-len(found) // PAGE_RUNS), 1)
     number = min(number, pages)
+    some = found[(number - 1) * PAGE_RUNS : number * PAGE_RUNS]
+    with Journal.open(site.journal) as journal:
+        left = {run.id: rows_left(site, journal, run) for run in some}
     return page(
         request,
         "runs.html",
-        runs=found[(number - 1) * PAGE_RUNS : number * PAGE_RUNS],
+        runs=some,
         given=given,
         checks=checks,
         tenants=tenants,
@@ -158,21 +161,6 @@ def _fits(run: RunRecord, given: dict[str, str]) -> bool:
     return not given["outcome"] or given["outcome"] == outcome
 
 
-def _rows_left(run: RunRecord) -> int:
-    """How many rows a run left when it ended."""
-    return sum(rows for status, rows in run.counts.items() if not status.done)
-
-
-def _left(journal: Journal, run: RunRecord) -> int:
-    """How many rows of a run are still to be done: without those that later runs have brought in."""
-    left = _rows_left(run)
-    if not left or run.dry_run:
-        return left
-    own, since = journal.row_states(run.id), imported_since(journal, first_of(journal, run), None)
-    done = sum(int((~own.has_status(sheet, rows, *_DONE)).sum()) for sheet, rows in since.items())
-    return max(left - done, 0)
-
-
 def _file_name(run: RunRecord) -> str:
     return Path(run.source).name
 
@@ -193,6 +181,8 @@ def _run(request: Request) -> Response:
         run = _with_counts(journal, run)
         later = retried_since(journal, run) if not run.dry_run else None
         children = [child for child in journal.children(run.id) if not child.dry_run]
+        left = rows_left(site, journal, run)
+        overwritten = overwrites_of(site, journal, run)
     task = site.tasks.of(run.id)
     work_id = request.query_params.get("w", "")
     work = None
@@ -225,12 +215,15 @@ def _run(request: Request) -> Response:
         words=_words(run),
         paused=not running and run.state.resumable and run.stop == PAUSED,
         report=REPORT_HTML in names,
-        correct=correct and not running,
+        correct=correct and not running and bool(left),
+        left=left,
+        overwritten=overwritten,
+        linked=_linked(site, run),
         resume=not running and run.state.resumable and not run.dry_run and later is None,
         retry=not running
         and not run.dry_run
         and run.state is RunState.FINISHED
-        and bool(rows_left(run, rejected=False))
+        and bool(rows_to_retry(run, rejected=False))
         and later is None,
         later=later,
         children=children,
@@ -240,6 +233,12 @@ def _run(request: Request) -> Response:
         shares=_shares(run),
         lang_code=lang,
     )
+
+
+def _linked(site: Site, run: RunRecord) -> str:
+    """The piece of work whose grid shows the rows of a run; empty if there is none any more."""
+    work = work_of(site, run)
+    return work.id if work and work.check and work.run == run.id else ""
 
 
 def _shares(run: RunRecord) -> list[tuple[str, int, float]]:

@@ -1,19 +1,30 @@
-"""Change a mapping as a person does it column by column: the table as TOML holds it, and where columns go."""
+"""Change a mapping as a person does it, column by column: what may be chosen, and where columns go."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
+from unicodedata import normalize
 
 from importer.contracts import Contract
 from importer.errors import UsageError
 from importer.mapping import headers
 from importer.mapping.person_names import likely_rule
+from importer.mapping.regions import country_name
 from importer.web.pages import Form, whole_number
 from importer.web.reading import FileLook
 
 SPLIT = "split"
 """The target of a column with whole names."""
+DATE_FORMATS = (
+    *("yyyy-MM-dd", "dd/MM/yyyy", "MM/dd/yyyy", "dd.MM.yyyy", "dd-MM-yyyy", "yyyy/MM/dd", "yyyyMMdd"),
+    *("dd.MM.yy", "dd/MM/yy", "MM/dd/yy", "yy-MM-dd", "d MMM yyyy", "MMM d, yyyy", "unix", "unix-ms"),
+)
+CALENDARS = ("gregorian", "buddhist", "persian", "roc")
+JOINS = (" ", ", ", "-", "")
+_NAMES = ("f:first_name", "f:last_name", "f:full_name")
 Table = dict[str, Any]
 DATE_ORDERS: Mapping[str, tuple[str, ...]] = {
     "day-first": tuple(f"d{mark}M{mark}{year}" for year in ("yyyy", "yy") for mark in "./-"),
@@ -21,10 +32,37 @@ DATE_ORDERS: Mapping[str, tuple[str, ...]] = {
     "year-first": tuple(f"{year}{mark}M{mark}d" for year in ("yyyy", "yy") for mark in "-/."),
 }
 """The order of a date's parts, as the formats of a mapping: with two or four digits of the year."""
-_NAMED_MONTHS = ("d MMMM yyyy", "d. MMMM yyyy", "d-MMMM-yyyy", "d-MMMM-yy", "MMMM d, yyyy")
+_NAMED_MONTHS = (
+    *("d MMMM yyyy", "d. MMMM yyyy", "d-MMMM-yyyy", "d-MMMM-yy", "MMMM d, yyyy"),
+    *("d 'de' MMMM 'de' yyyy", "d 'de' MMMM yyyy"),
+)
 """A month that is a name has its place for certain."""
 _ORDER = "order:"
 _MOST_VALUES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Country:
+    """A country as a person chooses it."""
+
+    code: str
+    """ISO 3166-1: two letters."""
+    name: str
+    dialling_code: int
+
+
+@cache
+def countries(lang: str) -> tuple[Country, ...]:
+    """All countries with a dialling code, by name; Chinese names in the order of GB 18030: by their sound."""
+    import phonenumbers
+
+    found = (
+        Country(region, country_name(region, lang), phonenumbers.country_code_for_region(region))
+        for region in phonenumbers.SUPPORTED_REGIONS
+    )
+    if lang == "zh":
+        return tuple(sorted(found, key=lambda one: one.name.encode("gb18030")))
+    return tuple(sorted(found, key=lambda one: normalize("NFKD", one.name)))  # Á stands beside A
 
 
 def source_names(rule: Table) -> list[str]:
@@ -87,6 +125,12 @@ def needed_columns(table: Table, look: FileLook, contract: Contract) -> frozense
         for name, target in targets.items()
         if target and (target == SPLIT or field_of(target) in required)
     )
+
+
+def name_columns(table: Table, look: FileLook) -> tuple[str, ...]:
+    """The columns that hold names of people, in the file's order."""
+    targets = ((name, target_of(table, look, name)) for name in look.header)
+    return tuple(name for name, target in targets if target == SPLIT or target in _NAMES)
 
 
 def named_column(look: FileLook, place: str) -> str:

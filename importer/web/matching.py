@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,12 +27,15 @@ from importer.models import Issue, MappedChunk, TenantField
 from importer.private_files import make_private_folder, replace_private_file
 from importer.reports.wording import issue_text
 from importer.validation import validate
-from importer.web.choices import CALENDARS, DATE_FORMATS, JOINS, countries
 from importer.web.mapping_table import (
+    CALENDARS,
+    DATE_FORMATS,
     DATE_ORDERS,
+    JOINS,
     SPLIT,
     Table,
     change_table,
+    countries,
     feeds,
     field_of,
     first_values,
@@ -58,6 +62,7 @@ from importer.web.works import Work
 
 _SAMPLES = 3
 _GENDERS = {"1": "web-gender-male", "0": "web-gender-female"}
+_FORM = re.compile(r"(\s*[(（;；:：,，]| as yyyy).*", re.DOTALL)
 _SURE, _LIKELY = 0.9, 0.6
 
 
@@ -127,7 +132,7 @@ def _match(request: Request) -> Response:
         look=look,
         state=state,
         error=told(request, state.error) if state.error else None,
-        fields=[(one.name, local_text(one.help, lang), one.required) for one in contract.fields],
+        fields=[(one.name, _label(local_text(one.help, lang)), one.required) for one in contract.fields],
         whole="full_name" in contract.names,
         ready=ready,
         by=by,
@@ -140,6 +145,11 @@ def _match(request: Request) -> Response:
         calendars=CALENDARS,
         countries=countries(lang),
     )
+
+
+def _label(help_: str) -> str:
+    """The name of a field alone, without what is said of its form: the page reads forms of any kind."""
+    return _FORM.sub("", help_)
 
 
 def read_table(site: Site, work: Work) -> Table:

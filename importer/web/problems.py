@@ -17,12 +17,22 @@ from importer.pipeline.check import CheckedChunk
 from importer.private_files import create_private_file
 from importer.readers.overlay import CorrectedCell
 from importer.reports.likely_corrections import likely_correction
-from importer.web.twins import SAME_CONTACT, TwinFinder, read_twins, with_twin, write_twins
+from importer.web.twins import (
+    SAME_CONTACT,
+    Place,
+    RowSpool,
+    TwinFinder,
+    read_twins,
+    with_twin,
+    write_twins,
+)
 
 MOST_ROWS = 50_000
 """Rows that the grid has. Whoever has more corrects the source, or rejects.xlsx, in a spreadsheet program."""
 _MOST_DOUBTFUL = 20_000
 """Of these, doubtful rows, so that there is room for those that are kept back."""
+_MOST_TWINS = 5_000
+"""Rows without a problem of their own that the grid has because a later row shares their contact."""
 GRAVE = (Severity.ERROR, Severity.WARNING)
 """What brings a row into the grid."""
 REFUSED = "refused-before"
@@ -63,6 +73,9 @@ class ProblemWriter:
         self._path = path
         self._twins = TwinFinder(contacts)
         self._before = before
+        self._spool = RowSpool(path.with_name(f".{path.name}.rows"))
+        self._columns: dict[str, list[str]] = {}
+        self._written: set[Place] = set()
         self._corrected: dict[tuple[str, int], list[CorrectedCell]] = {}
         for cell in corrections.values():
             self._corrected.setdefault((cell.sheet, cell.row), []).append(cell)
@@ -90,20 +103,27 @@ class ProblemWriter:
         mine = {row for there, row in self._corrected if there == sheet} & set(frame.index.tolist())
         # Rows that are in are not sent again: an edit of one would come to nothing.
         mine -= {row for one in checked.outcomes if one.code == IMPORTED_BEFORE for row in one.rows}
+        self._columns[sheet] = list(map(str, frame.columns))
+        self._spool.add(sheet, frame)
         wanted = self._chosen(found, mine)
         if not wanted:
             return
         self.kept += len(found.keys() & set(wanted))
-        places = {name: at for at, name in enumerate(frame.columns)}
         picked = frame.loc[wanted].itertuples(index=False, name=None)
         for row, texts in zip(wanted, picked, strict=True):
-            cells, corrected = list(map(str, texts)), []
-            for cell in self._corrected.get((sheet, row), ()):
-                if cell.column in places and cells[places[cell.column]] == cell.now:
-                    cells[places[cell.column]] = cell.was
-                    corrected.append(cell.column)
-            line = [sheet, row, cells, [_packed(issue) for issue in found.get(row, ())], corrected]
-            self._file.write(json.dumps(line, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
+            self._written.add((sheet, row))
+            self._file.write(self._line((sheet, row), list(map(str, texts)), found.get(row, ())))
+
+    def _line(self, place: Place, cells: list[str], issues: Sequence[Issue]) -> bytes:
+        """A row as it is kept: with its cells as they were read, before any correction."""
+        corrected, names = [], self._columns[place[0]]
+        for cell in self._corrected.get(place, ()):
+            at = names.index(cell.column) if cell.column in names else -1
+            if at >= 0 and cells[at] == cell.now:
+                cells[at] = cell.was
+                corrected.append(cell.column)
+        line = [*place, cells, [_packed(issue) for issue in issues], corrected]
+        return json.dumps(line, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
 
     def _chosen(self, found: Mapping[int, Sequence[Issue]], mine: set[int]) -> list[int]:
         """The rows of a chunk that the grid gets: those that are kept back come before doubtful ones."""
@@ -128,8 +148,13 @@ class ProblemWriter:
 
     def finish(self) -> None:
         """Give the file its name. Raises OSError."""
+        twins = self._twins.twins()
+        earlier = dict.fromkeys(twin.place for some in twins.values() for twin in some)
+        wanted = [place for place in earlier if place not in self._written][:_MOST_TWINS]
+        for place, cells in self._spool.cells(wanted).items():
+            self._file.write(self._line(place, cells, ()))
         self._file.close()
-        write_twins(_twins_file(self._path), self._twins.twins())
+        write_twins(_twins_file(self._path), twins)
         self._part.replace(self._path)
 
     def __enter__(self) -> ProblemWriter:
@@ -139,6 +164,7 @@ class ProblemWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+        self._spool.close()
         self._part.unlink(missing_ok=True)
 
 
@@ -188,25 +214,33 @@ class ProblemRows:
     def __init__(self, path: Path) -> None:
         """Raises OSError."""
         self._path = path
-        self._twins = read_twins(_twins_file(path))
-        offsets, errors, warned = [], [], []
+        self.twins = read_twins(_twins_file(path))
+        """The earlier rows of rows that share a contact with them."""
+        self._later: dict[Place, list[Place]] = {}
+        for place, some in self.twins.items():
+            for twin in some:
+                self._later.setdefault(twin.place, []).append(place)
+        offsets, errors, warned, quiet = [], [], [], []
         self._kinds: dict[tuple[str, str], list[int]] = {}
         self._where: dict[tuple[str, int], int] = {}
         self._suggested: dict[tuple[str, str], Mapping[int, str]] = {}
         with path.open("rb") as file:
             at = 0
             for number, line in enumerate(file):
-                sheet, row, _, issues, _ = json.loads(line)
+                sheet, row, _, issues, corrected = json.loads(line)
                 offsets.append(at)
                 at += len(line)
                 errors.append(any(issue[1] == Severity.ERROR for issue in issues))
                 warned.append(bool(issues) and not errors[-1])
+                quiet.append(not issues and not corrected)
                 self._where[sheet, row] = number
                 for code, column in {(issue[0], issue[2] or "") for issue in issues}:
                     self._kinds.setdefault((code, column), []).append(number)
         self._offsets = np.array(offsets, dtype=np.int64)
         self._errors = np.array(errors, dtype=bool)
         self._warned = np.array(warned, dtype=bool)
+        self._quiet = np.array(quiet, dtype=bool)
+        """Rows that are here for the sake of later ones alone. They come last, whatever their number."""
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -226,12 +260,13 @@ class ProblemRows:
             for number in numbers:
                 file.seek(int(self._offsets[number]))
                 sheet, row, cells, issues, corrected = json.loads(file.readline())
-                found = tuple(with_twin(_unpacked(issue, row, sheet), self._twins) for issue in issues)
+                twins = self.twins.get((sheet, row), ())
+                found = tuple(with_twin(_unpacked(issue, row, sheet), twins) for issue in issues)
                 yield ProblemRow(number, sheet, row, tuple(cells), found, frozenset(corrected))
 
     def choose(self, wanted: RowFilterChoice, changed: Iterable[tuple[str, int]]) -> list[int]:
         """The places of the rows to show, in the order of the file. `changed`: the rows with corrections."""
-        everything = np.ones(len(self), dtype=bool)
+        everything = ~self._quiet
         if wanted.show == "errors":
             everything = self._errors.copy()
         elif wanted.show == "warnings":
@@ -249,6 +284,10 @@ class ProblemRows:
             text = wanted.text.casefold()
             numbers = [row.number for row in self.read(numbers) if _holds(row, text)]
         return numbers
+
+    def later(self, place: Place) -> Sequence[Place]:
+        """The later rows that share a contact with a row, by the check."""
+        return self._later.get(place, ())
 
     @property
     def errors(self) -> int:

@@ -11,8 +11,7 @@ from starlette.responses import Response
 from importer.errors import UsageError
 from importer.mapping import dates
 from importer.option_types import Duplicates
-from importer.web.choices import CALENDARS
-from importer.web.mapping_table import DATE_ORDERS, formats_of, rule_of, target_of
+from importer.web.mapping_table import CALENDARS, DATE_ORDERS, formats_of, rule_of, target_of
 from importer.web.matching import read_table, write_table
 from importer.web.pages import (
     Form,

@@ -50,7 +50,7 @@ def _take_all(request: Request, form: Form) -> Response:
 def as_rest_of(site: Site, work: Work, run: str) -> Work:
     """Make a piece of work be about the rest of a run; with an empty one, about the whole file."""
     with site.works.editing(work.id) as edit:
-        edit.set(rest_of=run, check=None)
+        edit.set(rest_of=run, check=None, only_changed=False)
         changed = replace(edit.work, rest_of=run)
         site.works.save_corrections(
             changed, site.looks.of(work).sha256, site.works.corrections(work).values()

@@ -1,4 +1,4 @@
-"""Steps 4 and 6: check a whole file, import it, and show how far that is."""
+"""Step 4: check a whole file; and show how far a check or an import is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -15,17 +14,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from importer import messages
-from importer.errors import ImporterError, InterruptedRun, UnknownRunError, UsageError
-from importer.journal import Journal, RowStates, RunState
-from importer.models import Destination, IssueGroup, Mode, Severity, Status
+from importer.errors import InterruptedRun, UnknownRunError, UsageError
+from importer.journal import Journal, RowStates
+from importer.models import IssueGroup, Mode, Severity, Status
 from importer.options import RunOptions
-from importer.pipeline.plan import RunPlan
 from importer.pipeline.session import Session
 from importer.reports import ReportResult
-from importer.reports.wording import issue_text, places
-from importer.web.earlier import EarlierImport, earlier_corrections, earlier_imports
-from importer.web.edits import take_over
-from importer.web.matching import is_complete, keep_mapping
+from importer.reports.wording import issue_text, places, shortened
+from importer.web.matching import is_complete
 from importer.web.pages import (
     Form,
     Site,
@@ -33,14 +29,13 @@ from importer.web.pages import (
     draw,
     language_of,
     page,
-    revision_of,
     see_other,
     shown,
     site_of,
     step_url,
     told,
 )
-from importer.web.problems import REFUSED, ProblemRows, ProblemWriter
+from importer.web.problems import REFUSED, ProblemWriter
 from importer.web.tasks import Task, TaskObserver
 from importer.web.works import CheckState, KindCount, LeftOut, Work
 
@@ -49,20 +44,25 @@ LOOK_SECONDS = 0.25
 HEARTBEAT_SECONDS = 15.0
 PAUSED = "web-paused"
 """Why a run ended that is to go on soon."""
-_COUNTRYLESS = "no-country-code"
-_TYPED = "web-word-to-type"
-"""What a person types before old data is overwritten."""
 
 
-def _options(site: Site, work: Work, lang: str, folder: Path) -> RunOptions:
+def run_options(site: Site, work: Work, lang: str, folder: Path) -> RunOptions:
     mapping = site.works.mapping_file(work)
     corrections = site.works.corrections_snapshot(work)
     return replace(
         site.options(work, lang),
         mapping=str(mapping) if mapping.is_file() else None,
         corrections=str(corrections) if corrections else None,
+        suppress=tuple(str(site.works.lists_folder(work) / name) for name in work.suppress),
+        mode=mode_of(work),
+        changed_only=work.only_changed,
         report_dir=folder,
     )
+
+
+def mode_of(work: Work) -> Mode:
+    """What happens to customers that the CRM knows, as it was chosen last."""
+    return next((one for one in Mode if one.label == work.mode), Mode.UPDATE)
 
 
 def _check(request: Request) -> Response:
@@ -81,11 +81,11 @@ def _check(request: Request) -> Response:
         current=current,
         error=told(request, task.error) if failed and task and task.error else None,
         corrected=sum(not cell.whole_row for cell in site.works.corrections(work).values()),
-        valid=_sendable(work),
+        valid=sendable(work),
     )
 
 
-def _sendable(work: Work) -> int:
+def sendable(work: Work) -> int:
     """How many rows of the last check would be sent."""
     return work.check.counts.get(Status.VALID.value, 0) if work.check else 0
 
@@ -107,7 +107,7 @@ def check_file(site: Site, work: Work, lang: str, task: Task) -> None:
     """Take the whole file through the dry run, and keep the rows with problems."""
     fingerprint = site.works.fingerprint(work)
     folder = site.works.folder(work.id) / "check"
-    options = replace(_options(site, work, lang, folder), dry_run=True)
+    options = replace(run_options(site, work, lang, folder), dry_run=True)
     site.rechecks.forget(work.id)
     corrections = site.works.corrections(work)
     path, contacts = site.works.problems_file(work), site.contract(work).contact_fields
@@ -179,152 +179,15 @@ def _sentence(code: str, lang: str) -> str:
 
 
 def _example(group: IssueGroup, lang: str) -> str:
-    return issue_text(group.examples[0], lang=lang, offer=False).message if group.examples else ""
-
-
-def _import(request: Request) -> Response:
-    site = site_of(request)
-    work = site.works.get(request.path_params["work"])
-    task = site.tasks.of(work.id)
-    running = task is not None and task.running and task.kind == "import"
-    failed = task is not None and not task.running and task.kind == "import" and task.error is not None
-    if task is not None and not task.running and task.kind == "import" and task.result is not None:
-        return see_other(f"/runs/{task.result.summary.run_id}?w={work.id}")
-    if not running and work.run and _unfinished(site, work.run):
-        return see_other(f"/runs/{work.run}?w={work.id}")
-    current = work.check is not None and work.check.fingerprint == site.works.fingerprint(work)
-    there, lacking = None, None
-    before: list[EarlierImport] = []
-    try:
-        there = site.destination(work)
-        before = _imported_before(site, work, there)
-    except ImporterError as error:
-        lacking = told(request, error)
-    return page(
-        request,
-        "import.html",
-        work=work,
-        step="import",
-        task=task if running else None,
-        current=current,
-        there=there,
-        lacking=lacking,
-        error=told(request, task.error) if failed and task and task.error else None,
-        before=before,
-        corrections=earlier_corrections(site, work, before),
-        countryless=_countryless(site, work) if current else (),
-        already=work.check.counts.get(Status.SKIPPED.value, 0) if work.check and work.rest_of else 0,
-        profiles=site.config.names("profile"),
-        profile=work.profile or site.profile_name or "default",
-        modes=[mode.label for mode in (Mode.UPDATE, Mode.KEEP, Mode.REPLACE)],
-        mode=work.mode or "update",
-        typed=messages.sentence(_TYPED, {}, language_of(request)),
-        valid=_sendable(work),
-    )
-
-
-def _countryless(site: Site, work: Work) -> list[str]:
-    """The columns with phones whose country is not said."""
-    kinds = [kind for kind in work.check.kinds if kind.code == _COUNTRYLESS] if work.check else []
-    try:
-        rows: ProblemRows = site.rechecks.rows(work)
-    except (OSError, ValueError):
-        return [kind.column for kind in kinds]
-    return [kind.column for kind in kinds if _COUNTRYLESS in rows.wordings(kind.code, kind.column, 200)]
-
-
-def _imported_before(site: Site, work: Work, there: Destination) -> list[EarlierImport]:
-    """The imports of this file to the same place, the newest first. The rest of one is no second import."""
-    sha256 = site.looks.of(work).sha256
-    if work.rest_of or not sha256:
-        return []
-    with Journal.open(site.journal) as journal:
-        return earlier_imports(journal, work, sha256, there.key)
-
-
-def _take_over(request: Request, form: Form) -> Response:
-    """Take the corrections of an earlier import of the same file over, and check the file with them."""
-    site, lang = site_of(request), language_of(request)
-    work = site.works.get(request.path_params["work"])
-    sha256 = site.looks.of(work).sha256
-    with Journal.open(site.journal) as journal:
-        before = earlier_imports(journal, work, sha256) if sha256 and not work.report else []
-    wanted = [one for one in before if one.run == form.get("run")]
-    found = earlier_corrections(site, work, wanted)
-    if found is None or found.lost:
-        raise UsageError("web-changed-elsewhere")
-    take_over(site, work, found.open)
-    if work.check is None:
-        return see_other(step_url(work, "see"))
-    work = site.works.get(work.id)
-    site.tasks.start(work.id, "check", lambda task: check_file(site, work, lang, task))
-    return see_other(step_url(work, "check"))
-
-
-def _unfinished(site: Site, run: str) -> bool:
-    """Whether an import ended early, or is at work in another program."""
-    with Journal.open(site.journal) as journal, contextlib.suppress(UnknownRunError):
-        return journal.run(run).state is not RunState.FINISHED
-    return False
-
-
-def _start_import(request: Request, form: Form) -> Response:
-    """Send the rows that the check called valid; the deed is named on the button, and done once."""
-    site, lang = site_of(request), language_of(request)
-    if form.get("do") == "profile":
-        with site.works.editing(request.path_params["work"], revision_of(form)) as edit:
-            edit.set(profile=form.get("profile", ""), check=None)
-            return see_other(step_url(edit.work, "check"))
-    work = site.works.get(request.path_params["work"])
-    running = site.tasks.of(work.id)
-    if running is not None and running.running:
-        return see_other(step_url(work, "import" if running.kind == "import" else "check"))
-    if work.run and _unfinished(site, work.run):
-        return see_other(f"/runs/{work.run}?w={work.id}")
-    if work.check is None or work.check.fingerprint != site.works.fingerprint(work):
-        raise UsageError("web-check-first")
-    mode = next((one for one in Mode if one.label == form.get("mode")), None)
-    if mode is None:
-        raise UsageError("web-no-page")
-    words = {one: messages.sentence(_TYPED, {}, one) for one in messages.LANGUAGES}
-    if mode is Mode.REPLACE and form.get("typed", "").strip().lower() not in words.values():
-        raise UsageError("web-type-the-word", word=words[lang])
-    again = form.get("again") == "yes"
-    before = [] if again else _imported_before(site, work, site.destination(work))
-    if before:
-        raise UsageError("web-imported-before", run=before[0].run)
-    with site.works.editing(work.id, revision_of(form)) as edit:
-        edit.set(mode=mode.label)
-    keep_mapping(site, work, site.looks.of(work).header)
-    site.tasks.start(work.id, "import", lambda task: import_file(site, work, mode, lang, task, again=again))
-    return see_other(step_url(work, "import"))
-
-
-def import_file(site: Site, work: Work, mode: Mode, lang: str, task: Task, *, again: bool = False) -> None:
-    """Import a file that was checked, with the corrections it was checked with."""
-    moment = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    folder = site.works.folder(work.id) / "reports" / moment
-    options = replace(_options(site, work, lang, folder), mode=mode, dry_run=False)
-    before: list[str] = []
-
-    def confirm(plan: RunPlan) -> bool:
-        if plan.before is not None and not again:
-            before.append(plan.before.id)
-            return False
-        return True
-
-    def begun(run: str) -> None:
-        # Whatever ends this program from now on: what was sent is in that run, and it can go on.
-        with site.works.editing(work.id) as edit:
-            edit.set(run=run)
-
-    observer = TaskObserver(task.progress, confirm=confirm, begun=begun)
-    with Session.open(site.settings(work), observer=observer, stopper=task.stopper) as session:
-        result = session.start(site.works.file(work), options, name=work.name)
-    if result is None:
-        raise UsageError("web-imported-before", run=before[0] if before else "–")
-    task.result = result
-    site.note_result(result)
+    """What is said of the first row, and how the cells of the next ones differ."""
+    if not group.examples:
+        return ""
+    first = group.examples[0]
+    others = dict.fromkeys(shortened(one.found) for one in group.examples if one.found)
+    others.pop(shortened(first.found or ""), None)
+    said = issue_text(first, lang=lang, offer=False).message
+    also = (messages.sentence("web-also", {"cell": cell}, lang) for cell in others)
+    return messages.join_clauses(lang, said, *also)
 
 
 def stop_task(site: Site, owner: str, *, pause: bool = False) -> None:
@@ -364,7 +227,8 @@ def _facts(request: Request, task: Task) -> dict[str, object]:
     lang = language_of(request)
     part = draw(request, "progress.html", task=task)
     owner = task.owner
-    fallback = {"check": f"/w/{owner}/check", "import": f"/w/{owner}/import"}.get(task.kind, f"/runs/{owner}")
+    steps = {kind: f"/w/{owner}/{kind}" for kind in ("check", "import", "fetch")}
+    fallback = steps.get(task.kind, f"/runs/{owner}")
     url = done_url(task, fallback)
     if task.kind == "import" and task.result is not None:
         url += f"?w={owner}"
@@ -410,9 +274,6 @@ def _now(request: Request) -> Response:
 ROUTES = [
     ("GET", "/w/{work}/check", shown(_check)),
     ("POST", "/w/{work}/check", changing(_start_check)),
-    ("POST", "/w/{work}/earlier-corrections", changing(_take_over)),
-    ("GET", "/w/{work}/import", shown(_import)),
-    ("POST", "/w/{work}/import", changing(_start_import)),
     ("GET", "/tasks/{owner}/events", _events),
     ("GET", "/tasks/{owner}/now", shown(_now)),
     ("POST", "/tasks/{owner}/stop", changing(_stop)),

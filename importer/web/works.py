@@ -14,6 +14,7 @@ import re
 import secrets
 import shutil
 import threading
+import time
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,7 @@ _ID = re.compile(r"[a-z0-9]{12}")
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _LONGEST_NAME = 120
 _STATE = "work.json"
+_LEFTOVER_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,12 @@ class Work:
     """The import that was started last."""
     rest_of: str = ""
     """The run of which only the rest is checked and sent: the rows that it did not bring in."""
+    sha256: str = ""
+    """Of the file as it came; empty if nobody has computed it."""
+    only_changed: bool = False
+    """Whether only rows are sent that are new or have changed since the last import to the same place."""
+    suppress: tuple[str, ...] = ()
+    """Lists of people who must not be sent, by their names in the folder of lists."""
 
 
 def now() -> str:
@@ -147,6 +155,10 @@ class WorkStore:
     def file(self, work: Work) -> Path:
         """Where the uploaded file lies."""
         return self.folder(work.id) / "file" / work.name
+
+    def lists_folder(self, work: Work) -> Path:
+        """Where the lists lie of people who must not be sent."""
+        return self.folder(work.id) / "lists"
 
     def mapping_file(self, work: Work) -> Path:
         """Where the mapping lies: the very file that `importer run --mapping` takes."""
@@ -206,17 +218,27 @@ class WorkStore:
         shutil.rmtree(self.folder(work_id), ignore_errors=True)
 
     def prune(self, keep: frozenset[str] = frozenset()) -> int:
-        """Delete what nobody has used for EXPIRY_DAYS, but for `keep`. Returns how many."""
+        """Delete what nobody has used for EXPIRY_DAYS, but for `keep`, and what an upload that never came to
+        its end has left. Returns how many."""
         oldest = (datetime.now(UTC) - timedelta(days=EXPIRY_DAYS)).isoformat(timespec="seconds")
         old = [work for work in self.recent() if work.used < oldest and work.id not in keep]
         for work in old:
             self.delete(work.id)
+        for folder in self.root.iterdir() if self.root.is_dir() else ():
+            with contextlib.suppress(OSError):
+                begun = time.time() - folder.stat().st_mtime
+                if (
+                    _ID.fullmatch(folder.name)
+                    and begun > _LEFTOVER_SECONDS
+                    and not (folder / _STATE).exists()
+                ):
+                    self.delete(folder.name)
         return len(old)
 
     def fingerprint(self, work: Work) -> str:
         """Of all that a check depends on: how the file is read, its mapping, its corrections."""
         parts: list[object] = [work.sheet, work.header_row, work.encoding, work.delimiter, work.profile]
-        parts.append(work.duplicates)
+        parts += [work.duplicates, work.suppress, work.only_changed and (work.mode or "update")]
         hashed = hashlib.sha256(repr(parts).encode("utf-8", "replace"))
         for path in (self.mapping_file(work), self._corrections_file(work)):
             hashed.update(path.read_bytes() if path.is_file() else b"-")
@@ -280,4 +302,6 @@ def _work(table: dict[str, object]) -> Work:
         left_out = tuple(LeftOut(**one) for one in check["left_out"])
         lists = {name: tuple(check[name]) for name in ("header", "notes")}
         values["check"] = CheckState(**(check | {"kinds": kinds, "left_out": left_out} | lists))
+    if "suppress" in values:
+        values["suppress"] = tuple(values["suppress"])  # type: ignore[arg-type]
     return Work(**values)  # type: ignore[arg-type]

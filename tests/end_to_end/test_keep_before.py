@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from importer.reports.csv import escape
 from importer.sandbox import Sandbox
 from tests.support.commands import Command, results, summary, use
 
@@ -49,6 +50,25 @@ def test_what_was_there_comes_back(importer: Command, work: Path, box: Sandbox, 
     after = held(box)
     assert after.pop("8613800000007")["first_name"] == "New7"
     assert after == before
+
+
+def test_formulas_are_harmless_in_the_file_and_whole_when_they_come_back(
+    importer: Command, work: Path, box: Sandbox
+) -> None:
+    names = ["=1+1", "'quoted", "+8613 no", " =2", "@SUM(1)", "－1", "plain"]
+    write(work / "odd.csv", *([name, "Li", f"861390000000{n}", "", ""] for n, name in enumerate(names)))
+    assert importer("run", "odd.csv").code == 0
+    before = held(box)
+    assert {one["first_name"] for one in before.values()} >= {"=1+1", "'quoted", "@SUM(1)"}
+    write(work / "new.csv", *(["New", "Li", f"861390000000{n}", "", ""] for n in range(len(names))))
+    assert importer("run", "new.csv", "--keep-before", "--report-dir", "out").code == 0
+    kept = [row["first_name"] for row in results(work / "out", "before.csv")]
+    assert sorted(kept) == sorted(escape(str(before[f"861390000000{n}"]["first_name"])) for n in range(7))
+    assert "'=1+1" in kept
+    back = importer("run", "out/before.csv", "--mode", "replace", "--yes", "--report-dir", "back")
+    assert back.code == 0, back.err
+    assert held(box) == before
+    assert {row["_status"] for row in results(work / "back")} == {"imported"}
 
 
 def test_an_answer_that_is_not_understood_stops_before_anything_is_sent(

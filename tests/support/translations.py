@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from string import Formatter
 
 import click
 
@@ -100,12 +101,15 @@ def outdated(lang: str) -> list[str]:
 
 
 def tidied(lang: str) -> str:
-    """Return the file of a language in order: nothing that is no longer said, and a mark in each line."""
+    """Return the file of a language in order, a mark in each line.
+
+    A line goes whose text is no longer said, or has other places than the English of today.
+    """
     written = lines(lang)
     parts = [_HEAD.format(name=messages.LANGUAGE_NAMES[lang])]
     section = ""
     for key, said in english().items():
-        if (line := written.get(key)) is None:
+        if (line := written.get(key)) is None or not fits(line, said):
             continue
         if said.section != section:
             section = said.section
@@ -114,6 +118,17 @@ def tidied(lang: str) -> str:
         mark = line.mark or said.mark
         parts.append(f"{key} = {{ message = {_quoted(line.message)}{hint} }}  # {mark}\n")
     return "".join(parts)
+
+
+def fits(line: Line, said: English) -> bool:
+    """Whether a line fills in what the English fills in, and has a hint where the English has one."""
+    texts = ((line.message, said.message), (line.hint, said.hint))
+    return bool(line.hint) == bool(said.hint) and all(places(one) == places(other) for one, other in texts)
+
+
+def places(text: str) -> set[str]:
+    """Return the names of what is filled in."""
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
 
 
 def _quoted(text: str) -> str:

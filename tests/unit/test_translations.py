@@ -10,7 +10,7 @@ import pytest
 from importer import messages
 from tests.support import translations
 
-BEHIND = 1500
+BEHIND = 40
 """Texts of a language that may be missing or outdated while work goes on; 0 in a release."""
 TO_TYPE = re.compile(
     r"`[^`]+`|--[a-z][a-z-]+|NXLINK_[A-Z_]+|\b[A-Z]+_PROXY\b|[\w-]+\.(?:toml|xlsx|csv|html|json)\b"
@@ -31,13 +31,15 @@ def test_a_file_is_in_order_and_each_line_has_its_mark(lang: str) -> None:
 
 @pytest.mark.parametrize("lang", messages.TRANSLATIONS)
 def test_what_is_filled_in_and_what_is_typed_is_that_of_the_english(lang: str) -> None:
+    outdated = translations.outdated(lang)
     for key, line in translations.lines(lang).items():
         english = translations.english()[key]
         assert line.message.strip(), key
-        assert bool(line.hint) == bool(english.hint), key
+        assert translations.fits(line, english), f"{lang} {key}: {line}"
         for told, said in ((line.message, english.message), (line.hint, english.hint)):
-            assert places(told) == places(said), f"{lang} {key}: {told}"
-            assert set(TO_TYPE.findall(told)) == set(TO_TYPE.findall(said)), f"{lang} {key}: {told}"
+            assert key in outdated or set(TO_TYPE.findall(told)) == set(TO_TYPE.findall(said)), (
+                f"{lang} {key}: {told}"
+            )
 
 
 def test_indonesian_words_have_no_plural() -> None:
@@ -68,8 +70,3 @@ def test_a_text_is_taken_from_the_line_of_its_code() -> None:
 def test_a_language_that_is_no_translation_has_no_file(lang: str) -> None:
     with pytest.raises(KeyError):
         messages.translation(lang)
-
-
-def places(text: str) -> set[str]:
-    """The names of what is filled in."""
-    return {name for _, name, _, _ in Formatter().parse(text) if name}

@@ -40,7 +40,7 @@ def mapping_command() -> None:
 @lang_option
 def list_command(as_json: bool) -> int:
     """List the ready-made mappings; `run` recognises most of them by their headers. The others are taken with
-    --mapping NAME: their columns are called as in many other files.
+    --mapping NAME: their columns are called as in many other files, or their rows are companies.
     """
     from importer import mapping
 

@@ -63,6 +63,26 @@
     });
   }
 
+  /* Smaller files beside the table: corrections, lists of people who must not be sent. */
+  for (const at of document.querySelectorAll("[data-send]")) {
+    const input = at.querySelector("input[type=file]"), told = at.querySelector(".send-error");
+    input.addEventListener("change", async () => {
+      const file = input.files[0];
+      if (!file) return;
+      say(`${at.dataset.reading} ${file.name}`);
+      let found = {}, ok = false;
+      try {
+        const answer = await fetch(`${at.dataset.send}?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file, headers: { "content-type": "application/octet-stream" } });
+        found = await answer.json();
+        ok = answer.status === 201;
+      } catch { found = { message: at.dataset.lost }; }
+      input.value = "";
+      if (ok) { location.assign(found.url); return; }
+      told.textContent = [found.message, found.hint].filter(Boolean).join(" ");
+      told.hidden = false;
+    });
+  }
+
   /* Put parts of an answer in the place of those that are shown; what is being typed elsewhere stays. */
   const swap = (fresh, ids, done) => {
     const focused = document.activeElement && document.activeElement.id;
@@ -153,7 +173,7 @@
         const next = all[all.indexOf(input) + 1];
         if (input.value !== input.defaultValue) save(form, input);
         if (next) next.focus();
-      } else post(form, button, form.dataset.swap.split(","), input).then(() => { const at = byId(input.id); if (at) at.focus({ preventScroll: true }); });
+      } else post(form, button, form.dataset.swap.split(","), input).then(() => { const at = input && byId(input.id); if (at) at.focus({ preventScroll: true }); });
     } else if (form.matches("[data-auto]")) { event.preventDefault(); post(form, button, ["main"]); }
     else if (form.matches("[data-once]")) {
       if (form.dataset.sent) event.preventDefault();

@@ -242,8 +242,44 @@ def test_rare_chinese_characters_are_chinese_in_every_rule_for_names() -> None:
 def test_splitting_a_name_never_raises_and_loses_no_letter(name: str, rule: NameRule) -> None:
     parts = person_names.split(name, rule)
     left = sorted(c for c in "".join(parts) if c.isalnum())
-    told = person_names.titles_left_out(arrow.array([name]), rule)
+    told = person_names.of_whole(arrow.array([name]), rule)
     assert told or left == sorted(c for c in name if c.isalnum())
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("นายสมชาย ใจดี", ("สมชาย", "ใจดี")),
+        ("นางสาวสมศรี มีสุข", ("สมศรี", "มีสุข")),
+        ("น.ส.สุดา รักไทย", ("สุดา", "รักไทย")),
+        ("นายิกา สุขใจ", ("นายิกา", "สุขใจ")),
+        ("山田 太郎 様", ("山田", "太郎")),
+        ("Bapak Budi Santoso", ("Budi", "Santoso")),
+    ],
+)
+def test_titles_are_left_out_in_every_script_also_where_they_are_glued_to_the_name(
+    name: str, parts: tuple[str, str]
+) -> None:
+    assert person_names.split(name, NameRule.LAST_WORD) == parts
+    told = [one.wording for one in person_names.of_whole(arrow.array([name]), NameRule.LAST_WORD)]
+    assert told == ([] if " ".join(parts) == name else ["title-left-out"])
+
+
+def test_two_persons_in_a_first_name_and_names_of_nobody_are_told() -> None:
+    def told(*cells: str) -> list[list[str | None]]:
+        issues = person_names.doubtful(arrow.array(list(cells)), "first_name")
+        return [[one.wording for one in issues if one.where[row]] for row in range(len(cells))]
+
+    pairs = ("Gerd u. Inge", "John & Mary", "Ana e João", "Иван и Анна")
+    assert told(*pairs) == [["two-persons"]] * len(pairs)
+    assert told("Unbekannt", "匿名", "Test", "MUSTERMANN") == [[None]] * 4
+    assert told("Anna Maria", "Ann E Lee", "Null", "Jean-Luc") == [[]] * 4
+
+
+def test_a_brazilian_form_of_companies_is_told_and_a_name_in_capitals_is_not() -> None:
+    names = arrow.array(["Padaria do Zé MEI", "TAN SIEW MEI", "Tan Siew Mei"])
+    (issue,) = person_names.of_whole(names, NameRule.LAST_WORD)
+    assert (issue.code, issue.where.tolist()) == ("doubtful-name", [True, False, False])
 
 
 def test_a_title_that_is_left_out_of_a_full_name_is_told_and_one_in_place_of_a_name_is_doubted() -> None:

@@ -173,6 +173,40 @@ def test_a_word_of_another_language_is_no_slip_of_the_pen() -> None:
     assert taken("Nombre", "Teléfono", "Direcion", "Ciudad")["Direcion"] == "address"
 
 
+@pytest.mark.parametrize(
+    ("header", "cell"), [("Contact", "77 123 45 6"), ("Kontak", "0812345678"), ("Контакт", "89161234")]
+)
+def test_below_a_contact_are_names_or_phones_as_the_cells_say(header: str, cell: str) -> None:
+    phones = proposed({"Nom": ["Awa Ba", "Bo Ek", "Cy Day"], header: [f"{cell}{end}" for end in "123"]})
+    assert phones[header].field == "sms_phone"
+    names = proposed({"Company": ["A Ltd", "B Ltd", "C Ltd"], header: ["Awa Ba", "Bo Ek", "Cy Day"]})
+    assert names[header].split
+
+
+@pytest.mark.parametrize(
+    "cells", [("男", "女", "女"), ("male", "female", "female"), ("Herr", "Frau", "Frau")]
+)
+def test_words_for_a_gender_count_whatever_the_column_is_called(cells: list[str]) -> None:
+    found = proposed({"x": cells, "y": ["Spain", "Spain", "France"], "z": ["M", "F", "F"]})
+    assert (found["x"].field, found["x"].taken) == ("gender", True)
+    assert (found["y"].field, found["y"].taken) == ("country", False)
+    assert found["z"].field is None
+
+
+@pytest.mark.parametrize(
+    ("header", "fields"),
+    [
+        (("名字", "电话"), ("first_name", "sms_phone")),
+        (("姓氏", "名字"), ("first_name", "last_name")),
+        (("联系人（姓）", "联系人（名）"), ("first_name", "last_name")),
+    ],
+)
+def test_a_chinese_name_is_whole_unless_a_column_has_its_other_part(
+    header: tuple[str, ...], fields: tuple[str, ...]
+) -> None:
+    assert tuple(taken(*header).values()) == fields
+
+
 def test_the_category_of_a_booking_is_no_tag_of_the_customer() -> None:
     assert taken("Name", "Phone", "Category")["Category"] == "tagStr"
     assert "Category" not in taken("Name", "Phone", "Category", "Room Number")

@@ -24,8 +24,8 @@ def test_a_file_has_the_header_of_the_real_export(export: Export) -> None:
     assert list(export.columns) == HEADERS[export.header]
 
 
-_BY_NAME = {"kit", "myoperator", "respond-io", "swiftmsg"}
-"""Exports whose columns are called as in many other files: their mappings are taken by name only."""
+_BY_NAME = {"kit", "myoperator", "odoo-csv-import", "respond-io", "swiftmsg"}
+"""Exports that are called as many other files, or hold companies: their mappings are taken by name only."""
 
 
 @names

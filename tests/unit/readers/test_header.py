@@ -103,6 +103,36 @@ def test_rows_that_hold_no_customer_are_skipped(
 
 
 @pytest.mark.parametrize(
+    ("first", "sample"),
+    [
+        (["Jane", "Example", "+4915112345009", ""], True),
+        (["Max", "Mustermann", "+4915112345009", "Zeile bitte löschen"], True),
+        (["Jane", "Doe", "+4915112345009", "Sample - please delete this row"], True),
+        (["王", "五", "13800138001", "示例，请删除"], True),
+        (["示例", "张三", "13800138001", ""], True),
+        (["Ana", "Silva", "+5511975556677", "EXEMPLO"], True),
+        (["Steven", "Sample", "+4915112345009", ""], False),
+        (["Anna", "Meier", "+4915112345009", "Beispiel: ruft gerne an"], False),
+        (["Anna", "Meier", "+4915112345009", "asked us to delete the old number"], False),
+        (["例", "张三", "13800138001", ""], False),
+    ],
+)
+def test_an_example_below_the_header_is_skipped_although_it_has_a_phone(
+    tmp_path: Path, first: list[str], sample: bool
+) -> None:
+    rows = [first, ["Bernd", "Kück", "+4915112345002", "x"]]
+    table = [["First name", "Last name", "Phone", "Remark"], *rows]
+    _, _, skipped = looked_at(saved(tmp_path, "csv", table))
+    assert skipped == ({2: "sample-row"} if sample else {})
+
+
+def test_a_word_for_examples_that_the_column_repeats_makes_no_example(tmp_path: Path) -> None:
+    rows = [["Ann", f"N{at}", f"+49151123450{at:02}", "Example"] for at in range(9)]
+    table = [["First name", "Last name", "Phone", "Type"], *rows]
+    assert looked_at(saved(tmp_path, "csv", table))[2] == {}
+
+
+@pytest.mark.parametrize(
     ("line", "hint"),
     [
         (["(required)", "(required)", "(digits)", "(optional)"], True),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from importer.sandbox import Sandbox
-from importer.web.choices import countries
+from importer.web.mapping_table import countries
 from tests.support.web import WebPage, text_of
 
 HEAD = "first_name,last_name,sms_phone,email,birthday,gender\n"
@@ -78,7 +78,8 @@ def test_two_rows_with_one_contact_name_each_other_and_one_may_stay(
     work = begun(page, tmp_path, "Ann,Lee,,a@b.net,,", "Bo,Li,,c@d.net,,", "Ana,Lee,,A@b.net,,")
     shown = kind(page, work, "same-contact", "")
     assert "“A@b.net” is also in row 2" in shown
-    assert "this row overwrites row 2" in shown
+    assert "Row 2 (Ann Lee) and row 4 (Ana Lee) share “A@b.net”, and their names differ" in shown
+    assert "“A@b.net” is also in row 4" in shown
     check = choose(page, work, "same-contact", "one-row")
     assert "only the first is sent, as you chose" in check
     page.post(f"{work}/every-row")
@@ -170,6 +171,6 @@ def test_a_day_that_does_not_exist_is_no_question_of_how_dates_are_written(
     work = begun(page, tmp_path, *(f"Ann,Lee{at},,a{at}@b.net,{day}," for at, day in enumerate(lines)))
     choose(page, work, "bad-date", "formats", value="order:day-first")
     shown = text_of(page.get(f"{work}/correct?show=all"))
-    assert "There is no day “31/02/1990”: its month has fewer days" in shown
-    assert "There is no day “29-02-2023”" in shown
-    assert "There is no day “05.1990”" not in shown
+    assert "“31/02/1990” does not exist: its month has fewer days" in shown
+    assert "“29-02-2023” does not exist" in shown
+    assert "“05.1990” does not exist" not in shown

@@ -506,7 +506,7 @@ def test_a_full_disk_is_told_in_place(page: WebPage, table: Path, monkeypatch: p
 
     with monkeypatch.context() as full:
         full.setattr("importer.readers.overlay.replace_private_file", refuse)
-        full.setattr("importer.web.files.create_private_file", refuse)
+        full.setattr("importer.web.uploads.create_private_file", refuse)
         told = page.correct(work, 2, "Birthday", "1990-02-28")
         assert "No space left on device" in text_of(told)
         assert "No space left on device" in page.post("/files?name=b.csv", b"a,b\n").json()["message"]

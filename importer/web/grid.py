@@ -1,0 +1,270 @@
+"""Draw up the rows of the correction grid: cells, what is wrong with them, and rows that belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from importer.models import Issue, Severity
+from importer.option_types import Duplicates
+from importer.readers.overlay import WHOLE_ROW
+from importer.reports.wording import issue_text
+from importer.web.mapping_table import name_columns
+from importer.web.matching import read_table
+from importer.web.pages import Site
+from importer.web.problems import Corrections, ProblemRow, ProblemRows, suggestion
+from importer.web.rechecks import GridState
+from importer.web.twins import SAME_CONTACT, Place, Twin, same_name
+from importer.web.works import Work
+
+_CONTEXT = 2
+"""Columns that are shown beside those with problems, if no column holds names."""
+_SHARED = "web-shared-with-later"
+"""The message of an earlier row that shares a contact with a later one."""
+_FEWEST_DIGITS = 6
+_TELLING_DIGITS = 8
+"""So many digits at the end tell a phone, whatever stands before them."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellIssue:
+    """What is wrong with a cell or a row, in words, with a likely correction."""
+
+    severity: str
+    text: str
+    suggestion: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class GridCell:
+    """One cell as the grid shows it."""
+
+    column: str
+    text: str
+    original: str
+    corrected: bool
+    issues: tuple[CellIssue, ...]
+    optional: bool = False
+    """Whether the row may go without it."""
+    reads: str = ""
+    """What a corrected cell is read as, if that is not what it says."""
+
+    @property
+    def clearable(self) -> bool:
+        """Whether leaving the value out settles what is wrong with the cell."""
+        return self.optional and bool(self.issues and self.text.strip())
+
+    @property
+    def mark(self) -> str:
+        """How it is marked: bad, doubtful, changed, or not at all."""
+        if any(issue.severity == Severity.ERROR for issue in self.issues):
+            return "bad"
+        return "doubtful" if self.issues else "changed" if self.corrected else ""
+
+
+@dataclass(frozen=True, slots=True)
+class PairLine:
+    """What is to be said of two rows that share a contact, or did."""
+
+    number: int
+    """The place of the later row."""
+    text: str
+    """The code of its sentence."""
+    row: str
+    name: str
+    other_row: str
+    other_name: str
+    contact: str
+
+
+@dataclass(frozen=True, slots=True)
+class GridRow:
+    """One row as the grid shows it."""
+
+    number: int
+    sheet: str
+    row: int
+    cells: tuple[GridCell, ...]
+    issues: tuple[CellIssue, ...]
+    """Those of the row as a whole."""
+    errors: int
+    corrected: bool
+    left_out: bool = False
+    """Whether a person has left the row out."""
+    pairs: tuple[PairLine, ...] = ()
+    """What stands above it: the first of the rows that belong together."""
+    swap: str = ""
+    """What changes on the page with the row."""
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether something is left to be looked at."""
+        return bool(self.issues) or any(cell.issues for cell in self.cells)
+
+
+@dataclass(frozen=True, slots=True)
+class GridView:
+    """By what rows are drawn up."""
+
+    work: Work
+    header: Sequence[str]
+    cells: Corrections
+    state: GridState
+    lang: str
+    needed: frozenset[str] = frozenset()
+    """The columns without which a row cannot go."""
+    names: Sequence[str] = ()
+    """The columns by which a person is recognised."""
+    brief: str = ""
+    """The code of issues whose hint is said above the grid."""
+
+    def name(self, row: ProblemRow | None) -> str:
+        """Whose row it is; empty if that cannot be told."""
+        if row is None:
+            return ""
+        texts = (self.text(row, self.header.index(name)) for name in self.names)
+        return " ".join(text.strip() for text in texts if text.strip())
+
+    def text(self, row: ProblemRow, at: int) -> str:
+        """A cell as it is read with the corrections."""
+        cell = self.cells.get((row.sheet, row.row, self.header[at]))
+        return cell.now if cell else row.cells[at] if at < len(row.cells) else ""
+
+
+def names_of(site: Site, work: Work) -> tuple[str, ...]:
+    """The columns of the last check that hold names; none for a report, which brings its mapping along."""
+    if work.report or work.check is None or not site.works.mapping_file(work).is_file():
+        return ()
+    named = name_columns(read_table(site, work), site.looks.of(work))
+    return tuple(name for name in named if name in work.check.header)
+
+
+def grid_row(row: ProblemRow, view: GridView, shared: Sequence[Issue] = ()) -> GridRow:
+    """A row as the grid shows it. `shared`: what is to be said of later rows with its contacts."""
+    issues = (*view.state.issues(row), *shared)
+    reads = view.state.reads(row)
+    by_column: dict[str, list[CellIssue]] = {}
+    for issue in issues:
+        column = issue.column or _shared_column(issue, row, view)
+        by_column.setdefault(column, []).append(_worded(issue, view.lang, brief=issue.code == view.brief))
+    made = []
+    for at, (name, original) in enumerate(zip(view.header, row.cells, strict=False)):
+        corrected = (row.sheet, row.row, name) in view.cells
+        about = tuple(by_column.pop(name, ()))
+        cell = GridCell(name, view.text(row, at), original, corrected, about, name not in view.needed)
+        made.append(replace(cell, reads=reads.get(name, "")))
+    rest = tuple(one for some in by_column.values() for one in some)
+    errors = sum(issue.severity is Severity.ERROR for issue in issues)
+    corrected = any(cell.corrected for cell in made)
+    left_out = (row.sheet, row.row, WHOLE_ROW) in view.cells
+    swap = f"r-{row.number},grid-state"
+    return GridRow(row.number, row.sheet, row.row, tuple(made), rest, errors, corrected, left_out, swap=swap)
+
+
+@dataclass(slots=True)
+class _Group:
+    """Rows that share contacts, directly or through others."""
+
+    rows: dict[int, ProblemRow] = field(default_factory=dict)
+    pairs: list[tuple[ProblemRow, Twin]] = field(default_factory=list)
+
+
+def paired_rows(later: Sequence[ProblemRow], rows: ProblemRows, view: GridView) -> list[GridRow]:
+    """Rows that share a contact with earlier ones, each below those: group by group, in the file's order."""
+    groups: list[_Group] = []
+    for row in later:
+        twins = rows.twins.get((row.sheet, row.row), ())
+        found = {row.number: row}
+        for twin in twins:
+            if (other := rows.find(*twin.place)) is not None:
+                found[other.number] = other
+        joined = _Group(found, [(row, twin) for twin in twins])
+        for group in [group for group in groups if group.rows.keys() & found.keys()]:
+            joined = _Group(group.rows | joined.rows, [*group.pairs, *joined.pairs])
+            groups.remove(group)
+        groups.append(joined)
+    order = {sheet: at for at, sheet in enumerate(dict.fromkeys(row.sheet for row in later))}
+    made: list[GridRow] = []
+    for group in groups:
+        lines = tuple(_pair_line(row, twin, rows, view) for row, twin in group.pairs)
+        shared = _shared_issues(group, view)
+        some = sorted(group.rows.values(), key=lambda row: (order.get(row.sheet, -1), row.row))
+        ids = [f"p-{line.number}" for line in lines] + [f"r-{row.number}" for row in some]
+        swap = ",".join(dict.fromkeys((*ids, "grid-state")))
+        drawn = [grid_row(row, view, shared.get((row.sheet, row.row), ())) for row in some]
+        made += [replace(row, swap=swap, pairs=() if at else lines) for at, row in enumerate(drawn)]
+    return made
+
+
+def still_shared(row: ProblemRow, rows: ProblemRows, view: GridView) -> Sequence[Twin]:
+    """The earlier rows with which a row shares a contact as it stands now."""
+    place = (row.sheet, row.row)
+    return view.state.twins.get(place, rows.twins.get(place, ()))
+
+
+def _pair_line(row: ProblemRow, twin: Twin, rows: ProblemRows, view: GridView) -> PairLine:
+    now = next((one for one in still_shared(row, rows, view) if one.place == twin.place), None)
+    mine, theirs = view.name(row), view.name(rows.find(*twin.place))
+    if now is None:
+        text = "pair-settled"
+    elif view.work.duplicates == Duplicates.SKIP:
+        text = "pair-skipped"
+    elif not mine or not theirs:
+        text = "pair-unnamed"
+    else:
+        text = "pair-same" if same_name(mine, theirs) else "pair-different"
+    other = str(twin.row) if twin.sheet == row.sheet else f"{twin.row} ({twin.sheet})"
+    contact = now.contact if now else twin.contact
+    return PairLine(row.number, text, str(row.row), mine, other, theirs, contact)
+
+
+def _shared_issues(group: _Group, view: GridView) -> dict[Place, list[Issue]]:
+    """What is said at the cell of an earlier row that a later one shares."""
+    found: dict[Place, list[Issue]] = {}
+    if view.work.duplicates == Duplicates.SKIP:
+        return found
+    for row, first in group.pairs:
+        now = view.state.twins.get((row.sheet, row.row))
+        twin = first if now is None else next((one for one in now if one.place == first.place), None)
+        if twin is not None:
+            other = str(row.row) if row.sheet == twin.sheet else f"{row.row} ({row.sheet})"
+            issue = Issue(SAME_CONTACT, Severity.WARNING, twin.row, twin.sheet, found=twin.contact)
+            found.setdefault(twin.place, []).append(replace(issue, expected=other, wording=_SHARED))
+    return found
+
+
+def _shared_column(issue: Issue, row: ProblemRow, view: GridView) -> str:
+    """The column with the contact that a row shares with another one; empty if that cannot be told."""
+    if issue.code != SAME_CONTACT or not issue.found:
+        return ""
+    wanted = issue.found.casefold()
+    for at, name in enumerate(view.header):
+        cell = view.text(row, at)
+        digits = "".join(filter(str.isdigit, cell)).lstrip("0")
+        if not wanted.isdigit():
+            if wanted in cell.casefold():
+                return name
+        elif len(digits) >= _FEWEST_DIGITS and (
+            wanted.endswith(digits) or wanted[-_TELLING_DIGITS:] in digits
+        ):
+            return name
+    return ""
+
+
+def _worded(issue: Issue, lang: str, *, brief: bool = False) -> CellIssue:
+    """An issue in words; `brief`: without what to do about it, which is said above the grid."""
+    # The person's own column says more than the API's name for it.
+    own = replace(issue, field=None) if issue.column else issue
+    words = issue_text(own, lang=lang, offer=False, on_page=True)
+    text = words.message if brief else words.sentence(lang)
+    return CellIssue(issue.severity.value, text, suggestion(issue), issue.code)
+
+
+def shown_columns(grid: Sequence[GridRow], view: GridView, *, every: bool) -> list[str]:
+    """The columns to show: all, or those with problems on this page and those that tell whose row it is."""
+    if every:
+        return list(view.header)
+    wanted = {cell.column for row in grid for cell in row.cells if cell.issues or cell.corrected}
+    wanted |= set(view.names or view.header[:_CONTEXT])
+    return [name for name in view.header if name in wanted]

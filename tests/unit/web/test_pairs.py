@@ -1,0 +1,106 @@
+"""Rows that share a contact: both are shown with names, and what is said stays true while they change."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from importer.sandbox import Sandbox
+from tests.support.web import WebPage, run_of, text_of
+
+HEAD = "first_name,last_name,sms_phone,email\n"
+PAIRS = "correct?show=all&code=same-contact&column="
+ROSA = "Rosa,Gil,+523312345678,family@gil.net"
+PEDRO = "Pedro,Gil,+523387654321,family@gil.net"
+DIFFER = "Row 2 (Rosa Gil) and row 3 (Pedro Gil) share “family@gil.net”, and their names differ"
+
+
+def begun(page: WebPage, tmp_path: Path, *lines: str) -> str:
+    path = tmp_path / "people.csv"
+    path.write_text(HEAD + "".join(f"{line}\n" for line in lines), "utf-8")
+    work = page.upload(path)
+    page.checked(work)
+    return work
+
+
+def shown(page: WebPage, work: str) -> str:
+    return text_of(page.get(f"{work}/{PAIRS}"))
+
+
+def test_two_people_with_one_address_stand_side_by_side_and_both_arrive(
+    page: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    work = begun(page, tmp_path, ROSA, PEDRO)
+    assert DIFFER in shown(page, work)
+    grid = page.get(f"{work}/{PAIRS}").text
+    assert re.findall(r'<th scope="row"><span class="n">(\d+)</span>', grid) == ["2", "3"]
+    page.correct(work, 3, "email", "")
+    assert "Row 2 and row 3 no longer share a contact" in shown(page, work)
+    page.post(f"{work}/undo")
+    assert DIFFER in shown(page, work)
+    page.correct(work, 2, "email", take="")  # the earlier row, which has no problem of its own
+    assert "no longer share a contact" in shown(page, work)
+    page.check(work)
+    result = page.send(work)
+    assert "Overwritten" not in text_of(result)
+    names = {(one.fields["first_name"], one.fields.get("email")) for one in box.customers()}
+    assert names == {("Rosa", None), ("Pedro", "family@gil.net")}
+
+
+def test_what_is_still_shared_after_a_correction_is_named(page: WebPage, tmp_path: Path) -> None:
+    both = "+523312345678,family@gil.net"
+    work = begun(page, tmp_path, f"Rosa,Gil,{both}", f"Pedro,Gil,{both}")
+    assert "share “523312345678”" in shown(page, work)
+    page.correct(work, 2, "sms_phone", "+523312345679")
+    assert DIFFER in shown(page, work)
+    page.correct(work, 3, "email", "pedro@gil.net")
+    assert "no longer share a contact" in shown(page, work)
+
+
+def test_a_row_that_is_left_out_shares_nothing(page: WebPage, tmp_path: Path) -> None:
+    work = begun(page, tmp_path, ROSA, PEDRO)
+    page.post(f"{work}/row", {"place": "1", "row": "2", "do": "leave"})
+    assert "no longer share a contact" in shown(page, work)
+
+
+def test_the_same_name_is_taken_for_one_customer(page: WebPage, tmp_path: Path) -> None:
+    work = begun(page, tmp_path, ROSA, "ROSA,Gíl,+523387654321,family@gil.net")
+    assert "share “family@gil.net” and the name: probably one customer, entered twice" in shown(page, work)
+
+
+def test_three_rows_of_one_contact_stand_together_once(page: WebPage, tmp_path: Path) -> None:
+    work = begun(page, tmp_path, ROSA, "Ann,Lee,+8613800138000,ann@lee.net", PEDRO, "Eva,Gil,,family@gil.net")
+    grid = page.get(f"{work}/{PAIRS}").text
+    assert re.findall(r'<th scope="row"><span class="n">(\d+)</span>', grid) == ["2", "4", "5"]
+    assert "Row 2 (Rosa Gil) and row 5 (Eva Gil)" in text_of(page.get(f"{work}/{PAIRS}"))
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        ("update", "Row 2 (Rosa Gil) was overwritten by row 3 (Pedro Gil)"),
+        ("keep", "Row 3 (Pedro Gil) has the same “family@gil.net” as row 2 (Rosa Gil)"),
+    ],
+)
+def test_the_result_names_who_was_overwritten(page: WebPage, tmp_path: Path, mode: str, said: str) -> None:
+    work = begun(page, tmp_path, ROSA, PEDRO)
+    result = page.send(work, mode=mode)
+    assert said in text_of(result)
+    assert said in text_of(page.get(f"/runs/{run_of(result)}")), "the history tells it, too"
+    assert f"{work}/correct?show=all" in page.get(f"/runs/{run_of(result)}").text
+
+
+def test_only_the_first_row_is_sent_on_request_and_nobody_is_said_to_be_overwritten(
+    page: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    work = begun(page, tmp_path, ROSA, PEDRO)
+    found = page.site.works.get(work.removeprefix("/w/")).check
+    assert found is not None
+    at = [kind.code for kind in found.kinds].index("same-contact")
+    page.post(f"{work}/remedy", {"kind": str(at), "do": "one-row"})
+    page.wait(work)
+    result = page.send(work)
+    assert "overwritten" not in text_of(result).lower()
+    assert len(box.customers()) == 1

@@ -1,0 +1,135 @@
+"""Which rows of a file are sent: only changed ones, not those of lists, and not those that were left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from importer.sandbox import Sandbox
+from tests.support.web import WebPage, run_of, text_of
+
+HEAD = "first_name,last_name,sms_phone,email\n"
+PEOPLE = ("Ann,Lee,+8613800138000,ann@lee.net", "Bo,Li,,bo@li.net", "Cy,Ko,,")
+ONLY_CHANGED = "Send only what is new or has changed"
+
+
+def begun(page: WebPage, tmp_path: Path, *lines: str, name: str = "people.csv") -> str:
+    path = tmp_path / name
+    path.write_text(HEAD + "".join(f"{line}\n" for line in lines), "utf-8")
+    work = page.upload(path)
+    page.checked(work)
+    return work
+
+
+def scope(page: WebPage, work: str, do: str) -> str:
+    page.post(f"{work}/scope", {"do": do})
+    page.wait(work)
+    return text_of(page.get(f"{work}/check"))
+
+
+def test_only_new_and_changed_rows_of_a_file_with_one_more_are_sent(
+    page: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    first = begun(page, tmp_path, *PEOPLE)
+    assert ONLY_CHANGED not in text_of(page.get(f"{first}/import")), "nothing was sent there before"
+    page.send(first)
+    work = begun(page, tmp_path, *PEOPLE, "Di,Yu,,di@yu.net", name="next.csv")
+    assert ONLY_CHANGED in text_of(page.get(f"{work}/import"))
+    assert "1 valid" in scope(page, work, "changed")
+    said = text_of(page.get(f"{work}/import"))
+    assert "3 rows say what was sent last" in said
+    assert "No phone, no e-mail" not in said, "that row stays behind"
+    page.send(work)
+    assert len(box.customers()) == 4
+
+
+def test_the_same_file_again_tells_of_customers_that_would_be_added_twice(
+    page: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    page.send(begun(page, tmp_path, *PEOPLE))
+    work = begun(page, tmp_path, *PEOPLE)
+    said = text_of(page.get(f"{work}/import"))
+    assert "Without phone and e-mail: 1 row" in said
+    assert "adds them a second time" in said
+    found = page.site.works.get(work.removeprefix("/w/")).check
+    assert found is not None
+    at = [kind.code for kind in found.kinds].index("no-contact")
+    page.post(f"{work}/all", {"kind": str(at), "do": "leave"})
+    assert "Left out by hand: 1 row" in text_of(page.get(f"{work}/correct"))
+    page.check(work)
+    assert "adds them a second time" not in text_of(page.get(f"{work}/import"))
+    page.send(work, again="yes")
+    assert len(box.customers()) == 3
+
+
+def test_all_rows_are_sent_again_if_a_person_says_so(page: WebPage, tmp_path: Path) -> None:
+    page.send(begun(page, tmp_path, *PEOPLE))
+    work = begun(page, tmp_path, *PEOPLE)
+    assert "3 skipped" in scope(page, work, "changed")
+    assert "3 valid" in scope(page, work, "all")
+    assert "web-imported-before" in page.send(work).text
+
+
+def test_another_mode_is_counted_anew_before_anything_is_sent(
+    page: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    page.send(begun(page, tmp_path, *PEOPLE))
+    work = begun(page, tmp_path, *PEOPLE, "Di,Yu,,di@yu.net", name="next.csv")
+    scope(page, work, "changed")
+    page.change(work, "import", mode="keep")
+    page.wait(work)
+    assert len(box.customers()) == 3
+    assert "4 valid" in text_of(page.get(f"{work}/check"))
+    page.send(work, mode="keep")
+    assert len(box.customers()) >= 4
+
+
+def test_people_on_a_list_are_not_sent(page: WebPage, box: Sandbox, tmp_path: Path) -> None:
+    work = begun(page, tmp_path, *PEOPLE)
+    answer = page.post(f"{work}/lists?name=unsubscribed.csv", b"email\nBo@Li.net\n")
+    assert answer.status_code == 201, answer.text
+    page.wait(work)
+    assert "2 valid" in text_of(page.get(f"{work}/check"))
+    said = text_of(page.get(f"{work}/import"))
+    assert "unsubscribed.csv" in said
+    assert "Left out by these lists: 1 row" in said
+    page.send(work)
+    assert {one.fields["first_name"] for one in box.customers()} == {"Ann", "Cy"}
+
+
+def test_a_list_can_be_taken_away_again(page: WebPage, tmp_path: Path) -> None:
+    work = begun(page, tmp_path, *PEOPLE)
+    page.post(f"{work}/lists?name=unsubscribed.csv", b"email\nbo@li.net\n")
+    page.wait(work)
+    page.post(f"{work}/lists/remove", {"name": "unsubscribed.csv"})
+    page.wait(work)
+    assert "3 valid" in text_of(page.get(f"{work}/check"))
+
+
+def test_a_list_that_cannot_be_read_is_told_and_not_kept(page: WebPage, tmp_path: Path) -> None:
+    work = begun(page, tmp_path, *PEOPLE)
+    answer = page.post(f"{work}/lists?name=../../list.csv", b"word\nnothing\n")
+    assert answer.status_code == 400
+    assert "list.csv" in answer.json()["message"]
+    assert page.site.works.get(work.removeprefix("/w/")).suppress == ()
+    assert "3 valid" in text_of(page.get(f"{work}/check"))
+
+
+def test_a_line_of_totals_that_is_left_out_leaves_nothing_to_be_done(page: WebPage, tmp_path: Path) -> None:
+    work = begun(page, tmp_path, PEOPLE[0], "Group,,,", PEOPLE[1])
+    run = run_of(page.send(work))
+    assert "2 of 3 rows are done" in text_of(page.get(f"/runs/{run}"))
+    assert "imported · 1 row left" in text_of(page.get("/"))
+    page.correct_rest(run)
+    page.post(f"{work}/row", {"place": "0", "row": "3", "do": "leave"})
+    assert "Nothing is left to be done" in text_of(page.get(f"/runs/{run}"))
+    assert "Correct the rest" not in text_of(page.get(f"/runs/{run}"))
+    assert "all done since" in text_of(page.get("/runs"))
+    assert "1 row left" not in text_of(page.get("/"))
+
+
+def test_a_file_that_is_chosen_twice_is_listed_once(page: WebPage, tmp_path: Path) -> None:
+    begun(page, tmp_path, *PEOPLE)
+    begun(page, tmp_path, *PEOPLE)
+    begun(page, tmp_path, *PEOPLE[:2])
+    said = text_of(page.get("/"))
+    assert said.count("The same file, chosen 1 time before") == 1
