@@ -186,7 +186,7 @@ class Session:
             self._ticket(record.destination, record.source, options) as ticket,
             self.planned_again(record, options, observer) as plan,
         ):
-            lineage = replace(retry_lineage(plan, self.journal, record), reports=_beside(record))
+            lineage = retry_lineage(plan, self.journal, record)
             run = self._run(plan, lineage, None, observer)
             run.ticket = ticket
             with self._stoppable(run):
@@ -417,9 +417,3 @@ def _kept_store(record: RunRecord) -> Path | None:
     """The file in which the run's sandbox keeps its customers, if it is still there."""
     store = options_from_json(record.settings).sandbox_store
     return Path(store) if store and Path(store).is_file() else None
-
-
-def _beside(record: RunRecord) -> Path:
-    """Return where a retry makes its reports folder: beside that of its run, unless a job owns it."""
-    folder = Path(record.report_dir).parent
-    return folder if record.report_dir and not record.job and folder.is_dir() else Path("reports")
