@@ -31,7 +31,6 @@ from importer.pipeline.plan import RunPlan
 from importer.pipeline.precheck import PrecheckGate, max_invalid_gate
 from importer.pipeline.retry import lineage_of, retried_since, retry_lineage, rows_left
 from importer.pipeline.run import Lineage, Run, SendTarget, StopToken
-from importer.pipeline.suppression_lists import read_list
 from importer.reports import ReportResult
 from importer.sources.fetching import Fetching, check_named, take_in
 from importer.sources.locations import FileGiven, FileName, LocalCopy
@@ -128,7 +127,7 @@ class Session:
             options = replace(options, sandbox_store=str(store.absolute()))
         if options.corrections is not None:
             options = replace(options, corrections=str(Path(options.corrections).absolute()))
-        options = self._with_lists(options)
+        options = self.with_lists(options)
         # A mistyped name is told before anybody looks for credentials, or waits for a turn.
         found = check_named(file)
         name = name or found
@@ -156,7 +155,7 @@ class Session:
         observer: RunObserver | None = None,
     ) -> ReportResult:
         """Continue a run. `options` are those of `kept_options`, or changed ones."""
-        options = self._with_lists(options or plans.kept_options(record), record)
+        options = self.with_lists(options or plans.kept_options(record), record)
         observer = observer or self.observer
         with (
             self._ticket(record.destination, record.source, options) as ticket,
@@ -178,7 +177,7 @@ class Session:
         """
         if record.dry_run:
             raise UsageError("retry-dry-run", run=record.id)
-        options = self._with_lists(options or retry_options(record), record)
+        options = self.with_lists(options or retry_options(record), record)
         observer = observer or self.observer
         if record.state is RunState.FINISHED and not rows_left(record, rejected=options.rejected):
             return None
@@ -222,17 +221,12 @@ class Session:
             raise UsageError("resume-retried", run=record.id, retry=later.id)
         return record
 
-    def _with_lists(self, options: RunOptions, record: RunRecord | None = None) -> RunOptions:
+    def with_lists(self, options: RunOptions, record: RunRecord | None = None) -> RunOptions:
         """Return the options with the lists of the profile, too, and those of the job and the profile of an
         earlier run, as they are now: whom they leave out nothing sends."""
         later = self.settings.lists_of(record) if record is not None else ()
         lists = (*self.settings.profile.given.options.suppress, *options.suppress, *later)
         return replace(options, suppress=tuple(dict.fromkeys(str(Path(file).absolute()) for file in lists)))
-
-    def check_lists(self, options: RunOptions) -> None:
-        """Raise ListError if a list of people who must not be sent cannot be used."""
-        for file in self._with_lists(options).suppress:
-            read_list(file, None)
 
     @contextlib.contextmanager
     def planned(
@@ -245,22 +239,25 @@ class Session:
     ) -> Iterator[RunPlan]:
         """Yield the plan of a new run, with its file open. An address has to be fetched before.
 
-        Asks the observer for a mapping if none fits, and for the country of phones if nothing says it.
+        Asks the observer for the encoding if it is uncertain, for a mapping if none fits, and for the country
+        of phones if nothing says it.
         """
         observer = observer or self.observer
         connection = self.connect(options)
-        try:
-            plan = plans.make_plan(file, options, connection, self.journal, name=name)
-        except (InputError, MappingError) as error:
-            known = plans.known_fields(connection) or ()
-            chosen = observer.choose_mapping(MappingQuestion(file, options, error, known))
-            if chosen is None:
-                raise
-            options = replace(options, mapping=chosen)
-            plan = plans.make_plan(file, options, connection, self.journal, name=name)
+        for questions_left in (2, 1, 0):
+            try:
+                plan = plans.make_plan(file, options, connection, self.journal, name=name)
+                break
+            except (InputError, MappingError) as error:
+                known = plans.known_fields(connection) or ()
+                question = MappingQuestion(file, options, error, known)
+                answered = observer.answer(question) if questions_left else None
+                if answered is None:
+                    raise
+                options = answered
         with contextlib.closing(plan):
-            question = plans.country_question(plan, file) if observer.interactive else None
-            country = observer.choose_country(question) if question else None
+            lacking = plans.country_question(plan, file) if observer.interactive else None
+            country = observer.choose_country(lacking) if lacking else None
             if country is not None:
                 plan = plans.of_country(plan, country, self.journal)
             observer.on_plan_ready(PlanReady(plan))
