@@ -1,4 +1,4 @@
-"""What the other columns of a header say of a column: whose it is, which part of a name, how far to doubt it."""
+"""What the other columns of a header say of one: whose it is, which part of a name, whether to doubt it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ONLY_WHY = "why-only-person"
 
 
 def about_customers(columns: list[Column]) -> list[Column]:
-    """Return the columns as the customer's: the owner's in a list of animals, the child's beside its parents'."""
+    """Return the columns as the customer's: the owner's beside an animal's, the child's beside its parents'."""
     return _with_children(_with_keepers(columns))
 
 
