@@ -158,7 +158,7 @@ def grid_row(row: ProblemRow, view: GridView, shared: Sequence[Issue] = ()) -> G
     errors = sum(issue.severity is Severity.ERROR for issue in issues)
     corrected = any(cell.corrected for cell in made)
     left_out = (row.sheet, row.row, WHOLE_ROW) in view.cells
-    swap = f"r-{row.number},grid-state"
+    swap = f"r-{row.number},e-{row.number},grid-state"
     return GridRow(row.number, row.sheet, row.row, tuple(made), rest, errors, corrected, left_out, swap=swap)
 
 
@@ -190,7 +190,8 @@ def paired_rows(later: Sequence[ProblemRow], rows: ProblemRows, view: GridView) 
         lines = tuple(_pair_line(row, twin, rows, view) for row, twin in group.pairs)
         shared = _shared_issues(group, view)
         some = sorted(group.rows.values(), key=lambda row: (order.get(row.sheet, -1), row.row))
-        ids = [f"p-{line.number}" for line in lines] + [f"r-{row.number}" for row in some]
+        ids = [f"p-{line.number}" for line in lines]
+        ids += [f"{kind}-{row.number}" for row in some for kind in "re"]
         swap = ",".join(dict.fromkeys((*ids, "grid-state")))
         drawn = [grid_row(row, view, shared.get((row.sheet, row.row), ())) for row in some]
         made += [replace(row, swap=swap, pairs=() if at else lines) for at, row in enumerate(drawn)]
