@@ -16,7 +16,7 @@ from typing import Any
 from importer.errors import JournalError
 from importer.journal.locks import Lock, LockHolder, Locks, TurnDoubtError, locked_by
 from importer.journal.place import driver
-from importer.journal.postgres import PostgresDatabase, connect
+from importer.journal.postgres import PostgresDatabase
 
 _PATIENCE = 0.3
 _RETRY_EVERY = 0.05
@@ -114,7 +114,7 @@ class AdvisoryLocks(Locks):
                 raise self._lost
             try:
                 if self._connection is None:
-                    self._connection = connect(self._database.address, application="nxlink-importer locks")
+                    self._connection = self._database.connect("locks")
                 cursor = self._connection.execute(sql, values)
             except self._errors as error:
                 if self._connection is None:
@@ -131,7 +131,7 @@ class AdvisoryLocks(Locks):
         connection: Any = None
         while True:
             try:
-                connection = connect(self._database.address, application="nxlink-importer locks")
+                connection = self._database.connect("locks")
                 missing = [
                     name
                     for name in self._held
@@ -149,9 +149,9 @@ class AdvisoryLocks(Locks):
             except self._errors as error:
                 with contextlib.suppress(Exception):
                     connection.close()
-                if time.monotonic() > deadline:
+                if self._database.gives_up(deadline):
                     raise self._database.translated(error) from error
-            if time.monotonic() > deadline:
+            if self._database.gives_up(deadline):
                 raise JournalError("journal-away", place=self._database.place, problem="–")
             time.sleep(_REGAIN_EVERY)
 

@@ -6,9 +6,10 @@ Statements are written once, in what SQLite and PostgreSQL have in common; value
 
 from __future__ import annotations
 
+import contextlib
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -48,11 +49,15 @@ class Database(ABC):
     place: str
     """What sentences call it: a path, or an address without credentials."""
     path: Path
-    """The file; where there is none, the folder beside which a machine keeps its own notes."""
+    """The file. Of a database on a server: that of this machine, beside which its own notes would lie."""
     moved_aside: Path | None = None
     """The damaged journal that this one replaces, if there was one."""
     shared = False
     """Whether several machines may use it."""
+    patience = 300.0
+    """Seconds for which a database that is away is waited for, once it was open."""
+    stopped: Callable[[], object] = staticmethod(lambda: None)
+    """Returns something once nobody wants to wait any more."""
     signed_for = 0.0
     """Seconds for which a request of a sender that is lost may still be on its way."""
 
@@ -74,13 +79,27 @@ class Database(ABC):
 
     @abstractmethod
     def decoding(self) -> AbstractContextManager[None]:
-        """Take a value that no importer has written, met while rows are read inside, for damage.
+        """Raise `journal-damaged` where code inside meets a value that no importer has written.
 
-        SQLite has no checksums: it hands out a text whose bytes have changed.
+        SQLite has no checksums, so it hands out what has changed on the disk: a state that does not exist, or
+        `{"rows":` that ends there. `with database.decoding(): RunState(row["state"])`.
         """
 
+    @contextlib.contextmanager
+    def patient(self, seconds: float, stopped: Callable[[], object]) -> Iterator[None]:
+        """Wait as long as this for a database that is away, or until `stopped` returns something."""
+        before = self.patience, self.stopped
+        self.patience, self.stopped = seconds, stopped
+        try:
+            yield
+        finally:
+            self.patience, self.stopped = before
+
     def alone(self, connection: Statements) -> None:
-        """Let no other transaction that calls this run beside this one. Those of SQLite are alone anyway."""
+        """Make other transactions that call this wait for the end of this one; those of SQLite do so anyway.
+
+        Numbers of runs and tickets are drawn one at a time.
+        """
         del connection
 
     def now(self) -> float:
@@ -89,7 +108,7 @@ class Database(ABC):
 
     @property
     def losses(self) -> tuple[Note, ...]:
-        """What the journal has lost and nobody has acknowledged."""
+        """What the journal has lost and nobody has acknowledged. A server guards its own log: none there."""
         return ()
 
     def acknowledge_losses(self) -> tuple[Note, ...]:

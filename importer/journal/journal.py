@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -22,10 +23,9 @@ from importer.journal.contacts import RunContacts
 from importer.journal.contents import Contents
 from importer.journal.database import Database, Row
 from importer.journal.lanes import Lanes, Ticket
-from importer.journal.locks import Lock, LockHolder, Locks, rate_name
-from importer.journal.opening import open_place
-from importer.journal.place import journal_place
-from importer.journal.rate import OwnRate, SharedRate
+from importer.journal.locks import Lock, LockHolder, Locks
+from importer.journal.opening import open_place, open_rate
+from importer.journal.rate import OwnRate
 from importer.journal.records import (
     BatchState,
     RunFilter,
@@ -45,7 +45,6 @@ from importer.models import Destination, Mode, Note, Status
 if TYPE_CHECKING:
     from importer.journal.erasure import ErasedPerson, JournalTraces
     from importer.journal.job_history import JobHistory
-    from importer.journal.shared_rate import DatabaseRate
 
 
 class Journal:
@@ -58,7 +57,7 @@ class Journal:
     def __init__(self, database: Database, locks: Locks) -> None:
         self._database = database
         self._locks = locks
-        self._rates: list[DatabaseRate] = []
+        self._rates: list[OwnRate] = []
 
     @classmethod
     def open(cls, path: Path | str | None = None, *, busy_seconds: float = BUSY_SECONDS) -> Journal:
@@ -66,7 +65,7 @@ class Journal:
 
         Raises JournalError; SettingsError for an address that cannot be used.
         """
-        return cls(*open_place(path or journal_place(), busy_seconds))
+        return cls(*open_place(path, busy_seconds))
 
     @property
     def path(self) -> Path:
@@ -104,6 +103,10 @@ class Journal:
         """True if a living process is at work on a round of the job."""
         return self._locks.job_held(name)
 
+    def patient(self, seconds: float, stopped: Callable[[], object]) -> AbstractContextManager[None]:
+        """Wait no longer for a database that is away, and not when `stopped` returns something."""
+        return self._database.patient(seconds, stopped)
+
     def close(self) -> None:
         for rate in self._rates:
             rate.close()
@@ -123,15 +126,8 @@ class Journal:
 
     def rate(self, access_key: str, run_id: str) -> OwnRate:
         """The rate of an access key, which this run shares with all others that sign with it."""
-        if self._database.shared:
-            from importer.journal.postgres import PostgresDatabase
-            from importer.journal.shared_rate import DatabaseRate
-
-            assert isinstance(self._database, PostgresDatabase)  # noqa: S101 - the only one that is shared
-            rate = DatabaseRate(self._database, rate_name(access_key), run_id, self._locks.run_held)
-            self._rates.append(rate)
-            return rate
-        return SharedRate.beside(self.path, access_key, run_id)
+        self._rates.append(open_rate(self._database, self._locks, access_key, run_id))
+        return self._rates[-1]
 
     def start(self, record: RunRecord, ticket: Ticket | None = None, rows: int | None = None) -> RunJournal:
         """Begin a run and take its locks. Raises LockedError if the same source is on its way already.

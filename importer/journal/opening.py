@@ -5,18 +5,34 @@ from __future__ import annotations
 from pathlib import Path
 
 from importer.journal.database import Database
-from importer.journal.locks import FileLocks, Locks
-from importer.journal.place import is_address
+from importer.journal.locks import FileLocks, Locks, rate_name
+from importer.journal.place import is_address, journal_place, secret_command
+from importer.journal.rate import OwnRate, SharedRate
 from importer.journal.sqlite import SqliteDatabase
 
 
-def open_place(place: Path | str, busy_seconds: float) -> tuple[Database, Locks]:
-    """Open the database at a place, with the locks that belong to it. Raises JournalError, SettingsError."""
+def open_place(given: Path | str | None, busy_seconds: float) -> tuple[Database, Locks]:
+    """Open the database at a place (None: the user's), with the locks that belong to it.
+
+    Raises JournalError, SettingsError.
+    """
+    place = given or journal_place()
     if isinstance(place, str) and is_address(place):
         from importer.journal.advisory_locks import AdvisoryLocks
         from importer.journal.postgres import PostgresDatabase
 
-        database = PostgresDatabase(place)
+        database = PostgresDatabase(place, secret_command())
         return database, AdvisoryLocks(database)
     file = Path(place)
     return SqliteDatabase(file, busy_seconds), FileLocks(file.parent / "locks")
+
+
+def open_rate(database: Database, locks: Locks, access_key: str, run: str) -> OwnRate:
+    """Return the rate of an access key, which a run shares with all others of the journal."""
+    if not database.shared:
+        return SharedRate.beside(database.path, access_key, run)
+    from importer.journal.postgres import PostgresDatabase
+    from importer.journal.shared_rate import DatabaseRate
+
+    assert isinstance(database, PostgresDatabase)  # noqa: S101 - the only one that is shared
+    return DatabaseRate(database, rate_name(access_key), run, locks.run_held)

@@ -45,6 +45,11 @@ def journal_place() -> Path | str:
     return text
 
 
+def secret_command() -> str | None:
+    """Return the command that prints the password of the journal's database; PGPASSWORD comes before it."""
+    return None if os.environ.get("PGPASSWORD") else load_config().journal_secret_command
+
+
 def address_options(address: str) -> dict[str, object]:
     """Return the options of an address as libpq reads them, whose rules are not those of the web.
 

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from importer.config import Secret
+from importer.credentials import run_secret_command
 from importer.errors import JournalError, JournalPlaceError
 from importer.journal import schema
 from importer.journal.database import Database, Fence, Row, Statements
@@ -30,8 +32,6 @@ OLDEST = 140000
 """The oldest server, as libpq counts versions: PostgreSQL 14."""
 SIGNED_FOR = 65.0
 """Seconds after which a signed request is refused (60, docs/remote-api.md), and the slack of the clocks."""
-PATIENCE = 300.0
-"""Seconds for which a database that is away is waited for, once the journal was open."""
 _RETRY_EVERY = 0.5
 _CLOCK_EVERY = 30.0
 """Seconds after which the database's clock is looked at again."""
@@ -55,12 +55,13 @@ _SESSION = (
 # Connections
 
 
-def connect(address: str, *, application: str) -> Any:
+def connect(address: str, *, application: str, password: Secret | None = None) -> Any:
     """Return a new connection in autocommit mode. Raises what psycopg raises."""
     psycopg = driver()
     connection = psycopg.connect(
         address,
         **verified_tls(address_options(address)),
+        **({"password": password.reveal()} if password else {}),
         autocommit=True,
         connect_timeout=10,
         application_name=application,
@@ -93,12 +94,16 @@ class PostgresDatabase(Database):
     shared = True
     signed_for = SIGNED_FOR
 
-    def __init__(self, address: str, patience: float = PATIENCE) -> None:
-        """Raises JournalError `journal-away`, JournalPlaceError for what will not heal by itself."""
+    def __init__(self, address: str, secret_command: str | None = None) -> None:
+        """Raises JournalError `journal-away`, JournalPlaceError for what will not heal by itself.
+
+        `secret_command` prints the password; SettingsError `secret-command-failed` if it does not.
+        """
         self.place = shown_address(address)
         self.path = journal_file()
         self.address = address
-        self.patience = patience
+        self._secret_command = secret_command
+        self._password: Secret | None = None
         self._mutex = threading.RLock()
         self._work: _Work | None = None
         self._psycopg = driver()
@@ -114,8 +119,24 @@ class PostgresDatabase(Database):
             raise self.translated(error) from error
         self._offset, self._looked = 0.0, float("-inf")
 
+    def connect(self, what: str = "") -> Any:
+        """Return a new connection; `what` it is for stands beside our name in the server's list.
+
+        A password that is no longer taken is asked for anew. Raises what psycopg raises.
+        """
+        application, known = f"nxlink-importer {what}".rstrip(), self._password
+        if self._secret_command and known is None:
+            self._password = Secret(run_secret_command(self._secret_command).get("access_secret", ""))
+        try:
+            return connect(self.address, application=application, password=self._password)
+        except self._psycopg.OperationalError as error:
+            if known is None or not _REFUSED.search(str(error)):
+                raise
+            self._password = None
+            return self.connect(what)
+
     def _open(self) -> Any:
-        connection = connect(self.address, application="nxlink-importer")
+        connection = self.connect()
         if connection.info.server_version < OLDEST:
             found = connection.info.server_version // 10000
             connection.close()
@@ -136,7 +157,7 @@ class PostgresDatabase(Database):
         try:
             # Others take the session that the pool has to spare, and keep it.
             for _ in range(3):
-                other = connect(self.address, application="nxlink-importer")
+                other = self.connect()
                 others.append(other)
                 other.execute("BEGIN")
                 other.execute("SELECT 1")
@@ -225,7 +246,7 @@ class PostgresDatabase(Database):
                     raise self.translated(error) from error
                 lost = error
             while True:
-                if time.monotonic() > deadline:
+                if self.gives_up(deadline):
                     raise self.translated(lost) from lost
                 try:
                     self._connection.close()
@@ -242,6 +263,10 @@ class PostgresDatabase(Database):
                         raise self.translated(error) from error
                     lost = error
                     time.sleep(_RETRY_EVERY)
+
+    def gives_up(self, deadline: float) -> bool:
+        """Return whether to wait no longer for a database that is away."""
+        return time.monotonic() > deadline or self.stopped() is not None
 
     def _was_committed(self, number: str, *, committing: bool) -> bool:
         """Ask what became of a transaction whose connection was lost."""

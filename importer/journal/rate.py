@@ -108,6 +108,9 @@ class OwnRate:
         self._mutex = threading.Lock()
         self._state = RateState()
 
+    def close(self) -> None:
+        """Keep nothing open."""
+
     @contextlib.contextmanager
     def hold(self) -> Iterator[RateState]:
         """The state, to be looked at and changed; nobody else sees it meanwhile."""

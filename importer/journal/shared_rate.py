@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from importer.journal.place import driver
-from importer.journal.postgres import PostgresDatabase, connect
+from importer.journal.postgres import PostgresDatabase
 from importer.journal.rate import NO_WAIT, REMEMBERED, SILENCE, OwnRate, RateState, Turn
 
 _LOOK_EVERY = 2.0
@@ -208,7 +208,7 @@ class DatabaseRate(OwnRate):
 
     def _connected(self) -> Any:
         if self._connection is None or self._connection.closed:
-            self._connection = connect(self._database.address, application="nxlink-importer rate")
+            self._connection = self._database.connect("rate")
             self._looked = float("-inf")
         return self._connection
 

@@ -110,6 +110,16 @@ def show_an_order(names: Iterable[str]) -> bool:
     return False
 
 
+def guessed_split(header: str, names: Iterable[str], rule: NameRule) -> tuple[str, str, str] | None:
+    """Return one of these names with its first and last name, if they are a guess: the header is like “Name,
+    Vorname”, and no name shows where the family name stands. None if they are not."""
+    names = list(names)
+    if "," not in header or rule is not NameRule.FAMILY_FIRST or show_an_order(names):
+        return None
+    parts = ((name, *split(name, rule)) for name in names)
+    return next((found for found in parts if all(found)), None)
+
+
 def full_names(full: pa.Array | None, first: pa.Array, last: pa.Array) -> pa.Array:
     """Return the column of full names; an empty one is made of first and last name.
 

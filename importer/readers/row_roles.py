@@ -66,7 +66,7 @@ _FOOTER = (
     r"(?:grand[ -]?|sub[ -]?)?total(?:e|es|s|en|t|summe|sumt)?(?:[ :：=(].{0,60})?"
     r"|(?:sum|average|count|mean|rows?|records?|suma|somma|soma|razem|celkem|toplam|summa|jumlah)"
     r"\s*[:：=]?\s*[\d., ]*"
-    r"|(?:gesamt(?:summe|betrag)?|summe|zwischensumme|totaal|subtotaal|összesen|ukupno"
+    r"|(?:gesamt(?:summe|betrag)?|anzahl|summe|zwischensumme|totaal|subtotaal|összesen|ukupno"
     r"|yhteensä|i alt|tổng(?: cộng)?"
     r"|итого|всего|разом|(?:本[页頁月周年期次日])?(?:合计|总计|小计|共计|累计|新增|合計|總計|小計|累計)"
     r"|(?:总|總)?人[数數](?:合计|总计|合計|總計)?|(?:会员|客户|顾客|會員|客戶|顧客)[总總]?[数數]|總數|总数|総計|합계|총계|소계"
@@ -114,7 +114,18 @@ _FOOTER_BEGINNINGS = (
     ),
     *(f"本{span}" for span in "页頁月周年期次日"),
     *("grand", "sub", "total", "sum", "average", "count", "mean", "row", "record", "soma", "somma", "razem"),
-    *("celkem", "toplam", "jumlah", "gesamt", "zwischensumme", "totaal", "összesen", "ukupno", "yhteensä"),
+    *(
+        "celkem",
+        "toplam",
+        "jumlah",
+        "anzahl",
+        "gesamt",
+        "zwischensumme",
+        "totaal",
+        "összesen",
+        "ukupno",
+        "yhteensä",
+    ),
     *(
         "i alt",
         "tổng",
@@ -165,6 +176,7 @@ _FOOTER_BEGINNINGS = (
     *("以下空白", "copyright", "©", "confidential", "=", "_", "~", "—", "─", "+", "|"),
 )
 """How a footer begins, in lower case, behind what may stand before it: the pattern is slow to compile."""
+_AN = ord("a") << 8 | ord("n")
 _BEFORE_FOOTER = " \t\n\r\f*【[("
 _BEFORE_COMMENT = ByteSet(b" \t\n\r\f#/-").table
 _PERHAPS_A_NAME = late_pattern(r"[^\W\d]+", re.IGNORECASE)
@@ -293,7 +305,9 @@ def _lines_aside(named: Sequence[tuple[int, pa.Array]]) -> tuple[list[int], list
         offsets, data = offsets_and_bytes(column)
         begins = offsets[here]
         pairs = data[begins].astype(np.int64) << 8 | np.take(data, begins + 1, mode="clip")
-        footers += _matching(column, here[_footer_pairs()[pairs]], _FOOTER, begins_like_footer)
+        # Anna and Anton are as frequent as Anzahl is rare.
+        name = (pairs | 0x2020 == _AN) & (np.take(data, begins + 2, mode="clip") | 0x20 != ord("z"))
+        footers += _matching(column, here[_footer_pairs()[pairs] & ~name], _FOOTER, begins_like_footer)
         comments += _matching(column, here[_BEFORE_COMMENT[data[begins]]], _COMMENT)
     kept = (
         [at for at in sorted(some) if _holds_no_customer(_cells(named, at))] for some in (footers, comments)

@@ -27,6 +27,7 @@ from importer.options import RunOptions
 from importer.pipeline import flow, run
 from importer.pipeline.run import SendTarget
 from importer.pipeline.session import Session, SessionSettings
+from tests.support.postgres import PostgresServer
 
 SETTLE = 0.12
 PEOPLE = 3
@@ -85,16 +86,18 @@ class Server:
 class Imports(RuleBasedStateMachine):
     """Runs in one folder, one after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: str = "") -> None:
+        """`place`: the address of the journal, if it is no file."""
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="nxlink-order-"))
+        self.place = place or self.folder / "journal.db"
         self.server = Server()
         self.files: list[list[int]] = []
         self.told: dict[Row, Status] = {}
         self.story: list[str] = []
         secret = Secret("secret")
         there = Connection("http://127.0.0.1:9", Secret("key"), secret, "1", "app")
-        self.settings = SessionSettings(connection=there, journal=self.folder / "journal.db")
+        self.settings = SessionSettings(connection=there, journal=self.place)
         self.options = RunOptions(concurrency=1, settle=SETTLE, wait=0, report_dir=None)
         self.patch = pytest.MonkeyPatch()
         self.patch.chdir(self.folder)
@@ -143,7 +146,7 @@ class Imports(RuleBasedStateMachine):
     @precondition(lambda self: self.files)
     @rule(which=st.integers(0, 20))
     def prune(self, which: int) -> None:
-        with Journal.open(self.folder / "journal.db") as journal:
+        with Journal.open(self.place) as journal:
             runs = journal.runs()
             if runs:
                 self.story.append(f"prune {runs[which % len(runs)].path}")
@@ -152,7 +155,7 @@ class Imports(RuleBasedStateMachine):
     @rule()
     def find_the_lane_taken(self) -> None:
         """Another run sends: this one does not wait, and sends nothing."""
-        with Journal.open(self.folder / "journal.db") as journal:
+        with Journal.open(self.place) as journal:
             lanes = {record.destination.lane for record in journal.runs() if record.destination}
             if not lanes:
                 return
@@ -184,7 +187,7 @@ class Imports(RuleBasedStateMachine):
 
     def _note(self) -> None:
         """Remember the best that was ever told of each row."""
-        with Journal.open(self.folder / "journal.db") as journal:
+        with Journal.open(self.place) as journal:
             for record in journal.runs():
                 number = int(Path(record.path).stem)
                 rows = np.arange(2, len(self.files[number]) + 2)
@@ -217,12 +220,29 @@ def _row(name: str) -> Row:
     return int(number), int(row)
 
 
-@pytest.mark.parametrize("examples", [15, pytest.param(300, marks=pytest.mark.soak)])
-def test_nothing_old_overwrites_anything_newer_in_whatever_order_runs_come(examples: int) -> None:
-    settings = hypothesis.settings(
+def _settings(examples: int) -> hypothesis.settings:
+    return hypothesis.settings(
         max_examples=examples,
         stateful_step_count=6,
         deadline=None,
         suppress_health_check=list(hypothesis.HealthCheck),
     )
-    run_state_machine_as_test(Imports, settings=settings)
+
+
+@pytest.mark.parametrize("examples", [15, pytest.param(300, marks=pytest.mark.soak)])
+def test_nothing_old_overwrites_anything_newer_in_whatever_order_runs_come(examples: int) -> None:
+    run_state_machine_as_test(Imports, settings=_settings(examples))
+
+
+@pytest.mark.extras
+def test_nothing_old_overwrites_anything_newer_on_a_journal_that_machines_share(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("psycopg")
+    # A killed run of this process has nothing on its way.
+    monkeypatch.setattr("importer.journal.postgres.PostgresDatabase.signed_for", 0.0)
+    with PostgresServer() as server:
+        run_state_machine_as_test(
+            lambda: Imports(server.database()),  # type: ignore[arg-type]  # anything that makes one
+            settings=_settings(15),
+        )

@@ -79,6 +79,10 @@ def importer_toml() -> dict[str, Any]:
                 "type": "string",
                 "description": "The journal: a file, or postgresql://user@host/database for many machines.",
             },
+            "journal_secret_command": {
+                "type": "string",
+                "description": "Prints the password of the journal's database on its first line.",
+            },
             "metrics_file": {
                 "type": "string",
                 "description": "A Prometheus textfile, written after each round and run.",

@@ -1,70 +1,146 @@
-"""A PostgreSQL server on loopback, for tests marked `extras`; `.ci/install-programs` installs it."""
+"""A PostgreSQL server on loopback, which tests stop and start again; run by an ordinary user."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pwd
+import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
-import pytest
+_START_SECONDS = 60.0
+_QUICK = ("fsync=off", "full_page_writes=off", "shared_buffers=16MB", "max_connections=200")
 
-USER, PASSWORD = "importer", "geheim-server"
+
+def find_programs() -> Path | None:
+    """The folder with initdb and postgres; None where there is no server."""
+    on_path = shutil.which("initdb")
+    places = [Path(on_path).resolve().parent] if on_path else []
+    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((place for place in places if (place / "postgres").exists()), None)
 
 
-@dataclass(frozen=True, slots=True)
+USER = "tester"
+"""The only superuser."""
+
+
 class PostgresServer:
-    """A running server. Its only superuser is `USER`, who comes in with `PASSWORD`."""
+    """A server for as long as a `with` block lasts; its data go with it.
 
-    port: int
+    `password`: `USER` comes in with it; without one everybody comes in.
+    """
 
-    def url(self, database: str = "postgres", user: str = USER, password: str = PASSWORD) -> str:
-        """Return the URL of a database, as psycopg reads it."""
-        return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}"
+    def __init__(self, password: str = "") -> None:
+        self.password = password
+        found = find_programs()
+        assert found is not None
+        self._programs = found
+        self._folder = Path(tempfile.mkdtemp(prefix="nxlink-postgres-"))
+        # The server refuses to run as root.
+        self._user = "nobody" if os.geteuid() == 0 else None
+        if self._user:
+            who = pwd.getpwnam(self._user)
+            os.chown(self._folder, who.pw_uid, who.pw_gid)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self._process: subprocess.Popen[bytes] | None = None
 
+    def address(self, database: str = "postgres") -> str:
+        """The address of a database, without the password."""
+        return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}"
 
-def postgres_program(name: str) -> str:
-    """Return the path of one of the server's programs. Fails the test if there is none."""
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    found = shutil.which(name, path=os.pathsep.join([*map(str, folders), os.environ.get("PATH", "")]))
-    return found or pytest.fail(f"PostgreSQL ({name}) is not installed")
+    def __enter__(self) -> PostgresServer:
+        words = ["-D", "data", "-U", USER, "-E", "UTF8", "--locale", "C.UTF-8", "--no-sync"]
+        if self.password:
+            secret = self._folder / "password"
+            secret.write_text(self.password)
+            secret.chmod(0o644)
+            words += ["-A", "scram-sha-256", "--pwfile", str(secret)]
+        self._run("initdb", *words, *([] if self.password else ["-A", "trust"]))
+        self.start()
+        return self
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop(signal.SIGQUIT)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
-@contextlib.contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
-    """Start a server of its own in a temporary folder, and end it afterwards. Root starts it as `nobody`."""
-    folder = Path(tempfile.mkdtemp(prefix="importer-postgres-"))
-    owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-    as_owner = {"user": owner.pw_uid, "group": owner.pw_gid} if owner else {}
-    if owner:
-        os.chown(folder, owner.pw_uid, owner.pw_gid)
-    secret = folder / "password"
-    secret.write_text(PASSWORD)
-    secret.chmod(0o644)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
+    def start(self) -> None:
+        """Start the server; returns when it answers."""
+        settings = [word for setting in _QUICK for word in ("-c", setting)]
+        words = [
+            str(self._programs / "postgres"),
+            "-D",
+            "data",
+            "-p",
+            str(self.port),
+            "-k",
+            str(self._folder),
+        ]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*words, "-c", "listen_addresses=127.0.0.1", *settings],
+                cwd=self._folder,
+                user=self._user,
+                group=None,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                self.execute("SELECT 1")
+                return
+            except Exception:
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    raise RuntimeError((self._folder / "log").read_text(errors="replace")) from None
+            time.sleep(0.05)
 
-    def call(*words: str) -> None:
-        subprocess.run(words, check=True, cwd=folder, timeout=120, capture_output=True, **as_owner)  # type: ignore[call-overload]
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End the server: SIGINT is a fast shutdown, SIGQUIT one without any order."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(60)
+            self._process = None
 
-    data = str(folder / "data")
-    try:
-        call(
-            *(postgres_program("initdb"), "-D", data, "-U", USER, "-A", "scram-sha-256"),
-            *("--pwfile", str(secret), "-E", "UTF8", "--locale", "C.UTF-8", "--no-sync"),
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def connect(self, database: str = "postgres") -> Any:
+        """Return a new session."""
+        import psycopg
+
+        password = self.password or None
+        return psycopg.connect(self.address(database), password=password, autocommit=True, connect_timeout=5)
+
+    def execute(self, sql: str, database: str = "postgres") -> list[tuple[object, ...]]:
+        """Carry out a statement in a session of its own."""
+        with self.connect(database) as connection:
+            cursor = connection.execute(sql)
+            return cursor.fetchall() if cursor.description else []
+
+    def database(self) -> str:
+        """Make an empty database. Returns its address."""
+        name = f"journal_{secrets.token_hex(6)}"
+        self.execute(f"CREATE DATABASE {name}")
+        return self.address(name)
+
+    def _run(self, program: str, *words: str) -> None:
+        done = subprocess.run(
+            [str(self._programs / program), *words],
+            cwd=self._folder,
+            user=self._user,
+            capture_output=True,
+            check=False,
         )
-        settings = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
-        log = str(folder / "log")
-        call(postgres_program("pg_ctl"), "-D", data, "-w", "-t", "60", "-l", log, "-o", settings, "start")
-        try:
-            yield PostgresServer(port)
-        finally:
-            call(postgres_program("pg_ctl"), "-D", data, "-m", "immediate", "-w", "stop")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        assert done.returncode == 0, done.stderr.decode()

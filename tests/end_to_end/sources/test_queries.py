@@ -11,11 +11,12 @@ import pytest
 from importer.sandbox import Sandbox
 from importer.sources import spool
 from tests.support.commands import Command, results, summary
-from tests.support.postgres import PASSWORD, PostgresServer, postgres_server
+from tests.support.postgres import USER, PostgresServer
 
 pytestmark = pytest.mark.extras
 
 ROWS = 250
+PASSWORD = "geheim-server"
 TABLE = """
 create table customers (
     id integer primary key, "Phone" varchar(20), "First Name" text, "Last Name" text, "Birthday" date,
@@ -31,10 +32,8 @@ def fill(at: int) -> tuple[object, ...]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
-    with postgres_server() as running:
-        import psycopg
-
-        with psycopg.connect(running.url(), autocommit=True) as connection:
+    with PostgresServer(PASSWORD) as running:
+        with running.connect() as connection:
             connection.execute(TABLE)
             with connection.cursor() as cursor:
                 statement = "insert into customers values (%s, %s, %s, %s, %s, %s)"
@@ -56,7 +55,7 @@ def database(request: pytest.FixtureRequest, work: Path) -> str:
     else:
         port = request.getfixturevalue("server").port
         table = (
-            f'url = "postgresql://127.0.0.1:{port}/postgres"\nuser = "importer"\n'
+            f'url = "postgresql://127.0.0.1:{port}/postgres"\nuser = "{USER}"\n'
             f'secret_command = "echo {PASSWORD}"'
         )
     Path("importer.toml").write_text(f"[source.crm]\n{table}\n")
@@ -133,13 +132,12 @@ def test_a_write_hidden_in_a_query_is_refused(
     for query in (hidden, f"{QUERY}; delete from customers", "select setval('x', 1)"):
         ended = importer("run", "--database", "crm", "--query", query)
         assert ended.code == 3, (query, ended.err)
-    import psycopg
 
-    with psycopg.connect(server.url()) as connection:
+    with server.connect() as connection:
         assert connection.execute("select count(*) from customers").fetchone() == (ROWS,)
 
 
-def connect(server: PostgresServer, *, user: str = "importer", secret: str = PASSWORD, port: int = 0) -> None:
+def connect(server: PostgresServer, *, user: str = USER, secret: str = PASSWORD, port: int = 0) -> None:
     Path("importer.toml").write_text(
         f'[source.crm]\nurl = "postgresql://127.0.0.1:{port or server.port}/postgres"\n'
         f'user = "{user}"\nsecret_command = "echo {secret}"\n'

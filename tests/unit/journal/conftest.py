@@ -9,16 +9,16 @@ import pytest
 
 from importer.journal import Journal
 from tests.support.journal import MakeBatch, MakeRecord, OpenJournal, batch, record
-from tests.support.journal_server import JournalServer, find_programs
+from tests.support.postgres import PostgresServer, find_programs
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[JournalServer]:
+def server() -> Iterator[PostgresServer]:
     """A PostgreSQL server for the tests that need one."""
     pytest.importorskip("psycopg")
     if find_programs() is None:
         pytest.skip("needs a PostgreSQL server")
-    with JournalServer() as server:
+    with PostgresServer() as server:
         yield server
 
 
@@ -27,7 +27,7 @@ def place(tmp_path: Path, request: pytest.FixtureRequest) -> str | Path:
     """Where the journal is. Tests that use it run with both databases."""
     if getattr(request, "param", "sqlite") == "sqlite":
         return tmp_path / "state" / "journal.db"
-    server: JournalServer = request.getfixturevalue("server")
+    server: PostgresServer = request.getfixturevalue("server")
     return server.database()
 
 

@@ -29,7 +29,7 @@ from importer.journal.erasure import ErasedPerson
 from importer.journal.postgres import PostgresDatabase
 from importer.models import Batch, Outcome, Status
 from tests.support.journal import DESTINATION, record
-from tests.support.journal_server import JournalServer
+from tests.support.postgres import PostgresServer
 
 LANE = DESTINATION.lane
 PHONE, MAIL, OTHER = 0x1122334455667788, 0x2233445566778899, 0x33445566778899AA
@@ -110,7 +110,7 @@ def test_marks_of_older_versions_come_under_the_journals_key(tmp_path: Path) -> 
 
 
 @pytest.mark.extras
-def test_who_has_lost_the_lane_puts_nothing_together(server: JournalServer) -> None:
+def test_who_has_lost_the_lane_puts_nothing_together(server: PostgresServer) -> None:
     place = server.database()
     with Journal.open(place) as journal:
         with journal.start(record("run-1", settings='{"changed_only": true}')) as run:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -24,13 +25,13 @@ from importer.journal.locks import TurnDoubtError
 from importer.journal.place import is_address, journal_place, shown_address
 from importer.models import Action, Outcome, Status, Verdict
 from tests.support.journal import DESTINATION, MakeBatch, MakeRecord
-from tests.support.journal_server import JournalServer
+from tests.support.postgres import PostgresServer
 
 LANE = DESTINATION.lane
 
 
 @pytest.fixture
-def address(server: JournalServer) -> str:
+def address(server: PostgresServer) -> str:
     return server.database()
 
 
@@ -40,7 +41,7 @@ def shared(address: str) -> Iterator[Journal]:
         yield journal
 
 
-def end_sessions(server: JournalServer, address: str, like: str = "nxlink-importer%") -> None:
+def end_sessions(server: PostgresServer, address: str, like: str = "nxlink-importer%") -> None:
     """Cut the connections to a database, as a network that is gone for a moment does."""
     server.execute(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = "
@@ -96,7 +97,7 @@ def test_a_database_elsewhere_that_only_a_file_of_the_working_directory_names_is
 
 @pytest.mark.extras
 def test_a_write_goes_on_after_the_connection_was_lost_and_stands_there_once(
-    server: JournalServer, address: str, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
+    server: PostgresServer, address: str, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
 ) -> None:
     with shared.start(make_record()) as run:
         assert run.ticket is not None
@@ -116,7 +117,7 @@ def test_a_write_goes_on_after_the_connection_was_lost_and_stands_there_once(
 
 @pytest.mark.extras
 def test_a_server_that_begins_anew_is_waited_for(
-    server: JournalServer, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
+    server: PostgresServer, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
 ) -> None:
     with shared.start(make_record()) as run:
         assert run.ticket is not None
@@ -133,9 +134,9 @@ def test_a_server_that_begins_anew_is_waited_for(
 
 @pytest.mark.extras
 def test_a_database_that_stays_away_stops_the_run(
-    server: JournalServer, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
+    server: PostgresServer, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
 ) -> None:
-    shared._database.patience = 1.0  # type: ignore[attr-defined]
+    shared._database.patience = 1.0
     with shared.start(make_record()) as run:
         server.stop()
         try:
@@ -147,8 +148,60 @@ def test_a_database_that_stays_away_stops_the_run(
 
 
 @pytest.mark.extras
+def test_nobody_waits_for_a_database_that_is_away_once_the_run_is_to_stop(
+    server: PostgresServer, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
+) -> None:
+    stopped = threading.Event()
+    with (
+        shared.start(make_record()) as run,
+        shared.patient(600.0, lambda: "stop" if stopped.is_set() else None),
+    ):
+        assert run.ticket is not None
+        assert run.ticket.take_turn()
+        server.stop()
+        try:
+            later = threading.Timer(0.5, stopped.set)
+            later.start()
+            for attempt in (lambda: run.begin(make_batch(1, 2, 3), b"h" * 32), run.ticket.keep):
+                with pytest.raises(JournalError) as error:
+                    attempt()
+                assert error.value.code == "journal-away"
+        finally:
+            server.start()
+
+
+@pytest.mark.extras
+def test_a_command_prints_the_password_and_is_asked_again_when_it_is_no_longer_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    with PostgresServer(password="first") as own:
+        address = own.database()
+        (tmp_path / "secret").write_text("first\n")
+        settings = tmp_path / "importer.toml"
+        command = f"{shlex.quote(sys.executable)} -c 'print(open(\"secret\").readline())'"
+        settings.write_text(f"journal = '{address}'\njournal_secret_command = '''{command}'''\n")
+        settings.chmod(0o600)
+        with Journal.open() as journal:
+            own.execute("ALTER ROLE tester PASSWORD 'second'")
+            own.password = "second"
+            end_sessions(own, address)
+            (tmp_path / "secret").write_text("second\n")
+            assert journal.runs() == ()
+            assert journal.lanes.draw(LANE, "a.csv").take_turn()
+        (tmp_path / "secret").write_text("wrong\n")
+        with pytest.raises(JournalError) as error:
+            Journal.open()
+        assert (error.value.code, int(error.value.exit_code)) == ("journal-refused", 4)
+        assert "wrong" not in error.value.full_text()
+        monkeypatch.setenv("PGPASSWORD", "second")
+        Journal.open().close()
+
+
+@pytest.mark.extras
 def test_a_sender_that_lost_its_lane_to_another_run_can_write_and_send_nothing_more(
-    server: JournalServer, address: str, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
+    server: PostgresServer, address: str, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
 ) -> None:
     with shared.start(make_record("old")) as old, Journal.open(address) as other:
         assert old.ticket is not None
@@ -175,7 +228,7 @@ def test_a_sender_that_lost_its_lane_to_another_run_can_write_and_send_nothing_m
 
 @pytest.mark.extras
 def test_what_a_lost_sender_has_signed_is_waited_for_until_it_has_expired(
-    server: JournalServer, address: str, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
+    server: PostgresServer, address: str, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
 ) -> None:
     batch = replace(make_batch(1, 2), contacts=((5,),))
     with shared.start(make_record("old")) as old, Journal.open(address) as other:
@@ -282,7 +335,7 @@ def test_names_of_any_characters_come_back_as_they_were(shared: Journal, make_re
 
 @pytest.mark.extras
 def test_what_cannot_be_used_is_told(
-    server: JournalServer, address: str, monkeypatch: pytest.MonkeyPatch
+    server: PostgresServer, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def code(place: str) -> tuple[str, int]:
         with pytest.raises(ImporterError) as error:
