@@ -21,7 +21,7 @@ _ONLY_WHY = "why-only-person"
 
 
 def about_customers(columns: list[Column]) -> list[Column]:
-    """Return the columns as the customer's: the owner's beside an animal's, the child's beside its parents'."""
+    """Return the columns as the customer's: an animal's owner's, and a child's beside its parents'."""
     return _with_children(_with_keepers(columns))
 
 
