@@ -96,8 +96,9 @@ class CommandGroup(LocalGroup):
             import difflib
 
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            hint = f" {local('Did you mean {possibility}?').format(possibility=repr(near[0]))}" if near else ""
-            ctx.fail(f"{local('No such command {name!r}.').format(name=args[0])}{hint}")
+            told = [local("No such command {name!r}.").format(name=args[0])]
+            told += [local("Did you mean {possibility}?").format(possibility=repr(one)) for one in near]
+            ctx.fail(" ".join(told))
         return super().resolve_command(ctx, args)
 
 
