@@ -95,7 +95,7 @@ def _with_places(
     street = next((one for one in found if one.field == "address" and one.taken), None)
     if street is None:
         return found
-    used = frozenset(one.column for one in found if one.field)
+    used = frozenset(one.column for one in found if one.taken)
     joined = joined_address(street.column, [one.column for one in found], used, cells)
     parts = frozenset(joined.columns) - {street.column} if joined else ()
     why = Note("why-address-part", (("column", street.column),))

@@ -140,7 +140,7 @@ def test_counts_are_aligned_whatever_the_script() -> None:
 
 @pytest.mark.parametrize(
     ("lang", "headings"),
-    [("en", ["To be fixed", "Worth a look", "Good to know"]), ("zh", ["需要修改", "建议检查", "供参考"])],
+    [("en", ["To be corrected", "Worth a look", "Good to know"]), ("zh", ["需要更正", "建议检查", "供参考"])],
 )
 def test_issues_stand_under_their_level_the_gravest_first(lang: str, headings: Sequence[str]) -> None:
     stream = io.StringIO()
