@@ -129,8 +129,8 @@ def _print(source: Source, found: Inspection, proposals: Sequence[Proposal], map
 
     out = console()
     out.print(Text(source.name, style="bold"))
-    for line in labelled(_facts(source, found, mapping), 12):
-        out.print(Text(f"  {line}"))
+    for fact in labelled(_facts(source, found, mapping), 12):
+        out.print(Text(f"  {fact}"))
     for note in source.notes:
         out.print(Text(f"  {note.sentence(language())}", style="dim"))
     lines = [_line(column, proposal) for column, proposal in zip(found.columns, proposals, strict=True)]

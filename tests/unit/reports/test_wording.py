@@ -30,7 +30,7 @@ def test_a_number_has_the_marks_of_the_language(
 
 @pytest.mark.parametrize(
     ("lang", "germany", "first"),
-    [("es", "Alemania", "Afganistán"), ("pt", "Alemanha", "Afeganistão"), ("id", "Jerman", "Afganistan")],
+    [("es", "Alemania", "Afganistán"), ("pt", "Alemanha", "Afeganistão"), ("id", "Jerman", "Afghanistan")],
 )
 def test_countries_have_the_names_of_the_language(lang: str, germany: str, first: str) -> None:
     names = {one.code: one.name for one in countries(lang)}
@@ -38,3 +38,8 @@ def test_countries_have_the_names_of_the_language(lang: str, germany: str, first
     assert next(iter(names.values())) == first
     assert not [code for code, name in names.items() if name == code or name.startswith("*")]
     assert set(names) == {one.code for one in countries("en")}
+
+
+def test_an_accent_does_not_change_the_place_in_a_list() -> None:
+    names = [one.name for one in countries("pt")]
+    assert names.index("Argélia") < names.index("Argentina") < names.index("Armênia") < names.index("Áustria")
