@@ -15,8 +15,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-import certifi
 import pytest
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from importer.delivery.base import SystemClock
 from importer.delivery.rate_limit import RateLimiter
@@ -407,7 +407,7 @@ def test_a_run_with_all_its_commands_works_on_a_shared_journal(
 def test_a_server_elsewhere_has_to_prove_its_name(address: str) -> None:
     # What it is called decides; where it is really reached is for libpq alone.
     elsewhere = address.replace("@127.0.0.1:", "@db.example:") + "?hostaddr=127.0.0.1"
-    for there in (elsewhere, f"{address}?sslmode=verify-full&sslrootcert={certifi.where()}"):
+    for there in (elsewhere, f"{address}?sslmode=verify-full&sslrootcert={DEFAULT_CA_BUNDLE_PATH}"):
         with pytest.raises(JournalError) as error:
             Journal.open(there)
         assert (error.value.code, error.value.exit_code) == ("journal-tls", 4)
