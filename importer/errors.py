@@ -63,6 +63,10 @@ class InputError(ImporterError):
     exit_code = ExitCode.INPUT
 
 
+class ListError(InputError):
+    """A list of people who must not be sent cannot be used, whatever file it was wanted for."""
+
+
 class MappingError(ImporterError):
     """The mapping cannot be read, or does not fit the file."""
 

@@ -42,6 +42,7 @@ from importer.pipeline.flow import RunContext
 from importer.pipeline.precheck import precheck
 from importer.pipeline.run import StopToken
 from importer.pipeline.session import Session, SessionSettings
+from importer.pipeline.suppression_lists import read_list
 from importer.private_files import make_private_folder
 from importer.reasons import reason_of
 from importer.sources.spool import prune_copies
@@ -167,7 +168,10 @@ class Round:
         options = self._full_or_changed(self._options())
         settings = SessionSettings(self.profile, self.environment.connection, job=self.job.name)
         session = stack.enter_context(Session.open(settings, journal=self.journal, stopper=self.stopper))
-        session.connect(options)  # missing credentials stop the round before a file is taken
+        # Missing credentials, or a list that cannot be read, stop the round before a file is taken.
+        session.connect(options)
+        for file in session.with_lists(options).suppress:
+            read_list(file, None)
         stack.enter_context(_time_limit(self.job.time_limit, self.stopper))
         importing = FileProcessor(self.job, session, store, self.log, options, self.environment.checkpoint)
         for record in (*self.journal.jobs.open_files(self.job.name), *store.unknown_files(number)):

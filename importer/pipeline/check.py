@@ -94,6 +94,8 @@ class Checker:
         )
         self._content_key = content_key
         self._suppression = suppression
+        contacts = (one for one in mapper.bound.fields if one.field.name in contract.contact_fields)
+        self._firsts = {one.field.name: one.sources for one in contacts if one.rule.join is None}
         self._unused = frozenset(mapper.unused)
         self._left_out = UnusedColumns(mapper.unused)
         self._sources = {name: sources for name, sources in mapper.columns.items() if len(sources) > 1}
@@ -118,7 +120,12 @@ class Checker:
         outcomes += _skipped(mapped, rows[unchanged])
         skipped = np.isin(rows, [row for outcome in outcomes for row in outcome.rows])
         if self._suppression is not None:
-            listed = self._suppression.outcomes(mapped, self._contract, skipped)
+            beside = {
+                name: [arrow.text_column(chunk, one) for one in sources if one in chunk.frame.columns]
+                for name, sources in self._firsts.items()
+                if len(sources) > 1
+            }
+            listed = self._suppression.outcomes(mapped, self._contract, skipped, beside)
             outcomes += listed
             skipped |= np.isin(rows, [row for outcome in listed for row in outcome.rows])
         issues = self._issues(chunk, mapped, rows[skipped])
