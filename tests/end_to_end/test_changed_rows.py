@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import random
 import shutil
@@ -12,14 +13,21 @@ from pathlib import Path
 
 import pytest
 
+from importer.config import Profile
 from importer.delivery import Policy
-from importer.journal import RunState
+from importer.exit_codes import ExitCode
+from importer.jobs.config import JobEnvironment
+from importer.jobs.results import RoundReport
+from importer.jobs.runner import preview
+from importer.journal import Journal, RunState
+from importer.losses import add_loss
+from importer.models import Note, Status
 from importer.options import RunOptions
 from importer.pipeline.retry import rows_left
 from importer.pipeline.session import Session, SessionSettings, retry_options
 from importer.sandbox import Sandbox
 from tests.support.commands import Command, results, summary, use
-from tests.support.jobs import Bench, lines
+from tests.support.jobs import Bench, Crash, lines
 
 HEADER = ["first_name", "last_name", "sms_phone", "email", "city"]
 
@@ -326,3 +334,96 @@ def test_the_tag_of_a_run_does_not_count(
         importer(*run, "r2", "--tag", "tuesday")
         assert sent(work / "r2") == []
         assert [one.fields["tagStr"] for one in box.customers()] == ["VIP,monday"]
+
+
+def test_a_journal_that_has_lost_something_calls_nothing_unchanged(
+    importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ("run", "a.csv", "--yes", "--changed-only", "--report-dir")
+    with Sandbox() as box:
+        use(monkeypatch, box.connection)
+        write(work / "a.csv", people(3))
+        importer(*run, "r1")
+        with Journal.open() as journal:
+            add_loss(journal.path, Note("journal-moved-aside", (("path", "elsewhere"),)))
+        found = importer(*run, "r2")
+        assert len(sent(work / "r2")) == 3
+        assert "the journal has lost something" in found.out
+        importer("runs", "acknowledge")
+        importer(*run, "r3")
+        assert len(sent(work / "r3")) == 3
+        importer(*run, "r4")
+        assert sent(work / "r4") == []
+
+
+def test_rows_that_have_not_changed_are_not_among_those_that_would_be_sent(
+    tmp_path: Path, box: Sandbox
+) -> None:
+    bench = Bench(tmp_path, box, table={"changed_only": True, "tripwires": {"max_rows": 10}})
+    bench.inbox.mkdir()
+    bench.drop("n0.csv", lines(30))
+    assert bench.round(tripwires={}).exit_code == 0
+    bench.drop("n1.csv", [*lines(30), *lines(5, first=100)])
+    with bench.journal() as journal:
+        options = bench.job().options_with(Profile(), "en")
+        around = JobEnvironment(bench.clock.read, bench.clock.sleep)
+        (seen,) = preview(bench.job(), journal, box.connection, options, around)
+    assert (seen.fate, seen.rows, seen.to_send) == ("import", 35, 5)
+    (file,) = bench.round().files
+    assert {status.value: rows for status, rows in file.counts.items() if rows} == {
+        "imported": 5,
+        "skipped": 30,
+    }
+    bench.drop("n2.csv", [*lines(30), *lines(20, first=200)])
+    assert bench.round().exit_code == ExitCode.TRIPWIRE
+
+
+def test_a_round_that_breaks_off_has_not_sent_everything(tmp_path: Path, box: Sandbox) -> None:
+    bench = Bench(tmp_path, box, table={"changed_only": True, "full_every": "7d"})
+    bench.inbox.mkdir()
+
+    def drop(night: int) -> None:
+        for name, first in (("a", 1), ("b", 11), ("c", 21)):
+            extra = f"Extra{night},Li,86139{first:08},{name}@x.example,"
+            bench.drop(f"{name}{night}.csv", [*lines(3, first), extra])
+
+    def imported(rounds: RoundReport) -> list[int]:
+        return [file.counts[Status.IMPORTED] for file in rounds.files]
+
+    drop(0)
+    bench.crash_at = next(
+        step for step, name in enumerate(steps_of_first_file(tmp_path, box)) if name == "settled"
+    )
+    with contextlib.suppress(Crash):
+        bench.round()
+    bench.crash_at = None
+    assert imported(bench.round()) == [4, 4]
+    drop(1)
+    assert imported(bench.round()) == [1, 1, 1]
+
+
+def steps_of_first_file(tmp_path: Path, box: Sandbox) -> list[str]:
+    """The steps of a round with one such file, which goes somewhere else."""
+    with Sandbox() as other:
+        bench = Bench(tmp_path / "other", other, table={"changed_only": True, "full_every": "7d"})
+        bench.inbox.mkdir(parents=True)
+        bench.drop("a0.csv", [*lines(3), "Extra0,Li,8613900000001,a@x.example,"])
+        bench.round()
+        return bench.steps
+
+
+def test_a_file_that_was_held_when_everything_was_due_goes_as_a_whole_when_it_is_released(
+    tmp_path: Path, box: Sandbox
+) -> None:
+    bench = Bench(tmp_path, box, table={"changed_only": True, "full_every": "3d"})
+    bench.inbox.mkdir()
+    for night in range(3):
+        bench.drop(f"n{night}.csv", [*lines(3), f"Extra{night},Li,8613900000001,e@x.example,"])
+        bench.round()
+    bench.drop("held.csv", [*lines(3), "Held,Li,8613900000001,e@x.example,"])
+    bench.drop("other.csv", [*lines(3), "Other,Li,8613900000001,e@x.example,"])
+    report = bench.round(tripwires={"max_rows": 3})
+    assert [file.fate.value for file in report.files] == ["held", "held"]
+    bench.round(release="other.csv")
+    (file,) = bench.round(release="held.csv").files
+    assert file.counts[Status.IMPORTED] == 4
