@@ -75,9 +75,11 @@ _FOOTER = (
     rf"|\d[\d.,]* (?:{COUNTED})"
     r"|(?:page|seite|p[aá]gina|pagina|страница|стр\.|trang|strona) ?:? ?\d+.{0,20}"
     r"|第 ?\d+ ?[页頁].{0,20}|共 ?\d+ ?[页頁条條人行].{0,20}"
-    r"|(?:generated|exported|created|printed|downloaded|report date|run date|as of)"
-    r"\s?(?:by |on |at |from |[:：]|\d).{0,80}"
-    r"|(?:gedruckt|erstellt|exportiert|stand|imprim[eé]|export[eé]|impreso|impresso|stampato|gerado|generado"
+    r"|(?:generated|exported|created|printed|downloaded|prepared|checked|approved|verified|reviewed"
+    r"|report date|run date|as of)\s?(?:by[ :]|on[ :]|at |from |[:：]|\d).{0,80}"
+    r"|(?:disediakan oleh|dibuat oleh|dicetak|elaborado por|realizado por|preparado por|établi par|rédigé par"
+    r"|zpracoval|vypracoval|sporządził|sastavio|készítette|составил|склав|người lập|lập bởi|gez\."
+    r"|gedruckt|erstellt|exportiert|stand|imprim[eé]|export[eé]|impreso|impresso|stampato|gerado|generado"
     r"|распечатано|создано|выгружено)(?: am| le| el| em| il)?[ :：].{0,80}"
     r"|(?:制表|打印|导出|打印时间|打印日期|导出时间|导出日期|制表人|制表时间|审核|审核人|列印日期|備註|备注|出力日)\s?[:：].{0,80}"
     r"|end of (?:file|report|list|data).{0,20}|-+ ?end ?-+|以下空白|copyright .*|©.*|confidential.{0,60}"
@@ -157,6 +159,19 @@ _FOOTER_BEGINNINGS = (
         "कुल",
     ),
     *("page", "seite", "página", "pagina", "страница", "стр.", "trang", "strona", "第", "共", "generated"),
+    *(
+        "prepared",
+        "checked",
+        "approved",
+        "verified",
+        "reviewed",
+        "disediakan",
+        "dibuat",
+        "dicetak",
+        "elaborado",
+    ),
+    *("realizado", "preparado", "établi", "rédigé", "zpracoval", "vypracoval", "sporządził", "sastavio"),
+    *("készítette", "составил", "склав", "người lập", "lập bởi", "gez."),
     *("exported", "created", "printed", "downloaded", "report", "run date", "as of", "gedruckt", "erstellt"),
     *("exportiert", "stand", "imprim", "export", "impres", "stampato", "gerado", "generado", "распечатано"),
     *(
