@@ -64,6 +64,8 @@ class SessionSettings:
     """None: the user's own journal."""
     job: str = ""
     """The job that the runs belong to."""
+    waits: bool = True
+    """Whether its runs wait for a lane that is taken; without, they are refused as with `--wait 0`."""
     on_page: bool = False
     """Whether the page in the browser carries the runs out: their reports name its buttons, no commands."""
 
@@ -111,12 +113,14 @@ class Session:
         name: str | None = None,
         gate: PrecheckGate | None = None,
         observer: RunObserver | None = None,
+        run_id: str = "",
     ) -> ReportResult | None:
         """Import a file, or only check it (`options.dry_run`). None: the observer did not confirm.
 
         `file` is a path, an address, or a file that is open for reading. `name`: what its owner calls the
         file, if not by its path. `gate` judges the whole file before the first row is sent; without one
         `options.max_invalid` does. `observer` takes the place of the session's for this file.
+        `run_id`: the id of the run, if it was drawn before.
         """
         observer = observer or self.observer
         store = self.settings.sandbox_store
@@ -131,7 +135,7 @@ class Session:
         with ExitStack() as stack:
             ticket = None
             if not observer.interactive:
-                ticket = stack.enter_context(self._ticket(self._destination(options), name, options))
+                ticket = stack.enter_context(self._ticket(self.destination(options), name, options))
             local = stack.enter_context(self._taken_in(file, observer))
             plan = stack.enter_context(self.planned(local, options, name=name, observer=observer))
             run = self._run(plan, Lineage(job=self.settings.job), gate or _gate_of(plan), observer)
@@ -139,7 +143,7 @@ class Session:
                 return None
             if observer.interactive:
                 ticket = stack.enter_context(self._ticket(plan.destination, name, options))
-            run.ticket = ticket
+            run.ticket, run.id = ticket, run_id
             with self._stoppable(run):
                 return run.start()
 
@@ -279,7 +283,7 @@ class Session:
                 self._connections[key] = require(resolved)
         return self._connections[key]
 
-    def _destination(self, options: RunOptions) -> Destination | None:
+    def destination(self, options: RunOptions) -> Destination | None:
         """Where a new run with these options goes, as far as can be told before its file is opened."""
         connection = self.connect(options)
         if connection is None:
@@ -300,7 +304,7 @@ class Session:
             return
         ticket = self.journal.lanes.draw(destination.lane, source)
         try:
-            ahead = ticket.ahead() if options.wait == 0 else ()
+            ahead = ticket.ahead() if options.wait == 0 or not self.settings.waits else ()
             if ahead:
                 raise LockedError("lane-busy", **ahead[0].found())
             yield ticket
