@@ -68,7 +68,7 @@ def import_on_cluster(
             view.close()
     if stopper.reason is not None:
         print_error(stopper.reason)
-    _print_failures(report)
+    _print_failures(report, output)
     if not output.quiet:
         _print_summary(report)
     return int(report.exit_code if stopper.reason is None else stopper.reason.exit_code)
@@ -194,7 +194,7 @@ def _told(outcome: FileOutcome) -> str:
     return "; ".join(part for part in parts if part) or wording.rows(outcome.rows, lang)
 
 
-def _print_failures(report: FilesReport) -> None:
+def _print_failures(report: FilesReport, output: OutputOptions) -> None:
     """Print on stderr what kept a file from being imported, once for all files that it kept."""
     lang = language()
     said: dict[tuple[str, str], list[str]] = {}
@@ -202,6 +202,9 @@ def _print_failures(report: FilesReport) -> None:
         if one.message and one.begun and one.exit_code is not ExitCode.DONE:
             said.setdefault((one.message, one.hint), []).append(one.name)
     for (message, hint), names in said.items():
+        if output.log_json:
+            print_json_line("error", {"files": ", ".join(names), "message": message, "hint": hint or None})
+            continue
         echo(f"{', '.join(names)}: {message}", label=sentence("error-label", {}, lang), err=True)
         if hint:
             echo(f"  {hint}", err=True)

@@ -48,7 +48,7 @@ _SETTINGS = {
 # What a task is
 
 
-class Task(Protocol):
+class ClusterTask(Protocol):
     """What travels to a worker. No secret is in it."""
 
     @property
@@ -64,7 +64,7 @@ class Task(Protocol):
         """The client's version of the importer."""
 
 
-T = TypeVar("T", bound=Task)
+T = TypeVar("T", bound=ClusterTask)
 O = TypeVar("O")  # noqa: E741 - an outcome
 
 
@@ -97,7 +97,7 @@ class WorkerSide:
             over.set()
 
 
-def refuse_others(task: Task) -> None:
+def refuse_others(task: ClusterTask) -> None:
     """Refuse to work beside another version, or with another journal. Raises SettingsError."""
     if task.version != __version__:
         raise SettingsError("cluster-other-version", here=__version__, there=task.version)
@@ -144,8 +144,10 @@ def connected(address: str, workers: int) -> Iterator[Any]:
                     n_workers=workers,
                     threads_per_worker=1,
                     processes=True,
-                    dashboard_address=None,
                     host="127.0.0.1",
+                    # Else they would take a port that others want, on every address of the machine.
+                    dashboard_address="127.0.0.1:0",
+                    worker_dashboard_address="127.0.0.1:0",
                     silence_logs=50,
                 )
             )

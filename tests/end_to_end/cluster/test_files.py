@@ -141,7 +141,8 @@ def test_a_chain_goes_on_after_a_broken_file_and_ends_where_all_would_end_alike(
     assert begun.returncode == 3, err.decode()
     assert {str(one.fields["remark"]) for one in two.box.customers()} == {"file 3"}
     assert all((two.folder / "out" / str(number) / "summary.json").exists() for number in range(4))
-    ended = [one for one in map(json.loads, err.decode().splitlines()[:5]) if one["event"] == "ended"]
+    told = [json.loads(line) for line in err.decode().splitlines()]
+    ended = [one for one in told if one["event"] == "ended"]
     assert [(one["file"], one["exit_code"]) for one in ended] == [
         ("0.csv", 0),
         ("no.csv", 3),
