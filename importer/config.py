@@ -307,13 +307,18 @@ def _holds_nul(value: object) -> bool:
 
 def refuse_open(path: Path, access: FileAccess) -> None:
     """Refuse a file that another user owns or may write: who writes it says where customers go."""
+    refuse_foreign(path, access)
+    if access.others_write:
+        mode, command = f"{access.mode:04o}", close_command("go-w", path)
+        raise SettingsError("open-settings", file=path, mode=mode, command=command)
+
+
+def refuse_foreign(path: Path, access: FileAccess) -> None:
+    """Refuse a file that another user owns."""
     if access.foreign:
         chown = "sudo chown -h" if path.is_symlink() else "sudo chown"
         command = f'{chown} "$(id -un)" {shell_command([str(path)])}'
         raise SettingsError("foreign-settings", file=path, command=command)
-    if access.others_write:
-        mode, command = f"{access.mode:04o}", close_command("go-w", path)
-        raise SettingsError("open-settings", file=path, mode=mode, command=command)
 
 
 def close_command(mode: str, path: Path) -> str:
@@ -325,20 +330,21 @@ def check_base_url(text: str) -> str:
     """Scheme and host of a base URL, checked. Raises SettingsError `bad-base-url` or `plain-http`."""
 
     def refuse(reason: str) -> SettingsError:
-        return SettingsError("bad-base-url", found=text if "@" not in text else "…", reason=reason)
+        found = text if "@" not in text else "…"
+        return SettingsError("bad-base-url", found=found, reason=Note(f"reason-base-url-{reason}"))
 
     try:
         parts = urlsplit(text.strip())
         port = parts.port
         host = (parts.hostname or "").encode("idna").decode("ascii")
     except (ValueError, UnicodeError) as error:
-        raise refuse("not an address") from error
+        raise refuse("other") from error
     if parts.scheme not in ("http", "https") or not host or any(not char.isprintable() for char in text):
-        raise refuse("not an http or https address")
+        raise refuse("other")
     if parts.username is not None or parts.password is not None:
-        raise refuse("it holds a user name")
+        raise refuse("user")
     if parts.path.strip("/") or parts.query or parts.fragment:
-        raise refuse("it holds a path; the API's own paths are used")
+        raise refuse("path")
     if parts.scheme == "http" and not is_loopback(host):
         raise SettingsError("plain-http", found=text)
     shown = f"[{host}]" if ":" in host else host

@@ -20,6 +20,7 @@ MOST_DIGITS = 15
 """Digits of the longest phone (E.164)."""
 _LENGTHS = 16
 """How many lengths there are: number and length together fit 64 bits."""
+_NOT_ASCII = 0x80
 _LONG_FORM = 13
 """Digits of the longer of two forms, in all three countries; the other one has a digit less."""
 _NO_TEXT = pa.scalar(None, arrow.TEXT)
@@ -28,11 +29,11 @@ _NO_TEXT = pa.scalar(None, arrow.TEXT)
 def contact_keys(values: pa.Array, kind: FieldKind) -> np.ndarray:
     """Return a key (int64) for each contact of a column of phones or e-mails; 0 for a missing or empty one.
 
-    Letter case tells no two mailboxes apart in practice. The key of digits is the number and how many they
-    are, which no two texts share and which costs a fifth of a hash; that of anything else is its hash.
+    The key of digits is the number and how many they are, which no two texts share and which costs a fifth of
+    a hash; that of anything else is its hash.
     """
     if kind is FieldKind.EMAIL:
-        values = pc.utf8_lower(values)
+        values = mailboxes(values)
     shapes = TextColumn(values)
     odd = shapes.unlike_digits(1, MOST_DIGITS)
     digits = shapes.filled.copy()
@@ -46,6 +47,17 @@ def contact_keys(values: pa.Array, kind: FieldKind) -> np.ndarray:
     if odd.size:
         found[odd] = stable_fingerprints(*arrow.offsets_and_bytes(values.take(pa.array(odd))))
     return found
+
+
+def mailboxes(values: pa.Array) -> pa.Array:
+    """Return e-mails as they are compared: letter case tells no two mailboxes apart in practice, nor does a
+    dot behind the domain (RFC 1034, 3.1), nor which of its two Unicode forms an é has (UAX 15)."""
+    values = pc.utf8_lower(values)
+    if pc.any(pc.ends_with(values, ".")).as_py():
+        values = pc.ascii_rtrim(values, ".")
+    if (arrow.offsets_and_bytes(values)[1] >= _NOT_ASCII).any():
+        values = pc.utf8_normalize(values, "NFC")
+    return values
 
 
 def one_form(numbers: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from importer import contracts
-from importer.config import FILE_NAME, Connection, Profile, Secret, close_command, refuse_open
+from importer.config import FILE_NAME, Connection, Profile, Secret, close_command, refuse_foreign
 from importer.contracts import DEFAULT_CONTRACT
 from importer.errors import SettingsError
+from importer.models import Note
 from importer.private_files import read_with_access
-from importer.reasons import command_reason
+from importer.reasons import command_reason, reason_of
 from importer.trust import is_vouched, lies_beside
 
 VARIABLES = {
@@ -52,7 +53,7 @@ def resolve(
     *,
     sends: bool = True,
 ) -> ResolvedConnection:
-    """Settles the connection: flag, then environment, then profile (its env file and command included), then
+    """Settle the connection: flag, then environment, then profile (its env file and command included), then
     what the profile inherits.
 
     Without `sends`, as for a dry run, no `secret_command` runs. Raises SettingsError for an env file that
@@ -137,13 +138,12 @@ def read_env_file(path: Path) -> Mapping[str, str]:
     try:
         content, access = read_with_access(path)
         lines = content.decode("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            "bad-env-file", file=path, reason=getattr(error, "strerror", None) or error
-        ) from error
-    if access.foreign:
-        refuse_open(path, access)
-    if access.mode & 0o077:
+    except UnicodeDecodeError as error:
+        raise SettingsError("bad-env-file", file=path, reason=Note("reason-not-utf-8")) from error
+    except OSError as error:
+        raise SettingsError("bad-env-file", file=path, reason=reason_of(error)) from error
+    refuse_foreign(path, access)
+    if access.others_read or access.others_write:
         raise SettingsError(
             "open-env-file", file=path, mode=f"{access.mode:04o}", command=close_command("600", path)
         )
@@ -152,7 +152,8 @@ def read_env_file(path: Path) -> Mapping[str, str]:
         if not line.strip() or line.strip().startswith("#"):
             continue
         if "=" not in line:
-            raise SettingsError("bad-env-file", file=path, reason=f"line {number} is not NAME=value")
+            reason = Note("reason-env-line", (("line", number),))
+            raise SettingsError("bad-env-file", file=path, reason=reason)
         found.update(_assignment(line))
     return found
 

@@ -19,7 +19,8 @@ class ImporterError(Exception):
     that the sentence is about.
     """
 
-    exit_code: ClassVar[ExitCode] = ExitCode.ROWS_LEFT
+    exit_code: ClassVar[ExitCode] = ExitCode.FAULT
+    """Each kind says its own; one that forgets is a fault of this program."""
 
     def __init__(self, code: str, /, **found: object) -> None:
         super().__init__(code)
@@ -60,6 +61,10 @@ class InputError(ImporterError):
     """The file cannot be read as a table."""
 
     exit_code = ExitCode.INPUT
+
+
+class ListError(InputError):
+    """A list of people who must not be sent cannot be used, whatever file it was wanted for."""
 
 
 class MappingError(ImporterError):
@@ -121,7 +126,7 @@ class JournalPlaceError(JournalError):
 class ReportError(ImporterError):
     """A report cannot be written. What was sent is safe in the journal."""
 
-    exit_code = ExitCode.USAGE
+    exit_code = ExitCode.ROWS_LEFT
 
 
 class TripwireError(ImporterError):

@@ -52,7 +52,8 @@ def import_file(
     cannot be read, settings are missing, another run holds the lock. How the server behaved is no exception:
     see `counts`, `exit_code` and `stop` of the summary.
     """
-    chosen = Profile() if connection is not None else load_config().profile(profile)
+    # A profile that is named has lists of people who must not be sent, whoever signs.
+    chosen = Profile() if connection is not None and profile is None else load_config().profile(profile)
     settings = SessionSettings(chosen, connection, journal=journal)
     with Session.open(settings, observer=as_observer(observer), stopper=stopper) as session:
         result = session.start(file, options or _options(chosen, profile))

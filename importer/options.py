@@ -152,7 +152,7 @@ class RunOptions(ReadingOptions):
         NumberValue(0, 86400, seconds=True),
         "How long a request without an answer may still be carried out; later rows of its customers wait"
         " that long (default: 60).",
-        "没有得到回复的请求可能仍会被执行；同一客户后面的行会等待多少秒（默认：60）。",
+        "没有得到响应的请求可能仍会被执行；同一客户后面的行会等待多少秒（默认：60）。",
         group=OptionGroup.SENDING,
         metavar="SECONDS",
         profile=True,
@@ -165,7 +165,7 @@ class RunOptions(ReadingOptions):
         None,
         FlagValue(),
         "Send one row first and look at its answer (default: to a tenant never reached, except on loopback).",
-        "先发送一行并检查应答（默认：从未到达过的租户才如此，本机地址除外）。",
+        "先发送一行并检查响应（默认：从未到达过的租户才如此，本机地址除外）。",
         group=OptionGroup.SENDING,
         flags=("--canary/--no-canary",),
         profile=True,

@@ -72,6 +72,7 @@ class FileAccess:
     """The file, or the link that leads to it, is another user's; root counts as no other."""
     others_write: bool = False
     others_read: bool = False
+    """A group counts among the others, unless its owner is alone in it."""
     mode: int = 0
 
 

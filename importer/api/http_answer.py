@@ -88,7 +88,7 @@ class StrictResponse(http.client.HTTPResponse):
 
     def begin(self) -> None:
         """Read the answer. Raises AnswerFault, TimeoutError, and OSError where the connection broke."""
-        if self.headers is not None:
+        if self.headers is not None:  # as in http.client: it was read
             return
         version = self._read_head()
         self.chunked = False
@@ -98,6 +98,7 @@ class StrictResponse(http.client.HTTPResponse):
         body = self._read_body()
         if self._received.received > self._taken:
             self.will_close = True
+            # Blanks and line ends that the length leaves out are no answer that could be taken for the next.
             if self._stream.peek().strip():
                 raise AnswerFault("not-http", "more than one answer")
         self._stream.close()

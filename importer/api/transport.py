@@ -31,6 +31,7 @@ from importer.api import READ_TIMEOUT
 from importer.api.http_answer import MAX_ANSWER, AnswerFault, StrictResponse
 from importer.reasons import reason_of
 
+# The one setting of the whole process that is not made in cli/app.py, since programs use the library, too:
 # urllib3 logs addresses with their query, and tracebacks of answers it cannot parse.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 

@@ -1,7 +1,7 @@
 """The command line: `importer`, also `python -m importer`.
 
 A command's module is imported when the command is asked for, so that `--help` and `--version` stay quick.
-Settings of the whole process (garbage collector, threads of numpy) are made here, never in the library.
+Settings of the whole process (garbage collector, threads of numpy) are made here, not in the library.
 """
 
 from __future__ import annotations

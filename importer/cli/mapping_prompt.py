@@ -230,6 +230,8 @@ class MappingPrompt:
         from rich.padding import Padding
         from rich.text import Text
 
+        from importer.mapping import person_names
+
         order = {name: place for place, name in enumerate(known.contract.names)}
         taken = sorted(
             (one for one in proposals if one.fed),
@@ -248,6 +250,9 @@ class MappingPrompt:
                 out.print(Padding(Text(shown, "dim"), (0, 0, 0, 6)))
             if one.split and name_rule and shown:
                 out.print(Padding(Text(_split_name(known.cells(one.column), name_rule)), (0, 0, 0, 6)))
+                if person_names.guessed_split(one.column, known.cells(one.column), name_rule):
+                    warning = sentence("proposal-name-order", {}, self._lang)
+                    out.print(Padding(Text(warning, "yellow"), (0, 0, 0, 6)))
 
         echo(sentence("proposal-imported", {}, self._lang), err=True)
         for one in taken:

@@ -264,7 +264,7 @@ def console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     _tolerate(stream)
     terminal = Terminal(file=stream, highlight=False, markup=False, emoji=False)
-    if not terminal.is_terminal and "COLUMNS" not in terminal._environ:
+    if not terminal.is_terminal and "COLUMNS" not in os.environ:
         terminal.width = PIPED_WIDTH
     return terminal
 

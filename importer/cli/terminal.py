@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -200,6 +201,23 @@ class TerminalObserver(RunObserver):
             return None
         self._prompt = MappingPrompt(question, self._lang)
         return self._prompt.choose()
+
+    def choose_encoding(self, question: MappingQuestion) -> str | None:
+        """The encoding that the person chooses by its number, after a look at one line in each."""
+        if not self._output.can_ask or question.file == "-":
+            return None
+        found = question.error.found
+        names = str(found["names"]).split(", ")
+        lines = re.split("; (?=(?:" + "|".join(map(re.escape, names)) + "): )", str(found["readings"]))
+        echo(sentence("encodings-to-choose", {"name": found["name"]}, self._lang), err=True)
+        for number, line in enumerate(lines, 1):
+            echo(f"  {number}  {line}", err=True)
+        while answer := ask(sentence("ask-encoding", {"most": len(names)}, self._lang)):
+            if answer.isdecimal() and 0 < int(answer) <= len(names):
+                chosen = names[int(answer) - 1]
+                self._say("encoding-chosen", sentence("encoding-chosen", {"encoding": chosen}, self._lang))
+                return chosen
+        return None
 
     def choose_country(self, question: CountryQuestion) -> str | None:
         """The country that the person names, kept in the mapping file if one was kept for this run."""

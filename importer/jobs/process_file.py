@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from importer import messages
 from importer.delivery import Stopping
-from importer.errors import ImporterError, InputError, MappingError, ReportError, TripwireError
+from importer.errors import ImporterError, InputError, ListError, MappingError, ReportError, TripwireError
 from importer.exit_codes import ExitCode
 from importer.jobs import file_store, tripwires
 from importer.jobs.config import Job
@@ -58,7 +58,8 @@ class FileProcessor:
     def process(self, record: FileRecord) -> FileResult:
         """Process a file in working/. The result is OPEN if the next round has to continue.
 
-        Raises errors that are not the file's: JournalError, ReportError, LockedError, SettingsError.
+        Raises errors that are not the file's: JournalError, ReportError, LockedError, SettingsError,
+        ListError.
         """
         if record.tries >= MOST_TRIES:
             return self._failed(record, InputError("job-file-kills", file=record.name, tries=record.tries))
@@ -66,6 +67,9 @@ class FileProcessor:
         self.checkpoint("tried")
         try:
             result = self._import(record)
+        except ListError:
+            self.history.clear_tries(record.number)
+            raise
         except (InputError, MappingError) as error:
             return self._failed(record, error)
         except ImporterError:
@@ -115,6 +119,8 @@ class FileProcessor:
         observer = _FileObserver(self, record)
         try:
             run_result = self.session.retry(run, options, observer=observer)
+        except ListError:
+            raise
         except (InputError, MappingError) as error:
             return self._failed(record, error)
         if run_result is None:

@@ -22,7 +22,7 @@ from importer.errors import (
     ReportError,
     UnreachableError,
 )
-from importer.exit_codes import ExitCode
+from importer.exit_codes import ExitCode, worst_exit_code
 from importer.jobs import inbox, tripwires
 from importer.jobs.config import Job, JobEnvironment
 from importer.jobs.file_store import FOLDERS, FileStore, legible
@@ -42,6 +42,7 @@ from importer.pipeline.flow import RunContext
 from importer.pipeline.precheck import precheck
 from importer.pipeline.run import StopToken
 from importer.pipeline.session import Session, SessionSettings
+from importer.pipeline.suppression_lists import read_list
 from importer.private_files import make_private_folder
 from importer.reasons import reason_of
 from importer.sources.spool import prune_copies
@@ -167,7 +168,10 @@ class Round:
         options = self._full_or_changed(self._options())
         settings = SessionSettings(self.profile, self.environment.connection, job=self.job.name)
         session = stack.enter_context(Session.open(settings, journal=self.journal, stopper=self.stopper))
-        session.connect(options)  # missing credentials stop the round before a file is taken
+        # Missing credentials, or a list that cannot be read, stop the round before a file is taken.
+        session.connect(options)
+        for file in session.with_lists(options).suppress:
+            read_list(file, None)
         stack.enter_context(_time_limit(self.job.time_limit, self.stopper))
         importing = FileProcessor(self.job, session, store, self.log, options, self.environment.checkpoint)
         for record in (*self.journal.jobs.open_files(self.job.name), *store.unknown_files(number)):
@@ -254,7 +258,7 @@ class Round:
                 result, worst = RoundResult.FAILED, file
             elif file.fate is FileFate.HELD and result is RoundResult.GOOD:
                 result, worst = RoundResult.HELD, file
-        exit_code = max((file.exit_code for file in files), default=ExitCode.DONE)
+        exit_code = worst_exit_code(file.exit_code for file in files)
         code, message = (worst.code, worst.message) if worst else ("", "")
         return self._report(started, files, result, exit_code, (code, message))
 
@@ -263,7 +267,7 @@ class Round:
 
     def _stopped(self, started: datetime, files: list[FileResult], error: ImporterError) -> RoundReport:
         message = format_error(error, self._options().lang)
-        # Reports cannot be written. Once there is a folder, or space, the next round goes on.
+        # The file stays where it is: once there is a folder, or space, the next round goes on.
         exit_code = ExitCode.AWAY if isinstance(error, ReportError) else error.exit_code
         return self._report(started, files, RoundResult.STOPPED, exit_code, (error.code, message))
 

@@ -161,7 +161,12 @@ class CrontabEntry:
         ]
 
     def windows_line(self) -> str:
-        """The command that creates the task. Raises UsageError `schedule-not-for-windows`."""
+        """The command that creates the task.
+
+        Raises UsageError `schedule-not-for-windows`; `not-for-crontab` for what cmd.exe takes otherwise.
+        """
+        for word in self.words():
+            refuse_special_characters(word)
         command = subprocess.list2cmdline(self.words()).replace('"', '\\"')
         when = _windows_schedule(self.schedule)
         return f'schtasks /Create /F /TN "nxlink-importer {self.job}" /TR "{command}" {when}'
@@ -173,8 +178,25 @@ def refuse_control_characters(what: str, text: str) -> None:
         raise UsageError("not-for-crontab", what=what, found=ascii(text))
 
 
+def refuse_special_characters(text: str) -> None:
+    """Raise UsageError `not-for-crontab` for what ends a text in quotation marks, or does something in it.
+
+    cmd.exe has no way to write these so that schtasks gets them.
+    """
+    if any(character in '"%!&|<>^' for character in text):
+        raise UsageError("not-for-crontab", what="cmd.exe", found=ascii(text))
+
+
+def windows_variables(environment: Mapping[str, str]) -> list[str]:
+    """The commands that keep variables for the tasks of this user. Raises UsageError as `windows_line`."""
+    for value in environment.values():
+        refuse_special_characters(value)
+    return [f'setx {name} "{value}"' for name, value in environment.items()]
+
+
 def windows_removal(job: str) -> str:
-    """The command that removes the task."""
+    """The command that removes the task. Raises UsageError as `CrontabEntry.windows_line`."""
+    refuse_special_characters(job)
     return f'schtasks /Delete /F /TN "nxlink-importer {job}"'
 
 

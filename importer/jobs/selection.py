@@ -13,6 +13,7 @@ from importer.credentials import VARIABLES, resolve
 from importer.errors import ImporterError, SettingsError
 from importer.jobs.config import Job
 from importer.jobs.tables import job_names, load_job
+from importer.journal import RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +122,23 @@ def _refused(one: ChosenJob, environ: Mapping[str, str], env_file: Path | None) 
             )
             return UnusableJob(one.name, reason)
     return None
+
+
+def lists_in_force(file: ConfigFile, record: RunRecord) -> tuple[str, ...]:
+    """Return the lists of people who must not be sent that are named by now for the job and the profile of an
+    earlier run; none for what is not in importer.toml any more.
+
+    Raises SettingsError for what is in it and has a mistake.
+    """
+    found: list[str] = []
+    if record.job:
+        try:
+            job = load_job(file, record.job)
+        except SettingsError as error:
+            if error.code != "unknown-job":
+                raise
+        else:
+            found += (*_profile(file, job, None).given.options.suppress, *job.given.options.suppress)
+    if record.profile in file.names("profile"):
+        found += file.profile(record.profile).anchored(file.folder).given.options.suppress
+    return tuple(dict.fromkeys(found))

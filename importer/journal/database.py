@@ -49,7 +49,7 @@ class Database(ABC):
     place: str
     """What sentences call it: a path, or an address without credentials."""
     path: Path
-    """The file; where there is none, the folder beside which a machine keeps its own notes."""
+    """The file. Of a database on a server: that of this machine, beside which its own notes would lie."""
     moved_aside: Path | None = None
     """The damaged journal that this one replaces, if there was one."""
     shared = False
@@ -79,9 +79,10 @@ class Database(ABC):
 
     @abstractmethod
     def decoding(self) -> AbstractContextManager[None]:
-        """Take a value that no importer has written, met while rows are read inside, for damage.
+        """Raise `journal-damaged` where code inside meets a value that no importer has written.
 
-        SQLite has no checksums: it hands out a text whose bytes have changed.
+        SQLite has no checksums, so it hands out what has changed on the disk: a state that does not exist, or
+        `{"rows":` that ends there. `with database.decoding(): RunState(row["state"])`.
         """
 
     @contextlib.contextmanager
@@ -95,7 +96,10 @@ class Database(ABC):
             self.patience, self.stopped = before
 
     def alone(self, connection: Statements) -> None:
-        """Let no other transaction that calls this run beside this one. Those of SQLite are alone anyway."""
+        """Make other transactions that call this wait for the end of this one; those of SQLite do so anyway.
+
+        Numbers of runs and tickets are drawn one at a time.
+        """
         del connection
 
     def now(self) -> float:
@@ -104,7 +108,7 @@ class Database(ABC):
 
     @property
     def losses(self) -> tuple[Note, ...]:
-        """What the journal has lost and nobody has acknowledged."""
+        """What the journal has lost and nobody has acknowledged. A server guards its own log: none there."""
         return ()
 
     def acknowledge_losses(self) -> tuple[Note, ...]:

@@ -9,6 +9,11 @@ import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import cache
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from importer.arrow import to_mask
 from importer.dataclass import dataclass
 from importer.mapping.base import packaged_index
 from importer.mapping.headers import normalize
@@ -91,6 +96,26 @@ def with_joined_address(mapping: MappingFile, header: Sequence[str]) -> MappingF
         return mapping
     whole = FieldRule.model_validate({"from": joined.columns, "join": joined.join})
     return mapping.model_copy(update={"fields": {**mapping.fields, "address": whole}})
+
+
+def cut_postal_codes(column: str, cells: pa.Array) -> np.ndarray:
+    """Return a mask of the postal codes that seem to have lost a zero in front: most others are as long as
+    the country's are, by what the column is called (PLZ, CEP, ZIP), and these are one digit shorter."""
+    digits = _code_lengths().get(normalize(column))
+    if digits is None:
+        return np.zeros(len(cells), dtype=bool)
+    bare = pc.replace_substring_regex(cells, r"[ .\-]", "")
+    whole = to_mask(pc.match_substring_regex(bare, rf"^\d{{{digits}}}$"))
+    found = to_mask(pc.match_substring_regex(bare, rf"^[1-9]\d{{{digits - 2}}}$"))
+    found &= whole.sum() > found.sum()
+    return found
+
+
+@cache
+def _code_lengths() -> Mapping[str, int]:
+    """Return how many digits the postal codes of a column have, by its normal form."""
+    table = packaged_index("words.json")["postal_codes"]
+    return {normalize(name): int(digits) for digits, names in table.items() for name in names}
 
 
 def _around_street(column: str) -> tuple[str, str] | None:

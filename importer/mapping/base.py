@@ -41,6 +41,8 @@ class ColumnIssue:
     left_out: bool = True
     """Whether the values are left out of what is sent. A note tells of values that are sent as they were
     read."""
+    source: str | None = None
+    """The column that it is about, where several feed the field together."""
 
 
 def note(code: str, where: np.ndarray, expected: Callable[[str], str | None] = lambda _: None) -> ColumnIssue:

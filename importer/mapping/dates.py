@@ -28,6 +28,8 @@ SHORT_YEAR = late_pattern(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{2}}){_MIDNIGHT}
 """A date with two digits for the year, most likely behind day and month: 24.12.58."""
 _WORD = late_pattern(r"[^\d\s,/-]+")
 _BEHIND = late_pattern(r"(?<=^\d{8})\.0+$|(?<=\d{4}) ?г\.?$")
+_APART = late_pattern(r"(?<=\d)([-/.]) (?=\d)")
+"""The mark of a date with a blank behind it, as in Czech: 7. 5. 1980."""
 _WIDE = str.maketrans("０１２３４５６７８９／－．　", "0123456789/-. ")
 _LIKE_A_DATE = late_pattern(r"[\d年月日/. :TZ-]{5,30}")
 
@@ -87,6 +89,8 @@ def plain(text: str) -> str:
     """Return a text without blanks at its ends and what stands behind a date (a fraction of zeros, г.), with
     narrow digits and marks for full-width ones."""
     found = text.translate(_WIDE).strip()
+    if " " in found:
+        found = _APART.sub(r"\1", found)
     return _BEHIND.sub("", found) if found[-1:] in ".0г" else found
 
 

@@ -74,3 +74,8 @@ def all_addresses(text: str) -> list[str]:
     """Return all addresses in a cell."""
     # An apostrophe at the beginning is a quotation mark; o'brien@x.example has one inside.
     return [found.strip("'.") for found in _WRITTEN.findall(text.translate(_WIDE))]
+
+
+def without_addresses(text: str) -> str:
+    """Return a cell without its addresses."""
+    return _WRITTEN.sub(" ", text.translate(_WIDE))

@@ -168,7 +168,7 @@ def _filled(cells: Iterable[str]) -> list[str]:
 _TESTS: dict[FieldKind, Callable[[str], bool]] = {
     FieldKind.PHONE: lambda text: _may_be_phone(text),
     FieldKind.DIGITS: lambda text: _may_be_phone(text),
-    FieldKind.EMAIL: lambda text: bool(_EMAIL.search(text)),
+    FieldKind.EMAIL: lambda text: bool(_EMAIL.search(unicodedata.normalize("NFKC", text))),
     FieldKind.DATE: lambda text: dates.looks_like_date(text) or bool(_WORDY_DATE.fullmatch(text)),
     FieldKind.GENDER: lambda text: (
         text.casefold() in gender.word_codes() or bool(re.fullmatch(r"[0-9]", text))

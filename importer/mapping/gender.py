@@ -26,6 +26,8 @@ _LAST_LETTER = "\u2e80"
 _OWN_CODES = {"1": "1", "0": "0", "1.0": "1", "0.0": "0"}
 
 _UNSAID = frozenset("xdu")
+_WOMAN_ALWAYS = "k"
+"""No language has it for a man. It stands alone where the others are words: Man, Kvinna, K."""
 _FEWEST_WITH_A_SLIP = 5
 """In a column of fewer letters, one of them alone is no slip."""
 _SLIPS = 0.05
@@ -93,6 +95,8 @@ def _odd_letters() -> frozenset[str]:
 
 def _by_pair(word: str, letters: frozenset[str]) -> str | None:
     """Return what a letter means beside the others of its column; None if they make no pair, or several."""
+    if word == _WOMAN_ALWAYS and letters - _UNSAID == {word}:
+        return "0"
     fitting = _pairs_of(letters)
     if len(fitting) != 1 or word not in letters:
         return None

@@ -372,6 +372,7 @@ class _ChunkMapper:
 
     def _add_issues(self, fault: ColumnIssue, bound: BoundField, column: pa.Array) -> None:
         rows = self.chunk.frame.index.to_numpy()
+        bound = replace(bound, sources=(fault.source,)) if fault.source else bound
         for source, indices, cells in self._cells_at(bound, column, np.flatnonzero(fault.where)):
             self.issues.append(
                 RepeatedIssue(

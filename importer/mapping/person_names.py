@@ -76,7 +76,8 @@ def split(name: str, rule: NameRule) -> tuple[str, str]:
         name = " ".join(words)
     if name[:1] >= _FIRST_HAN:
         words = _without_titles_behind(words)
-    if rule is NameRule.COMMA or (rule is not NameRule.CHINESE and _COMMA_NAME.fullmatch(name)):
+    with_comma = rule is NameRule.COMMA or (rule is not NameRule.CHINESE and _COMMA_NAME.fullmatch(name))
+    if with_comma and not ("," in name and re.search(_company_pattern(), name)):
         family, comma, given = (part.strip() for part in name.partition(","))
         given = " ".join(_without_titles(given.split(), fewest=1))
         return (given, family) if comma else _split_at(words, _last_name_at(words))
@@ -108,6 +109,16 @@ def show_an_order(names: Iterable[str]) -> bool:
         if words and words[0].casefold() not in particles and not particles.isdisjoint(words[1:-1]):
             return True
     return False
+
+
+def guessed_split(header: str, names: Iterable[str], rule: NameRule) -> tuple[str, str, str] | None:
+    """Return one of these names with its first and last name, if they are a guess: the header is like “Name,
+    Vorname”, and no name shows where the family name stands. None if they are not."""
+    names = list(names)
+    if "," not in header or rule is not NameRule.FAMILY_FIRST or show_an_order(names):
+        return None
+    parts = ((name, *split(name, rule)) for name in names)
+    return next((found for found in parts if all(found)), None)
 
 
 def full_names(full: pa.Array | None, first: pa.Array, last: pa.Array) -> pa.Array:
@@ -217,7 +228,9 @@ def _split_at(words: list[str], index: int) -> tuple[str, str]:
 
 _BLANK = ByteSet(b" ")
 _DOUBTFUL = ByteSet(b"0123456789@#<>=+*{}[]|_/\\:%&!?~^$")
-_NO_NAME = late_pattern(r"\s*[#<={\[].*|.*@.*|(?:https?:|www\.).*|(?:.*?\d){5}.*", re.IGNORECASE | re.DOTALL)
+_NO_NAME = late_pattern(
+    r"\s*[#<={\[].*|.*@.*|.*[:：]|(?:https?:|www\.).*|(?:.*?\d){5}.*", re.IGNORECASE | re.DOTALL
+)
 
 
 def doubtful(column: pa.Array, field: str) -> list[ColumnIssue]:

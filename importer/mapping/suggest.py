@@ -95,7 +95,7 @@ def _with_places(
     street = next((one for one in found if one.field == "address" and one.taken), None)
     if street is None:
         return found
-    used = frozenset(one.column for one in found if one.field)
+    used = frozenset(one.column for one in found if one.taken)
     joined = joined_address(street.column, [one.column for one in found], used, cells)
     parts = frozenset(joined.columns) - {street.column} if joined else ()
     why = Note("why-address-part", (("column", street.column),))
@@ -127,7 +127,8 @@ def _own_claims(
             sure = _OWN * 0.4 if differs else _OWN
             yield Claim(column.index, field.name, sure, why, preference=preference)
         elif found := by_choices(column.cells, fields):
-            why = Note("why-own-choices", (("label", found[0].label or found[0].label_en),))
+            labels = dict.fromkeys(filter(None, (found[0].label_en, found[0].label)))
+            why = Note("why-own-choices", (("label", " / ".join(labels)),))
             sure = scoring.CELLS if found[1] else scoring.DOUBT
             yield Claim(column.index, found[0].name, sure, why, 99, preference=preference)
 

@@ -108,7 +108,12 @@ class _SuggestionWriter:
         taken = [one for one in self.proposals if one.taken]
         whole = next((one for one in taken if one.split), None)
         if whole:
-            yield from ("", self._say("suggest-name-rule"), f"name_rule = {_text(self._name_rule(whole))}")
+            rule = self._name_rule(whole)
+            yield from ("", self._say("suggest-name-rule"))
+            if found := person_names.guessed_split(whole.column, self._cells(whole), rule):
+                name, first, last = map(printable, found)
+                yield self._say("suggest-name-order", name=name, first=first, last=last)
+            yield f"name_rule = {_text(rule)}"
         yield from self.read
         for proposals in self._in_order([one for one in self.proposals if one.fed]):
             yield from self._table(*proposals)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from importer.arrow import constant, has_bytes, if_else, join_nonempty, nonempty, rework, rework_all, to_mask
 from importer.contracts import Field, FieldKind
 from importer.dataclass import dataclass
-from importer.mapping import calendars, emails, gender, person_names, placeholders, tags
+from importer.mapping import addresses, calendars, emails, gender, person_names, placeholders, tags
 from importer.mapping.base import ColumnIssue, matches_pattern, note
 from importer.mapping.calendars import Calendar
 from importer.mapping.custom_fields import CustomFieldEncoder
@@ -25,6 +25,7 @@ from importer.mapping.headers import holds_salutations, normalize
 from importer.mapping.person_names import NameRule
 from importer.mapping.phones import PhoneColumns, PhoneProof, PhoneReader
 from importer.mapping.schema import FieldRule, MappingFile
+from importer.models import Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,10 @@ def read(
             where = to_mask(pc.match_substring(column, f" {tags.LIST_MARK} "))
             column = rework(column, where, _first_of_list)
             return column, [note("several-values", where, _first_of_list)] if where.any() else []
+        case FieldKind.TEXT if bound.field.name == "address":
+            cut = ((source, addresses.cut_postal_codes(source, cell(source))) for source in bound.sources)
+            warning = ColumnIssue("short-postal-code", np.zeros(0), severity=Severity.WARNING, left_out=False)
+            return column, [replace(warning, where=one, source=name) for name, one in cut if one.any()]
         case FieldKind.TEXT if bound.field.name in person_names.FIELDS:
             issues = person_names.doubtful(column, bound.field.name)
             if bound.name_rule and bound.field.name == "first_name":

@@ -123,9 +123,9 @@ def read(header: str) -> Reading:
         return Reading()
     edges = _edges(tokens, len(text))
     found = _cheapest(text, edges)
-    numbers = [int(part) for part in found if isinstance(part, str) and part.isdigit() and len(part) < 3]
+    numbers = [int(part) for part in found if isinstance(part, str) and part.isdecimal() and len(part) < 3]
     found = [_inflected(part) or part if isinstance(part, str) else part for part in found]
-    unknown = tuple(part for part in found if isinstance(part, str) and not part.isdigit())
+    unknown = tuple(part for part in found if isinstance(part, str) and not part.isdecimal())
     known = tuple(part for part in found if isinstance(part, Phrase))
     many = tuple(part for part in found if isinstance(part, str) and part.isdigit() and len(part) > 2)
     listing = bool(_LISTING.search(header))

@@ -34,6 +34,7 @@ from importer.pipeline.corrections import (
 )
 from importer.pipeline.duplicates import DuplicateDetector, DuplicateVerdict, SharedContacts
 from importer.pipeline.suppression import Suppression
+from importer.pipeline.unused_columns import UnusedColumns
 from importer.validation import validate
 
 _Part = Issue | RepeatedIssue
@@ -93,7 +94,10 @@ class Checker:
         )
         self._content_key = content_key
         self._suppression = suppression
+        contacts = (one for one in mapper.bound.fields if one.field.name in contract.contact_fields)
+        self._firsts = {one.field.name: one.sources for one in contacts if one.rule.join is None}
         self._unused = frozenset(mapper.unused)
+        self._left_out = UnusedColumns(mapper.unused)
         self._sources = {name: sources for name, sources in mapper.columns.items() if len(sources) > 1}
         self._used = tuple(dict.fromkeys(name for sources in mapper.columns.values() for name in sources))
         self._mapper = mapper
@@ -116,7 +120,12 @@ class Checker:
         outcomes += _skipped(mapped, rows[unchanged])
         skipped = np.isin(rows, [row for outcome in outcomes for row in outcome.rows])
         if self._suppression is not None:
-            listed = self._suppression.outcomes(mapped, self._contract, skipped)
+            beside = {
+                name: [arrow.text_column(chunk, one) for one in sources if one in chunk.frame.columns]
+                for name, sources in self._firsts.items()
+                if len(sources) > 1
+            }
+            listed = self._suppression.outcomes(mapped, self._contract, skipped, beside)
             outcomes += listed
             skipped |= np.isin(rows, [row for outcome in listed for row in outcome.rows])
         issues = self._issues(chunk, mapped, rows[skipped])
@@ -187,7 +196,7 @@ class Checker:
             for checked in validate(mapped, self._contract).parts
             for part in self._at_its_column(chunk, checked)
         )
-        found = (*read, *written, *Issues.parts_of(mapped.issues), *checked)
+        found = self._left_out.issues(chunk, (*read, *written, *Issues.parts_of(mapped.issues), *checked))
         return Issues(self._graded(part) for part in _one_a_cell(_beside_errors(found), skipped))
 
     def _concerns(self, chunk: Chunk, column: str | None) -> bool:

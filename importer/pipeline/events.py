@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from importer.dataclass import dataclass
@@ -123,12 +124,12 @@ EventCallback = Callable[["Event"], None]
 
 @dataclass(frozen=True, slots=True)
 class MappingQuestion:
-    """No mapping fits the file: which one is to be used?"""
+    """No mapping fits the file, or its encoding is uncertain: which one is to be used?"""
 
     file: FileName
     options: RunOptions
     error: ImporterError
-    """Why none fits. It is raised if nobody answers."""
+    """What is not known. It is raised if nobody answers."""
     tenant_fields: tuple[TenantField, ...] = ()
     """The tenant's list of fields, if it is known."""
 
@@ -145,6 +146,9 @@ class CountryQuestion:
     """In how many of the first rows they stand."""
     looked_at: int
     """How many rows were looked at."""
+
+
+ENCODING_DOUBT = "encoding-doubt"
 
 
 class RunObserver(DeliveryObserver):
@@ -185,8 +189,20 @@ class RunObserver(DeliveryObserver):
         that nobody waits for a person who is away."""
         return False
 
+    def answer(self, question: MappingQuestion) -> RunOptions | None:
+        """The options with what a person says of the file. None: raise the question's error."""
+        if question.error.code == ENCODING_DOUBT:
+            encoding = self.choose_encoding(question)
+            return None if encoding is None else replace(question.options, encoding=encoding)
+        chosen = self.choose_mapping(question)
+        return None if chosen is None else replace(question.options, mapping=chosen)
+
     def choose_mapping(self, question: MappingQuestion) -> str | None:
         """The name or file of the mapping to use. None: raise the question's error."""
+        return None
+
+    def choose_encoding(self, question: MappingQuestion) -> str | None:
+        """The encoding to read the file in, one of those that its error names. None: raise it."""
         return None
 
     def choose_country(self, question: CountryQuestion) -> str | None:
@@ -230,6 +246,10 @@ class ObserverGroup(RunObserver):
 
     def choose_mapping(self, question: MappingQuestion) -> str | None:
         answers = (observer.choose_mapping(question) for observer in self._observers)
+        return next((answer for answer in answers if answer is not None), None)
+
+    def choose_encoding(self, question: MappingQuestion) -> str | None:
+        answers = (observer.choose_encoding(question) for observer in self._observers)
         return next((answer for answer in answers if answer is not None), None)
 
     def choose_country(self, question: CountryQuestion) -> str | None:

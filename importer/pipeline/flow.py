@@ -340,6 +340,7 @@ def _wanted(chunks: Iterator[Chunk], plan: RunPlan, memory: RunContext) -> Itera
             if memory.prior is not None:
                 imported = _imported(memory.prior, said, counted=memory.journal is not None)
                 chunk = memory.prior.with_unseen(chunk, said, plan.identifiers)
+                chunk = memory.prior.without_listed(chunk, said, plan.options.lang)
                 _note_origins(memory, chunk, said, ~imported.mask)
         elif plan.rest_of and memory.prior is not None:
             said = reimport.same_rows(chunk, plan.rest_of)

@@ -28,7 +28,7 @@ from importer.models import Destination, Mode, Note, TenantField
 from importer.option_layers import options_from_json
 from importer.option_types import SettingValue
 from importer.options import RunOptions
-from importer.pipeline.reported_run import as_before, named_run, prior_run, read_all
+from importer.pipeline.reported_run import as_before, named_run, prior_run, read_all, with_lists
 from importer.pipeline.run_tag import filled_tag, tag_note
 from importer.pipeline.suppression import Suppression, read_suppression
 from importer.pipeline.table import as_mapping_reads, open_table
@@ -136,7 +136,7 @@ def make_plan(
         raise
     try:
         prior = prior_run(source, journal)
-        options, chosen = as_before(options, chosen, prior)
+        options, chosen = as_before(with_lists(options, source, journal), chosen, prior)
         if prior is not None and options.sheet is None and len(source.sheets) > 1 and read_all(prior):
             source.close()
             options = replace(options, sheet=ALL_SHEETS)

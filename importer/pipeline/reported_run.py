@@ -37,21 +37,31 @@ def named_run(source: Source) -> str:
     return ""
 
 
+def with_lists(options: RunOptions, source: Source, journal: Journal) -> RunOptions:
+    """Return the options with the lists of all runs of which a report, or corrections of a rest, has rows.
+
+    Whom these had to leave out, its import leaves out, too. Reads the whole report.
+    """
+    names = [source.rest_of]
+    if reimport.is_report(source.header):
+        found = {str(name) for chunk in source.chunks() for name in chunk.frame["_run"].unique()}
+        names = sorted(name.strip().removeprefix("'") for name in found)
+    known = {run.id: run for run in journal.runs()} if any(names) else {}
+    runs = [known[name] for name in names if name in known]
+    lists = dict.fromkeys(file for run in runs for file in options_from_json(run.settings).suppress)
+    return replace(options, suppress=tuple(dict.fromkeys((*lists, *options.suppress))))
+
+
 def as_before(
     options: RunOptions, chosen: MappingFile | None, prior: RunRecord | None
 ) -> tuple[RunOptions, MappingFile | None]:
-    """Return options and mapping for a report: those of its run, where the options leave them open.
-
-    Whom that run had to leave out, the import of its report leaves out, too.
-    """
+    """Return options and mapping for a report: those of its run, where the options leave them open."""
     if prior is None:
         return options, chosen
     if chosen is None:
         chosen = mappings.load_text(prior.settled or prior.mapping, prior.mapping_name)
     mode = prior.mode if options.mode is None else options.mode
-    lists = dict.fromkeys((*options_from_json(prior.settings).suppress, *options.suppress))
-    found = replace(options, mode=mode, contract=options.contract or prior.contract, suppress=tuple(lists))
-    return found, chosen
+    return replace(options, mode=mode, contract=options.contract or prior.contract), chosen
 
 
 def read_all(record: RunRecord) -> bool:

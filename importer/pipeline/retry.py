@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import takewhile
+from pathlib import Path
 
 import numpy as np
 
@@ -112,7 +113,13 @@ def retry_lineage(plan: RunPlan, journal: Journal, record: RunRecord) -> Lineage
     left = retry_scope(journal, record, rejected=plan.options.rejected)
     held = _held_back(plan, left, journal, record)
     rows = rows_left(record, rejected=plan.options.rejected)
-    return Lineage(RunKind.RETRY, record.id, record.job, left, held, rows or None)
+    return Lineage(RunKind.RETRY, record.id, record.job, left, held, rows or None, _beside(record))
+
+
+def _beside(record: RunRecord) -> Path:
+    """Return where a retry makes its reports folder: beside that of its run, unless a job owns it."""
+    folder = Path(record.report_dir).parent
+    return folder if record.report_dir and not record.job and folder.is_dir() else Path("reports")
 
 
 def lineage_of(plan: RunPlan, journal: Journal, record: RunRecord) -> Lineage:

@@ -21,11 +21,14 @@ from importer.dataclass import dataclass
 from importer.errors import JournalError
 from importer.fingerprints import FingerprintKey, text_mark
 from importer.journal import MARKED, Journal, RowsOfRun, RowStates, SentAs, SentRows, union_rows
-from importer.models import Chunk, Issue, Issues, Note, Outcome, Severity, Status
+from importer.messages import sentence
+from importer.models import Chunk, Issue, Issues, Note, Outcome, Severity, Skip, Status
 from importer.reports.reimport import PriorRows
 from importer.reports.tally import ReasonGroup
 
 NOT_CORRECTED = "not-corrected"
+SUPPRESSED = "suppressed"
+"""The code of a row that is left out because a list has its customer."""
 UNREADABLE = frozenset(
     {"extra-cells", "unclosed-quote", "bad-encoding", "cell-error", "formula-without-value", NOT_CORRECTED}
 )
@@ -194,6 +197,19 @@ class PriorImports:
                     key = self._journal.fingerprint_key
                     issues += unseen_damage(chunk, int(numbers[place]), text, mark, identifiers, key)
         return replace(chunk, issues=(*chunk.issues, *issues)) if issues else chunk
+
+    def without_listed(self, chunk: Chunk, said: PriorRows, lang: str) -> Chunk:
+        """Return the chunk without rows that a run which nobody knows here left out by a list of its own."""
+        listed = pc.equal(pc.utf8_trim_whitespace(said.codes), SUPPRESSED).to_numpy(zero_copy_only=False)
+        places = [
+            place
+            for place in np.flatnonzero(listed).tolist()
+            if self._known(str(said.runs[place].as_py()).strip()) is None
+        ]
+        if not places:
+            return chunk
+        skip = Skip(chunk.frame.index.to_numpy()[places], SUPPRESSED, sentence("suppressed-before", {}, lang))
+        return replace(chunk, skips=(*chunk.skips, skip))
 
     def origins(self, said: PriorRows, wanted: np.ndarray) -> Iterator[EarlierRows]:
         """Which rows of which runs these rows of a report are, as far as the journal knows those runs;

@@ -287,7 +287,7 @@ class Run:
                 notes=(
                     *self._notes(reports.tally, flow, datetime.now()),
                     *resume_notes(memory.replay),
-                    *((before.note(),) if before else ()),
+                    *(before.notes() if before else ()),
                     *change_notes(memory.changes, self.plan.options),
                     *self.plan.source.notes_at_end(started.timestamp()),
                     *meter.notes(),
@@ -332,7 +332,7 @@ class Run:
         """Open the delivery; None for a dry run."""
         if self.sending is None:
             return None
-        from importer.delivery import Delivery  # a dry run does without
+        from importer.delivery import Delivery, TurnTaken  # a dry run does without
 
         options, connection = self.plan.options, self.sending.connection
         body_builder = BodyTemplate(
@@ -342,6 +342,8 @@ class Run:
         observer = self.observer
 
         def notify(event: DeliveryEvent) -> None:
+            if self.plan.suppression is not None and isinstance(event, TurnTaken):
+                self.plan.suppression.check()
             event.notify(meter)
             event.notify(observer)
 

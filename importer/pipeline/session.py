@@ -10,7 +10,7 @@ questions go to a `RunObserver`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import field, replace
 from pathlib import Path
@@ -66,6 +66,9 @@ class SessionSettings:
     """The job that the runs belong to."""
     waits: bool = True
     """Whether its runs wait for a lane that is taken; without, they are refused as with `--wait 0`."""
+    lists_of: Callable[[RunRecord], Sequence[str]] = field(default=lambda record: ())
+    """Which lists of people who must not be sent importer.toml names by now for the job and the profile of an
+    earlier run."""
     on_page: bool = False
     """Whether the page in the browser carries the runs out: their reports name its buttons, no commands."""
 
@@ -128,7 +131,7 @@ class Session:
             options = replace(options, sandbox_store=str(store.absolute()))
         if options.corrections is not None:
             options = replace(options, corrections=str(Path(options.corrections).absolute()))
-        options = self._with_lists(options)
+        options = self.with_lists(options)
         # A mistyped name is told before anybody looks for credentials, or waits for a turn.
         found = check_named(file)
         name = name or found
@@ -156,7 +159,7 @@ class Session:
         observer: RunObserver | None = None,
     ) -> ReportResult:
         """Continue a run. `options` are those of `kept_options`, or changed ones."""
-        options = self._with_lists(options or plans.kept_options(record))
+        options = self.with_lists(options or plans.kept_options(record), record)
         observer = observer or self.observer
         with (
             self._ticket(record.destination, record.source, options) as ticket,
@@ -178,7 +181,7 @@ class Session:
         """
         if record.dry_run:
             raise UsageError("retry-dry-run", run=record.id)
-        options = self._with_lists(options or retry_options(record))
+        options = self.with_lists(options or retry_options(record), record)
         observer = observer or self.observer
         if record.state is RunState.FINISHED and not rows_left(record, rejected=options.rejected):
             return None
@@ -186,7 +189,7 @@ class Session:
             self._ticket(record.destination, record.source, options) as ticket,
             self.planned_again(record, options, observer) as plan,
         ):
-            lineage = replace(retry_lineage(plan, self.journal, record), reports=_beside(record))
+            lineage = retry_lineage(plan, self.journal, record)
             run = self._run(plan, lineage, None, observer)
             run.ticket = ticket
             with self._stoppable(run):
@@ -222,9 +225,11 @@ class Session:
             raise UsageError("resume-retried", run=record.id, retry=later.id)
         return record
 
-    def _with_lists(self, options: RunOptions) -> RunOptions:
-        """Return the options with the lists of the profile, too: whom it leaves out nothing sends."""
-        lists = (*self.settings.profile.given.options.suppress, *options.suppress)
+    def with_lists(self, options: RunOptions, record: RunRecord | None = None) -> RunOptions:
+        """Return the options with the lists of the profile, too, and those of the job and the profile of an
+        earlier run, as they are now: whom they leave out nothing sends."""
+        later = self.settings.lists_of(record) if record is not None else ()
+        lists = (*self.settings.profile.given.options.suppress, *options.suppress, *later)
         return replace(options, suppress=tuple(dict.fromkeys(str(Path(file).absolute()) for file in lists)))
 
     @contextlib.contextmanager
@@ -238,22 +243,25 @@ class Session:
     ) -> Iterator[RunPlan]:
         """Yield the plan of a new run, with its file open. An address has to be fetched before.
 
-        Asks the observer for a mapping if none fits, and for the country of phones if nothing says it.
+        Asks the observer for the encoding if it is uncertain, for a mapping if none fits, and for the country
+        of phones if nothing says it.
         """
         observer = observer or self.observer
         connection = self.connect(options)
-        try:
-            plan = plans.make_plan(file, options, connection, self.journal, name=name)
-        except (InputError, MappingError) as error:
-            known = plans.known_fields(connection) or ()
-            chosen = observer.choose_mapping(MappingQuestion(file, options, error, known))
-            if chosen is None:
-                raise
-            options = replace(options, mapping=chosen)
-            plan = plans.make_plan(file, options, connection, self.journal, name=name)
+        for questions_left in (2, 1, 0):
+            try:
+                plan = plans.make_plan(file, options, connection, self.journal, name=name)
+                break
+            except (InputError, MappingError) as error:
+                known = plans.known_fields(connection) or ()
+                question = MappingQuestion(file, options, error, known)
+                answered = observer.answer(question) if questions_left else None
+                if answered is None:
+                    raise
+                options = answered
         with contextlib.closing(plan):
-            question = plans.country_question(plan, file) if observer.interactive else None
-            country = observer.choose_country(question) if question else None
+            lacking = plans.country_question(plan, file) if observer.interactive else None
+            country = observer.choose_country(lacking) if lacking else None
             if country is not None:
                 plan = plans.of_country(plan, country, self.journal)
             observer.on_plan_ready(PlanReady(plan))
@@ -410,9 +418,3 @@ def _kept_store(record: RunRecord) -> Path | None:
     """The file in which the run's sandbox keeps its customers, if it is still there."""
     store = options_from_json(record.settings).sandbox_store
     return Path(store) if store and Path(store).is_file() else None
-
-
-def _beside(record: RunRecord) -> Path:
-    """Return where a retry makes its reports folder: beside that of its run, unless a job owns it."""
-    folder = Path(record.report_dir).parent
-    return folder if record.report_dir and not record.job and folder.is_dir() else Path("reports")

@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from importer import arrow
-from importer.contact_keys import contact_keys, forms
+from importer.contact_keys import contact_keys, forms, mailboxes
 from importer.contracts import Contract, Field, FieldKind
 from importer.dataclass import dataclass
-from importer.mapping import MappingFile
+from importer.errors import ListError
+from importer.mapping import MappingFile, emails
 from importer.mapping.phone_texts import all_phones
 from importer.mapping.regions import require_region
 from importer.messages import sentence
 from importer.models import Issues, MappedChunk, Note, Outcome, Status
 from importer.options import RunOptions
+from importer.pipeline.row_history import SUPPRESSED
 from importer.pipeline.suppression_lists import (
     SuppressionList,
     addresses,
@@ -37,8 +40,10 @@ from importer.pipeline.suppression_lists import (
 from importer.reports.run_info import SuppressionUse
 from importer.reports.tally import ReasonGroup
 
-SUPPRESSED = "suppressed"
-"""The code of a row that is left out."""
+_LACKING, _SEVERAL = "no-country-code", "several-values"
+_TELLING = (_LACKING, _SEVERAL)
+_PHONES_BY_ANOTHER_NAME = ("zalo",)
+"""Accounts that are phones: no contacts of the API, but people's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +55,20 @@ class Suppression:
     """The country (ISO) of phones without a country code, if the run says it."""
     lang: str = "en"
 
-    def outcomes(self, mapped: MappedChunk, contract: Contract, already: np.ndarray) -> list[Outcome]:
+    def outcomes(
+        self,
+        mapped: MappedChunk,
+        contract: Contract,
+        already: np.ndarray,
+        beside: Mapping[str, Sequence[pa.Array]] | None = None,
+    ) -> list[Outcome]:
         """Return the outcomes of the rows that are left out: each names the first list that has it.
 
-        `already`: bool for each row, true where a row has its outcome.
+        `already`: bool for each row, true where a row has its outcome. `beside`: by field all columns of the
+        file of which it takes the first that is filled.
         """
         rows, left, found = mapped.frame.index.to_numpy(), ~already, []
-        contacts = _RowContacts(mapped, contract, self.region)
+        contacts = _RowContacts(mapped, contract, self.region, beside or {})
         for one in self.lists:
             hit = left & contacts.listed(one)
             if hit.any():
@@ -87,8 +99,13 @@ class Suppression:
         )
 
     def doubts(self) -> tuple[Note, ...]:
-        """Return what to say of lists with cells that could not be read."""
-        return tuple(
+        """Return what to say of lists with cells that could not be read, or columns that are not used."""
+        unused = [
+            Note("suppression-columns", (("list", one.name), ("columns", ", ".join(one.doubtful))))
+            for one in self.lists
+            if one.doubtful
+        ]
+        return *unused, *(
             Note(
                 "suppression-unreadable",
                 (("list", one.name), ("cells", one.unreadable), ("row", one.first_unreadable)),
@@ -97,6 +114,12 @@ class Suppression:
             if one.unreadable
         )
 
+    def check(self) -> None:
+        """Raise ListError `suppression-changed` if a list is not the file any more that was read."""
+        for one in self.lists:
+            if not one.is_as_it_was:
+                raise ListError("suppression-changed", list=one.name)
+
     def _message(self, one: SuppressionList) -> str:
         return sentence(SUPPRESSED, {"list": one.name}, self.lang)
 
@@ -104,7 +127,7 @@ class Suppression:
 def read_suppression(options: RunOptions, mapping: MappingFile) -> Suppression | None:
     """Read the lists of a run, as they are now; None if it has none.
 
-    The options, else the mapping, say of which country phones without a country code are. Raises InputError.
+    The options, else the mapping, say of which country phones without a country code are. Raises ListError.
     """
     files = options.suppress
     if not files:
@@ -137,80 +160,119 @@ def unanswered_as_unknown(
 class _RowContacts:
     """The contacts of a chunk's rows, made ready as far as a list asks for them."""
 
-    def __init__(self, mapped: MappedChunk, contract: Contract, region: str | None) -> None:
-        self._mapped = mapped
+    def __init__(
+        self,
+        mapped: MappedChunk,
+        contract: Contract,
+        region: str | None,
+        beside: Mapping[str, Sequence[pa.Array]],
+    ) -> None:
         self._region = region
-        self._rows = mapped.frame.index.to_numpy()
-        self._fields = [
-            contract.field(name) for name in contract.contact_fields if name in mapped.frame.columns
-        ]
-        self._keys: dict[str, np.ndarray] = {}
-        self._numbers: dict[tuple[str, bool], np.ndarray] = {}
-        self._hashes: list[tuple[np.ndarray, np.ndarray]] = []
+        rows = mapped.frame.index.to_numpy()
+        names = (*contract.contact_fields, *_PHONES_BY_ANOTHER_NAME)
+        fields = [contract.field(name) for name in names if name in mapped.frame.columns]
+        parts = [part for part in Issues.parts_of(mapped.issues) if part.code in _TELLING]
+        self._columns: list[_ContactColumn] = []
+        for field in fields:
+            mine = [part for part in parts if part.field == field.name]
+            lacking = np.isin(rows, Issues.rows_of(part for part in mine if part.code == _LACKING))
+            several = [
+                (int(np.searchsorted(rows, issue.row)), issue.found or "")
+                for issue in Issues(part for part in mine if part.code == _SEVERAL)
+            ]
+            texts = arrow.text_column(mapped, field.name)
+            self._columns.append(_ContactColumn(texts, _kind(field), lacking, several))
+            for cells in _more_than_one(beside.get(field.name, ())):
+                self._columns.append(_read_column(cells, _kind(field), region))
+        self._rows = len(rows)
 
     def listed(self, one: SuppressionList) -> np.ndarray:
         """Return for each row whether the list has one of its contacts."""
-        found = np.zeros(len(self._rows), dtype=bool)
-        for field in self._fields:
-            if field.kind is FieldKind.EMAIL:
-                found |= one.emails.contains(self._keys_of(field))
-            else:
-                found |= one.phones.contains(self._keys_of(field)) | self._maybe_listed(field, one)
-        if len(one.hashes):
-            for places, hashes in self._hashed():
-                found[places[one.hashes.contains(hashes)]] = True
-        for row in self._beside(one):
-            found |= self._rows == row
+        found = np.zeros(self._rows, dtype=bool)
+        for column in self._columns:
+            found |= column.listed(one)
+            if len(one.hashes):
+                for places, hashes in column.hashes:
+                    found[places[one.hashes.contains(hashes)]] = True
+            for place, cell in column.several:
+                if not found[place]:
+                    found[place] = _has_any(one, cell, column.kind, self._region)
         return found
 
-    def _maybe_listed(self, field: Field, one: SuppressionList) -> np.ndarray:
-        """Return for each row whether its phone is listed if what lacks a country code is taken for any."""
-        found = np.zeros(len(self._rows), dtype=bool)
+
+class _ContactColumn:
+    """A column of contacts, one a row."""
+
+    def __init__(
+        self, texts: pa.Array, kind: FieldKind, lacking: np.ndarray, several: list[tuple[int, str]]
+    ) -> None:
+        """`lacking`: a mask of phones that lack their country code. `several`: cells with more contacts than
+        the one in `texts`, and their places."""
+        self.kind = kind
+        self.several = several
+        self._texts = texts
+        self._lacking = lacking
+
+    def listed(self, one: SuppressionList) -> np.ndarray:
+        """Return for each row whether the list has its contact, other than as a hash.
+
+        What lacks a country code, here or there, is taken for any country's.
+        """
+        if self.kind is FieldKind.EMAIL:
+            return one.emails.contains(self._keys)
+        found = one.phones.contains(self._keys)
         if len(one.without_code):
-            found |= one.without_code.contains(self._numbers_of(field, coded=True))
-        lacking = np.isin(self._rows, self._flagged("no-country-code", field))
-        if lacking.any():
-            numbers = self._numbers_of(field, coded=False)
-            found |= lacking & (one.behind_codes.contains(numbers) | one.without_code.contains(numbers))
+            found |= one.without_code.contains(self._behind_codes)
+        if self._lacking.any():
+            bare = self._bare
+            found |= self._lacking & (one.behind_codes.contains(bare) | one.without_code.contains(bare))
         return found
 
-    def _texts(self, field: Field) -> pa.Array:
-        return arrow.text_column(self._mapped, field.name)
+    @cached_property
+    def hashes(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The places of rows, and the hashes of one contact of each, for every way to write it."""
+        filled = arrow.nonempty(self._texts)
+        texts = self._texts.filter(pa.array(filled)).to_pylist()
+        ways = _ways(np.flatnonzero(filled), texts, self.kind)
+        return [(places, hashes_of(written)) for places, written in ways]
 
-    def _keys_of(self, field: Field) -> np.ndarray:
-        if field.name not in self._keys:
-            self._keys[field.name] = contact_keys(self._texts(field), field.kind)
-        return self._keys[field.name]
+    @cached_property
+    def _keys(self) -> np.ndarray:
+        return contact_keys(self._texts, self.kind)
 
-    def _numbers_of(self, field: Field, *, coded: bool) -> np.ndarray:
-        wanted = (field.name, coded)
-        if wanted not in self._numbers:
-            self._numbers[wanted] = comparable(self._texts(field), coded=coded)
-        return self._numbers[wanted]
+    @cached_property
+    def _behind_codes(self) -> np.ndarray:
+        return comparable(self._texts, coded=True)
 
-    def _hashed(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return the places of rows, and the hashes of one contact of each, for every way to write it."""
-        for field in self._fields if not self._hashes else ():
-            texts = self._texts(field)
-            places = np.flatnonzero(texts.is_valid().to_numpy(zero_copy_only=False))
-            for part, written in _ways(places, texts.drop_null().to_pylist(), field.kind):
-                self._hashes.append((part, hashes_of(written)))
-        return self._hashes
+    @cached_property
+    def _bare(self) -> np.ndarray:
+        return comparable(self._texts, coded=False)
 
-    def _flagged(self, code: str, field: Field) -> np.ndarray:
-        parts = Issues.parts_of(self._mapped.issues)
-        return Issues.rows_of(part for part in parts if part.code == code and part.field == field.name)
 
-    def _beside(self, one: SuppressionList) -> Iterator[int]:
-        """Yield rows whose cell holds several contacts, of which the list has one that is not sent."""
-        kinds = {field.name: field.kind for field in self._fields}
-        for issue in Issues(
-            part
-            for part in Issues.parts_of(self._mapped.issues)
-            if part.code == "several-values" and part.field in kinds
-        ):
-            if _has_any(one, issue.found or "", kinds[issue.field or ""], self._region):
-                yield issue.row
+def _kind(field: Field) -> FieldKind:
+    return FieldKind.PHONE if field.name in _PHONES_BY_ANOTHER_NAME else field.kind
+
+
+def _more_than_one(columns: Sequence[pa.Array]) -> Sequence[pa.Array]:
+    """Return the columns with what stands in rows where more than one of them is filled; none without any."""
+    if len(columns) < 2:
+        return ()
+    rows = np.sum([arrow.nonempty(column) for column in columns], axis=0) > 1
+    return [arrow.if_else(rows, column, "") for column in columns] if rows.any() else ()
+
+
+def _read_column(cells: pa.Array, kind: FieldKind, region: str | None) -> _ContactColumn:
+    """Read a column of the file that feeds a field only where others are empty."""
+    if kind is FieldKind.EMAIL:
+        texts, issues = emails.read(arrow.trimmed(cells))
+        masks = [issue.where for issue in issues if issue.code == _SEVERAL]
+        several = np.logical_or.reduce(masks) if masks else np.zeros(len(cells), dtype=bool)
+        lacking = np.zeros(len(cells), dtype=bool)
+    else:
+        phones = read_phones(cells, region)
+        texts, several, lacking = phones.digits, phones.several, phones.lacking
+    places = np.flatnonzero(several).tolist()
+    return _ContactColumn(texts, kind, lacking, [(place, str(cells[place].as_py())) for place in places])
 
 
 def _has_any(one: SuppressionList, cell: str, kind: FieldKind, region: str | None) -> bool:
@@ -237,7 +299,12 @@ def _ways(
 ) -> Iterator[tuple[np.ndarray, list[str]]]:
     """Yield contacts in each way in which they are hashed, with their places."""
     if kind is FieldKind.EMAIL:
-        yield places, [text.strip().lower() for text in texts]
+        lower = [text.strip().lower() for text in texts]
+        yield places, lower
+        compared = mailboxes(arrow.array(lower)).to_pylist()
+        odd = [place for place, text in enumerate(lower) if compared[place] != text]
+        if odd:
+            yield places[odd], [compared[place] for place in odd]
         return
     yield places, list(texts)
     yield places, ["+" + text for text in texts]

@@ -1,15 +1,16 @@
 """Read lists of people who must not be sent: their phones and e-mails, or the SHA-256 of these.
 
-A list is a table as people have it, with a header or without. Which of its columns hold phones the header
-says or, without one, the cells. Addresses and hashes count wherever they stand, and a cell may hold several.
-Phones are read as those of the file to be imported are. What stands in a column of contacts and nobody can
-read is counted, since it may be somebody.
+A list is a table as people have it, with a header or without, and perhaps a title above it. Which of its
+columns hold phones the header says or, where it does not, the cells. Addresses and hashes count wherever they
+stand, and a cell may hold several. Phones are read as those of the file to be imported are, each column by
+itself. What may be somebody and nobody can read is counted.
 """
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 
@@ -22,28 +23,43 @@ from importer import arrow, contracts
 from importer.contact_keys import MOST_DIGITS, contact_keys, one_form
 from importer.contracts import FieldKind
 from importer.dataclass import dataclass
-from importer.errors import InputError
+from importer.errors import InputError, ListError
 from importer.mapping import emails
 from importer.mapping.headers import meanings
 from importer.mapping.nothing import where_nothing
-from importer.mapping.phone_texts import all_phones
+from importer.mapping.phone_texts import all_phones, strip_formatting
 from importer.mapping.phones import PhoneColumns, PhoneReader, looks_like_phone, prove
-from importer.mapping.regions import national_numbers
+from importer.mapping.regions import national_numbers, possible
 from importer.mapping.schema import FieldRule
 from importer.readers import ReadOptions, open_source
 from importer.readers.base import ALL_SHEETS
 
-_HASH = r"^[0-9a-fA-F]{64}$"
+_HASH = r"^(?:[0-9a-fA-F]{64}|[0-9A-Za-z+/]{43}=)$"
+"""SHA-256 in hexadecimal digits or in Base64."""
+_OTHER_HASH = r"^(?:[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{96}|[0-9a-fA-F]{128})$"
+"""MD5, SHA-1 and longer ones, with which nothing can be compared."""
 _MESSENGER = r"(?i)[0-9]@(s\.whatsapp\.net|c\.us)\W*$"
 """What stands behind a phone in WhatsApp's own lists."""
 _PHONE = next(one for one in contracts.load("sea").fields if one.kind is FieldKind.PHONE)
 _FEWEST_DIGITS = 5
+_DIGITS_ENOUGH = re.compile(r"(?:\d[\s().\-/+]*){5}")
+"""In what may be a phone."""
 _LIKE_PHONES = 0.8
 """The share of phones in a column that nothing calls one, from which on it is one."""
 _SAMPLED = 1000
 """Cells that are looked at for it."""
+_HEADER_ROWS = 10
+"""Rows among which the header is looked for."""
+_AS_PEOPLE_WRITE = re.compile(r"^\W*[+0]|\d[\s()./-]+\d")
+"""A phone that no customer number looks like: beside columns of contacts, one without a telling name."""
+_LONG_NUMBER = re.compile(r"\d{10,15}")
+"""A phone, or a number of another kind."""
 _TELLING = 10**5
 """A number below says too little of whose phone it is, if nobody knows its country."""
+
+
+FileStamp = tuple[int, int, int]
+"""Inode, bytes, and when the file was last written."""
 
 
 class KeySet:
@@ -98,6 +114,16 @@ class SuppressionList:
     """By `contact_keys`."""
     hashes: KeySet
     """The first eight bytes of each."""
+    path: Path = Path()
+    stamp: FileStamp | None = None
+    """By which it is seen whether the file has changed since."""
+    doubtful: tuple[str, ...] = ()
+    """Columns that may hold phones and are not used, since nothing calls them so."""
+
+    @property
+    def is_as_it_was(self) -> bool:
+        """Whether the file is still the one that was read."""
+        return _stamp(self.path) == self.stamp
 
     @property
     def entries(self) -> int:
@@ -108,38 +134,83 @@ class SuppressionList:
 def read_list(file: str, region: str | None) -> SuppressionList:
     """Read a list. `region` is the country (ISO) of its phones without a country code, if that is known.
 
-    Raises InputError: `suppression-empty` for a list without any entry, else why it cannot be read.
+    Raises ListError: `suppression-empty` for a list without any entry, `suppression-not-a-file` for a pipe,
+    else why it cannot be read.
     """
-    reading = _Reading()
+    try:
+        return _read(file, region)
+    except ListError:
+        raise
+    except InputError as error:
+        raise ListError(error.code, **error.found) from error
+
+
+def _read(file: str, region: str | None) -> SuppressionList:
+    if Path(file).exists() and not Path(file).is_file():
+        raise ListError("suppression-not-a-file", list=file)
+    reading, stamp = _Reading(), _stamp(Path(file))
     with open_source(file, ReadOptions(sheet=ALL_SHEETS, header_row="none")) as source:
         for chunk in source.chunks():
             rows = chunk.frame.index.to_numpy()
             cells = {name: arrow.trimmed(arrow.text_column(chunk, name)) for name in chunk.frame.columns}
             reading.add(chunk.sheet, rows, cells)
         sha256 = source.sha256
-    phones = read_phones(reading.phones, region)
+    read = [(read_phones(texts, region), rows) for texts, rows in reading.phones.values()]
+    phones = _joined([one for one, _ in read])
     lost = phones.unreadable
-    unreadable = [*reading.unreadable, *np.array(reading.phone_rows, dtype=np.int64)[lost].tolist()]
+    rows_of = np.array([row for _, rows in read for row in rows], dtype=np.int64)
+    unreadable = [*reading.unreadable, *rows_of[lost].tolist()]
     found = SuppressionList(
         name=Path(file).name,
         sha256=sha256,
         columns=tuple(reading.columns),
         unreadable=len(unreadable),
         first_unreadable=min(unreadable, default=0),
-        phones=KeySet(phones.keys[~lost]),
+        phones=KeySet(np.concatenate((phones.keys[~lost], _as_they_stand(reading.phones, region)))),
         behind_codes=KeySet(comparable(phones.digits.filter(pa.array(~phones.lacking & ~lost)), coded=True)),
         without_code=KeySet(comparable(phones.digits.filter(pa.array(phones.lacking & ~lost)), coded=False)),
         emails=KeySet(contact_keys(arrow.array(reading.emails), FieldKind.EMAIL)),
-        hashes=KeySet(first_bytes(bytes.fromhex(one) for one in reading.hashes)),
+        hashes=KeySet(first_bytes(map(_digest, reading.hashes))),
+        path=Path(file),
+        stamp=stamp,
+        doubtful=tuple(reading.doubtful),
     )
     if not found.entries:
-        raise InputError("suppression-empty", list=file)
+        raise ListError("suppression-empty", list=file)
     return found
+
+
+def _stamp(path: Path) -> FileStamp | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def first_bytes(digests: Iterable[bytes]) -> np.ndarray:
     """Return the first eight bytes of each digest as int64."""
     return np.frombuffer(b"".join([digest[:8] for digest in digests]), dtype=np.int64)
+
+
+def _as_they_stand(
+    phones: Mapping[tuple[str, str], tuple[list[str], list[int]]], region: str | None
+) -> np.ndarray:
+    """Return the keys of numbers that may begin with a country code though nothing says so.
+
+    Where the run's country is known, they were read as numbers of it; the person is left out either way.
+    """
+    if region is None:
+        return np.empty(0, dtype=np.int64)
+    texts = (strip_formatting(text) for several, _ in phones.values() for text in several)
+    bare = [text for text in texts if text.isdecimal() and text[0] != "0" and len(text) <= MOST_DIGITS]
+    prefixes = np.array([int(text[:3]) for text in bare], dtype=np.int64)
+    lengths = np.array([len(text) for text in bare], dtype=np.int64)
+    return contact_keys(arrow.array(bare), FieldKind.PHONE)[possible(prefixes, lengths)] if bare else lengths
+
+
+def _digest(text: str) -> bytes:
+    return base64.b64decode(text) if text.endswith("=") else bytes.fromhex(text)
 
 
 def addresses(cell: str) -> list[str]:
@@ -158,23 +229,38 @@ class ReadPhones:
     """A mask of those of which nobody knows the country."""
     unreadable: np.ndarray
     """A mask of what is no phone."""
+    several: np.ndarray
+    """A mask of cells that hold more phones than the one that was read."""
 
 
-def read_phones(texts: Sequence[str], region: str | None) -> ReadPhones:
+def read_phones(texts: Sequence[str] | pa.Array, region: str | None) -> ReadPhones:
     """Read phones as those of a file are read: as one column, of this country where they name none."""
-    cells = arrow.trimmed(arrow.array(list(texts)))
+    cells = arrow.trimmed(texts if isinstance(texts, pa.Array) else arrow.array(list(texts)))
     rule = FieldRule.model_validate({"from": "phone", **({"region": region} if region else {})})
     series = pd.Series(pd.arrays.ArrowStringArray(cells))
     digits, issues = PhoneReader(_PHONE, rule, lambda: prove(iter([series]))).read(cells, PhoneColumns())
-    lacking = np.zeros(len(cells), dtype=bool)
+    lacking, several = np.zeros((2, len(cells)), dtype=bool)
     for issue in issues:
         if issue.left_out:
             digits = arrow.if_else(issue.where, "", digits)
         if issue.code == "no-country-code":
             lacking |= issue.where
+        if issue.code == "several-values":
+            several |= issue.where
     unreadable = ~arrow.nonempty(digits)
     unreadable[arrow.TextColumn(digits).unlike_digits(_FEWEST_DIGITS, MOST_DIGITS)] = True
-    return ReadPhones(digits, contact_keys(digits, FieldKind.PHONE), lacking, unreadable)
+    return ReadPhones(digits, contact_keys(digits, FieldKind.PHONE), lacking, unreadable, several)
+
+
+def _joined(parts: Sequence[ReadPhones]) -> ReadPhones:
+    parts = parts or [read_phones([], None)]
+    return ReadPhones(
+        pa.concat_arrays([part.digits for part in parts]),
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("keys", "lacking", "unreadable", "several")
+        ),
+    )
 
 
 def comparable(phones: pa.Array, *, coded: bool) -> np.ndarray:
@@ -198,21 +284,22 @@ class _ListColumn:
     name: str
     kind: FieldKind | None
     """What it holds; None: nothing calls it a column of contacts. Addresses and hashes count there, too."""
-    has_label: bool
-    """Whether its first cell is its name."""
+    doubtful: bool = False
+    """Whether it may hold phones, and nobody can tell them from other numbers."""
 
 
 @dataclass(slots=True)
 class _Reading:
     """A list while it is read."""
 
-    phones: list[str] = field(default_factory=list)
-    phone_rows: list[int] = field(default_factory=list)
-    """The row of each phone."""
+    phones: dict[tuple[str, str], tuple[list[str], list[int]]] = field(default_factory=dict)
+    """Phones and their rows, by sheet and column: what one column proves of its phones holds for no other."""
     emails: list[str] = field(default_factory=list)
     hashes: list[str] = field(default_factory=list)
     columns: dict[str, None] = field(default_factory=dict)
     """The names of those that hold entries."""
+    doubtful: dict[str, None] = field(default_factory=dict)
+    """The names of those that may hold phones and are not used."""
     unreadable: list[int] = field(default_factory=list)
     """Rows with something in a column of contacts that is none."""
     _sheets: dict[str, dict[str, _ListColumn]] = field(default_factory=dict)
@@ -220,51 +307,91 @@ class _Reading:
     def add(self, sheet: str, rows: np.ndarray, cells: Mapping[str, pa.Array]) -> None:
         """Take the entries out of some rows. `cells`: by column."""
         begins = sheet not in self._sheets
-        known = self._sheets.setdefault(sheet, _columns(cells) if begins else {})
+        if begins:
+            self._sheets[sheet], above = _columns(cells)
+        known = self._sheets[sheet]
         for name, column in cells.items():
-            about = known.get(name) or _ListColumn(name, None, has_label=False)
+            about = known.get(name) or _ListColumn(name, None)
             left = arrow.nonempty(column)
-            left[0] &= not (begins and about.has_label)
-            before = len(self.hashes) + len(self.emails) + len(self.phones)
+            if begins:
+                left[:above] = False
+            before = self._entries
             hashed = left & arrow.to_mask(pc.match_substring_regex(column, _HASH))
             self.hashes += column.filter(pa.array(hashed)).to_pylist()
             left &= ~hashed
+            other = left & arrow.to_mask(pc.match_substring_regex(column, _OTHER_HASH))
+            self.unreadable += rows[other].tolist()
+            left &= ~other
             written = left & arrow.to_mask(pc.match_substring_regex(column, "[@＠]"))
             written &= ~arrow.to_mask(pc.match_substring_regex(column, _MESSENGER))
-            self._add_emails(about, rows[written], column.filter(pa.array(written)))
+            self._add_emails((sheet, name), about, rows[written], column.filter(pa.array(written)))
             left &= ~written & ~where_nothing(_PHONE, column)
             if about.kind is FieldKind.PHONE:
-                self._add_phones(rows[left], column.filter(pa.array(left)))
+                self._add_phones((sheet, name), rows[left], column.filter(pa.array(left)))
             elif about.kind is FieldKind.EMAIL:
                 self.unreadable += rows[left].tolist()
-            if len(self.hashes) + len(self.emails) + len(self.phones) > before:
+            if self._entries > before:
                 self.columns[about.name] = None
+            if about.doubtful:
+                self.doubtful[about.name] = None
 
-    def _add_emails(self, about: _ListColumn, rows: np.ndarray, cells: pa.Array) -> None:
+    @property
+    def _entries(self) -> int:
+        return len(self.hashes) + len(self.emails) + sum(len(texts) for texts, _ in self.phones.values())
+
+    def _add_emails(
+        self, place: tuple[str, str], about: _ListColumn, rows: np.ndarray, cells: pa.Array
+    ) -> None:
         for row, cell in zip(rows.tolist(), cells.to_pylist(), strict=True):
             several = addresses(cell)
             self.emails += several
+            rest = [one for one in all_phones(emails.without_addresses(cell)) if _DIGITS_ENOUGH.search(one)]
+            if several and rest:
+                self._note_phones(place, row, rest)
             if not several and about.kind is not None:
                 self.unreadable.append(row)
 
-    def _add_phones(self, rows: np.ndarray, cells: pa.Array) -> None:
+    def _add_phones(self, place: tuple[str, str], rows: np.ndarray, cells: pa.Array) -> None:
         for row, cell in zip(rows.tolist(), cells.to_pylist(), strict=True):
-            several = all_phones(cell)
-            self.phones += several
-            self.phone_rows += [row] * len(several)
+            self._note_phones(place, row, all_phones(cell))
+
+    def _note_phones(self, place: tuple[str, str], row: int, several: Sequence[str]) -> None:
+        texts, rows = self.phones.setdefault(place, ([], []))
+        texts += several
+        rows += [row] * len(several)
 
 
-def _columns(cells: Mapping[str, pa.Array]) -> dict[str, _ListColumn]:
-    """Tell the columns of a sheet by the cells of its first rows."""
-    first = {name: str(column[0].as_py()) for name, column in cells.items()}
-    labels = {name: text for name, text in first.items() if _is_label(text)}
+def _columns(cells: Mapping[str, pa.Array]) -> tuple[dict[str, _ListColumn], int]:
+    """Tell the columns of a sheet by the cells of its first rows. Return them by name, and in how many rows
+    at its beginning no entries stand: the header, and titles above it."""
+    named, labels, above = _header(cells)
     kinds = {name: _named_kind(text) for name, text in labels.items()}
-    if not any(kinds.values()):
-        known = {name for name, text in labels.items() if meanings(text)}
-        kinds = {name: _PHONE.kind for name in cells.keys() - known if _like_phones(cells[name])}
-    return {
-        name: _ListColumn(labels.get(name, name), kinds.get(name), has_label=name in labels) for name in cells
-    }
+    known = {name for name, text in labels.items() if kinds[name] or meanings(text)}
+    doubtful = set()
+    for name in cells.keys() - known:
+        column = cells[name].slice(above if name in labels else 0)
+        if _share_of_phones(column, _AS_PEOPLE_WRITE.search if named else bool) >= _LIKE_PHONES:
+            kinds[name] = _PHONE.kind
+        elif _share_of_phones(column, _LONG_NUMBER.fullmatch) >= _LIKE_PHONES:
+            doubtful.add(name)
+    found = {name: _ListColumn(labels.get(name, name), kinds.get(name), name in doubtful) for name in cells}
+    return found, above
+
+
+def _header(cells: Mapping[str, pa.Array]) -> tuple[bool, dict[str, str], int]:
+    """Return whether a header says which columns hold contacts, its texts by column, and how many rows it and
+    what is above it take."""
+    rows = min(_HEADER_ROWS, *(len(column) for column in cells.values())) if cells else 0
+    for row in range(rows):
+        texts = {name: str(column[row].as_py() or "") for name, column in cells.items()}
+        labels = {name: text for name, text in texts.items() if _is_label(text)}
+        if any(map(_named_kind, labels.values())):
+            return True, labels, row + 1
+        if any(text and name not in labels for name, text in texts.items()):
+            break  # an entry
+    texts = {name: str(column[0].as_py() or "") for name, column in cells.items()} if rows else {}
+    labels = {name: text for name, text in texts.items() if _is_label(text)}
+    return False, labels, int(len(labels) > 0)
 
 
 def _is_label(text: str) -> bool:
@@ -279,7 +406,8 @@ def _named_kind(label: str) -> FieldKind | None:
     return next((kind for kind in (FieldKind.PHONE, FieldKind.EMAIL) if kind in kinds), None)
 
 
-def _like_phones(column: pa.Array) -> bool:
+def _share_of_phones(column: pa.Array, wanted: Callable[[str], object] = bool) -> float:
+    """The share of cells that look like a phone and are as `wanted`; one of them may be anything."""
     sample = column.filter(pa.array(arrow.nonempty(column))).slice(0, _SAMPLED).to_pylist()
-    phones = sum(looks_like_phone(text) for text in sample)
-    return phones > 0 and phones >= _LIKE_PHONES * (len(sample) - 1)
+    phones = sum(looks_like_phone(text) and bool(wanted(text)) for text in sample)
+    return phones / max(len(sample) - 1, 1) if phones else 0.0

@@ -47,6 +47,8 @@ class Archive:
         self._password = password
         self._packed = path.stat().st_size
         self._unpacked = 0
+        self._sizes: dict[str, int] = {}
+        """Of members, as far as they were read."""
         self._open: list[IO[bytes]] = []
         try:
             if _directory_size(path) > MOST_DIRECTORY:
@@ -54,17 +56,26 @@ class Archive:
             self._zip = zipfile.ZipFile(path)
         except BROKEN:
             raise InputError("archive-damaged", name=name) from None
-        self._members = {
-            _plain(_legible(info)): info for info in self._zip.infolist() if not info.filename.endswith("/")
-        }
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        for info in self._zip.infolist():
+            if not info.filename.endswith("/"):
+                self._add(_plain(_legible(info)), info)
         self._folded = {member.casefold(): member for member in self._members}
+
+    def _add(self, member: str, info: zipfile.ZipInfo) -> None:
+        """Raise InputError where two members have one name, of which nobody knows which is meant."""
+        before = self._members.get(member)
+        if before and (before.CRC, before.file_size) != (info.CRC, info.file_size):
+            self._zip.close()
+            raise InputError("archive-repeated-name", name=self._name, member=member)
+        self._members[member] = info
 
     def names(self) -> tuple[str, ...]:
         """Return the members' names, with forward slashes and no leading one."""
         return tuple(self._members)
 
     def find(self, member: str) -> str | None:
-        """Return the member's name as the archive writes it, whatever the case; None if there is none."""
+        """Return the member's name as `names` has it, whatever the case; None if there is none."""
         return self._folded.get(_plain(member).casefold())
 
     def size(self, member: str) -> int:
@@ -86,14 +97,15 @@ class Archive:
         try:
             with self._zip.open(info, pwd=password) as file:
                 self._open.append(file)
+                size = 0
                 while piece := file.read(PIECE):
-                    self._count(len(piece))
+                    size += len(piece)
+                    self._count(info.filename, size)
                     yield piece
         except RuntimeError as error:
-            code = (
-                "password-wrong" if password is not None and "password" in str(error) else "archive-damaged"
-            )
-            raise InputError(code, name=self._name) from None
+            # The text goes on with the member's name.
+            wrong = password is not None and str(error).startswith("Bad password")
+            raise InputError("password-wrong" if wrong else "archive-damaged", name=self._name) from None
         except BROKEN:
             raise InputError("archive-damaged", name=self._name) from None
 
@@ -105,9 +117,12 @@ class Archive:
         """Refuse an archive whose own directory shows that it is a zip bomb, before anything unpacks it."""
         self._refuse(sum(info.file_size for info in self._members.values()))
 
-    def _count(self, size: int) -> None:
-        self._unpacked += size
-        self._refuse(self._unpacked // 4)
+    def _count(self, member: str, size: int) -> None:
+        """Count what members really unpack to: each once, however often it is read."""
+        if size > (before := self._sizes.get(member, 0)):
+            self._sizes[member] = size
+            self._unpacked += size - before
+            self._refuse(self._unpacked)
 
     def _refuse(self, size: int) -> None:
         refuse_bomb(self._packed, size, self._name)
@@ -125,6 +140,10 @@ class Archive:
         self.close()
 
 
+_SAID_IN_ZIP64 = 0xFFFFFFFF
+"""Stands in the end of an archive for a size that only its Zip64 record has room for (APPNOTE 4.4.1.4)."""
+
+
 def _directory_size(path: Path) -> int:
     """Return how many bytes the directory of an archive has, as its end says; 0 if it says nothing."""
     with path.open("rb") as file:
@@ -140,7 +159,8 @@ def _directory_size(path: Path) -> int:
             file.seek(min(_LOCATOR.unpack_from(tail, at - _LOCATOR.size)[2], size))
             record = file.read(_END_64.size)
             if len(record) == _END_64.size and record.startswith(b"PK\6\6"):
-                found = max(found % 0xFFFFFFFF, _END_64.unpack(record)[8])
+                in_zip64 = _END_64.unpack(record)[8]
+                found = in_zip64 if found == _SAID_IN_ZIP64 else max(found, in_zip64)
         return int(found)
 
 

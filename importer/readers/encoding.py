@@ -283,7 +283,9 @@ def _best_code_page(scan: FileScan, options: ReadOptions, name: str) -> Encoding
     close = [best, *(other for margin, other in rivals if margin < CLEAR)]
     if len(close) > 1:
         labels = ", ".join(one.page.label for one in close)
-        raise InputError("encoding-doubt", name=name, encodings=labels, readings=_lines_in(close))
+        names = ", ".join(_SHOWN.get(one.page.name, one.page.name) for one in close)
+        found = {"encodings": labels, "names": names, "readings": _lines_in(close)}
+        raise InputError("encoding-doubt", name=name, **found)
     margin = min((margin for margin, _ in rivals), default=1.0)
     return Encoding(best.page.name, round(min(0.99, 0.55 + margin / 2), 2))
 

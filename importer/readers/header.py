@@ -347,7 +347,11 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_TOLD_COLUMNS]) + (f" (+{more})" if more > 0 else "")
 
 
+def _shortened(text: str, most: int = 60) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def _first_cells(top: Sequence[TopRow]) -> str:
     row = next((row for row in top if any(map(clean_name, row.cells))), TopRow(1, ()))
-    cells = [clean_name(cell)[:30] for cell in row.cells if clean_name(cell)]
+    cells = [_shortened(clean_name(cell)) for cell in row.cells if clean_name(cell)]
     return _listed(cells)

@@ -66,7 +66,7 @@ _FOOTER = (
     r"(?:grand[ -]?|sub[ -]?)?total(?:e|es|s|en|t|summe|sumt)?(?:[ :：=(].{0,60})?"
     r"|(?:sum|average|count|mean|rows?|records?|suma|somma|soma|razem|celkem|toplam|summa|jumlah)"
     r"\s*[:：=]?\s*[\d., ]*"
-    r"|(?:gesamt(?:summe|betrag)?|summe|zwischensumme|totaal|subtotaal|összesen|ukupno"
+    r"|(?:gesamt(?:summe|betrag)?|anzahl|summe|zwischensumme|totaal|subtotaal|összesen|ukupno"
     r"|yhteensä|i alt|tổng(?: cộng)?"
     r"|итого|всего|разом|(?:本[页頁月周年期次日])?(?:合计|总计|小计|共计|累计|新增|合計|總計|小計|累計)"
     r"|(?:总|總)?人[数數](?:合计|总计|合計|總計)?|(?:会员|客户|顾客|會員|客戶|顧客)[总總]?[数數]|總數|总数|総計|합계|총계|소계"
@@ -75,9 +75,11 @@ _FOOTER = (
     rf"|\d[\d.,]* (?:{COUNTED})"
     r"|(?:page|seite|p[aá]gina|pagina|страница|стр\.|trang|strona) ?:? ?\d+.{0,20}"
     r"|第 ?\d+ ?[页頁].{0,20}|共 ?\d+ ?[页頁条條人行].{0,20}"
-    r"|(?:generated|exported|created|printed|downloaded|report date|run date|as of)"
-    r"\s?(?:by |on |at |from |[:：]|\d).{0,80}"
-    r"|(?:gedruckt|erstellt|exportiert|stand|imprim[eé]|export[eé]|impreso|impresso|stampato|gerado|generado"
+    r"|(?:generated|exported|created|printed|downloaded|prepared|checked|approved|verified|reviewed"
+    r"|report date|run date|as of)\s?(?:by[ :]|on[ :]|at |from |[:：]|\d).{0,80}"
+    r"|(?:disediakan oleh|dibuat oleh|dicetak|elaborado por|realizado por|preparado por|établi par|rédigé par"
+    r"|zpracoval|vypracoval|sporządził|sastavio|készítette|составил|склав|người lập|lập bởi|gez\."
+    r"|gedruckt|erstellt|exportiert|stand|imprim[eé]|export[eé]|impreso|impresso|stampato|gerado|generado"
     r"|распечатано|создано|выгружено)(?: am| le| el| em| il)?[ :：].{0,80}"
     r"|(?:制表|打印|导出|打印时间|打印日期|导出时间|导出日期|制表人|制表时间|审核|审核人|列印日期|備註|备注|出力日)\s?[:：].{0,80}"
     r"|end of (?:file|report|list|data).{0,20}|-+ ?end ?-+|以下空白|copyright .*|©.*|confidential.{0,60}"
@@ -114,7 +116,18 @@ _FOOTER_BEGINNINGS = (
     ),
     *(f"本{span}" for span in "页頁月周年期次日"),
     *("grand", "sub", "total", "sum", "average", "count", "mean", "row", "record", "soma", "somma", "razem"),
-    *("celkem", "toplam", "jumlah", "gesamt", "zwischensumme", "totaal", "összesen", "ukupno", "yhteensä"),
+    *(
+        "celkem",
+        "toplam",
+        "jumlah",
+        "anzahl",
+        "gesamt",
+        "zwischensumme",
+        "totaal",
+        "összesen",
+        "ukupno",
+        "yhteensä",
+    ),
     *(
         "i alt",
         "tổng",
@@ -146,6 +159,19 @@ _FOOTER_BEGINNINGS = (
         "कुल",
     ),
     *("page", "seite", "página", "pagina", "страница", "стр.", "trang", "strona", "第", "共", "generated"),
+    *(
+        "prepared",
+        "checked",
+        "approved",
+        "verified",
+        "reviewed",
+        "disediakan",
+        "dibuat",
+        "dicetak",
+        "elaborado",
+    ),
+    *("realizado", "preparado", "établi", "rédigé", "zpracoval", "vypracoval", "sporządził", "sastavio"),
+    *("készítette", "составил", "склав", "người lập", "lập bởi", "gez."),
     *("exported", "created", "printed", "downloaded", "report", "run date", "as of", "gedruckt", "erstellt"),
     *("exportiert", "stand", "imprim", "export", "impres", "stampato", "gerado", "generado", "распечатано"),
     *(
@@ -165,6 +191,7 @@ _FOOTER_BEGINNINGS = (
     *("以下空白", "copyright", "©", "confidential", "=", "_", "~", "—", "─", "+", "|"),
 )
 """How a footer begins, in lower case, behind what may stand before it: the pattern is slow to compile."""
+_AN = ord("a") << 8 | ord("n")
 _BEFORE_FOOTER = " \t\n\r\f*【[("
 _BEFORE_COMMENT = ByteSet(b" \t\n\r\f#/-").table
 _PERHAPS_A_NAME = late_pattern(r"[^\W\d]+", re.IGNORECASE)
@@ -293,7 +320,9 @@ def _lines_aside(named: Sequence[tuple[int, pa.Array]]) -> tuple[list[int], list
         offsets, data = offsets_and_bytes(column)
         begins = offsets[here]
         pairs = data[begins].astype(np.int64) << 8 | np.take(data, begins + 1, mode="clip")
-        footers += _matching(column, here[_footer_pairs()[pairs]], _FOOTER, begins_like_footer)
+        # Anna and Anton are as frequent as Anzahl is rare.
+        name = (pairs | 0x2020 == _AN) & (np.take(data, begins + 2, mode="clip") | 0x20 != ord("z"))
+        footers += _matching(column, here[_footer_pairs()[pairs] & ~name], _FOOTER, begins_like_footer)
         comments += _matching(column, here[_BEFORE_COMMENT[data[begins]]], _COMMENT)
     kept = (
         [at for at in sorted(some) if _holds_no_customer(_cells(named, at))] for some in (footers, comments)

@@ -73,9 +73,11 @@ def next_steps(
         again = command("retry", summary.run_id, "--resend-unknown")
         steps.append(NextStep(word("next-unknown", lang), again))
     if summary.dry_run and counts.get(Status.VALID):
-        reason = "next-send" if summary.exit_code is ExitCode.DONE else "next-send-rest"
+        lost = sum(column.filled > 0 for column in summary.not_imported)
+        valid = "next-send-without" if lost else "next-send"
+        reason = valid if summary.exit_code is ExitCode.DONE else "next-send-rest"
         send = command("run", *_file(summary.source, arguments), *_without(arguments, "--dry-run"))
-        steps.append(NextStep(word(reason, lang), send))
+        steps.append(NextStep(word(reason, lang, columns=lost), send))
     return tuple(steps)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from urllib.parse import urlsplit
 
 import jinja2
 from starlette.requests import ClientDisconnect
@@ -314,10 +315,13 @@ def _meant_for_us(scope: Scope, *, whole: bool) -> bool:
     forwarded port, and without a host, which no browser leaves out.
     """
     named = _headers(scope).get("host", [] if whole else ["localhost"])
-    name, _, port = named[0].lower().rpartition(":") if len(named) == 1 else ("", "", "")
-    if not port.isdigit():
-        name, port = f"{name}:{port}".lstrip(":"), "80"
-    return is_loopback(name) and (not whole or port == str(scope["server"][1]))
+    try:
+        parts = urlsplit(f"//{named[0]}")
+        port = parts.port or 80
+    except (IndexError, ValueError):
+        return False
+    plain = len(named) == 1 and parts.netloc == named[0] and parts.username is None
+    return plain and is_loopback(parts.hostname or "") and (not whole or port == scope["server"][1])
 
 
 def _headers(scope: Scope) -> Mapping[str, list[str]]:

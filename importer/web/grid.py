@@ -21,6 +21,8 @@ _CONTEXT = 2
 """Columns that are shown beside those with problems, if no column holds names."""
 _SHARED = "web-shared-with-later"
 """The message of an earlier row that shares a contact with a later one."""
+_STATE = "grid-state,remedy-buttons,corrections-save,corrections-for-programs"
+"""What changes on the page with every correction."""
 _FEWEST_DIGITS = 6
 _TELLING_DIGITS = 8
 """So many digits at the end tell a phone, whatever stands before them."""
@@ -158,7 +160,7 @@ def grid_row(row: ProblemRow, view: GridView, shared: Sequence[Issue] = ()) -> G
     errors = sum(issue.severity is Severity.ERROR for issue in issues)
     corrected = any(cell.corrected for cell in made)
     left_out = (row.sheet, row.row, WHOLE_ROW) in view.cells
-    swap = f"r-{row.number},grid-state"
+    swap = f"r-{row.number},e-{row.number},{_STATE}"
     return GridRow(row.number, row.sheet, row.row, tuple(made), rest, errors, corrected, left_out, swap=swap)
 
 
@@ -190,8 +192,9 @@ def paired_rows(later: Sequence[ProblemRow], rows: ProblemRows, view: GridView) 
         lines = tuple(_pair_line(row, twin, rows, view) for row, twin in group.pairs)
         shared = _shared_issues(group, view)
         some = sorted(group.rows.values(), key=lambda row: (order.get(row.sheet, -1), row.row))
-        ids = [f"p-{line.number}" for line in lines] + [f"r-{row.number}" for row in some]
-        swap = ",".join(dict.fromkeys((*ids, "grid-state")))
+        ids = [f"p-{line.number}" for line in lines]
+        ids += [f"{kind}-{row.number}" for row in some for kind in "re"]
+        swap = ",".join(dict.fromkeys((*ids, _STATE)))
         drawn = [grid_row(row, view, shared.get((row.sheet, row.row), ())) for row in some]
         made += [replace(row, swap=swap, pairs=() if at else lines) for at, row in enumerate(drawn)]
     return made

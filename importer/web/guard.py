@@ -46,8 +46,8 @@ class Gate:
     """Knows the one-time token and the session's secret of one server. Not shared between servers."""
 
     def __init__(self, port: int) -> None:
-        self.hosts = (f"127.0.0.1:{port}",)
-        self.origin = f"http://{self.hosts[0]}"
+        self.host = f"127.0.0.1:{port}"
+        self.origin = f"http://{self.host}"
         self.cookie = f"nxlink-importer-{port}"
         self._token: str | None = secrets.token_urlsafe(32)
         self._secret = secrets.token_urlsafe(32)
@@ -74,16 +74,18 @@ class Gate:
     def refusal(self, scope: Scope) -> str:
         """The code of the message that says why a request is refused; empty if it is let in."""
         headers = Headers(scope=scope)
-        if headers.getlist("host") != [self.hosts[0]]:
+        if headers.getlist("host") != [self.host]:
             return "web-refused-host"
         path = scope["path"]
         changes = scope["method"] not in ("GET", "HEAD")
         if changes and headers.getlist("origin") != [self.origin]:
             return "web-refused-origin"
+        # The link is clicked in a terminal or a mail, so that its request comes from elsewhere.
         if path == OPEN_PATH and not changes:
             return ""
         if not set(headers.getlist("sec-fetch-site")) <= set(_OWN_SITES):
             return "web-refused-origin"
+        # Who has no cookie yet gets a page that says so, which needs style; nothing of anybody is in it.
         if path.startswith(STATIC) and not changes:
             return ""
         return "" if self.knows("; ".join(headers.getlist("cookie"))) else "web-refused-cookie"

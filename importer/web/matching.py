@@ -355,7 +355,7 @@ def _outcomes(
         issue = problems.get((int(str(row)), column)) if target else None
         problem = issue_text(issue, lang=lang).message if issue is not None else ""
         if kind == FieldKind.GENDER and becomes in _GENDERS:
-            becomes = f"{becomes} ({sentence(_GENDERS[becomes], {}, lang)})"
+            becomes = sentence(_GENDERS[becomes], {}, lang)
         found[text] = SampleOutcome(text, becomes, problem, issue.severity.value if issue else "")
         if len(found) == _SAMPLES:
             break

@@ -24,6 +24,7 @@ from importer.credentials import require, resolve
 from importer.errors import FaultError, ImporterError, SettingsError, UsageError
 from importer.escaping import single_line
 from importer.exit_codes import ExitCode
+from importer.jobs.selection import lists_in_force
 from importer.journal import RunRecord
 from importer.models import Destination, Status
 from importer.option_layers import layered
@@ -76,18 +77,19 @@ class Site:
             self._connections.clear()
 
     def settings_of_run(self, run: RunRecord) -> SessionSettings:
-        """The settings with which a run goes on: of the profile that names its tenant and application, if one
-        does. Raises SettingsError."""
-        there = run.destination
-        for name in self.config.names("profile") if there and self.sandbox is None else ():
+        """The settings with which a run goes on: of the profile that it was begun with, or another one that
+        names its tenant and application, if one does. Raises SettingsError."""
+        there, lists_of = run.destination, partial(lists_in_force, self.config)
+        names = sorted(self.config.names("profile"), key=lambda name: name != run.profile)
+        for name in names if there and self.sandbox is None else ():
             try:
                 profile = self.config.profile(name)
             except SettingsError:
                 continue  # a mistake in a profile stops only what uses it
             named = (profile.setting("tenant_id"), profile.setting("app_key"))
             if there and named == (there.tenant_id, there.app_key):
-                return SessionSettings(profile, journal=self.journal, on_page=True)
-        return self.settings()
+                return SessionSettings(profile, journal=self.journal, on_page=True, lists_of=lists_of)
+        return replace(self.settings(), lists_of=lists_of)
 
     def options(self, work: Work, lang: str) -> RunOptions:
         """How a piece of work is read and sent; mapping, corrections and reports folder are still missing."""

@@ -170,7 +170,7 @@ def test_the_rows_of_a_run_of_an_earlier_version_are_left_alone_and_that_is_said
     importer("run", annotated, "--report-dir", "again")
     assert len(box.requests) == sent
     notes = " ".join(summary(work / "again")["notes"])
-    assert "of 3 rows that an earlier run imported it is not known with which values" in notes
+    assert "the values that an earlier run sent for 3 rows are not known" in notes
 
 
 def test_a_workbook_whose_rows_were_sorted_and_deleted_is_compared_row_by_row(

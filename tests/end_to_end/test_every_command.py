@@ -11,7 +11,8 @@ import pytest
 
 from importer.cli import app
 from importer.config import Connection
-from tests.support.commands import Command
+from importer.messages import TRANSLATIONS
+from tests.support.commands import Command, Result
 from tests.support.every_command import EVERY_COMMAND, lay_out
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -29,6 +30,8 @@ NOT_OURS = {
     "job list": "names of outcomes",
 }
 """Commands that print more than sentences and labels of ours."""
+REASON_IN_ENGLISH = "sandbox"
+"""It says in English alone why a fault cannot be read: faults are for those who write tests."""
 
 
 def options_of(name: str) -> set[str]:
@@ -80,6 +83,26 @@ def test_in_chinese_no_line_is_english(importer: Command, run: str, name: str) -
         if told.strip().startswith(("importer ", "[", "#")) or CHINESE.search(line):
             continue
         assert len(WORDS.findall(told)) < 3, line
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in EVERY_COMMAND if name not in (*NOT_OURS, REASON_IN_ENGLISH)]
+)
+def test_in_another_language_no_line_is_english(importer: Command, run: str, name: str) -> None:
+    words = [word.replace("{run}", run) for word in EVERY_COMMAND[name]]
+    english = sentences(importer(*words, "--lang", "en"))
+    for lang in TRANSLATIONS:
+        assert not english & sentences(importer(*words, "--lang", lang)), lang
+
+
+def sentences(done: Result) -> set[str]:
+    """Return the lines with some words, but for commands to copy."""
+    lines = {line.strip() for line in (done.out + done.err).splitlines()}
+    return {
+        line
+        for line in lines
+        if not line.startswith(("importer ", "[", "#")) and len(WORDS.findall(line.split("“")[0])) > 2
+    }
 
 
 @pytest.mark.parametrize("name", [name for name in EVERY_COMMAND if "--quiet" in options_of(name)])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from importer.reports.csv import escape
 from importer.sandbox import Sandbox
 from tests.support.commands import Command, results, summary, use
 
@@ -51,6 +52,25 @@ def test_what_was_there_comes_back(importer: Command, work: Path, box: Sandbox, 
     assert after == before
 
 
+def test_formulas_are_harmless_in_the_file_and_whole_when_they_come_back(
+    importer: Command, work: Path, box: Sandbox
+) -> None:
+    names = ["=1+1", "'quoted", "+8613 no", " =2", "@SUM(1)", "－1", "plain"]
+    write(work / "odd.csv", *([name, "Li", f"861390000000{n}", "", ""] for n, name in enumerate(names)))
+    assert importer("run", "odd.csv").code == 0
+    before = held(box)
+    assert {one["first_name"] for one in before.values()} >= {"=1+1", "'quoted", "@SUM(1)"}
+    write(work / "new.csv", *(["New", "Li", f"861390000000{n}", "", ""] for n in range(len(names))))
+    assert importer("run", "new.csv", "--keep-before", "--report-dir", "out").code == 0
+    kept = [row["first_name"] for row in results(work / "out", "before.csv")]
+    assert sorted(kept) == sorted(escape(str(before[f"861390000000{n}"]["first_name"])) for n in range(7))
+    assert "'=1+1" in kept
+    back = importer("run", "out/before.csv", "--mode", "replace", "--yes", "--report-dir", "back")
+    assert back.code == 0, back.err
+    assert held(box) == before
+    assert {row["_status"] for row in results(work / "back")} == {"imported"}
+
+
 def test_an_answer_that_is_not_understood_stops_before_anything_is_sent(
     importer: Command, work: Path, box: Sandbox
 ) -> None:
@@ -72,3 +92,42 @@ def test_only_rows_that_go_are_asked_for(importer: Command, work: Path, box: San
         "run", "more.csv", "--changed-only", "--suppress", "list.csv", "--keep-before", "--report-dir", "o"
     )
     assert [row["first_name"] for row in results(work / "o", "before.csv")] == ["Old1"]
+
+
+def test_a_customer_whom_the_crm_knows_by_another_contact_is_kept_too(
+    importer: Command, work: Path, box: Sandbox
+) -> None:
+    header = "first_name,last_name,email,sms_phone\n"
+    (work / "mail.csv").write_text(header + "Ann,Li,ann@x.example,\nBob,Li,bob@x.example,\n", "utf-8")
+    importer("run", "mail.csv")
+    # One row brings a phone; two share a phone, and each has a mailbox of its own.
+    rows = "New,Li,ann@x.example,8613900000001\nOne,Li,,8613900000002\nTwo,Li,bob@x.example,8613900000002\n"
+    (work / "new.csv").write_text(header + rows, "utf-8")
+    found = importer("run", "new.csv", "--keep-before", "--report-dir", "out", "--yes")
+    assert "4 queries follow" in found.err + found.out
+    kept = results(work / "out", "before.csv")
+    assert sorted(row["first_name"] for row in kept) == ["Ann", "Bob"]
+    assert any("1 were not there" in note for note in summary(work / "out")["notes"])
+
+
+def test_a_contact_that_an_answer_has_shown_is_not_asked_for_again(
+    importer: Command, work: Path, box: Sandbox
+) -> None:
+    header = "first_name,last_name,email,sms_phone\n"
+    (work / "old.csv").write_text(header + "Ann,Li,ann@x.example,8613900000001\n", "utf-8")
+    importer("run", "old.csv")
+    (work / "new.csv").write_text(header + "New,Li,ann@x.example,8613900000001\n", "utf-8")
+    importer("run", "new.csv", "--keep-before", "--report-dir", "out", "--yes")
+    assert sum("query" in request.call for request in box.requests) == 1
+
+
+def test_a_field_that_no_answer_shows_is_named(
+    importer: Command, work: Path, box: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importer.sandbox.query_answers.NEVER_SHOWN", ("address",))
+    (work / "new.csv").write_text(
+        "first_name,last_name,sms_phone,address\nAnn,Li,8613800000000,Wien\n", "utf-8"
+    )
+    importer("run", "new.csv", "--keep-before", "--report-dir", "out", "--yes")
+    (told,) = [note for note in summary(work / "out")["notes"] if "--mode update" in note]
+    assert "address" in told

@@ -483,3 +483,59 @@ def test_of_the_lists_of_an_address_book_the_first_value_is_sent_and_every_tag(
     }
     (row,) = results(work / "out")
     assert row["_issues"] == "several-values:Phone; several-values:E-mail; several-values:Address"
+
+
+def test_a_column_that_says_who_has_left_is_told_with_what_leaves_them_out(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    rows = [
+        ("First Name", "Last Name", "E-mail", "Austritt"),
+        ("Ann", "Lee", "ann@x.example", ""),
+        ("Bo", "Ek", "bo@x.example", "2024-03-31"),
+        ("Cy", "Fu", "cy@x.example", "nein"),
+    ]
+    write_table(work / "c.csv", rows)
+    done = importer("run", "c.csv", "--report-dir", "out")
+    assert [_codes(row) for row in results(work / "out")] == [set(), {"customer-left"}, set()]
+    assert '[[only]] column = "Austritt"' in done.out
+    assert len(box.customers()) == 3
+
+
+def test_a_row_without_a_contact_names_the_column_that_has_one_and_is_not_imported(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    rows = [
+        ("First Name", "Last Name", "Mobile", "Tel. privat", "Notfall-Telefon"),
+        ("Ann", "Lee", "+8613800000001", "0421 383456", ""),
+        ("Bo", "Ek", "", "0421 383457", ""),
+        ("Cy", "Fu", "", "", "0421 383458"),
+    ]
+    write_table(work / "c.csv", rows)
+    importer("run", "c.csv", "--report-dir", "out")
+    told = [row["_issues"] for row in results(work / "out")]
+    assert told == ["", "no-contact:Tel. privat", "no-contact:"]
+
+
+@pytest.mark.parametrize(
+    ("column", "whole", "cut"),
+    [("PLZ", "28195", "1067"), ("CEP", "04001-000", "1414-001"), ("Zip", "10001", "2134")],
+)
+def test_a_postal_code_that_lost_its_zero_is_told(
+    importer: Command, settings: Connection, work: Path, column: str, whole: str, cut: str
+) -> None:
+    mapping = f"""
+        [fields]
+        first_name.from = "A"
+        last_name.from = "B"
+        email.from = "E"
+        [fields.address]
+        from = ["Street", "{column}", "City"]
+        join = ", "
+    """
+    (work / "m.toml").write_text(mapping, "utf-8")
+    lines = [("Ann", "a", whole), ("Bo", "b", cut), ("Cy", "c", whole), ("Di", "d", "")]
+    rows = [(name, "Lee", f"{at}@x.example", "Street 1", code, "Town") for name, at, code in lines]
+    write_table(work / "c.csv", [("A", "B", "E", "Street", column, "City"), *rows])
+    importer("run", "c.csv", "--mapping", "m.toml", "--report-dir", "out")
+    told = [row["_issues"] for row in results(work / "out")]
+    assert told == ["", f"short-postal-code:{column}", "", ""]

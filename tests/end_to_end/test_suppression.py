@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import csv
+import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from importer import import_file
 from importer.delivery import Policy
+from importer.delivery.base import Clock
+from importer.journal import Journal
 from importer.sandbox import Sandbox
 from tests.support.commands import Command, results, summary, use
 from tests.support.jobs import Bench, lines
 from tests.support.web import web_page
 
 HEADER = ["first_name", "last_name", "sms_phone"]
+NIGHTLY = '[job.nightly]\nsource = "a.csv"\nconcurrency = 1\n'
+LISTED = 'suppress = ["list.csv"]\n'
 
 
 @pytest.fixture(autouse=True)
@@ -165,3 +172,170 @@ def test_the_page_in_the_browser_leaves_out_whom_the_profile_does(work: Path, bo
         page.checked(piece)
         assert page.send(piece).ok
     assert stored(box) == {"P0", "P2"}
+
+
+def test_a_report_of_several_runs_leaves_out_whom_each_of_them_did(
+    importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, number in (("a", 1), ("b", 2)):
+        write(work / f"{name}.csv", HEADER, *([f"{name}{n}", "", f"86138{n:08}"] for n in range(3)))
+        write(work / f"{name}-list.csv", *phones(number))
+    with Sandbox() as box:
+        use(monkeypatch, box.connection)
+        for name in ("a", "b"):
+            importer("run", f"{name}.csv", "--suppress", f"{name}-list.csv", "--report-dir", name)
+        both = [row for name in ("a", "b") for row in results(work / name)]
+        mended = [{**row, "last_name": "Li"} for row in both]
+        write(work / "both.csv", list(mended[0]), *(list(row.values()) for row in mended))
+        importer("run", "both.csv", "--yes", "--report-dir", "out")
+        assert stored(box) == {"b0"}  # a0 and b0 share a phone; the others are on one of the lists
+        codes = [row["_code"] for row in results(work / "out")]
+        assert codes.count("suppressed") == 4
+
+
+def test_a_row_that_an_unknown_run_left_out_stays_out(
+    importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(work / "a.csv", *people(3))
+    write(work / "list.csv", *phones(1))
+    with Sandbox() as box:
+        use(monkeypatch, box.connection)
+        importer("validate", "a.csv", "--suppress", "list.csv", "--report-dir", "out")
+        table = (work / "out" / "results.csv").read_text("utf-8-sig")
+        run = summary(work / "out")["run"]
+        (work / "other.csv").write_text(table.replace(run, "20200101-000000-abcd"), "utf-8-sig")
+        importer("run", "other.csv", "--yes", "--report-dir", "again")
+        assert stored(box) == {"P0", "P2"}
+        assert [row["_code"] for row in results(work / "again")].count("suppressed") == 1
+        (work / "asked.csv").write_text(
+            table.replace(run, "20200101-000000-abcd").replace("suppressed", ""), "utf-8-sig"
+        )
+        importer("run", "asked.csv", "--yes")
+        assert stored(box) == {"P0", "P1", "P2"}
+
+
+def test_a_named_profile_holds_in_python_whoever_signs(work: Path, box: Sandbox) -> None:
+    write(work / "a.csv", *people(3))
+    write(work / "list.csv", *phones(1))
+    (work / "importer.toml").write_text('[profile.shop]\nsuppress = ["list.csv"]\n', "utf-8")
+    import_file(work / "a.csv", connection=box.connection, profile="shop")
+    assert stored(box) == {"P0", "P2"}
+
+
+def age(path: Path) -> None:
+    """Let a file be one that nobody writes to any more."""
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+
+
+def interrupted(importer: Command, work: Path, box: Sandbox) -> str:
+    """A run of the job `nightly` of whose 150 rows 50 are not in. Returns its id."""
+    age(write(work / "a.csv", *people(150)))
+    box.misbehave("code code=1005 requests=2-")
+    (work / "importer.toml").write_text(NIGHTLY, "utf-8")
+    assert importer("job", "run", "nightly").code == 4
+    with Journal.open() as journal:
+        (run,) = journal.runs()
+    box.misbehave()
+    return run.id
+
+
+@pytest.mark.parametrize("where", ["job", "profile"])
+@pytest.mark.parametrize("how", ["resume", "page", "round"])
+def test_lists_that_were_named_later_hold_for_what_is_left(
+    importer: Command, work: Path, box: Sandbox, monkeypatch: pytest.MonkeyPatch, how: str, where: str
+) -> None:
+    use(monkeypatch, box.connection)
+    run = interrupted(importer, work, box)
+    write(work / "list.csv", *phones(120))
+    tables = {"job": NIGHTLY + LISTED, "profile": f"[profile.default]\n{LISTED}{NIGHTLY}"}
+    (work / "importer.toml").write_text(tables[where], "utf-8")
+    if how == "resume":
+        importer("resume", run)
+    elif how == "round":
+        importer("job", "run", "nightly")
+    else:
+        with web_page() as page:
+            page.post(f"/runs/{run}/resume")
+            page.wait(run)
+    assert {f"P{n}" for n in range(150)} - stored(box) == {"P120"}
+
+
+@pytest.mark.parametrize("how", ["retry", "page"])
+def test_a_retry_leaves_out_whom_the_job_does_by_now(
+    importer: Command, work: Path, box: Sandbox, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    use(monkeypatch, box.connection)
+    age(write(work / "a.csv", *people(3)))
+    (work / "importer.toml").write_text(NIGHTLY, "utf-8")
+    box.misbehave("code code=9001")
+    importer("job", "run", "nightly")
+    box.misbehave()
+    write(work / "list.csv", *phones(1))
+    (work / "importer.toml").write_text(NIGHTLY + LISTED, "utf-8")
+    with Journal.open() as journal:
+        (run,) = journal.runs()
+    if how == "retry":
+        importer("retry", run.id)
+    else:
+        with web_page() as page:
+            page.post(f"/runs/{run.id}/retry")
+            page.wait(run.id)
+    assert stored(box) == {"P0", "P2"}
+
+
+def test_a_list_that_changes_while_the_run_waits_stops_it_before_anything_is_sent(
+    importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(work / "a.csv", *people(3))
+    write(work / "list.csv", *phones(1))
+    with Sandbox() as box:
+        use(monkeypatch, box.connection)
+        lane = replace(box.connection, store="").destination("").lane
+        with Journal.open() as journal:
+            ahead = journal.lanes.draw(lane, "other.csv")
+            assert ahead.take_turn()
+
+            def let_go(self: Clock, *rest: object) -> None:
+                write(work / "list.csv", *phones(1, 2))
+                ahead.release()
+
+            with monkeypatch.context() as patch:
+                patch.setattr("importer.delivery.base.SystemClock.sleep", let_go)
+                found = importer("run", "a.csv", "--suppress", "list.csv", "--report-dir", "out")
+        assert found.code == 3
+        assert "list.csv" in found.err
+        assert not box.requests
+        importer("resume")
+        assert stored(box) == {"P0"}
+
+
+def test_a_list_that_cannot_be_read_one_night_stops_the_round_and_leaves_the_files(
+    tmp_path: Path, box: Sandbox
+) -> None:
+    bench = Bench(tmp_path, box)
+    bench.inbox.mkdir()
+    for name, first in (("a.csv", 1), ("b.csv", 11)):
+        bench.drop(name, lines(3, first))
+    report = bench.round(suppress=["list.csv"])
+    assert (report.exit_code, report.files) == (3, ())
+    assert "list.csv" in report.message
+    assert (bench.places("a.csv"), bench.places("b.csv")) == (["inbox"], ["inbox"])
+    write(tmp_path / "list.csv", ["E-mail"], ["C2@example.com"])
+    assert bench.round(suppress=["list.csv"]).exit_code == 0
+    assert len(bench.emails()) == 5
+
+
+def test_a_half_sent_file_waits_for_a_list_that_cannot_be_read(tmp_path: Path, box: Sandbox) -> None:
+    bench = Bench(tmp_path, box, table={"concurrency": 1})
+    bench.inbox.mkdir()
+    write(tmp_path / "list.csv", ["E-mail"], ["C120@example.com"])
+    bench.drop("a.csv", lines(150))
+    box.misbehave("code code=1005 requests=2-")
+    bench.round(suppress=["list.csv"])
+    box.misbehave()
+    (tmp_path / "list.csv").write_text("")
+    assert bench.round(suppress=["list.csv"]).exit_code == 3
+    assert bench.places("a.csv") == ["working"]
+    write(tmp_path / "list.csv", ["E-mail"], ["C120@example.com"], ["C121@example.com"])
+    assert bench.round(suppress=["list.csv"]).exit_code == 0
+    assert len(bench.emails()) == 148

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from importer import private_files
 from importer.config import ConfigFile, Connection, Profile, Secret, load_config
 from importer.credentials import require, resolve
 from importer.errors import SettingsError
@@ -112,12 +113,26 @@ def test_an_env_file_is_read_if_nobody_else_can(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
-def test_an_env_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "secrets.env"
+@pytest.mark.parametrize("mode", [0o604, 0o602, 0o640, 0o620])
+@pytest.mark.parametrize("alone", [False, True])
+def test_secrets_that_others_can_reach_are_refused_wherever_they_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, alone: bool
+) -> None:
+    """A group in which its owner is alone is nobody else, for an env file as for importer.toml."""
+    monkeypatch.setattr(private_files, "_only_owner_in_group", lambda found: alone)
+    file, config = tmp_path / "secrets.env", tmp_path / "importer.toml"
     file.write_text("NXLINK_ACCESS_KEY=key\n")
-    file.chmod(0o640)
-    with pytest.raises(SettingsError, match="chmod 600"):
-        resolve(Profile(env_file=file), environ={})
+    config.write_text('[profile.a]\naccess_secret = "s"\n')
+    for path, read in (
+        (file, lambda: resolve(Profile(env_file=file), environ={})),
+        (config, lambda: load_config(config)),
+    ):
+        path.chmod(mode)
+        if alone and mode & 0o070:
+            read()
+        else:
+            with pytest.raises(SettingsError, match=r"chmod (600|go-w)"):
+                read()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="split by POSIX rules")

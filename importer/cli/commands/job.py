@@ -260,7 +260,7 @@ def _install(name: str, text: str, settings: Path, env_file: Path | None, *, onl
     )
     if os.name == "nt":
         echo(sentence("job-windows-line", {"zone": zone}, language()), err=True)
-        echo(entry.windows_line())
+        echo("\n".join([*schedule.windows_variables(entry.environment), entry.windows_line()]))
     elif only_print:
         echo("\n".join(entry.block()))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -37,12 +38,13 @@ def resume_command(
     request had no known answer are sent again. The reports go where they went.
     """
     from importer.cli.terminal import open_session, show_result
+    from importer.jobs.selection import lists_in_force
     from importer.pipeline.plan import kept_options
     from importer.pipeline.session import SessionSettings
 
     config = load_config()
     chosen = config.profile(profile)
-    settings = SessionSettings(chosen, sandbox_store=sandbox_store)
+    settings = SessionSettings(chosen, sandbox_store=sandbox_store, lists_of=partial(lists_in_force, config))
     with metrics_after(config), open_session(settings, output) as session:
         record = session.find_resumable(run_id)
         if record is None and run_id is None and session.journal.losses:
@@ -70,11 +72,12 @@ def retry_command(
     in rejects.xlsx and imported with `importer run`.
     """
     from importer.cli.terminal import open_session, show_result
+    from importer.jobs.selection import lists_in_force
     from importer.pipeline.session import SessionSettings, retry_options
 
     config = load_config()
     chosen = config.profile(profile)
-    settings = SessionSettings(chosen, sandbox_store=sandbox_store)
+    settings = SessionSettings(chosen, sandbox_store=sandbox_store, lists_of=partial(lists_in_force, config))
     with metrics_after(config), open_session(settings, output) as session:
         record = session.journal.find(run_id)
         options = layered(retry_options(record), chosen.given, given)

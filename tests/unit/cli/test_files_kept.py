@@ -23,7 +23,10 @@ OUTPUTS = (
     *(f"{name}.part" for name in REPORT_FILES),
     "proposed.toml",
     "template.xlsx",
+    *("before.csv", "metrics.prom", "beat", "job.log"),
 )
+SETTINGS = 'metrics_file = "metrics.prom"\n', 'heartbeat = "beat"\nlog.file = "job.log"\n'
+"""What comes before and behind the job of `lay_out`: all files that importer.toml may name are written."""
 OURS = b"somebody's own\n"
 
 
@@ -62,8 +65,11 @@ def test_no_command_touches_a_file_that_is_not_the_importers(
 ) -> None:
     lay_out(work)
     source = (work / "customers.csv").read_bytes()
+    config = work / "importer.toml"
+    config.write_text(config.read_text("utf-8").join(SETTINGS), "utf-8")
     planted = plant(work, kind)
-    importer("run", "customers.csv")
+    importer("run", "customers.csv", "--keep-before", "--report-dir", ".", "--yes")
+    assert (work / "before-2.csv").is_file()
     run = importer("runs", "--json").json[0]["id"]
     for words in EVERY_COMMAND.values():
         importer(*(word.replace("{run}", run) for word in words))
@@ -71,6 +77,30 @@ def test_no_command_touches_a_file_that_is_not_the_importers(
             assert path.is_symlink() == (kind == "symbolic link"), (words, path)
             assert path.read_bytes() == real.read_bytes() == OURS, (words, path)
         assert (work / "customers.csv").read_bytes() == source
+
+
+@pytest.mark.parametrize("kind", ["file", "hard link", "symbolic link"])
+def test_no_command_makes_a_journal_of_somebodys_file(
+    importer: Command, work: Path, settings: Connection, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    lay_out(work)
+    real = work.parent / "thesis.docx"
+    real.write_bytes(OURS)
+    real.chmod(0o644)
+    named = real if kind == "file" else work / "journal.db"
+    if kind == "hard link":
+        os.link(real, named)
+    elif kind == "symbolic link":
+        named.symlink_to(real)
+    monkeypatch.setenv("NXLINK_JOURNAL", str(named))
+    told = 0
+    for name, words in EVERY_COMMAND.items():
+        done = importer(*(word.replace("{run}", "2") for word in words))
+        told += "[journal-foreign]" in done.err or "[journal-unwritable]" in done.err
+        assert named.is_symlink() == (kind == "symbolic link"), name
+        assert (real.read_bytes(), real.stat().st_mode & 0o777) == (OURS, 0o644), name
+        assert not list(named.parent.glob("*damaged*")), name
+    assert told > 8
 
 
 @pytest.mark.parametrize("name", REPORT_FILES)

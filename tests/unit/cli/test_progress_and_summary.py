@@ -36,6 +36,7 @@ from importer.models import (
     RunSummary,
     Severity,
     Status,
+    UnusedColumn,
 )
 from importer.reports import ReasonGroup, ReportResult, Tally, WrittenReport
 from importer.reports.next_steps import next_steps
@@ -139,7 +140,7 @@ def test_counts_are_aligned_whatever_the_script() -> None:
 
 @pytest.mark.parametrize(
     ("lang", "headings"),
-    [("en", ["To be fixed", "Worth a look", "Good to know"]), ("zh", ["需要修改", "建议检查", "供参考"])],
+    [("en", ["To be corrected", "Worth a look", "Good to know"]), ("zh", ["需要更正", "建议检查", "供参考"])],
 )
 def test_issues_stand_under_their_level_the_gravest_first(lang: str, headings: Sequence[str]) -> None:
     stream = io.StringIO()
@@ -209,6 +210,15 @@ def test_the_next_steps_fit_the_end(
     steps = next_steps(summary, files, "en", arguments)
     assert len(steps) == len(wanted)
     assert all(piece in step.command for piece, step in zip(wanted, steps, strict=True))
+
+
+def test_a_check_that_leaves_columns_out_does_not_call_everything_valid() -> None:
+    checked = a_summary({Status.VALID: 3}, ExitCode.DONE, dry_run=True)
+    (step,) = next_steps(checked, (), "en")
+    assert step.message.startswith("Everything is valid")
+    lost = (UnusedColumn("Level", filled=3), UnusedColumn("Notes"))
+    (step,) = next_steps(replace(checked, not_imported=lost), (), "en")
+    assert "1 filled column is not imported" in step.message
 
 
 def test_rows_that_newer_ones_have_overtaken_are_not_to_be_retried() -> None:

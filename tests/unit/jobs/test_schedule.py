@@ -120,6 +120,25 @@ def test_a_schedule_is_one_line(text: str) -> None:
         schedule.parse_schedule(text)
 
 
+@pytest.mark.parametrize("character", '"%!&|<>^')
+def test_nothing_ends_the_command_for_windows(character: str) -> None:
+    spoilt = f"a{character} calc {character}"
+    daily = schedule.parse_schedule("0 3 * * *")
+    for job, folder in ((spoilt, "s"), ("nightly", spoilt)):
+        entry = schedule.CrontabEntry(job, daily, "UTC", Path(f"/{folder}/importer.toml"))
+        with pytest.raises(UsageError) as caught:
+            entry.windows_line()
+        assert caught.value.code == "not-for-crontab"
+    for made in (
+        lambda: schedule.windows_removal(spoilt),
+        lambda: schedule.windows_variables({"NXLINK_JOURNAL": spoilt}),
+    ):
+        with pytest.raises(UsageError):
+            made()
+    assert schedule.windows_removal("nightly") == 'schtasks /Delete /F /TN "nxlink-importer nightly"'
+    assert schedule.windows_variables({"NXLINK_JOURNAL": "D:/j.db"}) == ['setx NXLINK_JOURNAL "D:/j.db"']
+
+
 @pytest.mark.parametrize("character", ["\n", "\r", "\x00", "\x0b", "\x1b", "\x85", "\u2028"])
 @pytest.mark.parametrize("where", ["job", "zone", "settings", "env_file", "program", "environment"])
 def test_nothing_begins_another_line_of_the_crontab(where: str, character: str) -> None:

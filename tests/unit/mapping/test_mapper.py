@@ -265,6 +265,23 @@ def test_titles_are_left_out_in_every_script_also_where_they_are_glued_to_the_na
     assert told == ([] if " ".join(parts) == name else ["title-left-out"])
 
 
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("Muhammad Ali bin Abu Bakar", ("Muhammad Ali", "bin Abu Bakar")),
+        ("Siti Nurhaliza binti Tarudin", ("Siti Nurhaliza", "binti Tarudin")),
+        ("Ravi a/l Kumar", ("Ravi", "a/l Kumar")),
+        ("منى عبد الرحمن", ("منى", "عبد الرحمن")),
+        ("Empresa Exemplar, Lda.", ("Empresa Exemplar,", "Lda.")),
+        ("Exemplar, Ana", ("Ana", "Exemplar")),
+    ],
+)
+def test_what_belongs_to_a_last_name_stays_with_it_and_a_company_is_not_turned_round(
+    name: str, parts: tuple[str, str]
+) -> None:
+    assert person_names.split(name, NameRule.LAST_WORD) == parts
+
+
 def test_two_persons_in_a_first_name_and_names_of_nobody_are_told() -> None:
     def told(*cells: str) -> list[list[str | None]]:
         issues = person_names.doubtful(arrow.array(list(cells)), "first_name")

@@ -165,6 +165,16 @@ def test_one_date_proves_the_order_of_a_short_column_and_that_is_told() -> None:
     assert birthdays("05.07.1990", "25.12.1990 00:00")[0] == ["1990-07-05", "1990-12-25"]
 
 
+def test_blanks_behind_the_marks_of_a_date_do_not_count() -> None:
+    days = ["1980-05-07", "1991-12-25", "1990-01-13"]
+    assert birthdays("7. 5. 1980", "25. 12. 1991", "13.1.1990") == (days, [])
+
+
+def test_a_k_among_words_is_a_woman() -> None:
+    found = mapped(f'{NAMES}[fields.gender]\nfrom = "Kön"', {"Kön": ["Man", "Kvinna", "K", "Okänt"]})
+    assert values(found, "gender") == ["1", "0", "0", None]
+
+
 def test_two_dates_prove_the_order_of_a_whole_column() -> None:
     assert birthdays("5/7/1990", "25/12/1990", "13/1/1991") == (
         ["1990-07-05", "1990-12-25", "1991-01-13"],

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import hashlib
+import os
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -216,3 +219,120 @@ def test_a_row_that_may_be_in_stays_unknown(tmp_path: Path) -> None:
     assert [(one.rows, one.status) for one in found] == [((2,), Status.SKIPPED), ((3,), Status.UNKNOWN)]
     nobody = unanswered_as_unknown(checked.outcomes, lambda sheet, rows: np.zeros(rows.size, bool))
     assert [replace(one) for one in nobody] == list(checked.outcomes)
+
+
+@pytest.mark.parametrize(
+    "entry", ["O'Brien@x.example", "d’angelo@x.example", "ann@x.example", "rené@x.example"]
+)
+@pytest.mark.parametrize("hashed", [False, True])
+def test_a_mailbox_is_one_however_the_row_writes_it(tmp_path: Path, entry: str, hashed: bool) -> None:
+    listed = sha256(unicodedata.normalize("NFC", entry).lower()) if hashed else entry
+    lists = lists_of(written(tmp_path / "list.csv", ["E-mail"], [listed]))
+    ways = [entry, entry.upper(), f"{entry}.", unicodedata.normalize("NFD", entry), f"<{entry}>"]
+    others = ["brien@x.example", "angelo@x.example", f"x{entry}", f"{entry}.org"]
+    assert left_out(lists, [""] * 5, ways) == [True] * 5
+    assert left_out(lists, [""] * 4, others) == [False] * 4
+
+
+def test_a_list_may_write_a_dot_behind_a_mailbox(tmp_path: Path) -> None:
+    lists = lists_of(written(tmp_path / "list.csv", ["E-mail"], ["ann@x.example."]))
+    assert left_out(lists, ["", ""], ["ann@x.example", "ann@x.example."]) == [True, True]
+
+
+@pytest.mark.parametrize("header", ["E-mail", "Phone", "Kontakt"])
+def test_a_phone_beside_a_mailbox_in_one_cell_counts(tmp_path: Path, header: str) -> None:
+    lists = lists_of(written(tmp_path / "list.csv", [header], ["ann@x.example / +86 138 0013 8000"]))
+    assert left_out(lists, ["8613800138000", "8613800138001"]) == [True, False]
+    assert left_out(lists, [""], ["ann@x.example"]) == [True]
+
+
+def test_a_column_of_phones_counts_whatever_its_name_if_nothing_else_looks_so(tmp_path: Path) -> None:
+    path = written(
+        tmp_path / "list.csv",
+        ["E-mail", "Rückruf", "Nr"],
+        ["a@x.example", "+86 138 0013 8000", "13800138001"],
+        ["b@x.example", "+86 138 0013 8002", "13800138003"],
+    )
+    lists = lists_of(path)
+    found = left_out(lists, ["8613800138000", "8613800138002", "8613800138001", "8613800138003"])
+    assert found == [True, True, False, False]
+    (note,) = lists.doubts()
+    assert (note.code, dict(note.found)["columns"]) == ("suppression-columns", "Nr")
+
+
+def test_a_title_may_stand_above_the_header(tmp_path: Path) -> None:
+    rows = [
+        ["Do not contact", "", ""],
+        ["", "", ""],
+        ["Name", "Customer ID", "Phone"],
+        ["Ann", "13800138001", "13800138000"],
+    ]
+    lists = lists_of(written(tmp_path / "list.csv", *rows), country="CN")
+    assert left_out(lists, ["8613800138000", "8613800138001"]) == [True, False]
+    assert lists.lists[0].unreadable == 0
+
+
+def test_hashes_are_read_in_base64_and_those_of_another_kind_counted(tmp_path: Path) -> None:
+    digest = hashlib.sha256(b"ann@x.example").digest()
+    rows = [["hash"], [base64.b64encode(digest).decode()], [hashlib.md5(b"b@x.example").hexdigest()]]
+    lists = lists_of(written(tmp_path / "list.csv", *rows))
+    assert left_out(lists, ["", ""], ["ann@x.example", "b@x.example"]) == [True, False]
+    assert (lists.lists[0].unreadable, lists.lists[0].first_unreadable) == (1, 3)
+
+
+def test_what_one_sheet_proves_of_its_phones_holds_for_no_other(tmp_path: Path) -> None:
+    from openpyxl import Workbook
+
+    coded = [f"86138001380{n:02}" for n in range(40)]
+    national = [f"0176 12345{n:02}" for n in range(4)]
+    book = Workbook()
+    for row in ("Phone", *coded):
+        book.active.append([row])
+    sheet = book.create_sheet("DE")
+    for row in ("Phone", *national):
+        sheet.append([row])
+    book.save(tmp_path / "list.xlsx")
+    lists = lists_of(str(tmp_path / "list.xlsx"), country="DE")
+    assert left_out(lists, ["8613800138007", "4917612345" + "03", "8613800138041"]) == [True, True, False]
+
+
+TWO = """
+[fields.first_name]
+constant = "Ann"
+[fields.last_name]
+constant = "Lee"
+[fields.sms_phone]
+from = ["Phone", "Second"]
+[fields.email]
+from = ["Mail", "Other"]
+"""
+
+
+def test_every_column_that_may_feed_a_contact_is_compared(tmp_path: Path) -> None:
+    rows = [["Phone", "E-mail"], ["+86 138 0013 8000", "ann@x.example"], [sha256("8613800138009"), ""]]
+    lists = lists_of(written(tmp_path / "list.csv", *rows))
+    cells = {
+        "Phone": ["8613700000001", "8613700000002", "8613700000003", "8613700000004", "8613700000005", ""],
+        "Second": [
+            "+86 138 0013 8000",
+            "138 0013 8000",
+            "",
+            "x; 8613600000000 / 8613800138000",
+            "8613800138009",
+            "8613700000006",
+        ],
+        "Mail": ["", "", "a@x.example", "", "", ""],
+        "Other": ["", "", "Ann <ANN@x.example>", "", "", ""],
+    }
+    checker = Checker(mapper(TWO, cells), SEA, CheckRules(), suppression=lists)
+    checked = checker.check(chunk(cells))
+    rows_out = {row for one in checked.outcomes if one.code == "suppressed" for row in one.rows}
+    assert [row in rows_out for row in chunk(cells).frame.index.tolist()] == [True] * 5 + [False]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no such pipes")
+def test_a_pipe_is_no_list_since_it_is_read_again(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "list")
+    with pytest.raises(InputError) as caught:
+        read_list(str(tmp_path / "list"), None)
+    assert caught.value.code == "suppression-not-a-file"

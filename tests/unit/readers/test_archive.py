@@ -11,7 +11,7 @@ import pytest
 
 from importer.errors import InputError
 from importer.readers import archive
-from importer.readers.archive import MOST_UNBROKEN, PIECE, Archive, XmlHandlers, parse_xml
+from importer.readers.archive import FREE_SIZE, MOST_UNBROKEN, PIECE, Archive, XmlHandlers, parse_xml
 
 
 def pieces(begin: bytes, many: int, end: bytes) -> Iterator[bytes]:
@@ -44,6 +44,34 @@ def test_long_things_one_after_the_other_are_read(kind: str) -> None:
     many = MOST_UNBROKEN // PIECE // 2
     whole = [b"<r>", *pieces(begin, many, end), *pieces(begin, many, end), *pieces(begin, many, end), b"</r>"]
     parse_xml(whole, XmlHandlers(), "x.xlsx")
+
+
+def test_each_member_counts_once_however_often_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name in ("a", "b"):
+            packed.writestr(name, bytes(FREE_SIZE * 3 // 5))
+    with Archive(path, "bomb.zip") as opened:
+        for _ in range(3):
+            assert sum(map(len, opened.pieces("a"))) == FREE_SIZE * 3 // 5
+        with pytest.raises(InputError, match="unpack"):
+            opened.read("b")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("second", ["a/b.csv", "a\\b.csv", "/a/b.csv"])
+def test_two_members_of_one_name_are_told(tmp_path: Path, second: str) -> None:
+    for text, refused in (("x", False), ("y", True)):
+        path = tmp_path / f"{text}.zip"
+        with zipfile.ZipFile(path, "w") as packed:
+            packed.writestr("a/b.csv", "x")
+            packed.writestr(second, text)
+        if refused:
+            with pytest.raises(InputError, match=r"two different files under one name: a/b\.csv"):
+                Archive(path, path.name)
+        else:
+            with Archive(path, path.name) as opened:
+                assert opened.names() == ("a/b.csv",)
 
 
 @pytest.mark.parametrize("comment", [b"", b"made by hand"])

@@ -308,3 +308,67 @@ def test_pages_fit_their_window(
         if step == "see":
             tab.locator(".onward button").click()
     context.close()
+
+
+def test_what_lies_beside_the_table_comes_by_buttons(
+    tab: Page, served: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    """Rows of one contact, a row that is left out, corrections as a workbook, a list, changed rows."""
+    path = tmp_path / "family.csv"
+    lines = (f"Ann{n},Lee,ann{n}@lee.net,1990-01-02\n" for n in range(40))
+    path.write_text(
+        "first_name,last_name,email,birthday\nRosa,Gil,family@gil.net,1980-02-28\nPedro,Gil,family@gil.net,\n"
+        + "".join(lines),
+        "utf-8",
+    )
+    tab.set_input_files("#file", path)
+    tab.wait_for_url("**/see")
+    tab.get_by_role("button", name="Yes, match the columns").click()
+    tab.get_by_role("button", name="Check the whole file").click()
+    tab.get_by_role("link", name="Same contact as another row").click()
+    sync_api.expect(tab.get_by_text("their names differ")).to_be_visible()
+    look_for_barriers(tab)
+    swapped(tab, lambda: tab.get_by_role("button", name="Leave the value of email in row 3 out").click())
+    sync_api.expect(tab.get_by_text("no longer share a contact")).to_be_visible()
+    swapped(tab, lambda: tab.get_by_role("button", name="Leave row 2 out").click())
+    sync_api.expect(tab.get_by_role("button", name="Take row 2 in again")).to_be_focused()
+    tab.set_viewport_size({"width": 390, "height": 500})
+    tab.keyboard.press("End")
+    sync_api.expect(tab.get_by_role("button", name="Undo", exact=True)).to_be_in_viewport()
+    tab.get_by_text("Corrections as a workbook").click()
+    look_for_barriers(tab)
+    with tab.expect_download() as download:
+        tab.get_by_role("link", name="Save as a workbook").click()
+    assert download.value.suggested_filename == "Corrections of family.xlsx"
+    tab.get_by_role("button", name="Undo", exact=True).click()
+    tab.get_by_role("button", name="Undo", exact=True).click()
+    sync_api.expect(tab.get_by_role("button", name="Undo", exact=True)).to_have_count(0)
+    tab.get_by_text("Corrections as a workbook").click()
+    tab.set_input_files("#corrections-file", download.value.path())
+    sync_api.expect(tab.get_by_text("2 corrections were taken in")).to_be_visible()
+    look_for_barriers(tab)
+    tab.get_by_role("button", name="Check with the corrections").click()
+    tab.get_by_role("link", name="Continue with 41 rows").click()
+    tab.get_by_text("People who must not be sent").click()
+    list_ = tmp_path / "unsubscribed.csv"
+    list_.write_text("email\nann7@lee.net\n", "utf-8")
+    tab.set_input_files("#list-file", list_)
+    tab.get_by_role("link", name="Continue with 40 rows").click()
+    sync_api.expect(tab.get_by_text("Left out by these lists: 1 row")).to_be_visible()
+    look_for_barriers(tab)
+    tab.get_by_role("button", name="Send 40 customers").click()
+    tab.wait_for_url("**/runs/**")
+    tab.goto(served.base)
+    tab.set_input_files("#file", path)
+    tab.wait_for_url("**/see")
+    sync_api.expect(tab.get_by_role("button", name="Take over last time’s 2 corrections")).to_be_visible()
+    tab.get_by_role("button", name="Yes, match the columns").click()
+    tab.get_by_role("button", name="Check the whole file").click()
+    sync_api.expect(tab.get_by_text("42 rows were checked")).to_be_visible()
+    tab.goto(f"{tab.url.removesuffix('/check')}/import")
+    look_for_barriers(tab)
+    tab.get_by_role("button", name="Send only what is new or has changed").click()
+    tab.get_by_role("link", name="Continue with 3 rows").click()
+    sync_api.expect(tab.get_by_text("39 rows say what was sent last")).to_be_visible()
+    look_for_barriers(tab)
+    assert len(box.customers()) == 40

@@ -171,6 +171,6 @@ def test_a_day_that_does_not_exist_is_no_question_of_how_dates_are_written(
     work = begun(page, tmp_path, *(f"Ann,Lee{at},,a{at}@b.net,{day}," for at, day in enumerate(lines)))
     choose(page, work, "bad-date", "formats", value="order:day-first")
     shown = text_of(page.get(f"{work}/correct?show=all"))
-    assert "There is no day “31/02/1990”: its month has fewer days" in shown
-    assert "There is no day “29-02-2023”" in shown
-    assert "There is no day “05.1990”" not in shown
+    assert "“31/02/1990” does not exist: its month has fewer days" in shown
+    assert "“29-02-2023” does not exist" in shown
+    assert "“05.1990” does not exist" not in shown
