@@ -20,6 +20,7 @@ import click
 
 from importer import __version__
 from importer.cli import output
+from importer.cli.help import LocalGroup, local, speak, spoken
 from importer.cli.output import echo, print_error
 from importer.errors import FaultError, ImporterError
 from importer.exit_codes import ExitCode
@@ -55,7 +56,7 @@ COMMANDS = {
 }
 
 
-class CommandGroup(click.Group):
+class CommandGroup(LocalGroup):
     """The group of all commands, each imported on first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -67,10 +68,10 @@ class CommandGroup(click.Group):
             return None
         module = importlib.import_module(f"importer.cli.commands.{entry.module}")
         command: click.Command = getattr(module, f"{cmd_name}_command")
-        return command
+        return spoken(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
+        with formatter.section(local("Commands")):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -95,8 +96,9 @@ class CommandGroup(click.Group):
             import difflib
 
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            ctx.fail(f"No such command {args[0]!r}.{hint}")
+            told = [local("No such command {name!r}.").format(name=args[0])]
+            told += [local("Did you mean {possibility}?").format(possibility=repr(one)) for one in near]
+            ctx.fail(" ".join(told))
         return super().resolve_command(ctx, args)
 
 
@@ -126,6 +128,7 @@ def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code. Never lets a traceback out unless asked
     (NXLINK_TRACEBACK=1)."""
     prepare_process()
+    speak()
     sys.stdout, sys.stderr = map(output.outliving_its_reader, (sys.stdout, sys.stderr))
     exit_code = invoke(args)
     # Python collects once more when it ends, which took an eighth of the time of `inspect` and freed nothing

@@ -144,6 +144,7 @@ def confirm(question: str, *, abort: bool = False) -> bool:
 
 def ask(question: str) -> str:
     """Ask the person at the terminal; "" if they only press Enter."""
+    _tolerate(sys.stderr)
     answer: str = click.prompt(printable(question), default="", show_default=False, err=True)
     return answer.strip()
 

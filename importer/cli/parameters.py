@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from importer.cli.help import local
 from importer.cli.output import (
     LocalizedOption,
     OutputOptions,
@@ -55,7 +56,8 @@ class ModeType(click.ParamType[Mode]):
         for mode in Mode:
             if text in (mode.label, str(int(mode))):
                 return mode
-        self.fail(f"{value!r} is none of replace (0), update (1), keep (2)", param, ctx)
+        said = local("{value!r} is none of replace (0), update (1), keep (2)")
+        self.fail(said.format(value=value), param, ctx)
 
 
 class Amount(click.FloatRange):
@@ -64,7 +66,7 @@ class Amount(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
-            self.fail(f"{value!r} is not a number", param, ctx)
+            self.fail(local("{value!r} is not a number").format(value=value), param, ctx)
         return number
 
 
@@ -79,7 +81,8 @@ class HeaderRowType(click.ParamType[int | str]):
             return text
         if text.isdecimal() and len(text) < 20 and int(text) >= 1:
             return int(text)
-        self.fail(f"{value!r} is neither a row number from 1 nor `none`", param, ctx)
+        said = local("{value!r} is neither a row number from 1 nor `none`")
+        self.fail(said.format(value=value), param, ctx)
 
 
 def _click_type(kind: ValueKind) -> dict[str, Any]:

@@ -134,8 +134,11 @@ class Translation:
 
 @cache
 def translation(lang: str) -> Translation:
-    """The texts of a language of `TRANSLATIONS`. Raises KeyError for any other."""
-    if lang not in TRANSLATIONS:
+    """The texts of a language that has a file in `translations/`. Raises KeyError for any other.
+
+    The Chinese file has only texts that are declared in code in English alone.
+    """
+    if lang not in (*TRANSLATIONS, "zh"):
         raise KeyError(lang)
     return Translation(resources.files(__name__).joinpath("translations", f"{lang}.toml").read_text("utf-8"))
 
@@ -147,7 +150,7 @@ def text_key(english: str) -> str:
 
 def local_text(texts: Mapping[str, str], lang: str) -> str:
     """A text that is declared in code in some languages (`en` at least), in this one if anybody wrote it."""
-    if lang in texts:
+    if lang in texts or lang == "en":
         return texts[lang]
     return translation(lang).text(text_key(texts["en"])) or texts["en"]
 

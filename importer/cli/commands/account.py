@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from importer import messages
+from importer.cli.help import LocalGroup
 from importer.cli.output import echo, heading, lang_option, language, print_json
 from importer.cli.parameters import profile_option
 from importer.config import load_config
@@ -27,7 +28,9 @@ WIDE = 150
 AT_ONCE = 3
 
 
-@click.group("app", short_help="Create customer applications and list their phones (integrators).")
+@click.group(
+    "app", cls=LocalGroup, short_help="Create customer applications and list their phones (integrators)."
+)
 def app_command() -> None:
     """Create customer applications and list the numbers registered with them.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from importer.cli.help import LocalGroup
 from importer.config import ConfigFile, load_config, name_config
 from importer.errors import SettingsError, UsageError
 from importer.models import Note
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@click.group("job", short_help="Run and install scheduled imports.")
+@click.group("job", cls=LocalGroup, short_help="Run and install scheduled imports.")
 def job_command() -> None:
     """Imports that a scheduler starts: [job.NAME] tables of importer.toml.
 

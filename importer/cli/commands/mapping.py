@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from importer.cli import parameters as shared
+from importer.cli.help import LocalGroup
 from importer.cli.output import echo, heading, lang_option, language, print_json
 from importer.errors import MappingError
 from importer.exit_codes import ExitCode
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _PREVIEW = 5
 
 
-@click.group("mapping", short_help="List, show, suggest and check mapping files.")
+@click.group("mapping", cls=LocalGroup, short_help="List, show, suggest and check mapping files.")
 def mapping_command() -> None:
     """Mapping files say how a sheet's columns become the API's fields."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from importer.cli.help import LocalGroup
 from importer.cli.output import confirm, console, echo, heading, lang_option, language, pad_cells, print_json
 from importer.exit_codes import ExitCode
 from importer.messages import sentence
@@ -60,7 +61,7 @@ class SinceType(click.ParamType[datetime]):
 _STATES = ("running", "finished", "stopped", "interrupted")
 
 
-@click.group("runs", short_help="Show past runs.", invoke_without_command=True)
+@click.group("runs", cls=LocalGroup, short_help="Show past runs.", invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The newest N.")
 @click.option("--tenant", metavar="ID", default="", help="Only runs to this tenant.")
