@@ -357,12 +357,8 @@ class Session:
     @contextlib.contextmanager
     def _stoppable(self, run: Run) -> Iterator[None]:
         """Let the session's stop token stop this run. What stops only this run stops no later one."""
-        patience = run.plan.options.patience
-        with (
-            self.guard(self.stopper),
-            self.stopper.child() as run.stopper,
-            self.journal.patient(patience, lambda: run.stopper.reason),
-        ):
+        waiting = self.journal.patient(run.plan.options.patience, lambda: run.stopper.reason)
+        with self.guard(self.stopper), self.stopper.child() as run.stopper, waiting:
             yield
 
     def _sandbox(self, store: Path | None) -> Sandbox:
