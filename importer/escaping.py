@@ -1,4 +1,4 @@
-"""Make text from elsewhere fit for where it goes: a sentence, a terminal, JSON, a shell.
+"""Make text from elsewhere fit for where it goes: a sentence, a terminal, JSON, a shell; read odd names.
 
 Names of files, sheets and columns, cells and answers of a server may hold what a terminal obeys (ESC, C1),
 what turns text around (bidirectional controls), or what begins another line. None of it is lost: it becomes

@@ -79,7 +79,8 @@ class FileAccess:
 def read_with_access(path: Path) -> tuple[bytes, FileAccess]:
     """Read a file that settings stand in, and tell who else can reach it: both of the same open file.
 
-    What a group may do counts unless nobody but the owner is in it. Raises OSError, for all but a plain file.
+    Of a link its owner counts, too. What a group may do counts unless nobody but the owner is in it. Raises
+    OSError, for all but a plain file.
     """
     with open(path, "rb", opener=_open_plain) as file:
         found = os.fstat(file.fileno())

@@ -67,7 +67,7 @@ def verified_tls(options: Mapping[str, object], environ: Mapping[str, str] | Non
 
     Nothing for a server on this machine, and where the address (or PGSSLMODE, or a service) says how. The
     authorities are those of the address, PGSSLROOTCERT or ~/.postgresql/root.crt, else those of all our
-    connections (REQUESTS_CA_BUNDLE, certifi).
+    connections (REQUESTS_CA_BUNDLE, else those of requests).
     """
     environ = os.environ if environ is None else environ
     if "sslmode" in options or environ.get("PGSSLMODE") or "service" in options or not is_elsewhere(options):
@@ -78,7 +78,7 @@ def verified_tls(options: Mapping[str, object], environ: Mapping[str, str] | Non
         or environ.get("PGSSLROOTCERT")
         or Path.home().joinpath(_SYSTEMS_CERTIFICATES).is_file()
     ):
-        import certifi
+        from requests.utils import DEFAULT_CA_BUNDLE_PATH  # only servers elsewhere need it
 
-        found["sslrootcert"] = environ.get("REQUESTS_CA_BUNDLE") or certifi.where()
+        found["sslrootcert"] = environ.get("REQUESTS_CA_BUNDLE") or str(DEFAULT_CA_BUNDLE_PATH)
     return found

@@ -8,7 +8,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
@@ -124,11 +124,14 @@ def heading(name: str) -> str:
     return sentence(code, {}, language()) if code in catalogue() else name
 
 
-def pad_cells(text: str, width: int) -> str:
-    """Return the text with blanks behind it, as many columns of a terminal wide."""
+def labelled(facts: Iterable[tuple[str, object]], width: int) -> Iterator[str]:
+    """Yield a line for each heading and its value; the values stand below each other, `width` columns in."""
     from rich.cells import cell_len
 
-    return text + " " * (width - cell_len(text))
+    lines = [(heading(name), value) for name, value in facts]
+    width = max([width, *(cell_len(name) for name, _ in lines)])
+    for name, value in lines:
+        yield f"{name}{' ' * (width - cell_len(name))} {value}"
 
 
 def print_json(value: object) -> None:
@@ -144,6 +147,7 @@ def confirm(question: str, *, abort: bool = False) -> bool:
 
 def ask(question: str) -> str:
     """Ask the person at the terminal; "" if they only press Enter."""
+    _tolerate(sys.stderr)
     answer: str = click.prompt(printable(question), default="", show_default=False, err=True)
     return answer.strip()
 

@@ -67,9 +67,10 @@ def country_name(region: str, lang: str) -> str:
     if lang in TRANSLATIONS:
         from phonenumbers.geodata.locale import LOCALE_DATA
 
+        known = LOCALE_DATA.get(region, {})
         # A name that begins with * stands under the language it points to.
-        found = str(LOCALE_DATA.get(region, {}).get(lang, ""))
-        return str(LOCALE_DATA[region].get(found[1:], region)) if found.startswith("*") else found or region
+        if found := known.get(known[lang][1:]) if known.get(lang, "").startswith("*") else known.get(lang):
+            return str(found)
     names = packaged_words("country_names.toml").get(region, [])
     wanted = [name for name in names if (lang == "zh") == _is_han(name)]
     return str(wanted[0]) if wanted else region

@@ -53,7 +53,7 @@ class Country:
 
 @cache
 def countries(lang: str) -> tuple[Country, ...]:
-    """All countries with a dialling code, by name; Chinese names in the order of GB 18030: by their sound."""
+    """All countries with a dialling code, by name without accents; Chinese ones as in GB 18030: by sound."""
     import phonenumbers
 
     found = (
@@ -62,7 +62,7 @@ def countries(lang: str) -> tuple[Country, ...]:
     )
     if lang == "zh":
         return tuple(sorted(found, key=lambda one: one.name.encode("gb18030")))
-    return tuple(sorted(found, key=lambda one: normalize("NFKD", one.name)))  # Á stands beside A
+    return tuple(sorted(found, key=lambda one: normalize("NFKD", one.name).encode("ascii", "ignore")))
 
 
 def source_names(rule: Table) -> list[str]:

@@ -136,6 +136,6 @@ def test_a_run_that_is_left_is_resumed(
     importer("runs")
     resumed = importer("resume")
     assert resumed.code == 1
-    assert "whether one of them was interrupted is not known" in resumed.err
+    assert "[nothing-left-to-resume]" in resumed.err
     assert importer("runs", "acknowledge").code == 0
     assert "nothing to resume" in importer("resume").out.lower()

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from importer.cli import parameters as shared
-from importer.cli.output import console, echo, heading, lang_option, language, pad_cells, print_json
+from importer.cli.output import console, echo, heading, labelled, lang_option, language, print_json
 from importer.exit_codes import ExitCode
+from importer.messages import sentence
 from importer.models import Issue
 from importer.option_layers import GivenOptions
 from importer.option_types import OptionGroup
@@ -128,8 +129,8 @@ def _print(source: Source, found: Inspection, proposals: Sequence[Proposal], map
 
     out = console()
     out.print(Text(source.name, style="bold"))
-    for name, value in _facts(source, found, mapping):
-        out.print(Text(f"  {pad_cells(heading(name), 12)} {value}"))
+    for fact in labelled(_facts(source, found, mapping), 12):
+        out.print(Text(f"  {fact}"))
     for note in source.notes:
         out.print(Text(f"  {note.sentence(language())}", style="dim"))
     lines = [_line(column, proposal) for column, proposal in zip(found.columns, proposals, strict=True)]
@@ -191,7 +192,9 @@ def _facts(source: Source, found: Inspection, mapping: str | None) -> list[tuple
     facts = [("format", source.format)]
     if source.encoding:
         sure = source.encoding_confidence
-        facts.append(("encoding", source.encoding + ("" if sure is None else f" ({sure:.0%} sure)")))
+        told = {"encoding": source.encoding, "sure": f"{sure or 0:.0%}"}
+        known = source.encoding if sure is None else sentence("encoding-sure", told, language())
+        facts.append(("encoding", known))
     if source.delimiter:
         facts.append(("delimiter", {"\t": "tab"}.get(source.delimiter, source.delimiter)))
     if source.sheets:

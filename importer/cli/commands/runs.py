@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from importer.cli.help import LocalGroup
-from importer.cli.output import confirm, console, echo, heading, lang_option, language, pad_cells, print_json
+from importer.cli.output import confirm, console, echo, heading, labelled, lang_option, language, print_json
 from importer.exit_codes import ExitCode
 from importer.messages import sentence
 from importer.models import Status
@@ -117,16 +117,14 @@ def show(run_id: str, as_json: bool) -> int:
         return int(ExitCode.DONE)
     if children:
         found["children"] = ", ".join(children)
-    for name, value in found.items():
-        if value in (None, "", {}):
-            continue
-        shown = (
-            ", ".join(f"{key} {count:,}" for key, count in value.items())
-            if isinstance(value, dict)
-            else value
-        )
-        echo(f"{pad_cells(heading(name), 16)} {shown}")
+    known = ((name, _shown(value)) for name, value in found.items() if value not in (None, "", {}))
+    for line in labelled(known, 16):
+        echo(line)
     return int(ExitCode.DONE)
+
+
+def _shown(value: object) -> object:
+    return ", ".join(f"{key} {count:,}" for key, count in value.items()) if isinstance(value, dict) else value
 
 
 @runs_command.command("prune", short_help="Forget old runs and delete their reports.")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from importer.cli.app import invoke as cli
+from importer.jobs.schedule import installed_schedules
 from tests.support.jobs import HEADER, lines
 
 FAKE_CRONTAB = """#!/bin/sh
@@ -110,7 +111,7 @@ def test_missing_credentials_are_told_and_no_file_is_touched(
 
 
 def test_an_env_file_that_others_can_read_is_refused(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (desk / "nxlink.env").chmod(0o640)
+    (desk / "nxlink.env").chmod(0o644)
     assert cli(["job", "run", "nightly", "--env-file", "nxlink.env"]) == 4
     assert "chmod 600" in capsys.readouterr().err
 
@@ -221,6 +222,13 @@ def test_the_journal_of_settings_that_are_named_is_used(
     cli(["job", "run", "nightly", "--settings", str(config)])
     assert (desk / "kept" / "history.db").is_file()
     assert not (desk / "state" / "journal.db").exists()
+
+
+def test_the_schedules_of_installed_jobs_are_those_of_the_crontab(desk: Path, tab: Path) -> None:
+    assert installed_schedules() == {}
+    tab.write_text("1 2 * * * /usr/bin/other\n")
+    assert cli(["job", "install", "nightly", "--schedule", "30 2 * * 1-5"]) == 0
+    assert installed_schedules() == {"nightly": "30 2 * * 1-5"}
 
 
 def test_a_crontab_made_for_the_job_alone_goes_with_it(desk: Path, tab: Path) -> None:

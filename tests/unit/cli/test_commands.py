@@ -11,10 +11,12 @@ from pathlib import Path
 
 import click
 import pytest
+from rich.cells import cell_len
 
 from importer import __version__
 from importer.cli import app
 from importer.journal import Journal
+from importer.messages import LANGUAGES
 from tests.support.commands import ROOT, Command, summary
 from tests.support.every_command import EVERY_COMMAND, lay_out
 
@@ -118,6 +120,34 @@ def test_the_locale_and_the_option_choose_the_language(
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     assert importer("runs").out == "还没有运行过。\n"
     assert importer("runs", "--lang", "en").out == "There are no runs yet.\n"
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"),
+    [
+        ("es_MX.UTF-8", "Todavía no hay ejecuciones."),
+        ("es", "Todavía no hay ejecuciones."),
+        ("pt_BR.UTF-8", "Ainda não há execuções."),
+        ("id_ID", "Belum ada proses."),
+        ("id@latin", "Belum ada proses."),
+        ("est_EE.UTF-8", "There are no runs yet."),
+        ("de_DE.UTF-8", "There are no runs yet."),
+        ("C", "There are no runs yet."),
+    ],
+)
+def test_the_language_of_a_locale_is_spoken_if_it_is_known(
+    importer: Command, monkeypatch: pytest.MonkeyPatch, locale: str, said: str
+) -> None:
+    monkeypatch.setenv("LC_ALL", locale)
+    assert importer("runs").out == f"{said}\n"
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_values_stand_below_each_other_whatever_their_headings_are(importer: Command, lang: str) -> None:
+    facts = importer("inspect", CSV, "--lang", lang).out.splitlines()[1:6]
+    values = ("csv", "utf-8", ",", "1", "chinese-labels")
+    columns = {cell_len(line[: line.rindex(value)]) for line, value in zip(facts, values, strict=True)}
+    assert len(columns) == 1, facts
 
 
 def test_runs_lists_the_newest_first_and_shows_one_by_the_start_of_its_name(

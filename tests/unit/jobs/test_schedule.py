@@ -120,6 +120,14 @@ def test_a_schedule_is_one_line(text: str) -> None:
         schedule.parse_schedule(text)
 
 
+def test_the_zone_is_the_one_that_the_system_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    for named in ("Asia/Shanghai", ":Asia/Shanghai"):
+        monkeypatch.setenv("TZ", named)
+        assert schedule.zone_name() == "Asia/Shanghai"
+    monkeypatch.delenv("TZ")
+    assert schedule.zone_name()
+
+
 @pytest.mark.parametrize("character", '"%!&|<>^')
 def test_nothing_ends_the_command_for_windows(character: str) -> None:
     spoilt = f"a{character} calc {character}"

@@ -286,13 +286,18 @@ def test_two_tabs_follow_one_run_which_stops_and_goes_on(
     assert len(box.customers()) == 9000
 
 
-@pytest.mark.parametrize("width", [360, 2560])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("width", "scheme", "locale"),
+    [
+        *((width, scheme, "zh-CN") for width in (360, 2560) for scheme in ("light", "dark")),
+        *((360, "light", locale) for locale in ("es-419", "pt-BR", "id")),
+    ],
+)
 def test_pages_fit_their_window(
-    chromium: Browser, served: WebPage, messy: Path, width: int, scheme: str
+    chromium: Browser, served: WebPage, messy: Path, width: int, scheme: str, locale: str
 ) -> None:
     context = chromium.new_context(
-        viewport={"width": width, "height": 800}, color_scheme=scheme, locale="zh-CN"
+        viewport={"width": width, "height": 800}, color_scheme=scheme, locale=locale
     )
     tab = context.new_page()
     tab.goto(served.application.gate.link)
@@ -303,7 +308,7 @@ def test_pages_fit_their_window(
     for step in ("see", "match", "check"):
         tab.goto(f"{work}/{step}")
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
-        assert tab.evaluate("document.documentElement.lang") == "zh-CN"
+        assert tab.evaluate("document.documentElement.lang") == locale
         look_for_barriers(tab)
         if step == "see":
             tab.locator(".onward button").click()

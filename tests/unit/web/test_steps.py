@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from importer import RunOptions, Status, validate_file
 from importer.config import Connection
 from importer.errors import UsageError
 from importer.journal import Journal
+from importer.messages import LANGUAGE_NAMES, TRANSLATIONS, sentence
 from importer.models import Mode
 from importer.pipeline.session import Session
 from importer.sandbox import Sandbox
@@ -521,6 +523,44 @@ def test_both_languages(page: WebPage, table: Path) -> None:
     assert '<html lang="zh-CN">' in text.text
     assert "表格读取得对吗" in text.text
     assert page.get("/", **{"Accept-Language": "zh-CN,zh;q=0.9"}).ok
+
+
+@pytest.mark.parametrize(
+    ("wanted", "tag", "said"),
+    [
+        ("es-AR,es;q=0.9,en;q=0.8", "es-419", "Elegir un archivo"),
+        ("pt-PT", "pt-BR", "Escolher um arquivo"),
+        ("id,en-US;q=0.7", "id", "Pilih file"),
+        ("fil,id;q=0.5", "id", "Pilih file"),
+        ("de, en", "en", "Choose a file"),
+    ],
+)
+def test_the_page_speaks_what_the_browser_prefers(page: WebPage, wanted: str, tag: str, said: str) -> None:
+    text = page.get("/", **{"Accept-Language": wanted}).text
+    assert f'<html lang="{tag}">' in text
+    assert said in text
+
+
+def test_every_other_language_can_be_chosen(page: WebPage) -> None:
+    for lang, name in LANGUAGE_NAMES.items():
+        text = page.post("/language", {"lang": lang, "back": "/"}).text
+        assert f"<span>{name}</span></summary>" in text
+        assert re.findall(r'name="lang" value="(\w+)"', text) == [
+            one for one in LANGUAGE_NAMES if one != lang
+        ]
+
+
+@pytest.mark.parametrize("lang", TRANSLATIONS)
+def test_old_data_is_overwritten_after_a_word_of_the_language(
+    page: WebPage, box: Sandbox, table: Path, lang: str
+) -> None:
+    page.post("/language", {"lang": lang, "back": "/"})
+    work = page.upload(table)
+    page.checked(work)
+    word = sentence("web-word-to-type", {}, lang)
+    assert f"“{word}”" in page.get(f"{work}/import").text
+    page.send(work, mode="replace", typed=word.upper())
+    assert len(box.customers()) == 1
 
 
 def test_a_work_that_has_gone_is_said_to_be(page: WebPage, table: Path) -> None:

@@ -1,0 +1,45 @@
+"""Numbers are written as the language does."""
+
+from __future__ import annotations
+
+import pytest
+
+from importer.reports import wording
+from importer.web.mapping_table import countries
+
+
+@pytest.mark.parametrize(
+    ("lang", "number", "small", "size", "span"),
+    [
+        ("en", "12,345", "0.25", "1.5 MB", "2.5 s"),
+        ("zh", "12,345", "0.25", "1.5 MB", "2.5 s"),
+        ("es", "12,345", "0.25", "1.5 MB", "2.5 s"),
+        ("pt", "12.345", "0,25", "1,5 MB", "2,5 s"),
+        ("id", "12.345", "0,25", "1,5 MB", "2,5 s"),
+    ],
+)
+def test_a_number_has_the_marks_of_the_language(
+    lang: str, number: str, small: str, size: str, span: str
+) -> None:
+    assert wording.number(12_345, lang) == number
+    assert wording.number(0.25, lang) == small
+    assert wording.size(1_500_000, lang) == size
+    assert wording.span(2.5, lang) == span
+    assert number in wording.rows(12_345, lang)
+
+
+@pytest.mark.parametrize(
+    ("lang", "germany", "first"),
+    [("es", "Alemania", "Afganistán"), ("pt", "Alemanha", "Afeganistão"), ("id", "Jerman", "Afghanistan")],
+)
+def test_countries_have_the_names_of_the_language(lang: str, germany: str, first: str) -> None:
+    names = {one.code: one.name for one in countries(lang)}
+    assert names["DE"] == germany
+    assert next(iter(names.values())) == first
+    assert not [code for code, name in names.items() if name == code or name.startswith("*")]
+    assert set(names) == {one.code for one in countries("en")}
+
+
+def test_an_accent_does_not_change_the_place_in_a_list() -> None:
+    names = [one.name for one in countries("pt")]
+    assert names.index("Argélia") < names.index("Argentina") < names.index("Armênia") < names.index("Áustria")
