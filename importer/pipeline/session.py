@@ -21,7 +21,7 @@ from importer.config import Connection, Profile
 from importer.credentials import require, resolve
 from importer.dataclass import dataclass
 from importer.errors import InputError, LockedError, MappingError, SettingsError, UsageError
-from importer.journal import Journal, RunRecord, RunState, Ticket
+from importer.journal import Journal, RunKind, RunRecord, RunState, Ticket
 from importer.models import Destination
 from importer.option_layers import options_from_json
 from importer.options import RunOptions
@@ -162,7 +162,9 @@ class Session:
             self.planned_again(record, options, observer) as plan,
         ):
             lineage = lineage_of(plan, self.journal, record)
-            run = self._run(plan, lineage, gate or _gate_of(plan), observer)
+            if record.kind is not RunKind.RETRY:
+                gate = gate or _gate_of(plan)
+            run = self._run(plan, lineage, gate, observer)
             run.ticket = ticket
             with self._stoppable(run):
                 return run.resume(record)

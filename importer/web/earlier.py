@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -133,27 +133,30 @@ def work_of(site: Site, run: RunRecord) -> Work | None:
     return None
 
 
-def rows_left(site: Site, journal: Journal, run: RunRecord) -> int:
+def rests(site: Site) -> dict[str, Work]:
+    """The pieces of work that are about the rest of a run, by that run."""
+    return {work.rest_of: work for work in reversed(site.works.recent()) if work.rest_of}
+
+
+def rows_left(site: Site, journal: Journal, run: RunRecord, about: Mapping[str, Work]) -> int:
     """How many rows of a run are still to be done: without those that later runs have brought in, and those
-    that a person has left out since."""
+    that a person has left out since. `about`: what `rests` returns."""
     left = sum(rows for status, rows in run.counts.items() if not status.done)
     if not left or run.dry_run:
         return left
-    own, first = journal.row_states(run.id), first_of(journal, run)
-    gone = {sheet: rows.tolist() for sheet, rows in imported_since(journal, first, None).items()}
-    for sheet, row in _left_out_since(site, run, first):
-        gone.setdefault(sheet, []).append(row)
-    done = 0
-    for sheet, rows in gone.items():
-        done += int(np.isin(own.rows_with_status(sheet, *_OPEN), rows).sum())
+    first = first_of(journal, run)
+    gone: dict[str, list[int]] = {}
+    if run.parent or any(not child.dry_run for child in journal.children(run.id)):
+        gone = {sheet: rows.tolist() for sheet, rows in imported_since(journal, first, None).items()}
+    work = work_of(site, run) or about.get(first.id)
+    for cell in site.works.corrections(work).values() if work else ():
+        if cell.whole_row:
+            gone.setdefault(cell.sheet, []).append(cell.row)
+    if not gone:
+        return left
+    own = journal.row_states(run.id)
+    done = sum(int(np.isin(own.rows_with_status(sheet, *_OPEN), rows).sum()) for sheet, rows in gone.items())
     return max(left - done, 0)
-
-
-def _left_out_since(site: Site, run: RunRecord, first: RunRecord) -> list[tuple[str, int]]:
-    """The rows of a run that a person has left out by hand."""
-    work = work_of(site, run) or next((one for one in site.works.recent() if one.rest_of == first.id), None)
-    cells = site.works.corrections(work).values() if work else ()
-    return [(cell.sheet, cell.row) for cell in cells if cell.whole_row]
 
 
 def keep_overwrites(site: Site, work: Work, run: str, found: Sequence[Overwrite]) -> None:

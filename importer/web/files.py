@@ -14,7 +14,7 @@ from importer.errors import UnknownRunError, UsageError
 from importer.journal import Journal
 from importer.readers.base import ALL_SHEETS
 from importer.web.corrections_file import is_corrections
-from importer.web.earlier import EarlierImport, earlier_corrections, earlier_imports, rows_left
+from importer.web.earlier import EarlierImport, earlier_corrections, earlier_imports, rests, rows_left
 from importer.web.pages import (
     Form,
     Site,
@@ -80,11 +80,11 @@ def _home(request: Request) -> Response:
 
 def _rows_left(site: Site, works: Sequence[Work]) -> dict[str, int]:
     """How many rows the last import of each piece of work has left."""
-    found = {}
+    found, about = {}, rests(site)
     with Journal.open(site.journal) as journal:
         for work in works:
             with contextlib.suppress(UnknownRunError):
-                found[work.id] = rows_left(site, journal, journal.run(work.run)) if work.run else 0
+                found[work.id] = rows_left(site, journal, journal.run(work.run), about) if work.run else 0
     return found
 
 

@@ -27,7 +27,7 @@ from importer.pipeline.session import Session, retry_options
 from importer.private_files import open_plain_file
 from importer.reports.files import REJECTS_CSV, REJECTS_XLSX, REPORT_HTML, SUMMARY_JSON, own_files
 from importer.reports.tally import ANSWERED
-from importer.web.earlier import overwrites_of, rows_left, work_of
+from importer.web.earlier import overwrites_of, rests, rows_left, work_of
 from importer.web.guard import REPORT_POLICY
 from importer.web.pages import (
     Form,
@@ -130,7 +130,8 @@ def _runs(request: Request) -> Response:
     number = min(number, pages)
     some = found[(number - 1) * PAGE_RUNS : number * PAGE_RUNS]
     with Journal.open(site.journal) as journal:
-        left = {run.id: rows_left(site, journal, run) for run in some}
+        about = rests(site)
+        left = {run.id: rows_left(site, journal, run, about) for run in some}
     return page(
         request,
         "runs.html",
@@ -181,7 +182,7 @@ def _run(request: Request) -> Response:
         run = _with_counts(journal, run)
         later = retried_since(journal, run) if not run.dry_run else None
         children = [child for child in journal.children(run.id) if not child.dry_run]
-        left = rows_left(site, journal, run)
+        left = rows_left(site, journal, run, rests(site))
         overwritten = overwrites_of(site, journal, run)
     task = site.tasks.of(run.id)
     work_id = request.query_params.get("w", "")

@@ -54,7 +54,7 @@ def run_options(site: Site, work: Work, lang: str, folder: Path) -> RunOptions:
         mapping=str(mapping) if mapping.is_file() else None,
         corrections=str(corrections) if corrections else None,
         suppress=tuple(str(site.works.lists_folder(work) / name) for name in work.suppress),
-        mode=mode_of(work),
+        mode=mode_of(work) if work.only_changed else None,
         changed_only=work.only_changed,
         report_dir=folder,
     )

@@ -104,3 +104,16 @@ def test_only_the_first_row_is_sent_on_request_and_nobody_is_said_to_be_overwrit
     result = page.send(work)
     assert "overwritten" not in text_of(result).lower()
     assert len(box.customers()) == 1
+
+
+def test_script_in_names_and_names_of_lists_stays_text(page: WebPage, tmp_path: Path) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    work = begun(page, tmp_path, f"{evil},Gil,,family@gil.net", f"Pedro,{evil},,family@gil.net")
+    answer = page.post(f"{work}/lists?name={evil}.csv", b"email\nsomebody@else.net\n")
+    assert answer.status_code == 201
+    page.wait(work)
+    pages = [page.get(f"{work}/{PAIRS}"), page.get(f"{work}/import"), page.send(work)]
+    assert "Row 2 (&lt;img src=x" in pages[0].text
+    assert "(&lt;img src=x onerror=alert(1)&gt; Gil) was overwritten" in pages[2].text
+    for one in pages:
+        assert "<img" not in one.text

@@ -64,7 +64,10 @@ def test_the_same_file_again_tells_of_customers_that_would_be_added_twice(
 def test_all_rows_are_sent_again_if_a_person_says_so(page: WebPage, tmp_path: Path) -> None:
     page.send(begun(page, tmp_path, *PEOPLE))
     work = begun(page, tmp_path, *PEOPLE)
-    assert "3 skipped" in scope(page, work, "changed")
+    said = scope(page, work, "changed")
+    assert "3 skipped" in said
+    assert "Nothing is new or has changed since the last import" in said
+    assert "Nothing is new or has changed since the last import" in text_of(page.get(f"{work}/import"))
     assert "3 valid" in scope(page, work, "all")
     assert "web-imported-before" in page.send(work).text
 
