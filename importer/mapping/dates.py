@@ -30,6 +30,7 @@ _SHORT_YEAR_FIRST = late_pattern(r"(\d{2})([-/.])(\d{1,2})\2(\d)|\d{2} ?年 ?\d{
 """The same in front, where what stands behind can be no year: 90.5.7, 85年12月3日."""
 _WORD = late_pattern(r"[^\d\s,/-]+")
 _BEHIND = late_pattern(r"(?<=^\d{8})\.0+$|(?<=\d{4}) ?г\.?$")
+_ORDINAL = late_pattern(r"(?<=\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
 _APART = late_pattern(r"(?<=\d)([-/.]) (?=\d)")
 """The mark of a date with a blank behind it, as in Czech: 7. 5. 1980."""
 _WIDE = str.maketrans("０１２３４５６７８９／－．　", "0123456789/-. ")
@@ -122,7 +123,7 @@ def with_month_name(text: str, calendar: Calendar = Calendar.GREGORIAN) -> str |
     names = _month_numbers()
     words = (word.casefold() for word in _WORD.findall(plain(text)))
     named = any(word in names or word.removesuffix(".") in names for word in words)
-    return by_format(text, _WITH_MONTH_NAME, calendar) if named else None
+    return by_format(_ORDINAL.sub("", text), _WITH_MONTH_NAME, calendar) if named else None
 
 
 def any_reading(text: str) -> str | None:
