@@ -10,7 +10,7 @@ import pytest
 from importer import messages
 from tests.support import translations
 
-BEHIND = 100
+BEHIND = 60
 """Texts of a language that may be missing or outdated while work goes on; 0 in a release."""
 TO_TYPE = re.compile(
     r"`[^`]+`|--[a-z][a-z-]+|NXLINK_[A-Z_]+|\b[A-Z]+_PROXY\b|[\w-]+\.(?:toml|xlsx|csv|html|json)\b"
