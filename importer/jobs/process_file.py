@@ -16,9 +16,10 @@ from importer.jobs.config import Job
 from importer.jobs.file_store import FileStore
 from importer.jobs.log import JobLog, JobLogObserver
 from importer.jobs.results import ROWS_LEFT, UNFIT, FileResult, format_error
-from importer.journal import Journal, RunRecord, RunState
+from importer.journal import Journal, RunKind, RunRecord, RunState
 from importer.journal.job_history import FileContent, FileFate, FileRecord, JobHistory
 from importer.models import Status
+from importer.option_layers import options_from_json
 from importer.options import RunOptions
 from importer.pipeline.events import PlanReady, RunObserver
 from importer.pipeline.plan import RunPlan, kept_options
@@ -89,13 +90,18 @@ class FileProcessor:
             return self._judge(record, run)
         observer, gate = _FileObserver(self, record), _FileGate(self, record)
         if run is None:
-            options = replace(self.options, report_dir=self._reports(record))
+            # A file that was held in a round that sends everything is still owed as a whole.
+            before = (one for one in self.journal.runs() if one.path == str(record.place))
+            full = self.options.full or any(map(sends_all, before))
+            options = replace(self.options, full=full, report_dir=self._reports(record))
             run_result = self.session.start(record.place, options, gate=gate, observer=observer)
         else:
             # Whom the job's lists leave out by now, nothing sends.
             kept = kept_options(run)
             options = replace(kept, suppress=tuple(dict.fromkeys((*kept.suppress, *self.options.suppress))))
-            run_result = self.session.resume(run, options, gate=gate, observer=observer)
+            # A retry is about the few rows that were left of a file which has been looked at.
+            looked = None if run.kind is RunKind.RETRY else gate
+            run_result = self.session.resume(run, options, gate=looked, observer=observer)
         if run_result is None:
             return self._not_started(record, observer)
         return self._after(record, run_result, observer, gate.tripped)
@@ -115,7 +121,7 @@ class FileProcessor:
         run = self.journal.run(run_id)  # its file has moved
         kept = retry_options(run)
         lists = tuple(dict.fromkeys((*kept.suppress, *self.options.suppress)))
-        options = replace(kept, suppress=lists, report_dir=record.place.parent / f"retry-{times}")
+        options = replace(kept, suppress=lists, report_dir=self._reports(record) / f"retry-{times}")
         observer = _FileObserver(self, record)
         try:
             run_result = self.session.retry(run, options, observer=observer)
@@ -195,6 +201,8 @@ class FileProcessor:
         put = self.store.put_away(record, fate, reason=code, run=run.id, counts=run.counts)
         message = ""
         reports = self._reports(put)
+        if run.kind is RunKind.RETRY:
+            reports /= Path(run.report_dir).name
         unfit = sum(run.counts.get(status, 0) for status in UNFIT)
         if fate is FileFate.HELD:
             held = self._say("job-file-held", file=record.name)
@@ -325,6 +333,11 @@ class _FileObserver(RunObserver):
         self.done = processor.history.find_file(processor.job.name, _content(plan), FileFate.DONE)
         self.held = processor.held_already(self.record, plan)
         return self.done is None and self.held is None
+
+
+def sends_all(run: RunRecord) -> bool:
+    """Return whether a run sends all rows, though its job sends changed ones only."""
+    return options_from_json(run.settings).full
 
 
 def _came_to_nothing(run: RunRecord) -> bool:

@@ -28,16 +28,16 @@ from importer.jobs.config import Job, JobEnvironment
 from importer.jobs.file_store import FOLDERS, FileStore, legible
 from importer.jobs.log import JobLog
 from importer.jobs.notify import announce_round
-from importer.jobs.process_file import NOT_SENT, NOT_SENT_AGAIN, FileProcessor
+from importer.jobs.process_file import NOT_SENT, NOT_SENT_AGAIN, FileProcessor, sends_all
 from importer.jobs.remote_inbox import RemoteSource, remote_source
 from importer.jobs.results import FileResult, RoundReport, format_error, shown_counts
 from importer.journal import Journal
 from importer.journal.job_history import FileContent, FileFate, FileRecord, RoundResult
 from importer.journal.locks import FileLock, Lock, LockHolder
 from importer.models import Status
-from importer.option_layers import options_from_json
 from importer.options import RunOptions
 from importer.pipeline import plan as plans
+from importer.pipeline.changed_rows import changed_rows
 from importer.pipeline.flow import RunContext
 from importer.pipeline.precheck import precheck
 from importer.pipeline.run import StopToken
@@ -84,6 +84,8 @@ def _remove_directory(job: Job, record: FileRecord) -> bool:
         return True
     return False
 
+
+_TO_THE_END = (RoundResult.GOOD, RoundResult.HELD, RoundResult.FAILED)
 
 LOCK_NAME = ".importer.lock"
 """A file in the job's folder. It keeps two jobs, or two users, from taking files from one inbox at a time."""
@@ -236,11 +238,13 @@ class Round:
         every = self.job.full_every
         if not options.changed_only or every is None:
             return options
-        since = self.environment.clock() - timedelta(seconds=every)
-        done = takewhile(lambda file: file.taken > since, self.journal.jobs.files(self.job.name))
-        runs = {file.run for file in done if file.fate is FileFate.DONE}
-        recent = (run for run in self.journal.runs() if run.id in runs)
-        return replace(options, full=not any(options_from_json(run.settings).full for run in recent))
+        since, history = self.environment.clock() - timedelta(seconds=every), self.journal.jobs
+        recent = takewhile(lambda one: one.started > since, history.rounds(self.job.name))
+        # A round that broke off has not sent everything, whatever became of its first file.
+        whole = {one.number for one in recent if one.result in _TO_THE_END}
+        runs = {file.run for file in history.files(self.job.name) if file.round in whole}
+        done = (run for run in self.journal.runs() if run.id in runs and sends_all(run))
+        return replace(options, full=next(done, None) is None)
 
     def _options(self) -> RunOptions:
         return self.job.options_with(self.profile, self.environment.lang)
@@ -404,7 +408,7 @@ def _preview_file(
         content = FileContent(plan.source.sha256, plan.mapping.digest, key)
         if journal.jobs.find_file(job.name, content, FileFate.DONE):
             return FilePreview(path, "repeated")
-        found = precheck(plan, RunContext(), lambda rows: None)
+        found = precheck(plan, RunContext(changes=changed_rows(plan, journal)), lambda rows: None)
         past = journal.jobs.with_fate(job.name, FileFate.DONE, tripwires.COMPARED_FILES)
         tripped: ImporterError | None = tripwires.check_tripwires(found, past, job.tripwires)
         fate, message = ("hold", format_error(tripped, lang)) if tripped else ("import", "")

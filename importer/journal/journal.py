@@ -85,7 +85,10 @@ class Journal:
         return self._database.losses
 
     def acknowledge_losses(self) -> tuple[Note, ...]:
-        """Forget what was lost, and return it. Raises JournalError."""
+        """Forget what was lost, and return it. What customers held before is not known any more."""
+        if self._database.losses:
+            with self._database.transaction() as connection:
+                connection.execute("DELETE FROM contents")
         return self._database.acknowledge_losses()
 
     @property

@@ -102,6 +102,8 @@ class RunRecord:
     settled: str = ""
     """The mapping as TOML with the date formats that the whole file proved. Parts of the file that are
     imported again are read with it. Empty if the run did not read the whole file."""
+    suppression: str = "[]"
+    """JSON text: the lists of people who must not be sent, their hashes, and what each did."""
 
     @property
     def destination_key(self) -> str:

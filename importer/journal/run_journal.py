@@ -206,6 +206,11 @@ class RunJournal:
             connection.execute("UPDATE runs SET settled = ? WHERE number = ?", (text, self._number))
         self.record = replace(self.record, settled=text)
 
+    def keep_lists(self, text: str) -> None:
+        """Record the lists of people who must not be sent, and what each did, as JSON text."""
+        with self._database.transaction(self._fence) as connection:
+            connection.execute("UPDATE runs SET suppression = ? WHERE number = ?", (text, self._number))
+
     def finish(
         self, state: RunState, exit_code: ExitCode, counts: Mapping[Status, int], stop: str = ""
     ) -> RunRecord:

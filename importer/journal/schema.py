@@ -272,6 +272,9 @@ CREATE TABLE rate_bounds (
 # Marks of damage (outcomes.message where the code is `marked`) under the journal's key: see `key_marks`.
 _MARKS = "-- key_marks"
 
+# The lists of people who must not be sent: their hashes, and what each did.
+_LISTS = "ALTER TABLE runs ADD COLUMN suppression TEXT NOT NULL DEFAULT '[]'"
+
 MIGRATIONS: tuple[str, ...] = (
     _FIRST,
     _JOBS,
@@ -288,6 +291,7 @@ MIGRATIONS: tuple[str, ...] = (
     _SENT_ANEW,
     _RATES,
     _MARKS,
+    _LISTS,
 )
 
 

@@ -365,7 +365,7 @@ def _by_cells(column: Column) -> list[Claim]:
         return [_content("email", CELLS, column)]
     reach = normalize(column.name) in vocabulary.listed("reach")
     about_contact = bool(column.reading.phrases) and not column.reading.unknown
-    if evidence.are_phones(cells) or (reach and evidence.confirms(FieldKind.PHONE, cells)):
+    if evidence.are_phones(cells) or (reach and evidence.may_all_be_phones(cells)):
         sure = reach or about_contact or evidence.are_written_phones(cells)
         return [_content("sms_phone", CELLS if sure else DOUBT, column)]
     return [_content("birthday", DOUBT, column)] if evidence.are_birthdays(cells) else []

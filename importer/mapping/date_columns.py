@@ -36,8 +36,10 @@ from importer.mapping.dates import (
     ROC_DAY,
     SHORT_YEAR,
     by_format,
+    has_short_year,
     plain,
     readings,
+    short_year_formats,
     with_month_name,
     year_first,
     year_of,
@@ -163,7 +165,7 @@ class DateReader:
             if self._today is not None and year_first(found, Calendar.GREGORIAN):
                 return None, "implausible-date"
             # What is no date stays: validation names it.
-            if SHORT_YEAR.fullmatch(found):
+            if has_short_year(found):
                 return None, "short-year"
             return None, "lunar-date" if calendars.says_lunar(found) else ""
         if self._rule.nothing != () and day in _UNSAID_DAYS:
@@ -254,16 +256,10 @@ class DateReader:
     def _formats_of(self, text: str) -> str:
         """Return the formats that read the column of a date with a short year, as a mapping has them; two
         lists if nothing proves the order."""
-        proof, found = self._proof(), SHORT_YEAR.fullmatch(plain(text))
-        own = f"{found[2]}yy" if found else ""
-        forms = tuple(filter(None, dict.fromkeys((*proof.forms, own))))
+        proof = self._proof()
         orders = (proof.order,) if proof.order in FORMATS else tuple(FORMATS)
-        return " / ".join(json.dumps([_format(order, form) for form in forms]) for order in orders)
-
-
-def _format(order: DateOrder, form: str) -> str:
-    """Return a format of dates in an order, from how they are written: dd/MM/yy from /yy."""
-    return form[:1].join((*order.value.split("/"), form[1:]))
+        found = short_year_formats(plain(text), proof.forms, [order.value for order in orders])
+        return " / ".join(json.dumps(formats, ensure_ascii=False) for formats in found)
 
 
 def _mixed(proof: Callable[[], DateProof]) -> Callable[[], DateProof]:

@@ -26,8 +26,11 @@ ROC_DAY = late_pattern(r"(\d{2,3})([-/.])(\d{1,2})\2(\d{1,2})|([01]\d\d)(\d\d)(\
 _YEAR_LAST = late_pattern(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}){_MIDNIGHT}", re.IGNORECASE)
 SHORT_YEAR = late_pattern(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{2}}){_MIDNIGHT}", re.IGNORECASE)
 """A date with two digits for the year, most likely behind day and month: 24.12.58."""
+_SHORT_YEAR_FIRST = late_pattern(r"(\d{2})([-/.])(\d{1,2})\2(\d)|\d{2} ?年 ?\d{1,2} ?月 ?\d{1,2} ?[日号]?")
+"""The same in front, where what stands behind can be no year: 90.5.7, 85年12月3日."""
 _WORD = late_pattern(r"[^\d\s,/-]+")
 _BEHIND = late_pattern(r"(?<=^\d{8})\.0+$|(?<=\d{4}) ?г\.?$")
+_ORDINAL = late_pattern(r"(?<=\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
 _APART = late_pattern(r"(?<=\d)([-/.]) (?=\d)")
 """The mark of a date with a blank behind it, as in Czech: 7. 5. 1980."""
 _WIDE = str.maketrans("０１２３４５６７８９／－．　", "0123456789/-. ")
@@ -85,6 +88,21 @@ def year_of(text: str) -> int | None:
     return int(named[:4]) if named else None
 
 
+def has_short_year(text: str) -> bool:
+    """Return whether a text is a date whose year has two digits."""
+    return bool(SHORT_YEAR.fullmatch(text) or _SHORT_YEAR_FIRST.fullmatch(text))
+
+
+def short_year_formats(text: str, forms: Sequence[str], orders: Sequence[str]) -> list[list[str]]:
+    """Return the formats for a column in which a date has a short year, one list for each order (dd/MM) in
+    which it may be read. `forms` is how dates with the year last are written there: /yyyy, .yy."""
+    if first := _SHORT_YEAR_FIRST.fullmatch(text):
+        return [[f"yy{first[2]}M{first[2]}d" if first[2] else "yy'年'M'月'd'日'"]]
+    last = SHORT_YEAR.fullmatch(text)
+    known = dict.fromkeys((*forms, f"{last[2]}yy" if last else ""))
+    return [[form[0].join((*order.split("/"), form[1:])) for form in known if form] for order in orders]
+
+
 def plain(text: str) -> str:
     """Return a text without blanks at its ends and what stands behind a date (a fraction of zeros, г.), with
     narrow digits and marks for full-width ones."""
@@ -105,7 +123,7 @@ def with_month_name(text: str, calendar: Calendar = Calendar.GREGORIAN) -> str |
     names = _month_numbers()
     words = (word.casefold() for word in _WORD.findall(plain(text)))
     named = any(word in names or word.removesuffix(".") in names for word in words)
-    return by_format(text, _WITH_MONTH_NAME, calendar) if named else None
+    return by_format(_ORDINAL.sub("", text), _WITH_MONTH_NAME, calendar) if named else None
 
 
 def any_reading(text: str) -> str | None:

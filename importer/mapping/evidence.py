@@ -23,7 +23,7 @@ _LONG = 7
 _FEW_WORDS, _SHORT = 4, 20
 _DIGIT = re.compile(r"\d")
 _COUNTRY_CODE = re.compile(r"[A-Z]{2,3}")
-_NO_NAME = re.compile(r"\d{2}|@|://|www\.")
+_NO_NAME = re.compile(r"\d{2}|^\d+$|@|://|www\.")
 _NO_ADDRESS = re.compile(r"@|://|^\W*[\d.,]*\W*$|^\w$")
 # The reader of dates may not know the month's language.
 _WORDY_DATE = re.compile(
@@ -31,6 +31,7 @@ _WORDY_DATE = re.compile(
 )
 _WRITTEN = re.compile(r"\+|\(|\d[ .-]\d")
 _FEWEST_DIGITS = 5
+_FEWEST_WRITTEN, _FEWEST_BARE = 7, 9
 _ROWS = 3
 """So many different numbers count rows and are no genders; so many words are no misspelled countries."""
 _MOST = 0.8
@@ -77,6 +78,21 @@ def are_phones(cells: Iterable[str]) -> bool:
     return bool(filled) and sure >= _NEARLY_ALL * len(filled)
 
 
+def may_all_be_phones(cells: Iterable[str]) -> bool:
+    """Return whether nearly all cells may be phones by their digits, and are neither days nor short numbers.
+
+    Enough below a name that as often stands above phones; 100234 is a number of a customer.
+    """
+    filled = [unicodedata.normalize("NFKC", cell) for cell in _filled(cells)]
+    found = sum(
+        _may_be_phone(cell)
+        and not dates.any_reading(cell)
+        and sum(map(str.isdigit, cell)) >= (_FEWEST_WRITTEN if _WRITTEN.search(cell) else _FEWEST_BARE)
+        for cell in filled
+    )
+    return bool(filled) and found >= _NEARLY_ALL * len(filled)
+
+
 def are_written_phones(cells: Iterable[str]) -> bool:
     """Return whether most cells are written as phones are: with a +, brackets, or blanks between digits."""
     filled = _filled(cells)
@@ -104,8 +120,12 @@ def are_no_countries(cells: Iterable[str]) -> bool:
 def are_countries(cells: Iterable[str]) -> bool:
     """Return whether most cells name countries, in any of some twenty languages."""
     filled = _filled(cells)
-    named = sum(not _COUNTRY_CODE.fullmatch(cell) and region_of(cell) is not None for cell in filled)
-    return bool(filled) and named >= _MOST * len(filled)
+    named = len(filled)
+    for cell in filled:
+        named -= bool(_COUNTRY_CODE.fullmatch(cell)) or region_of(cell) is None
+        if named < _MOST * len(filled):  # most columns end here, after few cells
+            return False
+    return bool(filled)
 
 
 def are_country_codes(cells: Iterable[str]) -> bool:

@@ -1,20 +1,18 @@
 """Propose the field that each column of an unknown file most likely feeds, with confidence and reason.
 
-Each column claims fields (`claims`). Then the neighbours are looked at, and the claims are settled for the
-whole header at once (`assignment`): no column gets two fields, and no field two columns.
+Each column claims fields (`claims`). Then the other columns have their say (`neighbours`), and the claims are
+settled for the whole header at once (`assignment`): no column gets two fields, and no field two columns.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from importer import arrow
 from importer.contracts import Contract
 from importer.mapping import claims as scoring
-from importer.mapping import vocabulary
+from importer.mapping import neighbours, vocabulary
 from importer.mapping.addresses import joined_address
 from importer.mapping.assignment import Claim, assign
 from importer.mapping.base import is_key
@@ -30,12 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MENTIONED = 0.01
-_BESIDE = 0.85
 _LOOKED_AT = 200
-_PERSONAL = frozenset({*scoring.NAMES, *scoring.PHONES, "email"})
-_GIVEN = re.compile(r"名([)）]?)$")
-_ONLY = 0.62
-_ONLY_WHY = "why-only-person"
 _OWN = 0.9
 """A column that is called like a field of the tenant; the API's own names and labels come first."""
 
@@ -71,7 +64,7 @@ def propose(
     looked_at = () if samples is None else samples.head(_LOOKED_AT).items()
     cells = {str(name): arrow.to_arrow(column).to_pylist() for name, column in looked_at}
     columns = [_column(index, name, cells.get(name)) for index, name in enumerate(header)]
-    columns = _with_children(_with_keepers(columns))
+    columns = neighbours.about_customers(columns)
     found_claims = [
         claim
         for column in columns
@@ -79,12 +72,12 @@ def propose(
         for claim in scoring.of_column(column)
     ]
     found_claims = scoring.with_languages(found_claims, columns)
-    found_claims = _in_context(found_claims, columns)
+    found_claims = neighbours.in_context(found_claims, columns)
     found_claims = [one for one in found_claims if one.field in (*contract.names, FULL)]
     found_claims += _own_claims(columns, fields, contract)
-    found_claims = _doubted(found_claims)
+    found_claims = neighbours.doubted(found_claims)
     if FULL not in contract.names:
-        found_claims = _whole_or_parts(found_claims)
+        found_claims = neighbours.whole_or_parts(found_claims)
     return _with_places(_settled(found_claims, header, contract), cells or None)
 
 
@@ -131,36 +124,6 @@ def _own_claims(
             why = Note("why-own-choices", (("label", " / ".join(labels)),))
             sure = scoring.CELLS if found[1] else scoring.DOUBT
             yield Claim(column.index, found[0].name, sure, why, 99, preference=preference)
-
-
-def _with_keepers(columns: list[Column]) -> list[Column]:
-    """Return the columns; in a list of animals those of the owner as the customer's, if there are any."""
-    if not _rows_are("animals", columns):
-        return columns
-    readings = [vocabulary.as_customer(column.reading, "keeper") for column in columns]
-    if not any(readings):
-        return columns
-    return [
-        replace(column, reading=reading or column.reading, of_animal=reading is None)
-        for column, reading in zip(columns, readings, strict=True)
-    ]
-
-
-def _with_children(columns: list[Column]) -> list[Column]:
-    """Return the columns; in a list of children and parents those of the child as the customer's.
-
-    It is such a list if it has columns of a parent, and no name but theirs and the child's.
-    """
-    readings = [vocabulary.as_customer(column.reading, "child") for column in columns]
-    if not any(readings) or not any("guardian" in column.reading.roles() for column in columns):
-        return columns
-    claimed = {claim.field for column in columns for claim in scoring.of_column(column)}
-    if not claimed.isdisjoint(scoring.NAMES):
-        return columns
-    return [
-        replace(column, reading=reading) if reading else column
-        for column, reading in zip(columns, readings, strict=True)
-    ]
 
 
 def _united(
@@ -238,141 +201,6 @@ def _unclaimed(column: str) -> Note:
     if "somebody-else" in roles or "guardian" in roles:
         return Note("why-somebody-else")
     return Note("why-something-else" if "something-else" in roles else "why-unknown")
-
-
-def _in_context(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]:
-    """Read names by their neighbours.
-
-    “Name” beside last names and no other first names is a first name, beside first names a last name. A
-    company's name is no person's, and the category of a booking no customer's. A guardian's phone counts only
-    where the customer has none.
-    """
-    if _rows_are("companies", columns):
-        found = [claim for claim in found if claim.field != FULL]
-    if _rows_are("bookings", columns):
-        found = [claim for claim in found if (claim.field, claim.why.code) != ("tagStr", "why-likely")]
-    own = {claim.field for claim in found if not claim.guardian and claim.confidence >= TAKEN}
-    own |= {"sms_phone", "whats_app_phone"} if own & {"sms_phone", "whats_app_phone"} else set()
-    found = [claim for claim in found if not (claim.guardian and claim.field in own)]
-    return _only_person(_short_names(found, columns), columns)
-
-
-def _rows_are(rows: str, columns: Sequence[Column]) -> bool:
-    """Return whether a column says that the rows are of a kind: `companies`, `animals` or `bookings`."""
-    return any(normalize(column.name) in vocabulary.listed(rows) for column in columns)
-
-
-def _only_person(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]:
-    """Take the columns of a person whose word nobody listed, if the header has no other such columns.
-
-    “Examinee name” and “Examinee phone” share the unknown word. A name and a way to reach somebody, or a
-    first and a last name, are a person's.
-    """
-    personal = [one for one in found if one.field in _PERSONAL and one.why.code != "why-values-differ"]
-    kept = list(found)
-    for unknown in {columns[one.column].reading.unknown for one in personal} - {()}:
-        own = [one for one in personal if columns[one.column].reading.unknown == unknown]
-        fields = {one.field for one in own}
-        kinds = {_kind(field) for field in fields}
-        others = {_kind(one.field) for one in personal if one not in own}
-        if kinds.isdisjoint(others) and ("name" in kinds) and (len(kinds) > 1 or {FIRST, LAST} <= fields):
-            kept = [
-                replace(one, confidence=max(one.confidence, _ONLY), why=replace(one.why, code=_ONLY_WHY))
-                if one in own
-                else one
-                for one in kept
-            ]
-    return kept
-
-
-def _kind(field: str) -> str:
-    return "name" if field in scoring.NAMES else field
-
-
-def _short_names(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]:
-    """Decide what “Name”, “Nom” or “Имя” means here: a whole name, or the part that no other column has."""
-    names = {column.name for column in columns}
-    short = {
-        column.index
-        for column in columns
-        if {normalize(column.name), vocabulary.without_customer(column.name)}
-        & vocabulary.listed("short_names")
-        # 注文者名 is a whole name, beside 注文者姓 a part of it; so is 联系人（名） beside 联系人（姓）.
-        or (_GIVEN.search(column.name) and _GIVEN.sub(r"姓\1", column.name) in names)
-    }
-    named = {claim.column for claim in found if claim.field in (FULL, FIRST, LAST)}
-    short &= named
-    parts = {
-        field: [
-            one.column
-            for one in found
-            if one.field == field and one.column not in short and one.confidence >= TAKEN
-        ]
-        for field in (FIRST, LAST)
-    }
-    kept = [one for one in found if one.column not in short or one.field not in (FULL, FIRST, LAST)]
-    for index in sorted(short):
-        own = max((one for one in found if one.column == index), key=lambda one: one.confidence)
-        field = FULL
-        for part, other in ((FIRST, LAST), (LAST, FIRST)):
-            if parts[other] and not parts[part] and not _holds(columns[index], columns[parts[other][0]]):
-                field = part
-        confidence, why = own.confidence, own.why
-        if field == FULL and own.field != FULL:
-            firsts = any(
-                one.field == FIRST and one.confidence >= scoring.SURE for one in found if one.column == index
-            )
-            if firsts and columns[index].cells and not _of_two_words(columns[index]):
-                field = FIRST
-        if (
-            own.why.code != "why-values-differ"
-            and field != FULL
-            and (own.field != field or confidence < _BESIDE)
-        ):
-            beside = LAST if field == FIRST else FIRST
-            confidence, why = (
-                max(confidence, _BESIDE),
-                Note("why-beside", (("field", field), ("beside", beside))),
-            )
-        kept.append(replace(own, field=field, confidence=confidence, why=why))
-    return kept
-
-
-def _holds(whole: Column, part: Column) -> bool:
-    """Return whether most cells of one column hold the other's cell: “Ann Lee” holds “Lee”."""
-    pairs = [(one, other) for one, other in zip(whole.cells, part.cells, strict=False)]
-    return bool(pairs) and sum(other in one and one != other for one, other in pairs) > len(pairs) / 2
-
-
-def _of_two_words(column: Column) -> bool:
-    return 2 * sum(len(cell.split()) > 1 for cell in column.cells) > len(column.cells)
-
-
-def _doubted(found: Sequence[Claim]) -> list[Claim]:
-    """Doubt all columns that only look like phones, or like e-mail addresses, if there are several.
-
-    It is not known which one messages should go to. Cells alone also give way to a column that is called
-    so.
-    """
-    kept = []
-    for claim in found:
-        if claim.by_cells:
-            rivals = [one for one in found if one.field == claim.field and one.column != claim.column]
-            if any(not one.by_cells and one.confidence >= scoring.DOUBT for one in rivals):
-                continue
-            if any(one.by_cells for one in rivals) and claim.confidence > scoring.DOUBT:
-                claim = replace(claim, confidence=scoring.DOUBT)
-        kept.append(claim)
-    return kept
-
-
-def _whole_or_parts(found: Sequence[Claim]) -> list[Claim]:
-    """Leave whole names out where columns hold their parts: only a name without parts is split."""
-    parts = {claim.column for claim in found if claim.field in (FIRST, LAST) and claim.confidence >= TAKEN}
-    whole = {claim.column for claim in found if claim.field == FULL and claim.confidence >= TAKEN}
-    if parts - whole:
-        return [claim for claim in found if claim.field != FULL]
-    return list(found)
 
 
 def _from_mapping(

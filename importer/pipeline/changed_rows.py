@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,10 @@ from importer.journal import LaneContents
 from importer.messages import sentence
 from importer.models import Note, Outcome, Status
 from importer.options import RunOptions
+
+if TYPE_CHECKING:
+    from importer.journal import Journal
+    from importer.pipeline.plan import RunPlan
 
 UNCHANGED = "unchanged"
 """The code of a row that is left out."""
@@ -71,13 +76,25 @@ class ChangedRows:
         )
 
 
-def change_notes(changes: ChangedRows | None, options: RunOptions) -> tuple[Note, ...]:
-    """Return what became of a wish for changed rows only; nothing without one."""
+def changed_rows(plan: RunPlan, journal: Journal) -> ChangedRows | None:
+    """Return what leaves out unchanged rows. None: all are sent, or nobody knows what they are compared with:
+    where they would go, or what a journal has lost of it."""
+    there = plan.destination
+    if not plan.options.changed_only or plan.options.full or there is None or journal.losses:
+        return None
+    return ChangedRows(lambda: journal.contents.of(there.lane), plan.options.lang)
+
+
+def change_notes(changes: ChangedRows | None, options: RunOptions, *, lost: bool) -> tuple[Note, ...]:
+    """Return what became of a wish for changed rows only; nothing without one. `lost`: the journal has losses
+    that nobody has acknowledged."""
     if not options.changed_only:
         return ()
     if changes is not None:
         return (changes.note(),)
-    return (Note("changed-rows-full" if options.full else "changed-rows-nowhere"),)
+    if options.full:
+        return (Note("changed-rows-full"),)
+    return (Note("changed-rows-lost" if lost else "changed-rows-nowhere"),)
 
 
 def _spread(goes: np.ndarray, customers: np.ndarray) -> None:

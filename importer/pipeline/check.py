@@ -99,6 +99,7 @@ class Checker:
         self._unused = frozenset(mapper.unused)
         self._left_out = UnusedColumns(mapper.unused)
         self._sources = {name: sources for name, sources in mapper.columns.items() if len(sources) > 1}
+        self._joined = {one.field.name for one in mapper.bound.fields if one.rule.join is not None}
         self._used = tuple(dict.fromkeys(name for sources in mapper.columns.values() for name in sources))
         self._mapper = mapper
         self._contract = contract
@@ -205,14 +206,17 @@ class Checker:
 
     def _at_its_column(self, chunk: Chunk, found: _Part) -> Iterator[_Part]:
         """The issue at the column that the value came from, where several feed its field: the first filled
-        one."""
+        one, or the longest cell of a text that is too long because it was joined."""
         sources = [name for name in self._sources.get(found.field or "", ()) if name in chunk.frame.columns]
         if not sources:
             yield found
             return
         for issue in (found,) if isinstance(found, Issue) else found:
-            cells = (name for name in sources if str(chunk.frame.at[issue.row, name]).strip())
-            yield dataclasses.replace(issue, column=next(cells, issue.column))
+            cells = {name: str(chunk.frame.at[issue.row, name]).strip() for name in sources}
+            filled = [name for name, cell in cells.items() if cell]
+            if issue.code in _TOO_LONG and issue.field in self._joined:
+                filled.sort(key=lambda name: -len(cells[name]))
+            yield dataclasses.replace(issue, column=next(iter(filled), issue.column))
 
     def _graded(self, found: _Part) -> _Part:
         if self._strict and found.severity is Severity.WARNING:
@@ -263,6 +267,7 @@ def _written_errors(chunk: Chunk, name: str) -> Iterator[Issue]:
         yield Issue("cell-error", Severity.ERROR, row, chunk.sheet, name, found=found)
 
 
+_TOO_LONG = ("too-long", "maybe-too-long")
 _WHOLE_ROW = ("unclosed-quote", "text-after-quote", "extra-cells")
 """What puts cells of a row into other columns, the likeliest cause first."""
 

@@ -42,7 +42,8 @@ def precheck(plan: RunPlan, memory: RunContext, pulse: Callable[[int], None]) ->
     filled = dict.fromkeys(plan.used, 0)
     for checked in checked_chunks(plan, memory):
         tally.add(checked.chunk, checked.issues)
-        for outcome in checked.outcomes:
+        unchanged = memory.changes.leave_out(checked.customers)[0] if memory.changes is not None else ()
+        for outcome in (*checked.outcomes, *unchanged):
             tally.count(outcome)
         for name in filled:
             filled[name] += _filled(checked.chunk, name)

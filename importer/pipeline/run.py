@@ -23,7 +23,7 @@ from importer.models import Mode, Note, Status
 from importer.option_layers import options_to_json
 from importer.option_types import Keep
 from importer.options import RunOptions
-from importer.pipeline.changed_rows import ChangedRows, change_notes
+from importer.pipeline.changed_rows import change_notes, changed_rows
 from importer.pipeline.events import Prechecking, Progress, RequestMeter, RunEnded, RunObserver, RunStarted
 from importer.pipeline.flow import BatchSink, Flow, HeldRows, NullSink, RowScope, RunContext
 from importer.pipeline.newer_rows import NewerRows
@@ -35,7 +35,7 @@ from importer.pipeline.run_reports import report_plan, stop_reason
 from importer.pipeline.stop_token import StopToken as StopToken
 from importer.reports import ReportResult, ReportWriter, RunInfo, Tally
 from importer.reports.next_steps import run_arguments
-from importer.reports.run_info import SuppressionUse
+from importer.reports.run_info import SuppressionUse, uses_from_json, uses_to_json
 
 if TYPE_CHECKING:
     from importer.delivery import Delivery, DeliveryEvent
@@ -116,12 +116,14 @@ class Run:
     stopper: StopToken = field(default_factory=StopToken)
     ticket: Ticket | None = None
     """Its place in the lane, if it has one already."""
+    id: str = ""
+    """Its id, if it was drawn before."""
     on_page: bool = False
     """Whether the page in the browser carries it out: its reports name buttons instead of commands."""
 
     def start(self) -> ReportResult:
         """Begin a new run."""
-        run_id = new_run_id(datetime.now().astimezone())
+        run_id = self.id or new_run_id(datetime.now().astimezone())
         directory = Path(self.plan.options.report_dir or self.lineage.reports / run_id)
         record = self._record(run_id, directory)
         with self.journal.start(record, self.ticket, self._expected_rows()) as run_journal:
@@ -164,7 +166,7 @@ class Run:
                 settings=self.plan.settings,
                 arguments=run_arguments(self.plan.options),
                 parent=record.parent,
-                suppression=self._suppression(reports.tally),
+                suppression=self._suppression(reports.tally) or uses_from_json(record.suppression),
             )
             return reports.close(run_info)
 
@@ -212,7 +214,7 @@ class Run:
             held=lineage.held,
             newer=self._newer(journal, resumed=replay is not None),
             overtaken=self._overtaken(prior),
-            changes=self._changes(),
+            changes=changed_rows(self.plan, self.journal),
             canary=self.sending is not None and needs_canary(self.plan, self.journal),
         )
 
@@ -229,13 +231,6 @@ class Run:
         if prior is None or options.overwrite_newer or self.plan.mode is Mode.KEEP:
             return None
         return OvertakenRows(prior, options.lang)
-
-    def _changes(self) -> ChangedRows | None:
-        """Return what leaves out unchanged rows; None: all are sent, or nobody knows where they would go."""
-        plan, there = self.plan, self.plan.destination
-        if not plan.options.changed_only or plan.options.full or there is None:
-            return None
-        return ChangedRows(lambda: self.journal.contents.of(there.lane), plan.options.lang)
 
     def _prior(self, run_id: str) -> PriorImports | None:
         """Return what the journal knows of the rows of a report, or of a rest; None for any other file.
@@ -286,7 +281,7 @@ class Run:
                     *self._notes(reports.tally, flow, datetime.now()),
                     *resume_notes(memory.replay),
                     *(before.notes() if before else ()),
-                    *change_notes(memory.changes, self.plan.options),
+                    *change_notes(memory.changes, self.plan.options, lost=bool(self.journal.losses)),
                     *self.plan.source.notes_at_end(started.timestamp()),
                     *meter.notes(),
                 ),
@@ -301,6 +296,7 @@ class Run:
         ended_early = stop is not None and not isinstance(stop, TripwireError) and code is not ExitCode.DONE
         state = RunState.STOPPED if ended_early else RunState.FINISHED
         run_journal.keep_mapping(self.plan.mapper.proven_mapping().dump())
+        run_journal.keep_lists(uses_to_json(run_info.suppression))
         stopped = stop.code if stop else ""
         record = run_journal.finish(state, result.summary.exit_code, result.summary.counts, stopped)
         self.observer.on_run_ended(RunEnded(record, result))
@@ -317,7 +313,8 @@ class Run:
         if self.gate is None:
             return None
         # Without the journal, since the flow records the same rows afterwards.
-        found = precheck(self.plan, replace(memory, journal=None), self._looked)
+        ahead = replace(memory, journal=None, changes=changed_rows(self.plan, self.journal))
+        found = precheck(self.plan, ahead, self._looked)
         try:
             self.gate(self.plan, found)
         except TripwireError as error:
@@ -363,7 +360,7 @@ class Run:
         from importer.pipeline.before_images import keep_before
 
         delivery.wait_for_turn()
-        quiet = replace(memory, journal=None, changes=self._changes())
+        quiet = replace(memory, journal=None, changes=changed_rows(self.plan, self.journal))
         rate = delivery.policy.rate
         return keep_before(self.plan, quiet, directory, rate, self.observer.on_queries_ahead, self._break_off)
 

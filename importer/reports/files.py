@@ -26,11 +26,20 @@ if TYPE_CHECKING:
 RESULTS_CSV = "results.csv"
 REJECTS_CSV = "rejects.csv"
 REJECTS_XLSX = "rejects.xlsx"
+DOUBTFUL_XLSX = "doubtful.xlsx"
 SUMMARY_JSON = "summary.json"
 REPORT_HTML = "report.html"
 ANNOTATED_XLSX = "annotated.xlsx"
 
-REPORT_FILES = (RESULTS_CSV, REJECTS_CSV, REJECTS_XLSX, SUMMARY_JSON, REPORT_HTML, ANNOTATED_XLSX)
+REPORT_FILES = (
+    RESULTS_CSV,
+    REJECTS_CSV,
+    REJECTS_XLSX,
+    DOUBTFUL_XLSX,
+    SUMMARY_JSON,
+    REPORT_HTML,
+    ANNOTATED_XLSX,
+)
 SECOND_NAMES = 9
 """Names that are tried for one report: `results.csv`, `results-2.csv`, … `results-9.csv`."""
 _LEAST_ROOM = 1 << 16

@@ -30,6 +30,8 @@ Only these names are reserved: a column `_id` in the file belongs to the user.
 
 WORKBOOK_ROWS = 100_000
 """The most rows in a workbook that people open. The CSV has all of them."""
+DOUBTFUL_ROWS = 10_000
+"""The most rows in doubtful.xlsx: where more are doubtful, a choice for their column is the better remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +100,14 @@ class RowIssues:
     """The issues of one chunk as parallel arrays, ordered by row, then column.
 
     `rows` are row numbers (int64), `kinds` indices into the tally's kinds (int32). `errors` are the issues
-    that keep a row from being sent, by row number.
+    that keep a row from being sent, by row number; `warnings` those of the run's first DOUBTFUL_ROWS rows
+    that have any.
     """
 
     rows: np.ndarray
     kinds: np.ndarray
     errors: dict[int, list[Issue]] = field(default_factory=dict)
+    warnings: dict[int, list[Issue]] = field(default_factory=dict)
 
 
 NO_ISSUES = RowIssues(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32))

@@ -11,7 +11,7 @@ from importer.exit_codes import ExitCode
 from importer.models import Mode, RunSummary, Status
 from importer.option_types import option_text
 from importer.options import RunOptions, declared_options
-from importer.reports.files import REJECTS_CSV, REJECTS_XLSX, WrittenReport
+from importer.reports.files import DOUBTFUL_XLSX, REJECTS_CSV, REJECTS_XLSX, WrittenReport
 from importer.reports.model import WORKBOOK_ROWS
 from importer.reports.wording import word
 
@@ -72,6 +72,8 @@ def next_steps(
     if counts.get(Status.UNKNOWN, 0) > held and not go_on and not gone:
         again = command("retry", summary.run_id, "--resend-unknown")
         steps.append(NextStep(word("next-unknown", lang), again))
+    if not gone and summary.mode is not Mode.KEEP:
+        steps += _doubtful(files, lang, _place(arguments))
     if summary.dry_run and counts.get(Status.VALID):
         lost = sum(column.filled > 0 for column in summary.not_imported)
         valid = "next-send-without" if lost else "next-send"
@@ -110,6 +112,15 @@ def _overtaken(
         return [NextStep(word("next-overtaken-all", lang, rows=held), again)]
     again = command("run", str(workbook.path), "--overwrite-newer", *more)
     return [NextStep(word("next-overtaken", lang, rows=held, file=workbook.path.name), again)]
+
+
+def _doubtful(files: Sequence[WrittenReport], lang: str, more: Sequence[str]) -> list[NextStep]:
+    """How to correct values of rows that are in."""
+    for file in files:
+        if file.name == DOUBTFUL_XLSX:
+            message = word("next-doubtful", lang, rows=file.rows, file=file.path.name)
+            return [NextStep(message, command("run", str(file.path), *more))]
+    return []
 
 
 def _fix(files: Sequence[WrittenReport], lang: str, left: int, more: Sequence[str]) -> list[NextStep]:

@@ -18,7 +18,7 @@ from importer import arrow
 from importer.dataclass import dataclass
 from importer.messages import join_sentences, sentence
 from importer.models import Status
-from importer.reports.model import ReportPlan, RowOutcome, SettledChunk
+from importer.reports.model import OWN_COLUMNS, ReportPlan, RowOutcome, SettledChunk
 from importer.reports.tally import IssueKind
 from importer.reports.wording import issue_sentence, row_sentence
 
@@ -138,7 +138,7 @@ class RowFormatter:
         self._plan = plan
         self._columns = {name: place for place, name in enumerate(plan.source.header)}
         self._fields = dict(plan.fields)
-        self._noted = 0
+        self._noted = self._doubts = 0
 
     def format(self, chunk: SettledChunk, kinds: tuple[IssueKind, ...]) -> ReportRows:
         """Return all rows of the chunk. `kinds` names its kinds of issues by number."""
@@ -157,6 +157,35 @@ class RowFormatter:
         )
         bad_rows, bad_columns = self._bad_cells(chunk)
         return ReportRows(chunk.rows, own, self._cells(chunk), bad_rows, bad_columns, self._cell_notes(chunk))
+
+    def doubtful(self, chunk: SettledChunk, rows: ReportRows) -> ReportRows:
+        """Return the rows of the chunk that are in and have warnings, with these in place of errors.
+
+        `rows`: what `format` returned of the chunk. Warnings are known of the run's first DOUBTFUL_ROWS rows
+        that have any.
+        """
+        warnings = chunk.issues.warnings
+        numbers = chunk.rows[chunk.where({Status.IMPORTED})] if warnings else np.empty(0, dtype=np.int64)
+        numbers = numbers[np.isin(numbers, list(warnings))]
+        taken = rows.take(np.searchsorted(chunk.rows, numbers))
+        if not numbers.size:
+            return taken
+        told = [warnings[row] for row in numbers.tolist()]
+        texts = arrow.array([row_sentence(issues, self._plan, self._fields) for issues in told])
+        own = list(taken.own)
+        own[OWN_COLUMNS.index("_message") - 1] = EncodedColumn(texts, np.arange(len(told), dtype=np.int64))
+        notes: list[CellNote] = []
+        cells: set[tuple[int, int]] = set()
+        for place, issues in enumerate(told):
+            for column, some in groupby(issues, key=lambda issue: issue.column):
+                if column in self._columns:
+                    said = (issue_sentence(issue, self._plan, self._fields) for issue in some)
+                    cells.add((place, self._columns[column]))
+                    if len(cells) + self._doubts <= MOST_CELL_NOTES:
+                        notes.append(CellNote(place, self._columns[column], "\n\n".join(said)))
+        self._doubts += len(cells)
+        bad = np.array(sorted(cells), dtype=np.int64).reshape(-1, 2)
+        return ReportRows(taken.rows, tuple(own), taken.cells, bad[:, 0], bad[:, 1], tuple(notes))
 
     def _cells(self, chunk: SettledChunk) -> tuple[pa.Array, ...]:
         read = chunk.chunk

@@ -6,7 +6,9 @@ run is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 
@@ -110,6 +112,16 @@ class SuppressionUse:
     """Cells that hold nothing which can be compared."""
     rows: int
     """How many rows it left out."""
+
+
+def uses_to_json(uses: Sequence[SuppressionUse]) -> str:
+    """Return what lists did in a run, for the journal."""
+    return json.dumps([dataclasses.asdict(use) for use in uses])
+
+
+def uses_from_json(text: str) -> tuple[SuppressionUse, ...]:
+    """Return what lists did in a run, from the journal's JSON text."""
+    return tuple(SuppressionUse(**{**use, "columns": tuple(use["columns"])}) for use in json.loads(text))
 
 
 @dataclass(frozen=True, slots=True)

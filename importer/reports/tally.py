@@ -24,7 +24,7 @@ from importer.models import (
     Status,
     UnusedColumn,
 )
-from importer.reports.model import NO_ISSUES, RowIssues
+from importer.reports.model import DOUBTFUL_ROWS, NO_ISSUES, RowIssues
 
 ANSWERED = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN})
 """The statuses that come from an answer of the server, or from the lack of one."""
@@ -104,6 +104,7 @@ class Tally:
         self._groups: list[_IssueCount] = []
         self._reasons: dict[tuple[Status, str], _ReasonCount] = {}
         self._new_samples: list[int] = []
+        self._doubts_left = DOUBTFUL_ROWS
 
     @property
     def settled(self) -> int:
@@ -200,7 +201,8 @@ class Tally:
         away = kinds if sent is None else kinds[np.isin(rows, sent)]
         for number, count in enumerate(np.bincount(away).tolist()):
             self._groups[number].sent += count
-        return RowIssues(rows, kinds, self._errors(parts))
+        errors = self._by_row([part for part in parts if part.severity is Severity.ERROR])
+        return RowIssues(rows, kinds, errors, self._warnings(parts, sent))
 
     def _number(self, issue: Issue | RepeatedIssue) -> int:
         key = (issue.code, issue.column, issue.severity)
@@ -233,17 +235,35 @@ class Tally:
                 self.names[chunk.sheet, row] = " ".join(str(cell).strip() for cell in cells if cell).strip()
         self._new_samples.clear()
 
-    def _errors(self, parts: Sequence[Issue | RepeatedIssue]) -> dict[int, list[Issue]]:
+    def _warnings(
+        self, parts: Sequence[Issue | RepeatedIssue], sent: np.ndarray | None
+    ) -> dict[int, list[Issue]]:
+        """The warnings of rows that are sent, of so many rows as there is still room for."""
+        warnings = [part for part in parts if part.severity is Severity.WARNING]
+        if not warnings or not self._doubts_left:
+            return {}
+        rows = np.unique(Issues.rows_of(warnings))
+        rows = (rows if sent is None else rows[np.isin(rows, sent)])[: self._doubts_left]
+        self._doubts_left -= rows.size
+        wanted = frozenset(rows.tolist())
+        kept: list[Issue | RepeatedIssue] = []
+        for part in warnings:
+            if isinstance(part, Issue):
+                kept += [part] if part.row in wanted else []
+            else:
+                kept += [part.where(np.isin(part.rows, rows))]
+        return self._by_row(kept)
+
+    def _by_row(self, parts: Sequence[Issue | RepeatedIssue]) -> dict[int, list[Issue]]:
         rank, last = self._rank, len(self._rank)
-        errors: dict[int, list[Issue]] = {}
+        found: dict[int, list[Issue]] = {}
         for part in parts:
-            if part.severity is Severity.ERROR:
-                for issue in (part,) if isinstance(part, Issue) else part:
-                    errors.setdefault(issue.row, []).append(issue)
-        for several in errors.values():
+            for issue in (part,) if isinstance(part, Issue) else part:
+                found.setdefault(issue.row, []).append(issue)
+        for several in found.values():
             if len(several) > 1:
                 several.sort(key=lambda issue: rank.get(issue.column or "", last))
-        return errors
+        return found
 
 
 def _filled_cells(chunk: Chunk, name: str) -> int:

@@ -23,6 +23,7 @@ from importer.reports.annotations import Annotations
 from importer.reports.csv import CsvReport
 from importer.reports.files import (
     ANNOTATED_XLSX,
+    DOUBTFUL_XLSX,
     REJECTS_CSV,
     REJECTS_XLSX,
     REPORT_HTML,
@@ -43,7 +44,7 @@ from importer.reports.run_info import ReportResult, RunInfo
 from importer.reports.summary import summary_json
 from importer.reports.tally import IssueKind, Tally
 from importer.reports.xlsx import XlsxReport
-from importer.reports.xlsx_template import MAX_COLUMNS
+from importer.reports.xlsx_template import MAX_COLUMNS, ReportCellStyle
 
 REJECT_STATUSES = frozenset(status for status in Status if not status.done)
 """Rows with one of these statuses are still to be corrected or sent: they go into the rejects."""
@@ -68,7 +69,7 @@ class BackgroundWriter:
         self._plan = plan
         self._formatter = RowFormatter(plan)
         self._reports: dict[str, CsvReport | XlsxReport] = {}
-        self._rows = dict.fromkeys((RESULTS_CSV, REJECTS_CSV, REJECTS_XLSX), 0)
+        self._rows = dict.fromkeys((RESULTS_CSV, REJECTS_CSV, REJECTS_XLSX, DOUBTFUL_XLSX), 0)
         self._rejects: list[ReportRows] = []
         self._fault: Exception | None = None
         self._queue: queue.Queue[_WriteJob | None] = queue.Queue(QUEUE_LENGTH)
@@ -146,11 +147,24 @@ class BackgroundWriter:
         self._write(RESULTS_CSV, rows)
         if self._annotations is not None:
             self._annotations.add_rows(chunk.sheet, rows)
+        if chunk.issues.warnings:
+            self._write_doubtful(self._formatter.doubtful(chunk, rows))
         places = chunk.where(REJECT_STATUSES)
         if len(places):
             self._rejects.append(rows.take(places))
             if sum(map(len, self._rejects)) >= REJECTS_PER_WRITE:
                 self._write_rejects()
+
+    def _write_doubtful(self, rows: ReportRows) -> None:
+        """The workbook is made for the first such row: most runs have none."""
+        if not len(rows) or REJECTS_XLSX not in self._reports:
+            return
+        if DOUBTFUL_XLSX not in self._reports and not self._rows[DOUBTFUL_XLSX]:
+            try:
+                self._reports[DOUBTFUL_XLSX] = XlsxReport(self._plan, DOUBTFUL_XLSX, ReportCellStyle.DOUBTFUL)
+            except OSError as error:
+                self.fail(DOUBTFUL_XLSX, error)
+        self._write(DOUBTFUL_XLSX, rows)
 
     def _write_rejects(self) -> None:
         if self._rejects:

@@ -144,9 +144,11 @@ def _cell_xml(value: str, lang: str) -> str:
 
 
 class XlsxReport:
-    """`rejects.xlsx` while it is being written. All methods raise OSError."""
+    """`rejects.xlsx` or `doubtful.xlsx` while it is being written. All methods raise OSError."""
 
-    def __init__(self, plan: ReportPlan, name: str) -> None:
+    def __init__(self, plan: ReportPlan, name: str, colour: ReportCellStyle = ReportCellStyle.WRONG) -> None:
+        """`colour`: the style of the cells that are to be corrected."""
+        self._colour = colour
         self._rows = TextSheet(plan.source.header, plan.lang, XLSX_OWN_COLUMNS)
         self._notes: list[CellNote] = []
         around = build_template(plan, (*plan.source.header, *XLSX_OWN_COLUMNS))
@@ -162,7 +164,7 @@ class XlsxReport:
         if len(rows):
             first = self._rows.rows + 1
             self._notes += (note._replace(row=first + note.row) for note in rows.notes)
-            self._sheet.write(self._rows.body(rows, _cell_styles(rows)))
+            self._sheet.write(self._rows.body(rows, _cell_styles(rows, self._colour)))
 
     def finish(self) -> ReportFile:
         """Write the parts around the rows. The file gets its name by `ReportFile.finish`."""
@@ -181,11 +183,11 @@ class XlsxReport:
         self._file.drop()
 
 
-def _cell_styles(rows: ReportRows) -> dict[int, np.ndarray]:
-    """The styles of the columns that have errors."""
+def _cell_styles(rows: ReportRows, colour: ReportCellStyle) -> dict[int, np.ndarray]:
+    """The styles of the columns that have cells to be corrected."""
     styles: dict[int, np.ndarray] = {}
     for column in np.unique(rows.bad_columns).tolist():
         style = np.full(len(rows), ReportCellStyle.PLAIN, dtype=np.int8)
-        style[rows.bad_rows[rows.bad_columns == column]] = ReportCellStyle.WRONG
+        style[rows.bad_rows[rows.bad_columns == column]] = colour
         styles[column] = style
     return styles

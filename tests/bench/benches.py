@@ -221,7 +221,7 @@ def matching(bench: Bench) -> Iterator[Figure]:
         wanted = counted["right"] + counted["open"]
         good = not counted["wrong"] and counted["right"] >= 0.95 * wanted
         measured = f"{counted['right']} right, {counted['wrong']} wrong, {counted['open']} open"
-        what = f"columns of {counted['systems']} unprepared exports, {language}"
+        what = f"columns of unprepared exports, {language} ({counted['systems']})"
         yield Figure(what, "95 % right, none wrong", measured, good)
 
 

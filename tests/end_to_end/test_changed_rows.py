@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import random
 import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from importer.config import Connection
+from importer.config import Profile
 from importer.delivery import Policy
+from importer.exit_codes import ExitCode
+from importer.jobs.config import JobEnvironment
+from importer.jobs.results import RoundReport
+from importer.jobs.runner import preview
+from importer.journal import Journal, RunState
+from importer.losses import add_loss
+from importer.models import Note, Status
 from importer.options import RunOptions
-from importer.pipeline.session import Session, SessionSettings
+from importer.pipeline.retry import rows_left
+from importer.pipeline.session import Session, SessionSettings, retry_options
 from importer.sandbox import Sandbox
 from tests.support.commands import Command, results, summary, use
-from tests.support.jobs import Bench, lines
+from tests.support.jobs import Bench, Crash, lines
 
 HEADER = ["first_name", "last_name", "sms_phone", "email", "city"]
 
@@ -59,12 +70,12 @@ def test_only_new_and_changed_rows_are_sent(
         write(work / "a.csv", people(6, P3="New"))
         dry = importer("validate", "a.csv", "--changed-only", "--report-dir", "dry")
         assert dry.code == 0
-        assert "1 rows are new, 1 have changed and 4 have not" in dry.out
+        assert "1 row is new, 1 has changed and 4 have not" in dry.out
         assert [row["_row"] for row in results(work / "dry") if row["_status"] == "valid"] == ["5", "7"]
         requests = len(box.requests)
         found = importer(*run, "second")
         assert found.code == 0
-        assert "1 rows are new, 1 have changed and 4 have not" in found.out
+        assert "1 row is new, 1 has changed and 4 have not" in found.out
         assert sent(work / "second") == ["5", "7"]
         assert codes(work / "second")["2"] == ("skipped", "unchanged")
         assert len(box.requests) == requests + 1
@@ -214,24 +225,41 @@ class _Nights:
                 rows.remove(row)
                 rows.insert(chance.randrange(len(rows) + 1), row)
 
-    def send(self, night: int, box: Sandbox, faults: list[str], *, changed_only: bool) -> None:
-        path = write(self.folder / f"n{night}.csv", self.rows, HEADER)
+    def send(self, name: str, box: Sandbox, faults: Sequence[str], *, changed_only: bool) -> None:
+        """Send the table as it is; what faults have left goes once more, as people do it, and then all again:
+        else the CRM would have got something else on the way."""
+        path = write(self.folder / f"n{name}.csv", self.rows, HEADER)
         box.misbehave(*faults)
-        options = RunOptions(
-            changed_only=changed_only,
-            concurrency=1,
-            settle=0,
-            report_dir=self.folder / f"r{night}-{changed_only}",
-            attempts=2,
-        )
         before = len(box.requests)
-        self._run(path, options, box.connection, changed_only)
+        settings = SessionSettings(connection=box.connection, journal=self.folder / f"{changed_only}.db")
+        options = RunOptions(changed_only=changed_only, concurrency=3, settle=0, attempts=2, patience=0)
+        with Session.open(settings) as session:
+            for again in range(2 if faults else 1):
+                folder = self.folder / f"r{name}-{changed_only}-{again}"
+                session.start(path, replace(options, report_dir=folder))
+                box.misbehave()
+                self._rest(session, folder)
+                shutil.rmtree(folder)
+        path.unlink()
         self.requests[changed_only] += len(box.requests) - before
 
-    def _run(self, path: Path, options: RunOptions, there: Connection, changed_only: bool) -> None:
-        settings = SessionSettings(connection=there, journal=self.folder / f"journal-{changed_only}.db")
-        with Session.open(settings) as session:
-            session.start(path, options)
+    def _rest(self, session: Session, folder: Path) -> None:
+        record = session.journal.runs(1)[0]
+        if record.state is RunState.STOPPED:
+            session.resume(record)
+        elif rows_left(record, rejected=True):
+            rest = replace(retry_options(record), report_dir=folder / "retry", rejected=True)
+            session.retry(record, rest)
+
+
+FAULTS = (
+    ("lost requests={first} times=2",),
+    ("code code=9001 requests={first}-",),
+    ("code code=1002 rows.city=Wien",),
+    ("code code=1005 requests={first}-",),
+    ("truncated requests={first}-", "reset requests=1"),
+)
+"""Nobody knows, failed, refused for a row, credentials refused (the run stops), cut off."""
 
 
 def nights(
@@ -243,12 +271,10 @@ def nights(
     with Sandbox() as full, Sandbox() as few:
         for night in range(times):
             scene.change()
-            # Whatever happens to a request, it is stored: else the two CRMs would have got something else.
-            faults = [f"lost requests={scene.chance.randint(1, 3)} times=2"] if night % 5 == 1 else []
-            scene.send(night, full, [], changed_only=False)
-            scene.send(night, few, faults, changed_only=True)
-            shutil.rmtree(folder / f"r{night}-True")
-            shutil.rmtree(folder / f"r{night}-False")
+            faults = scene.chance.choice(FAULTS) if night % 5 == 1 else ()
+            first = scene.chance.randint(1, 3)
+            scene.send(str(night), full, (), changed_only=False)
+            scene.send(str(night), few, [one.format(first=first) for one in faults], changed_only=True)
             if (night + 1) % every and night + 1 < times:
                 continue
             held = [
@@ -258,20 +284,42 @@ def nights(
                 )
                 for box in (full, few)
             ]
-            assert held[0] == held[1], f"seed {seed}, night {night}"
+            assert held[0] == held[1], f"seed {seed}, night {night}, {faults}"
     return scene.requests
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_crm_holds_what_it_would_if_all_were_sent(seed: int, tmp_path: Path) -> None:
-    requests = nights(seed, 60, tmp_path, 8)
-    assert requests[True] < 2 * requests[False]
+    nights(seed, 60, tmp_path, 12)
+
+
+def test_nights_on_which_nothing_goes_wrong_take_fewer_requests(tmp_path: Path) -> None:
+    scene = _Nights(1, 2000, tmp_path, rate_of_shared=0.0)
+    with Sandbox() as full, Sandbox() as few:
+        for night in range(5):
+            scene.change()
+            scene.send(str(night), full, (), changed_only=False)
+            scene.send(str(night), few, (), changed_only=True)
+    assert scene.requests[False] == 100
+    assert scene.requests[True] <= 20 + 4
+
+
+def test_what_one_destination_holds_says_nothing_of_another(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", people(5))
+    journal = tmp_path / "journal.db"
+    with Sandbox() as one, Sandbox() as other:
+        for box, folder in ((one, "r1"), (other, "r2"), (one, "r3")):
+            options = RunOptions(changed_only=True, report_dir=tmp_path / folder)
+            with Session.open(SessionSettings(connection=box.connection, journal=journal)) as session:
+                session.start(path, options)
+        assert [len(sent(tmp_path / folder)) for folder in ("r1", "r2", "r3")] == [5, 5, 0]
+        assert len(other.customers()) == 5
 
 
 @pytest.mark.soak
 def test_a_year_of_nights(tmp_path: Path) -> None:
     requests = nights(7, 5000, tmp_path, 365, every=5, rate_of_shared=0.002)
-    print(f"365 nights: {requests[False]} requests for everything, {requests[True]} for what had changed")
+    print(f"365 nights: {requests[False]} requests for everything, {requests[True]} for what has changed")
     assert 10 * requests[True] < requests[False]
 
 
@@ -286,3 +334,96 @@ def test_the_tag_of_a_run_does_not_count(
         importer(*run, "r2", "--tag", "tuesday")
         assert sent(work / "r2") == []
         assert [one.fields["tagStr"] for one in box.customers()] == ["VIP,monday"]
+
+
+def test_a_journal_that_has_lost_something_calls_nothing_unchanged(
+    importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ("run", "a.csv", "--yes", "--changed-only", "--report-dir")
+    with Sandbox() as box:
+        use(monkeypatch, box.connection)
+        write(work / "a.csv", people(3))
+        importer(*run, "r1")
+        with Journal.open() as journal:
+            add_loss(journal.path, Note("journal-moved-aside", (("path", "elsewhere"),)))
+        found = importer(*run, "r2")
+        assert len(sent(work / "r2")) == 3
+        assert "the journal has lost something" in found.out
+        importer("runs", "acknowledge")
+        importer(*run, "r3")
+        assert len(sent(work / "r3")) == 3
+        importer(*run, "r4")
+        assert sent(work / "r4") == []
+
+
+def test_rows_that_have_not_changed_are_not_among_those_that_would_be_sent(
+    tmp_path: Path, box: Sandbox
+) -> None:
+    bench = Bench(tmp_path, box, table={"changed_only": True, "tripwires": {"max_rows": 10}})
+    bench.inbox.mkdir()
+    bench.drop("n0.csv", lines(30))
+    assert bench.round(tripwires={}).exit_code == 0
+    bench.drop("n1.csv", [*lines(30), *lines(5, first=100)])
+    with bench.journal() as journal:
+        options = bench.job().options_with(Profile(), "en")
+        around = JobEnvironment(bench.clock.read, bench.clock.sleep)
+        (seen,) = preview(bench.job(), journal, box.connection, options, around)
+    assert (seen.fate, seen.rows, seen.to_send) == ("import", 35, 5)
+    (file,) = bench.round().files
+    assert {status.value: rows for status, rows in file.counts.items() if rows} == {
+        "imported": 5,
+        "skipped": 30,
+    }
+    bench.drop("n2.csv", [*lines(30), *lines(20, first=200)])
+    assert bench.round().exit_code == ExitCode.TRIPWIRE
+
+
+def test_a_round_that_breaks_off_has_not_sent_everything(tmp_path: Path, box: Sandbox) -> None:
+    bench = Bench(tmp_path, box, table={"changed_only": True, "full_every": "7d"})
+    bench.inbox.mkdir()
+
+    def drop(night: int) -> None:
+        for name, first in (("a", 1), ("b", 11), ("c", 21)):
+            extra = f"Extra{night},Li,86139{first:08},{name}@x.example,"
+            bench.drop(f"{name}{night}.csv", [*lines(3, first), extra])
+
+    def imported(rounds: RoundReport) -> list[int]:
+        return [file.counts[Status.IMPORTED] for file in rounds.files]
+
+    drop(0)
+    bench.crash_at = next(
+        step for step, name in enumerate(steps_of_first_file(tmp_path, box)) if name == "settled"
+    )
+    with contextlib.suppress(Crash):
+        bench.round()
+    bench.crash_at = None
+    assert imported(bench.round()) == [4, 4]
+    drop(1)
+    assert imported(bench.round()) == [1, 1, 1]
+
+
+def steps_of_first_file(tmp_path: Path, box: Sandbox) -> list[str]:
+    """The steps of a round with one such file, which goes somewhere else."""
+    with Sandbox() as other:
+        bench = Bench(tmp_path / "other", other, table={"changed_only": True, "full_every": "7d"})
+        bench.inbox.mkdir(parents=True)
+        bench.drop("a0.csv", [*lines(3), "Extra0,Li,8613900000001,a@x.example,"])
+        bench.round()
+        return bench.steps
+
+
+def test_a_file_that_was_held_when_everything_was_due_goes_as_a_whole_when_it_is_released(
+    tmp_path: Path, box: Sandbox
+) -> None:
+    bench = Bench(tmp_path, box, table={"changed_only": True, "full_every": "3d"})
+    bench.inbox.mkdir()
+    for night in range(3):
+        bench.drop(f"n{night}.csv", [*lines(3), f"Extra{night},Li,8613900000001,e@x.example,"])
+        bench.round()
+    bench.drop("held.csv", [*lines(3), "Held,Li,8613900000001,e@x.example,"])
+    bench.drop("other.csv", [*lines(3), "Other,Li,8613900000001,e@x.example,"])
+    report = bench.round(tripwires={"max_rows": 3})
+    assert [file.fate.value for file in report.files] == ["held", "held"]
+    bench.round(release="other.csv")
+    (file,) = bench.round(release="held.csv").files
+    assert file.counts[Status.IMPORTED] == 4

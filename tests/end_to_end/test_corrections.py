@@ -412,3 +412,46 @@ def test_a_row_whose_contacts_are_all_others_now_may_be_a_second_customer_and_th
     assert told["2"] == "correction-sent:"
     assert told["3"] == "correction-new-contact:; correction-sent:"
     assert len(box.customers()) == 5
+
+
+def test_doubtful_values_of_rows_that_are_in_are_corrected_in_a_workbook_of_their_own(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    (work / "c.csv").write_text(
+        "First Name,Last Name,WhatsApp,Email\n"
+        "Ann,Ames,8613800000001,ann@example\n"
+        "Bo,Berg,8613800000002,bo@example.com\n"
+        "Cy,,8613800000003,cy@example\n"
+        "Di,Dorn,,\n",
+        "utf-8",
+    )
+    first = importer("run", "c.csv", "--report-dir", "first")
+    doubtful = work / "first" / "doubtful.xlsx"
+    assert f"importer run {Path('first') / 'doubtful.xlsx'}" in first.out
+    sheet = openpyxl.load_workbook(doubtful).worksheets[0]
+    names = header(sheet)
+    assert [sheet.cell(row, names["_row"]).value for row in range(2, sheet.max_row + 1)] == ["2", "5"]
+    bad, fine = sheet.cell(2, names["Email"]), sheet.cell(2, names["WhatsApp"])
+    assert bad.fill.fgColor.rgb != fine.fill.fgColor.rgb
+    assert bad.comment is not None
+    assert "ann@example" in bad.comment.text
+    assert "ann@example" in str(sheet.cell(2, names["_message"]).value)
+    sent = len(box.requests)
+    assert importer("run", doubtful, "--report-dir", "same").code == ExitCode.DONE
+    assert len(box.requests) == sent
+    change(doubtful, {(2, "Email"): "ann@example.com"})
+    assert importer("run", doubtful, "--report-dir", "again").code == ExitCode.DONE
+    emails = {one.fields["first_name"]: one.fields.get("email") for one in box.customers()}
+    assert emails["Ann"] == "ann@example.com"
+    assert not (work / "again" / "doubtful.xlsx").exists()
+
+
+def test_a_dry_run_and_a_run_without_doubts_write_no_such_workbook(
+    importer: Command, settings: Connection, work: Path
+) -> None:
+    (work / "c.csv").write_text("First Name,Last Name,Email\nAnn,Ames,ann@example\n", "utf-8")
+    importer("validate", "c.csv", "--report-dir", "dry")
+    (work / "d.csv").write_text("First Name,Last Name,Email\nAnn,Ames,ann@example.com\n", "utf-8")
+    importer("run", "d.csv", "--report-dir", "fine")
+    for folder in ("dry", "fine"):
+        assert not (work / folder / "doubtful.xlsx").exists()

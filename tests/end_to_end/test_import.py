@@ -446,7 +446,7 @@ def test_a_report_whose_run_nobody_knows_says_so(
     importer("run", SAMPLES / "customers.csv", "--report-dir", "out")
     assert "are sent again only where" in importer("run", "out/results.csv").out
     monkeypatch.setenv("NXLINK_STATE_DIR", str(work / "elsewhere"))
-    assert "has no run" in importer("run", "out/results.csv").err
+    assert "which the journal of this machine does not have" in importer("run", "out/results.csv").err
 
 
 def test_nothing_to_retry_is_said(importer: Command, settings: Connection, work: Path) -> None:

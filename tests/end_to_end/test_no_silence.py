@@ -539,3 +539,15 @@ def test_a_postal_code_that_lost_its_zero_is_told(
     importer("run", "c.csv", "--mapping", "m.toml", "--report-dir", "out")
     told = [row["_issues"] for row in results(work / "out")]
     assert told == ["", f"short-postal-code:{column}", "", ""]
+
+
+def test_of_a_joined_address_that_is_too_long_the_longest_part_is_named(
+    importer: Command, settings: Connection, work: Path
+) -> None:
+    rows = [
+        ("First Name", "Last Name", "E-mail", "Street", "City"),
+        ("Ann", "Lee", "a@x.example", "Street 1", "y" * 120),
+    ]
+    write_table(work / "c.csv", rows)
+    importer("run", "c.csv", "--report-dir", "out")
+    assert [row["_issues"] for row in results(work / "out")] == ["too-long:City"]

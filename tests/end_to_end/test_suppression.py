@@ -72,6 +72,7 @@ def test_a_run_leaves_them_out_and_says_so(
         assert [state[0] for state in statuses(work / "dry").values()].count("valid") == 3
         assert importer("report", told["run"], "--report-dir", "drawn").code == 0
         assert statuses(work / "drawn") == found
+        assert summary(work / "drawn")["suppression"] == told["suppression"]
 
 
 def test_a_list_that_cannot_be_used_stops_before_anything_is_sent(importer: Command, work: Path) -> None:

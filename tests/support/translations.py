@@ -23,7 +23,11 @@ from importer.cli import app
 from importer.cli.output import LocalizedOption
 
 FOLDER = Path(messages.__file__).with_name("translations")
-_DECLARED = {"options": "What `--help` says of each option.", "fields": "Fields of the contracts."}
+_DECLARED = {
+    "options": "What `--help` says of each option.",
+    "fields": "Fields of the contracts.",
+    "help": "What `--help` says of commands, and the words of click. The Chinese file has the same lines.",
+}
 _HEAD = "# {name}. CODE = {{ message, hint }}  # mark of the English text; see docs/translating.md.\n"
 
 
@@ -63,6 +67,8 @@ def english() -> Mapping[str, English]:
     for name in contracts.NAMES:
         for field in contracts.load(name).fields:
             found.setdefault(messages.text_key(field.help["en"]), English("fields", field.help["en"]))
+    for key in messages.translation("zh").lines:
+        found.setdefault(key, English("help", json.loads(key)))
     return found
 
 
@@ -142,7 +148,8 @@ def main() -> None:
         for state, keys in (("missing", missing(lang)), ("outdated", outdated(lang))):
             for key in keys:
                 said = english()[key]
-                sys.stdout.write(f"{lang} {state} {key}: {said.message} | {said.hint}\n")
+                text = f"{said.message} | {said.hint}".replace("\n", "⏎")
+                sys.stdout.write(f"{lang} {state} {key}: {text}\n")
 
 
 if __name__ == "__main__":

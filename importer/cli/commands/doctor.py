@@ -137,11 +137,14 @@ def _complete(resolved: ResolvedConnection) -> DoctorCheck:
 
 def _journal() -> DoctorCheck:
     """Which journal the runs share, and with it turns and rate; whether it has lost any."""
+    from importer.journal import Journal
     from importer.journal.place import journal_place, shown_place
     from importer.losses import read_losses
 
     try:
         place = journal_place()
+        if isinstance(place, str) or place.exists():  # no journal is made to find out
+            Journal.open(place).close()
         for loss in read_losses(place) if isinstance(place, Path) else ():
             return _check("journal", BAD, loss.code, dict(loss.found), int(ExitCode.ROWS_LEFT))
         return _check("journal", OK, "doctor-journal", {"path": shown_place(place)})

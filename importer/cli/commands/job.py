@@ -112,7 +112,8 @@ def run(
 
 
 def _go_on_cluster(address: str, rounds: Rounds, file: ConfigFile, env_file: Path | None) -> RoundsReport:
-    from importer.cluster.engine import check_address, connected, rounds_on
+    from importer.cluster.engine import check_address, connected
+    from importer.cluster.rounds import rounds_on
 
     check_address(address)
     with connected(address, rounds.parallel) as client:

@@ -80,3 +80,43 @@ def test_a_round_that_dies_in_a_retry_is_taken_up(bench: Bench, step: int) -> No
     assert len(bench.emails()) == 3
     with bench.journal() as journal:
         assert {run.kind for run in journal.runs()} == {RunKind.RUN, RunKind.RETRY}
+
+
+def test_a_retry_that_died_before_its_first_request_is_no_file_that_looks_too_small(bench: Bench) -> None:
+    """Three rows are left of a hundred: what is usual for the job's files says nothing of a retry."""
+    bench.table |= {"tripwires": {"rows_below": 0.5}, "concurrency": 1}
+    for night in range(5):
+        bench.drop(f"n{night}.csv", lines(100, first=1000 * (night + 1)))
+        assert bench.round().exit_code == ExitCode.DONE
+    bench.drop("a.csv", lines(103))
+    bench.box.misbehave("code code=9001 requests=2-")
+    bench.round()
+    bench.box.misbehave()
+    for step in range(1, 30):
+        bench.crash_at = step
+        with contextlib.suppress(Crash):
+            bench.round()
+        with bench.journal() as journal:
+            kinds = [run.kind for run in journal.runs(1)]
+        if kinds == [RunKind.RETRY]:
+            break
+    assert kinds == [RunKind.RETRY]
+    assert bench.places("a.csv") == ["working"]
+    bench.crash_at = None
+    report = bench.round()
+    assert report.exit_code == ExitCode.DONE
+    assert bench.places("a.csv") == ["done"]
+    assert len(bench.emails()) == 603
+
+
+def test_the_reports_of_a_retry_lie_where_the_job_wants_its_reports(bench: Bench) -> None:
+    reports = bench.root / "reports"
+    bench.drop("a.csv", lines(3))
+    bench.box.misbehave("code code=9001")
+    bench.round(report_dir=str(reports))
+    bench.box.misbehave()
+    (file,) = bench.round(report_dir=str(reports)).files
+    assert file.reports is not None
+    assert reports in file.reports.parents
+    assert (file.reports / "results.csv").is_file()
+    assert not list(bench.inbox.rglob("results.csv"))

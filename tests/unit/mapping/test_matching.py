@@ -183,6 +183,12 @@ def test_below_a_contact_are_names_or_phones_as_the_cells_say(header: str, cell:
     assert names[header].split
 
 
+@pytest.mark.parametrize("cell", ["10023", "2024-01-0", "2024010", "003Ab0000123456", "-"])
+def test_other_numbers_below_a_contact_are_no_phones(cell: str) -> None:
+    found = proposed({"Nom": ["Awa Ba", "Bo Ek", "Cy Day"], "Contact": [f"{cell}{end}" for end in "123"]})
+    assert found["Contact"].field is None
+
+
 @pytest.mark.parametrize(
     "cells", [("男", "女", "女"), ("male", "female", "female"), ("Herr", "Frau", "Frau")]
 )

@@ -165,9 +165,34 @@ def test_one_date_proves_the_order_of_a_short_column_and_that_is_told() -> None:
     assert birthdays("05.07.1990", "25.12.1990 00:00")[0] == ["1990-07-05", "1990-12-25"]
 
 
+@pytest.mark.parametrize(
+    ("cells", "formats"),
+    [
+        (("90.5.7", "1990-05-07"), '["yy.M.d"]'),
+        (("85年12月3日", "1990-05-07"), "[\"yy'年'M'月'd'日'\"]"),
+        (("07/08/88", "24/12/68", "31/12/1991"), '["dd/MM/yy", "dd/MM/yyyy"]'),
+        (("07/08/88", "01/02/1990"), '["dd/MM/yy", "dd/MM/yyyy"] / ["MM/dd/yy", "MM/dd/yyyy"]'),
+    ],
+)
+def test_a_short_year_is_answered_with_all_formats_of_its_column_and_they_read_it(
+    cells: tuple[str, ...], formats: str
+) -> None:
+    found = mapped(f'{NAMES}[fields.birthday]\nfrom = "Born"', {"Born": cells})
+    told = {issue.expected for issue in found.issues if issue.wording == "date-with-short-year"}
+    assert told == {formats}
+    for listed in formats.split(" / "):
+        again = mapped(f'{NAMES}[fields.birthday]\nfrom = "Born"\nformats = {listed}', {"Born": cells})
+        assert not again.issues
+        assert None not in values(again, "birthday")
+
+
 def test_blanks_behind_the_marks_of_a_date_do_not_count() -> None:
     days = ["1980-05-07", "1991-12-25", "1990-01-13"]
     assert birthdays("7. 5. 1980", "25. 12. 1991", "13.1.1990") == (days, [])
+
+
+def test_english_ordinals_are_days() -> None:
+    assert birthdays("7th May 1980", "December 1st, 1991") == (["1980-05-07", "1991-12-01"], [])
 
 
 def test_a_k_among_words_is_a_woman() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -55,10 +56,13 @@ def test_who_has_an_apostrophe_is_nobody_else() -> None:
 @pytest.mark.parametrize("name", ["a.csv", "a.xlsx", "a.txt"])
 def test_a_file_that_cannot_be_rewritten_is_left_as_it_is_and_named(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    # A cell of 200,000 letters is more than the csv module takes.
-    path.write_text(f'Name,E-mail\n"{"x" * 200_000}",zoe@quell.example\n')
+    path.write_text(f'Name,E-mail\n"{"x" * 2000}",zoe@quell.example\n')
     before = path.read_bytes()
-    assert clear_file(path, ZOE, PersonRows(), clear=True) == Cleared(1, stuck=True)
+    usual = csv.field_size_limit(1000)
+    try:
+        assert clear_file(path, ZOE, PersonRows(), clear=True) == Cleared(1, stuck=True)
+    finally:
+        csv.field_size_limit(usual)
     assert path.read_bytes() == before
 
 

@@ -1,0 +1,200 @@
+"""What the other columns of a header say of one: whose it is, which part of a name, whether to doubt it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
+
+from importer.mapping import claims, vocabulary
+from importer.mapping.assignment import Claim
+from importer.mapping.claims import DOUBT, FIRST, FULL, LAST, NAMES, PHONES, SURE, Column
+from importer.mapping.headers import normalize
+from importer.mapping.proposals import TAKEN
+from importer.models import Note
+
+_BESIDE = 0.85
+_PERSONAL = frozenset({*NAMES, *PHONES, "email"})
+_GIVEN = re.compile(r"名([)）]?)$")
+_ONLY = 0.62
+_ONLY_WHY = "why-only-person"
+
+
+def about_customers(columns: list[Column]) -> list[Column]:
+    """Return the columns as the customer's: an animal's owner's, and a child's beside its parents'."""
+    return _with_children(_with_keepers(columns))
+
+
+def _with_keepers(columns: list[Column]) -> list[Column]:
+    """Return the columns; in a list of animals those of the owner as the customer's, if there are any."""
+    if not _rows_are("animals", columns):
+        return columns
+    readings = [vocabulary.as_customer(column.reading, "keeper") for column in columns]
+    if not any(readings):
+        return columns
+    return [
+        replace(column, reading=reading or column.reading, of_animal=reading is None)
+        for column, reading in zip(columns, readings, strict=True)
+    ]
+
+
+def _with_children(columns: list[Column]) -> list[Column]:
+    """Return the columns; in a list of children and parents those of the child as the customer's.
+
+    It is such a list if it has columns of a parent, and no name but theirs and the child's.
+    """
+    readings = [vocabulary.as_customer(column.reading, "child") for column in columns]
+    if not any(readings) or not any("guardian" in column.reading.roles() for column in columns):
+        return columns
+    claimed = {claim.field for column in columns for claim in claims.of_column(column)}
+    if not claimed.isdisjoint(NAMES):
+        return columns
+    return [
+        replace(column, reading=reading) if reading else column
+        for column, reading in zip(columns, readings, strict=True)
+    ]
+
+
+def in_context(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]:
+    """Read names by their neighbours.
+
+    “Name” beside last names and no other first names is a first name, beside first names a last name. A
+    company's name is no person's, and the category of a booking no customer's. A guardian's phone counts only
+    where the customer has none.
+    """
+    if _rows_are("companies", columns):
+        found = [claim for claim in found if claim.field != FULL]
+    if _rows_are("bookings", columns):
+        found = [claim for claim in found if (claim.field, claim.why.code) != ("tagStr", "why-likely")]
+    own = {claim.field for claim in found if not claim.guardian and claim.confidence >= TAKEN}
+    own |= {"sms_phone", "whats_app_phone"} if own & {"sms_phone", "whats_app_phone"} else set()
+    found = [claim for claim in found if not (claim.guardian and claim.field in own)]
+    return _only_person(_short_names(found, columns), columns)
+
+
+def _rows_are(rows: str, columns: Sequence[Column]) -> bool:
+    """Return whether a column says that the rows are of a kind: `companies`, `animals` or `bookings`."""
+    return any(normalize(column.name) in vocabulary.listed(rows) for column in columns)
+
+
+def _only_person(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]:
+    """Take the columns of a person whose word nobody listed, if the header has no other such columns.
+
+    “Examinee name” and “Examinee phone” share the unknown word. A name and a way to reach somebody, or a
+    first and a last name, are a person's.
+    """
+    personal = [one for one in found if one.field in _PERSONAL and one.why.code != "why-values-differ"]
+    kept = list(found)
+    for unknown in {columns[one.column].reading.unknown for one in personal} - {()}:
+        own = [one for one in personal if columns[one.column].reading.unknown == unknown]
+        fields = {one.field for one in own}
+        kinds = {_kind(field) for field in fields}
+        others = {_kind(one.field) for one in personal if one not in own}
+        if kinds.isdisjoint(others) and ("name" in kinds) and (len(kinds) > 1 or {FIRST, LAST} <= fields):
+            kept = [
+                replace(one, confidence=max(one.confidence, _ONLY), why=replace(one.why, code=_ONLY_WHY))
+                if one in own
+                else one
+                for one in kept
+            ]
+    return kept
+
+
+def _kind(field: str) -> str:
+    return "name" if field in NAMES else field
+
+
+def _short_names(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]:
+    """Decide what “Name”, “Nom” or “Имя” means here: a whole name, or the part that no other column has."""
+    named = {claim.column for claim in found if claim.field in NAMES}
+    names = {column.name for column in columns}
+    short = {column.index for column in columns if column.index in named and _is_short(column, names)}
+    parts = {
+        field: [
+            one.column
+            for one in found
+            if one.field == field and one.column not in short and one.confidence >= TAKEN
+        ]
+        for field in (FIRST, LAST)
+    }
+    kept = [one for one in found if one.column not in short or one.field not in NAMES]
+    for index in sorted(short):
+        own = [one for one in found if one.column == index]
+        kept.append(_as_part(own, columns, parts) or _as_named(own, columns[index]))
+    return kept
+
+
+def _is_short(column: Column, names: Container[str]) -> bool:
+    """Return whether a name may be a whole one or a part.
+
+    注文者名 is a whole name, beside 注文者姓 a part of it; so is 联系人（名） beside 联系人（姓）.
+    """
+    called = {normalize(column.name), vocabulary.without_customer(column.name)}
+    if called & vocabulary.listed("short_names"):
+        return True
+    return bool(_GIVEN.search(column.name)) and _GIVEN.sub(r"姓\1", column.name) in names
+
+
+def _as_part(
+    own: Sequence[Claim], columns: Sequence[Column], parts: Mapping[str, Sequence[int]]
+) -> Claim | None:
+    """Return the claim of a short name on the part that other columns leave, or None if they leave none.
+
+    `parts` holds the columns that are surely first or last names. A column that holds those names is whole.
+    """
+    best = max(own, key=lambda one: one.confidence)
+    for field, other in ((FIRST, LAST), (LAST, FIRST)):
+        if not parts[other] or parts[field] or _holds(columns[best.column], columns[parts[other][0]]):
+            continue
+        if best.why.code == "why-values-differ" or (best.field == field and best.confidence >= _BESIDE):
+            return replace(best, field=field)
+        why = Note("why-beside", (("field", field), ("beside", other)))
+        return replace(best, field=field, confidence=max(best.confidence, _BESIDE), why=why)
+    return None
+
+
+def _as_named(own: Sequence[Claim], column: Column) -> Claim:
+    """Return the claim of a short name without others: on the first name if that is what it surely is called
+    and its cells are single words, else on the whole name."""
+    best = max(own, key=lambda one: one.confidence)
+    if best.field == FULL or not column.cells or _of_two_words(column):
+        return replace(best, field=FULL)
+    first = any(one.field == FIRST and one.confidence >= SURE for one in own)
+    return replace(best, field=FIRST if first else FULL)
+
+
+def _holds(whole: Column, part: Column) -> bool:
+    """Return whether most cells of one column hold the other's cell: “Ann Lee” holds “Lee”."""
+    pairs = [(one, other) for one, other in zip(whole.cells, part.cells, strict=False)]
+    return bool(pairs) and sum(other in one and one != other for one, other in pairs) > len(pairs) / 2
+
+
+def _of_two_words(column: Column) -> bool:
+    return 2 * sum(len(cell.split()) > 1 for cell in column.cells) > len(column.cells)
+
+
+def doubted(found: Sequence[Claim]) -> list[Claim]:
+    """Doubt all columns that only look like phones, or like e-mail addresses, if there are several.
+
+    It is not known which one messages should go to. Cells alone also give way to a column that is called
+    so.
+    """
+    kept = []
+    for claim in found:
+        if claim.by_cells:
+            rivals = [one for one in found if one.field == claim.field and one.column != claim.column]
+            if any(not one.by_cells and one.confidence >= DOUBT for one in rivals):
+                continue
+            if any(one.by_cells for one in rivals) and claim.confidence > DOUBT:
+                claim = replace(claim, confidence=DOUBT)
+        kept.append(claim)
+    return kept
+
+
+def whole_or_parts(found: Sequence[Claim]) -> list[Claim]:
+    """Leave whole names out where columns hold their parts: only a name without parts is split."""
+    parts = {claim.column for claim in found if claim.field in (FIRST, LAST) and claim.confidence >= TAKEN}
+    whole = {claim.column for claim in found if claim.field == FULL and claim.confidence >= TAKEN}
+    if parts - whole:
+        return [claim for claim in found if claim.field != FULL]
+    return list(found)
