@@ -85,7 +85,7 @@ def print_error(error: ImporterError) -> None:
 
 def print_losses() -> None:
     """Print on stderr what the journal has lost, as long as nobody has acknowledged it."""
-    from importer.journal.place import journal_place
+    from importer.journal_place import journal_place
     from importer.losses import read_losses
 
     try:

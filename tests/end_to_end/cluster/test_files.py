@@ -123,6 +123,22 @@ def test_what_cannot_go_to_a_cluster_is_refused(two: Tenants, capsys: pytest.Cap
     assert missing.value.code == "missing-credentials"
 
 
+def test_people_on_a_list_are_left_out_by_every_worker_wherever_it_works(
+    two: Tenants, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("lists").mkdir()
+    Path("lists/no.csv").write_text("E-mail\nc2@example.com\n")
+    (task,) = tasks_of(write(two, "a.csv", 5), suppress=("lists/no.csv",))
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    outcome = carry_out(task)
+    assert {str(status): count for status, count in outcome.counts.items()} == {
+        "imported": 4,
+        "skipped": 1,
+    }, outcome
+    Path(task.options.suppress[0]).unlink()
+    assert carry_out(replace(task, run="20260101-000000-aaaa")).exit_code == 3
+
+
 @pytest.mark.extras
 def test_a_chain_goes_on_after_a_broken_file_and_ends_where_all_would_end_alike(
     two: Tenants, capfd: pytest.CaptureFixture[str]
