@@ -159,11 +159,21 @@ def issue_text(
     wording = issue.wording or issue.code
     if names[1] in _CHANNELS:
         wording = _OF_CHANNEL.get(wording, wording)
+    if wording == _BAD_DATE and _of_no_month(cell):
+        wording = "date-of-no-month"
     what = (issue.code, wording, *names, cell)
     about = (issue.limit, issue.length, issue.expected or "", issue.suggestion or "", issue.other_row)
     return _issue_text(what, about, lang, mask, offer, on_page)
 
 
+@lru_cache(maxsize=4096)
+def _of_no_month(cell: str) -> bool:
+    from importer.mapping.dates import of_no_month  # not needed before a date is wrong
+
+    return of_no_month(cell)
+
+
+_BAD_DATE = "bad-date"
 _CHANNELS = {"messenger": "Messenger", "instagram": "Instagram", "zalo": "Zalo", "line": "LINE"}
 """Fields that hold an account of a channel, and how the channel is called."""
 _OF_CHANNEL = {"bad-phone": "bad-account", "not-digits": "account-not-digits"}
