@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from importer import __version__
 from importer.config import is_loopback
 from importer.errors import ImporterError, SettingsError, TerminatedRun, UnreachableError
-from importer.journal.place import journal_place, shown_place
+from importer.journal_place import journal_place, shown_place
 from importer.pipeline.run import StopToken
 
 LOCAL = "local"

@@ -29,7 +29,7 @@ from importer.errors import (
 )
 from importer.exit_codes import ExitCode, worst_exit_code
 from importer.journal import Journal, RunRecord, RunState, new_run_id
-from importer.journal.place import journal_place, shown_place
+from importer.journal_place import journal_place, shown_place
 from importer.models import Mode, Status
 from importer.options import RunOptions
 from importer.pipeline.events import Progress, RunObserver

@@ -265,6 +265,7 @@ BENCHES: dict[str, Measure] = {
     "matching": matching,
     "filled": extremes.filled,
     "polars": extremes.polars,
+    "suppression": extremes.suppression,
     "small": extremes.small,
     "wide": extremes.wide,
     "few-rows": extremes.few_rows,
