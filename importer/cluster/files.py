@@ -29,7 +29,7 @@ from importer.errors import (
 )
 from importer.exit_codes import ExitCode, worst_exit_code
 from importer.journal import Journal, RunRecord, RunState, new_run_id
-from importer.journal.place import journal_place, shown_place
+from importer.journal_place import journal_place, shown_place
 from importer.models import Mode, Status
 from importer.options import RunOptions
 from importer.pipeline.events import Progress, RunObserver
@@ -59,8 +59,10 @@ class FileTask:
     profile: str | None = None
     settings: str = ""
     """importer.toml, absolute, which has to lie there on the worker, too; empty if the client has none."""
+    folder: str = ""
+    """The client's working directory."""
     found_in: str = ""
-    """The client's working directory, if that file was found there."""
+    """The same, if that file was found there."""
     lane: str = ""
     """Where the client would send; empty for a dry run that goes nowhere."""
     confirmed: bool = False
@@ -171,7 +173,8 @@ def _attempted(task: FileTask, side: WorkerSide, work: Callable[[Session], Any])
     try:
         refuse_others(task)
         file = _settings_of(task)
-        settings = SessionSettings(file.profile(task.profile), waits=False)
+        profile = file.profile(task.profile).anchored(Path(task.folder))
+        settings = SessionSettings(profile, waits=False)
         stopper = StopToken()
         with Session.open(settings, stopper=stopper) as session, side.watched(stopper):
             _refuse_other_lane(session, task)
@@ -317,6 +320,7 @@ def file_tasks(
                 shown_place(journal_place()),
                 profile_name,
                 str(config.path.absolute()) if config.path else "",
+                str(Path.cwd()),
                 str(config.found_in) if config.found_in else "",
                 lane,
                 confirmed,

@@ -22,7 +22,7 @@ from importer.jobs.runner import Round
 from importer.jobs.selection import ChosenJob, choose_job
 from importer.journal import Journal
 from importer.journal.job_history import RoundResult
-from importer.journal.place import journal_place, shown_place
+from importer.journal_place import journal_place, shown_place
 from importer.pipeline.run import StopToken
 
 _BUSY_SECONDS = 300.0

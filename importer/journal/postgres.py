@@ -21,8 +21,8 @@ from importer.errors import JournalError, JournalPlaceError
 from importer.journal import schema
 from importer.journal.database import Database, Fence, Row, Statements
 from importer.journal.dialect import FoundRows, definition, read_row, statement, written
-from importer.journal.place import address_options, driver, shown_address
 from importer.journal.sqlite import surrogates_moved
+from importer.journal_place import address_options, driver, shown_address
 from importer.trust import is_tls_fault, verified_tls, without_names
 from importer.user_folders import journal_file
 

@@ -273,7 +273,7 @@ def _install(name: str, text: str, settings: Path, env_file: Path | None, *, onl
 
 def _as_carried(value: str) -> str:
     """A folder or file as cron, which begins elsewhere, finds it; the address of a database as it is."""
-    from importer.journal.place import is_address, shown_address
+    from importer.journal_place import is_address, shown_address
 
     if not is_address(value):
         return str(Path(value).expanduser().absolute())

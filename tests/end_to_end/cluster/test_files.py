@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from importer.cli.app import invoke as cli
-from importer.cluster.files import FileTask, carry_out, check, file_tasks
+from importer.cluster.files import FileTask, carry_out, check, file_tasks, import_files
 from importer.config import load_config
 from importer.errors import ImporterError, UsageError
 from importer.journal import Journal
@@ -123,6 +124,22 @@ def test_what_cannot_go_to_a_cluster_is_refused(two: Tenants, capsys: pytest.Cap
     assert missing.value.code == "missing-credentials"
 
 
+def test_people_on_a_list_are_left_out_by_every_worker_wherever_it_works(
+    two: Tenants, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("lists").mkdir()
+    Path("lists/no.csv").write_text("E-mail\nc2@example.com\n")
+    (task,) = tasks_of(write(two, "a.csv", 5), suppress=("lists/no.csv",))
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    outcome = carry_out(task)
+    assert {str(status): count for status, count in outcome.counts.items()} == {
+        "imported": 4,
+        "skipped": 1,
+    }, outcome
+    Path(task.options.suppress[0]).unlink()
+    assert carry_out(replace(task, run="20260101-000000-aaaa")).exit_code == 3
+
+
 @pytest.mark.extras
 def test_a_chain_goes_on_after_a_broken_file_and_ends_where_all_would_end_alike(
     two: Tenants, capfd: pytest.CaptureFixture[str]
@@ -191,6 +208,34 @@ def test_a_killed_worker_and_a_killed_client_leave_nothing_out_and_nothing_twice
     with Journal.open() as journal:
         assert {str(run.state) for run in journal.runs()} == {"finished"}
         assert sum(sum(run.counts.values()) for run in journal.runs()) == 8 + 24
+
+
+@pytest.mark.extras
+def test_a_cluster_whose_workers_are_all_gone_is_told_and_not_waited_for_for_ever(
+    two: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("distributed")
+    from importer.cluster import engine
+
+    monkeypatch.setattr(engine, "_PATIENCE", 3.0)
+    tasks = tasks_of(write(two, "a.csv", 5), write(two, "b.csv", 5, 100))
+    two.box.application.script = script = GatedScript()
+    with DaskCluster(two.folder, 1) as cluster, engine.connected(cluster.address, 1) as client:
+
+        def kill() -> None:
+            script.wait()
+            cluster.workers[0].kill()
+
+        gone = threading.Thread(target=kill)
+        gone.start()
+        report = import_files(
+            client, tasks, lambda: None, ended=lambda place, outcome: None, moved=lambda told: None
+        )
+        gone.join()
+        script.opened.set()
+    assert [(one.code, int(one.exit_code)) for one in report.outcomes] == [("cluster-no-workers", 5)] * 2
+    assert cli(["resume", "--profile", "t01", "--settle", "0"]) == 0
+    assert two.tenants_of() == {FIRST_TENANT: 5}
 
 
 def wait_for_end(run: str) -> None:
