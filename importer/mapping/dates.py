@@ -227,3 +227,26 @@ def _unix(text: str, format_: str) -> str | None:
 
 def _day(year: str, month: str, day: str, calendar: Calendar) -> str | None:
     return calendars.gregorian(calendar, int(year), int(month), int(day))
+
+
+def of_no_month(text: str) -> bool:
+    """Return whether only its day makes a text no date, since the month has fewer days: 31/02/1990."""
+    if not _LIKE_A_DATE.fullmatch(text.strip()):
+        return False
+    numbers = [int(part) for part in re.findall(r"\d+", text)[:3]]
+    if len(numbers) < 3 or not (numbers[0] > 999 or numbers[2] > 999):
+        return False
+    first, last = numbers[1:] if numbers[0] > 999 else numbers[:2]
+    orders = [(first, last)] if numbers[0] > 999 else [(first, last), (last, first)]
+    year = max(numbers)
+    return not any(_is_day(year, month, day) for month, day in orders) and any(
+        1 <= month <= 12 and 28 < day <= 31 for month, day in orders
+    )
+
+
+def _is_day(year: int, month: int, day: int) -> bool:
+    try:
+        datetime(year, month, day)
+    except ValueError:
+        return False
+    return True
