@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from importer.config import Connection
-from importer.reports.files import REPORT_FILES, own_files
+from importer.reports.files import DOUBTFUL_XLSX, REPORT_FILES, own_files
 from importer.reports.model import OWN_COLUMNS
 from importer.reports.ownership import report_run
 from tests.support.commands import ROOT, Command, summary
@@ -27,6 +27,8 @@ OUTPUTS = (
 )
 SETTINGS = 'metrics_file = "metrics.prom"\n', 'heartbeat = "beat"\nlog.file = "job.log"\n'
 """What comes before and behind the job of `lay_out`: all files that importer.toml may name are written."""
+CHECKED = [name for name in REPORT_FILES if name != DOUBTFUL_XLSX]
+"""The reports of a check alone: doubtful.xlsx holds rows that are in."""
 OURS = b"somebody's own\n"
 
 
@@ -105,7 +107,7 @@ def test_no_command_makes_a_journal_of_somebodys_file(
     assert told > 8
 
 
-@pytest.mark.parametrize("name", REPORT_FILES)
+@pytest.mark.parametrize("name", CHECKED)
 @pytest.mark.parametrize("link", ["", "hard", "symbolic"])
 def test_a_report_never_takes_the_place_of_its_source(
     importer: Command, work: Path, name: str, link: str
@@ -139,13 +141,25 @@ def test_reports_of_earlier_runs_make_way_also_on_another_machine(
     importer("validate", CSV, "--report-dir", "out", "--excel-report")
     run = summary(work / "out")["run"]
     assert {path.name: report_run(path) for path in (work / "out").iterdir()} == {
-        name: "" if name == "rejects.csv" else run for name in REPORT_FILES
+        name: "" if name == "rejects.csv" else run for name in CHECKED
     }
     shutil.rmtree(own_surroundings)
     again = importer("validate", CSV, "--report-dir", "out", "--excel-report")
-    assert {path.name for path in (work / "out").iterdir()} == set(REPORT_FILES)
+    assert {path.name for path in (work / "out").iterdir()} == set(CHECKED)
     assert "-2." not in again.out
     assert summary(work / "out")["run"] != run
+
+
+def test_doubtful_rows_leave_a_workbook_of_somebody_else_and_replace_an_older_one(
+    importer: Command, work: Path, settings: Connection
+) -> None:
+    (work / "c.csv").write_text("First Name,Last Name,Email\nAnn,Ames,ann@example\n", "utf-8")
+    (work / DOUBTFUL_XLSX).write_bytes(OURS)
+    for _ in range(2):
+        importer("run", "c.csv", "--report-dir", ".", "--yes")
+        assert (work / DOUBTFUL_XLSX).read_bytes() == OURS
+        assert report_run(work / "doubtful-2.xlsx") == summary(work)["run"]
+    assert not (work / "doubtful-3.xlsx").exists()
 
 
 def test_a_part_with_the_name_of_the_source_is_another_file(importer: Command, work: Path) -> None:
