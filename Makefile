@@ -84,7 +84,7 @@ cron-test: install
 	$(BIN)/python -m pytest -m soak -s tests/end_to_end/jobs/test_cron.py
 
 cluster-test: install .venv/extras
-	$(BIN)/python -m pytest -m "extras or not extras" tests/end_to_end/jobs/test_cluster.py tests/unit/journal/test_postgres.py
+	$(BIN)/python -m pytest -m "extras or not extras" tests/end_to_end/cluster tests/unit/journal/test_postgres.py
 
 bench: install
 	$(BIN)/python -m tests.bench $(ONLY)

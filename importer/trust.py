@@ -45,9 +45,14 @@ _NO_PROOF = late_pattern("does not support SSL|certificate|unsupported protocol|
 _NAME = late_pattern('"[^"]*"')
 
 
+def without_names(problem: str) -> str:
+    """Return what libpq or a server says, without the names in it (a host may be called read-only)."""
+    return _NAME.sub('""', problem)
+
+
 def is_tls_fault(problem: str) -> bool:
     """Return whether libpq says that a server did not prove its name, or has no TLS. Names do not count."""
-    return _NO_PROOF.search(_NAME.sub('""', problem)) is not None
+    return _NO_PROOF.search(without_names(problem)) is not None
 
 
 def is_elsewhere(options: Mapping[str, object]) -> bool:

@@ -174,6 +174,24 @@ sandbox_options = _all(
     ),
 )
 
+cluster_options = _all(
+    _localized(
+        "--cluster",
+        metavar="ADDRESS",
+        en="Import on a Dask cluster: tcp://HOST:PORT, or local for processes of this machine.",
+        zh="在 Dask 集群上导入：tcp://主机:端口，或 local（本机进程）。",
+    ),
+    _localized(
+        "--parallel",
+        type=click.IntRange(1, 64),
+        default=4,
+        show_default=True,
+        metavar="N",
+        en="With --cluster local: how many processes.",
+        zh="与 --cluster local 同用：进程数。",
+    ),
+)
+
 sandbox_store_option = _localized(
     "--sandbox-store",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

@@ -1,1 +1,1 @@
-"""Rounds of many jobs on many machines, by Dask: the engine that people who work with pandas know."""
+"""Files and rounds of jobs on many machines, by Dask: the engine that people who work with pandas know."""

@@ -1,40 +1,114 @@
-"""Hand rounds to Dask: workers on this machine, or a scheduler that is there already."""
+"""Hand tasks to Dask: workers on this machine, or a scheduler that is there already.
+
+A task is safe to be done again. A worker that dies takes nothing with it: the engine gives its task to
+another one, which takes up what the journal says was left. What goes wrong is an outcome, no exception.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from importer.cluster.tasks import RoundTask, carry_out
+from importer import __version__
 from importer.config import is_loopback
-from importer.errors import ImporterError, SettingsError, UnreachableError
-from importer.jobs.config import JobEnvironment, NoticeSettings
-from importer.jobs.rounds import RoundOutcome, Rounds, RoundsReport, failed_round
-from importer.jobs.selection import ChosenJob
-from importer.journal.job_history import RoundResult
-from importer.journal.place import journal_place, shown_place
+from importer.errors import ImporterError, SettingsError, TerminatedRun, UnreachableError
+from importer.journal_place import journal_place, shown_place
+from importer.pipeline.run import StopToken
 
 LOCAL = "local"
 """The name of a cluster that begins and ends with the command."""
-_LOOK_EVERY = 0.5
+PROGRESS = "nxlink-progress-"
+"""The engine's topic on which workers tell how far they are; the group follows."""
+_LOOK_EVERY = 0.05
+_STOP_LOOK = 1.0
+"""Seconds after which a worker looks whether the whole is to stop."""
 _BUSY_WAIT = 5.0
-"""Seconds after which a round is tried again that another process was still at."""
-_BUSY_TRIES = 60
+"""Seconds after which a task is tried again that another process was still at."""
 _CONNECT_SECONDS = 20
+_COUNT_EVERY = 2.0
+"""Seconds after which the workers are counted again."""
+_PATIENCE = 300.0
+"""Seconds for which a cluster without any worker is waited for."""
 _SETTINGS = {
-    # A round waits for its turn, its server, its database: nobody is to take it away meanwhile.
+    # A task waits for its turn, its server, its database: nobody is to take it away meanwhile.
     "distributed.scheduler.work-stealing": False,
     # A task may see several workers die: it is safe to be done again.
     "distributed.scheduler.allowed-failures": 10,
     "distributed.worker.daemon": False,
     "distributed.admin.log-length": 0,
 }
+
+
+# What a task is
+
+
+class ClusterTask(Protocol):
+    """What travels to a worker. No secret is in it."""
+
+    @property
+    def title(self) -> str:
+        """What the engine's dashboard shows."""
+
+    @property
+    def journal(self) -> str:
+        """Where the client's journal is, as it is shown."""
+
+    @property
+    def version(self) -> str:
+        """The client's version of the importer."""
+
+
+T = TypeVar("T", bound=ClusterTask)
+O = TypeVar("O")  # noqa: E741 - an outcome
+
+
+@dataclass
+class WorkerSide:
+    """What a task may ask of the worker that carries it out."""
+
+    name: str = ""
+    """Of the worker and its machine."""
+    is_stopped: Callable[[], bool] = lambda: False
+    """Whether all is to stop."""
+    tell: Callable[[dict[str, object]], None] = lambda told: None
+    """Tells the client how far it is."""
+
+    @contextlib.contextmanager
+    def watched(self, stopper: StopToken) -> Iterator[None]:
+        """Stop what is at work in order when all is to stop."""
+        over = threading.Event()
+
+        def look() -> None:
+            while not over.wait(_STOP_LOOK):
+                if self.is_stopped():
+                    stopper.stop(TerminatedRun("terminated"))
+                    return
+
+        threading.Thread(target=look, name="stop", daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
+
+
+def refuse_others(task: ClusterTask) -> None:
+    """Refuse to work beside another version, or with another journal. Raises SettingsError."""
+    if task.version != __version__:
+        raise SettingsError("cluster-other-version", here=__version__, there=task.version)
+    found = shown_place(journal_place())
+    if found != task.journal:
+        raise SettingsError("cluster-other-journal", here=found, there=task.journal)
+
+
+# The engine
 
 
 def check_address(address: str) -> None:
@@ -72,8 +146,10 @@ def connected(address: str, workers: int) -> Iterator[Any]:
                     n_workers=workers,
                     threads_per_worker=1,
                     processes=True,
-                    dashboard_address=None,
                     host="127.0.0.1",
+                    # Else they would take a port that others want, on every address of the machine.
+                    dashboard_address="127.0.0.1:0",
+                    worker_dashboard_address="127.0.0.1:0",
                     silence_logs=50,
                 )
             )
@@ -81,118 +157,224 @@ def connected(address: str, workers: int) -> Iterator[Any]:
             client = stack.enter_context(Client(there, timeout=_CONNECT_SECONDS, set_as_default=False))
         except (OSError, TimeoutError) as error:
             raise UnreachableError("cluster-away", address=address, reason=type(error).__name__) from error
+        try:
+            client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
+        except TimeoutError as error:
+            raise UnreachableError("cluster-no-workers", address=address) from error
         yield client
 
 
-def rounds_on(client: Any, rounds: Rounds, settings: Path, env_file: Path | None) -> RoundsReport:
-    """Do the rounds of jobs on the cluster, and return what came of them. `settings`: importer.toml."""
-    lang, journal = rounds.environment.lang, shown_place(journal_place())
+@dataclass
+class Distribution(Generic[T, O]):
+    """Hands tasks out: lanes go side by side, the tasks of a lane one after the other.
 
-    def elsewhere(jobs: Sequence[ChosenJob]) -> Sequence[RoundOutcome]:
-        tasks = [
-            RoundTask(
-                one.name,
-                str(settings.absolute()),
-                journal,
-                lang,
-                str(env_file.absolute()) if env_file else "",
-                quiet=one.job.notices == NoticeSettings(),
-                beats=bool(one.job.heartbeat),
-            )
-            for one in jobs
-        ]
-        return do_rounds(client, tasks, rounds.environment, lambda: rounds.stopper.reason, rounds.echo)
-
-    rounds.elsewhere = elsewhere
-    return rounds.go()
-
-
-def do_rounds(
-    client: Any,
-    tasks: Sequence[RoundTask],
-    environment: JobEnvironment,
-    stop_reason: Callable[[], ImporterError | None],
-    echo: Callable[[str], None] | None = None,
-) -> list[RoundOutcome]:
-    """Do all rounds on the cluster's workers, and return what came of each, in the order of the tasks.
-
-    A round that another process is still at, such as one of a worker that was only thought dead, is tried
-    again later. When `stop_reason` gives one, rounds at work end in order, and the others are not begun.
+    Nothing waits for a lane inside a worker: a task that finds it taken says that it is busy, and is handed
+    out again later. When `stop_reason` gives a reason, what is at work ends in order, and no more is begun.
     """
-    from distributed import Event
 
-    group = secrets.token_hex(4)
-    stop = Event(f"nxlink-stop-{group}", client=client)
-    found: dict[int, RoundOutcome] = {}
-    at_work = {place: _submit(client, task, group, place, 0) for place, task in enumerate(tasks)}
-    tries = dict.fromkeys(range(len(tasks)), 0)
-    later: dict[int, float] = {}
-    stopped = False
-    while len(found) < len(tasks):
-        reason = stop_reason()
-        if reason is not None and not stopped:
-            stopped = True
-            stop.set()
-            for place, future in at_work.items():
-                if place not in found and not _is_running(client, future):
-                    future.cancel()
-        for place, future in list(at_work.items()):
-            if not future.done():
-                continue
-            del at_work[place]
-            outcome = _outcome(future, tasks[place], environment, reason)
-            if outcome.report.result is RoundResult.OVERLAPPED and tries[place] < _BUSY_TRIES and not stopped:
-                tries[place] += 1
-                later[place] = time.monotonic() + _BUSY_WAIT
+    client: Any
+    carry_out: Callable[[T, WorkerSide], O]
+    """A function of a module: workers find it by its name."""
+    lost: Callable[[T, ImporterError], O]
+    """The outcome of a task that nobody knows, or that was not begun."""
+    is_busy: Callable[[O], bool]
+    busy_seconds: float
+    """For how long a task is handed out again."""
+    stop_reason: Callable[[], ImporterError | None]
+    ended: Callable[[int, O], None] = lambda place, outcome: None
+    """Gets each outcome as it comes, with the place of its task."""
+    ends_lane: Callable[[O], ImporterError | None] = lambda outcome: None
+    """Returns why nothing more of a lane is begun after an outcome."""
+    check: Callable[[T, WorkerSide], O | None] | None = None
+    """Looks at a task while an earlier one of its lane is at work. Its outcome, if it has one, stands."""
+    ahead: int = 2
+    """How many tasks of a lane are looked at ahead, by workers that have nothing else to do."""
+    moved: Callable[[dict[str, Any]], None] = lambda told: None
+    """Gets what workers tell of their progress."""
+    _found: dict[int, O] = field(default_factory=dict)
+    _at_work: dict[int, Any] = field(default_factory=dict)
+    _checks: dict[int, Any] = field(default_factory=dict)
+    _again: dict[int, tuple[float, float]] = field(default_factory=dict)
+    """For a busy task when it is handed out again, and since when it has been."""
+    _workers: tuple[float, int] = (float("-inf"), 0)
+    """When they were last counted, and how many tasks they do at a time."""
+    _seen: float = field(default_factory=time.monotonic)
+    """When there was a worker last."""
+
+    def go(self, lanes: Sequence[Sequence[T]]) -> list[list[O]]:
+        """Do all tasks, and return what came of each."""
+        from distributed import Event
+
+        self._group = secrets.token_hex(4)
+        stop = Event(f"nxlink-stop-{self._group}", client=self.client)
+        self._tasks = [task for lane in lanes for task in lane]
+        places = iter(range(len(self._tasks)))
+        waiting = [[next(places) for _ in lane] for lane in lanes]
+        self.client.subscribe_topic(PROGRESS + self._group, lambda event: self.moved(event[1]))
+        reason: ImporterError | None = None
+        try:
+            while len(self._found) < len(self._tasks):
+                if reason is None and (reason := self.stop_reason()) is not None:
+                    stop.set()
+                    self._give_up(reason)
+                if self._is_deserted():
+                    self._abandon(waiting)
+                    break
+                for lane in waiting:
+                    self._step(lane, reason)
+                for lane in waiting:
+                    self._look_ahead(lane)
+                time.sleep(_LOOK_EVERY)
+        finally:
+            with contextlib.suppress(Exception):
+                self.client.unsubscribe_topic(PROGRESS + self._group)
+        places = iter(range(len(self._tasks)))
+        return [[self._found[next(places)] for _ in lane] for lane in lanes]
+
+    def _step(self, lane: list[int], reason: ImporterError | None) -> None:
+        """Do for a lane what can be done now. `reason`: nothing more is begun."""
+        if not lane:
+            return
+        place = lane[0]
+        future = self._at_work.get(place)
+        if future is None:
+            self._begin(lane, reason)
+        elif future.done():
+            del self._at_work[place]
+            outcome = self._outcome(place, future, reason)
+            now = time.monotonic()
+            since = self._again.get(place, (now, now))[1]
+            if self.is_busy(outcome) and now - since < self.busy_seconds and reason is None:
+                self._again[place] = (now + _BUSY_WAIT, since)
             else:
-                found[place] = outcome
-                if echo is not None:
-                    report = outcome.report
-                    echo(f"{len(found)}/{len(tasks)} {report.job}: {report.result} ({outcome.worker})")
-        for place, due in list(later.items()):
-            if stopped or time.monotonic() >= due:
-                del later[place]
-                at_work[place] = _submit(client, tasks[place], group, place, tries[place])
-        time.sleep(_LOOK_EVERY / 10 if len(found) + len(later) < len(tasks) else 0)
-    return [found[place] for place in range(len(tasks))]
+                self._settle(lane, outcome)
+
+    def _begin(self, lane: list[int], reason: ImporterError | None) -> None:
+        place = lane[0]
+        if reason is not None:
+            self._settle(lane, self.lost(self._tasks[place], reason))
+            return
+        if time.monotonic() < self._again.get(place, (0.0, 0.0))[0] or self._spare() <= 0:
+            return
+        known = self._checked(place)
+        if known is not None:
+            self._settle(lane, known)
+            return
+        self._at_work[place] = self._submit(place, self.carry_out)
+
+    def _look_ahead(self, lane: list[int]) -> None:
+        if self.check is None or not lane or lane[0] not in self._at_work:
+            return
+        for later in lane[1 : self.ahead + 1]:
+            if later not in self._checks and self._spare() > 0:
+                self._checks[later] = self._submit(later, self.check, ahead=True)
+
+    def _is_deserted(self) -> bool:
+        """Whether there has been no worker for long: nobody would end what is waited for."""
+        self._count()
+        return time.monotonic() - self._seen > _PATIENCE
+
+    def _abandon(self, waiting: list[list[int]]) -> None:
+        why = UnreachableError("cluster-no-workers", address=self.client.scheduler.address)
+        for lane in waiting:
+            while lane:
+                place = lane.pop(0)
+                self._found[place] = self.lost(self._tasks[place], why)
+                self.ended(place, self._found[place])
+
+    def _count(self) -> None:
+        now = time.monotonic()
+        if now - self._workers[0] > _COUNT_EVERY:
+            workers = 0
+            with contextlib.suppress(Exception):
+                workers = sum(self.client.nthreads().values())
+            self._workers = now, workers
+        if self._workers[1]:
+            self._seen = now
+
+    def _spare(self) -> int:
+        """Return how many more tasks the workers can begin at once.
+
+        What is handed in beyond that would wait for one worker, whoever is free sooner.
+        """
+        self._count()
+        looking = sum(not future.done() for future in self._checks.values())
+        return self._workers[1] - len(self._at_work) - looking
+
+    def _checked(self, place: int) -> O | None:
+        """Return what a look ahead has settled; a look that is not over is not waited for."""
+        future = self._checks.pop(place, None)
+        if future is None or not future.done() or future.status != "finished":
+            if future is not None:
+                future.cancel()
+            return None
+        found: O | None = future.result()
+        return found
+
+    def _settle(self, lane: list[int], outcome: O) -> None:
+        place = lane.pop(0)
+        self._found[place] = outcome
+        self.ended(place, outcome)
+        why = self.ends_lane(outcome)
+        while why is not None and lane:
+            place = lane.pop(0)
+            if (check := self._checks.pop(place, None)) is not None:
+                check.cancel()
+            self._found[place] = self.lost(self._tasks[place], why)
+            self.ended(place, self._found[place])
+
+    def _submit(
+        self, place: int, carry_out: Callable[[T, WorkerSide], O | None], *, ahead: bool = False
+    ) -> Any:
+        """Hand in a task under a key of its own, so that no two are taken for the same."""
+        task = self._tasks[place]
+        kind = "check" if ahead else "import"
+        key = f"{kind} {task.title}-{self._group}-{place}-{secrets.token_hex(3)}"
+        return self.client.submit(_on_worker, carry_out, task, self._group, key=key, pure=False, retries=0)
+
+    def _outcome(self, place: int, future: Any, reason: ImporterError | None) -> O:
+        """Return what came of a task; if nothing did, why: cancelled, or dead with too many workers."""
+        try:
+            outcome: O = future.result()
+        except Exception as error:
+            task = self._tasks[place]
+            if isinstance(error, ImportError):  # what the task consists of is not there
+                why: ImporterError = SettingsError("cluster-worker-lacks", reason=str(error))
+            else:
+                name = type(error).__name__
+                why = reason or UnreachableError("cluster-task-lost", job=task.title, reason=name)
+            return self.lost(task, why)
+        return outcome
+
+    def _give_up(self, reason: ImporterError) -> None:
+        """Take back what no worker has begun."""
+        busy: set[str] = set()
+        with contextlib.suppress(Exception):
+            busy = {key for keys in self.client.processing().values() for key in keys}
+        for future in self._checks.values():
+            future.cancel()
+        self._checks.clear()
+        for future in self._at_work.values():
+            if future.key not in busy:
+                future.cancel()
 
 
-def _submit(client: Any, task: RoundTask, group: str, place: int, again: int) -> Any:
-    """Hand in a task under a key of its own, so that no two are taken for the same."""
-    key = f"round-{task.job}-{group}-{place}-{again}"
-    return client.submit(_on_worker, task, group, key=key, pure=False, retries=0)
-
-
-def _on_worker(task: RoundTask, group: str) -> RoundOutcome:
-    """Do a round inside a worker."""
+def _on_worker(carry_out: Callable[[T, WorkerSide], O], task: T, group: str) -> O:
+    """Carry a task out inside a worker."""
     from distributed import Event, get_client, get_worker
 
     worker = get_worker()
     stop = Event(f"nxlink-stop-{group}", client=get_client())
 
     def is_stopped() -> bool:
-        # A scheduler that is gone stops nothing: the file at work is brought to its end.
+        # A scheduler that is gone stops nothing: what is at work is brought to its end.
         with contextlib.suppress(Exception):
             return bool(stop.is_set())
         return False
 
-    return carry_out(task, is_stopped, f"{worker.name}@{os.uname().nodename if hasattr(os, 'uname') else ''}")
+    def tell(told: dict[str, object]) -> None:
+        with contextlib.suppress(Exception):
+            worker.log_event(PROGRESS + group, told)
 
-
-def _outcome(
-    future: Any, task: RoundTask, environment: JobEnvironment, reason: ImporterError | None
-) -> RoundOutcome:
-    """Return what came of a task; if nothing did, why: it was cancelled, or died with too many workers."""
-    try:
-        outcome: RoundOutcome = future.result()
-    except Exception as error:
-        why = reason or UnreachableError("cluster-task-lost", job=task.job, reason=type(error).__name__)
-        return RoundOutcome(failed_round(task.job, environment, why))
-    return outcome
-
-
-def _is_running(client: Any, future: Any) -> bool:
-    """Whether a worker is at work on a task."""
-    with contextlib.suppress(Exception):
-        return any(future.key in keys for keys in client.processing().values())
-    return True
+    machine = os.uname().nodename if hasattr(os, "uname") else ""
+    return carry_out(task, WorkerSide(f"{worker.name}@{machine}", is_stopped, tell))

@@ -20,8 +20,8 @@ from importer.delivery.base import Clock, SystemClock
 from importer.delivery.rate_limit import RateLimiter
 from importer.errors import JournalError
 from importer.journal import Journal
-from importer.journal.place import journal_place
 from importer.journal.rate import OwnRate, SharedRate
+from importer.journal_place import journal_place
 from importer.models import TenantField, Verdict
 
 PATIENCE = 60.0

@@ -15,8 +15,8 @@ from typing import Any
 
 from importer.errors import JournalError
 from importer.journal.locks import Lock, LockHolder, Locks, TurnDoubtError, locked_by
-from importer.journal.place import driver
 from importer.journal.postgres import PostgresDatabase
+from importer.journal_place import driver
 
 _PATIENCE = 0.3
 _RETRY_EVERY = 0.05

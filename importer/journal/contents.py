@@ -110,7 +110,7 @@ class LaneContents:
         """Contents of rows without any contact, which are customers of their own."""
         self._keys, nodes = np.unique(keys, return_inverse=True)
         owners = np.repeat(np.arange(lines.size), counts)
-        self._groups = _groups(nodes, owners, self._keys.size, lines.size)
+        self._groups = groups(nodes, owners, self._keys.size)
         newest = np.full(self._keys.size, -1, dtype=np.int64)
         np.maximum.at(newest, self._groups[nodes], owners)
         self._newest = np.where(newest >= 0, lines[newest], 0) if lines.size else newest
@@ -202,19 +202,21 @@ def _load(database: Database, lane: str) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(keys), np.concatenate(lines)
 
 
-def _groups(nodes: np.ndarray, owners: np.ndarray, count: int, lines: int) -> np.ndarray:
-    """For each key (0 to `count` - 1) the lowest key that it can be reached from through the lines."""
-    groups = np.arange(count)
+def groups(nodes: np.ndarray, owners: np.ndarray, count: int) -> np.ndarray:
+    """Return for each contact (0 to `count` - 1) the lowest one that it can be reached from through the rows.
+
+    `nodes` are the contacts of all rows, `owners` their rows, ascending.
+    """
+    found = np.arange(count)
     if not nodes.size:
-        return groups
+        return found
     starts = np.flatnonzero(np.diff(owners, prepend=-1))
     rows = np.repeat(np.arange(starts.size), np.diff(np.append(starts, nodes.size)))
     while True:
-        lowest = np.minimum.reduceat(groups[nodes], starts)
-        found = groups.copy()
+        before = found.copy()
+        lowest = np.minimum.reduceat(before[nodes], starts)
         np.minimum.at(found, nodes, lowest[rows])
-        np.minimum.at(found, groups[nodes], lowest[rows])
+        np.minimum.at(found, before[nodes], lowest[rows])
         found = found[found]
-        if (found == groups).all():
-            return groups
-        groups = found
+        if (found == before).all():
+            return found

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from importer.journal.database import Database
 from importer.journal.locks import FileLocks, Locks, rate_name
-from importer.journal.place import is_address, journal_place, secret_command
 from importer.journal.rate import OwnRate, SharedRate
 from importer.journal.sqlite import SqliteDatabase
+from importer.journal_place import is_address, journal_place, secret_command
 
 
 def open_place(given: Path | str | None, busy_seconds: float) -> tuple[Database, Locks]:

@@ -21,9 +21,9 @@ from importer.errors import JournalError, JournalPlaceError
 from importer.journal import schema
 from importer.journal.database import Database, Fence, Row, Statements
 from importer.journal.dialect import FoundRows, definition, read_row, statement, written
-from importer.journal.place import address_options, driver, shown_address
 from importer.journal.sqlite import surrogates_moved
-from importer.trust import is_tls_fault, verified_tls
+from importer.journal_place import address_options, driver, shown_address
+from importer.trust import is_tls_fault, verified_tls, without_names
 from importer.user_folders import journal_file
 
 T = TypeVar("T")
@@ -36,7 +36,6 @@ _RETRY_EVERY = 0.5
 _CLOCK_EVERY = 30.0
 """Seconds after which the database's clock is looked at again."""
 _REFUSED = re.compile("password|authentication|pg_hba|role .* does not exist")
-_NAME = re.compile('"[^"]*"')
 _NO_DATABASE = re.compile("database .* does not exist")
 _NUMBERS_LOCK = 0x4E584C49
 """An advisory lock of a transaction: runs and tickets are numbered one at a time."""
@@ -130,7 +129,7 @@ class PostgresDatabase(Database):
         try:
             return connect(self.address, application=application, password=self._password)
         except self._psycopg.OperationalError as error:
-            if known is None or not _REFUSED.search(str(error)):
+            if known is None or not _REFUSED.search(without_names(str(error))):
                 raise
             self._password = None
             return self.connect(what)
@@ -347,7 +346,7 @@ class PostgresDatabase(Database):
         problem = text.partition("\n")[0]
         found = {"place": self.place, "problem": problem}
         # libpq gives no code for what it was told while it connected; names in it say nothing.
-        said = _NAME.sub('""', text)
+        said = without_names(text)
         if state.startswith("28") or _REFUSED.search(said):
             return JournalPlaceError("journal-refused", **found)
         if state in ("42501", "3D000", "3F000") or _NO_DATABASE.search(said):

@@ -12,9 +12,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from importer.journal.place import driver
 from importer.journal.postgres import PostgresDatabase
 from importer.journal.rate import NO_WAIT, REMEMBERED, SILENCE, OwnRate, RateState, Turn
+from importer.journal_place import driver
 
 _LOOK_EVERY = 2.0
 """Seconds after which it is looked again which of the other runs are at work."""

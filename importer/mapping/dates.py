@@ -30,6 +30,7 @@ _SHORT_YEAR_FIRST = late_pattern(r"(\d{2})([-/.])(\d{1,2})\2(\d)|\d{2} ?年 ?\d{
 """The same in front, where what stands behind can be no year: 90.5.7, 85年12月3日."""
 _WORD = late_pattern(r"[^\d\s,/-]+")
 _BEHIND = late_pattern(r"(?<=^\d{8})\.0+$|(?<=\d{4}) ?г\.?$")
+_ORDINAL = late_pattern(r"(?<=\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
 _APART = late_pattern(r"(?<=\d)([-/.]) (?=\d)")
 """The mark of a date with a blank behind it, as in Czech: 7. 5. 1980."""
 _WIDE = str.maketrans("０１２３４５６７８９／－．　", "0123456789/-. ")
@@ -122,7 +123,7 @@ def with_month_name(text: str, calendar: Calendar = Calendar.GREGORIAN) -> str |
     names = _month_numbers()
     words = (word.casefold() for word in _WORD.findall(plain(text)))
     named = any(word in names or word.removesuffix(".") in names for word in words)
-    return by_format(text, _WITH_MONTH_NAME, calendar) if named else None
+    return by_format(_ORDINAL.sub("", text), _WITH_MONTH_NAME, calendar) if named else None
 
 
 def any_reading(text: str) -> str | None:
@@ -226,3 +227,26 @@ def _unix(text: str, format_: str) -> str | None:
 
 def _day(year: str, month: str, day: str, calendar: Calendar) -> str | None:
     return calendars.gregorian(calendar, int(year), int(month), int(day))
+
+
+def of_no_month(text: str) -> bool:
+    """Return whether only its day makes a text no date, since the month has fewer days: 31/02/1990."""
+    if not _LIKE_A_DATE.fullmatch(text.strip()):
+        return False
+    numbers = [int(part) for part in re.findall(r"\d+", text)[:3]]
+    if len(numbers) < 3 or not (numbers[0] > 999 or numbers[2] > 999):
+        return False
+    first, last = numbers[1:] if numbers[0] > 999 else numbers[:2]
+    orders = [(first, last)] if numbers[0] > 999 else [(first, last), (last, first)]
+    year = max(numbers)
+    return not any(_is_day(year, month, day) for month, day in orders) and any(
+        1 <= month <= 12 and 28 < day <= 31 for month, day in orders
+    )
+
+
+def _is_day(year: int, month: int, day: int) -> bool:
+    try:
+        datetime(year, month, day)
+    except ValueError:
+        return False
+    return True

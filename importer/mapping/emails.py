@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from importer import arrow
 from importer.arrow import BLANKS, ByteSet, TextColumn
 from importer.mapping.base import ColumnIssue, note
+from importer.mapping.placeholders import says_there_is_none
 
 _ODD = ByteSet(
     bytes(set(range(256)) - set(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@.-_+"))
@@ -64,6 +65,8 @@ def address(text: str) -> tuple[str, str]:
     without = _REMARK.sub("", found)
     if without != found and _ADDRESS.fullmatch(without):
         return without, "text-left-out"
+    if "@" not in found and says_there_is_none(found):
+        return "", "word-for-nothing"
     return (found if _ADDRESS.fullmatch(found) else text), ""
 
 

@@ -23,7 +23,7 @@ _LONG = 7
 _FEW_WORDS, _SHORT = 4, 20
 _DIGIT = re.compile(r"\d")
 _COUNTRY_CODE = re.compile(r"[A-Z]{2,3}")
-_NO_NAME = re.compile(r"\d{2}|@|://|www\.")
+_NO_NAME = re.compile(r"\d{2}|^\d+$|@|://|www\.")
 _NO_ADDRESS = re.compile(r"@|://|^\W*[\d.,]*\W*$|^\w$")
 # The reader of dates may not know the month's language.
 _WORDY_DATE = re.compile(

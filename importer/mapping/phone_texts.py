@@ -40,7 +40,7 @@ _LINK = late_pattern(
 _MESSENGER = late_pattern(r"\+?(\d{6,20})(?::\d+)?@(?:s\.whatsapp\.net|c\.us)", re.IGNORECASE)
 _LABEL = late_pattern(r"^[^\W\d]{1,20}\.?(?: ?\([^)]*\))?\s*:+\s*(?://)?(?=['(+\d])")
 _SEPARATOR = late_pattern(
-    r":::|[;,|\n]|\s+(?:or|and|oder|und|od\.|u\.|ou|et|o|y|e)\s+|[或和]"
+    r":::|[;,|\n]|\s-\s|\s+(?:or|and|oder|und|od\.|u\.|ou|et|o|y|e)\s+|[或和]"
     # A label, or a blank, before the next area code.
     r"|(?<=\d)\s+\(?[^\W\d]{1,20}\.?\)?:?\s+(?=[+(]?0?[(\d])|(?<=\d)\s+(?=0\d{2,5}\s?/\s?\d)",
     re.IGNORECASE,

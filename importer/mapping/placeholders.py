@@ -137,6 +137,13 @@ def is_placeholder_address(text: str) -> bool:
     return name in words.fillers and (host in words.fillers or host in words.providers)
 
 
+def says_there_is_none(text: str) -> bool:
+    """Return whether some words say that there is no e-mail: no tiene correo, sin mail."""
+    first, *others = text.casefold().replace("-", "").split() or [""]
+    words = _words()
+    return bool(others) and first in words.negations and words.fillers.issuperset(others)
+
+
 @dataclass(frozen=True, slots=True)
 class _Words:
     """The words of addresses that are no mailboxes, casefolded."""
@@ -146,6 +153,7 @@ class _Words:
     fillers: frozenset[str]
     """Before the @ if a filler or a provider's name stands behind it, too."""
     providers: frozenset[str]
+    negations: frozenset[str]
 
 
 @cache
@@ -153,7 +161,8 @@ def _words() -> _Words:
     tables = packaged_index("words.json")["placeholders"]
     pairs = (first + second for first in tables["negations"] for second in tables["negated"])
     fillers = frozenset((*tables["fillers"], *tables["negations"], *tables["negated"]))
-    return _Words(frozenset((*tables["mailboxes"], *pairs)), fillers, frozenset(tables["providers"]))
+    mailboxes = frozenset((*tables["mailboxes"], *pairs))
+    return _Words(mailboxes, fillers, frozenset(tables["providers"]), frozenset(tables["negations"]))
 
 
 def _where(column: pa.Array, doubtful: np.ndarray, test: Callable[[str], bool]) -> np.ndarray:

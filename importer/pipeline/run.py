@@ -116,12 +116,14 @@ class Run:
     stopper: StopToken = field(default_factory=StopToken)
     ticket: Ticket | None = None
     """Its place in the lane, if it has one already."""
+    id: str = ""
+    """Its id, if it was drawn before."""
     on_page: bool = False
     """Whether the page in the browser carries it out: its reports name buttons instead of commands."""
 
     def start(self) -> ReportResult:
         """Begin a new run."""
-        run_id = new_run_id(datetime.now().astimezone())
+        run_id = self.id or new_run_id(datetime.now().astimezone())
         directory = Path(self.plan.options.report_dir or self.lineage.reports / run_id)
         record = self._record(run_id, directory)
         with self.journal.start(record, self.ticket, self._expected_rows()) as run_journal:

@@ -64,6 +64,8 @@ class SessionSettings:
     """None: the user's own journal."""
     job: str = ""
     """The job that the runs belong to."""
+    waits: bool = True
+    """Whether its runs wait for a lane that is taken; without, they are refused as with `--wait 0`."""
     lists_of: Callable[[RunRecord], Sequence[str]] = field(default=lambda record: ())
     """Which lists of people who must not be sent importer.toml names by now for the job and the profile of an
     earlier run."""
@@ -114,12 +116,14 @@ class Session:
         name: str | None = None,
         gate: PrecheckGate | None = None,
         observer: RunObserver | None = None,
+        run_id: str = "",
     ) -> ReportResult | None:
         """Import a file, or only check it (`options.dry_run`). None: the observer did not confirm.
 
         `file` is a path, an address, or a file that is open for reading. `name`: what its owner calls the
         file, if not by its path. `gate` judges the whole file before the first row is sent; without one
         `options.max_invalid` does. `observer` takes the place of the session's for this file.
+        `run_id`: the id of the run, if it was drawn before.
         """
         observer = observer or self.observer
         store = self.settings.sandbox_store
@@ -134,7 +138,7 @@ class Session:
         with ExitStack() as stack:
             ticket = None
             if not observer.interactive:
-                ticket = stack.enter_context(self._ticket(self._destination(options), name, options))
+                ticket = stack.enter_context(self._ticket(self.destination(options), name, options))
             local = stack.enter_context(self._taken_in(file, observer))
             plan = stack.enter_context(self.planned(local, options, name=name, observer=observer))
             run = self._run(plan, Lineage(job=self.settings.job), gate or _gate_of(plan), observer)
@@ -142,7 +146,7 @@ class Session:
                 return None
             if observer.interactive:
                 ticket = stack.enter_context(self._ticket(plan.destination, name, options))
-            run.ticket = ticket
+            run.ticket, run.id = ticket, run_id
             with self._stoppable(run):
                 return run.start()
 
@@ -289,7 +293,7 @@ class Session:
                 self._connections[key] = require(resolved)
         return self._connections[key]
 
-    def _destination(self, options: RunOptions) -> Destination | None:
+    def destination(self, options: RunOptions) -> Destination | None:
         """Where a new run with these options goes, as far as can be told before its file is opened."""
         connection = self.connect(options)
         if connection is None:
@@ -310,7 +314,7 @@ class Session:
             return
         ticket = self.journal.lanes.draw(destination.lane, source)
         try:
-            ahead = ticket.ahead() if options.wait == 0 else ()
+            ahead = ticket.ahead() if options.wait == 0 or not self.settings.waits else ()
             if ahead:
                 raise LockedError("lane-busy", **ahead[0].found())
             yield ticket
@@ -353,12 +357,8 @@ class Session:
     @contextlib.contextmanager
     def _stoppable(self, run: Run) -> Iterator[None]:
         """Let the session's stop token stop this run. What stops only this run stops no later one."""
-        patience = run.plan.options.patience
-        with (
-            self.guard(self.stopper),
-            self.stopper.child() as run.stopper,
-            self.journal.patient(patience, lambda: run.stopper.reason),
-        ):
+        waiting = self.journal.patient(run.plan.options.patience, lambda: run.stopper.reason)
+        with self.guard(self.stopper), self.stopper.child() as run.stopper, waiting:
             yield
 
     def _sandbox(self, store: Path | None) -> Sandbox:

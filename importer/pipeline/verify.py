@@ -8,7 +8,7 @@ one after the other, as the run's mode says.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from importer.contact_keys import forms
 from importer.contracts import Contract, FieldKind
 from importer.errors import UsageError
 from importer.journal import RowStates, RunRecord
+from importer.journal.contents import groups
 from importer.models import Mode, Status
 from importer.options import RunOptions
 from importer.pipeline.customers_query import (
@@ -70,6 +71,15 @@ class SentCustomer:
     fields: dict[str, object]
     wanted: bool
     """Whether it belongs to the sample."""
+    joined: SentCustomer | None = None
+    """The customer that this one turned out to be, once a row had contacts of both."""
+    doubtful: bool = False
+    """Whether it was several before a row joined them: all that is known is what its last row brought."""
+
+    @property
+    def last(self) -> SentCustomer:
+        """The customer that stands for this one."""
+        return self if self.joined is None else self.joined.last
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +129,8 @@ class SentCustomers:
     mode: Mode
     wanted: Mapping[str, frozenset[int]] | None
     """The rows of the sample by sheet; None: all."""
+    tracked: Set[int] | None = None
+    """The contacts of the customers to whom rows of the sample belong; None: all."""
     without_contact: int = 0
     _by_contact: dict[int, SentCustomer] = field(default_factory=dict)
     _customers: list[SentCustomer] = field(default_factory=list)
@@ -126,45 +138,50 @@ class SentCustomers:
     def add(self, sheet: str, row: int, contacts: Sequence[int], sent: Mapping[str, object]) -> None:
         """Add an imported row; in the order of the file."""
         chosen = self.wanted is None or row in self.wanted.get(sheet, ())
-        known = [self._by_contact[key] for key in contacts if key in self._by_contact]
         if not contacts:
             self.without_contact += chosen
             return
-        if not known and not chosen:
+        if self.tracked is not None and self.tracked.isdisjoint(contacts):
             return
+        found = (self._by_contact[key].last for key in contacts if key in self._by_contact)
+        known = list({id(one): one for one in found}.values())
         if not known:
             customer = SentCustomer(sheet, row, dict(sent), chosen)
             self._customers.append(customer)
         else:
-            customer = known[-1]
+            customer = known[0]
+            for other in known[1:] if self.mode is not Mode.KEEP else ():
+                # Which of them the CRM took this row for is not documented.
+                customer.wanted |= other.wanted
+                customer.doubtful = True
+                other.joined = customer
             customer.sheet, customer.row = sheet, row
             customer.wanted |= chosen
-            _bring(customer.fields, sent, self.mode)
+            _bring(customer.fields, sent, Mode.REPLACE if customer.doubtful else self.mode)
         for key in contacts:
-            self._by_contact[key] = customer
+            # Whoever had it keeps it; the customers that were joined lead here.
+            self._by_contact.setdefault(key, customer)
 
     def chosen(self) -> list[SentCustomer]:
         """Return the customers to be asked for."""
-        return [customer for customer in self._customers if customer.wanted]
+        return [customer for customer in self._customers if customer.wanted and customer.joined is None]
 
 
 def _bring(fields: dict[str, object], sent: Mapping[str, object], mode: Mode) -> None:
-    """Change what a customer holds as a row does that is sent to it."""
+    """Change what a customer holds as a row does that is sent to it: `keep` drops the new."""
     if mode is Mode.REPLACE:
         fields.clear()
-    for name, value in sent.items():
-        if mode is Mode.KEEP and name in fields:
-            continue
-        fields[name] = value
+    if mode is not Mode.KEEP:
+        fields.update(sent)
 
 
 def sent_customers(plan: RunPlan, states: RowStates, sample: int | None) -> SentCustomers:
     """Return what the customers of a run should hold; with a `sample`, so many of its rows, spread evenly.
 
-    Reads the whole file.
+    Reads the whole file, and twice with a sample: what a customer holds, rows outside the sample say as well.
     """
     wanted = None if sample is None else _sample(states, sample)
-    found = SentCustomers(plan.mode, wanted)
+    found = SentCustomers(plan.mode, wanted, None if wanted is None else _contacts_of(plan, states, wanted))
     for checked in checked_chunks(plan, RunContext(suppresses=False)):
         customers = checked.customers
         imported = states.has_status(customers.sheet, customers.rows, Status.IMPORTED)
@@ -173,6 +190,26 @@ def sent_customers(plan: RunPlan, states: RowStates, sample: int | None) -> Sent
             sent = json.loads(customers.encoded[place])
             found.add(customers.sheet, int(customers.rows[place]), contacts, sent)
     return found
+
+
+def _contacts_of(plan: RunPlan, states: RowStates, wanted: Mapping[str, frozenset[int]]) -> frozenset[int]:
+    """Return all contacts of the customers to whom these rows belong, through whatever rows."""
+    tables: list[np.ndarray] = [np.empty(0, dtype=np.int64)]
+    owners: list[np.ndarray] = [np.empty(0, dtype=np.int64)]
+    chosen: list[np.ndarray] = [np.empty(0, dtype=bool)]
+    rows = 0
+    for checked in checked_chunks(plan, RunContext(suppresses=False)):
+        customers = checked.customers
+        imported = states.has_status(customers.sheet, customers.rows, Status.IMPORTED)
+        places, columns = np.nonzero(customers.contacts * imported[:, None])
+        tables.append(customers.contacts[places, columns])
+        owners.append(places + rows)
+        chosen.append(np.isin(customers.rows[places], list(wanted.get(customers.sheet, ()))))
+        rows += len(customers)
+    keys, nodes = np.unique(np.concatenate(tables), return_inverse=True)
+    found = groups(nodes, np.concatenate(owners), keys.size)
+    those = np.unique(found[nodes[np.concatenate(chosen)]])
+    return frozenset(keys[np.isin(found, those)].tolist())
 
 
 def _sample(states: RowStates, size: int) -> dict[str, frozenset[int]]:

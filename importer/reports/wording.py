@@ -38,6 +38,15 @@ def _marked(text: str, lang: str) -> str:
     return text.translate(_COMMA_AND_POINT) if lang in _DECIMAL_COMMA else text
 
 
+def share(percent: float, lang: str = "en") -> str:
+    """A percentage, 0 % and 100 % only when exact: 98.4 %."""
+    if percent in (0, 100):
+        return f"{percent:.0f} %"
+    return _marked(
+        f"{min(max(percent, 0.01), 99.99):.2f} %" if not 1 <= percent <= 99 else f"{percent:.1f} %", lang
+    )
+
+
 def rows(count: int, lang: str) -> str:
     """12,345 rows."""
     return word("summary-rows-of-one" if count == 1 else "summary-rows-of", lang, count=number(count, lang))
@@ -150,11 +159,21 @@ def issue_text(
     wording = issue.wording or issue.code
     if names[1] in _CHANNELS:
         wording = _OF_CHANNEL.get(wording, wording)
+    if wording == _BAD_DATE and _of_no_month(cell):
+        wording = "date-of-no-month"
     what = (issue.code, wording, *names, cell)
     about = (issue.limit, issue.length, issue.expected or "", issue.suggestion or "", issue.other_row)
     return _issue_text(what, about, lang, mask, offer, on_page)
 
 
+@lru_cache(maxsize=4096)
+def _of_no_month(cell: str) -> bool:
+    from importer.mapping.dates import of_no_month  # not needed before a date is wrong
+
+    return of_no_month(cell)
+
+
+_BAD_DATE = "bad-date"
 _CHANNELS = {"messenger": "Messenger", "instagram": "Instagram", "zalo": "Zalo", "line": "LINE"}
 """Fields that hold an account of a channel, and how the channel is called."""
 _OF_CHANNEL = {"bad-phone": "bad-account", "not-digits": "account-not-digits"}

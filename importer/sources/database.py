@@ -21,7 +21,7 @@ from importer.readers.typed_values import value_text
 from importer.sources import extras, spool
 from importer.sources.locations import DatabaseQuery, LocalCopy
 from importer.sources.settings import SourceSettings, source_settings
-from importer.trust import is_elsewhere, is_tls_fault, verified_tls
+from importer.trust import is_elsewhere, is_tls_fault, verified_tls, without_names
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -147,11 +147,12 @@ def _told(error: sa.exc.DBAPIError, query: DatabaseQuery) -> ImporterError:
     state = str(getattr(error.orig, "sqlstate", "") or "")
     text = single_line(str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__)
     reason = text[:_LONGEST_REASON]
-    if state == "25006" or "readonly database" in text or "read-only" in text.lower():
+    said = without_names(text.lower())
+    if state == "25006" or "readonly database" in said or "read-only" in said:
         return InputError("query-writes", name=query)
     if not state and is_tls_fault(str(error.orig)):
         return SourceRefusedError("database-tls", name=query)
-    if state.startswith("28") or "password authentication failed" in text:
+    if state.startswith("28") or "password authentication failed" in said:
         return SourceRefusedError("database-login", name=query)
     if state == "42501":
         return SourceRefusedError("database-rights", name=query, reason=reason)

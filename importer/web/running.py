@@ -157,6 +157,7 @@ def _state(
         header=header,
         reports=str(options.report_dir),
         corrections=Path(options.corrections).name if options.corrections else "",
+        lang=lang,
         problem_rows=problems.rows,
         kept_rows=problems.kept,
         notes=tuple(dict.fromkeys((*notes, *summary.notes))),

@@ -80,6 +80,8 @@ class CheckState:
     """How many of them the grid has."""
     notes: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    lang: str = ""
+    """The language of what it says."""
 
 
 @dataclass(frozen=True, slots=True)

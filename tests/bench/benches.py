@@ -213,6 +213,31 @@ def many_runs(bench: Bench) -> Iterator[Figure]:
     )
 
 
+def many_files(bench: Bench) -> Iterator[Figure]:
+    """Dry runs of many files on the workers of a cluster; it needs the extra `cluster`, and two cores."""
+    one = bench.file(20_000)
+    files = [bench.folder / "many" / f"{number:02}.csv" for number in range(64)]
+    files[0].parent.mkdir(exist_ok=True)
+    for file in files:
+        file.unlink(missing_ok=True)
+        file.hardlink_to(one)
+
+    def command(workers: int) -> list[str]:
+        reports = str(bench.folder / "reports")
+        there = ("--cluster", "local", "--parallel", str(workers), "--report-dir", reports, "--quiet")
+        return [*IMPORTER, "validate", *map(str, files), *there]
+
+    alone, both = bench.turns(command(1), command(2))
+    times = ratio(alone, both)
+    speed = f"{typical(alone):.1f} s and {typical(both):.1f} s"
+    yield Figure(
+        "dry runs of 64 files of 20,000 rows, all reports: two processes of a cluster against one",
+        "≥ 1.6 ×",
+        f"{times:.2f} × ({speed}, the cluster's start included)",
+        times >= 1.6,
+    )
+
+
 def matching(bench: Bench) -> Iterator[Figure]:
     """Columns of exports that nobody has prepared for; each system is measured with the threshold that the
     others set."""
@@ -221,7 +246,7 @@ def matching(bench: Bench) -> Iterator[Figure]:
         wanted = counted["right"] + counted["open"]
         good = not counted["wrong"] and counted["right"] >= 0.95 * wanted
         measured = f"{counted['right']} right, {counted['wrong']} wrong, {counted['open']} open"
-        what = f"columns of {counted['systems']} unprepared exports, {language}"
+        what = f"columns of unprepared exports, {language} ({counted['systems']})"
         yield Figure(what, "95 % right, none wrong", measured, good)
 
 
@@ -236,9 +261,11 @@ BENCHES: dict[str, Measure] = {
     "linear": linear,
     "start": start,
     "many-runs": many_runs,
+    "many-files": many_files,
     "matching": matching,
     "filled": extremes.filled,
     "polars": extremes.polars,
+    "suppression": extremes.suppression,
     "small": extremes.small,
     "wide": extremes.wide,
     "few-rows": extremes.few_rows,

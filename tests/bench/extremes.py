@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import itertools
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from statistics import median
@@ -41,6 +45,36 @@ def polars(bench: Bench) -> Iterator[Figure]:
         f"{times:.1f} × ({typical(ours):.1f} s against {typical(others):.1f} s)",
         times <= 4,
     )
+
+
+def suppression(bench: Bench) -> Iterator[Figure]:
+    """A dry run against a list of people who must not be sent, plain and as SHA-256."""
+    rows, entries = 1_000_000, 10_000
+    path = bench.file(rows, 0)
+    with path.open(encoding="utf-8", newline="") as file:
+        picked = itertools.islice(csv.DictReader(file), 0, None, rows // entries)
+        both = ((line["Mobile"], line["Email"]) for line in picked if line["Mobile"] and line["Email"])
+        contacts = list(itertools.islice(both, entries // 2))
+    plain, hashed = bench.folder / "list.csv", bench.folder / "hashes.csv"
+    plain.write_text("\n".join(["Phone,E-mail", *map(",".join, contacts)]) + "\n", "utf-8")
+    texts = [(re.sub(r"\D", "", phone), email.strip().lower()) for phone, email in contacts]
+    digests = [hashlib.sha256(text.encode()).hexdigest() for pair in texts for text in pair]
+    hashed.write_text("\n".join(["hash", *digests]) + "\n", "utf-8")
+    command = bench.dry_run(path)
+    bare, with_list, with_hashes = bench.turns(
+        command, [*command, "--suppress", str(plain)], [*command, "--suppress", str(hashed)]
+    )
+    # The last run was that with the hashes.
+    told = json.loads((bench.folder / "reports" / "summary.json").read_text("utf-8"))
+    left_out = told["suppression"][0]["rows"]
+    for what, ours, most in (("", with_list, 1.15), (" as SHA-256", with_hashes, 2)):
+        times = ratio(ours, bare)
+        yield Figure(
+            f"dry run, {rows:,} rows, against a list of {2 * len(contacts):,} phones and e-mails{what}",
+            f"≤ {most} × without",
+            f"{times:.2f} × ({typical(ours):.1f} s against {typical(bare):.1f} s)",
+            times <= most and left_out >= len(contacts),
+        )
 
 
 def small(bench: Bench) -> Iterator[Figure]:

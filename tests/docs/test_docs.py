@@ -20,7 +20,7 @@ from importer.credentials import VARIABLES
 from importer.exit_codes import ExitCode
 from importer.jobs.config import Job, JobFiles, LogSettings, NoticeSettings, TripwireSettings
 from importer.jobs.tables import load_job
-from importer.journal.place import JOURNAL_VARIABLE
+from importer.journal_place import JOURNAL_VARIABLE
 from importer.mapping.schema import Condition, CustomRule, HeaderMatch, MappingFile
 from importer.models import Status
 from importer.sandbox import faults

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from importer.sandbox import Sandbox
 from importer.sandbox.calls import app_of_tenant
@@ -74,10 +75,13 @@ class Tenants:
 
 
 @contextmanager
-def many_tenants(folder: Path, count: int) -> Iterator[Tenants]:
-    """Serve a CRM of so many tenants, with a profile and an inbox for each."""
+def many_tenants(folder: Path, count: int, **manner: Any) -> Iterator[Tenants]:
+    """Serve a CRM of so many tenants, with a profile and an inbox for each.
+
+    `manner`: as `Sandbox` takes it.
+    """
     more = tuple(range(FIRST_TENANT, FIRST_TENANT + count))
-    with Sandbox(credentials=Credentials("shared-key", "shared-secret", 1000, "app", more)) as box:
+    with Sandbox(credentials=Credentials("shared-key", "shared-secret", 1000, "app", more), **manner) as box:
         found = Tenants(folder, box, count)
         found.write_settings()
         yield found

@@ -64,6 +64,10 @@ def test_what_reads_a_workbook_ahead_of_its_opening_imports_nothing_heavy() -> N
     assert not HEAVY & modules_after(code)
 
 
+def test_a_look_for_lost_history_imports_nothing_heavy() -> None:
+    assert not HEAVY & modules_after("from importer.cli.output import print_losses\nprint_losses()")
+
+
 def test_the_words_of_the_reports_import_nothing_heavy() -> None:
     code = "from importer.reports.wording import word\nfrom importer.reports.files import own_files"
     assert not HEAVY & modules_after(code)

@@ -14,7 +14,7 @@ from importer.errors import SettingsError
 from importer.sources.fetching import find_settings
 from importer.sources.locations import locate
 from importer.sources.stores import RemoteStore
-from importer.trust import is_elsewhere, is_tls_fault, is_vouched, verified_tls
+from importer.trust import is_elsewhere, is_tls_fault, is_vouched, verified_tls, without_names
 from tests.support import docs
 from tests.support.json_schemas import importer_toml
 
@@ -195,3 +195,4 @@ def test_the_name_of_a_host_is_no_fault_of_tls() -> None:
     assert is_tls_fault('server certificate for "a" does not match host name "b"')
     assert not is_tls_fault(begin("certificate.example") + "timeout expired")
     assert not is_tls_fault("SSL SYSCALL error: EOF detected")
+    assert "read-only" not in without_names(begin("crm-read-only.example") + "timeout expired")

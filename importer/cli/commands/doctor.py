@@ -137,11 +137,14 @@ def _complete(resolved: ResolvedConnection) -> DoctorCheck:
 
 def _journal() -> DoctorCheck:
     """Which journal the runs share, and with it turns and rate; whether it has lost any."""
-    from importer.journal.place import journal_place, shown_place
+    from importer.journal import Journal
+    from importer.journal_place import journal_place, shown_place
     from importer.losses import read_losses
 
     try:
         place = journal_place()
+        if isinstance(place, str) or place.exists():  # no journal is made to find out
+            Journal.open(place).close()
         for loss in read_losses(place) if isinstance(place, Path) else ():
             return _check("journal", BAD, loss.code, dict(loss.found), int(ExitCode.ROWS_LEFT))
         return _check("journal", OK, "doctor-journal", {"path": shown_place(place)})
@@ -224,7 +227,7 @@ def _credentials(resolved: ResolvedConnection, verdict: Verdict) -> DoctorCheck:
 def _tenant(connection: Connection) -> DoctorCheck:
     """Whether a run from here has got rows into the tenant before. No journal is made to find out."""
     from importer.journal import Journal
-    from importer.journal.place import journal_place
+    from importer.journal_place import journal_place
 
     there = connection.destination(contracts.load(connection.contract).endpoint.base_url)
     found = {"tenant": there.tenant_id}

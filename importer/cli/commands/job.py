@@ -112,7 +112,8 @@ def run(
 
 
 def _go_on_cluster(address: str, rounds: Rounds, file: ConfigFile, env_file: Path | None) -> RoundsReport:
-    from importer.cluster.engine import check_address, connected, rounds_on
+    from importer.cluster.engine import check_address, connected
+    from importer.cluster.rounds import rounds_on
 
     check_address(address)
     with connected(address, rounds.parallel) as client:
@@ -272,7 +273,7 @@ def _install(name: str, text: str, settings: Path, env_file: Path | None, *, onl
 
 def _as_carried(value: str) -> str:
     """A folder or file as cron, which begins elsewhere, finds it; the address of a database as it is."""
-    from importer.journal.place import is_address, shown_address
+    from importer.journal_place import is_address, shown_address
 
     if not is_address(value):
         return str(Path(value).expanduser().absolute())

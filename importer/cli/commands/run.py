@@ -25,6 +25,7 @@ from importer.sources.locations import DatabaseQuery
 @click.argument("files", nargs=-1, metavar="FILE…")
 @shared.run_options(OptionGroup.DRY_RUN)
 @shared.import_options
+@shared.cluster_options
 def run_command(
     files: tuple[str, ...],
     sandbox: bool,
@@ -32,6 +33,8 @@ def run_command(
     profile: str | None,
     given: GivenOptions,
     output: OutputOptions,
+    cluster: str | None,
+    parallel: int,
 ) -> int:
     """Import customers from FILE…; every row gets exactly one status.
 
@@ -40,12 +43,15 @@ def run_command(
 
     Several files are several runs, one after the other; the exit code is the worst.
     """
+    if cluster is not None:
+        return _on_cluster(cluster, parallel, files, profile, given, output, sandbox=sandbox or sandbox_store)
     return _import_files(files, profile, given, output, sandbox=sandbox, store=sandbox_store)
 
 
 @click.command("validate", short_help="Check files without sending anything: the same as run --dry-run.")
 @click.argument("files", nargs=-1, metavar="FILE…")
 @shared.import_options
+@shared.cluster_options
 def validate_command(
     files: tuple[str, ...],
     sandbox: bool,
@@ -53,12 +59,16 @@ def validate_command(
     profile: str | None,
     given: GivenOptions,
     output: OutputOptions,
+    cluster: str | None,
+    parallel: int,
 ) -> int:
     """Check FILE… on the real path, up to the socket: needs no credentials, sends nothing.
 
     What it calls valid, `importer run` sends unchanged.
     """
     given = given.joined(GivenOptions.read({"dry_run": True}))
+    if cluster is not None:
+        return _on_cluster(cluster, parallel, files, profile, given, output, sandbox=sandbox or sandbox_store)
     return _import_files(files, profile, given, output, sandbox=sandbox, store=sandbox_store)
 
 
@@ -99,6 +109,29 @@ def _import_files(
                 if ExitCode(code).resumable:
                     break
     return worst
+
+
+def _on_cluster(
+    address: str,
+    workers: int,
+    files: Sequence[str],
+    profile: str | None,
+    given: GivenOptions,
+    output: OutputOptions,
+    *,
+    sandbox: object,
+) -> int:
+    """Hand the files to a cluster; returns the worst exit code. Raises UsageError `cluster-sandbox`."""
+    from importer.cli.cluster import import_on_cluster
+
+    if sandbox:
+        raise UsageError("cluster-sandbox")
+    config = load_config()
+    options = layered(RunOptions(), config.profile(profile).given, given)
+    named: list[str | DatabaseQuery] = [*files, *_query(options, files)]
+    folders = _directories(named, options.report_dir)
+    with metrics_after(config):
+        return import_on_cluster(address, workers, named, folders, options, config, profile, output)
 
 
 def _query(options: RunOptions, files: Sequence[str]) -> Sequence[DatabaseQuery]:

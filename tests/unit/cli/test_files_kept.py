@@ -101,6 +101,8 @@ def test_no_command_makes_a_journal_of_somebodys_file(
         assert named.is_symlink() == (kind == "symbolic link"), name
         assert (real.read_bytes(), real.stat().st_mode & 0o777) == (OURS, 0o644), name
         assert not list(named.parent.glob("*damaged*")), name
+        if name == "doctor":
+            assert "✗ journal" in done.out
     assert told > 8
 
 

@@ -23,7 +23,7 @@ from importer.delivery.rate_limit import RateLimiter
 from importer.errors import ImporterError, JournalError, SettingsError
 from importer.journal import BatchState, Journal, SettledEntry
 from importer.journal.locks import TurnDoubtError
-from importer.journal.place import is_address, journal_place, shown_address
+from importer.journal_place import is_address, journal_place, shown_address
 from importer.models import Action, Outcome, Status, Verdict
 from tests.support.journal import DESTINATION, MakeBatch, MakeRecord
 from tests.support.postgres import PostgresServer

@@ -36,6 +36,9 @@ def read(field: str, *cells: str, rule: str = "") -> tuple[list[str | None], lis
         ("ann@shop.example (work)", "ann@shop.example", ["text-left-out"]),
         ("ann lee@shop.example", "ann lee@shop.example", []),
         ("ann@shop,example", "ann@shop,example", []),
+        ("no tiene correo", None, ["word-for-nothing"]),
+        ("SIN MAIL", None, ["word-for-nothing"]),
+        ("no reply", "no reply", []),
         ("jörg@bücher.example", "jörg@bücher.example", []),
     ],
 )

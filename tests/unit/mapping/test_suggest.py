@@ -378,3 +378,14 @@ def test_cells_below_a_header_with_a_comma_decide_how_names_are_split(names: lis
     cells = {"Name, Vorname": names, "Handy": ["+4915112345678"] * len(names)}
     text = suggest_toml.mapping_text(list(cells), chunk(cells).frame, SEA)
     assert mapping.load_text(text).name_rule == rule
+
+
+def test_a_column_of_row_numbers_is_no_last_name_whatever_it_is_called() -> None:
+    cells = {
+        "S/N": ["1", "2", "3"],
+        "NAME": ["Olumide Adebayo", "Ngozi Okafor", "Emeka Eze"],
+        "PHONE NUMBER": ["08031234098", "08031234099", "08031234101"],
+    }
+    found = {one.column: one for one in mapping.propose(list(cells), chunk(cells).frame, SEA)}
+    assert not found["S/N"].taken
+    assert found["NAME"].split

@@ -8,7 +8,7 @@ import openpyxl
 import pytest
 from openpyxl.worksheet.worksheet import Worksheet
 
-from importer import contracts, mapping
+from importer import contracts, mapping, messages
 from importer.mapping import template
 from importer.messages import LANGUAGES
 from tests.support.mapping import PLAT, SEA, chunk, values
@@ -55,7 +55,7 @@ def test_notes_marks_formats_and_checks_come_from_the_contract(tmp_path: Path, l
     checks = {str(check.sqref)[0]: check for check in sheet.data_validations.dataValidation}
     for cell, field in zip(sheet[1], fields, strict=True):
         letter = cell.column_letter
-        assert field.help[lang] in cell.comment.text
+        assert messages.local_text(field.help, lang) in cell.comment.text
         assert str(cell.value).endswith("*") is field.required
         wanted = "yyyy-mm-dd" if field.name == "birthday" else "@"
         assert sheet.column_dimensions[letter].number_format == wanted

@@ -191,6 +191,10 @@ def test_blanks_behind_the_marks_of_a_date_do_not_count() -> None:
     assert birthdays("7. 5. 1980", "25. 12. 1991", "13.1.1990") == (days, [])
 
 
+def test_english_ordinals_are_days() -> None:
+    assert birthdays("7th May 1980", "December 1st, 1991") == (["1980-05-07", "1991-12-01"], [])
+
+
 def test_a_k_among_words_is_a_woman() -> None:
     found = mapped(f'{NAMES}[fields.gender]\nfrom = "Kön"', {"Kön": ["Man", "Kvinna", "K", "Okänt"]})
     assert values(found, "gender") == ["1", "0", "0", None]

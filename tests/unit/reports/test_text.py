@@ -81,7 +81,8 @@ def test_all_errors_of_a_row_are_one_text_with_their_columns() -> None:
         Issue("required", Severity.ERROR, 42, column="Name"),
     ]
     assert row_sentence(issues, plan, {"Name": "first_name"}) == (
-        "Birthday: “31/02/1990” is not a valid date. Write it as yyyy-MM-dd, e.g. 1990-05-07. | "
+        "Birthday: “31/02/1990” does not exist: its month has fewer days. Find the right date and write it "
+        "like the others in this column, or clear the cell. | "
         "Name: first_name is required, but is empty in this row. Fill in the column Name."
     )
 
@@ -154,3 +155,18 @@ def test_an_error_about_a_channel_speaks_of_that_channel(field: str, channel: st
         assert "电话" not in text.sentence(lang)
     other = dataclasses.replace(issue, field="sms_phone")
     assert channel not in issue_text(other, lang="en").message
+
+
+@pytest.mark.parametrize(
+    ("cell", "none"),
+    [
+        *((cell, True) for cell in ("31/02/1990", "02/30/1990", "1990-02-31", "1990年6月31日", "29.02.1991")),
+        *(
+            (cell, False)
+            for cell in ("29.02.1992", "32/01/1990", "31/13/1990", "1990-5-7", "soon", "31/02/90")
+        ),
+    ],
+)
+def test_a_day_that_its_month_does_not_have_is_called_one(cell: str, none: bool) -> None:
+    said = issue_text(Issue("bad-date", Severity.ERROR, 7, column="Birthday", found=cell), lang="en").message
+    assert ("does not exist" in said) is none

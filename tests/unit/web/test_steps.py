@@ -255,7 +255,7 @@ def test_an_edit_is_checked_as_it_is_made(page: WebPage, table: Path) -> None:
     page.checked(work)
     back = f"{work}/correct?show=all"
     worse = page.correct(work, 2, "Birthday", "1990-02-30", back=back)
-    assert "“1990-02-30” is not a" in text_of(worse)
+    assert "“1990-02-30” does not exist" in text_of(worse)
     better = page.correct(work, 2, "Birthday", "1990-02-28", back=back)
     assert "1 row still to be corrected" in text_of(better)
     restored = page.correct(work, 2, "Birthday", "1990-02-28", original="1", back=back)

@@ -14,9 +14,9 @@ import pytest
 from importer import __version__
 from importer.cli.app import invoke as cli
 from importer.cluster.engine import check_address
-from importer.cluster.tasks import RoundTask, carry_out
+from importer.cluster.rounds import RoundTask, carry_out
 from importer.errors import SettingsError
-from importer.journal.place import journal_place, shown_place
+from importer.journal_place import journal_place, shown_place
 from tests.support.interruptions import GatedScript
 from tests.support.jobs import lines
 from tests.support.tenants import FIRST_TENANT, Tenants, many_tenants

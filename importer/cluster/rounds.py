@@ -1,0 +1,117 @@
+"""Rounds of jobs on a cluster: one round of one job is a task.
+
+Credentials never travel: a worker reads its own settings and environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from importer import __version__
+from importer.cluster.engine import Distribution, WorkerSide, refuse_others
+from importer.config import load_config, name_config
+from importer.errors import FaultError, ImporterError
+from importer.jobs.config import JobEnvironment, NoticeSettings
+from importer.jobs.log import open_log
+from importer.jobs.notify import has_changed
+from importer.jobs.rounds import RoundOutcome, Rounds, RoundsReport, failed_round
+from importer.jobs.runner import Round
+from importer.jobs.selection import ChosenJob, choose_job
+from importer.journal import Journal
+from importer.journal.job_history import RoundResult
+from importer.journal_place import journal_place, shown_place
+from importer.pipeline.run import StopToken
+
+_BUSY_SECONDS = 300.0
+"""For how long a round is tried again that another process is still at."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTask:
+    """One round of one job, as it travels to a worker. No secret is in it."""
+
+    job: str
+    settings: str
+    """importer.toml, absolute; it has to lie there on the worker, too."""
+    journal: str
+    """Where the client's journal is, as it is shown."""
+    lang: str = "en"
+    env_file: str = ""
+    quiet: bool = False
+    """The client tells of it, together with others."""
+    beats: bool = True
+    """The job's heartbeat is its own."""
+    version: str = __version__
+
+    @property
+    def title(self) -> str:
+        return self.job
+
+
+def carry_out(task: RoundTask, side: WorkerSide | None = None) -> RoundOutcome:
+    """Do the round of a task, and return what came of it."""
+    side = side or WorkerSide()
+    environment = JobEnvironment(lang=task.lang)
+    name_config(Path(task.settings))
+    try:
+        refuse_others(task)
+        env_file = Path(task.env_file) if task.env_file else None
+        chosen = choose_job(load_config(Path(task.settings)), task.job, env_file=env_file)
+        job = chosen.job
+        if task.quiet:
+            job = replace(job, notices=NoticeSettings(), heartbeat=job.heartbeat if task.beats else "")
+        log = open_log(job, environment.clock)
+        stopper = StopToken()
+        with Journal.open() as journal, side.watched(stopper):
+            current = Round(job, chosen.profile, journal, log, environment, stopper)
+            report = current.go()
+            told = report.result is not RoundResult.OVERLAPPED and has_changed(report, current.before)
+            return RoundOutcome(report, told, bool(journal.losses), side.name)
+    except ImporterError as error:
+        return RoundOutcome(failed_round(task.job, environment, error), worker=side.name)
+    except Exception as error:
+        fault = FaultError("job-fault", kind=type(error).__name__, job=task.job)
+        return RoundOutcome(failed_round(task.job, environment, fault), worker=side.name)
+
+
+def rounds_on(client: Any, rounds: Rounds, settings: Path, env_file: Path | None) -> RoundsReport:
+    """Do the rounds of jobs on the cluster, and return what came of them. `settings`: importer.toml."""
+    environment, journal = rounds.environment, shown_place(journal_place())
+
+    def elsewhere(jobs: Sequence[ChosenJob]) -> Sequence[RoundOutcome]:
+        tasks = [
+            RoundTask(
+                one.name,
+                str(settings.absolute()),
+                journal,
+                environment.lang,
+                str(env_file.absolute()) if env_file else "",
+                quiet=one.job.notices == NoticeSettings(),
+                beats=bool(one.job.heartbeat),
+            )
+            for one in jobs
+        ]
+        done: list[None] = []
+
+        def ended(place: int, outcome: RoundOutcome) -> None:
+            done.append(None)
+            if rounds.echo is not None:
+                report = outcome.report
+                rounds.echo(f"{len(done)}/{len(tasks)} {report.job}: {report.result} ({outcome.worker})")
+
+        work = Distribution(
+            client,
+            carry_out,
+            lost=lambda task, why: RoundOutcome(failed_round(task.job, environment, why)),
+            is_busy=lambda outcome: outcome.report.result is RoundResult.OVERLAPPED,
+            busy_seconds=_BUSY_SECONDS,
+            stop_reason=lambda: rounds.stopper.reason,
+            ended=ended,
+        )
+        return [outcome for lane in work.go([[task] for task in tasks]) for outcome in lane]
+
+    rounds.elsewhere = elsewhere
+    return rounds.go()
