@@ -140,9 +140,24 @@ def print_json(value: object) -> None:
 
 
 def confirm(question: str, *, abort: bool = False) -> bool:
-    """Ask a question on stderr, as `echo` prints it. With `abort` no is click.Abort."""
+    """Ask a question on stderr, as `echo` prints it. With `abort` no is click.Abort.
+
+    Yes and no may be said in English and in the language that is spoken, as a word or its first letter.
+    """
     _tolerate(sys.stderr)
-    return click.confirm(printable(question), err=True, abort=abort)
+    yes, no = (sentence(code, {}, language()) for code in ("yes", "no"))
+    letters = f"{yes[0]}/{no[0].upper()}" if yes[0].isascii() else "y/N"
+    said = {"": False}
+    for word, meant in (("no", False), ("yes", True), (no, False), (yes, True)):
+        said |= {word: meant, word[0]: meant, word.replace("í", "i").replace("ã", "a"): meant}
+    while True:
+        prompt = f"{printable(question)} [{letters}]"
+        answer = click.prompt(prompt, default="", show_default=False, err=True).strip().casefold()
+        if answer in said:
+            break
+    if abort and not said[answer]:
+        raise click.Abort
+    return said[answer]
 
 
 def ask(question: str) -> str:

@@ -35,6 +35,8 @@ _BUSY_WAIT = 5.0
 _CONNECT_SECONDS = 20
 _COUNT_EVERY = 2.0
 """Seconds after which the workers are counted again."""
+_PATIENCE = 300.0
+"""Seconds for which a cluster without any worker is waited for."""
 _SETTINGS = {
     # A task waits for its turn, its server, its database: nobody is to take it away meanwhile.
     "distributed.scheduler.work-stealing": False,
@@ -196,6 +198,8 @@ class Distribution(Generic[T, O]):
     """For a busy task when it is handed out again, and since when it has been."""
     _workers: tuple[float, int] = (float("-inf"), 0)
     """When they were last counted, and how many tasks they do at a time."""
+    _seen: float = field(default_factory=time.monotonic)
+    """When there was a worker last."""
 
     def go(self, lanes: Sequence[Sequence[T]]) -> list[list[O]]:
         """Do all tasks, and return what came of each."""
@@ -213,6 +217,9 @@ class Distribution(Generic[T, O]):
                 if reason is None and (reason := self.stop_reason()) is not None:
                     stop.set()
                     self._give_up(reason)
+                if self._is_deserted():
+                    self._abandon(waiting)
+                    break
                 for lane in waiting:
                     self._step(lane, reason)
                 for lane in waiting:
@@ -262,15 +269,35 @@ class Distribution(Generic[T, O]):
             if later not in self._checks and self._spare() > 0:
                 self._checks[later] = self._submit(later, self.check, ahead=True)
 
+    def _is_deserted(self) -> bool:
+        """Whether there has been no worker for long: nobody would end what is waited for."""
+        self._count()
+        return time.monotonic() - self._seen > _PATIENCE
+
+    def _abandon(self, waiting: list[list[int]]) -> None:
+        why = UnreachableError("cluster-no-workers", address=self.client.scheduler.address)
+        for lane in waiting:
+            while lane:
+                place = lane.pop(0)
+                self._found[place] = self.lost(self._tasks[place], why)
+                self.ended(place, self._found[place])
+
+    def _count(self) -> None:
+        now = time.monotonic()
+        if now - self._workers[0] > _COUNT_EVERY:
+            workers = 0
+            with contextlib.suppress(Exception):
+                workers = sum(self.client.nthreads().values())
+            self._workers = now, workers
+        if self._workers[1]:
+            self._seen = now
+
     def _spare(self) -> int:
         """Return how many more tasks the workers can begin at once.
 
         What is handed in beyond that would wait for one worker, whoever is free sooner.
         """
-        now = time.monotonic()
-        if now - self._workers[0] > _COUNT_EVERY:
-            with contextlib.suppress(Exception):
-                self._workers = now, sum(self.client.nthreads().values())
+        self._count()
         looking = sum(not future.done() for future in self._checks.values())
         return self._workers[1] - len(self._at_work) - looking
 

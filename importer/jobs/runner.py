@@ -61,7 +61,7 @@ def prune_job(job: Job, journal: Journal, now: datetime, log: JobLog) -> None:
         for record in journal.jobs.with_fate(job.name, fate):
             if record.settled is not None and record.settled < before:
                 files += _remove_directory(job, record)
-    runs = journal.forget(journal.jobs.old_runs(job.name, before))
+    runs = journal.prune(journal.jobs.old_runs(job.name, before))
     rounds = journal.jobs.forget_rounds(job.name, before)
     prune_copies({record.path for record in journal.runs()})
     if files or runs or rounds:

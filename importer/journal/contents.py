@@ -132,11 +132,12 @@ class LaneContents:
         for number, column in enumerate(contacts.T):
             places = np.minimum(np.searchsorted(self._keys, column), self._keys.size - 1)
             hit = (self._keys[places] == column) & (column != 0)
-            groups = self._groups[places]
-            customers[:, number] = np.where(hit, self._keys[groups], column)
+            own = self._groups[places]
+            # A customer is named by a contact of its group, in the same numbers as contacts that are new.
+            customers[:, number] = np.where(hit, self._keys[own], column)
             known |= hit
-            # A row with the same content has the same contacts, so one of them tells.
-            same |= hit & ~first & (self._newest[groups] == asked)
+            # Equal contents mean equal contacts, which the line made one group: so the first one tells.
+            same |= hit & ~first & (self._newest[own] == asked)
             first |= column != 0
         return HeldContents(same, known, customers)
 

@@ -1,4 +1,4 @@
-"""The journal of all runs of a user: start, reopen, look back, forget."""
+"""The journal of all runs of a user: start, reopen, look back, prune."""
 
 from __future__ import annotations
 
@@ -380,7 +380,7 @@ class Journal:
         old = (record for record in self.runs() if record.started and record.started < older_than)
         return tuple(record for record in old if record.state is RunState.FINISHED or record.dry_run)
 
-    def forget(self, run_ids: Iterable[str]) -> int:
+    def prune(self, run_ids: Iterable[str]) -> int:
         """Forget these runs, but none at work or with a request still to come. Returns how many it forgot."""
         idle = {run_id for run_id in run_ids if not self._locks.run_held(run_id)}
         known = {self._number(record.id): record for record in self.runs() if record.id in idle}

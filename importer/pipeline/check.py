@@ -116,9 +116,9 @@ class Checker:
         sheet, rows = chunk.sheet, chunk.frame.index.to_numpy()
         before = np.zeros(len(rows), dtype=bool) if imported is None else imported.mask
         differ = self._differences(mapped, rows, imported)
-        unchanged = before if differ is None else before & ~differ.values
-        outcomes = [*_outcome(sheet, rows[unchanged], Status.SKIPPED, "imported-before")]
-        outcomes += _skipped(mapped, rows[unchanged])
+        as_before = before if differ is None else before & ~differ.values
+        outcomes = [*_outcome(sheet, rows[as_before], Status.SKIPPED, "imported-before")]
+        outcomes += _skipped(mapped, rows[as_before])
         skipped = np.isin(rows, [row for outcome in outcomes for row in outcome.rows])
         if self._suppression is not None:
             beside = {

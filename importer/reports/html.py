@@ -255,7 +255,7 @@ def render_html(
         done=done,
         keep=run_info.mode is Mode.KEEP and not run_info.dry_run,
         done_word=_done_word(run_info, tally),
-        percent=_share(100 * done / tally.rows) if tally.rows else "",
+        percent=wording.share(100 * done / tally.rows, lang) if tally.rows else "",
         notes=[note.sentence(lang, on_page=plan.on_page) for note in run_info.notes],
         fields=plan.fields[:SHOWN_COLUMNS],
         unused=tally.unused_columns()[:SHOWN_COLUMNS],
@@ -313,7 +313,7 @@ def _environment(lang: str) -> Environment:
         "number": partial(wording.number, lang=lang),
         "size": partial(wording.size, lang=lang),
         "span": partial(wording.span, lang=lang),
-        "share": _share,
+        "share": partial(wording.share, lang=lang),
         "rows": partial(wording.rows, lang=lang),
         "status": partial(wording.status, lang=lang),
         "named": partial(_label, lang),
@@ -367,7 +367,10 @@ def _sample(issue: Issue, plan: ReportPlan, tally: Tally) -> IssueSample:
     details = []
     if issue.length is not None and issue.limit is not None:
         details.append(wording.word("page-length", plan.lang, length=issue.length, limit=issue.limit))
-    if issue.expected and issue.code != "bad-phone":
+    if issue.wording:
+        # Other words than those of its code: what is wrong with this very cell.
+        details.append(issue_text(issue, lang=plan.lang, mask=plan.mask, offer=False).message)
+    elif issue.expected and issue.code != "bad-phone":
         details.append(shortened(expectation(issue.code, issue.expected, mask=plan.mask)))
     if issue.other_row is not None:
         details.append(wording.word("page-same-as", plan.lang, row=issue.other_row))
@@ -383,13 +386,6 @@ def _sample(issue: Issue, plan: ReportPlan, tally: Tally) -> IssueSample:
             issue.suggestion or likely_correction(issue.code, issue.found or "", issue.expected or "")
         ),
     )
-
-
-def _share(percent: float) -> str:
-    """Format a percentage so that 0 % and 100 % appear only when exact."""
-    if percent in (0, 100):
-        return f"{percent:.0f} %"
-    return f"{min(max(percent, 0.01), 99.99):.2f} %" if not 1 <= percent <= 99 else f"{percent:.1f} %"
 
 
 def _label(lang: str, name: str, group: str) -> str:

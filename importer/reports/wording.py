@@ -38,6 +38,15 @@ def _marked(text: str, lang: str) -> str:
     return text.translate(_COMMA_AND_POINT) if lang in _DECIMAL_COMMA else text
 
 
+def share(percent: float, lang: str = "en") -> str:
+    """A percentage, 0 % and 100 % only when exact: 98.4 %."""
+    if percent in (0, 100):
+        return f"{percent:.0f} %"
+    return _marked(
+        f"{min(max(percent, 0.01), 99.99):.2f} %" if not 1 <= percent <= 99 else f"{percent:.1f} %", lang
+    )
+
+
 def rows(count: int, lang: str) -> str:
     """12,345 rows."""
     return word("summary-rows-of-one" if count == 1 else "summary-rows-of", lang, count=number(count, lang))

@@ -150,7 +150,7 @@ class Imports(RuleBasedStateMachine):
             runs = journal.runs()
             if runs:
                 self.story.append(f"prune {runs[which % len(runs)].path}")
-                journal.forget([runs[which % len(runs)].id])
+                journal.prune([runs[which % len(runs)].id])
 
     @rule()
     def find_the_lane_taken(self) -> None:

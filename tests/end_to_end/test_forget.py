@@ -280,7 +280,7 @@ def test_a_file_whose_run_was_pruned_is_looked_at_with_its_reports(importer: Com
     bench.drop("zoe.csv", [",".join(row) for row in (*people(2), ZOE)], ",".join(HEADER))
     bench.round(tripwires={"changed_columns": False})
     with Journal.open() as journal:
-        journal.forget([run.id for run in journal.runs()])
+        journal.prune([run.id for run in journal.runs()])
         assert not journal.runs()
     assert {"zoe.csv", "results.csv"} <= holding(bench.inbox)
     importer("forget", "zoe@quell.example", "--yes")

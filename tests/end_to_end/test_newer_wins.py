@@ -129,11 +129,11 @@ def test_pruned_runs_go_on_protecting_what_they_brought_in(
         from importer.journal import Journal
 
         with Journal.open() as journal:
-            assert journal.forget([summary(work / "new")["run"]]) == 1
+            assert journal.prune([summary(work / "new")["run"]]) == 1
         assert importer("resume").code == 1
         assert names(box) == ["New"] * 200
         with Journal.open() as journal:
-            journal.forget([summary(work / "old")["run"]])
+            journal.prune([summary(work / "old")["run"]])
             database = journal._database
             assert not database.query("SELECT 1 FROM contacts")
             assert not database.query("SELECT 1 FROM forgotten")

@@ -69,12 +69,25 @@ def test_letters_that_a_column_left_uncertain_stay_so_when_its_rows_come_back(
     importer: Command, settings: Connection, work: Path, box: Sandbox
 ) -> None:
     """F, M and H below Sexo: nobody knows what M means, in the report of the rows either."""
-    rows = [f"Ana{n},Lima{n},55119700001{n:02},{letter}" for n, letter in enumerate("FFMHHMM")]
+    rows = [f"Ana{n},Lima{n},55119700001{n:02},{letter}" for n, letter in enumerate("FFMMHHMM")]
     (work / "a.csv").write_text("\n".join(["first_name,last_name,sms_phone,Sexo", *rows]) + "\n", "utf-8")
     importer("run", "a.csv", "--report-dir", "out")
-    assert [row["_status"] for row in results(work / "out")].count("invalid") == 3
+    assert [row["_status"] for row in results(work / "out")].count("invalid") == 4
     again = importer("run", "out/rejects.xlsx", "--report-dir", "again")
     assert again.code == 1
     assert {(row["_status"], row["_issues"]) for row in results(work / "again")} == {
         ("invalid", "bad-gender:Sexo")
     }
+
+
+def test_one_odd_letter_is_refused_alone_and_again_when_its_row_comes_back(
+    importer: Command, settings: Connection, work: Path, box: Sandbox
+) -> None:
+    rows = [f"Ana{n},Lima{n},55119700001{n:02},{letter}" for n, letter in enumerate("FFMMHMM")]
+    (work / "a.csv").write_text("\n".join(["first_name,last_name,sms_phone,Sexo", *rows]) + "\n", "utf-8")
+    importer("run", "a.csv", "--report-dir", "out")
+    assert [row["_row"] for row in results(work / "out") if row["_status"] == "invalid"] == ["6"]
+    again = importer("run", "out/rejects.xlsx", "--report-dir", "again")
+    assert again.code == 1
+    assert [row["_issues"] for row in results(work / "again")] == ["bad-gender:Sexo"]
+    assert {str(one.fields["gender"]) for one in box.customers()} == {"0", "1"}

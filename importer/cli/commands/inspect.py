@@ -170,14 +170,15 @@ def _print_list(lines: Sequence[tuple[str, ...]]) -> None:
 def _print_issues(out: Console, issues: Sequence[Issue]) -> None:
     from rich.text import Text
 
-    from importer.reports.wording import issue_text, with_column
+    from importer.reports import wording
 
     for issue in issues[:_ISSUES_SHOWN]:
-        words = with_column(issue, issue_text(issue, lang=language()), language())
+        words = wording.with_column(issue, wording.issue_text(issue, lang=language()), language())
         out.print(Text(f"  {issue.sheet} {issue.row} {issue.code}: {words}".replace("   ", "  ")))
     left = len(issues) - _ISSUES_SHOWN
     if left > 0:
-        out.print(Text(f"  … {left:,} more; --json has them all", style="dim"))
+        told = {"count": wording.number(left, language())}
+        out.print(Text(f"  {sentence('inspect-more', told, language())}", style="dim"))
 
 
 def _line(column: ColumnFacts, proposal: Proposal) -> tuple[str, ...]:
@@ -189,24 +190,29 @@ def _line(column: ColumnFacts, proposal: Proposal) -> tuple[str, ...]:
 
 
 def _facts(source: Source, found: Inspection, mapping: str | None) -> list[tuple[str, str]]:
+    from importer.reports.wording import number
+
+    lang = language()
     facts = [("format", source.format)]
     if source.encoding:
         sure = source.encoding_confidence
         told = {"encoding": source.encoding, "sure": f"{sure or 0:.0%}"}
-        known = source.encoding if sure is None else sentence("encoding-sure", told, language())
+        known = source.encoding if sure is None else sentence("encoding-sure", told, lang)
         facts.append(("encoding", known))
     if source.delimiter:
         facts.append(("delimiter", {"\t": "tab"}.get(source.delimiter, source.delimiter)))
     if source.sheets:
+        hidden = f", {sentence('inspect-hidden', {}, lang)}"
         sheets = (
-            f"{sheet.name} ({sheet.rows:,} × {sheet.columns}{'' if sheet.visible else ', hidden'})"
+            f"{sheet.name} ({number(sheet.rows, lang)} × {sheet.columns}{'' if sheet.visible else hidden})"
             for sheet in source.sheets
         )
         facts.append(("sheets", ", ".join(sheets)))
         facts.append(("sheet", source.sheet or "–"))
     facts.append(("header row", str(source.header_row or "none")))
     if found.rows is not None:
-        counted = f"{found.rows:,} (blank {found.blank_rows:,}, ragged {found.ragged_rows:,})"
-        facts.append(("rows", counted))
+        counts = {"rows": found.rows, "blank": found.blank_rows, "ragged": found.ragged_rows}
+        told = {name: number(count or 0, lang) for name, count in counts.items()}
+        facts.append(("rows", sentence("inspect-counted", told, lang)))
     facts.append(("mapping", mapping or "–"))
     return facts

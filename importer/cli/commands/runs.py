@@ -152,7 +152,7 @@ def prune(older_than: timedelta, yes: bool) -> int:
         if not yes:
             confirm(sentence("ask-prune", {"runs": len(old)}, language()), abort=True)
         reports = sum(_delete_reports(record) for record in old if record.report_dir)
-        count = journal.forget([record.id for record in old])
+        count = journal.prune([record.id for record in old])
         prune_copies({record.path for record in journal.runs()})
     echo(sentence("pruned", {"runs": count, "reports": reports}, language()))
     return code

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from importer.cli.app import invoke as cli
-from importer.cluster.files import FileTask, carry_out, check, file_tasks
+from importer.cluster.files import FileTask, carry_out, check, file_tasks, import_files
 from importer.config import load_config
 from importer.errors import ImporterError, UsageError
 from importer.journal import Journal
@@ -207,6 +208,34 @@ def test_a_killed_worker_and_a_killed_client_leave_nothing_out_and_nothing_twice
     with Journal.open() as journal:
         assert {str(run.state) for run in journal.runs()} == {"finished"}
         assert sum(sum(run.counts.values()) for run in journal.runs()) == 8 + 24
+
+
+@pytest.mark.extras
+def test_a_cluster_whose_workers_are_all_gone_is_told_and_not_waited_for_for_ever(
+    two: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("distributed")
+    from importer.cluster import engine
+
+    monkeypatch.setattr(engine, "_PATIENCE", 3.0)
+    tasks = tasks_of(write(two, "a.csv", 5), write(two, "b.csv", 5, 100))
+    two.box.application.script = script = GatedScript()
+    with DaskCluster(two.folder, 1) as cluster, engine.connected(cluster.address, 1) as client:
+
+        def kill() -> None:
+            script.wait()
+            cluster.workers[0].kill()
+
+        gone = threading.Thread(target=kill)
+        gone.start()
+        report = import_files(
+            client, tasks, lambda: None, ended=lambda place, outcome: None, moved=lambda told: None
+        )
+        gone.join()
+        script.opened.set()
+    assert [(one.code, int(one.exit_code)) for one in report.outcomes] == [("cluster-no-workers", 5)] * 2
+    assert cli(["resume", "--profile", "t01", "--settle", "0"]) == 0
+    assert two.tenants_of() == {FIRST_TENANT: 5}
 
 
 def wait_for_end(run: str) -> None:

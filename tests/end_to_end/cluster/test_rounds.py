@@ -61,6 +61,23 @@ def test_what_goes_wrong_on_a_worker_is_an_outcome(few: Tenants) -> None:
     assert few.tenants_of() == {}
 
 
+def test_a_worker_leaves_out_whom_the_lists_of_profile_and_job_have(few: Tenants) -> None:
+    for name, contact in (("always.csv", "c1001@example.com"), ("tonight.csv", "c1003@example.com")):
+        (few.folder / name).write_text(f"E-mail\n{contact}\n", "utf-8")
+    settings = few.folder / "importer.toml"
+    text = settings.read_text("utf-8")
+    text = text.replace("[job.nightly]\n", '[job.nightly]\nsuppress = ["tonight.csv"]\n')
+    text = text.replace("[profile.t02]\n", '[profile.t02]\nsuppress = ["always.csv"]\n')
+    settings.write_text(text, "utf-8")
+    assert carry_out(task(few, "nightly@t02")).report.good
+    emails = {str(customer.fields["email"]) for customer in few.box.customers()}
+    assert emails == {f"c{number}@example.com" for number in (1000, 1002, 1004, 1005)}
+    (few.folder / "tonight.csv").unlink()
+    found = carry_out(task(few, "nightly@t01"))
+    assert (int(found.report.exit_code), found.report.files) == (3, ())
+    assert len(few.box.customers()) == 4
+
+
 @pytest.mark.parametrize(
     ("address", "code"),
     [

@@ -134,6 +134,6 @@ def test_a_customer_takes_no_more_than_forty_bytes(tmp_path: Path) -> None:
                     run.write([BegunEntry(entry, batch, 0, b"")], ())
                     run.write((), [SettledEntry(entry, (), BatchState.ACCEPTED)])
                 run.finish(RunState.FINISHED, ExitCode.DONE, {})
-            journal.forget([f"run-{number}"])
+            journal.prune([f"run-{number}"])
         grown = journal.path.stat().st_size - size
         assert grown <= 40 * rows

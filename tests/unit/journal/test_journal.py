@@ -210,7 +210,7 @@ def test_pruning_forgets_old_runs_and_leaves_nothing_of_them_in_the_file(
     at_work = journal.start(make_record("at-work"))
     assert journal.prunable(datetime.now().astimezone() - timedelta(days=1)) == ()
     old = journal.prunable(datetime.now().astimezone() + timedelta(days=1))
-    assert journal.forget([record.id for record in old]) == 2
+    assert journal.prune([record.id for record in old]) == 2
     assert [record.id for record in journal.runs()] == ["at-work"]
     accept(at_work, make_batch(1, 2, 3))
     at_work.close()
@@ -320,8 +320,8 @@ def test_a_run_with_a_request_that_may_still_be_carried_out_is_not_forgotten(
 ) -> None:
     with journal.start(make_record("late")) as run:
         run.begin(make_batch(1, 2, 3), b"digest")
-    assert journal.forget(["late"]) == 0
+    assert journal.prune(["late"]) == 0
     with journal._database.transaction() as connection:
         connection.execute("UPDATE batches SET silent = silent - 100000")
-    assert journal.forget(["late"]) == 1
+    assert journal.prune(["late"]) == 1
     assert journal.runs() == ()

@@ -43,3 +43,10 @@ def test_countries_have_the_names_of_the_language(lang: str, germany: str, first
 def test_an_accent_does_not_change_the_place_in_a_list() -> None:
     names = [one.name for one in countries("pt")]
     assert names.index("Argélia") < names.index("Argentina") < names.index("Armênia") < names.index("Áustria")
+
+
+@pytest.mark.parametrize(("lang", "wanted"), [("en", "98.4 %"), ("pt", "98,4 %"), ("id", "98,4 %")])
+def test_a_share_has_the_mark_of_the_language(lang: str, wanted: str) -> None:
+    assert wording.share(98.4, lang) == wanted
+    assert (wording.share(0, lang), wording.share(100, lang)) == ("0 %", "100 %")
+    assert wording.share(99.999, lang) == {"en": "99.99 %"}.get(lang, "99,99 %")
