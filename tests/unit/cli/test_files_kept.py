@@ -25,10 +25,9 @@ OUTPUTS = (
     "template.xlsx",
     *("before.csv", "metrics.prom", "beat", "job.log"),
 )
+OF_A_DRY_RUN = tuple(name for name in REPORT_FILES if name != DOUBTFUL_XLSX)
 SETTINGS = 'metrics_file = "metrics.prom"\n', 'heartbeat = "beat"\nlog.file = "job.log"\n'
 """What comes before and behind the job of `lay_out`: all files that importer.toml may name are written."""
-CHECKED = [name for name in REPORT_FILES if name != DOUBTFUL_XLSX]
-"""The reports of a check alone: doubtful.xlsx holds rows that are in."""
 OURS = b"somebody's own\n"
 
 
@@ -107,7 +106,7 @@ def test_no_command_makes_a_journal_of_somebodys_file(
     assert told > 8
 
 
-@pytest.mark.parametrize("name", CHECKED)
+@pytest.mark.parametrize("name", OF_A_DRY_RUN)
 @pytest.mark.parametrize("link", ["", "hard", "symbolic"])
 def test_a_report_never_takes_the_place_of_its_source(
     importer: Command, work: Path, name: str, link: str
@@ -141,11 +140,11 @@ def test_reports_of_earlier_runs_make_way_also_on_another_machine(
     importer("validate", CSV, "--report-dir", "out", "--excel-report")
     run = summary(work / "out")["run"]
     assert {path.name: report_run(path) for path in (work / "out").iterdir()} == {
-        name: "" if name == "rejects.csv" else run for name in CHECKED
+        name: "" if name == "rejects.csv" else run for name in OF_A_DRY_RUN
     }
     shutil.rmtree(own_surroundings)
     again = importer("validate", CSV, "--report-dir", "out", "--excel-report")
-    assert {path.name for path in (work / "out").iterdir()} == set(CHECKED)
+    assert {path.name for path in (work / "out").iterdir()} == set(OF_A_DRY_RUN)
     assert "-2." not in again.out
     assert summary(work / "out")["run"] != run
 
