@@ -16,7 +16,7 @@ from importer.messages import join_clauses
 from importer.models import IssueGroup, Mode, RunSummary, Severity, Status, UnusedColumn
 from importer.reports import ReasonGroup, ReportResult, wording
 from importer.reports.tally import ANSWERED
-from importer.reports.wording import issue_text, word
+from importer.reports.wording import issue_text, kind, word
 
 KINDS = 12
 """The most lines of a section; the page has all."""
@@ -71,14 +71,15 @@ def show_issues(console: Console, groups: Sequence[IssueGroup], lang: str, *, ma
 
 
 def _example(console: Console, group: IssueGroup, lang: str, mask: bool, said: set[str]) -> str:
-    """What to do, unless it was `said` before; on a terminal after what is wrong with the first cell. A log
-    gets no customer's data."""
+    """What is wrong, and what to do unless it was `said` before. A terminal is told of the first cell; a log
+    gets no customer's data, only what kind of fault it is."""
     if not group.examples:
         return ""
     text = issue_text(group.examples[0], lang=lang, mask=mask, offer=console.is_terminal)
     hint = "" if text.hint in said else text.hint
     said.add(text.hint)
-    return replace(text, hint=hint).sentence(lang) if console.is_terminal else hint
+    what = text.message if console.is_terminal else kind(group.code, lang)
+    return replace(text, message=what, hint=hint).sentence(lang)
 
 
 def issue_line(group: IssueGroup, lang: str) -> str:

@@ -375,7 +375,9 @@ def import_files(
 
 
 class LaneStopped(ImporterError):  # noqa: N818 - the file is not at fault
-    """A file was not begun, since the one before it stopped for a reason that goes for all."""
+    """A file was not begun, since the one before it stopped for a reason that goes for all: with its code."""
+
+    exit_code = ExitCode.AWAY
 
 
 def _why_lane_ends(outcome: FileOutcome) -> ImporterError | None:

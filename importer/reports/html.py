@@ -367,7 +367,10 @@ def _sample(issue: Issue, plan: ReportPlan, tally: Tally) -> IssueSample:
     details = []
     if issue.length is not None and issue.limit is not None:
         details.append(wording.word("page-length", plan.lang, length=issue.length, limit=issue.limit))
-    if issue.expected and issue.code != "bad-phone":
+    if issue.wording:
+        # Other words than those of its code: what is wrong with this very cell.
+        details.append(issue_text(issue, lang=plan.lang, mask=plan.mask, offer=False).message)
+    elif issue.expected and issue.code != "bad-phone":
         details.append(shortened(expectation(issue.code, issue.expected, mask=plan.mask)))
     if issue.other_row is not None:
         details.append(wording.word("page-same-as", plan.lang, row=issue.other_row))

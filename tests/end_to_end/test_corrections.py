@@ -12,6 +12,7 @@ from importer.config import Connection
 from importer.exit_codes import ExitCode
 from importer.sandbox import Sandbox
 from tests.support.commands import Command, results, summary
+from tests.support.programs import save_with_libreoffice
 from tests.support.workbooks import header
 
 LINES = [
@@ -455,3 +456,74 @@ def test_a_dry_run_and_a_run_without_doubts_write_no_such_workbook(
     importer("run", "d.csv", "--report-dir", "fine")
     for folder in ("dry", "fine"):
         assert not (work / folder / "doubtful.xlsx").exists()
+
+
+def rearrange(path: Path, *, keep: set[str], column: str = "") -> None:
+    """Sort the rows the other way round, delete those that are not kept, and add a column in front."""
+    book = openpyxl.load_workbook(path)
+    sheet = book.worksheets[0]
+    place = header(sheet)["_row"] - 1
+    names, *rows = ([cell.value for cell in row] for row in sheet.iter_rows())
+    rows = [row for row in reversed(rows) if str(row[place]) in keep]
+    sheet.delete_rows(1, sheet.max_row)
+    for row in ([column, *names], *([f"seen {number}", *row] for number, row in enumerate(rows))):
+        sheet.append(row if column else row[1:])
+    book.save(path)
+
+
+@pytest.mark.extras
+@pytest.mark.parametrize("suffix", [".xlsx", ".csv"])
+@pytest.mark.parametrize("column", ["", "Checked by me"])
+def test_a_report_that_libreoffice_saved_sorted_and_cut_brings_in_the_right_rows(
+    importer: Command, annotated: Path, box: Sandbox, work: Path, suffix: str, column: str
+) -> None:
+    change(annotated, {(3, "Address"): "22 Road", (4, "Last Name"): "Cole"})
+    rearrange(annotated, keep={"3", "4", "5"}, column=column)
+    saved = save_with_libreoffice(annotated, work, suffix)
+    assert importer("run", saved, "--report-dir", "again").code == ExitCode.DONE
+    assert fates(work / "again") == {
+        "2": ("skipped", "imported-before"),
+        "3": ("imported", ""),
+        "4": ("imported", ""),
+    }
+    assert addresses(box) == {"Ann": "1 Road", "Bo": "22 Road", "Cy": "3 Road", "Di": "4 Road"}
+    assert len(box.customers()) == 4
+
+
+@pytest.mark.extras
+@pytest.mark.parametrize("suffix", [".xlsx", ".csv"])
+def test_rejects_that_libreoffice_saved_bring_in_what_was_corrected_and_say_what_was_not(
+    importer: Command, settings: Connection, box: Sandbox, work: Path, suffix: str
+) -> None:
+    (work / "c.csv").write_text(
+        "First Name,Last Name,WhatsApp,Birthday\n"
+        "Ann,,8613800000001,1990-02-28\n"
+        "Bo,Berg,8613800000002,31/02/1990\n"
+        "Cy,Cole,8.6138E+12,1990-02-28\n",
+        "utf-8",
+    )
+    importer("run", "c.csv", "--report-dir", "first")
+    rejects = work / "first" / "rejects.xlsx"
+    change(rejects, {(2, "Last Name"): "Ames", (3, "Birthday"): "1990-02-28"})
+    rearrange(rejects, keep={"2", "3", "4"}, column="Checked by me")
+    saved = save_with_libreoffice(rejects, work, suffix)
+    assert importer("run", saved, "--report-dir", "again").code == ExitCode.ROWS_LEFT
+    told = {row["First Name"]: (row["_status"], row["_issues"]) for row in results(work / "again")}
+    assert told["Ann"][0] == told["Bo"][0] == "imported"
+    assert told["Cy"] == ("invalid", "lossy-number:WhatsApp")
+    assert {one.fields["whats_app_phone"] for one in box.customers()} == {"8613800000001", "8613800000002"}
+
+
+@pytest.mark.extras
+@pytest.mark.parametrize("suffix", [".xlsx", ".csv"])
+def test_a_file_of_ones_own_that_was_corrected_and_saved_by_libreoffice_goes_in_whole(
+    importer: Command, annotated: Path, box: Sandbox, work: Path, suffix: str
+) -> None:
+    book = openpyxl.load_workbook(work / "c.xlsx")
+    book.active["B4"] = "Cole"
+    book.active["E3"] = "22 Road"
+    book.save(work / "mine.xlsx")
+    saved = save_with_libreoffice(work / "mine.xlsx", work / "first", suffix)
+    assert importer("run", saved, "--report-dir", "again").code == ExitCode.DONE
+    assert addresses(box) == {"Ann": "1 Road", "Bo": "22 Road", "Cy": "3 Road", "Di": "4 Road"}
+    assert len(box.customers()) == 4

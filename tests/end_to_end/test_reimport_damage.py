@@ -98,7 +98,7 @@ def test_a_run_that_never_started_is_nothing_to_resume(
 ) -> None:
     (work / "a.csv").write_text(HEADER + "Bob,Two,8613812345671,,\n")
     (work / "taken").write_text("a file")
-    assert importer("run", "a.csv", "--report-dir", "taken/out").code == 2
+    assert importer("run", "a.csv", "--report-dir", "taken/out").code == 1
     done = importer("resume")
     assert (done.code, "nothing to resume" in done.out) == (0, True)
 

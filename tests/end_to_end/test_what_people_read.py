@@ -135,7 +135,7 @@ def test_a_file_that_grew_after_it_was_read_is_said(table: Path, settings: Conne
     found = import_file(table, options=RunOptions(report_dir=work / "out"), observer=append)
     assert found.counts[Status.IMPORTED] == 2
     (said,) = [note for note in summary(work / "out")["notes"] if "was written to after it was read" in note]
-    assert "what is new in it is not imported" in said
+    assert "what was added is not imported" in said
 
 
 def test_a_file_that_stays_as_it_is_is_not_said_to_have_grown(

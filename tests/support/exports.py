@@ -20,6 +20,9 @@ _FOLDER = _TESTS / "data" / "exports"
 HEADERS: Mapping[str, Sequence[str]] = json.loads((_TESTS / "bench" / "headers.json").read_text("utf-8"))
 """Headers of real exports, by the names that index.toml uses."""
 
+BY_NAME = {"kit", "myoperator", "odoo-csv-import", "respond-io", "swiftmsg"}
+"""Exports that are called as many other files, or hold companies: their mappings are taken by name only."""
+
 
 @dataclass(frozen=True)
 class Export:

@@ -96,7 +96,7 @@ def test_one_file_can_be_acknowledged_by_its_name_and_another_one_stays(
     assert "1 failed (b.csv)" in status(bench).line()
     wrong = command("job", "acknowledge", "nightly", "c.csv")
     assert wrong.code == ExitCode.USAGE
-    assert "There are: b.csv, a.csv" in wrong.err
+    assert "Files there: b.csv, a.csv" in wrong.err
 
 
 def test_a_released_file_that_fails_again_has_to_be_acknowledged_again(
@@ -151,5 +151,5 @@ def test_a_check_during_a_round_says_that_one_is_at_work(bench: Bench, command: 
         journal.jobs.take("nightly", 1, "b.csv", bench.inbox / "working" / "x" / "b.csv", bench.clock.now)
         done = command("job", "check", "nightly", "--json")
         lock.release()
-    assert "A round of the job nightly is at work now" in done.err
+    assert "A round of the job nightly is running now" in done.err
     assert [one["fate"] for one in done.json if one["path"].endswith("b.csv")] == ["at-work"]

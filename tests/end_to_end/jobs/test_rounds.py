@@ -487,7 +487,7 @@ def test_a_log_that_cannot_be_written_is_told_and_fails_nothing(bench: Bench) ->
     (bench.root / "folder").mkdir()
     report = bench.round(log={"file": str(bench.root / "folder")})
     assert report.good
-    assert "folder: Is a directory" in report.warnings[0]
+    assert "folder: not a plain file" in report.warnings[0]
 
 
 def test_status_warns_if_no_file_has_come_for_long(bench: Bench) -> None:

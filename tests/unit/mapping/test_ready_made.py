@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from importer import contracts, mapping
 from tests.bench import unprepared
-from tests.support.exports import EXPORTS, HEADERS, Export
+from tests.support.exports import BY_NAME, EXPORTS, HEADERS, Export
 from tests.support.mapping import PLAT, SEA, chunk
 
 names = pytest.mark.parametrize("export", EXPORTS, ids=lambda export: export.mapping)
@@ -24,13 +24,9 @@ def test_a_file_has_the_header_of_the_real_export(export: Export) -> None:
     assert list(export.columns) == HEADERS[export.header]
 
 
-_BY_NAME = {"kit", "myoperator", "odoo-csv-import", "respond-io", "swiftmsg"}
-"""Exports that are called as many other files, or hold companies: their mappings are taken by name only."""
-
-
 @names
 def test_a_header_leads_to_its_own_mapping_and_to_no_other(export: Export) -> None:
-    if export.mapping in _BY_NAME:
+    if export.mapping in BY_NAME:
         assert mapping.recognised(export.columns) == ()
         assert mapping.load(export.mapping).match is None
         return
@@ -90,7 +86,7 @@ _OF_NO_PRODUCT = {
 def test_every_product_among_the_known_headers_has_a_mapping() -> None:
     unknown = unprepared.header_sets("unprepared_headers.json").items()
     known = {**HEADERS, **{name: one["headers"] for name, one in unknown}}
-    by_name = {one.header for one in EXPORTS if one.mapping in _BY_NAME}
+    by_name = {one.header for one in EXPORTS if one.mapping in BY_NAME}
     without = {name for name, header in known.items() if len(mapping.recognised(header)) != 1} - by_name
     # Kit is taken by its name; Data Loader's accounts are companies.
     assert without == _OF_NO_PRODUCT | {"kit_convertkit", "salesforce_dataloader_accounts"}
