@@ -255,7 +255,7 @@ class RemoteInbox:
             self.store.system.rmdir(path)
 
     def _copy(self, here: str, there: str) -> None:
-        self.store.retried(self._shown(PurePosixPath(here).name), lambda: self.store.system.copy(here, there))
+        self.store.retried(self._shown(PurePosixPath(here).name), lambda: self.store.copy(here, there))
 
     def _remove(self, path: str) -> None:
         def remove() -> None:
