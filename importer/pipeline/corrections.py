@@ -60,6 +60,8 @@ class Differences:
     """Which fields it had and has no more, uint32; see `Customers.fields`."""
     strangers: np.ndarray
     """It had phones or e-mails, and has none of them any more."""
+    newcomers: np.ndarray
+    """It had neither phone nor e-mail, and has one now."""
 
 
 def differences(imported: ImportedRows, rows: np.ndarray, again: Customers) -> Differences:
@@ -71,7 +73,7 @@ def differences(imported: ImportedRows, rows: np.ndarray, again: Customers) -> D
     values, contacts = known.copy(), np.zeros(len(rows), dtype=bool)
     emptied = np.zeros(len(rows), dtype=np.uint32)
     if again.sent is None:
-        return Differences(contacts, contacts, contacts, emptied, contacts)
+        return Differences(contacts, contacts, contacts, emptied, contacts, contacts)
     places = np.searchsorted(rows, again.rows)
     was, keys = imported.sent, imported.sent.contacts[places]
     lines = content_lines(again.sent, again.contacts)
@@ -81,9 +83,11 @@ def differences(imported: ImportedRows, rows: np.ndarray, again: Customers) -> D
     shared = (again.contacts[:, :, None] == keys[:, None, :]) & (keys[:, None, :] != 0)
     strangers = np.zeros(len(rows), dtype=bool)
     strangers[places] = contacts[places] & keys.any(axis=1) & ~shared.any(axis=(1, 2))
+    newcomers = np.zeros(len(rows), dtype=bool)
+    newcomers[places] = contacts[places] & ~keys.any(axis=1)
     stale = values & (imported.written == 0)
     stale[places] |= values[places] & (lines == imported.written[places])
-    return Differences(values, contacts, stale, emptied, strangers)
+    return Differences(values, contacts, stale, emptied, strangers, newcomers)
 
 
 def ruined_rows(
@@ -122,6 +126,10 @@ def doubts_of_corrections(
             yield RepeatedIssue(EMPTIED, Severity.WARNING, gone, sheet, column, name)
     if found.strangers.any():
         yield RepeatedIssue(STRANGER, Severity.WARNING, rows[found.strangers], sheet)
+    if found.newcomers.any():
+        yield RepeatedIssue(
+            STRANGER, Severity.WARNING, rows[found.newcomers], sheet, wording="correction-first-contact"
+        )
 
 
 def as_warnings(issues: Issues, rows: np.ndarray) -> Iterator[Issue | RepeatedIssue]:
