@@ -80,7 +80,7 @@ def _rows_are(rows: str, columns: Sequence[Column]) -> bool:
 
 
 def _of_contact_people(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]:
-    """Read the phone and e-mail of a contact person as a guardian's, where a column has the customer's own name.
+    """Read a contact person's phone and e-mail as a guardian's where a column has the customer's own name.
 
     Without cells nobody knows whether 客户名称 is a person or a company, whose contact is the customer.
     """
