@@ -156,7 +156,7 @@ class Mapper:
 
     def proven_mapping(self) -> MappingFile:
         """Return the mapping with what whole columns have proved so far: the order of dates as `formats`,
-        their calendar, Spanish letters for genders as `values`, what separates tags.
+        their calendar, single letters for genders as `values`, what separates tags.
 
         A part of the file that is imported with it means what it meant in the whole file.
         """
@@ -176,7 +176,7 @@ class Mapper:
         """Return the single letters that a column holds, with their rows; none if it cannot be read again."""
         if column not in self._letters:
             look = self.read_column
-            self._letters[column] = gender.single_letters(look(column)) if look else {}
+            self._letters[column] = gender.single_letters(look(column), column) if look else {}
         return self._letters[column]
 
     def _all_fields(self) -> Iterable[BoundField]:

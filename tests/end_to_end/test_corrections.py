@@ -415,6 +415,21 @@ def test_a_row_whose_contacts_are_all_others_now_may_be_a_second_customer_and_th
     assert len(box.customers()) == 5
 
 
+@pytest.mark.parametrize("column", ["WhatsApp", "Last Name"])
+def test_a_row_that_went_in_without_contact_is_told_to_become_a_second_customer(
+    importer: Command, settings: Connection, box: Sandbox, work: Path, column: str
+) -> None:
+    (work / "c.csv").write_text("First Name,Last Name,WhatsApp,Email\nDi,Dorn,,\n", "utf-8")
+    importer("run", "c.csv", "--report-dir", "first")
+    doubtful = work / "first" / "doubtful.xlsx"
+    change(doubtful, {(2, column): "8613800000004"})
+    assert importer("run", doubtful, "--report-dir", "again").code == ExitCode.DONE
+    (row,) = results(work / "again")
+    assert "correction-new-contact:" in row["_issues"]
+    assert "imported without phone and e-mail" in (work / "again" / "report.html").read_text("utf-8")
+    assert len(box.customers()) == 2
+
+
 def test_doubtful_values_of_rows_that_are_in_are_corrected_in_a_workbook_of_their_own(
     importer: Command, settings: Connection, box: Sandbox, work: Path
 ) -> None:
