@@ -167,6 +167,18 @@ def ages_of(database: Database, run_id: str, sheet: str, rows: np.ndarray, other
     return ages
 
 
+def read_parents(database: Database, run_id: str) -> dict[tuple[str, int], tuple[str, str, int]]:
+    """By sheet and row of a run of a report, or of its retries, the run, sheet and row that it was before."""
+    first = first_of_family(database, run_id)
+    parents: dict[tuple[str, int], tuple[str, str, int]] = {}
+    for origin in database.query("SELECT * FROM origins WHERE run = ?", (first[0],)) if first else ():
+        with database.decoding():
+            pairs = zip(json.loads(origin["rows"]), json.loads(origin["from_rows"]), strict=True)
+            for row, before in pairs:
+                parents[origin["sheet"], row] = (origin["from_run"], origin["from_sheet"], before)
+    return parents
+
+
 # One run
 
 

@@ -338,14 +338,15 @@ class Journal:
         runs = [one.id for one in self._with_retries(run_id) if one.destination_key == there]
         return read_sent_rows(self._database, runs, there, self._number(before) if reports else 0)
 
+    def parents(self, run_id: str) -> dict[tuple[str, int], tuple[str, str, int]]:
+        """As `contacts.read_parents`."""
+        return contacts.read_parents(self._database, run_id)
+
     def imported_by_reports(
         self, run_id: str, destination_key: str, before: str | None = None
     ) -> dict[str, np.ndarray]:
         """Row numbers (int64, ascending) of a run by sheet that came in with a report of it, corrected or
-        not. `before`: only with runs that began before the run of this id.
-
-        The runs' order is that of their numbers: clocks are set back, and zones change.
-        """
+        not. `before`: only with runs of lower numbers than the run of this id (clocks are set back)."""
         earlier = "AND r.number < (SELECT number FROM runs WHERE id = ?)" if before else ""
         origins = self._database.query(
             "SELECT r.id AS run, o.sheet, o.rows, o.from_sheet, o.from_rows FROM origins o"  # noqa: S608 - our own clause

@@ -136,6 +136,15 @@ class SentRows:
         """Return the id of the run that sent a row that is known."""
         return self.names[int(self.senders[np.searchsorted(self.rows, row)])]
 
+    def has(self, row: int) -> bool:
+        """Whether it is known as what a row was sent."""
+        return bool(np.isin(row, self.rows))
+
+    def after(self, row: int, other: int) -> bool:
+        """Whether a newer run sent the one row than the other; both are known."""
+        one, two = self.senders[np.searchsorted(self.rows, [row, other])].tolist()
+        return bool(one > two)
+
     def of(self, wanted: np.ndarray, rows: np.ndarray) -> SentRows:
         """Return what is known of the rows `wanted`, as that of `rows`: one for one."""
         known = np.isin(wanted, self.rows)

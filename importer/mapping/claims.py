@@ -50,6 +50,7 @@ _PHONE_KINDS = frozenset({"mobile", "landline"})
 PHONES = ("sms_phone", "whats_app_phone", "viber_phone", "zalo")
 _REACH = (*PHONES, "email")
 """What is worth nothing where it is empty."""
+_NO_ANSWERS = frozenset({*NAMES, "address", "country", "remark"})
 _NEVER = {"company": (*NAMES, "birthday", "gender"), "code": NAMES}
 """Fields that a column with such a word never feeds."""
 # What two labels in one header mean together: “WhatsApp phone”, “Full name (last)”, “Address: country”.
@@ -374,7 +375,9 @@ def _by_cells(column: Column) -> list[Claim]:
 def _by_salutations(column: Column) -> list[Claim]:
     """Return a claim on the gender for forms of address (Herr, Mme), whatever the column is called."""
     others = column.reading.roles() & {"somebody-else", "guardian", "child", "keeper"}
-    if others or column.of_animal or not gender.are_salutations(column.cells):
+    # Below “Langue” FR is no Frau.
+    codes = len(set(column.cells)) == 1 and evidence.are_country_codes(column.cells)
+    if others or codes or column.of_animal or not gender.are_salutations(column.cells):
         return []
     return [_content("gender", CELLS, column)]
 
@@ -393,6 +396,7 @@ def _weighed(claim: Claim, column: Column) -> Claim:
         or (claim.field in NAMES and evidence.are_no_names(column.cells))
         or (claim.field == "country" and evidence.are_no_countries(column.cells))
         or (claim.field == "address" and evidence.are_no_addresses(column.cells))
+        or (claim.field in _NO_ANSWERS and evidence.are_answers(column.cells))
     )
     if differs:
         why = Note("why-values-differ", claim.why.found)

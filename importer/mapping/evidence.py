@@ -9,7 +9,7 @@ from functools import cache
 
 from importer.contracts import FieldKind
 from importer.mapping import dates, gender, phones, vocabulary
-from importer.mapping.base import names_in
+from importer.mapping.base import names_in, packaged_index
 from importer.mapping.phone_texts import read_phone
 from importer.mapping.regions import region_of
 
@@ -138,6 +138,17 @@ def are_no_addresses(cells: Iterable[str]) -> bool:
     """Return whether many cells are e-mail addresses, links, or nothing but a number or a letter."""
     filled = _filled(cells)
     return bool(filled) and sum(bool(_NO_ADDRESS.search(cell)) for cell in filled) >= _MANY * len(filled)
+
+
+def are_answers(cells: Iterable[str]) -> bool:
+    """Return whether several cells say yes or no and nothing else."""
+    filled = _filled(cells)
+    return len(filled) >= _ROWS and all(cell.casefold() in _answers() for cell in filled)
+
+
+@cache
+def _answers() -> frozenset[str]:
+    return frozenset(packaged_index("words.json")["answers"]["words"])
 
 
 def is_company(cell: str) -> bool:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from importer.arrow import BLANKS, nonempty, offsets_and_bytes, read_texts, to_arrow
 from importer.mapping.base import ColumnIssue, note, packaged_index, quote_names
+from importer.patterns import late_pattern
 
 _CODES = {"male": "1", "female": "0", "unsaid": "", "neither": ""}
 """The API's codes (docs/remote-api.md, batch_create); "" is no value."""
@@ -31,6 +32,8 @@ _WOMAN_ALWAYS = "k"
 _FEWEST_WITH_A_SLIP = 5
 """In a column of fewer letters, one of them alone is no slip."""
 _SLIPS = 0.05
+
+_TWO_LETTERS = late_pattern(r"(?<!\w)([^\W\d_])\s?[/|,-]\s?([^\W\d_])(?!\w)")
 
 Letters = Callable[[], Mapping[str, int]]
 """Returns the single letters of a whole column with their rows, as `single_letters` does."""
@@ -109,11 +112,12 @@ def _pairs_of(letters: Iterable[str]) -> set[tuple[str, str]]:
     return {pair for pair in _pairs() if known == set(pair)}
 
 
-def single_letters(parts: Iterable[pd.Series]) -> dict[str, int]:
+def single_letters(parts: Iterable[pd.Series], header: str = "") -> dict[str, int]:
     """Return the single letters among the values of a column, in lower case, each with its first row.
 
     Where the others are a pair that explains itself (M and F), a letter that hardly ever occurs is a slip: it
-    is left out, so that it makes no other cell uncertain.
+    is left out, so that it makes no other cell uncertain. A header that names a pair (L/P) explains one of
+    the two where the other does not occur.
     """
     rows: dict[str, int] = {}
     count: Counter[str] = Counter()
@@ -125,7 +129,19 @@ def single_letters(parts: Iterable[pd.Series]) -> dict[str, int]:
                 rows[letter] = min(int(part.index[pc.index(column, text).as_py()]) for text in texts)
     often = {letter: row for letter, row in rows.items() if not _is_slip(count[letter], count.total())}
     explained = often.keys() - _UNSAID == {"m", "f"} or len(_pairs_of(often)) == 1
+    named = _pair_in(header)
+    if often and not explained and often.keys() - _UNSAID <= set(named):
+        return dict.fromkeys(named, min(often.values())) | often
     return often if explained else rows
+
+
+def _pair_in(header: str) -> tuple[str, ...]:
+    """Return the two letters of a pair that a header names, as L/P does; () for none."""
+    for named in _TWO_LETTERS.finditer(header.casefold()):
+        found = named.groups()
+        if any(set(found) == set(pair) for pair in _pairs()):
+            return found
+    return ()
 
 
 def _is_slip(count: int, total: int) -> bool:
@@ -149,6 +165,18 @@ def iberian_values(letters: Iterable[str]) -> dict[str, str]:
         return {"m": "male", "m.": "male", "h": "h?", "h.": "h?"} if {"f", "m"} <= set(letters) else {}
     woman = "hombre? mujer?" if "f" in letters else "mujer"
     return {"h": "hombre", "h.": "hombre", "m": woman, "m.": woman}
+
+
+def pair_values(letters: Iterable[str]) -> dict[str, str]:
+    """Return what the letters of a whole column mean that explain each other, as a mapping's `values`."""
+    fitting = _pairs_of(letters)
+    if len(fitting) != 1:
+        return {}
+    man, woman = fitting.pop()
+    values = {man: "male", f"{man}.": "male", woman: "female", f"{woman}.": "female"}
+    # Beside them it was a slip; alone, in a part of the file, it would be a woman.
+    alone = {} if _WOMAN_ALWAYS in values else {_WOMAN_ALWAYS: f"{_WOMAN_ALWAYS}?"}
+    return values | alone
 
 
 def _iberian_code(word: str, table: Mapping[str, str], letters: Letters) -> str | None:

@@ -17,6 +17,7 @@ _BESIDE = 0.85
 _PERSONAL = frozenset({*NAMES, *PHONES, "email"})
 _GIVEN = re.compile(r"名([)）]?)$")
 _ONLY = 0.62
+_CONTACT_PERSON = 0.65
 _ONLY_WHY = "why-only-person"
 
 
@@ -66,6 +67,7 @@ def in_context(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]
         found = [claim for claim in found if claim.field != FULL]
     if _rows_are("bookings", columns):
         found = [claim for claim in found if (claim.field, claim.why.code) != ("tagStr", "why-likely")]
+    found = _of_contact_people(found, columns)
     own = {claim.field for claim in found if not claim.guardian and claim.confidence >= TAKEN}
     own |= {"sms_phone", "whats_app_phone"} if own & {"sms_phone", "whats_app_phone"} else set()
     found = [claim for claim in found if not (claim.guardian and claim.field in own)]
@@ -75,6 +77,42 @@ def in_context(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]
 def _rows_are(rows: str, columns: Sequence[Column]) -> bool:
     """Return whether a column says that the rows are of a kind: `companies`, `animals` or `bookings`."""
     return any(normalize(column.name) in vocabulary.listed(rows) for column in columns)
+
+
+def _of_contact_people(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]:
+    """Read a contact person's phone and e-mail as a guardian's where a column has the customer's own name.
+
+    Without cells nobody knows whether 客户名称 is a person or a company, whose contact is the customer.
+    """
+    people = {
+        column.index
+        for column in columns
+        if any(
+            person in phrase.text
+            for phrase in column.reading.phrases
+            for person in vocabulary.listed("contact_people")
+        )
+    }
+    named = any(
+        claim.field in NAMES
+        and claim.confidence >= SURE * _BESIDE
+        and claim.column not in people
+        and columns[claim.column].cells
+        for claim in found
+    )
+    if not people or not named:
+        return list(found)
+    return [
+        replace(
+            claim,
+            guardian=True,
+            confidence=min(claim.confidence, _CONTACT_PERSON),
+            why=replace(claim.why, code="why-contact-person"),
+        )
+        if claim.column in people and claim.field in {*PHONES, "email"}
+        else claim
+        for claim in found
+    ]
 
 
 def _only_person(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]:

@@ -254,6 +254,9 @@ def _proven(
     """Return what was proved for a field, as keys of its rule."""
     if bound.has_iberian_header and bound.sources[0] in letters:
         return {"values": gender.iberian_values(letters[bound.sources[0]])}
+    if bound.field.kind is FieldKind.GENDER and bound.sources[:1] and bound.sources[0] in letters:
+        proved = gender.pair_values(letters[bound.sources[0]])
+        return {"values": {**proved, **bound.rule.values}} if proved else {}
     if bound.field.kind is FieldKind.TAGS and not bound.rule.separators and bound.sources[:1]:
         looked_at = marks.get(bound.sources[0])
         return {} if looked_at is None else {"separators": (*tags.USUAL_SEPARATORS, *sorted(looked_at))}

@@ -23,6 +23,7 @@ VETO = ("somebody-else", "something-else")
 """Roles with which a column is not the customer's, or nothing the API has a field for."""
 _ANY = "any"
 _HAN = frozenset({"zh", "ja"})
+_ENGLISH = frozenset({"en"})
 _LONGEST = 120
 _CAMEL = re.compile(r"(?<=[a-zà-ÿ])(?=[A-ZÀ-Þ])|(?<=[A-ZÀ-Þ])(?=[A-ZÀ-Þ][a-zà-ÿ])")
 _LISTING = re.compile(r"[/&+,;|、，；／＆＋]")
@@ -219,7 +220,10 @@ def _inflected(word: str) -> Phrase | None:
             min(len(word), len(known)),
         )
         if common >= _SAME * max(len(word), len(known)):
-            return replace(_phrase(known), text=word, labels=())
+            phrase = _phrase(known)
+            # English makes new words so: “support” is no supporter, and a household no householder.
+            if phrase.languages != _ENGLISH or word.removesuffix("s") == known.removesuffix("s"):
+                return replace(phrase, text=word, labels=())
     return None
 
 

@@ -134,9 +134,10 @@ class Checker:
         if differ is not None and differ.values.any():
             ruined = ruined_rows(rows, differ, issues, self._identifiers) & ~skipped
             corrected = differ.values & ~ruined & ~skipped
-            issues = Issues(as_warnings(issues, rows[ruined]))
-            outcomes += _outcome(sheet, rows[ruined], Status.SKIPPED, RUINED)
-            skipped |= ruined
+            if not self._strict:  # under --strict they are invalid, so that nobody takes them for sent
+                issues = Issues(as_warnings(issues, rows[ruined]))
+                outcomes += _outcome(sheet, rows[ruined], Status.SKIPPED, RUINED)
+                skipped |= ruined
             if self._mode is Mode.KEEP:
                 outcomes += _outcome(sheet, rows[corrected], Status.SKIPPED, KEPT)
                 skipped |= corrected

@@ -25,7 +25,7 @@ KEPT = "correction-kept"
 EMPTIED = "correction-emptied"
 """The code of a cell that is empty by now, while the CRM goes on having what was sent."""
 STRANGER = "correction-new-contact"
-"""The code of a row that is in, and has no phone or e-mail any more by which the CRM could know it."""
+"""The code of a row that is in, and has no phone or e-mail by which the CRM could know it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,9 @@ class Differences:
     emptied: np.ndarray
     """Which fields it had and has no more, uint32; see `Customers.fields`."""
     strangers: np.ndarray
-    """It had phones or e-mails, and has none of them any more."""
+    """It has no phone or e-mail with which it was sent before."""
+    without_contact: np.ndarray
+    """Of these, those that were sent without any."""
 
 
 def differences(imported: ImportedRows, rows: np.ndarray, again: Customers) -> Differences:
@@ -71,7 +73,7 @@ def differences(imported: ImportedRows, rows: np.ndarray, again: Customers) -> D
     values, contacts = known.copy(), np.zeros(len(rows), dtype=bool)
     emptied = np.zeros(len(rows), dtype=np.uint32)
     if again.sent is None:
-        return Differences(contacts, contacts, contacts, emptied, contacts)
+        return Differences(contacts, contacts, contacts, emptied, contacts, contacts)
     places = np.searchsorted(rows, again.rows)
     was, keys = imported.sent, imported.sent.contacts[places]
     lines = content_lines(again.sent, again.contacts)
@@ -79,11 +81,12 @@ def differences(imported: ImportedRows, rows: np.ndarray, again: Customers) -> D
     emptied[places] = np.where(values[places], was.fields[places] & ~again.fields, 0)
     contacts[places] = known[places] & (contacts_together(again.contacts) != contacts_together(keys))
     shared = (again.contacts[:, :, None] == keys[:, None, :]) & (keys[:, None, :] != 0)
-    strangers = np.zeros(len(rows), dtype=bool)
-    strangers[places] = contacts[places] & keys.any(axis=1) & ~shared.any(axis=(1, 2))
+    strangers, without_contact = np.zeros((2, len(rows)), dtype=bool)
+    strangers[places] = values[places] & ~shared.any(axis=(1, 2))
+    without_contact[places] = strangers[places] & ~keys.any(axis=1)
     stale = values & (imported.written == 0)
     stale[places] |= values[places] & (lines == imported.written[places])
-    return Differences(values, contacts, stale, emptied, strangers)
+    return Differences(values, contacts, stale, emptied, strangers, without_contact)
 
 
 def ruined_rows(
@@ -120,8 +123,10 @@ def doubts_of_corrections(
         if gone.size:
             column = next(iter(columns.get(name, ())), None)
             yield RepeatedIssue(EMPTIED, Severity.WARNING, gone, sheet, column, name)
-    if found.strangers.any():
-        yield RepeatedIssue(STRANGER, Severity.WARNING, rows[found.strangers], sheet)
+    changed = found.strangers & ~found.without_contact
+    for some, wording in ((changed, None), (found.without_contact, "correction-no-contact")):
+        if some.any():
+            yield RepeatedIssue(STRANGER, Severity.WARNING, rows[some], sheet, wording=wording)
 
 
 def as_warnings(issues: Issues, rows: np.ndarray) -> Iterator[Issue | RepeatedIssue]:

@@ -27,7 +27,7 @@ from importer.pipeline.corrections import ImportedRows
 from importer.pipeline.duplicates import SharedContacts
 from importer.pipeline.events import RowsChecked, RunObserver
 from importer.pipeline.newer_rows import NewerRows
-from importer.pipeline.overtaken_rows import OvertakenRows
+from importer.pipeline.overtaken_rows import FileMates, OvertakenRows
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.row_history import PriorImports, ResumeState, with_marks
 from importer.pipeline.suppression import unanswered_as_unknown
@@ -298,6 +298,7 @@ def checked_chunks(
         plan.options.tag or "",
         plan.sent_key,
     )
+    mates = None if memory.prior is None else FileMates(memory.prior)
     with contextlib.closing(_chunks(plan, memory)) as chunks:
         while True:
             clock = time.perf_counter()
@@ -311,6 +312,10 @@ def checked_chunks(
             if said is not None and checked.corrected.size:
                 corrected = np.isin(chunk.frame.index.to_numpy(), checked.corrected)
                 _note_origins(memory, chunk, said, corrected)
+            if mates is not None:
+                checked = mates.tell(
+                    checked, plan.options.duplicates, plan.options.lang, strict=plan.options.strict
+                )
             phases.checking += time.perf_counter() - read
             yield checked
             del checked, found, chunk, said, imported

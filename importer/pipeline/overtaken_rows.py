@@ -1,11 +1,13 @@
-"""Hold back rows of a report that rows of the same file have overtaken: the row itself, as another report
-brought it in since, or a later row of the same customer.
+"""Compare rows of a report with rows of the same file that are in: hold back what these have overtaken or
+what would go over another customer, and tell the rest.
 
-The rows of a file count in its order, whenever they come in. In mode `keep` the first wins: nothing is held.
+The rows of a file count in its order, whenever they come in. What a report of a report brings is as old as
+the row of the first file. In mode `keep` the first wins: nothing is held.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import field
 
 import numpy as np
@@ -14,46 +16,150 @@ from importer.batching import Customers
 from importer.dataclass import dataclass
 from importer.journal import SentRows
 from importer.messages import join_sentences, sentence
-from importer.models import Outcome, Status
+from importer.models import Issue, Issues, Outcome, RepeatedIssue, Severity, Status
+from importer.option_types import Duplicates
+from importer.pipeline.check import CheckedChunk
+from importer.pipeline.corrections import CORRECTED
 from importer.pipeline.newer_rows import NEWER_IMPORT
 from importer.pipeline.row_history import PriorImports
 
+SAME_CONTACT = "same-contact"
+_IMPORTED = "same-contact-imported"
+_ANOTHER = "newer-import-another"
+"""The row got a contact that it was not sent with, and that an earlier row of the file has."""
+
 
 @dataclass(frozen=True, slots=True)
-class LaterRows:
-    """The last row of each contact that a sheet has brought in, ascending by `keys`."""
+class Sharing:
+    """Which rows of a sheet that are in share a contact with a row; 0 for none."""
 
+    later: int
+    """The last one behind it."""
+    earlier: int
+    """The last one before it."""
+    added: int
+    """The last one before it that has a contact which the row was not sent with; 0, too, if it is not in."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRows:
+    """The rows of each contact that a sheet has brought in, ascending by contact, then row."""
+
+    sent: SentRows
     keys: np.ndarray
-    """Contacts (int64), each once."""
+    """Contacts, int64."""
     rows: np.ndarray
     """Row numbers, int64."""
 
     @classmethod
-    def of(cls, sent: SentRows) -> LaterRows:
+    def of(cls, sent: SentRows) -> ContactRows:
         places, columns = np.nonzero(sent.contacts)
         keys, rows = sent.contacts[places, columns], sent.rows[places]
         order = np.lexsort((rows, keys))
-        last = order[np.append(np.diff(keys[order]) != 0, True)] if keys.size else order
-        return cls(keys[last], rows[last])
+        return cls(sent, keys[order], rows[order])
 
-    def last(self, contacts: np.ndarray) -> np.ndarray:
-        """Return for each line of `Customers.contacts` the last of the rows (int64) that has one of these
-        contacts; 0 for none."""
-        found = np.zeros(contacts.shape, dtype=np.int64)
-        if self.keys.size:
-            places = np.minimum(np.searchsorted(self.keys, contacts), self.keys.size - 1)
-            hit = (self.keys[places] == contacts) & (contacts != 0)
-            found[hit] = self.rows[places[hit]]
-        return np.asarray(found.max(axis=1, initial=0))
+    def sharing(self, own: int, contacts: np.ndarray) -> Sharing:
+        """Return what shares a contact with the sheet's row `own`; `contacts`: those that it has now."""
+        was = self.sent.look_up(np.array([own], dtype=np.int64))
+        there, had = bool(was.lines[0]), was.contacts[0]
+        later = earlier = added = 0
+        for key in contacts[contacts != 0].tolist():
+            rows = self.rows[np.searchsorted(self.keys, key) : np.searchsorted(self.keys, key, "right")]
+            if not rows.size:
+                continue
+            later = max(later, int(rows[-1]) if rows[-1] > own else 0)
+            place = int(np.searchsorted(rows, own))
+            before = int(rows[place - 1]) if place else 0
+            earlier = max(earlier, before)
+            if there and key not in had:
+                added = max(added, before)
+        return Sharing(later, earlier, added)
+
+
+class FileMates:
+    """The rows that are in of the files that the rows of a report come from."""
+
+    def __init__(self, prior: PriorImports) -> None:
+        self._prior = prior
+        self._known: dict[tuple[str, str], ContactRows | None] = {}
+
+    def of(self, run: str, sheet: str) -> ContactRows | None:
+        """Return what the sheet of a run has brought in; None for nothing."""
+        if (run, sheet) not in self._known:
+            sent = self._prior.sent_by(run).get(sheet)
+            self._known[run, sheet] = None if sent is None else ContactRows.of(sent)
+        return self._known[run, sheet]
+
+    def tell(self, checked: CheckedChunk, duplicates: Duplicates, lang: str, *, strict: bool) -> CheckedChunk:
+        """Return the chunk with the issue `same-contact` at rows behind others that are in, and with what
+        becomes of them for it."""
+        customers = checked.customers
+        origins = self._prior.noted_origins(customers.sheet, customers.rows)
+        if not origins:
+            return checked
+        told = {
+            issue.row for part in checked.issues.parts if part.code == SAME_CONTACT for issue in _each(part)
+        }
+        found: dict[int, int] = {}
+        for place, row in enumerate(customers.rows.tolist()):
+            if row not in origins or row in told:
+                continue
+            for run, sheet, own in self._prior.lineage(origins[row]):
+                there = self.of(run, sheet)
+                earlier = there.sharing(own, customers.contacts[place]).earlier if there else 0
+                if earlier:
+                    found[row] = earlier
+        if not found:
+            return checked
+        if strict and duplicates is Duplicates.SEND:
+            duplicates = Duplicates.ERROR
+        severity = Severity.ERROR if duplicates is Duplicates.ERROR else Severity.WARNING
+        issues = [
+            Issue(SAME_CONTACT, severity, row, customers.sheet, other_row=other, wording=_IMPORTED)
+            for row, other in found.items()
+        ]
+        if duplicates is Duplicates.SEND:
+            return dataclasses.replace(checked, issues=Issues((*checked.issues.parts, *issues)))
+        rows = np.array(list(found), dtype=np.int64)
+        kept = ~np.isin(customers.rows, rows)
+        parts = [
+            part.where(~np.isin(part.rows, rows))
+            if part.code == CORRECTED and isinstance(part, RepeatedIssue)
+            else part
+            for part in checked.issues.parts
+        ]
+        skip = duplicates is Duplicates.SKIP
+        status, code = (Status.DUPLICATE, SAME_CONTACT) if skip else (Status.INVALID, "")
+        why = {
+            row: sentence(_IMPORTED, {"other_row": other}, lang) if skip else ""
+            for row, other in found.items()
+        }
+        outcomes = [Outcome(customers.sheet, (row,), status, code=code, message=why[row]) for row in found]
+        return dataclasses.replace(
+            checked,
+            issues=Issues(
+                (*(part for part in parts if not isinstance(part, RepeatedIssue) or len(part)), *issues)
+            ),
+            outcomes=(*checked.outcomes, *outcomes),
+            customers=customers.where(kept),
+        )
+
+
+def _each(part: Issue | RepeatedIssue) -> tuple[Issue, ...]:
+    return (part,) if isinstance(part, Issue) else tuple(part)
 
 
 @dataclass(slots=True)
 class OvertakenRows:
-    """Finds rows that would put older values of their own file over newer ones."""
+    """Finds rows that would put older values of their own file over newer ones, or one customer of it over
+    another."""
 
     prior: PriorImports
     lang: str
-    _later: dict[tuple[str, str], LaterRows] = field(default_factory=dict)
+    mates: FileMates = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.mates = FileMates(self.prior)
 
     def hold(
         self, customers: Customers, unanswered: np.ndarray, stale: np.ndarray
@@ -69,31 +175,38 @@ class OvertakenRows:
         old = frozenset(stale.tolist())
         held = np.zeros(len(customers), dtype=bool)
         outcomes = []
-        for run, sheet in sorted({(run, sheet) for run, sheet, _ in origins.values()}):
-            sent = self.prior.sent_by(run).get(sheet)
-            if sent is None:
+        for place, row in enumerate(customers.rows.tolist()):
+            if row not in origins:
                 continue
-            places = [
-                place for place, row in enumerate(customers.rows.tolist())
-                if origins.get(row, ("", "", 0))[:2] == (run, sheet)
-            ]  # fmt: skip
-            was = np.array([origins[int(customers.rows[place])][2] for place in places], dtype=np.int64)
-            if (run, sheet) not in self._later:
-                self._later[run, sheet] = LaterRows.of(sent)
-            later = self._later[run, sheet].last(customers.contacts[places])
-            for place, own, other in zip(places, was.tolist(), later.tolist(), strict=True):
-                row = int(customers.rows[place])
-                if other > own:
-                    found = {"row": other, "run": sent.sender(other)}
-                    why = sentence("newer-import-row", found, self.lang)
-                elif row in old:
-                    found = {"run": sent.sender(own)}
-                    why = sentence(NEWER_IMPORT, found, self.lang)
-                else:
-                    continue
-                held[place] = True
-                status = Status.UNKNOWN if unanswered[place] else Status.NOT_SENT
-                told = sentence("newer-import-unanswered", {}, self.lang) if unanswered[place] else ""
-                message = join_sentences(self.lang, why, told)
-                outcomes.append(Outcome(customers.sheet, (row,), status, code=NEWER_IMPORT, message=message))
+            why = self._why(origins[row], customers.contacts[place], stale=row in old)
+            if not why:
+                continue
+            held[place] = True
+            status = Status.UNKNOWN if unanswered[place] else Status.NOT_SENT
+            told = sentence("newer-import-unanswered", {}, self.lang) if unanswered[place] else ""
+            message = join_sentences(self.lang, why, told)
+            outcomes.append(Outcome(customers.sheet, (row,), status, code=NEWER_IMPORT, message=message))
         return outcomes, customers.where(~held)
+
+    def _why(self, origin: tuple[str, str, int], contacts: np.ndarray, *, stale: bool) -> str:
+        """Say why a row is held back; empty if it is not."""
+        lineage = self.prior.lineage(origin)
+        runs = {run for run, _, _ in lineage}
+        came_in = False
+        for generation, (run, sheet, own) in enumerate(lineage):
+            there = self.mates.of(run, sheet)
+            if there is None:
+                continue
+            sent, found = there.sent, there.sharing(own, contacts)
+            mine = sent.sender(own) if sent.has(own) else ""
+            if found.later and not (generation and mine and sent.after(own, found.later)):
+                return self._sentence("newer-import-row", found.later, sent.sender(found.later))
+            if found.added:
+                return self._sentence(_ANOTHER, found.added, sent.sender(found.added))
+            if (stale and not generation) or (generation and mine and not came_in and mine not in runs):
+                return self._sentence(NEWER_IMPORT, own, mine)
+            came_in |= bool(mine)
+        return ""
+
+    def _sentence(self, code: str, row: int, run: str) -> str:
+        return sentence(code, {"row": row, "run": run}, self.lang)

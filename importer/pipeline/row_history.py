@@ -156,6 +156,7 @@ class PriorImports:
         self._unanswered: dict[str, list[np.ndarray]] = {}
         self._sent: dict[tuple[str, bool], Mapping[str, SentRows]] = {}
         self._origins: dict[str, list[tuple[np.ndarray, RowsOfRun]]] = {}
+        self._parents: dict[str, dict[tuple[str, int], tuple[str, str, int]]] = {}
         self.incomparable = 0
         """Rows that are in, of which it is not known as what they were sent."""
 
@@ -256,6 +257,19 @@ class PriorImports:
             for place in np.flatnonzero(np.isin(known, rows)).tolist():
                 found[int(known[place])] = (origin.run, origin.sheet, origin.rows[place])
         return found
+
+    def lineage(self, origin: tuple[str, str, int]) -> tuple[tuple[str, str, int], ...]:
+        """Return run, sheet and row of an origin, and of what it was in its turn where that run was of a
+        report, back to the first file."""
+        found = [origin]
+        while True:
+            run, sheet, row = found[-1]
+            if run not in self._parents:
+                self._parents[run] = self._journal.parents(run)
+            before = self._parents[run].get((sheet, row))
+            if before is None or before in found:
+                return tuple(found)
+            found.append(before)
 
     def sent_by(self, run: str, *, with_reports: bool = True) -> Mapping[str, SentRows]:
         """What the rows of a run were sent as, by sheet."""

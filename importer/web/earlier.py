@@ -1,30 +1,41 @@
-"""Look up what earlier runs did with a file: which one first imported it, and what has come in since."""
+"""Look up what earlier runs did with a file: which one first imported it, what has come in since, and which
+of its rows were corrected in an earlier file."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from importer import arrow
 from importer.errors import ImporterError, UnknownRunError, UsageError
 from importer.journal import Journal, RunKind, RunRecord
 from importer.models import Status
 from importer.option_layers import options_from_json
+from importer.pipeline.check import CheckedChunk
 from importer.pipeline.retry import imported_since
 from importer.private_files import replace_private_file
 from importer.readers.overlay import CorrectedCell, read_corrections
 from importer.web.pages import Site
+from importer.web.problems import ProblemRows
 from importer.web.works import Work
 
 _OPEN = tuple(status for status in Status if not status.done)
 _MOST = 20
-"""Runs with corrections whose file is looked up: each is read from disk."""
+"""Runs with corrections whose file is looked up: each is read from disk. As many pieces of work, too."""
+_RUNNING_NUMBER = "[0-9]{0,5}"
+"""What may differ between a row and the same one in a later list: its running number."""
+_FEWEST_EQUAL = 2
+"""So many cells make two rows the same one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +132,77 @@ def earlier_corrections(site: Site, work: Work, before: Sequence[EarlierImport])
     here = site.works.corrections(work)
     missing = tuple(cell for cell in last.cells if (cell.sheet, cell.row, cell.column) not in here)
     return EarlierCorrections(last.run, missing, len(last.cells) - len(missing), last.lost)
+
+
+class CorrectedBefore:
+    """Finds the rows that stand in a file as they stood in an earlier one before a person corrected them.
+
+    The files may differ otherwise: such a list has grown, and brings the old texts along.
+    """
+
+    def __init__(self, site: Site, work: Work) -> None:
+        """Takes the corrections of earlier pieces of work that were imported; the later ones count."""
+        self._here = site.works.corrections(work)
+        self._known: dict[tuple[str, ...], dict[str, list[CorrectedCell]]] = {}
+        """By the columns of a file, and by the text of a row: its corrections."""
+        self.found: list[CorrectedCell] = []
+        """The corrections, at the rows of this file."""
+        sha256 = site.looks.of(work).sha256
+        earlier = [] if work.report else [one for one in site.works.recent() if one.run and one.check]
+        with Journal.open(site.journal) as journal:
+            for one in [one for one in earlier if one.id != work.id and not one.report][:_MOST]:
+                with contextlib.suppress(OSError, ValueError, ImporterError):
+                    sent = journal.run(one.run).counts.get(Status.IMPORTED, 0)
+                    if sent and site.looks.of(one).sha256 != sha256:
+                        self._learn(site, one)
+
+    def _learn(self, site: Site, earlier: Work) -> None:
+        header = earlier.check.header if earlier.check else ()
+        by_row: dict[tuple[str, int], list[CorrectedCell]] = {}
+        for cell in site.works.corrections(earlier).values():
+            if not cell.whole_row:
+                by_row.setdefault((cell.sheet, cell.row), []).append(cell)
+        if not by_row:
+            return
+        rows, known = ProblemRows(site.works.problems_file(earlier)), self._known.setdefault(header, {})
+        for place, cells in by_row.items():
+            row = rows.find(*place)
+            if row is None or any(row.cells[header.index(one.column)] != one.was for one in cells):
+                continue
+            if sum(map(_tells, row.cells)) >= _FEWEST_EQUAL:
+                known.setdefault(_row_text(row.cells), cells)
+
+    def add(self, checked: CheckedChunk) -> None:
+        """Take a chunk as it was checked."""
+        frame, sheet = checked.chunk.frame, checked.chunk.sheet
+        for header, known in self._known.items():
+            if not known or not set(header) <= set(frame.columns):
+                continue
+            texts = _row_texts([arrow.to_arrow(frame[name]) for name in header])
+            hits = pc.is_in(texts, value_set=pa.array(known, type=texts.type))
+            for at in np.flatnonzero(hits.to_numpy(zero_copy_only=False)).tolist():
+                number = int(frame.index[at])
+                self.found += self._moved(known[texts[at].as_py()], sheet, number)
+
+    def _moved(self, cells: Sequence[CorrectedCell], sheet: str, row: int) -> Iterator[CorrectedCell]:
+        for cell in cells:
+            if (sheet, row, cell.column) not in self._here:
+                yield replace(cell, sheet=sheet, row=row)
+
+
+def _tells(cell: str) -> bool:
+    return re.fullmatch(_RUNNING_NUMBER, cell) is None
+
+
+def _row_text(cells: Sequence[str]) -> str:
+    return "\x1f".join(cell if _tells(cell) else "" for cell in cells)
+
+
+def _row_texts(columns: Sequence[pa.Array]) -> pa.Array:
+    """The text of each row, as `_row_text` makes it."""
+    told = [pc.replace_substring_regex(one, f"^{_RUNNING_NUMBER}$", "") for one in columns]
+    separator = pa.scalar("\x1f", told[0].type)
+    return pc.binary_join_element_wise(*told, separator)
 
 
 def work_of(site: Site, run: RunRecord) -> Work | None:

@@ -7,6 +7,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -18,9 +19,12 @@ from importer.errors import InterruptedRun, UnknownRunError, UsageError
 from importer.journal import Journal, RowStates
 from importer.models import IssueGroup, Mode, Severity, Status
 from importer.options import RunOptions
+from importer.pipeline.events import RowsChecked
 from importer.pipeline.session import Session
+from importer.readers.overlay import write_corrections
 from importer.reports import ReportResult
 from importer.reports.wording import issue_text, places, shortened
+from importer.web.earlier import CorrectedBefore
 from importer.web.matching import is_complete
 from importer.web.pages import (
     Form,
@@ -42,6 +46,8 @@ from importer.web.works import CheckState, KindCount, LeftOut, Work
 LOOK_SECONDS = 0.25
 """How often the progress is looked at."""
 HEARTBEAT_SECONDS = 15.0
+_NAMED = 10
+"""Rows that are named."""
 PAUSED = "web-paused"
 """Why a run ended that is to go on soon."""
 
@@ -111,15 +117,28 @@ def check_file(site: Site, work: Work, lang: str, task: Task) -> None:
     site.rechecks.forget(work.id)
     corrections = site.works.corrections(work)
     path, contacts = site.works.problems_file(work), site.contract(work).contact_fields
+    before = CorrectedBefore(site, work)
+
+    def look(event: RowsChecked) -> None:
+        problems.add(event.checked)
+        before.add(event.checked)
+
     with ProblemWriter(path, corrections, contacts, _before(site, work)) as problems:
-        observer = TaskObserver(task.progress, look=lambda event: problems.add(event.checked))
+        observer = TaskObserver(task.progress, look=look)
         with Session.open(site.settings(work), observer=observer, stopper=task.stopper) as session:
             result = session.start(site.works.file(work), options, name=work.name)
         assert result is not None  # noqa: S101 - a dry run asks nobody
         problems.finish()
     task.result = result
+    write_corrections(site.works.corrected_before_file(work), site.looks.of(work).sha256, before.found)
+    there = dict.fromkeys((cell.sheet, cell.row) for cell in before.found)
+    state = replace(
+        _state(result, fingerprint, options, problems, observer.header, observer.plan_notes),
+        corrected_before=len(there),
+        corrected_places=places(islice(there, _NAMED), lang),
+    )
     with site.works.editing(work.id) as edit:
-        edit.set(check=_state(result, fingerprint, options, problems, observer.header, observer.plan_notes))
+        edit.set(check=state)
     site.rechecks.forget(work.id)
     site.rechecks.rows(site.works.get(work.id))  # the first page of the grid need not wait for the index
 

@@ -21,6 +21,7 @@ from importer.pipeline.plan import RunPlan
 from importer.pipeline.session import Session
 from importer.pipeline.suppression_lists import read_list
 from importer.private_files import make_private_folder
+from importer.readers.overlay import read_corrections
 from importer.web.earlier import (
     EarlierImport,
     Overwrite,
@@ -222,6 +223,21 @@ def _take_over(request: Request, form: Form) -> Response:
     return see_other(step_url(work, "check"))
 
 
+def _take_over_rows(request: Request, form: Form) -> Response:
+    """Take over how rows of this file were corrected in earlier files, and check the file with that."""
+    site, lang = site_of(request), language_of(request)
+    work = site.works.get(request.path_params["work"])
+    if _is_busy(site, work.id):
+        raise UsageError("web-still-running")
+    path = site.works.corrected_before_file(work)
+    if work.check is None or not work.check.corrected_before or not path.is_file():
+        raise UsageError("web-changed-elsewhere")
+    take_over(site, work, read_corrections(path).cells)
+    work = site.works.get(work.id)
+    site.tasks.start(work.id, "check", lambda task: check_file(site, work, lang, task))
+    return see_other(step_url(work, "check"))
+
+
 def _unfinished(site: Site, run: str) -> bool:
     """Whether an import ended early, or is at work in another program."""
     with Journal.open(site.journal) as journal, contextlib.suppress(UnknownRunError):
@@ -261,6 +277,8 @@ def _start_import(request: Request, form: Form) -> Response:
     before = [] if again else _imported_before(site, work, site.destination(work))
     if before:
         raise UsageError("web-imported-before", run=before[0].run)
+    if work.check.corrected_before and form.get("undo") != "yes":
+        raise UsageError("web-undoes-corrections", rows=work.check.corrected_places)
     with site.works.editing(work.id, revision_of(form)) as edit:
         edit.set(mode=mode.label)
     keep_mapping(site, work, site.looks.of(work).header)
@@ -321,6 +339,7 @@ def import_file(site: Site, work: Work, mode: Mode, lang: str, task: Task, *, ag
 
 ROUTES = [
     ("POST", "/w/{work}/earlier-corrections", changing(_take_over)),
+    ("POST", "/w/{work}/corrected-before", changing(_take_over_rows)),
     ("GET", "/w/{work}/import", shown(_import)),
     ("POST", "/w/{work}/import", changing(_start_import)),
     ("POST", "/w/{work}/scope", changing(_choose_scope)),

@@ -82,6 +82,10 @@ class CheckState:
     left_out: tuple[LeftOut, ...] = ()
     lang: str = ""
     """The language of what it says."""
+    corrected_before: int = 0
+    """Rows that stand here as they stood in an earlier file before they were corrected there."""
+    corrected_places: str = ""
+    """The first of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +173,10 @@ class WorkStore:
     def problems_file(self, work: Work) -> Path:
         """Where the rows with problems lie that the last check found."""
         return self.folder(work.id) / "problems.jsonl"
+
+    def corrected_before_file(self, work: Work) -> Path:
+        """Where the corrections lie that rows of this file got in earlier files, by the last check."""
+        return self.folder(work.id) / "corrected-before.jsonl"
 
     def new(self, name: str) -> Work:
         """Make an empty piece of work with its folders. Raises OSError."""

@@ -415,6 +415,21 @@ def test_a_row_whose_contacts_are_all_others_now_may_be_a_second_customer_and_th
     assert len(box.customers()) == 5
 
 
+@pytest.mark.parametrize("column", ["WhatsApp", "Last Name"])
+def test_a_row_that_went_in_without_contact_is_told_to_become_a_second_customer(
+    importer: Command, settings: Connection, box: Sandbox, work: Path, column: str
+) -> None:
+    (work / "c.csv").write_text("First Name,Last Name,WhatsApp,Email\nDi,Dorn,,\n", "utf-8")
+    importer("run", "c.csv", "--report-dir", "first")
+    doubtful = work / "first" / "doubtful.xlsx"
+    change(doubtful, {(2, column): "8613800000004"})
+    assert importer("run", doubtful, "--report-dir", "again").code == ExitCode.DONE
+    (row,) = results(work / "again")
+    assert "correction-new-contact:" in row["_issues"]
+    assert "imported without phone and e-mail" in (work / "again" / "report.html").read_text("utf-8")
+    assert len(box.customers()) == 2
+
+
 def test_doubtful_values_of_rows_that_are_in_are_corrected_in_a_workbook_of_their_own(
     importer: Command, settings: Connection, box: Sandbox, work: Path
 ) -> None:
@@ -456,6 +471,136 @@ def test_a_dry_run_and_a_run_without_doubts_write_no_such_workbook(
     importer("run", "d.csv", "--report-dir", "fine")
     for folder in ("dry", "fine"):
         assert not (work / folder / "doubtful.xlsx").exists()
+
+
+FAMILY = (
+    "First Name,Last Name,WhatsApp,Email,Birthday\n"
+    "Lena,Lind,8613800000001,,2012-01-05\n"
+    "Ole,Lind,,,2014-01-05\n"
+    "Uma,Urban,8613800000007,,2014-02-05\n"
+)
+
+
+@pytest.mark.parametrize("more", [[], ["--duplicates", "error"], ["--duplicates", "skip"], ["--strict"]])
+def test_a_contact_that_is_typed_in_never_goes_over_the_row_that_has_it_unasked(
+    importer: Command, settings: Connection, box: Sandbox, work: Path, more: list[str]
+) -> None:
+    """A child without a phone gets that of its sister, which is in."""
+    (work / "c.csv").write_text(FAMILY, "utf-8")
+    importer("run", "c.csv", "--report-dir", "first")
+    doubtful = work / "first" / "doubtful.xlsx"
+    change(doubtful, {(3, "WhatsApp"): "8613800000001"})
+    assert (
+        importer("run", doubtful, "--report-dir", "again", *more).code == ExitCode.ROWS_LEFT or "skip" in more
+    )
+    (row,) = results(work / "again")
+    status = {"error": "invalid", "skip": "duplicate", "--strict": "invalid"}.get(
+        (more or [""])[-1], "not_sent"
+    )
+    assert row["_status"] == status
+    if "--strict" not in more:
+        assert "same-contact" in row["_issues"]
+        assert "row 2" in row["_message"]
+    if not more:
+        assert row["_code"] == "newer-import"
+        assert str(summary(work / "first")["run"]) in row["_message"]
+    assert set(addresses(box)) == {"Lena", "Ole", "Uma"}
+    importer("run", doubtful, "--overwrite-newer", "--report-dir", "asked")
+    assert set(addresses(box)) == {"Ole", "Uma"}
+    (row,) = results(work / "asked")
+    assert "same-contact" in row["_issues"]
+
+
+def test_a_first_contact_may_make_a_second_customer_and_that_is_told(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    (work / "c.csv").write_text(FAMILY, "utf-8")
+    importer("run", "c.csv", "--report-dir", "first")
+    change(work / "first" / "doubtful.xlsx", {(3, "WhatsApp"): "8613800000004"})
+    done = importer("run", "first/doubtful.xlsx", "--report-dir", "again")
+    (row,) = results(work / "again")
+    assert row["_issues"] == "correction-new-contact:; correction-sent:"
+    assert "second customer" in done.out
+    assert len(box.customers()) == 4
+
+
+def test_a_row_that_was_held_back_is_held_again_when_the_report_of_that_run_comes_back(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    (work / "c.csv").write_text(
+        "First Name,Last Name,WhatsApp,Birthday\n"
+        "Ann,Ames,8613800000001,31/02/2012\n"
+        "Bo,Berg,8613800000001,2014-02-05\n"
+        "Cy,Cole,8613800000003,31/02/2012\n",
+        "utf-8",
+    )
+    importer("run", "c.csv", "--report-dir", "r1")
+    change(work / "r1" / "rejects.xlsx", {(2, "Birthday"): "2012-02-05"})
+    for number in (2, 3, 4):
+        report = work / f"r{number - 1}" / "rejects.xlsx"
+        assert importer("run", report, "--report-dir", f"r{number}").code == ExitCode.ROWS_LEFT
+        held = next(row for row in results(work / f"r{number}") if row["First Name"] == "Ann")
+        assert (held["_status"], held["_code"]) == ("not_sent", "newer-import")
+        assert "row 3" in held["_message"]
+        assert str(summary(work / "r1")["run"]) in held["_message"]
+    assert set(addresses(box)) == {"Bo"}
+    rejects = work / "r4" / "rejects.xlsx"
+    importer("run", rejects, "--overwrite-newer", "--report-dir", "asked")
+    assert set(addresses(box)) == {"Ann"}
+
+
+def test_a_held_row_goes_once_it_does_not_share_the_contact_any_more(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    (work / "c.csv").write_text(
+        "First Name,Last Name,WhatsApp,Birthday\n"
+        "Ann,Ames,8613800000001,31/02/2012\n"
+        "Bo,Berg,8613800000001,2014-02-05\n",
+        "utf-8",
+    )
+    importer("run", "c.csv", "--report-dir", "r1")
+    change(work / "r1" / "rejects.xlsx", {(2, "Birthday"): "2012-02-05"})
+    importer("run", "r1/rejects.xlsx", "--report-dir", "r2")
+    change(work / "r2" / "rejects.xlsx", {(2, "WhatsApp"): "8613800000008"})
+    assert importer("run", "r2/rejects.xlsx").code == ExitCode.DONE
+    assert set(addresses(box)) == {"Ann", "Bo"}
+
+
+def test_a_corrected_row_tells_which_earlier_row_of_its_file_it_goes_over(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    (work / "c.csv").write_text(
+        "First Name,Last Name,WhatsApp,Birthday\n"
+        "Bo,Berg,8613800000001,2014-02-05\n"
+        "Ann,Ames,8613800000001,31/02/2012\n",
+        "utf-8",
+    )
+    importer("run", "c.csv", "--report-dir", "first")
+    change(work / "first" / "rejects.xlsx", {(3, "Birthday"): "2012-02-05"})
+    for policy, status in (("error", "invalid"), ("skip", "duplicate"), ("send", "imported")):
+        done = importer("run", "first/rejects.xlsx", "--duplicates", policy, "--report-dir", policy)
+        (row,) = results(work / policy)
+        assert row["_status"] == status
+        assert "same-contact" in row["_issues"]
+        assert "row 2" in row["_message"] + done.out
+        assert set(addresses(box)) == ({"Ann"} if policy == "send" else {"Bo"})
+
+
+def test_under_strict_a_correction_beside_a_doubtful_value_is_invalid_and_not_skipped(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    (work / "c.csv").write_text(
+        "First Name,Last Name,WhatsApp,Email,Birthday\nAnn,Ames,8613800000001,ann@example,2012-02-05\n",
+        "utf-8",
+    )
+    importer("run", "c.csv", "--report-dir", "first")
+    change(work / "first" / "doubtful.xlsx", {(2, "Birthday"): "2012-02-06"})
+    done = importer("run", "first/doubtful.xlsx", "--strict", "--report-dir", "again")
+    assert done.code == ExitCode.ROWS_LEFT
+    (row,) = results(work / "again")
+    assert row["_status"] == "invalid"
+    assert "bad-email" in row["_issues"]
+    assert "ann@example" in row["_message"]
 
 
 def rearrange(path: Path, *, keep: set[str], column: str = "") -> None:

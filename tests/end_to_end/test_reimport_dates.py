@@ -91,3 +91,39 @@ def test_one_odd_letter_is_refused_alone_and_again_when_its_row_comes_back(
     assert again.code == 1
     assert [row["_issues"] for row in results(work / "again")] == ["bad-gender:Sexo"]
     assert {str(one.fields["gender"]) for one in box.customers()} == {"0", "1"}
+
+
+@pytest.mark.parametrize(
+    ("header", "letters", "woman"),
+    [
+        ("L/P", "LPLP", "P"),
+        ("Cinsiyet", "EKEK", "K"),
+        ("Geslacht", "MVMV", "V"),
+        ("Kön", "MKMK", "K"),
+    ],
+)
+def test_a_letter_keeps_the_meaning_that_its_whole_column_gave_it(
+    importer: Command, settings: Connection, work: Path, box: Sandbox, header: str, letters: str, woman: str
+) -> None:
+    """Only rows with a woman come back: nothing among them says any more what her letter means."""
+    rows = [f"Ana{n},{'' if n in (1, 3) else 'Li'},a{n}@b.com,{one}" for n, one in enumerate(letters)]
+    columns = f"first_name,last_name,email,{header}"
+    (work / "a.csv").write_text("\n".join([columns, *rows]) + "\n", "utf-8")
+    importer("run", "a.csv", "--report-dir", "out")
+    path = work / "out" / "rejects.csv"
+    text = path.read_text("utf-8-sig")
+    assert [line["_row"] for line in csv.DictReader(text.splitlines())] == ["3", "5"]
+    path.write_text(text.replace(",,a", ",Mended,a"), "utf-8")
+    assert importer("run", path, "--report-dir", "again").code == 0
+    genders = {str(one.fields["email"]): str(one.fields["gender"]) for one in box.customers()}
+    assert genders == {f"a{n}@b.com": "0" if one == woman else "1" for n, one in enumerate(letters)}
+
+
+def test_a_header_that_names_both_letters_explains_the_one_that_occurs(
+    importer: Command, settings: Connection, work: Path, box: Sandbox
+) -> None:
+    (work / "a.csv").write_text(
+        "first_name,last_name,email,L/P\nAyu,Li,a@b.com,P\nIda,Li,c@b.com,P\n", "utf-8"
+    )
+    assert importer("run", "a.csv", "--report-dir", "out").code == 0
+    assert [str(one.fields["gender"]) for one in box.customers()] == ["0", "0"]

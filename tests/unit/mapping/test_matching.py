@@ -38,6 +38,15 @@ def test_no_column_of_an_unprepared_export_goes_wrong_and_few_stay_open(file: st
 @pytest.mark.parametrize(
     ("header", "field"),
     [
+        ("Legal Name - First", "first_name"),
+        ("住家電話", "sms_phone"),
+        ("室內電話", "sms_phone"),
+        ("流動電話", "sms_phone"),
+        ("固定電話", "sms_phone"),
+        ("携帯メール", "email"),
+        ("Festnetz", "sms_phone"),
+        ("Hemtelefon", "sms_phone"),
+        ("Data urodz.", "birthday"),
         ("phone_1", "sms_phone"),
         ("billingEmail", "email"),
         ("AddressLine1", "address"),
@@ -76,6 +85,62 @@ def test_a_header_is_a_label_and_what_stands_around_it(header: str, field: str) 
 )  # fmt: skip
 def test_a_word_that_changes_the_meaning_is_never_dropped(header: str) -> None:
     assert taken("xyz", header) == {}
+
+
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        ("Support Email", ["ann@corp.example", "bob@corp.example", "eve@corp.example"]),
+        ("Tenant Support Phone", ["+49 171 2233445", "+33 6 12 34 56 78", "+34 612 345 678"]),
+        ("Toll Free", ["+49 171 2233445", "+33 6 12 34 56 78", "+34 612 345 678"]),
+        ("DID Number", ["+49 171 2233445", "+33 6 12 34 56 78", "+34 612 345 678"]),
+        ("SIM Number", ["+49 171 2233445", "+33 6 12 34 56 78", "+34 612 345 678"]),
+        ("E-mail opiekuna klienta", ["ola@corp.example", "iza@corp.example", "jan@corp.example"]),
+        ("Issuing Country", ["Germany", "France", "Poland"]),
+        ("宝宝生日", ["2022-03-12", "2023-07-08", "2021-12-30"]),
+        ("Langue", ["FR", "FR", "FR"]),
+        ("Membership Name", ["Unlimited", "Trial", "Family"]),
+        ("Household Name", ["Grant Household", "Grant Household", "Hale Household"]),
+        ("Adresse valide", ["Oui", "Non", "Oui"]),
+        ("Cliente", ["Sí", "Sí", "No"]),
+        ("Interested In", ["male", "female", "male"]),
+        ("Note Number", ["100234", "100235", "100236"]),
+        ("Preferred Contact", ["email", "phone", "sms"]),
+    ],
+)
+def test_what_is_not_the_customer_s_stays_out_where_nothing_else_competes(
+    header: str, cells: list[str]
+) -> None:
+    assert not proposed({header: cells})[header].taken
+
+
+def test_a_contact_person_is_somebody_else_beside_the_customer_s_own_name() -> None:
+    columns = {
+        "姓名": ["陳怡君", "黃志明", "吳佩玲"],
+        "聯絡人": ["陳大文", "王小美", "吳先生"],
+        "聯絡人電話": ["0922-111-222", "0955-333-444", "0966-777-888"],
+    }
+    found = proposed(columns)
+    assert found["姓名"].taken
+    assert not found["聯絡人"].taken
+    assert found["聯絡人電話"].field == "sms_phone"
+    assert found["聯絡人電話"].why.code == "why-contact-person"
+    found = proposed({**columns, "住家電話": ["", "04-2222-3333", ""]})
+    assert found["住家電話"].taken
+    assert not found["聯絡人電話"].taken
+
+
+def test_the_contact_person_of_a_company_is_the_customer() -> None:
+    found = proposed(
+        {
+            "客户名称": ["市第一中学", "县人民医院", "华星科技有限公司"],
+            "联系人": ["张伟", "王芳", "刘洋"],
+            "联系人电话": ["13800138000", "13800138001", "13800138002"],
+        }
+    )
+    assert found["联系人"].taken
+    assert not found["客户名称"].taken
+    assert found["联系人电话"].why.code != "why-contact-person"
 
 
 def test_the_loser_and_the_winner_are_named() -> None:

@@ -71,6 +71,8 @@ def test_the_best_row_is_the_header(
         (["Total", "", "2", ""], "footer-row"),
         (["", "Grand total:", "", "1,234.50"], "footer-row"),
         (["合计：2 人", "", "", ""], "footer-row"),
+        (["Jumlah", "60 pelanggan", "", ""], "footer-row"),
+        (["Toplam", "", "60 müşteri", ""], "footer-row"),
         (["Gesamtsumme", "", "", "12"], "footer-row"),
         (["Page 1 of 3", "", "", ""], "footer-row"),
         (["打印时间：2026-11-01", "", "", ""], "footer-row"),

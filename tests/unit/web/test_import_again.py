@@ -107,3 +107,59 @@ def test_a_run_that_keeps_known_customers_does_not_say_that_the_crm_has_their_ro
     assert "The CRM has it" not in report.text
     assert "CRM 已收到" not in report.text
     assert "1 imported" not in text_of(result)
+
+
+def grown(table: Path) -> Path:
+    """The same list as it stood, some time later: one more customer above the others."""
+    lines = table.read_text("utf-8").splitlines()
+    path = table.with_name("grown.csv")
+    path.write_text("\n".join([lines[0], "Di Oh,di@oh.net,+8613800138009,1993-01-02", *lines[1:]]), "utf-8")
+    return path
+
+
+def test_a_list_that_has_grown_does_not_undo_the_corrections_of_its_old_rows_unseen(
+    page: WebPage, box: Sandbox, table: Path
+) -> None:
+    imported_with_corrections(page, table)
+    again = page.upload(grown(table))
+    page.checked(again)
+    page.post(f"{again}/scope", {"do": "changed"})
+    page.wait(again)
+    for step in ("check", "import"):
+        shown = text_of(page.get(f"{again}/{step}"))
+        assert "Here again as before the corrections of an earlier import: 2 rows" in shown
+        assert "Row 3, 5" in shown
+    assert "web-undoes-corrections" in page.send(again).text
+    page.post(f"{again}/corrected-before")
+    page.wait(again)
+    for step in ("check", "import"):
+        assert "Here again" not in text_of(page.get(f"{again}/{step}"))
+    assert "1 valid" in text_of(page.get(f"{again}/check"))
+    page.send(again)
+    birthdays = {str(one.fields["email"]): one.fields.get("birthday") for one in box.customers()}
+    assert birthdays["ann@lee.net"] == "1990-02-28"
+    assert len(birthdays) == 3
+
+
+def test_a_person_may_send_the_old_texts_on_purpose(page: WebPage, box: Sandbox, table: Path) -> None:
+    imported_with_corrections(page, table)
+    again = page.upload(grown(table))
+    page.checked(again)
+    assert "/runs/" in page.send(again, undo="yes").url
+
+
+def test_rows_that_differ_in_more_than_their_running_number_are_others(
+    page: WebPage, box: Sandbox, table: Path
+) -> None:
+    lines = table.read_text("utf-8").splitlines()
+    numbered = [f"{number},{line}" for number, line in enumerate(lines[1:], 1)]
+    table.write_text("\n".join([f"No,{lines[0]}", *numbered]), "utf-8")
+    imported_with_corrections(page, table)
+    later = table.with_name("later.csv")
+    rows = [f"{number},{line}" for number, line in enumerate(["Di Oh,di@oh.net,,", *lines[1:]], 1)]
+    rows = [row.replace("Cy Ko", "Cyd Ko") for row in rows]
+    later.write_text("\n".join([f"No,{lines[0]}", *rows]), "utf-8")
+    again = page.upload(later)
+    shown = text_of(page.checked(again))
+    assert "of an earlier import: 1 row" in shown
+    assert "Row 3" in shown
