@@ -37,10 +37,10 @@ from importer.mapping import (
     tags,
     transforms,
 )
-from importer.mapping.base import CUSTOM_FIELD, ColumnIssue, ReadColumn, note
+from importer.mapping.base import CUSTOM_FIELD, ColumnIssue, ReadColumn
 from importer.mapping.date_columns import DateProof, DateReader, prove
 from importer.mapping.filters import EXAMPLE_MARK, RowFilter, excluded_rows
-from importer.mapping.nothing import where_nothing
+from importer.mapping.nothing import issues_of, where_nothing
 from importer.mapping.phones import PhoneProof
 from importer.mapping.schema import MappingFile
 from importer.mapping.transforms import BoundCustomField, BoundField, lunar
@@ -261,7 +261,8 @@ class _ChunkMapper:
             if not where.any():
                 return cells
             if column in bound.sources:
-                self._add_issues(note("word-for-nothing", where), replace(bound, sources=(column,)), cells)
+                for issue in issues_of(cells, where):
+                    self._add_issues(issue, replace(bound, sources=(column,)), cells)
             emptied = if_else(where, "", cells)
             self._emptied[bound.field.name, column] = emptied
             return emptied

@@ -5,6 +5,7 @@ A name is only taken for such a word as programs spell it: Null and Nan are name
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -14,7 +15,8 @@ from importer.arrow import offsets_and_bytes
 from importer.contracts import Field, FieldKind
 from importer.dataclass import dataclass
 from importer.mapping import person_names
-from importer.mapping.base import among, packaged_index
+from importer.mapping.base import ColumnIssue, among, note, packaged_index
+from importer.models import Severity
 
 _PAIR = 2
 """Bytes."""
@@ -25,10 +27,10 @@ _PLAIN_TEXT = (FieldKind.TEXT, FieldKind.TAGS)
 
 _PARTS = {
     "names": ("signs", "phrases"),
-    "texts": ("signs", "anywhere", "texts"),
-    "gender": ("signs", "anywhere", "texts", "data"),
-    "data": ("signs", "anywhere", "texts", "phrases", "data", "withheld"),
-    "country": ("signs", "anywhere", "withheld"),
+    "texts": ("signs", "anywhere", "texts", "dittos"),
+    "gender": ("signs", "anywhere", "texts", "data", "dittos"),
+    "data": ("signs", "anywhere", "texts", "phrases", "data", "withheld", "dittos"),
+    "country": ("signs", "anywhere", "withheld", "dittos"),
 }
 """The lists of words of each kind of field."""
 
@@ -85,6 +87,21 @@ def where_nothing(field: Field, column: pa.Array) -> np.ndarray:
     verdicts = np.fromiter(map(words.mean, distinct.dictionary.to_pylist()), bool, len(distinct.dictionary))
     found[at] = verdicts[distinct.indices.to_numpy()]
     return found
+
+
+def issues_of(cells: pa.Array, where: np.ndarray) -> Iterator[ColumnIssue]:
+    """Yield what is to be said of the cells that `where_nothing` found: a note, but a warning where a cell
+    refers to the row above, since a value is missing then."""
+    dittos = frozenset(packaged_index("words.json")["nothing"]["dittos"])
+    at = np.flatnonzero(where)
+    distinct = cells.take(pa.array(at)).dictionary_encode()
+    verdicts = np.array([text.casefold() in dittos for text in distinct.dictionary.to_pylist()], dtype=bool)
+    referring = np.zeros(len(where), dtype=bool)
+    referring[at] = verdicts[distinct.indices.to_numpy()]
+    if referring.any():
+        yield ColumnIssue("ditto", referring, severity=Severity.WARNING)
+    if (where & ~referring).any():
+        yield note("word-for-nothing", where & ~referring)
 
 
 def _form(pair: np.ndarray, sizes: np.ndarray) -> np.ndarray:

@@ -161,6 +161,8 @@ def issue_text(
         wording = _OF_CHANNEL.get(wording, wording)
     if wording == _BAD_DATE and _of_no_month(cell):
         wording = "date-of-no-month"
+    elif wording == _BAD_DATE and _without_day(cell):
+        wording = "date-without-day"
     what = (issue.code, wording, *names, cell)
     about = (issue.limit, issue.length, issue.expected or "", issue.suggestion or "", issue.other_row)
     return _issue_text(what, about, lang, mask, offer, on_page)
@@ -171,6 +173,13 @@ def _of_no_month(cell: str) -> bool:
     from importer.mapping.dates import of_no_month  # not needed before a date is wrong
 
     return of_no_month(cell)
+
+
+@lru_cache(maxsize=4096)
+def _without_day(cell: str) -> bool:
+    import re  # as above
+
+    return bool(re.fullmatch(r"\s*(?:19|20)\d\d\s*(?:年|(?:年|[-/.])\s*(?:0?[1-9]|1[0-2])\s*月?)?\s*", cell))
 
 
 _BAD_DATE = "bad-date"

@@ -27,6 +27,15 @@ def test_a_word_for_nothing_is_an_empty_cell_in_every_field(word: str) -> None:
     assert noted == ["last_name", "country", "email", "remark"]
 
 
+@pytest.mark.parametrize("word", ["同上", "〃", "Ditto", "idem", "same as above"])
+def test_a_word_that_refers_to_the_row_above_is_not_sent_and_that_is_a_warning(word: str) -> None:
+    row = {"first_name": "Ann", "last_name": "Lee", "country": word, "email": word, "remark": word}
+    found = mapped(RULES, {name: [text] for name, text in row.items()})
+    assert [values(found, name)[0] for name in ("country", "email", "remark")] == [None, None, None]
+    assert {(issue.code, issue.severity.value) for issue in found.issues} == {("ditto", "warning")}
+    assert sorted(issue.column or "" for issue in found.issues) == ["country", "email", "remark"]
+
+
 def test_people_and_countries_keep_their_names() -> None:
     row, noted = one(first_name="Nan", last_name="Null", country="NA", remark="nothing else")
     assert row["first_name"] == "Nan"

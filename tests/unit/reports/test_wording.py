@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from importer.models import Issue, Severity
 from importer.reports import wording
 from importer.web.mapping_table import countries
 
@@ -50,3 +51,20 @@ def test_a_share_has_the_mark_of_the_language(lang: str, wanted: str) -> None:
     assert wording.share(98.4, lang) == wanted
     assert (wording.share(0, lang), wording.share(100, lang)) == ("0 %", "100 %")
     assert wording.share(99.999, lang) == {"en": "99.99 %"}.get(lang, "99,99 %")
+
+
+@pytest.mark.parametrize(
+    ("cell", "incomplete"),
+    [
+        ("2016年5月", True),
+        ("2011年", True),
+        ("2016-05", True),
+        ("2016", True),
+        ("2016年13月", False),
+        ("属兔", False),
+    ],
+)
+def test_a_date_without_its_day_asks_for_it_and_for_none_that_is_made_up(cell: str, incomplete: bool) -> None:
+    issue = Issue("bad-date", Severity.ERROR, 2, column="Birthday", found=cell)
+    text = wording.issue_text(issue, lang="en")
+    assert ("do not make up" in text.hint) == incomplete
