@@ -242,8 +242,10 @@ def _is_one_international(text: str) -> bool:
 
 
 def all_phones(text: str) -> tuple[str, ...]:
-    """Return each of the numbers in a cell, as it is written there; a cell that `read_phone` takes for one, as
-    it is. Where only long groups of digits tell numbers apart, all of them may be one: it is returned, too."""
+    """Return each of the numbers in a cell, as it is written there; a cell that is read as one, as it is.
+
+    Where only long groups of digits tell numbers apart, all of them may be one: it is returned, too.
+    """
     reading = read_phone(text)
     if reading and reading.left_out != "several-values":
         return (text,)
