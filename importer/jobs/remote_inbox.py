@@ -255,7 +255,7 @@ class RemoteInbox:
             self.store.system.rmdir(path)
 
     def _copy(self, here: str, there: str) -> None:
-        self.store.retried(self._shown(PurePosixPath(here).name), lambda: self.store.system.copy(here, there))
+        self.store.retried(self._shown(PurePosixPath(here).name), lambda: self.store.copy(here, there))
 
     def _remove(self, path: str) -> None:
         def remove() -> None:
@@ -380,12 +380,22 @@ def _is_same(copy: InboxFile, original: InboxFile) -> bool:
     return found == (original.path.name, original.size, original.inode)
 
 
+def _content_tag(entry: dict[str, Any]) -> str:
+    """Return what shows a file's content. Google's and Azure's own ETags change when a file is copied."""
+    azure = entry.get("content_settings") or {}
+    digest = azure.get("content_md5")
+    if digest:
+        return bytes(digest).hex()
+    keys = ("md5Hash", "crc32c", "ETag", "etag", "generation")
+    return str(next((entry[key] for key in keys if entry.get(key)), ""))
+
+
 def _as_file(entry: dict[str, Any]) -> InboxFile:
     moment = next((entry[key] for key in _MOMENTS if entry.get(key)), 0)
     if isinstance(moment, str):
         moment = datetime.fromisoformat(moment)
     seconds = moment.timestamp() if isinstance(moment, datetime) else float(moment)
-    tag = str(entry.get("ETag") or entry.get("etag") or entry.get("generation") or "")
+    tag = _content_tag(entry)
     inode = int.from_bytes(hashlib.sha256(tag.encode()).digest()[:6]) if tag else 0
     name = PurePosixPath(str(entry["name"])).name
     return InboxFile(

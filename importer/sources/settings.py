@@ -53,7 +53,7 @@ class SourceSettings:
     secret_command: str = key("", str)
     """A command that prints the password, token or secret key on its first line."""
     endpoint: str = key("", str)
-    """The server of a store that speaks S3 but is not Amazon's."""
+    """The server of a store that is not at its provider's usual address, such as one that speaks S3."""
     region: str = key("", str)
     anonymous: bool = key(False, bool)
     """Whether a public bucket is asked without credentials."""

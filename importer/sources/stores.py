@@ -24,6 +24,8 @@ MOST_FAILURES = 5
 _WAIT, _LONGEST_WAIT = 1.0, 30.0
 _SECONDS = 30
 """For a connection, and for an answer."""
+_MOST_LOOKS = 3600
+"""At a copy that Azure has not finished, one a second."""
 
 
 @dataclass
@@ -111,6 +113,23 @@ class RemoteStore:
             raise InputError("source-is-folder", name=name)
         return found
 
+    def copy(self, here: str, there: str) -> None:
+        """Copy a file of a bucket under exactly these names. When this returns, the copy is whole."""
+        # Not fsspec's `copy`, to which `*`, `?` and `[` in a name are patterns.
+        self.system.cp_file(here, there)
+        if self.location.scheme is not Scheme.AZURE:
+            return
+        from fsspec.asyn import sync
+
+        for _ in range(_MOST_LOOKS):
+            state = sync(self.system.loop, _azure_copy_state, self.system, there)
+            if state == "success":
+                return
+            if state != "pending":
+                raise SourceAwayError("source-away", name=self.location.shown(), reason=f"copy {state}")
+            self.sleep(_WAIT)
+        raise SourceAwayError("source-away", name=self.location.shown(), reason="copy pending")
+
     def close(self) -> None:
         """Forget the connection; the next use makes a new one."""
         system, self._system = self._system, None
@@ -178,7 +197,9 @@ def _gcs(location: Location, settings: SourceSettings | None) -> Any:
         settings.refuse_unvouched(location.shown(), settings.endpoint, by, own=own)
     endpoint = (settings.endpoint or None) if settings else None
     gcsfs = extras.load("gcsfs", "gcs")
-    return gcsfs.GCSFileSystem(
+    # The package's own choice asks a second service, over gRPC, of which kind a bucket is: for up to a minute
+    # at each call where that service is not reached, as behind a proxy or with a store that is not Google's.
+    return gcsfs.core.GCSFileSystem(
         token=token, endpoint_url=endpoint, use_listings_cache=False, skip_instance_cache=True
     )
 
@@ -187,15 +208,32 @@ def _azure(location: Location, settings: SourceSettings | None) -> Any:
     given: dict[str, Any] = {}
     if settings is not None:
         secret = settings.secret()
-        by, own = os.environ.get("AZURE_STORAGE_ACCOUNT_NAME"), settings.anonymous or bool(secret)
-        settings.refuse_unvouched(location.shown(), settings.account, by, own=own)
-        given = {
-            "account_name": settings.account or None,
-            "account_key": secret.reveal() if secret else None,
-            "anon": settings.anonymous,
-        }
+        own = settings.anonymous or bool(secret)
+        by = os.environ.get("AZURE_STORAGE_ACCOUNT_NAME")
+        settings.refuse_unvouched(location.shown(), settings.endpoint or settings.account, by, own=own)
+        given = {"account_name": settings.account or None}
+        endpoint = settings.endpoint or f"https://{settings.account}.blob.core.windows.net"
+        if own and (settings.endpoint or settings.account):
+            # Given so, it goes before a connection string of the environment, which is of another account.
+            access = {"BlobEndpoint": endpoint}
+            if "sig=" in secret.reveal():
+                access["SharedAccessSignature"] = secret.reveal().removeprefix("?")
+            elif secret:
+                access |= {"AccountName": settings.account, "AccountKey": secret.reveal()}
+            connection = ";".join(f"{key}={value}" for key, value in access.items())
+            given = {"connection_string": connection, "anon": settings.anonymous}
+        elif settings.endpoint:
+            given["account_host"] = settings.endpoint.removeprefix("https://").rstrip("/")
     adlfs = extras.load("adlfs", "azure")
-    return adlfs.AzureBlobFileSystem(**given, use_listings_cache=False, skip_instance_cache=True)
+    system = adlfs.AzureBlobFileSystem(**given, use_listings_cache=False, skip_instance_cache=True)
+    if "connection_string" in given:
+        from azure.storage.blob.aio import BlobServiceClient
+
+        # The package lets nobody say how long to wait: a server that is away would take over a minute a call.
+        system.service_client = BlobServiceClient.from_connection_string(
+            given["connection_string"], retry_total=0, connection_timeout=_SECONDS, read_timeout=_SECONDS
+        )
+    return system
 
 
 def _sftp(location: Location, settings: SourceSettings | None) -> Any:
@@ -219,6 +257,13 @@ def _sftp(location: Location, settings: SourceSettings | None) -> Any:
     return sshfs.SSHFileSystem(parts.hostname, **given, skip_instance_cache=True)
 
 
+async def _azure_copy_state(system: Any, path: str) -> str:
+    """Return how far a copy is that Azure makes after it has answered."""
+    container, blob, _ = system.split_path(path)
+    async with system.service_client.get_blob_client(container, blob) as client:
+        return str((await client.get_blob_properties()).copy.status)
+
+
 _SYSTEMS: dict[Scheme, Callable[[Location, SourceSettings | None], Any]] = {
     Scheme.S3: _s3,
     Scheme.GCS: _gcs,
@@ -238,13 +283,28 @@ _KINDS = (
     ("source-host-key", ("HostKeyNotVerifiable",)),
     (
         "source-login",
-        ("PermissionDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ClientAuthenticationError"),
+        (
+            *("PermissionDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ClientAuthenticationError"),
+            *("AuthenticationFailed", "AuthorizationFailure", "InvalidAuthenticationInfo", "401"),
+        ),
     ),
-    ("source-no-credentials", ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError")),
+    (
+        "source-no-credentials",
+        (
+            *("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError"),
+            "NoAuthenticationInformation",
+        ),
+    ),
     ("source-missing", ("FileNotFoundError", "SFTPNoSuchFile", "SFTPNoSuchPath", "NoSuchBucket", "NotFound")),
-    ("source-rights", ("PermissionError", "SFTPPermissionDenied", "AccessDenied", "Forbidden")),
+    (
+        "source-rights",
+        (
+            *("PermissionError", "SFTPPermissionDenied", "AccessDenied", "Forbidden"),
+            *("AuthorizationPermissionMismatch", "PublicAccessNotPermitted"),
+        ),
+    ),
 )
-"""The names of classes of errors, and of S3's codes, that mean each of the messages."""
+"""The names of classes of errors, and the codes of S3, Google and Azure, that mean each of the messages."""
 
 
 def _told(error: Exception, name: str) -> ImporterError:
@@ -253,6 +313,10 @@ def _told(error: Exception, name: str) -> ImporterError:
     response = getattr(cause, "response", None)
     if isinstance(response, dict):
         names.add(str(response.get("Error", {}).get("Code", "")))
+    for code in ("code", "error_code"):  # Google's, Azure's
+        found = getattr(error, code, "")
+        names.add(str(getattr(found, "value", found)))
+    names.add(str(error).partition(":")[0])  # gcsfs: "Forbidden: …" is all it says
     for code, kinds in _KINDS:
         if names.intersection(kinds):
             return _CODES[code](code, name=name)
