@@ -23,7 +23,7 @@ _REQUESTS = """SELECT r.number, r.id, b.sheet, b.rows, b.sent FROM batches b JOI
                WHERE r.id = ? AND b.state = ? AND b.sent IS NOT NULL ORDER BY b.entry"""
 _ORIGINS = """SELECT r.id AS run, o.sheet, o.rows, o.from_sheet, o.from_rows FROM origins o
               JOIN runs r ON r.number = o.run
-              WHERE o.from_run = ? AND r.destination_key = ? AND r.dry_run = 0 AND r.number < ?
+              WHERE o.from_run = ? AND r.destination_key = ? AND r.number < ?
               ORDER BY o.run"""
 _KEY = 8
 """Bytes of a line, or of a key."""

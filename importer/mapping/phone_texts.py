@@ -242,12 +242,19 @@ def _is_one_international(text: str) -> bool:
 
 
 def all_phones(text: str) -> tuple[str, ...]:
-    """Return each of the numbers in a cell, as it is written there; a cell that holds one, as it is."""
+    """Return each of the numbers in a cell, as it is written there; a cell that is read as one, as it is.
+
+    Where only long groups of digits tell numbers apart, all of them may be one: it is returned, too.
+    """
+    reading = read_phone(text)
+    if reading and reading.left_out != "several-values":
+        return (text,)
     found = _unwrapped(_folded(text))
     phones = [one for part in _BEFORE_PLUS.split(found) for one in _listed(part)]
     if len(phones) < 2:
         groups = _LONG_GROUP.findall(found)
-        phones = groups if len(groups) > 1 else []
+        whole = "+" + "".join(filter(str.isdigit, found)).removeprefix("00")
+        phones = [*groups, *([whole] if _is_one_international(whole) else [])] if len(groups) > 1 else []
     return tuple(phones) if phones else (text,)
 
 

@@ -375,7 +375,7 @@ def _note_origins(memory: RunContext, chunk: Chunk, said: PriorRows, wanted: np.
     for origin in memory.prior.origins(said, wanted):
         rows = chunk.frame.index.to_numpy()[origin.places]
         memory.prior.note_origin(chunk.sheet, rows, origin.rows)
-        memory.journal.came_from(chunk.sheet, rows, origin.rows, noted=not memory.dry)
+        memory.journal.came_from(chunk.sheet, rows, origin.rows)
 
 
 def _only(chunk: Chunk, mask: np.ndarray) -> Chunk:

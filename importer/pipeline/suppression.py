@@ -43,7 +43,8 @@ from importer.reports.tally import ReasonGroup
 _LACKING, _SEVERAL = "no-country-code", "several-values"
 _TELLING = (_LACKING, _SEVERAL)
 _PHONES_BY_ANOTHER_NAME = ("zalo",)
-"""Accounts that are phones: no contacts of the API, but people's."""
+"""Accounts that are phones: no contacts of the API, but people's. They are sent as they stand, and compared
+as phones are read, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,8 @@ class _RowContacts:
             ]
             texts = arrow.text_column(mapped, field.name)
             self._columns.append(_ContactColumn(texts, _kind(field), lacking, several))
+            if field.name in _PHONES_BY_ANOTHER_NAME:
+                self._columns.append(_read_column(texts, _kind(field), region))
             for cells in _more_than_one(beside.get(field.name, ())):
                 self._columns.append(_read_column(cells, _kind(field), region))
         self._rows = len(rows)

@@ -105,6 +105,8 @@ def _start_check(request: Request, form: Form) -> Response:
         return see_other(step_url(work, "match"))
     if not work.report and not is_complete(site, work):
         return see_other(f"{step_url(work, 'match')}#missing")
+    site.works.take_lists_over(work.id)
+    work = site.works.get(work.id)
     site.tasks.start(work.id, "check", lambda task: check_file(site, work, lang, task))
     return see_other(step_url(work, "check"))
 

@@ -245,6 +245,24 @@ class WorkStore:
                     self.delete(folder.name)
         return len(old)
 
+    def take_lists_over(self, work_id: str) -> None:
+        """Give a piece of work that is checked for the first time the lists of people who must not be sent of
+        the last one that goes to the same place; those that were removed there are gone. Raises OSError."""
+        with self.editing(work_id) as edit:
+            work = edit.work
+            if work.check is not None or work.suppress or work.report:
+                return
+            checked = (one for one in self.recent() if one.id != work.id and one.check and not one.report)
+            last = next((one for one in checked if one.profile == work.profile), None)
+            if last is None or not last.suppress:
+                return
+            make_private_folder(self.lists_folder(work))
+            there = [name for name in last.suppress if (self.lists_folder(last) / name).is_file()]
+            for name in there:
+                content = (self.lists_folder(last) / name).read_bytes()
+                replace_private_file(self.lists_folder(work) / name, content)
+            edit.set(suppress=tuple(there))
+
     def fingerprint(self, work: Work) -> str:
         """Of all that a check depends on: how the file is read, its mapping, its corrections."""
         parts: list[object] = [work.sheet, work.header_row, work.encoding, work.delimiter, work.profile]

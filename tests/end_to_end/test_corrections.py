@@ -549,6 +549,23 @@ def test_a_row_that_was_held_back_is_held_again_when_the_report_of_that_run_come
     assert set(addresses(box)) == {"Ann"}
 
 
+def test_a_row_that_a_dry_run_held_back_is_held_when_the_rejects_of_the_dry_run_come_back(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    (work / "c.csv").write_text(
+        "First Name,Last Name,WhatsApp,Birthday\n"
+        "Ann,Ames,8613800000001,31/02/2012\n"
+        "Bo,Berg,8613800000001,2014-02-05\n",
+        "utf-8",
+    )
+    importer("run", "c.csv", "--report-dir", "r1")
+    change(work / "r1" / "rejects.xlsx", {(2, "Birthday"): "2012-02-05"})
+    importer("run", "r1/rejects.xlsx", "--dry-run", "--report-dir", "dry")
+    assert importer("run", "dry/rejects.xlsx", "--report-dir", "r2").code == ExitCode.ROWS_LEFT
+    assert [row["_code"] for row in results(work / "r2")] == ["newer-import"]
+    assert set(addresses(box)) == {"Bo"}
+
+
 def test_a_held_row_goes_once_it_does_not_share_the_contact_any_more(
     importer: Command, settings: Connection, box: Sandbox, work: Path
 ) -> None:

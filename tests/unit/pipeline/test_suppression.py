@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from importer import contracts
 from importer.errors import InputError
 from importer.mapping import load_text
 from importer.models import Status
@@ -108,6 +109,26 @@ def test_no_way_to_write_a_phone_gets_through(tmp_path: Path, entry: str, countr
 def test_a_list_may_write_a_phone_in_any_way(tmp_path: Path, entry: str) -> None:
     lists = lists_of(written(tmp_path / "list.csv", ["Mobile"], [entry], ["+49 171 0000000"]), country="CN")
     assert left_out(lists, ["+86 138 0013 8000", "+86 138 0013 8001"]) == [True, False]
+
+
+@pytest.mark.parametrize("country", [None, "DE", "CN"])
+@pytest.mark.parametrize(
+    ("entry", "coded"),
+    [
+        ("0049171 1234567", "+49 171 1234567"),
+        ("0049171-1234567", "+49 171 1234567"),
+        ("0049171/1234567", "+49 171 1234567"),
+        ("0044207 9460958", "+44 20 7946 0958"),
+        ("Mobile 0049171 1234567", "+49 171 1234567"),
+    ],
+)
+def test_two_long_groups_are_the_one_number_that_they_are_in_a_row(
+    tmp_path: Path, entry: str, coded: str, country: str | None
+) -> None:
+    cells = [entry, coded, "+354 555 1234", "+49 171 1234568"]
+    for listed in (entry, coded, sha256("".join(filter(str.isdigit, coded)))):
+        lists = lists_of(written(tmp_path / "list.csv", ["Phone"], [listed]), country=country)
+        assert left_out(lists, cells) == [True, True, False, False], listed
 
 
 @pytest.mark.parametrize(
@@ -336,3 +357,18 @@ def test_a_pipe_is_no_list_since_it_is_read_again(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         read_list(str(tmp_path / "list"), None)
     assert caught.value.code == "suppression-not-a-file"
+
+
+@pytest.mark.parametrize("country", ["CN", None])
+@pytest.mark.parametrize("entry", ["+8618684757086", "0086 186 8475 7086", "18684757086"])
+def test_an_account_that_is_a_phone_is_read_as_one(tmp_path: Path, entry: str, country: str | None) -> None:
+    mapping = '[fields.full_name]\nconstant = "Ann"\n[fields.zalo]\nfrom = "Phone"\n'
+    lists = lists_of(written(tmp_path / "list.csv", ["Phone"], [entry]), country=country, mapping=mapping)
+    cells = {
+        "Phone": ["18684757086", "186-8475-7086", "１８６８４７５７０８６", "+8618684757086", "18684757087"]
+    }
+    plat = contracts.load("plat")
+    checker = Checker(mapper(mapping, cells, plat), plat, CheckRules(), suppression=lists)
+    found = [one for one in checker.check(chunk(cells)).outcomes if one.code == "suppressed"]
+    rows = chunk(cells).frame.index.tolist()
+    assert sorted(row for one in found for row in one.rows) == rows[:4]

@@ -136,3 +136,21 @@ def test_a_file_that_is_chosen_twice_is_listed_once(page: WebPage, tmp_path: Pat
     begun(page, tmp_path, *PEOPLE[:2])
     said = text_of(page.get("/"))
     assert said.count("The same file, chosen 1 time before") == 1
+
+
+def test_a_list_holds_for_the_next_file_until_it_is_removed(
+    page: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    first = begun(page, tmp_path, *PEOPLE)
+    page.post(f"{first}/lists?name=gone.csv", b"email\nbo@li.net\n")
+    page.wait(first)
+    second = begun(page, tmp_path, *PEOPLE, "Di,Yu,,di@yu.net", name="next.csv")
+    said = text_of(page.get(f"{second}/import"))
+    assert "gone.csv" in said
+    assert "Left out by these lists: 1 row" in said
+    page.send(second)
+    assert "bo@li.net" not in {one.fields.get("email") for one in box.customers()}
+    page.post(f"{second}/lists/remove", {"name": "gone.csv"})
+    page.wait(second)
+    third = begun(page, tmp_path, *PEOPLE, "Ed,Yu,,ed@yu.net", name="third.csv")
+    assert "gone.csv" not in text_of(page.get(f"{third}/import"))
