@@ -9,7 +9,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
-from itertools import product
 from string import ascii_letters, digits
 
 import numpy as np
@@ -235,8 +234,16 @@ def _beginnings() -> tuple[np.ndarray, np.ndarray]:
         for second in tables["negated"]
     }
     forms |= {letter * 3 for letter in _ALPHABET} | {f"{letter * 2}@" for letter in _ALPHABET}
-    raw = {one.encode()[:4] for form in forms for one in (form, form.upper(), form.title())}
+    heads = {form[:4] for form in forms}
+    raw = {one.encode()[:4] for head in heads for one in (head, head.upper(), head.title())}
     pairs = np.zeros(1 << 16, dtype=bool)
     pairs[[one[0] << 8 | one[1] for one in raw]] = True
-    whole = {one + bytes(rest) for one in raw for rest in product(range(256), repeat=4 - len(one))}
-    return pairs, np.unique(_in_fours(*np.array([list(one) for one in whole], dtype=np.uint8).T))
+    return pairs, np.unique(np.concatenate([_completed(raw, size) for size in (2, 3, 4)]))
+
+
+def _completed(beginnings: set[bytes], size: int) -> np.ndarray:
+    """Return all groups of four bytes, as `_in_fours`, that begin with those of `size` bytes."""
+    chosen = [one for one in beginnings if len(one) == size]
+    begun = np.frombuffer(b"".join(chosen), np.uint8).reshape(len(chosen), size)
+    rest = np.indices((256,) * (4 - size), np.uint8).reshape(4 - size, 256 ** (4 - size))
+    return _in_fours(*begun.T[:, :, np.newaxis], *rest).ravel()
