@@ -129,8 +129,8 @@ class Work:
 
 
 def now() -> str:
-    """This moment, as works keep it."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    """This moment, as works keep it: two uses within a second have an order."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def safe_name(name: str) -> str:
