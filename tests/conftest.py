@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
@@ -15,6 +16,9 @@ from importer.cli.output import OutputOptions
 from importer.config import Connection
 from importer.sandbox import Sandbox
 from tests.support.commands import Command, Result, use
+
+if TYPE_CHECKING:
+    from tests.support.postgres import PostgresServer
 
 # A busy machine is slow, which is no fault of the program.
 # Whether a change may land must not depend on what is drawn by lot; by hand, each run draws anew.
@@ -108,3 +112,15 @@ def _sendable(part: object) -> object:
     if isinstance(part, list | tuple):
         return type(part)(map(_sendable, part))
     return part
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for the journal."""
+    pytest.importorskip("psycopg")
+    from tests.support.postgres import PostgresServer, find_programs  # not on Windows
+
+    if find_programs() is None:
+        pytest.skip("needs a PostgreSQL server")
+    with PostgresServer() as server:
+        yield server

@@ -236,13 +236,11 @@ def test_nothing_old_overwrites_anything_newer_in_whatever_order_runs_come(examp
 
 @pytest.mark.extras
 def test_nothing_old_overwrites_anything_newer_on_a_journal_that_machines_share(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, server: PostgresServer
 ) -> None:
-    pytest.importorskip("psycopg")
     # A killed run of this process has nothing on its way.
     monkeypatch.setattr("importer.journal.postgres.PostgresDatabase.signed_for", 0.0)
-    with PostgresServer() as server:
-        run_state_machine_as_test(
-            lambda: Imports(server.database()),  # type: ignore[arg-type]  # anything that makes one
-            settings=_settings(15),
-        )
+    run_state_machine_as_test(
+        lambda: Imports(server.database()),  # type: ignore[arg-type]  # anything that makes one
+        settings=_settings(15),
+    )

@@ -85,6 +85,14 @@ class WebPage:
         self.get(f"{work}/match")
         return self.check(work)
 
+    def begin(self, folder: Path, header: str, *lines: str, name: str = "people.csv") -> str:
+        """Upload a table of these lines, and check it. Returns the address of its piece of work."""
+        path = folder / name
+        path.write_text(header + "".join(f"{line}\n" for line in lines), "utf-8")
+        work = self.upload(path)
+        self.checked(work)
+        return work
+
     def check(self, work: str) -> requests.Response:
         """Check a file. Returns the page of the check."""
         self.post(f"{work}/check")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.postgres import PostgresServer, find_programs
 from tests.support.tenants import Tenants, many_tenants
 
 
@@ -26,13 +25,3 @@ def two(no_settings: Path) -> Iterator[Tenants]:
     """Two tenants, t01 and t02."""
     with many_tenants(no_settings, 2) as tenants:
         yield tenants
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[PostgresServer]:
-    """A PostgreSQL server for the journal."""
-    pytest.importorskip("psycopg")
-    if find_programs() is None:
-        pytest.skip("needs a PostgreSQL server")
-    with PostgresServer() as server:
-        yield server

@@ -9,17 +9,7 @@ import pytest
 
 from importer.journal import Journal
 from tests.support.journal import MakeBatch, MakeRecord, OpenJournal, batch, record
-from tests.support.postgres import PostgresServer, find_programs
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[PostgresServer]:
-    """A PostgreSQL server for the tests that need one."""
-    pytest.importorskip("psycopg")
-    if find_programs() is None:
-        pytest.skip("needs a PostgreSQL server")
-    with PostgresServer() as server:
-        yield server
+from tests.support.postgres import PostgresServer
 
 
 @pytest.fixture

@@ -17,14 +17,6 @@ PEDRO = "Pedro,Gil,+523387654321,family@gil.net"
 DIFFER = "Row 2 (Rosa Gil) and row 3 (Pedro Gil) share “family@gil.net”, and their names differ"
 
 
-def begun(page: WebPage, tmp_path: Path, *lines: str) -> str:
-    path = tmp_path / "people.csv"
-    path.write_text(HEAD + "".join(f"{line}\n" for line in lines), "utf-8")
-    work = page.upload(path)
-    page.checked(work)
-    return work
-
-
 def shown(page: WebPage, work: str) -> str:
     return text_of(page.get(f"{work}/{PAIRS}"))
 
@@ -32,7 +24,7 @@ def shown(page: WebPage, work: str) -> str:
 def test_two_people_with_one_address_stand_side_by_side_and_both_arrive(
     page: WebPage, box: Sandbox, tmp_path: Path
 ) -> None:
-    work = begun(page, tmp_path, ROSA, PEDRO)
+    work = page.begin(tmp_path, HEAD, ROSA, PEDRO)
     assert DIFFER in shown(page, work)
     grid = page.get(f"{work}/{PAIRS}").text
     assert re.findall(r'<th scope="row"><span class="n">(\d+)</span>', grid) == ["2", "3"]
@@ -51,7 +43,7 @@ def test_two_people_with_one_address_stand_side_by_side_and_both_arrive(
 
 def test_what_is_still_shared_after_a_correction_is_named(page: WebPage, tmp_path: Path) -> None:
     both = "+523312345678,family@gil.net"
-    work = begun(page, tmp_path, f"Rosa,Gil,{both}", f"Pedro,Gil,{both}")
+    work = page.begin(tmp_path, HEAD, f"Rosa,Gil,{both}", f"Pedro,Gil,{both}")
     assert "share “523312345678”" in shown(page, work)
     page.correct(work, 2, "sms_phone", "+523312345679")
     assert DIFFER in shown(page, work)
@@ -60,18 +52,20 @@ def test_what_is_still_shared_after_a_correction_is_named(page: WebPage, tmp_pat
 
 
 def test_a_row_that_is_left_out_shares_nothing(page: WebPage, tmp_path: Path) -> None:
-    work = begun(page, tmp_path, ROSA, PEDRO)
+    work = page.begin(tmp_path, HEAD, ROSA, PEDRO)
     page.post(f"{work}/row", {"place": "1", "row": "2", "do": "leave"})
     assert "no longer share a contact" in shown(page, work)
 
 
 def test_the_same_name_is_taken_for_one_customer(page: WebPage, tmp_path: Path) -> None:
-    work = begun(page, tmp_path, ROSA, "ROSA,Gíl,+523387654321,family@gil.net")
+    work = page.begin(tmp_path, HEAD, ROSA, "ROSA,Gíl,+523387654321,family@gil.net")
     assert "share “family@gil.net” and the name: probably one customer, entered twice" in shown(page, work)
 
 
 def test_three_rows_of_one_contact_stand_together_once(page: WebPage, tmp_path: Path) -> None:
-    work = begun(page, tmp_path, ROSA, "Ann,Lee,+8613800138000,ann@lee.net", PEDRO, "Eva,Gil,,family@gil.net")
+    work = page.begin(
+        tmp_path, HEAD, ROSA, "Ann,Lee,+8613800138000,ann@lee.net", PEDRO, "Eva,Gil,,family@gil.net"
+    )
     grid = page.get(f"{work}/{PAIRS}").text
     assert re.findall(r'<th scope="row"><span class="n">(\d+)</span>', grid) == ["2", "4", "5"]
     assert "Row 2 (Rosa Gil) and row 5 (Eva Gil)" in text_of(page.get(f"{work}/{PAIRS}"))
@@ -85,7 +79,7 @@ def test_three_rows_of_one_contact_stand_together_once(page: WebPage, tmp_path: 
     ],
 )
 def test_the_result_names_who_was_overwritten(page: WebPage, tmp_path: Path, mode: str, said: str) -> None:
-    work = begun(page, tmp_path, ROSA, PEDRO)
+    work = page.begin(tmp_path, HEAD, ROSA, PEDRO)
     result = page.send(work, mode=mode)
     assert said in text_of(result)
     assert said in text_of(page.get(f"/runs/{run_of(result)}")), "the history tells it, too"
@@ -95,7 +89,7 @@ def test_the_result_names_who_was_overwritten(page: WebPage, tmp_path: Path, mod
 def test_only_the_first_row_is_sent_on_request_and_nobody_is_said_to_be_overwritten(
     page: WebPage, box: Sandbox, tmp_path: Path
 ) -> None:
-    work = begun(page, tmp_path, ROSA, PEDRO)
+    work = page.begin(tmp_path, HEAD, ROSA, PEDRO)
     found = page.site.works.get(work.removeprefix("/w/")).check
     assert found is not None
     at = [kind.code for kind in found.kinds].index("same-contact")
@@ -108,7 +102,7 @@ def test_only_the_first_row_is_sent_on_request_and_nobody_is_said_to_be_overwrit
 
 def test_script_in_names_and_names_of_lists_stays_text(page: WebPage, tmp_path: Path) -> None:
     evil = "<img src=x onerror=alert(1)>"
-    work = begun(page, tmp_path, f"{evil},Gil,,family@gil.net", f"Pedro,{evil},,family@gil.net")
+    work = page.begin(tmp_path, HEAD, f"{evil},Gil,,family@gil.net", f"Pedro,{evil},,family@gil.net")
     answer = page.post(f"{work}/lists?name={evil}.csv", b"email\nsomebody@else.net\n")
     assert answer.status_code == 201
     page.wait(work)

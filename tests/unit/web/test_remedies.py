@@ -13,14 +13,6 @@ from tests.support.web import WebPage, text_of
 HEAD = "first_name,last_name,sms_phone,email,birthday,gender\n"
 
 
-def begun(page: WebPage, tmp_path: Path, *lines: str) -> str:
-    path = tmp_path / "people.csv"
-    path.write_text(HEAD + "".join(f"{line}\n" for line in lines), "utf-8")
-    work = page.upload(path)
-    page.checked(work)
-    return work
-
-
 def choose(page: WebPage, work: str, code: str, do: str, **form: str) -> str:
     """Take a remedy for a kind of problem. Returns the words of the check that follows."""
     check = page.site.works.get(work.removeprefix("/w/")).check
@@ -39,7 +31,7 @@ def kind(page: WebPage, work: str, code: str, column: str) -> str:
 def test_the_country_of_a_column_is_chosen_beside_its_rows(
     page: WebPage, box: Sandbox, tmp_path: Path
 ) -> None:
-    work = begun(page, tmp_path, "Ann,Lee,0170 1234567,,,", "Bo,Li,0170 1234568,,,")
+    work = page.begin(tmp_path, HEAD, "Ann,Lee,0170 1234567,,,", "Bo,Li,0170 1234568,,,")
     shown = kind(page, work, "no-country-code", "sms_phone")
     assert "Germany (+49)" in shown
     assert "--country" not in shown
@@ -50,7 +42,7 @@ def test_the_country_of_a_column_is_chosen_beside_its_rows(
 
 
 def test_short_years_are_offered_as_a_form_and_as_a_correction(page: WebPage, tmp_path: Path) -> None:
-    work = begun(page, tmp_path, "Ann,Lee,,,16.10.64,", "Bo,Li,,,01.02.1970,", "Cy,Ko,,,17.11.71,")
+    work = page.begin(tmp_path, HEAD, "Ann,Lee,,,16.10.64,", "Bo,Li,,,01.02.1970,", "Cy,Ko,,,17.11.71,")
     shown = kind(page, work, "bad-date", "birthday")
     assert "16.10.64 becomes 1964-10-16" in shown
     assert "Apply all 2 likely corrections" in shown
@@ -60,12 +52,12 @@ def test_short_years_are_offered_as_a_form_and_as_a_correction(page: WebPage, tm
 
 
 def test_dates_of_an_unlikely_year_are_sent_on_request(page: WebPage, tmp_path: Path) -> None:
-    work = begun(page, tmp_path, "Ann,Lee,,a@b.net,2031-03-03,")
+    work = page.begin(tmp_path, HEAD, "Ann,Lee,,a@b.net,2031-03-03,")
     assert "1 valid" in choose(page, work, "implausible-date", "any-day")
 
 
 def test_words_get_a_meaning_for_the_whole_column(page: WebPage, box: Sandbox, tmp_path: Path) -> None:
-    work = begun(page, tmp_path, "Ann,Lee,,a@b.net,,x1", "Bo,Li,,c@d.net,,x2", "Cy,Ko,,e@f.net,,x1")
+    work = page.begin(tmp_path, HEAD, "Ann,Lee,,a@b.net,,x1", "Bo,Li,,c@d.net,,x2", "Cy,Ko,,e@f.net,,x1")
     form = {"cell:0": "x1", "value:0": "female", "cell:1": "x2", "value:1": "male"}
     assert "3 valid" in choose(page, work, "bad-gender", "values", **form)
     page.send(work)
@@ -75,7 +67,7 @@ def test_words_get_a_meaning_for_the_whole_column(page: WebPage, box: Sandbox, t
 def test_two_rows_with_one_contact_name_each_other_and_one_may_stay(
     page: WebPage, box: Sandbox, tmp_path: Path
 ) -> None:
-    work = begun(page, tmp_path, "Ann,Lee,,a@b.net,,", "Bo,Li,,c@d.net,,", "Ana,Lee,,A@b.net,,")
+    work = page.begin(tmp_path, HEAD, "Ann,Lee,,a@b.net,,", "Bo,Li,,c@d.net,,", "Ana,Lee,,A@b.net,,")
     shown = kind(page, work, "same-contact", "")
     assert "“A@b.net” is also in row 2" in shown
     assert "Row 2 (Ann Lee) and row 4 (Ana Lee) share “A@b.net”, and their names differ" in shown
@@ -92,8 +84,8 @@ def test_two_rows_with_one_contact_name_each_other_and_one_may_stay(
 def test_a_value_that_nobody_needs_is_left_out_alone_or_with_all_of_its_kind(
     page: WebPage, box: Sandbox, tmp_path: Path
 ) -> None:
-    work = begun(
-        page, tmp_path, "Ann,Lee,,a@b.net,31.02.1990,", "Bo,Li,,c@d.net,32.01.1990,", ",Ko,,e@f.net,,"
+    work = page.begin(
+        tmp_path, HEAD, "Ann,Lee,,a@b.net,31.02.1990,", "Bo,Li,,c@d.net,32.01.1990,", ",Ko,,e@f.net,,"
     )
     grid = page.get(f"{work}/correct").text
     assert grid.count('name="take" value=""') == 2, "the missing first name cannot be left out"
@@ -107,7 +99,7 @@ def test_a_value_that_nobody_needs_is_left_out_alone_or_with_all_of_its_kind(
 
 @pytest.mark.parametrize("do", ["region", "formats", "values", "nonsense"])
 def test_a_remedy_that_does_not_belong_to_the_kind_is_refused(page: WebPage, tmp_path: Path, do: str) -> None:
-    work = begun(page, tmp_path, "Ann,Lee,,a@b.net,2031-03-03,")
+    work = page.begin(tmp_path, HEAD, "Ann,Lee,,a@b.net,2031-03-03,")
     assert page.post(f"{work}/remedy", {"kind": "0", "do": do, "value": "DE"}).status_code == 404
     assert page.post(f"{work}/remedy", {"kind": "99", "do": "any-day"}).status_code == 409
 
@@ -121,7 +113,7 @@ def test_phones_as_mexico_wrote_them_once_get_a_proposal_and_no_dead_end(
     page: WebPage, box: Sandbox, tmp_path: Path
 ) -> None:
     lines = ("+52 1 33 1027 5822", "044 33 1455 8899", "33 1234 567", "33 1455 8800")
-    work = begun(page, tmp_path, *(f"Ann,Lee{at},{phone},,," for at, phone in enumerate(lines)))
+    work = page.begin(tmp_path, HEAD, *(f"Ann,Lee{at},{phone},,," for at, phone in enumerate(lines)))
     choose(page, work, "no-country-code", "region", value="MX")
     assert "+523310275822" in kind(page, work, "doubtful-phone", "sms_phone")
     shown = kind(page, work, "no-country-code", "sms_phone")
@@ -143,7 +135,7 @@ def test_phones_as_mexico_wrote_them_once_get_a_proposal_and_no_dead_end(
 def test_a_row_that_is_no_customer_is_left_out_as_such_and_taken_in_again(
     page: WebPage, box: Sandbox, tmp_path: Path
 ) -> None:
-    work = begun(page, tmp_path, "Ann,Lee,,a@b.net,,", ",Ko,,nobody,,")
+    work = page.begin(tmp_path, HEAD, "Ann,Lee,,a@b.net,,", ",Ko,,nobody,,")
     assert "Leave this row out" in text_of(page.get(f"{work}/correct"))
     row = {"place": "0", "row": "3", "back": f"{work}/correct?show=all"}
     shown = text_of(page.post(f"{work}/row", row))
@@ -168,7 +160,7 @@ def test_a_day_that_does_not_exist_is_no_question_of_how_dates_are_written(
     page: WebPage, tmp_path: Path
 ) -> None:
     lines = ("31/02/1990", "29-02-2023", "07/05/1990", "17/05/1990", "05.1990")
-    work = begun(page, tmp_path, *(f"Ann,Lee{at},,a{at}@b.net,{day}," for at, day in enumerate(lines)))
+    work = page.begin(tmp_path, HEAD, *(f"Ann,Lee{at},,a{at}@b.net,{day}," for at, day in enumerate(lines)))
     choose(page, work, "bad-date", "formats", value="order:day-first")
     shown = text_of(page.get(f"{work}/correct?show=all"))
     assert "“31/02/1990” does not exist: its month has fewer days" in shown

@@ -11,18 +11,10 @@ from tests.support.web import WebPage, run_of, text_of
 HEAD = "first_name,last_name,sms_phone,email\n"
 
 
-def begun(page: WebPage, tmp_path: Path, *lines: str) -> str:
-    path = tmp_path / "people.csv"
-    path.write_text(HEAD + "".join(f"{line}\n" for line in lines), "utf-8")
-    work = page.upload(path)
-    page.checked(work)
-    return work
-
-
 def test_a_row_that_is_not_sent_is_no_doubtful_row_that_was_sent(
     page: WebPage, box: Sandbox, tmp_path: Path
 ) -> None:
-    work = begun(page, tmp_path, "Ann,Lee,,a@b.net", "Bo,Li,,", ",Ko,,")
+    work = page.begin(tmp_path, HEAD, "Ann,Lee,,a@b.net", "Bo,Li,,", ",Ko,,")
     checked = text_of(page.get(f"{work}/check"))
     assert "2 rows (1 row not sent)" in checked, checked
     doubtful = text_of(page.get(f"{work}/import"))
@@ -36,7 +28,7 @@ def test_a_row_that_is_not_sent_is_no_doubtful_row_that_was_sent(
 
 
 def test_what_concerns_only_rows_that_stay_behind_is_not_told_as_sent(page: WebPage, tmp_path: Path) -> None:
-    work = begun(page, tmp_path, "Ann,Lee,,a@b.net", ",Ko,,")
+    work = page.begin(tmp_path, HEAD, "Ann,Lee,,a@b.net", ",Ko,,")
     assert "No phone, no e-mail" not in text_of(page.get(f"{work}/import"))
     result = page.send(work)
     assert "Doubtful, and sent as it was" not in text_of(result)

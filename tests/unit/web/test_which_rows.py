@@ -12,14 +12,6 @@ PEOPLE = ("Ann,Lee,+8613800138000,ann@lee.net", "Bo,Li,,bo@li.net", "Cy,Ko,,")
 ONLY_CHANGED = "Send only what is new or has changed"
 
 
-def begun(page: WebPage, tmp_path: Path, *lines: str, name: str = "people.csv") -> str:
-    path = tmp_path / name
-    path.write_text(HEAD + "".join(f"{line}\n" for line in lines), "utf-8")
-    work = page.upload(path)
-    page.checked(work)
-    return work
-
-
 def scope(page: WebPage, work: str, do: str) -> str:
     page.post(f"{work}/scope", {"do": do})
     page.wait(work)
@@ -29,10 +21,10 @@ def scope(page: WebPage, work: str, do: str) -> str:
 def test_only_new_and_changed_rows_of_a_file_with_one_more_are_sent(
     page: WebPage, box: Sandbox, tmp_path: Path
 ) -> None:
-    first = begun(page, tmp_path, *PEOPLE)
+    first = page.begin(tmp_path, HEAD, *PEOPLE)
     assert ONLY_CHANGED not in text_of(page.get(f"{first}/import")), "nothing was sent there before"
     page.send(first)
-    work = begun(page, tmp_path, *PEOPLE, "Di,Yu,,di@yu.net", name="next.csv")
+    work = page.begin(tmp_path, HEAD, *PEOPLE, "Di,Yu,,di@yu.net", name="next.csv")
     assert ONLY_CHANGED in text_of(page.get(f"{work}/import"))
     assert "1 valid" in scope(page, work, "changed")
     said = text_of(page.get(f"{work}/import"))
@@ -45,8 +37,8 @@ def test_only_new_and_changed_rows_of_a_file_with_one_more_are_sent(
 def test_the_same_file_again_tells_of_customers_that_would_be_added_twice(
     page: WebPage, box: Sandbox, tmp_path: Path
 ) -> None:
-    page.send(begun(page, tmp_path, *PEOPLE))
-    work = begun(page, tmp_path, *PEOPLE)
+    page.send(page.begin(tmp_path, HEAD, *PEOPLE))
+    work = page.begin(tmp_path, HEAD, *PEOPLE)
     said = text_of(page.get(f"{work}/import"))
     assert "Without phone and e-mail: 1 row" in said
     assert "adds them a second time" in said
@@ -62,8 +54,8 @@ def test_the_same_file_again_tells_of_customers_that_would_be_added_twice(
 
 
 def test_all_rows_are_sent_again_if_a_person_says_so(page: WebPage, tmp_path: Path) -> None:
-    page.send(begun(page, tmp_path, *PEOPLE))
-    work = begun(page, tmp_path, *PEOPLE)
+    page.send(page.begin(tmp_path, HEAD, *PEOPLE))
+    work = page.begin(tmp_path, HEAD, *PEOPLE)
     said = scope(page, work, "changed")
     assert "3 skipped" in said
     assert "Nothing is new or has changed since the last import" in said
@@ -75,8 +67,8 @@ def test_all_rows_are_sent_again_if_a_person_says_so(page: WebPage, tmp_path: Pa
 def test_another_mode_is_counted_anew_before_anything_is_sent(
     page: WebPage, box: Sandbox, tmp_path: Path
 ) -> None:
-    page.send(begun(page, tmp_path, *PEOPLE))
-    work = begun(page, tmp_path, *PEOPLE, "Di,Yu,,di@yu.net", name="next.csv")
+    page.send(page.begin(tmp_path, HEAD, *PEOPLE))
+    work = page.begin(tmp_path, HEAD, *PEOPLE, "Di,Yu,,di@yu.net", name="next.csv")
     scope(page, work, "changed")
     page.change(work, "import", mode="keep")
     page.wait(work)
@@ -87,7 +79,7 @@ def test_another_mode_is_counted_anew_before_anything_is_sent(
 
 
 def test_people_on_a_list_are_not_sent(page: WebPage, box: Sandbox, tmp_path: Path) -> None:
-    work = begun(page, tmp_path, *PEOPLE)
+    work = page.begin(tmp_path, HEAD, *PEOPLE)
     answer = page.post(f"{work}/lists?name=unsubscribed.csv", b"email\nBo@Li.net\n")
     assert answer.status_code == 201, answer.text
     page.wait(work)
@@ -100,7 +92,7 @@ def test_people_on_a_list_are_not_sent(page: WebPage, box: Sandbox, tmp_path: Pa
 
 
 def test_a_list_can_be_taken_away_again(page: WebPage, tmp_path: Path) -> None:
-    work = begun(page, tmp_path, *PEOPLE)
+    work = page.begin(tmp_path, HEAD, *PEOPLE)
     page.post(f"{work}/lists?name=unsubscribed.csv", b"email\nbo@li.net\n")
     page.wait(work)
     page.post(f"{work}/lists/remove", {"name": "unsubscribed.csv"})
@@ -109,7 +101,7 @@ def test_a_list_can_be_taken_away_again(page: WebPage, tmp_path: Path) -> None:
 
 
 def test_a_list_that_cannot_be_read_is_told_and_not_kept(page: WebPage, tmp_path: Path) -> None:
-    work = begun(page, tmp_path, *PEOPLE)
+    work = page.begin(tmp_path, HEAD, *PEOPLE)
     answer = page.post(f"{work}/lists?name=../../list.csv", b"word\nnothing\n")
     assert answer.status_code == 400
     assert "list.csv" in answer.json()["message"]
@@ -118,7 +110,7 @@ def test_a_list_that_cannot_be_read_is_told_and_not_kept(page: WebPage, tmp_path
 
 
 def test_a_line_of_totals_that_is_left_out_leaves_nothing_to_be_done(page: WebPage, tmp_path: Path) -> None:
-    work = begun(page, tmp_path, PEOPLE[0], "Group,,,", PEOPLE[1])
+    work = page.begin(tmp_path, HEAD, PEOPLE[0], "Group,,,", PEOPLE[1])
     run = run_of(page.send(work))
     assert "2 of 3 rows are done" in text_of(page.get(f"/runs/{run}"))
     assert "imported · 1 row left" in text_of(page.get("/"))
@@ -131,9 +123,9 @@ def test_a_line_of_totals_that_is_left_out_leaves_nothing_to_be_done(page: WebPa
 
 
 def test_a_file_that_is_chosen_twice_is_listed_once(page: WebPage, tmp_path: Path) -> None:
-    begun(page, tmp_path, *PEOPLE)
-    begun(page, tmp_path, *PEOPLE)
-    begun(page, tmp_path, *PEOPLE[:2])
+    page.begin(tmp_path, HEAD, *PEOPLE)
+    page.begin(tmp_path, HEAD, *PEOPLE)
+    page.begin(tmp_path, HEAD, *PEOPLE[:2])
     said = text_of(page.get("/"))
     assert said.count("The same file, chosen 1 time before") == 1
 
@@ -141,10 +133,10 @@ def test_a_file_that_is_chosen_twice_is_listed_once(page: WebPage, tmp_path: Pat
 def test_a_list_holds_for_the_next_file_until_it_is_removed(
     page: WebPage, box: Sandbox, tmp_path: Path
 ) -> None:
-    first = begun(page, tmp_path, *PEOPLE)
+    first = page.begin(tmp_path, HEAD, *PEOPLE)
     page.post(f"{first}/lists?name=gone.csv", b"email\nbo@li.net\n")
     page.wait(first)
-    second = begun(page, tmp_path, *PEOPLE, "Di,Yu,,di@yu.net", name="next.csv")
+    second = page.begin(tmp_path, HEAD, *PEOPLE, "Di,Yu,,di@yu.net", name="next.csv")
     said = text_of(page.get(f"{second}/import"))
     assert "gone.csv" in said
     assert "Left out by these lists: 1 row" in said
@@ -152,5 +144,5 @@ def test_a_list_holds_for_the_next_file_until_it_is_removed(
     assert "bo@li.net" not in {one.fields.get("email") for one in box.customers()}
     page.post(f"{second}/lists/remove", {"name": "gone.csv"})
     page.wait(second)
-    third = begun(page, tmp_path, *PEOPLE, "Ed,Yu,,ed@yu.net", name="third.csv")
+    third = page.begin(tmp_path, HEAD, *PEOPLE, "Ed,Yu,,ed@yu.net", name="third.csv")
     assert "gone.csv" not in text_of(page.get(f"{third}/import"))
