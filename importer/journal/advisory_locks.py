@@ -77,10 +77,6 @@ class AdvisoryLocks(Locks):
                 self._connection.execute("DELETE FROM lock_holders WHERE name = $1", (name,))
                 self._connection.execute(_FREE, (_number(name),))
 
-    def is_mine(self, name: str) -> bool:
-        """Whether this process took the lock, and has not given it back."""
-        return name in self._held
-
     def keep(self) -> bool:
         with self._mutex:
             try:
@@ -195,10 +191,6 @@ class AdvisoryLock(Lock):
         if self._mine:
             self._mine = False
             self._locks.give(self.name)
-
-
-def _try(connection: Any, name: str) -> bool:
-    return bool(connection.execute(_TRY, (_number(name),)).fetchone()[0])
 
 
 def _number(name: str) -> int:

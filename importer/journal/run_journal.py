@@ -175,15 +175,10 @@ class RunJournal:
                 (self._number, Status.REJECTED, code),
             )
 
-    def came_from(self, sheet: str, rows: np.ndarray, origin: RowsOfRun, *, noted: bool = True) -> None:
-        """Record which rows of an earlier run these rows of a report (int64) are, one for one.
-
-        `noted` False: only for as long as this run is at work.
-        """
+    def came_from(self, sheet: str, rows: np.ndarray, origin: RowsOfRun) -> None:
+        """Record which rows of an earlier run these rows of a report (int64) are, one for one."""
         if self.contacts is not None:
             self.contacts.note_origin(sheet, rows, origin)
-        if not noted:
-            return
         values = (self._number, sheet, json.dumps(rows.tolist()), origin.run, origin.sheet)
         with self._database.transaction(self._fence) as connection:
             connection.execute(

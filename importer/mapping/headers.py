@@ -57,11 +57,6 @@ def without_remarks(name: str) -> str:
     return _BRACKETS.sub(lambda found: "" if _REMARK.search(found[0]) else found[0], name)
 
 
-def without_brackets(name: str) -> str:
-    """Return the header without anything in brackets: “类型(1:个人；2:公司)” is 类型."""
-    return _BRACKETS.sub("", name)
-
-
 def find_column(name: str, header: Sequence[str]) -> str | None:
     """Return the first column that a mapping may mean by `name`, or None."""
     return next(iter(matching_columns(name, header)), None)
