@@ -24,7 +24,7 @@ from importer.option_layers import options_from_json
 from importer.pipeline.check import CheckedChunk
 from importer.pipeline.retry import imported_since
 from importer.private_files import replace_private_file
-from importer.readers.overlay import CorrectedCell, read_corrections
+from importer.readers.overlay import CorrectedCell, Corrections, read_corrections
 from importer.web.pages import Site
 from importer.web.problems import ProblemRows
 from importer.web.works import Work
@@ -149,17 +149,24 @@ class CorrectedBefore:
         """The corrections, at the rows of this file."""
         sha256 = site.looks.of(work).sha256
         earlier = [] if work.report else [one for one in site.works.recent() if one.run and one.check]
+        corrected: list[tuple[Work, Corrections]] = []
+        for one in [one for one in earlier if one.id != work.id and not one.report][:_MOST]:
+            with contextlib.suppress(ImporterError):
+                made = site.works.kept_corrections(one)
+                if made.cells and made.sha256 != sha256:
+                    corrected.append((one, made))
+        if not corrected:
+            return
         with Journal.open(site.journal) as journal:
-            for one in [one for one in earlier if one.id != work.id and not one.report][:_MOST]:
+            for one, made in corrected:
                 with contextlib.suppress(OSError, ValueError, ImporterError):
-                    sent = journal.run(one.run).counts.get(Status.IMPORTED, 0)
-                    if sent and site.looks.of(one).sha256 != sha256:
-                        self._learn(site, one)
+                    if journal.run(one.run).counts.get(Status.IMPORTED, 0):
+                        self._learn(site, one, made)
 
-    def _learn(self, site: Site, earlier: Work) -> None:
+    def _learn(self, site: Site, earlier: Work, made: Corrections) -> None:
         header = earlier.check.header if earlier.check else ()
         by_row: dict[tuple[str, int], list[CorrectedCell]] = {}
-        for cell in site.works.corrections(earlier).values():
+        for cell in made.cells:
             if not cell.whole_row:
                 by_row.setdefault((cell.sheet, cell.row), []).append(cell)
         if not by_row:

@@ -24,7 +24,7 @@ from typing import Any
 
 from importer.errors import InputError, UsageError
 from importer.private_files import make_private_folder, replace_private_file
-from importer.readers.overlay import CorrectedCell, read_corrections, write_corrections
+from importer.readers.overlay import CorrectedCell, Corrections, read_corrections, write_corrections
 from importer.reasons import reason_of
 
 EXPIRY_DAYS = 30
@@ -278,10 +278,12 @@ class WorkStore:
 
     def corrections(self, work: Work) -> dict[tuple[str, int, str], CorrectedCell]:
         """The corrected cells by sheet, row and column, the oldest first."""
+        return {(cell.sheet, cell.row, cell.column): cell for cell in self.kept_corrections(work).cells}
+
+    def kept_corrections(self, work: Work) -> Corrections:
+        """The corrections, and of which content; none without a file of them."""
         path = self._corrections_file(work)
-        if not path.is_file():
-            return {}
-        return {(cell.sheet, cell.row, cell.column): cell for cell in read_corrections(path).cells}
+        return read_corrections(path) if path.is_file() else Corrections("", ())
 
     def save_corrections(self, work: Work, sha256: str, cells: Iterable[CorrectedCell]) -> None:
         """Keep these corrections of the file with this sha256, and whose rest it is. Raises OSError."""
