@@ -91,8 +91,7 @@ class FileProcessor:
         observer, gate = _FileObserver(self, record), _FileGate(self, record)
         if run is None:
             # A file that was held in a round that sends everything is still owed as a whole.
-            before = (one for one in self.journal.runs() if one.path == str(record.place))
-            full = self.options.full or any(map(sends_all, before))
+            full = self.options.full or (self.options.changed_only and self._is_owed(record))
             options = replace(self.options, full=full, report_dir=self._reports(record))
             run_result = self.session.start(record.place, options, gate=gate, observer=observer)
         else:
@@ -105,6 +104,10 @@ class FileProcessor:
         if run_result is None:
             return self._not_started(record, observer)
         return self._after(record, run_result, observer, gate.tripped)
+
+    def _is_owed(self, record: FileRecord) -> bool:
+        """Return whether an earlier run of the file would have sent all of it."""
+        return any(one.path == str(record.place) and sends_all(one) for one in self.journal.runs())
 
     def retry(self, failed: FileRecord) -> FileResult | None:
         """Send again what the runs of a file left undelivered; None if it is gone, or nothing is left.
