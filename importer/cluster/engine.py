@@ -347,15 +347,18 @@ class Distribution(Generic[T, O]):
         return outcome
 
     def _give_up(self, reason: ImporterError) -> None:
-        """Take back what no worker has begun."""
-        busy: set[str] = set()
+        """Take back what no worker has begun. What is begun or over stays: its outcome counts."""
+        begun: set[str] = set()
         with contextlib.suppress(Exception):
-            busy = {key for keys in self.client.processing().values() for key in keys}
+            begun = {key for keys in self.client.processing().values() for key in keys}
+            # Asked after it: what ends in between is found here, though the client may not have heard of it.
+            there = self.client.who_has(list(self._at_work.values()))
+            begun |= {key for key, workers in there.items() if workers}
         for future in self._checks.values():
             future.cancel()
         self._checks.clear()
         for future in self._at_work.values():
-            if future.key not in busy:
+            if future.key not in begun:
                 future.cancel()
 
 
