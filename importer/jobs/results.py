@@ -28,6 +28,8 @@ UNFIT = (Status.INVALID, Status.REJECTED)
 """Rows that a person has to correct."""
 ROWS_LEFT = "job-rows-left"
 """The code of a file that went in but for some rows, fewer than the tripwire allows."""
+ROWS_STAY = "job-rows-stay"
+"""The code of a file that went in but for rows that nothing will send again."""
 
 
 def format_error(error: ImporterError, lang: str) -> str:
@@ -85,8 +87,8 @@ class RoundReport:
 
     @property
     def quiet(self) -> bool:
-        """Whether there is nothing to tell anybody: a good round without rows that wait for a correction."""
-        return self.good and not self.rows_left
+        """Whether there is nothing to tell anybody: a good round in which all rows went in, or need not."""
+        return self.good and not any(file.code in (ROWS_LEFT, ROWS_STAY) for file in self.files)
 
     def text(self) -> str:
         """Return text for people: a line for the round, then one for each file."""
