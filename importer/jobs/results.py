@@ -34,10 +34,17 @@ ROWS_STAY = "job-rows-stay"
 
 def format_error(error: ImporterError, lang: str) -> str:
     """Say what happened and what to do, for logs, mails and notices: nothing quoted from file or answer."""
+    return messages.full_text(error.code, _quoting_nothing(error), lang)
+
+
+def _quoting_nothing(error: ImporterError) -> dict[str, object]:
     found = dict(error.found)
+    for name, value in found.items():
+        if isinstance(value, ImporterError):
+            found[name] = type(value)(value.code, **_quoting_nothing(value))
     if error.code in _QUOTING:
         found[_QUOTING[error.code]] = "…"
-    return messages.full_text(error.code, found, lang)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

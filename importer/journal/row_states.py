@@ -82,7 +82,9 @@ class RowStates:
         """Rows of these statuses by the code of their message."""
         found: Counter[str] = Counter()
         for _, states in self._sheets.values():
-            for state, rows in zip(self.states, np.bincount(states, minlength=len(self.states)), strict=False):
+            for state, rows in zip(
+                self.states, np.bincount(states, minlength=len(self.states)), strict=False
+            ):
                 if rows and state.status in statuses:
                     found[state.code] += int(rows)
         return found

@@ -58,6 +58,7 @@ _TELLING = 10**5
 """A number below says too little of whose phone it is, if nobody knows its country."""
 
 
+_UNCERTAIN = ("encoding-unknown", "encoding-doubt")
 FileStamp = tuple[int, int, int]
 """Inode, bytes, and when the file was last written."""
 
@@ -104,8 +105,10 @@ class SuppressionList:
     """How many cells of these columns hold nothing that can be compared."""
     first_unreadable: int
     """The row of the first of them; 0 if there is none."""
+    listed: KeySet
+    """Its phones by `contact_keys`, each as it was read."""
     phones: KeySet
-    """By `contact_keys`."""
+    """The same, and what else they may be as they stand."""
     behind_codes: KeySet
     """By `comparable`: what stands behind the country codes, for rows whose phone lacks its own."""
     without_code: KeySet
@@ -128,28 +131,35 @@ class SuppressionList:
     @property
     def entries(self) -> int:
         """How many different contacts it holds."""
-        return len(self.phones) + len(self.emails) + len(self.hashes)
+        return len(self.listed) + len(self.emails) + len(self.hashes)
 
 
-def read_list(file: str, region: str | None) -> SuppressionList:
+def read_list(file: str, region: str | None, encoding: str | None = None) -> SuppressionList:
     """Read a list. `region` is the country (ISO) of its phones without a country code, if that is known.
+    `encoding`: that of the file to be imported, if somebody gave it. A list need not have the same, so it
+    counts only where the bytes do not tell.
 
     Raises ListError: `suppression-empty` for a list without any entry, `suppression-not-a-file` for a pipe,
-    else why it cannot be read.
+    `suppression-unusable` with the error why it cannot be read.
     """
     try:
-        return _read(file, region)
+        try:
+            return _read(file, region, None)
+        except InputError as error:
+            if encoding is None or error.code not in _UNCERTAIN:
+                raise
+            return _read(file, region, encoding)
     except ListError:
         raise
     except InputError as error:
-        raise ListError(error.code, **error.found) from error
+        raise ListError("suppression-unusable", reason=error) from error
 
 
-def _read(file: str, region: str | None) -> SuppressionList:
+def _read(file: str, region: str | None, encoding: str | None) -> SuppressionList:
     if Path(file).exists() and not Path(file).is_file():
         raise ListError("suppression-not-a-file", list=file)
     reading, stamp = _Reading(), _stamp(Path(file))
-    with open_source(file, ReadOptions(sheet=ALL_SHEETS, header_row="none")) as source:
+    with open_source(file, ReadOptions(sheet=ALL_SHEETS, header_row="none", encoding=encoding)) as source:
         for chunk in source.chunks():
             rows = chunk.frame.index.to_numpy()
             cells = {name: arrow.trimmed(arrow.text_column(chunk, name)) for name in chunk.frame.columns}
@@ -166,6 +176,7 @@ def _read(file: str, region: str | None) -> SuppressionList:
         columns=tuple(reading.columns),
         unreadable=len(unreadable),
         first_unreadable=min(unreadable, default=0),
+        listed=KeySet(phones.keys[~lost]),
         phones=KeySet(np.concatenate((phones.keys[~lost], _as_they_stand(reading.phones, region)))),
         behind_codes=KeySet(comparable(phones.digits.filter(pa.array(~phones.lacking & ~lost)), coded=True)),
         without_code=KeySet(comparable(phones.digits.filter(pa.array(phones.lacking & ~lost)), coded=False)),
