@@ -24,7 +24,6 @@ DATE_FORMATS = (
 )
 CALENDARS = ("gregorian", "buddhist", "persian", "roc")
 JOINS = (" ", ", ", "-", "")
-_NAMES = ("f:first_name", "f:last_name", "f:full_name")
 Table = dict[str, Any]
 DATE_ORDERS: Mapping[str, tuple[str, ...]] = {
     "day-first": tuple(f"d{mark}M{mark}{year}" for year in ("yyyy", "yy") for mark in "./-"),
@@ -114,23 +113,6 @@ def kind_of(contract: Contract, target: str) -> str:
     if target.startswith("c:"):
         return "custom"
     return contract.field(name).kind.value if name in contract.names else ""
-
-
-def needed_columns(table: Table, look: FileLook, contract: Contract) -> frozenset[str]:
-    """The columns that feed required fields."""
-    required = {field.name for field in contract.fields if field.required}
-    targets = {name: target_of(table, look, name) for name in look.header}
-    return frozenset(
-        name
-        for name, target in targets.items()
-        if target and (target == SPLIT or field_of(target) in required)
-    )
-
-
-def name_columns(table: Table, look: FileLook) -> tuple[str, ...]:
-    """The columns that hold names of people, in the file's order."""
-    targets = ((name, target_of(table, look, name)) for name in look.header)
-    return tuple(name for name, target in targets if target == SPLIT or target in _NAMES)
 
 
 def named_column(look: FileLook, place: str) -> str:
