@@ -36,6 +36,7 @@ from importer.web.pages import (
     Site,
     changing,
     language_of,
+    language_tags,
     page,
     page_number,
     see_other,
@@ -130,7 +131,7 @@ def _correct(request: Request) -> Response:
     wanted = (query.choice.code, query.choice.column)
     chosen = next((at for at, one in enumerate(work.check.kinds) if (one.code, one.column) == wanted), -1)
     kind = work.check.kinds[chosen] if chosen >= 0 else None
-    chosen_remedies = remedies(site, work, kind, rows) if kind else NOTHING
+    chosen_remedies = remedies(site, work, kind, rows, language_tags(request)) if kind else NOTHING
     needed = needed_columns(work, site.contract(work))
     view = GridView(
         work,
@@ -170,6 +171,7 @@ def _correct(request: Request) -> Response:
         remedies=chosen_remedies,
         advice=_advice(kind, some, lang) if view.brief and not paired else "",
         countries=countries(lang),
+        country_names={one.code: one for one in countries(lang)} if chosen_remedies.likely else {},
         calendars=CALENDARS,
         both=len(_with_one_name(rows, kind, view)) if kind else 0,
         leavable=len(_leavable(rows, kind, cells)) if kind else 0,

@@ -31,7 +31,7 @@ from importer.web.earlier import (
 )
 from importer.web.edits import take_over
 from importer.web.grid import GridView, names_of
-from importer.web.matching import keep_mapping
+from importer.web.mapping_table import keep_mapping
 from importer.web.pages import (
     Form,
     Site,
