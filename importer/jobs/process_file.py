@@ -26,7 +26,7 @@ from importer.options import RunOptions
 from importer.pipeline.events import PlanReady, RunObserver
 from importer.pipeline.plan import RunPlan, kept_options
 from importer.pipeline.precheck import PrecheckResult
-from importer.pipeline.retry import Rest, rest_of
+from importer.pipeline.retry import Rest, came_to_nothing, rest_of
 from importer.pipeline.session import Session, retry_options
 from importer.reports import ReportResult
 
@@ -86,12 +86,10 @@ class FileProcessor:
 
     def _import(self, record: FileRecord) -> FileResult:
         """Resume or start the file's run, then put the file away."""
-        run_id = self.history.run_of(record)
-        run = self.journal.run(run_id) if run_id else None
-        if run is not None and _came_to_nothing(run):
-            run = None
+        run = self._run_of(record)
         if run is not None and run.state is RunState.FINISHED:
-            return self._judge(record, run)
+            begun = run.id != self.history.run_of(record)
+            return self._send_again(record, run) if begun else self._judge(record, run)
         observer, gate = _FileObserver(self, record), _FileGate(self, record)
         if run is None:
             # A file that was held in a round that sends everything is still owed as a whole.
@@ -109,6 +107,17 @@ class FileProcessor:
             return self._not_started(record, observer)
         return self._after(record, run_result, observer, gate.tripped)
 
+    def _run_of(self, record: FileRecord) -> RunRecord | None:
+        """Return the newest run of a file that came to something; None: the file is still to be imported.
+
+        Of a retry that came to nothing the run before it tells what is left: the file is not imported anew.
+        """
+        run_id = self.history.run_of(record)
+        run = self.journal.run(run_id) if run_id else None
+        while run is not None and came_to_nothing(run):
+            run = self.journal.run(run.parent) if run.kind is RunKind.RETRY else None
+        return run
+
     def _is_owed(self, record: FileRecord) -> bool:
         """Return whether an earlier run of the file would have sent all of it."""
         return any(one.path == str(record.place) and sends_all(one) for one in self.journal.runs())
@@ -118,14 +127,16 @@ class FileProcessor:
 
         The file lies in working/ meanwhile, so that a round that dies is taken up as usual.
         """
-        run_id = self.history.run_of(failed)
-        if not run_id or failed.target is None or not failed.target.exists():
+        run = self._run_of(failed)
+        if run is None or failed.target is None or not failed.target.exists():
             return None
-        run = self.journal.run(run_id)
-        times = len(self.journal.family(run))
         record = self.store.reopen(failed)
+        return self._send_again(record, self.journal.run(run.id))  # its file has moved
+
+    def _send_again(self, record: FileRecord, run: RunRecord) -> FileResult:
+        """Send again what a finished run left undelivered. The file lies in working/."""
+        times = len(self.journal.family(run))
         self.log.write("info", "file-retried", file=record.name, run=run.id, times=times)
-        run = self.journal.run(run_id)  # its file has moved
         kept = retry_options(run)
         lists = tuple(dict.fromkeys((*kept.suppress, *self.options.suppress)))
         options = replace(kept, suppress=lists, report_dir=self._reports(record) / f"retry-{times}")
@@ -246,7 +257,7 @@ class FileProcessor:
         unfit = sum(run.counts.get(status, 0) for status in UNFIT)
         limit = self.job.tripwires.max_invalid
         if rest.unsent:
-            times = len(self.journal.family(run)) - 1
+            times = sum(not came_to_nothing(one) for one in self.journal.family(run)) - 1
             code = NOT_SENT_AGAIN if times else NOT_SENT
             return code, {"rows": rest.unsent, "all": rows, "run": run.id, "times": times}
         if rest.doubtful:
@@ -366,12 +377,6 @@ class _FileObserver(RunObserver):
 def sends_all(run: RunRecord) -> bool:
     """Return whether a run sends all rows, though its job sends changed ones only."""
     return options_from_json(run.settings).full
-
-
-def _came_to_nothing(run: RunRecord) -> bool:
-    """Whether a run ended before it counted or sent a row, so that its file is still to be imported."""
-    tripped = run.exit_code is ExitCode.TRIPWIRE
-    return run.state is RunState.FINISHED and bool(run.stop) and not run.counts and not tripped
 
 
 def _content(plan: RunPlan) -> FileContent:

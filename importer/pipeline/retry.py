@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import takewhile
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
 import numpy as np
 
 from importer.dataclass import dataclass
-from importer.journal import Journal, RowStates, RunKind, RunRecord, union_rows
+from importer.exit_codes import ExitCode
+from importer.journal import Journal, RowStates, RunKind, RunRecord, RunState, union_rows
 from importer.models import Outcome, Status
 from importer.option_layers import options_from_json
 from importer.pipeline.flow import RunContext, checked_chunks
@@ -79,8 +80,15 @@ def imported_since(journal: Journal, record: RunRecord, before: RunRecord | None
 
 def retried_since(journal: Journal, record: RunRecord) -> RunRecord | None:
     """Return the newest retry of the same source that began after this run; it is resumed instead."""
-    newest = journal.family(record)[-1]
-    return None if newest.id == record.id else newest
+    after = dropwhile(lambda member: member.id != record.id, journal.family(record))
+    later = [member for member in after if member.id != record.id and not came_to_nothing(member)]
+    return later[-1] if later else None
+
+
+def came_to_nothing(run: RunRecord) -> bool:
+    """Whether a run ended before it counted or sent a row, as if it had never been."""
+    tripped = run.exit_code is ExitCode.TRIPWIRE
+    return run.state is RunState.FINISHED and bool(run.stop) and not run.counts and not tripped
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ class Suppression:
                 one.name,
                 one.sha256,
                 one.columns,
-                phones=len(one.listed),
+                phones=one.listed,
                 emails=len(one.emails),
                 hashes=len(one.hashes),
                 unreadable=one.unreadable,

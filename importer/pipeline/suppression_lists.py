@@ -24,6 +24,7 @@ from importer.contact_keys import MOST_DIGITS, contact_keys, one_form
 from importer.contracts import FieldKind
 from importer.dataclass import dataclass
 from importer.errors import InputError, ListError
+from importer.fingerprints import KeySet
 from importer.mapping import emails
 from importer.mapping.headers import meanings
 from importer.mapping.nothing import where_nothing
@@ -63,35 +64,6 @@ FileStamp = tuple[int, int, int]
 """Inode, bytes, and when the file was last written."""
 
 
-class KeySet:
-    """A set of int64 that whole columns are looked up in; a table of bits spares nearly all the search."""
-
-    _BITS = 20
-
-    def __init__(self, keys: np.ndarray) -> None:
-        """Zeros stand for nothing, and are left out."""
-        self._sorted = np.unique(keys[keys != 0])
-        self._table = np.zeros(1 << self._BITS, dtype=bool)
-        self._table[self._places(self._sorted)] = True
-
-    def __len__(self) -> int:
-        return int(self._sorted.size)
-
-    def contains(self, keys: np.ndarray) -> np.ndarray:
-        """Return for each key (int64) whether it is in the set."""
-        found: np.ndarray = self._table[self._places(keys)]
-        maybe = np.flatnonzero(found)
-        if maybe.size:
-            places = np.minimum(np.searchsorted(self._sorted, keys[maybe]), self._sorted.size - 1)
-            found[maybe] = self._sorted[places] == keys[maybe]
-        return found
-
-    def _places(self, keys: np.ndarray) -> np.ndarray:
-        spread = np.ascontiguousarray(keys).view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        places: np.ndarray = spread >> np.uint64(64 - self._BITS)
-        return places
-
-
 @dataclass(frozen=True, slots=True)
 class SuppressionList:
     """One list, ready to be compared with."""
@@ -105,10 +77,10 @@ class SuppressionList:
     """How many cells of these columns hold nothing that can be compared."""
     first_unreadable: int
     """The row of the first of them; 0 if there is none."""
-    listed: KeySet
-    """Its phones by `contact_keys`, each as it was read."""
+    listed: int
+    """How many different phones it holds, each as it was read."""
     phones: KeySet
-    """The same, and what else they may be as they stand."""
+    """By `contact_keys`: these, and what else they may be as they stand."""
     behind_codes: KeySet
     """By `comparable`: what stands behind the country codes, for rows whose phone lacks its own."""
     without_code: KeySet
@@ -131,7 +103,7 @@ class SuppressionList:
     @property
     def entries(self) -> int:
         """How many different contacts it holds."""
-        return len(self.listed) + len(self.emails) + len(self.hashes)
+        return self.listed + len(self.emails) + len(self.hashes)
 
 
 def read_list(file: str, region: str | None, encoding: str | None = None) -> SuppressionList:
@@ -176,7 +148,7 @@ def _read(file: str, region: str | None, encoding: str | None) -> SuppressionLis
         columns=tuple(reading.columns),
         unreadable=len(unreadable),
         first_unreadable=min(unreadable, default=0),
-        listed=KeySet(phones.keys[~lost]),
+        listed=np.unique(phones.keys[~lost]).size,
         phones=KeySet(np.concatenate((phones.keys[~lost], _as_they_stand(reading.phones, region)))),
         behind_codes=KeySet(comparable(phones.digits.filter(pa.array(~phones.lacking & ~lost)), coded=True)),
         without_code=KeySet(comparable(phones.digits.filter(pa.array(phones.lacking & ~lost)), coded=False)),

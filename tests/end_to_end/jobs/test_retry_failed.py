@@ -195,3 +195,27 @@ def test_rows_that_wait_for_a_correction_are_still_told_when_the_others_are_in(b
     assert str(bench.file("a.csv").parent) in file.message
     with bench.journal() as journal:
         assert "1 row of a.csv wait" in job_status(bench.job(), journal, bench.clock.now).said()
+
+
+def test_a_retry_that_ends_before_its_first_request_is_no_reason_to_import_the_file_anew(
+    bench: Bench,
+) -> None:
+    """Else what later files have brought in would be overwritten by all of the old one."""
+    bench.table |= {"keep_before": True, "concurrency": 1}
+    bench.drop("a.csv", lines(150))
+    bench.box.misbehave("code code=9001 requests=2- endpoint=batch_create")
+    bench.round()
+    bench.box.misbehave()
+    bench.drop("b.csv", [line.replace("Given", "Newer") for line in lines(20)])
+    bench.round(retry_failed=False)
+    for _ in range(2):
+        bench.box.misbehave("code code=1005 endpoint=query")
+        assert bench.round().exit_code == ExitCode.REFUSED
+    bench.box.misbehave()
+    report = bench.round()
+    assert report.exit_code == ExitCode.DONE
+    assert (report.files[-1].counts or {})[Status.IMPORTED] == 50
+    assert bench.places("a.csv") == ["done"]
+    names = [str(customer.fields["first_name"]) for customer in bench.box.customers()]
+    assert len(names) == 150
+    assert sum(name.startswith("Newer") for name in names) == 20
