@@ -9,7 +9,7 @@ from importer.sources.locations import Location, Scheme
 
 HOST = "docs.google.com"
 _SHEET = re.compile(r"(?:/a/[^/]+)?/spreadsheets/(?:u/\d+/)?d/(e/)?([\w-]+)(?:/(\w+))?")
-"""`/a/DOMAIN` and `/u/NUMBER` are of somebody who has several accounts, `e/` of a sheet that was published."""
+"""`/a/DOMAIN` and `/u/NUMBER` are of people who have several accounts, `e/` of sheets that were published."""
 _BYTES = ("export", "gviz")
 """Of pages that are no pages: their address chose what comes."""
 
