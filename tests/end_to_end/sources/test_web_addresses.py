@@ -127,7 +127,9 @@ def test_an_expired_link_is_told_in_both_languages(
 def sheets(files: FileServer, monkeypatch: pytest.MonkeyPatch) -> str:
     """The address of sheets on a server that answers as Google's does, with the bytes on another one."""
     monkeypatch.setattr("importer.sources.share_links.HOST", "127.0.0.1")
-    files.put("/content/abc", ROWS.encode(), headers={"Content-Disposition": 'attachment; filename="Kunden.csv"'})
+    files.put(
+        "/content/abc", ROWS.encode(), headers={"Content-Disposition": 'attachment; filename="Kunden.csv"'}
+    )
     there = {"Location": f"{files.url.replace('127.0.0.1', 'localhost')}/content/abc"}
     files.put("/spreadsheets/d/1Open/export", status=307, headers=there)
     login = {"Location": "https://accounts.google.com/v3/signin/identifier?continue=geheim"}
