@@ -210,9 +210,9 @@ def test_a_crash_at_any_call_of_the_store_is_made_good(
                 bench.round()
             except Crash:
                 continue
+            break
     assert dying.crashes
-    for _ in range(2):
-        assert bench.round().good
+    assert bench.round().good
     assert far.names() == {"done": ["c0.csv", "c1.csv", "c2.csv"]}
     assert len(bench.emails()) == 12 == len(set(bench.emails()))
 
