@@ -160,14 +160,18 @@ def site_of(request: Request) -> Site:
 
 def language_of(request: Request) -> str:
     """The language of a request: what was chosen, else what the browser prefers."""
+    found = (tag.split("-")[0].lower() for tag in language_tags(request))
+    return next((one for one in found if one in messages.LANGUAGES), messages.LANGUAGES[0])
+
+
+def language_tags(request: Request) -> list[str]:
+    """The languages of the person, the preferred one first: what was chosen, then those of the browser, some
+    with a country (id-ID)."""
     chosen = request.cookies.get(LANGUAGE_COOKIE, "")
-    if chosen in messages.LANGUAGES:
-        return chosen
-    for part in request.headers.get("accept-language", "").split(","):
-        found = part.split(";")[0].split("-")[0].strip().lower()
-        if found in messages.LANGUAGES:
-            return found
-    return messages.LANGUAGES[0]
+    named = [part.split(";")[0].strip() for part in request.headers.get("accept-language", "").split(",")]
+    if chosen not in messages.LANGUAGES:
+        return named
+    return sorted([*named, chosen], key=lambda tag: tag.split("-")[0].lower() != chosen)
 
 
 @cache
