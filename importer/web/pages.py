@@ -160,14 +160,18 @@ def site_of(request: Request) -> Site:
 
 def language_of(request: Request) -> str:
     """The language of a request: what was chosen, else what the browser prefers."""
+    found = (tag.split("-")[0].lower() for tag in language_tags(request))
+    return next((one for one in found if one in messages.LANGUAGES), messages.LANGUAGES[0])
+
+
+def language_tags(request: Request) -> list[str]:
+    """The languages of the person, the preferred one first: what was chosen, then those of the browser, some
+    with a country (id-ID)."""
     chosen = request.cookies.get(LANGUAGE_COOKIE, "")
-    if chosen in messages.LANGUAGES:
-        return chosen
-    for part in request.headers.get("accept-language", "").split(","):
-        found = part.split(";")[0].split("-")[0].strip().lower()
-        if found in messages.LANGUAGES:
-            return found
-    return messages.LANGUAGES[0]
+    named = [part.split(";")[0].strip() for part in request.headers.get("accept-language", "").split(",")]
+    if chosen not in messages.LANGUAGES:
+        return named
+    return sorted([*named, chosen], key=lambda tag: tag.split("-")[0].lower() != chosen)
 
 
 @cache
@@ -183,7 +187,7 @@ def _environment() -> Environment:
     environment.filters |= {"number": _in_language(wording.number), "size": _in_language(wording.size)}
     environment.filters |= {"span": _in_language(wording.span)}
     environment.filters |= {"shortened": wording.shortened, "path": partial(quote, safe="")}
-    environment.filters |= {"opening": _opening, "line": single_line}
+    environment.filters |= {"opening": wording.opening, "line": single_line}
     environment.globals |= {"STEPS": STEPS, "EXPIRY_DAYS": EXPIRY_DAYS}
     environment.globals |= {
         "LANGUAGE_NAMES": messages.LANGUAGE_NAMES,
@@ -206,12 +210,6 @@ def compile_templates() -> None:
     """Compile all templates, so that nobody waits for it later: a third of a second for some of them."""
     for name in _environment().list_templates():
         _environment().get_template(name)
-
-
-def _opening(text: str) -> str:
-    """A sentence as it begins on a page: with a capital, but for names of fields and files."""
-    first = text.split(" ", 1)[0]
-    return text if "_" in first or "." in first.rstrip(".") else text[:1].upper() + text[1:]
 
 
 def draw(request: Request, template: str, /, **context: object) -> str:

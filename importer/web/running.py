@@ -23,7 +23,7 @@ from importer.pipeline.events import RowsChecked
 from importer.pipeline.session import Session
 from importer.readers.overlay import write_corrections
 from importer.reports import ReportResult
-from importer.reports.wording import issue_text, places, shortened
+from importer.reports.wording import issue_text, places, reason_text, shortened
 from importer.web.earlier import CorrectedBefore
 from importer.web.matching import is_complete
 from importer.web.pages import (
@@ -76,7 +76,10 @@ def _check(request: Request) -> Response:
     site = site_of(request)
     work = site.works.get(request.path_params["work"])
     task = site.tasks.of(work.id)
-    current = work.check is not None and work.check.fingerprint == site.works.fingerprint(work)
+    busy = task is not None and task.running
+    if request.query_params.get("then") == "import" and not busy and nothing_new(site, work):
+        return see_other(step_url(work, "import"))
+    current = is_current(site, work)
     failed = task is not None and not task.running and task.kind == "check" and task.error is not None
     return page(
         request,
@@ -89,6 +92,16 @@ def _check(request: Request) -> Response:
         corrected=sum(not cell.whole_row for cell in site.works.corrections(work).values()),
         valid=sendable(work),
     )
+
+
+def is_current(site: Site, work: Work) -> bool:
+    """Whether the last check knows the file as it is read and corrected now."""
+    return work.check is not None and work.check.fingerprint == site.works.fingerprint(work)
+
+
+def nothing_new(site: Site, work: Work) -> bool:
+    """Whether only new rows were asked for, and there are none: that is the end of the way."""
+    return work.only_changed and not sendable(work) and is_current(site, work)
 
 
 def sendable(work: Work) -> int:
@@ -138,6 +151,7 @@ def check_file(site: Site, work: Work, lang: str, task: Task) -> None:
         _state(result, fingerprint, options, problems, observer.header, observer.plan_notes),
         corrected_before=len(there),
         corrected_places=places(islice(there, _NAMED), lang),
+        feeding=observer.feeding,
     )
     with site.works.editing(work.id) as edit:
         edit.set(check=state)
@@ -185,7 +199,7 @@ def _state(
         left_out=tuple(
             LeftOut(
                 reason.status.value,
-                reason.message or _sentence(reason.code, lang),
+                reason_text(reason.code, reason.message, lang) or reason.code,
                 reason.rows,
                 places(reason.examples, lang),
                 reason.code,
@@ -194,10 +208,6 @@ def _state(
             if reason.status in (Status.SKIPPED, Status.DUPLICATE)
         ),
     )
-
-
-def _sentence(code: str, lang: str) -> str:
-    return messages.sentence(code, {}, lang) if code in messages.catalogue() else code
 
 
 def _example(group: IssueGroup, lang: str) -> str:
@@ -250,6 +260,7 @@ def _facts(request: Request, task: Task) -> dict[str, object]:
     part = draw(request, "progress.html", task=task)
     owner = task.owner
     steps = {kind: f"/w/{owner}/{kind}" for kind in ("check", "import", "fetch")}
+    steps["check"] += "?then=import"
     fallback = steps.get(task.kind, f"/runs/{owner}")
     url = done_url(task, fallback)
     if task.kind == "import" and task.result is not None:

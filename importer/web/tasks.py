@@ -67,6 +67,8 @@ class TaskObserver(RunObserver):
         self._moments: deque[tuple[float, int]] = deque()
         self.plan_notes: tuple[str, ...] = ()
         self.header: tuple[str, ...] = ()
+        self.feeding: dict[str, tuple[str, ...]] = {}
+        """The columns that feed each field of the API."""
 
     def on_plan_ready(self, event: PlanReady) -> None:
         from importer.arrow import release_unused_memory
@@ -76,7 +78,7 @@ class TaskObserver(RunObserver):
     def on_run_started(self, event: RunStarted) -> None:
         plan = event.plan
         self.plan_notes = tuple(note.sentence(plan.options.lang, on_page=True) for note in plan.notes)
-        self.header = plan.header
+        self.header, self.feeding = plan.header, dict(plan.mapper.columns)
         self._progress.run = event.record.id
         self._progress.expected = plan.source.estimated_rows
         if self._begun is not None:

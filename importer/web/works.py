@@ -86,6 +86,8 @@ class CheckState:
     """Rows that stand here as they stood in an earlier file before they were corrected there."""
     corrected_places: str = ""
     """The first of them."""
+    feeding: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The columns that feed each field of the API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +333,9 @@ def _work(table: dict[str, object]) -> Work:
         kinds = tuple(KindCount(**kind) for kind in check["kinds"])
         left_out = tuple(LeftOut(**one) for one in check["left_out"])
         lists = {name: tuple(check[name]) for name in ("header", "notes")}
-        values["check"] = CheckState(**(check | {"kinds": kinds, "left_out": left_out} | lists))
+        feeding = {name: tuple(columns) for name, columns in check.get("feeding", {}).items()}
+        parts = {"kinds": kinds, "left_out": left_out, "feeding": feeding}
+        values["check"] = CheckState(**(check | parts | lists))
     if "suppress" in values:
         values["suppress"] = tuple(values["suppress"])  # type: ignore[arg-type]
     return Work(**values)  # type: ignore[arg-type]

@@ -163,3 +163,31 @@ def test_rows_that_differ_in_more_than_their_running_number_are_others(
     shown = text_of(page.checked(again))
     assert "of an earlier import: 1 row" in shown
     assert "Row 3" in shown
+
+
+@pytest.mark.parametrize("bad", [True, False])
+def test_only_new_rows_of_a_file_without_any_end_on_a_page_that_says_so(
+    page: WebPage, box: Sandbox, table: Path, bad: bool
+) -> None:
+    lines = table.read_text("utf-8").splitlines(keepends=True)
+    table.write_text("".join(lines if bad else lines[0:3:2]), "utf-8")
+    first = page.upload(table)
+    page.checked(first)
+    page.send(first)
+    again = page.upload(table)
+    page.checked(again)
+    page.post(f"{again}/scope", {"do": "changed"})
+    page.wait(again)
+    assert page.get(f"/tasks/{again.removeprefix('/w/')}/now").json()["url"].endswith("?then=import")
+    answer = page.get(f"{again}/check?then=import")
+    assert answer.url.endswith("/import")
+    shown = text_of(answer)
+    assert "Done: nothing new" in shown
+    assert "the CRM holds 1 row of this file" in shown
+    assert "They came in with:" in shown
+    assert ("2 rows can be sent only after correction" in shown) == bad
+    assert "If the CRM knows a customer already" not in shown
+    assert page.get(f"{again}/check").url.endswith("/check")
+    page.post(f"{again}/scope", {"do": "all"})
+    page.wait(again)
+    assert "Done: nothing new" not in text_of(page.get(f"{again}/import"))
