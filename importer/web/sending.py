@@ -22,6 +22,7 @@ from importer.pipeline.session import Session
 from importer.pipeline.suppression_lists import read_list
 from importer.private_files import make_private_folder
 from importer.readers.overlay import read_corrections
+from importer.web.corrected_before import keep_report_corrections
 from importer.web.earlier import (
     EarlierImport,
     Overwrite,
@@ -336,6 +337,9 @@ def import_file(site: Site, work: Work, mode: Mode, lang: str, task: Task, *, ag
     if result is None:
         raise UsageError("web-imported-before", run=before[0] if before else "–")
     task.result = result
+    if work.report:
+        with contextlib.suppress(OSError, ImporterError):  # a later list is told less
+            keep_report_corrections(site, work, result.summary.run_id)
     site.note_result(result)
 
 

@@ -86,6 +86,10 @@ class CheckState:
     """Rows that stand here as they stood in an earlier file before they were corrected there."""
     corrected_places: str = ""
     """The first of them."""
+    listed_before: int = 0
+    """Rows of people who must not be sent and were sent to the same place before."""
+    listed_places: str = ""
+    """The first of them."""
     feeding: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The columns that feed each field of the API."""
 
@@ -179,6 +183,10 @@ class WorkStore:
     def corrected_before_file(self, work: Work) -> Path:
         """Where the corrections lie that rows of this file got in earlier files, by the last check."""
         return self.folder(work.id) / "corrected-before.jsonl"
+
+    def report_corrections_file(self, work: Work) -> Path:
+        """Where it lies what a person corrected in a report, once its rows are in."""
+        return self.folder(work.id) / "report-corrections.json"
 
     def new(self, name: str) -> Work:
         """Make an empty piece of work with its folders. Raises OSError."""
