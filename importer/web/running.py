@@ -41,7 +41,7 @@ from importer.web.pages import (
     step_url,
     told,
 )
-from importer.web.problems import REFUSED, ProblemWriter
+from importer.web.problems import LOSING, REFUSED, ProblemWriter
 from importer.web.tasks import Task, TaskObserver
 from importer.web.works import CheckState, KindCount, LeftOut, Work
 
@@ -93,6 +93,7 @@ def _check(request: Request) -> Response:
         error=told(request, task.error) if failed and task and task.error else None,
         corrected=sum(not cell.whole_row for cell in site.works.corrections(work).values()),
         valid=sendable(work),
+        losing=LOSING,
     )
 
 

@@ -46,7 +46,7 @@ from importer.web.pages import (
     step_url,
     told,
 )
-from importer.web.problems import ProblemRows
+from importer.web.problems import LOSING, ProblemRows
 from importer.web.rechecks import GridState
 from importer.web.running import check_file, is_current, mode_of, nothing_new, run_options, sendable
 from importer.web.tasks import Task, TaskObserver
@@ -105,6 +105,7 @@ def _import(request: Request) -> Response:
         mode=mode_of(work).label,
         typed=messages.sentence(_TYPED, {}, language_of(request)),
         valid=sendable(work),
+        losing=LOSING,
     )
 
 
