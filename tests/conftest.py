@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import signal
+import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("new-draws", deadline=None)
 hypothesis.settings.register_profile("same-draws", deadline=None, derandomize=True)
 hypothesis.settings.load_profile(os.environ.get("TEST_DRAWS", "new-draws"))
+
+
+def pytest_configure() -> None:
+    # So that the servers of tests that somebody ends by SIGTERM, as `timeout` does, end with them.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

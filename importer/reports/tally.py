@@ -29,6 +29,9 @@ from importer.reports.model import DOUBTFUL_ROWS, NO_ISSUES, RowIssues
 ANSWERED = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN})
 """The statuses that come from an answer of the server, or from the lack of one."""
 
+LEFT_OUT = frozenset({Status.SKIPPED, Status.DUPLICATE, Status.NOT_SENT})
+"""The statuses of rows that could be sent, but were not."""
+
 OVERTAKEN = frozenset({"newer-import", "held-back"})
 """The codes of rows that newer ones of their customers have overtaken."""
 

@@ -187,7 +187,7 @@ def _environment() -> Environment:
     environment.filters |= {"number": _in_language(wording.number), "size": _in_language(wording.size)}
     environment.filters |= {"span": _in_language(wording.span)}
     environment.filters |= {"shortened": wording.shortened, "path": partial(quote, safe="")}
-    environment.filters |= {"opening": _opening, "line": single_line}
+    environment.filters |= {"opening": wording.opening, "line": single_line}
     environment.globals |= {"STEPS": STEPS, "EXPIRY_DAYS": EXPIRY_DAYS}
     environment.globals |= {
         "LANGUAGE_NAMES": messages.LANGUAGE_NAMES,
@@ -210,12 +210,6 @@ def compile_templates() -> None:
     """Compile all templates, so that nobody waits for it later: a third of a second for some of them."""
     for name in _environment().list_templates():
         _environment().get_template(name)
-
-
-def _opening(text: str) -> str:
-    """A sentence as it begins on a page: with a capital, but for names of fields and files."""
-    first = text.split(" ", 1)[0]
-    return text if "_" in first or "." in first.rstrip(".") else text[:1].upper() + text[1:]
 
 
 def draw(request: Request, template: str, /, **context: object) -> str:
