@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from importer import __version__
-from importer.cluster.engine import Distribution, WorkerSide, refuse_others
+from importer.cluster.engine import Distribution, refuse_others
+from importer.cluster.worker import WorkerSide
 from importer.config import ConfigFile, load_config
 from importer.credentials import REQUIRED, require, resolve
 from importer.errors import (
@@ -361,7 +362,7 @@ def import_files(
     work = Distribution(
         client,
         carry_out,
-        lost=lambda task, why: failed(task, why, begun=False),
+        lost=lambda task, why, begun: failed(task, why, begun=begun),
         is_busy=lambda outcome: outcome.busy,
         busy_seconds=TURN_WAIT if wait is None else wait,
         stop_reason=stop_reason,

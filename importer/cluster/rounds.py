@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from importer import __version__
-from importer.cluster.engine import Distribution, WorkerSide, refuse_others
+from importer.cluster.engine import Distribution, refuse_others
+from importer.cluster.worker import WorkerSide
 from importer.config import load_config, name_config
 from importer.errors import FaultError, ImporterError
 from importer.jobs.config import JobEnvironment, NoticeSettings
@@ -105,7 +106,7 @@ def rounds_on(client: Any, rounds: Rounds, settings: Path, env_file: Path | None
         work = Distribution(
             client,
             carry_out,
-            lost=lambda task, why: RoundOutcome(failed_round(task.job, environment, why)),
+            lost=lambda task, why, begun: RoundOutcome(failed_round(task.job, environment, why)),
             is_busy=lambda outcome: outcome.report.result is RoundResult.OVERLAPPED,
             busy_seconds=_BUSY_SECONDS,
             stop_reason=lambda: rounds.stopper.reason,

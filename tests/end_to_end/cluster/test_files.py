@@ -61,7 +61,6 @@ def test_what_goes_wrong_on_a_worker_is_an_outcome_with_its_exit_code(
     (task,) = tasks_of(write(two, "a.csv", 5))
     found = [
         carry_out(replace(task, file=str(two.folder / "gone.csv"))),
-        carry_out(replace(task, version="0.0.1")),
         carry_out(replace(task, journal="postgresql://db.example/crm")),
         carry_out(replace(task, profile="nobody")),
     ]
@@ -72,7 +71,6 @@ def test_what_goes_wrong_on_a_worker_is_an_outcome_with_its_exit_code(
     found.append(carry_out(tasks_of("no.csv")[0]))
     assert [(one.code, int(one.exit_code), one.stops_lane) for one in found] == [
         ("cluster-no-file", 3, False),
-        ("cluster-other-version", 4, True),
         ("cluster-other-journal", 4, True),
         ("unknown-profile", 4, True),
         ("cluster-other-lane", 4, True),

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from importer import __version__
 from importer.cli.app import invoke as cli
 from importer.cluster.engine import check_address
 from importer.cluster.rounds import RoundTask, carry_out
@@ -37,9 +36,9 @@ def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tenants]:
         yield tenants
 
 
-def task(few: Tenants, job: str, journal: str = "", version: str = __version__) -> RoundTask:
+def task(few: Tenants, job: str, journal: str = "") -> RoundTask:
     settings = str(few.folder / "importer.toml")
-    return RoundTask(job, settings, journal or shown_place(journal_place()), version=version)
+    return RoundTask(job, settings, journal or shown_place(journal_place()))
 
 
 def test_a_task_done_twice_imports_once(few: Tenants) -> None:
@@ -53,10 +52,9 @@ def test_what_goes_wrong_on_a_worker_is_an_outcome(few: Tenants) -> None:
     found = [
         carry_out(task(few, "nobody")),
         carry_out(task(few, "nightly@t01", journal="/elsewhere/journal.db")),
-        carry_out(task(few, "nightly@t01", version="0.0.1")),
     ]
     codes = [one.report.code for one in found]
-    assert codes == ["unknown-job", "cluster-other-journal", "cluster-other-version"]
+    assert codes == ["unknown-job", "cluster-other-journal"]
     assert {int(one.report.exit_code) for one in found} == {4}
     assert few.tenants_of() == {}
 
