@@ -155,9 +155,9 @@ def check_file(site: Site, work: Work, lang: str, task: Task) -> None:
     state = replace(
         _state(result, fingerprint, options, problems, observer.header, observer.plan_notes),
         corrected_before=len(there),
-        corrected_places=places(islice(there, _NAMED), lang),
+        corrected_places=tuple(islice(there, _NAMED)),
         listed_before=len(known),
-        listed_places=places(known[:_NAMED], lang),
+        listed_places=tuple(known[:_NAMED]),
         feeding=observer.feeding,
     )
     with site.works.editing(work.id) as edit:

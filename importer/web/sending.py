@@ -22,6 +22,7 @@ from importer.pipeline.session import Session
 from importer.pipeline.suppression_lists import read_list
 from importer.private_files import make_private_folder
 from importer.readers.overlay import read_corrections
+from importer.reports.wording import places
 from importer.web.corrected_before import keep_report_corrections
 from importer.web.earlier import (
     EarlierImport,
@@ -282,7 +283,7 @@ def _start_import(request: Request, form: Form) -> Response:
     if before:
         raise UsageError("web-imported-before", run=before[0].run)
     if work.check.corrected_before and form.get("undo") != "yes":
-        raise UsageError("web-undoes-corrections", rows=work.check.corrected_places)
+        raise UsageError("web-undoes-corrections", rows=places(work.check.corrected_places, lang))
     with site.works.editing(work.id, revision_of(form)) as edit:
         edit.set(mode=mode.label)
     keep_mapping(site, work, site.looks.of(work).header)
