@@ -187,7 +187,7 @@ def _environment() -> Environment:
     environment.filters |= {"number": _in_language(wording.number), "size": _in_language(wording.size)}
     environment.filters |= {"span": _in_language(wording.span)}
     environment.filters |= {"shortened": wording.shortened, "path": partial(quote, safe="")}
-    environment.filters |= {"opening": _opening, "line": single_line}
+    environment.filters |= {"opening": wording.opening, "line": single_line}
     environment.globals |= {"STEPS": STEPS, "EXPIRY_DAYS": EXPIRY_DAYS}
     environment.globals |= {
         "LANGUAGE_NAMES": messages.LANGUAGE_NAMES,
@@ -210,12 +210,6 @@ def compile_templates() -> None:
     """Compile all templates, so that nobody waits for it later: a third of a second for some of them."""
     for name in _environment().list_templates():
         _environment().get_template(name)
-
-
-def _opening(text: str) -> str:
-    """A sentence as it begins on a page: with a capital, but for names of fields and files."""
-    first = text.split(" ", 1)[0]
-    return text if "_" in first or "." in first.rstrip(".") else text[:1].upper() + text[1:]
 
 
 def draw(request: Request, template: str, /, **context: object) -> str:
@@ -257,13 +251,21 @@ def page(request: Request, template: str, /, status: int = 200, **context: objec
 
 def told(request: Request, error: ImporterError) -> dict[str, str]:
     """An error as templates take it."""
-    lang = language_of(request)
+    lang, plain = language_of(request), _without_folders(error)
+    return {"message": plain.sentence(lang), "hint": plain.hint(lang, on_page=True), "code": error.code}
+
+
+def _without_folders(error: ImporterError) -> ImporterError:
+    """The error with files called by their names: people on the page do not know where we keep them."""
     found = {
-        name: (str(value).rsplit("/", 1)[-1] if name in ("name", "file") else value)
+        name: _without_folders(value)
+        if isinstance(value, ImporterError)
+        else str(value).rsplit("/", 1)[-1]
+        if name in ("name", "file", "list")
+        else value
         for name, value in error.found.items()
     }
-    plain = type(error)(error.code, **found)
-    return {"message": plain.sentence(lang), "hint": plain.hint(lang, on_page=True), "code": error.code}
+    return type(error)(error.code, **found)
 
 
 def error_page(request: Request, error: ImporterError, status: int = 400) -> HTMLResponse:

@@ -23,7 +23,7 @@ from importer.pipeline.events import RowsChecked
 from importer.pipeline.session import Session
 from importer.readers.overlay import write_corrections
 from importer.reports import ReportResult
-from importer.reports.wording import issue_text, places, shortened
+from importer.reports.wording import issue_text, places, reason_text, shortened
 from importer.web.earlier import CorrectedBefore
 from importer.web.matching import is_complete
 from importer.web.pages import (
@@ -199,7 +199,7 @@ def _state(
         left_out=tuple(
             LeftOut(
                 reason.status.value,
-                reason.message or _sentence(reason.code, lang),
+                reason_text(reason.code, reason.message, lang) or reason.code,
                 reason.rows,
                 places(reason.examples, lang),
                 reason.code,
@@ -208,10 +208,6 @@ def _state(
             if reason.status in (Status.SKIPPED, Status.DUPLICATE)
         ),
     )
-
-
-def _sentence(code: str, lang: str) -> str:
-    return messages.sentence(code, {}, lang) if code in messages.catalogue() else code
 
 
 def _example(group: IssueGroup, lang: str) -> str:
