@@ -16,10 +16,14 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
 
+from importer import contracts
 from importer.cluster.worker import PROGRESS, STOP, NotBegun, OtherVersion, WorkerSide, work
-from importer.config import is_loopback
+from importer.config import ConfigFile, Profile, is_loopback, load_config, name_config
+from importer.credentials import REQUIRED, require, resolve
 from importer.errors import ImporterError, SettingsError, TerminatedRun, UnreachableError
 from importer.journal_place import journal_place, shown_place
+from importer.models import Destination
+from importer.options import RunOptions
 
 LOCAL = "local"
 """The name of a cluster that begins and ends with the command."""
@@ -56,6 +60,18 @@ class ClusterTask(Protocol):
         """Where the client's journal is, as it is shown."""
 
     @property
+    def settings(self) -> str:
+        """The client's importer.toml, absolute, which has to lie there on the worker, too; empty for none."""
+
+    @property
+    def found_in(self) -> str:
+        """The client's working directory, if that file was found there and nobody named it."""
+
+    @property
+    def lane(self) -> str:
+        """Where the client would send; empty if it does not know, or for a dry run that goes nowhere."""
+
+    @property
     def version(self) -> str:
         """The client's version of the importer."""
 
@@ -64,11 +80,40 @@ T = TypeVar("T", bound=ClusterTask)
 O = TypeVar("O")  # noqa: E741 - an outcome
 
 
-def refuse_others(task: ClusterTask) -> None:
-    """Refuse to work with another journal than the client's. Raises SettingsError `cluster-other-journal`."""
+def settings_of(task: ClusterTask) -> ConfigFile:
+    """Let all of a task come from the client's importer.toml, if it has one, and return it.
+
+    Raises SettingsError `cluster-other-journal` if it is not the client's journal that is used here.
+    """
+    found_in = Path(task.found_in) if task.found_in else None
+    name_config(Path(task.settings) if task.settings else None, found_in)
     found = shown_place(journal_place())
     if found != task.journal:
         raise SettingsError("cluster-other-journal", here=found, there=task.journal)
+    return load_config()
+
+
+def destination_of(profile: Profile, options: RunOptions, *, complete: bool = False) -> Destination | None:
+    """Return where a run would send from here; None if tenant, application or server are not known here.
+
+    Raises SettingsError; with `complete`, `missing-credentials` in the place of None.
+    """
+    resolved = resolve(profile, options.contract, sends=False)
+    names = tuple(name for name in REQUIRED if not name.startswith("access"))
+    if set(resolved.missing) & set(names) and not complete:
+        return None
+    connection = require(resolved, names)
+    contract = contracts.load(options.contract or connection.contract)
+    return connection.destination(contract.endpoint.base_url)
+
+
+def refuse_other_lane(task: ClusterTask, here: Destination | None) -> None:
+    """Refuse to send elsewhere than the client would: the environment here may say so.
+
+    Raises SettingsError `cluster-other-lane`.
+    """
+    if task.lane and here is not None and here.lane != task.lane:
+        raise SettingsError("cluster-other-lane", here=here.tenant_id, host=here.host)
 
 
 # The engine

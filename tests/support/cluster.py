@@ -9,22 +9,40 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from tests.support.tenants import Tenants
+
 _START_SECONDS = 120.0
+
+
+def keep_journal(tenants: Tenants, place: Path | str) -> None:
+    """Let importer.toml say where the journal is, so that workers find it wherever they were begun."""
+    settings = tenants.folder / "importer.toml"
+    settings.write_text(f'journal = "{place}"\n' + settings.read_text("utf-8"), "utf-8")
 
 
 class DaskCluster:
     """A scheduler and workers with one thread each, for as long as a `with` block lasts.
 
     `ttl`: seconds without a word after which a worker counts as gone. `tended`: for each worker that ends
-    another one begins, as whatever runs workers in earnest sees to it.
+    another one begins, as whatever runs workers in earnest sees to it. `environ`: more of their environment.
     """
 
-    def __init__(self, folder: Path, workers: int, *, ttl: float = 15.0, tended: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        workers: int,
+        *,
+        ttl: float = 15.0,
+        tended: bool = False,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
+        self._environ = environ or {}
         self.workers: list[subprocess.Popen[bytes]] = []
         self._count = workers
         self._ttl = ttl
@@ -119,6 +137,7 @@ class DaskCluster:
                     "DASK_DISTRIBUTED__SCHEDULER__WORK_STEALING": "False",
                     "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "10",
                     "OPENBLAS_NUM_THREADS": "1",
+                    **self._environ,
                 },
                 stdout=log,
                 stderr=log,
