@@ -42,8 +42,8 @@ class Tenants:
         )
         (self.folder / "keys.env").chmod(0o600)
         lines = [
-            f'[defaults]\nbase_url = "{self.box.base_url}"\nenv_file = "keys.env"\n',
-            f'[job.nightly]\ninbox = "in/{{profile}}"\nprofiles = ["t*"]\nsettle = 0\n{notices}',
+            f'[defaults]\nbase_url = "{self.box.base_url}"\nenv_file = "keys.env"\nsettle = 0\n',
+            f'[job.nightly]\ninbox = "in/{{profile}}"\nprofiles = ["t*"]\n{notices}',
         ]
         for number, name in enumerate(self.names):
             tenant = FIRST_TENANT + number
