@@ -231,6 +231,7 @@ def draw(request: Request, template: str, /, **context: object) -> str:
         "t": t,
         "lang": lang,
         "rows": partial(wording.rows, lang=lang),
+        "places": partial(wording.places, lang=lang),
         "status_word": status_word,
         "kind_word": partial(wording.kind, lang=lang),
         "sandbox": site.sandbox is not None,
@@ -251,13 +252,21 @@ def page(request: Request, template: str, /, status: int = 200, **context: objec
 
 def told(request: Request, error: ImporterError) -> dict[str, str]:
     """An error as templates take it."""
-    lang = language_of(request)
+    lang, plain = language_of(request), _without_folders(error)
+    return {"message": plain.sentence(lang), "hint": plain.hint(lang, on_page=True), "code": error.code}
+
+
+def _without_folders(error: ImporterError) -> ImporterError:
+    """The error with files called by their names: people on the page do not know where we keep them."""
     found = {
-        name: (str(value).rsplit("/", 1)[-1] if name in ("name", "file") else value)
+        name: _without_folders(value)
+        if isinstance(value, ImporterError)
+        else str(value).rsplit("/", 1)[-1]
+        if name in ("name", "file", "list")
+        else value
         for name, value in error.found.items()
     }
-    plain = type(error)(error.code, **found)
-    return {"message": plain.sentence(lang), "hint": plain.hint(lang, on_page=True), "code": error.code}
+    return type(error)(error.code, **found)
 
 
 def error_page(request: Request, error: ImporterError, status: int = 400) -> HTMLResponse:
