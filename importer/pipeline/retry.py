@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import takewhile
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
 import numpy as np
 
 from importer.dataclass import dataclass
-from importer.journal import Journal, RowStates, RunKind, RunRecord, union_rows
+from importer.exit_codes import ExitCode
+from importer.journal import Journal, RowStates, RunKind, RunRecord, RunState, union_rows
 from importer.models import Outcome, Status
 from importer.option_layers import options_from_json
 from importer.pipeline.flow import RunContext, checked_chunks
 from importer.pipeline.plan import RunPlan
+from importer.pipeline.row_history import SUPPRESSED
 from importer.pipeline.run import Lineage
+from importer.reports.tally import OVERTAKEN
 
 LEFT = (Status.FAILED, Status.UNKNOWN, Status.NOT_SENT)
+NO_ANSWER_KNOWN = "no-answer-known"
+"""The code of a row that may be in, and that the CRM would not recognise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +80,15 @@ def imported_since(journal: Journal, record: RunRecord, before: RunRecord | None
 
 def retried_since(journal: Journal, record: RunRecord) -> RunRecord | None:
     """Return the newest retry of the same source that began after this run; it is resumed instead."""
-    newest = journal.family(record)[-1]
-    return None if newest.id == record.id else newest
+    after = dropwhile(lambda member: member.id != record.id, journal.family(record))
+    later = [member for member in after if member.id != record.id and not came_to_nothing(member)]
+    return later[-1] if later else None
+
+
+def came_to_nothing(run: RunRecord) -> bool:
+    """Whether a run ended before it counted or sent a row, as if it had never been."""
+    tripped = run.exit_code is ExitCode.TRIPWIRE
+    return run.state is RunState.FINISHED and bool(run.stop) and not run.counts and not tripped
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +110,7 @@ class HeldBack:
             (self.reported, Status.SKIPPED, "imported-before"),
             (self.overtaken, Status.NOT_SENT, "held-back"),
             (self.overtaken_unsure, Status.UNKNOWN, "held-back"),
-            (self.unsure, Status.UNKNOWN, "no-answer-known"),
+            (self.unsure, Status.UNKNOWN, NO_ANSWER_KNOWN),
         )
         held = (
             Outcome(sheet, tuple(row for row in rows.tolist() if (sheet, row) in those), status, code=code)
@@ -137,6 +149,29 @@ def rows_left(record: RunRecord, *, rejected: bool) -> int:
     """Return how many rows a retry of a finished run would send."""
     statuses = (*LEFT, Status.REJECTED) if rejected else LEFT
     return sum(record.counts.get(status, 0) for status in statuses)
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The rows of a finished run that are not in, by what another retry would make of them."""
+
+    unsent: int
+    """It would send them."""
+    doubtful: int
+    """It would not: the CRM may have them and, without phone and e-mail, would store them twice."""
+    stay: int
+    """It would not, and nothing is left to do: newer rows of their customers are in, or these must not be
+    sent by now."""
+
+
+def rest_of(journal: Journal, record: RunRecord) -> Rest:
+    """Return what a finished run has left, as far as it knows."""
+    left = rows_left(record, rejected=False)
+    if not left:
+        return Rest(0, 0, 0)
+    codes = journal.row_states(record.id).codes(*LEFT)
+    stay = sum(codes[code] for code in (*OVERTAKEN, SUPPRESSED))
+    return Rest(left - stay - codes[NO_ANSWER_KNOWN], codes[NO_ANSWER_KNOWN], stay)
 
 
 def _scope(journal: Journal, record: RunRecord) -> RetryScope:

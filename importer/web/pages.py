@@ -251,13 +251,21 @@ def page(request: Request, template: str, /, status: int = 200, **context: objec
 
 def told(request: Request, error: ImporterError) -> dict[str, str]:
     """An error as templates take it."""
-    lang = language_of(request)
+    lang, plain = language_of(request), _without_folders(error)
+    return {"message": plain.sentence(lang), "hint": plain.hint(lang, on_page=True), "code": error.code}
+
+
+def _without_folders(error: ImporterError) -> ImporterError:
+    """The error with files called by their names: people on the page do not know where we keep them."""
     found = {
-        name: (str(value).rsplit("/", 1)[-1] if name in ("name", "file") else value)
+        name: _without_folders(value)
+        if isinstance(value, ImporterError)
+        else str(value).rsplit("/", 1)[-1]
+        if name in ("name", "file", "list")
+        else value
         for name, value in error.found.items()
     }
-    plain = type(error)(error.code, **found)
-    return {"message": plain.sentence(lang), "hint": plain.hint(lang, on_page=True), "code": error.code}
+    return type(error)(error.code, **found)
 
 
 def error_page(request: Request, error: ImporterError, status: int = 400) -> HTMLResponse:
