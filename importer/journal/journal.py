@@ -390,6 +390,7 @@ class Journal:
             ids = [(number,) for number in old]
             for place in (
                 "outcomes WHERE run",
+                "sent_rows WHERE run",
                 "batches WHERE run",
                 "origins WHERE run",
                 "runs WHERE number",

@@ -1,8 +1,7 @@
 """What each row of a run was sent as: fingerprints of its content and of its contacts, and its fields.
 
 They tell whether a row of a report that is in already has been corrected since, and which rows of a file
-share a contact. All are under the journal's key. A row takes eight bytes, and eight for each contact, in
-the line of its request.
+share a contact. All are under the journal's key. A row takes eight bytes, and eight for each contact.
 """
 
 from __future__ import annotations
@@ -19,8 +18,10 @@ from importer.journal.database import Database, Row
 from importer.journal.records import BatchState
 from importer.journal.row_states import expand_ranges
 
-_REQUESTS = """SELECT r.number, r.id, b.sheet, b.rows, b.sent FROM batches b JOIN runs r ON r.number = b.run
-               WHERE r.id = ? AND b.state = ? AND b.sent IS NOT NULL ORDER BY b.entry"""
+INSERT_SENT = "INSERT INTO sent_rows (run, entry, sent) VALUES (?, ?, ?)"
+_REQUESTS = """SELECT r.number, r.id, b.sheet, b.rows, s.sent FROM runs r JOIN batches b ON b.run = r.number
+               JOIN sent_rows s ON s.run = b.run AND s.entry = b.entry
+               WHERE r.id = ? AND b.state = ? ORDER BY b.entry"""
 _ORIGINS = """SELECT r.id AS run, o.sheet, o.rows, o.from_sheet, o.from_rows FROM origins o
               JOIN runs r ON r.number = o.run
               WHERE o.from_run = ? AND r.destination_key = ? AND r.number < ?
