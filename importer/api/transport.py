@@ -58,9 +58,12 @@ class _UnsentError(ConnectionError):
 
 
 class _HandoverMixin:
-    """A connection that knows whether it handed over the whole request, and reads answers strictly."""
+    """A connection that hands over head and body of a request together, knows whether it did, and reads
+    answers strictly."""
 
     handed_over = False
+    _held: list[bytes] | None = None
+    """What is handed over once it is whole. Each part alone would cost both sides a call and a packet."""
     _reused = False
     _spoken_to = False
     """True if the server spoke before the request was written, which is no answer to it."""
@@ -70,17 +73,26 @@ class _HandoverMixin:
     def request(self, *args: Any, **kwargs: Any) -> None:
         self._reused = not self.is_closed and self.handed_over  # type: ignore[attr-defined]
         self.handed_over = self._spoken_to = False
+        held: list[bytes] = []
+        self._held = held
         try:
             super().request(*args, **kwargs)  # type: ignore[misc]
+            self._held = None
+            self.send(b"".join(held))
         except OSError as error:
             # The server may have answered before it closed; urllib3 looks for that after these two.
             if isinstance(error, BrokenPipeError) or error.errno == errno.ECONNRESET:
                 raise
             raise _UnsentError(str(error)) from error
+        finally:
+            self._held = None
         self.handed_over = True
 
     def send(self, data: Any) -> None:
-        """Hand over a part of the request. Raises _UnsentError if an earlier answer is not over yet."""
+        """Hand over the request. Raises _UnsentError if an earlier answer is not over yet."""
+        if self._held is not None:
+            self._held.append(data)
+            return
         if not (self.is_connected or self.is_closed):  # type: ignore[attr-defined]
             if self._reused:
                 raise _UnsentError("more came after the answer before")
