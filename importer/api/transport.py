@@ -9,6 +9,7 @@ cannot have been processed, whatever else went wrong; one that was, may have bee
 from __future__ import annotations
 
 import errno
+import http.client
 import logging
 import re
 import ssl
@@ -69,6 +70,8 @@ class _HandoverMixin:
     """True if the server spoke before the request was written, which is no answer to it."""
     _begins_with_words = False
     """True if the protocol below HTTP may say something at first."""
+    putheader = http.client.HTTPConnection.putheader
+    """Without urllib3's look for headers that are to be left out, of which there are none."""
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         self._reused = not self.is_closed and self.handed_over  # type: ignore[attr-defined]
@@ -232,6 +235,8 @@ class Transport:
 
 def _decoded(raw: urllib3.HTTPResponse) -> bytes:
     """The answer's body, which is in memory already, without its Content-Encoding. Raises TransportFault."""
+    if "content-encoding" not in raw.headers:
+        return raw.read(decode_content=False)
     pieces: list[bytes] = []
     size = 0
     try:
