@@ -221,7 +221,8 @@ class BatchOrder:
             batch.takes_room = False
             self._beside += 1
             self._free_room()
-        latest.update(dict.fromkeys(batch.contacts, batch))
+        for contact in batch.contacts:
+            latest[contact] = batch
         self._batches[batch] = None
 
     def _released(self, followers: list[InFlightBatch]) -> list[InFlightBatch]:
@@ -246,7 +247,8 @@ class BatchOrder:
         for batch in batches:
             batch.followers.clear()
             if batch.leaving:
-                self._latest.update(dict.fromkeys(batch.contacts, batch))
+                for contact in batch.contacts:
+                    self._latest[contact] = batch
                 self._batches[batch] = None
             else:
                 freed += [part for part in self.enter(batch) if part.leaving]
