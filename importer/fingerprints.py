@@ -20,6 +20,10 @@ FingerprintKey = tuple[int, int]
 NO_KEY: FingerprintKey = (0, 0)
 """For fingerprints that nobody keeps."""
 
+COUNT_BITS = 3
+COUNT = (1 << COUNT_BITS) - 1
+"""The low bits of a line say how many contacts its row has; all others are zero if its content is unknown."""
+
 _NOTHING = hash(None)
 _NEWEST = 1 << 16
 _SHARE = 8
@@ -91,6 +95,14 @@ def content_fingerprints(contents: Sequence[bytes], key: str) -> np.ndarray:
         return np.empty(0, dtype=np.int64)
     found = pd.util.hash_array(np.array(contents, dtype=object), hash_key=key, categorize=False)
     return np.asarray(found, dtype=np.uint64).view(np.int64)
+
+
+def known_lines(contents: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return fingerprints of contents (int64) as lines: with the number of contacts of each row."""
+    bits = contents & ~np.int64(COUNT)
+    # Zero stands for unknown.
+    found: np.ndarray = np.where(bits == 0, np.int64(1 << COUNT_BITS), bits) | counts
+    return found
 
 
 def text_mark(text: str, key: FingerprintKey) -> str:

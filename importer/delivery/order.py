@@ -113,7 +113,8 @@ class BatchOrder:
         batch leaves the window to wait beside it."""
         self._make = make
         self._free_room = free_room
-        self._latest: dict[int, InFlightBatch] = {}
+        self._taken: set[int] = set()
+        """The contacts of all batches that are not final."""
         self._late: dict[int, tuple[_Late, ...]] = {}
         """For each contact its late requests, without those that another one covers."""
         self._lates: list[_Late] = []
@@ -123,7 +124,7 @@ class BatchOrder:
 
     def __len__(self) -> int:
         """Return how many contacts are held."""
-        return len(self._latest)
+        return len(self._taken)
 
     @property
     def batches(self) -> tuple[InFlightBatch, ...]:
@@ -161,21 +162,15 @@ class BatchOrder:
 
         `late_until`: a request of it may still be carried out until then, so later rows go on waiting.
         """
-        known = batch in self._batches
         self._batches.pop(batch, None)
         self._beside -= not batch.takes_room
         if not batch.leaving:
             for late in self._lates:
                 late.followers = [follower for follower in late.followers if follower is not batch]
-        latest = self._latest
-        # Whoever took a contact over waits for the batch, so without followers all of them are its own.
-        own = (
-            [contact for contact in batch.contacts if latest.get(contact) is batch]
-            if batch.followers or not known
-            else batch.contacts
-        )
-        for contact in own:
-            del latest[contact]
+        self._taken -= batch.contacts
+        # Who shares a contact waits for the batch. One that ends before it has left may have shared more.
+        for other in batch.followers if batch.leaving else self._batches:
+            self._taken |= other.contacts
         if late_until is not None:
             self._hold(_Late(batch.contacts, late_until))
             return self._anew()
@@ -206,10 +201,7 @@ class BatchOrder:
                 self._late[contact] = rest + alone if rest else alone
 
     def _enter(self, batch: InFlightBatch) -> None:
-        latest = self._latest
-        # Nearly always none, and a set finds that out many times faster than a loop.
-        shared = latest.keys() & batch.contacts
-        earlier: set[InFlightBatch | _Late] = {latest[contact] for contact in shared}
+        earlier: set[InFlightBatch | _Late] = set(self._latest(batch.contacts))
         if self._late:
             earlier |= self._holding(batch.batch)
         for before in earlier:
@@ -221,9 +213,18 @@ class BatchOrder:
             batch.takes_room = False
             self._beside += 1
             self._free_room()
-        for contact in batch.contacts:
-            latest[contact] = batch
+        self._taken |= batch.contacts
         self._batches[batch] = None
+
+    def _latest(self, contacts: set[int]) -> list[InFlightBatch]:
+        """The batches that are the latest of any of these contacts; nearly always none."""
+        left = self._taken & contacts
+        found = []
+        for batch in reversed(self._batches) if left else ():
+            if not left.isdisjoint(batch.contacts):
+                found.append(batch)
+                left -= batch.contacts
+        return found
 
     def _released(self, followers: list[InFlightBatch]) -> list[InFlightBatch]:
         freed = []
@@ -239,7 +240,7 @@ class BatchOrder:
         """Find out again what every batch that has not left waits for, and split those that a late request
         holds up in part. Return the batches that may leave now."""
         batches = list(self._batches)
-        self._latest.clear()
+        self._taken.clear()
         self._batches.clear()
         for late in self._lates:
             late.followers.clear()
@@ -247,8 +248,7 @@ class BatchOrder:
         for batch in batches:
             batch.followers.clear()
             if batch.leaving:
-                for contact in batch.contacts:
-                    self._latest[contact] = batch
+                self._taken |= batch.contacts
                 self._batches[batch] = None
             else:
                 freed += [part for part in self.enter(batch) if part.leaving]
@@ -290,7 +290,6 @@ class BatchOrder:
 
     def _holds_up(self, sheet: str, row: int, contact: int) -> bool:
         """Whether a late request, or a batch that one holds up, holds up a row with this contact."""
-        latest = self._latest.get(contact)
-        if latest is not None and latest.held_up:
+        if any(batch.held_up for batch in self._latest({contact})):
             return True
         return any(late.holds(sheet, row) for late in self._late.get(contact, ()))

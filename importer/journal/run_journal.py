@@ -123,7 +123,19 @@ class RunJournal:
         ]
         sent = [(run, e.entry, found) for e in begun if (found := encode_sent(e.batch.contacts)) is not None]
         ends = [
-            (e.state, e.attempts, e.code, e.message, e.trace_id, e.data, now, _ago(e, now), run, e.entry)
+            # Texts and numbers of Python itself: others SQLite asks how they are to be stored, one by one.
+            (
+                e.state.value,
+                e.attempts,
+                e.code,
+                e.message,
+                e.trace_id,
+                e.data,
+                now,
+                _ago(e, now),
+                run,
+                e.entry,
+            )
             for e in settled
             if e.state is not None
         ]
@@ -160,8 +172,8 @@ class RunJournal:
             event.entry,
             None if event.whole else outcome.sheet,
             None if event.whole else row_states.encode_ranges(outcome.rows),
-            outcome.status,
-            event.final,
+            outcome.status.value,
+            int(event.final),
             outcome.batch,
             outcome.attempts,
             outcome.code,

@@ -13,7 +13,7 @@ import numpy as np
 
 from importer.batching import ContactSets
 from importer.dataclass import dataclass
-from importer.journal.contents import COUNT, known_lines
+from importer.fingerprints import COUNT
 from importer.journal.database import Database, Row
 from importer.journal.records import BatchState
 from importer.journal.row_states import expand_ranges
@@ -30,11 +30,6 @@ _KEY = 8
 """Bytes of a line, or of a key."""
 
 
-def content_lines(sent: np.ndarray, contacts: np.ndarray) -> np.ndarray:
-    """Return for each row (int64) what tells its content. `sent` and `contacts`: as in `Customers`."""
-    return known_lines(sent, np.count_nonzero(contacts, axis=1))
-
-
 def encode_sent(contacts: Sequence[tuple[int, ...]]) -> bytes | None:
     """Return what the journal keeps of a request's rows; None if their fingerprints were not made.
 
@@ -43,9 +38,7 @@ def encode_sent(contacts: Sequence[tuple[int, ...]]) -> bytes | None:
     """
     if not isinstance(contacts, ContactSets) or contacts.sent is None:
         return None
-    lines = content_lines(contacts.sent, contacts.table)
-    keys = contacts.table[contacts.table != 0]
-    return _encode(lines, keys, contacts.fields)
+    return _encode(contacts.sent, contacts.keys(), contacts.fields)
 
 
 def clear_sent(sent: bytes, keys: np.ndarray) -> tuple[bytes, int]:
@@ -87,7 +80,7 @@ class SentAs:
     """As what rows were sent that are asked about. One entry, or line, a row; zeros where nobody knows."""
 
     lines: np.ndarray
-    """See `content_lines`; int64."""
+    """As `Customers.sent`; int64."""
     contacts: np.ndarray
     """The keys of its contacts (int64), a line a row, zeros behind the last."""
     fields: np.ndarray
@@ -113,7 +106,7 @@ class SentRows:
     rows: np.ndarray
     """Row numbers, int64."""
     lines: np.ndarray
-    """See `content_lines`; int64."""
+    """As `Customers.sent`; int64."""
     contacts: np.ndarray
     """The keys of its contacts (int64), a line a row, zeros behind the last."""
     fields: np.ndarray
