@@ -7,7 +7,7 @@ endif
 # Tests are independent of each other: every core takes some.
 PARALLEL := -n auto --dist worksteal
 
-.PHONY: help install demo web test coverage test-extras test-wheel lint audit docs fuzz soak cron-test cluster-test bench clean
+.PHONY: help install demo web test coverage test-extras test-wheel lint audit docs fuzz soak cron-test cluster-test bench ratios clean
 
 help:
 	@echo "make install      the package and the development tools, into .venv"
@@ -88,6 +88,9 @@ cluster-test: install .venv/extras
 
 bench: install
 	$(BIN)/python -m tests.bench $(ONLY)
+
+ratios: install
+	$(BIN)/python -m tests.bench.ratios
 
 clean:
 	rm -rf .venv .coverage build dist .pytest_cache .mypy_cache .ruff_cache
