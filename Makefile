@@ -24,6 +24,7 @@ help:
 	@echo "make cron-test    a real cron runs an installed job (Debian, root)"
 	@echo "make cluster-test a shared journal in PostgreSQL, and rounds on the workers of a Dask cluster"
 	@echo "make bench        the benchmarks; writes docs/performance.md. ONLY='start delivery' measures only these"
+	@echo "make ratios       a few small benchmarks, each against what is kept of it"
 	@echo "make clean        removes .venv and all that was built"
 
 .venv/installed: pyproject.toml constraints.txt
