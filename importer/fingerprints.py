@@ -180,8 +180,8 @@ def _merge(into: np.ndarray, keys: np.ndarray) -> np.ndarray:
 
 
 class _Sieve:
-    """A Bloom filter: lets all keys through that were added, and hardly any of the others: of random ones a twentieth
-    at most."""
+    """A Bloom filter: lets all keys through that were added, and hardly any of the others: of random ones a
+    twentieth at most."""
 
     _BITS = 8
     """At least so many for each key."""

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from enum import StrEnum
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from itertools import product
 
 import numpy as np
@@ -23,7 +23,7 @@ from importer.arrow import (
     offsets_and_bytes,
     to_mask,
 )
-from importer.mapping.base import ColumnIssue, packaged_index
+from importer.mapping.base import ColumnIssue, by_distinct, packaged_index
 from importer.models import Severity
 from importer.patterns import late_pattern
 
@@ -236,6 +236,16 @@ _NO_NAME = late_pattern(
 def doubtful(column: pa.Array, field: str) -> list[ColumnIssue]:
     """Return the warning on texts of the field that are no person's name: numbers, dates, e-mails, links,
     companies, rows commented out, and in first names a title alone."""
+    where = by_distinct(column, partial(_no_persons, field=field))
+    pairs = by_distinct(column, _pairs) if field == "first_name" else where & False
+    return [
+        ColumnIssue("doubtful-name", mask, wording=wording, severity=Severity.WARNING, left_out=False)
+        for mask, wording in ((where & ~pairs, None), (pairs, "two-persons"))
+        if mask.any()
+    ]
+
+
+def _no_persons(column: pa.Array, field: str) -> np.ndarray:
     may_be = _may_end_doubtfully(column)
     may_be[TextColumn(column).with_bytes(_DOUBTFUL)] = True
     rows = np.flatnonzero(may_be)
@@ -245,12 +255,7 @@ def doubtful(column: pa.Array, field: str) -> list[ColumnIssue]:
         verdicts = [_is_no_name(text, field) for text in distinct.dictionary.to_pylist()]
         where[rows] = np.array(verdicts, dtype=bool)[distinct.indices.to_numpy()]
     where |= to_mask(pc.is_in(column, value_set=_no_names(column.type)))
-    pairs = _pairs(column) if field == "first_name" else where & False
-    return [
-        ColumnIssue("doubtful-name", mask, wording=wording, severity=Severity.WARNING, left_out=False)
-        for mask, wording in ((where & ~pairs, None), (pairs, "two-persons"))
-        if mask.any()
-    ]
+    return where
 
 
 def _pairs(column: pa.Array) -> np.ndarray:
@@ -383,6 +388,7 @@ def _address_in_chinese() -> frozenset[str]:
     return known["titles_behind"] | known["titles_behind_family"] | known["nicknames"]
 
 
+@lru_cache(maxsize=16384)
 def _is_no_name(text: str, field: str) -> bool:
     if _NO_NAME.fullmatch(text) is not None or not any(map(str.isalpha, text)):
         return True

@@ -159,8 +159,10 @@ def read(
 
 def lunar(bound: BoundField, header: Sequence[str], cell: Callable[[str], pa.Array]) -> list[ColumnIssue]:
     """Return the error on dates of rows in which another column says that they are of the lunar calendar."""
+    if bound.field.kind is not FieldKind.DATE or not bound.sources:
+        return []
     beside = [name for name in header if calendars.names_calendars(name) and name not in bound.sources]
-    if bound.field.kind is not FieldKind.DATE or not bound.sources or not beside:
+    if not beside:
         return []
     lunar = np.zeros(len(cell(beside[0])), dtype=bool)
     for name in beside:

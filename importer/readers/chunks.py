@@ -44,13 +44,12 @@ def to_chunks(
 
     `records` says that a program wrote them: none is a repeated header, a total or a remark.
     """
-    block.columns = [_without_formula(column) for column in block.columns]
+    named = [(at, name) for at, name in enumerate(layout.names) if name is not None]
+    block.columns = [
+        clean_cells(column, quoted=layout.is_quoted(at)) for at, column in enumerate(block.columns)
+    ]
     issues = list(block.issues)
     issues.extend(_beyond_header(block, layout, sheet))
-    for at, quoted in enumerate(layout.quoted):
-        if quoted and at < len(block.columns):
-            block.columns[at] = arrow.rework_all(block.columns[at], without_quotes)
-    named = [(at, name) for at, name in enumerate(layout.names) if name is not None]
     for at, name in _telling(block, named):
         issues.extend(_control_characters(block, at, name, sheet))
         issues.extend(_garbled(block, at, name, sheet))
@@ -97,11 +96,12 @@ def shortened(cell: str) -> str:
     return cell if len(cell) <= _SHOWN else cell[: _SHOWN - 1] + "…"
 
 
-def _without_formula(column: pa.Array) -> pa.Array:
-    """Return the column with the text in place of a formula of nothing else, which keeps zeros: ="007"."""
-    if not arrow.has_bytes(column, b"="):
-        return column
-    return pc.replace_substring_regex(column, _ONLY_TEXT, r"\1")
+def clean_cells(column: pa.Array, *, quoted: bool) -> pa.Array:
+    """Return the column with the text in place of a formula of nothing else, which keeps zeros (="007"), and,
+    if all its cells stand in quotation marks, without these."""
+    if arrow.has_bytes(column, b"="):
+        column = pc.replace_substring_regex(column, _ONLY_TEXT, r"\1")
+    return arrow.rework_all(column, without_quotes) if quoted else column
 
 
 def _blank_rows(columns: Sequence[pa.Array], count: int) -> np.ndarray:

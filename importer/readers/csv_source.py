@@ -12,14 +12,15 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
-from importer.arrow import TEXT
+from importer.arrow import TEXT, frame
 from importer.dataclass import dataclass
 from importer.errors import InputError, UsageError
 from importer.models import Chunk, Issue, Note, Severity
 from importer.readers.base import FileIdentity, ReadOptions, Source
-from importer.readers.chunks import ColumnBlock, extra_cells_issue, shortened, to_chunks
+from importer.readers.chunks import ColumnBlock, clean_cells, extra_cells_issue, shortened, to_chunks
 from importer.readers.csv_parser import ArrowBlock, CsvRecords, parse_with_arrow, tokenize
 from importer.readers.decoding import REPLACEMENT, UNDECODED, stamp, utf8_pieces
 from importer.readers.encoding import Encoding
@@ -89,15 +90,34 @@ class CsvSource(Source):
             yield from to_chunks(block, self._layout, "", self._options.chunk_rows)
             row += rows
         self.rows_read = row - self._first_row
+        self._check_unchanged()
+
+    def column(self, name: str) -> Iterator[pd.Series]:
+        only = self._layout.names.index(name)
+        most = self._options.chunk_rows
+        for block, rows in self._blocks(self._first_row, only):
+            if len(block.columns) < len(self._layout.names):
+                cells = clean_cells(block.columns[0], quoted=self._layout.is_quoted(only))
+                for begin in range(0, rows, most):
+                    part = slice(begin, begin + most)
+                    yield frame({name: cells[part]}, block.rows[part])[name]
+            else:
+                yield from (part.frame[name] for part in to_chunks(block, self._layout, "", most))
+        self._check_unchanged()
+
+    def _check_unchanged(self) -> None:
         if stamp(self._text.file) != self._stamp:
             raise InputError("file-changed", name=self.name)
 
-    def _blocks(self, row: int) -> Iterator[tuple[ColumnBlock, int]]:
-        """Yield parsed blocks, and how many rows each takes; `row` is the number of the first one."""
+    def _blocks(self, row: int, only: int | None = None) -> Iterator[tuple[ColumnBlock, int]]:
+        """Yield parsed blocks, and how many rows each takes; `row` is the number of the first one.
+
+        With `only` the blocks have this one column wherever that can be read by itself.
+        """
         window = _Window(_after(self._text.pieces(self._quoting), self._begin), self._options.chunk_rows)
         while text := window.text():
-            block, rows, consumed = self._parse(text, row, final=window.final)
-            if not window.advance(text, consumed, rows):
+            block, rows, consumed = self._parse(text, row, final=window.final, only=only)
+            if not window.advance(consumed, rows):
                 raise _too_long(self.name, row)
             del text
             if rows:
@@ -105,9 +125,17 @@ class CsvSource(Source):
                 yield block, rows
                 row += rows
 
-    def _parse(self, window: bytes, row: int, *, final: bool) -> tuple[ColumnBlock, int, int]:
+    def _parse(
+        self, window: bytes, row: int, *, final: bool, only: int | None
+    ) -> tuple[ColumnBlock, int, int]:
         width = len(self._layout.names)
         decoded = self._text.encoding.valid_utf8 or UNDECODED.search(window) is None
+        if decoded and only is not None and width > 1:
+            found = parse_with_arrow(window, self._delimiter, width, final=final, only=only)
+            if found is not None:
+                rows = len(found.columns[0])
+                numbers = np.arange(row, row + rows, dtype=np.int64)
+                return ColumnBlock(found.columns, numbers), rows, found.consumed
         clean = parse_with_arrow(window, self._delimiter, width, final=final) if decoded else None
         reading = _RaggedRows(self._layout, self._delimiter, self._text.encoding.label, decoded=decoded)
         if clean is not None and len(clean.misfits) * 4 <= len(clean.columns[0]) + 4:
@@ -126,30 +154,32 @@ class _Window:
         """Whether the stretch ends where the text ends."""
         self._pieces = pieces
         self._chunk_rows = chunk_rows
-        self._pending = b""
+        self._read, self._begin = b"", 0
+        """The bytes that were read last, and how many of them are parsed."""
         self._ended = False
         self._size = _FIRST_BLOCK
 
     def text(self) -> bytes:
         """Return the bytes that were not parsed yet, as many as the window is long."""
-        parts, size = [self._pending], len(self._pending)
-        while size < self._size and not self._ended:
-            piece = next(self._pieces, None)
-            self._ended = piece is None
-            parts.append(piece or b"")
-            size += len(parts[-1])
-        joined = b"".join(parts)
-        self._pending = joined[self._size :]
-        self.final = self._ended and not self._pending
-        return joined[: self._size]
+        size = len(self._read) - self._begin
+        if size < self._size and not self._ended:
+            parts = [self._read[self._begin :]]
+            while size < self._size and not self._ended:
+                piece = next(self._pieces, None)
+                self._ended = piece is None
+                parts.append(piece or b"")
+                size += len(parts[-1])
+            self._read, self._begin = b"".join(parts), 0
+        self.final = self._ended and size <= self._size
+        return self._read[self._begin : self._begin + self._size]
 
-    def advance(self, text: bytes, consumed: int, rows: int) -> bool:
+    def advance(self, consumed: int, rows: int) -> bool:
         """Go on behind the bytes that were parsed. Returns False if one record is longer than allowed."""
-        self._pending = text[consumed:] + self._pending
+        self._begin += consumed
         if rows:
             wanted = int(consumed / rows * self._chunk_rows * _SLACK)
             self._size = min(max(wanted, _LEAST_BLOCK), _MOST_BLOCK)
-        elif self._pending:
+        elif self._begin < len(self._read):
             if self._size >= _LONGEST_RECORD:
                 return False
             self._size = min(max(2 * self._size, _LEAST_BLOCK), _LONGEST_RECORD)

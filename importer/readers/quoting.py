@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -140,11 +139,9 @@ def plain_pieces(pieces: Iterator[bytes], quoting: Quoting) -> Iterator[bytes]:
 
 def _without_marks(text: bytes) -> bytes:
     """Return the text without byte order marks at the beginning of lines."""
-    raw = np.frombuffer(text, dtype=np.uint8)
-    begins = np.flatnonzero(raw[1:] == codecs.BOM_UTF8[0])
-    if not (raw[begins] == ord("\n")).any():
-        return text
-    return text.replace(b"\n" + codecs.BOM_UTF8, b"\n")
+    # A single byte is found much faster than three.
+    first = text.find(codecs.BOM_UTF8[:1])
+    return text if first < 0 else text.replace(b"\n" + codecs.BOM_UTF8, b"\n")
 
 
 def _safe_end(text: bytes, quoting: Quoting) -> int:

@@ -123,6 +123,29 @@ def test_the_fast_way_and_the_careful_way_read_alike(text: str, block: int) -> N
         assert read(raw, delimiter=",") == whole
 
 
+COLUMN = st.one_of(
+    ROUGH,
+    st.lists(
+        st.lists(st.sampled_from(["", "a", " ", '"b, c"', '""', '=""', '"d""e"', "张"]), max_size=4)
+    ).map(lambda rows: "\n".join(map(",".join, rows))),
+)
+
+
+@CALM
+@given(COLUMN, st.sampled_from([8, 32, 1 << 20]))
+def test_a_column_that_is_read_alone_reads_as_beside_the_others(text: str, block: int) -> None:
+    raw = ("first_name,last_name,remark\n" + text).encode()
+    options = ReadOptions(is_known=frozenset(NAMES).__contains__, delimiter=",", chunk_rows=3)
+    with tempfile.TemporaryDirectory() as folder, small_blocks(block):
+        path = Path(folder, "customers.csv")
+        path.write_bytes(raw)
+        with open_source(path, options) as source:
+            chunks = list(source.chunks())
+            for name in source.header:
+                parts = list(source.column(name))
+                assert [part.to_dict() for part in parts] == [chunk.frame[name].to_dict() for chunk in chunks]
+
+
 def plain_records(text: str, delimiter: str) -> Iterator[str]:
     """The rows a person would count: an independent, plain reading, character by character."""
     at = 0
