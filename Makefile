@@ -60,7 +60,7 @@ coverage: install
 	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
 
 test-extras: install .venv/extras
-	$(BIN)/python -m pytest -m extras
+	$(BIN)/python -m pytest -m "extras and not soak"
 
 test-wheel: install
 	bash .ci/test-wheel $(BIN)/python

@@ -243,13 +243,27 @@ def find_config(directory: Path | None = None) -> Path | None:
     return next((place / FILE_NAME for place in places if (place / FILE_NAME).is_file()), None)
 
 
-_named: Path | None = None
+_named: tuple[Path, Path | None] | None = None
 
 
-def name_config(path: Path | None) -> None:
-    """Let all that this process asks for come from this importer.toml: a person named it for the command."""
+def name_config(path: Path | None, found_in: Path | None = None) -> None:
+    """Let all that this process asks for come from this importer.toml: a person named it for the command.
+
+    `found_in`: the working directory of another process, if nobody named the file and it was found there.
+    """
     global _named
-    _named = path
+    _named = (path, found_in) if path is not None else None
+
+
+def _chosen(path: Path | None) -> tuple[Path | None, Path | None]:
+    """Return the file to read, and the working directory if it was found there and nobody named it."""
+    if path is not None:
+        return path, None
+    if _named is not None:
+        return _named
+    found = find_config()
+    here = found is not None and found.parent == Path.cwd() and found.parent != config_folder()
+    return found, found.parent if found is not None and here else None
 
 
 def load_config(path: Path | None = None) -> ConfigFile:
@@ -260,8 +274,7 @@ def load_config(path: Path | None = None) -> ConfigFile:
     Raises SettingsError `bad-settings` with file, place and reason; `foreign-settings` or `open-settings` for
     a file that somebody else may have written; `open-secret` for one with a secret that others can read.
     """
-    path = path or _named
-    named, path = path is not None, path or find_config()
+    path, found_in = _chosen(path)
     if path is None:
         return ConfigFile()
     try:
@@ -292,8 +305,7 @@ def load_config(path: Path | None = None) -> ConfigFile:
         raise SettingsError(
             "open-secret", file=path, mode=f"{access.mode:04o}", command=close_command("600", path)
         )
-    here = not named and path.parent == Path.cwd() and path.parent != config_folder()
-    return ConfigFile(path, tables, path.parent if here else None)
+    return ConfigFile(path, tables, found_in)
 
 
 def _holds_nul(value: object) -> bool:

@@ -5,23 +5,37 @@ is gone, and nobody is told. So each transaction counts itself inside the journa
 to a small file beside it once the transaction is on the disk. That file is not forced to the disk, which
 would cost as much as the transaction: after a loss of power it may lag behind, but is never ahead. If the
 journal has counted less than the file says, it has lost something.
+
+Who puts back an older copy mostly puts back the whole folder, and the count with it. So the same count is
+written to the user's cache as well, under a hash of the journal's path.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
+import time
 from pathlib import Path
 from typing import IO
 
 from importer.dataclass import dataclass
 from importer.models import Note
-from importer.private_files import ensure_private_file, open_plain_file, private_opener, replace_private_file
+from importer.private_files import (
+    ensure_private_file,
+    make_private_folder,
+    open_plain_file,
+    private_opener,
+    replace_private_file,
+)
+from importer.user_folders import cache_folder
 
 LOSSES_SUFFIX = ".losses"
 _COUNT_SUFFIX = ".count"
+_KEPT_SECONDS = 400 * 86400.0
+"""How long the cache keeps the count of a journal that nobody uses."""
 _MOST_BYTES = 1_000_000
 _UNREADABLE = "journal-losses-unreadable"
 _LOSSES = frozenset({"journal-moved-aside", "journal-history-lost", "journal-replaced", _UNREADABLE})
@@ -36,11 +50,23 @@ class CommitCount:
 
 
 class CommitCounter:
-    """The file beside a journal that says how many transactions it has seen."""
+    """A file that says how many transactions a journal has seen."""
 
-    def __init__(self, journal: Path) -> None:
-        self._path = journal.with_name(journal.name + _COUNT_SUFFIX)
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self._file: IO[bytes] | None = None
+
+    @classmethod
+    def beside(cls, journal: Path) -> CommitCounter:
+        """The one beside the journal."""
+        return cls(journal.with_name(journal.name + _COUNT_SUFFIX))
+
+    @classmethod
+    def elsewhere(cls, journal: Path) -> CommitCounter | None:
+        """The one in the user's cache; None if this user has none."""
+        folder = cache_folder()
+        name = hashlib.sha256(os.fsencode(journal.absolute())).hexdigest()[:32]
+        return cls(folder / "journals" / f"{name}{_COUNT_SUFFIX}") if folder else None
 
     def read(self) -> CommitCount | None:
         """Return what the file says; None if there is none, or it says nothing that can be understood."""
@@ -64,6 +90,19 @@ class CommitCounter:
         ensure_private_file(self._path)
         self.write(count)
 
+    def begin_anew(self, count: CommitCount) -> None:
+        """Do as `begin` in a folder that may not be there, as far as that is possible.
+
+        Counts of journals that nobody has used for long are removed.
+        """
+        with contextlib.suppress(OSError):
+            make_private_folder(self._path.parent)
+            self.begin(count)
+            long_ago = time.time() - _KEPT_SECONDS
+            for path in self._path.parent.glob(f"*{_COUNT_SUFFIX}"):
+                if path.stat().st_mtime < long_ago:
+                    path.unlink()
+
     def forget(self) -> None:
         """Remove the file. Raises OSError."""
         self.close()
@@ -75,14 +114,20 @@ class CommitCounter:
             self._file = None
 
 
-def loss_between(noted: CommitCount | None, found: CommitCount, journal: Path) -> Note | None:
-    """Return what a journal has lost that has counted `found`, where the file beside it says `noted`."""
-    if noted is None:
-        return None
-    if noted.journal != found.journal:
+def loss_between(
+    noted: CommitCount | None, elsewhere: CommitCount | None, found: CommitCount, journal: Path
+) -> Note | None:
+    """Return what a journal has lost that has counted `found`.
+
+    `noted`: what the file beside it says. `elsewhere`: what the one in the cache says, which may be that of a
+    journal that was there before.
+    """
+    if noted is not None and noted.journal != found.journal:
         return Note("journal-replaced", (("path", str(journal)),))
-    if noted.commits > found.commits:
-        lost = (("path", str(journal)), ("lost", noted.commits - found.commits), ("count", noted.commits))
+    counts = [count.commits for count in (noted, elsewhere) if count and count.journal == found.journal]
+    most = max(counts, default=0)
+    if most > found.commits:
+        lost = (("path", str(journal)), ("lost", most - found.commits), ("count", most))
         return Note("journal-history-lost", lost)
     return None
 
@@ -131,7 +176,7 @@ def _free_name(path: Path) -> Path:
 
 def has_notes(journal: Path) -> bool:
     """Return whether files beside a journal say that it is one: its count, its losses."""
-    return CommitCounter(journal).read() is not None or losses_file(journal).is_file()
+    return CommitCounter.beside(journal).read() is not None or losses_file(journal).is_file()
 
 
 def acknowledge_losses(journal: Path) -> tuple[Note, ...]:

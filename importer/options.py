@@ -156,11 +156,10 @@ class RunOptions(ReadingOptions):
         group=OptionGroup.SENDING,
         metavar="SECONDS",
         profile=True,
-        job=True,
         keep=Keep.SETTINGS,
         report=True,
     )
-    """None: as long as an answer is waited for."""
+    """None: as long as an answer is waited for. A job's `settle` is about files that come in."""
     canary: bool | None = declare(
         None,
         FlagValue(),
@@ -251,8 +250,8 @@ class RunOptions(ReadingOptions):
     report_dir: Path | None = declare(
         None,
         FolderValue(),
-        "Where the reports go (default: reports/<run id>/).",
-        "报告放在哪里（默认：reports/<运行号>/）。",
+        "Where the reports go (default: reports/<run id>/; of an earlier run, beside its reports).",
+        "报告放在哪里（默认：reports/<运行号>/；针对以前的运行时，放在其报告旁）。",
         group=OptionGroup.REPORTS,
         job=True,
         keep=Keep.COLUMN,

@@ -17,6 +17,14 @@ def state_folder() -> Path:
     return Path(named).expanduser() if named else platformdirs.user_state_path("nxlink-importer")
 
 
+def cache_folder() -> Path | None:
+    """The user's folder for what may be lost; None if this user has no home."""
+    import platformdirs
+
+    folder = platformdirs.user_cache_path("nxlink-importer", appauthor=False)
+    return folder if folder.is_absolute() else None
+
+
 def config_folder() -> Path:
     """The user's folder for settings: importer.toml."""
     import platformdirs

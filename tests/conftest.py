@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import signal
+import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +29,12 @@ hypothesis.settings.register_profile("same-draws", deadline=None, derandomize=Tr
 hypothesis.settings.load_profile(os.environ.get("TEST_DRAWS", "new-draws"))
 
 
+def pytest_configure() -> None:
+    # So that the servers of tests that somebody ends by SIGTERM, as `timeout` does, end with them.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 @pytest.fixture(autouse=True)
 def own_surroundings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fresh state folder; nothing of the user's settings. Returns the state folder."""
@@ -37,6 +45,7 @@ def own_surroundings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
     monkeypatch.setattr("importer.config._named", None)
     monkeypatch.setenv("NXLINK_STATE_DIR", str(state))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(state / "config"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.delenv("COLUMNS", raising=False)
     return state

@@ -100,7 +100,7 @@ def _click_type(kind: ValueKind) -> dict[str, Any]:
         case FolderValue():
             return {"type": click.Path(file_okay=False, path_type=Path)}
         case FilesValue():
-            return {"type": click.Path(dir_okay=False), "multiple": True}
+            return {"type": click.Path(), "multiple": True}
         case HeaderRowValue():
             return {"type": HeaderRowType()}
         case ModeValue():

@@ -15,7 +15,7 @@ from importer.mapping.base import quote_names
 from importer.messages import join_clauses
 from importer.models import IssueGroup, Mode, RunSummary, Severity, Status, UnusedColumn
 from importer.reports import ReasonGroup, ReportResult, wording
-from importer.reports.tally import ANSWERED
+from importer.reports.tally import ANSWERED, LEFT_OUT
 from importer.reports.wording import issue_text, kind, word
 
 KINDS = 12
@@ -39,13 +39,14 @@ def show(console: Console, result: ReportResult, lang: str, *, mask: bool = Fals
     console.print()
     _counts(console, summary, lang)
     show_issues(console, summary.issues, lang, mask=mask)
-    _reasons(console, [reason for reason in result.reasons if reason.status in ANSWERED], lang)
+    _reasons(console, "heading-left-out", [one for one in result.reasons if one.status in LEFT_OUT], lang)
+    _reasons(console, "heading-answers", [one for one in result.reasons if one.status in ANSWERED], lang)
     _not_imported(console, summary.not_imported, lang)
     notes = [*summary.notes, *(note.sentence(lang) for note in result.notes)]
     if notes:
         _heading(console, "heading-notes", lang)
         for note in notes:
-            _line(console, Text(note))
+            _line(console, Text(wording.opening(note)))
     _next(console, result, lang)
 
 
@@ -121,18 +122,18 @@ def _bar(share: float) -> str:
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
-def _reasons(console: Console, reasons: Sequence[ReasonGroup], lang: str) -> None:
+def _reasons(console: Console, heading: str, reasons: Sequence[ReasonGroup], lang: str) -> None:
     if not reasons:
         return
-    _heading(console, "heading-answers", lang)
+    _heading(console, heading, lang)
     for reason in reasons[:KINDS]:
         status, counted = wording.status(reason.status, lang), wording.rows(reason.rows, lang)
         text = word("summary-reason-line", lang, status=status, code=reason.code, rows=counted)
         at = "summary-issue-at-one" if reason.rows == 1 else "summary-issue-at"
         text = join_clauses(lang, text, word(at, lang, places=wording.places(reason.examples, lang)))
         _line(console, Text(text))
-        if reason.message:
-            _line(console, Text(reason.message, style="dim"), 4)
+        if why := wording.reason_text(reason.code, reason.message, lang):
+            _line(console, Text(wording.opening(why), style="dim"), 4)
 
 
 def _not_imported(console: Console, columns: Sequence[UnusedColumn], lang: str) -> None:

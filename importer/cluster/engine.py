@@ -7,9 +7,8 @@ another one, which takes up what the journal says was left. What goes wrong is a
 from __future__ import annotations
 
 import contextlib
-import os
+import pickle
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,19 +16,18 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from importer import __version__
-from importer.config import is_loopback
+from importer import contracts
+from importer.cluster.worker import PROGRESS, STOP, NotBegun, OtherVersion, WorkerSide, work
+from importer.config import ConfigFile, Profile, is_loopback, load_config, name_config
+from importer.credentials import REQUIRED, require, resolve
 from importer.errors import ImporterError, SettingsError, TerminatedRun, UnreachableError
 from importer.journal_place import journal_place, shown_place
-from importer.pipeline.run import StopToken
+from importer.models import Destination
+from importer.options import RunOptions
 
 LOCAL = "local"
 """The name of a cluster that begins and ends with the command."""
-PROGRESS = "nxlink-progress-"
-"""The engine's topic on which workers tell how far they are; the group follows."""
 _LOOK_EVERY = 0.05
-_STOP_LOOK = 1.0
-"""Seconds after which a worker looks whether the whole is to stop."""
 _BUSY_WAIT = 5.0
 """Seconds after which a task is tried again that another process was still at."""
 _CONNECT_SECONDS = 20
@@ -62,6 +60,18 @@ class ClusterTask(Protocol):
         """Where the client's journal is, as it is shown."""
 
     @property
+    def settings(self) -> str:
+        """The client's importer.toml, absolute, which has to lie there on the worker, too; empty for none."""
+
+    @property
+    def found_in(self) -> str:
+        """The client's working directory, if that file was found there and nobody named it."""
+
+    @property
+    def lane(self) -> str:
+        """Where the client would send; empty if it does not know, or for a dry run that goes nowhere."""
+
+    @property
     def version(self) -> str:
         """The client's version of the importer."""
 
@@ -70,42 +80,40 @@ T = TypeVar("T", bound=ClusterTask)
 O = TypeVar("O")  # noqa: E741 - an outcome
 
 
-@dataclass
-class WorkerSide:
-    """What a task may ask of the worker that carries it out."""
+def settings_of(task: ClusterTask) -> ConfigFile:
+    """Let all of a task come from the client's importer.toml, if it has one, and return it.
 
-    name: str = ""
-    """Of the worker and its machine."""
-    is_stopped: Callable[[], bool] = lambda: False
-    """Whether all is to stop."""
-    tell: Callable[[dict[str, object]], None] = lambda told: None
-    """Tells the client how far it is."""
-
-    @contextlib.contextmanager
-    def watched(self, stopper: StopToken) -> Iterator[None]:
-        """Stop what is at work in order when all is to stop."""
-        over = threading.Event()
-
-        def look() -> None:
-            while not over.wait(_STOP_LOOK):
-                if self.is_stopped():
-                    stopper.stop(TerminatedRun("terminated"))
-                    return
-
-        threading.Thread(target=look, name="stop", daemon=True).start()
-        try:
-            yield
-        finally:
-            over.set()
-
-
-def refuse_others(task: ClusterTask) -> None:
-    """Refuse to work beside another version, or with another journal. Raises SettingsError."""
-    if task.version != __version__:
-        raise SettingsError("cluster-other-version", here=__version__, there=task.version)
+    Raises SettingsError `cluster-other-journal` if it is not the client's journal that is used here.
+    """
+    found_in = Path(task.found_in) if task.found_in else None
+    name_config(Path(task.settings) if task.settings else None, found_in)
     found = shown_place(journal_place())
     if found != task.journal:
         raise SettingsError("cluster-other-journal", here=found, there=task.journal)
+    return load_config()
+
+
+def destination_of(profile: Profile, options: RunOptions, *, complete: bool = False) -> Destination | None:
+    """Return where a run would send from here; None if tenant, application or server are not known here.
+
+    Raises SettingsError; with `complete`, `missing-credentials` in the place of None.
+    """
+    resolved = resolve(profile, options.contract, sends=False)
+    names = tuple(name for name in REQUIRED if not name.startswith("access"))
+    if set(resolved.missing) & set(names) and not complete:
+        return None
+    connection = require(resolved, names)
+    contract = contracts.load(options.contract or connection.contract)
+    return connection.destination(contract.endpoint.base_url)
+
+
+def refuse_other_lane(task: ClusterTask, here: Destination | None) -> None:
+    """Refuse to send elsewhere than the client would: the environment here may say so.
+
+    Raises SettingsError `cluster-other-lane`.
+    """
+    if task.lane and here is not None and here.lane != task.lane:
+        raise SettingsError("cluster-other-lane", here=here.tenant_id, host=here.host)
 
 
 # The engine
@@ -174,9 +182,9 @@ class Distribution(Generic[T, O]):
 
     client: Any
     carry_out: Callable[[T, WorkerSide], O]
-    """A function of a module: workers find it by its name."""
-    lost: Callable[[T, ImporterError], O]
-    """The outcome of a task that nobody knows, or that was not begun."""
+    """A function of a module, which workers find by its name."""
+    lost: Callable[[T, ImporterError, bool], O]
+    """The outcome of a task that nobody knows; the last says whether it was begun, or tried in vain."""
     is_busy: Callable[[O], bool]
     busy_seconds: float
     """For how long a task is handed out again."""
@@ -206,7 +214,7 @@ class Distribution(Generic[T, O]):
         from distributed import Event
 
         self._group = secrets.token_hex(4)
-        stop = Event(f"nxlink-stop-{self._group}", client=self.client)
+        stop = Event(STOP + self._group, client=self.client)
         self._tasks = [task for lane in lanes for task in lane]
         places = iter(range(len(self._tasks)))
         waiting = [[next(places) for _ in lane] for lane in lanes]
@@ -216,7 +224,7 @@ class Distribution(Generic[T, O]):
             while len(self._found) < len(self._tasks):
                 if reason is None and (reason := self.stop_reason()) is not None:
                     stop.set()
-                    self._give_up(reason)
+                    self._give_up()
                 if self._is_deserted():
                     self._abandon(waiting)
                     break
@@ -252,7 +260,7 @@ class Distribution(Generic[T, O]):
     def _begin(self, lane: list[int], reason: ImporterError | None) -> None:
         place = lane[0]
         if reason is not None:
-            self._settle(lane, self.lost(self._tasks[place], reason))
+            self._settle(lane, self.lost(self._tasks[place], reason, False))
             return
         if time.monotonic() < self._again.get(place, (0.0, 0.0))[0] or self._spare() <= 0:
             return
@@ -276,10 +284,11 @@ class Distribution(Generic[T, O]):
 
     def _abandon(self, waiting: list[list[int]]) -> None:
         why = UnreachableError("cluster-no-workers", address=self.client.scheduler.address)
+        first = {lane[0] for lane in waiting if lane}
         for lane in waiting:
             while lane:
                 place = lane.pop(0)
-                self._found[place] = self.lost(self._tasks[place], why)
+                self._found[place] = self.lost(self._tasks[place], why, place in first)
                 self.ended(place, self._found[place])
 
     def _count(self) -> None:
@@ -308,8 +317,11 @@ class Distribution(Generic[T, O]):
             if future is not None:
                 future.cancel()
             return None
-        found: O | None = future.result()
-        return found
+        found = future.result()
+        if isinstance(found, OtherVersion | NotBegun):
+            return None
+        outcome: O | None = found
+        return outcome
 
     def _settle(self, lane: list[int], outcome: O) -> None:
         place = lane.pop(0)
@@ -320,7 +332,7 @@ class Distribution(Generic[T, O]):
             place = lane.pop(0)
             if (check := self._checks.pop(place, None)) is not None:
                 check.cancel()
-            self._found[place] = self.lost(self._tasks[place], why)
+            self._found[place] = self.lost(self._tasks[place], why, False)
             self.ended(place, self._found[place])
 
     def _submit(
@@ -330,54 +342,46 @@ class Distribution(Generic[T, O]):
         task = self._tasks[place]
         kind = "check" if ahead else "import"
         key = f"{kind} {task.title}-{self._group}-{place}-{secrets.token_hex(3)}"
-        return self.client.submit(_on_worker, carry_out, task, self._group, key=key, pure=False, retries=0)
+        function = f"{carry_out.__module__}:{carry_out.__name__}"
+        handed = task.version, function, pickle.dumps(task), self._group
+        return self.client.submit(work, *handed, key=key, pure=False, retries=0)
 
     def _outcome(self, place: int, future: Any, reason: ImporterError | None) -> O:
-        """Return what came of a task; if nothing did, why: cancelled, or dead with too many workers."""
+        """Return what came of a task; if nothing did, why: taken back, or dead with too many workers."""
+        task = self._tasks[place]
         try:
-            outcome: O = future.result()
+            found = future.result()
+        except ImportError as error:  # what the task consists of is not there
+            return self.lost(task, SettingsError("cluster-worker-lacks", reason=str(error)), True)
         except Exception as error:
-            task = self._tasks[place]
-            if isinstance(error, ImportError):  # what the task consists of is not there
-                why: ImporterError = SettingsError("cluster-worker-lacks", reason=str(error))
-            else:
-                name = type(error).__name__
-                why = reason or UnreachableError("cluster-task-lost", job=task.title, reason=name)
-            return self.lost(task, why)
+            if future.cancelled() and reason is not None:
+                return self.lost(task, reason, False)
+            lost = UnreachableError("cluster-task-lost", job=task.title, reason=type(error).__name__)
+            return self.lost(task, lost, True)
+        if isinstance(found, OtherVersion):
+            other = SettingsError("cluster-other-version", here=found.here, there=task.version)
+            return self.lost(task, other, True)
+        if isinstance(found, NotBegun):
+            return self.lost(task, reason or TerminatedRun("terminated"), False)
+        outcome: O = found
         return outcome
 
-    def _give_up(self, reason: ImporterError) -> None:
-        """Take back what no worker has begun. What is begun or over stays: its outcome counts."""
-        begun: set[str] = set()
-        with contextlib.suppress(Exception):
-            begun = {key for keys in self.client.processing().values() for key in keys}
-            # Asked after it: what ends in between is found here, though the client may not have heard of it.
-            there = self.client.who_has(list(self._at_work.values()))
-            begun |= {key for key, workers in there.items() if workers}
+    def _give_up(self) -> None:
+        """Take back what no worker has come to. What is begun or over stays: its outcome counts.
+
+        A task that is taken back cannot have begun meanwhile: the scheduler had not handed it out when all
+        was stopped, and a worker that gets it looks at that first.
+        """
         for future in self._checks.values():
             future.cancel()
         self._checks.clear()
+        try:
+            handed = {key for keys in self.client.processing().values() for key in keys}
+            # Asked after it: what ends in between is found here, though the client may not have heard of it.
+            there = self.client.who_has(list(self._at_work.values()))
+        except Exception:
+            return  # nobody knows what is begun: all of it is waited for
+        handed |= {key for key, workers in there.items() if workers}
         for future in self._at_work.values():
-            if future.key not in begun:
+            if future.key not in handed:
                 future.cancel()
-
-
-def _on_worker(carry_out: Callable[[T, WorkerSide], O], task: T, group: str) -> O:
-    """Carry a task out inside a worker."""
-    from distributed import Event, get_client, get_worker
-
-    worker = get_worker()
-    stop = Event(f"nxlink-stop-{group}", client=get_client())
-
-    def is_stopped() -> bool:
-        # A scheduler that is gone stops nothing: what is at work is brought to its end.
-        with contextlib.suppress(Exception):
-            return bool(stop.is_set())
-        return False
-
-    def tell(told: dict[str, object]) -> None:
-        with contextlib.suppress(Exception):
-            worker.log_event(PROGRESS + group, told)
-
-    machine = os.uname().nodename if hasattr(os, "uname") else ""
-    return carry_out(task, WorkerSide(f"{worker.name}@{machine}", is_stopped, tell))

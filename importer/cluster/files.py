@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from importer import __version__
-from importer.cluster.engine import Distribution, WorkerSide, refuse_others
-from importer.config import ConfigFile, load_config
-from importer.credentials import REQUIRED, require, resolve
+from importer.cluster.engine import Distribution, destination_of, refuse_other_lane, settings_of
+from importer.cluster.worker import WorkerSide
+from importer.config import ConfigFile
 from importer.errors import (
     FaultError,
     ImporterError,
     InputError,
     LockedError,
-    SettingsError,
     SourceAwayError,
     UnknownRunError,
     UsageError,
@@ -171,13 +170,11 @@ def check(task: FileTask, side: WorkerSide | None = None) -> FileOutcome | None:
 def _attempted(task: FileTask, side: WorkerSide, work: Callable[[Session], Any]) -> Any:
     """Do something with a file in a session of its own. What goes wrong is the outcome."""
     try:
-        refuse_others(task)
-        file = _settings_of(task)
-        profile = file.profile(task.profile).anchored(Path(task.folder))
+        profile = settings_of(task).profile(task.profile).anchored(Path(task.folder))
         settings = SessionSettings(profile, waits=False)
         stopper = StopToken()
         with Session.open(settings, stopper=stopper) as session, side.watched(stopper):
-            _refuse_other_lane(session, task)
+            refuse_other_lane(task, session.destination(task.options))
             return work(session)
     except ImporterError as error:
         if error.code == "no-file":
@@ -185,18 +182,6 @@ def _attempted(task: FileTask, side: WorkerSide, work: Callable[[Session], Any])
         return failed(task, error, side.name)
     except Exception as error:
         return failed(task, FaultError("importer-failed", kind=type(error).__name__), side.name)
-
-
-def _settings_of(task: FileTask) -> ConfigFile:
-    file = load_config(Path(task.settings)) if task.settings else load_config()
-    return replace(file, found_in=Path(task.found_in)) if task.found_in else file
-
-
-def _refuse_other_lane(session: Session, task: FileTask) -> None:
-    """Refuse to send elsewhere than the client would: its environment may say so. Raises SettingsError."""
-    there = session.destination(task.options)
-    if task.lane and there is not None and there.lane != task.lane:
-        raise SettingsError("cluster-other-lane", here=there.tenant_id, host=there.host)
 
 
 def _break_off(stopper: StopToken) -> None:
@@ -298,7 +283,7 @@ def file_tasks(
     Raises SettingsError `missing-credentials` if nobody says where to send to; UsageError `cluster-stdin`.
     """
     profile = config.profile(profile_name)
-    lane = _lane(config, profile_name, options)
+    there = destination_of(profile, options, complete=not options.dry_run)
     now = datetime.now().astimezone()
     tasks = []
     suppress = (*profile.given.options.suppress, *options.suppress)
@@ -322,23 +307,11 @@ def file_tasks(
                 str(config.path.absolute()) if config.path else "",
                 str(Path.cwd()),
                 str(config.found_in) if config.found_in else "",
-                lane,
+                there.lane if there else "",
                 confirmed,
             )
         )
     return tasks
-
-
-def _lane(config: ConfigFile, profile_name: str | None, options: RunOptions) -> str:
-    from importer import contracts
-
-    resolved = resolve(config.profile(profile_name), options.contract, sends=False)
-    names = tuple(name for name in REQUIRED if not name.startswith("access"))
-    if options.dry_run and set(resolved.missing) & set(names):
-        return ""
-    connection = require(resolved, names)
-    contract = contracts.load(options.contract or connection.contract)
-    return connection.destination(contract.endpoint.base_url).lane
 
 
 def _absolute(name: str | Path) -> str:
@@ -361,7 +334,7 @@ def import_files(
     work = Distribution(
         client,
         carry_out,
-        lost=lambda task, why: failed(task, why, begun=False),
+        lost=lambda task, why, begun: failed(task, why, begun=begun),
         is_busy=lambda outcome: outcome.busy,
         busy_seconds=TURN_WAIT if wait is None else wait,
         stop_reason=stop_reason,

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from importer import __version__
-from importer.cluster.engine import Distribution, WorkerSide, refuse_others
-from importer.config import load_config, name_config
-from importer.errors import FaultError, ImporterError
+from importer.cluster.engine import Distribution, destination_of, refuse_other_lane, settings_of
+from importer.cluster.worker import WorkerSide
+from importer.config import ConfigFile
+from importer.errors import FaultError, ImporterError, SettingsError
 from importer.jobs.config import JobEnvironment, NoticeSettings
 from importer.jobs.log import open_log
 from importer.jobs.notify import has_changed
@@ -23,6 +24,7 @@ from importer.jobs.selection import ChosenJob, choose_job
 from importer.journal import Journal
 from importer.journal.job_history import RoundResult
 from importer.journal_place import journal_place, shown_place
+from importer.models import Destination
 from importer.pipeline.run import StopToken
 
 _BUSY_SECONDS = 300.0
@@ -38,6 +40,10 @@ class RoundTask:
     """importer.toml, absolute; it has to lie there on the worker, too."""
     journal: str
     """Where the client's journal is, as it is shown."""
+    found_in: str = ""
+    """The client's working directory, if importer.toml was found there and nobody named it."""
+    lane: str = ""
+    """Where the client would send; empty if it does not know."""
     lang: str = "en"
     env_file: str = ""
     quiet: bool = False
@@ -55,12 +61,11 @@ def carry_out(task: RoundTask, side: WorkerSide | None = None) -> RoundOutcome:
     """Do the round of a task, and return what came of it."""
     side = side or WorkerSide()
     environment = JobEnvironment(lang=task.lang)
-    name_config(Path(task.settings))
     try:
-        refuse_others(task)
         env_file = Path(task.env_file) if task.env_file else None
-        chosen = choose_job(load_config(Path(task.settings)), task.job, env_file=env_file)
+        chosen = choose_job(settings_of(task), task.job, env_file=env_file)
         job = chosen.job
+        refuse_other_lane(task, _destination(chosen, task.lang))
         if task.quiet:
             job = replace(job, notices=NoticeSettings(), heartbeat=job.heartbeat if task.beats else "")
         log = open_log(job, environment.clock)
@@ -77,16 +82,31 @@ def carry_out(task: RoundTask, side: WorkerSide | None = None) -> RoundOutcome:
         return RoundOutcome(failed_round(task.job, environment, fault), worker=side.name)
 
 
-def rounds_on(client: Any, rounds: Rounds, settings: Path, env_file: Path | None) -> RoundsReport:
-    """Do the rounds of jobs on the cluster, and return what came of them. `settings`: importer.toml."""
+def _destination(chosen: ChosenJob, lang: str) -> Destination | None:
+    return destination_of(chosen.profile, chosen.job.options_with(chosen.profile, lang))
+
+
+def _lane(chosen: ChosenJob, lang: str) -> str:
+    """Where the client would send for a job; empty where its credentials are known to workers alone."""
+    try:
+        there = _destination(chosen, lang)
+    except SettingsError:
+        return ""
+    return there.lane if there else ""
+
+
+def rounds_on(client: Any, rounds: Rounds, config: ConfigFile, env_file: Path | None) -> RoundsReport:
+    """Do the rounds of jobs on the cluster, and return what came of them. `config`: importer.toml."""
     environment, journal = rounds.environment, shown_place(journal_place())
 
     def elsewhere(jobs: Sequence[ChosenJob]) -> Sequence[RoundOutcome]:
         tasks = [
             RoundTask(
                 one.name,
-                str(settings.absolute()),
+                str(config.path.absolute()) if config.path else "",
                 journal,
+                str(config.found_in) if config.found_in else "",
+                _lane(one, environment.lang),
                 environment.lang,
                 str(env_file.absolute()) if env_file else "",
                 quiet=one.job.notices == NoticeSettings(),
@@ -105,7 +125,7 @@ def rounds_on(client: Any, rounds: Rounds, settings: Path, env_file: Path | None
         work = Distribution(
             client,
             carry_out,
-            lost=lambda task, why: RoundOutcome(failed_round(task.job, environment, why)),
+            lost=lambda task, why, begun: RoundOutcome(failed_round(task.job, environment, why)),
             is_busy=lambda outcome: outcome.report.result is RoundResult.OVERLAPPED,
             busy_seconds=_BUSY_SECONDS,
             stop_reason=lambda: rounds.stopper.reason,

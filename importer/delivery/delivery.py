@@ -15,12 +15,12 @@ from types import TracebackType
 from importer.batching import all_have_contacts
 from importer.delivery.base import BodyBuilder, CancelToken, Clock, GuardedSender, Policy, Sender, SystemClock
 from importer.delivery.dispatcher import Dispatcher
-from importer.delivery.events import DeliveryEvent, EventListener, Paused, RateLowered
+from importer.delivery.events import DeliveryEvent, EventListener, Paused, RateLowered, Stopping
 from importer.delivery.order import InFlightBatch
 from importer.delivery.rate_limit import RateLimiter
 from importer.delivery.turn import wait_for_turn
 from importer.delivery.worker import BatchSender, Worker
-from importer.errors import ImporterError, InterruptedRun
+from importer.errors import FaultError, ImporterError, InterruptedRun
 from importer.journal import RunJournal
 from importer.journal.rate import OwnRate
 from importer.models import Batch, Outcome, Status
@@ -87,6 +87,7 @@ class Delivery:
             journal, policy, self._cancel, health, make=self._in_flight, clock=clock, notify=self._notify
         )
         self._ended = False
+        self._leaving = False
         self._clock = clock
         self._ticket = journal.ticket
         self._turn = threading.Event()
@@ -172,7 +173,8 @@ class Delivery:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None:
-            self.stop(InterruptedRun("interrupted"), at_once=issubclass(kind, KeyboardInterrupt))
+            self._leaving = True
+            self.stop(_reason_to_leave(error), at_once=issubclass(kind, KeyboardInterrupt))
         with contextlib.suppress(BaseException) if kind is not None else contextlib.nullcontext():
             for _ in self.finish():
                 pass
@@ -198,5 +200,15 @@ class Delivery:
             self._dispatcher.worker_crashed(error)
 
     def _notify(self, event: DeliveryEvent) -> None:
+        if self._leaving and isinstance(event, Stopping) and not event.waiting_for:
+            return  # whoever catches the error tells it
         with self._notifying:
             self._listener(event)
+
+
+def _reason_to_leave(error: BaseException | None) -> ImporterError:
+    if isinstance(error, ImporterError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return InterruptedRun("interrupted")
+    return FaultError("importer-failed", kind=type(error).__name__)

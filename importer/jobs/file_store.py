@@ -235,10 +235,11 @@ class FileStore:
 
     def _back(self, record: FileRecord, noted: Callable[[int, Path], FileRecord]) -> FileRecord:
         assert record.target is not None  # noqa: S101 - a file that was put away lies somewhere
-        directory = self._free(self.job.folder / WORKING, record.target.parent.name)
-        lies, record = record.target, noted(record.number, directory / record.target.name)
+        lies = record.target.parent
+        directory = self._free(self.job.folder / WORKING, lies.name, lies)
+        target, record = record.target, noted(record.number, directory / record.target.name)
         self.checkpoint("released")
-        self._move_directory(lies, record.place)
+        self._move_directory(target, record.place)
         self.checkpoint("taken")
         return record
 
@@ -283,11 +284,12 @@ class FileStore:
         stem = legible(path.stem)[:_LONGEST_STEM].strip(" .") or "file"
         return self._free(self.job.folder / WORKING, f"{self.clock():%Y%m%d-%H%M%S}-{stem}")
 
-    def _free(self, parent: Path, name: str) -> Path:
-        """A path in `parent` that is free: the name, with a number if it is taken."""
+    def _free(self, parent: Path, name: str, leaving: Path | None = None) -> Path:
+        """A path in `parent` that is free: the name, with a number if it is taken. `leaving`: the folder that
+        moves there from elsewhere, whose name is not taken then."""
         folders = [parent] if parent.name != WORKING else [self.job.folder / each for each in _EVERYWHERE]
         number, free = 1, name
-        while any((folder / free).exists() for folder in folders):
+        while any((folder / free).exists() and folder / free != leaving for folder in folders):
             number += 1
             free = f"{name}-{number}"
         return parent / free

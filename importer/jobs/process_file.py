@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -15,7 +17,7 @@ from importer.jobs import file_store, tripwires
 from importer.jobs.config import Job
 from importer.jobs.file_store import FileStore
 from importer.jobs.log import JobLog, JobLogObserver
-from importer.jobs.results import ROWS_LEFT, UNFIT, FileResult, format_error
+from importer.jobs.results import ROWS_LEFT, ROWS_STAY, UNFIT, FileResult, format_error
 from importer.journal import Journal, RunKind, RunRecord, RunState
 from importer.journal.job_history import FileContent, FileFate, FileRecord, JobHistory
 from importer.models import Status
@@ -24,6 +26,7 @@ from importer.options import RunOptions
 from importer.pipeline.events import PlanReady, RunObserver
 from importer.pipeline.plan import RunPlan, kept_options
 from importer.pipeline.precheck import PrecheckResult
+from importer.pipeline.retry import Rest, came_to_nothing, rest_of
 from importer.pipeline.session import Session, retry_options
 from importer.reports import ReportResult
 
@@ -34,7 +37,8 @@ MOST_TRIES = 3
 """Rounds that may die while they process a file, before it is put away as failed."""
 NOT_SENT, NOT_SENT_AGAIN = "job-rows-not-sent", "job-rows-not-sent-again"
 """Why a file lies in failed/ whose rows can be sent again."""
-_UNSENT = (Status.FAILED, Status.UNKNOWN, Status.NOT_SENT)
+_DOUBTFUL = "job-rows-doubtful"
+"""Why a file lies in failed/ whose rows only a person can send again."""
 
 
 @dataclass
@@ -82,12 +86,10 @@ class FileProcessor:
 
     def _import(self, record: FileRecord) -> FileResult:
         """Resume or start the file's run, then put the file away."""
-        run_id = self.history.run_of(record)
-        run = self.journal.run(run_id) if run_id else None
-        if run is not None and _came_to_nothing(run):
-            run = None
+        run = self._run_of(record)
         if run is not None and run.state is RunState.FINISHED:
-            return self._judge(record, run)
+            begun = run.id != self.history.run_of(record)
+            return self._send_again(record, run) if begun else self._judge(record, run)
         observer, gate = _FileObserver(self, record), _FileGate(self, record)
         if run is None:
             # A file that was held in a round that sends everything is still owed as a whole.
@@ -105,6 +107,17 @@ class FileProcessor:
             return self._not_started(record, observer)
         return self._after(record, run_result, observer, gate.tripped)
 
+    def _run_of(self, record: FileRecord) -> RunRecord | None:
+        """Return the newest run of a file that came to something; None: the file is still to be imported.
+
+        Of a retry that came to nothing the run before it tells what is left: the file is not imported anew.
+        """
+        run_id = self.history.run_of(record)
+        run = self.journal.run(run_id) if run_id else None
+        while run is not None and came_to_nothing(run):
+            run = self.journal.run(run.parent) if run.kind is RunKind.RETRY else None
+        return run
+
     def _is_owed(self, record: FileRecord) -> bool:
         """Return whether an earlier run of the file would have sent all of it."""
         return any(one.path == str(record.place) and sends_all(one) for one in self.journal.runs())
@@ -114,14 +127,16 @@ class FileProcessor:
 
         The file lies in working/ meanwhile, so that a round that dies is taken up as usual.
         """
-        run_id = self.history.run_of(failed)
-        if not run_id or failed.target is None or not failed.target.exists():
+        run = self._run_of(failed)
+        if run is None or failed.target is None or not failed.target.exists():
             return None
-        run = self.journal.run(run_id)
-        times = len(self.journal.family(run))
         record = self.store.reopen(failed)
+        return self._send_again(record, self.journal.run(run.id))  # its file has moved
+
+    def _send_again(self, record: FileRecord, run: RunRecord) -> FileResult:
+        """Send again what a finished run left undelivered. The file lies in working/."""
+        times = len(self.journal.family(run))
         self.log.write("info", "file-retried", file=record.name, run=run.id, times=times)
-        run = self.journal.run(run_id)  # its file has moved
         kept = retry_options(run)
         lists = tuple(dict.fromkeys((*kept.suppress, *self.options.suppress)))
         options = replace(kept, suppress=lists, report_dir=self._reports(record) / f"retry-{times}")
@@ -196,36 +211,57 @@ class FileProcessor:
     def _judge(self, record: FileRecord, run: RunRecord, tripped: TripwireError | None = None) -> FileResult:
         """Put the file of a finished run away."""
         file_store.share_reports(Path(run.report_dir), self.job.sharing)
-        rows = sum(run.counts.values())
-        code, found = self._complaint(record, run, rows)
+        rows, rest = sum(run.counts.values()), rest_of(self.journal, run)
+        code, found = self._complaint(record, run, rows, rest)
         fate, exit_code = (FileFate.FAILED, ExitCode.ROWS_LEFT) if code else (FileFate.DONE, ExitCode.DONE)
         if run.exit_code is ExitCode.TRIPWIRE:
             fate, exit_code, code = FileFate.HELD, ExitCode.TRIPWIRE, run.stop
-        put = self.store.put_away(record, fate, reason=code, run=run.id, counts=run.counts)
+        counts = self._with_unfit(run)
+        put = self.store.put_away(record, fate, reason=code, run=run.id, counts=counts)
         message = ""
-        reports = self._reports(put)
+        folder = reports = self._reports(put)
         if run.kind is RunKind.RETRY:
             reports /= Path(run.report_dir).name
-        unfit = sum(run.counts.get(status, 0) for status in UNFIT)
+        unfit = sum(counts.get(status, 0) for status in UNFIT)
         if fate is FileFate.HELD:
             held = self._say("job-file-held", file=record.name)
             message = messages.join_sentences(self.options.lang, self._format(tripped), held)
         elif code:
             message = self._say(code, **found)
-        elif unfit:
-            code = ROWS_LEFT
-            message = self._say(code, rows=unfit, all=rows, reports=reports)
+        elif unfit or rest.stay:
+            all_rows = sum(self.journal.family(run)[0].counts.values())
+            told = {ROWS_LEFT: (unfit, folder), ROWS_STAY: (rest.stay, reports)}
+            code = ROWS_LEFT if unfit else ROWS_STAY
+            message = messages.join_sentences(
+                self.options.lang,
+                *(
+                    self._say(each, rows=number, all=all_rows, reports=place)
+                    for each, (number, place) in told.items()
+                    if number
+                ),
+            )
         return self._result(put, run.id, rows, reports, exit_code, code, message)
 
-    def _complaint(self, record: FileRecord, run: RunRecord, rows: int) -> tuple[str, dict[str, object]]:
+    def _with_unfit(self, run: RunRecord) -> dict[Status, int]:
+        """Return what became of a run's rows and, of a retry, how many rows before it wait for a correction:
+        it sends none of these."""
+        counts = Counter(run.counts)
+        for before in takewhile(lambda one: one.id != run.id, self.journal.family(run)):
+            counts.update({status: before.counts.get(status, 0) for status in UNFIT})
+        return {status: number for status, number in counts.items() if number}
+
+    def _complaint(
+        self, record: FileRecord, run: RunRecord, rows: int, rest: Rest
+    ) -> tuple[str, dict[str, object]]:
         """Return code and details of what is wrong with a finished run; an empty code if nothing is."""
-        unsent = sum(run.counts.get(status, 0) for status in _UNSENT)
         unfit = sum(run.counts.get(status, 0) for status in UNFIT)
         limit = self.job.tripwires.max_invalid
-        if unsent:
-            times = len(self.journal.family(run)) - 1
+        if rest.unsent:
+            times = sum(not came_to_nothing(one) for one in self.journal.family(run)) - 1
             code = NOT_SENT_AGAIN if times else NOT_SENT
-            return code, {"rows": unsent, "all": rows, "run": run.id, "times": times}
+            return code, {"rows": rest.unsent, "all": rows, "run": run.id, "times": times}
+        if rest.doubtful:
+            return _DOUBTFUL, {"rows": rest.doubtful, "all": rows, "run": run.id}
         rejected = run.counts.get(Status.REJECTED, 0)
         if rejected and limit is not None and not record.released and 100 * unfit > limit * rows:
             return "job-rows-refused", {"rows": rejected, "all": rows, "limit": f"{limit:g}"}
@@ -341,12 +377,6 @@ class _FileObserver(RunObserver):
 def sends_all(run: RunRecord) -> bool:
     """Return whether a run sends all rows, though its job sends changed ones only."""
     return options_from_json(run.settings).full
-
-
-def _came_to_nothing(run: RunRecord) -> bool:
-    """Whether a run ended before it counted or sent a row, so that its file is still to be imported."""
-    tripped = run.exit_code is ExitCode.TRIPWIRE
-    return run.state is RunState.FINISHED and bool(run.stop) and not run.counts and not tripped
 
 
 def _content(plan: RunPlan) -> FileContent:

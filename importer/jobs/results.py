@@ -28,14 +28,23 @@ UNFIT = (Status.INVALID, Status.REJECTED)
 """Rows that a person has to correct."""
 ROWS_LEFT = "job-rows-left"
 """The code of a file that went in but for some rows, fewer than the tripwire allows."""
+ROWS_STAY = "job-rows-stay"
+"""The code of a file that went in but for rows that nothing will send again."""
 
 
 def format_error(error: ImporterError, lang: str) -> str:
     """Say what happened and what to do, for logs, mails and notices: nothing quoted from file or answer."""
+    return messages.full_text(error.code, _quoting_nothing(error), lang)
+
+
+def _quoting_nothing(error: ImporterError) -> dict[str, object]:
     found = dict(error.found)
+    for name, value in found.items():
+        if isinstance(value, ImporterError):
+            found[name] = type(value)(value.code, **_quoting_nothing(value))
     if error.code in _QUOTING:
         found[_QUOTING[error.code]] = "…"
-    return messages.full_text(error.code, found, lang)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +94,8 @@ class RoundReport:
 
     @property
     def quiet(self) -> bool:
-        """Whether there is nothing to tell anybody: a good round without rows that wait for a correction."""
-        return self.good and not self.rows_left
+        """Whether there is nothing to tell anybody: a good round in which all rows went in, or need not."""
+        return self.good and not any(file.code in (ROWS_LEFT, ROWS_STAY) for file in self.files)
 
     def text(self) -> str:
         """Return text for people: a line for the round, then one for each file."""

@@ -173,7 +173,7 @@ class Round:
         # Missing credentials, or a list that cannot be read, stop the round before a file is taken.
         session.connect(options)
         for file in session.with_lists(options).suppress:
-            read_list(file, None)
+            read_list(file, None, options.encoding)
         stack.enter_context(_time_limit(self.job.time_limit, self.stopper))
         importing = FileProcessor(self.job, session, store, self.log, options, self.environment.checkpoint)
         for record in (*self.journal.jobs.open_files(self.job.name), *store.unknown_files(number)):

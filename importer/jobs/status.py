@@ -245,7 +245,8 @@ def rows_to_correct(record: FileRecord) -> int:
 def _taken_note_of(last: RoundRecord, history: JobHistory) -> bool:
     """Whether somebody acknowledged or removed every file that made a round fail."""
     files = history.with_fate(last.job, FileFate.FAILED)
-    mine = [record for record in files if record.round == last.number]
+    # A file of an earlier round, too, whose rows this one sent again.
+    mine = [one for one in files if one.round == last.number or (one.settled and one.settled >= last.started)]
     seen = all(one.acknowledged or not (one.target and one.target.exists()) for one in mine)
     return last.result is RoundResult.FAILED and bool(mine) and seen
 

@@ -6,6 +6,7 @@ text are here as well; they are fast enough for a million rows.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -75,6 +76,17 @@ class RowStates:
             if rows:
                 status = state.status or Status.UNKNOWN
                 found[status] = found.get(status, 0) + rows
+        return found
+
+    def codes(self, *statuses: Status) -> Counter[str]:
+        """Rows of these statuses by the code of their message."""
+        found: Counter[str] = Counter()
+        for _, states in self._sheets.values():
+            for state, rows in zip(
+                self.states, np.bincount(states, minlength=len(self.states)), strict=False
+            ):
+                if rows and state.status in statuses:
+                    found[state.code] += int(rows)
         return found
 
     @property

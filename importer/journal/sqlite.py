@@ -70,22 +70,25 @@ class SqliteDatabase(Database):
         self.moved_aside = None
         self._busy_seconds = busy_seconds
         self._lock = threading.RLock()
-        self._counter = CommitCounter(path)
+        self._counter = CommitCounter.beside(path)
+        self._counter_elsewhere = CommitCounter.elsewhere(path)
         try:
             if not self._is_ours():
                 raise JournalPlaceError("journal-foreign", path=path)
             if self._mark.is_file():
                 self.moved_aside = self.move_aside()
-            noted = self._counter.read()  # before the journal, which others may be writing to
+            # Before the journal, which others may be writing to.
+            noted = self._counter.read()
+            elsewhere = self._counter_elsewhere.read() if self._counter_elsewhere else None
             try:
                 self._connection = self._open()
             except JournalError as error:
                 if error.code != "journal-damaged":
                     raise
                 self.moved_aside = self.move_aside()
-                noted = None
+                noted = elsewhere = None
                 self._connection = self._open()
-            self._check_count(noted)
+            self._check_count(noted, elsewhere)
         except OSError as error:
             raise self._translated(error) from error
 
@@ -170,16 +173,19 @@ class SqliteDatabase(Database):
                     raise
             time.sleep(_WAL_RETRY_SECONDS)
 
-    def _check_count(self, noted: CommitCount | None) -> None:
-        """Keep what the journal has lost since `noted` was written, until somebody acknowledges it."""
+    def _check_count(self, noted: CommitCount | None, elsewhere: CommitCount | None) -> None:
+        """Keep what the journal has lost since these were written, until somebody acknowledges it."""
         row = self.query("SELECT journal, count FROM commits")[0]
         found = CommitCount(row["journal"], row["count"])
         self._name = found.journal
-        loss = loss_between(noted, found, self.path)
+        loss = loss_between(noted, elsewhere, found, self.path)
         if loss is not None:
             add_loss(self.path, loss)
         if loss is not None or noted is None:
             self._counter.begin(found)
+        strange = elsewhere is None or elsewhere.journal != found.journal
+        if self._counter_elsewhere is not None and (loss is not None or strange):
+            self._counter_elsewhere.begin_anew(found)
 
     @contextlib.contextmanager
     def transaction(self, fence: Fence | None = None) -> Iterator[Statements]:
@@ -197,7 +203,8 @@ class SqliteDatabase(Database):
                     connection.execute("UPDATE commits SET count = count + 1")
                     count = connection.execute("SELECT count FROM commits").fetchone()[0]
                     connection.execute("COMMIT")
-                    self._counter.write(CommitCount(self._name, count))
+                    for counter in filter(None, (self._counter, self._counter_elsewhere)):
+                        counter.write(CommitCount(self._name, count))
                 except BaseException:
                     with contextlib.suppress(sqlite3.Error):
                         connection.execute("ROLLBACK")
@@ -254,7 +261,8 @@ class SqliteDatabase(Database):
     def close(self) -> None:
         with self._lock:
             self._connection.close()
-            self._counter.close()
+            for counter in filter(None, (self._counter, self._counter_elsewhere)):
+                counter.close()
 
     def move_aside(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Path:
         """Rename a damaged journal and its WAL, and note it as a loss. Returns its new path.

@@ -43,16 +43,31 @@ _WITH_ERA = late_pattern(
 )
 
 
-_LUNAR = "农历|農曆|农曆|阴历|陰曆|旧历|舊曆|夏历|lunar"
-_SAYS_LUNAR = late_pattern(rf"(?i:{_LUNAR})")
-_LUNAR_KIND = late_pattern(rf"\s*(?:(?:{_LUNAR})(?:生日| calendar)?|农|農|阴|陰)\s*", re.IGNORECASE)
+_LUNAR = "农历|農曆|农曆|阴历|陰曆|旧历|舊曆|夏历|旧暦|陰暦|음력|âm lịch|lunar"
+_NUMERALS = "一二三四五六七八九十"
+_LUNAR_DAY = (
+    # Months and days that no other calendar calls so, years of the sexagenary cycle, and a day without 日.
+    f"正月|[冬腊臘]月|初[{_NUMERALS}]|[廿卅闰閏]|[甲乙丙丁戊己庚辛壬癸][子丑寅卯辰巳午未申酉戌亥]年"
+    f"|[{_NUMERALS}]月[{_NUMERALS}]{{1,3}}$|(?<![가-힣])음(?![가-힣])|\\b[âÂ][lL]\\b"
+)
+_SAYS_LUNAR = late_pattern(rf"(?i:{_LUNAR})|{_LUNAR_DAY}")
+_LUNAR_KIND = late_pattern(rf"\s*(?:(?:{_LUNAR})(?:生日| calendar)?|农|農|阴|陰|음|âm|âl)\s*", re.IGNORECASE)
+_SOLAR = late_pattern(r"公历|公曆|阳历|陽曆|新历|西暦|양력|dương|solar|gregorian|/|或|\bor\b", re.IGNORECASE)
 _YES = late_pattern(r"\s*(?:是|yes|y|true|1|√|✓|✔)\s*", re.IGNORECASE)
-_OF_CALENDARS = late_pattern(r"历|歷|曆|calendar|lunar|生日类型|生日類型|日期类型|日期類型", re.IGNORECASE)
+_OF_CALENDARS = late_pattern(
+    r"历|歷|曆|暦|음력|양력|음양|양음|음/양|양/음|\bâm\b|calendar|lunar|生日类型|生日類型|日期类型|日期類型",
+    re.IGNORECASE,
+)
 
 
 def says_lunar(text: str) -> bool:
     """Return whether a text speaks of the Chinese lunar calendar, whose days cannot be sent."""
     return _SAYS_LUNAR.search(text) is not None
+
+
+def is_lunar_column(header: str) -> bool:
+    """Return whether a column's name says that its dates are of the lunar calendar."""
+    return re.search(_LUNAR, header, re.IGNORECASE) is not None and not _SOLAR.search(header)
 
 
 def names_calendars(header: str) -> bool:
@@ -63,7 +78,7 @@ def names_calendars(header: str) -> bool:
 def is_lunar_kind(header: str, text: str) -> bool:
     """Return whether a cell of such a column says that its row's dates are of the lunar calendar."""
     if _YES.fullmatch(text):
-        return says_lunar(header) and not any(word in header for word in ("公历", "公曆", "阳历", "陽曆"))
+        return is_lunar_column(header)
     return _LUNAR_KIND.fullmatch(text) is not None
 
 

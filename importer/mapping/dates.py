@@ -34,6 +34,10 @@ _ORDINAL = late_pattern(r"(?<=\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
 _APART = late_pattern(r"(?<=\d)([-/.]) (?=\d)")
 """The mark of a date with a blank behind it, as in Czech: 7. 5. 1980."""
 _WIDE = str.maketrans("０１２３４５６７８９／－．　", "0123456789/-. ")
+_IN_CHINESE = late_pattern(
+    r"([〇零○一二三四五六七八九]{4})年([一二三四五六七八九十]{1,2})月([一二三四五六七八九十]{1,3})[日号號]"
+)
+_DIGITS = dict(zip("〇零○一二三四五六七八九", "00" + "0123456789", strict=True))
 _LIKE_A_DATE = late_pattern(r"[\d年月日/. :TZ-]{5,30}")
 
 
@@ -109,7 +113,17 @@ def plain(text: str) -> str:
     found = text.translate(_WIDE).strip()
     if " " in found:
         found = _APART.sub(r"\1", found)
+    if "年" in found and (written := _IN_CHINESE.fullmatch(found)):
+        return (
+            f"{''.join(map(_DIGITS.__getitem__, written[1]))}年{_number(written[2])}月{_number(written[3])}日"
+        )
     return _BEHIND.sub("", found) if found[-1:] in ".0г" else found
+
+
+def _number(text: str) -> int:
+    """Return a number below 100 in Chinese numerals: 二十三."""
+    tens, ten, ones = text.rpartition("十")
+    return (10 * int(_DIGITS.get(tens, "1")) if ten else 0) + int(_DIGITS.get(ones, "0"))
 
 
 _WITH_MONTH_NAME = (

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow
 from importer.arrow import offsets_and_bytes, to_mask
-from importer.mapping.base import ColumnIssue
+from importer.mapping.base import ColumnIssue, packaged_index
+from importer.mapping.phone_texts import example_phone, is_too_short
+from importer.mapping.regions import codes_before
 from importer.models import Severity
 
 _ZERO = ord("0")
@@ -20,6 +24,8 @@ _KEPT = 3
 """Digits that a spreadsheet program shows of a number like 8.61E+12."""
 _DIALLED_WITHIN_TOWNS = ("AT", "DE")
 """Countries whose numbers have no length of their own: one without its area code looks complete."""
+_TELLING = 7
+"""Digits at the beginning of a number that tell its country, and a landline there."""
 _MOST_LOCAL = 8
 """Digits of a number within a town."""
 
@@ -52,6 +58,46 @@ def rounded(column: pa.Array) -> np.ndarray:
             for text in texts
         ]
     return found
+
+
+def landlines(column: pa.Array) -> np.ndarray:
+    """Return a mask of the numbers (digits with their country codes) that get no text messages, by how they
+    begin: lines of houses and offices, and service numbers such as 400 and 800."""
+    offsets, data = offsets_and_bytes(column)
+    found = np.zeros(len(column), dtype=bool)
+    at = np.flatnonzero(np.diff(offsets) > _MOST_LOCAL)
+    begins = offsets[:-1][at]
+    first = [data[begins + place].astype(np.int16) - _ZERO for place in range(_TELLING)]
+    prefixes = 100 * first[0] + 10 * first[1] + first[2]
+    codes = codes_before(np.where((prefixes >= 0) & (prefixes < 1000), prefixes, 0))
+    for code in np.unique(codes).tolist() if at.size else ():
+        own = codes == code
+        behind = [one[own] for one in first[len(str(code)) :]]
+        number = 1000 * behind[0] + 100 * behind[1] + 10 * behind[2] + behind[3]
+        found[at[own]] = np.take(_landlines_of(str(code)), number, mode="clip")
+    return found
+
+
+@cache
+def _landlines_of(code: str) -> np.ndarray:
+    """Return for the first four digits behind a country code whether no mobile phone begins so."""
+    table = np.zeros(10_000, dtype=bool)
+    for begun in packaged_index("regions.json")["landlines"].get(code, ()):
+        width = 10 ** (4 - len(begun))
+        table[int(begun) * width : (int(begun) + 1) * width] = True
+    return table
+
+
+def not_in_use(numbers: pa.Array, where: np.ndarray, region: str) -> list[ColumnIssue]:
+    """Return the warnings on numbers (digits with their country codes) that no numbering plan has: on those
+    that are too short with what a whole one looks like, if they are of one country (its ISO code)."""
+    distinct = numbers.filter(pa.array(where)).dictionary_encode()
+    verdicts = [bool(region) and is_too_short(number) for number in distinct.dictionary.to_pylist()]
+    short = np.zeros(len(where), dtype=bool)
+    short[where] = np.array(verdicts, dtype=bool)[distinct.indices.to_numpy()]
+    others = where & ~short
+    issues = [doubt("doubtful-phone", short, "phone-too-short", example_phone(region))] if short.any() else []
+    return [*issues, doubt("doubtful-phone", others, "phone-not-in-use")] if others.any() else issues
 
 
 def without_area_code(numbers: pa.Array, regions: pa.Array) -> np.ndarray:

@@ -13,6 +13,7 @@ from importer import arrow
 from importer.arrow import BLANKS, ByteSet, TextColumn
 from importer.mapping.base import ColumnIssue, note
 from importer.mapping.placeholders import says_there_is_none
+from importer.models import Severity
 
 _ODD = ByteSet(
     bytes(set(range(256)) - set(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@.-_+"))
@@ -46,6 +47,16 @@ def read(column: pa.Array) -> tuple[pa.Array, list[ColumnIssue]]:
         hit[odd] = np.array([one == code for _, one in readings], dtype=bool)[indices]
         issues.append(note(code, hit, lambda text: address(text)[0]))
     return pc.replace_with_mask(column, pa.array(where), values), issues
+
+
+def without_at(column: pa.Array) -> list[ColumnIssue]:
+    """Return the warning on texts without an @, which are left out: rows that share one would become one
+    customer."""
+    where = arrow.nonempty(column)
+    where[TextColumn(column).holding(np.flatnonzero(arrow.offsets_and_bytes(column)[1] == ord("@")))] = False
+    if not where.any():
+        return []
+    return [ColumnIssue("bad-email", where, wording="email-without-at", severity=Severity.WARNING)]
 
 
 @lru_cache(maxsize=8192)

@@ -31,12 +31,13 @@ _ANSWER = 3
 _PLAIN_TEXT = (FieldKind.TEXT, FieldKind.TAGS)
 
 
+_DITTOS = ("ditto_marks", "dittos")
 _PARTS = {
-    "names": ("signs", "phrases"),
-    "texts": ("signs", "anywhere", "texts", "dittos"),
-    "gender": ("signs", "anywhere", "texts", "data", "dittos"),
-    "data": ("signs", "anywhere", "texts", "phrases", "data", "withheld", "dittos"),
-    "country": ("signs", "anywhere", "withheld", "dittos"),
+    "names": ("signs", "phrases", "ditto_marks"),
+    "texts": ("signs", "anywhere", "texts", *_DITTOS),
+    "gender": ("signs", "anywhere", "texts", "data", *_DITTOS),
+    "data": ("signs", "anywhere", "texts", "phrases", "data", "withheld", *_DITTOS),
+    "country": ("signs", "anywhere", "withheld", *_DITTOS),
 }
 """The lists of words of each kind of field."""
 
@@ -94,7 +95,8 @@ def where_nothing(field: Field, column: pa.Array) -> np.ndarray:
 def issues_of(cells: pa.Array, where: np.ndarray) -> Iterator[ColumnIssue]:
     """Yield what is to be said of the cells that `where_nothing` found: a note, but a warning where a cell
     refers to the row above, since a value is missing then."""
-    dittos = frozenset(packaged_index("words.json")["nothing"]["dittos"])
+    words = packaged_index("words.json")["nothing"]
+    dittos = frozenset(word.casefold() for part in _DITTOS for word in words[part])
     at = np.flatnonzero(where)
     distinct = cells.take(pa.array(at)).dictionary_encode()
     verdicts = np.array([text.casefold() in dittos for text in distinct.dictionary.to_pylist()], dtype=bool)

@@ -351,6 +351,19 @@ def is_valid(number: str, region: str | None) -> bool:
         return False
 
 
+def is_too_short(digits: str) -> bool:
+    """Return whether a number with its country code has fewer digits than any whole one of its country."""
+    import phonenumbers
+
+    try:
+        number = phonenumbers.parse(f"+{digits}", None)
+    except phonenumbers.NumberParseException:
+        return False
+    result = phonenumbers.is_possible_number_with_reason(number)
+    short = (phonenumbers.ValidationResult.TOO_SHORT, phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY)
+    return result in short
+
+
 @dataclass(frozen=True, slots=True)
 class RegionalNumber:
     """A number of a country."""
@@ -378,6 +391,8 @@ def international(text: str, region: str) -> RegionalNumber | None:
     if not in_use and is_valid("+" + text, None):
         return None
     digits = str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)).removeprefix("+")
+    if not in_use:
+        digits = without_trunk_zero(digits)
     return RegionalNumber(digits, in_use)
 
 

@@ -28,7 +28,7 @@ from importer.arrow import (
 from importer.contracts import Field, FieldKind
 from importer.dataclass import dataclass
 from importer.mapping.base import ColumnIssue, note
-from importer.mapping.doubtful_phones import doubt, rounded, without_area_code
+from importer.mapping.doubtful_phones import doubt, not_in_use, rounded, without_area_code
 from importer.mapping.phone_texts import (
     PhoneReading,
     is_national,
@@ -219,7 +219,7 @@ class PhoneReader:
         unused &= known
         unused[known] &= np.asarray(pc.not_equal(column.filter(where), before).to_numpy(zero_copy_only=False))
         if unused.any():
-            self._issues.append(doubt("doubtful-phone", unused, "phone-not-in-use"))
+            self._issues += not_in_use(column, unused, default if named is None else "")
         return column, bare & ~known
 
     def _incomplete(self, column: pa.Array, bare: np.ndarray) -> np.ndarray:

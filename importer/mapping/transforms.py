@@ -20,12 +20,16 @@ from importer.mapping.base import ColumnIssue, matches_pattern, note
 from importer.mapping.calendars import Calendar
 from importer.mapping.custom_fields import CustomFieldEncoder
 from importer.mapping.date_columns import FORMATS, DateOrder, DateProof
+from importer.mapping.doubtful_phones import landlines
 from importer.mapping.filters import RowFilter
 from importer.mapping.headers import holds_salutations, normalize
 from importer.mapping.person_names import NameRule
 from importer.mapping.phones import PhoneColumns, PhoneProof, PhoneReader
 from importer.mapping.schema import FieldRule, MappingFile
 from importer.models import Severity
+
+SMS_PHONE = "sms_phone"
+"""The API's field for the phone that gets text messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +131,15 @@ def read(
             reader = PhoneReader(bound.field, bound.rule, phone_proof)
             column, issues = reader.read(column, PhoneColumns(codes, countries if bound.region else None))
             found = placeholders.find(bound.field.kind, column)
+            if bound.field.name == SMS_PHONE and (lines := landlines(column)).any():
+                issues.append(note("landline", lines))
             for none in found:
                 # What names nobody lacks no country code.
                 issues = [replace(one, where=one.where & ~none.where) for one in issues]
             return column, [*issues, *found]
         case FieldKind.EMAIL:
             column, issues = emails.read(column)
-            return column, [*issues, *placeholders.find(bound.field.kind, column)]
+            return column, [*issues, *emails.without_at(column), *placeholders.find(bound.field.kind, column)]
         case FieldKind.GENDER:
             api_codes = bound.has_api_header or _gives_codes(bound.rule)
             titles = any(map(holds_salutations, bound.sources))
@@ -158,13 +164,15 @@ def read(
 
 
 def lunar(bound: BoundField, header: Sequence[str], cell: Callable[[str], pa.Array]) -> list[ColumnIssue]:
-    """Return the error on dates of rows in which another column says that they are of the lunar calendar."""
+    """Return the error on dates of which their column's name, or another column of their row, says that they
+    are of the lunar calendar."""
     if bound.field.kind is not FieldKind.DATE or not bound.sources:
         return []
     beside = [name for name in header if calendars.names_calendars(name) and name not in bound.sources]
-    if not beside:
+    own = [name for name in bound.sources if calendars.is_lunar_column(name)]
+    if not (beside or own):
         return []
-    lunar = np.zeros(len(cell(beside[0])), dtype=bool)
+    lunar = np.full(len(cell(bound.sources[0])), bool(own))
     for name in beside:
         texts = cell(name).dictionary_encode()
         kinds = [calendars.is_lunar_kind(name, text or "") for text in texts.dictionary.to_pylist()]

@@ -18,7 +18,7 @@ from importer.batching import Customers, encode
 from importer.contracts import Contract
 from importer.dataclass import dataclass
 from importer.fingerprints import NO_KEY, FingerprintKey
-from importer.mapping import Mapper
+from importer.mapping import Mapper, merged_cells, person_names
 from importer.models import Chunk, Issue, Issues, MappedChunk, Mode, Outcome, RepeatedIssue, Severity, Status
 from importer.option_types import Duplicates
 from importer.pipeline.corrections import (
@@ -96,6 +96,12 @@ class Checker:
         self._suppression = suppression
         contacts = (one for one in mapper.bound.fields if one.field.name in contract.contact_fields)
         self._firsts = {one.field.name: one.sources for one in contacts if one.rule.join is None}
+        self._contacts = frozenset(
+            name for field in contract.contact_fields for name in mapper.columns.get(field, ())
+        )
+        self._names = frozenset(
+            name for field in person_names.FIELDS for name in mapper.columns.get(field, ())
+        )
         self._unused = frozenset(mapper.unused)
         self._left_out = UnusedColumns(mapper.unused)
         self._sources = {name: sources for name, sources in mapper.columns.items() if len(sources) > 1}
@@ -112,6 +118,7 @@ class Checker:
 
     def check(self, chunk: Chunk, imported: ImportedRows | None = None) -> CheckedChunk:
         """`imported`: the rows that an earlier run imported to the same place."""
+        chunk = merged_cells.settled(chunk, self._names, self._contacts, self._used)
         mapped = self._mapper.map(chunk)
         sheet, rows = chunk.sheet, chunk.frame.index.to_numpy()
         before = np.zeros(len(rows), dtype=bool) if imported is None else imported.mask

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import takewhile
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
 import numpy as np
 
 from importer.dataclass import dataclass
-from importer.journal import Journal, RowStates, RunKind, RunRecord, union_rows
+from importer.exit_codes import ExitCode
+from importer.journal import Journal, RowStates, RunKind, RunRecord, RunState, union_rows
 from importer.models import Outcome, Status
 from importer.option_layers import options_from_json
 from importer.pipeline.flow import RunContext, checked_chunks
 from importer.pipeline.plan import RunPlan
+from importer.pipeline.row_history import SUPPRESSED
 from importer.pipeline.run import Lineage
+from importer.reports.tally import OVERTAKEN
 
 LEFT = (Status.FAILED, Status.UNKNOWN, Status.NOT_SENT)
+NO_ANSWER_KNOWN = "no-answer-known"
+"""The code of a row that may be in, and that the CRM would not recognise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +39,16 @@ class RetryScope:
     imported: Mapping[str, np.ndarray]
     """Row numbers by sheet that the parent, its other retries or its corrected reports have brought in."""
     within: RetryScope | None = None
+    left_out: bool = False
+    """Whether rows that a list left out are among them."""
 
     def mask(self, sheet: str, rows: np.ndarray) -> np.ndarray:
         """Return for each row number whether the retry sends it."""
         statuses = (*LEFT, Status.REJECTED) if self.rejected else LEFT
         left: np.ndarray = self.known.has_status(sheet, rows, *statuses) | self.known.unanswered(sheet, rows)
         left |= self.known.state_indexes(sheet, rows) < 0
+        if self.left_out:
+            left |= np.isin(rows, self.known.rows_with_code(sheet, Status.SKIPPED, SUPPRESSED))
         left &= ~np.isin(rows, self.imported.get(sheet, np.empty(0, np.int64)))
         return left if self.within is None else left & self.within.mask(sheet, rows)
 
@@ -75,8 +84,15 @@ def imported_since(journal: Journal, record: RunRecord, before: RunRecord | None
 
 def retried_since(journal: Journal, record: RunRecord) -> RunRecord | None:
     """Return the newest retry of the same source that began after this run; it is resumed instead."""
-    newest = journal.family(record)[-1]
-    return None if newest.id == record.id else newest
+    after = dropwhile(lambda member: member.id != record.id, journal.family(record))
+    later = [member for member in after if member.id != record.id and not came_to_nothing(member)]
+    return later[-1] if later else None
+
+
+def came_to_nothing(run: RunRecord) -> bool:
+    """Whether a run ended before it counted or sent a row, as if it had never been."""
+    tripped = run.exit_code is ExitCode.TRIPWIRE
+    return run.state is RunState.FINISHED and bool(run.stop) and not run.counts and not tripped
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +114,7 @@ class HeldBack:
             (self.reported, Status.SKIPPED, "imported-before"),
             (self.overtaken, Status.NOT_SENT, "held-back"),
             (self.overtaken_unsure, Status.UNKNOWN, "held-back"),
-            (self.unsure, Status.UNKNOWN, "no-answer-known"),
+            (self.unsure, Status.UNKNOWN, NO_ANSWER_KNOWN),
         )
         held = (
             Outcome(sheet, tuple(row for row in rows.tolist() if (sheet, row) in those), status, code=code)
@@ -126,7 +142,10 @@ def lineage_of(plan: RunPlan, journal: Journal, record: RunRecord) -> Lineage:
     """Return the lineage of a run that is resumed, with the rows that it holds back."""
     if record.kind is not RunKind.RETRY:
         reported = journal.imported_by_reports(record.id, record.destination_key)
-        held = _overtaken_by_reports(plan, journal, record, reported) if reported else None
+        states = journal.row_states(record.id)
+        # Who was on a list and is on none any more goes now, but not over later rows that are in.
+        listed = record.state.resumable and bool(states.codes(Status.SKIPPED)[SUPPRESSED])
+        held = _overtaken_since(plan, journal, record, states, reported) if reported or listed else None
         return Lineage(record.kind, record.parent, record.job, held=held)
     scope = _scope(journal, record)
     held = _held_back(plan, scope, journal, record)
@@ -139,6 +158,29 @@ def rows_left(record: RunRecord, *, rejected: bool) -> int:
     return sum(record.counts.get(status, 0) for status in statuses)
 
 
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The rows of a finished run that are not in, by what another retry would make of them."""
+
+    unsent: int
+    """It would send them."""
+    doubtful: int
+    """It would not: the CRM may have them and, without phone and e-mail, would store them twice."""
+    stay: int
+    """It would not, and nothing is left to do: newer rows of their customers are in, or these must not be
+    sent by now."""
+
+
+def rest_of(journal: Journal, record: RunRecord) -> Rest:
+    """Return what a finished run has left, as far as it knows."""
+    left = rows_left(record, rejected=False)
+    if not left:
+        return Rest(0, 0, 0)
+    codes = journal.row_states(record.id).codes(*LEFT)
+    stay = sum(codes[code] for code in (*OVERTAKEN, SUPPRESSED))
+    return Rest(left - stay - codes[NO_ANSWER_KNOWN], codes[NO_ANSWER_KNOWN], stay)
+
+
 def _scope(journal: Journal, record: RunRecord) -> RetryScope:
     """Return the rows that a retry took from its parent when it began."""
     took_rejected = options_from_json(record.settings).rejected
@@ -146,11 +188,16 @@ def _scope(journal: Journal, record: RunRecord) -> RetryScope:
     return retry_scope(journal, parent, rejected=took_rejected, before=record)
 
 
-def _overtaken_by_reports(
-    plan: RunPlan, journal: Journal, record: RunRecord, reported: Mapping[str, np.ndarray]
+def _overtaken_since(
+    plan: RunPlan,
+    journal: Journal,
+    record: RunRecord,
+    states: RowStates,
+    reported: Mapping[str, np.ndarray],
 ) -> HeldBack:
-    """The rows of a run that its own reports have brought in, and those that these have overtaken."""
-    left = RetryScope(journal.row_states(record.id), False, reported)
+    """The rows of a run that its own reports have brought in, and those that these, or rows of the run that
+    are in already, have overtaken."""
+    left = RetryScope(states, False, reported, left_out=True)
     found = _held_back(plan, left, journal, record)
     rows = frozenset((sheet, row) for sheet, numbers in reported.items() for row in numbers.tolist())
     return replace(found, unsure=frozenset(), reported=rows)

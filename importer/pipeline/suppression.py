@@ -25,7 +25,7 @@ from importer.errors import ListError
 from importer.mapping import MappingFile, emails
 from importer.mapping.phone_texts import all_phones
 from importer.mapping.regions import require_region
-from importer.messages import sentence
+from importer.messages import LANGUAGES, sentence
 from importer.models import Issues, MappedChunk, Note, Outcome, Status
 from importer.options import RunOptions
 from importer.pipeline.row_history import SUPPRESSED
@@ -84,17 +84,17 @@ class Suppression:
         rows: Counter[str] = Counter()
         for group in reasons:
             if group.code == SUPPRESSED:
-                rows[group.message] += group.rows
+                rows.update(group.by_message)
         return tuple(
             SuppressionUse(
                 one.name,
                 one.sha256,
                 one.columns,
-                phones=len(one.phones),
+                phones=one.listed,
                 emails=len(one.emails),
                 hashes=len(one.hashes),
                 unreadable=one.unreadable,
-                rows=rows[self._message(one)],
+                rows=sum(rows[said] for said in _sayings(one)),
             )
             for one in self.lists
         )
@@ -125,6 +125,13 @@ class Suppression:
         return sentence(SUPPRESSED, {"list": one.name}, self.lang)
 
 
+def _sayings(one: SuppressionList) -> set[str]:
+    """Return what may be said of a row that a list left out: a run that is resumed may have begun in another
+    language, or with other lists beside it, and so have called this one by its path or by its name."""
+    names = (one.name, one.path.name, str(one.path))
+    return {sentence(SUPPRESSED, {"list": name}, lang) for name in names for lang in LANGUAGES}
+
+
 def read_suppression(options: RunOptions, mapping: MappingFile) -> Suppression | None:
     """Read the lists of a run, as they are now; None if it has none.
 
@@ -139,7 +146,10 @@ def read_suppression(options: RunOptions, mapping: MappingFile) -> Suppression |
         region = require_region(options.country)
     names = Counter(Path(file).name for file in files)
     called = [file if names[Path(file).name] > 1 else Path(file).name for file in files]
-    lists = (replace(read_list(file, region), name=name) for file, name in zip(files, called, strict=True))
+    lists = (
+        replace(read_list(file, region, options.encoding), name=name)
+        for file, name in zip(files, called, strict=True)
+    )
     return Suppression(tuple(lists), region, options.lang)
 
 

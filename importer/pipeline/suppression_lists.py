@@ -24,6 +24,7 @@ from importer.contact_keys import MOST_DIGITS, contact_keys, one_form
 from importer.contracts import FieldKind
 from importer.dataclass import dataclass
 from importer.errors import InputError, ListError
+from importer.fingerprints import KeySet
 from importer.mapping import emails
 from importer.mapping.headers import meanings
 from importer.mapping.nothing import where_nothing
@@ -58,37 +59,9 @@ _TELLING = 10**5
 """A number below says too little of whose phone it is, if nobody knows its country."""
 
 
+_UNCERTAIN = ("encoding-unknown", "encoding-doubt")
 FileStamp = tuple[int, int, int]
 """Inode, bytes, and when the file was last written."""
-
-
-class KeySet:
-    """A set of int64 that whole columns are looked up in; a table of bits spares nearly all the search."""
-
-    _BITS = 20
-
-    def __init__(self, keys: np.ndarray) -> None:
-        """Zeros stand for nothing, and are left out."""
-        self._sorted = np.unique(keys[keys != 0])
-        self._table = np.zeros(1 << self._BITS, dtype=bool)
-        self._table[self._places(self._sorted)] = True
-
-    def __len__(self) -> int:
-        return int(self._sorted.size)
-
-    def contains(self, keys: np.ndarray) -> np.ndarray:
-        """Return for each key (int64) whether it is in the set."""
-        found: np.ndarray = self._table[self._places(keys)]
-        maybe = np.flatnonzero(found)
-        if maybe.size:
-            places = np.minimum(np.searchsorted(self._sorted, keys[maybe]), self._sorted.size - 1)
-            found[maybe] = self._sorted[places] == keys[maybe]
-        return found
-
-    def _places(self, keys: np.ndarray) -> np.ndarray:
-        spread = np.ascontiguousarray(keys).view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        places: np.ndarray = spread >> np.uint64(64 - self._BITS)
-        return places
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +77,10 @@ class SuppressionList:
     """How many cells of these columns hold nothing that can be compared."""
     first_unreadable: int
     """The row of the first of them; 0 if there is none."""
+    listed: int
+    """How many different phones it holds, each as it was read."""
     phones: KeySet
-    """By `contact_keys`."""
+    """By `contact_keys`: these, and what else they may be as they stand."""
     behind_codes: KeySet
     """By `comparable`: what stands behind the country codes, for rows whose phone lacks its own."""
     without_code: KeySet
@@ -128,28 +103,35 @@ class SuppressionList:
     @property
     def entries(self) -> int:
         """How many different contacts it holds."""
-        return len(self.phones) + len(self.emails) + len(self.hashes)
+        return self.listed + len(self.emails) + len(self.hashes)
 
 
-def read_list(file: str, region: str | None) -> SuppressionList:
+def read_list(file: str, region: str | None, encoding: str | None = None) -> SuppressionList:
     """Read a list. `region` is the country (ISO) of its phones without a country code, if that is known.
+    `encoding`: that of the file to be imported, if somebody gave it. A list need not have the same, so it
+    counts only where the bytes do not tell.
 
     Raises ListError: `suppression-empty` for a list without any entry, `suppression-not-a-file` for a pipe,
-    else why it cannot be read.
+    `suppression-unusable` with the error why it cannot be read.
     """
     try:
-        return _read(file, region)
+        try:
+            return _read(file, region, None)
+        except InputError as error:
+            if encoding is None or error.code not in _UNCERTAIN:
+                raise
+            return _read(file, region, encoding)
     except ListError:
         raise
     except InputError as error:
-        raise ListError(error.code, **error.found) from error
+        raise ListError("suppression-unusable", reason=error) from error
 
 
-def _read(file: str, region: str | None) -> SuppressionList:
+def _read(file: str, region: str | None, encoding: str | None) -> SuppressionList:
     if Path(file).exists() and not Path(file).is_file():
         raise ListError("suppression-not-a-file", list=file)
     reading, stamp = _Reading(), _stamp(Path(file))
-    with open_source(file, ReadOptions(sheet=ALL_SHEETS, header_row="none")) as source:
+    with open_source(file, ReadOptions(sheet=ALL_SHEETS, header_row="none", encoding=encoding)) as source:
         for chunk in source.chunks():
             rows = chunk.frame.index.to_numpy()
             cells = {name: arrow.trimmed(arrow.text_column(chunk, name)) for name in chunk.frame.columns}
@@ -166,6 +148,7 @@ def _read(file: str, region: str | None) -> SuppressionList:
         columns=tuple(reading.columns),
         unreadable=len(unreadable),
         first_unreadable=min(unreadable, default=0),
+        listed=np.unique(phones.keys[~lost]).size,
         phones=KeySet(np.concatenate((phones.keys[~lost], _as_they_stand(reading.phones, region)))),
         behind_codes=KeySet(comparable(phones.digits.filter(pa.array(~phones.lacking & ~lost)), coded=True)),
         without_code=KeySet(comparable(phones.digits.filter(pa.array(phones.lacking & ~lost)), coded=False)),

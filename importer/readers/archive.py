@@ -12,11 +12,12 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import IO, Self
+from typing import IO, Any, Self
 from xml.parsers import expat
 
 from importer.errors import InputError
 from importer.escaping import decode_name
+from importer.sources import extras
 
 PIECE = 1 << 20
 FREE_SIZE = 1 << 26
@@ -33,6 +34,8 @@ _LOCATOR = struct.Struct("<4sLQL")
 _END_64 = struct.Struct("<4sQ2H2L4Q")
 """The same for Zip64, and what tells where it is (APPNOTE 4.3.14, 4.3.15)."""
 _ENCRYPTED = 0x1
+_AES = 99
+"""The compression method of a member that is encrypted with AES (WinZip, “AES Encryption Information”)."""
 _NAMED_IN_UTF_8 = 0x800
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, ValueError)
 """What zipfile raises for archives that are damaged, cut off, encrypted or packed in an unknown way."""
@@ -43,6 +46,7 @@ class Archive:
 
     def __init__(self, path: Path, name: str, password: Callable[[], str] | None = None) -> None:
         """`password` returns that of its members; None: nobody said one."""
+        self._path = path
         self._name = name
         self._password = password
         self._packed = path.stat().st_size
@@ -50,6 +54,9 @@ class Archive:
         self._sizes: dict[str, int] = {}
         """Of members, as far as they were read."""
         self._open: list[IO[bytes]] = []
+        self._broken: tuple[type[Exception], ...] = BROKEN
+        self._strong: Any = None
+        """The same archive as the package sees it that knows AES, once a member needs it."""
         try:
             if _directory_size(path) > MOST_DIRECTORY:
                 raise InputError("too-many-members", name=name)
@@ -94,8 +101,10 @@ class Archive:
             if self._password is None:
                 raise InputError("password", name=self._name)
             password = self._password().encode()
+        if info.compress_type == _AES:
+            self._load_strong()
         try:
-            with self._zip.open(info, pwd=password) as file:
+            with self._opened(info, password) as file:
                 self._open.append(file)
                 size = 0
                 while piece := file.read(PIECE):
@@ -106,7 +115,23 @@ class Archive:
             # The text goes on with the member's name.
             wrong = password is not None and str(error).startswith("Bad password")
             raise InputError("password-wrong" if wrong else "archive-damaged", name=self._name) from None
-        except BROKEN:
+        except self._broken:
+            raise InputError("archive-damaged", name=self._name) from None
+
+    def _opened(self, info: zipfile.ZipInfo, password: bytes | None) -> IO[bytes]:
+        if info.compress_type != _AES:
+            return self._zip.open(info, pwd=password)
+        same = (one for one in self._strong.infolist() if one.header_offset == info.header_offset)
+        opened: IO[bytes] = self._strong.open(next(same), pwd=password)
+        return opened
+
+    def _load_strong(self) -> None:
+        """Open the archive with the package that knows AES. Raises SettingsError `extra-missing`."""
+        pyzipper = extras.load("pyzipper", "password")
+        self._broken = (*BROKEN, pyzipper.BadZipFile)
+        try:
+            self._strong = self._strong or pyzipper.AESZipFile(self._path)
+        except self._broken:
             raise InputError("archive-damaged", name=self._name) from None
 
     def read(self, member: str) -> bytes:
@@ -131,6 +156,8 @@ class Archive:
         """Close the archive, and members that were not read to their ends."""
         for file in self._open:
             file.close()
+        if self._strong is not None:
+            self._strong.close()
         self._zip.close()
 
     def __enter__(self) -> Self:

@@ -25,6 +25,22 @@ _ONLY_TEXT = r'^\s*="([^"]*)"\s*$'
 _ALLOWED = (0x09, 0x0A, 0x0D)
 _CONTROL = ByteSet(bytes(code for code in (*range(0x20), 0x7F) if code not in _ALLOWED))
 _SHOWN = 80
+MERGED = "merged-cell"
+"""The code of the note on a cell that holds what a merged one above it says."""
+
+
+@dataclass(frozen=True, slots=True)
+class MergedCells:
+    """Cells of one column that merged ones above them cover."""
+
+    at: int
+    """The column's place among the block's."""
+    rows: np.ndarray
+    """Row numbers, int64, strictly increasing."""
+    texts: pa.Array
+    """What the merged cells hold."""
+    tops: np.ndarray
+    """The numbers of the rows in which they begin, int64."""
 
 
 @dataclass(slots=True)
@@ -35,6 +51,7 @@ class ColumnBlock:
     rows: np.ndarray
     """Row numbers, int64, strictly increasing."""
     issues: list[Issue] = field(default_factory=list)
+    merged: list[MergedCells] = field(default_factory=list)
 
 
 def to_chunks(
@@ -61,6 +78,8 @@ def to_chunks(
         rows = rows[keep]
         columns = {name: column.filter(pa.array(keep)) for name, column in columns.items()}
     skips = [] if records else asides(list(columns.values()), rows, layout)
+    for one in block.merged:
+        issues.extend(_fill(columns, rows, one, layout, skips, sheet))
     return _cut(sheet, rows, columns, sorted(issues, key=lambda issue: issue.row), skips, most)
 
 
@@ -81,6 +100,52 @@ def _cut(
         chunk.texts.update(texts)
         chunks.append(chunk)
     return chunks
+
+
+def _fill(
+    columns: dict[str, pa.Array],
+    rows: np.ndarray,
+    merged: MergedCells,
+    layout: Layout,
+    skips: Sequence[Skip],
+    sheet: str,
+) -> Iterator[Issue]:
+    """Fill the covered cells of a column in rows with a customer, and yield what there is to be said.
+
+    A value that stands in a covered cell all the same is kept: nobody sees it, but no program wrote it.
+    """
+    name = layout.names[merged.at]
+    if name is None:
+        return
+    texts = clean_cells(merged.texts, quoted=layout.is_quoted(merged.at))
+    places = np.searchsorted(rows, merged.rows)
+    wanted = np.take(rows, places, mode="clip") == merged.rows
+    wanted &= ~np.isin(merged.rows, np.concatenate([np.empty(0, np.int64), *(skip.rows for skip in skips)]))
+    wanted &= arrow.nonempty(texts)
+    places, texts, tops = places[wanted], texts.filter(pa.array(wanted)), merged.tops[wanted]
+    below = columns[name].take(pa.array(places))
+    empty = ~arrow.nonempty(below)
+    mask = np.zeros(len(rows), dtype=bool)
+    mask[places[empty]] = True
+    columns[name] = pc.replace_with_mask(columns[name], pa.array(mask), texts.filter(pa.array(empty)))
+    for place, text, own, top in zip(
+        places.tolist(), texts.to_pylist(), below.to_pylist(), tops.tolist(), strict=True
+    ):
+        row, found = int(rows[place]), shortened(own or text)
+        if not own:
+            yield Issue(MERGED, Severity.NOTE, row, sheet, column=name, found=found, other_row=top)
+        elif own.strip() != text.strip():
+            hidden = shortened(text)
+            yield Issue(
+                "merged-over",
+                Severity.WARNING,
+                row,
+                sheet,
+                column=name,
+                found=found,
+                expected=hidden,
+                other_row=top,
+            )
 
 
 def only_rows(skips: Iterable[Skip], rows: np.ndarray) -> Iterator[Skip]:

@@ -1,4 +1,5 @@
-"""Recognize what totals count: 24人, 40 Kunden, and rows that hold nothing else, such as 62 | Mitglieder."""
+"""Recognize totals of groups, such as North subtotal | 12 and 启蒙班小计, and what totals count: 24人,
+62 | Mitglieder."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.arrow import ByteSet, offsets_and_bytes
+from importer.mapping.base import among
 from importer.patterns import late_pattern
 
 _WORDS = (
@@ -154,3 +156,193 @@ def _forms(kind: pa.DataType) -> pa.Array:
 def _is_number_first(named: Sequence[tuple[int, pa.Array]], at: int) -> bool:
     first = next(filter(None, (str(column[at].as_py()) for _, column in named)), "")
     return first.isdecimal()
+
+
+_BEHIND_WORDS = (
+    *("total", "totals", "subtotal", "sub-total", "sub total", "sum", "summe", "gesamt", "insgesamt"),
+    *(
+        "zwischensumme",
+        "sous-total",
+        "sous total",
+        "totaux",
+        "totale",
+        "subtotale",
+        "somma",
+        "totaal",
+        "subtotaal",
+    ),
+    *("suma", "sumas", "soma", "totais", "totales", "razem", "suma częściowa", "łącznie", "ogółem", "celkem"),
+    *(
+        "součet",
+        "mezisoučet",
+        "spolu",
+        "összesen",
+        "részösszeg",
+        "ukupno",
+        "summa",
+        "delsumma",
+        "delsum",
+        "totalt",
+    ),
+    *("i alt", "yhteensä", "välisumma", "toplam", "toplamı", "итого", "всего", "итог", "подытог", "разом"),
+    *("усього", "всього", "підсумок", "σύνολο", "jumlah", "tổng", "tổng cộng", "tổng số", "cộng"),
+    *(
+        "المجموع",
+        "الإجمالي",
+        "مجموع",
+        "إجمالي",
+        "اجمالي",
+        "جمع",
+        "جمع کل",
+        'סה"כ',
+        "סה״כ",
+        "סך הכל",
+        "รวม",
+        "कुल",
+    ),
+)
+"""Labels of totals that stand behind the name of a group and a blank or a mark: North total."""
+_GLUED_WORDS = (
+    *(
+        "小计",
+        "合计",
+        "总计",
+        "共计",
+        "累计",
+        "小計",
+        "合計",
+        "總計",
+        "総計",
+        "累計",
+        "소계",
+        "합계",
+        "총계",
+        "รวม",
+    ),
+)
+"""Those that may stand right behind it: 启蒙班小计."""
+_BEFORE_WORDS = (
+    *("total", "totals", "subtotal", "sub-total", "sub total", "grand total", "summe", "gesamt", "insgesamt"),
+    *("zwischensumme", "gesamtsumme", "sous-total", "sous total", "total général", "totale", "subtotale"),
+    *(
+        "totaal",
+        "subtotaal",
+        "razem",
+        "łącznie",
+        "ogółem",
+        "celkem",
+        "mezisoučet",
+        "összesen",
+        "részösszeg",
+        "ukupno",
+    ),
+    *(
+        "delsumma",
+        "delsum",
+        "totalt",
+        "i alt",
+        "yhteensä",
+        "välisumma",
+        "toplam",
+        "ara toplam",
+        "genel toplam",
+    ),
+    *(
+        "итого",
+        "всего",
+        "итог",
+        "подытог",
+        "разом",
+        "усього",
+        "всього",
+        "підсумок",
+        "σύνολο",
+        "jumlah",
+        "tổng",
+    ),
+    *("المجموع", "الإجمالي", "مجموع", "إجمالي", "اجمالي", "جمع", 'סה"כ', "סה״כ", "סך הכל", "รวม", "कुल"),
+)
+"""Those that the name of a group may follow. Soma and Suma are names of people, too."""
+_FOUR = 4
+"""Bytes."""
+_FEW = 4
+"""Filled cells. In such a row the label is looked for in each of them."""
+_SMALL = np.uint32(0x20202020)
+_MARKS_BEHIND = ("", ":", "：")
+_DATE = late_pattern(r".*\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}.*")
+
+
+def _either(words: Sequence[str]) -> str:
+    return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+
+
+_TAIL = rf"\s*[:：=]?\s*[(（]?\s*[\d\s.,]*(?:{COUNTED})?[)）]?\s*"
+_LABEL = late_pattern(rf"\W*(?:{_either((*_BEHIND_WORDS, *_GLUED_WORDS))}){_TAIL}\W*", re.IGNORECASE)
+_GROUP_LABEL = late_pattern(
+    rf"\W*(?:\S.{{0,60}}?[\s:：,(（–—-]+(?:{_either(_BEHIND_WORDS)})|\S.{{0,60}}?(?:{_either(_GLUED_WORDS)})"
+    rf"|(?:{_either((*_BEFORE_WORDS, *_GLUED_WORDS))})[\s:：,(（–—-].{{0,60}}?){_TAIL}\W*",
+    re.IGNORECASE,
+)
+
+
+def may_be_subtotals(column: pa.Array, at: np.ndarray) -> np.ndarray:
+    """Return those of the positions whose filled cell begins or ends like the label of a total."""
+    offsets, data = offsets_and_bytes(column)
+    at = at[offsets[at + 1] - offsets[at] >= _FOUR]
+    heads, tails = _edges()
+    found: np.ndarray = at[
+        among(_in_fours(data, offsets[at]), heads) | among(_in_fours(data, offsets[at + 1] - _FOUR), tails)
+    ]
+    return found
+
+
+def few_filled(filled: np.ndarray) -> np.ndarray:
+    """Return a mask of the rows in which a total's label may stand in any filled cell, by how many are."""
+    found: np.ndarray = (filled > 1) & (filled <= _FEW)
+    return found
+
+
+def is_subtotal(cells: Sequence[str]) -> bool:
+    """Return whether a row is the total of a group: a label with the group's name, in one cell or in two, and
+    beside it nothing but numbers."""
+    filled = [cell for cell in cells if cell.strip()]
+    words = [cell for cell in filled if not NUMBER.fullmatch(cell) or _DATE.fullmatch(cell)]
+    numbers = any(any(map(str.isdigit, cell)) for cell in filled if cell not in words)
+    match words:
+        case [label]:
+            counted = numbers or any(map(str.isdigit, label)) or len(filled) == 1
+            return counted and bool(_LABEL.fullmatch(label) or _GROUP_LABEL.fullmatch(label))
+        case [_, label]:
+            return numbers and bool(_LABEL.fullmatch(label))
+    return False
+
+
+@cache
+def _edges() -> tuple[np.ndarray, np.ndarray]:
+    """Return how labels of totals begin and how they end, four bytes each, sorted."""
+    before = _forms_of((*_BEFORE_WORDS, *_GLUED_WORDS, *_BEHIND_WORDS))
+    behind = _forms_of((*_BEHIND_WORDS, *_GLUED_WORDS))
+    heads = [raw[:_FOUR] for form in before if len(raw := f"{form} ".encode()) >= _FOUR]
+    tails = [
+        raw[-_FOUR:]
+        for form in behind
+        for mark in _MARKS_BEHIND
+        if len(raw := f" {form}{mark}".encode()) >= _FOUR
+    ]
+    return _sorted_fours(heads), _sorted_fours(tails)
+
+
+def _forms_of(words: Sequence[str]) -> set[str]:
+    return {form for word in words for form in (word, word.title(), word.capitalize(), word.upper())}
+
+
+def _sorted_fours(texts: Sequence[bytes]) -> np.ndarray:
+    data = np.frombuffer(b"".join(texts), dtype=np.uint8)
+    return np.unique(_in_fours(data, np.arange(0, len(data), _FOUR)))
+
+
+def _in_fours(data: np.ndarray, begins: np.ndarray) -> np.ndarray:
+    """Return four bytes from each place on as one number, small and capital letters of ASCII as the same."""
+    one, two, three, four = (data[begins + place].astype(np.uint32) for place in range(_FOUR))
+    found: np.ndarray = (one << 24 | two << 16 | three << 8 | four) | _SMALL
+    return found

@@ -7,7 +7,8 @@ quote is unclosed if no closing one follows, if the cell would be longer than Ex
 several lines closes in the middle of a cell. Then its line is a record of its own, with the quote as part of
 the text, and reading goes on with the next line. After a closing quote within one line, further text belongs
 to the cell, as in Excel and Python's csv module; the record is then `loose`, since nobody can tell where the
-cell was meant to end.
+cell was meant to end. A mark that stands alone in its cell (for “as above”, written without its doubling) is
+text, if what lies between it and the next one would else be whole rows, or would leave its row too short.
 
 The fast path takes blocks about which Arrow, Excel and the tokenizer cannot disagree: each quotation mark
 opens a cell, closes one or is doubled inside one, and every byte was decoded. Lines with more or fewer cells
@@ -32,6 +33,8 @@ CELL_LIMIT = 32_767
 """Characters in a cell: Excel specifications and limits, support.microsoft.com."""
 _QUOTE, _CARRIAGE, _FEED = 0x22, 0x0D, 0x0A
 _NEWLINES = (b"\r\n", b"\n", b"\r")
+_FEWEST_DELIMITERS, _FEWEST_FILLED = 2, 2
+"""What whole rows between two marks have at least: delimiters in a line, and filled cells in all."""
 
 
 @dataclass(slots=True)
@@ -68,11 +71,13 @@ def _grammar(delimiter: bytes) -> _Grammar:
     )
 
 
-def tokenize(text: bytes, delimiter: bytes, *, final: bool, limit: int | None = None) -> CsvRecords:
+def tokenize(
+    text: bytes, delimiter: bytes, *, final: bool, limit: int | None = None, width: int = 0
+) -> CsvRecords:
     """Return the records of `text`, which begins at the start of one.
 
     `final` says that nothing follows. Otherwise a record that may go on beyond the text is left for the next
-    call. At most `limit` records are read.
+    call. At most `limit` records are read. `width` is how many cells a record has, if that is known.
     """
     found = CsvRecords()
     certain = len(text) if final else _last_line_end(text)
@@ -83,7 +88,7 @@ def tokenize(text: bytes, delimiter: bytes, *, final: bool, limit: int | None = 
             found.cells.append(_without_end(text[at:stop]).split(delimiter))
             at = stop
             continue
-        record = _RecordReader(text, at, delimiter, final)
+        record = _RecordReader(text, at, delimiter, final, width)
         if not record.read() or record.at > certain:
             break
         if record.unclosed:
@@ -121,9 +126,12 @@ def _without_end(line: bytes) -> bytes:
 class _RecordReader:
     """Reads one record that holds quotes, cell by cell."""
 
-    def __init__(self, text: bytes, at: int, delimiter: bytes, final: bool) -> None:
+    def __init__(self, text: bytes, at: int, delimiter: bytes, final: bool, width: int) -> None:
         self.text = text
         self.at = at
+        self._begin = at
+        self._width = width
+        self._ended = False
         self.cells: list[bytes] = []
         self.unclosed = False
         self.loose = False
@@ -145,7 +153,7 @@ class _RecordReader:
                 self._plain_cell(self.at)
             elif not self._quoted_cell(opened.end()):
                 return False
-            if self.unclosed:
+            if self._ended:
                 return True
             if not text.startswith(mark, self.at):
                 break
@@ -177,7 +185,12 @@ class _RecordReader:
             return False
         content = text[begin:close].replace(b'""', b'"') if close >= 0 else b""
         after = self._grammar.closing.match(text, close + 1) if close >= 0 else None
-        if after is not None:
+        alone = after is not None and self._stands_alone(content, close)
+        if alone is None:
+            return False
+        if alone:
+            self._plain_cell(self.at)
+        elif after is not None:
             self.cells.append(content)
             self.at = after.start(after.lastindex or 0)
         elif close < 0 or b"\n" in content or b"\r" in content:
@@ -214,11 +227,29 @@ class _RecordReader:
 
     def _give_up(self, begin: int) -> None:
         """Take the rest of the line as text, since the quote before `begin` is never closed."""
-        self.unclosed = True
+        self._ended = True
         stop = _line_stop(self.text, begin)
-        rest = _without_end(self.text[self.at : stop])
-        self.cells.extend(rest.split(self._delimiter))
+        rest = _without_end(self.text[self.at : stop]).split(self._delimiter)
+        self.unclosed = any(b'"' in cell and cell.strip() != b'"' for cell in rest)
+        self.cells.extend(rest)
         self.at = stop
+
+    def _stands_alone(self, content: bytes, close: int) -> bool | None:
+        """Return whether the quotes around `content`, of which the second is at `close`, each stand alone in
+        a cell; None if more text is needed to decide."""
+        mark = self._delimiter
+        edges = (mark, b"\r", b"\n")
+        if not content.startswith(edges) or not content.endswith(edges):
+            return False
+        stop = _line_stop(self.text, close)
+        if stop == len(self.text) and not self._final:
+            return None
+        lines = self.text[self._begin : stop].replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        counts = {line.count(mark) for line in lines if line}
+        if b"\n" not in content and b"\r" not in content:
+            return counts == {self._width - 1}
+        filled = sum(bool(cell.strip()) for line in content.splitlines() for cell in line.split(mark))
+        return len(counts) == 1 and min(counts) >= _FEWEST_DELIMITERS and filled >= _FEWEST_FILLED
 
 
 def _characters(text: bytes) -> int:
@@ -282,7 +313,13 @@ def _clean_end(text: bytes, delimiter: int, final: bool) -> tuple[int, np.ndarra
         before = before[1:]
     if len(closing) and closing[-1] + 1 == len(text):
         after = after[:-1]
-    return certain if edge[raw[before]].all() and edge[raw[after]].all() else 0, quotes
+    if not (edge[raw[before]].all() and edge[raw[after]].all()):
+        return 0, quotes
+    edge[_QUOTE] = False
+    some = closing > opening + 1
+    # They may stand alone, each in its cell.
+    alone = edge[raw[opening[some] + 1]] & edge[raw[closing[some] - 1]]
+    return 0 if alone.any() else certain, quotes
 
 
 def _longest_quoted(quotes: np.ndarray) -> int:

@@ -141,7 +141,7 @@ class CsvSource(Source):
         if clean is not None and len(clean.misfits) * 4 <= len(clean.columns[0]) + 4:
             rows = len(clean.columns[0]) + len(clean.misfits)
             return reading.complete(clean, row), rows, clean.consumed
-        records = tokenize(window, self._delimiter, final=final)
+        records = tokenize(window, self._delimiter, final=final, width=width)
         numbers = np.arange(row, row + len(records.cells), dtype=np.int64)
         return reading.block(records, numbers), len(records.cells), records.consumed
 
@@ -227,7 +227,7 @@ class _RaggedRows:
         lines = np.array([at for at, _ in clean.misfits], dtype=np.int64)
         texts = CsvRecords()
         for _, line in clean.misfits:
-            record = tokenize(line.encode(), self._delimiter, final=True, limit=1)
+            record = tokenize(line.encode(), self._delimiter, final=True, limit=1, width=len(self._names))
             texts.loose += [len(texts.cells) for _ in record.loose]
             texts.cells.extend(record.cells)
         misfits = self.block(texts, lines + row)

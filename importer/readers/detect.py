@@ -118,7 +118,7 @@ def zip_kind(names: Collection[str], content_types: bytes) -> tuple[ZipKind, str
         if part in folded:
             macros = kind is ZipKind.XLSX and b"macroEnabled" in content_types
             return (ZipKind.XLSM if macros else kind), None
-    if "content.xml" in folded:
+    if not folded.isdisjoint(("content.xml", "encrypted-package")):
         return ZipKind.ODS, None
     if b"sheet.main+xml" in content_types:
         return ZipKind.XLSX, None

@@ -108,7 +108,7 @@ def _zipped(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, cleanup
     with Archive(opened.path, opened.name, options.password) as archive:
         kind = _zip_kind(archive, opened.name)
         if kind is not ZipKind.ARCHIVE:
-            return _zipped_workbook(opened, options, archive, kind)
+            return _zipped_workbook(opened, options, archive, kind, kept, cleanup)
         tables = _tables(archive.names(), opened.name)
         if len(tables) == 1:
             return _member(opened, archive, tables[0], options, kept, cleanup)
@@ -137,7 +137,7 @@ def _member(
         kind = _zip_kind(inside, inner.name)
         if kind is ZipKind.ARCHIVE:
             raise InputError("archive-in-archive", name=inner.name)
-        return _zipped_workbook(inner, options, inside, kind)
+        return _zipped_workbook(inner, options, inside, kind, kept, cleanup)
 
 
 def _all_tables(
@@ -158,13 +158,7 @@ def _all_tables(
         try:
             source = _member(opened, archive, name, options, kept, cleanup)
         except InputError as raised:
-            if raised.code not in (
-                *NO_HEADER,
-                "empty-file",
-                "empty-workbook",
-                "not-a-table",
-                "foreign-format",
-            ):
+            if raised.code not in _NO_TABLE:
                 raise
             error = error or raised
             left_out.append(name)
@@ -199,15 +193,25 @@ def _zip_kind(archive: Archive, name: str) -> ZipKind:
     return kind
 
 
-def _zipped_workbook(opened: _Opened, options: ReadOptions, archive: Archive, kind: ZipKind) -> Source:
+def _zipped_workbook(
+    opened: _Opened,
+    options: ReadOptions,
+    archive: Archive,
+    kind: ZipKind,
+    kept: TemporaryFiles,
+    cleanup: ExitStack,
+) -> Source:
     from importer.readers.excel.ods import OdsBackend
     from importer.readers.excel.source import WorkbookBackend, WorkbookSource
     from importer.readers.excel.xlsb import XlsbBackend
     from importer.readers.excel.xlsx_reader import XlsxBackend
 
-    manifest = archive.find("META-INF/manifest.xml") if kind is ZipKind.ODS else None
-    if manifest and b"encryption-data" in archive.read(manifest):
-        raise InputError("password", name=opened.name)
+    if kind is ZipKind.ODS:
+        from importer.readers.decrypting import decrypted_document, has_password
+
+        if has_password(archive):
+            document = decrypted_document(archive, opened.name, options)
+            return _encrypted(opened, document, options, kept, cleanup)
     if kind in (ZipKind.XLSX, ZipKind.XLSM):
         with XlsxBackend(archive, opened.path, opened.name, options.sheet) as ooxml:
             return WorkbookSource(opened.origin, kind.value, ooxml, options)
@@ -216,12 +220,17 @@ def _zipped_workbook(opened: _Opened, options: ReadOptions, archive: Archive, ki
     return WorkbookSource(opened.origin, kind.value, book, options)
 
 
-def _encrypted(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, cleanup: ExitStack) -> Source:
-    from importer.readers.decrypting import decrypted
-
+def _encrypted(
+    opened: _Opened,
+    pieces: Iterable[bytes],
+    options: ReadOptions,
+    kept: TemporaryFiles,
+    cleanup: ExitStack,
+) -> Source:
+    """Open the workbook that comes out of an encrypted one."""
     if opened.decrypted:
         raise InputError("password", name=opened.name)
-    inner = _inside(opened, kept.keep(decrypted(opened.path, opened.name, options), opened.name), cleanup)
+    inner = _inside(opened, kept.keep(pieces, opened.name), cleanup)
     inner.decrypted = True
     if kind_of(inner.scan.head) is not FileKind.ZIP:
         return _plain(inner, options, kept, cleanup)
@@ -229,7 +238,7 @@ def _encrypted(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, clea
         kind = _zip_kind(archive, inner.name)
         if kind is ZipKind.ARCHIVE:
             raise InputError("not-a-workbook", name=inner.name)
-        return _zipped_workbook(inner, options, archive, kind)
+        return _zipped_workbook(inner, options, archive, kind, kept, cleanup)
 
 
 def _compound(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, cleanup: ExitStack) -> Source:
@@ -241,7 +250,10 @@ def _compound(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, clean
     except ValueError:
         raise InputError("workbook-damaged", name=opened.name) from None
     if "EncryptedPackage" in compound.names or has_password(compound.records):
-        return _encrypted(opened, options, kept, cleanup)
+        from importer.readers.decrypting import decrypted
+
+        workbook = decrypted(opened.path, opened.name, options)
+        return _encrypted(opened, workbook, options, kept, cleanup)
     if not compound.records:
         foreign = next((label for part, label in _WORD_STREAMS.items() if part in compound.names), None)
         if foreign:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from importer.arrow import ByteSet, offsets_and_bytes
 from importer.models import Skip
 from importer.patterns import late_pattern
-from importer.readers.counts import COUNTED, NUMBER, counts
+from importer.readers.counts import COUNTED, NUMBER, counts, few_filled, is_subtotal, may_be_subtotals
 from importer.readers.sample_rows import is_sample, samples
 
 if TYPE_CHECKING:
@@ -314,8 +314,10 @@ def _lines_aside(
     left = np.flatnonzero((filled > 0) & (filled <= max(_MOST_FILLED * len(named), _ALWAYS_FILLED)))
     footers: list[int] = []
     comments: list[int] = []
+    totals: set[int] = set()
+    few = np.flatnonzero(few_filled(filled))
     for (_, column), length in zip(named, lengths, strict=True):
-        if not len(left):
+        if not len(left) and not len(few):
             break
         here = left[length[left] > 0]
         left = left[length[left] == 0]
@@ -324,12 +326,18 @@ def _lines_aside(
         pairs = data[begins].astype(np.int64) << 8 | np.take(data, begins + 1, mode="clip")
         # Anna and Anton are as frequent as Anzahl is rare.
         name = (pairs | 0x2020 == _AN) & (np.take(data, begins + 2, mode="clip") | 0x20 != ord("z"))
+        totals.update(may_be_subtotals(column, here).tolist())
+        if len(few):
+            # The name of the group may stand before it.
+            totals.update(may_be_subtotals(column, few[length[few] > 0]).tolist())
         footers += _matching(column, here[_footer_pairs()[pairs] & ~name], _FOOTER, begins_like_footer)
         comments += _matching(column, here[_BEFORE_COMMENT[data[begins]]], _COMMENT)
     kept = (
         [at for at in sorted(some) if _holds_no_customer(_cells(named, at))] for some in (footers, comments)
     )
-    return next(kept), next(kept)
+    footers, comments = next(kept), next(kept)
+    subtotals = [at for at in totals if _is_subtotal(_cells(named, at))]
+    return sorted({*footers, *subtotals}), comments
 
 
 def _matching(
@@ -366,9 +374,14 @@ def _footer_pairs() -> np.ndarray:
 
 
 def _remarks(named: Sequence[tuple[int, pa.Array]], filled: np.ndarray) -> list[int]:
-    """Return the positions of rows of a wide table that hold nothing but one remark."""
+    """Return the positions of rows of a wide table with one cell only: a remark, or the total of a group."""
     alone = np.flatnonzero(filled == 1).tolist()
-    return [at for at in alone if _is_remark("".join(_cells(named, at)))]
+    texts = (_cells(named, at) for at in alone)
+    return [
+        at
+        for at, cells in zip(alone, texts, strict=True)
+        if _is_remark("".join(cells)) or _is_subtotal(cells)
+    ]
 
 
 def _is_remark(text: str) -> bool:
@@ -379,6 +392,10 @@ def _holds_no_customer(cells: Sequence[str]) -> bool:
     words = [cell.strip() for cell in cells if NUMBER.fullmatch(cell) is None]
     most = 1 if words and _PERHAPS_A_NAME.fullmatch(words[0]) else max(_MOST_WORDS * len(cells), 1)
     return len(words) <= most and not any(map(_CONTACT.search, cells))
+
+
+def _is_subtotal(cells: Sequence[str]) -> bool:
+    return is_subtotal(cells) and not any(map(_CONTACT.search, cells))
 
 
 def _cells(named: Sequence[tuple[int, pa.Array]], at: int) -> list[str]:

@@ -52,9 +52,15 @@ def texts(column: pa.Array) -> pa.Array:
     """Return a column as text, empty where it holds nothing."""
     kind = column.type
     if isinstance(kind, pa.ExtensionType | pa.BaseExtensionType):
+        if kind.extension_name == "arrow.uuid":
+            return pa.array([str(value or "") for value in column.to_pylist()], TEXT)
         return texts(column.storage)
     if pa.types.is_dictionary(kind):
-        return texts(column.dictionary_decode())
+        # Each word once; and not of every type can a dictionary be decoded.
+        words = texts(column.dictionary)
+        return pc.fill_null(pa.DictionaryArray.from_arrays(column.indices, words).dictionary_decode(), "")
+    if pa.types.is_run_end_encoded(kind):
+        return texts(pc.run_end_decode(column))
     if pa.types.is_null(kind):
         found = pa.nulls(len(column), TEXT)
     elif pa.types.is_boolean(kind):
@@ -69,8 +75,10 @@ def texts(column: pa.Array) -> pa.Array:
         found = column.cast(pa.date32()).cast(TEXT)
     elif _is_binary(kind):
         found = _decoded(column)
-    elif pa.types.is_integer(kind) or _is_string(kind) or pa.types.is_time(kind):
+    elif pa.types.is_integer(kind) or _is_string(kind):
         found = column.cast(TEXT)
+    elif pa.types.is_time(kind):
+        found = pc.replace_substring_regex(column.cast(TEXT), r"\.0+$", "")
     else:
         found = pa.array([value_text(value) for value in column.to_pylist()], TEXT)
     return pc.fill_null(found, "")

@@ -26,7 +26,7 @@ from importer.reports.model import ReportPlan
 from importer.reports.next_steps import NextStep
 from importer.reports.ownership import report_identity
 from importer.reports.run_info import RunInfo, TimelineStep
-from importer.reports.tally import ANSWERED, SAMPLES, Tally
+from importer.reports.tally import ANSWERED, LEFT_OUT, SAMPLES, ReasonGroup, Tally
 from importer.reports.wording import expectation, issue_text, masked, shortened
 
 _PAGE = "report.html.j2"
@@ -164,6 +164,7 @@ SHOWN_COLUMNS = 300
 """Columns that are listed with their field."""
 WORDED_SETTINGS = frozenset({"mode", "duplicates"})
 """Settings whose values are words of the catalogue."""
+WORDED_VALUES = frozenset({("mapping", "headers"), ("sheet", "all")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +193,8 @@ class IssueBar:
     hint: str
     samples: tuple[IssueSample, ...]
 
-    @property
-    def sheets(self) -> bool:
-        return any(sample.sheet for sample in self.samples)
+    sheets: bool
+    """Whether the samples tell their sheet: where all rows are of one, the page says so once."""
 
     @property
     def names(self) -> bool:
@@ -252,11 +252,13 @@ def render_html(
         more_kinds=len(tally.kinds()) - shown,
         sending=sending_plots(run_info.timeline),
         reasons=[group for group in tally.reason_groups() if group.status in ANSWERED],
+        left_out=[group for group in tally.reason_groups() if group.status in LEFT_OUT],
         done=done,
         keep=run_info.mode is Mode.KEEP and not run_info.dry_run,
         done_word=_done_word(run_info, tally),
         percent=wording.share(100 * done / tally.rows, lang) if tally.rows else "",
-        notes=[note.sentence(lang, on_page=plan.on_page) for note in run_info.notes],
+        notes=[wording.opening(note.sentence(lang, on_page=plan.on_page)) for note in run_info.notes],
+        severities=[one for one in Severity if any(bar.severity is one for c in columns for bar in c.bars)],
         fields=plan.fields[:SHOWN_COLUMNS],
         unused=tally.unused_columns()[:SHOWN_COLUMNS],
         Status=Status,
@@ -272,7 +274,7 @@ def _done_word(run_info: RunInfo, tally: Tally) -> str:
     """The code of the sentence in the ring: a skipped row is neither in nor valid."""
     wanted = Status.VALID if run_info.dry_run else Status.IMPORTED
     if any(rows for status, rows in tally.counts.items() if status.done and status is not wanted):
-        return "page-no-action"
+        return "page-done-all"
     if run_info.dry_run:
         return "page-done-dry"
     return "page-done-keep" if run_info.mode is Mode.KEEP else "page-done"
@@ -319,6 +321,7 @@ def _environment(lang: str) -> Environment:
         "named": partial(_label, lang),
         "value": partial(_setting_value, lang),
         "places": partial(wording.places, lang=lang),
+        "reason": partial(_reason, lang),
     }
     environment.globals["word"] = partial(_word, lang)
     return environment
@@ -350,6 +353,7 @@ def issue_columns(plan: ReportPlan, tally: Tally) -> tuple[IssueColumn, ...]:
 def _bar(group: IssueGroup, plan: ReportPlan, tally: Tally, most: int, longest: int) -> IssueBar:
     first = group.examples[0]
     field = dict(plan.fields).get(group.column, "")
+    samples = tuple(_sample(issue, plan, tally) for issue in group.examples[:most])
     return IssueBar(
         code=group.code,
         title=wording.kind(group.code, plan.lang),
@@ -357,7 +361,8 @@ def _bar(group: IssueGroup, plan: ReportPlan, tally: Tally, most: int, longest: 
         rows=group.rows,
         percent=round(max(100 * group.rows / longest, 0.6), 2),
         hint=issue_text(first, lang=plan.lang, field=field, offer=False, on_page=plan.on_page).hint,
-        samples=tuple(_sample(issue, plan, tally) for issue in group.examples[:most]),
+        samples=samples,
+        sheets=not plan.source.sheet and any(sample.sheet for sample in samples),
     )
 
 
@@ -394,13 +399,17 @@ def _label(lang: str, name: str, group: str) -> str:
     return wording.word(code, lang) if code in messages.catalogue() else name
 
 
+def _reason(lang: str, group: ReasonGroup) -> str:
+    return wording.reason_text(group.code, group.message, lang)
+
+
 def _setting_value(lang: str, value: SettingValue, name: str) -> str:
     """The value of a setting: a word of the catalogue, or the text that the user gave."""
     if isinstance(value, bool):
         return wording.word("yes" if value else "no", lang)
     if not isinstance(value, str):
         return option_text(value)
-    ours = name in WORDED_SETTINGS or (name, value) == ("mapping", "headers")
+    ours = name in WORDED_SETTINGS or (name, value) in WORDED_VALUES
     return wording.word(f"{name}-{value}", lang) if ours else value
 
 

@@ -19,8 +19,8 @@ from importer.dataclass import dataclass
 from importer.messages import join_sentences, sentence
 from importer.models import Status
 from importer.reports.model import OWN_COLUMNS, ReportPlan, RowOutcome, SettledChunk
-from importer.reports.tally import IssueKind
-from importer.reports.wording import issue_sentence, row_sentence
+from importer.reports.tally import LEFT_OUT, IssueKind
+from importer.reports.wording import issue_sentence, reason_text, row_sentence
 
 _TELL_OF_UNKNOWN = frozenset({"newer-import", "no-answer-known"})
 """Codes whose own words tell what may have become of an unknown row."""
@@ -211,9 +211,11 @@ class RowFormatter:
 
     def _message(self, outcome: RowOutcome) -> str:
         """What was said of the rows; of unknown ones also what may have become of them."""
+        lang = self._plan.lang
+        if outcome.status in LEFT_OUT:
+            return reason_text(outcome.code, outcome.message, lang)
         if outcome.status is not Status.UNKNOWN or outcome.code in _TELL_OF_UNKNOWN:
             return outcome.message
-        lang = self._plan.lang
         return join_sentences(lang, outcome.message, sentence("unknown-row", {}, lang))
 
     def _bad_cells(self, chunk: SettledChunk) -> tuple[np.ndarray, np.ndarray]:

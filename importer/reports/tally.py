@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from itertools import islice
 from typing import NamedTuple
@@ -28,6 +29,9 @@ from importer.reports.model import DOUBTFUL_ROWS, NO_ISSUES, RowIssues
 
 ANSWERED = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN})
 """The statuses that come from an answer of the server, or from the lack of one."""
+
+LEFT_OUT = frozenset({Status.SKIPPED, Status.DUPLICATE, Status.NOT_SENT})
+"""The statuses of rows that could be sent, but were not."""
 
 OVERTAKEN = frozenset({"newer-import", "held-back"})
 """The codes of rows that newer ones of their customers have overtaken."""
@@ -76,6 +80,8 @@ class ReasonGroup:
     rows: int
     examples: tuple[tuple[str, int], ...]
     """(sheet, row) of the first three."""
+    by_message: Mapping[str, int] = field(default_factory=dict)
+    """Rows by the message they came with, of so many different ones as there are kinds of reasons."""
 
 
 @dataclass(slots=True)
@@ -83,6 +89,7 @@ class _ReasonCount:
     message: str
     rows: int = 0
     examples: list[tuple[str, int]] = field(default_factory=list)
+    by_message: Counter[str] = field(default_factory=Counter)
 
 
 class Tally:
@@ -144,7 +151,7 @@ class Tally:
         """Rows by status and code, where there is a code; most rows first."""
         found = sorted(self._reasons.items(), key=lambda item: (-item[1].rows, item[0]))
         return tuple(
-            ReasonGroup(status, code, group.message, group.rows, tuple(group.examples))
+            ReasonGroup(status, code, group.message, group.rows, tuple(group.examples), group.by_message)
             for (status, code), group in found
         )
 
@@ -158,6 +165,8 @@ class Tally:
             key = (outcome.status, "…")
         group = self._reasons.setdefault(key, _ReasonCount(outcome.message))
         group.rows += len(outcome.rows)
+        if outcome.message in group.by_message or len(group.by_message) < KINDS_OF_REASON:
+            group.by_message[outcome.message] += len(outcome.rows)
         if len(group.examples) < EXAMPLES:
             rows = sorted(outcome.rows)[: EXAMPLES - len(group.examples)]
             group.examples += [(outcome.sheet, row) for row in rows]

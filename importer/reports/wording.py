@@ -38,6 +38,12 @@ def _marked(text: str, lang: str) -> str:
     return text.translate(_COMMA_AND_POINT) if lang in _DECIMAL_COMMA else text
 
 
+def opening(text: str) -> str:
+    """A sentence as it begins in a list: with a capital, but for names of fields and files."""
+    first = text.split(" ", 1)[0]
+    return text if "_" in first or "." in first.rstrip(".") else text[:1].upper() + text[1:]
+
+
 def share(percent: float, lang: str = "en") -> str:
     """A percentage, 0 % and 100 % only when exact: 98.4 %."""
     if percent in (0, 100):
@@ -58,6 +64,14 @@ def status(value: Status, lang: str, *, keep: bool = False) -> str:
     return word(f"status-{value.value.replace('_', '-')}{kept}", lang)
 
 
+def reason_text(code: str, message: str, lang: str) -> str:
+    """Why rows have their status: what was said of them, or the sentence of a code that says it all."""
+    if message or code not in messages.catalogue():
+        return message
+    text = messages.catalogue()[code].message[lang]
+    return "" if "{" in text else text
+
+
 def kind(code: str, lang: str) -> str:
     """The kind of an issue as a heading."""
     known = f"kind-{code}"
@@ -76,25 +90,31 @@ def size(count: int, lang: str = "en") -> str:
 
 def span(seconds: float, lang: str = "en") -> str:
     """A duration: 0.4 s, 38 s, 2:05 min, 1:02:03 h."""
+    second, minute, hour = ("秒", "分钟", "小时") if lang == "zh" else ("s", "min", "h")
     if seconds < 10:
-        return _marked(f"{seconds:.1f} s", lang)
+        return _marked(f"{seconds:.1f} {second}", lang)
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} s"
+        return f"{whole} {second}"
     minutes, rest = divmod(whole, 60)
     if minutes < 60:
-        return f"{minutes}:{rest:02d} min"
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d} h"
+        return f"{minutes}:{rest:02d} {minute}"
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d} {hour}"
 
 
 def places(found: Iterable[tuple[str, int]], lang: str) -> str:
     """Row numbers, each with its sheet if the sheets differ."""
-    pairs = list(found)
+    pairs = [(single_line(sheet), row) for sheet, row in found]
     several = len({sheet for sheet, _ in pairs}) > 1
-    named = [f"{single_line(sheet)}!{row}" if several else str(row) for sheet, row in pairs]
-    text = word("summary-and", lang).join(named)
-    sheet = single_line(pairs[0][0]) if pairs else ""
-    return f"{text} ({sheet})" if sheet and not several else text
+    sheet = pairs[0][0] if pairs and not several else ""
+    mark = word("summary-and", lang)
+    if lang == "zh":
+        if several:
+            return mark.join(f"{sheet}第 {row} 行" for sheet, row in pairs)
+        text = f"第 {mark.join(str(row) for _, row in pairs)} 行"
+        return f"{text}（{sheet}）" if sheet else text
+    text = mark.join(f"{sheet}!{row}" if several else str(row) for sheet, row in pairs)
+    return f"{text} ({sheet})" if sheet else text
 
 
 def examples(issues: Sequence[Issue], lang: str) -> str:

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from importer.sources.locations import Location, Scheme
 
-_SHEET = re.compile(r"/spreadsheets/(?:u/\d+/)?d/([\w-]+)(?:/([\w-]+))?(?:/(\w+))?")
+HOST = "docs.google.com"
+_SHEET = re.compile(r"(?:/a/[^/]+)?/spreadsheets/(?:u/\d+/)?d/(e/)?([\w-]+)(?:/(\w+))?")
+"""`/a/DOMAIN` and `/u/NUMBER` are of people who have several accounts, `e/` of sheets that were published."""
+_BYTES = ("export", "gviz")
+"""Of pages that are no pages: their address chose what comes."""
 
 
 def direct_link(location: Location) -> Location:
     """Return the address of the table's bytes; any other location comes back as it is.
 
-    The forms are those that the menus “Download” and “Publish to the web” of Google Sheets give.
+    The forms are those of the address bar, of “Share”, and of the menus “Download” and “Publish to the web”.
     """
     parts = location.parts
     found = _SHEET.match(parts.path)
-    if parts.hostname != "docs.google.com" or found is None or location.scheme is not Scheme.HTTPS:
+    if parts.hostname != HOST or found is None or location.scheme is not Scheme.HTTPS:
         return location
+    published, sheet, page = found.groups()
     wanted = parse_qs(parts.query) | parse_qs(parts.fragment)
-    tab = wanted.get("gid", [""])[0]
-    tab = tab if tab.isdigit() else ""
-    if found[1] == "e" and found[2]:
-        query = "output=csv" + (f"&gid={tab}&single=true" if tab else "")
-        return Location(location.scheme, f"https://docs.google.com/spreadsheets/d/e/{found[2]}/pub?{query}")
-    if found[2] in ("export", "gviz"):
+    if page in _BYTES or (published and "output" in wanted):
         return location
-    query = "format=csv" + (f"&gid={tab}" if tab else "")
-    return Location(location.scheme, f"https://docs.google.com/spreadsheets/d/{found[1]}/export?{query}")
+    tab = wanted.get("gid", [""])[0]
+    query = {"output" if published else "format": "csv"}
+    if tab.isdigit():
+        query |= {"gid": tab} | ({"single": "true"} if published else {})
+    if "resourcekey" in wanted:  # without it Google refuses links of before September 2021
+        query["resourcekey"] = wanted["resourcekey"][0]
+    ending = "pub" if published else "export"
+    at = f"{parts.scheme}://{parts.netloc}/spreadsheets/d/{published or ''}{sheet}/{ending}"
+    return Location(location.scheme, f"{at}?{urlencode(query)}")

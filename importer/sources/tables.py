@@ -30,7 +30,8 @@ _SUFFIX = ".arrow"
 def keep_table(table: pd.DataFrame | ArrowStream, name: str) -> LocalCopy:
     """Write a table into the spool as Arrow IPC, and return it under that name.
 
-    Raises InputError `not-a-table-object` for anything else than a table, `no-room`.
+    Raises InputError `not-a-table-object` for anything else than a table, `table-type-unknown` for a column
+    that cannot be taken over, `no-room`.
     """
     return spool.write_copy(_pieces(_reader(table)), name, f"{name}{_SUFFIX}")
 
@@ -42,7 +43,13 @@ def _reader(table: Any) -> pa.RecordBatchReader:
         return table
     if not hasattr(table, "__arrow_c_stream__"):
         raise InputError("not-a-table-object", found=type(table).__name__)
-    return pa.RecordBatchReader.from_stream(table)
+    try:
+        return pa.RecordBatchReader.from_stream(table)
+    except pa.ArrowException as error:
+        if "non-struct" in str(error):  # one column
+            raise InputError("not-a-table-object", found=type(table).__name__) from None
+        reason = str(error).partition("\n")[0]
+        raise InputError("table-type-unknown", found=type(table).__name__, reason=reason) from None
 
 
 def _is_frame(table: object) -> bool:

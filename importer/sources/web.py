@@ -133,6 +133,7 @@ def _part_of(location: Location, stack: ExitStack) -> _Part:
         stack.callback(spool.discard, path)
         return _Part(path, stack.enter_context(closing(create_private_file(path))), None)
     path, notes = folder / f"{key}.part", folder / f"{key}.json"
+    stack.callback(_forget_empty, path, notes)
     file = open_private_file(path) if path.exists() else create_private_file(path)
     part = _Part(path, stack.enter_context(closing(file)), notes)
     with suppress(OSError, ValueError, KeyError):
@@ -140,6 +141,14 @@ def _part_of(location: Location, stack: ExitStack) -> _Part:
         part.validator, part.total, part.name = kept["validator"], kept["total"], kept["name"]
         part.size = part.file.seek(0, 2) if part.validator else 0
     return part
+
+
+def _forget_empty(path: Path, notes: Path) -> None:
+    """Remove a part of which nothing has come: there is nothing to go on from."""
+    with suppress(OSError):
+        if not path.stat().st_size:
+            path.unlink()
+            notes.unlink(missing_ok=True)
 
 
 @dataclass(slots=True)

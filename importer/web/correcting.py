@@ -20,14 +20,23 @@ from importer.readers.overlay import LEFT_OUT, WHOLE_ROW
 from importer.reports.wording import issue_text
 from importer.web.corrections_file import MOST_BYTES, read_workbook, workbook
 from importer.web.edits import can_undo, change, take_over, undo
-from importer.web.grid import GridView, grid_row, names_of, paired_rows, shown_columns
-from importer.web.mapping_table import CALENDARS, countries, needed_columns
-from importer.web.matching import read_table
+from importer.web.grid import (
+    LACKING,
+    GridView,
+    grid_row,
+    name_for_both,
+    names_of,
+    needed_columns,
+    paired_rows,
+    shown_columns,
+)
+from importer.web.mapping_table import CALENDARS, countries
 from importer.web.pages import (
     Form,
     Site,
     changing,
     language_of,
+    language_tags,
     page,
     page_number,
     see_other,
@@ -37,7 +46,7 @@ from importer.web.pages import (
     told,
     whole_number,
 )
-from importer.web.problems import Corrections, ProblemRow, ProblemRows, RowFilterChoice
+from importer.web.problems import LOSING, Corrections, ProblemRow, ProblemRows, RowFilterChoice
 from importer.web.rechecks import GridState
 from importer.web.remedies import NOTHING, REMEDIED, remedies
 from importer.web.twins import SAME_CONTACT
@@ -122,8 +131,8 @@ def _correct(request: Request) -> Response:
     wanted = (query.choice.code, query.choice.column)
     chosen = next((at for at, one in enumerate(work.check.kinds) if (one.code, one.column) == wanted), -1)
     kind = work.check.kinds[chosen] if chosen >= 0 else None
-    chosen_remedies = remedies(site, work, kind, rows) if kind else NOTHING
-    needed, names = _column_roles(site, work)
+    chosen_remedies = remedies(site, work, kind, rows, language_tags(request)) if kind else NOTHING
+    needed = needed_columns(work, site.contract(work))
     view = GridView(
         work,
         work.check.header,
@@ -131,8 +140,9 @@ def _correct(request: Request) -> Response:
         site.rechecks.state(work, cells),
         lang,
         needed,
-        names,
+        names_of(work),
         kind.code if kind and ((chosen_remedies.kinds and len(places) > 1) or paired) else "",
+        query.choice.code,
     )
     grid = paired_rows(some, rows, view) if paired else [grid_row(row, view) for row in some]
     columns = shown_columns(grid, view, every=query.every_column)
@@ -145,7 +155,7 @@ def _correct(request: Request) -> Response:
         step="correct",
         query=query,
         grid=grid,
-        columns=columns,
+        columns=[(work.check.header.index(name), name) for name in columns],
         found=len(places),
         number=number,
         pages=pages,
@@ -158,12 +168,17 @@ def _correct(request: Request) -> Response:
         chosen_kind=chosen,
         remedied=REMEDIED,
         offers=len(_offered(rows, query.choice.code, query.choice.column, cells)),
-        clearable=len(_clearable(rows, kind, cells)) if kind and kind.column not in needed else 0,
+        clearable=len(_clearable(rows, kind, cells))
+        if kind and kind.column not in needed and kind.code not in LOSING
+        else 0,
         remedies=chosen_remedies,
         advice=_advice(kind, some, lang) if view.brief and not paired else "",
         countries=countries(lang),
+        country_names={one.code: one for one in countries(lang)} if chosen_remedies.likely else {},
         calendars=CALENDARS,
-        leavable=len(_leavable(rows, kind, cells)) if kind else 0,
+        both=len(_with_one_name(rows, kind, view)) if kind else 0,
+        leavable=len(_leavable(rows, kind, cells)) if kind and kind.code not in LOSING else 0,
+        losing=LOSING,
         can_undo=can_undo(site, work),
         taken=whole_number(request.query_params.get("taken", "")),
         refused=single_line(request.query_params.get("refused", ""))[:_LONGEST_LINES],
@@ -196,18 +211,6 @@ def _advice(kind: KindCount | None, some: Sequence[ProblemRow], lang: str) -> st
     return ""
 
 
-def _column_roles(site: Site, work: Work) -> tuple[frozenset[str], tuple[str, ...]]:
-    """The columns without which a row cannot go, and those that hold names.
-
-    A report brings its mapping along: nothing is known of its columns, so all of them are needed.
-    """
-    header = work.check.header if work.check else ()
-    if work.report or not site.works.mapping_file(work).is_file():
-        return frozenset(header), ()
-    table = read_table(site, work)
-    return needed_columns(table, site.looks.of(work), site.contract(work)), names_of(site, work)
-
-
 def _offered(rows: ProblemRows, code: str, column: str, cells: Corrections) -> dict[int, str]:
     """The likely corrections of a kind that nobody has taken yet, by the place of their row."""
     suggested = rows.suggested(code, column)
@@ -229,6 +232,16 @@ def _leavable(rows: ProblemRows, kind: KindCount, cells: Corrections) -> list[in
     """The places of rows with this kind of problem that nobody has corrected or left out yet."""
     touched = {rows.place(sheet, row) for sheet, row, _ in cells}
     return [place for place in rows.of_kind(kind.code, kind.column) if place not in touched]
+
+
+def _with_one_name(rows: ProblemRows, kind: KindCount, view: GridView) -> dict[int, str]:
+    """What the cells of this kind would say if each customer's one name were both, by the places of rows that
+    nobody has corrected yet."""
+    if kind.code != LACKING:
+        return {}
+    places = rows.read(_clearable(rows, kind, view.cells))
+    found = ((row.number, name_for_both(row, kind.column, view)) for row in places)
+    return {place: text for place, text in found if text}
 
 
 def _save_cell(request: Request, form: Form) -> Response:
@@ -290,6 +303,8 @@ def _take_all(request: Request, form: Form) -> Response:
         offered = _offered(rows, kind.code, kind.column, cells)
         if form.get("do") == "clear":
             offered = dict.fromkeys(_clearable(rows, kind, cells), "")
+        elif form.get("do") == "both":
+            offered = _with_one_name(rows, kind, GridView(work, header, cells, GridState({}, {}), "en"))
         at = header.index(kind.column) if offered else 0
         changes = [
             (row, kind.column, row.cells[at], offered[row.number]) for row in rows.read(sorted(offered))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from importer.contracts import Contract
+from importer.mapping.person_names import FIELDS
 from importer.models import Issue, Severity
 from importer.option_types import Duplicates
 from importer.readers.overlay import WHOLE_ROW
 from importer.reports.wording import issue_text
-from importer.web.mapping_table import name_columns
-from importer.web.matching import read_table
-from importer.web.pages import Site
 from importer.web.problems import Corrections, ProblemRow, ProblemRows, suggestion
 from importer.web.rechecks import GridState
 from importer.web.twins import SAME_CONTACT, Place, Twin, same_name
@@ -21,8 +20,15 @@ _CONTEXT = 2
 """Columns that are shown beside those with problems, if no column holds names."""
 _SHARED = "web-shared-with-later"
 """The message of an earlier row that shares a contact with a later one."""
+LACKING = "required"
+"""The code of the issue of a row without a value that it needs."""
+_PLACEHOLDER = "web-required-word"
+"""Its message if the cell holds a word for nothing."""
 _STATE = "grid-state,remedy-buttons,corrections-save,corrections-for-programs"
 """What changes on the page with every correction."""
+_MARKS = ("bad", "doubtful", "noted", "changed")
+"""How cells are marked, the worst first."""
+_GRADES = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
 _FEWEST_DIGITS = 6
 _TELLING_DIGITS = 8
 """So many digits at the end tell a phone, whatever stands before them."""
@@ -51,18 +57,20 @@ class GridCell:
     """Whether the row may go without it."""
     reads: str = ""
     """What a corrected cell is read as, if that is not what it says."""
+    both: str = ""
+    """What it would say if the other name were this one, too; empty unless it lacks a name."""
 
     @property
     def clearable(self) -> bool:
         """Whether leaving the value out settles what is wrong with the cell."""
-        return self.optional and bool(self.issues and self.text.strip())
+        return self.optional and self.mark in ("bad", "doubtful") and bool(self.text.strip())
 
     @property
     def mark(self) -> str:
-        """How it is marked: bad, doubtful, changed, or not at all."""
-        if any(issue.severity == Severity.ERROR for issue in self.issues):
-            return "bad"
-        return "doubtful" if self.issues else "changed" if self.corrected else ""
+        """How it is marked: as one of `_MARKS`, or not at all."""
+        if not self.issues:
+            return "changed" if self.corrected else ""
+        return _MARKS[min(_GRADES.index(issue.severity) for issue in self.issues)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +110,7 @@ class GridRow:
     @property
     def doubtful(self) -> bool:
         """Whether something is left to be looked at."""
-        return bool(self.issues) or any(cell.issues for cell in self.cells)
+        return bool(self.issues) or any(cell.mark in ("bad", "doubtful") for cell in self.cells)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +128,8 @@ class GridView:
     """The columns by which a person is recognised."""
     brief: str = ""
     """The code of issues whose hint is said above the grid."""
+    noted: str = ""
+    """The code of notes that are shown."""
 
     def name(self, row: ProblemRow | None) -> str:
         """Whose row it is; empty if that cannot be told."""
@@ -134,12 +144,20 @@ class GridView:
         return cell.now if cell else row.cells[at] if at < len(row.cells) else ""
 
 
-def names_of(site: Site, work: Work) -> tuple[str, ...]:
-    """The columns of the last check that hold names; none for a report, which brings its mapping along."""
-    if work.report or work.check is None or not site.works.mapping_file(work).is_file():
-        return ()
-    named = name_columns(read_table(site, work), site.looks.of(work))
-    return tuple(name for name in named if name in work.check.header)
+def names_of(work: Work) -> tuple[str, ...]:
+    """The columns of the last check that hold names of people, in the file's order."""
+    return tuple(_feeding(work, FIELDS))
+
+
+def needed_columns(work: Work, contract: Contract) -> frozenset[str]:
+    """The columns without which a row cannot go."""
+    return frozenset(_feeding(work, [one.name for one in contract.fields if one.required]))
+
+
+def _feeding(work: Work, fields: Sequence[str]) -> Iterator[str]:
+    feeding = work.check.feeding if work.check else {}
+    wanted = {column for name in fields for column in feeding.get(name, ())}
+    return (column for column in (work.check.header if work.check else ()) if column in wanted)
 
 
 def grid_row(row: ProblemRow, view: GridView, shared: Sequence[Issue] = ()) -> GridRow:
@@ -147,21 +165,46 @@ def grid_row(row: ProblemRow, view: GridView, shared: Sequence[Issue] = ()) -> G
     issues = (*view.state.issues(row), *shared)
     reads = view.state.reads(row)
     by_column: dict[str, list[CellIssue]] = {}
-    for issue in issues:
+    for issue in (one for one in issues if one.severity is not Severity.NOTE or one.code == view.noted):
         column = issue.column or _shared_column(issue, row, view)
+        issue = _of_placeholder(issue, row, view)
         by_column.setdefault(column, []).append(_worded(issue, view.lang, brief=issue.code == view.brief))
     made = []
     for at, (name, original) in enumerate(zip(view.header, row.cells, strict=False)):
         corrected = (row.sheet, row.row, name) in view.cells
         about = tuple(by_column.pop(name, ()))
         cell = GridCell(name, view.text(row, at), original, corrected, about, name not in view.needed)
-        made.append(replace(cell, reads=reads.get(name, "")))
+        lacks = any(issue.code == LACKING for issue in about)
+        both = name_for_both(row, name, view) if lacks else ""
+        made.append(replace(cell, reads=reads.get(name, ""), both=both))
     rest = tuple(one for some in by_column.values() for one in some)
     errors = sum(issue.severity is Severity.ERROR for issue in issues)
     corrected = any(cell.corrected for cell in made)
     left_out = (row.sheet, row.row, WHOLE_ROW) in view.cells
     swap = f"r-{row.number},e-{row.number},{_STATE}"
     return GridRow(row.number, row.sheet, row.row, tuple(made), rest, errors, corrected, left_out, swap=swap)
+
+
+def name_for_both(row: ProblemRow, column: str, view: GridView) -> str:
+    """What a column of names would say for somebody with one name alone, which the API wants in both of its
+    fields; empty if that is not what the row lacks."""
+    feeding = view.work.check.feeding if view.work.check else {}
+    first, last = feeding.get("first_name", ()), feeding.get("last_name", ())
+    if column not in first and column not in last:
+        return ""
+    split = column in first and column in last
+    others = (column,) if split else last if column in first else first
+    texts = (view.text(row, view.header.index(name)).strip() for name in others if name in view.header)
+    name = next((text for text in texts if any(map(str.isalpha, text))), "")
+    return f"{name} {name}" if split and name else name
+
+
+def _of_placeholder(issue: Issue, row: ProblemRow, view: GridView) -> Issue:
+    """The issue; of a cell that lacks a value and holds a word for nothing, with that word."""
+    if issue.code != LACKING or issue.wording or issue.column not in view.header:
+        return issue
+    text = view.text(row, view.header.index(issue.column)).strip()
+    return replace(issue, found=text, wording=_PLACEHOLDER) if text else issue
 
 
 @dataclass(slots=True)
@@ -265,9 +308,11 @@ def _worded(issue: Issue, lang: str, *, brief: bool = False) -> CellIssue:
 
 
 def shown_columns(grid: Sequence[GridRow], view: GridView, *, every: bool) -> list[str]:
-    """The columns to show: all, or those with problems on this page and those that tell whose row it is."""
-    if every:
-        return list(view.header)
-    wanted = {cell.column for row in grid for cell in row.cells if cell.issues or cell.corrected}
-    wanted |= set(view.names or view.header[:_CONTEXT])
-    return [name for name in view.header if name in wanted]
+    """The columns to show: those that tell whose row it is, those with problems on this page, the worst
+    first, so that what is wrong is seen at once, and with `every` all others behind them."""
+    whose, worst = list(view.names or view.header[:_CONTEXT]), dict[str, int]()
+    for cell in (cell for row in grid for cell in row.cells if cell.issues or cell.corrected):
+        at = _MARKS.index(cell.mark)
+        worst[cell.column] = min(at, worst.get(cell.column, at))
+    rest = [name for name in view.header if name not in whose and (every or name in worst)]
+    return [*whose, *sorted(rest, key=lambda name: worst.get(name, len(_MARKS)))]

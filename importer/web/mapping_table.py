@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
+from pydantic import ValidationError
+
+from importer import mapping as mappings
 from importer.contracts import Contract
-from importer.errors import UsageError
-from importer.mapping import headers
+from importer.errors import ImporterError, MappingError, UsageError
+from importer.mapping import MappingFile, headers
+from importer.mapping.likely_countries import LikelyCountry, likely_countries
+from importer.mapping.mistakes import first_mistake
 from importer.mapping.person_names import likely_rule
 from importer.mapping.regions import country_name
-from importer.web.pages import Form, whole_number
+from importer.private_files import make_private_folder, replace_private_file
+from importer.web.pages import Form, Site, whole_number
 from importer.web.reading import FileLook
+from importer.web.works import Work
 
 SPLIT = "split"
 """The target of a column with whole names."""
@@ -24,7 +34,6 @@ DATE_FORMATS = (
 )
 CALENDARS = ("gregorian", "buddhist", "persian", "roc")
 JOINS = (" ", ", ", "-", "")
-_NAMES = ("f:first_name", "f:last_name", "f:full_name")
 Table = dict[str, Any]
 DATE_ORDERS: Mapping[str, tuple[str, ...]] = {
     "day-first": tuple(f"d{mark}M{mark}{year}" for year in ("yyyy", "yy") for mark in "./-"),
@@ -39,6 +48,8 @@ _NAMED_MONTHS = (
 """A month that is a name has its place for certain."""
 _ORDER = "order:"
 _MOST_VALUES = 12
+_MOST_WORKS = 10
+"""Earlier pieces of work that are asked which country was chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,51 @@ def countries(lang: str) -> tuple[Country, ...]:
     if lang == "zh":
         return tuple(sorted(found, key=lambda one: one.name.encode("gb18030")))
     return tuple(sorted(found, key=lambda one: normalize("NFKD", one.name).encode("ascii", "ignore")))
+
+
+def read_table(site: Site, work: Work) -> Table:
+    """The mapping of a piece of work as TOML holds it. Raises MappingError."""
+    return mappings.load(str(site.works.mapping_file(work))).table()
+
+
+def write_table(site: Site, work: Work, table: Table, name: str) -> None:
+    """Keep a mapping. Raises MappingError for one that makes no sense."""
+    table = {key: value for key, value in table.items() if value not in ({}, [])}
+    table.setdefault("name", name)
+    try:
+        mapping = MappingFile.model_validate(table)
+    except ValidationError as error:
+        raise MappingError("web-mapping-refused", reason=first_mistake(error)) from None
+    replace_private_file(site.works.mapping_file(work), mapping.dump().encode("utf-8", "replace"))
+
+
+def kept_file(site: Site, header: Sequence[str]) -> Path:
+    """Where the mapping is kept for files with such a header."""
+    named = "\x1f".join(headers.normalize(name) for name in header)
+    digest = hashlib.sha256(named.encode("utf-8", "replace")).hexdigest()[:32]
+    return site.works.root.parent / "mappings" / f"{digest}.toml"
+
+
+def keep_mapping(site: Site, work: Work, header: Sequence[str]) -> None:
+    """Remember the mapping for the next file with such a header. A disk that refuses costs nothing now."""
+    source, target = site.works.mapping_file(work), kept_file(site, header)
+    if source.is_file():
+        with contextlib.suppress(OSError):
+            make_private_folder(target.parent)
+            replace_private_file(target, source.read_bytes())
+
+
+def country_proposals(
+    site: Site, work: Work, look: FileLook, numbers: Sequence[str], tags: Sequence[str]
+) -> tuple[LikelyCountry, ...]:
+    """Of which countries these phones of a file probably are. `tags`: languages of the person, as a browser
+    names them."""
+    chosen: list[str] = []
+    for one in [one for one in site.works.recent() if one.id != work.id][:_MOST_WORKS]:
+        with contextlib.suppress(ImporterError, OSError):
+            rules = read_table(site, one)["fields"].values()
+            chosen += [rule["region"] for rule in rules if isinstance(rule.get("region"), str)]
+    return likely_countries(numbers, look.samples, chosen=chosen, tags=tags)
 
 
 def source_names(rule: Table) -> list[str]:
@@ -114,23 +170,6 @@ def kind_of(contract: Contract, target: str) -> str:
     if target.startswith("c:"):
         return "custom"
     return contract.field(name).kind.value if name in contract.names else ""
-
-
-def needed_columns(table: Table, look: FileLook, contract: Contract) -> frozenset[str]:
-    """The columns that feed required fields."""
-    required = {field.name for field in contract.fields if field.required}
-    targets = {name: target_of(table, look, name) for name in look.header}
-    return frozenset(
-        name
-        for name, target in targets.items()
-        if target and (target == SPLIT or field_of(target) in required)
-    )
-
-
-def name_columns(table: Table, look: FileLook) -> tuple[str, ...]:
-    """The columns that hold names of people, in the file's order."""
-    targets = ((name, target_of(table, look, name)) for name in look.header)
-    return tuple(name for name, target in targets if target == SPLIT or target in _NAMES)
 
 
 def named_column(look: FileLook, place: str) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +22,6 @@ from importer.mapping.mistakes import first_mistake
 from importer.mapping.person_names import NameRule
 from importer.messages import catalogue, local_text, sentence
 from importer.models import Issue, MappedChunk, TenantField
-from importer.private_files import make_private_folder, replace_private_file
 from importer.reports.wording import issue_text
 from importer.validation import validate
 from importer.web.mapping_table import (
@@ -36,19 +33,24 @@ from importer.web.mapping_table import (
     Table,
     change_table,
     countries,
+    country_proposals,
     feeds,
     field_of,
     first_values,
     format_choice,
+    kept_file,
     kind_of,
+    read_table,
     rule_of,
     target_of,
+    write_table,
 )
 from importer.web.pages import (
     Form,
     Site,
     changing,
     language_of,
+    language_tags,
     page,
     revision_of,
     see_other,
@@ -62,7 +64,7 @@ from importer.web.works import Work
 
 _SAMPLES = 3
 _GENDERS = {"1": "web-gender-male", "0": "web-gender-female"}
-_FORM = re.compile(r"(\s*[(（;；:：,，]| as yyyy).*", re.DOTALL)
+_FORM = re.compile(r"(\s*[(（;；:：,，]| \w+ yyyy).*", re.DOTALL)
 _SURE, _LIKELY = 0.9, 0.6
 
 
@@ -94,6 +96,8 @@ class ColumnMatch:
     rule: Table
     shared: int = 1
     """How many columns feed the field."""
+    countryless: tuple[str, ...] = ()
+    """Phones among the first rows whose country nothing says."""
     values: tuple[tuple[str, str], ...] = ()
     """Values of the column that may be translated, each with its translation."""
 
@@ -144,6 +148,12 @@ def _match(request: Request) -> Response:
         format_choice=format_choice,
         calendars=CALENDARS,
         countries=countries(lang),
+        country_names={one.code: one for one in countries(lang)},
+        likely={
+            one.name: country_proposals(site, work, look, one.countryless, language_tags(request))
+            for one in state.columns
+            if one.countryless
+        },
     )
 
 
@@ -152,25 +162,9 @@ def _label(help_: str) -> str:
     return _FORM.sub("", help_)
 
 
-def read_table(site: Site, work: Work) -> Table:
-    """The mapping of a piece of work as TOML holds it. Raises MappingError."""
-    return mappings.load(str(site.works.mapping_file(work))).table()
-
-
-def write_table(site: Site, work: Work, table: Table, name: str) -> None:
-    """Keep a mapping. Raises MappingError for one that makes no sense."""
-    table = {key: value for key, value in table.items() if value not in ({}, [])}
-    table.setdefault("name", name)
-    try:
-        mapping = MappingFile.model_validate(table)
-    except ValidationError as error:
-        raise MappingError("web-mapping-refused", reason=first_mistake(error)) from None
-    replace_private_file(site.works.mapping_file(work), mapping.dump().encode("utf-8", "replace"))
-
-
 def _propose(site: Site, work: Work, look: FileLook, contract: Contract) -> Work:
     """Begin with the mapping that was kept for such a header, else a ready-made one, else a proposal."""
-    kept = _kept_file(site, look.header)
+    kept = kept_file(site, look.header)
     known = headers.recognised(look.header)
     text, by = "", "web-matched-proposed"
     if kept.is_file():
@@ -193,21 +187,6 @@ def _proposal(site: Site, work: Work, look: FileLook, contract: Contract) -> str
     return suggest_toml.mapping_text(look.header, look.samples, contract, sheets=look.several, fields=fields)
 
 
-def _kept_file(site: Site, header: Sequence[str]) -> Path:
-    named = "\x1f".join(headers.normalize(name) for name in header)
-    digest = hashlib.sha256(named.encode("utf-8", "replace")).hexdigest()[:32]
-    return site.works.root.parent / "mappings" / f"{digest}.toml"
-
-
-def keep_mapping(site: Site, work: Work, header: Sequence[str]) -> None:
-    """Remember the mapping for the next file with such a header. A disk that refuses costs nothing now."""
-    source, target = site.works.mapping_file(work), _kept_file(site, header)
-    if source.is_file():
-        with contextlib.suppress(OSError):
-            make_private_folder(target.parent)
-            replace_private_file(target, source.read_bytes())
-
-
 def match_state(site: Site, work: Work, look: FileLook, contract: Contract, lang: str) -> MatchState:
     """What becomes of each column by the present mapping."""
     table = read_table(site, work)
@@ -224,6 +203,7 @@ def match_state(site: Site, work: Work, look: FileLook, contract: Contract, lang
     error: ImporterError | None = None
     mapped: MappedChunk | None = None
     problems: dict[tuple[int, str], Issue] = {}
+    countryless: dict[str, list[str]] = {}
     try:
         mapping = MappingFile.model_validate(whole)
         mapper = mappings.bind(
@@ -239,6 +219,8 @@ def match_state(site: Site, work: Work, look: FileLook, contract: Contract, lang
         if chunk is not None:
             mapped = mapper.map(chunk)
             for issue in (*mapped.issues, *validate(mapped, contract)):
+                if issue.code == "no-country-code" and issue.wording is None:
+                    countryless.setdefault(issue.column or "", []).append(issue.found or "")
                 if issue.column:
                     problems.setdefault((issue.row, issue.column), issue)
     except ImporterError as raised:
@@ -266,6 +248,7 @@ def match_state(site: Site, work: Work, look: FileLook, contract: Contract, lang
                 outcomes=_outcomes(look, mapped, problems, name, target, kind, lang),
                 rule=rule,
                 shared=sum(1 for other in targets.values() if other == target and target),
+                countryless=tuple(countryless.get(name, ())),
                 values=_values(look, name, rule) if kind == FieldKind.GENDER else (),
             )
         )

@@ -160,14 +160,18 @@ def site_of(request: Request) -> Site:
 
 def language_of(request: Request) -> str:
     """The language of a request: what was chosen, else what the browser prefers."""
+    found = (tag.split("-")[0].lower() for tag in language_tags(request))
+    return next((one for one in found if one in messages.LANGUAGES), messages.LANGUAGES[0])
+
+
+def language_tags(request: Request) -> list[str]:
+    """The languages of the person, the preferred one first: what was chosen, then those of the browser, some
+    with a country (id-ID)."""
     chosen = request.cookies.get(LANGUAGE_COOKIE, "")
-    if chosen in messages.LANGUAGES:
-        return chosen
-    for part in request.headers.get("accept-language", "").split(","):
-        found = part.split(";")[0].split("-")[0].strip().lower()
-        if found in messages.LANGUAGES:
-            return found
-    return messages.LANGUAGES[0]
+    named = [part.split(";")[0].strip() for part in request.headers.get("accept-language", "").split(",")]
+    if chosen not in messages.LANGUAGES:
+        return named
+    return sorted([*named, chosen], key=lambda tag: tag.split("-")[0].lower() != chosen)
 
 
 @cache
@@ -183,7 +187,7 @@ def _environment() -> Environment:
     environment.filters |= {"number": _in_language(wording.number), "size": _in_language(wording.size)}
     environment.filters |= {"span": _in_language(wording.span)}
     environment.filters |= {"shortened": wording.shortened, "path": partial(quote, safe="")}
-    environment.filters |= {"opening": _opening, "line": single_line}
+    environment.filters |= {"opening": wording.opening, "line": single_line}
     environment.globals |= {"STEPS": STEPS, "EXPIRY_DAYS": EXPIRY_DAYS}
     environment.globals |= {
         "LANGUAGE_NAMES": messages.LANGUAGE_NAMES,
@@ -208,12 +212,6 @@ def compile_templates() -> None:
         _environment().get_template(name)
 
 
-def _opening(text: str) -> str:
-    """A sentence as it begins on a page: with a capital, but for names of fields and files."""
-    first = text.split(" ", 1)[0]
-    return text if "_" in first or "." in first.rstrip(".") else text[:1].upper() + text[1:]
-
-
 def draw(request: Request, template: str, /, **context: object) -> str:
     """The text of a template."""
     lang = language_of(request)
@@ -233,6 +231,7 @@ def draw(request: Request, template: str, /, **context: object) -> str:
         "t": t,
         "lang": lang,
         "rows": partial(wording.rows, lang=lang),
+        "places": partial(wording.places, lang=lang),
         "status_word": status_word,
         "kind_word": partial(wording.kind, lang=lang),
         "sandbox": site.sandbox is not None,
@@ -253,13 +252,21 @@ def page(request: Request, template: str, /, status: int = 200, **context: objec
 
 def told(request: Request, error: ImporterError) -> dict[str, str]:
     """An error as templates take it."""
-    lang = language_of(request)
+    lang, plain = language_of(request), _without_folders(error)
+    return {"message": plain.sentence(lang), "hint": plain.hint(lang, on_page=True), "code": error.code}
+
+
+def _without_folders(error: ImporterError) -> ImporterError:
+    """The error with files called by their names: people on the page do not know where we keep them."""
     found = {
-        name: (str(value).rsplit("/", 1)[-1] if name in ("name", "file") else value)
+        name: _without_folders(value)
+        if isinstance(value, ImporterError)
+        else str(value).rsplit("/", 1)[-1]
+        if name in ("name", "file", "list")
+        else value
         for name, value in error.found.items()
     }
-    plain = type(error)(error.code, **found)
-    return {"message": plain.sentence(lang), "hint": plain.hint(lang, on_page=True), "code": error.code}
+    return type(error)(error.code, **found)
 
 
 def error_page(request: Request, error: ImporterError, status: int = 400) -> HTMLResponse:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -10,9 +10,18 @@ from starlette.responses import Response
 
 from importer.errors import UsageError
 from importer.mapping import dates
+from importer.mapping.likely_countries import LikelyCountry
 from importer.option_types import Duplicates
-from importer.web.mapping_table import CALENDARS, DATE_ORDERS, formats_of, rule_of, target_of
-from importer.web.matching import read_table, write_table
+from importer.web.mapping_table import (
+    CALENDARS,
+    DATE_ORDERS,
+    country_proposals,
+    formats_of,
+    read_table,
+    rule_of,
+    target_of,
+    write_table,
+)
 from importer.web.pages import (
     Form,
     Site,
@@ -73,6 +82,8 @@ class Remedies:
     """Of REGION, FORMATS, CALENDAR, ANY_DAY, VALUES and ONE_ROW those that fit."""
     region: str = ""
     """The country that is chosen so far."""
+    likely: tuple[LikelyCountry, ...] = ()
+    """Countries that are likely."""
     dates: tuple[DateChoice, ...] = ()
     values: tuple[str, ...] = ()
     """Different cells of the kind."""
@@ -81,8 +92,10 @@ class Remedies:
 NOTHING = Remedies(())
 
 
-def remedies(site: Site, work: Work, kind: KindCount, rows: ProblemRows) -> Remedies:
-    """What can be done about a kind of problem of a piece of work."""
+def remedies(
+    site: Site, work: Work, kind: KindCount, rows: ProblemRows, tags: Sequence[str] = ()
+) -> Remedies:
+    """What can be done about a kind of problem of a piece of work. `tags`: languages of the person."""
     kinds = _REMEDIES.get(kind.code, ())
     if not kinds or (work.report and kind.code != SAME_CONTACT):
         return NOTHING
@@ -101,9 +114,11 @@ def remedies(site: Site, work: Work, kind: KindCount, rows: ProblemRows) -> Reme
     countryless = not given or wordings != {OF_OTHER_COUNTRY}
     elsewhere = "date-of-other-calendar" in wordings
     fits = {FORMATS: bool(found), CALENDAR: elsewhere, REGION: countryless}
+    asked = REGION in kinds and countryless and not given
     return Remedies(
         tuple(one for one in kinds if fits.get(one, True)),
         given if isinstance(given, str) else "",
+        country_proposals(site, work, site.looks.of(work), cells, tags) if asked else (),
         found,
         tuple(dict.fromkeys(cells))[:_MOST_VALUES] if VALUES in kinds else (),
     )

@@ -22,6 +22,8 @@ from importer.pipeline.session import Session
 from importer.pipeline.suppression_lists import read_list
 from importer.private_files import make_private_folder
 from importer.readers.overlay import read_corrections
+from importer.reports.wording import places
+from importer.web.corrected_before import keep_report_corrections
 from importer.web.earlier import (
     EarlierImport,
     Overwrite,
@@ -31,7 +33,7 @@ from importer.web.earlier import (
 )
 from importer.web.edits import take_over
 from importer.web.grid import GridView, names_of
-from importer.web.matching import keep_mapping
+from importer.web.mapping_table import keep_mapping
 from importer.web.pages import (
     Form,
     Site,
@@ -45,9 +47,9 @@ from importer.web.pages import (
     step_url,
     told,
 )
-from importer.web.problems import ProblemRows
+from importer.web.problems import LOSING, ProblemRows
 from importer.web.rechecks import GridState
-from importer.web.running import check_file, mode_of, run_options, sendable
+from importer.web.running import check_file, is_current, mode_of, nothing_new, run_options, sendable
 from importer.web.tasks import Task, TaskObserver
 from importer.web.uploads import spool_beside
 from importer.web.works import KindCount, Work
@@ -70,7 +72,7 @@ def _import(request: Request) -> Response:
         return see_other(f"/runs/{task.result.summary.run_id}?w={work.id}")
     if not running and work.run and _unfinished(site, work.run):
         return see_other(f"/runs/{work.run}?w={work.id}")
-    current = work.check is not None and work.check.fingerprint == site.works.fingerprint(work)
+    current = is_current(site, work)
     there, lacking = None, None
     before: list[EarlierImport] = []
     try:
@@ -85,6 +87,8 @@ def _import(request: Request) -> Response:
         step="import",
         task=task if running else None,
         current=current,
+        nothing_new=nothing_new(site, work),
+        invalid=work.check.counts.get(Status.INVALID.value, 0) if work.check else 0,
         there=there,
         lacking=lacking,
         error=told(request, task.error) if failed and task and task.error else None,
@@ -102,6 +106,7 @@ def _import(request: Request) -> Response:
         mode=mode_of(work).label,
         typed=messages.sentence(_TYPED, {}, language_of(request)),
         valid=sendable(work),
+        losing=LOSING,
     )
 
 
@@ -134,7 +139,7 @@ def _choose_scope(request: Request, form: Form) -> Response:
     if work.only_changed:
         site.destination(work)  # what has changed is known only for the place where it goes
     site.tasks.start(work.id, "check", lambda task: check_file(site, work, lang, task))
-    return see_other(step_url(work, "check"))
+    return see_other(f"{step_url(work, 'check')}?then=import")
 
 
 def _is_busy(site: Site, work_id: str) -> bool:
@@ -258,7 +263,7 @@ def _start_import(request: Request, form: Form) -> Response:
         return see_other(step_url(work, "import" if running.kind == "import" else "check"))
     if work.run and _unfinished(site, work.run):
         return see_other(f"/runs/{work.run}?w={work.id}")
-    if work.check is None or work.check.fingerprint != site.works.fingerprint(work):
+    if work.check is None or not is_current(site, work):
         raise UsageError("web-check-first")
     mode = next((one for one in Mode if one.label == form.get("mode")), None)
     if mode is None:
@@ -278,7 +283,7 @@ def _start_import(request: Request, form: Form) -> Response:
     if before:
         raise UsageError("web-imported-before", run=before[0].run)
     if work.check.corrected_before and form.get("undo") != "yes":
-        raise UsageError("web-undoes-corrections", rows=work.check.corrected_places)
+        raise UsageError("web-undoes-corrections", rows=places(work.check.corrected_places, lang))
     with site.works.editing(work.id, revision_of(form)) as edit:
         edit.set(mode=mode.label)
     keep_mapping(site, work, site.looks.of(work).header)
@@ -290,7 +295,7 @@ def _overwrites(site: Site, work: Work) -> list[Overwrite]:
     """The rows that overwrite an earlier one, by the last check; the first of them."""
     rows: ProblemRows = site.rechecks.rows(work)
     header, cells = work.check.header if work.check else (), site.works.corrections(work)
-    view = GridView(work, header, cells, GridState({}, {}), "en", names=names_of(site, work))
+    view = GridView(work, header, cells, GridState({}, {}), "en", names=names_of(work))
     found = []
     for place, twins in islice(rows.twins.items(), _MOST_OVERWRITES):
         name = view.name(rows.find(*place))
@@ -334,6 +339,9 @@ def import_file(site: Site, work: Work, mode: Mode, lang: str, task: Task, *, ag
     if result is None:
         raise UsageError("web-imported-before", run=before[0] if before else "–")
     task.result = result
+    if work.report:
+        with contextlib.suppress(OSError, ImporterError):  # a later list is told less
+            keep_report_corrections(site, work, result.summary.run_id)
     site.note_result(result)
 
 

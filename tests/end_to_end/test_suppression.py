@@ -104,6 +104,26 @@ def test_resume_and_retry_read_the_list_as_it_is_now(
         assert {f"P{n}" for n in range(250)} - stored(box) == {"P120", "P130", "P140", "P150"}
 
 
+def test_who_is_on_no_list_any_more_goes_with_the_rest_of_the_run(
+    importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(work / "a.csv", *people(250))
+    write(work / "list.csv", *phones(20, 30, 120))
+    with Sandbox(faults=["code code=1005 requests=2-"]) as box:
+        use(monkeypatch, box.connection)
+        words = ("run", "a.csv", "--suppress", "list.csv", "--concurrency", "1", "--report-dir", "out")
+        assert importer(*words).code == 4
+        write(work / "list.csv", *phones(30))
+        box.misbehave()
+        assert importer("resume").code == 0
+        assert {f"P{n}" for n in range(250)} - stored(box) == {"P30"}
+        assert [row for row, (_, code) in statuses(work / "out").items() if code == "suppressed"] == ["32"]
+        assert summary(work / "out")["suppression"][0]["rows"] == 1
+        run = summary(work / "out")["run"]
+        importer("report", run, "--report-dir", "again")
+        assert statuses(work / "again") == statuses(work / "out")
+
+
 def test_a_row_that_may_be_in_is_unknown_when_its_customer_is_listed(
     importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -340,3 +360,115 @@ def test_a_half_sent_file_waits_for_a_list_that_cannot_be_read(tmp_path: Path, b
     write(tmp_path / "list.csv", ["E-mail"], ["C120@example.com"], ["C121@example.com"])
     assert bench.round(suppress=["list.csv"]).exit_code == 0
     assert len(bench.emails()) == 148
+
+
+def test_each_list_has_its_own_count(importer: Command, work: Path) -> None:
+    write(work / "a.csv", *people(9))
+    write(work / "one.csv", *phones(1, 2, 3))
+    write(work / "two.csv", *phones(4, 5))
+    write(work / "none.csv", *phones(77))
+    for order in (("one", "two", "none"), ("none", "two", "one"), ("two", "one", "none")):
+        lists = [word for name in order for word in ("--suppress", f"{name}.csv")]
+        importer("validate", "a.csv", *lists, "--report-dir", "-".join(order))
+        uses = summary(work / "-".join(order))["suppression"]
+        assert {use["name"]: use["rows"] for use in uses} == {"one.csv": 3, "two.csv": 2, "none.csv": 0}
+
+
+def test_the_counts_of_lists_outlast_a_resume_in_another_language(
+    importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(work / "a.csv", *people(150))
+    write(work / "one.csv", *phones(1, 2))
+    write(work / "two.csv", *phones(3, 120))
+    lists = ("--suppress", "one.csv", "--suppress", "two.csv")
+    with Sandbox(faults=["code code=1005 requests=2-"]) as box:
+        use(monkeypatch, box.connection)
+        importer("run", "a.csv", *lists, "--concurrency", 1, "--report-dir", "out")
+        box.misbehave()
+        monkeypatch.setenv("NXLINK_LANG", "zh")
+        importer("resume")
+    assert {use["name"]: use["rows"] for use in summary(work / "out")["suppression"]} == {
+        "one.csv": 2,
+        "two.csv": 2,
+    }
+
+
+def test_a_phone_without_its_country_code_is_one_entry(importer: Command, work: Path) -> None:
+    write(work / "a.csv", *people(3))
+    write(work / "list.csv", ["Phone"], ["13800000001"], ["+86 138 0000 0002"], ["013800000001"])
+    importer("validate", "a.csv", "--country", "CN", "--suppress", "list.csv", "--report-dir", "out")
+    (use,) = summary(work / "out")["suppression"]
+    assert (use["phones"], use["rows"]) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("empty.csv", b"", "empty.csv is empty"),
+        ("page.csv", b"<html><body>x</body></html>", "page.csv contains HTML"),
+        ("absent.csv", None, "absent.csv does not exist"),
+        ("cut.xlsx", b"PK\x03\x04", "cut.xlsx is damaged"),
+        ("noise.csv", bytes(range(128, 256)) * 30, "noise.csv"),
+    ],
+)
+def test_an_error_about_a_list_says_that_it_is_the_list(
+    importer: Command, work: Path, name: str, content: bytes | None, says: str
+) -> None:
+    write(work / "a.csv", *people(3))
+    if content is not None:
+        (work / name).write_bytes(content)
+    found = importer("validate", "a.csv", "--suppress", name)
+    assert found.code == 3
+    assert "a list of people who must not be sent cannot be read" in found.err
+    assert says in found.err
+
+
+def test_a_folder_is_no_list(importer: Command, work: Path) -> None:
+    write(work / "a.csv", *people(3))
+    (work / "lists").mkdir()
+    found = importer("validate", "a.csv", "--suppress", "lists")
+    assert (found.code, "suppression-not-a-file" in found.err) == (3, True)
+
+
+def test_the_encoding_that_somebody_gave_holds_for_a_list_that_does_not_tell_its_own(
+    importer: Command, work: Path
+) -> None:
+    write(work / "a.csv", *people(3))
+    (work / "list.csv").write_bytes("Näme;Phone\nÿØ;+86 138 00000001\n".encode("latin-1"))
+    assert importer("validate", "a.csv", "--suppress", "list.csv").code == 3
+    importer("validate", "a.csv", "--suppress", "list.csv", "--encoding", "latin-1", "--report-dir", "out")
+    (use,) = summary(work / "out")["suppression"]
+    assert (use["phones"], use["rows"]) == (1, 1)
+
+
+def test_no_log_of_a_job_quotes_a_list(tmp_path: Path, box: Sandbox) -> None:
+    bench = Bench(tmp_path, box)
+    bench.inbox.mkdir()
+    bench.drop("a.csv", lines(3))
+    (tmp_path / "list.csv").write_bytes("Näme;Phone\nSecretÿØ;+86 138 00000001\n".encode("latin-1"))
+    report = bench.round(suppress=["list.csv"])
+    assert report.exit_code == 3
+    assert "Secret" not in report.message
+    assert "Secret" not in (bench.state / "jobs" / "nightly.log").read_text("utf-8")
+
+
+def test_who_is_on_no_list_any_more_does_not_go_over_a_later_row_that_is_in(
+    importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = people(250)
+    header, *rest = [[*row, "email" if row is rows[0] else ""] for row in rows]
+    rest[20] = ["Older", "Li", "8613800000020", "one@x.example"]
+    rest[60] = ["Newer", "Li", "8613900000060", "one@x.example"]
+    write(work / "a.csv", header, *rest)
+    write(work / "list.csv", *phones(20, 30))
+    with Sandbox(faults=["code code=1005 requests=2-"]) as box:
+        use(monkeypatch, box.connection)
+        words = ("run", "a.csv", "--suppress", "list.csv", "--concurrency", "1", "--report-dir", "out")
+        assert importer(*words).code == 4
+        write(work / "list.csv", *phones(77_777))
+        box.misbehave()
+        importer("resume")
+        assert "Newer" in stored(box)
+        assert "Older" not in stored(box)
+        assert "P30" in stored(box)
+    assert statuses(work / "out")["22"] == ("not_sent", "held-back")

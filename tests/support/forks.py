@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 class Forks:
     """Begins commands; `close` ends what still runs. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, libraries: Sequence[str] = ()) -> None:
+        """`libraries` are loaded, too, before any command begins."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.forks"],
+            [sys.executable, "-m", "tests.support.forks", *libraries],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -188,6 +189,8 @@ def _serve() -> None:
         __import__(f"importer.{name}")
     for name in ("delivery.delivery", "mapping.mapper", "readers.csv_source", "reports.writer"):
         __import__(f"importer.{name}")
+    for name in sys.argv[1:]:
+        __import__(name)
     usual = run_module.delivery_policy
 
     def quick(options: RunOptions, connection: Connection) -> Policy:

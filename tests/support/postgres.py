@@ -64,13 +64,21 @@ class PostgresServer:
             secret.write_text(self.password)
             secret.chmod(0o644)
             words += ["-A", "scram-sha-256", "--pwfile", str(secret)]
-        self._run("initdb", *words, *([] if self.password else ["-A", "trust"]))
-        self.start()
+        try:
+            self._run("initdb", *words, *([] if self.password else ["-A", "trust"]))
+            self.start()
+        except BaseException:
+            self.end()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """End the server at once. Its data go."""
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self._folder, ignore_errors=True)
 

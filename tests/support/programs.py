@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,17 @@ def program(*names: str) -> str:
         if found := shutil.which(name):
             return found
     pytest.fail(f"{' or '.join(names)} is not installed")
+
+
+@contextmanager
+def begun(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    """Begin a process that is told and tells by pipes. It ends with the block, stopped or not."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def save_with_libreoffice(path: Path, folder: Path, suffix: str = "", options: str = "") -> Path:

@@ -162,7 +162,6 @@ class AzureServer:
 
     endpoint: str
     url = "az://customers/"
-    secret: str = AZURE_KEY
 
     def container(self) -> Any:
         from azure.storage.blob import BlobServiceClient
@@ -201,7 +200,7 @@ class AzureServer:
             "url": self.url,
             "endpoint": self.endpoint,
             "account": "devstoreaccount1",
-            "secret_command": f"echo '{self.secret}'",
+            "secret_command": f"echo '{AZURE_KEY}'",
         }
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ class Tenants:
     folder: Path
     box: Sandbox
     count: int
+    begun: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    """The processes of commands."""
 
     @property
     def names(self) -> list[str]:
@@ -40,8 +42,8 @@ class Tenants:
         )
         (self.folder / "keys.env").chmod(0o600)
         lines = [
-            f'[defaults]\nbase_url = "{self.box.base_url}"\nenv_file = "keys.env"\n',
-            f'[job.nightly]\ninbox = "in/{{profile}}"\nprofiles = ["t*"]\nsettle = 0\n{notices}',
+            f'[defaults]\nbase_url = "{self.box.base_url}"\nenv_file = "keys.env"\nsettle = 0\n',
+            f'[job.nightly]\ninbox = "in/{{profile}}"\nprofiles = ["t*"]\n{notices}',
         ]
         for number, name in enumerate(self.names):
             tenant = FIRST_TENANT + number
@@ -64,14 +66,23 @@ class Tenants:
         return found
 
     def begin(self, *words: str) -> subprocess.Popen[bytes]:
-        """Begin a command in a process of its own."""
-        return subprocess.Popen(
+        """Begin a command in a process of its own, which ends with the tenants at the latest."""
+        process = subprocess.Popen(
             [sys.executable, "-m", "importer", *words],
             cwd=self.folder,
             env={**os.environ, "NXLINK_STATE_DIR": str(self.folder / "state")},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+        self.begun.append(process)
+        return process
+
+    def end(self) -> None:
+        """End the commands that a test left running."""
+        for process in self.begun:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
 
 
 @contextmanager
@@ -84,4 +95,7 @@ def many_tenants(folder: Path, count: int, **manner: Any) -> Iterator[Tenants]:
     with Sandbox(credentials=Credentials("shared-key", "shared-secret", 1000, "app", more), **manner) as box:
         found = Tenants(folder, box, count)
         found.write_settings()
-        yield found
+        try:
+            yield found
+        finally:
+            found.end()

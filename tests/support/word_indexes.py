@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ def indexes() -> dict[Path, str]:
         "ready_columns": sorted({normal for name in columns if (normal := headers.normalize(name))}),
         "ready_matches": {one.name: [one.table()["match"], list(one.columns())] for one in ready},
     }
-    countries = {"regions": _regions(), "codes": _country_codes()}
+    countries = {"regions": _regions(), "codes": _country_codes(), "landlines": _landlines()}
     around = packaged_words("qualifiers.toml")
     customer = {
         part for name, _, word in _words_around() if name == "customer" for part in vocabulary.words(word)
@@ -67,6 +69,82 @@ def _country_codes() -> dict[str, str]:
         for region in sorted(packaged_words("country_names.toml"))
         if phonenumbers.country_code_for_region(region)
     }
+
+
+_BEGINNING = 4
+"""Digits behind the country code that tell a landline."""
+_SIZES = range(1, _BEGINNING + 1)
+
+
+def _landlines() -> dict[str, list[str]]:
+    """Return by country code how the numbers begin that are no mobile phones in any of its countries."""
+    found = {}
+    for code, regions in sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items()):
+        if "AR" in regions:  # where mobile phones are often written without the 9 that tells them
+            continue
+        known = [phonenumbers.PhoneMetadata.metadata_for_region(one, None) for one in regions if one != "001"]
+        mobile = _beginnings(one.mobile for one in known if one)
+        others = _beginnings(
+            kind
+            for one in known
+            if one
+            for kind in (one.fixed_line, one.toll_free, one.shared_cost, one.uan, one.premium_rate)
+        )
+        if mobile and (landlines := others - mobile):
+            found[str(code)] = _shortened(landlines, mobile | others)
+    return found
+
+
+def _beginnings(kinds: Iterable[phonenumbers.PhoneNumberDesc | None]) -> set[str]:
+    patterns = [one.national_number_pattern for one in kinds if one and one.national_number_pattern]
+    return {text for one in patterns for text in _begun(re._parser.parse(one), _BEGINNING)}  # type: ignore[attr-defined]
+
+
+def _begun(nodes: Iterable[tuple[Any, Any]], size: int) -> set[str]:
+    """Return what texts begin with, up to this size, that a parsed pattern of digits matches."""
+    found, going_on = set[str](), {""}
+    for node in nodes:
+        more = {length: _node_begun(node, size - length) for length in set(map(len, going_on))}
+        longer = {begun + behind for begun in going_on for behind in more[len(begun)]}
+        going_on = {begun for begun in longer if len(begun) < size}
+        found |= longer - going_on
+        if not going_on:
+            break
+    return found | going_on
+
+
+def _node_begun(node: tuple[Any, Any], size: int) -> set[str]:
+    kind, value = str(node[0]), node[1]
+    match kind:
+        case "LITERAL":
+            return {chr(value)}
+        case "IN":
+            return {digit for digit in "0123456789" if any(_in_set(one, digit) for one in value)}
+        case "BRANCH":
+            return {text for branch in value[1] for text in _begun(branch, size)}
+        case "SUBPATTERN":
+            return _begun(value[3], size)
+        case "MAX_REPEAT":
+            least, most, inner = value
+            counts = range(min(least, size), min(most, size) + 1)
+            return {text for count in counts for text in _begun([*inner] * count, size)}
+    raise ValueError(kind)
+
+
+def _in_set(one: tuple[Any, Any], digit: str) -> bool:
+    kind, value = str(one[0]), one[1]
+    if kind == "RANGE":
+        return bool(value[0] <= ord(digit) <= value[1])
+    return kind == "CATEGORY" or (kind == "LITERAL" and value == ord(digit))
+
+
+def _shortened(texts: set[str], every: set[str]) -> list[str]:
+    """Return these beginnings, each as short as all numbers that begin so are among them."""
+    of_these, of_all = (Counter(one[:size] for one in some for size in _SIZES) for some in (texts, every))
+    found = {
+        next(one[:size] for size in _SIZES if of_these[one[:size]] == of_all[one[:size]]) for one in texts
+    }
+    return sorted(found)
 
 
 def _names() -> _Table:

@@ -18,10 +18,20 @@ def header(sheet: Any, row: int = 1) -> dict[str, int]:
     return {str(cell.value): cell.column for cell in sheet[row]}
 
 
-def write_table(path: Path, rows: Sequence[Sequence[str]]) -> None:
-    """Write rows of text as the format that the path's ending names: .csv, .xlsx, .ods or .xls."""
-    writers = {".csv": _write_csv, ".xlsx": _write_xlsx, ".ods": _write_ods, ".xls": _write_xls}
-    writers[path.suffix](path, rows)
+Spans = Sequence[tuple[int, int, int]]
+"""Merged cells: their column (counted from 1), first and last row."""
+
+
+def write_table(path: Path, rows: Sequence[Sequence[str]], merged: Spans = ()) -> None:
+    """Write rows of text as the format that the path's ending names: .csv, .xlsx, .ods or .xls.
+
+    Only workbooks have merged cells.
+    """
+    writers = {".xlsx": _write_xlsx, ".ods": _write_ods, ".xls": _write_xls}
+    if path.suffix == ".csv":
+        _write_csv(path, rows)
+    else:
+        writers[path.suffix](path, rows, merged)
 
 
 def _write_csv(path: Path, rows: Sequence[Sequence[str]]) -> None:
@@ -29,17 +39,22 @@ def _write_csv(path: Path, rows: Sequence[Sequence[str]]) -> None:
         csv.writer(file).writerows(rows)
 
 
-def _write_xlsx(path: Path, rows: Sequence[Sequence[str]]) -> None:
+def _write_xlsx(path: Path, rows: Sequence[Sequence[str]], merged: Spans) -> None:
     book = openpyxl.Workbook()
     for row, cells in enumerate(rows, start=1):
         for column, cell in enumerate(cells, start=1):
             if cell:
                 book.active.cell(row, column).value = cell
                 book.active.cell(row, column).data_type = "s"
+    for column, first, last in merged:
+        book.active.merge_cells(None, first, column, last, column)
     book.save(path)
 
 
-def _write_ods(path: Path, rows: Sequence[Sequence[str]]) -> None:
+def _write_ods(path: Path, rows: Sequence[Sequence[str]], merged: Spans) -> None:
+    spans = {
+        (first, column): f' table:number-rows-spanned="{last - first + 1}"' for column, first, last in merged
+    }
     names = "".join(
         f' xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
         for name in ("office", "table", "text")
@@ -47,13 +62,14 @@ def _write_ods(path: Path, rows: Sequence[Sequence[str]]) -> None:
     lines = "".join(
         "<table:table-row>"
         + "".join(
-            f'<table:table-cell office:value-type="string"><text:p>{escape(cell)}</text:p></table:table-cell>'
+            f'<table:table-cell office:value-type="string"{spans.get((row, column), "")}>'
+            f"<text:p>{escape(cell)}</text:p></table:table-cell>"
             if cell
-            else "<table:table-cell/>"
-            for cell in cells
+            else "<table:covered-table-cell/>"
+            for column, cell in enumerate(cells, start=1)
         )
         + "</table:table-row>"
-        for cells in rows
+        for row, cells in enumerate(rows, start=1)
     )
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
@@ -65,8 +81,9 @@ def _write_ods(path: Path, rows: Sequence[Sequence[str]]) -> None:
         )
 
 
-def _write_xls(path: Path, rows: Sequence[Sequence[str]]) -> None:
-    """Write a sheet of LABEL records in a compound file ([MS-XLS] 2.4.148, [MS-CFB] 2)."""
+def _write_xls(path: Path, rows: Sequence[Sequence[str]], merged: Spans) -> None:
+    """Write a sheet of LABEL records, and one of merged cells, in a compound file ([MS-XLS] 2.4.148 and
+    2.4.168, [MS-CFB] 2)."""
 
     def record(kind: int, data: bytes = b"") -> bytes:
         return struct.pack("<HH", kind, len(data)) + data
@@ -80,6 +97,10 @@ def _write_xls(path: Path, rows: Sequence[Sequence[str]]) -> None:
         for column, cell in enumerate(line)
         if cell
     )
+    spans = [
+        struct.pack("<4H", first - 1, last - 1, column - 1, column - 1) for column, first, last in merged
+    ]
+    cells += record(0xE5, struct.pack("<H", len(spans)) + b"".join(spans)) if spans else b""
     width = max(map(len, rows))
     sheet = (
         begin(0x10) + record(0x200, struct.pack("<IIHHH", 0, len(rows), 0, width, 0)) + cells + record(0x0A)

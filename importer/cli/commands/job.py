@@ -117,7 +117,7 @@ def _go_on_cluster(address: str, rounds: Rounds, file: ConfigFile, env_file: Pat
 
     check_address(address)
     with connected(address, rounds.parallel) as client:
-        return rounds_on(client, rounds, _absolute(file), env_file)
+        return rounds_on(client, rounds, file, env_file)
 
 
 def _print_totals(rounds: Sequence[RoundReport], unusable: Sequence[str]) -> None:

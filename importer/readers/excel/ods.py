@@ -138,6 +138,8 @@ class _Content(XmlHandlers):
         text = self._rendered()
         unvalued = "formula" in self._cell and not text and "value-type" not in self._cell
         if text or unvalued:
+            if (rows := _count(self._cell.get("number-rows-spanned"))) > 1 and text:
+                self.sheets[-1].cells.merged.append((self._column, self._row + 1, self._row + rows))
             self._spend(repeat - 1)
             for column in range(self._column, self._column + repeat):
                 self._cells[column] = text

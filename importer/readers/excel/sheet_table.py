@@ -18,7 +18,7 @@ from importer.models import Chunk, Issue, Severity
 from importer.readers.base import (
     ReadOptions,
 )
-from importer.readers.chunks import ColumnBlock, to_chunks
+from importer.readers.chunks import ColumnBlock, MergedCells, to_chunks
 from importer.readers.excel.calamine_client import CalamineClient, RowBlock
 from importer.readers.excel.number_formats import DigitMask
 from importer.readers.excel.xlsx_scan import SheetScan
@@ -50,6 +50,8 @@ class SparseSheet:
     """(row, column) of error cells; the text is the error."""
     unvalued: list[tuple[int, int]] = field(default_factory=list)
     hidden: list[int] = field(default_factory=list)
+    merged: list[tuple[int, int, int]] = field(default_factory=list)
+    """As in `SheetTable`."""
 
 
 @dataclass(slots=True)
@@ -67,6 +69,8 @@ class SheetTable:
     """(row, column) of formulas whose result was not stored."""
     hidden: Sequence[int] = ()
     """Numbers of hidden rows."""
+    merged: Sequence[tuple[int, int, int]] = ()
+    """Cells that span several rows: their column (0-based), first and last row."""
 
     def extent(self) -> tuple[int, int]:
         """Return the last row and the number of columns that hold something."""
@@ -105,12 +109,14 @@ class SheetTable:
         names = dict(zip(self.column_indexes, layout.names, strict=True))
         issues = sorted(self._issues(names, header_row), key=lambda issue: issue.row)
         issue_rows = np.array([issue.row for issue in issues], dtype=np.int64)
+        covered = self._covered(header_row) if self.merged else []
         for at in range(begin, len(self.rows), most):
             rows = self.rows[at : at + most]
             own = slice(
                 int(np.searchsorted(issue_rows, rows[0])), int(np.searchsorted(issue_rows, rows[-1], "right"))
             )
             block = ColumnBlock([column.slice(at, most) for column in self.columns], rows, issues[own])
+            block.merged = list(self._merged_between(covered, at, at + most))
             yield from to_chunks(block, layout, self.sheet, most)
 
     def _issues(self, names: Mapping[int, str | None], header_row: int) -> Iterator[Issue]:
@@ -128,6 +134,35 @@ class SheetTable:
         for row in self.hidden:
             if row > header_row and row in present:
                 yield Issue("hidden-rows", Severity.WARNING, row, self.sheet)
+
+    def _covered(self, header_row: int) -> list[tuple[int, np.ndarray, np.ndarray]]:
+        """Return for each column with merged cells below the header its place, the positions of the rows that
+        they cover, ascending, and for each of these the position of the row above that covers it."""
+        found = []
+        for place, index in enumerate(self.column_indexes):
+            spans = sorted(span[1:] for span in self.merged if span[0] == index and span[1] > header_row)
+            if not spans:
+                continue
+            firsts, lasts = np.array(spans, dtype=np.int64).T
+            # Only in damaged files some overlap.
+            lasts[:-1] = np.minimum(lasts[:-1], firsts[1:] - 1)
+            tops = np.searchsorted(self.rows, firsts)
+            present = np.take(self.rows, tops, mode="clip") == firsts
+            tops, lasts = tops[present], lasts[present]
+            counts = np.maximum(np.searchsorted(self.rows, lasts, side="right") - tops - 1, 0)
+            behind = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+            tops = np.repeat(tops, counts)
+            found.append((place, tops + 1 + behind, tops))
+        return found
+
+    def _merged_between(
+        self, covered: Sequence[tuple[int, np.ndarray, np.ndarray]], begin: int, end: int
+    ) -> Iterator[MergedCells]:
+        for place, positions, tops in covered:
+            own = slice(*np.searchsorted(positions, (begin, end)).tolist())
+            if own.start < own.stop:
+                texts = self.columns[place].take(pa.array(tops[own]))
+                yield MergedCells(place, self.rows[positions[own]], texts, self.rows[tops[own]])
 
     def _rows_with_content(self, rows: Sequence[int]) -> Iterable[int]:
         at = np.searchsorted(self.rows, rows)
@@ -159,7 +194,10 @@ def split(table: SheetTable, options: ReadOptions) -> SheetTable:
         return table
     columns = [list(column) for column in zip_longest(*rows, fillvalue="")]
     return replace(
-        table, column_indexes=range(len(columns)), columns=[pa.array(column, type=TEXT) for column in columns]
+        table,
+        column_indexes=range(len(columns)),
+        columns=[pa.array(column, type=TEXT) for column in columns],
+        merged=(),
     )
 
 
@@ -175,7 +213,8 @@ def from_sparse(name: str, sheet: SparseSheet) -> SheetTable:
     indexes = sorted({index for row in cells for index in row})
     columns = [pa.array([row.get(index, "") for row in cells], type=TEXT) for index in indexes]
     numbers = np.array(rows, dtype=np.int64)
-    return SheetTable(name, indexes, columns, numbers, sheet.errors, sheet.unvalued, sheet.hidden)
+    found = (sheet.errors, sheet.unvalued, sheet.hidden, sheet.merged)
+    return SheetTable(name, indexes, columns, numbers, *found)
 
 
 def with_scan(table: SheetTable, scan: SheetScan, masks: Mapping[int, DigitMask]) -> SheetTable:
@@ -199,6 +238,7 @@ def with_scan(table: SheetTable, scan: SheetScan, masks: Mapping[int, DigitMask]
     table.errors = list(scan.errors)
     table.unvalued = scan.unvalued
     table.hidden = scan.hidden
+    table.merged = scan.merged
     return table
 
 

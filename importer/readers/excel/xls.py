@@ -128,6 +128,7 @@ def has_password(workbook: bytes) -> bool:
 _BOUNDSHEET, _FORMAT, _XF, _BOF, _EOF = 0x85, 0x41E, 0xE0, 0x809, 0x0A
 _ROW, _NUMBER, _RK, _MULRK, _BOOLERR, _FORMULA = 0x208, 0x203, 0x27E, 0xBD, 0x205, 0x06
 _CODE_PAGE, _DATE_MODE = 0x42, 0x22
+_MERGED = 0xE5
 _EXCEL_5_VERSION = b"\x00\x05"
 _TEXTS = frozenset({0xFD, 0x204, 0xD6})
 _CONTENT = frozenset({_ROW, _NUMBER, _RK, _MULRK, _BOOLERR, _FORMULA}) | _TEXTS
@@ -213,6 +214,11 @@ def _sheet(workbook: bytes, offset: int, scan: XlsScan) -> SheetScan:
                 break
         elif depth == 1 and kind in _CONTENT and end - begin >= 6:
             _take(kind, workbook[begin:end], found, scan)
+        elif depth == 1 and kind == _MERGED:
+            spans = struct.iter_unpack("<4H", workbook[begin + 2 : end - (end - begin - 2) % 8])
+            found.merged += [
+                (column, first + 1, last + 1) for first, last, column, _ in spans if first != last
+            ]
     return found
 
 

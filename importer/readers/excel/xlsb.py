@@ -24,6 +24,7 @@ _RK, _ERROR, _BOOL, _REAL, _TEXT, _SHARED = 2, 3, 4, 5, 6, 7
 _FORMULA_TEXT, _FORMULA_REAL, _FORMULA_BOOL, _FORMULA_ERROR = 8, 9, 10, 11
 _STRING_ITEM, _FORMAT, _STYLE, _BEGIN_STYLES, _END_STYLES = 19, 44, 47, 617, 618
 _PROPERTIES, _SHEET = 153, 156
+_MERGED = 176
 _HUNDREDTH, _WHOLE = 1, 2
 _FOLDER = "xl"
 
@@ -111,6 +112,10 @@ def _read_cells(archive: Archive, part: str, rules: CellRules, name: str) -> Spa
                     sheet.errors.append((last, column))
             elif kind == _END_OF_CELLS:
                 ended = True
+            elif kind == _MERGED:
+                first_row, last_row, column, _ = struct.unpack_from("<IIII", body)
+                if first_row != last_row:
+                    sheet.merged.append((column, first_row + 1, last_row + 1))
     except (struct.error, IndexError):
         raise InputError("workbook-damaged", name=name) from None
     if not ended or count > MOST_CELLS:

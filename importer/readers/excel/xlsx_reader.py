@@ -139,6 +139,7 @@ def _info(part: SheetPart, scan: SheetScan) -> SheetInfo:
 
 
 _REFERENCE = re.compile(r"([A-Za-z]{1,3})(\d{1,7})")
+_SPANS = re.compile(r"([A-Za-z]{1,3})(\d{1,7}):[A-Za-z]{1,3}(\d{1,7})")
 _MIDNIGHT = re.compile(r"[T ]00:00(?::00(?:\.0+)?)?Z?$")
 
 
@@ -190,6 +191,11 @@ class _Cells(XmlHandlers):
             self._phonetic = True
         elif name == "sheetData":
             self._in_data = True
+        elif name == "mergeCell" and (spans := _SPANS.fullmatch(attributes.get("ref", ""))):
+            letters, first, last = spans.groups()
+            if first != last:
+                column = column_number(letters.upper().encode())
+                self.sheet.merged.append((column, int(first), int(last)))
 
     def text(self, text: str) -> None:
         if self._collect:

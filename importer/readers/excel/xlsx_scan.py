@@ -88,6 +88,7 @@ _FORMULA = re.compile(
 )
 _FALSE_DAY = re.compile(rb'<c r="([A-Z]+)(\d+)"[^>]*\bs="(\d+)"[^>]*><v>(60(?:\.\d+)?)</v>')
 _STYLED = rb'<c r="([A-Z]+)(\d+)"[^>]*\bs="(%s)"[^>]*>'
+_MERGED = re.compile(rb'<mergeCell [^>]*?\bref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
 _LONGEST_CELL = 1 << 26
 DENSE_ENOUGH = 4
 """A sheet is read as a rectangle if it spans at most so many places for each cell that it has, …"""
@@ -116,6 +117,8 @@ class SheetScan:
     """Cells that calamine reads wrong, with what stands in them."""
     false_days: dict[tuple[int, int], tuple[int, float]] = field(default_factory=dict)
     """Cells with the number of 1900-02-29 (60 and its fractions): their style and value."""
+    merged: list[tuple[int, int, int]] = field(default_factory=list)
+    """Cells that span several rows: their column, first and last row."""
 
     @property
     def rectangular(self) -> bool:
@@ -145,6 +148,9 @@ def scan_sheet(pieces: Iterable[bytes], masked_styles: Collection[int]) -> Sheet
     _scan_text(ByteScan(rest + MARGIN, len(rest)), scan, styled)
     if b"</worksheet>" not in rest:
         scan.plain = False
+    for letters, first, _, last in _MERGED.findall(rest):
+        if first != last:
+            scan.merged.append((column_number(letters), int(first), int(last)))
     return scan
 
 

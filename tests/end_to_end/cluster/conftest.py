@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.cluster import DaskCluster
 from tests.support.tenants import Tenants, many_tenants
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
+    """Two workers, which tests may kill: others begin. Settings, the journal among them, come with tasks."""
+    pytest.importorskip("distributed")
+    folder = tmp_path_factory.mktemp("cluster")
+    with DaskCluster(folder, 2, tended=True, environ={"NXLINK_STATE_DIR": str(folder / "state")}) as cluster:
+        yield cluster
 
 
 @pytest.fixture

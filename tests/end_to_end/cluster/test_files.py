@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -18,7 +19,7 @@ from importer.errors import ImporterError, UsageError
 from importer.journal import Journal
 from importer.option_layers import layered
 from importer.options import RunOptions
-from tests.support.cluster import DaskCluster
+from tests.support.cluster import DaskCluster, keep_journal
 from tests.support.interruptions import GatedScript
 from tests.support.jobs import HEADER, lines
 from tests.support.postgres import PostgresServer
@@ -61,7 +62,6 @@ def test_what_goes_wrong_on_a_worker_is_an_outcome_with_its_exit_code(
     (task,) = tasks_of(write(two, "a.csv", 5))
     found = [
         carry_out(replace(task, file=str(two.folder / "gone.csv"))),
-        carry_out(replace(task, version="0.0.1")),
         carry_out(replace(task, journal="postgresql://db.example/crm")),
         carry_out(replace(task, profile="nobody")),
     ]
@@ -72,7 +72,6 @@ def test_what_goes_wrong_on_a_worker_is_an_outcome_with_its_exit_code(
     found.append(carry_out(tasks_of("no.csv")[0]))
     assert [(one.code, int(one.exit_code), one.stops_lane) for one in found] == [
         ("cluster-no-file", 3, False),
-        ("cluster-other-version", 4, True),
         ("cluster-other-journal", 4, True),
         ("unknown-profile", 4, True),
         ("cluster-other-lane", 4, True),
@@ -142,23 +141,19 @@ def test_people_on_a_list_are_left_out_by_every_worker_wherever_it_works(
 
 @pytest.mark.extras
 def test_a_chain_goes_on_after_a_broken_file_and_ends_where_all_would_end_alike(
-    two: Tenants, capfd: pytest.CaptureFixture[str]
+    two: Tenants, cluster: DaskCluster, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("distributed")
+    keep_journal(two, two.folder / "journal.db")
     # Each file has the same people: what stands in the end is the last one's.
     for number in range(4):
         text = "\n".join([HEADER, *lines(8)]).replace("note", f"file {number}")
         (two.folder / f"{number}.csv").write_text(text + "\n", "utf-8")
     (two.folder / "no.csv").write_text("a,b\n1,2\n")
-    begun = two.begin(
-        *("run", "0.csv", "no.csv", "1.csv", "2.csv", "3.csv", "--profile", "t01", "--report-dir", "out"),
-        *("--cluster", "local", "--parallel", "2", "--log-json"),
-    )
-    out, err = begun.communicate(timeout=240)
-    assert begun.returncode == 3, err.decode()
+    words = ("0.csv", "no.csv", "1.csv", "2.csv", "3.csv", "--profile", "t01", "--report-dir", "out")
+    assert cli(["run", *words, "--cluster", cluster.address, "--log-json"]) == 3
     assert {str(one.fields["remark"]) for one in two.box.customers()} == {"file 3"}
     assert all((two.folder / "out" / str(number) / "summary.json").exists() for number in range(4))
-    told = [json.loads(line) for line in err.decode().splitlines()]
+    told = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
     ended = [one for one in told if one["event"] == "ended"]
     assert [(one["file"], one["exit_code"]) for one in ended] == [
         ("0.csv", 0),
@@ -168,41 +163,36 @@ def test_a_chain_goes_on_after_a_broken_file_and_ends_where_all_would_end_alike(
         ("3.csv", 0),
     ]
     two.box.misbehave("code code=1005")
-    begun = two.begin("run", "1.csv", "2.csv", "3.csv", "--profile", "t02", "--cluster", "local")
-    out, err = begun.communicate(timeout=240)
-    assert begun.returncode == 4, err.decode()
-    assert out.decode().count("not begun") == 2
-    assert len({one.began_ms for one in two.box.requests}) >= 5
+    assert cli(["run", "1.csv", "2.csv", "3.csv", "--profile", "t02", "--cluster", cluster.address]) == 4
+    assert capfd.readouterr().out.count("not begun") == 2
 
 
 @pytest.mark.extras
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="kills processes")
 def test_a_killed_worker_and_a_killed_client_leave_nothing_out_and_nothing_twice(
-    two: Tenants, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+    two: Tenants, cluster: DaskCluster, server: PostgresServer
 ) -> None:
-    pytest.importorskip("distributed")
-    monkeypatch.setenv("NXLINK_JOURNAL", server.database())
+    keep_journal(two, server.database())
     files = [write(two, f"{number}.csv", 8, 100 * number) for number in range(3)]
     two.box.application.script = script = GatedScript()
-    with DaskCluster(two.folder, 2) as cluster:
-        words = ("run", *files, "--profile", "t01", "--cluster", cluster.address, "--settle", "0")
-        client = two.begin(*words)
-        script.wait()
-        with Journal.open() as journal:
-            (sending,) = [run.id for run in journal.runs()]
-        client.kill()
-        client.communicate()
+    words = ("run", *files, "--profile", "t01", "--cluster", cluster.address, "--settle", "0")
+    client = two.begin(*words)
+    script.wait()
+    with Journal.open() as journal:
+        (sending,) = [run.id for run in journal.runs()]
+    client.kill()
+    client.communicate()
+    script.opened.set()
+    # What was at work goes on to its end without anybody who asks for it.
+    wait_for_end(sending)
+    two.box.application.script = script = GatedScript()
+    client = two.begin(*words)
+    script.wait()
+    # One of them is sending, and its task goes to another one.
+    for place in range(2):
+        cluster.kill_worker(place)
         script.opened.set()
-        # What was at work goes on to its end without anybody who asks for it.
-        wait_for_end(sending)
-        two.box.application.script = script = GatedScript()
-        client = two.begin(*words)
-        script.wait()
-        # One of them is sending, and its task goes to the other.
-        for place in range(2):
-            cluster.kill_worker(place)
-            script.opened.set()
-        _, told = client.communicate(timeout=240)
+    _, told = client.communicate(timeout=240)
     assert client.returncode == 0, told.decode()
     assert two.tenants_of() == {FIRST_TENANT: 24}
     with Journal.open() as journal:
@@ -211,29 +201,57 @@ def test_a_killed_worker_and_a_killed_client_leave_nothing_out_and_nothing_twice
 
 
 @pytest.mark.extras
-def test_a_cluster_whose_workers_are_all_gone_is_told_and_not_waited_for_for_ever(
-    two: Tenants, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="kills processes")
+def test_workers_that_lack_a_package_die_or_are_gone_are_told_each_with_its_code(
+    two: Tenants, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("distributed")
     from importer.cluster import engine
 
     monkeypatch.setattr(engine, "_PATIENCE", 3.0)
-    tasks = tasks_of(write(two, "a.csv", 5), write(two, "b.csv", 5, 100))
-    two.box.application.script = script = GatedScript()
-    with DaskCluster(two.folder, 1) as cluster, engine.connected(cluster.address, 1) as client:
+    lacking = two.folder / "lacking"
+    lacking.mkdir()
+    for name in ("pyarrow", "psycopg"):
+        (lacking / f"{name}.py").write_text(f"raise ModuleNotFoundError('No module named {name}')\n")
+    environ = {"PYTHONPATH": str(lacking), "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
+    with (
+        DaskCluster(two.folder, 1, environ=environ) as own,
+        engine.connected(own.address, 1) as client,
+    ):
+
+        def told(*files: str) -> list[tuple[str, int, bool]]:
+            report = import_files(
+                client,
+                tasks_of(*files),
+                lambda: None,
+                ended=lambda place, outcome: None,
+                moved=lambda told: None,
+            )
+            assert all(one.message and one.hint for one in report.outcomes)
+            return [(one.code, int(one.exit_code), one.begun) for one in report.outcomes]
+
+        rest = ("cluster-lane-stopped", 5, False)
+        files = write(two, "a.csv", 5), write(two, "b.csv", 5, 100)
+        with monkeypatch.context() as shared:
+            shared.setenv("NXLINK_JOURNAL", server.database())
+            rest_of_4 = ("cluster-lane-stopped", 4, False)
+            assert told(*files) == [("cluster-worker-lacks", 4, True), rest_of_4]
+            (lacking / "pyarrow.py").unlink()
+            keep_journal(two, os.environ["NXLINK_JOURNAL"])
+            assert told(*files) == [("journal-driver-missing", 4, True), rest_of_4]
+        (lacking / "psycopg.py").unlink()
+        two.box.application.script = script = GatedScript()
 
         def kill() -> None:
             script.wait()
-            cluster.workers[0].kill()
+            own.workers[0].kill()
 
-        gone = threading.Thread(target=kill)
-        gone.start()
-        report = import_files(
-            client, tasks, lambda: None, ended=lambda place, outcome: None, moved=lambda told: None
-        )
-        gone.join()
+        died = threading.Thread(target=kill)
+        died.start()
+        assert told(*files) == [("cluster-task-lost", 5, True), rest]
+        died.join()
         script.opened.set()
-    assert [(one.code, int(one.exit_code)) for one in report.outcomes] == [("cluster-no-workers", 5)] * 2
+        assert told(*files) == [("cluster-no-workers", 5, True), ("cluster-no-workers", 5, False)]
     assert cli(["resume", "--profile", "t01", "--settle", "0"]) == 0
     assert two.tenants_of() == {FIRST_TENANT: 5}
 
@@ -251,11 +269,11 @@ def wait_for_end(run: str) -> None:
 
 
 @pytest.mark.extras
-def test_a_signal_stops_all_files_in_order(two: Tenants) -> None:
-    pytest.importorskip("distributed")
+def test_a_signal_stops_all_files_in_order(two: Tenants, cluster: DaskCluster) -> None:
+    keep_journal(two, two.folder / "journal.db")
     files = [write(two, f"{number}.csv", 8, 100 * number) for number in range(3)]
     two.box.application.script = script = GatedScript()
-    client = two.begin("run", *files, "--profile", "t01", "--cluster", "local", "--parallel", "2")
+    client = two.begin("run", *files, "--profile", "t01", "--cluster", cluster.address)
     script.wait()
     client.send_signal(signal.SIGINT)
     script.opened.set()
@@ -272,3 +290,16 @@ def test_a_settings_file_of_the_working_directory_vouches_for_nothing_on_a_worke
     (task,) = tasks_of(write(two, "a.csv", 5))
     assert task.found_in == str(two.folder)
     assert "shared-secret" not in repr(task)
+
+
+def test_a_worker_takes_all_settings_from_the_file_of_the_task_and_none_from_that_of_an_earlier_one(
+    two: Tenants, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = two.folder / "importer.toml"
+    settings.write_text(f'journal = "{two.folder / "own.db"}"\n' + settings.read_text())
+    (task,) = tasks_of(write(two, "a.csv", 5))
+    assert task.journal == str(two.folder / "own.db")
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert carry_out(task).exit_code == 0
+    assert carry_out(replace(task, settings="", found_in="", profile=None)).code == "cluster-other-journal"
+    assert two.tenants_of() == {FIRST_TENANT: 5}

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -29,8 +30,8 @@ pytestmark = [
 
 ROWS = 40
 """Of each file; half of its people are in the next one, too."""
-TTL = 12.0
-"""Seconds after which the cluster takes a worker for gone."""
+PATIENCE = 500.0
+"""Seconds for which something is waited for."""
 FAULTS = ("lost", "code code=9001", "truncated", "reset")
 
 
@@ -44,6 +45,8 @@ class Night:
     """Requests a second for the one access key."""
     every: tuple[int, ...]
     """Each of FAULTS happens to every request of so many."""
+    ttl: float
+    """Seconds after which the cluster takes a worker for gone."""
 
 
 def people(tenant: int, file: int) -> range:
@@ -71,61 +74,95 @@ def expected(night: Night) -> dict[tuple[int, str], str]:
     }
 
 
-def wait_for(what: Callable[[], bool], client: subprocess.Popen[bytes]) -> bool:
-    """Until something has happened, or the client has ended. Returns whether it has happened."""
-    deadline = time.monotonic() + 400
-    while not what():
-        if client.poll() is not None:
-            return False
-        assert time.monotonic() < deadline
+class Course:
+    """How a night goes: the command, and what happens to whom and when."""
+
+    def __init__(self, tenants: Tenants, cluster: DaskCluster) -> None:
+        self.tenants = tenants
+        self.cluster = cluster
+        self.story: list[str] = []
+        self.times: list[str] = []
+        self._began = time.monotonic()
+        self.begin()
+
+    def begin(self) -> None:
+        self.client = self.tenants.begin("job", "run", "--all", "--cluster", self.cluster.address)
+        self._note("command begun")
+
+    def happens(self, what: str) -> None:
+        self.story.append(what)
+        self._note(what)
+
+    def reached(self, requests: float) -> bool:
+        """Wait until so many requests were made, or the command has ended. Return whether they were."""
+        while len(self.tenants.box.requests) < requests:
+            if self.client.poll() is not None:
+                return False
+            self._look(PATIENCE)
+        return True
+
+    def end(self) -> str:
+        """Wait until the command has ended. Return what it printed."""
+        try:
+            _, told = self.client.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._fail("the command does not end")
+        self._note(f"command ended, {self.client.returncode}")
+        return told.decode()
+
+    def wait(self, until: Callable[[], bool]) -> None:
+        while not until():
+            self._look(PATIENCE)
+
+    def _look(self, patience: float) -> None:
+        if time.monotonic() - self._began > patience:
+            self._fail("nothing happens any more")
         time.sleep(0.05)
-    return True
+
+    def _fail(self, why: str) -> NoReturn:
+        logs = (self.cluster.log(what)[-8000:] for what in ("scheduler", "worker"))
+        pytest.fail("\n".join([why, *self.times, *logs]))
+
+    def _note(self, what: str) -> None:
+        seconds = time.monotonic() - self._began
+        self.times.append(f"{seconds:6.1f} s, {len(self.tenants.box.requests):4} requests: {what}")
 
 
-def spoil(tenants: Tenants, cluster: DaskCluster, server: PostgresServer, night: Night) -> list[str]:
-    """Let a night take its course, and everything go wrong meanwhile. Return what happened."""
-    story: list[str] = []
-    total = night.tenants * night.files
-    words = ("job", "run", "--all", "--cluster", cluster.address)
-    client = tenants.begin(*words)
-
-    def reached(share: float) -> bool:
-        return wait_for(lambda: len(tenants.box.requests) >= share * total, client)
-
-    if reached(0.05):
+def spoil(course: Course, server: PostgresServer, total: int) -> None:
+    """Let a night of so many files take its course, and everything go wrong meanwhile."""
+    cluster = course.cluster
+    if course.reached(0.05 * total):
         cluster.kill_worker(0)
-        story.append("worker killed")
-    if reached(0.15):
+        course.happens("worker killed")
+    if course.reached(0.15 * total):
         server.restart()
-        story.append("database restarted")
+        course.happens("database restarted")
     stopped = cluster.workers[0]
-    if reached(0.25):
+    if course.reached(0.25 * total):
         stopped.send_signal(signal.SIGSTOP)
-        stopped_at = time.monotonic()
-        story.append("worker stopped")
-    if reached(0.4):
-        client.kill()
-        client.communicate()
-        story.append("client killed")
-        client = tenants.begin(*words)
-    if reached(0.55):
+        course.happens("worker stopped")
+    if course.reached(0.4 * total):
+        course.client.kill()
+        course.client.communicate()
+        course.happens("client killed")
+        course.begin()
+    if course.reached(0.55 * total):
         cluster.kill_worker(len(cluster.workers) - 1)
-        story.append("worker killed")
-    if reached(0.65):
+        course.happens("worker killed")
+    if course.reached(0.65 * total):
         server.restart()
-        story.append("database restarted")
-    time.sleep(max(0.0, stopped_at + 2 * TTL - time.monotonic()))
+        course.happens("database restarted")
+    course.wait(lambda: cluster.has_given_up(stopped))
     stopped.send_signal(signal.SIGCONT)
-    story.append("worker went on")
-    _, told = client.communicate(timeout=500)
+    course.happens("worker went on")
+    told = course.end()
     # What the first client's workers were at, and the stopped one's, may have been done meanwhile.
     for _ in range(3):
-        if client.returncode == 0 and not left_in_inboxes(tenants):
+        if course.client.returncode == 0 and not left_in_inboxes(course.tenants):
             break
-        client = tenants.begin(*words)
-        _, told = client.communicate(timeout=300)
-    assert client.returncode == 0, told.decode()
-    return story
+        course.begin()
+        told = course.end()
+    assert course.client.returncode == 0, told
 
 
 def left_in_inboxes(tenants: Tenants) -> list[Path]:
@@ -160,9 +197,11 @@ def in_flight_together(tenants: Tenants) -> list[tuple[str, int, int]]:
 @pytest.mark.parametrize(
     "night",
     [
-        pytest.param(Night(4, 4, workers=2, rate=8, every=(7, 11, 13, 17)), id="short"),
+        pytest.param(Night(4, 4, workers=2, rate=8, every=(7, 11, 13, 17), ttl=5.0), id="short"),
         pytest.param(
-            Night(20, 10, workers=4, rate=8, every=(31, 29, 43, 37)), id="200 files", marks=pytest.mark.soak
+            Night(20, 10, workers=4, rate=8, every=(31, 29, 43, 37), ttl=12.0),
+            id="200 files",
+            marks=pytest.mark.soak,
         ),
     ],
 )
@@ -180,17 +219,20 @@ def test_a_night_of_faults_kills_stops_and_restarts_ends_as_if_nothing_had_been(
         faults = (f"{fault} 'requests=every {n}'" for fault, n in zip(FAULTS, night.every, strict=True))
         tenants.box.misbehave(*faults)
         began = time.monotonic()
-        with DaskCluster(tenants.folder, night.workers, ttl=TTL) as cluster:
-            story = spoil(tenants, cluster, server, night)
+        with DaskCluster(tenants.folder, night.workers, ttl=night.ttl, tended=True) as cluster:
+            course = Course(tenants, cluster)
+            spoil(course, server, night.tenants * night.files)
         seconds = time.monotonic() - began
         requests = tenants.box.requests
         most = most_in_a_second([one.began_ms for one in requests])
         faulty = sum(bool(one.fault) for one in requests)
         print(
             f"{night.tenants * night.files} files, {len(requests)} requests, {faulty} of them faulty,"
-            f" at most {most} in a second, {seconds:.0f} s; {', '.join(story)}"
+            f" at most {most} in a second, {seconds:.0f} s",
+            *course.times,
+            sep="\n",
         )
-        assert story == [
+        assert course.story == [
             *("worker killed", "database restarted", "worker stopped", "client killed"),
             *("worker killed", "database restarted", "worker went on"),
         ]

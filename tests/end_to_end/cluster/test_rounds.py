@@ -7,16 +7,21 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from importer import __version__
 from importer.cli.app import invoke as cli
 from importer.cluster.engine import check_address
-from importer.cluster.rounds import RoundTask, carry_out
+from importer.cluster.rounds import RoundTask, carry_out, rounds_on
+from importer.config import load_config
 from importer.errors import SettingsError
+from importer.jobs.config import JobEnvironment
+from importer.jobs.rounds import RoundOutcome, Rounds
+from importer.jobs.selection import choose_job
 from importer.journal_place import journal_place, shown_place
+from tests.support.cluster import DaskCluster, keep_journal
 from tests.support.interruptions import GatedScript
 from tests.support.jobs import lines
 from tests.support.tenants import FIRST_TENANT, Tenants, many_tenants
@@ -37,9 +42,9 @@ def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tenants]:
         yield tenants
 
 
-def task(few: Tenants, job: str, journal: str = "", version: str = __version__) -> RoundTask:
+def task(few: Tenants, job: str, journal: str = "") -> RoundTask:
     settings = str(few.folder / "importer.toml")
-    return RoundTask(job, settings, journal or shown_place(journal_place()), version=version)
+    return RoundTask(job, settings, journal or shown_place(journal_place()))
 
 
 def test_a_task_done_twice_imports_once(few: Tenants) -> None:
@@ -53,12 +58,46 @@ def test_what_goes_wrong_on_a_worker_is_an_outcome(few: Tenants) -> None:
     found = [
         carry_out(task(few, "nobody")),
         carry_out(task(few, "nightly@t01", journal="/elsewhere/journal.db")),
-        carry_out(task(few, "nightly@t01", version="0.0.1")),
     ]
     codes = [one.report.code for one in found]
-    assert codes == ["unknown-job", "cluster-other-journal", "cluster-other-version"]
+    assert codes == ["unknown-job", "cluster-other-journal"]
     assert {int(one.report.exit_code) for one in found} == {4}
     assert few.tenants_of() == {}
+
+
+def test_a_round_goes_nowhere_else_than_the_command_would_send_it(
+    few: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[RoundTask] = []
+
+    class Distribution:
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def go(self, lanes: list[list[RoundTask]]) -> list[list[RoundOutcome]]:
+            told.extend(task for lane in lanes for task in lane)
+            return [[carry_out(task) for task in lane] for lane in lanes]
+
+    monkeypatch.setattr("importer.cluster.rounds.Distribution", Distribution)
+    config = load_config()
+    jobs = [choose_job(config, f"nightly@{name}") for name in ("t01", "t02")]
+    assert rounds_on(None, Rounds(jobs, JobEnvironment()), config, None).exit_code == 0
+    assert [task.lane.split("|")[:2] for task in told] == [
+        [few.box.base_url, str(FIRST_TENANT + n)] for n in range(2)
+    ]
+    monkeypatch.setenv("NXLINK_TENANT_ID", str(FIRST_TENANT + 2))
+    found = carry_out(told[0])
+    assert (found.report.code, int(found.report.exit_code)) == ("cluster-other-lane", 4)
+    assert few.tenants_of() == {FIRST_TENANT: 5, FIRST_TENANT + 1: 6}
+    # A file of the working directory does not say where the keys of the environment go, on a worker either.
+    monkeypatch.delenv("NXLINK_TENANT_ID")
+    settings = few.folder / "importer.toml"
+    settings.write_text(
+        settings.read_text().replace('env_file = "keys.env"\n', "").replace("127.0.0.1", "crm.example")
+    )
+    for name, value in (("ACCESS_KEY", "shared-key"), ("ACCESS_SECRET", "shared-secret")):
+        monkeypatch.setenv(f"NXLINK_{name}", value)
+    found = carry_out(replace(told[0], lane=""))
+    assert (found.report.code, int(found.report.exit_code)) == ("unvouched-host", 4)
 
 
 def test_a_worker_leaves_out_whom_the_lists_of_profile_and_job_have(few: Tenants) -> None:
@@ -93,25 +132,12 @@ def test_a_cluster_that_cannot_be_used_is_refused(few: Tenants, address: str, co
 
 
 @pytest.mark.extras
-def test_a_round_over_all_profiles_is_shared_among_processes(
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
+def test_processes_share_a_round_over_all_profiles_and_one_that_is_killed_leaves_nothing_out_or_twice(
     few: Tenants, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("distributed")
     few.drop("t02", "a.csv", lines(10, 5000, spoilt=5))
-    process = few.begin("job", "run", "--all", "--cluster", "local", "--parallel", "2")
-    _, told = process.communicate(timeout=240)
-    assert process.returncode == 6, told.decode()
-    assert "5 good, 1 held (nightly@t02)" in told.decode()
-    assert few.tenants_of() == {FIRST_TENANT + n: 5 + n for n in range(FEW) if n != 1}
-    assert cli(["job", "status", "--all", "--json"]) == 1
-    health = {one["job"]: one["health"] for one in json.loads(capsys.readouterr().out)["jobs"]}
-    assert set(health.values()) == {"ok", "warning"}
-
-
-@pytest.mark.extras
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
-def test_a_killed_worker_leaves_nothing_out_and_nothing_twice(few: Tenants) -> None:
-    pytest.importorskip("distributed")
     few.box.application.script = script = GatedScript()
     process = few.begin("job", "run", "--all", "--cluster", "local", "--parallel", "2")
     script.wait()
@@ -120,17 +146,21 @@ def test_a_killed_worker_leaves_nothing_out_and_nothing_twice(few: Tenants) -> N
     os.kill(workers[0], signal.SIGKILL)
     script.opened.set()
     _, told = process.communicate(timeout=240)
-    assert process.returncode == 0, told.decode()
-    assert few.tenants_of() == {FIRST_TENANT + n: 5 + n for n in range(FEW)}
+    assert process.returncode == 6, told.decode()
+    assert "5 good, 1 held (nightly@t02)" in told.decode()
+    assert few.tenants_of() == {FIRST_TENANT + n: 5 + n for n in range(FEW) if n != 1}
     names = [(one.tenant_id, str(one.fields["email"])) for one in few.box.customers()]
     assert len(names) == len(set(names))
+    assert cli(["job", "status", "--all", "--json"]) == 1
+    health = {one["job"]: one["health"] for one in json.loads(capsys.readouterr().out)["jobs"]}
+    assert set(health.values()) == {"ok", "warning"}
 
 
 @pytest.mark.extras
-def test_a_signal_to_the_client_stops_all_rounds_in_order(few: Tenants) -> None:
-    pytest.importorskip("distributed")
+def test_a_signal_to_the_client_stops_all_rounds_in_order(few: Tenants, cluster: DaskCluster) -> None:
+    keep_journal(few, few.folder / "journal.db")
     few.box.application.script = script = GatedScript()
-    process = few.begin("job", "run", "--all", "--cluster", "local", "--parallel", "2")
+    process = few.begin("job", "run", "--all", "--cluster", cluster.address)
     script.wait()
     process.send_signal(signal.SIGTERM)
     script.opened.set()
@@ -141,11 +171,11 @@ def test_a_signal_to_the_client_stops_all_rounds_in_order(few: Tenants) -> None:
 
 
 @pytest.mark.extras
-def test_a_scheduler_that_is_away_is_told(few: Tenants, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_scheduler_that_is_away_is_told(
+    few: Tenants, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("distributed")
-    from importer.cluster import engine
-
-    engine._CONNECT_SECONDS = 1
+    monkeypatch.setattr("importer.cluster.engine._CONNECT_SECONDS", 1)
     assert cli(["job", "run", "--all", "--cluster", "tcp://127.0.0.1:1"]) == 5
     assert "cluster" in capsys.readouterr().err
     assert few.tenants_of() == {}

@@ -10,7 +10,9 @@ import pytest
 
 from importer.delivery import Policy
 from importer.exit_codes import ExitCode
+from importer.jobs.status import CheckStatus, job_status
 from importer.journal import RunKind
+from importer.journal.job_history import FileFate
 from importer.models import Status
 from importer.sandbox import Sandbox
 from tests.support.jobs import Bench, Crash, lines
@@ -120,3 +122,100 @@ def test_the_reports_of_a_retry_lie_where_the_job_wants_its_reports(bench: Bench
     assert reports in file.reports.parents
     assert (file.reports / "results.csv").is_file()
     assert not list(bench.inbox.rglob("results.csv"))
+
+
+def test_people_who_must_not_be_sent_by_now_are_no_reason_to_fail_for_ever(bench: Bench) -> None:
+    """Nobody knows whether they are in, so they stay unknown; but nothing will send them again."""
+    bench.drop("a.csv", lines(3))
+    bench.box.misbehave("lost requests=1-")
+    assert bench.round(concurrency=1).exit_code == ExitCode.ROWS_LEFT
+    bench.box.misbehave()
+    listed = bench.root / "dnc.csv"
+    listed.write_text("E-mail\nc1@example.com\nc2@example.com\n", "utf-8")
+    requests = len(bench.box.requests)
+    report = bench.round(suppress=[str(listed)])
+    (file,) = report.files
+    assert (report.exit_code, file.code, file.fate) == (ExitCode.DONE, "job-rows-stay", FileFate.DONE)
+    assert file.message.startswith("2 of 3 rows are not sent again")
+    assert (file.counts or {})[Status.UNKNOWN] == 2
+    assert not report.quiet
+    assert len(bench.box.requests) == requests + 1
+    assert bench.places("a.csv") == ["done"]
+    assert bench.round(suppress=[str(listed)]).files == ()
+
+
+def test_a_file_that_fails_again_keeps_its_folder(bench: Bench) -> None:
+    bench.drop("a.csv", lines(3))
+    bench.box.misbehave("code code=9001")
+    bench.round()
+    folder = bench.file("a.csv").parent
+    for _ in range(3):
+        bench.round()
+        assert bench.file("a.csv").parent == folder
+    bench.box.misbehave()
+    bench.round()
+    assert bench.file("a.csv").parent.name == folder.name
+
+
+def test_who_takes_note_of_a_file_that_failed_again_has_seen_it(bench: Bench) -> None:
+    bench.drop("a.csv", lines(3))
+    bench.box.misbehave("code code=9001")
+    bench.round()
+    bench.round()
+    with bench.journal() as journal:
+        (lies,) = journal.jobs.lying("nightly")
+        assert job_status(bench.job(), journal, bench.clock.now).health is CheckStatus.CRITICAL
+        journal.jobs.acknowledge(lies.number, bench.clock.now)
+        assert job_status(bench.job(), journal, bench.clock.now).health is CheckStatus.OK
+
+
+def test_rows_that_only_a_person_can_judge_are_told_once_and_not_tried_every_night(bench: Bench) -> None:
+    bench.drop("a.csv", ["Ann,Li,,,note", *lines(2)])
+    bench.box.misbehave("lost requests=1-")
+    bench.round()
+    bench.box.misbehave()
+    (file,) = bench.round().files
+    assert (file.code, file.fate) == ("job-rows-doubtful", FileFate.FAILED)
+    assert "importer retry " in file.message
+    assert "--resend-unknown" in file.message
+    assert bench.round().files == ()
+    assert bench.places("a.csv") == ["failed"]
+
+
+def test_rows_that_wait_for_a_correction_are_still_told_when_the_others_are_in(bench: Bench) -> None:
+    bench.drop("a.csv", lines(10, spoilt=1))
+    bench.box.misbehave("code code=9001")
+    bench.round()
+    bench.box.misbehave()
+    report = bench.round()
+    (file,) = report.files
+    assert (report.exit_code, file.code) == (ExitCode.DONE, "job-rows-left")
+    assert report.rows_left == 1
+    assert (bench.file("a.csv").parent / "rejects.xlsx").is_file()
+    assert str(bench.file("a.csv").parent) in file.message
+    with bench.journal() as journal:
+        assert "1 row of a.csv wait" in job_status(bench.job(), journal, bench.clock.now).said()
+
+
+def test_a_retry_that_ends_before_its_first_request_is_no_reason_to_import_the_file_anew(
+    bench: Bench,
+) -> None:
+    """Else what later files have brought in would be overwritten by all of the old one."""
+    bench.table |= {"keep_before": True, "concurrency": 1}
+    bench.drop("a.csv", lines(150))
+    bench.box.misbehave("code code=9001 requests=2- endpoint=batch_create")
+    bench.round()
+    bench.box.misbehave()
+    bench.drop("b.csv", [line.replace("Given", "Newer") for line in lines(20)])
+    bench.round(retry_failed=False)
+    for _ in range(2):
+        bench.box.misbehave("code code=1005 endpoint=query")
+        assert bench.round().exit_code == ExitCode.REFUSED
+    bench.box.misbehave()
+    report = bench.round()
+    assert report.exit_code == ExitCode.DONE
+    assert (report.files[-1].counts or {})[Status.IMPORTED] == 50
+    assert bench.places("a.csv") == ["done"]
+    names = [str(customer.fields["first_name"]) for customer in bench.box.customers()]
+    assert len(names) == 150
+    assert sum(name.startswith("Newer") for name in names) == 20

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,14 +12,14 @@ from importer.sandbox import Sandbox
 from importer.sources import spool
 from importer.sources.locations import Location, locate
 from importer.sources.stores import path_of
-from tests.support.commands import Command, summary
+from tests.support.commands import Command, Result, summary
 from tests.support.stores import (
     PASSWORD,
     STORES,
+    AzureServer,
     BucketServer,
     SftpServer,
     as_toml,
-    azure_server,
     sftp_server,
 )
 
@@ -31,10 +31,9 @@ pytestmark = [
 ROWS = "Phone,First Name,Last Name\n" + "".join(f"8613800{at:06d},Ann,Lee\n" for at in range(250))
 
 
-@pytest.fixture(scope="module", params=STORES)
-def bucket(request: pytest.FixtureRequest) -> Iterator[BucketServer]:
-    with STORES[request.param]() as server:
-        yield server
+@pytest.fixture(params=STORES)
+def bucket(request: pytest.FixtureRequest, buckets: Callable[[str], BucketServer]) -> BucketServer:
+    return buckets(request.param)
 
 
 @pytest.fixture
@@ -105,20 +104,22 @@ def test_no_such_bucket_is_told(importer: Command, settings: object, bucket: Buc
 
 
 def test_who_shows_azure_a_signature_gets_in_until_it_expires(
-    importer: Command, box: Sandbox, settings: object
+    importer: Command, box: Sandbox, settings: object, buckets: Callable[[str], BucketServer]
 ) -> None:
-    with azure_server() as server:
-        server.put("c.csv", ROWS.encode())
-        server.secret = server.signature(minutes=5)
-        Path("importer.toml").write_text(as_toml(server.table()))
-        assert importer("run", "az://customers/c.csv").code == 0
-        assert len(box.customers()) == 250
-        for secret in (server.signature(minutes=-5), "d3Jvbmc="):
-            server.secret = secret
-            Path("importer.toml").write_text(as_toml(server.table()))
-            ended = importer("run", "az://customers/c.csv")
-            assert (ended.code, "source-login" in ended.err) == (4, True), ended.err
-            assert secret not in ended.out + ended.err
+    server = buckets("az")
+    assert isinstance(server, AzureServer)
+    server.put("c.csv", ROWS.encode())
+
+    def run_with(secret: str) -> Result:
+        Path("importer.toml").write_text(as_toml({**server.table(), "secret_command": f"echo '{secret}'"}))
+        return importer("run", "az://customers/c.csv")
+
+    assert run_with(server.signature(minutes=5)).code == 0
+    assert len(box.customers()) == 250
+    for secret in (server.signature(minutes=-5), "d3Jvbmc="):
+        ended = run_with(secret)
+        assert (ended.code, "source-login" in ended.err) == (4, True), ended.err
+        assert secret not in ended.out + ended.err
 
 
 # Google's library tries for half a minute before it says so.

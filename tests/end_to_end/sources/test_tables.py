@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -67,10 +69,67 @@ def test_any_kind_of_table_holds_the_same(table: pd.DataFrame, work: Path) -> No
     assert cells == ("8613800000001", "Ann", "1990-05-07", "vip,new")
 
 
+def of_polars(frame: pd.DataFrame) -> Any:
+    import polars as pl
+
+    table = pl.from_pandas(frame.drop(columns=["Birthday", "Tags"]))
+    days = pl.Series("Birthday", [dt.date(1990, 5, 7), None, dt.date(1991, 1, 2)])
+    tags = pl.Series("Tags", [["vip", "new"], None, []])
+    # As people make them to save memory; and columns of types that no mapping knows.
+    names = table["First Name"].cast(pl.Categorical)
+    more = {"at": pl.lit(dt.time(3)), "spent": pl.lit("1.5").cast(pl.Decimal(10, 2)), "none": pl.lit(None)}
+    return table.with_columns(names, days, tags, **more)
+
+
+def of_duckdb(frame: pd.DataFrame) -> Any:
+    import duckdb
+
+    phones = zip(frame["Phone"], frame["First Name"], strict=True)
+    rows = ", ".join(f"({phone if phone == phone else 'null'}, '{name}')" for phone, name in phones)
+    words = "date '1990-05-07', ['vip', 'new'], 12.5::decimal(9, 2), {'street': 'x'}, interval 1 day"
+    query = f"select phone::bigint, name, 'Lee', {words} from (values {rows}) as c(phone, name)"
+    names = ["Phone", "First Name", "Last Name", "Birthday", "Tags", "spent", "home", "every"]
+    return (
+        duckdb.connect()
+        .sql(query)
+        .project(", ".join(f'#{at} as "{name}"' for at, name in enumerate(names, 1)))
+    )
+
+
+@pytest.mark.extras
+@pytest.mark.parametrize("made", [of_polars, of_duckdb])
+def test_tables_of_other_libraries_come_through_arrow(
+    made: Callable[[pd.DataFrame], Any], box: Sandbox, work: Path
+) -> None:
+    found = import_table(made(FRAME), connection=box.connection, options=RunOptions(report_dir=Path("out")))
+    assert (found.rows, found.counts[Status.IMPORTED]) == (3, 3)
+    stored = {customer.fields["first_name"]: customer.fields for customer in box.customers()}
+    assert stored["Ann"]["sms_phone"] == "8613800000001"
+    assert stored["Ann"]["birthday"] == "1990-05-07"
+    assert "vip,new" in stored["Ann"].values()
+    assert "sms_phone" not in stored["Cy"]
+
+
 def test_what_is_no_table_is_refused(work: Path) -> None:
     with pytest.raises(InputError) as caught:
         import_table([1, 2])  # type: ignore[arg-type]
     assert caught.value.code == "not-a-table-object"
+
+
+@pytest.mark.extras
+def test_what_is_no_table_of_polars_or_cannot_be_taken_over_is_told(work: Path) -> None:
+    import polars as pl
+
+    table = of_polars(FRAME)
+    wide = table.with_columns(pl.lit(5).cast(pl.Int128).alias("wide"))
+    for given, code in (
+        (table.lazy(), "not-a-table-object"),
+        (table["Phone"], "not-a-table-object"),
+        (wide, "table-type-unknown"),
+    ):
+        with pytest.raises(InputError) as caught:
+            import_table(given)
+        assert caught.value.code == code
 
 
 def test_a_table_that_fits_no_mapping_leaves_no_copy(work: Path) -> None:

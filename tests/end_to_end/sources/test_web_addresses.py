@@ -123,6 +123,53 @@ def test_an_expired_link_is_told_in_both_languages(
     assert "已过期" in importer("run", address, "--lang", "zh").err
 
 
+@pytest.fixture
+def sheets(files: FileServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of sheets on a server that answers as Google's does, with the bytes on another one."""
+    monkeypatch.setattr("importer.sources.share_links.HOST", "127.0.0.1")
+    files.put(
+        "/content/abc", ROWS.encode(), headers={"Content-Disposition": 'attachment; filename="Kunden.csv"'}
+    )
+    there = {"Location": f"{files.url.replace('127.0.0.1', 'localhost')}/content/abc"}
+    files.put("/spreadsheets/d/1Open/export", status=307, headers=there)
+    login = {"Location": "https://accounts.google.com/v3/signin/identifier?continue=geheim"}
+    files.put("/spreadsheets/d/1Private/export", status=302, headers=login)
+    page = b"<!DOCTYPE html><html><head><title>Sorry, unable to open the file at this time.</title>"
+    files.put("/spreadsheets/d/1Closed/export", page, status=403)
+    files.put("/spreadsheets/d/1Gone/export", page, status=404)
+    return f"{files.url}/spreadsheets/d"
+
+
+def test_a_google_sheet_is_imported_as_its_csv(
+    importer: Command, box: Sandbox, settings: Connection, files: FileServer, sheets: str
+) -> None:
+    ended = importer("run", f"{sheets}/1Open/edit?usp=sharing#gid=42", "--report-dir", "out")
+    assert ended.code == 0, ended.err
+    assert [asked.path for asked in files.asked] == [
+        "/spreadsheets/d/1Open/export?format=csv&gid=42",
+        "/content/abc",
+    ]
+    assert len(box.customers()) == 250
+    assert summary(Path("out"))["source"]["name"] == f"{sheets}/1Open/edit?…"
+
+
+@pytest.mark.parametrize(
+    ("sheet", "code", "exit_code"),
+    [
+        ("1Private", "source-login-page", 4),
+        ("1Closed", "source-refused", 4),
+        ("1Gone", "source-not-there", 3),
+    ],
+)
+def test_a_google_sheet_that_is_not_for_everyone_is_told(
+    importer: Command, settings: Connection, sheets: str, sheet: str, code: str, exit_code: int
+) -> None:
+    ended = importer("run", f"{sheets}/{sheet}/edit#gid=0")
+    assert (ended.code, code in ended.err) == (exit_code, True), ended.err
+    assert "geheim" not in ended.err
+    assert copies() == []
+
+
 def test_credentials_come_from_the_settings(
     importer: Command, settings: Connection, files: FileServer
 ) -> None:

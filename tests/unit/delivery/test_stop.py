@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from importer.delivery import Delivery, DeliveryEvent, Policy, Stopping
-from importer.errors import InterruptedRun, JournalError, RefusedError
+from importer.errors import FaultError, InterruptedRun, JournalError, RefusedError
 from importer.journal import BatchState, BegunEntry, SettledEntry
 from importer.models import Action, Status, Verdict
 from tests.support.delivery import MakeBatches, Rig, Rows
@@ -208,7 +208,7 @@ def test_leaving_early_for_another_error_stops_the_workers(
     with pytest.raises(KeyError), rig.delivering(lambda rows, number: accepted) as (delivery, _s, _r, _e):  # noqa: PT012
         delivery.submit(make_batches(100)[0])
         raise KeyError
-    assert isinstance(delivery.stopped, InterruptedRun)
+    assert isinstance(delivery.stopped, FaultError)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("dispatcher")]
 
 

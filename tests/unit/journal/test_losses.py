@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from datetime import UTC, datetime
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from importer.errors import JournalError, UnknownRunError
-from importer.journal import Journal
+from importer.exit_codes import ExitCode
+from importer.journal import Journal, RunState
 from importer.journal.sqlite import SqliteDatabase
 from importer.losses import add_loss, read_losses
 from importer.models import Note, Outcome, Status
@@ -103,6 +105,66 @@ def test_an_older_copy_is_noticed(tmp_path: Path, make_record: MakeRecord) -> No
     shutil.copy(tmp_path / "copy", path)
     with Journal.open(path) as journal:
         assert codes(journal) == ["journal-history-lost"]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_an_older_copy_of_the_whole_folder_is_noticed(
+    again: bool, tmp_path: Path, make_record: MakeRecord
+) -> None:
+    """Who puts back a backup puts back all of it, the count beside the journal, too."""
+    state = tmp_path / "state"
+    Journal.open(state / "journal.db").close()
+    shutil.copytree(state, tmp_path / "copy")
+    for _ in range(1 + again):
+        with Journal.open(state / "journal.db") as journal:
+            fill(journal, make_record)
+        shutil.rmtree(state)
+        shutil.copytree(tmp_path / "copy", state)
+        with Journal.open(state / "journal.db") as journal:
+            assert codes(journal) == ["journal-history-lost"]
+            journal.acknowledge_losses()
+        with Journal.open(state / "journal.db") as journal:
+            assert codes(journal) == []
+
+
+def test_a_folder_that_is_made_anew_or_lies_elsewhere_has_lost_nothing(
+    tmp_path: Path, make_record: MakeRecord
+) -> None:
+    state = tmp_path / "state"
+    with Journal.open(state / "journal.db") as journal:
+        fill(journal, make_record)
+    shutil.copytree(state, tmp_path / "copy")
+    with Journal.open(state / "journal.db") as journal:
+        journal.start(make_record("run-2")).finish(RunState.FINISHED, ExitCode.DONE, {})
+    with Journal.open(tmp_path / "copy" / "journal.db") as journal:
+        assert codes(journal) == []
+    shutil.rmtree(state)
+    for _ in range(2):
+        with Journal.open(state / "journal.db") as journal:
+            assert codes(journal) == []
+
+
+def test_a_cache_that_cannot_be_written_does_no_harm(
+    tmp_path: Path, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with Journal.open(tmp_path / "journal.db") as journal:
+        fill(journal, make_record)
+    with Journal.open(tmp_path / "journal.db") as journal:
+        assert codes(journal) == []
+
+
+def test_counts_of_journals_that_nobody_uses_any_more_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    Journal.open(tmp_path / "old" / "journal.db").close()
+    (old,) = (tmp_path / "cache").rglob("*.count")
+    os.utime(old, (0, 0))
+    Journal.open(tmp_path / "new" / "journal.db").close()
+    (new,) = (tmp_path / "cache").rglob("*.count")
+    assert new != old
 
 
 def test_several_programs_at_one_journal_lose_nothing(tmp_path: Path, make_record: MakeRecord) -> None:

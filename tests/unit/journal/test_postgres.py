@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -27,6 +26,7 @@ from importer.journal_place import is_address, journal_place, shown_address
 from importer.models import Action, Outcome, Status, Verdict
 from tests.support.journal import DESTINATION, MakeBatch, MakeRecord
 from tests.support.postgres import PostgresServer
+from tests.support.programs import begun
 
 LANE = DESTINATION.lane
 
@@ -172,6 +172,7 @@ def test_nobody_waits_for_a_database_that_is_away_once_the_run_is_to_stop(
 
 
 @pytest.mark.extras
+@pytest.mark.usefixtures("server")  # which skips where there is none
 def test_a_command_prints_the_password_and_is_asked_again_when_it_is_no_longer_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,7 +257,7 @@ def test_a_stopped_process_keeps_its_lane_and_a_killed_one_frees_it(address: str
     )
     command = [sys.executable, "-c", program, address, LANE]
     with (
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process,
+        begun(command) as process,
         Journal.open(address) as journal,
     ):
         assert process.stdout is not None
@@ -364,8 +365,9 @@ def test_what_cannot_be_used_is_told(
 @pytest.mark.extras
 def test_two_that_begin_at_once_make_the_tables_once(address: str) -> None:
     program = "import sys; from importer.journal import Journal; Journal.open(sys.argv[1]).close()"
-    many = [subprocess.Popen([sys.executable, "-c", program, address]) for _ in range(4)]
-    assert [process.wait(60) for process in many] == [0, 0, 0, 0]
+    with ExitStack() as stack:
+        many = [stack.enter_context(begun([sys.executable, "-c", program, address])) for _ in range(4)]
+        assert [process.wait(60) for process in many] == [0, 0, 0, 0]
 
 
 @pytest.mark.extras

@@ -38,11 +38,14 @@ def read(field: str, *cells: str, rule: str = "") -> tuple[list[str | None], lis
         ("ann@shop,example", "ann@shop,example", []),
         ("no tiene correo", None, ["word-for-nothing"]),
         ("SIN MAIL", None, ["word-for-nothing"]),
-        ("no reply", "no reply", []),
+        ("no reply", None, ["bad-email"]),
+        ("以后补", None, ["bad-email"]),
         ("jörg@bücher.example", "jörg@bücher.example", []),
     ],
 )
-def test_an_address_is_taken_out_of_what_stands_around_it(cell: str, address: str, codes: list[str]) -> None:
+def test_an_address_is_taken_out_of_what_stands_around_it(
+    cell: str, address: str | None, codes: list[str]
+) -> None:
     assert read("email", cell) == ([address], codes)
 
 

@@ -31,13 +31,40 @@ def test_a_word_for_nothing_is_an_empty_cell_in_every_field(word: str) -> None:
     assert noted == ["last_name", "country", "email", "remark"]
 
 
-@pytest.mark.parametrize("word", ["同上", "〃", "Ditto", "idem", "same as above"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "同上",
+        "〃",
+        "Ditto",
+        "idem",
+        "same as above",
+        '"',
+        "''",
+        "”",
+        ",,",
+        '-"-',
+        "-„-",
+        "－〃－",
+        "-||-",
+        "sda",
+        "j.w.",
+    ],
+)
 def test_a_word_that_refers_to_the_row_above_is_not_sent_and_that_is_a_warning(word: str) -> None:
     row = {"first_name": "Ann", "last_name": "Lee", "country": word, "email": word, "remark": word}
     found = mapped(RULES, {name: [text] for name, text in row.items()})
     assert [values(found, name)[0] for name in ("country", "email", "remark")] == [None, None, None]
     assert {(issue.code, issue.severity.value) for issue in found.issues} == {("ditto", "warning")}
     assert sorted(issue.column or "" for issue in found.issues) == ["country", "email", "remark"]
+
+
+@pytest.mark.parametrize("mark", ['"', "〃", "同上", "-〃-", ",,"])
+def test_a_mark_for_as_above_is_no_name_but_a_word_is(mark: str) -> None:
+    row = {"first_name": "Dito", "last_name": mark, "country": "", "email": "", "remark": ""}
+    found = mapped(RULES, {name: [text] for name, text in row.items()})
+    assert (values(found, "first_name"), values(found, "last_name")) == (["Dito"], [None])
+    assert [(issue.code, issue.column) for issue in found.issues] == [("ditto", "last_name")]
 
 
 def test_people_and_countries_keep_their_names() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer import arrow
+from importer.mapping.doubtful_phones import landlines
 from importer.mapping.phone_texts import RegionalNumber, international
 from importer.mapping.phones import PhoneProof, prove
 from importer.mapping.regions import national_part, region_of, with_country_code
@@ -22,7 +23,10 @@ NAMES = '[fields.first_name]\nconstant = "A"\n[fields.last_name]\nconstant = "B"
 def phones(*cells: str, rule: str = "", **beside: list[str]) -> tuple[list[str | None], list[list[str]]]:
     found = mapped(f'{NAMES}[fields.sms_phone]\nfrom = "Phone"\n{rule}', {"Phone": cells, **beside})
     assert all(issue_text(issue, lang=lang).message for issue in found.issues for lang in ("en", "zh"))
-    codes = [[issue.code for issue in found.issues if issue.row == row] for row in range(2, 2 + len(cells))]
+    codes = [
+        [issue.code for issue in found.issues if issue.row == row and issue.code != "landline"]
+        for row in range(2, 2 + len(cells))
+    ]
     return values(found, "sms_phone"), codes
 
 
@@ -223,3 +227,43 @@ def test_a_column_gets_the_country_codes_that_phonenumbers_gives_each_number(reg
 def test_a_country_that_shares_its_code_leaves_its_numbers_to_phonenumbers() -> None:
     assert with_country_code(arrow.array(["5062345678"]), "CA").to_pylist() == [""]
     assert with_country_code(arrow.array(["5062345678"]), "XX").to_pylist() == [""]
+
+
+@pytest.mark.parametrize(
+    ("number", "is_line"),
+    [
+        ("864008208820", True),
+        ("868008208820", True),
+        ("862885551234", True),
+        ("8613708001301", False),
+        ("49421383456", True),
+        ("4915112345001", False),
+        ("551133332211", True),
+        ("5511933332211", False),
+        ("390612345678", True),
+        ("393331234567", False),
+        ("12125550123", False),  # American mobile phones look like any other number
+        ("541155550123", False),  # and those of Argentina are often written so
+        ("6281234567890", False),
+        ("62215551234", True),
+        ("819012345678", False),
+        ("81312345678", True),
+        ("0812", False),
+        ("x", False),
+    ],
+)
+def test_a_number_that_gets_no_text_messages_is_noted_where_these_go(number: str, is_line: bool) -> None:
+    assert landlines(arrow.array([number, "", "4915112345001"])).tolist() == [is_line, False, False]
+    for field in ("sms_phone", "whats_app_phone"):
+        found = mapped(f'{NAMES}[fields.{field}]\nfrom = "Phone"', {"Phone": [number]})
+        noted = [issue.severity.value for issue in found.issues if issue.code == "landline"]
+        assert noted == (["note"] if is_line and field == "sms_phone" else [])
+
+
+def test_a_number_too_short_for_its_country_comes_with_one_that_is_whole() -> None:
+    rule = f'{NAMES}[fields.sms_phone]\nfrom = "Phone"\nregion = "ID"'
+    found = mapped(rule, {"Phone": ["0812-345", "0812-3456-7890"]})
+    assert values(found, "sms_phone") == ["62812345", "6281234567890"]
+    (issue,) = found.issues
+    assert (issue.code, issue.wording, issue.row) == ("doubtful-phone", "phone-too-short", 2)
+    assert str(issue.expected).startswith("628")

@@ -92,7 +92,7 @@ def test_every_product_among_the_known_headers_has_a_mapping() -> None:
     assert without == _OF_NO_PRODUCT | {"kit_convertkit", "salesforce_dataloader_accounts"}
 
 
-_TOLD = ("gender-left-out", "no-country-code", "date-order-unsure")
+_TOLD = ("gender-left-out", "no-country-code", "date-order-unsure", "landline")
 """What these systems write; it keeps no row back."""
 _NICKNAME = "小明"
 """A name of which it is told that it is no whole one."""

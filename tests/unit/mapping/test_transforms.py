@@ -132,7 +132,20 @@ def birthdays(*cells: str) -> tuple[list[str | None], list[tuple[str, int, str |
     return values(found, "birthday"), [(issue.code, issue.row, issue.expected) for issue in found.issues]
 
 
-@pytest.mark.parametrize("cell", ["1988年农历三月初三", "1992-3-8（阴历）", "1992-03-08 (lunar)"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *("1988年农历三月初三", "1992-3-8（阴历）", "1992-03-08 (lunar)", "2007年八月十五", "八月十五"),
+        *(
+            "甲午年三月初八",
+            "二〇〇七年腊月廿三",
+            "1990年正月初一",
+            "冬月初八",
+            "1990.5.17(음)",
+            "17/5/1990 ÂL",
+        ),
+    ],
+)
 def test_a_date_of_the_lunar_calendar_is_refused_as_one(cell: str) -> None:
     found = mapped(f'{NAMES}[fields.birthday]\nfrom = "Born"', {"Born": ["1990-05-07", cell]})
     assert [(issue.code, issue.wording, issue.found) for issue in found.issues] == [
@@ -485,3 +498,26 @@ def test_mapping_never_raises_and_keeps_every_row(rows: list[dict[str, str]]) ->
     found = mapped(toml, {name: [row[name] for row in rows] for name in rows[0]})
     assert found.frame.index.tolist() == list(range(2, len(rows) + 2))
     assert all(found.frame[name].array.__arrow_array__().type == pa.large_string() for name in found.frame)
+
+
+@pytest.mark.parametrize(
+    ("cell", "day"),
+    [
+        ("二〇一六年三月十二日", "2016-03-12"),
+        ("一九八二年十月二十三日", "1982-10-23"),
+        ("二○○七年十二月三十一号", "2007-12-31"),
+    ],
+)
+def test_a_date_in_chinese_numerals_with_the_word_for_day_is_no_lunar_one(cell: str, day: str) -> None:
+    assert plain("birthday", cell) == [day]
+
+
+@pytest.mark.parametrize(
+    ("header", "lunar"),
+    [("农历生日", True), ("음력생일", True), ("生日（公历/农历）", False), ("生日", False)],
+)
+def test_dates_below_a_header_that_says_lunar_are_not_sent(header: str, lunar: bool) -> None:
+    rules = "\n".join(f'[fields.{name}]\nconstant = "A"' for name in ("first_name", "last_name"))
+    found = mapped(f'{rules}\n[fields.birthday]\nfrom = "{header}"', {header: ["1990-05-17", ""]})
+    assert values(found, "birthday") == [None if lunar else "1990-05-17", None]
+    assert [(issue.row, issue.wording) for issue in found.issues] == ([(2, "lunar-date")] if lunar else [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from importer.readers.quoting import Quoting, find_quoting
 NAMES = ("first_name", "last_name", "remark")
 CALM = settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 Rows = dict[int, list[str]]
+LONE_QUOTES = re.compile(r'"[,\r\n]([^"]|"")*[,\r\n]"(?!")|"[,\r\n]"(?!")')
+"""Quotation marks that may each stand alone in a cell, and so be text."""
 
 
 @contextmanager
@@ -98,6 +101,7 @@ def test_any_table_in_any_dialect_and_encoding_reads_back(
     text = written(table, delimiter, end, quote_all=quote_all)
     # A table drawn by lot may look as if a program had put all its lines or cells in quotes once more.
     assume(find_quoting(text.encode(), final=True) is Quoting.PLAIN)
+    assume(not LONE_QUOTES.search(text.replace(delimiter, ",")))
     raw = text.encode(encoding)
     marked = encoding in ("utf-8", "utf-8-sig", "utf-16")
     with small_blocks(block):
@@ -203,6 +207,7 @@ def _closing(text: str, at: int) -> int | None:
 @CALM
 @given(ROUGH)
 def test_records_are_counted_as_a_plain_reading_counts_them(text: str) -> None:
+    assume(not LONE_QUOTES.search(text))
     assert len(tokenize(text.encode(), b",", final=True).cells) == count_records(text, ",")
 
 

@@ -81,6 +81,31 @@ def test_an_unclosed_quote_costs_its_own_row_only(tmp_path: Path) -> None:
     assert [(issue.row, issue.code) for issue in issues] == [(2, "unclosed-quote")]
 
 
+@pytest.mark.parametrize("careful", [False, True])
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        # “As above” in two rows one below the other, at the end of the line and within it.
+        ('Cy,Do,"\nEd,Fo,"\nGi,Ho,y\n', [["Cy", "Do", '"'], ["Ed", "Fo", '"'], ["Gi", "Ho", "y"]]),
+        ('Ann,Bo,x\nCy,",y\nEd,",z\n', [["Ann", "Bo", "x"], ["Cy", '"', "y"], ["Ed", '"', "z"]]),
+        ('Ann,Bo,x\nCy,",y\nEd,Fo,z\n', [["Ann", "Bo", "x"], ["Cy", '"', "y"], ["Ed", "Fo", "z"]]),
+        ('Ann,Bo,x\nCy,","\nEd,Fo,z\n', [["Ann", "Bo", "x"], ["Cy", '"', '"'], ["Ed", "Fo", "z"]]),
+        # What a program has written means what it says.
+        ('Ann,Bo,",Street 1,\n,Town,"\nEd,Fo,z\n', [["Ann", "Bo", ",Street 1,\n,Town,"], ["Ed", "Fo", "z"]]),
+        ('Ann,Bo,",,Town,"\nEd,Fo,z\n', [["Ann", "Bo", ",,Town,"], ["Ed", "Fo", "z"]]),
+        ('Ann,Bo,"\nTown\n"\nEd,Fo,z\n', [["Ann", "Bo", "\nTown\n"], ["Ed", "Fo", "z"]]),
+    ],
+)  # fmt: skip
+def test_a_mark_that_stands_alone_in_its_cell_is_text(
+    tmp_path: Path, lines: str, expected: list[list[str]], careful: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if careful:
+        monkeypatch.setattr("importer.readers.csv_source.parse_with_arrow", lambda *_, **__: None)
+    rows, issues = read(write(tmp_path, HEADER + lines))
+    assert list(rows.values()) == expected
+    assert not issues
+
+
 def test_a_quote_open_to_the_end_does_not_swallow_the_file(tmp_path: Path) -> None:
     rows, issues = read(write(tmp_path, HEADER + 'Ann,Bo,"x\n' + "Cy,Do,y\n" * 9000))
     assert len(rows) == 9001

@@ -8,6 +8,7 @@ import json
 import zipfile
 from decimal import Decimal
 from pathlib import Path
+from uuid import UUID
 
 import pandas as pd
 import pyarrow as pa
@@ -101,7 +102,12 @@ def test_a_table_needs_no_known_names_and_has_no_totals(tmp_path: Path) -> None:
         ),
         (pa.array([dt.date(1800, 1, 2)], pa.date64()), ["1800-01-02"]),
         (pa.array([dt.time(1, 2, 3)], pa.time32("s")), ["01:02:03"]),
+        (pa.array([dt.time(1, 2, 3)], pa.time64("ns")), ["01:02:03"]),
         (pa.array(["a", "b", None]).dictionary_encode(), ["a", "b", ""]),
+        (pa.DictionaryArray.from_arrays([0, 1], pa.array(["a", None], pa.string_view())), ["a", ""]),
+        (pa.RunEndEncodedArray.from_arrays([2, 3], ["a", "b"]), ["a", "a", "b"]),
+        (pa.array([["vip", "new"], None], pa.list_view(pa.string_view())), ["vip,new", ""]),
+        (pa.array([UUID(int=7).bytes, None], pa.uuid()), [str(UUID(int=7)), ""]),
         (pa.array([["vip", "new"], [], None]), ["vip,new", "", ""]),
         (pa.array([["a,b", "c"]]), ['["a,b", "c"]']),
         (pa.array([b"Ann", b"\xff"]), ["Ann", "\ufffd"]),

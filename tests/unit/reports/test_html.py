@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from importer import arrow
 from importer.exit_codes import ExitCode
-from importer.messages import catalogue
+from importer.messages import catalogue, sentence
 from importer.models import Chunk, Issue, Mode, Outcome, Severity, Status
 from importer.options import declared_options
 from importer.reports import ReportPlan, ReportSource, ReportWriter, RunInfo, Timeline, html
@@ -124,10 +124,38 @@ def test_the_three_levels_are_told_apart_and_the_gravest_comes_first(tmp_path: P
         for row, severity in enumerate((Severity.NOTE, Severity.WARNING, Severity.ERROR), start=2)
     ]
     page = a_page(tmp_path, issues)
-    assert re.findall(r'<details class="(\w+)">', page) == ["error", "warning", "note"]
-    assert re.findall(r'<span class="tag (\w+)">(\w+)</span>', page) == [
-        (level, level) for level in ("error", "warning", "note")
-    ]
+    assert re.findall(r'<details class="(\w+)', page) == ["error", "warning", "note"]
+    levels = [(level, level) for level in ("error", "warning", "note")]
+    # Once in the legend, and once at each kind.
+    assert re.findall(r'<span class="tag (\w+)">(\w+)</span>', page) == levels * 2
+
+
+def test_the_page_says_which_rows_were_left_out_and_why(tmp_path: Path) -> None:
+    origin = ReportSource(Path("in.csv"), "in.csv", "csv", HEADER)
+    cells = {name: arrow.array(["x"] * 3) for name in HEADER}
+    with ReportWriter(ReportPlan(tmp_path, "run-1", origin)) as reports:
+        reports.add(Chunk("", arrow.frame(cells, np.arange(2, 5))), [])
+        reports.settle(Outcome("", (2,), Status.SKIPPED, code="footer-row"))
+        reports.settle(Outcome("", (3,), Status.SKIPPED, code="suppressed", message="on the list stop.csv"))
+        reports.settle(Outcome("", (4,), Status.IMPORTED, 1, 1))
+        reports.close(FACTS)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    results = (tmp_path / "results.csv").read_text("utf-8-sig")
+    for why in (sentence("footer-row", {}), "on the list stop.csv"):
+        assert why in page
+        assert why in results
+
+
+def test_a_sheet_is_named_at_its_rows_only_where_there_are_several(tmp_path: Path) -> None:
+    cells = {name: arrow.array(["x"]) for name in HEADER}
+    for sheet in ("", "Old"):
+        origin = ReportSource(Path("in.xlsx"), "in.xlsx", "xlsx", HEADER, sheet=sheet)
+        with ReportWriter(ReportPlan(tmp_path / f"{sheet}s", "run-1", origin)) as reports:
+            reports.add(Chunk("Old", arrow.frame(cells, np.array([2]))), [replace(bad_date(2), sheet="Old")])
+            reports.settle(Outcome("Old", (2,), Status.INVALID))
+            reports.close(FACTS)
+        page = (tmp_path / f"{sheet}s" / "report.html").read_text("utf-8")
+        assert ("<th>Sheet</th>" in page) is (sheet == "")
 
 
 def test_the_page_stays_small_however_much_is_wrong(tmp_path: Path) -> None:

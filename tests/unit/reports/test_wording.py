@@ -13,7 +13,7 @@ from importer.web.mapping_table import countries
     ("lang", "number", "small", "size", "span"),
     [
         ("en", "12,345", "0.25", "1.5 MB", "2.5 s"),
-        ("zh", "12,345", "0.25", "1.5 MB", "2.5 s"),
+        ("zh", "12,345", "0.25", "1.5 MB", "2.5 秒"),
         ("es", "12,345", "0.25", "1.5 MB", "2.5 s"),
         ("pt", "12.345", "0,25", "1,5 MB", "2,5 s"),
         ("id", "12.345", "0,25", "1,5 MB", "2,5 s"),
@@ -27,6 +27,15 @@ def test_a_number_has_the_marks_of_the_language(
     assert wording.size(1_500_000, lang) == size
     assert wording.span(2.5, lang) == span
     assert number in wording.rows(12_345, lang)
+
+
+@pytest.mark.parametrize(
+    ("lang", "one", "several"),
+    [("en", "5, 6 (A)", "A!5, B!6"), ("zh", "第 5、6 行（A）", "A第 5 行、B第 6 行")],
+)
+def test_places_name_the_sheet_once_or_at_each_row(lang: str, one: str, several: str) -> None:
+    assert wording.places([("A", 5), ("A", 6)], lang) == one
+    assert wording.places([("A", 5), ("B", 6)], lang) == several
 
 
 @pytest.mark.parametrize(

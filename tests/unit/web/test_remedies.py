@@ -41,6 +41,25 @@ def test_the_country_of_a_column_is_chosen_beside_its_rows(
     assert phones == ["491701234567", "491701234568"]
 
 
+def test_the_likely_country_of_phones_is_one_click_away_and_never_taken_by_itself(
+    page: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    lines = ("Ann,Lee,0812-1111-2222,,,", "Bo,Li,+62 813 3333 4444,,,", "Cy,Ko,081299990000,,,")
+    work = page.begin(tmp_path, HEAD, *lines)
+    told = "numbers with +62 in the first rows: 1; valid there: 2 of 2"
+    for shown in (kind(page, work, "no-country-code", "sms_phone"), text_of(page.get(f"{work}/match"))):
+        assert "Indonesia (+62)" in shown
+        assert told in shown
+    assert "2 of the first phones have no country code" in text_of(page.get(f"{work}/match"))
+    assert "2 rows" in text_of(page.get(f"{work}/check")), "nothing is taken by itself"
+    page.change(work, "match", do="region", column="sms_phone", target="f:sms_phone", value="ID")
+    assert "valid there" not in text_of(page.get(f"{work}/match"))
+    page.check(work)
+    page.send(work)
+    phones = sorted(str(customer.fields["sms_phone"]) for customer in box.customers())
+    assert phones == ["6281211112222", "6281299990000", "6281333334444"]
+
+
 def test_short_years_are_offered_as_a_form_and_as_a_correction(page: WebPage, tmp_path: Path) -> None:
     work = page.begin(tmp_path, HEAD, "Ann,Lee,,,16.10.64,", "Bo,Li,,,01.02.1970,", "Cy,Ko,,,17.11.71,")
     shown = kind(page, work, "bad-date", "birthday")
