@@ -77,6 +77,39 @@ class BoundCustomField:
     encoder: CustomFieldEncoder
 
 
+class PhonesOfChunk:
+    """Reads the phones of a chunk. Those of another field that are the same in every row are read once."""
+
+    def __init__(self) -> None:
+        self._known: list[tuple[tuple[object, ...], pa.Array, tuple[pa.Array, list[ColumnIssue]]]] = []
+
+    def read(
+        self, bound: BoundField, column: pa.Array, beside: PhoneColumns, proof: Callable[[], PhoneProof]
+    ) -> tuple[pa.Array, list[ColumnIssue]]:
+        """Return the column as digits, and what is to be said of it. `proof` is called only if needed."""
+        rule, asked = bound.rule, []
+
+        def asking() -> PhoneProof:
+            asked.append(proof())
+            return asked[-1]
+
+        way = (
+            *(bound.field.kind, bound.field.digits_only, bound.country_code, bound.region),
+            *(rule.region, rule.trunk_prefix, rule.international_prefix, rule.extension),
+        )
+        for known, earlier, result in self._known:
+            if known == way and earlier.equals(column):
+                return result
+        done, issues = PhoneReader(bound.field, rule, asking).read(column, beside)
+        found = placeholders.find(bound.field.kind, done)
+        for none in found:
+            # What names nobody lacks no country code.
+            issues = [replace(one, where=one.where & ~none.where) for one in issues]
+        if not asked:  # what a whole column proves holds for no other one
+            self._known.append((way, column, (done, [*issues, *found])))
+        return done, [*issues, *found]
+
+
 def gather(bound: BoundField, cell: Callable[[str], pa.Array], rows: int) -> pa.Array:
     """Return one column of a field's cells: constant, first filled or joined, replaced as the rule says.
 
@@ -114,23 +147,20 @@ def read(
     phone_proof: Callable[[], PhoneProof],
     marks: Callable[[], frozenset[str]],
     countries: Callable[[], pa.Array],
+    phones: PhonesOfChunk,
 ) -> tuple[pa.Array, list[ColumnIssue]]:
     """Return the column as the field's kind wants it, and what could not be read (left as found).
 
     Dates are read by `dates.read`. `letters` is called only if a value needs all single letters of the whole
     column, `phone_proof` and `marks` only if digits or tags need what the whole column proves, and
-    `countries` (the region of each row) only if the field has columns of countries.
+    `countries` (the region of each row) only if the field has columns of countries. `phones` is the same for
+    all fields of a chunk.
     """
     match bound.field.kind:
         case FieldKind.PHONE | FieldKind.DIGITS:
             codes = cell(bound.country_code) if bound.country_code else None
-            reader = PhoneReader(bound.field, bound.rule, phone_proof)
-            column, issues = reader.read(column, PhoneColumns(codes, countries if bound.region else None))
-            found = placeholders.find(bound.field.kind, column)
-            for none in found:
-                # What names nobody lacks no country code.
-                issues = [replace(one, where=one.where & ~none.where) for one in issues]
-            return column, [*issues, *found]
+            beside = PhoneColumns(codes, countries if bound.region else None)
+            return phones.read(bound, column, beside, phone_proof)
         case FieldKind.EMAIL:
             column, issues = emails.read(column)
             return column, [*issues, *placeholders.find(bound.field.kind, column)]
