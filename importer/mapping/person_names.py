@@ -226,7 +226,7 @@ def _split_at(words: list[str], index: int) -> tuple[str, str]:
     return " ".join(words[:index]), " ".join(words[index:])
 
 
-_BLANK = ByteSet(b" ")
+_BLANK = ord(" ")
 _DOUBTFUL = ByteSet(b"0123456789@#<>=+*{}[]|_/\\:%&!?~^$")
 _NO_NAME = late_pattern(
     r"\s*[#<={\[].*|.*@.*|.*[:：]|(?:https?:|www\.).*|(?:.*?\d){5}.*", re.IGNORECASE | re.DOTALL
@@ -261,23 +261,29 @@ def _no_persons(column: pa.Array, field: str) -> np.ndarray:
 def _pairs(column: pa.Array) -> np.ndarray:
     """Return a mask of the first names of two persons: Gerd u. Inge."""
     found = np.zeros(len(column), dtype=bool)
-    rows = TextColumn(column).with_bytes(_BLANK)
-    if rows.size:
-        texts = column.take(pa.array(rows))
-        # Without classes of letters, which take a millisecond to compile each time.
-        rows = rows[to_mask(pc.match_substring_regex(texts, _pair_pattern()))]
-        found[rows] = [_is_pair(text) for text in column.take(pa.array(rows)).to_pylist()]
+    offsets, data = offsets_and_bytes(column)
+    blanks = np.flatnonzero(data == _BLANK)
+    if blanks.size < 2:
+        return found
+    # Two blanks of one text, with a word between them that is as long as one of those that join a pair.
+    near = np.flatnonzero(np.diff(blanks) <= _longest_pairing() + 1)
+    rows = np.searchsorted(offsets, blanks[near], side="right") - 1
+    rows = np.unique(rows[blanks[near + 1] < offsets[rows + 1]])
+    found[rows] = [_is_pair(text) for text in column.take(pa.array(rows)).to_pylist()]
     return found
 
 
 def _is_pair(text: str) -> bool:
     words = text.split(" ")
-    return len(words) == 3 and all(word[:1].isalpha() for word in (words[0], words[2]))
+    if len(words) != 3 or words[1] not in _words_of_names()["pairing"]:
+        return False
+    return words[0][:1].isalpha() and words[2][:1].isalpha()
 
 
 @cache
-def _pair_pattern() -> str:
-    return f" (?:{'|'.join(sorted(map(re.escape, _words_of_names()['pairing'])))}) "
+def _longest_pairing() -> int:
+    """Return the bytes of the longest word that joins the names of a pair."""
+    return max(len(word.encode()) for word in _words_of_names()["pairing"])
 
 
 @cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from string import ascii_letters, digits
 
 import numpy as np
@@ -30,7 +30,7 @@ _SAME_BEHIND, _COUNTED_BEHIND = 8, 9
 _ADDRESS = re.compile(r"([^@\s]*)@(?:([^@\s.]*)(?:\.[^@\s]*)?)?")
 _MARKS = (".", "-", "_", "@")
 _ALPHABET = ascii_letters + digits
-_ZERO, _SMALL = np.uint8(ord("0")), np.uint32(0x20)
+_ZERO, _NINE, _SMALL = np.uint8(ord("0")), np.uint8(ord("9")), np.uint32(0x20)
 _BETWEEN_WORDS = str.maketrans("", "", ".-_+")
 _FEWEST_ALIKE, _FEWEST_COUNTED = 5, 6
 _SHORT_ADDRESS = 8
@@ -95,6 +95,7 @@ def _names_beside(read_column: ReadColumn, column: str, cell: str, names: Sequen
     return len(found)
 
 
+@lru_cache(maxsize=4096)
 def is_placeholder_phone(number: str) -> bool:
     """Return whether digits are no number: one digit repeated or digits counted up from 0 or 1, also behind a
     country code or an area code: (11) 99999-9999."""
@@ -174,8 +175,8 @@ def _where(column: pa.Array, doubtful: np.ndarray, test: Callable[[str], bool]) 
 
 
 def _doubtful_phones(column: pa.Array) -> np.ndarray:
-    """Return the positions of texts that begin with 0123, 1234 or three equal characters, or end with four
-    equal ones or with counted digits."""
+    """Return the positions of texts that begin with 0123, 1234 or three equal characters, or end with six
+    equal ones or with six counted digits."""
     offsets, data = offsets_and_bytes(column)
     lengths = np.diff(offsets)
     at = np.flatnonzero(lengths > 0)
@@ -184,12 +185,16 @@ def _doubtful_phones(column: pa.Array) -> np.ndarray:
     first = in_tens(data, np.minimum(offsets[:-1][at], len(data) - 10))
     equal = (first[0] == first[1]) & (first[1] == first[2])
     counting = (first[1] == first[0] + 1) & (first[2] == first[1] + 1) & (first[3] == first[2] + 1)
-    ends = np.maximum(offsets[1:][at] - 4, 0)
-    last = [data[ends + place] for place in range(4)]
-    alike = (last[3] == last[0]) & (last[3] == last[1]) & (last[3] == last[2])
-    # 6789 and 7890
-    up = (last[0] + 1 == last[1]) & (last[1] + 1 == last[2]) & ((last[2] + 1 == last[3]) | (last[3] == _ZERO))
-    ending = (lengths[at] >= 6) & (alike | up)
+    ending = lengths[at] >= _FEWEST_COUNTED
+    alike, up = ending.copy(), ending.copy()
+    ends = np.maximum(offsets[1:][at] - _FEWEST_COUNTED, 0)
+    before = data[ends]
+    for place in range(1, _FEWEST_COUNTED):
+        digit = data[ends + place]
+        alike &= digit == before
+        up &= (digit == before + 1) | ((digit == _ZERO) & (before == _NINE))
+        before = digit
+    ending = alike | up
     # Near the end of the chunk the first ten bytes are those of other texts.
     doubtful: np.ndarray = at[
         equal | counting | ending | (lengths[at] < 4) | (offsets[:-1][at] > len(data) - 10)

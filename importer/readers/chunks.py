@@ -282,8 +282,13 @@ def _is_control(character: str) -> bool:
 
 def _control_places(data: np.ndarray) -> np.ndarray:
     """Return the places (ascending) where control characters begin in the bytes of UTF-8."""
+    highest = data.max(initial=0)
+    if highest < 0x7F and data.min(initial=0x20) >= 0x20:
+        return np.empty(0, dtype=np.int64)
     low = np.flatnonzero((data < 0x20) | (data == 0x7F))
     low = low[_CONTROL.table[data[low]]]
+    if highest < 0x80:
+        return np.asarray(low)
     lead = np.flatnonzero(data[:-1] == 0xC2)
     lead = lead[data[lead + 1] < 0xA0]
     return np.sort(np.concatenate((low, lead))) if lead.size else low

@@ -22,7 +22,15 @@ from importer.models import Chunk, Issue, Note, Severity
 from importer.readers.base import FileIdentity, ReadOptions, Source
 from importer.readers.chunks import ColumnBlock, clean_cells, extra_cells_issue, shortened, to_chunks
 from importer.readers.csv_parser import ArrowBlock, CsvRecords, parse_with_arrow, tokenize
-from importer.readers.decoding import REPLACEMENT, UNDECODED, stamp, utf8_pieces
+from importer.readers.decoding import (
+    LONGEST_RECORD,
+    REPLACEMENT,
+    UNDECODED,
+    Window,
+    after,
+    stamp,
+    utf8_pieces,
+)
 from importer.readers.encoding import Encoding
 from importer.readers.header import (
     MOST_HEADER_ROWS,
@@ -38,13 +46,8 @@ from importer.readers.quoting import Quoting, find_quoting, plain_pieces, restor
 
 _SAMPLE = 1 << 20
 _SAMPLE_ROWS = 200
-_LONGEST_RECORD = 1 << 26
 _SURE = 0.9
 """An encoding that is less sure than this is told."""
-_SLACK = 0.97
-"""Blocks aim a little below a chunk's rows. One row too many makes a second, tiny chunk, which costs as many
-calls as a full one."""
-_LEAST_BLOCK, _FIRST_BLOCK, _MOST_BLOCK = 1 << 16, 1 << 18, 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ class CsvSource(Source):
 
         With `only` the blocks have this one column wherever that can be read by itself.
         """
-        window = _Window(_after(self._text.pieces(self._quoting), self._begin), self._options.chunk_rows)
+        window = Window(after(self._text.pieces(self._quoting), self._begin), self._options.chunk_rows)
         while text := window.text():
             block, rows, consumed = self._parse(text, row, final=window.final, only=only)
             if not window.advance(consumed, rows):
@@ -144,46 +147,6 @@ class CsvSource(Source):
         records = tokenize(window, self._delimiter, final=final, width=width)
         numbers = np.arange(row, row + len(records.cells), dtype=np.int64)
         return reading.block(records, numbers), len(records.cells), records.consumed
-
-
-class _Window:
-    """The stretch of a text that is parsed next: about as long as the rows of a chunk."""
-
-    def __init__(self, pieces: Iterator[bytes], chunk_rows: int) -> None:
-        self.final = False
-        """Whether the stretch ends where the text ends."""
-        self._pieces = pieces
-        self._chunk_rows = chunk_rows
-        self._read, self._begin = b"", 0
-        """The bytes that were read last, and how many of them are parsed."""
-        self._ended = False
-        self._size = _FIRST_BLOCK
-
-    def text(self) -> bytes:
-        """Return the bytes that were not parsed yet, as many as the window is long."""
-        size = len(self._read) - self._begin
-        if size < self._size and not self._ended:
-            parts = [self._read[self._begin :]]
-            while size < self._size and not self._ended:
-                piece = next(self._pieces, None)
-                self._ended = piece is None
-                parts.append(piece or b"")
-                size += len(parts[-1])
-            self._read, self._begin = b"".join(parts), 0
-        self.final = self._ended and size <= self._size
-        return self._read[self._begin : self._begin + self._size]
-
-    def advance(self, consumed: int, rows: int) -> bool:
-        """Go on behind the bytes that were parsed. Returns False if one record is longer than allowed."""
-        self._begin += consumed
-        if rows:
-            wanted = int(consumed / rows * self._chunk_rows * _SLACK)
-            self._size = min(max(wanted, _LEAST_BLOCK), _MOST_BLOCK)
-        elif self._begin < len(self._read):
-            if self._size >= _LONGEST_RECORD:
-                return False
-            self._size = min(max(2 * self._size, _LEAST_BLOCK), _LONGEST_RECORD)
-        return True
 
 
 class _RaggedRows:
@@ -291,7 +254,7 @@ class _FirstRows:
             self._records = self._read(self._rows + _SAMPLE_ROWS)
             if self._final or len(self._records.cells) >= self._rows:
                 break
-            if len(self._sample) > _LONGEST_RECORD:
+            if len(self._sample) > LONGEST_RECORD:
                 raise _too_long(name, len(self._records.cells) + 1)
             self._grow(pieces)
 
@@ -354,18 +317,8 @@ def _usual_width(records: Sequence[Sequence[bytes]]) -> int:
     return widths.most_common(1)[0][0] if widths else 0
 
 
-def _after(pieces: Iterator[bytes], skip: int) -> Iterator[bytes]:
-    """Yield the pieces without their first `skip` bytes."""
-    for piece in pieces:
-        if skip >= len(piece):
-            skip -= len(piece)
-            continue
-        yield piece[skip:] if skip else piece
-        skip = 0
-
-
 def _too_long(name: str, row: int) -> InputError:
-    return InputError("record-too-long", name=name, row=row, megabytes=_LONGEST_RECORD >> 20)
+    return InputError("record-too-long", name=name, row=row, megabytes=LONGEST_RECORD >> 20)
 
 
 _CANDIDATES = (b",", b";", b"\t", b"|")

@@ -46,7 +46,7 @@ class Quoting(Enum):
 
 def find_quoting(sample: bytes, *, final: bool) -> Quoting:
     """Return how the cells of a text are quoted, as far as its first bytes show; plain in case of doubt."""
-    lines = [line.strip() for line in re.split(rb"\r\n|\r|\n", sample) if line.strip()]
+    lines = [line.strip() for line in sample.splitlines() if line.strip()]
     lines = (lines if final else lines[:-1])[:_SAMPLE_ROWS]
     if not lines:
         return Quoting.PLAIN

@@ -31,7 +31,7 @@ def small_blocks(size: int) -> Iterator[None]:
     """Lets blocks end in every place a text has, at the price of speed."""
     with (
         mock.patch.object(decoding, "PIECE", size),
-        mock.patch.multiple(csv_source, _FIRST_BLOCK=size, _LEAST_BLOCK=size, _MOST_BLOCK=4 * size),
+        mock.patch.multiple(decoding, _FIRST_WINDOW=size, _LEAST_WINDOW=size, _MOST_WINDOW=4 * size),
     ):
         yield
 
