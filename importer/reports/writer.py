@@ -31,6 +31,7 @@ from importer.reports.files import (
     SUMMARY_JSON,
     ReportFile,
     WrittenReport,
+    clear_earlier,
     make_directory,
     not_written,
     os_reason,
@@ -274,6 +275,7 @@ class ReportWriter:
             raise
         files = self._background.finish()
         self._annotate(run_info, files)
+        self._background.notes += clear_earlier(self.plan, (file.name for file in files))
         ended = self._with_failures(run_info)
         self._store(SUMMARY_JSON, summary_json(self.plan, ended, self.tally), files)
         steps = self._next_steps(ended, files)
@@ -295,7 +297,8 @@ class ReportWriter:
         summary, lang = self._summary(ended), self.plan.lang
         if self.plan.on_page:
             return page_steps(summary, lang, self.tally.overtaken)
-        return next_steps(summary, files, lang, ended.arguments, self.tally.overtaken)
+        again = self.plan.source.again
+        return next_steps(summary, files, lang, ended.arguments, self.tally.overtaken, again)
 
     def _with_failures(self, run_info: RunInfo) -> RunInfo:
         """The run's end with the reports that are missing so far: a run that leaves one is not done."""
