@@ -208,13 +208,15 @@ def _doubtful_addresses(column: pa.Array) -> np.ndarray:
     lengths = np.diff(offsets)
     found = (lengths > 0) & (lengths <= _SHORT_ADDRESS)
     at = np.flatnonzero(lengths > _SHORT_ADDRESS)
-    pairs, fours = _beginnings()
+    pairs, heads = _beginnings()
     begins = offsets[:-1][at]
     second = data[begins + 1]
     found[at[second == ord("@")]] = True
     at = at[pairs[data[begins].astype(np.uint16) << 8 | second]]
     begins = offsets[:-1][at]
-    found[at[among(_in_fours(*(data[begins + place] for place in range(4))), fours)]] = True
+    first = _in_fours(*(data[begins + place] for place in range(4)))
+    for size, known in heads.items():
+        found[at[among(first >> np.uint32(8 * (4 - size)), known)]] = True
     return np.flatnonzero(found)
 
 
@@ -226,9 +228,9 @@ def _in_fours(*letters: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _beginnings() -> tuple[np.ndarray, np.ndarray]:
-    """Return a mask of the pairs of bytes, and all groups of four (as `_in_fours`), that placeholders of more
-    than eight bytes begin with."""
+def _beginnings() -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """Return a mask of the pairs of bytes that placeholders of more than eight bytes begin with, and how they
+    begin: two, three or four bytes, as numbers like those of `_in_fours`, sorted."""
     tables = packaged_index("words.json")["placeholders"]
     alone = (*tables["mailboxes"], *tables["fillers"], *tables["negations"], *tables["negated"])
     forms = {word + mark for word in alone for mark in _MARKS}
@@ -243,12 +245,9 @@ def _beginnings() -> tuple[np.ndarray, np.ndarray]:
     raw = {one.encode()[:4] for head in heads for one in (head, head.upper(), head.title())}
     pairs = np.zeros(1 << 16, dtype=bool)
     pairs[[one[0] << 8 | one[1] for one in raw]] = True
-    return pairs, np.unique(np.concatenate([_completed(raw, size) for size in (2, 3, 4)]))
-
-
-def _completed(beginnings: set[bytes], size: int) -> np.ndarray:
-    """Return all groups of four bytes, as `_in_fours`, that begin with those of `size` bytes."""
-    chosen = [one for one in beginnings if len(one) == size]
-    begun = np.frombuffer(b"".join(chosen), np.uint8).reshape(len(chosen), size)
-    rest = np.indices((256,) * (4 - size), np.uint8).reshape(4 - size, 256 ** (4 - size))
-    return _in_fours(*begun.T[:, :, np.newaxis], *rest).ravel()
+    known = {}
+    for size in {len(one) for one in raw}:
+        chosen = b"".join(one.ljust(4, b"\0") for one in raw if len(one) == size)
+        fours = _in_fours(*np.frombuffer(chosen, np.uint8).reshape(-1, 4).T)
+        known[size] = np.unique(fours >> np.uint32(8 * (4 - size)))
+    return pairs, known
