@@ -120,7 +120,10 @@
         latest = revision ? revision.value : "";
         /* What is chosen meanwhile must stay as it is: the last answer shows it. */
         const more = answer.ok && pending > 1 && ids[0] === "main";
-        if (!more) swap(fresh, answer.ok ? ids : ["main"], done);
+        /* A change may bring a column into the table: then a row alone would not fit the others. */
+        const table = byId("grid-table"), now = fresh.getElementById("grid-table");
+        const fits = !table || !now || table.dataset.columns === now.dataset.columns;
+        if (!more) swap(fresh, !answer.ok ? ["main"] : fits ? ids : ["grid-table", ...ids.filter((id) => !table.contains(byId(id)))], done);
         if (!answer.ok) byId("main").focus();
         const told = fresh.querySelector(".told.error strong, #grid-state .lead, #missing p");
         if (told) say(told.textContent.trim());
