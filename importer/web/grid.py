@@ -308,9 +308,10 @@ def _worded(issue: Issue, lang: str, *, brief: bool = False) -> CellIssue:
 
 
 def shown_columns(grid: Sequence[GridRow], view: GridView, *, every: bool) -> list[str]:
-    """The columns to show: those that tell whose row it is, those with problems on this page, with `every` all
-    others. Those in which the check found the worst come first, so that it is seen at once; an edit does not
-    change their order."""
+    """The columns to show: those that tell whose row it is, those with problems on this page, or `every` one.
+
+    Those in which the check found the worst come first, so that it is seen at once. Edits keep the order.
+    """
     whose = list(view.names or view.header[:_CONTEXT])
     worst: dict[str, int] = {}
     for kind in view.work.check.kinds if view.work.check else ():

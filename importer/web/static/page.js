@@ -85,7 +85,9 @@
 
   /* Put parts of an answer in the place of those that are shown; what is being typed elsewhere stays. */
   const swap = (fresh, ids, done) => {
-    const focused = document.activeElement && document.activeElement.id;
+    /* What has no id is found again by the cell that it belongs to. */
+    const active = document.activeElement, cell = active && active.closest("[data-cell]");
+    const focused = active && (active.id || (cell && (cell.querySelector("input[id], button[id]") || {}).id));
     for (const id of ids) {
       const old = byId(id), now = fresh.getElementById(id);
       if (!old) continue;

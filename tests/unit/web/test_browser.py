@@ -149,7 +149,8 @@ def test_the_whole_way(tab: Page, served: WebPage, box: Sandbox, messy: Path) ->
     swapped(tab, lambda: tab.locator("tr", has_text="Emma").get_by_role("button", name="Put back").click())
     name = tab.get_by_label("Row 12, Last name")
     name.fill("Richter")
-    swapped(tab, lambda: name.press("Tab"))
+    swapped(tab, lambda: name.press("Tab"))  # to a button of the cell, which goes with the edit
+    sync_api.expect(name).to_be_focused()
     swapped(tab, lambda: tab.get_by_role("button", name="Take emma4@gmail.com in row 10").click())
     assert_aligned(tab)
     tab.reload()
@@ -160,6 +161,7 @@ def test_the_whole_way(tab: Page, served: WebPage, box: Sandbox, messy: Path) ->
     gender.fill("male")
     swapped(tab, lambda: gender.press("Tab"))
     sync_api.expect(tab.locator(".grid thead th", has_text="Gender")).to_be_visible()
+    sync_api.expect(tab.locator(".whole").get_by_label("Remarks")).to_be_focused()
     assert_aligned(tab)
     swapped(tab, lambda: tab.get_by_role("button", name="Undo", exact=True).click())
     tab.goto(f"{work}/correct?show=all&code=bad-email&column=E-mail")
