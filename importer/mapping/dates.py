@@ -18,7 +18,8 @@ from importer.patterns import late_pattern
 _MIDNIGHT = r"(?:[ T]+0{1,2}:00(?::00(?:[.,]0+)?)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?|[ T]+12:00(?::00)? ?AM)?"
 _WESTERN = r"([-/.]) ?(\d{1,2}) ?\2 ?(\d{1,2})"
 _CHINESE = r"年 ?(\d{1,2}) ?月 ?(\d{1,2}) ?[日号]"
-_YEAR_FIRST = late_pattern(rf"(\d{{4}}) ?(?:{_WESTERN}|{_CHINESE}){_MIDNIGHT}")
+_KOREAN = r"년 ?(\d{1,2}) ?월 ?(\d{1,2}) ?일"
+_YEAR_FIRST = late_pattern(rf"(\d{{4}}) ?(?:{_WESTERN}|{_CHINESE}|{_KOREAN}){_MIDNIGHT}")
 _COMPACT = late_pattern(r"((?:19|20)\d\d)(\d\d)(\d\d)")
 _EIGHT = late_pattern(r"(\d{4})(\d\d)(\d\d)")
 ROC_DAY = late_pattern(r"(\d{2,3})([-/.])(\d{1,2})\2(\d{1,2})|([01]\d\d)(\d\d)(\d\d)")
