@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 ANSWERED_BY_PROPOSAL = (
     "mapping-none-fits",
     "mapping-full-name",
+    "mapping-name-unclear",
     "mapping-two-columns",
     "no-header",
     "no-header-in-sheet",

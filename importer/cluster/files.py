@@ -28,6 +28,7 @@ from importer.errors import (
 )
 from importer.exit_codes import ExitCode, worst_exit_code
 from importer.journal import Journal, RunRecord, RunState, new_run_id
+from importer.journal.opening import opened_patiently
 from importer.journal_place import journal_place, shown_place
 from importer.models import Mode, Status
 from importer.options import RunOptions
@@ -173,7 +174,11 @@ def _attempted(task: FileTask, side: WorkerSide, work: Callable[[Session], Any])
         profile = settings_of(task).profile(task.profile).anchored(Path(task.folder))
         settings = SessionSettings(profile, waits=False)
         stopper = StopToken()
-        with Session.open(settings, stopper=stopper) as session, side.watched(stopper):
+        with (
+            side.watched(stopper),
+            opened_patiently(Journal.open, task.options.patience, lambda: stopper.reason) as journal,
+            Session.open(settings, stopper=stopper, journal=journal) as session,
+        ):
             refuse_other_lane(task, session.destination(task.options))
             return work(session)
     except ImporterError as error:

@@ -23,8 +23,8 @@ from importer.jobs.runner import Round
 from importer.jobs.selection import ChosenJob, choose_job
 from importer.journal import Journal
 from importer.journal.job_history import RoundResult
+from importer.journal.opening import opened_patiently
 from importer.journal_place import journal_place, shown_place
-from importer.models import Destination
 from importer.pipeline.run import StopToken
 
 _BUSY_SECONDS = 300.0
@@ -65,12 +65,16 @@ def carry_out(task: RoundTask, side: WorkerSide | None = None) -> RoundOutcome:
         env_file = Path(task.env_file) if task.env_file else None
         chosen = choose_job(settings_of(task), task.job, env_file=env_file)
         job = chosen.job
-        refuse_other_lane(task, _destination(chosen, task.lang))
+        options = job.options_with(chosen.profile, task.lang)
+        refuse_other_lane(task, destination_of(chosen.profile, options))
         if task.quiet:
             job = replace(job, notices=NoticeSettings(), heartbeat=job.heartbeat if task.beats else "")
         log = open_log(job, environment.clock)
         stopper = StopToken()
-        with Journal.open() as journal, side.watched(stopper):
+        with (
+            side.watched(stopper),
+            opened_patiently(Journal.open, options.patience, lambda: stopper.reason) as journal,
+        ):
             current = Round(job, chosen.profile, journal, log, environment, stopper)
             report = current.go()
             told = report.result is not RoundResult.OVERLAPPED and has_changed(report, current.before)
@@ -82,14 +86,10 @@ def carry_out(task: RoundTask, side: WorkerSide | None = None) -> RoundOutcome:
         return RoundOutcome(failed_round(task.job, environment, fault), worker=side.name)
 
 
-def _destination(chosen: ChosenJob, lang: str) -> Destination | None:
-    return destination_of(chosen.profile, chosen.job.options_with(chosen.profile, lang))
-
-
 def _lane(chosen: ChosenJob, lang: str) -> str:
     """Where the client would send for a job; empty where its credentials are known to workers alone."""
     try:
-        there = _destination(chosen, lang)
+        there = destination_of(chosen.profile, chosen.job.options_with(chosen.profile, lang))
     except SettingsError:
         return ""
     return there.lane if there else ""

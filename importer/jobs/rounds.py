@@ -20,6 +20,7 @@ from importer.jobs.runner import Round
 from importer.jobs.selection import ChosenJob
 from importer.journal import Journal
 from importer.journal.job_history import RoundResult
+from importer.journal.opening import opened_patiently
 from importer.pipeline.run import StopToken
 
 _LOOK_EVERY: Final = 0.5
@@ -134,8 +135,9 @@ class Rounds:
     def _round(self, one: ChosenJob, stopper: StopToken) -> RoundReport:
         job, environment = one.job, self.environment
         log = open_log(job, environment.clock, self._echo(job))
+        patience = job.options_with(one.profile, environment.lang).patience
         try:
-            journal = Journal.open()
+            journal = opened_patiently(Journal.open, patience, lambda: stopper.reason)
         except JournalError as error:
             return announce_unstarted(job, log, environment, error)
         with journal:

@@ -35,6 +35,8 @@ SIGNED_FOR = 65.0
 _RETRY_EVERY = 0.5
 _CLOCK_EVERY = 30.0
 """Seconds after which the database's clock is looked at again."""
+_CLOCK_STEP = 0.5
+"""Seconds by which this machine's clock may be set before it is."""
 _REFUSED = re.compile("password|authentication|pg_hba|role .* does not exist")
 _NO_DATABASE = re.compile("database .* does not exist")
 _NUMBERS_LOCK = 0x4E584C49
@@ -116,7 +118,7 @@ class PostgresDatabase(Database):
                 raise
         except self._psycopg.Error as error:
             raise self.translated(error) from error
-        self._offset, self._looked = 0.0, float("-inf")
+        self._offset, self._looked, self._step = 0.0, float("-inf"), 0.0
 
     def connect(self, what: str = "") -> Any:
         """Return a new connection; `what` it is for stands beside our name in the server's list.
@@ -152,14 +154,15 @@ class PostgresDatabase(Database):
             return  # nobody stands between
         mark = f"nxlink.session = '{threading.get_ident()}-{time.monotonic_ns()}'"
         self._connection.execute(f"SET {mark}")
-        others = []
+        others: list[Any] = []
         try:
-            # Others take the session that the pool has to spare, and keep it.
+            # Others take the session that the pool has to spare, and keep it. One that is given ours says it
+            # all; a small pool would let the next wait.
             for _ in range(3):
-                other = self.connect()
-                others.append(other)
-                other.execute("BEGIN")
-                other.execute("SELECT 1")
+                others.append(self.connect())
+                if others[-1].execute("SELECT pg_backend_pid()").fetchone()[0] == mine:
+                    raise JournalPlaceError("journal-pooled", place=self.place)
+                others[-1].execute("BEGIN; SELECT 1")
             found = self._connection.execute(
                 "SELECT current_setting('nxlink.session', true), pg_backend_pid()"
             )
@@ -322,14 +325,16 @@ class PostgresDatabase(Database):
 
     def now(self) -> float:
         """Seconds since 1970 by the database's clock."""
-        if time.monotonic() - self._looked > _CLOCK_EVERY:
+        step = time.time() - time.monotonic()
+        # A clock that was set, or a machine that slept, shows in the step between the two.
+        if time.monotonic() - self._looked > _CLOCK_EVERY or abs(step - self._step) > _CLOCK_STEP:
             with self._mutex:
                 found = self._again(
                     lambda: self._connection.execute(
                         "SELECT extract(epoch FROM clock_timestamp())::float8"
                     ).fetchone()[0]
                 )
-            self._offset, self._looked = found - time.time(), time.monotonic()
+            self._offset, self._looked, self._step = found - time.time(), time.monotonic(), step
         return time.time() + self._offset
 
     def vacuum(self) -> None:

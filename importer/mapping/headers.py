@@ -16,6 +16,7 @@ from importer import contracts
 from importer.contracts import Contract
 from importer.dataclass import dataclass
 from importer.errors import MappingError
+from importer.escaping import shell_command
 from importer.mapping import loader
 from importer.mapping.base import (
     is_key,
@@ -130,6 +131,9 @@ def holds_salutations(header: str) -> bool:
     return normalize(header) in _salutation_headers()
 
 
+_NAMES = frozenset({"first_name", "last_name", "full_name"})
+
+
 @cache
 def _salutation_headers() -> frozenset[str]:
     return frozenset(map(normalize, packaged_index("words.json")["salutations"]["headers"]))
@@ -192,7 +196,8 @@ def choose(
 
     Raises MappingError: `mapping-doubtful` (several ready-made ones fit), `mapping-two-columns` (two columns
     of a sheet claim one field), `mapping-none-fits` (a required field has no column), `mapping-full-name`
-    (the required names are in a column of full names).
+    (the required names are in a column of full names), `mapping-name-unclear` (a column may hold the whole
+    name or a part of it).
     """
     named = tuple(name for name in header if name.strip())
     candidates = recognised(named)
@@ -232,7 +237,8 @@ def from_header(
     Two columns may mean the same field only if no sheet has both. The tenant's own `labels` of the API's
     fields fill what the known names leave.
 
-    Raises MappingError `mapping-two-columns`, `mapping-full-name` or `mapping-none-fits`.
+    Raises MappingError `mapping-two-columns`, `mapping-full-name`, `mapping-name-unclear` or
+    `mapping-none-fits`.
     """
     claims: dict[str, list[str]] = {}
     custom: dict[str, CustomRule] = {}
@@ -248,7 +254,7 @@ def from_header(
             continue
         for one in claims.setdefault(field, []):
             if share_sheet(one, column, sheets):
-                claim = {"field": field, "one": one, "other": column, "file": file}
+                claim = {"field": field, "one": one, "other": column, "file": shell_command([file])}
                 raise MappingError("mapping-two-columns", **claim)
         claims[field].append(column)
     for column, field in (labels or {}).items():
@@ -258,15 +264,30 @@ def from_header(
         claims["gender"] = [titles]
     unfed = unfed_fields(claims, contract)
     if unfed:
-        found = {"fields": ", ".join(unfed), "header": quote_names(header), "file": file}
-        whole = [column for column in header if sure_field(column) == "full_name"]
-        if whole and {"first_name", "last_name"}.issuperset(unfed):
-            raise MappingError("mapping-full-name", column=whole[0], **found)
-        raise MappingError("mapping-none-fits", **found)
+        raise _unfed_error(unfed, header, claims, file)
     rules = {
         name: FieldRule.model_validate({"from": claims[name]}) for name in contract.names if name in claims
     }
     return MappingFile(name="headers", fields=rules, custom=custom)
+
+
+def _unfed_error(
+    unfed: Sequence[str], header: Sequence[str], claims: Mapping[str, Sequence[str]], file: str
+) -> MappingError:
+    """Return the error of a header that feeds not all required fields. A column of names may settle it."""
+    found = {"fields": ", ".join(unfed), "header": quote_names(header), "file": shell_command([file])}
+    taken = {column for columns in claims.values() for column in columns}
+    names = [
+        column
+        for column in header
+        if column not in taken and any(alias.field in _NAMES for alias in meanings(column))
+    ]
+    whole = [column for column in names if sure_field(column) == "full_name"]
+    if not names or not _NAMES.issuperset(unfed):
+        return MappingError("mapping-none-fits", **found)
+    if whole and not claims.keys() & _NAMES:
+        return MappingError("mapping-full-name", column=whole[0], **found)
+    return MappingError("mapping-name-unclear", column=(whole or names)[0], **found)
 
 
 def _repeats(column: str, others: Sequence[str]) -> bool:

@@ -28,6 +28,8 @@ _TEXT, _DATE = "@", "yyyy-mm-dd"
 _LAST_ROW = 1_048_576
 _REQUIRED = PatternFill("solid", fgColor="FFF2CC")
 _OPTIONAL = PatternFill("solid", fgColor="DDEBF7")
+_FONT = "Calibri"
+"""A font without a name is one with serifs in LibreOffice."""
 _EXAMPLES = {
     "sms_phone": "8613812345678",
     "whats_app_phone": "8613812345678",
@@ -105,7 +107,7 @@ def _of_mapping(mapping: MappingFile, contract: Contract) -> Iterator[TemplateCo
 
 def _head(sheet: Worksheet, number: int, column: TemplateColumn, lang: str) -> None:
     cell = sheet.cell(1, number, column.header)
-    cell.font = Font(bold=True)
+    cell.font = Font(name=_FONT, size=11, bold=True)
     cell.fill = _REQUIRED if column.field.required else _OPTIONAL
     cell.alignment = Alignment(vertical="center", wrap_text=True)
     cell.comment = Comment(_note(column, lang), "importer", width=260, height=110)
@@ -150,7 +152,8 @@ def _guard(sheet: Worksheet, number: int, column: TemplateColumn, lang: str) -> 
 def _example(sheet: Worksheet, number: int, column: TemplateColumn, lang: str) -> None:
     cell = sheet.cell(2, number)
     cell.number_format = _format(column)
-    cell.font = Font(italic=True, color="808080")
+    cell.font = Font(name=_FONT, size=11, italic=True, color="808080")
+    cell.alignment = Alignment(vertical="top", wrap_text=True)
     name = column.field.name
     if name.endswith("_name"):
         cell.value = f"{EXAMPLE_MARK}: {messages.sentence('template-example', {}, lang)}"

@@ -29,7 +29,7 @@ from importer.pipeline.events import RowsChecked, RunObserver
 from importer.pipeline.newer_rows import NewerRows
 from importer.pipeline.overtaken_rows import FileMates, OvertakenRows
 from importer.pipeline.plan import RunPlan
-from importer.pipeline.row_history import PriorImports, ResumeState, with_marks
+from importer.pipeline.row_history import SUPPRESSED, PriorImports, ResumeState, with_marks
 from importer.pipeline.suppression import unanswered_as_unknown
 from importer.readers.chunks import only_rows, prefetch_chunks
 from importer.reports import ReportWriter, reimport
@@ -223,7 +223,10 @@ class Flow:
             noted = with_marks(
                 chunk, checked.issues, outcomes, self.plan.identifiers, self.plan.fingerprint_key
             )
-            journal.settle([one for one in noted if one.code == MARKED or not self.memory.dry])
+            kept = [one for one in noted if one.code == MARKED or not self.memory.dry]
+            journal.settle([one for one in kept if one.code != SUPPRESSED])
+            # A run that is taken up again asks the lists as they are then.
+            journal.settle([one for one in kept if one.code == SUPPRESSED], final=False)
         self.phases.reporting += time.perf_counter() - clock
 
     def _remembered(self, checked: CheckedChunk) -> Customers:

@@ -39,12 +39,16 @@ class RetryScope:
     imported: Mapping[str, np.ndarray]
     """Row numbers by sheet that the parent, its other retries or its corrected reports have brought in."""
     within: RetryScope | None = None
+    left_out: bool = False
+    """Whether rows that a list left out are among them."""
 
     def mask(self, sheet: str, rows: np.ndarray) -> np.ndarray:
         """Return for each row number whether the retry sends it."""
         statuses = (*LEFT, Status.REJECTED) if self.rejected else LEFT
         left: np.ndarray = self.known.has_status(sheet, rows, *statuses) | self.known.unanswered(sheet, rows)
         left |= self.known.state_indexes(sheet, rows) < 0
+        if self.left_out:
+            left |= np.isin(rows, self.known.rows_with_code(sheet, Status.SKIPPED, SUPPRESSED))
         left &= ~np.isin(rows, self.imported.get(sheet, np.empty(0, np.int64)))
         return left if self.within is None else left & self.within.mask(sheet, rows)
 
@@ -138,7 +142,10 @@ def lineage_of(plan: RunPlan, journal: Journal, record: RunRecord) -> Lineage:
     """Return the lineage of a run that is resumed, with the rows that it holds back."""
     if record.kind is not RunKind.RETRY:
         reported = journal.imported_by_reports(record.id, record.destination_key)
-        held = _overtaken_by_reports(plan, journal, record, reported) if reported else None
+        states = journal.row_states(record.id)
+        # Who was on a list and is on none any more goes now, but not over later rows that are in.
+        listed = record.state.resumable and bool(states.codes(Status.SKIPPED)[SUPPRESSED])
+        held = _overtaken_since(plan, journal, record, states, reported) if reported or listed else None
         return Lineage(record.kind, record.parent, record.job, held=held)
     scope = _scope(journal, record)
     held = _held_back(plan, scope, journal, record)
@@ -181,11 +188,16 @@ def _scope(journal: Journal, record: RunRecord) -> RetryScope:
     return retry_scope(journal, parent, rejected=took_rejected, before=record)
 
 
-def _overtaken_by_reports(
-    plan: RunPlan, journal: Journal, record: RunRecord, reported: Mapping[str, np.ndarray]
+def _overtaken_since(
+    plan: RunPlan,
+    journal: Journal,
+    record: RunRecord,
+    states: RowStates,
+    reported: Mapping[str, np.ndarray],
 ) -> HeldBack:
-    """The rows of a run that its own reports have brought in, and those that these have overtaken."""
-    left = RetryScope(journal.row_states(record.id), False, reported)
+    """The rows of a run that its own reports have brought in, and those that these, or rows of the run that
+    are in already, have overtaken."""
+    left = RetryScope(states, False, reported, left_out=True)
     found = _held_back(plan, left, journal, record)
     rows = frozenset((sheet, row) for sheet, numbers in reported.items() for row in numbers.tolist())
     return replace(found, unsure=frozenset(), reported=rows)

@@ -15,6 +15,7 @@ from itertools import zip_longest
 from importer.arrow import column_letter
 from importer.dataclass import dataclass
 from importer.errors import InputError
+from importer.escaping import shell_command
 from importer.models import Note
 from importer.readers.base import ReadOptions
 
@@ -154,7 +155,9 @@ def find_header(
         if _is_group_of(top, at + 1) and _filled(top[at + 1]) >= _filled(top[at]):
             at += 1
         return _with_group(top, at, options)
-    raise InputError("no-header", name=name, rows=MOST_HEADER_ROWS, found=_first_cells(top))
+    raise InputError(
+        "no-header", name=name, file=shell_command([name]), rows=MOST_HEADER_ROWS, found=_first_cells(top)
+    )
 
 
 _TAG = re.compile(r"\s*<([A-Za-z][\w.-]*)(?:\s[^<>]*)?>.*</\1>\s*", re.DOTALL)

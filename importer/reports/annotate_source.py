@@ -204,4 +204,4 @@ DOUBTFUL_FILL = PatternFill("solid", start_color=DOUBTFUL_RGB)
 NOTED_FILL = PatternFill("solid", start_color=NOTED_RGB)
 SEVERITY_FILLS = {Severity.ERROR: WRONG_FILL, Severity.WARNING: DOUBTFUL_FILL, Severity.NOTE: NOTED_FILL}
 HEAD_FILL = PatternFill("solid", start_color=HEAD_RGB)
-HEAD_FONT = Font(bold=True, color="FFFFFFFF")
+HEAD_FONT = Font(name="Calibri", size=11, bold=True, color="FFFFFFFF")

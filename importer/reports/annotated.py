@@ -221,7 +221,7 @@ def _add_summary(book: Workbook, plan: ReportPlan, run_info: RunInfo, tally: Tal
     """The last sheet: counts by status, issues by kind and column."""
     lang = plan.lang
     sheet = book.create_sheet(_free_title(book, word("sheet-summary", lang)))
-    bold = Font(bold=True)
+    bold = Font(name="Calibri", size=11, bold=True)
     title = word("page-title-dry" if run_info.dry_run else "page-title", lang, source=plan.source.name)
     rows: list[tuple[object, ...]] = [
         (title,),

@@ -1,7 +1,8 @@
 """Put report files on disk: private, complete or absent, and never in the place of somebody's file.
 
-A report takes the place of an older report of the importer's. The source, a file of somebody else's and a
-file that a program blocks stay as they are; the report gets a second name then.
+A report takes the place of an older report of the importer's. The source, a file of somebody else's, a report
+that a person has corrected since and a file that a program blocks stay as they are; the report gets a second
+name then.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import errno
 import os
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -40,6 +42,8 @@ REPORT_FILES = (
     REPORT_HTML,
     ANNOTATED_XLSX,
 )
+WORKBOOKS = (REJECTS_XLSX, DOUBTFUL_XLSX, ANNOTATED_XLSX)
+"""What people correct and import again."""
 SECOND_NAMES = 9
 """Names that are tried for one report: `results.csv`, `results-2.csv`, … `results-9.csv`."""
 _LEAST_ROOM = 1 << 16
@@ -83,6 +87,38 @@ def own_files(directory: Path, run_id: str) -> list[Path]:
     ]
 
 
+def edited(path: Path) -> bool:
+    """Whether a report has been saved since its run ended: the summary beside it is written after it."""
+    try:
+        return path.stat().st_mtime_ns > path.with_name(SUMMARY_JSON).stat().st_mtime_ns
+    except OSError:
+        return False
+
+
+def clear_earlier(plan: ReportPlan, written: Iterable[str]) -> Iterator[Note]:
+    """Delete the workbooks of an earlier run in this run's folder that this one does not write anew.
+
+    Nobody may take them for this run's. To be called before this run's summary is written. Yields a note for
+    each that stays: the file that was imported, and one that was saved since.
+    """
+    for name in sorted({*WORKBOOKS} - {*written}):
+        path = plan.directory / name
+        if _report_run(path) in (None, plan.run_id):
+            continue
+        if not edited(path) and not _same(path, plan.source.path):
+            with contextlib.suppress(OSError):
+                path.unlink()
+                continue
+        yield Note("report-of-earlier-run", (("file", name),))
+
+
+def _same(path: Path, source: Path) -> bool:
+    try:
+        return path.samefile(source)
+    except OSError:
+        return False
+
+
 def _report_run(path: Path) -> str | None:
     try:
         return report_run(path)
@@ -122,6 +158,7 @@ class ReportFile:
         self.name = name
         self.path = plan.directory / name
         self._source = plan.source.path
+        self._edited = name not in (SUMMARY_JSON, REPORT_HTML) and edited(self.path)
         self._part = plan.directory / _part_name(name, plan.run_id)
         self.stream: BinaryIO = create_private_file(self._part)
 
@@ -150,9 +187,10 @@ class ReportFile:
         """Why the report must not take this name, as the code of a note; empty if it may."""
         if not os.path.lexists(path):
             return ""
-        with contextlib.suppress(OSError):
-            if path.samefile(self._source):
-                return "report-beside-source"
+        if _same(path, self._source):
+            return "report-beside-source"
+        if self._edited and path == self.path:
+            return "report-edited"
         try:
             return "report-beside-foreign" if report_run(path) is None else ""
         except PermissionError:

@@ -31,6 +31,7 @@ from importer.reports.files import (
     SUMMARY_JSON,
     ReportFile,
     WrittenReport,
+    clear_earlier,
     make_directory,
     not_written,
     os_reason,
@@ -274,6 +275,7 @@ class ReportWriter:
             raise
         files = self._background.finish()
         self._annotate(run_info, files)
+        self._background.notes += clear_earlier(self.plan, (file.name for file in files))
         ended = self._with_failures(run_info)
         self._store(SUMMARY_JSON, summary_json(self.plan, ended, self.tally), files)
         steps = self._next_steps(ended, files)

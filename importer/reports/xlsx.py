@@ -26,7 +26,7 @@ from importer.workbook_zip import WorkbookZip
 XLSX_OWN_COLUMNS = ("_message", *(name for name in OWN_COLUMNS if name != "_message"))
 """The importer's own columns in rejects.xlsx: behind the customer's, what to do first."""
 OWN_STYLES = {"_message": ReportCellStyle.WRAPPED}
-_LINE_WIDTH = 52
+_LINE_WIDTH = 80
 """Characters that surely fit into one line of the column `_message`."""
 _LINE_HEIGHT = 15
 """Points."""
@@ -151,7 +151,7 @@ class XlsxReport:
         self._colour = colour
         self._rows = TextSheet(plan.source.header, plan.lang, XLSX_OWN_COLUMNS)
         self._notes: list[CellNote] = []
-        around = build_template(plan, (*plan.source.header, *XLSX_OWN_COLUMNS))
+        around = build_template(plan, (*plan.source.header, *XLSX_OWN_COLUMNS), name.removesuffix(".xlsx"))
         self._file = ReportFile(plan, name)
         self._zip = WorkbookZip(self._file.stream, compresslevel=3)
         self._around = around

@@ -33,12 +33,12 @@ COLUMN_WIDTHS = {
     "_batch": 8,
     "_attempts": 9,
     "_code": 10,
-    "_message": 60,
+    "_message": 90,
     "_trace_id": 10,
     "_issues": 16,
     "_run": 10,
 }
-FIELD_WIDTHS = {"email": 28, "address": 36, "remark": 36, "birthday": 12, "gender": 10}
+FIELD_WIDTHS = {"email": 32, "address": 36, "remark": 36, "birthday": 12, "gender": 10}
 """In characters, where cells are usually longer or shorter than others."""
 _CJK = 0x2E80
 _DECLARED = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
@@ -58,6 +58,7 @@ class XlsxTemplate:
     notes: tuple[tuple[int, str], ...]
     """The comments on the header: (column from 0, text)."""
     lang: str
+    sheet: str
     identity: str
     """Says that the importer wrote the workbook, and for which run."""
 
@@ -79,7 +80,7 @@ class XlsxTemplate:
         yield "[Content_Types].xml", _content_types()
         yield "_rels/.rels", _package_relations()
         yield CORE_PART, _core_properties(self.identity)
-        yield "xl/workbook.xml", _workbook(f"$A$1:${last}${rows + 1}")
+        yield "xl/workbook.xml", _workbook(self.sheet, f"$A$1:${last}${rows + 1}")
         sheet, styles = ("worksheet", "worksheets/sheet1.xml"), ("styles", "styles.xml")
         yield "xl/_rels/workbook.xml.rels", _relations(sheet, styles)
         yield "xl/styles.xml", _styles()
@@ -92,8 +93,8 @@ class XlsxTemplate:
         yield "xl/drawings/notes1.vml", _boxes(notes)
 
 
-def build_template(plan: ReportPlan, names: Sequence[str]) -> XlsxTemplate:
-    """Make an empty workbook with columns of these names, the importer's own included."""
+def build_template(plan: ReportPlan, names: Sequence[str], sheet: str) -> XlsxTemplate:
+    """Make an empty workbook whose sheet has columns of these names, the importer's own included."""
     fields = plan.fields_of_columns()
     texts = ((place, _note(name, fields.get(name, ""), plan.lang)) for place, name in enumerate(names))
     notes = tuple((place, xml_text(text, plan.lang)) for place, text in texts if text)
@@ -110,7 +111,7 @@ def build_template(plan: ReportPlan, names: Sequence[str]) -> XlsxTemplate:
         '<selection pane="bottomRight" activeCell="A1" sqref="A1"/></sheetView></sheetViews>'
         f'<sheetFormatPr baseColWidth="8" defaultRowHeight="15"/><cols>{wide}</cols><sheetData>'
     )
-    return XlsxTemplate(before, len(names), notes, plan.lang, report_identity(plan.run_id))
+    return XlsxTemplate(before, len(names), notes, plan.lang, sheet, report_identity(plan.run_id))
 
 
 def column_width(name: str, field: str = "") -> float:
@@ -178,13 +179,13 @@ def _relations(*found: tuple[str, str]) -> str:
     return f'{_DECLARED}<Relationships xmlns="{space}">{inner}</Relationships>'
 
 
-def _workbook(filtered: str) -> str:
+def _workbook(sheet: str, filtered: str) -> str:
     return (
         f'{_DECLARED}<workbook xmlns="{_MAIN}" xmlns:r="{_OF_OFFICE}">'
         "<bookViews><workbookView/></bookViews>"
-        '<sheets><sheet name="rejects" sheetId="1" r:id="rId1"/></sheets>'
+        f'<sheets><sheet name="{sheet}" sheetId="1" r:id="rId1"/></sheets>'
         '<definedNames><definedName name="_xlnm._FilterDatabase" localSheetId="0" hidden="1">'
-        f"'rejects'!{filtered}</definedName></definedNames></workbook>"
+        f"'{sheet}'!{filtered}</definedName></definedNames></workbook>"
     )
 
 

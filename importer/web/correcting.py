@@ -46,7 +46,7 @@ from importer.web.pages import (
     told,
     whole_number,
 )
-from importer.web.problems import Corrections, ProblemRow, ProblemRows, RowFilterChoice
+from importer.web.problems import LOSING, Corrections, ProblemRow, ProblemRows, RowFilterChoice
 from importer.web.rechecks import GridState
 from importer.web.remedies import NOTHING, REMEDIED, remedies
 from importer.web.twins import SAME_CONTACT
@@ -142,6 +142,7 @@ def _correct(request: Request) -> Response:
         needed,
         names_of(work),
         kind.code if kind and ((chosen_remedies.kinds and len(places) > 1) or paired) else "",
+        query.choice.code,
     )
     grid = paired_rows(some, rows, view) if paired else [grid_row(row, view) for row in some]
     columns = shown_columns(grid, view, every=query.every_column)
@@ -167,14 +168,17 @@ def _correct(request: Request) -> Response:
         chosen_kind=chosen,
         remedied=REMEDIED,
         offers=len(_offered(rows, query.choice.code, query.choice.column, cells)),
-        clearable=len(_clearable(rows, kind, cells)) if kind and kind.column not in needed else 0,
+        clearable=len(_clearable(rows, kind, cells))
+        if kind and kind.column not in needed and kind.code not in LOSING
+        else 0,
         remedies=chosen_remedies,
         advice=_advice(kind, some, lang) if view.brief and not paired else "",
         countries=countries(lang),
         country_names={one.code: one for one in countries(lang)} if chosen_remedies.likely else {},
         calendars=CALENDARS,
         both=len(_with_one_name(rows, kind, view)) if kind else 0,
-        leavable=len(_leavable(rows, kind, cells)) if kind else 0,
+        leavable=len(_leavable(rows, kind, cells)) if kind and kind.code not in LOSING else 0,
+        losing=LOSING,
         can_undo=can_undo(site, work),
         taken=whole_number(request.query_params.get("taken", "")),
         refused=single_line(request.query_params.get("refused", ""))[:_LONGEST_LINES],

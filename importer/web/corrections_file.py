@@ -49,7 +49,7 @@ def workbook(cells: Iterable[CorrectedCell], lang: str) -> bytes:
             cell = WriteOnlyCell(sheet, escape(text))
             cell.data_type, cell.number_format = "s", "@"  # “=1+1” of a customer is no formula
             if head:
-                cell.font = Font(bold=True)
+                cell.font = Font(name="Calibri", size=11, bold=True)
             made.append(cell)
         sheet.append(made)
 

@@ -1,41 +1,35 @@
-"""Look up what earlier runs did with a file: which one first imported it, what has come in since, and which
-of its rows were corrected in an earlier file."""
+"""Look up what earlier runs did with a file: which one first imported it, what has come in since, and who was
+sent to the same place before."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from importer import arrow
+from importer.batching import encode
 from importer.errors import ImporterError, UnknownRunError, UsageError
 from importer.journal import Journal, RunKind, RunRecord
-from importer.models import Status
+from importer.models import Chunk, Status
 from importer.option_layers import options_from_json
 from importer.pipeline.check import CheckedChunk
+from importer.pipeline.plan import RunPlan
 from importer.pipeline.retry import imported_since
+from importer.pipeline.row_history import SUPPRESSED
 from importer.private_files import replace_private_file
-from importer.readers.overlay import CorrectedCell, Corrections, read_corrections
+from importer.readers.overlay import CorrectedCell, read_corrections
 from importer.web.pages import Site
-from importer.web.problems import ProblemRows
 from importer.web.works import Work
 
 _OPEN = tuple(status for status in Status if not status.done)
 _MOST = 20
-"""Runs with corrections whose file is looked up: each is read from disk. As many pieces of work, too."""
-_RUNNING_NUMBER = "[0-9]{0,5}"
-"""What may differ between a row and the same one in a later list: its running number."""
-_FEWEST_EQUAL = 2
-"""So many cells make two rows the same one."""
+"""Runs with corrections whose file is looked up: each is read from disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,82 +128,37 @@ def earlier_corrections(site: Site, work: Work, before: Sequence[EarlierImport])
     return EarlierCorrections(last.run, missing, len(last.cells) - len(missing), last.lost)
 
 
-class CorrectedBefore:
-    """Finds the rows that stand in a file as they stood in an earlier one before a person corrected them.
+class SentBefore:
+    """Finds out which of the people who must not be sent were sent to the same place before, as far as the
+    journal knows: leaving them out does not take them out of the CRM."""
 
-    The files may differ otherwise: such a list has grown, and brings the old texts along.
-    """
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._lane = ""
+        self._found: list[tuple[str, np.ndarray, np.ndarray]] = []
 
-    def __init__(self, site: Site, work: Work) -> None:
-        """Takes the corrections of earlier pieces of work that were imported; the later ones count."""
-        self._here = site.works.corrections(work)
-        self._known: dict[tuple[str, ...], dict[str, list[CorrectedCell]]] = {}
-        """By the columns of a file, and by the text of a row: its corrections."""
-        self.found: list[CorrectedCell] = []
-        """The corrections, at the rows of this file."""
-        sha256 = site.looks.of(work).sha256
-        earlier = [] if work.report else [one for one in site.works.recent() if one.run and one.check]
-        corrected: list[tuple[Work, Corrections]] = []
-        for one in [one for one in earlier if one.id != work.id and not one.report][:_MOST]:
-            with contextlib.suppress(ImporterError):
-                made = site.works.kept_corrections(one)
-                if made.cells and made.sha256 != sha256:
-                    corrected.append((one, made))
-        if not corrected:
-            return
-        with Journal.open(site.journal) as journal:
-            for one, made in corrected:
-                with contextlib.suppress(OSError, ValueError, ImporterError):
-                    if journal.run(one.run).counts.get(Status.IMPORTED, 0):
-                        self._learn(site, one, made)
-
-    def _learn(self, site: Site, earlier: Work, made: Corrections) -> None:
-        header = earlier.check.header if earlier.check else ()
-        by_row: dict[tuple[str, int], list[CorrectedCell]] = {}
-        for cell in made.cells:
-            if not cell.whole_row:
-                by_row.setdefault((cell.sheet, cell.row), []).append(cell)
-        if not by_row:
-            return
-        rows, known = ProblemRows(site.works.problems_file(earlier)), self._known.setdefault(header, {})
-        for place, cells in by_row.items():
-            row = rows.find(*place)
-            if row is None or any(row.cells[header.index(one.column)] != one.was for one in cells):
-                continue
-            if sum(map(_tells, row.cells)) >= _FEWEST_EQUAL:
-                known.setdefault(_row_text(row.cells), cells)
-
-    def add(self, checked: CheckedChunk) -> None:
+    def add(self, plan: RunPlan, checked: CheckedChunk) -> None:
         """Take a chunk as it was checked."""
-        frame, sheet = checked.chunk.frame, checked.chunk.sheet
-        for header, known in self._known.items():
-            if not known or not set(header) <= set(frame.columns):
-                continue
-            texts = _row_texts([arrow.to_arrow(frame[name]) for name in header])
-            hits = pc.is_in(texts, value_set=pa.array(known, type=texts.type))
-            for at in np.flatnonzero(hits.to_numpy(zero_copy_only=False)).tolist():
-                number = int(frame.index[at])
-                self.found += self._moved(known[texts[at].as_py()], sheet, number)
+        listed = [row for one in checked.outcomes if one.code == SUPPRESSED for row in one.rows]
+        if not listed or plan.destination is None:
+            return
+        self._lane = plan.destination.lane
+        mapped = plan.mapper.map(Chunk(checked.chunk.sheet, checked.chunk.frame.loc[sorted(listed)]))
+        all_rows = np.ones(len(mapped.frame), dtype=bool)
+        customers = encode(mapped, plan.contract, all_rows, plan.fingerprint_key)
+        self._found.append((checked.chunk.sheet, customers.rows, customers.contacts))
 
-    def _moved(self, cells: Sequence[CorrectedCell], sheet: str, row: int) -> Iterator[CorrectedCell]:
-        for cell in cells:
-            if (sheet, row, cell.column) not in self._here:
-                yield replace(cell, sheet=sheet, row=row)
-
-
-def _tells(cell: str) -> bool:
-    return re.fullmatch(_RUNNING_NUMBER, cell) is None
-
-
-def _row_text(cells: Sequence[str]) -> str:
-    return "\x1f".join(cell if _tells(cell) else "" for cell in cells)
-
-
-def _row_texts(columns: Sequence[pa.Array]) -> pa.Array:
-    """The text of each row, as `_row_text` makes it."""
-    told = [pc.replace_substring_regex(one, f"^{_RUNNING_NUMBER}$", "") for one in columns]
-    separator = pa.scalar("\x1f", told[0].type)
-    return pc.binary_join_element_wise(*told, separator)
+    def rows(self) -> list[tuple[str, int]]:
+        """Sheet and row of each."""
+        if not self._found:
+            return []
+        with Journal.open(self._site.journal) as journal:
+            lane = journal.contents.of(self._lane)
+        return [
+            (sheet, row)
+            for sheet, rows, contacts in self._found
+            for row in rows[lane.look_up(contacts, np.zeros(len(rows), dtype=np.int64)).known].tolist()
+        ]
 
 
 def work_of(site: Site, run: RunRecord) -> Work | None:

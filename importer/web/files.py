@@ -164,6 +164,8 @@ def _change_reading(request: Request, form: Form) -> Response:
             text = form["header_row"]
             header_row = whole_number(text) or ("none" if text == "none" else None)
         changes: dict[str, object] = {"header_row": header_row}
+        if header_row and not work.sheet:  # the row that was clicked is one of the sheet that was shown
+            changes["sheet"] = site.looks.of(work).sheet
         for name in ("sheet", "encoding", "delimiter"):
             if name in form:
                 changes[name] = form[name] or None

@@ -26,8 +26,9 @@ _PLACEHOLDER = "web-required-word"
 """Its message if the cell holds a word for nothing."""
 _STATE = "grid-state,remedy-buttons,corrections-save,corrections-for-programs"
 """What changes on the page with every correction."""
-_MARKS = ("bad", "doubtful", "changed")
+_MARKS = ("bad", "doubtful", "noted", "changed")
 """How cells are marked, the worst first."""
+_GRADES = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
 _FEWEST_DIGITS = 6
 _TELLING_DIGITS = 8
 """So many digits at the end tell a phone, whatever stands before them."""
@@ -62,14 +63,14 @@ class GridCell:
     @property
     def clearable(self) -> bool:
         """Whether leaving the value out settles what is wrong with the cell."""
-        return self.optional and bool(self.issues and self.text.strip())
+        return self.optional and self.mark in ("bad", "doubtful") and bool(self.text.strip())
 
     @property
     def mark(self) -> str:
-        """How it is marked: bad, doubtful, changed, or not at all."""
-        if any(issue.severity == Severity.ERROR for issue in self.issues):
-            return "bad"
-        return "doubtful" if self.issues else "changed" if self.corrected else ""
+        """How it is marked: as one of `_MARKS`, or not at all."""
+        if not self.issues:
+            return "changed" if self.corrected else ""
+        return _MARKS[min(_GRADES.index(issue.severity) for issue in self.issues)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class GridRow:
     @property
     def doubtful(self) -> bool:
         """Whether something is left to be looked at."""
-        return bool(self.issues) or any(cell.issues for cell in self.cells)
+        return bool(self.issues) or any(cell.mark in ("bad", "doubtful") for cell in self.cells)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,8 @@ class GridView:
     """The columns by which a person is recognised."""
     brief: str = ""
     """The code of issues whose hint is said above the grid."""
+    noted: str = ""
+    """The code of notes that are shown."""
 
     def name(self, row: ProblemRow | None) -> str:
         """Whose row it is; empty if that cannot be told."""
@@ -162,7 +165,7 @@ def grid_row(row: ProblemRow, view: GridView, shared: Sequence[Issue] = ()) -> G
     issues = (*view.state.issues(row), *shared)
     reads = view.state.reads(row)
     by_column: dict[str, list[CellIssue]] = {}
-    for issue in issues:
+    for issue in (one for one in issues if one.severity is not Severity.NOTE or one.code == view.noted):
         column = issue.column or _shared_column(issue, row, view)
         issue = _of_placeholder(issue, row, view)
         by_column.setdefault(column, []).append(_worded(issue, view.lang, brief=issue.code == view.brief))

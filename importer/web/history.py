@@ -41,6 +41,7 @@ from importer.web.pages import (
     site_of,
     told,
 )
+from importer.web.problems import LOSING
 from importer.web.running import PAUSED
 from importer.web.tasks import Task, TaskObserver
 from importer.web.works import KindCount
@@ -81,6 +82,8 @@ class RunWords:
     stop: str = ""
     doubtful: tuple[KindCount, ...] = ()
     """What was sent though it is doubtful."""
+    lost: tuple[KindCount, ...] = ()
+    """Cells of which a part was not sent."""
     answers: tuple[RunAnswer, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -98,19 +101,20 @@ def _words(run: RunRecord) -> RunWords:
             for one in table["reasons"]
             if Status(one["status"]) in ANSWERED
         )
-        doubtful = tuple(
+        told = [
             KindCount(
                 str(one["code"]),
                 str(one["column"] or ""),
-                Severity.WARNING,
+                str(one["severity"]),
                 int(one.get("sent", one["rows"])),
             )
             for one in table["issues"]
-            if one["severity"] == Severity.WARNING and one.get("sent", one["rows"])
-        )
+        ]
+        doubtful = tuple(one for one in told if one.severity == Severity.WARNING and one.rows)
+        lost = tuple(one for one in told if one.code in LOSING and one.rows)
         usual = {sentence("changed-rows-full", {}, lang) for lang in LANGUAGES}
         notes = tuple(note for note in map(str, table["notes"]) if note not in usual)
-        return RunWords(str(table["stop"] or ""), doubtful, answers, notes)
+        return RunWords(str(table["stop"] or ""), doubtful, lost, answers, notes)
     except (OSError, ValueError, KeyError, TypeError):
         return RunWords()
 

@@ -64,7 +64,7 @@ from importer.web.works import Work
 
 _SAMPLES = 3
 _GENDERS = {"1": "web-gender-male", "0": "web-gender-female"}
-_FORM = re.compile(r"(\s*[(（;；:：,，]| as yyyy).*", re.DOTALL)
+_FORM = re.compile(r"(\s*[(（;；:：,，]| \w+ yyyy).*", re.DOTALL)
 _SURE, _LIKELY = 0.9, 0.6
 
 

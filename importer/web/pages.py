@@ -231,6 +231,7 @@ def draw(request: Request, template: str, /, **context: object) -> str:
         "t": t,
         "lang": lang,
         "rows": partial(wording.rows, lang=lang),
+        "places": partial(wording.places, lang=lang),
         "status_word": status_word,
         "kind_word": partial(wording.kind, lang=lang),
         "sandbox": site.sandbox is not None,

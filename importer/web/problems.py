@@ -35,6 +35,9 @@ _MOST_TWINS = 5_000
 """Rows without a problem of their own that the grid has because a later row shares their contact."""
 GRAVE = (Severity.ERROR, Severity.WARNING)
 """What brings a row into the grid."""
+LOSING = frozenset({"several-values"})
+"""Notes on cells of which a part is not sent: the grid has their rows for whoever asks for them."""
+_MOST_LOSING = 5_000
 REFUSED = "refused-before"
 """The issue of a row that the CRM refused in the run whose rest is checked."""
 IMPORTED_BEFORE = "imported-before"
@@ -83,16 +86,19 @@ class ProblemWriter:
         self._file: BinaryIO = create_private_file(self._part)
         self.rows = 0
         self.kept = 0
-        self._doubtful = 0
+        self._doubtful = self._losing = 0
         self.refused = 0
         """Rows that the CRM refused in the run whose rest this is."""
 
     def add(self, checked: CheckedChunk) -> None:
         """Take a chunk as it was checked. Raises OSError."""
         found: dict[int, list[Issue]] = {}
+        losing: dict[int, list[Issue]] = {}
         for issue in checked.issues:
             if issue.severity in GRAVE:
                 found.setdefault(issue.row, []).append(issue)
+            elif issue.code in LOSING:
+                losing.setdefault(issue.row, []).append(issue)
         shared = [row for row, issues in found.items() if any(one.code == SAME_CONTACT for one in issues)]
         self._twins.add(checked.customers, shared)
         for issue in self._refused(checked):
@@ -106,13 +112,18 @@ class ProblemWriter:
         self._columns[sheet] = list(map(str, frame.columns))
         self._spool.add(sheet, frame)
         wanted = self._chosen(found, mine)
+        self.kept += len(found.keys() & set(wanted))
+        lost = sorted(losing.keys() - found.keys() - mine)[: max(_MOST_LOSING - self._losing, 0)]
+        self._losing += len(lost)
+        wanted = sorted([*wanted, *lost])
         if not wanted:
             return
-        self.kept += len(found.keys() & set(wanted))
         picked = frame.loc[wanted].itertuples(index=False, name=None)
         for row, texts in zip(wanted, picked, strict=True):
             self._written.add((sheet, row))
-            self._file.write(self._line((sheet, row), list(map(str, texts)), found.get(row, ())))
+            self._file.write(
+                self._line((sheet, row), list(map(str, texts)), [*found.get(row, ()), *losing.get(row, ())])
+            )
 
     def _line(self, place: Place, cells: list[str], issues: Sequence[Issue]) -> bytes:
         """A row as it is kept: with its cells as they were read, before any correction."""
@@ -231,8 +242,8 @@ class ProblemRows:
                 offsets.append(at)
                 at += len(line)
                 errors.append(any(issue[1] == Severity.ERROR for issue in issues))
-                warned.append(bool(issues) and not errors[-1])
-                quiet.append(not issues and not corrected)
+                warned.append(not errors[-1] and any(issue[1] == Severity.WARNING for issue in issues))
+                quiet.append(not errors[-1] and not warned[-1] and not corrected)
                 self._where[sheet, row] = number
                 for code, column in {(issue[0], issue[2] or "") for issue in issues}:
                     self._kinds.setdefault((code, column), []).append(number)
@@ -240,7 +251,8 @@ class ProblemRows:
         self._errors = np.array(errors, dtype=bool)
         self._warned = np.array(warned, dtype=bool)
         self._quiet = np.array(quiet, dtype=bool)
-        """Rows that are here for the sake of later ones alone. They come last, whatever their number."""
+        """Rows without a problem: a part of a cell is not sent, or later rows share their contact; those come
+        last, whatever their number."""
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -266,7 +278,7 @@ class ProblemRows:
 
     def choose(self, wanted: RowFilterChoice, changed: Iterable[tuple[str, int]]) -> list[int]:
         """The places of the rows to show, in the order of the file. `changed`: the rows with corrections."""
-        everything = ~self._quiet
+        everything = ~self._quiet if wanted.code not in LOSING else np.ones(len(self), dtype=bool)
         if wanted.show == "errors":
             everything = self._errors.copy()
         elif wanted.show == "warnings":

@@ -108,20 +108,27 @@ class LookCache:
 
 
 def look_at(works: WorkStore, work: Work) -> FileLook:
-    """Open a file twice: for its first rows as they stand, and for the table in it."""
+    """Open a file twice: for the table in it, and for its first rows as they stand, on the same sheet."""
     path = works.file(work)
     options = RunOptions(
         sheet=work.sheet, header_row=work.header_row, encoding=work.encoding, delimiter=work.delimiter
     )
-    found = FileLook(options)
+    table, fault = FileLook(options), None
     try:
-        raw = replace(
-            options, header_row="none", sheet=None if options.sheet == ALL_SHEETS else options.sheet
-        )
-        with open_table(path, raw) as source:
-            found = replace(
-                found,
-                top=_top(source),
+        with open_table(path, options, any_table=True) as source:
+            table = _table(table, source)
+    except InputError as error:
+        fault = error
+    sheet = None if options.sheet == ALL_SHEETS else table.sheet or options.sheet
+    try:
+        with open_table(path, replace(options, header_row="none", sheet=sheet)) as source:
+            top = _top(source)
+            if fault is None:
+                return replace(table, top=top)
+            return replace(
+                table,
+                top=top,
+                error=fault,
                 encoding=source.encoding,
                 encoding_confidence=source.encoding_confidence,
                 delimiter=source.delimiter,
@@ -129,10 +136,8 @@ def look_at(works: WorkStore, work: Work) -> FileLook:
                 sheet=source.sheet,
                 format=source.format,
             )
-        with open_table(path, options, any_table=True) as source:
-            return _table(found, source)
     except InputError as error:
-        return replace(found, error=error)
+        return replace(table, error=fault or error)
 
 
 def _table(found: FileLook, source: Source) -> FileLook:

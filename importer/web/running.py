@@ -20,11 +20,13 @@ from importer.journal import Journal, RowStates
 from importer.models import IssueGroup, Mode, Severity, Status
 from importer.options import RunOptions
 from importer.pipeline.events import RowsChecked
+from importer.pipeline.plan import RunPlan
 from importer.pipeline.session import Session
 from importer.readers.overlay import write_corrections
 from importer.reports import ReportResult
 from importer.reports.wording import issue_text, places, reason_text, shortened
-from importer.web.earlier import CorrectedBefore
+from importer.web.corrected_before import CorrectedBefore
+from importer.web.earlier import SentBefore
 from importer.web.matching import is_complete
 from importer.web.pages import (
     Form,
@@ -39,7 +41,7 @@ from importer.web.pages import (
     step_url,
     told,
 )
-from importer.web.problems import REFUSED, ProblemWriter
+from importer.web.problems import LOSING, REFUSED, ProblemWriter
 from importer.web.tasks import Task, TaskObserver
 from importer.web.works import CheckState, KindCount, LeftOut, Work
 
@@ -91,6 +93,7 @@ def _check(request: Request) -> Response:
         error=told(request, task.error) if failed and task and task.error else None,
         corrected=sum(not cell.whole_row for cell in site.works.corrections(work).values()),
         valid=sendable(work),
+        losing=LOSING,
     )
 
 
@@ -132,11 +135,12 @@ def check_file(site: Site, work: Work, lang: str, task: Task) -> None:
     site.rechecks.forget(work.id)
     corrections = site.works.corrections(work)
     path, contacts = site.works.problems_file(work), site.contract(work).contact_fields
-    before = CorrectedBefore(site, work)
+    before, listed = CorrectedBefore(site, work), SentBefore(site)
 
-    def look(event: RowsChecked) -> None:
+    def look(plan: RunPlan, event: RowsChecked) -> None:
         problems.add(event.checked)
         before.add(event.checked)
+        listed.add(plan, event.checked)
 
     with ProblemWriter(path, corrections, contacts, _before(site, work)) as problems:
         observer = TaskObserver(task.progress, look=look)
@@ -146,11 +150,14 @@ def check_file(site: Site, work: Work, lang: str, task: Task) -> None:
         problems.finish()
     task.result = result
     write_corrections(site.works.corrected_before_file(work), site.looks.of(work).sha256, before.found)
+    known = listed.rows()
     there = dict.fromkeys((cell.sheet, cell.row) for cell in before.found)
     state = replace(
         _state(result, fingerprint, options, problems, observer.header, observer.plan_notes),
         corrected_before=len(there),
-        corrected_places=places(islice(there, _NAMED), lang),
+        corrected_places=tuple(islice(there, _NAMED)),
+        listed_before=len(known),
+        listed_places=tuple(known[:_NAMED]),
         feeding=observer.feeding,
     )
     with site.works.editing(work.id) as edit:
@@ -260,11 +267,14 @@ def _facts(request: Request, task: Task) -> dict[str, object]:
     part = draw(request, "progress.html", task=task)
     owner = task.owner
     steps = {kind: f"/w/{owner}/{kind}" for kind in ("check", "import", "fetch")}
-    steps["check"] += "?then=import"
     fallback = steps.get(task.kind, f"/runs/{owner}")
     url = done_url(task, fallback)
     if task.kind == "import" and task.result is not None:
         url += f"?w={owner}"
+    if task.kind == "check" and not task.running:
+        with contextlib.suppress(UsageError):  # deleted meanwhile
+            site = site_of(request)
+            url = steps["import"] if nothing_new(site, site.works.get(owner)) else url
     return progress_facts(task, lang, part, url)
 
 

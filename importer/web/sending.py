@@ -22,6 +22,8 @@ from importer.pipeline.session import Session
 from importer.pipeline.suppression_lists import read_list
 from importer.private_files import make_private_folder
 from importer.readers.overlay import read_corrections
+from importer.reports.wording import places
+from importer.web.corrected_before import keep_report_corrections
 from importer.web.earlier import (
     EarlierImport,
     Overwrite,
@@ -45,7 +47,7 @@ from importer.web.pages import (
     step_url,
     told,
 )
-from importer.web.problems import ProblemRows
+from importer.web.problems import LOSING, ProblemRows
 from importer.web.rechecks import GridState
 from importer.web.running import check_file, is_current, mode_of, nothing_new, run_options, sendable
 from importer.web.tasks import Task, TaskObserver
@@ -104,6 +106,7 @@ def _import(request: Request) -> Response:
         mode=mode_of(work).label,
         typed=messages.sentence(_TYPED, {}, language_of(request)),
         valid=sendable(work),
+        losing=LOSING,
     )
 
 
@@ -280,7 +283,7 @@ def _start_import(request: Request, form: Form) -> Response:
     if before:
         raise UsageError("web-imported-before", run=before[0].run)
     if work.check.corrected_before and form.get("undo") != "yes":
-        raise UsageError("web-undoes-corrections", rows=work.check.corrected_places)
+        raise UsageError("web-undoes-corrections", rows=places(work.check.corrected_places, lang))
     with site.works.editing(work.id, revision_of(form)) as edit:
         edit.set(mode=mode.label)
     keep_mapping(site, work, site.looks.of(work).header)
@@ -336,6 +339,9 @@ def import_file(site: Site, work: Work, mode: Mode, lang: str, task: Task, *, ag
     if result is None:
         raise UsageError("web-imported-before", run=before[0] if before else "–")
     task.result = result
+    if work.report:
+        with contextlib.suppress(OSError, ImporterError):  # a later list is told less
+            keep_report_corrections(site, work, result.summary.run_id)
     site.note_result(result)
 
 

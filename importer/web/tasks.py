@@ -54,7 +54,7 @@ class TaskObserver(RunObserver):
         self,
         progress: TaskProgress,
         *,
-        look: Callable[[RowsChecked], None] | None = None,
+        look: Callable[[RunPlan, RowsChecked], None] | None = None,
         confirm: Callable[[RunPlan], bool] | None = None,
         begun: Callable[[str], None] | None = None,
     ) -> None:
@@ -69,6 +69,7 @@ class TaskObserver(RunObserver):
         self.header: tuple[str, ...] = ()
         self.feeding: dict[str, tuple[str, ...]] = {}
         """The columns that feed each field of the API."""
+        self._plan: RunPlan | None = None
 
     def on_plan_ready(self, event: PlanReady) -> None:
         from importer.arrow import release_unused_memory
@@ -76,7 +77,7 @@ class TaskObserver(RunObserver):
         release_unused_memory()
 
     def on_run_started(self, event: RunStarted) -> None:
-        plan = event.plan
+        plan = self._plan = event.plan
         self.plan_notes = tuple(note.sentence(plan.options.lang, on_page=True) for note in plan.notes)
         self.header, self.feeding = plan.header, dict(plan.mapper.columns)
         self._progress.run = event.record.id
@@ -85,8 +86,8 @@ class TaskObserver(RunObserver):
             self._begun(event.record.id)
 
     def on_rows_checked(self, event: RowsChecked) -> None:
-        if self._look is not None:
-            self._look(event)
+        if self._look is not None and self._plan is not None:
+            self._look(self._plan, event)
 
     def on_progress(self, event: Progress) -> None:
         tally, moment = event.tally, time.monotonic()

@@ -84,7 +84,11 @@ class CheckState:
     """The language of what it says."""
     corrected_before: int = 0
     """Rows that stand here as they stood in an earlier file before they were corrected there."""
-    corrected_places: str = ""
+    corrected_places: tuple[tuple[str, int], ...] = ()
+    """The first of them."""
+    listed_before: int = 0
+    """Rows of people who must not be sent and were sent to the same place before."""
+    listed_places: tuple[tuple[str, int], ...] = ()
     """The first of them."""
     feeding: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The columns that feed each field of the API."""
@@ -179,6 +183,10 @@ class WorkStore:
     def corrected_before_file(self, work: Work) -> Path:
         """Where the corrections lie that rows of this file got in earlier files, by the last check."""
         return self.folder(work.id) / "corrected-before.jsonl"
+
+    def report_corrections_file(self, work: Work) -> Path:
+        """Where it lies what a person corrected in a report, once its rows are in."""
+        return self.folder(work.id) / "report-corrections.json"
 
     def new(self, name: str) -> Work:
         """Make an empty piece of work with its folders. Raises OSError."""
@@ -333,9 +341,14 @@ def _work(table: dict[str, object]) -> Work:
         kinds = tuple(KindCount(**kind) for kind in check["kinds"])
         left_out = tuple(LeftOut(**one) for one in check["left_out"])
         lists = {name: tuple(check[name]) for name in ("header", "notes")}
+        rows = {name: _places(check.get(name)) for name in ("corrected_places", "listed_places")}
         feeding = {name: tuple(columns) for name, columns in check.get("feeding", {}).items()}
         parts = {"kinds": kinds, "left_out": left_out, "feeding": feeding}
-        values["check"] = CheckState(**(check | parts | lists))
+        values["check"] = CheckState(**(check | parts | lists | rows))
     if "suppress" in values:
         values["suppress"] = tuple(values["suppress"])  # type: ignore[arg-type]
     return Work(**values)  # type: ignore[arg-type]
+
+
+def _places(kept: object) -> tuple[tuple[str, int], ...]:
+    return tuple((str(sheet), int(row)) for sheet, row in kept) if isinstance(kept, list) else ()

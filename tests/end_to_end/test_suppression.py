@@ -104,6 +104,26 @@ def test_resume_and_retry_read_the_list_as_it_is_now(
         assert {f"P{n}" for n in range(250)} - stored(box) == {"P120", "P130", "P140", "P150"}
 
 
+def test_who_is_on_no_list_any_more_goes_with_the_rest_of_the_run(
+    importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(work / "a.csv", *people(250))
+    write(work / "list.csv", *phones(20, 30, 120))
+    with Sandbox(faults=["code code=1005 requests=2-"]) as box:
+        use(monkeypatch, box.connection)
+        words = ("run", "a.csv", "--suppress", "list.csv", "--concurrency", "1", "--report-dir", "out")
+        assert importer(*words).code == 4
+        write(work / "list.csv", *phones(30))
+        box.misbehave()
+        assert importer("resume").code == 0
+        assert {f"P{n}" for n in range(250)} - stored(box) == {"P30"}
+        assert [row for row, (_, code) in statuses(work / "out").items() if code == "suppressed"] == ["32"]
+        assert summary(work / "out")["suppression"][0]["rows"] == 1
+        run = summary(work / "out")["run"]
+        importer("report", run, "--report-dir", "again")
+        assert statuses(work / "again") == statuses(work / "out")
+
+
 def test_a_row_that_may_be_in_is_unknown_when_its_customer_is_listed(
     importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -430,3 +450,25 @@ def test_no_log_of_a_job_quotes_a_list(tmp_path: Path, box: Sandbox) -> None:
     assert report.exit_code == 3
     assert "Secret" not in report.message
     assert "Secret" not in (bench.state / "jobs" / "nightly.log").read_text("utf-8")
+
+
+def test_who_is_on_no_list_any_more_does_not_go_over_a_later_row_that_is_in(
+    importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = people(250)
+    header, *rest = [[*row, "email" if row is rows[0] else ""] for row in rows]
+    rest[20] = ["Older", "Li", "8613800000020", "one@x.example"]
+    rest[60] = ["Newer", "Li", "8613900000060", "one@x.example"]
+    write(work / "a.csv", header, *rest)
+    write(work / "list.csv", *phones(20, 30))
+    with Sandbox(faults=["code code=1005 requests=2-"]) as box:
+        use(monkeypatch, box.connection)
+        words = ("run", "a.csv", "--suppress", "list.csv", "--concurrency", "1", "--report-dir", "out")
+        assert importer(*words).code == 4
+        write(work / "list.csv", *phones(77_777))
+        box.misbehave()
+        importer("resume")
+        assert "Newer" in stored(box)
+        assert "Older" not in stored(box)
+        assert "P30" in stored(box)
+    assert statuses(work / "out")["22"] == ("not_sent", "held-back")

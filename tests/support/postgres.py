@@ -152,3 +152,52 @@ class PostgresServer:
             check=False,
         )
         assert done.returncode == 0, done.stderr.decode()
+
+
+class PgBouncer:
+    """A pool before a server, for as long as a `with` block lasts."""
+
+    def __init__(self, server: PostgresServer, mode: str, size: int = 10) -> None:
+        program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+        assert program is not None
+        self._folder = Path(tempfile.mkdtemp(prefix="nxlink-pool-"))
+        # It refuses to run as root, too.
+        user = "nobody" if os.geteuid() == 0 else None
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        (self._folder / "users").write_text(f'"{USER}" ""\n')
+        (self._folder / "pool.ini").write_text(
+            f"[databases]\n* = host=127.0.0.1 port={server.port}\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\n"
+            f"auth_type = trust\nauth_file = {self._folder / 'users'}\n"
+            f"pool_mode = {mode}\ndefault_pool_size = {size}\nquery_wait_timeout = 5\n"
+        )
+        self._folder.chmod(0o755)
+        self._words = [program, "-q", str(self._folder / "pool.ini")]
+        self._user = user
+
+    def __enter__(self) -> PgBouncer:
+        quiet = subprocess.DEVNULL
+        self._process = subprocess.Popen(self._words, user=self._user, stdout=quiet, stderr=quiet)
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=5).close()
+                return self
+            except OSError:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    self.end()
+                    raise
+            time.sleep(0.02)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from importer.journal_place import journal_place, shown_place
 from tests.support.cluster import DaskCluster, keep_journal
 from tests.support.interruptions import GatedScript
 from tests.support.jobs import lines
+from tests.support.postgres import PostgresServer
 from tests.support.tenants import FIRST_TENANT, Tenants, many_tenants
 
 FEW = 6
@@ -129,6 +131,20 @@ def test_a_cluster_that_cannot_be_used_is_refused(few: Tenants, address: str, co
     with pytest.raises(SettingsError) as error:
         check_address(address)
     assert error.value.code == code
+
+
+@pytest.mark.extras
+def test_a_round_that_begins_while_the_database_is_away_waits_for_it(
+    few: Tenants, server: PostgresServer
+) -> None:
+    keep_journal(few, server.database())
+    server.stop()
+    back = threading.Timer(1.0, server.start)
+    back.start()
+    outcome = carry_out(task(few, "nightly@t01"))
+    back.join()
+    assert outcome.report.good
+    assert few.tenants_of() == {FIRST_TENANT: 5}
 
 
 @pytest.mark.extras

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
@@ -22,10 +25,11 @@ from importer.delivery.rate_limit import RateLimiter
 from importer.errors import ImporterError, JournalError, SettingsError
 from importer.journal import BatchState, Journal, SettledEntry
 from importer.journal.locks import TurnDoubtError
+from importer.journal.opening import opened_patiently
 from importer.journal_place import is_address, journal_place, shown_address
 from importer.models import Action, Outcome, Status, Verdict
 from tests.support.journal import DESTINATION, MakeBatch, MakeRecord
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import PgBouncer, PostgresServer
 from tests.support.programs import begun
 
 LANE = DESTINATION.lane
@@ -133,6 +137,32 @@ def test_a_server_that_begins_anew_is_waited_for(
         assert len(run.requests()) == 1
 
 
+def test_a_database_that_is_away_at_the_start_is_waited_for_where_nobody_watches() -> None:
+    tries: list[JournalError] = []
+
+    def opened(code: str, times: int) -> Callable[[], str]:
+        tries.clear()
+
+        def attempt() -> str:
+            if len(tries) < times:
+                tries.append(JournalError(code, place="db", problem="–"))
+                raise tries[-1]
+            return "open"
+
+        return attempt
+
+    assert opened_patiently(opened("journal-away", 1), 60.0, lambda: None) == "open"
+    stopped: dict[bool, Callable[[], object]] = {True: lambda: "Ctrl-C", False: lambda: None}
+    for code, seconds, is_stopped in (
+        ("journal-away", 0.0, False),
+        ("journal-away", 60.0, True),
+        ("journal-rights", 60.0, False),
+    ):
+        with pytest.raises(JournalError) as error:
+            opened_patiently(opened(code, 99), seconds, stopped[is_stopped])
+        assert (error.value.code, len(tries)) == (code, 1)
+
+
 @pytest.mark.extras
 def test_a_database_that_stays_away_stops_the_run(
     server: PostgresServer, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
@@ -229,22 +259,42 @@ def test_a_sender_that_lost_its_lane_to_another_run_can_write_and_send_nothing_m
 
 
 @pytest.mark.extras
-def test_what_a_lost_sender_has_signed_is_waited_for_until_it_has_expired(
-    server: PostgresServer, address: str, shared: Journal, make_record: MakeRecord, make_batch: MakeBatch
+@pytest.mark.parametrize("off", [0.0, 3600.0, -3600.0])
+def test_what_a_lost_sender_has_signed_is_waited_for_until_it_has_expired_whatever_the_machines_clock_says(
+    server: PostgresServer,
+    address: str,
+    shared: Journal,
+    make_record: MakeRecord,
+    make_batch: MakeBatch,
+    monkeypatch: pytest.MonkeyPatch,
+    off: float,
 ) -> None:
     batch = replace(make_batch(1, 2), contacts=((5,),))
-    with shared.start(make_record("old")) as old, Journal.open(address) as other:
+    with shared.start(make_record("old")) as old:
         assert old.ticket is not None
         assert old.ticket.take_turn()
         old.begin(batch, b"h" * 32)
         end_sessions(server, address)
-        with other.start(make_record("new")) as new:
+        wrong = SimpleNamespace(time=lambda: time.time() + off, monotonic=time.monotonic, sleep=time.sleep)
+        monkeypatch.setattr("importer.journal.postgres.time", wrong)
+        with Journal.open(address) as other, other.start(make_record("new")) as new:
             assert new.ticket is not None
             assert new.ticket.take_turn()
             assert new.contacts is not None
             (late,) = new.contacts.late(60.0)
     assert late.run == "old"
     assert 60 <= late.seconds <= 60 + 66
+
+
+@pytest.mark.extras
+def test_a_clock_that_is_set_meanwhile_does_not_change_the_time_of_the_journal(
+    shared: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = shared._database.now()
+    for off in (3600.0, -3600.0):
+        wrong = SimpleNamespace(time=lambda off=off: time.time() + off, monotonic=time.monotonic)
+        monkeypatch.setattr("importer.journal.postgres.time", wrong)
+        assert 0 <= shared._database.now() - before < 60
 
 
 @pytest.mark.extras
@@ -363,11 +413,28 @@ def test_what_cannot_be_used_is_told(
 
 
 @pytest.mark.extras
-def test_two_that_begin_at_once_make_the_tables_once(address: str) -> None:
-    program = "import sys; from importer.journal import Journal; Journal.open(sys.argv[1]).close()"
-    with ExitStack() as stack:
-        many = [stack.enter_context(begun([sys.executable, "-c", program, address])) for _ in range(4)]
-        assert [process.wait(60) for process in many] == [0, 0, 0, 0]
+@pytest.mark.skipif(
+    shutil.which("pgbouncer", path=f"{os.environ.get('PATH')}:/usr/sbin") is None, reason="needs PgBouncer"
+)
+@pytest.mark.parametrize("size", [10, 1])
+def test_a_pool_that_changes_the_session_is_refused(server: PostgresServer, address: str, size: int) -> None:
+    with PgBouncer(server, "transaction", size) as pool:
+        with pytest.raises(JournalError) as error:
+            Journal.open(address.replace(str(server.port), str(pool.port)))
+        assert (error.value.code, int(error.value.exit_code)) == ("journal-pooled", 4)
+    with PgBouncer(server, "session") as pool:
+        through = address.replace(str(server.port), str(pool.port))
+        with Journal.open(through) as journal, Journal.open(address) as other:
+            assert journal.lanes.draw(LANE, "a.csv").take_turn()
+            assert not other.lanes.draw(LANE, "b.csv").take_turn()
+
+
+@pytest.mark.extras
+def test_some_that_begin_at_once_make_the_tables_once(address: str) -> None:
+    with ThreadPoolExecutor(4) as many:
+        for begun in [many.submit(Journal.open, address) for _ in range(4)]:
+            with begun.result() as journal:
+                assert journal.runs() == ()
 
 
 @pytest.mark.extras

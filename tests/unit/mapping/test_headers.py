@@ -7,6 +7,7 @@ import pytest
 from importer import mapping
 from importer.contracts import Contract
 from importer.errors import MappingError
+from importer.escaping import shell_command
 from importer.mapping import headers, loader
 from importer.mapping.headers import left_out_note
 from importer.messages import LANGUAGES
@@ -87,6 +88,23 @@ def test_a_missing_required_column_is_an_error_that_lists_the_file_s_columns() -
     assert caught.value.code == "mapping-none-fits"
     assert "last_name" in str(caught.value)
     assert "“Email”" in str(caught.value)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize(
+    ("header", "column"),
+    [(["Nombre", "Apellido"], "Nombre"), (["Name", "Last Name"], "Name"), (["姓", "名字"], "名字")],
+)
+def test_a_column_that_may_be_a_part_of_the_name_or_all_of_it_is_named(
+    header: list[str], column: str, lang: str
+) -> None:
+    with pytest.raises(MappingError) as caught:
+        mapping.choose([*header, "Email"], SEA, file="my list.csv")
+    assert caught.value.code == "mapping-name-unclear"
+    assert f"“{column}”" in caught.value.sentence(lang)
+    command = shell_command(["importer", "mapping", "suggest", "my list.csv", "-o", "mapping.toml"])
+    for words in (command, f'from = "{column}"', f'split = "{column}"'):
+        assert words in caught.value.hint(lang)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -153,3 +154,40 @@ def test_reports_of_an_earlier_run_stay_until_the_new_ones_are_whole(tmp_path: P
     with ReportWriter(plan):
         assert (tmp_path / "results.csv").read_bytes() == before
     assert (tmp_path / "results.csv").read_bytes() == before
+
+
+def a_second_run(directory: Path) -> ReportResult:
+    source = ReportSource(Path("in.csv"), "in.csv", "csv", ("Name",))
+    with ReportWriter(ReportPlan(directory, "run-2", source)) as reports:
+        reports.add(Chunk("", arrow.frame({"Name": arrow.array(["x"])}, np.array([2]))), ())
+        reports.settle(Outcome("", (2,), Status.IMPORTED))
+        return reports.close(FACTS)
+
+
+def save_again(path: Path, after: Path) -> None:
+    """As a person does who corrects it a while after the run."""
+    later = after.stat().st_mtime_ns + 10**10
+    os.utime(path, ns=(later, later))
+
+
+def test_workbooks_of_an_earlier_run_go_when_the_folder_is_used_again(tmp_path: Path) -> None:
+    a_run(tmp_path, Status.IMPORTED)
+    (tmp_path / "doubtful.xlsx").write_bytes((tmp_path / "annotated.xlsx").read_bytes())
+    save_again(tmp_path / "summary.json", tmp_path / "doubtful.xlsx")
+    assert not a_second_run(tmp_path).notes
+    assert not {"annotated.xlsx", "doubtful.xlsx"} & {path.name for path in tmp_path.iterdir()}
+
+
+def test_what_a_person_has_corrected_since_is_left_and_told(tmp_path: Path) -> None:
+    a_run(tmp_path, Status.INVALID)
+    for name in ("rejects.xlsx", "annotated.xlsx"):
+        save_again(tmp_path / name, tmp_path / "summary.json")
+    corrected = (tmp_path / "rejects.xlsx").read_bytes()
+    told = [note.sentence() for note in a_second_run(tmp_path).notes]
+    assert sorted(told) == [
+        "annotated.xlsx in the report folder is from an earlier run; this run has none",
+        "rejects.xlsx has been saved since the importer wrote it, so it was left as it is; "
+        "this run's report is rejects-2.xlsx",
+    ]
+    assert (tmp_path / "rejects.xlsx").read_bytes() == corrected
+    assert (tmp_path / "annotated.xlsx").exists()

@@ -24,7 +24,7 @@ FIELDS = (("Name", "full_name"), ("Phone", "<b>&\x01"))
 
 def a_workbook(rows: str = "", count: int = 0) -> io.BytesIO:
     plan = ReportPlan(Path(), "run-1", ReportSource(Path("in.csv"), "in.csv", "csv", HEADER), fields=FIELDS)
-    around = build_template(plan, (*OWN_COLUMNS, *HEADER))
+    around = build_template(plan, (*OWN_COLUMNS, *HEADER), "rejects")
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr(SHEET_PART, around.before + rows + around.after(count))
@@ -77,7 +77,7 @@ def test_the_header_has_widths_and_notes_and_stays_in_sight() -> None:
     assert sheet.title == "rejects"
     assert sheet.freeze_panes == "B2"
     assert sheet.auto_filter.ref == "A1:M8"
-    assert [sheet.column_dimensions[letter].width for letter in "AGKLM"] == [7, 60, 16, 40, 16]
+    assert [sheet.column_dimensions[letter].width for letter in "AGKLM"] == [7, 90, 16, 40, 16]
     notes = {cell.coordinate: cell.comment.text for cell in sheet[1] if cell.comment}
     assert notes["K1"] == "Goes to full_name."
     assert notes["M1"] == "Goes to <b>&\\u0001."

@@ -377,3 +377,47 @@ def test_what_lies_beside_the_table_comes_by_buttons(
     sync_api.expect(tab.get_by_text("39 rows say what was sent last")).to_be_visible()
     look_for_barriers(tab)
     assert len(box.customers()) == 40
+
+
+def test_a_list_of_people_with_one_name_and_phones_as_dialled_at_home(
+    tab: Page, served: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    """What is proposed is one click away, and the same list again ends on a page that says so."""
+    path = tmp_path / "pelanggan.csv"
+    path.write_text(
+        "Kota,Keterangan,Nama depan,Nama belakang,HP,Email\n"
+        "Malang,a,Siti,-,0812-1111-2222,siti@toko.co.id\n"
+        "Malang,b,Budi,Santoso,+62 813 3333 4444,budi@toko.co.id\n"
+        "Malang,c,Sukarno,,0812 9999 0000,su@toko.co.id\n",
+        "utf-8",
+    )
+    tab.set_input_files("#file", path)
+    tab.get_by_role("button", name="Yes, match the columns").click()
+    tab.wait_for_url("**/match")
+    look_for_barriers(tab)
+    swapped(tab, lambda: tab.get_by_role("button", name="Indonesia (+62)").click())
+    sync_api.expect(tab.get_by_text("6281211112222")).to_be_visible()
+    tab.get_by_role("button", name="Check the whole file").click()
+    tab.get_by_role("link", name="Correct the rows").click()
+    sync_api.expect(tab.get_by_label("Row 2, Nama belakang")).to_be_in_viewport()
+    look_for_barriers(tab)
+    tab.get_by_role("button", name="One name only: write “Siti” in row 2").press("Enter")
+    sync_api.expect(tab.get_by_label("Row 2, Nama belakang")).to_have_value("Siti")
+    tab.locator("#kind").select_option(index=1)
+    tab.get_by_role("button", name="People with one name only").click()
+    sync_api.expect(tab.get_by_label("Row 4, Nama belakang")).to_have_value("Sukarno")
+    look_for_barriers(tab)
+    tab.get_by_role("button", name="Check with the corrections").click()
+    tab.get_by_role("link", name="Continue with 3 rows").click()
+    tab.get_by_role("button", name="Send 3 customers").click()
+    tab.wait_for_url("**/runs/**")
+    assert {str(one.fields["sms_phone"])[:4] for one in box.customers()} == {"6281"}
+    tab.goto(f"{served.base}/")
+    tab.set_input_files("#file", path)
+    tab.get_by_role("button", name="Take over last time’s 2 corrections").click()
+    tab.get_by_role("button", name="Yes, match the columns").click()
+    tab.get_by_role("button", name="Check the whole file").click()
+    tab.get_by_role("link", name="Continue with 3 rows").click()
+    tab.get_by_role("button", name="Send only what is new or has changed").click()
+    sync_api.expect(tab.get_by_role("heading", name="Done: nothing new")).to_be_visible()
+    look_for_barriers(tab)

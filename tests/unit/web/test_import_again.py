@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from importer.sandbox import Sandbox
@@ -141,6 +142,77 @@ def test_a_list_that_has_grown_does_not_undo_the_corrections_of_its_old_rows_uns
     assert len(birthdays) == 3
 
 
+def reported(page: WebPage, run: str, name: str, folder: Path, changes: dict[str, dict[str, str]]) -> str:
+    """Correct cells in a report by hand, by row number and column, and import it. Returns its run."""
+    path = folder / name
+    path.write_bytes(page.get(f"/runs/{run}/files/{name}").content)
+    book = openpyxl.load_workbook(path)
+    lines = list(book.active.iter_rows())
+    names = [cell.value for cell in lines[0]]
+    for line in lines[1:]:
+        for column, text in changes.get(str(line[names.index("_row")].value), {}).items():
+            line[names.index(column)].value = text
+    book.save(path)
+    work = page.upload(path)
+    page.change(work, "see", do="continue")
+    page.check(work)
+    return run_of(page.send(work))
+
+
+def test_what_was_corrected_in_reports_is_not_undone_by_a_list_that_has_grown(
+    page: WebPage, box: Sandbox, table: Path
+) -> None:
+    first = page.upload(table)
+    page.checked(first)
+    page.correct(first, 2, "Name", "Anna Lee")  # in the grid; its date is still wrong
+    page.check(first)
+    run = run_of(page.send(first))
+    fixed = {"2": {"Birthday": "1990-02-28"}, "4": {"Birthday": "1992-12-04"}}
+    second = reported(page, run, "rejects.xlsx", table.parent, fixed)
+    reported(page, second, "doubtful.xlsx", table.parent, {"3": {"E-mail": "cy@gmail.com"}})
+    stored = {(one.fields["first_name"], one.fields["email"]) for one in box.customers()}
+    assert {("Anna", "ann@lee.net"), ("Cy", "cy@gmail.com")} <= stored
+    again = page.upload(grown(table))
+    shown = text_of(page.checked(again))
+    assert "Here again as before the corrections of an earlier import: 2 rows" in shown
+    assert "Row 3, 5" in shown
+    assert "web-undoes-corrections" in page.send(again).text
+    page.post(f"{again}/corrected-before")
+    page.wait(again)
+    assert "4 valid" in text_of(page.get(f"{again}/check"))
+    page.send(again)
+    after = {(one.fields["first_name"], one.fields["birthday"]) for one in box.customers()}
+    assert after >= {("Anna", "1990-02-28"), ("Cy", "1992-12-04")}
+
+
+def test_rows_of_a_report_that_did_not_come_in_are_not_called_corrected(page: WebPage, table: Path) -> None:
+    first = page.upload(table)
+    page.checked(first)
+    run = run_of(page.send(first))
+    fixed = {"2": {"Birthday": "1990-02-30"}, "4": {"Birthday": "1992-12-04"}}
+    reported(page, run, "rejects.xlsx", table.parent, fixed)
+    again = page.upload(grown(table))
+    shown = text_of(page.checked(again))
+    assert "of an earlier import: 1 row" in shown
+    assert "Row 5" in shown
+
+
+def test_what_a_workbook_of_corrections_brought_is_not_undone_either(
+    page: WebPage, box: Sandbox, table: Path
+) -> None:
+    imported_with_corrections(page, table)
+    earlier = page.site.works.recent()[0]
+    workbook = page.get(f"/w/{earlier.id}/corrections.xlsx").content
+    page.post(f"/w/{earlier.id}/delete")
+    first = page.upload(table)
+    page.checked(first)
+    assert page.post(f"{first}/corrections?name=corrections.xlsx", workbook).status_code == 201
+    page.check(first)
+    page.send(first, again="yes")
+    again = page.upload(grown(table))
+    assert "of an earlier import: 2 rows" in text_of(page.checked(again))
+
+
 def test_a_person_may_send_the_old_texts_on_purpose(page: WebPage, box: Sandbox, table: Path) -> None:
     imported_with_corrections(page, table)
     again = page.upload(grown(table))
@@ -178,7 +250,7 @@ def test_only_new_rows_of_a_file_without_any_end_on_a_page_that_says_so(
     page.checked(again)
     page.post(f"{again}/scope", {"do": "changed"})
     page.wait(again)
-    assert page.get(f"/tasks/{again.removeprefix('/w/')}/now").json()["url"].endswith("?then=import")
+    assert page.get(f"/tasks/{again.removeprefix('/w/')}/now").json()["url"].endswith("/import")
     answer = page.get(f"{again}/check?then=import")
     assert answer.url.endswith("/import")
     shown = text_of(answer)

@@ -74,3 +74,28 @@ def test_the_grid_of_a_report_file_says_whose_rows_they_are(
     shown = page.get(f"{work}/correct").text
     assert "Leave the value of Born in row" in shown
     assert "Leave the value of Last name in row" not in shown
+
+
+def test_values_that_one_cell_had_too_many_of_are_named_to_the_end_and_can_be_looked_at(
+    page: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    lines = (
+        "1,Malang,+6281234567890 / +6281377778888,Siti,Ani,siti@toko.id,1990-01-02",
+        "2,Malang,+6281234567891 / +6281377778889,Budi,Jo,budi@toko.id,1990-02-31",
+        "3,Malang,+6281234567892,Rudi,Aji,rudi@toko.id,1990-02-31",
+    )
+    work = page.begin(tmp_path, HEAD, *lines)
+    grid = f"{work}/correct?show=all&code=several-values&column=Phone"
+    assert 'several-values&amp;column=Phone"' in page.get(f"{work}/check").text
+    shown = text_of(page.get(grid))
+    assert "“+6281234567890 / +6281377778888” contains several values" in shown
+    assert "Rudi" not in shown
+    assert "2 rows still to be corrected" in text_of(page.get(f"{work}/correct"))
+    assert "Siti" not in text_of(page.get(f"{work}/correct?show=all")), "nothing is wrong with that row"
+    assert "several values" not in text_of(page.get(f"{work}/correct")), "its date is what is wrong"
+    assert "Of several values in a cell only the first is sent" in text_of(page.get(f"{work}/import"))
+    result = page.send(work)
+    assert "Not sent: further values in cells" in text_of(result)
+    assert 'several-values&amp;column=Phone"' in result.text
+    assert "“+6281234567890 / +6281377778888” contains several values" in text_of(page.get(grid))
+    assert len(box.customers()) == 1

@@ -186,6 +186,24 @@ def test_names_of_columns_may_hold_anything(page: WebPage, tmp_path: Path) -> No
     assert "No row is held back" in text_of(page.get(f"{work}/correct"))
 
 
+def test_the_rows_that_are_shown_are_those_of_the_sheet_that_is_read(page: WebPage, tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["Only a cover"])
+    sheet = book.create_sheet("Customers")
+    for line in (["Spring"], ["First name", "Last name", "E-mail"], ["Ann", "Lee", "ann@lee.net"]):
+        sheet.append(line)
+    path = tmp_path / "list.xlsx"
+    book.save(path)
+    work = page.upload(path)
+    shown = text_of(page.get(f"{work}/see"))
+    assert "ann@lee.net" in shown
+    assert "Only a cover" not in shown
+    page.change(work, "see", header_row="3")
+    shown = text_of(page.get(f"{work}/see"))
+    assert "First name" in shown, "a click on a row stays on its sheet"
+    assert page.site.works.get(work.removeprefix("/w/")).sheet == "Customers"
+
+
 def test_all_sheets_of_a_workbook_are_one_piece_of_work(page: WebPage, box: Sandbox, tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     for name, day in (("North", "1990-01-02"), ("South", "1990-02-31")):

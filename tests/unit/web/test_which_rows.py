@@ -59,7 +59,7 @@ def test_all_rows_are_sent_again_if_a_person_says_so(page: WebPage, tmp_path: Pa
     said = scope(page, work, "changed")
     assert "3 skipped" in said
     assert "Nothing is new or has changed since the last import" in said
-    assert "Nothing is new or has changed since the last import" in text_of(page.get(f"{work}/import"))
+    assert "Done: nothing new" in text_of(page.get(f"{work}/import"))
     assert "3 valid" in scope(page, work, "all")
     assert "web-imported-before" in page.send(work).text
 
@@ -146,3 +146,20 @@ def test_a_list_holds_for_the_next_file_until_it_is_removed(
     page.wait(second)
     third = page.begin(tmp_path, HEAD, *PEOPLE, "Ed,Yu,,ed@yu.net", name="third.csv")
     assert "gone.csv" not in text_of(page.get(f"{third}/import"))
+
+
+def test_people_on_a_list_who_were_sent_before_are_named_since_the_crm_keeps_them(
+    page: WebPage, tmp_path: Path
+) -> None:
+    page.send(page.begin(tmp_path, HEAD, *PEOPLE[:2]))
+    listed = b"phone,email\n0086 138 0013 8000,\n,cy@ko.net\n,bo@li.net\n"
+    work = page.begin(tmp_path, HEAD, *PEOPLE[:2], "Cy,Ko,,cy@ko.net", "Di,Yu,,di@yu.net", name="next.csv")
+    assert page.post(f"{work}/lists?name=no.csv", listed).status_code == 201
+    page.wait(work)
+    for step in ("check", "import"):
+        shown = text_of(page.get(f"{work}/{step}"))
+        assert "2 rows of people on a list were sent to this CRM before" in shown
+        assert "Row 2, 3" in shown, "Cy is on the list, too, but was never sent"
+    page.post(f"{work}/lists/remove", {"name": "no.csv"})
+    page.wait(work)
+    assert "of people on a list were sent" not in text_of(page.get(f"{work}/check"))
