@@ -31,6 +31,7 @@ FIELDS = ("first_name", "last_name", "full_name")
 _HAN = "[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003134f]"
 """A regular expression for one Chinese character."""
 _HAN_NAME = late_pattern(f"{_HAN}+")
+_JAPANESE_NAME = late_pattern(f"(?:{_HAN}|[\u3005\u3040-\u30ff])+")
 _BEGINS_HAN = late_pattern(rf"{_HAN}\S*")
 _COMMA_NAME = late_pattern(r"[^,]+,(?!\s*(?:jr|sr|i{2,3}|iv|ph\.?d|m\.?d|mba|esq|dds)\b)[^,]+", re.IGNORECASE)
 _MIDDLE_DOT = late_pattern(r"[·•・‧]")
@@ -200,9 +201,10 @@ def _without_titles_behind(words: list[str]) -> list[str]:
     text = "".join(words)
     title = next((one for one in _words_of_names()["titles_behind"] if text.endswith(one)), "")
     name = text.removesuffix(title)
-    if not title or not 1 < len(name) <= _LONGEST_HAN_NAME or name in _compound_surnames():
+    if not title or len(name) < 2 or name in _compound_surnames() or not words[-1].endswith(title):
         return words
-    if not _HAN_NAME.fullmatch(name) or not words[-1].endswith(title):
+    in_han = _HAN_NAME.fullmatch(name) and len(name) <= _LONGEST_HAN_NAME
+    if not in_han and not (len(words) == 2 and _JAPANESE_NAME.fullmatch(name)):
         return words
     return [word for word in (*words[:-1], words[-1].removesuffix(title)) if word]
 

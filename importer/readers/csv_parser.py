@@ -249,6 +249,9 @@ class _RecordReader:
         if b"\n" not in content and b"\r" not in content:
             return counts == {self._width - 1}
         filled = sum(bool(cell.strip()) for line in content.splitlines() for cell in line.split(mark))
+        if not filled and content.strip(b"\r\n") == b"":
+            # One at the end of a line, one at the beginning of the next.
+            return counts == {self._width - 1}
         return len(counts) == 1 and min(counts) >= _FEWEST_DELIMITERS and filled >= _FEWEST_FILLED
 
 
