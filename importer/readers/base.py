@@ -75,6 +75,8 @@ class FileIdentity:
     """Lowercase hex, over the bytes as they were given, compressed or not."""
     size: int
     """In bytes."""
+    packed_in: Path | None = None
+    """The archive or encrypted workbook that the bytes were taken out of; None: they lie as given."""
 
 
 class Source(ABC):
@@ -104,6 +106,8 @@ class Source(ABC):
 
     def __init__(self, origin: FileIdentity) -> None:
         self.path = origin.path
+        self.given_path = origin.packed_in or origin.path
+        """The file as it was given: what a later run opens again."""
         self.name = origin.name
         self.sha256 = origin.sha256
         self.size = origin.size
