@@ -105,7 +105,7 @@ def with_era(text: str) -> str | None:
 def of_republic(text: str) -> bool:
     """Return whether a text is a day whose year says that it counts from the Republic: 民國79年5月17日."""
     found = _WITH_ERA.fullmatch(text)
-    return bool(found) and found["era"] in _REPUBLIC
+    return found is not None and found["era"] in _REPUBLIC
 
 
 def possible(year: int, today: date) -> Iterator[Calendar]:
