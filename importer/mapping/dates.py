@@ -33,6 +33,7 @@ _WORD = late_pattern(r"[^\d\s,/-]+")
 _BEHIND = late_pattern(r"(?<=^\d{8})\.0+$|(?<=\d{4}) ?[грr]\.?$|(?<=\d{4}) (?:года|року|roku)$")
 _ENDS_BEHIND = ".0\u0433\u0440r\u0430\u0443u"
 """The last letters of what may stand behind a date: г, р, r, года, року, roku."""
+_THREE_POINTS = 3
 _ORDINAL = late_pattern(r"(?<=\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
 _APART = late_pattern(r"(?<=\d)([-/.]) (?=\d)")
 """The mark of a date with a blank behind it, as in Czech: 7. 5. 1980."""
@@ -116,6 +117,9 @@ def plain(text: str) -> str:
     found = text.translate(_WIDE).strip()
     if " " in found:
         found = _APART.sub(r"\1", found)
+    if found[-1:] == "." and found.count(".") == _THREE_POINTS:
+        # As in Hungarian and Korean: 2014. 05. 07.
+        found = found[:-1]
     if "年" in found and (written := _IN_CHINESE.fullmatch(found)):
         return (
             f"{''.join(map(_DIGITS.__getitem__, written[1]))}年{_number(written[2])}月{_number(written[3])}日"

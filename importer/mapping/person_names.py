@@ -34,6 +34,8 @@ _HAN_NAME = late_pattern(f"{_HAN}+")
 _JAPANESE_NAME = late_pattern(f"(?:{_HAN}|[\u3005\u3040-\u30ff])+")
 _BEGINS_HAN = late_pattern(rf"{_HAN}\S*")
 _COMMA_NAME = late_pattern(r"[^,]+,(?!\s*(?:jr|sr|i{2,3}|iv|ph\.?d|m\.?d|mba|esq|dds)\b)[^,]+", re.IGNORECASE)
+_WITH_PATRONYMIC = late_pattern(r"\S+\s+\S+\s+\S+(?:вич|вна|ична|ович|івна|ївна|оглы|кызы)", re.IGNORECASE)
+"""A Russian or Ukrainian name in full: what ends so stands behind the given name."""
 _MIDDLE_DOT = late_pattern(r"[·•・‧]")
 _LONGEST_HAN_NAME = 4
 _FIRST_HAN = "\u3400"
@@ -93,7 +95,11 @@ def split(name: str, rule: NameRule) -> tuple[str, str]:
 def likely_rule(names: Iterable[str]) -> NameRule:
     """Return the rule that most of these full names seem to follow."""
     filled = [name.strip() for name in names if name.strip()]
-    for rule, pattern in ((NameRule.CHINESE, _BEGINS_HAN), (NameRule.COMMA, _COMMA_NAME)):
+    for rule, pattern in (
+        (NameRule.CHINESE, _BEGINS_HAN),
+        (NameRule.COMMA, _COMMA_NAME),
+        (NameRule.FAMILY_FIRST, _WITH_PATRONYMIC),
+    ):
         if filled and sum(bool(pattern.fullmatch(name)) for name in filled) > len(filled) / 2:
             return rule
     return NameRule.LAST_WORD

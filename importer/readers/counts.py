@@ -173,6 +173,7 @@ _BEHIND_WORDS = (
         "mezisoučet",
         "spolu",
         "összesen",
+        "mindösszesen",
         "részösszeg",
         "ukupno",
         "summa",
@@ -215,6 +216,20 @@ _GLUED_WORDS = (
         "총계",
         "รวม",
     ),
+    *(
+        "合 计",
+        "总 计",
+        "小 计",
+        "合　计",
+        "总　计",
+        "小　计",
+        "合 計",
+        "總 計",
+        "小 計",
+        "総 計",
+        "합 계",
+        "소 계",
+    ),
 )
 """Those that may stand right behind it: 启蒙班小计."""
 _BEFORE_WORDS = (
@@ -229,6 +244,7 @@ _BEFORE_WORDS = (
         "celkem",
         "mezisoučet",
         "összesen",
+        "mindösszesen",
         "részösszeg",
         "ukupno",
     ),
@@ -256,6 +272,8 @@ _BEFORE_WORDS = (
         "jumlah",
         "tổng",
         "cộng",
+        "summa",
+        "γενικό σύνολο",
     ),
     *("المجموع", "الإجمالي", "مجموع", "إجمالي", "اجمالي", "جمع", 'סה"כ', "סה״כ", "סך הכל", "รวม", "कुल"),
 )

@@ -107,3 +107,8 @@ def test_a_day_of_the_republic_with_its_name_proves_the_others_of_the_column() -
 @pytest.mark.parametrize("cell", ["7.05.1990 r.", "07.05.1990 г.", "7 мая 1990 года", "07.05.1990 р."])
 def test_what_stands_behind_the_year_does_not_count(cell: str) -> None:
     assert birthdays(cell, "25.12.1991")[0][0] == "1990-05-07"
+
+
+@pytest.mark.parametrize("cell", ["2014. 05. 07.", "2014.05.07.", "2014. 5. 7.", "7.5.2014."])
+def test_a_point_behind_the_last_part_does_not_count(cell: str) -> None:
+    assert birthdays(cell, "25.12.1991")[0][0] == "2014-05-07"
