@@ -9,19 +9,23 @@ from __future__ import annotations
 import csv
 import html
 import io
+import os
 import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from importer.errors import InputError
+from importer.models import Note
 from importer.pipeline.person import Person
 from importer.private_files import replace_private_file
 from importer.readers import ReadOptions, open_source
 from importer.readers.base import ALL_SHEETS
+from importer.reports import ReportResult
+from importer.reports.files import ANNOTATED_XLSX, RESULTS_CSV, WrittenReport
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
@@ -85,6 +89,51 @@ class PersonRows:
         sheet = row[header.index("_sheet")] if "_sheet" in header else ""
         number = row[header.index("_row")]
         return (sheet, int(number)) if number.isdecimal() else None
+
+
+def cleared_rows(reports: Sequence[Path]) -> PersonRows:
+    """Return the rows of a run whose cells are empty in its results: those of people who were cleared."""
+    found = PersonRows()
+    for path in reports:
+        if not (path.name.startswith(Path(RESULTS_CSV).stem) and suffix_of(path) in TABLES):
+            continue
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            rows = csv.reader(file)
+            header = next(rows, [])
+            for row in rows:
+                if row and not _empties(header, row):
+                    found.note(header, row)
+    return found
+
+
+def clear_again(result: ReportResult, cleared: PersonRows) -> ReportResult:
+    """Take the cells of rows that were cleared out of reports that were drawn again, and say so in a note.
+
+    A report in which they cannot be found is deleted: a page that shows them, a copy of the workbook.
+    """
+    if not cleared.places:
+        return result
+    tables = [file for file in result.files if suffix_of(file.path) in TABLES + WORKBOOKS]
+    gone = [file for file in tables if not _cleared_again(file, cleared)]
+    texts = [file for file in result.files if file not in tables]
+    gone += [file for file in texts if cleared.shown_in(file.path.read_text("utf-8", "replace"))]
+    for file in gone:
+        file.path.unlink()
+    kept = tuple(file for file in result.files if file not in gone)
+    names = ", ".join(sorted(file.name for file in gone))
+    found = (("rows", len(cleared.places)), ("files", names or "–"))
+    return replace(result, files=kept, notes=(*result.notes, Note("report-without-cleared", found)))
+
+
+def _cleared_again(file: WrittenReport, cleared: PersonRows) -> bool:
+    if file.name == ANNOTATED_XLSX:
+        return False  # its rows have no numbers
+    nobody = Person((), (), re.compile("(?!)"))
+    times = file.path.stat()
+    stuck = clear_file(file.path, nobody, cleared, clear=True).stuck
+    # What is younger than the summary beside it would count as edited.
+    os.utime(file.path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    return not stuck
 
 
 def suffix_of(path: Path) -> str:

@@ -325,3 +325,20 @@ def test_a_damaged_journal_that_was_put_aside_is_named(importer: Command, own_su
     found = importer("forget", "zoe@quell.example", "--yes")
     assert str(aside) in found.out
     assert found.code == 1
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_reports_that_are_drawn_again_do_not_bring_a_person_back(
+    importer: Command, everywhere: dict[str, Path], elsewhere: bool
+) -> None:
+    work = everywhere["work"]
+    importer("forget", "zoe@quell.example", "+86 138 0013 8000", "--yes")
+    for folder in ("r1", "r3"):
+        target = work / "again" if elsewhere else work / folder
+        words = ("--report-dir", str(target)) if elsewhere else ()
+        done = importer("report", summary(work / folder)["run"], *words)
+        assert "of people who were cleared" in done.err + done.out
+        assert holding(target) == set()
+        rows = next(table for table in (results(target, name.name) for name in target.glob("results*.csv")))
+        assert sum(row["First name"].startswith("Given") for row in rows) == 3
+        assert {row["_row"] for row in rows if not row["First name"]} >= {"5"}
