@@ -86,7 +86,7 @@ class FileProcessor:
 
     def _import(self, record: FileRecord) -> FileResult:
         """Resume or start the file's run, then put the file away."""
-        run = self._run_of(record)
+        run = newest_run(self.journal, record)
         if run is not None and run.state is RunState.FINISHED:
             # A retry that ended before its first request, or before it was on record, is still to be done.
             due = run.id != self.history.run_of(record)
@@ -109,17 +109,6 @@ class FileProcessor:
             return self._not_started(record, observer)
         return self._after(record, run_result, observer, gate.tripped)
 
-    def _run_of(self, record: FileRecord) -> RunRecord | None:
-        """Return the newest run of a file that came to something; None: the file is still to be imported.
-
-        Of a retry that came to nothing the run before it tells what is left: the file is not imported anew.
-        """
-        run_id = self.history.run_of(record)
-        run = self.journal.run(run_id) if run_id else None
-        while run is not None and came_to_nothing(run):
-            run = self.journal.run(run.parent) if run.kind is RunKind.RETRY else None
-        return run
-
     def _is_owed(self, record: FileRecord) -> bool:
         """Return whether an earlier run of the file would have sent all of it."""
         return any(one.path == str(record.place) and sends_all(one) for one in self.journal.runs())
@@ -129,7 +118,7 @@ class FileProcessor:
 
         The file lies in working/ meanwhile, so that a round that dies is taken up as usual.
         """
-        run = self._run_of(failed)
+        run = newest_run(self.journal, failed)
         if run is None or failed.target is None or not failed.target.exists():
             return None
         record = self.store.reopen(failed)
@@ -374,6 +363,34 @@ class _FileObserver(RunObserver):
         self.done = processor.history.find_file(processor.job.name, _content(plan), FileFate.DONE)
         self.held = processor.held_already(self.record, plan)
         return self.done is None and self.held is None
+
+
+def newest_run(journal: Journal, record: FileRecord) -> RunRecord | None:
+    """Return the newest run of a file that came to something; None: the file is still to be imported.
+
+    Of a retry that came to nothing the run before it tells what is left: the file is not imported anew.
+    """
+    run_id = journal.jobs.run_of(record)
+    run = journal.run(run_id) if run_id else None
+    while run is not None and came_to_nothing(run):
+        run = journal.run(run.parent) if run.kind is RunKind.RETRY else None
+    return run
+
+
+def rows_open(journal: Journal, record: FileRecord) -> tuple[int, int, int]:
+    """Return the rows of a file that was begun, how many of them are still open, and how many are invalid so
+    far. Of the open ones not all need to go: they may be invalid, or left out."""
+    run = newest_run(journal, record)
+    if run is None:
+        return record.rows, record.rows, 0
+    states = journal.row_states(run.id)
+    if run.state is RunState.FINISHED:
+        left = rest_of(journal, run).unsent
+    elif run.kind is RunKind.RETRY:
+        left = rest_of(journal, journal.run(run.parent)).unsent - states.settled_rows
+    else:
+        left = record.rows - states.settled_rows
+    return record.rows, max(left, 0), states.counts().get(Status.INVALID, 0)
 
 
 def sends_all(run: RunRecord) -> bool:

@@ -28,7 +28,7 @@ from importer.jobs.config import Job, JobEnvironment
 from importer.jobs.file_store import FOLDERS, FileStore, legible
 from importer.jobs.log import JobLog
 from importer.jobs.notify import announce_round
-from importer.jobs.process_file import NOT_SENT, NOT_SENT_AGAIN, FileProcessor, sends_all
+from importer.jobs.process_file import NOT_SENT, NOT_SENT_AGAIN, FileProcessor, rows_open, sends_all
 from importer.jobs.remote_inbox import RemoteSource, remote_source
 from importer.jobs.results import FileResult, RoundReport, format_error, shown_counts
 from importer.journal import Journal
@@ -376,7 +376,10 @@ def preview(
     """
     history = journal.jobs
     begun = "at-work" if journal.job_running(job.name) else "resume"
-    files = [FilePreview(record.place, begun, record.rows) for record in history.open_files(job.name)]
+    files = [
+        FilePreview(record.place, begun, *rows_open(journal, record))
+        for record in history.open_files(job.name)
+    ]
     files += [
         FilePreview(record.target, "held", record.rows)
         for record in history.with_fate(job.name, FileFate.HELD)

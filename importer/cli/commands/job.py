@@ -191,8 +191,12 @@ def _print_preview(job: Job, files: Sequence[FilePreview], *, several: bool) -> 
     if several:
         echo(f"{job.name}:")
     for file in files:
-        rows = f"  {file.to_send} of {file.rows} rows, {file.invalid} invalid" if file.rows else ""
-        echo(f"{file.fate:9} {file.path}{rows}")
+        rows = f"{file.to_send} of {file.rows} rows, {file.invalid} invalid"
+        if file.fate == "held":
+            rows = f"{file.rows} rows"
+        elif file.fate in ("resume", "at-work"):
+            rows = f"at most {rows} so far"
+        echo(f"{file.fate:9} {file.path}{f'  {rows}' if file.rows else ''}")
         if file.message:
             echo(f"          {file.message}")
     if not files:

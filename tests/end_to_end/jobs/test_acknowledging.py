@@ -153,3 +153,16 @@ def test_a_check_during_a_round_says_that_one_is_at_work(bench: Bench, command: 
         lock.release()
     assert "A round of the job nightly is running now" in done.err
     assert [one["fate"] for one in done.json if one["path"].endswith("b.csv")] == ["at-work"]
+
+
+def test_a_check_says_how_many_rows_of_an_interrupted_file_are_open(bench: Bench, command: Command) -> None:
+    bench.box.misbehave("status status=429 requests=2-")
+    bench.drop("a.csv", lines(250, spoilt=2))
+    assert not bench.round(patience=0, concurrency=1).good
+    (found,) = command("job", "check", "nightly", "--json").json
+    known = len(bench.emails()) + found["invalid"]
+    assert (found["fate"], found["rows"], found["to_send"]) == ("resume", 250, 250 - known)
+    assert 0 < found["to_send"] < 250
+    assert f"at most {found['to_send']} of 250 rows, {found['invalid']} invalid so far" in (
+        command("job", "check", "nightly").out
+    )
