@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import pickle
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ from importer.options import RunOptions
 
 LOCAL = "local"
 """The name of a cluster that begins and ends with the command."""
-_LOOK_EVERY = 0.05
+_LOOK_EVERY = 0.2
 _BUSY_WAIT = 5.0
 """Seconds after which a task is tried again that another process was still at."""
 _CONNECT_SECONDS = 20
@@ -208,6 +209,8 @@ class Distribution(Generic[T, O]):
     """When they were last counted, and how many tasks they do at a time."""
     _seen: float = field(default_factory=time.monotonic)
     """When there was a worker last."""
+    _woken: threading.Event = field(default_factory=threading.Event)
+    """Set when a task is over: a worker has nothing to do until the next one is handed in."""
 
     def go(self, lanes: Sequence[Sequence[T]]) -> list[list[O]]:
         """Do all tasks, and return what came of each."""
@@ -232,7 +235,8 @@ class Distribution(Generic[T, O]):
                     self._step(lane, reason)
                 for lane in waiting:
                     self._look_ahead(lane)
-                time.sleep(_LOOK_EVERY)
+                self._woken.wait(_LOOK_EVERY)
+                self._woken.clear()
         finally:
             with contextlib.suppress(Exception):
                 self.client.unsubscribe_topic(PROGRESS + self._group)
@@ -344,7 +348,9 @@ class Distribution(Generic[T, O]):
         key = f"{kind} {task.title}-{self._group}-{place}-{secrets.token_hex(3)}"
         function = f"{carry_out.__module__}:{carry_out.__name__}"
         handed = task.version, function, pickle.dumps(task), self._group
-        return self.client.submit(work, *handed, key=key, pure=False, retries=0)
+        future = self.client.submit(work, *handed, key=key, pure=False, retries=0)
+        future.add_done_callback(lambda _: self._woken.set())
+        return future
 
     def _outcome(self, place: int, future: Any, reason: ImporterError | None) -> O:
         """Return what came of a task; if nothing did, why: taken back, or dead with too many workers."""

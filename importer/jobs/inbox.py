@@ -7,12 +7,14 @@ A file is ready if it was written long enough ago and did not change between two
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
 
 from importer.errors import InputError
 from importer.jobs.config import Job, SourceKind
@@ -22,6 +24,8 @@ TEMPORARY = (".part", ".tmp", ".partial", ".filepart", ".crdownload", MARKER)
 LOOK_SECONDS = 2.0
 """Between the two looks at a file's size."""
 SECOND_NANOSECONDS = 1_000_000_000
+_MOMENTS = ("mtime", "LastModified", "last_modified", "updated")
+"""Where stores say when a file was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,33 @@ class InboxFile:
         """True if the file was not written to between the two looks."""
         return (self.size, self.modified_ns, self.inode) == (other.size, other.modified_ns, other.inode)
 
+    @classmethod
+    def of_store(cls, entry: dict[str, Any]) -> InboxFile:
+        """Return a file of a bucket or a file server, of which `entry` says what the store says of it."""
+        moment = next((entry[key] for key in _MOMENTS if entry.get(key)), 0)
+        if isinstance(moment, str):
+            moment = datetime.fromisoformat(moment)
+        seconds = moment.timestamp() if isinstance(moment, datetime) else float(moment)
+        tag = _content_tag(entry)
+        inode = int.from_bytes(hashlib.sha256(tag.encode()).digest()[:6]) if tag else 0
+        name = PurePosixPath(str(entry["name"])).name
+        return cls(
+            Path(name), int(entry["size"] or 0), int(seconds * SECOND_NANOSECONDS), inode, marked=False
+        )
+
     def age(self, now: float) -> float:
         """Seconds since it was written; negative if the clock has gone back since."""
         return now - self.modified_ns / SECOND_NANOSECONDS
+
+
+def _content_tag(entry: dict[str, Any]) -> str:
+    """Return what shows a file's content. Google's and Azure's own ETags change when a file is copied."""
+    azure = entry.get("content_settings") or {}
+    digest = azure.get("content_md5")
+    if digest:
+        return bytes(digest).hex()
+    keys = ("md5Hash", "crc32c", "ETag", "etag", "generation")
+    return str(next((entry[key] for key in keys if entry.get(key)), ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,8 +88,10 @@ class FileProcessor:
         """Resume or start the file's run, then put the file away."""
         run = self._run_of(record)
         if run is not None and run.state is RunState.FINISHED:
-            begun = run.id != self.history.run_of(record)
-            return self._send_again(record, run) if begun else self._judge(record, run)
+            # A retry that ended before its first request, or before it was on record, is still to be done.
+            due = run.id != self.history.run_of(record)
+            due |= self.job.retry_failed and rest_of(self.journal, run).unsent > 0
+            return self._send_again(record, run) if due else self._judge(record, run)
         observer, gate = _FileObserver(self, record), _FileGate(self, record)
         if run is None:
             # A file that was held in a round that sends everything is still owed as a whole.
@@ -248,7 +250,7 @@ class FileProcessor:
         counts = Counter(run.counts)
         for before in takewhile(lambda one: one.id != run.id, self.journal.family(run)):
             counts.update({status: before.counts.get(status, 0) for status in UNFIT})
-        return {status: number for status, number in counts.items() if number}
+        return dict(counts)
 
     def _complaint(
         self, record: FileRecord, run: RunRecord, rows: int, rest: Rest

@@ -15,21 +15,20 @@ import hashlib
 import os
 import platform
 import re
-import shutil
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from importer.config import ConfigFile
 from importer.errors import InputError
 from importer.jobs.config import Job, JobPlace
-from importer.jobs.inbox import MARKER, SECOND_NANOSECONDS, InboxFile, may_be_taken
+from importer.jobs.inbox import MARKER, InboxFile, may_be_taken
+from importer.jobs.kept_source import AddressSource, KnownCopies, note_sight, take_copy
 from importer.journal.job_history import FileFate, FileRecord
 from importer.private_files import FOLDER_MODE, create_private_file
-from importer.sources.fetching import find_settings, take_in
-from importer.sources.locations import DatabaseQuery, LocalCopy, Location, Scheme
+from importer.sources.fetching import find_settings
+from importer.sources.locations import Location, Scheme
 from importer.sources.spool import discard, new_copy
 from importer.sources.stores import RemoteStore
 
@@ -41,8 +40,6 @@ FATE_FOLDERS = {
     FileFate.HELD: "held",
 }
 _CLAIMS = ".claims"
-_MOMENTS = ("mtime", "LastModified", "last_modified", "updated")
-"""Where stores say when a file was written."""
 _TAKEN = re.compile(r"(?P<folder>.+)\.(?P<owner>[0-9a-f]{8})-(?P<number>\d+)")
 
 
@@ -60,6 +57,8 @@ class RemoteInbox:
     pattern: str
     store: RemoteStore
     mark: str
+    known: KnownCopies = field(default_factory=KnownCopies)
+    """Of files that stay where they are."""
 
     @classmethod
     def of_job(cls, job: Job, place: JobPlace, journal: Path) -> RemoteInbox:
@@ -82,7 +81,12 @@ class RemoteInbox:
         """Claim a file and fetch it to its place in working/. False if somebody else was quicker."""
         name = found.path.name
         if self.job.keep_source:
+            copy = self.known.find(found)
+            if copy is not None:
+                take_copy(copy, record.place)
+                return True
             self._fetch(self._at(name), record.place)
+            note_sight(found, record.place, time.time())
             return True
         if not self._claim(name, record):
             return False
@@ -108,6 +112,7 @@ class RemoteInbox:
     def settle(self, records: dict[int, FileRecord]) -> None:
         """Finish or undo what a round that was killed left. `records`: the job's files by their numbers."""
         if self.job.keep_source:
+            self.known = KnownCopies(records.values())
             return
         for folder in self._folders(WORKING):
             found = _TAKEN.fullmatch(folder)
@@ -308,7 +313,7 @@ class RemoteInbox:
     def _listed(self, *parts: str) -> Iterator[InboxFile]:
         for one in self._entries(self._at(*parts)):
             if one.get("type") == "file":
-                yield _as_file(one)
+                yield InboxFile.of_store(one)
 
     def _paths(self, path: str) -> list[str]:
         return [str(one["name"]) for one in self._entries(path) if one.get("type") == "file"]
@@ -316,46 +321,6 @@ class RemoteInbox:
     def _folders(self, place: str) -> list[str]:
         entries = self._entries(self._at(place))
         return [PurePosixPath(str(one["name"])).name for one in entries if one.get("type") == "directory"]
-
-
-@dataclass
-class AddressSource:
-    """One file at an address, or the result of a query: fetched each round, and it stays where it is."""
-
-    named: Location | DatabaseQuery
-    config: ConfigFile
-
-    def candidates(self) -> list[InboxFile]:
-        name = self.named.name if isinstance(self.named, Location) else f"{self.named.database}.arrow"
-        return [InboxFile(Path(name), 0, 0, 0, marked=True)]
-
-    def bring(self, found: InboxFile, record: FileRecord) -> bool:
-        """Fetch the file, or ask the database, and put the result to its place in working/."""
-        with self.borrowed(found) as copy:
-            part = record.place.with_name(".copy.part")
-            shutil.move(copy, part)
-            part.rename(record.place)
-        return True
-
-    @contextlib.contextmanager
-    def borrowed(self, found: InboxFile) -> Iterator[Path]:
-        """Yield a copy of the file, or of the result."""
-        named = self.named.address if isinstance(self.named, Location) else self.named
-        copy = take_in(named, config=self.config)
-        assert isinstance(copy, LocalCopy)  # noqa: S101 - no path
-        try:
-            yield copy.path
-        finally:
-            discard(copy.path)
-
-    def put_away(self, record: FileRecord) -> None:
-        """Do nothing: the file stays."""
-
-    def settle(self, records: dict[int, FileRecord]) -> None:
-        """Do nothing: nothing was moved."""
-
-    def close(self) -> None:
-        """Do nothing: no connection is kept."""
 
 
 RemoteSource = RemoteInbox | AddressSource
@@ -378,26 +343,3 @@ def _is_same(copy: InboxFile, original: InboxFile) -> bool:
     """Whether a file is still the one that was copied, and none that came since under its name."""
     found = (copy.path.name, copy.size, copy.inode)
     return found == (original.path.name, original.size, original.inode)
-
-
-def _content_tag(entry: dict[str, Any]) -> str:
-    """Return what shows a file's content. Google's and Azure's own ETags change when a file is copied."""
-    azure = entry.get("content_settings") or {}
-    digest = azure.get("content_md5")
-    if digest:
-        return bytes(digest).hex()
-    keys = ("md5Hash", "crc32c", "ETag", "etag", "generation")
-    return str(next((entry[key] for key in keys if entry.get(key)), ""))
-
-
-def _as_file(entry: dict[str, Any]) -> InboxFile:
-    moment = next((entry[key] for key in _MOMENTS if entry.get(key)), 0)
-    if isinstance(moment, str):
-        moment = datetime.fromisoformat(moment)
-    seconds = moment.timestamp() if isinstance(moment, datetime) else float(moment)
-    tag = _content_tag(entry)
-    inode = int.from_bytes(hashlib.sha256(tag.encode()).digest()[:6]) if tag else 0
-    name = PurePosixPath(str(entry["name"])).name
-    return InboxFile(
-        Path(name), int(entry["size"] or 0), int(seconds * SECOND_NANOSECONDS), inode, marked=False
-    )

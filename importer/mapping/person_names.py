@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from enum import StrEnum
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from itertools import product
 
 import numpy as np
@@ -23,7 +23,7 @@ from importer.arrow import (
     offsets_and_bytes,
     to_mask,
 )
-from importer.mapping.base import ColumnIssue, packaged_index
+from importer.mapping.base import ColumnIssue, by_distinct, packaged_index
 from importer.models import Severity
 from importer.patterns import late_pattern
 
@@ -226,7 +226,7 @@ def _split_at(words: list[str], index: int) -> tuple[str, str]:
     return " ".join(words[:index]), " ".join(words[index:])
 
 
-_BLANK = ByteSet(b" ")
+_BLANK = ord(" ")
 _DOUBTFUL = ByteSet(b"0123456789@#<>=+*{}[]|_/\\:%&!?~^$")
 _NO_NAME = late_pattern(
     r"\s*[#<={\[].*|.*@.*|.*[:：]|(?:https?:|www\.).*|(?:.*?\d){5}.*", re.IGNORECASE | re.DOTALL
@@ -236,6 +236,16 @@ _NO_NAME = late_pattern(
 def doubtful(column: pa.Array, field: str) -> list[ColumnIssue]:
     """Return the warning on texts of the field that are no person's name: numbers, dates, e-mails, links,
     companies, rows commented out, and in first names a title alone."""
+    where = by_distinct(column, partial(_no_persons, field=field))
+    pairs = by_distinct(column, _pairs) if field == "first_name" else where & False
+    return [
+        ColumnIssue("doubtful-name", mask, wording=wording, severity=Severity.WARNING, left_out=False)
+        for mask, wording in ((where & ~pairs, None), (pairs, "two-persons"))
+        if mask.any()
+    ]
+
+
+def _no_persons(column: pa.Array, field: str) -> np.ndarray:
     may_be = _may_end_doubtfully(column)
     may_be[TextColumn(column).with_bytes(_DOUBTFUL)] = True
     rows = np.flatnonzero(may_be)
@@ -245,34 +255,35 @@ def doubtful(column: pa.Array, field: str) -> list[ColumnIssue]:
         verdicts = [_is_no_name(text, field) for text in distinct.dictionary.to_pylist()]
         where[rows] = np.array(verdicts, dtype=bool)[distinct.indices.to_numpy()]
     where |= to_mask(pc.is_in(column, value_set=_no_names(column.type)))
-    pairs = _pairs(column) if field == "first_name" else where & False
-    return [
-        ColumnIssue("doubtful-name", mask, wording=wording, severity=Severity.WARNING, left_out=False)
-        for mask, wording in ((where & ~pairs, None), (pairs, "two-persons"))
-        if mask.any()
-    ]
+    return where
 
 
 def _pairs(column: pa.Array) -> np.ndarray:
     """Return a mask of the first names of two persons: Gerd u. Inge."""
     found = np.zeros(len(column), dtype=bool)
-    rows = TextColumn(column).with_bytes(_BLANK)
-    if rows.size:
-        texts = column.take(pa.array(rows))
-        # Without classes of letters, which take a millisecond to compile each time.
-        rows = rows[to_mask(pc.match_substring_regex(texts, _pair_pattern()))]
-        found[rows] = [_is_pair(text) for text in column.take(pa.array(rows)).to_pylist()]
+    offsets, data = offsets_and_bytes(column)
+    blanks = np.flatnonzero(data == _BLANK)
+    if blanks.size < 2:
+        return found
+    # Two blanks of one text, with a word between them that is as long as one of those that join a pair.
+    near = np.flatnonzero(np.diff(blanks) <= _longest_pairing() + 1)
+    rows = np.searchsorted(offsets, blanks[near], side="right") - 1
+    rows = np.unique(rows[blanks[near + 1] < offsets[rows + 1]])
+    found[rows] = [_is_pair(text) for text in column.take(pa.array(rows)).to_pylist()]
     return found
 
 
 def _is_pair(text: str) -> bool:
     words = text.split(" ")
-    return len(words) == 3 and all(word[:1].isalpha() for word in (words[0], words[2]))
+    if len(words) != 3 or words[1] not in _words_of_names()["pairing"]:
+        return False
+    return words[0][:1].isalpha() and words[2][:1].isalpha()
 
 
 @cache
-def _pair_pattern() -> str:
-    return f" (?:{'|'.join(sorted(map(re.escape, _words_of_names()['pairing'])))}) "
+def _longest_pairing() -> int:
+    """Return the bytes of the longest word that joins the names of a pair."""
+    return max(len(word.encode()) for word in _words_of_names()["pairing"])
 
 
 @cache
@@ -383,6 +394,7 @@ def _address_in_chinese() -> frozenset[str]:
     return known["titles_behind"] | known["titles_behind_family"] | known["nicknames"]
 
 
+@lru_cache(maxsize=16384)
 def _is_no_name(text: str, field: str) -> bool:
     if _NO_NAME.fullmatch(text) is not None or not any(map(str.isalpha, text)):
         return True

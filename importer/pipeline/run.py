@@ -176,7 +176,7 @@ class Run:
         return RunRecord(
             id=run_id,
             source=source.name,
-            path=str(source.path.absolute()),
+            path=str(source.given_path.absolute()),
             sha256=source.sha256,
             size=source.size,
             mode=plan.mode,

@@ -10,6 +10,8 @@ from importer.mapping.headers import usual_field
 from importer.models import UnusedColumn
 from importer.pipeline.plan import RunPlan
 from importer.reports import ReportPlan, ReportSource
+from importer.sources.locations import is_whole
+from importer.sources.spool import is_spooled
 
 
 def stop_reason(stop: ImporterError | None, code: ExitCode, lang: str, *, on_page: bool = False) -> str:
@@ -32,6 +34,7 @@ def report_plan(plan: RunPlan, run_id: str, directory: Path, *, on_page: bool = 
         encoding=source.encoding or "",
         sheet=source.sheet or "",
         header_row=source.header_row,
+        again=_named_again(source.given_path, source.name),
     )
     columns = plan.mapper.columns
     fields = tuple((column, name) for name, sources in columns.items() for column in sources)
@@ -39,3 +42,11 @@ def report_plan(plan: RunPlan, run_id: str, directory: Path, *, on_page: bool = 
     return ReportPlan(
         directory, run_id, origin, options.lang, options.excel_report, options.mask, fields, unused, on_page
     )
+
+
+def _named_again(path: Path, name: str) -> str:
+    """Return by what a command reads a file once more: its private copy, where its name leads nowhere.
+
+    So it is with a link whose query is not shown, standard input, a pipe, and a table of a program.
+    """
+    return str(path) if is_spooled(path) and not is_whole(name) else name

@@ -113,13 +113,17 @@ _LONGEST_COUNT = 7
 _DIGITS = ByteSet(b"0123456789").table
 
 
-def counts(named: Sequence[tuple[int, pa.Array]]) -> list[int]:
-    """Return the positions of rows that hold a number and what it counts: 62 | Mitglieder."""
-    lengths = [np.diff(offsets_and_bytes(column)[0]) for _, column in named]
-    left = np.flatnonzero(np.sum([length > 0 for length in lengths], axis=0) == 2)
+def counts(
+    named: Sequence[tuple[int, pa.Array]], lengths: Sequence[np.ndarray], filled: np.ndarray
+) -> list[int]:
+    """Return the positions of rows that hold a number and what it counts: 62 | Mitglieder. `lengths` are
+    those of each column's cells, `filled` how many a row has."""
+    left = np.flatnonzero(filled == 2)
     numbers = left[:0]
     found: list[int] = []
     for (_, column), length in zip(named, lengths, strict=True):
+        if not (left.size or numbers.size):
+            break
         offsets, data = offsets_and_bytes(column)
         second = numbers[length[numbers] > 1]
         begins = offsets[second]

@@ -328,7 +328,8 @@ def _open(path: str | os.PathLike[str], name: str, kept: TemporaryFiles, cleanup
 def _inside(outer: _Opened, path: Path, cleanup: ExitStack) -> _Opened:
     """Open what was unpacked; hash and size stay those of the file that was given."""
     file = cleanup.enter_context(open_binary(path))
-    origin = FileIdentity(path, outer.name, outer.origin.sha256, outer.origin.size)
+    given = outer.origin
+    origin = FileIdentity(path, outer.name, given.sha256, given.size, given.packed_in or given.path)
     return _Opened(path, outer.name, file, scan_file(file), origin)
 
 

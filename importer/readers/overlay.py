@@ -127,7 +127,7 @@ class CorrectedSource(Source):
         for cell in cells:
             both.update(repr(cell).encode("utf-8", "surrogatepass"))
         digest = both.hexdigest() if cells or found.rest_of else source.sha256
-        super().__init__(FileIdentity(source.path, source.name, digest, source.size))
+        super().__init__(FileIdentity(source.path, source.name, digest, source.size, source.given_path))
         self._source = source
         self._cells: dict[str, dict[int, list[CorrectedCell]]] = {}
         for cell in cells:

@@ -50,6 +50,8 @@ class ReportSource:
     encoding: str = ""
     sheet: str = ""
     header_row: int | None = None
+    again: str = ""
+    """What a command names it by, to read it once more; empty: its name."""
 
 
 @dataclass(frozen=True, slots=True)

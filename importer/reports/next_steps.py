@@ -30,19 +30,21 @@ def next_steps(
     lang: str,
     arguments: Sequence[str] = (),
     held: int = 0,
+    again: str = "",
 ) -> tuple[NextStep, ...]:
     """What to do next, the most useful first; empty if nothing is left to do.
 
-    `arguments` are the words that followed `importer run FILE`, so that a repeated command means the same.
-    `held`: how many of the rows that are left newer ones of their customers have overtaken.
+    `again`: what a command names the file by, if not by its name. `arguments` are the words that followed
+    `importer run FILE`, so that a repeated command means the same. `held`: how many of the rows that are left
+    newer ones of their customers have overtaken.
     """
-    counts = summary.counts
+    counts, file = summary.counts, again or summary.source
     # A command copied from a run on the sandbox must not write to the real CRM.
     sandbox = bool(summary.destination and summary.destination.store)
     kept = "--sandbox-store" in arguments
     if sandbox and not kept:
         arguments = (*arguments, "--sandbox")
-    anew = NextStep(word("next-anew", lang), command("run", *_file(summary.source, arguments), *arguments))
+    anew = NextStep(word("next-anew", lang), command("run", *_file(file, arguments), *arguments))
     gone = sandbox and not kept
     steps: list[NextStep] = []
     go_on = summary.exit_code.resumable and not summary.dry_run
@@ -56,14 +58,14 @@ def next_steps(
         steps += _fix(files, lang, left, _place(arguments))
     if summary.exit_code is ExitCode.TRIPWIRE:
         percent = str(math.ceil(100 * counts.get(Status.INVALID, 0) / max(summary.rows, 1)))
-        again = command(
+        percent_command = command(
             "run",
-            *_file(summary.source, arguments),
+            *_file(file, arguments),
             *_without(arguments, "--max-invalid"),
             "--max-invalid",
             percent,
         )
-        steps.append(NextStep(word("next-percent", lang), again))
+        steps.append(NextStep(word("next-percent", lang), percent_command))
     ended = not go_on and not summary.dry_run and summary.exit_code is not ExitCode.TRIPWIRE
     if ended and _undelivered(summary) > held:
         steps.append(anew if gone else NextStep(word("next-retry", lang), command("retry", summary.run_id)))
@@ -78,7 +80,7 @@ def next_steps(
         lost = sum(column.filled > 0 for column in summary.not_imported)
         valid = "next-send-without" if lost else "next-send"
         reason = valid if summary.exit_code is ExitCode.DONE else "next-send-rest"
-        send = command("run", *_file(summary.source, arguments), *_without(arguments, "--dry-run"))
+        send = command("run", *_file(file, arguments), *_without(arguments, "--dry-run"))
         steps.append(NextStep(word(reason, lang, columns=lost), send))
     return tuple(steps)
 

@@ -297,7 +297,8 @@ class ReportWriter:
         summary, lang = self._summary(ended), self.plan.lang
         if self.plan.on_page:
             return page_steps(summary, lang, self.tally.overtaken)
-        return next_steps(summary, files, lang, ended.arguments, self.tally.overtaken)
+        again = self.plan.source.again
+        return next_steps(summary, files, lang, ended.arguments, self.tally.overtaken, again)
 
     def _with_failures(self, run_info: RunInfo) -> RunInfo:
         """The run's end with the reports that are missing so far: a run that leaves one is not done."""

@@ -137,6 +137,11 @@ def locate(file: FileName) -> Location | None:
     return location
 
 
+def is_whole(shown: str) -> bool:
+    """Return whether a name as it is shown is an address of which nothing is hidden."""
+    return _ADDRESS.match(shown) is not None and not shown.endswith(_HIDDEN)
+
+
 def _host(location: Location) -> str:
     try:
         return location.parts.hostname or ""

@@ -267,11 +267,14 @@ def _facts(request: Request, task: Task) -> dict[str, object]:
     part = draw(request, "progress.html", task=task)
     owner = task.owner
     steps = {kind: f"/w/{owner}/{kind}" for kind in ("check", "import", "fetch")}
-    steps["check"] += "?then=import"
     fallback = steps.get(task.kind, f"/runs/{owner}")
     url = done_url(task, fallback)
     if task.kind == "import" and task.result is not None:
         url += f"?w={owner}"
+    if task.kind == "check" and not task.running:
+        with contextlib.suppress(UsageError):  # deleted meanwhile
+            site = site_of(request)
+            url = steps["import"] if nothing_new(site, site.works.get(owner)) else url
     return progress_facts(task, lang, part, url)
 
 

@@ -341,12 +341,14 @@ def _work(table: dict[str, object]) -> Work:
         kinds = tuple(KindCount(**kind) for kind in check["kinds"])
         left_out = tuple(LeftOut(**one) for one in check["left_out"])
         lists = {name: tuple(check[name]) for name in ("header", "notes")}
-        rows = {
-            name: tuple(map(tuple, check.get(name) or ())) for name in ("corrected_places", "listed_places")
-        }
+        rows = {name: _places(check.get(name)) for name in ("corrected_places", "listed_places")}
         feeding = {name: tuple(columns) for name, columns in check.get("feeding", {}).items()}
         parts = {"kinds": kinds, "left_out": left_out, "feeding": feeding}
         values["check"] = CheckState(**(check | parts | lists | rows))
     if "suppress" in values:
         values["suppress"] = tuple(values["suppress"])  # type: ignore[arg-type]
     return Work(**values)  # type: ignore[arg-type]
+
+
+def _places(kept: object) -> tuple[tuple[str, int], ...]:
+    return tuple((str(sheet), int(row)) for sheet, row in kept) if isinstance(kept, list) else ()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import zipfile
 from functools import partial
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from importer.delivery import Policy
@@ -169,3 +172,43 @@ def test_max_invalid_outlives_a_crash(importer: Command, work: Path, monkeypatch
             importer("run", "a.csv", "--max-invalid", "10", "--report-dir", "out")
         assert importer("resume").code == 6
         assert not box.requests
+
+
+def packed(folder: Path, kind: str) -> list[str]:
+    """Pack a table of 150 people, and return how the command line names it."""
+    plain = write(folder / "people.csv", *people(150))
+    if kind == "gz":
+        (folder / "p.csv.gz").write_bytes(gzip.compress(plain.read_bytes()))
+        return ["p.csv.gz"]
+    if kind == "zip":
+        with zipfile.ZipFile(folder / "p.zip", "w") as archive:
+            archive.write(plain, "north/people.csv")
+            archive.write(plain, "south/other.csv")
+        return ["p.zip", "--sheet", "people.csv"]
+    ooxml = pytest.importorskip("msoffcrypto.format.ooxml")
+    book = openpyxl.Workbook()
+    for row in (HEADER, *people(150)):
+        book.active.append(row)
+    book.save(folder / "plain.xlsx")
+    with (folder / "plain.xlsx").open("rb") as file, (folder / "p.xlsx").open("wb") as encrypted:
+        ooxml.OOXMLFile(file).encrypt("geheim", encrypted)
+    return ["p.xlsx", "--password-command", "echo geheim"]
+
+
+@pytest.mark.parametrize("kind", ["gz", "zip", pytest.param("xlsx", marks=pytest.mark.extras)])
+def test_a_run_of_a_packed_or_encrypted_file_is_taken_up_and_retried(
+    importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    words = packed(work, kind)
+    (work / "people.csv").unlink()
+    with Sandbox(faults=["code code=1005 requests=2-"]) as box:
+        use(monkeypatch, box.connection)
+        assert importer("run", *words, "--concurrency", "1", "--report-dir", "out").code == 4
+        box.misbehave("code code=9001 requests=1-9")
+        ended = importer("resume", "--concurrency", "1")
+        assert ended.code == 1, ended.err
+        box.misbehave()
+        assert importer("retry", summary(Path("out"))["run"]).code == 0
+        assert len(box.customers()) == 150
+        assert importer("report", summary(Path("out"))["run"], "--report-dir", "again").code == 0
+        assert len(results(Path("again"))) == 150

@@ -37,6 +37,8 @@ class Future:
     def cancelled(self) -> bool:
         return False
 
+    def add_done_callback(self, call: object) -> None: ...
+
 
 class Client:
     """Takes down what is handed in."""

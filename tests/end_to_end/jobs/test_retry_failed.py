@@ -77,7 +77,7 @@ def test_a_round_that_dies_in_a_retry_is_taken_up(bench: Bench, step: int) -> No
     with contextlib.suppress(Crash):
         bench.round()
     bench.crash_at = None
-    bench.round()
+    assert bench.round().exit_code == ExitCode.DONE
     assert bench.places("a.csv") == ["done"]
     assert len(bench.emails()) == 3
     with bench.journal() as journal:

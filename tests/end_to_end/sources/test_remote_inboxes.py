@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from importer.sources import spool
 from importer.sources.stores import RemoteStore
 from tests.support.forks import Forks, Stage
 from tests.support.jobs import HEADER, Bench, Crash, lines
+from tests.support.meddling import REFUSALS, meddling_with
 from tests.support.stores import STORES, BucketServer, SftpServer, as_toml, sftp_server
 
 pytestmark = [
@@ -274,6 +276,48 @@ def test_files_that_stay_are_imported_once(bench: FarBench, far: Far) -> None:
     assert not [path for path in spool.spool_folder().rglob("*") if path.is_file()]
 
 
+def test_files_that_stay_are_fetched_again_only_when_they_have_changed(
+    bench: FarBench, far: Far, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[str] = []
+    pieces = RemoteStore.pieces
+
+    def counted(store: RemoteStore, path: str, *more: Any) -> Iterator[bytes]:
+        fetched.append(path.rpartition("/")[2])
+        return pieces(store, path, *more)
+
+    monkeypatch.setattr(RemoteStore, "pieces", counted)
+
+    def fetched_in(**more: str) -> list[str]:
+        fetched.clear()
+        assert bench.round(None, **more).good
+        return sorted(fetched)
+
+    keep = {"afterwards": "keep"}
+    for at, name in enumerate(("c.csv", "d.csv")):
+        far.put(name, lines(4, 1 + 10 * at))
+    assert fetched_in(**keep) == ["c.csv", "d.csv"]
+    assert fetched_in(**keep) == fetched_in(**keep) == []
+    far.put("d.csv", lines(4, 30))  # as large as before, and on a file server as old
+    if isinstance(far.server, SftpServer):
+        os.utime(far.server.folder / "in" / "d.csv", (7200, 7200))
+    assert fetched_in(**keep) == ["d.csv"]
+    assert fetched_in(**keep) == []
+    (copy,) = (bench.inbox / "done").rglob("c.csv")
+    copy.write_text("somebody's own")
+    assert fetched_in(**keep) == ["c.csv"]
+    shutil.rmtree(bench.inbox / "done")
+    assert fetched_in(**keep) == ["c.csv", "d.csv"]
+    assert len(bench.emails()) == 12
+    far.put("e.csv", lines(4, 50))
+    single = {"source": f"{far.inbox}e.csv"}
+    assert fetched_in(**single) == ["e.csv"]
+    assert fetched_in(**single) == []
+    far.put("e.csv", lines(5, 50))
+    assert fetched_in(**single) == ["e.csv"]
+    assert len(bench.emails()) == 17
+
+
 def test_a_pattern_takes_what_it_fits(bench: FarBench, far: Far) -> None:
     names = ["a 12.csv", "a [1]?.csv"]  # the second, were it a pattern, would fit the first
     far.put(names[0], lines(4, 1))
@@ -300,6 +344,22 @@ def test_an_inbox_that_is_away_is_told_and_loses_nothing(
     far.source.update(right)
     assert bench.round().good
     assert far.names() == {"done": ["c.csv"]}
+
+
+@pytest.mark.parametrize("far", STORES, indirect=True)
+def test_an_inbox_that_may_only_be_read_is_told_and_loses_nothing(bench: FarBench, far: Far) -> None:
+    far.put("c.csv", lines(4, 1))
+    right = far.source["endpoint"]
+    with meddling_with(right) as meddler:
+        far.source["endpoint"] = meddler.url
+        meddler.refusal, meddler.refused = REFUSALS[far.inbox[:2]], ("PUT", "POST", "DELETE")
+        report = bench.round()
+        assert (report.exit_code, report.code) == (ExitCode.REFUSED, "source-rights"), report
+        assert far.names() == {"": ["c.csv"]}
+        meddler.refusal = None
+        assert bench.round().good
+    assert far.names() == {"done": ["c.csv"]}
+    assert len(bench.emails()) == 4
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,6 +51,17 @@ def test_a_run_of_a_table_is_taken_up_and_reported(box: Sandbox, settings: objec
     assert len(box.customers()) == 3
     assert importer("report", found.run_id, "--report-dir", "again").code == 0
     assert {row["_status"] for row in results(Path("again"))} == {"imported"}
+
+
+def test_what_is_proposed_after_a_check_of_a_table_reads_what_was_checked(
+    box: Sandbox, settings: object, importer: Command
+) -> None:
+    checked = import_table(FRAME, name="crm", options=RunOptions(dry_run=True))
+    page = html.unescape((Path(checked.report_dir) / "report.html").read_text())
+    (command,) = re.findall('class="command">(.*)</code>', page)
+    command = re.sub("<[^>]*>", "", command).removeprefix("importer ")
+    assert importer(*shlex.split(command)).code == 0
+    assert len(box.customers()) == 3
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
+import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +49,21 @@ def test_a_file_is_imported_from_its_address(
     assert "geheim" not in everything
     assert "geheim" not in importer("runs", "--json").out
     assert "geheim" not in importer("runs", "show", importer("runs", "--json").json[0]["id"]).out
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_is_proposed_after_a_check_of_a_private_link_reads_what_was_checked(
+    importer: Command, box: Sandbox, settings: Connection, files: FileServer, packed: bool
+) -> None:
+    body = gzip.compress(ROWS.encode()) if packed else ROWS.encode()
+    address = files.put("/c.csv.gz" if packed else "/c.csv", body)
+    checked = importer("validate", f"{address}?sig=geheim")
+    assert f"importer run {address}\n" in importer("validate", address).out
+    files.files.clear()
+    (command,) = re.findall("importer (run .*)", checked.out)
+    ended = importer(*shlex.split(command))
+    assert ended.code == 0, ended.err
+    assert len(box.customers()) == 250
 
 
 def test_what_the_terminal_says_while_a_file_comes(importer: Command, files: FileServer) -> None:

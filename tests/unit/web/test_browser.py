@@ -107,6 +107,13 @@ def swapped(tab: Page, action: object) -> None:
     tab.wait_for_timeout(50)
 
 
+def assert_aligned(tab: Page) -> None:
+    """Every cell of the grid stands below the name of its column."""
+    heads = tab.locator(".grid thead th").all_inner_texts()[1:]
+    for row in tab.locator(".grid tbody tr:not(.whole, .pair)").all():
+        assert [cell.get_attribute("data-label") for cell in row.locator("td").all()] == heads
+
+
 def test_the_whole_way(tab: Page, served: WebPage, box: Sandbox, messy: Path) -> None:
     look_for_barriers(tab)
     tab.set_input_files("#file", messy)
@@ -142,10 +149,21 @@ def test_the_whole_way(tab: Page, served: WebPage, box: Sandbox, messy: Path) ->
     swapped(tab, lambda: tab.locator("tr", has_text="Emma").get_by_role("button", name="Put back").click())
     name = tab.get_by_label("Row 12, Last name")
     name.fill("Richter")
-    swapped(tab, lambda: name.press("Tab"))
+    swapped(tab, lambda: name.press("Tab"))  # to a button of the cell, which goes with the edit
+    sync_api.expect(name).to_be_focused()
     swapped(tab, lambda: tab.get_by_role("button", name="Take emma4@gmail.com in row 10").click())
+    assert_aligned(tab)
     tab.reload()
     sync_api.expect(tab.get_by_label("Row 8, Birthday")).to_have_value("1990-02-28")
+    # An edit of a cell in a column that was not shown brings the column in.
+    tab.locator("tr", has_text="Clara").get_by_role("link", name="Edit row").click()
+    gender = tab.locator(".whole").get_by_label("Gender")
+    gender.fill("male")
+    swapped(tab, lambda: gender.press("Tab"))
+    sync_api.expect(tab.locator(".grid thead th", has_text="Gender")).to_be_visible()
+    sync_api.expect(tab.locator(".whole").get_by_label("Remarks")).to_be_focused()
+    assert_aligned(tab)
+    swapped(tab, lambda: tab.get_by_role("button", name="Undo", exact=True).click())
     tab.goto(f"{work}/correct?show=all&code=bad-email&column=E-mail")
     look_for_barriers(tab)
     tab.get_by_role("button", name="Apply the likely correction (you can undo this)").click()
@@ -377,3 +395,47 @@ def test_what_lies_beside_the_table_comes_by_buttons(
     sync_api.expect(tab.get_by_text("39 rows say what was sent last")).to_be_visible()
     look_for_barriers(tab)
     assert len(box.customers()) == 40
+
+
+def test_a_list_of_people_with_one_name_and_phones_as_dialled_at_home(
+    tab: Page, served: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    """What is proposed is one click away, and the same list again ends on a page that says so."""
+    path = tmp_path / "pelanggan.csv"
+    path.write_text(
+        "Kota,Keterangan,Nama depan,Nama belakang,HP,Email\n"
+        "Malang,a,Siti,-,0812-1111-2222,siti@toko.co.id\n"
+        "Malang,b,Budi,Santoso,+62 813 3333 4444,budi@toko.co.id\n"
+        "Malang,c,Sukarno,,0812 9999 0000,su@toko.co.id\n",
+        "utf-8",
+    )
+    tab.set_input_files("#file", path)
+    tab.get_by_role("button", name="Yes, match the columns").click()
+    tab.wait_for_url("**/match")
+    look_for_barriers(tab)
+    swapped(tab, lambda: tab.get_by_role("button", name="Indonesia (+62)").click())
+    sync_api.expect(tab.get_by_text("6281211112222")).to_be_visible()
+    tab.get_by_role("button", name="Check the whole file").click()
+    tab.get_by_role("link", name="Correct the rows").click()
+    sync_api.expect(tab.get_by_label("Row 2, Nama belakang")).to_be_in_viewport()
+    look_for_barriers(tab)
+    tab.get_by_role("button", name="One name only: write “Siti” in row 2").press("Enter")
+    sync_api.expect(tab.get_by_label("Row 2, Nama belakang")).to_have_value("Siti")
+    tab.locator("#kind").select_option(index=1)
+    tab.get_by_role("button", name="People with one name only").click()
+    sync_api.expect(tab.get_by_label("Row 4, Nama belakang")).to_have_value("Sukarno")
+    look_for_barriers(tab)
+    tab.get_by_role("button", name="Check with the corrections").click()
+    tab.get_by_role("link", name="Continue with 3 rows").click()
+    tab.get_by_role("button", name="Send 3 customers").click()
+    tab.wait_for_url("**/runs/**")
+    assert {str(one.fields["sms_phone"])[:4] for one in box.customers()} == {"6281"}
+    tab.goto(f"{served.base}/")
+    tab.set_input_files("#file", path)
+    tab.get_by_role("button", name="Take over last time’s 2 corrections").click()
+    tab.get_by_role("button", name="Yes, match the columns").click()
+    tab.get_by_role("button", name="Check the whole file").click()
+    tab.get_by_role("link", name="Continue with 3 rows").click()
+    tab.get_by_role("button", name="Send only what is new or has changed").click()
+    sync_api.expect(tab.get_by_role("heading", name="Done: nothing new")).to_be_visible()
+    look_for_barriers(tab)

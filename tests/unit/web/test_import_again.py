@@ -250,7 +250,7 @@ def test_only_new_rows_of_a_file_without_any_end_on_a_page_that_says_so(
     page.checked(again)
     page.post(f"{again}/scope", {"do": "changed"})
     page.wait(again)
-    assert page.get(f"/tasks/{again.removeprefix('/w/')}/now").json()["url"].endswith("?then=import")
+    assert page.get(f"/tasks/{again.removeprefix('/w/')}/now").json()["url"].endswith("/import")
     answer = page.get(f"{again}/check?then=import")
     assert answer.url.endswith("/import")
     shown = text_of(answer)

@@ -1,0 +1,159 @@
+"""Fetch files that stay where they are, but those that have not changed only once: their copies lie here.
+
+Beside the copy of such a file stands what the place showed of it: size, time and tag. While it shows the
+same, the next round takes the copy, as long as the copy's own content is what was imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from importer.config import ConfigFile
+from importer.jobs.inbox import SECOND_NANOSECONDS, InboxFile
+from importer.journal.job_history import FileRecord
+from importer.private_files import create_private_file
+from importer.sources.fetching import find_settings, take_in
+from importer.sources.locations import DatabaseQuery, LocalCopy, Location, Scheme
+from importer.sources.spool import discard
+from importer.sources.stores import RemoteStore
+
+_NOTE = ".seen.json"
+"""Lies in the folder of the copy, and goes with it."""
+_SURE_AFTER = 10 * SECOND_NANOSECONDS
+"""Where nothing but size and time tells a file from a later one, it has to be older than this when it is
+fetched: times of a file server may have no more than seconds."""
+
+
+@dataclass
+class KnownCopies:
+    """The copies of earlier rounds, of which `records` tell."""
+
+    records: Iterable[FileRecord] = ()
+    _found: dict[str, list[FileRecord]] | None = field(default=None, init=False)
+
+    def find(self, found: InboxFile) -> Path | None:
+        """Return the copy of a file that is as it was when it was fetched; None if it has to be fetched."""
+        if self._found is None:
+            self._found = {}
+            for record in self.records:
+                if record.sha256 and record.target is not None:
+                    self._found.setdefault(record.name, []).append(record)
+        for record in self._found.get(found.path.name, ()):
+            copy = record.target
+            if copy is not None and _noted(copy) == _sight(found) and _digest(copy) == record.sha256:
+                return copy
+        return None
+
+
+def note_sight(found: InboxFile, copy: Path, now: float) -> None:
+    """Note beside a copy as what its original was seen at `now` (seconds), if that can be told again."""
+    tagged = found.inode != 0
+    if not tagged and now * SECOND_NANOSECONDS - found.modified_ns < _SURE_AFTER:
+        return
+    # Without the note the file is fetched once more, and that is all.
+    with contextlib.suppress(OSError), create_private_file(copy.with_name(_NOTE)) as note:
+        note.write(json.dumps(_sight(found)).encode())
+
+
+def take_copy(known: Path, place: Path) -> None:
+    """Copy a known copy to its place in working/, whole or not at all, with what stands beside it."""
+    part = place.with_name(".copy.part")
+    with known.open("rb") as source, create_private_file(part) as target:
+        while piece := source.read(1 << 20):
+            target.write(piece)
+        target.flush()
+        os.fsync(target.fileno())
+    part.rename(place)
+    with contextlib.suppress(OSError):
+        note = known.with_name(_NOTE).read_bytes()
+        with create_private_file(place.with_name(_NOTE)) as file:
+            file.write(note)
+
+
+def _sight(found: InboxFile) -> list[int]:
+    return [found.size, found.modified_ns, found.inode]
+
+
+def _noted(copy: Path) -> object:
+    try:
+        return json.loads(copy.with_name(_NOTE).read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _digest(copy: Path) -> str:
+    try:
+        with copy.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+@dataclass
+class AddressSource:
+    """One file at an address, or the result of a query, which stays where it is.
+
+    Each round it is fetched, unless it lies in a bucket or on a file server, and is as it was.
+    """
+
+    named: Location | DatabaseQuery
+    config: ConfigFile
+    known: KnownCopies = field(default_factory=KnownCopies)
+
+    def candidates(self) -> list[InboxFile]:
+        name = self.named.name if isinstance(self.named, Location) else f"{self.named.database}.arrow"
+        return [InboxFile(Path(name), 0, 0, 0, marked=True)]
+
+    def bring(self, found: InboxFile, record: FileRecord) -> bool:
+        """Fetch the file, or ask the database, and put the result to its place in working/."""
+        seen = self._look()
+        known = self.known.find(seen) if seen else None
+        if known is not None:
+            take_copy(known, record.place)
+            return True
+        with self.borrowed(found) as copy:
+            part = record.place.with_name(".copy.part")
+            shutil.move(copy, part)
+            part.rename(record.place)
+        if seen is not None:
+            note_sight(seen, record.place, time.time())
+        return True
+
+    def _look(self) -> InboxFile | None:
+        """Return the file as it is now; None where that cannot be seen without fetching it."""
+        if not isinstance(self.named, Location) or self.named.scheme is Scheme.HTTPS:
+            return None
+        store = RemoteStore(self.named, find_settings(self.named, self.config))
+        try:
+            return InboxFile.of_store(store.info(store.root, self.named.shown()))
+        finally:
+            store.close()
+
+    @contextlib.contextmanager
+    def borrowed(self, found: InboxFile) -> Iterator[Path]:
+        """Yield a copy of the file, or of the result."""
+        named = self.named.address if isinstance(self.named, Location) else self.named
+        copy = take_in(named, config=self.config)
+        assert isinstance(copy, LocalCopy)  # noqa: S101 - no path
+        try:
+            yield copy.path
+        finally:
+            discard(copy.path)
+
+    def put_away(self, record: FileRecord) -> None:
+        """Do nothing: the file stays."""
+
+    def settle(self, records: dict[int, FileRecord]) -> None:
+        """Learn which copies there are of the file. Nothing was moved."""
+        self.known = KnownCopies(records.values())
+
+    def close(self) -> None:
+        """Do nothing: no connection is kept."""
