@@ -35,6 +35,8 @@ _READING = re.compile(
 """How a query begins that may return a table. The database sees to it that it only reads."""
 _SYNTAX_CLASSES = ("42", "0A", "26")
 """SQLSTATE classes whose message speaks of the query alone, never of data."""
+_NO_RIGHTS = ("42501", 1044, 1142, 1143, 1227, 1370)
+"""For what a user may not do: SQLSTATE of PostgreSQL, and the numbers of MySQL and MariaDB."""
 _LONGEST_REASON = 200
 
 
@@ -145,7 +147,8 @@ def _texts(column: Iterable[object]) -> pa.Array:
 def _told(error: sa.exc.DBAPIError, query: DatabaseQuery) -> ImporterError:
     """Return what went wrong, by SQLSTATE (SQL:2016, 24) where the driver tells it."""
     state = str(getattr(error.orig, "sqlstate", "") or "")
-    text = single_line(str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__)
+    number, said_by = _in_numbers(error.orig)
+    text = single_line(said_by.splitlines()[0] if said_by else type(error.orig).__name__)
     reason = text[:_LONGEST_REASON]
     said = without_names(text.lower())
     if state == "25006" or "readonly database" in said or "read-only" in said:
@@ -154,7 +157,7 @@ def _told(error: sa.exc.DBAPIError, query: DatabaseQuery) -> ImporterError:
         return SourceRefusedError("database-tls", name=query)
     if state.startswith("28") or "password authentication failed" in said:
         return SourceRefusedError("database-login", name=query)
-    if state == "42501":
+    if state in _NO_RIGHTS or number in _NO_RIGHTS:
         return SourceRefusedError("database-rights", name=query, reason=reason)
     if state.startswith(_SYNTAX_CLASSES) or (
         not state and type(error).__name__ == "OperationalError" and _is_sqlite(error)
@@ -163,6 +166,14 @@ def _told(error: sa.exc.DBAPIError, query: DatabaseQuery) -> ImporterError:
     if type(error).__name__ in ("OperationalError", "InterfaceError") and not _is_sqlite(error):
         return SourceAwayError("database-away", name=query)
     return InputError("query-failed", name=query, reason=state or type(error.orig).__name__)
+
+
+def _in_numbers(error: object) -> tuple[int, str]:
+    """Return the number of an error of MySQL, and its text; 0 for other databases, which tell none."""
+    match getattr(error, "args", ()):
+        case (int(number), str(text)):
+            return number, text
+    return 0, str(error)
 
 
 def _is_sqlite(error: sa.exc.DBAPIError) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -239,8 +239,18 @@ def _with_one_name(rows: ProblemRows, kind: KindCount, view: GridView) -> dict[i
     nobody has corrected yet."""
     if kind.code != LACKING:
         return {}
-    places = rows.read(_clearable(rows, kind, view.cells))
-    found = ((row.number, name_for_both(row, kind.column, view)) for row in places)
+    column, places = kind.column, rows.of_kind(kind.code, kind.column)
+    plain = replace(view, cells={})
+    found = dict(rows.once(column, lambda: _named_once(rows.read(places), column, plain)))
+    touched = {rows.place(sheet, row) for sheet, row, _ in view.cells}
+    for place in touched:
+        found.pop(place, None)
+    left = sorted(touched & set(_clearable(rows, kind, view.cells))) if touched else ()
+    return found | _named_once(rows.read(left), column, view)
+
+
+def _named_once(rows: Iterable[ProblemRow], column: str, view: GridView) -> dict[int, str]:
+    found = ((row.number, name_for_both(row, column, view)) for row in rows)
     return {place: text for place, text in found if text}
 
 

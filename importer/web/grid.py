@@ -308,11 +308,15 @@ def _worded(issue: Issue, lang: str, *, brief: bool = False) -> CellIssue:
 
 
 def shown_columns(grid: Sequence[GridRow], view: GridView, *, every: bool) -> list[str]:
-    """The columns to show: those that tell whose row it is, those with problems on this page, the worst
-    first, so that what is wrong is seen at once, and with `every` all others behind them."""
-    whose, worst = list(view.names or view.header[:_CONTEXT]), dict[str, int]()
-    for cell in (cell for row in grid for cell in row.cells if cell.issues or cell.corrected):
-        at = _MARKS.index(cell.mark)
-        worst[cell.column] = min(at, worst.get(cell.column, at))
-    rest = [name for name in view.header if name not in whose and (every or name in worst)]
-    return [*whose, *sorted(rest, key=lambda name: worst.get(name, len(_MARKS)))]
+    """The columns to show: those that tell whose row it is, those with problems on this page, or `every` one.
+
+    Those in which the check found the worst come first, so that it is seen at once. Edits keep the order.
+    """
+    whose = list(view.names or view.header[:_CONTEXT])
+    worst: dict[str, int] = {}
+    for kind in view.work.check.kinds if view.work.check else ():
+        grade = _GRADES.index(Severity(kind.severity))
+        worst[kind.column] = min(grade, worst.get(kind.column, grade))
+    wanted = {cell.column for row in grid for cell in row.cells if cell.issues or cell.corrected}
+    rest = [name for name in view.header if name not in whose and (every or name in wanted)]
+    return [*whose, *sorted(rest, key=lambda name: worst.get(name, len(_GRADES)))]

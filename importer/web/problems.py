@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -235,6 +235,7 @@ class ProblemRows:
         self._kinds: dict[tuple[str, str], list[int]] = {}
         self._where: dict[tuple[str, int], int] = {}
         self._suggested: dict[tuple[str, str], Mapping[int, str]] = {}
+        self._once: dict[str, Mapping[int, str]] = {}
         with path.open("rb") as file:
             at = 0
             for number, line in enumerate(file):
@@ -341,6 +342,12 @@ class ProblemRows:
                         found.setdefault(row.number, text)
             self._suggested[kind] = found
         return self._suggested[kind]
+
+    def once(self, name: str, make: Callable[[], Mapping[int, str]]) -> Mapping[int, str]:
+        """What was made of these rows under a name; it is made once."""
+        if name not in self._once:
+            self._once[name] = make()
+        return self._once[name]
 
 
 def suggestion(issue: Issue) -> str:

@@ -85,7 +85,9 @@
 
   /* Put parts of an answer in the place of those that are shown; what is being typed elsewhere stays. */
   const swap = (fresh, ids, done) => {
-    const focused = document.activeElement && document.activeElement.id;
+    /* What has no id is found again by the cell that it belongs to. */
+    const active = document.activeElement, cell = active && active.closest("[data-cell]");
+    const focused = active && (active.id || (cell && (cell.querySelector("input[id], button[id]") || {}).id));
     for (const id of ids) {
       const old = byId(id), now = fresh.getElementById(id);
       if (!old) continue;
@@ -120,7 +122,10 @@
         latest = revision ? revision.value : "";
         /* What is chosen meanwhile must stay as it is: the last answer shows it. */
         const more = answer.ok && pending > 1 && ids[0] === "main";
-        if (!more) swap(fresh, answer.ok ? ids : ["main"], done);
+        /* A change may bring a column into the table: then a row alone would not fit the others. */
+        const table = byId("grid-table"), now = fresh.getElementById("grid-table");
+        const fits = !table || !now || table.dataset.columns === now.dataset.columns;
+        if (!more) swap(fresh, !answer.ok ? ["main"] : fits ? ids : ["grid-table", ...ids.filter((id) => !table.contains(byId(id)))], done);
         if (!answer.ok) byId("main").focus();
         const told = fresh.querySelector(".told.error strong, #grid-state .lead, #missing p");
         if (told) say(told.textContent.trim());

@@ -157,6 +157,42 @@ def test_who_may_not_come_in_is_told(importer: Command, settings: object, server
     assert "geheim" not in ended.err
 
 
+@pytest.mark.parametrize(
+    ("number", "text", "code"),
+    [
+        (1142, "SELECT command denied to user 'reader'@'%' for table `crm`.`closed`", "database-rights"),
+        (1044, "Access denied for user 'reader'@'%' to database 'other'", "database-rights"),
+        (1064, "You have an error in your SQL syntax", "query-failed"),
+        (1792, "Cannot execute statement in a READ ONLY transaction", "query-writes"),
+    ],
+)
+def test_what_mysql_says_is_told_by_its_number(
+    importer: Command,
+    settings: object,
+    work: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    text: str,
+    code: str,
+) -> None:
+    """As the driver of MySQL raises it; the server itself is not there."""
+    import sqlalchemy as sa
+
+    class RefusedError(Exception):
+        sqlstate = {1792: "25006"}.get(number, "42000")
+
+    def refuse(*words: object) -> None:
+        raise sa.exc.ProgrammingError("select", None, RefusedError(number, text))
+
+    monkeypatch.setattr("importer.sources.database._execute", refuse)
+    sqlite3.connect("crm.db").close()
+    Path("importer.toml").write_text('[source.crm]\nurl = "sqlite:///crm.db"\n')
+    ended = importer("run", "--database", "crm", "--query", QUERY)
+    assert code in ended.err, ended.err
+    assert text in ended.err or code == "query-writes"
+    assert str(number) not in ended.err
+
+
 def test_settings_that_lead_to_no_database_are_told(importer: Command, settings: object, work: Path) -> None:
     assert "unknown-source" in importer("run", "--database", "crm", "--query", QUERY).err
     for url, code in (

@@ -22,6 +22,7 @@ from importer.sources import spool
 from importer.sources.stores import RemoteStore
 from tests.support.forks import Forks, Stage
 from tests.support.jobs import HEADER, Bench, Crash, lines
+from tests.support.meddling import REFUSALS, meddling_with
 from tests.support.stores import STORES, BucketServer, SftpServer, as_toml, sftp_server
 
 pytestmark = [
@@ -343,6 +344,22 @@ def test_an_inbox_that_is_away_is_told_and_loses_nothing(
     far.source.update(right)
     assert bench.round().good
     assert far.names() == {"done": ["c.csv"]}
+
+
+@pytest.mark.parametrize("far", STORES, indirect=True)
+def test_an_inbox_that_may_only_be_read_is_told_and_loses_nothing(bench: FarBench, far: Far) -> None:
+    far.put("c.csv", lines(4, 1))
+    right = far.source["endpoint"]
+    with meddling_with(right) as meddler:
+        far.source["endpoint"] = meddler.url
+        meddler.refusal, meddler.refused = REFUSALS[far.inbox[:2]], ("PUT", "POST", "DELETE")
+        report = bench.round()
+        assert (report.exit_code, report.code) == (ExitCode.REFUSED, "source-rights"), report
+        assert far.names() == {"": ["c.csv"]}
+        meddler.refusal = None
+        assert bench.round().good
+    assert far.names() == {"done": ["c.csv"]}
+    assert len(bench.emails()) == 4
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from importer.sources import spool
 from importer.sources.locations import Location, locate
 from importer.sources.stores import path_of
 from tests.support.commands import Command, Result, summary
+from tests.support.meddling import REFUSALS, Meddler, meddling_with
 from tests.support.stores import (
     PASSWORD,
     STORES,
@@ -32,7 +33,9 @@ ROWS = "Phone,First Name,Last Name\n" + "".join(f"8613800{at:06d},Ann,Lee\n" for
 
 
 @pytest.fixture(params=STORES)
-def bucket(request: pytest.FixtureRequest, buckets: Callable[[str], BucketServer]) -> BucketServer:
+def bucket(
+    request: pytest.FixtureRequest, buckets: Callable[[str], BucketServer], work: Path
+) -> BucketServer:
     return buckets(request.param)
 
 
@@ -101,6 +104,35 @@ def test_no_such_bucket_is_told(importer: Command, settings: object, bucket: Buc
     Path("importer.toml").write_text(as_toml(bucket.table()).replace("customers/", "missing-one/"))
     ended = importer("run", f"{bucket.url.replace('customers', 'missing-one')}c.csv")
     assert (ended.code, "source-missing" in ended.err) == (3, True), ended.err
+
+
+@pytest.fixture
+def meddler(bucket: BucketServer) -> Iterator[Meddler]:
+    """A proxy before the bucket, through which the importer goes."""
+    with meddling_with(bucket.endpoint) as running:
+        Path("importer.toml").write_text(as_toml(bucket.table()).replace(bucket.endpoint, running.url))
+        yield running
+
+
+def test_credentials_without_the_rights_are_told(
+    importer: Command, settings: object, bucket: BucketServer, meddler: Meddler
+) -> None:
+    bucket.put("in/c.csv", ROWS.encode())
+    meddler.refusal = REFUSALS[bucket.url[:2]]
+    ended = importer("run", f"{bucket.url}in/c.csv")
+    assert (ended.code, "source-rights" in ended.err) == (4, True), ended.err
+    assert copies() == []
+
+
+def test_a_file_whose_connection_is_lost_in_the_middle_comes_whole(
+    importer: Command, box: Sandbox, settings: object, bucket: BucketServer, meddler: Meddler
+) -> None:
+    bucket.put("in/c.csv", ROWS.encode())
+    meddler.cut_after = [4000]
+    ended = importer("run", f"{bucket.url}in/c.csv")
+    assert ended.code == 0, ended.err
+    assert meddler.cuts == 1
+    assert len(box.customers()) == 250
 
 
 def test_who_shows_azure_a_signature_gets_in_until_it_expires(

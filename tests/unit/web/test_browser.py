@@ -107,6 +107,13 @@ def swapped(tab: Page, action: object) -> None:
     tab.wait_for_timeout(50)
 
 
+def assert_aligned(tab: Page) -> None:
+    """Every cell of the grid stands below the name of its column."""
+    heads = tab.locator(".grid thead th").all_inner_texts()[1:]
+    for row in tab.locator(".grid tbody tr:not(.whole, .pair)").all():
+        assert [cell.get_attribute("data-label") for cell in row.locator("td").all()] == heads
+
+
 def test_the_whole_way(tab: Page, served: WebPage, box: Sandbox, messy: Path) -> None:
     look_for_barriers(tab)
     tab.set_input_files("#file", messy)
@@ -142,10 +149,21 @@ def test_the_whole_way(tab: Page, served: WebPage, box: Sandbox, messy: Path) ->
     swapped(tab, lambda: tab.locator("tr", has_text="Emma").get_by_role("button", name="Put back").click())
     name = tab.get_by_label("Row 12, Last name")
     name.fill("Richter")
-    swapped(tab, lambda: name.press("Tab"))
+    swapped(tab, lambda: name.press("Tab"))  # to a button of the cell, which goes with the edit
+    sync_api.expect(name).to_be_focused()
     swapped(tab, lambda: tab.get_by_role("button", name="Take emma4@gmail.com in row 10").click())
+    assert_aligned(tab)
     tab.reload()
     sync_api.expect(tab.get_by_label("Row 8, Birthday")).to_have_value("1990-02-28")
+    # An edit of a cell in a column that was not shown brings the column in.
+    tab.locator("tr", has_text="Clara").get_by_role("link", name="Edit row").click()
+    gender = tab.locator(".whole").get_by_label("Gender")
+    gender.fill("male")
+    swapped(tab, lambda: gender.press("Tab"))
+    sync_api.expect(tab.locator(".grid thead th", has_text="Gender")).to_be_visible()
+    sync_api.expect(tab.locator(".whole").get_by_label("Remarks")).to_be_focused()
+    assert_aligned(tab)
+    swapped(tab, lambda: tab.get_by_role("button", name="Undo", exact=True).click())
     tab.goto(f"{work}/correct?show=all&code=bad-email&column=E-mail")
     look_for_barriers(tab)
     tab.get_by_role("button", name="Apply the likely correction (you can undo this)").click()
