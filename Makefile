@@ -7,7 +7,7 @@ endif
 # Tests are independent of each other: every core takes some.
 PARALLEL := -n auto --dist worksteal
 
-.PHONY: help install demo web test coverage test-extras test-wheel lint audit docs fuzz soak cron-test cluster-test bench clean
+.PHONY: help install demo web test coverage test-extras test-wheel lint audit docs fuzz soak cron-test cluster-test bench ratios clean
 
 help:
 	@echo "make install      the package and the development tools, into .venv"
@@ -24,6 +24,7 @@ help:
 	@echo "make cron-test    a real cron runs an installed job (Debian, root)"
 	@echo "make cluster-test a shared journal in PostgreSQL, and rounds on the workers of a Dask cluster"
 	@echo "make bench        the benchmarks; writes docs/performance.md. ONLY='start delivery' measures only these"
+	@echo "make ratios       a few small benchmarks, each against what is kept of it"
 	@echo "make clean        removes .venv and all that was built"
 
 .venv/installed: pyproject.toml constraints.txt
@@ -88,6 +89,9 @@ cluster-test: install .venv/extras
 
 bench: install
 	$(BIN)/python -m tests.bench $(ONLY)
+
+ratios: install
+	$(BIN)/python -m tests.bench.ratios
 
 clean:
 	rm -rf .venv .coverage build dist .pytest_cache .mypy_cache .ruff_cache

@@ -113,8 +113,8 @@ def content(cells: pa.Array) -> memoryview:
 def has_bytes(cells: pa.Array, wanted: bytes) -> bool:
     """Return whether the column's text holds these bytes anywhere."""
     raw = offsets_and_bytes(cells)[1].tobytes()
-    # Most texts lack one of them altogether, which shows a hundred times as fast.
-    return all(bytes((one,)) in raw for one in set(wanted)) and wanted in raw
+    # Most texts lack one of them, above all those beyond ASCII, which shows a hundred times as fast.
+    return all(bytes((one,)) in raw for one in sorted(set(wanted), reverse=True)) and wanted in raw
 
 
 class ByteSet:

@@ -20,7 +20,7 @@ from importer import arrow
 from importer.contact_keys import contact_keys, once_a_row
 from importer.contracts import Contract, FieldKind
 from importer.dataclass import dataclass
-from importer.fingerprints import NO_KEY, FingerprintKey, content_fingerprints, keyed
+from importer.fingerprints import NO_KEY, FingerprintKey, content_fingerprints, keyed, known_lines
 from importer.mapping import tags
 from importer.models import Batch, MappedChunk, Mode
 
@@ -46,7 +46,7 @@ class Customers:
     contents: np.ndarray | None = None
     """Fingerprints of what is sent and how, without the run's tag, int64; None if nobody keeps them."""
     sent: np.ndarray | None = None
-    """Fingerprints of what is sent alone, without the run's tag, int64; None if nobody keeps them."""
+    """Lines (`known_lines`) of what is sent alone, without the run's tag; None if nobody keeps them."""
 
     def __len__(self) -> int:
         return len(self.encoded)
@@ -66,7 +66,7 @@ class Customers:
 class ContactSets(Sequence[tuple[int, ...]]):
     """The contacts of some rows, one tuple a row, made only where somebody looks at single rows."""
 
-    __slots__ = ("contents", "fields", "sent", "table")
+    __slots__ = ("_keys", "contents", "fields", "sent", "table")
 
     def __init__(
         self,
@@ -80,6 +80,7 @@ class ContactSets(Sequence[tuple[int, ...]]):
         self.fields = fields
         self.contents = contents
         self.sent = sent
+        self._keys: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.table)
@@ -98,9 +99,14 @@ class ContactSets(Sequence[tuple[int, ...]]):
 
     def distinct(self) -> set[int]:
         """The contacts of all rows together."""
-        found = set(self.table.ravel().tolist())
-        found.discard(0)
-        return found
+        return set(self.keys().tolist())
+
+    def keys(self) -> np.ndarray:
+        """Every contact (int64), row by row."""
+        if self._keys is None:
+            keys = self.table.ravel()
+            self._keys = keys[keys != 0]
+        return self._keys
 
     def everywhere(self) -> bool:
         """Whether every row has one."""
@@ -117,12 +123,8 @@ class ContactSets(Sequence[tuple[int, ...]]):
 
     def flat(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Every contact (int64), the place of its row, and the fields that this row brings (uint32)."""
-        keys = self.table.ravel()
-        places = np.flatnonzero(keys)
-        if places.size < keys.size:
-            keys = keys[places]
-        places //= max(self.table.shape[1], 1)
-        return keys, places, self.fields[places]
+        places = np.flatnonzero(self.table) // max(self.table.shape[1], 1)
+        return self.keys(), places, self.fields[places]
 
 
 def contacts_together(table: np.ndarray) -> np.ndarray:
@@ -208,6 +210,7 @@ def encode(
     if sent_key:
         sent = content_fingerprints(untagged.encoded(len(rows)) if tag else encoded, sent_key)
         contents = keyed(sent, (int(content_key, 16), 1)) if content_key else None
+        sent = known_lines(sent, np.count_nonzero(table, axis=1))
     everything = Customers(mapped.sheet, rows, encoded, keyed(table, key), brought, contents, sent)
     # Whole objects are dropped, not their parts: there is one of them where there are twenty of those.
     return everything if keep is None else everything.where(keep)

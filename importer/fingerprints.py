@@ -1,4 +1,4 @@
-"""64-bit fingerprints of millions of rows, and a set of them in about eight bytes each.
+"""64-bit fingerprints of millions of rows, and a set of them in about ten bytes each.
 
 Rows that were sent leave the fingerprint of their content and of their contacts here, so that a later row
 can be told to be the same. Among ten million rows two different ones collide with a chance of about three in
@@ -10,7 +10,7 @@ journal's fingerprints mean nothing to it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,10 @@ FingerprintKey = tuple[int, int]
 NO_KEY: FingerprintKey = (0, 0)
 """For fingerprints that nobody keeps."""
 
+COUNT_BITS = 3
+COUNT = (1 << COUNT_BITS) - 1
+"""The low bits of a line say how many contacts its row has; all others are zero if its content is unknown."""
+
 _NOTHING = hash(None)
 _NEWEST = 1 << 16
 _SHARE = 8
@@ -28,6 +32,9 @@ _WIDTH = 128
 _MARK = 24
 """Hexadecimal digits of a mark."""
 _HALF = np.uint64(33)
+_SPREADING = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93))
+_SMALLEST_SIEVE = 20
+"""Its size in bits is two to this power."""
 _FACTORS = (np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53))
 
 
@@ -93,6 +100,14 @@ def content_fingerprints(contents: Sequence[bytes], key: str) -> np.ndarray:
     return np.asarray(found, dtype=np.uint64).view(np.int64)
 
 
+def known_lines(contents: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return fingerprints of contents (int64) as lines: with the number of contacts of each row."""
+    bits = contents & ~np.int64(COUNT)
+    # Zero stands for unknown.
+    found: np.ndarray = np.where(bits == 0, np.int64(1 << COUNT_BITS), bits) | counts
+    return found
+
+
 def text_mark(text: str, key: FingerprintKey) -> str:
     """Return the mark of a text under a journal's key, as 24 hexadecimal digits."""
     return keyed_mark(hashlib.sha256(text.encode()).hexdigest()[:_MARK], key)
@@ -116,48 +131,105 @@ def _random(numbers: np.ndarray) -> np.ndarray:
 class FingerprintSet:
     """Grows only. Three sorted arrays, looked up by binary search: the newest keys, a middle of at most an
     eighth of the rest, and the rest. Each is merged into the next in place, so that memory stays at what the
-    fingerprints themselves take.
+    fingerprints themselves take. A sieve in front of them lets hardly any key through that is new.
     """
 
     def __init__(self) -> None:
         self._levels = [np.empty(0, dtype=np.int64) for _ in range(3)]
+        self._sieve = _Sieve(0)
 
     def __len__(self) -> int:
         return sum(level.size for level in self._levels)
 
     def contains(self, keys: np.ndarray) -> np.ndarray:
         """For each key (int64) whether it was added before; 0 stands for nothing, which never is."""
-        order = np.argsort(keys)  # sorted needles walk the big arrays from left to right, kind to the caches
-        needles = keys[order]
-        hits = np.zeros(keys.size, dtype=bool)
+        found = self._sieve.lets_through(keys)
+        found &= keys != 0
+        asked = np.flatnonzero(found)
+        needles = keys[asked]
+        order = np.argsort(
+            needles
+        )  # sorted needles walk the big arrays from left to right, kind to the caches
+        needles = needles[order]
+        hits = np.zeros(needles.size, dtype=bool)
         for level in self._levels:
             if level.size:
                 places = np.searchsorted(level, needles)
                 np.minimum(places, level.size - 1, out=places)
                 hits |= level[places] == needles
-        found = np.empty(keys.size, dtype=bool)
-        found[order] = hits & (needles != 0)
+        found[asked[order]] = hits
         return found
 
     def add(self, keys: np.ndarray) -> None:
         """Adds keys (int64); zeros are passed over, doubles do no harm."""
         fresh = np.sort(keys)
-        fresh = fresh[np.flatnonzero(np.diff(fresh, prepend=0))]
+        kept = fresh != 0
+        kept[1:] &= fresh[1:] != fresh[:-1]
+        fresh = fresh[kept]
         newest, middle, rest = self._levels
-        newest = _merge(newest, fresh[fresh != 0])
+        newest = _merge(newest, fresh)
         if newest.size > _NEWEST:
             newest, middle = np.empty(0, dtype=np.int64), _merge(middle, newest)
             if middle.size * _SHARE > rest.size:
                 middle, rest = np.empty(0, dtype=np.int64), _merge(rest, middle)
         self._levels = [newest, middle, rest]
+        if self._sieve.holds(len(self)):
+            self._sieve.add(fresh)
+        else:
+            self._sieve = _Sieve(len(self))
+            for level in self._levels:
+                for begin in range(0, level.size, _NEWEST):
+                    self._sieve.add(level[begin : begin + _NEWEST])
 
 
 def _merge(into: np.ndarray, keys: np.ndarray) -> np.ndarray:
     size = into.size
     into.resize(size + keys.size, refcheck=False)
     into[size:] = keys
-    into.sort()
+    # Both parts are sorted. A stable sort merges them, which takes a thirtieth of the time of any other.
+    into.sort(kind="stable")
     return into
+
+
+class _Sieve:
+    """A Bloom filter: lets all keys through that were added, and hardly any of the others: of random ones a
+    twentieth at most."""
+
+    _BITS = 8
+    """At least so many for each key."""
+
+    def __init__(self, keys: int) -> None:
+        """`keys`: how many it has room for, at least."""
+        self._size = max((keys * self._BITS).bit_length(), _SMALLEST_SIEVE)
+        self._bits = np.zeros(1 << (self._size - 3), dtype=np.uint8)
+
+    def holds(self, keys: int) -> bool:
+        """Return whether it has room for so many keys in all."""
+        return keys * self._BITS <= 1 << self._size
+
+    def add(self, keys: np.ndarray) -> None:
+        for places, bits in self._places(keys):
+            # Of several marks in one byte the last alone stays at a time. `np.bitwise_or.at` is slower.
+            while places.size:
+                self._bits[places] |= bits
+                missed = (self._bits[places] & bits) == 0
+                places, bits = places[missed], bits[missed]
+
+    def lets_through(self, keys: np.ndarray) -> np.ndarray:
+        """Return a mask of the keys that may have been added."""
+        found = np.ones(keys.size, dtype=bool)
+        for places, bits in self._places(keys):
+            found &= (self._bits[places] & bits) != 0
+        return found
+
+    def _places(self, keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield where each key leaves its two marks: a byte, and a bit of it."""
+        for factor in _SPREADING:
+            spread = (keys.view(np.uint64) * factor) >> np.uint64(64 - self._size)
+            yield (
+                (spread >> np.uint64(3)).view(np.int64),
+                np.uint8(1) << (spread.astype(np.uint8) & np.uint8(7)),
+            )
 
 
 class KeySet:

@@ -135,7 +135,7 @@ class StrictResponse(http.client.HTTPResponse):
                 raise AnswerFault("not-http", "a line that is no header")
         headers = http.client.HTTPMessage()
         for name, value in read:
-            headers[name] = value
+            headers.set_raw(name, value)
         return headers
 
     def _says_close(self) -> bool:

@@ -7,7 +7,7 @@ names, or the end. What is decided, and why, stands with each caller as a functi
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import tenacity
 
@@ -21,12 +21,20 @@ class Decided(Protocol):
         ...
 
 
-def retry_loop(sleep: Callable[[float], None]) -> tenacity.Retrying:
+def retry_loop(sleep: Callable[[float], None]) -> Callable[..., Any]:
     """Return the loop around an attempt: `retry_loop(sleep)(attempt, *args)` returns its last decision.
 
     `sleep` takes seconds and may end early. One loop serves any number of threads.
     """
-    return tenacity.Retrying(retry=tenacity.retry_if_result(_again), wait=_decided_wait, sleep=sleep)
+    again = tenacity.Retrying(retry=tenacity.retry_if_result(_again), wait=_decided_wait, sleep=sleep)
+
+    def loop(attempt: Callable[..., Decided], *args: object) -> Decided:
+        made = [attempt(*args)]
+        if made[0].wait is None:  # as nearly always
+            return made[0]
+        return again(lambda: made.pop() if made else attempt(*args))
+
+    return loop
 
 
 def _again(decision: Decided) -> bool:

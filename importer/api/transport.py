@@ -9,6 +9,7 @@ cannot have been processed, whatever else went wrong; one that was, may have bee
 from __future__ import annotations
 
 import errno
+import http.client
 import logging
 import re
 import ssl
@@ -58,29 +59,43 @@ class _UnsentError(ConnectionError):
 
 
 class _HandoverMixin:
-    """A connection that knows whether it handed over the whole request, and reads answers strictly."""
+    """A connection that hands over head and body of a request together, knows whether it did, and reads
+    answers strictly."""
 
     handed_over = False
+    _held: list[bytes] | None = None
+    """What is handed over once it is whole. Each part alone would cost both sides a call and a packet."""
     _reused = False
     _spoken_to = False
     """True if the server spoke before the request was written, which is no answer to it."""
     _begins_with_words = False
     """True if the protocol below HTTP may say something at first."""
+    putheader = http.client.HTTPConnection.putheader
+    """Without urllib3's look for headers that are to be left out, of which there are none."""
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         self._reused = not self.is_closed and self.handed_over  # type: ignore[attr-defined]
         self.handed_over = self._spoken_to = False
+        held: list[bytes] = []
+        self._held = held
         try:
             super().request(*args, **kwargs)  # type: ignore[misc]
+            self._held = None
+            self.send(b"".join(held))
         except OSError as error:
             # The server may have answered before it closed; urllib3 looks for that after these two.
             if isinstance(error, BrokenPipeError) or error.errno == errno.ECONNRESET:
                 raise
             raise _UnsentError(str(error)) from error
+        finally:
+            self._held = None
         self.handed_over = True
 
     def send(self, data: Any) -> None:
-        """Hand over a part of the request. Raises _UnsentError if an earlier answer is not over yet."""
+        """Hand over the request. Raises _UnsentError if an earlier answer is not over yet."""
+        if self._held is not None:
+            self._held.append(data)
+            return
         if not (self.is_connected or self.is_closed):  # type: ignore[attr-defined]
             if self._reused:
                 raise _UnsentError("more came after the answer before")
@@ -220,6 +235,8 @@ class Transport:
 
 def _decoded(raw: urllib3.HTTPResponse) -> bytes:
     """The answer's body, which is in memory already, without its Content-Encoding. Raises TransportFault."""
+    if "content-encoding" not in raw.headers:
+        return raw.read(decode_content=False)
     pieces: list[bytes] = []
     size = 0
     try:

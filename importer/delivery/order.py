@@ -113,7 +113,8 @@ class BatchOrder:
         batch leaves the window to wait beside it."""
         self._make = make
         self._free_room = free_room
-        self._latest: dict[int, InFlightBatch] = {}
+        self._taken: set[int] = set()
+        """The contacts of all batches that are not final."""
         self._late: dict[int, tuple[_Late, ...]] = {}
         """For each contact its late requests, without those that another one covers."""
         self._lates: list[_Late] = []
@@ -123,7 +124,7 @@ class BatchOrder:
 
     def __len__(self) -> int:
         """Return how many contacts are held."""
-        return len(self._latest)
+        return len(self._taken)
 
     @property
     def batches(self) -> tuple[InFlightBatch, ...]:
@@ -166,9 +167,10 @@ class BatchOrder:
         if not batch.leaving:
             for late in self._lates:
                 late.followers = [follower for follower in late.followers if follower is not batch]
-        for contact in batch.contacts:
-            if self._latest.get(contact) is batch:
-                del self._latest[contact]
+        self._taken -= batch.contacts
+        # Who shares a contact waits for the batch. One that ends before it has left may have shared more.
+        for other in batch.followers if batch.leaving else self._batches:
+            self._taken |= other.contacts
         if late_until is not None:
             self._hold(_Late(batch.contacts, late_until))
             return self._anew()
@@ -199,10 +201,7 @@ class BatchOrder:
                 self._late[contact] = rest + alone if rest else alone
 
     def _enter(self, batch: InFlightBatch) -> None:
-        latest = self._latest
-        earlier: set[InFlightBatch | _Late] = {
-            other for contact in batch.contacts if (other := latest.get(contact))
-        }
+        earlier: set[InFlightBatch | _Late] = set(self._latest(batch.contacts))
         if self._late:
             earlier |= self._holding(batch.batch)
         for before in earlier:
@@ -214,8 +213,18 @@ class BatchOrder:
             batch.takes_room = False
             self._beside += 1
             self._free_room()
-        latest.update(dict.fromkeys(batch.contacts, batch))
+        self._taken |= batch.contacts
         self._batches[batch] = None
+
+    def _latest(self, contacts: set[int]) -> list[InFlightBatch]:
+        """The batches that are the latest of any of these contacts; nearly always none."""
+        left = self._taken & contacts
+        found = []
+        for batch in reversed(self._batches) if left else ():
+            if not left.isdisjoint(batch.contacts):
+                found.append(batch)
+                left -= batch.contacts
+        return found
 
     def _released(self, followers: list[InFlightBatch]) -> list[InFlightBatch]:
         freed = []
@@ -231,7 +240,7 @@ class BatchOrder:
         """Find out again what every batch that has not left waits for, and split those that a late request
         holds up in part. Return the batches that may leave now."""
         batches = list(self._batches)
-        self._latest.clear()
+        self._taken.clear()
         self._batches.clear()
         for late in self._lates:
             late.followers.clear()
@@ -239,7 +248,7 @@ class BatchOrder:
         for batch in batches:
             batch.followers.clear()
             if batch.leaving:
-                self._latest.update(dict.fromkeys(batch.contacts, batch))
+                self._taken |= batch.contacts
                 self._batches[batch] = None
             else:
                 freed += [part for part in self.enter(batch) if part.leaving]
@@ -281,7 +290,6 @@ class BatchOrder:
 
     def _holds_up(self, sheet: str, row: int, contact: int) -> bool:
         """Whether a late request, or a batch that one holds up, holds up a row with this contact."""
-        latest = self._latest.get(contact)
-        if latest is not None and latest.held_up:
+        if any(batch.held_up for batch in self._latest({contact})):
             return True
         return any(late.holds(sheet, row) for late in self._late.get(contact, ()))

@@ -18,6 +18,7 @@ _UNNOTICEABLE = 0.002
 _EASE = 0.95
 _RECENT = 10.0
 """Seconds for which the times of requests say something of the present rate."""
+_NOT_FREE = float("-inf")
 _LOOK_EVERY = 0.25
 """Seconds after which a run without a bound looks whether others have one."""
 
@@ -49,7 +50,7 @@ class RateLimiter:
         self._counting = threading.Lock()
         self._asking = 0
         """How many workers want to send."""
-        self._free_until = float("-inf")
+        self._free_until = _NOT_FREE
         """Until then nobody limits this run, as far as it knows."""
         self._slowed = False
         """Whether the server complained, when it was last looked at."""
@@ -58,6 +59,8 @@ class RateLimiter:
     def acquire(self, stop: threading.Event) -> float | None:
         """Wait until a request may leave. Return the time it does, or None if the run stops."""
         now = self._clock.now()
+        if now >= self._free_until > _NOT_FREE and not self._shared.touched:
+            self._free_until = now + _LOOK_EVERY
         if now < self._free_until and not stop.is_set():
             self._left.append(now)
             return now
@@ -86,7 +89,7 @@ class RateLimiter:
         with self._shared.hold() as state:
             state.paused_until = max(state.paused_until, self._clock.now() + seconds)
             self._told_until = state.paused_until
-            self._free_until = float("-inf")
+            self._free_until = _NOT_FREE
 
     def learn(self, verdict: Verdict, sent: float) -> float | None:
         """Learn from the answer to what left at `sent`. Return the new rate if it slows down, else None."""
@@ -105,8 +108,8 @@ class RateLimiter:
         """Take the next request's turn, if it has come. Return the time and the seconds until it comes."""
         turn = self._shared.take(self._clock.now, self._rate, self._asking)
         self._slowed = turn.slowed
-        if turn.wait <= NO_WAIT and not turn.limited:
-            self._free_until = turn.now + _LOOK_EVERY
+        free = turn.wait <= NO_WAIT and not turn.limited
+        self._free_until = turn.now + _LOOK_EVERY if free else _NOT_FREE
         pause = turn.paused_until - turn.now
         new_pause = pause > NO_WAIT and turn.paused_until > self._told_until
         self._told_until = max(self._told_until, turn.paused_until)
@@ -127,7 +130,7 @@ class RateLimiter:
             slowest = max(_SLOWEST, state.bound)
             state.slow = min(max(2 * self._observed(state, now), state.interval), slowest)
             self._slowed = True
-            self._free_until = float("-inf")
+            self._free_until = _NOT_FREE
             return 1.0 / state.slow
 
     def _observed(self, state: RateState, now: float) -> float:

@@ -250,7 +250,7 @@ class FileProcessor:
         counts = Counter(run.counts)
         for before in takewhile(lambda one: one.id != run.id, self.journal.family(run)):
             counts.update({status: before.counts.get(status, 0) for status in UNFIT})
-        return {status: number for status, number in counts.items() if number}
+        return dict(counts)
 
     def _complaint(
         self, record: FileRecord, run: RunRecord, rows: int, rest: Rest

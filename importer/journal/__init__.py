@@ -26,7 +26,7 @@ from importer.journal.records import (
 )
 from importer.journal.row_states import MARKED, NOT_RECORDED, RowState, RowStates, union_rows
 from importer.journal.run_journal import RunJournal
-from importer.journal.sent_rows import SentAs, SentRows, content_lines
+from importer.journal.sent_rows import SentAs, SentRows
 
 __all__ = [
     "LONGEST_SETTLE",
@@ -55,7 +55,6 @@ __all__ = [
     "SentRows",
     "SettledEntry",
     "Ticket",
-    "content_lines",
     "new_run_id",
     "union_rows",
 ]

@@ -1,8 +1,9 @@
 """Whose customers the requests of a lane carry: what came in newer, and what may still be carried out.
 
 A request leaves the fingerprints of its customers' contacts in the journal before its first byte leaves. They
-go when it is answered, unless a run that is older can still be taken up again: then those of what came in
-stay, so that the older run overwrites nothing. Those of a request without an answer stay for a day.
+go when it is refused, and otherwise at the end of its run, unless a run that is older can still be taken up
+again: then those of what came in stay, so that the older run overwrites nothing. Those of a request without
+an answer stay for a day.
 
 A row is as old as the file that it comes from: its age is the number of the first run of that file, for rows
 of a retry and of a report, too.
@@ -46,7 +47,7 @@ _LATE = """SELECT b.run, r.id, b.sheet, b.rows, b.silent, c.keys
            JOIN contacts c ON c.run = b.run AND c.entry = b.entry
            WHERE b.silent > ? AND r.lane = ?"""
 INSERT_CONTACTS = "INSERT INTO contacts (run, entry, age, keys, fields) VALUES (?, ?, ?, ?, ?)"
-DELETE_CONTACTS = "DELETE FROM contacts WHERE run = ? AND entry = ? AND age <= ?"
+DELETE_CONTACTS = "DELETE FROM contacts WHERE run = ? AND entry = ?"
 NEVER = 1 << 62
 """More than any age."""
 _UNNEEDED = """DELETE FROM contacts WHERE run = ?1 AND age <= ?2 AND NOT EXISTS
@@ -192,14 +193,12 @@ class RunContacts:
         assert record.destination is not None  # noqa: S101 - it sends
         self._database = database
         self._number = number
-        self._record = record
         self._is_alive = is_alive
         self._lane = record.destination.lane
         first = first_of_family(database, record.id)
         self._age = first[0] if first else number
         self._family = frozenset(_family(database, first[1] if first else record.id))
         self._origins: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
-        self._oldest: int | None = None
         self._stamped = -STAMP_EVERY
 
     def note_origin(self, sheet: str, rows: np.ndarray, origin: RowsOfRun) -> None:
@@ -233,21 +232,15 @@ class RunContacts:
                 found.append((self._number, entry.entry, age, *_blobs(keys[these], fields[these])))
         return found
 
-    def ended(self, settled: Sequence[SettledEntry]) -> list[tuple[object, ...]]:
-        """What to delete by `DELETE_CONTACTS`, now that these requests are over."""
-        ended = [entry for entry in settled if entry.state is not None and entry.silent_for is None]
-        if ended and self._oldest is None:
-            # Whatever is older and open by now stays so while this run has the lane.
-            oldest = oldest_open(self._database, self._lane)
-            self._oldest = self._number if oldest is None else oldest
-        kept = self._record.mode is not Mode.KEEP  # in `keep` the first wins
+    def refused(self, settled: Sequence[SettledEntry]) -> list[tuple[object, ...]]:
+        """What to delete by `DELETE_CONTACTS`, now that these requests are over: of what did not come in.
+
+        The others wait for `drop_unneeded`. To delete them one by one would write most pages twice.
+        """
         return [
-            (
-                self._number,
-                entry.entry,
-                self._oldest if kept and entry.state is BatchState.ACCEPTED else NEVER,
-            )
-            for entry in ended
+            (self._number, entry.entry)
+            for entry in settled
+            if entry.state not in (None, BatchState.ACCEPTED) and entry.silent_for is None
         ]
 
     def stamp(self) -> None:
@@ -290,18 +283,21 @@ def oldest_open(database: Database, lane: str) -> int | None:
 def drop_unneeded(database: Database, lane: str) -> None:
     """Drop the contacts that no run which can still be taken up, and no late request, has need of."""
     holders = database.query(
-        "SELECT number FROM runs WHERE lane = ?1 UNION ALL SELECT number FROM forgotten WHERE lane = ?1",
+        "SELECT number, mode FROM runs WHERE lane = ?1"
+        " UNION ALL SELECT number, 0 AS mode FROM forgotten WHERE lane = ?1",
         (lane,),
     )
     numbers = {row["run"] for row in database.query("SELECT DISTINCT run FROM contacts")}
-    holding = [row["number"] for row in holders if row["number"] in numbers]
+    holding = [(row["number"], row["mode"]) for row in holders if row["number"] in numbers]
     if not holding:
         return
     oldest = oldest_open(database, lane)
-    unneeded = NEVER if oldest is None else oldest
+    unneeded, late = NEVER if oldest is None else oldest, database.now() - LONGEST_SETTLE
     with database.transaction() as connection:
         connection.executemany(
-            _UNNEEDED, [(number, unneeded, database.now() - LONGEST_SETTLE) for number in holding]
+            _UNNEEDED,
+            # In `keep` the first wins, so nothing of it can be overwritten.
+            [(number, NEVER if mode == Mode.KEEP else unneeded, late) for number, mode in holding],
         )
         connection.execute(
             "DELETE FROM forgotten WHERE lane = ? AND number NOT IN (SELECT run FROM contacts)", (lane,)

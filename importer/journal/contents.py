@@ -17,6 +17,7 @@ import numpy as np
 
 from importer.batching import ContactSets, flat_contacts
 from importer.dataclass import dataclass
+from importer.fingerprints import COUNT, known_lines
 from importer.journal.database import Database, Fence
 from importer.journal.records import BatchState, BegunEntry
 
@@ -24,9 +25,6 @@ INSERT_CONTENTS = "INSERT INTO contents (lane, run, entry, keys, contents) VALUE
 _LINES = """SELECT c.keys, c.contents, c.entry, b.state FROM contents c
             LEFT JOIN batches b ON b.run = c.run AND b.entry = c.entry
             WHERE c.lane = ? ORDER BY c.number"""
-COUNT_BITS = 3
-COUNT = (1 << COUNT_BITS) - 1
-"""The low bits of a line's content say how many keys it has; all others are zero if it is unknown."""
 _LINES_TOGETHER = 16384
 """Lines in one row of the table, once they are put together."""
 
@@ -64,14 +62,6 @@ def begun_contents(lane: str, run: int, entries: Sequence[BegunEntry]) -> list[t
             found.append(
                 (lane, run, entry.entry, keys.astype("<i8").tobytes(), lines.astype("<i8").tobytes())
             )
-    return found
-
-
-def known_lines(contents: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Contents (int64) of lines with so many keys, as the table has them."""
-    bits = contents & ~np.int64(COUNT)
-    # Zero stands for unknown.
-    found: np.ndarray = np.where(bits == 0, np.int64(1 << COUNT_BITS), bits) | counts
     return found
 
 

@@ -73,12 +73,12 @@ def erase_from_journal(database: Database, whom: ErasedPerson, *, clear: bool) -
                     "UPDATE contents SET keys = ?, contents = ? WHERE number = ?",
                     (*(part.tobytes() for part in parts), row["number"]),
                 )
-        for row in database.query("SELECT run, entry, sent FROM batches WHERE sent IS NOT NULL"):
+        for row in database.query("SELECT run, entry, sent FROM sent_rows"):
             sent, rows = clear_sent(row["sent"], keys)
             fingerprints += rows
             if clear and rows:
                 connection.execute(
-                    "UPDATE batches SET sent = ? WHERE run = ? AND entry = ?",
+                    "UPDATE sent_rows SET sent = ? WHERE run = ? AND entry = ?",
                     (sent, row["run"], row["entry"]),
                 )
         fingerprints += _erase_marks(database, connection, whom.rows, clear=clear)

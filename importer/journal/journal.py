@@ -388,13 +388,9 @@ class Journal:
         old = {number: known[number] for number in contacts.forget_runs(self._database, list(known))}
         with self._database.transaction() as connection:
             ids = [(number,) for number in old]
-            for place in (
-                "outcomes WHERE run",
-                "batches WHERE run",
-                "origins WHERE run",
-                "runs WHERE number",
-            ):
-                connection.executemany(f"DELETE FROM {place} = ?", ids)  # noqa: S608 - our own names
+            for table in ("outcomes", "sent_rows", "batches", "origins"):
+                connection.executemany(f"DELETE FROM {table} WHERE run = ?", ids)  # noqa: S608 - our own names
+            connection.executemany("DELETE FROM runs WHERE number = ?", ids)
         for record in old.values():
             self._locks.forget(record.id)
         for lane in {record.destination.lane for record in old.values() if record.destination}:

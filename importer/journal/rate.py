@@ -117,6 +117,11 @@ class OwnRate:
         with self._mutex:
             yield self._state
 
+    @property
+    def touched(self) -> bool:
+        """Whether anybody may have changed the state since it was last looked at; this is asked often."""
+        return True
+
     def take(self, now: Callable[[], float], rate: float | None, wanted: int = 1) -> Turn:
         """Take the next turn, if it has come. `now` is the clock, `rate` the bound of this run.
 
@@ -157,6 +162,14 @@ class SharedRate(OwnRate):
         self._path = path
         self._lock = lock
         self._at_work = at_work
+        self._seen: tuple[int, ...] = ()
+
+    @property
+    def touched(self) -> bool:
+        try:
+            return _written(self._path.stat()) != self._seen
+        except OSError:
+            return True
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[RateState]:
@@ -209,6 +222,7 @@ class SharedRate(OwnRate):
         with contextlib.suppress(OSError):
             file.seek(0)
             file.write(json.dumps(content).encode() + b"\n")
+            self._seen = _written(os.fstat(file.fileno()))
 
 
 def _opener(path: str, flags: int) -> int:
@@ -226,6 +240,11 @@ def decode_state(content: bytes) -> RateState:
     if not all(rate > 0 for rate in state.rates.values()):
         raise ValueError("no rate")
     return state
+
+
+def _written(file: os.stat_result) -> tuple[int, ...]:
+    """What differs once somebody else has written to a file."""
+    return file.st_ino, file.st_size, file.st_mtime_ns
 
 
 def _until_next(state: RateState) -> float:

@@ -21,13 +21,13 @@ from importer.journal.lanes import Ticket
 from importer.journal.locks import Lock
 from importer.journal.records import BegunEntry, RequestRecord, RowsOfRun, RunRecord, RunState, SettledEntry
 from importer.journal.row_states import RowStates
-from importer.journal.sent_rows import encode_sent
+from importer.journal.sent_rows import INSERT_SENT, encode_sent
 from importer.models import Batch, Outcome, Status
 from importer.option_layers import options_from_json
 
 _BEGIN = """INSERT INTO batches (run, entry, ordinal, part, sheet, rows, body_sha256,
-                                 state, attempts, code, message, trace_id, data, begun, sent)
-            VALUES (?, ?, ?, ?, ?, ?, ?, 'begun', 0, '', '', '', '', ?, ?)"""
+                                 state, attempts, code, message, trace_id, data, begun)
+            VALUES (?, ?, ?, ?, ?, ?, ?, 'begun', 0, '', '', '', '', ?)"""
 _END = """UPDATE batches SET state = ?, attempts = ?, code = ?, message = ?, trace_id = ?, data = ?,
                  ended = ?, silent = ? WHERE run = ? AND entry = ?"""
 _OUTCOME = """INSERT INTO outcomes
@@ -118,27 +118,44 @@ class RunJournal:
                 row_states.encode_ranges(e.batch.rows),
                 e.body_sha256,
                 now,
-                encode_sent(e.batch.contacts),
             )
             for e in begun
         ]
+        sent = [(run, e.entry, found) for e in begun if (found := encode_sent(e.batch.contacts)) is not None]
         ends = [
-            (e.state, e.attempts, e.code, e.message, e.trace_id, e.data, now, _ago(e, now), run, e.entry)
+            # Texts and numbers of Python itself: others SQLite asks how they are to be stored, one by one.
+            (
+                e.state.value,
+                e.attempts,
+                e.code,
+                e.message,
+                e.trace_id,
+                e.data,
+                now,
+                _ago(e, now),
+                run,
+                e.entry,
+            )
             for e in settled
             if e.state is not None
         ]
         outcomes = [self._outcome(event, outcome) for event in settled for outcome in event.outcomes]
         carried = self.contacts.begun(begun) if self.contacts else []
-        answered = self.contacts.ended(settled) if self.contacts else []
+        refused = self.contacts.refused(settled) if self.contacts else []
         lane = self._contents_lane if begun else ""
         held = begun_contents(lane, run, begun) if lane else []
         with self._database.transaction(self._fence) as connection:
-            connection.executemany(INSERT_CONTACTS, carried)
-            connection.executemany(DELETE_CONTACTS, answered)
-            connection.executemany(INSERT_CONTENTS, held)
-            connection.executemany(_BEGIN, begins)
-            connection.executemany(_END, ends)
-            connection.executemany(_OUTCOME, outcomes)
+            for statement, values in (
+                (INSERT_CONTACTS, carried),
+                (DELETE_CONTACTS, refused),
+                (INSERT_CONTENTS, held),
+                (INSERT_SENT, sent),
+                (_BEGIN, begins),
+                (_END, ends),
+                (_OUTCOME, outcomes),
+            ):
+                if values:
+                    connection.executemany(statement, values)
 
     @cached_property
     def _contents_lane(self) -> str:
@@ -155,8 +172,8 @@ class RunJournal:
             event.entry,
             None if event.whole else outcome.sheet,
             None if event.whole else row_states.encode_ranges(outcome.rows),
-            outcome.status,
-            event.final,
+            outcome.status.value,
+            int(event.final),
             outcome.batch,
             outcome.attempts,
             outcome.code,

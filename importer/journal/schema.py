@@ -275,6 +275,18 @@ _MARKS = "-- key_marks"
 # The lists of people who must not be sent: their hashes, and what each did.
 _LISTS = "ALTER TABLE runs ADD COLUMN suppression TEXT NOT NULL DEFAULT '[]'"
 
+# The same in a table of its own: to note the end of a request would write it once more.
+_SENT_APART = """
+CREATE TABLE sent_rows (
+    run INTEGER NOT NULL,
+    entry INTEGER NOT NULL,
+    sent BLOB NOT NULL,
+    PRIMARY KEY (run, entry)
+);
+INSERT INTO sent_rows SELECT run, entry, sent FROM batches WHERE sent IS NOT NULL;
+UPDATE batches SET sent = NULL WHERE sent IS NOT NULL;
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     _FIRST,
     _JOBS,
@@ -292,6 +304,7 @@ MIGRATIONS: tuple[str, ...] = (
     _RATES,
     _MARKS,
     _LISTS,
+    _SENT_APART,
 )
 
 

@@ -1,8 +1,7 @@
 """What each row of a run was sent as: fingerprints of its content and of its contacts, and its fields.
 
 They tell whether a row of a report that is in already has been corrected since, and which rows of a file
-share a contact. All are under the journal's key. A row takes eight bytes, and eight for each contact, in
-the line of its request.
+share a contact. All are under the journal's key. A row takes eight bytes, and eight for each contact.
 """
 
 from __future__ import annotations
@@ -14,24 +13,21 @@ import numpy as np
 
 from importer.batching import ContactSets
 from importer.dataclass import dataclass
-from importer.journal.contents import COUNT, known_lines
+from importer.fingerprints import COUNT
 from importer.journal.database import Database, Row
 from importer.journal.records import BatchState
 from importer.journal.row_states import expand_ranges
 
-_REQUESTS = """SELECT r.number, r.id, b.sheet, b.rows, b.sent FROM batches b JOIN runs r ON r.number = b.run
-               WHERE r.id = ? AND b.state = ? AND b.sent IS NOT NULL ORDER BY b.entry"""
+INSERT_SENT = "INSERT INTO sent_rows (run, entry, sent) VALUES (?, ?, ?)"
+_REQUESTS = """SELECT r.number, r.id, b.sheet, b.rows, s.sent FROM runs r JOIN batches b ON b.run = r.number
+               JOIN sent_rows s ON s.run = b.run AND s.entry = b.entry
+               WHERE r.id = ? AND b.state = ? ORDER BY b.entry"""
 _ORIGINS = """SELECT r.id AS run, o.sheet, o.rows, o.from_sheet, o.from_rows FROM origins o
               JOIN runs r ON r.number = o.run
               WHERE o.from_run = ? AND r.destination_key = ? AND r.number < ?
               ORDER BY o.run"""
 _KEY = 8
 """Bytes of a line, or of a key."""
-
-
-def content_lines(sent: np.ndarray, contacts: np.ndarray) -> np.ndarray:
-    """Return for each row (int64) what tells its content. `sent` and `contacts`: as in `Customers`."""
-    return known_lines(sent, np.count_nonzero(contacts, axis=1))
 
 
 def encode_sent(contacts: Sequence[tuple[int, ...]]) -> bytes | None:
@@ -42,9 +38,7 @@ def encode_sent(contacts: Sequence[tuple[int, ...]]) -> bytes | None:
     """
     if not isinstance(contacts, ContactSets) or contacts.sent is None:
         return None
-    lines = content_lines(contacts.sent, contacts.table)
-    keys = contacts.table[contacts.table != 0]
-    return _encode(lines, keys, contacts.fields)
+    return _encode(contacts.sent, contacts.keys(), contacts.fields)
 
 
 def clear_sent(sent: bytes, keys: np.ndarray) -> tuple[bytes, int]:
@@ -86,7 +80,7 @@ class SentAs:
     """As what rows were sent that are asked about. One entry, or line, a row; zeros where nobody knows."""
 
     lines: np.ndarray
-    """See `content_lines`; int64."""
+    """As `Customers.sent`; int64."""
     contacts: np.ndarray
     """The keys of its contacts (int64), a line a row, zeros behind the last."""
     fields: np.ndarray
@@ -112,7 +106,7 @@ class SentRows:
     rows: np.ndarray
     """Row numbers, int64."""
     lines: np.ndarray
-    """See `content_lines`; int64."""
+    """As `Customers.sent`; int64."""
     contacts: np.ndarray
     """The keys of its contacts (int64), a line a row, zeros behind the last."""
     fields: np.ndarray

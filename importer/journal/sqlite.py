@@ -361,9 +361,10 @@ def surrogates_restored(text: str) -> str:
 
 def storable(values: Any) -> Any:
     """The values of a statement, surrogates replaced."""
-    if not any(type(value) is str and _SURROGATE.search(value) for value in values):
-        return values
-    return tuple(_moved(_SURROGATE, value, _STAND_INS - _SURROGATES) for value in values)
+    for value in values:
+        if type(value) is str and not value.isascii() and _SURROGATE.search(value):
+            return tuple(_moved(_SURROGATE, one, _STAND_INS - _SURROGATES) for one in values)
+    return values
 
 
 def loaded(raw: bytes) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from importer.dataclass import dataclass
 from importer.models import Severity
@@ -21,6 +23,8 @@ CUSTOM_FIELD = "customize_field"
 
 KEY_PREFIX = "customize_"
 """What the keys of custom fields begin with: customize_1_14."""
+
+_SAMPLED = 512
 
 ReadColumn = Callable[[str], Iterator[pd.Series]]
 """Reads a column of the whole file again, in pieces."""
@@ -54,6 +58,19 @@ def among(numbers: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Return a mask of the numbers that are among the known ones, which are sorted: for many numbers and few
     known ones, without sorting the numbers."""
     found: np.ndarray = np.take(known, np.searchsorted(known, numbers), mode="clip") == numbers
+    return found
+
+
+def by_distinct(column: pa.Array, test: Callable[[pa.Array], np.ndarray]) -> np.ndarray:
+    """Return what `test` returns for a column: one value for each text, which depends on the text alone.
+
+    Where a sample shows that texts repeat, as first names do, each distinct one is tested once.
+    """
+    sample = column.slice(0, _SAMPLED)
+    if len(column) < 2 * _SAMPLED or column.null_count or len(pc.unique(sample)) > _SAMPLED // 2:
+        return test(column)
+    distinct = column.dictionary_encode()
+    found: np.ndarray = test(distinct.dictionary)[distinct.indices.to_numpy()]
     return found
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.arrow import nonempty, to_mask
+from importer.arrow import has_bytes, nonempty, to_mask
 from importer.dataclass import dataclass
 from importer.mapping.base import matches_pattern, quote_names
 from importer.mapping.schema import Condition
@@ -43,6 +43,15 @@ class RowFilter:
         if condition.is_ is not None:
             return f"only: {self.column} = {quote_names(condition.is_)}"
         return f"only: {self.column} ≠ {quote_names(condition.is_not or ())}"
+
+
+def example_rows(columns: Iterable[str], cell: Callable[[str], pa.Array], rows: int) -> np.ndarray:
+    """Return a mask of the rows in which one of these columns says that they are the template's example."""
+    found = np.zeros(rows, dtype=bool)
+    for cells in map(cell, columns):
+        if has_bytes(cells, EXAMPLE_MARK.encode()):
+            found |= to_mask(pc.match_substring(cells, EXAMPLE_MARK)) & nonempty(cells)
+    return found
 
 
 def excluded_rows(

@@ -18,7 +18,6 @@ from importer import arrow
 from importer.arrow import (
     constant,
     empty_as_null,
-    has_bytes,
     if_else,
     nonempty,
     to_mask,
@@ -39,7 +38,7 @@ from importer.mapping import (
 )
 from importer.mapping.base import CUSTOM_FIELD, ColumnIssue, ReadColumn
 from importer.mapping.date_columns import DateProof, DateReader, prove
-from importer.mapping.filters import EXAMPLE_MARK, RowFilter, excluded_rows
+from importer.mapping.filters import RowFilter, example_rows, excluded_rows
 from importer.mapping.nothing import issues_of, where_nothing
 from importer.mapping.phones import PhoneProof
 from importer.mapping.schema import MappingFile
@@ -94,6 +93,14 @@ class Mapper:
         used |= {name for bound in self._all_fields() for name in bound.beside}
         used |= {one.column for one in self.bound.filters}
         return tuple(name for name in self.bound.header if name not in used)
+
+    @property
+    def named_by(self) -> frozenset[str]:
+        """The columns with names, or else those with texts: an example says there that it is one."""
+        fields = self.bound.fields
+        names = [one for one in fields if one.field.name.endswith("_name")]
+        texts = [one for one in fields if one.field.kind is FieldKind.TEXT]
+        return frozenset(source for one in names or texts for source in one.sources)
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -194,6 +201,7 @@ class _ChunkMapper:
         self.issues: list[RepeatedIssue] = []
         self._trimmed: dict[str, pa.Array] = {}
         self._regions: dict[tuple[str, ...], pa.Array] = {}
+        self._phones = transforms.PhonesOfChunk()
         # By field and column, where words for nothing were emptied.
         self._emptied: dict[tuple[str, str], pa.Array] = {}
 
@@ -221,7 +229,7 @@ class _ChunkMapper:
             Skip(index[out], "filtered", one.reason())
             for one, out in excluded_rows(self.mapper.bound.filters, self.cell, self.rows)
         ]
-        example = self._example_rows()
+        example = example_rows(self.mapper.named_by, self.cell, self.rows)
         if example.any():
             found.append(Skip(index[example], "example-row"))
         return found
@@ -282,7 +290,9 @@ class _ChunkMapper:
             proof = partial(self._phone_proof, bound.sources)
             marks = partial(self.mapper.tag_marks, *bound.sources[:1])
             countries = partial(self.regions, bound.region)
-            column, faults = transforms.read(bound, column, self.cell, letters, proof, marks, countries)
+            column, faults = transforms.read(
+                bound, column, self.cell, letters, proof, marks, countries, self._phones
+            )
         for fault in (*faults, *self._overused(bound), *lunar(bound, self.mapper.bound.header, self.cell)):
             self._add_issues(fault, bound, column)
             if fault.left_out:
@@ -406,14 +416,3 @@ class _ChunkMapper:
             if own.any():
                 cells = self.raw(source).take(pa.array(indices[own]))
                 yield source, indices[own], if_else(filled[number][own], cells, "")
-
-    def _example_rows(self) -> np.ndarray:
-        names = [bound for bound in self.mapper.bound.fields if bound.field.name.endswith("_name")] or [
-            bound for bound in self.mapper.bound.fields if bound.field.kind is FieldKind.TEXT
-        ]
-        found = np.zeros(self.rows, dtype=bool)
-        for source in {source for bound in names for source in bound.sources}:
-            column = self.cell(source)
-            if has_bytes(column, EXAMPLE_MARK.encode()):
-                found |= to_mask(pc.match_substring(column, EXAMPLE_MARK)) & nonempty(column)
-        return found

@@ -5,8 +5,9 @@ A name is only taken for such a word as programs spell it: Null and Nan are name
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import product
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,11 @@ from importer.models import Severity
 
 _PAIR = 2
 """Bytes."""
+_HEAD = 4
+"""Bytes."""
+_BLANK, _NOT_ASCII = 0x20, 0x80
+_SMALL = np.uint8(0x20)
+"""The bit that tells small letters of ASCII from capital ones."""
 _ANSWER = 3
 """Characters."""
 _PLAIN_TEXT = (FieldKind.TEXT, FieldKind.TAGS)
@@ -49,9 +55,10 @@ class _Words:
     begins: np.ndarray
     """For each byte whether a word begins with it, as a mask."""
     pairs: np.ndarray
-    """For each pair of bytes (as a number) whether a word begins with it, as a mask."""
+    """For each pair of bytes (as `_pair`) whether a word begins with it, as a mask."""
     forms: np.ndarray
-    """The first two bytes and the sizes (as `_form`) of the words of two bytes and more, sorted."""
+    """The first four bytes and the sizes (as `_form`) of the words, sorted. The sizes are 0 if several words
+    may stand in one text."""
     repeated: bool
     """Whether a text of several of them is one, too: a full name made of two empty cells, NULL NULL."""
 
@@ -73,14 +80,9 @@ def where_nothing(field: Field, column: pa.Array) -> np.ndarray:
     found &= np.take(words.begins, np.take(data, offsets[:-1], mode="clip"))
     at = np.flatnonzero(found)
     begin = offsets[:-1][at]
-    pair = data[begin].astype(np.int32) << 8 | np.take(data, begin + 1, mode="clip")
-    short = lengths[at] < _PAIR
-    if not words.repeated:
-        may_be = short | words.pairs[pair]
-        at, pair, short = at[may_be], pair[may_be], short[may_be]
-        at = at[short | among(_form(pair, lengths[at]), words.forms)]
-    else:
-        at = at[short | words.pairs[pair]]
+    pair = _pair(data[begin], np.take(data, begin + 1, mode="clip"))
+    at = at[(lengths[at] < _PAIR) | words.pairs[pair]]
+    at = at[_like_words(data, offsets[:-1][at], lengths[at], words)]
     found[:] = False
     if not at.size:
         return found
@@ -106,9 +108,27 @@ def issues_of(cells: pa.Array, where: np.ndarray) -> Iterator[ColumnIssue]:
         yield note("word-for-nothing", where & ~referring)
 
 
-def _form(pair: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Return two bytes (as a number) and a size as one number."""
-    found: np.ndarray = pair << 8 | np.minimum(sizes, 255)
+def _like_words(data: np.ndarray, begins: np.ndarray, sizes: np.ndarray, words: _Words) -> np.ndarray:
+    """Return a mask of the texts (where they begin in `data`, and their sizes) that begin like a word of the
+    same size, or, where several words may stand in one text, like a short word before a blank."""
+    first = [
+        np.where(sizes > place, np.take(data, begins + place, mode="clip"), np.uint8(0))
+        for place in range(_HEAD)
+    ]
+    if not words.repeated:
+        return among(_form(first, sizes), words.forms)
+    like = among(_form(first, np.zeros_like(sizes)), words.forms)
+    for byte in first[1:]:
+        like |= (byte <= _BLANK) | (byte >= _NOT_ASCII)
+    return like
+
+
+def _form(first: Iterable[np.ndarray], sizes: np.ndarray) -> np.ndarray:
+    """Return the first four bytes of texts (0 behind the last), small and capital letters as the same, and
+    their sizes as one number."""
+    found = sizes.astype(np.int64)
+    for byte in first:
+        found = found << 8 | byte | _SMALL
     return found
 
 
@@ -137,17 +157,32 @@ def _words(group: str) -> _Words:
     tables = packaged_index("words.json")["nothing"]
     spelled = frozenset(tables["names"]) if group == "names" else frozenset()
     folded = frozenset(word.casefold() for part in _PARTS[group] for word in tables[part])
-    every = spelled | folded | {word.upper() for word in folded} | {word.title() for word in folded}
+    every = {form for word in spelled | folded for form in _forms_of(word)}
+    raw = [word.encode() for word in every]
+    first = np.frombuffer(b"".join(one[:_HEAD].ljust(_HEAD, b"\0") for one in raw), np.uint8)
+    first = first.reshape(-1, _HEAD).T | _SMALL
+    sizes = np.array(list(map(len, raw)))
     begins = np.zeros(256, dtype=bool)
-    begins[[word.encode()[0] for word in every]] = True
-    longest = max(len(word.encode()) for word in every)
-    # Of a word in other cases than these the second letter may be small or capital.
-    mixed = {word[:1] + word[1:2].swapcase() + word[2:] for word in every}
-    raw = [word.encode() for word in every | mixed if len(word.encode()) >= _PAIR]
-    pair = np.array([one[0] << 8 | one[1] for one in raw], dtype=np.int32)
+    begins[first[0]] = True
+    begins[first[0] & ~_SMALL] = True
     pairs = np.zeros(1 << 16, dtype=bool)
-    pairs[pair] = True
-    forms = np.unique(_form(pair, np.array(list(map(len, raw)))))
+    pairs[_pair(*first[:2])] = True
     repeated = group == "names"
+    longest = int(sizes.max())
+    forms = np.unique(_form(first, np.zeros_like(sizes) if repeated else sizes))
     most = 2 * longest + 1 if repeated else longest
     return _Words(spelled, folded, most, begins, pairs, forms, repeated)
+
+
+def _forms_of(word: str) -> set[str]:
+    """Return a word as it may be written. Small and capital letters of ASCII are compared as the same."""
+    if word.isascii():
+        return {word}
+    cases = ({letter} if letter.isascii() else {letter, letter.swapcase()} for letter in word[:_HEAD])
+    return {word.upper(), word.title(), *("".join(letters) + word[_HEAD:] for letters in product(*cases))}
+
+
+def _pair(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """Return two bytes as one number, small and capital letters of ASCII as the same."""
+    found: np.ndarray = (one | _SMALL).astype(np.uint16) << 8 | two | _SMALL
+    return found

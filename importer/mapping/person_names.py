@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from enum import StrEnum
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from itertools import product
 
 import numpy as np
@@ -23,7 +23,7 @@ from importer.arrow import (
     offsets_and_bytes,
     to_mask,
 )
-from importer.mapping.base import ColumnIssue, packaged_index
+from importer.mapping.base import ColumnIssue, by_distinct, packaged_index
 from importer.models import Severity
 from importer.patterns import late_pattern
 
@@ -31,8 +31,11 @@ FIELDS = ("first_name", "last_name", "full_name")
 _HAN = "[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003134f]"
 """A regular expression for one Chinese character."""
 _HAN_NAME = late_pattern(f"{_HAN}+")
+_JAPANESE_NAME = late_pattern(f"(?:{_HAN}|[\u3005\u3040-\u30ff])+")
 _BEGINS_HAN = late_pattern(rf"{_HAN}\S*")
 _COMMA_NAME = late_pattern(r"[^,]+,(?!\s*(?:jr|sr|i{2,3}|iv|ph\.?d|m\.?d|mba|esq|dds)\b)[^,]+", re.IGNORECASE)
+_WITH_PATRONYMIC = late_pattern(r"\S+\s+\S+\s+\S+(?:вич|вна|ична|ович|івна|ївна|оглы|кызы)", re.IGNORECASE)
+"""A Russian or Ukrainian name in full: what ends so stands behind the given name."""
 _MIDDLE_DOT = late_pattern(r"[·•・‧]")
 _LONGEST_HAN_NAME = 4
 _FIRST_HAN = "\u3400"
@@ -92,7 +95,11 @@ def split(name: str, rule: NameRule) -> tuple[str, str]:
 def likely_rule(names: Iterable[str]) -> NameRule:
     """Return the rule that most of these full names seem to follow."""
     filled = [name.strip() for name in names if name.strip()]
-    for rule, pattern in ((NameRule.CHINESE, _BEGINS_HAN), (NameRule.COMMA, _COMMA_NAME)):
+    for rule, pattern in (
+        (NameRule.CHINESE, _BEGINS_HAN),
+        (NameRule.COMMA, _COMMA_NAME),
+        (NameRule.FAMILY_FIRST, _WITH_PATRONYMIC),
+    ):
         if filled and sum(bool(pattern.fullmatch(name)) for name in filled) > len(filled) / 2:
             return rule
     return NameRule.LAST_WORD
@@ -200,9 +207,10 @@ def _without_titles_behind(words: list[str]) -> list[str]:
     text = "".join(words)
     title = next((one for one in _words_of_names()["titles_behind"] if text.endswith(one)), "")
     name = text.removesuffix(title)
-    if not title or not 1 < len(name) <= _LONGEST_HAN_NAME or name in _compound_surnames():
+    if not title or len(name) < 2 or name in _compound_surnames() or not words[-1].endswith(title):
         return words
-    if not _HAN_NAME.fullmatch(name) or not words[-1].endswith(title):
+    in_han = _HAN_NAME.fullmatch(name) and len(name) <= _LONGEST_HAN_NAME
+    if not in_han and not (len(words) == 2 and _JAPANESE_NAME.fullmatch(name)):
         return words
     return [word for word in (*words[:-1], words[-1].removesuffix(title)) if word]
 
@@ -226,7 +234,7 @@ def _split_at(words: list[str], index: int) -> tuple[str, str]:
     return " ".join(words[:index]), " ".join(words[index:])
 
 
-_BLANK = ByteSet(b" ")
+_BLANK = ord(" ")
 _DOUBTFUL = ByteSet(b"0123456789@#<>=+*{}[]|_/\\:%&!?~^$")
 _NO_NAME = late_pattern(
     r"\s*[#<={\[].*|.*@.*|.*[:：]|(?:https?:|www\.).*|(?:.*?\d){5}.*", re.IGNORECASE | re.DOTALL
@@ -236,6 +244,16 @@ _NO_NAME = late_pattern(
 def doubtful(column: pa.Array, field: str) -> list[ColumnIssue]:
     """Return the warning on texts of the field that are no person's name: numbers, dates, e-mails, links,
     companies, rows commented out, and in first names a title alone."""
+    where = by_distinct(column, partial(_no_persons, field=field))
+    pairs = by_distinct(column, _pairs) if field == "first_name" else where & False
+    return [
+        ColumnIssue("doubtful-name", mask, wording=wording, severity=Severity.WARNING, left_out=False)
+        for mask, wording in ((where & ~pairs, None), (pairs, "two-persons"))
+        if mask.any()
+    ]
+
+
+def _no_persons(column: pa.Array, field: str) -> np.ndarray:
     may_be = _may_end_doubtfully(column)
     may_be[TextColumn(column).with_bytes(_DOUBTFUL)] = True
     rows = np.flatnonzero(may_be)
@@ -245,34 +263,35 @@ def doubtful(column: pa.Array, field: str) -> list[ColumnIssue]:
         verdicts = [_is_no_name(text, field) for text in distinct.dictionary.to_pylist()]
         where[rows] = np.array(verdicts, dtype=bool)[distinct.indices.to_numpy()]
     where |= to_mask(pc.is_in(column, value_set=_no_names(column.type)))
-    pairs = _pairs(column) if field == "first_name" else where & False
-    return [
-        ColumnIssue("doubtful-name", mask, wording=wording, severity=Severity.WARNING, left_out=False)
-        for mask, wording in ((where & ~pairs, None), (pairs, "two-persons"))
-        if mask.any()
-    ]
+    return where
 
 
 def _pairs(column: pa.Array) -> np.ndarray:
     """Return a mask of the first names of two persons: Gerd u. Inge."""
     found = np.zeros(len(column), dtype=bool)
-    rows = TextColumn(column).with_bytes(_BLANK)
-    if rows.size:
-        texts = column.take(pa.array(rows))
-        # Without classes of letters, which take a millisecond to compile each time.
-        rows = rows[to_mask(pc.match_substring_regex(texts, _pair_pattern()))]
-        found[rows] = [_is_pair(text) for text in column.take(pa.array(rows)).to_pylist()]
+    offsets, data = offsets_and_bytes(column)
+    blanks = np.flatnonzero(data == _BLANK)
+    if blanks.size < 2:
+        return found
+    # Two blanks of one text, with a word between them that is as long as one of those that join a pair.
+    near = np.flatnonzero(np.diff(blanks) <= _longest_pairing() + 1)
+    rows = np.searchsorted(offsets, blanks[near], side="right") - 1
+    rows = np.unique(rows[blanks[near + 1] < offsets[rows + 1]])
+    found[rows] = [_is_pair(text) for text in column.take(pa.array(rows)).to_pylist()]
     return found
 
 
 def _is_pair(text: str) -> bool:
     words = text.split(" ")
-    return len(words) == 3 and all(word[:1].isalpha() for word in (words[0], words[2]))
+    if len(words) != 3 or words[1] not in _words_of_names()["pairing"]:
+        return False
+    return words[0][:1].isalpha() and words[2][:1].isalpha()
 
 
 @cache
-def _pair_pattern() -> str:
-    return f" (?:{'|'.join(sorted(map(re.escape, _words_of_names()['pairing'])))}) "
+def _longest_pairing() -> int:
+    """Return the bytes of the longest word that joins the names of a pair."""
+    return max(len(word.encode()) for word in _words_of_names()["pairing"])
 
 
 @cache
@@ -383,6 +402,7 @@ def _address_in_chinese() -> frozenset[str]:
     return known["titles_behind"] | known["titles_behind_family"] | known["nicknames"]
 
 
+@lru_cache(maxsize=16384)
 def _is_no_name(text: str, field: str) -> bool:
     if _NO_NAME.fullmatch(text) is not None or not any(map(str.isalpha, text)):
         return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from string import ascii_letters, digits
 
 import numpy as np
@@ -30,7 +30,7 @@ _SAME_BEHIND, _COUNTED_BEHIND = 8, 9
 _ADDRESS = re.compile(r"([^@\s]*)@(?:([^@\s.]*)(?:\.[^@\s]*)?)?")
 _MARKS = (".", "-", "_", "@")
 _ALPHABET = ascii_letters + digits
-_ZERO, _SMALL = np.uint8(ord("0")), np.uint32(0x20)
+_ZERO, _NINE, _SMALL = np.uint8(ord("0")), np.uint8(ord("9")), np.uint32(0x20)
 _BETWEEN_WORDS = str.maketrans("", "", ".-_+")
 _FEWEST_ALIKE, _FEWEST_COUNTED = 5, 6
 _SHORT_ADDRESS = 8
@@ -95,6 +95,7 @@ def _names_beside(read_column: ReadColumn, column: str, cell: str, names: Sequen
     return len(found)
 
 
+@lru_cache(maxsize=4096)
 def is_placeholder_phone(number: str) -> bool:
     """Return whether digits are no number: one digit repeated or digits counted up from 0 or 1, also behind a
     country code or an area code: (11) 99999-9999."""
@@ -174,8 +175,8 @@ def _where(column: pa.Array, doubtful: np.ndarray, test: Callable[[str], bool]) 
 
 
 def _doubtful_phones(column: pa.Array) -> np.ndarray:
-    """Return the positions of texts that begin with 0123, 1234 or three equal characters, or end with four
-    equal ones or with counted digits."""
+    """Return the positions of texts that begin with 0123, 1234 or three equal characters, or end with six
+    equal ones or with six counted digits."""
     offsets, data = offsets_and_bytes(column)
     lengths = np.diff(offsets)
     at = np.flatnonzero(lengths > 0)
@@ -184,12 +185,16 @@ def _doubtful_phones(column: pa.Array) -> np.ndarray:
     first = in_tens(data, np.minimum(offsets[:-1][at], len(data) - 10))
     equal = (first[0] == first[1]) & (first[1] == first[2])
     counting = (first[1] == first[0] + 1) & (first[2] == first[1] + 1) & (first[3] == first[2] + 1)
-    ends = np.maximum(offsets[1:][at] - 4, 0)
-    last = [data[ends + place] for place in range(4)]
-    alike = (last[3] == last[0]) & (last[3] == last[1]) & (last[3] == last[2])
-    # 6789 and 7890
-    up = (last[0] + 1 == last[1]) & (last[1] + 1 == last[2]) & ((last[2] + 1 == last[3]) | (last[3] == _ZERO))
-    ending = (lengths[at] >= 6) & (alike | up)
+    ending = lengths[at] >= _FEWEST_COUNTED
+    alike, up = ending.copy(), ending.copy()
+    ends = np.maximum(offsets[1:][at] - _FEWEST_COUNTED, 0)
+    before = data[ends]
+    for place in range(1, _FEWEST_COUNTED):
+        digit = data[ends + place]
+        alike &= digit == before
+        up &= (digit == before + 1) | ((digit == _ZERO) & (before == _NINE))
+        before = digit
+    ending = alike | up
     # Near the end of the chunk the first ten bytes are those of other texts.
     doubtful: np.ndarray = at[
         equal | counting | ending | (lengths[at] < 4) | (offsets[:-1][at] > len(data) - 10)
@@ -203,13 +208,15 @@ def _doubtful_addresses(column: pa.Array) -> np.ndarray:
     lengths = np.diff(offsets)
     found = (lengths > 0) & (lengths <= _SHORT_ADDRESS)
     at = np.flatnonzero(lengths > _SHORT_ADDRESS)
-    pairs, fours = _beginnings()
+    pairs, heads = _beginnings()
     begins = offsets[:-1][at]
     second = data[begins + 1]
     found[at[second == ord("@")]] = True
     at = at[pairs[data[begins].astype(np.uint16) << 8 | second]]
     begins = offsets[:-1][at]
-    found[at[among(_in_fours(*(data[begins + place] for place in range(4))), fours)]] = True
+    first = _in_fours(*(data[begins + place] for place in range(4)))
+    for size, known in heads.items():
+        found[at[among(first >> np.uint32(8 * (4 - size)), known)]] = True
     return np.flatnonzero(found)
 
 
@@ -221,9 +228,9 @@ def _in_fours(*letters: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _beginnings() -> tuple[np.ndarray, np.ndarray]:
-    """Return a mask of the pairs of bytes, and all groups of four (as `_in_fours`), that placeholders of more
-    than eight bytes begin with."""
+def _beginnings() -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """Return a mask of the pairs of bytes that placeholders of more than eight bytes begin with, and how they
+    begin: two, three or four bytes, as numbers like those of `_in_fours`, sorted."""
     tables = packaged_index("words.json")["placeholders"]
     alone = (*tables["mailboxes"], *tables["fillers"], *tables["negations"], *tables["negated"])
     forms = {word + mark for word in alone for mark in _MARKS}
@@ -238,12 +245,9 @@ def _beginnings() -> tuple[np.ndarray, np.ndarray]:
     raw = {one.encode()[:4] for head in heads for one in (head, head.upper(), head.title())}
     pairs = np.zeros(1 << 16, dtype=bool)
     pairs[[one[0] << 8 | one[1] for one in raw]] = True
-    return pairs, np.unique(np.concatenate([_completed(raw, size) for size in (2, 3, 4)]))
-
-
-def _completed(beginnings: set[bytes], size: int) -> np.ndarray:
-    """Return all groups of four bytes, as `_in_fours`, that begin with those of `size` bytes."""
-    chosen = [one for one in beginnings if len(one) == size]
-    begun = np.frombuffer(b"".join(chosen), np.uint8).reshape(len(chosen), size)
-    rest = np.indices((256,) * (4 - size), np.uint8).reshape(4 - size, 256 ** (4 - size))
-    return _in_fours(*begun.T[:, :, np.newaxis], *rest).ravel()
+    known = {}
+    for size in {len(one) for one in raw}:
+        chosen = b"".join(one.ljust(4, b"\0") for one in raw if len(one) == size)
+        fours = _in_fours(*np.frombuffer(chosen, np.uint8).reshape(-1, 4).T)
+        known[size] = np.unique(fours >> np.uint32(8 * (4 - size)))
+    return pairs, known

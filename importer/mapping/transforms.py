@@ -81,6 +81,52 @@ class BoundCustomField:
     encoder: CustomFieldEncoder
 
 
+_ReadPhones = tuple[pa.Array, tuple[ColumnIssue, ...], tuple[ColumnIssue, ...]]
+"""Phones as digits, what is to be said of how they were read, and which are made up."""
+
+
+class PhonesOfChunk:
+    """Reads the phones of a chunk. Those of another field that are the same in every row are read once."""
+
+    def __init__(self) -> None:
+        self._known: list[tuple[tuple[object, ...], pa.Array, _ReadPhones]] = []
+
+    def read(
+        self, bound: BoundField, column: pa.Array, beside: PhoneColumns, proof: Callable[[], PhoneProof]
+    ) -> tuple[pa.Array, list[ColumnIssue]]:
+        """Return the column as digits, and what is to be said of it. `proof` is called only if needed."""
+        column, issues, found = self._read(bound, column, beside, proof)
+        if bound.field.name == SMS_PHONE and (lines := landlines(column)).any():
+            issues = (*issues, note("landline", lines))
+        for none in found:
+            # What names nobody lacks no country code.
+            issues = tuple(replace(one, where=one.where & ~none.where) for one in issues)
+        return column, [*issues, *found]
+
+    def _read(
+        self, bound: BoundField, column: pa.Array, beside: PhoneColumns, proof: Callable[[], PhoneProof]
+    ) -> _ReadPhones:
+        rule = bound.rule
+        asked: list[PhoneProof] = []
+
+        def asking() -> PhoneProof:
+            asked.append(proof())
+            return asked[-1]
+
+        way = (
+            *(bound.field.kind, bound.field.digits_only, bound.country_code, bound.region),
+            *(rule.region, rule.trunk_prefix, rule.international_prefix, rule.extension),
+        )
+        for known, earlier, read in self._known:
+            if known == way and earlier.equals(column):
+                return read
+        done, issues = PhoneReader(bound.field, rule, asking).read(column, beside)
+        read = done, tuple(issues), tuple(placeholders.find(bound.field.kind, done))
+        if not asked:  # what a whole column proves holds for no other one
+            self._known.append((way, column, read))
+        return read
+
+
 def gather(bound: BoundField, cell: Callable[[str], pa.Array], rows: int) -> pa.Array:
     """Return one column of a field's cells: constant, first filled or joined, replaced as the rule says.
 
@@ -118,25 +164,20 @@ def read(
     phone_proof: Callable[[], PhoneProof],
     marks: Callable[[], frozenset[str]],
     countries: Callable[[], pa.Array],
+    phones: PhonesOfChunk,
 ) -> tuple[pa.Array, list[ColumnIssue]]:
     """Return the column as the field's kind wants it, and what could not be read (left as found).
 
     Dates are read by `dates.read`. `letters` is called only if a value needs all single letters of the whole
     column, `phone_proof` and `marks` only if digits or tags need what the whole column proves, and
-    `countries` (the region of each row) only if the field has columns of countries.
+    `countries` (the region of each row) only if the field has columns of countries. `phones` is the same for
+    all fields of a chunk.
     """
     match bound.field.kind:
         case FieldKind.PHONE | FieldKind.DIGITS:
             codes = cell(bound.country_code) if bound.country_code else None
-            reader = PhoneReader(bound.field, bound.rule, phone_proof)
-            column, issues = reader.read(column, PhoneColumns(codes, countries if bound.region else None))
-            found = placeholders.find(bound.field.kind, column)
-            if bound.field.name == SMS_PHONE and (lines := landlines(column)).any():
-                issues.append(note("landline", lines))
-            for none in found:
-                # What names nobody lacks no country code.
-                issues = [replace(one, where=one.where & ~none.where) for one in issues]
-            return column, [*issues, *found]
+            beside = PhoneColumns(codes, countries if bound.region else None)
+            return phones.read(bound, column, beside, phone_proof)
         case FieldKind.EMAIL:
             column, issues = emails.read(column)
             return column, [*issues, *emails.without_at(column), *placeholders.find(bound.field.kind, column)]
@@ -166,9 +207,11 @@ def read(
 def lunar(bound: BoundField, header: Sequence[str], cell: Callable[[str], pa.Array]) -> list[ColumnIssue]:
     """Return the error on dates of which their column's name, or another column of their row, says that they
     are of the lunar calendar."""
+    if bound.field.kind is not FieldKind.DATE or not bound.sources:
+        return []
     beside = [name for name in header if calendars.names_calendars(name) and name not in bound.sources]
     own = [name for name in bound.sources if calendars.is_lunar_column(name)]
-    if bound.field.kind is not FieldKind.DATE or not (beside or own):
+    if not (beside or own):
         return []
     lunar = np.full(len(cell(bound.sources[0])), bool(own))
     for name in beside:

@@ -13,7 +13,7 @@ import numpy as np
 
 from importer.batching import Customers, contacts_together
 from importer.dataclass import dataclass
-from importer.journal import SentAs, content_lines
+from importer.journal import SentAs
 from importer.models import Issue, Issues, RepeatedIssue, Severity
 
 CORRECTED = "correction-sent"
@@ -76,8 +76,7 @@ def differences(imported: ImportedRows, rows: np.ndarray, again: Customers) -> D
         return Differences(contacts, contacts, contacts, emptied, contacts, contacts)
     places = np.searchsorted(rows, again.rows)
     was, keys = imported.sent, imported.sent.contacts[places]
-    lines = content_lines(again.sent, again.contacts)
-    values[places] &= lines != was.lines[places]
+    values[places] &= again.sent != was.lines[places]
     emptied[places] = np.where(values[places], was.fields[places] & ~again.fields, 0)
     contacts[places] = known[places] & (contacts_together(again.contacts) != contacts_together(keys))
     shared = (again.contacts[:, :, None] == keys[:, None, :]) & (keys[:, None, :] != 0)
@@ -85,7 +84,7 @@ def differences(imported: ImportedRows, rows: np.ndarray, again: Customers) -> D
     strangers[places] = values[places] & ~shared.any(axis=(1, 2))
     without_contact[places] = strangers[places] & ~keys.any(axis=1)
     stale = values & (imported.written == 0)
-    stale[places] |= values[places] & (lines == imported.written[places])
+    stale[places] |= values[places] & (again.sent == imported.written[places])
     return Differences(values, contacts, stale, emptied, strangers, without_contact)
 
 

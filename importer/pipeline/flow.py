@@ -55,36 +55,23 @@ class BatchSink(Protocol):
 class NullSink:
     """Sends nothing and gives every row the same status: valid in a dry run, not_sent in a held one."""
 
-    _AT_ONCE = 4096
-    """Rows in one outcome, at most: it costs the same for one row as for thousands."""
+    BATCH = 4096
+    """Rows in one batch, which nobody sends: it costs the same for one row as for thousands."""
 
     def __init__(self, status: Status, code: str = "") -> None:
         self._status = status
         self._code = code
-        self._sheet = ""
-        self._rows: list[int] = []
         self._told: list[Outcome] = []
 
     def submit(self, batch: Batch) -> None:
-        if batch.sheet != self._sheet:
-            self._tell()
-            self._sheet = batch.sheet
-        self._rows += batch.rows
-        if len(self._rows) >= self._AT_ONCE:
-            self._tell()
+        self._told.append(Outcome(batch.sheet, batch.rows, self._status, code=self._code))
 
     def outcomes(self) -> Sequence[Outcome]:
         found, self._told = self._told, []
         return found
 
     def finish(self) -> Iterator[Outcome]:
-        self._tell()
         yield from self.outcomes()
-
-    def _tell(self) -> None:
-        if self._rows:
-            self._told.append(Outcome(self._sheet, tuple(self._rows), self._status, code=self._code))
-            self._rows = []
 
 
 class RowScope(Protocol):
@@ -182,9 +169,8 @@ class Flow:
 
     def run(self) -> None:
         """Read, check, send and report every row."""
-        batcher = Batcher(
-            self.plan.contract.max_customers, self.memory.last_ordinal, first_alone=self.memory.canary
-        )
+        most = NullSink.BATCH if isinstance(self.sink, NullSink) else self.plan.contract.max_customers
+        batcher = Batcher(most, self.memory.last_ordinal, first_alone=self.memory.canary)
         with contextlib.closing(checked_chunks(self.plan, self.memory, self.phases, self.shared)) as chunks:
             try:
                 for checked in chunks:

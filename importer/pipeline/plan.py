@@ -207,9 +207,10 @@ def _settle(
         chosen = chosen.in_country(require_region(options.country))
 
     def look(column: str) -> Iterator[pd.Series[str]]:
-        for chunk in source.chunks():
-            restored = reimport.restore(chunk, escaped=escaped)[0] if own else chunk
-            yield restored.frame[column]
+        if own:
+            yield from (reimport.restore(one, escaped=escaped)[0].frame[column] for one in source.chunks())
+        else:
+            yield from source.column(column)
 
     dry_run = options.dry_run
     tied = partial(mappings.bind, chosen, header, contract, read_column=look, dry_run=dry_run, sheets=sheets)

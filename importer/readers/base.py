@@ -11,11 +11,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from importer.dataclass import dataclass
 from importer.errors import InputError
 from importer.models import Chunk, Note
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NO_HEADER = ("no-header", "no-header-in-sheet")
 """The codes of errors that say that no row is a header."""
@@ -124,6 +127,15 @@ class Source(ABC):
 
         Raises InputError if the file changed since it was opened, or cannot be read to its end.
         """
+
+    def column(self, name: str) -> Iterator[pd.Series]:
+        """Yield the cells of a column as `chunks` has them, in pieces; a sheet without it is passed over.
+
+        Reads less than `chunks` where the format allows it, and raises what that raises.
+        """
+        for chunk in self.chunks():
+            if name in chunk.frame.columns:
+                yield chunk.frame[name]
 
     def notes_at_end(self, opened: float) -> tuple[Note, ...]:
         """Say whether the file was written to after it was read. `opened` is when that began (Unix time)."""

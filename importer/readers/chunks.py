@@ -61,13 +61,12 @@ def to_chunks(
 
     `records` says that a program wrote them: none is a repeated header, a total or a remark.
     """
-    block.columns = [_without_formula(column) for column in block.columns]
+    named = [(at, name) for at, name in enumerate(layout.names) if name is not None]
+    block.columns = [
+        clean_cells(column, quoted=layout.is_quoted(at)) for at, column in enumerate(block.columns)
+    ]
     issues = list(block.issues)
     issues.extend(_beyond_header(block, layout, sheet))
-    for at, quoted in enumerate(layout.quoted):
-        if quoted and at < len(block.columns):
-            block.columns[at] = arrow.rework_all(block.columns[at], without_quotes)
-    named = [(at, name) for at, name in enumerate(layout.names) if name is not None]
     for at, name in _telling(block, named):
         issues.extend(_control_characters(block, at, name, sheet))
         issues.extend(_garbled(block, at, name, sheet))
@@ -118,9 +117,7 @@ def _fill(
     name = layout.names[merged.at]
     if name is None:
         return
-    texts = _without_formula(merged.texts)
-    if merged.at < len(layout.quoted) and layout.quoted[merged.at]:
-        texts = arrow.rework_all(texts, without_quotes)
+    texts = clean_cells(merged.texts, quoted=layout.is_quoted(merged.at))
     places = np.searchsorted(rows, merged.rows)
     wanted = np.take(rows, places, mode="clip") == merged.rows
     wanted &= ~np.isin(merged.rows, np.concatenate([np.empty(0, np.int64), *(skip.rows for skip in skips)]))
@@ -164,11 +161,12 @@ def shortened(cell: str) -> str:
     return cell if len(cell) <= _SHOWN else cell[: _SHOWN - 1] + "…"
 
 
-def _without_formula(column: pa.Array) -> pa.Array:
-    """Return the column with the text in place of a formula of nothing else, which keeps zeros: ="007"."""
-    if not arrow.has_bytes(column, b"="):
-        return column
-    return pc.replace_substring_regex(column, _ONLY_TEXT, r"\1")
+def clean_cells(column: pa.Array, *, quoted: bool) -> pa.Array:
+    """Return the column with the text in place of a formula of nothing else, which keeps zeros (="007"), and,
+    if all its cells stand in quotation marks, without these."""
+    if arrow.has_bytes(column, b"="):
+        column = pc.replace_substring_regex(column, _ONLY_TEXT, r"\1")
+    return arrow.rework_all(column, without_quotes) if quoted else column
 
 
 def _blank_rows(columns: Sequence[pa.Array], count: int) -> np.ndarray:
@@ -284,8 +282,13 @@ def _is_control(character: str) -> bool:
 
 def _control_places(data: np.ndarray) -> np.ndarray:
     """Return the places (ascending) where control characters begin in the bytes of UTF-8."""
+    highest = data.max(initial=0)
+    if highest < 0x7F and data.min(initial=0x20) >= 0x20:
+        return np.empty(0, dtype=np.int64)
     low = np.flatnonzero((data < 0x20) | (data == 0x7F))
     low = low[_CONTROL.table[data[low]]]
+    if highest < 0x80:
+        return np.asarray(low)
     lead = np.flatnonzero(data[:-1] == 0xC2)
     lead = lead[data[lead + 1] < 0xA0]
     return np.sort(np.concatenate((low, lead))) if lead.size else low

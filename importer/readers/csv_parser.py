@@ -77,7 +77,8 @@ def tokenize(
     """Return the records of `text`, which begins at the start of one.
 
     `final` says that nothing follows. Otherwise a record that may go on beyond the text is left for the next
-    call. At most `limit` records are read. `width` is how many cells a record has, if that is known.
+    call. At most `limit` records are read. `width` is how many cells a record has; if it is 0, as many as
+    the one before.
     """
     found = CsvRecords()
     certain = len(text) if final else _last_line_end(text)
@@ -88,7 +89,8 @@ def tokenize(
             found.cells.append(_without_end(text[at:stop]).split(delimiter))
             at = stop
             continue
-        record = _RecordReader(text, at, delimiter, final, width)
+        usual = width or (len(found.cells[-1]) if found.cells else 0)
+        record = _RecordReader(text, at, delimiter, final, usual)
         if not record.read() or record.at > certain:
             break
         if record.unclosed:
@@ -249,6 +251,9 @@ class _RecordReader:
         if b"\n" not in content and b"\r" not in content:
             return counts == {self._width - 1}
         filled = sum(bool(cell.strip()) for line in content.splitlines() for cell in line.split(mark))
+        if not filled and content.strip(b"\r\n") == b"":
+            # One at the end of a line, one at the beginning of the next.
+            return counts == {self._width - 1}
         return len(counts) == 1 and min(counts) >= _FEWEST_DELIMITERS and filled >= _FEWEST_FILLED
 
 
@@ -269,31 +274,42 @@ class ArrowBlock:
     consumed: int
 
 
-def parse_with_arrow(text: bytes, delimiter: bytes, width: int, *, final: bool) -> ArrowBlock | None:
-    """Parse the complete records at the beginning of `text`; None if it isn't clean, or holds none."""
+def parse_with_arrow(
+    text: bytes, delimiter: bytes, width: int, *, final: bool, only: int | None = None
+) -> ArrowBlock | None:
+    """Parse the complete records at the beginning of `text`; None if it isn't clean, or holds none.
+
+    With `only` the block has this one column: None, too, if a row may be blank, or has more or fewer cells.
+    """
     if len(delimiter) != 1 or not width or text.startswith(codecs.BOM_UTF8) or not text:
         return None
-    end = _clean_end(text, delimiter[0], final)
+    end, quotes = _clean_end(text, delimiter[0], final)
     if not end:
         return None
-    block = _parse(memoryview(text)[:end], delimiter.decode(), width, end)
-    if b'"' in text and any(_longest(column) > CELL_LIMIT for column in block.columns):
+    longest = _longest_quoted(quotes)
+    if only is not None and (longest > CELL_LIMIT or _may_have_blank_rows(text, delimiter, end)):
+        return None
+    block = _parse(memoryview(text)[:end], delimiter.decode(), width, end, only)
+    if only is not None and block.misfits:
+        return None
+    if longest > CELL_LIMIT and any(_longest(column) > CELL_LIMIT for column in block.columns):
         return None
     return block
 
 
-def _clean_end(text: bytes, delimiter: int, final: bool) -> int:
-    """Return where the last complete record of clean text ends; 0 if it isn't clean or complete."""
+def _clean_end(text: bytes, delimiter: int, final: bool) -> tuple[int, np.ndarray]:
+    """Return where the last complete record of clean text ends, and where its quotes are; 0 if it isn't
+    clean or complete."""
     certain = len(text) if final else max(text.rfind(b"\n"), text.rfind(b"\r", 0, len(text) - 1)) + 1
     if not certain or text.find(b'"', 0, certain) < 0:
-        return certain
+        return certain, np.empty(0, dtype=np.int64)
     raw = np.frombuffer(text, dtype=np.uint8)
     quotes = np.flatnonzero(raw == _QUOTE)
     if not final:
         certain = _outside_quotes(text, quotes)
         quotes = quotes[: np.searchsorted(quotes, certain)]
     if len(quotes) % 2:
-        return 0
+        return 0, quotes
     edge = np.zeros(256, dtype=bool)
     edge[[delimiter, _CARRIAGE, _FEED, _QUOTE]] = True
     opening, closing = quotes[0::2], quotes[1::2]
@@ -303,12 +319,38 @@ def _clean_end(text: bytes, delimiter: int, final: bool) -> int:
     if len(closing) and closing[-1] + 1 == len(text):
         after = after[:-1]
     if not (edge[raw[before]].all() and edge[raw[after]].all()):
-        return 0
+        return 0, quotes
     edge[_QUOTE] = False
     some = closing > opening + 1
     # They may stand alone, each in its cell.
     alone = edge[raw[opening[some] + 1]] & edge[raw[closing[some] - 1]]
-    return 0 if alone.any() else certain
+    return 0 if alone.any() else certain, quotes
+
+
+def _longest_quoted(quotes: np.ndarray) -> int:
+    """Return the bytes between the quotes of the longest cell; doubled quotes inside it count twice."""
+    if not len(quotes):
+        return 0
+    opening, closing = quotes[0::2], quotes[1::2]
+    apart = np.flatnonzero(opening[1:] != closing[:-1] + 1)
+    begins, ends = np.append(opening[0], opening[apart + 1]), np.append(closing[apart], closing[-1])
+    return int((ends - begins).max())
+
+
+def _may_have_blank_rows(text: bytes, delimiter: bytes, end: int) -> bool:
+    """Return whether a line begins, an opening quote aside, with anything but a sign of ASCII that stands in
+    a cell: only such a line can hold nothing at all."""
+    raw = np.frombuffer(text, dtype=np.uint8)[:end]
+    feeds = np.flatnonzero(raw == _FEED)
+    if np.count_nonzero(raw == _CARRIAGE) != np.count_nonzero(raw[feeds - 1] == _CARRIAGE):
+        return True  # some lines end with a carriage return alone
+    begins = np.append(0, feeds + 1)
+    begins = begins[begins < end]
+    begins += raw[begins] == _QUOTE
+    signs = np.zeros(256, dtype=bool)
+    signs[0x21:0x7F] = True
+    signs[[*delimiter, *b"\"'="]] = False
+    return not signs[np.take(raw, begins, mode="clip")].all()
 
 
 def _outside_quotes(text: bytes, quotes: np.ndarray) -> int:
@@ -325,7 +367,7 @@ def _outside_quotes(text: bytes, quotes: np.ndarray) -> int:
     return 0
 
 
-def _parse(block: memoryview, delimiter: str, width: int, end: int) -> ArrowBlock:
+def _parse(block: memoryview, delimiter: str, width: int, end: int, only: int | None) -> ArrowBlock:
     misfits: list[tuple[int, str]] = []
 
     def keep(row: csv.InvalidRow) -> str:
@@ -343,7 +385,10 @@ def _parse(block: memoryview, delimiter: str, width: int, end: int) -> ArrowBloc
             invalid_row_handler=keep,
         ),
         convert_options=csv.ConvertOptions(
-            column_types=dict.fromkeys(names, TEXT), strings_can_be_null=False, check_utf8=False
+            column_types=dict.fromkeys(names, TEXT),
+            strings_can_be_null=False,
+            check_utf8=False,
+            include_columns=[] if only is None else [names[only]],
         ),
     )
     columns = [_one(column) for column in table.columns]

@@ -12,16 +12,25 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
-from importer.arrow import TEXT
+from importer.arrow import TEXT, frame
 from importer.dataclass import dataclass
 from importer.errors import InputError, UsageError
 from importer.models import Chunk, Issue, Note, Severity
 from importer.readers.base import FileIdentity, ReadOptions, Source
-from importer.readers.chunks import ColumnBlock, extra_cells_issue, shortened, to_chunks
+from importer.readers.chunks import ColumnBlock, clean_cells, extra_cells_issue, shortened, to_chunks
 from importer.readers.csv_parser import ArrowBlock, CsvRecords, parse_with_arrow, tokenize
-from importer.readers.decoding import REPLACEMENT, UNDECODED, stamp, utf8_pieces
+from importer.readers.decoding import (
+    LONGEST_RECORD,
+    REPLACEMENT,
+    UNDECODED,
+    Window,
+    after,
+    stamp,
+    utf8_pieces,
+)
 from importer.readers.encoding import Encoding
 from importer.readers.header import (
     MOST_HEADER_ROWS,
@@ -37,13 +46,8 @@ from importer.readers.quoting import Quoting, find_quoting, plain_pieces, restor
 
 _SAMPLE = 1 << 20
 _SAMPLE_ROWS = 200
-_LONGEST_RECORD = 1 << 26
 _SURE = 0.9
 """An encoding that is less sure than this is told."""
-_SLACK = 0.97
-"""Blocks aim a little below a chunk's rows. One row too many makes a second, tiny chunk, which costs as many
-calls as a full one."""
-_LEAST_BLOCK, _FIRST_BLOCK, _MOST_BLOCK = 1 << 16, 1 << 18, 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +93,34 @@ class CsvSource(Source):
             yield from to_chunks(block, self._layout, "", self._options.chunk_rows)
             row += rows
         self.rows_read = row - self._first_row
+        self._check_unchanged()
+
+    def column(self, name: str) -> Iterator[pd.Series]:
+        only = self._layout.names.index(name)
+        most = self._options.chunk_rows
+        for block, rows in self._blocks(self._first_row, only):
+            if len(block.columns) < len(self._layout.names):
+                cells = clean_cells(block.columns[0], quoted=self._layout.is_quoted(only))
+                for begin in range(0, rows, most):
+                    part = slice(begin, begin + most)
+                    yield frame({name: cells[part]}, block.rows[part])[name]
+            else:
+                yield from (part.frame[name] for part in to_chunks(block, self._layout, "", most))
+        self._check_unchanged()
+
+    def _check_unchanged(self) -> None:
         if stamp(self._text.file) != self._stamp:
             raise InputError("file-changed", name=self.name)
 
-    def _blocks(self, row: int) -> Iterator[tuple[ColumnBlock, int]]:
-        """Yield parsed blocks, and how many rows each takes; `row` is the number of the first one."""
-        window = _Window(_after(self._text.pieces(self._quoting), self._begin), self._options.chunk_rows)
+    def _blocks(self, row: int, only: int | None = None) -> Iterator[tuple[ColumnBlock, int]]:
+        """Yield parsed blocks, and how many rows each takes; `row` is the number of the first one.
+
+        With `only` the blocks have this one column wherever that can be read by itself.
+        """
+        window = Window(after(self._text.pieces(self._quoting), self._begin), self._options.chunk_rows)
         while text := window.text():
-            block, rows, consumed = self._parse(text, row, final=window.final)
-            if not window.advance(text, consumed, rows):
+            block, rows, consumed = self._parse(text, row, final=window.final, only=only)
+            if not window.advance(consumed, rows):
                 raise _too_long(self.name, row)
             del text
             if rows:
@@ -105,9 +128,17 @@ class CsvSource(Source):
                 yield block, rows
                 row += rows
 
-    def _parse(self, window: bytes, row: int, *, final: bool) -> tuple[ColumnBlock, int, int]:
+    def _parse(
+        self, window: bytes, row: int, *, final: bool, only: int | None
+    ) -> tuple[ColumnBlock, int, int]:
         width = len(self._layout.names)
         decoded = self._text.encoding.valid_utf8 or UNDECODED.search(window) is None
+        if decoded and only is not None and width > 1:
+            found = parse_with_arrow(window, self._delimiter, width, final=final, only=only)
+            if found is not None:
+                rows = len(found.columns[0])
+                numbers = np.arange(row, row + rows, dtype=np.int64)
+                return ColumnBlock(found.columns, numbers), rows, found.consumed
         clean = parse_with_arrow(window, self._delimiter, width, final=final) if decoded else None
         reading = _RaggedRows(self._layout, self._delimiter, self._text.encoding.label, decoded=decoded)
         if clean is not None and len(clean.misfits) * 4 <= len(clean.columns[0]) + 4:
@@ -116,44 +147,6 @@ class CsvSource(Source):
         records = tokenize(window, self._delimiter, final=final, width=width)
         numbers = np.arange(row, row + len(records.cells), dtype=np.int64)
         return reading.block(records, numbers), len(records.cells), records.consumed
-
-
-class _Window:
-    """The stretch of a text that is parsed next: about as long as the rows of a chunk."""
-
-    def __init__(self, pieces: Iterator[bytes], chunk_rows: int) -> None:
-        self.final = False
-        """Whether the stretch ends where the text ends."""
-        self._pieces = pieces
-        self._chunk_rows = chunk_rows
-        self._pending = b""
-        self._ended = False
-        self._size = _FIRST_BLOCK
-
-    def text(self) -> bytes:
-        """Return the bytes that were not parsed yet, as many as the window is long."""
-        parts, size = [self._pending], len(self._pending)
-        while size < self._size and not self._ended:
-            piece = next(self._pieces, None)
-            self._ended = piece is None
-            parts.append(piece or b"")
-            size += len(parts[-1])
-        joined = b"".join(parts)
-        self._pending = joined[self._size :]
-        self.final = self._ended and not self._pending
-        return joined[: self._size]
-
-    def advance(self, text: bytes, consumed: int, rows: int) -> bool:
-        """Go on behind the bytes that were parsed. Returns False if one record is longer than allowed."""
-        self._pending = text[consumed:] + self._pending
-        if rows:
-            wanted = int(consumed / rows * self._chunk_rows * _SLACK)
-            self._size = min(max(wanted, _LEAST_BLOCK), _MOST_BLOCK)
-        elif self._pending:
-            if self._size >= _LONGEST_RECORD:
-                return False
-            self._size = min(max(2 * self._size, _LEAST_BLOCK), _LONGEST_RECORD)
-        return True
 
 
 class _RaggedRows:
@@ -261,7 +254,7 @@ class _FirstRows:
             self._records = self._read(self._rows + _SAMPLE_ROWS)
             if self._final or len(self._records.cells) >= self._rows:
                 break
-            if len(self._sample) > _LONGEST_RECORD:
+            if len(self._sample) > LONGEST_RECORD:
                 raise _too_long(name, len(self._records.cells) + 1)
             self._grow(pieces)
 
@@ -324,18 +317,8 @@ def _usual_width(records: Sequence[Sequence[bytes]]) -> int:
     return widths.most_common(1)[0][0] if widths else 0
 
 
-def _after(pieces: Iterator[bytes], skip: int) -> Iterator[bytes]:
-    """Yield the pieces without their first `skip` bytes."""
-    for piece in pieces:
-        if skip >= len(piece):
-            skip -= len(piece)
-            continue
-        yield piece[skip:] if skip else piece
-        skip = 0
-
-
 def _too_long(name: str, row: int) -> InputError:
-    return InputError("record-too-long", name=name, row=row, megabytes=_LONGEST_RECORD >> 20)
+    return InputError("record-too-long", name=name, row=row, megabytes=LONGEST_RECORD >> 20)
 
 
 _CANDIDATES = (b",", b";", b"\t", b"|")

@@ -25,6 +25,12 @@ UNDECODED = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 REPLACEMENT = "\ufffd".encode()
 _MARK = "importer-mark-undecoded"
 _TURN = threading.Lock()
+LONGEST_RECORD = 1 << 26
+"""Bytes."""
+_SLACK = 0.97
+"""Windows aim a little below a chunk's rows. One row too many makes a second, tiny chunk, which costs as many
+calls as a full one."""
+_LEAST_WINDOW, _FIRST_WINDOW, _MOST_WINDOW = 1 << 16, 1 << 18, 1 << 24
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:
@@ -97,6 +103,56 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
             return
         yield piece
         position += len(piece)
+
+
+def after(pieces: Iterator[bytes], skip: int) -> Iterator[bytes]:
+    """Yield the pieces without their first `skip` bytes."""
+    for piece in pieces:
+        if skip >= len(piece):
+            skip -= len(piece)
+            continue
+        yield piece[skip:] if skip else piece
+        skip = 0
+
+
+class Window:
+    """The stretch of a text that is parsed next: about as long as the rows of a chunk."""
+
+    def __init__(self, pieces: Iterator[bytes], chunk_rows: int) -> None:
+        self.final = False
+        """Whether the stretch ends where the text ends."""
+        self._pieces = pieces
+        self._chunk_rows = chunk_rows
+        self._read, self._begin = b"", 0
+        """The bytes that were read last, and how many of them are parsed."""
+        self._ended = False
+        self._size = _FIRST_WINDOW
+
+    def text(self) -> bytes:
+        """Return the bytes that were not parsed yet, as many as the window is long."""
+        size = len(self._read) - self._begin
+        if size < self._size and not self._ended:
+            parts = [self._read[self._begin :]]
+            while size < self._size and not self._ended:
+                piece = next(self._pieces, None)
+                self._ended = piece is None
+                parts.append(piece or b"")
+                size += len(parts[-1])
+            self._read, self._begin = b"".join(parts), 0
+        self.final = self._ended and size <= self._size
+        return self._read[self._begin : self._begin + self._size]
+
+    def advance(self, consumed: int, rows: int) -> bool:
+        """Go on behind the bytes that were parsed. Returns False if one record is longer than allowed."""
+        self._begin += consumed
+        if rows:
+            wanted = int(consumed / rows * self._chunk_rows * _SLACK)
+            self._size = min(max(wanted, _LEAST_WINDOW), _MOST_WINDOW)
+        elif self._begin < len(self._read):
+            if self._size >= LONGEST_RECORD:
+                return False
+            self._size = min(max(2 * self._size, _LEAST_WINDOW), LONGEST_RECORD)
+        return True
 
 
 def open_binary(path: Path) -> BinaryIO:

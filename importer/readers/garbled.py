@@ -35,8 +35,8 @@ def garbled_cells(column: pa.Array) -> np.ndarray:
 
 def telling_places(data: np.ndarray) -> np.ndarray:
     """Return the places of bytes (ascending) without which no cell is garbled."""
-    asked = np.flatnonzero(data == ord("?"))
-    found = [asked[:-1][np.diff(asked) == 1], np.flatnonzero(data == ord("&"))]
+    asked, ands = np.flatnonzero(data == ord("?")), np.flatnonzero(data == ord("&"))
+    found = [asked[:-1][np.diff(asked) == 1], ands] if asked.size or ands.size else []
     if len(data) and data.max() >= 0x80:
         # À to ÿ, followed by what code pages make of a further byte of UTF-8.
         accents = np.flatnonzero(data[:-2] == 0xC3)
@@ -44,7 +44,7 @@ def telling_places(data: np.ndarray) -> np.ndarray:
         for sign in _SIGNS_OF_LOSS:
             begins = np.flatnonzero(data[:-1] == sign[0])
             found.append(begins[data[begins + 1] == sign[1]])
-    return np.sort(np.concatenate(found))
+    return np.sort(np.concatenate(found)) if found else asked
 
 
 def is_garbled(text: str) -> bool:

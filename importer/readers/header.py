@@ -53,6 +53,10 @@ class Layout:
         """How many cells a row needs to reach the last named column."""
         return max((at + 1 for at, name in enumerate(self.names) if name is not None), default=0)
 
+    def is_quoted(self, at: int) -> bool:
+        """Return whether all cells of the column with this index, a named one, stand in quotation marks."""
+        return at < len(self.quoted) and self.quoted[at] and self.names[at] is not None
+
     def widened(self, width: int) -> Layout:
         """Return the same columns, extended to at least `width` cells by cells that belong to no column."""
         return replace(self, names=self.names + (None,) * (width - len(self.names)))

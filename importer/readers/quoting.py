@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -47,7 +46,7 @@ class Quoting(Enum):
 
 def find_quoting(sample: bytes, *, final: bool) -> Quoting:
     """Return how the cells of a text are quoted, as far as its first bytes show; plain in case of doubt."""
-    lines = [line.strip() for line in re.split(rb"\r\n|\r|\n", sample) if line.strip()]
+    lines = [line.strip() for line in sample.splitlines() if line.strip()]
     lines = (lines if final else lines[:-1])[:_SAMPLE_ROWS]
     if not lines:
         return Quoting.PLAIN
@@ -140,11 +139,9 @@ def plain_pieces(pieces: Iterator[bytes], quoting: Quoting) -> Iterator[bytes]:
 
 def _without_marks(text: bytes) -> bytes:
     """Return the text without byte order marks at the beginning of lines."""
-    raw = np.frombuffer(text, dtype=np.uint8)
-    begins = np.flatnonzero(raw[1:] == codecs.BOM_UTF8[0])
-    if not (raw[begins] == ord("\n")).any():
-        return text
-    return text.replace(b"\n" + codecs.BOM_UTF8, b"\n")
+    # A single byte is found much faster than three.
+    first = text.find(codecs.BOM_UTF8[:1])
+    return text if first < 0 else text.replace(b"\n" + codecs.BOM_UTF8, b"\n")
 
 
 def _safe_end(text: bytes, quoting: Quoting) -> int:

@@ -210,15 +210,19 @@ def asides(columns: Sequence[pa.Array], rows: np.ndarray, layout: Layout) -> lis
         return []
     taken = np.zeros(len(rows), dtype=bool)
     found = []
-    footers, comments = _lines_aside(named)
+    lengths = [np.diff(offsets_and_bytes(column)[0]) for _, column in named]
+    filled = np.zeros(len(rows), dtype=np.int32)
+    for length in lengths:
+        filled += length > 0
+    footers, comments = _lines_aside(named, lengths, filled)
     for code, where in (
         ("repeated-header", _repeated_headers(named, layout)),
         ("hint-row", _hints(named, rows, layout)),
         ("sample-row", samples(columns, _below_header(rows, layout))),
         ("footer-row", footers),
         ("comment-row", comments),
-        ("footer-row", _remarks(named)),
-        ("footer-row", counts(named) if len(named) >= _WIDE_TABLE else []),
+        ("footer-row", _remarks(named, filled) if len(named) >= _WIDE_TABLE else []),
+        ("footer-row", counts(named, lengths, filled) if len(named) >= _WIDE_TABLE else []),
     ):
         new = np.array([at for at in where if not taken[at]], dtype=np.int64)
         if len(new):
@@ -302,13 +306,11 @@ def _is_hint(cell: str) -> bool:
     return bool(_MASK.fullmatch(cell) or _HINT.fullmatch(cell)) and not _CONTACT.search(cell)
 
 
-def _lines_aside(named: Sequence[tuple[int, pa.Array]]) -> tuple[list[int], list[int]]:
+def _lines_aside(
+    named: Sequence[tuple[int, pa.Array]], lengths: Sequence[np.ndarray], filled: np.ndarray
+) -> tuple[list[int], list[int]]:
     """Return the positions of rows of few cells whose first filled one reads as a footer, or as a comment,
-    wherever they stand."""
-    filled = np.zeros(len(named[0][1]), dtype=np.int32)
-    lengths = [np.diff(offsets_and_bytes(column)[0]) for _, column in named]
-    for length in lengths:
-        filled += length > 0
+    wherever they stand. `lengths` are those of each column's cells, `filled` how many a row has."""
     left = np.flatnonzero((filled > 0) & (filled <= max(_MOST_FILLED * len(named), _ALWAYS_FILLED)))
     footers: list[int] = []
     comments: list[int] = []
@@ -371,11 +373,8 @@ def _footer_pairs() -> np.ndarray:
     return found
 
 
-def _remarks(named: Sequence[tuple[int, pa.Array]]) -> list[int]:
+def _remarks(named: Sequence[tuple[int, pa.Array]], filled: np.ndarray) -> list[int]:
     """Return the positions of rows of a wide table with one cell only: a remark, or the total of a group."""
-    if len(named) < _WIDE_TABLE:
-        return []
-    filled = np.sum([np.diff(offsets_and_bytes(column)[0]) > 0 for _, column in named], axis=0)
     alone = np.flatnonzero(filled == 1).tolist()
     texts = (_cells(named, at) for at in alone)
     return [

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow
@@ -239,8 +240,10 @@ class Tally:
         """Note whose rows the new samples are."""
         columns = [name for name in self._name_columns if name in chunk.frame.columns]
         if self._new_samples and columns:
-            found = chunk.frame.loc[list(dict.fromkeys(self._new_samples)), columns]
-            for row, cells in zip(found.index.tolist(), found.to_numpy().tolist(), strict=True):
+            rows = list(dict.fromkeys(self._new_samples))
+            places = pa.array(np.searchsorted(chunk.frame.index.to_numpy(), rows))
+            texts = (arrow.text_column(chunk, name).take(places).to_pylist() for name in columns)
+            for row, *cells in zip(rows, *texts, strict=True):
                 self.names[chunk.sheet, row] = " ".join(str(cell).strip() for cell in cells if cell).strip()
         self._new_samples.clear()
 

@@ -33,9 +33,11 @@ def main() -> int:
             if name == "profile":
                 continue
             print(f"… {name}", file=sys.stderr)
+            started = time.monotonic()
             for figure in _measured(name, bench):
                 figures.append(figure)
                 print(_line(figure), flush=True)
+            print(f"  {name}: {time.monotonic() - started:.0f} s", file=sys.stderr)
         profiled = "profile" in asked.names or not asked.names
         profile = _profile(bench) if profiled else ""
     print(profile)

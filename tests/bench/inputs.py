@@ -3,7 +3,9 @@
     python -m tests.bench.inputs FILE ROWS [SHARE [VARIANT]]
 
 FILE ends in .csv or .xlsx; SHARE is that of damaged rows (0.05 unless given). VARIANT is `usual`, `filled`
-(no empty cell, and a JSON object in each row), `national-phones` (Brazilian ones), or `9000-columns`.
+(no empty cell, and a JSON object in each row), `listed` (no empty cell either, the API's names, persons
+called as in short lists, each phone in two columns, tags, accounts), `national-phones` (Brazilian ones), or
+`9000-columns`.
 
 Some two hundred bytes a row: Chinese, Vietnamese, accented and plain names, commas inside quotes, quotes in
 quotes, empty cells, phones in several spellings, dates in three.
@@ -123,6 +125,40 @@ def _filled(header: Sequence[str], columns: list[pa.Array]) -> tuple[Sequence[st
     return ("customize_field", *header[1:]), columns
 
 
+_LISTED = (
+    *("first_name", "last_name", "sms_phone", "whats_app_phone", "email", "gender", "birthday", "country"),
+    *("address", "remark", "tagStr", "zalo", "line", "customize_field"),
+)
+_GIVEN = ["Anna", "Ben", "Carla", "David", "Elena", "Felix", "Gina", "Hugo", "Ines", "Jonas", "Karin", "Luis",
+          "Maria", "Nadia", "Otto", "Paula", "Rosa", "Sofia", "Tom", "Vera"]  # fmt: skip
+_FAMILY = ["Lee", "Garcia", "Müller", "Rossi", "Silva", "Nguyen", "Novak", "Berg", "Costa", "Dubois"]
+
+
+def _listed(header: Sequence[str], columns: list[pa.Array]) -> tuple[Sequence[str], list[pa.Array]]:
+    """A table as people keep it: every cell filled, names from lists, each phone twice, tags, accounts."""
+    if not columns:
+        return _LISTED, []
+    ids = pc.utf8_slice_codeunits(columns[0], 2).cast(pa.int64())
+    at = ids.to_numpy()
+    phone = _join("8613", pc.utf8_lpad(pa.array(at * 7_919_333 % 10**9).cast(_TEXT), 9, "0"))
+    days = pa.array((at * 37 % 18_000).astype("datetime64[D]") - np.timedelta64(7300, "D"))
+    return _LISTED, [
+        _join(_picked(_GIVEN, at % 20), " ", _picked(_GIVEN, at // 20 % 20)),
+        _join(_picked(_FAMILY, at % 10), _picked(["wood", "stein", "field", "ova", "ez"], at // 7 % 5)),
+        *(phone, phone),
+        _join("a", ids, "@example.com"),
+        _picked(["1", "0"], at % 2),
+        pc.strftime(days, "%Y-%m-%d").cast(_TEXT),
+        pa.repeat(_scalar("China"), len(at)),
+        _join(ids, " Main Street, Springfield"),
+        _join("note ", ids),
+        pa.repeat(_scalar("vip;new"), len(at)),
+        pa.array(at + 10**9).cast(_TEXT),
+        _join("line", ids),
+        pa.repeat(_scalar(""), len(at)),
+    ]
+
+
 def _national(header: Sequence[str], columns: list[pa.Array]) -> tuple[Sequence[str], list[pa.Array]]:
     """Brazilian mobile phones without their country code, no other phones, and no other word of a country."""
     if columns:
@@ -147,6 +183,7 @@ def _broad(header: Sequence[str], columns: list[pa.Array]) -> tuple[Sequence[str
 _VARIANTS: dict[str, _Change] = {
     "usual": lambda header, columns: (header, columns),
     "filled": _filled,
+    "listed": _listed,
     "national-phones": _national,
     "9000-columns": _broad,
 }

@@ -34,11 +34,19 @@ def test_it_stays_one_when_its_levels_are_merged() -> None:
     assert not found.contains(rng.integers(-(2**62), -1, 10_000)).any()
 
 
-def test_it_takes_about_eight_bytes_a_key() -> None:
+def test_it_takes_about_ten_bytes_a_key() -> None:
     found = FingerprintSet()
     for start in range(0, 400_000, 20_000):
         found.add(np.arange(start + 1, start + 20_001, dtype=np.int64) * 2_654_435_761)
-    assert sum(level.nbytes for level in found._levels) <= 9 * len(found)
+    assert sum(level.nbytes for level in found._levels) + found._sieve._bits.nbytes <= 11 * len(found)
+
+
+def test_hardly_any_other_key_is_looked_up() -> None:
+    found = FingerprintSet()
+    for start in range(0, 400_000, 20_000):
+        found.add(np.arange(start + 1, start + 20_001, dtype=np.int64) * 16 + 13)
+        others = (np.arange(20_000, dtype=np.int64) + 1_000_000) * 16 + 13
+        assert found._sieve.lets_through(others).mean() < 0.2
 
 
 def test_nothing_has_the_fingerprint_zero() -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,8 +21,6 @@ from importer.private_files import create_new_file
 from importer.reasons import reason_of
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from importer.contracts import Contract
     from importer.mapping import Mapper, MappingFile
     from importer.models import Chunk
@@ -169,7 +167,7 @@ def check_command(mapping_file: str, file: str | None, profile: str | None, give
             source.header,
             terms,
             tenant_fields=fields,
-            read_column=_column_reader(source),
+            read_column=source.column,
             dry_run=True,
             sheets=tuple(source.sheet_headers.values()),
         )
@@ -239,15 +237,6 @@ def _write(output: Path, text: str) -> None:
     except OSError as error:
         reason = reason_of(error)
         raise MappingError("mapping-cannot-write", file=output, reason=reason) from error
-
-
-def _column_reader(source: Source) -> Any:
-    def look(column: str) -> Iterator[pd.Series[str]]:
-        for chunk in source.chunks():
-            if column in chunk.frame.columns:
-                yield chunk.frame[column]
-
-    return look
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -52,7 +52,7 @@ def test_a_round_over_forty_profiles_tells_the_truth_of_each(
             tenants.drop(name, "a.csv", lines(5 + number, 1000 * number))
         tenants.drop("t02", "a.csv", lines(10, 5000, spoilt=5))
         (here / "in" / "t03" / "a.csv").write_bytes(b"PK\x03\x04 no workbook")
-        (here / "in" / "t03" / "a.csv.done").touch()  # a marker older than its file says nothing of it
+        (here / "in" / "t03" / "a.csv.done").touch()
         assert cli(["job", "run", "--all", "--parallel", "4"]) == 4
         told = capsys.readouterr().err
         assert "38 good, 1 held (nightly@t02), 1 failed (nightly@t03), 1 not begun (broken)" in told

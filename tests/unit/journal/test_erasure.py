@@ -12,7 +12,7 @@ import pytest
 from importer.batching import ContactSets
 from importer.errors import JournalError
 from importer.exit_codes import ExitCode
-from importer.fingerprints import text_mark
+from importer.fingerprints import known_lines, text_mark
 from importer.journal import (
     MARKED,
     BatchState,
@@ -39,7 +39,8 @@ def send(run: RunJournal, content: int, *contacts: int) -> None:
     table = np.zeros((1, 3), dtype=np.int64)
     table[0, : len(contacts)] = contacts
     contents = np.array([content << 8], dtype=np.int64)
-    sets = ContactSets(table, np.ones(1, dtype=np.uint32), contents, contents)
+    lines = known_lines(contents, np.array([len(contacts)]))
+    sets = ContactSets(table, np.ones(1, dtype=np.uint32), contents, lines)
     entry = run.entry()
     run.write([BegunEntry(entry, Batch(1, "", (entry,), [b"{}"], sets), 0, b"")], ())
     run.write((), [SettledEntry(entry, (), BatchState.ACCEPTED)])

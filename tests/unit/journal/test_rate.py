@@ -6,12 +6,13 @@ import os
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from importer.delivery.rate_limit import RateLimiter
 from importer.journal.locks import FileLocks
-from importer.journal.rate import SharedRate
+from importer.journal.rate import SharedRate, Turn
 from importer.models import Action, Verdict
 from tests.support.delivery import FakeClock
 
@@ -77,6 +78,26 @@ def test_the_lowest_rate_at_work_holds_for_all(runs: Runs) -> None:
     runs.clock.time += 1
     send(free)
     assert gap(free) == 0
+
+
+def test_a_run_without_a_bound_reads_only_what_another_has_written(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free, slow = runs.limiter("free", None), runs.limiter("slow", 2)
+    looks: list[str] = []
+    take = SharedRate.take
+
+    def counted(rate: SharedRate, *asked: Any) -> Turn:
+        looks.append(rate.run)
+        return take(rate, *asked)
+
+    monkeypatch.setattr(SharedRate, "take", counted)
+    for _ in range(20):
+        send(free)
+        runs.clock.time += 1
+    assert looks == ["free"]
+    send(slow)
+    assert gap(free, 4) >= 1.5
 
 
 def test_a_complaint_slows_all_and_is_forgotten(runs: Runs) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from importer import contracts
+from importer.arrow import array
+from importer.mapping import nothing
 from tests.support.mapping import mapped, values
 
 RULES = "\n".join(
@@ -86,3 +90,26 @@ def test_the_next_column_is_taken_where_the_first_holds_a_word_for_nothing() -> 
     full = 'name_rule = "last-word"\n[fields.first_name]\nsplit = "N"\n[fields.last_name]\nsplit = "N"'
     found = mapped(full, {"N": ["NULL NULL", "Ann Lee"]})
     assert values(found, "first_name") == [None, "Ann"]
+
+
+@pytest.mark.parametrize("name", ["first_name", "remark", "gender", "email", "country"])
+def test_words_are_found_as_if_each_cell_were_looked_up(name: str) -> None:
+    field = contracts.load(contracts.DEFAULT_CONTRACT).field(name)
+    words = nothing._words(nothing._group(field))
+    rng = np.random.default_rng(1)
+    texts = ["", "note 1", "Nancy", "No", "x"]
+    for word in sorted(words.spelled | words.folded):
+        mixed = "".join(rng.choice([letter, letter.upper()]) for letter in word)
+        texts += [
+            word,
+            word.upper(),
+            word.title(),
+            mixed,
+            f"{word} {word}",
+            f"{word}\t-",
+            f"{word}x",
+            word[:-1],
+        ]
+    rng.shuffle(texts)
+    found = nothing.where_nothing(field, array(texts))
+    assert found.tolist() == [bool(text) and words.mean(text) for text in texts]

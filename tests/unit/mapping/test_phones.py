@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
+import pandas as pd
 import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from importer import arrow
+from importer.mapping import bind, load_text
 from importer.mapping.doubtful_phones import landlines
 from importer.mapping.phone_texts import RegionalNumber, international
 from importer.mapping.phones import PhoneProof, prove
 from importer.mapping.regions import national_part, region_of, with_country_code
 from importer.reports.wording import issue_text
-from tests.support.mapping import chunk, mapped, values
+from tests.support.mapping import SEA, chunk, mapped, values
 
 NAMES = '[fields.first_name]\nconstant = "A"\n[fields.last_name]\nconstant = "B"\n'
 
@@ -79,6 +82,40 @@ def test_a_column_proves_whether_its_bare_digits_carry_a_country_code() -> None:
     assert phones(*chinese)[1] == [["no-country-code"]] * 4
     assert phones("13462819482")[1] == [["no-country-code"]]
     assert prove(iter([chunk({"X": list(american)}).frame["X"]])) == PhoneProof(carries_codes=True)
+
+
+def test_phones_that_stand_in_two_columns_alike_are_told_of_in_both() -> None:
+    rules = "".join(
+        f"[fields.{name}]\n{rule}\n"
+        for name, rule in (
+            ("first_name", 'constant = "A"'),
+            ("last_name", 'constant = "B"'),
+            ("sms_phone", 'from = "Phone"'),
+            ("whats_app_phone", 'from = "WhatsApp"'),
+        )
+    )
+    cells = ("+86 138 0000 1111", "none of these", "13912345678", "00000000")
+    found = mapped(rules, {"Phone": cells, "WhatsApp": cells})
+    assert values(found, "sms_phone") == values(found, "whats_app_phone") != list(cells)
+    told = [
+        [(one.row, one.code) for one in found.issues if one.column == name] for name in ("Phone", "WhatsApp")
+    ]
+    assert told[0] == told[1]
+    assert len(told[0]) >= 3
+
+
+def test_what_another_column_proves_is_not_taken_for_a_proof() -> None:
+    american = ("12125550123", "13105550124", "14155552671", "18163725558", "16502530000")
+    whole = {"Phone": american, "WhatsApp": ("13462819482", "13912345678", "15812345678")}
+    rules = '[fields.first_name]\nconstant = "A"\n[fields.last_name]\nconstant = "B"\n'
+    rules += '[fields.sms_phone]\nfrom = "Phone"\n[fields.whats_app_phone]\nfrom = "WhatsApp"\n'
+
+    def look(column: str) -> Iterator[pd.Series]:
+        yield chunk({column: whole[column]}).frame[column]
+
+    part = {"Phone": american[:1], "WhatsApp": american[:1]}
+    bound = bind(load_text(rules, "own.toml"), list(part), SEA, read_column=look)
+    assert [issue.column for issue in bound.map(chunk(part)).issues] == ["WhatsApp"]
 
 
 def test_the_country_decides_between_two_readings() -> None:
@@ -267,3 +304,10 @@ def test_a_number_too_short_for_its_country_comes_with_one_that_is_whole() -> No
     (issue,) = found.issues
     assert (issue.code, issue.wording, issue.row) == ("doubtful-phone", "phone-too-short", 2)
     assert str(issue.expected).startswith("628")
+
+
+def test_a_country_code_never_makes_a_number_longer_than_any_is() -> None:
+    rule = f'{NAMES}[fields.sms_phone]\nfrom = "Phone"\nregion = "DE"'
+    found = mapped(rule, {"Phone": ["12101000000000", "015112345678"]})
+    assert values(found, "sms_phone") == ["12101000000000", "4915112345678"]
+    assert [(issue.code, issue.row) for issue in found.issues] == [("no-country-code", 2)]

@@ -31,7 +31,7 @@ def small_blocks(size: int) -> Iterator[None]:
     """Lets blocks end in every place a text has, at the price of speed."""
     with (
         mock.patch.object(decoding, "PIECE", size),
-        mock.patch.multiple(csv_source, _FIRST_BLOCK=size, _LEAST_BLOCK=size, _MOST_BLOCK=4 * size),
+        mock.patch.multiple(decoding, _FIRST_WINDOW=size, _LEAST_WINDOW=size, _MOST_WINDOW=4 * size),
     ):
         yield
 
@@ -125,6 +125,29 @@ def test_the_fast_way_and_the_careful_way_read_alike(text: str, block: int) -> N
         assert read(raw, delimiter=",") == whole
     with mock.patch.object(csv_source, "parse_with_arrow", return_value=None), small_blocks(block):
         assert read(raw, delimiter=",") == whole
+
+
+COLUMN = st.one_of(
+    ROUGH,
+    st.lists(
+        st.lists(st.sampled_from(["", "a", " ", '"b, c"', '""', '=""', '"d""e"', "张"]), max_size=4)
+    ).map(lambda rows: "\n".join(map(",".join, rows))),
+)
+
+
+@CALM
+@given(COLUMN, st.sampled_from([8, 32, 1 << 20]))
+def test_a_column_that_is_read_alone_reads_as_beside_the_others(text: str, block: int) -> None:
+    raw = ("first_name,last_name,remark\n" + text).encode()
+    options = ReadOptions(is_known=frozenset(NAMES).__contains__, delimiter=",", chunk_rows=3)
+    with tempfile.TemporaryDirectory() as folder, small_blocks(block):
+        path = Path(folder, "customers.csv")
+        path.write_bytes(raw)
+        with open_source(path, options) as source:
+            chunks = list(source.chunks())
+            for name in source.header:
+                parts = list(source.column(name))
+                assert [part.to_dict() for part in parts] == [chunk.frame[name].to_dict() for chunk in chunks]
 
 
 def plain_records(text: str, delimiter: str) -> Iterator[str]:
