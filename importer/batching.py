@@ -189,7 +189,7 @@ def encode(
     if first not in mapped.frame.columns or not _all_valid(arrow.text_column(mapped, first), keep):
         raise ValueError(f"every row to be sent needs {first}")
     objects, untagged = _JsonObjects(), _JsonObjects()
-    contacts: list[np.ndarray] = []
+    identifying: list[tuple[pa.Array, FieldKind]] = []
     for number, field in enumerate(contract.fields):
         known = field.name in mapped.frame.columns
         tagged = bool(tag) and field.kind is FieldKind.TAGS
@@ -204,7 +204,8 @@ def encode(
         brought |= values.is_valid().to_numpy(zero_copy_only=False) * bit if values.null_count else bit
         objects.add(field.name, values, number=field.kind is FieldKind.GENDER)
         if field.name in contract.contact_fields:
-            contacts.append(contact_keys(values, field.kind))
+            identifying.append((values, field.kind))
+    contacts = _keys(identifying)
     table = once_a_row(np.column_stack(contacts) if contacts else np.zeros((len(rows), 0), dtype=np.int64))
     encoded, contents, sent = objects.encoded(len(rows)), None, None
     if sent_key:
@@ -214,6 +215,17 @@ def encode(
     everything = Customers(mapped.sheet, rows, encoded, keyed(table, key), brought, contents, sent)
     # Whole objects are dropped, not their parts: there is one of them where there are twenty of those.
     return everything if keep is None else everything.where(keep)
+
+
+def _keys(columns: Sequence[tuple[pa.Array, FieldKind]]) -> list[np.ndarray]:
+    """The keys of the contacts in some columns. SMS and WhatsApp mostly hold the same numbers."""
+    found: list[np.ndarray] = []
+    for values, kind in columns:
+        known = zip(columns, found, strict=False)
+        same = (keys for (one, other), keys in known if other is kind and one.equals(values))
+        keys = next(same, None)
+        found.append(contact_keys(values, kind) if keys is None else keys)
+    return found
 
 
 def _all_valid(values: pa.Array, keep: np.ndarray | None) -> bool:

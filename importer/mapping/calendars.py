@@ -28,8 +28,9 @@ class Calendar(StrEnum):
 
 _BEGINS = {Calendar.GREGORIAN: 0, Calendar.BUDDHIST: -543, Calendar.ROC: 1911}
 """What to add to a year of the calendars that share our months and days."""
+_REPUBLIC = ("民國", "民国", "中華民國", "中华民国")
 _ERAS: Mapping[str, int] = {
-    **dict.fromkeys(("民國", "民国", "中華民國", "中华民国"), 1911),
+    **dict.fromkeys(_REPUBLIC, 1911),
     "明治": 1867,
     "大正": 1911,
     "昭和": 1925,
@@ -99,6 +100,12 @@ def with_era(text: str) -> str | None:
         return None
     year = 1 if found["year"] == "元" else int(found["year"])
     return gregorian(Calendar.GREGORIAN, year + _ERAS[found["era"]], int(found["month"]), int(found["day"]))
+
+
+def of_republic(text: str) -> bool:
+    """Return whether a text is a day whose year says that it counts from the Republic: 民國79年5月17日."""
+    found = _WITH_ERA.fullmatch(text)
+    return found is not None and found["era"] in _REPUBLIC
 
 
 def possible(year: int, today: date) -> Iterator[Calendar]:

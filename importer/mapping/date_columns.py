@@ -320,11 +320,12 @@ class _Evidence:
             return
         self._filled += 1
         if year is None:
-            self._filled -= is_nothing(found)
-            self._republic += bool(ROC_DAY.fullmatch(found))
+            self._filled -= is_nothing(found) or calendars.says_lunar(found)
+            named = calendars.of_republic(found)
+            self._republic += named or bool(ROC_DAY.fullmatch(found))
             self._count_short(found)
             # A year of three digits cannot be one of ours, shortened.
-            self._of[Calendar.ROC] += bool(re.match(r"\d{3}[-/.]|\d{7}$", found))
+            self._of[Calendar.ROC] += named or bool(re.match(r"\d{3}[-/.]|\d{7}$", found))
             return
         self._count_form(found, "yyyy" if readings(found) else "")
         for calendar in calendars.possible(year, self._today):

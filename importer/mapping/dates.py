@@ -18,7 +18,8 @@ from importer.patterns import late_pattern
 _MIDNIGHT = r"(?:[ T]+0{1,2}:00(?::00(?:[.,]0+)?)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?|[ T]+12:00(?::00)? ?AM)?"
 _WESTERN = r"([-/.]) ?(\d{1,2}) ?\2 ?(\d{1,2})"
 _CHINESE = r"年 ?(\d{1,2}) ?月 ?(\d{1,2}) ?[日号]"
-_YEAR_FIRST = late_pattern(rf"(\d{{4}}) ?(?:{_WESTERN}|{_CHINESE}){_MIDNIGHT}")
+_KOREAN = r"년 ?(\d{1,2}) ?월 ?(\d{1,2}) ?일"
+_YEAR_FIRST = late_pattern(rf"(\d{{4}}) ?(?:{_WESTERN}|{_CHINESE}|{_KOREAN}){_MIDNIGHT}")
 _COMPACT = late_pattern(r"((?:19|20)\d\d)(\d\d)(\d\d)")
 _EIGHT = late_pattern(r"(\d{4})(\d\d)(\d\d)")
 ROC_DAY = late_pattern(r"(\d{2,3})([-/.])(\d{1,2})\2(\d{1,2})|([01]\d\d)(\d\d)(\d\d)")
@@ -29,7 +30,10 @@ SHORT_YEAR = late_pattern(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{2}}){_MIDNIGHT}
 _SHORT_YEAR_FIRST = late_pattern(r"(\d{2})([-/.])(\d{1,2})\2(\d)|\d{2} ?年 ?\d{1,2} ?月 ?\d{1,2} ?[日号]?")
 """The same in front, where what stands behind can be no year: 90.5.7, 85年12月3日."""
 _WORD = late_pattern(r"[^\d\s,/-]+")
-_BEHIND = late_pattern(r"(?<=^\d{8})\.0+$|(?<=\d{4}) ?г\.?$")
+_BEHIND = late_pattern(r"(?<=^\d{8})\.0+$|(?<=\d{4}) ?[грr]\.?$|(?<=\d{4}) (?:года|року|roku)$")
+_ENDS_BEHIND = ".0\u0433\u0440r\u0430\u0443u"
+"""The last letters of what may stand behind a date: г, р, r, года, року, roku."""
+_THREE_POINTS = 3
 _ORDINAL = late_pattern(r"(?<=\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
 _APART = late_pattern(r"(?<=\d)([-/.]) (?=\d)")
 """The mark of a date with a blank behind it, as in Czech: 7. 5. 1980."""
@@ -113,11 +117,14 @@ def plain(text: str) -> str:
     found = text.translate(_WIDE).strip()
     if " " in found:
         found = _APART.sub(r"\1", found)
+    if found[-1:] == "." and found.count(".") == _THREE_POINTS:
+        # As in Hungarian and Korean: 2014. 05. 07.
+        found = found[:-1]
     if "年" in found and (written := _IN_CHINESE.fullmatch(found)):
         return (
             f"{''.join(map(_DIGITS.__getitem__, written[1]))}年{_number(written[2])}月{_number(written[3])}日"
         )
-    return _BEHIND.sub("", found) if found[-1:] in ".0г" else found
+    return _BEHIND.sub("", found) if found[-1:] in _ENDS_BEHIND else found
 
 
 def _number(text: str) -> int:

@@ -31,8 +31,11 @@ FIELDS = ("first_name", "last_name", "full_name")
 _HAN = "[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003134f]"
 """A regular expression for one Chinese character."""
 _HAN_NAME = late_pattern(f"{_HAN}+")
+_JAPANESE_NAME = late_pattern(f"(?:{_HAN}|[\u3005\u3040-\u30ff])+")
 _BEGINS_HAN = late_pattern(rf"{_HAN}\S*")
 _COMMA_NAME = late_pattern(r"[^,]+,(?!\s*(?:jr|sr|i{2,3}|iv|ph\.?d|m\.?d|mba|esq|dds)\b)[^,]+", re.IGNORECASE)
+_WITH_PATRONYMIC = late_pattern(r"\S+\s+\S+\s+\S+(?:вич|вна|ична|ович|івна|ївна|оглы|кызы)", re.IGNORECASE)
+"""A Russian or Ukrainian name in full: what ends so stands behind the given name."""
 _MIDDLE_DOT = late_pattern(r"[·•・‧]")
 _LONGEST_HAN_NAME = 4
 _FIRST_HAN = "\u3400"
@@ -92,7 +95,11 @@ def split(name: str, rule: NameRule) -> tuple[str, str]:
 def likely_rule(names: Iterable[str]) -> NameRule:
     """Return the rule that most of these full names seem to follow."""
     filled = [name.strip() for name in names if name.strip()]
-    for rule, pattern in ((NameRule.CHINESE, _BEGINS_HAN), (NameRule.COMMA, _COMMA_NAME)):
+    for rule, pattern in (
+        (NameRule.CHINESE, _BEGINS_HAN),
+        (NameRule.COMMA, _COMMA_NAME),
+        (NameRule.FAMILY_FIRST, _WITH_PATRONYMIC),
+    ):
         if filled and sum(bool(pattern.fullmatch(name)) for name in filled) > len(filled) / 2:
             return rule
     return NameRule.LAST_WORD
@@ -200,9 +207,10 @@ def _without_titles_behind(words: list[str]) -> list[str]:
     text = "".join(words)
     title = next((one for one in _words_of_names()["titles_behind"] if text.endswith(one)), "")
     name = text.removesuffix(title)
-    if not title or not 1 < len(name) <= _LONGEST_HAN_NAME or name in _compound_surnames():
+    if not title or len(name) < 2 or name in _compound_surnames() or not words[-1].endswith(title):
         return words
-    if not _HAN_NAME.fullmatch(name) or not words[-1].endswith(title):
+    in_han = _HAN_NAME.fullmatch(name) and len(name) <= _LONGEST_HAN_NAME
+    if not in_han and not (len(words) == 2 and _JAPANESE_NAME.fullmatch(name)):
         return words
     return [word for word in (*words[:-1], words[-1].removesuffix(title)) if word]
 

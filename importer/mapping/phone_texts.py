@@ -393,6 +393,8 @@ def international(text: str, region: str) -> RegionalNumber | None:
     digits = str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)).removeprefix("+")
     if not in_use:
         digits = without_trunk_zero(digits)
+    if len(digits) > _LONGEST:
+        return None
     return RegionalNumber(digits, in_use)
 
 

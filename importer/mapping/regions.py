@@ -258,7 +258,12 @@ def _plan(region: str) -> _Plan | None:
     changed = known.national_prefix_transform_rule
     return _Plan(
         code=str(known.country_code),
-        lengths=frozenset(general.possible_length) - frozenset(general.possible_length_local_only),
+        lengths=frozenset(
+            length
+            for length in general.possible_length
+            if length not in general.possible_length_local_only
+            and len(str(known.country_code)) + length <= _MOST_DIGITS
+        ),
         general=general.national_number_pattern or _NEVER,
         own="|".join(filter(None, own)) or _NEVER,
         leading=known.leading_digits or "",

@@ -236,7 +236,9 @@ class _SuggestionWriter:
             # “Name, Vorname” says what stands around a comma, and nothing of cells without one.
             return person_names.likely_rule(cells)
         family_first = packaged_index("words.json")["full_names"]["family_first"]
-        if normalize(whole.column) in map(normalize, family_first):
+        # Words around it say whose name it is: ФИО клиента.
+        name = normalize(whole.column)
+        if any(name.startswith(one) or name.endswith(one) for one in map(normalize, family_first)):
             return NameRule.FAMILY_FIRST
         return person_names.likely_rule(cells)
 

@@ -1,8 +1,9 @@
 """Keep what the CRM has of the customers that a run is about to change, as a file that can be imported again.
 
 Each contact is asked for before the first row is sent, unless an answer has shown it already: a row may
-bring a phone to a customer whom the CRM knows by e-mail alone. An answer that is not understood stops the
-run before anything is sent.
+bring a phone to a customer whom the CRM knows by e-mail alone. Customers who come in answer and do not show
+the contact are kept, too: the CRM may know them by it, and change them. An answer that is not understood
+stops the run before anything is sent.
 """
 
 from __future__ import annotations
@@ -47,17 +48,21 @@ class BeforeImages:
     """Customers that it did not have. Nothing takes them out again: the API has no call that deletes one."""
     without_contact: int
     """Rows with neither phone nor e-mail, which cannot be asked for."""
+    others: int = 0
+    """Contacts that the CRM answered with customers who do not show them."""
     not_shown: tuple[str, ...] = ()
     """Fields that the run brings and no answer shows: nobody knows what they held."""
 
     def notes(self) -> tuple[Note, ...]:
         """Return what to say of them."""
-        found = (("file", str(self.path)), ("kept", self.kept), ("new", self.new))
-        kept = Note("before-kept", (*found, ("rows", self.without_contact)))
-        if not self.not_shown:
-            return (kept,)
-        names = ", ".join(self.not_shown)
-        return kept, Note("before-not-shown", (("file", str(self.path)), ("fields", names)))
+        file = ("file", str(self.path))
+        counts = (("kept", self.kept), ("new", self.new), ("rows", self.without_contact))
+        found = [Note("before-kept", (file, *counts))]
+        if self.others:
+            found.append(Note("before-others", (file, ("contacts", self.others))))
+        if self.not_shown:
+            found.append(Note("before-not-shown", (file, ("fields", ", ".join(self.not_shown)))))
+        return tuple(found)
 
 
 def keep_before(
@@ -77,12 +82,15 @@ def keep_before(
     asked = _asked(plan, memory, pulse)
     told(QueriesAhead(sum(len(contacts) for contacts, _ in asked.rows), rate))
     seen = _Seen()
-    new = 0
+    new = others = 0
     with AccountClient(plan.connection, rate=rate) as client:
         for contacts, known in asked.rows:
             for field, value in contacts:
                 if not seen.has(field, value):
-                    seen.add(find_customers(client, field, value))
+                    answer = find_customers(client, field, value)
+                    seen.add(answer.customers or answer.others)
+                    others += len(answer.others) > 0
+                    known |= len(answer.others) > 0
                     pulse()
                 known |= seen.has(field, value)
             new += not known
@@ -97,9 +105,8 @@ def keep_before(
     brought = [
         name for bit, name in enumerate(plan.contract.names) if asked.fields >> bit & 1 and name not in shown
     ]
-    return BeforeImages(
-        path, len(seen.customers), new, asked.without_contact, tuple(brought) if seen.customers else ()
-    )
+    not_shown = tuple(brought) if seen.customers else ()
+    return BeforeImages(path, len(seen.customers), new, asked.without_contact, others, not_shown)
 
 
 @dataclass(slots=True)

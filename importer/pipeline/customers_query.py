@@ -46,14 +46,25 @@ class SeenCustomer:
     fields: Mapping[str, object]
 
 
+@dataclass(frozen=True, slots=True)
+class QueryAnswer:
+    """What the CRM answered when it was asked for a contact."""
+
+    customers: tuple[SeenCustomer, ...]
+    """Those who show the contact."""
+    others: tuple[SeenCustomer, ...] = ()
+    """Those who do not, where nobody does: the CRM may know them by a contact that they had before."""
+
+
 class UnknownAnswerError(RefusedError):
-    """An answer of customers/query in which no customer can be recognised."""
+    """An answer of customers/query that tells nothing of the customer who was asked for."""
 
 
-def find_customers(client: Client, field: str, value: str) -> tuple[SeenCustomer, ...]:
+def find_customers(client: Client, field: str, value: str) -> QueryAnswer:
     """Return the customers that have this contact. `field` is one of FILTERS.
 
-    Raises UnknownAnswerError `query-not-understood`, RefusedError, UnreachableError.
+    Raises UnknownAnswerError `query-not-understood`, or `query-answers-others` for as many others as were
+    asked for, behind whom there may be more; RefusedError, UnreachableError.
     """
     there = client.connection
     body = {
@@ -66,10 +77,11 @@ def find_customers(client: Client, field: str, value: str) -> tuple[SeenCustomer
     data = client.call(endpoints()["query"], text.encode())
     found = recognise(data)
     matching = tuple(one for one in found if has_contact(one, field, value))
-    if found and not matching:
-        # Whoever these are, they are not what was asked for.
-        raise UnknownAnswerError("query-not-understood", keys=_keys(data))
-    return matching
+    if matching:
+        return QueryAnswer(matching)
+    if len(found) >= MOST_FOUND:
+        raise UnknownAnswerError("query-answers-others", customers=len(found), keys=_keys(data))
+    return QueryAnswer((), found)
 
 
 def has_contact(customer: SeenCustomer, field: str, value: str) -> bool:

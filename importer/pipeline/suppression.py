@@ -7,7 +7,6 @@ them: of the digits, of the digits behind a +, and of the trimmed e-mail in lowe
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -28,12 +27,12 @@ from importer.mapping.regions import require_region
 from importer.messages import LANGUAGES, sentence
 from importer.models import Issues, MappedChunk, Note, Outcome, Status
 from importer.options import RunOptions
+from importer.pipeline.contact_hashes import hashes_of
 from importer.pipeline.row_history import SUPPRESSED
 from importer.pipeline.suppression_lists import (
     SuppressionList,
     addresses,
     comparable,
-    first_bytes,
     read_list,
     read_phones,
 )
@@ -328,9 +327,3 @@ def _ways(
         again = np.array([place for place, _ in others], dtype=np.int64)
         yield again, [form for _, form in others]
         yield again, ["+" + form for _, form in others]
-
-
-def hashes_of(texts: Sequence[str]) -> np.ndarray:
-    """Return the first eight bytes of the SHA-256 of each text, as int64."""
-    sha256 = hashlib.sha256
-    return first_bytes(sha256(text.encode()).digest() for text in texts)

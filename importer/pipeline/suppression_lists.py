@@ -8,9 +8,8 @@ itself. What may be somebody and nobody can read is counted.
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 
@@ -32,13 +31,18 @@ from importer.mapping.phone_texts import all_phones, strip_formatting
 from importer.mapping.phones import PhoneColumns, PhoneReader, looks_like_phone, prove
 from importer.mapping.regions import national_numbers, possible
 from importer.mapping.schema import FieldRule
+from importer.pipeline.contact_hashes import (
+    are_hashes,
+    are_other_hashes,
+    digest,
+    first_bytes,
+    is_hash,
+    is_hash_column,
+    resemble_hashes,
+)
 from importer.readers import ReadOptions, open_source
 from importer.readers.base import ALL_SHEETS
 
-_HASH = r"^(?:[0-9a-fA-F]{64}|[0-9A-Za-z+/]{43}=)$"
-"""SHA-256 in hexadecimal digits or in Base64."""
-_OTHER_HASH = r"^(?:[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{96}|[0-9a-fA-F]{128})$"
-"""MD5, SHA-1 and longer ones, with which nothing can be compared."""
 _MESSENGER = r"(?i)[0-9]@(s\.whatsapp\.net|c\.us)\W*$"
 """What stands behind a phone in WhatsApp's own lists."""
 _PHONE = next(one for one in contracts.load("sea").fields if one.kind is FieldKind.PHONE)
@@ -153,7 +157,7 @@ def _read(file: str, region: str | None, encoding: str | None) -> SuppressionLis
         behind_codes=KeySet(comparable(phones.digits.filter(pa.array(~phones.lacking & ~lost)), coded=True)),
         without_code=KeySet(comparable(phones.digits.filter(pa.array(phones.lacking & ~lost)), coded=False)),
         emails=KeySet(contact_keys(arrow.array(reading.emails), FieldKind.EMAIL)),
-        hashes=KeySet(first_bytes(map(_digest, reading.hashes))),
+        hashes=KeySet(first_bytes(map(digest, reading.hashes))),
         path=Path(file),
         stamp=stamp,
         doubtful=tuple(reading.doubtful),
@@ -171,11 +175,6 @@ def _stamp(path: Path) -> FileStamp | None:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def first_bytes(digests: Iterable[bytes]) -> np.ndarray:
-    """Return the first eight bytes of each digest as int64."""
-    return np.frombuffer(b"".join([digest[:8] for digest in digests]), dtype=np.int64)
-
-
 def _as_they_stand(
     phones: Mapping[tuple[str, str], tuple[list[str], list[int]]], region: str | None
 ) -> np.ndarray:
@@ -190,10 +189,6 @@ def _as_they_stand(
     prefixes = np.array([int(text[:3]) for text in bare], dtype=np.int64)
     lengths = np.array([len(text) for text in bare], dtype=np.int64)
     return contact_keys(arrow.array(bare), FieldKind.PHONE)[possible(prefixes, lengths)] if bare else lengths
-
-
-def _digest(text: str) -> bytes:
-    return base64.b64decode(text) if text.endswith("=") else bytes.fromhex(text)
 
 
 def addresses(cell: str) -> list[str]:
@@ -267,6 +262,8 @@ class _ListColumn:
     name: str
     kind: FieldKind | None
     """What it holds; None: nothing calls it a column of contacts. Addresses and hashes count there, too."""
+    hashed: bool = False
+    """Whether it is one of hashes: what is none there may be somebody, too."""
     doubtful: bool = False
     """Whether it may hold phones, and nobody can tell them from other numbers."""
 
@@ -299,19 +296,23 @@ class _Reading:
             if begins:
                 left[:above] = False
             before = self._entries
-            hashed = left & arrow.to_mask(pc.match_substring_regex(column, _HASH))
+            hashed = left & are_hashes(column)
             self.hashes += column.filter(pa.array(hashed)).to_pylist()
             left &= ~hashed
-            other = left & arrow.to_mask(pc.match_substring_regex(column, _OTHER_HASH))
+            other = left & are_other_hashes(column)
             self.unreadable += rows[other].tolist()
             left &= ~other
             written = left & arrow.to_mask(pc.match_substring_regex(column, "[@＠]"))
             written &= ~arrow.to_mask(pc.match_substring_regex(column, _MESSENGER))
             self._add_emails((sheet, name), about, rows[written], column.filter(pa.array(written)))
             left &= ~written & ~where_nothing(_PHONE, column)
+            if about.kind is not None or about.hashed:
+                like = left & resemble_hashes(column)
+                self.unreadable += rows[like].tolist()
+                left &= ~like
             if about.kind is FieldKind.PHONE:
                 self._add_phones((sheet, name), rows[left], column.filter(pa.array(left)))
-            elif about.kind is FieldKind.EMAIL:
+            elif about.kind is FieldKind.EMAIL or about.hashed:
                 self.unreadable += rows[left].tolist()
             if self._entries > before:
                 self.columns[about.name] = None
@@ -350,14 +351,21 @@ def _columns(cells: Mapping[str, pa.Array]) -> tuple[dict[str, _ListColumn], int
     named, labels, above = _header(cells)
     kinds = {name: _named_kind(text) for name, text in labels.items()}
     known = {name for name, text in labels.items() if kinds[name] or meanings(text)}
-    doubtful = set()
-    for name in cells.keys() - known:
+    doubtful, hashed = set(), set()
+    for name in cells:
         column = cells[name].slice(above if name in labels else 0)
-        if _share_of_phones(column, _AS_PEOPLE_WRITE.search if named else bool) >= _LIKE_PHONES:
+        if is_hash_column(labels.get(name, ""), column.slice(0, _SAMPLED)):
+            hashed.add(name)
+        elif name in known:
+            continue
+        elif _share_of_phones(column, _AS_PEOPLE_WRITE.search if named else bool) >= _LIKE_PHONES:
             kinds[name] = _PHONE.kind
         elif _share_of_phones(column, _LONG_NUMBER.fullmatch) >= _LIKE_PHONES:
             doubtful.add(name)
-    found = {name: _ListColumn(labels.get(name, name), kinds.get(name), name in doubtful) for name in cells}
+    found = {
+        name: _ListColumn(labels.get(name, name), kinds.get(name), name in hashed, name in doubtful)
+        for name in cells
+    }
     return found, above
 
 
@@ -379,7 +387,7 @@ def _header(cells: Mapping[str, pa.Array]) -> tuple[bool, dict[str, str], int]:
 
 def _is_label(text: str) -> bool:
     """Return whether the first cell of a column is its name, and no entry of the list."""
-    entry = "@" in text or "＠" in text or re.fullmatch(_HASH, text) or looks_like_phone(text)
+    entry = "@" in text or "＠" in text or is_hash(text) or looks_like_phone(text)
     return bool(text) and not entry and any(map(str.isalpha, text))
 
 

@@ -241,7 +241,7 @@ def verify(
     compared: list[tuple[SentCustomer, SeenCustomer]] = []
     for number, sent in enumerate(customers.chosen(), 1):
         try:
-            seen = find_customers(client, *_asked(sent))
+            seen = find_customers(client, *_asked(sent)).customers
         except UnknownAnswerError as error:
             checked.append(CheckedCustomer(sent, Found.NOT_UNDERSTOOD, keys=str(error.found["keys"])))
             if number >= MOST_NOT_UNDERSTOOD and all(one.found is Found.NOT_UNDERSTOOD for one in checked):

@@ -177,6 +177,7 @@ _BEHIND_WORDS = (
         "mezisoučet",
         "spolu",
         "összesen",
+        "mindösszesen",
         "részösszeg",
         "ukupno",
         "summa",
@@ -219,6 +220,20 @@ _GLUED_WORDS = (
         "총계",
         "รวม",
     ),
+    *(
+        "合 计",
+        "总 计",
+        "小 计",
+        "合　计",
+        "总　计",
+        "小　计",
+        "合 計",
+        "總 計",
+        "小 計",
+        "総 計",
+        "합 계",
+        "소 계",
+    ),
 )
 """Those that may stand right behind it: 启蒙班小计."""
 _BEFORE_WORDS = (
@@ -233,6 +248,7 @@ _BEFORE_WORDS = (
         "celkem",
         "mezisoučet",
         "összesen",
+        "mindösszesen",
         "részösszeg",
         "ukupno",
     ),
@@ -259,6 +275,9 @@ _BEFORE_WORDS = (
         "σύνολο",
         "jumlah",
         "tổng",
+        "cộng",
+        "summa",
+        "γενικό σύνολο",
     ),
     *("المجموع", "الإجمالي", "مجموع", "إجمالي", "اجمالي", "جمع", 'סה"כ', "סה״כ", "סך הכל", "รวม", "कुल"),
 )
@@ -267,7 +286,10 @@ _FOUR = 4
 """Bytes."""
 _FEW = 4
 """Filled cells. In such a row the label is looked for in each of them."""
+_COUNTER = "計"
+"""It may stand right behind the name of a group, too: B組計. Its three bytes are looked for alone."""
 _SMALL = np.uint32(0x20202020)
+_THREE_BYTES = np.uint32(0x00FFFFFF)
 _MARKS_BEHIND = ("", ":", "：")
 _DATE = late_pattern(r".*\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}.*")
 
@@ -276,11 +298,17 @@ def _either(words: Sequence[str]) -> str:
     return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
 
 
-_TAIL = rf"\s*[:：=]?\s*[(（]?\s*[\d\s.,]*(?:{COUNTED})?[)）]?\s*"
+_COUNT_OF = r"\d[\d.,]*\s*[^\W\d]{0,20}(?:[ '][^\W\d]{1,20})?"
+"""A number, perhaps of something, whatever its name: beside the label of a total nothing else is meant."""
+_TAIL = rf"\s*[:：=–-]?\s*[(（]?\s*(?:{_COUNT_OF}|[\d\s.,]*(?:{COUNTED})?)[)）.]?\s*"
+_NUMBER_BESIDE = late_pattern(_COUNT_OF)
 _LABEL = late_pattern(rf"\W*(?:{_either((*_BEHIND_WORDS, *_GLUED_WORDS))}){_TAIL}\W*", re.IGNORECASE)
+_GROUP = r".{0,60}?"
 _GROUP_LABEL = late_pattern(
-    rf"\W*(?:\S.{{0,60}}?[\s:：,(（–—-]+(?:{_either(_BEHIND_WORDS)})|\S.{{0,60}}?(?:{_either(_GLUED_WORDS)})"
-    rf"|(?:{_either((*_BEFORE_WORDS, *_GLUED_WORDS))})[\s:：,(（–—-].{{0,60}}?){_TAIL}\W*",
+    rf"\W*(?:\S{_GROUP}[\s:：,(（–—-]+(?:{_either(_BEHIND_WORDS)})"
+    rf"|\S{_GROUP}(?:{_either((*_GLUED_WORDS, _COUNTER))})"
+    rf"|(?:{_either((*_BEFORE_WORDS, *_GLUED_WORDS))})[\s:：,(（–—-]{_GROUP}"
+    rf"|รวม\S{{0,30}}?(?: {_GROUP})?){_TAIL}\W*",
     re.IGNORECASE,
 )
 
@@ -290,8 +318,12 @@ def may_be_subtotals(column: pa.Array, at: np.ndarray) -> np.ndarray:
     offsets, data = offsets_and_bytes(column)
     at = at[offsets[at + 1] - offsets[at] >= _FOUR]
     heads, tails = _edges()
+    tail = _in_fours(data, offsets[at + 1] - _FOUR)
+    counter = _in_fours(np.frombuffer(f" {_COUNTER}".encode(), dtype=np.uint8), np.zeros(1, dtype=np.int64))
     found: np.ndarray = at[
-        among(_in_fours(data, offsets[at]), heads) | among(_in_fours(data, offsets[at + 1] - _FOUR), tails)
+        among(_in_fours(data, offsets[at]), heads)
+        | among(tail, tails)
+        | ((tail & _THREE_BYTES) == (counter & _THREE_BYTES))
     ]
     return found
 
@@ -306,7 +338,7 @@ def is_subtotal(cells: Sequence[str]) -> bool:
     """Return whether a row is the total of a group: a label with the group's name, in one cell or in two, and
     beside it nothing but numbers."""
     filled = [cell for cell in cells if cell.strip()]
-    words = [cell for cell in filled if not NUMBER.fullmatch(cell) or _DATE.fullmatch(cell)]
+    words = [cell for cell in filled if not _is_number(cell) or _DATE.fullmatch(cell)]
     numbers = any(any(map(str.isdigit, cell)) for cell in filled if cell not in words)
     match words:
         case [label]:
@@ -315,6 +347,10 @@ def is_subtotal(cells: Sequence[str]) -> bool:
         case [_, label]:
             return numbers and bool(_LABEL.fullmatch(label))
     return False
+
+
+def _is_number(cell: str) -> bool:
+    return bool(NUMBER.fullmatch(cell) or _NUMBER_BESIDE.fullmatch(cell.strip()))
 
 
 @cache

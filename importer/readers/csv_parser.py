@@ -77,7 +77,8 @@ def tokenize(
     """Return the records of `text`, which begins at the start of one.
 
     `final` says that nothing follows. Otherwise a record that may go on beyond the text is left for the next
-    call. At most `limit` records are read. `width` is how many cells a record has, if that is known.
+    call. At most `limit` records are read. `width` is how many cells a record has; if it is 0, as many as
+    the one before.
     """
     found = CsvRecords()
     certain = len(text) if final else _last_line_end(text)
@@ -88,7 +89,8 @@ def tokenize(
             found.cells.append(_without_end(text[at:stop]).split(delimiter))
             at = stop
             continue
-        record = _RecordReader(text, at, delimiter, final, width)
+        usual = width or (len(found.cells[-1]) if found.cells else 0)
+        record = _RecordReader(text, at, delimiter, final, usual)
         if not record.read() or record.at > certain:
             break
         if record.unclosed:
@@ -249,6 +251,9 @@ class _RecordReader:
         if b"\n" not in content and b"\r" not in content:
             return counts == {self._width - 1}
         filled = sum(bool(cell.strip()) for line in content.splitlines() for cell in line.split(mark))
+        if not filled and content.strip(b"\r\n") == b"":
+            # One at the end of a line, one at the beginning of the next.
+            return counts == {self._width - 1}
         return len(counts) == 1 and min(counts) >= _FEWEST_DELIMITERS and filled >= _FEWEST_FILLED
 
 

@@ -144,7 +144,7 @@ def inspect(source: Source, *, full: bool = False) -> Inspection:
     for chunk in source.chunks() if full else _first_chunks(source):
         rows += len(chunk.frame)
         issues.extend(chunk.issues)
-        heads.setdefault(chunk.sheet, chunk.frame.head(_SAMPLE_ROWS))
+        heads.setdefault(chunk.sheet, _head(chunk))
         if tallies:
             texts = [text_column(chunk, name) for name in tallies]
             _take_chunk([*tallies.values()], texts, len(chunk.frame))
@@ -158,7 +158,14 @@ def inspect(source: Source, *, full: bool = False) -> Inspection:
 
 def sample_frame(source: Source) -> pd.DataFrame | None:
     """Return the first rows of each sheet as read; None if there are none."""
-    return _joined([chunk.frame.head(_SAMPLE_ROWS) for chunk in _first_chunks(source)])
+    return _joined([_head(chunk) for chunk in _first_chunks(source)])
+
+
+def _head(chunk: Chunk) -> pd.DataFrame:
+    """Return the first rows that may hold a customer: a total says nothing of what a column is."""
+    head = chunk.frame.head(_SAMPLE_ROWS)
+    aside = {int(row) for skip in chunk.skips for row in skip.rows}
+    return head[~head.index.isin(aside)] if aside else head
 
 
 def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame | None:

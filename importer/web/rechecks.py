@@ -11,6 +11,7 @@ import numpy as np
 
 from importer import arrow
 from importer.journal import Journal
+from importer.mapping import MappingFile
 from importer.models import Chunk, Issue
 from importer.pipeline.check import Checker, CheckRules
 from importer.pipeline.plan import RunPlan, make_plan
@@ -221,6 +222,11 @@ class RecheckCache:
             while len(self._bound) > _BOUND:
                 self._bound.popitem(last=False)[1].plan.close()
         return self._bound[key]
+
+    def mapping(self, work: Work) -> MappingFile:
+        """The mapping by which a file was checked: a report brings it along."""
+        with self._lock:
+            return self._recheck(work).plan.mapping
 
     def close(self) -> None:
         """Close everything that is open."""

@@ -15,6 +15,7 @@ from importer.option_types import Duplicates
 from importer.web.mapping_table import (
     CALENDARS,
     DATE_ORDERS,
+    Table,
     country_proposals,
     formats_of,
     read_table,
@@ -97,11 +98,11 @@ def remedies(
 ) -> Remedies:
     """What can be done about a kind of problem of a piece of work. `tags`: languages of the person."""
     kinds = _REMEDIES.get(kind.code, ())
-    if not kinds or (work.report and kind.code != SAME_CONTACT):
+    if not kinds:
         return NOTHING
     if kind.code == SAME_CONTACT:
         return NOTHING if work.duplicates else Remedies(kinds)
-    table = read_table(site, work)
+    table = _table(site, work)
     target = target_of(table, site.looks.of(work), kind.column)
     rule = rule_of(table, target)
     if not rule or target.startswith("c:"):
@@ -122,6 +123,14 @@ def remedies(
         found,
         tuple(dict.fromkeys(cells))[:_MOST_VALUES] if VALUES in kinds else (),
     )
+
+
+def _table(site: Site, work: Work) -> Table:
+    """The mapping of a file as TOML holds it. A report has that of its run until a person changes it."""
+    if work.report and not site.works.mapping_file(work).is_file():
+        table: Table = site.rechecks.mapping(work).table()
+        return table
+    return read_table(site, work)
 
 
 def _date_choices(cells: list[str]) -> tuple[DateChoice, ...]:
@@ -164,7 +173,7 @@ def _choose(request: Request, form: Form) -> Response:
 
 def _change_rule(site: Site, work: Work, column: str, do: str, form: Form) -> None:
     """Change the rule of a column's field. Raises UsageError `web-no-column`, MappingError."""
-    table = read_table(site, work)
+    table = _table(site, work)
     rule = rule_of(table, target_of(table, site.looks.of(work), column))
     if not rule:
         raise UsageError("web-no-column", column=column)

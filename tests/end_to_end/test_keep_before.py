@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from importer.reports.csv import escape
-from importer.sandbox import Sandbox
+from importer.sandbox import Sandbox, calls
+from importer.sandbox.store import CustomerSearch, StoredApp
 from tests.support.commands import Command, results, summary, use
 
 HEADER = ["first_name", "last_name", "sms_phone", "address", "gender"]
@@ -132,3 +135,43 @@ def test_a_field_that_no_answer_shows_is_named(
     importer("run", "new.csv", "--keep-before", "--report-dir", "out", "--yes")
     (told,) = [note for note in summary(work / "out")["notes"] if "--mode update" in note]
     assert "address" in told
+
+
+def test_a_customer_who_is_found_by_an_older_contact_is_kept_and_told(
+    importer: Command, work: Path, box: Sandbox
+) -> None:
+    header = "first_name,last_name,email,sms_phone\n"
+    for mail in ("old@x.example", "new@x.example"):
+        (work / "mail.csv").write_text(header + f"Ann,Lee,{mail},8613900000001\n", "utf-8")
+        assert importer("run", "mail.csv", "--yes").code == 0
+    before = held(box)
+    # The CRM knows her by the older mailbox, and shows the newer one.
+    (work / "new.csv").write_text(header + "Ann,Li,old@x.example,\nBob,Li,bob@x.example,\n", "utf-8")
+    found = importer("run", "new.csv", "--keep-before", "--report-dir", "out", "--yes")
+    assert found.code == 0, found.err
+    assert [row["email"] for row in results(work / "out", "before.csv")] == ["new@x.example"]
+    notes = summary(work / "out")["notes"]
+    assert any("1 contact the CRM answered with customers who do not show it" in note for note in notes)
+    assert any("keeps the 1 customers" in note and "1 were not there" in note for note in notes)
+    assert importer("run", "out/before.csv", "--mode", "replace", "--yes").code == 0
+    assert held(box)["8613900000001"] == before["8613900000001"]
+
+
+def test_a_crm_that_ignores_the_contact_is_told_as_that(
+    importer: Command, work: Path, box: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(work / "many.csv", *([f"M{n}", "Li", f"86137000000{n:02}", "", ""] for n in range(12)))
+    importer("run", "many.csv")
+    before = held(box)
+    whole = calls._search
+
+    def ignoring(app: StoredApp, body: Mapping[str, object]) -> CustomerSearch:
+        return replace(whole(app, body), contacts=())
+
+    monkeypatch.setattr(calls, "_search", ignoring)
+    write(work / "new.csv", ["New", "Li", "8613800000007", "", ""])
+    found = importer("run", "new.csv", "--keep-before", "--report-dir", "out")
+    assert found.code == 4
+    assert "answered with 10 customers who do not show it" in found.err
+    assert "cannot be understood" not in found.err
+    assert held(box) == before

@@ -216,7 +216,8 @@
     stream.addEventListener("ended", (event) => { stream.close(); location.assign(take(event).url); });
     /* The browser tries again by itself; a server that was started anew does not know this page. */
     stream.onerror = () => { failed += 1; if (failed > 1 || stream.readyState === EventSource.CLOSED) { say(lost()); fail(); } };
-    addEventListener("pagehide", () => stream.close());
+    /* Who goes elsewhere meanwhile is not called back. */
+    for (const leaving of ["beforeunload", "pagehide"]) addEventListener(leaving, () => stream.close());
   }
   /* A run that another program carries out tells us nothing: its page is drawn again from time to time. */
   const again = async () => {

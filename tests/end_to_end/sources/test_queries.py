@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -193,7 +194,10 @@ def test_what_mysql_says_is_told_by_its_number(
     assert str(number) not in ended.err
 
 
-def test_settings_that_lead_to_no_database_are_told(importer: Command, settings: object, work: Path) -> None:
+def test_settings_that_lead_to_no_database_are_told(
+    importer: Command, settings: object, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pymysql", None)
     assert "unknown-source" in importer("run", "--database", "crm", "--query", QUERY).err
     for url, code in (
         ("sqlite:///missing.db", "no-file"),

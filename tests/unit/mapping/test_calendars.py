@@ -96,3 +96,19 @@ def test_a_day_to_come_is_none_of_a_column_of_another_calendar() -> None:
     found, issues = birthdays("1405-01-01", "1/1/1300", "2090-01-01")
     assert found[:2] == ["2026-03-21", "1921-03-21"]
     assert ("implausible-date", "error") in issues
+
+
+def test_a_day_of_the_republic_with_its_name_proves_the_others_of_the_column() -> None:
+    found = birthdays("民國79年5月7日", "80/12/25", "農曆八月十五")
+    assert found[0][:2] == ["1990-05-07", "1991-12-25"]
+    assert found[1][:2] == [("calendar-converted", "note")] * 2
+
+
+@pytest.mark.parametrize("cell", ["7.05.1990 r.", "07.05.1990 г.", "7 мая 1990 года", "07.05.1990 р."])
+def test_what_stands_behind_the_year_does_not_count(cell: str) -> None:
+    assert birthdays(cell, "25.12.1991")[0][0] == "1990-05-07"
+
+
+@pytest.mark.parametrize("cell", ["2014. 05. 07.", "2014.05.07.", "2014. 5. 7.", "7.5.2014."])
+def test_a_point_behind_the_last_part_does_not_count(cell: str) -> None:
+    assert birthdays(cell, "25.12.1991")[0][0] == "2014-05-07"

@@ -254,6 +254,8 @@ def test_splitting_a_name_never_raises_and_loses_no_letter(name: str, rule: Name
         ("น.ส.สุดา รักไทย", ("สุดา", "รักไทย")),
         ("นายิกา สุขใจ", ("นายิกา", "สุขใจ")),
         ("山田 太郎 様", ("山田", "太郎")),
+        ("高橋 さくら様", ("高橋", "さくら")),
+        ("Smt. Lakshmi Iyer", ("Lakshmi", "Iyer")),
         ("Bapak Budi Santoso", ("Budi", "Santoso")),
     ],
 )

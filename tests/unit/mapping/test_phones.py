@@ -304,3 +304,10 @@ def test_a_number_too_short_for_its_country_comes_with_one_that_is_whole() -> No
     (issue,) = found.issues
     assert (issue.code, issue.wording, issue.row) == ("doubtful-phone", "phone-too-short", 2)
     assert str(issue.expected).startswith("628")
+
+
+def test_a_country_code_never_makes_a_number_longer_than_any_is() -> None:
+    rule = f'{NAMES}[fields.sms_phone]\nfrom = "Phone"\nregion = "DE"'
+    found = mapped(rule, {"Phone": ["12101000000000", "015112345678"]})
+    assert values(found, "sms_phone") == ["12101000000000", "4915112345678"]
+    assert [(issue.code, issue.row) for issue in found.issues] == [("no-country-code", 2)]

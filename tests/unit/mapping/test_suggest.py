@@ -389,3 +389,19 @@ def test_a_column_of_row_numbers_is_no_last_name_whatever_it_is_called() -> None
     found = {one.column: one for one in mapping.propose(list(cells), chunk(cells).frame, SEA)}
     assert not found["S/N"].taken
     assert found["NAME"].split
+
+
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [
+        ("ФИО клиента", ["Смирнова Ольга", "Ли Анна"]),
+        ("Клиент", ["Смирнова Ольга Ивановна", "Смирнов Олег Петрович", "Ли Анна"]),
+        ("Nom et prénom de l'enfant", ["Martin Léa"]),
+    ],
+)
+def test_the_family_name_is_first_below_headers_that_say_so_and_before_patronymics(
+    header: str, names: list[str]
+) -> None:
+    cells = {header: names, "Phone": ["+79123456098"] * len(names)}
+    text = suggest_toml.mapping_text(list(cells), chunk(cells).frame, SEA)
+    assert 'name_rule = "family-first"' in text

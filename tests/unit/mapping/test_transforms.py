@@ -521,3 +521,16 @@ def test_dates_below_a_header_that_says_lunar_are_not_sent(header: str, lunar: b
     found = mapped(f'{rules}\n[fields.birthday]\nfrom = "{header}"', {header: ["1990-05-17", ""]})
     assert values(found, "birthday") == [None if lunar else "1990-05-17", None]
     assert [(issue.row, issue.wording) for issue in found.issues] == ([(2, "lunar-date")] if lunar else [])
+
+
+@pytest.mark.parametrize("cell", ["2014년 12월 5일", "2014년12월05일"])
+def test_a_date_in_korean_words_has_one_reading(cell: str) -> None:
+    assert plain("birthday", cell) == ["2014-12-05"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "code"),
+    [("Kız", "0"), ("Junge", "1"), ("девочка", "0"), ("bé trai", "1"), ("ילדה", "0"), ("女儿", "0")],
+)
+def test_words_for_children_are_genders(cell: str, code: str) -> None:
+    assert plain("gender", cell) == [code]

@@ -1,5 +1,5 @@
-"""What is stored, whatever the cells hold: no word for nothing, no letter or pair in a phone, no impossible
-birthday."""
+"""What is stored, whatever the cells hold: no word for nothing or for “as above”, no letter or pair in a
+phone, no e-mail without an @, no impossible birthday."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ NOTHING = {word.casefold() for name in ("signs", "anywhere") for word in WORDS[n
 NO_CONTACT = NOTHING | {
     word.casefold() for name in ("texts", "phrases", "data", "withheld") for word in WORDS[name]
 }
+AS_ABOVE = {word.casefold() for name in ("ditto_marks", "dittos") for word in WORDS[name]}
+MARKS = frozenset(WORDS["ditto_marks"])
 NOBODY = (
     "nao@tem.com",
     "sem@email.com",
@@ -101,13 +103,15 @@ def test_no_stored_field_holds_what_a_person_would_see_is_no_value(
         for name, value in customer.items():
             text = str(value).strip()
             if name not in ("gender", "first_name", "last_name", "full_name"):
-                assert text.casefold() not in NOTHING, name
+                assert text.casefold() not in NOTHING | AS_ABOVE, name
             if name in (*PHONES, "email", "address"):
                 assert text.casefold() not in NO_CONTACT, name
             if name == "email":
                 assert text not in NOBODY
+                assert "@" in text
             if name in ("first_name", "last_name", "full_name"):
                 assert text not in ("NULL", "null", "nan", "NaN", "None", "N/A", "-", "无", "NULL NULL"), name
+                assert text not in MARKS, name
             if name in PHONES:
                 assert text.isascii()
                 assert text.isdigit()

@@ -372,3 +372,42 @@ def test_an_account_that_is_a_phone_is_read_as_one(tmp_path: Path, entry: str, c
     found = [one for one in checker.check(chunk(cells)).outcomes if one.code == "suppressed"]
     rows = chunk(cells).frame.index.tolist()
     assert sorted(row for one in found for row in one.rows) == rows[:4]
+
+
+@pytest.mark.parametrize("header", ["sha", "Phone", "E-mail", "Hashed phone", "Remark"])
+def test_a_hash_is_one_in_every_writing_and_under_every_header(tmp_path: Path, header: str) -> None:
+    numbers = [f"86138001380{n:02}" for n in range(14)]
+    raw = [hashlib.sha256(number.encode()).digest() for number in numbers]
+    web = [base64.urlsafe_b64encode(one).decode() for one in raw]
+    entries = [
+        *("sha256:" + raw[0].hex(), "0x" + raw[1].hex(), web[2], web[3].rstrip("=")),
+        *(base64.b64encode(raw[4]).decode().rstrip("="), "SHA-256: " + raw[5].hex().upper()),
+        *("sha256-" + base64.b64encode(raw[6]).decode(), r"\x" + raw[7].hex(), raw[8].hex(":")),
+        *("0X" + raw[9].hex().upper(), "{SHA256}" + base64.b64encode(raw[10]).decode()),
+        *(f'"{raw[11].hex()}"', "sha256=" + raw[12].hex(), raw[13].hex(" ")),
+    ]
+    found = lists_of(written(tmp_path / "list.csv", [header], *([one] for one in entries)))
+    (one,) = found.lists
+    assert (one.listed, len(one.emails), len(one.hashes), one.unreadable) == (0, 0, 14, 0)
+    assert left_out(found, ["+" + number for number in [*numbers, "8613800138099"]]) == [True] * 14 + [False]
+
+
+@pytest.mark.parametrize("header", ["sha", "Phone", "Hash (mobile)"])
+def test_a_hash_in_no_readable_form_is_counted_and_is_no_phone(tmp_path: Path, header: str) -> None:
+    digest = hashlib.sha256(b"8613800138000").hexdigest()
+    odd = [
+        *("sha256:" + digest[:-1], "0x" + digest[:40], digest + digest[:9], "md5:" + digest[:32]),
+        *("sha512$" + digest * 2, digest[:16] + "…", "8" * 9 + digest[9:], f"{digest} (office)"),
+        *("550e8400-e29b-41d4-a716-446655440000", ":".join(digest[:40:2])),
+    ]
+    found = read_list(written(tmp_path / "list.csv", [header], [digest], *([one] for one in odd)), "CN")
+    assert (found.listed, len(found.hashes)) == (0, 2)
+    assert (found.unreadable, found.first_unreadable) == (len(odd) - 1, 3)
+
+
+def test_what_only_resembles_a_hash_counts_as_the_phone_that_it_is(tmp_path: Path) -> None:
+    cells = ["Shanghai:+86-138-0013-8000", "Sha +8613800138001", "Tel13800138002Fax13800138003"]
+    for header in ("Mobile", "Phone"):
+        found = read_list(written(tmp_path / "list.csv", [header], *([one] for one in cells)), "CN")
+        assert found.unreadable == 0, header
+        assert found.listed >= 3

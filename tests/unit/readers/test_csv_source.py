@@ -90,9 +90,11 @@ def test_an_unclosed_quote_costs_its_own_row_only(tmp_path: Path) -> None:
         ('Ann,Bo,x\nCy,",y\nEd,",z\n', [["Ann", "Bo", "x"], ["Cy", '"', "y"], ["Ed", '"', "z"]]),
         ('Ann,Bo,x\nCy,",y\nEd,Fo,z\n', [["Ann", "Bo", "x"], ["Cy", '"', "y"], ["Ed", "Fo", "z"]]),
         ('Ann,Bo,x\nCy,","\nEd,Fo,z\n', [["Ann", "Bo", "x"], ["Cy", '"', '"'], ["Ed", "Fo", "z"]]),
+        ('Cy,Do,"\n",Fo,z\nGi,Ho,y\n', [["Cy", "Do", '"'], ['"', "Fo", "z"], ["Gi", "Ho", "y"]]),
         # What a program has written means what it says.
         ('Ann,Bo,",Street 1,\n,Town,"\nEd,Fo,z\n', [["Ann", "Bo", ",Street 1,\n,Town,"], ["Ed", "Fo", "z"]]),
         ('Ann,Bo,",,Town,"\nEd,Fo,z\n', [["Ann", "Bo", ",,Town,"], ["Ed", "Fo", "z"]]),
+        ('Ann,Bo,"\n"\nEd,Fo,z\n', [["Ann", "Bo", "\n"], ["Ed", "Fo", "z"]]),
         ('Ann,Bo,"\nTown\n"\nEd,Fo,z\n', [["Ann", "Bo", "\nTown\n"], ["Ed", "Fo", "z"]]),
     ],
 )  # fmt: skip

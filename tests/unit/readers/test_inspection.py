@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from importer.readers import ReadOptions, open_source
-from importer.readers.inspection import ValueKind, inspect
+from importer.readers.inspection import ValueKind, inspect, sample_frame
 
 OPTIONS = ReadOptions(is_known=frozenset({"first_name", "sms_phone"}).__contains__, chunk_rows=4)
 TEXT = """first_name,sms_phone,email,birthday,vip,points,remark,nothing
@@ -56,3 +56,12 @@ def test_any_table_can_be_inspected(tmp_path: Path) -> None:
         assert (source.delimiter, source.header_row) == (";", 3)
     assert [column.name for column in found.columns] == ["name", "moons"]
     assert found.rows == 2
+
+
+def test_totals_say_nothing_of_what_a_column_is(tmp_path: Path) -> None:
+    path = tmp_path / "customers.csv"
+    path.write_text("first_name,sms_phone\nAnn,8613812345678\nTotal,1\nBo,8613812345679\n", encoding="utf-8")
+    with open_source(path, OPTIONS) as source:
+        sample = sample_frame(source)
+    assert sample is not None
+    assert sample["first_name"].tolist() == ["Ann", "Bo"]

@@ -197,6 +197,23 @@ def test_rows_of_a_report_that_did_not_come_in_are_not_called_corrected(page: We
     assert "Row 5" in shown
 
 
+def test_a_report_that_was_corrected_as_text_counts_as_well(page: WebPage, table: Path) -> None:
+    first = page.upload(table)
+    page.checked(first)
+    run = run_of(page.send(first))
+    path = table.with_name("rejects.csv")
+    text = page.get(f"/runs/{run}/files/rejects.csv").content
+    path.write_bytes(text.replace(b"1990-02-31", b"1990-02-28"))
+    work = page.upload(path)
+    page.change(work, "see", do="continue")
+    page.check(work)
+    page.send(work)
+    again = page.upload(grown(table))
+    shown = text_of(page.checked(again))
+    assert "of an earlier import: 1 row" in shown
+    assert "Row 3" in shown
+
+
 def test_what_a_workbook_of_corrections_brought_is_not_undone_either(
     page: WebPage, box: Sandbox, table: Path
 ) -> None:

@@ -99,3 +99,24 @@ def test_values_that_one_cell_had_too_many_of_are_named_to_the_end_and_can_be_lo
     assert 'several-values&amp;column=Phone"' in result.text
     assert "“+6281234567890 / +6281377778888” contains several values" in text_of(page.get(grid))
     assert len(box.customers()) == 1
+
+
+def test_words_of_a_report_file_get_a_meaning_for_the_whole_column_as_in_any_file(
+    page: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    head = "First name,Last name,E-mail,Gender\n"
+    lines = ("Ann,Lee,a@b.net,x1", "Bo,Li,c@d.net,male", "Cy,Ko,e@f.net,x1", "Di,Oh,g@h.net,x2")
+    run = run_of(page.send(page.begin(tmp_path, head, *lines)))
+    for name in ("rejects.xlsx", "rejects.csv"):
+        rejects = tmp_path / name
+        rejects.write_bytes(page.get(f"/runs/{run}/files/{name}").content)
+        work = page.upload(rejects)
+        page.change(work, "see", do="continue")
+        page.check(work)
+        assert "What do these words mean" in text_of(page.get(f"{work}/correct?kind=0"))
+        form = {"cell:0": "x1", "value:0": "female", "cell:1": "x2", "value:1": "male"}
+        page.post(f"{work}/remedy", {"kind": "0", "do": "values", **form})
+        page.wait(work)
+        assert "3 valid" in text_of(page.get(f"{work}/check"))
+    page.send(work)
+    assert [customer.fields["gender"] for customer in box.customers()] == [1, 0, 0, 1]
