@@ -113,7 +113,11 @@ class FilesView:
         with self._lock:
             if place in self._ended:
                 return
-            (self._checked if "checked" in told else self._at_work)[place] = told
+            if "checked" not in told:
+                self._at_work[place] = told
+                self._checked.pop(place, None)
+            elif place not in self._at_work:
+                self._checked[place] = told
             now = time.monotonic()
             if not self._output.log_json or now - self._told < _EVERY:
                 return
@@ -153,10 +157,11 @@ class FilesView:
         with self._lock:
             counts, done = self._counts(), len(self._ended)
             at_work, checked = sorted(self._at_work.items()), sorted(self._checked.items())
-        found = {"done": done, "files": len(self._names), "counts": _counted(counts, lang)}
+        found = {"done": done, "files": len(self._names), "counts": _counted(counts, lang) or "–"}
         yield Text(sentence("cluster-progress", found, lang))
         for place, told in at_work[:_SHOWN]:
-            yield Text(f"  {self._names[place]}: {_counted(told['counts'], lang) or told['rows']}", "dim")
+            state = _counted(told["counts"], lang) or wording.rows(told["rows"], lang)
+            yield Text(f"  {self._names[place]}: {state}", "dim")
         for place, told in checked[:_SHOWN]:
             rows = {"file": self._names[place], "rows": wording.rows(told["checked"], lang)}
             yield Text(f"  {sentence('cluster-checked', rows, lang)}", "dim")

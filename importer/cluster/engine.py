@@ -7,6 +7,7 @@ another one, which takes up what the journal says was left. What goes wrong is a
 from __future__ import annotations
 
 import contextlib
+import logging
 import pickle
 import secrets
 import threading
@@ -146,6 +147,7 @@ def connected(address: str, workers: int) -> Iterator[Any]:
         from distributed import Client, LocalCluster
     except ImportError as error:
         raise SettingsError("cluster-engine-missing", reason=str(error)) from error
+    _silence()
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(_SETTINGS))
         there: Any = address
@@ -171,6 +173,13 @@ def connected(address: str, workers: int) -> Iterator[Any]:
         except TimeoutError as error:
             raise UnreachableError("cluster-no-workers", address=address) from error
         yield client
+
+
+def _silence() -> None:
+    """Let the engine's own words stay away from the terminal: what goes wrong is told as an outcome."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 @dataclass

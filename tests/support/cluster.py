@@ -99,6 +99,11 @@ class DaskCluster:
             self.workers[place].kill()
             self._replace(self.workers[place])
 
+    def kill_scheduler(self) -> None:
+        """End the scheduler at once."""
+        self._scheduler.kill()
+        self._scheduler.wait()
+
     def has_given_up(self, worker: subprocess.Popen[bytes]) -> bool:
         """Whether the scheduler takes a worker for gone, since it has not said a word for too long."""
         log = self.log("scheduler").splitlines()

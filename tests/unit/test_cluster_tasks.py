@@ -11,8 +11,9 @@ import pytest
 
 from importer import __version__
 from importer.cluster import worker
-from importer.cluster.engine import Distribution
+from importer.cluster.engine import Distribution, connected
 from importer.cluster.files import FileOutcome, FileTask, carry_out, failed
+from importer.errors import SettingsError
 from importer.options import RunOptions
 
 TASK = FileTask(0, "/data/a.csv", "20260101-000000-aaaa", RunOptions(), "/state/journal.db")
@@ -133,3 +134,10 @@ def test_of_what_may_have_begun_nothing_is_taken_back() -> None:
     client.is_there = True
     work._give_up()
     assert [one.taken_back for one in work._at_work.values()] == [False, False, True]
+
+
+def test_a_machine_without_the_engine_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dask", None)
+    with pytest.raises(SettingsError) as error, connected("tcp://127.0.0.1:1", 1):
+        pass
+    assert (error.value.code, int(error.value.exit_code)) == ("cluster-engine-missing", 4)

@@ -25,7 +25,7 @@ from importer.config import ConfigFile
 from importer.credentials import REQUIRED, require, resolve
 from importer.errors import ImporterError, UsageError
 from importer.exit_codes import ExitCode, worst_exit_code
-from importer.messages import sentence
+from importer.messages import join_clauses, sentence, value_word
 
 if TYPE_CHECKING:
     from importer.credentials import ResolvedConnection
@@ -124,8 +124,12 @@ def _print_totals(rounds: Sequence[RoundReport], unusable: Sequence[str]) -> Non
     from importer.jobs.results import tell_results
 
     parts = [tell_results(rounds)] if rounds else []
-    parts += [f"{len(unusable)} not begun ({', '.join(unusable)})"] if unusable else []
-    echo(f"{len(rounds) + len(unusable)} jobs: {', '.join(parts)}", err=True)
+    lang = language()
+    if unusable:
+        found = {"count": len(unusable), "jobs": ", ".join(unusable)}
+        parts.append(sentence("job-not-begun", found, lang))
+    told = {"count": len(rounds) + len(unusable), "results": join_clauses(lang, *parts)}
+    echo(sentence("job-totals", told, lang), err=True)
 
 
 @job_command.command("check", short_help="Say what a round would do now; nothing is sent or moved.")
@@ -187,20 +191,24 @@ def _code_of(files: Sequence[FilePreview]) -> ExitCode:
     return ExitCode.TRIPWIRE if "hold" in fates else ExitCode.INPUT if "fail" in fates else ExitCode.DONE
 
 
+_ROWS_OF = {"resume": "job-check-open", "at-work": "job-check-open", "held": "job-check-held"}
+
+
 def _print_preview(job: Job, files: Sequence[FilePreview], *, several: bool) -> None:
     if several:
         echo(f"{job.name}:")
+    from rich.cells import cell_len
+
     for file in files:
-        rows = f"{file.to_send} of {file.rows} rows, {file.invalid} invalid"
-        if file.fate == "held":
-            rows = f"{file.rows} rows"
-        elif file.fate in ("resume", "at-work"):
-            rows = f"at most {rows} so far"
-        echo(f"{file.fate:9} {file.path}{f'  {rows}' if file.rows else ''}")
+        found = {"send": file.to_send, "rows": file.rows, "invalid": file.invalid}
+        code = _ROWS_OF.get(file.fate, "job-check-rows")
+        rows = f"  {sentence(code, found, language())}" if file.rows else ""
+        fate = value_word(file.fate, language())
+        echo(f"{fate}{' ' * (9 - cell_len(fate))} {file.path}{rows}")
         if file.message:
             echo(f"          {file.message}")
     if not files:
-        echo(f"nothing in {job.describe_source()}")
+        echo(sentence("job-check-nothing", {"place": job.describe_source()}, language()))
 
 
 @job_command.command("install", short_help="Write jobs into the user's schedule.")

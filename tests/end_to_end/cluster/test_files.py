@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from importer.cli.app import invoke as cli
 from importer.cluster.files import FileTask, carry_out, check, file_tasks, import_files
 from importer.config import load_config
 from importer.errors import ImporterError, UsageError
-from importer.journal import Journal
+from importer.journal import Journal, RunRecord
 from importer.option_layers import layered
 from importer.options import RunOptions
 from tests.support.cluster import DaskCluster, keep_journal
@@ -252,8 +253,22 @@ def test_workers_that_lack_a_package_die_or_are_gone_are_told_each_with_its_code
         died.join()
         script.opened.set()
         assert told(*files) == [("cluster-no-workers", 5, True), ("cluster-no-workers", 5, False)]
+        own.add_worker()
+        two.box.application.script = script = GatedScript()
+        process = two.begin("run", "b.csv", "--profile", "t02", "--cluster", own.address)
+        script.wait()
+        own.kill_scheduler()
+        script.opened.set()
+        _, said = process.communicate(timeout=240)
+        assert (process.returncode, b"Traceback" in said) == (5, False), said.decode()
+        wait_for_end(next(run.id for run in journal_runs() if run.profile == "t02"))
     assert cli(["resume", "--profile", "t01", "--settle", "0"]) == 0
-    assert two.tenants_of() == {FIRST_TENANT: 5}
+    assert two.tenants_of() == {FIRST_TENANT: 5, FIRST_TENANT + 1: 5}
+
+
+def journal_runs() -> Sequence[RunRecord]:
+    with Journal.open() as journal:
+        return journal.runs()
 
 
 def wait_for_end(run: str) -> None:

@@ -163,6 +163,6 @@ def test_a_check_says_how_many_rows_of_an_interrupted_file_are_open(bench: Bench
     known = len(bench.emails()) + found["invalid"]
     assert (found["fate"], found["rows"], found["to_send"]) == ("resume", 250, 250 - known)
     assert 0 < found["to_send"] < 250
-    assert f"at most {found['to_send']} of 250 rows, {found['invalid']} invalid so far" in (
+    assert f"at most {found['to_send']} of 250 rows left, {found['invalid']} invalid so far" in (
         command("job", "check", "nightly").out
     )
