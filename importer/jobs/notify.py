@@ -204,7 +204,17 @@ def announce_unstarted(
 ) -> RoundReport:
     """Tell that a round could not begin because the journal cannot be opened."""
     now, message = environment.clock(), format_error(error, environment.lang)
-    report = RoundReport(job.name, now, now, RoundResult.STOPPED, error.exit_code, (), error.code, message)
+    report = RoundReport(
+        job.name,
+        now,
+        now,
+        RoundResult.STOPPED,
+        error.exit_code,
+        (),
+        error.code,
+        message,
+        lang=environment.lang,
+    )
     return announce_round(job, log, environment, report, None)
 
 

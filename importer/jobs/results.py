@@ -14,6 +14,7 @@ from importer.escaping import single_line, to_json
 from importer.exit_codes import ExitCode, worst_exit_code
 from importer.journal.job_history import FileFate, RoundResult
 from importer.models import Status
+from importer.reports.wording import status
 
 _QUOTING = {
     "refused-alike": "message",
@@ -81,6 +82,7 @@ class RoundReport:
     """Why it is not good, with what to do next."""
     warnings: tuple[str, ...] = ()
     """Failures beside the import: a notice, the heartbeat, the log."""
+    lang: str = "en"
 
     @property
     def good(self) -> bool:
@@ -99,13 +101,23 @@ class RoundReport:
 
     def text(self) -> str:
         """Return text for people: a line for the round, then one for each file."""
-        lines = [f"{self.job}: {self.result}, {self.ended.isoformat(timespec='seconds')}"]
+        lang, when = self.lang, self.ended.isoformat(timespec="seconds")
+        found = {"job": self.job, "result": messages.value_word(self.result, lang), "when": when}
+        lines = [messages.sentence("job-told", found, lang)]
         if self.message and not any(file.message == self.message for file in self.files):
             lines.append(self.message)
         for file in self.files:
-            shown = ", ".join(f"{count} {status}" for status, count in shown_counts(file.counts).items())
-            became = f"{file.fate or 'open'} ({shown})" if shown else f"{file.fate or 'open'}"
-            lines.append(f"{single_line(file.name)}: {became}")
+            shown = messages.join_clauses(
+                lang,
+                *(
+                    messages.sentence("job-count", {"count": count, "status": status(one, lang)}, lang)
+                    for one, count in (file.counts or {}).items()
+                    if count
+                ),
+            )
+            fate = messages.value_word(file.fate or "open", lang)
+            told = {"file": file.name, "fate": fate, "rows": shown}
+            lines.append(messages.sentence("job-file-rows" if shown else "job-file", told, lang))
             details = (file.message, str(file.place), str(file.reports or ""))
             lines += [f"  {single_line(text)}" for text in details if text]
         return "\n".join(lines) + "\n"
@@ -169,7 +181,9 @@ class GroupReport:
         bad = [
             one.text() for one in self.rounds if not one.quiet and one.result is not RoundResult.OVERLAPPED
         ]
-        return f"{self.job}: {self.result}; {tell_results(self.rounds)}\n" + "".join(bad)
+        lang = self.rounds[0].lang if self.rounds else "en"
+        result = messages.value_word(self.result, lang)
+        return f"{self.job}: {result}; {tell_results(self.rounds)}\n" + "".join(bad)
 
     def json(self) -> bytes:
         """Return JSON for programs: that of each round, and the worst result."""
@@ -190,12 +204,14 @@ class GroupReport:
 def tell_results(rounds: Sequence[RoundReport]) -> str:
     """Say how many rounds ended how; those that were not good are named."""
     parts = []
+    lang = rounds[0].lang if rounds else "en"
     for result in _BY_WEIGHT:
         names = [one.job for one in rounds if one.result is result]
         if names:
             named = "" if result is RoundResult.GOOD else f" ({', '.join(names)})"
-            parts.append(f"{len(names)} {result}{named}")
-    return ", ".join(parts)
+            told = {"count": len(names), "status": messages.value_word(result, lang)}
+            parts.append(messages.sentence("job-count", told, lang) + named)
+    return messages.join_clauses(lang, *parts)
 
 
 def _file(file: FileResult) -> dict[str, object]:

@@ -203,4 +203,6 @@ def _without_notices(one: ChosenJob, told_together: dict[str, Job]) -> ChosenJob
 def failed_round(job: str, environment: JobEnvironment, error: ImporterError) -> RoundReport:
     """Return the report of a round that could not be done."""
     now, message = environment.clock(), format_error(error, environment.lang)
-    return RoundReport(job, now, now, RoundResult.STOPPED, error.exit_code, (), error.code, message)
+    return RoundReport(
+        job, now, now, RoundResult.STOPPED, error.exit_code, (), error.code, message, lang=environment.lang
+    )

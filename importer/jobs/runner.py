@@ -284,7 +284,8 @@ class Round:
         why: tuple[str, str],
     ) -> RoundReport:
         now = self.environment.clock()
-        return RoundReport(self.job.name, started, now, result, exit_code, tuple(files), why[0], why[1])
+        lang = self.environment.lang
+        return RoundReport(self.job.name, started, now, result, exit_code, tuple(files), *why, lang=lang)
 
     def _overlapped(self, started: datetime, error: LockedError) -> RoundReport:
         self.journal.jobs.note_overlap(self.job.name, started, error.code)

@@ -16,6 +16,7 @@ from importer.jobs.results import UNFIT, shown_counts
 from importer.jobs.selection import ChosenJob, UnusableJob
 from importer.journal import Journal
 from importer.journal.job_history import FileFate, FileRecord, JobHistory, RoundRecord, RoundResult
+from importer.messages import sentence, value_word
 
 
 class CheckStatus(IntEnum):
@@ -59,6 +60,7 @@ class JobStatus:
     next: datetime | None
     source: str = ""
     """Where its files come in."""
+    lang: str = "en"
 
     def said(self) -> str:
         """Return how the job is doing, without figures."""
@@ -76,10 +78,12 @@ class JobStatus:
     def _left(self) -> str:
         rows = sum(map(rows_to_correct, self.left))
         names = ", ".join(record.name for record in self.left)
-        return f"{rows} {'row' if rows == 1 else 'rows'} of {names} wait for a correction" if rows else ""
+        return sentence("job-left", {"rows": rows, "names": names}, self.lang) if rows else ""
 
     def _all_well(self) -> str:
-        return f"last good round {self.good.ended:%Y-%m-%d %H:%M}" if self.good and self.good.ended else ""
+        if not self.good or not self.good.ended:
+            return ""
+        return sentence("job-last-good-round", {"when": f"{self.good.ended:%Y-%m-%d %H:%M}"}, self.lang)
 
     def json(self) -> str:
         """One object; counts and names, no customer's data."""
@@ -173,13 +177,13 @@ def look_at_jobs(
     for one in chosen:
         if isinstance(one, ChosenJob):
             when = installed.get(one.name) or installed.get(one.job.table, "")
-            found.append(job_status(one.job, journal, now, when))
+            found.append(job_status(one.job, journal, now, when, lang))
         else:
             found.append(UnknownStatus(one.name, one.error, lang))
     return tuple(found)
 
 
-def job_status(job: Job, journal: Journal, now: datetime, when: str = "") -> JobStatus:
+def job_status(job: Job, journal: Journal, now: datetime, when: str = "", lang: str = "en") -> JobStatus:
     """Find out how the job is doing. `when`: the schedule it is installed with, if its table names none."""
     history = journal.jobs
     last = history.last_round(job.name, *(result for result in RoundResult if result != "overlapped"))
@@ -198,16 +202,18 @@ def job_status(job: Job, journal: Journal, now: datetime, when: str = "") -> Job
     times = schedule.parse_schedule(job.schedule or when) if job.schedule or when else None
     health, why = CheckStatus.OK, []
     if last is None and not journal.losses:
-        health, why = CheckStatus.UNKNOWN, ["never ran"]
+        health, why = CheckStatus.UNKNOWN, [sentence("job-never-ran", {}, lang)]
     if last is not None and last.result in _BAD and not _taken_note_of(last, history):
         health = CheckStatus.CRITICAL
-        why.append(f"last round {last.result} ({last.reason or '?'})")
+        result = value_word(last.result, lang)
+        why.append(sentence("job-last-round", {"result": result, "reason": last.reason or "?"}, lang))
     if journal.losses:
         health = CheckStatus.CRITICAL
-        why += [loss.sentence() for loss in journal.losses]
+        why += [loss.sentence(lang) for loss in journal.losses]
     if _late(job, good or last, lag, times, now):
         health = CheckStatus.CRITICAL
-        why.append("no good round yet" if lag is None else f"no good round for {_long(lag)}")
+        code = "job-no-good-round" if lag is None else "job-no-good-round-for"
+        why.append(sentence(code, {"time": _long(lag or 0)}, lang))
     for waiting, word, level in (
         (failed, "failed", CheckStatus.CRITICAL),
         (held, "held", CheckStatus.WARNING),
@@ -215,10 +221,12 @@ def job_status(job: Job, journal: Journal, now: datetime, when: str = "") -> Job
         unseen = [record.name for record in waiting if record.acknowledged is None]
         if unseen:
             health = max(health, level)
-            why.append(f"{len(unseen)} {word} ({', '.join(unseen[:_NAMED])}{', …' * (len(unseen) > _NAMED)})")
+            names = ", ".join(unseen[:_NAMED]) + ", …" * (len(unseen) > _NAMED)
+            told = {"count": len(unseen), "what": value_word(word, lang), "names": names}
+            why.append(sentence("job-waiting", told, lang))
     if job.max_quiet is not None and quiet is not None and quiet > job.max_quiet:
         health = max(health, CheckStatus.WARNING)
-        why.append(f"no file for {_long(quiet)}")
+        why.append(sentence("job-no-file-for", {"time": _long(quiet)}, lang))
     return JobStatus(
         job=job.name,
         health=health,
@@ -234,6 +242,7 @@ def job_status(job: Job, journal: Journal, now: datetime, when: str = "") -> Job
         open=history.open_files(job.name),
         next=times.next(now) if times else None,
         source=job.describe_source(),
+        lang=lang,
     )
 
 

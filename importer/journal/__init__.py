@@ -26,7 +26,7 @@ from importer.journal.records import (
 )
 from importer.journal.row_states import MARKED, NOT_RECORDED, RowState, RowStates, union_rows
 from importer.journal.run_journal import RunJournal
-from importer.journal.sent_rows import SentAs, SentRows
+from importer.journal.sent_rows import SentAs, SentRows, join_sheets
 
 __all__ = [
     "LONGEST_SETTLE",
@@ -55,6 +55,7 @@ __all__ = [
     "SentRows",
     "SettledEntry",
     "Ticket",
+    "join_sheets",
     "new_run_id",
     "union_rows",
 ]

@@ -207,18 +207,28 @@ def _stacked(tables: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([np.pad(table, ((0, 0), (0, width - table.shape[1]))) for table in tables])
 
 
+def join_sheets(sheets: Sequence[SentRows], apart: int) -> SentRows:
+    """Return the rows of all sheets as those of one: the numbers of the n-th are n times `apart` higher."""
+    rows = np.concatenate([one.rows + apart * number for number, one in enumerate(sheets, start=1)])
+    return _joined(sheets, rows, np.arange(rows.size))
+
+
 def _last(parts: Sequence[SentRows]) -> SentRows:
     """Return of each row what the newest run sent last."""
     rows = np.concatenate([part.rows for part in parts])
     senders = np.concatenate([part.senders for part in parts])
     order = np.lexsort((senders, rows))  # stable: within a run the last stays the last
     ends = np.flatnonzero(np.append(np.diff(rows[order]) != 0, True)) if rows.size else order
-    last = order[ends]
+    return _joined(parts, rows, order[ends])
+
+
+def _joined(parts: Sequence[SentRows], rows: np.ndarray, places: np.ndarray) -> SentRows:
+    """Return the rows at these places of all parts, under the numbers `rows`."""
     return SentRows(
-        rows[last],
-        np.concatenate([part.lines for part in parts])[last],
-        _stacked([part.contacts for part in parts])[last],
-        np.concatenate([part.fields for part in parts])[last],
-        senders[last],
+        rows[places],
+        np.concatenate([part.lines for part in parts])[places],
+        _stacked([part.contacts for part in parts])[places],
+        np.concatenate([part.fields for part in parts])[places],
+        np.concatenate([part.senders for part in parts])[places],
         {number: name for part in parts for number, name in part.names.items()},
     )

@@ -168,6 +168,12 @@ def sentence(code: str, found: Mapping[str, object], lang: str = "en") -> str:
     return fill(catalogue()[code].message[lang], found, lang)
 
 
+def value_word(value: str, lang: str) -> str:
+    """The word for a value that scripts know by its English name; the value itself if there is no word."""
+    code = f"value-of-{value.replace(' ', '-').replace('_', '-')}"
+    return sentence(code, {}, lang) if code in catalogue() else value
+
+
 def hint(code: str, found: Mapping[str, object], lang: str = "en", *, on_page: bool = False) -> str:
     """What to do about it, with what was found filled in. May be empty.
 

@@ -8,13 +8,14 @@ the row of the first file. In mode `keep` the first wins: nothing is held.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import field
 
 import numpy as np
 
 from importer.batching import Customers
 from importer.dataclass import dataclass
-from importer.journal import SentRows
+from importer.journal import SentRows, join_sheets
 from importer.messages import join_sentences, sentence
 from importer.models import Issue, Issues, Outcome, RepeatedIssue, Severity, Status
 from importer.option_types import Duplicates
@@ -25,13 +26,17 @@ from importer.pipeline.row_history import PriorImports
 
 SAME_CONTACT = "same-contact"
 _IMPORTED = "same-contact-imported"
+_ON_SHEET = "-sheet"
+"""What the code of a sentence about a row of another sheet ends with."""
+_SHEET = 1 << 40
+"""How far the places of two sheets lie apart."""
 _ANOTHER = "newer-import-another"
 """The row got a contact that it was not sent with, and that an earlier row of the file has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """Which rows of a sheet that are in share a contact with a row; 0 for none."""
+    """The places of rows of a file that are in and share a contact with a row; 0 for none."""
 
     later: int
     """The last one behind it."""
@@ -43,23 +48,39 @@ class Sharing:
 
 @dataclass(frozen=True, slots=True)
 class ContactRows:
-    """The rows of each contact that a sheet has brought in, ascending by contact, then row."""
+    """The rows of each contact that a file has brought in, ascending by contact, then place.
 
+    The place of a row is its number, and that of its sheet times `_SHEET`. Sheets count from 1 in the order
+    in which they were sent. One that has brought in nothing comes before all: whatever is in may be newer.
+    """
+
+    sheets: tuple[str, ...]
     sent: SentRows
+    """By place."""
     keys: np.ndarray
     """Contacts, int64."""
     rows: np.ndarray
-    """Row numbers, int64."""
+    """Places, int64."""
 
     @classmethod
-    def of(cls, sent: SentRows) -> ContactRows:
-        places, columns = np.nonzero(sent.contacts)
-        keys, rows = sent.contacts[places, columns], sent.rows[places]
+    def of(cls, sent: Mapping[str, SentRows]) -> ContactRows:
+        whole = join_sheets(list(sent.values()), _SHEET)
+        places, columns = np.nonzero(whole.contacts)
+        keys, rows = whole.contacts[places, columns], whole.rows[places]
         order = np.lexsort((rows, keys))
-        return cls(sent, keys[order], rows[order])
+        return cls(tuple(sent), whole, keys[order], rows[order])
+
+    def place(self, sheet: str, row: int) -> int:
+        """Return the place of a row."""
+        return row + _SHEET * (self.sheets.index(sheet) + 1 if sheet in self.sheets else 0)
+
+    def found(self, place: int, sheet: str) -> tuple[int, str]:
+        """Return the row at a place, and its sheet if that is not `sheet`."""
+        there = self.sheets[place // _SHEET - 1]
+        return place % _SHEET, "" if there == sheet else there
 
     def sharing(self, own: int, contacts: np.ndarray) -> Sharing:
-        """Return what shares a contact with the sheet's row `own`; `contacts`: those that it has now."""
+        """Return what shares a contact with the row at the place `own`; `contacts`: those that it has now."""
         was = self.sent.look_up(np.array([own], dtype=np.int64))
         there, had = bool(was.lines[0]), was.contacts[0]
         later = earlier = added = 0
@@ -81,14 +102,14 @@ class FileMates:
 
     def __init__(self, prior: PriorImports) -> None:
         self._prior = prior
-        self._known: dict[tuple[str, str], ContactRows | None] = {}
+        self._known: dict[str, ContactRows | None] = {}
 
-    def of(self, run: str, sheet: str) -> ContactRows | None:
-        """Return what the sheet of a run has brought in; None for nothing."""
-        if (run, sheet) not in self._known:
-            sent = self._prior.sent_by(run).get(sheet)
-            self._known[run, sheet] = None if sent is None else ContactRows.of(sent)
-        return self._known[run, sheet]
+    def of(self, run: str) -> ContactRows | None:
+        """Return what a run has brought in; None for nothing."""
+        if run not in self._known:
+            sent = self._prior.sent_by(run)
+            self._known[run] = ContactRows.of(sent) if sent else None
+        return self._known[run]
 
     def tell(self, checked: CheckedChunk, duplicates: Duplicates, lang: str, *, strict: bool) -> CheckedChunk:
         """Return the chunk with the issue `same-contact` at rows behind others that are in, and with what
@@ -100,23 +121,33 @@ class FileMates:
         told = {
             issue.row for part in checked.issues.parts if part.code == SAME_CONTACT for issue in _each(part)
         }
-        found: dict[int, int] = {}
+        found: dict[int, tuple[int, str]] = {}
         for place, row in enumerate(customers.rows.tolist()):
             if row not in origins or row in told:
                 continue
             for run, sheet, own in self._prior.lineage(origins[row]):
-                there = self.of(run, sheet)
-                earlier = there.sharing(own, customers.contacts[place]).earlier if there else 0
+                there = self.of(run)
+                if there is None:
+                    continue
+                earlier = there.sharing(there.place(sheet, own), customers.contacts[place]).earlier
                 if earlier:
-                    found[row] = earlier
+                    found[row] = there.found(earlier, sheet)
         if not found:
             return checked
         if strict and duplicates is Duplicates.SEND:
             duplicates = Duplicates.ERROR
         severity = Severity.ERROR if duplicates is Duplicates.ERROR else Severity.WARNING
         issues = [
-            Issue(SAME_CONTACT, severity, row, customers.sheet, other_row=other, wording=_IMPORTED)
-            for row, other in found.items()
+            Issue(
+                SAME_CONTACT,
+                severity,
+                row,
+                customers.sheet,
+                other_row=other,
+                expected=sheet or None,
+                wording=_IMPORTED + _ON_SHEET * bool(sheet),
+            )
+            for row, (other, sheet) in found.items()
         ]
         if duplicates is Duplicates.SEND:
             return dataclasses.replace(checked, issues=Issues((*checked.issues.parts, *issues)))
@@ -131,10 +162,13 @@ class FileMates:
         skip = duplicates is Duplicates.SKIP
         status, code = (Status.DUPLICATE, SAME_CONTACT) if skip else (Status.INVALID, "")
         why = {
-            row: sentence(_IMPORTED, {"other_row": other}, lang) if skip else ""
-            for row, other in found.items()
+            row: sentence(_IMPORTED + _ON_SHEET * bool(on), {"other_row": other, "expected": on}, lang)
+            for row, (other, on) in found.items()
         }
-        outcomes = [Outcome(customers.sheet, (row,), status, code=code, message=why[row]) for row in found]
+        outcomes = [
+            Outcome(customers.sheet, (row,), status, code=code, message=why[row] if skip else "")
+            for row in found
+        ]
         return dataclasses.replace(
             checked,
             issues=Issues(
@@ -194,19 +228,22 @@ class OvertakenRows:
         runs = {run for run, _, _ in lineage}
         came_in = False
         for generation, (run, sheet, own) in enumerate(lineage):
-            there = self.mates.of(run, sheet)
+            there = self.mates.of(run)
             if there is None:
                 continue
-            sent, found = there.sent, there.sharing(own, contacts)
-            mine = sent.sender(own) if sent.has(own) else ""
-            if found.later and not (generation and mine and sent.after(own, found.later)):
-                return self._sentence("newer-import-row", found.later, sent.sender(found.later))
+            me = there.place(sheet, own)
+            sent, found = there.sent, there.sharing(me, contacts)
+            mine = sent.sender(me) if sent.has(me) else ""
+            if found.later and not (generation and mine and sent.after(me, found.later)):
+                return self._of_row("newer-import-row", there, found.later, sheet)
             if found.added:
-                return self._sentence(_ANOTHER, found.added, sent.sender(found.added))
+                return self._of_row(_ANOTHER, there, found.added, sheet)
             if (stale and not generation) or (generation and mine and not came_in and mine not in runs):
-                return self._sentence(NEWER_IMPORT, own, mine)
+                return sentence(NEWER_IMPORT, {"run": mine}, self.lang)
             came_in |= bool(mine)
         return ""
 
-    def _sentence(self, code: str, row: int, run: str) -> str:
-        return sentence(code, {"row": row, "run": run}, self.lang)
+    def _of_row(self, code: str, there: ContactRows, place: int, sheet: str) -> str:
+        row, other = there.found(place, sheet)
+        told = {"row": row, "run": there.sent.sender(place), "sheet": other}
+        return sentence(code + _ON_SHEET * bool(other), told, self.lang)

@@ -181,11 +181,11 @@ def _print_fields(found: Sequence[TenantField]) -> None:
         label = field.label_en if language() == "en" else field.label
         values = field.date_format or ", ".join(name or number for number, name in field.choices)
         table.add_row(
-            "" if field.preset else "custom",
+            "" if field.preset else messages.value_word("custom", language()),
             field.name,
             label or field.label or field.label_en,
             _type_name(field.field_type, language()),
-            "yes" if field.required else "",
+            messages.value_word("yes", language()) if field.required else "",
             values,
             style="" if field.preset else "bold",
         )

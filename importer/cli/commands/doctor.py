@@ -266,11 +266,16 @@ def _check_json(check: DoctorCheck) -> dict[str, object]:
 
 
 def _print(settings: list[ShownSetting], checks: list[DoctorCheck]) -> None:
+    from rich.cells import set_cell_size
+
     for setting in settings:
-        echo(f"  {setting.name:<14} {setting.shown:<28} {setting.origin}".rstrip())
+        origin, _, variable = setting.origin.partition(" (")
+        origin = messages.value_word(origin, language()) + f" ({variable}" * bool(variable)
+        echo(f"  {setting.name:<14} {setting.shown:<28} {origin}".rstrip())
     echo()
     for check in checks:
         mark, colour = MARKS[check.state]
-        echo(f" {check.name:<12} {check.message}", label=click.style(mark, fg=colour))
+        name = set_cell_size(messages.value_word(check.name, language()), 12)
+        echo(f" {name} {check.message}", label=click.style(mark, fg=colour))
         if check.hint:
             echo(f"  {'':<12} {check.hint}")

@@ -10,7 +10,7 @@ import click
 from importer.cli import parameters as shared
 from importer.cli.output import console, echo, heading, labelled, lang_option, language, print_json
 from importer.exit_codes import ExitCode
-from importer.messages import sentence
+from importer.messages import sentence, value_word
 from importer.models import Issue
 from importer.option_layers import GivenOptions
 from importer.option_types import OptionGroup
@@ -186,7 +186,14 @@ def _line(column: ColumnFacts, proposal: Proposal) -> tuple[str, ...]:
     goes_to = field or "–"
     sure = f"{proposal.confidence:.0%}" if field else ""
     samples = " | ".join(sample.replace("\n", "⏎")[:24] for sample in column.samples)
-    return column.name, goes_to, sure, f"{column.filled:.0%}", column.kind.value, samples
+    return (
+        column.name,
+        goes_to,
+        sure,
+        f"{column.filled:.0%}",
+        value_word(column.kind.value, language()),
+        samples,
+    )
 
 
 def _facts(source: Source, found: Inspection, mapping: str | None) -> list[tuple[str, str]]:
@@ -209,7 +216,7 @@ def _facts(source: Source, found: Inspection, mapping: str | None) -> list[tuple
         )
         facts.append(("sheets", ", ".join(sheets)))
         facts.append(("sheet", source.sheet or "–"))
-    facts.append(("header row", str(source.header_row or "none")))
+    facts.append(("header row", str(source.header_row or value_word("none", lang))))
     if found.rows is not None:
         counts = {"rows": found.rows, "blank": found.blank_rows, "ragged": found.ragged_rows}
         told = {name: number(count or 0, lang) for name, count in counts.items()}

@@ -25,7 +25,7 @@ from importer.config import ConfigFile
 from importer.credentials import REQUIRED, require, resolve
 from importer.errors import ImporterError, UsageError
 from importer.exit_codes import ExitCode, worst_exit_code
-from importer.messages import sentence
+from importer.messages import join_clauses, sentence, value_word
 
 if TYPE_CHECKING:
     from importer.credentials import ResolvedConnection
@@ -124,8 +124,12 @@ def _print_totals(rounds: Sequence[RoundReport], unusable: Sequence[str]) -> Non
     from importer.jobs.results import tell_results
 
     parts = [tell_results(rounds)] if rounds else []
-    parts += [f"{len(unusable)} not begun ({', '.join(unusable)})"] if unusable else []
-    echo(f"{len(rounds) + len(unusable)} jobs: {', '.join(parts)}", err=True)
+    lang = language()
+    if unusable:
+        found = {"count": len(unusable), "jobs": ", ".join(unusable)}
+        parts.append(sentence("job-not-begun", found, lang))
+    told = {"count": len(rounds) + len(unusable), "results": join_clauses(lang, *parts)}
+    echo(sentence("job-totals", told, lang), err=True)
 
 
 @job_command.command("check", short_help="Say what a round would do now; nothing is sent or moved.")
@@ -190,13 +194,17 @@ def _code_of(files: Sequence[FilePreview]) -> ExitCode:
 def _print_preview(job: Job, files: Sequence[FilePreview], *, several: bool) -> None:
     if several:
         echo(f"{job.name}:")
+    from rich.cells import cell_len
+
     for file in files:
-        rows = f"  {file.to_send} of {file.rows} rows, {file.invalid} invalid" if file.rows else ""
-        echo(f"{file.fate:9} {file.path}{rows}")
+        found = {"send": file.to_send, "rows": file.rows, "invalid": file.invalid}
+        rows = f"  {sentence('job-check-rows', found, language())}" if file.rows else ""
+        fate = value_word(file.fate, language())
+        echo(f"{fate}{' ' * (9 - cell_len(fate))} {file.path}{rows}")
         if file.message:
             echo(f"          {file.message}")
     if not files:
-        echo(f"nothing in {job.describe_source()}")
+        echo(sentence("job-check-nothing", {"place": job.describe_source()}, language()))
 
 
 @job_command.command("install", short_help="Write jobs into the user's schedule.")

@@ -19,7 +19,7 @@ from importer.cli.commands.job_group import (
 from importer.cli.metrics import update_metrics
 from importer.cli.output import echo, heading, lang_option, language, print_json
 from importer.errors import ImporterError, UsageError
-from importer.messages import sentence
+from importer.messages import sentence, value_word
 
 if TYPE_CHECKING:
     from importer.jobs.status import JobStatus, UnknownStatus
@@ -52,7 +52,7 @@ def list_jobs(as_json: bool, settings: Path | None, env_file: Path | None) -> in
             status.job,
             status.source,
             f"{last.started:%Y-%m-%d %H:%M}" if last else "–",
-            str(last.result) if last else "–",
+            value_word(last.result, language()) if last else "–",
             f"{status.next:%Y-%m-%d %H:%M %Z}" if status.next else "–",
             str(len(status.held) or "–"),
             str(len(status.failed) or "–"),
@@ -144,7 +144,11 @@ def acknowledge(name: str, files: tuple[str, ...], settings: Path | None, env_fi
                 waiting = [one for one in waiting if any(is_called(one, file) for file in files)]
             for record in waiting:
                 journal.jobs.acknowledge(record.number, now)
-                told = {"file": record.name, "fate": record.fate, "reason": record.reason or "–"}
+                told = {
+                    "file": record.name,
+                    "fate": value_word(record.fate, language()),
+                    "reason": record.reason or "–",
+                }
                 echo(sentence("job-acknowledged", told | {"place": record.target}, language()))
             if not waiting:
                 echo(sentence("job-nothing-to-acknowledge", {"job": one.name}, language()))

@@ -15,7 +15,7 @@ import click
 from importer.cli.help import LocalGroup
 from importer.cli.output import confirm, console, echo, heading, labelled, lang_option, language, print_json
 from importer.exit_codes import ExitCode
-from importer.messages import sentence
+from importer.messages import sentence, value_word
 from importer.models import Status
 
 if TYPE_CHECKING:
@@ -117,14 +117,26 @@ def show(run_id: str, as_json: bool) -> int:
         return int(ExitCode.DONE)
     if children:
         found["children"] = ", ".join(children)
-    known = ((name, _shown(value)) for name, value in found.items() if value not in (None, "", {}))
+    known = ((name, _shown(name, value)) for name, value in found.items() if value not in (None, "", {}))
     for line in labelled(known, 16):
         echo(line)
     return int(ExitCode.DONE)
 
 
-def _shown(value: object) -> object:
-    return ", ".join(f"{key} {count:,}" for key, count in value.items()) if isinstance(value, dict) else value
+_WORDED = frozenset({"kind", "state", "mode"})
+"""What of a run is a word of ours, not a name or a number."""
+
+
+def _shown(name: str, value: object) -> object:
+    from importer.reports import wording
+
+    lang = language()
+    if isinstance(value, dict):
+        counted = (f"{wording.status(Status(key), lang)} {count:,}" for key, count in value.items())
+        return wording.word("summary-and", lang).join(counted)
+    if isinstance(value, bool):
+        return value_word("yes" if value else "no", lang)
+    return value_word(str(value), lang) if name in _WORDED else value
 
 
 @runs_command.command("prune", short_help="Forget old runs and delete their reports.")
@@ -263,7 +275,7 @@ def _print_table(records: tuple[RunRecord, ...]) -> None:
             record.started.strftime("%Y-%m-%d %H:%M") if record.started else "",
             Path(record.source).name,
             *(_WHOSE[name](record) for name in shown),
-            "dry run" if record.dry_run else record.mode.label,
+            value_word("dry run" if record.dry_run else record.mode.label, language()),
             f"{rows:,}",
             f"{rows - done:,}",
             "" if seconds is None else f"{seconds:,.1f}",
@@ -280,7 +292,7 @@ def _to(record: RunRecord) -> str:
     there = record.destination
     if there is None:
         return ""
-    host = "sandbox" if there.store else there.host.partition("://")[2]
+    host = value_word("sandbox", language()) if there.store else there.host.partition("://")[2]
     return f"{there.tenant_id} {host}"
 
 
@@ -293,7 +305,7 @@ _WHOSE: dict[str, Callable[[RunRecord], str]] = {
 
 
 def _ended(record: RunRecord) -> str:
-    text = record.state.value
+    text = value_word(record.state.value, language())
     if record.counts.get(Status.NOT_SENT) and not record.stop:
-        text += ", rows not sent"
+        text = sentence("runs-rows-not-sent", {"state": text}, language())
     return f"{text} ({record.stop})" if record.stop else text
