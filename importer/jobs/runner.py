@@ -377,10 +377,7 @@ def preview(
     """
     history = journal.jobs
     begun = "at-work" if journal.job_running(job.name) else "resume"
-    files = [
-        FilePreview(record.place, begun, *rows_open(journal, record))
-        for record in history.open_files(job.name)
-    ]
+    files = [FilePreview(one.place, begun, *rows_open(journal, one)) for one in history.open_files(job.name)]
     files += [
         FilePreview(record.target, "held", record.rows)
         for record in history.with_fate(job.name, FileFate.HELD)
