@@ -209,6 +209,8 @@ class Chunk:
     issues: tuple[Issue, ...] = ()
     skips: tuple[Skip, ...] = ()
     """Rows that hold no customer: a repeated header, a hint, a total."""
+    as_read: pd.DataFrame | None = None
+    """Rows that a person has corrected, as they were read."""
     texts: dict[str, pa.Array] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What `arrow.text` has asked of the frame, or whoever made it knew."""
 
@@ -243,7 +245,6 @@ class MappedChunk:
     issues: Sequence[Issue] = ()
     skips: tuple[Skip, ...] = ()
     texts: dict[str, pa.Array] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """As in `Chunk`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,7 +394,6 @@ class RunSummary:
     stop: str = ""
     """Why it ended early, as a sentence; empty if it didn't."""
     notes: tuple[str, ...] = ()
-    """Sentences worth reading: imported before, lines skipped above the header, …"""
     not_imported: tuple[UnusedColumn, ...] = ()
 
 

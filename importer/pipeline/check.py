@@ -128,14 +128,8 @@ class Checker:
         outcomes += _skipped(mapped, rows[as_before])
         skipped = np.isin(rows, [row for outcome in outcomes for row in outcome.rows])
         if self._suppression is not None:
-            beside = {
-                name: [arrow.text_column(chunk, one) for one in sources if one in chunk.frame.columns]
-                for name, sources in self._firsts.items()
-                if len(sources) > 1
-            }
-            listed = self._suppression.outcomes(mapped, self._contract, skipped, beside)
-            outcomes += listed
-            skipped |= np.isin(rows, [row for outcome in listed for row in outcome.rows])
+            outcomes += self._listed(self._suppression, chunk, mapped, skipped)
+            skipped |= np.isin(rows, [row for outcome in outcomes for row in outcome.rows])
         issues = self._issues(chunk, mapped, rows[skipped])
         corrected, stale = np.zeros((2, len(rows)), dtype=bool)
         if differ is not None and differ.values.any():
@@ -170,6 +164,26 @@ class Checker:
         judged = self._claims.judge(customers)
         checked = self._settled(chunk, issues, outcomes, customers, judged)
         return dataclasses.replace(checked, corrected=rows[corrected], stale=rows[stale])
+
+    def _listed(
+        self, suppression: Suppression, chunk: Chunk, mapped: MappedChunk, already: np.ndarray
+    ) -> list[Outcome]:
+        """Return the outcomes of rows of people who must not be sent. No correction takes anybody off a list:
+        the contacts that a row had before count, too. `already`: bool for each row."""
+        beside = {
+            name: [arrow.text_column(chunk, one) for one in sources if one in chunk.frame.columns]
+            for name, sources in self._firsts.items()
+            if len(sources) > 1
+        }
+        found = suppression.outcomes(mapped, self._contract, already, beside)
+        if chunk.as_read is not None:
+            done = [row for outcome in found for row in outcome.rows]
+            left = chunk.frame.index[~already].difference(done).intersection(chunk.as_read.index)
+            if len(left):
+                before = Chunk(chunk.sheet, chunk.as_read.loc[left])
+                nobody = np.zeros(len(left), dtype=bool)
+                found += self._listed(suppression, before, self._mapper.map(before), nobody)
+        return found
 
     def _differences(
         self, mapped: MappedChunk, rows: np.ndarray, imported: ImportedRows | None

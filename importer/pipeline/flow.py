@@ -373,4 +373,5 @@ def _only(chunk: Chunk, mask: np.ndarray) -> Chunk:
     frame = chunk.frame[mask]
     rows = frozenset(frame.index.tolist())
     issues = tuple(issue for issue in chunk.issues if issue.row in rows)
-    return Chunk(chunk.sheet, frame, issues, tuple(only_rows(chunk.skips, frame.index.to_numpy())))
+    skips = tuple(only_rows(chunk.skips, frame.index.to_numpy()))
+    return Chunk(chunk.sheet, frame, issues, skips, chunk.as_read)

@@ -41,6 +41,8 @@ from importer.reports.tally import ReasonGroup
 
 _LACKING, _SEVERAL = "no-country-code", "several-values"
 _TELLING = (_LACKING, _SEVERAL)
+_NAMED = 5
+"""Rows of a list that are named where some of its entries cannot be used."""
 _PHONES_BY_ANOTHER_NAME = ("zalo",)
 """Accounts that are phones: no contacts of the API, but people's. They are sent as they stand, and compared
 as phones are read, too."""
@@ -93,25 +95,42 @@ class Suppression:
                 emails=len(one.emails),
                 hashes=len(one.hashes),
                 unreadable=one.unreadable,
+                without_contact=len(one.without_contact),
                 rows=sum(rows[said] for said in _sayings(one)),
             )
             for one in self.lists
         )
 
     def doubts(self) -> tuple[Note, ...]:
-        """Return what to say of lists with cells that could not be read, or columns that are not used."""
+        """Return what to say of lists with entries or cells that cannot be compared, or columns not used."""
         unused = [
             Note("suppression-columns", (("list", one.name), ("columns", ", ".join(one.doubtful))))
             for one in self.lists
             if one.doubtful
         ]
-        return *unused, *(
+        silent = [
             Note(
-                "suppression-unreadable",
-                (("list", one.name), ("cells", one.unreadable), ("row", one.first_unreadable)),
+                "suppression-no-contact",
+                (
+                    ("list", one.name),
+                    ("entries", len(one.without_contact)),
+                    ("rows", ", ".join(map(str, one.without_contact[:_NAMED]))),
+                ),
             )
             for one in self.lists
-            if one.unreadable
+            if one.without_contact
+        ]
+        return (
+            *unused,
+            *silent,
+            *(
+                Note(
+                    "suppression-unreadable",
+                    (("list", one.name), ("cells", one.unreadable), ("row", one.first_unreadable)),
+                )
+                for one in self.lists
+                if one.unreadable
+            ),
         )
 
     def check(self) -> None:

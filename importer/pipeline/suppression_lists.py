@@ -96,6 +96,8 @@ class SuppressionList:
     path: Path = Path()
     stamp: FileStamp | None = None
     """By which it is seen whether the file has changed since."""
+    without_contact: tuple[int, ...] = ()
+    """The rows in which nothing is a contact, such as those that hold only a name."""
     doubtful: tuple[str, ...] = ()
     """Columns that may hold phones and are not used, since nothing calls them so."""
 
@@ -160,6 +162,7 @@ def _read(file: str, region: str | None, encoding: str | None) -> SuppressionLis
         hashes=KeySet(first_bytes(map(digest, reading.hashes))),
         path=Path(file),
         stamp=stamp,
+        without_contact=tuple(reading.without_contact),
         doubtful=tuple(reading.doubtful),
     )
     if not found.entries:
@@ -282,6 +285,8 @@ class _Reading:
     """The names of those that may hold phones and are not used."""
     unreadable: list[int] = field(default_factory=list)
     """Rows with something in a column of contacts that is none."""
+    without_contact: list[int] = field(default_factory=list)
+    """Rows that say something, and nothing that is a contact or should be one."""
     _sheets: dict[str, dict[str, _ListColumn]] = field(default_factory=dict)
 
     def add(self, sheet: str, rows: np.ndarray, cells: Mapping[str, pa.Array]) -> None:
@@ -290,6 +295,7 @@ class _Reading:
         if begins:
             self._sheets[sheet], above = _columns(cells)
         known = self._sheets[sheet]
+        filled, told = np.zeros((2, len(rows)), dtype=bool)
         for name, column in cells.items():
             about = known.get(name) or _ListColumn(name, None)
             left = arrow.nonempty(column)
@@ -304,11 +310,14 @@ class _Reading:
             left &= ~other
             written = left & arrow.to_mask(pc.match_substring_regex(column, "[@＠]"))
             written &= ~arrow.to_mask(pc.match_substring_regex(column, _MESSENGER))
-            self._add_emails((sheet, name), about, rows[written], column.filter(pa.array(written)))
+            none = self._add_emails((sheet, name), about, rows[written], column.filter(pa.array(written)))
+            told |= hashed | other | (written & ~np.isin(rows, none))
+            filled |= left & ~where_nothing(_PHONE, column)
             left &= ~written & ~where_nothing(_PHONE, column)
             if about.kind is not None or about.hashed:
                 like = left & resemble_hashes(column)
                 self.unreadable += rows[like].tolist()
+                told |= left
                 left &= ~like
             if about.kind is FieldKind.PHONE:
                 self._add_phones((sheet, name), rows[left], column.filter(pa.array(left)))
@@ -318,6 +327,7 @@ class _Reading:
                 self.columns[about.name] = None
             if about.doubtful:
                 self.doubtful[about.name] = None
+        self.without_contact += rows[filled & ~told].tolist()
 
     @property
     def _entries(self) -> int:
@@ -325,15 +335,18 @@ class _Reading:
 
     def _add_emails(
         self, place: tuple[str, str], about: _ListColumn, rows: np.ndarray, cells: pa.Array
-    ) -> None:
+    ) -> list[int]:
+        """Return the rows in which an @ is part of no address, and of nothing that should be one."""
+        none: list[int] = []
         for row, cell in zip(rows.tolist(), cells.to_pylist(), strict=True):
             several = addresses(cell)
             self.emails += several
             rest = [one for one in all_phones(emails.without_addresses(cell)) if _DIGITS_ENOUGH.search(one)]
             if several and rest:
                 self._note_phones(place, row, rest)
-            if not several and about.kind is not None:
-                self.unreadable.append(row)
+            if not several:
+                (none if about.kind is None else self.unreadable).append(row)
+        return none
 
     def _add_phones(self, place: tuple[str, str], rows: np.ndarray, cells: pa.Array) -> None:
         for row, cell in zip(rows.tolist(), cells.to_pylist(), strict=True):

@@ -162,7 +162,8 @@ class CorrectedSource(Source):
 def corrected(chunk: Chunk, cells: Mapping[int, Sequence[CorrectedCell]]) -> Chunk:
     """Return a chunk with these cells, by row, in the place of those that were read.
 
-    A cell that reads otherwise than it did is left alone, and its row gets the issue STALE.
+    A cell that reads otherwise than it did is left alone, and its row gets the issue STALE. The chunk keeps
+    the corrected rows as they were, too: no correction takes a person off a list.
     """
     numbers = chunk.frame.index.to_numpy()
     first, last = (int(numbers[0]), int(numbers[-1])) if len(numbers) else (1, 0)
@@ -199,7 +200,8 @@ def corrected(chunk: Chunk, cells: Mapping[int, Sequence[CorrectedCell]]) -> Chu
     rewritten = {(cell.row, cell.column) for found_cells in by_column.values() for cell in found_cells}
     rows = {row for row, _ in rewritten}
     kept = tuple(issue for issue in chunk.issues if not _settled(issue, rewritten, rows))
-    return replace(chunk, frame=arrow.frame(columns, numbers), issues=(*kept, *issues))
+    frame, as_read = arrow.frame(columns, numbers), chunk.frame.loc[sorted(rows)] if rows else None
+    return replace(chunk, frame=frame, issues=(*kept, *issues), as_read=as_read)
 
 
 def _settled(issue: Issue, cells: set[tuple[int, str]], rows: set[int]) -> bool:

@@ -74,7 +74,11 @@ def restore(chunk: Chunk, *, escaped: bool) -> tuple[Chunk, PriorRows]:
             column = arrow.to_arrow(frame.iloc[:, place])
             kept[_name(name, escaped)] = csv.unescaped(column) if escaped else column
     restored = arrow.frame(kept, frame.index.to_numpy())
-    return Chunk(chunk.sheet, restored, chunk.issues, (*chunk.skips, *_asides(restored, prior))), prior
+    as_read = chunk.as_read
+    if as_read is not None:
+        as_read = restore(Chunk(chunk.sheet, as_read), escaped=escaped)[0].frame
+    skips = (*chunk.skips, *_asides(restored, prior))
+    return Chunk(chunk.sheet, restored, chunk.issues, skips, as_read), prior
 
 
 def _asides(frame: pd.DataFrame, prior: PriorRows) -> Iterator[Skip]:

@@ -112,6 +112,8 @@ class SuppressionUse:
     """Cells that hold nothing which can be compared."""
     rows: int
     """How many rows it left out."""
+    without_contact: int = 0
+    """Entries that hold nothing by which anybody could be found, such as only a name."""
 
 
 def uses_to_json(uses: Sequence[SuppressionUse]) -> str:

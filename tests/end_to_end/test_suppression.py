@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 from dataclasses import replace
 from functools import partial
@@ -14,10 +15,11 @@ from importer import import_file
 from importer.delivery import Policy
 from importer.delivery.base import Clock
 from importer.journal import Journal
+from importer.readers.overlay import CorrectedCell, write_corrections
 from importer.sandbox import Sandbox
 from tests.support.commands import Command, results, summary, use
 from tests.support.jobs import Bench, lines
-from tests.support.web import web_page
+from tests.support.web import text_of, web_page
 
 HEADER = ["first_name", "last_name", "sms_phone"]
 NIGHTLY = '[job.nightly]\nsource = "a.csv"\nconcurrency = 1\n'
@@ -73,6 +75,67 @@ def test_a_run_leaves_them_out_and_says_so(
         assert importer("report", told["run"], "--report-dir", "drawn").code == 0
         assert statuses(work / "drawn") == found
         assert summary(work / "drawn")["suppression"] == told["suppression"]
+
+
+def test_a_list_says_which_of_its_entries_have_no_contact(
+    importer: Command, work: Path, box: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(work / "a.csv", *people(3))
+    write(work / "list.csv", ["Name", "Phone"], ["Li, P0", ""], ["Li, P1", "+86 138 00000001"])
+    use(monkeypatch, box.connection)
+    found = importer("run", "a.csv", "--suppress", "list.csv", "--report-dir", "out")
+    said = "1 entry of the list list.csv has no phone"
+    assert said in " ".join(found.out.split())
+    told = summary(work / "out")
+    (used,) = told["suppression"]
+    assert (used["without_contact"], used["unreadable"]) == (1, 0)
+    assert [note for note in told["notes"] if said in note and "row 2" in note]
+    assert said in (work / "out" / "report.html").read_text("utf-8")
+    assert "Li, P0" not in found.out + found.err
+    importer("report", told["run"], "--report-dir", "drawn")
+    assert summary(work / "drawn")["suppression"] == told["suppression"]
+
+
+@pytest.mark.parametrize("command", ["run", "resume", "retry"])
+def test_a_correction_takes_nobody_off_a_list(
+    importer: Command, work: Path, box: Sandbox, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    header = [*HEADER, "email"]
+    rows = [[f"P{n}", "Li", f"86138{n:08}", f"p{n}@x.example"] for n in range(3)]
+    write(work / "a.csv", header, *rows)
+    write(work / "list.csv", *(phones(1) if command == "run" else phones(77)))
+    cell = CorrectedCell("", 3, "sms_phone", "8613800000001", "")
+    sha256 = hashlib.sha256((work / "a.csv").read_bytes()).hexdigest()
+    write_corrections(work / "fixed.jsonl", sha256, [cell])
+    use(monkeypatch, box.connection)
+    words = ("a.csv", "--corrections", "fixed.jsonl", "--suppress", "list.csv", "--report-dir", "out")
+    if command != "run":
+        box.misbehave("code code=1005" if command == "resume" else "code code=9001")
+    importer("run", *words)
+    if command != "run":
+        box.misbehave()
+        write(work / "list.csv", *phones(1))
+        importer(command, summary(work / "out")["run"])
+    assert stored(box) == {"P0", "P2"}
+
+
+def test_the_page_leaves_out_whom_a_correction_would_hide_and_tells_of_entries_without_contact(
+    work: Path, box: Sandbox
+) -> None:
+    write(work / "list.csv", *phones(77))
+    (work / "importer.toml").write_text('[profile.default]\nsuppress = ["list.csv"]\n', "utf-8")
+    rows = [[f"P{n}", "Li", "8613800000001" if n else "", f"p{n}@x.example"] for n in range(3)]
+    write(work / "a.csv", [*HEADER, "email"], *rows)
+    with web_page(box) as page:
+        piece = page.upload(work / "a.csv")
+        page.checked(piece)
+        assert page.correct(piece, 4, "sms_phone").ok
+        write(work / "list.csv", ["Name", "Phone"], ["Li, P0", ""], ["Li, P1", "+86 138 00000001"])
+        page.checked(piece)
+        for step in ("check", "import"):
+            assert "1 entry of the list list.csv has no phone" in text_of(page.get(f"{piece}/{step}")), step
+        assert page.send(piece).ok
+    assert stored(box) == {"P0"}
 
 
 def test_a_list_that_cannot_be_used_stops_before_anything_is_sent(importer: Command, work: Path) -> None:

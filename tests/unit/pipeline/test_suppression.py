@@ -22,6 +22,7 @@ from importer.options import RunOptions
 from importer.pipeline.check import Checker, CheckRules
 from importer.pipeline.suppression import Suppression, read_suppression, unanswered_as_unknown
 from importer.pipeline.suppression_lists import read_list
+from importer.readers.overlay import CorrectedCell, corrected
 from tests.support.mapping import SEA, chunk, mapper
 
 MAPPING = """
@@ -211,6 +212,55 @@ def test_what_cannot_be_read_is_counted(tmp_path: Path) -> None:
     ]
     found = read_list(written(tmp_path / "list.csv", *rows), None)
     assert (found.entries, found.unreadable, found.first_unreadable) == (1, 2, 2)
+
+
+def test_entries_without_any_contact_are_counted_and_named(tmp_path: Path) -> None:
+    rows = [
+        ["Do not contact", "", "", ""],
+        ["Name", "Phone", "E-mail", "Note"],
+        ["Ann", "+8613800138000", "", "moved"],
+        ["Ronan Le Bihan", "", "", ""],
+        ["Eve", "-", "n/a", "asked @ the fair"],
+        ["", "", "", ""],
+        ["Bob", "", "bob at lee", ""],
+        ["Zoe", "", "", "zoe@lee.example"],
+    ]
+    lists = lists_of(written(tmp_path / "list.csv", *rows))
+    assert (lists.lists[0].entries, lists.lists[0].unreadable) == (2, 1)
+    told, _ = lists.doubts()
+    assert (told.code, dict(told.found)["entries"], dict(told.found)["rows"]) == (
+        "suppression-no-contact",
+        2,
+        "4, 5",
+    )
+    assert "row 4, 5" in told.sentence()
+    (used,) = lists.used(())
+    assert used.without_contact == 2
+
+
+def test_a_list_of_contacts_alone_has_no_entry_without(tmp_path: Path) -> None:
+    for number, rows in enumerate(
+        ([["+8613800138000"], ["+8613800138001"]], [["Phone"], ["1.38E+10"], ["n/a"]])
+    ):
+        path = written(tmp_path / f"{number}.csv", *rows, ["ann@lee.example"])
+        assert read_list(path, None).without_contact == ()
+
+
+@pytest.mark.parametrize("now", ["", "8613800138009"])
+@pytest.mark.parametrize("cell", ["8613800138000", "+49 30 123456 / 8613800138000"])
+def test_no_correction_takes_anybody_off_a_list(tmp_path: Path, now: str, cell: str) -> None:
+    lists = lists_of(written(tmp_path / "list.csv", ["Phone"], ["+8613800138000"], ["+8613800138009"]))
+    cells = {"Phone": [cell, "8613800138001", "8613800138002"], "Mail": ["a@x.example"] * 3}
+    wrong = {
+        2: [CorrectedCell("", 2, "Phone", cell, now)],
+        3: [CorrectedCell("", 3, "Phone", "8613800138001", "8613800138003")],
+        4: [CorrectedCell("", 4, "Phone", "8613800138002", "8613800138009")],
+    }
+    only = lists_of(written(tmp_path / "one.csv", ["Phone"], ["+8613800138000"])) if now else lists
+    checker = Checker(mapper(MAPPING, cells), SEA, CheckRules(), suppression=only)
+    checked = checker.check(corrected(chunk(cells), wrong))
+    left = {row for one in checked.outcomes if one.code == "suppressed" for row in one.rows}
+    assert left == ({2} if now else {2, 4})
 
 
 @pytest.mark.parametrize("rows", [[["Name"], ["Ann"]], [["Phone"], ["none"]], [["Phone"]]])
