@@ -100,7 +100,8 @@ class TerminalObserver(RunObserver):
         rows = plan.source.estimated_rows
         if plan.options.limit is not None:
             rows = plan.options.limit if rows is None else min(rows, plan.options.limit)
-        for note in plan.notes:
+        doubts = plan.suppression.doubts() if plan.suppression is not None else ()
+        for note in (*plan.notes, *doubts):
             if note.quotes and self._output.log_json:
                 continue
             self._say(note.code, note.sentence(self._lang), dict(note.found))

@@ -159,7 +159,9 @@ def check_file(site: Site, work: Work, lang: str, task: Task) -> None:
         listed_before=len(known),
         listed_places=tuple(known[:_NAMED]),
         feeding=observer.feeding,
+        list_doubts=observer.list_doubts,
     )
+    state = replace(state, notes=tuple(note for note in state.notes if note not in state.list_doubts))
     with site.works.editing(work.id) as edit:
         edit.set(check=state)
     site.rechecks.forget(work.id)

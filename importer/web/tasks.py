@@ -66,6 +66,7 @@ class TaskObserver(RunObserver):
         self._begun = begun
         self._moments: deque[tuple[float, int]] = deque()
         self.plan_notes: tuple[str, ...] = ()
+        self.list_doubts: tuple[str, ...] = ()
         self.header: tuple[str, ...] = ()
         self.feeding: dict[str, tuple[str, ...]] = {}
         """The columns that feed each field of the API."""
@@ -79,6 +80,8 @@ class TaskObserver(RunObserver):
     def on_run_started(self, event: RunStarted) -> None:
         plan = self._plan = event.plan
         self.plan_notes = tuple(note.sentence(plan.options.lang, on_page=True) for note in plan.notes)
+        doubts = plan.suppression.doubts() if plan.suppression is not None else ()
+        self.list_doubts = tuple(note.sentence(plan.options.lang, on_page=True) for note in doubts)
         self.header, self.feeding = plan.header, dict(plan.mapper.columns)
         self._progress.run = event.record.id
         self._progress.expected = plan.source.estimated_rows

@@ -90,6 +90,8 @@ class CheckState:
     """Rows of people who must not be sent and were sent to the same place before."""
     listed_places: tuple[tuple[str, int], ...] = ()
     """The first of them."""
+    list_doubts: tuple[str, ...] = ()
+    """What lists of people who must not be sent have that cannot be used."""
     feeding: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The columns that feed each field of the API."""
 
@@ -341,6 +343,7 @@ def _work(table: dict[str, object]) -> Work:
         kinds = tuple(KindCount(**kind) for kind in check["kinds"])
         left_out = tuple(LeftOut(**one) for one in check["left_out"])
         lists = {name: tuple(check[name]) for name in ("header", "notes")}
+        lists["list_doubts"] = tuple(check.get("list_doubts", ()))
         rows = {name: _places(check.get(name)) for name in ("corrected_places", "listed_places")}
         feeding = {name: tuple(columns) for name, columns in check.get("feeding", {}).items()}
         parts = {"kinds": kinds, "left_out": left_out, "feeding": feeding}

@@ -86,6 +86,7 @@ def test_a_list_says_which_of_its_entries_have_no_contact(
     found = importer("run", "a.csv", "--suppress", "list.csv", "--report-dir", "out")
     said = "1 entry of the list list.csv has no phone"
     assert said in " ".join(found.out.split())
+    assert said in " ".join(found.err.split())
     told = summary(work / "out")
     (used,) = told["suppression"]
     assert (used["without_contact"], used["unreadable"]) == (1, 0)
