@@ -322,6 +322,7 @@ def _chunks(plan: RunPlan, memory: RunContext) -> Generator[_Read]:
 
 def _wanted(chunks: Iterator[Chunk], plan: RunPlan, memory: RunContext) -> Iterator[_Read]:
     left = plan.options.limit
+    lists = plan.suppression.sayings() if plan.suppression is not None and memory.suppresses else {}
     for chunk in chunks:
         if left is not None:
             chunk = _only(chunk, np.arange(len(chunk.frame)) < left)
@@ -334,7 +335,7 @@ def _wanted(chunks: Iterator[Chunk], plan: RunPlan, memory: RunContext) -> Itera
             if memory.prior is not None:
                 imported = _imported(memory.prior, said, counted=memory.journal is not None)
                 chunk = memory.prior.with_unseen(chunk, said, plan.identifiers)
-                chunk = memory.prior.without_listed(chunk, said, plan.options.lang)
+                chunk = memory.prior.without_listed(chunk, said, plan.options.lang, lists)
                 _note_origins(memory, chunk, said, ~imported.mask)
         elif plan.rest_of and memory.prior is not None:
             said = reimport.same_rows(chunk, plan.rest_of)

@@ -7,7 +7,7 @@ settled and which are still to be sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -24,6 +24,7 @@ from importer.journal import MARKED, Journal, RowsOfRun, RowStates, SentAs, Sent
 from importer.messages import sentence
 from importer.models import Chunk, Issue, Issues, Note, Outcome, Severity, Skip, Status
 from importer.reports.reimport import PriorRows
+from importer.reports.run_info import uses_from_json
 from importer.reports.tally import ReasonGroup
 
 NOT_CORRECTED = "not-corrected"
@@ -199,18 +200,43 @@ class PriorImports:
                     issues += unseen_damage(chunk, int(numbers[place]), text, mark, identifiers, key)
         return replace(chunk, issues=(*chunk.issues, *issues)) if issues else chunk
 
-    def without_listed(self, chunk: Chunk, said: PriorRows, lang: str) -> Chunk:
-        """Return the chunk without rows that a run which nobody knows here left out by a list of its own."""
+    def without_listed(
+        self, chunk: Chunk, said: PriorRows, lang: str, lists: Mapping[str, Collection[str]]
+    ) -> Chunk:
+        """Return the chunk without rows that a run which nobody knows here left out by a list of its own, and
+        without those that a list left out which is in use and still the same: whatever the rows
+        hold now. `lists`: by sha256 what may be said of the rows that a list left out."""
         listed = pc.equal(pc.utf8_trim_whitespace(said.codes), SUPPRESSED).to_numpy(zero_copy_only=False)
         places = [
             place
             for place in np.flatnonzero(listed).tolist()
             if self._known(str(said.runs[place].as_py()).strip()) is None
         ]
-        if not places:
-            return chunk
-        skip = Skip(chunk.frame.index.to_numpy()[places], SUPPRESSED, sentence("suppressed-before", {}, lang))
-        return replace(chunk, skips=(*chunk.skips, skip))
+        numbers = chunk.frame.index.to_numpy()
+        skips = [Skip(numbers[places], SUPPRESSED, sentence("suppressed-before", {}, lang))] if places else []
+        for message, still in self._still_listed(said, np.flatnonzero(listed), lists).items():
+            skips.append(Skip(numbers[still], SUPPRESSED, message))
+        return replace(chunk, skips=(*chunk.skips, *skips)) if skips else chunk
+
+    def _still_listed(
+        self, said: PriorRows, places: np.ndarray, lists: Mapping[str, Collection[str]]
+    ) -> dict[str, list[int]]:
+        """Return the places of rows that a list left out which is still the same, by what was said of them."""
+        found: dict[str, list[int]] = {}
+        used: dict[str, set[str]] = {}
+        runs, sheets = _objects(said)
+        for place in places.tolist() if lists else ():
+            run = str(runs[place]).strip()
+            known = self._known(run)
+            if known is None:
+                continue
+            index = int(known.state_indexes(str(sheets[place]), said.rows[[place]])[0])
+            message = known.states[index].message if index >= 0 else ""
+            if run not in used:
+                used[run] = {use.sha256 for use in uses_from_json(self._journal.run(run).suppression)}
+            if any(message in words for sha256, words in lists.items() if sha256 in used[run]):
+                found.setdefault(message, []).append(place)
+        return found
 
     def origins(self, said: PriorRows, wanted: np.ndarray) -> Iterator[EarlierRows]:
         """Which rows of which runs these rows of a report are, as far as the journal knows those runs;

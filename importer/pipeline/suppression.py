@@ -80,6 +80,10 @@ class Suppression:
                 found.append(Outcome(mapped.sheet, those, Status.SKIPPED, code=SUPPRESSED, message=why))
         return found
 
+    def sayings(self) -> dict[str, set[str]]:
+        """Return by the sha256 of each list what may be said of a row that it left out."""
+        return {one.sha256: _sayings(one) for one in self.lists}
+
     def used(self, reasons: Iterable[ReasonGroup]) -> tuple[SuppressionUse, ...]:
         """Return what each list holds, and how many rows it left out. `reasons`: the outcomes of the run."""
         rows: Counter[str] = Counter()

@@ -223,6 +223,28 @@ def test_the_import_of_a_report_leaves_out_whom_its_run_left_out(
         assert stored(box) == {"P0", "P2"}
 
 
+def test_a_corrected_report_takes_nobody_off_the_list_that_left_them_out(
+    importer: Command, work: Path, box: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [[f"P{n}", "Li", f"86138{n:08}", f"p{n}@x.example"] for n in range(3)]
+    write(work / "a.csv", [*HEADER, "email"], *rows)
+    write(work / "list.csv", *phones(1))
+    use(monkeypatch, box.connection)
+    importer("run", "a.csv", "--suppress", "list.csv", "--report-dir", "out")
+    with (work / "out" / "results.csv").open(encoding="utf-8-sig", newline="") as file:
+        table = list(csv.reader(file))
+    table[2][table[0].index("sms_phone")] = ""
+    write(work / "fixed.csv", *table)
+    importer("run", "fixed.csv", "--suppress", "list.csv", "--report-dir", "again")
+    assert statuses(work / "again")["3"] == ("skipped", "suppressed")
+    assert stored(box) == {"P0", "P2"}
+    (used,) = summary(work / "again")["suppression"]
+    assert used["rows"] == 1
+    write(work / "list.csv", *phones(77))
+    importer("run", "fixed.csv", "--suppress", "list.csv", "--report-dir", "third")
+    assert stored(box) == {"P0", "P1", "P2"}
+
+
 def test_a_profile_and_a_job_have_lists_of_their_own(
     importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
