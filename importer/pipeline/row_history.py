@@ -204,7 +204,7 @@ class PriorImports:
         self, chunk: Chunk, said: PriorRows, lang: str, lists: Mapping[str, Collection[str]]
     ) -> Chunk:
         """Return the chunk without rows that a run which nobody knows here left out by a list of its own, and
-        without those that a list left out which is in use and still the same: whatever the rows
+        without those that a list left out which is in use and unchanged, whatever the rows
         hold now. `lists`: by sha256 what may be said of the rows that a list left out."""
         listed = pc.equal(pc.utf8_trim_whitespace(said.codes), SUPPRESSED).to_numpy(zero_copy_only=False)
         places = [
@@ -221,7 +221,7 @@ class PriorImports:
     def _still_listed(
         self, said: PriorRows, places: np.ndarray, lists: Mapping[str, Collection[str]]
     ) -> dict[str, list[int]]:
-        """Return the places of rows that a list left out which is still the same, by what was said of them."""
+        """Return, by what was said of them, the places of rows that a list left out and still would."""
         found: dict[str, list[int]] = {}
         used: dict[str, set[str]] = {}
         runs, sheets = _objects(said)
