@@ -263,11 +263,14 @@ def test_a_profile_and_a_job_have_lists_of_their_own(
 def test_a_job_leaves_them_out(tmp_path: Path, box: Sandbox) -> None:
     bench = Bench(tmp_path, box)
     bench.inbox.mkdir()
-    write(tmp_path / "list.csv", ["E-mail"], ["C2@example.com"])
+    write(tmp_path / "list.csv", ["Name", "E-mail"], ["Secret", ""], ["", "C2@example.com"])
     bench.drop("a.csv", lines(3))
     report = bench.round(suppress=["list.csv"])
     assert report.exit_code == 0
     assert bench.emails() == ["c1@example.com", "c3@example.com"]
+    log = (bench.state / "jobs" / "nightly.log").read_text("utf-8")
+    assert "suppression-no-contact" in log
+    assert "Secret" not in log
 
 
 def test_the_page_in_the_browser_leaves_out_whom_the_profile_does(work: Path, box: Sandbox) -> None:
