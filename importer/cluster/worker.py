@@ -79,10 +79,10 @@ def work(version: str, function: str, parcel: bytes, group: str) -> Any:
     `version`: the client's. `function`: `module:name`, of what takes the task and a WorkerSide. `parcel`: the
     task, pickled. Raises ImportError for a package that is not there.
     """
-    from distributed import Event, get_client, get_worker
-
     if version != __version__:
         return OtherVersion(__version__)
+    from distributed import Event, get_client, get_worker
+
     worker = get_worker()
     stop = Event(STOP + group, client=get_client())
 

@@ -157,6 +157,7 @@ def test_the_whole_way(tab: Page, served: WebPage, box: Sandbox, messy: Path) ->
     sync_api.expect(tab.get_by_label("Row 8, Birthday")).to_have_value("1990-02-28")
     # An edit of a cell in a column that was not shown brings the column in.
     tab.locator("tr", has_text="Clara").get_by_role("link", name="Edit row").click()
+    tab.wait_for_url("**edit=**")  # loaded: before its script is there, the page saves nothing
     gender = tab.locator(".whole").get_by_label("Gender")
     gender.fill("male")
     swapped(tab, lambda: gender.press("Tab"))
