@@ -65,8 +65,8 @@ _HEADER = struct.Struct("<30x2H10xI16xI")
 """Sizes of sectors and of small ones, as powers of 2; sectors with tables of either kind ([MS-CFB] 2.2)."""
 _SECTOR_SHIFTS = ((9, 6), (12, 6))
 _SECTORS_IN_HEADER = 109
-_DAMAGE = (OSError, ValueError, ArithmeticError, LookupError, RecursionError, struct.error)
-"""What olefile raises for files whose skeleton is damaged."""
+_DAMAGE = (OSError, ValueError, TypeError, ArithmeticError, LookupError, RecursionError, struct.error)
+"""What olefile raises for files whose skeleton is damaged; TypeError for a folder where a stream should be."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ DAMAGED = {
     "more small sectors than bytes": changed(64, struct.pack("<I", 0xFFFFFF)),
     "a workbook of 4 GB": changed(workbook_entry() + 120, struct.pack("<I", 0xFFFFFFFF)),
     "small streams of 4 GB": changed(DIRECTORY + 120, struct.pack("<I", 0xFFFFFFFF)),
+    "a folder in the workbook's place": changed(workbook_entry() + 66, b"\1"),
     "no workbook": changed(workbook_entry(), "Wordbook".encode("utf-16-le")),
 }
 
