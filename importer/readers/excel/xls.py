@@ -66,7 +66,7 @@ _HEADER = struct.Struct("<30x2H10xI16xI")
 _SECTOR_SHIFTS = ((9, 6), (12, 6))
 _SECTORS_IN_HEADER = 109
 _DAMAGE = (OSError, ValueError, TypeError, ArithmeticError, LookupError, RecursionError, struct.error)
-"""What olefile raises for files whose skeleton is damaged; TypeError for a folder where a stream should be."""
+"""What olefile raises for files whose skeleton is damaged; TypeError: a folder where a stream should be."""
 
 
 @dataclass(frozen=True, slots=True)
