@@ -71,6 +71,16 @@ def in_fours(data: np.ndarray, begins: np.ndarray) -> np.ndarray:
     return found
 
 
+def where_text(column: pa.Array, at: np.ndarray, test: Callable[[str], bool]) -> np.ndarray:
+    """Return a mask of those texts at these positions that pass the test; each distinct one takes it once."""
+    found = np.zeros(len(column), dtype=bool)
+    if at.size:
+        distinct = column.take(pa.array(at)).dictionary_encode()
+        verdicts = np.array([test(text) for text in distinct.dictionary.to_pylist()], dtype=bool)
+        found[at] = verdicts[distinct.indices.to_numpy()]
+    return found
+
+
 def by_distinct(column: pa.Array, test: Callable[[pa.Array], np.ndarray]) -> np.ndarray:
     """Return what `test` returns for a column: one value for each text, which depends on the text alone.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from string import ascii_letters, digits
 
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from importer.arrow import in_tens, nonempty, offsets_and_bytes, to_arrow, trimmed, without_nulls
 from importer.contracts import FieldKind
 from importer.dataclass import dataclass
-from importer.mapping.base import ColumnIssue, ReadColumn, among, in_fours, packaged_index
+from importer.mapping.base import ColumnIssue, ReadColumn, among, in_fours, packaged_index, where_text
 from importer.mapping.regions import national_part
 from importer.models import Severity
 
@@ -46,9 +46,9 @@ _BEGINNING = 5000
 def find(kind: FieldKind, column: pa.Array) -> list[ColumnIssue]:
     """Return the note on the placeholders of a column of phones or e-mails, if it holds any."""
     if kind is FieldKind.EMAIL:
-        where = _where(column, _doubtful_addresses(column), is_placeholder_address)
+        where = where_text(column, _doubtful_addresses(column), is_placeholder_address)
     else:
-        where = _where(column, _doubtful_phones(column), is_placeholder_phone)
+        where = where_text(column, _doubtful_phones(column), is_placeholder_phone)
     return [ColumnIssue("placeholder", where, severity=Severity.NOTE)] if where.any() else []
 
 
@@ -163,15 +163,6 @@ def _words() -> _Words:
     fillers = frozenset((*tables["fillers"], *tables["negations"], *tables["negated"]))
     mailboxes = frozenset((*tables["mailboxes"], *pairs))
     return _Words(mailboxes, fillers, frozenset(tables["providers"]), frozenset(tables["negations"]))
-
-
-def _where(column: pa.Array, doubtful: np.ndarray, test: Callable[[str], bool]) -> np.ndarray:
-    found = np.zeros(len(column), dtype=bool)
-    if doubtful.size:
-        distinct = column.take(pa.array(doubtful)).dictionary_encode()
-        verdicts = np.array([test(text) for text in distinct.dictionary.to_pylist()], dtype=bool)
-        found[doubtful] = verdicts[distinct.indices.to_numpy()]
-    return found
 
 
 def _doubtful_phones(column: pa.Array) -> np.ndarray:
