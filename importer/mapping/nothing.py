@@ -168,8 +168,13 @@ def _forms_of(word: str) -> set[str]:
     """Return a word as it may be written. Small and capital letters of ASCII are compared as the same."""
     if word.isascii():
         return {word}
-    cases = ({letter} if letter.isascii() else {letter, letter.swapcase()} for letter in word[:_HEAD])
+    cases = ({letter} if letter.isascii() else _cases(letter) for letter in word[:_HEAD])
     return {word.upper(), word.title(), *("".join(letters) + word[_HEAD:] for letters in product(*cases))}
+
+
+def _cases(letter: str) -> set[str]:
+    """Return a folded letter small and capital; the sigma that ends a word is a small letter of its own."""
+    return {letter, letter.swapcase(), *("ς" if letter == "σ" else "")}
 
 
 def _pair(one: np.ndarray, two: np.ndarray) -> np.ndarray:

@@ -99,9 +99,12 @@ def test_words_are_found_as_if_each_cell_were_looked_up(name: str) -> None:
     rng = np.random.default_rng(1)
     texts = ["", "note 1", "Nancy", "No", "x"]
     for word in sorted(words.spelled | words.folded):
-        mixed = "".join(rng.choice([letter, letter.upper()]) for letter in word)
+        small = word.upper().lower()  # with the sigma that ends a word
+        both = zip(word, small, strict=True) if len(small) == len(word) else zip(word, word, strict=True)
+        mixed = "".join(rng.choice([letter, letter.upper(), other]) for letter, other in both)
         texts += [
             word,
+            small,
             word.upper(),
             word.title(),
             mixed,
