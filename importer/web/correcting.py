@@ -174,7 +174,6 @@ def _correct(request: Request) -> Response:
         remedies=chosen_remedies,
         advice=_advice(kind, some, lang) if view.brief and not paired else "",
         countries=countries(lang),
-        country_names={one.code: one for one in countries(lang)} if chosen_remedies.likely else {},
         calendars=CALENDARS,
         both=len(_with_one_name(rows, kind, view)) if kind else 0,
         leavable=len(_leavable(rows, kind, cells)) if kind and kind.code not in LOSING else 0,
