@@ -134,9 +134,12 @@ class FingerprintSet:
     fingerprints themselves take. A sieve in front of them lets hardly any key through that is new.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keys: np.ndarray | None = None) -> None:
+        """`keys`: the first to be added."""
         self._levels = [np.empty(0, dtype=np.int64) for _ in range(3)]
         self._sieve = _Sieve(0)
+        if keys is not None:
+            self.add(keys)
 
     def __len__(self) -> int:
         return sum(level.size for level in self._levels)
@@ -147,9 +150,8 @@ class FingerprintSet:
         found &= keys != 0
         asked = np.flatnonzero(found)
         needles = keys[asked]
-        order = np.argsort(
-            needles
-        )  # sorted needles walk the big arrays from left to right, kind to the caches
+        # Sorted needles walk the big arrays from left to right, kind to the caches.
+        order = np.argsort(needles)
         needles = needles[order]
         hits = np.zeros(needles.size, dtype=bool)
         for level in self._levels:
@@ -230,32 +232,3 @@ class _Sieve:
                 (spread >> np.uint64(3)).view(np.int64),
                 np.uint8(1) << (spread.astype(np.uint8) & np.uint8(7)),
             )
-
-
-class KeySet:
-    """A set of int64 that whole columns are looked up in; a table of bits spares nearly all the search."""
-
-    _BITS = 20
-
-    def __init__(self, keys: np.ndarray) -> None:
-        """Zeros stand for nothing, and are left out."""
-        self._sorted = np.unique(keys[keys != 0])
-        self._table = np.zeros(1 << self._BITS, dtype=bool)
-        self._table[self._places(self._sorted)] = True
-
-    def __len__(self) -> int:
-        return int(self._sorted.size)
-
-    def contains(self, keys: np.ndarray) -> np.ndarray:
-        """Return for each key (int64) whether it is in the set."""
-        found: np.ndarray = self._table[self._places(keys)]
-        maybe = np.flatnonzero(found)
-        if maybe.size:
-            places = np.minimum(np.searchsorted(self._sorted, keys[maybe]), self._sorted.size - 1)
-            found[maybe] = self._sorted[places] == keys[maybe]
-        return found
-
-    def _places(self, keys: np.ndarray) -> np.ndarray:
-        spread = np.ascontiguousarray(keys).view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        places: np.ndarray = spread >> np.uint64(64 - self._BITS)
-        return places

@@ -25,6 +25,8 @@ KEY_PREFIX = "customize_"
 """What the keys of custom fields begin with: customize_1_14."""
 
 _SAMPLED = 512
+_SMALL = np.uint32(0x20202020)
+"""The bits that tell small letters of ASCII from capital ones, in four bytes."""
 
 ReadColumn = Callable[[str], Iterator[pd.Series]]
 """Reads a column of the whole file again, in pieces."""
@@ -58,6 +60,24 @@ def among(numbers: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Return a mask of the numbers that are among the known ones, which are sorted: for many numbers and few
     known ones, without sorting the numbers."""
     found: np.ndarray = np.take(known, np.searchsorted(known, numbers), mode="clip") == numbers
+    return found
+
+
+def in_fours(data: np.ndarray, begins: np.ndarray) -> np.ndarray:
+    """Return the four bytes (of uint8) from each place on as one number (uint32), the first one highest, and
+    small and capital letters of ASCII as the same."""
+    one, two, three, four = (data[begins + place].astype(np.uint32) for place in range(4))
+    found: np.ndarray = (one << 24 | two << 16 | three << 8 | four) | _SMALL
+    return found
+
+
+def where_text(column: pa.Array, at: np.ndarray, test: Callable[[str], bool]) -> np.ndarray:
+    """Return a mask of those texts at these positions that pass the test; each distinct one takes it once."""
+    found = np.zeros(len(column), dtype=bool)
+    if at.size:
+        distinct = column.take(pa.array(at)).dictionary_encode()
+        verdicts = np.array([test(text) for text in distinct.dictionary.to_pylist()], dtype=bool)
+        found[at] = verdicts[distinct.indices.to_numpy()]
     return found
 
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from importer import arrow
 from importer.arrow import offsets_and_bytes, to_mask
-from importer.mapping.base import ColumnIssue, packaged_index
+from importer.mapping.base import ColumnIssue, packaged_index, where_text
 from importer.mapping.phone_texts import example_phone, is_too_short
 from importer.mapping.regions import codes_before
 from importer.models import Severity
@@ -91,10 +91,7 @@ def _landlines_of(code: str) -> np.ndarray:
 def not_in_use(numbers: pa.Array, where: np.ndarray, region: str) -> list[ColumnIssue]:
     """Return the warnings on numbers (digits with their country codes) that no numbering plan has: on those
     that are too short with what a whole one looks like, if they are of one country (its ISO code)."""
-    distinct = numbers.filter(pa.array(where)).dictionary_encode()
-    verdicts = [bool(region) and is_too_short(number) for number in distinct.dictionary.to_pylist()]
-    short = np.zeros(len(where), dtype=bool)
-    short[where] = np.array(verdicts, dtype=bool)[distinct.indices.to_numpy()]
+    short = where_text(numbers, np.flatnonzero(where), lambda number: bool(region) and is_too_short(number))
     others = where & ~short
     issues = [doubt("doubtful-phone", short, "phone-too-short", example_phone(region))] if short.any() else []
     return [*issues, doubt("doubtful-phone", others, "phone-not-in-use")] if others.any() else issues

@@ -17,7 +17,7 @@ from importer.contracts import Contract
 from importer.dataclass import dataclass
 from importer.errors import MappingError
 from importer.escaping import shell_command
-from importer.mapping import loader
+from importer.mapping import loader, person_names
 from importer.mapping.base import (
     is_key,
     matches_pattern,
@@ -129,9 +129,6 @@ def usual_field(header: str, fed: Container[str]) -> str:
 def holds_salutations(header: str) -> bool:
     """Return whether a column is called like one of forms of address: Anrede, Civilité, 称谓."""
     return normalize(header) in _salutation_headers()
-
-
-_NAMES = frozenset({"first_name", "last_name", "full_name"})
 
 
 @cache
@@ -280,12 +277,12 @@ def _unfed_error(
     names = [
         column
         for column in header
-        if column not in taken and any(alias.field in _NAMES for alias in meanings(column))
+        if column not in taken and any(alias.field in person_names.FIELDS for alias in meanings(column))
     ]
     whole = [column for column in names if sure_field(column) == "full_name"]
-    if not names or not _NAMES.issuperset(unfed):
+    if not names or not set(person_names.FIELDS).issuperset(unfed):
         return MappingError("mapping-none-fits", **found)
-    if whole and not claims.keys() & _NAMES:
+    if whole and not claims.keys() & person_names.FIELDS:
         return MappingError("mapping-full-name", column=whole[0], **found)
     return MappingError("mapping-name-unclear", column=(whole or names)[0], **found)
 

@@ -17,7 +17,7 @@ from importer.arrow import if_else, nonempty
 from importer.models import Chunk, Issue, Severity, Skip
 
 MERGED = "merged-cell"
-"""The code of the reader's note."""
+"""The code of the reader's note on a cell that holds what a merged one above it says."""
 
 
 def settled(chunk: Chunk, names: Collection[str], contacts: Collection[str], used: Sequence[str]) -> Chunk:

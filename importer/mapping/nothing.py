@@ -16,7 +16,7 @@ from importer.arrow import offsets_and_bytes
 from importer.contracts import Field, FieldKind
 from importer.dataclass import dataclass
 from importer.mapping import person_names
-from importer.mapping.base import ColumnIssue, among, note, packaged_index
+from importer.mapping.base import ColumnIssue, among, note, packaged_index, where_text
 from importer.models import Severity
 
 _PAIR = 2
@@ -83,13 +83,7 @@ def where_nothing(field: Field, column: pa.Array) -> np.ndarray:
     pair = _pair(data[begin], np.take(data, begin + 1, mode="clip"))
     at = at[(lengths[at] < _PAIR) | words.pairs[pair]]
     at = at[_like_words(data, offsets[:-1][at], lengths[at], words)]
-    found[:] = False
-    if not at.size:
-        return found
-    distinct = column.take(pa.array(at)).dictionary_encode()
-    verdicts = np.fromiter(map(words.mean, distinct.dictionary.to_pylist()), bool, len(distinct.dictionary))
-    found[at] = verdicts[distinct.indices.to_numpy()]
-    return found
+    return where_text(column, at, words.mean)
 
 
 def issues_of(cells: pa.Array, where: np.ndarray) -> Iterator[ColumnIssue]:
@@ -97,11 +91,7 @@ def issues_of(cells: pa.Array, where: np.ndarray) -> Iterator[ColumnIssue]:
     refers to the row above, since a value is missing then."""
     words = packaged_index("words.json")["nothing"]
     dittos = frozenset(word.casefold() for part in _DITTOS for word in words[part])
-    at = np.flatnonzero(where)
-    distinct = cells.take(pa.array(at)).dictionary_encode()
-    verdicts = np.array([text.casefold() in dittos for text in distinct.dictionary.to_pylist()], dtype=bool)
-    referring = np.zeros(len(where), dtype=bool)
-    referring[at] = verdicts[distinct.indices.to_numpy()]
+    referring = where_text(cells, np.flatnonzero(where), lambda text: text.casefold() in dittos)
     if referring.any():
         yield ColumnIssue("ditto", referring, severity=Severity.WARNING)
     if (where & ~referring).any():

@@ -23,7 +23,7 @@ from importer.arrow import (
     offsets_and_bytes,
     to_mask,
 )
-from importer.mapping.base import ColumnIssue, by_distinct, packaged_index
+from importer.mapping.base import ColumnIssue, by_distinct, packaged_index, where_text
 from importer.models import Severity
 from importer.patterns import late_pattern
 
@@ -256,12 +256,7 @@ def doubtful(column: pa.Array, field: str) -> list[ColumnIssue]:
 def _no_persons(column: pa.Array, field: str) -> np.ndarray:
     may_be = _may_end_doubtfully(column)
     may_be[TextColumn(column).with_bytes(_DOUBTFUL)] = True
-    rows = np.flatnonzero(may_be)
-    where = np.zeros(len(column), dtype=bool)
-    if rows.size:
-        distinct = column.take(pa.array(rows)).dictionary_encode()
-        verdicts = [_is_no_name(text, field) for text in distinct.dictionary.to_pylist()]
-        where[rows] = np.array(verdicts, dtype=bool)[distinct.indices.to_numpy()]
+    where = where_text(column, np.flatnonzero(may_be), lambda text: _is_no_name(text, field))
     where |= to_mask(pc.is_in(column, value_set=_no_names(column.type)))
     return where
 
@@ -308,20 +303,14 @@ def of_whole(whole: pa.Array, rule: NameRule) -> list[ColumnIssue]:
 
 
 def _titles_left_out(whole: pa.Array, rule: NameRule) -> list[ColumnIssue]:
-    rows = np.flatnonzero(_may_have_titles(whole))
-    if not rows.size:
-        return []
-
     def used(text: str) -> str:
         first, last = split(text, rule)
         return " ".join(filter(None, (first, last)))
 
-    distinct = whole.take(pa.array(rows)).dictionary_encode()
-    verdicts = [
-        _count_of_letters(used(text)) < _count_of_letters(text) for text in distinct.dictionary.to_pylist()
-    ]
-    where = np.zeros(len(whole), dtype=bool)
-    where[rows] = np.array(verdicts, dtype=bool)[distinct.indices.to_numpy()]
+    def is_cut(text: str) -> bool:
+        return _count_of_letters(used(text)) < _count_of_letters(text)
+
+    where = where_text(whole, np.flatnonzero(_may_have_titles(whole)), is_cut)
     found = ColumnIssue("text-left-out", where, used, "title-left-out", Severity.NOTE, left_out=False)
     return [found] if where.any() else []
 

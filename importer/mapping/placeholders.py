@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from string import ascii_letters, digits
 
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from importer.arrow import in_tens, nonempty, offsets_and_bytes, to_arrow, trimmed, without_nulls
 from importer.contracts import FieldKind
 from importer.dataclass import dataclass
-from importer.mapping.base import ColumnIssue, ReadColumn, among, packaged_index
+from importer.mapping.base import ColumnIssue, ReadColumn, among, in_fours, packaged_index, where_text
 from importer.mapping.regions import national_part
 from importer.models import Severity
 
@@ -30,7 +30,7 @@ _SAME_BEHIND, _COUNTED_BEHIND = 8, 9
 _ADDRESS = re.compile(r"([^@\s]*)@(?:([^@\s.]*)(?:\.[^@\s]*)?)?")
 _MARKS = (".", "-", "_", "@")
 _ALPHABET = ascii_letters + digits
-_ZERO, _NINE, _SMALL = np.uint8(ord("0")), np.uint8(ord("9")), np.uint32(0x20)
+_ZERO, _NINE = np.uint8(ord("0")), np.uint8(ord("9"))
 _BETWEEN_WORDS = str.maketrans("", "", ".-_+")
 _FEWEST_ALIKE, _FEWEST_COUNTED = 5, 6
 _SHORT_ADDRESS = 8
@@ -46,9 +46,9 @@ _BEGINNING = 5000
 def find(kind: FieldKind, column: pa.Array) -> list[ColumnIssue]:
     """Return the note on the placeholders of a column of phones or e-mails, if it holds any."""
     if kind is FieldKind.EMAIL:
-        where = _where(column, _doubtful_addresses(column), is_placeholder_address)
+        where = where_text(column, _doubtful_addresses(column), is_placeholder_address)
     else:
-        where = _where(column, _doubtful_phones(column), is_placeholder_phone)
+        where = where_text(column, _doubtful_phones(column), is_placeholder_phone)
     return [ColumnIssue("placeholder", where, severity=Severity.NOTE)] if where.any() else []
 
 
@@ -165,15 +165,6 @@ def _words() -> _Words:
     return _Words(mailboxes, fillers, frozenset(tables["providers"]), frozenset(tables["negations"]))
 
 
-def _where(column: pa.Array, doubtful: np.ndarray, test: Callable[[str], bool]) -> np.ndarray:
-    found = np.zeros(len(column), dtype=bool)
-    if doubtful.size:
-        distinct = column.take(pa.array(doubtful)).dictionary_encode()
-        verdicts = np.array([test(text) for text in distinct.dictionary.to_pylist()], dtype=bool)
-        found[doubtful] = verdicts[distinct.indices.to_numpy()]
-    return found
-
-
 def _doubtful_phones(column: pa.Array) -> np.ndarray:
     """Return the positions of texts that begin with 0123, 1234 or three equal characters, or end with six
     equal ones or with six counted digits."""
@@ -213,24 +204,16 @@ def _doubtful_addresses(column: pa.Array) -> np.ndarray:
     second = data[begins + 1]
     found[at[second == ord("@")]] = True
     at = at[pairs[data[begins].astype(np.uint16) << 8 | second]]
-    begins = offsets[:-1][at]
-    first = _in_fours(*(data[begins + place] for place in range(4)))
+    first = in_fours(data, offsets[:-1][at])
     for size, known in heads.items():
         found[at[among(first >> np.uint32(8 * (4 - size)), known)]] = True
     return np.flatnonzero(found)
 
 
-def _in_fours(*letters: np.ndarray) -> np.ndarray:
-    """Return four bytes as one number, small and capital letters of ASCII as the same."""
-    one, two, three, four = (letter.astype(np.uint32) | _SMALL for letter in letters)
-    found: np.ndarray = one << 24 | two << 16 | three << 8 | four
-    return found
-
-
 @cache
 def _beginnings() -> tuple[np.ndarray, dict[int, np.ndarray]]:
     """Return a mask of the pairs of bytes that placeholders of more than eight bytes begin with, and how they
-    begin: two, three or four bytes, as numbers like those of `_in_fours`, sorted."""
+    begin: two, three or four bytes, as numbers like those of `in_fours`, sorted."""
     tables = packaged_index("words.json")["placeholders"]
     alone = (*tables["mailboxes"], *tables["fillers"], *tables["negations"], *tables["negated"])
     forms = {word + mark for word in alone for mark in _MARKS}
@@ -247,7 +230,7 @@ def _beginnings() -> tuple[np.ndarray, dict[int, np.ndarray]]:
     pairs[[one[0] << 8 | one[1] for one in raw]] = True
     known = {}
     for size in {len(one) for one in raw}:
-        chosen = b"".join(one.ljust(4, b"\0") for one in raw if len(one) == size)
-        fours = _in_fours(*np.frombuffer(chosen, np.uint8).reshape(-1, 4).T)
+        chosen = np.frombuffer(b"".join(one.ljust(4, b"\0") for one in raw if len(one) == size), np.uint8)
+        fours = in_fours(chosen, np.arange(0, len(chosen), 4))
         known[size] = np.unique(fours >> np.uint32(8 * (4 - size)))
     return pairs, known

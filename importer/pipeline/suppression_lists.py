@@ -23,7 +23,7 @@ from importer.contact_keys import MOST_DIGITS, contact_keys, one_form
 from importer.contracts import FieldKind
 from importer.dataclass import dataclass
 from importer.errors import InputError, ListError
-from importer.fingerprints import KeySet
+from importer.fingerprints import FingerprintSet
 from importer.mapping import emails
 from importer.mapping.headers import meanings
 from importer.mapping.nothing import where_nothing
@@ -83,15 +83,15 @@ class SuppressionList:
     """The row of the first of them; 0 if there is none."""
     listed: int
     """How many different phones it holds, each as it was read."""
-    phones: KeySet
+    phones: FingerprintSet
     """By `contact_keys`: these, and what else they may be as they stand."""
-    behind_codes: KeySet
+    behind_codes: FingerprintSet
     """By `comparable`: what stands behind the country codes, for rows whose phone lacks its own."""
-    without_code: KeySet
+    without_code: FingerprintSet
     """By `comparable`: phones of which nobody knows the country. A row's phone of any country may be one."""
-    emails: KeySet
+    emails: FingerprintSet
     """By `contact_keys`."""
-    hashes: KeySet
+    hashes: FingerprintSet
     """The first eight bytes of each."""
     path: Path = Path()
     stamp: FileStamp | None = None
@@ -148,6 +148,7 @@ def _read(file: str, region: str | None, encoding: str | None) -> SuppressionLis
     lost = phones.unreadable
     rows_of = np.array([row for _, rows in read for row in rows], dtype=np.int64)
     unreadable = [*reading.unreadable, *rows_of[lost].tolist()]
+    bare, coded = (phones.digits.filter(pa.array(one & ~lost)) for one in (phones.lacking, ~phones.lacking))
     found = SuppressionList(
         name=Path(file).name,
         sha256=sha256,
@@ -155,11 +156,11 @@ def _read(file: str, region: str | None, encoding: str | None) -> SuppressionLis
         unreadable=len(unreadable),
         first_unreadable=min(unreadable, default=0),
         listed=np.unique(phones.keys[~lost]).size,
-        phones=KeySet(np.concatenate((phones.keys[~lost], _as_they_stand(reading.phones, region)))),
-        behind_codes=KeySet(comparable(phones.digits.filter(pa.array(~phones.lacking & ~lost)), coded=True)),
-        without_code=KeySet(comparable(phones.digits.filter(pa.array(phones.lacking & ~lost)), coded=False)),
-        emails=KeySet(contact_keys(arrow.array(reading.emails), FieldKind.EMAIL)),
-        hashes=KeySet(first_bytes(map(digest, reading.hashes))),
+        phones=FingerprintSet(np.concatenate((phones.keys[~lost], _as_they_stand(reading.phones, region)))),
+        behind_codes=FingerprintSet(comparable(coded, coded=True)),
+        without_code=FingerprintSet(comparable(bare, coded=False)),
+        emails=FingerprintSet(contact_keys(arrow.array(reading.emails), FieldKind.EMAIL)),
+        hashes=FingerprintSet(first_bytes(map(digest, reading.hashes))),
         path=Path(file),
         stamp=stamp,
         without_contact=tuple(reading.without_contact),

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from importer import arrow
 from importer.arrow import ByteSet, TextColumn
 from importer.dataclass import dataclass
+from importer.mapping.merged_cells import MERGED
 from importer.models import Chunk, Issue, Severity, Skip
 from importer.readers.garbled import garbled_cells, telling_places
 from importer.readers.header import Layout, without_quotes
@@ -25,8 +26,6 @@ _ONLY_TEXT = r'^\s*="([^"]*)"\s*$'
 _ALLOWED = (0x09, 0x0A, 0x0D)
 _CONTROL = ByteSet(bytes(code for code in (*range(0x20), 0x7F) if code not in _ALLOWED))
 _SHOWN = 80
-MERGED = "merged-cell"
-"""The code of the note on a cell that holds what a merged one above it says."""
 
 
 @dataclass(frozen=True, slots=True)

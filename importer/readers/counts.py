@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.arrow import ByteSet, offsets_and_bytes
-from importer.mapping.base import among
+from importer.mapping.base import among, in_fours
 from importer.patterns import late_pattern
 
 _WORDS = (
@@ -288,7 +288,7 @@ _FEW = 4
 """Filled cells. In such a row the label is looked for in each of them."""
 _COUNTER = "計"
 """It may stand right behind the name of a group, too: B組計. Its three bytes are looked for alone."""
-_SMALL = np.uint32(0x20202020)
+_ENDS_IN_COUNTER = np.uint32(int.from_bytes(_COUNTER.encode(), "big") | 0x202020)
 _THREE_BYTES = np.uint32(0x00FFFFFF)
 _MARKS_BEHIND = ("", ":", "：")
 _DATE = late_pattern(r".*\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}.*")
@@ -318,12 +318,11 @@ def may_be_subtotals(column: pa.Array, at: np.ndarray) -> np.ndarray:
     offsets, data = offsets_and_bytes(column)
     at = at[offsets[at + 1] - offsets[at] >= _FOUR]
     heads, tails = _edges()
-    tail = _in_fours(data, offsets[at + 1] - _FOUR)
-    counter = _in_fours(np.frombuffer(f" {_COUNTER}".encode(), dtype=np.uint8), np.zeros(1, dtype=np.int64))
+    tail = in_fours(data, offsets[at + 1] - _FOUR)
     found: np.ndarray = at[
-        among(_in_fours(data, offsets[at]), heads)
+        among(in_fours(data, offsets[at]), heads)
         | among(tail, tails)
-        | ((tail & _THREE_BYTES) == (counter & _THREE_BYTES))
+        | ((tail & _THREE_BYTES) == _ENDS_IN_COUNTER)
     ]
     return found
 
@@ -374,11 +373,4 @@ def _forms_of(words: Sequence[str]) -> set[str]:
 
 def _sorted_fours(texts: Sequence[bytes]) -> np.ndarray:
     data = np.frombuffer(b"".join(texts), dtype=np.uint8)
-    return np.unique(_in_fours(data, np.arange(0, len(data), _FOUR)))
-
-
-def _in_fours(data: np.ndarray, begins: np.ndarray) -> np.ndarray:
-    """Return four bytes from each place on as one number, small and capital letters of ASCII as the same."""
-    one, two, three, four = (data[begins + place].astype(np.uint32) for place in range(_FOUR))
-    found: np.ndarray = (one << 24 | two << 16 | three << 8 | four) | _SMALL
-    return found
+    return np.unique(in_fours(data, np.arange(0, len(data), _FOUR)))

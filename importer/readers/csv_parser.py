@@ -246,14 +246,12 @@ class _RecordReader:
         stop = _line_stop(self.text, close)
         if stop == len(self.text) and not self._final:
             return None
-        lines = self.text[self._begin : stop].replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-        counts = {line.count(mark) for line in lines if line}
-        if b"\n" not in content and b"\r" not in content:
+        counts = {line.count(mark) for line in self.text[self._begin : stop].splitlines() if line}
+        within_one_line = b"\n" not in content and b"\r" not in content
+        # Or one at the end of a line, one at the beginning of the next.
+        if within_one_line or not content.strip(b"\r\n"):
             return counts == {self._width - 1}
         filled = sum(bool(cell.strip()) for line in content.splitlines() for cell in line.split(mark))
-        if not filled and content.strip(b"\r\n") == b"":
-            # One at the end of a line, one at the beginning of the next.
-            return counts == {self._width - 1}
         return len(counts) == 1 and min(counts) >= _FEWEST_DELIMITERS and filled >= _FEWEST_FILLED
 
 

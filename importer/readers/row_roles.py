@@ -315,9 +315,10 @@ def _lines_aside(
     footers: list[int] = []
     comments: list[int] = []
     totals: set[int] = set()
-    few = np.flatnonzero(few_filled(filled))
+    few = few_filled(filled)
+    any_few = bool(few.any())
     for (_, column), length in zip(named, lengths, strict=True):
-        if not len(left) and not len(few):
+        if not (len(left) or any_few):
             break
         here = left[length[left] > 0]
         left = left[length[left] == 0]
@@ -326,10 +327,10 @@ def _lines_aside(
         pairs = data[begins].astype(np.int64) << 8 | np.take(data, begins + 1, mode="clip")
         # Anna and Anton are as frequent as Anzahl is rare.
         name = (pairs | 0x2020 == _AN) & (np.take(data, begins + 2, mode="clip") | 0x20 != ord("z"))
-        totals.update(may_be_subtotals(column, here).tolist())
-        if len(few):
-            # The name of the group may stand before it.
-            totals.update(may_be_subtotals(column, few[length[few] > 0]).tolist())
+        # In rows of few cells the name of the group may stand before the label.
+        asked = few & (length > 0)
+        asked[here] = True
+        totals.update(may_be_subtotals(column, np.flatnonzero(asked)).tolist())
         footers += _matching(column, here[_footer_pairs()[pairs] & ~name], _FOOTER, begins_like_footer)
         comments += _matching(column, here[_BEFORE_COMMENT[data[begins]]], _COMMENT)
     kept = (
