@@ -74,8 +74,7 @@ def reason_text(code: str, message: str, lang: str) -> str:
 
 def kind(code: str, lang: str) -> str:
     """The kind of an issue as a heading."""
-    known = f"kind-{code}"
-    return word(known, lang) if known in messages.catalogue() else code
+    return messages.word_of("kind", code, lang)
 
 
 def size(count: int, lang: str = "en") -> str:
