@@ -398,8 +398,7 @@ class Run:
         notes = [note for note in self.plan.notes if note.code != "columns-left-out"]
         notes[:0] = self.journal.losses
         notes += prior_notes(flow.memory.prior, tally.reason_groups())
-        if self.plan.suppression is not None:
-            notes += self.plan.suppression.doubts()
+        notes += self.plan.list_doubts
         notes += unknown_notes(tally.counts[Status.UNKNOWN], ended, settle_time(self.plan.options))
         return (*notes, *(() if self.plan.options.mask else flow.shared.notes()))
 
