@@ -128,7 +128,14 @@ def labelled(facts: Iterable[tuple[str, object]], width: int) -> Iterator[str]:
     lines = [(heading(name), value) for name, value in facts]
     width = max([width, *(cell_len(name) for name, _ in lines)])
     for name, value in lines:
-        yield f"{name}{' ' * (width - cell_len(name))} {value}"
+        yield f"{padded(name, width)} {value}"
+
+
+def padded(text: str, width: int) -> str:
+    """Return the text with blanks behind it up to a width in columns of the terminal; never cut."""
+    from rich.cells import cell_len
+
+    return text + " " * (width - cell_len(text))
 
 
 def print_json(value: object) -> None:
