@@ -94,11 +94,6 @@ class RunPlan:
         return tuple(column for name in fields for column in self.mapper.columns.get(name, ()))
 
     @property
-    def list_doubts(self) -> tuple[Note, ...]:
-        """What to say of the lists of people who must not be sent."""
-        return self.suppression.doubts() if self.suppression is not None else ()
-
-    @property
     def rest_of(self) -> str:
         """The run of which only the rest is imported. A report says of each row itself what became of it."""
         return "" if self.again else self.source.rest_of
