@@ -16,7 +16,7 @@ import click
 from importer.dataclass import dataclass
 from importer.errors import ImporterError
 from importer.escaping import printable, to_json
-from importer.messages import LANGUAGES, hint, local_text, sentence
+from importer.messages import LANGUAGES, hint, local_text, sentence, word_of
 from importer.models import Note
 
 if TYPE_CHECKING:
@@ -118,10 +118,7 @@ def echo(
 
 def heading(name: str) -> str:
     """Return a heading or label in the language that is spoken; one without a translation stays as it is."""
-    from importer.messages import catalogue
-
-    code = f"title-of-{name.replace(' ', '-').replace('_', '-')}"
-    return sentence(code, {}, language()) if code in catalogue() else name
+    return word_of("title-of", name, language())
 
 
 def labelled(facts: Iterable[tuple[str, object]], width: int) -> Iterator[str]:
@@ -131,7 +128,14 @@ def labelled(facts: Iterable[tuple[str, object]], width: int) -> Iterator[str]:
     lines = [(heading(name), value) for name, value in facts]
     width = max([width, *(cell_len(name) for name, _ in lines)])
     for name, value in lines:
-        yield f"{name}{' ' * (width - cell_len(name))} {value}"
+        yield f"{padded(name, width)} {value}"
+
+
+def padded(text: str, width: int) -> str:
+    """Return the text with blanks behind it up to a width in columns of the terminal; never cut."""
+    from rich.cells import cell_len
+
+    return text + " " * (width - cell_len(text))
 
 
 def print_json(value: object) -> None:

@@ -100,8 +100,7 @@ class TerminalObserver(RunObserver):
         rows = plan.source.estimated_rows
         if plan.options.limit is not None:
             rows = plan.options.limit if rows is None else min(rows, plan.options.limit)
-        doubts = plan.suppression.doubts() if plan.suppression is not None else ()
-        for note in (*plan.notes, *doubts):
+        for note in (*plan.notes, *plan.list_doubts):
             if note.quotes and self._output.log_json:
                 continue
             self._say(note.code, note.sentence(self._lang), dict(note.found))

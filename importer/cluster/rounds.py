@@ -18,7 +18,8 @@ from importer.errors import FaultError, ImporterError, SettingsError
 from importer.jobs.config import JobEnvironment, NoticeSettings
 from importer.jobs.log import open_log
 from importer.jobs.notify import has_changed
-from importer.jobs.rounds import RoundOutcome, Rounds, RoundsReport, failed_round
+from importer.jobs.results import failed_round
+from importer.jobs.rounds import RoundOutcome, Rounds, RoundsReport
 from importer.jobs.runner import Round
 from importer.jobs.selection import ChosenJob, choose_job
 from importer.journal import Journal

@@ -23,7 +23,7 @@ from importer.private_files import create_private_file
 from importer.sources.fetching import find_settings, take_in
 from importer.sources.locations import DatabaseQuery, LocalCopy, Location, Scheme
 from importer.sources.spool import discard
-from importer.sources.stores import RemoteStore
+from importer.sources.stores import PIECE, RemoteStore
 
 _NOTE = ".seen.json"
 """Lies in the folder of the copy, and goes with it."""
@@ -65,17 +65,22 @@ def note_sight(found: InboxFile, copy: Path, now: float) -> None:
 
 def take_copy(known: Path, place: Path) -> None:
     """Copy a known copy to its place in working/, whole or not at all, with what stands beside it."""
-    part = place.with_name(".copy.part")
-    with known.open("rb") as source, create_private_file(part) as target:
-        while piece := source.read(1 << 20):
-            target.write(piece)
-        target.flush()
-        os.fsync(target.fileno())
-    part.rename(place)
+    with known.open("rb") as source:
+        write_whole(place, iter(lambda: source.read(PIECE), b""))
     with contextlib.suppress(OSError):
         note = known.with_name(_NOTE).read_bytes()
         with create_private_file(place.with_name(_NOTE)) as file:
             file.write(note)
+
+
+def write_whole(place: Path, pieces: Iterable[bytes]) -> None:
+    """Write a file of these pieces to its place, whole or not at all."""
+    part = place.with_name(".copy.part")
+    with create_private_file(part) as copy:
+        copy.writelines(pieces)
+        copy.flush()
+        os.fsync(copy.fileno())
+    part.rename(place)
 
 
 def _sight(found: InboxFile) -> list[int]:

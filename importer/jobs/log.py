@@ -118,7 +118,7 @@ class JobLogObserver(RunObserver):
 
     def on_run_started(self, event: RunStarted) -> None:
         self._log.write("info", "run-started", run=event.record.id, resumes=event.record.resumes)
-        for note in event.plan.suppression.doubts() if event.plan.suppression is not None else ():
+        for note in event.plan.list_doubts:
             # Without names of columns: where a list has no header they may be somebody's.
             found = {name: str(value) for name, value in note.found if name != "columns"}
             self._log.write("warning", "list-doubt", code=note.code, **found)

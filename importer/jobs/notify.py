@@ -25,7 +25,7 @@ from importer.credentials import VARIABLES
 from importer.errors import ImporterError
 from importer.jobs.config import Job, JobEnvironment, NoticeSettings, NoticeWhen
 from importer.jobs.log import JobLog
-from importer.jobs.results import RoundReport, format_error
+from importer.jobs.results import RoundReport, failed_round
 from importer.journal.job_history import RoundResult
 from importer.private_files import leave_foreign, replace_private_file
 from importer.reasons import command_reason, reason_of
@@ -203,19 +203,7 @@ def announce_unstarted(
     job: Job, log: JobLog, environment: JobEnvironment, error: ImporterError
 ) -> RoundReport:
     """Tell that a round could not begin because the journal cannot be opened."""
-    now, message = environment.clock(), format_error(error, environment.lang)
-    report = RoundReport(
-        job.name,
-        now,
-        now,
-        RoundResult.STOPPED,
-        error.exit_code,
-        (),
-        error.code,
-        message,
-        lang=environment.lang,
-    )
-    return announce_round(job, log, environment, report, None)
+    return announce_round(job, log, environment, failed_round(job.name, environment, error), None)
 
 
 def announce_round(

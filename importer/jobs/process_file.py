@@ -89,8 +89,9 @@ class FileProcessor:
         run = newest_run(self.journal, record)
         if run is not None and run.state is RunState.FINISHED:
             # A retry that ended before its first request, or before it was on record, is still to be done.
-            due = run.id != self.history.run_of(record)
-            due |= self.job.retry_failed and rest_of(self.journal, run).unsent > 0
+            due = run.id != self.history.run_of(record) or (
+                self.job.retry_failed and rest_of(self.journal, run).unsent > 0
+            )
             return self._send_again(record, run) if due else self._judge(record, run)
         observer, gate = _FileObserver(self, record), _FileGate(self, record)
         if run is None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import hashlib
-import os
 import platform
 import re
 import time
@@ -24,9 +23,9 @@ from typing import Any
 from importer.errors import InputError
 from importer.jobs.config import Job, JobPlace
 from importer.jobs.inbox import MARKER, InboxFile, may_be_taken
-from importer.jobs.kept_source import AddressSource, KnownCopies, note_sight, take_copy
+from importer.jobs.kept_source import AddressSource, KnownCopies, note_sight, take_copy, write_whole
 from importer.journal.job_history import FileFate, FileRecord
-from importer.private_files import FOLDER_MODE, create_private_file
+from importer.private_files import FOLDER_MODE
 from importer.sources.fetching import find_settings
 from importer.sources.locations import Location, Scheme
 from importer.sources.spool import discard, new_copy
@@ -271,13 +270,7 @@ class RemoteInbox:
 
     def _fetch(self, path: str, place: Path) -> None:
         """Fetch a file to its place, whole or not at all."""
-        part = place.with_name(".copy.part")
-        with create_private_file(part) as copy:
-            for piece in self.store.pieces(path, self._shown(place.name), lambda received, total: None):
-                copy.write(piece)
-            copy.flush()
-            os.fsync(copy.fileno())
-        part.rename(place)
+        write_whole(place, self.store.pieces(path, self._shown(place.name), lambda received, total: None))
 
     def _fetch_again(self, here: str, record: FileRecord) -> None:
         record.place.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)

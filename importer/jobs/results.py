@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from importer import messages
 from importer.errors import ImporterError
@@ -15,6 +16,9 @@ from importer.exit_codes import ExitCode, worst_exit_code
 from importer.journal.job_history import FileFate, RoundResult
 from importer.models import Status
 from importer.reports.wording import status
+
+if TYPE_CHECKING:
+    from importer.jobs.config import JobEnvironment
 
 _QUOTING = {
     "refused-alike": "message",
@@ -151,6 +155,14 @@ _BY_WEIGHT = (
     RoundResult.STOPPED,
     RoundResult.INTERRUPTED,
 )
+
+
+def failed_round(job: str, environment: JobEnvironment, error: ImporterError) -> RoundReport:
+    """Return the report of a round that could not be done."""
+    now, message = environment.clock(), format_error(error, environment.lang)
+    return RoundReport(
+        job, now, now, RoundResult.STOPPED, error.exit_code, (), error.code, message, lang=environment.lang
+    )
 
 
 @dataclass(frozen=True, slots=True)

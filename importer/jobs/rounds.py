@@ -15,7 +15,7 @@ from importer.exit_codes import ExitCode, worst_exit_code
 from importer.jobs.config import Job, JobEnvironment, NoticeSettings
 from importer.jobs.log import open_log
 from importer.jobs.notify import announce_unstarted, has_changed, heartbeat, notice_wanted, send_notice
-from importer.jobs.results import GroupReport, RoundReport, format_error
+from importer.jobs.results import GroupReport, RoundReport, failed_round
 from importer.jobs.runner import Round
 from importer.jobs.selection import ChosenJob
 from importer.journal import Journal
@@ -198,11 +198,3 @@ def _without_notices(one: ChosenJob, told_together: dict[str, Job]) -> ChosenJob
         return one
     own = "" if shared.heartbeat else one.job.heartbeat
     return replace(one, job=replace(one.job, notices=NoticeSettings(), heartbeat=own))
-
-
-def failed_round(job: str, environment: JobEnvironment, error: ImporterError) -> RoundReport:
-    """Return the report of a round that could not be done."""
-    now, message = environment.clock(), format_error(error, environment.lang)
-    return RoundReport(
-        job, now, now, RoundResult.STOPPED, error.exit_code, (), error.code, message, lang=environment.lang
-    )

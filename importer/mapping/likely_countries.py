@@ -12,6 +12,7 @@ import pandas as pd
 
 from importer.dataclass import dataclass
 from importer.mapping import headers, regions
+from importer.mapping.phone_texts import read_phone, region_of_phone
 
 _MOST_NUMBERS = 60
 """Numbers that are tried."""
@@ -165,18 +166,12 @@ def _evidence(
 
 def _coded(frame: pd.DataFrame) -> Counter[str]:
     """The countries of numbers with a country code, whatever their column."""
-    import phonenumbers
-
     found: Counter[str] = Counter()
     for place in range(frame.shape[1]):
         for cell in dict.fromkeys(map(str, frame.iloc[:, place])):
             if _WITH_CODE.fullmatch(cell):
                 digits = re.sub(r"\D", "", cell).removeprefix("00" if "+" not in cell else "")
-                try:
-                    number = phonenumbers.parse(f"+{digits}")
-                except phonenumbers.NumberParseException:
-                    continue
-                region = phonenumbers.region_code_for_number(number)
+                region = region_of_phone(f"+{digits}")
                 if region and region != "001":
                     found[region] += 1
     return found
@@ -215,8 +210,11 @@ def _by_form(numbers: Sequence[str]) -> Sequence[str]:
 
 
 def _first(cell: str) -> str:
-    """The first number of a cell."""
-    return re.split(r"[/;,|\n]", cell.strip(), maxsplit=1)[0].strip()
+    """The first number of a cell, as the importer reads it."""
+    reading = read_phone(cell)
+    if reading is None:
+        return cell.strip()
+    return f"+{reading.digits}" if reading.international else reading.digits
 
 
 @lru_cache(maxsize=4096)

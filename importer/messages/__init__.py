@@ -168,10 +168,18 @@ def sentence(code: str, found: Mapping[str, object], lang: str = "en") -> str:
     return fill(catalogue()[code].message[lang], found, lang)
 
 
+def word_of(group: str, name: str, lang: str) -> str:
+    """The word of a group, such as `mode`, for what scripts know by its English name.
+
+    The name itself if there is no word.
+    """
+    code = f"{group}-{name.replace(' ', '-').replace('_', '-')}"
+    return sentence(code, {}, lang) if code in catalogue() else name
+
+
 def value_word(value: str, lang: str) -> str:
     """The word for a value that scripts know by its English name; the value itself if there is no word."""
-    code = f"value-of-{value.replace(' ', '-').replace('_', '-')}"
-    return sentence(code, {}, lang) if code in catalogue() else value
+    return word_of("value-of", value, lang)
 
 
 def hint(code: str, found: Mapping[str, object], lang: str = "en", *, on_page: bool = False) -> str:

@@ -77,6 +77,11 @@ class RunPlan:
     """Who must not be sent; None without a list."""
 
     @property
+    def list_doubts(self) -> tuple[Note, ...]:
+        """What to say of lists of people who must not be sent that cannot be used as a whole."""
+        return self.suppression.doubts() if self.suppression is not None else ()
+
+    @property
     def used(self) -> tuple[str, ...]:
         """The columns that the mapping reads, in the file's order."""
         unused = frozenset(self.mapper.unused)

@@ -141,11 +141,7 @@ def _beside(record: RunRecord) -> Path:
 def lineage_of(plan: RunPlan, journal: Journal, record: RunRecord) -> Lineage:
     """Return the lineage of a run that is resumed, with the rows that it holds back."""
     if record.kind is not RunKind.RETRY:
-        reported = journal.imported_by_reports(record.id, record.destination_key)
-        states = journal.row_states(record.id)
-        # Who was on a list and is on none any more goes now, but not over later rows that are in.
-        listed = record.state.resumable and bool(states.codes(Status.SKIPPED)[SUPPRESSED])
-        held = _overtaken_since(plan, journal, record, states, reported) if reported or listed else None
+        held = _overtaken_since(plan, journal, record)
         return Lineage(record.kind, record.parent, record.job, held=held)
     scope = _scope(journal, record)
     held = _held_back(plan, scope, journal, record)
@@ -188,15 +184,16 @@ def _scope(journal: Journal, record: RunRecord) -> RetryScope:
     return retry_scope(journal, parent, rejected=took_rejected, before=record)
 
 
-def _overtaken_since(
-    plan: RunPlan,
-    journal: Journal,
-    record: RunRecord,
-    states: RowStates,
-    reported: Mapping[str, np.ndarray],
-) -> HeldBack:
+def _overtaken_since(plan: RunPlan, journal: Journal, record: RunRecord) -> HeldBack | None:
     """The rows of a run that its own reports have brought in, and those that these, or rows of the run that
-    are in already, have overtaken."""
+    are in already, have overtaken. None without such reports, unless a list left out rows of the run."""
+    reported = journal.imported_by_reports(record.id, record.destination_key)
+    if not (reported or record.state.resumable):
+        return None
+    states = journal.row_states(record.id)
+    # Who was on a list and is on none any more goes now, but not over later rows that are in.
+    if not (reported or states.codes(Status.SKIPPED)[SUPPRESSED]):
+        return None
     left = RetryScope(states, False, reported, left_out=True)
     found = _held_back(plan, left, journal, record)
     rows = frozenset((sheet, row) for sheet, numbers in reported.items() for row in numbers.tolist())

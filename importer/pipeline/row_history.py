@@ -204,39 +204,31 @@ class PriorImports:
         self, chunk: Chunk, said: PriorRows, lang: str, lists: Mapping[str, Collection[str]]
     ) -> Chunk:
         """Return the chunk without rows that a run which nobody knows here left out by a list of its own, and
-        without those that a list left out which is in use and unchanged, whatever the rows
-        hold now. `lists`: by sha256 what may be said of the rows that a list left out."""
+        without those that a list left out which is in use and unchanged, whatever the rows hold now.
+        `lists`: by sha256 what may be said of the rows that a list left out."""
         listed = pc.equal(pc.utf8_trim_whitespace(said.codes), SUPPRESSED).to_numpy(zero_copy_only=False)
-        places = [
-            place
-            for place in np.flatnonzero(listed).tolist()
-            if self._known(str(said.runs[place].as_py()).strip()) is None
-        ]
-        numbers = chunk.frame.index.to_numpy()
-        skips = [Skip(numbers[places], SUPPRESSED, sentence("suppressed-before", {}, lang))] if places else []
-        for message, still in self._still_listed(said, np.flatnonzero(listed), lists).items():
-            skips.append(Skip(numbers[still], SUPPRESSED, message))
-        return replace(chunk, skips=(*chunk.skips, *skips)) if skips else chunk
-
-    def _still_listed(
-        self, said: PriorRows, places: np.ndarray, lists: Mapping[str, Collection[str]]
-    ) -> dict[str, list[int]]:
-        """Return, by what was said of them, the places of rows that a list left out and still would."""
         found: dict[str, list[int]] = {}
-        used: dict[str, set[str]] = {}
-        runs, sheets = _objects(said)
-        for place in places.tolist() if lists else ():
-            run = str(runs[place]).strip()
+        still: dict[str, set[str]] = {}
+        for place in np.flatnonzero(listed).tolist():
+            run = str(said.runs[place].as_py()).strip()
             known = self._known(run)
             if known is None:
+                found.setdefault(sentence("suppressed-before", {}, lang), []).append(place)
                 continue
-            index = int(known.state_indexes(str(sheets[place]), said.rows[[place]])[0])
+            if run not in still:
+                still[run] = self._still_said(run, lists)
+            index = int(known.state_indexes(str(said.sheets[place].as_py()), said.rows[[place]])[0])
             message = known.states[index].message if index >= 0 else ""
-            if run not in used:
-                used[run] = {use.sha256 for use in uses_from_json(self._journal.run(run).suppression)}
-            if any(message in words for sha256, words in lists.items() if sha256 in used[run]):
+            if message in still[run]:
                 found.setdefault(message, []).append(place)
-        return found
+        numbers = chunk.frame.index.to_numpy()
+        skips = (Skip(numbers[places], SUPPRESSED, message) for message, places in found.items())
+        return replace(chunk, skips=(*chunk.skips, *skips)) if found else chunk
+
+    def _still_said(self, run: str, lists: Mapping[str, Collection[str]]) -> set[str]:
+        """Return what may be said of the rows that the lists of a run left out, as far as they are in use."""
+        uses = uses_from_json(self._journal.run(run).suppression) if lists else ()
+        return {said for use in uses for said in lists.get(use.sha256, ())}
 
     def origins(self, said: PriorRows, wanted: np.ndarray) -> Iterator[EarlierRows]:
         """Which rows of which runs these rows of a report are, as far as the journal knows those runs;

@@ -34,6 +34,7 @@ from importer.pipeline.row_history import PriorImports, ResumeState, prior_notes
 from importer.pipeline.run_reports import report_plan, stop_reason
 from importer.pipeline.stop_token import StopToken as StopToken
 from importer.reports import ReportResult, ReportWriter, RunInfo, Tally
+from importer.reports.files import own_files
 from importer.reports.next_steps import run_arguments
 from importer.reports.run_info import SuppressionUse, uses_from_json, uses_to_json
 
@@ -145,7 +146,11 @@ class Run:
             return self._go(run_journal, Path(record.report_dir), memory)
 
     def redraw(self, record: RunRecord, directory: Path) -> ReportResult:
-        """Write the reports of a past run again, from its file and the journal. Sends and records nothing."""
+        """Write the reports of a past run again, from its file and the journal, without the people who were
+        cleared from them. Sends and records nothing."""
+        from importer.pipeline.clearing import clear_again, cleared_rows
+
+        cleared = cleared_rows(own_files(Path(record.report_dir), record.id) if record.report_dir else ())
         replay = None if record.dry_run else ResumeState(self.journal.row_states(record.id), send=False)
         memory = self._memory(record.id, replay=replay)
         with ReportWriter(report_plan(self.plan, record.id, directory)) as reports:
@@ -168,7 +173,8 @@ class Run:
                 parent=record.parent,
                 suppression=self._suppression(reports.tally) or uses_from_json(record.suppression),
             )
-            return reports.close(run_info)
+            result = reports.close(run_info)
+        return clear_again(result, cleared)
 
     def _record(self, run_id: str, directory: Path) -> RunRecord:
         source, plan = self.plan.source, self.plan
@@ -398,8 +404,7 @@ class Run:
         notes = [note for note in self.plan.notes if note.code != "columns-left-out"]
         notes[:0] = self.journal.losses
         notes += prior_notes(flow.memory.prior, tally.reason_groups())
-        if self.plan.suppression is not None:
-            notes += self.plan.suppression.doubts()
+        notes += self.plan.list_doubts
         notes += unknown_notes(tally.counts[Status.UNKNOWN], ended, settle_time(self.plan.options))
         return (*notes, *(() if self.plan.options.mask else flow.shared.notes()))
 

@@ -124,18 +124,15 @@ class Suppression:
             for one in self.lists
             if one.without_contact
         ]
-        return (
-            *unused,
-            *silent,
-            *(
-                Note(
-                    "suppression-unreadable",
-                    (("list", one.name), ("cells", one.unreadable), ("row", one.first_unreadable)),
-                )
-                for one in self.lists
-                if one.unreadable
-            ),
-        )
+        unreadable = [
+            Note(
+                "suppression-unreadable",
+                (("list", one.name), ("cells", one.unreadable), ("row", one.first_unreadable)),
+            )
+            for one in self.lists
+            if one.unreadable
+        ]
+        return (*unused, *silent, *unreadable)
 
     def check(self) -> None:
         """Raise ListError `suppression-changed` if a list is not the file any more that was read."""

@@ -313,8 +313,9 @@ class _Reading:
             written &= ~arrow.to_mask(pc.match_substring_regex(column, _MESSENGER))
             none = self._add_emails((sheet, name), about, rows[written], column.filter(pa.array(written)))
             told |= hashed | other | (written & ~np.isin(rows, none))
-            filled |= left & ~where_nothing(_PHONE, column)
-            left &= ~written & ~where_nothing(_PHONE, column)
+            left &= ~where_nothing(_PHONE, column)
+            filled |= left
+            left &= ~written
             if about.kind is not None or about.hashed:
                 like = left & resemble_hashes(column)
                 self.unreadable += rows[like].tolist()

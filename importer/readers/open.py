@@ -131,13 +131,20 @@ def _member(
 ) -> Source:
     """Unpack one member of an archive and open it. Raises InputError."""
     inner = _inside(opened, kept.keep(archive.pieces(name), opened.name), cleanup)
+    return _unpacked(inner, options, kept, cleanup, "archive-in-archive")
+
+
+def _unpacked(
+    inner: _Opened, options: ReadOptions, kept: TemporaryFiles, cleanup: ExitStack, archive_in_it: str
+) -> Source:
+    """Open what came out of another file. `archive_in_it` is the code of the error if it is an archive."""
     if kind_of(inner.scan.head) is not FileKind.ZIP:
         return _plain(inner, options, kept, cleanup)
-    with Archive(inner.path, inner.name) as inside:
-        kind = _zip_kind(inside, inner.name)
+    with Archive(inner.path, inner.name) as archive:
+        kind = _zip_kind(archive, inner.name)
         if kind is ZipKind.ARCHIVE:
-            raise InputError("archive-in-archive", name=inner.name)
-        return _zipped_workbook(inner, options, inside, kind, kept, cleanup)
+            raise InputError(archive_in_it, name=inner.name)
+        return _zipped_workbook(inner, options, archive, kind, kept, cleanup)
 
 
 def _all_tables(
@@ -232,13 +239,7 @@ def _encrypted(
         raise InputError("password", name=opened.name)
     inner = _inside(opened, kept.keep(pieces, opened.name), cleanup)
     inner.decrypted = True
-    if kind_of(inner.scan.head) is not FileKind.ZIP:
-        return _plain(inner, options, kept, cleanup)
-    with Archive(inner.path, inner.name) as archive:
-        kind = _zip_kind(archive, inner.name)
-        if kind is ZipKind.ARCHIVE:
-            raise InputError("not-a-workbook", name=inner.name)
-        return _zipped_workbook(inner, options, archive, kind, kept, cleanup)
+    return _unpacked(inner, options, kept, cleanup, "not-a-workbook")
 
 
 def _compound(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, cleanup: ExitStack) -> Source:

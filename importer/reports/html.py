@@ -318,7 +318,7 @@ def _environment(lang: str) -> Environment:
         "share": partial(wording.share, lang=lang),
         "rows": partial(wording.rows, lang=lang),
         "status": partial(wording.status, lang=lang),
-        "named": partial(_label, lang),
+        "named": lambda name, group: messages.word_of(group, name, lang),
         "value": partial(_setting_value, lang),
         "places": partial(wording.places, lang=lang),
         "reason": partial(_reason, lang),
@@ -391,12 +391,6 @@ def _sample(issue: Issue, plan: ReportPlan, tally: Tally) -> IssueSample:
             issue.suggestion or likely_correction(issue.code, issue.found or "", issue.expected or "")
         ),
     )
-
-
-def _label(lang: str, name: str, group: str) -> str:
-    """The word for a setting or a part of the run. Its name if there is none."""
-    code = f"{group}-{name}".replace("_", "-")
-    return wording.word(code, lang) if code in messages.catalogue() else name
 
 
 def _reason(lang: str, group: ReasonGroup) -> str:

@@ -74,8 +74,7 @@ def reason_text(code: str, message: str, lang: str) -> str:
 
 def kind(code: str, lang: str) -> str:
     """The kind of an issue as a heading."""
-    known = f"kind-{code}"
-    return word(known, lang) if known in messages.catalogue() else code
+    return messages.word_of("kind", code, lang)
 
 
 def size(count: int, lang: str = "en") -> str:
@@ -90,31 +89,27 @@ def size(count: int, lang: str = "en") -> str:
 
 def span(seconds: float, lang: str = "en") -> str:
     """A duration: 0.4 s, 38 s, 2:05 min, 1:02:03 h."""
-    second, minute, hour = ("秒", "分钟", "小时") if lang == "zh" else ("s", "min", "h")
     if seconds < 10:
-        return _marked(f"{seconds:.1f} {second}", lang)
+        return word("span-seconds", lang, time=_marked(f"{seconds:.1f}", lang))
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} {second}"
+        return word("span-seconds", lang, time=whole)
     minutes, rest = divmod(whole, 60)
     if minutes < 60:
-        return f"{minutes}:{rest:02d} {minute}"
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d} {hour}"
+        return word("span-minutes", lang, time=f"{minutes}:{rest:02d}")
+    return word("span-hours", lang, time=f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}")
 
 
 def places(found: Iterable[tuple[str, int]], lang: str) -> str:
     """Row numbers, each with its sheet if the sheets differ."""
     pairs = [(single_line(sheet), row) for sheet, row in found]
-    several = len({sheet for sheet, _ in pairs}) > 1
-    sheet = pairs[0][0] if pairs and not several else ""
+    sheets = {sheet for sheet, _ in pairs}
     mark = word("summary-and", lang)
-    if lang == "zh":
-        if several:
-            return mark.join(f"{sheet}第 {row} 行" for sheet, row in pairs)
-        text = f"第 {mark.join(str(row) for _, row in pairs)} 行"
-        return f"{text}（{sheet}）" if sheet else text
-    text = mark.join(f"{sheet}!{row}" if several else str(row) for sheet, row in pairs)
-    return f"{text} ({sheet})" if sheet else text
+    if len(sheets) > 1:
+        return mark.join(word("places-each", lang, sheet=sheet, row=row) for sheet, row in pairs)
+    sheet = "".join(sheets)
+    numbers = mark.join(str(row) for _, row in pairs)
+    return word("places-on-sheet" if sheet else "places", lang, rows=numbers, sheet=sheet)
 
 
 def examples(issues: Sequence[Issue], lang: str) -> str:

@@ -173,15 +173,14 @@ def _corrected_in_report(site: Site, work: Work, run: str) -> Iterator[tuple[Pla
                 numbers = restored.frame.index.to_numpy()
                 places = np.flatnonzero(states.has_status(restored.sheet, numbers, Status.IMPORTED))
                 first = _first_rows(site, journal, said, places)
-                for at, cells in _cells(restored, places):
-                    row = first.get(at)
-                    now = dict(zip(restored.frame.columns, cells, strict=True))
+                for at, cells in _cells(restored, np.array(sorted(first), dtype=np.int64)):
+                    row, now = first[at], dict(zip(restored.frame.columns, cells, strict=True))
                     changes = tuple(
                         (column, now[column])
-                        for column, was in (zip(row.header, row.cells, strict=False) if row else ())
+                        for column, was in zip(row.header, row.cells, strict=False)
                         if column in feeding and now.get(column, was) != was
                     )
-                    if row and changes:
+                    if changes:
                         yield (restored.sheet, int(numbers[at])), CorrectedRow(row, changes)
 
 

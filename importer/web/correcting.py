@@ -49,6 +49,7 @@ from importer.web.pages import (
 from importer.web.problems import LOSING, Corrections, ProblemRow, ProblemRows, RowFilterChoice
 from importer.web.rechecks import GridState
 from importer.web.remedies import NOTHING, REMEDIED, remedies
+from importer.web.running import is_current
 from importer.web.twins import SAME_CONTACT
 from importer.web.uploads import spool_beside
 from importer.web.works import CheckState, KindCount, Work
@@ -147,7 +148,7 @@ def _correct(request: Request) -> Response:
     grid = paired_rows(some, rows, view) if paired else [grid_row(row, view) for row in some]
     columns = shown_columns(grid, view, every=query.every_column)
     open_rows = _open_rows(rows, view.state, work.check)
-    current = work.check.fingerprint == site.works.fingerprint(work)
+    current = is_current(site, work)
     return page(
         request,
         "correct.html",
@@ -174,7 +175,6 @@ def _correct(request: Request) -> Response:
         remedies=chosen_remedies,
         advice=_advice(kind, some, lang) if view.brief and not paired else "",
         countries=countries(lang),
-        country_names={one.code: one for one in countries(lang)} if chosen_remedies.likely else {},
         calendars=CALENDARS,
         both=len(_with_one_name(rows, kind, view)) if kind else 0,
         leavable=len(_leavable(rows, kind, cells)) if kind and kind.code not in LOSING else 0,

@@ -101,7 +101,7 @@ def _words(run: RunRecord) -> RunWords:
             for one in table["reasons"]
             if Status(one["status"]) in ANSWERED
         )
-        told = [
+        counted = [
             KindCount(
                 str(one["code"]),
                 str(one["column"] or ""),
@@ -110,8 +110,8 @@ def _words(run: RunRecord) -> RunWords:
             )
             for one in table["issues"]
         ]
-        doubtful = tuple(one for one in told if one.severity == Severity.WARNING and one.rows)
-        lost = tuple(one for one in told if one.code in LOSING and one.rows)
+        doubtful = tuple(one for one in counted if one.severity == Severity.WARNING and one.rows)
+        lost = tuple(one for one in counted if one.code in LOSING and one.rows)
         usual = {sentence("changed-rows-full", {}, lang) for lang in LANGUAGES}
         notes = tuple(note for note in map(str, table["notes"]) if note not in usual)
         return RunWords(str(table["stop"] or ""), doubtful, lost, answers, notes)

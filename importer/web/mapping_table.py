@@ -116,7 +116,7 @@ def country_proposals(
     chosen: list[str] = []
     for one in [one for one in site.works.recent() if one.id != work.id][:_MOST_WORKS]:
         with contextlib.suppress(ImporterError, OSError):
-            rules = read_table(site, one)["fields"].values()
+            rules = read_table(site, one).get("fields", {}).values()
             chosen += [rule["region"] for rule in rules if isinstance(rule.get("region"), str)]
     return likely_countries(numbers, look.samples, chosen=chosen, tags=tags)
 

@@ -148,7 +148,6 @@ def _match(request: Request) -> Response:
         format_choice=format_choice,
         calendars=CALENDARS,
         countries=countries(lang),
-        country_names={one.code: one for one in countries(lang)},
         likely={
             one.name: country_proposals(site, work, look, one.countryless, language_tags(request))
             for one in state.columns
@@ -248,7 +247,7 @@ def match_state(site: Site, work: Work, look: FileLook, contract: Contract, lang
                 outcomes=_outcomes(look, mapped, problems, name, target, kind, lang),
                 rule=rule,
                 shared=sum(1 for other in targets.values() if other == target and target),
-                countryless=tuple(countryless.get(name, ())),
+                countryless=() if rule.get("region") else tuple(countryless.get(name, ())),
                 values=_values(look, name, rule) if kind == FieldKind.GENDER else (),
             )
         )

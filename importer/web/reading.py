@@ -122,27 +122,14 @@ def look_at(works: WorkStore, work: Work) -> FileLook:
     sheet = None if options.sheet == ALL_SHEETS else table.sheet or options.sheet
     try:
         with open_table(path, replace(options, header_row="none", sheet=sheet)) as source:
-            top = _top(source)
-            if fault is None:
-                return replace(table, top=top)
-            return replace(
-                table,
-                top=top,
-                error=fault,
-                encoding=source.encoding,
-                encoding_confidence=source.encoding_confidence,
-                delimiter=source.delimiter,
-                sheets=source.sheets,
-                sheet=source.sheet,
-                format=source.format,
-            )
+            if fault is not None:
+                table = _opened(table, source)
+            return replace(table, top=_top(source), error=fault)
     except InputError as error:
         return replace(table, error=fault or error)
 
 
-def _table(found: FileLook, source: Source) -> FileLook:
-    report = reimport.is_report(source.header)
-    facts = inspect(source)
+def _opened(found: FileLook, source: Source) -> FileLook:
     return replace(
         found,
         format=source.format,
@@ -151,6 +138,14 @@ def _table(found: FileLook, source: Source) -> FileLook:
         delimiter=source.delimiter,
         sheets=source.sheets,
         sheet=source.sheet,
+    )
+
+
+def _table(found: FileLook, source: Source) -> FileLook:
+    report = reimport.is_report(source.header)
+    facts = inspect(source)
+    return replace(
+        _opened(found, source),
         header_row=source.header_row,
         header=source.header,
         sheet_headers=source.sheet_headers,

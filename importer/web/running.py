@@ -153,15 +153,12 @@ def check_file(site: Site, work: Work, lang: str, task: Task) -> None:
     known = listed.rows()
     there = dict.fromkeys((cell.sheet, cell.row) for cell in before.found)
     state = replace(
-        _state(result, fingerprint, options, problems, observer.header, observer.plan_notes),
+        _state(result, fingerprint, options, problems, observer),
         corrected_before=len(there),
         corrected_places=tuple(islice(there, _NAMED)),
         listed_before=len(known),
         listed_places=tuple(known[:_NAMED]),
-        feeding=observer.feeding,
-        list_doubts=observer.list_doubts,
     )
-    state = replace(state, notes=tuple(note for note in state.notes if note not in state.list_doubts))
     with site.works.editing(work.id) as edit:
         edit.set(check=state)
     site.rechecks.forget(work.id)
@@ -180,11 +177,11 @@ def _state(
     fingerprint: str,
     options: RunOptions,
     problems: ProblemWriter,
-    header: tuple[str, ...],
-    notes: tuple[str, ...],
+    observer: TaskObserver,
 ) -> CheckState:
     summary = result.summary
     lang = options.lang
+    notes = dict.fromkeys((*observer.plan_notes, *summary.notes))
     refused = (KindCount(REFUSED, "", Severity.WARNING, problems.refused),) if problems.refused else ()
     return CheckState(
         run=summary.run_id,
@@ -198,13 +195,15 @@ def _state(
             for group in summary.issues
         )
         + refused,
-        header=header,
+        header=observer.header,
         reports=str(options.report_dir),
         corrections=Path(options.corrections).name if options.corrections else "",
         lang=lang,
         problem_rows=problems.rows,
         kept_rows=problems.kept,
-        notes=tuple(dict.fromkeys((*notes, *summary.notes))),
+        notes=tuple(note for note in notes if note not in observer.list_doubts),
+        list_doubts=observer.list_doubts,
+        feeding=observer.feeding,
         left_out=tuple(
             LeftOut(
                 reason.status.value,

@@ -80,8 +80,7 @@ class TaskObserver(RunObserver):
     def on_run_started(self, event: RunStarted) -> None:
         plan = self._plan = event.plan
         self.plan_notes = tuple(note.sentence(plan.options.lang, on_page=True) for note in plan.notes)
-        doubts = plan.suppression.doubts() if plan.suppression is not None else ()
-        self.list_doubts = tuple(note.sentence(plan.options.lang, on_page=True) for note in doubts)
+        self.list_doubts = tuple(note.sentence(plan.options.lang, on_page=True) for note in plan.list_doubts)
         self.header, self.feeding = plan.header, dict(plan.mapper.columns)
         self._progress.run = event.record.id
         self._progress.expected = plan.source.estimated_rows

@@ -14,6 +14,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -109,17 +110,13 @@ def main() -> int:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="nxlink-ratios-") as folder:
         bench = Bench(Path(folder), _ROUNDS)
-
-        def bound(ratio: Callable[[Bench], float]) -> Callable[[], float]:
-            return lambda: ratio(bench)
-
         if asked.write:
             found = {name: round(ratio(bench), 2) for name, ratio in RATIOS.items()}
             KEPT.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
             print(KEPT.read_text("utf-8"), end="")
             return 0
         kept = json.loads(KEPT.read_text("utf-8"))
-        return check(kept, {name: bound(ratio) for name, ratio in RATIOS.items()})
+        return check(kept, {name: partial(ratio, bench) for name, ratio in RATIOS.items()})
 
 
 if __name__ == "__main__":

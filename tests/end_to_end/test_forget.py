@@ -339,6 +339,6 @@ def test_reports_that_are_drawn_again_do_not_bring_a_person_back(
         done = importer("report", summary(work / folder)["run"], *words)
         assert "of people who were cleared" in done.err + done.out
         assert holding(target) == set()
-        rows = next(table for table in (results(target, name.name) for name in target.glob("results*.csv")))
+        rows = next(results(target, path.name) for path in target.glob("results*.csv"))
         assert sum(row["First name"].startswith("Given") for row in rows) == 3
         assert {row["_row"] for row in rows if not row["First name"]} >= {"5"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -44,6 +46,16 @@ def people(count: int) -> list[list[str]]:
 
 def phones(*numbers: int) -> list[list[str]]:
     return [["Phone"], *([f"+86 138 {n:08}"] for n in numbers)]
+
+
+@contextmanager
+def half_sent(importer: Command, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """Run a.csv with list.csv. Only the first request is taken; yields the CRM, which refuses what comes."""
+    with Sandbox(faults=["code code=1005 requests=2-"]) as box:
+        use(monkeypatch, box.connection)
+        words = ("run", "a.csv", "--suppress", "list.csv", "--concurrency", "1", "--report-dir", "out")
+        assert importer(*words).code == 4
+        yield box
 
 
 def statuses(folder: Path) -> dict[str, tuple[str, str]]:
@@ -153,10 +165,7 @@ def test_resume_and_retry_read_the_list_as_it_is_now(
 ) -> None:
     write(work / "a.csv", *people(250))
     write(work / "list.csv", *phones(120))
-    with Sandbox(faults=["code code=1005 requests=2-"]) as box:
-        use(monkeypatch, box.connection)
-        words = ("run", "a.csv", "--suppress", "list.csv", "--concurrency", "1", "--report-dir", "out")
-        assert importer(*words).code == 4
+    with half_sent(importer, monkeypatch) as box:
         write(work / "list.csv", *phones(120, 130))
         box.misbehave("code code=9001")
         assert importer("resume").code == 1
@@ -173,10 +182,7 @@ def test_who_is_on_no_list_any_more_goes_with_the_rest_of_the_run(
 ) -> None:
     write(work / "a.csv", *people(250))
     write(work / "list.csv", *phones(20, 30, 120))
-    with Sandbox(faults=["code code=1005 requests=2-"]) as box:
-        use(monkeypatch, box.connection)
-        words = ("run", "a.csv", "--suppress", "list.csv", "--concurrency", "1", "--report-dir", "out")
-        assert importer(*words).code == 4
+    with half_sent(importer, monkeypatch) as box:
         write(work / "list.csv", *phones(30))
         box.misbehave()
         assert importer("resume").code == 0
@@ -550,10 +556,7 @@ def test_who_is_on_no_list_any_more_does_not_go_over_a_later_row_that_is_in(
     rest[60] = ["Newer", "Li", "8613900000060", "one@x.example"]
     write(work / "a.csv", header, *rest)
     write(work / "list.csv", *phones(20, 30))
-    with Sandbox(faults=["code code=1005 requests=2-"]) as box:
-        use(monkeypatch, box.connection)
-        words = ("run", "a.csv", "--suppress", "list.csv", "--concurrency", "1", "--report-dir", "out")
-        assert importer(*words).code == 4
+    with half_sent(importer, monkeypatch) as box:
         write(work / "list.csv", *phones(77_777))
         box.misbehave()
         importer("resume")

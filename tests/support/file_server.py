@@ -98,10 +98,17 @@ def serving_files(host: str = "127.0.0.1") -> Iterator[FileServer]:
 
     with ThreadingHTTPServer((host, 0), Handler) as running:
         server.url = f"http://{host}:{running.server_address[1]}"
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
+        with serving(running):
             yield server
-        finally:
-            running.shutdown()
-            thread.join()
+
+
+@contextlib.contextmanager
+def serving(running: ThreadingHTTPServer) -> Iterator[None]:
+    """Let a server answer, in a thread of its own, until the block ends."""
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield
+    finally:
+        running.shutdown()
+        thread.join()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+from tests.support.file_server import serving
 
 REFUSALS: dict[str, tuple[bytes, dict[str, str]]] = {
     "s3": (b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>", {}),
@@ -83,10 +84,5 @@ def meddling_with(target: str) -> Iterator[Meddler]:
 
     with Server(("127.0.0.1", 0), Handler) as running:
         meddler.url = f"http://127.0.0.1:{running.server_address[1]}{parts.path}"
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
+        with serving(running):
             yield meddler
-        finally:
-            running.shutdown()
-            thread.join()

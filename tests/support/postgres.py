@@ -31,6 +31,18 @@ USER = "tester"
 """The only superuser."""
 
 
+def _user() -> str | None:
+    """Who runs server and pool: both refuse to run as root."""
+    return "nobody" if os.geteuid() == 0 else None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 class PostgresServer:
     """A server for as long as a `with` block lasts; its data go with it.
 
@@ -43,14 +55,11 @@ class PostgresServer:
         assert found is not None
         self._programs = found
         self._folder = Path(tempfile.mkdtemp(prefix="nxlink-postgres-"))
-        # The server refuses to run as root.
-        self._user = "nobody" if os.geteuid() == 0 else None
+        self._user = _user()
         if self._user:
             who = pwd.getpwnam(self._user)
             os.chown(self._folder, who.pw_uid, who.pw_gid)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     def address(self, database: str = "postgres") -> str:
@@ -161,11 +170,7 @@ class PgBouncer:
         program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
         assert program is not None
         self._folder = Path(tempfile.mkdtemp(prefix="nxlink-pool-"))
-        # It refuses to run as root, too.
-        user = "nobody" if os.geteuid() == 0 else None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = _free_port()
         (self._folder / "users").write_text(f'"{USER}" ""\n')
         (self._folder / "pool.ini").write_text(
             f"[databases]\n* = host=127.0.0.1 port={server.port}\n"
@@ -175,11 +180,10 @@ class PgBouncer:
         )
         self._folder.chmod(0o755)
         self._words = [program, "-q", str(self._folder / "pool.ini")]
-        self._user = user
 
     def __enter__(self) -> PgBouncer:
         quiet = subprocess.DEVNULL
-        self._process = subprocess.Popen(self._words, user=self._user, stdout=quiet, stderr=quiet)
+        self._process = subprocess.Popen(self._words, user=_user(), stdout=quiet, stderr=quiet)
         deadline = time.monotonic() + _START_SECONDS
         while True:
             try:

@@ -185,7 +185,7 @@ def _print_fields(found: Sequence[TenantField]) -> None:
             field.name,
             label or field.label or field.label_en,
             _type_name(field.field_type, language()),
-            messages.value_word("yes", language()) if field.required else "",
+            messages.sentence("yes", {}, language()) if field.required else "",
             values,
             style="" if field.preset else "bold",
         )
@@ -193,5 +193,4 @@ def _print_fields(found: Sequence[TenantField]) -> None:
 
 
 def _type_name(number: int, lang: str) -> str:
-    code = f"field-type-{number}"
-    return messages.sentence(code, {}, lang) if code in messages.catalogue() else str(number)
+    return messages.word_of("field-type", str(number), lang)

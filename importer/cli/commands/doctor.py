@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from importer import contracts, messages
-from importer.cli.output import echo, lang_option, language, print_json
+from importer.cli.output import echo, lang_option, language, padded, print_json
 from importer.cli.parameters import profile_option, run_options
 from importer.config import Connection, is_loopback, load_config
 from importer.credentials import VARIABLES, ResolvedConnection, resolve
@@ -266,8 +266,6 @@ def _check_json(check: DoctorCheck) -> dict[str, object]:
 
 
 def _print(settings: list[ShownSetting], checks: list[DoctorCheck]) -> None:
-    from rich.cells import set_cell_size
-
     for setting in settings:
         origin, _, variable = setting.origin.partition(" (")
         origin = messages.value_word(origin, language()) + f" ({variable}" * bool(variable)
@@ -275,7 +273,7 @@ def _print(settings: list[ShownSetting], checks: list[DoctorCheck]) -> None:
     echo()
     for check in checks:
         mark, colour = MARKS[check.state]
-        name = set_cell_size(messages.value_word(check.name, language()), 12)
+        name = padded(messages.value_word(check.name, language()), 12)
         echo(f" {name} {check.message}", label=click.style(mark, fg=colour))
         if check.hint:
             echo(f"  {'':<12} {check.hint}")

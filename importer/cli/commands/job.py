@@ -20,7 +20,7 @@ from importer.cli.commands.job_group import (
     settings_options,
 )
 from importer.cli.metrics import metrics_after
-from importer.cli.output import echo, lang_option, language, print_json
+from importer.cli.output import echo, lang_option, language, padded, print_json
 from importer.config import ConfigFile
 from importer.credentials import REQUIRED, require, resolve
 from importer.errors import ImporterError, UsageError
@@ -197,14 +197,11 @@ _ROWS_OF = {"resume": "job-check-open", "at-work": "job-check-open", "held": "jo
 def _print_preview(job: Job, files: Sequence[FilePreview], *, several: bool) -> None:
     if several:
         echo(f"{job.name}:")
-    from rich.cells import cell_len
-
     for file in files:
         found = {"send": file.to_send, "rows": file.rows, "invalid": file.invalid}
         code = _ROWS_OF.get(file.fate, "job-check-rows")
         rows = f"  {sentence(code, found, language())}" if file.rows else ""
-        fate = value_word(file.fate, language())
-        echo(f"{fate}{' ' * (9 - cell_len(fate))} {file.path}{rows}")
+        echo(f"{padded(value_word(file.fate, language()), 9)} {file.path}{rows}")
         if file.message:
             echo(f"          {file.message}")
     if not files:

@@ -98,15 +98,12 @@ def report_command(run_id: str, given: GivenOptions) -> int:
     They go where they went, or into --report-dir.
     """
     from importer.cli.terminal import open_session, show_result
-    from importer.pipeline.clearing import clear_again, cleared_rows
     from importer.pipeline.plan import kept_options
     from importer.pipeline.session import SessionSettings
-    from importer.reports.files import own_files
 
     with open_session(SessionSettings(), OutputOptions()) as session:
         record = session.journal.find(run_id)
         options = given.over(kept_options(record))
-        cleared = cleared_rows(own_files(Path(record.report_dir), record.id) if record.report_dir else [])
-        result = clear_again(session.redraw(record, options), cleared)
+        result = session.redraw(record, options)
     show_result(result, OutputOptions(), mask=options.mask)
     return int(ExitCode.ROWS_LEFT if result.failures else ExitCode.DONE)

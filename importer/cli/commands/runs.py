@@ -15,7 +15,7 @@ import click
 from importer.cli.help import LocalGroup
 from importer.cli.output import confirm, console, echo, heading, labelled, lang_option, language, print_json
 from importer.exit_codes import ExitCode
-from importer.messages import sentence, value_word
+from importer.messages import sentence, value_word, word_of
 from importer.models import Status
 
 if TYPE_CHECKING:
@@ -123,8 +123,8 @@ def show(run_id: str, as_json: bool) -> int:
     return int(ExitCode.DONE)
 
 
-_WORDED = frozenset({"kind", "state", "mode"})
-"""What of a run is a word of ours, not a name or a number."""
+_WORDED = {"kind": "value-of", "state": "value-of", "mode": "mode"}
+"""What of a run is a word of ours, not a name or a number, and the group of the word."""
 
 
 def _shown(name: str, value: object) -> object:
@@ -135,8 +135,8 @@ def _shown(name: str, value: object) -> object:
         counted = (f"{wording.status(Status(key), lang)} {count:,}" for key, count in value.items())
         return wording.word("summary-and", lang).join(counted)
     if isinstance(value, bool):
-        return value_word("yes" if value else "no", lang)
-    return value_word(str(value), lang) if name in _WORDED else value
+        return sentence("yes" if value else "no", {}, lang)
+    return word_of(_WORDED[name], str(value), lang) if name in _WORDED else value
 
 
 @runs_command.command("prune", short_help="Forget old runs and delete their reports.")
@@ -275,7 +275,7 @@ def _print_table(records: tuple[RunRecord, ...]) -> None:
             record.started.strftime("%Y-%m-%d %H:%M") if record.started else "",
             Path(record.source).name,
             *(_WHOSE[name](record) for name in shown),
-            value_word("dry run" if record.dry_run else record.mode.label, language()),
+            _mode(record),
             f"{rows:,}",
             f"{rows - done:,}",
             "" if seconds is None else f"{seconds:,.1f}",
@@ -285,6 +285,12 @@ def _print_table(records: tuple[RunRecord, ...]) -> None:
     if not terminal.is_terminal:
         terminal.width = 200  # no window to fit into: another program reads it
     terminal.print(table)
+
+
+def _mode(record: RunRecord) -> str:
+    if record.dry_run:
+        return value_word("dry run", language())
+    return word_of("mode", record.mode.label, language())
 
 
 def _to(record: RunRecord) -> str:

@@ -106,7 +106,7 @@ class Course:
         while len(self.tenants.box.requests) < requests:
             if self.client.poll() is not None:
                 return False
-            self._look(PATIENCE)
+            self._look()
         return True
 
     def end(self) -> str:
@@ -120,10 +120,10 @@ class Course:
 
     def wait(self, until: Callable[[], bool]) -> None:
         while not until():
-            self._look(PATIENCE)
+            self._look()
 
-    def _look(self, patience: float) -> None:
-        if time.monotonic() - self._began > patience:
+    def _look(self) -> None:
+        if time.monotonic() - self._began > PATIENCE:
             self._fail("nothing happens any more")
         time.sleep(0.05)
 

@@ -154,8 +154,7 @@ def reported(page: WebPage, run: str, name: str, folder: Path, changes: dict[str
             line[names.index(column)].value = text
     book.save(path)
     work = page.upload(path)
-    page.change(work, "see", do="continue")
-    page.check(work)
+    page.checked(work)
     return run_of(page.send(work))
 
 
@@ -205,8 +204,7 @@ def test_a_report_that_was_corrected_as_text_counts_as_well(page: WebPage, table
     text = page.get(f"/runs/{run}/files/rejects.csv").content
     path.write_bytes(text.replace(b"1990-02-31", b"1990-02-28"))
     work = page.upload(path)
-    page.change(work, "see", do="continue")
-    page.check(work)
+    page.checked(work)
     page.send(work)
     again = page.upload(grown(table))
     shown = text_of(page.checked(again))

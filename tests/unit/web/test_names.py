@@ -68,8 +68,7 @@ def test_the_grid_of_a_report_file_says_whose_rows_they_are(
     rejects = tmp_path / "rejects.xlsx"
     rejects.write_bytes(page.get(f"/runs/{run}/files/rejects.xlsx").content)
     work = page.upload(rejects)
-    page.change(work, "see", do="continue")
-    page.check(work)
+    page.checked(work)
     assert heads(page, f"{work}/correct") == ["First name", "Last name", "Born"]
     shown = page.get(f"{work}/correct").text
     assert "Leave the value of Born in row" in shown
@@ -111,8 +110,7 @@ def test_words_of_a_report_file_get_a_meaning_for_the_whole_column_as_in_any_fil
         rejects = tmp_path / name
         rejects.write_bytes(page.get(f"/runs/{run}/files/{name}").content)
         work = page.upload(rejects)
-        page.change(work, "see", do="continue")
-        page.check(work)
+        page.checked(work)
         assert "What do these words mean" in text_of(page.get(f"{work}/correct?kind=0"))
         form = {"cell:0": "x1", "value:0": "female", "cell:1": "x2", "value:1": "male"}
         page.post(f"{work}/remedy", {"kind": "0", "do": "values", **form})

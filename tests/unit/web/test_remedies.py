@@ -60,6 +60,18 @@ def test_the_likely_country_of_phones_is_one_click_away_and_never_taken_by_itsel
     assert phones == ["6281211112222", "6281299990000", "6281333334444"]
 
 
+def test_an_earlier_file_of_which_no_column_was_recognised_says_nothing_of_countries(
+    page: WebPage, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text("zzz,qqq\nx,y\n", "utf-8")
+    page.change(page.upload(other), "see", do="continue")
+    lines = ("Ann,Lee,0812-1111-2222,,,", "Bo,Li,+62 813 3333 4444,,,")
+    work = page.begin(tmp_path, HEAD, *lines)
+    assert "Indonesia (+62)" in kind(page, work, "no-country-code", "sms_phone")
+    assert "valid there: 1 of 1" in text_of(page.get(f"{work}/match"))
+
+
 def test_short_years_are_offered_as_a_form_and_as_a_correction(page: WebPage, tmp_path: Path) -> None:
     work = page.begin(tmp_path, HEAD, "Ann,Lee,,,16.10.64,", "Bo,Li,,,01.02.1970,", "Cy,Ko,,,17.11.71,")
     shown = kind(page, work, "bad-date", "birthday")
