@@ -84,7 +84,7 @@ def _label(column: Column) -> tuple[str, ...]:
 
 
 def _names_the_customer(column: Column) -> bool:
-    """Return whether a header names the customer as whose a column is: “Pupil's phone”, not “Contact phone”."""
+    """Return whether a header says that a column is the customer's: “Pupil's phone”, not “Contact phone”."""
     roles = column.reading.roles()
     return "guardian" not in roles and any(map(_of_person, column.reading.phrases))
 
