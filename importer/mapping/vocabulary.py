@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from operator import itemgetter
 from typing import Any
 
 from importer.mapping.base import names_in, packaged_index
@@ -37,6 +38,9 @@ _SHORTEST_PIECE = 3
 _STEM, _SAME = 5, 0.75
 _ROLE = 2
 """A role has so many values; a label has more."""
+# What tables of a database put before each of their columns.
+_BEGINNING = re.compile(r"[^\W\d_]+[_.:-]\s*(?=[^\W\d_])")
+_FEWEST_BEGUN = 4
 # Forms number their questions: “2、您的手机”, “Q3. E-mail”.
 _QUESTION_NUMBER = re.compile(r"^\s*(?:[Qq]?\d{1,3}\s*[、.．)）:：]|[（(]\d{1,3}[)）])\s*(?=\D)")
 _ARTICLE = re.compile(r"(?:وال|بال|لل|ال)(?=[\u0600-\u06ff]{3})")
@@ -131,6 +135,16 @@ def read(header: str) -> Reading:
     many = tuple(part for part in found if isinstance(part, str) and part.isdigit() and len(part) > 2)
     listing = bool(_LISTING.search(header))
     return Reading(known, max(numbers, default=1) or 1, unknown + many, listing)
+
+
+def common_beginning(header: Sequence[str]) -> str:
+    """Return what most columns of a header begin with, if it is no known word: “KU_” of KU_NAME, KU_STREET.
+
+    An empty text if they share nothing.
+    """
+    begun = Counter(found[0] for name in header if (found := _BEGINNING.match(name)))
+    text, count = max(begun.items(), key=itemgetter(1), default=("", 0))
+    return text if count >= max(_FEWEST_BEGUN, len(header) / 2) and read(text).unknown else ""
 
 
 def main_languages(header: Sequence[str]) -> frozenset[str]:

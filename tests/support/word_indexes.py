@@ -151,9 +151,10 @@ def _names() -> _Table:
     """Return all known names of fields by their normal form; a name can stand for several fields."""
     found: _Table = {}
     for alias in headers.all_aliases():
-        known = found.setdefault(headers.normalize(alias.label), [])
-        if all(field != alias.field for field, *_ in known):
-            known.append([alias.field, alias.label, alias.language, alias.sure])
+        for spelled in _spellings(alias.label, alias.language):
+            known = found.setdefault(headers.normalize(spelled), [])
+            if all(field != alias.field for field, *_ in known):
+                known.append([alias.field, alias.label, alias.language, alias.sure])
     found.pop("", None)
     return found
 
@@ -163,11 +164,21 @@ def _phrases() -> _Table:
     found: _Table = {}
     for alias in headers.all_aliases():
         label = [alias.field, alias.label, alias.language, alias.sure]
-        found.setdefault(vocabulary.joined(alias.label), []).append(label)
+        for spelled in _spellings(alias.label, alias.language):
+            found.setdefault(vocabulary.joined(spelled), []).append(label)
     for name, language, word in _words_around():
-        found.setdefault(vocabulary.joined(word), []).append([name, language])
+        for spelled in _spellings(word, language):
+            found.setdefault(vocabulary.joined(spelled), []).append([name, language])
     found.pop("", None)
     return found
+
+
+def _spellings(text: str, language: str) -> tuple[str, ...]:
+    """Return a text of a language as it is, and as it is written with the letters of ASCII: køn, koen."""
+    plain = text.casefold()
+    for pair in packaged_words("words.toml")["ascii_letters"].get(language, ()):
+        plain = plain.replace(*pair.split())
+    return (text,) if plain == text.casefold() else (text, plain)
 
 
 def _words_around() -> Iterator[tuple[str, str, str]]:
