@@ -1,5 +1,4 @@
-"""What can be done about a whole kind of problem, in the place of cell by cell: a choice for its column, or one
-correction of all rows."""
+"""Settle a whole kind of problem at once: by a choice for its column, or one correction of all its rows."""
 
 from __future__ import annotations
 
