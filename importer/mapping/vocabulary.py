@@ -85,6 +85,12 @@ class Phrase:
         close = frozenset(one.name for one in self.said if one.language in (*spoken, _ANY))
         return close or frozenset(self.roles)
 
+    def roles_as_label(self) -> frozenset[str]:
+        """Return what the phrase says besides being a label: DOB is a birthday, though an age in Croatian."""
+        foreign = self.denying - self.label_languages if self.label_languages else frozenset()
+        said = frozenset(one.name for one in self.said if one.language not in foreign)
+        return said & self.roles_in(self.label_languages)
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -235,15 +241,22 @@ def _inflected(word: str) -> Phrase | None:
     if len(word) < _STEM or word[0] >= "\u0e00":
         return None
     known, begins = _in_order(), word[:_STEM]
-    near = known[bisect.bisect_left(known, begins) : bisect.bisect_left(known, begins + "\uffff")]
-    shared = {one: _common(word, one) for one in near if _is_around(one)}
+    begun = known[bisect.bisect_left(known, begins) : bisect.bisect_left(known, begins + "\uffff")]
+    shared = {one: _common(word, one) for one in begun if _is_around(one)}
     alike = [one for one, common in shared.items() if common >= _SAME * max(len(word), len(one))]
-    for one in sorted(alike, key=shared.__getitem__, reverse=True):
-        phrase = _phrase(one)
-        # English makes new words so: “support” is no supporter, and a household no householder.
-        if phrase.languages != _ENGLISH or word.removesuffix("s") == one.removesuffix("s"):
-            return replace(phrase, text=word, labels=())
-    return None
+    near = [_phrase(one) for one in sorted(alike, key=shared.__getitem__, reverse=True)]
+    # English makes new words so: “support” is no supporter, and a household no householder.
+    near = [
+        one
+        for one in near
+        if one.languages != _ENGLISH or word.removesuffix("s") == one.text.removesuffix("s")
+    ]
+    if not near:
+        return None
+    same = [one for one in near if one.roles == near[0].roles]
+    spoken = frozenset().union(*(one.languages for one in same)) if all(one.languages for one in same) else ()
+    said = tuple(dict.fromkeys(role for one in same for role in one.said))
+    return replace(near[0], text=word, labels=(), said=said, languages=frozenset(spoken))
 
 
 def _common(one: str, other: str) -> int:
