@@ -182,7 +182,7 @@ def _common(languages: Sequence[frozenset[str]]) -> frozenset[str]:
 def _label(reading: Reading) -> tuple[tuple[Phrase, ...], tuple[Alias, ...], bool] | None:
     """Return the phrases that are the label, the fields it may mean, and whether it is the whole header."""
     labelled = [phrase for phrase in reading.phrases if phrase.labels]
-    alone = [one for one in labelled if one.roles_as_label() <= _PHONE_KINDS]
+    alone = [one for one in labelled if one.roles_as_label(_languages_beside(one, reading)) <= _PHONE_KINDS]
     if not alone:
         # “Domicilio” says where a phone is, but alone it is an address.
         alone = [phrase for phrase in labelled if set(phrase.roles) == {"home"} and _means(phrase, "address")]
@@ -223,6 +223,10 @@ def _label(reading: Reading) -> tuple[tuple[Phrase, ...], tuple[Alias, ...], boo
     label = " ".join(phrase.labels[0].label for phrase in alone)
     sure = all(any(alias.sure for alias in phrase.labels) for phrase in alone)
     return tuple(alone), (Alias(united, label, model.language, sure),), False
+
+
+def _languages_beside(phrase: Phrase, reading: Reading) -> frozenset[str]:
+    return frozenset(lang for one in reading.phrases if one is not phrase for lang in one.languages)
 
 
 def _of_a_person(phrases: Sequence[Phrase]) -> Phrase | None:

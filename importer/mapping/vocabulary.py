@@ -71,6 +71,8 @@ class Phrase:
     """Those in which it means anything; empty if it belongs to all."""
     label_languages: frozenset[str] = frozenset()
     """Those in which it is a label; empty if it is one in all."""
+    called_so: frozenset[str] = frozenset()
+    """All in which it is a label."""
     denying: frozenset[str] = frozenset()
     """Those in which it means something that the API has no field for: CEP is a mobile in Turkish, a postal
     code in Portuguese."""
@@ -85,11 +87,16 @@ class Phrase:
         close = frozenset(one.name for one in self.said if one.language in (*spoken, _ANY))
         return close or frozenset(self.roles)
 
-    def roles_as_label(self) -> frozenset[str]:
-        """Return what the phrase says besides being a label: DOB is a birthday, though an age in Croatian."""
-        foreign = self.denying - self.label_languages if self.label_languages else frozenset()
-        said = frozenset(one.name for one in self.said if one.language not in foreign)
-        return said & self.roles_in(self.label_languages)
+    def roles_as_label(self, beside: frozenset[str]) -> frozenset[str]:
+        """Return what the phrase says besides being a label, in the languages in which it is one.
+
+        DOB is a birthday, though an age in Croatian. Only where the phrases `beside` it speak none of these
+        languages does it say what it says in theirs: “What's your name” is not about Brazil's Whats.
+        """
+        spoken = {*self.called_so, _ANY}
+        if beside and not beside & self.called_so:
+            spoken |= beside
+        return frozenset(one.name for one in self.said if one.language in spoken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +230,7 @@ def _phrase(text: str) -> Phrase:
         tuple(roles),
         spoken,
         _spoken(text, label_languages),
+        frozenset(label_languages),
         frozenset(denying),
     )
 
