@@ -111,18 +111,25 @@ def with_languages(claims: Sequence[Claim], columns: Sequence[Column]) -> list[C
         own = spoken[claim.column]
         others = telling - bool(own)
         factor = 1.0
-        if claim.languages and not any(speaking[lang] > (lang in own) for lang in claim.languages):
-            short = len(normalize(columns[claim.column].name)) < _SHORT
-            if claim.denying:
+        if claim.languages and not _spoken_beside(claim.languages, own, speaking):
+            name = normalize(columns[claim.column].name)
+            # English stands in files of any language.
+            if claim.denying and (
+                "en" not in claim.languages or _spoken_beside(claim.denying, own, speaking)
+            ):
                 factor = _DENIED
-            elif others > 1 and (short or claim.confidence <= LIKELY):
-                name = normalize(columns[claim.column].name)
+            elif others > 1 and (len(name) < _SHORT or claim.confidence <= LIKELY):
                 code = claim.field == "gender" and len(name) <= _TINY and name.isascii()
                 factor = _DENIED if code else _FOREIGN
         own_letters = claim.field in NAMES and own and not columns[claim.column].name.isascii()
         preference = claim.preference * (_OWN_LETTERS if own_letters else 1)
         found.append(replace(claim, confidence=claim.confidence * factor, preference=preference))
     return found
+
+
+def _spoken_beside(languages: frozenset[str], own: frozenset[str], speaking: Counter[str]) -> bool:
+    """Return whether columns other than one, which speaks its `own` languages, speak any of these."""
+    return any(speaking[lang] > (lang in own) for lang in languages)
 
 
 def _by_name(column: Column) -> Iterator[Claim]:
@@ -182,7 +189,7 @@ def _common(languages: Sequence[frozenset[str]]) -> frozenset[str]:
 def _label(reading: Reading) -> tuple[tuple[Phrase, ...], tuple[Alias, ...], bool] | None:
     """Return the phrases that are the label, the fields it may mean, and whether it is the whole header."""
     labelled = [phrase for phrase in reading.phrases if phrase.labels]
-    alone = [one for one in labelled if one.roles_as_label(_languages_beside(one, reading)) <= _PHONE_KINDS]
+    alone = [one for one in labelled if one.roles_as_label(reading.languages(one)) <= _PHONE_KINDS]
     if not alone:
         # “Domicilio” says where a phone is, but alone it is an address.
         alone = [phrase for phrase in labelled if set(phrase.roles) == {"home"} and _means(phrase, "address")]
@@ -223,10 +230,6 @@ def _label(reading: Reading) -> tuple[tuple[Phrase, ...], tuple[Alias, ...], boo
     label = " ".join(phrase.labels[0].label for phrase in alone)
     sure = all(any(alias.sure for alias in phrase.labels) for phrase in alone)
     return tuple(alone), (Alias(united, label, model.language, sure),), False
-
-
-def _languages_beside(phrase: Phrase, reading: Reading) -> frozenset[str]:
-    return frozenset(lang for one in reading.phrases if one is not phrase for lang in one.languages)
 
 
 def _of_a_person(phrases: Sequence[Phrase]) -> Phrase | None:

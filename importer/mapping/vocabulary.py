@@ -21,7 +21,20 @@ from importer.mapping.base import names_in, packaged_index
 from importer.mapping.headers import Alias, normalize, without_remarks
 
 LOANED = 3
-"""A phrase of at least so many languages belongs to all: Email, Mobile."""
+"""A phrase of at least so many families of languages belongs to all: Email, Mobile."""
+_FAMILIES = (
+    ("en",),
+    ("de", "nl"),
+    ("sv", "da", "is"),
+    ("es", "pt", "ca", "it", "ro", "fr"),
+    ("pl", "cs", "sk", "sl", "hr"),
+    ("ru", "uk", "bg", "sr", "mk", "kk"),
+    ("lt", "lv"),
+    ("fi", "et"),
+    ("tr", "az", "uz"),
+    ("id", "ms"),
+)
+_FAMILY = {language: family[0] for family in _FAMILIES for language in family}
 VETO = ("somebody-else", "something-else")
 """Roles with which a column is not the customer's, or nothing the API has a field for."""
 INSIDE = ("mobile", "registered")
@@ -114,6 +127,10 @@ class Reading:
     def roles(self, but: Phrase | None = None) -> frozenset[str]:
         """Return what the phrases other than `but` say about the label."""
         return frozenset(role for phrase in self.phrases if phrase is not but for role in phrase.roles)
+
+    def languages(self, but: Phrase) -> frozenset[str]:
+        """Return the languages that the phrases other than `but` speak."""
+        return frozenset(lang for phrase in self.phrases if phrase is not but for lang in phrase.languages)
 
 
 def as_customer(reading: Reading, role: str) -> Reading | None:
@@ -237,7 +254,7 @@ def _phrase(text: str) -> Phrase:
 
 def _spoken(text: str, languages: set[str]) -> frozenset[str]:
     """Return the languages of a phrase, empty for all. What is written in Han alone may be either of two."""
-    if _ANY in languages or (text.isascii() and len(languages) >= LOANED):
+    if _ANY in languages or (text.isascii() and len({_FAMILY.get(one, one) for one in languages}) >= LOANED):
         return frozenset()
     if languages & _HAN and all("\u3400" <= letter <= "\u9fff" for letter in text):
         return frozenset(languages | _HAN)
