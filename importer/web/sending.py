@@ -25,6 +25,8 @@ from importer.readers.overlay import read_corrections
 from importer.reports.wording import places
 from importer.web.corrected_before import keep_report_corrections
 from importer.web.earlier import (
+    CORRECTED_BEFORE,
+    LISTED_BEFORE,
     EarlierImport,
     Overwrite,
     earlier_corrections,
@@ -228,16 +230,16 @@ def _take_over(request: Request, form: Form) -> Response:
     return see_other(step_url(work, "check"))
 
 
-def _take_over_rows(request: Request, form: Form) -> Response:
-    """Take over how rows of this file were corrected in earlier files, and check the file with that."""
+def _take_told(request: Request, form: Form) -> Response:
+    """Take over the corrections of rows that earlier imports tell something of, or leave such rows out; the
+    file is checked with that."""
     site, lang = site_of(request), language_of(request)
-    work = site.works.get(request.path_params["work"])
+    work, code = site.works.get(request.path_params["work"]), request.path_params["code"]
     if _is_busy(site, work.id):
         raise UsageError("web-still-running")
-    path = site.works.corrected_before_file(work)
-    if work.check is None or not work.check.corrected_before or not path.is_file():
+    if work.check is None or code not in work.check.told or code == LISTED_BEFORE:
         raise UsageError("web-changed-elsewhere")
-    take_over(site, work, read_corrections(path).cells)
+    take_over(site, work, read_corrections(site.works.told_file(work, code)).cells)
     work = site.works.get(work.id)
     site.tasks.start(work.id, "check", lambda task: check_file(site, work, lang, task))
     return see_other(step_url(work, "check"))
@@ -282,8 +284,10 @@ def _start_import(request: Request, form: Form) -> Response:
     before = [] if again else _imported_before(site, work, site.destination(work))
     if before:
         raise UsageError("web-imported-before", run=before[0].run)
-    if work.check.corrected_before and form.get("undo") != "yes":
-        raise UsageError("web-undoes-corrections", rows=places(work.check.corrected_places, lang))
+    undone = work.check.told.get(CORRECTED_BEFORE)
+    if undone and form.get("undo") != "yes":
+        rows = places(((one.sheet, one.row) for one in undone.first), lang)
+        raise UsageError("web-undoes-corrections", rows=rows)
     with site.works.editing(work.id, revision_of(form)) as edit:
         edit.set(mode=mode.label)
     keep_mapping(site, work, site.looks.of(work).header)
@@ -347,7 +351,7 @@ def import_file(site: Site, work: Work, mode: Mode, lang: str, task: Task, *, ag
 
 ROUTES = [
     ("POST", "/w/{work}/earlier-corrections", changing(_take_over)),
-    ("POST", "/w/{work}/corrected-before", changing(_take_over_rows)),
+    ("POST", "/w/{work}/told/{code}", changing(_take_told)),
     ("GET", "/w/{work}/import", shown(_import)),
     ("POST", "/w/{work}/import", changing(_start_import)),
     ("POST", "/w/{work}/scope", changing(_choose_scope)),
