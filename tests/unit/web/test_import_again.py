@@ -184,6 +184,27 @@ def test_what_was_corrected_in_reports_is_not_undone_by_a_list_that_has_grown(
     assert after >= {("Anna", "1990-02-28"), ("Cy", "1992-12-04")}
 
 
+def test_corrections_of_the_same_file_and_of_its_reports_are_taken_over_with_one_click(
+    page: WebPage, box: Sandbox, table: Path
+) -> None:
+    first = page.upload(table)
+    page.checked(first)
+    page.correct(first, 2, "Birthday", "1990-02-28")
+    page.check(first)
+    run = run_of(page.send(first))
+    reported(page, run, "rejects.xlsx", table.parent, {"4": {"Birthday": "1992-12-04"}})
+    again = page.upload(table)
+    page.checked(again)
+    shown = text_of(page.get(f"{again}/import"))
+    assert TAKE in shown
+    assert "Here again as before" not in shown, "one box, one button"
+    page.post(f"{again}/earlier-corrections", {"run": run})
+    page.wait(again)
+    assert "3 valid" in text_of(page.get(f"{again}/check"))
+    page.post(f"{again}/undo")
+    assert page.site.works.corrections(page.site.works.get(again.removeprefix("/w/"))) == {}
+
+
 def test_rows_of_a_report_that_did_not_come_in_are_not_called_corrected(page: WebPage, table: Path) -> None:
     first = page.upload(table)
     page.checked(first)

@@ -178,7 +178,9 @@ def test_people_on_a_list_are_not_sent(page: WebPage, box: Sandbox, tmp_path: Pa
     answer = page.post(f"{work}/lists?name=unsubscribed.csv", b"email\nBo@Li.net\n")
     assert answer.status_code == 201, answer.text
     page.wait(work)
-    assert "2 valid" in text_of(page.get(f"{work}/check"))
+    checked = text_of(page.get(f"{work}/check"))
+    assert "2 valid" in checked
+    assert "Compared with the people who must not be sent: unsubscribed.csv" in checked
     said = text_of(page.get(f"{work}/import"))
     assert "unsubscribed.csv" in said
     assert "Left out by these lists: 1 row" in said
@@ -215,6 +217,12 @@ def test_a_line_of_totals_that_is_left_out_leaves_nothing_to_be_done(page: WebPa
     assert "Correct the rest" not in text_of(page.get(f"/runs/{run}"))
     assert "all done since" in text_of(page.get("/runs"))
     assert "1 row left" not in text_of(page.get("/"))
+
+
+def test_a_line_of_totals_does_not_stay_behind(page: WebPage, tmp_path: Path) -> None:
+    work = page.begin(tmp_path, HEAD, *PEOPLE, ",Nobody,,", "Total: 4,,,")
+    said = text_of(page.get(f"{work}/import"))
+    assert "3 rows (1 row stays behind) (1 row holds no customer)" in said
 
 
 def test_a_file_that_is_chosen_twice_is_listed_once(page: WebPage, tmp_path: Path) -> None:
