@@ -110,7 +110,7 @@ def _zipped(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, cleanup
         kind = _zip_kind(archive, opened.name)
         if kind is not ZipKind.ARCHIVE:
             return _zipped_workbook(opened, options, archive, kind, kept, cleanup)
-        tables = tables_of(archive, opened.name)
+        tables: Sequence[str] = tables_of(archive, opened.name)
         left_out: Sequence[str] = ()
         if len(tables) > 1 and options.sheet is None:
             tables, left_out = without_remarks(archive, tables)
