@@ -114,7 +114,7 @@ def test_a_workbook_of_corrections_is_no_list_of_customers(
     page.correct(work, 2, "Birthday", "1990-02-28")
     path = tmp_path / "corrections.xlsx"
     path.write_bytes(page.get(f"{work}/corrections.xlsx").content)
-    assert "This file contains corrections that were saved here" in text_of(page.get(f"{page.upload(path)}/see"))
+    assert "contains corrections that were saved here" in text_of(page.get(f"{page.upload(path)}/see"))
 
 
 def test_a_corrected_cell_says_how_it_will_be_read(page: WebPage, table: Path) -> None:
