@@ -19,7 +19,7 @@ from importer.sources.locations import DatabaseQuery, FileGiven, FileName, Local
 
 if TYPE_CHECKING:
     from importer.sources.settings import SourceSettings
-    from importer.sources.web import Answer, WebAccess
+    from importer.sources.web import Fetched, WebAccess
     from importer.sources.web_headers import WebVersion
 
 _PIECE = 1 << 20
@@ -81,7 +81,7 @@ def fetch(location: Location, told: FetchListener = _unheard, config: ConfigFile
     return LocalCopy(copy.path, last.name)
 
 
-def fetch_changed(location: Location, known: WebVersion | None, config: ConfigFile) -> Answer:
+def fetch_changed(location: Location, known: WebVersion | None, config: ConfigFile) -> Fetched:
     """Fetch a file from a web address unless it is as it was. Raises as `fetch`."""
     from importer.sources import web
 

@@ -72,7 +72,7 @@ class WebAccess:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Fetched:
     """What came of asking for a file."""
 
     copy: LocalCopy | None
@@ -129,7 +129,7 @@ def fetch_changed(
     access: WebAccess | None = None,
     told: Told = lambda received, total: None,
     sleep: Callable[[float], None] = time.sleep,
-) -> Answer:
+) -> Fetched:
     """Fetch a file into the spool, unless the server says that it is still as it was when it was `known`.
 
     Raises InputError, SourceRefusedError for what will not heal by itself, SourceAwayError if the server was
@@ -143,7 +143,7 @@ def fetch_changed(
             try:
                 download.go()
                 if download.unchanged:
-                    return Answer(None, known)
+                    return Fetched(None, known)
                 _refuse_pages(part, name, download.url)
             except InputError as error:
                 if error.code != "no-room":
@@ -153,7 +153,7 @@ def fetch_changed(
             copy = spool.new_copy(part.name or location.name)
             part.path.replace(copy)
             part.size = 0
-            return Answer(LocalCopy(copy, name), download.version)
+            return Fetched(LocalCopy(copy, name), download.version)
     except OSError as error:
         raise spool.no_room(name, error) from None
 
