@@ -11,11 +11,14 @@ from importer.mapping.assignment import Claim
 from importer.mapping.claims import DOUBT, FIRST, FULL, LAST, NAMES, PHONES, SURE, Column
 from importer.mapping.headers import normalize
 from importer.mapping.proposals import TAKEN
+from importer.mapping.vocabulary import Phrase
 from importer.models import Note
 
 _BESIDE = 0.85
 _PERSONAL = frozenset({*NAMES, *PHONES, "email"})
+_REACH = frozenset({*PHONES, "email"})
 _GIVEN = re.compile(r"名([)）]?)$")
+_NAMELESS = 0.5
 _ONLY = 0.62
 _CONTACT_PERSON = 0.65
 _ONLY_WHY = "why-only-person"
@@ -23,7 +26,7 @@ _ONLY_WHY = "why-only-person"
 
 def about_customers(columns: list[Column]) -> list[Column]:
     """Return the columns as the customer's: an animal's owner's, and a child's beside its parents'."""
-    return _with_children(_with_keepers(columns))
+    return _numbered_by_person(_with_children(_with_keepers(columns)))
 
 
 def _with_keepers(columns: list[Column]) -> list[Column]:
@@ -56,6 +59,40 @@ def _with_children(columns: list[Column]) -> list[Column]:
     ]
 
 
+def _numbered_by_person(columns: list[Column]) -> list[Column]:
+    """Return the columns, beside a parent's those of the customer numbered by themselves.
+
+    Of “Mobile 1 (mother)”, “Mobile 2 (father)” and “Mobile 3 (pupil)” the last one is the pupil's first.
+    """
+    if not any("guardian" in column.reading.roles() for column in columns):
+        return columns
+    first: dict[tuple[str, ...], int] = {}
+    for column in columns:
+        if "guardian" not in column.reading.roles():
+            first[_label(column)] = min(column.reading.number, first.get(_label(column), 99))
+    return [
+        replace(column, reading=replace(column.reading, number=1))
+        if _names_the_customer(column) and column.reading.number == first[_label(column)]
+        else column
+        for column in columns
+    ]
+
+
+def _label(column: Column) -> tuple[str, ...]:
+    """Return the words of a column that may be the label of a field."""
+    return tuple(phrase.text for phrase in column.reading.phrases if phrase.labels and not _of_person(phrase))
+
+
+def _names_the_customer(column: Column) -> bool:
+    """Return whether a header says that a column is the customer's: “Pupil's phone”, not “Contact phone”."""
+    roles = column.reading.roles()
+    return "guardian" not in roles and any(map(_of_person, column.reading.phrases))
+
+
+def _of_person(phrase: Phrase) -> bool:
+    return "customer" in phrase.roles and phrase.text not in vocabulary.listed("reach")
+
+
 def in_context(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]:
     """Read names by their neighbours.
 
@@ -68,10 +105,24 @@ def in_context(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]
     if _rows_are("bookings", columns):
         found = [claim for claim in found if (claim.field, claim.why.code) != ("tagStr", "why-likely")]
     found = _of_contact_people(found, columns)
-    own = {claim.field for claim in found if not claim.guardian and claim.confidence >= TAKEN}
+    own = {claim.field for claim in found if not claim.guardian and claim.confidence >= DOUBT}
     own |= {"sms_phone", "whats_app_phone"} if own & {"sms_phone", "whats_app_phone"} else set()
     found = [claim for claim in found if not (claim.guardian and claim.field in own)]
+    found = _own_before_nameless(found, columns)
     return _only_person(_short_names(found, columns), columns)
+
+
+def _own_before_nameless(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]:
+    """Prefer the customer's own columns where some are a parent's: whose “Mail 1” is, nobody knows then."""
+    if not any("guardian" in column.reading.roles() for column in columns):
+        return list(found)
+    named = {claim.field for claim in found if _names_the_customer(columns[claim.column])} & _REACH
+    return [
+        replace(claim, preference=claim.preference * _NAMELESS)
+        if claim.field in named and not _names_the_customer(columns[claim.column])
+        else claim
+        for claim in found
+    ]
 
 
 def _rows_are(rows: str, columns: Sequence[Column]) -> bool:

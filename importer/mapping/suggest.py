@@ -63,7 +63,8 @@ def propose(
         return _united(header, found, sheets)
     looked_at = () if samples is None else samples.head(_LOOKED_AT).items()
     cells = {str(name): arrow.to_arrow(column).to_pylist() for name, column in looked_at}
-    columns = [_column(index, name, cells.get(name)) for index, name in enumerate(header)]
+    beginning = vocabulary.common_beginning(header)
+    columns = [_column(index, name, cells.get(name), beginning) for index, name in enumerate(header)]
     columns = neighbours.about_customers(columns)
     found_claims = [
         claim
@@ -225,8 +226,8 @@ def _from_mapping(
     return [found.get(column) or Proposal(column, None, 1.0, left_out) for column in header]
 
 
-def _column(index: int, name: str, cells: list[str | None] | None) -> Column:
-    reading = vocabulary.read(name)
+def _column(index: int, name: str, cells: list[str | None] | None, beginning: str) -> Column:
+    reading = vocabulary.read(name.removeprefix(beginning))
     if cells is None:
         return Column(index, name, (), 1.0, reading)
     cells = [cell.strip() for cell in cells if cell is not None]  # a sheet without the column has none

@@ -18,12 +18,12 @@ from importer.mapping import consent
 from importer.mapping.base import packaged_index
 from importer.mapping.headers import meanings, normalize
 from importer.models import Chunk, Issue, RepeatedIssue, Severity
+from importer.validation import NO_CONTACT
 
 REFUSED = "contact-refused"
 """The code of the warning on people who must not be contacted."""
 _SAID = 5
 """So many different cells are named in the condition that leaves them out."""
-_NO_CONTACT = "no-contact"
 _CONTACTS = frozenset({"sms_phone", "whats_app_phone", "viber_phone", "email"})
 _LINES = frozenset({"landline", "mobile"})
 _LIKE_CONTACT = r"^[^\s@]+@[^\s@]+\.[^\s@]+$|^[+(0-9][0-9 ()/.\-]{6,}$"
@@ -43,7 +43,7 @@ class UnusedColumns:
         stands in other columns of the rows without a contact."""
         told: list[Issue | RepeatedIssue] = []
         for part in found:
-            if isinstance(part, RepeatedIssue) and part.code == _NO_CONTACT:
+            if isinstance(part, RepeatedIssue) and part.code == NO_CONTACT:
                 told += self._beside(chunk, part)
             else:
                 told.append(part)
@@ -92,7 +92,7 @@ class UnusedColumns:
                 rows = chunk.frame.index.to_numpy()[here][filled]
                 told.append(
                     RepeatedIssue(
-                        *(_NO_CONTACT, found.severity, rows, chunk.sheet, name),
+                        *(NO_CONTACT, found.severity, rows, chunk.sheet, name),
                         cells=cells.filter(filled),
                         wording="contact-not-imported",
                     )

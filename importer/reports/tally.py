@@ -140,10 +140,11 @@ class Tally:
 
     def issue_groups(self, examples: int = EXAMPLES) -> tuple[IssueGroup, ...]:
         """Issues by code, column and severity, the gravest first, most rows first."""
-        groups = sorted(
-            self._groups,
-            key=lambda group: (group.severity.rank, group.kind.code not in _OF_PEOPLE, -group.rows, group.kind),
-        )
+
+        def order(group: _IssueCount) -> tuple[int, bool, int, IssueKind]:
+            return group.severity.rank, group.kind.code not in _OF_PEOPLE, -group.rows, group.kind
+
+        groups = sorted(self._groups, key=order)
         return tuple(group.frozen(examples) for group in groups)
 
     def unused_columns(self) -> tuple[UnusedColumn, ...]:

@@ -163,6 +163,29 @@ def test_a_guardian_s_phone_is_taken_only_without_another_and_says_so() -> None:
     assert (found["家长电话"].taken, found["手机"].field) == (False, "sms_phone")
 
 
+def test_beside_a_guardian_s_columns_the_customer_s_own_come_first_whatever_they_are_numbered() -> None:
+    header = ("Cell 1 /madre", "Cell 2/padre", "Cell 3/ allievo", "Mail 1", "Mail allievo")
+    assert taken("Cognome", "Nome", *header) == {
+        "Cognome": "last_name", "Nome": "first_name", "Cell 3/ allievo": "sms_phone", "Mail allievo": "email",
+    }  # fmt: skip
+
+
+def test_a_guardian_s_phone_is_not_taken_beside_one_of_which_nobody_knows_whose_it_is() -> None:
+    assert taken("Name", "Zorbian phone", "Mother's phone").keys() == {"Name"}
+
+
+def test_what_a_database_puts_before_each_column_says_nothing_unless_it_is_a_word() -> None:
+    header = ("KU_NUM", "KU_VORNAME", "KU_NACHNAME", "KU_STRASSE", "KU_ORT", "KU_EMAIL")
+    assert taken(*header) == {
+        "KU_VORNAME": "first_name", "KU_NACHNAME": "last_name", "KU_STRASSE": "address", "KU_EMAIL": "email",
+    }  # fmt: skip
+    assert "KU_STRASSE" not in taken("KU_STRASSE", "Name", "Telefon", "Ort")
+    assert taken("father_name", "father_phone", "father_email", "father_job").keys() <= {
+        "father_phone",
+        "father_email",
+    }
+
+
 @pytest.mark.parametrize(
     ("header", "field"),
     [
@@ -227,6 +250,9 @@ def test_in_a_list_of_children_and_parents_the_child_is_the_customer() -> None:
         ("Uczestnik - imię", "first_name"),
         ("Teléfono con lada", "sms_phone"),
         ("Domicilio de entrega", "address"),
+        ("foedselsdato", "birthday"),
+        ("koen", "gender"),
+        ("Strasse des Schuelers", "address"),
     ],
 )
 def test_a_word_is_known_in_other_forms_and_scripts(header: str, field: str) -> None:
