@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from importer.cli.mapping_prompt import MappingPrompt
     from importer.cli.output import OutputOptions
     from importer.delivery import events as delivery
-    from importer.mapping.schema import Condition
+    from importer.mapping.rules import Condition
     from importer.pipeline.events import (
         ConsentQuestion,
         CountryQuestion,

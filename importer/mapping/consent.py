@@ -19,7 +19,7 @@ from importer.dataclass import dataclass
 from importer.mapping.base import packaged_index, where_text
 from importer.mapping.headers import normalize
 from importer.mapping.nothing import is_nothing
-from importer.mapping.schema import Condition
+from importer.mapping.rules import Condition
 
 Kind = Literal["given", "refused", "state"]
 """What a yes means in a column: a consent, a refusal, or nothing, since only certain words count."""
@@ -93,18 +93,17 @@ def leaving_out(column: str, kind: Kind, cells: pa.Array) -> Condition:
     bad = refusing(kind, distinct)
     kept, refused = (distinct.filter(pa.array(mask)).to_pylist() for mask in (~bad, bad))
     if kind != "refused":
-        return Condition.model_validate({"column": column, "is_not": refused})
+        return Condition(column, is_not=tuple(refused))
     if any(kept):
-        return Condition.model_validate({"column": column, "is": ["", *filter(None, kept)]})
-    return Condition(column=column, filled=False)
+        return Condition(column, is_=("", *filter(None, kept)))
+    return Condition(column, filled=False)
 
 
 def conditions_text(conditions: Sequence[Condition]) -> str:
     """Return conditions as they stand in a mapping file."""
     import tomli_w
 
-    tables = [one.model_dump(mode="json", by_alias=True, exclude_defaults=True) for one in conditions]
-    return "".join("[[only]]\n" + tomli_w.dumps(table) for table in tables)
+    return "".join("[[only]]\n" + tomli_w.dumps(one.table()) for one in conditions)
 
 
 def telling_remarks(cells: pa.Array) -> np.ndarray:

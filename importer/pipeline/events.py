@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     )
     from importer.errors import ImporterError
     from importer.journal import RunRecord
-    from importer.mapping.schema import Condition
+    from importer.mapping.rules import Condition
     from importer.options import RunOptions
     from importer.pipeline.check import CheckedChunk
     from importer.pipeline.plan import RunPlan

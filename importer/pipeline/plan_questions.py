@@ -13,7 +13,7 @@ import pyarrow as pa
 from importer import arrow
 from importer.contracts import FieldKind
 from importer.mapping import consent
-from importer.mapping.schema import Condition
+from importer.mapping.rules import Condition
 from importer.models import Chunk
 from importer.pipeline import plan as plans
 from importer.pipeline.events import ConsentQuestion, CountryQuestion, RunObserver
@@ -39,7 +39,7 @@ def settled(plan: RunPlan, file: FileName, observer: RunObserver, journal: Journ
         left_out = refusing_left_out(plan, refused)
         observer.keep_conditions(refused, left_out)
         only = (*plan.mapping.only, *left_out)
-        return plans.changed(plan, journal, plan.options, plan.mapping.model_copy(update={"only": only}))
+        return plans.changed(plan, journal, plan.options, replace(plan.mapping, only=only))
     return replace(plan, notes=(*plan.notes, refused.note()))
 
 
