@@ -14,7 +14,7 @@ from importer.contracts import FieldKind
 from importer.mapping import evidence, gender, headers, vocabulary
 from importer.mapping.assignment import Claim
 from importer.mapping.headers import Alias, normalize
-from importer.mapping.schema import field_kinds
+from importer.mapping.rules import field_kinds
 from importer.mapping.vocabulary import Phrase, Reading
 from importer.models import Note
 

@@ -21,7 +21,7 @@ from importer.mapping.custom_fields import by_choices, contradicts, own_columns,
 from importer.mapping.headers import find_column, normalize, recognised, share_sheet
 from importer.mapping.nothing import is_nothing
 from importer.mapping.proposals import TAKEN, Proposal
-from importer.mapping.schema import MappingFile
+from importer.mapping.rules import MappingFile
 from importer.models import Note, TenantField
 
 if TYPE_CHECKING:
