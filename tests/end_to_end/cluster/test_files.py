@@ -220,7 +220,6 @@ def test_workers_that_lack_a_package_die_or_are_gone_are_told_each_with_its_code
         DaskCluster(two.folder, 1, environ=environ) as own,
         engine.connected(own.address, 1) as client,
     ):
-
         deserted: list[str] = []
 
         def told(*files: str) -> list[tuple[str, int, bool]]:
