@@ -5,16 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from importer.cli import app
-from importer.cli.help import wrapped
-from importer.cli.output import ask, confirm, console, echo, language, print_error, tell
+from importer.cli.output import ask, confirm, console, echo, fitting, language, print_error, tell
 from importer.cli.progress import NullView, ProgressView, destination_line, progress_view
 from importer.cli.signals import stop_on_signals
 from importer.errors import UsageError
@@ -286,11 +283,7 @@ class TerminalObserver(RunObserver):
         if self._output.log_json:
             self._view.said(code, text, **found)
         elif not self._output.quiet:
-            # A terminal would break a long line in the middle of a word.
-            columns = shutil.get_terminal_size().columns if sys.stderr.isatty() else len(text) + 1
-            for line in text.splitlines():
-                for part in wrapped(line, columns):
-                    echo(part, err=True)
+            echo(fitting(text), err=True)
 
 
 @contextlib.contextmanager
