@@ -25,6 +25,9 @@ PHONE_DIGITS = (5, 15)
 """The fewest and the most digits of a phone. E.164 allows 15; service numbers of less than 5 cannot receive a
 message from abroad."""
 
+NO_CONTACT = "no-contact"
+"""The code of a row without anything to recognise its customer by."""
+
 LOSSY = r"^[+-]?\d+([.,]\d+)?[eE][+-]?\d+$"
 """A number in scientific notation, which lacks digits."""
 _DIGITS = r"^\d+$"
@@ -195,14 +198,20 @@ def _absent(mapped: MappedChunk, field: Field) -> Iterator[RepeatedIssue]:
     yield RepeatedIssue("required", Severity.ERROR, rows, mapped.sheet, field.name, field.name, cells)
 
 
-def _no_contact(mapped: MappedChunk, contract: Contract) -> Iterator[RepeatedIssue]:
-    without = np.ones(len(mapped.frame), dtype=bool)
+def filled_contacts(mapped: MappedChunk, contract: Contract) -> np.ndarray:
+    """Return for each row whether it has something to recognise its customer by: bool."""
+    found = np.zeros(len(mapped.frame), dtype=bool)
     for name in contract.contact_fields:
         if name in mapped.frame.columns:
-            without &= ~TextColumn(arrow.text_column(mapped, name)).filled
+            found |= TextColumn(arrow.text_column(mapped, name)).filled
+    return found
+
+
+def _no_contact(mapped: MappedChunk, contract: Contract) -> Iterator[RepeatedIssue]:
+    without = ~filled_contacts(mapped, contract)
     if without.any():
         rows = mapped.frame.index.to_numpy()[without]
-        yield RepeatedIssue("no-contact", Severity.WARNING, rows, mapped.sheet)
+        yield RepeatedIssue(NO_CONTACT, Severity.WARNING, rows, mapped.sheet)
 
 
 def _is_json_object(text: str) -> bool:

@@ -14,7 +14,7 @@ from importer.contracts import FieldKind
 from importer.mapping import evidence, gender, headers, vocabulary
 from importer.mapping.assignment import Claim
 from importer.mapping.headers import Alias, normalize
-from importer.mapping.schema import field_kinds
+from importer.mapping.rules import field_kinds
 from importer.mapping.vocabulary import Phrase, Reading
 from importer.models import Note
 
@@ -259,7 +259,7 @@ def _own_roles(phrases: Sequence[Phrase]) -> frozenset[str]:
     """Return what a label says of itself: “Mobile”, and “Mobilnummer”, which begins so."""
     return frozenset(role for phrase in phrases for role in phrase.roles) | frozenset(
         role
-        for role in ("mobile", "registered")
+        for role in vocabulary.INSIDE
         for phrase in phrases
         if any(word in phrase.text for word in vocabulary.words_of(role))
     )
@@ -301,7 +301,7 @@ def _preference(field: str, roles: frozenset[str], column: Column) -> float:
 @cache
 def _ranks() -> dict[str, int]:
     """Return the position of each known name in the data, which lists the most usual ones first."""
-    return {name: rank for rank, name in enumerate(headers.aliases_by_name())}
+    return {name: rank for rank, name in enumerate(headers.known_names())}
 
 
 def _rank(label: str) -> int:
@@ -326,7 +326,7 @@ def _by_likeness(column: Column) -> list[Claim]:
     best = process.extractOne(name, near, scorer=fuzz.ratio, score_cutoff=_ALIKE)
     if best is None or best[0][:1] != name[:1]:
         return []
-    alias = headers.sure_names()[best[0]]
+    alias = Alias.of_line(headers.known_names()[best[0]])
     if words != len(vocabulary.words(alias.label)):
         return []
     if alias.field == "customize_field" or (alias.field in NAMES and len(name) < _LONG_NAME):

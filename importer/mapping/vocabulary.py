@@ -6,13 +6,15 @@ into the fewest known phrases. A rest that no phrase covers may change the meani
 
 from __future__ import annotations
 
+import bisect
+import itertools
+import operator
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from operator import itemgetter
 from typing import Any
 
 from importer.mapping.base import names_in, packaged_index
@@ -24,6 +26,8 @@ _SISTERS = {"az": "tr", "ca": "es", "hr": "sl", "mk": "bg", "sk": "cs", "sr": "s
 """Languages that share so many words with another that both count as one here."""
 VETO = ("somebody-else", "something-else")
 """Roles with which a column is not the customer's, or nothing the API has a field for."""
+INSIDE = ("mobile", "registered")
+"""Roles whose words count also inside a label: “Mobilnummer”."""
 _ANY = "any"
 _HAN = frozenset({"zh", "ja"})
 _ENGLISH = frozenset({"en"})
@@ -38,8 +42,8 @@ _PHRASE, _PIECE, _UNKNOWN = 100, 30, 10_000
 _SHORTEST_PIECE = 3
 # Words that begin alike are forms of one word.
 _STEM, _SAME = 5, 0.75
-_ROLE = 2
-"""A role has so many values; a label has more."""
+_ROLE = 1
+"""The line of a role has so many bars: `customer|en`. That of a label has more."""
 # What tables of a database put before each of their columns.
 _BEGINNING = re.compile(r"[^\W\d_]+[_.:-]\s*(?=[^\W\d_])")
 _FEWEST_BEGUN = 4
@@ -157,7 +161,7 @@ def common_beginning(header: Sequence[str]) -> str:
     An empty text if they share nothing.
     """
     begun = Counter(found[0] for name in header if (found := _BEGINNING.match(name)))
-    text, count = max(begun.items(), key=itemgetter(1), default=("", 0))
+    text, count = max(begun.items(), key=operator.itemgetter(1), default=("", 0))
     return text if count >= max(_FEWEST_BEGUN, len(header) / 2) and read(text).unknown else ""
 
 
@@ -170,7 +174,7 @@ def main_languages(header: Sequence[str]) -> frozenset[str]:
 
 
 def qualifiers() -> Mapping[str, Any]:
-    """Return the tables of `qualifiers.toml`, but for the pairs of Chinese characters."""
+    """Return the lists of `qualifiers.toml`, the weights of its roles, and the words of some."""
     tables: Mapping[str, Any] = packaged_index("phrases.json")["qualifiers"]
     return tables
 
@@ -189,17 +193,17 @@ def listed(name: str) -> frozenset[str]:
 
 @cache
 def words_of(role: str) -> tuple[str, ...]:
-    """Return the normal forms of the words of a role, those long enough to be found inside others."""
-    table = qualifiers()[role]
-    words = (
-        joined(word) for listed in table.values() if isinstance(listed, str) for word in names_in(listed)
-    )
+    """Return the normal forms of the words of a role, those long enough to be found inside others.
+
+    The index has them for `INSIDE`.
+    """
+    words = map(joined, names_in(qualifiers()[role]["words"]))
     return tuple(word for word in words if len(word) > 2 or not word.isascii())
 
 
-def _entries() -> Mapping[str, Sequence[Sequence[Any]]]:
-    """Return all that each phrase may mean, by its normal form: the values of an Alias or of a Role."""
-    phrases: Mapping[str, Sequence[Sequence[Any]]] = packaged_index("phrases.json")["phrases"]
+def _entries() -> Mapping[str, str]:
+    """Return all that each phrase may mean, by its normal form in order: a line for each Alias or Role."""
+    phrases: Mapping[str, str] = packaged_index("phrases.json")["phrases"]
     return phrases
 
 
@@ -208,8 +212,8 @@ def _phrase(text: str) -> Phrase:
     labels: dict[str, Alias] = {}
     roles: dict[Role, None] = {}
     label_languages, role_languages, denying = set(), set(), set()
-    for values in _entries()[text]:
-        entry = Role(*values) if len(values) == _ROLE else Alias(*values)
+    for line in _entries()[text].split("\n"):
+        entry = Role(*line.split("|")) if line.count("|") == _ROLE else Alias.of_line(line)
         if isinstance(entry, Alias):
             labels.setdefault(entry.field, entry)
             label_languages.add(_ANY if entry.language == "api" else entry.language)
@@ -243,36 +247,39 @@ def _spoken(text: str, languages: set[str]) -> frozenset[str]:
 
 def _inflected(word: str) -> Phrase | None:
     """Return a known word of a header in another form: “uczestnik” for “uczestnika”. It is never a label."""
-    for known in _by_beginning().get(word[:_STEM], ()) if len(word) >= _STEM else ():
-        common = next(
-            (at for at, (one, other) in enumerate(zip(word, known, strict=False)) if one != other),
-            min(len(word), len(known)),
-        )
-        if common >= _SAME * max(len(word), len(known)):
-            phrase = _phrase(known)
-            # English makes new words so: “support” is no supporter, and a household no householder.
-            if phrase.languages != _ENGLISH or word.removesuffix("s") == known.removesuffix("s"):
-                return replace(phrase, text=word, labels=())
+    if len(word) < _STEM or word[0] >= "\u0e00":
+        return None
+    known, begins = _in_order(), word[:_STEM]
+    near = known[bisect.bisect_left(known, begins) : bisect.bisect_left(known, begins + "\uffff")]
+    shared = {one: _common(word, one) for one in near if _is_around(one)}
+    alike = [one for one, common in shared.items() if common >= _SAME * max(len(word), len(one))]
+    for one in sorted(alike, key=shared.__getitem__, reverse=True):
+        phrase = _phrase(one)
+        # English makes new words so: “support” is no supporter, and a household no householder.
+        if phrase.languages != _ENGLISH or word.removesuffix("s") == one.removesuffix("s"):
+            return replace(phrase, text=word, labels=())
     return None
 
 
-@cache
-def _by_beginning() -> Mapping[str, Sequence[str]]:
-    """Return the words that stand around labels, by their first letters."""
-    found: dict[str, list[str]] = {}
-    for text, entries in _entries().items():
-        if len(text) >= _STEM and text[0] < "\u0e00" and all(len(values) == _ROLE for values in entries):
-            found.setdefault(text[:_STEM], []).append(text)
-    return found
+def _common(one: str, other: str) -> int:
+    """Return how many letters two words begin with in common."""
+    return len(list(itertools.takewhile(bool, map(operator.eq, one, other))))
+
+
+def _is_around(text: str) -> bool:
+    """Return whether a phrase is no label in any language."""
+    return all(line.count("|") == _ROLE for line in _entries()[text].split("\n"))
 
 
 @cache
-def _lengths() -> Mapping[str, tuple[int, ...]]:
+def _in_order() -> Sequence[str]:
+    return tuple(_entries())
+
+
+def _lengths() -> Mapping[str, Sequence[int]]:
     """Return how long the phrases are that begin with a letter, the longest first."""
-    found: dict[str, set[int]] = {}
-    for text in _entries():
-        found.setdefault(text[0], set()).add(len(text))
-    return {letter: tuple(sorted(lengths, reverse=True)) for letter, lengths in found.items()}
+    lengths: Mapping[str, Sequence[int]] = packaged_index("phrases.json")["lengths"]
+    return lengths
 
 
 def words(text: str) -> list[str]:

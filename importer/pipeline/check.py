@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import field
 
 import numpy as np
+import pandas as pd
 import pyarrow.compute as pc
 
 from importer import arrow
@@ -35,9 +36,10 @@ from importer.pipeline.corrections import (
 from importer.pipeline.duplicates import DuplicateDetector, DuplicateVerdict, SharedContacts
 from importer.pipeline.suppression import Suppression
 from importer.pipeline.unused_columns import UnusedColumns
-from importer.validation import validate
+from importer.validation import NO_CONTACT, filled_contacts, validate
 
 _Part = Issue | RepeatedIssue
+_CONTACT_LEFT_OUT = "contact-left-out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class Checker:
             name for field in person_names.FIELDS for name in mapper.columns.get(field, ())
         )
         self._unused = frozenset(mapper.unused)
-        self._left_out = UnusedColumns(mapper.unused)
+        self._left_out = UnusedColumns(mapper.unused, mapper.columns.get("remark", ()))
         self._sources = {name: sources for name, sources in mapper.columns.items() if len(sources) > 1}
         self._joined = {one.field.name for one in mapper.bound.fields if one.rule.join is not None}
         self._used = tuple(dict.fromkeys(name for sources in mapper.columns.values() for name in sources))
@@ -219,8 +221,25 @@ class Checker:
             for checked in validate(mapped, self._contract).parts
             for part in self._at_its_column(chunk, checked)
         )
-        found = self._left_out.issues(chunk, (*read, *written, *Issues.parts_of(mapped.issues), *checked))
+        parts = self._left_out.issues(chunk, (*read, *written, *Issues.parts_of(mapped.issues), *checked))
+        found = parts if chunk.as_read is None else self._without_choices(chunk, chunk.as_read, parts)
         return Issues(self._graded(part) for part in _one_a_cell(_beside_errors(found), skipped))
+
+    def _without_choices(
+        self, chunk: Chunk, as_read: pd.DataFrame, parts: Sequence[_Part]
+    ) -> Sequence[_Part]:
+        """Return the issues; of rows that have no contact since a correction took it out, a note."""
+        rows = Issues.rows_of(one for one in parts if one.code == NO_CONTACT)
+        bare = as_read.index.intersection(pd.Index(rows))
+        if not len(bare):
+            return parts
+        before = self._mapper.map(Chunk(chunk.sheet, as_read.loc[bare]))
+        had = bare.to_numpy()[filled_contacts(before, self._contract)]
+        if not had.size:
+            return parts
+        rest = (part if part.code != NO_CONTACT else _but(part, had) for part in parts)
+        told = RepeatedIssue(_CONTACT_LEFT_OUT, Severity.NOTE, had, chunk.sheet)
+        return [*(part for part in rest if part is not None), told]
 
     def _concerns(self, chunk: Chunk, column: str | None) -> bool:
         """Whether an issue concerns a column that the mapping uses, or the whole row."""

@@ -26,7 +26,7 @@ def as_mapping_reads(file: FileName, options: RunOptions, mapping: MappingFile |
     """
     if mapping is None or mapping.read is None or report_run(Path(file)) is not None:
         return options
-    said = mapping.read.model_dump(exclude_none=True)
+    said = mapping.read.table()
     return replace(options, **{name: value for name, value in said.items() if getattr(options, name) is None})
 
 

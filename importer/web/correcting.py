@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -21,14 +21,13 @@ from importer.reports.wording import issue_text
 from importer.web.corrections_file import MOST_BYTES, read_workbook, workbook
 from importer.web.edits import can_undo, change, take_over, undo
 from importer.web.grid import (
-    LACKING,
     GridView,
     grid_row,
-    name_for_both,
     names_of,
     needed_columns,
     paired_rows,
     shown_columns,
+    with_other_names,
 )
 from importer.web.mapping_table import CALENDARS, countries
 from importer.web.pages import (
@@ -46,9 +45,20 @@ from importer.web.pages import (
     told,
     whole_number,
 )
-from importer.web.problems import LOSING, Corrections, ProblemRow, ProblemRows, RowFilterChoice
+from importer.web.problems import LOSING, ProblemRow, ProblemRows, RowFilterChoice
 from importer.web.rechecks import GridState
-from importer.web.remedies import NOTHING, REMEDIED, remedies
+from importer.web.remedies import (
+    NOTHING,
+    REMEDIED,
+    back_to,
+    clearable,
+    kind_at,
+    leavable,
+    offered,
+    remedies,
+    rows_of,
+    with_one_name,
+)
 from importer.web.running import is_current
 from importer.web.twins import SAME_CONTACT
 from importer.web.uploads import spool_beside
@@ -93,7 +103,7 @@ class GridQuery:
 def _query(request: Request, work: Work) -> GridQuery:
     given = request.query_params
     errors = bool(work.check and any(kind.severity == Severity.ERROR for kind in work.check.kinds))
-    kind = _kind(work, given.get("kind", ""))
+    kind = kind_at(work, given.get("kind", ""))
     code, column = (kind.code, kind.column) if kind else (given.get("code", ""), given.get("column", ""))
     show = given.get("show", "")
     if not show or (show == "errors" and code):
@@ -108,19 +118,12 @@ def _query(request: Request, work: Work) -> GridQuery:
     )
 
 
-def _kind(work: Work, place: str) -> KindCount | None:
-    """The kind of issue at a place of the check's list."""
-    kinds = work.check.kinds if work.check else ()
-    number = whole_number(place)
-    return kinds[number] if number is not None and number < len(kinds) else None
-
-
 def _correct(request: Request) -> Response:
     site, lang = site_of(request), language_of(request)
     work = site.works.get(request.path_params["work"])
     if work.check is None:
         return see_other(step_url(work, "check"))
-    rows = _rows(site, work)
+    rows = rows_of(site, work)
     cells = site.works.corrections(work)
     query = _query(request, work)
     places = rows.choose(query.choice, {(cell.sheet, cell.row) for cell in cells.values()})
@@ -168,30 +171,23 @@ def _correct(request: Request) -> Response:
         kind=kind,
         chosen_kind=chosen,
         remedied=REMEDIED,
-        offers=len(_offered(rows, query.choice.code, query.choice.column, cells)),
-        clearable=len(_clearable(rows, kind, cells))
+        offers=len(offered(rows, query.choice.code, query.choice.column, cells)),
+        clearable=len(clearable(rows, kind, cells))
         if kind and kind.column not in needed and kind.code not in LOSING
         else 0,
         remedies=chosen_remedies,
         advice=_advice(kind, some, lang) if view.brief and not paired else "",
         countries=countries(lang),
         calendars=CALENDARS,
-        both=len(_with_one_name(rows, kind, view)) if kind else 0,
-        leavable=len(_leavable(rows, kind, cells)) if kind and kind.code not in LOSING else 0,
+        both=len(with_one_name(rows, kind, view)) if kind else 0,
+        apart=len(with_other_names(rows, view)) if paired and not work.duplicates else 0,
+        leavable=len(leavable(rows, kind, cells)) if kind and kind.code not in LOSING else 0,
         losing=LOSING,
         can_undo=can_undo(site, work),
         taken=whole_number(request.query_params.get("taken", "")),
         refused=single_line(request.query_params.get("refused", ""))[:_LONGEST_LINES],
         current=current,
     )
-
-
-def _rows(site: Site, work: Work) -> ProblemRows:
-    try:
-        rows: ProblemRows = site.rechecks.rows(work)
-    except (OSError, ValueError):
-        raise UsageError("web-check-first") from None
-    return rows
 
 
 def _open_rows(rows: ProblemRows, state: GridState, check: CheckState) -> int:
@@ -211,56 +207,13 @@ def _advice(kind: KindCount | None, some: Sequence[ProblemRow], lang: str) -> st
     return ""
 
 
-def _offered(rows: ProblemRows, code: str, column: str, cells: Corrections) -> dict[int, str]:
-    """The likely corrections of a kind that nobody has taken yet, by the place of their row."""
-    suggested = rows.suggested(code, column)
-    corrected = {(sheet, row) for sheet, row, name in cells if name == column}
-    done = {rows.place(*key) for key in corrected} if corrected else frozenset()
-    return {place: text for place, text in suggested.items() if place not in done}
-
-
-def _clearable(rows: ProblemRows, kind: KindCount, cells: Corrections) -> list[int]:
-    """The places of rows whose cell with this kind of problem nobody has corrected yet."""
-    if not kind.column:
-        return []
-    corrected = {(sheet, row) for sheet, row, name in cells if name == kind.column}
-    done = {rows.place(*key) for key in corrected}
-    return [place for place in rows.of_kind(kind.code, kind.column) if place not in done]
-
-
-def _leavable(rows: ProblemRows, kind: KindCount, cells: Corrections) -> list[int]:
-    """The places of rows with this kind of problem that nobody has corrected or left out yet."""
-    touched = {rows.place(sheet, row) for sheet, row, _ in cells}
-    return [place for place in rows.of_kind(kind.code, kind.column) if place not in touched]
-
-
-def _with_one_name(rows: ProblemRows, kind: KindCount, view: GridView) -> dict[int, str]:
-    """What the cells of this kind would say if each customer's one name were both, by the places of rows that
-    nobody has corrected yet."""
-    if kind.code != LACKING:
-        return {}
-    column, places = kind.column, rows.of_kind(kind.code, kind.column)
-    plain = replace(view, cells={})
-    found = dict(rows.once(column, lambda: _named_once(rows.read(places), column, plain)))
-    touched = {rows.place(sheet, row) for sheet, row, _ in view.cells}
-    for place in touched:
-        found.pop(place, None)
-    left = sorted(touched & set(_clearable(rows, kind, view.cells))) if touched else ()
-    return found | _named_once(rows.read(left), column, view)
-
-
-def _named_once(rows: Iterable[ProblemRow], column: str, view: GridView) -> dict[int, str]:
-    found = ((row.number, name_for_both(row, column, view)) for row in rows)
-    return {place: text for place, text in found if text}
-
-
 def _save_cell(request: Request, form: Form) -> Response:
     """Correct one cell; an empty `take` means the text, `original` puts back what the file says."""
     site = site_of(request)
     work = site.works.get(request.path_params["work"])
     if work.check is None:
         raise UsageError("web-check-first")
-    rows, header = _rows(site, work), work.check.header
+    rows, header = rows_of(site, work), work.check.header
     number, place, at = (_number(form.get(name, "")) for name in ("row", "place", "column"))
     row = next(rows.read([place])) if place < len(rows) else None
     if row is None or row.row != number or at >= len(header):
@@ -270,7 +223,7 @@ def _save_cell(request: Request, form: Form) -> Response:
         raise UsageError("web-cell-too-long", most=_LONGEST_CELL)
     wanted = row.cells[at] if "original" in form else text
     change(site, work, [(row, header[at], row.cells[at], wanted)])
-    return see_other(_back(form, work, f"#r-{row.number}"))
+    return see_other(back_to(form, work, f"#r-{row.number}"))
 
 
 def _leave_out(request: Request, form: Form) -> Response:
@@ -279,13 +232,13 @@ def _leave_out(request: Request, form: Form) -> Response:
     work = site.works.get(request.path_params["work"])
     if work.check is None:
         raise UsageError("web-check-first")
-    rows = _rows(site, work)
+    rows = rows_of(site, work)
     number, place = (_number(form.get(name, "")) for name in ("row", "place"))
     row = next(rows.read([place])) if place < len(rows) else None
     if row is None or row.row != number:
         raise UsageError("web-row-gone", row=form.get("row", ""))
     change(site, work, [(row, WHOLE_ROW, "", "" if form.get("do") == "take" else LEFT_OUT)])
-    return see_other(_back(form, work, f"#r-{row.number}"))
+    return see_other(back_to(form, work, f"#r-{row.number}"))
 
 
 def _number(text: str) -> int:
@@ -294,49 +247,14 @@ def _number(text: str) -> int:
     return 1 << 40 if found is None else found
 
 
-def _take_all(request: Request, form: Form) -> Response:
-    """Take the likely corrections of all cells of one kind, or leave these cells or rows out, as one step."""
-    site = site_of(request)
-    work = site.works.get(request.path_params["work"])
-    if work.check is None:
-        raise UsageError("web-check-first")
-    header = work.check.header
-    with site.works.editing(work.id):
-        kind = _kind(work, form.get("kind", ""))
-        if kind is None:
-            raise UsageError("web-changed-elsewhere")
-        rows, cells = _rows(site, work), site.works.corrections(work)
-        if form.get("do") == "leave":
-            places = _leavable(rows, kind, cells)
-            change(site, work, [(row, WHOLE_ROW, "", LEFT_OUT) for row in rows.read(places)])
-            return see_other(_back(form, work))
-        offered = _offered(rows, kind.code, kind.column, cells)
-        if form.get("do") == "clear":
-            offered = dict.fromkeys(_clearable(rows, kind, cells), "")
-        elif form.get("do") == "both":
-            offered = _with_one_name(rows, kind, GridView(work, header, cells, GridState({}, {}), "en"))
-        at = header.index(kind.column) if offered else 0
-        changes = [
-            (row, kind.column, row.cells[at], offered[row.number]) for row in rows.read(sorted(offered))
-        ]
-        change(site, work, changes)
-    return see_other(_back(form, work))
-
-
 def _undo(request: Request, form: Form) -> Response:
     """Take back the last step, whatever it changed."""
     site = site_of(request)
     work = site.works.get(request.path_params["work"])
     if work.check is None:
         raise UsageError("web-check-first")
-    undo(site, work, _rows(site, work))
-    return see_other(_back(form, work))
-
-
-def _back(form: Form, work: Work, anchor: str = "") -> str:
-    query = form.get("back", "")
-    here = step_url(work, "correct")
-    return (query if query.startswith(f"{here}?") or query == here else here) + anchor
+    undo(site, work, rows_of(site, work))
+    return see_other(back_to(form, work))
 
 
 def _workbook(request: Request) -> Response:
@@ -370,7 +288,7 @@ def _take(site: Site, work: Work, path: Path) -> str:
     try:
         if work.check is None:
             raise UsageError("web-check-first")
-        found = read_workbook(path, path.name, work.check.header, _rows(site, work))
+        found = read_workbook(path, path.name, work.check.header, rows_of(site, work))
     finally:
         shutil.rmtree(path.parent, ignore_errors=True)
     taken = take_over(site, work, found.cells, again=True)
@@ -397,6 +315,5 @@ ROUTES = [
     ("POST", "/w/{work}/corrections", _take_workbook),
     ("POST", "/w/{work}/cells", changing(_save_cell)),
     ("POST", "/w/{work}/row", changing(_leave_out)),
-    ("POST", "/w/{work}/all", changing(_take_all)),
     ("POST", "/w/{work}/undo", changing(_undo)),
 ]

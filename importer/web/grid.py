@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from importer.contracts import Contract
@@ -32,6 +33,8 @@ _GRADES = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
 _FEWEST_DIGITS = 6
 _TELLING_DIGITS = 8
 """So many digits at the end tell a phone, whatever stands before them."""
+_BETWEEN_VALUES = r"[/;,|\n、；，]"
+"""What stands between several phones or e-mails of a cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +268,46 @@ def _pair_line(row: ProblemRow, twin: Twin, rows: ProblemRows, view: GridView) -
     return PairLine(row.number, text, str(row.row), mine, other, theirs, contact)
 
 
+def with_other_names(rows: ProblemRows, view: GridView) -> Set[int]:
+    """The places of rows that share a contact with an earlier row of another name."""
+
+    def found() -> dict[int, str]:
+        plain = replace(view, cells={})
+        later = ((rows.find(*place), twins) for place, twins in rows.twins.items())
+        return {row.number: "" for row, twins in later if row and any(_others(row, twins, rows, plain))}
+
+    settled = {rows.place(*place) for place, twins in view.state.twins.items() if not twins}
+    return rows.once(SAME_CONTACT, found).keys() - settled
+
+
+def without_shared(rows: ProblemRows, view: GridView) -> list[tuple[ProblemRow, str, str]]:
+    """The cells of rows that share a contact with an earlier row of another name: row, column, and what the
+    cell says without it."""
+    made = []
+    for row in rows.read(sorted(with_other_names(rows, view))):
+        for twin in _others(row, still_shared(row, rows, view), rows, view):
+            issue = Issue(SAME_CONTACT, Severity.WARNING, row.row, row.sheet, found=twin.contact)
+            column = _shared_column(issue, row, view)
+            if column and column not in view.needed:
+                made.append((row, column, _without(twin.contact, view.text(row, view.header.index(column)))))
+    return made
+
+
+def _others(row: ProblemRow, twins: Sequence[Twin], rows: ProblemRows, view: GridView) -> Iterator[Twin]:
+    """Those of the earlier rows whose customer is called otherwise."""
+    mine = view.name(row)
+    for twin in twins:
+        theirs = view.name(rows.find(*twin.place))
+        if mine and theirs and not same_name(mine, theirs):
+            yield twin
+
+
+def _without(contact: str, cell: str) -> str:
+    """A cell with several values without this one."""
+    parts = [part.strip() for part in re.split(_BETWEEN_VALUES, cell)]
+    return " / ".join(part for part in parts if part and not _holds_contact(part, contact))
+
+
 def _shared_issues(group: _Group, view: GridView) -> dict[Place, list[Issue]]:
     """What is said at the cell of an earlier row that a later one shares."""
     found: dict[Place, list[Issue]] = {}
@@ -284,18 +327,20 @@ def _shared_column(issue: Issue, row: ProblemRow, view: GridView) -> str:
     """The column with the contact that a row shares with another one; empty if that cannot be told."""
     if issue.code != SAME_CONTACT or not issue.found:
         return ""
-    wanted = issue.found.casefold()
-    for at, name in enumerate(view.header):
-        cell = view.text(row, at)
-        digits = "".join(filter(str.isdigit, cell)).lstrip("0")
-        if not wanted.isdigit():
-            if wanted in cell.casefold():
-                return name
-        elif len(digits) >= _FEWEST_DIGITS and (
-            wanted.endswith(digits) or wanted[-_TELLING_DIGITS:] in digits
-        ):
-            return name
-    return ""
+    found = issue.found
+    return next(
+        (name for at, name in enumerate(view.header) if _holds_contact(view.text(row, at), found)), ""
+    )
+
+
+def _holds_contact(cell: str, contact: str) -> bool:
+    """Whether a cell holds a contact that is sent like this."""
+    if not contact.isdigit():
+        return contact.casefold() in cell.casefold()
+    digits = "".join(filter(str.isdigit, cell)).lstrip("0")
+    return len(digits) >= _FEWEST_DIGITS and (
+        contact.endswith(digits) or contact[-_TELLING_DIGITS:] in digits
+    )
 
 
 def _worded(issue: Issue, lang: str, *, brief: bool = False) -> CellIssue:

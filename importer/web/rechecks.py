@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pandas as pd
 
 from importer import arrow
 from importer.journal import Journal
@@ -72,6 +73,16 @@ class Recheck:
             return row.cells
         return tuple(mine.get(name, cell) for name, cell in zip(self.plan.header, row.cells, strict=False))
 
+    def _as_read(self, rows: Sequence[ProblemRow]) -> pd.DataFrame | None:
+        """Rows as they were read; None without any."""
+        if not rows:
+            return None
+        columns = {
+            name: arrow.array([row.cells[at] if at < len(row.cells) else "" for row in rows])
+            for at, name in enumerate(self.plan.header)
+        }
+        return arrow.frame(columns, np.array([row.row for row in rows], dtype=np.int64))
+
     def _found(
         self, rows: Sequence[tuple[ProblemRow, Sequence[str]]], changes: Mapping[Place, Changes]
     ) -> list[EditedRow]:
@@ -87,7 +98,8 @@ class Recheck:
                 name: arrow.array([cells[at] if at < len(cells) else "" for _, cells in some])
                 for at, name in enumerate(self.plan.header)
             }
-            chunk = Chunk(sheet, arrow.frame(columns, numbers))
+            corrected = [row for row, _ in some if (sheet, row.row) in changes]
+            chunk = Chunk(sheet, arrow.frame(columns, numbers), as_read=self._as_read(corrected))
             rules = CheckRules(self.plan.options.duplicates, self.plan.options.strict)
             checked = Checker(self.plan.mapper, self.plan.contract, rules).check(chunk)
             issues: dict[int, list[Issue]] = {}

@@ -1,9 +1,9 @@
-"""What can be done about a whole kind of problem: a choice for its column, in the place of cell by cell."""
+"""Settle a whole kind of problem at once: by a choice for its column, or one correction of all its rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,6 +12,9 @@ from importer.errors import UsageError
 from importer.mapping import dates
 from importer.mapping.likely_countries import LikelyCountry
 from importer.option_types import Duplicates
+from importer.readers.overlay import LEFT_OUT, WHOLE_ROW, CorrectedCell
+from importer.web.edits import change
+from importer.web.grid import LACKING, GridView, name_for_both, names_of, needed_columns, without_shared
 from importer.web.mapping_table import (
     CALENDARS,
     DATE_ORDERS,
@@ -33,7 +36,8 @@ from importer.web.pages import (
     step_url,
     whole_number,
 )
-from importer.web.problems import ProblemRows
+from importer.web.problems import Corrections, ProblemRow, ProblemRows
+from importer.web.rechecks import GridState
 from importer.web.running import check_file
 from importer.web.twins import SAME_CONTACT
 from importer.web.works import KindCount, Work
@@ -208,7 +212,127 @@ def _send_every_row(request: Request, form: Form) -> Response:
     return see_other(step_url(work, "check"))
 
 
+def kind_at(work: Work, place: str) -> KindCount | None:
+    """The kind of issue at a place of the check's list."""
+    kinds = work.check.kinds if work.check else ()
+    number = whole_number(place)
+    return kinds[number] if number is not None and number < len(kinds) else None
+
+
+def rows_of(site: Site, work: Work) -> ProblemRows:
+    """The rows of the last check. Raises UsageError `web-check-first`."""
+    try:
+        rows: ProblemRows = site.rechecks.rows(work)
+    except (OSError, ValueError):
+        raise UsageError("web-check-first") from None
+    return rows
+
+
+def offered(rows: ProblemRows, code: str, column: str, cells: Corrections) -> dict[int, str]:
+    """The likely corrections of a kind that nobody has taken yet, by the place of their row."""
+    suggested = rows.suggested(code, column)
+    corrected = {(sheet, row) for sheet, row, name in cells if name == column}
+    done = {rows.place(*key) for key in corrected} if corrected else frozenset()
+    return {place: text for place, text in suggested.items() if place not in done}
+
+
+def clearable(rows: ProblemRows, kind: KindCount, cells: Corrections) -> list[int]:
+    """The places of rows whose cell with this kind of problem nobody has corrected yet."""
+    if not kind.column:
+        return []
+    corrected = {(sheet, row) for sheet, row, name in cells if name == kind.column}
+    done = {rows.place(*key) for key in corrected}
+    return [place for place in rows.of_kind(kind.code, kind.column) if place not in done]
+
+
+def leavable(rows: ProblemRows, kind: KindCount, cells: Corrections) -> list[int]:
+    """The places of rows with this kind of problem that nobody has corrected or left out yet."""
+    touched = {rows.place(sheet, row) for sheet, row, _ in cells}
+    return [place for place in rows.of_kind(kind.code, kind.column) if place not in touched]
+
+
+def with_one_name(rows: ProblemRows, kind: KindCount, view: GridView) -> dict[int, str]:
+    """What the cells of this kind would say if each customer's one name were both, by the places of rows that
+    nobody has corrected yet."""
+    if kind.code != LACKING:
+        return {}
+    column, places = kind.column, rows.of_kind(kind.code, kind.column)
+    plain = replace(view, cells={})
+    found = dict(rows.once(column, lambda: _named_once(rows.read(places), column, plain)))
+    touched = {rows.place(sheet, row) for sheet, row, _ in view.cells}
+    for place in touched:
+        found.pop(place, None)
+    left = sorted(touched & set(clearable(rows, kind, view.cells))) if touched else ()
+    return found | _named_once(rows.read(left), column, view)
+
+
+def _named_once(rows: Iterable[ProblemRow], column: str, view: GridView) -> dict[int, str]:
+    found = ((row.number, name_for_both(row, column, view)) for row in rows)
+    return {place: text for place, text in found if text}
+
+
+def _take_all(request: Request, form: Form) -> Response:
+    """Take the likely corrections of all cells of one kind, or leave these cells or rows out, as one step."""
+    site = site_of(request)
+    work = site.works.get(request.path_params["work"])
+    if work.check is None:
+        raise UsageError("web-check-first")
+    header = work.check.header
+    with site.works.editing(work.id):
+        kind = kind_at(work, form.get("kind", ""))
+        if kind is None:
+            raise UsageError("web-changed-elsewhere")
+        rows, cells = rows_of(site, work), site.works.corrections(work)
+        if form.get("do") == "leave":
+            places = leavable(rows, kind, cells)
+            change(site, work, [(row, WHOLE_ROW, "", LEFT_OUT) for row in rows.read(places)])
+            return see_other(back_to(form, work))
+        if form.get("do") == "apart":
+            change(site, work, _taken_apart(site, work, rows, cells))
+            return see_other(back_to(form, work))
+        texts = offered(rows, kind.code, kind.column, cells)
+        if form.get("do") == "clear":
+            texts = dict.fromkeys(clearable(rows, kind, cells), "")
+        elif form.get("do") == "both":
+            texts = with_one_name(rows, kind, GridView(work, header, cells, GridState({}, {}), "en"))
+        at = header.index(kind.column) if texts else 0
+        changes = [(row, kind.column, row.cells[at], texts[row.number]) for row in rows.read(sorted(texts))]
+        change(site, work, changes)
+    return see_other(back_to(form, work))
+
+
+def _taken_apart(
+    site: Site, work: Work, rows: ProblemRows, cells: Corrections
+) -> list[tuple[ProblemRow, str, str, str]]:
+    """Corrections that leave contacts which people of different names share with the first of them."""
+    contract, header = site.contract(work), work.check.header if work.check else ()
+    view = GridView(
+        work, header, cells, GridState({}, {}), "en", needed_columns(work, contract), names_of(work)
+    )
+    made: dict[tuple[str, int, str], CorrectedCell] = {}
+    changed: dict[tuple[int, str], ProblemRow] = {}
+    for _ in contract.contact_fields:  # a row may share one of each
+        now = {**cells, **made}
+        view = replace(view, cells=now, state=site.rechecks.state(work, now))
+        for row, column, text in without_shared(rows, view):
+            key = (row.sheet, row.row, column)
+            made[key] = CorrectedCell(*key, row.cells[header.index(column)], text)
+            changed[row.number, column] = row
+    return [
+        (row, column, row.cells[header.index(column)], made[row.sheet, row.row, column].now)
+        for (_, column), row in changed.items()
+    ]
+
+
+def back_to(form: Form, work: Work, anchor: str = "") -> str:
+    """The grid as a form showed it."""
+    query = form.get("back", "")
+    here = step_url(work, "correct")
+    return (query if query.startswith(f"{here}?") or query == here else here) + anchor
+
+
 ROUTES = [
     ("POST", "/w/{work}/remedy", changing(_choose)),
+    ("POST", "/w/{work}/all", changing(_take_all)),
     ("POST", "/w/{work}/every-row", changing(_send_every_row)),
 ]

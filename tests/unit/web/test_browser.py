@@ -210,7 +210,7 @@ def test_the_keyboard_alone_leads_through(tab: Page, box: Sandbox, served: WebPa
     tab.keyboard.press("Enter")
     focus(tab, "Rows with their header")
     tab.keyboard.insert_text(ROWS)
-    focus(tab, "Take these rows")
+    focus(tab, "Use these rows")
     for wanted in ("Yes, match the columns", "Check the whole file"):
         tab.keyboard.press("Enter")
         sync_api.expect(tab.get_by_role("button", name=wanted)).to_be_visible()
@@ -355,7 +355,7 @@ def test_what_lies_beside_the_table_comes_by_buttons(
     swapped(tab, lambda: tab.get_by_role("button", name="Leave the value of email in row 3 out").click())
     sync_api.expect(tab.get_by_text("no longer share a contact")).to_be_visible()
     swapped(tab, lambda: tab.get_by_role("button", name="Leave row 2 out").click())
-    sync_api.expect(tab.get_by_role("button", name="Take row 2 in again")).to_be_focused()
+    sync_api.expect(tab.get_by_role("button", name="Include row 2 again")).to_be_focused()
     tab.set_viewport_size({"width": 390, "height": 500})
     tab.keyboard.press("End")
     sync_api.expect(tab.get_by_role("button", name="Undo", exact=True)).to_be_in_viewport()
@@ -369,7 +369,7 @@ def test_what_lies_beside_the_table_comes_by_buttons(
     sync_api.expect(tab.get_by_role("button", name="Undo", exact=True)).to_have_count(0)
     tab.get_by_text("Corrections as a workbook").click()
     tab.set_input_files("#corrections-file", download.value.path())
-    sync_api.expect(tab.get_by_text("2 corrections were taken in")).to_be_visible()
+    sync_api.expect(tab.get_by_text("2 corrections were loaded")).to_be_visible()
     look_for_barriers(tab)
     tab.get_by_role("button", name="Check with the corrections").click()
     tab.get_by_role("link", name="Continue with 41 rows").click()
@@ -385,7 +385,7 @@ def test_what_lies_beside_the_table_comes_by_buttons(
     tab.goto(served.base)
     tab.set_input_files("#file", path)
     tab.wait_for_url("**/see")
-    sync_api.expect(tab.get_by_role("button", name="Take over last time’s 2 corrections")).to_be_visible()
+    sync_api.expect(tab.get_by_role("button", name="Use last time’s 2 corrections")).to_be_visible()
     tab.get_by_role("button", name="Yes, match the columns").click()
     tab.get_by_role("button", name="Check the whole file").click()
     sync_api.expect(tab.get_by_text("42 rows were checked")).to_be_visible()
@@ -393,7 +393,7 @@ def test_what_lies_beside_the_table_comes_by_buttons(
     look_for_barriers(tab)
     tab.get_by_role("button", name="Send only what is new or has changed").click()
     tab.get_by_role("link", name="Continue with 2 rows").click()  # the list still holds
-    sync_api.expect(tab.get_by_text("39 rows say what was sent last")).to_be_visible()
+    sync_api.expect(tab.get_by_text("39 rows are the same as when last sent")).to_be_visible()
     look_for_barriers(tab)
     assert len(box.customers()) == 40
 
@@ -433,7 +433,7 @@ def test_a_list_of_people_with_one_name_and_phones_as_dialled_at_home(
     assert {str(one.fields["sms_phone"])[:4] for one in box.customers()} == {"6281"}
     tab.goto(f"{served.base}/")
     tab.set_input_files("#file", path)
-    tab.get_by_role("button", name="Take over last time’s 2 corrections").click()
+    tab.get_by_role("button", name="Use last time’s 2 corrections").click()
     tab.get_by_role("button", name="Yes, match the columns").click()
     tab.get_by_role("button", name="Check the whole file").click()
     tab.get_by_role("link", name="Continue with 3 rows").click()

@@ -100,6 +100,61 @@ def test_only_the_first_row_is_sent_on_request_and_nobody_is_said_to_be_overwrit
     assert len(box.customers()) == 1
 
 
+FAMILY = (
+    "Yves,Gil,+523312345678,yves@gil.net",
+    "Pedro,Gil,+523312345678,pedro@gil.net",
+    "Eva,Gil,+523312345678,yves@gil.net",
+    "Yves,Gil,+523312345678,",
+)
+APART = "keep the phone or e-mail with the first, leave it out of the others"
+
+
+def apart(page: WebPage, work: str) -> None:
+    """Press the button that says that people of different names are different people."""
+    grid = page.get(f"{work}/{PAIRS}").text
+    kind = grid.split('name="do" value="apart"')[0].rsplit('name="kind" value="', 1)[1].split('"')[0]
+    page.post(f"{work}/all", {"kind": kind, "do": "apart"})
+
+
+def test_a_family_keeps_its_phone_with_the_first_row_and_is_not_warned_again(
+    page: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    work = page.begin(tmp_path, HEAD, *FAMILY)
+    assert f"{APART} (2 rows)" in shown(page, work), "the last row is the first customer once more"
+    apart(page, work)
+    after = shown(page, work)
+    assert APART not in after
+    assert "neither a phone nor an e-mail" not in after
+    assert "Row 2 and row 4 no longer share a contact" in after
+    checked = text_of(page.check(work))
+    assert "No phone, no e-mail" not in checked
+    assert "Phone and e-mail left out here" in checked, "it is noted"
+    result = page.send(work)
+    assert "No phone, no e-mail" not in text_of(result)
+    stored = {(one.fields["first_name"], one.fields.get("sms_phone")) for one in box.customers()}
+    assert stored == {("Yves", "523312345678"), ("Pedro", None), ("Eva", None)}
+
+
+def test_people_are_taken_apart_in_one_step_that_can_be_taken_back(page: WebPage, tmp_path: Path) -> None:
+    work = page.begin(tmp_path, HEAD, *FAMILY)
+    apart(page, work)
+    page.post(f"{work}/undo")
+    assert f"{APART} (2 rows)" in shown(page, work)
+    assert page.site.works.corrections(page.site.works.get(work.removeprefix("/w/"))) == {}
+
+
+def test_of_a_cell_with_several_phones_only_the_shared_one_is_left_out(
+    page: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    rows = ("Yves,Gil,+523312345678,", "Pedro,Gil,+523312345678 / +523387654321,")
+    work = page.begin(tmp_path, HEAD, *rows)
+    apart(page, work)
+    page.check(work)
+    page.send(work)
+    stored = {(one.fields["first_name"], one.fields.get("sms_phone")) for one in box.customers()}
+    assert stored == {("Yves", "523312345678"), ("Pedro", "523387654321")}
+
+
 def test_script_in_names_and_names_of_lists_stays_text(page: WebPage, tmp_path: Path) -> None:
     evil = "<img src=x onerror=alert(1)>"
     work = page.begin(tmp_path, HEAD, f"{evil},Gil,,family@gil.net", f"Pedro,{evil},,family@gil.net")

@@ -228,7 +228,7 @@ def test_an_edit_of_a_row_that_has_gone_is_told(page: WebPage, table: Path) -> N
     page.checked(work)
     told = page.post(f"{work}/cells", {"place": "7", "row": "99", "column": "3", "text": "x"})
     assert told.status_code == 400
-    assert "Row 99 is not among the rows with problems any more" in text_of(told)
+    assert "Row 99 is no longer among the rows with problems" in text_of(told)
 
 
 def test_two_tabs_do_not_overwrite_each_other(page: WebPage, table: Path) -> None:

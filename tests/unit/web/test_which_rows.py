@@ -28,7 +28,7 @@ def test_only_new_and_changed_rows_of_a_file_with_one_more_are_sent(
     assert ONLY_CHANGED in text_of(page.get(f"{work}/import"))
     assert "1 valid" in scope(page, work, "changed")
     said = text_of(page.get(f"{work}/import"))
-    assert "3 rows say what was sent last" in said
+    assert "3 rows are the same as when last sent" in said
     assert "No phone, no e-mail" not in said, "that row stays behind"
     page.send(work)
     assert len(box.customers()) == 4
@@ -116,7 +116,7 @@ def test_a_line_of_totals_that_is_left_out_leaves_nothing_to_be_done(page: WebPa
     assert "imported · 1 row left" in text_of(page.get("/"))
     page.correct_rest(run)
     page.post(f"{work}/row", {"place": "0", "row": "3", "do": "leave"})
-    assert "Nothing is left to be done" in text_of(page.get(f"/runs/{run}"))
+    assert "Nothing is left to do" in text_of(page.get(f"/runs/{run}"))
     assert "Correct the rest" not in text_of(page.get(f"/runs/{run}"))
     assert "all done since" in text_of(page.get("/runs"))
     assert "1 row left" not in text_of(page.get("/"))
