@@ -145,8 +145,8 @@ def _names_a_person(column: Column) -> bool:
 def _of_contact_people(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]:
     """Read a contact person's phone and e-mail as a guardian's where a column has the customer's own name.
 
-    The contact's first and last name are then nobody's. Without cells nobody knows whether 客户名称 is a person
-    or a company, whose contact is the customer.
+    The contact's first and last name are then nobody's. Without cells nobody knows whether 客户名称 is a
+    person or a company, whose contact is the customer.
     """
     people = {
         column.index
@@ -198,8 +198,7 @@ def _of_everybody(found: Sequence[Claim], columns: Sequence[Column]) -> list[Cla
     return [
         claim
         for claim in found
-        if claim.column not in same
-        or not (claim.field in differ or (differ and claim.field in _REACH))
+        if claim.column not in same or not (claim.field in differ or (differ and claim.field in _REACH))
     ]
 
 

@@ -253,12 +253,24 @@ def _inflected(word: str) -> Phrase | None:
     near = known[bisect.bisect_left(known, begins) : bisect.bisect_left(known, begins + "\uffff")]
     shared = {one: _common(word, one) for one in near if _is_around(one)}
     alike = [one for one, common in shared.items() if common >= _SAME * max(len(word), len(one))]
-    for one in sorted(alike, key=shared.__getitem__, reverse=True):
-        phrase = _phrase(one)
+    found = [
+        phrase
+        for phrase in map(_phrase, sorted(alike, key=shared.__getitem__, reverse=True))
         # English makes new words so: “support” is no supporter, and a household no householder.
-        if phrase.languages != _ENGLISH or word.removesuffix("s") == one.removesuffix("s"):
-            return replace(phrase, text=word, labels=())
-    return None
+        if phrase.languages != _ENGLISH or word.removesuffix("s") == phrase.text.removesuffix("s")
+    ]
+    if not found:
+        return None
+    # Sister languages have nearly the same word: the header's own is among them.
+    sisters = [one for one in found if one.roles == found[0].roles]
+    spoken = [one.languages for one in sisters]
+    return replace(
+        found[0],
+        text=word,
+        labels=(),
+        said=tuple(dict.fromkeys(role for one in sisters for role in one.said)),
+        languages=frozenset().union(*spoken) if all(spoken) else frozenset(),
+    )
 
 
 def _common(one: str, other: str) -> int:
