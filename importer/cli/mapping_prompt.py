@@ -172,6 +172,11 @@ class MappingPrompt:
                 raise MappingError("mapping-cannot-write", file=aside, reason=reason_of(error)) from error
             self._say("mapping-put-aside", file=aside)
 
+    def keep_text(self, text: str) -> None:
+        """Write more tables at the end of the file."""
+        kept = self.file.read_bytes()
+        _replace(self.file, kept.rstrip(b"\n") + b"\n\n" + text.encode())
+
     def _write(self, write: Callable[[Path, bytes], None]) -> None:
         """Put the proposal into the file. Raises MappingError `mapping-cannot-write`."""
         try:

@@ -17,9 +17,10 @@ from importer.config import Connection
 from importer.contracts import Contract, FieldKind
 from importer.delivery.account_client import ask_for_fields
 from importer.errors import ImporterError, MappingError, SettingsError, UsageError
-from importer.mapping import MappingFile, Proposal, headers, suggest_toml
+from importer.mapping import Proposal, headers, suggest_toml
 from importer.mapping.mistakes import first_mistake
 from importer.mapping.person_names import NameRule
+from importer.mapping.schema import checked
 from importer.messages import catalogue, local_text, sentence
 from importer.models import Issue, MappedChunk, TenantField
 from importer.reports.wording import issue_text
@@ -204,7 +205,7 @@ def match_state(site: Site, work: Work, look: FileLook, contract: Contract, lang
     problems: dict[tuple[int, str], Issue] = {}
     countryless: dict[str, list[str]] = {}
     try:
-        mapping = MappingFile.model_validate(whole)
+        mapping = checked(whole)
         mapper = mappings.bind(
             mapping,
             look.header,
