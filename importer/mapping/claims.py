@@ -14,7 +14,7 @@ from importer.contracts import FieldKind
 from importer.mapping import evidence, gender, headers, vocabulary
 from importer.mapping.assignment import Claim
 from importer.mapping.headers import Alias, normalize
-from importer.mapping.schema import field_kinds
+from importer.mapping.rules import field_kinds
 from importer.mapping.vocabulary import Phrase, Reading
 from importer.models import Note
 
@@ -189,7 +189,7 @@ def _common(languages: Sequence[frozenset[str]]) -> frozenset[str]:
 def _label(reading: Reading) -> tuple[tuple[Phrase, ...], tuple[Alias, ...], bool] | None:
     """Return the phrases that are the label, the fields it may mean, and whether it is the whole header."""
     labelled = [phrase for phrase in reading.phrases if phrase.labels]
-    alone = [one for one in labelled if one.roles_as_label(reading.languages(one)) <= _PHONE_KINDS]
+    alone = [one for one in labelled if one.roles_beside(reading.phrases) <= _PHONE_KINDS]
     if not alone:
         # “Domicilio” says where a phone is, but alone it is an address.
         alone = [phrase for phrase in labelled if set(phrase.roles) == {"home"} and _means(phrase, "address")]

@@ -26,7 +26,7 @@ from importer.mapping.base import (
     packaged_words,
     quote_names,
 )
-from importer.mapping.schema import CustomRule, FieldRule, HeaderMatch, MappingFile
+from importer.mapping.rules import CustomRule, FieldRule, HeaderMatch, MappingFile
 from importer.models import Note
 
 _BRACKETS = re.compile(r"[(（\[【][^)）\]】]*[)）\]】]")
@@ -229,7 +229,7 @@ def recognised(header: Sequence[str]) -> tuple[MappingFile, ...]:
     fitting = [
         loader.ready_mapping(name)
         for name, (match, columns) in packaged_index("names.json")["ready_matches"].items()
-        if _may_fit(match, texts) and _fits(HeaderMatch.model_validate(match), columns, texts)
+        if _may_fit(match, texts) and _fits(HeaderMatch.of_table(match), columns, texts)
     ]
     sharp = [mapping for mapping in fitting if mapping.match and not mapping.match.yields]
     return tuple(sharp or fitting)
@@ -254,7 +254,7 @@ def from_header(
     custom: dict[str, CustomRule] = {}
     for column in header:
         if is_key(column):
-            custom[column.strip()] = CustomRule.model_validate({"from": column})
+            custom[column.strip()] = CustomRule((column,))
             continue
         field = sure_field(column)
         if field is None or field not in contract.names:
@@ -275,9 +275,7 @@ def from_header(
     unfed = unfed_fields(claims, contract)
     if unfed:
         raise _unfed_error(unfed, header, claims, file)
-    rules = {
-        name: FieldRule.model_validate({"from": claims[name]}) for name in contract.names if name in claims
-    }
+    rules = {name: FieldRule(tuple(claims[name])) for name in contract.names if name in claims}
     return MappingFile(name="headers", fields=rules, custom=custom)
 
 

@@ -23,17 +23,16 @@ from importer.mapping.headers import Alias, normalize, without_remarks
 LOANED = 3
 """A phrase of at least so many families of languages belongs to all: Email, Mobile."""
 _FAMILIES = (
-    ("en",),
     ("de", "nl"),
     ("sv", "da", "is"),
     ("es", "pt", "ca", "it", "ro", "fr"),
-    ("pl", "cs", "sk", "sl", "hr"),
-    ("ru", "uk", "bg", "sr", "mk", "kk"),
+    ("pl", "cs", "sk", "sl", "hr", "sr"),
     ("lt", "lv"),
     ("fi", "et"),
     ("tr", "az", "uz"),
     ("id", "ms"),
 )
+"""Languages that share many words: several of them count as one here. Others stand alone."""
 _FAMILY = {language: family[0] for family in _FAMILIES for language in family}
 VETO = ("somebody-else", "something-else")
 """Roles with which a column is not the customer's, or nothing the API has a field for."""
@@ -96,19 +95,17 @@ class Phrase:
         Where it says nothing in these, it may still be a word of another language. Beside a label of all
         languages English counts first.
         """
-        spoken = languages or {"en"}
-        close = frozenset(one.name for one in self.said if one.language in (*spoken, _ANY))
+        close = frozenset(one.name for one in self.said if one.language in (*(languages or _ENGLISH), _ANY))
         return close or frozenset(self.roles)
 
-    def roles_as_label(self, beside: frozenset[str]) -> frozenset[str]:
+    def roles_beside(self, others: Sequence[Phrase]) -> frozenset[str]:
         """Return what the phrase says besides being a label, in the languages in which it is one.
 
-        DOB is a birthday, though an age in Croatian. Only where the phrases `beside` it speak none of these
-        languages does it say what it says in theirs: “What's your name” is not about Brazil's Whats.
+        “Tag” is a member in Hungarian, and only a tag in “Patient tag”. Where the words beside it speak none
+        of these languages, it says what it says in theirs: “What's your name” is not about Brazil's Whats.
         """
-        spoken = {*self.called_so, _ANY}
-        if beside and not beside & self.called_so:
-            spoken |= beside
+        beside = frozenset(lang for one in others if one is not self for lang in one.languages)
+        spoken = {*self.called_so, _ANY} if beside & self.called_so else {*self.called_so, _ANY, *beside}
         return frozenset(one.name for one in self.said if one.language in spoken)
 
 
@@ -127,10 +124,6 @@ class Reading:
     def roles(self, but: Phrase | None = None) -> frozenset[str]:
         """Return what the phrases other than `but` say about the label."""
         return frozenset(role for phrase in self.phrases if phrase is not but for role in phrase.roles)
-
-    def languages(self, but: Phrase) -> frozenset[str]:
-        """Return the languages that the phrases other than `but` speak."""
-        return frozenset(lang for phrase in self.phrases if phrase is not but for lang in phrase.languages)
 
 
 def as_customer(reading: Reading, role: str) -> Reading | None:
@@ -254,7 +247,8 @@ def _phrase(text: str) -> Phrase:
 
 def _spoken(text: str, languages: set[str]) -> frozenset[str]:
     """Return the languages of a phrase, empty for all. What is written in Han alone may be either of two."""
-    if _ANY in languages or (text.isascii() and len({_FAMILY.get(one, one) for one in languages}) >= LOANED):
+    families = {_FAMILY.get(language, language) for language in languages}
+    if _ANY in languages or (text.isascii() and len(families) >= LOANED):
         return frozenset()
     if languages & _HAN and all("\u3400" <= letter <= "\u9fff" for letter in text):
         return frozenset(languages | _HAN)
@@ -266,22 +260,27 @@ def _inflected(word: str) -> Phrase | None:
     if len(word) < _STEM or word[0] >= "\u0e00":
         return None
     known, begins = _in_order(), word[:_STEM]
-    begun = known[bisect.bisect_left(known, begins) : bisect.bisect_left(known, begins + "\uffff")]
-    shared = {one: _common(word, one) for one in begun if _is_around(one)}
+    near = known[bisect.bisect_left(known, begins) : bisect.bisect_left(known, begins + "\uffff")]
+    shared = {one: _common(word, one) for one in near if _is_around(one)}
     alike = [one for one, common in shared.items() if common >= _SAME * max(len(word), len(one))]
-    near = [_phrase(one) for one in sorted(alike, key=shared.__getitem__, reverse=True)]
-    # English makes new words so: “support” is no supporter, and a household no householder.
-    near = [
-        one
-        for one in near
-        if one.languages != _ENGLISH or word.removesuffix("s") == one.text.removesuffix("s")
+    found = [
+        phrase
+        for phrase in map(_phrase, sorted(alike, key=shared.__getitem__, reverse=True))
+        # English makes new words so: “support” is no supporter, and a household no householder.
+        if phrase.languages != _ENGLISH or word.removesuffix("s") == phrase.text.removesuffix("s")
     ]
-    if not near:
+    if not found:
         return None
-    same = [one for one in near if one.roles == near[0].roles]
-    spoken = frozenset().union(*(one.languages for one in same)) if all(one.languages for one in same) else ()
-    said = tuple(dict.fromkeys(role for one in same for role in one.said))
-    return replace(near[0], text=word, labels=(), said=said, languages=frozenset(spoken))
+    # Sister languages have nearly the same word: the header's own is among them.
+    sisters = [one for one in found if one.roles == found[0].roles]
+    spoken = [one.languages for one in sisters]
+    return replace(
+        found[0],
+        text=word,
+        labels=(),
+        said=tuple(dict.fromkeys(role for one in sisters for role in one.said)),
+        languages=frozenset().union(*spoken) if all(spoken) else frozenset(),
+    )
 
 
 def _common(one: str, other: str) -> int:

@@ -7,7 +7,7 @@ out to XFD1048576, missing shared strings, writers with forms of their own (ECMA
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -60,7 +60,9 @@ class XlsxBackend:
 
     def sheets(self) -> tuple[SheetInfo, ...]:
         for part in self._package.sheets:
-            scan = self._scans[part.name] = scan_sheet(self._archive.pieces(part.part), self._masks)
+            scan = self._scans[part.name] = scan_sheet(
+                self._archive.pieces(part.part), self._masks, self._package.struck
+            )
             if (
                 self._prefetched is not None
                 and part.name in self._prefetched.sheets
@@ -129,7 +131,7 @@ class XlsxBackend:
         part = next(part.part for part in package.sheets if part.name == name)
         strings = shared_strings(self._archive, package.strings_part, self._name)
         rules = CellRules(strings, package.styles, package.date_1904)
-        return from_sparse(name, read_cells(self._archive.pieces(part), rules, self._name))
+        return from_sparse(name, read_cells(self._archive.pieces(part), rules, self._name, package.struck))
 
 
 def _info(part: SheetPart, scan: SheetScan) -> SheetInfo:
@@ -143,16 +145,20 @@ _SPANS = re.compile(r"([A-Za-z]{1,3})(\d{1,7}):[A-Za-z]{1,3}(\d{1,7})")
 _MIDNIGHT = re.compile(r"[T ]00:00(?::00(?:\.0+)?)?Z?$")
 
 
-def read_cells(pieces: Iterable[bytes], rules: CellRules, name: str) -> SparseSheet:
-    """Return all cells of a sheet. Raises InputError; `name` is the file's."""
-    reader = _Cells(rules, name)
+def read_cells(
+    pieces: Iterable[bytes], rules: CellRules, name: str, struck: Collection[int] = ()
+) -> SparseSheet:
+    """Return all cells of a sheet. Raises InputError; `name` is the file's, `struck` the styles that are
+    struck through."""
+    reader = _Cells(rules, name, struck)
     parse_xml(pieces, reader, name)
     return reader.sheet
 
 
 class _Cells(XmlHandlers):
-    def __init__(self, rules: CellRules, name: str) -> None:
+    def __init__(self, rules: CellRules, name: str, struck: Collection[int]) -> None:
         self.sheet = SparseSheet()
+        self._struck = struck
         self._rules = rules
         self._name = name
         self._count = 0
@@ -249,6 +255,8 @@ class _Cells(XmlHandlers):
         if self._type == "e":
             self.sheet.errors.append((self._row, self._column))
         self._cells[self._column] = self._rendered(raw)
+        if self._style in self._struck:
+            self.sheet.struck.append((self._row, self._column))
         self._count += 1
         if self._count > MOST_CELLS:
             raise InputError("workbook-too-large", name=self._name)
