@@ -63,7 +63,14 @@ def import_on_cluster(
     with stop_on_signals(stopper), connected(address, min(workers, len(tasks))) as client:
         view = FilesView(tasks, output)
         try:
-            report = import_files(client, tasks, lambda: stopper.reason, ended=view.ended, moved=view.moved)
+            report = import_files(
+                client,
+                tasks,
+                lambda: stopper.reason,
+                ended=view.ended,
+                moved=view.moved,
+                deserted=view.deserted,
+            )
         finally:
             view.close()
     if stopper.reason is not None:
@@ -136,6 +143,14 @@ class FilesView:
             print_json_line("ended", _shown(outcome) | {"done": done, "files": len(self._names)})
         elif not self._output.quiet and self._live is None:
             echo(f"{done}/{len(self._names)} {outcome.name}: {_told(outcome)}", err=True)
+
+    def deserted(self, address: str, seconds: float) -> None:
+        """Say that the cluster has no worker, and for how long one is waited for."""
+        found = {"address": address, "minutes": max(1, round(seconds / 60))}
+        if self._output.log_json:
+            print_json_line("deserted", found)
+        elif not self._output.quiet:
+            echo(sentence("cluster-waits-for-workers", found, language()), err=True)
 
     def close(self) -> None:
         """Leave the terminal as it was."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from importer.cli import app
-from importer.cli.output import ask, confirm, console, echo, language, print_error, tell
+from importer.cli.output import ask, confirm, console, echo, fitting, language, print_error, tell
 from importer.cli.progress import NullView, ProgressView, destination_line, progress_view
 from importer.cli.signals import stop_on_signals
 from importer.errors import UsageError
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from importer.cli.mapping_prompt import MappingPrompt
     from importer.cli.output import OutputOptions
     from importer.delivery import events as delivery
+    from importer.mapping.rules import Condition
     from importer.pipeline.events import (
+        ConsentQuestion,
         CountryQuestion,
         MappingQuestion,
         PlanReady,
@@ -247,6 +249,30 @@ class TerminalObserver(RunObserver):
         if prompt is None or not kept or not prompt.keep_country(country):
             self._say("country-chosen", sentence("country-chosen", {"country": country}, self._lang))
 
+    def send_refusing(self, question: ConsentQuestion) -> bool:
+        from importer.mapping.base import quote_names
+
+        return self._confirm(
+            "ask-refusing",
+            columns=quote_names(question.columns),
+            words=question.words,
+            rows=question.rows,
+            looked_at=wording.rows(question.looked_at, self._lang),
+        )
+
+    def keep_conditions(self, question: ConsentQuestion, conditions: Sequence[Condition]) -> None:
+        """Write them into the mapping file that was kept for this run, or show them."""
+        from importer.mapping.consent import conditions_text
+
+        text = conditions_text(conditions)
+        prompt = self._prompt
+        kept = prompt is not None and question.options.mapping == str(prompt.file)
+        if prompt is not None and kept:
+            prompt.keep_text(text)
+        code = "refusing-left-out-kept" if kept else "refusing-left-out"
+        found = {"conditions": text.rstrip(), "file": prompt.file if prompt is not None else ""}
+        self._say(code, sentence(code, found, self._lang))
+
     def confirm_start(self, plan: RunPlan, *, sends: bool) -> bool:
         """Ask before mode replace and before the same file once more.
 
@@ -283,7 +309,7 @@ class TerminalObserver(RunObserver):
         if self._output.log_json:
             self._view.said(code, text, **found)
         elif not self._output.quiet:
-            echo(text, err=True)
+            echo(fitting(text), err=True)
 
 
 @contextlib.contextmanager

@@ -37,6 +37,8 @@ _COUNT_EVERY = 2.0
 """Seconds after which the workers are counted again."""
 _PATIENCE = 300.0
 """Seconds for which a cluster without any worker is waited for."""
+_TOLD_AFTER = 10.0
+"""Seconds without any worker after which it is said that one is waited for."""
 _SETTINGS = {
     # A task waits for its turn, its server, its database: nobody is to take it away meanwhile.
     "distributed.scheduler.work-stealing": False,
@@ -209,6 +211,9 @@ class Distribution(Generic[T, O]):
     """How many tasks of a lane are looked at ahead, by workers that have nothing else to do."""
     moved: Callable[[dict[str, Any]], None] = lambda told: None
     """Gets what workers tell of their progress."""
+    deserted: Callable[[str, float], None] = lambda address, seconds: None
+    """Gets the scheduler's address and for how many seconds a worker is waited for, each time the last worker
+    has been gone for a while."""
     _found: dict[int, O] = field(default_factory=dict)
     _at_work: dict[int, Any] = field(default_factory=dict)
     _checks: dict[int, Any] = field(default_factory=dict)
@@ -218,6 +223,7 @@ class Distribution(Generic[T, O]):
     """When they were last counted, and how many tasks they do at a time."""
     _seen: float = field(default_factory=time.monotonic)
     """When there was a worker last."""
+    _told_deserted: bool = False
     _woken: threading.Event = field(default_factory=threading.Event)
     """Set when a task is over: a worker has nothing to do until the next one is handed in."""
 
@@ -293,16 +299,24 @@ class Distribution(Generic[T, O]):
     def _is_deserted(self) -> bool:
         """Whether there has been no worker for long: nobody would end what is waited for."""
         self._count()
-        return time.monotonic() - self._seen > _PATIENCE
+        alone = time.monotonic() - self._seen
+        if alone > _TOLD_AFTER and not self._told_deserted:
+            self.deserted(self._address, _PATIENCE - alone)
+        self._told_deserted = alone > _TOLD_AFTER
+        return alone > _PATIENCE
 
     def _abandon(self, waiting: list[list[int]]) -> None:
-        why = UnreachableError("cluster-no-workers", address=self.client.scheduler.address)
+        why = UnreachableError("cluster-no-workers", address=self._address)
         first = {lane[0] for lane in waiting if lane}
         for lane in waiting:
             while lane:
                 place = lane.pop(0)
                 self._found[place] = self.lost(self._tasks[place], why, place in first)
                 self.ended(place, self._found[place])
+
+    @property
+    def _address(self) -> str:
+        return str(self.client.scheduler.address)
 
     def _count(self) -> None:
         now = time.monotonic()

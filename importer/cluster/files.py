@@ -332,6 +332,7 @@ def import_files(
     *,
     ended: Callable[[int, FileOutcome], None],
     moved: Callable[[Mapping[str, Any]], None],
+    deserted: Callable[[str, float], None],
 ) -> FilesReport:
     """Import files on the cluster: one after the other, or all side by side if nothing is sent."""
     dry = all(task.options.dry_run for task in tasks)
@@ -347,6 +348,7 @@ def import_files(
         ends_lane=_why_lane_ends,
         check=check,
         moved=moved,
+        deserted=deserted,
     )
     lanes = [[task] for task in tasks] if dry else [list(tasks)]
     return FilesReport(tuple(outcome for lane in work.go(lanes) for outcome in lane))

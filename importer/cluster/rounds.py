@@ -26,6 +26,7 @@ from importer.journal import Journal
 from importer.journal.job_history import RoundResult
 from importer.journal.opening import opened_patiently
 from importer.journal_place import journal_place, shown_place
+from importer.messages import sentence
 from importer.pipeline.run import StopToken
 
 _BUSY_SECONDS = 300.0
@@ -123,6 +124,11 @@ def rounds_on(client: Any, rounds: Rounds, config: ConfigFile, env_file: Path | 
                 report = outcome.report
                 rounds.echo(f"{len(done)}/{len(tasks)} {report.job}: {report.result} ({outcome.worker})")
 
+        def deserted(address: str, seconds: float) -> None:
+            if rounds.echo is not None:
+                found = {"address": address, "minutes": max(1, round(seconds / 60))}
+                rounds.echo(sentence("cluster-waits-for-workers", found, environment.lang))
+
         work = Distribution(
             client,
             carry_out,
@@ -131,6 +137,7 @@ def rounds_on(client: Any, rounds: Rounds, config: ConfigFile, env_file: Path | 
             busy_seconds=_BUSY_SECONDS,
             stop_reason=lambda: rounds.stopper.reason,
             ended=ended,
+            deserted=deserted,
         )
         return [outcome for lane in work.go([[task] for task in tasks]) for outcome in lane]
 

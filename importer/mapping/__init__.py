@@ -9,7 +9,7 @@ from importer.mapping.filters import EXAMPLE_MARK
 from importer.mapping.headers import Choice, choose, is_known_name, recognised
 from importer.mapping.loader import load, load_text, ready, ready_text
 from importer.mapping.mapper import Mapper
-from importer.mapping.schema import MappingFile
+from importer.mapping.rules import MappingFile
 
 if TYPE_CHECKING:
     from importer.mapping.proposals import Proposal

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -17,7 +18,7 @@ from importer.arrow import to_mask
 from importer.dataclass import dataclass
 from importer.mapping.base import packaged_index
 from importer.mapping.headers import normalize
-from importer.mapping.schema import FieldRule, MappingFile
+from importer.mapping.rules import FieldRule, MappingFile
 
 _HAN = "\u2e80"
 """The first of the signs of China, Japan and Korea."""
@@ -94,8 +95,8 @@ def with_joined_address(mapping: MappingFile, header: Sequence[str]) -> MappingF
     joined = next(filter(None, (joined_address(street, header, used) for street in streets)), None)
     if joined is None:
         return mapping
-    whole = FieldRule.model_validate({"from": joined.columns, "join": joined.join})
-    return mapping.model_copy(update={"fields": {**mapping.fields, "address": whole}})
+    whole = FieldRule(tuple(joined.columns), joined.join)
+    return replace(mapping, fields={**mapping.fields, "address": whole})
 
 
 def cut_postal_codes(column: str, cells: pa.Array) -> np.ndarray:

@@ -12,7 +12,7 @@ from importer.mapping.custom_fields import TYPES, CustomFieldEncoder, fields_by_
 from importer.mapping.filters import RowFilter
 from importer.mapping.headers import matching_columns, normalize, unfed_fields
 from importer.mapping.mapper import BoundMapping, Mapper
-from importer.mapping.schema import Condition, CustomRule, FieldRule, MappingFile, RegionColumn
+from importer.mapping.rules import Condition, CustomRule, FieldRule, MappingFile, RegionColumn
 from importer.mapping.transforms import BoundCustomField, BoundField
 from importer.models import Note, TenantField
 
@@ -104,7 +104,7 @@ class _Binder:
             return None
         if CUSTOM_FIELD not in self.header or CUSTOM_FIELD in self.mapping.columns():
             return None
-        rule = FieldRule.model_validate({"from": CUSTOM_FIELD})
+        rule = FieldRule((CUSTOM_FIELD,))
         return self._field(self.contract.field(CUSTOM_FIELD), rule, f"fields.{CUSTOM_FIELD}")
 
     def _field(self, field: Field, rule: FieldRule, key_path: str) -> BoundField | None:

@@ -14,7 +14,7 @@ from importer.contracts import FieldKind
 from importer.mapping import evidence, gender, headers, vocabulary
 from importer.mapping.assignment import Claim
 from importer.mapping.headers import Alias, normalize
-from importer.mapping.schema import field_kinds
+from importer.mapping.rules import field_kinds
 from importer.mapping.vocabulary import Phrase, Reading
 from importer.models import Note
 
@@ -111,18 +111,25 @@ def with_languages(claims: Sequence[Claim], columns: Sequence[Column]) -> list[C
         own = spoken[claim.column]
         others = telling - bool(own)
         factor = 1.0
-        if claim.languages and not any(speaking[lang] > (lang in own) for lang in claim.languages):
-            short = len(normalize(columns[claim.column].name)) < _SHORT
-            if claim.denying:
+        if claim.languages and not _spoken_beside(claim.languages, own, speaking):
+            name = normalize(columns[claim.column].name)
+            # English stands in files of any language.
+            if claim.denying and (
+                "en" not in claim.languages or _spoken_beside(claim.denying, own, speaking)
+            ):
                 factor = _DENIED
-            elif others > 1 and (short or claim.confidence <= LIKELY):
-                name = normalize(columns[claim.column].name)
+            elif others > 1 and (len(name) < _SHORT or claim.confidence <= LIKELY):
                 code = claim.field == "gender" and len(name) <= _TINY and name.isascii()
                 factor = _DENIED if code else _FOREIGN
         own_letters = claim.field in NAMES and own and not columns[claim.column].name.isascii()
         preference = claim.preference * (_OWN_LETTERS if own_letters else 1)
         found.append(replace(claim, confidence=claim.confidence * factor, preference=preference))
     return found
+
+
+def _spoken_beside(languages: frozenset[str], own: frozenset[str], speaking: Counter[str]) -> bool:
+    """Return whether columns other than one, which speaks its `own` languages, speak any of these."""
+    return any(speaking[lang] > (lang in own) for lang in languages)
 
 
 def _by_name(column: Column) -> Iterator[Claim]:
@@ -182,7 +189,7 @@ def _common(languages: Sequence[frozenset[str]]) -> frozenset[str]:
 def _label(reading: Reading) -> tuple[tuple[Phrase, ...], tuple[Alias, ...], bool] | None:
     """Return the phrases that are the label, the fields it may mean, and whether it is the whole header."""
     labelled = [phrase for phrase in reading.phrases if phrase.labels]
-    alone = [one for one in labelled if one.roles_in(one.label_languages) <= _PHONE_KINDS]
+    alone = [one for one in labelled if one.roles_beside(reading.phrases) <= _PHONE_KINDS]
     if not alone:
         # “Domicilio” says where a phone is, but alone it is an address.
         alone = [phrase for phrase in labelled if set(phrase.roles) == {"home"} and _means(phrase, "address")]
@@ -259,7 +266,7 @@ def _own_roles(phrases: Sequence[Phrase]) -> frozenset[str]:
     """Return what a label says of itself: “Mobile”, and “Mobilnummer”, which begins so."""
     return frozenset(role for phrase in phrases for role in phrase.roles) | frozenset(
         role
-        for role in ("mobile", "registered")
+        for role in vocabulary.INSIDE
         for phrase in phrases
         if any(word in phrase.text for word in vocabulary.words_of(role))
     )
@@ -301,7 +308,7 @@ def _preference(field: str, roles: frozenset[str], column: Column) -> float:
 @cache
 def _ranks() -> dict[str, int]:
     """Return the position of each known name in the data, which lists the most usual ones first."""
-    return {name: rank for rank, name in enumerate(headers.aliases_by_name())}
+    return {name: rank for rank, name in enumerate(headers.known_names())}
 
 
 def _rank(label: str) -> int:
@@ -326,7 +333,7 @@ def _by_likeness(column: Column) -> list[Claim]:
     best = process.extractOne(name, near, scorer=fuzz.ratio, score_cutoff=_ALIKE)
     if best is None or best[0][:1] != name[:1]:
         return []
-    alias = headers.sure_names()[best[0]]
+    alias = Alias.of_line(headers.known_names()[best[0]])
     if words != len(vocabulary.words(alias.label)):
         return []
     if alias.field == "customize_field" or (alias.field in NAMES and len(name) < _LONG_NAME):

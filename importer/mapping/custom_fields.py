@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from functools import cached_property
 
 import numpy as np
@@ -35,7 +35,7 @@ from importer.dataclass import dataclass
 from importer.mapping import dates
 from importer.mapping.base import KEY_PREFIX, quote_names
 from importer.mapping.headers import normalize, without_remarks
-from importer.mapping.schema import CustomRule, MappingFile
+from importer.mapping.rules import CustomRule, MappingFile
 from importer.mapping.tags import DEFAULT_SEPARATORS
 from importer.models import Note, TenantField
 
@@ -313,9 +313,9 @@ def with_own_fields(
     sources: dict[str, list[str]] = {}
     for column, own in found.items():
         sources.setdefault(own.name, []).append(column)
-    rules = {key: CustomRule.model_validate({"from": names[0]}) for key, names in sources.items()}
+    rules = {key: CustomRule((names[0],)) for key, names in sources.items()}
     note = Note("own-fields-matched", (("fields", _listed(found)),))
-    return mapping.model_copy(update={"custom": {**mapping.custom, **rules}}), (note,)
+    return replace(mapping, custom={**mapping.custom, **rules}), (note,)
 
 
 def missed_note(columns: Sequence[str], fields: Collection[TenantField] | None) -> tuple[Note, ...]:

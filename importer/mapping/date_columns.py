@@ -45,7 +45,7 @@ from importer.mapping.dates import (
     year_of,
 )
 from importer.mapping.nothing import is_nothing
-from importer.mapping.schema import FieldRule
+from importer.mapping.rules import FieldRule
 from importer.models import Severity
 
 _MOST_FORMATS = 3

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from importer.arrow import has_bytes, nonempty, to_mask
 from importer.dataclass import dataclass
 from importer.mapping.base import matches_pattern, quote_names
-from importer.mapping.schema import Condition
+from importer.mapping.rules import Condition
 
 EXAMPLE_MARK = "EXAMPLE 示例"
 """What the template writes into its example row, which is never imported."""

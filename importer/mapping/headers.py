@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from importer import contracts
 from importer.contracts import Contract
@@ -26,7 +26,7 @@ from importer.mapping.base import (
     packaged_words,
     quote_names,
 )
-from importer.mapping.schema import CustomRule, FieldRule, HeaderMatch, MappingFile
+from importer.mapping.rules import CustomRule, FieldRule, HeaderMatch, MappingFile
 from importer.models import Note
 
 _BRACKETS = re.compile(r"[(（\[【][^)）\]】]*[)）\]】]")
@@ -37,7 +37,10 @@ _REMARK = re.compile(
     re.IGNORECASE,
 )
 # Letters that are written in several ways, and a mark that only stretches a word.
-_ONE_LETTER = str.maketrans({"đ": "d", "ı": "i", "ø": "o", "ł": "l", "ة": "ه", "ى": "ي", "ـ": None})
+_ONE_LETTER = str.maketrans(
+    {"đ": "d", "ı": "i", "ø": "o", "ł": "l", "ة": "ه", "ى": "ي", "ی": "ي", "ک": "ك", "ـ": None}
+)
+_SURE = "sure"
 _NEITHER = re.compile(r"[^0-9a-z]+")
 _ACCENT = re.compile(r"[\u0300-\u036f\u064b-\u065f]")
 
@@ -87,6 +90,12 @@ class Alias:
     """`api` for the API's own name."""
     sure: bool
 
+    @classmethod
+    def of_line(cls, line: str) -> Self:
+        """Return what a line of an index says of a name: `first_name|First Name|en|sure`."""
+        field, label, language, level = line.split("|")
+        return cls(field, label, language, level == _SURE)
+
 
 @cache
 def api_names() -> Mapping[str, str]:
@@ -98,19 +107,21 @@ def api_names() -> Mapping[str, str]:
     return {normalize(field.name): field.name for field in fields if field.documented}
 
 
-@cache
-def aliases_by_name() -> Mapping[str, tuple[Alias, ...]]:
-    """Return all known names by their normal form; a name can stand for several fields."""
-    names = packaged_index("names.json")["names"]
-    return {name: tuple(Alias(*alias) for alias in aliases) for name, aliases in names.items()}
+def known_names() -> Mapping[str, str]:
+    """Return all known names by their normal form, each with a line for every field that it stands for.
+
+    The most usual ones come first. Few of them are looked for, so that lines are read when they are.
+    """
+    names: Mapping[str, str] = packaged_index("names.json")["names"]
+    return names
 
 
 def meanings(header: str) -> tuple[Alias, ...]:
     """Return the fields that a header may mean; remarks in brackets (“必填”) do not count."""
     for text in (header, without_remarks(header)):
-        found = aliases_by_name().get(normalize(text))
-        if found:
-            return found
+        lines = known_names().get(normalize(text))
+        if lines:
+            return tuple(map(Alias.of_line, lines.split("\n")))
     return ()
 
 
@@ -136,10 +147,10 @@ def _salutation_headers() -> frozenset[str]:
     return frozenset(map(normalize, packaged_index("words.json")["salutations"]["headers"]))
 
 
-@cache
-def sure_names() -> Mapping[str, Alias]:
-    """Return the sure names of one field only, by their normal form: fuzzy matching compares with these."""
-    return {name: found[0] for name, found in aliases_by_name().items() if len(found) == 1 and found[0].sure}
+def sure_names() -> tuple[str, ...]:
+    """Return the normal forms of the sure names of one field only: fuzzy matching compares with these."""
+    names = known_names().items()
+    return tuple(name for name, line in names if line.endswith(f"|{_SURE}") and "\n" not in line)
 
 
 def all_aliases() -> Iterator[Alias]:
@@ -175,7 +186,9 @@ class Choice:
 def is_known_name(name: str) -> bool:
     """Return whether a text is a known header: an API name, a label, or a column of a ready-made mapping."""
     found = normalize(name)
-    return bool(found) and (found in _known() or normalize(without_remarks(name)) in _known())
+    return bool(found) and any(
+        one in known_names() or one in _ready_columns() for one in (found, normalize(without_remarks(name)))
+    )
 
 
 def choose(
@@ -216,7 +229,7 @@ def recognised(header: Sequence[str]) -> tuple[MappingFile, ...]:
     fitting = [
         loader.ready_mapping(name)
         for name, (match, columns) in packaged_index("names.json")["ready_matches"].items()
-        if _may_fit(match, texts) and _fits(HeaderMatch.model_validate(match), columns, texts)
+        if _may_fit(match, texts) and _fits(HeaderMatch.of_table(match), columns, texts)
     ]
     sharp = [mapping for mapping in fitting if mapping.match and not mapping.match.yields]
     return tuple(sharp or fitting)
@@ -241,7 +254,7 @@ def from_header(
     custom: dict[str, CustomRule] = {}
     for column in header:
         if is_key(column):
-            custom[column.strip()] = CustomRule.model_validate({"from": column})
+            custom[column.strip()] = CustomRule((column,))
             continue
         field = sure_field(column)
         if field is None or field not in contract.names:
@@ -262,9 +275,7 @@ def from_header(
     unfed = unfed_fields(claims, contract)
     if unfed:
         raise _unfed_error(unfed, header, claims, file)
-    rules = {
-        name: FieldRule.model_validate({"from": claims[name]}) for name in contract.names if name in claims
-    }
+    rules = {name: FieldRule(tuple(claims[name])) for name in contract.names if name in claims}
     return MappingFile(name="headers", fields=rules, custom=custom)
 
 
@@ -340,6 +351,5 @@ def left_out_note(names: Sequence[str]) -> tuple[Note, ...]:
 
 
 @cache
-def _known() -> frozenset[str]:
-    index = packaged_index("names.json")
-    return frozenset((*index["names"], *index["ready_columns"]))
+def _ready_columns() -> frozenset[str]:
+    return frozenset(packaged_index("names.json")["ready_columns"])

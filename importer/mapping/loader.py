@@ -9,11 +9,8 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from importer.errors import MappingError
-from importer.mapping.mistakes import mapping_error
-from importer.mapping.schema import MappingFile
+from importer.mapping.rules import MappingFile
 from importer.models import Note
 from importer.reasons import toml_reason
 from importer.toml import parse_toml
@@ -52,17 +49,16 @@ def load_text(text: str, file: str = "") -> MappingFile:
 
     Errors name `file`. Without its ending it is the mapping's name, unless the text gives one.
 
-    Raises MappingError: `mapping-not-toml`, or what `mapping_error` tells of every mistake.
+    Raises MappingError: `mapping-not-toml`, or what `checked_mapping` tells of every mistake.
     """
+    from importer.mapping.mistakes import checked_mapping  # pydantic
+
     try:
         table = parse_toml(text)
     except ValueError as error:
         raise MappingError("mapping-not-toml", file=file, reason=toml_reason(error)) from error
     table.setdefault("name", Path(file).stem)
-    try:
-        return MappingFile.model_validate(table)
-    except ValidationError as error:
-        raise mapping_error(error, text, file) from error
+    return checked_mapping(table, text, file)
 
 
 @cache
@@ -74,7 +70,7 @@ def ready() -> tuple[MappingFile, ...]:
 @cache
 def ready_mapping(name: str) -> MappingFile:
     """Return a mapping that is part of the program. Raises MappingError `mapping-not-found`."""
-    return load_text(ready_text(name), name)
+    return MappingFile.of_table({"name": name, **parse_toml(ready_text(name))})
 
 
 def ready_text(name: str) -> str:

@@ -41,7 +41,7 @@ from importer.mapping.date_columns import DateProof, DateReader, prove
 from importer.mapping.filters import RowFilter, example_rows, excluded_rows
 from importer.mapping.nothing import issues_of, where_nothing
 from importer.mapping.phones import PhoneProof
-from importer.mapping.schema import MappingFile
+from importer.mapping.rules import MappingFile
 from importer.mapping.transforms import BoundCustomField, BoundField, lunar
 from importer.models import Chunk, Issues, MappedChunk, Note, RepeatedIssue, Severity, Skip
 

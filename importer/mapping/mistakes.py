@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from importer.errors import MappingError
 from importer.mapping.person_names import NameRule
-from importer.mapping.schema import (
+from importer.mapping.rules import (
     Condition,
     CustomRule,
     FieldRule,
@@ -20,7 +20,9 @@ from importer.mapping.schema import (
     MappingFile,
     ReadingRules,
     field_names,
+    keys_of,
 )
+from importer.mapping.schema import checked
 from importer.models import Note
 from importer.reasons import value_reason
 
@@ -49,7 +51,18 @@ MOST_TOLD = 100
 """Mistakes of a file that are told; the line of each is looked for."""
 
 
-def mapping_error(error: ValidationError, text: str, file: str) -> MappingError:
+def checked_mapping(table: Mapping[str, Any], text: str, file: str) -> MappingFile:
+    """Return the mapping of a table, which is that of the text.
+
+    Raises MappingError for the first of all mistakes by the order of lines; its `also` has the others.
+    """
+    try:
+        return checked(table)
+    except ValidationError as error:
+        raise _mapping_error(error, text, file) from error
+
+
+def _mapping_error(error: ValidationError, text: str, file: str) -> MappingError:
     """Return what is wrong with the text of a mapping file, in the order of its lines.
 
     The error is the first mistake, with its line and key; `also` has the others.
@@ -80,7 +93,7 @@ class UnplacedMistake:
 
 def first_mistake(error: ValidationError) -> UnplacedMistake:
     """Return the first thing that is wrong with a mapping that no file holds."""
-    return UnplacedMistake(mapping_error(error, "", ""))
+    return UnplacedMistake(_mapping_error(error, "", ""))
 
 
 def _mistake(mistake: ErrorDetails, text: str, file: str) -> MappingError:
@@ -114,7 +127,7 @@ def _allowed(kind: str, path: tuple[str | int, ...], context: dict[str, Any]) ->
     return str(context.get("expected", "")).replace("'", "")
 
 
-_TABLES: dict[str, type[BaseModel]] = {
+_TABLES: dict[str, type] = {
     "when": Condition,
     "fields": FieldRule,
     "custom": CustomRule,
@@ -125,9 +138,8 @@ _TABLES: dict[str, type[BaseModel]] = {
 
 
 def _keys(table: Sequence[str | int]) -> Iterator[str]:
-    model: type[BaseModel] = _TABLES.get("when" if "when" in table[2:] else str(*table[:1]), MappingFile)
-    for name, info in model.model_fields.items():
-        yield info.alias or name
+    rule = _TABLES.get("when" if "when" in table[2:] else str(*table[:1]), MappingFile)
+    return (key.written for key in keys_of(rule).values())
 
 
 _TABLE = re.compile(r"\s*\[\[?\s*(.+?)\s*\]\]?\s*(?:#.*)?")

@@ -39,7 +39,7 @@ from importer.mapping.phone_texts import (
     without_trunk_zero,
 )
 from importer.mapping.regions import codes_before, country_code, possible, trunk_zeros
-from importer.mapping.schema import FieldRule
+from importer.mapping.rules import FieldRule
 from importer.models import Severity
 
 _ZERO = np.uint8(ord("0"))

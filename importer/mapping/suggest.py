@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from importer import arrow
 from importer.contracts import Contract
 from importer.mapping import claims as scoring
-from importer.mapping import neighbours, vocabulary
+from importer.mapping import consent, neighbours, vocabulary
 from importer.mapping.addresses import joined_address
 from importer.mapping.assignment import Claim, assign
 from importer.mapping.base import is_key
@@ -21,7 +21,7 @@ from importer.mapping.custom_fields import by_choices, contradicts, own_columns,
 from importer.mapping.headers import find_column, normalize, recognised, share_sheet
 from importer.mapping.nothing import is_nothing
 from importer.mapping.proposals import TAKEN, Proposal
-from importer.mapping.schema import MappingFile
+from importer.mapping.rules import MappingFile
 from importer.models import Note, TenantField
 
 if TYPE_CHECKING:
@@ -201,6 +201,8 @@ def _unclaimed(column: str) -> Note:
     roles = vocabulary.read(column).roles()
     if "somebody-else" in roles or "guardian" in roles:
         return Note("why-somebody-else")
+    if consent.kind_of(column) in ("given", "refused"):
+        return Note("why-consent")
     return Note("why-something-else" if "something-else" in roles else "why-unknown")
 
 

@@ -20,7 +20,7 @@ from importer.mapping.headers import normalize
 from importer.mapping.person_names import NameRule
 from importer.mapping.phone_texts import is_national, region_of_phone, strip_formatting
 from importer.mapping.proposals import Proposal
-from importer.mapping.schema import ReadingRules
+from importer.mapping.rules import ReadingRules, keys_of
 from importer.mapping.suggest import propose
 from importer.models import TenantField
 from importer.options import RunOptions
@@ -76,7 +76,7 @@ def mapping_text(
 
 def _reading_lines(options: RunOptions) -> list[str]:
     """Return the table `[read]` with what the options say of reading; nothing if they say nothing."""
-    said = {name: getattr(options, name) for name in ReadingRules.model_fields}
+    said = {name: getattr(options, name) for name in keys_of(ReadingRules)}
     given = {name: value for name, value in said.items() if value is not None}
     return ["", "[read]", *tomli_w.dumps(given).splitlines()] if given else []
 

@@ -26,6 +26,8 @@ LIST_MARK = ":::"
 """What stands between the values of a cell that Google Contacts has written."""
 _MARKS = (";", "|")
 _EVERY = re.compile(r"[,，、;；|\n]")
+_COMMAS = re.compile(",")
+_USUAL = re.compile(r"[,，、；\n]")
 _REMEMBERED = 20000
 """Distinct cells that are looked at to prove a separator."""
 _LISTS = (b"[", b"{", b'"', b"\n", b"\r", b";", b"|", b":::")
@@ -81,7 +83,7 @@ def comma_separated(
         bare = frozenset(separators)
         if not separators and _has_marks(column):
             bare = marks()
-        return rework_all(column, lambda text: _listed(_found_tags(text, bare), nothing))
+        return rework_all(column, lambda text: _listed(_found_tags(text, bare), nothing, _USUAL))
     as_json = "json" in separators
     quoted = '","' in separators
     plain = [mark for mark in separators if mark not in ("json", '","')]
@@ -153,9 +155,9 @@ def _in_brackets(text: str) -> Sequence[str]:
     return next(csv.reader([text[1:-1]], skipinitialspace=True, quotechar=quote), [])
 
 
-def _listed(tags: Iterable[str], nothing: Sequence[str]) -> str:
+def _listed(tags: Iterable[str], nothing: Sequence[str], within: re.Pattern[str] = _COMMAS) -> str:
     # A comma within a tag would make two of it.
-    bare = (part.strip(BLANKS) for tag in tags for part in tag.split(","))
+    bare = (part.strip(BLANKS) for tag in tags for part in within.split(tag))
     return ",".join(tag for tag in bare if tag and not any(matches_pattern(one, tag) for one in nothing))
 
 

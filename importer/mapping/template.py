@@ -20,7 +20,7 @@ from importer.contracts import Contract, Field, FieldKind
 from importer.mapping import headers
 from importer.mapping.base import CUSTOM_FIELD
 from importer.mapping.filters import EXAMPLE_MARK
-from importer.mapping.schema import MappingFile
+from importer.mapping.rules import MappingFile
 from importer.private_files import create_new_file
 from importer.workbook_zip import WorkbookZip
 

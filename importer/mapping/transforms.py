@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +26,7 @@ from importer.mapping.filters import RowFilter
 from importer.mapping.headers import holds_salutations, normalize
 from importer.mapping.person_names import NameRule
 from importer.mapping.phones import PhoneColumns, PhoneProof, PhoneReader
-from importer.mapping.schema import FieldRule, MappingFile
+from importer.mapping.rules import FieldRule, MappingFile
 from importer.models import Severity
 
 SMS_PHONE = "sms_phone"
@@ -275,6 +276,9 @@ def _gives_codes(rule: FieldRule) -> bool:
     return (bool(rule.values) and set(rule.values.values()) <= {"0", "1", ""}) or rule.constant in ("0", "1")
 
 
+_Rule = TypeVar("_Rule", bound=FieldRule)
+
+
 def with_proven_rules(
     mapping: MappingFile,
     fields: Iterable[BoundField],
@@ -285,15 +289,15 @@ def with_proven_rules(
     """Return the mapping with what was proved of its columns written into its rules."""
     proven = [(bound.rule, _proven(bound, proofs, letters, marks)) for bound in fields]
 
-    def updated(rule: FieldRule) -> FieldRule:
+    def updated(rule: _Rule) -> _Rule:
         found = next((found for one, found in proven if one is rule), {})
-        return rule.model_copy(update=found) if found else rule
+        return replace(rule, **found) if found else rule
 
-    tables = {
-        "fields": {name: updated(rule) for name, rule in mapping.fields.items()},
-        "custom": {name: updated(rule) for name, rule in mapping.custom.items()},
-    }
-    return mapping.model_copy(update=tables)
+    return replace(
+        mapping,
+        fields={name: updated(rule) for name, rule in mapping.fields.items()},
+        custom={name: updated(rule) for name, rule in mapping.custom.items()},
+    )
 
 
 def _proven(
@@ -301,7 +305,7 @@ def _proven(
     proofs: Mapping[str, DateProof],
     letters: Mapping[str, Mapping[str, int]],
     marks: Mapping[str, frozenset[str]],
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Return what was proved for a field, as keys of its rule."""
     if bound.has_iberian_header and bound.sources[0] in letters:
         return {"values": gender.iberian_values(letters[bound.sources[0]])}

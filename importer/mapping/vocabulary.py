@@ -6,22 +6,38 @@ into the fewest known phrases. A rest that no phrase covers may change the meani
 
 from __future__ import annotations
 
+import bisect
+import itertools
+import operator
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from operator import itemgetter
 from typing import Any
 
 from importer.mapping.base import names_in, packaged_index
 from importer.mapping.headers import Alias, normalize, without_remarks
 
 LOANED = 3
-"""A phrase of at least so many languages belongs to all: Email, Mobile."""
+"""A phrase of at least so many families of languages belongs to all: Email, Mobile."""
+_FAMILIES = (
+    ("de", "nl"),
+    ("sv", "da", "is"),
+    ("es", "pt", "ca", "it", "ro", "fr"),
+    ("pl", "cs", "sk", "sl", "hr", "sr"),
+    ("lt", "lv"),
+    ("fi", "et"),
+    ("tr", "az", "uz"),
+    ("id", "ms"),
+)
+"""Languages that share many words: several of them count as one here. Others stand alone."""
+_FAMILY = {language: family[0] for family in _FAMILIES for language in family}
 VETO = ("somebody-else", "something-else")
 """Roles with which a column is not the customer's, or nothing the API has a field for."""
+INSIDE = ("mobile", "registered")
+"""Roles whose words count also inside a label: “Mobilnummer”."""
 _ANY = "any"
 _HAN = frozenset({"zh", "ja"})
 _ENGLISH = frozenset({"en"})
@@ -36,8 +52,8 @@ _PHRASE, _PIECE, _UNKNOWN = 100, 30, 10_000
 _SHORTEST_PIECE = 3
 # Words that begin alike are forms of one word.
 _STEM, _SAME = 5, 0.75
-_ROLE = 2
-"""A role has so many values; a label has more."""
+_ROLE = 1
+"""The line of a role has so many bars: `customer|en`. That of a label has more."""
 # What tables of a database put before each of their columns.
 _BEGINNING = re.compile(r"[^\W\d_]+[_.:-]\s*(?=[^\W\d_])")
 _FEWEST_BEGUN = 4
@@ -67,6 +83,8 @@ class Phrase:
     """Those in which it means anything; empty if it belongs to all."""
     label_languages: frozenset[str] = frozenset()
     """Those in which it is a label; empty if it is one in all."""
+    called_so: frozenset[str] = frozenset()
+    """All in which it is a label."""
     denying: frozenset[str] = frozenset()
     """Those in which it means something that the API has no field for: CEP is a mobile in Turkish, a postal
     code in Portuguese."""
@@ -77,9 +95,18 @@ class Phrase:
         Where it says nothing in these, it may still be a word of another language. Beside a label of all
         languages English counts first.
         """
-        spoken = languages or {"en"}
-        close = frozenset(one.name for one in self.said if one.language in (*spoken, _ANY))
+        close = frozenset(one.name for one in self.said if one.language in (*(languages or _ENGLISH), _ANY))
         return close or frozenset(self.roles)
+
+    def roles_beside(self, others: Sequence[Phrase]) -> frozenset[str]:
+        """Return what the phrase says besides being a label, in the languages in which it is one.
+
+        “Tag” is a member in Hungarian, and only a tag in “Patient tag”. Where the words beside it speak none
+        of these languages, it says what it says in theirs: “What's your name” is not about Brazil's Whats.
+        """
+        beside = frozenset(lang for one in others if one is not self for lang in one.languages)
+        spoken = {*self.called_so, _ANY} if beside & self.called_so else {*self.called_so, _ANY, *beside}
+        return frozenset(one.name for one in self.said if one.language in spoken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +170,7 @@ def common_beginning(header: Sequence[str]) -> str:
     An empty text if they share nothing.
     """
     begun = Counter(found[0] for name in header if (found := _BEGINNING.match(name)))
-    text, count = max(begun.items(), key=itemgetter(1), default=("", 0))
+    text, count = max(begun.items(), key=operator.itemgetter(1), default=("", 0))
     return text if count >= max(_FEWEST_BEGUN, len(header) / 2) and read(text).unknown else ""
 
 
@@ -156,7 +183,7 @@ def main_languages(header: Sequence[str]) -> frozenset[str]:
 
 
 def qualifiers() -> Mapping[str, Any]:
-    """Return the tables of `qualifiers.toml`, but for the pairs of Chinese characters."""
+    """Return the lists of `qualifiers.toml`, the weights of its roles, and the words of some."""
     tables: Mapping[str, Any] = packaged_index("phrases.json")["qualifiers"]
     return tables
 
@@ -175,17 +202,17 @@ def listed(name: str) -> frozenset[str]:
 
 @cache
 def words_of(role: str) -> tuple[str, ...]:
-    """Return the normal forms of the words of a role, those long enough to be found inside others."""
-    table = qualifiers()[role]
-    words = (
-        joined(word) for listed in table.values() if isinstance(listed, str) for word in names_in(listed)
-    )
+    """Return the normal forms of the words of a role, those long enough to be found inside others.
+
+    The index has them for `INSIDE`.
+    """
+    words = map(joined, names_in(qualifiers()[role]["words"]))
     return tuple(word for word in words if len(word) > 2 or not word.isascii())
 
 
-def _entries() -> Mapping[str, Sequence[Sequence[Any]]]:
-    """Return all that each phrase may mean, by its normal form: the values of an Alias or of a Role."""
-    phrases: Mapping[str, Sequence[Sequence[Any]]] = packaged_index("phrases.json")["phrases"]
+def _entries() -> Mapping[str, str]:
+    """Return all that each phrase may mean, by its normal form in order: a line for each Alias or Role."""
+    phrases: Mapping[str, str] = packaged_index("phrases.json")["phrases"]
     return phrases
 
 
@@ -194,8 +221,8 @@ def _phrase(text: str) -> Phrase:
     labels: dict[str, Alias] = {}
     roles: dict[Role, None] = {}
     label_languages, role_languages, denying = set(), set(), set()
-    for values in _entries()[text]:
-        entry = Role(*values) if len(values) == _ROLE else Alias(*values)
+    for line in _entries()[text].split("\n"):
+        entry = Role(*line.split("|")) if line.count("|") == _ROLE else Alias.of_line(line)
         if isinstance(entry, Alias):
             labels.setdefault(entry.field, entry)
             label_languages.add(_ANY if entry.language == "api" else entry.language)
@@ -213,13 +240,15 @@ def _phrase(text: str) -> Phrase:
         tuple(roles),
         spoken,
         _spoken(text, label_languages),
+        frozenset(label_languages),
         frozenset(denying),
     )
 
 
 def _spoken(text: str, languages: set[str]) -> frozenset[str]:
     """Return the languages of a phrase, empty for all. What is written in Han alone may be either of two."""
-    if _ANY in languages or (text.isascii() and len(languages) >= LOANED):
+    families = {_FAMILY.get(language, language) for language in languages}
+    if _ANY in languages or (text.isascii() and len(families) >= LOANED):
         return frozenset()
     if languages & _HAN and all("\u3400" <= letter <= "\u9fff" for letter in text):
         return frozenset(languages | _HAN)
@@ -228,36 +257,51 @@ def _spoken(text: str, languages: set[str]) -> frozenset[str]:
 
 def _inflected(word: str) -> Phrase | None:
     """Return a known word of a header in another form: “uczestnik” for “uczestnika”. It is never a label."""
-    for known in _by_beginning().get(word[:_STEM], ()) if len(word) >= _STEM else ():
-        common = next(
-            (at for at, (one, other) in enumerate(zip(word, known, strict=False)) if one != other),
-            min(len(word), len(known)),
-        )
-        if common >= _SAME * max(len(word), len(known)):
-            phrase = _phrase(known)
-            # English makes new words so: “support” is no supporter, and a household no householder.
-            if phrase.languages != _ENGLISH or word.removesuffix("s") == known.removesuffix("s"):
-                return replace(phrase, text=word, labels=())
-    return None
+    if len(word) < _STEM or word[0] >= "\u0e00":
+        return None
+    known, begins = _in_order(), word[:_STEM]
+    near = known[bisect.bisect_left(known, begins) : bisect.bisect_left(known, begins + "\uffff")]
+    shared = {one: _common(word, one) for one in near if _is_around(one)}
+    alike = [one for one, common in shared.items() if common >= _SAME * max(len(word), len(one))]
+    found = [
+        phrase
+        for phrase in map(_phrase, sorted(alike, key=shared.__getitem__, reverse=True))
+        # English makes new words so: “support” is no supporter, and a household no householder.
+        if phrase.languages != _ENGLISH or word.removesuffix("s") == phrase.text.removesuffix("s")
+    ]
+    if not found:
+        return None
+    # Sister languages have nearly the same word: the header's own is among them.
+    sisters = [one for one in found if one.roles == found[0].roles]
+    spoken = [one.languages for one in sisters]
+    return replace(
+        found[0],
+        text=word,
+        labels=(),
+        said=tuple(dict.fromkeys(role for one in sisters for role in one.said)),
+        languages=frozenset().union(*spoken) if all(spoken) else frozenset(),
+    )
+
+
+def _common(one: str, other: str) -> int:
+    """Return how many letters two words begin with in common."""
+    return len(list(itertools.takewhile(bool, map(operator.eq, one, other))))
+
+
+def _is_around(text: str) -> bool:
+    """Return whether a phrase is no label in any language."""
+    return all(line.count("|") == _ROLE for line in _entries()[text].split("\n"))
 
 
 @cache
-def _by_beginning() -> Mapping[str, Sequence[str]]:
-    """Return the words that stand around labels, by their first letters."""
-    found: dict[str, list[str]] = {}
-    for text, entries in _entries().items():
-        if len(text) >= _STEM and text[0] < "\u0e00" and all(len(values) == _ROLE for values in entries):
-            found.setdefault(text[:_STEM], []).append(text)
-    return found
+def _in_order() -> Sequence[str]:
+    return tuple(_entries())
 
 
-@cache
-def _lengths() -> Mapping[str, tuple[int, ...]]:
+def _lengths() -> Mapping[str, Sequence[int]]:
     """Return how long the phrases are that begin with a letter, the longest first."""
-    found: dict[str, set[int]] = {}
-    for text in _entries():
-        found.setdefault(text[0], set()).add(len(text))
-    return {letter: tuple(sorted(lengths, reverse=True)) for letter, lengths in found.items()}
+    lengths: Mapping[str, Sequence[int]] = packaged_index("phrases.json")["lengths"]
+    return lengths
 
 
 def words(text: str) -> list[str]:

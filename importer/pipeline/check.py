@@ -105,7 +105,7 @@ class Checker:
             name for field in person_names.FIELDS for name in mapper.columns.get(field, ())
         )
         self._unused = frozenset(mapper.unused)
-        self._left_out = UnusedColumns(mapper.unused)
+        self._left_out = UnusedColumns(mapper.unused, mapper.columns.get("remark", ()))
         self._sources = {name: sources for name, sources in mapper.columns.items() if len(sources) > 1}
         self._joined = {one.field.name for one in mapper.bound.fields if one.rule.join is not None}
         self._used = tuple(dict.fromkeys(name for sources in mapper.columns.values() for name in sources))

@@ -6,7 +6,7 @@ Nothing is printed here.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from importer.errors import ImporterError
     from importer.journal import RunRecord
+    from importer.mapping.rules import Condition
     from importer.options import RunOptions
     from importer.pipeline.check import CheckedChunk
     from importer.pipeline.plan import RunPlan
@@ -148,6 +149,27 @@ class CountryQuestion:
     """How many rows were looked at."""
 
 
+@dataclass(frozen=True, slots=True)
+class ConsentQuestion:
+    """Some people must not be contacted, as columns say that are not imported: are they sent all the same?"""
+
+    file: FileName
+    options: RunOptions
+    columns: tuple[str, ...]
+    words: str
+    """What such cells say, for a sentence."""
+    rows: int
+    """How many of the first rows say so."""
+    looked_at: int
+    """How many rows were looked at."""
+
+    def note(self) -> Note:
+        """Return that they are sent."""
+        columns = ", ".join(f"“{name}”" for name in self.columns)
+        found = (("rows", self.rows), ("looked_at", self.looked_at), ("columns", columns))
+        return Note("refusals-sent", found)
+
+
 ENCODING_DOUBT = "encoding-doubt"
 
 
@@ -212,6 +234,13 @@ class RunObserver(DeliveryObserver):
         """
         return None
 
+    def send_refusing(self, question: ConsentQuestion) -> bool:
+        """Whether to send people who must not be contacted. Only an `interactive` observer is asked."""
+        return True
+
+    def keep_conditions(self, question: ConsentQuestion, conditions: Sequence[Condition]) -> None:
+        """Take what leaves these people out, if they are not sent."""
+
     def confirm_start(self, plan: RunPlan, *, sends: bool) -> bool:
         """Whether to start a new run. `sends` is False for a dry run. May raise ImporterError."""
         return True
@@ -255,6 +284,13 @@ class ObserverGroup(RunObserver):
     def choose_country(self, question: CountryQuestion) -> str | None:
         answers = (observer.choose_country(question) for observer in self._observers if observer.interactive)
         return next((answer for answer in answers if answer is not None), None)
+
+    def send_refusing(self, question: ConsentQuestion) -> bool:
+        return all(observer.send_refusing(question) for observer in self._observers if observer.interactive)
+
+    def keep_conditions(self, question: ConsentQuestion, conditions: Sequence[Condition]) -> None:
+        for observer in self._observers:
+            observer.keep_conditions(question, conditions)
 
     def confirm_start(self, plan: RunPlan, *, sends: bool) -> bool:
         return all(observer.confirm_start(plan, sends=sends) for observer in self._observers)

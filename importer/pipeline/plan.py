@@ -15,7 +15,7 @@ import pandas as pd
 from importer import contracts
 from importer import mapping as mappings
 from importer.config import Connection, is_loopback
-from importer.contracts import Contract, FieldKind
+from importer.contracts import Contract
 from importer.dataclass import dataclass
 from importer.errors import InputError, MappingError, SettingsError
 from importer.fingerprints import NO_KEY, FingerprintKey, content_key
@@ -40,7 +40,6 @@ from importer.sources.locations import FileName
 
 if TYPE_CHECKING:
     from importer.journal import Journal, RunRecord
-    from importer.pipeline.events import CountryQuestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,12 @@ class RunPlan:
     """For the fingerprints by which corrections of rows that are in are found; "" if nobody asks."""
     suppression: Suppression | None = None
     """Who must not be sent; None without a list."""
+
+    def contents_key(self, mode: Mode) -> str:
+        """The `content_key` of what is sent in another mode; "" if this one has none."""
+        if not self.content_key or self.destination is None:
+            return ""
+        return _key_of_contents(self.fingerprint_key, mode, self.destination, self.connection)
 
     @property
     def list_doubts(self) -> tuple[Note, ...]:
@@ -264,38 +269,20 @@ def _content_key(
 ) -> str:
     if destination is None or not (options.changed_only or journal.contents.keeps(destination.lane)):
         return ""
-    binding = connection.strict_binding if connection else None
-    return content_key(journal.fingerprint_key, mode.label, destination.contract, binding)
+    return _key_of_contents(journal.fingerprint_key, mode, destination, connection)
 
 
-def country_question(plan: RunPlan, file: FileName) -> CountryQuestion | None:
-    """Return what to ask about phones without a country code, as far as the beginning of the file shows.
-
-    None if there are none, or if options, mapping or a column of the file say the country.
-    """
-    open_fields = {
-        bound.field.name
-        for bound in plan.mapper.bound.fields
-        if bound.field.kind is FieldKind.PHONE and bound.rule.default_region is None
-    }
-    if plan.again or not open_fields:
-        return None
-    chunk = next(plan.source.chunks(), None)
-    issues = plan.mapper.map(chunk).issues if chunk is not None else ()
-    unknown = (one for one in issues if one.code == "no-country-code" and one.wording is None)
-    lacking = [(one.column or "", one.row) for one in unknown if one.field in open_fields]
-    if not lacking or chunk is None:
-        return None
-    columns = tuple(dict.fromkeys(column for column, _ in lacking))
-    from importer.pipeline.events import CountryQuestion  # brings the delivery, which few plans need
-
-    return CountryQuestion(file, plan.options, columns, len({row for _, row in lacking}), len(chunk.frame))
+def _key_of_contents(
+    key: FingerprintKey, mode: Mode, destination: Destination, connection: Connection | None
+) -> str:
+    return content_key(
+        key, mode.label, destination.contract, connection.strict_binding if connection else None
+    )
 
 
-def of_country(plan: RunPlan, country: str, journal: Journal) -> RunPlan:
-    """Return the plan with phones of this country where nothing else says it. The source stays open."""
-    options = replace(plan.options, country=country)
-    found = _settle(plan.source, options, plan.mapping, plan.connection, journal)
+def changed(plan: RunPlan, journal: Journal, options: RunOptions, mapping: MappingFile) -> RunPlan:
+    """Return the plan with these options and this mapping. The source stays open."""
+    found = _settle(plan.source, options, mapping, plan.connection, journal)
     return replace(found, notes=plan.notes, reported=plan.reported)
 
 

@@ -28,6 +28,7 @@ from importer.options import RunOptions
 from importer.pipeline import plan as plans
 from importer.pipeline.events import MappingQuestion, PlanReady, RunObserver
 from importer.pipeline.plan import RunPlan
+from importer.pipeline.plan_questions import settled
 from importer.pipeline.precheck import PrecheckGate, max_invalid_gate
 from importer.pipeline.retry import lineage_of, retried_since, retry_lineage, rows_left
 from importer.pipeline.run import Lineage, Run, SendTarget, StopToken
@@ -245,8 +246,8 @@ class Session:
     ) -> Iterator[RunPlan]:
         """Yield the plan of a new run, with its file open. An address has to be fetched before.
 
-        Asks the observer for the encoding if it is uncertain, for a mapping if none fits, and for the country
-        of phones if nothing says it.
+        Asks the observer for the encoding if it is uncertain, for a mapping if none fits, and what the plan
+        leaves open.
         """
         observer = observer or self.observer
         connection = self.connect(options)
@@ -262,10 +263,7 @@ class Session:
                     raise
                 options = answered
         with contextlib.closing(plan):
-            lacking = plans.country_question(plan, file) if observer.interactive else None
-            country = observer.choose_country(lacking) if lacking else None
-            if country is not None:
-                plan = plans.of_country(plan, country, self.journal)
+            plan = settled(plan, file, observer, self.journal)
             observer.on_plan_ready(PlanReady(plan))
             yield plan
 

@@ -30,7 +30,7 @@ from importer.mapping.nothing import where_nothing
 from importer.mapping.phone_texts import all_phones, strip_formatting
 from importer.mapping.phones import PhoneColumns, PhoneReader, looks_like_phone, prove
 from importer.mapping.regions import national_numbers, possible
-from importer.mapping.schema import FieldRule
+from importer.mapping.rules import FieldRule
 from importer.pipeline.contact_hashes import (
     are_hashes,
     are_other_hashes,
@@ -218,7 +218,7 @@ class ReadPhones:
 def read_phones(texts: Sequence[str] | pa.Array, region: str | None) -> ReadPhones:
     """Read phones as those of a file are read: as one column, of this country where they name none."""
     cells = arrow.trimmed(texts if isinstance(texts, pa.Array) else arrow.array(list(texts)))
-    rule = FieldRule.model_validate({"from": "phone", **({"region": region} if region else {})})
+    rule = FieldRule(("phone",), region=region or None)
     series = pd.Series(pd.arrays.ArrowStringArray(cells))
     digits, issues = PhoneReader(_PHONE, rule, lambda: prove(iter([series]))).read(cells, PhoneColumns())
     lacking, several = np.zeros((2, len(cells)), dtype=bool)

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from importer.credentials import run_secret_command
+from importer.credentials import run_password_command
 from importer.mapping import MappingFile, is_known_name
 from importer.mapping.headers import normalize
 from importer.options import RunOptions
@@ -26,7 +26,7 @@ def as_mapping_reads(file: FileName, options: RunOptions, mapping: MappingFile |
     """
     if mapping is None or mapping.read is None or report_run(Path(file)) is not None:
         return options
-    said = mapping.read.model_dump(exclude_none=True)
+    said = mapping.read.table()
     return replace(options, **{name: value for name, value in said.items() if getattr(options, name) is None})
 
 
@@ -84,6 +84,6 @@ def _password(command: str | None) -> Callable[[], str] | None:
 
     @cache
     def password() -> str:
-        return run_secret_command(command)["access_secret"]
+        return run_password_command(command, "--password-command")
 
     return password

@@ -1,31 +1,42 @@
-"""Look at columns that are not imported for what matters all the same: who has left, and other contacts."""
+"""Look at columns that are not imported for what matters all the same: who has left or must not be contacted,
+and other contacts.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow
 from importer.arrow import nonempty, to_mask
+from importer.mapping import consent
 from importer.mapping.base import packaged_index
-from importer.mapping.headers import normalize
+from importer.mapping.headers import meanings, normalize
 from importer.models import Chunk, Issue, RepeatedIssue, Severity
 from importer.validation import NO_CONTACT
 
+REFUSED = "contact-refused"
+"""The code of the warning on people who must not be contacted."""
+_SAID = 5
+"""So many different cells are named in the condition that leaves them out."""
 _CONTACTS = frozenset({"sms_phone", "whats_app_phone", "viber_phone", "email"})
 _LINES = frozenset({"landline", "mobile"})
 _LIKE_CONTACT = r"^[^\s@]+@[^\s@]+\.[^\s@]+$|^[+(0-9][0-9 ()/.\-]{6,}$"
 
 
 class UnusedColumns:
-    """Knows the columns of one file that go nowhere."""
+    """Knows the columns of one file that go nowhere, and those of remarks, which may go to the CRM."""
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], remarks: Iterable[str] = ()) -> None:
         self._names = tuple(names)
         self._of_leavers = tuple(name for name in self._names if says_who_left(name))
+        self._of_consents = {name: kind for name in self._names if (kind := kind_of_consent(name))}
+        self._of_remarks = (*remarks, *(name for name in self._names if _means_remark(name)))
 
     def issues(self, chunk: Chunk, found: Iterable[Issue | RepeatedIssue]) -> list[Issue | RepeatedIssue]:
         """Return what was found in a chunk, with a warning on rows whose customer has left, and with what
@@ -36,12 +47,12 @@ class UnusedColumns:
                 told += self._beside(chunk, part)
             else:
                 told.append(part)
-        return [*told, *self._left(chunk)]
+        return [*told, *self._left(chunk), *self._refused(chunk)]
 
     def _left(self, chunk: Chunk) -> Iterator[RepeatedIssue]:
         for name in self._of_leavers:
             if name in chunk.frame.columns:
-                cells = arrow.trimmed(arrow.without_nulls(arrow.text_column(chunk, name)))
+                cells = trimmed_cells(chunk, name)
                 denied = pc.is_in(pc.utf8_lower(cells), value_set=arrow.array(sorted(_denials())))
                 where = nonempty(cells) & ~to_mask(denied)
                 if where.any():
@@ -51,6 +62,22 @@ class UnusedColumns:
                         cells=cells.filter(where),
                     )
 
+    def _refused(self, chunk: Chunk) -> Iterator[RepeatedIssue]:
+        """Yield warnings on rows of people who must not be contacted, by a column of that or a remark."""
+        for name, kind in self._of_consents.items():
+            if name in chunk.frame.columns:
+                cells = trimmed_cells(chunk, name)
+                where = consent.refusing(kind, cells)
+                if where.any():
+                    wording = "contact-refused-refused" if kind == "refused" else None
+                    yield _refusal(chunk, name, where, cells.filter(where), wording)
+        for name in self._of_remarks:
+            if name in chunk.frame.columns:
+                cells = trimmed_cells(chunk, name)
+                where = consent.telling_remarks(cells)
+                if where.any():
+                    yield _refusal(chunk, name, where, cells.filter(where), "contact-refused-remark")
+
     def _beside(self, chunk: Chunk, found: RepeatedIssue) -> list[Issue | RepeatedIssue]:
         """Return the issue of rows without a contact; those with one in a column that is not imported, with
         this column."""
@@ -59,7 +86,7 @@ class UnusedColumns:
             if name not in chunk.frame.columns or not len(found):
                 continue
             here = np.isin(chunk.frame.index.to_numpy(), found.rows)
-            cells = arrow.trimmed(arrow.without_nulls(arrow.text_column(chunk, name))).filter(here)
+            cells = trimmed_cells(chunk, name).filter(here)
             filled = to_mask(pc.match_substring_regex(cells, _LIKE_CONTACT))
             if filled.any():
                 rows = chunk.frame.index.to_numpy()[here][filled]
@@ -72,6 +99,33 @@ class UnusedColumns:
                 )
                 found = found.where(~np.isin(found.rows, rows))
         return [*told, found] if len(found) else told
+
+
+def trimmed_cells(chunk: Chunk, name: str) -> pa.Array:
+    """Return the cells of a column without blanks around them."""
+    return arrow.trimmed(arrow.without_nulls(arrow.text_column(chunk, name)))
+
+
+def kind_of_consent(header: str) -> consent.Kind | None:
+    """Return what a column says of who may be contacted; None: nothing, or who has left."""
+    return None if says_who_left(header) else consent.kind_of(header)
+
+
+def _refusal(
+    chunk: Chunk, name: str, where: np.ndarray, cells: pa.Array, wording: str | None
+) -> RepeatedIssue:
+    texts = list(dict.fromkeys(cells.to_pylist()))[:_SAID]
+    said = ", ".join(json.dumps(text, ensure_ascii=False) for text in texts)
+    return RepeatedIssue(
+        *(REFUSED, Severity.WARNING, chunk.frame.index.to_numpy()[where], chunk.sheet, name),
+        cells=cells,
+        expected=lambda _: said,
+        wording=wording,
+    )
+
+
+def _means_remark(header: str) -> bool:
+    return any(alias.field == "remark" for alias in meanings(header))
 
 
 def says_who_left(header: str) -> bool:

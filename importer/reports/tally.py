@@ -37,6 +37,8 @@ LEFT_OUT = frozenset({Status.SKIPPED, Status.DUPLICATE, Status.NOT_SENT})
 OVERTAKEN = frozenset({"newer-import", "held-back"})
 """The codes of rows that newer ones of their customers have overtaken."""
 
+_OF_PEOPLE = frozenset({"contact-refused", "struck-through", "customer-left", "another-person"})
+"""The codes of warnings that ask whether a person is to be in the CRM at all: they are named first."""
 EXAMPLES = 3
 SAMPLES = 100
 """Issues of a kind that are kept for the page. The CSV has all of them."""
@@ -138,7 +140,11 @@ class Tally:
 
     def issue_groups(self, examples: int = EXAMPLES) -> tuple[IssueGroup, ...]:
         """Issues by code, column and severity, the gravest first, most rows first."""
-        groups = sorted(self._groups, key=lambda group: (group.severity.rank, -group.rows, group.kind))
+
+        def order(group: _IssueCount) -> tuple[int, bool, int, IssueKind]:
+            return group.severity.rank, group.kind.code not in _OF_PEOPLE, -group.rows, group.kind
+
+        groups = sorted(self._groups, key=order)
         return tuple(group.frozen(examples) for group in groups)
 
     def unused_columns(self) -> tuple[UnusedColumn, ...]:

@@ -16,11 +16,12 @@ from pydantic import ValidationError
 from importer import mapping as mappings
 from importer.contracts import Contract
 from importer.errors import ImporterError, MappingError, UsageError
-from importer.mapping import MappingFile, headers
+from importer.mapping import headers
 from importer.mapping.likely_countries import LikelyCountry, likely_countries
 from importer.mapping.mistakes import first_mistake
 from importer.mapping.person_names import likely_rule
 from importer.mapping.regions import country_name
+from importer.mapping.schema import checked
 from importer.private_files import make_private_folder, replace_private_file
 from importer.web.pages import Form, Site, whole_number
 from importer.web.reading import FileLook
@@ -86,7 +87,7 @@ def write_table(site: Site, work: Work, table: Table, name: str) -> None:
     table = {key: value for key, value in table.items() if value not in ({}, [])}
     table.setdefault("name", name)
     try:
-        mapping = MappingFile.model_validate(table)
+        mapping = checked(table)
     except ValidationError as error:
         raise MappingError("web-mapping-refused", reason=first_mistake(error)) from None
     replace_private_file(site.works.mapping_file(work), mapping.dump().encode("utf-8", "replace"))

@@ -17,9 +17,10 @@ from importer.config import Connection
 from importer.contracts import Contract, FieldKind
 from importer.delivery.account_client import ask_for_fields
 from importer.errors import ImporterError, MappingError, SettingsError, UsageError
-from importer.mapping import MappingFile, Proposal, headers, suggest_toml
+from importer.mapping import Proposal, headers, suggest_toml
 from importer.mapping.mistakes import first_mistake
 from importer.mapping.person_names import NameRule
+from importer.mapping.schema import checked
 from importer.messages import catalogue, local_text, sentence
 from importer.models import Issue, MappedChunk, TenantField
 from importer.reports.wording import issue_text
@@ -98,8 +99,8 @@ class ColumnMatch:
     """How many columns feed the field."""
     countryless: tuple[str, ...] = ()
     """Phones among the first rows whose country nothing says."""
-    values: tuple[tuple[str, str], ...] = ()
-    """Values of the column that may be translated, each with its translation."""
+    values: tuple[tuple[str, str, str], ...] = ()
+    """Values of the column that may be translated: each with its translation, and what it is read as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +205,7 @@ def match_state(site: Site, work: Work, look: FileLook, contract: Contract, lang
     problems: dict[tuple[int, str], Issue] = {}
     countryless: dict[str, list[str]] = {}
     try:
-        mapping = MappingFile.model_validate(whole)
+        mapping = checked(whole)
         mapper = mappings.bind(
             mapping,
             look.header,
@@ -248,7 +249,7 @@ def match_state(site: Site, work: Work, look: FileLook, contract: Contract, lang
                 rule=rule,
                 shared=sum(1 for other in targets.values() if other == target and target),
                 countryless=() if rule.get("region") else tuple(countryless.get(name, ())),
-                values=_values(look, name, rule) if kind == FieldKind.GENDER else (),
+                values=_values(look, mapped, name, target, lang, rule) if kind == FieldKind.GENDER else (),
             )
         )
     constants = tuple(
@@ -304,9 +305,19 @@ def _sureness(proposal: Proposal, target: str, work: Work, contract: Contract) -
     )
 
 
-def _values(look: FileLook, column: str, rule: Table) -> tuple[tuple[str, str], ...]:
+def _values(
+    look: FileLook, mapped: MappedChunk | None, column: str, target: str, lang: str, rule: Table
+) -> tuple[tuple[str, str, str], ...]:
     known = {key.casefold(): value for key, value in rule.get("values", {}).items()}
-    return tuple((cell, known.get(cell.casefold(), "")) for cell in first_values(look, column))
+    read: dict[str, str] = {}
+    chunk, name = look.sample_chunk(), field_of(target)
+    if chunk is not None and mapped is not None and name in mapped.frame.columns:
+        for row, cell in chunk.frame[column].items():
+            word = _GENDERS.get(str(mapped.frame.at[row, name]), "")
+            read.setdefault(str(cell).strip(), sentence(word, {}, lang) if word else "")
+    return tuple(
+        (cell, known.get(cell.casefold(), ""), read.get(cell, "")) for cell in first_values(look, column)
+    )
 
 
 def _outcomes(

@@ -21,7 +21,7 @@ from importer.exit_codes import ExitCode
 from importer.jobs.config import Job, JobFiles, LogSettings, NoticeSettings, TripwireSettings
 from importer.jobs.tables import load_job
 from importer.journal_place import JOURNAL_VARIABLE
-from importer.mapping.schema import Condition, CustomRule, HeaderMatch, MappingFile
+from importer.mapping.rules import Condition, CustomRule, HeaderMatch, MappingFile, keys_of
 from importer.models import Status
 from importer.sandbox import faults
 from tests.support import docs
@@ -184,8 +184,8 @@ def test_every_key_of_a_job_is_explained() -> None:
 def test_every_key_of_a_mapping_file_is_explained() -> None:
     table = docs.read_part(text_of("mapping.md"), "mapping-keys")
     explained = set(re.findall(r"`\[?\[?([a-z_]+)\]?\]?(?: = [^`]*)?`", table))
-    models = (MappingFile, CustomRule, Condition, HeaderMatch)
-    keys = {info.alias or name for model in models for name, info in model.model_fields.items()}
+    rules = (MappingFile, CustomRule, Condition, HeaderMatch)
+    keys = {key.written for rule in rules for key in keys_of(rule).values()}
     assert keys - explained == {"fields", "custom"}
 
 

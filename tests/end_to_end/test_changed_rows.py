@@ -348,7 +348,7 @@ def test_a_journal_that_has_lost_something_calls_nothing_unchanged(
             add_loss(journal.path, Note("journal-moved-aside", (("path", "elsewhere"),)))
         found = importer(*run, "r2")
         assert len(sent(work / "r2")) == 3
-        assert "the journal has lost something" in found.out
+        assert "the journal has lost entries" in found.out
         importer("runs", "acknowledge")
         importer(*run, "r3")
         assert len(sent(work / "r3")) == 3

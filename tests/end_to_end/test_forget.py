@@ -337,7 +337,7 @@ def test_reports_that_are_drawn_again_do_not_bring_a_person_back(
         target = work / "again" if elsewhere else work / folder
         words = ("--report-dir", str(target)) if elsewhere else ()
         done = importer("report", summary(work / folder)["run"], *words)
-        assert "of people who were cleared" in done.err + done.out
+        assert "to people who were cleared" in done.err + done.out
         assert holding(target) == set()
         rows = next(results(target, path.name) for path in target.glob("results*.csv"))
         assert sum(row["First name"].startswith("Given") for row in rows) == 3

@@ -172,6 +172,6 @@ def test_a_crm_that_ignores_the_contact_is_told_as_that(
     write(work / "new.csv", ["New", "Li", "8613800000007", "", ""])
     found = importer("run", "new.csv", "--keep-before", "--report-dir", "out")
     assert found.code == 4
-    assert "answered with 10 customers who do not show it" in found.err
+    assert "returned 10 customers without it" in found.err
     assert "cannot be understood" not in found.err
     assert held(box) == before

@@ -15,12 +15,13 @@ from importer import contracts
 from importer.config import Profile
 from importer.config_schema import table_model
 from importer.jobs.config import Job, JobFiles
-from importer.mapping import schema as mapping_schema
-from importer.mapping.schema import MappingFile
+from importer.mapping import rules
+from importer.mapping.rules import MappingFile
+from importer.mapping.schema import table_model as mapping_model
 from importer.options import declared_options
 from importer.sources.settings import SourceSettings
 
-FOLDER = Path(mapping_schema.__file__).parents[1] / "schemas"
+FOLDER = Path(rules.__file__).parents[1] / "schemas"
 _DIALECT = "http://json-schema.org/draft-07/schema#"
 """The dialect that TOML editors read."""
 _SEVERAL = {"from", "is", "is_not", "nothing", "formats", "separators", "several_at", "all", "any", "none"}
@@ -37,7 +38,9 @@ def schemas() -> dict[Path, str]:
 
 def mapping_file() -> dict[str, Any]:
     """Return the schema of a mapping file."""
-    made = _drop_titles(MappingFile.model_json_schema(by_alias=True, ref_template="#/definitions/{model}"))
+    made = _drop_titles(
+        mapping_model(MappingFile).model_json_schema(by_alias=True, ref_template="#/definitions/{model}")
+    )
     tables = made.pop("$defs")
     documented = _attribute_docstrings()
     for name, table in {**tables, "MappingFile": made}.items():
@@ -51,7 +54,7 @@ def mapping_file() -> dict[str, Any]:
         "description": "The fields of the API and what fills them.",
         "properties": {
             name: {"allOf": [{"$ref": "#/definitions/FieldRule"}], "description": helps[name]}
-            for name in mapping_schema.field_names()
+            for name in rules.field_names()
         },
         "additionalProperties": False,
     }
@@ -161,7 +164,7 @@ def _drop_titles(value: Any) -> Any:
 def _attribute_docstrings() -> dict[tuple[str, str], str]:
     """Return what stands below each attribute of the mapping's tables."""
     found: dict[tuple[str, str], str] = {}
-    for table in ast.parse(inspect.getsource(mapping_schema)).body:
+    for table in ast.parse(inspect.getsource(rules)).body:
         if not isinstance(table, ast.ClassDef):
             continue
         for one, following in zip(table.body, table.body[1:], strict=False):

@@ -19,7 +19,8 @@ from importer.mapping import headers, vocabulary
 from importer.mapping.base import names_in, packaged_words
 
 FOLDER = Path(headers.__file__).parent
-_Table = dict[str, list[list[Any]]]
+_Lines = dict[str, str]
+"""Texts of lines, each with bars between its parts."""
 
 
 def indexes() -> dict[Path, str]:
@@ -32,11 +33,15 @@ def indexes() -> dict[Path, str]:
         "ready_matches": {one.name: [one.table()["match"], list(one.columns())] for one in ready},
     }
     countries = {"regions": _regions(), "codes": _country_codes(), "landlines": _landlines()}
-    around = packaged_words("qualifiers.toml")
     customer = {
         part for name, _, word in _words_around() if name == "customer" for part in vocabulary.words(word)
     }
-    phrases = {"phrases": _phrases(), "qualifiers": around, "customer_words": sorted(customer)}
+    phrases = {
+        "phrases": (known := _phrases()),
+        "lengths": _lengths(known),
+        "qualifiers": _around(),
+        "customer_words": sorted(customer),
+    }
     return {
         FOLDER / "names.json": _text(names),
         FOLDER / "phrases.json": _text(phrases),
@@ -147,29 +152,48 @@ def _shortened(texts: set[str], every: set[str]) -> list[str]:
     return sorted(found)
 
 
-def _names() -> _Table:
+def _names() -> _Lines:
     """Return all known names of fields by their normal form; a name can stand for several fields."""
-    found: _Table = {}
+    found: dict[str, dict[str, str]] = {}
     for alias in headers.all_aliases():
         for spelled in _spellings(alias.label, alias.language):
-            known = found.setdefault(headers.normalize(spelled), [])
-            if all(field != alias.field for field, *_ in known):
-                known.append([alias.field, alias.label, alias.language, alias.sure])
+            found.setdefault(headers.normalize(spelled), {}).setdefault(alias.field, _line(alias))
     found.pop("", None)
-    return found
+    return {name: "\n".join(lines.values()) for name, lines in found.items()}
 
 
-def _phrases() -> _Table:
-    """Return all that each phrase may mean: labels of four values as above, roles of name and language."""
-    found: _Table = {}
+def _phrases() -> _Lines:
+    """Return all that each phrase may mean, in the order of their letters: labels, and roles of words."""
+    found: dict[str, list[str]] = {}
     for alias in headers.all_aliases():
-        label = [alias.field, alias.label, alias.language, alias.sure]
         for spelled in _spellings(alias.label, alias.language):
-            found.setdefault(vocabulary.joined(spelled), []).append(label)
+            found.setdefault(vocabulary.joined(spelled), []).append(_line(alias))
     for name, language, word in _words_around():
         for spelled in _spellings(word, language):
-            found.setdefault(vocabulary.joined(spelled), []).append([name, language])
+            found.setdefault(vocabulary.joined(spelled), []).append(f"{name}|{language}")
     found.pop("", None)
+    return {phrase: "\n".join(dict.fromkeys(lines)) for phrase, lines in sorted(found.items())}
+
+
+def _line(alias: headers.Alias) -> str:
+    return "|".join((alias.field, alias.label, alias.language, "sure" if alias.sure else "likely"))
+
+
+def _lengths(phrases: Iterable[str]) -> dict[str, list[int]]:
+    """Return how long the phrases are that begin with a letter, the longest first."""
+    found: dict[str, set[int]] = {}
+    for text in phrases:
+        found.setdefault(text[0], set()).add(len(text))
+    return {letter: sorted(lengths, reverse=True) for letter, lengths in found.items()}
+
+
+def _around() -> dict[str, Any]:
+    """Return the lists and weights of the words around labels, and the words that count inside labels."""
+    found: dict[str, Any] = {}
+    for name, table in packaged_words("qualifiers.toml").items():
+        found[name] = {"weight": table["weight"]} if isinstance(table, dict) else table
+    for role in vocabulary.INSIDE:
+        found[role]["words"] = " | ".join(word for name, _, word in _words_around() if name == role)
     return found
 
 

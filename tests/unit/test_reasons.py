@@ -13,7 +13,7 @@ from importer.config import load_config
 from importer.errors import MappingError, SettingsError
 from importer.mapping import load_text
 from importer.mapping.mistakes import first_mistake
-from importer.mapping.schema import MappingFile
+from importer.mapping.schema import checked
 from importer.messages import LANGUAGES
 from importer.reasons import command_reason, reason_of, toml_reason
 from importer.toml import parse_toml
@@ -70,7 +70,7 @@ def test_a_wrong_mapping_says_what_may_stand_there(text: str, wanted: str) -> No
 
 def test_a_mapping_of_no_file_is_told_without_file_and_line() -> None:
     with pytest.raises(ValidationError) as caught:
-        MappingFile.model_validate({"fields": {"birthday": {"from": "x", "formats": ["foo"]}}})
+        checked({"fields": {"birthday": {"from": "x", "formats": ["foo"]}}})
     found = first_mistake(caught.value)
     assert found.sentence().startswith("“foo” is not a date format")
     assert found.sentence("zh").startswith("“foo”不是日期格式")

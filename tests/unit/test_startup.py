@@ -48,14 +48,17 @@ def test_the_package_itself_and_its_names_import_nothing_heavy() -> None:
     )
 
 
-def test_a_dry_run_loads_nothing_that_sends_or_guesses(tmp_path: Path) -> None:
+@pytest.mark.parametrize("header", ["First Name,Last Name,Mobile", "first_name,last_name,sms_phone"])
+def test_a_dry_run_loads_nothing_that_sends_guesses_or_checks_files_of_settings(
+    header: str, tmp_path: Path
+) -> None:
     file = tmp_path / "customers.csv"
-    file.write_text("First Name,Last Name,Mobile\nAna,Li,8613900000001\n", "utf-8")
+    file.write_text(f"{header}\nAna,Li,8613900000001\n", "utf-8")
     arguments = ["validate", str(file), "--report-dir", str(tmp_path / "reports")]
     code = f"import os\nos.environ['NXLINK_STATE_DIR'] = {str(tmp_path)!r}\n"
     loaded = modules_after(f"{code}from importer.cli.app import invoke\nassert invoke({arguments}) == 0")
     assert "pandas" in loaded
-    assert not (SENDING | GUESSING | {"openpyxl"}) & loaded
+    assert not (SENDING | GUESSING | {"openpyxl", "pydantic"}) & loaded
 
 
 def test_what_reads_a_workbook_ahead_of_its_opening_imports_nothing_heavy() -> None:

@@ -20,6 +20,7 @@ _MOST_STRING_BYTES, _COPIES_OF_STRINGS = 1 << 28, 3
 """The most bytes of shared strings that get memory, and how often calamine holds each."""
 _HIDDEN_STATES = ("hidden", "veryHidden")
 """The states in which a sheet is not shown (ECMA-376 part 1, 18.18.68); any other text is no state."""
+_OFF = ("0", "false", "off")
 _BLANK_EDGE = re.compile(rb"<(?:\w+:)?t>\s|\s</(?:\w+:)?t>")
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 
@@ -42,6 +43,8 @@ class OoxmlPackage:
     styles: tuple[CellStyle, ...]
     strings_part: str | None
     """None if the archive has no shared strings."""
+    struck: frozenset[int] = frozenset()
+    """The styles, by index, whose font is struck through."""
 
     def masks(self) -> dict[int, DigitMask]:
         """Return the styles that show leading zeros, by index."""
@@ -70,7 +73,9 @@ def open_package(archive: Archive, name: str) -> OoxmlPackage:
     if styles:
         parse_xml(archive.pieces(styles), reader, name)
     strings = _part(archive, related, "sharedStrings", join(folder, "sharedStrings.xml"))
-    return OoxmlPackage(tuple(sheets), book.date_1904, tuple(map(reader.style, reader.formats)), strings)
+    return OoxmlPackage(
+        tuple(sheets), book.date_1904, tuple(map(reader.style, reader.formats)), strings, reader.struck()
+    )
 
 
 def strings_memory(archive: Archive, package: OoxmlPackage) -> int:
@@ -151,7 +156,12 @@ class _Workbook(XmlHandlers):
 class _Styles(XmlHandlers):
     codes: dict[int, str] = field(default_factory=dict)
     formats: list[int] = field(default_factory=list)
+    fonts: list[int] = field(default_factory=list)
+    """The font of each format."""
     inside: bool = False
+    _font: int | None = None
+    """The font that is read, of those of cells."""
+    _struck_fonts: set[int] = field(default_factory=set)
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         if name == "numFmt":
@@ -160,10 +170,22 @@ class _Styles(XmlHandlers):
             self.inside = True
         elif name == "xf" and self.inside:
             self.formats.append(_integer(attributes.get("numFmtId")))
+            self.fonts.append(_integer(attributes.get("fontId")))
+        elif name == "fonts":
+            self._font = -1
+        elif name == "font" and self._font is not None:
+            self._font += 1
+        elif name == "strike" and self._font is not None and attributes.get("val", "1") not in _OFF:
+            self._struck_fonts.add(self._font)
 
     def end(self, name: str) -> None:
         if name == "cellXfs":
             self.inside = False
+        elif name == "fonts":
+            self._font = None
+
+    def struck(self) -> frozenset[int]:
+        return frozenset(at for at, font in enumerate(self.fonts) if font in self._struck_fonts)
 
     def style(self, format_id: int) -> CellStyle:
         code = self.codes.get(format_id)

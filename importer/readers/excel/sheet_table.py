@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.arrow import TEXT, column_letter
+from importer.arrow import TEXT, column_letter, nonempty, trimmed
 from importer.models import Chunk, Issue, Severity
 from importer.readers.base import (
     ReadOptions,
 )
-from importer.readers.chunks import ColumnBlock, MergedCells, to_chunks
+from importer.readers.chunks import ColumnBlock, MergedCells, shortened, to_chunks
 from importer.readers.excel.calamine_client import CalamineClient, RowBlock
 from importer.readers.excel.number_formats import DigitMask
 from importer.readers.excel.xlsx_scan import SheetScan
@@ -36,6 +36,7 @@ from importer.readers.header import (
 from importer.readers.quoting import split_lines
 
 MOST_CELLS = 30_000_000
+STRUCK = "struck-through"
 _SAMPLE_ROWS, _FIRST_LOOK = 200, 5
 
 
@@ -52,6 +53,8 @@ class SparseSheet:
     hidden: list[int] = field(default_factory=list)
     merged: list[tuple[int, int, int]] = field(default_factory=list)
     """As in `SheetTable`."""
+    struck: list[tuple[int, int]] = field(default_factory=list)
+    """(row, column) of cells that are struck through."""
 
 
 @dataclass(slots=True)
@@ -71,6 +74,8 @@ class SheetTable:
     """Numbers of hidden rows."""
     merged: Sequence[tuple[int, int, int]] = ()
     """Cells that span several rows: their column (0-based), first and last row."""
+    struck: Sequence[tuple[int, int]] = ()
+    """(row, column) of cells that are struck through, also of empty ones."""
     last_row: int = 0
     """The number of the sheet's last row, if these are its first rows only."""
 
@@ -151,6 +156,30 @@ class SheetTable:
         for row in self.hidden:
             if row > header_row and row in present:
                 yield Issue("hidden-rows", Severity.WARNING, row, self.sheet)
+        if self.struck:
+            yield from self._struck_through(names, header_row)
+
+    def _struck_through(self, names: Mapping[int, str | None], header_row: int) -> Iterator[Issue]:
+        """Yield a warning for each row of which most cells are struck through, and else for single cells."""
+        wanted = np.unique([row for row, _ in self.struck if row > header_row]).astype(np.int64)
+        wanted = wanted[np.isin(wanted, self.rows)]
+        at = pa.array(np.searchsorted(self.rows, wanted))
+        filled, struck = np.zeros((2, len(wanted), len(self.columns)), dtype=bool)
+        for place, index in enumerate(self.column_indexes):
+            own = [row for row, column in self.struck if column == index]
+            filled[:, place] = nonempty(trimmed(self.columns[place].take(at)))
+            struck[:, place] = filled[:, place] & np.isin(wanted, own)
+        whole = 2 * struck.sum(axis=1) > filled.sum(axis=1)
+        for row in wanted[whole].tolist():
+            yield Issue(STRUCK, Severity.WARNING, row, self.sheet)
+        for number, place in np.argwhere(struck & ~whole[:, None]).tolist():
+            row, index = int(wanted[number]), self.column_indexes[place]
+            yield Issue(
+                *(STRUCK, Severity.WARNING, row, self.sheet),
+                column=names[index] or column_letter(index),
+                found=shortened(self._cell(row, index)),
+                wording="struck-cell",
+            )
 
     def _covered(self, header_row: int) -> list[tuple[int, np.ndarray, np.ndarray]]:
         """Return for each column with merged cells below the header its place, the positions of the rows that
@@ -215,6 +244,7 @@ def split(table: SheetTable, options: ReadOptions) -> SheetTable:
         column_indexes=range(len(columns)),
         columns=[pa.array(column, type=TEXT) for column in columns],
         merged=(),
+        struck=(),
     )
 
 
@@ -230,7 +260,7 @@ def from_sparse(name: str, sheet: SparseSheet) -> SheetTable:
     indexes = sorted({index for row in cells for index in row})
     columns = [pa.array([row.get(index, "") for row in cells], type=TEXT) for index in indexes]
     numbers = np.array(rows, dtype=np.int64)
-    found = (sheet.errors, sheet.unvalued, sheet.hidden, sheet.merged)
+    found = (sheet.errors, sheet.unvalued, sheet.hidden, sheet.merged, sheet.struck)
     return SheetTable(name, indexes, columns, numbers, *found)
 
 
@@ -259,6 +289,12 @@ def with_scan(
     table.unvalued = scan.unvalued
     table.hidden = scan.hidden
     table.merged = scan.merged
+    table.struck = [
+        (row, index)
+        for (index, _), rows in scan.struck.items()
+        for row in rows
+        if row <= len(table.rows) and index < len(columns)
+    ]
     return table
 
 

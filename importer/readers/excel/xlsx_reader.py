@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -102,7 +102,9 @@ class XlsxBackend:
         for part in self._package.sheets:
             if part.name in self._first_rows:
                 continue
-            scan = self._scans[part.name] = scan_sheet(self._archive.pieces(part.part), self._masks)
+            scan = self._scans[part.name] = scan_sheet(
+                self._archive.pieces(part.part), self._masks, self._package.struck
+            )
             if (
                 self._prefetched is not None
                 and part.name in self._prefetched.sheets
@@ -130,7 +132,7 @@ class XlsxBackend:
         except InputError:
             return  # told, if it is an error, when all is read
         assert client.head  # noqa: S101 - the last answer
-        scan = scan_sheet([client.head.xml], self._masks)
+        scan = scan_sheet([client.head.xml], self._masks, self._package.struck)
         strings = self._package.strings_part is not None or not scan.shared_strings
         if scan.plain and scan.rectangular and strings:
             table = with_scan(table, self._with_false_days(scan), self._masks, scan.last_row)
@@ -189,7 +191,7 @@ class XlsxBackend:
         part = next(part.part for part in package.sheets if part.name == name)
         strings = shared_strings(self._archive, package.strings_part, self._name)
         rules = CellRules(strings, package.styles, package.date_1904)
-        return from_sparse(name, read_cells(self._archive.pieces(part), rules, self._name))
+        return from_sparse(name, read_cells(self._archive.pieces(part), rules, self._name, package.struck))
 
 
 def _info(part: SheetPart, scan: SheetScan) -> SheetInfo:
@@ -203,16 +205,20 @@ _SPANS = re.compile(r"([A-Za-z]{1,3})(\d{1,7}):[A-Za-z]{1,3}(\d{1,7})")
 _MIDNIGHT = re.compile(r"[T ]00:00(?::00(?:\.0+)?)?Z?$")
 
 
-def read_cells(pieces: Iterable[bytes], rules: CellRules, name: str) -> SparseSheet:
-    """Return all cells of a sheet. Raises InputError; `name` is the file's."""
-    reader = _Cells(rules, name)
+def read_cells(
+    pieces: Iterable[bytes], rules: CellRules, name: str, struck: Collection[int] = ()
+) -> SparseSheet:
+    """Return all cells of a sheet. Raises InputError; `name` is the file's, `struck` the styles that are
+    struck through."""
+    reader = _Cells(rules, name, struck)
     parse_xml(pieces, reader, name)
     return reader.sheet
 
 
 class _Cells(XmlHandlers):
-    def __init__(self, rules: CellRules, name: str) -> None:
+    def __init__(self, rules: CellRules, name: str, struck: Collection[int]) -> None:
         self.sheet = SparseSheet()
+        self._struck = struck
         self._rules = rules
         self._name = name
         self._count = 0
@@ -309,6 +315,8 @@ class _Cells(XmlHandlers):
         if self._type == "e":
             self.sheet.errors.append((self._row, self._column))
         self._cells[self._column] = self._rendered(raw)
+        if self._style in self._struck:
+            self.sheet.struck.append((self._row, self._column))
         self._count += 1
         if self._count > MOST_CELLS:
             raise InputError("workbook-too-large", name=self._name)

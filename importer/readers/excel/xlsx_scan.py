@@ -87,8 +87,9 @@ _FORMULA = re.compile(
     rb'<c r="([A-Z]+)(\d+)"([^>]*)>\s*<f\b(?:[^>]*/>|[^>]*>[^<]*</f>)\s*(<v\s*/>|<v>\s*</v>)?\s*</c>'
 )
 _FALSE_DAY = re.compile(rb'<c r="([A-Z]+)(\d+)"[^>]*\bs="(\d+)"[^>]*><v>(60(?:\.\d+)?)</v>')
-_STYLED = rb'<c r="([A-Z]+)(\d+)"(?![^>]* t="[^n])[^>]*\bs="(%s)"[^>]*>'
-"""Of numbers only: a format shows no zeros before a text."""
+_STYLED = rb'<c r="([A-Z]+)(\d+)"%s[^>]*\bs="(%s)"[^>]*>'
+_NUMBER = rb'(?![^>]* t="[^n])'
+"""A cell that holds no text, before which a format would show no zeros."""
 _MERGED = re.compile(rb'<mergeCell [^>]*?\bref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
 _LONGEST_CELL = 1 << 26
 DENSE_ENOUGH = 4
@@ -113,6 +114,8 @@ class SheetScan:
     unvalued: list[tuple[int, int]] = field(default_factory=list)
     masked: dict[tuple[int, int], array[int]] = field(default_factory=dict)
     """(column, style) → the rows of cells whose style shows leading zeros."""
+    struck: dict[tuple[int, int], array[int]] = field(default_factory=dict)
+    """(column, style) → the rows of cells whose style is struck through."""
     hidden: list[int] = field(default_factory=list)
     texts: dict[tuple[int, int], str] = field(default_factory=dict)
     """Cells that calamine reads wrong, with what stands in them."""
@@ -128,12 +131,17 @@ class SheetScan:
         return area <= max(ALWAYS_FINE, DENSE_ENOUGH * self.cells)
 
 
-def scan_sheet(pieces: Iterable[bytes], masked_styles: Collection[int]) -> SheetScan:
-    """Scan a sheet's XML; `masked_styles` are the indexes of styles that show leading zeros."""
+def scan_sheet(
+    pieces: Iterable[bytes], masked_styles: Collection[int], struck_styles: Collection[int] = ()
+) -> SheetScan:
+    """Scan a sheet's XML. The styles, by their indexes, are those that show leading zeros, and those that are
+    struck through."""
     scan = SheetScan()
-    styled = None
-    if masked_styles:
-        styled = re.compile(_STYLED % b"|".join(b"%d" % style for style in masked_styles))
+    styled = [
+        (_with_style(styles, kind), found)
+        for styles, kind, found in ((masked_styles, _NUMBER, scan.masked), (struck_styles, b"", scan.struck))
+        if styles
+    ]
     rest = b""
     for piece in pieces:
         text = b"".join((rest, piece, MARGIN))
@@ -155,7 +163,15 @@ def scan_sheet(pieces: Iterable[bytes], masked_styles: Collection[int]) -> Sheet
     return scan
 
 
-def _scan_text(xml: ByteScan, scan: SheetScan, styled: re.Pattern[bytes] | None) -> None:
+def _with_style(styles: Collection[int], kind: bytes) -> re.Pattern[bytes]:
+    return re.compile(_STYLED % (kind, b"|".join(b"%d" % style for style in styles)))
+
+
+def _scan_text(
+    xml: ByteScan,
+    scan: SheetScan,
+    styled: Iterable[tuple[re.Pattern[bytes], dict[tuple[int, int], array[int]]]],
+) -> None:
     if xml.text.startswith((b"\xff\xfe", b"\xfe\xff")) or any(map(xml.has, _NOT_PLAIN)):
         scan.plain = False
         return
@@ -178,9 +194,9 @@ def _scan_text(xml: ByteScan, scan: SheetScan, styled: re.Pattern[bytes] | None)
     if xml.has(b"<v>60<") or xml.has(b"<v>60."):
         for letters, row, style, value in _FALSE_DAY.findall(text, 0, xml.end):
             scan.false_days[int(row), column_number(letters)] = (int(style), float(value))
-    if styled is not None:
-        for letters, row, style in styled.findall(text, 0, xml.end):
-            scan.masked.setdefault((column_number(letters), int(style)), array("q")).append(int(row))
+    for pattern, found in styled:
+        for letters, row, style in pattern.findall(text, 0, xml.end):
+            found.setdefault((column_number(letters), int(style)), array("q")).append(int(row))
 
 
 def _cells(xml: ByteScan, scan: SheetScan) -> None:

@@ -210,6 +210,7 @@ def test_workers_that_lack_a_package_die_or_are_gone_are_told_each_with_its_code
     from importer.cluster import engine
 
     monkeypatch.setattr(engine, "_PATIENCE", 3.0)
+    monkeypatch.setattr(engine, "_TOLD_AFTER", 1.0)
     lacking = two.folder / "lacking"
     lacking.mkdir()
     for name in ("pyarrow", "psycopg"):
@@ -219,6 +220,7 @@ def test_workers_that_lack_a_package_die_or_are_gone_are_told_each_with_its_code
         DaskCluster(two.folder, 1, environ=environ) as own,
         engine.connected(own.address, 1) as client,
     ):
+        deserted: list[str] = []
 
         def told(*files: str) -> list[tuple[str, int, bool]]:
             report = import_files(
@@ -227,6 +229,7 @@ def test_workers_that_lack_a_package_die_or_are_gone_are_told_each_with_its_code
                 lambda: None,
                 ended=lambda place, outcome: None,
                 moved=lambda told: None,
+                deserted=lambda address, seconds: deserted.append(address),
             )
             assert all(one.message and one.hint for one in report.outcomes)
             return [(one.code, int(one.exit_code), one.begun) for one in report.outcomes]
@@ -252,7 +255,9 @@ def test_workers_that_lack_a_package_die_or_are_gone_are_told_each_with_its_code
         assert told(*files) == [("cluster-task-lost", 5, True), rest]
         died.join()
         script.opened.set()
+        assert not deserted
         assert told(*files) == [("cluster-no-workers", 5, True), ("cluster-no-workers", 5, False)]
+        assert deserted == [own.address]
         own.add_worker()
         two.box.application.script = script = GatedScript()
         process = two.begin("run", "b.csv", "--profile", "t02", "--cluster", own.address)

@@ -59,7 +59,7 @@ def test_a_suggestion_is_written_once_and_then_left_alone(
     assert Path("m.toml").read_text("utf-8") == printed
     edited = printed + "# mine\n"
     Path("m.toml").write_text(edited, "utf-8")
-    assert "stays as it is" in call(capsys, "mapping", "suggest", sheet, "-o", "m.toml")
+    assert "was not changed" in call(capsys, "mapping", "suggest", sheet, "-o", "m.toml")
     assert Path("m.toml").read_text("utf-8") == edited
 
 

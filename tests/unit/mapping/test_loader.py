@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from importer import mapping
 from importer.errors import MappingError
 from importer.mapping.base import matches_pattern
-from importer.mapping.schema import Condition, CustomRule, FieldRule, MappingFile
+from importer.mapping.rules import Condition, CustomRule, FieldRule, MappingFile
 from importer.messages import LANGUAGES
 
 
@@ -180,6 +180,11 @@ def test_a_dumped_mapping_reads_back_equal(name: str) -> None:
     assert again.digest == found.digest
 
 
+@pytest.mark.parametrize("found", mapping.ready(), ids=lambda one: one.name)
+def test_mappings_of_the_program_are_what_the_check_of_files_makes_of_them(found: MappingFile) -> None:
+    assert mapping.load_text(mapping.ready_text(found.name), found.name) == found
+
+
 def test_the_digest_follows_what_a_mapping_does_and_not_what_it_is_called() -> None:
     one = mapping.load_text(NAMES, "one.toml")
     assert mapping.load_text(f'title = "x"\n# y\n{NAMES}', "two.toml").digest == one.digest
@@ -191,9 +196,9 @@ anything = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
 
 @given(anything, anything, st.dictionaries(anything, anything, max_size=3))
 def test_any_texts_that_a_mapping_holds_are_dumped(column: str, key: str, values: dict[str, str]) -> None:
-    rule = FieldRule.model_validate({"from": [column, key], "values": values, "nothing": [key]})
-    custom = CustomRule.model_validate({"from": column})
-    only = Condition.model_validate({"column": column, "is": [key]})
+    rule = FieldRule((column, key), values=values, nothing=(key,))
+    custom = CustomRule((column,))
+    only = Condition(column, (key,))
     found = MappingFile(name="own", fields={"email": rule}, custom={key: custom}, only=(only,))
     assert mapping.load_text(found.dump(), "own.toml") == found
 

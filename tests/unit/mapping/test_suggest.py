@@ -333,7 +333,7 @@ def test_a_country_and_how_the_file_was_read_are_kept() -> None:
     text = suggest_toml.mapping_text(list(columns), chunk(columns).frame, SEA, options=options, country="DE")
     found = loader.load_text(text)
     assert found.read is not None
-    assert found.read.model_dump(exclude_none=True) == {
+    assert found.read.table() == {
         "sheet": "Kunden",
         "header_row": 3,
         "encoding": "cp1252",

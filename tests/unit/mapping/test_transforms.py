@@ -8,7 +8,7 @@ from functools import partial
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from importer import arrow, mapping
@@ -474,6 +474,7 @@ def test_tags_are_separated_by_commas_of_any_script_and_by_nothing_else() -> Non
     ]
 
 
+@example([":::，", "vip，new ::: old；gone"])
 @given(st.lists(anything, max_size=6))
 def test_joining_tags_twice_changes_nothing(cells: list[str]) -> None:
     once = tags.comma_separated(arrow.array(cells))

@@ -48,7 +48,7 @@ def test_a_workbook_brings_the_corrections_to_the_same_file_chosen_again(
     assert {cell.number_format for line in book.active.iter_rows() for cell in line} == {"@"}
     page.browser.cookies.set("nxlink-importer-language", "en")  # the language of the page has changed
     again = checked(page, table)
-    assert "3 corrections were taken in" in taken(page, again, book)
+    assert "3 corrections were loaded" in taken(page, again, book)
     page.check(again)
     page.send(again, again="yes")
     assert {one.fields.get("birthday") for one in box.customers()} == {"1990-02-28", "1991-01-02"}
@@ -63,7 +63,7 @@ def test_what_a_person_changes_in_the_workbook_counts_and_can_be_taken_back(
     book = saved(page, work)
     book.active["E2"] = "1990-02-27"
     book.active["E3"] = book.active["D3"].value  # back to what stands in the file
-    assert "2 corrections were taken in" in taken(page, work, book)
+    assert "2 corrections were loaded" in taken(page, work, book)
     grid = page.get(f"{work}/correct?show=all").text
     assert 'value="1990-02-27"' in grid
     assert 'value="1992-13-04"' in grid
@@ -85,14 +85,14 @@ def test_lines_that_do_not_fit_the_file_are_named_and_the_others_count(page: Web
     ):
         book.active.append(line)
     said = taken(page, work, book)
-    assert "1 correction was taken in" in said
-    assert "were left aside: 3, 4, 5" in said
+    assert "1 correction was loaded" in said
+    assert "were not used: 3, 4, 5" in said
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"first_name,last_name\nAnn,Lee\n", "holds no corrections that were saved here"),
+        (b"first_name,last_name\nAnn,Lee\n", "contains no corrections that were saved here"),
         (b"%PDF-1.7 nothing to read", "PDF"),
         (b"", "empty"),
     ],
@@ -114,7 +114,7 @@ def test_a_workbook_of_corrections_is_no_list_of_customers(
     page.correct(work, 2, "Birthday", "1990-02-28")
     path = tmp_path / "corrections.xlsx"
     path.write_bytes(page.get(f"{work}/corrections.xlsx").content)
-    assert "These are corrections that were saved here" in text_of(page.get(f"{page.upload(path)}/see"))
+    assert "contains corrections that were saved here" in text_of(page.get(f"{page.upload(path)}/see"))
 
 
 def test_a_corrected_cell_says_how_it_will_be_read(page: WebPage, table: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from importer.sandbox import Sandbox
 from tests.support.web import WebPage, run_of, text_of
 
-TAKE = "Take over last time’s 2 corrections"
+TAKE = "Use last time’s 2 corrections"
 
 
 def imported_with_corrections(page: WebPage, table: Path) -> str:
@@ -37,13 +37,13 @@ def test_the_corrections_of_last_time_are_missed_and_taken_over_with_one_click(
     assert TAKE in text_of(page.get(f"{again}/see"))
     page.checked(again)
     shown = text_of(page.get(f"{again}/import"))
-    assert "2 cells that were corrected then stand uncorrected in this file" in shown
+    assert "2 cells that were corrected at that time are uncorrected in this file" in shown
     assert TAKE in shown
     take_over(page, again)
     page.wait(again)
     assert "2 valid" in text_of(page.get(f"{again}/check"))
     shown = text_of(page.get(f"{again}/import"))
-    assert "All 2 cells that were corrected then are corrected here too" in shown
+    assert "All 2 cells that were corrected at that time are corrected here, too" in shown
     assert TAKE not in shown
     page.send(again, again="yes")
     assert {customer.fields.get("birthday") for customer in box.customers()} == {"1990-02-28", "1991-01-02"}
@@ -54,7 +54,7 @@ def test_they_can_be_taken_over_before_the_columns_are_matched_and_taken_back(
 ) -> None:
     imported_with_corrections(page, table)
     again = page.upload(table)
-    assert "All 2 cells that were corrected then" in take_over(page, again)
+    assert "All 2 cells that were corrected at that time" in take_over(page, again)
     page.checked(again)
     assert "2 valid" in text_of(page.get(f"{again}/check"))
     page.post(f"{again}/undo")
@@ -68,7 +68,7 @@ def test_a_cell_that_is_corrected_here_keeps_this_correction(
     again = page.upload(table)
     page.checked(again)
     page.correct(again, 2, "Birthday", "1990-02-27")
-    assert "Take over last time’s correction " in text_of(page.get(f"{again}/see"))
+    assert "Use last time’s correction " in text_of(page.get(f"{again}/see"))
     take_over(page, again)
     page.wait(again)
     page.send(again, again="yes")
@@ -128,13 +128,13 @@ def test_a_list_that_has_grown_does_not_undo_the_corrections_of_its_old_rows_uns
     page.wait(again)
     for step in ("check", "import"):
         shown = text_of(page.get(f"{again}/{step}"))
-        assert "Here again as before the corrections of an earlier import: 2 rows" in shown
-        assert "Row 3, 5" in shown
+        assert "Corrected in an earlier import, but uncorrected again in this file: 2 rows" in shown
+        assert "Row 3 Ann Lee Row 5 Cy Ko" in shown
     assert "web-undoes-corrections" in page.send(again).text
-    page.post(f"{again}/corrected-before")
+    page.post(f"{again}/told/corrected-before")
     page.wait(again)
     for step in ("check", "import"):
-        assert "Here again" not in text_of(page.get(f"{again}/{step}"))
+        assert "uncorrected again" not in text_of(page.get(f"{again}/{step}"))
     assert "1 valid" in text_of(page.get(f"{again}/check"))
     page.send(again)
     birthdays = {str(one.fields["email"]): one.fields.get("birthday") for one in box.customers()}
@@ -173,15 +173,36 @@ def test_what_was_corrected_in_reports_is_not_undone_by_a_list_that_has_grown(
     assert {("Anna", "ann@lee.net"), ("Cy", "cy@gmail.com")} <= stored
     again = page.upload(grown(table))
     shown = text_of(page.checked(again))
-    assert "Here again as before the corrections of an earlier import: 2 rows" in shown
-    assert "Row 3, 5" in shown
+    assert "Corrected in an earlier import, but uncorrected again in this file: 2 rows" in shown
+    assert "Row 3 Ann Lee Row 5 Cy Ko" in shown
     assert "web-undoes-corrections" in page.send(again).text
-    page.post(f"{again}/corrected-before")
+    page.post(f"{again}/told/corrected-before")
     page.wait(again)
     assert "4 valid" in text_of(page.get(f"{again}/check"))
     page.send(again)
     after = {(one.fields["first_name"], one.fields["birthday"]) for one in box.customers()}
     assert after >= {("Anna", "1990-02-28"), ("Cy", "1992-12-04")}
+
+
+def test_corrections_of_the_same_file_and_of_its_reports_are_taken_over_with_one_click(
+    page: WebPage, box: Sandbox, table: Path
+) -> None:
+    first = page.upload(table)
+    page.checked(first)
+    page.correct(first, 2, "Birthday", "1990-02-28")
+    page.check(first)
+    run = run_of(page.send(first))
+    reported(page, run, "rejects.xlsx", table.parent, {"4": {"Birthday": "1992-12-04"}})
+    again = page.upload(table)
+    page.checked(again)
+    shown = text_of(page.get(f"{again}/import"))
+    assert TAKE in shown
+    assert "uncorrected again in this file" not in shown, "one box, one button"
+    page.post(f"{again}/earlier-corrections", {"run": run})
+    page.wait(again)
+    assert "3 valid" in text_of(page.get(f"{again}/check"))
+    page.post(f"{again}/undo")
+    assert page.site.works.corrections(page.site.works.get(again.removeprefix("/w/"))) == {}
 
 
 def test_rows_of_a_report_that_did_not_come_in_are_not_called_corrected(page: WebPage, table: Path) -> None:
@@ -192,8 +213,8 @@ def test_rows_of_a_report_that_did_not_come_in_are_not_called_corrected(page: We
     reported(page, run, "rejects.xlsx", table.parent, fixed)
     again = page.upload(grown(table))
     shown = text_of(page.checked(again))
-    assert "of an earlier import: 1 row" in shown
-    assert "Row 5" in shown
+    assert "uncorrected again in this file: 1 row" in shown
+    assert "Row 5 Cy Ko" in shown
 
 
 def test_a_report_that_was_corrected_as_text_counts_as_well(page: WebPage, table: Path) -> None:
@@ -208,8 +229,8 @@ def test_a_report_that_was_corrected_as_text_counts_as_well(page: WebPage, table
     page.send(work)
     again = page.upload(grown(table))
     shown = text_of(page.checked(again))
-    assert "of an earlier import: 1 row" in shown
-    assert "Row 3" in shown
+    assert "uncorrected again in this file: 1 row" in shown
+    assert "Row 3 Ann Lee" in shown
 
 
 def test_what_a_workbook_of_corrections_brought_is_not_undone_either(
@@ -225,7 +246,7 @@ def test_what_a_workbook_of_corrections_brought_is_not_undone_either(
     page.check(first)
     page.send(first, again="yes")
     again = page.upload(grown(table))
-    assert "of an earlier import: 2 rows" in text_of(page.checked(again))
+    assert "uncorrected again in this file: 2 rows" in text_of(page.checked(again))
 
 
 def test_a_person_may_send_the_old_texts_on_purpose(page: WebPage, box: Sandbox, table: Path) -> None:
@@ -248,8 +269,8 @@ def test_rows_that_differ_in_more_than_their_running_number_are_others(
     later.write_text("\n".join([f"No,{lines[0]}", *rows]), "utf-8")
     again = page.upload(later)
     shown = text_of(page.checked(again))
-    assert "of an earlier import: 1 row" in shown
-    assert "Row 3" in shown
+    assert "uncorrected again in this file: 1 row" in shown
+    assert "Row 3 Ann Lee" in shown
 
 
 @pytest.mark.parametrize("bad", [True, False])
@@ -270,7 +291,7 @@ def test_only_new_rows_of_a_file_without_any_end_on_a_page_that_says_so(
     assert answer.url.endswith("/import")
     shown = text_of(answer)
     assert "Done: nothing new" in shown
-    assert "the CRM holds 1 row of this file" in shown
+    assert "the CRM already has 1 row of this file" in shown
     assert "They came in with:" in shown
     assert ("2 rows can be sent only after correction" in shown) == bad
     assert "If the CRM knows a customer already" not in shown

@@ -108,7 +108,7 @@ def test_two_rows_with_one_contact_name_each_other_and_one_may_stay(
     page.post(f"{work}/every-row")
     page.wait(work)
     result = page.send(work)
-    assert "the CRM has that of the later row" in text_of(result)
+    assert "the CRM has the one of the later row" in text_of(result)
     assert len(box.customers()) == 2
 
 
