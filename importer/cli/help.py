@@ -21,6 +21,7 @@ import click.types
 
 from importer.cli.output import language
 from importer.messages import local_text
+from importer.patterns import late_pattern
 
 _SPEAKING = (
     click.core,
@@ -30,11 +31,11 @@ _SPEAKING = (
     click.parser,
     click.types,
 )
-_UNIT = re.compile(
+_UNIT = late_pattern(
     r"\s+|[“（《]*(?:[^\s\u2e80-\uffff“”（《]+|[\u2e80-\uffff])[，。；：、！？）》”…]*", re.UNICODE
 )
 """What a line must not break: a word, or a Chinese character with the marks that belong to it."""
-_EXTRAS = re.compile(r"\A(?P<help>.*?)(?:  \[(?P<extras>[^\[\]]*)\])?\Z", re.DOTALL)
+_EXTRAS = late_pattern(r"\A(?P<help>.*?)(?:  \[(?P<extras>[^\[\]]*)\])?\Z", re.DOTALL)
 
 
 def local(text: str) -> str:
