@@ -52,7 +52,9 @@ def _with_children(columns: list[Column]) -> list[Column]:
     readings = [vocabulary.as_customer(column.reading, "child") for column in columns]
     if not any(readings) or not any("guardian" in column.reading.roles() for column in columns):
         return columns
-    claimed = {claim.field for column in columns for claim in claims.of_column(column)}
+    claimed = {
+        claim.field for column in columns for claim in claims.of_column(column) if claim.confidence >= TAKEN
+    }
     if not claimed.isdisjoint(NAMES):
         return columns
     return [
