@@ -168,7 +168,11 @@ def _of_contact_people(found: Sequence[Claim], columns: Sequence[Column]) -> lis
     )
     if not people or not named:
         return list(found)
-    found = [one for one in found if one.column not in people or one.field not in (FIRST, LAST)]
+    found = [
+        replace(one, preference=one.preference * _NAMELESS) if one.column in people else one
+        for one in found
+        if one.column not in people or one.field not in (FIRST, LAST)
+    ]
     return [
         replace(
             claim,
