@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,8 +170,31 @@ _SECRET_SECONDS = 60
 
 
 def run_secret_command(command: str) -> Mapping[str, str]:
-    """What the command prints: the access secret on its first line, or lines as of an env file. Its own
-    error output goes to the terminal, not to us."""
+    """Return what the command of a profile prints: the access secret on its first line, or lines as of an env
+    file. Raises SettingsError `secret-command-failed`, `secret-command-empty`."""
+    lines = _printed(command, "secret-command-failed")
+    found = {name: value for line in lines for name, value in _assignment(line).items()}
+    first = lines[0].strip() if lines and not _assignment(lines[0]) else ""
+    if not first and not any(found.values()):
+        raise SettingsError("secret-command-empty", command=_shown(command))
+    return {"access_secret": first} | found
+
+
+def run_password_command(command: str, setting: str) -> str:
+    """Return the first line that a command prints: the password of a file, a place or a database.
+
+    `setting` names the command where it was given. Raises SettingsError `password-command-failed`,
+    `password-command-empty`.
+    """
+    lines = _printed(command, "password-command-failed", setting=setting)
+    password = lines[0].strip() if lines else ""
+    if not password:
+        raise SettingsError("password-command-empty", setting=setting, command=_shown(command))
+    return password
+
+
+def _printed(command: str, failed: str, **found: str) -> Sequence[str]:
+    """Return the lines that a command prints. Its own error output goes to the terminal, not to us."""
     import subprocess  # `--help` has no time for it
 
     try:
@@ -182,9 +205,11 @@ def run_secret_command(command: str) -> Mapping[str, str]:
             words, stdin=asked, stdout=subprocess.PIPE, timeout=_SECRET_SECONDS, check=True
         )
     except (OSError, ValueError, IndexError, subprocess.SubprocessError) as error:
-        name = (command.split() or ["–"])[0]
-        raise SettingsError("secret-command-failed", command=name, reason=command_reason(error)) from None
-    lines = done.stdout.decode("utf-8", "replace").splitlines()
-    found = {name: value for line in lines for name, value in _assignment(line).items()}
-    first = lines[0].strip() if lines and not _assignment(lines[0]) else ""
-    return {"access_secret": first} | found
+        reason = command_reason(error)
+        raise SettingsError(failed, command=_shown(command), reason=reason, **found) from None
+    return done.stdout.decode("utf-8", "replace").splitlines()
+
+
+def _shown(command: str) -> str:
+    """Return the name of a command without its arguments, which may be secrets."""
+    return (command.split() or ["–"])[0]

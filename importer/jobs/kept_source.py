@@ -1,7 +1,8 @@
 """Fetch files that stay where they are, but those that have not changed only once: their copies lie here.
 
 Beside the copy of such a file stands what the place showed of it: size, time and tag. While it shows the
-same, the next round takes the copy, as long as the copy's own content is what was imported.
+same, or a web server says so itself, the next round takes the copy, as long as the copy's own content is what
+was imported.
 """
 
 from __future__ import annotations
@@ -12,18 +13,20 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from importer.config import ConfigFile
 from importer.jobs.inbox import SECOND_NANOSECONDS, InboxFile
 from importer.journal.job_history import FileRecord
 from importer.private_files import create_private_file
-from importer.sources.fetching import find_settings, take_in
+from importer.sources.fetching import fetch_changed, find_settings, take_in
 from importer.sources.locations import DatabaseQuery, LocalCopy, Location, Scheme
 from importer.sources.spool import discard
 from importer.sources.stores import PIECE, RemoteStore
+from importer.sources.web_headers import WebVersion
 
 _NOTE = ".seen.json"
 """Lies in the folder of the copy, and goes with it."""
@@ -41,26 +44,38 @@ class KnownCopies:
 
     def find(self, found: InboxFile) -> Path | None:
         """Return the copy of a file that is as it was when it was fetched; None if it has to be fetched."""
+        return next((copy for copy, _ in self._copies(found.path.name, _sight(found).__eq__)), None)
+
+    def newest_of_web(self, name: str) -> tuple[Path, WebVersion] | None:
+        """Return the newest copy of a file of a web address, and by what its server tells it from others."""
+        names = {one.name for one in fields(WebVersion)}
+        noted = self._copies(name, lambda noted: isinstance(noted, dict) and set(noted) == names)
+        return next(((copy, WebVersion(**said)) for copy, said in noted), None)
+
+    def _copies(self, name: str, fits: Callable[[Any], object]) -> Iterator[tuple[Path, Any]]:
+        """Yield the copies of a name beside which something fitting is noted, with the note, newest first."""
         if self._found is None:
             self._found = {}
-            for record in self.records:
+            for record in sorted(self.records, key=lambda one: one.number, reverse=True):
                 if record.sha256 and record.target is not None:
                     self._found.setdefault(record.name, []).append(record)
-        for record in self._found.get(found.path.name, ()):
+        for record in self._found.get(name, ()):
             copy = record.target
-            if copy is not None and _noted(copy) == _sight(found) and _digest(copy) == record.sha256:
-                return copy
-        return None
+            if copy is not None and fits(noted := _noted(copy)) is True and _digest(copy) == record.sha256:
+                yield copy, noted
 
 
 def note_sight(found: InboxFile, copy: Path, now: float) -> None:
     """Note beside a copy as what its original was seen at `now` (seconds), if that can be told again."""
     tagged = found.inode != 0
-    if not tagged and now * SECOND_NANOSECONDS - found.modified_ns < _SURE_AFTER:
-        return
+    if tagged or now * SECOND_NANOSECONDS - found.modified_ns >= _SURE_AFTER:
+        _note(copy, _sight(found))
+
+
+def _note(copy: Path, said: object) -> None:
     # Without the note the file is fetched once more, and that is all.
     with contextlib.suppress(OSError), create_private_file(copy.with_name(_NOTE)) as note:
-        note.write(json.dumps(_sight(found)).encode())
+        note.write(json.dumps(said).encode())
 
 
 def take_copy(known: Path, place: Path) -> None:
@@ -80,6 +95,13 @@ def write_whole(place: Path, pieces: Iterable[bytes]) -> None:
         copy.writelines(pieces)
         copy.flush()
         os.fsync(copy.fileno())
+    part.rename(place)
+
+
+def _move_whole(copy: Path, place: Path) -> None:
+    """Move a file to its place, whole or not at all."""
+    part = place.with_name(".copy.part")
+    shutil.move(copy, part)
     part.rename(place)
 
 
@@ -106,7 +128,7 @@ def _digest(copy: Path) -> str:
 class AddressSource:
     """One file at an address, or the result of a query, which stays where it is.
 
-    Each round it is fetched, unless it lies in a bucket or on a file server, and is as it was.
+    Each round a query is asked; a file is fetched, unless it is as it was.
     """
 
     named: Location | DatabaseQuery
@@ -119,22 +141,37 @@ class AddressSource:
 
     def bring(self, found: InboxFile, record: FileRecord) -> bool:
         """Fetch the file, or ask the database, and put the result to its place in working/."""
+        if isinstance(self.named, Location) and self.named.scheme is Scheme.HTTPS:
+            self._bring_from_web(self.named, found, record)
+            return True
         seen = self._look()
         known = self.known.find(seen) if seen else None
         if known is not None:
             take_copy(known, record.place)
             return True
         with self.borrowed(found) as copy:
-            part = record.place.with_name(".copy.part")
-            shutil.move(copy, part)
-            part.rename(record.place)
+            _move_whole(copy, record.place)
         if seen is not None:
             note_sight(seen, record.place, time.time())
         return True
 
+    def _bring_from_web(self, named: Location, found: InboxFile, record: FileRecord) -> None:
+        known = self.known.newest_of_web(found.path.name)
+        answer = fetch_changed(named, known[1] if known else None, self.config)
+        if answer.copy is None:
+            assert known is not None  # noqa: S101 - the server was told of it
+            take_copy(known[0], record.place)
+            return
+        try:
+            _move_whole(answer.copy.path, record.place)
+        finally:
+            discard(answer.copy.path)
+        if answer.version is not None:
+            _note(record.place, asdict(answer.version))
+
     def _look(self) -> InboxFile | None:
-        """Return the file as it is now; None where that cannot be seen without fetching it."""
-        if not isinstance(self.named, Location) or self.named.scheme is Scheme.HTTPS:
+        """Return the file as it is now; None for the result of a query."""
+        if not isinstance(self.named, Location):
             return None
         store = RemoteStore(self.named, find_settings(self.named, self.config))
         try:

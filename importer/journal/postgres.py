@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from importer.config import Secret
-from importer.credentials import run_secret_command
+from importer.credentials import run_password_command
 from importer.errors import JournalError, JournalPlaceError
 from importer.journal import schema
 from importer.journal.database import Database, Fence, Row, Statements
@@ -98,7 +98,7 @@ class PostgresDatabase(Database):
     def __init__(self, address: str, secret_command: str | None = None) -> None:
         """Raises JournalError `journal-away`, JournalPlaceError for what will not heal by itself.
 
-        `secret_command` prints the password; SettingsError `secret-command-failed` if it does not.
+        `secret_command` prints the password; SettingsError as `run_password_command` if it does not.
         """
         self.place = shown_address(address)
         self.path = journal_file()
@@ -127,7 +127,7 @@ class PostgresDatabase(Database):
         """
         application, known = f"nxlink-importer {what}".rstrip(), self._password
         if self._secret_command and known is None:
-            self._password = Secret(run_secret_command(self._secret_command).get("access_secret", ""))
+            self._password = Secret(run_password_command(self._secret_command, "journal_secret_command"))
         try:
             return connect(self.address, application=application, password=self._password)
         except self._psycopg.OperationalError as error:

@@ -9,6 +9,7 @@ lacks is said in English. Sentences are joined here, too, because the punctuatio
 from __future__ import annotations
 
 import json
+import re
 import string
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -37,6 +38,7 @@ _ON_PAGE = "on-page-"
 """Before the code whose hint is another one on the page in the browser."""
 _PUNCTUATION = dict.fromkeys(LANGUAGES, (".", " ", ", ")) | {"zh": ("。", "", "，")}
 """The full stop, what stands between two sentences, and what stands between two clauses."""
+_SINGLE = re.compile(r"1( \D.*)?", re.DOTALL)
 _END_MARKS = (".", "!", "?", "…", "。", "！", "？")
 
 
@@ -240,7 +242,7 @@ class Sayable(Protocol):
 class _SentenceFormatter(string.Formatter):
     """Fills in what was found as one printable line, wherever it comes from.
 
-    “{rows} {rows:row|rows}” gives the word that fits a number.
+    “{rows} {rows:row|rows}” gives the word that fits a number, or what is counted with it: “1 row”.
     """
 
     def __init__(self, lang: str) -> None:
@@ -249,7 +251,7 @@ class _SentenceFormatter(string.Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:
         if "|" in format_spec:
             one, several = format_spec.split("|")
-            return one if str(value) == "1" else several
+            return one if _SINGLE.fullmatch(str(value)) else several
         if not isinstance(value, str | int | float) and isinstance(value, Sayable):
             value = value.sentence(self._lang)
         return single_line(super().format_field(value, format_spec))

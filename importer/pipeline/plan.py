@@ -75,6 +75,12 @@ class RunPlan:
     suppression: Suppression | None = None
     """Who must not be sent; None without a list."""
 
+    def contents_key(self, mode: Mode) -> str:
+        """The `content_key` of what is sent in another mode; "" if this one has none."""
+        if not self.content_key or self.destination is None:
+            return ""
+        return _key_of_contents(self.fingerprint_key, mode, self.destination, self.connection)
+
     @property
     def list_doubts(self) -> tuple[Note, ...]:
         """What to say of lists of people who must not be sent that cannot be used as a whole."""
@@ -263,8 +269,15 @@ def _content_key(
 ) -> str:
     if destination is None or not (options.changed_only or journal.contents.keeps(destination.lane)):
         return ""
-    binding = connection.strict_binding if connection else None
-    return content_key(journal.fingerprint_key, mode.label, destination.contract, binding)
+    return _key_of_contents(journal.fingerprint_key, mode, destination, connection)
+
+
+def _key_of_contents(
+    key: FingerprintKey, mode: Mode, destination: Destination, connection: Connection | None
+) -> str:
+    return content_key(
+        key, mode.label, destination.contract, connection.strict_binding if connection else None
+    )
 
 
 def changed(plan: RunPlan, journal: Journal, options: RunOptions, mapping: MappingFile) -> RunPlan:

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from importer.credentials import run_secret_command
+from importer.credentials import run_password_command
 from importer.mapping import MappingFile, is_known_name
 from importer.mapping.headers import normalize
 from importer.options import RunOptions
@@ -81,6 +81,6 @@ def _password(command: str | None) -> Callable[[], str] | None:
 
     @cache
     def password() -> str:
-        return run_secret_command(command)["access_secret"]
+        return run_password_command(command, "--password-command")
 
     return password

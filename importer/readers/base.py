@@ -66,6 +66,11 @@ class SheetInfo:
     columns: int
 
 
+def not_read(name: str) -> Note:
+    """Return the note that a sheet, or a file of an archive, holds no table and is left out."""
+    return Note("sheet-without-header", (("sheet", name),))
+
+
 @dataclass(frozen=True, slots=True)
 class FileIdentity:
     """Which bytes were opened."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection
 from enum import Enum
 
@@ -66,6 +67,10 @@ _HTML = re.compile(
 )
 _XML = re.compile(r"\s*<(?:\?xml|Workbook|[A-Za-z]+:?[A-Za-z]*\s+xmlns)")
 _JSON = re.compile(r'\s*(?:\{\s*"|\[\s*[{\["])')
+_DELIMITERS = ((re.compile(rb"[\t]|[;]|[|]"), 0.5), (re.compile(rb",(?=\S)"), 0.5), (re.compile(b","), 1.0))
+"""What cuts rows of text into cells, and the share of the rows that have to be cut alike."""
+_LOOKED_AT = 1 << 16
+"""Bytes of a text in which a delimiter is looked for."""
 _CONTROLS = bytes({*range(32)} - {9, 10, 12, 13, 26, 27})
 _MOST_CONTROLS = 0.1
 _WORKBOOK_PARTS = {"xl/workbook.xml": ZipKind.XLSX, "xl/workbook.bin": ZipKind.XLSB}
@@ -100,6 +105,28 @@ def foreign_text(head: str) -> str | None:
 def may_be_json_lines(head: bytes) -> bool:
     """Return whether a text begins with an object in JSON."""
     return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
+
+
+def may_hold_table(head: bytes) -> bool:
+    """Return whether a file that begins with `head` may be a table, and is not prose or another format.
+
+    In a table of text some delimiter cuts two rows or more, and at least half of all, into as many cells. A
+    comma before a space counts as one of prose, unless it cuts all rows alike.
+    """
+    if kind_of(head) is not FileKind.TEXT:
+        return True
+    if may_be_json_lines(head):  # and does the first line hold a whole object?
+        return head.lstrip().split(b"\n", 1)[0].rstrip().endswith(b"}")
+    text = head[:_LOOKED_AT].replace(b"\0", b"")  # of UTF-16
+    if foreign_format(head) or foreign_text(text.decode("utf-8", "replace")) or is_binary(text):
+        return False
+    lines = [line for line in text.splitlines() if line.strip()]
+    for delimiter, least in _DELIMITERS:
+        cuts = Counter(count for line in lines if (count := len(delimiter.findall(line))))
+        alike = max(cuts.values(), default=0)
+        if alike > 1 and alike >= least * len(lines):
+            return True
+    return False
 
 
 def is_binary(head: bytes) -> bool:

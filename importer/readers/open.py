@@ -14,14 +14,21 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
 from importer.dataclass import dataclass
 from importer.errors import InputError
 from importer.private_files import create_private_file
 from importer.readers.archive import PIECE, Archive, gunzipped
-from importer.readers.base import ALL_SHEETS, NO_HEADER, FileIdentity, ReadOptions, Source
+from importer.readers.archive_tables import (
+    ArchiveMember,
+    ArchiveSource,
+    chosen_table,
+    tables_of,
+    without_remarks,
+)
+from importer.readers.base import ALL_SHEETS, NO_HEADER, FileIdentity, ReadOptions, Source, not_read
 from importer.readers.csv_source import CsvSource, EncodedText
 from importer.readers.decoding import open_binary, stamp
 from importer.readers.detect import (
@@ -37,12 +44,6 @@ from importer.readers.detect import (
 from importer.readers.encoding import Encoding, FileScan, find_encoding, scan_file
 
 STANDARD_INPUT = "-"
-_NOT_TABLES = ("__macosx/", ".", "thumbs.db", "desktop.ini")
-_OTHER_SUFFIXES = {
-    *(".pdf", ".md", ".html", ".htm", ".xml", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".doc", ".docx"),
-    *(".ppt", ".pptx", ".sql", ".log", ".ini", ".yml", ".yaml", ".sha256", ".md5", ".sig", ".asc"),
-}
-"""Of files that lie beside tables in an archive and are none."""
 _NO_TABLE = (*NO_HEADER, "empty-file", "empty-workbook", "not-a-table", "foreign-format")
 """Errors for which a member of an archive is left out, where all of them are read."""
 _WORD_STREAMS = {"WordDocument": "Word", "PowerPoint Document": "PowerPoint"}
@@ -109,14 +110,19 @@ def _zipped(opened: _Opened, options: ReadOptions, kept: TemporaryFiles, cleanup
         kind = _zip_kind(archive, opened.name)
         if kind is not ZipKind.ARCHIVE:
             return _zipped_workbook(opened, options, archive, kind, kept, cleanup)
-        tables = _tables(archive.names(), opened.name)
+        tables: Sequence[str] = tables_of(archive, opened.name)
+        left_out: Sequence[str] = ()
+        if len(tables) > 1 and options.sheet is None:
+            tables, left_out = without_remarks(archive, tables)
         if len(tables) == 1:
-            return _member(opened, archive, tables[0], options, kept, cleanup)
+            source = _member(opened, archive, tables[0], options, kept, cleanup)
+            source.notes = (*source.notes, *map(not_read, left_out))
+            return source
         if options.sheet is None:
             listed = ", ".join(tables[:5]) + (" …" if len(tables) > 5 else "")
             raise InputError("archive-of-several", name=opened.name, count=len(tables), files=listed)
         if options.sheet != ALL_SHEETS:
-            name, sheet = _chosen(tables, options.sheet, opened.name)
+            name, sheet = chosen_table(tables, options.sheet, opened.name)
             return _member(opened, archive, name, replace(options, sheet=sheet), kept, cleanup)
         return _all_tables(opened, archive, tables, options, kept, cleanup)
 
@@ -156,8 +162,6 @@ def _all_tables(
     cleanup: ExitStack,
 ) -> Source:
     """Open all tables of an archive as one. Those without a header are left out, unless none has one."""
-    from importer.readers.archive_tables import ArchiveMember, ArchiveSource
-
     members: list[ArchiveMember] = []
     left_out: list[str] = []
     error: InputError | None = None
@@ -174,20 +178,6 @@ def _all_tables(
     if not members and error is not None:
         raise error
     return ArchiveSource(opened.origin, members, left_out)
-
-
-def _chosen(tables: Sequence[str], wanted: str, archive: str) -> tuple[str, str | None]:
-    """Return the member that is meant, and the sheet of it: `NAME`, `FOLDER/NAME`, or `NAME/SHEET`.
-
-    Raises InputError `no-sheet` if there is none, or more than one.
-    """
-    for said, sheet in ((wanted, None), tuple(wanted.rsplit("/", 1)) if "/" in wanted else (wanted, None)):
-        folded = said.strip().casefold()
-        found = [name for name in tables if name.casefold() == folded]
-        found = found or [name for name in tables if PurePosixPath(name).name.casefold() == folded]
-        if len(found) == 1:
-            return found[0], sheet
-    raise InputError("no-sheet", name=archive, sheet=wanted, sheets=", ".join(tables))
 
 
 def _zip_kind(archive: Archive, name: str) -> ZipKind:
@@ -296,20 +286,6 @@ def _encoding(opened: _Opened, options: ReadOptions) -> Encoding:
     if not encoding.codec.startswith(("utf-16", "utf-32")) and is_binary(opened.scan.head):
         raise InputError("not-a-table", name=opened.name)
     return encoding
-
-
-def _tables(names: tuple[str, ...], archive: str) -> list[str]:
-    """Return the members of an archive that can be tables. Raises InputError `not-a-workbook` without any."""
-    files = [
-        name
-        for name in names
-        if not name.casefold().startswith(_NOT_TABLES)
-        and not PurePosixPath(name).name.casefold().startswith(_NOT_TABLES)
-    ]
-    tables = [name for name in files if PurePosixPath(name).suffix.casefold() not in _OTHER_SUFFIXES]
-    if not files:
-        raise InputError("not-a-workbook", name=archive)
-    return tables or files
 
 
 def _open(path: str | os.PathLike[str], name: str, kept: TemporaryFiles, cleanup: ExitStack) -> _Opened:

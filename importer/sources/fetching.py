@@ -19,6 +19,8 @@ from importer.sources.locations import DatabaseQuery, FileGiven, FileName, Local
 
 if TYPE_CHECKING:
     from importer.sources.settings import SourceSettings
+    from importer.sources.web import Fetched, WebAccess
+    from importer.sources.web_headers import WebVersion
 
 _PIECE = 1 << 20
 
@@ -67,10 +69,9 @@ def fetch(location: Location, told: FetchListener = _unheard, config: ConfigFile
 
     try:
         if location.scheme is Scheme.HTTPS:
-            from importer.sources import share_links, web
+            from importer.sources import web
 
-            access = web.WebAccess(settings.user, settings.secret()) if settings else None
-            copy = web.fetch(share_links.direct_link(location), access, hear)
+            copy = web.fetch(*_asked(location, settings), hear)
         else:
             from importer.sources import stores
 
@@ -78,6 +79,24 @@ def fetch(location: Location, told: FetchListener = _unheard, config: ConfigFile
     finally:
         told(replace(last, ended=True))
     return LocalCopy(copy.path, last.name)
+
+
+def fetch_changed(location: Location, known: WebVersion | None, config: ConfigFile) -> Fetched:
+    """Fetch a file from a web address unless it is as it was. Raises as `fetch`."""
+    from importer.sources import web
+
+    there, access = _asked(location, find_settings(location, config))
+    found = web.fetch_changed(there, known, access)
+    copy = found.copy and LocalCopy(found.copy.path, location.shown())
+    return replace(found, copy=copy)
+
+
+def _asked(location: Location, settings: SourceSettings | None) -> tuple[Location, WebAccess | None]:
+    """Return where a web address really has its file, and who asks for it."""
+    from importer.sources import share_links, web
+
+    access = web.WebAccess(settings.user, settings.secret()) if settings else None
+    return share_links.direct_link(location), access
 
 
 def find_settings(location: Location, config: ConfigFile | None = None) -> SourceSettings | None:

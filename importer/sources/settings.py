@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from importer.config import FILE_NAME, ConfigFile, Secret
 from importer.config_schema import check_table
-from importer.credentials import run_secret_command
+from importer.credentials import run_password_command
 from importer.errors import SettingsError
 from importer.models import Note
 from importer.option_types import key
@@ -70,10 +70,10 @@ class SourceSettings:
     """The working directory, if importer.toml was found there and nobody named it."""
 
     def secret(self) -> Secret:
-        """Run the command that prints the secret. Raises SettingsError `secret-command-failed`."""
+        """Run the command that prints the secret. Raises SettingsError as `run_password_command`."""
         if not self.secret_command:
             return Secret("")
-        return Secret(run_secret_command(self.secret_command).get("access_secret", ""))
+        return Secret(run_password_command(self.secret_command, f"[source.{self.name}] secret_command"))
 
     def refuse_unvouched(self, name: str, host: str, *by: str | None, own: bool) -> None:
         """Refuse a host that only an importer.toml of the working directory names (`importer.trust`).

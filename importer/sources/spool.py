@@ -10,12 +10,14 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from importer.errors import InputError
-from importer.private_files import create_private_file, make_private_folder
+from importer.private_files import FILE_MODE, create_private_file, make_private_folder
 from importer.sources.locations import LocalCopy
 from importer.user_folders import state_folder
 
@@ -25,6 +27,7 @@ _UNFIT = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]+')
 _LONGEST_NAME = 100
 _LEFTOVER_SECONDS = 86_400.0
 """After so long a copy that no run reads, or a part of one, is left over from a process that was killed."""
+_GUARD, _GUARD_SECONDS = ".lock", 10.0
 
 
 def spool_folder() -> Path:
@@ -106,24 +109,74 @@ def discard(path: Path) -> None:
         shutil.rmtree(path.parent, ignore_errors=True)
 
 
-def prune_copies(read: Collection[str], now: float | None = None) -> int:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Where a file lies that is being fetched, and what is known of it, so that another process can go on."""
+
+    path: Path
+    notes: Path
+    lock: Path
+
+    @classmethod
+    def named(cls, key: str) -> Part:
+        """Return the part of a file; `key` stands for its address."""
+        return cls(*(spool_folder() / f"{key}{suffix}" for suffix in (".part", ".json", ".lock")))
+
+    def remove(self) -> None:
+        """Remove what has come: nobody will go on from there."""
+        self.path.unlink(missing_ok=True)
+        self.notes.unlink(missing_ok=True)
+
+
+@contextmanager
+def hold_part(part: Part) -> Iterator[bool]:
+    """Hold a part, and yield True; or False if another process holds it. Raises OSError."""
+    from filelock import FileLock, Timeout
+
+    make_private_folder(spool_folder())
+    # Lock files come and go under this one, which stays: else one process could lock a file under a name that
+    # another has removed meanwhile.
+    guard = FileLock(spool_folder() / _GUARD, timeout=_GUARD_SECONDS, mode=FILE_MODE)
+    lock = FileLock(part.lock, timeout=0, mode=FILE_MODE)
+    try:
+        with guard:
+            lock.acquire()
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        with suppress(Timeout, OSError), guard:
+            lock.release()
+            part.lock.unlink(missing_ok=True)
+        lock.release()
+
+
+def prune_copies(
+    read: Collection[str], older_than: float = _LEFTOVER_SECONDS, now: float | None = None
+) -> None:
     """Remove copies that no run reads any more; `read` are the paths of those that some run does.
 
-    A copy of the last day stays: its run may not have begun. Returns how many files were removed.
+    A copy of the last day stays: its run may not have begun. A part that nobody is fetching goes after
+    `older_than` seconds, or a day if that is less.
     """
     folder = spool_folder()
     if not folder.is_dir():
-        return 0
-    count, now = 0, time.time() if now is None else now
-    for entry in folder.iterdir():
-        files = [path for path in entry.iterdir() if path.is_file()] if entry.is_dir() else [entry]
-        if any(str(path) in read for path in files):
-            continue
-        try:
-            old = now - max(path.stat().st_mtime for path in [entry, *files]) > _LEFTOVER_SECONDS
-        except OSError:
-            continue
-        if old:
-            shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
-            count += 1
-    return count
+        return
+    now = time.time() if now is None else now
+    for entry in list(folder.iterdir()):
+        with suppress(OSError):
+            if entry.is_dir():
+                files = [path for path in entry.iterdir() if path.is_file()]
+                newest = max(path.stat().st_mtime for path in [entry, *files])
+                if now - newest > _LEFTOVER_SECONDS and not any(str(path) in read for path in files):
+                    shutil.rmtree(entry, ignore_errors=True)
+            elif entry.name != _GUARD and now - entry.stat().st_mtime >= min(older_than, _LEFTOVER_SECONDS):
+                _remove_part(Part.named(entry.stem))
+
+
+def _remove_part(part: Part) -> None:
+    with hold_part(part) as held:
+        if held:
+            part.remove()

@@ -7,28 +7,37 @@ go to the host they are meant for, never on to one that it redirects to.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
-from email.message import Message
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
-from filelock import FileLock, Timeout
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from importer.config import Secret, is_loopback
 from importer.errors import InputError, SourceAwayError, SourceRefusedError
-from importer.private_files import create_private_file, make_private_folder, open_private_file
+from importer.private_files import create_private_file, open_private_file
 from importer.sources import spool
 from importer.sources.locations import LocalCopy, Location
+from importer.sources.web_headers import (
+    MOST_PATIENCE,
+    WebVersion,
+    address_digest,
+    begins_at,
+    length,
+    own_name,
+    retry_after,
+    validator,
+    version_of,
+    whole_length,
+)
 
 Told = Callable[[int, int | None], None]
 """Hears how many bytes have come, and of how many if that is known. May raise to give up."""
@@ -38,7 +47,7 @@ TIMEOUTS = (10.0, 60.0)
 MOST_REDIRECTS = 10
 MOST_FAILURES = 6
 """So many attempts in a row may bring nothing."""
-_FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0
+_FIRST_WAIT = 1.0
 _HEAD = 1 << 16
 _LOGIN_HOSTS = ("accounts.google.com", "login.microsoftonline.com", "login.live.com", "login.okta.com")
 _LOGIN_PATH = re.compile(
@@ -62,6 +71,16 @@ class WebAccess:
     """A password with a user, else a token."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came of asking for a file."""
+
+    copy: LocalCopy | None
+    """None: it is still as it was."""
+    version: WebVersion | None
+    """None: the server says nothing by which it could tell."""
+
+
 @dataclass(slots=True)
 class _Part:
     """What has come of a file so far, and by what the server knows that file again."""
@@ -80,7 +99,7 @@ class _Part:
         self.file.seek(0)
         self.file.truncate()
         self.size = 0
-        self.validator, self.total = _validator(response.headers), _length(response.headers)
+        self.validator, self.total = validator(response.headers), length(response.headers)
         self.name = name
         if self.notes is not None:
             kept = {"validator": self.validator, "total": self.total, "name": self.name}
@@ -98,7 +117,20 @@ def fetch(
     told: Told = lambda received, total: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> LocalCopy:
-    """Fetch a file into the spool.
+    """Fetch a file into the spool, whether it has changed or not. Raises as `fetch_changed`."""
+    copy = fetch_changed(location, None, access, told, sleep).copy
+    assert copy is not None  # noqa: S101 - no version was known
+    return copy
+
+
+def fetch_changed(
+    location: Location,
+    known: WebVersion | None,
+    access: WebAccess | None = None,
+    told: Told = lambda received, total: None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Fetched:
+    """Fetch a file into the spool, unless the server says that it is still as it was when it was `known`.
 
     Raises InputError, SourceRefusedError for what will not heal by itself, SourceAwayError if the server was
     not there for a while; what has come then stays, and the next attempt goes on from there.
@@ -107,48 +139,48 @@ def fetch(
     try:
         with ExitStack() as stack:
             part = _part_of(location, stack)
-            download = _Download(location, access or WebAccess(), part, told, sleep)
-            download.go()
-            _refuse_pages(part, name, download.url)
+            download = _Download(location, access or WebAccess(), part, known, told, sleep)
+            try:
+                download.go()
+                if download.unchanged:
+                    return Fetched(None, known)
+                _refuse_pages(part, name, download.url)
+            except InputError as error:
+                if error.code != "no-room":
+                    part.size = 0
+                raise
             part.file.close()
             copy = spool.new_copy(part.name or location.name)
             part.path.replace(copy)
-            if part.notes is not None:
-                part.notes.unlink(missing_ok=True)
-            return LocalCopy(copy, name)
+            part.size = 0
+            return Fetched(LocalCopy(copy, name), download.version)
     except OSError as error:
         raise spool.no_room(name, error) from None
 
 
 def _part_of(location: Location, stack: ExitStack) -> _Part:
     """Open the part of this address, or a new one if another process is fetching the same."""
-    folder = spool.spool_folder()
-    make_private_folder(folder)
-    key = hashlib.sha256(location.address.encode()).hexdigest()[:32]
-    lock = FileLock(folder / f"{key}.lock", timeout=0, mode=0o600)
-    try:
-        stack.enter_context(lock)
-    except Timeout:
+    shared = spool.Part.named(address_digest(location.address)[:32])
+    if not stack.enter_context(spool.hold_part(shared)):
         path = spool.new_copy("part")
         stack.callback(spool.discard, path)
         return _Part(path, stack.enter_context(closing(create_private_file(path))), None)
-    path, notes = folder / f"{key}.part", folder / f"{key}.json"
-    stack.callback(_forget_empty, path, notes)
-    file = open_private_file(path) if path.exists() else create_private_file(path)
-    part = _Part(path, stack.enter_context(closing(file)), notes)
+    file = open_private_file(shared.path) if shared.path.exists() else create_private_file(shared.path)
+    part = _Part(shared.path, file, shared.notes)
+    stack.callback(_leave, part, shared)
+    stack.enter_context(closing(file))
     with suppress(OSError, ValueError, KeyError):
-        kept = json.loads(notes.read_bytes())
+        kept = json.loads(shared.notes.read_bytes())
         part.validator, part.total, part.name = kept["validator"], kept["total"], kept["name"]
         part.size = part.file.seek(0, 2) if part.validator else 0
     return part
 
 
-def _forget_empty(path: Path, notes: Path) -> None:
-    """Remove a part of which nothing has come: there is nothing to go on from."""
-    with suppress(OSError):
-        if not path.stat().st_size:
-            path.unlink()
-            notes.unlink(missing_ok=True)
+def _leave(part: _Part, shared: spool.Part) -> None:
+    """Remove a part that nobody can go on from."""
+    if not part.size or not part.validator:
+        with suppress(OSError):
+            shared.remove()
 
 
 @dataclass(slots=True)
@@ -158,8 +190,12 @@ class _Download:
     location: Location
     access: WebAccess
     part: _Part
+    known: WebVersion | None
     told: Told
     sleep: Callable[[float], None]
+    unchanged: bool = False
+    """Whether the server says that the file is as it was."""
+    version: WebVersion | None = None
     failures: int = 0
     wait: float = 0.0
     """Seconds that the server asked to be left alone."""
@@ -180,7 +216,7 @@ class _Download:
             self.failures = 1 if self.part.size > before else self.failures + 1
             if self.failures >= MOST_FAILURES:
                 raise SourceAwayError(reason, name=self.name, attempts=self.failures)
-            self.sleep(max(self.wait, min(_FIRST_WAIT * 2 ** (self.failures - 1), _LONGEST_WAIT)))
+            self.sleep(max(self.wait, min(_FIRST_WAIT * 2 ** (self.failures - 1), MOST_PATIENCE)))
 
     def _attempt(self) -> str | None:
         """Ask once. Returns None if the file is whole, else the code of the message that says why not."""
@@ -199,7 +235,12 @@ class _Download:
         for _ in range(MOST_REDIRECTS):
             auth = self._auth() if _origin(url) == _origin(self.location.address) else None
             response = session.get(
-                url, headers=self._headers(), auth=auth, stream=True, timeout=TIMEOUTS, allow_redirects=False
+                url,
+                headers=self._headers(url),
+                auth=auth,
+                stream=True,
+                timeout=TIMEOUTS,
+                allow_redirects=False,
             )
             self.url, target = url, response.headers.get("Location")
             if response.status_code not in (301, 302, 303, 307, 308) or not target:
@@ -225,28 +266,36 @@ class _Download:
             return None
         return HTTPBasicAuth(self.access.user, secret.reveal()) if self.access.user else _Token(secret)
 
-    def _headers(self) -> Mapping[str, str]:
+    def _headers(self, url: str) -> Mapping[str, str]:
         # Packed on the way, a file's ranges and size would be others than those of the file.
         headers = {"Accept-Encoding": "identity", "User-Agent": "nxlink-importer", "Accept": "*/*"}
         if self.part.size and self.part.validator:
             headers |= {"Range": f"bytes={self.part.size}-", "If-Range": self.part.validator}
+        elif self.known is not None and self.known.address == address_digest(url):
+            # A tag means something for its own address alone, which a redirect may change.
+            told = {"If-None-Match": self.known.tag, "If-Modified-Since": self.known.modified}
+            headers |= {name: value for name, value in told.items() if value}
         return headers
 
     def _take(self, response: requests.Response) -> str | None:
         status = response.status_code
         if status in _PASSING:
-            self.wait = _retry_after(response.headers)
+            self.wait = retry_after(response.headers)
             return "source-busy"
-        if status == 416 and self.part.size and self.part.size == _whole(response.headers):
+        if status == 304 and self.known is not None and "Range" not in response.request.headers:
+            self.unchanged = True
+            return None
+        self.version = version_of(self.url, response.headers)
+        if status == 416 and self.part.size and self.part.size == whole_length(response.headers):
             return None
         if status == 416 and self.part.size:
             self.part.size, self.part.validator = 0, ""
             return "source-cut-off"
-        if status == 206 and _begins_at(response.headers) == self.part.size and self.part.size:
+        if status == 206 and begins_at(response.headers) == self.part.size and self.part.size:
             self.part.file.seek(self.part.size)
             self.part.file.truncate()
         elif status == 200:
-            self.part.begin(response, _own_name(response) or self.location.name)
+            self.part.begin(response, own_name(response.headers) or self.location.name)
         else:
             self._refuse(response)
         return self._read(response)
@@ -296,8 +345,7 @@ def _refuse_pages(part: _Part, name: str, url: str) -> None:
     if not _MARKUP.match(head):
         return
     there = urlsplit(url)
-    if part.notes is not None:
-        part.notes.unlink(missing_ok=True)
+    part.size = 0  # nothing to go on from
     if _PASSWORD_FIELD.search(head) or _LOGIN_PATH.match(there.path):
         raise SourceRefusedError("source-login-page", name=name, host=there.hostname or "")
     raise InputError("source-web-page", name=name)
@@ -306,41 +354,6 @@ def _refuse_pages(part: _Part, name: str, url: str) -> None:
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port
-
-
-def _length(headers: Mapping[str, str]) -> int | None:
-    text = headers.get("Content-Length", "")
-    return int(text) if text.isdigit() else None
-
-
-def _validator(headers: Mapping[str, str]) -> str:
-    """Return by what the server knows the file again; empty if it cannot be continued."""
-    if headers.get("Accept-Ranges", "").lower() == "none":
-        return ""
-    tag = headers.get("ETag", "")
-    return tag if tag.startswith('"') else headers.get("Last-Modified", "")
-
-
-def _begins_at(headers: Mapping[str, str]) -> int | None:
-    found = re.match(r"bytes (\d+)-", headers.get("Content-Range", ""))
-    return int(found[1]) if found else None
-
-
-def _whole(headers: Mapping[str, str]) -> int | None:
-    found = re.match(r"bytes \*/(\d+)", headers.get("Content-Range", ""))
-    return int(found[1]) if found else None
-
-
-def _retry_after(headers: Mapping[str, str]) -> float:
-    text = headers.get("Retry-After", "")
-    return min(float(text), _LONGEST_WAIT) if text.isdigit() else 0.0
-
-
-def _own_name(response: requests.Response) -> str:
-    """Return the name that the server gives the file (RFC 6266); empty without one."""
-    message = Message()
-    message["Content-Disposition"] = response.headers.get("Content-Disposition", "")
-    return Path(message.get_filename() or "").name
 
 
 def _beginning(response: requests.Response) -> bytes:

@@ -17,7 +17,18 @@ from importer.config import load_config
 from importer.errors import FaultError, UsageError
 from importer.sandbox import Sandbox
 from importer.user_folders import state_folder
-from importer.web import correcting, files, history, matching, remedies, rest, running, sending, uploads
+from importer.web import (
+    correcting,
+    files,
+    history,
+    matching,
+    remedies,
+    rest,
+    run_rows,
+    running,
+    sending,
+    uploads,
+)
 from importer.web.guard import OPEN_PATH, Gate, Guard, opening_token
 from importer.web.pages import (
     LANGUAGE_COOKIE,
@@ -93,6 +104,7 @@ def _routes() -> list[tuple[str, str, Endpoint]]:
         *sending.ROUTES,
         *correcting.ROUTES,
         *history.ROUTES,
+        *run_rows.ROUTES,
         *remedies.ROUTES,
         *rest.ROUTES,
         ("POST", "/language", changing(_language)),

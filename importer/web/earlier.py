@@ -12,11 +12,13 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 
-from importer.batching import encode
+from importer import arrow
+from importer.batching import Customers, encode
 from importer.errors import ImporterError, UnknownRunError, UsageError
-from importer.journal import Journal, RunKind, RunRecord
-from importer.models import Chunk, Status
+from importer.journal import Journal, LaneContents, RunKind, RunRecord
+from importer.models import Chunk, MappedChunk, Mode, Status
 from importer.option_layers import options_from_json
 from importer.pipeline.check import CheckedChunk
 from importer.pipeline.plan import RunPlan
@@ -25,8 +27,19 @@ from importer.pipeline.row_history import SUPPRESSED
 from importer.private_files import replace_private_file
 from importer.readers.overlay import CorrectedCell, read_corrections
 from importer.web.pages import Site
+from importer.web.twins import Place
 from importer.web.works import Work
 
+CORRECTED_BEFORE = "corrected-before"
+"""Rows that stand here as they stood in an earlier file before they were corrected there."""
+LISTED_BEFORE = "listed-before"
+"""Rows of people who must not be sent and were sent to the same place before."""
+BARE_BEFORE = "bare-before"
+"""Rows without a contact that were sent to the same place before, just as they are."""
+NATIONAL_BEFORE = "national-before"
+"""Rows that are known there by nothing but a phone that was sent without its country."""
+SENT_TWICE = (BARE_BEFORE, NATIONAL_BEFORE)
+"""Rows that the CRM would probably add a second time."""
 _OPEN = tuple(status for status in Status if not status.done)
 _MOST = 20
 """Runs with corrections whose file is looked up: each is read from disk."""
@@ -129,36 +142,97 @@ def earlier_corrections(site: Site, work: Work, before: Sequence[EarlierImport])
 
 
 class SentBefore:
-    """Finds out which of the people who must not be sent were sent to the same place before, as far as the
-    journal knows: leaving them out does not take them out of the CRM."""
+    """Finds out what the journal knows of rows at the place where they would go.
+
+    People who must not be sent may be there: leaving them out does not take them out of the CRM. And rows
+    may be there that the CRM cannot recognise any more, so that it would add them a second time.
+    """
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._lane = ""
-        self._found: list[tuple[str, np.ndarray, np.ndarray]] = []
+        self._lane: LaneContents | None = None
+        self._opened = False
+        self.found: dict[str, list[Place]] = {}
+        """Sheets and rows by what is to be said of them."""
 
     def add(self, plan: RunPlan, checked: CheckedChunk) -> None:
         """Take a chunk as it was checked."""
-        listed = [row for one in checked.outcomes if one.code == SUPPRESSED for row in one.rows]
-        if not listed or plan.destination is None:
+        lane = self._known_to(plan)
+        if lane is None:
             return
-        self._lane = plan.destination.lane
-        mapped = plan.mapper.map(Chunk(checked.chunk.sheet, checked.chunk.frame.loc[sorted(listed)]))
-        all_rows = np.ones(len(mapped.frame), dtype=bool)
-        customers = encode(mapped, plan.contract, all_rows, plan.fingerprint_key)
-        self._found.append((checked.chunk.sheet, customers.rows, customers.contacts))
-
-    def rows(self) -> list[tuple[str, int]]:
-        """Sheet and row of each."""
-        if not self._found:
-            return []
-        with Journal.open(self._site.journal) as journal:
-            lane = journal.contents.of(self._lane)
-        return [
-            (sheet, row)
-            for sheet, rows, contacts in self._found
-            for row in rows[lane.look_up(contacts, np.zeros(len(rows), dtype=np.int64)).known].tolist()
+        listed = sorted(row for one in checked.outcomes if one.code == SUPPRESSED for row in one.rows)
+        if listed:
+            customers = self._encoded(plan, self._mapped(plan, checked, listed))
+            self._note(LISTED_BEFORE, customers, lane.look_up(customers.contacts, _none(customers)).known)
+        customers = checked.customers
+        bare = ~customers.contacts.any(axis=1)
+        if bare.any() and not plan.options.changed_only:  # else those that are there stay behind anyway
+            self._add_bare(plan, checked, customers.rows[bare], lane)
+        phones = [
+            one.field.name
+            for one in plan.mapper.bound.fields
+            if one.field.name in plan.contract.contact_fields and one.rule.region and len(one.sources) == 1
         ]
+        if phones:
+            known = lane.look_up(customers.contacts, _none(customers)).known
+            self._add_national(plan, checked, customers.rows[~known & ~bare], phones, lane)
+
+    def _add_bare(self, plan: RunPlan, checked: CheckedChunk, rows: np.ndarray, lane: LaneContents) -> None:
+        """Rows without a contact that say just what was sent before."""
+        mapped = self._mapped(plan, checked, rows)
+        for mode in Mode:  # the record keeps apart what was sent in different modes
+            customers = self._encoded(plan, mapped, plan.contents_key(mode))
+            if customers.contents is not None:
+                self._note(BARE_BEFORE, customers, lane.look_up(customers.contacts, customers.contents).same)
+
+    def _add_national(
+        self,
+        plan: RunPlan,
+        checked: CheckedChunk,
+        rows: np.ndarray,
+        fields: Sequence[str],
+        lane: LaneContents,
+    ) -> None:
+        """Rows that were sent before with their phone as it stands in the file, without its country."""
+        if not rows.size:
+            return
+        mapped = self._mapped(plan, checked, rows)
+        columns = {str(name): arrow.to_arrow(mapped.frame[name]) for name in mapped.frame.columns}
+        for name in fields:
+            (source,) = plan.mapper.columns[name]
+            cells = arrow.to_arrow(checked.chunk.frame.loc[rows, source])
+            digits = pc.replace_substring_regex(cells, "[^0-9]", "")
+            columns[name] = pc.if_else(pc.equal(digits, ""), None, digits)
+        as_dialled = replace(mapped, frame=arrow.frame(columns, mapped.frame.index.to_numpy()))
+        customers = self._encoded(plan, as_dialled)
+        self._note(NATIONAL_BEFORE, customers, lane.look_up(customers.contacts, _none(customers)).known)
+
+    def _known_to(self, plan: RunPlan) -> LaneContents | None:
+        if not self._opened:
+            self._opened = True
+            there = plan.destination
+            with Journal.open(self._site.journal) as journal:
+                if there is not None and journal.contents.keeps(there.lane):
+                    self._lane = journal.contents.of(there.lane)
+        return self._lane
+
+    def _mapped(self, plan: RunPlan, checked: CheckedChunk, rows: list[int] | np.ndarray) -> MappedChunk:
+        return plan.mapper.map(Chunk(checked.chunk.sheet, checked.chunk.frame.loc[rows]))
+
+    def _encoded(self, plan: RunPlan, mapped: MappedChunk, key: str = "") -> Customers:
+        keep = np.ones(len(mapped.frame), dtype=bool)
+        sent = plan.sent_key if key else ""
+        return encode(mapped, plan.contract, keep, plan.fingerprint_key, key, sent_key=sent)
+
+    def _note(self, code: str, customers: Customers, where: np.ndarray) -> None:
+        found = self.found.setdefault(code, [])
+        there = {row for sheet, row in found if sheet == customers.sheet}
+        found += [(customers.sheet, row) for row in customers.rows[where].tolist() if row not in there]
+
+
+def _none(customers: Customers) -> np.ndarray:
+    """Contents of which nothing is asked."""
+    return np.zeros(len(customers), dtype=np.int64)
 
 
 def work_of(site: Site, run: RunRecord) -> Work | None:

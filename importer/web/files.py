@@ -12,7 +12,10 @@ from starlette.responses import Response
 
 from importer.errors import UnknownRunError, UsageError
 from importer.journal import Journal
+from importer.messages import LANGUAGES
 from importer.readers.base import ALL_SHEETS
+from importer.reports.model import OWN_COLUMNS
+from importer.reports.reimport import is_report
 from importer.web.corrections_file import is_corrections
 from importer.web.earlier import EarlierImport, earlier_corrections, earlier_imports, rests, rows_left
 from importer.web.pages import (
@@ -20,6 +23,7 @@ from importer.web.pages import (
     Site,
     changing,
     language_of,
+    language_tags,
     page,
     revision_of,
     see_other,
@@ -31,6 +35,7 @@ from importer.web.pages import (
 )
 from importer.web.reading import FileLook, LookCache
 from importer.web.rechecks import RecheckCache
+from importer.web.running import check_file
 from importer.web.works import Work
 
 ENCODINGS = (
@@ -74,8 +79,15 @@ def _home(request: Request) -> Response:
         works=works[:RECENT],
         more=len(works) - RECENT,
         running=running,
+        foreign=_foreign(request),
         left=_rows_left(site, shown_works),
     )
+
+
+def _foreign(request: Request) -> str:
+    """The language that a person would rather read; empty if the page speaks it."""
+    preferred = language_tags(request)[0]
+    return "" if preferred.split("-")[0].lower() in ("", "*", *LANGUAGES) else preferred
 
 
 def _rows_left(site: Site, works: Sequence[Work]) -> dict[str, int]:
@@ -128,6 +140,7 @@ def _see(request: Request) -> Response:
         work=work,
         step="see",
         look=look,
+        own=_own_columns(look),
         error=told(request, look.error) if look.error else None,
         encodings=ENCODINGS,
         delimiters=DELIMITERS,
@@ -141,6 +154,14 @@ def _see(request: Request) -> Response:
     )
 
 
+def _own_columns(look: FileLook) -> set[int]:
+    """The places of the columns that the importer has added to a report, but for what it says of a row."""
+    if not look.report:
+        return set()
+    head = next((line.cells for line in look.top if is_report(line.cells)), ())
+    return {at for at, name in enumerate(head) if name in OWN_COLUMNS and name != "_message"}
+
+
 def _unread_sheets(look: FileLook, work: Work) -> int:
     """How many visible sheets with rows are not read."""
     if work.sheet == ALL_SHEETS or not look.sheets:
@@ -150,15 +171,19 @@ def _unread_sheets(look: FileLook, work: Work) -> int:
 
 def _change_reading(request: Request, form: Form) -> Response:
     """Read the file otherwise, or go on with how it is read."""
-    site = site_of(request)
-    with site.works.editing(request.path_params["work"], revision_of(form)) as edit:
-        work = edit.work
-        if form.get("do") == "continue":
-            look = site.looks.of(work)
+    site, lang = site_of(request), language_of(request)
+    if form.get("do") == "continue":
+        with site.works.editing(request.path_params["work"], revision_of(form)) as edit:
+            look = site.looks.of(edit.work)
             if look.error is not None:
                 raise look.error
             edit.set(seen=True, report=look.report)
-            return see_other(step_url(work, "check" if look.report else "match"))
+        work = site.works.get(edit.work.id)
+        if look.report:  # there is nothing to match
+            site.tasks.start(work.id, "check", lambda task: check_file(site, work, lang, task))
+        return see_other(step_url(work, "check" if look.report else "match"))
+    with site.works.editing(request.path_params["work"], revision_of(form)) as edit:
+        work = edit.work
         header_row: int | str | None = work.header_row
         if "header_row" in form:
             text = form["header_row"]

@@ -99,8 +99,8 @@ class ColumnMatch:
     """How many columns feed the field."""
     countryless: tuple[str, ...] = ()
     """Phones among the first rows whose country nothing says."""
-    values: tuple[tuple[str, str], ...] = ()
-    """Values of the column that may be translated, each with its translation."""
+    values: tuple[tuple[str, str, str], ...] = ()
+    """Values of the column that may be translated: each with its translation, and what it is read as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +249,7 @@ def match_state(site: Site, work: Work, look: FileLook, contract: Contract, lang
                 rule=rule,
                 shared=sum(1 for other in targets.values() if other == target and target),
                 countryless=() if rule.get("region") else tuple(countryless.get(name, ())),
-                values=_values(look, name, rule) if kind == FieldKind.GENDER else (),
+                values=_values(look, mapped, name, target, lang, rule) if kind == FieldKind.GENDER else (),
             )
         )
     constants = tuple(
@@ -305,9 +305,19 @@ def _sureness(proposal: Proposal, target: str, work: Work, contract: Contract) -
     )
 
 
-def _values(look: FileLook, column: str, rule: Table) -> tuple[tuple[str, str], ...]:
+def _values(
+    look: FileLook, mapped: MappedChunk | None, column: str, target: str, lang: str, rule: Table
+) -> tuple[tuple[str, str, str], ...]:
     known = {key.casefold(): value for key, value in rule.get("values", {}).items()}
-    return tuple((cell, known.get(cell.casefold(), "")) for cell in first_values(look, column))
+    read: dict[str, str] = {}
+    chunk, name = look.sample_chunk(), field_of(target)
+    if chunk is not None and mapped is not None and name in mapped.frame.columns:
+        for row, cell in chunk.frame[column].items():
+            word = _GENDERS.get(str(mapped.frame.at[row, name]), "")
+            read.setdefault(str(cell).strip(), sentence(word, {}, lang) if word else "")
+    return tuple(
+        (cell, known.get(cell.casefold(), ""), read.get(cell, "")) for cell in first_values(look, column)
+    )
 
 
 def _outcomes(

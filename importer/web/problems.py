@@ -160,6 +160,14 @@ class ProblemWriter:
                 for row in outcome.rows:
                     yield Issue(REFUSED, Severity.WARNING, row, customers.sheet, expected=said)
 
+    def names(self, places: Iterable[Place], columns: Sequence[str]) -> dict[Place, str]:
+        """Whose rows these are, by the columns with names. Raises OSError."""
+        found = {}
+        for place, cells in self._spool.cells(places).items():
+            texts = dict(zip(self._columns[place[0]], cells, strict=True))
+            found[place] = " ".join(filter(None, (texts.get(name, "").strip() for name in columns)))
+        return found
+
     def finish(self) -> None:
         """Give the file its name. Raises OSError."""
         twins = self._twins.twins()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -17,16 +16,17 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from importer import messages
 from importer.errors import InterruptedRun, UnknownRunError, UsageError
 from importer.journal import Journal, RowStates
+from importer.mapping.person_names import FIELDS
 from importer.models import IssueGroup, Mode, Severity, Status
 from importer.options import RunOptions
 from importer.pipeline.events import RowsChecked
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.session import Session
-from importer.readers.overlay import write_corrections
+from importer.readers.overlay import LEFT_OUT, WHOLE_ROW, CorrectedCell, write_corrections
 from importer.reports import ReportResult
-from importer.reports.wording import issue_text, places, reason_text, shortened
+from importer.reports.wording import issue_text, reason_text, shortened
 from importer.web.corrected_before import CorrectedBefore
-from importer.web.earlier import SentBefore
+from importer.web.earlier import CORRECTED_BEFORE, SentBefore
 from importer.web.matching import is_complete
 from importer.web.pages import (
     Form,
@@ -43,7 +43,8 @@ from importer.web.pages import (
 )
 from importer.web.problems import LOSING, REFUSED, ProblemWriter
 from importer.web.tasks import Task, TaskObserver
-from importer.web.works import CheckState, KindCount, LeftOut, Work
+from importer.web.twins import Place
+from importer.web.works import CheckState, KindCount, LeftOut, NamedRow, ToldRows, Work
 
 LOOK_SECONDS = 0.25
 """How often the progress is looked at."""
@@ -135,12 +136,12 @@ def check_file(site: Site, work: Work, lang: str, task: Task) -> None:
     site.rechecks.forget(work.id)
     corrections = site.works.corrections(work)
     path, contacts = site.works.problems_file(work), site.contract(work).contact_fields
-    before, listed = CorrectedBefore(site, work), SentBefore(site)
+    before, sent = CorrectedBefore(site, work), SentBefore(site)
 
     def look(plan: RunPlan, event: RowsChecked) -> None:
         problems.add(event.checked)
         before.add(event.checked)
-        listed.add(plan, event.checked)
+        sent.add(plan, event.checked)
 
     with ProblemWriter(path, corrections, contacts, _before(site, work)) as problems:
         observer = TaskObserver(task.progress, look=look)
@@ -148,17 +149,13 @@ def check_file(site: Site, work: Work, lang: str, task: Task) -> None:
             result = session.start(site.works.file(work), options, name=work.name)
         assert result is not None  # noqa: S101 - a dry run asks nobody
         problems.finish()
+        about: dict[str, Sequence[CorrectedCell]] = {CORRECTED_BEFORE: before.found}
+        for code, places in sent.found.items():
+            about[code] = [CorrectedCell(sheet, row, WHOLE_ROW, "", LEFT_OUT) for sheet, row in places]
+        state = _state(result, fingerprint, options, problems, observer, about)
     task.result = result
-    write_corrections(site.works.corrected_before_file(work), site.looks.of(work).sha256, before.found)
-    known = listed.rows()
-    there = dict.fromkeys((cell.sheet, cell.row) for cell in before.found)
-    state = replace(
-        _state(result, fingerprint, options, problems, observer),
-        corrected_before=len(there),
-        corrected_places=tuple(islice(there, _NAMED)),
-        listed_before=len(known),
-        listed_places=tuple(known[:_NAMED]),
-    )
+    for code, cells in about.items():
+        write_corrections(site.works.told_file(work, code), site.looks.of(work).sha256, cells)
     with site.works.editing(work.id) as edit:
         edit.set(check=state)
     site.rechecks.forget(work.id)
@@ -178,8 +175,22 @@ def _state(
     options: RunOptions,
     problems: ProblemWriter,
     observer: TaskObserver,
+    about: Mapping[str, Sequence[CorrectedCell]],
 ) -> CheckState:
+    """`about`: what earlier imports mean for rows, by what is to be said of them."""
     summary = result.summary
+    told = {
+        code: list(dict.fromkeys((cell.sheet, cell.row) for cell in cells)) for code, cells in about.items()
+    }
+    left_out = [one for one in result.reasons if one.status in (Status.SKIPPED, Status.DUPLICATE)]
+    places = [place for some in told.values() for place in some[:_NAMED]]
+    places += [place for one in left_out for place in one.examples]
+    names = {name for field in FIELDS for name in observer.feeding.get(field, ())}
+    whose = problems.names(places, [name for name in observer.header if name in names])
+
+    def named(some: Iterable[Place]) -> tuple[NamedRow, ...]:
+        return tuple(NamedRow(*place, whose.get(place, "")) for place in some)
+
     lang = options.lang
     notes = dict.fromkeys((*observer.plan_notes, *summary.notes))
     refused = (KindCount(REFUSED, "", Severity.WARNING, problems.refused),) if problems.refused else ()
@@ -209,12 +220,12 @@ def _state(
                 reason.status.value,
                 reason_text(reason.code, reason.message, lang) or reason.code,
                 reason.rows,
-                places(reason.examples, lang),
+                named(reason.examples),
                 reason.code,
             )
-            for reason in result.reasons
-            if reason.status in (Status.SKIPPED, Status.DUPLICATE)
+            for reason in left_out
         ),
+        told={code: ToldRows(len(some), named(some[:_NAMED])) for code, some in told.items() if some},
     )
 
 

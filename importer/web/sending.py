@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -22,9 +23,13 @@ from importer.pipeline.session import Session
 from importer.pipeline.suppression_lists import read_list
 from importer.private_files import make_private_folder
 from importer.readers.overlay import read_corrections
+from importer.readers.row_roles import ASIDES
 from importer.reports.wording import places
 from importer.web.corrected_before import keep_report_corrections
 from importer.web.earlier import (
+    CORRECTED_BEFORE,
+    LISTED_BEFORE,
+    EarlierCorrections,
     EarlierImport,
     Overwrite,
     earlier_corrections,
@@ -97,8 +102,9 @@ def _import(request: Request) -> Response:
         unchanged=_left_out(work, "unchanged"),
         suppressed=_left_out(work, "suppressed"),
         contactless=_contactless(work) if before else None,
-        corrections=earlier_corrections(site, work, before),
+        corrections=_corrections(site, work, before),
         countryless=_countryless(site, work) if current else (),
+        asides=sum(_left_out(work, code) for code in ASIDES),
         already=work.check.counts.get(Status.SKIPPED.value, 0) if work.check and work.rest_of else 0,
         profiles=site.config.names("profile"),
         profile=work.profile or site.profile_name or "default",
@@ -134,7 +140,7 @@ def _choose_scope(request: Request, form: Form) -> Response:
     if _is_busy(site, work_id):
         raise UsageError("web-still-running")
     with site.works.editing(work_id) as edit:
-        edit.set(only_changed=form.get("do") == "changed")
+        edit.set(only_changed=form.get("do") == "changed", mode=form.get("mode", edit.work.mode))
     work = site.works.get(work_id)
     if work.only_changed:
         site.destination(work)  # what has changed is known only for the place where it goes
@@ -209,6 +215,17 @@ def _imported_before(site: Site, work: Work, there: Destination) -> list[Earlier
         return earlier_imports(journal, work, sha256, there.key)
 
 
+def _corrections(site: Site, work: Work, before: Sequence[EarlierImport]) -> EarlierCorrections | None:
+    """What became of the corrections of earlier imports of a file: of the last one, and of its reports."""
+    found = earlier_corrections(site, work, before)
+    if found is None or not found.open or work.check is None or CORRECTED_BEFORE not in work.check.told:
+        return found
+    there = {(cell.sheet, cell.row, cell.column) for cell in found.open}
+    told = read_corrections(site.works.told_file(work, CORRECTED_BEFORE)).cells
+    more = tuple(cell for cell in told if (cell.sheet, cell.row, cell.column) not in there)
+    return replace(found, open=(*found.open, *more))
+
+
 def _take_over(request: Request, form: Form) -> Response:
     """Take the corrections of an earlier import of the same file over, and check the file with them."""
     site, lang = site_of(request), language_of(request)
@@ -217,7 +234,7 @@ def _take_over(request: Request, form: Form) -> Response:
     with Journal.open(site.journal) as journal:
         before = earlier_imports(journal, work, sha256) if sha256 and not work.report else []
     wanted = [one for one in before if one.run == form.get("run")]
-    found = earlier_corrections(site, work, wanted)
+    found = _corrections(site, work, wanted)
     if found is None or found.lost:
         raise UsageError("web-changed-elsewhere")
     take_over(site, work, found.open)
@@ -228,16 +245,16 @@ def _take_over(request: Request, form: Form) -> Response:
     return see_other(step_url(work, "check"))
 
 
-def _take_over_rows(request: Request, form: Form) -> Response:
-    """Take over how rows of this file were corrected in earlier files, and check the file with that."""
+def _take_told(request: Request, form: Form) -> Response:
+    """Take over the corrections of rows that earlier imports tell something of, or leave such rows out; the
+    file is checked with that."""
     site, lang = site_of(request), language_of(request)
-    work = site.works.get(request.path_params["work"])
+    work, code = site.works.get(request.path_params["work"]), request.path_params["code"]
     if _is_busy(site, work.id):
         raise UsageError("web-still-running")
-    path = site.works.corrected_before_file(work)
-    if work.check is None or not work.check.corrected_before or not path.is_file():
+    if work.check is None or code not in work.check.told or code == LISTED_BEFORE:
         raise UsageError("web-changed-elsewhere")
-    take_over(site, work, read_corrections(path).cells)
+    take_over(site, work, read_corrections(site.works.told_file(work, code)).cells)
     work = site.works.get(work.id)
     site.tasks.start(work.id, "check", lambda task: check_file(site, work, lang, task))
     return see_other(step_url(work, "check"))
@@ -282,8 +299,10 @@ def _start_import(request: Request, form: Form) -> Response:
     before = [] if again else _imported_before(site, work, site.destination(work))
     if before:
         raise UsageError("web-imported-before", run=before[0].run)
-    if work.check.corrected_before and form.get("undo") != "yes":
-        raise UsageError("web-undoes-corrections", rows=places(work.check.corrected_places, lang))
+    undone = work.check.told.get(CORRECTED_BEFORE)
+    if undone and form.get("undo") != "yes":
+        rows = places(((one.sheet, one.row) for one in undone.first), lang)
+        raise UsageError("web-undoes-corrections", rows=rows)
     with site.works.editing(work.id, revision_of(form)) as edit:
         edit.set(mode=mode.label)
     keep_mapping(site, work, site.looks.of(work).header)
@@ -347,7 +366,7 @@ def import_file(site: Site, work: Work, mode: Mode, lang: str, task: Task, *, ag
 
 ROUTES = [
     ("POST", "/w/{work}/earlier-corrections", changing(_take_over)),
-    ("POST", "/w/{work}/corrected-before", changing(_take_over_rows)),
+    ("POST", "/w/{work}/told/{code}", changing(_take_told)),
     ("GET", "/w/{work}/import", shown(_import)),
     ("POST", "/w/{work}/import", changing(_start_import)),
     ("POST", "/w/{work}/scope", changing(_choose_scope)),

@@ -50,14 +50,30 @@ class KindCount:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedRow:
+    """A row, and whose it is; an empty name if that cannot be told."""
+
+    sheet: str
+    row: int
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToldRows:
+    """How many rows something is to be said of, and the first of them."""
+
+    rows: int
+    first: tuple[NamedRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class LeftOut:
     """Rows that are not sent though nothing is wrong with them, and why: in words, as of the check."""
 
     status: str
     why: str
     rows: int
-    places: str
-    """The first of them."""
+    first: tuple[NamedRow, ...] = ()
     code: str = ""
 
 
@@ -82,14 +98,8 @@ class CheckState:
     left_out: tuple[LeftOut, ...] = ()
     lang: str = ""
     """The language of what it says."""
-    corrected_before: int = 0
-    """Rows that stand here as they stood in an earlier file before they were corrected there."""
-    corrected_places: tuple[tuple[str, int], ...] = ()
-    """The first of them."""
-    listed_before: int = 0
-    """Rows of people who must not be sent and were sent to the same place before."""
-    listed_places: tuple[tuple[str, int], ...] = ()
-    """The first of them."""
+    told: dict[str, ToldRows] = field(default_factory=dict)
+    """What earlier imports mean for rows of this file, by a code of `importer.web.earlier`."""
     list_doubts: tuple[str, ...] = ()
     """What lists of people who must not be sent have that cannot be used."""
     feeding: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -182,9 +192,9 @@ class WorkStore:
         """Where the rows with problems lie that the last check found."""
         return self.folder(work.id) / "problems.jsonl"
 
-    def corrected_before_file(self, work: Work) -> Path:
-        """Where the corrections lie that rows of this file got in earlier files, by the last check."""
-        return self.folder(work.id) / "corrected-before.jsonl"
+    def told_file(self, work: Work, code: str) -> Path:
+        """Where it lies what could be corrected in the rows that the last check tells of."""
+        return self.folder(work.id) / f"{code}.jsonl"
 
     def report_corrections_file(self, work: Work) -> Path:
         """Where it lies what a person corrected in a report, once its rows are in."""
@@ -340,18 +350,31 @@ def _work(table: dict[str, object]) -> Work:
     values = {name: value for name, value in table.items() if name in known}
     check = values.get("check")
     if isinstance(check, dict):
-        kinds = tuple(KindCount(**kind) for kind in check["kinds"])
-        left_out = tuple(LeftOut(**one) for one in check["left_out"])
-        lists = {name: tuple(check[name]) for name in ("header", "notes")}
-        lists["list_doubts"] = tuple(check.get("list_doubts", ()))
-        rows = {name: _places(check.get(name)) for name in ("corrected_places", "listed_places")}
-        feeding = {name: tuple(columns) for name, columns in check.get("feeding", {}).items()}
-        parts = {"kinds": kinds, "left_out": left_out, "feeding": feeding}
-        values["check"] = CheckState(**(check | parts | lists | rows))
+        values["check"] = _check_state(check)
     if "suppress" in values:
         values["suppress"] = tuple(values["suppress"])  # type: ignore[arg-type]
     return Work(**values)  # type: ignore[arg-type]
 
 
-def _places(kept: object) -> tuple[tuple[str, int], ...]:
-    return tuple((str(sheet), int(row)) for sheet, row in kept) if isinstance(kept, list) else ()
+def _check_state(table: dict[str, Any]) -> CheckState:
+    known = {one.name for one in dataclasses.fields(CheckState)}
+    lists = {name: tuple(table.get(name, ())) for name in ("header", "notes", "list_doubts")}
+    parts = {
+        "kinds": tuple(KindCount(**kind) for kind in table["kinds"]),
+        "left_out": tuple(_left_out(one) for one in table["left_out"]),
+        "feeding": {name: tuple(columns) for name, columns in table.get("feeding", {}).items()},
+        "told": {
+            code: ToldRows(one["rows"], _named_rows(one["first"]))
+            for code, one in table.get("told", {}).items()
+        },
+    }
+    return CheckState(**({name: table[name] for name in known & table.keys()} | lists | parts))
+
+
+def _left_out(one: dict[str, Any]) -> LeftOut:
+    first = _named_rows(one.get("first", ()))
+    return LeftOut(one["status"], one["why"], one["rows"], first, one.get("code", ""))
+
+
+def _named_rows(kept: Iterable[dict[str, Any]]) -> tuple[NamedRow, ...]:
+    return tuple(NamedRow(**one) for one in kept)

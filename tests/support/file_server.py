@@ -64,6 +64,9 @@ def serving_files(host: str = "127.0.0.1") -> Iterator[FileServer]:
             if served.first_statuses:
                 self._answer(served.first_statuses.pop(0), served.headers, b"", None)
                 return
+            if self._is_known(served):
+                self._answer(304, {"ETag": served.tag}, b"", None)
+                return
             cut = served.cut_after.pop(0) if served.cut_after else None
             body, status, headers = served.body, served.status, dict(served.headers)
             if served.ranges:
@@ -77,6 +80,12 @@ def serving_files(host: str = "127.0.0.1") -> Iterator[FileServer]:
                 body, status = body[begin:], 206
             self._answer(status, headers, body, cut)
 
+        def _is_known(self, served: Served) -> bool:
+            tag, modified = self.headers.get("If-None-Match"), self.headers.get("If-Modified-Since")
+            if tag is not None:
+                return served.ranges and tag == served.tag
+            return modified is not None and modified == served.headers.get("Last-Modified")
+
         def _begin(self, served: Served) -> int:
             found = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
             same = self.headers.get("If-Range") == served.tag
@@ -84,7 +93,8 @@ def serving_files(host: str = "127.0.0.1") -> Iterator[FileServer]:
 
         def _answer(self, status: int, headers: Mapping[str, str], body: bytes, cut: int | None) -> None:
             self.send_response(status)
-            for name, value in ({"Content-Length": str(len(body))} | dict(headers)).items():
+            length = {} if status == 304 else {"Content-Length": str(len(body))}
+            for name, value in (length | dict(headers)).items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body if cut is None else body[:cut])

@@ -17,6 +17,7 @@ from importer.credentials import require, resolve
 from importer.errors import SettingsError
 from importer.models import Mode
 from importer.options import RunOptions
+from importer.sources.settings import SourceSettings
 
 COMPLETE = {
     "NXLINK_ACCESS_KEY": "key",
@@ -153,6 +154,18 @@ def test_a_command_can_print_all_credentials(printed: str) -> None:
     command = shlex.join([sys.executable, "-c", f'print("{printed}")'])
     found = resolve(Profile(secret_command=command), environ={}).connection
     assert (found.access_key.reveal(), found.access_secret.reveal()) == ("key", "s3=cret")
+
+
+@pytest.mark.parametrize("printed", ["", "\ngeheim", "NXLINK_ACCESS_SECRET="])
+def test_a_command_that_prints_no_secret_is_told(printed: str) -> None:
+    command = shlex.join([sys.executable, "-c", f"print({printed!r})"])
+    with pytest.raises(SettingsError) as caught:
+        resolve(Profile(secret_command=command), environ={})
+    assert caught.value.code == "secret-command-empty"
+    with pytest.raises(SettingsError) as caught:
+        SourceSettings(name="crm", secret_command=command.replace("NXLINK_ACCESS_SECRET=", "")).secret()
+    assert caught.value.code == "password-command-empty"
+    assert "[source.crm] secret_command" in str(caught.value)
 
 
 @pytest.mark.parametrize("command", ["  ", "'", "\\"])

@@ -18,6 +18,7 @@ from importer.readers.base import (
     SheetInfo,
     Source,
     choose_sheets,
+    not_read,
 )
 from importer.readers.excel.sheet_table import SheetTable, split
 from importer.readers.header import (
@@ -73,7 +74,7 @@ class WorkbookSource(Source):
         self.notes = (
             *passed_over,
             *_other_sheets(infos, [table.sheet for table in tables]),
-            *(Note("sheet-without-header", (("sheet", name),)) for name in self._left_out(tables)),
+            *map(not_read, self._left_out(tables)),
             *(note for _, layout in self._tables for note in layout.notes),
         )
 

@@ -8,7 +8,7 @@
 
   /* Times as the reader writes them. */
   const times = (within) => {
-    const lang = document.documentElement.lang;
+    const own = document.documentElement.lang, lang = navigator.language.split("-")[0] === own.split("-")[0] ? navigator.language : own;
     for (const one of within.querySelectorAll("time[data-time]")) {
       const at = new Date(one.dateTime);
       if (!isNaN(at)) one.textContent = at.toLocaleString(lang, { dateStyle: "medium", timeStyle: "short" });
@@ -189,6 +189,10 @@
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.isComposing || event.keyCode === 229)) event.preventDefault();
   });
+  /* What was typed before this script was there is saved now. */
+  for (const input of document.querySelectorAll("[data-cell] input[name=text]")) {
+    if (input !== document.activeElement && input.value !== input.defaultValue) save(input.form, input);
+  }
   const filter = (form) => {
     const query = new URLSearchParams(new FormData(form));
     location.assign(`${form.action.split("?")[0]}?${query}`);

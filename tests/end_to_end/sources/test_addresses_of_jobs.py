@@ -39,7 +39,7 @@ def body(*rows: str) -> bytes:
 
 
 def left() -> list[Path]:
-    return [path for path in spool.spool_folder().rglob("*") if path.is_file() and path.suffix != ".lock"]
+    return [path for path in spool.spool_folder().rglob("*") if path.is_file() and path.name != ".lock"]
 
 
 def test_a_web_address_is_fetched_each_round_and_imported_once(bench: Bench, files: FileServer) -> None:
@@ -47,7 +47,7 @@ def test_a_web_address_is_fetched_each_round_and_imported_once(bench: Bench, fil
     assert bench.round(source=address).good
     assert bench.round(source=address).good
     assert len(bench.emails()) == 4
-    files.put("/c.csv", body(*lines(4, 10)))
+    files.put("/c.csv", body(*lines(4, 10)), tag='"two"')
     assert bench.round(source=address).good
     assert len(bench.emails()) == 8
     assert [path.parent.parent.name for path in bench.inbox.rglob("c.csv")] == ["done", "done"]
@@ -57,6 +57,22 @@ def test_a_web_address_is_fetched_each_round_and_imported_once(bench: Bench, fil
     assert bench.job(source=address).describe_source() == f"{files.url}/c.csv?…"
     with bench.journal() as journal:
         assert [record.fate for record in journal.jobs.files("nightly")] == [FileFate.DONE, FileFate.DONE]
+
+
+def test_a_web_address_that_is_unchanged_is_not_fetched_whole(bench: Bench, files: FileServer) -> None:
+    address = files.put("/c.csv", body(*lines(4)))
+    for _ in range(2):
+        assert bench.round(source=address).good
+    assert files.asked[-1].headers["if-none-match"] == '"one"'
+    assert len(bench.emails()) == 4
+    files.put("/c.csv", body(*lines(4, 10)), tag='"two"')
+    assert bench.round(source=address).good
+    assert len(bench.emails()) == 8
+    for copy in (bench.inbox / "done").rglob("c.csv"):
+        copy.write_bytes(b"spoilt")  # is no copy of the file any more
+    assert bench.round(source=address).good
+    assert "if-none-match" not in files.asked[-1].headers
+    assert left() == []
 
 
 def test_an_address_without_a_file_is_a_round_that_failed(bench: Bench, files: FileServer) -> None:

@@ -32,7 +32,7 @@ def files() -> Iterator[FileServer]:
 
 
 def copies() -> list[Path]:
-    return [path for path in spool.spool_folder().rglob("*") if path.is_file() and path.suffix != ".lock"]
+    return [path for path in spool.spool_folder().rglob("*") if path.is_file() and path.name != ".lock"]
 
 
 def test_a_file_is_imported_from_its_address(

@@ -113,3 +113,42 @@ def test_what_lies_beside_the_only_table_does_not_matter(tmp_path: Path) -> None
         archive.writestr("a/licence.html", "<html></html>")
     with open_source(tmp_path / "x.zip", options()) as source:
         assert len(rows_of(source)) == 1
+
+
+PROSE = {
+    "readme.txt": "Dear all,\nhere is the export of Monday, as promised.\nRegards,\nNorth Ltd\n",
+    "README": "# Export\n\nThis archive holds, among others, the customers.\n\n- phone, with country\n",
+    "schema.json": '{\n "a": 1,\n "b": 2\n}\n',
+    "empty.txt": "",
+    "data.bin": "\x00\x01\x02\x03\x04",
+}
+
+
+@pytest.mark.parametrize("name", PROSE)
+def test_remarks_beside_a_table_are_left_out_and_named(tmp_path: Path, name: str) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr(name, PROSE[name])
+        archive.writestr("in/c.csv", f"{HEAD}Ann,Lee,1\n")
+    with open_source(tmp_path / "x.zip", options()) as source:
+        assert [row["first_name"] for _, _, row in rows_of(source)] == ["Ann"]
+        assert [dict(note.found)["sheet"] for note in source.notes] == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("more.txt", "Vorname;Nachname;Ort\nBo;Lee;X\n"),
+        ("more.txt", 'name,address,tel\nAnn,"Main St, 5",1\nBo,"X, Y, 7",2\n'),
+        ("more.txt", "name, tel\nAnn, 1\nBo, 2\n"),
+        ("more", "a\tb\nc\td\n"),
+        ("more.json", '{"a": 1}\n{"a": 2}\n'),
+        ("more.csv", "exported on Monday\n"),
+    ],
+)
+def test_what_may_be_a_second_table_is_asked_about(tmp_path: Path, name: str, text: str) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("c.csv", f"{HEAD}Ann,Lee,1\n")
+        archive.writestr(name, text)
+    with pytest.raises(InputError) as caught:
+        open_source(tmp_path / "x.zip", options())
+    assert caught.value.code == "archive-of-several"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import shlex
 import shutil
 import sys
 import zipfile
@@ -16,7 +17,9 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from importer.errors import ImporterError, InputError
+from importer.errors import ImporterError, InputError, SettingsError
+from importer.options import RunOptions
+from importer.pipeline.table import open_table
 from importer.readers import ReadOptions, open_source
 from importer.readers.decrypting import BUILT_IN_PASSWORD
 
@@ -192,3 +195,18 @@ def test_an_archive_is_read_with_its_password(tmp_path: Path) -> None:
     assert code_of(path) == "password"
     with zipfile.ZipFile(path) as archive:
         assert archive.namelist() == ["customers.csv"]
+
+
+@pytest.mark.parametrize(("command", "code"), [("exit 3", "failed"), ("pass", "empty"), ("print()", "empty")])
+def test_a_password_command_that_fails_is_named_and_no_file_is_blamed(
+    tmp_path: Path, command: str, code: str
+) -> None:
+    words = shlex.join((sys.executable, "-c", command.replace("exit 3", "import sys; sys.exit(3)")))
+    options = RunOptions(password_command=words)
+    with pytest.raises(SettingsError) as caught:
+        open_table(DATA / "password.ods", options)
+    assert caught.value.code == f"password-command-{code}"
+    assert "--password-command" in str(caught.value)
+    assert "password" in caught.value.hint()
+    assert "secret" not in str(caught.value)
+    assert " -c" not in str(caught.value)

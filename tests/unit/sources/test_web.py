@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email.utils
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from importer.config import Secret
 from importer.errors import ImporterError, InputError, SourceAwayError, SourceRefusedError
 from importer.sources import spool
 from importer.sources.locations import Location, locate
-from importer.sources.web import MOST_FAILURES, WebAccess, fetch
+from importer.sources.web import MOST_FAILURES, WebAccess, fetch, fetch_changed
 from tests.support.file_server import FileServer, serving_files
 
 BODY = b"First Name,Last Name\n" + b"".join(b"Ann,%07d\n" % at for at in range(60_000))
@@ -40,13 +41,23 @@ def code_of(address: str, access: WebAccess | None = None) -> str:
         assert "geheim" not in caught.value.full_text(lang)
         assert "<" not in caught.value.full_text(lang)
     assert left() == []
+    assert kept() in (
+        [],
+        [".json", ".part"] if caught.value.exit_code == 5 or caught.value.code == "no-room" else [],
+    )
     return caught.value.code
 
 
 def left() -> list[str]:
-    """The files of the spool, without locks and what is kept to go on from."""
+    """The files of the spool, without what is kept to go on from."""
     folder = spool.spool_folder()
     return sorted(path.name for path in folder.rglob("*") if path.is_file() and path.parent != folder)
+
+
+def kept() -> list[str]:
+    """What kinds of files are kept of addresses, to go on from."""
+    found = (path for path in spool.spool_folder().iterdir() if path.is_file() and path.name != ".lock")
+    return sorted(path.suffix for path in found)
 
 
 def test_a_file_comes_whole_and_private(files: FileServer) -> None:
@@ -104,7 +115,7 @@ def test_another_process_goes_on_where_one_was_ended(files: FileServer) -> None:
         fetch(at(address), told=end)
     assert fetch(at(address)).path.read_bytes() == BODY
     assert files.asked[-1].headers["range"] == "bytes=262144-"
-    assert [path.suffix for path in spool.spool_folder().iterdir() if path.is_file()] == [".lock"]
+    assert kept() == []
 
 
 def test_a_part_that_is_whole_already_is_taken(files: FileServer) -> None:
@@ -245,3 +256,95 @@ def test_a_disk_that_is_too_small_is_told_before(files: FileServer, monkeypatch:
         "importer.sources.spool.shutil.disk_usage", lambda folder: type("Disk", (), {"free": 9})
     )
     assert code_of(files.put("/c.csv", BODY)) == "no-room"
+
+
+def test_a_part_goes_when_copies_are_pruned_unless_it_is_being_fetched(files: FileServer) -> None:
+    address = files.put("/c.csv", BODY)
+
+    def end(received: int, total: int | None) -> None:
+        if received > 200_000:
+            spool.prune_copies(set(), older_than=0)
+            raise KeyboardInterrupt
+
+    for _ in range(2):  # the second time it goes on from what the first one left
+        with pytest.raises(KeyboardInterrupt):
+            fetch(at(address), told=end)
+        assert kept() == [".json", ".part"]
+    assert "range" in files.asked[-1].headers
+    spool.prune_copies(set(), older_than=3600)
+    assert kept() == [".json", ".part"]
+    spool.prune_copies(set(), older_than=0)
+    assert kept() == []
+
+
+def test_nothing_is_kept_of_what_cannot_be_continued(files: FileServer) -> None:
+    def end(received: int, total: int | None) -> None:
+        if received > 200_000:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch(at(files.put("/c.csv", BODY, tag='W/"one"')), told=end)
+    assert kept() == []
+
+
+def test_locks_of_killed_processes_go_with_their_parts(files: FileServer) -> None:
+    part = spool.Part.named("0" * 32)
+    with spool.hold_part(part) as held:
+        assert held
+        with spool.hold_part(part) as twice:
+            assert not twice
+    part.path.write_bytes(b"x")
+    part.lock.touch()
+    spool.prune_copies(set(), older_than=0)
+    assert kept() == []
+
+
+LONG_AGO = {"Last-Modified": "Fri, 27 Nov 2020 10:00:00 GMT"}
+
+
+@pytest.mark.parametrize(
+    ("served", "asked"),
+    [
+        ({}, {"if-none-match": '"one"'}),
+        ({"tag": 'W/"one"'}, {"if-none-match": 'W/"one"'}),
+        ({"headers": LONG_AGO, "ranges": False}, {"if-modified-since": LONG_AGO["Last-Modified"]}),
+        ({"headers": LONG_AGO}, {"if-none-match": '"one"', "if-modified-since": LONG_AGO["Last-Modified"]}),
+    ],
+)
+def test_a_file_that_is_as_it_was_is_not_fetched_again(
+    files: FileServer, served: dict[str, object], asked: dict[str, str]
+) -> None:
+    address = at(files.put("/c.csv", BODY, **served))
+    first = fetch_changed(address, None)
+    assert first.copy is not None
+    again = fetch_changed(address, first.version)
+    assert (again.copy, again.version) == (None, first.version)
+    sent = files.asked[-1].headers
+    assert {name: sent[name] for name in sent if name.startswith("if-")} == asked
+    files.put("/c.csv", BODY[::-1], tag='"two"')
+    changed = fetch_changed(address, first.version)
+    assert changed.copy is not None
+    assert changed.copy.path.read_bytes() == BODY[::-1]
+    assert kept() == []
+
+
+def test_a_time_that_is_too_young_tells_nothing(files: FileServer) -> None:
+    now = {"Last-Modified": email.utils.formatdate(usegmt=True)}
+    assert fetch_changed(at(files.put("/c.csv", BODY, headers=now)), None).version is None
+    assert fetch_changed(at(files.put("/d.csv", BODY, ranges=False)), None).version is None
+
+
+def test_a_tag_of_another_address_is_not_shown_to_a_server(files: FileServer) -> None:
+    files.put("/one.csv", BODY)
+    files.put("/two.csv", BODY[::-1])
+    address = at(files.put("/now", status=302, headers={"Location": "/one.csv"}))
+    first = fetch_changed(address, None)
+    assert fetch_changed(address, first.version).copy is None
+    files.put("/now", status=302, headers={"Location": "/two.csv"})
+    changed = fetch_changed(address, first.version)
+    assert changed.copy is not None
+    assert changed.copy.path.read_bytes() == BODY[::-1]
+
+
+def test_a_server_that_says_unchanged_unasked_is_told(files: FileServer) -> None:
+    assert code_of(files.put("/c.csv", status=304)) == "source-answer"

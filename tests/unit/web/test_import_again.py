@@ -129,12 +129,12 @@ def test_a_list_that_has_grown_does_not_undo_the_corrections_of_its_old_rows_uns
     for step in ("check", "import"):
         shown = text_of(page.get(f"{again}/{step}"))
         assert "Corrected in an earlier import, but uncorrected again in this file: 2 rows" in shown
-        assert "Row 3, 5" in shown
+        assert "Row 3 Ann Lee Row 5 Cy Ko" in shown
     assert "web-undoes-corrections" in page.send(again).text
-    page.post(f"{again}/corrected-before")
+    page.post(f"{again}/told/corrected-before")
     page.wait(again)
     for step in ("check", "import"):
-        assert "Here again" not in text_of(page.get(f"{again}/{step}"))
+        assert "uncorrected again" not in text_of(page.get(f"{again}/{step}"))
     assert "1 valid" in text_of(page.get(f"{again}/check"))
     page.send(again)
     birthdays = {str(one.fields["email"]): one.fields.get("birthday") for one in box.customers()}
@@ -174,14 +174,35 @@ def test_what_was_corrected_in_reports_is_not_undone_by_a_list_that_has_grown(
     again = page.upload(grown(table))
     shown = text_of(page.checked(again))
     assert "Corrected in an earlier import, but uncorrected again in this file: 2 rows" in shown
-    assert "Row 3, 5" in shown
+    assert "Row 3 Ann Lee Row 5 Cy Ko" in shown
     assert "web-undoes-corrections" in page.send(again).text
-    page.post(f"{again}/corrected-before")
+    page.post(f"{again}/told/corrected-before")
     page.wait(again)
     assert "4 valid" in text_of(page.get(f"{again}/check"))
     page.send(again)
     after = {(one.fields["first_name"], one.fields["birthday"]) for one in box.customers()}
     assert after >= {("Anna", "1990-02-28"), ("Cy", "1992-12-04")}
+
+
+def test_corrections_of_the_same_file_and_of_its_reports_are_taken_over_with_one_click(
+    page: WebPage, box: Sandbox, table: Path
+) -> None:
+    first = page.upload(table)
+    page.checked(first)
+    page.correct(first, 2, "Birthday", "1990-02-28")
+    page.check(first)
+    run = run_of(page.send(first))
+    reported(page, run, "rejects.xlsx", table.parent, {"4": {"Birthday": "1992-12-04"}})
+    again = page.upload(table)
+    page.checked(again)
+    shown = text_of(page.get(f"{again}/import"))
+    assert TAKE in shown
+    assert "uncorrected again in this file" not in shown, "one box, one button"
+    page.post(f"{again}/earlier-corrections", {"run": run})
+    page.wait(again)
+    assert "3 valid" in text_of(page.get(f"{again}/check"))
+    page.post(f"{again}/undo")
+    assert page.site.works.corrections(page.site.works.get(again.removeprefix("/w/"))) == {}
 
 
 def test_rows_of_a_report_that_did_not_come_in_are_not_called_corrected(page: WebPage, table: Path) -> None:
@@ -193,7 +214,7 @@ def test_rows_of_a_report_that_did_not_come_in_are_not_called_corrected(page: We
     again = page.upload(grown(table))
     shown = text_of(page.checked(again))
     assert "uncorrected again in this file: 1 row" in shown
-    assert "Row 5" in shown
+    assert "Row 5 Cy Ko" in shown
 
 
 def test_a_report_that_was_corrected_as_text_counts_as_well(page: WebPage, table: Path) -> None:
@@ -209,7 +230,7 @@ def test_a_report_that_was_corrected_as_text_counts_as_well(page: WebPage, table
     again = page.upload(grown(table))
     shown = text_of(page.checked(again))
     assert "uncorrected again in this file: 1 row" in shown
-    assert "Row 3" in shown
+    assert "Row 3 Ann Lee" in shown
 
 
 def test_what_a_workbook_of_corrections_brought_is_not_undone_either(
@@ -249,7 +270,7 @@ def test_rows_that_differ_in_more_than_their_running_number_are_others(
     again = page.upload(later)
     shown = text_of(page.checked(again))
     assert "uncorrected again in this file: 1 row" in shown
-    assert "Row 3" in shown
+    assert "Row 3 Ann Lee" in shown
 
 
 @pytest.mark.parametrize("bad", [True, False])

@@ -51,7 +51,7 @@ def test_what_is_doubtful_is_said_once_more_beside_the_button_that_sends_it(
     work = page.upload(path)
     page.checked(work)
     shown = text_of(page.get(f"{work}/import"))
-    assert "Doubtful, and sent as it is" in shown
+    assert "Rows with something doubtful that are sent" in shown
     assert "No country code · Phone 2 rows" in shown
     assert "Choose the country of these phones" in shown
 
@@ -150,6 +150,61 @@ def test_the_preview_shows_what_becomes_of_the_cells(page: WebPage, tmp_path: Pa
     assert "1990-03-02" in shown.text
     shown = page.change(work, "match", do="formats", column="When", target="f:birthday", value="MM/dd/yyyy")
     assert "1990-02-03" in shown.text
+
+
+def test_the_country_is_asked_for_at_the_top_and_once(page: WebPage, tmp_path: Path) -> None:
+    path = tmp_path / "adherents.csv"
+    path.write_text(
+        "Nom,Prénom,Tél. portable\nLe Gall,Denez,06 29 25 04 64\nJaouen,Yves,06 98 29 00 59\n", "utf-8"
+    )
+    work = page.upload(path)
+    page.change(work, "see", do="continue")
+    shown = page.get(f"{work}/match", **{"accept-language": "fr-FR"}).text
+    assert shown.index("have no country code") < shown.index('<ul class="columns">')
+    assert (
+        shown.count('value="FR"><') == shown.count('value="FR">') - 1
+        or shown.count("France (+33)</button>") == 1
+    )
+    page.change(work, "match", do="region", column="Tél. portable", target="f:sms_phone", value="FR")
+    shown = text_of(page.get(f"{work}/match"))
+    assert "have no country code" not in shown
+    assert "33629250464" in shown
+
+
+def test_the_preview_shows_the_number_of_a_landline_and_the_meaning_of_values(
+    page: WebPage, tmp_path: Path
+) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text("first_name,last_name,sms_phone,gender\nAnn,Lee,+33298100003,F\nBo,Li,,x\n", "utf-8")
+    work = page.upload(path)
+    page.change(work, "see", do="continue")
+    shown = text_of(page.get(f"{work}/match"))
+    assert "33298100003" in shown.split("+33298100003")[1].split("gender")[0], "not the note alone"
+    assert "female (recognised)" in shown
+    assert "as it is" in shown, "of x nothing is known"
+
+
+def test_a_browser_whose_language_is_not_spoken_is_told(page: WebPage) -> None:
+    said = text_of(page.get("/", **{"accept-language": "fr-FR,fr;q=0.9,en;q=0.5"}))
+    assert "does not speak your browser’s language (fr-FR) yet" in said
+    assert "does not speak" not in text_of(page.get("/", **{"accept-language": "en-GB"}))
+
+
+def test_a_report_is_checked_at_once_and_shown_without_the_importers_columns(
+    page: WebPage, table: Path
+) -> None:
+    work = page.upload(table)
+    page.checked(work)
+    run = run_of(page.send(work))
+    path = table.with_name("rejects.xlsx")
+    path.write_bytes(page.get(f"/runs/{run}/files/rejects.xlsx").content)
+    report = page.upload(path)
+    shown = page.get(f"{report}/see").text
+    assert "Ann Lee" in shown
+    assert "_trace_id" not in shown
+    assert page.change(report, "see", do="continue").url.endswith("/check")
+    page.wait(report)
+    assert "2 rows were checked" in text_of(page.get(f"{report}/check"))
 
 
 def test_a_mapping_is_remembered_for_the_next_file_with_such_columns(page: WebPage, table: Path) -> None:
@@ -452,7 +507,7 @@ def test_the_rest_is_corrected_in_the_persons_own_file(page: WebPage, box: Sandb
     work = page.upload(table)
     page.checked(work)
     result = page.send(work)
-    assert "1 of 3 rows are done" in text_of(result)
+    assert "Not done yet: 2 of 3 rows" in text_of(result)
     run = run_of(result)
     assert page.correct_rest(run) == work
     grid = text_of(page.get(f"{work}/correct"))
@@ -461,7 +516,7 @@ def test_the_rest_is_corrected_in_the_persons_own_file(page: WebPage, box: Sandb
     page.correct(work, 2, "Birthday", "1990-02-28")
     page.check(work)
     second = page.send(work)
-    assert "2 of 3 rows are done" in text_of(second)
+    assert "Not done yet: 1 of 3 rows" in text_of(second)
     assert page.correct_rest(run_of(second)) == work
     page.correct(work, 4, "Birthday", "1992-04-13")
     page.check(work)

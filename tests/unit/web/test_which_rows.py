@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+import pytest
 
 from importer.sandbox import Sandbox
 from tests.support.web import WebPage, run_of, text_of
@@ -40,8 +43,9 @@ def test_the_same_file_again_tells_of_customers_that_would_be_added_twice(
     page.send(page.begin(tmp_path, HEAD, *PEOPLE))
     work = page.begin(tmp_path, HEAD, *PEOPLE)
     said = text_of(page.get(f"{work}/import"))
-    assert "Without phone and e-mail: 1 row" in said
+    assert "without phone and e-mail: 1 row" in said
     assert "adds them a second time" in said
+    assert "Row 4 Cy Ko" in said
     found = page.site.works.get(work.removeprefix("/w/")).check
     assert found is not None
     at = [kind.code for kind in found.kinds].index("no-contact")
@@ -51,6 +55,97 @@ def test_the_same_file_again_tells_of_customers_that_would_be_added_twice(
     assert "adds them a second time" not in text_of(page.get(f"{work}/import"))
     page.send(work, again="yes")
     assert len(box.customers()) == 3
+
+
+def test_a_list_that_has_grown_tells_whom_it_would_add_twice_and_leaves_them_out_with_one_click(
+    page: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    page.send(page.begin(tmp_path, HEAD, *PEOPLE), mode="keep")
+    work = page.begin(
+        tmp_path, HEAD, "Di,Yu,,di@yu.net", "Cy,Ko,,", "Cy,Other,,", *PEOPLE[:2], name="next.csv"
+    )
+    for step in ("check", "import"):
+        said = text_of(page.get(f"{work}/{step}"))
+        assert "without phone and e-mail: 1 row. The CRM cannot recognise" in said
+        assert "Row 3 Cy Ko Leave out 1 row" in said
+    page.post(f"{work}/told/bare-before")
+    page.wait(work)
+    assert "adds them a second time" not in text_of(page.get(f"{work}/check"))
+    page.send(work)
+    names = [(one.fields["first_name"], one.fields["last_name"]) for one in box.customers()]
+    assert sorted(names) == [("Ann", "Lee"), ("Bo", "Li"), ("Cy", "Ko"), ("Cy", "Other"), ("Di", "Yu")]
+
+
+def test_people_left_without_a_contact_by_a_correction_are_not_added_twice_unseen(
+    page: WebPage, tmp_path: Path
+) -> None:
+    first = page.begin(tmp_path, HEAD, "Ann,Lee,+8613800138000,", "Bo,Lee,+8613800138000,")
+    page.correct(first, 3, "sms_phone", "")
+    page.check(first)
+    page.send(first)
+    work = page.begin(
+        tmp_path, HEAD, "Di,Yu,,di@yu.net", "Ann,Lee,+8613800138000,", "Bo,Lee,,", name="next.csv"
+    )
+    assert "without phone and e-mail: 1 row" in text_of(page.get(f"{work}/check"))
+
+
+@pytest.mark.parametrize("do", ["all", "changed"])
+def test_a_country_that_is_chosen_after_the_first_import_tells_whose_phone_was_sent_without_it(
+    page: WebPage, box: Sandbox, tmp_path: Path, do: str
+) -> None:
+    people = ("Yves,Jaouen,02 98 29 00 59,", "Anne,Prigent,02 98 29 00 60,anne@prigent.net")
+    page.send(page.begin(tmp_path, HEAD, *people))
+    work = page.begin(tmp_path, HEAD, *people, "Di,Yu,02 98 29 00 61,", name="next.csv")
+    page.change(work, "match", do="region", column="sms_phone", target="f:sms_phone", value="FR")
+    page.check(work)
+    scope(page, work, do)
+    said = text_of(page.get(f"{work}/import"))
+    assert "known there by nothing else: 1 row" in said
+    assert "Row 2 Yves Jaouen" in said
+    page.post(f"{work}/told/national-before")
+    page.wait(work)
+    page.send(work)
+    assert len(box.customers()) == 3
+
+
+def test_every_count_leads_to_its_rows_and_their_names(page: WebPage, tmp_path: Path) -> None:
+    work = page.begin(tmp_path, HEAD, *PEOPLE, ",Nobody,,no@body.net")
+    page.post(f"{work}/lists?name=gone.csv", b"email\nbo@li.net\n")
+    page.wait(work)
+    check = page.get(f"{work}/check")
+    links = re.findall(r'href="(/runs/[^"]+/rows\?[^"]+)"', check.text.replace("&amp;", "&"))
+    pages = {link: text_of(page.get(link)) for link in links}
+    by_status = {
+        link.split("status=")[1]: said
+        for link, said in pages.items()
+        if link.split("&")[-1].startswith("status=")
+    }
+    assert "valid: 2 rows" in by_status["valid"].lower()
+    assert "Ann" in by_status["valid"]
+    assert "Bo" not in by_status["valid"]
+    assert "Nobody" in by_status["invalid"]
+    (single,) = (said for link, said in pages.items() if "row=3" in link)
+    assert "gone.csv" in single
+    assert "bo@li.net" in single
+    result = page.send(work)
+    sent = page.get(f"/runs/{run_of(result)}/rows?status=imported")
+    assert "Ann" in text_of(sent)
+    assert "Bo" not in text_of(sent)
+
+
+def test_rows_that_are_many_come_by_the_page(page: WebPage, tmp_path: Path) -> None:
+    lines = (f"Ann{n},=Lee,+86138001{n:05},ann{n}@lee.net" for n in range(120))
+    work = page.begin(tmp_path, HEAD, *lines)
+    check = page.site.works.get(work.removeprefix("/w/")).check
+    assert check is not None
+    said = text_of(page.get(f"/runs/{check.run}/rows?status=valid&page=3"))
+    assert "Page 3 of 3, 120 rows" in said
+    assert "Ann119" in said
+    assert "Ann99 " not in said
+    assert "'=Lee" not in said
+    folder = page.site.works.folder(work.removeprefix("/w/")) / "check"
+    (folder / "results.csv").unlink()
+    assert "no longer on this computer" in page.get(f"/runs/{check.run}/rows?status=valid").text
 
 
 def test_all_rows_are_sent_again_if_a_person_says_so(page: WebPage, tmp_path: Path) -> None:
@@ -83,7 +178,9 @@ def test_people_on_a_list_are_not_sent(page: WebPage, box: Sandbox, tmp_path: Pa
     answer = page.post(f"{work}/lists?name=unsubscribed.csv", b"email\nBo@Li.net\n")
     assert answer.status_code == 201, answer.text
     page.wait(work)
-    assert "2 valid" in text_of(page.get(f"{work}/check"))
+    checked = text_of(page.get(f"{work}/check"))
+    assert "2 valid" in checked
+    assert "Compared with the people who must not be sent: unsubscribed.csv" in checked
     said = text_of(page.get(f"{work}/import"))
     assert "unsubscribed.csv" in said
     assert "Left out by these lists: 1 row" in said
@@ -112,7 +209,7 @@ def test_a_list_that_cannot_be_read_is_told_and_not_kept(page: WebPage, tmp_path
 def test_a_line_of_totals_that_is_left_out_leaves_nothing_to_be_done(page: WebPage, tmp_path: Path) -> None:
     work = page.begin(tmp_path, HEAD, PEOPLE[0], "Group,,,", PEOPLE[1])
     run = run_of(page.send(work))
-    assert "2 of 3 rows are done" in text_of(page.get(f"/runs/{run}"))
+    assert "Not done yet: 1 of 3 rows" in text_of(page.get(f"/runs/{run}"))
     assert "imported · 1 row left" in text_of(page.get("/"))
     page.correct_rest(run)
     page.post(f"{work}/row", {"place": "0", "row": "3", "do": "leave"})
@@ -120,6 +217,12 @@ def test_a_line_of_totals_that_is_left_out_leaves_nothing_to_be_done(page: WebPa
     assert "Correct the rest" not in text_of(page.get(f"/runs/{run}"))
     assert "all done since" in text_of(page.get("/runs"))
     assert "1 row left" not in text_of(page.get("/"))
+
+
+def test_a_line_of_totals_does_not_stay_behind(page: WebPage, tmp_path: Path) -> None:
+    work = page.begin(tmp_path, HEAD, *PEOPLE, ",Nobody,,", "Total: 4,,,")
+    said = text_of(page.get(f"{work}/import"))
+    assert "3 rows (1 row is not sent) (1 row holds no customer)" in said
 
 
 def test_a_file_that_is_chosen_twice_is_listed_once(page: WebPage, tmp_path: Path) -> None:
@@ -159,7 +262,7 @@ def test_people_on_a_list_who_were_sent_before_are_named_since_the_crm_keeps_the
     for step in ("check", "import"):
         shown = text_of(page.get(f"{work}/{step}"))
         assert "2 rows of people on a list were sent to this CRM before" in shown
-        assert "Row 2, 3" in shown, "Cy is on the list, too, but was never sent"
+        assert "Row 2 Ann Lee Row 3 Bo Li" in shown, "Cy is on the list, too, but was never sent"
     page.post(f"{work}/lists/remove", {"name": "no.csv"})
     page.wait(work)
     assert "of people on a list were sent" not in text_of(page.get(f"{work}/check"))
