@@ -24,7 +24,7 @@ from importer.option_types import Duplicates
 from importer.pipeline.check import CheckedChunk
 from importer.pipeline.corrections import CORRECTED
 from importer.pipeline.newer_rows import NEWER_IMPORT
-from importer.pipeline.people import SAME_CONTACT, Person, are_two
+from importer.pipeline.people import SAME_CONTACT, NamedPerson, are_two
 from importer.pipeline.row_history import PriorImports
 
 _IMPORTED = "same-contact-imported"
@@ -120,7 +120,7 @@ class FileMates:
             self._known[run] = ContactRows.of(sent) if sent else None
         return self._known[run]
 
-    def persons(self, run: str, places: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], Person]:
+    def persons(self, run: str, places: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], NamedPerson]:
         """Return who these rows of a run, by sheet and number, are about, as far as its reports say it."""
         return self._people.of(run, places)
 
@@ -204,8 +204,8 @@ class FileMates:
         for place, row in enumerate(customers.rows.tolist()):
             if row in asked:
                 run, sheet, other = asked[row]
-                person = Person.of(json.loads(customers.encoded[place]))
-                there = self.persons(run, [(sheet, other)]).get((sheet, other), Person())
+                person = NamedPerson.of(json.loads(customers.encoded[place]))
+                there = self.persons(run, [(sheet, other)]).get((sheet, other), NamedPerson())
                 if are_two(person, there):
                     found[row] = person.name, there.name
         return found
@@ -303,7 +303,10 @@ class OvertakenRows:
             other = found.added or (0 if mine else found.earlier)
             if other:
                 row, on = there.found(other, sheet)
-                one, two = Person.of(json.loads(customers.encoded[at])), self._person(run, on or sheet, row)
+                one, two = (
+                    NamedPerson.of(json.loads(customers.encoded[at])),
+                    self._person(run, on or sheet, row),
+                )
                 both = two is not None and are_two(one, two)
                 who = (one.name, two.name) if two is not None and both else ()
                 if found.added or two is None or both:
@@ -315,7 +318,7 @@ class OvertakenRows:
             came_in |= bool(mine)
         return "", ""
 
-    def _person(self, run: str, sheet: str, row: int) -> Person | None:
+    def _person(self, run: str, sheet: str, row: int) -> NamedPerson | None:
         return self.mates.persons(run, [(sheet, row)]).get((sheet, row))
 
     def _takes_place(self, one: str = "", other: str = "") -> str:

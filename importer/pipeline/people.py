@@ -46,7 +46,7 @@ _ALIKE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class NamedPerson:
     """Who a row is about, as it is sent."""
 
     first: str = ""
@@ -54,7 +54,7 @@ class Person:
     birthday: str = ""
 
     @classmethod
-    def of(cls, sent: dict[str, object]) -> Person:
+    def of(cls, sent: dict[str, object]) -> NamedPerson:
         """Return the person of a customer's JSON object."""
         first, last, full = (str(sent.get(name) or "") for name in _NAMES)
         return cls(first or full, last if first else "", str(sent.get("birthday") or ""))
@@ -65,7 +65,7 @@ class Person:
         return f"{self.first} {self.last}".strip()
 
 
-def are_two(one: Person, other: Person) -> bool:
+def are_two(one: NamedPerson, other: NamedPerson) -> bool:
     """Return whether two persons plainly are two people: neither name holds the other, and the first names
     are not alike, unless the birthdays differ, too."""
     words, others = _words(one.name), _words(other.name)
@@ -162,8 +162,8 @@ class FirstHolders:
         }
 
 
-def _person_of(sent: bytes) -> Person:
-    return Person.of(json.loads(sent))
+def _person_of(sent: bytes) -> NamedPerson:
+    return NamedPerson.of(json.loads(sent))
 
 
 def _earlier(customers: Customers, places: np.ndarray) -> dict[int, int]:
@@ -181,7 +181,7 @@ def _earlier(customers: Customers, places: np.ndarray) -> dict[int, int]:
     return found
 
 
-def _person(customers: Customers, place: int) -> Person:
+def _person(customers: Customers, place: int) -> NamedPerson:
     return _person_of(customers.encoded[place])
 
 
@@ -202,9 +202,9 @@ class ReportedPeople:
     def __init__(self, journal: Journal, mapper: Mapper) -> None:
         self._journal = journal
         self._mapper = mapper
-        self._known: dict[tuple[str, str, int], Person] = {}
+        self._known: dict[tuple[str, str, int], NamedPerson] = {}
 
-    def of(self, run: str, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Person]:
+    def of(self, run: str, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], NamedPerson]:
         """Return the people of these rows of a run, by sheet and row; without those that nobody knows."""
         wanted = {place for place in places if (run, *place) not in self._known}
         if wanted:
@@ -236,4 +236,6 @@ class ReportedPeople:
             if name in mapped.frame.columns
         }
         for number, place in enumerate(at):
-            self._known[run, *place] = Person.of({name: column[number] for name, column in columns.items()})
+            self._known[run, *place] = NamedPerson.of(
+                {name: column[number] for name, column in columns.items()}
+            )
