@@ -28,9 +28,10 @@ from importer.mapping.base import (
 )
 from importer.mapping.rules import CustomRule, FieldRule, HeaderMatch, MappingFile
 from importer.models import Note
+from importer.patterns import late_pattern
 
 _BRACKETS = re.compile(r"[(（\[【][^)）\]】]*[)）\]】]")
-_REMARK = re.compile(
+_REMARK = late_pattern(
     r"必填|选填|可选|必须|格式|必須|任意|例|required|optional|mandatory|format|\bdd\b|\bmm/|yyyy|\byy\b|aaaa|jjjj"
     r"|\be\.g|\bex[.:]|z\. ?b|p\. ?ej|contoh|ví dụ|obligatori[oa]|opcional|wajib|bắt buộc|obligatoire|pflicht"
     r"|zorunlu|=|\d/\d|\.\.\.|…",

@@ -201,7 +201,7 @@ def _zipped_workbook(
     from importer.readers.excel.ods import OdsBackend
     from importer.readers.excel.source import WorkbookBackend, WorkbookSource
     from importer.readers.excel.xlsb import XlsbBackend
-    from importer.readers.excel.xlsx_reader import XlsxBackend
+    from importer.readers.excel.xlsx_reader import open_xlsx
 
     if kind is ZipKind.ODS:
         from importer.readers.decrypting import decrypted_document, has_password
@@ -210,8 +210,7 @@ def _zipped_workbook(
             document = decrypted_document(archive, opened.name, options)
             return _encrypted(opened, document, options, kept, cleanup)
     if kind in (ZipKind.XLSX, ZipKind.XLSM):
-        with XlsxBackend(archive, opened.path, opened.name, options.sheet) as ooxml:
-            return WorkbookSource(opened.origin, kind.value, ooxml, options)
+        return open_xlsx(archive, opened.path, opened.origin, kind.value, options)
     ods = kind is ZipKind.ODS
     book: WorkbookBackend = OdsBackend(archive, opened.name) if ods else XlsbBackend(archive, opened.name)
     return WorkbookSource(opened.origin, kind.value, book, options)
