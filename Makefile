@@ -7,7 +7,7 @@ endif
 # Tests are independent of each other: every core takes some.
 PARALLEL := -n auto --dist worksteal
 
-.PHONY: help install demo web test coverage test-extras test-wheel lint audit docs fuzz soak cron-test cluster-test bench ratios clean
+.PHONY: help install demo web test coverage test-extras test-wheel lint audit docs pictures fuzz soak cron-test cluster-test bench ratios clean
 
 help:
 	@echo "make install      the package and the development tools, into .venv"
@@ -20,6 +20,7 @@ help:
 	@echo "make lint         ruff, mypy, import-linter"
 	@echo "make audit        known weaknesses of the packages in constraints.txt, from PyPI"
 	@echo "make docs         writes the generated parts of docs/"
+	@echo "make pictures     takes the pictures of docs/ anew: Chromium, LibreOffice with its windows, Xvfb"
 	@echo "make soak         the long tests: kills, a million rows"
 	@echo "make cron-test    a real cron runs an installed job (Debian, root)"
 	@echo "make cluster-test a shared journal in PostgreSQL, and rounds on the workers of a Dask cluster"
@@ -74,6 +75,10 @@ audit: install
 
 docs: install
 	$(BIN)/python -m tests.support.docs
+
+# ONLY=web takes only these: terminal, report, web, rejects.
+pictures: install
+	$(BIN)/python -m tests.support.pictures $(ONLY)
 
 fuzz: install
 	$(BIN)/python -m tests.support.fuzz 600

@@ -8,32 +8,25 @@ from __future__ import annotations
 
 import inspect
 import re
-import unicodedata
 from collections.abc import Iterable
 
 import click
 import click.core
-import click.decorators
 import click.exceptions
 import click.formatting
 import click.parser
 import click.types
 
-from importer.cli.output import language
+from importer.cli.output import language, width_of, wrapped
 from importer.messages import local_text
 
 _SPEAKING = (
     click.core,
-    click.decorators,
     click.exceptions,
     click.formatting,
     click.parser,
     click.types,
 )
-_UNIT = re.compile(
-    r"\s+|[“（《]*(?:[^\s\u2e80-\uffff“”（《]+|[\u2e80-\uffff])[，。；：、！？）》”…]*", re.UNICODE
-)
-"""What a line must not break: a word, or a Chinese character with the marks that belong to it."""
 _EXTRAS = re.compile(r"\A(?P<help>.*?)(?:  \[(?P<extras>[^\[\]]*)\])?\Z", re.DOTALL)
 
 
@@ -52,22 +45,6 @@ def speak() -> None:
         for name, function in (("_", local), ("ngettext", _plural)):
             if hasattr(module, name):
                 setattr(module, name, function)
-
-
-def width_of(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
-    return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
-
-
-def wrapped(text: str, width: int) -> list[str]:
-    """Break a text into lines of at most so many columns, where its language allows that."""
-    lines, line = [], ""
-    for unit in _UNIT.findall(text):
-        if line and width_of(line + unit.rstrip()) > width:
-            lines.append(line.rstrip())
-            line = ""
-        line += unit if line or unit.strip() else ""
-    return [*lines, line.rstrip()] if line.strip() else lines
 
 
 class LocalFormatter(click.HelpFormatter):

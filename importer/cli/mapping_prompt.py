@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from importer.cli.output import ask, console, echo, print_error
+from importer.cli.output import ask, console, echo, fitting, print_error
 from importer.errors import InputError, MappingError
 from importer.escaping import printable
 from importer.messages import sentence
@@ -140,6 +140,7 @@ class MappingPrompt:
                     self._write(create_new_file)
                 return str(self.file)
             if answer in _REPLACE and kept:
+                self._put_aside()
                 self._write(_replace)
             elif answer in _EDIT:
                 if not kept:
@@ -157,6 +158,19 @@ class MappingPrompt:
         self._proposed = self._table.proposed_text(self._question, self._lang, country)
         self._write(_replace)
         return True
+
+    def _put_aside(self) -> None:
+        """Keep a mapping that the person has changed, when a new proposal takes its place.
+
+        Raises MappingError `mapping-cannot-write`.
+        """
+        if self.file.read_bytes() != self._proposed.encode():
+            aside = self.file.with_name(f"{self.file.stem}.old.toml")
+            try:
+                shutil.copy2(self.file, aside)
+            except OSError as error:
+                raise MappingError("mapping-cannot-write", file=aside, reason=reason_of(error)) from error
+            self._say("mapping-put-aside", file=aside)
 
     def keep_text(self, text: str) -> None:
         """Write more tables at the end of the file."""
@@ -228,7 +242,7 @@ class MappingPrompt:
             ask(sentence("ask-edited", {"file": self.file}, self._lang))
 
     def _say(self, code: str, **found: object) -> None:
-        echo(sentence(code, found, self._lang), err=True)
+        echo(fitting(sentence(code, found, self._lang)), err=True)
 
     def _print(self, known: UnknownTable, proposals: Sequence[Proposal], name_rule: NameRule | None) -> None:
         """Print each field with its column and, below it, the first cells and how a name is split; then the

@@ -6,8 +6,10 @@ import contextlib
 import io
 import os
 import re
+import shutil
 import stat
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from rich.segment import Segment
 
 
+_UNIT = re.compile(
+    r"\s+|[“（《]*(?:[^\s\u2e80-\uffff“”（《]+|[\u2e80-\uffff])[，。；：、！？）》”…]*", re.UNICODE
+)
+"""What a line must not break: a word, or a Chinese character with the marks that belong to it."""
 _json_lines = False
 """Whether the command speaks in JSON lines on stderr (`--log-json`)."""
 
@@ -64,7 +70,7 @@ def tell(event: str, text: str, /, **found: object) -> None:
     if _json_lines:
         print_json_line(event, found | {"message": text})
     else:
-        echo(text, err=True)
+        echo(fitting(text), err=True)
 
 
 def print_error(error: ImporterError) -> None:
@@ -103,6 +109,30 @@ def print_losses() -> None:
             continue
         echo(loss.sentence(lang), label=label, err=True)
         echo(f"  {hint(loss.code, dict(loss.found), lang)}", err=True)
+
+
+def width_of(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Break a text into lines of at most so many columns, where its language allows that."""
+    lines, line = [], ""
+    for unit in _UNIT.findall(text):
+        if line and width_of(line + unit.rstrip()) > width:
+            lines.append(line.rstrip())
+            line = ""
+        line += unit if line or unit.strip() else ""
+    return [*lines, line.rstrip()] if line.strip() else lines
+
+
+def fitting(text: str) -> str:
+    """Return a text for stderr: at a terminal with line breaks, which that would put within words."""
+    if not sys.stderr.isatty():
+        return text
+    columns = shutil.get_terminal_size().columns
+    return "\n".join(part for line in text.splitlines() for part in wrapped(line, columns) or [""])
 
 
 def echo(
@@ -155,7 +185,7 @@ def confirm(question: str, *, abort: bool = False) -> bool:
     for word, meant in (("no", False), ("yes", True), (no, False), (yes, True)):
         said |= {word: meant, word[0]: meant, word.replace("í", "i").replace("ã", "a"): meant}
     while True:
-        prompt = f"{printable(question)} [{letters}]"
+        prompt = fitting(f"{printable(question)} [{letters}]")
         answer = click.prompt(prompt, default="", show_default=False, err=True).strip().casefold()
         if answer in said:
             break
@@ -167,7 +197,7 @@ def confirm(question: str, *, abort: bool = False) -> bool:
 def ask(question: str) -> str:
     """Ask the person at the terminal; "" if they only press Enter."""
     _tolerate(sys.stderr)
-    answer: str = click.prompt(printable(question), default="", show_default=False, err=True)
+    answer: str = click.prompt(fitting(printable(question)), default="", show_default=False, err=True)
     return answer.strip()
 
 

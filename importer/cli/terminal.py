@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from importer.cli import app
-from importer.cli.output import ask, confirm, console, echo, language, print_error, tell
+from importer.cli.output import ask, confirm, console, echo, fitting, language, print_error, tell
 from importer.cli.progress import NullView, ProgressView, destination_line, progress_view
 from importer.cli.signals import stop_on_signals
 from importer.errors import UsageError
@@ -309,7 +309,7 @@ class TerminalObserver(RunObserver):
         if self._output.log_json:
             self._view.said(code, text, **found)
         elif not self._output.quiet:
-            echo(text, err=True)
+            echo(fitting(text), err=True)
 
 
 @contextlib.contextmanager

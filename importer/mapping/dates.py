@@ -181,8 +181,8 @@ def pattern(format_: str) -> re.Pattern[str] | None:
     """Return the regular expression of a date format.
 
     A format is made of yyyy yy MMMM MMM MM M dd d HH hh mm ss SSS a XXX z and 'text'. None for `unix` and
-    `unix-ms`. Raises ValueError with the text of what is wrong: “x” for a letter that means nothing, or
-    yyyy MM dd if year, month and day do not occur once each.
+    `unix-ms`. Raises ValueError with the text of what is wrong: “x” for a letter that means nothing, or those
+    of yyyy MM dd that do not occur once.
     """
     if format_ in (UNIX, UNIX_MS):
         return None
@@ -195,9 +195,9 @@ def pattern(format_: str) -> re.Pattern[str] | None:
             parts.append(_TOKENS[token[0]])
         else:
             parts.append(re.escape(token[3] if token[1] is None else token[1]))
-    units = [{"y": "year", "M": "month", "d": "day"}.get(token[0]) for token in seen]
-    if sorted(unit for unit in units if unit) != ["day", "month", "year"]:
-        raise ValueError("yyyy MM dd")
+    units = [token[0] for token in seen]
+    if wrong := [unit for unit in ("yyyy", "MM", "dd") if units.count(unit[0]) != 1]:
+        raise ValueError(" ".join(wrong))
     return re.compile("".join(parts))
 
 

@@ -22,6 +22,8 @@ _NAMELESS = 0.5
 _ONLY = 0.62
 _CONTACT_PERSON = 0.65
 _ONLY_WHY = "why-only-person"
+_ALL_THE_SAME = 3
+"""Fewer rows may be a family's."""
 
 
 def about_customers(columns: list[Column]) -> list[Column]:
@@ -100,11 +102,11 @@ def in_context(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]
     company's name is no person's, and the category of a booking no customer's. A guardian's phone counts only
     where the customer has none.
     """
-    if _rows_are("companies", columns):
-        found = [claim for claim in found if claim.field != FULL]
+    if _rows_are("companies", columns) and not _rows_are_people(found):
+        found = [one for one in found if one.field != FULL or _names_a_person(columns[one.column])]
     if _rows_are("bookings", columns):
         found = [claim for claim in found if (claim.field, claim.why.code) != ("tagStr", "why-likely")]
-    found = _of_contact_people(found, columns)
+    found = _of_everybody(_of_contact_people(found, columns), columns)
     own = {claim.field for claim in found if not claim.guardian and claim.confidence >= DOUBT}
     own |= {"sms_phone", "whats_app_phone"} if own & {"sms_phone", "whats_app_phone"} else set()
     found = [claim for claim in found if not (claim.guardian and claim.field in own)]
@@ -130,10 +132,21 @@ def _rows_are(rows: str, columns: Sequence[Column]) -> bool:
     return any(normalize(column.name) in vocabulary.listed(rows) for column in columns)
 
 
+def _rows_are_people(found: Sequence[Claim]) -> bool:
+    """Return whether columns hold what no company has."""
+    return any(claim.field in ("birthday", "gender") and claim.confidence >= TAKEN for claim in found)
+
+
+def _names_a_person(column: Column) -> bool:
+    """Return whether a header names somebody who is no company: “Guest name”, not “Customer name”."""
+    return not vocabulary.listed("persons").isdisjoint(vocabulary.words(column.name))
+
+
 def _of_contact_people(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]:
     """Read a contact person's phone and e-mail as a guardian's where a column has the customer's own name.
 
-    Without cells nobody knows whether 客户名称 is a person or a company, whose contact is the customer.
+    The contact's first and last name are then nobody's. Without cells nobody knows whether 客户名称 is a
+    person or a company, whose contact is the customer.
     """
     people = {
         column.index
@@ -153,6 +166,7 @@ def _of_contact_people(found: Sequence[Claim], columns: Sequence[Column]) -> lis
     )
     if not people or not named:
         return list(found)
+    found = [one for one in found if one.column not in people or one.field not in (FIRST, LAST)]
     return [
         replace(
             claim,
@@ -163,6 +177,28 @@ def _of_contact_people(found: Sequence[Claim], columns: Sequence[Column]) -> lis
         if claim.column in people and claim.field in {*PHONES, "email"}
         else claim
         for claim in found
+    ]
+
+
+def _of_everybody(found: Sequence[Claim], columns: Sequence[Column]) -> list[Claim]:
+    """Leave out phones, e-mails and names that are the same in all rows beside names that differ.
+
+    They are those of a shop, of a school, or of whoever made the list.
+    """
+    same = {
+        column.index
+        for column in columns
+        if len(column.cells) >= _ALL_THE_SAME and column.filled == 1 and len(set(column.cells)) == 1
+    }
+    differ = {
+        claim.field
+        for claim in found
+        if claim.field in NAMES and claim.confidence >= TAKEN and len(set(columns[claim.column].cells)) > 1
+    }
+    return [
+        claim
+        for claim in found
+        if claim.column not in same or not (claim.field in differ or (differ and claim.field in _REACH))
     ]
 
 

@@ -22,6 +22,8 @@ from importer.mapping.headers import Alias, normalize, without_remarks
 
 LOANED = 3
 """A phrase of at least so many languages belongs to all: Email, Mobile."""
+_SISTERS = {"az": "tr", "ca": "es", "hr": "sl", "mk": "bg", "sk": "cs", "sr": "sl"}
+"""Languages that share so many words with another that both count as one here."""
 VETO = ("somebody-else", "something-else")
 """Roles with which a column is not the customer's, or nothing the API has a field for."""
 INSIDE = ("mobile", "registered")
@@ -81,9 +83,21 @@ class Phrase:
         Where it says nothing in these, it may still be a word of another language. Beside a label of all
         languages English counts first.
         """
-        spoken = languages or {"en"}
-        close = frozenset(one.name for one in self.said if one.language in (*spoken, _ANY))
-        return close or frozenset(self.roles)
+        return self._said_in(languages) or frozenset(self.roles)
+
+    def roles_beside(self, others: Sequence[Phrase]) -> frozenset[str]:
+        """Return what a label says besides: where words beside it are of its languages, in these alone.
+
+        “Tag” is a member in Hungarian, and only a tag in “Patient tag”.
+        """
+        spoken = self.label_languages
+        if spoken and any(not one.languages or one.languages & spoken for one in others if one is not self):
+            return self._said_in(spoken)
+        return self.roles_in(spoken)
+
+    def _said_in(self, languages: frozenset[str]) -> frozenset[str]:
+        spoken = languages or _ENGLISH
+        return frozenset(one.name for one in self.said if one.language in (*spoken, _ANY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +237,8 @@ def _phrase(text: str) -> Phrase:
 
 def _spoken(text: str, languages: set[str]) -> frozenset[str]:
     """Return the languages of a phrase, empty for all. What is written in Han alone may be either of two."""
-    if _ANY in languages or (text.isascii() and len(languages) >= LOANED):
+    families = {_SISTERS.get(language, language) for language in languages}
+    if _ANY in languages or (text.isascii() and len(families) >= LOANED):
         return frozenset()
     if languages & _HAN and all("\u3400" <= letter <= "\u9fff" for letter in text):
         return frozenset(languages | _HAN)
@@ -238,12 +253,24 @@ def _inflected(word: str) -> Phrase | None:
     near = known[bisect.bisect_left(known, begins) : bisect.bisect_left(known, begins + "\uffff")]
     shared = {one: _common(word, one) for one in near if _is_around(one)}
     alike = [one for one, common in shared.items() if common >= _SAME * max(len(word), len(one))]
-    for one in sorted(alike, key=shared.__getitem__, reverse=True):
-        phrase = _phrase(one)
+    found = [
+        phrase
+        for phrase in map(_phrase, sorted(alike, key=shared.__getitem__, reverse=True))
         # English makes new words so: “support” is no supporter, and a household no householder.
-        if phrase.languages != _ENGLISH or word.removesuffix("s") == one.removesuffix("s"):
-            return replace(phrase, text=word, labels=())
-    return None
+        if phrase.languages != _ENGLISH or word.removesuffix("s") == phrase.text.removesuffix("s")
+    ]
+    if not found:
+        return None
+    # Sister languages have nearly the same word: the header's own is among them.
+    sisters = [one for one in found if one.roles == found[0].roles]
+    spoken = [one.languages for one in sisters]
+    return replace(
+        found[0],
+        text=word,
+        labels=(),
+        said=tuple(dict.fromkeys(role for one in sisters for role in one.said)),
+        languages=frozenset().union(*spoken) if all(spoken) else frozenset(),
+    )
 
 
 def _common(one: str, other: str) -> int:

@@ -116,9 +116,13 @@ def test_a_kept_mapping_that_fits_no_more_tells_all_that_is_missing_and_can_be_r
         "utf-8",
     )
     (work / file).write_text(UNKNOWN.replace("Kundenname", "K. Name").replace("Handynr", "Handy"), "utf-8")
+    before = (work / KEPT).read_bytes()
     answers("r\n\n")
     told = importer("run", file)
     assert told.code == ExitCode.INPUT
+    aside = (work / KEPT).with_suffix(".old.toml")
+    assert aside.name in told.err
+    assert aside.read_bytes() == before
     for column in ("“Kundenname”", "“Handynr”", "“Notiz”"):
         assert column in told.err
     assert "Handynr" not in (work / KEPT).read_text("utf-8")

@@ -142,3 +142,29 @@ def _write_xls(path: Path, rows: Sequence[Sequence[str]], merged: Spans) -> None
     header += b"".join(struct.pack("<I", place) for place in places)
     fat = b"".join(struct.pack("<I", entry) for entry in table)
     path.write_bytes(header.ljust(512, b"\xff") + stream + entries + fat)
+
+
+_FIRST = ("Anna", "Boris", "Clara", "David", "Emma", "Felix", "Grace", "Hugo", "Irene", "Jonas")
+_LAST = ("Keller", "Lindner", "Maier", "Novak", "Olsen", "Peters", "Richter")
+
+
+def write_spring_fair(path: Path) -> None:
+    """Write a workbook with a cover sheet, title rows, two header rows, national phones and bad cells."""
+    book = openpyxl.Workbook()
+    cover = book.active
+    cover.title = "Notes"
+    cover.append(["Contacts of the spring fair"])
+    sheet = book.create_sheet("Customers")
+    for line in (["Spring fair 2026 – customers"], ["exported by reception"], []):
+        sheet.append(line)
+    sheet.append(["Name", "", "Contact", "", "Person", "", ""])
+    sheet.append(["First name", "Last name", "Mobile", "E-mail", "Birthday", "Gender", "Remarks"])
+    for n in range(12):
+        first, last = _FIRST[n % 10], _LAST[n % 7]
+        mail, day = f"{first.lower()}{n}@leefamily.net", f"{1 + n:02d}/{13 + n:02d}/1990"
+        sheet.append([first, last, f"0170 12345{n:02d}", mail, day, "2" if n % 2 else "1", "vip"])
+    sheet["E8"] = "31/02/1990"
+    sheet["D10"] = "emma4@gmial,com"
+    sheet["B12"] = ""
+    sheet["D15"] = "jonas9(at)hotmail.com"
+    book.save(path)

@@ -10,7 +10,8 @@ import pytest
 
 from importer.cli import output
 from importer.cli.app import group, invoke
-from importer.cli.help import LocalContext, local, speak, width_of, wrapped
+from importer.cli.help import LocalContext, local, speak
+from importer.cli.output import width_of, wrapped
 
 EXAMPLES = re.compile(r"importer [a-z]|^\s+(bash|zsh|fish) ")
 

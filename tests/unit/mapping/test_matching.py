@@ -143,6 +143,82 @@ def test_the_contact_person_of_a_company_is_the_customer() -> None:
     assert found["联系人电话"].why.code != "why-contact-person"
 
 
+def test_the_contact_person_s_names_are_nobody_s_beside_the_customer_s_own() -> None:
+    found = proposed(
+        {
+            "Roepnaam": ["Daan", "Lotte", "Yasmina"],
+            "Achternaam": ["Vermeer", "Haan", "Idrissi"],
+            "Voornaam contactpersoon": ["Els", "Marjan", "Karin"],
+            "Achternaam contactpersoon": ["Vermeer", "Wolters", "Smit"],
+        }
+    )
+    assert [one.column for one in found.values() if one.taken] == ["Roepnaam", "Achternaam"]
+
+
+def test_what_is_the_same_in_all_rows_beside_names_that_differ_is_no_customer_s() -> None:
+    names = {"First name": ["Ann", "Bo", "Cy"], "Last name": ["Lee", "Ek", "Ray"]}
+    assert not proposed({**names, "E-mail": ["office@school.example"] * 3})["E-mail"].taken
+    assert proposed({**names, "E-mail": ["a@b.example", "office@school.example", ""]})["E-mail"].taken
+    one = {"First name": ["Ann"] * 3, "Last name": ["Lee"] * 3, "E-mail": ["ann@lee.example"] * 3}
+    assert all(found.taken for found in proposed(one).values())
+
+
+def test_people_who_are_no_companies_are_customers_where_rows_have_a_company() -> None:
+    assert taken("Company ID", "Guest Name", "E-mail").keys() == {"Guest Name", "E-mail"}
+    assert taken("Company ID", "Name", "Gender", "Birthday").keys() == {"Name", "Gender", "Birthday"}
+    assert taken("Company ID", "Name", "E-mail").keys() == {"E-mail"}
+
+
+@pytest.mark.parametrize(
+    ("header", "field"),
+    [
+        ("Patient Tag", "tagStr"),  # a member in Hungarian
+        ("Kraj pobytu", "country"),  # a place in Slovenian
+        ("Registered Mobile No", "sms_phone"),
+        ("登録メール", "email"),
+        ("Email client", "email"),  # the customer's in French
+        ("Adres do korespondencji", "address"),
+    ],
+)
+def test_a_word_of_another_language_does_not_change_a_label(header: str, field: str) -> None:
+    assert taken(header) == {header: field}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("Vardas", "Pavardė", "Gimimo data", "Lytis", "El. paštas", "Mobilusis telefonas", "Komentaras"),
+        ("Vārds", "Uzvārds", "Dzimšanas datums", "Dzimums", "E-pasts", "Tālruņa numurs", "Piezīmes"),
+        ("Eesnimi", "Perekonnanimi", "Sünniaeg", "Sugu", "E-posti aadress", "Mobiiltelefon", "Märkused"),
+        ("Nom", "Cognoms", "Data de naixement", "Sexe", "Correu electrònic", "Telèfon mòbil", "Observacions"),
+        ("Ad", "Soyad", "Doğum tarixi", "Cinsiyyət", "E-poçt", "Mobil nömrə", "Qeydlər"),
+        ("სახელი", "გვარი", "დაბადების თარიღი", "სქესი", "ელ. ფოსტა", "მობილურის ნომერი", "შენიშვნა"),
+        ("Име", "Презиме", "Датум рођења", "Пол", "Имејл", "Мобилни телефон", "Напомена"),
+        ("Keresztneve", "Vezetékneve", "Szül. dátum", "Neme", "E-mail címe", "Telefonszáma", "Megj."),
+    ],
+)
+def test_people_s_columns_are_known_in_smaller_languages_too(header: tuple[str, ...]) -> None:
+    fields = ("first_name", "last_name", "birthday", "gender", "email", "sms_phone", "remark")
+    assert taken(*header) == dict(zip(header, fields, strict=True))
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        ("Telefon lékaře", "Jméno manželky", "Rodné číslo", "Město"),
+        ("Munkatárs telefonszáma", "Anyja neve", "Születési hely", "Cégnév"),
+        ("Телефон менеджера", "Ім’я дружини", "Місце народження", "По батькові"),
+        ("Puhelin työntekijä", "Puolison nimi", "Syntymävuosi", "Postinumero"),
+        ("Τηλέφωνο προπονητή", "Πατρώνυμο", "Έτος γέννησης", "Πόλη"),
+        ("Telefon agent", "Nume soție", "Locul nașterii", "Județ"),
+        ("טלפון המורה", "שם החברה", "מקום לידה", "תעודת זהות"),
+        ("تلفن پزشک", "نام پدر", "محل تولد", "کد ملی"),
+    ],
+)
+def test_what_is_not_the_customer_s_stays_out_in_smaller_languages_too(others: tuple[str, ...]) -> None:
+    assert taken(*others) == {}
+
+
 def test_the_loser_and_the_winner_are_named() -> None:
     found = proposed({"Telefon privat": ["030 12345"], "Handy": ["0171 2345678"], "E-Mail": ["a@b.de"]})
     assert found["Handy"].field == "sms_phone"

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import openpyxl
 import pytest
 
 from importer.sandbox import Sandbox
 from tests.support.programs import program
 from tests.support.web import PATIENCE, WebPage, web_page
+from tests.support.workbooks import write_spring_fair
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -24,8 +24,6 @@ FLAGS = (
     *("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
 )
-FIRST = ("Anna", "Boris", "Clara", "David", "Emma", "Felix", "Grace", "Hugo", "Irene", "Jonas")
-LAST = ("Keller", "Lindner", "Maier", "Novak", "Olsen", "Peters", "Richter")
 GRAVE = ("serious", "critical")
 ROWS = (
     "first_name\tlast_name\tsms_phone\tbirthday\n"
@@ -66,26 +64,8 @@ def tab(chromium: Browser, served: WebPage) -> Iterator[Page]:
 
 @pytest.fixture
 def messy(tmp_path: Path) -> Path:
-    """A workbook with a cover sheet, title rows, a header of two rows, national phones and bad cells."""
-    book = openpyxl.Workbook()
-    cover = book.active
-    cover.title = "Notes"
-    cover.append(["Contacts of the spring fair"])
-    sheet = book.create_sheet("Customers")
-    for line in (["Spring fair 2026 – customers"], ["exported by reception"], []):
-        sheet.append(line)
-    sheet.append(["Name", "", "Contact", "", "Person", "", ""])
-    sheet.append(["First name", "Last name", "Mobile", "E-mail", "Birthday", "Gender", "Remarks"])
-    for n in range(12):
-        first, last = FIRST[n % 10], LAST[n % 7]
-        mail, day = f"{first.lower()}{n}@leefamily.net", f"{1 + n:02d}/{13 + n:02d}/1990"
-        sheet.append([first, last, f"0170 12345{n:02d}", mail, day, "2" if n % 2 else "1", "vip"])
-    sheet["E8"] = "31/02/1990"
-    sheet["D10"] = "emma4@gmial,com"
-    sheet["B12"] = ""
-    sheet["D15"] = "jonas9(at)hotmail.com"
     path = tmp_path / "spring fair.xlsx"
-    book.save(path)
+    write_spring_fair(path)
     return path
 
 
