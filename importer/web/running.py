@@ -225,7 +225,7 @@ def _state(
                 reason.status.value,
                 reason_text(reason.code, reason.message, lang) or reason.code,
                 reason.rows,
-                named(reason.examples),
+                named(sorted(reason.examples)),
                 reason.code,
             )
             for reason in left_out
