@@ -7,7 +7,6 @@ check, the form of e-mails and of phones in `sea`, is a warning.
 from __future__ import annotations
 
 import json
-import re
 import zoneinfo
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -20,6 +19,7 @@ from importer import arrow
 from importer.arrow import ByteSet, TextColumn
 from importer.contracts import Contract, Field, FieldKind
 from importer.models import Issues, MappedChunk, RepeatedIssue, Severity
+from importer.patterns import late_pattern
 
 PHONE_DIGITS = (5, 15)
 """The fewest and the most digits of a phone. E.164 allows 15; service numbers of less than 5 cannot receive a
@@ -36,7 +36,7 @@ _TWO_UNITS = r"[\x{10000}-\x{10ffff}]"
 _NOT_IN_EMAIL = b" \t\n\f\r,;"
 _PLUS = ByteSet(b"+")
 _NOT_BINARY = ByteSet(bytes(set(range(256)) - set(b"01")))
-_OFFSET = re.compile(r"(GMT|UTC)([+-](0?[0-9]|1[0-4])(:?[0-5][0-9])?)?")
+_OFFSET = late_pattern(r"(GMT|UTC)([+-](0?[0-9]|1[0-4])(:?[0-5][0-9])?)?")
 
 
 def validate(mapped: MappedChunk, contract: Contract) -> Issues:

@@ -19,6 +19,7 @@ import click.types
 
 from importer.cli.output import language, width_of, wrapped
 from importer.messages import local_text
+from importer.patterns import late_pattern
 
 _SPEAKING = (
     click.core,
@@ -27,7 +28,7 @@ _SPEAKING = (
     click.parser,
     click.types,
 )
-_EXTRAS = re.compile(r"\A(?P<help>.*?)(?:  \[(?P<extras>[^\[\]]*)\])?\Z", re.DOTALL)
+_EXTRAS = late_pattern(r"\A(?P<help>.*?)(?:  \[(?P<extras>[^\[\]]*)\])?\Z", re.DOTALL)
 
 
 def local(text: str) -> str:

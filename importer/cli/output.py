@@ -20,13 +20,14 @@ from importer.errors import ImporterError
 from importer.escaping import printable, to_json
 from importer.messages import LANGUAGES, hint, local_text, sentence, word_of
 from importer.models import Note
+from importer.patterns import late_pattern
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.segment import Segment
 
 
-_UNIT = re.compile(
+_UNIT = late_pattern(
     r"\s+|[“（《]*(?:[^\s\u2e80-\uffff“”（《]+|[\u2e80-\uffff])[，。；：、！？）》”…]*", re.UNICODE
 )
 """What a line must not break: a word, or a Chinese character with the marks that belong to it."""

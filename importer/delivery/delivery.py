@@ -63,6 +63,8 @@ class Delivery:
             if contacts is not None:
                 contacts.stamp()
 
+        departures = journal.departures
+
         self._batch_sender = BatchSender(
             sender,
             body_builder,
@@ -79,6 +81,7 @@ class Delivery:
             notify=self._notify,
             before_turn=before_turn,
             before_attempt=before_attempt,
+            leaving=departures.note if departures is not None else lambda entry: None,
         )
         health = self._batch_sender.health
         if journal.has_imported:

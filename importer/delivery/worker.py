@@ -99,11 +99,13 @@ class BatchSender:
         *,
         clock: Clock,
         notify: Callable[[DeliveryEvent], None],
-        before_turn: Callable[[], None] | None = None,
-        before_attempt: Callable[[], None] | None = None,
+        before_turn: Callable[[], None] = lambda: None,
+        before_attempt: Callable[[], None] = lambda: None,
+        leaving: Callable[[int], None] = lambda entry: None,
     ) -> None:
         """`before_turn` is called before an attempt waits for its turn of the rate, `before_attempt` before
-        it leaves; a JournalError from them stops the run."""
+        it leaves; a JournalError from them stops the run. `leaving` hears the number of a request when it
+        leaves."""
         self.canary = Canary(cancel, notify, wanted=policy.canary)
         self.body_builder = body_builder
         self.policy = policy
@@ -117,19 +119,18 @@ class BatchSender:
         self._sender = sender
         self._before_turn = before_turn
         self._before_attempt = before_attempt
+        self._leaving = leaving
         self._rate_limiter = rate_limiter
         self._counting = threading.Lock()
 
     def attempt(self, payload: Payload) -> Decision:
         """Send a body once. Note in its state what came of it, and return what follows."""
         try:
-            if self._before_turn is not None:
-                self._before_turn()
+            self._before_turn()
             sent = self._rate_limiter.acquire(self.cancel.cancelled)
             if sent is None:
                 return STOPPED
-            if self._before_attempt is not None:
-                self._before_attempt()
+            self._before_attempt()
         except JournalError as error:
             self.cancel.cancel(error)
             return STOPPED
@@ -140,6 +141,7 @@ class BatchSender:
         state = payload.state
         state.attempts += 1
         again = state.counted + state.waits > 0
+        self._leaving(state.journal_entry)
         try:
             verdict = self._sender.attempt(payload.body)
         except TurnDoubtError:

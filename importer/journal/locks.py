@@ -25,6 +25,8 @@ from importer.private_files import FILE_MODE, make_private_folder, open_plain_fi
 
 _LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC)
 """Limits of the system, which have words of their own."""
+DEPARTURES = ".sent"
+"""Ends the name of the file beside a run's lock that says which of its requests left."""
 _PATIENCE = 0.3
 """Seconds to wait for a lock: a process that checks whether the lock is free holds it for a moment."""
 
@@ -163,7 +165,7 @@ class Locks(ABC):
         return self.held(f"job-{name}.lock")
 
     def forget(self, run_id: str) -> None:
-        """Clear away the lock of a run that the journal has forgotten."""
+        """Clear away what lies beside the journal for a run that it has forgotten."""
         self.remove(f"run-{run_id}.lock")
 
     @abstractmethod
@@ -218,7 +220,8 @@ class FileLocks(Locks):
         return False
 
     def remove(self, name: str) -> None:
-        for path in (self._folder / name, _note(self._folder / name)):
+        lock = self._folder / name
+        for path in (lock, _note(lock), lock.with_suffix(DEPARTURES)):
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
 

@@ -7,7 +7,7 @@ text are here as well; they are fast enough for a million rows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -43,6 +43,16 @@ class RowState:
         return self.status is None or (self.status is Status.UNKNOWN and not self.final)
 
 
+@dataclass(frozen=True, slots=True)
+class Departed:
+    """Rows of requests without an answer, by sheet (int64, ascending)."""
+
+    sure: Mapping[str, np.ndarray]
+    """Of requests that left."""
+    perhaps: Mapping[str, np.ndarray]
+    """Of these, and of those of which nobody knows whether they left."""
+
+
 class RowStates:
     """What the journal recorded last about each row of a run.
 
@@ -50,12 +60,16 @@ class RowStates:
     """
 
     def __init__(
-        self, states: Sequence[RowState], sheets: Mapping[str, tuple[np.ndarray, np.ndarray]]
+        self,
+        states: Sequence[RowState],
+        sheets: Mapping[str, tuple[np.ndarray, np.ndarray]],
+        departed: Departed | None = None,
     ) -> None:
         self.states = tuple(states)
         self._sheets = sheets
         self._final = np.array([state.final for state in states] + [False], dtype=bool)
         self._unanswered = np.array([state.unanswered for state in states] + [False], dtype=bool)
+        self._departed = departed or Departed({}, {})
 
     def __len__(self) -> int:
         """How many rows the journal knows."""
@@ -115,6 +129,15 @@ class RowStates:
     def unanswered(self, sheet: str, rows: np.ndarray) -> np.ndarray:
         """Which of these rows were sent, or about to be, with no answer known (bool)."""
         return np.asarray(self._unanswered[self.state_indexes(sheet, rows)])
+
+    def count_departed(self, sheet: str, rows: np.ndarray) -> tuple[int, int]:
+        """Return how many of these rows left in a request without an answer, and how many may have."""
+        open_rows = rows[self.unanswered(sheet, rows)]
+        sure, perhaps = (
+            int(np.isin(open_rows, left[sheet]).sum()) if sheet in left else 0
+            for left in (self._departed.sure, self._departed.perhaps)
+        )
+        return sure, perhaps
 
     def has_status(self, sheet: str, rows: np.ndarray, *statuses: Status) -> np.ndarray:
         """Which of these rows have one of the statuses (bool)."""
@@ -182,7 +205,7 @@ class RowEvent:
     state: RowState
 
 
-def latest_states(events: Sequence[RowEvent]) -> RowStates:
+def latest_states(events: Sequence[RowEvent], departed: Departed | None = None) -> RowStates:
     """Find the last event of each row."""
     events = sorted(events, key=lambda event: event.order)
     states: dict[RowState, int] = {}
@@ -194,7 +217,7 @@ def latest_states(events: Sequence[RowEvent]) -> RowStates:
     for sheet, places in sheets.items():
         rows, owners = expand_ranges([events[place].rows for place in places])
         found[sheet] = _last_per_row(rows, numbers[np.array(places)][owners])
-    return RowStates(tuple(states), found)
+    return RowStates(tuple(states), found, departed)
 
 
 def _last_per_row(rows: np.ndarray, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -209,7 +232,7 @@ def _last_per_row(rows: np.ndarray, states: np.ndarray) -> tuple[np.ndarray, np.
 
 
 # A request whose one outcome is about all its rows need not be read: the outcome tells everything.
-_BEGUN = """SELECT entry, sheet, rows, ordinal, attempts FROM batches b WHERE run = ? AND NOT EXISTS
+_BEGUN = """SELECT entry, sheet, rows, ordinal, attempts, state FROM batches b WHERE run = ? AND NOT EXISTS
             (SELECT 1 FROM outcomes o WHERE o.run = b.run AND o.entry = b.entry AND o.rows IS NULL)"""
 _OUTCOMES = """SELECT o.entry, coalesce(o.sheet, b.sheet) AS sheet, coalesce(o.rows, b.rows) AS rows,
                       o.status, o.final, o.batch, o.attempts, o.code, o.message, o.trace_id
@@ -229,12 +252,36 @@ def _request(row: Row) -> RequestRecord:
     return RequestRecord(**{**dict(row), **special})
 
 
-def read_row_states(database: Database, run: int) -> RowStates:
+HasLeft = Callable[[int], bool | None]
+"""Tells of a request, by its number in the run, whether it left; None: nobody knows."""
+
+
+def nobody_knows(entry: int) -> bool | None:
+    """Tell of no request whether it left."""
+    return None
+
+
+def read_row_states(database: Database, run: int, has_left: HasLeft = nobody_knows) -> RowStates:
     """Read the last state of each row of a run. Rows of a request without an outcome are unanswered."""
     with database.decoding():
-        events = [_begun_event(row) for row in database.query(_BEGUN, (run,))]
-        events += [_settled_event(row) for row in database.query(_OUTCOMES, (run,))]
-        return latest_states(events)
+        begun, settled = database.query(_BEGUN, (run,)), database.query(_OUTCOMES, (run,))
+        events = [_begun_event(row) for row in begun]
+        events += [_settled_event(row) for row in settled]
+        silent = [row for row in begun if row["state"] == BatchState.BEGUN]
+        silent += [row for row in settled if row["status"] == Status.UNKNOWN and not row["final"]]
+        known = [True if row["attempts"] else has_left(row["entry"]) for row in silent]
+        departed = Departed(
+            _rows_of(row for row, left in zip(silent, known, strict=True) if left),
+            _rows_of(row for row, left in zip(silent, known, strict=True) if left is not False),
+        )
+        return latest_states(events, departed)
+
+
+def _rows_of(requests: Iterable[Row]) -> Mapping[str, np.ndarray]:
+    texts: dict[str, list[str]] = {}
+    for row in requests:
+        texts.setdefault(row["sheet"], []).append(row["rows"])
+    return {sheet: np.unique(expand_ranges(said)[0]) for sheet, said in texts.items()}
 
 
 def _begun_event(row: Row) -> RowEvent:

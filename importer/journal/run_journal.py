@@ -17,6 +17,7 @@ from importer.journal import row_states
 from importer.journal.contacts import DELETE_CONTACTS, INSERT_CONTACTS, RunContacts, drop_unneeded
 from importer.journal.contents import INSERT_CONTENTS, begun_contents, compact, keeps_contents
 from importer.journal.database import Database, Fence
+from importer.journal.departures import Departures
 from importer.journal.lanes import Ticket
 from importer.journal.locks import Lock
 from importer.journal.records import BegunEntry, RequestRecord, RowsOfRun, RunRecord, RunState, SettledEntry
@@ -67,6 +68,8 @@ class RunJournal:
         """The number for the next batch; a resumed run goes on counting."""
         self._last_entry: int = max(counted["begun"], counted["settled"])
         self._entry_lock = threading.Lock()
+        self.departures = Departures(locks[0], self._last_entry) if ticket is not None else None
+        """Which requests left; None for a run that sends nothing."""
 
     @property
     def _fence(self) -> Fence | None:
@@ -206,7 +209,8 @@ class RunJournal:
 
     def row_states(self) -> RowStates:
         """What is recorded last of each row of this run."""
-        return row_states.read_row_states(self._database, self._number)
+        has_left = self.departures.has_left if self.departures else row_states.nobody_knows
+        return row_states.read_row_states(self._database, self._number, has_left)
 
     def requests(self) -> tuple[RequestRecord, ...]:
         """Every request of this run, in the order in which they were begun."""
@@ -241,10 +245,14 @@ class RunJournal:
             drop_unneeded(self._database, self.record.destination.lane)
             if "_contents_lane" in self.__dict__ and self._contents_lane:
                 compact(self._database, self._contents_lane, self._fence)
+        if self.departures is not None and not counts.get(Status.UNKNOWN):
+            self.departures.forget()
         return self.record
 
     def close(self) -> None:
         """Release the lane and the locks. A run that was not finished counts as interrupted from now on."""
+        if self.departures is not None:
+            self.departures.close()
         if self.ticket is not None:
             self.ticket.release()
         for lock in self._locks:

@@ -27,6 +27,7 @@ from importer.losses import (
     read_losses,
 )
 from importer.models import Note
+from importer.patterns import late_pattern
 from importer.private_files import (
     ensure_private_database,
     ensure_private_file,
@@ -344,7 +345,7 @@ class _Connection(sqlite3.Connection):
 _SURROGATES, _STAND_INS = 0xD800, 0x10F800
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _STAND_IN_FOR_NUL = "\U0010f7ff"
-_STAND_IN = re.compile("[\U0010f800-\U0010ffff]")
+_STAND_IN = late_pattern("[\U0010f800-\U0010ffff]")
 
 
 def surrogates_moved(text: str) -> str:

@@ -5,7 +5,6 @@ A street alone (Straße, Rua, 番地) is joined with its place, in the order of 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -19,11 +18,12 @@ from importer.dataclass import dataclass
 from importer.mapping.base import packaged_index
 from importer.mapping.headers import normalize
 from importer.mapping.rules import FieldRule, MappingFile
+from importer.patterns import late_pattern
 
 _HAN = "\u2e80"
 """The first of the signs of China, Japan and Korea."""
 _REPEATED = 0.5
-_MARKS = re.compile(r"[,;\n]| - ")
+_MARKS = late_pattern(r"[,;\n]| - ")
 
 
 @dataclass(frozen=True, slots=True)

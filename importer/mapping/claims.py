@@ -111,18 +111,25 @@ def with_languages(claims: Sequence[Claim], columns: Sequence[Column]) -> list[C
         own = spoken[claim.column]
         others = telling - bool(own)
         factor = 1.0
-        if claim.languages and not any(speaking[lang] > (lang in own) for lang in claim.languages):
-            short = len(normalize(columns[claim.column].name)) < _SHORT
-            if claim.denying:
+        if claim.languages and not _spoken_beside(claim.languages, own, speaking):
+            name = normalize(columns[claim.column].name)
+            # English stands in files of any language.
+            if claim.denying and (
+                "en" not in claim.languages or _spoken_beside(claim.denying, own, speaking)
+            ):
                 factor = _DENIED
-            elif others > 1 and (short or claim.confidence <= LIKELY):
-                name = normalize(columns[claim.column].name)
+            elif others > 1 and (len(name) < _SHORT or claim.confidence <= LIKELY):
                 code = claim.field == "gender" and len(name) <= _TINY and name.isascii()
                 factor = _DENIED if code else _FOREIGN
         own_letters = claim.field in NAMES and own and not columns[claim.column].name.isascii()
         preference = claim.preference * (_OWN_LETTERS if own_letters else 1)
         found.append(replace(claim, confidence=claim.confidence * factor, preference=preference))
     return found
+
+
+def _spoken_beside(languages: frozenset[str], own: frozenset[str], speaking: Counter[str]) -> bool:
+    """Return whether columns other than one, which speaks its `own` languages, speak any of these."""
+    return any(speaking[lang] > (lang in own) for lang in languages)
 
 
 def _by_name(column: Column) -> Iterator[Claim]:

@@ -20,13 +20,14 @@ from importer.mapping.base import packaged_index, where_text
 from importer.mapping.headers import normalize
 from importer.mapping.nothing import is_nothing
 from importer.mapping.rules import Condition
+from importer.patterns import late_pattern
 
 Kind = Literal["given", "refused", "state"]
 """What a yes means in a column: a consent, a refusal, or nothing, since only certain words count."""
 
 _WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_MORE = re.compile(r"([^\W\d_]+)[\s,;:!.(–—-]+[^\d]*")
+_MORE = late_pattern(r"([^\W\d_]+)[\s,;:!.(–—-]+[^\d]*")
 """A word with more behind it, but no number: nie - tylko telefon."""
 _LONGEST = 60
 """Bytes of a cell that answers."""

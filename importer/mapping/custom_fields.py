@@ -38,18 +38,19 @@ from importer.mapping.headers import normalize, without_remarks
 from importer.mapping.rules import CustomRule, MappingFile
 from importer.mapping.tags import DEFAULT_SEPARATORS
 from importer.models import Note, TenantField
+from importer.patterns import late_pattern
 
 TYPES = {1: "text", 2: "number", 3: "choice", 4: "choices", 5: "date", 6: "date-time", 7: "tags"}
 """The types of custom fields by `field_type` of `customers/fields` (docs/remote-api.md, “Endpoints”)."""
-_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
+_NUMBER = late_pattern(r"[+-]?\d+(?:\.\d+)?")
 _LOSSY = r"^\s*(?:[+-]?\d+(?:[.,]\d+)?[eE]\+\d+|[1-9]\d{14}0{2,})\s*$"
 _PLAIN_NUMBER = r"^-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,9})?$"
-_DATE_TIME = re.compile(r"(.+?)[ T]+([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:[.,]\d+)?)?(?: ?Z| ?UTC)?")
+_DATE_TIME = late_pattern(r"(.+?)[ T]+([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:[.,]\d+)?)?(?: ?Z| ?UTC)?")
 _MOST_LISTED = 20
 _FEW = 0.3
 _SEVERAL = 3
-_PARTS = re.compile(r"[,;，；、|]")
-_IS_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)*%?")
+_PARTS = late_pattern(r"[,;，；、|]")
+_IS_NUMBER = late_pattern(r"[+-]?\d+(?:[.,]\d+)*%?")
 _EXPECTED = {"number": "1234.5", "date": "yyyy-MM-dd", "date-time": "yyyy-MM-dd HH:mm:ss"}
 
 

@@ -47,11 +47,12 @@ from importer.mapping.dates import (
 from importer.mapping.nothing import is_nothing
 from importer.mapping.rules import FieldRule
 from importer.models import Severity
+from importer.patterns import late_pattern
 
 _MOST_FORMATS = 3
 """The most of a rule's formats that a message lists."""
-_LAST_DAYS = re.compile(r"(?<!\d)(?:29|3[01])(?!\d)")
-_NO_DAY = re.compile(r"0{1,4}([-/.])0{1,2}\1(?:0{4}|0{1,2})(?:[ T]+[0:.]+Z?)?")
+_LAST_DAYS = late_pattern(r"(?<!\d)(?:29|3[01])(?!\d)")
+_NO_DAY = late_pattern(r"0{1,4}([-/.])0{1,2}\1(?:0{4}|0{1,2})(?:[ T]+[0:.]+Z?)?")
 _UNSAID_DAYS = ("0001-01-01", "1753-01-01", "1899-12-30", "9999-12-31")
 """The first and last days of databases, and day 0 of spreadsheets: programs write them for “no date”."""
 _YEAR_UNSAID = "1604"

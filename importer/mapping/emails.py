@@ -14,6 +14,7 @@ from importer.arrow import BLANKS, ByteSet, TextColumn
 from importer.mapping.base import ColumnIssue, note
 from importer.mapping.placeholders import says_there_is_none
 from importer.models import Severity
+from importer.patterns import late_pattern
 
 _AT = ByteSet(b"@")
 _ODD = ByteSet(
@@ -21,11 +22,11 @@ _ODD = ByteSet(
 )
 _WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | dict.fromkeys(map(ord, BLANKS), " ")
 """Full-width letters, digits and marks as narrow ones."""
-_IN_BRACKETS = re.compile(r"<\s*(?:mailto:)?\s*([^<>\s]+@[^<>\s]+?)\s*>", re.IGNORECASE)
-_SEPARATOR = re.compile(r":::|[;,|/\s、]+")
-_MAILTO = re.compile(r"^(?:mailto|e-?mail|邮箱)\s*:\s*", re.IGNORECASE)
-_REMARK = re.compile(r"\s*\([^()@]*\)$")
-_ADDRESS = re.compile(r"[^@\s<>,;:]+@[^@\s<>,;:]+")
+_IN_BRACKETS = late_pattern(r"<\s*(?:mailto:)?\s*([^<>\s]+@[^<>\s]+?)\s*>", re.IGNORECASE)
+_SEPARATOR = late_pattern(r":::|[;,|/\s、]+")
+_MAILTO = late_pattern(r"^(?:mailto|e-?mail|邮箱)\s*:\s*", re.IGNORECASE)
+_REMARK = late_pattern(r"\s*\([^()@]*\)$")
+_ADDRESS = late_pattern(r"[^@\s<>,;:]+@[^@\s<>,;:]+")
 
 
 def read(column: pa.Array) -> tuple[pa.Array, list[ColumnIssue]]:
@@ -82,7 +83,7 @@ def address(text: str) -> tuple[str, str]:
     return (found if _ADDRESS.fullmatch(found) else text), ""
 
 
-_WRITTEN = re.compile(r"[^@\s<>,;:|/\"()\[\]]+@[^@\s<>,;:|/\"'()\[\]?]+")
+_WRITTEN = late_pattern(r"[^@\s<>,;:|/\"()\[\]]+@[^@\s<>,;:|/\"'()\[\]?]+")
 
 
 def all_addresses(text: str) -> list[str]:

@@ -28,16 +28,19 @@ from importer.mapping.base import (
 )
 from importer.mapping.rules import CustomRule, FieldRule, HeaderMatch, MappingFile
 from importer.models import Note
+from importer.patterns import late_pattern
 
 _BRACKETS = re.compile(r"[(（\[【][^)）\]】]*[)）\]】]")
-_REMARK = re.compile(
+_REMARK = late_pattern(
     r"必填|选填|可选|必须|格式|必須|任意|例|required|optional|mandatory|format|\bdd\b|\bmm/|yyyy|\byy\b|aaaa|jjjj"
     r"|\be\.g|\bex[.:]|z\. ?b|p\. ?ej|contoh|ví dụ|obligatori[oa]|opcional|wajib|bắt buộc|obligatoire|pflicht"
     r"|zorunlu|=|\d/\d|\.\.\.|…",
     re.IGNORECASE,
 )
 # Letters that are written in several ways, and a mark that only stretches a word.
-_ONE_LETTER = str.maketrans({"đ": "d", "ı": "i", "ø": "o", "ł": "l", "ة": "ه", "ى": "ي", "ـ": None})
+_ONE_LETTER = str.maketrans(
+    {"đ": "d", "ı": "i", "ø": "o", "ł": "l", "ة": "ه", "ى": "ي", "ی": "ي", "ک": "ك", "ـ": None}
+)
 _SURE = "sure"
 _NEITHER = re.compile(r"[^0-9a-z]+")
 _ACCENT = re.compile(r"[\u0300-\u036f\u064b-\u065f]")
@@ -184,7 +187,9 @@ class Choice:
 def is_known_name(name: str) -> bool:
     """Return whether a text is a known header: an API name, a label, or a column of a ready-made mapping."""
     found = normalize(name)
-    return bool(found) and (found in _known() or normalize(without_remarks(name)) in _known())
+    return bool(found) and any(
+        one in known_names() or one in _ready_columns() for one in (found, normalize(without_remarks(name)))
+    )
 
 
 def choose(
@@ -347,6 +352,5 @@ def left_out_note(names: Sequence[str]) -> tuple[Note, ...]:
 
 
 @cache
-def _known() -> frozenset[str]:
-    index = packaged_index("names.json")
-    return frozenset((*index["names"], *index["ready_columns"]))
+def _ready_columns() -> frozenset[str]:
+    return frozenset(packaged_index("names.json")["ready_columns"])

@@ -145,23 +145,35 @@ def is_nothing(text: str) -> bool:
 @cache
 def _words(group: str) -> _Words:
     tables = packaged_index("words.json")["nothing"]
-    spelled = frozenset(tables["names"]) if group == "names" else frozenset()
-    folded = frozenset(word.casefold() for part in _PARTS[group] for word in tables[part])
-    every = {form for word in spelled | folded for form in _forms_of(word)}
-    raw = [word.encode() for word in every]
-    first = np.frombuffer(b"".join(one[:_HEAD].ljust(_HEAD, b"\0") for one in raw), np.uint8)
-    first = first.reshape(-1, _HEAD).T | _SMALL
-    sizes = np.array(list(map(len, raw)))
+    repeated = group == "names"
+    spelled = frozenset(tables["names"]) if repeated else frozenset()
+    folded = frozenset(word for part in _PARTS[group] for word in _folded(part))
+    parts = [_beginnings(part) for part in (*_PARTS[group], *(("names",) if repeated else ()))]
+    first = np.concatenate([heads for heads, _ in parts], axis=1)
+    sizes = np.concatenate([sizes for _, sizes in parts])
     begins = np.zeros(256, dtype=bool)
     begins[first[0]] = True
     begins[first[0] & ~_SMALL] = True
     pairs = np.zeros(1 << 16, dtype=bool)
     pairs[_pair(*first[:2])] = True
-    repeated = group == "names"
     longest = int(sizes.max())
     forms = np.unique(_form(first, np.zeros_like(sizes) if repeated else sizes))
     most = 2 * longest + 1 if repeated else longest
     return _Words(spelled, folded, most, begins, pairs, forms, repeated)
+
+
+@cache
+def _folded(part: str) -> tuple[str, ...]:
+    """Return the words of a list, folded."""
+    return tuple(word.casefold() for word in packaged_index("words.json")["nothing"][part])
+
+
+@cache
+def _beginnings(part: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first bytes of all forms of the words of a list, a row for each place, and their sizes."""
+    raw = [form.encode() for word in _folded(part) for form in _forms_of(word)]
+    heads = np.frombuffer(b"".join(one[:_HEAD].ljust(_HEAD, b"\0") for one in raw), np.uint8)
+    return heads.reshape(-1, _HEAD).T | _SMALL, np.array(list(map(len, raw)))
 
 
 def _forms_of(word: str) -> set[str]:

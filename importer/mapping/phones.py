@@ -6,7 +6,6 @@ the column as a whole carries country codes. All others need a country, from the
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -41,6 +40,7 @@ from importer.mapping.phone_texts import (
 from importer.mapping.regions import codes_before, country_code, possible, trunk_zeros
 from importer.mapping.rules import FieldRule
 from importer.models import Severity
+from importer.patterns import late_pattern
 
 _ZERO = np.uint8(ord("0"))
 _DIGIT, _FORMATTING, _SIGN, _OTHER = range(4)
@@ -48,7 +48,7 @@ _KIND = np.full(256, _OTHER, dtype=np.uint8)
 _KIND[list(b"0123456789")] = _DIGIT
 _KIND[list(b" \t-.()")] = _FORMATTING
 _KIND[list(b"+")] = _SIGN
-_LOSSY = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d+")
+_LOSSY = late_pattern(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d+")
 _FEWEST_DIGITS = 5
 """Of a shorter number validation says what is wrong."""
 _PLAINLY_COMPLETE = 12
@@ -380,11 +380,11 @@ def prove(parts: Iterator[pd.Series]) -> PhoneProof:
     return PhoneProof(carries_codes=True)
 
 
-_SEPARATORS = re.compile(r":::|[,;，；/]| x")
-_NATIONAL = re.compile(r"0?[1-9]\d{7,10}")
-_CODE = re.compile(r"\+?\d{1,4}")
-_AMERICAN = re.compile(r"(?:\+?1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d[ .-])\d{3}[ .-]\d{4}")
-_CHINESE_MOBILE = re.compile(r"1[3-9]\d[ -]?\d{4}[ -]?\d{4}")
+_SEPARATORS = late_pattern(r":::|[,;，；/]| x")
+_NATIONAL = late_pattern(r"0?[1-9]\d{7,10}")
+_CODE = late_pattern(r"\+?\d{1,4}")
+_AMERICAN = late_pattern(r"(?:\+?1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d[ .-])\d{3}[ .-]\d{4}")
+_CHINESE_MOBILE = late_pattern(r"1[3-9]\d[ -]?\d{4}[ -]?\d{4}")
 
 
 def looks_like_phone(text: str) -> bool:

@@ -5,7 +5,6 @@ They name nobody: sent, they would make one customer of many.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache, lru_cache
@@ -21,13 +20,14 @@ from importer.dataclass import dataclass
 from importer.mapping.base import ColumnIssue, ReadColumn, among, in_fours, packaged_index, where_text
 from importer.mapping.regions import national_part
 from importer.models import Severity
+from importer.patterns import late_pattern
 
 _COUNTING = "1234567890123456789"
 _AREA_CODES = (2, 3)
 """Digits."""
 _SAME_BEHIND, _COUNTED_BEHIND = 8, 9
 """So many digits behind an area code are made up if they are all the same, or counted up."""
-_ADDRESS = re.compile(r"([^@\s]*)@(?:([^@\s.]*)(?:\.[^@\s]*)?)?")
+_ADDRESS = late_pattern(r"([^@\s]*)@(?:([^@\s.]*)(?:\.[^@\s]*)?)?")
 _MARKS = (".", "-", "_", "@")
 _ALPHABET = ascii_letters + digits
 _ZERO, _NINE = np.uint8(ord("0")), np.uint8(ord("9"))

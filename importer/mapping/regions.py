@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cache
 
@@ -19,9 +18,10 @@ from importer.errors import UsageError
 from importer.mapping.base import packaged_index, packaged_words
 from importer.mapping.headers import normalize
 from importer.messages import TRANSLATIONS
+from importer.patterns import late_pattern
 
-_CODE = re.compile(r"(?:\+|00)?([1-9]\d{0,2})")
-_BETWEEN = re.compile(r"[()（）\[\]/,，:|–—]|\s-\s|-$|^-")
+_CODE = late_pattern(r"(?:\+|00)?([1-9]\d{0,2})")
+_BETWEEN = late_pattern(r"[()（）\[\]/,，:|–—]|\s-\s|-$|^-")
 
 
 def regions(column: pa.Array) -> pa.Array:
@@ -173,7 +173,7 @@ def trunk_zeros(prefixes: np.ndarray, fourth: np.ndarray) -> np.ndarray:
 
 # Numbering plans: which numbers are in use, as phonenumbers knows it.
 
-_GROUP = re.compile(r"\((?!\?)")
+_GROUP = late_pattern(r"\((?!\?)")
 _NEVER = "$."
 
 

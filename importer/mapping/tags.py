@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from importer import arrow
 from importer.arrow import BLANKS, offsets_and_bytes, rework_all
 from importer.mapping.base import matches_pattern
+from importer.patterns import late_pattern
 
 DEFAULT_SEPARATORS = (",", "，", "、", "；")
 """What separates tags unless the mapping says otherwise; `;` and `|` may be part of a tag."""
@@ -26,7 +27,7 @@ LIST_MARK = ":::"
 """What stands between the values of a cell that Google Contacts has written."""
 _MARKS = (";", "|")
 _EVERY = re.compile(r"[,，、;；|\n]")
-_COMMAS = re.compile(",")
+_COMMAS = late_pattern(",")
 _USUAL = re.compile(r"[,，、；\n]")
 _REMEMBERED = 20000
 """Distinct cells that are looked at to prove a separator."""

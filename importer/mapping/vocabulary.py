@@ -21,9 +21,19 @@ from importer.mapping.base import names_in, packaged_index
 from importer.mapping.headers import Alias, normalize, without_remarks
 
 LOANED = 3
-"""A phrase of at least so many languages belongs to all: Email, Mobile."""
-_SISTERS = {"az": "tr", "ca": "es", "hr": "sl", "mk": "bg", "sk": "cs", "sr": "sl"}
-"""Languages that share so many words with another that both count as one here."""
+"""A phrase of at least so many families of languages belongs to all: Email, Mobile."""
+_FAMILIES = (
+    ("de", "nl"),
+    ("sv", "da", "is"),
+    ("es", "pt", "ca", "it", "ro", "fr"),
+    ("pl", "cs", "sk", "sl", "hr", "sr"),
+    ("lt", "lv"),
+    ("fi", "et"),
+    ("tr", "az", "uz"),
+    ("id", "ms"),
+)
+"""Languages that share many words: several of them count as one here. Others stand alone."""
+_FAMILY = {language: family[0] for family in _FAMILIES for language in family}
 VETO = ("somebody-else", "something-else")
 """Roles with which a column is not the customer's, or nothing the API has a field for."""
 INSIDE = ("mobile", "registered")
@@ -73,6 +83,8 @@ class Phrase:
     """Those in which it means anything; empty if it belongs to all."""
     label_languages: frozenset[str] = frozenset()
     """Those in which it is a label; empty if it is one in all."""
+    called_so: frozenset[str] = frozenset()
+    """All in which it is a label."""
     denying: frozenset[str] = frozenset()
     """Those in which it means something that the API has no field for: CEP is a mobile in Turkish, a postal
     code in Portuguese."""
@@ -83,21 +95,18 @@ class Phrase:
         Where it says nothing in these, it may still be a word of another language. Beside a label of all
         languages English counts first.
         """
-        return self._said_in(languages) or frozenset(self.roles)
+        close = frozenset(one.name for one in self.said if one.language in (*(languages or _ENGLISH), _ANY))
+        return close or frozenset(self.roles)
 
     def roles_beside(self, others: Sequence[Phrase]) -> frozenset[str]:
-        """Return what a label says besides: where words beside it are of its languages, in these alone.
+        """Return what the phrase says besides being a label, in the languages in which it is one.
 
-        “Tag” is a member in Hungarian, and only a tag in “Patient tag”.
+        “Tag” is a member in Hungarian, and only a tag in “Patient tag”. Where the words beside it speak none
+        of these languages, it says what it says in theirs: “What's your name” is not about Brazil's Whats.
         """
-        spoken = self.label_languages
-        if spoken and any(not one.languages or one.languages & spoken for one in others if one is not self):
-            return self._said_in(spoken)
-        return self.roles_in(spoken)
-
-    def _said_in(self, languages: frozenset[str]) -> frozenset[str]:
-        spoken = languages or _ENGLISH
-        return frozenset(one.name for one in self.said if one.language in (*spoken, _ANY))
+        beside = frozenset(lang for one in others if one is not self for lang in one.languages)
+        spoken = {*self.called_so, _ANY} if beside & self.called_so else {*self.called_so, _ANY, *beside}
+        return frozenset(one.name for one in self.said if one.language in spoken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,13 +240,14 @@ def _phrase(text: str) -> Phrase:
         tuple(roles),
         spoken,
         _spoken(text, label_languages),
+        frozenset(label_languages),
         frozenset(denying),
     )
 
 
 def _spoken(text: str, languages: set[str]) -> frozenset[str]:
     """Return the languages of a phrase, empty for all. What is written in Han alone may be either of two."""
-    families = {_SISTERS.get(language, language) for language in languages}
+    families = {_FAMILY.get(language, language) for language in languages}
     if _ANY in languages or (text.isascii() and len(families) >= LOANED):
         return frozenset()
     if languages & _HAN and all("\u3400" <= letter <= "\u9fff" for letter in text):

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer import arrow
+from importer.patterns import late_pattern
 
 _HASH = (
     r"^[\"']?(?:\{?(?i:sha-?(?:2-)?256)\}?\s*[:=$-]?\s*)?(?:(?:0[xX]|\\x)?"
@@ -31,7 +32,7 @@ _HASHED = r"(?i)(?:^|[^a-z])(?:sha[-_ ]?[0-9-]*|hash(?:ed|es)?)(?:[^a-z]|$)|sha-
 """In the name of a column of hashes."""
 _MANY_HASHES = 0.5
 """The share of hashes in a column, from which on it is one of them."""
-_READ = re.compile(_HASH)
+_READ = late_pattern(_HASH)
 _FROM_URL = str.maketrans("-_", "+/")
 
 

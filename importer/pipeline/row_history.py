@@ -321,7 +321,9 @@ class ResumeState:
     resend_unknown: bool = False
     send: bool = True
     again: int = 0
-    """Rows sent once more so far, because the answer to their first request is unknown."""
+    """Rows sent once more so far: their request left, and no answer to it is known."""
+    maybe_again: int = 0
+    """These, and rows of which nobody knows whether their first request left."""
 
     def final(self, sheet: str, rows: np.ndarray) -> Iterator[Outcome]:
         """Return the outcomes of rows that are final; of all known rows if nothing is sent."""
@@ -349,7 +351,9 @@ class ResumeState:
             for outcome in self.known.outcomes(customers.sheet, customers.rows[stuck])
         ]
         left = customers.where(~settled & ~stuck)
-        self.again += int(self.known.unanswered(left.sheet, left.rows).sum())
+        for_sure, perhaps = self.known.count_departed(left.sheet, left.rows)
+        self.again += for_sure
+        self.maybe_again += perhaps
         return outcomes, left
 
     def _settled(self, sheet: str, rows: np.ndarray) -> np.ndarray:
@@ -370,7 +374,12 @@ def prior_notes(prior: PriorImports | None, reasons: Iterable[ReasonGroup]) -> t
 
 def resume_notes(replay: ResumeState | None) -> tuple[Note, ...]:
     """Return the note that a run was resumed, with the number of rows sent again; none for a new run."""
-    return () if replay is None else (Note("taken-up-again", (("rows", replay.again),)),)
+    if replay is None:
+        return ()
+    if replay.again == replay.maybe_again:
+        return (Note("taken-up-again", (("rows", f"{replay.again:,}"),)),)
+    found = (("rows", f"{replay.maybe_again:,}"), ("least", f"{replay.again:,}"))
+    return (Note("taken-up-again-at-most", found),)
 
 
 def unknown_notes(rows: int, ended: datetime, settle: float) -> tuple[Note, ...]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from importer.errors import UsageError
 from importer.mapping.tags import DEFAULT_SEPARATORS
 from importer.models import Note
+from importer.patterns import late_pattern
 
-_PLACE = re.compile(r"\{([^{}]*)\}")
+_PLACE = late_pattern(r"\{([^{}]*)\}")
 _PLACES = ("date", "file")
 
 

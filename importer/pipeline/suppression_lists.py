@@ -8,7 +8,6 @@ itself. What may be somebody and nobody can read is counted.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
@@ -31,6 +30,7 @@ from importer.mapping.phone_texts import all_phones, strip_formatting
 from importer.mapping.phones import PhoneColumns, PhoneReader, looks_like_phone, prove
 from importer.mapping.regions import national_numbers, possible
 from importer.mapping.rules import FieldRule
+from importer.patterns import late_pattern
 from importer.pipeline.contact_hashes import (
     are_hashes,
     are_other_hashes,
@@ -47,7 +47,7 @@ _MESSENGER = r"(?i)[0-9]@(s\.whatsapp\.net|c\.us)\W*$"
 """What stands behind a phone in WhatsApp's own lists."""
 _PHONE = next(one for one in contracts.load("sea").fields if one.kind is FieldKind.PHONE)
 _FEWEST_DIGITS = 5
-_DIGITS_ENOUGH = re.compile(r"(?:\d[\s().\-/+]*){5}")
+_DIGITS_ENOUGH = late_pattern(r"(?:\d[\s().\-/+]*){5}")
 """In what may be a phone."""
 _LIKE_PHONES = 0.8
 """The share of phones in a column that nothing calls one, from which on it is one."""
@@ -55,9 +55,9 @@ _SAMPLED = 1000
 """Cells that are looked at for it."""
 _HEADER_ROWS = 10
 """Rows among which the header is looked for."""
-_AS_PEOPLE_WRITE = re.compile(r"^\W*[+0]|\d[\s()./-]+\d")
+_AS_PEOPLE_WRITE = late_pattern(r"^\W*[+0]|\d[\s()./-]+\d")
 """A phone that no customer number looks like: beside columns of contacts, one without a telling name."""
-_LONG_NUMBER = re.compile(r"\d{10,15}")
+_LONG_NUMBER = late_pattern(r"\d{10,15}")
 """A phone, or a number of another kind."""
 _TELLING = 10**5
 """A number below says too little of whose phone it is, if nobody knows its country."""

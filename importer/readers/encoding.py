@@ -18,6 +18,7 @@ import numpy as np
 
 from importer.dataclass import dataclass
 from importer.errors import InputError, UsageError
+from importer.patterns import late_pattern
 from importer.readers.base import ReadOptions
 from importer.readers.decoding import PIECE, decoder, is_utf8
 from importer.readers.detect import FileKind, kind_of
@@ -35,8 +36,8 @@ _MOST_SAMPLE = 1 << 19
 _LONGEST_LINE = 1 << 12
 _ENOUGH_BAD = 1 << 15
 """So many bad bytes are enough to judge whether a text is UTF-8 with flaws."""
-_BAD = re.compile("[\udc80-\udcff]+")
-_BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
+_BAD = late_pattern("[\udc80-\udcff]+")
+_BEYOND_ASCII = late_pattern("[^\x00-\x7f]+")
 
 
 @dataclass(slots=True)
@@ -174,7 +175,7 @@ _VALID_PER_BAD = 3
 _TOLERATED = 0.04
 """The share of characters beyond ASCII that may fail to decode."""
 _TEXT_UNITS = 0.85
-_CELL = re.compile(r"[,;\t|]")
+_CELL = late_pattern(r"[,;\t|]")
 _LONGEST_SHOWN = 80
 _ALIASES = {"ansi": "cp1252", "big5": "cp950", "shift_jis": "cp932", "euc_kr": "cp949", "gbk": "gb18030",
             "gb2312": "gb18030"}  # fmt: skip

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from importer.arrow import ByteSet, TextColumn, offsets_and_bytes
+from importer.patterns import late_pattern
 
 _WESTERN = bytes(set(range(0x80, 0xA0)) - {0x81, 0x8D, 0x8F, 0x90, 0x9D}).decode("cp1252")
 """What Windows-1252 makes of the bytes from 0x80 to 0x9F, which follow the first one of a UTF-8 character."""
-_TWICE = re.compile(f"[\u00c2-\u00f4][\u0080-\u00bf{_WESTERN}]{{1,3}}")
-_LOST = re.compile(
+_TWICE = late_pattern(f"[\u00c2-\u00f4][\u0080-\u00bf{_WESTERN}]{{1,3}}")
+_LOST = late_pattern(
     r"\ufffd|\?{3,}|^\?{2,}$|&#(?:\d{1,7}|x[0-9a-fA-F]{1,6});|&(?:amp|quot|apos|lt|gt|nbsp);|锟斤拷"
 )
 _CANDIDATE = r"[\x{c2}-\x{f4}][\x{80}-\x{bf}" + _WESTERN + r"]|\x{fffd}|\?\?|&#?[a-zA-Z0-9]+;|锟斤拷"

@@ -17,6 +17,7 @@ from importer.dataclass import dataclass
 from importer.errors import InputError
 from importer.escaping import shell_command
 from importer.models import Note
+from importer.patterns import late_pattern
 from importer.readers.base import ReadOptions
 
 MOST_HEADER_ROWS = 20
@@ -164,7 +165,7 @@ def find_header(
     )
 
 
-_TAG = re.compile(r"\s*<([A-Za-z][\w.-]*)(?:\s[^<>]*)?>.*</\1>\s*", re.DOTALL)
+_TAG = late_pattern(r"\s*<([A-Za-z][\w.-]*)(?:\s[^<>]*)?>.*</\1>\s*", re.DOTALL)
 
 
 def _common_tag(top: Sequence[TopRow]) -> str:

@@ -10,9 +10,9 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from importlib import resources
-from importlib.metadata import version
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2.bccache import bc_version
 
 from importer import messages
 from importer.dataclass import dataclass
@@ -281,14 +281,14 @@ def _done_word(run_info: RunInfo, tally: Tally) -> str:
 
 
 def compile_page() -> str:
-    """Return the page's template as Python code; its first line names the version of jinja2 that made it."""
+    """Return the page's template as Python code. Its first line names the version of such code."""
     environment = _environment("en")
     source = resources.files(__package__).joinpath(_PAGE).read_text("utf-8")
     return f"{_made_by()}\n{environment.compile(source, name=_PAGE, raw=True)}\n"
 
 
 def _made_by() -> str:
-    return f"# Made of {_PAGE} by jinja2 {version('jinja2')}; `make docs` writes it."
+    return f"# Made of {_PAGE} by jinja2, code version {bc_version}; `make docs` writes it."
 
 
 @cache

@@ -6,7 +6,6 @@ A copy belongs to the run that reads it, and goes when `runs prune` forgets the 
 
 from __future__ import annotations
 
-import re
 import secrets
 import shutil
 import time
@@ -17,13 +16,14 @@ from datetime import datetime
 from pathlib import Path
 
 from importer.errors import InputError
+from importer.patterns import late_pattern
 from importer.private_files import FILE_MODE, create_private_file, make_private_folder
 from importer.sources.locations import LocalCopy
 from importer.user_folders import state_folder
 
 MOST_BYTES = 1 << 33
 """Bytes that a file from elsewhere may have: as many as an archive may unpack to."""
-_UNFIT = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]+')
+_UNFIT = late_pattern(r'[\x00-\x1f\x7f<>:"/\\|?*]+')
 _LONGEST_NAME = 100
 _LEFTOVER_SECONDS = 86_400.0
 """After so long a copy that no run reads, or a part of one, is left over from a process that was killed."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +43,42 @@ def test_whoever_wants_threads_in_linear_algebra_keeps_them() -> None:
         "from importer.cli import app\napp.prepare_process()\nprint(os.environ['OPENBLAS_NUM_THREADS'])"
     )
     assert says(code) == "7"
+
+
+LEAVE = "import sys\nsys.argv = ['importer', {words}]\nfrom importer.cli.app import main\n"
+
+
+def test_a_process_ends_with_its_code_when_all_that_has_to_be_done_at_the_end_is_done(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    code = (
+        f"{LEAVE.format(words=repr('no-such-command'))}from importer.cli import app\nbefore = app.invoke\n"
+        "def invoke(args):\n"
+        "    import atexit, pathlib, threading, time\n"
+        f"    atexit.register(pathlib.Path({str(kept)!r}).write_text, 'done')\n"
+        "    threading.Thread(target=lambda: (time.sleep(0.1), print('the thread ended'))).start()\n"
+        "    return before(args)\n"
+        "app.invoke = invoke\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, kept.read_text()) == (2, "the thread ended\n", "done")
+    assert "no-such-command" in done.stderr
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs a device that is always full")
+def test_an_output_that_could_not_be_written_is_no_success() -> None:
+    with FULL.open("w", encoding="utf-8") as full:
+        command = [sys.executable, "-m", "importer", "--version"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode != 0
+    assert "No space left" in done.stderr
+
+
+def test_an_error_that_comes_with_its_traceback_keeps_the_code_of_python() -> None:
+    command = [sys.executable, "-m", "importer", "no-such-command"]
+    environment = {**os.environ, "NXLINK_TRACEBACK": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr

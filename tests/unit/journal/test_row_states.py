@@ -35,6 +35,26 @@ def test_rows_of_a_request_without_an_answer_are_unanswered(
         ]
 
 
+def test_rows_that_left_are_told_from_those_that_were_about_to(
+    journal: Journal, make_record: MakeRecord, make_batch: MakeBatch
+) -> None:
+    destination, rows = Destination("https://crm.example", "1", "app", "sea"), np.arange(1, 20)
+    with journal.start(make_record(destination=destination)) as run:
+        assert run.departures is not None
+        first, second = (run.begin(make_batch(1, 2, 3), b""), run.begin(make_batch(2, 4, 5), b""))
+        refused, whole = run.begin(make_batch(3, 6), b""), run.begin(make_batch(4, 7), b"")
+        for entry in (first, refused, whole):
+            run.departures.note(entry)
+        run.write((), [SettledEntry(refused, (), BatchState.REFUSED)])
+        run.write((), [SettledEntry(whole, (outcome((7,), Status.IMPORTED),), BatchState.ACCEPTED)])
+        known = run.departures.has_left(second) is not None
+        assert run.row_states().count_departed("", rows) == ((2, 2) if known else (0, 4))
+        assert run.row_states().count_departed("other", rows) == (0, 0)
+        # A row that left once without an answer and was about to leave again has left.
+        run.begin(make_batch(5, 2, 3), b"")
+        assert run.row_states().count_departed("", rows) == ((2, 2) if known else (0, 4))
+
+
 def test_parts_of_a_refused_request_speak_for_their_rows(
     journal: Journal, make_record: MakeRecord, make_batch: MakeBatch
 ) -> None:

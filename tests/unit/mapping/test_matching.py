@@ -250,6 +250,42 @@ def test_a_guardian_s_phone_is_not_taken_beside_one_of_which_nobody_knows_whose_
     assert taken("Name", "Zorbian phone", "Mother's phone").keys() == {"Name"}
 
 
+@pytest.mark.parametrize(
+    ("header", "own"),
+    [
+        (("Ime i prezime", "Telefon roditelja", "Telefon"), "Telefon"),
+        (("Jméno žáka", "Telefon matky", "Mobil žáka"), "Mobil žáka"),
+        (("Ονοματεπώνυμο", "Τηλέφωνο Γονέα", "Τηλέφωνο Μαθητή"), "Τηλέφωνο Μαθητή"),
+        (("Tanuló neve", "Anyja telefonszáma", "Tanuló telefonszáma"), "Tanuló telefonszáma"),
+        (("שם התלמיד", "טלפון הורה", "טלפון התלמיד"), "טלפון התלמיד"),
+        (("Nume elev", "Telefon părinte", "Telefon elev"), "Telefon elev"),
+        (("Oppilaan nimi", "Huoltajan puhelin", "Oppilaan puhelin"), "Oppilaan puhelin"),
+    ],
+)
+def test_a_parent_s_phone_gives_way_in_every_language(header: tuple[str, ...], own: str) -> None:
+    found = taken(*header)
+    assert found[own] == "sms_phone"
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Ime oca",
+        "Jméno firmy",
+        "Όνομα πατρός",
+        "Anyja neve",
+        "שם האב",
+        "Nume firmă",
+        "Äidin nimi",
+        "নমিনির নাম",
+        "نام پدر",
+    ],
+)
+def test_a_name_of_somebody_else_is_no_customer_s_in_any_language(header: str) -> None:
+    assert header not in taken(header, "E-mail", "Telefon")
+
+
 def test_what_a_database_puts_before_each_column_says_nothing_unless_it_is_a_word() -> None:
     header = ("KU_NUM", "KU_VORNAME", "KU_NACHNAME", "KU_STRASSE", "KU_ORT", "KU_EMAIL")
     assert taken(*header) == {
@@ -329,6 +365,17 @@ def test_in_a_list_of_children_and_parents_the_child_is_the_customer() -> None:
         ("foedselsdato", "birthday"),
         ("koen", "gender"),
         ("Strasse des Schuelers", "address"),
+        ("Τηλέφωνο Μαθητή", "sms_phone"),
+        ("Telefonní číslo účastníka", "sms_phone"),
+        ("כתובת התלמיד", "address"),
+        ("شماره موبايل مشتري", "sms_phone"),
+        ("Oppilaan sähköposti", "email"),
+        ("E-mail adresa korisnika", "email"),
+        ("Data nașterii a elevului", "birthday"),
+        ("Дата на раждане на клиента", "birthday"),
+        ("Mokinio gimimo data", "birthday"),
+        ("Pacienta tālrunis", "sms_phone"),
+        ("রোগীর মোবাইল নম্বর", "sms_phone"),
     ],
 )
 def test_a_word_is_known_in_other_forms_and_scripts(header: str, field: str) -> None:
