@@ -95,7 +95,7 @@ class TerminalObserver(RunObserver):
 
     def on_queries_ahead(self, event: QueriesAhead) -> None:
         note = event.note()
-        self._say(note.code, note.sentence(self._lang), dict(note.found))
+        self._say(note.code, note.sentence(self._lang, advise=True), dict(note.found))
 
     def on_run_started(self, event: RunStarted) -> None:
         plan, record = event.plan, event.record
@@ -105,7 +105,7 @@ class TerminalObserver(RunObserver):
         for note in (*plan.notes, *plan.list_doubts):
             if note.quotes and self._output.log_json:
                 continue
-            self._say(note.code, note.sentence(self._lang), dict(note.found))
+            self._say(note.code, note.sentence(self._lang, advise=True), dict(note.found))
         if plan.destination is not None and not record.dry_run:
             line = destination_line(plan.destination, plan.mode, plan.source.name, rows, self._lang)
             there = plan.destination
@@ -167,7 +167,7 @@ class TerminalObserver(RunObserver):
 
     def on_canary_answered(self, event: delivery.CanaryAnswered) -> None:
         note = canary_note(event)
-        self._say(note.code, note.sentence(self._lang), dict(note.found))
+        self._say(note.code, note.sentence(self._lang, advise=True), dict(note.found))
 
     def on_turn_taken(self, event: delivery.TurnTaken) -> None:
         code = "sending-turn-taken"

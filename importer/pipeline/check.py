@@ -309,15 +309,15 @@ def _written_errors(chunk: Chunk, name: str) -> Iterator[Issue]:
 
 
 _TOO_LONG = ("too-long", "maybe-too-long")
-_WHOLE_ROW = ("unclosed-quote", "text-after-quote", "extra-cells")
-"""What puts cells of a row into other columns, the likeliest cause first."""
+_WHOLE_ROW = ("unclosed-quote", "text-after-quote", "extra-cells", "bad-json-line", "bad-encoding")
+"""What puts cells of a row into other columns, the likeliest cause first, or leaves none of them."""
 
 
 def _beside_errors(parts: Sequence[_Part]) -> Sequence[_Part]:
     """Return the issues without what follows from others: #REF! is no bad phone, and in a row whose cells
     have moved into other columns nothing else is to the point."""
     for code in _WHOLE_ROW:
-        moved = Issues.rows_of(part for part in parts if part.code == code)
+        moved = Issues.rows_of(part for part in parts if part.code == code and part.column is None)
         if moved.size:
             parts = [left for part in parts if (left := part if part.code == code else _but(part, moved))]
     errors = [part for part in parts if part.code == "cell-error"]

@@ -257,7 +257,9 @@ def render_html(
         keep=run_info.mode is Mode.KEEP and not run_info.dry_run,
         done_word=_done_word(run_info, tally),
         percent=wording.share(100 * done / tally.rows, lang) if tally.rows else "",
-        notes=[wording.opening(note.sentence(lang, on_page=plan.on_page)) for note in run_info.notes],
+        notes=[
+            wording.opening(note.sentence(lang, on_page=plan.on_page, advise=True)) for note in run_info.notes
+        ],
         severities=[one for one in Severity if any(bar.severity is one for c in columns for bar in c.bars)],
         fields=plan.fields[:SHOWN_COLUMNS],
         unused=tally.unused_columns()[:SHOWN_COLUMNS],
