@@ -140,7 +140,7 @@ def _print(source: Source, found: Inspection, proposals: Sequence[Proposal], map
     for fact in labelled(_facts(source, found, mapping), 12):
         out.print(Text(f"  {fact}"))
     for note in source.notes:
-        out.print(Text(f"  {note.sentence(language())}", style="dim"))
+        out.print(Text(f"  {note.sentence(language(), advise=True)}", style="dim"))
     lines = [_line(column, proposal) for column, proposal in zip(found.columns, proposals, strict=True)]
     out.print()
     if len(lines) > _IN_TABLE:
