@@ -44,7 +44,7 @@ from importer.readers.detect import (
 from importer.readers.encoding import Encoding, FileScan, find_encoding, scan_file
 
 STANDARD_INPUT = "-"
-_NO_TABLE = (*NO_HEADER, "empty-file", "empty-workbook", "not-a-table", "foreign-format")
+_NO_TABLE = (*NO_HEADER, "empty-file", "empty-workbook", "not-a-table", "foreign-format", "json-document")
 """Errors for which a member of an archive is left out, where all of them are read."""
 _WORD_STREAMS = {"WordDocument": "Word", "PowerPoint Document": "PowerPoint"}
 
@@ -269,6 +269,8 @@ def _delimited(opened: _Opened, options: ReadOptions) -> Source:
     text = EncodedText(opened.file, encoding, scan.lines)
     start = scan.head.decode(encoding.codec, "replace")
     foreign = foreign_text(start)
+    if foreign == "JSON":
+        raise InputError("json-document", name=name)
     if foreign:
         raise InputError("foreign-format", name=name, found=foreign)
     return CsvSource(opened.origin, text, options)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from importer import mapping
 from importer.contracts import Contract
 from importer.errors import MappingError
 from importer.escaping import shell_command
-from importer.mapping import headers, loader
+from importer.mapping import headers, loader, vocabulary
+from importer.mapping.base import names_in, packaged_words
 from importer.mapping.headers import left_out_note
 from importer.messages import LANGUAGES
 from tests.support.mapping import PLAT, SEA, chunk, values
@@ -42,6 +45,29 @@ def test_headers_are_known_in_any_spelling_and_several_languages(header: tuple[s
     found = fields(*header)
     assert list(found) == ["first_name", "last_name", "sms_phone", "email"]
     assert tuple(found.values()) == header
+
+
+@pytest.mark.parametrize("header", ["CP", "Ünvan", "Ad", "AE", "POL", "Gate", "Numéro", "Презиме", "Nem"])
+def test_a_word_of_another_meaning_elsewhere_is_not_taken_without_asking(header: str) -> None:
+    # A postal code, a title, an advertisement, an account executive, a port, a gate, a house number, …
+    assert headers.sure_field(header) is None
+
+
+# Those that were known first, in files of many customers.
+_SAID_OTHERWISE = {"cep", "staat", "kraj", "عنوان", "dob", "aniversario", "naissance", "label"}
+
+
+def test_no_other_label_that_is_taken_without_asking_says_something_else_in_any_language() -> None:
+    denied = {
+        headers.normalize(name)
+        for role in vocabulary.VETO
+        for names in packaged_words("qualifiers.toml")[role].values()
+        if isinstance(names, str)
+        for name in names_in(names)
+    }
+    seats = {headers.normalize(one.label) for one in headers.all_aliases() if one.field == "belong_seat_user"}
+    sure = {headers.normalize(one.label) for one in headers.all_aliases() if one.sure} - seats
+    assert sure & denied == {headers.normalize(name) for name in _SAID_OTHERWISE}
 
 
 def test_chinese_family_and_given_names_go_where_the_vendor_puts_them() -> None:
@@ -90,6 +116,15 @@ def test_a_missing_required_column_is_an_error_that_lists_the_file_s_columns() -
     assert "“Email”" in str(caught.value)
 
 
+@pytest.fixture
+def my_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of the names that the tests give, so that a command can name them."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("my list.csv", "c.csv"):
+        Path(name).touch()
+
+
+@pytest.mark.usefixtures("my_list")
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize(
     ("header", "column"),
@@ -107,6 +142,7 @@ def test_a_column_that_may_be_a_part_of_the_name_or_all_of_it_is_named(
         assert words in caught.value.hint(lang)
 
 
+@pytest.mark.usefixtures("my_list")
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("column", ["客户姓名", "Nome completo"])
 def test_a_column_of_full_names_is_named_where_its_parts_are_required(column: str, lang: str) -> None:
