@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -50,12 +51,15 @@ if TYPE_CHECKING:
         QueriesAhead,
         RunEnded,
         RunStarted,
+        SharingQuestion,
     )
     from importer.pipeline.plan import RunPlan
     from importer.pipeline.run import StopToken
     from importer.reports import ReportResult
     from importer.sources.fetching import Fetching
 
+_PAIRS = 5
+"""So many people with a contact of somebody else are shown."""
 SAME_OFFSET_MS = 2000
 """Every worker that was refused corrects the clock. A person is told once, and again if it moves further."""
 
@@ -284,6 +288,25 @@ class TerminalObserver(RunObserver):
         code = "refusing-left-out-kept" if kept else "refusing-left-out"
         found = {"conditions": text.rstrip(), "file": prompt.file if prompt is not None else ""}
         self._say(code, sentence(code, found, self._lang))
+
+    def send_sharing(self, question: SharingQuestion) -> bool:
+        lang, shared = self._lang, question.shared
+        pairs = [
+            sentence(
+                "sharing-pair",
+                {"name": one.name, "row": one.row, "other": one.other, "other_row": one.other_row},
+                lang,
+            )
+            for one in shared[:_PAIRS]
+        ]
+        self._say("sharing", sentence("sharing", {"rows": len(shared)}, lang), {"rows": len(shared)})
+        for line in (*pairs, *("…" for _ in shared[_PAIRS : _PAIRS + 1])):
+            echo(f"  {line}", err=True)
+        return self._confirm("ask-sharing")
+
+    def on_taken_apart(self, corrections: Path) -> None:
+        found = {"file": corrections}
+        self._say("sharing-taken-apart", sentence("sharing-taken-apart", found, self._lang), found)
 
     def confirm_start(self, plan: RunPlan, *, sends: bool) -> bool:
         """Ask before mode replace and before the same file once more.

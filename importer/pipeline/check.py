@@ -22,9 +22,11 @@ from importer.fingerprints import NO_KEY, FingerprintKey
 from importer.mapping import Mapper, merged_cells, person_names
 from importer.models import Chunk, Issue, Issues, MappedChunk, Mode, Outcome, RepeatedIssue, Severity, Status
 from importer.option_types import Duplicates
+from importer.pipeline import people
 from importer.pipeline.corrections import (
     CORRECTED,
     KEPT,
+    RESTORED,
     RUINED,
     Differences,
     ImportedRows,
@@ -160,9 +162,10 @@ class Checker:
             self._tag,
             self._sent_key,
         )
-        if (corrected & ~stale).any():
-            told = RepeatedIssue(CORRECTED, Severity.NOTE, rows[corrected & ~stale], sheet)
-            issues = Issues((*issues.parts, told))
+        if differ is not None:
+            again = {CORRECTED: corrected & ~stale & ~differ.restored, RESTORED: corrected & differ.restored}
+            told = (RepeatedIssue(code, Severity.NOTE, rows[those], sheet) for code, those in again.items())
+            issues = Issues((*issues.parts, *(part for part in told if len(part))))
         judged = self._claims.judge(customers)
         checked = self._settled(chunk, issues, outcomes, customers, judged)
         return dataclasses.replace(checked, corrected=rows[corrected], stale=rows[stale])
@@ -287,8 +290,12 @@ class Checker:
                 outcomes += _outcome(sheet, same, Status.DUPLICATE, "same-contact")
             if self._duplicates is not Duplicates.SEND:
                 kept &= ~judged.same_contact
-            severity = Severity.ERROR if self._duplicates is Duplicates.ERROR else Severity.WARNING
-            issues = Issues((*issues.parts, RepeatedIssue("same-contact", severity, same, sheet)))
+            if self._duplicates is Duplicates.SEND:
+                told = people.warnings(customers.where(kept), judged.same_contact[kept])
+                issues = Issues((*issues.parts, *told))
+            else:
+                severity = Severity.ERROR if self._duplicates is Duplicates.ERROR else Severity.WARNING
+                issues = Issues((*issues.parts, RepeatedIssue(people.SAME_CONTACT, severity, same, sheet)))
         return CheckedChunk(chunk, issues, tuple(outcomes), customers.where(kept))
 
 

@@ -378,7 +378,7 @@ def _sample(issue: Issue, plan: ReportPlan, tally: Tally) -> IssueSample:
         # Other words than those of its code: what is wrong with this very cell.
         details.append(issue_text(issue, lang=plan.lang, mask=plan.mask, offer=False).message)
     elif issue.expected and issue.code != "bad-phone":
-        details.append(shortened(expectation(issue.code, issue.expected, mask=plan.mask)))
+        details.append(shortened(expectation(issue.code, issue.expected, issue.wording, mask=plan.mask)))
     if issue.other_row is not None:
         details.append(wording.word("page-same-as", plan.lang, row=issue.other_row))
     return IssueSample(
